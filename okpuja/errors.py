@@ -1,0 +1,157 @@
+"""How every "no" is worded on the wire.
+
+    APIException
+    ├── Refusal              an expected "no": 400, 404, 422, 429 …
+    │   ├── Conflict         409: right request, wrong moment
+    │   └── Unavailable      503: a hop of ours is busy or down; nothing was done, so it may be repeated
+    └── (the framework's own: validation, login, permission, not found, throttled)
+
+The first key is always `error`, one sentence for a person: the frontend shows the first value it finds.
+"""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, InterfaceError, OperationalError, connections
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework.exceptions import APIException, NotFound, Throttled, ValidationError
+from rest_framework.exceptions import PermissionDenied as Forbidden
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from okpuja.logging import request_id
+
+logger = logging.getLogger(__name__)
+
+# PostgreSQL's own words for "somebody else holds it": deadlock, lock not available, serialization.
+BUSY_SQLSTATES = {"40P01", "55P03", "40001"}
+
+
+class Refusal(APIException):
+    """An expected "no". `code` is for machines, the message for the person, `extra` goes into the answer."""
+
+    status_code = 400
+    default_code = "refused"
+    default_detail = "This is not possible."
+    error_category = "REQUEST"
+    retryable = False
+    user_message = ""
+    retry_after: int | None = None
+
+    def __init__(self, detail: str | None = None, *, code: str | None = None, **extra: Any) -> None:
+        super().__init__(detail, code)
+        self.code = code or self.default_code
+        self.extra = extra
+
+
+class Conflict(Refusal):
+    status_code = 409
+    default_code = "conflict"
+
+
+class Unavailable(Refusal):
+    status_code = 503
+    default_code = "busy"
+    default_detail = "We are very busy at the moment. Please try again in a few seconds."
+    error_category = "DATABASE"
+    retryable = True
+    retry_after = 2
+
+
+def render(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler. None means "not expected": Django answers 500 and logs the stack."""
+    known = _as_api_exception(error)
+    if known is None:
+        return None
+    set_rollback()
+    response = Response(body(known), status=known.status_code)
+    if header := getattr(known, "auth_header", None):
+        response["WWW-Authenticate"] = header
+    if (wait := _retry_after(known)) is not None:
+        response["Retry-After"] = str(wait)
+    return response
+
+
+def body(error: APIException) -> dict[str, Any]:
+    """The wire shape of one error: `error` first, then what machines and forms read."""
+    sentence = _sentence(error.detail)
+    answer: dict[str, Any] = {"error": sentence, "detail": sentence}
+    if isinstance(error, ValidationError) and isinstance(error.detail, dict):
+        answer |= {name: messages for name, messages in error.detail.items() if name not in answer}
+        answer["fields"] = error.detail
+    answer |= {
+        "code": _code(error),
+        "error_category": getattr(error, "error_category", "REQUEST"),
+        "user_message": getattr(error, "user_message", "") or sentence,
+        "retryable": getattr(error, "retryable", isinstance(error, Throttled)),
+        "request_id": request_id.get(),
+    }
+    return answer | getattr(error, "extra", {})
+
+
+def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return JsonResponse(body(NotFound()), status=404)
+
+
+def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return JsonResponse(body(Refusal("The request could not be read.", code="bad_request")), status=400)
+
+
+def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    return JsonResponse(body(Forbidden()), status=403)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Our own fault: the log has the stack, the caller gets the id to ask about."""
+    fault = Refusal("Something went wrong on our side. Please try again.", code="internal_error")
+    fault.error_category = "OWN_CODE"
+    return JsonResponse(body(fault), status=500)
+
+
+def _as_api_exception(error: Exception) -> APIException | None:
+    if isinstance(error, APIException):
+        return error
+    if isinstance(error, Http404):
+        return NotFound()
+    if isinstance(error, PermissionDenied):
+        return Forbidden()
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return _database_refusal(error)
+    return None
+
+
+def _database_refusal(error: DatabaseError | InterfaceError) -> Unavailable:
+    if is_busy(error):
+        return Unavailable()
+    target = connections["default"].settings_dict
+    logger.error("database unavailable", extra={"host": target.get("HOST", ""), "port": target.get("PORT", "")})
+    return Unavailable("Our database does not answer. Please try again in a minute.", code="database_down")
+
+
+def is_busy(error: Exception) -> bool:
+    """Deadlock, lock timeout, SQLite's "database is locked": worth repeating in a moment."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) in BUSY_SQLSTATES or "locked" in str(error)
+
+
+def _sentence(detail: Any) -> str:
+    if isinstance(detail, dict):
+        detail = next(iter(detail.values()), "")
+    if isinstance(detail, list):
+        return _sentence(detail[0]) if detail else ""
+    if isinstance(detail, dict):
+        return _sentence(detail)
+    return str(detail)
+
+
+def _code(error: APIException) -> str:
+    if isinstance(error, ValidationError):
+        return "validation"
+    return str(getattr(error, "code", None) or error.default_code)
+
+
+def _retry_after(error: APIException) -> int | None:
+    if isinstance(error, Throttled) and error.wait is not None:
+        return int(error.wait) + 1
+    return getattr(error, "retry_after", None)

@@ -1,0 +1,83 @@
+"""One JSON object a line, tied to its request, without secrets and phone numbers."""
+
+import json
+import logging
+import re
+import secrets
+import time
+from collections.abc import Callable
+from contextvars import ContextVar
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+
+SECRET_SETTINGS = (
+    "SECRET_KEY",
+    "OPS_TOKEN",
+    "PHONEPE_SALT_KEY",
+    "PHONEPE_CLIENT_SECRET",
+    "PHONEPE_WEBHOOK_PASSWORD",
+    "PHONEPE_WEBHOOK_SECRET",
+)
+PHONE = re.compile(r"(?<![\w.])(?:\+?91[ -]?)?[6-9]\d{9}(?![\w.])")
+CREDENTIAL = re.compile(r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}")
+CALLER_MAY_CHOOSE = re.compile(r"[\w-]{8,64}")
+STANDARD_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+
+access = logging.getLogger("okpuja.access")
+
+
+class RequestIdMiddleware:
+    """Gives each request an id, answers with it, and writes one access line."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        offered = request.headers.get("X-Request-Id", "")
+        token = request_id.set(offered if CALLER_MAY_CHOOSE.fullmatch(offered) else secrets.token_hex(8))
+        started = time.monotonic()
+        try:
+            response = self.get_response(request)
+            response["X-Request-Id"] = request_id.get()
+            milliseconds = round((time.monotonic() - started) * 1000)
+            details = {"method": request.method, "path": request.path, "status": response.status_code}
+            access.info("request", extra=details | {"ms": milliseconds})
+            return response
+        finally:
+            request_id.reset(token)
+
+
+class RequestIdFilter(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.request_id = request_id.get()
+        return True
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            "request_id": getattr(record, "request_id", ""),
+        }
+        line |= {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return redact(json.dumps(line, default=str, ensure_ascii=False))
+
+    converter = time.gmtime
+
+
+def redact(text: str) -> str:
+    """The text without configured secrets, bearer tokens and Indian mobile numbers."""
+    for name in SECRET_SETTINGS:
+        if (secret := getattr(settings, name, "")) and len(secret) >= 6:
+            text = text.replace(secret, "[secret]")
+    text = CREDENTIAL.sub(r"\1 [secret]", text)
+    return PHONE.sub("[phone]", text)

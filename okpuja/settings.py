@@ -1,0 +1,282 @@
+"""The one settings file. Everything that differs between installations comes from the environment,
+is read once, here, and stands in `.env.example` with half a line of explanation."""
+
+import json
+import os
+from pathlib import Path
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import load_dotenv
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+
+# Tests and servers started by tests set DOTENV_FILE to nothing: what they see is what they were given.
+if dotenv_file := os.environ.get("DOTENV_FILE", str(BASE_DIR / ".env")):
+    load_dotenv(dotenv_file)
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = text(name, str(default)).lower()
+    if value not in {"true", "false", "1", "0"}:
+        raise ImproperlyConfigured(f"{name} must be True or False, not {value!r}")
+    return value in {"true", "1"}
+
+
+def number(name: str, default: int, at_least: int = 0) -> int:
+    value = text(name, str(default))
+    if not value.isascii() or not value.isdigit() or int(value) < at_least:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {at_least}, not {value!r}")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+# --- Django -----------------------------------------------------------------------------------
+
+DEBUG = boolean("DEBUG", False)
+SECRET_KEY = text("SECRET_KEY", "insecure-and-for-debug-only-" + "x" * 32 if DEBUG else "")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is not set. `make run` writes one into .env")
+SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
+
+PUBLIC_BASE_URL = text("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+FRONTEND_BASE_URL = text("FRONTEND_BASE_URL").rstrip("/")
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
+CORS_ALLOWED_ORIGINS = words("CORS_ALLOWED_ORIGINS", "http://localhost:3000")
+CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-request-id")
+NUM_PROXIES = number("NUM_PROXIES", 0)
+OPS_TOKEN = text("OPS_TOKEN")
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "rest_framework_simplejwt.token_blacklist",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "accounts",
+    "booking",
+    "payment",
+    "simulator",
+]
+
+MIDDLEWARE = [
+    "okpuja.logging.RequestIdMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "okpuja.urls"
+WSGI_APPLICATION = "okpuja.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+AUTH_USER_MODEL = "accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+LANGUAGE_CODE = "en-in"
+TIME_ZONE = text("TIME_ZONE", "Asia/Kolkata")
+USE_TZ = True
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True  # no build step between a clone and a working admin
+
+# PhonePe refuses orders whose page was opened without a referrer (docs/phonepe.md, "The page").
+SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+
+# --- Database and cache ------------------------------------------------------------------------
+
+DATABASE_URL = text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+# gunicorn's threads in one process, plus the worker's own connections.
+DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 10, at_least=2)
+
+
+def database(url: str) -> dict:
+    config = dict(dj_database_url.parse(url))
+    if config["ENGINE"].endswith("sqlite3"):
+        # IMMEDIATE takes the write lock when a transaction begins. Django's default takes it at the first
+        # write, and two requests that have both read then fail at once with "database is locked".
+        config["OPTIONS"] = {
+            "transaction_mode": "IMMEDIATE",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "timeout": 5,
+        }
+        return config
+    # A payment waits for a lock for three seconds, then the caller is told "busy" and may try again.
+    limits = {"lock_timeout": 3_000, "statement_timeout": 15_000, "idle_in_transaction_session_timeout": 20_000}
+    config["OPTIONS"] = {
+        **config.get("OPTIONS", {}),
+        "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items()),
+        "pool": {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
+    }
+    return config
+
+
+DATABASES = {"default": database(DATABASE_URL)}
+if test_database := text("TEST_DATABASE_NAME"):
+    DATABASES["default"]["TEST"] = {"NAME": test_database}
+
+
+def cache(url: str) -> dict:
+    """Throttles and the last diagnosis are shared between processes: by default through the database."""
+    scheme, _, rest = url.partition("://")
+    backends = {
+        "db": ("django.core.cache.backends.db.DatabaseCache", rest or "cache"),
+        "locmem": ("django.core.cache.backends.locmem.LocMemCache", rest),
+        "redis": ("django.core.cache.backends.redis.RedisCache", url),
+        "rediss": ("django.core.cache.backends.redis.RedisCache", url),
+    }
+    if scheme not in backends:
+        raise ImproperlyConfigured(f"CACHE_URL must start with one of {', '.join(backends)}, not {scheme!r}")
+    backend, location = backends[scheme]
+    return {"BACKEND": backend, "LOCATION": location}
+
+
+CACHES = {"default": cache(text("CACHE_URL", "db://cache"))}
+
+# --- REST --------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ActiveUserAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [
+        "rest_framework.parsers.JSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "okpuja.errors.render",
+    "NUM_PROXIES": NUM_PROXIES,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "DEFAULT_THROTTLE_RATES": {
+        "login": text("LOGIN_RATE", "10/min"),
+        "register": text("REGISTER_RATE", "20/hour"),
+        "guest_payment": f"{number('PAYMENT_GUEST_PER_MINUTE', 6, at_least=1)}/min",
+        "demo_payment": text("DEMO_PAYMENT_RATE", "10/min"),
+        "diagnosis": text("DIAGNOSIS_RATE", "20/min"),
+    },
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "OkPuja payments",
+    "DESCRIPTION": "Puja bookings, paid through PhonePe. Amounts are rupees as strings with two decimals.",
+    "VERSION": "1.0.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {},
+}
+
+# --- Mail --------------------------------------------------------------------------------------
+
+EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
+
+# --- PhonePe -----------------------------------------------------------------------------------
+# Raw values; `payment.merchants` turns them into merchants and endpoints and says what is wrong with them.
+
+PHONEPE_ENV = choice("PHONEPE_ENV", "UAT", ("UAT", "PRODUCTION"))
+PHONEPE_SIMULATION_MODE = boolean("PHONEPE_SIMULATION_MODE", False)
+PHONEPE_API_VERSION = choice("PHONEPE_API_VERSION", "auto", ("auto", "v1", "v2"))
+PHONEPE_MERCHANT_ID = text("PHONEPE_MERCHANT_ID")
+PHONEPE_SALT_KEY = text("PHONEPE_SALT_KEY") or text("PHONEPE_MERCHANT_KEY")
+PHONEPE_SALT_INDEX = number("PHONEPE_SALT_INDEX", 1, at_least=1)
+PHONEPE_CLIENT_ID = text("PHONEPE_CLIENT_ID")
+PHONEPE_CLIENT_SECRET = text("PHONEPE_CLIENT_SECRET")
+PHONEPE_CLIENT_VERSION = number("PHONEPE_CLIENT_VERSION", 1, at_least=1)
+PHONEPE_BASE_URL = text("PHONEPE_BASE_URL")
+PHONEPE_AUTH_BASE_URL = text("PHONEPE_AUTH_BASE_URL")
+PHONEPE_FALLBACK_BASE_URLS = words("PHONEPE_FALLBACK_BASE_URLS")
+PHONEPE_PROXY_URL = text("PHONEPE_PROXY_URL")
+PHONEPE_CONNECT_TIMEOUT = number("PHONEPE_CONNECT_TIMEOUT", 30, at_least=1)
+PHONEPE_READ_TIMEOUT = number("PHONEPE_READ_TIMEOUT", 60, at_least=1)
+PHONEPE_DEADLINE = number("PHONEPE_DEADLINE", 20, at_least=1)
+PHONEPE_MAX_RETRIES = number("PHONEPE_MAX_RETRIES", 3)
+PHONEPE_SSL_VERIFY = boolean("PHONEPE_SSL_VERIFY", True)
+PHONEPE_CA_BUNDLE = text("PHONEPE_CA_BUNDLE")
+PHONEPE_WEBHOOK_USERNAME = text("PHONEPE_WEBHOOK_USERNAME")
+PHONEPE_WEBHOOK_PASSWORD = text("PHONEPE_WEBHOOK_PASSWORD")
+PHONEPE_WEBHOOK_SECRET = text("PHONEPE_WEBHOOK_SECRET")
+PHONEPE_EXPIRE_AFTER = number("PHONEPE_EXPIRE_AFTER", 900, at_least=300)
+try:
+    PHONEPE_PREVIOUS = json.loads(text("PHONEPE_PREVIOUS", "[]"))
+except json.JSONDecodeError as error:
+    raise ImproperlyConfigured("PHONEPE_PREVIOUS must be a JSON list of former credentials") from error
+
+# The simulated PhonePe, by dotted path: no code outside the URL configuration imports it.
+SIMULATOR_ADAPTER = "simulator.adapter.SimulatorAdapter"
+SIMULATOR_ORIGIN = "http://phonepe.simulator"
+SIMULATOR_DELIVERS = boolean("SIMULATOR_DELIVERS", True)
+
+# --- Taking money --------------------------------------------------------------------------------
+
+PAYMENT_ENABLED = boolean("PAYMENT_ENABLED", True)
+PAYMENT_GUEST_CHECKOUT = boolean("PAYMENT_GUEST_CHECKOUT", True)
+PAYMENT_GUEST_MAX_RUPEES = number("PAYMENT_GUEST_MAX_RUPEES", 50_000, at_least=1)
+PAYMENT_TIME_SCALE = number("PAYMENT_TIME_SCALE", 1, at_least=1)
+REFUND_FULL_HOURS = number("REFUND_FULL_HOURS", 48)
+OPENING_HOUR = number("OPENING_HOUR", 6)
+CLOSING_HOUR = number("CLOSING_HOUR", 21)
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "filters": {"request": {"()": "okpuja.logging.RequestIdFilter"}},
+    "formatters": {"json": {"()": "okpuja.logging.JsonFormatter"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request"]}},
+    "root": {"handlers": ["console"], "level": text("LOG_LEVEL", "INFO")},
+    "loggers": {
+        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        "urllib3": {"level": "WARNING"},
+    },
+}
