@@ -3,6 +3,7 @@ is read once, here, and stands in `.env.example` with half a line of explanation
 
 import json
 import os
+from datetime import timedelta
 from pathlib import Path
 
 import dj_database_url
@@ -205,6 +206,13 @@ REST_FRAMEWORK = {
         "demo_payment": text("DEMO_PAYMENT_RATE", "10/min"),
         "diagnosis": text("DIAGNOSIS_RATE", "20/min"),
     },
+}
+SIMPLE_JWT = {
+    "ACCESS_TOKEN_LIFETIME": timedelta(minutes=60),
+    "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
+    "ROTATE_REFRESH_TOKENS": True,
+    "BLACKLIST_AFTER_ROTATION": True,
+    "CHECK_REVOKE_TOKEN": True,  # a changed password ends every session
 }
 SPECTACULAR_SETTINGS = {
     "TITLE": "OkPuja payments",
