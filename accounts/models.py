@@ -1,0 +1,109 @@
+"""Who: a person known by e-mail address, and where the puja takes place."""
+
+import re
+from typing import Any
+
+from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.models import PermissionsMixin
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+PHONE = RegexValidator(r"^(?:[6-9][0-9]{9}|\+[1-9][0-9]{7,14})$", "Give a mobile number such as 9876543210.")
+
+
+def plain_phone(spelling: str) -> str | None:
+    """One spelling per number: ten digits for India, `+` and country code elsewhere, None for nothing."""
+    digits = re.sub(r"[\s().-]", "", spelling)
+    return re.sub(r"^(?:\+91|0091|91|0)(?=[6-9][0-9]{9}$)", "", digits) or None
+
+
+class CaselessEmailField(models.EmailField):
+    """Stored and looked up in lower case: addresses that differ only in case are one person."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        value = super().get_prep_value(value)
+        return value.lower() if isinstance(value, str) else value
+
+
+class UserManager(BaseUserManager["User"]):
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        staff = {"is_staff": True, "is_superuser": True, "role": User.Role.ADMIN}
+        return self.create_user(email, password, **staff | fields)
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    class Role(models.TextChoices):
+        USER = "USER"
+        ADMIN = "ADMIN"
+        EMPLOYEE = "EMPLOYEE"
+
+    class AccountStatus(models.TextChoices):
+        PENDING = "PENDING"
+        ACTIVE = "ACTIVE"
+        SUSPENDED = "SUSPENDED"
+        DEACTIVATED = "DEACTIVATED"
+
+    email = CaselessEmailField(unique=True)
+    phone = models.CharField(max_length=16, unique=True, null=True, blank=True, validators=[PHONE])
+    first_name = models.CharField(max_length=80, blank=True)
+    last_name = models.CharField(max_length=80, blank=True)
+    role = models.CharField(max_length=10, choices=Role, default=Role.USER)
+    account_status = models.CharField(max_length=12, choices=AccountStatus, default=AccountStatus.ACTIVE)
+    email_verified = models.BooleanField(default=False)
+    is_staff = models.BooleanField("may open the admin", default=False)
+    date_joined = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: list[str] = []
+
+    def __str__(self) -> str:
+        return self.email
+
+    @property
+    def is_active(self) -> bool:  # type: ignore[override]
+        """What Django and the tokens ask. One truth: the account status."""
+        return self.account_status == self.AccountStatus.ACTIVE
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+    @property
+    def username(self) -> str:
+        """What the frontend greets a person with."""
+        return self.full_name or self.email.partition("@")[0]
+
+
+class Address(models.Model):
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="addresses")
+    address_line1 = models.CharField(max_length=200)
+    address_line2 = models.CharField(max_length=200, blank=True)
+    city = models.CharField(max_length=80)
+    state = models.CharField(max_length=80)
+    postal_code = models.CharField(max_length=12)
+    country = models.CharField(max_length=60, default="India")
+    is_default = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-is_default", "-id")
+        verbose_name_plural = "addresses"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(is_default=True), name="one_default_address_per_user"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.address_line1}, {self.city} {self.postal_code}"

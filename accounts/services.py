@@ -1,0 +1,145 @@
+"""Accounts, sessions, addresses. What compares several rows of one person runs under `lock_user`."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from rest_framework.exceptions import AuthenticationFailed, NotFound, ValidationError
+from rest_framework_simplejwt.exceptions import TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.utils import get_md5_hash_password
+
+from accounts.authentication import SESSION_ENDED, SessionToken
+from accounts.models import Address, User
+from okpuja.errors import Refusal
+
+ADDRESSES_PER_USER = 20
+
+
+def lock_user(user_id: int) -> None:
+    """One at a time per person, until the caller's transaction ends.
+
+    Without the key: rows that merely point at the person can still be written meanwhile.
+    """
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
+
+
+# --- Accounts and sessions ---------------------------------------------------------------------
+
+
+def register(*, email: str, password: str, phone: str | None = None, **names: str) -> User:
+    """A new ACTIVE account. Raises ValidationError on the field that somebody else already uses."""
+    _refuse_taken(email, phone)
+    try:
+        with transaction.atomic():
+            return User.objects.create_user(email, password, phone=phone, **names)
+    except IntegrityError:  # somebody took it between the question and the insert
+        _refuse_taken(email, phone)
+        raise
+
+
+def log_in(email: str, password: str) -> User:
+    """The person, or a Refusal that does not tell whether the address or the password was wrong."""
+    user = User.objects.filter(email=email).first()
+    if user is None:
+        User().set_password(password)  # as slow as a comparison: the time must not tell who has an account
+    if user is None or not user.check_password(password):
+        raise Refusal("Invalid email or password.", code="invalid_credentials")
+    if not user.is_active:
+        raise Refusal("This account is not active. Please contact us.", code="account_not_active")
+    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+    return user
+
+
+def rotate(raw: str) -> SessionToken:
+    """A new session token for an old one. Raises AuthenticationFailed."""
+    try:
+        old = SessionToken(raw)  # type: ignore[arg-type]
+    except TokenError as error:
+        raise AuthenticationFailed(SESSION_ENDED) from error
+    user = User.objects.filter(pk=old[api_settings.USER_ID_CLAIM]).first()
+    if user is None or not user.is_active or _password_changed(user, old):
+        raise AuthenticationFailed(SESSION_ENDED)
+    old.blacklist()
+    return SessionToken.for_user(user)
+
+
+def log_out(raw: str) -> None:
+    """Twice is once; what is no session (any more) needs no ending."""
+    try:
+        SessionToken(raw).end()  # type: ignore[arg-type]
+    except TokenError:
+        return
+
+
+def _password_changed(user: User, token: SessionToken) -> bool:
+    return token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password)
+
+
+def _refuse_taken(email: str, phone: str | None) -> None:
+    taken = {}
+    if User.objects.filter(email=email).exists():
+        taken["email"] = ["An account with this email already exists."]
+    if phone and User.objects.filter(phone=phone).exists():
+        taken["phone"] = ["An account with this phone number already exists."]
+    if taken:
+        raise ValidationError(taken)
+
+
+# --- Addresses ---------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def add_address(user: User, **fields: Any) -> Address:
+    """The first address of a person is the default, whatever `is_default` says."""
+    lock_user(user.pk)
+    count = Address.objects.filter(user=user).count()
+    if count >= ADDRESSES_PER_USER:
+        raise Refusal("You have too many addresses. Delete one first.", code="too_many_addresses")
+    is_default = fields.pop("is_default", False) or count == 0
+    if is_default:
+        _clear_default(user)
+    return Address.objects.create(user=user, is_default=is_default, **fields)
+
+
+@transaction.atomic
+def change_address(address: Address, **fields: Any) -> Address:
+    """Raises ValidationError when the default is to be unset: choosing another one does that."""
+    lock_user(address.user_id)
+    current = Address.objects.filter(pk=address.pk).first()
+    if current is None:
+        raise NotFound()
+    if current.is_default and not fields.get("is_default", True):
+        raise ValidationError({"is_default": ["Make another address the default instead."]})
+    if fields.get("is_default"):
+        _clear_default(current.user)
+    for name, value in fields.items():
+        setattr(current, name, value)
+    current.save()
+    return current
+
+
+@transaction.atomic
+def remove_address(address: Address) -> None:
+    """When the default goes, the latest of the others takes its place."""
+    lock_user(address.user_id)
+    Address.objects.filter(pk=address.pk).delete()
+    others = Address.objects.filter(user_id=address.user_id)
+    if others.filter(is_default=True).exists():
+        return
+    if latest := others.order_by("-id").first():
+        others.filter(pk=latest.pk).update(is_default=True)
+
+
+def address_for_delivery(user: User, address_id: int | None) -> Address | None:
+    """The chosen address, else the default, else the latest, else none. Never somebody else's."""
+    mine = Address.objects.filter(user=user)
+    if address_id is None:
+        return mine.order_by("-is_default", "-id").first()
+    if chosen := mine.filter(pk=address_id).first():
+        return chosen
+    raise ValidationError({"address_id": ["This address does not exist."]})
+
+
+def _clear_default(user: User) -> None:
+    Address.objects.filter(user=user, is_default=True).update(is_default=False)

@@ -1,0 +1,321 @@
+"""What is sold, wanted, booked. Rows guard themselves by constraints; `booking.services` moves them."""
+
+import secrets
+import uuid
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import F, Q
+from django.utils import timezone
+
+from accounts.models import User
+from booking.fields import HtmlField, ImageAddressField
+
+# PhonePe takes no order below one rupee.
+LEAST_PAISE = 100
+# Without I, L, O, U, 0 and 1: people read these aloud on the phone.
+BOOK_ID_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+
+
+def make_book_id() -> str:
+    """Unguessable, about 40 bits. A clash fails on the unique column, and the booking is tried again."""
+    return "BK-" + "".join(secrets.choice(BOOK_ID_LETTERS) for _ in range(8))
+
+
+class PujaCategory(models.Model):
+    name = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "puja categories"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PujaService(models.Model):
+    class Type(models.TextChoices):
+        HOME = "HOME"
+        TEMPLE = "TEMPLE"
+        ONLINE = "ONLINE"
+
+    title = models.CharField(max_length=150, unique=True)
+    image_url = ImageAddressField(max_length=500)
+    description = HtmlField()
+    category = models.ForeignKey(PujaCategory, on_delete=models.PROTECT, related_name="services")
+    type = models.CharField(max_length=10, choices=Type)
+    duration_minutes = models.PositiveSmallIntegerField(validators=[MinValueValidator(5)])
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("id",)
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Package(models.Model):
+    class Language(models.TextChoices):
+        HINDI = "HINDI"
+        ENGLISH = "ENGLISH"
+        SANSKRIT = "SANSKRIT"
+        REGIONAL = "REGIONAL"
+
+    class PackageType(models.TextChoices):
+        BASIC = "BASIC"
+        STANDARD = "STANDARD"
+        PREMIUM = "PREMIUM"
+        CUSTOM = "CUSTOM"
+
+    puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="packages")
+    location = models.CharField(max_length=100)
+    language = models.CharField(max_length=10, choices=Language)
+    package_type = models.CharField(max_length=10, choices=PackageType)
+    price_paise = models.PositiveIntegerField()
+    description = HtmlField()
+    includes_materials = models.BooleanField(default=False)
+    priest_count = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(price_paise__gte=LEAST_PAISE),
+                name="package_costs_a_rupee_or_more",
+                violation_error_message="A package costs at least ₹1.00.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.puja_service}: {self.package_type}, {self.language}, {self.location}"
+
+
+class Slot(models.Model):
+    """A start time with places. A service without any slots can start whenever we are open."""
+
+    service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="slots")
+    starts_at = models.DateTimeField()
+    capacity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    held = models.PositiveSmallIntegerField(default=0, editable=False)
+    booked = models.PositiveSmallIntegerField(default=0, editable=False)
+    is_open = models.BooleanField(default=True)
+
+    class Meta:
+        ordering = ("starts_at", "id")
+        constraints = [
+            models.UniqueConstraint(fields=["service", "starts_at"], name="one_slot_per_start"),
+            models.CheckConstraint(condition=Q(held__gte=0), name="slot_held_not_negative"),
+            models.CheckConstraint(condition=Q(booked__gte=0), name="slot_booked_not_negative"),
+            models.CheckConstraint(
+                condition=Q(capacity__gte=F("held") + F("booked")), name="slot_never_over_capacity"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.service}, {timezone.localtime(self.starts_at):%d %b %Y %H:%M}"
+
+    @property
+    def available(self) -> int:
+        return self.capacity - self.held - self.booked
+
+    def clean(self) -> None:
+        if self.capacity is not None and self.available < 0:
+            taken = self.held + self.booked
+            raise ValidationError({"capacity": f"{taken} places are taken: it cannot be less."})
+
+
+class PromoCode(models.Model):
+    class DiscountType(models.TextChoices):
+        PERCENT = "PERCENT"
+        FIXED = "FIXED"
+
+    class CodeType(models.TextChoices):
+        PUBLIC = "PUBLIC"
+        PRIVATE = "PRIVATE", "Private: for whoever knows it"
+        FIRST_ORDER = "FIRST_ORDER", "For the first order"
+        USER_SPECIFIC = "USER_SPECIFIC", "For the assigned people"
+
+    code = models.CharField(
+        max_length=30,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Z0-9_-]+$", "Capital letters, digits, - and _ only.")],
+    )
+    description = models.CharField(max_length=200, blank=True)
+    code_type = models.CharField(max_length=15, choices=CodeType, default=CodeType.PUBLIC)
+    assigned_users = models.ManyToManyField(User, blank=True, related_name="+")
+    discount_type = models.CharField(max_length=10, choices=DiscountType)
+    percent = models.PositiveSmallIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(100)]
+    )
+    amount_paise = models.PositiveIntegerField(null=True, blank=True)
+    min_order_paise = models.PositiveIntegerField(default=0)
+    max_discount_paise = models.PositiveIntegerField(null=True, blank=True)
+    starts_at = models.DateTimeField(default=timezone.now)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    usage_limit = models.PositiveIntegerField(null=True, blank=True)
+    # Their sum may pass the limit: money that came late is honoured. New uses are refused by the UPDATE.
+    reserved_count = models.PositiveIntegerField(default=0, editable=False)
+    used_count = models.PositiveIntegerField(default=0, editable=False)
+    is_active = models.BooleanField(default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("code",)
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(discount_type="PERCENT", percent__gte=1, percent__lte=100, amount_paise=None)
+                | Q(discount_type="FIXED", percent=None, amount_paise__gte=1),
+                name="promo_discount_is_percent_or_amount",
+                violation_error_message="Give the percent or the amount, as the discount type says.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Cart(models.Model):
+    """What a person wants. Its choice stays as it is once it was checked out; see `services.change_cart`."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "ACTIVE"
+        CHECKED_OUT = "CHECKED_OUT"
+        CONVERTED = "CONVERTED"
+        ABANDONED = "ABANDONED"
+
+    class ServiceType(models.TextChoices):
+        PUJA = "PUJA"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="carts")
+    cart_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    service_type = models.CharField(max_length=10, choices=ServiceType, default=ServiceType.PUJA)
+    puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="+")
+    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="+")
+    selected_date = models.DateField()
+    selected_time = models.TimeField()
+    promo_code = models.ForeignKey(
+        PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    status = models.CharField(max_length=12, choices=Status, default=Status.ACTIVE)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["user"], condition=Q(status="ACTIVE"), name="one_active_cart_per_user"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Cart {self.pk} ({self.status})"
+
+    @property
+    def starts_at(self) -> datetime:
+        """Date and time as people in our time zone mean them."""
+        return timezone.make_aware(datetime.combine(self.selected_date, self.selected_time))
+
+
+class Checkout(models.Model):
+    """A cart as it was when it was checked out: price, promo, address. Only its states ever change."""
+
+    class State(models.TextChoices):
+        RESERVED = "RESERVED"
+        RELEASED = "RELEASED"
+        BOOKED = "BOOKED"
+
+    class PromoState(models.TextChoices):
+        NONE = "", "no promo code"
+        RESERVED = "RESERVED"
+        USED = "USED"
+        RELEASED = "RELEASED"
+
+    cart = models.ForeignKey(Cart, on_delete=models.PROTECT, related_name="checkouts")
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="checkouts")
+    state = models.CharField(max_length=10, choices=State, default=State.RESERVED)
+    price_paise = models.PositiveIntegerField()
+    discount_paise = models.PositiveIntegerField(default=0)
+    total_paise = models.PositiveIntegerField()
+    promo_code = models.ForeignKey(
+        PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    promo_state = models.CharField(max_length=10, choices=PromoState, default=PromoState.NONE, blank=True)
+    starts_at = models.DateTimeField()
+    snapshot = models.JSONField(help_text="the cart as it read on the wire")
+    address = models.JSONField(null=True, blank=True)
+    expires_at = models.DateTimeField(help_text="until when the payment may take")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["cart"], condition=Q(state="RESERVED"), name="one_reserved_checkout_per_cart"
+            ),
+            models.UniqueConstraint(
+                fields=["cart"], condition=Q(state="BOOKED"), name="one_booked_checkout_per_cart"
+            ),
+            models.CheckConstraint(
+                condition=Q(total_paise=F("price_paise") - F("discount_paise")), name="checkout_total_adds_up"
+            ),
+            models.CheckConstraint(condition=Q(total_paise__gte=LEAST_PAISE), name="checkout_can_be_paid"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Checkout {self.pk} ({self.state})"
+
+
+class SlotHold(models.Model):
+    """The place of one Checkout, from the first click to the booking or its end."""
+
+    class State(models.TextChoices):
+        HELD = "HELD"
+        TAKEN = "TAKEN"
+        RELEASED = "RELEASED"
+
+    checkout = models.OneToOneField(Checkout, on_delete=models.PROTECT, related_name="hold")
+    slot = models.ForeignKey(Slot, on_delete=models.PROTECT, related_name="holds")
+    state = models.CharField(max_length=10, choices=State, default=State.HELD)
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["expires_at"], condition=Q(state="HELD"), name="holds_to_release"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Hold {self.pk} ({self.state})"
+
+
+class Booking(models.Model):
+    class Status(models.TextChoices):
+        CONFIRMED = "CONFIRMED"
+        COMPLETED = "COMPLETED"
+        CANCELLED = "CANCELLED"
+
+    book_id = models.CharField(max_length=11, unique=True, default=make_book_id, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="bookings")
+    checkout = models.OneToOneField(Checkout, on_delete=models.PROTECT, related_name="booking")
+    starts_at = models.DateTimeField()
+    status = models.CharField(max_length=10, choices=Status, default=Status.CONFIRMED)
+    cancellation_reason = models.CharField(max_length=500, blank=True)
+    cancelled_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return self.book_id
