@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from datetime import datetime
+from datetime import date, datetime, time
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -319,3 +319,11 @@ class Booking(models.Model):
 
     def __str__(self) -> str:
         return self.book_id
+
+    @property
+    def selected_date(self) -> date:
+        return timezone.localtime(self.starts_at).date()
+
+    @property
+    def selected_time(self) -> time:
+        return timezone.localtime(self.starts_at).time()

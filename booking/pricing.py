@@ -1,0 +1,80 @@
+"""What a cart costs, and whether its promo code counts. Reads, never writes."""
+
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from booking.models import LEAST_PAISE, Cart, Checkout, PromoCode
+from booking.money import rupees
+
+UNKNOWN_CODE = "This promo code does not exist."
+
+
+@dataclass(frozen=True)
+class Price:
+    """In paise. `problem` tells a person why the promo code does not count: nothing is taken off then."""
+
+    price_paise: int
+    discount_paise: int = 0
+    problem: str = ""
+
+    @property
+    def total_paise(self) -> int:
+        return self.price_paise - self.discount_paise
+
+
+def price_of(cart: Cart) -> Price:
+    full = cart.package.price_paise
+    if cart.promo_code is None:
+        return Price(full)
+    if problem := promo_problem(cart.promo_code, cart):
+        return Price(full, problem=problem)
+    return Price(full, discount_paise(cart.promo_code, full))
+
+
+def discount_paise(promo: PromoCode, price_paise: int) -> int:
+    """A broken paisa stays with the price."""
+    discount = price_paise * promo.percent // 100 if promo.percent else promo.amount_paise or 0
+    if promo.max_discount_paise is not None:
+        discount = min(discount, promo.max_discount_paise)
+    return min(discount, price_paise)
+
+
+def promo_problem(promo: PromoCode, cart: Cart) -> str:
+    """A sentence for the person, empty if the code counts for this cart."""
+    return _not_for(promo, cart) or _not_now(promo) or _not_that_much(promo, cart.package.price_paise)
+
+
+def _not_for(promo: PromoCode, cart: Cart) -> str:
+    kind = PromoCode.CodeType
+    if not promo.is_active:
+        return UNKNOWN_CODE
+    if promo.code_type == kind.USER_SPECIFIC and not promo.assigned_users.filter(pk=cart.user_id).exists():
+        return UNKNOWN_CODE
+    if promo.code_type == kind.FIRST_ORDER and _has_ordered(cart):
+        return "This promo code is for your first order only."
+    return ""
+
+
+def _has_ordered(cart: Cart) -> bool:
+    orders = Checkout.objects.filter(user_id=cart.user_id).exclude(state=Checkout.State.RELEASED)
+    return orders.exclude(cart_id=cart.pk).exists()
+
+
+def _not_now(promo: PromoCode) -> str:
+    now = timezone.now()
+    if promo.starts_at > now:
+        return "This promo code is not valid yet."
+    if promo.expires_at is not None and promo.expires_at <= now:
+        return "This promo code has expired."
+    if promo.usage_limit is not None and promo.reserved_count + promo.used_count >= promo.usage_limit:
+        return "This promo code has been used up."
+    return ""
+
+
+def _not_that_much(promo: PromoCode, price_paise: int) -> str:
+    if price_paise < promo.min_order_paise:
+        return f"This promo code needs an order of ₹{rupees(promo.min_order_paise)} or more."
+    if price_paise - discount_paise(promo, price_paise) < LEAST_PAISE:
+        return f"With this promo code the total falls below ₹{rupees(LEAST_PAISE)}, the least we can take."
+    return ""

@@ -1,0 +1,265 @@
+"""The shapes of the wire. A cart that is checked out and a booking read as they were bought."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.serializers import PersonSerializer
+from booking.models import Booking, Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
+from booking.money import rupees
+from booking.pricing import price_of
+
+# What a Checkout keeps of its cart.
+SNAPSHOT = ("puja_service", "package", "selected_date", "selected_time", "promo_code")
+TIME_SPELLINGS = ["%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p"]
+
+
+@extend_schema_field({"type": "string", "example": "1100.00", "description": "rupees"})
+class RupeesField(serializers.Field):
+    """Paise of the row, rupees on the wire. Nobody writes an amount through it."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, **kwargs)
+
+    def to_representation(self, paise: int) -> str:
+        return rupees(paise)
+
+
+# --- Catalogue ---------------------------------------------------------------------------------
+
+
+class PujaCategorySerializer(serializers.ModelSerializer):
+    class Meta:
+        model = PujaCategory
+        fields = ("id", "name", "created_at", "updated_at")
+
+
+class PujaServiceSerializer(serializers.ModelSerializer):
+    category_detail = PujaCategorySerializer(source="category", read_only=True)
+
+    class Meta:
+        model = PujaService
+        fields = (
+            "id",
+            "title",
+            "image_url",
+            "description",
+            "category",
+            "category_detail",
+            "type",
+            "duration_minutes",
+            "is_active",
+            "created_at",
+            "updated_at",
+        )
+
+
+class PackageSerializer(serializers.ModelSerializer):
+    price = RupeesField(source="price_paise")
+
+    class Meta:
+        model = Package
+        fields = (
+            "id",
+            "puja_service",
+            "location",
+            "language",
+            "package_type",
+            "price",
+            "description",
+            "includes_materials",
+            "priest_count",
+            "is_active",
+            "created_at",
+            "updated_at",
+        )
+
+
+class SlotSerializer(serializers.ModelSerializer):
+    date = serializers.SerializerMethodField()
+    time = serializers.SerializerMethodField()
+    available = serializers.IntegerField(read_only=True)
+
+    class Meta:
+        model = Slot
+        fields = ("id", "starts_at", "date", "time", "capacity", "available")
+
+    def get_date(self, slot: Slot) -> str:
+        return timezone.localtime(slot.starts_at).date().isoformat()
+
+    def get_time(self, slot: Slot) -> str:
+        return f"{timezone.localtime(slot.starts_at):%H:%M}"
+
+
+# --- Cart --------------------------------------------------------------------------------------
+
+
+class PromoCodeSerializer(serializers.ModelSerializer):
+    """The frontend knows PERCENTAGE and FIXED, and writes `discount` before the sign it belongs to."""
+
+    discount = serializers.SerializerMethodField()
+    discount_type = serializers.SerializerMethodField()
+    min_order_amount = RupeesField(source="min_order_paise")
+    max_discount_amount = RupeesField(source="max_discount_paise", allow_null=True)
+    is_valid = serializers.BooleanField(read_only=True)
+    validity_message = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = PromoCode
+        fields = (
+            "id",
+            "code",
+            "description",
+            "discount",
+            "discount_type",
+            "min_order_amount",
+            "max_discount_amount",
+            "is_valid",
+            "validity_message",
+        )
+
+    def get_discount(self, promo: PromoCode) -> str:
+        return str(promo.percent) if promo.percent else rupees(promo.amount_paise or 0)
+
+    @extend_schema_field(serializers.ChoiceField(choices=["PERCENTAGE", "FIXED"]))
+    def get_discount_type(self, promo: PromoCode) -> str:
+        return "PERCENTAGE" if promo.percent else "FIXED"
+
+
+class CartSerializer(serializers.ModelSerializer):
+    puja_service = PujaServiceSerializer(read_only=True)
+    package = PackageSerializer(read_only=True)
+    astrology_service = serializers.SerializerMethodField()
+    selected_time = serializers.TimeField(format="%H:%M", read_only=True)
+    promo_code = PromoCodeSerializer(read_only=True, allow_null=True)
+    status = serializers.SerializerMethodField()
+    total_price = serializers.CharField(read_only=True)
+    can_delete = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Cart
+        fields = (
+            "id",
+            "cart_id",
+            "user",
+            "service_type",
+            "puja_service",
+            "package",
+            "astrology_service",
+            "selected_date",
+            "selected_time",
+            "promo_code",
+            "status",
+            "created_at",
+            "updated_at",
+            "total_price",
+            "can_delete",
+        )
+
+    def to_representation(self, cart: Cart) -> dict[str, Any]:
+        wire = super().to_representation(cart)
+        if checkout := _standing_checkout(cart):
+            return wire | checkout.snapshot | {"total_price": rupees(checkout.total_paise)}
+        price = price_of(cart)
+        if wire["promo_code"]:
+            wire["promo_code"] |= {"is_valid": not price.problem, "validity_message": price.problem}
+        return wire | {"total_price": rupees(price.total_paise)}
+
+    def get_astrology_service(self, cart: Cart) -> None:
+        """The frontend asks; we sell pujas only."""
+
+    @extend_schema_field(serializers.ChoiceField(choices=["ACTIVE", "CONVERTED", "ABANDONED"]))
+    def get_status(self, cart: Cart) -> str:
+        """The frontend shows ACTIVE carts only, and Back from the payment page must find this one."""
+        return "ACTIVE" if cart.status == Cart.Status.CHECKED_OUT else cart.status
+
+    def get_can_delete(self, cart: Cart) -> bool:
+        return cart.status == Cart.Status.ACTIVE
+
+
+def _standing_checkout(cart: Cart) -> Checkout | None:
+    """The checkout that froze this cart. Goes over the rows in memory: a list of carts prefetches them."""
+    freezing = {
+        Cart.Status.CHECKED_OUT: Checkout.State.RESERVED,
+        Cart.Status.CONVERTED: Checkout.State.BOOKED,
+    }
+    state = freezing.get(Cart.Status(cart.status))
+    return next((row for row in cart.checkouts.all() if row.state == state), None) if state else None
+
+
+class CartChoiceSerializer(serializers.Serializer):
+    """What a person may say about a cart. Ids are looked up by the service, which also knows what fits."""
+
+    service_type = serializers.ChoiceField(choices=Cart.ServiceType.choices, default=Cart.ServiceType.PUJA)
+    puja_service = serializers.IntegerField(min_value=1)
+    package_id = serializers.IntegerField(min_value=1)
+    selected_date = serializers.DateField(
+        error_messages={"invalid": "Give the date as YYYY-MM-DD, for example 2026-01-31."}
+    )
+    selected_time = serializers.TimeField(
+        input_formats=TIME_SPELLINGS,
+        error_messages={"invalid": "Give the time as HH:MM, for example 16:30 or 04:30 PM."},
+    )
+    promo_code = serializers.CharField(max_length=30, required=False, allow_blank=True, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.pop("service_type", None)  # there is one kind
+        return attrs
+
+
+class PromoChoiceSerializer(serializers.Serializer):
+    promo_code = serializers.CharField(max_length=30)
+
+
+# --- Booking -----------------------------------------------------------------------------------
+
+
+class BookedCartSerializer(serializers.Serializer):
+    """The cart of a booking, from the Checkout: the catalogue may have changed since."""
+
+    id = serializers.IntegerField(source="cart.pk")
+    cart_id = serializers.UUIDField(source="cart.cart_id")
+    service_type = serializers.CharField(source="cart.service_type")
+    puja_service = PujaServiceSerializer(source="snapshot.puja_service")
+    package = PackageSerializer(source="snapshot.package")
+    promo_code = PromoCodeSerializer(source="snapshot.promo_code", allow_null=True)
+    total_price = RupeesField(source="total_paise")
+
+    def to_representation(self, checkout: Checkout) -> dict[str, Any]:
+        cart = checkout.cart
+        return {
+            "id": cart.pk,
+            "cart_id": str(cart.cart_id),
+            "service_type": cart.service_type,
+            **checkout.snapshot,
+            "total_price": rupees(checkout.total_paise),
+        }
+
+
+class BookingSerializer(serializers.ModelSerializer):
+    user = PersonSerializer(read_only=True)
+    cart = BookedCartSerializer(source="checkout", read_only=True)
+    selected_date = serializers.DateField(read_only=True)
+    selected_time = serializers.TimeField(format="%H:%M", read_only=True)
+    address = serializers.JSONField(source="checkout.address", read_only=True)
+    total_amount = RupeesField(source="checkout.total_paise")
+
+    class Meta:
+        model = Booking
+        fields = (
+            "id",
+            "book_id",
+            "user",
+            "cart",
+            "selected_date",
+            "selected_time",
+            "starts_at",
+            "address",
+            "status",
+            "total_amount",
+            "cancellation_reason",
+            "created_at",
+            "updated_at",
+        )

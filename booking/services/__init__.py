@@ -1,0 +1,27 @@
+"""What moves carts, places and bookings. Each function says which transaction it needs."""
+
+from booking.services.bookings import CartConverted, book, cancel, complete
+from booking.services.carts import change_cart, delete_cart, deletion_status, place_in_cart, put_promo
+from booking.services.checkouts import check_out, release
+from booking.services.demo import demo_cart, demo_package
+from booking.services.places import SlotGone, nearby_slots, release_hold, stretch_hold
+
+__all__ = [
+    "CartConverted",
+    "SlotGone",
+    "book",
+    "cancel",
+    "change_cart",
+    "check_out",
+    "complete",
+    "delete_cart",
+    "deletion_status",
+    "demo_cart",
+    "demo_package",
+    "nearby_slots",
+    "place_in_cart",
+    "put_promo",
+    "release",
+    "release_hold",
+    "stretch_hold",
+]

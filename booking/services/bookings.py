@@ -1,0 +1,67 @@
+"""A paid checkout becomes a booking, once; a booking is cancelled, once."""
+
+from django.db import transaction
+from django.utils import timezone
+
+from booking.models import Booking, Cart, Checkout, Slot
+from booking.services import places, promos
+from okpuja.errors import Conflict
+
+Status = Booking.Status
+
+
+class CartConverted(Conflict):
+    """Another checkout of the same cart has been paid and booked: this money is a surplus."""
+
+    default_code = "cart_converted"
+    default_detail = "This cart has been booked already."
+
+
+@transaction.atomic
+def book(checkout: Checkout, elsewhere: Slot | None = None) -> Booking:
+    """The booking of a paid checkout, made now or before, inside the caller's transaction.
+
+    `elsewhere` is the slot a person chose because their money came late and their own slot was gone.
+    Raises SlotGone or CartConverted; nothing is changed then.
+    """
+    current = Checkout.objects.select_for_update(no_key=True).get(pk=checkout.pk)
+    if existing := Booking.objects.filter(checkout=current).first():
+        return existing
+    _convert(current)
+    starts_at = places.take(current, elsewhere)
+    promos.use(current)
+    Checkout.objects.filter(pk=current.pk).update(state=Checkout.State.BOOKED)
+    return Booking.objects.create(user_id=current.user_id, checkout=current, starts_at=starts_at)
+
+
+@transaction.atomic
+def cancel(booking: Booking, reason: str) -> bool:
+    """CONFIRMED -> CANCELLED, and its place is free again. Says whether we moved it."""
+    now = timezone.now()
+    confirmed = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED)
+    fields = {
+        "status": Status.CANCELLED,
+        "cancellation_reason": reason,
+        "cancelled_at": now,
+        "updated_at": now,
+    }
+    if not confirmed.update(**fields):
+        return False
+    places.give_back(booking.checkout)
+    return True
+
+
+def complete(booking: Booking) -> bool:
+    """CONFIRMED -> COMPLETED, once the puja has begun. Says whether we moved it."""
+    now = timezone.now()
+    begun = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED, starts_at__lte=now)
+    return begun.update(status=Status.COMPLETED, updated_at=now) == 1
+
+
+def _convert(checkout: Checkout) -> None:
+    """Whatever became of the cart since: its choice is the one that was paid for (`carts.change_cart`)."""
+    Cart.objects.select_for_update(no_key=True).get(pk=checkout.cart_id)
+    booked = Checkout.objects.filter(cart_id=checkout.cart_id, state=Checkout.State.BOOKED)
+    if booked.exists():
+        raise CartConverted()
+    Cart.objects.filter(pk=checkout.cart_id).update(status=Cart.Status.CONVERTED, updated_at=timezone.now())

@@ -1,0 +1,195 @@
+"""The one ACTIVE cart of a person: what may stand in it, and how it is replaced, changed, deleted."""
+
+import math
+from datetime import date, time, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from rest_framework.exceptions import ValidationError
+
+from accounts.models import User
+from accounts.services import lock_user
+from booking.models import Cart, Checkout, Package, PujaService, Slot
+from booking.pricing import promo_problem
+from booking.services import promos
+from okpuja.errors import Conflict, Refusal
+
+FURTHEST = timedelta(days=365)
+
+
+def place_in_cart(
+    user: User,
+    *,
+    puja_service: int,
+    package_id: int,
+    selected_date: date,
+    selected_time: time,
+    promo_code: str | None = None,
+) -> Cart:
+    """A new ACTIVE cart in place of the old one, which is given up only when the new one is fine.
+
+    Takes ids of service and package; date and time as people in our time zone say them. A checked-out cart
+    is not touched. Raises ValidationError on the field that is wrong, Conflict `slot_full`.
+    """
+    cart = _choose(user, puja_service, package_id, selected_date, selected_time, promo_code)
+    with transaction.atomic():
+        lock_user(user.pk)
+        _replace_active(cart)
+    return cart
+
+
+@transaction.atomic
+def change_cart(cart: Cart, **changes: Any) -> Cart:
+    """The cart with the changes, named as in `place_in_cart`. Raises as that does, and `cart_not_active`.
+
+    A cart that was checked out before stays as it is and a new one replaces it: money that comes late for
+    the old one must find what it was paid for.
+    """
+    lock_user(cart.user_id)
+    current = lock_active(cart)
+    wanted = _choose(current.user, **_choice_of(current) | changes)
+    if current.checkouts.exists():
+        _replace_active(wanted)
+        return wanted
+    for name in ("puja_service", "package", "selected_date", "selected_time", "promo_code"):
+        setattr(current, name, getattr(wanted, name))
+    current.save()
+    return current
+
+
+@transaction.atomic
+def put_promo(cart: Cart, code: str | None) -> Cart:
+    """Applies the code, or removes it with None. Raises ValidationError on `promo_code`."""
+    current = lock_active(cart)
+    _set_promo(current, code)
+    current.save(update_fields=["promo_code", "updated_at"])
+    return current
+
+
+def delete_cart(cart: Cart) -> None:
+    """Raises Refusal with `wait_minutes` and `can_cleanup` while a payment for the cart is open."""
+    if _move_active(cart.user, pk=cart.pk):
+        return
+    cart.refresh_from_db()
+    if cart.status == Cart.Status.CHECKED_OUT:
+        raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(cart))
+    raise Refusal("This cart has been booked.", code="cart_booked", **deletion_status(cart))
+
+
+PAYMENT_OPEN = "A payment for this cart is still open. Finish it, cancel it, or wait until it has expired."
+
+
+def deletion_status(cart: Cart) -> dict[str, Any]:
+    """Whether the cart may be deleted; if not, after how many minutes its open payment expires."""
+    checkout = cart.checkouts.filter(state=Checkout.State.RESERVED).first()
+    left = (checkout.expires_at - timezone.now()).total_seconds() if checkout else 0
+    return {
+        "can_delete": cart.status == Cart.Status.ACTIVE,
+        "wait_minutes": max(0, math.ceil(left / 60)),
+        "can_cleanup": cart.status == Cart.Status.CHECKED_OUT,
+    }
+
+
+def lock_active(cart: Cart) -> Cart:
+    """The row as it is now, locked. Raises Conflict `cart_not_active`."""
+    rows = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
+    current = rows.select_for_update(of=("self",), no_key=True).get(pk=cart.pk)
+    if current.status == Cart.Status.ACTIVE:
+        return current
+    if current.status == Cart.Status.CHECKED_OUT:
+        raise Conflict(PAYMENT_OPEN, code="cart_not_active")
+    raise Conflict("This cart is closed. Please fill a new one.", code="cart_not_active")
+
+
+def require_bookable(cart: Cart) -> Slot | None:
+    """Everything that must be true of a choice; asked again at check-out. Returns its slot, if any.
+
+    Raises ValidationError, or Conflict `slot_full`.
+    """
+    if not cart.puja_service.is_active:
+        raise ValidationError({"puja_service": ["This puja is not offered at the moment."]})
+    if not cart.package.is_active or cart.package.puja_service_id != cart.puja_service_id:
+        raise ValidationError({"package_id": ["This package is not offered for this puja."]})
+    _require_date(cart)
+    if cart.puja_service.slots.exists():
+        return _require_slot(cart)
+    _require_opening_hours(cart)
+    return None
+
+
+def _require_date(cart: Cart) -> None:
+    today = timezone.localdate()
+    if cart.selected_date < today:
+        raise ValidationError({"selected_date": ["This date has passed."]})
+    if cart.selected_date > today + FURTHEST:
+        raise ValidationError({"selected_date": ["Bookings open one year ahead."]})
+    if cart.starts_at <= timezone.now():
+        raise ValidationError({"selected_time": ["This time has passed."]})
+
+
+def _require_slot(cart: Cart) -> Slot:
+    slot = cart.puja_service.slots.filter(starts_at=cart.starts_at, is_open=True).first()
+    if slot is None:
+        raise ValidationError(
+            {"selected_time": ["This puja does not start at that time. Choose one of its slots."]}
+        )
+    if not slot.available:
+        raise Conflict("This time is booked out. Please choose another one.", code="slot_full")
+    return slot
+
+
+def _require_opening_hours(cart: Cart) -> None:
+    opens, closes = time(settings.OPENING_HOUR), time(settings.CLOSING_HOUR)
+    if not opens <= cart.selected_time <= closes:
+        raise ValidationError({"selected_time": [f"Choose a time between {opens:%H:%M} and {closes:%H:%M}."]})
+
+
+def _choose(
+    user: User,
+    puja_service: int,
+    package_id: int,
+    selected_date: date,
+    selected_time: time,
+    promo_code: str | None,
+) -> Cart:
+    """A cart that is not saved yet, with everything checked."""
+    service = PujaService.objects.select_related("category").filter(pk=puja_service).first()
+    if service is None:
+        raise ValidationError({"puja_service": ["This puja does not exist."]})
+    package = Package.objects.filter(pk=package_id).first()
+    if package is None:
+        raise ValidationError({"package_id": ["This package does not exist."]})
+    cart = Cart(user=user, puja_service=service, package=package)
+    cart.selected_date, cart.selected_time = selected_date, selected_time
+    require_bookable(cart)
+    _set_promo(cart, promo_code)
+    return cart
+
+
+def _choice_of(cart: Cart) -> dict[str, Any]:
+    return {
+        "puja_service": cart.puja_service_id,
+        "package_id": cart.package_id,
+        "selected_date": cart.selected_date,
+        "selected_time": cart.selected_time,
+        "promo_code": cart.promo_code.code if cart.promo_code else None,
+    }
+
+
+def _set_promo(cart: Cart, code: str | None) -> None:
+    cart.promo_code = promos.find(code) if code else None
+    if cart.promo_code and (problem := promo_problem(cart.promo_code, cart)):
+        raise promos.refuse(problem)
+
+
+def _replace_active(cart: Cart) -> None:
+    """Under the person's lock, so that the unique constraint on ACTIVE carts never has to speak."""
+    _move_active(cart.user)
+    cart.save(force_insert=True)
+
+
+def _move_active(user: User, **which: Any) -> bool:
+    active = Cart.objects.filter(user=user, status=Cart.Status.ACTIVE, **which)
+    return active.update(status=Cart.Status.ABANDONED, updated_at=timezone.now()) == 1

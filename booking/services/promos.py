@@ -1,0 +1,46 @@
+"""Uses of a promo code: reserved with the checkout, used with the booking, else given back."""
+
+from django.db.models import F, Q
+from rest_framework.exceptions import ValidationError
+
+from booking.models import Checkout, PromoCode
+from booking.pricing import UNKNOWN_CODE
+
+State = Checkout.PromoState
+
+
+def find(code: str) -> PromoCode:
+    """Raises ValidationError on `promo_code`."""
+    if promo := PromoCode.objects.filter(code=code.strip().upper()).first():
+        return promo
+    raise refuse(UNKNOWN_CODE)
+
+
+def refuse(problem: str) -> ValidationError:
+    return ValidationError({"promo_code": [problem]})
+
+
+def reserve(promo: PromoCode) -> None:
+    """Raises ValidationError on `promo_code` when the last use went to somebody else."""
+    room = Q(usage_limit=None) | Q(usage_limit__gt=F("reserved_count") + F("used_count"))
+    if not PromoCode.objects.filter(room, pk=promo.pk).update(reserved_count=F("reserved_count") + 1):
+        raise refuse("This promo code has been used up.")
+
+
+def use(checkout: Checkout) -> None:
+    """Counts the use. A reservation given back before late money came is honoured above the limit."""
+    promo = PromoCode.objects.filter(pk=checkout.promo_code_id)
+    if _move(checkout, State.RESERVED, State.USED):
+        promo.update(reserved_count=F("reserved_count") - 1, used_count=F("used_count") + 1)
+    elif _move(checkout, State.RELEASED, State.USED):
+        promo.update(used_count=F("used_count") + 1)
+
+
+def give_back(checkout: Checkout) -> None:
+    if _move(checkout, State.RESERVED, State.RELEASED):
+        promo = PromoCode.objects.filter(pk=checkout.promo_code_id)
+        promo.update(reserved_count=F("reserved_count") - 1)
+
+
+def _move(checkout: Checkout, old: str, new: str) -> bool:
+    return Checkout.objects.filter(pk=checkout.pk, promo_state=old).update(promo_state=new) == 1

@@ -1,0 +1,61 @@
+"""Three people (Alice owns, Charlie must see nothing of hers, staff may look) and something to book."""
+
+import pytest
+from rest_framework.test import APIClient
+from rest_framework_simplejwt.tokens import AccessToken
+
+from accounts.models import User
+from tests import people
+
+
+@pytest.fixture
+def alice(db):
+    user = people.make_user("alice@example.com", first_name="Alice", last_name="Devi", phone="9876500001")
+    people.make_address(user)
+    return user
+
+
+@pytest.fixture
+def charlie(db):
+    return people.make_user("charlie@example.com", first_name="Charlie")
+
+
+@pytest.fixture
+def staff(db):
+    return User.objects.create_superuser("staff@example.com", people.PASSWORD)
+
+
+@pytest.fixture
+def api():
+    """`api(user)` is a client with that person's access token, `api()` one without."""
+
+    def client(user: User | None = None) -> APIClient:
+        client = APIClient()
+        if user is not None:
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+        return client
+
+    return client
+
+
+@pytest.fixture
+def service(db):
+    """Sold by slots once `slot` is asked for too."""
+    return people.make_service("Griha Pravesh")
+
+
+@pytest.fixture
+def package(service):
+    return people.make_package(service)
+
+
+@pytest.fixture
+def slot(service):
+    return people.make_slot(service)
+
+
+@pytest.fixture
+def slotless_service(db):
+    service = people.make_service("Online Jaap", type="ONLINE")
+    people.make_package(service, location="Online")
+    return service
