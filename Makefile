@@ -1,0 +1,56 @@
+# Two commands on a fresh machine: `make run` and `make test`. They need python3, make and the package registry.
+PORT ?= 8000
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
+
+.PHONY: run test test-sqlite test-postgresql browser check help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
+	@echo "make test              every test, on SQLite and on a real PostgreSQL"
+	@echo "make check             lint, types, floors, migrations, OpenAPI"
+
+run: $(VENV)/.run .env
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py createcachetable
+	@$(BIN)/python manage.py seed_demo
+	@exec $(BIN)/python manage.py serve --port $(PORT)
+
+test: test-sqlite test-postgresql
+
+test-sqlite: $(VENV)/.dev browser
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-postgresql: $(VENV)/.dev browser
+	@$(BIN)/python -m tests.postgres
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Chromium is a system package: installed where that is possible, else the browser tests say loudly that they skip.
+browser:
+	@sh tests/browser/install.sh
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy accounts booking okpuja payment simulator
+	$(BIN)/lint-imports
+	DOTENV_FILE= SECRET_KEY=check PHONEPE_SIMULATION_MODE=True $(BIN)/python manage.py makemigrations --check --dry-run
+	DOTENV_FILE= SECRET_KEY=check PHONEPE_SIMULATION_MODE=True $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+$(VENV)/bin/python:
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
+
+$(VENV)/.run: requirements.txt | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@ $(VENV)/.run
+
+.env: | $(VENV)/.run
+	@$(BIN)/python -m okpuja.env_file
+	@echo "wrote .env with a random SECRET_KEY, OPS_TOKEN and DEMO_PASSWORD"

@@ -1,0 +1,23 @@
+"""`python -m okpuja.env_file`: writes .env from .env.example, once, with random secrets that only the owner may read."""
+
+import re
+import secrets
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+BYTES_OF = {"SECRET_KEY": 40, "OPS_TOKEN": 18, "DEMO_PASSWORD": 9}
+
+
+def write() -> None:
+    text = (BASE_DIR / ".env.example").read_text()
+    for name, size in BYTES_OF.items():
+        text = re.sub(rf"(?m)^{name}=$", f"{name}={secrets.token_urlsafe(size)}", text)
+    # `make run PORT=…` exports it; a second opinion here would win over nothing and confuse everybody.
+    text = text.replace("\nPUBLIC_BASE_URL=", "\n# PUBLIC_BASE_URL=")
+    path = BASE_DIR / ".env"
+    path.touch(mode=0o600, exist_ok=False)
+    path.write_text(text)
+
+
+if __name__ == "__main__":
+    write()
