@@ -1,0 +1,106 @@
+"""The in-process door: a `requests` adapter behind which PhonePe lives, for SIMULATOR_ORIGIN.
+
+An armed fault raises what `requests` itself raises over a real connection, down to the inner errors.
+"""
+
+import io
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import requests
+from django.conf import settings
+from requests.adapters import BaseAdapter
+from requests.structures import CaseInsensitiveDict
+from urllib3 import HTTPResponse
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import (
+    ConnectTimeoutError,
+    MaxRetryError,
+    NewConnectionError,
+    ProtocolError,
+    ReadTimeoutError,
+)
+
+from simulator import control, core, courier
+from simulator.wire import Request, Response, answer
+
+
+class SimulatorAdapter(BaseAdapter):
+    def send(
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Any = None,
+        verify: bool | str = True,
+        cert: Any = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> requests.Response:
+        response = answered(_read(request))
+        if response.breakage:
+            raise _broken(response.breakage, request)
+        return _write(response, request)
+
+    def close(self) -> None:
+        """Nothing is open: every call is a function call."""
+
+
+def answered(request: Request) -> Response:
+    if not settings.PHONEPE_SIMULATION_MODE:
+        return answer({"error": "There is no simulator here."}, 404)
+    handle = core.handle if request.path.startswith(core.PREFIX) else control.handle
+    response = handle(request)
+    if request.method == "POST":
+        courier.ring()
+    return response
+
+
+def _read(request: requests.PreparedRequest) -> Request:
+    url = urlsplit(request.url or "")
+    body = request.body or b""
+    return Request(
+        method=request.method or "GET",
+        path=unquote(url.path),
+        query=dict(parse_qsl(url.query)),
+        headers=request.headers,
+        body=body.encode() if isinstance(body, str) else body,
+    )
+
+
+def _write(response: Response, request: requests.PreparedRequest) -> requests.Response:
+    raw = HTTPResponse(
+        body=io.BytesIO(response.body),
+        headers=response.headers,
+        status=response.status,
+        preload_content=False,
+        request_method=request.method,
+    )
+    written = requests.Response()
+    written.status_code = response.status
+    written.headers = CaseInsensitiveDict(response.headers)
+    written.encoding = requests.utils.get_encoding_from_headers(written.headers)
+    written.raw = raw
+    written.reason = raw.reason or ""
+    written.url = request.url or ""
+    written.request = request
+    return written
+
+
+def _broken(breakage: str, request: requests.PreparedRequest) -> requests.RequestException:
+    url = urlsplit(request.url or "")
+    pool = HTTPConnectionPool(url.hostname or "", url.port)
+    connection = HTTPConnection(url.hostname or "", url.port or 80)
+    if breakage == "refuse":
+        cause = NewConnectionError(
+            connection, "Failed to establish a new connection: [Errno 111] Connection refused"
+        )
+        cause.__cause__ = ConnectionRefusedError(111, "Connection refused")
+        return requests.ConnectionError(MaxRetryError(pool, url.path, cause), request=request)
+    if breakage == "connect_timeout":
+        late = ConnectTimeoutError(connection, "Connection timed out")
+        return requests.ConnectTimeout(MaxRetryError(pool, url.path, late), request=request)
+    if breakage == "silence":
+        return requests.ReadTimeout(ReadTimeoutError(pool, url.path, "Read timed out."), request=request)
+    reset = ConnectionResetError(104, "Connection reset by peer")
+    return requests.ConnectionError(ProtocolError("Connection aborted.", reset), request=request)

@@ -1,0 +1,77 @@
+"""PhonePe's front gate: which base knows which path, and which fault is armed for it."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from django.db import InterfaceError, OperationalError
+
+from simulator import faults, v1, v2
+from simulator.wire import Refused, Request, Response, answer, refusal
+
+PREFIX = "/simulator/apis/"
+# Each base knows its own paths only, the sandbox all of them: a wrong base fails here as it does there.
+SANDBOX = "pg-sandbox"
+V1_BASES = frozenset({"hermes", "merchant-simulator", SANDBOX})
+V2_BASES = frozenset({"pg", SANDBOX})
+TOKEN_BASES = frozenset({"identity-manager", SANDBOX})
+
+UNMAPPED = {"message": "Bad Request - Api Mapping Not Found"}
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    bases: frozenset[str]
+    pattern: re.Pattern[str]
+    operation: str
+    handler: Callable[..., Response]
+
+
+def _route(
+    method: str, bases: frozenset[str], path: str, operation: str, handler: Callable[..., Response]
+) -> Route:
+    return Route(method, bases, re.compile(path.replace("{}", r"([^/\x00]+)")), operation, handler)
+
+
+ROUTES = (
+    _route("POST", V1_BASES, "/pg/v1/pay", "pay", v1.pay),
+    _route("GET", V1_BASES, "/pg/v1/status/{}/{}", "status", v1.status),
+    _route("POST", V1_BASES, "/pg/v1/refund", "refund", v1.refund),
+    _route("POST", TOKEN_BASES, "/v1/oauth/token", "token", v2.token),
+    _route("POST", V2_BASES, "/checkout/v2/pay", "pay", v2.pay),
+    _route("GET", V2_BASES, "/checkout/v2/order/{}/status", "status", v2.order_status),
+    _route("GET", V2_BASES, "/checkout/v2/transaction/{}/status", "status", v2.attempt_status),
+    _route("POST", V2_BASES, "/payments/v2/refund", "refund", v2.refund),
+    _route("GET", V2_BASES, "/payments/v2/refund/{}/status", "refund_status", v2.refund_status),
+)
+
+
+def handle(request: Request) -> Response:
+    """The answer to a call of `/simulator/apis/<base>/<path>`. Never raises for what a caller may send."""
+    base, _, rest = request.path.removeprefix(PREFIX).partition("/")
+    path = "/" + rest
+    for route in ROUTES:
+        matched = route.pattern.fullmatch(path)
+        if matched and request.method == route.method and base in route.bases:
+            return _carry_out(route, replace(request, path=path), matched.groups())
+    return answer(UNMAPPED, 400)
+
+
+def _carry_out(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
+    try:
+        fault = faults.take(route.operation)
+        if fault is None:
+            return _answer(route, request, captured)
+        genuine = _answer(route, request, captured) if fault.carried_out else None
+        return faults.spoil(fault, genuine)
+    except (OperationalError, InterfaceError):
+        # PhonePe has troubles of its own, but never ours: a caller must not see our database break.
+        return answer(refusal("INTERNAL_SERVER_ERROR", faults.TROUBLE), 500)
+
+
+def _answer(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
+    try:
+        return route.handler(request, *captured)
+    except Refused as refused:
+        return refused.response

@@ -1,0 +1,39 @@
+"""What PhonePe accepts in a field, the same in both generations."""
+
+import re
+from collections.abc import Collection
+from typing import Any
+from urllib.parse import urlsplit
+
+LEAST_PAISE, MOST_PAISE = 100, 10**13
+REFERENCE = re.compile(r"[A-Za-z0-9_-]+")
+# Half a character, or none: JSON can carry them, databases and UTF-8 cannot.
+UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
+
+
+def is_paise(value: Any) -> bool:
+    """A whole number of at least one rupee; Python's True is a number too, JSON's is not."""
+    return type(value) is int and LEAST_PAISE <= value <= MOST_PAISE
+
+
+def is_reference(value: Any, longest: int) -> bool:
+    return is_text(value, longest) and REFERENCE.fullmatch(value) is not None
+
+
+def is_text(value: Any, longest: int) -> bool:
+    return isinstance(value, str) and len(value) <= longest and UNSTORABLE.search(value) is None
+
+
+def is_url(value: Any) -> bool:
+    if not is_text(value, 2000):
+        return False
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+
+
+def is_object(value: Any, members: Collection[str]) -> bool:
+    """An object without a member that is not documented: merchants are told not to send any."""
+    return isinstance(value, dict) and value.keys() <= set(members)

@@ -1,0 +1,207 @@
+"""PhonePe's own books: its merchants, what they asked for, what customers did, what it has yet to say.
+
+Amounts are whole paise. Rows are moved by `orders`, `refunds` and `deliveries`, never by themselves.
+"""
+
+from django.db import models
+from django.db.models import Q
+
+
+class State(models.TextChoices):
+    PENDING = "PENDING"
+    CONFIRMED = "CONFIRMED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+
+
+class Merchant(models.Model):
+    class Generation(models.TextChoices):
+        V1 = "v1"
+        V2 = "v2"
+
+    class Scheme(models.TextChoices):
+        """How V2 proves a webhook: a constant made of user and password, or a signature of the body."""
+
+        SHA = "sha"
+        HMAC = "hmac"
+
+    generation = models.CharField(max_length=2, choices=Generation.choices)
+    merchant_id = models.CharField(max_length=38)
+    name = models.CharField(max_length=80)
+    salt_key = models.CharField(max_length=80, blank=True)
+    salt_index = models.PositiveSmallIntegerField(default=1)
+    client_id = models.CharField(max_length=80, null=True, blank=True, unique=True)
+    client_secret = models.CharField(max_length=80, blank=True)
+    client_version = models.PositiveSmallIntegerField(default=1)
+    webhook_url = models.CharField(
+        max_length=500, blank=True, help_text="Empty: this site's own webhook address"
+    )
+    webhook_scheme = models.CharField(max_length=4, choices=Scheme.choices, default=Scheme.SHA)
+    webhook_username = models.CharField(max_length=20, blank=True)
+    webhook_password = models.CharField(max_length=20, blank=True)
+    webhook_secret = models.CharField(max_length=80, blank=True)
+    webhook_key_id = models.CharField(max_length=40, blank=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["generation", "merchant_id"], name="simulator_one_merchant"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.merchant_id} ({self.generation})"
+
+
+class Token(models.Model):
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="tokens")
+    value = models.CharField(max_length=80, unique=True)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"token of {self.merchant_id} until {self.expires_at}"
+
+
+class Order(models.Model):
+    """One payment asked for. `provider_id` is V2's order id; V1 has none until the customer tries to pay."""
+
+    class RedirectMode(models.TextChoices):
+        REDIRECT = "REDIRECT"
+        POST = "POST"
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="orders")
+    merchant_order_id = models.CharField(max_length=63)
+    provider_id = models.CharField(max_length=40, blank=True)
+    page_token = models.CharField(max_length=43, unique=True)
+    amount_paise = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
+    error_code = models.CharField(max_length=60, blank=True)
+    detailed_error_code = models.CharField(max_length=60, blank=True)
+    redirect_url = models.CharField(max_length=2000)
+    redirect_mode = models.CharField(
+        max_length=8, choices=RedirectMode.choices, default=RedirectMode.REDIRECT
+    )
+    callback_url = models.CharField(max_length=2000, blank=True)
+    message = models.CharField(max_length=255, blank=True)
+    meta_info = models.JSONField(null=True, blank=True)
+    retry_disabled = models.BooleanField(default=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["merchant", "merchant_order_id"], name="simulator_one_order"),
+            models.CheckConstraint(condition=Q(amount_paise__gte=100), name="simulator_order_of_a_rupee"),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"], name="simulator_open_order", condition=Q(state=State.PENDING)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.merchant_order_id
+
+
+class Attempt(models.Model):
+    """One try of the customer on the page. `amount_paise` is what left the customer's account."""
+
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="attempts")
+    provider_id = models.CharField(max_length=40, unique=True)
+    amount_paise = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=9, choices=State.choices)
+    mode = models.CharField(max_length=20, default="UPI_QR")
+    error_code = models.CharField(max_length=60, blank=True)
+    detailed_error_code = models.CharField(max_length=60, blank=True)
+    utr = models.CharField(max_length=22, blank=True)
+    upi_transaction_id = models.CharField(max_length=40, blank=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            # A customer pays an order once.
+            models.UniqueConstraint(
+                fields=["order"], condition=Q(state=State.COMPLETED), name="simulator_paid_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.provider_id
+
+
+class Refund(models.Model):
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="refunds")
+    order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="refunds")
+    merchant_refund_id = models.CharField(max_length=63)
+    provider_id = models.CharField(max_length=40, unique=True)
+    amount_paise = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=9, choices=State.choices, default=State.PENDING)
+    error_code = models.CharField(max_length=60, blank=True)
+    detailed_error_code = models.CharField(max_length=60, blank=True)
+    callback_url = models.CharField(max_length=2000, blank=True)
+    created_at = models.DateTimeField()
+    settles_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["merchant", "merchant_refund_id"], name="simulator_one_refund"),
+            models.CheckConstraint(condition=Q(amount_paise__gte=100), name="simulator_refund_of_a_rupee"),
+        ]
+
+    def __str__(self) -> str:
+        return self.merchant_refund_id
+
+
+class Delivery(models.Model):
+    """A webhook on its way: the exact bytes, when to try next, how the last try ended."""
+
+    merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.CharField(max_length=60)
+    about = models.CharField(max_length=63, help_text="The merchant's id of the order or refund")
+    url = models.CharField(max_length=2000)
+    body = models.TextField()
+    created_at = models.DateTimeField()
+    due_at = models.DateTimeField(null=True, help_text="Empty: nothing more will be sent")
+    tries = models.PositiveSmallIntegerField(default=0)
+    delivered_at = models.DateTimeField(null=True)
+    last_status = models.PositiveSmallIntegerField(null=True)
+    last_error = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name_plural = "deliveries"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(delivered_at=None) | Q(due_at=None), name="simulator_delivered_is_done"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["due_at"], name="simulator_due", condition=Q(due_at__isnull=False)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} about {self.about}"
+
+
+class Fault(models.Model):
+    """The next `times_left` calls of `operation` go wrong as `kind` says."""
+
+    operation = models.CharField(max_length=20)
+    kind = models.CharField(max_length=20)
+    times_left = models.PositiveIntegerField(default=1)
+    argument = models.CharField(max_length=100, blank=True)
+    carried_out = models.BooleanField(help_text="The call has its effect although the caller cannot see it")
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.kind} × {self.times_left}"
+
+
+class Clock(models.Model):
+    ONLY = 1
+
+    offset_seconds = models.BigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "clock"
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="simulator_one_clock")]
+
+    def __str__(self) -> str:
+        return f"{self.offset_seconds:+} s"

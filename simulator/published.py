@@ -1,0 +1,59 @@
+"""The merchants everybody may be: their secrets are printed in docs/simulator.md and protect nothing."""
+
+from typing import Any
+
+from simulator.limits import is_reference
+from simulator.models import Merchant
+
+PUBLISHED: dict[str, dict[str, Any]] = {
+    Merchant.Generation.V1: {
+        "merchant_id": "PGTESTPAYUAT",
+        "salt_key": "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399",
+        "salt_index": 1,
+    },
+    Merchant.Generation.V2: {
+        "merchant_id": "SIMMERCHANT",
+        "client_id": "SIM-CLIENT",
+        "client_secret": "sim-secret",
+        "client_version": 1,
+        "webhook_username": "sim_hook",
+        "webhook_password": "Sim-pass-9",
+        "webhook_secret": "sim-hmac-secret",
+        "webhook_key_id": "CF-SIMULATOR",
+    },
+}
+
+
+def by_merchant_id(generation: str, merchant_id: str) -> Merchant | None:
+    return _find(generation, "merchant_id", merchant_id)
+
+
+def by_client_id(client_id: str) -> Merchant | None:
+    return _find(Merchant.Generation.V2, "client_id", client_id)
+
+
+def publish(webhook_url: str = "") -> list[Merchant]:
+    """Creates whichever published merchant is missing, and points all of them at `webhook_url`."""
+    merchants = [_create(generation) for generation in PUBLISHED]
+    Merchant.objects.update(webhook_url=webhook_url)
+    return merchants
+
+
+def _find(generation: str, field: str, value: str) -> Merchant | None:
+    if not is_reference(value, 80):
+        return None
+    found: Merchant | None = Merchant.objects.filter(generation=generation, **{field: value}).first()
+    if found is None and PUBLISHED[generation].get(field) == value:
+        return _create(generation)
+    return found
+
+
+def _create(generation: str) -> Merchant:
+    known = dict(PUBLISHED[generation])
+    merchant: Merchant
+    merchant, _ = Merchant.objects.get_or_create(
+        generation=generation,
+        merchant_id=known.pop("merchant_id"),
+        defaults=known | {"name": "OkPuja (simulated)"},
+    )
+    return merchant

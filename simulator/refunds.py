@@ -1,0 +1,108 @@
+"""Money on its way back: accepted at once, settled a little later, never more than came in."""
+
+from datetime import timedelta
+
+from django.db import IntegrityError, transaction
+from django.db.models import Sum
+
+from simulator import clock, deliveries, identifiers
+from simulator.models import Merchant, Order, Refund, State
+from simulator.orders import NotPossible
+
+SETTLES_AFTER = timedelta(seconds=3)
+TOO_MUCH = "EXCESS_REFUND_AMOUNT"
+NOT_SETTLED = (State.PENDING, State.CONFIRMED)
+
+# outcome: from, to
+MOVES = {
+    "confirm": ((State.PENDING,), State.CONFIRMED),
+    "success": (NOT_SETTLED, State.COMPLETED),
+    "failure": (NOT_SETTLED, State.FAILED),
+}
+
+
+class IdTaken(Exception):
+    """The merchant has used this id before."""
+
+
+class TooMuch(Exception):
+    """More than is left of what was paid."""
+
+
+def accept(order: Order, merchant_refund_id: str, amount_paise: int, callback_url: str = "") -> Refund:
+    """Raises IdTaken, and in V2 TooMuch; V1 keeps a refund of too much as a FAILED one."""
+    try:
+        with transaction.atomic():
+            return _accept(order, merchant_refund_id, amount_paise, callback_url)
+    except IntegrityError as error:
+        raise IdTaken(merchant_refund_id) from error
+
+
+def refundable_paise(order: Order) -> int:
+    paid = order.attempts.filter(state=State.COMPLETED).aggregate(paise=Sum("amount_paise"))["paise"] or 0
+    returned = order.refunds.exclude(state=State.FAILED).aggregate(paise=Sum("amount_paise"))["paise"] or 0
+    return paid - returned
+
+
+def decide(refund: Refund, outcome: str, error_code: str = "PAYMENT_ERROR", detailed: str = "U28") -> None:
+    """`confirm` `success` `failure`. Raises NotPossible."""
+    if outcome not in MOVES:
+        raise NotPossible(f"A refund cannot end as {outcome!r}.")
+    allowed, to = MOVES[outcome]
+    changes: dict[str, str] = {"state": to}
+    if to == State.FAILED:
+        changes |= {"error_code": error_code, "detailed_error_code": detailed}
+    with transaction.atomic():
+        if not Refund.objects.filter(pk=refund.pk, state__in=allowed).update(**changes):
+            raise NotPossible(f"The refund is {refund.state}.")
+        refund.refresh_from_db()
+        deliveries.refund_moved(refund)
+
+
+def settle_if_due(refund: Refund) -> None:
+    if refund.state not in NOT_SETTLED or refund.settles_at > clock.now():
+        return
+    try:
+        decide(refund, "success")
+    except NotPossible:
+        refund.refresh_from_db()
+
+
+def settle_due(limit: int = 100) -> None:
+    due = Refund.objects.filter(state__in=NOT_SETTLED, settles_at__lte=clock.now())
+    for refund in due.select_related("merchant", "order__merchant")[:limit]:
+        settle_if_due(refund)
+
+
+def _accept(order: Order, merchant_refund_id: str, amount_paise: int, callback_url: str) -> Refund:
+    # Two refunds of one order wait for each other here, or both would find the same money left.
+    order = Order.objects.select_for_update(of=("self",)).select_related("merchant").get(pk=order.pk)
+    if _taken(order.merchant, merchant_refund_id):
+        raise IdTaken(merchant_refund_id)
+    v1 = order.merchant.generation == Merchant.Generation.V1
+    too_much = amount_paise > refundable_paise(order)
+    if too_much and not v1:
+        raise TooMuch(merchant_refund_id)
+    moment = clock.now()
+    refund: Refund = Refund.objects.create(
+        merchant=order.merchant,
+        order=order,
+        merchant_refund_id=merchant_refund_id,
+        provider_id=identifiers.provider_id("P" if v1 else "OMR", moment),
+        amount_paise=amount_paise,
+        state=State.FAILED if too_much else State.PENDING,
+        error_code="PAYMENT_ERROR" if too_much else "",
+        detailed_error_code=TOO_MUCH if too_much else "",
+        callback_url=callback_url,
+        created_at=moment,
+        settles_at=moment + SETTLES_AFTER,
+    )
+    return refund
+
+
+def _taken(merchant: Merchant, merchant_refund_id: str) -> bool:
+    if merchant.refunds.filter(merchant_refund_id=merchant_refund_id).exists():
+        return True
+    # V1 knows only transactions: a refund cannot have the id of a payment.
+    v1 = merchant.generation == Merchant.Generation.V1
+    return v1 and merchant.orders.filter(merchant_order_id=merchant_refund_id).exists()

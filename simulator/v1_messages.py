@@ -1,0 +1,139 @@
+"""What PhonePe says in V1, and how it proves that it said it (salt key, `###`, salt index)."""
+
+import base64
+import hashlib
+
+from simulator.models import Attempt, Merchant, Order, Refund, State
+from simulator.wire import Json, compact, refusal
+
+SUCCEEDED = "PAYMENT_SUCCESS"
+PENDING = "PAYMENT_PENDING"
+FAILED = "PAYMENT_ERROR"
+TIMED_OUT = "TIMED_OUT"
+
+MESSAGES = {
+    SUCCEEDED: "Your payment is successful.",
+    PENDING: "Your request is in pending state.",
+}
+
+
+def checksum(text: str, merchant: Merchant) -> str:
+    """For a POST `text` is base64 + path, for a GET the path, for a callback the base64 alone."""
+    digest = hashlib.sha256((text + merchant.salt_key).encode()).hexdigest()
+    return f"{digest}###{merchant.salt_index}"
+
+
+def opened(order: Order, page_url: str) -> Json:
+    redirect = {"url": page_url, "method": "GET"}
+    return {
+        "success": True,
+        "code": "PAYMENT_INITIATED",
+        "message": "Payment initiated",
+        "data": {
+            "merchantId": order.merchant.merchant_id,
+            "merchantTransactionId": order.merchant_order_id,
+            "instrumentResponse": {"type": "PAY_PAGE", "redirectInfo": redirect},
+        },
+    }
+
+
+def payment(order: Order, attempt: Attempt | None) -> Json:
+    """Status and callback of a payment. The last attempt decides what is told about the instrument."""
+    paid = order.state == State.COMPLETED and attempt is not None
+    code = code_of(order)
+    return _said(code) | {
+        "data": {
+            "merchantId": order.merchant.merchant_id,
+            "merchantTransactionId": order.merchant_order_id,
+            "transactionId": attempt.provider_id if attempt else None,
+            "amount": attempt.amount_paise if paid and attempt else order.amount_paise,
+            "state": order.state,
+            "responseCode": "SUCCESS" if paid else order.detailed_error_code or code,
+            "paymentInstrument": _instrument(attempt) if paid and attempt else None,
+        }
+    }
+
+
+def refund(refund: Refund) -> Json:
+    """The answer to a refund call, and its status until it is settled."""
+    return _said(code_of(refund)) | {
+        "data": {
+            "merchantId": refund.merchant.merchant_id,
+            "merchantTransactionId": refund.merchant_refund_id,
+            "transactionId": refund.provider_id,
+            "amount": refund.amount_paise,
+            "state": State.PENDING if refund.state == State.CONFIRMED else refund.state,
+            "responseCode": refund.detailed_error_code or None,
+        }
+    }
+
+
+def refund_status(row: Refund, attempt: Attempt | None) -> Json:
+    said = refund(row)
+    if row.state == State.COMPLETED and attempt:
+        said["data"] |= {"responseCode": "SUCCESS", "paymentInstrument": _instrument(attempt)}
+    return said
+
+
+def callback(said: Json) -> Json:
+    return {"response": base64.b64encode(compact(said)).decode()}
+
+
+def returned_form(order: Order, attempt: Attempt | None) -> dict[str, str]:
+    """The fields the browser posts to the shop. `transactionId` is the shop's own id."""
+    fields = {
+        "code": code_of(order),
+        "merchantId": order.merchant.merchant_id,
+        "transactionId": order.merchant_order_id,
+        "amount": str(order.amount_paise),
+        "providerReferenceId": attempt.provider_id if attempt else "",
+    }
+    return fields | {"checksum": checksum("".join(fields.values()), order.merchant)}
+
+
+def code_of(row: Order | Refund) -> str:
+    if row.state == State.COMPLETED:
+        return SUCCEEDED
+    if row.state == State.FAILED:
+        return row.error_code or FAILED
+    return PENDING
+
+
+def key_not_configured() -> Json:
+    return {"success": False, "code": "KEY_NOT_CONFIGURED", "message": "Key not found for the merchant"}
+
+
+def duplicate() -> Json:
+    message = "The transaction id you have entered seems to be invalid."
+    return refusal("INVALID_TRANSACTION_ID", message)
+
+
+def bad_request(message: str = "Please check the inputs you have provided.") -> Json:
+    return refusal("BAD_REQUEST", message)
+
+
+def not_found() -> Json:
+    return refusal("TRANSACTION_NOT_FOUND", "No transaction found for the given id")
+
+
+def bare(status: int) -> Json:
+    """How the gate in front of the API refuses: a number and nothing else."""
+    return {"success": False, "code": str(status)}
+
+
+def _said(code: str) -> Json:
+    return {
+        "success": code in {SUCCEEDED, PENDING},
+        "code": code,
+        "message": MESSAGES.get(code, "Payment Failed"),
+    }
+
+
+def _instrument(attempt: Attempt) -> Json:
+    return {
+        "type": "UPI",
+        "utr": attempt.utr,
+        "upiTransactionId": attempt.upi_transaction_id,
+        "cardNetwork": None,
+        "accountType": "SAVINGS",
+    }
