@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 from django.utils import timezone
+from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
@@ -25,6 +26,12 @@ class ActiveUserAuthentication(JWTAuthentication):
             raise AuthenticationFailed(SESSION_ENDED, "token_not_valid") from error
         except AuthenticationFailed as error:
             raise AuthenticationFailed("This account is not active.", "account_not_active") from error
+
+
+class BearerScheme(SimpleJWTScheme):
+    """How the API documentation describes it; registered by being defined."""
+
+    target_class = ActiveUserAuthentication
 
 
 class SessionToken(RefreshToken):

@@ -69,7 +69,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     def __str__(self) -> str:
         return self.email
 
-    @property
+    @property  # type: ignore[misc]
     def is_active(self) -> bool:  # type: ignore[override]
         """What Django and the tokens ask. One truth: the account status."""
         return self.account_status == self.AccountStatus.ACTIVE

@@ -7,41 +7,31 @@ from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.models import PHONE, Address, User, plain_phone
 
-PASSWORD = {
-    "max_length": 128,
-    "trim_whitespace": False,
-    "write_only": True,
-    "style": {"input_type": "password"},
-}
 
-
-class PhoneField(serializers.CharField):
-    """Any spelling of a number in, one spelling out; empty is none."""
-
-    def to_internal_value(self, data: Any) -> str | None:  # type: ignore[override]
-        return plain_phone(super().to_internal_value(data))
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        if data in (None, ""):
-            return None
-        phone = super().run_validation(data)
-        if phone is not None:
-            PHONE(phone)
-        return phone
+class PasswordField(serializers.CharField):
+    def __init__(self, **kwargs: Any) -> None:
+        style = {"input_type": "password"}
+        super().__init__(max_length=128, trim_whitespace=False, write_only=True, style=style, **kwargs)
 
 
 class RegistrationSerializer(serializers.Serializer):
     """`role` and whatever else a caller would like to be is not read."""
 
     email = serializers.EmailField(max_length=254)
-    phone = PhoneField(max_length=24, required=False, allow_null=True, allow_blank=True, default=None)
-    password = serializers.CharField(**PASSWORD)
-    password2 = serializers.CharField(**PASSWORD)
+    phone = serializers.CharField(max_length=24, required=False, allow_null=True, allow_blank=True)
+    password = PasswordField()
+    password2 = PasswordField()
     first_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     last_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
 
     def validate_email(self, email: str) -> str:
         return email.lower()
+
+    def validate_phone(self, phone: str | None) -> str | None:
+        plain = plain_phone(phone or "")
+        if plain is not None:
+            PHONE(plain)
+        return plain
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         password = attrs["password"]
@@ -57,7 +47,7 @@ class RegistrationSerializer(serializers.Serializer):
 
 class LoginSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=254)
-    password = serializers.CharField(**PASSWORD)
+    password = PasswordField()
 
 
 class RefreshSerializer(serializers.Serializer):
@@ -65,11 +55,8 @@ class RefreshSerializer(serializers.Serializer):
 
 
 class SessionSerializer(serializers.Serializer):
-    access = serializers.CharField()
-    refresh = serializers.CharField()
-
-    def to_representation(self, session: RefreshToken) -> dict[str, str]:
-        return {"access": str(session.access_token), "refresh": str(session)}
+    access = serializers.CharField(source="access_token")
+    refresh = serializers.CharField(source="*")
 
 
 class PersonSerializer(serializers.ModelSerializer):
@@ -101,6 +88,14 @@ class AccountSerializer(PersonSerializer):
     def get_avatar(self, user: User) -> str | None:
         """The frontend reads it; we keep no pictures."""
         return None
+
+
+class LoginAnswerSerializer(serializers.Serializer):
+    """A session and whose it is, side by side as the frontend reads them."""
+
+    def to_representation(self, answer: tuple[User, RefreshToken]) -> dict[str, Any]:
+        user, session = answer
+        return {**SessionSerializer(session).data, **AccountSerializer(user).data}
 
 
 class AddressSerializer(serializers.ModelSerializer):

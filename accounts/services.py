@@ -1,6 +1,6 @@
 """Accounts, sessions, addresses. What compares several rows of one person runs under `lock_user`."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -61,7 +61,7 @@ def rotate(raw: str) -> SessionToken:
     if user is None or not user.is_active or _password_changed(user, old):
         raise AuthenticationFailed(SESSION_ENDED)
     old.blacklist()
-    return SessionToken.for_user(user)
+    return cast(SessionToken, SessionToken.for_user(user))
 
 
 def log_out(raw: str) -> None:

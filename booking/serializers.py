@@ -103,7 +103,7 @@ class PromoCodeSerializer(serializers.ModelSerializer):
     discount_type = serializers.SerializerMethodField()
     min_order_amount = RupeesField(source="min_order_paise")
     max_discount_amount = RupeesField(source="max_discount_paise", allow_null=True)
-    is_valid = serializers.BooleanField(read_only=True)
+    is_valid = serializers.BooleanField(read_only=True)  # type: ignore[assignment]
     validity_message = serializers.CharField(read_only=True)
 
     class Meta:
@@ -131,7 +131,7 @@ class PromoCodeSerializer(serializers.ModelSerializer):
 class CartSerializer(serializers.ModelSerializer):
     puja_service = PujaServiceSerializer(read_only=True)
     package = PackageSerializer(read_only=True)
-    astrology_service = serializers.SerializerMethodField()
+    astrology_service = serializers.JSONField(read_only=True, default=None, help_text="we sell pujas only")
     selected_time = serializers.TimeField(format="%H:%M", read_only=True)
     promo_code = PromoCodeSerializer(read_only=True, allow_null=True)
     status = serializers.SerializerMethodField()
@@ -166,9 +166,6 @@ class CartSerializer(serializers.ModelSerializer):
         if wire["promo_code"]:
             wire["promo_code"] |= {"is_valid": not price.problem, "validity_message": price.problem}
         return wire | {"total_price": rupees(price.total_paise)}
-
-    def get_astrology_service(self, cart: Cart) -> None:
-        """The frontend asks; we sell pujas only."""
 
     @extend_schema_field(serializers.ChoiceField(choices=["ACTIVE", "CONVERTED", "ABANDONED"]))
     def get_status(self, cart: Cart) -> str:
@@ -213,19 +210,35 @@ class PromoChoiceSerializer(serializers.Serializer):
     promo_code = serializers.CharField(max_length=30)
 
 
+class MessageSerializer(serializers.Serializer):
+    message = serializers.CharField()
+
+
+class CartDeletedSerializer(MessageSerializer):
+    deleted_cart_id = serializers.IntegerField()
+
+
+class DeletionStatusSerializer(serializers.Serializer):
+    can_delete = serializers.BooleanField()
+    wait_minutes = serializers.IntegerField()
+    can_cleanup = serializers.BooleanField()
+
+
 # --- Booking -----------------------------------------------------------------------------------
 
 
 class BookedCartSerializer(serializers.Serializer):
     """The cart of a booking, from the Checkout: the catalogue may have changed since."""
 
-    id = serializers.IntegerField(source="cart.pk")
-    cart_id = serializers.UUIDField(source="cart.cart_id")
-    service_type = serializers.CharField(source="cart.service_type")
-    puja_service = PujaServiceSerializer(source="snapshot.puja_service")
-    package = PackageSerializer(source="snapshot.package")
-    promo_code = PromoCodeSerializer(source="snapshot.promo_code", allow_null=True)
-    total_price = RupeesField(source="total_paise")
+    id = serializers.IntegerField()
+    cart_id = serializers.UUIDField()
+    service_type = serializers.CharField()
+    puja_service = PujaServiceSerializer()
+    package = PackageSerializer()
+    selected_date = serializers.DateField()
+    selected_time = serializers.TimeField(format="%H:%M")
+    promo_code = PromoCodeSerializer(allow_null=True)
+    total_price = RupeesField()
 
     def to_representation(self, checkout: Checkout) -> dict[str, Any]:
         cart = checkout.cart
@@ -263,3 +276,8 @@ class BookingSerializer(serializers.ModelSerializer):
             "created_at",
             "updated_at",
         )
+
+
+class FoundBookingSerializer(serializers.Serializer):
+    success = serializers.BooleanField()
+    data = BookingSerializer()  # type: ignore[assignment]

@@ -1,0 +1,35 @@
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
+from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from accounts.models import Address, User
+
+admin.site.unregister(Group)
+
+
+class AddressInline(TabularInline):
+    model = Address
+    extra = 0
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin, ModelAdmin):
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+    inlines = (AddressInline,)
+    ordering = ("email",)
+    list_display = ("email", "full_name", "phone", "role", "account_status", "is_staff")
+    list_filter = ("role", "account_status", "is_staff")
+    search_fields = ("email", "phone", "first_name", "last_name")
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("email", "password", "email_verified")}),
+        ("Person", {"fields": ("first_name", "last_name", "phone")}),
+        ("Account", {"fields": ("role", "account_status", "last_login", "date_joined")}),
+        ("Rights", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
+    )
+    add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
+    filter_horizontal = ("user_permissions",)

@@ -1,0 +1,15 @@
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from accounts.views import AddressViewSet, LoginView, LogoutView, RefreshView, RegisterView
+
+router = SimpleRouter()
+router.register("addresses", AddressViewSet)
+
+urlpatterns = [
+    path("register/", RegisterView.as_view()),
+    path("login/", LoginView.as_view()),
+    path("refresh/", RefreshView.as_view()),
+    path("logout/", LogoutView.as_view()),
+    *router.urls,
+]

@@ -1,0 +1,101 @@
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.throttling import ScopedRateThrottle
+from rest_framework.views import APIView
+from rest_framework.viewsets import ModelViewSet
+
+from accounts import services
+from accounts.authentication import SessionToken
+from accounts.models import Address, User
+from accounts.serializers import (
+    AccountSerializer,
+    AddressSerializer,
+    LoginAnswerSerializer,
+    LoginSerializer,
+    RefreshSerializer,
+    RegistrationSerializer,
+    SessionSerializer,
+)
+
+
+class DoorView(APIView):
+    """Before the login nobody is asked for a token, and a stale one does no harm."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (ScopedRateThrottle,)
+    serializer_class: type[serializers.Serializer]
+
+    def read(self, request: Request) -> dict[str, Any]:
+        incoming = self.serializer_class(data=request.data)
+        incoming.is_valid(raise_exception=True)
+        return dict(incoming.validated_data)
+
+
+class RegisterView(DoorView):
+    serializer_class = RegistrationSerializer
+    throttle_scope = "register"
+
+    @extend_schema(operation_id="auth_register", responses={201: AccountSerializer})
+    def post(self, request: Request) -> Response:
+        user = services.register(**self.read(request))
+        return Response(AccountSerializer(user).data, status=status.HTTP_201_CREATED)
+
+
+class LoginView(DoorView):
+    """Wrong credentials are 400: on 401 the frontend would try to refresh and lose the message."""
+
+    serializer_class = LoginSerializer
+    throttle_scope = "login"
+
+    @extend_schema(operation_id="auth_login", responses=LoginAnswerSerializer)
+    def post(self, request: Request) -> Response:
+        user = services.log_in(**self.read(request))
+        return Response(LoginAnswerSerializer((user, SessionToken.for_user(user))).data)
+
+
+class RefreshView(DoorView):
+    serializer_class = RefreshSerializer
+
+    @extend_schema(operation_id="auth_refresh", responses=SessionSerializer)
+    def post(self, request: Request) -> Response:
+        session = services.rotate(self.read(request)["refresh"])
+        return Response(SessionSerializer(session).data)
+
+
+class LogoutView(DoorView):
+    """Open to everybody: whoever holds a refresh token may end it, also when the access token has expired."""
+
+    serializer_class = RefreshSerializer
+
+    @extend_schema(operation_id="auth_logout", responses={205: None})
+    def post(self, request: Request) -> Response:
+        services.log_out(self.read(request)["refresh"])
+        return Response(status=status.HTTP_205_RESET_CONTENT)
+
+
+class AddressViewSet(ModelViewSet):
+    """Of the caller alone; anybody else's do not exist. A bare array, as the frontend reads it."""
+
+    queryset = Address.objects.all()
+    serializer_class = AddressSerializer
+    lookup_value_regex = "[0-9]+"
+
+    def get_queryset(self) -> QuerySet[Address]:
+        return Address.objects.filter(user_id=self.request.user.pk)
+
+    def perform_create(self, serializer: serializers.BaseSerializer) -> None:
+        serializer.instance = services.add_address(cast(User, self.request.user), **serializer.validated_data)
+
+    def perform_update(self, serializer: serializers.BaseSerializer) -> None:
+        address = cast(Address, serializer.instance)
+        serializer.instance = services.change_address(address, **serializer.validated_data)
+
+    def perform_destroy(self, instance: Address) -> None:
+        services.remove_address(instance)

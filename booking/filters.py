@@ -1,0 +1,60 @@
+"""How the catalogue is searched, narrowed and ordered."""
+
+from django.db.models import Min, Q, QuerySet
+from django_filters import rest_framework as filters
+
+from booking.models import Package, PujaService
+
+
+class StableOrdering(filters.OrderingFilter):
+    """Ends with the id: rows of equal price must not wander between pages."""
+
+    def filter(self, qs: QuerySet, value: list[str] | None) -> QuerySet:
+        ordered = super().filter(qs, value)
+        return ordered.order_by(*ordered.query.order_by, "id")
+
+
+class PujaServiceFilter(filters.FilterSet):
+    search = filters.CharFilter(method="filter_search", max_length=100)
+    category = filters.NumberFilter(field_name="category_id")
+    location = filters.CharFilter(method="filter_location", max_length=100)
+    language = filters.ChoiceFilter(method="filter_language", choices=Package.Language.choices)
+    ordering = StableOrdering(
+        fields=(
+            ("title", "title"),
+            ("price", "price"),
+            ("duration_minutes", "duration"),
+            ("created_at", "created_at"),
+        )
+    )
+
+    class Meta:
+        model = PujaService
+        fields = ("search", "category", "type", "location", "language", "is_active", "ordering")
+
+    def filter_search(self, services: QuerySet, name: str, text: str) -> QuerySet:
+        anywhere = (
+            Q(title__icontains=text) | Q(description__icontains=text) | Q(category__name__icontains=text)
+        )
+        return services.filter(anywhere)
+
+    def filter_location(self, services: QuerySet, name: str, place: str) -> QuerySet:
+        sold = Package.objects.filter(is_active=True, location__icontains=place)
+        return services.filter(pk__in=sold.values("puja_service"))
+
+    def filter_language(self, services: QuerySet, name: str, language: str) -> QuerySet:
+        sold = Package.objects.filter(is_active=True, language=language)
+        return services.filter(pk__in=sold.values("puja_service"))
+
+
+class PackageFilter(filters.FilterSet):
+    puja_service = filters.NumberFilter(field_name="puja_service_id")
+
+    class Meta:
+        model = Package
+        fields = ("puja_service", "location", "language", "package_type")
+
+
+def with_price(services: QuerySet[PujaService]) -> QuerySet[PujaService]:
+    """`price`: the cheapest package on sale, in paise."""
+    return services.annotate(price=Min("packages__price_paise", filter=Q(packages__is_active=True)))

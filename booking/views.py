@@ -1,0 +1,212 @@
+from datetime import date, datetime, time, timedelta
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.dateparse import parse_date
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
+
+from accounts.models import User
+from booking import services
+from booking.filters import PackageFilter, PujaServiceFilter, with_price
+from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
+from booking.serializers import (
+    BookingSerializer,
+    CartChoiceSerializer,
+    CartDeletedSerializer,
+    CartSerializer,
+    DeletionStatusSerializer,
+    FoundBookingSerializer,
+    MessageSerializer,
+    PackageSerializer,
+    PromoChoiceSerializer,
+    PujaCategorySerializer,
+    PujaServiceSerializer,
+    SlotSerializer,
+)
+
+SLOT_DAYS = timedelta(days=14)
+MOST_SLOT_DAYS = timedelta(days=62)
+FURTHEST = timedelta(days=366)
+
+
+class Catalogue(GenericViewSet):
+    """Public: no token is looked at, so that a stale one does not throw a visitor to the login page."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    filter_backends = (DjangoFilterBackend,)
+    lookup_value_regex = "[0-9]+"
+
+
+class Pages(PageNumberPagination):
+    page_size = 10
+    page_size_query_param = "page_size"
+    max_page_size = 100
+
+
+class PujaCategoryViewSet(ListModelMixin, Catalogue):
+    queryset = PujaCategory.objects.all()
+    serializer_class = PujaCategorySerializer
+
+
+class PackageViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
+    queryset = Package.objects.filter(is_active=True, puja_service__is_active=True)
+    serializer_class = PackageSerializer
+    filterset_class = PackageFilter
+
+
+class PujaServiceViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
+    queryset = with_price(PujaService.objects.filter(is_active=True)).select_related("category")
+    serializer_class = PujaServiceSerializer
+    filterset_class = PujaServiceFilter
+    pagination_class = Pages
+
+    @extend_schema(
+        parameters=[OpenApiParameter(name, OpenApiTypes.DATE) for name in ("from", "to")],
+        responses=SlotSerializer(many=True),
+    )
+    @action(detail=True, pagination_class=None, filterset_class=None)
+    def slots(self, request: Request, pk: str) -> Response:
+        """Open start times to come, for two weeks from today unless `from` and `to` (dates) say otherwise."""
+        start, end = _window(request)
+        slots = Slot.objects.filter(service=self.get_object(), is_open=True)
+        return Response(SlotSerializer(slots.filter(starts_at__gt=start, starts_at__lt=end), many=True).data)
+
+
+def _window(request: Request) -> tuple[datetime, datetime]:
+    """What has begun already is not offered, whatever was asked for."""
+    today = timezone.localdate()
+    first = max(today, _date(request, "from") or today)
+    last = _date(request, "to") or first + SLOT_DAYS
+    if not first <= last <= first + MOST_SLOT_DAYS or first > today + FURTHEST:
+        raise ValidationError({"to": ["Ask for at most two months, within the next year."]})
+    return max(timezone.now(), _midnight(first)), _midnight(last + timedelta(days=1))
+
+
+def _date(request: Request, name: str) -> date | None:
+    text = request.query_params.get(name, "")
+    try:
+        day = parse_date(text)
+    except ValueError:
+        day = None
+    if text and day is None:
+        raise ValidationError({name: ["Give the date as YYYY-MM-DD, for example 2026-01-31."]})
+    return day
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+class CartViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet):
+    """The caller's carts: the one that is ACTIVE, those whose payment is open, by id also the booked ones."""
+
+    queryset = Cart.objects.exclude(status=Cart.Status.ABANDONED)
+    serializer_class = CartSerializer
+    lookup_value_regex = "[0-9]+"
+
+    def get_queryset(self) -> QuerySet[Cart]:
+        mine = super().get_queryset().filter(user_id=self.request.user.pk)
+        whole = mine.select_related("user", "puja_service__category", "package", "promo_code")
+        return whole.prefetch_related("checkouts")
+
+    def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """A list of carts is what may still be paid: booked ones are found among the bookings."""
+        return queryset.exclude(status=Cart.Status.CONVERTED) if self.action == "list" else queryset
+
+    @extend_schema(request=CartChoiceSerializer, responses={201: CartSerializer})
+    def create(self, request: Request) -> Response:
+        cart = services.place_in_cart(cast(User, request.user), **self._choice(request))
+        return Response(CartSerializer(cart).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(request=CartChoiceSerializer)
+    def update(self, request: Request, pk: str) -> Response:
+        return self._answer(services.change_cart(self.get_object(), **self._choice(request)))
+
+    @extend_schema(request=CartChoiceSerializer(partial=True))
+    def partial_update(self, request: Request, pk: str) -> Response:
+        return self._answer(services.change_cart(self.get_object(), **self._choice(request, partial=True)))
+
+    @extend_schema(responses={200: CartDeletedSerializer})
+    def destroy(self, request: Request, pk: str) -> Response:
+        cart = self.get_object()
+        services.delete_cart(cart)
+        return Response({"message": "The cart has been deleted.", "deleted_cart_id": cart.pk})
+
+    @action(detail=False, pagination_class=None)
+    def active(self, request: Request) -> Response:
+        """The ACTIVE cart, else the one being paid: a browser's Back from the payment page must find it."""
+        open_carts = self.get_queryset().exclude(status=Cart.Status.CONVERTED)
+        cart = open_carts.order_by("status", "-id").first()  # ACTIVE sorts before CHECKED_OUT
+        if cart is None:
+            raise NotFound("You have no cart.")
+        return self._answer(cart)
+
+    @extend_schema(request=None, responses={200: MessageSerializer})
+    @action(detail=False, methods=["post"])
+    def clear_converted(self, request: Request) -> Response:
+        """The frontend asks for this after a payment. Booked carts are in no list: nothing is left over."""
+        return Response({"message": "Booked carts have been cleared."})
+
+    @extend_schema(request=PromoChoiceSerializer)
+    @action(detail=True, methods=["post"])
+    def apply_promo(self, request: Request, pk: str) -> Response:
+        incoming = PromoChoiceSerializer(data=request.data)
+        incoming.is_valid(raise_exception=True)
+        return self._answer(services.put_promo(self.get_object(), incoming.validated_data["promo_code"]))
+
+    @extend_schema(request=None)
+    @action(detail=True, methods=["post"])
+    def remove_promo(self, request: Request, pk: str) -> Response:
+        return self._answer(services.put_promo(self.get_object(), None))
+
+    @extend_schema(responses=DeletionStatusSerializer)
+    @action(detail=True)
+    def deletion_status(self, request: Request, pk: str) -> Response:
+        return Response(services.deletion_status(self.get_object()))
+
+    def _choice(self, request: Request, partial: bool = False) -> dict[str, Any]:
+        incoming = CartChoiceSerializer(data=request.data, partial=partial)
+        incoming.is_valid(raise_exception=True)
+        return dict(incoming.validated_data)
+
+    def _answer(self, cart: Cart) -> Response:
+        return Response(CartSerializer(cart).data)
+
+
+class BookingViewSet(ReadOnlyModelViewSet):
+    """The caller's bookings. They are made by payments and cancelled through the payment's routes only."""
+
+    queryset = Booking.objects.select_related("user", "checkout__cart")
+    serializer_class = BookingSerializer
+    lookup_value_regex = "[0-9]+"
+
+    def get_queryset(self) -> QuerySet[Booking]:
+        return super().get_queryset().filter(user_id=self.request.user.pk)
+
+    @extend_schema(responses=FoundBookingSerializer)
+    @action(detail=False, url_path="by-id/(?P<book_id>[A-Z0-9-]{3,20})")
+    def by_book_id(self, request: Request, book_id: str) -> Response:
+        return self._found(self.get_queryset().filter(book_id=book_id).first())
+
+    @extend_schema(responses=FoundBookingSerializer)
+    @action(detail=False)
+    def latest(self, request: Request) -> Response:
+        return self._found(self.get_queryset().first())
+
+    def _found(self, booking: Booking | None) -> Response:
+        if booking is None:
+            raise NotFound("There is no such booking.")
+        return Response({"success": True, "data": BookingSerializer(booking).data})
