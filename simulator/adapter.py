@@ -63,9 +63,14 @@ def _read(request: requests.PreparedRequest) -> Request:
         method=request.method or "GET",
         path=unquote(url.path),
         query=dict(parse_qsl(url.query)),
-        headers=request.headers,
+        headers=CaseInsensitiveDict((name, _text(value)) for name, value in request.headers.items()),
         body=body.encode() if isinstance(body, str) else body,
     )
+
+
+def _text(header: str | bytes) -> str:
+    """As a server would read it: headers travel in Latin-1."""
+    return header.decode("latin-1") if isinstance(header, bytes) else header
 
 
 def _write(response: Response, request: requests.PreparedRequest) -> requests.Response:

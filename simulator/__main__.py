@@ -1,0 +1,3 @@
+from simulator.process import main
+
+main()

@@ -1,0 +1,25 @@
+import os
+import sys
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser
+
+from simulator.deliveries import OUR_WEBHOOK
+from simulator.process import add_arguments
+
+
+class Command(BaseCommand):
+    help = "Runs a PhonePe of our own, V1 and V2, as a process of its own."
+    requires_system_checks = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        add_arguments(parser)
+        parser.set_defaults(webhook_url=settings.PUBLIC_BASE_URL + OUR_WEBHOOK)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Becomes the other process, so that it has our id and gets our signals."""
+        wanted = {name: options[name] for name in ("port", "host", "database", "webhook_url")}
+        told = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items()]
+        environment = os.environ | {"OPS_TOKEN": settings.OPS_TOKEN, "PYTHONPATH": str(settings.BASE_DIR)}
+        os.execve(sys.executable, [sys.executable, "-m", "simulator", *told], environment)  # noqa: S606

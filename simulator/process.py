@@ -1,0 +1,117 @@
+"""The simulator as a process of its own: own settings, own SQLite file, no project around it.
+
+`python -m simulator --port N` (what `manage.py phonepe_simulator` becomes). Of the
+environment it reads OPS_TOKEN only, so it runs although the shop's database, cache or settings are broken.
+"""
+
+import argparse
+import os
+import secrets
+import signal
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import django
+from django.conf import settings
+from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.management import call_command
+from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.core.wsgi import get_wsgi_application
+from django.utils.module_loading import import_string
+
+from simulator.sockets import OUR_SERVER
+
+SHOPS_WEBHOOK = "http://127.0.0.1:8000/api/payments/webhook/phonepe/"
+
+
+class Handler(WSGIRequestHandler):
+    """Hands its socket to the views, which break it when a fault says so."""
+
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        return environ | {OUR_SERVER: self.connection}
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """One line a request would hide what the tests of a shop have to say."""
+
+
+def main() -> None:
+    serve(_options())
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Answers until SIGTERM or Ctrl-C. The line with "ready" is printed when the first call may come."""
+    signal.signal(signal.SIGTERM, _leave)
+    with ExitStack() as stack:
+        server = stack.enter_context(ThreadedWSGIServer((options.host, options.port), Handler))
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="phonepe-simulator-"))
+        address = f"http://{options.host}:{server.server_port}"
+        configure(options.database or str(Path(folder) / "simulator.sqlite3"), address)
+        call_command("migrate", verbosity=0)
+        # By its path: models cannot be imported before there are settings.
+        merchants = import_string("simulator.published.publish")(options.webhook_url)
+        server.set_app(StaticFilesHandler(get_wsgi_application()))
+        sys.stdout.write(welcome(address, merchants))
+        sys.stdout.flush()
+        server.serve_forever(poll_interval=0.1)
+
+
+def configure(database: str, address: str) -> None:
+    settings.configure(
+        SECRET_KEY=secrets.token_urlsafe(50),
+        ALLOWED_HOSTS=["*"],
+        INSTALLED_APPS=["django.contrib.staticfiles", "simulator"],
+        MIDDLEWARE=["django.middleware.security.SecurityMiddleware"],
+        SECURE_REFERRER_POLICY="strict-origin-when-cross-origin",
+        ROOT_URLCONF="simulator.process_urls",
+        TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+        STATIC_URL="/static/",
+        DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+        DATABASES={"default": _database(database)},
+        USE_TZ=True,
+        TIME_ZONE="Asia/Kolkata",
+        PUBLIC_BASE_URL=address,
+        PHONEPE_SIMULATION_MODE=True,
+        SIMULATOR_DELIVERS=True,
+        NUM_PROXIES=0,
+        OPS_TOKEN=os.environ.get("OPS_TOKEN", ""),
+    )
+    django.setup()
+
+
+def welcome(address: str, merchants: list[Any]) -> str:
+    bases = ("pg-sandbox", "hermes", "pg", "identity-manager")
+    lines = [f"{address}/simulator/apis/{base}" for base in bases]
+    lines += [f"merchant {merchant}" for merchant in merchants]
+    return "\n".join([*lines, f"phonepe_simulator ready on {address}", ""])
+
+
+def _database(path: str) -> dict[str, Any]:
+    # IMMEDIATE and WAL: threads that write wait for each other instead of failing.
+    options = {
+        "transaction_mode": "IMMEDIATE",
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+        "timeout": 5,
+    }
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "OPTIONS": options}
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="phonepe_simulator", description=__doc__)
+    add_arguments(parser)
+    return parser.parse_args()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--database", default="", help="SQLite file; without it a temporary one")
+    parser.add_argument("--webhook-url", default=SHOPS_WEBHOOK, help="where V2 webhooks go")
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)

@@ -1,0 +1,135 @@
+import pytest
+
+from simulator.models import Fault, Merchant, Order
+
+OPS = {"X-Ops-Token": "tests-only-ops-token"}
+
+
+def test_an_order_is_shown_with_its_tries_and_refunds(v2):
+    v2.pay()
+    v2.decide("V2-order-1", "attempt_failed")
+    v2.decide("V2-order-1", "success")
+    v2.refund(amount=10_000)
+    shown = v2.control("orders/V2-order-1/").json()
+    assert (shown["state"], shown["amount_paise"], shown["generation"]) == ("COMPLETED", 110_000, "v2")
+    assert [attempt["state"] for attempt in shown["attempts"]] == ["FAILED", "COMPLETED"]
+    assert shown["refunds"][0]["amount_paise"] == 10_000
+    assert v2.control("orders/").json()["orders"][0]["merchant_order_id"] == "V2-order-1"
+
+
+def test_phonepe_keeps_its_own_account_of_the_money(v1, v2):
+    v1.pay(amount=10_000)
+    v1.decide("V1-order-1", "success")
+    v2.pay("a")
+    v2.pay("b")
+    v2.decide("a", "success")
+    v2.refund("r1", "a", 30_000)
+    v2.control("clock/", {"advance": 5})
+    v2.refund("r2", "a", 20_000)
+    books = {merchant["merchant_id"]: merchant for merchant in v2.control("account/").json()["merchants"]}
+    assert books["PGTESTPAYUAT"]["paid_paise"] == 10_000
+    assert books["SIMMERCHANT"] == {
+        "merchant_id": "SIMMERCHANT",
+        "generation": "v2",
+        "orders": 2,
+        "paid_paise": 110_000,
+        "refunded_paise": 30_000,
+        "refunds_open_paise": 20_000,
+    }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"operation": "pay"},
+        {"operation": "pay", "fault": "earthquake"},
+        {"operation": "pay", "fault": "duplicate"},
+        {"operation": "refuse", "fault": "pay"},
+        {"operation": ["pay"], "fault": "refuse"},
+        {"operation": "pay", "fault": ["refuse"]},
+        {"operation": "pay", "fault": "refuse", "times": 0},
+        {"operation": "pay", "fault": "refuse", "times": "2"},
+        {"operation": "pay", "fault": "refuse", "argument": "-1"},
+        {"operation": "pay", "fault": "refuse", "carried_out": "yes"},
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_not_armed(v2, body):
+    assert v2.control("faults/", body).status_code == 400
+    assert not Fault.objects.exists()
+
+
+def test_armed_faults_are_listed_until_they_have_struck(v2):
+    v2.arm("pay", "status_500")
+    assert v2.control("faults/").json()["faults"][0]["kind"] == "status_500"
+    v2.pay()
+    assert v2.control("faults/").json()["faults"] == []
+
+
+def test_what_cannot_be_decided_is_refused(v2):
+    v2.pay()
+    assert v2.decide("nobody", "success").status_code == 404
+    assert v2.decide("V2-order-1", "teleport").status_code == 409
+    assert v2.decide("V2-order-1", "success", amount_paise="lots").status_code == 400
+    assert v2.control("refunds/nobody/decide/", {"outcome": "success"}).status_code == 404
+    assert v2.control("nothing/").status_code == 404
+    assert v2("POST", "control/clock/", data=b"[").status_code == 400
+    assert v2.control("clock/", {"advance": -1}).status_code == 400
+    assert Order.objects.get().state == "PENDING"
+
+
+def test_a_merchants_webhook_can_be_pointed_elsewhere(v2):
+    v2.pay()
+    change = {"webhook_url": "http://elsewhere.example/hook", "webhook_scheme": "hmac"}
+    assert v2.control("merchants/SIMMERCHANT/", change).status_code == 200
+    merchant = Merchant.objects.get(merchant_id="SIMMERCHANT")
+    assert (merchant.webhook_url, merchant.webhook_scheme) == ("http://elsewhere.example/hook", "hmac")
+    assert v2.control("merchants/SIMMERCHANT/", {"webhook_scheme": "none"}).status_code == 400
+    assert v2.control("merchants/NOBODY/", change).status_code == 404
+
+
+def test_a_reset_forgets_everything_but_the_merchants(v2):
+    v2.pay()
+    v2.decide("V2-order-1", "success")
+    v2.refund()
+    v2.arm("pay", "refuse")
+    v2.control("clock/", {"advance": 3600})
+    v2.control("reset/", {})
+    assert v2.control("orders/").json() == {"orders": []}
+    assert v2.control("faults/").json() == {"faults": []}
+    assert Merchant.objects.exists()
+    v2.token = ""
+    assert v2.pay().status_code == 200
+
+
+class TestWhoMayControl:
+    PATH = "/simulator/control/account/"
+
+    def test_whoever_sits_at_this_machine(self, client, db):
+        assert client.get(self.PATH).status_code == 200
+
+    @pytest.mark.parametrize("address", ["203.0.113.9", "", "nonsense"])
+    def test_others_need_the_ops_token(self, client, db, address):
+        assert client.get(self.PATH, REMOTE_ADDR=address).status_code == 403
+        assert client.get(self.PATH, REMOTE_ADDR=address, headers=OPS).status_code == 200
+
+    def test_behind_a_proxy_everybody_does(self, client, db, settings):
+        settings.NUM_PROXIES = 1
+        assert client.get(self.PATH).status_code == 403
+        assert client.get(self.PATH, headers={"X-Ops-Token": "guess"}).status_code == 403
+        assert client.get(self.PATH, headers=OPS).status_code == 200
+
+    def test_no_token_set_is_no_key(self, client, db, settings):
+        settings.NUM_PROXIES, settings.OPS_TOKEN = 1, ""
+        assert client.get(self.PATH, headers={"X-Ops-Token": ""}).status_code == 403
+
+    def test_a_strange_website_cannot_use_the_operators_browser(self, client, db):
+        assert (
+            client.post("/simulator/control/reset/", headers={"Sec-Fetch-Site": "cross-site"}).status_code
+            == 403
+        )
+
+    def test_without_simulation_there_is_nothing(self, client, db, settings):
+        settings.PHONEPE_SIMULATION_MODE = False
+        for path in (self.PATH, "/simulator/apis/pg/checkout/v2/pay", "/simulator/transact/x/"):
+            assert client.get(path, headers=OPS).status_code == 404

@@ -1,0 +1,186 @@
+import base64
+import hashlib
+import hmac
+import json
+
+import pytest
+import requests
+import responses
+
+from simulator import deliveries
+from simulator.models import Delivery, Merchant
+
+HOOK = "http://testserver/api/payments/webhook/phonepe/"
+
+
+@pytest.fixture
+def shop():
+    """The shop's end of the wire; the simulator's own door is not behind it."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
+        wire.add_passthru("http://phonepe.simulator")
+        yield wire
+
+
+def events(shop):
+    return [json.loads(call.request.body)["event"] for call in shop.calls]
+
+
+@pytest.fixture
+def paid(v2, shop):
+    v2.pay()
+    v2.decide("V2-order-1", "success")
+    return v2
+
+
+class TestWhatIsSaid:
+    def test_a_paid_order_is_told_with_the_constant_header(self, paid, shop):
+        shop.post(HOOK, status=200)
+        assert deliveries.send_due() == 1
+        sent = shop.calls[0].request
+        assert sent.headers["Authorization"] == hashlib.sha256(b"sim_hook:Sim-pass-9").hexdigest()
+        assert json.loads(sent.body)["payload"]["merchantOrderId"] == "V2-order-1"
+        assert events(shop) == ["checkout.order.completed"]
+
+    def test_a_merchant_may_have_its_webhooks_signed(self, paid, shop):
+        Merchant.objects.update(webhook_scheme="hmac")
+        shop.post(HOOK, status=200)
+        deliveries.send_due()
+        sent = shop.calls[0].request
+        signature = hmac.new(b"sim-hmac-secret", sent.body, hashlib.sha256).hexdigest()
+        assert "Authorization" not in sent.headers
+        assert sent.headers["x-phonepe-checksum-signature"] == signature
+        assert sent.headers["x-phonepe-checksum-key-id"] == "CF-SIMULATOR"
+
+    def test_every_end_has_its_event(self, v2, shop):
+        shop.post(HOOK, status=200)
+        v2.pay("a")
+        v2.decide("a", "attempt_failed")
+        v2.decide("a", "failure")
+        v2.pay("b")
+        v2.decide("b", "expire")
+        v2.decide("b", "late_success")
+        deliveries.send_due()
+        assert events(shop) == [
+            "checkout.transaction.attempt.failed",
+            "checkout.order.failed",
+            "checkout.order.failed",
+            "checkout.order.completed",
+        ]
+
+    def test_a_refund_tells_each_step(self, paid, shop):
+        shop.post(HOOK, status=200)
+        paid.refund("r1", amount=50_000)
+        paid.control("refunds/r1/decide/", {"outcome": "confirm"})
+        paid.control("refunds/r1/decide/", {"outcome": "success"})
+        paid.refund("r2", amount=50_000)
+        paid.control("refunds/r2/decide/", {"outcome": "failure"})
+        deliveries.send_due()
+        assert events(shop)[1:] == ["pg.refund.accepted", "pg.refund.completed", "pg.refund.failed"]
+
+    def test_v1_calls_back_where_the_payment_said_and_seals_the_response(self, v1, shop):
+        shop.post("http://shop.example/callback", status=200)
+        v1.pay()
+        v1.decide("V1-order-1", "attempt_failed")
+        v1.decide("V1-order-1", "success")
+        assert deliveries.send_due() == 1  # before its end V1 says nothing
+        sent = shop.calls[0].request
+        said = json.loads(sent.body)["response"]
+        assert sent.headers["X-VERIFY"] == v1.seal(said)
+        assert json.loads(base64.b64decode(said)) == v1.status().json()
+
+    def test_a_v1_refund_calls_back_too(self, v1, shop):
+        shop.post("http://shop.example/callback", status=200)
+        shop.post("http://shop.example/refund-callback", status=200)
+        v1.pay()
+        v1.decide("V1-order-1", "success")
+        v1.refund()
+        v1.control("clock/", {"advance": 5})
+        deliveries.send_due()
+        said = json.loads(base64.b64decode(json.loads(shop.calls[1].request.body)["response"]))
+        assert said == v1.status("V1-refund-1").json()
+
+    def test_an_order_that_expires_unasked_is_told(self, v2, shop):
+        shop.post(HOOK, status=200)
+        v2.pay(expireAfter=300)
+        v2.control("clock/", {"advance": 301})
+        deliveries.send_due()
+        assert events(shop) == ["checkout.order.failed"]
+
+
+class TestUntilSomebodyHears:
+    def test_a_silent_shop_is_asked_again_later_and_later(self, paid, shop):
+        shop.post(HOOK, body=requests.ConnectTimeout("silent"))
+        assert deliveries.send_due() == 1
+        assert deliveries.send_due() == 0  # not yet
+        paid.control("clock/", {"advance": 1})
+        assert deliveries.send_due() == 1
+        paid.control("clock/", {"advance": 1})
+        assert deliveries.send_due() == 0
+        delivery = Delivery.objects.get()
+        assert (delivery.tries, delivery.last_status) == (2, None)
+        assert delivery.last_error.startswith("ConnectTimeout")
+
+    def test_only_2xx_counts_as_heard(self, paid, shop):
+        for status in (500, 302, 401, 204):
+            shop.post(HOOK, status=status)
+        for _ in range(4):
+            deliveries.send_due()
+            paid.control("clock/", {"advance": 100})
+        delivery = Delivery.objects.get()
+        assert (delivery.tries, delivery.last_status, delivery.due_at) == (4, 204, None)
+        assert delivery.delivered_at is not None
+
+    def test_in_the_end_it_is_given_up(self, paid, shop):
+        shop.post(HOOK, status=503)
+        for _ in range(20):
+            deliveries.send_due()
+            paid.control("clock/", {"advance": 1000})
+        delivery = Delivery.objects.get()
+        assert (delivery.tries, delivery.due_at, delivery.delivered_at) == (7, None, None)
+
+    def test_a_webhook_that_is_being_sent_is_not_sent_by_another_process(self, paid, shop):
+        def meanwhile(request):
+            assert deliveries.send_due() == 0
+            return (200, {}, "")
+
+        shop.add_callback(responses.POST, HOOK, callback=meanwhile)
+        assert deliveries.send_due() == 1
+
+
+class TestFaults:
+    def test_twice(self, paid, shop):
+        shop.post(HOOK, status=200)
+        paid.arm("webhook", "duplicate")
+        deliveries.send_due()
+        assert [call.request.body for call in shop.calls] == [shop.calls[0].request.body] * 2
+
+    def test_never(self, paid, shop):
+        paid.arm("webhook", "drop")
+        deliveries.send_due()
+        assert len(shop.calls) == 0
+        assert Delivery.objects.get().due_at is None
+
+    def test_late_and_so_out_of_order(self, v2, shop):
+        shop.post(HOOK, status=200)
+        v2.pay()
+        v2.decide("V2-order-1", "attempt_failed")
+        v2.decide("V2-order-1", "success")
+        v2.arm("webhook", "delay", argument=60)
+        deliveries.send_due()
+        v2.control("clock/", {"advance": 61})
+        deliveries.send_due()
+        assert events(shop) == ["checkout.order.completed", "checkout.transaction.attempt.failed"]
+
+    def test_with_a_proof_that_proves_nothing(self, paid, shop):
+        shop.post(HOOK, status=401)
+        paid.arm("webhook", "forged")
+        deliveries.send_due()
+        assert shop.calls[0].request.headers["Authorization"] == "0" * 64
+
+    def test_heard_but_repeated_because_the_answer_was_lost(self, paid, shop):
+        shop.post(HOOK, status=200)
+        paid.arm("webhook", "reset_after")
+        deliveries.send_due()
+        paid.control("clock/", {"advance": 1})
+        deliveries.send_due()
+        assert len(shop.calls) == 2

@@ -1,0 +1,142 @@
+"""`manage.py phonepe_simulator`: a real process, asked over real sockets."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.simulator.shop import V1Shop, V2Shop
+
+ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.sockets
+
+
+@contextmanager
+def simulator(*arguments, **environment):
+    command = [sys.executable, "manage.py", "phonepe_simulator", "--port", "0", *arguments]
+    # The shop's database is down, and its simulation mode is off: neither is the simulator's business.
+    surroundings = os.environ | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "DOTENV_FILE": ""}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=surroundings | environment, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process, address_of(process)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+        process.stdout.close()
+
+
+def address_of(process):
+    for line in process.stdout:
+        if "ready on " in line:
+            return line.split("ready on ")[1].strip()
+    raise AssertionError("the simulator ended before it was ready")
+
+
+@contextmanager
+def listening():
+    """A shop that notes the webhooks it gets."""
+    heard, arrived = [], threading.Event()
+
+    class Shop(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.append((self.path, dict(self.headers), body))
+            self.send_response(200)
+            self.end_headers()
+            arrived.set()
+
+        def log_message(self, *args):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Shop)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook", heard, arrived
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.fixture(scope="module")
+def running():
+    with simulator() as (_, address):
+        yield address
+
+
+def test_it_serves_both_generations_on_an_address_of_its_own(running):
+    v1, v2 = V1Shop(running), V2Shop(running)
+    page = v2.pay("http-1").json()["redirectUrl"]
+    assert page.startswith(running)
+    assert v1.pay("http-2").json()["code"] == "PAYMENT_INITIATED"
+    assert v2.decide("http-1", "success").status_code == 200
+    assert v2.status("http-1").json()["state"] == "COMPLETED"
+
+
+def test_its_page_can_be_seen_and_clicked(running):
+    v2 = V2Shop(running)
+    page = v2.pay("http-3").json()["redirectUrl"]
+    shown = requests.get(page, timeout=10)
+    assert shown.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
+    assert requests.get(running + "/static/simulator/page.css", timeout=10).status_code == 200
+    back = requests.post(page, data={"choice": "success"}, allow_redirects=False, timeout=10)
+    assert (back.status_code, back.headers["Location"]) == (302, "http://shop.example/back")
+
+
+def test_it_breaks_real_connections(running):
+    v2 = V2Shop(running)
+    v2.arm("pay", "reset_after")
+    with pytest.raises(requests.ConnectionError):
+        v2.pay("http-4")
+    assert v2.status("http-4").json()["state"] == "PENDING"
+
+
+def test_it_keeps_silent_until_the_caller_hangs_up(running):
+    v2 = V2Shop(running)
+    v2.fetch_token()
+    v2.arm("token", "never_answer")
+    with pytest.raises(requests.ReadTimeout):
+        v2.session.post(
+            running + "/simulator/apis/pg-sandbox/v1/oauth/token",
+            data="client_id=SIM-CLIENT&client_secret=sim-secret&client_version=1&grant_type=client_credentials",
+            headers={"Content-Type": "application/x-www-form-urlencoded"},
+            timeout=0.3,
+        )
+    assert v2.fetch_token().status_code == 200
+
+
+def test_webhooks_leave_by_themselves():
+    with listening() as (url, heard, arrived), simulator("--webhook-url", url) as (_, address):
+        v2 = V2Shop(address)
+        v2.pay("http-5")
+        v2.decide("http-5", "success")
+        assert arrived.wait(10)
+    path, headers, body = heard[0]
+    assert path == urlsplit(url).path
+    assert len(headers["Authorization"]) == 64
+    assert b'"event":"checkout.order.completed"' in body
+
+
+def test_a_given_database_outlives_the_process(tmp_path):
+    file = str(tmp_path / "books.sqlite3")
+    with simulator("--database", file) as (_, address):
+        V2Shop(address).pay("kept")
+    with simulator("--database", file) as (_, address):
+        assert V2Shop(address).status("kept").json()["state"] == "PENDING"
+
+
+def test_it_ends_when_told_to():
+    with simulator() as (process, _):
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=10) == 0

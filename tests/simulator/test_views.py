@@ -1,0 +1,144 @@
+import re
+
+import pytest
+
+from simulator.models import Order
+from simulator.views import rupees
+
+
+@pytest.fixture
+def page(client):
+    class Page:
+        @property
+        def address(self):
+            return f"/simulator/transact/{Order.objects.get().page_token}/"
+
+        def get(self):
+            return client.get(self.address)
+
+        def choose(self, choice):
+            return client.post(self.address, {"choice": choice})
+
+    return Page()
+
+
+def choices(page):
+    return re.findall(r'value="(\w+)"', page.content.decode())
+
+
+class TestThePage:
+    def test_it_shows_who_asks_for_how_much_and_that_it_is_a_simulation(self, v2, page):
+        v2.pay(amount=14_990_000)
+        shown = page.get()
+        for text in ("OkPuja (simulated)", "₹1,49,900.00", "V2-order-1", "15 minutes", "Simulation."):
+            assert text in shown.content.decode(), text
+        assert choices(shown) == ["success", "attempt_failed", "failure", "close"]
+
+    def test_it_needs_no_script_and_keeps_the_referrer(self, v2, page):
+        v2.pay()
+        shown = page.get()
+        assert b"<script" not in shown.content
+        assert b"style=" not in shown.content
+        assert shown["Referrer-Policy"] == "strict-origin-when-cross-origin"
+        assert "no-store" in shown["Cache-Control"]
+
+    def test_the_shops_words_are_not_markup(self, v2, page):
+        flow = {
+            "type": "PG_CHECKOUT",
+            "message": "<script>alert(1)</script>",
+            "merchantUrls": {"redirectUrl": "http://shop.example/back"},
+        }
+        v2.pay(paymentFlow=flow)
+        assert b"<script" not in page.get().content
+
+    def test_nobody_finds_a_page_by_guessing(self, client, db):
+        assert client.get("/simulator/transact/guess/").status_code == 404
+
+    def test_paying_returns_the_customer_to_the_shop(self, v2, page):
+        v2.pay()
+        back = page.choose("success")
+        assert (back.status_code, back["Location"]) == (302, "http://shop.example/back")
+        assert v2.status().json()["state"] == "COMPLETED"
+
+    def test_a_wrong_pin_may_be_tried_again(self, v2, page):
+        v2.pay()
+        again = page.choose("attempt_failed")
+        assert (again.status_code, again["Location"]) == (302, page.address)
+        assert b"Wrong PIN" in page.get().content
+        page.choose("success")
+        assert v2.status().json()["state"] == "COMPLETED"
+
+    def test_a_payment_that_fails_returns_too(self, v2, page):
+        v2.pay()
+        assert page.choose("failure")["Location"] == "http://shop.example/back"
+        assert v2.status().json()["state"] == "FAILED"
+
+    def test_closing_decides_nothing(self, v2, page):
+        v2.pay()
+        assert page.choose("close")["Location"] == "http://shop.example/back"
+        assert v2.status().json()["state"] == "PENDING"
+
+    def test_when_time_is_up_only_late_money_is_left(self, v2, page):
+        v2.pay(expireAfter=300)
+        v2.control("clock/", {"advance": 301})
+        assert choices(page.get()) == ["late_success", "close"]
+        assert page.choose("success").status_code == 409
+        assert page.choose("late_success")["Location"] == "http://shop.example/back"
+        assert v2.status().json()["state"] == "COMPLETED"
+
+    def test_a_second_click_takes_no_second_payment(self, v2, page):
+        v2.pay()
+        page.choose("success")
+        assert page.choose("success").status_code == 409
+        assert choices(page.get()) == ["close"]
+        assert Order.objects.get().attempts.count() == 1
+
+    def test_an_unknown_choice_changes_nothing(self, v2, page):
+        v2.pay()
+        assert page.choose("bribe").status_code == 409
+        assert v2.status().json()["state"] == "PENDING"
+
+
+class TestTheWayBackInV1:
+    def test_redirect_is_a_plain_get(self, v1, page):
+        v1.pay()
+        assert page.choose("success")["Location"] == "http://shop.example/back"
+
+    def test_post_is_a_sealed_form_with_a_button(self, v1, page):
+        v1.pay(redirectMode="POST")
+        form = page.choose("success").content.decode()
+        fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))
+        assert 'action="http://shop.example/back"' in form
+        assert "<button" in form
+        assert (fields["code"], fields["transactionId"]) == ("PAYMENT_SUCCESS", "V1-order-1")
+        parts = ("code", "merchantId", "transactionId", "amount", "providerReferenceId")
+        assert fields["checksum"] == v1.seal("".join(fields[name] for name in parts))
+
+
+@pytest.mark.parametrize(
+    ("paise", "shown"),
+    [
+        (100, "1.00"),
+        (5, "0.05"),
+        (99_999, "999.99"),
+        (100_000, "1,000.00"),
+        (10_000_000, "1,00,000.00"),
+        (1_234_567_890, "1,23,45,678.90"),
+    ],
+)
+def test_rupees_are_grouped_the_indian_way(paise, shown):
+    assert rupees(paise) == shown
+
+
+def test_the_http_door_answers_like_the_other_one(v2, client):
+    v2.pay()
+    over_http = client.get(
+        "/simulator/apis/pg-sandbox/checkout/v2/order/V2-order-1/status?details=True",
+        headers={"Authorization": f"O-Bearer {v2.token}"},
+    )
+    assert over_http.content == v2.status(details=True).content
+
+
+def test_a_server_that_keeps_its_sockets_answers_502_instead_of_breaking(v2, client):
+    v2.arm("token", "reset_before")
+    assert client.post("/simulator/apis/pg-sandbox/v1/oauth/token").status_code == 502
