@@ -31,7 +31,7 @@ class ActiveUserAuthentication(JWTAuthentication):
 class BearerScheme(SimpleJWTScheme):
     """How the API documentation describes it; registered by being defined."""
 
-    target_class = ActiveUserAuthentication
+    target_class = ActiveUserAuthentication  # type: ignore[assignment]
 
 
 class SessionToken(RefreshToken):

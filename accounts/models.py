@@ -1,7 +1,7 @@
 """Who: a person known by e-mail address, and where the puja takes place."""
 
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
@@ -64,12 +64,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
 
     USERNAME_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     def __str__(self) -> str:
         return self.email
 
-    @property  # type: ignore[misc]
+    @property
     def is_active(self) -> bool:  # type: ignore[override]
         """What Django and the tokens ask. One truth: the account status."""
         return self.account_status == self.AccountStatus.ACTIVE

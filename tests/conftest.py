@@ -8,6 +8,12 @@ from accounts.models import User
 from tests import people
 
 
+@pytest.fixture(autouse=True)
+def cheap_passwords(settings):
+    """A real hash takes a tenth of a second, in almost every test."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def alice(db):
     user = people.make_user("alice@example.com", first_name="Alice", last_name="Devi", phone="9876500001")
