@@ -63,6 +63,22 @@ class Verdict(enum.Enum):
     UNKNOWN = "UNKNOWN"
 
 
+class Operation(models.TextChoices):
+    """What is asked of PhonePe in one HTTP call."""
+
+    TOKEN = "token"  # noqa: S105 - the name of a call, not a token
+    PAY = "pay"
+    STATUS = "status"
+    REFUND = "refund"
+    REFUND_STATUS = "refund_status"
+    PROBE = "probe"
+
+    @property
+    def idempotent(self) -> bool:
+        """May be repeated anywhere, any time. Opening an order or a refund is said once, then asked about."""
+        return self not in {Operation.PAY, Operation.REFUND}
+
+
 class Stage(enum.IntEnum):
     """How far one HTTP try came. Up to TLS nothing of ours can have reached PhonePe."""
 

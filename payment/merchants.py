@@ -1,0 +1,336 @@
+"""Who we are at PhonePe and where PhonePe is: merchants and endpoints, built from the settings at every call.
+
+Money of one environment, merchant or generation is never asked about with the credentials of another: an
+attempt keeps the `Identity` it was opened under, and `for_identity` gives exactly that merchant or none.
+"""
+
+import hashlib
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from okpuja.errors import Refusal
+from payment.states import ErrorCategory, Generation
+
+SANDBOX = "https://api-preprod.phonepe.com/apis/pg-sandbox"
+PRODUCTION = "https://api.phonepe.com/apis"
+# PhonePe's documented base URLs: (calls, tokens). The sandbox has no identity manager of its own.
+DOCUMENTED = {
+    (Generation.V1, "UAT"): (SANDBOX, ""),
+    (Generation.V1, "PRODUCTION"): (f"{PRODUCTION}/hermes", ""),
+    (Generation.V2, "UAT"): (SANDBOX, SANDBOX),
+    (Generation.V2, "PRODUCTION"): (f"{PRODUCTION}/pg", f"{PRODUCTION}/identity-manager"),
+}
+ENVIRONMENT_OF_HOST = {
+    "api.phonepe.com": "PRODUCTION",
+    "api-preprod.phonepe.com": "UAT",
+    "api-testing.phonepe.com": "PhonePe's own test stage",
+}
+NAMES = (
+    *(
+        "env",
+        "api_version",
+        "merchant_id",
+        "salt_key",
+        "salt_index",
+        "client_id",
+        "client_secret",
+        "client_version",
+    ),
+    *("base_url", "auth_base_url", "fallback_base_urls", "proxy_url"),
+    *("webhook_username", "webhook_password", "webhook_secret"),
+)
+DEFAULTS: Mapping[str, Any] = dict.fromkeys(NAMES, "") | {
+    "env": "UAT",
+    "api_version": "auto",
+    "salt_index": 1,
+    "client_version": 1,
+    "fallback_base_urls": (),
+}
+# Published by the simulator for everyone to see, so that no real secret ever enters it.
+SIMULATED = {
+    "merchant_id": "SIMMERCHANT",
+    "client_id": "SIM-CLIENT",
+    "client_secret": "sim-secret",
+    "webhook_username": "sim_hook",
+    "webhook_password": "Sim-pass-9",
+    "webhook_secret": "sim-hmac-secret",
+}
+SIMULATED_V1 = {"merchant_id": "PGTESTPAYUAT", "salt_key": "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399"}
+SIMULATOR_PATH = "/simulator/apis/pg-sandbox"
+
+
+class NotConfigured(Refusal):
+    """There are no credentials for this: taking money is off, or the merchant of an old order is gone."""
+
+    status_code = 503
+    default_code = "payment_not_configured"
+    default_detail = "Payments are not available at the moment."
+    error_category = ErrorCategory.AUTHENTICATION
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Under whose name an order stands. `merchant` is the merchant id in V1, the client id in V2."""
+
+    generation: str
+    environment: str
+    merchant: str
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One base URL, reached directly or through one proxy. `signs=False`: a page host, told nothing."""
+
+    base_url: str
+    auth_base_url: str
+    proxy: str | None = field(default=None, repr=False)
+    signs: bool = True
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        parts = urlsplit(self.base_url)
+        return parts.port or (443 if parts.scheme == "https" else 80)
+
+    @property
+    def proxy_name(self) -> str:
+        """The proxy as it may be shown and stored: without its login."""
+        if self.proxy is None:
+            return ""
+        parts = urlsplit(self.proxy)
+        return f"{parts.scheme}://{parts.hostname}" + (f":{parts.port}" if parts.port else "")
+
+    @property
+    def is_loopback(self) -> bool:
+        return _is_loopback(self.host)
+
+
+@dataclass(frozen=True)
+class Merchant:
+    """Credentials and endpoints of one identity. `salt_keys` by index; a scheme without its secret is off."""
+
+    identity: Identity
+    endpoints: tuple[Endpoint, ...]
+    merchant_id: str = ""
+    salt_keys: Mapping[int, str] = field(default_factory=dict, repr=False, hash=False)
+    salt_index: int = 1
+    client_id: str = ""
+    client_secret: str = field(default="", repr=False)
+    client_version: int = 1
+    webhook_username: str = ""
+    webhook_password: str = field(default="", repr=False)
+    webhook_secret: str = field(default="", repr=False)
+
+    @property
+    def webhook_authorization(self) -> str:
+        """The one value PhonePe sends in `Authorization`: lower-case hex; "" while the login is not set."""
+        if not (self.webhook_username and self.webhook_password):
+            return ""
+        return hashlib.sha256(f"{self.webhook_username}:{self.webhook_password}".encode()).hexdigest()
+
+
+def current() -> Merchant:
+    """The merchant that new orders are opened under. Raises NotConfigured."""
+    if settings.PHONEPE_SIMULATION_MODE:
+        return _simulated(_simulated_generation())
+    wanted = settings.PHONEPE_API_VERSION
+    for merchant in configured():
+        if wanted in ("auto", merchant.identity.generation):
+            return merchant
+    raise NotConfigured()
+
+
+def for_identity(identity: Identity) -> Merchant:
+    """Exactly the merchant an order was opened under. Raises NotConfigured when its credentials are gone."""
+    for merchant in known():
+        if merchant.identity == identity:
+            return merchant
+    raise NotConfigured()
+
+
+def known() -> tuple[Merchant, ...]:
+    """Whose webhooks we can verify and whose orders we can ask about, the current one first."""
+    merchants = [*configured(), *previous()]
+    if settings.PHONEPE_SIMULATION_MODE:
+        generation = _simulated_generation()
+        other = Generation.V1 if generation == Generation.V2 else Generation.V2
+        merchants = [_simulated(generation), _simulated(other), *merchants]
+    return tuple({merchant.identity: merchant for merchant in reversed(merchants)}.values())[::-1]
+
+
+def configured() -> tuple[Merchant, ...]:
+    """The merchants in the settings, V2 first. Raises ImproperlyConfigured for addresses not to be used."""
+    return _built({name: getattr(settings, f"PHONEPE_{name.upper()}") for name in NAMES})
+
+
+def previous() -> tuple[Merchant, ...]:
+    """Former credentials: they verify webhooks and ask about old orders, nothing is opened under them."""
+    if not isinstance(settings.PHONEPE_PREVIOUS, list):
+        raise ImproperlyConfigured("PHONEPE_PREVIOUS must be a JSON list of former credentials")
+    return tuple(merchant for entry in settings.PHONEPE_PREVIOUS for merchant in _built(_former(entry)))
+
+
+def _former(entry: object) -> Mapping[str, Any]:
+    if not isinstance(entry, dict) or not entry.keys() <= set(NAMES):
+        raise ImproperlyConfigured(
+            f"PHONEPE_PREVIOUS: every entry is an object with names from {', '.join(NAMES)}"
+        )
+    former = {**DEFAULTS, **{name: str(value).strip() for name, value in entry.items()}}
+    if not str(former["salt_index"]).isdigit() or not str(former["client_version"]).isdigit():
+        raise ImproperlyConfigured("PHONEPE_PREVIOUS: salt_index and client_version are whole numbers")
+    if former["env"] not in ("UAT", "PRODUCTION"):
+        raise ImproperlyConfigured("PHONEPE_PREVIOUS: env is UAT or PRODUCTION")
+    fallbacks = entry.get("fallback_base_urls", "").split(",")
+    return {**former, "fallback_base_urls": [item.strip() for item in fallbacks if item.strip()]}
+
+
+def _built(config: Mapping[str, Any]) -> tuple[Merchant, ...]:
+    generations = [Generation.V2] if config["client_id"] else []
+    if config["merchant_id"] and config["salt_key"]:
+        generations.append(Generation.V1)
+    # A base URL is written for one generation: the one in use. The other, known for its old orders, is asked
+    # where PhonePe documents it.
+    generations.sort(key=lambda generation: config["api_version"] not in ("auto", generation))
+    return tuple(
+        _merchant(
+            config if position == 0 else {**config, "base_url": "", "fallback_base_urls": ()}, generation
+        )
+        for position, generation in enumerate(generations)
+    )
+
+
+def _merchant(config: Mapping[str, Any], generation: Generation) -> Merchant:
+    endpoints = _endpoints(config, generation)
+    merchant = config["client_id"] if generation is Generation.V2 else config["merchant_id"]
+    index = int(config["salt_index"])
+    return Merchant(
+        identity=Identity(generation.value, config["env"], merchant, endpoints[0].is_loopback),
+        endpoints=endpoints,
+        merchant_id=config["merchant_id"],
+        salt_keys={index: config["salt_key"]} if generation is Generation.V1 else {},
+        salt_index=index,
+        client_id=config["client_id"],
+        client_secret=config["client_secret"],
+        client_version=int(config["client_version"]),
+        webhook_username=config["webhook_username"],
+        webhook_password=config["webhook_password"],
+        webhook_secret=config["webhook_secret"],
+    )
+
+
+def _simulated_generation() -> Generation:
+    """The generation the settings would use for real, so that simulation rehearses it."""
+    if settings.PHONEPE_API_VERSION != "auto":
+        return Generation(settings.PHONEPE_API_VERSION)
+    has_salt = settings.PHONEPE_MERCHANT_ID and settings.PHONEPE_SALT_KEY
+    return Generation.V1 if has_salt and not settings.PHONEPE_CLIENT_ID else Generation.V2
+
+
+def _simulated(generation: Generation) -> Merchant:
+    credentials = SIMULATED if generation is Generation.V2 else SIMULATED_V1
+    base, auth = settings.PHONEPE_BASE_URL, settings.PHONEPE_AUTH_BASE_URL
+    fallbacks = [
+        item for item in settings.PHONEPE_FALLBACK_BASE_URLS if _is_loopback(_host(item.split("|")[0]))
+    ]
+    if not _is_loopback(_host(base)):
+        base, auth, fallbacks = settings.SIMULATOR_ORIGIN + SIMULATOR_PATH, "", []
+    addresses = {"base_url": base, "auth_base_url": auth, "fallback_base_urls": fallbacks}
+    merchant = _merchant({**DEFAULTS, **credentials, **addresses}, generation)
+    return replace(merchant, identity=replace(merchant.identity, simulated=True))
+
+
+def _endpoints(config: Mapping[str, Any], generation: Generation) -> tuple[Endpoint, ...]:
+    base, auth = DOCUMENTED[generation, config["env"]]
+    if config["base_url"]:
+        base, auth = config["base_url"], config["auth_base_url"]
+    endpoints = [_endpoint(base, auth, config["proxy_url"])]
+    endpoints += [_fallback(item, config["proxy_url"]) for item in config["fallback_base_urls"]]
+    _refuse_mixture(endpoints, config["env"])
+    return tuple(dict.fromkeys(endpoints))
+
+
+def _fallback(item: str, proxy: str) -> Endpoint:
+    """`URL[|proxy=URL][|auth=URL]`; without a proxy of its own it takes the common one."""
+    base, *rest = (part.strip() for part in item.split("|"))
+    options = dict(part.partition("=")[::2] for part in rest)
+    if not options.keys() <= {"proxy", "auth"}:
+        raise ImproperlyConfigured(f"PHONEPE_FALLBACK_BASE_URLS: {item!r} is not URL[|proxy=URL][|auth=URL]")
+    return _endpoint(base, options.get("auth", ""), options.get("proxy", proxy))
+
+
+def _endpoint(base: str, auth: str, proxy: str) -> Endpoint:
+    base = base.rstrip("/")
+    auth = auth.rstrip("/") or _token_base(base)
+    for address in (base, auth):
+        _refuse_bad(address)
+    if proxy and _split(proxy).scheme not in ("http", "https"):
+        raise ImproperlyConfigured("A proxy of PhonePe's endpoints must be an http:// or https:// address")
+    return Endpoint(
+        base, auth, (proxy or None) if not _is_loopback(_host(base)) else None, not _is_page_host(base)
+    )
+
+
+def _token_base(base: str) -> str:
+    """In production tokens are issued beside the API, not under it; everywhere else at the same base."""
+    production = DOCUMENTED[Generation.V2, "PRODUCTION"]
+    return production[1] if base == production[0] else base
+
+
+def _split(address: str) -> SplitResult:
+    try:
+        parts = urlsplit(address)
+        parts.port  # noqa: B018 - reading it is what checks it
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
+def _refuse_bad(address: str) -> None:
+    parts, ours = _split(address), address.startswith(settings.SIMULATOR_ORIGIN)
+    if not parts.hostname or parts.scheme not in ("http", "https") or parts.query or parts.username:
+        raise ImproperlyConfigured(f"{address!r} is not a base URL like {SANDBOX}")
+    if parts.scheme == "http" and not (ours or _is_loopback(parts.hostname)):
+        raise ImproperlyConfigured(f"{address!r} must be https: credentials travel to it")
+
+
+def _refuse_mixture(endpoints: Iterable[Endpoint], environment: str) -> None:
+    telling = [endpoint for endpoint in endpoints if endpoint.signs]
+    if not telling:
+        raise ImproperlyConfigured("PHONEPE_BASE_URL is a host of payment pages; it has no API to call")
+    for address in (
+        address for endpoint in telling for address in (endpoint.base_url, endpoint.auth_base_url)
+    ):
+        belongs = ENVIRONMENT_OF_HOST.get(_host(address), environment)
+        if belongs != environment:
+            raise ImproperlyConfigured(f"PHONEPE_ENV is {environment}, but {address} belongs to {belongs}")
+    if len({endpoint.is_loopback for endpoint in telling}) > 1:
+        raise ImproperlyConfigured("PhonePe's addresses and a simulator on this machine stand in one list")
+    if environment == "PRODUCTION" and any(endpoint.is_loopback for endpoint in telling):
+        raise ImproperlyConfigured("PHONEPE_ENV is PRODUCTION, but PHONEPE_BASE_URL is on this machine")
+
+
+def _host(address: str) -> str:
+    return _split(address).hostname or ""
+
+
+def _is_page_host(base: str) -> bool:
+    """mercury.phonepe.com, mercury-t2, mercury-uat …: they serve pages to browsers, not the API."""
+    host = _host(base)
+    return host.startswith("mercury") and host.endswith(".phonepe.com")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,204 @@
+"""What is said to PhonePe and what is understood, in our own words and the same for both generations.
+
+Amounts are paise. Whatever PhonePe sends is text from outside: the readers here take only what has the right
+type and shape, and turn everything else into "not said" (None or ""), never into an exception of ours.
+"""
+
+import enum
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+from payment.merchants import Identity
+from payment.states import Operation, Stage, Verdict
+
+Json = dict[str, Any]
+
+IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,63}")
+LARGEST_AMOUNT = 10**15
+YEAR_2100_MS = 4_102_444_800_000
+
+
+class Fate(enum.Enum):
+    """What a failed try means for saying the same thing again."""
+
+    NOT_SENT = "nothing of it can have reached PhonePe: say it elsewhere at once"
+    BUSY = "turned away unread: wait, then say it again"
+    MAYBE_ARRIVED = "nobody knows: ask before saying it again"
+    TAKEN = "PhonePe already knows this id: ask what became of it"
+    REFUSED = "PhonePe read it and said no: saying it again changes nothing"
+
+
+class Unreadable(ValueError):
+    """A message without the members that make it one."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """`path` stands behind the endpoint's base URL; V1 signs exactly this path."""
+
+    operation: Operation
+    method: str
+    path: str
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Order:
+    """What to open at PhonePe. `expire_after` in seconds; `udf` are (name, value) pairs, which V2 keeps."""
+
+    merchant_order_id: str
+    amount_paise: int
+    redirect_url: str
+    callback_url: str
+    user_reference: str
+    mobile: str | None = None
+    expire_after: int = 900
+    message: str = ""
+    udf: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class RefundOrder:
+    merchant_refund_id: str
+    merchant_order_id: str
+    amount_paise: int
+    user_reference: str
+    callback_url: str
+
+
+@dataclass(frozen=True)
+class Try:
+    """One HTTP try, fit to store: no secrets, no phone numbers. `error_category` is "" if all was well."""
+
+    operation: Operation
+    endpoint: str
+    host: str
+    port: int
+    proxy: str
+    stage: Stage
+    milliseconds: int
+    http_status: int | None
+    code: str
+    error_category: str
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    url: str
+    provider_order_id: str
+    expires_at: datetime | None = None
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True)
+class OrderStatus:
+    """None and "" mean that PhonePe did not say."""
+
+    verdict: Verdict
+    amount_paise: int | None = None
+    merchant_id: str | None = None
+    merchant_order_id: str | None = None
+    provider_order_id: str = ""
+    provider_transaction_id: str = ""
+    utr: str = ""
+    code: str = ""
+    message: str = ""
+    expires_at: datetime | None = None
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True)
+class RefundStatus:
+    verdict: Verdict
+    amount_paise: int | None = None
+    merchant_id: str | None = None
+    merchant_refund_id: str | None = None
+    merchant_order_id: str | None = None
+    provider_refund_id: str = ""
+    utr: str = ""
+    code: str = ""
+    message: str = ""
+    tries: tuple[Try, ...] = ()
+
+
+@dataclass(frozen=True)
+class WebhookClaim:
+    """What an authentic webhook says; only a reason to ask.
+
+    A V1 callback names one id and does not say whether of a payment or a refund: both fields then carry it.
+    """
+
+    identity: Identity
+    scheme: str
+    event: str
+    verdict: Verdict = Verdict.UNKNOWN
+    merchant_order_id: str = ""
+    merchant_refund_id: str = ""
+    amount_paise: int | None = None
+    merchant_id: str | None = None
+
+
+def compact(payload: Json) -> bytes:
+    return json.dumps(payload, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def json_object(body: bytes | str) -> Json | None:
+    """The JSON object in `body`; None for anything else, however deep, long or broken."""
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def member(value: object, name: str) -> Json:
+    """The object called `name` in `value`; an empty one where there is none."""
+    inner = value.get(name) if isinstance(value, dict) else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def first(value: object) -> Json:
+    """The first object of a list; an empty one where there is none."""
+    inner = value[0] if isinstance(value, list) and value else None
+    return inner if isinstance(inner, dict) else {}
+
+
+def paise(value: object) -> int | None:
+    """A whole, non-negative number; a few of PhonePe's samples carry it as a string. Never a float."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_AMOUNT:
+        return None
+    return value
+
+
+def identifier(value: object) -> str:
+    return value if isinstance(value, str) and IDENTIFIER.fullmatch(value) else ""
+
+
+def words(value: object, at_most: int = 200) -> str:
+    """Text that any database can keep: no NUL, no half of a surrogate pair, not longer than asked."""
+    if not isinstance(value, str):
+        return ""
+    return value.replace("\0", "").encode("utf-8", "replace").decode()[:at_most]
+
+
+def code(answer: Json) -> str:
+    """The machine word of an answer. Token refusals carry the precise one in `errorCode`."""
+    found = answer.get("errorCode") or answer.get("code")
+    return words(str(found) if isinstance(found, int) else found, 64)
+
+
+def moment(milliseconds: object) -> datetime | None:
+    """An aware datetime from PhonePe's milliseconds since 1970."""
+    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int):
+        return None
+    if not 0 < milliseconds < YEAR_2100_MS:
+        return None
+    return datetime.fromtimestamp(milliseconds // 1000, tz=timezone.utc)

@@ -1,0 +1,213 @@
+"""How a V1 message is written, signed and read: salt key, X-VERIFY, base64 inside JSON.
+
+X-VERIFY is `sha256hex(signed text + salt key)###salt index`. The signed text is the base64 body and the path
+for a POST, the path alone for a GET, the base64 text alone for a callback (paths without the base URL).
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import Mapping
+
+from payment.merchants import Merchant
+from payment.messages import (
+    Fate,
+    Json,
+    Order,
+    OrderStatus,
+    Page,
+    RefundOrder,
+    RefundStatus,
+    Request,
+    Unreadable,
+    WebhookClaim,
+    code,
+    compact,
+    identifier,
+    json_object,
+    member,
+    paise,
+    words,
+)
+from payment.states import Operation, Verdict
+
+PAY_PATH = "/pg/v1/pay"
+REFUND_PATH = "/pg/v1/refund"
+SCHEME = "x-verify"
+
+# PhonePe's `code` in a status answer. INTERNAL_SERVER_ERROR means "not known yet", as does any word not here.
+VERDICTS = {
+    "PAYMENT_SUCCESS": Verdict.COMPLETED,
+    "PAYMENT_PENDING": Verdict.PENDING,
+    "PAYMENT_INITIATED": Verdict.PENDING,
+    "PAYMENT_ERROR": Verdict.FAILED,
+    "PAYMENT_DECLINED": Verdict.FAILED,
+    "PAYMENT_CANCELLED": Verdict.FAILED,
+    "TIMED_OUT": Verdict.FAILED,
+    "TRANSACTION_NOT_FOUND": Verdict.NOT_FOUND,
+}
+# `data.state` says it a second time; where the two disagree nobody knows.
+STATES = {"COMPLETED": Verdict.COMPLETED, "PENDING": Verdict.PENDING, "FAILED": Verdict.FAILED}
+TAKEN = {"INVALID_TRANSACTION_ID", "DUPLICATE_TXN_REQUEST"}
+# Said about the request, not about a payment, with any HTTP status. Bare numbers are PhonePe's front door.
+REFUSED = {"BAD_REQUEST", "AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "400", "401", "404"}
+PAGE_REFUSED = {
+    *("PAYMENT_ERROR", "PAYMENT_DECLINED", "USER_BLOCKED", "INTERNAL_SECURITY_BLOCK"),
+    *(f"INTERNAL_SECURITY_BLOCK_{number}" for number in range(1, 7)),
+}
+
+
+def checksum(text: str, salt_key: str, index: int) -> str:
+    return f"{hashlib.sha256((text + salt_key).encode()).hexdigest()}###{index}"
+
+
+def pay(merchant: Merchant, order: Order) -> Request:
+    payload: Json = {
+        "merchantId": merchant.merchant_id,
+        "merchantTransactionId": order.merchant_order_id,
+        "merchantUserId": order.user_reference,
+        "amount": order.amount_paise,
+        "redirectUrl": order.redirect_url,
+        "redirectMode": "REDIRECT",
+        "callbackUrl": order.callback_url,
+    }
+    if order.mobile:
+        payload["mobileNumber"] = order.mobile
+    payload["paymentInstrument"] = {"type": "PAY_PAGE"}
+    return _post(merchant, Operation.PAY, PAY_PATH, payload)
+
+
+def refund(merchant: Merchant, order: RefundOrder) -> Request:
+    payload: Json = {
+        "merchantId": merchant.merchant_id,
+        "merchantUserId": order.user_reference,
+        "originalTransactionId": order.merchant_order_id,
+        "merchantTransactionId": order.merchant_refund_id,
+        "amount": order.amount_paise,
+        "callbackUrl": order.callback_url,
+    }
+    return _post(merchant, Operation.REFUND, REFUND_PATH, payload)
+
+
+def order_status(merchant: Merchant, merchant_order_id: str) -> Request:
+    return _status(merchant, Operation.STATUS, merchant_order_id)
+
+
+def refund_status(merchant: Merchant, merchant_refund_id: str) -> Request:
+    """V1 asks about payments and refunds at the same address, by their own ids."""
+    return _status(merchant, Operation.REFUND_STATUS, merchant_refund_id)
+
+
+def fate(operation: Operation, http_status: int, answer: Json) -> Fate | None:
+    """What an answer below 500 means for saying the message again; None: it can be read."""
+    word = code(answer)
+    if word in REFUSED:
+        return Fate.REFUSED
+    if operation.idempotent:
+        return None if http_status < 300 or word in VERDICTS else Fate.REFUSED
+    if http_status == 417 or word in TAKEN:
+        return Fate.TAKEN
+    if http_status >= 300 or (operation is Operation.PAY and word in PAGE_REFUSED):
+        return Fate.REFUSED
+    return Fate.MAYBE_ARRIVED if word == "INTERNAL_SERVER_ERROR" else None
+
+
+def read_page(answer: Json) -> Page:
+    data = member(answer, "data")
+    url = words(member(member(data, "instrumentResponse"), "redirectInfo").get("url"), 4000)
+    if answer.get("success") is not True or not url:
+        raise Unreadable("no page in the answer to a V1 payment")
+    return Page(url, identifier(data.get("transactionId")))
+
+
+def read_order_status(answer: Json) -> OrderStatus:
+    data = member(answer, "data")
+    return OrderStatus(
+        verdict=_verdict(answer),
+        amount_paise=paise(data.get("amount")),
+        merchant_id=identifier(data.get("merchantId")) or None,
+        merchant_order_id=identifier(data.get("merchantTransactionId")) or None,
+        provider_order_id=identifier(data.get("transactionId")),
+        provider_transaction_id=identifier(data.get("transactionId")),
+        utr=words(member(data, "paymentInstrument").get("utr"), 64),
+        code=words(data.get("responseCode"), 64) or code(answer),
+        message=words(answer.get("message")),
+    )
+
+
+def read_refund_status(answer: Json) -> RefundStatus:
+    data = member(answer, "data")
+    return RefundStatus(
+        verdict=_verdict(answer),
+        amount_paise=paise(data.get("amount")),
+        merchant_id=identifier(data.get("merchantId")) or None,
+        merchant_refund_id=identifier(data.get("merchantTransactionId")) or None,
+        provider_refund_id=identifier(data.get("transactionId")),
+        utr=words(member(data, "paymentInstrument").get("utr"), 64),
+        code=words(data.get("responseCode"), 64) or code(answer),
+        message=words(answer.get("message")),
+    )
+
+
+def callback_is_authentic(merchant: Merchant, headers: Mapping[str, str], raw_body: bytes) -> bool:
+    """Checks X-VERIFY with the salt its index names. `headers` by lower-case name."""
+    signed = (json_object(raw_body) or {}).get("response")
+    given, _, index = headers.get("x-verify", "").strip().partition("###")
+    if not isinstance(signed, str) or not (index.isascii() and index.isdigit() and len(index) < 4):
+        return False
+    salt_key = merchant.salt_keys.get(int(index))
+    if not salt_key:
+        return False
+    expected = hashlib.sha256((signed + salt_key).encode("utf-8", "replace")).hexdigest()
+    return hmac.compare_digest(given.lower().encode(), expected.encode())
+
+
+def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:
+    """Raises Unreadable."""
+    signed = (json_object(raw_body) or {}).get("response")
+    try:
+        answer = json_object(base64.b64decode(str(signed), validate=True))
+    except (binascii.Error, ValueError):
+        answer = None
+    if answer is None:
+        raise Unreadable("a V1 callback without a base64 JSON object")
+    status = read_order_status(answer)
+    transaction = status.merchant_order_id or ""
+    return WebhookClaim(
+        identity=merchant.identity,
+        scheme=SCHEME,
+        event=code(answer) or "unnamed",
+        verdict=status.verdict,
+        merchant_order_id=transaction,
+        merchant_refund_id=transaction,
+        amount_paise=status.amount_paise,
+        merchant_id=status.merchant_id,
+    )
+
+
+def _verdict(answer: Json) -> Verdict:
+    verdict = VERDICTS.get(code(answer), Verdict.UNKNOWN)
+    data = member(answer, "data")
+    state = data.get("state", data.get("paymentState"))
+    if state is None or verdict is Verdict.NOT_FOUND:
+        return verdict
+    return verdict if STATES.get(words(state)) is verdict else Verdict.UNKNOWN
+
+
+def _post(merchant: Merchant, operation: Operation, path: str, payload: Json) -> Request:
+    encoded = base64.b64encode(compact(payload)).decode()
+    return Request(operation, "POST", path, compact({"request": encoded}), _headers(merchant, encoded + path))
+
+
+def _status(merchant: Merchant, operation: Operation, merchant_transaction_id: str) -> Request:
+    path = f"/pg/v1/status/{merchant.merchant_id}/{merchant_transaction_id}"
+    return Request(operation, "GET", path, headers=_headers(merchant, path))
+
+
+def _headers(merchant: Merchant, signed: str) -> Mapping[str, str]:
+    return {
+        "Content-Type": "application/json",
+        "X-VERIFY": checksum(signed, merchant.salt_keys[merchant.salt_index], merchant.salt_index),
+        "X-MERCHANT-ID": merchant.merchant_id,
+    }

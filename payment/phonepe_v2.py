@@ -1,0 +1,240 @@
+"""How a V2 message is written, signed and read: plain JSON under an OAuth token, spelt `O-Bearer`."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from payment.merchants import Merchant
+from payment.messages import (
+    Fate,
+    Json,
+    Order,
+    OrderStatus,
+    Page,
+    RefundOrder,
+    RefundStatus,
+    Request,
+    Unreadable,
+    WebhookClaim,
+    code,
+    compact,
+    first,
+    identifier,
+    json_object,
+    member,
+    moment,
+    paise,
+    words,
+)
+from payment.states import Operation, Verdict
+
+JSON = {"Content-Type": "application/json"}
+SHORTEST_EXPIRY, LONGEST_EXPIRY = 300, 3600
+
+# The root `state` of an order decides; PENDING stays PENDING while a customer tries again on the page.
+ORDER_STATES = {
+    "CREATED": Verdict.PENDING,
+    "PENDING": Verdict.PENDING,
+    "COMPLETED": Verdict.COMPLETED,
+    "FAILED": Verdict.FAILED,
+    "EXPIRED": Verdict.FAILED,
+}
+REFUND_STATES = {
+    "CREATED": Verdict.PENDING,
+    "PENDING": Verdict.PENDING,
+    "CONFIRMED": Verdict.CONFIRMED,
+    "COMPLETED": Verdict.COMPLETED,
+    "FAILED": Verdict.FAILED,
+}
+NOT_FOUND = {
+    *("INVALID_MERCHANT_ORDER_ID", "ORDER_NOT_FOUND", "MERCHANT_ORDER_MAPPING_NOT_FOUND"),
+    *("INVALID_MERCHANT_REFUND_ID", "REFUND_NOT_FOUND"),
+}
+TAKEN = {
+    "INVALID_TRANSACTION_ID",
+    "INVALID_MERCHANT_ORDER_ID",
+    "ORDER_ALREADY_EXISTS",
+    "DUPLICATE_TXN_REQUEST",
+}
+
+
+@dataclass(frozen=True)
+class Grant:
+    """An access token with the seconds since 1970 between which PhonePe honours it."""
+
+    token: str
+    issued_at: int
+    expires_at: int
+
+    def __repr__(self) -> str:
+        return f"Grant(until {self.expires_at})"
+
+
+def token(merchant: Merchant) -> Request:
+    form = {
+        "client_id": merchant.client_id,
+        "client_version": merchant.client_version,
+        "client_secret": merchant.client_secret,
+        "grant_type": "client_credentials",
+    }
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    return Request(Operation.TOKEN, "POST", "/v1/oauth/token", urlencode(form).encode(), headers)
+
+
+def read_grant(answer: Json) -> Grant:
+    granted, issued, expires = (answer.get(name) for name in ("access_token", "issued_at", "expires_at"))
+    if not isinstance(granted, str) or not granted.isascii() or not granted.isprintable():
+        raise Unreadable("no access token in the answer")
+    if not isinstance(issued, int) or not isinstance(expires, int) or not 0 < issued < expires:
+        raise Unreadable("a token without a lifetime")
+    return Grant(granted, issued, expires)
+
+
+def authorization(grant: Grant) -> Mapping[str, str]:
+    return {"Authorization": f"O-Bearer {grant.token}"}
+
+
+def pay(merchant: Merchant, order: Order) -> Request:
+    """The merchant is known from the token; the body names none."""
+    payload: Json = {
+        "merchantOrderId": order.merchant_order_id,
+        "amount": order.amount_paise,
+        "expireAfter": min(max(order.expire_after, SHORTEST_EXPIRY), LONGEST_EXPIRY),
+    }
+    if order.udf:
+        payload["metaInfo"] = dict(order.udf)
+    payload["paymentFlow"] = {"type": "PG_CHECKOUT"}
+    if order.message:
+        payload["paymentFlow"]["message"] = order.message
+    payload["paymentFlow"]["merchantUrls"] = {"redirectUrl": order.redirect_url}
+    payload["disablePaymentRetry"] = False
+    return Request(Operation.PAY, "POST", "/checkout/v2/pay", compact(payload), JSON)
+
+
+def order_status(merchant: Merchant, merchant_order_id: str) -> Request:
+    path = f"/checkout/v2/order/{merchant_order_id}/status?details=false&errorContext=true"
+    return Request(Operation.STATUS, "GET", path, headers=JSON)
+
+
+def refund(merchant: Merchant, order: RefundOrder) -> Request:
+    payload: Json = {
+        "merchantRefundId": order.merchant_refund_id,
+        "originalMerchantOrderId": order.merchant_order_id,
+        "amount": order.amount_paise,
+    }
+    return Request(Operation.REFUND, "POST", "/payments/v2/refund", compact(payload), JSON)
+
+
+def refund_status(merchant: Merchant, merchant_refund_id: str) -> Request:
+    path = f"/payments/v2/refund/{merchant_refund_id}/status"
+    return Request(Operation.REFUND_STATUS, "GET", path, headers=JSON)
+
+
+def fate(operation: Operation, http_status: int, answer: Json) -> Fate | None:
+    """What an answer below 500 means for saying the message again; None: it can be read."""
+    word = code(answer)
+    if http_status < 300:
+        return None
+    if operation.idempotent:
+        return None if word in NOT_FOUND else Fate.REFUSED
+    taken = http_status == 417 or (operation is Operation.PAY and word in TAKEN)
+    return Fate.TAKEN if taken else Fate.REFUSED
+
+
+def read_page(answer: Json) -> Page:
+    url = words(answer.get("redirectUrl"), 4000)
+    if not url:
+        raise Unreadable("no page in the answer to a V2 payment")
+    return Page(url, identifier(answer.get("orderId")), moment(answer.get("expireAt")))
+
+
+def read_order_status(answer: Json) -> OrderStatus:
+    attempt = _telling(answer.get("paymentDetails"))
+    return OrderStatus(
+        verdict=_verdict(answer, ORDER_STATES),
+        amount_paise=paise(answer.get("amount")),
+        merchant_id=identifier(answer.get("merchantId")) or None,
+        merchant_order_id=identifier(answer.get("merchantOrderId")) or None,
+        provider_order_id=identifier(answer.get("orderId")),
+        provider_transaction_id=identifier(attempt.get("transactionId")),
+        utr=_utr(attempt),
+        code=words(answer.get("detailedErrorCode"), 64) or code(answer),
+        message=words(member(answer, "errorContext").get("description")) or words(answer.get("message")),
+        expires_at=moment(answer.get("expireAt")),
+    )
+
+
+def read_refund_status(answer: Json) -> RefundStatus:
+    return RefundStatus(
+        verdict=_verdict(answer, REFUND_STATES),
+        amount_paise=paise(answer.get("amount")),
+        merchant_id=identifier(answer.get("merchantId")) or None,
+        merchant_refund_id=identifier(answer.get("merchantRefundId")) or None,
+        merchant_order_id=identifier(answer.get("originalMerchantOrderId")) or None,
+        provider_refund_id=identifier(answer.get("refundId")),
+        utr=_utr(answer),
+        code=words(answer.get("detailedErrorCode"), 64) or code(answer),
+        message=words(answer.get("message")),
+    )
+
+
+def webhook_scheme(merchant: Merchant, headers: Mapping[str, str], raw_body: bytes) -> str:
+    """The scheme by which this call proves to come from PhonePe, "" for none. `headers` by lower-case name.
+
+    `Authorization` is made of the webhook's login and covers no body; the HMAC covers every byte.
+    """
+    if merchant.webhook_secret and (given := headers.get("x-phonepe-checksum-signature", "")):
+        proof = hmac.new(merchant.webhook_secret.encode(), raw_body, hashlib.sha256).hexdigest()
+        if _same(given, proof):
+            return "hmac"
+    if merchant.webhook_authorization and _same(
+        headers.get("authorization", ""), merchant.webhook_authorization
+    ):
+        return "authorization"
+    return ""
+
+
+def read_webhook(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookClaim:
+    """Raises Unreadable."""
+    body = json_object(raw_body)
+    payload = member(body, "payload")
+    if not body or not payload:
+        raise Unreadable("a webhook without a payload")
+    refund_id = identifier(payload.get("merchantRefundId"))
+    order_id = payload.get("originalMerchantOrderId") if refund_id else payload.get("merchantOrderId")
+    return WebhookClaim(
+        identity=merchant.identity,
+        scheme=scheme,
+        event=words(body.get("event"), 64) or words(body.get("type"), 64) or "unnamed",
+        verdict=_verdict(payload, REFUND_STATES if refund_id else ORDER_STATES),
+        merchant_order_id=identifier(order_id),
+        merchant_refund_id=refund_id,
+        amount_paise=paise(payload.get("amount")),
+        merchant_id=identifier(payload.get("merchantId")) or None,
+    )
+
+
+def _verdict(answer: Json, states: Mapping[str, Verdict]) -> Verdict:
+    if "state" not in answer and code(answer) in NOT_FOUND:
+        return Verdict.NOT_FOUND
+    return states.get(words(answer.get("state")), Verdict.UNKNOWN)
+
+
+def _telling(attempts: object) -> Json:
+    """The attempt that was paid, else the first one: the newest stands there when only one is asked for."""
+    if not isinstance(attempts, list):
+        return {}
+    paid = (each for each in attempts if isinstance(each, dict) and each.get("state") == "COMPLETED")
+    return next(paid, first(attempts))
+
+
+def _utr(holder: Json) -> str:
+    """The bank's reference: on the attempt itself, else on its first source of money."""
+    rail = member(holder, "rail") or member(first(holder.get("splitInstruments")), "rail")
+    return words(rail.get("utr"), 64)
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode())
