@@ -172,8 +172,10 @@ class PromoCode(models.Model):
         ordering = ("code",)
         constraints = [
             models.CheckConstraint(
-                condition=Q(discount_type="PERCENT", percent__gte=1, percent__lte=100, amount_paise=None)
-                | Q(discount_type="FIXED", percent=None, amount_paise__gte=1),
+                # "Not null" is said aloud: SQL lets a check pass whose answer is unknown.
+                condition=Q(discount_type="PERCENT", percent__range=(1, 100), percent__isnull=False)
+                & Q(amount_paise=None)
+                | Q(discount_type="FIXED", amount_paise__gte=1, amount_paise__isnull=False, percent=None),
                 name="promo_discount_is_percent_or_amount",
                 violation_error_message="Give the percent or the amount, as the discount type says.",
             ),
