@@ -1,4 +1,4 @@
-"""`python -m okpuja.env_file`: writes .env from .env.example, once, with random secrets that only the owner may read."""
+"""`python -m okpuja.env_file`: writes .env once, from .env.example, with random secrets for its owner alone."""
 
 import re
 import secrets

@@ -125,7 +125,9 @@ def _database_refusal(error: DatabaseError | InterfaceError) -> Unavailable:
     if is_busy(error):
         return Unavailable()
     target = connections["default"].settings_dict
-    logger.error("database unavailable", extra={"host": target.get("HOST", ""), "port": target.get("PORT", "")})
+    logger.error(
+        "database unavailable", extra={"host": target.get("HOST", ""), "port": target.get("PORT", "")}
+    )
     return Unavailable("Our database does not answer. Please try again in a minute.", code="database_down")
 
 
@@ -152,6 +154,6 @@ def _code(error: APIException) -> str:
 
 
 def _retry_after(error: APIException) -> int | None:
-    if isinstance(error, Throttled) and error.wait is not None:
-        return int(error.wait) + 1
+    if (wait := getattr(error, "wait", None)) is not None:  # Throttled
+        return int(wait) + 1
     return getattr(error, "retry_after", None)

@@ -23,7 +23,9 @@ SECRET_SETTINGS = (
     "PHONEPE_WEBHOOK_SECRET",
 )
 PHONE = re.compile(r"(?<![\w.])(?:\+?91[ -]?)?[6-9]\d{9}(?![\w.])")
-CREDENTIAL = re.compile(r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}")
+CREDENTIAL = re.compile(
+    r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}"
+)
 CALLER_MAY_CHOOSE = re.compile(r"[\w-]{8,64}")
 STANDARD_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
 
@@ -71,7 +73,7 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         return redact(json.dumps(line, default=str, ensure_ascii=False))
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
 
 def redact(text: str) -> str:

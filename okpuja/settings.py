@@ -5,6 +5,7 @@ import json
 import os
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
@@ -123,8 +124,7 @@ LANGUAGE_CODE = "en-in"
 TIME_ZONE = text("TIME_ZONE", "Asia/Kolkata")
 USE_TZ = True
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-WHITENOISE_USE_FINDERS = True  # no build step between a clone and a working admin
+WHITENOISE_USE_FINDERS = True  # straight from the packages: no build step between a clone and a working admin
 
 # PhonePe refuses orders whose page was opened without a referrer (docs/phonepe.md, "The page").
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
@@ -140,8 +140,8 @@ DATABASE_URL = text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 10, at_least=2)
 
 
-def database(url: str) -> dict:
-    config = dict(dj_database_url.parse(url))
+def database(url: str) -> dict[str, Any]:
+    config: dict[str, Any] = dict(dj_database_url.parse(url))
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE takes the write lock when a transaction begins. Django's default takes it at the first
         # write, and two requests that have both read then fail at once with "database is locked".
@@ -152,7 +152,11 @@ def database(url: str) -> dict:
         }
         return config
     # A payment waits for a lock for three seconds, then the caller is told "busy" and may try again.
-    limits = {"lock_timeout": 3_000, "statement_timeout": 15_000, "idle_in_transaction_session_timeout": 20_000}
+    limits = {
+        "lock_timeout": 3_000,
+        "statement_timeout": 15_000,
+        "idle_in_transaction_session_timeout": 20_000,
+    }
     config["OPTIONS"] = {
         **config.get("OPTIONS", {}),
         "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items()),
@@ -166,7 +170,7 @@ if test_database := text("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
 
 
-def cache(url: str) -> dict:
+def cache(url: str) -> dict[str, str]:
     """Throttles and the last diagnosis are shared between processes: by default through the database."""
     scheme, _, rest = url.partition("://")
     backends = {
