@@ -1,6 +1,7 @@
 """What the gateway's tests share: golden messages, merchants at a made-up host, servers that misbehave."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from payment.merchants import Endpoint, Identity, Merchant
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 BASE = "https://phonepe.example/apis/pg-sandbox"
+Answer = tuple[int, dict[str, Any]]
 TEST_SALT = "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399"
 
 
@@ -31,3 +33,81 @@ def merchant(generation: str, *bases: str, **changes: Any) -> Merchant:
         "client_secret": "" if is_v1 else "a-secret-of-ours",
     }
     return Merchant(**(fields | changes))
+
+
+class Clock:
+    """Time that passes only when somebody sleeps, or a test says so."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.slept: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now += seconds
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """One generation on the wire: where each call goes, and PhonePe's answers as (HTTP status, JSON)."""
+
+    generation: str
+    pay_path: str
+    status_path: str
+    refund_path: str
+    refund_status_path: str
+    page: Answer
+    pending: Answer
+    completed: Answer
+    unknown_order: Answer
+    strange: Answer
+    taken: Answer
+    refused: Answer
+    refund_accepted: Answer
+    unknown_refund: Answer
+
+
+V1 = Spoken(
+    generation="v1",
+    pay_path="/pg/v1/pay",
+    status_path="/pg/v1/status/PGTESTPAYUAT/OKP20260611A0001",
+    refund_path="/pg/v1/refund",
+    refund_status_path="/pg/v1/status/PGTESTPAYUAT/OKPRF20260611A0001",
+    page=(200, golden("g03_v1_pay_answer")),
+    pending=(200, golden("g05_v1_status_pending")),
+    completed=(200, golden("g06_v1_status_success")),
+    unknown_order=(404, {"success": False, "code": "TRANSACTION_NOT_FOUND", "message": "none", "data": {}}),
+    strange=(200, {"success": True, "code": "A_WORD_OF_NEXT_YEAR"}),
+    taken=(417, golden("g10_v1_duplicate")),
+    refused=(
+        400,
+        {"success": False, "code": "BAD_REQUEST", "message": "Please check the inputs.", "data": {}},
+    ),
+    refund_accepted=(200, golden("g09_v1_refund_answer")),
+    unknown_refund=(404, {"success": False, "code": "TRANSACTION_NOT_FOUND", "message": "none", "data": {}}),
+)
+V2 = Spoken(
+    generation="v2",
+    pay_path="/checkout/v2/pay",
+    status_path="/checkout/v2/order/OKP20260611A0001/status?details=false&errorContext=true",
+    refund_path="/payments/v2/refund",
+    refund_status_path="/payments/v2/refund/OKPRF20260611A0001/status",
+    page=(200, golden("g14_v2_pay_answer")),
+    pending=(200, golden("g15_v2_status_pending")),
+    completed=(200, golden("g16_v2_status_completed")),
+    unknown_order=(400, golden("g18_v2_order_unknown")),
+    strange=(200, {"state": "A_WORD_OF_NEXT_YEAR"}),
+    taken=(417, golden("g20_v2_duplicate")),
+    refused=(
+        400,
+        {"success": False, "code": "BAD_REQUEST", "message": "Please check the inputs.", "data": {}},
+    ),
+    refund_accepted=(200, golden("g21_v2_refund_answer")),
+    unknown_refund=(
+        404,
+        {"success": False, "code": "ORDER_NOT_FOUND", "message": "No entry found", "data": {}},
+    ),
+)

@@ -1,0 +1,81 @@
+"""Asking PhonePe what became of a payment, and settling what it says."""
+
+import logging
+import time
+from datetime import timedelta
+
+from django.db.models import Q
+from django.utils import timezone
+
+from okpuja.errors import Conflict
+from payment.gateways import GatewayError, gateway_for
+from payment.merchants import Identity, NotConfigured
+from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
+from payment.services.calls import call
+from payment.services.settling import fulfil, settle
+from payment.states import Fulfilment
+from payment.transport import Deadline
+
+logger = logging.getLogger(__name__)
+
+# PhonePe throttles those who ask in circles: webhook, return page and frontend share one question.
+SECONDS_BETWEEN_QUESTIONS = 2
+
+
+def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
+    """One question about one attempt, to the merchant it was opened with. Raises GatewayError, NotConfigured."""
+    gateway = gateway_for(identity_of(attempt))
+    answer = call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
+    return settle(attempt.pk, answer, source, giving_up=giving_up)
+
+
+def refresh(payment: Payment, seconds: int, source: str) -> Payment:
+    """The payment as it stands after asking PhonePe, if it is open; never later than `seconds`.
+
+    A silent PhonePe is no error here: the payment comes back as it was, and the worker goes on asking.
+    """
+    deadline = Deadline(seconds)
+    if payment.fulfilment == Fulfilment.DUE:
+        payment = fulfil(payment.pk)
+    while payment.is_open and not deadline.expired:
+        if _may_ask(payment):
+            return _ask_about_all(payment, deadline, source)
+        time.sleep(0.1)  # somebody asked a moment ago; what he learns will be in the row
+        payment.refresh_from_db()
+    return payment
+
+
+def give_up(payment: Payment, seconds: int) -> Payment:
+    """The customer does not want to pay any more. PhonePe is asked first: he may have paid.
+
+    Raises GatewayError when PhonePe cannot be asked, Conflict while a request is opening the page.
+    """
+    deadline = Deadline(seconds)
+    for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT):
+        if attempt.is_being_called(timezone.now()):
+            raise Conflict(
+                "This payment is just being opened. Please wait a moment.", code="payment_under_way"
+            )
+        payment = ask(attempt, deadline, "give_up", giving_up=True)
+    return payment
+
+
+def identity_of(attempt: PaymentAttempt) -> Identity:
+    return Identity(attempt.generation, attempt.environment, attempt.merchant, attempt.simulated)
+
+
+def _may_ask(payment: Payment) -> bool:
+    """Claims the next question for this payment."""
+    now = timezone.now()
+    lately = now - timedelta(seconds=SECONDS_BETWEEN_QUESTIONS)
+    free = Q(asked_at__isnull=True) | Q(asked_at__lte=lately)
+    return bool(Payment.objects.filter(free, pk=payment.pk).update(asked_at=now))
+
+
+def _ask_about_all(payment: Payment, deadline: Deadline, source: str) -> Payment:
+    for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT).order_by("-number"):
+        try:
+            payment = ask(attempt, deadline, source)
+        except (GatewayError, NotConfigured) as error:
+            logger.warning("no answer", extra={"payment": payment.pk, "category": error.error_category})
+    return payment

@@ -1,0 +1,62 @@
+"""The one door through which services reach PhonePe."""
+
+from collections.abc import Callable, Iterable
+from threading import BoundedSemaphore
+from typing import ParamSpec, TypeVar
+
+from django.conf import settings
+
+from okpuja.errors import Unavailable
+from okpuja.logging import request_id
+from payment.gateways import GatewayError, OrderStatus, Page, Try
+from payment.models import GatewayCall, PaymentAttempt
+
+Asked = ParamSpec("Asked")
+Answer = TypeVar("Answer", Page, OrderStatus)
+
+# Half of the server's threads stay free for people who only look, however long PhonePe takes.
+places = BoundedSemaphore(settings.PHONEPE_CALLS_AT_ONCE)
+
+
+def call(
+    attempt: PaymentAttempt, ask: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs
+) -> Answer:
+    """Ask PhonePe about `attempt` and keep every try as a GatewayCall, whatever became of it.
+
+    Raises GatewayError as `ask` does, Unavailable when too many calls are under way.
+    """
+    if not places.acquire(blocking=False):
+        raise Unavailable(
+            "Too many payments are being opened at the moment. Please try again in a few seconds."
+        )
+    try:
+        answer = ask(*args, **kwargs)
+    except GatewayError as error:
+        _keep(error.tries, attempt)
+        raise
+    finally:
+        places.release()
+    _keep(answer.tries, attempt)
+    return answer
+
+
+def _keep(tries: Iterable[Try], attempt: PaymentAttempt) -> None:
+    GatewayCall.objects.bulk_create(
+        GatewayCall(
+            payment_id=attempt.payment_id,
+            attempt=attempt,
+            operation=entry.operation,
+            endpoint=entry.endpoint,
+            host=entry.host,
+            port=entry.port,
+            proxy=entry.proxy or "",
+            stage=entry.stage.name,
+            milliseconds=entry.milliseconds,
+            http_status=entry.http_status,
+            code=entry.code[:64],
+            error_category=entry.error_category,
+            request_id=request_id.get(),
+            started_at=entry.started_at,
+        )
+        for entry in tries
+    )

@@ -1,0 +1,58 @@
+"""Every move of a row, with the rule that fired beside it in the same transaction."""
+
+from typing import Any
+
+from okpuja.logging import request_id
+from payment.models import Payment, PaymentAttempt, StateChange
+from payment.states import AttemptState, Fulfilment, PaymentState
+
+
+def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -> bool:
+    before = payment.state
+    if not payment.advance(to, **values):
+        return False
+    _write_down(payment, None, "payment", before, to, rule)
+    return True
+
+
+def move_fulfilment(payment: Payment, to: Fulfilment, rule: str, **values: Any) -> bool:
+    before = payment.fulfilment
+    if not payment.turn_into(to, **values):
+        return False
+    _write_down(payment, None, "fulfilment", before, to, rule)
+    return True
+
+
+def move_attempt(
+    attempt: PaymentAttempt, to: AttemptState, rule: str, detail: str = "", **values: Any
+) -> bool:
+    before = attempt.state
+    if not attempt.advance(to, **values):
+        return False
+    _write_down(attempt.payment, attempt, "attempt", before, to, rule, detail)
+    return True
+
+
+def write_down_opening(payment: Payment, attempt: PaymentAttempt, rule: str) -> None:
+    _write_down(payment, attempt, "attempt", "", attempt.state, rule, f"number {attempt.number}")
+
+
+def _write_down(
+    payment: Payment,
+    attempt: PaymentAttempt | None,
+    subject: str,
+    before: str,
+    after: str,
+    rule: str,
+    detail: str = "",
+) -> None:
+    StateChange.objects.create(
+        payment=payment,
+        attempt=attempt,
+        subject=subject,
+        before=before,
+        after=after,
+        rule=rule,
+        detail=detail[:200],
+        request_id=request_id.get(),
+    )

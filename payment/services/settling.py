@@ -1,0 +1,186 @@
+"""Where every outcome ends, from wherever it is reported: `settle`.
+
+Receipt first: what PhonePe says was paid is written down and committed whatever happens next.
+Fulfilment then, in a savepoint: if it cannot be done now, the receipt stays and DUE is found again by the worker.
+"""
+
+import logging
+from datetime import datetime
+
+from django.db import DatabaseError, transaction
+from django.utils import timezone
+
+from booking.services import CartConverted, SlotGone, book, release
+from payment.gateways import OrderStatus
+from payment.models import OPEN_ATTEMPT, LedgerEntry, Payment, PaymentAttempt
+from payment.services.changes import move_attempt, move_fulfilment, move_payment
+from payment.services.refunds import owe_refund
+from payment.services.schedule import MINUTE, scaled
+from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
+
+logger = logging.getLogger(__name__)
+
+# "Not found" right after a call may only mean "not yet": so many answers, over so long, make it a no.
+NOT_FOUND_ANSWERS = 3
+NOT_FOUND_SECONDS = 5 * MINUTE
+
+
+def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
+    """Bring what PhonePe answered about this attempt into the rows, under the payment's lock.
+
+    `source` says who asked; it goes into the timeline. `giving_up` closes an attempt that is merely unpaid.
+    Saying the same thing twice, or late, or in another order, changes nothing.
+    """
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update(of=("self",)).get(attempts=attempt_id)
+        attempt = payment.attempts.select_for_update().get(pk=attempt_id)
+        attempt.payment = payment
+        if answer.verdict is Verdict.COMPLETED:
+            _receive(attempt, answer, source)
+        elif answer.verdict is Verdict.FAILED:
+            _close(attempt, AttemptState.FAILED, answer.code or "phonepe_says_failed", source)
+        elif answer.verdict is Verdict.PENDING:
+            _wait(attempt, answer, source, giving_up)
+        elif answer.verdict is Verdict.NOT_FOUND:
+            _miss(attempt, source, giving_up)
+        _fulfil_if_due(payment)
+    return payment
+
+
+def fulfil(payment_id: int) -> Payment:
+    """Try again what could not be fulfilled when the money came."""
+    with transaction.atomic():
+        payment = Payment.objects.select_for_update().get(pk=payment_id)
+        _fulfil_if_due(payment)
+    return payment
+
+
+def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
+    if answer.amount_paise is None:
+        logger.error("completed without an amount", extra={"order": attempt.merchant_order_id})
+        return
+    moved = move_attempt(
+        attempt,
+        AttemptState.COMPLETED,
+        "phonepe_says_completed",
+        source,
+        received_paise=answer.amount_paise,
+        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
+        provider_transaction_id=answer.provider_transaction_id,
+        utr=answer.utr,
+        code=answer.code,
+        next_check_at=None,
+        decided_at=timezone.now(),
+    )
+    if not moved:
+        return
+    if not _as_agreed(attempt, answer):
+        _enter(attempt, LedgerEntry.Kind.SUSPENSE, answer.amount_paise)
+        move_fulfilment(
+            attempt.payment, Fulfilment.HELD_FOR_STAFF, "amount_differs", held_because="amount_differs"
+        )
+        return
+    now = timezone.now()
+    if move_payment(
+        attempt.payment,
+        PaymentState.SUCCESS,
+        "money_received",
+        fulfilment=Fulfilment.DUE,
+        held_because="",
+        fulfil_at=now,
+        decided_at=now,
+    ):
+        _enter(attempt, LedgerEntry.Kind.RECEIPT, answer.amount_paise)
+        return
+    _enter(attempt, LedgerEntry.Kind.SURPLUS, answer.amount_paise)
+    owe_refund(attempt, attempt.amount_paise, "paid twice", asked_by=None)
+
+
+def _as_agreed(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
+    """V2 has no merchant id to compare: there the token says whose order it is."""
+    if attempt.generation == Generation.V1 and answer.merchant_id not in (None, attempt.merchant):
+        return False
+    return answer.amount_paise == attempt.amount_paise
+
+
+def _enter(attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int) -> None:
+    LedgerEntry.objects.create(
+        payment=attempt.payment,
+        attempt=attempt,
+        kind=kind,
+        amount_paise=amount_paise,
+        reference=attempt.merchant_order_id,
+        simulated=attempt.simulated,
+    )
+
+
+def _wait(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
+    under_way = bool(answer.provider_transaction_id)  # the customer has tried; his bank has not decided
+    move_attempt(
+        attempt,
+        AttemptState.PENDING,
+        "phonepe_says_pending",
+        source,
+        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
+        code=answer.code,
+    )
+    if giving_up:
+        _close(attempt, AttemptState.EXPIRED, "given_up", source)
+    elif attempt.expires_at <= timezone.now() and not under_way:
+        _close(attempt, AttemptState.EXPIRED, "page_expired_unpaid", source)
+
+
+def _miss(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
+    now = timezone.now()
+    if attempt.state not in (AttemptState.CREATED, AttemptState.UNKNOWN) or attempt.is_being_called(now):
+        return
+    attempt.not_found_answers += 1
+    attempt.save(update_fields=["not_found_answers"])
+    if giving_up or _missed_for_long(attempt, now):
+        _close(attempt, AttemptState.EXPIRED, "given_up" if giving_up else "never_reached_phonepe", source)
+
+
+def _missed_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
+    since = attempt.sent_at or attempt.created_at
+    return attempt.not_found_answers >= NOT_FOUND_ANSWERS and now - since >= scaled(NOT_FOUND_SECONDS)
+
+
+def _close(attempt: PaymentAttempt, to: AttemptState, rule: str, source: str) -> None:
+    if move_attempt(
+        attempt, to, rule[:64], source, code=rule[:64], decided_at=timezone.now(), call_lease_until=None
+    ):
+        _decide_if_unpaid(attempt)
+
+
+def _decide_if_unpaid(last: PaymentAttempt) -> None:
+    """The payment ends when none of its attempts can bring money any more, and its cart is free again."""
+    payment = last.payment
+    if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
+        return
+    to = PaymentState.FAILED if last.state == AttemptState.FAILED else PaymentState.CANCELLED
+    if move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()) and payment.checkout:
+        release(payment.checkout)
+
+
+def _fulfil_if_due(payment: Payment) -> None:
+    if payment.fulfilment != Fulfilment.DUE:
+        return
+    try:
+        with transaction.atomic():
+            _fulfil(payment)
+    except (SlotGone, CartConverted) as refusal:
+        move_fulfilment(
+            payment, Fulfilment.HELD_FOR_STAFF, refusal.code, held_because=refusal.code, fulfil_at=None
+        )
+    except DatabaseError:
+        logger.exception("fulfilment refused by the database", extra={"payment": payment.pk})
+        payment.fulfilment = Fulfilment.DUE  # the savepoint took the row back
+        Payment.objects.filter(pk=payment.pk).update(fulfil_at=timezone.now() + scaled(MINUTE // 2))
+
+
+def _fulfil(payment: Payment) -> None:
+    if payment.checkout is None:
+        move_fulfilment(payment, Fulfilment.GIFT, "gift_received", fulfil_at=None)
+        return
+    book(payment.checkout)
+    move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)

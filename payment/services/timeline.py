@@ -1,0 +1,106 @@
+"""Why a payment is in the state that it is in: every try, event, question and decision, in order."""
+
+from typing import Any
+
+from booking.money import rupees
+from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
+
+Entry = dict[str, Any]
+
+# What the buyer is told about a decision; rules without a sentence are of no use to him.
+SENTENCES = {
+    "first_click": "You started this payment.",
+    "page_opened": "The payment page was opened.",
+    "page_lost": "The payment page was lost on the way; another one was opened.",
+    "no_answer": "PhonePe did not answer in time. We went on asking.",
+    "money_received": "PhonePe confirmed your payment.",
+    "booked": "Your booking was confirmed.",
+    "gift_received": "Your gift was received.",
+    "amount_differs": "The amount differs from what was agreed. Our staff will contact you.",
+    "no_attempt_left": "The payment ended without money. You have not been charged.",
+    "slot_gone": "The time was taken when your payment arrived. Our staff will contact you.",
+    "cart_converted": "This cart had been paid for already. Our staff will contact you.",
+    "given_up": "You gave this payment up.",
+    "page_expired_unpaid": "The payment page expired.",
+}
+
+
+def for_staff(payment: Payment) -> list[Entry]:
+    """Everything, oldest first: `[{at, kind, text, …}]`. Five queries, however long the story is."""
+    entries = [
+        *map(_change, payment.changes.select_related("attempt")),
+        *map(_call, payment.calls.select_related("attempt")),
+        *(
+            _event(event)
+            for attempt in payment.attempts.prefetch_related("events")
+            for event in attempt.events.all()
+        ),
+        *map(_ledger, payment.ledger.all()),
+        *map(_refund, payment.refunds.all()),
+    ]
+    return sorted(entries, key=lambda entry: entry["at"])
+
+
+def for_owner(payment: Payment) -> list[Entry]:
+    """The same story in the buyer's words: `[{at, text}]`."""
+    told: list[Entry] = [
+        {"at": change.created_at, "text": SENTENCES[change.rule]}
+        for change in payment.changes.all()
+        if change.rule in SENTENCES
+    ]
+    promised: list[Entry] = [
+        {"at": refund.created_at, "text": f"A refund of ₹{rupees(refund.amount_paise)} was arranged."}
+        for refund in payment.refunds.all()
+    ]
+    return sorted(told + promised, key=lambda entry: entry["at"])
+
+
+def _change(change: StateChange) -> Entry:
+    order = change.attempt.merchant_order_id if change.attempt else None
+    text = f"{change.subject}: {change.before or 'new'} → {change.after}, because {change.rule}"
+    return {
+        "at": change.created_at,
+        "kind": "decision",
+        "text": text,
+        "order": order,
+        "rule": change.rule,
+        "detail": change.detail,
+        "request_id": change.request_id,
+    }
+
+
+def _call(call: GatewayCall) -> Entry:
+    outcome = call.error_category or f"HTTP {call.http_status} {call.code}".strip()
+    return {
+        "at": call.started_at,
+        "kind": "call",
+        "text": f"{call.operation} to {call.host}:{call.port}: {outcome}",
+        "order": call.attempt.merchant_order_id if call.attempt else None,
+        "endpoint": call.endpoint,
+        "stage": call.stage,
+        "ms": call.milliseconds,
+        "error_category": call.error_category,
+        "request_id": call.request_id,
+    }
+
+
+def _event(event: WebhookEvent) -> Entry:
+    return {
+        "at": event.received_at,
+        "kind": "webhook",
+        "text": f"PhonePe called: {event.event or event.scheme}, {event.claimed_verdict}",
+        "order": event.merchant_order_id,
+        "deliveries": event.deliveries,
+        "state": event.state,
+        "differs": event.differs,
+    }
+
+
+def _ledger(entry: LedgerEntry) -> Entry:
+    text = f"{entry.get_kind_display()}: ₹{rupees(entry.amount_paise)}"
+    return {"at": entry.created_at, "kind": "money", "text": text, "order": entry.reference}
+
+
+def _refund(refund: Refund) -> Entry:
+    text = f"refund of ₹{rupees(refund.amount_paise)} {refund.state}: {refund.reason}"
+    return {"at": refund.created_at, "kind": "refund", "text": text, "order": refund.merchant_refund_id}

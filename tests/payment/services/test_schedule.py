@@ -1,0 +1,55 @@
+from datetime import datetime, timedelta, timezone
+
+from payment.services.schedule import next_question
+
+SENT = datetime(2026, 6, 11, 4, 30, tzinfo=timezone.utc)
+EXPIRES = SENT + timedelta(minutes=15)
+
+
+def offsets(until: timedelta, **options) -> list[int]:
+    """Seconds after the sending at which PhonePe is asked, up to `until`."""
+    moments, now = [], SENT
+    while (now := next_question(SENT, EXPIRES, now, **options)) and now <= SENT + until:
+        moments.append(int((now - SENT).total_seconds()))
+    return moments
+
+
+def test_the_schedule_is_the_one_that_phonepe_prescribes(settings):
+    settings.PHONEPE_DEADLINE = 15  # the first question then comes after 20 seconds
+
+    asked = offsets(timedelta(seconds=350))
+
+    assert asked[:12] == [20, 23, 26, 29, 32, 35, 38, 41, 44, 47, 50, 56]
+    assert asked[11:21] == list(range(56, 111, 6))
+    assert asked[21:] == [120, 130, 140, 150, 160, 170, 200, 230, 290, 350]
+
+
+def test_nobody_asks_while_the_call_itself_may_still_be_under_way(settings):
+    settings.PHONEPE_DEADLINE = 40
+
+    assert offsets(timedelta(minutes=1))[0] == 45
+
+
+def test_after_expiry_a_slow_tail_goes_on_for_seven_days():
+    minutes = [5, 60, 360, *(day * 1440 for day in range(1, 8))]
+
+    assert offsets(timedelta(days=30), closed=True) == [900 + minute * 60 for minute in minutes]
+    assert offsets(timedelta(days=30))[-10:] == offsets(timedelta(days=30), closed=True)
+
+
+def test_after_the_tail_nobody_asks_any_more():
+    assert next_question(SENT, EXPIRES, EXPIRES + timedelta(days=8)) is None
+
+
+def test_a_late_answer_does_not_shift_the_schedule():
+    late = SENT + timedelta(seconds=301)
+
+    assert next_question(SENT, EXPIRES, late) in {
+        SENT + timedelta(seconds=s) for s in offsets(timedelta(hours=1))
+    }
+
+
+def test_time_can_be_made_faster(settings):
+    settings.PAYMENT_TIME_SCALE = 10
+
+    assert next_question(SENT, EXPIRES, SENT) == SENT + timedelta(seconds=2.5)
