@@ -1,0 +1,78 @@
+import logging
+import signal
+import threading
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import InterfaceError, OperationalError, connection
+
+from payment.work import DATABASE_KINDS, KINDS, PHONEPE_KINDS, run_due
+
+logger = logging.getLogger(__name__)
+
+THREADS = ((PHONEPE_KINDS, 4), (DATABASE_KINDS, 2))
+LONGEST_PAUSE = 30
+
+
+class Command(BaseCommand):
+    help = (
+        "Asks PhonePe what is due, handles webhook events, ends holds. Runs until SIGTERM; --once for cron."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--once", action="store_true", help="do what is due now, then end")
+        parser.add_argument("--interval", type=float, default=0.5, help="seconds between looks when idle")
+
+    def handle(self, *args: Any, once: bool, interval: float, **options: Any) -> None:
+        if once:
+            while run_due(KINDS):
+                pass
+            return
+        stop, died = threading.Event(), threading.Event()
+        # Finish what runs, claim no more. Exiting from a handler would leave claimed rows to their leases.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        workers = [
+            threading.Thread(target=guarded_loop, args=(kinds, stop, died, interval), name=f"{kinds[0]}-{n}")
+            for kinds, count in THREADS
+            for n in range(count)
+        ]
+        for worker in workers:
+            worker.start()
+        logger.info("worker started", extra={"threads": len(workers)})
+        for worker in workers:
+            worker.join()
+        logger.info("worker ended")
+        if died.is_set():
+            raise CommandError("a thread of the worker died; see the log")
+
+
+def guarded_loop(
+    kinds: tuple[str, ...], stop: threading.Event, died: threading.Event, interval: float
+) -> None:
+    """A bug in one kind of work ends the whole process, loudly: whoever runs it starts it again."""
+    finished = False
+    try:
+        loop(kinds, stop, interval)
+        finished = True
+    finally:
+        if not finished:
+            died.set()
+            stop.set()
+
+
+def loop(kinds: tuple[str, ...], stop: threading.Event, interval: float) -> None:
+    """Until told to stop. A database that is away is waited for; it never ends the loop."""
+    pause = interval
+    while not stop.is_set():
+        try:
+            found = run_due(kinds, limit=1)
+            pause = interval
+        except (OperationalError, InterfaceError):
+            logger.exception("the database does not answer; trying again")
+            connection.close()
+            found, pause = 0, min(pause * 2, LONGEST_PAUSE)
+        if not found:
+            connection.close()
+            stop.wait(pause)
+    connection.close()

@@ -1,0 +1,158 @@
+"""The background: what is due is found in the rows themselves, never in a second queue.
+
+Whatever asks PhonePe is leased: claimed in a short transaction, called without one, and put back by its lease
+token. A worker that dies loses its lease and nothing else. What is learned always goes to `settle`; the lease
+guards only when the row is looked at again.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+from django.db import connection, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from booking.models import SlotHold
+from booking.services import release, release_hold, stretch_hold
+from payment.gateways import GatewayError
+from payment.merchants import NotConfigured
+from payment.models import IdempotencyKey, Payment, PaymentAttempt, WebhookEvent
+from payment.services.asking import ask
+from payment.services.checkout import HOLD_AFTER_EXPIRY, HOLD_STRETCH
+from payment.services.idempotency import KEPT
+from payment.services.schedule import MINUTE, next_question, scaled
+from payment.services.settling import fulfil
+from payment.services.webhooks import handle, next_look
+from payment.states import AttemptState
+from payment.transport import Deadline
+
+logger = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 15
+LEASE = timedelta(seconds=60)  # longer than any call, and never scaled: calls are not faster in tests
+CLOSED = (AttemptState.FAILED, AttemptState.EXPIRED)
+STRETCH = 5 * MINUTE
+
+Leased = TypeVar("Leased", PaymentAttempt, WebhookEvent)
+
+
+def run_due(kinds: Iterable[str], limit: int = 10) -> int:
+    """Do at most `limit` due rows of each kind; returns how many were found. Any number of callers is safe."""
+    return sum(KINDS[kind](limit) for kind in kinds)
+
+
+def ask_about_attempts(limit: int) -> int:
+    attempts = _lease(PaymentAttempt, limit)
+    for attempt in attempts:
+        try:
+            ask(attempt, Deadline(DEADLINE_SECONDS), "worker")
+        except (GatewayError, NotConfigured) as error:
+            logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
+        _put_back(attempt, _next_question(attempt))
+    return len(attempts)
+
+
+def handle_events(limit: int) -> int:
+    events = _lease(WebhookEvent, limit)
+    for event in events:
+        handle(event, DEADLINE_SECONDS)
+        pause = next_look(event)
+        _put_back(event, None if pause is None else database_now() + pause)
+    return len(events)
+
+
+def fulfil_payments(limit: int) -> int:
+    due = list(Payment.objects.filter(fulfil_at__lte=database_now()).values_list("pk", flat=True)[:limit])
+    for payment_id in due:
+        fulfil(payment_id)
+    return len(due)
+
+
+def end_holds(limit: int) -> int:
+    """A hold outlives its page by a while, longer if the payment is undecided; then somebody else may book."""
+    due = SlotHold.objects.filter(state=SlotHold.State.HELD, expires_at__lte=database_now())
+    payment_ids = list(due.order_by("expires_at").values_list("checkout__payment", flat=True)[:limit])
+    for payment_id in payment_ids:
+        _end_hold(payment_id)
+    return len(payment_ids)
+
+
+def forget_keys(limit: int) -> int:
+    old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT).values_list("pk", flat=True)
+    return IdempotencyKey.objects.filter(pk__in=list(old[:limit])).delete()[0]
+
+
+KINDS: dict[str, Callable[[int], int]] = {
+    "attempts": ask_about_attempts,
+    "events": handle_events,
+    "fulfilments": fulfil_payments,
+    "holds": end_holds,
+    "keys": forget_keys,
+}
+# Threads apart, so that a silent PhonePe stops nothing else.
+PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts"), ("fulfilments", "holds", "keys")
+
+
+def oldest_overdue() -> datetime | None:
+    """Since when the most neglected row has been waiting. A worker that is alive keeps this young."""
+    now = database_now()
+    waiting = [
+        PaymentAttempt.objects.filter(next_check_at__lte=now).order_by("next_check_at"),
+        WebhookEvent.objects.filter(next_check_at__lte=now).order_by("next_check_at"),
+    ]
+    moments = [rows.values_list("next_check_at", flat=True).first() for rows in waiting]
+    return min((moment for moment in moments if moment), default=None)
+
+
+def database_now() -> datetime:
+    """The clock that all workers share. SQLite has none of its own: it lives on this machine."""
+    if connection.vendor == "sqlite":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def _lease(model: type[Leased], limit: int) -> list[Leased]:
+    """Claim due rows for this caller. `checks` counts at the claim, so that a row that kills workers shows."""
+    now, token = database_now(), uuid.uuid4()
+    with transaction.atomic():
+        due = model.objects.filter(next_check_at__lte=now).order_by("next_check_at")
+        ids = [row.pk for row in due.select_for_update(skip_locked=True)[:limit]]
+        model.objects.filter(pk__in=ids).update(
+            check_lease=token, next_check_at=now + LEASE, checks=F("checks") + 1
+        )
+    return list(model.objects.filter(pk__in=ids, check_lease=token))
+
+
+def _put_back(row: Leased, next_check_at: datetime | None) -> None:
+    held = type(row).objects.filter(pk=row.pk, check_lease=row.check_lease)
+    held.update(check_lease=None, next_check_at=next_check_at)
+
+
+def _next_question(attempt: PaymentAttempt) -> datetime | None:
+    attempt.refresh_from_db()
+    if attempt.state == AttemptState.COMPLETED:
+        return None
+    sent_at = attempt.sent_at or attempt.created_at
+    return next_question(sent_at, attempt.expires_at, database_now(), closed=attempt.state in CLOSED)
+
+
+@transaction.atomic
+def _end_hold(payment_id: int) -> None:
+    payment = Payment.objects.select_for_update().get(pk=payment_id)
+    checkout = payment.checkout
+    if checkout is None:
+        return
+    if not payment.is_open:
+        release(checkout)
+        return
+    last_moment = checkout.expires_at + scaled(HOLD_AFTER_EXPIRY + HOLD_STRETCH)
+    now = database_now()
+    if now < last_moment:
+        stretch_hold(checkout, min(now + scaled(STRETCH), last_moment))
+    else:
+        release_hold(checkout)
