@@ -3,6 +3,9 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
 urlpatterns = [
+    path(
+        "", include("payment.urls")
+    ),  # first: it answers two of booking's routes, which need to know about money
     path("api/auth/", include("accounts.urls")),
     path("api/", include("booking.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),

@@ -1,0 +1,375 @@
+"""Shapes of the REST wire for payments. Rupees are strings with two decimals; paise never leave the house."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.validators import RegexValidator
+from django.db.models import Q, QuerySet, Sum
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from booking.money import rupees
+from booking.serializers import BookingSerializer
+from payment.models import LedgerEntry, Payment, Refund
+from payment.services.checkout import Started
+from payment.services.links import status_url
+from payment.services.simulation import OUTCOMES
+from payment.states import Fulfilment, PaymentState
+
+LARGEST_ID = 2**63 - 1
+MOBILE = RegexValidator(r"^(?:\+?91[ -]?)?[6-9][0-9]{9}$", "Give a ten-digit Indian mobile number.")
+STATUS_WORDS = {
+    "PENDING": "Pending",
+    "SUCCESS": "Success",
+    "FAILED": "Failed",
+    "CANCELLED": "Cancelled",
+    "PARTIALLY_REFUNDED": "Partially refunded",
+    "REFUNDED": "Refunded",
+}
+MESSAGES = {
+    PaymentState.PENDING: "Payment is not yet confirmed. Please do not pay twice.",
+    PaymentState.SUCCESS: "Payment is confirmed.",
+    PaymentState.FAILED: "Payment failed. You have not been charged.",
+    PaymentState.CANCELLED: "Payment was not completed. If money has left your account, we will find it.",
+}
+
+
+def for_wire(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """With all that these serializers read, in a number of queries that does not grow with the rows."""
+    kinds = LedgerEntry.Kind
+    return (
+        payments.select_related("user", "checkout", "checkout__booking")
+        .prefetch_related("attempts")
+        .annotate(
+            went_back=Sum("ledger__amount_paise", filter=Q(ledger__kind=kinds.REFUND)),
+            surplus=Sum("ledger__amount_paise", filter=Q(ledger__kind__in=(kinds.SURPLUS, kinds.SUSPENSE))),
+        )
+    )
+
+
+def wire_status(payment: Any) -> str:
+    """Refunds follow from the ledger; sending back what came twice is not a refund of the payment."""
+    refunded = -(payment.went_back or 0) - (payment.surplus or 0)
+    if payment.state != PaymentState.SUCCESS or refunded <= 0:
+        return payment.state
+    return "REFUNDED" if refunded >= payment.amount_paise else "PARTIALLY_REFUNDED"
+
+
+def message(payment: Payment) -> str:
+    if payment.fulfilment == Fulfilment.HELD_FOR_STAFF:
+        return "Your money has arrived. Our staff will contact you about your booking."
+    if payment.fulfilment == Fulfilment.DUE:
+        return "Your money has arrived. Your booking is being confirmed."
+    return str(MESSAGES[PaymentState(payment.state)])
+
+
+class ProcessCartRequest(serializers.Serializer[Any]):
+    """Either `cart_id` (needs a login), or `amount` in rupees for a gift without an account."""
+
+    cart_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
+    address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
+    method = serializers.ChoiceField(choices=["PHONEPE"], default="PHONEPE")
+    amount = serializers.DecimalField(
+        required=False,
+        max_digits=9,
+        decimal_places=2,
+        min_value=1,
+        help_text="rupees, at most two decimals",
+    )
+    user_id = serializers.CharField(required=False, max_length=64, allow_blank=True)
+    mobile = serializers.CharField(required=False, max_length=16, allow_blank=True, validators=[MOBILE])
+
+    def validate_amount(self, amount: Any) -> Any:
+        if amount > settings.PAYMENT_GUEST_MAX_RUPEES:
+            raise serializers.ValidationError(f"At most ₹{settings.PAYMENT_GUEST_MAX_RUPEES} at once.")
+        return amount
+
+    def validate_mobile(self, mobile: str) -> str:
+        return "".join(filter(str.isdigit, mobile))[-10:]
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if "cart_id" not in fields and "amount" not in fields:
+            raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a gift."]})
+        return fields
+
+
+class StartedSerializer(serializers.Serializer[Started]):
+    """The answer of process-cart."""
+
+    success = serializers.BooleanField()
+    message = serializers.CharField()
+    payment_id = serializers.IntegerField()
+    payment_url = serializers.CharField()
+    checkout_url = serializers.CharField()
+    transaction_id = serializers.CharField()
+    merchant_transaction_id = serializers.CharField()
+    phonepe_transaction_id = serializers.CharField(allow_null=True)
+    amount = serializers.CharField()
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    cart_id = serializers.IntegerField(allow_null=True)
+    expires_at = serializers.DateTimeField()
+    simulated = serializers.BooleanField()
+    status_url = serializers.CharField(required=False)
+
+    def to_representation(self, started: Started) -> dict[str, Any]:
+        payment, attempt = started.payment, started.attempt
+        answer = {
+            "success": True,
+            "message": "Payment page opened." if started.is_new else "This payment is open already.",
+            "payment_id": payment.pk,
+            "payment_url": attempt.page_url,
+            "checkout_url": attempt.page_url,
+            "transaction_id": payment.reference,
+            "merchant_transaction_id": attempt.merchant_order_id,
+            "phonepe_transaction_id": attempt.provider_order_id or None,
+            "amount": rupees(payment.amount_paise),
+            "currency": "INR",
+            "status": payment.state,
+            "cart_id": payment.checkout.cart_id if payment.checkout else None,
+            "expires_at": serializers.DateTimeField().to_representation(attempt.expires_at),
+            "simulated": payment.simulated,
+        }
+        return answer if payment.checkout else answer | {"status_url": status_url(payment)}
+
+
+class PaymentListSerializer(serializers.ModelSerializer[Payment]):
+    transaction_id = serializers.CharField(source="reference")
+    booking_id = serializers.SerializerMethodField()
+    amount = serializers.SerializerMethodField()
+    currency = serializers.ReadOnlyField(default="INR")
+    method_display = serializers.SerializerMethodField()
+    status = serializers.SerializerMethodField()
+    status_display = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Payment
+        fields = (
+            *("id", "transaction_id", "booking_id", "amount", "currency", "method", "method_display"),
+            *("status", "status_display", "simulated", "created_at"),
+        )
+
+    def get_booking_id(self, payment: Payment) -> str | None:
+        booking = booking_of(payment)
+        return booking.book_id if booking else None
+
+    def get_amount(self, payment: Payment) -> str:
+        return rupees(payment.amount_paise)
+
+    def get_method_display(self, payment: Payment) -> str:
+        return "PhonePe"
+
+    @extend_schema_field(serializers.ChoiceField(choices=list(STATUS_WORDS)))
+    def get_status(self, payment: Payment) -> str:
+        return wire_status(payment)
+
+    def get_status_display(self, payment: Payment) -> str:
+        return STATUS_WORDS[wire_status(payment)]
+
+
+class PayerSerializer(serializers.Serializer[Any]):
+    id = serializers.IntegerField()
+    email = serializers.EmailField()
+    username = serializers.EmailField(source="email")
+    phone = serializers.CharField(allow_null=True)
+
+
+class PaymentSerializer(PaymentListSerializer):
+    merchant_transaction_id = serializers.SerializerMethodField()
+    phonepe_transaction_id = serializers.SerializerMethodField()
+    phonepe_payment_id = serializers.SerializerMethodField(method_name="get_phonepe_transaction_id")
+    user = PayerSerializer(allow_null=True)
+    cart = serializers.SerializerMethodField()
+    booking = serializers.SerializerMethodField()
+    payment_url = serializers.SerializerMethodField()
+    is_refundable = serializers.SerializerMethodField()
+    message = serializers.SerializerMethodField()
+    expires_at = serializers.SerializerMethodField()
+    updated_at = serializers.DateTimeField(source="decided_at", allow_null=True)
+
+    class Meta:
+        model = Payment
+        fields = (
+            *PaymentListSerializer.Meta.fields,
+            *(
+                "merchant_transaction_id",
+                "phonepe_transaction_id",
+                "phonepe_payment_id",
+                "user",
+                "cart",
+                "booking",
+            ),
+            *("payment_url", "is_refundable", "message", "expires_at", "updated_at"),
+        )
+
+    def get_merchant_transaction_id(self, payment: Payment) -> str:
+        return latest(payment).merchant_order_id
+
+    def get_phonepe_transaction_id(self, payment: Payment) -> str | None:
+        return latest(payment).provider_order_id or None
+
+    def get_cart(self, payment: Payment) -> dict[str, Any] | None:
+        return payment.checkout.snapshot | {"id": payment.checkout.cart_id} if payment.checkout else None
+
+    def get_booking(self, payment: Payment) -> int | None:
+        booking = booking_of(payment)
+        return booking.pk if booking else None
+
+    def get_payment_url(self, payment: Payment) -> str | None:
+        return (latest(payment).page_url or None) if payment.is_open else None
+
+    def get_is_refundable(self, payment: Payment) -> bool:
+        return wire_status(payment) in ("SUCCESS", "PARTIALLY_REFUNDED")
+
+    def get_message(self, payment: Payment) -> str:
+        return message(payment)
+
+    @extend_schema_field(serializers.DateTimeField())
+    def get_expires_at(self, payment: Payment) -> str:
+        return serializers.DateTimeField().to_representation(latest(payment).expires_at)
+
+
+class StatusSerializer(serializers.Serializer[Payment]):
+    """The answer of `{id}/status/`."""
+
+    success = serializers.BooleanField(default=True)
+    code = serializers.CharField(default="STATUS_CHECKED")
+    message = serializers.CharField()
+    payment_id = serializers.IntegerField()
+    transaction_id = serializers.CharField()
+    merchant_transaction_id = serializers.CharField()
+    amount = serializers.CharField()
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    payment_method = serializers.CharField()
+    timestamp = serializers.DateTimeField()
+
+    def to_representation(self, payment: Payment) -> dict[str, Any]:
+        return {
+            "success": True,
+            "code": "STATUS_CHECKED",
+            "message": message(payment),
+            "payment_id": payment.pk,
+            "transaction_id": payment.reference,
+            "merchant_transaction_id": latest(payment).merchant_order_id,
+            "amount": rupees(payment.amount_paise),
+            "currency": "INR",
+            "status": wire_status(payment),
+            "payment_method": payment.method,
+            "timestamp": serializers.DateTimeField().to_representation(
+                payment.asked_at or payment.created_at
+            ),
+        }
+
+
+class CheckBookingSerializer(serializers.Serializer[Payment]):
+    """Did my payment become a booking? `success` tells whether it was paid."""
+
+    success = serializers.BooleanField()
+    payment_status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    booking_created = serializers.BooleanField()
+    booking = BookingSerializer(required=False)
+    message = serializers.CharField(required=False)
+
+    def to_representation(self, payment: Payment) -> dict[str, Any]:
+        booking, paid = booking_of(payment), payment.state == PaymentState.SUCCESS
+        answer = {
+            "success": paid,
+            "payment_status": wire_status(payment),
+            "booking_created": booking is not None,
+        }
+        if booking is None:
+            return answer | {"message": message(payment)}
+        return answer | {"booking": BookingSerializer(booking).data}
+
+
+class OutcomeRequest(serializers.Serializer[Any]):
+    outcome = serializers.ChoiceField(choices=OUTCOMES, default="success")
+
+
+class SimulatePaymentRequest(OutcomeRequest):
+    payment_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
+    merchant_order_id = serializers.CharField(required=False, max_length=34)
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if not {"payment_id", "merchant_order_id"} & fields.keys():
+            raise serializers.ValidationError({"payment_id": ["Give payment_id or merchant_order_id."]})
+        return fields
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    step = serializers.CharField()
+    ms = serializers.IntegerField()
+    detail = serializers.CharField()
+
+
+class SimulatedSerializer(serializers.Serializer[Any]):
+    """What became of a simulated payment."""
+
+    success = serializers.BooleanField()
+    simulated = serializers.BooleanField()
+    message = serializers.CharField()
+    payment_id = serializers.IntegerField()
+    transaction_id = serializers.CharField()
+    merchant_transaction_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    booking_created = serializers.BooleanField()
+    booking_id = serializers.IntegerField(allow_null=True)
+    booking_reference = serializers.CharField(allow_null=True)
+    steps = StepSerializer(many=True)
+
+    def to_representation(self, payment: Payment) -> dict[str, Any]:
+        booking = booking_of(payment)
+        return {
+            "success": payment.state == PaymentState.SUCCESS,
+            "simulated": True,
+            "message": message(payment),
+            "payment_id": payment.pk,
+            "transaction_id": payment.reference,
+            "merchant_transaction_id": latest(payment).merchant_order_id,
+            "status": wire_status(payment),
+            "booking_created": booking is not None,
+            "booking_id": booking.pk if booking else None,
+            "booking_reference": booking.book_id if booking else None,
+            "steps": self.context.get("steps", []),
+        }
+
+
+class CancelRequest(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["CANCELLED"])
+    cancellation_reason = serializers.CharField(max_length=500)
+
+
+class RefundSerializer(serializers.ModelSerializer[Refund]):
+    refund_id = serializers.CharField(source="merchant_refund_id")
+    status = serializers.CharField(source="state")
+    amount = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Refund
+        fields = ("refund_id", "amount", "status", "reason", "created_at")
+
+    def get_amount(self, refund: Refund) -> str:
+        return rupees(refund.amount_paise)
+
+
+class TimelineEntry(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    text = serializers.CharField()
+
+
+class TimelineSerializer(serializers.Serializer[Any]):
+    payment_id = serializers.IntegerField()
+    transaction_id = serializers.CharField()
+    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    fulfilment = serializers.CharField()
+    entries = TimelineEntry(many=True, help_text="staff see kind, order, rule and more in each entry")
+
+
+def booking_of(payment: Payment) -> Any:
+    """The booking this payment became, or None; free after `for_wire`."""
+    return getattr(payment.checkout, "booking", None) if payment.checkout else None
+
+
+def latest(payment: Payment) -> Any:
+    return max(payment.attempts.all(), key=lambda attempt: attempt.number)

@@ -1,0 +1,85 @@
+"""Pages for the browser of somebody who pays: the way back from PhonePe, and our own plain status page."""
+
+from urllib.parse import urlencode
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.decorators import method_decorator
+from django.views import View
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+
+from booking.money import rupees
+from okpuja.errors import Refusal
+from payment import serializers
+from payment.models import Payment
+from payment.services.asking import refresh
+from payment.services.checkout import reopen
+from payment.services.links import RETURN, STATUS, payment_behind, status_url
+from payment.states import PaymentState
+
+RETURN_SECONDS = 6
+STATUS_SECONDS = 4
+FAILED = (PaymentState.FAILED, PaymentState.CANCELLED)
+
+
+class SeeOther(HttpResponseRedirect):
+    """303: whatever method brought the browser here, it goes on by GET."""
+
+    status_code = 303
+
+
+@method_decorator([csrf_exempt, never_cache], name="dispatch")
+class ReturnView(View):
+    """Where PhonePe sends the browser back to. What it brings along is not believed; PhonePe is asked."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        payment = refresh(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
+        return SeeOther(where_to(payment))
+
+    post = get  # V1's redirectMode POST; a cross-site form can't carry our CSRF token
+
+
+@method_decorator(never_cache, name="dispatch")
+class StatusPageView(View):
+    """For guests, and for shops without a frontend: what became of this payment, and the way to pay it."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        payment = refresh(payment_behind(token, STATUS), STATUS_SECONDS, "status page")
+        return self._show(request, payment)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Go and pay."""
+        payment = payment_behind(token, STATUS)
+        try:
+            return SeeOther(reopen(payment).page_url)
+        except Refusal as refusal:
+            payment.refresh_from_db()
+            return self._show(request, payment, notice=str(refusal.detail), status=refusal.status_code)
+
+    def _show(
+        self, request: HttpRequest, payment: Payment, notice: str = "", status: int = 200
+    ) -> HttpResponse:
+        context = {
+            "payment": payment,
+            "amount": rupees(payment.amount_paise),
+            "message": serializers.message(payment),
+            "booking": serializers.booking_of(payment),
+            "notice": notice,
+        }
+        return render(request, "payment/status.html", context, status=status)
+
+
+def where_to(payment: Payment) -> str:
+    """The page of the frontend that fits; our own for guests and where there is no frontend."""
+    if not settings.FRONTEND_BASE_URL or payment.checkout is None:
+        return status_url(payment)
+    if payment.state in FAILED:
+        return _frontend("/failedbooking", code="PAYMENT_FAILED", bookingId=payment.reference)
+    page = "/payment/callback" if payment.is_open else "/confirmbooking"
+    return _frontend(page, payment_id=payment.pk)
+
+
+def _frontend(page: str, **query: object) -> str:
+    return f"{settings.FRONTEND_BASE_URL}{page}?{urlencode(query)}"

@@ -1,0 +1,59 @@
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from django.core.cache import cache
+from django.http import HttpRequest
+from drf_spectacular.utils import OpenApiTypes, extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from payment.gateways import NotAuthentic
+from payment.services.webhooks import handle, receive_webhook
+
+logger = logging.getLogger(__name__)
+
+DAY = 86_400
+
+
+class AnswerThen(Response):
+    """Does `afterwards` when the answer has been sent: PhonePe waits three seconds at most and must not wait for us."""
+
+    def __init__(self, data: Any, afterwards: Callable[[], None]) -> None:
+        super().__init__(data)
+        self.afterwards = afterwards
+
+    def close(self) -> None:
+        self.afterwards()
+        super().close()
+
+
+class PhonePeWebhookView(APIView):
+    """PhonePe calls here. Framework authentication is off: the header is PhonePe's, not a login."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    parser_classes = ()
+
+    @extend_schema(
+        request={"application/json": OpenApiTypes.OBJECT},
+        responses={200: OpenApiTypes.OBJECT},
+        description="Called by PhonePe. Answers 200 only after the event is committed; 401 when not authentic.",
+    )
+    def post(self, request: Request) -> Response:
+        raw: HttpRequest = request._request
+        try:
+            event = receive_webhook(raw.headers, raw.body)
+        except NotAuthentic:
+            _count_refusal()
+            raise
+        return AnswerThen({"success": True, "message": "kept"}, afterwards=lambda: handle(event))
+
+
+def _count_refusal() -> None:
+    """Of a call that is not authentic nothing is kept but its number."""
+    key = "webhooks-refused"
+    if not cache.add(key, 1, DAY):
+        cache.incr(key)
+    logger.warning("webhook refused: not authentic")
