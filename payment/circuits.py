@@ -1,0 +1,39 @@
+"""Which endpoints could not be connected to lately, in this process's memory."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from payment.merchants import Endpoint
+
+FAILURES_TO_OPEN = 3
+REST_SECONDS = 30.0
+
+
+class Circuits:
+    """After three failed connects in a row an endpoint is left alone for 30 s; then one caller probes it."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._failures: dict[Endpoint, int] = {}
+        self._rests_until: dict[Endpoint, float] = {}
+
+    def admits(self, endpoint: Endpoint) -> bool:
+        """Whether to try it now. A rest that is over admits one caller, and the next after another rest."""
+        with self._lock:
+            if self._failures.get(endpoint, 0) < FAILURES_TO_OPEN:
+                return True
+            if self._clock() < self._rests_until[endpoint]:
+                return False
+            self._rests_until[endpoint] = self._clock() + REST_SECONDS
+            return True
+
+    def connected(self, endpoint: Endpoint) -> None:
+        with self._lock:
+            self._failures.pop(endpoint, None)
+
+    def failed(self, endpoint: Endpoint) -> None:
+        with self._lock:
+            self._failures[endpoint] = self._failures.get(endpoint, 0) + 1
+            self._rests_until[endpoint] = self._clock() + REST_SECONDS

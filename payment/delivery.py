@@ -1,0 +1,251 @@
+"""How one message gets to PhonePe and its answer back: endpoints, pauses, token, a record of each try.
+
+There is one loop. A failed try says whether it may be repeated; the loop only obeys.
+"""
+
+import functools
+import itertools
+import logging
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils import timezone
+
+from payment import phonepe_v2, transport
+from payment.circuits import Circuits
+from payment.failures import WIRE_ERRORS, TryFailed, broken, understood
+from payment.merchants import Endpoint, Merchant
+from payment.messages import Fate, Json, Request, Try, Unreadable, code
+from payment.states import ErrorCategory, Operation, Stage
+from payment.tokens import Tokens
+from payment.transport import Answer, Deadline, Session
+
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+FateOf = Callable[[Operation, int, Json], Fate | None]
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
+# What must not be said twice leaves the rest of the time for asking what became of it.
+SHARE_OF_SAYING = 0.8
+
+
+@dataclass
+class Call:
+    """One call of ours: its deadline, its tries, the repeats it took, whether anything may have arrived."""
+
+    deadline: Deadline
+    tries: list[Try] = field(default_factory=list)
+    repeats: int = 0
+    in_doubt: bool = False
+
+
+class Courier:
+    """Carries the messages of one merchant. Safe to share between threads."""
+
+    def __init__(
+        self,
+        merchant: Merchant,
+        fate: FateOf,
+        tokens: Tokens | None,
+        session: Session | None,
+        sleep: Callable[[float], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._merchant = merchant
+        self._fate = fate
+        self._tokens = tokens
+        self._session = session
+        self._sleep = sleep
+        self._clock = clock
+        self._circuits = Circuits(clock)
+
+    def deliver(self, request: Request, read: Callable[[Json], T], call: Call) -> T:
+        """One message, answered and read. A refused token is renewed once. Raises TryFailed."""
+        if self._tokens is None:
+            return self._go_round(request, {}, read, call, call.deadline)
+        grant = self._grant(self._tokens, call)
+        try:
+            return self._go_round(request, phonepe_v2.authorization(grant), read, call, call.deadline)
+        except TryFailed as failure:
+            if failure.http_status != 401:
+                raise
+        self._tokens.refused(grant)
+        grant = self._grant(self._tokens, call)
+        return self._go_round(request, phonepe_v2.authorization(grant), read, call, call.deadline)
+
+    def knock(self, call: Call) -> None:
+        """Every endpoint once, page hosts too, unsigned. The tries of the call say what came of it."""
+        endpoints = self._merchant.endpoints
+        for position, endpoint in enumerate(endpoints):
+            share = call.deadline.within(call.deadline.remaining() / (len(endpoints) - position))
+            exchange = Exchange(endpoint, Request(Operation.PROBE, "GET", "/"), share, self._clock)
+            try:
+                answer = exchange.send(self._session or transport.session(), {})
+            except TryFailed as failure:
+                call.tries.append(exchange.record(failure.http_status, failure.code, failure.category))
+            else:
+                call.tries.append(exchange.record(answer.http_status, "", None))
+
+    def pause(self, failure: TryFailed, call: Call) -> bool:
+        """Waits before a repeat, at random up to a bound that doubles. False: no repeat or no time left."""
+        longest = min(FIRST_PAUSE * 2**call.repeats, LONGEST_PAUSE)
+        seconds = random.uniform(0, longest) if failure.retry_after is None else failure.retry_after
+        if call.repeats >= settings.PHONEPE_MAX_RETRIES or seconds >= call.deadline.remaining():
+            return False
+        call.repeats += 1
+        self._sleep(seconds)
+        return True
+
+    def _grant(self, tokens: Tokens, call: Call) -> phonepe_v2.Grant:
+        """A token, in half of the time left. Without one the message itself has not been said."""
+        deadline = call.deadline.within(call.deadline.remaining() / 2)
+        request = phonepe_v2.token(self._merchant)
+        fetch = functools.partial(self._go_round, request, {}, phonepe_v2.read_grant, call, deadline)
+        try:
+            return tokens.get(fetch, deadline)
+        except TryFailed as failure:
+            raise failure.before_saying() from failure
+
+    def _go_round(
+        self,
+        request: Request,
+        headers: Mapping[str, str],
+        read: Callable[[Json], T],
+        call: Call,
+        deadline: Deadline,
+    ) -> T:
+        """The one loop: each endpoint in turn, then again after a pause, as long as the failures allow it."""
+        route = self._route(request.operation)
+        for turn in itertools.count():
+            share = _share(request.operation, deadline, len(route) - turn)
+            try:
+                return self._try(route[turn % len(route)], request, headers, read, share, call)
+            except TryFailed as failure:
+                if deadline.expired or not failure.may_repeat(request.operation):
+                    raise
+                may_go_on = turn + 1 < len(route) and failure.fate is not Fate.BUSY
+                if not may_go_on and not self.pause(failure, call):
+                    raise
+        raise AssertionError("itertools.count has no end")
+
+    def _route(self, operation: Operation) -> list[Endpoint]:
+        """An order is opened where connecting works. No circuit ever holds back a question or a refund."""
+        signing = [endpoint for endpoint in self._merchant.endpoints if endpoint.signs]
+        if operation is not Operation.PAY:
+            return signing
+        return [endpoint for endpoint in signing if self._circuits.admits(endpoint)] or signing
+
+    def _try(
+        self,
+        endpoint: Endpoint,
+        request: Request,
+        headers: Mapping[str, str],
+        read: Callable[[Json], T],
+        share: Deadline,
+        call: Call,
+    ) -> T:
+        exchange = Exchange(endpoint, request, share, self._clock)
+        try:
+            answer = exchange.send(self._session or transport.session(), headers)
+            said = understood(request.operation, answer, self._fate)
+            result = _read(read, said, answer)
+        except TryFailed as failure:
+            call.tries.append(exchange.record(failure.http_status, failure.code, failure.category))
+            self._learn(endpoint, failure)
+            raise
+        call.tries.append(exchange.record(answer.http_status, code(said), None))
+        self._circuits.connected(endpoint)
+        return result
+
+    def _learn(self, endpoint: Endpoint, failure: TryFailed) -> None:
+        if failure.fate is Fate.NOT_SENT:
+            self._circuits.failed(endpoint)
+        else:
+            self._circuits.connected(endpoint)
+
+
+class Exchange:
+    """One HTTP try: sent once, then told as a `Try`."""
+
+    def __init__(
+        self, endpoint: Endpoint, request: Request, share: Deadline, clock: Callable[[], float]
+    ) -> None:
+        self._endpoint = endpoint
+        self._request = request
+        self._share = share
+        self._clock = clock
+        self._base = endpoint.auth_base_url if request.operation is Operation.TOKEN else endpoint.base_url
+        self._stage: Stage | None = None
+        self._started_at, self._began = timezone.now(), clock()
+
+    def send(self, session: Session, headers: Mapping[str, str]) -> Answer:
+        """Raises TryFailed."""
+        trip = session.trip(self._share)
+        url = self._base + self._request.path
+        try:
+            return session.exchange(
+                trip,
+                self._request.method,
+                url,
+                body=self._request.body,
+                headers={**self._request.headers, **headers},
+                proxy=self._endpoint.proxy,
+            )
+        except WIRE_ERRORS as error:
+            raise broken(error, trip.stage) from error
+        finally:
+            self._stage = trip.stage
+
+    def record(self, http_status: int | None, code: str, category: ErrorCategory | None) -> Try:
+        parts = urlsplit(self._base)
+        made = Try(
+            operation=self._request.operation,
+            endpoint=self._base,
+            host=parts.hostname or "",
+            port=parts.port or (443 if parts.scheme == "https" else 80),
+            proxy=self._endpoint.proxy_name,
+            stage=Stage.STARTED if self._stage is None else self._stage,
+            milliseconds=round((self._clock() - self._began) * 1000),
+            http_status=http_status,
+            code=code,
+            error_category=category.value if category else "",
+            started_at=self._started_at,
+        )
+        if category:
+            logger.warning("PhonePe: a try failed", extra=_told(made))
+        return made
+
+
+def _read(read: Callable[[Json], T], said: Json, answer: Answer) -> T:
+    try:
+        return read(said)
+    except Unreadable as error:
+        status, word = answer.http_status, code(said)
+        raise TryFailed(
+            ErrorCategory.BAD_RESPONSE, Fate.MAYBE_ARRIVED, http_status=status, code=word
+        ) from error
+
+
+def _share(operation: Operation, deadline: Deadline, endpoints_left: int) -> Deadline:
+    """A silent endpoint must not eat the time of the next one, nor saying the time for asking."""
+    part = 1.0 if operation.idempotent else SHARE_OF_SAYING
+    return deadline.within(deadline.remaining() * part / max(endpoints_left, 1))
+
+
+def _told(made: Try) -> dict[str, object]:
+    return {
+        "operation": made.operation.value,
+        "host": made.host,
+        "port": made.port,
+        "proxy": made.proxy,
+        "stage": made.stage.name,
+        "ms": made.milliseconds,
+        "http_status": made.http_status,
+        "phonepe_code": made.code,
+        "error_category": made.error_category,
+    }

@@ -1,0 +1,183 @@
+"""One failed try: what went wrong, and what that means for saying the same thing again.
+
+Decided by the types of the exceptions, the stage reached and the shape of the answer, never by their text.
+"""
+
+import errno
+import http.client
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+import requests
+from urllib3 import exceptions as urllib3_errors
+
+from payment.messages import Fate, Json, code, json_object
+from payment.states import ErrorCategory, Operation, Stage
+from payment.transport import Answer, NoTimeLeft, TooLarge
+
+# Everything the wire can raise; all else is a mistake of ours.
+WIRE_ERRORS = (
+    requests.RequestException,
+    urllib3_errors.HTTPError,
+    http.client.HTTPException,
+    OSError,
+    TooLarge,
+)
+
+UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}
+TIMEOUTS = (TimeoutError, requests.Timeout, urllib3_errors.TimeoutError)
+NEVER_SENT = (
+    NoTimeLeft,
+    socket.gaierror,
+    ConnectionRefusedError,
+    requests.ConnectTimeout,
+    requests.exceptions.ProxyError,
+    requests.exceptions.SSLError,
+    requests.exceptions.InvalidURL,
+    urllib3_errors.NewConnectionError,
+    urllib3_errors.ConnectTimeoutError,
+)
+BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], ErrorCategory], ...] = (
+    ((urllib3_errors.ProxyError, requests.exceptions.ProxyError), ErrorCategory.PROXY_ERROR),
+    ((socket.gaierror, urllib3_errors.NameResolutionError), ErrorCategory.DNS_ERROR),
+    ((ConnectionRefusedError,), ErrorCategory.CONNECTION_REFUSED),
+    ((TooLarge, http.client.LineTooLong, urllib3_errors.DecodeError), ErrorCategory.BAD_RESPONSE),
+)
+TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError)
+
+CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CLIENT", "401"}
+
+
+class TryFailed(Exception):
+    """A try without a usable answer. The loop in `payment.gateways` only obeys what is said here."""
+
+    def __init__(
+        self,
+        category: ErrorCategory,
+        fate: Fate,
+        *,
+        http_status: int | None = None,
+        code: str = "",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(f"{category.value}, {fate.name}, HTTP {http_status}, code {code!r}")
+        self.category = category
+        self.fate = fate
+        self.http_status = http_status
+        self.code = code
+        self.retry_after = retry_after
+
+    def before_saying(self) -> "TryFailed":
+        """The same failure of a step before the message itself: whatever arrived, the message did not."""
+        if self.fate is Fate.MAYBE_ARRIVED:
+            return TryFailed(self.category, Fate.NOT_SENT, http_status=self.http_status, code=self.code)
+        return self
+
+    def may_repeat(self, operation: Operation) -> bool:
+        if self.fate is Fate.MAYBE_ARRIVED:
+            return operation.idempotent
+        return self.fate in {Fate.NOT_SENT, Fate.BUSY}
+
+
+def broken(error: BaseException, stage: Stage | None) -> TryFailed:
+    """The wire broke before there was a whole answer."""
+    fate = Fate.NOT_SENT if nothing_sent(error, stage) else Fate.MAYBE_ARRIVED
+    return TryFailed(category(error, stage), fate)
+
+
+def understood(
+    operation: Operation, answer: Answer, fate: Callable[[Operation, int, Json], Fate | None]
+) -> Json:
+    """The JSON that an answer carries. `fate` is the generation's own. Raises TryFailed."""
+    status, said = answer.http_status, json_object(answer.body)
+    word = code(said or {})
+    if status == 429 or word == "TOO_MANY_REQUESTS":
+        wait = _retry_after(answer.headers.get("Retry-After", ""))
+        raise TryFailed(
+            ErrorCategory.RATE_LIMITED, Fate.BUSY, http_status=status, code=word, retry_after=wait
+        )
+    if status >= 500 or status == 408:
+        raise TryFailed(ErrorCategory.GATEWAY_5XX, Fate.MAYBE_ARRIVED, http_status=status, code=word)
+    if said is None or 300 <= status < 400:
+        raise TryFailed(_nonsense(answer), Fate.MAYBE_ARRIVED, http_status=status)
+    if (verdict := fate(operation, status, said)) is None:
+        return said
+    raise TryFailed(_refusal(operation, status, word), verdict, http_status=status, code=word)
+
+
+def category(error: BaseException, stage: Stage | None) -> ErrorCategory:
+    """What broke. `stage` None: an adapter that writes no stage, judged by the exceptions alone."""
+    causes = list(_causes(error))
+    for kinds, verdict in BY_TYPE:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return verdict
+    if any(isinstance(cause, TLS_ERRORS) for cause in causes) and nothing_sent(error, stage):
+        return ErrorCategory.TLS_ERROR
+    if any(getattr(cause, "errno", None) in UNREACHABLE for cause in causes):
+        return ErrorCategory.NETWORK_UNREACHABLE
+    if any(isinstance(cause, TIMEOUTS) for cause in causes):
+        return _silence(stage, nothing_sent(error, stage))
+    return ErrorCategory.CONNECTION_RESET
+
+
+def nothing_sent(error: BaseException, stage: Stage | None) -> bool:
+    """Whether no byte of the request can have left us."""
+    if stage is not None:
+        return stage.nothing_sent
+    return any(isinstance(cause, NEVER_SENT) for cause in _causes(error))
+
+
+def _silence(stage: Stage | None, unsent: bool) -> ErrorCategory:
+    """Which hop it was that did not answer in time."""
+    if not unsent:
+        return ErrorCategory.READ_TIMEOUT
+    if stage is Stage.STARTED:
+        return ErrorCategory.DNS_ERROR
+    return (
+        ErrorCategory.TLS_ERROR
+        if stage in {Stage.CONNECTED, Stage.PROXIED}
+        else ErrorCategory.CONNECTION_TIMEOUT
+    )
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The exception and all it was made from: `requests` and urllib3 keep them in args and `reason`, too."""
+    queue, seen = [error], set[int]()
+    while queue:
+        cause = queue.pop(0)
+        if id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        found = (*cause.args, getattr(cause, "reason", None), cause.__cause__, cause.__context__)
+        queue += [inner for inner in found if isinstance(inner, BaseException)]
+
+
+def _nonsense(answer: Answer) -> ErrorCategory:
+    """A page or a redirect comes from somebody between us and PhonePe; broken JSON from PhonePe."""
+    page = "html" in answer.headers.get("Content-Type", "").lower()
+    return ErrorCategory.BLOCKED_RESPONSE if page or answer.http_status >= 300 else ErrorCategory.BAD_RESPONSE
+
+
+def _refusal(operation: Operation, http_status: int, word: str) -> ErrorCategory:
+    if http_status == 401 or word in CREDENTIALS_REFUSED:
+        return ErrorCategory.AUTHENTICATION
+    if word == "404" or (word == "" and http_status == 400):
+        return ErrorCategory.WRONG_ENDPOINT
+    return ErrorCategory.AUTHENTICATION if operation is Operation.TOKEN else ErrorCategory.REJECTED
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds, from either form of the header."""
+    if value.isascii() and value.isdigit():
+        return float(min(int(value[:6]), 86_400))
+    try:
+        moment = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    if moment.tzinfo is None:
+        return None
+    return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)

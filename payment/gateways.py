@@ -1,0 +1,314 @@
+"""PhonePe as the rest of the house sees it: open an order, ask about it, refund, hear webhooks.
+
+    Refusal (okpuja.errors)
+    ├── NotConfigured        503  no credentials for this
+    ├── NotAuthentic         401  a webhook that does not prove to come from PhonePe
+    └── GatewayError              carries what was tried: error_category, host, port, tries
+        ├── NotSent          503  nothing can have reached PhonePe, or it turned us away unread
+        ├── Rejected         502  PhonePe read it and said no
+        ├── OutcomeUnknown   504  it may have arrived; nobody could say within the deadline
+        └── PageLost         409  PhonePe knows the order, its page cannot be had; never leaves the services
+
+The law of repeating: what was never sent may go to the next endpoint. What may have arrived is not said again
+before PhonePe was asked about it.
+"""
+
+import functools
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Protocol, TypeVar
+
+from okpuja.errors import Refusal
+from payment import merchants, phonepe_v1, phonepe_v2
+from payment.delivery import Call, Courier
+from payment.failures import TryFailed
+from payment.merchants import Identity, Merchant, NotConfigured
+from payment.messages import (
+    Fate,
+    Json,
+    Order,
+    OrderStatus,
+    Page,
+    RefundOrder,
+    RefundStatus,
+    Request,
+    Try,
+    Unreadable,
+    WebhookClaim,
+)
+from payment.states import ErrorCategory, Generation, Operation, Verdict
+from payment.tokens import Tokens
+from payment.transport import Deadline, Session
+from payment.webhooks import NotAuthentic, authenticate_webhook
+
+__all__ = [
+    "Deadline",
+    "GatewayError",
+    "NotAuthentic",
+    "NotConfigured",
+    "NotSent",
+    "Order",
+    "OrderStatus",
+    "OutcomeUnknown",
+    "Page",
+    "PageLost",
+    "PhonePeGateway",
+    "RefundOrder",
+    "RefundStatus",
+    "Rejected",
+    "Try",
+    "WebhookClaim",
+    "authenticate_webhook",
+    "current_gateway",
+    "gateway_for",
+]
+
+T = TypeVar("T")
+S = TypeVar("S", OrderStatus, RefundStatus)
+
+EARLIER_CALL = TryFailed(ErrorCategory.READ_TIMEOUT, Fate.MAYBE_ARRIVED)
+
+
+class GatewayError(Refusal):
+    """`tries` are all HTTP tries of the call, the last of which failed at `host` and `port`."""
+
+    def __init__(self, failure: TryFailed, call: Call) -> None:
+        super().__init__()
+        self.error_category = failure.category.value
+        self.tries = tuple(call.tries)
+        self.host = call.tries[-1].host if call.tries else ""
+        self.port = call.tries[-1].port if call.tries else 0
+
+
+class NotSent(GatewayError):
+    status_code = 503
+    default_code = "phonepe_unreachable"
+    default_detail = (
+        "PhonePe cannot be reached at the moment. Nothing was charged. Please try again in a minute."
+    )
+    retryable = True
+    retry_after = 5
+
+
+class Rejected(GatewayError):
+    status_code = 502
+    default_code = "phonepe_rejected"
+    default_detail = "PhonePe did not accept this request. Nothing was charged."
+
+
+class OutcomeUnknown(GatewayError):
+    status_code = 504
+    default_code = "outcome_unknown"
+    default_detail = "PhonePe has not answered yet. We keep asking; please do not pay a second time."
+
+
+class PageLost(GatewayError):
+    """`status` is what PhonePe says about the order whose page is lost; None when it could not be asked."""
+
+    status_code = 409
+    default_code = "page_lost"
+    default_detail = "The payment page was lost. Please try again."
+    retryable = True
+
+    def __init__(self, failure: TryFailed, call: Call, status: OrderStatus | None) -> None:
+        super().__init__(failure, call)
+        self.status = status and replace(status, tries=self.tries)
+
+
+class Dialect(Protocol):
+    """What `phonepe_v1` and `phonepe_v2` do each in its own way."""
+
+    def pay(self, merchant: Merchant, order: Order) -> Request: ...
+    def order_status(self, merchant: Merchant, merchant_order_id: str) -> Request: ...
+    def refund(self, merchant: Merchant, order: RefundOrder) -> Request: ...
+    def refund_status(self, merchant: Merchant, merchant_refund_id: str) -> Request: ...
+    def fate(self, operation: Operation, http_status: int, answer: Json) -> Fate | None: ...
+    def read_page(self, answer: Json) -> Page: ...
+    def read_order_status(self, answer: Json) -> OrderStatus: ...
+    def read_refund_status(self, answer: Json) -> RefundStatus: ...
+
+
+class PhonePeGateway:
+    """PhonePe for one merchant. Safe to share between threads."""
+
+    def __init__(
+        self,
+        merchant: Merchant,
+        *,
+        session: Session | None = None,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
+        tokens: Tokens | None = None,
+    ) -> None:
+        is_v2 = merchant.identity.generation == Generation.V2
+        self.merchant = merchant
+        self._dialect: Dialect = phonepe_v2 if is_v2 else phonepe_v1
+        self._courier = Courier(
+            merchant,
+            self._dialect.fate,
+            (tokens or Tokens(merchant)) if is_v2 else None,
+            session,
+            sleep,
+            clock,
+        )
+
+    def pay(self, order: Order, deadline: Deadline, *, ask_first: bool = False) -> Page:
+        """Opens an order. Raises NotSent, Rejected, OutcomeUnknown, PageLost.
+
+        `ask_first`: an earlier call for this order may have arrived.
+        """
+        call = Call(deadline, in_doubt=ask_first)
+        request = self._dialect.pay(self.merchant, order)
+
+        def page_is_lost(failure: TryFailed, status: OrderStatus | None) -> Page:
+            raise PageLost(failure, call, status)
+
+        ask = self._order_question(order.merchant_order_id, call)
+        page = self._say(request, self._dialect.read_page, ask, page_is_lost, call)
+        return replace(page, tries=tuple(call.tries))
+
+    def order_status(self, merchant_order_id: str, deadline: Deadline) -> OrderStatus:
+        """What became of an order; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
+        call = Call(deadline)
+        status = _answer(self._order_question(merchant_order_id, call), call)
+        return replace(status, tries=tuple(call.tries))
+
+    def refund(self, order: RefundOrder, deadline: Deadline) -> RefundStatus:
+        """Sends money back. Raises NotSent, Rejected, OutcomeUnknown: then it may have moved."""
+        call = Call(deadline)
+        request = self._dialect.refund(self.merchant, order)
+
+        def is_known(failure: TryFailed, status: RefundStatus | None) -> RefundStatus:
+            if status is None or status.verdict is Verdict.NOT_FOUND:
+                raise OutcomeUnknown(failure, call)
+            return status
+
+        ask = self._refund_question(order.merchant_refund_id, call)
+        status = self._say(request, self._dialect.read_refund_status, ask, is_known, call)
+        return replace(status, tries=tuple(call.tries))
+
+    def refund_status(self, merchant_refund_id: str, deadline: Deadline) -> RefundStatus:
+        """What became of a refund; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
+        call = Call(deadline)
+        status = _answer(self._refund_question(merchant_refund_id, call), call)
+        return replace(status, tries=tuple(call.tries))
+
+    def probe(self, deadline: Deadline) -> tuple[Try, ...]:
+        """Knocks at every endpoint, page hosts too, without credentials. Any HTTP answer means reached."""
+        call = Call(deadline)
+        self._courier.knock(call)
+        return tuple(call.tries)
+
+    def _order_question(self, merchant_order_id: str, call: Call) -> Callable[[], OrderStatus]:
+        request = self._dialect.order_status(self.merchant, merchant_order_id)
+
+        def read(answer: Json) -> OrderStatus:
+            status = self._dialect.read_order_status(answer)
+            _refuse_other(merchant_order_id, status.merchant_order_id)
+            return status
+
+        return functools.partial(self._courier.deliver, request, read, call)
+
+    def _refund_question(self, merchant_refund_id: str, call: Call) -> Callable[[], RefundStatus]:
+        request = self._dialect.refund_status(self.merchant, merchant_refund_id)
+
+        def read(answer: Json) -> RefundStatus:
+            status = self._dialect.read_refund_status(answer)
+            _refuse_other(merchant_refund_id, status.merchant_refund_id)
+            return status
+
+        return functools.partial(self._courier.deliver, request, read, call)
+
+    def _say(
+        self,
+        request: Request,
+        read: Callable[[Json], T],
+        ask: Callable[[], S],
+        conclude: Callable[[TryFailed, S | None], T],
+        call: Call,
+    ) -> T:
+        """Says what must not happen twice, asking first whenever an earlier try may have arrived.
+
+        `conclude` decides what it means that PhonePe knows the id: None if nobody says what has taken it.
+        """
+        failure = EARLIER_CALL if call.in_doubt else None
+        while True:
+            if failure is not None:
+                found = _found(request.operation, failure, ask, call)
+                if found is None or found.verdict is not Verdict.NOT_FOUND or failure.fate is Fate.TAKEN:
+                    return conclude(failure, found)
+                if not self._may_say_again(failure, call):
+                    raise _error(failure, call) from failure
+            try:
+                return self._courier.deliver(request, read, call)
+            except TryFailed as error:
+                failure = error
+                call.in_doubt |= failure.fate is Fate.MAYBE_ARRIVED
+
+    def _may_say_again(self, failure: TryFailed, call: Call) -> bool:
+        """PhonePe does not know the id. An earlier call is long over: there is nothing to wait for."""
+        if failure is EARLIER_CALL:
+            return True
+        return failure.fate is Fate.MAYBE_ARRIVED and self._courier.pause(failure, call)
+
+
+def current_gateway() -> PhonePeGateway:
+    """The gateway that new orders go through. Raises NotConfigured."""
+    return _gateway(os.getpid(), merchants.current())
+
+
+def gateway_for(identity: Identity) -> PhonePeGateway:
+    """The gateway of exactly this identity. Raises NotConfigured."""
+    return _gateway(os.getpid(), merchants.for_identity(identity))
+
+
+@functools.lru_cache(maxsize=16)
+def _gateway(process: int, merchant: Merchant) -> PhonePeGateway:
+    """One for a merchant and process: it holds circuits, a token and a lock, which survive no fork."""
+    return PhonePeGateway(merchant)
+
+
+def _answer(ask: Callable[[], S], call: Call) -> S:
+    try:
+        return ask()
+    except TryFailed as failure:
+        raise _error(failure, call) from failure
+
+
+def _found(operation: Operation, failure: TryFailed, ask: Callable[[], S], call: Call) -> S | None:
+    """What PhonePe knows of the id; None if the id is taken and PhonePe does not say by what."""
+    if not _is_worth_asking(operation, failure):
+        raise _error(failure, call) from failure
+    try:
+        found = ask()
+    except TryFailed as silence:
+        if failure.fate is Fate.TAKEN:
+            return None
+        raise OutcomeUnknown(silence, call) from silence
+    if found.verdict is Verdict.UNKNOWN and failure.fate is not Fate.TAKEN:
+        raise OutcomeUnknown(failure, call) from failure
+    return found
+
+
+def _is_worth_asking(operation: Operation, failure: TryFailed) -> bool:
+    """A refused refund may be the second one under its id. A refused order has no page either way."""
+    if failure.fate is Fate.REFUSED:
+        return operation is Operation.REFUND and failure.category is ErrorCategory.REJECTED
+    return failure.fate in {Fate.MAYBE_ARRIVED, Fate.TAKEN}
+
+
+def _error(failure: TryFailed, call: Call) -> GatewayError:
+    """Once something may have arrived, no later refusal undoes it."""
+    if call.in_doubt or failure.fate in {Fate.MAYBE_ARRIVED, Fate.TAKEN}:
+        return OutcomeUnknown(failure, call)
+    if failure.fate is Fate.REFUSED:
+        return Rejected(failure, call)
+    return NotSent(failure, call)
+
+
+def _refuse_other(asked: str, answered: str | None) -> None:
+    """An answer about somebody else's order is no answer."""
+    if answered not in (None, asked):
+        raise Unreadable("an answer about another id")

@@ -1,0 +1,103 @@
+"""The V2 access token of one merchant: fetched once, shared by threads and processes, renewed half-way."""
+
+import hashlib
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from django.core.cache import cache
+from django.db import DatabaseError
+
+from payment.failures import TryFailed
+from payment.merchants import Merchant
+from payment.messages import Fate
+from payment.phonepe_v2 import Grant
+from payment.states import ErrorCategory
+from payment.transport import Deadline
+
+logger = logging.getLogger(__name__)
+
+LAST_SECONDS = 5
+RENEWAL_PAUSE = 30
+
+
+class Tokens:
+    """`now` gives seconds since 1970, as PhonePe's `issued_at` and `expires_at` do."""
+
+    def __init__(self, merchant: Merchant, now: Callable[[], float] = time.time) -> None:
+        # The secret is part of the key, hashed: with a new secret a token of the old one is not found.
+        secret = f"{merchant.identity}{merchant.client_version}{merchant.client_secret}"
+        self._key = "phonepe-token:" + hashlib.sha256(secret.encode()).hexdigest()
+        self._now = now
+        self._lock = threading.Lock()
+        self._grant: Grant | None = None
+        self._renew_after = 0.0
+
+    def get(self, fetch: Callable[[], Grant], deadline: Deadline) -> Grant:
+        """A token to use now. Only one thread fetches; who holds a valid token does not wait for it.
+
+        Raises TryFailed when there is no valid token and none can be had.
+        """
+        held = self._valid(self._grant)
+        if held and not self._is_due(held):
+            return held
+        if not self._lock.acquire(timeout=0 if held else deadline.remaining()):
+            if held:
+                return held
+            raise TryFailed(ErrorCategory.READ_TIMEOUT, Fate.NOT_SENT)
+        try:
+            return self._renewed(fetch)
+        finally:
+            self._lock.release()
+
+    def refused(self, grant: Grant) -> None:
+        """PhonePe does not honour it any more. A newer one, fetched by somebody else meanwhile, stays."""
+        if self._grant == grant:
+            self._grant = None
+        if self._shared() == grant:
+            self._share(None)
+
+    def _renewed(self, fetch: Callable[[], Grant]) -> Grant:
+        held = self._valid(self._newest())
+        if held is None or self._is_due(held):
+            try:
+                held = fetch()
+            except TryFailed:
+                if held is None:
+                    raise
+                self._renew_after = self._now() + RENEWAL_PAUSE
+            else:
+                self._share(held)
+        self._grant = held
+        return held
+
+    def _newest(self) -> Grant | None:
+        grants = [grant for grant in (self._grant, self._shared()) if grant]
+        return max(grants, key=lambda grant: grant.issued_at, default=None)
+
+    def _valid(self, grant: Grant | None) -> Grant | None:
+        return grant if grant and self._now() < grant.expires_at - LAST_SECONDS else None
+
+    def _is_due(self, grant: Grant) -> bool:
+        half = grant.issued_at + (grant.expires_at - grant.issued_at) // 2
+        return self._now() >= max(half, self._renew_after)
+
+    def _shared(self) -> Grant | None:
+        # Without the cache each process has a token of its own, which works: its failure stops no payment.
+        try:
+            stored = cache.get(self._key)
+        except DatabaseError:
+            logger.warning("the cache does not answer; tokens are not shared between processes")
+            return None
+        return Grant(*stored) if stored else None
+
+    def _share(self, grant: Grant | None) -> None:
+        try:
+            if grant is None:
+                cache.delete(self._key)
+            else:
+                lifetime = max(grant.expires_at - int(self._now()), 1)
+                cache.set(self._key, (grant.token, grant.issued_at, grant.expires_at), lifetime)
+        except DatabaseError:
+            logger.warning("the cache does not answer; tokens are not shared between processes")

@@ -1,0 +1,341 @@
+"""The wire to PhonePe: one session per process whose every try is bounded and knows how far it came.
+
+`requests` bounds neither name resolution, nor several addresses, nor a dripping answer, and its exceptions
+cannot tell a silent TLS handshake from a silent answer. So the connections are ours: they look up the `Trip`
+under way, take their patience from its deadline and write the `Stage` they reach into it.
+"""
+
+import functools
+import http.client
+import io
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent import futures
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any
+
+import requests
+import urllib3
+from django.conf import settings
+from django.db import connections
+from django.utils.module_loading import import_string
+from requests.adapters import HTTPAdapter
+from urllib3 import connection as urllib3_connection
+from urllib3 import exceptions as urllib3_errors
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+from payment.states import Stage
+
+LARGEST_BODY = 1_048_576
+CHUNK = 65_536
+
+Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
+Lookup = Callable[..., Any]
+
+
+class InTransaction(RuntimeError):
+    """A call to PhonePe was about to wait while a database transaction is open and holds its locks."""
+
+
+class TooLarge(Exception):
+    """An answer larger than anything PhonePe has to say."""
+
+
+class NoTimeLeft(TimeoutError):
+    """The time for this try is over."""
+
+
+class Deadline:
+    """A moment in the future, in seconds from now on a monotonic clock."""
+
+    def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self._end = clock() + seconds
+
+    def remaining(self) -> float:
+        return max(self._end - self.clock(), 0.0)
+
+    @property
+    def expired(self) -> bool:
+        return self.remaining() <= 0
+
+    def within(self, seconds: float) -> "Deadline":
+        """A deadline as much earlier as `seconds` asks for."""
+        return Deadline(min(seconds, self.remaining()), self.clock)
+
+
+class Resolver:
+    """Name resolution that can be waited for as long as one likes, and no longer.
+
+    `getaddrinfo` cannot be interrupted. It runs in a daemon thread, which nobody joins at exit; whoever asks
+    for a name that is being looked up joins that look-up, so a dead name server costs one thread a name.
+    """
+
+    def __init__(self, lookup: Lookup | None = None) -> None:
+        self._lookup = lookup
+        self._lock = threading.Lock()
+        self._pending: dict[tuple[str, int], futures.Future[list[Address]]] = {}
+
+    def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
+        """Raises OSError, of which a silent name server is TimeoutError."""
+        with self._lock:
+            future = self._pending.get((host, port)) or self._start(host, port)
+        try:
+            return future.result(seconds)
+        except futures.TimeoutError:
+            raise TimeoutError(f"no name server answered for {host}") from None
+
+    def _start(self, host: str, port: int) -> futures.Future[list[Address]]:
+        future = self._pending[host, port] = futures.Future()
+        threading.Thread(
+            target=self._run, args=(host, port, future), name=f"resolve {host}", daemon=True
+        ).start()
+        return future
+
+    def _run(self, host: str, port: int, future: futures.Future[list[Address]]) -> None:
+        lookup: Lookup = self._lookup or socket.getaddrinfo
+        try:
+            future.set_result(lookup(host, port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            future.set_exception(error)
+        except UnicodeError as error:  # what a name that cannot be one raises
+            future.set_exception(socket.gaierror(socket.EAI_NONAME, str(error)))
+        finally:
+            with self._lock:
+                del self._pending[host, port]
+
+
+class Trip:
+    """One try under way: the time it has, and the stage it reached (None: not carried by our connections)."""
+
+    def __init__(self, deadline: Deadline, resolver: Resolver) -> None:
+        self.deadline = deadline
+        self.resolver = resolver
+        self.stage: Stage | None = None
+        self._phase = deadline.within(settings.PHONEPE_CONNECT_TIMEOUT)
+
+    def reach(self, stage: Stage) -> None:
+        self.stage = stage
+        if stage is Stage.SENT:
+            self._phase = self.deadline.within(settings.PHONEPE_READ_TIMEOUT)
+
+    def patience(self) -> float:
+        """Seconds the next step may take. Raises NoTimeLeft."""
+        remaining = self._phase.remaining()
+        if remaining <= 0:
+            raise NoTimeLeft
+        return remaining
+
+
+_trip: ContextVar[Trip] = ContextVar("trip")
+
+
+class BoundedReads(io.RawIOBase):
+    """Each read waits only for what is left of the trip, so that an answer cannot drip for ever."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._socket = raw, sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._socket.settimeout(_trip.get().patience())
+        return self._raw.readinto(buffer)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class BoundedResponse(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(BoundedReads(self.fp.detach(), sock))
+
+
+class _Watched(urllib3_connection.HTTPConnection):
+    """What our HTTP and HTTPS connections do differently."""
+
+    response_class = BoundedResponse
+
+    def _new_conn(self) -> socket.socket:
+        trip = _trip.get()
+        trip.reach(Stage.STARTED)
+        addresses = trip.resolver.addresses(self._dns_host, self.port, trip.patience())
+        trip.reach(Stage.RESOLVED)
+        sock = _connected(addresses, trip)
+        trip.reach(Stage.CONNECTED)
+        sock.settimeout(trip.patience())
+        return sock
+
+    def _tunnel(self) -> None:
+        try:
+            super()._tunnel()
+        except (OSError, http.client.HTTPException) as error:
+            raise urllib3_errors.ProxyError("the proxy opened no tunnel", error) from error
+        trip = _trip.get()
+        trip.reach(Stage.PROXIED)
+        self.sock.settimeout(trip.patience())
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        _trip.get().reach(Stage.SENT)
+        super().request(*args, **kwargs)
+
+    def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
+        response = super().getresponse()
+        _trip.get().reach(Stage.HEADERS)
+        return response
+
+
+class PlainConnection(_Watched):
+    pass
+
+
+class TlsConnection(_Watched, urllib3_connection.HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        _trip.get().reach(Stage.TLS)
+
+
+class PlainPool(HTTPConnectionPool):
+    ConnectionCls = PlainConnection
+
+
+class TlsPool(HTTPSConnectionPool):
+    ConnectionCls = TlsConnection
+
+
+POOLS = {"http": PlainPool, "https": TlsPool}
+
+
+class WatchedAdapter(HTTPAdapter):
+    """`requests` over our connections, directly and through proxies."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = POOLS
+        return manager
+
+
+@dataclass(frozen=True)
+class Answer:
+    http_status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Session(requests.Session):
+    """Keep-alive connections to PhonePe: no environment, no cookies, no redirects, no open transaction."""
+
+    def __init__(self, verify: bool | str = True, resolver: Resolver | None = None) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.verify = verify
+        self.resolver = resolver or Resolver()
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
+        self.headers["User-Agent"] = "okpuja-payments"
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, WatchedAdapter(pool_maxsize=32))
+
+    def trip(self, deadline: Deadline) -> Trip:
+        return Trip(deadline, self.resolver)
+
+    def exchange(
+        self,
+        trip: Trip,
+        method: str,
+        url: str,
+        *,
+        body: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        proxy: str | None = None,
+    ) -> Answer:
+        """One try. Raises InTransaction, and what `payment.failures.WIRE_ERRORS` lists."""
+        give_back_database_connections()
+        token = _trip.set(trip)
+        try:
+            patience = trip.patience()
+            response = self.request(
+                method,
+                url,
+                data=body or None,
+                headers=dict(headers or {}),
+                proxies={"http": proxy, "https": proxy} if proxy else {},
+                timeout=(patience, patience),
+                allow_redirects=False,
+                stream=True,
+            )
+            trip.reach(Stage.HEADERS)
+            body_read = _body(response, trip)
+            trip.reach(Stage.BODY)
+            return Answer(response.status_code, response.headers, body_read)
+        finally:
+            _trip.reset(token)
+
+
+def session() -> Session:
+    """The session of this process. Another process, or other settings, gets another one."""
+    simulator = (
+        (settings.SIMULATOR_ORIGIN, settings.SIMULATOR_ADAPTER) if settings.PHONEPE_SIMULATION_MODE else None
+    )
+    return _session(
+        os.getpid(), settings.PHONEPE_SSL_VERIFY and (settings.PHONEPE_CA_BUNDLE or True), simulator
+    )
+
+
+@functools.lru_cache(maxsize=8)
+def _session(process: int, verify: bool | str, simulator: tuple[str, str] | None) -> Session:
+    made = Session(verify)
+    if simulator is not None:
+        origin, adapter = simulator
+        made.mount(origin, import_string(adapter)())
+    return made
+
+
+def give_back_database_connections() -> None:
+    """Nobody waits for PhonePe with a database connection in hand, or with locks. Raises InTransaction."""
+    for connection in connections.all(initialized_only=True):
+        if connection.in_atomic_block:
+            raise InTransaction("PhonePe is never called inside a database transaction")
+        connection.close()
+
+
+def _connected(addresses: list[Address], trip: Trip) -> socket.socket:
+    """The first address that answers. Each gets its share of the time: a dead IPv6 leaves some for IPv4."""
+    failure: OSError = socket.gaierror("the name has no address")
+    for position, (family, kind, protocol, _, target) in enumerate(addresses):
+        sock = socket.socket(family, kind, protocol)
+        try:
+            sock.settimeout(trip.patience() / (len(addresses) - position))
+            sock.connect(target)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            return sock
+        except OSError as error:
+            sock.close()
+            failure = error
+    raise failure
+
+
+def _body(response: requests.Response, trip: Trip) -> bytes:
+    chunks, size = [], 0
+    with response:
+        for chunk in response.iter_content(CHUNK):
+            trip.patience()
+            chunks.append(chunk)
+            size += len(chunk)
+            if size > LARGEST_BODY:
+                raise TooLarge(f"an answer of more than {LARGEST_BODY} bytes")
+    return b"".join(chunks)

@@ -1,0 +1,44 @@
+"""Who sent this? A webhook proves to come from PhonePe before a word of it is believed or kept."""
+
+from collections.abc import Mapping
+
+from okpuja.errors import Refusal
+from payment import merchants, phonepe_v1, phonepe_v2
+from payment.merchants import Merchant
+from payment.messages import Unreadable, WebhookClaim
+from payment.states import ErrorCategory
+
+
+class NotAuthentic(Refusal):
+    status_code = 401
+    default_code = "not_authentic"
+    default_detail = "This call does not prove to come from PhonePe."
+    error_category = ErrorCategory.AUTHENTICATION
+
+
+def authenticate_webhook(headers: Mapping[str, str], raw_body: bytes) -> WebhookClaim:
+    """What an authentic webhook claims, checked against every merchant we know. Raises NotAuthentic.
+
+    A scheme whose secret is not set is off: an empty secret is a key that everyone has.
+    An authentic call that cannot be read is a claim with the event "unreadable".
+    """
+    by_name = {name.lower(): value for name, value in headers.items()}
+    for merchant in merchants.known():
+        if scheme := _scheme(merchant, by_name, raw_body):
+            return _claim(merchant, scheme, raw_body)
+    raise NotAuthentic()
+
+
+def _scheme(merchant: Merchant, headers: Mapping[str, str], raw_body: bytes) -> str:
+    if phonepe_v1.callback_is_authentic(merchant, headers, raw_body):
+        return phonepe_v1.SCHEME
+    return phonepe_v2.webhook_scheme(merchant, headers, raw_body)
+
+
+def _claim(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookClaim:
+    try:
+        if scheme == phonepe_v1.SCHEME:
+            return phonepe_v1.read_callback(merchant, raw_body)
+        return phonepe_v2.read_webhook(merchant, scheme, raw_body)
+    except Unreadable:
+        return WebhookClaim(merchant.identity, scheme, "unreadable")

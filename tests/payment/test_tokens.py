@@ -1,0 +1,186 @@
+import threading
+
+import pytest
+from django.core.cache import cache
+from django.db import connection
+
+from payment.failures import TryFailed
+from payment.messages import Fate
+from payment.phonepe_v2 import Grant
+from payment.states import ErrorCategory
+from payment.tokens import Tokens
+from payment.transport import Deadline
+from tests.payment import wire
+
+ISSUED, EXPIRES = 1_781_150_400, 1_781_775_000
+HALF = 1_781_462_700
+MERCHANT = wire.merchant("v2")
+FAILED = TryFailed(ErrorCategory.GATEWAY_5XX, Fate.NOT_SENT)
+
+
+class Shop:
+    """One process: its tokens, its clock, and how often it went to PhonePe for one."""
+
+    def __init__(self, merchant=MERCHANT):
+        self.now, self.fetched, self.failure = ISSUED + 10, 0, None
+        self.tokens = Tokens(merchant, now=lambda: self.now)
+
+    def fetch(self):
+        if self.failure:
+            raise self.failure
+        self.fetched += 1
+        return Grant(f"token-{id(self)}-{self.fetched}", int(self.now), int(self.now) + EXPIRES - ISSUED)
+
+    def get(self, seconds=5):
+        return self.tokens.get(self.fetch, Deadline(seconds))
+
+
+@pytest.fixture(autouse=True)
+def _an_empty_cache():
+    cache.clear()
+
+
+def test_one_token_serves_until_half_of_its_life():
+    shop = Shop()
+    first = shop.get()
+    shop.now = first.issued_at + (EXPIRES - ISSUED) // 2 - 1
+    assert shop.get() == first
+    shop.now += 1
+    assert shop.get() != first
+    assert shop.fetched == 2
+
+
+def test_a_valid_token_is_used_while_no_new_one_can_be_had():
+    shop = Shop()
+    first = shop.get()
+    shop.now, shop.failure = HALF + 60, FAILED
+    assert shop.get() == first
+
+
+def test_a_failed_renewal_is_not_repeated_at_every_call():
+    shop = Shop()
+    shop.get()
+    shop.now, shop.failure = HALF + 60, FAILED
+    shop.get()
+    shop.failure = None
+    shop.get()
+    assert shop.fetched == 1
+    shop.now += 30
+    shop.get()
+    assert shop.fetched == 2
+
+
+def test_without_any_valid_token_the_failure_is_told():
+    shop = Shop()
+    shop.get()
+    shop.now, shop.failure = EXPIRES + 60, FAILED
+    with pytest.raises(TryFailed):
+        shop.get()
+
+
+def test_processes_share_a_token():
+    first, second = Shop(), Shop()
+    assert first.get() == second.get()
+    assert second.fetched == 0
+
+
+def test_a_token_renewed_by_one_process_is_taken_over_by_the_other():
+    first, second = Shop(), Shop()
+    first.get()
+    second.get()
+    first.now = second.now = HALF + 60
+    assert first.get() == second.get()
+    assert (first.fetched, second.fetched) == (2, 0)
+
+
+def test_another_secret_never_meets_the_token_of_the_old_one():
+    Shop().get()
+    renewed = Shop(wire.merchant("v2", client_secret="a-new-secret"))
+    renewed.get()
+    assert renewed.fetched == 1
+
+
+def test_a_refused_token_is_forgotten_by_every_process():
+    first, second = Shop(), Shop()
+    refused = first.get()
+    first.tokens.refused(refused)
+    assert second.get() != refused
+
+
+def test_a_late_refusal_does_not_throw_away_the_newer_token():
+    shop = Shop()
+    old = shop.get()
+    shop.now = HALF + 60
+    new = shop.get()
+    shop.tokens.refused(old)
+    assert shop.get() == new
+
+
+def test_many_threads_fetch_one_token():
+    shop = Shop()
+    begin, got = threading.Barrier(8), []
+
+    def work():
+        begin.wait()
+        got.append(shop.get())
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert shop.fetched == 1
+    assert len(set(got)) == 1
+
+
+class SlowShop(Shop):
+    """Its renewal waits until it is let go."""
+
+    def __init__(self):
+        super().__init__()
+        self.fetching, self.go = threading.Event(), threading.Event()
+
+    def fetch(self):
+        self.fetching.set()
+        self.go.wait(10)
+        return super().fetch()
+
+    def renewing(self):
+        thread = threading.Thread(target=self.get)
+        thread.start()
+        self.fetching.wait(10)
+        return thread
+
+
+def test_who_holds_a_valid_token_does_not_wait_for_the_renewal():
+    shop = SlowShop()
+    shop.go.set()
+    first = shop.get()
+    shop.go.clear()
+    shop.fetching.clear()
+    shop.now = HALF + 60
+    thread = shop.renewing()
+    assert shop.get(seconds=0) == first
+    shop.go.set()
+    thread.join()
+
+
+def test_who_has_no_token_waits_no_longer_than_the_deadline():
+    shop = SlowShop()
+    thread = shop.renewing()
+    with pytest.raises(TryFailed) as caught:
+        shop.get(seconds=0.05)
+    assert caught.value.fate is Fate.NOT_SENT
+    shop.go.set()
+    thread.join()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cache_without_its_table_costs_sharing_and_nothing_else(settings):
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "never_created"}
+    }
+    first, second = Shop(), Shop()
+    assert first.get() == first.get()
+    assert second.get() != first.get()
+    assert not connection.in_atomic_block
