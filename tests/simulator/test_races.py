@@ -3,9 +3,10 @@
 import threading
 
 import pytest
+import responses
 from django.db import connection
 
-from simulator import orders, refunds
+from simulator import deliveries, orders, refunds
 from simulator.models import Attempt, Order, Refund
 from tests.simulator.shop import V2Shop
 
@@ -66,6 +67,17 @@ def test_one_refund_id_is_one_refund(v2):
     v2.decide("V2-order-1", "success")
     answers = at_once(*(asking(v2, lambda shop: shop.refund(amount=100)) for _ in range(4)))
     assert sorted(answers) == [200, 417, 417, 417]
+
+
+def test_two_couriers_tell_everything_once(v2):
+    hook = "http://testserver/api/payments/webhook/phonepe/"
+    for number in range(12):
+        v2.pay(f"order-{number}")
+        v2.decide(f"order-{number}", "success")
+    with responses.RequestsMock() as shop:
+        shop.post(hook, status=200)
+        assert sum(at_once(*[deliveries.send_due] * 4)) == 12
+        assert len(shop.calls) == 12
 
 
 def test_one_fault_strikes_once(v2):
