@@ -271,6 +271,9 @@ SIMULATOR_ADAPTER = "simulator.adapter.SimulatorAdapter"
 SIMULATOR_ORIGIN = "http://phonepe.simulator"
 SIMULATOR_DELIVERS = boolean("SIMULATOR_DELIVERS", True)
 
+# A host that has nothing to do with PhonePe: if it can't be reached either, PhonePe is not the one to blame.
+DIAGNOSIS_CONTROL_URL = text("DIAGNOSIS_CONTROL_URL", "https://one.one.one.one")
+
 # --- Taking money --------------------------------------------------------------------------------
 
 PAYMENT_ENABLED = boolean("PAYMENT_ENABLED", True)
