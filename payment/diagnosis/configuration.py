@@ -1,0 +1,58 @@
+"""What is configured, fit to be shown to staff: ids by their first and last two characters, secrets only as set."""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from payment.merchants import Endpoint, Merchant
+
+Wire = dict[str, Any]
+
+
+def shown(merchant: Merchant | None) -> Wire:
+    """`merchant` None: nothing usable is configured."""
+    return {
+        "environment": settings.PHONEPE_ENV,
+        "simulation": settings.PHONEPE_SIMULATION_MODE,
+        "payments_enabled": settings.PAYMENT_ENABLED,
+        "api_version": merchant.identity.generation if merchant else settings.PHONEPE_API_VERSION,
+        "endpoints": [_endpoint(endpoint) for endpoint in merchant.endpoints] if merchant else [],
+        "merchant_id": masked(settings.PHONEPE_MERCHANT_ID),
+        "salt_key": is_set(settings.PHONEPE_SALT_KEY),
+        "salt_index": settings.PHONEPE_SALT_INDEX,
+        "client_id": masked(settings.PHONEPE_CLIENT_ID),
+        "client_secret": is_set(settings.PHONEPE_CLIENT_SECRET),
+        "client_version": settings.PHONEPE_CLIENT_VERSION,
+        "webhook_username": masked(settings.PHONEPE_WEBHOOK_USERNAME),
+        "webhook_password": is_set(settings.PHONEPE_WEBHOOK_PASSWORD),
+        "webhook_secret": is_set(settings.PHONEPE_WEBHOOK_SECRET),
+        "former_credentials": len(settings.PHONEPE_PREVIOUS),
+        "tls_verified": settings.PHONEPE_SSL_VERIFY,
+        "ca_bundle": is_set(settings.PHONEPE_CA_BUNDLE),
+        "deadline_seconds": settings.PHONEPE_DEADLINE,
+        "connect_timeout_seconds": settings.PHONEPE_CONNECT_TIMEOUT,
+        "read_timeout_seconds": settings.PHONEPE_READ_TIMEOUT,
+        "public_base_url": settings.PUBLIC_BASE_URL,
+        "control_host": urlsplit(settings.DIAGNOSIS_CONTROL_URL).netloc,
+    }
+
+
+def masked(value: str) -> str:
+    """Enough to recognise an id, too little to use it."""
+    if not value:
+        return "not set"
+    return f"{value[:2]}…{value[-2:]}" if len(value) >= 8 else "set"
+
+
+def is_set(secret: str) -> str:
+    return "set" if secret else "not set"
+
+
+def _endpoint(endpoint: Endpoint) -> Wire:
+    return {
+        "base_url": endpoint.base_url,
+        "token_base_url": endpoint.auth_base_url,
+        "proxy": endpoint.proxy_name,
+        "is_page_host": not endpoint.signs,
+    }

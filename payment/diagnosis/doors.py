@@ -1,0 +1,110 @@
+"""Where to knock: every address of PhonePe that the settings name, and one host that has nothing to do with it."""
+
+import enum
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from payment.merchants import Endpoint, Merchant
+from payment.states import Generation, Stage
+
+PHONEPE = ".phonepe.com"
+# The layers of one knock, and the stage of the wire that proves each.
+PROOF = {
+    "dns": Stage.RESOLVED,
+    "tcp": Stage.CONNECTED,
+    "proxy": Stage.PROXIED,
+    "tls": Stage.TLS,
+    "http": Stage.HEADERS,
+}
+
+
+class Role(enum.Enum):
+    API = "payments"
+    TOKEN = "tokens"  # noqa: S105 - a word, not a secret
+    PAGE = "payment pages"
+    CONTROL = "control"
+
+
+@dataclass(frozen=True)
+class Door:
+    """One address and one way to it. `proxy` may carry a login and is never shown."""
+
+    role: Role
+    url: str
+    proxy: str | None = field(default=None, repr=False)
+
+    @property
+    def host(self) -> str:
+        return urlsplit(self.url).hostname or ""
+
+    @property
+    def port(self) -> int:
+        return _port(self.url)
+
+    @property
+    def target(self) -> str:
+        return f"{self.host}:{self.port}"
+
+    @property
+    def first_hop(self) -> tuple[str, int]:
+        """Whom we connect to: the proxy, if there is one."""
+        address = self.proxy or self.url
+        return urlsplit(address).hostname or "", _port(address)
+
+    @property
+    def way(self) -> str:
+        if self.proxy is None:
+            return "directly"
+        host, port = self.first_hop
+        return f"through the proxy {host}:{port}"
+
+    @property
+    def name(self) -> str:
+        """For everyone to read: PhonePe's own host names, and nothing about our network."""
+        shown = self.host if self.is_phonepe else "configured address"
+        return shown if self.proxy is None else f"{shown} (proxy)"
+
+    @property
+    def is_phonepe(self) -> bool:
+        return self.host.endswith(PHONEPE)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        is_tls = self.url.startswith("https:")
+        needless = {"proxy"} if self.proxy is None or not is_tls else set()
+        return tuple(layer for layer in PROOF if layer not in needless and (is_tls or layer != "tls"))
+
+
+def doors(merchant: Merchant) -> tuple[Door, ...]:
+    """PhonePe's doors, in the order payments use them."""
+    found = [
+        door for endpoint in merchant.endpoints for door in _doors(endpoint, merchant.identity.generation)
+    ]
+    return tuple(dict.fromkeys(found))
+
+
+def controls(phonepe: Iterable[Door]) -> tuple[Door, ...]:
+    """The control host, once for each way out that payments take."""
+    ways = dict.fromkeys(door.proxy for door in phonepe)
+    return tuple(Door(Role.CONTROL, settings.DIAGNOSIS_CONTROL_URL, proxy) for proxy in ways)
+
+
+def is_in_process(merchant: Merchant) -> bool:
+    """The simulated PhonePe lives in this process: there is no network to knock at."""
+    return merchant.endpoints[0].base_url.startswith(settings.SIMULATOR_ORIGIN)
+
+
+def _doors(endpoint: Endpoint, generation: str) -> list[Door]:
+    found = [Door(Role.API if endpoint.signs else Role.PAGE, endpoint.base_url, endpoint.proxy)]
+    token = Door(Role.TOKEN, endpoint.auth_base_url, endpoint.proxy)
+    if generation == Generation.V2 and endpoint.signs and token.target != found[0].target:
+        found.append(token)
+    return found
+
+
+def _port(address: str) -> int:
+    parts = urlsplit(address)
+    return parts.port or (443 if parts.scheme == "https" else 80)

@@ -1,0 +1,106 @@
+"""Our own hops: database, background worker, cache. A refusal of one of these has nothing to do with PhonePe."""
+
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from django.conf import settings
+from django.core.cache import cache as django_cache
+from django.db import DatabaseError, InterfaceError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+
+from okpuja.logging import redact
+from payment.diagnosis.memory import CACHE_ERRORS
+from payment.work import oldest_overdue
+
+DATABASE_ERRORS = (DatabaseError, InterfaceError)
+LONGEST_WAIT = 60  # seconds a due row waits while a worker lives
+
+
+@dataclass(frozen=True)
+class Hop:
+    """`ok` None: could not be asked. `fault` is a word for machines, "" when all is well."""
+
+    layer: str
+    target: str
+    ok: bool | None = True
+    fault: str = ""
+    detail: str = ""
+    milliseconds: int = 0
+
+
+def timed(check: Callable[[], Hop]) -> Hop:
+    started = time.monotonic()
+    hop = check()
+    return replace(hop, milliseconds=round((time.monotonic() - started) * 1000))
+
+
+def database() -> Hop:
+    """Answers `SELECT 1`, and has every table that this code expects."""
+    hop = Hop("database", database_target())
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+        pending = unapplied_migrations()
+    except DATABASE_ERRORS as error:
+        return replace(hop, ok=False, fault="down", detail=exact(error))
+    if pending:
+        return replace(hop, ok=False, fault="migrations", detail=f"{pending} migrations are not applied")
+    return replace(hop, detail="answers, all migrations are applied")
+
+
+def worker() -> Hop:
+    """A worker leaves no trace but work done: rows that stay due for long are the sign that there is none."""
+    hop = Hop("worker", "manage.py work")
+    try:
+        since = oldest_overdue()
+    except DATABASE_ERRORS:
+        return replace(hop, ok=None, detail="not known while the database cannot be asked")
+    if since is None:
+        return replace(hop, detail="nothing is due: idle, or not needed yet")
+    waiting = round((timezone.now() - since).total_seconds())
+    if waiting > LONGEST_WAIT:
+        return replace(hop, ok=False, fault="down", detail=f"work has been due for {waiting} s")
+    return replace(hop, detail=f"working: the oldest due row waits for {max(waiting, 0)} s")
+
+
+def cache() -> Hop:
+    """What is written can be read again: throttles and PhonePe's token are shared through it."""
+    hop = Hop("cache", settings.CACHES["default"]["BACKEND"].rpartition(".")[2])
+    key, value = f"diagnosis-{secrets.token_hex(8)}", secrets.token_hex(8)
+    try:
+        django_cache.set(key, value, 60)
+        kept = django_cache.get(key)
+        django_cache.delete(key)
+    except CACHE_ERRORS as error:
+        return replace(hop, ok=False, fault="down", detail=exact(error))
+    if kept != value:
+        return replace(hop, ok=False, fault="down", detail="what was written could not be read again")
+    return replace(hop, detail="keeps what is written")
+
+
+def silent(layer: str) -> Hop:
+    """For a hop whose check did not come back in time."""
+    target = database_target() if layer == "database" else layer
+    return Hop(layer, target, False, "down", "no answer within the time of the diagnosis")
+
+
+def unapplied_migrations() -> int:
+    executor = MigrationExecutor(connection)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+
+
+def database_target() -> str:
+    """host:port, or the name of the file; never user or password."""
+    target = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"SQLite file {target['NAME']}"
+    return f"{target['HOST'] or 'local socket'}:{target['PORT'] or 5432}"
+
+
+def exact(error: Exception) -> str:
+    """The first line of what the driver said, without passwords."""
+    lines = str(error).splitlines() or [""]
+    return redact(f"{type(error).__name__}: {lines[0][:300]}")
