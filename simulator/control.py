@@ -4,7 +4,7 @@ Who may pull them is for the door to say (`views.control`); the in-process adapt
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
@@ -51,7 +51,7 @@ def decide_order(body: Json, merchant_order_id: str) -> Json:
     amount_paise, reason = body.get("amount_paise"), body.get("reason", orders.WRONG_PIN)
     _require(amount_paise is None or limits.is_paise(amount_paise), "amount_paise must be at least 100")
     _require(limits.is_text(reason, 60), "reason must be a word")
-    orders.decide(order, str(body.get("outcome")), reason=reason, amount_paise=amount_paise)
+    orders.decide(order, _outcome(body, orders.OUTCOMES), reason=reason, amount_paise=amount_paise)
     return _in_full(order)
 
 
@@ -59,7 +59,7 @@ def decide_refund(body: Json, merchant_refund_id: str) -> Json:
     refund = _latest(
         Refund.objects.select_related("merchant", "order__merchant"), "refund", merchant_refund_id
     )
-    refunds.decide(refund, str(body.get("outcome")))
+    refunds.decide(refund, _outcome(body, refunds.MOVES))
     return _refund(refund)
 
 
@@ -152,6 +152,12 @@ def _body(request: Request) -> Json:
 def _require(met: bool, error: str, status: int = 400) -> None:
     if not met:
         raise Refused(status, {"error": error})
+
+
+def _outcome(body: Json, known: Iterable[str]) -> str:
+    outcome = body.get("outcome")
+    _require(outcome in tuple(known), f"outcome must be one of {', '.join(known)}")
+    return str(outcome)
 
 
 def _find_order(merchant_order_id: str) -> Order:

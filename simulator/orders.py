@@ -20,6 +20,7 @@ from simulator.v2_messages import REASONS
 V1_LASTS = timedelta(minutes=20)
 WRONG_PIN = "ZM"
 NOT_FINISHED = "TXN_AUTO_FAILED"
+OUTCOMES = ("success", "failure", "attempt_failed", "expire", "late_success")
 
 
 class NotPossible(Exception):
@@ -45,7 +46,7 @@ def place(order: Order) -> bool:
 
 
 def decide(order: Order, outcome: str, *, reason: str = WRONG_PIN, amount_paise: int | None = None) -> None:
-    """`success` `failure` `attempt_failed` `expire` `late_success`. Raises NotPossible.
+    """`outcome` is one of OUTCOMES. Raises NotPossible.
 
     `amount_paise` lets another amount arrive than the one asked for.
     """

@@ -45,7 +45,8 @@ def main() -> None:
 
 def serve(options: argparse.Namespace) -> None:
     """Answers until SIGTERM or Ctrl-C. The line with "ready" is printed when the first call may come."""
-    signal.signal(signal.SIGTERM, _leave)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _leave)
     with ExitStack() as stack:
         server = stack.enter_context(ThreadedWSGIServer((options.host, options.port), Handler))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="phonepe-simulator-"))

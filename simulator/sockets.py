@@ -7,6 +7,8 @@ import struct
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import connections
+
 OUR_SERVER = "simulator.socket"
 GUNICORN = "gunicorn.socket"
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
@@ -22,6 +24,7 @@ def break_off(environ: Mapping[str, Any], breakage: str) -> bool:
     if connection is None:
         return False
     if breakage == "silence":
+        connections.close_all()  # while the caller waits here, others may need the database
         select.select([connection], [], [], SILENT_FOR)  # readable when the caller has hung up
     _reset(connection)
     return True

@@ -46,9 +46,12 @@ def token(request: Request) -> Response:
     if offered != (merchant.client_secret, str(merchant.client_version)):
         raise Refused(401, v2_messages.client_refused("OIM004", "Unauthorized"))
     moment = clock.now()
-    issued = Token(merchant=merchant, value=secrets.token_urlsafe(48), issued_at=moment)
-    issued.expires_at = moment + TOKEN_LASTS
-    issued.save(force_insert=True)
+    issued = Token.objects.create(
+        merchant=merchant,
+        value=secrets.token_urlsafe(48),
+        issued_at=moment,
+        expires_at=moment + TOKEN_LASTS,
+    )
     return answer(v2_messages.token(issued))
 
 

@@ -69,7 +69,7 @@ def test_armed_faults_are_listed_until_they_have_struck(v2):
 def test_what_cannot_be_decided_is_refused(v2):
     v2.pay()
     assert v2.decide("nobody", "success").status_code == 404
-    assert v2.decide("V2-order-1", "teleport").status_code == 409
+    assert v2.decide("V2-order-1", "teleport").status_code == 400
     assert v2.decide("V2-order-1", "success", amount_paise="lots").status_code == 400
     assert v2.control("refunds/nobody/decide/", {"outcome": "success"}).status_code == 404
     assert v2.control("nothing/").status_code == 404

@@ -72,7 +72,7 @@ def paid_attempt():
     )
 
 
-def failed_order(**changes):
+def failed_order():
     return Order(
         merchant=V2,
         merchant_order_id="OKP-20260611-0002",
