@@ -1,0 +1,72 @@
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from booking.models import Booking, Checkout
+from okpuja.errors import Conflict, Refusal
+from payment.models import Refund
+from payment.services.refunds import cancel_booking, refundable_paise
+from payment.services.settling import settle
+from payment.states import RefundState
+from tests import people
+from tests.payment.builders import completed, make_payment
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def booking(cart):
+    payment = make_payment(people.make_checkout(cart))
+    settle(payment.attempts.get().pk, completed(), "worker")
+    return Booking.objects.select_related("checkout", "user").get()
+
+
+def starts_in(booking: Booking, **span: int) -> None:
+    Checkout.objects.update(starts_at=timezone.now() + timedelta(**span))
+    booking.checkout.refresh_from_db()
+
+
+def test_a_cancelled_booking_promises_the_money_back_and_frees_the_place(booking, slot):
+    refund = cancel_booking(booking, "travelling")
+
+    assert (refund.amount_paise, refund.state) == (110_000, RefundState.WAITING)
+    booking.refresh_from_db()
+    slot.refresh_from_db()
+    assert booking.status == Booking.Status.CANCELLED
+    assert slot.booked == 0
+
+
+def test_less_than_forty_eight_hours_ahead_nothing_goes_back(booking):
+    starts_in(booking, hours=47)
+
+    assert cancel_booking(booking, "travelling") is None
+    assert not Refund.objects.exists()
+
+
+def test_forty_eight_hours_ahead_all_goes_back(booking):
+    starts_in(booking, hours=48, minutes=1)
+
+    assert cancel_booking(booking, "travelling").amount_paise == 110_000
+
+
+def test_a_booking_is_cancelled_and_refunded_once(booking):
+    cancel_booking(booking, "travelling")
+
+    with pytest.raises(Conflict):
+        cancel_booking(booking, "once more")
+
+    assert Refund.objects.count() == 1
+
+
+def test_a_puja_that_has_begun_is_not_cancelled(booking):
+    starts_in(booking, minutes=-1)
+
+    with pytest.raises(Refusal):
+        cancel_booking(booking, "too late")
+
+
+def test_nothing_is_promised_twice(booking):
+    refund = cancel_booking(booking, "travelling")
+
+    assert refundable_paise(refund.attempt) == 0

@@ -1,0 +1,119 @@
+"""PhonePe's calls: authentic, kept as they came, and believed by nobody."""
+
+import pytest
+
+from booking.models import Booking
+from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, WebhookEvent
+from payment.services.checkout import start_payment
+from payment.services.webhooks import MOST_CHECKS, handle, next_look, receive_webhook
+from payment.states import Fulfilment, PaymentState
+from payment.webhooks import NotAuthentic
+from simulator.deliveries import _proof
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def started(generation, alice, cart):
+    return start_payment(alice, cart_id=cart.pk)
+
+
+@pytest.fixture
+def call(started, phonepe):
+    """The genuine webhook after the customer has done `outcome`: headers and body."""
+
+    def after(outcome: str = "success", **how):
+        phonepe.decide(started.attempt.merchant_order_id, outcome, **how)
+        delivery = phonepe.webhooks[-1]
+        return _proof(delivery), delivery.body.encode()
+
+    return after
+
+
+def test_a_webhook_is_a_reason_to_ask_and_the_answer_books(call):
+    event = receive_webhook(*call())
+    handle(event)
+
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+    assert WebhookEvent.objects.get().state == WebhookEvent.State.HANDLED
+    assert WebhookEvent.objects.get().next_check_at is None
+
+
+def test_the_same_webhook_three_times_is_one_event_one_booking_one_receipt(call):
+    headers, body = call()
+    for _ in range(3):
+        handle(receive_webhook(headers, body))
+
+    assert WebhookEvent.objects.get().deliveries == 3
+    assert Booking.objects.count() == 1
+    assert LedgerEntry.objects.count() == 1
+    assert GatewayCall.objects.filter(operation="status").count() == 1
+
+
+def test_a_webhook_that_phonepe_does_not_confirm_confirms_nothing(call, phonepe, started):
+    headers, body = call()
+    phonepe.breaks("status", "status_500", times=99)
+
+    event = receive_webhook(headers, body)
+    handle(event)
+
+    assert Payment.objects.get().state == PaymentState.PENDING
+    event.refresh_from_db()
+    assert event.state == WebhookEvent.State.RECEIVED
+    assert event.next_check_at is not None
+
+
+def test_a_failed_payment_is_told_too(call):
+    handle(receive_webhook(*call("failure")))
+
+    assert Payment.objects.get().state == PaymentState.FAILED
+
+
+def test_a_forged_call_leaves_no_trace(call):
+    headers, body = call()
+    forged = {name: "0" * len(value) for name, value in headers.items()}
+
+    with pytest.raises(NotAuthentic):
+        receive_webhook(forged, body)
+
+    assert not WebhookEvent.objects.exists()
+
+
+def test_no_header_value_is_kept(call):
+    headers, body = call()
+    receive_webhook({**headers, "Cookie": "session=very-private"}, body)
+
+    kept = WebhookEvent.objects.get()
+    row = repr(WebhookEvent.objects.values().get())
+    assert "cookie" in kept.header_names
+    assert "very-private" not in row
+    assert not any(value in row for value in headers.values())
+
+
+def test_an_order_we_never_made_is_kept_for_staff(call):
+    headers, body = call()
+    PaymentAttempt.objects.update(merchant_order_id="ANOTHER-ORDER")
+
+    event = receive_webhook(headers, body)
+    handle(event)
+
+    assert event.state == WebhookEvent.State.UNMATCHED
+    assert event.next_check_at is None
+
+
+def test_a_body_with_another_amount_is_shown_to_staff_and_changes_nothing(call, started):
+    event = receive_webhook(*call(amount_paise=100))
+
+    assert "100 paise" in event.differs
+    handle(event)
+    payment = Payment.objects.get()
+    assert (payment.state, payment.fulfilment) == (PaymentState.PENDING, Fulfilment.HELD_FOR_STAFF)
+    assert not Booking.objects.exists()
+
+
+def test_an_event_nobody_confirms_is_left_to_staff_in_the_end():
+    event = WebhookEvent(checks=0)
+    assert next_look(event).total_seconds() == 3
+
+    event.checks = MOST_CHECKS
+    assert next_look(event) is None

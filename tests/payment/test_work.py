@@ -1,0 +1,222 @@
+"""The background: finds what is due in the rows, and survives the death of any of its threads."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from booking.models import Cart, SlotHold
+from payment import work
+from payment.models import IdempotencyKey, Payment, PaymentAttempt, WebhookEvent
+from payment.services.checkout import start_payment
+from payment.services.webhooks import receive_webhook
+from payment.states import AttemptState, Fulfilment, PaymentState
+from payment.work import oldest_overdue, run_due
+from simulator.deliveries import _proof
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def started(generation, alice, cart):
+    return start_payment(alice, cart_id=cart.pk)
+
+
+def make_due(**fields) -> None:
+    PaymentAttempt.objects.update(next_check_at=timezone.now() - timedelta(seconds=1), **fields)
+
+
+def test_nobody_asks_before_the_schedule_says_so(started):
+    assert run_due(["attempts"]) == 0
+
+
+def test_a_paid_order_whose_webhook_was_lost_is_found_by_asking(started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    make_due()
+
+    assert run_due(["attempts"]) == 1
+
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+    assert PaymentAttempt.objects.get().next_check_at is None
+
+
+def test_an_open_order_is_asked_about_again_at_the_next_prescribed_moment(started):
+    make_due(sent_at=timezone.now() - timedelta(seconds=26))
+    run_due(["attempts"])
+
+    attempt = PaymentAttempt.objects.get()
+    assert attempt.check_lease is None
+    assert attempt.checks == 1
+    assert 0 < (attempt.next_check_at - timezone.now()).total_seconds() < 3
+
+
+def test_a_silent_phonepe_changes_nothing_and_is_asked_again(started, phonepe):
+    phonepe.breaks("status", "status_500", times=99)
+    make_due()
+    run_due(["attempts"])
+
+    assert Payment.objects.get().state == PaymentState.PENDING
+    assert PaymentAttempt.objects.get().next_check_at > timezone.now()
+
+
+def test_a_row_whose_worker_died_is_found_again_when_its_lease_ends(started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    make_due()
+    assert len(work._lease(PaymentAttempt, 1)) == 1  # … and the worker is killed
+
+    assert run_due(["attempts"]) == 0
+    make_due()
+    assert run_due(["attempts"]) == 1
+    assert PaymentAttempt.objects.get().checks == 2
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+
+
+def test_a_worker_that_lost_its_lease_still_settles_what_it_learned(started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    make_due()
+    (leased,) = work._lease(PaymentAttempt, 1)
+    other = uuid.uuid4()
+    PaymentAttempt.objects.update(check_lease=other)
+
+    work.ask(leased, work.Deadline(5), "worker")
+    work._put_back(leased, timezone.now())
+
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+    assert PaymentAttempt.objects.get().check_lease == other
+
+
+def test_a_click_takes_the_row_away_from_the_worker(started, alice, cart, phonepe):
+    make_due(page_url="")
+    (leased,) = work._lease(PaymentAttempt, 1)
+    start_payment(alice, cart_id=cart.pk)
+    scheduled = PaymentAttempt.objects.get(pk=leased.pk).next_check_at
+
+    work._put_back(leased, timezone.now())
+
+    assert PaymentAttempt.objects.get(pk=leased.pk).next_check_at == scheduled
+
+
+def test_an_event_the_web_process_could_not_settle_is_handled(started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    delivery = phonepe.webhooks[-1]
+    receive_webhook(_proof(delivery), delivery.body.encode())
+
+    assert run_due(["events"]) == 1
+
+    assert WebhookEvent.objects.get().state == WebhookEvent.State.HANDLED
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+    assert run_due(["events"]) == 0
+
+
+def test_an_event_phonepe_does_not_confirm_yet_is_asked_about_in_three_seconds(started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    delivery = phonepe.webhooks[-1]
+    receive_webhook(_proof(delivery), delivery.body.encode())
+    phonepe.breaks("status", "status_500", times=99)
+
+    run_due(["events"])
+
+    event = WebhookEvent.objects.get()
+    assert event.state == WebhookEvent.State.RECEIVED
+    assert 2 < (event.next_check_at - timezone.now()).total_seconds() <= 3
+
+
+def test_a_payment_never_expires_without_asking_phonepe(started, cart, phonepe):
+    phonepe.breaks("status", "status_500", times=99)
+    make_due(expires_at=timezone.now() - timedelta(minutes=10))
+    run_due(["attempts"])
+    assert Payment.objects.get().state == PaymentState.PENDING
+
+    phonepe.heals()
+    make_due()
+    run_due(["attempts"])
+
+    assert Payment.objects.get().state == PaymentState.CANCELLED
+    cart.refresh_from_db()
+    assert cart.status == Cart.Status.ACTIVE
+
+
+def test_late_money_is_found_by_the_slow_tail(started, phonepe):
+    PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(minutes=10))
+    make_due()
+    run_due(["attempts"])
+    attempt = PaymentAttempt.objects.get()
+    assert attempt.state == AttemptState.EXPIRED
+    assert attempt.next_check_at > timezone.now()
+
+    phonepe.passes(2000)
+    phonepe.decide(attempt.merchant_order_id, "late_success")
+    make_due()
+    run_due(["attempts"])
+
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+
+
+def hold_ends(checkout_expired_minutes_ago: int) -> None:
+    moment = timezone.now()
+    SlotHold.objects.update(expires_at=moment - timedelta(seconds=1))
+    SlotHold.objects.get().checkout.__class__.objects.update(
+        expires_at=moment - timedelta(minutes=checkout_expired_minutes_ago)
+    )
+
+
+def test_a_hold_is_stretched_while_the_payment_is_undecided(started, slot):
+    hold_ends(checkout_expired_minutes_ago=10)
+
+    assert run_due(["holds"]) == 1
+
+    hold = SlotHold.objects.get()
+    assert hold.state == SlotHold.State.HELD
+    assert hold.expires_at > timezone.now()
+
+
+def test_after_thirty_five_minutes_somebody_else_may_have_the_place(started, slot):
+    hold_ends(checkout_expired_minutes_ago=36)
+
+    run_due(["holds"])
+
+    slot.refresh_from_db()
+    assert slot.held == 0
+    assert Payment.objects.get().state == PaymentState.PENDING
+    assert run_due(["holds"]) == 0
+
+
+def test_what_could_not_be_fulfilled_is_fulfilled_later(started, slot, phonepe):
+    slot.__class__.objects.update(held=0)
+    phonepe.decide(started.attempt.merchant_order_id)
+    make_due()
+    run_due(["attempts"])
+    assert Payment.objects.get().fulfilment == Fulfilment.DUE
+
+    slot.__class__.objects.update(held=1)
+    Payment.objects.update(fulfil_at=timezone.now())
+    assert run_due(["fulfilments"]) == 1
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+
+
+def test_stored_answers_are_forgotten_after_a_day(db):
+    key = {"caller": "guest", "route": "process-cart", "key_digest": "k", "body_digest": "b"}
+    IdempotencyKey.objects.create(**key, lease=uuid.uuid4(), lease_until=timezone.now())
+    assert run_due(["keys"]) == 0
+
+    IdempotencyKey.objects.update(created_at=timezone.now() - timedelta(hours=25))
+    assert run_due(["keys"]) == 1
+
+
+def test_the_most_neglected_row_tells_whether_a_worker_lives(started):
+    assert oldest_overdue() is None
+
+    since = timezone.now() - timedelta(minutes=3)
+    PaymentAttempt.objects.update(next_check_at=since)
+    assert oldest_overdue() == since
+
+
+def test_cron_may_do_the_work(started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    make_due()
+
+    call_command("work", "--once")
+
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
