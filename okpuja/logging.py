@@ -27,7 +27,9 @@ CREDENTIAL = re.compile(
     r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}"
 )
 CALLER_MAY_CHOOSE = re.compile(r"[\w-]{8,64}")
-STANDARD_FIELDS = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName"}
+SIGNED = re.compile(r"[\w-]+:\w{6}:[\w-]{43}")  # our own links: return and status page
+# What each record has anyway, and Django's request object, which says less than the access line.
+NOT_SHOWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName", "request"}
 
 access = logging.getLogger("okpuja.access")
 
@@ -40,17 +42,15 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         offered = request.headers.get("X-Request-Id", "")
-        token = request_id.set(offered if CALLER_MAY_CHOOSE.fullmatch(offered) else secrets.token_hex(8))
+        # Never reset: Django logs refusals after the last middleware, and the next request sets its own.
+        request_id.set(offered if CALLER_MAY_CHOOSE.fullmatch(offered) else secrets.token_hex(8))
         started = time.monotonic()
-        try:
-            response = self.get_response(request)
-            response["X-Request-Id"] = request_id.get()
-            milliseconds = round((time.monotonic() - started) * 1000)
-            details = {"method": request.method, "path": request.path, "status": response.status_code}
-            access.info("request", extra=details | {"ms": milliseconds})
-            return response
-        finally:
-            request_id.reset(token)
+        response = self.get_response(request)
+        response["X-Request-Id"] = request_id.get()
+        milliseconds = round((time.monotonic() - started) * 1000)
+        details = {"method": request.method, "path": request.path, "status": response.status_code}
+        access.info("request", extra=details | {"ms": milliseconds})
+        return response
 
 
 class RequestIdFilter(logging.Filter):
@@ -68,7 +68,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "request_id": getattr(record, "request_id", ""),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
+        line |= {name: value for name, value in vars(record).items() if name not in NOT_SHOWN}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return redact(json.dumps(line, default=str, ensure_ascii=False))
@@ -77,9 +77,9 @@ class JsonFormatter(logging.Formatter):
 
 
 def redact(text: str) -> str:
-    """The text without configured secrets, bearer tokens and Indian mobile numbers."""
+    """The text without configured secrets, bearer tokens, signed links and Indian mobile numbers."""
     for name in SECRET_SETTINGS:
         if (secret := getattr(settings, name, "")) and len(secret) >= 6:
             text = text.replace(secret, "[secret]")
-    text = CREDENTIAL.sub(r"\1 [secret]", text)
+    text = SIGNED.sub("[signed]", CREDENTIAL.sub(r"\1 [secret]", text))
     return PHONE.sub("[phone]", text)
