@@ -92,7 +92,7 @@ class AddressViewSet(ModelViewSet):
     lookup_value_regex = "[0-9]+"
 
     def get_queryset(self) -> QuerySet[Address]:
-        return Address.objects.filter(user_id=self.request.user.pk)
+        return super().get_queryset().filter(user_id=self.request.user.pk)
 
     def perform_create(self, serializer: serializers.BaseSerializer) -> None:
         serializer.instance = services.add_address(cast(User, self.request.user), **serializer.validated_data)

@@ -249,7 +249,7 @@ class Checkout(models.Model):
     discount_paise = models.PositiveIntegerField(default=0)
     total_paise = models.PositiveIntegerField()
     promo_code = models.ForeignKey(
-        PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="checkouts"
     )
     promo_state = models.CharField(max_length=10, choices=PromoState, default=PromoState.NONE, blank=True)
     starts_at = models.DateTimeField()

@@ -90,8 +90,8 @@ def _window(request: Request) -> tuple[datetime, datetime]:
     today = timezone.localdate()
     first = max(today, _date(request, "from") or today)
     last = _date(request, "to") or first + SLOT_DAYS
-    if not first <= last <= first + MOST_SLOT_DAYS or first > today + FURTHEST:
-        raise ValidationError({"to": ["Ask for at most two months, within the next year."]})
+    if not first <= last <= first + MOST_SLOT_DAYS:
+        raise ValidationError({"to": ["Ask for at most two months, from today on."]})
     return max(timezone.now(), _midnight(first)), _midnight(last + timedelta(days=1))
 
 
@@ -101,8 +101,8 @@ def _date(request: Request, name: str) -> date | None:
         day = parse_date(text)
     except ValueError:
         day = None
-    if text and day is None:
-        raise ValidationError({name: ["Give the date as YYYY-MM-DD, for example 2026-01-31."]})
+    if text and (day is None or day > timezone.localdate() + FURTHEST):
+        raise ValidationError({name: ["Give a date within the next year, as YYYY-MM-DD."]})
     return day
 
 

@@ -1,6 +1,7 @@
 """Uses of a promo code: reserved with the checkout, used with the booking, else given back."""
 
 from django.db.models import F, Q
+from django.db.models.expressions import CombinedExpression
 from rest_framework.exceptions import ValidationError
 
 from booking.models import Checkout, PromoCode
@@ -29,18 +30,20 @@ def reserve(promo: PromoCode) -> None:
 
 def use(checkout: Checkout) -> None:
     """Counts the use. A reservation given back before late money came is honoured above the limit."""
-    promo = PromoCode.objects.filter(pk=checkout.promo_code_id)
     if _move(checkout, State.RESERVED, State.USED):
-        promo.update(reserved_count=F("reserved_count") - 1, used_count=F("used_count") + 1)
+        _count(checkout, reserved_count=F("reserved_count") - 1, used_count=F("used_count") + 1)
     elif _move(checkout, State.RELEASED, State.USED):
-        promo.update(used_count=F("used_count") + 1)
+        _count(checkout, used_count=F("used_count") + 1)
 
 
 def give_back(checkout: Checkout) -> None:
     if _move(checkout, State.RESERVED, State.RELEASED):
-        promo = PromoCode.objects.filter(pk=checkout.promo_code_id)
-        promo.update(reserved_count=F("reserved_count") - 1)
+        _count(checkout, reserved_count=F("reserved_count") - 1)
 
 
 def _move(checkout: Checkout, old: str, new: str) -> bool:
     return Checkout.objects.filter(pk=checkout.pk, promo_state=old).update(promo_state=new) == 1
+
+
+def _count(checkout: Checkout, **counts: CombinedExpression) -> None:
+    PromoCode.objects.filter(checkouts=checkout).update(**counts)
