@@ -1,0 +1,100 @@
+"""The door for PhonePe: nothing but 200, 401 and, without a database, 503."""
+
+import json
+
+import pytest
+from django.test import Client
+
+from payment import merchants
+from payment.models import Payment, WebhookEvent
+from payment.services.checkout import start_payment
+from simulator.deliveries import _proof
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+WEBHOOK = "/api/payments/webhook/phonepe/"
+
+
+@pytest.fixture
+def call(generation, alice, cart, phonepe):
+    """The genuine webhook of a paid order: headers and body."""
+    started = start_payment(alice, cart_id=cart.pk)
+    phonepe.decide(started.attempt.merchant_order_id)
+    delivery = phonepe.webhooks[-1]
+    return _proof(delivery), delivery.body.encode()
+
+
+def post(headers, body, content_type="application/json"):
+    return Client().post(WEBHOOK, body, content_type=content_type, headers=headers)
+
+
+def test_a_webhook_is_kept_answered_and_then_asked_about(call):
+    answer = post(*call)
+
+    assert (answer.status_code, answer.json()["success"]) == (200, True)
+    assert WebhookEvent.objects.get().state == "HANDLED"
+    assert Payment.objects.get().fulfilment == "BOOKED"
+
+
+def test_phonepe_being_silent_afterwards_does_not_change_our_answer(call, phonepe):
+    phonepe.breaks("status", "status_500", times=99)
+
+    assert post(*call).status_code == 200
+    assert WebhookEvent.objects.get().state == "RECEIVED"
+
+
+def test_the_content_type_does_not_matter(call):
+    headers, body = call
+
+    assert post(headers, body, "text/plain").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["get", "put", "delete"])
+def test_only_post_is_a_webhook(method, db):
+    assert getattr(Client(), method)(WEBHOOK).status_code == 405
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Authorization": ""},
+        {"Authorization": "Bearer abc"},
+        {"Authorization": "Basic c2ltX2hvb2s6U2ltLXBhc3MtOQ=="},
+        {"Authorization": "0" * 64},
+        {"X-VERIFY": "0" * 64 + "###1"},
+        {"X-VERIFY": "###"},
+        {"x-phonepe-checksum-signature": "0" * 64, "x-phonepe-checksum-key-id": "CF1"},
+    ],
+)
+def test_whoever_cannot_prove_to_be_phonepe_leaves_no_trace(call, headers):
+    answer = post(headers, call[1])
+
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_authentic")
+    assert not WebhookEvent.objects.exists()
+    assert Payment.objects.get().is_open
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\xff\xfe\x00", b"null", b"[]", b"[" * 20_000, b'{"event": 5, "payload": []}', b'{"payload": {"state": {}}}'],
+)
+def test_authentic_garbage_is_kept_and_never_a_crash(settings, body, db):
+    settings.PHONEPE_API_VERSION = "v2"
+    answer = post({"Authorization": merchants.current().webhook_authorization}, body)
+
+    assert answer.status_code == 200
+    assert WebhookEvent.objects.get().state == "UNMATCHED"
+
+
+def test_a_body_of_two_megabytes_is_refused(db):
+    assert post({}, b"x" * 2_000_000).status_code in (400, 413)
+
+
+def test_an_event_we_do_not_know_is_kept(settings, db):
+    settings.PHONEPE_API_VERSION = "v2"
+    body = json.dumps({"event": "downtime.upi.started", "payload": {"id": "D1"}})
+    answer = post({"Authorization": merchants.current().webhook_authorization}, body)
+
+    assert answer.status_code == 200
+    assert WebhookEvent.objects.get().event == "downtime.upi.started"
