@@ -189,6 +189,11 @@ def words(value: object, at_most: int = 200) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode()[:at_most]
 
 
+def verdict(said: object, vocabulary: Mapping[str, Verdict]) -> Verdict:
+    """Only the exact word counts; every other one, whatever its type, is UNKNOWN."""
+    return vocabulary.get(said, Verdict.UNKNOWN) if isinstance(said, str) else Verdict.UNKNOWN
+
+
 def code(answer: Json) -> str:
     """The machine word of an answer. Token refusals carry the precise one in `errorCode`."""
     found = answer.get("errorCode") or answer.get("code")

@@ -28,6 +28,7 @@ from payment.messages import (
     json_object,
     member,
     paise,
+    verdict,
     words,
 )
 from payment.states import Operation, Verdict
@@ -187,12 +188,12 @@ def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:
 
 
 def _verdict(answer: Json) -> Verdict:
-    verdict = VERDICTS.get(code(answer), Verdict.UNKNOWN)
+    said = verdict(answer.get("code"), VERDICTS)
     data = member(answer, "data")
     state = data.get("state", data.get("paymentState"))
-    if state is None or verdict is Verdict.NOT_FOUND:
-        return verdict
-    return verdict if STATES.get(words(state)) is verdict else Verdict.UNKNOWN
+    if state is None or said is Verdict.NOT_FOUND:
+        return said
+    return said if verdict(state, STATES) is said else Verdict.UNKNOWN
 
 
 def _post(merchant: Merchant, operation: Operation, path: str, payload: Json) -> Request:

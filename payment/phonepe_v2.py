@@ -26,6 +26,7 @@ from payment.messages import (
     member,
     moment,
     paise,
+    verdict,
     words,
 )
 from payment.states import Operation, Verdict
@@ -219,7 +220,7 @@ def read_webhook(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookCla
 def _verdict(answer: Json, states: Mapping[str, Verdict]) -> Verdict:
     if "state" not in answer and code(answer) in NOT_FOUND:
         return Verdict.NOT_FOUND
-    return states.get(words(answer.get("state")), Verdict.UNKNOWN)
+    return verdict(answer.get("state"), states)
 
 
 def _telling(attempts: object) -> Json:
