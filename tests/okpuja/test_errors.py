@@ -1,0 +1,87 @@
+"""How a "no" reads on the wire."""
+
+import pytest
+from django.db import InterfaceError, OperationalError
+from django.test import Client, RequestFactory
+from rest_framework.exceptions import NotAuthenticated, Throttled, ValidationError
+
+from okpuja import errors
+from okpuja.errors import Conflict, Refusal, Unavailable, render
+
+
+class PostgresError(Exception):
+    def __init__(self, sqlstate):
+        self.sqlstate = sqlstate
+
+
+def database_says(sqlstate: str) -> OperationalError:
+    error = OperationalError("could not obtain lock on row in relation payment_payment")
+    error.__cause__ = PostgresError(sqlstate)
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (Refusal("Not like this.", code="not_like_this"), 400, "not_like_this"),
+        (Conflict("Not now."), 409, "conflict"),
+        (Unavailable(), 503, "busy"),
+        (ValidationError({"cart_id": ["A valid integer is required."]}), 400, "validation"),
+        (NotAuthenticated(), 401, "not_authenticated"),
+        (Throttled(wait=3), 429, "throttled"),
+        (OperationalError("database is locked"), 503, "busy"),
+        (database_says("40P01"), 503, "busy"),
+        (database_says("55P03"), 503, "busy"),
+        (database_says("57P03"), 503, "database_down"),
+        (InterfaceError("connection already closed"), 503, "database_down"),
+    ],
+)
+def test_every_refusal_has_one_shape(error, status, code):
+    answer = render(error, {})
+
+    assert answer.status_code == status
+    said = answer.data
+    assert next(iter(said)) == "error"
+    assert isinstance(said["error"], str)
+    assert said["error"] == said["detail"]
+    assert said["code"] == code
+    assert {"error_category", "user_message", "retryable", "request_id"} <= said.keys()
+
+
+def test_fields_stand_at_the_top_and_together():
+    said = render(ValidationError({"email": ["Already registered."], "phone": ["Too short."]}), {}).data
+
+    assert said["error"] == "Already registered."
+    assert said["email"] == ["Already registered."]
+    assert set(said["fields"]) == {"email", "phone"}
+
+
+def test_a_broken_database_is_never_told_in_its_own_words():
+    answer = render(OperationalError('connection to server at "10.0.0.5", port 5432 failed: refused'), {})
+
+    assert "10.0.0.5" not in str(answer.data)
+    assert answer.data["error_category"] == "DATABASE"
+
+
+def test_what_may_be_repeated_says_when():
+    assert render(Unavailable(), {})["Retry-After"] == "2"
+    assert render(Throttled(wait=3), {})["Retry-After"] == "4"
+
+
+def test_our_own_mistakes_are_not_disguised_as_refusals():
+    assert render(KeyError("x"), {}) is None
+
+
+def test_an_unknown_address_answers_in_json(db):
+    answer = Client().get("/api/nothing/")
+
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+
+
+def test_a_crash_says_nothing_but_the_id_to_ask_about():
+    answer = errors.server_error(RequestFactory().get("/"))
+
+    assert answer.status_code == 500
+    assert b"internal_error" in answer.content
+    assert b"Traceback" not in answer.content

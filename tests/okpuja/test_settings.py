@@ -1,0 +1,88 @@
+"""The settings are read by a process of their own, as they are in an installation."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = {
+    "PHONEPE_ENV": "UAT",
+    "PHONEPE_MERCHANT_ID": "PGTESTPAYUAT86",
+    "PHONEPE_MERCHANT_KEY": "96434309-7796-489d-8924-ab56988a6076",
+    "PHONEPE_SALT_INDEX": "1",
+    "PHONEPE_BASE_URL": "https://api-preprod.phonepe.com/apis/hermes",
+}
+
+
+def start(code: str = "check", **environment: str) -> subprocess.CompletedProcess:
+    """`manage.py check`, or `code` in a Django that is set up, with nothing but this environment."""
+    command = [sys.executable, "manage.py", "check"]
+    if code != "check":
+        command = [sys.executable, "-c", f"import django; django.setup(); {code}"]
+    clean = {"PATH": os.environ["PATH"], "DOTENV_FILE": "", "SECRET_KEY": "x" * 50}
+    clean["DJANGO_SETTINGS_MODULE"] = "okpuja.settings"
+    return subprocess.run(
+        command, cwd=ROOT, env=clean | environment, capture_output=True, text=True, check=False
+    )
+
+
+def test_the_environment_that_the_first_installation_has_starts_as_it_is():
+    assert start(**SEED).returncode == 0
+    assert start(**SEED, PHONEPE_SIMULATION_MODE="True").returncode == 0
+
+
+def test_the_key_of_the_first_installation_goes_by_its_old_name_too():
+    said = start("from payment import merchants; print(merchants.current().salt_keys)", **SEED)
+
+    assert "96434309" in said.stdout
+
+
+def test_a_page_host_as_fallback_is_a_warning_and_no_reason_to_stop():
+    fallback = "https://mercury-t2.phonepe.com/apis/hermes"
+    said = start(**SEED, PHONEPE_FALLBACK_BASE_URLS=fallback)
+
+    assert said.returncode == 0
+    assert "mercury-t2.phonepe.com" in said.stderr
+
+
+def test_without_a_secret_key_nothing_starts():
+    said = start(SECRET_KEY="")
+
+    assert said.returncode != 0
+    assert "SECRET_KEY is not set" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DEBUG", "yes"),
+        ("PHONEPE_SIMULATION_MODE", "on"),
+        ("PHONEPE_ENV", "PROD"),
+        ("PHONEPE_DEADLINE", "ten"),
+    ]
+    + [("PHONEPE_DEADLINE", "0"), ("CACHE_URL", "memory"), ("PHONEPE_PREVIOUS", "{")],
+)
+def test_a_setting_that_cannot_be_meant_is_named(name, value):
+    said = start(**{name: value})
+
+    assert said.returncode != 0
+    assert name in said.stderr
+
+
+def test_simulation_never_starts_in_production():
+    said = start(PHONEPE_ENV="PRODUCTION", PHONEPE_SIMULATION_MODE="True")
+
+    assert said.returncode != 0
+    assert "PHONEPE_SIMULATION_MODE is on" in said.stderr
+
+
+def test_every_variable_stands_in_the_example():
+    readers = r'(?:text|boolean|number|words|choice)\(\s*"([A-Z_]+)"'
+    read = set(re.findall(readers, (ROOT / "okpuja/settings.py").read_text()))
+    shown = set(re.findall(r"(?m)^([A-Z_]+)=", (ROOT / ".env.example").read_text()))
+
+    assert read - shown == {"TEST_DATABASE_NAME", "PHONEPE_MERCHANT_KEY"}  # for tests only; an old name
