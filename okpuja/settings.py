@@ -226,7 +226,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "PaymentStatusEnum": "payment.serializers.STATUSES",
+        "BookingStatusEnum": "booking.models.Booking.Status",
+    },
 }
 
 # --- Mail --------------------------------------------------------------------------------------

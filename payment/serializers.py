@@ -26,6 +26,7 @@ STATUS_WORDS = {
     "PARTIALLY_REFUNDED": "Partially refunded",
     "REFUNDED": "Refunded",
 }
+STATUSES = list(STATUS_WORDS)
 MESSAGES = {
     PaymentState.PENDING: "Payment is not yet confirmed. Please do not pay twice.",
     PaymentState.SUCCESS: "Payment is confirmed.",
@@ -106,7 +107,7 @@ class StartedSerializer(serializers.Serializer[Started]):
     phonepe_transaction_id = serializers.CharField(allow_null=True)
     amount = serializers.CharField()
     currency = serializers.CharField()
-    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    status = serializers.ChoiceField(choices=STATUSES)
     cart_id = serializers.IntegerField(allow_null=True)
     expires_at = serializers.DateTimeField()
     simulated = serializers.BooleanField()
@@ -137,7 +138,7 @@ class PaymentListSerializer(serializers.ModelSerializer[Payment]):
     transaction_id = serializers.CharField(source="reference")
     booking_id = serializers.SerializerMethodField()
     amount = serializers.SerializerMethodField()
-    currency = serializers.ReadOnlyField(default="INR")
+    currency = serializers.SerializerMethodField()
     method_display = serializers.SerializerMethodField()
     status = serializers.SerializerMethodField()
     status_display = serializers.SerializerMethodField()
@@ -156,10 +157,13 @@ class PaymentListSerializer(serializers.ModelSerializer[Payment]):
     def get_amount(self, payment: Payment) -> str:
         return rupees(payment.amount_paise)
 
+    def get_currency(self, payment: Payment) -> str:
+        return "INR"
+
     def get_method_display(self, payment: Payment) -> str:
         return "PhonePe"
 
-    @extend_schema_field(serializers.ChoiceField(choices=list(STATUS_WORDS)))
+    @extend_schema_field(serializers.ChoiceField(choices=STATUSES))
     def get_status(self, payment: Payment) -> str:
         return wire_status(payment)
 
@@ -240,7 +244,7 @@ class StatusSerializer(serializers.Serializer[Payment]):
     merchant_transaction_id = serializers.CharField()
     amount = serializers.CharField()
     currency = serializers.CharField()
-    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    status = serializers.ChoiceField(choices=STATUSES)
     payment_method = serializers.CharField()
     timestamp = serializers.DateTimeField()
 
@@ -266,7 +270,7 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
     """Did my payment become a booking? `success` tells whether it was paid."""
 
     success = serializers.BooleanField()
-    payment_status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    payment_status = serializers.ChoiceField(choices=STATUSES)
     booking_created = serializers.BooleanField()
     booking = BookingSerializer(required=False)
     message = serializers.CharField(required=False)
@@ -312,7 +316,7 @@ class SimulatedSerializer(serializers.Serializer[Any]):
     payment_id = serializers.IntegerField()
     transaction_id = serializers.CharField()
     merchant_transaction_id = serializers.CharField()
-    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    status = serializers.ChoiceField(choices=STATUSES)
     booking_created = serializers.BooleanField()
     booking_id = serializers.IntegerField(allow_null=True)
     booking_reference = serializers.CharField(allow_null=True)
@@ -361,7 +365,7 @@ class TimelineEntry(serializers.Serializer[Any]):
 class TimelineSerializer(serializers.Serializer[Any]):
     payment_id = serializers.IntegerField()
     transaction_id = serializers.CharField()
-    status = serializers.ChoiceField(choices=list(STATUS_WORDS))
+    status = serializers.ChoiceField(choices=STATUSES)
     fulfilment = serializers.CharField()
     entries = TimelineEntry(many=True, help_text="staff see kind, order, rule and more in each entry")
 
