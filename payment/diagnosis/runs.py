@@ -36,11 +36,14 @@ HOPS: dict[str, Callable[[], Hop]] = {"database": hops.database, "worker": hops.
 LOGIN_IN_ADDRESS = re.compile(r"//[^/@\s]*@")
 
 
-def latest() -> Wire:
-    """The last diagnosis, or a new one if nobody made one in the last thirty seconds. Raises Unavailable."""
+def latest(patience: float = SECONDS + 1) -> Wire:
+    """The last diagnosis, or a new one if nobody made one in the last thirty seconds. Raises Unavailable.
+
+    `patience`: seconds to wait for somebody else who is making the very first one.
+    """
     if memory.add(RUNNING, True, EVERY):
         return fresh()
-    return _last() or _awaited()
+    return _last() or _awaited(Deadline(patience))
 
 
 def fresh(*, ask_simulator: bool = False) -> Wire:
@@ -131,9 +134,7 @@ def _last() -> Wire | None:
     return memory.get(LAST) or memory.own.get(LAST)
 
 
-def _awaited() -> Wire:
-    """Somebody else is making the very first one."""
-    deadline = Deadline(SECONDS + 1)
+def _awaited(deadline: Deadline) -> Wire:
     while not deadline.expired:
         time.sleep(PAUSE)
         if last := _last():

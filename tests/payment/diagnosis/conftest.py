@@ -1,0 +1,42 @@
+import pytest
+
+from payment.diagnosis import memory
+from tests.certificates import Authority
+from tests.payment.diagnosis.servers import Server
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    memory.own.clear()
+
+
+@pytest.fixture
+def real_v1(settings):
+    """Settings of an installation that talks to PhonePe by V1."""
+    settings.PHONEPE_SIMULATION_MODE = False
+    settings.PHONEPE_MERCHANT_ID = "MERCHANTOKPUJA"
+    settings.PHONEPE_SALT_KEY = "a-salt-key-that-nobody-may-see"
+    settings.PHONEPE_MAX_RETRIES = 0  # no pauses
+    return settings
+
+
+@pytest.fixture
+def phonepe_server():
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def control(settings):
+    """A host that has nothing to do with PhonePe, and works."""
+    with Server() as server:
+        settings.DIAGNOSIS_CONTROL_URL = f"http://127.0.0.1:{server.port}"
+        yield server
+
+
+@pytest.fixture
+def authority(tmp_path, settings):
+    """Whose certificates this installation trusts."""
+    made = Authority(tmp_path)
+    settings.PHONEPE_CA_BUNDLE = str(made.bundle)
+    return made

@@ -1,0 +1,114 @@
+"""Whoever may listen, or not listen, where a knock goes: real sockets on loopback."""
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+ORDER_UNKNOWN = (404, {"success": False, "code": "TRANSACTION_NOT_FOUND", "message": "none", "data": {}})
+NOT_MAPPED = (400, {"message": "Bad Request - Api Mapping Not Found"})
+
+
+class Server:
+    """An HTTP server. Whatever is asked below /pg/v1/status/ gets `answer`; what it was asked stands in `asked`."""
+
+    def __init__(self, answer: tuple[int, Any] = ORDER_UNKNOWN, certificate: Path | None = None) -> None:
+        self.answer = answer
+        self.date: str | None = None
+        self.asked: list[tuple[str, str]] = []
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http.handle_error = lambda *_: None  # a caller who hangs up is what some tests are about
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            # The handshake belongs to the thread of the connection, not to the one that accepts.
+            self._http.socket = context.wrap_socket(
+                self._http.socket, server_side=True, do_handshake_on_connect=False
+            )
+        self.port = self._http.server_address[1]
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> "Server":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+    @property
+    def knocks(self) -> int:
+        return len([path for _, path in self.asked if "/status/" not in path])
+
+    @property
+    def questions(self) -> int:
+        return len(self.asked) - self.knocks
+
+
+def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            server.asked.append((self.command, self.path))
+            status, said = server.answer if "/status/" in self.path else NOT_MAPPED
+            is_json = not isinstance(said, str)
+            body = json.dumps(said).encode() if is_json else said.encode()
+            self.send_response_only(status)
+            if server.date:
+                self.send_header("Date", server.date)
+            self.send_header("Content-Type", "application/json" if is_json else "text/html")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    return Handler
+
+
+def refusing_port() -> int:
+    """A port where nobody listens."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def silence() -> Iterator[int]:
+    """A port where connections are accepted and nothing is ever said."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield sock.getsockname()[1]
+
+
+@contextlib.contextmanager
+def hanging_up(after: int = 1) -> Iterator[int]:
+    """A port where connections are accepted, `after` bytes read, and the connection is reset."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        thread = threading.Thread(target=_reset_everyone, args=(sock, after))
+        thread.start()
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            sock.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _reset_everyone(sock: socket.socket, after: int) -> None:
+    while True:
+        try:
+            connection, _ = sock.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(after)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")

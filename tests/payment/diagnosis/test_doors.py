@@ -1,0 +1,54 @@
+import pytest
+
+from payment.diagnosis.doors import Door, Role, controls, doors
+from payment.merchants import current
+
+PROXY = "http://user:pass-word@10.0.0.7:3128"
+
+
+@pytest.fixture
+def real_v2(settings):
+    settings.PHONEPE_SIMULATION_MODE = False
+    settings.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
+    settings.PHONEPE_CLIENT_SECRET = "a-client-secret"
+    return settings
+
+
+def roles(found):
+    return [(door.role, door.target) for door in found]
+
+
+def test_every_configured_endpoint_is_a_door_and_page_hosts_are_known_as_such(real_v1):
+    real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com/apis/hermes"]
+    assert roles(doors(current())) == [
+        (Role.API, "api-preprod.phonepe.com:443"),
+        (Role.PAGE, "mercury-uat.phonepe.com:443"),
+    ]
+
+
+def test_tokens_have_a_door_of_their_own_only_at_another_host(real_v2):
+    assert roles(doors(current())) == [(Role.API, "api-preprod.phonepe.com:443")]
+    real_v2.PHONEPE_BASE_URL = "https://payments.example/pg"
+    real_v2.PHONEPE_AUTH_BASE_URL = "https://tokens.example/v1"
+    assert roles(doors(current())) == [
+        (Role.API, "payments.example:443"),
+        (Role.TOKEN, "tokens.example:443"),
+    ]
+
+
+def test_the_control_host_is_knocked_at_by_every_way_out_that_payments_take(real_v1):
+    real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"https://api-preprod.phonepe.com/apis/pg-sandbox|proxy={PROXY}"]
+    found = controls(doors(current()))
+    assert [door.way for door in found] == ["directly", "through the proxy 10.0.0.7:3128"]
+
+
+def test_the_login_of_a_proxy_is_shown_nowhere():
+    door = Door(Role.API, "https://api.phonepe.com/apis/pg", PROXY)
+    assert "pass-word" not in f"{door!r} {door.way} {door.name} {door.target}"
+
+
+def test_strangers_learn_no_address_that_is_not_phonepes_own():
+    assert Door(Role.API, "https://api.phonepe.com/apis/pg").name == "api.phonepe.com"
+    assert Door(Role.API, "https://api.phonepe.com/apis/pg", PROXY).name == "api.phonepe.com (proxy)"
+    assert Door(Role.API, "https://10.0.0.9/apis/pg").name == "configured address"
+    assert Door(Role.API, "https://phonepe.com.evil.example/").name == "configured address"

@@ -1,0 +1,98 @@
+from datetime import timedelta
+
+import pytest
+from django.core.cache import caches
+from django.core.cache.backends.base import BaseCache
+from django.db import connection
+from django.utils import timezone
+
+from payment.diagnosis import hops
+from payment.models import PaymentAttempt
+from tests.payment.builders import make_payment
+
+pytestmark = pytest.mark.django_db
+
+
+class DeafCache(BaseCache):
+    """Takes everything, keeps nothing."""
+
+    def __init__(self, *_):
+        super().__init__({})
+
+    def get(self, key, default=None, version=None):
+        return default
+
+    def set(self, *_, **__):
+        pass
+
+    def delete(self, *_, **__):
+        return False
+
+
+def due(seconds):
+    payment = make_payment()
+    moment = timezone.now() - timedelta(seconds=seconds)
+    PaymentAttempt.objects.filter(payment=payment).update(next_check_at=moment)
+
+
+def test_a_database_with_every_table_is_well():
+    hop = hops.timed(hops.database)
+    assert (hop.ok, hop.fault) == (True, "")
+    assert hop.target
+
+
+def test_a_migration_that_was_not_applied_is_counted():
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'payment'")
+    hop = hops.database()
+    assert (hop.ok, hop.fault) == (False, "migrations")
+
+
+def test_no_user_and_no_password_stand_in_the_name_of_the_database():
+    target = {"HOST": "db.internal", "PORT": 5433, "USER": "okpuja", "PASSWORD": "pass-word", "NAME": "shop"}
+    if connection.vendor == "sqlite":
+        pytest.skip("a file has neither")
+    before = connection.settings_dict
+    connection.settings_dict = before | target
+    try:
+        assert hops.database_target() == "db.internal:5433"
+    finally:
+        connection.settings_dict = before
+
+
+def test_a_worker_without_work_may_be_idle():
+    hop = hops.worker()
+    assert hop.ok is True
+    assert "idle" in hop.detail
+
+
+def test_a_row_that_is_due_for_a_moment_is_no_reason_to_worry():
+    due(20)
+    assert hops.worker().ok is True
+
+
+def test_a_row_that_is_due_for_minutes_means_that_no_worker_runs():
+    due(200)
+    hop = hops.worker()
+    assert (hop.ok, hop.fault) == (False, "down")
+    assert "200 s" in hop.detail or "201 s" in hop.detail
+
+
+def test_a_cache_that_keeps_what_is_written_is_well():
+    assert hops.cache().ok is True
+
+
+def test_a_cache_that_forgets_at_once_is_down(settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.DeafCache"}}
+    assert hops.cache().fault == "down"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cache_table_that_was_never_made_is_down(settings):
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "never_made"}
+    }
+    hop = hops.cache()
+    assert hop.fault == "down"
+    assert "never_made" in hop.detail
+    assert caches["default"]

@@ -1,0 +1,56 @@
+import threading
+
+import pytest
+from django.core.cache import cache
+from django.core.cache.backends.base import BaseCache
+from django.db import OperationalError
+
+from payment.diagnosis import memory
+
+
+class BrokenCache(BaseCache):
+    def __init__(self, *_):
+        super().__init__({})
+
+    def _fail(self, *_, **__):
+        raise OperationalError("the connection is closed")
+
+    add = get = set = _fail
+
+
+class SilentCache(BrokenCache):
+    said_enough = threading.Event()
+
+    def _hang(self, *_, **__):
+        self.said_enough.wait(30)
+
+    add = get = set = _hang
+
+
+@pytest.fixture(params=[BrokenCache, SilentCache])
+def failing_cache(request, settings, monkeypatch):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.{request.param.__name__}"}}
+    monkeypatch.setattr(memory, "PATIENCE", 0.05)
+    SilentCache.said_enough.clear()
+    yield
+    SilentCache.said_enough.set()
+
+
+def test_what_one_process_remembers_all_know():
+    memory.set("word", "shared", 60)
+    assert cache.get("word") == "shared"
+    assert memory.get("word") == "shared"
+    assert memory.own.get("word") is None
+
+
+def test_of_all_who_ask_first_one_is():
+    assert memory.add("turn", True, 60) is True
+    assert memory.add("turn", True, 60) is False
+
+
+def test_while_the_shared_cache_fails_this_process_remembers_alone(failing_cache):
+    assert memory.add("turn", True, 60) is True
+    assert memory.add("turn", True, 60) is False
+    memory.set("word", "own", 60)
+    assert memory.get("word") == "own"
+    assert memory.get("unknown", "default") == "default"

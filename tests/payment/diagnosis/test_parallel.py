@@ -1,0 +1,40 @@
+import threading
+
+import pytest
+from django.db import connection
+
+from payment.diagnosis.parallel import begin, result, side_by_side
+from payment.transport import Deadline
+
+
+def test_what_does_not_end_in_time_is_left_alone_and_the_rest_counts():
+    never = threading.Event()
+    assert side_by_side([lambda: never.wait(30), lambda: "done"], Deadline(0.2)) == [None, "done"]
+    never.set()
+
+
+def test_a_mistake_of_ours_is_not_taken_for_silence():
+    with pytest.raises(ZeroDivisionError):
+        side_by_side([lambda: 1 / 0], Deadline(5))
+
+
+def test_nobody_waits_at_exit_for_a_thread_that_hangs():
+    never = threading.Event()
+    begin(lambda: never.wait(30))
+    hanging = [thread for thread in threading.enumerate() if thread.name == "diagnosis"]
+    assert hanging
+    assert all(thread.daemon for thread in hanging)
+    never.set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_thread_gives_its_database_connection_back():
+    def look():
+        connection.ensure_connection()
+        return connection.connection, connection
+
+    raw, wrapper = result(begin(look), Deadline(5))
+    assert raw is not None
+    for thread in [thread for thread in threading.enumerate() if thread.name == "diagnosis"]:
+        thread.join(5)
+    assert wrapper.connection is None

@@ -1,0 +1,241 @@
+import json
+import socket
+import threading
+import time
+
+import pytest
+from django.core.cache import cache
+from django.db import connections
+
+from okpuja.errors import Unavailable
+from payment.diagnosis import memory, runs
+from payment.diagnosis.runs import diagnose, latest
+from payment.transport import Resolver
+from tests.payment.diagnosis.servers import Server, refusing_port, silence
+
+pytestmark = [pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
+
+
+def layers(answer, target):
+    return {check["layer"]: check["ok"] for check in answer["checks"] if target in check["target"]}
+
+
+@pytest.fixture
+def base_url(real_v1, phonepe_server):
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox"
+    return real_v1.PHONEPE_BASE_URL
+
+
+@pytest.fixture
+def name_server():
+    """Resolves PhonePe's name to a port on loopback; addresses as they are."""
+    ports = {}
+
+    def lookup(host, port, **_):
+        known = ports.get(host, port)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", known))]
+
+    return ports, Resolver(lookup)
+
+
+def test_in_simulation_nothing_is_knocked_at(settings, control):
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("simulated", "none")
+    assert answer["success"] is True
+    assert answer["endpoints"] == []
+    assert control.asked == []
+
+
+def test_a_phonepe_that_knows_us_is_ok(base_url, control, phonepe_server):
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
+    assert answer["endpoints"] == [{"endpoint": "configured address", "reachable": True, "stage": "HTTP"}]
+    assert layers(answer, f"127.0.0.1:{phonepe_server.port}") == {
+        "dns": True,
+        "tcp": True,
+        "http": True,
+        "contract": True,
+    }
+    assert answer["support_message"] is None
+
+
+def test_no_payment_is_ever_started(base_url, control, phonepe_server):
+    diagnose()
+    assert {method for method, _ in phonepe_server.asked} == {"GET"}
+    assert phonepe_server.questions == 1
+
+
+def test_a_refusal_by_phonepe_while_others_answer_is_phonepes(real_v1, control, name_server):
+    ports, resolver = name_server
+    ports["api-preprod.phonepe.com"] = refusing_port()
+    answer = diagnose(resolver=resolver)
+    assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "phonepe")
+    assert answer["endpoints"] == [{"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}]
+
+
+def test_a_refusal_by_everyone_is_the_hostings(real_v1, name_server):
+    ports, resolver = name_server
+    ports["api-preprod.phonepe.com"] = refusing_port()
+    real_v1.DIAGNOSIS_CONTROL_URL = f"http://127.0.0.1:{refusing_port()}"
+    answer = diagnose(resolver=resolver)
+    assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
+
+
+def test_credentials_that_phonepe_refuses_are_named(base_url, control, phonepe_server):
+    phonepe_server.answer = (401, {"success": False, "code": "401"})
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("bad_credentials", "credentials")
+
+
+def test_a_merchant_without_a_salt_key_is_named(base_url, control, phonepe_server):
+    said = {"success": False, "code": "KEY_NOT_CONFIGURED", "message": "Key not found for the merchant"}
+    phonepe_server.answer = (404, said)
+    assert diagnose()["verdict"] == "key_not_configured"
+
+
+def test_a_path_that_phonepe_does_not_know_is_a_wrong_base_url(base_url, control, phonepe_server):
+    phonepe_server.answer = (400, {"message": "Bad Request - Api Mapping Not Found"})
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("wrong_base_url", "configuration")
+
+
+def test_a_page_in_the_place_of_an_answer_means_that_somebody_blocks(base_url, control, phonepe_server):
+    phonepe_server.answer = (403, "<html>Access denied</html>")
+    assert diagnose()["verdict"] == "http_blocked"
+
+
+def test_a_database_that_refuses_is_never_reported_as_phonepe(base_url, control, monkeypatch):
+    """`[Errno 111] Connection refused` says nothing about who refused."""
+    port = refusing_port()
+    gone = {
+        **connections.settings["default"],
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": "127.0.0.1",
+        "PORT": port,
+        "NAME": "okpuja",
+        "USER": "okpuja",
+        "PASSWORD": "the-database-password",
+        "OPTIONS": {},
+    }
+    monkeypatch.setitem(connections.settings, "default", gone)
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("database_down", "this_server")
+    assert f"127.0.0.1:{port}" in answer["next_action"]
+    assert answer["endpoints"][0]["reachable"] is True
+    assert answer["dependencies"]["worker"]["ok"] is None
+    assert "the-database-password" not in json.dumps(answer)
+
+
+def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(real_v1):
+    never = threading.Event()
+    real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
+    with silence() as port:
+        real_v1.DIAGNOSIS_CONTROL_URL = f"http://127.0.0.1:{port}"
+        began = time.monotonic()
+        answer = diagnose(1.0, Resolver(lambda *_, **__: never.wait(30)))
+        took = time.monotonic() - began
+    never.set()
+    assert took < 1.5
+    assert answer["verdict"] == "dns_failure"
+    assert [endpoint["stage"] for endpoint in answer["endpoints"]] == ["NONE", "NONE"]
+
+
+def test_a_phonepe_that_is_reached_and_then_silent_does_not_outlast_the_deadline(real_v1, control):
+    with silence() as port:
+        real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{port}"
+        began = time.monotonic()
+        answer = diagnose(1.0)
+    assert time.monotonic() - began < 1.5
+    assert answer["verdict"] == "phonepe_down"
+    assert answer["culprit"] == "configuration"  # this silence is on our own machine
+
+
+def test_the_whole_diagnosis_takes_ten_seconds_at_most():
+    assert runs.SECONDS <= 10
+
+
+def test_page_hosts_are_knocked_at_and_never_asked(base_url, control, settings, name_server):
+    ports, resolver = name_server
+    with Server() as pages:
+        ports["mercury-uat.phonepe.com"] = pages.port
+        settings.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
+        answer = diagnose(resolver=resolver)
+    assert answer["verdict"] == "ok"
+    assert answer["endpoints"][1] == {
+        "endpoint": "mercury-uat.phonepe.com",
+        "reachable": False,  # this one speaks no TLS
+        "stage": "TCP",
+    }
+    assert pages.questions == 0
+
+
+def test_v2_is_asked_for_a_token_where_tokens_are_given(real_v1, control):
+    real_v1.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
+    real_v1.PHONEPE_CLIENT_SECRET = "a-client-secret-that-nobody-may-see"
+    with Server() as payments:
+        real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{payments.port}"
+        real_v1.PHONEPE_AUTH_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
+        answer = diagnose()
+    assert [endpoint["reachable"] for endpoint in answer["endpoints"]] == [True, False]
+    assert answer["verdict"] == "connection_refused"
+    assert payments.questions == 0
+
+
+@pytest.mark.parametrize(
+    ("wrong", "named"),
+    [
+        ({"PHONEPE_SALT_KEY": ""}, "PHONEPE_SALT_KEY"),
+        ({"PHONEPE_CLIENT_ID": "CLIENTOKPUJA"}, "PHONEPE_CLIENT_SECRET"),
+        ({"PHONEPE_BASE_URL": "https://api.phonepe.com/apis/hermes"}, "PRODUCTION"),
+        ({"PHONEPE_BASE_URL": "https://me:my-pass-word@phonepe.example/"}, "phonepe.example"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_named(real_v1, wrong, named):
+    for name, value in wrong.items():
+        setattr(real_v1, name, value)
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("misconfigured", "configuration")
+    assert named in answer["next_action"]
+    assert "my-pass-word" not in json.dumps(answer)
+
+
+def test_of_many_who_ask_at_once_one_looks_and_all_get_its_answer(base_url, control, phonepe_server):
+    answers = []
+    threads = [threading.Thread(target=lambda: answers.append(latest())) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 8
+    assert all(answer == answers[0] for answer in answers)
+    assert phonepe_server.knocks == 1
+    assert phonepe_server.questions == 1
+
+
+def test_for_thirty_seconds_the_last_answer_is_given(base_url, control, phonepe_server):
+    first = latest()
+    assert latest() == first
+    assert phonepe_server.knocks == 1
+    cache.delete(runs.RUNNING)  # the thirty seconds are over
+    latest()
+    assert phonepe_server.knocks == 2
+
+
+def test_while_somebody_else_looks_the_former_answer_is_given():
+    cache.set(runs.LAST, {"verdict": "ok"}, 60)
+    cache.set(runs.RUNNING, True, 30)
+    assert latest() == {"verdict": "ok"}
+
+
+def test_whoever_waits_in_vain_for_somebodys_answer_looks_himself():
+    """He died, or the shared cache can be read but not written."""
+    cache.set(runs.RUNNING, True, 30)
+    assert latest(patience=0)["verdict"] == "simulated"
+
+
+def test_who_asks_while_the_first_diagnosis_is_being_made_is_told_to_come_again():
+    cache.set(runs.RUNNING, True, 30)
+    memory.own.set(runs.RUNNING, True, 30)
+    with pytest.raises(Unavailable) as refused:
+        latest(patience=0)
+    assert refused.value.code == "diagnosis_running"
