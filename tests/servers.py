@@ -88,14 +88,18 @@ class Process:
     def has_ended(self) -> bool:
         return self._popen.poll() is not None
 
-    def ask_to_end(self) -> None:
-        self._popen.terminate()
+    def ask_to_end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        self._popen.send_signal(number)
+
+    def wait(self) -> int:
+        """Its exit code. What has not ended after ten seconds is a failure."""
+        return self._popen.wait(timeout=10)
 
     def stop(self) -> None:
-        """Politely; what has not ended after ten seconds is killed, and that is a failure."""
+        """Politely, and for certain."""
         self.ask_to_end()
         try:
-            self._popen.wait(timeout=10)
+            self.wait()
         finally:
             self.kill()
 

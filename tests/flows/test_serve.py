@@ -1,0 +1,76 @@
+"""`manage.py serve` on SQLite, as `make run` starts it: one server, one worker, PhonePe played inside."""
+
+import signal
+
+import pytest
+import requests
+
+from tests.flows.customers import FRONTEND, Customer, arrive, pay
+from tests.servers import ON_POSTGRESQL, Installation, eventually
+
+pytestmark = [
+    pytest.mark.sockets,
+    pytest.mark.skipif(ON_POSTGRESQL, reason="the embedded default is SQLite: run with TEST_DATABASE=sqlite"),
+]
+
+
+@pytest.fixture(scope="module", params=["v1", "v2"])
+def shop(request):
+    settings = {"PHONEPE_API_VERSION": request.param, "FRONTEND_BASE_URL": FRONTEND, "PAYMENT_TIME_SCALE": 20}
+    with Installation(**settings) as shop:
+        shop.serve_and_work()
+        eventually(lambda: answers(shop.url), "the server answers")
+        yield shop
+
+
+def answers(url):
+    try:
+        return requests.get(f"{url}/api/puja/categories/", timeout=5).ok
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def devotee(shop):
+    devotee = Customer([shop.url])
+    devotee.log_in("devotee@example.com")
+    return devotee
+
+
+def test_a_devotee_pays_on_the_simulated_page_and_finds_his_booking(shop, devotee):
+    started = devotee.start()
+    assert started["payment_url"].startswith(shop.url + "/simulator/transact/")
+    payment_id = started["payment_id"]
+    assert arrive(pay(started["payment_url"])) == f"{FRONTEND}/confirmbooking?payment_id={payment_id}"
+    booking = devotee.check_booking(payment_id)["booking"]
+    assert booking["book_id"] in [one["book_id"] for one in devotee.get("booking/bookings/")]
+
+
+def test_a_customer_who_never_comes_back_is_booked_by_webhook_or_worker(shop):
+    customer = Customer([shop.url], shop.tokens[0])
+    pay(customer.start()["payment_url"])
+    eventually(lambda: customer.get("booking/bookings/"), "his booking is made")
+
+
+def test_the_worker_asks_when_the_webhook_is_lost(shop):
+    customer = Customer([shop.url], shop.tokens[1])
+    control = f"{shop.url}/simulator/control/faults/"
+    requests.post(control, json={"operation": "webhook", "fault": "drop"}, timeout=10).raise_for_status()
+    pay(customer.start()["payment_url"])
+    eventually(lambda: customer.get("booking/bookings/"), "the worker has asked")
+
+
+def test_one_address_shows_a_whole_payment_without_a_login(shop):
+    answer = requests.get(f"{shop.url}/api/payments/payments/simulate-payment-success/", timeout=30).json()
+    assert (answer["success"], answer["booking_created"]) == (True, True)
+
+
+def test_ctrl_c_ends_the_server_and_its_worker():
+    with Installation() as shop:
+        both = shop.serve_and_work()
+        eventually(lambda: answers(shop.url), "the server answers")
+        eventually(lambda: "worker started" in both.said, "the worker is at work")
+        both.ask_to_end(signal.SIGINT)
+        assert both.wait() == 0
+        assert "worker ended" in both.said
+        assert not answers(shop.url)
