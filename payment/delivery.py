@@ -36,12 +36,16 @@ SHARE_OF_SAYING = 0.8
 
 @dataclass
 class Call:
-    """One call of ours: its deadline, its tries, the repeats it took, whether anything may have arrived."""
+    """One call of ours: its deadline, its tries, the repeats it took, whether anything may have arrived.
+
+    `silent` are the endpoints that took a message and gave no usable answer: the others are tried before them.
+    """
 
     deadline: Deadline
     tries: list[Try] = field(default_factory=list)
     repeats: int = 0
     in_doubt: bool = False
+    silent: set[Endpoint] = field(default_factory=set)
 
 
 class Courier:
@@ -120,7 +124,7 @@ class Courier:
         deadline: Deadline,
     ) -> T:
         """The one loop: each endpoint in turn, then again after a pause, as long as the failures allow it."""
-        route = self._route(request.operation)
+        route = sorted(self._route(request.operation), key=lambda endpoint: endpoint in call.silent)
         for turn in itertools.count():
             share = _share(request.operation, deadline, len(route) - turn)
             try:
@@ -156,13 +160,15 @@ class Courier:
             result = _read(read, said, answer)
         except TryFailed as failure:
             call.tries.append(exchange.record(failure.http_status, failure.code, failure.category))
-            self._learn(endpoint, failure)
+            self._learn(endpoint, failure, call)
             raise
         call.tries.append(exchange.record(answer.http_status, code(said), None))
         self._circuits.connected(endpoint)
         return result
 
-    def _learn(self, endpoint: Endpoint, failure: TryFailed) -> None:
+    def _learn(self, endpoint: Endpoint, failure: TryFailed, call: Call) -> None:
+        if failure.fate is Fate.MAYBE_ARRIVED:
+            call.silent.add(endpoint)
         if failure.fate is Fate.NOT_SENT:
             self._circuits.failed(endpoint)
         else:

@@ -6,7 +6,6 @@ from contextlib import nullcontext
 import pytest
 import requests
 import responses
-from django.core.cache import cache
 from django.db import transaction
 from responses.registries import OrderedRegistry
 from urllib3.exceptions import NewConnectionError, ProtocolError
@@ -98,11 +97,6 @@ class World:
         return self.gateway.refund(REFUND, self.deadline())
 
 
-@pytest.fixture(autouse=True)
-def _an_empty_cache():
-    cache.clear()
-
-
 @pytest.fixture
 def mock():
     with responses.RequestsMock(registry=OrderedRegistry) as mock:
@@ -143,6 +137,13 @@ def test_what_was_never_sent_goes_to_the_next_endpoint_at_once(two):
     page = two.pay()
     assert [each.host for each in page.tries] == ["phonepe.example", "second.example"]
     assert two.clock.slept == []
+
+
+def test_an_endpoint_that_keeps_silent_does_not_stop_what_the_other_one_can_do(two):
+    two.on_pay(SILENT)
+    two.on_status(two.spoken.unknown_order, SECOND)
+    two.on_pay(two.spoken.page, SECOND)
+    assert len(two.pay().tries) == 3
 
 
 def test_when_phonepe_cannot_be_reached_at_all_nothing_was_sent(two, settings):
