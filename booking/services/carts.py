@@ -17,6 +17,7 @@ from booking.services import promos
 from okpuja.errors import Conflict, Refusal
 
 FURTHEST = timedelta(days=365)
+PAYMENT_OPEN = "A payment for this cart is still open. Finish it, cancel it, or wait until it has expired."
 
 
 def place_in_cart(
@@ -76,9 +77,6 @@ def delete_cart(cart: Cart) -> None:
     if cart.status == Cart.Status.CHECKED_OUT:
         raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(cart))
     raise Refusal("This cart has been booked.", code="cart_booked", **deletion_status(cart))
-
-
-PAYMENT_OPEN = "A payment for this cart is still open. Finish it, cancel it, or wait until it has expired."
 
 
 def deletion_status(cart: Cart) -> dict[str, Any]:

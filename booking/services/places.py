@@ -27,7 +27,7 @@ class SlotGone(Conflict):
 
 def hold(checkout: Checkout, slot: Slot) -> SlotHold:
     """Raises Conflict `slot_full`."""
-    if not _with_room(slot.pk).update(held=F("held") + 1):
+    if not _with_room(slot).update(held=F("held") + 1):
         raise Conflict("This time has just been booked out. Please choose another one.", code="slot_full")
     until = checkout.expires_at + HOLD_OUTLASTS_PAYMENT / settings.PAYMENT_TIME_SCALE
     return SlotHold.objects.create(checkout=checkout, slot=slot, expires_at=until)
@@ -54,15 +54,16 @@ def take(checkout: Checkout, elsewhere: Slot | None = None) -> datetime:
     A hold that was released (late money) takes a free place again, in `elsewhere` if the person chose so.
     Raises SlotGone.
     """
-    place = SlotHold.objects.select_for_update(no_key=True).filter(checkout=checkout).first()
+    place = SlotHold.objects.select_related("slot").filter(checkout=checkout).first()
     if place is None:
         return _start_without_slot(checkout)
-    if place.state == State.HELD:
-        Slot.objects.filter(pk=place.slot_id).update(held=F("held") - 1, booked=F("booked") + 1)
-    elif place.state == State.RELEASED:
-        _take_again(place, elsewhere)
-    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, slot=place.slot_id)
-    return Slot.objects.get(pk=place.slot_id).starts_at
+    if _move(checkout, State.HELD, State.TAKEN):
+        _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
+        return place.slot.starts_at
+    slot = elsewhere or place.slot
+    _take_free(slot)
+    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, slot=slot)
+    return slot.starts_at
 
 
 def give_back(checkout: Checkout) -> None:
@@ -91,16 +92,14 @@ def _start_without_slot(checkout: Checkout) -> datetime:
     return checkout.starts_at
 
 
-def _take_again(place: SlotHold, elsewhere: Slot | None) -> None:
-    if elsewhere is not None:
-        place.slot = elsewhere
-    free = _with_room(place.slot_id).filter(starts_at__gt=timezone.now())
+def _take_free(slot: Slot) -> None:
+    free = _with_room(slot).filter(starts_at__gt=timezone.now())
     if not free.update(booked=F("booked") + 1):
         raise SlotGone()
 
 
-def _with_room(slot_id: int) -> QuerySet[Slot]:
-    return Slot.objects.filter(pk=slot_id, is_open=True, capacity__gt=F("held") + F("booked"))
+def _with_room(slot: Slot) -> QuerySet[Slot]:
+    return Slot.objects.filter(pk=slot.pk, is_open=True, capacity__gt=F("held") + F("booked"))
 
 
 def _move(checkout: Checkout, old: str, new: str) -> bool:

@@ -3,6 +3,8 @@ import pytest
 from accounts.models import User
 from tests import people
 
+NO_ADDRESSES = {"addresses-TOTAL_FORMS": 0, "addresses-INITIAL_FORMS": 0}
+
 
 @pytest.fixture
 def desk(staff, client):
@@ -18,10 +20,8 @@ def change(desk, user, **changes):
         "phone": user.phone or "",
         "role": user.role,
         "account_status": user.account_status,
-        "addresses-TOTAL_FORMS": 0,
-        "addresses-INITIAL_FORMS": 0,
     }
-    return desk.post(f"/admin/accounts/user/{user.pk}/change/", form | changes)
+    return desk.post(f"/admin/accounts/user/{user.pk}/change/", form | NO_ADDRESSES | changes)
 
 
 def test_staff_add_a_person(desk):
@@ -29,9 +29,6 @@ def test_staff_add_a_person(desk):
     page = desk.post("/admin/accounts/user/add/", {"email": "Asha@Example.com", **password, **NO_ADDRESSES})
     assert page.status_code == 302
     assert User.objects.get(email="asha@example.com").check_password(people.PASSWORD)
-
-
-NO_ADDRESSES = {"addresses-TOTAL_FORMS": 0, "addresses-INITIAL_FORMS": 0}
 
 
 def test_staff_suspend_a_person_who_is_out_at_once(desk, alice, api):
@@ -49,3 +46,8 @@ def test_two_people_without_a_phone_can_be_edited(desk, charlie):
 def test_a_suspended_member_of_staff_cannot_open_the_desk(desk, staff):
     User.objects.filter(pk=staff.pk).update(account_status="SUSPENDED")
     assert desk.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("model", ["outstandingtoken", "blacklistedtoken"])
+def test_not_even_staff_read_the_sessions_of_others(desk, model):
+    assert desk.get(f"/admin/token_blacklist/{model}/").status_code == 404

@@ -8,7 +8,7 @@ from booking.models import Cart, Package, PujaService, Slot
 from booking.services import change_cart, delete_cart, deletion_status, place_in_cart, put_promo, release
 from okpuja.errors import Conflict, Refusal
 from tests import people
-from tests.races import at_once
+from tests.races import at_once, while_uncommitted
 
 
 def place(user, package, **changes):
@@ -181,8 +181,23 @@ def test_two_first_clicks_at_once_leave_one_active_cart(alice, package):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_cart_is_deleted_or_checked_out_but_not_both(alice, package):
+def test_a_cart_deleted_at_this_moment_cannot_be_checked_out(alice, package):
     cart = people.make_cart(alice, package)
-    at_once(lambda: delete_cart(cart), lambda: people.make_checkout(cart))
-    cart.refresh_from_db()
-    assert cart.status == ("CHECKED_OUT" if cart.checkouts.exists() else "ABANDONED")
+    refused = while_uncommitted(lambda: delete_cart(cart), lambda: people.make_checkout(cart))
+    assert getattr(refused, "code", refused) == "cart_not_active"
+    assert not cart.checkouts.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cart_checked_out_at_this_moment_cannot_be_deleted(alice, package):
+    cart = people.make_cart(alice, package)
+    refused = while_uncommitted(lambda: people.make_checkout(cart), lambda: delete_cart(cart))
+    assert getattr(refused, "code", refused) == "payment_open"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cart_checked_out_at_this_moment_keeps_its_price(alice, package):
+    people.make_promo()
+    cart = people.make_cart(alice, package)
+    refused = while_uncommitted(lambda: people.make_checkout(cart), lambda: put_promo(cart, "WELCOME10"))
+    assert getattr(refused, "code", refused) == "cart_not_active"
