@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
-from accounts.authentication import ActiveUserAuthentication
+from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from okpuja.errors import Conflict
 from payment.diagnosis import memory
 from payment.diagnosis.runs import fresh, latest
@@ -32,6 +32,10 @@ class OptionalLogin(ActiveUserAuthentication):
             return super().authenticate(request)
         except (AuthenticationFailed, DatabaseError, InterfaceError):
             return None
+
+
+class OptionalLoginScheme(BearerScheme):
+    target_class = OptionalLogin
 
 
 class DiagnosisThrottle(SimpleRateThrottle):

@@ -110,7 +110,9 @@ def test_a_certificate_of_an_unknown_authority_is_not_trusted(authority, tmp_pat
 
 
 def test_an_expired_certificate_is_called_expired(authority):
-    with Server(certificate=authority.issue("127.0.0.1", starts=-2 * YEAR, ends=-timedelta(days=1))) as server:
+    with Server(
+        certificate=authority.issue("127.0.0.1", starts=-2 * YEAR, ends=-timedelta(days=1))
+    ) as server:
         assert knocked(f"https://127.0.0.1:{server.port}").verdict is Verdict.TLS_EXPIRED
 
 

@@ -70,7 +70,9 @@ def test_a_refusal_by_phonepe_while_others_answer_is_phonepes(real_v1, control, 
     ports["api-preprod.phonepe.com"] = refusing_port()
     answer = diagnose(resolver=resolver)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "phonepe")
-    assert answer["endpoints"] == [{"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}]
+    assert answer["endpoints"] == [
+        {"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}
+    ]
 
 
 def test_a_refusal_by_everyone_is_the_hostings(real_v1, name_server):
