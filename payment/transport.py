@@ -315,18 +315,26 @@ def give_back_database_connections() -> None:
 
 def _connected(addresses: list[Address], trip: Trip) -> socket.socket:
     """The first address that answers. Each gets its share of the time: a dead IPv6 leaves some for IPv4."""
-    failure: OSError = socket.gaierror("the name has no address")
-    for position, (family, kind, protocol, _, target) in enumerate(addresses):
-        sock = socket.socket(family, kind, protocol)
+    for others_left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
         try:
-            sock.settimeout(trip.patience() / (len(addresses) - position))
-            sock.connect(target)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            return sock
-        except OSError as error:
-            sock.close()
-            failure = error
-    raise failure
+            return _connect(address, trip.patience() / (others_left + 1))
+        except OSError:
+            if not others_left:
+                raise
+    raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
+
+
+def _connect(address: Address, seconds: float) -> socket.socket:
+    family, kind, protocol, _, target = address
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sock.settimeout(seconds)
+        sock.connect(target)
+    except OSError:
+        sock.close()
+        raise
+    return sock
 
 
 def _body(response: requests.Response, trip: Trip) -> bytes:

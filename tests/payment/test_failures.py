@@ -1,0 +1,133 @@
+import http.client
+import socket
+import ssl
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
+
+import pytest
+import requests
+from urllib3 import exceptions as urllib3_errors
+
+from payment.failures import TryFailed, broken, understood
+from payment.messages import Fate
+from payment.states import ErrorCategory, Operation, Stage
+from payment.transport import Answer, NoTimeLeft, TooLarge
+
+E = ErrorCategory
+
+
+def caused(outer, *causes):
+    """An exception as `requests` raises it: the reasons stand in its arguments, each inside the next."""
+    for cause in causes:
+        outer.args = (*outer.args, cause)
+    return outer
+
+
+# Adapters that are not made of our connections write no stage: then only the exception can tell.
+WITHOUT_STAGE = [
+    (requests.ConnectTimeout(), E.CONNECTION_TIMEOUT, Fate.NOT_SENT),
+    (requests.ReadTimeout(), E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
+    (requests.Timeout(), E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
+    (requests.exceptions.SSLError(ssl.SSLError(1, "bad")), E.TLS_ERROR, Fate.NOT_SENT),
+    (requests.exceptions.ProxyError(), E.PROXY_ERROR, Fate.NOT_SENT),
+    (
+        caused(requests.ConnectionError(), ConnectionRefusedError(111, "refused")),
+        E.CONNECTION_REFUSED,
+        Fate.NOT_SENT,
+    ),
+    (caused(requests.ConnectionError(), socket.gaierror(-2, "unknown")), E.DNS_ERROR, Fate.NOT_SENT),
+    (
+        caused(requests.ConnectionError(), ConnectionResetError(104, "reset")),
+        E.CONNECTION_RESET,
+        Fate.MAYBE_ARRIVED,
+    ),
+    (
+        caused(requests.ConnectionError(), http.client.RemoteDisconnected()),
+        E.CONNECTION_RESET,
+        Fate.MAYBE_ARRIVED,
+    ),
+    (requests.exceptions.ChunkedEncodingError(), E.CONNECTION_RESET, Fate.MAYBE_ARRIVED),
+    (urllib3_errors.DecodeError(), E.BAD_RESPONSE, Fate.MAYBE_ARRIVED),
+    (TooLarge(), E.BAD_RESPONSE, Fate.MAYBE_ARRIVED),
+    (NoTimeLeft(), E.CONNECTION_TIMEOUT, Fate.NOT_SENT),
+    (OSError(101, "Network is unreachable"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
+    (OSError("something new"), E.CONNECTION_RESET, Fate.MAYBE_ARRIVED),
+]
+
+
+@pytest.mark.parametrize(("error", "category", "fate"), WITHOUT_STAGE, ids=lambda value: type(value).__name__)
+def test_an_exception_alone_is_taken_for_sent_unless_it_cannot_be(error, category, fate):
+    failure = broken(error, None)
+    assert (failure.category, failure.fate) == (category, fate)
+
+
+@pytest.mark.parametrize(
+    ("stage", "category", "fate"),
+    [
+        (Stage.STARTED, E.DNS_ERROR, Fate.NOT_SENT),
+        (Stage.RESOLVED, E.CONNECTION_TIMEOUT, Fate.NOT_SENT),
+        (Stage.CONNECTED, E.TLS_ERROR, Fate.NOT_SENT),
+        (Stage.PROXIED, E.TLS_ERROR, Fate.NOT_SENT),
+        (Stage.SENT, E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
+        (Stage.HEADERS, E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
+    ],
+)
+def test_the_same_silence_means_another_thing_at_every_stage(stage, category, fate):
+    failure = broken(requests.ReadTimeout(), stage)
+    assert (failure.category, failure.fate) == (category, fate)
+
+
+def test_a_tls_error_after_sending_is_a_broken_connection():
+    failure = broken(requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF")), Stage.SENT)
+    assert (failure.category, failure.fate) == (E.CONNECTION_RESET, Fate.MAYBE_ARRIVED)
+
+
+@pytest.mark.parametrize(
+    "error", [requests.ConnectionError("timed out"), requests.ConnectionError("DNS SSL proxy")]
+)
+def test_the_wording_of_an_error_decides_nothing(error):
+    assert broken(error, None).category is E.CONNECTION_RESET
+
+
+def test_exceptions_that_explain_each_other_in_a_circle_are_followed_once():
+    first, second = OSError("first"), ConnectionRefusedError("second")
+    first.__cause__, second.__cause__ = second, first
+    assert broken(first, None).category is E.CONNECTION_REFUSED
+
+
+@pytest.mark.parametrize(
+    ("fate", "a_question", "an_order"),
+    [
+        (Fate.NOT_SENT, True, True),
+        (Fate.BUSY, True, True),
+        (Fate.MAYBE_ARRIVED, True, False),
+        (Fate.TAKEN, False, False),
+        (Fate.REFUSED, False, False),
+    ],
+)
+def test_only_what_is_safe_is_repeated(fate, a_question, an_order):
+    failure = TryFailed(E.GATEWAY_5XX, fate)
+    assert failure.may_repeat(Operation.STATUS) is a_question
+    assert failure.may_repeat(Operation.PAY) is failure.may_repeat(Operation.REFUND) is an_order
+
+
+def retry_after(value):
+    with pytest.raises(TryFailed) as caught:
+        understood(Operation.PAY, Answer(429, {"Retry-After": value}, b""), lambda *_: None)
+    return caught.value.retry_after
+
+
+@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0", 0.0), ("9" * 30, 86_400.0)])
+def test_a_wait_may_be_told_in_seconds(value, seconds):
+    assert retry_after(value) == seconds
+
+
+def test_a_wait_may_be_told_as_a_date():
+    then = datetime.now(timezone.utc) + timedelta(minutes=5)
+    assert 290 < retry_after(format_datetime(then, usegmt=True)) <= 300
+    assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "٣", "1.5", "Wed, 99 Oct 2015 07:28:00"])
+def test_a_wait_we_cannot_read_is_ours_to_choose(value):
+    assert retry_after(value) is None
