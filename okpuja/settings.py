@@ -227,7 +227,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
     "ENUM_NAME_OVERRIDES": {
-        "PaymentStatusEnum": "payment.serializers.STATUSES",
+        "PaymentStatusEnum": "payment.serializers.payments.STATUSES",
         "BookingStatusEnum": "booking.models.Booking.Status",
     },
 }

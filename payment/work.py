@@ -16,14 +16,13 @@ from django.db.models import F
 from django.utils import timezone
 
 from booking.models import SlotHold
-from booking.services import release, release_hold, stretch_hold
 from payment.gateways import GatewayError
 from payment.merchants import NotConfigured
 from payment.models import IdempotencyKey, Payment, PaymentAttempt, WebhookEvent
 from payment.services.asking import ask
-from payment.services.checkout import HOLD_AFTER_EXPIRY, HOLD_STRETCH
+from payment.services.holds import end_hold
 from payment.services.idempotency import KEPT
-from payment.services.schedule import MINUTE, next_question, scaled
+from payment.services.schedule import next_question
 from payment.services.settling import fulfil
 from payment.services.webhooks import handle, next_look
 from payment.states import AttemptState
@@ -34,7 +33,6 @@ logger = logging.getLogger(__name__)
 DEADLINE_SECONDS = 15
 LEASE = timedelta(seconds=60)  # longer than any call, and never scaled: calls are not faster in tests
 CLOSED = (AttemptState.FAILED, AttemptState.EXPIRED)
-STRETCH = 5 * MINUTE
 
 Leased = TypeVar("Leased", PaymentAttempt, WebhookEvent)
 
@@ -73,10 +71,11 @@ def fulfil_payments(limit: int) -> int:
 
 def end_holds(limit: int) -> int:
     """A hold outlives its page by a while, longer if the payment is undecided; then somebody else may book."""
-    due = SlotHold.objects.filter(state=SlotHold.State.HELD, expires_at__lte=database_now())
+    now = database_now()
+    due = SlotHold.objects.filter(state=SlotHold.State.HELD, expires_at__lte=now)
     payment_ids = list(due.order_by("expires_at").values_list("checkout__payment", flat=True)[:limit])
     for payment_id in payment_ids:
-        _end_hold(payment_id)
+        end_hold(payment_id, now)
     return len(payment_ids)
 
 
@@ -139,20 +138,3 @@ def _next_question(attempt: PaymentAttempt) -> datetime | None:
         return None
     sent_at = attempt.sent_at or attempt.created_at
     return next_question(sent_at, attempt.expires_at, database_now(), closed=attempt.state in CLOSED)
-
-
-@transaction.atomic
-def _end_hold(payment_id: int) -> None:
-    payment = Payment.objects.select_for_update().get(pk=payment_id)
-    checkout = payment.checkout
-    if checkout is None:
-        return
-    if not payment.is_open:
-        release(checkout)
-        return
-    last_moment = checkout.expires_at + scaled(HOLD_AFTER_EXPIRY + HOLD_STRETCH)
-    now = database_now()
-    if now < last_moment:
-        stretch_hold(checkout, min(now + scaled(STRETCH), last_moment))
-    else:
-        release_hold(checkout)

@@ -56,10 +56,26 @@ def fulfil(payment_id: int) -> Payment:
 
 
 def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
-    if answer.amount_paise is None:
+    paise = answer.amount_paise
+    if paise is None:
         logger.error("completed without an amount", extra={"order": attempt.merchant_order_id})
         return
-    moved = move_attempt(
+    if not _complete(attempt, answer, source):
+        return
+    if not _as_agreed(attempt, answer):
+        _enter(attempt, LedgerEntry.Kind.SUSPENSE, paise)
+        move_fulfilment(
+            attempt.payment, Fulfilment.HELD_FOR_STAFF, "amount_differs", held_because="amount_differs"
+        )
+    elif _decide_paid(attempt.payment):
+        _enter(attempt, LedgerEntry.Kind.RECEIPT, paise)
+    else:
+        _enter(attempt, LedgerEntry.Kind.SURPLUS, paise)
+        owe_refund(attempt, paise, "paid twice", asked_by=None)
+
+
+def _complete(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
+    return move_attempt(
         attempt,
         AttemptState.COMPLETED,
         "phonepe_says_completed",
@@ -72,28 +88,20 @@ def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
         next_check_at=None,
         decided_at=timezone.now(),
     )
-    if not moved:
-        return
-    if not _as_agreed(attempt, answer):
-        _enter(attempt, LedgerEntry.Kind.SUSPENSE, answer.amount_paise)
-        move_fulfilment(
-            attempt.payment, Fulfilment.HELD_FOR_STAFF, "amount_differs", held_because="amount_differs"
-        )
-        return
+
+
+def _decide_paid(payment: Payment) -> bool:
+    """False when the payment was paid before."""
     now = timezone.now()
-    if move_payment(
-        attempt.payment,
+    return move_payment(
+        payment,
         PaymentState.SUCCESS,
         "money_received",
         fulfilment=Fulfilment.DUE,
         held_because="",
         fulfil_at=now,
         decided_at=now,
-    ):
-        _enter(attempt, LedgerEntry.Kind.RECEIPT, answer.amount_paise)
-        return
-    _enter(attempt, LedgerEntry.Kind.SURPLUS, answer.amount_paise)
-    owe_refund(attempt, attempt.amount_paise, "paid twice", asked_by=None)
+    )
 
 
 def _as_agreed(attempt: PaymentAttempt, answer: OrderStatus) -> bool:

@@ -12,9 +12,9 @@ from rest_framework.views import APIView
 from booking.models import Booking, Cart
 from booking.serializers import BookingSerializer
 from payment.models import Payment
-from payment.serializers import CancelRequest, RefundSerializer
+from payment.serializers.payments import CancelRequest, RefundSerializer
 from payment.services.asking import give_up
-from payment.services.checkout import AlreadyPaid
+from payment.services.attempts import AlreadyPaid
 from payment.services.refunds import cancel_booking
 from payment.states import PaymentState
 

@@ -12,8 +12,8 @@ from django.views.decorators.csrf import csrf_exempt
 
 from booking.money import rupees
 from okpuja.errors import Refusal
-from payment import serializers
 from payment.models import Payment
+from payment.serializers.payments import booking_of, message
 from payment.services.asking import refresh
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, payment_behind, status_url
@@ -64,8 +64,8 @@ class StatusPageView(View):
         context = {
             "payment": payment,
             "amount": rupees(payment.amount_paise),
-            "message": serializers.message(payment),
-            "booking": serializers.booking_of(payment),
+            "message": message(payment),
+            "booking": booking_of(payment),
             "notice": notice,
         }
         return render(request, "payment/status.html", context, status=status)

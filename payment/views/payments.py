@@ -15,20 +15,17 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from booking.money import paise
 from okpuja.errors import Refusal
 from payment.models import Payment
-from payment.serializers import (
+from payment.serializers.checkout import ProcessCartRequest, StartedSerializer
+from payment.serializers.payments import (
     CheckBookingSerializer,
-    OutcomeRequest,
     PaymentListSerializer,
     PaymentSerializer,
-    ProcessCartRequest,
-    SimulatedSerializer,
-    SimulatePaymentRequest,
-    StartedSerializer,
     StatusSerializer,
     TimelineSerializer,
     for_wire,
     wire_status,
 )
+from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, SimulatePaymentRequest
 from payment.services import timeline
 from payment.services.asking import refresh
 from payment.services.checkout import Started, start_gift, start_payment

@@ -10,9 +10,10 @@ from booking.models import Cart, SlotHold
 from okpuja.errors import Conflict, Unavailable
 from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
-from payment.services import checkout
+from payment.services import attempts as attempts_service
 from payment.services.asking import ask, refresh
-from payment.services.checkout import AlreadyPaid, PaymentUnderWay, reopen, start_gift, start_payment
+from payment.services.attempts import AlreadyPaid, PaymentUnderWay
+from payment.services.checkout import reopen, start_gift, start_payment
 from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
 from payment.transport import Deadline
@@ -25,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture(autouse=True)
 def patience(monkeypatch):
     """A second click looks once, it does not wait for real."""
-    monkeypatch.setattr(checkout, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 0.05)
+    monkeypatch.setattr(attempts_service, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 0.05)
 
 
 def attempts(payment: Payment) -> list[tuple[int, str]]:

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
-from django.core.validators import RegexValidator
 from django.db.models import Q, QuerySet, Sum
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -11,13 +9,9 @@ from rest_framework import serializers
 from booking.money import rupees
 from booking.serializers import BookingSerializer
 from payment.models import LedgerEntry, Payment, Refund
-from payment.services.checkout import Started
-from payment.services.links import status_url
-from payment.services.simulation import OUTCOMES
 from payment.states import Fulfilment, PaymentState
 
 LARGEST_ID = 2**63 - 1
-MOBILE = RegexValidator(r"^(?:\+?91[ -]?)?[6-9][0-9]{9}$", "Give a ten-digit Indian mobile number.")
 STATUS_WORDS = {
     "PENDING": "Pending",
     "SUCCESS": "Success",
@@ -62,76 +56,6 @@ def message(payment: Payment) -> str:
     if payment.fulfilment == Fulfilment.DUE:
         return "Your money has arrived. Your booking is being confirmed."
     return str(MESSAGES[PaymentState(payment.state)])
-
-
-class ProcessCartRequest(serializers.Serializer[Any]):
-    """Either `cart_id` (needs a login), or `amount` in rupees for a gift without an account."""
-
-    cart_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
-    address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
-    method = serializers.ChoiceField(choices=["PHONEPE"], default="PHONEPE")
-    amount = serializers.DecimalField(
-        required=False,
-        max_digits=9,
-        decimal_places=2,
-        min_value=1,
-        help_text="rupees, at most two decimals",
-    )
-    user_id = serializers.CharField(required=False, max_length=64, allow_blank=True)
-    mobile = serializers.CharField(required=False, max_length=16, allow_blank=True, validators=[MOBILE])
-
-    def validate_amount(self, amount: Any) -> Any:
-        if amount > settings.PAYMENT_GUEST_MAX_RUPEES:
-            raise serializers.ValidationError(f"At most ₹{settings.PAYMENT_GUEST_MAX_RUPEES} at once.")
-        return amount
-
-    def validate_mobile(self, mobile: str) -> str:
-        return "".join(filter(str.isdigit, mobile))[-10:]
-
-    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
-        if "cart_id" not in fields and "amount" not in fields:
-            raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a gift."]})
-        return fields
-
-
-class StartedSerializer(serializers.Serializer[Started]):
-    """The answer of process-cart."""
-
-    success = serializers.BooleanField()
-    message = serializers.CharField()
-    payment_id = serializers.IntegerField()
-    payment_url = serializers.CharField()
-    checkout_url = serializers.CharField()
-    transaction_id = serializers.CharField()
-    merchant_transaction_id = serializers.CharField()
-    phonepe_transaction_id = serializers.CharField(allow_null=True)
-    amount = serializers.CharField()
-    currency = serializers.CharField()
-    status = serializers.ChoiceField(choices=STATUSES)
-    cart_id = serializers.IntegerField(allow_null=True)
-    expires_at = serializers.DateTimeField()
-    simulated = serializers.BooleanField()
-    status_url = serializers.CharField(required=False)
-
-    def to_representation(self, started: Started) -> dict[str, Any]:
-        payment, attempt = started.payment, started.attempt
-        answer = {
-            "success": True,
-            "message": "Payment page opened." if started.is_new else "This payment is open already.",
-            "payment_id": payment.pk,
-            "payment_url": attempt.page_url,
-            "checkout_url": attempt.page_url,
-            "transaction_id": payment.reference,
-            "merchant_transaction_id": attempt.merchant_order_id,
-            "phonepe_transaction_id": attempt.provider_order_id or None,
-            "amount": rupees(payment.amount_paise),
-            "currency": "INR",
-            "status": payment.state,
-            "cart_id": payment.checkout.cart_id if payment.checkout else None,
-            "expires_at": serializers.DateTimeField().to_representation(attempt.expires_at),
-            "simulated": payment.simulated,
-        }
-        return answer if payment.checkout else answer | {"status_url": status_url(payment)}
 
 
 class PaymentListSerializer(serializers.ModelSerializer[Payment]):
@@ -285,58 +209,6 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
         if booking is None:
             return answer | {"message": message(payment)}
         return answer | {"booking": BookingSerializer(booking).data}
-
-
-class OutcomeRequest(serializers.Serializer[Any]):
-    outcome = serializers.ChoiceField(choices=OUTCOMES, default="success")
-
-
-class SimulatePaymentRequest(OutcomeRequest):
-    payment_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
-    merchant_order_id = serializers.CharField(required=False, max_length=34)
-
-    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
-        if not {"payment_id", "merchant_order_id"} & fields.keys():
-            raise serializers.ValidationError({"payment_id": ["Give payment_id or merchant_order_id."]})
-        return fields
-
-
-class StepSerializer(serializers.Serializer[Any]):
-    step = serializers.CharField()
-    ms = serializers.IntegerField()
-    detail = serializers.CharField()
-
-
-class SimulatedSerializer(serializers.Serializer[Any]):
-    """What became of a simulated payment."""
-
-    success = serializers.BooleanField()
-    simulated = serializers.BooleanField()
-    message = serializers.CharField()
-    payment_id = serializers.IntegerField()
-    transaction_id = serializers.CharField()
-    merchant_transaction_id = serializers.CharField()
-    status = serializers.ChoiceField(choices=STATUSES)
-    booking_created = serializers.BooleanField()
-    booking_id = serializers.IntegerField(allow_null=True)
-    booking_reference = serializers.CharField(allow_null=True)
-    steps = StepSerializer(many=True)
-
-    def to_representation(self, payment: Payment) -> dict[str, Any]:
-        booking = booking_of(payment)
-        return {
-            "success": payment.state == PaymentState.SUCCESS,
-            "simulated": True,
-            "message": message(payment),
-            "payment_id": payment.pk,
-            "transaction_id": payment.reference,
-            "merchant_transaction_id": latest(payment).merchant_order_id,
-            "status": wire_status(payment),
-            "booking_created": booking is not None,
-            "booking_id": booking.pk if booking else None,
-            "booking_reference": booking.book_id if booking else None,
-            "steps": self.context.get("steps", []),
-        }
 
 
 class CancelRequest(serializers.Serializer[Any]):

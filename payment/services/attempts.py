@@ -1,0 +1,245 @@
+"""One order at PhonePe after the other for a payment, until one has a page that can be opened.
+
+One request at a time may call PhonePe for a payment (`call_lease_until`). Whoever comes meanwhile waits a little;
+whoever comes after a crash asks PhonePe first.
+"""
+
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from okpuja.errors import Conflict, Unavailable
+from payment import merchants
+from payment.gateways import (
+    GatewayError,
+    Order,
+    OrderStatus,
+    OutcomeUnknown,
+    Page,
+    PageLost,
+    Rejected,
+    gateway_for,
+)
+from payment.merchants import NotConfigured
+from payment.models import Payment, PaymentAttempt
+from payment.services.asking import identity_of
+from payment.services.calls import call
+from payment.services.changes import move_attempt, write_down_opening
+from payment.services.holds import keep_place
+from payment.services.links import return_url, webhook_url
+from payment.services.schedule import next_question, scaled
+from payment.services.settling import settle
+from payment.states import AttemptState, PaymentState, Verdict
+from payment.transport import Deadline
+
+MOST_ATTEMPTS = 3
+SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to call PhonePe for an attempt. `sent_before`: an earlier call may have arrived."""
+
+    attempt: PaymentAttempt
+    sent_before: datetime | None
+
+
+class AlreadyPaid(Conflict):
+    default_code = "already_paid"
+    default_detail = "This has been paid already. Please look at your bookings."
+
+
+class PaymentUnderWay(Conflict):
+    default_code = "payment_under_way"
+    default_detail = "Your payment is just being opened. Please wait a few seconds and try again."
+    retryable = True
+    retry_after = 3
+
+
+class TooManyAttempts(Conflict):
+    default_code = "too_many_attempts"
+    default_detail = (
+        "The payment page could not be opened. Nothing more is charged; please try again in 15 minutes."
+    )
+
+
+class PaymentClosed(Conflict):
+    """The payment was decided unpaid while we looked at it: a cart may start afresh, a gift may not."""
+
+    default_code = "payment_closed"
+    default_detail = "This payment is closed. Please start again."
+
+
+def page_of(payment: Payment, deadline: Deadline) -> PaymentAttempt:
+    patience = Deadline(SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
+    while not patience.expired:
+        found = _claim(payment.pk)
+        if isinstance(found, PaymentAttempt):
+            return found
+        if found is not None:
+            return call_for_page(found, deadline)
+        time.sleep(0.1)
+    raise PaymentUnderWay(payment_id=payment.pk)
+
+
+def call_for_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
+    """Says the order to PhonePe until a page is there, opening the next attempt when a page is lost."""
+    while True:
+        try:
+            return _keep_page(claim.attempt, _pay(claim, deadline))
+        except PageLost as lost:
+            claim = _open_next(claim.attempt, lost.status)
+        except (GatewayError, NotConfigured, Unavailable) as error:
+            _end_call(claim, error)
+            error.extra["payment_id"] = claim.attempt.payment_id
+            raise
+
+
+def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
+    """A new order at the merchant that the settings name now, with the right to call PhonePe for it."""
+    identity = merchants.current().identity
+    now, expires_at = timezone.now(), page_expiry()
+    attempt = PaymentAttempt.objects.create(
+        payment=payment,
+        number=number,
+        merchant_order_id=prefix(identity.simulated) + secrets.token_hex(12),
+        amount_paise=payment.amount_paise,
+        generation=identity.generation,
+        environment=identity.environment,
+        merchant=identity.merchant,
+        simulated=identity.simulated,
+        sent_at=now,
+        expires_at=expires_at,
+        call_lease_until=_lease(now),
+        next_check_at=next_question(now, expires_at, now),
+    )
+    write_down_opening(payment, attempt, rule)
+    return Claim(attempt, sent_before=None)
+
+
+def prefix(simulated: bool) -> str:
+    """An id that can't be mistaken: simulated orders never look like real ones."""
+    return "SIM" if simulated else "OKP"
+
+
+def page_expiry() -> datetime:
+    return timezone.now() + scaled(settings.PHONEPE_EXPIRE_AFTER)
+
+
+def _lease(now: datetime) -> datetime:
+    # Not scaled: it outlives the call, and calls are never faster in tests.
+    return now + timedelta(seconds=settings.PHONEPE_DEADLINE + 5)
+
+
+@transaction.atomic
+def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
+    """The attempt, if its page is open; else the right to call PhonePe; None while another request has it."""
+    payment = _lock_open(payment_id)
+    attempt = payment.attempts.latest("number")
+    now = timezone.now()
+    if attempt.has_open_page(now):
+        return attempt
+    if attempt.is_being_called(now):
+        return None
+    sent_before = attempt.sent_at
+    attempt.sent_at, attempt.call_lease_until = now, _lease(now)
+    attempt.not_found_answers, attempt.check_lease = 0, None
+    attempt.next_check_at = next_question(now, attempt.expires_at, now)
+    attempt.save(
+        update_fields=["sent_at", "call_lease_until", "not_found_answers", "check_lease", "next_check_at"]
+    )
+    attempt.payment = payment
+    return Claim(attempt, sent_before)
+
+
+def _lock_open(payment_id: int) -> Payment:
+    payment = Payment.objects.select_for_update().get(pk=payment_id)
+    if payment.state == PaymentState.SUCCESS:
+        raise AlreadyPaid(payment_id=payment.pk)
+    if payment.fulfilment:
+        raise Conflict(
+            "Your payment is being looked at by our staff. Please do not pay again.",
+            code="held_for_staff",
+            payment_id=payment.pk,
+        )
+    if not payment.is_open:
+        raise PaymentClosed(payment_id=payment.pk)
+    return payment
+
+
+def _pay(claim: Claim, deadline: Deadline) -> Page:
+    attempt = claim.attempt
+    gateway = gateway_for(identity_of(attempt))
+    return call(attempt, gateway.pay, _order(attempt), deadline, ask_first=claim.sent_before is not None)
+
+
+def _order(attempt: PaymentAttempt) -> Order:
+    payment = attempt.payment
+    return Order(
+        merchant_order_id=attempt.merchant_order_id,
+        amount_paise=attempt.amount_paise,
+        redirect_url=return_url(payment),
+        callback_url=webhook_url(),
+        user_reference=f"U{payment.user_id}" if payment.user_id else f"G{payment.pk}",
+        mobile=payment.payer_mobile or None,
+        expire_after=settings.PHONEPE_EXPIRE_AFTER,
+        message=f"Payment {payment.reference}",
+        udf=(("udf1", payment.reference),),
+    )
+
+
+@transaction.atomic
+def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
+    """The pay call's own answer: it may fill in the page, never decide anything."""
+    payment = Payment.objects.select_for_update().get(pk=attempt.payment_id)
+    attempt = payment.attempts.select_for_update().get(pk=attempt.pk)
+    attempt.payment = payment
+    attempt.page_url = page.url
+    attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
+    attempt.expires_at = min(attempt.expires_at, page.expires_at or attempt.expires_at)
+    attempt.call_lease_until = None
+    attempt.save(update_fields=["page_url", "provider_order_id", "expires_at", "call_lease_until"])
+    move_attempt(attempt, AttemptState.PENDING, "page_opened", "pay call")
+    return attempt
+
+
+def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
+    """The id of `lost` is taken and its page can't be had again: watch it, and open another one."""
+    if status is not None:
+        settle(lost.pk, status, "pay call")
+    _watch(lost)
+    if lost.number == MOST_ATTEMPTS:
+        raise TooManyAttempts(payment_id=lost.payment_id)
+    with transaction.atomic():
+        payment = _lock_open(lost.payment_id)
+        claim = open_attempt(payment, lost.number + 1, "page_lost")
+        if payment.checkout:
+            keep_place(payment.checkout, claim.attempt.expires_at)
+    return claim
+
+
+@transaction.atomic
+def _watch(lost: PaymentAttempt) -> None:
+    Payment.objects.select_for_update().get(pk=lost.payment_id)
+    move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
+    PaymentAttempt.objects.filter(pk=lost.pk).update(call_lease_until=None, page_url="")
+
+
+def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -> None:
+    """What the failed call says about the attempt: refused for good, perhaps arrived, or never sent."""
+    attempt = claim.attempt
+    if isinstance(error, Rejected):
+        settle(attempt.pk, OrderStatus(verdict=Verdict.FAILED, code=error.code), "pay call")
+        return
+    perhaps_arrived = isinstance(error, OutcomeUnknown)
+    with transaction.atomic():
+        Payment.objects.select_for_update().get(pk=attempt.payment_id)
+        sent_at = attempt.sent_at if perhaps_arrived else claim.sent_before
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(call_lease_until=None, sent_at=sent_at)
+        if perhaps_arrived:
+            move_attempt(attempt, AttemptState.UNKNOWN, "no_answer", error.error_category)
