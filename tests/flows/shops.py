@@ -60,10 +60,14 @@ class Shop:
 
 
 @contextmanager
-def open_shop(generation: str, servers: int = 1, workers: int = 0, **settings: Any) -> Iterator[Shop]:
+def open_shop(
+    generation: str, servers: int = 1, workers: int = 0, first_address: str = "", **settings: Any
+) -> Iterator[Shop]:
+    """`first_address`: where PhonePe is looked for before it is looked for at the simulator's address."""
     wanted = {"PHONEPE_API_VERSION": generation, "FRONTEND_BASE_URL": FRONTEND}
     with Simulator() as phonepe:
-        wanted["PHONEPE_BASE_URL"] = phonepe.base_url
+        wanted["PHONEPE_BASE_URL"] = first_address or phonepe.base_url
+        wanted["PHONEPE_FALLBACK_BASE_URLS"] = phonepe.base_url if first_address else ""
         with Installation(**wanted | settings) as installation:
             point_webhooks(phonepe, installation.url)
             for _ in range(servers):
