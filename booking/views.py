@@ -163,9 +163,10 @@ class CartViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet):
     @extend_schema(request=PromoChoiceSerializer)
     @action(detail=True, methods=["post"])
     def apply_promo(self, request: Request, pk: str) -> Response:
+        cart = self.get_object()
         incoming = PromoChoiceSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
-        return self._answer(services.put_promo(self.get_object(), incoming.validated_data["promo_code"]))
+        return self._answer(services.put_promo(cart, incoming.validated_data["promo_code"]))
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])

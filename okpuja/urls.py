@@ -2,16 +2,19 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
+from okpuja.health import healthz, readyz
+
 urlpatterns = [
-    path(
-        "", include("payment.urls")
-    ),  # first: it answers two of booking's routes, which need to know about money
+    # First: payment answers two of booking's routes, which need to know about money.
+    path("", include("payment.urls")),
     path("api/auth/", include("accounts.urls")),
     path("api/", include("booking.urls")),
     path("api/schema/", SpectacularAPIView.as_view(), name="schema"),
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema"), name="docs"),
     path("simulator/", include("simulator.urls")),
     path("admin/", admin.site.urls),
+    path("healthz", healthz),
+    path("readyz", readyz),
 ]
 
 handler400 = "okpuja.errors.bad_request"

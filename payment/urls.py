@@ -2,6 +2,7 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
+from payment.views.diagnosis import DebugConnectivityView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
 from payment.views.webhooks import PhonePeWebhookView
@@ -21,6 +22,11 @@ urlpatterns = [
     ),
     path("api/payments/webhook/phonepe/", PhonePeWebhookView.as_view(), name="payment-webhook"),
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),
+    path(
+        "api/payments/payments/debug-connectivity/",
+        DebugConnectivityView.as_view(),
+        name="debug-connectivity",
+    ),
     path("api/payments/", include(router.urls)),
     path("pay/<str:token>/", StatusPageView.as_view(), name="payment-status-page"),
 ]

@@ -35,6 +35,7 @@ class OptionalLogin(ActiveUserAuthentication):
 
 
 class OptionalLoginScheme(BearerScheme):
+    name = "optionalJwtAuth"
     target_class = OptionalLogin
 
 
