@@ -262,7 +262,9 @@ def test_a_huge_id_is_not_found(client):
     assert client.get("/api/payments/payments/99999999999999999999999999/").status_code == 404
 
 
-def test_the_timeline_tells_staff_everything_and_the_owner_what_it_means(api, client, payment, staff, phonepe):
+def test_the_timeline_tells_staff_everything_and_the_owner_what_it_means(
+    api, client, payment, staff, phonepe
+):
     pay(payment, phonepe)
     client.get(url(payment, "check-booking/"))
 
@@ -299,7 +301,7 @@ def test_one_url_runs_a_whole_demo_payment(api):
     assert (said["success"], said["status"], said["booking_created"]) == (True, "SUCCESS", True)
     booking = Booking.objects.get()
     assert (said["booking_id"], said["booking_reference"]) == (booking.pk, booking.book_id)
-    assert [step["step"] for step in said["steps"]][0] == "cart"
+    assert said["steps"][0]["step"] == "cart"
     assert Payment.objects.get().simulated
 
 

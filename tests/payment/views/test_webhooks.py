@@ -77,7 +77,15 @@ def test_whoever_cannot_prove_to_be_phonepe_leaves_no_trace(call, headers):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"\xff\xfe\x00", b"null", b"[]", b"[" * 20_000, b'{"event": 5, "payload": []}', b'{"payload": {"state": {}}}'],
+    [
+        b"",
+        b"\xff\xfe\x00",
+        b"null",
+        b"[]",
+        b"[" * 20_000,
+        b'{"event": 5, "payload": []}',
+        b'{"payload": {"state": {}}}',
+    ],
 )
 def test_authentic_garbage_is_kept_and_never_a_crash(settings, body, db):
     settings.PHONEPE_API_VERSION = "v2"
