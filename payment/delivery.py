@@ -4,7 +4,6 @@ There is one loop. A failed try says whether it may be repeated; the loop only o
 """
 
 import functools
-import itertools
 import logging
 import random
 import time
@@ -109,7 +108,7 @@ class Courier:
         """A token, in half of the time left. Without one the message itself has not been said."""
         deadline = call.deadline.within(call.deadline.remaining() / 2)
         request = phonepe_v2.token(self._merchant)
-        fetch = functools.partial(self._go_round, request, {}, phonepe_v2.read_grant, call, deadline)
+        fetch = functools.partial(self._go_round, request, {}, phonepe_v2.read_grant, call)
         try:
             return tokens.get(fetch, deadline)
         except TryFailed as failure:
@@ -125,7 +124,8 @@ class Courier:
     ) -> T:
         """The one loop: each endpoint in turn, then again after a pause, as long as the failures allow it."""
         route = sorted(self._route(request.operation), key=lambda endpoint: endpoint in call.silent)
-        for turn in itertools.count():
+        turn = 0
+        while True:
             share = _share(request.operation, deadline, len(route) - turn)
             try:
                 return self._try(route[turn % len(route)], request, headers, read, share, call)
@@ -135,7 +135,7 @@ class Courier:
                 may_go_on = turn + 1 < len(route) and failure.fate is not Fate.BUSY
                 if not may_go_on and not self.pause(failure, call):
                     raise
-        raise AssertionError("itertools.count has no end")
+                turn += 1
 
     def _route(self, operation: Operation) -> list[Endpoint]:
         """An order is opened where connecting works. No circuit ever holds back a question or a refund."""

@@ -72,14 +72,14 @@ EARLIER_CALL = TryFailed(ErrorCategory.READ_TIMEOUT, Fate.MAYBE_ARRIVED)
 
 
 class GatewayError(Refusal):
-    """`tries` are all HTTP tries of the call, the last of which failed at `host` and `port`."""
+    """`tries` are all HTTP tries of the call; the last one that failed, failed at `host` and `port`."""
 
     def __init__(self, failure: TryFailed, call: Call) -> None:
         super().__init__()
         self.error_category = failure.category.value
         self.tries = tuple(call.tries)
-        self.host = call.tries[-1].host if call.tries else ""
-        self.port = call.tries[-1].port if call.tries else 0
+        failed = [each for each in call.tries if each.error_category]
+        self.host, self.port = (failed[-1].host, failed[-1].port) if failed else ("", 0)
 
 
 class NotSent(GatewayError):

@@ -159,13 +159,16 @@ def for_identity(identity: Identity) -> Merchant:
 
 
 def known() -> tuple[Merchant, ...]:
-    """Whose webhooks we can verify and whose orders we can ask about, the current one first."""
+    """Whose webhooks we can verify and whose orders we can ask about, the current one first.
+
+    After a change of keys one identity stands here twice: its old keys still verify.
+    """
     merchants = [*configured(), *previous()]
     if settings.PHONEPE_SIMULATION_MODE:
         generation = _simulated_generation()
         other = Generation.V1 if generation == Generation.V2 else Generation.V2
         merchants = [_simulated(generation), _simulated(other), *merchants]
-    return tuple({merchant.identity: merchant for merchant in reversed(merchants)}.values())[::-1]
+    return tuple(dict.fromkeys(merchants))
 
 
 def configured() -> tuple[Merchant, ...]:

@@ -7,7 +7,6 @@ for a POST, the path alone for a GET, the base64 text alone for a callback (path
 import base64
 import binascii
 import hashlib
-import hmac
 from collections.abc import Mapping
 
 from payment.merchants import Merchant
@@ -25,6 +24,7 @@ from payment.messages import (
     code,
     compact,
     identifier,
+    is_same,
     json_object,
     member,
     paise,
@@ -161,7 +161,7 @@ def callback_is_authentic(merchant: Merchant, headers: Mapping[str, str], raw_bo
     if not salt_key:
         return False
     expected = hashlib.sha256((signed + salt_key).encode("utf-8", "replace")).hexdigest()
-    return hmac.compare_digest(given.lower().encode(), expected.encode())
+    return is_same(given, expected)
 
 
 def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:

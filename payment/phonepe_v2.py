@@ -22,6 +22,7 @@ from payment.messages import (
     compact,
     first,
     identifier,
+    is_same,
     json_object,
     member,
     moment,
@@ -188,9 +189,9 @@ def webhook_scheme(merchant: Merchant, headers: Mapping[str, str], raw_body: byt
     """
     if merchant.webhook_secret and (given := headers.get("x-phonepe-checksum-signature", "")):
         proof = hmac.new(merchant.webhook_secret.encode(), raw_body, hashlib.sha256).hexdigest()
-        if _same(given, proof):
+        if is_same(given, proof):
             return "hmac"
-    if merchant.webhook_authorization and _same(
+    if merchant.webhook_authorization and is_same(
         headers.get("authorization", ""), merchant.webhook_authorization
     ):
         return "authorization"
@@ -235,7 +236,3 @@ def _utr(holder: Json) -> str:
     """The bank's reference: on the attempt itself, else on its first source of money."""
     rail = member(holder, "rail") or member(first(holder.get("splitInstruments")), "rail")
     return words(rail.get("utr"), 64)
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode())

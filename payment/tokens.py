@@ -18,7 +18,11 @@ from payment.transport import Deadline
 
 logger = logging.getLogger(__name__)
 
+Fetch = Callable[[Deadline], Grant]
+
 LAST_SECONDS = 5
+# While a token is still valid nobody's payment waits long for the next one, nor asks for it at every call.
+RENEWAL_SECONDS = 3
 RENEWAL_PAUSE = 30
 
 
@@ -34,7 +38,7 @@ class Tokens:
         self._grant: Grant | None = None
         self._renew_after = 0.0
 
-    def get(self, fetch: Callable[[], Grant], deadline: Deadline) -> Grant:
+    def get(self, fetch: Fetch, deadline: Deadline) -> Grant:
         """A token to use now. Only one thread fetches; who holds a valid token does not wait for it.
 
         Raises TryFailed when there is no valid token and none can be had.
@@ -47,7 +51,7 @@ class Tokens:
                 return held
             raise TryFailed(ErrorCategory.READ_TIMEOUT, Fate.NOT_SENT)
         try:
-            return self._renewed(fetch)
+            return self._renewed(fetch, deadline)
         finally:
             self._lock.release()
 
@@ -58,19 +62,22 @@ class Tokens:
         if self._shared() == grant:
             self._share(None)
 
-    def _renewed(self, fetch: Callable[[], Grant]) -> Grant:
+    def _renewed(self, fetch: Fetch, deadline: Deadline) -> Grant:
         held = self._valid(self._newest())
-        if held is None or self._is_due(held):
+        if held is None:
+            held = self._fetched(fetch, deadline)
+        elif self._is_due(held):
             try:
-                held = fetch()
+                held = self._fetched(fetch, deadline.within(RENEWAL_SECONDS))
             except TryFailed:
-                if held is None:
-                    raise
                 self._renew_after = self._now() + RENEWAL_PAUSE
-            else:
-                self._share(held)
         self._grant = held
         return held
+
+    def _fetched(self, fetch: Fetch, deadline: Deadline) -> Grant:
+        grant = fetch(deadline)
+        self._share(grant)
+        return grant
 
     def _newest(self) -> Grant | None:
         grants = [grant for grant in (self._grant, self._shared()) if grant]

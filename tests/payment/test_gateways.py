@@ -1,6 +1,7 @@
 import base64
 import json
 import logging
+import random
 from contextlib import nullcontext
 
 import pytest
@@ -11,6 +12,7 @@ from responses.registries import OrderedRegistry
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from okpuja import errors
+from payment import delivery
 from payment.gateways import (
     Deadline,
     GatewayError,
@@ -59,7 +61,7 @@ class World:
         self.spoken, self.mock, self.clock = spoken, mock, Clock()
         merchant = wire.merchant(spoken.generation, *bases, **changes)
         tokens = Tokens(merchant, now=lambda: GRANT.issued_at + 1)
-        tokens.get(lambda: GRANT, self.deadline())
+        tokens.get(lambda deadline: GRANT, self.deadline())
         self.gateway = PhonePeGateway(
             merchant, session=Session(), sleep=self.clock.sleep, clock=self.clock, tokens=tokens
         )
@@ -156,8 +158,17 @@ def test_when_phonepe_cannot_be_reached_at_all_nothing_was_sent(two, settings):
     assert (caught.value.host, caught.value.port) == ("second.example", 443)
     assert len(caught.value.tries) == 4
     assert len(two.clock.slept) == 2
-    assert two.clock.slept[0] <= 0.5
-    assert two.clock.slept[1] <= 1.0
+
+
+def test_pauses_are_random_and_their_bound_doubles_up_to_four_seconds(world, settings, monkeypatch):
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(random, "uniform", lambda low, high: high)
+    settings.PHONEPE_MAX_RETRIES = 5
+    for _ in range(6):
+        world.on_pay(REFUSED)
+    with pytest.raises(NotSent):
+        world.pay()
+    assert world.clock.slept == [0.5, 1.0, 2.0, 4.0, 4.0]
 
 
 def test_without_repeats_each_endpoint_is_still_tried_once(two, settings):

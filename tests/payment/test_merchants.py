@@ -100,6 +100,13 @@ def test_an_order_of_another_environment_is_not_asked_about_with_our_key(real):
         merchants.for_identity(Identity("v2", "PRODUCTION", "SU123", False))
 
 
+def test_after_a_change_of_keys_the_old_ones_verify_and_the_new_ones_ask(real):
+    real.PHONEPE_CLIENT_ID = ""
+    real.PHONEPE_PREVIOUS = [{"merchant_id": "M2OURS", "salt_key": "old-salt", "salt_index": 2}]
+    assert [merchant.salt_keys for merchant in merchants.known()] == [{1: "our-salt"}, {2: "old-salt"}]
+    assert merchants.for_identity(Identity("v1", "UAT", "M2OURS", False)).salt_keys == {1: "our-salt"}
+
+
 @pytest.mark.parametrize(
     "previous",
     [

@@ -1,7 +1,6 @@
 import threading
 
 import pytest
-from django.core.cache import cache
 from django.db import connection
 
 from payment.failures import TryFailed
@@ -25,7 +24,8 @@ class Shop:
         self.now, self.fetched, self.failure = ISSUED + 10, 0, None
         self.tokens = Tokens(merchant, now=lambda: self.now)
 
-    def fetch(self):
+    def fetch(self, deadline):
+        self.allowed = deadline.remaining()
         if self.failure:
             raise self.failure
         self.fetched += 1
@@ -33,11 +33,6 @@ class Shop:
 
     def get(self, seconds=5):
         return self.tokens.get(self.fetch, Deadline(seconds))
-
-
-@pytest.fixture(autouse=True)
-def _an_empty_cache():
-    cache.clear()
 
 
 def test_one_token_serves_until_half_of_its_life():
@@ -55,6 +50,15 @@ def test_a_valid_token_is_used_while_no_new_one_can_be_had():
     first = shop.get()
     shop.now, shop.failure = HALF + 60, FAILED
     assert shop.get() == first
+
+
+def test_a_renewal_may_not_take_the_time_of_the_payment():
+    shop = Shop()
+    shop.get(seconds=10)
+    assert shop.allowed > 9
+    shop.now = HALF + 60
+    shop.get(seconds=10)
+    assert shop.allowed <= 3
 
 
 def test_a_failed_renewal_is_not_repeated_at_every_call():
@@ -140,10 +144,10 @@ class SlowShop(Shop):
         super().__init__()
         self.fetching, self.go = threading.Event(), threading.Event()
 
-    def fetch(self):
+    def fetch(self, deadline):
         self.fetching.set()
         self.go.wait(10)
-        return super().fetch()
+        return super().fetch(deadline)
 
     def renewing(self):
         thread = threading.Thread(target=self.get)

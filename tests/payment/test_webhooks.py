@@ -149,6 +149,16 @@ def test_callbacks_for_former_credentials_are_still_understood(shop):
     assert claim.identity == Identity("v1", "UAT", "M1OLD", False)
 
 
+def test_a_changed_salt_and_a_changed_login_are_both_still_understood(shop):
+    shop.PHONEPE_PREVIOUS = [
+        {"merchant_id": "M2OURS", "salt_key": "old-salt", "salt_index": 2},
+        {"client_id": "SU123", "webhook_username": "old_hook", "webhook_password": "Old-pass-1"},
+    ]
+    assert authenticate_webhook(*v1_callback({"code": "PAYMENT_ERROR"}, salt="old-salt", index="2"))
+    old_login = hashlib.sha256(b"old_hook:Old-pass-1").hexdigest()
+    assert authenticate_webhook({"Authorization": old_login}, COMPLETED).identity == V2_IDENTITY
+
+
 def test_a_v1_callback_without_base64_is_unreadable_but_authentic():
     text = "not base64!"
     digest = hashlib.sha256((text + TEST_SALT).encode()).hexdigest()
