@@ -16,10 +16,9 @@ from django.db.models import F
 from django.utils import timezone
 
 from booking.models import SlotHold
-from payment.gateways import GatewayError
-from payment.merchants import NotConfigured
 from payment.models import IdempotencyKey, Payment, PaymentAttempt, WebhookEvent
 from payment.services.asking import ask
+from payment.services.calls import NO_ANSWER
 from payment.services.holds import end_hold
 from payment.services.idempotency import KEPT
 from payment.services.schedule import next_question
@@ -47,7 +46,7 @@ def ask_about_attempts(limit: int) -> int:
     for attempt in attempts:
         try:
             ask(attempt, Deadline(DEADLINE_SECONDS), "worker")
-        except (GatewayError, NotConfigured) as error:
+        except NO_ANSWER as error:
             logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
         _put_back(attempt, _next_question(attempt))
     return len(attempts)

@@ -8,10 +8,10 @@ from django.db.models import Q
 from django.utils import timezone
 
 from okpuja.errors import Conflict
-from payment.gateways import GatewayError, gateway_for
-from payment.merchants import Identity, NotConfigured
+from payment.gateways import gateway_for
+from payment.merchants import Identity
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
-from payment.services.calls import call
+from payment.services.calls import NO_ANSWER, call
 from payment.services.settling import fulfil, settle
 from payment.states import Fulfilment
 from payment.transport import Deadline
@@ -23,7 +23,7 @@ SECONDS_BETWEEN_QUESTIONS = 2
 
 
 def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
-    """One question about one attempt, to the merchant it was opened with. Raises GatewayError, NotConfigured."""
+    """One question about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
     gateway = gateway_for(identity_of(attempt))
     answer = call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
     return settle(attempt.pk, answer, source, giving_up=giving_up)
@@ -48,7 +48,7 @@ def refresh(payment: Payment, seconds: int, source: str) -> Payment:
 def give_up(payment: Payment, seconds: int) -> Payment:
     """The customer does not want to pay any more. PhonePe is asked first: he may have paid.
 
-    Raises GatewayError when PhonePe cannot be asked, Conflict while a request is opening the page.
+    Raises NO_ANSWER when PhonePe cannot be asked, Conflict while a request is opening the page.
     """
     deadline = Deadline(seconds)
     for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT):
@@ -76,6 +76,6 @@ def _ask_about_all(payment: Payment, deadline: Deadline, source: str) -> Payment
     for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT).order_by("-number"):
         try:
             payment = ask(attempt, deadline, source)
-        except (GatewayError, NotConfigured) as error:
+        except NO_ANSWER as error:
             logger.warning("no answer", extra={"payment": payment.pk, "category": error.error_category})
     return payment

@@ -9,10 +9,14 @@ from django.conf import settings
 from okpuja.errors import Unavailable
 from okpuja.logging import request_id
 from payment.gateways import GatewayError, OrderStatus, Page, Try
+from payment.merchants import NotConfigured
 from payment.models import GatewayCall, PaymentAttempt
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer", Page, OrderStatus)
+
+# What asking may end with when there is no answer. None of it says anything about the order.
+NO_ANSWER = (GatewayError, NotConfigured, Unavailable)
 
 # Half of the server's threads stay free for people who only look, however long PhonePe takes.
 places = BoundedSemaphore(settings.PHONEPE_CALLS_AT_ONCE)

@@ -9,10 +9,10 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from payment.gateways import GatewayError, WebhookClaim, authenticate_webhook
-from payment.merchants import NotConfigured
+from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.services.asking import ask, identity_of
+from payment.services.calls import NO_ANSWER
 from payment.services.schedule import scaled
 from payment.states import AttemptState, Verdict
 from payment.transport import Deadline
@@ -45,7 +45,7 @@ def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> None:
         return
     try:
         ask(event.attempt, Deadline(seconds), "webhook")
-    except (GatewayError, NotConfigured) as error:
+    except NO_ANSWER as error:
         logger.warning("no answer", extra={"event": event.pk, "category": error.error_category})
     event.attempt.refresh_from_db()
     if _is_answered(event, event.attempt):

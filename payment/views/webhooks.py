@@ -25,8 +25,10 @@ class AnswerThen(Response):
         self.afterwards = afterwards
 
     def close(self) -> None:
-        self.afterwards()
-        super().close()
+        try:
+            self.afterwards()
+        finally:
+            super().close()  # gives the database connection back
 
 
 class PhonePeWebhookView(APIView):

@@ -1,0 +1,67 @@
+"""When as many calls to PhonePe are under way as the server has places for."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from payment.models import Payment, PaymentAttempt, WebhookEvent
+from payment.services.asking import refresh
+from payment.services.calls import places
+from payment.services.checkout import start_payment
+from payment.services.links import return_url
+from payment.services.webhooks import handle, receive_webhook
+from payment.states import PaymentState
+from payment.work import run_due
+from simulator.deliveries import _proof
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PROCESS_CART = "/api/payments/payments/process-cart/"
+
+
+@pytest.fixture
+def started(alice, cart):
+    return start_payment(alice, cart_id=cart.pk)
+
+
+@pytest.fixture
+def crowd(settings):
+    for _ in range(settings.PHONEPE_CALLS_AT_ONCE):
+        places.acquire()
+    yield
+    for _ in range(settings.PHONEPE_CALLS_AT_ONCE):
+        places.release()
+
+
+def test_a_question_that_finds_no_place_leaves_the_payment_as_it_was(started, crowd):
+    assert refresh(started.payment, 5, "check-booking").state == PaymentState.PENDING
+
+
+def test_who_comes_back_in_a_crowd_is_sent_to_the_page_that_asks_again(client, started, crowd):
+    answer = client.get(return_url(started.payment))
+    assert answer.status_code == 303
+    assert "/payment/callback?" in answer["Location"]
+
+
+def test_a_webhook_in_a_crowd_is_kept_for_the_worker(started, phonepe, crowd):
+    phonepe.decide(started.attempt.merchant_order_id)
+    delivery = phonepe.webhooks[-1]
+    handle(receive_webhook(_proof(delivery), delivery.body.encode()))
+    event = WebhookEvent.objects.get()
+    assert event.state == WebhookEvent.State.RECEIVED
+    assert event.next_check_at <= timezone.now()
+
+
+def test_the_worker_comes_again_later(started, crowd):
+    PaymentAttempt.objects.update(next_check_at=timezone.now() - timedelta(seconds=1))
+    assert run_due(["attempts"]) == 1
+    assert PaymentAttempt.objects.get().next_check_at > timezone.now()
+
+
+def test_a_click_in_a_crowd_is_told_to_come_again_and_may(api, alice, cart, crowd):
+    answer = api(alice).post(PROCESS_CART, {"cart_id": cart.pk})
+    assert (answer.status_code, answer.data["payment_id"]) == (503, Payment.objects.get().pk)
+    places.release()
+    assert api(alice).post(PROCESS_CART, {"cart_id": cart.pk}).status_code == 200
+    places.acquire()
