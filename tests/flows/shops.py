@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.flows.customers import FRONTEND, Customer
-from tests.servers import ON_POSTGRESQL, Installation, Simulator, eventually
+from tests.servers import ON_POSTGRESQL, Installation, Process, Simulator, eventually
 
 WEBHOOK = "/api/payments/webhook/phonepe/"
 needs_postgresql = pytest.mark.skipif(
@@ -23,6 +23,7 @@ class Shop:
     installation: Installation
     phonepe: Simulator
     generation: str
+    workers: list[Process]
 
     @property
     def addresses(self) -> list[str]:
@@ -72,12 +73,12 @@ def open_shop(
             point_webhooks(phonepe, installation.url)
             for _ in range(servers):
                 installation.serve()
-            started = [installation.work() for _ in range(workers)]
+            at_work = [installation.work() for _ in range(workers)]
             for server in installation.servers:
                 requests.get(f"{server.url}/api/puja/categories/", timeout=30).raise_for_status()
-            for worker in started:
+            for worker in at_work:
                 eventually(lambda worker=worker: "worker started" in worker.said, "the worker is at work")
-            yield Shop(installation, phonepe, generation)
+            yield Shop(installation, phonepe, generation, at_work)
 
 
 def point_webhooks(phonepe: Simulator, shop: str) -> None:

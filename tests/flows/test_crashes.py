@@ -1,0 +1,78 @@
+"""kill -9 at the worst moment: while PhonePe keeps silent and a payment hangs between us and it."""
+
+import threading
+from contextlib import suppress
+
+import pytest
+import requests
+
+from tests.flows.customers import Customer, pay
+from tests.flows.shops import needs_postgresql, open_shop
+from tests.servers import eventually
+
+pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
+
+LEASE = """
+SELECT check_lease IS NOT NULL AND next_check_at BETWEEN now() + interval '40 s' AND now() + interval '60 s'
+FROM payment_paymentattempt
+"""
+A_MINUTE_PASSES = "UPDATE payment_paymentattempt SET next_check_at = next_check_at - interval '60 s'"
+
+
+@pytest.mark.parametrize(
+    ("generation", "arrived", "orders"),
+    [("v1", True, 2), ("v2", False, 1)],
+    ids=["and PhonePe had the order", "and PhonePe had nothing"],
+)
+def test_a_server_that_dies_while_it_opens_a_page_costs_a_wait_and_nothing_else(generation, arrived, orders):
+    # Two seconds are a call, and seven the time in which nobody else may make it.
+    with open_shop(generation, servers=2, PHONEPE_DEADLINE=2) as shop:
+        other, doomed = shop.installation.servers
+        shop.breaks("pay", "never_answer", carried_out=arrived)
+        cart = shop.customer().choose()
+        click = threading.Thread(
+            target=lost_click, args=(Customer([doomed.url], shop.installation.tokens[0]), cart)
+        )
+        click.start()
+        eventually(shop.has_taken_its_faults, "PhonePe keeps silent")
+        doomed.kill()
+        click.join()
+
+        customer = Customer([other.url], shop.installation.tokens[0])
+        refused = customer.check_out(cart)
+        assert (refused.status_code, refused.json()["code"]) == (409, "payment_under_way")
+        assert refused.headers["Retry-After"]
+        opened = eventually(lambda: opened_page(customer, cart), "the right to call has ended")
+        assert len(shop.orders()) == orders
+        pay(opened["payment_url"])
+        eventually(lambda: customer.get("booking/bookings/"), "the booking is made")
+        shop.installation.servers.remove(doomed)
+        assert len(shop.story(opened["payment_id"], "money")) == 1
+
+
+def test_when_a_worker_dies_over_a_question_another_one_asks_it_after_the_lease():
+    with open_shop("v2", workers=1, PAYMENT_TIME_SCALE=20) as shop:
+        customer = shop.customer()
+        shop.breaks("webhook", "drop")
+        shop.breaks("status", "never_answer")
+        pay(customer.start()["payment_url"])
+        eventually(shop.has_taken_its_faults, "the worker waits for PhonePe")
+        shop.workers[0].kill()
+        assert shop.installation.query(LEASE) == [(True,)]
+
+        other = shop.installation.work()
+        eventually(lambda: "worker started" in other.said, "another worker is at work")
+        assert customer.get("booking/bookings/") == []
+        shop.installation.query(A_MINUTE_PASSES)
+        eventually(lambda: customer.get("booking/bookings/"), "the other worker has asked")
+
+
+def lost_click(customer, cart):
+    with suppress(requests.ConnectionError):
+        customer.check_out(cart)
+
+
+def opened_page(customer, cart):
+    answer = customer.check_out(cart)
+    assert answer.status_code in (200, 409)
+    return answer.json() if answer.status_code == 200 else None
