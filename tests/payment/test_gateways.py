@@ -1,123 +1,31 @@
 import base64
 import json
 import logging
-import random
 from contextlib import nullcontext
 
 import pytest
 import requests
-import responses
 from django.db import transaction
-from responses.registries import OrderedRegistry
-from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from okpuja import errors
-from payment import delivery
 from payment.gateways import (
-    Deadline,
     GatewayError,
     NotConfigured,
     NotSent,
-    Order,
     OutcomeUnknown,
     PageLost,
-    PhonePeGateway,
-    RefundOrder,
     Rejected,
     current_gateway,
     gateway_for,
 )
-from payment.merchants import Endpoint, Identity
-from payment.phonepe_v2 import Grant
+from payment.merchants import Identity
 from payment.states import Operation, Stage, Verdict
-from payment.tokens import Tokens
-from payment.transport import InTransaction, Session
+from payment.transport import InTransaction
 from tests.payment import wire
-from tests.payment.wire import BASE, V1, V2, Clock, golden
+from tests.payment.wire import V1, V2, golden
+from tests.payment.world import BASE, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations
 
-SECOND = "https://second.example/apis/pg-sandbox"
-ORDER = Order(
-    "OKP20260611A0001",
-    149900,
-    "https://shop.example/back",
-    "https://shop.example/hook",
-    "U1042",
-    "9876543210",
-)
-REFUND = RefundOrder("OKPRF20260611A0001", "OKP20260611A0001", 149900, "U1042", "https://shop.example/hook")
-GRANT = Grant("a-token", 1_781_150_400, 1_781_775_000)
-
-REFUSED = requests.ConnectionError(
-    NewConnectionError(None, "refused"), ConnectionRefusedError(111, "refused")
-)
-SILENT = requests.ReadTimeout("no answer")
-RESET = requests.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "reset")))
-
-
-class World:
-    """A gateway, and the exact exchanges that PhonePe has with it: nothing more, nothing less, in this order."""
-
-    def __init__(self, spoken, mock, *bases, **changes):
-        self.spoken, self.mock, self.clock = spoken, mock, Clock()
-        merchant = wire.merchant(spoken.generation, *bases, **changes)
-        tokens = Tokens(merchant, now=lambda: GRANT.issued_at + 1)
-        tokens.get(lambda deadline: GRANT, self.deadline())
-        self.gateway = PhonePeGateway(
-            merchant, session=Session(), sleep=self.clock.sleep, clock=self.clock, tokens=tokens
-        )
-
-    def deadline(self, seconds=20):
-        return Deadline(seconds, self.clock)
-
-    def hears(self, method, path, answer, base=BASE, **more):
-        if isinstance(answer, Exception):
-            self.mock.add(method, base + path, body=answer)
-        elif isinstance(answer[1], dict):
-            self.mock.add(method, base + path, status=answer[0], json=answer[1], **more)
-        else:
-            self.mock.add(method, base + path, status=answer[0], body=answer[1], **more)
-
-    def on_pay(self, answer, base=BASE, **more):
-        self.hears("POST", self.spoken.pay_path, answer, base, **more)
-
-    def on_status(self, answer, base=BASE, **more):
-        self.hears("GET", self.spoken.status_path, answer, base, **more)
-
-    def on_refund(self, answer, **more):
-        self.hears("POST", self.spoken.refund_path, answer, **more)
-
-    def on_refund_status(self, answer, **more):
-        self.hears("GET", self.spoken.refund_status_path, answer, **more)
-
-    def pay(self, **more):
-        return self.gateway.pay(ORDER, self.deadline(), **more)
-
-    def status(self):
-        return self.gateway.order_status(ORDER.merchant_order_id, self.deadline())
-
-    def refund(self):
-        return self.gateway.refund(REFUND, self.deadline())
-
-
-@pytest.fixture
-def mock():
-    with responses.RequestsMock(registry=OrderedRegistry) as mock:
-        yield mock
-
-
-@pytest.fixture(params=[V1, V2], ids=["v1", "v2"])
-def world(request, mock):
-    return World(request.param, mock)
-
-
-@pytest.fixture(params=[V1, V2], ids=["v1", "v2"])
-def two(request, mock):
-    """Two endpoints of the same environment."""
-    return World(request.param, mock, BASE, SECOND)
-
-
-def operations(tries):
-    return [each.operation.value for each in tries]
+pytest_plugins = ["tests.payment.worlds"]
 
 
 # --- opening an order ---
@@ -158,17 +66,6 @@ def test_when_phonepe_cannot_be_reached_at_all_nothing_was_sent(two, settings):
     assert (caught.value.host, caught.value.port) == ("second.example", 443)
     assert len(caught.value.tries) == 4
     assert len(two.clock.slept) == 2
-
-
-def test_pauses_are_random_and_their_bound_doubles_up_to_four_seconds(world, settings, monkeypatch):
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.5)
-    monkeypatch.setattr(random, "uniform", lambda low, high: high)
-    settings.PHONEPE_MAX_RETRIES = 5
-    for _ in range(6):
-        world.on_pay(REFUSED)
-    with pytest.raises(NotSent):
-        world.pay()
-    assert world.clock.slept == [0.5, 1.0, 2.0, 4.0, 4.0]
 
 
 def test_without_repeats_each_endpoint_is_still_tried_once(two, settings):
@@ -309,35 +206,6 @@ def test_a_wall_in_between_is_named_as_such(world, settings):
     assert caught.value.error_category == "BLOCKED_RESPONSE"
 
 
-# --- turned away ---
-
-
-def test_when_turned_away_we_wait_as_long_as_we_are_told(world):
-    world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "7"})
-    world.on_pay(world.spoken.page)
-    assert operations(world.pay().tries) == ["pay", "pay"]
-    assert world.clock.slept == [7.0]
-
-
-def test_a_wait_longer_than_the_deadline_is_not_begun(world):
-    world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "60"})
-    with pytest.raises(NotSent) as caught:
-        world.pay()
-    assert caught.value.error_category == "RATE_LIMITED"
-    assert world.clock.slept == []
-
-
-def test_no_call_outlives_its_deadline(two):
-    def eat_time(request):
-        two.clock.now += 30
-        raise REFUSED
-
-    two.mock.add_callback("POST", BASE + two.spoken.pay_path, eat_time)
-    with pytest.raises(NotSent) as caught:
-        two.pay()
-    assert len(caught.value.tries) == 1
-
-
 # --- asking ---
 
 
@@ -419,6 +287,13 @@ def test_a_refused_refund_that_phonepe_does_not_know_is_rejected(world):
         world.refund()
 
 
+def test_a_refund_under_refused_credentials_is_not_even_asked_about(world):
+    world.on_refund((400, golden("g04_v1_key_not_configured")))
+    with pytest.raises(Rejected) as caught:
+        world.refund()
+    assert operations(caught.value.tries) == ["refund"]
+
+
 def test_a_refund_id_that_is_taken_by_nothing_we_can_see_is_unknown(world):
     world.on_refund(world.spoken.taken)
     world.on_refund_status(world.spoken.unknown_refund)
@@ -438,117 +313,6 @@ def test_what_became_of_a_refund_is_told(world):
     world.on_refund_status(world.spoken.refund_accepted)
     status = world.gateway.refund_status(REFUND.merchant_refund_id, world.deadline())
     assert status.verdict is Verdict.PENDING
-
-
-# --- the token of V2 ---
-
-
-@pytest.fixture
-def v2(mock):
-    world = World(V2, mock)
-    world.tokens_path = "/v1/oauth/token"
-    return world
-
-
-def fresh(token):
-    return 200, {"access_token": token, "issued_at": GRANT.issued_at, "expires_at": GRANT.expires_at}
-
-
-def authorizations(world):
-    return [call.request.headers.get("Authorization") for call in world.mock.calls]
-
-
-def test_a_refused_token_is_renewed_once_and_the_message_repeated(v2):
-    v2.on_pay((401, golden("g19_v2_unauthorized")))
-    v2.hears("POST", v2.tokens_path, fresh("another-token"))
-    v2.on_pay(V2.page)
-    assert operations(v2.pay().tries) == ["pay", "token", "pay"]
-    assert authorizations(v2) == ["O-Bearer a-token", None, "O-Bearer another-token"]
-
-
-def test_a_token_that_is_refused_again_is_a_refusal(v2):
-    v2.on_pay((401, golden("g19_v2_unauthorized")))
-    v2.hears("POST", v2.tokens_path, fresh("another-token"))
-    v2.on_pay((401, golden("g19_v2_unauthorized")))
-    with pytest.raises(Rejected) as caught:
-        v2.pay()
-    assert caught.value.error_category == "AUTHENTICATION"
-
-
-@pytest.mark.parametrize(
-    ("answer", "error", "category"),
-    [
-        (SILENT, NotSent, "READ_TIMEOUT"),
-        (REFUSED, NotSent, "CONNECTION_REFUSED"),
-        ((503, ""), NotSent, "GATEWAY_5XX"),
-        ((200, {"access_token": ""}), NotSent, "BAD_RESPONSE"),
-        ((401, golden("g12_v2_token_refused")), Rejected, "AUTHENTICATION"),
-        ((400, {"message": "Bad Request - Api Mapping Not Found"}), Rejected, "WRONG_ENDPOINT"),
-        ((404, {"message": "Not Found: Client Not Found, trackingId: 1"}), Rejected, "AUTHENTICATION"),
-    ],
-)
-def test_without_a_token_the_order_was_not_said(v2, settings, answer, error, category):
-    settings.PHONEPE_MAX_RETRIES = 0
-    v2.on_pay((401, golden("g19_v2_unauthorized")))
-    v2.hears("POST", v2.tokens_path, answer)
-    with pytest.raises(error) as caught:
-        v2.pay()
-    assert caught.value.error_category == category
-
-
-# --- endpoints ---
-
-
-def test_an_endpoint_that_cannot_be_connected_to_is_left_alone_for_a_while(two):
-    for _ in range(3):
-        two.on_pay(REFUSED)
-        two.on_pay(two.spoken.page, SECOND)
-        two.pay()
-    two.on_pay(two.spoken.page, SECOND)
-    assert len(two.pay().tries) == 1
-    two.clock.now += 31
-    two.on_pay(two.spoken.page)
-    assert [each.host for each in two.pay().tries] == ["phonepe.example"]
-
-
-def test_questions_are_put_to_an_endpoint_even_while_it_is_left_alone(two):
-    for _ in range(3):
-        two.on_pay(REFUSED)
-        two.on_pay(two.spoken.page, SECOND)
-        two.pay()
-    two.on_status(two.spoken.pending)
-    assert two.status().tries[0].host == "phonepe.example"
-
-
-def test_when_every_endpoint_is_left_alone_they_are_tried_all_the_same(world, settings):
-    settings.PHONEPE_MAX_RETRIES = 0
-    for _ in range(3):
-        world.on_pay(REFUSED)
-        with pytest.raises(NotSent):
-            world.pay()
-    world.on_pay(world.spoken.page)
-    assert world.pay().url
-
-
-def test_a_page_host_is_knocked_at_but_never_told_anything(mock):
-    page_host = Endpoint("https://mercury-t2.phonepe.com/apis", "", signs=False)
-    world = World(V1, mock, endpoints=(Endpoint(BASE, BASE), page_host))
-    world.on_pay(V1.page)
-    world.pay()
-    world.hears("GET", "/", (404, ""), BASE)
-    world.hears("GET", "/", (200, "<html>"), "https://mercury-t2.phonepe.com/apis")
-    knocks = world.gateway.probe(world.deadline())
-    assert [(each.operation.value, each.host, each.http_status) for each in knocks] == [
-        ("probe", "phonepe.example", 404),
-        ("probe", "mercury-t2.phonepe.com", 200),
-    ]
-    assert "X-VERIFY" not in mock.calls[-1].request.headers
-
-
-def test_a_knock_that_nobody_answers_is_told_too(world):
-    world.hears("GET", "/", REFUSED)
-    (knock,) = world.gateway.probe(world.deadline())
-    assert (knock.http_status, knock.error_category) == (None, "CONNECTION_REFUSED")
 
 
 # --- what the house sees of it ---
