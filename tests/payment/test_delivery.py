@@ -43,6 +43,32 @@ def test_a_wait_longer_than_the_deadline_is_not_begun(world):
     assert world.clock.slept == []
 
 
+def test_turned_away_at_one_door_we_do_not_run_to_the_next(two):
+    two.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "7"})
+    two.on_pay(two.spoken.page, SECOND)
+    two.pay()
+    assert two.clock.slept == [7.0]
+
+
+def seconds_given(world):
+    """How long each try was allowed to take."""
+    return [call.request.req_kwargs["timeout"][0] for call in world.mock.calls]
+
+
+def test_an_endpoint_gets_its_share_of_the_time_and_asking_keeps_a_fifth(two):
+    two.on_pay(REFUSED)
+    two.on_pay(two.spoken.page, SECOND)
+    two.pay()
+    assert seconds_given(two) == [8.0, 16.0]
+
+
+def test_a_question_may_take_all_the_time_there_is(two):
+    two.on_status(SILENT)
+    two.on_status(two.spoken.pending, SECOND)
+    two.status()
+    assert seconds_given(two) == [10.0, 20.0]
+
+
 def test_no_call_outlives_its_deadline(two):
     def eat_time(request):
         two.clock.now += 30
