@@ -77,16 +77,18 @@ class Knock:
 
 
 class Walk(Trip):
-    """A trip that notes when it reached each stage."""
+    """A trip to one address, which notes when it reached each stage. The name was resolved before it began."""
 
     def __init__(self, deadline: Deadline, address: Address) -> None:
         super().__init__(deadline, Known(address))
-        self.stage = Stage.RESOLVED
+        self.address = str(address[4][0])
+        self.furthest = Stage.RESOLVED
         self.started = time.monotonic()
-        self.reached: dict[Stage, int] = {Stage.RESOLVED: 0}
+        self.reached: dict[Stage, int] = {}
 
     def reach(self, stage: Stage) -> None:
-        super().reach(max(stage, Stage.RESOLVED))  # the name was resolved before the walk began
+        super().reach(stage)
+        self.furthest = max(self.furthest, stage)
         self.reached.setdefault(stage, _milliseconds_since(self.started))
 
 
@@ -116,33 +118,40 @@ def knock(door: Door, deadline: Deadline, resolver: Resolver) -> Knock:
         took = {"dns": _milliseconds_since(started)}
         return Knock(door, (_stopped(door, "", Stage.STARTED, took, error),))
     dns = {"dns": _milliseconds_since(started)}
-    chosen = list({address[0]: address for address in reversed(addresses)}.values())
-    walks = [functools.partial(_visit, door, address, dns, deadline) for address in chosen]
-    visits = tuple(visit for visit in side_by_side(walks, deadline) if visit)
-    return Knock(door, visits) if visits else no_answer(door)
+    chosen = {address[0]: address for address in reversed(addresses)}.values()
+    walks = [Walk(deadline.within(deadline.remaining() * SHARE), address) for address in chosen]
+    visits = side_by_side([functools.partial(_visit, door, walk, dns) for walk in walks], deadline)
+    return Knock(
+        door, tuple(visit or _late(door, walk, dns) for walk, visit in zip(walks, visits, strict=True))
+    )
 
 
 def no_answer(door: Door) -> Knock:
     """For a door whose knock did not come back at all."""
-    return Knock(door, (_stopped(door, "", Stage.STARTED, {}, TimeoutError("the knock did not come back")),))
+    verdict, error = Verdict.CONNECTION_TIMEOUT, "the knock did not come back in time"
+    return Knock(door, (Visit(door, "", Stage.STARTED, {}, verdict.name, verdict, error),))
 
 
-def _visit(door: Door, address: Address, dns: Mapping[str, int], deadline: Deadline) -> Visit:
-    walk = Walk(deadline.within(deadline.remaining() * SHARE), address)
-    shown = str(address[4][0])
+def _visit(door: Door, walk: Walk, dns: Mapping[str, int]) -> Visit:
     with session(walk.resolver) as fresh:
         try:
             answer = fresh.exchange(walk, "GET", door.url, proxy=door.proxy)
         except WIRE_ERRORS as error:
-            return _stopped(door, shown, walk.stage or Stage.RESOLVED, _took(door, walk, dns), error)
+            return _stopped(door, walk.address, walk.furthest, _took(door, walk, dns), error)
     return Visit(
         door,
-        shown,
+        walk.address,
         Stage.BODY,
         _took(door, walk, dns),
         http_status=answer.http_status,
         clock_ahead=_clock_ahead(answer.headers.get("Date", "")),
     )
+
+
+def _late(door: Door, walk: Walk, dns: Mapping[str, int]) -> Visit:
+    """The walk has not come back, yet it has noted how far it came."""
+    error = TimeoutError("not back in time")
+    return _stopped(door, walk.address, walk.furthest, _took(door, walk, dns), error)
 
 
 def _stopped(

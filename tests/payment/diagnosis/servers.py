@@ -15,11 +15,13 @@ NOT_MAPPED = (400, {"message": "Bad Request - Api Mapping Not Found"})
 
 
 class Server:
-    """An HTTP server. Whatever is asked below /pg/v1/status/ gets `answer`; what it was asked stands in `asked`."""
+    """An HTTP server. Questions that need credentials get `answer`; what it was asked stands in `asked`."""
 
     def __init__(self, answer: tuple[int, Any] = ORDER_UNKNOWN, certificate: Path | None = None) -> None:
         self.answer = answer
         self.date: str | None = None
+        self.is_mute = False  # to questions
+        self.over = threading.Event()
         self.asked: list[tuple[str, str]] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.handle_error = lambda *_: None  # a caller who hangs up is what some tests are about
@@ -38,13 +40,14 @@ class Server:
         return self
 
     def __exit__(self, *_: Any) -> None:
+        self.over.set()
         self._http.shutdown()
         self._thread.join()
         self._http.server_close()
 
     @property
     def knocks(self) -> int:
-        return len([path for _, path in self.asked if "/status/" not in path])
+        return len([path for _, path in self.asked if not _is_question(path)])
 
     @property
     def questions(self) -> int:
@@ -55,7 +58,9 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             server.asked.append((self.command, self.path))
-            status, said = server.answer if "/status/" in self.path else NOT_MAPPED
+            if server.is_mute and _is_question(self.path):
+                server.over.wait(30)
+            status, said = server.answer if _is_question(self.path) else NOT_MAPPED
             is_json = not isinstance(said, str)
             body = json.dumps(said).encode() if is_json else said.encode()
             self.send_response_only(status)
@@ -66,10 +71,16 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
+        do_POST = do_GET  # a token is asked for by POST
+
         def log_message(self, *_: Any) -> None:
             pass
 
     return Handler
+
+
+def _is_question(path: str) -> bool:
+    return "/status/" in path or path.endswith("/oauth/token")
 
 
 def refusing_port() -> int:

@@ -3,11 +3,13 @@ from datetime import timedelta
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
-from django.db import connection
+from django.db import OperationalError, connection, connections
 from django.utils import timezone
 
 from payment.diagnosis import hops
+from payment.diagnosis.parallel import begin, result
 from payment.models import PaymentAttempt
+from payment.transport import Deadline
 from tests.payment.builders import make_payment
 
 pytestmark = pytest.mark.django_db
@@ -48,16 +50,11 @@ def test_a_migration_that_was_not_applied_is_counted():
     assert (hop.ok, hop.fault) == (False, "migrations")
 
 
-def test_no_user_and_no_password_stand_in_the_name_of_the_database():
+def test_no_user_and_no_password_stand_in_the_name_of_the_database(monkeypatch):
     target = {"HOST": "db.internal", "PORT": 5433, "USER": "okpuja", "PASSWORD": "pass-word", "NAME": "shop"}
-    if connection.vendor == "sqlite":
-        pytest.skip("a file has neither")
-    before = connection.settings_dict
-    connection.settings_dict = before | target
-    try:
-        assert hops.database_target() == "db.internal:5433"
-    finally:
-        connection.settings_dict = before
+    engine = {"ENGINE": "django.db.backends.postgresql"}
+    monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | engine | target)
+    assert result(begin(hops.database_target), Deadline(5)) == "db.internal:5433"
 
 
 def test_a_worker_without_work_may_be_idle():
@@ -96,3 +93,9 @@ def test_a_cache_table_that_was_never_made_is_down(settings):
     assert hop.fault == "down"
     assert "never_made" in hop.detail
     assert caches["default"]
+
+
+def test_what_a_driver_says_is_told_without_secrets(settings):
+    settings.PHONEPE_SALT_KEY = "a-salt-key-that-nobody-may-see"
+    error = OperationalError("no access for a-salt-key-that-nobody-may-see\nand a second line")
+    assert hops.exact(error) == "OperationalError: no access for [secret]"

@@ -5,6 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
+from payment.diagnosis import knocks
 from payment.diagnosis.doors import Door, Role
 from payment.diagnosis.knocks import knock
 from payment.diagnosis.words import Verdict
@@ -58,10 +59,19 @@ def test_a_name_that_nobody_knows_stops_at_dns():
     assert "Name or service not known" in visit.error
 
 
+def test_no_secret_stands_in_the_words_of_the_system(settings):
+    settings.PHONEPE_SALT_KEY = "a-salt-key-that-nobody-may-see"
+
+    def talkative(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "unknown: a-salt-key-that-nobody-may-see")
+
+    assert "unknown: [secret]" in knocked("https://api.phonepe.com/apis/pg", lookup=talkative).error
+
+
 def test_a_name_server_that_never_answers_costs_no_more_than_the_deadline():
     never = threading.Event()
     deadline = Deadline(30)
-    visit = knocked("https://api.phonepe.com/apis/pg", seconds=0.3, lookup=lambda *_, **__: never.wait(30))
+    visit = knocked("https://api.phonepe.com/apis/pg", seconds=1.0, lookup=lambda *_, **__: never.wait(30))
     never.set()
     assert visit.verdict is Verdict.DNS_FAILURE
     assert deadline.remaining() > 28
@@ -69,7 +79,7 @@ def test_a_name_server_that_never_answers_costs_no_more_than_the_deadline():
 
 def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():
     with silence() as port:
-        visit = knocked(f"http://127.0.0.1:{port}", seconds=0.3)
+        visit = knocked(f"http://127.0.0.1:{port}", seconds=1.0)
     assert visit.category == "READ_TIMEOUT"
     assert visit.stopped_at == "http"
     assert visit.passed == ("dns", "tcp")
@@ -77,9 +87,17 @@ def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():
 
 def test_a_silent_handshake_stops_at_tls():
     with silence() as port:
-        visit = knocked(f"https://127.0.0.1:{port}", seconds=0.3)
+        visit = knocked(f"https://127.0.0.1:{port}", seconds=1.0)
     assert visit.verdict is Verdict.TLS_HANDSHAKE_FAILED
     assert visit.stopped_at == "tls"
+
+
+def test_a_walk_that_does_not_come_back_has_noted_how_far_it_came(monkeypatch):
+    monkeypatch.setattr(knocks, "SHARE", 10)  # it would go on for longer than anybody waits
+    with silence() as port:
+        visit = knocked(f"https://127.0.0.1:{port}", seconds=1.0)
+    assert visit.passed == ("dns", "tcp")
+    assert visit.verdict is Verdict.TLS_HANDSHAKE_FAILED
 
 
 def test_a_connection_that_is_cut_says_so():

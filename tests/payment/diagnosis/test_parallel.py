@@ -1,7 +1,7 @@
 import threading
 
 import pytest
-from django.db import connection
+from django.db import connections
 
 from payment.diagnosis.parallel import begin, result, side_by_side
 from payment.transport import Deadline
@@ -30,11 +30,11 @@ def test_nobody_waits_at_exit_for_a_thread_that_hangs():
 @pytest.mark.django_db(transaction=True)
 def test_a_thread_gives_its_database_connection_back():
     def look():
-        connection.ensure_connection()
-        return connection.connection, connection
+        own = connections["default"]
+        own.ensure_connection()
+        return own, threading.current_thread()
 
-    raw, wrapper = result(begin(look), Deadline(5))
-    assert raw is not None
-    for thread in [thread for thread in threading.enumerate() if thread.name == "diagnosis"]:
-        thread.join(5)
-    assert wrapper.connection is None
+    own, thread = result(begin(look), Deadline(5))
+    thread.join(5)
+    assert own is not connections["default"]
+    assert own.connection is None

@@ -69,6 +69,21 @@ def test_nobody_outside_is_to_blame_for_an_address_on_this_machine(met):
     assert verdict_and_culprit(found) == (met, Culprit.CONFIGURATION)
 
 
+def test_only_a_control_by_the_same_way_out_says_anything():
+    """The direct way is shut on purpose; what counts is that the proxy lets others through."""
+    proxied = Door(Role.API, PHONEPE, "http://10.0.0.7:3128")
+    other = Door(Role.CONTROL, CONTROL, proxied.proxy)
+    reset = Knock(proxied, (Visit(proxied, "10.0.0.7", Stage.TLS, verdict=Verdict.CONNECTION_RESET),))
+    found = Facts(
+        knocks=(reset,),
+        controls=(
+            control(Verdict.CONNECTION_REFUSED),
+            Knock(other, (Visit(other, "10.0.0.7", Stage.BODY, http_status=200),)),
+        ),
+    )
+    assert verdict_and_culprit(found) == (Verdict.CONNECTION_RESET, Culprit.PHONEPE)
+
+
 def test_phonepes_name_alone_unknown_is_the_name_server_of_the_hosting():
     found = facts(knock(verdict=Verdict.DNS_FAILURE, stage=Stage.STARTED))
     assert verdict_and_culprit(found) == (Verdict.DNS_FAILURE, Culprit.HOSTING)

@@ -5,6 +5,7 @@ import time
 
 import pytest
 from django.core.cache import cache
+from django.core.cache.backends.base import BaseCache
 from django.db import connections
 
 from okpuja.errors import Unavailable
@@ -14,6 +15,22 @@ from payment.transport import Resolver
 from tests.payment.diagnosis.servers import Server, refusing_port, silence
 
 pytestmark = [pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
+
+
+class ReadOnlyCache(BaseCache):
+    def __init__(self, *_):
+        super().__init__({})
+
+    def add(self, *_, **__):
+        return False
+
+    def get(self, key, default=None, version=None):
+        return default
+
+    def set(self, *_, **__):
+        pass
+
+    delete = add
 
 
 def layers(answer, target):
@@ -70,6 +87,7 @@ def test_a_refusal_by_phonepe_while_others_answer_is_phonepes(real_v1, control, 
     ports["api-preprod.phonepe.com"] = refusing_port()
     answer = diagnose(resolver=resolver)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "phonepe")
+    assert "contract" not in layers(answer, "")
     assert answer["endpoints"] == [
         {"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}
     ]
@@ -134,22 +152,24 @@ def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(re
     with silence() as port:
         real_v1.DIAGNOSIS_CONTROL_URL = f"http://127.0.0.1:{port}"
         began = time.monotonic()
-        answer = diagnose(1.0, Resolver(lambda *_, **__: never.wait(30)))
+        answer = diagnose(2.0, Resolver(lambda *_, **__: never.wait(30)))
         took = time.monotonic() - began
     never.set()
-    assert took < 1.5
+    assert took < 3
     assert answer["verdict"] == "dns_failure"
     assert [endpoint["stage"] for endpoint in answer["endpoints"]] == ["NONE", "NONE"]
 
 
-def test_a_phonepe_that_is_reached_and_then_silent_does_not_outlast_the_deadline(real_v1, control):
-    with silence() as port:
-        real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{port}"
-        began = time.monotonic()
-        answer = diagnose(1.0)
-    assert time.monotonic() - began < 1.5
+def test_a_phonepe_that_is_reached_and_then_silent_does_not_outlast_the_deadline(
+    base_url, control, phonepe_server
+):
+    phonepe_server.is_mute = True
+    began = time.monotonic()
+    answer = diagnose(2.0)
+    assert time.monotonic() - began < 3
     assert answer["verdict"] == "phonepe_down"
-    assert answer["culprit"] == "configuration"  # this silence is on our own machine
+    assert answer["endpoints"][0]["stage"] == "HTTP"
+    assert layers(answer, "")["contract"] is False
 
 
 def test_the_whole_diagnosis_takes_ten_seconds_at_most():
@@ -181,6 +201,28 @@ def test_v2_is_asked_for_a_token_where_tokens_are_given(real_v1, control):
     assert [endpoint["reachable"] for endpoint in answer["endpoints"]] == [True, False]
     assert answer["verdict"] == "connection_refused"
     assert payments.questions == 0
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "verdict"),
+    [
+        (
+            401,
+            {"code": "INVALID_CLIENT", "errorCode": "OIM004", "message": "Unauthorized"},
+            "bad_credentials",
+        ),
+        (404, {"code": "CLIENT_NOT_FOUND", "message": "Not Found: Client Not Found"}, "wrong_environment"),
+    ],
+)
+def test_a_token_that_is_not_given_tells_wrong_secrets_from_wrong_environments(
+    real_v1, control, phonepe_server, status, said, verdict
+):
+    real_v1.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
+    real_v1.PHONEPE_CLIENT_SECRET = "a-client-secret-that-nobody-may-see"
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}"
+    phonepe_server.answer = (status, said)
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == (verdict, "credentials")
 
 
 @pytest.mark.parametrize(
@@ -229,8 +271,16 @@ def test_while_somebody_else_looks_the_former_answer_is_given():
     assert latest() == {"verdict": "ok"}
 
 
+def test_a_shared_cache_that_can_be_read_but_not_written_allows_one_look_in_thirty_seconds(
+    settings, base_url, control, phonepe_server
+):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.ReadOnlyCache"}}
+    assert latest(patience=0) == latest(patience=0)
+    assert phonepe_server.knocks == 1
+
+
 def test_whoever_waits_in_vain_for_somebodys_answer_looks_himself():
-    """He died, or the shared cache can be read but not written."""
+    """He died."""
     cache.set(runs.RUNNING, True, 30)
     assert latest(patience=0)["verdict"] == "simulated"
 
