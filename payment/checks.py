@@ -176,7 +176,7 @@ def _endpoint_warning(merchant: merchants.Merchant, endpoint: merchants.Endpoint
         return Problem(
             "W001",
             f"{endpoint.base_url} is a host of payment pages, not of the API: it is only knocked at by diagnosis",
-            "Take it out of PHONEPE_FALLBACK_BASE_URLS; a second way to the same API is |proxy=URL.",
+            "Take it out of the settings; a second way to the same API is |proxy=URL in PHONEPE_FALLBACK_BASE_URLS.",
         )
     if _has_wrong_path(merchant, endpoint):
         return Problem(

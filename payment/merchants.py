@@ -253,11 +253,13 @@ def _simulated(generation: Generation) -> Merchant:
 
 
 def _endpoints(config: Mapping[str, Any], generation: Generation) -> tuple[Endpoint, ...]:
-    base, auth = DOCUMENTED[generation, config["env"]]
+    """The address in the settings, else the documented one. A page host is knocked at, and the documented one used."""
+    proxy, endpoints = config["proxy_url"], []
     if config["base_url"]:
-        base, auth = config["base_url"], config["auth_base_url"]
-    endpoints = [_endpoint(base, auth, config["proxy_url"])]
-    endpoints += [_fallback(item, config["proxy_url"]) for item in config["fallback_base_urls"]]
+        endpoints.append(_endpoint(config["base_url"], config["auth_base_url"], proxy))
+    if not any(endpoint.signs for endpoint in endpoints):
+        endpoints.insert(0, _endpoint(*DOCUMENTED[generation, config["env"]], proxy))
+    endpoints += [_fallback(item, proxy) for item in config["fallback_base_urls"]]
     _refuse_mixture(endpoints, config["env"])
     return tuple(dict.fromkeys(endpoints))
 
@@ -308,8 +310,6 @@ def _refuse_bad(address: str) -> None:
 
 def _refuse_mixture(endpoints: Iterable[Endpoint], environment: str) -> None:
     telling = [endpoint for endpoint in endpoints if endpoint.signs]
-    if not telling:
-        raise ImproperlyConfigured("PHONEPE_BASE_URL is a host of payment pages; it has no API to call")
     for address in (
         address for endpoint in telling for address in (endpoint.base_url, endpoint.auth_base_url)
     ):

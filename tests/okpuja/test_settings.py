@@ -41,9 +41,9 @@ def test_the_key_of_the_first_installation_goes_by_its_old_name_too():
     assert "96434309" in said.stdout
 
 
-def test_a_page_host_as_fallback_is_a_warning_and_no_reason_to_stop():
-    fallback = "https://mercury-t2.phonepe.com/apis/hermes"
-    said = start(**SEED, PHONEPE_FALLBACK_BASE_URLS=fallback)
+@pytest.mark.parametrize("name", ["PHONEPE_BASE_URL", "PHONEPE_FALLBACK_BASE_URLS"])
+def test_a_page_host_is_a_warning_and_no_reason_to_stop(name):
+    said = start(**SEED | {name: "https://mercury-t2.phonepe.com/apis/hermes"})
 
     assert said.returncode == 0
     assert "mercury-t2.phonepe.com" in said.stderr

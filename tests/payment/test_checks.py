@@ -109,6 +109,7 @@ def test_mixed_environments_are_refused_in_uat_too(production):
         ("OPS_TOKEN", "", "payment.W002"),
         ("PHONEPE_CLIENT_ID", "", "payment.W003"),
         ("PHONEPE_FALLBACK_BASE_URLS", ["https://mercury-t2.phonepe.com/apis/hermes"], "payment.W001"),
+        ("PHONEPE_BASE_URL", "https://mercury-t2.phonepe.com/apis/hermes", "payment.W001"),
         ("PHONEPE_BASE_URL", "https://api.phonepe.com/apis/hermes", "payment.W004"),
     ],
 )

@@ -209,6 +209,13 @@ def test_a_host_of_pages_is_never_signed_for(real):
     assert [endpoint.signs for endpoint in merchants.current().endpoints] == [True, False]
 
 
+def test_a_host_of_pages_as_base_url_is_replaced_by_the_documented_address(real):
+    real.PHONEPE_BASE_URL = "https://mercury-t2.phonepe.com/apis/hermes"
+    called, knocked_at = merchants.current().endpoints
+    assert (called.base_url, called.signs) == (merchants.SANDBOX, True)
+    assert (knocked_at.host, knocked_at.signs) == ("mercury-t2.phonepe.com", False)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
@@ -222,7 +229,6 @@ def test_a_host_of_pages_is_never_signed_for(real):
         ("PHONEPE_FALLBACK_BASE_URLS", ["https://x.example|via=proxy"], "is not URL"),
         ("PHONEPE_BASE_URL", "https://api.phonepe.com/apis/pg", "belongs to PRODUCTION"),
         ("PHONEPE_BASE_URL", "https://api-testing.phonepe.com/apis/hermes", "own test stage"),
-        ("PHONEPE_BASE_URL", "https://mercury-uat.phonepe.com", "no API"),
         ("PHONEPE_BASE_URL", "http://relay.example/apis", "must be https"),
         ("PHONEPE_BASE_URL", "https://user:pass@relay.example/apis", "is not a base URL"),
         ("PHONEPE_BASE_URL", "relay.example", "is not a base URL"),
