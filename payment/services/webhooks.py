@@ -93,9 +93,10 @@ def _difference(claim: WebhookClaim, attempt: PaymentAttempt) -> str:
 
 
 def _is_answered(event: WebhookEvent, attempt: PaymentAttempt) -> bool:
-    """An event that is not final itself is answered by any answer at all."""
+    """An event that is not final for the order itself is answered by any answer at all."""
     claimed = Verdict(event.claimed_verdict)
-    return claimed not in ENOUGH or attempt.state in ENOUGH[claimed]
+    of_one_try = "attempt" in event.event.lower()  # the customer may try again on the page
+    return of_one_try or claimed not in ENOUGH or attempt.state in ENOUGH[claimed]
 
 
 def _done(event: WebhookEvent) -> None:

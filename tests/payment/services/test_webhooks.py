@@ -1,8 +1,11 @@
 """PhonePe's calls: authentic, kept as they came, and believed by nobody."""
 
+import json
+
 import pytest
 
 from booking.models import Booking
+from payment import merchants
 from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, WebhookEvent
 from payment.services.checkout import start_payment
 from payment.services.webhooks import MOST_CHECKS, handle, next_look, receive_webhook
@@ -67,6 +70,21 @@ def test_a_failed_payment_is_told_too(call):
     handle(receive_webhook(*call("failure")))
 
     assert Payment.objects.get().state == PaymentState.FAILED
+
+
+def test_a_try_that_failed_is_no_failed_payment(alice, cart, phonepe, settings):
+    settings.PHONEPE_API_VERSION = "v2"
+    order = start_payment(alice, cart_id=cart.pk).attempt.merchant_order_id
+    body = {
+        "event": "checkout.transaction.attempt.failed",
+        "payload": {"merchantOrderId": order, "state": "FAILED"},
+    }
+    login = {"Authorization": merchants.current().webhook_authorization}
+
+    handle(receive_webhook(login, json.dumps(body).encode()))
+
+    assert Payment.objects.get().is_open
+    assert WebhookEvent.objects.get().state == WebhookEvent.State.HANDLED
 
 
 def test_a_forged_call_leaves_no_trace(call):
