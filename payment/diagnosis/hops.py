@@ -1,5 +1,6 @@
 """Our own hops: database, background worker, cache. A refusal of one of these has nothing to do with PhonePe."""
 
+import contextlib
 import secrets
 import time
 from collections.abc import Callable
@@ -7,7 +8,8 @@ from dataclasses import dataclass, replace
 
 from django.conf import settings
 from django.core.cache import cache as django_cache
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
@@ -16,6 +18,7 @@ from payment.diagnosis.memory import CACHE_ERRORS
 from payment.work import oldest_overdue
 
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
+CONNECT_SECONDS = 5
 LONGEST_WAIT = 60  # seconds a due row waits while a worker lives
 
 
@@ -41,9 +44,8 @@ def database() -> Hop:
     """Answers `SELECT 1`, and has every table that this code expects."""
     hop = Hop("database", database_target())
     try:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-        pending = unapplied_migrations()
+        with contextlib.closing(_unpooled()) as direct:
+            pending = _unapplied_migrations(direct)
     except DATABASE_ERRORS as error:
         return replace(hop, ok=False, fault="down", detail=exact(error))
     if pending:
@@ -87,17 +89,29 @@ def silent(layer: str) -> Hop:
     return Hop(layer, target, False, "down", "no answer within the time of the diagnosis")
 
 
-def unapplied_migrations() -> int:
-    executor = MigrationExecutor(connection)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
 def database_target() -> str:
     """host:port, or the name of the file; never user or password."""
     target = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"SQLite file {target['NAME']}"
     return f"{target['HOST'] or 'local socket'}:{target['PORT'] or 5432}"
+
+
+def _unpooled() -> BaseDatabaseWrapper:
+    """A connection of its own: a pool hides what the database says behind "no connection within 5 seconds"."""
+    options = {name: value for name, value in connection.settings_dict["OPTIONS"].items() if name != "pool"}
+    if connection.vendor == "postgresql":
+        options["connect_timeout"] = CONNECT_SECONDS
+    return type(connections[DEFAULT_DB_ALIAS])(
+        connection.settings_dict | {"OPTIONS": options}, DEFAULT_DB_ALIAS
+    )
+
+
+def _unapplied_migrations(direct: BaseDatabaseWrapper) -> int:
+    with direct.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    executor = MigrationExecutor(direct)
+    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
 def exact(error: Exception) -> str:

@@ -22,6 +22,8 @@ except ImportError:  # installed only where CACHE_URL asks for it
 
 CACHE_ERRORS = (DatabaseError, InterfaceError, OSError, RedisError)
 PATIENCE = 1.5  # seconds
+REST = 30  # seconds without the shared cache after it has failed: who waits for an answer waits for it once
+RESTS = "shared-cache-rests"
 
 T = TypeVar("T")
 own = LocMemCache("diagnosis", {})
@@ -41,7 +43,10 @@ def set(key: str, value: Any, seconds: int) -> None:
 
 
 def _shared_or_own(use: Callable[[Any], T]) -> T:
+    if own.get(RESTS):
+        return use(own)
     try:
         return result(begin(functools.partial(use, cache)), Deadline(PATIENCE))
     except CACHE_ERRORS:  # a cache that does not answer in time is a TimeoutError, hence an OSError
+        own.set(RESTS, True, REST)
         return use(own)

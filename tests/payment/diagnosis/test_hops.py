@@ -11,6 +11,7 @@ from payment.diagnosis.parallel import begin, result
 from payment.models import PaymentAttempt
 from payment.transport import Deadline
 from tests.payment.builders import make_payment
+from tests.payment.diagnosis.servers import refusing_port
 
 pytestmark = pytest.mark.django_db
 
@@ -31,6 +32,11 @@ class DeafCache(BaseCache):
         return False
 
 
+def rename(app, other):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_migrations SET app = %s WHERE app = %s", [other, app])
+
+
 def due(seconds):
     payment = make_payment()
     moment = timezone.now() - timedelta(seconds=seconds)
@@ -43,11 +49,23 @@ def test_a_database_with_every_table_is_well():
     assert hop.target
 
 
+@pytest.mark.django_db(transaction=True)
 def test_a_migration_that_was_not_applied_is_counted():
-    with connection.cursor() as cursor:
-        cursor.execute("DELETE FROM django_migrations WHERE app = 'payment'")
+    rename("payment", "renamed")
     hop = hops.database()
+    rename("renamed", "payment")
     assert (hop.ok, hop.fault) == (False, "migrations")
+
+
+def test_a_pool_does_not_hide_what_the_database_says(monkeypatch):
+    port = refusing_port()
+    engine = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": port, "NAME": "shop"}
+    pooled = engine | {"OPTIONS": {"pool": {"min_size": 0, "timeout": 5}}}
+    monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | pooled)
+    hop = result(begin(hops.database), Deadline(3))
+    assert hop.fault == "down"
+    assert f"port {port}" in hop.detail
+    assert "refused" in hop.detail
 
 
 def test_no_user_and_no_password_stand_in_the_name_of_the_database(monkeypatch):

@@ -27,6 +27,16 @@ class SilentCache(BrokenCache):
     add = get = set = _hang
 
 
+class Counted(BrokenCache):
+    calls = 0
+
+    def _fail(self, *_, **__):
+        Counted.calls += 1
+        raise OperationalError("the connection is closed")
+
+    add = get = set = _fail
+
+
 @pytest.fixture(params=[BrokenCache, SilentCache])
 def failing_cache(request, settings, monkeypatch):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.{request.param.__name__}"}}
@@ -54,3 +64,10 @@ def test_while_the_shared_cache_fails_this_process_remembers_alone(failing_cache
     memory.set("word", "own", 60)
     assert memory.get("word") == "own"
     assert memory.get("unknown", "default") == "default"
+
+
+def test_a_cache_that_has_failed_is_left_alone_for_a_while(settings):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.Counted"}}
+    for _ in range(5):
+        memory.get("word")
+    assert Counted.calls == 1
