@@ -39,6 +39,9 @@ class Rows(ReadOnly, TabularInline):
     show_change_link = True
     tab = True
 
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fields  # a form, which nobody gets to see, could not hold the moments of creation
+
 
 class AttemptRows(Rows):
     model = PaymentAttempt
