@@ -232,6 +232,13 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+UNFOLD = {
+    "SITE_TITLE": "OkPuja",
+    "SITE_HEADER": "OkPuja",
+    "SITE_URL": None,  # the site is the frontend's; nothing is at our own root
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}payment/icon.svg"}],
+}
+
 # --- Mail --------------------------------------------------------------------------------------
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
