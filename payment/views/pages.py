@@ -5,6 +5,7 @@ from urllib.parse import urlencode
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.utils import numberformat
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -63,12 +64,19 @@ class StatusPageView(View):
     ) -> HttpResponse:
         context = {
             "payment": payment,
-            "amount": rupees(payment.amount_paise),
+            "amount": grouped(payment.amount_paise),
             "message": message(payment),
             "booking": booking_of(payment),
             "notice": notice,
         }
         return render(request, "payment/status.html", context, status=status)
+
+
+def grouped(amount_paise: int) -> str:
+    """As people in India read it: 14990000 paise are 1,49,900.00."""
+    return numberformat.format(
+        rupees(amount_paise), ".", grouping=(3, 2, 0), thousand_sep=",", force_grouping=True
+    )
 
 
 def where_to(payment: Payment) -> str:
