@@ -3,13 +3,9 @@ import threading
 import pytest
 from django.db import connection, connections
 from django.test import Client
-from django.urls import path
 
 from okpuja import health
 from tests.payment.diagnosis.servers import refusing_port, silence
-
-urlpatterns = [path("healthz", health.healthz), path("readyz", health.readyz)]
-pytestmark = pytest.mark.urls(__name__)
 
 
 @pytest.fixture
