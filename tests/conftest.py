@@ -1,11 +1,18 @@
 """Three people (Alice owns, Charlie must see nothing of hers, staff may look) and something to book."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from tests import people
+
+# The same examples at every run, and no clock: a busy machine must not decide whether a test passes.
+settings.register_profile(
+    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
