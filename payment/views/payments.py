@@ -47,7 +47,8 @@ class GuestPaymentThrottle(SimpleRateThrottle):
     scope = "guest_payment"
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
-        if request.user.is_authenticated or "cart_id" in request.data:
+        wants_cart = isinstance(request.data, dict) and "cart_id" in request.data
+        if request.user.is_authenticated or wants_cart:
             return None
         return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 

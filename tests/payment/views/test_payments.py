@@ -99,6 +99,13 @@ def test_bad_input_is_told_in_the_first_key_and_makes_nothing(client, body):
     assert not Payment.objects.exists()
 
 
+@pytest.mark.parametrize("body", ["5", "[]", "null", '"cart_id"', "{", "\ud800", ""])
+def test_what_is_no_form_at_all_is_told_so(client, body):
+    raw = body.encode("utf-8", "surrogatepass")
+
+    assert client.generic("POST", PROCESS_CART, raw, "application/json").status_code == 400
+
+
 def test_a_cart_needs_a_login(api, cart):
     assert api().post(PROCESS_CART, {"cart_id": cart.pk}).status_code == 401
 
