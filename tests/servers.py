@@ -116,11 +116,16 @@ class Process:
 class Server(Process):
     """One gunicorn of ours. Who calls before it is ready waits in its queue; when it is dead he is refused."""
 
-    def __init__(self, listener: socket.socket, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        listener: socket.socket,
+        environment: dict[str, str],
+        application: str = "okpuja.wsgi:application",
+    ) -> None:
         self.url = address_of(listener)
         super().__init__(
             "server",
-            *("-m", "gunicorn", "okpuja.wsgi:application", "--bind", f"fd://{listener.fileno()}"),
+            *("-m", "gunicorn", application, "--bind", f"fd://{listener.fileno()}"),
             *(
                 "--worker-class",
                 "gthread",
@@ -161,9 +166,9 @@ class Installation:
             self._stack.callback(process.stop)
         self._stack.close()
 
-    def serve(self) -> Server:
+    def serve(self, *application: str) -> Server:
         listener = self._stack.enter_context(listening()) if self.servers else self._listener
-        server = Server(listener, self._environment)
+        server = Server(listener, self._environment, *application)
         self.servers.append(server)
         return self._keep(server)
 
