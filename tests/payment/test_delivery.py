@@ -151,6 +151,16 @@ def test_an_endpoint_that_cannot_be_connected_to_is_left_alone_for_a_while(two):
     assert [each.host for each in two.pay().tries] == ["phonepe.example"]
 
 
+def test_failures_that_are_not_in_a_row_do_not_add_up(two):
+    for answer in (REFUSED, REFUSED, two.spoken.page, REFUSED):
+        two.on_pay(answer)
+        if answer is REFUSED:
+            two.on_pay(two.spoken.page, SECOND)
+        two.pay()
+    two.on_pay(two.spoken.page)
+    assert [each.host for each in two.pay().tries] == ["phonepe.example"]
+
+
 def test_questions_are_put_to_an_endpoint_even_while_it_is_left_alone(two):
     for _ in range(3):
         two.on_pay(REFUSED)

@@ -111,6 +111,23 @@ def test_only_what_is_safe_is_repeated(fate, a_question, an_order):
     assert failure.may_repeat(Operation.PAY) is failure.may_repeat(Operation.REFUND) is an_order
 
 
+@pytest.mark.parametrize(
+    ("status", "content_type", "body", "category"),
+    [
+        (200, "text/html; charset=utf-8", b"<html>Log in</html>", E.BLOCKED_RESPONSE),
+        (403, "text/plain", b"denied", E.BLOCKED_RESPONSE),
+        (302, "", b"", E.BLOCKED_RESPONSE),
+        (200, "application/json", b'{"succ', E.BAD_RESPONSE),
+        (200, "", b"", E.BAD_RESPONSE),
+        (502, "text/html", b"<html>Bad Gateway</html>", E.GATEWAY_5XX),
+    ],
+)
+def test_who_spoke_instead_of_phonepe_is_told_apart(status, content_type, body, category):
+    with pytest.raises(TryFailed) as caught:
+        understood(Operation.PAY, Answer(status, {"Content-Type": content_type}, body), lambda *_: None)
+    assert (caught.value.category, caught.value.fate) == (category, Fate.MAYBE_ARRIVED)
+
+
 def retry_after(value):
     with pytest.raises(TryFailed) as caught:
         understood(Operation.PAY, Answer(429, {"Retry-After": value}, b""), lambda *_: None)

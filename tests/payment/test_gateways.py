@@ -88,6 +88,7 @@ AMBIGUOUS = {
     "not UTF-8": (200, b"\xff\xfe{}"),
     "a page": (200, "<html>Log in to the hotel's network</html>"),
     "a redirect": (302, ""),
+    "a redirect with JSON": (307, {"success": True, "code": "MOVED"}),
     "no page URL": (200, {"success": True, "data": {}}),
 }
 ambiguous = pytest.mark.parametrize("answer", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())

@@ -1,4 +1,5 @@
 import threading
+import time
 
 import pytest
 from django.db import connection
@@ -120,6 +121,11 @@ def test_a_late_refusal_does_not_throw_away_the_newer_token():
     assert shop.get() == new
 
 
+def test_nor_does_it_where_no_cache_remembers_anything(settings):
+    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
+    test_a_late_refusal_does_not_throw_away_the_newer_token()
+
+
 def test_many_threads_fetch_one_token():
     shop = Shop()
     begin, got = threading.Barrier(8), []
@@ -163,8 +169,9 @@ def test_who_holds_a_valid_token_does_not_wait_for_the_renewal():
     shop.go.clear()
     shop.fetching.clear()
     shop.now = HALF + 60
-    thread = shop.renewing()
-    assert shop.get(seconds=0) == first
+    thread, began = shop.renewing(), time.monotonic()
+    assert shop.get(seconds=60) == first
+    assert time.monotonic() - began < 2
     shop.go.set()
     thread.join()
 

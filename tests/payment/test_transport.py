@@ -13,7 +13,7 @@ from payment import transport
 from payment.failures import WIRE_ERRORS, broken
 from payment.messages import Fate
 from payment.states import ErrorCategory, Stage
-from payment.transport import Deadline, InTransaction, Resolver, Session
+from payment.transport import Deadline, InTransaction, Resolver, Session, Trip
 from tests.certificates import YEAR, Authority
 from tests.payment import faults
 from tests.payment.faults import Server
@@ -24,6 +24,7 @@ pytestmark = pytest.mark.sockets
 ROOT = Path(__file__).parents[2]
 SOON = 0.3
 NEVER_MORE_THAN = 2.0
+PROXY = "http://proxy.test:3128"
 
 
 class Tried:
@@ -154,6 +155,27 @@ def test_no_cookie_is_taken_along():
     assert b"ookie" not in server.requests[1]
 
 
+class Walk(Trip):
+    """Remembers every stage it came through."""
+
+    stages = ()
+
+    def reach(self, stage):
+        super().reach(stage)
+        self.stages = (*self.stages, stage)
+
+
+def test_every_stage_is_written_on_the_way(authority, trusting):
+    with (
+        Server(faults.answers(), authority.issue("phonepe.test")) as server,
+        Server(faults.tunnels(server.port)) as proxy,
+        trusting(proxy.port) as session,
+    ):
+        walk = Walk(Deadline(5), session.resolver)
+        session.exchange(walk, "GET", "https://phonepe.test/", proxy=PROXY)
+    assert list(dict.fromkeys(walk.stages)) == list(Stage)
+
+
 # --- nothing was sent ---
 
 
@@ -239,9 +261,6 @@ def test_a_certificate_of_a_stranger_gets_nothing_from_us(authority, trusting):
         tried = Tried("https://phonepe.test/pay", 5, trusting(server.port, verify=False))
     assert tried.outcome == (ErrorCategory.TLS_ERROR, Fate.NOT_SENT, Stage.CONNECTED)
     assert server.requests == []
-
-
-PROXY = "http://proxy.test:3128"
 
 
 def test_a_proxy_that_refuses_is_named(trusting):
