@@ -195,8 +195,11 @@ def _order(attempt: PaymentAttempt) -> Order:
 
 @transaction.atomic
 def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
-    """The pay call's own answer: it may fill in the page, never decide anything."""
-    payment = Payment.objects.select_for_update().get(pk=attempt.payment_id)
+    """The pay call's own answer: it may fill in the page, never decide anything.
+
+    News of the order may have been faster: nobody is sent to a page that has been paid or has failed.
+    """
+    payment = _lock_open(attempt.payment_id)
     attempt = payment.attempts.select_for_update().get(pk=attempt.pk)
     attempt.payment = payment
     attempt.page_url = page.url

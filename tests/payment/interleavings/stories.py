@@ -1,0 +1,86 @@
+"""What people, PhonePe and the worker do in the stories, each in one word."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.db import connection
+from django.test import Client
+from django.utils import timezone
+
+from booking.models import Booking, Cart, Slot
+from payment.models import LedgerEntry, Payment, PaymentAttempt, WebhookEvent
+from payment.work import KINDS, run_due
+from simulator.deliveries import _proof
+from simulator.models import Delivery
+
+WEBHOOK = "/api/payments/webhook/phonepe/"
+PAYMENTS = "/api/payments/payments/"
+
+
+def click(client: Any, cart: Cart) -> Any:
+    """The customer's "pay now"."""
+    return client.post(PAYMENTS + "process-cart/", {"cart_id": cart.pk}, format="json")
+
+
+def check_booking(client: Any, payment: Payment) -> dict[str, Any]:
+    answer = client.get(f"{PAYMENTS}{payment.pk}/check-booking/")
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def call_us(delivery: Delivery) -> int:
+    """PhonePe's webhook through our door: the status of our answer."""
+    body = delivery.body.encode()
+    answer = Client().post(WEBHOOK, body, content_type="application/json", headers=_proof(delivery))
+    return answer.status_code
+
+
+def work(*kinds: str) -> int:
+    """The worker comes when everything it could do is due."""
+    past = timezone.now() - timedelta(seconds=1)
+    for model in (PaymentAttempt, WebhookEvent):
+        model.objects.filter(next_check_at__isnull=False).update(next_check_at=past)
+    Payment.objects.filter(fulfil_at__isnull=False).update(fulfil_at=past)
+    return run_due(kinds or KINDS)
+
+
+def leases_end() -> None:
+    PaymentAttempt.objects.update(call_lease_until=timezone.now() - timedelta(seconds=1))
+
+
+def two_seconds_pass() -> None:
+    """PhonePe may be asked about every payment again."""
+    Payment.objects.update(asked_at=None)
+
+
+def orders(payment: Payment) -> list[tuple[int, str]]:
+    return list(payment.attempts.order_by("number").values_list("number", "state"))
+
+
+def fate(payment: Payment) -> tuple[str, str]:
+    payment.refresh_from_db()
+    return payment.state, payment.fulfilment
+
+
+def ledger() -> list[tuple[str, int]]:
+    return list(LedgerEntry.objects.order_by("id").values_list("kind", "amount_paise"))
+
+
+def places(slot: Slot) -> tuple[int, int]:
+    slot.refresh_from_db()
+    return slot.held, slot.booked
+
+
+def status(cart: Cart) -> str:
+    cart.refresh_from_db()
+    return cart.status
+
+
+def bookings() -> int:
+    return Booking.objects.count()
+
+
+def query(statement: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()
