@@ -85,6 +85,11 @@ class Process:
         return self._log.read_text()
 
     @property
+    def children(self) -> list[int]:
+        pid = self._popen.pid
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+    @property
     def has_ended(self) -> bool:
         return self._popen.poll() is not None
 

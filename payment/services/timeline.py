@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.utils import timezone
+
 from booking.money import rupees
 from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
 
@@ -19,7 +21,7 @@ SENTENCES = {
     "amount_differs": "The amount differs from what was agreed. Our staff will contact you.",
     "no_attempt_left": "The payment ended without money. You have not been charged.",
     "slot_gone": "The time was taken when your payment arrived. Our staff will contact you.",
-    "cart_converted": "This cart had been paid for already. Our staff will contact you.",
+    "cart_converted": "This cart had been paid for already. Your money goes back to you.",
     "given_up": "You gave this payment up.",
     "page_expired_unpaid": "The payment page expired.",
 }
@@ -38,7 +40,7 @@ def for_staff(payment: Payment) -> list[Entry]:
         *map(_ledger, payment.ledger.all()),
         *map(_refund, payment.refunds.all()),
     ]
-    return sorted(entries, key=lambda entry: entry["at"])
+    return _in_order(entries)
 
 
 def for_owner(payment: Payment) -> list[Entry]:
@@ -52,7 +54,13 @@ def for_owner(payment: Payment) -> list[Entry]:
         {"at": refund.created_at, "text": f"A refund of ₹{rupees(refund.amount_paise)} was arranged."}
         for refund in payment.refunds.all()
     ]
-    return sorted(told + promised, key=lambda entry: entry["at"])
+    return _in_order(told + promised)
+
+
+def _in_order(entries: list[Entry]) -> list[Entry]:
+    """Oldest first, on the clock that people here read."""
+    ordered = sorted(entries, key=lambda entry: entry["at"])
+    return [{**entry, "at": timezone.localtime(entry["at"])} for entry in ordered]
 
 
 def _change(change: StateChange) -> Entry:

@@ -1,9 +1,12 @@
 """`manage.py serve` on SQLite, as `make run` starts it: one server, one worker, PhonePe played inside."""
 
+import os
 import signal
+import socket
 
 import pytest
 import requests
+from django.core.management import CommandError, call_command
 
 from tests.flows.customers import FRONTEND, Customer, arrive, pay
 from tests.servers import ON_POSTGRESQL, Installation, eventually
@@ -74,3 +77,20 @@ def test_ctrl_c_ends_the_server_and_its_worker():
         assert both.wait() == 0
         assert "worker ended" in both.said
         assert not answers(shop.url)
+
+
+def test_a_server_or_worker_that_is_killed_comes_back():
+    with Installation() as shop:
+        both = shop.serve_and_work()
+        eventually(lambda: "worker started" in both.said and answers(shop.url), "both are at work")
+        for child in both.children:
+            os.kill(child, signal.SIGKILL)
+        eventually(lambda: both.said.count("worker started") == 2, "there is another worker")
+        eventually(lambda: answers(shop.url), "there is another server")
+
+
+def test_a_taken_port_is_told_before_anything_starts():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(CommandError, match=f"port {port} is taken; try make run PORT={port + 1}"):
+            call_command("serve", port=port)

@@ -1,7 +1,9 @@
 """The embedded default: the server and its background worker side by side, on loopback."""
 
+import logging
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,8 +13,10 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+logger = logging.getLogger(__name__)
+
 ENDS = (signal.SIGTERM, signal.SIGINT)
-SECONDS_TO_END = 25
+SECONDS_TO_START, SECONDS_TO_END = 10, 25
 
 
 class Command(BaseCommand):
@@ -23,39 +27,22 @@ class Command(BaseCommand):
         parser.add_argument("--threads", type=int, default=8)
 
     def handle(self, *args: Any, port: int, threads: int, **options: Any) -> None:
+        refuse_taken(port)
         stop = threading.Event()
         for number in ENDS:
             signal.signal(number, lambda *_: stop.set())
-        commands = {
-            "server": [
-                sys.executable,
-                "-m",
-                "gunicorn",
-                "okpuja.wsgi:application",
-                "--bind",
-                f"127.0.0.1:{port}",
-            ]
-            + [
-                "--worker-class",
-                "gthread",
-                "--threads",
-                str(threads),
-                "--timeout",
-                "60",
-                "--log-level",
-                "warning",
-            ],
-            "worker": [sys.executable, "manage.py", "work"],
-        }
-        children = {name: start(command) for name, command in commands.items()}
+        children = [
+            Child("server", server(port, threads)),
+            Child("worker", [sys.executable, "manage.py", "work"]),
+        ]
         self.say_where()
-        ended = None
-        while not stop.wait(0.5) and ended is None:
-            ended = next((name for name, child in children.items() if child.poll() is not None), None)
-        for child in children.values():
-            end(child)
-        if ended:
-            raise CommandError(f"the {ended} ended by itself; its message stands above")
+        try:
+            while not stop.wait(0.5):
+                for child in children:
+                    child.keep_alive()
+        finally:
+            for child in children:
+                child.end()
 
     def say_where(self) -> None:
         base = settings.PUBLIC_BASE_URL
@@ -73,17 +60,47 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def start(command: list[str]) -> subprocess.Popen[bytes]:
-    # A group of its own: Ctrl-C reaches us alone, and we end both in order.
-    return subprocess.Popen(command, cwd=settings.BASE_DIR, start_new_session=True)
+def refuse_taken(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(f"port {port} is taken; try make run PORT={port + 1}") from error
 
 
-def end(child: subprocess.Popen[bytes]) -> None:
-    """Politely; what has not ended after a while is killed. Rows survive that."""
-    child.terminate()
-    deadline = time.monotonic() + SECONDS_TO_END
-    while child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.1)
-    if child.poll() is None:
-        child.kill()
-    child.wait()
+def server(port: int, threads: int) -> list[str]:
+    bind = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", str(threads)]
+    return [sys.executable, "-m", "gunicorn", "okpuja.wsgi:application", *bind, "--log-level", "warning"]
+
+
+class Child:
+    """A process that is started again when it dies, unless it can't even start."""
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self.name, self.command = name, command
+        self.start()
+
+    def start(self) -> None:
+        self.started = time.monotonic()
+        # A group of its own: Ctrl-C reaches us alone, and we end both in order.
+        self.process = subprocess.Popen(self.command, cwd=settings.BASE_DIR, start_new_session=True)
+
+    def keep_alive(self) -> None:
+        ended = self.process.poll()
+        if ended is None:
+            return
+        was_killed = ended < 0
+        if not was_killed and time.monotonic() - self.started < SECONDS_TO_START:
+            raise CommandError(f"the {self.name} does not start; its message stands above")
+        logger.error("started again after it had ended by itself", extra={"child": self.name})
+        self.start()
+
+    def end(self) -> None:
+        """Politely; what has not ended after a while is killed. Rows survive that."""
+        self.process.terminate()
+        try:
+            self.process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
