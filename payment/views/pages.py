@@ -1,9 +1,12 @@
 """Pages for the browser of somebody who pays: the way back from PhonePe, and our own plain status page."""
 
+from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils import numberformat
 from django.utils.decorators import method_decorator
@@ -12,6 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
 from booking.money import rupees
+from okpuja import errors
 from okpuja.errors import Refusal
 from payment.models import Payment
 from payment.serializers.payments import booking_of, message
@@ -31,19 +35,30 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
+# The token in the address is the payer's secret, and all that he can do here is pay. A cookie beside it would
+# protect nothing more, and keep those without cookies from paying.
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
-class ReturnView(View):
+class PageView(View):
+    """A person sits before it: what goes wrong is told on a page, not in JSON."""
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        try:
+            return super().dispatch(request, *args, **kwargs)
+        except (Http404, OperationalError, InterfaceError) as error:
+            return trouble(request, error)
+
+
+class ReturnView(PageView):
     """Where PhonePe sends the browser back to. What it brings along is not believed; PhonePe is asked."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = refresh(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
         return SeeOther(where_to(payment))
 
-    post = get  # V1's redirectMode POST; a cross-site form can't carry our CSRF token
+    post = get  # V1's redirectMode POST
 
 
-@method_decorator(never_cache, name="dispatch")
-class StatusPageView(View):
+class StatusPageView(PageView):
     """For guests, and for shops without a frontend: what became of this payment, and the way to pay it."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
@@ -70,6 +85,18 @@ class StatusPageView(View):
             "notice": notice,
         }
         return render(request, "payment/status.html", context, status=status)
+
+
+def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Worded and numbered as the API does it."""
+    told = errors.render(error, {})
+    if told is None:
+        raise error
+    context = {"is_missing": told.status_code == 404, "sentence": told.data["error"]}
+    page = render(request, "payment/trouble.html", context, status=told.status_code)
+    if "Retry-After" in told:
+        page["Retry-After"] = told["Retry-After"]
+    return page
 
 
 def grouped(amount_paise: int) -> str:

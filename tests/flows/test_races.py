@@ -5,11 +5,12 @@ import hashlib
 import json
 from functools import partial
 
+import psycopg
 import pytest
 import requests
 
 from tests.flows.customers import arrive, pay
-from tests.flows.shops import WEBHOOK, open_shop
+from tests.flows.shops import WEBHOOK, needs_postgresql, open_shop
 from tests.races import at_once
 from tests.servers import ON_POSTGRESQL, eventually
 
@@ -71,6 +72,18 @@ def test_the_last_place_of_a_slot_goes_to_exactly_one_of_eight(shop):
     assert {answer.json()["code"] for answer in answers if answer.status_code == 409} == {"slot_full"}
     slots = customers[0].get(f"puja/services/{carts[0]['puja_service']['id']}/slots/")
     assert [slot["available"] for slot in slots].count(0) == 1
+
+
+@needs_postgresql
+def test_who_comes_back_while_his_payment_is_locked_reads_that_he_need_not_pay_again(shop):
+    started = shop.customer(1).start()
+    back = pay(started["payment_url"], "close")
+    with psycopg.connect(shop.installation.database_url) as somebody:
+        somebody.execute("SELECT 1 FROM payment_payment FOR UPDATE")
+        page = requests.get(back, timeout=30)
+    assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
+    assert "you need not pay again" in page.text
+    assert arrive(back).endswith(f"/payment/callback?payment_id={started['payment_id']}")
 
 
 def webhook(shop, started):

@@ -81,6 +81,17 @@ def test_forged_links_lead_nowhere(payment, path, token):
     assert Client().get(path.format(token)).status_code == 404
 
 
+def test_a_link_that_leads_nowhere_says_so_on_a_page(payment):
+    page = Client().get("/pay/forged/")
+    assert page.status_code == 404
+    assert "This link leads nowhere" in page.content.decode()
+
+
+def test_a_payer_without_cookies_can_go_and_pay(gift):
+    browser = Client(enforce_csrf_checks=True)
+    assert browser.post(status_url(gift).removeprefix("http://testserver")).status_code == 303
+
+
 def test_a_return_link_opens_no_status_page(payment):
     token = return_url(payment).rstrip("/").rpartition("/")[2]
 
