@@ -75,11 +75,12 @@ def test_the_last_place_of_a_slot_goes_to_exactly_one_of_eight(shop):
 
 
 @needs_postgresql
-def test_who_comes_back_while_his_payment_is_locked_reads_that_he_need_not_pay_again(shop):
+def test_while_a_payment_is_locked_its_payer_reads_that_he_need_not_pay_again_and_webhooks_are_kept(shop):
     started = shop.customer(1).start()
     back = pay(started["payment_url"], "close")
     with psycopg.connect(shop.installation.database_url) as somebody:
         somebody.execute("SELECT 1 FROM payment_payment FOR UPDATE")
+        assert webhook(shop, started).status_code == 200
         page = requests.get(back, timeout=30)
     assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
     assert "you need not pay again" in page.text
