@@ -28,6 +28,13 @@ LAWS = {
             SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund
             WHERE refund.attempt_id = entry.attempt_id AND refund.state <> 'FAILED')
     """,
+    "what can never be a booking is promised back, whole": """
+        SELECT payment.id FROM payment_payment payment
+        WHERE payment.fulfilment = 'REFUND_DUE' AND payment.amount_paise <> (
+            SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund
+            WHERE refund.payment_id = payment.id AND refund.state <> 'FAILED' AND refund.attempt_id IN (
+                SELECT attempt_id FROM payment_ledgerentry WHERE kind = 'RECEIPT'))
+    """,
     "no more is promised back than came": """
         SELECT attempt.id FROM payment_paymentattempt attempt
         WHERE coalesce(attempt.received_paise, 0) < (

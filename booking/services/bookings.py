@@ -3,8 +3,10 @@
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.services import lock_user
 from booking.models import Booking, Cart, Checkout, Slot
 from booking.services import places, promos
+from booking.services.checkouts import release
 from okpuja.errors import Conflict
 
 Status = Booking.Status
@@ -22,8 +24,10 @@ def book(checkout: Checkout, elsewhere: Slot | None = None) -> Booking:
     """The booking of a paid checkout, made now or before, inside the caller's transaction.
 
     `elsewhere` is the slot a person chose because their money came late and their own slot was gone.
+    A later checkout of the same cart that is still open gives back what it holds: the cart is booked once.
     Raises SlotGone or CartConverted; nothing is changed then.
     """
+    lock_user(checkout.user_id)
     current = Checkout.objects.select_for_update(no_key=True).get(pk=checkout.pk)
     if existing := Booking.objects.filter(checkout=current).first():
         return existing
@@ -65,3 +69,6 @@ def _convert(checkout: Checkout) -> None:
     if booked.exists():
         raise CartConverted()
     Cart.objects.filter(pk=checkout.cart_id).update(status=Cart.Status.CONVERTED, updated_at=timezone.now())
+    for open_one in Checkout.objects.filter(cart_id=checkout.cart_id, state=Checkout.State.RESERVED):
+        if open_one != checkout:
+            release(open_one)

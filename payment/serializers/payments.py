@@ -55,6 +55,8 @@ def message(payment: Payment) -> str:
         return "Your money has arrived. Our staff will contact you about your booking."
     if payment.fulfilment == Fulfilment.DUE:
         return "Your money has arrived. Your booking is being confirmed."
+    if payment.fulfilment == Fulfilment.REFUND_DUE:
+        return "Your money has arrived, but it could not become a booking. It will be refunded in full."
     return str(MESSAGES[PaymentState(payment.state)])
 
 

@@ -116,7 +116,9 @@ def _indian_mobile(phone: str) -> str:
 
 
 def _open_payment(cart: Cart) -> Payment | None:
-    return Payment.objects.filter(checkout__cart=cart, state=PaymentState.PENDING).first()
+    """One whose checkout was released is watched to its end, but late money for the cart has been faster."""
+    reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
+    return Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
 
 
 def _write_intent(

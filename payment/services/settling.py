@@ -176,7 +176,9 @@ def _fulfil_if_due(payment: Payment) -> None:
     try:
         with transaction.atomic():
             _fulfil(payment)
-    except (SlotGone, CartConverted) as refusal:
+    except CartConverted as refusal:
+        _send_back(payment, refusal.code)
+    except SlotGone as refusal:
         move_fulfilment(
             payment, Fulfilment.HELD_FOR_STAFF, refusal.code, held_because=refusal.code, fulfil_at=None
         )
@@ -192,3 +194,10 @@ def _fulfil(payment: Payment) -> None:
         return
     book(payment.checkout)
     move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
+
+
+def _send_back(payment: Payment, rule: str) -> None:
+    """What it was for has been bought with other money: there is nothing to ask anybody about."""
+    receipt = payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
+    owe_refund(receipt.attempt, receipt.amount_paise, "the cart was paid twice", asked_by=None)
+    move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None)

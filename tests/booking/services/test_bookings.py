@@ -136,10 +136,19 @@ def test_a_second_checkout_of_a_cart_booked_late_gives_its_place_back(checkout, 
     release(checkout)
     second = people.make_checkout(checkout.cart)
     book(checkout)
-    assert places(slot) == (1, 1)
-    release(second)
     assert places(slot) == (0, 1)
+    second.refresh_from_db()
+    assert second.state == "RELEASED"
     assert Cart.objects.get(pk=checkout.cart_id).status == "CONVERTED"
+
+
+def test_late_money_takes_the_last_place_from_a_second_checkout_of_the_same_cart(checkout, slot):
+    release(checkout)
+    Slot.objects.update(capacity=1)
+    people.make_checkout(checkout.cart)
+    book(checkout)
+    assert places(slot) == (0, 1)
+    assert uses() == (0, 1)
 
 
 def test_an_abandoned_cart_is_converted_by_late_money(alice, checkout, package, slot):

@@ -176,15 +176,15 @@ def test_a_second_order_paid_for_the_same_payment_goes_back(payment, attempt):
     assert Booking.objects.count() == 1
 
 
-def test_a_cart_paid_twice_in_two_payments_is_booked_once(payment, attempt, alice):
+def test_a_cart_paid_twice_in_two_payments_is_booked_once_and_the_other_money_goes_back(payment, attempt, alice):
     settle(attempt.pk, FAILED, "worker")
     again = make_payment(people.make_checkout(Cart.objects.get()))
     settle(again.attempts.get().pk, completed(), "worker")
 
     late = settle(attempt.pk, completed(), "worker")
 
-    assert (late.state, late.fulfilment) == (PaymentState.SUCCESS, Fulfilment.HELD_FOR_STAFF)
-    assert late.held_because == "cart_converted"
+    assert (late.state, late.fulfilment) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
+    assert (Refund.objects.get().payment, Refund.objects.get().amount_paise) == (late, 110_000)
     assert Booking.objects.count() == 1
     assert LedgerEntry.objects.filter(kind="RECEIPT").count() == 2
 
