@@ -204,12 +204,12 @@ class Installation:
 
 
 class Simulator(Process):
-    """PhonePe, played by a process of its own; V2 webhooks go to `webhook_url`."""
+    """PhonePe, played by a process of its own. Tell it where V2 webhooks go before anybody pays."""
 
-    def __init__(self, webhook_url: str = "http://127.0.0.1:1/") -> None:
+    def __init__(self) -> None:
         super().__init__(
             "simulator",
-            *("manage.py", "phonepe_simulator", "--port", "0", "--webhook-url", webhook_url),
+            *("manage.py", "phonepe_simulator", "--port", "0"),
             environment=surroundings(LOG_LEVEL="ERROR"),
         )
         self.url = eventually(self._address, "the simulator is ready")
