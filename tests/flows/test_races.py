@@ -1,8 +1,5 @@
 """Many requests at the same moment: on PostgreSQL to two servers, on SQLite to one with eight threads."""
 
-import base64
-import hashlib
-import json
 from functools import partial
 
 import psycopg
@@ -10,7 +7,8 @@ import pytest
 import requests
 
 from tests.flows.customers import arrive, pay
-from tests.flows.shops import WEBHOOK, needs_postgresql, open_shop
+from tests.flows.shops import needs_postgresql, open_shop
+from tests.flows.webhooks import webhook
 from tests.races import at_once
 from tests.servers import ON_POSTGRESQL, eventually
 
@@ -20,8 +18,6 @@ ONE_PLACE = """
 UPDATE booking_slot SET capacity = 1
 WHERE service_id = (SELECT id FROM booking_pujaservice WHERE title = 'Ganesh Puja')
 """
-# What the simulated PhonePe signs with: published, and worth nothing.
-SALT, LOGIN = "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399", "sim_hook:Sim-pass-9"
 
 
 @pytest.fixture(scope="module", params=["v1", "v2"])
@@ -85,23 +81,3 @@ def test_while_a_payment_is_locked_its_payer_reads_that_he_need_not_pay_again_an
     assert (page.status_code, page.headers["Retry-After"]) == (503, "2")
     assert "you need not pay again" in page.text
     assert arrive(back).endswith(f"/payment/callback?payment_id={started['payment_id']}")
-
-
-def webhook(shop, started):
-    """PhonePe's call that this order was paid, as PhonePe signs it."""
-    order, paise = started["merchant_transaction_id"], int(started["amount"].replace(".", ""))
-    if shop.generation == "v1":
-        data = {
-            "merchantId": "PGTESTPAYUAT",
-            "merchantTransactionId": order,
-            "amount": paise,
-            "state": "COMPLETED",
-        }
-        said = json.dumps({"success": True, "code": "PAYMENT_SUCCESS", "data": data}).encode()
-        body = {"response": base64.b64encode(said).decode()}
-        proof = {"X-VERIFY": hashlib.sha256((body["response"] + SALT).encode()).hexdigest() + "###1"}
-    else:
-        payload = {"merchantOrderId": order, "state": "COMPLETED", "amount": paise}
-        body = {"event": "checkout.order.completed", "payload": payload}
-        proof = {"Authorization": hashlib.sha256(LOGIN.encode()).hexdigest()}
-    return requests.post(shop.installation.url + WEBHOOK, json=body, headers=proof, timeout=10)
