@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import urlsplit
 
 from payment.merchants import Identity
-from payment.states import Operation, Stage, Verdict
+from payment.states import ErrorCategory, Operation, Stage, Verdict
 
 Json = dict[str, Any]
 
@@ -88,6 +89,14 @@ class Try:
     error_category: str
     started_at: datetime
 
+    @property
+    def hop(self) -> tuple[str, int]:
+        """Host and port of whom it broke at: the proxy, if that opened no way to PhonePe."""
+        if self.error_category != ErrorCategory.PROXY_ERROR or not self.proxy:
+            return self.host, self.port
+        parts = urlsplit(self.proxy)
+        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -133,6 +142,7 @@ class WebhookClaim:
     """What an authentic webhook says; only a reason to ask.
 
     A V1 callback names one id and does not say whether of a payment or a refund: both fields then carry it.
+    `identities` are all whose secrets prove it: two merchants of one shop may share their webhook login.
     """
 
     identity: Identity
@@ -143,6 +153,7 @@ class WebhookClaim:
     merchant_refund_id: str = ""
     amount_paise: int | None = None
     merchant_id: str | None = None
+    identities: tuple[Identity, ...] = ()
 
 
 def compact(payload: Json) -> bytes:

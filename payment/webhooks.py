@@ -1,6 +1,7 @@
 """Who sent this? A webhook proves to come from PhonePe before a word of it is believed or kept."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from okpuja.errors import Refusal
 from payment import merchants, phonepe_v1, phonepe_v2
@@ -23,10 +24,12 @@ def authenticate_webhook(headers: Mapping[str, str], raw_body: bytes) -> Webhook
     An authentic call that cannot be read is a claim with the event "unreadable".
     """
     by_name = {name.lower(): value for name, value in headers.items()}
-    for merchant in merchants.known():
-        if scheme := _scheme(merchant, by_name, raw_body):
-            return _claim(merchant, scheme, raw_body)
-    raise NotAuthentic()
+    proofs = [(merchant, _scheme(merchant, by_name, raw_body)) for merchant in merchants.known()]
+    proofs = [(merchant, scheme) for merchant, scheme in proofs if scheme]
+    if not proofs:
+        raise NotAuthentic()
+    identities = tuple(merchant.identity for merchant, _ in proofs)
+    return replace(_claim(*proofs[0], raw_body), identities=identities)
 
 
 def _scheme(merchant: Merchant, headers: Mapping[str, str], raw_body: bytes) -> str:

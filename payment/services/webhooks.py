@@ -83,7 +83,7 @@ def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: b
 def _attempt_for(claim: WebhookClaim) -> PaymentAttempt | None:
     """An order of another merchant of ours with the same id is another order."""
     attempt = PaymentAttempt.objects.filter(merchant_order_id=claim.merchant_order_id).first()
-    return attempt if attempt and identity_of(attempt) == claim.identity else None
+    return attempt if attempt and identity_of(attempt) in claim.identities else None
 
 
 def _difference(claim: WebhookClaim, attempt: PaymentAttempt) -> str:
