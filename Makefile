@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql browser check help
+.PHONY: run test test-sqlite test-postgresql browser races check help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
 	@echo "make test              every test, on SQLite and on a real PostgreSQL"
+	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
+	@echo "make bench             payments opened per second, beside a view that inserts one row"
 
 run: $(VENV)/.run .env
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -32,6 +34,12 @@ test-postgresql: $(VENV)/.dev browser
 browser:
 	@sh tests/browser/install.sh
 
+# The seed repeats who does what; the timing is the machine's own.
+races: ROUNDS ?= 50
+races: $(VENV)/.dev
+	@$(BIN)/python -m tests.postgres
+	@TEST_DATABASE=postgresql $(BIN)/python -m tests.flows.rounds --rounds $(ROUNDS) $(addprefix --seed ,$(SEED))
+
 # Neither reads .env: what is checked is the code, not this installation.
 check: export DOTENV_FILE =
 check: export SECRET_KEY = only-for-checks
@@ -43,6 +51,9 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
+
+bench: $(VENV)/.dev
+	$(BIN)/python -m bench.process_cart
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
