@@ -5,7 +5,7 @@ from drf_spectacular.contrib.rest_framework_simplejwt import SimpleJWTScheme
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 from rest_framework_simplejwt.authentication import JWTAuthentication
-from rest_framework_simplejwt.exceptions import InvalidToken, TokenError
+from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 from rest_framework_simplejwt.tokens import RefreshToken, Token
 
@@ -22,10 +22,10 @@ class ActiveUserAuthentication(JWTAuthentication):
     def authenticate(self, request: Request) -> tuple[User, Token] | None:  # type: ignore[override]
         try:
             return super().authenticate(request)  # type: ignore[return-value]
-        except InvalidToken as error:
-            raise AuthenticationFailed(SESSION_ENDED, "token_not_valid") from error
         except AuthenticationFailed as error:
-            raise AuthenticationFailed("This account is not active.", "account_not_active") from error
+            if isinstance(error.detail, dict) and error.detail.get("code") == "user_inactive":
+                raise AuthenticationFailed("This account is not active.", "account_not_active") from error
+            raise AuthenticationFailed(SESSION_ENDED, "token_not_valid") from error
 
 
 class BearerScheme(SimpleJWTScheme):

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
+from django.core.validators import MaxLengthValidator
 from rest_framework import serializers
 from rest_framework_simplejwt.tokens import RefreshToken
 
@@ -25,7 +26,9 @@ class RegistrationSerializer(serializers.Serializer):
     last_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
 
     def validate_email(self, email: str) -> str:
-        return email.lower()
+        plain = email.lower()
+        MaxLengthValidator(254)(plain)  # some letters are two in lower case
+        return plain
 
     def validate_phone(self, phone: str | None) -> str | None:
         plain = plain_phone(phone or "")

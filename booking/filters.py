@@ -1,9 +1,26 @@
 """How the catalogue is searched, narrowed and ordered."""
 
+from typing import Any
+
+from django import forms
 from django.db.models import Min, Q, QuerySet
 from django_filters import rest_framework as filters
 
 from booking.models import Package, PujaService
+
+LARGEST_ID = 2**63 - 1
+
+
+class IdFilter(filters.NumberFilter):
+    """An id that no row can have is told: SQLite takes no larger number than its own."""
+
+    field_class = forms.IntegerField
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_value=LARGEST_ID, **kwargs)
+
+    def get_max_validator(self) -> None:
+        return None
 
 
 class StableOrdering(filters.OrderingFilter):
@@ -16,7 +33,7 @@ class StableOrdering(filters.OrderingFilter):
 
 class PujaServiceFilter(filters.FilterSet):
     search = filters.CharFilter(method="filter_search", max_length=100)
-    category = filters.NumberFilter(field_name="category_id")
+    category = IdFilter(field_name="category_id")
     location = filters.CharFilter(method="filter_location", max_length=100)
     language = filters.ChoiceFilter(method="filter_language", choices=Package.Language.choices)
     ordering = StableOrdering(
@@ -48,7 +65,7 @@ class PujaServiceFilter(filters.FilterSet):
 
 
 class PackageFilter(filters.FilterSet):
-    puja_service = filters.NumberFilter(field_name="puja_service_id")
+    puja_service = IdFilter(field_name="puja_service_id")
 
     class Meta:
         model = Package

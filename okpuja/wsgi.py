@@ -1,7 +1,33 @@
+import codecs
 import os
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from django.core.wsgi import get_wsgi_application
+from django.utils.http import parse_header_parameters
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
 
-application = get_wsgi_application()
+# By the names Python gives them. Other codecs it knows compress, or raise at the first letter.
+CHARSETS = {"utf-8", "ascii", "iso8859-1"}
+
+django = get_wsgi_application()
+
+
+def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+    """Django decodes even the query by the caller's charset, before it can answer anything: `zlib` is a crash.
+
+    A charset nobody writes requests in is ignored, as Django ignores one it has never heard of.
+    """
+    content_type = environ.get("CONTENT_TYPE", "")
+    if not is_readable(content_type):
+        environ["CONTENT_TYPE"] = content_type.partition(";")[0]
+    return django(environ, start_response)
+
+
+def is_readable(content_type: str) -> bool:
+    try:
+        _, parameters = parse_header_parameters(content_type)
+        return codecs.lookup(parameters.get("charset", "utf-8")).name in CHARSETS
+    except (LookupError, ValueError):
+        return False
