@@ -29,7 +29,8 @@ def check_booking(client: Any, payment: Payment) -> dict[str, Any]:
 
 
 def call_us(delivery: Delivery) -> int:
-    """PhonePe's webhook through our door: the status of our answer."""
+    """PhonePe's webhook through our door, seconds after the last question: the status of our answer."""
+    two_seconds_pass()
     body = delivery.body.encode()
     answer = Client().post(WEBHOOK, body, content_type="application/json", headers=_proof(delivery))
     return answer.status_code
