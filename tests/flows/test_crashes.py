@@ -8,7 +8,7 @@ import requests
 
 from tests.flows.customers import Customer, pay
 from tests.flows.shops import needs_postgresql, open_shop
-from tests.servers import eventually
+from tests.servers import Installation, eventually
 
 pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
 
@@ -65,6 +65,16 @@ def test_when_a_worker_dies_over_a_question_another_one_asks_it_after_the_lease(
         assert customer.get("booking/bookings/") == []
         shop.installation.query(A_MINUTE_PASSES)
         eventually(lambda: customer.get("booking/bookings/"), "the other worker has asked")
+
+
+def test_a_worker_that_is_told_again_and_again_to_end_ends():
+    with Installation() as shop:
+        worker = shop.work()
+        eventually(lambda: "worker started" in worker.said, "the worker is at work")
+        for _ in range(5_000):
+            if "worker ended" not in worker.said:
+                worker.ask_to_end()
+        assert worker.wait() == 0
 
 
 def lost_click(customer, cart):

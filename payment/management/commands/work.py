@@ -1,6 +1,7 @@
 import logging
 import signal
 import threading
+from queue import SimpleQueue
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -12,6 +13,7 @@ logger = logging.getLogger(__name__)
 
 THREADS = ((PHONEPE_KINDS, 4), (DATABASE_KINDS, 2))
 LONGEST_PAUSE = 30
+ASKED, DIED = "asked to end", "a thread died"
 
 
 class Command(BaseCommand):
@@ -28,27 +30,31 @@ class Command(BaseCommand):
             while run_due(KINDS):
                 pass
             return
-        stop, died = threading.Event(), threading.Event()
-        # Finish what runs, claim no more. Exiting from a handler would leave claimed rows to their leases.
+        # Not an Event: a signal that comes while another one sets it would wait for that one, and so for itself.
+        ends: SimpleQueue[str] = SimpleQueue()
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: ends.put(ASKED))
+        stop = threading.Event()
         workers = [
-            threading.Thread(target=guarded_loop, args=(kinds, stop, died, interval), name=f"{kinds[0]}-{n}")
+            threading.Thread(target=guarded_loop, args=(kinds, stop, ends, interval), name=f"{kinds[0]}-{n}")
             for kinds, count in THREADS
             for n in range(count)
         ]
         for worker in workers:
             worker.start()
         logger.info("worker started", extra={"threads": len(workers)})
+        first = ends.get()
+        # Finish what runs, claim no more. Exiting from a handler would leave claimed rows to their leases.
+        stop.set()
         for worker in workers:
             worker.join()
         logger.info("worker ended")
-        if died.is_set():
+        if first == DIED:
             raise CommandError("a thread of the worker died; see the log")
 
 
 def guarded_loop(
-    kinds: tuple[str, ...], stop: threading.Event, died: threading.Event, interval: float
+    kinds: tuple[str, ...], stop: threading.Event, ends: SimpleQueue[str], interval: float
 ) -> None:
     """A bug in one kind of work ends the whole process, loudly: whoever runs it starts it again."""
     finished = False
@@ -57,8 +63,7 @@ def guarded_loop(
         finished = True
     finally:
         if not finished:
-            died.set()
-            stop.set()
+            ends.put(DIED)
 
 
 def loop(kinds: tuple[str, ...], stop: threading.Event, interval: float) -> None:
