@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework.exceptions import APIException, NotFound, Throttled, ValidationError
 from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.response import Response
@@ -116,6 +116,8 @@ def _as_api_exception(error: Exception) -> APIException | None:
         return NotFound()
     if isinstance(error, PermissionDenied):
         return Forbidden()
+    if isinstance(error, UnreadablePostError):  # the caller hung up: nobody will read this
+        return Refusal("The request did not arrive whole.", code="bad_request")
     if isinstance(error, (OperationalError, InterfaceError)):
         return _database_refusal(error)
     return None
