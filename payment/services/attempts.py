@@ -8,6 +8,7 @@ import secrets
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import BoundedSemaphore
 
 from django.conf import settings
 from django.db import transaction
@@ -29,7 +30,7 @@ from payment.merchants import NotConfigured
 from payment.models import Payment, PaymentAttempt
 from payment.services.asking import identity_of
 from payment.services.calls import call
-from payment.services.changes import move_attempt, write_down_opening
+from payment.services.changes import lock_payment, move_attempt, write_down_opening
 from payment.services.holds import keep_place
 from payment.services.links import return_url, webhook_url
 from payment.services.schedule import next_question, scaled
@@ -39,6 +40,8 @@ from payment.transport import Deadline
 
 MOST_ATTEMPTS = 3
 SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST = 3
+# A thread that waits is lost to everybody else: one impatient customer must not take them all.
+waiting_places = BoundedSemaphore(max(settings.PHONEPE_CALLS_AT_ONCE // 2, 1))
 
 
 @dataclass(frozen=True)
@@ -76,15 +79,12 @@ class PaymentClosed(Conflict):
 
 
 def page_of(payment: Payment, deadline: Deadline) -> PaymentAttempt:
-    patience = Deadline(SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
-    while not patience.expired:
-        found = _claim(payment.pk)
-        if isinstance(found, PaymentAttempt):
-            return found
-        if found is not None:
-            return call_for_page(found, deadline)
-        time.sleep(0.1)
-    raise PaymentUnderWay(payment_id=payment.pk)
+    """An attempt whose page can be opened now, found or made.
+
+    Raises PaymentUnderWay while another request is making it, and whatever `call_for_page` raises.
+    """
+    found = _claim(payment.pk) or _wait_for_another_request(payment)
+    return found if isinstance(found, PaymentAttempt) else call_for_page(found, deadline)
 
 
 def call_for_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
@@ -136,6 +136,19 @@ def _lease(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.PHONEPE_DEADLINE + 5)
 
 
+def _wait_for_another_request(payment: Payment) -> PaymentAttempt | Claim:
+    if waiting_places.acquire(blocking=False):
+        try:
+            patience = Deadline(SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
+            while not patience.expired:
+                time.sleep(0.1)
+                if found := _claim(payment.pk):
+                    return found
+        finally:
+            waiting_places.release()
+    raise PaymentUnderWay(payment_id=payment.pk)
+
+
 @transaction.atomic
 def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
     """The attempt, if its page is open; else the right to call PhonePe; None while another request has it."""
@@ -158,7 +171,7 @@ def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
 
 
 def _lock_open(payment_id: int) -> Payment:
-    payment = Payment.objects.select_for_update().get(pk=payment_id)
+    payment = lock_payment(pk=payment_id)
     if payment.state == PaymentState.SUCCESS:
         raise AlreadyPaid(payment_id=payment.pk)
     if payment.fulfilment:
@@ -200,7 +213,7 @@ def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
     News of the order may have been faster: nobody is sent to a page that has been paid or has failed.
     """
     payment = _lock_open(attempt.payment_id)
-    attempt = payment.attempts.select_for_update().get(pk=attempt.pk)
+    attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
     attempt.payment = payment
     attempt.page_url = page.url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
@@ -228,7 +241,7 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
 
 @transaction.atomic
 def _watch(lost: PaymentAttempt) -> None:
-    Payment.objects.select_for_update().get(pk=lost.payment_id)
+    lock_payment(pk=lost.payment_id)
     move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
     PaymentAttempt.objects.filter(pk=lost.pk).update(call_lease_until=None, page_url="")
 
@@ -237,11 +250,12 @@ def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -
     """What the failed call says about the attempt: refused for good, perhaps arrived, or never sent."""
     attempt = claim.attempt
     if isinstance(error, Rejected):
-        settle(attempt.pk, OrderStatus(verdict=Verdict.FAILED, code=error.code), "pay call")
+        said = next((each.code for each in reversed(error.tries) if each.code), error.code)
+        settle(attempt.pk, OrderStatus(verdict=Verdict.FAILED, code=said), "pay call")
         return
     perhaps_arrived = isinstance(error, OutcomeUnknown)
     with transaction.atomic():
-        Payment.objects.select_for_update().get(pk=attempt.payment_id)
+        lock_payment(pk=attempt.payment_id)
         sent_at = attempt.sent_at if perhaps_arrived else claim.sent_before
         PaymentAttempt.objects.filter(pk=attempt.pk).update(call_lease_until=None, sent_at=sent_at)
         if perhaps_arrived:

@@ -1,10 +1,18 @@
-"""Every move of a row, with the rule that fired beside it in the same transaction."""
+"""The lock of a payment, and every move of a row with the rule that fired beside it, in the same transaction."""
 
 from typing import Any
 
 from okpuja.logging import request_id
 from payment.models import Payment, PaymentAttempt, StateChange
 from payment.states import AttemptState, Fulfilment, PaymentState
+
+
+def lock_payment(**which: Any) -> Payment:
+    """The payment, ours until the transaction ends; the first lock of everything that moves money.
+
+    FOR NO KEY UPDATE: rows that only point to it (a record of a call, an event) need not wait for us.
+    """
+    return Payment.objects.select_for_update(of=("self",), no_key=True).get(**which)
 
 
 def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -> bool:

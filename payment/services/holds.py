@@ -8,7 +8,7 @@ from django.db import transaction
 from booking.models import Checkout
 from booking.services import release, release_hold, stretch_hold
 from booking.services.places import HOLD_OUTLASTS_PAYMENT
-from payment.models import Payment
+from payment.services.changes import lock_payment
 
 STRETCH = timedelta(minutes=5)
 # Not for ever: others want the place too. The payment then goes on without it, by the rule for late money.
@@ -23,7 +23,7 @@ def keep_place(checkout: Checkout, page_expires_at: datetime) -> None:
 @transaction.atomic
 def end_hold(payment_id: int, now: datetime) -> None:
     """A hold is over. Stretched while the payment is undecided, given back otherwise."""
-    payment = Payment.objects.select_for_update().get(pk=payment_id)
+    payment = lock_payment(pk=payment_id)
     checkout = payment.checkout
     if checkout is None:
         return

@@ -11,7 +11,8 @@ from accounts.models import User
 from booking.models import Booking
 from booking.services import cancel
 from okpuja.errors import Conflict, Refusal
-from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund
+from payment.models import LedgerEntry, PaymentAttempt, Refund
+from payment.services.changes import lock_payment
 from payment.states import RefundState
 
 
@@ -34,7 +35,7 @@ def cancel_booking(booking: Booking, reason: str) -> Refund | None:
 
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
-    payment = Payment.objects.select_for_update().get(checkout=booking.checkout_id)
+    payment = lock_payment(checkout=booking.checkout_id)
     if booking.checkout.starts_at <= timezone.now():
         raise Refusal("This puja has already begun; it can't be cancelled any more.", code="too_late")
     if not cancel(booking, reason):

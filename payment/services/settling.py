@@ -13,7 +13,7 @@ from django.utils import timezone
 from booking.services import CartConverted, SlotGone, book, release
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, LedgerEntry, Payment, PaymentAttempt
-from payment.services.changes import move_attempt, move_fulfilment, move_payment
+from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
 from payment.services.refunds import owe_refund
 from payment.services.schedule import MINUTE, scaled
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
@@ -32,8 +32,8 @@ def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool
     Saying the same thing twice, or late, or in another order, changes nothing.
     """
     with transaction.atomic():
-        payment = Payment.objects.select_for_update(of=("self",)).get(attempts=attempt_id)
-        attempt = payment.attempts.select_for_update().get(pk=attempt_id)
+        payment = lock_payment(attempts=attempt_id)
+        attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt_id)
         attempt.payment = payment
         if answer.verdict is Verdict.COMPLETED:
             _receive(attempt, answer, source)
@@ -50,7 +50,7 @@ def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool
 def fulfil(payment_id: int) -> Payment:
     """Try again what could not be fulfilled when the money came."""
     with transaction.atomic():
-        payment = Payment.objects.select_for_update().get(pk=payment_id)
+        payment = lock_payment(pk=payment_id)
         _fulfil_if_due(payment)
     return payment
 

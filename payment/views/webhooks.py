@@ -12,7 +12,7 @@ from rest_framework.views import APIView
 
 from payment.gateways import NotAuthentic
 from payment.models import WebhookEvent
-from payment.services.webhooks import handle, receive_webhook
+from payment.services.webhooks import handle_at_once, receive_webhook
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class PhonePeWebhookView(APIView):
 def _ask_now(event: WebhookEvent) -> None:
     """A quick first try; whatever it does not settle, the worker asks about within half a second."""
     try:
-        handle(event)
+        handle_at_once(event)
     except OperationalError:
         logger.warning("the database is busy; left to the worker", extra={"event": event.pk})
 

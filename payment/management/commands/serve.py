@@ -71,7 +71,16 @@ def refuse_taken(port: int) -> None:
 
 def server(port: int, threads: int) -> list[str]:
     bind = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", str(threads)]
-    return [sys.executable, "-m", "gunicorn", "okpuja.wsgi:application", *bind, "--log-level", "warning"]
+    return [
+        sys.executable,
+        "-m",
+        "gunicorn",
+        "okpuja.wsgi:application",
+        *bind,
+        "--log-level",
+        "warning",
+        "--no-control-socket",
+    ]
 
 
 class Child:

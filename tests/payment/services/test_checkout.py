@@ -1,6 +1,7 @@
 """From a cart to a page that can be paid, whatever happens to the call. PhonePe is the simulated one."""
 
 from datetime import timedelta
+from threading import BoundedSemaphore
 
 import pytest
 from django.utils import timezone
@@ -209,6 +210,18 @@ def test_while_one_request_calls_phonepe_another_is_told_to_wait(alice, cart):
         start_payment(alice, cart_id=cart.pk)
 
     assert wait.value.extra == {"payment_id": started.payment.pk}
+
+
+def test_an_impatient_customer_does_not_take_every_thread_of_the_server(alice, cart, monkeypatch):
+    """Would wait for ten minutes if there were a place to wait."""
+    start_payment(alice, cart_id=cart.pk)
+    being_called = timezone.now() + timedelta(hours=1)
+    PaymentAttempt.objects.update(page_url="", call_lease_until=being_called)
+    monkeypatch.setattr(attempts_service, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 600)
+    monkeypatch.setattr(attempts_service, "waiting_places", BoundedSemaphore(1))
+
+    with attempts_service.waiting_places, pytest.raises(PaymentUnderWay):
+        start_payment(alice, cart_id=cart.pk)
 
 
 def test_a_click_after_a_crash_between_intent_and_call_opens_one_order(generation, alice, cart, phonepe):

@@ -176,7 +176,9 @@ def test_a_second_order_paid_for_the_same_payment_goes_back(payment, attempt):
     assert Booking.objects.count() == 1
 
 
-def test_a_cart_paid_twice_in_two_payments_is_booked_once_and_the_other_money_goes_back(payment, attempt, alice):
+def test_a_cart_paid_twice_in_two_payments_is_booked_once_and_the_other_money_goes_back(
+    payment, attempt, alice
+):
     settle(attempt.pk, FAILED, "worker")
     again = make_payment(people.make_checkout(Cart.objects.get()))
     settle(again.attempts.get().pk, completed(), "worker")

@@ -1,13 +1,16 @@
 """The door for PhonePe: nothing but 200, 401 and, without a database, 503."""
 
 import json
+import uuid
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from payment import merchants
-from payment.models import Payment, WebhookEvent
+from payment.models import GatewayCall, Payment, WebhookEvent
 from payment.services.checkout import start_payment
+from payment.services.webhooks import receive_webhook
 from simulator.deliveries import _proof
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,6 +44,25 @@ def test_phonepe_being_silent_afterwards_does_not_change_our_answer(call, phonep
 
     assert post(*call).status_code == 200
     assert WebhookEvent.objects.get().state == "RECEIVED"
+
+
+def test_while_one_process_asks_about_a_call_no_other_does(call):
+    receive_webhook(*call)
+    WebhookEvent.objects.update(check_lease=uuid.uuid4())
+
+    assert post(*call).status_code == 200
+
+    assert not GatewayCall.objects.filter(operation="status").exists()
+    assert WebhookEvent.objects.get().deliveries == 2
+
+
+def test_what_the_quick_look_did_not_settle_is_due_for_the_worker_at_once(call, phonepe):
+    phonepe.breaks("status", "status_500", times=99)
+    post(*call)
+
+    event = WebhookEvent.objects.get()
+    assert event.check_lease is None
+    assert event.next_check_at <= timezone.now()
 
 
 def test_the_content_type_does_not_matter(call):
