@@ -265,9 +265,7 @@ def test_the_desk_costs_the_same_however_much_lies_on_it(client, staff, purchase
     assert many == few
 
 
-def test_the_worker_costs_the_same_for_each_order_however_many_wait(
-    generation, api, alice, opened, purchases
-):
+def test_the_worker_costs_the_same_for_each_order_however_many_wait(opened, purchases):
     def one_question():
         PaymentAttempt.objects.filter(payment=opened).update(
             next_check_at=timezone.now() - timedelta(hours=1)
