@@ -35,16 +35,12 @@ SHARE_OF_SAYING = 0.8
 
 @dataclass
 class Call:
-    """One call of ours: its deadline, its tries, the repeats it took, whether anything may have arrived.
-
-    `silent` are the endpoints that took a message and gave no usable answer: the others are tried before them.
-    """
+    """One call of ours: its deadline, its tries, the repeats it took, whether anything may have arrived."""
 
     deadline: Deadline
     tries: list[Try] = field(default_factory=list)
     repeats: int = 0
     in_doubt: bool = False
-    silent: set[Endpoint] = field(default_factory=set)
 
 
 class Courier:
@@ -68,7 +64,10 @@ class Courier:
         self._circuits = Circuits(clock)
 
     def deliver(self, request: Request, read: Callable[[Json], T], call: Call) -> T:
-        """One message, answered and read. A refused token is renewed once. Raises TryFailed."""
+        """One message, answered and read. A refused token is renewed once. Raises TryFailed.
+
+        A 401 that is not PhonePe's own leaves open whether the message arrived: then it is not said again here.
+        """
         if self._tokens is None:
             return self._go_round(request, {}, read, call, call.deadline)
         grant = self._grant(self._tokens, call)
@@ -77,7 +76,9 @@ class Courier:
         except TryFailed as failure:
             if failure.http_status != 401:
                 raise
-        self._tokens.refused(grant)
+            self._tokens.refused(grant)
+            if failure.fate is Fate.MAYBE_ARRIVED and not request.operation.idempotent:
+                raise
         grant = self._grant(self._tokens, call)
         return self._go_round(request, phonepe_v2.authorization(grant), read, call, call.deadline)
 
@@ -94,11 +95,11 @@ class Courier:
             else:
                 call.tries.append(exchange.record(answer.http_status, "", None))
 
-    def pause(self, failure: TryFailed, call: Call) -> bool:
+    def pause(self, failure: TryFailed, call: Call, deadline: Deadline) -> bool:
         """Waits before a repeat, at random up to a bound that doubles. False: no repeat or no time left."""
         longest = min(FIRST_PAUSE * 2**call.repeats, LONGEST_PAUSE)
         seconds = random.uniform(0, longest) if failure.retry_after is None else failure.retry_after
-        if call.repeats >= settings.PHONEPE_MAX_RETRIES or seconds >= call.deadline.remaining():
+        if call.repeats >= settings.PHONEPE_MAX_RETRIES or seconds >= deadline.remaining():
             return False
         call.repeats += 1
         self._sleep(seconds)
@@ -123,7 +124,7 @@ class Courier:
         deadline: Deadline,
     ) -> T:
         """The one loop: each endpoint in turn, then again after a pause, as long as the failures allow it."""
-        route = sorted(self._route(request.operation), key=lambda endpoint: endpoint in call.silent)
+        route = self._circuits.in_order(self._route(request.operation))
         turn = 0
         while True:
             share = _share(request.operation, deadline, len(route) - turn)
@@ -133,7 +134,7 @@ class Courier:
                 if deadline.expired or not failure.may_repeat(request.operation):
                     raise
                 may_go_on = turn + 1 < len(route) and failure.fate is not Fate.BUSY
-                if not may_go_on and not self.pause(failure, call):
+                if not may_go_on and not self.pause(failure, call, deadline):
                     raise
                 turn += 1
 
@@ -160,15 +161,15 @@ class Courier:
             result = _read(read, said, answer)
         except TryFailed as failure:
             call.tries.append(exchange.record(failure.http_status, failure.code, failure.category))
-            self._learn(endpoint, failure, call)
+            self._learn(endpoint, failure)
             raise
         call.tries.append(exchange.record(answer.http_status, code(said), None))
         self._circuits.connected(endpoint)
         return result
 
-    def _learn(self, endpoint: Endpoint, failure: TryFailed, call: Call) -> None:
+    def _learn(self, endpoint: Endpoint, failure: TryFailed) -> None:
         if failure.fate is Fate.MAYBE_ARRIVED:
-            call.silent.add(endpoint)
+            self._circuits.doubted(endpoint)
         if failure.fate is Fate.NOT_SENT:
             self._circuits.failed(endpoint)
         else:

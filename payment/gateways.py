@@ -14,6 +14,7 @@ before PhonePe was asked about it.
 """
 
 import functools
+import math
 import os
 import time
 from collections.abc import Callable
@@ -72,14 +73,19 @@ EARLIER_CALL = TryFailed(ErrorCategory.READ_TIMEOUT, Fate.MAYBE_ARRIVED)
 
 
 class GatewayError(Refusal):
-    """`tries` are all HTTP tries of the call; the last one that failed, failed at `host` and `port`."""
+    """`tries` are all HTTP tries of the call; the last one that failed, failed at `host` and `port`.
+
+    When PhonePe says for how long it turns us away, the caller is told no shorter time.
+    """
 
     def __init__(self, failure: TryFailed, call: Call) -> None:
         super().__init__()
         self.error_category = failure.category.value
         self.tries = tuple(call.tries)
         failed = [each for each in call.tries if each.error_category]
-        self.host, self.port = (failed[-1].host, failed[-1].port) if failed else ("", 0)
+        self.host, self.port = failed[-1].hop if failed else ("", 0)
+        if self.retry_after and failure.retry_after:
+            self.retry_after = max(self.retry_after, math.ceil(failure.retry_after))
 
 
 class NotSent(GatewayError):
@@ -251,7 +257,7 @@ class PhonePeGateway:
         """PhonePe does not know the id. An earlier call is long over: there is nothing to wait for."""
         if failure is EARLIER_CALL:
             return True
-        return failure.fate is Fate.MAYBE_ARRIVED and self._courier.pause(failure, call)
+        return failure.fate is Fate.MAYBE_ARRIVED and self._courier.pause(failure, call, call.deadline)
 
 
 def current_gateway() -> PhonePeGateway:

@@ -53,3 +53,22 @@ def test_a_probe_that_fails_begins_another_rest():
     circuits.failed(ENDPOINT)
     clock.now += 29
     assert not circuits.admits(ENDPOINT)
+
+
+def test_an_endpoint_that_left_us_in_doubt_stands_last_for_a_while_and_is_never_left_alone():
+    clock = Clock()
+    circuits = Circuits(clock)
+    circuits.doubted(ENDPOINT)
+    assert circuits.in_order([ENDPOINT, OTHER]) == [OTHER, ENDPOINT]
+    assert circuits.admits(ENDPOINT)
+    clock.now += 31
+    assert circuits.in_order([ENDPOINT, OTHER]) == [ENDPOINT, OTHER]
+
+
+def test_endpoints_that_all_leave_us_in_doubt_take_turns():
+    clock = Clock()
+    circuits = Circuits(clock)
+    for endpoint in (ENDPOINT, OTHER, ENDPOINT):
+        clock.now += 1
+        circuits.doubted(endpoint)
+    assert circuits.in_order([ENDPOINT, OTHER]) == [OTHER, ENDPOINT]

@@ -136,6 +136,15 @@ def test_without_a_token_the_order_was_not_said(v2, settings, answer, error, cat
     assert caught.value.error_category == category
 
 
+def test_nobody_waits_for_a_token_beyond_its_half_of_the_time(v2):
+    v2.on_pay((401, golden("g19_v2_unauthorized")))
+    v2.hears("POST", v2.tokens_path, (429, {}), headers={"Retry-After": "12"})
+    with pytest.raises(NotSent) as caught:
+        v2.pay()
+    assert caught.value.error_category == "RATE_LIMITED"
+    assert v2.clock.slept == []
+
+
 # --- endpoints ---
 
 

@@ -18,14 +18,19 @@ from payment.gateways import (
     current_gateway,
     gateway_for,
 )
-from payment.merchants import Identity
+from payment.merchants import Endpoint, Identity
 from payment.states import Operation, Stage, Verdict
 from payment.transport import InTransaction
 from tests.payment import wire
 from tests.payment.wire import V1, V2, golden
-from tests.payment.world import BASE, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations
+from tests.payment.world import BASE, GRANT, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations
 
 pytest_plugins = ["tests.payment.worlds"]
+
+FRESH_TOKEN = (
+    200,
+    {"access_token": "another-token", "issued_at": GRANT.issued_at, "expires_at": GRANT.expires_at},
+)
 
 
 # --- opening an order ---
@@ -54,6 +59,15 @@ def test_an_endpoint_that_keeps_silent_does_not_stop_what_the_other_one_can_do(t
     two.on_status(two.spoken.unknown_order, SECOND)
     two.on_pay(two.spoken.page, SECOND)
     assert len(two.pay().tries) == 3
+
+
+def test_an_endpoint_that_loses_pages_does_not_lose_the_page_of_the_next_order(two):
+    two.on_pay(SILENT)
+    two.on_status(two.spoken.pending, SECOND)
+    with pytest.raises(PageLost):
+        two.pay()
+    two.on_pay(two.spoken.page, SECOND)
+    assert [each.host for each in two.pay().tries] == ["second.example"]
 
 
 def test_when_phonepe_cannot_be_reached_at_all_nothing_was_sent(two, settings):
@@ -205,6 +219,36 @@ def test_a_wall_in_between_is_named_as_such(world, settings):
     with pytest.raises(OutcomeUnknown) as caught:
         world.pay()
     assert caught.value.error_category == "BLOCKED_RESPONSE"
+
+
+def test_a_page_that_says_401_is_asked_about_before_the_order_is_said_under_a_new_token(mock):
+    world = World(V2, mock)
+    world.on_pay((401, "<html>Who are you?</html>"))
+    world.hears("POST", "/v1/oauth/token", FRESH_TOKEN)
+    world.on_status(V2.unknown_order)
+    world.on_pay(V2.page)
+    assert operations(world.pay().tries) == ["pay", "token", "status", "pay"]
+
+
+def test_a_proxy_that_opens_no_way_is_the_hop_that_is_named(mock, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    endpoint = Endpoint(BASE, BASE, proxy="http://me:secret@proxy.example:3128")
+    world = World(V1, mock, endpoints=(endpoint,))
+    world.on_pay(requests.exceptions.ProxyError("407"))
+    with pytest.raises(NotSent) as caught:
+        world.pay()
+    assert (caught.value.error_category, caught.value.host, caught.value.port) == (
+        "PROXY_ERROR",
+        "proxy.example",
+        3128,
+    )
+
+
+def test_the_caller_is_not_told_to_come_back_sooner_than_phonepe_said(world):
+    world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "60"})
+    with pytest.raises(NotSent) as caught:
+        world.pay()
+    assert caught.value.retry_after == 60
 
 
 # --- asking ---
