@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql browser races check help
+.PHONY: run test test-sqlite test-postgresql wire-table browser races check help
 .DEFAULT_GOAL := help
 
 help:
@@ -29,6 +29,9 @@ test-sqlite: $(VENV)/.dev browser
 test-postgresql: $(VENV)/.dev browser
 	@$(BIN)/python -m tests.postgres
 	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile
+
+wire-table: $(VENV)/.dev
+	$(BIN)/python -m tests.wire.page && $(BIN)/python -m pytest tests/wire -n 2 --dist loadfile
 
 # Chromium is a system package: installed where that is possible, else the browser tests say loudly that they skip.
 browser:

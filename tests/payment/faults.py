@@ -25,6 +25,7 @@ class Server:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
+        self._taken: list[socket.socket] = []
 
     def __enter__(self) -> "Server":
         self._threads[0].start()
@@ -33,6 +34,9 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self.over.set()
         self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in list(self._taken):  # else each waits for its caller to hang up
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
         self._listener.close()
@@ -51,6 +55,7 @@ class Server:
         with contextlib.suppress(OSError), connection:
             if self._context:
                 connection = self._context.wrap_socket(connection, server_side=True)
+            self._taken.append(connection)
             with connection:
                 self.behave(self, connection)
 
