@@ -40,6 +40,8 @@ class SimulatorAdapter(BaseAdapter):
         response = answered(_read(request))
         if response.breakage:
             raise _broken(response.breakage, request)
+        if response.seconds_late > _patience(timeout):
+            raise _broken("silence", request)
         return _write(response, request)
 
     def close(self) -> None:
@@ -54,6 +56,12 @@ def answered(request: Request) -> Response:
     if request.method == "POST":
         courier.ring()
     return response
+
+
+def _patience(timeout: Any) -> float:
+    """Seconds for an answer. Nobody waits in here: what comes in time comes at once."""
+    patience = timeout[1] if isinstance(timeout, tuple) else timeout
+    return float("inf") if patience is None else float(patience)
 
 
 def _read(request: requests.PreparedRequest) -> Request:

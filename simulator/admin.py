@@ -74,9 +74,18 @@ class DeliveryAdmin(ReadOnly):
 
 @admin.register(Fault)
 class FaultAdmin(ModelAdmin):
-    list_display = ("operation", "kind", "times_left", "argument", "carried_out")
+    list_display = (
+        "operation",
+        "kind",
+        "about",
+        "calls_before",
+        "times_left",
+        "argument",
+        "carried_out",
+        "source",
+    )
 
 
 @admin.register(Clock)
 class ClockAdmin(ReadOnly):
-    list_display = ("offset_seconds",)
+    list_display = ("offset", "stopped_at")

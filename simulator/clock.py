@@ -1,7 +1,8 @@
-"""PhonePe's time: the real one plus what the control door has advanced it by."""
+"""PhonePe's time: the real one plus what the control door has advanced it by, or one moment while it is stopped."""
 
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
@@ -9,13 +10,34 @@ from simulator.models import Clock
 
 
 def now() -> datetime:
-    offset = Clock.objects.filter(pk=Clock.ONLY).values_list("offset_seconds", flat=True).first()
-    return timezone.now() + timedelta(seconds=offset or 0)
+    clock = Clock.objects.filter(pk=Clock.ONLY).first()
+    return _shown(clock) if clock else timezone.now()
+
+
+def is_stopped() -> bool:
+    return Clock.objects.filter(pk=Clock.ONLY, stopped_at__isnull=False).exists()
 
 
 def advance(seconds: int) -> datetime:
+    """A stopped clock is moved on and stays stopped."""
+    step = timedelta(seconds=seconds)
     Clock.objects.get_or_create(pk=Clock.ONLY)
-    Clock.objects.filter(pk=Clock.ONLY).update(offset_seconds=F("offset_seconds") + seconds)
+    Clock.objects.filter(pk=Clock.ONLY).update(offset=F("offset") + step, stopped_at=F("stopped_at") + step)
+    return now()
+
+
+def stop() -> datetime:
+    with transaction.atomic():
+        clock = _locked()
+        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=_shown(clock))
+    return now()
+
+
+def start() -> datetime:
+    """It goes on from where it was stopped."""
+    with transaction.atomic():
+        clock = _locked()
+        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=None, offset=_shown(clock) - timezone.now())
     return now()
 
 
@@ -27,3 +49,14 @@ def milliseconds(moment: datetime) -> int:
 
 def seconds(moment: datetime) -> int:
     return milliseconds(moment) // 1000
+
+
+def _shown(clock: Clock) -> datetime:
+    shown: datetime = clock.stopped_at or timezone.now() + clock.offset
+    return shown
+
+
+def _locked() -> Clock:
+    Clock.objects.get_or_create(pk=Clock.ONLY)
+    clock: Clock = Clock.objects.select_for_update().get(pk=Clock.ONLY)
+    return clock

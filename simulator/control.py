@@ -7,15 +7,18 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import QuerySet
 
-from simulator import clock, faults, limits, orders, refunds
-from simulator.models import Attempt, Clock, Delivery, Fault, Merchant, Order, Refund, State, Token
+from simulator import clock, endings, faults, limits, luck, orders, refunds, sayings, shown
+from simulator import deliveries as outbox
+from simulator.models import Attempt, Clock, Delivery, Fault, Luck, Merchant, Order, Refund, Token
+from simulator.orders import Choice
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
 
 PREFIX = "/simulator/control/"
 SHOWN = 100
-NUMBER = re.compile(r"[0-9]{0,6}")
+LONGEST = 10**8
+NUMBER, SIGNED = re.compile(r"[0-9]{0,7}"), re.compile(r"-?[0-9]{1,7}")
 
 
 def handle(request: Request) -> Response:
@@ -38,21 +41,31 @@ def _answer(handler: Callable[..., Json], request: Request, captured: tuple[str,
 
 def list_orders(body: Json) -> Json:
     newest = Order.objects.select_related("merchant").order_by("-pk")[:SHOWN]
-    return {"orders": [_order(order) for order in newest]}
+    return {"orders": [shown.order(order) for order in newest]}
 
 
 def show_order(body: Json, merchant_order_id: str) -> Json:
-    return _in_full(_find_order(merchant_order_id))
+    return shown.in_full(_find_order(merchant_order_id))
 
 
 def decide_order(body: Json, merchant_order_id: str) -> Json:
-    """`outcome`, and optionally `reason` (a detailedErrorCode) and `amount_paise` (what arrives instead)."""
+    """`outcome`, and optionally `reason` (a detailedErrorCode), `amount_paise` (what arrives instead), `seconds`."""
     order = _find_order(merchant_order_id)
     amount_paise, reason = body.get("amount_paise"), body.get("reason", orders.WRONG_PIN)
+    seconds = body.get("seconds", orders.BANK_TAKES)
     _require(amount_paise is None or limits.is_paise(amount_paise), "amount_paise must be at least 100")
     _require(limits.is_text(reason, 60), "reason must be a word")
-    orders.decide(order, _outcome(body, orders.OUTCOMES), reason=reason, amount_paise=amount_paise)
-    return _in_full(order)
+    _require(type(seconds) is int and 0 <= seconds <= LONGEST, "seconds must be a whole number")
+    choice = Choice(amount_paise=amount_paise, reason=reason, seconds=seconds)
+    orders.decide(order, _outcome(body, orders.OUTCOMES), choice)
+    return shown.in_full(order)
+
+
+def refund_order(body: Json, merchant_order_id: str) -> Json:
+    """As if somebody had done it in PhonePe's dashboard; without `amount_paise` all that is left."""
+    amount_paise = body.get("amount_paise")
+    _require(amount_paise is None or limits.is_paise(amount_paise), "amount_paise must be at least 100")
+    return shown.refund(refunds.from_dashboard(_find_order(merchant_order_id), amount_paise))
 
 
 def decide_refund(body: Json, merchant_refund_id: str) -> Json:
@@ -60,34 +73,37 @@ def decide_refund(body: Json, merchant_refund_id: str) -> Json:
         Refund.objects.select_related("merchant", "order__merchant"), "refund", merchant_refund_id
     )
     refunds.decide(refund, _outcome(body, refunds.MOVES))
-    return _refund(refund)
+    return shown.refund(refund)
 
 
 def arm_fault(body: Json) -> Json:
-    operation, kind, times = body.get("operation"), body.get("kind", body.get("fault")), body.get("times", 1)
-    kinds = faults.kinds_of(operation) if isinstance(operation, str) else ()
+    """`call`: strikes that call from now on, and `times` in all; `about`: those for one order or refund only."""
+    operation, kind = body.get("operation"), body.get("kind", body.get("fault"))
+    kinds = faults.KINDS.get(operation, ()) if isinstance(operation, str) else ()
     _require(bool(kinds), f"operation must be one of {', '.join(faults.OPERATIONS)}")
     _require(kind in kinds, f"fault must be one of {', '.join(kinds)}")
-    _require(type(times) is int and 1 <= times <= 1_000_000, "times must be a whole number of at least 1")
-    argument = str(body.get("argument", ""))
-    _require(NUMBER.fullmatch(argument) is not None, "argument must be a whole number")
+    times, call = _count(body, "times"), _count(body, "call")
+    argument, about = str(body.get("argument", "")), body.get("about", "")
+    _require(_is_argument(str(kind), argument), "argument does not suit this fault")
+    _require(about == "" or limits.is_reference(about, 63), "about must be the id of an order or refund")
     carried_out = body.get("carried_out")
     _require(carried_out is None or isinstance(carried_out, bool), "carried_out must be true or false")
-    return _fault(faults.arm(str(operation), str(kind), times, argument, carried_out))
+    armed = faults.arm(str(operation), str(kind), times, argument, carried_out, call=call, about=about)
+    return shown.fault(armed)
 
 
 def list_faults(body: Json) -> Json:
-    return {"faults": [_fault(fault) for fault in Fault.objects.filter(times_left__gt=0).order_by("pk")]}
+    return {"faults": [shown.fault(fault) for fault in Fault.objects.filter(times_left__gt=0).order_by("pk")]}
 
 
 def account(body: Json) -> Json:
     """What PhonePe's own books say; the shop's ledger must say the same."""
-    return {"merchants": [_account(merchant) for merchant in Merchant.objects.order_by("pk")]}
+    return {"merchants": [shown.account(merchant) for merchant in Merchant.objects.order_by("pk")]}
 
 
-def deliveries(body: Json) -> Json:
+def list_deliveries(body: Json) -> Json:
     newest = Delivery.objects.order_by("-pk")[:SHOWN]
-    return {"deliveries": [_delivery(delivery) for delivery in newest]}
+    return {"deliveries": [shown.delivery(delivery) for delivery in newest]}
 
 
 def change_merchant(body: Json, merchant_id: str) -> Json:
@@ -102,21 +118,44 @@ def change_merchant(body: Json, merchant_id: str) -> Json:
     return {"merchant": merchant_id}
 
 
-def advance_clock(body: Json) -> Json:
-    """Time passes at once: orders expire, refunds settle, their webhooks become due."""
-    seconds = body.get("advance")
-    _require(type(seconds) is int and 0 <= seconds <= 10**8, "advance must be a number of seconds")
-    moment = clock.advance(int(seconds or 0))
-    orders.expire_due()
+def send_again(body: Json, number: str) -> Json:
+    """The same bytes once more, whether they were heard or not."""
+    known = Delivery.objects.select_related("merchant")
+    delivery = known.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None
+    if delivery is None:
+        raise Refused(404, {"error": "There is no such delivery."})
+    return shown.delivery(outbox.send_again(delivery))
+
+
+def show_clock(body: Json) -> Json:
+    return {"now": clock.now().isoformat(), "stopped": clock.is_stopped()}
+
+
+def set_clock(body: Json) -> Json:
+    """`advance` by seconds, `stopped` true or false. Time passes at once: orders expire, refunds settle."""
+    seconds, stopped = body.get("advance", 0), body.get("stopped")
+    _require(bool(body.keys() & {"advance", "stopped"}), "advance or stopped is missing")
+    _require(type(seconds) is int and 0 <= seconds <= LONGEST, "advance must be a number of seconds")
+    _require(stopped is None or isinstance(stopped, bool), "stopped must be true or false")
+    if stopped is not None:
+        clock.stop() if stopped else clock.start()
+    if seconds:
+        clock.advance(seconds)
+    endings.catch_up_due()
     refunds.settle_due()
-    return {"now": moment.isoformat()}
+    return show_clock(body)
 
 
 def reset(body: Json) -> Json:
-    """Everything is forgotten but the merchants."""
-    for model in (Delivery, Refund, Attempt, Order, Token, Fault, Clock):
+    """Everything is forgotten but the merchants. With a `seed` calls fail by chance, `percent` of a hundred."""
+    seed, percents = body.get("seed"), body.get("percent", faults.PERCENTS)
+    _require(seed is None or (type(seed) is int and abs(seed) < 2**63), "seed must be a whole number")
+    _require(_are_percents(percents), "percent must name operations, each with 0 to 100")
+    for model in (Delivery, Refund, Attempt, Order, Token, Fault, Luck, Clock):
         model.objects.all().delete()
-    return {"reset": True}
+    if seed is not None:
+        luck.seed(seed, percents)
+    return {"reset": True, "seed": seed}
 
 
 Row = tuple[str, re.Pattern[str], Callable[..., Json]]
@@ -130,13 +169,16 @@ ROUTES = (
     _route("GET", "orders/", list_orders),
     _route("GET", "orders/{}/", show_order),
     _route("POST", "orders/{}/decide/", decide_order),
+    _route("POST", "orders/{}/refund/", refund_order),
     _route("POST", "refunds/{}/decide/", decide_refund),
     _route("GET", "faults/", list_faults),
     _route("POST", "faults/", arm_fault),
     _route("GET", "account/", account),
-    _route("GET", "deliveries/", deliveries),
+    _route("GET", "deliveries/", list_deliveries),
+    _route("POST", "deliveries/{}/send/", send_again),
     _route("POST", "merchants/{}/", change_merchant),
-    _route("POST", "clock/", advance_clock),
+    _route("GET", "clock/", show_clock),
+    _route("POST", "clock/", set_clock),
     _route("POST", "reset/", reset),
 )
 
@@ -162,7 +204,7 @@ def _outcome(body: Json, known: Iterable[str]) -> str:
 
 def _find_order(merchant_order_id: str) -> Order:
     order: Order = _latest(Order.objects.select_related("merchant"), "order", merchant_order_id)
-    orders.end_if_expired(order)
+    endings.catch_up(order)
     return order
 
 
@@ -173,71 +215,24 @@ def _latest(rows: QuerySet[Any], noun: str, reference: str) -> Any:
     return row
 
 
-def _in_full(order: Order) -> Json:
-    tries = order.attempts.order_by("pk")
-    returned = order.refunds.order_by("pk")
-    return _order(order) | {
-        "attempts": [_attempt(attempt) for attempt in tries],
-        "refunds": [_refund(refund) for refund in returned],
-    }
+def _count(body: Json, name: str) -> int:
+    number = body.get(name, 1)
+    _require(type(number) is int and 1 <= number <= 1_000_000, f"{name} must be a whole number of at least 1")
+    return int(number)
 
 
-def _order(order: Order) -> Json:
-    return {
-        "merchant_order_id": order.merchant_order_id,
-        "merchant_id": order.merchant.merchant_id,
-        "generation": order.merchant.generation,
-        "provider_order_id": order.provider_id,
-        "amount_paise": order.amount_paise,
-        "state": order.state,
-        "error_code": order.error_code,
-        "detailed_error_code": order.detailed_error_code,
-        "page_url": orders.page_url(order),
-        "redirect_url": order.redirect_url,
-        "created_at": order.created_at.isoformat(),
-        "expires_at": order.expires_at.isoformat(),
-    }
+def _is_argument(kind: str, argument: str) -> bool:
+    """Most take a number of seconds, of times, of bytes or of paise."""
+    if kind == "says":
+        return argument in sayings.SAYINGS
+    if kind == "html":
+        return argument == "" or (NUMBER.fullmatch(argument) is not None and 200 <= int(argument) <= 599)
+    if kind == "clock_off":
+        return argument == "" or SIGNED.fullmatch(argument) is not None
+    return NUMBER.fullmatch(argument) is not None
 
 
-def _attempt(attempt: Attempt) -> Json:
-    shown = ("provider_id", "amount_paise", "state", "mode", "utr", "error_code", "detailed_error_code")
-    return {name: getattr(attempt, name) for name in shown}
-
-
-def _refund(refund: Refund) -> Json:
-    shown = (
-        "merchant_refund_id",
-        "provider_id",
-        "amount_paise",
-        "state",
-        "error_code",
-        "detailed_error_code",
-    )
-    return {name: getattr(refund, name) for name in shown}
-
-
-def _fault(fault: Fault) -> Json:
-    shown = ("operation", "kind", "times_left", "argument", "carried_out")
-    return {name: getattr(fault, name) for name in shown}
-
-
-def _delivery(delivery: Delivery) -> Json:
-    shown = ("event", "about", "url", "tries", "last_status", "last_error")
-    done = {"delivered": delivery.delivered_at is not None, "finished": delivery.due_at is None}
-    return {name: getattr(delivery, name) for name in shown} | done
-
-
-def _account(merchant: Merchant) -> Json:
-    received = Attempt.objects.filter(order__merchant=merchant, state=State.COMPLETED)
-    returned = merchant.refunds.aggregate(
-        done=Sum("amount_paise", filter=Q(state=State.COMPLETED)),
-        open=Sum("amount_paise", filter=Q(state__in=refunds.NOT_SETTLED)),
-    )
-    return {
-        "merchant_id": merchant.merchant_id,
-        "generation": merchant.generation,
-        "orders": merchant.orders.count(),
-        "paid_paise": received.aggregate(paise=Sum("amount_paise"))["paise"] or 0,
-        "refunded_paise": returned["done"] or 0,
-        "refunds_open_paise": returned["open"] or 0,
-    }
+def _are_percents(percents: Any) -> bool:
+    if not isinstance(percents, dict) or not percents.keys() <= set(faults.OPERATIONS):
+        return False
+    return all(type(percent) is int and 0 <= percent <= 100 for percent in percents.values())

@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from django.db import InterfaceError, OperationalError
 
-from simulator import faults, v1, v2
-from simulator.wire import Refused, Request, Response, answer, refusal
+from simulator import breakages, faults, sayings, subjects, v1, v2
+from simulator.models import Fault
+from simulator.wire import Refused, Request, Response, answer
 
 PREFIX = "/simulator/apis/"
 # Each base knows its own paths only, the sandbox all of them: a wrong base fails here as it does there.
@@ -60,14 +61,23 @@ def handle(request: Request) -> Response:
 
 def _carry_out(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
     try:
-        fault = faults.take(route.operation)
+        fault = _fault(route, request, captured)
         if fault is None:
             return _answer(route, request, captured)
-        genuine = _answer(route, request, captured) if fault.carried_out else None
-        return faults.spoil(fault, genuine)
+        genuine = None
+        if fault.carried_out:
+            genuine = _answer(route, breakages.as_read(fault.kind, request), captured)
+        return breakages.spoiled(fault.kind, fault.argument, genuine)
     except (OperationalError, InterfaceError):
         # PhonePe has troubles of its own, but never ours: a caller must not see our database break.
-        return answer(refusal("INTERNAL_SERVER_ERROR", faults.TROUBLE), 500)
+        return sayings.response("INTERNAL_SERVER_ERROR")
+
+
+def _fault(route: Route, request: Request, captured: tuple[str, ...]) -> Fault | None:
+    subject = subjects.read(request, captured)
+    if route.operation == "pay":
+        faults.arm_by_amount(subject.reference, subject.amount_paise)
+    return faults.take(route.operation, subject.reference)
 
 
 def _answer(route: Route, request: Request, captured: tuple[str, ...]) -> Response:

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.db.models import Min
 
-from simulator import clock, deliveries, orders, refunds
+from simulator import clock, deliveries, endings, refunds
 from simulator.models import Delivery, Order, Refund, State
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ LONGEST_WAIT = 2.0
 
 def work() -> int:
     """One round; returns how many deliveries were tried."""
-    orders.expire_due()
+    endings.catch_up_due()
     refunds.settle_due()
     return deliveries.send_due()
 
@@ -29,6 +29,7 @@ def next_due() -> datetime | None:
     moments = (
         Delivery.objects.aggregate(moment=Min("due_at")),
         Order.objects.filter(state=State.PENDING).aggregate(moment=Min("expires_at")),
+        Order.objects.aggregate(moment=Min("bank_answers_at")),
         Refund.objects.filter(state__in=refunds.NOT_SETTLED).aggregate(moment=Min("settles_at")),
     )
     return min((found["moment"] for found in moments if found["moment"]), default=None)

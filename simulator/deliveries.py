@@ -4,7 +4,7 @@ PhonePe publishes neither how often it repeats nor when; the pauses here are our
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -12,12 +12,13 @@ import requests
 from django.conf import settings
 from django.db.models import F
 
-from simulator import clock, faults, v1_messages, v2_messages
-from simulator.models import Attempt, Delivery, Merchant, Order, Refund, State
+from simulator import breakages, clock, faults, lies, v1_messages, v2_messages
+from simulator.models import Attempt, Delivery, Fault, Merchant, Order, Refund, State
 from simulator.wire import Json, compact
 
 PAUSES = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 15, 60, 300, 900))
 TIMEOUT = 3
+DELAY, LONGEST_HELD = 30, 600
 LEASE = timedelta(seconds=60)
 OUR_WEBHOOK = "/api/payments/webhook/phonepe/"
 
@@ -51,6 +52,21 @@ def refund_moved(refund: Refund) -> None:
         said = v1_messages.callback(v1_messages.refund_status(refund, attempt))
         url = refund.callback_url or refund.merchant.webhook_url
         _enqueue(refund.merchant, "callback", refund.merchant_refund_id, url, said)
+
+
+def send_again(delivery: Delivery) -> Delivery:
+    """A copy, so that the log keeps what became of the first one."""
+    moment = clock.now()
+    copy: Delivery = Delivery.objects.create(
+        merchant=delivery.merchant,
+        event=delivery.event,
+        about=delivery.about,
+        url=delivery.url,
+        body=delivery.body,
+        created_at=moment,
+        due_at=moment,
+    )
+    return copy
 
 
 def send_due(limit: int = 50) -> int:
@@ -92,35 +108,54 @@ def _claim(delivery: Delivery) -> bool:
 
 
 def _send(delivery: Delivery) -> None:
-    fault = faults.take("webhook")
-    kind = fault.kind if fault else ""
-    if fault and kind == "delay":
-        _postpone(delivery, timedelta(seconds=int(fault.argument or 30)), error="delayed by a fault")
+    fault = faults.take("webhook", delivery.about)
+    if fault and fault.kind in PUT_OFF:
+        PUT_OFF[fault.kind](delivery, fault.argument)
         return
-    if kind == "drop":
-        _finish(delivery, last_error="dropped by a fault")
-        return
-    status, error = None, ""
-    if fault is None or fault.carried_out:
-        status, error = _post(delivery, forged=kind == "forged")
-    if kind == "duplicate":
-        status, error = _post(delivery)
-    if kind in faults.KINDS:
-        status, error = None, f"fault: {kind}"
+    status, error = _call(delivery, fault)
     _record(delivery, status, error)
+    # Whatever was held back until a later webhook had gone may go now.
+    held = Delivery.objects.filter(merchant=delivery.merchant, held=True, due_at__isnull=False)
+    held.update(held=False, due_at=clock.now())
 
 
-def _post(delivery: Delivery, *, forged: bool = False) -> tuple[int | None, str]:
-    proof = _proof(delivery)
-    if forged:
-        proof = {name: "0" * len(value) for name, value in proof.items()}
-    headers = {"Content-Type": "application/json", **proof}
+def _call(delivery: Delivery, fault: Fault | None) -> tuple[int | None, str]:
+    """The status of the shop's answer, or why there is none."""
+    if fault is None:
+        return _post(delivery)
+    times = int(fault.argument or 2) if fault.kind == "duplicate" else 1
+    answers = [_post(delivery, fault.kind, fault.argument) for _ in range(times) if fault.carried_out]
+    if fault.kind in breakages.KINDS:
+        return None, f"fault: {fault.kind}"
+    return answers[-1]
+
+
+def _drop(delivery: Delivery, argument: str) -> None:
+    _finish(delivery, last_error="dropped by a fault")
+
+
+def _delay(delivery: Delivery, argument: str) -> None:
+    _postpone(delivery, timedelta(seconds=int(argument or DELAY)), error="delayed by a fault")
+
+
+def _hold(delivery: Delivery, argument: str) -> None:
+    """Until another one has overtaken it; not for ever, in case there is none."""
+    Delivery.objects.filter(pk=delivery.pk).update(held=True)
+    _postpone(delivery, timedelta(seconds=int(argument or LONGEST_HELD)), error="held back by a fault")
+
+
+PUT_OFF: dict[str, Callable[[Delivery, str], None]] = {"drop": _drop, "delay": _delay, "reorder": _hold}
+
+
+def _post(delivery: Delivery, kind: str = "", argument: str = "") -> tuple[int | None, str]:
+    body = lies.told(delivery, kind, argument)
+    headers = {"Content-Type": "application/json", **_proof(delivery, kind, body)}
     try:
         with requests.Session() as session:
             session.trust_env = False
             answered = session.post(
                 delivery.url,
-                data=delivery.body.encode(),
+                data=body,
                 headers=headers,
                 timeout=TIMEOUT,
                 allow_redirects=False,
@@ -131,10 +166,17 @@ def _post(delivery: Delivery, *, forged: bool = False) -> tuple[int | None, str]
         return None, f"{type(error).__name__}: {error}"[:200]
 
 
-def _proof(delivery: Delivery) -> dict[str, str]:
-    if delivery.merchant.generation == Merchant.Generation.V2:
-        return v2_messages.webhook_headers(delivery.merchant, delivery.body.encode())
-    return {"X-VERIFY": v1_messages.checksum(json.loads(delivery.body)["response"], delivery.merchant)}
+def _proof(delivery: Delivery, kind: str = "", body: bytes = b"") -> dict[str, str]:
+    """The headers that say who speaks. `kind`: `forged` proves nothing, `other_scheme` is not what was agreed."""
+    body = body or delivery.body.encode()
+    merchant = delivery.merchant
+    if merchant.generation == Merchant.Generation.V2:
+        proof = v2_messages.webhook_headers(merchant, body, other_scheme=kind == "other_scheme")
+    elif kind == "other_scheme":
+        proof = v2_messages.signature(merchant.salt_key, str(merchant.salt_index), body)
+    else:
+        proof = {"X-VERIFY": v1_messages.checksum(json.loads(body)["response"], merchant)}
+    return {name: "0" * len(value) for name, value in proof.items()} if kind == "forged" else proof
 
 
 def _record(delivery: Delivery, status: int | None, error: str) -> None:

@@ -1,97 +1,159 @@
-"""What may go wrong on the wire, and whether the call still had its effect.
+"""What goes wrong, and when: by order of the control door, by the paise of an amount, or by chance with a seed.
 
-The control door arms a fault; the next matching call takes it. A fault has two sides: what the caller sees,
-and whether PhonePe carried the call out. The second is what a client cannot know.
+`breakages` knows how a call goes wrong, `lies` what a webhook may say, `orders` and `refunds` what becomes of money.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db.models import F
 
+from simulator import breakages, luck
 from simulator.models import Fault
-from simulator.wire import Breakage, Response, answer, refusal
 
-OPERATIONS = ("token", "pay", "status", "refund", "refund_status", "webhook")
-
-HTML = b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>Request blocked.</body></html>"
-TROUBLE = "There is an error trying to process your transaction at the moment. Please try again in a while."
-
-
-@dataclass(frozen=True)
-class Kind:
-    carried_out: bool = False
-    breakage: Breakage | None = None
-    status: int | None = None
-
-
-KINDS = {
-    "refuse": Kind(breakage="refuse"),
-    "connect_timeout": Kind(breakage="connect_timeout"),
-    "reset_before": Kind(breakage="reset"),
-    "reset_after": Kind(breakage="reset", carried_out=True),
-    "never_answer": Kind(breakage="silence", carried_out=True),
-    "status_500": Kind(status=500),
-    "status_503": Kind(status=503),
-    "status_429": Kind(status=429),
-    "html": Kind(status=403),
-    "cut_json": Kind(status=200, carried_out=True),
-}
+CALLS = ("token", "pay", "status", "refund", "refund_status")
 WEBHOOK_KINDS = {
-    "drop": Kind(),
-    "duplicate": Kind(carried_out=True),
-    "delay": Kind(),
-    "forged": Kind(carried_out=True),
+    "drop": False,
+    "delay": False,
+    "reorder": False,
+    "duplicate": True,
+    "forged": True,
+    "other_scheme": True,
+    "wrong_amount": True,
+    "unknown_order": True,
+    "unknown_event": True,
+    "huge": True,
 }
+# Breakages of a webhook's own call: did the shop get it, although we did not get its answer?
+WEBHOOK_BREAKAGES = (
+    *("refuse", "connect_timeout", "reset_before", "reset_after", "never_answer"),
+    *("status_500", "status_503", "status_429", "html", "cut_json"),
+)
+MONEY_IN = ("slow", "after_expiry", "after_failure", "attempt_fails", "other_amount", "dashboard_refund")
+MONEY_BACK = ("slow", "fails")
+KINDS: dict[str, tuple[str, ...]] = {
+    **{operation: tuple(breakages.KINDS) for operation in CALLS},
+    "token": tuple(kind for kind in breakages.KINDS if kind != "expired_token"),
+    "webhook": (*WEBHOOK_BREAKAGES, *WEBHOOK_KINDS),
+    "money_in": MONEY_IN,
+    "money_back": MONEY_BACK,
+}
+OPERATIONS = tuple(KINDS)
+
+# What a seed without further words does: of a hundred calls so many go wrong.
+PERCENTS = dict.fromkeys(CALLS, 10) | {"webhook": 25, "money_in": 10, "money_back": 10}
+# Not by chance: `says` needs to be told what, and a caller may wait long for the others.
+NOT_BY_CHANCE = {"says", "delay", "clock_off"}
 
 
-def kinds_of(operation: str) -> tuple[str, ...]:
-    """What may be armed for this operation; nothing if there is no such operation."""
-    if operation not in OPERATIONS:
-        return ()
-    return (*KINDS, *WEBHOOK_KINDS) if operation == "webhook" else tuple(KINDS)
+class Misfortune(NamedTuple):
+    operation: str
+    kind: str
+    argument: str = ""
+    times: int = 1
+
+
+# The paise of an amount: rare ones, so that no price meets them by accident.
+BY_PAISE = {
+    61: Misfortune("pay", "reset_before"),
+    62: Misfortune("pay", "reset_after"),
+    63: Misfortune("pay", "never_answer"),
+    64: Misfortune("pay", "status_500"),
+    65: Misfortune("pay", "status_503"),
+    68: Misfortune("pay", "status_429", "1"),
+    69: Misfortune("pay", "html"),
+    71: Misfortune("pay", "cut_json"),
+    72: Misfortune("pay", "expired_token"),
+    73: Misfortune("status", "status_500", times=3),
+    74: Misfortune("status", "never_answer"),
+    76: Misfortune("webhook", "drop"),
+    77: Misfortune("webhook", "delay", "60"),
+    78: Misfortune("webhook", "duplicate", "3"),
+    79: Misfortune("webhook", "forged"),
+    81: Misfortune("webhook", "wrong_amount"),
+    82: Misfortune("webhook", "unknown_order"),
+    83: Misfortune("money_in", "slow", "30"),
+    84: Misfortune("money_in", "after_expiry", "60"),
+    85: Misfortune("money_in", "after_failure", "30"),
+    86: Misfortune("money_in", "attempt_fails"),
+    87: Misfortune("money_in", "other_amount"),
+    88: Misfortune("money_in", "dashboard_refund"),
+    91: Misfortune("money_back", "slow"),
+    92: Misfortune("money_back", "fails"),
+}
 
 
 def arm(
-    operation: str, kind: str, times: int = 1, argument: str = "", carried_out: bool | None = None
+    operation: str,
+    kind: str,
+    times: int = 1,
+    argument: str = "",
+    carried_out: bool | None = None,
+    *,
+    call: int = 1,
+    about: str = "",
 ) -> Fault:
-    known = KINDS | WEBHOOK_KINDS
-    fault: Fault = Fault.objects.create(
+    """Strikes the `call`-th call from now and those after it, `times` in all; only those `about` an id if given."""
+    fault = _fault(Misfortune(operation, kind, argument, times), about)
+    fault.calls_before = call - 1
+    if carried_out is not None:
+        fault.carried_out = carried_out
+    fault.save()
+    return fault
+
+
+def arm_by_amount(reference: str, amount_paise: int) -> None:
+    """The paise of an amount may tell what befalls its order: once, however often the order is sent."""
+    misfortune = BY_PAISE.get(amount_paise % 100)
+    if misfortune is None or not reference:
+        return
+    fault = _fault(misfortune, reference)
+    fault.source = Fault.Source.AMOUNT
+    Fault.objects.bulk_create([fault], ignore_conflicts=True)
+
+
+def take(operation: str, *about: str) -> Fault | None:
+    """The fault that this call meets, armed ones first. Two calls at once never share the last one."""
+    met: Fault | None = None
+    armed = Fault.objects.filter(operation=operation, times_left__gt=0, about__in=("", *about))
+    for fault in armed.order_by("pk"):
+        if _still_counts(fault):
+            continue
+        if met is None and _strikes(fault):
+            met = fault
+    return met or _by_chance(operation)
+
+
+def _still_counts(fault: Fault) -> bool:
+    if not fault.calls_before:
+        return False
+    counting = Fault.objects.filter(pk=fault.pk, calls_before__gt=0)
+    return counting.update(calls_before=F("calls_before") - 1) == 1
+
+
+def _strikes(fault: Fault) -> bool:
+    left = Fault.objects.filter(pk=fault.pk, times_left__gt=0)
+    return left.update(times_left=F("times_left") - 1) == 1
+
+
+def _by_chance(operation: str) -> Fault | None:
+    kinds = WEBHOOK_KINDS if operation == "webhook" else KINDS[operation]
+    kind = luck.draw(operation, tuple(kind for kind in kinds if kind not in NOT_BY_CHANCE))
+    return _fault(Misfortune(operation, kind)) if kind else None
+
+
+def _fault(misfortune: Misfortune, about: str = "") -> Fault:
+    operation, kind, argument, times = misfortune
+    return Fault(
         operation=operation,
         kind=kind,
         times_left=times,
         argument=argument,
-        carried_out=known[kind].carried_out if carried_out is None else carried_out,
+        about=about,
+        carried_out=_is_carried_out(operation, kind),
     )
-    return fault
 
 
-def take(operation: str) -> Fault | None:
-    """The oldest armed fault for this call. Two calls at once never share the last one."""
-    fault: Fault
-    for fault in Fault.objects.filter(operation=operation, times_left__gt=0).order_by("pk"):
-        if Fault.objects.filter(pk=fault.pk, times_left__gt=0).update(times_left=F("times_left") - 1):
-            return fault
-    return None
-
-
-def spoil(fault: Fault, genuine: Response | None) -> Response:
-    """What the caller sees. `genuine` is the answer of a call that was carried out."""
-    kind = KINDS[fault.kind]
-    if kind.breakage:
-        return Response(0, breakage=kind.breakage)
-    if fault.kind == "html":
-        return Response(int(fault.argument or 403), HTML, {"Content-Type": "text/html; charset=utf-8"})
-    if fault.kind == "cut_json":
-        whole = genuine or answer({"success": True, "code": "SUCCESS"})
-        return Response(whole.status, whole.body[: len(whole.body) // 2], whole.headers)
-    return _refusal(kind.status or 500, fault.argument)
-
-
-def _refusal(status: int, argument: str) -> Response:
-    if status == 503:
-        # Not JSON: this answer comes from whatever stands in front of PhonePe.
-        return Response(503, b"R999", {"Content-Type": "text/plain"})
-    if status == 429:
-        said = answer(refusal("TOO_MANY_REQUESTS", "Too many requests. Please try again."), 429)
-        return Response(429, said.body, {**said.headers, "Retry-After": argument}) if argument else said
-    return answer(refusal("INTERNAL_SERVER_ERROR", TROUBLE), status)
+def _is_carried_out(operation: str, kind: str) -> bool:
+    if operation == "webhook" and kind in WEBHOOK_KINDS:
+        return WEBHOOK_KINDS[kind]
+    return kind not in breakages.KINDS or breakages.KINDS[kind].carried_out

@@ -3,6 +3,8 @@
 Amounts are whole paise. Rows are moved by `orders`, `refunds` and `deliveries`, never by themselves.
 """
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
@@ -84,8 +86,10 @@ class Order(models.Model):
     message = models.CharField(max_length=255, blank=True)
     meta_info = models.JSONField(null=True, blank=True)
     retry_disabled = models.BooleanField(default=False)
+    offered = models.JSONField(default=list, help_text="Means of payment on the page; empty: all of them")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
+    bank_answers_at = models.DateTimeField(null=True, help_text="When the money comes that is on its way")
 
     class Meta:
         constraints = [
@@ -95,6 +99,11 @@ class Order(models.Model):
         indexes = [
             models.Index(
                 fields=["expires_at"], name="simulator_open_order", condition=Q(state=State.PENDING)
+            ),
+            models.Index(
+                fields=["bank_answers_at"],
+                name="simulator_bank_answers",
+                condition=Q(bank_answers_at__isnull=False),
             ),
         ]
 
@@ -110,6 +119,8 @@ class Attempt(models.Model):
     amount_paise = models.PositiveBigIntegerField()
     state = models.CharField(max_length=9, choices=State.choices)
     mode = models.CharField(max_length=20, default="UPI_QR")
+    instrument = models.CharField(max_length=20, default="ACCOUNT")
+    vpa = models.CharField(max_length=80, default="90****01@ybl", help_text="Masked")
     error_code = models.CharField(max_length=60, blank=True)
     detailed_error_code = models.CharField(max_length=60, blank=True)
     utr = models.CharField(max_length=22, blank=True)
@@ -140,6 +151,8 @@ class Refund(models.Model):
     callback_url = models.CharField(max_length=2000, blank=True)
     created_at = models.DateTimeField()
     settles_at = models.DateTimeField()
+    settles_as = models.CharField(max_length=9, choices=State.choices, default=State.COMPLETED)
+    by_dashboard = models.BooleanField(default=False, help_text="Not asked for through the API")
 
     class Meta:
         constraints = [
@@ -165,6 +178,7 @@ class Delivery(models.Model):
     delivered_at = models.DateTimeField(null=True)
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
+    held = models.BooleanField(default=False, help_text="Until a later one of the same merchant has gone")
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -182,26 +196,60 @@ class Delivery(models.Model):
 
 
 class Fault(models.Model):
-    """The next `times_left` calls of `operation` go wrong as `kind` says."""
+    """`calls_before` calls of `operation` go well, the next `times_left` go wrong as `kind` says."""
 
+    class Source(models.TextChoices):
+        CONTROL = "control"
+        AMOUNT = "amount"
+
+    source = models.CharField(max_length=7, choices=Source.choices, default=Source.CONTROL)
     operation = models.CharField(max_length=20)
     kind = models.CharField(max_length=20)
+    about = models.CharField(
+        max_length=63, blank=True, help_text="The merchant's id of an order or refund; empty: any"
+    )
+    calls_before = models.PositiveIntegerField(default=0)
     times_left = models.PositiveIntegerField(default=1)
     argument = models.CharField(max_length=100, blank=True)
     carried_out = models.BooleanField(help_text="The call has its effect although the caller cannot see it")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["operation", "about"],
+                condition=Q(source="amount"),
+                name="simulator_amount_speaks_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.kind} × {self.times_left}"
 
 
+class Luck(models.Model):
+    """Of a hundred calls of `operation`, `percent` go wrong; which ones follows from `seed` and their number."""
+
+    operation = models.CharField(max_length=20, unique=True)
+    seed = models.BigIntegerField()
+    percent = models.PositiveSmallIntegerField()
+    calls = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        verbose_name_plural = "luck"
+
+    def __str__(self) -> str:
+        return f"{self.operation}: {self.percent} % of seed {self.seed}"
+
+
 class Clock(models.Model):
     ONLY = 1
 
-    offset_seconds = models.BigIntegerField(default=0)
+    offset = models.DurationField(default=timedelta(0))
+    stopped_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "clock"
         constraints = [models.CheckConstraint(condition=Q(id=1), name="simulator_one_clock")]
 
     def __str__(self) -> str:
-        return f"{self.offset_seconds:+} s"
+        return f"stopped at {self.stopped_at}" if self.stopped_at else f"ahead by {self.offset}"

@@ -1,30 +1,35 @@
-"""How an order ends: the customer pays or fails, or the time is up. Money that comes later still counts.
-
-    PENDING ─> COMPLETED | FAILED;  FAILED ─> COMPLETED (late money);  nothing leaves COMPLETED
-
-Each function moves the row only if it still may move, and writes the webhook in the same transaction.
-"""
+"""An order from its customer's side: placed by the shop, shown on a page, decided by what the customer does there."""
 
 import secrets
-from datetime import datetime, timedelta
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from simulator import clock, deliveries, identifiers
-from simulator.models import Attempt, Merchant, Order, State
-from simulator.v1_messages import FAILED, TIMED_OUT
-from simulator.v2_messages import REASONS
+from simulator import clock, endings, faults, refunds
+from simulator.endings import SCANNED, Means, NotPossible
+from simulator.models import Fault, Order, State
 
 V1_LASTS = timedelta(minutes=20)
-WRONG_PIN = "ZM"
-NOT_FINISHED = "TXN_AUTO_FAILED"
-OUTCOMES = ("success", "failure", "attempt_failed", "expire", "late_success")
+WRONG_PIN, TOO_LITTLE = "ZM", "Z9"
+BANK_TAKES = 30
+LATE_BY = 60
 
 
-class NotPossible(Exception):
-    """The order or refund is in a state that does not allow it."""
+@dataclass(frozen=True)
+class Choice:
+    """How the customer does it: with which means, what arrives, why it fails, how many seconds the bank takes."""
+
+    means: Means = SCANNED
+    amount_paise: int | None = None
+    reason: str = WRONG_PIN
+    seconds: int = BANK_TAKES
+
+
+AS_USUAL = Choice()
 
 
 def new_page_token() -> str:
@@ -45,125 +50,106 @@ def place(order: Order) -> bool:
     return True
 
 
-def decide(order: Order, outcome: str, *, reason: str = WRONG_PIN, amount_paise: int | None = None) -> None:
-    """`outcome` is one of OUTCOMES. Raises NotPossible.
-
-    `amount_paise` lets another amount arrive than the one asked for.
-    """
-    if outcome == "success":
-        pay(order, amount_paise=amount_paise)
-    elif outcome == "late_success":
-        pay_late(order, amount_paise=amount_paise)
-    elif outcome == "failure":
-        fail(order, reason)
-    elif outcome == "attempt_failed":
-        fail_attempt(order, reason)
-    elif outcome == "expire":
-        expire(order)
-    else:
+def decide(order: Order, outcome: str, choice: Choice = AS_USUAL) -> None:
+    """`outcome` is one of OUTCOMES. Raises NotPossible."""
+    if outcome not in OUTCOMES:
         raise NotPossible(f"An order cannot end as {outcome!r}.")
+    endings.catch_up(order)
+    OUTCOMES[outcome](order, choice)
 
 
-def pay(order: Order, *, amount_paise: int | None = None) -> None:
-    end_if_expired(order)
-    with transaction.atomic():
-        _move(order, (State.PENDING,), State.COMPLETED)
-        _receive(order, amount_paise)
+def pay(order: Order, choice: Choice = AS_USUAL) -> None:
+    """The customer's own part succeeds; what becomes of the money, a fault may know better."""
+    if order.state != State.PENDING:
+        raise NotPossible(f"The order is {order.state}.")
+    fault = faults.take("money_in", order.merchant_order_id)
+    if fault is None:
+        endings.receive(order, choice.means, choice.amount_paise)
+    else:
+        MISHAPS[fault.kind](order, choice, fault)
 
 
-def pay_late(order: Order, *, amount_paise: int | None = None) -> None:
+def pay_late(order: Order, choice: Choice) -> None:
     """The customer's bank lets the money through after the order has ended."""
     if order.state == State.PENDING:
-        expire(order)
-    with transaction.atomic():
-        _move(order, (State.FAILED,), State.COMPLETED)
-        _receive(order, amount_paise)
+        endings.expire(order)
+    endings.receive(order, choice.means, choice.amount_paise)
 
 
-def fail(order: Order, reason: str = WRONG_PIN) -> None:
-    end_if_expired(order)
-    with transaction.atomic():
-        error_code = _error_code(order, reason)
-        _move(order, (State.PENDING,), State.FAILED, error_code, reason)
-        _try(order, State.FAILED, error_code=error_code, detailed_error_code=reason)
-        deliveries.order_ended(order)
+def wait(order: Order, choice: Choice) -> None:
+    until = clock.now() + timedelta(seconds=choice.seconds)
+    endings.wait_for_bank(order, until, choice.means)
 
 
-def fail_attempt(order: Order, reason: str = WRONG_PIN) -> None:
-    """The customer may try again, unless the shop has switched that off."""
-    if order.retry_disabled:
-        fail(order, reason)
-        return
-    end_if_expired(order)
-    with transaction.atomic():
-        _move(order, (State.PENDING,), State.PENDING)
-        error_code = _error_code(order, reason)
-        attempt = _try(order, State.FAILED, error_code=error_code, detailed_error_code=reason)
-        deliveries.attempt_failed(order, attempt)
+def fail(order: Order, choice: Choice) -> None:
+    endings.fail(order, choice.reason, choice.means)
 
 
-def expire(order: Order) -> None:
-    v1 = order.merchant.generation == Merchant.Generation.V1
-    error = (TIMED_OUT, TIMED_OUT) if v1 else (REASONS[NOT_FINISHED][0], NOT_FINISHED)
-    with transaction.atomic():
-        _move(order, (State.PENDING,), State.FAILED, *error)
-        deliveries.order_ended(order)
+def fail_attempt(order: Order, choice: Choice) -> None:
+    endings.fail_attempt(order, choice.reason, choice.means)
 
 
-def end_if_expired(order: Order, moment: datetime | None = None) -> None:
-    """PhonePe needs nobody's question to notice that the time is up; we notice it at every look."""
-    if order.state != State.PENDING or order.expires_at > (moment or clock.now()):
-        return
-    try:
-        expire(order)
-    except NotPossible:
-        order.refresh_from_db()
+def lack_money(order: Order, choice: Choice) -> None:
+    endings.fail_attempt(order, TOO_LITTLE, choice.means)
 
 
-def expire_due(limit: int = 100) -> None:
-    moment = clock.now()
-    overdue = Order.objects.filter(state=State.PENDING, expires_at__lte=moment).select_related("merchant")
-    for order in overdue[:limit]:
-        end_if_expired(order, moment)
+def expire(order: Order, choice: Choice) -> None:
+    endings.expire(order)
 
 
-def _move(
-    order: Order, allowed: tuple[str, ...], to: str, error_code: str = "", detailed_error_code: str = ""
-) -> None:
-    changes = {"state": to, "error_code": error_code, "detailed_error_code": detailed_error_code}
-    if not Order.objects.filter(pk=order.pk, state__in=allowed).update(**changes):
-        raise NotPossible(f"The order is {order.state}.")
-    for name, value in changes.items():
-        setattr(order, name, value)
+def close(order: Order, choice: Choice) -> None:
+    """Nothing happens; the order stays open until its time is up."""
 
 
-def _receive(order: Order, amount_paise: int | None) -> None:
-    moment = clock.now()
-    _try(
-        order,
-        State.COMPLETED,
-        amount_paise=amount_paise or order.amount_paise,
-        utr=identifiers.utr(moment),
-        upi_transaction_id=identifiers.upi_transaction_id(),
-    )
-    deliveries.order_ended(order)
+OUTCOMES: dict[str, Callable[[Order, Choice], None]] = {
+    "success": pay,
+    "failure": fail,
+    "attempt_failed": fail_attempt,
+    "insufficient_balance": lack_money,
+    "slow": wait,
+    "close": close,
+    "expire": expire,
+    "late_success": pay_late,
+}
 
 
-def _try(order: Order, state: str, *, amount_paise: int | None = None, **details: str) -> Attempt:
-    moment = clock.now()
-    prefix = "T" if order.merchant.generation == Merchant.Generation.V1 else "OM"
-    attempt: Attempt = Attempt.objects.create(
-        order=order,
-        provider_id=identifiers.provider_id(prefix, moment),
-        amount_paise=amount_paise or order.amount_paise,
-        state=state,
-        created_at=moment,
-        **details,
-    )
-    return attempt
+def _comes_slowly(order: Order, choice: Choice, fault: Fault) -> None:
+    endings.wait_for_bank(order, clock.now() + _pause(fault, BANK_TAKES), choice.means)
 
 
-def _error_code(order: Order, reason: str) -> str:
-    if order.merchant.generation == Merchant.Generation.V1:
-        return FAILED
-    return REASONS[reason][0] if reason in REASONS else FAILED
+def _comes_after_expiry(order: Order, choice: Choice, fault: Fault) -> None:
+    endings.wait_for_bank(order, order.expires_at + _pause(fault, LATE_BY), choice.means)
+
+
+def _comes_after_failure(order: Order, choice: Choice, fault: Fault) -> None:
+    endings.fail(order, choice.reason, choice.means)
+    endings.expect_late(order, clock.now() + _pause(fault, BANK_TAKES))
+
+
+def _comes_at_the_second_try(order: Order, choice: Choice, fault: Fault) -> None:
+    endings.fail_attempt(order, choice.reason, choice.means)
+    endings.receive(order, choice.means, choice.amount_paise)
+
+
+def _comes_short(order: Order, choice: Choice, fault: Fault) -> None:
+    """A rupee less than asked for, or the paise in the argument."""
+    endings.receive(order, choice.means, int(fault.argument) if fault.argument else order.amount_paise - 100)
+
+
+def _goes_back(order: Order, choice: Choice, fault: Fault) -> None:
+    endings.receive(order, choice.means, choice.amount_paise)
+    refunds.from_dashboard(order)
+
+
+MISHAPS: dict[str, Callable[[Order, Choice, Fault], None]] = {
+    "slow": _comes_slowly,
+    "after_expiry": _comes_after_expiry,
+    "after_failure": _comes_after_failure,
+    "attempt_fails": _comes_at_the_second_try,
+    "other_amount": _comes_short,
+    "dashboard_refund": _goes_back,
+}
+
+
+def _pause(fault: Fault, usual: int) -> timedelta:
+    return timedelta(seconds=int(fault.argument or usual))

@@ -5,11 +5,12 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
-from simulator import clock, deliveries, identifiers
-from simulator.models import Merchant, Order, Refund, State
-from simulator.orders import NotPossible
+from simulator import clock, deliveries, faults, identifiers
+from simulator.endings import NotPossible
+from simulator.limits import LEAST_PAISE
+from simulator.models import Fault, Merchant, Order, Refund, State
 
-SETTLES_AFTER = timedelta(seconds=3)
+SETTLES_AFTER, SETTLES_SLOWLY = timedelta(seconds=3), timedelta(hours=6)
 TOO_MUCH = "EXCESS_REFUND_AMOUNT"
 NOT_SETTLED = (State.PENDING, State.CONFIRMED)
 
@@ -38,6 +39,22 @@ def accept(order: Order, merchant_refund_id: str, amount_paise: int, callback_ur
         raise IdTaken(merchant_refund_id) from error
 
 
+def from_dashboard(order: Order, amount_paise: int | None = None) -> Refund:
+    """Somebody at the shop gives money back by hand: nobody called, and the id is of PhonePe's making.
+
+    Without an amount all that is left. Raises NotPossible.
+    """
+    amount_paise = amount_paise or refundable_paise(order)
+    if order.state != State.COMPLETED or amount_paise < LEAST_PAISE:
+        raise NotPossible("There is nothing to be refunded.")
+    merchant_refund_id = identifiers.provider_id("DASHBOARD", clock.now())
+    try:
+        with transaction.atomic():
+            return _accept(order, merchant_refund_id, amount_paise, by_dashboard=True)
+    except TooMuch as too_much:
+        raise NotPossible("So much is not left to be refunded.") from too_much
+
+
 def refundable_paise(order: Order) -> int:
     paid = order.attempts.filter(state=State.COMPLETED).aggregate(paise=Sum("amount_paise"))["paise"] or 0
     returned = order.refunds.exclude(state=State.FAILED).aggregate(paise=Sum("amount_paise"))["paise"] or 0
@@ -63,7 +80,7 @@ def settle_if_due(refund: Refund) -> None:
     if refund.state not in NOT_SETTLED or refund.settles_at > clock.now():
         return
     try:
-        decide(refund, "success")
+        decide(refund, "failure" if refund.settles_as == State.FAILED else "success")
     except NotPossible:
         refund.refresh_from_db()
 
@@ -74,16 +91,24 @@ def settle_due(limit: int = 100) -> None:
         settle_if_due(refund)
 
 
-def _accept(order: Order, merchant_refund_id: str, amount_paise: int, callback_url: str) -> Refund:
+def _accept(
+    order: Order,
+    merchant_refund_id: str,
+    amount_paise: int,
+    callback_url: str = "",
+    *,
+    by_dashboard: bool = False,
+) -> Refund:
     # Two refunds of one order wait for each other here, or both would find the same money left.
     order = Order.objects.select_for_update(of=("self",)).select_related("merchant").get(pk=order.pk)
     if _taken(order.merchant, merchant_refund_id):
         raise IdTaken(merchant_refund_id)
     v1 = order.merchant.generation == Merchant.Generation.V1
     too_much = amount_paise > refundable_paise(order)
-    if too_much and not v1:
+    if too_much and (by_dashboard or not v1):
         raise TooMuch(merchant_refund_id)
     moment = clock.now()
+    fault = None if too_much else faults.take("money_back", merchant_refund_id, order.merchant_order_id)
     refund: Refund = Refund.objects.create(
         merchant=order.merchant,
         order=order,
@@ -95,9 +120,17 @@ def _accept(order: Order, merchant_refund_id: str, amount_paise: int, callback_u
         detailed_error_code=TOO_MUCH if too_much else "",
         callback_url=callback_url,
         created_at=moment,
-        settles_at=moment + SETTLES_AFTER,
+        settles_at=moment + _pause(fault),
+        settles_as=State.FAILED if fault and fault.kind == "fails" else State.COMPLETED,
+        by_dashboard=by_dashboard,
     )
     return refund
+
+
+def _pause(fault: Fault | None) -> timedelta:
+    if fault is None or fault.kind != "slow":
+        return SETTLES_AFTER
+    return timedelta(seconds=int(fault.argument)) if fault.argument else SETTLES_SLOWLY
 
 
 def _taken(merchant: Merchant, merchant_refund_id: str) -> bool:

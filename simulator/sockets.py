@@ -30,6 +30,13 @@ def break_off(environ: Mapping[str, Any], breakage: str) -> bool:
     return True
 
 
+def wait(environ: Mapping[str, Any], seconds: int) -> None:
+    """Not longer than the caller does, as far as we can see the caller."""
+    connections.close_all()
+    connection = environ.get(OUR_SERVER) or environ.get(GUNICORN)
+    select.select([connection] if connection else [], [], [], seconds)
+
+
 def _reset(connection: socket.socket) -> None:
     """Sends RST now, and leaves the server a socket that is closed at the other end, to write its answer to.
 

@@ -4,7 +4,7 @@ import base64
 import binascii
 import hmac
 
-from simulator import clock, orders, published, refunds, v1_messages
+from simulator import clock, endings, orders, published, refunds, v1_messages
 from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
 from simulator.models import Merchant, Order, Refund, State
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
@@ -63,7 +63,7 @@ def status(request: Request, merchant_id: str, transaction_id: str) -> Response:
     if request.headers.get("X-MERCHANT-ID") != merchant_id:
         raise Refused(400, v1_messages.bad_request())
     if order := merchant.orders.filter(merchant_order_id=transaction_id).select_related("merchant").first():
-        orders.end_if_expired(order)
+        endings.catch_up(order)
         return answer(v1_messages.payment(order, order.attempts.order_by("pk").last()))
     return answer(_refund_status(merchant, transaction_id))
 

@@ -10,6 +10,8 @@ SUCCEEDED = "PAYMENT_SUCCESS"
 PENDING = "PAYMENT_PENDING"
 FAILED = "PAYMENT_ERROR"
 TIMED_OUT = "TIMED_OUT"
+# Why a payment may end unpaid, besides FAILED and whatever a bank says.
+REASONS = {"PAYMENT_DECLINED", "PAYMENT_CANCELLED", TIMED_OUT}
 
 MESSAGES = {
     SUCCEEDED: "Your payment is successful.",

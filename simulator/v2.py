@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-from simulator import clock, identifiers, orders, published, refunds, v2_messages
+from simulator import clock, endings, identifiers, orders, published, refunds, v2_messages
 from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
 from simulator.models import Attempt, Merchant, Order, State, Token
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
@@ -85,7 +85,7 @@ def order_status(request: Request, merchant_order_id: str) -> Response:
     order = merchant.orders.filter(merchant_order_id=merchant_order_id).select_related("merchant").first()
     if order is None:
         raise Refused(400, v2_messages.order_unknown())
-    orders.end_if_expired(order, moment)
+    endings.catch_up(order, moment)
     attempts = list(order.attempts.order_by("pk"))
     shown = attempts if _asked(request, "details") else attempts[-1:]
     return answer(v2_messages.order_status(order, shown, explain=_asked(request, "errorContext")))
@@ -98,7 +98,7 @@ def attempt_status(request: Request, transaction_id: str) -> Response:
     attempt = attempts.select_related("order__merchant").first()
     if attempt is None:
         raise Refused(404, v2_messages.entry_unknown(merchant, transaction_id))
-    orders.end_if_expired(attempt.order, moment)
+    endings.catch_up(attempt.order, moment)
     return answer(v2_messages.order_status(attempt.order, [attempt], explain=_asked(request, "errorContext")))
 
 

@@ -116,13 +116,16 @@ def refund_event(outcome: str, refund: Refund, mode: str) -> Json:
     return _event(f"pg.refund.{outcome}", payload)
 
 
-def webhook_headers(merchant: Merchant, body: bytes) -> dict[str, str]:
+def webhook_headers(merchant: Merchant, body: bytes, *, other_scheme: bool = False) -> dict[str, str]:
     """One constant for every webhook of the merchant, or a signature of this very body."""
-    if merchant.webhook_scheme == Merchant.Scheme.HMAC:
-        signature = hmac.new(merchant.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
-        key = {"x-phonepe-checksum-key-id": merchant.webhook_key_id}
-        return key | {"x-phonepe-checksum-signature": signature}
+    if (merchant.webhook_scheme == Merchant.Scheme.HMAC) != other_scheme:
+        return signature(merchant.webhook_secret, merchant.webhook_key_id, body)
     return {"Authorization": shared_secret(merchant.webhook_username, merchant.webhook_password)}
+
+
+def signature(secret: str, key_id: str, body: bytes) -> dict[str, str]:
+    digest = hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+    return {"x-phonepe-checksum-key-id": key_id, "x-phonepe-checksum-signature": digest}
 
 
 def shared_secret(username: str, password: str) -> str:

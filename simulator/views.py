@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from simulator import clock, core, courier, orders, sockets, v1_messages
+from simulator import clock, core, courier, endings, orders, sockets, v1_messages
 from simulator import control as strings
 from simulator.models import Order, State
 from simulator.wire import Request, Response
@@ -57,7 +57,7 @@ def control(request: HttpRequest, rest: str) -> HttpResponse:
 @simulation_only
 def page(request: HttpRequest, token: str) -> HttpResponse:
     order = get_object_or_404(Order.objects.select_related("merchant"), page_token=token)
-    orders.end_if_expired(order)
+    endings.catch_up(order)
     if request.method == "POST":
         return _decide(request, order)
     return render(request, "simulator/page.html", _shown(order))
@@ -130,4 +130,6 @@ def _write(request: HttpRequest, response: Response) -> HttpResponse:
         sockets.break_off(request.META, response.breakage)
         # Nobody reads this, unless the server would not let go of its socket.
         return HttpResponse(b"", status=502)
+    if response.seconds_late:
+        sockets.wait(request.META, response.seconds_late)
     return HttpResponse(response.body, status=response.status, headers=dict(response.headers))

@@ -24,12 +24,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """`breakage` tells the door to break the connection instead of answering."""
+    """`breakage` tells the door to break the connection instead of answering, `seconds_late` to wait before."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=lambda: JSON_HEADERS)
     breakage: Breakage | None = None
+    seconds_late: int = 0
 
 
 Handler = Callable[..., Response]

@@ -184,3 +184,114 @@ class TestFaults:
         paid.control("clock/", {"advance": 1})
         deliveries.send_due()
         assert len(shop.calls) == 2
+
+    def test_as_often_as_wished(self, paid, shop):
+        shop.post(HOOK, status=200)
+        paid.arm("webhook", "duplicate", argument=5)
+        deliveries.send_due()
+        assert len(shop.calls) == 5
+
+    def test_a_later_one_overtakes_the_one_that_is_held_back(self, v2, shop):
+        shop.post(HOOK, status=200)
+        v2.pay()
+        v2.decide("V2-order-1", "failure")
+        v2.decide("V2-order-1", "late_success")
+        v2.arm("webhook", "reorder")
+        while deliveries.send_due():
+            pass
+        assert events(shop) == ["checkout.order.completed", "checkout.order.failed"]
+
+    def test_one_that_nothing_overtakes_goes_in_the_end(self, paid, shop):
+        shop.post(HOOK, status=200)
+        paid.arm("webhook", "reorder")
+        deliveries.send_due()
+        assert len(shop.calls) == 0
+        paid.control("clock/", {"advance": 600})
+        deliveries.send_due()
+        assert events(shop) == ["checkout.order.completed"]
+
+    def test_a_refund_may_be_heard_of_before_its_payment(self, paid, shop):
+        shop.post(HOOK, status=200)
+        paid.refund()
+        paid.control("clock/", {"advance": 5})
+        paid.arm("webhook", "reorder")
+        while deliveries.send_due():
+            pass
+        assert events(shop) == ["pg.refund.completed", "checkout.order.completed"]
+
+    def test_under_the_scheme_that_was_not_agreed(self, paid, shop):
+        shop.post(HOOK, status=401)
+        paid.arm("webhook", "other_scheme")
+        deliveries.send_due()
+        assert "x-phonepe-checksum-signature" in shop.calls[0].request.headers
+        assert "Authorization" not in shop.calls[0].request.headers
+
+    def test_v1_under_a_scheme_it_does_not_have(self, v1, shop):
+        shop.post("http://shop.example/callback", status=401)
+        v1.pay()
+        v1.decide("V1-order-1", "success")
+        v1.arm("webhook", "other_scheme")
+        deliveries.send_due()
+        assert "X-VERIFY" not in shop.calls[0].request.headers
+
+    def test_a_copy_can_be_sent_whatever_became_of_the_first(self, paid, shop):
+        shop.post(HOOK, status=200)
+        deliveries.send_due()
+        first = Delivery.objects.get()
+        assert paid.control(f"deliveries/{first.pk}/send/", {}).json()["tries"] == 0
+        deliveries.send_due()
+        assert [call.request.body for call in shop.calls] == [shop.calls[0].request.body] * 2
+        assert paid.control("deliveries/999999/send/", {}).status_code == 404
+        assert paid.control("deliveries/all/send/", {}).status_code == 404
+
+
+class TestLies:
+    """Signed as agreed, and yet not so."""
+
+    def told_in_v2(self, v2, shop, lie, **more):
+        shop.post(HOOK, status=200)
+        v2.pay()
+        v2.decide("V2-order-1", "success")
+        v2.arm("webhook", lie, **more)
+        deliveries.send_due()
+        sent = shop.calls[0].request
+        assert sent.headers["Authorization"] == hashlib.sha256(b"sim_hook:Sim-pass-9").hexdigest()
+        return json.loads(sent.body)
+
+    def told_in_v1(self, v1, shop, lie, **more):
+        shop.post("http://shop.example/callback", status=200)
+        v1.pay()
+        v1.decide("V1-order-1", "success")
+        v1.arm("webhook", lie, **more)
+        deliveries.send_due()
+        sent = shop.calls[0].request
+        response = json.loads(sent.body)["response"]
+        assert sent.headers["X-VERIFY"] == v1.seal(response)
+        return json.loads(base64.b64decode(response))
+
+    def test_a_wrong_amount(self, v1, v2, shop):
+        told = self.told_in_v2(v2, shop, "wrong_amount")["payload"]
+        assert (told["amount"], told["paymentDetails"][0]["amount"]) == (109_900, 109_900)
+        shop.calls.reset()
+        assert self.told_in_v1(v1, shop, "wrong_amount", argument=1)["data"]["amount"] == 1
+
+    def test_an_order_nobody_knows(self, v1, v2, shop):
+        assert self.told_in_v2(v2, shop, "unknown_order")["payload"]["merchantOrderId"] == "NOBODYS-ORDER"
+        shop.calls.reset()
+        told = self.told_in_v1(v1, shop, "unknown_order")["data"]
+        assert told["merchantTransactionId"] == "NOBODYS-ORDER"
+
+    def test_an_event_nobody_knows(self, v1, v2, shop):
+        assert self.told_in_v2(v2, shop, "unknown_event")["event"] == "checkout.order.levitated"
+        shop.calls.reset()
+        assert self.told_in_v1(v1, shop, "unknown_event")["code"] == "PAYMENT_LEVITATED"
+
+    def test_more_than_anybody_wants_to_hear(self, v1, v2, shop):
+        assert len(self.told_in_v2(v2, shop, "huge")["payload"]["padding"]) == 2_000_000
+        shop.calls.reset()
+        assert len(self.told_in_v1(v1, shop, "huge", argument=70_000)["data"]["padding"]) == 70_000
+
+    def test_the_books_stay_true(self, v2, shop):
+        self.told_in_v2(v2, shop, "wrong_amount")
+        assert v2.status().json()["amount"] == 110_000
+        assert json.loads(Delivery.objects.get().body)["payload"]["amount"] == 110_000

@@ -1,0 +1,112 @@
+"""Refusals that PhonePe is known to say, word for word, to be said on demand: fault `says`, argument its code."""
+
+from simulator.wire import Json, Response, answer, refusal
+
+TROUBLE = "There is an error trying to process your transaction at the moment. Please try again in a while."
+INPUTS = "Please check the inputs you have provided."
+TOKEN = "Authorization failed [message = Please check the authorization token and try again]"  # noqa: S105
+CLIENT = "Client authentication failure"
+
+
+def _bare(code: str) -> Json:
+    """The gate in front of the API says a number and nothing else."""
+    return {"success": False, "code": code}
+
+
+def _client(error_code: str, reason: str) -> Json:
+    return {
+        "code": "INVALID_CLIENT",
+        "errorCode": error_code,
+        "message": f"{reason}: Invalid Client, trackingId: 00ab12cd34ef5678",
+        "context": {"error_description": CLIENT},
+    }
+
+
+def _blocked(code: str, **found: list[str] | str) -> Json:
+    """The risk rules: what the shop was registered with, and what they saw instead."""
+    return {"errorCode": code, "detailedErrorCode": None, "isRetryEnabled": False, "data": found}
+
+
+SAYINGS: dict[str, tuple[int, Json]] = {
+    "400": (400, _bare("400")),
+    "401": (401, _bare("401")),
+    "404": (404, _bare("404")),
+    "API_MAPPING_NOT_FOUND": (400, {"message": "Bad Request - Api Mapping Not Found"}),
+    "BAD_REQUEST": (400, refusal("BAD_REQUEST", INPUTS)),
+    "AUTHORIZATION_FAILED": (401, refusal("AUTHORIZATION_FAILED", TOKEN)),
+    "FORBIDDEN": (403, refusal("FORBIDDEN", "Forbidden")),
+    "PAYMENT_DECLINED": (200, refusal("PAYMENT_DECLINED", "Payment declined")),
+    "PAYMENT_CANCELLED": (200, refusal("PAYMENT_CANCELLED", "Payment cancelled")),
+    "KEY_NOT_CONFIGURED": (
+        404,
+        {"success": False, "code": "KEY_NOT_CONFIGURED", "message": "Key not found for the merchant"},
+    ),
+    "TRANSACTION_NOT_FOUND": (404, refusal("TRANSACTION_NOT_FOUND", "No transaction found for the given id")),
+    "INVALID_TRANSACTION_ID": (
+        417,
+        refusal("INVALID_TRANSACTION_ID", "The transaction id you have entered seems to be invalid."),
+    ),
+    "INVALID_MERCHANT_ORDER_ID": (
+        400,
+        {"code": "INVALID_MERCHANT_ORDER_ID", "message": "No entry found for given merchant order id"},
+    ),
+    "ORDER_NOT_FOUND": (404, refusal("ORDER_NOT_FOUND", "No entry found for the merchant")),
+    "MERCHANT_ORDER_MAPPING_NOT_FOUND": (
+        400,
+        refusal("MERCHANT_ORDER_MAPPING_NOT_FOUND", "No entry found for Merchant"),
+    ),
+    "ORDER_ALREADY_EXISTS": (400, refusal("ORDER_ALREADY_EXISTS", "Order already exists")),
+    "TRANSACTION_LIMIT_EXCEEDED": (417, refusal("TRANSACTION_LIMIT_EXCEEDED", "Limit exceeded")),
+    "INVALID_VPA": (
+        417,
+        refusal("INVALID_VPA", "Incorrect UPI details. Please check the UPI ID entered."),
+    ),
+    "TOO_MANY_REQUESTS": (429, refusal("TOO_MANY_REQUESTS", "Too many requests. Please try again.")),
+    "INTERNAL_SERVER_ERROR": (500, refusal("INTERNAL_SERVER_ERROR", TROUBLE)),
+    "APPLICATION_VALIDATION": (
+        500,
+        refusal("INTERNAL_SERVER_ERROR", f"{TROUBLE} [message = Error in application validation]"),
+    ),
+    "SCENARIO_NOT_FOUND": (
+        500,
+        {"message": "Scenario with name null not found for api customCheckoutPayApi"},
+    ),
+    "OIM000": (400, _client("OIM000", "Bad Request")),
+    "OIM004": (401, _client("OIM004", "Unauthorized")),
+    "CLIENT_NOT_FOUND": (404, {"message": "Not Found: Client Not Found, trackingId: 00ab12cd34ef5678"}),
+    "PR004": (401, {"errorCode": "PR004", "message": "Unauthorized"}),
+    "INTERNAL_SECURITY_BLOCK": (400, refusal("INTERNAL_SECURITY_BLOCK", "Internal Security Block")),
+    "INTERNAL_SECURITY_BLOCK_1": (
+        400,
+        _blocked(
+            "INTERNAL_SECURITY_BLOCK_1",
+            Onboarding_URL=["www.shop.example"],
+            Transacting_URL="https://dev.shop.example/",
+        ),
+    ),
+    "INTERNAL_SECURITY_BLOCK_2": (
+        400,
+        _blocked(
+            "INTERNAL_SECURITY_BLOCK_2",
+            Onboarding_IP_Address=["198.51.100.7"],
+            Transacting_IP_Address="203.0.113.9",
+        ),
+    ),
+    "INTERNAL_SECURITY_BLOCK_3": (400, _blocked("INTERNAL_SECURITY_BLOCK_3")),
+    "INTERNAL_SECURITY_BLOCK_4": (
+        400,
+        _blocked(
+            "INTERNAL_SECURITY_BLOCK_4",
+            Onboarding_Package_Name=["example.shop"],
+            Transacting_Package_Name="example.shop.dev",
+        ),
+    ),
+    "INTERNAL_SECURITY_BLOCK_5": (400, _blocked("INTERNAL_SECURITY_BLOCK_5")),
+    "INTERNAL_SECURITY_BLOCK_6": (400, _blocked("INTERNAL_SECURITY_BLOCK_6")),
+}
+
+
+def response(code: str) -> Response:
+    """Raises KeyError for a code that PhonePe is not known to say."""
+    status, said = SAYINGS[code]
+    return answer(said, status)

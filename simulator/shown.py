@@ -1,0 +1,77 @@
+"""The books as JSON, for whoever pulls the strings."""
+
+from django.db.models import Q, Sum
+
+from simulator import orders, refunds
+from simulator.models import Attempt, Delivery, Fault, Merchant, Order, Refund, State
+from simulator.wire import Json
+
+
+def in_full(row: Order) -> Json:
+    return order(row) | {
+        "attempts": [attempt(tried) for tried in row.attempts.order_by("pk")],
+        "refunds": [refund(returned) for returned in row.refunds.order_by("pk")],
+    }
+
+
+def order(row: Order) -> Json:
+    return {
+        "merchant_order_id": row.merchant_order_id,
+        "merchant_id": row.merchant.merchant_id,
+        "generation": row.merchant.generation,
+        "provider_order_id": row.provider_id,
+        "amount_paise": row.amount_paise,
+        "state": row.state,
+        "error_code": row.error_code,
+        "detailed_error_code": row.detailed_error_code,
+        "page_url": orders.page_url(row),
+        "redirect_url": row.redirect_url,
+        "created_at": row.created_at.isoformat(),
+        "expires_at": row.expires_at.isoformat(),
+        "bank_answers_at": row.bank_answers_at and row.bank_answers_at.isoformat(),
+    }
+
+
+def attempt(row: Attempt) -> Json:
+    shown = ("provider_id", "amount_paise", "state", "mode", "utr", "error_code", "detailed_error_code")
+    return {name: getattr(row, name) for name in shown}
+
+
+def refund(row: Refund) -> Json:
+    shown = (
+        "merchant_refund_id",
+        "provider_id",
+        "by_dashboard",
+        "amount_paise",
+        "state",
+        "error_code",
+        "detailed_error_code",
+    )
+    return {name: getattr(row, name) for name in shown}
+
+
+def fault(row: Fault) -> Json:
+    shown = ("operation", "kind", "about", "calls_before", "times_left", "argument", "carried_out", "source")
+    return {name: getattr(row, name) for name in shown}
+
+
+def delivery(row: Delivery) -> Json:
+    shown = ("id", "event", "about", "url", "tries", "last_status", "last_error")
+    done = {"delivered": row.delivered_at is not None, "finished": row.due_at is None}
+    return {name: getattr(row, name) for name in shown} | done
+
+
+def account(merchant: Merchant) -> Json:
+    received = Attempt.objects.filter(order__merchant=merchant, state=State.COMPLETED)
+    returned = merchant.refunds.aggregate(
+        done=Sum("amount_paise", filter=Q(state=State.COMPLETED)),
+        open=Sum("amount_paise", filter=Q(state__in=refunds.NOT_SETTLED)),
+    )
+    return {
+        "merchant_id": merchant.merchant_id,
+        "generation": merchant.generation,
+        "orders": merchant.orders.count(),
+        "paid_paise": received.aggregate(paise=Sum("amount_paise"))["paise"] or 0,
+        "refunded_paise": returned["done"] or 0,
+        "refunds_open_paise": returned["open"] or 0,
+    }
