@@ -79,6 +79,16 @@ def test_ctrl_c_ends_the_server_and_its_worker():
         assert not answers(shop.url)
 
 
+def test_an_impatient_person_ends_it_as_well():
+    with Installation() as shop:
+        both = shop.serve_and_work()
+        eventually(lambda: "worker started" in both.said, "the worker is at work")
+        for _ in range(20_000):
+            if "worker ended" not in both.said:
+                both.ask_to_end(signal.SIGINT)
+        assert both.wait() == 0
+
+
 def test_a_server_or_worker_that_is_killed_comes_back():
     with Installation() as shop:
         both = shop.serve_and_work()

@@ -6,7 +6,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from typing import Any
 
@@ -28,16 +27,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, threads: int, **options: Any) -> None:
         refuse_taken(port)
-        stop = threading.Event()
+        # Not an Event: a signal that comes while the Event is looked at, or set, would wait for itself.
+        told_to_end: list[int] = []
         for number in ENDS:
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda number, _: told_to_end.append(number))
         children = [
             Child("server", server(port, threads)),
             Child("worker", [sys.executable, "manage.py", "work"]),
         ]
         self.say_where()
         try:
-            while not stop.wait(0.5):
+            while not told_to_end:
+                time.sleep(0.5)
                 for child in children:
                     child.keep_alive()
         finally:
