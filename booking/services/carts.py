@@ -69,14 +69,15 @@ def put_promo(cart: Cart, code: str | None) -> Cart:
     return current
 
 
+@transaction.atomic
 def delete_cart(cart: Cart) -> None:
-    """Raises Refusal with `wait_minutes` and `can_cleanup` while a payment for the cart is open."""
-    if _move_active(cart.user, pk=cart.pk):
-        return
-    cart.refresh_from_db()
-    if cart.status == Cart.Status.CHECKED_OUT:
-        raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(cart))
-    raise Refusal("This cart has been booked.", code="cart_booked", **deletion_status(cart))
+    """Twice is once. Raises Refusal: with `wait_minutes` and `can_cleanup` while a payment for it is open."""
+    current = _lock(cart)
+    if current.status == Cart.Status.CHECKED_OUT:
+        raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(current))
+    if current.status == Cart.Status.CONVERTED:
+        raise Refusal("This cart has been booked.", code="cart_booked", **deletion_status(current))
+    _move_active(current.user, pk=current.pk)
 
 
 def deletion_status(cart: Cart) -> dict[str, Any]:
@@ -92,13 +93,23 @@ def deletion_status(cart: Cart) -> dict[str, Any]:
 
 def lock_active(cart: Cart) -> Cart:
     """The row as it is now, locked. Raises Conflict `cart_not_active`."""
-    rows = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
-    current = rows.select_for_update(of=("self",), no_key=True).get(pk=cart.pk)
+    current = _lock(cart)
     if current.status == Cart.Status.ACTIVE:
         return current
     if current.status == Cart.Status.CHECKED_OUT:
         raise Conflict(PAYMENT_OPEN, code="cart_not_active")
     raise Conflict("This cart is closed. Please fill a new one.", code="cart_not_active")
+
+
+def _lock(cart: Cart) -> Cart:
+    """Locked alone, and read with what it points at only then.
+
+    A row that was changed while PostgreSQL waited for it is joined to what it had pointed at before: a cart
+    whose package or promo code is another one now would not be found at all.
+    """
+    Cart.objects.select_for_update(no_key=True).only("pk").get(pk=cart.pk)
+    rows = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
+    return rows.get(pk=cart.pk)
 
 
 def require_bookable(cart: Cart) -> Slot | None:

@@ -165,6 +165,7 @@ def test_a_cart_whose_payment_is_open_says_how_long_to_wait(alice, package):
     with pytest.raises(Refusal) as refused:
         delete_cart(cart)
     assert refused.value.extra == {"can_delete": False, "wait_minutes": 7, "can_cleanup": True}
+    cart.refresh_from_db()
     assert deletion_status(cart) == refused.value.extra
 
 
@@ -201,3 +202,20 @@ def test_a_cart_checked_out_at_this_moment_keeps_its_price(alice, package):
     cart = people.make_cart(alice, package)
     refused = while_uncommitted(lambda: people.make_checkout(cart), lambda: put_promo(cart, "WELCOME10"))
     assert getattr(refused, "code", refused) == "cart_not_active"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_promo_code_finds_the_cart_whose_package_is_changed_at_this_moment(alice, package):
+    people.make_promo()
+    cart, dearer = people.make_cart(alice, package), people.make_package(package.puja_service, 2100)
+    while_uncommitted(lambda: change_cart(cart, package_id=dearer.pk), lambda: put_promo(cart, "WELCOME10"))
+    cart.refresh_from_db()
+    assert (cart.package, cart.promo_code.code) == (dearer, "WELCOME10")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_cart_that_is_replaced_at_this_moment_may_be_deleted(alice, package):
+    cart = people.make_cart(alice, package)
+    refused = while_uncommitted(lambda: people.make_cart(alice, package), lambda: delete_cart(cart))
+    assert refused is None
+    assert Cart.objects.filter(user=alice, status="ACTIVE").count() == 1
