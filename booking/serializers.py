@@ -27,6 +27,14 @@ class RupeesField(serializers.Field):
         return rupees(paise)
 
 
+@extend_schema_field({"type": "string", "example": "16:30", "pattern": "^[0-9]{2}:[0-9]{2}$"})
+class HourField(serializers.TimeField):
+    """Without seconds: the frontend shows it as it comes."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(format="%H:%M", read_only=True, **kwargs)
+
+
 # --- Catalogue ---------------------------------------------------------------------------------
 
 
@@ -132,7 +140,7 @@ class CartSerializer(serializers.ModelSerializer):
     puja_service = PujaServiceSerializer(read_only=True)
     package = PackageSerializer(read_only=True)
     astrology_service = serializers.JSONField(read_only=True, default=None, help_text="we sell pujas only")
-    selected_time = serializers.TimeField(format="%H:%M", read_only=True)
+    selected_time = HourField()
     promo_code = PromoCodeSerializer(read_only=True, allow_null=True)
     status = serializers.SerializerMethodField()
     total_price = serializers.CharField(read_only=True)
@@ -236,7 +244,7 @@ class BookedCartSerializer(serializers.Serializer):
     puja_service = PujaServiceSerializer()
     package = PackageSerializer()
     selected_date = serializers.DateField()
-    selected_time = serializers.TimeField(format="%H:%M")
+    selected_time = HourField()
     promo_code = PromoCodeSerializer(allow_null=True)
     total_price = RupeesField()
 
@@ -255,7 +263,7 @@ class BookingSerializer(serializers.ModelSerializer):
     user = PersonSerializer(read_only=True)
     cart = BookedCartSerializer(source="checkout", read_only=True)
     selected_date = serializers.DateField(read_only=True)
-    selected_time = serializers.TimeField(format="%H:%M", read_only=True)
+    selected_time = HourField()
     address = serializers.JSONField(source="checkout.address", read_only=True)
     total_amount = RupeesField(source="checkout.total_paise")
 

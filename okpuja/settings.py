@@ -226,6 +226,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "okpuja.schema.add_refusals",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "PaymentStatusEnum": "payment.serializers.payments.STATUSES",
         "BookingStatusEnum": "booking.models.Booking.Status",

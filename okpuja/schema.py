@@ -1,0 +1,60 @@
+"""What the OpenAPI description says besides the views: every route may refuse, always in the same shape."""
+
+from typing import Any
+
+REFUSALS = {
+    "400": "the request cannot be read or is not valid",
+    "401": "no login, or an ended one",
+    "403": "not for this person",
+    "404": "does not exist, or not for this person",
+    "405": "this method does nothing here",
+    "406": "only JSON is answered",
+    "409": "right request, wrong moment",
+    "415": "this content type is not read",
+    "422": "the Idempotency-Key was used with another request",
+    "429": "too many requests: wait for Retry-After",
+    "502": "PhonePe said no, or nonsense",
+    "503": "a hop is busy or down, nothing was done: error_category says which",
+    "504": "the outcome is not known yet: payment_id can be asked about",
+}
+TEXT = {"type": "string"}
+ERROR = {
+    "type": "object",
+    "description": "`error` comes first: one sentence for a person. Fields that are wrong stand beside it, too.",
+    "properties": {
+        "error": {"type": "string", "minLength": 1},
+        "detail": {"type": "string", "minLength": 1},
+        "code": TEXT,
+        "error_category": TEXT,
+        "user_message": TEXT,
+        "retryable": {"type": "boolean"},
+        "request_id": TEXT,
+        "payment_id": {
+            "description": "which payment it is about, or what is wrong with the one that was named"
+        },
+        "fields": {"type": "object", "additionalProperties": True},
+        "non_field_errors": {"type": "array", "items": TEXT},
+        "wait_minutes": {"type": "integer"},
+        "can_cleanup": {"type": "boolean"},
+    },
+    "required": ["error", "detail", "code", "error_category", "user_message", "retryable", "request_id"],
+    "additionalProperties": True,
+}
+METHODS = {"get", "post", "put", "patch", "delete"}
+
+
+def add_refusals(result: dict[str, Any], **context: Any) -> dict[str, Any]:
+    """A drf-spectacular hook. What a view says about an answer itself stays as it is."""
+    result["components"]["schemas"]["Error"] = ERROR
+    for operations in result["paths"].values():
+        for method in METHODS & operations.keys():
+            answers = operations[method]["responses"]
+            operations[method]["responses"] = {
+                code: _refusal(text) for code, text in REFUSALS.items()
+            } | answers
+    return result
+
+
+def _refusal(text: str) -> dict[str, Any]:
+    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    return {"description": text, "content": content}
