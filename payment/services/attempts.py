@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from booking.models import Checkout
 from okpuja.errors import Conflict, Unavailable
 from payment import merchants
 from payment.gateways import (
@@ -180,7 +181,8 @@ def _lock_open(payment_id: int) -> Payment:
             code="held_for_staff",
             payment_id=payment.pk,
         )
-    if not payment.is_open:
+    released = payment.checkout and payment.checkout.state != Checkout.State.RESERVED
+    if released or not payment.is_open:
         raise PaymentClosed(payment_id=payment.pk)
     return payment
 

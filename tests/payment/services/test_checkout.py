@@ -13,7 +13,7 @@ from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import attempts as attempts_service
 from payment.services.asking import ask, refresh
-from payment.services.attempts import AlreadyPaid, PaymentUnderWay
+from payment.services.attempts import AlreadyPaid, PaymentClosed, PaymentUnderWay
 from payment.services.checkout import reopen, start_gift, start_payment
 from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -244,6 +244,17 @@ def test_money_that_staff_looks_at_is_not_asked_for_again(alice, cart):
         start_payment(alice, cart_id=cart.pk)
 
     assert held.value.code == "held_for_staff"
+
+
+def test_nobody_is_led_to_pay_for_a_cart_that_other_money_has_booked(alice, cart, phonepe):
+    first = start_payment(alice, cart_id=cart.pk)
+    phonepe.decide(first.attempt.merchant_order_id, "failure")
+    refresh(first.payment, 5, "test")
+    second = start_payment(alice, cart_id=cart.pk)
+    settle(first.attempt.pk, completed(), "late money")
+
+    with pytest.raises(PaymentClosed):
+        reopen(second.payment)
 
 
 def test_after_three_lost_pages_no_fourth_order_is_opened(alice, cart, phonepe):
