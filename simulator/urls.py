@@ -1,10 +1,10 @@
 from django.urls import path
 
-from simulator import views
+from simulator import pages, views
 
 app_name = "simulator"
 urlpatterns = [
     path("apis/<path:rest>", views.api),
     path("control/<path:rest>", views.control),
-    path("transact/<str:token>/", views.page, name="page"),
+    path("transact/<str:token>/", pages.page, name="page"),
 ]

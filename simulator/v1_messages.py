@@ -132,10 +132,24 @@ def _said(code: str) -> Json:
 
 
 def _instrument(attempt: Attempt) -> Json:
+    if attempt.mode == "CARD":
+        return {"type": "CARD", "cardType": attempt.instrument, **_bank(attempt), "brn": attempt.utr}
+    if attempt.mode == "NET_BANKING":
+        return {"type": "NETBANKING", **_bank(attempt), "pgServiceTransactionId": f"PGS{attempt.utr}"}
     return {
         "type": "UPI",
         "utr": attempt.utr,
         "upiTransactionId": attempt.upi_transaction_id,
         "cardNetwork": None,
         "accountType": "SAVINGS",
+    }
+
+
+def _bank(attempt: Attempt) -> Json:
+    return {
+        "pgTransactionId": f"PG{attempt.utr}",
+        "bankTransactionId": attempt.utr,
+        "pgAuthorizationCode": attempt.utr[-6:],
+        "arn": attempt.utr,
+        "bankId": "SBIN",
     }

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-from simulator import clock, endings, identifiers, orders, published, refunds, v2_messages
+from simulator import clock, endings, identifiers, means, orders, published, refunds, v2_messages
 from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
 from simulator.models import Attempt, Merchant, Order, State, Token
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
@@ -70,6 +70,7 @@ def pay(request: Request) -> Response:
         redirect_url=flow["merchantUrls"]["redirectUrl"],
         message=flow.get("message", ""),
         meta_info=payload.get("metaInfo"),
+        offered=means.offered(flow.get("paymentModeConfig", {})),
         retry_disabled=payload.get("disablePaymentRetry") or flow.get("disablePaymentRetry") or False,
         created_at=moment,
         expires_at=moment + timedelta(seconds=payload.get("expireAfter", EXPIRES_AFTER)),

@@ -78,7 +78,7 @@ def refund_status(refund: Refund, attempt: Attempt) -> Json:
         "timestamp": milliseconds(refund.created_at),
         "refundId": refund.provider_id,
         **_error(refund),
-        "splitInstruments": [{"amount": refund.amount_paise, **_rail(attempt), **_instrument()}],
+        "splitInstruments": [{"amount": refund.amount_paise, **_rail(attempt), **_instrument(attempt)}],
     }
 
 
@@ -205,22 +205,28 @@ def _attempt(attempt: Attempt) -> Json:
     }
     if attempt.state != State.COMPLETED:
         return said | _error(attempt)
-    source = {**_instrument(), **_rail(attempt), "amount": attempt.amount_paise}
-    return said | _rail(attempt) | _instrument() | {"splitInstruments": [source]}
+    source = {**_instrument(attempt), **_rail(attempt), "amount": attempt.amount_paise}
+    return said | _rail(attempt) | _instrument(attempt) | {"splitInstruments": [source]}
 
 
 def _rail(attempt: Attempt) -> Json:
+    if attempt.instrument != "ACCOUNT":
+        gateway = {"transactionId": f"PG{attempt.utr}", "authorizationCode": attempt.utr[-6:]}
+        return {"rail": {"type": "PG", **gateway, "serviceTransactionId": f"PGS{attempt.utr}"}}
     return {
         "rail": {
             "type": "UPI",
             "utr": attempt.utr,
             "upiTransactionId": attempt.upi_transaction_id,
-            "vpa": "90****01@ybl",
+            "vpa": attempt.vpa,
         }
     }
 
 
-def _instrument() -> Json:
+def _instrument(attempt: Attempt) -> Json:
+    if attempt.instrument != "ACCOUNT":
+        bank = {"bankTransactionId": attempt.utr, "bankId": "SBIN", "arn": attempt.utr, "brn": attempt.utr}
+        return {"instrument": {"type": attempt.instrument, **bank}}
     account = {"maskedAccountNumber": "******1234", "accountType": "SAVINGS"}
     return {"instrument": {"type": "ACCOUNT", **account}}
 
