@@ -3,9 +3,10 @@
 from django.db import transaction
 from django.utils import timezone
 
+import booking.services.places as places
+import booking.services.promos as promos
 from accounts.services import lock_user
 from booking.models import Booking, Cart, Checkout, Slot
-from booking.services import places, promos
 from booking.services.checkouts import release
 from okpuja.errors import Conflict
 

@@ -9,11 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
+import booking.services.promos as promos
 from accounts.models import User
 from accounts.services import lock_user
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import promo_problem
-from booking.services import promos
 from okpuja.errors import Conflict, Refusal
 
 FURTHEST = timedelta(days=365)

@@ -6,13 +6,14 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+import booking.services.places as places
+import booking.services.promos as promos
 from accounts.models import User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery, lock_user
 from booking.models import Cart, Checkout
 from booking.pricing import Price, price_of
 from booking.serializers import SNAPSHOT, CartSerializer
-from booking.services import places, promos
 from booking.services.carts import lock_active, require_bookable
 from okpuja.errors import Conflict
 
