@@ -384,7 +384,6 @@ EXCHANGES = (
         "RATE_LIMITED",
         exchange=says(429, TOO_MANY, "application/json", "Retry-After: 1"),
         wait=1.0,
-        otherwise={"token": Harm.CLOSED},
     ),
     Fault(
         "429, Retry-After 60",
