@@ -1,9 +1,10 @@
 from django.urls import path
 
-from simulator import pages, views
+from simulator import overview, pages, views
 
 app_name = "simulator"
 urlpatterns = [
+    path("", overview.overview, name="overview"),
     path("apis/<path:rest>", views.api),
     path("control/<path:rest>", views.control),
     path("transact/<str:token>/", pages.page, name="page"),

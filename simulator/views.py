@@ -36,15 +36,24 @@ def api(request: HttpRequest, rest: str) -> HttpResponse:
     return _write(request, core.handle(_read(request)))
 
 
+def operator_only(view: View) -> View:
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if not _may_control(request):
+            return JsonResponse({"error": "Only the operator may control the simulator."}, status=403)
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
 @csrf_exempt
 @simulation_only
+@operator_only
 def control(request: HttpRequest, rest: str) -> HttpResponse:
-    if not may_control(request):
-        return JsonResponse({"error": "Only the operator may control the simulator."}, status=403)
     return _write(request, strings.handle(_read(request)))
 
 
-def may_control(request: HttpRequest) -> bool:
+def _may_control(request: HttpRequest) -> bool:
     """Whoever sits at this machine; behind a proxy everybody seems to, and then the ops token decides."""
     offered = request.headers.get("X-Ops-Token", "")
     if settings.OPS_TOKEN and constant_time_compare(offered, settings.OPS_TOKEN):

@@ -1,0 +1,142 @@
+"""PhonePe's books on one page, for whoever sits at this machine."""
+
+import re
+
+import pytest
+
+from simulator.models import Delivery, Order, Refund
+
+PAGE = "/simulator/"
+OPS = {"X-Ops-Token": "tests-only-ops-token"}
+
+
+@pytest.fixture
+def overview(client):
+    class Overview:
+        def text(self):
+            shown = client.get(PAGE)
+            assert shown.status_code == 200
+            return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", shown.content.decode()))
+
+        def press(self, path, **fields):
+            return client.post(PAGE, {"path": path, **fields})
+
+    return Overview()
+
+
+@pytest.fixture
+def paid(v2):
+    v2.pay(amount=14_990_000)
+    v2.decide("V2-order-1", "attempt_failed")
+    v2.decide("V2-order-1", "success")
+    return v2
+
+
+class TestWhatIsShown:
+    def test_an_empty_book(self, overview, db):
+        assert "Nobody has ordered anything." in overview.text()
+
+    def test_orders_with_their_tries_and_refunds(self, paid, overview):
+        paid.refund(amount=50_000)
+        shown = overview.text()
+        for text in (
+            "V2-order-1",
+            "₹1,49,900.00",
+            "COMPLETED",
+            "(ZM)",
+            "Refund V2-refund-1: ₹500.00 PENDING",
+        ):
+            assert text in shown, text
+
+    def test_webhooks_and_when_they_go_next(self, paid, overview):
+        assert "checkout.order.completed about V2-order-1" in overview.text()
+        assert "next at" in overview.text()
+
+    def test_faults_in_force_and_chance(self, v2, overview):
+        v2.control("reset/", {"seed": 7, "percent": {"pay": 30}})
+        v2.arm("status", "html", call=3, about="V2-order-9")
+        shown = overview.text()
+        assert "status: html, 1 time after 2 that go well, about V2-order-9" in shown
+        assert "pay: 30 of 100 calls, seed 7" in shown
+
+    def test_the_account_of_the_money(self, paid, overview):
+        assert "SIMMERCHANT (v2): 1 order, paid ₹1,49,900.00, refunded ₹0.00" in overview.text()
+
+    def test_what_time_has_done_is_seen_without_anybody_asking(self, v2, overview):
+        v2.pay(expireAfter=300)
+        v2.control("clock/", {"advance": 301})
+        assert "FAILED" in overview.text()
+
+    def test_the_shops_words_are_not_markup(self, v2, client):
+        v2.arm("pay", "says", argument="BAD_REQUEST")
+        v2.control("merchants/SIMMERCHANT/", {})
+        v2.pay()
+        v2.pay(merchant_order_id="a-b")
+        v2.decide("a-b", "failure", reason="<script>alert(1)</script>")
+        assert b"<script" not in client.get(PAGE).content
+
+
+class TestButtons:
+    def test_the_customer_is_played(self, v2, overview):
+        v2.pay()
+        assert overview.press("orders/V2-order-1/decide/", outcome="success").status_code == 302
+        assert Order.objects.get().state == "COMPLETED"
+
+    def test_money_is_given_back_from_the_dashboard(self, paid, overview):
+        overview.press("orders/V2-order-1/refund/")
+        assert Refund.objects.get().by_dashboard
+
+    def test_a_webhook_is_sent_again(self, paid, overview):
+        first = Delivery.objects.last()
+        overview.press(f"deliveries/{first.pk}/send/")
+        assert Delivery.objects.last().body == first.body
+        assert Delivery.objects.last().pk != first.pk
+
+    def test_the_clock_is_stopped_moved_and_let_go(self, v2, overview):
+        overview.press("clock/", stopped="yes")
+        assert "(stopped)" in overview.text()
+        v2.pay(expireAfter=300)
+        overview.press("clock/", advance="900")
+        assert Order.objects.get().state == "FAILED"
+        overview.press("clock/", stopped="no")
+        assert "(stopped)" not in overview.text()
+
+    def test_everything_is_forgotten_and_chance_begins(self, paid, overview):
+        overview.press("reset/", seed="5")
+        assert not Order.objects.exists()
+        assert "seed 5" in overview.text()
+
+    def test_what_is_not_possible_is_said_in_a_sentence(self, paid, overview):
+        refused = overview.press("orders/V2-order-1/decide/", outcome="success")
+        assert refused.status_code == 409
+        assert "The order is COMPLETED." in refused.content.decode()
+
+    @pytest.mark.parametrize("path", ["", "nowhere/", "orders/nobody/decide/", "deliveries/x/send/"])
+    def test_a_button_that_does_not_exist_does_nothing(self, paid, overview, path):
+        assert overview.press(path).status_code in {400, 404}
+
+    def test_a_seed_that_is_no_number_is_refused(self, paid, overview):
+        assert overview.press("reset/", seed="²").status_code == 400
+        assert Order.objects.exists()
+
+
+class TestWhoMayLook:
+    @pytest.mark.parametrize("method", ["get", "post"])
+    def test_others_need_the_ops_token(self, client, db, method):
+        call = getattr(client, method)
+        assert call(PAGE, REMOTE_ADDR="203.0.113.9").status_code == 403
+        assert call(PAGE, REMOTE_ADDR="203.0.113.9", headers=OPS).status_code != 403
+
+    def test_behind_a_proxy_everybody_does(self, client, db, settings):
+        settings.NUM_PROXIES = 1
+        assert client.get(PAGE).status_code == 403
+
+    def test_a_strange_website_cannot_press_the_buttons(self, v2, client):
+        v2.pay()
+        pressed = client.post(PAGE, {"path": "reset/"}, headers={"Sec-Fetch-Site": "cross-site"})
+        assert pressed.status_code == 403
+        assert Order.objects.exists()
+
+    def test_without_simulation_there_is_nothing(self, client, db, settings):
+        settings.PHONEPE_SIMULATION_MODE = False
+        assert client.get(PAGE, headers=OPS).status_code == 404
