@@ -21,7 +21,7 @@ import psycopg
 import requests
 
 from tests import books, environment, servers
-from tests.flows.contests import CONTESTS, Round, cancel
+from tests.flows.contests import AS_IT_WAS, CONTESTS, Round, cancel
 from tests.flows.customers import Customer
 from tests.flows.shops import Shop, open_shop
 from tests.servers import eventually
@@ -30,6 +30,8 @@ Sql = Callable[[str], list[Any]]
 
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
 BALANCE = "SELECT coalesce(sum(amount_paise), 0)::bigint FROM payment_ledgerentry WHERE amount_paise > 0"
+HEADING = ("wire", "contest", "rounds", "requests", "deadlocks", "seconds", "violations", "answers")
+LINE = "{:<5}{:<14}{:>7}{:>10}{:>11}{:>9}{:>12}  {}"
 UNSETTLED = """
 SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED' UNION ALL
 SELECT id FROM payment_payment WHERE fulfilment = 'DUE'
@@ -109,6 +111,8 @@ def trouble(process: servers.Process, heard: dict[servers.Process, int]) -> str:
 
 def settle_down(scene: Round) -> None:
     """Everybody goes home: what is open is given up, what is booked is cancelled, and PhonePe's account is ours."""
+    for statement in AS_IT_WAS:
+        scene.sql(statement)
     for customer in scene.customers:
         leave(customer)
     eventually(lambda: not scene.sql(UNSETTLED), "everything that was reported is settled")
@@ -130,17 +134,16 @@ def taken(shop: Shop) -> int:
     return sum(merchant["paid_paise"] for merchant in shop.phonepe.control("account/")["merchants"])
 
 
-def table(tallies: list[Tally]) -> str:
-    heading = ("wire", "contest", "rounds", "requests", "deadlocks", "seconds", "violations", "answers")
-    rows = [heading] + [
-        (
-            *(tally.generation, tally.contest, tally.rounds, tally.answers.total(), tally.deadlocks),
-            *(round(tally.seconds), len(tally.violations)),
-            "  ".join(f"{status}: {count}" for status, count in sorted(tally.answers.items())),
-        )
-        for tally in tallies
-    ]
-    return "\n".join("{:<5}{:<14}{:>7}{:>10}{:>11}{:>9}{:>12}  {}".format(*row) for row in rows)
+def line(tally: Tally) -> str:
+    told = "  ".join(f"{status}: {count}" for status, count in sorted(tally.answers.items()))
+    counts = (
+        tally.rounds,
+        tally.answers.total(),
+        tally.deadlocks,
+        round(tally.seconds),
+        len(tally.violations),
+    )
+    return LINE.format(tally.generation, tally.contest, *counts, told)
 
 
 def main() -> int:
@@ -150,13 +153,15 @@ def main() -> int:
     parser.add_argument("--contests", nargs="+", choices=CONTESTS, default=list(CONTESTS))
     parser.add_argument("--wires", nargs="+", choices=("v1", "v2"), default=("v1", "v2"))
     wanted = parser.parse_args()
-    say(f"seed {wanted.seed}")
-    tallies = []
+    say(f"seed {wanted.seed}\n{LINE.format(*HEADING)}")
+    violations = []
     for generation in wanted.wires:
         with arena(generation) as (shop, sql):
-            tallies += [play(shop, sql, contest, wanted.rounds, wanted.seed) for contest in wanted.contests]
-    violations = [violation for tally in tallies for violation in tally.violations]
-    say("\n".join([*violations, "", table(tallies)]))
+            for contest in wanted.contests:
+                tally = play(shop, sql, contest, wanted.rounds, wanted.seed)
+                say(line(tally))
+                violations += tally.violations
+    say("\n".join(violations) or "nothing was found")
     return 1 if violations else 0
 
 
