@@ -107,7 +107,7 @@ def test_a_booking_two_days_ahead_is_cancelled_and_its_refund_promised(member, o
 
 
 def test_the_test_page_plays_the_customer(shopper, started):
-    assert pages.test_payment(shopper, started["payment_id"])["booking_created"] is True
+    assert pages.play_customer(shopper, started["payment_id"])["booking_created"] is True
 
 
 def test_a_payment_of_somebody_else_is_not_found_by_any_page(shop, shopper, started):

@@ -8,6 +8,7 @@ import pytest
 from tests.environment import WANTED
 from tests.flows.customers import arrive, pay
 from tests.frontend import pages
+from tests.frontend.browser import Browser
 from tests.races import at_once
 from tests.servers import PASSWORD, eventually
 
@@ -163,10 +164,8 @@ def test_a_cart_paid_in_one_tab_tells_the_other_that_it_is_paid(shopper):
 
 
 def test_a_cart_of_somebody_else_is_not_found(shopper, shop):
-    stranger = shopper.browser.tab()
-    cart = pages.cart(shopper)
-    stranger.browser = type(shopper.browser)(shop.installation.url, {"access": shop.installation.tokens[0]})
-    assert pages.pay_for(stranger, cart["id"]) is None
+    stranger = Browser(shop.installation.url, {"access": shop.installation.tokens[0]}).tab()
+    assert pages.pay_for(stranger, pages.cart(shopper)["id"]) is None
     assert stranger.toasts == ["Cart not found."]
 
 
