@@ -5,14 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql wire-table browser races check help
+.PHONY: run test test-sqlite test-postgresql wire-table browser races check bench help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
 	@echo "make test              every test, on SQLite and on a real PostgreSQL"
-	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
+	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
+	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make bench             payments opened per second, beside a view that inserts one row"
 
 run: $(VENV)/.run .env
