@@ -32,7 +32,8 @@ test-postgresql: $(VENV)/.dev browser
 	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile
 
 wire-table: $(VENV)/.dev
-	$(BIN)/python -m tests.wire.page && $(BIN)/python -m pytest tests/wire -n 2 --dist loadfile
+	@$(BIN)/python -m tests.wire.page && cat docs/wire-table.md
+	$(BIN)/python -m pytest tests/wire -n 2 --dist loadfile
 
 # Chromium is a system package: installed where that is possible, else the browser tests say loudly that they skip.
 browser:
