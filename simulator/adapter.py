@@ -51,10 +51,10 @@ class SimulatorAdapter(BaseAdapter):
 def answered(request: Request) -> Response:
     if not settings.PHONEPE_SIMULATION_MODE:
         return answer({"error": "There is no simulator here."}, 404)
-    handle = core.handle if request.path.startswith(core.PREFIX) else control.handle
-    response = handle(request)
+    is_call = request.path.startswith(core.PREFIX)
+    response = core.handle(request) if is_call else control.handle(request)
     if request.method == "POST":
-        courier.ring()
+        courier.ring(at_once=not is_call)
     return response
 
 

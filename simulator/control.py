@@ -5,6 +5,7 @@ Who may pull them is for the door to say (`views.control`); the in-process adapt
 
 import re
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -23,10 +24,10 @@ NUMBER, SIGNED = re.compile(r"[0-9]{0,7}"), re.compile(r"-?[0-9]{1,7}")
 
 def handle(request: Request) -> Response:
     path = request.path.removeprefix(PREFIX)
-    for method, pattern, handler in ROUTES:
-        matched = pattern.fullmatch(path)
-        if matched and method == request.method:
-            return _answer(handler, request, matched.groups())
+    for route in ROUTES:
+        matched = route.pattern.fullmatch(path)
+        if matched and route.method == request.method:
+            return _answer(route.handler, request, matched.groups())
     return answer({"error": "There is nothing to control here."}, 404)
 
 
@@ -158,11 +159,16 @@ def reset(body: Json) -> Json:
     return {"reset": True, "seed": seed}
 
 
-Row = tuple[str, re.Pattern[str], Callable[..., Json]]
+@dataclass(frozen=True)
+class Route:
+    method: str
+    path: str
+    pattern: re.Pattern[str]
+    handler: Callable[..., Json]
 
 
-def _route(method: str, path: str, handler: Callable[..., Json]) -> Row:
-    return method, re.compile(path.replace("{}", r"([^/\x00]+)")), handler
+def _route(method: str, path: str, handler: Callable[..., Json]) -> Route:
+    return Route(method, path, re.compile(path.replace("{}", r"([^/\x00]+)")), handler)
 
 
 ROUTES = (

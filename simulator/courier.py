@@ -41,12 +41,15 @@ class Courier:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._bell = threading.Event()
+        self._has_news = False
         self._thread: threading.Thread | None = None
 
-    def ring(self) -> None:
-        """Call it after a commit that may have left something to do."""
+    def ring(self, at_once: bool = True) -> None:
+        """Call it after a commit that may have left something to do, now or (not `at_once`) in a while."""
         with self._lock:
-            self._bell.set()
+            self._has_news = True
+            if at_once:
+                self._bell.set()
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="simulator-courier", daemon=True)
                 self._thread.start()
@@ -54,15 +57,17 @@ class Courier:
     def _run(self) -> None:
         while True:
             self._bell.clear()
+            self._has_news = False
             wait = self._round()
-            if wait is None and self._may_rest():
+            if wait is not None:
+                self._bell.wait(wait)
+            elif self._may_rest():
                 return
-            self._bell.wait(wait)
 
     def _may_rest(self) -> bool:
         """Decided under the lock: a ring that comes now finds either a thread that goes on, or none."""
         with self._lock:
-            if self._bell.is_set():
+            if self._has_news:
                 return False
             self._thread = None
             return True
@@ -83,6 +88,6 @@ class Courier:
 _courier = Courier()
 
 
-def ring() -> None:
+def ring(at_once: bool = True) -> None:
     if settings.SIMULATOR_DELIVERS:
-        _courier.ring()
+        _courier.ring(at_once)

@@ -111,6 +111,10 @@ def arm_by_amount(reference: str, amount_paise: int) -> None:
     Fault.objects.bulk_create([fault], ignore_conflicts=True)
 
 
+def begin_by_chance(seed: int) -> None:
+    luck.seed(seed, PERCENTS)
+
+
 def take(operation: str, *about: str) -> Fault | None:
     """The fault that this call meets, armed ones first. Two calls at once never share the last one."""
     met: Fault | None = None

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from simulator import clock, control, endings, refunds, shown
 from simulator.models import Attempt, Delivery, Fault, Luck, Merchant, Order, Refund, State
 from simulator.pages import rupees
-from simulator.views import operator_only, simulation_only
+from simulator.views import operator_only, rings, simulation_only
 from simulator.wire import Request, read_object
 
 NEWEST = 20
@@ -27,6 +27,7 @@ NUMBERS = {"advance", "seed"}
 @require_http_methods(["GET", "HEAD", "POST"])
 @simulation_only
 @operator_only
+@rings
 def overview(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
         return render(request, "simulator/overview.html", _books())

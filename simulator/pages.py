@@ -14,7 +14,7 @@ from simulator import clock, endings, means, orders, v1_messages
 from simulator.models import Attempt, Order, State
 from simulator.orders import Choice
 from simulator.v2_messages import REASONS
-from simulator.views import simulation_only
+from simulator.views import rings, simulation_only
 
 BAD_ADDRESS = "Incorrect UPI details. Please check the UPI ID entered."
 
@@ -24,6 +24,7 @@ BAD_ADDRESS = "Incorrect UPI details. Please check the UPI ID entered."
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @simulation_only
+@rings
 def page(request: HttpRequest, token: str) -> HttpResponse:
     order = get_object_or_404(Order.objects.select_related("merchant"), page_token=token)
     endings.catch_up(order)

@@ -6,6 +6,7 @@ environment it reads OPS_TOKEN only, so it runs although the shop's database, ca
 
 import argparse
 import os
+import re
 import secrets
 import signal
 import sys
@@ -25,6 +26,8 @@ from django.utils.module_loading import import_string
 
 from simulator.sockets import OUR_SERVER
 
+ID = r"[A-Za-z0-9_-]{1,38}"
+MERCHANT = re.compile(rf"v1:{ID}:[^:]{{1,80}}:[0-9]{{1,3}}|v2:{ID}:[^:]{{1,80}}:[^:]{{1,80}}:[0-9]{{1,3}}")
 SHOPS_WEBHOOK = "http://127.0.0.1:8000/api/payments/webhook/phonepe/"
 
 
@@ -54,7 +57,10 @@ def serve(options: argparse.Namespace) -> None:
         configure(options.database or str(Path(folder) / "simulator.sqlite3"), address)
         call_command("migrate", verbosity=0)
         # By its path: models cannot be imported before there are settings.
-        merchants = import_string("simulator.published.publish")(options.webhook_url)
+        publish = import_string("simulator.published.publish")
+        merchants = publish(options.webhook_url, [text.split(":") for text in options.merchant])
+        if options.seed is not None:
+            import_string("simulator.faults.begin_by_chance")(options.seed)
         server.set_app(StaticFilesHandler(get_wsgi_application()))
         sys.stdout.write(welcome(address, merchants))
         sys.stdout.flush()
@@ -112,6 +118,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--database", default="", help="SQLite file; without it a temporary one")
     parser.add_argument("--webhook-url", default=SHOPS_WEBHOOK, help="where V2 webhooks go")
+    parser.add_argument("--seed", type=int, help="calls go wrong by chance, the same ones for the same seed")
+    parser.add_argument(
+        "--merchant",
+        action="append",
+        default=[],
+        type=_merchant,
+        help="one more, as often as wished: v1:ID:SALT_KEY:INDEX or v2:ID:CLIENT_ID:CLIENT_SECRET:VERSION",
+    )
+
+
+def _merchant(text: str) -> str:
+    """Told at once what is wrong with it, not in the middle of the start."""
+    if not MERCHANT.fullmatch(text):
+        raise argparse.ArgumentTypeError("v1:ID:SALT_KEY:INDEX or v2:ID:CLIENT_ID:CLIENT_SECRET:VERSION")
+    return text
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

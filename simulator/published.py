@@ -1,5 +1,6 @@
 """The merchants everybody may be: their secrets are printed in docs/simulator.md and protect nothing."""
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from simulator.limits import is_reference
@@ -32,11 +33,32 @@ def by_client_id(client_id: str) -> Merchant | None:
     return _find(Merchant.Generation.V2, "client_id", client_id)
 
 
-def publish(webhook_url: str = "") -> list[Merchant]:
-    """Creates whichever published merchant is missing, and points all of them at `webhook_url`."""
-    merchants = [_create(generation) for generation in PUBLISHED]
+def publish(webhook_url: str = "", more: Iterable[Sequence[str]] = ()) -> list[Merchant]:
+    """Creates whichever merchant is missing, and points all of them at `webhook_url`.
+
+    `more`: (v1, id, salt key, index) or (v2, id, client id, client secret, version).
+    """
+    merchants = [_create(generation) for generation in PUBLISHED] + [_open(*words) for words in more]
     Merchant.objects.update(webhook_url=webhook_url)
     return merchants
+
+
+def _open(generation: str, merchant_id: str, *credentials: str) -> Merchant:
+    if generation == Merchant.Generation.V1:
+        salt_key, salt_index = credentials
+        known: dict[str, Any] = {"salt_key": salt_key, "salt_index": int(salt_index)}
+    else:
+        client_id, client_secret, client_version = credentials
+        webhook = {name: value for name, value in PUBLISHED["v2"].items() if name.startswith("webhook_")}
+        known = webhook | {"client_id": client_id, "client_secret": client_secret}
+        known["client_version"] = int(client_version)
+    merchant: Merchant
+    merchant, _ = Merchant.objects.update_or_create(
+        generation=generation,
+        merchant_id=merchant_id,
+        defaults=known | {"name": f"{merchant_id} (simulated)"},
+    )
+    return merchant
 
 
 def _find(generation: str, field: str, value: str) -> Merchant | None:

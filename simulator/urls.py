@@ -6,6 +6,7 @@ app_name = "simulator"
 urlpatterns = [
     path("", overview.overview, name="overview"),
     path("apis/<path:rest>", views.api),
+    path("control/openapi.json", views.description),
     path("control/<path:rest>", views.control),
     path("transact/<str:token>/", pages.page, name="page"),
 ]

@@ -11,7 +11,7 @@ from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 
 from simulator import control as strings
-from simulator import core, courier, sockets
+from simulator import core, courier, openapi, sockets
 from simulator.wire import Request, Response
 
 View = Callable[..., HttpResponse]
@@ -22,18 +22,31 @@ def simulation_only(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.PHONEPE_SIMULATION_MODE:
             raise Http404
+        return view(request, *args, **kwargs)
+
+    return guarded
+
+
+def rings(view: View) -> View:
+    """What a POST has decided is told at once, after it is committed."""
+
+    @wraps(view)
+    def ringing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)
         if request.method == "POST":
             courier.ring()
         return response
 
-    return guarded
+    return ringing
 
 
 @csrf_exempt
 @simulation_only
 def api(request: HttpRequest, rest: str) -> HttpResponse:
-    return _write(request, core.handle(_read(request)))
+    response = core.handle(_read(request))
+    if request.method == "POST":
+        courier.ring(at_once=False)
+    return _write(request, response)
 
 
 def operator_only(view: View) -> View:
@@ -49,8 +62,15 @@ def operator_only(view: View) -> View:
 @csrf_exempt
 @simulation_only
 @operator_only
+@rings
 def control(request: HttpRequest, rest: str) -> HttpResponse:
     return _write(request, strings.handle(_read(request)))
+
+
+@simulation_only
+@operator_only
+def description(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(openapi.document())
 
 
 def _may_control(request: HttpRequest) -> bool:

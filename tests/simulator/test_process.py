@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -140,3 +141,58 @@ def test_it_ends_when_told_to():
     with simulator() as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
+
+
+def test_more_merchants_can_be_known_from_the_start_and_work_side_by_side():
+    more = ("--merchant", "v1:TEMPLE:salt-of-the-temple:2", "--merchant", "v2:ASHRAM:ASHRAM-CLIENT:secret:3")
+    with simulator(*more) as (_, address):
+        temple = TempleShop(address)
+        ashram = V2Shop(address)
+        known = {"client_id": "ASHRAM-CLIENT", "client_secret": "secret", "client_version": "3"}
+        ashram.token = ashram.fetch_token(**known).json()["access_token"]
+        with ThreadPoolExecutor(4) as callers:
+            shops = [
+                (V2Shop(address), "public"),
+                (ashram, "ashram"),
+                (V1Shop(address), "v1"),
+                (temple, "temple"),
+            ]
+            answers = list(callers.map(lambda pair: pair[0].pay("same-id").status_code, shops))
+        assert answers == [200] * 4
+        accounts = {
+            one["merchant_id"]: one["orders"] for one in temple.control("account/").json()["merchants"]
+        }
+    assert accounts == {"PGTESTPAYUAT": 1, "SIMMERCHANT": 1, "TEMPLE": 1, "ASHRAM": 1}
+
+
+class TempleShop(V1Shop):
+    def seal(self, text, salt="salt-of-the-temple", index=2):
+        return super().seal(text, salt, index)
+
+    def pay(self, *arguments, **changes):
+        return super().pay(*arguments, **changes | {"merchantId": "TEMPLE"})
+
+
+def test_a_merchant_that_cannot_be_read_is_refused_at_once():
+    command = [sys.executable, "-m", "simulator", "--port", "0", "--merchant", "v3:WHO"]
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    assert refused.returncode == 2
+    assert "v1:ID:SALT_KEY:INDEX" in refused.stderr
+
+
+def test_a_seed_gives_the_same_run_in_every_process():
+    def run():
+        met = []
+        with simulator("--seed", "11") as (_, address):
+            for number in range(40):
+                try:
+                    met.append(V1Shop(address).status(f"order-{number}").status_code)
+                except requests.ConnectionError:
+                    met.append("reset")
+                except requests.ReadTimeout:
+                    met.append("silence")
+        return met
+
+    first = run()
+    assert len(set(first)) > 1
+    assert first == run()

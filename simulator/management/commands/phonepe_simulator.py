@@ -19,7 +19,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Becomes the other process, so that it has our id and gets our signals."""
-        wanted = {name: options[name] for name in ("port", "host", "database", "webhook_url")}
-        told = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items()]
+        wanted = {name: options[name] for name in ("port", "host", "database", "webhook_url", "seed")}
+        told = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items() if value is not None]
+        told += [f"--merchant={merchant}" for merchant in options["merchant"]]
         environment = os.environ | {"OPS_TOKEN": settings.OPS_TOKEN, "PYTHONPATH": str(settings.BASE_DIR)}
         os.execve(sys.executable, [sys.executable, "-m", "simulator", *told], environment)  # noqa: S606
