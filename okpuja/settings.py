@@ -228,11 +228,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "simulator.openapi.add_control",
-    ],
-    "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
         "okpuja.schema.add_refusals",
+        "simulator.openapi.add_control",
     ],
     "ENUM_NAME_OVERRIDES": {
         "PaymentStatusEnum": "payment.serializers.payments.STATUSES",
