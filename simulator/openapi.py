@@ -3,6 +3,8 @@
 import inspect
 from typing import Any
 
+from django.conf import settings
+
 from simulator import control, faults, orders, refunds
 from simulator.models import Merchant
 from simulator.wire import Json
@@ -63,15 +65,19 @@ def paths() -> Json:
     described: Json = {}
     for route in control.ROUTES:
         noun = route.path.partition("/")[0]
-        reference = IDS.get(noun, "id")
+        reference = IDS.get(noun, "number")
         path = control.PREFIX + route.path.replace("{}", f"{{{reference}}}")
         described.setdefault(path, {})[route.method.lower()] = _operation(route, reference)
     return described
 
 
 def add_control(result: Json, **around: Any) -> Json:
-    """A postprocessing hook of drf-spectacular: the control door is no REST framework view."""
-    result["paths"] |= paths()
+    """A postprocessing hook of drf-spectacular: the control door is no REST framework view.
+
+    Without simulation there is no such door, and nothing to describe.
+    """
+    if settings.PHONEPE_SIMULATION_MODE:
+        result["paths"] |= paths()
     return result
 
 

@@ -23,6 +23,17 @@ class PhonePe:
         """The next `times` calls of `operation` go wrong."""
         self._post("faults/", {"operation": operation, "fault": fault, "times": times, **how})
 
+    def begins_anew(self, seed: int | None = None, **percent: int) -> None:
+        """Forgets everything; with a seed, `percent` of a hundred calls of each operation go wrong from now on."""
+        self._post("reset/", {} if seed is None else {"seed": seed, "percent": percent})
+
+    def gives_back(self, merchant_order_id: str, amount_paise: int | None = None) -> None:
+        """Somebody refunds in the dashboard, all that is left or so much."""
+        self._post(f"orders/{merchant_order_id}/refund/", {"amount_paise": amount_paise})
+
+    def stops_its_clock(self) -> None:
+        self._post("clock/", {"stopped": True})
+
     def heals(self) -> None:
         Fault.objects.all().delete()
 

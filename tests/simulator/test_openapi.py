@@ -53,3 +53,8 @@ def test_it_is_served_to_the_operator_only(client, db, settings):
 def test_the_site_describes_it_with_the_rest(client, db, path):
     said = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
     assert path in said["paths"]
+
+
+def test_without_simulation_the_site_says_nothing_of_it(settings):
+    settings.PHONEPE_SIMULATION_MODE = False
+    assert openapi.add_control({"paths": {}}) == {"paths": {}}
