@@ -6,6 +6,7 @@ import hmac
 
 from simulator import clock, endings, orders, published, refunds, v1_messages
 from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
+from simulator.means import ADDRESS
 from simulator.models import Merchant, Order, Refund, State
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
 
@@ -83,6 +84,15 @@ def refund(request: Request) -> Response:
     except refunds.IdTaken as taken:
         raise Refused(417, v1_messages.duplicate()) from taken
     return answer(v1_messages.refund(accepted))
+
+
+def validate_vpa(request: Request) -> Response:
+    """Whether there is a UPI id like this one."""
+    _, payload = _open_envelope(request)
+    _require(is_object(payload, {"merchantId", "vpa"}), is_text(payload.get("vpa"), 100))
+    if not ADDRESS.fullmatch(payload["vpa"]):
+        raise Refused(417, v1_messages.bad_vpa())
+    return answer(v1_messages.good_vpa(payload["vpa"]))
 
 
 def _refund_status(merchant: Merchant, transaction_id: str) -> Json:

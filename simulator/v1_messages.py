@@ -114,6 +114,19 @@ def bad_request(message: str = "Please check the inputs you have provided.") -> 
     return refusal("BAD_REQUEST", message)
 
 
+def good_vpa(address: str) -> Json:
+    return {
+        "success": True,
+        "code": "SUCCESS",
+        "message": "Your request has been successfully completed.",
+        "data": {"name": "Simulated Devotee", "vpa": address},
+    }
+
+
+def bad_vpa() -> Json:
+    return refusal("INVALID_VPA", "Incorrect UPI details. Please check the UPI ID entered.")
+
+
 def not_found() -> Json:
     return refusal("TRANSACTION_NOT_FOUND", "No transaction found for the given id")
 

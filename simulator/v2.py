@@ -56,28 +56,13 @@ def token(request: Request) -> Response:
 
 
 def pay(request: Request) -> Response:
-    moment = clock.now()
-    merchant = _merchant(request, moment)
-    payload = _object(request)
-    _check_pay(payload)
-    flow = payload["paymentFlow"]
-    order = Order(
-        merchant=merchant,
-        merchant_order_id=payload["merchantOrderId"],
-        provider_id=identifiers.provider_id("OMO", moment),
-        page_token=orders.new_page_token(),
-        amount_paise=payload["amount"],
-        redirect_url=flow["merchantUrls"]["redirectUrl"],
-        message=flow.get("message", ""),
-        meta_info=payload.get("metaInfo"),
-        offered=means.offered(flow.get("paymentModeConfig", {})),
-        retry_disabled=payload.get("disablePaymentRetry") or flow.get("disablePaymentRetry") or False,
-        created_at=moment,
-        expires_at=moment + timedelta(seconds=payload.get("expireAfter", EXPIRES_AFTER)),
-    )
-    if not orders.place(order):
-        raise Refused(417, v2_messages.duplicate())
+    order = _open(request)
     return answer(v2_messages.opened(order, orders.page_url(order)))
+
+
+def sdk_order(request: Request) -> Response:
+    """For a mobile app: it opens the page itself, with the token."""
+    return answer(v2_messages.opened_for_app(_open(request)))
 
 
 def order_status(request: Request, merchant_order_id: str) -> Response:
@@ -128,6 +113,31 @@ def refund_status(request: Request, merchant_refund_id: str) -> Response:
         raise Refused(404, v2_messages.entry_unknown(merchant, merchant_refund_id))
     refunds.settle_if_due(row)
     return answer(v2_messages.refund_status(row, row.order.attempts.get(state=State.COMPLETED)))
+
+
+def _open(request: Request) -> Order:
+    moment = clock.now()
+    merchant = _merchant(request, moment)
+    payload = _object(request)
+    _check_pay(payload)
+    flow = payload["paymentFlow"]
+    order = Order(
+        merchant=merchant,
+        merchant_order_id=payload["merchantOrderId"],
+        provider_id=identifiers.provider_id("OMO", moment),
+        page_token=orders.new_page_token(),
+        amount_paise=payload["amount"],
+        redirect_url=flow["merchantUrls"]["redirectUrl"],
+        message=flow.get("message", ""),
+        meta_info=payload.get("metaInfo"),
+        offered=means.offered(flow.get("paymentModeConfig", {})),
+        retry_disabled=payload.get("disablePaymentRetry") or flow.get("disablePaymentRetry") or False,
+        created_at=moment,
+        expires_at=moment + timedelta(seconds=payload.get("expireAfter", EXPIRES_AFTER)),
+    )
+    if not orders.place(order):
+        raise Refused(417, v2_messages.duplicate())
+    return order
 
 
 def _merchant(request: Request, moment: datetime) -> Merchant:

@@ -47,6 +47,15 @@ def opened(order: Order, page_url: str) -> Json:
     }
 
 
+def opened_for_app(order: Order) -> Json:
+    return {
+        "orderId": order.provider_id,
+        "state": order.state,
+        "expireAt": milliseconds(order.expires_at),
+        "token": order.page_token,
+    }
+
+
 def order_status(order: Order, attempts: Sequence[Attempt], *, explain: bool = False) -> Json:
     """`attempts` oldest first; the caller has chosen all of them or the latest."""
     said: Json = {"orderId": order.provider_id, "state": order.state, "amount": amount(order, attempts)}

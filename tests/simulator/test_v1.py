@@ -180,3 +180,24 @@ class TestRefund:
 
     def test_the_published_salt_is_the_one_of_the_documentation(self):
         assert SALT.startswith("099eb0cd-")
+
+
+class TestAddresses:
+    def check(self, v1, vpa):
+        return v1.post("/pg/v1/vpa/validate", {"merchantId": "PGTESTPAYUAT", "vpa": vpa})
+
+    def test_one_that_could_be_is_good(self, v1):
+        said = self.check(v1, "success@ybl").json()
+        assert (said["success"], said["code"], said["data"]["vpa"]) == (True, "SUCCESS", "success@ybl")
+
+    def test_one_that_cannot_be_is_bad(self, v1):
+        refused = self.check(v1, "nobody")
+        assert (refused.status_code, refused.json()["code"]) == (417, "INVALID_VPA")
+
+    def test_it_is_sealed_like_everything_else(self, v1):
+        sealed = {"X-VERIFY": v1.seal("something else")}
+        payload = {"merchantId": "PGTESTPAYUAT", "vpa": "success@ybl"}
+        assert v1.post("/pg/v1/vpa/validate", payload, sealed).status_code == 401
+
+    def test_what_is_no_text_is_refused(self, v1):
+        assert self.check(v1, 7).status_code == 400

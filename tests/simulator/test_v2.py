@@ -315,3 +315,12 @@ class TestRefund:
         v2.control("refunds/V2-refund-1/decide/", {"outcome": "success"})
         assert v2.refund_status().json()["state"] == "COMPLETED"
         assert v2.control("refunds/V2-refund-1/decide/", {"outcome": "failure"}).status_code == 409
+
+
+def test_an_app_gets_a_token_instead_of_a_page(v2):
+    flow = {"type": "PG_CHECKOUT", "merchantUrls": {"redirectUrl": "http://shop.example/back"}}
+    wanted = {"merchantOrderId": "app-1", "amount": 110_000, "paymentFlow": flow}
+    said = v2.authorized("POST", "/checkout/v2/sdk/order", json=wanted).json()
+    assert said.keys() == {"orderId", "state", "expireAt", "token"}
+    assert v2.status("app-1").json()["orderId"] == said["orderId"]
+    assert v2.authorized("POST", "/checkout/v2/sdk/order", json=wanted).status_code == 417
