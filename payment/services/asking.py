@@ -78,4 +78,5 @@ def _ask_about_all(payment: Payment, deadline: Deadline, source: str) -> Payment
             payment = ask(attempt, deadline, source)
         except NO_ANSWER as error:
             logger.warning("no answer", extra={"payment": payment.pk, "category": error.error_category})
+    payment.refresh_from_db()  # a webhook may have settled it while we were looking
     return payment

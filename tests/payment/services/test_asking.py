@@ -61,6 +61,14 @@ def test_whoever_waits_sees_what_the_other_one_learned(started, phonepe, monkeyp
     assert questions() == 1
 
 
+def test_who_comes_back_the_moment_the_webhook_has_settled_sees_it(started, phonepe):
+    seen_before = Payment.objects.get()
+    phonepe.decide(started.attempt.merchant_order_id)
+    asking.ask(started.attempt, asking.Deadline(5), "webhook")
+
+    assert refresh(seen_before, 5, "return page").state == PaymentState.SUCCESS
+
+
 def test_a_decided_payment_is_not_asked_about(started, phonepe):
     phonepe.decide(started.attempt.merchant_order_id)
     payment = refresh(started.payment, 5, "webhook")
