@@ -2,6 +2,7 @@
 
 import socket
 import time
+from contextlib import closing
 
 import pytest
 
@@ -55,6 +56,15 @@ def shop(request, entrance):
         yield shop
 
 
+@pytest.fixture(params=["v1", "v2"])
+def silent_shop(request):
+    """A server that has just started: it does not know yet that its first address keeps silent."""
+    with closing(Entrance()) as entrance:
+        entrance.keep_silent()
+        with open_shop(request.param, first_address=entrance.base_url, PHONEPE_DEADLINE=DEADLINE) as shop:
+            yield shop
+
+
 def test_when_the_first_address_refuses_the_second_takes_the_payment_at_once(shop, entrance):
     entrance.refuse()
     answer, seconds = timed_click(shop.customer(0))
@@ -71,9 +81,13 @@ def test_when_the_first_address_keeps_silent_the_second_takes_the_payment_in_tim
     assert "READ_TIMEOUT" in categories(shop, answer)
 
 
-def test_when_nobody_answers_the_click_is_told_so_in_time_and_the_next_click_can_pay(shop, entrance):
-    entrance.keep_silent()
+def test_when_nobody_answers_the_click_is_told_so_in_time_and_the_next_click_can_pay(silent_shop):
+    shop = silent_shop
     shop.breaks("status", "never_answer")
+    if (
+        shop.generation == "v2"
+    ):  # the token has been lost at the first address already: the order goes to the second
+        shop.breaks("pay", "never_answer", carried_out=False)
     customer = shop.customer(2)
     answer, seconds = timed_click(customer)
     told = answer.json()

@@ -10,6 +10,7 @@ from booking.models import Booking
 from booking.money import rupees
 from payment.models import Payment
 from payment.services.settling import settle
+from simulator.faults import BY_PAISE
 from simulator.models import Order
 from tests import people
 from tests.input.doors import (
@@ -34,6 +35,10 @@ AMOUNTS = (
 MOBILES = st.from_regex(r"(\+?91[ -]?)?[6-9][0-9]{9}", fullmatch=True)
 
 
+# Some amounts mean a misfortune at the simulated PhonePe.
+HARMLESS = st.integers(100, 5_000_000).filter(lambda paise: paise % 100 not in BY_PAISE)
+
+
 @few
 @given(
     body=some_of(
@@ -56,7 +61,7 @@ def test_any_request_to_pay_is_answered_and_a_refused_one_leaves_nothing(body):
 
 
 @few
-@given(paise=st.integers(100, 5_000_000), as_number=st.booleans(), mobile=MOBILES)
+@given(paise=HARMLESS, as_number=st.booleans(), mobile=MOBILES)
 @example(paise=1999, as_number=True, mobile="9876543210")
 @example(paise=100, as_number=False, mobile="9876543210")
 @example(paise=5_000_000, as_number=True, mobile="9876543210")
