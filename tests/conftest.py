@@ -1,6 +1,7 @@
 """Three people (Alice owns, Charlie must see nothing of hers, staff may look) and something to book."""
 
 import pytest
+from django.db import connection
 from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -19,6 +20,19 @@ settings.load_profile("suite")
 def cheap_passwords(settings):
     """A real hash takes a tenth of a second, in almost every test."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def left_alone(django_db_setup, django_db_blocker):
+    """Threads that nobody joins, by design, may still hold a connection when the database is to be dropped."""
+    yield
+    if connection.vendor != "postgresql":
+        return
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture
