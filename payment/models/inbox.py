@@ -1,0 +1,69 @@
+"""What was said to us: calls from PhonePe, and requests with an Idempotency-Key."""
+
+from django.db import models
+from django.db.models import Q
+
+from payment.models.ledger import Refund
+from payment.models.payments import PaymentAttempt
+
+
+class WebhookEvent(models.Model):
+    """One call from PhonePe, kept as it came. Only a reason to ask: the answer decides, never this body."""
+
+    class State(models.TextChoices):
+        RECEIVED = "RECEIVED", "to be asked about"
+        HANDLED = "HANDLED", "PhonePe's answer was at least as final"
+        UNMATCHED = "UNMATCHED", "about no order or refund of ours"
+
+    digest = models.CharField(max_length=64, unique=True)
+    scheme = models.CharField(max_length=16)
+    header_names = models.TextField(blank=True)
+    body = models.BinaryField()
+    event = models.CharField(max_length=64, blank=True)
+    merchant_order_id = models.CharField(max_length=64, blank=True, db_index=True)
+    merchant_refund_id = models.CharField(max_length=64, blank=True)
+    claimed_verdict = models.CharField(max_length=16)
+    claimed_paise = models.BigIntegerField(null=True, blank=True)
+    attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, null=True, blank=True, related_name="events")
+    refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="events")
+    state = models.CharField(max_length=16, choices=State, default=State.RECEIVED)
+    differs = models.CharField(max_length=200, blank=True, help_text="where the body contradicts the answer")
+    deliveries = models.PositiveIntegerField(default=0)
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    check_lease = models.UUIDField(null=True, blank=True)
+    checks = models.PositiveIntegerField(default=0)
+    received_at = models.DateTimeField(auto_now_add=True)
+    handled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"], name="event_due", condition=Q(next_check_at__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.merchant_order_id or self.merchant_refund_id}"
+
+
+class IdempotencyKey(models.Model):
+    """One caller, route and key with the stored answer. Without an answer it is a lease on doing the work."""
+
+    caller = models.CharField(max_length=64)
+    route = models.CharField(max_length=64)
+    key_digest = models.CharField(max_length=64)
+    body_digest = models.CharField(max_length=64)
+    lease = models.UUIDField()
+    lease_until = models.DateTimeField()
+    status_code = models.PositiveSmallIntegerField(null=True, blank=True)
+    answer = models.JSONField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["caller", "route", "key_digest"], name="idempotency_key_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.caller} {self.route}"

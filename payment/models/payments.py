@@ -1,0 +1,171 @@
+"""What is owed, and each order that was opened at PhonePe to collect it."""
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from booking.models import Checkout
+from payment.states import AttemptState, Fulfilment, Generation, PaymentState
+
+OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
+
+# Read as "may become KEY from any of VALUES". The UPDATE's row count says who won.
+PAYMENT_FROM = {
+    PaymentState.SUCCESS: (PaymentState.PENDING, PaymentState.FAILED, PaymentState.CANCELLED),
+    PaymentState.FAILED: (PaymentState.PENDING,),
+    PaymentState.CANCELLED: (PaymentState.PENDING,),
+}
+FULFILMENT_FROM = {
+    Fulfilment.DUE: (Fulfilment.NONE, Fulfilment.HELD_FOR_STAFF),
+    Fulfilment.BOOKED: (Fulfilment.DUE, Fulfilment.OFFERED),
+    Fulfilment.GIFT: (Fulfilment.DUE,),
+    Fulfilment.OFFERED: (Fulfilment.DUE,),
+    Fulfilment.REFUND_DUE: (Fulfilment.DUE, Fulfilment.OFFERED),
+    Fulfilment.HELD_FOR_STAFF: (Fulfilment.NONE, Fulfilment.DUE),
+}
+ATTEMPT_FROM = {
+    AttemptState.UNKNOWN: (AttemptState.CREATED,),
+    AttemptState.PENDING: (AttemptState.CREATED, AttemptState.UNKNOWN),
+    AttemptState.FAILED: OPEN_ATTEMPT,
+    AttemptState.EXPIRED: OPEN_ATTEMPT,
+    AttemptState.COMPLETED: (*OPEN_ATTEMPT, AttemptState.FAILED, AttemptState.EXPIRED),
+}
+
+Row = TypeVar("Row", "Payment", "PaymentAttempt")
+
+
+def advance(row: Row, column: str, to: str, sources: tuple[str, ...], values: dict[str, Any]) -> bool:
+    """Move `column` of this row to `to` if it may move there now. True when this call moved it."""
+    found = type(row)._default_manager.filter(pk=row.pk, **{f"{column}__in": sources})
+    if not found.update(**{column: to}, **values):
+        return False
+    for name, value in {column: to, **values}.items():
+        setattr(row, name, value)
+    return True
+
+
+class Payment(models.Model):
+    """What is owed for one Checkout, or one gift of a guest (no checkout). Decided once."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="payments"
+    )
+    checkout = models.OneToOneField(Checkout, models.PROTECT, null=True, blank=True, related_name="payment")
+    reference = models.CharField(max_length=32, unique=True, help_text="transaction_id on the wire")
+    amount_paise = models.PositiveBigIntegerField()
+    method = models.CharField(max_length=16, default="PHONEPE")
+    state = models.CharField(max_length=16, choices=PaymentState, default=PaymentState.PENDING)
+    fulfilment = models.CharField(max_length=16, choices=Fulfilment, default=Fulfilment.NONE, blank=True)
+    held_because = models.CharField(max_length=64, blank=True, help_text="why staff must look at it")
+    fulfil_at = models.DateTimeField(
+        null=True, blank=True, help_text="when the worker tries to fulfil it again"
+    )
+    payer_reference = models.CharField(max_length=64, blank=True, help_text="what a guest called himself")
+    payer_mobile = models.CharField(max_length=10, blank=True)
+    simulated = models.BooleanField(default=False)
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="the last question to PhonePe about it")
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["fulfil_at"], name="payment_fulfil_due", condition=Q(fulfil_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(name="payment_is_at_least_one_rupee", condition=Q(amount_paise__gte=100)),
+            models.CheckConstraint(
+                name="payment_received_money_is_accounted_for",
+                condition=~Q(state=PaymentState.SUCCESS) | ~Q(fulfilment=Fulfilment.NONE),
+            ),
+            models.CheckConstraint(
+                name="payment_nothing_is_fulfilled_unpaid",
+                condition=Q(state=PaymentState.SUCCESS)
+                | Q(fulfilment__in=(Fulfilment.NONE, Fulfilment.HELD_FOR_STAFF)),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    def advance(self, to: PaymentState, **values: Any) -> bool:
+        return advance(self, "state", to, PAYMENT_FROM[to], values)
+
+    def turn_into(self, to: Fulfilment, **values: Any) -> bool:
+        return advance(self, "fulfilment", to, FULFILMENT_FROM[to], values)
+
+    @property
+    def is_open(self) -> bool:
+        return self.state == PaymentState.PENDING
+
+
+class PaymentAttempt(models.Model):
+    """One order at PhonePe for a payment, watched to its end even when another one was opened."""
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
+    number = models.PositiveSmallIntegerField()
+    merchant_order_id = models.CharField(max_length=34, unique=True)
+    state = models.CharField(max_length=16, choices=AttemptState, default=AttemptState.CREATED)
+    amount_paise = models.PositiveBigIntegerField()
+    received_paise = models.PositiveBigIntegerField(null=True, blank=True)
+
+    # Whom to ask about it. Settings may change under an open attempt; these never do.
+    generation = models.CharField(max_length=2, choices=Generation)
+    environment = models.CharField(max_length=10)
+    merchant = models.CharField(max_length=64)
+    simulated = models.BooleanField(default=False)
+
+    page_url = models.TextField(blank=True)
+    provider_order_id = models.CharField(max_length=64, blank=True)
+    provider_transaction_id = models.CharField(max_length=64, blank=True)
+    utr = models.CharField(max_length=64, blank=True, help_text="the bank's reference")
+    code = models.CharField(max_length=64, blank=True, help_text="PhonePe's last word about it")
+
+    sent_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when it may first have reached PhonePe the last time it was said; empty: never sent",
+    )
+    expires_at = models.DateTimeField()
+    call_lease_until = models.DateTimeField(null=True, blank=True, help_text="a request is calling PhonePe")
+    not_found_answers = models.PositiveSmallIntegerField(default=0)
+
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    check_lease = models.UUIDField(null=True, blank=True, help_text="the worker's claim on next_check_at")
+    checks = models.PositiveIntegerField(default=0)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["payment_id", "number"]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"], name="attempt_due", condition=Q(next_check_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["payment", "number"], name="attempt_number_once_per_payment"),
+            models.CheckConstraint(name="attempt_at_most_three", condition=Q(number__range=(1, 3))),
+            models.CheckConstraint(
+                name="attempt_completed_says_how_much",
+                condition=~Q(state=AttemptState.COMPLETED) | Q(received_paise__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.merchant_order_id
+
+    def advance(self, to: AttemptState, **values: Any) -> bool:
+        return advance(self, "state", to, ATTEMPT_FROM[to], values)
+
+    def has_open_page(self, now: datetime) -> bool:
+        return self.state == AttemptState.PENDING and bool(self.page_url) and self.expires_at > now
+
+    def is_being_called(self, now: datetime) -> bool:
+        return self.call_lease_until is not None and self.call_lease_until > now

@@ -1,0 +1,51 @@
+"""What happened: every move of a row, and every HTTP try to PhonePe."""
+
+from django.db import models
+
+from payment.models.payments import Payment, PaymentAttempt
+from payment.states import ErrorCategory
+
+
+class StateChange(models.Model):
+    """What moved, from where to where, and the rule that fired. Written beside the move, in its transaction."""
+
+    payment = models.ForeignKey(Payment, models.CASCADE, related_name="changes")
+    attempt = models.ForeignKey(PaymentAttempt, models.CASCADE, null=True, blank=True, related_name="changes")
+    subject = models.CharField(max_length=16, help_text="payment, fulfilment, attempt or refund")
+    before = models.CharField(max_length=16, blank=True)
+    after = models.CharField(max_length=16)
+    rule = models.CharField(max_length=64)
+    detail = models.CharField(max_length=200, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.before} → {self.after} ({self.rule})"
+
+
+class GatewayCall(models.Model):
+    """One HTTP try to PhonePe, whatever became of it. No secrets, no phone numbers, no bodies."""
+
+    payment = models.ForeignKey(Payment, models.CASCADE, null=True, blank=True, related_name="calls")
+    attempt = models.ForeignKey(PaymentAttempt, models.CASCADE, null=True, blank=True, related_name="calls")
+    operation = models.CharField(max_length=16)
+    endpoint = models.CharField(max_length=200)
+    host = models.CharField(max_length=200)
+    port = models.PositiveIntegerField()
+    proxy = models.CharField(max_length=200, blank=True)
+    stage = models.CharField(max_length=16, help_text="how far it came")
+    milliseconds = models.PositiveIntegerField()
+    http_status = models.PositiveSmallIntegerField(null=True, blank=True)
+    code = models.CharField(max_length=64, blank=True)
+    error_category = models.CharField(max_length=24, choices=ErrorCategory, blank=True)
+    request_id = models.CharField(max_length=64, blank=True)
+    started_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.host}:{self.port} {self.http_status or self.error_category}"
