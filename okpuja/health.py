@@ -1,5 +1,6 @@
 """For whoever watches this process: is it alive, and can it work? No internals, no login."""
 
+from django.conf import settings
 from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -14,8 +15,8 @@ PATIENCE = 5.0  # seconds; orchestrators give up soon after
 @never_cache
 @require_safe
 def healthz(request: HttpRequest) -> JsonResponse:
-    """200 while this process answers at all."""
-    return JsonResponse({"status": "alive"})
+    """200 while this process answers at all. `build` says which code it runs."""
+    return JsonResponse({"status": "alive", "build": settings.BUILD})
 
 
 @never_cache

@@ -11,7 +11,11 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
+from okpuja.build import fingerprint
+
 BASE_DIR = Path(__file__).resolve().parent.parent
+# Taken when the process starts: what it runs, not what has been deployed since.
+BUILD = fingerprint(BASE_DIR)
 
 # Tests and servers started by tests set DOTENV_FILE to nothing: what they see is what they were given.
 if dotenv_file := os.environ.get("DOTENV_FILE", str(BASE_DIR / ".env")):

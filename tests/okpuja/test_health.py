@@ -24,10 +24,10 @@ def database_at(monkeypatch):
     return at
 
 
-def test_a_living_process_needs_no_database():
+def test_a_living_process_needs_no_database_and_says_which_code_it_runs(settings):
     """No database is allowed in this test."""
     answer = Client().get("/healthz")
-    assert (answer.status_code, answer.json()) == (200, {"status": "alive"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive", "build": settings.BUILD})
 
 
 @pytest.mark.django_db(transaction=True)
