@@ -64,9 +64,7 @@ def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
         return
     if not _as_agreed(attempt, answer):
         _enter(attempt, LedgerEntry.Kind.SUSPENSE, paise)
-        move_fulfilment(
-            attempt.payment, Fulfilment.HELD_FOR_STAFF, "amount_differs", held_because="amount_differs"
-        )
+        _hold_for_staff(attempt.payment, "amount_differs")
     elif _decide_paid(attempt.payment):
         _enter(attempt, LedgerEntry.Kind.RECEIPT, paise)
     else:
@@ -144,8 +142,10 @@ def _miss(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
         return
     attempt.not_found_answers += 1
     attempt.save(update_fields=["not_found_answers"])
-    if giving_up or _missed_for_long(attempt, now):
-        _close(attempt, AttemptState.EXPIRED, "given_up" if giving_up else "never_reached_phonepe", source)
+    if giving_up:
+        _close(attempt, AttemptState.EXPIRED, "given_up", source)
+    elif _missed_for_long(attempt, now):
+        _close(attempt, AttemptState.EXPIRED, "never_reached_phonepe", source)
 
 
 def _missed_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
@@ -154,9 +154,7 @@ def _missed_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
 
 
 def _close(attempt: PaymentAttempt, to: AttemptState, rule: str, source: str) -> None:
-    if move_attempt(
-        attempt, to, rule[:64], source, code=rule[:64], decided_at=timezone.now(), call_lease_until=None
-    ):
+    if move_attempt(attempt, to, rule, source, code=rule, decided_at=timezone.now(), call_lease_until=None):
         _decide_if_unpaid(attempt)
 
 
@@ -179,9 +177,7 @@ def _fulfil_if_due(payment: Payment) -> None:
     except CartConverted as refusal:
         _send_back(payment, refusal.code)
     except SlotGone as refusal:
-        move_fulfilment(
-            payment, Fulfilment.HELD_FOR_STAFF, refusal.code, held_because=refusal.code, fulfil_at=None
-        )
+        _hold_for_staff(payment, refusal.code)
     except DatabaseError:
         logger.exception("fulfilment refused by the database", extra={"payment": payment.pk})
         payment.fulfilment = Fulfilment.DUE  # the savepoint took the row back
@@ -194,6 +190,10 @@ def _fulfil(payment: Payment) -> None:
         return
     book(payment.checkout)
     move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
+
+
+def _hold_for_staff(payment: Payment, rule: str) -> None:
+    move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None)
 
 
 def _send_back(payment: Payment, rule: str) -> None:

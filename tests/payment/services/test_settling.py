@@ -281,6 +281,18 @@ def test_a_receipt_survives_a_database_that_refuses_the_booking(payment, attempt
     assert Payment.objects.get().fulfil_at is None
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_payment_that_staff_must_look_at_is_not_tried_again_by_itself(payment, attempt, slot):
+    second = make_attempt(payment, number=2)
+    Slot.objects.filter(pk=slot.pk).update(held=0)
+    assert settle(attempt.pk, completed(), "worker").fulfilment == Fulfilment.DUE
+
+    settled = settle(second.pk, completed(100), "worker")
+
+    assert settled.fulfilment == Fulfilment.HELD_FOR_STAFF
+    assert Payment.objects.get().fulfil_at is None
+
+
 def test_every_move_stands_beside_its_rule(payment, attempt):
     settle(attempt.pk, completed(), "webhook")
 
