@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import connection, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from booking.models import SlotHold
@@ -56,8 +56,7 @@ def handle_events(limit: int) -> int:
     events = _lease(WebhookEvent, limit)
     for event in events:
         handle(event, DEADLINE_SECONDS)
-        pause = next_look(event)
-        _put_back(event, None if pause is None else database_now() + pause)
+        _put_back(event, next_look(event, database_now()))
     return len(events)
 
 
@@ -97,12 +96,8 @@ PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts"), ("fulfilments", "holds",
 def oldest_overdue() -> datetime | None:
     """Since when the most neglected row has been waiting. A worker that is alive keeps this young."""
     now = database_now()
-    waiting = [
-        PaymentAttempt.objects.filter(next_check_at__lte=now).order_by("next_check_at"),
-        WebhookEvent.objects.filter(next_check_at__lte=now).order_by("next_check_at"),
-    ]
-    moments = [rows.values_list("next_check_at", flat=True).first() for rows in waiting]
-    return min((moment for moment in moments if moment), default=None)
+    most_neglected = [_due(PaymentAttempt, now).first(), _due(WebhookEvent, now).first()]
+    return min((row.next_check_at for row in most_neglected if row and row.next_check_at), default=None)
 
 
 def database_now() -> datetime:
@@ -118,12 +113,15 @@ def _lease(model: type[Leased], limit: int) -> list[Leased]:
     """Claim due rows for this caller. `checks` counts at the claim, so that a row that kills workers shows."""
     now, token = database_now(), uuid.uuid4()
     with transaction.atomic():
-        due = model.objects.filter(next_check_at__lte=now).order_by("next_check_at")
-        ids = [row.pk for row in due.select_for_update(skip_locked=True)[:limit]]
+        ids = [row.pk for row in _due(model, now).select_for_update(skip_locked=True)[:limit]]
         model.objects.filter(pk__in=ids).update(
             check_lease=token, next_check_at=now + LEASE, checks=F("checks") + 1
         )
     return list(model.objects.filter(pk__in=ids, check_lease=token))
+
+
+def _due(model: type[Leased], now: datetime) -> "QuerySet[Leased]":
+    return model.objects.filter(next_check_at__lte=now).order_by("next_check_at")
 
 
 def _put_back(row: Leased, next_check_at: datetime | None) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import logging
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
@@ -64,11 +64,11 @@ def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> None:
         _done(event)
 
 
-def next_look(event: WebhookEvent) -> timedelta | None:
-    """How long after a look that settled nothing the worker looks again; None: left to staff."""
+def next_look(event: WebhookEvent, now: datetime) -> datetime | None:
+    """When the worker looks again after a look that settled nothing; None: left to staff."""
     if event.checks >= MOST_CHECKS:
         return None
-    return scaled(SOON_SECONDS if event.checks < SOON_CHECKS else LATER_SECONDS)
+    return now + scaled(SOON_SECONDS if event.checks < SOON_CHECKS else LATER_SECONDS)
 
 
 def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
