@@ -91,11 +91,7 @@ class Try:
 
     @property
     def hop(self) -> tuple[str, int]:
-        """Host and port of whom it broke at: the proxy, if that opened no way to PhonePe."""
-        if self.error_category != ErrorCategory.PROXY_ERROR or not self.proxy:
-            return self.host, self.port
-        parts = urlsplit(self.proxy)
-        return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+        return hop(self.error_category, self.host, self.port, self.proxy)
 
 
 @dataclass(frozen=True)
@@ -154,6 +150,14 @@ class WebhookClaim:
     amount_paise: int | None = None
     merchant_id: str | None = None
     identities: tuple[Identity, ...] = ()
+
+
+def hop(category: str, host: str, port: int, proxy: str) -> tuple[str, int]:
+    """Host and port of whom a try broke at: the proxy, if that opened no way to PhonePe."""
+    if category != ErrorCategory.PROXY_ERROR or not proxy:
+        return host, port
+    parts = urlsplit(proxy)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def compact(payload: Json) -> bytes:

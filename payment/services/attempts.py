@@ -28,7 +28,8 @@ from payment.gateways import (
     gateway_for,
 )
 from payment.merchants import NotConfigured
-from payment.models import Payment, PaymentAttempt
+from payment.messages import hop
+from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services.asking import identity_of
 from payment.services.calls import call
 from payment.services.changes import lock_payment, move_attempt, write_down_opening
@@ -36,7 +37,7 @@ from payment.services.holds import keep_place
 from payment.services.links import return_url, webhook_url
 from payment.services.schedule import next_question, scaled
 from payment.services.settling import settle
-from payment.states import AttemptState, PaymentState, Verdict
+from payment.states import AttemptState, ErrorCategory, Operation, PaymentState, Verdict
 from payment.transport import Deadline
 
 MOST_ATTEMPTS = 3
@@ -70,6 +71,11 @@ class TooManyAttempts(Conflict):
     default_detail = (
         "The payment page could not be opened. Nothing more is charged; please try again in 15 minutes."
     )
+
+    def __init__(self, payment_id: int, error_category: str, hop: tuple[str, int]) -> None:
+        super().__init__(payment_id=payment_id)
+        self.error_category = error_category
+        self.host, self.port = hop
 
 
 class PaymentClosed(Conflict):
@@ -232,13 +238,25 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
         settle(lost.pk, status, "pay call")
     _watch(lost)
     if lost.number == MOST_ATTEMPTS:
-        raise TooManyAttempts(payment_id=lost.payment_id)
+        raise TooManyAttempts(lost.payment_id, *_what_lost_the_page(lost.payment_id))
     with transaction.atomic():
         payment = _lock_open(lost.payment_id)
         claim = open_attempt(payment, lost.number + 1, "page_lost")
         if payment.checkout:
             keep_place(payment.checkout, claim.attempt.expires_at)
     return claim
+
+
+def _what_lost_the_page(payment_id: int) -> tuple[str, tuple[str, int]]:
+    """Category and hop of the last try to open a page that broke. No row: the process died with it.
+
+    That an id is taken (REJECTED) is no break: it tells of an earlier one.
+    """
+    broken = GatewayCall.objects.filter(payment_id=payment_id, operation=Operation.PAY)
+    last = broken.exclude(error_category__in=["", ErrorCategory.REJECTED]).last()
+    if last is None:
+        return ErrorCategory.READ_TIMEOUT.value, ("", 0)
+    return last.error_category, hop(last.error_category, last.host, last.port, last.proxy)
 
 
 @transaction.atomic

@@ -79,10 +79,11 @@ def _change(change: StateChange) -> Entry:
 
 def _call(call: GatewayCall) -> Entry:
     outcome = call.error_category or f"HTTP {call.http_status} {call.code}".strip()
+    way = f" through {call.proxy}" if call.proxy else ""
     return {
         "at": call.started_at,
         "kind": "call",
-        "text": f"{call.operation} to {call.host}:{call.port}: {outcome}",
+        "text": f"{call.operation} to {call.host}:{call.port}{way}: {outcome}",
         "order": call.attempt.merchant_order_id if call.attempt else None,
         "endpoint": call.endpoint,
         "stage": call.stage,

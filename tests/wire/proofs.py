@@ -63,5 +63,7 @@ def the_next_click_goes_on(case: Case, shop: Shop, before: Caught) -> None:
     after = shop.click()
     assert after.told == ("409" if before.told == "409" else "page")
     assert len(shop.payments) == (2 if refused else 1)
+    if before.told == "409":
+        assert (after.category, after.hop) == (case.category, case.hop)
     if before.started:
         assert after.started.attempt == before.started.attempt

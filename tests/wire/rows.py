@@ -44,7 +44,7 @@ class Case:
     @property
     def hop(self) -> tuple[str, int] | None:
         """Where the last try broke, if the caller is told that something broke."""
-        if self.expected.told not in ("502", "503", "504"):
+        if self.expected.told not in ("409", "502", "503", "504"):
             return None
         broken = [entry for entry in self.expected.tries.split(" ") if entry.endswith("!")]
         position = int(broken[-1].rstrip("!")) - 1

@@ -10,11 +10,11 @@ from typing import Any
 
 import requests
 
-from okpuja.errors import Conflict
 from payment import transport
 from payment.gateways import GatewayError, current_gateway
 from payment.models import GatewayCall, Payment
 from payment.services.asking import refresh
+from payment.services.attempts import TooManyAttempts
 from payment.services.checkout import Started, start_payment
 from payment.transport import Deadline, Resolver
 from tests import people
@@ -104,12 +104,10 @@ class Shop:
         began = time.monotonic()
         try:
             started = start_payment(self.user, cart_id=self.cart.pk)
-        except GatewayError as error:
+        except (GatewayError, TooManyAttempts) as error:
             seconds = time.monotonic() - began
             hop = (error.host, error.port)
             return Caught(str(error.status_code), seconds, error.error_category, hop)
-        except Conflict as error:
-            return Caught(str(error.status_code), time.monotonic() - began)
         return Caught("page", time.monotonic() - began, started=started)
 
     def ask(self) -> Caught:

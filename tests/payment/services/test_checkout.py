@@ -264,6 +264,7 @@ def test_after_three_lost_pages_no_fourth_order_is_opened(alice, cart, phonepe):
         start_payment(alice, cart_id=cart.pk)
 
     assert enough.value.code == "too_many_attempts"
+    assert enough.value.error_category == "CONNECTION_RESET"
     assert len(phonepe.order_ids) == 3
 
 
