@@ -1,4 +1,29 @@
-"""The answer as it goes over the wire. The short form is a part of the full one: see `payment.views.diagnosis`."""
+"""The answer as it goes over the wire. The short form is a part of the full one: see `payment.views.diagnosis`.
+
+For everyone:
+
+    success         verdict is ok or simulated
+    verdict         payment.diagnosis.words.Verdict       culprit   payment.diagnosis.words.Culprit
+    summary         one sentence                          checked_at   ISO 8601, with offset
+    endpoints[]     endpoint, reachable, stage            how far each address of PhonePe was reached
+
+For whoever operates this server, in addition:
+
+    next_action     what to do first                      troubleshooting   "docs/troubleshooting.md#<verdict>"
+    also[]          further faults, most urgent first: verdict, culprit, summary, next_action, troubleshooting
+    endpoints[]     role, target (host:port), way ("directly" or the proxy), ladder[] of rungs
+    controls[]      hosts that tell a closed network from a closed PhonePe, in the shape of endpoints[]
+    checks[]        all rungs of all ladders and all dependencies, in one list
+    dependencies    name -> target, ok, ms, finding, detail: our own hops
+    server          host, source_addresses[], public_address or null, name_servers[], build
+    config          what is configured, masked            took_ms   the whole diagnosis
+    support_message to, subject, body; null when nobody has to act
+    changed_since_last_ok   since, changes[] of what, before, now (text); null when all is well or never was
+    history[]       the runs before this one, newest first: checked_at, verdict, culprit, summary, asked_by
+
+A rung: layer (dns, tcp, proxy, tls, http, credentials, contract), family ("ipv4", "ipv6" or ""), target, ok (null:
+not looked at, or says nothing), ms, finding (payment.diagnosis.words.Finding, or "" when all is well), detail.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime
