@@ -30,7 +30,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("email", "password", "email_verified")}),
-        ("Person", {"fields": ("first_name", "last_name", "phone")}),
+        ("Person", {"fields": ("first_name", "last_name", "phone", "language")}),
         ("Account", {"fields": ("role", "account_status", "last_login", "date_joined")}),
         ("Rights", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )

@@ -51,12 +51,19 @@ class User(AbstractBaseUser, PermissionsMixin):
         SUSPENDED = "SUSPENDED"
         DEACTIVATED = "DEACTIVATED"
 
+    class Language(models.TextChoices):
+        ENGLISH = "en", "English"
+        HINDI = "hi", "हिन्दी"
+
     email = CaselessEmailField(unique=True)
     phone = models.CharField(max_length=16, unique=True, null=True, blank=True, validators=[PHONE])
     first_name = models.CharField(max_length=80, blank=True)
     last_name = models.CharField(max_length=80, blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     account_status = models.CharField(max_length=12, choices=AccountStatus, default=AccountStatus.ACTIVE)
+    language = models.CharField(
+        "language of our mails", max_length=2, choices=Language, default=Language.ENGLISH
+    )
     email_verified = models.BooleanField(default=False)
     is_staff = models.BooleanField("may open the admin", default=False)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)

@@ -24,6 +24,7 @@ class RegistrationSerializer(serializers.Serializer):
     password2 = PasswordField()
     first_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     last_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    language = serializers.ChoiceField(User.Language.choices, required=False, default=User.Language.ENGLISH)
 
     def validate_email(self, email: str) -> str:
         plain = email.lower()
@@ -82,6 +83,7 @@ class AccountSerializer(PersonSerializer):
             *PersonSerializer.Meta.fields,
             "first_name",
             "last_name",
+            "language",
             "role",
             "account_status",
             "email_verified",

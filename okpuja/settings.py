@@ -84,6 +84,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "accounts",
     "booking",
+    "notices",
     "payment",
     "simulator",
 ]
@@ -125,6 +126,7 @@ AUTH_PASSWORD_VALIDATORS = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-in"
+LANGUAGES = [("en-in", "English"), ("hi", "हिन्दी")]  # what customers are told in: okpuja/language.py
 TIME_ZONE = text("TIME_ZONE", "Asia/Kolkata")
 USE_TZ = True
 STATIC_URL = "/static/"
@@ -238,6 +240,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PaymentStatusEnum": "payment.serializers.payments.STATUSES",
         "BookingStatusEnum": "booking.models.Booking.Status",
+        "MailLanguageEnum": "accounts.models.User.Language",
+        "PackageLanguageEnum": "booking.models.Package.Language",
     },
 }
 
@@ -252,6 +256,10 @@ UNFOLD = {
 
 EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
+# Alerts go to these people, and as signed JSON to this address.
+STAFF_EMAILS = words("STAFF_EMAILS")
+STAFF_WEBHOOK_URL = text("STAFF_WEBHOOK_URL")
+STAFF_WEBHOOK_SECRET = text("STAFF_WEBHOOK_SECRET")
 
 # --- PhonePe -----------------------------------------------------------------------------------
 # Raw values; `payment.merchants` turns them into merchants and endpoints and says what is wrong with them.

@@ -89,7 +89,7 @@ def test_a_login_answers_everything_the_frontend_reads(alice, api):
     answer = log_in(api(), "Alice@Example.com").json()
     assert set(answer) == {
         *("access", "refresh", "id", "email", "username", "full_name", "first_name", "last_name"),
-        *("phone", "role", "account_status", "email_verified", "avatar"),
+        *("phone", "language", "role", "account_status", "email_verified", "avatar"),
     }
     assert (answer["id"], answer["full_name"], answer["avatar"]) == (alice.pk, "Alice Devi", None)
     alice.refresh_from_db()

@@ -1,0 +1,56 @@
+"""Writing into the outbox, in the transaction of the fact that is told. No network, and nothing that can fail."""
+
+import hashlib
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import User
+from notices.models import Notice
+
+Facts = dict[str, Any]
+
+
+def tell(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
+    """Tell a person once per key; `email` is for those without an account. Who left no address is not told.
+
+    `facts` are plain JSON: `*_paise` ints, moments as ISO 8601 text, references. Which ones a kind needs
+    stands in `notices.letters`.
+    """
+    address = user.email if user else email
+    if address:
+        language = user.language if user else settings.LANGUAGE_CODE[:2]
+        _put(Notice(kind=kind, key=key, facts=facts, user=user, email=address, language=language))
+
+
+def alert(rule: str, case: str, facts: Facts) -> None:
+    """Tell the staff, on every way that is set up, once per rule, case and day."""
+    key = f"alert:{rule}:{case}:{timezone.localdate():%Y-%m-%d}"
+    facts = {"rule": rule, "case": case, **facts}
+    if settings.STAFF_EMAILS:
+        _put(Notice(kind="alert", key=f"{key}:mail", facts=facts, channel=Notice.Channel.STAFF))
+    if settings.STAFF_WEBHOOK_URL:
+        _put(Notice(kind="alert", key=f"{key}:hook", facts=facts, channel=Notice.Channel.HOOK))
+
+
+def was_told(key: str) -> bool:
+    return Notice.objects.filter(key=key).exists()
+
+
+def send_again(notice: Notice) -> bool:
+    """One more time, from the first try. False while it is waiting anyway."""
+    done = Notice.objects.filter(pk=notice.pk).exclude(state=Notice.State.WAITING)
+    waiting = {"state": Notice.State.WAITING, "checks": 0, "check_lease": None, "last_error": ""}
+    return bool(done.update(**waiting, next_check_at=timezone.now()))
+
+
+def _put(notice: Notice) -> None:
+    """The database keeps a key once. An error here would take the caller's whole transaction with it."""
+    notice.message_id = f"<{hashlib.sha256(notice.key.encode()).hexdigest()[:32]}@{_domain()}>"
+    Notice.objects.bulk_create([notice], ignore_conflicts=True)
+
+
+def _domain() -> str:
+    return urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"

@@ -1,0 +1,142 @@
+"""What people are told about a payment. Each function only writes into the outbox, in the caller's transaction.
+
+A message is said once: its key names what it is about. Links and receipts are added when it is sent
+(`payment.services.enclosing`).
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.utils import timezone
+
+from booking.models import Booking, Checkout
+from notices import services as outbox
+from payment.models import Payment, Refund
+
+
+def tell_received(payment: Payment) -> None:
+    """The money is here, and is no booking (yet): a gift, a case for staff, a booking that has to wait."""
+    _tell("received", payment, email=_address_of_guest(payment))
+
+
+def tell_booked(payment: Payment) -> None:
+    """Needs the booking to exist."""
+    _tell("booked", payment, _booking(payment))
+
+
+def tell_pending(payment: Payment) -> None:
+    """The customer has tried to pay and his bank takes long: he must not pay twice."""
+    _tell("pending", payment)
+
+
+def tell_failed(payment: Payment) -> None:
+    _tell("failed", payment)
+
+
+def tell_ended(payment: Payment) -> None:
+    """Nobody tried to pay. Said only to those whom we have asked to wait."""
+    if outbox.was_told(_key("pending", payment)):
+        _tell("failed", payment)
+
+
+def tell_refund_started(refund: Refund) -> None:
+    _tell_about_refund("refund_started", refund)
+
+
+def tell_refund_credited(refund: Refund) -> None:
+    _tell_about_refund("refund_credited", refund)
+
+
+def tell_offer(payment: Payment, starts: Iterable[datetime], until: datetime) -> None:
+    """The place is gone: `starts` are the times to choose from, by a signed link, until `until`."""
+    _tell("offer", payment, {"offered": [_iso(start) for start in starts], "until": _iso(until)})
+
+
+def tell_offer_closed(payment: Payment) -> None:
+    """Nothing was chosen, or there was nothing to choose from: the money goes back."""
+    _tell("offer_closed", payment)
+
+
+def tell_cancelled(booking: Booking, refund_paise: int) -> None:
+    """`refund_paise`: what goes back by the policy, 0 for nothing."""
+    payment = booking.checkout.payment
+    _tell("cancelled", payment, {**_booking(payment), "refund_paise": refund_paise})
+
+
+def tell_moved(booking: Booking, before: datetime) -> None:
+    """The temple has moved it from `before` to the booking's time of now."""
+    payment = booking.checkout.payment
+    facts = {**_booking(payment), "moved_from": _iso(before)}
+    _tell("moved", payment, facts, about=f"to:{booking.starts_at:%Y%m%dT%H%M}")
+
+
+def alert_staff(rule: str, payment: Payment | None = None, *, case: str = "", **facts: Any) -> None:
+    """Once per rule, case and day; the case is the payment where there is one. `facts` are plain JSON."""
+    if payment is not None:
+        case = case or f"payment:{payment.pk}"
+        facts = {**_facts(payment), **facts}
+    outbox.alert(rule, case, facts)
+
+
+def _tell(
+    kind: str, payment: Payment, facts: outbox.Facts | None = None, *, about: str = "", email: str = ""
+) -> None:
+    key = f"{_key(kind, payment)}:{about}" if about else _key(kind, payment)
+    outbox.tell(kind, key, _facts(payment) | (facts or {}), user=payment.user, email=email)
+
+
+def _tell_about_refund(kind: str, refund: Refund) -> None:
+    facts = {
+        "refund_paise": refund.amount_paise,
+        "refund_id": refund.merchant_refund_id,
+        "expected_by": _iso(getattr(refund, "expected_by", None)),
+        "utr": getattr(refund, "utr", ""),
+    }
+    _tell(kind, refund.payment, facts, about=refund.merchant_refund_id)
+
+
+def _key(kind: str, payment: Payment) -> str:
+    return f"{kind}:payment:{payment.pk}"
+
+
+def _facts(payment: Payment) -> outbox.Facts:
+    about_money = {
+        "payment_id": payment.pk,
+        "reference": payment.reference,
+        "amount_paise": payment.amount_paise,
+        "paid_at": _iso(payment.decided_at),
+        "simulated": payment.simulated,
+        "held_because": payment.held_because,
+        "fulfilment": payment.fulfilment,
+    }
+    return about_money | (_puja(payment.checkout) if payment.checkout else {})
+
+
+def _puja(checkout: Checkout) -> outbox.Facts:
+    cart = checkout.snapshot
+    return {
+        "puja": cart["puja_service"]["title"],
+        "place": cart["package"]["location"],
+        "starts_at": _iso(checkout.starts_at),
+    }
+
+
+def _booking(payment: Payment) -> outbox.Facts:
+    booking = Booking.objects.get(checkout=payment.checkout)
+    return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)}
+
+
+def _iso(moment: datetime | None) -> str:
+    return timezone.localtime(moment).isoformat() if moment else ""
+
+
+def _address_of_guest(payment: Payment) -> str:
+    """Guests may call themselves what they like; some give an address."""
+    try:
+        validate_email(payment.payer_reference)
+    except ValidationError:
+        return ""
+    return payment.payer_reference

@@ -1,0 +1,85 @@
+"""The outbox: said once, beside the fact it tells, and never in the way of it."""
+
+import pytest
+from django.db import transaction
+
+from notices.models import Notice
+from notices.services import alert, send_again, tell, was_told
+from tests import people
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_same_thing_is_told_once(alice):
+    for _ in range(2):
+        tell("booked", "booked:payment:1", {"amount_paise": 100}, user=alice)
+
+    notice = Notice.objects.get()
+    assert (notice.email, notice.language, notice.state) == ("alice@example.com", "en", "WAITING")
+    assert was_told("booked:payment:1")
+
+
+def test_saying_it_twice_leaves_the_callers_transaction_alive(alice):
+    with transaction.atomic():
+        tell("booked", "booked:payment:1", {}, user=alice)
+        tell("booked", "booked:payment:1", {}, user=alice)
+        tell("booked", "booked:payment:2", {}, user=alice)
+
+    assert Notice.objects.count() == 2
+
+
+def test_what_was_rolled_back_is_not_told(alice):
+    with transaction.atomic():
+        tell("booked", "booked:payment:1", {}, user=alice)
+        transaction.set_rollback(True)
+
+    assert not Notice.objects.exists()
+
+
+def test_a_repeat_can_be_recognised_by_its_message_id(alice):
+    tell("booked", "booked:payment:1", {}, user=alice)
+    first = Notice.objects.get().message_id
+    Notice.objects.all().delete()
+    tell("booked", "booked:payment:1", {"amount_paise": 5}, user=alice)
+
+    assert Notice.objects.get().message_id == first
+    assert first.endswith("@testserver>")
+
+
+def test_people_are_told_in_their_language(db):
+    tell("booked", "booked:payment:1", {}, user=people.make_user(language="hi"))
+
+    assert Notice.objects.get().language == "hi"
+
+
+def test_a_guest_who_left_no_address_is_told_nothing(db):
+    tell("received", "received:payment:1", {}, user=None)
+
+    assert not Notice.objects.exists()
+
+
+def test_staff_are_alerted_once_a_day_on_each_way_that_is_set_up(settings):
+    settings.STAFF_EMAILS, settings.STAFF_WEBHOOK_URL = ["ops@example.com"], "http://127.0.0.1:1/"
+    for _ in range(2):
+        alert("amount_differs", "payment:1", {"amount_paise": 100})
+
+    assert set(Notice.objects.values_list("channel", flat=True)) == {"STAFF", "HOOK"}
+    assert Notice.objects.count() == 2
+
+
+def test_without_staff_addresses_nobody_is_alerted(db):
+    alert("amount_differs", "payment:1", {})
+
+    assert not Notice.objects.exists()
+
+
+def test_what_was_given_up_may_be_sent_again(alice):
+    tell("booked", "booked:payment:1", {}, user=alice)
+    Notice.objects.update(state="GIVEN_UP", checks=9, next_check_at=None, last_error="refused")
+
+    assert send_again(Notice.objects.get())
+
+    notice = Notice.objects.get()
+    assert (notice.state, notice.checks, notice.last_error) == ("WAITING", 0, "")
+    assert notice.next_check_at
+    assert not send_again(notice)
