@@ -28,6 +28,7 @@ class Fulfilment(models.TextChoices):
     GIFT = "GIFT"
     OFFERED = "OFFERED"
     REFUND_DUE = "REFUND_DUE"
+    REFUNDED = "REFUNDED"
     HELD_FOR_STAFF = "HELD_FOR_STAFF"
 
 

@@ -2,23 +2,30 @@
 
 Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one order at PhonePe · one HTTP try
    │             └──< Refund                     money on its way back
+   ├─── Offer                                    another place, when his own is gone
    ├──< LedgerEntry                              money that moved; added to, never changed
    └──< StateChange                              what moved, and the rule that moved it
 WebhookEvent                                     one call from PhonePe, as it came
+Dispute                                          a buyer asks his bank for the money back
 IdempotencyKey                                   one caller, route and key, with the stored answer
 """
 
+from payment.models.disputes import Dispute
 from payment.models.inbox import IdempotencyKey, WebhookEvent
-from payment.models.ledger import OPEN_REFUND, LedgerEntry, Refund
+from payment.models.ledger import LedgerEntry
+from payment.models.offers import Offer
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.models.records import GatewayCall, StateChange
+from payment.models.refunds import OPEN_REFUND, Refund
 
 __all__ = [
     "OPEN_ATTEMPT",
     "OPEN_REFUND",
+    "Dispute",
     "GatewayCall",
     "IdempotencyKey",
     "LedgerEntry",
+    "Offer",
     "Payment",
     "PaymentAttempt",
     "Refund",

@@ -3,8 +3,8 @@
 from django.db import models
 from django.db.models import Q
 
-from payment.models.ledger import Refund
 from payment.models.payments import PaymentAttempt
+from payment.models.refunds import Refund
 
 
 class WebhookEvent(models.Model):

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from booking.models import Checkout
+from payment.merchants import Identity
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState
 
 OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
@@ -19,11 +20,13 @@ PAYMENT_FROM = {
     PaymentState.CANCELLED: (PaymentState.PENDING,),
 }
 FULFILMENT_FROM = {
+    Fulfilment.NONE: (Fulfilment.HELD_FOR_STAFF,),
     Fulfilment.DUE: (Fulfilment.NONE, Fulfilment.HELD_FOR_STAFF),
     Fulfilment.BOOKED: (Fulfilment.DUE, Fulfilment.OFFERED),
     Fulfilment.GIFT: (Fulfilment.DUE,),
     Fulfilment.OFFERED: (Fulfilment.DUE,),
-    Fulfilment.REFUND_DUE: (Fulfilment.DUE, Fulfilment.OFFERED),
+    Fulfilment.REFUND_DUE: (Fulfilment.DUE, Fulfilment.OFFERED, Fulfilment.HELD_FOR_STAFF),
+    Fulfilment.REFUNDED: (Fulfilment.REFUND_DUE,),
     Fulfilment.HELD_FOR_STAFF: (Fulfilment.NONE, Fulfilment.DUE),
 }
 ATTEMPT_FROM = {
@@ -34,7 +37,7 @@ ATTEMPT_FROM = {
     AttemptState.COMPLETED: (*OPEN_ATTEMPT, AttemptState.FAILED, AttemptState.EXPIRED),
 }
 
-Row = TypeVar("Row", "Payment", "PaymentAttempt")
+Row = TypeVar("Row", bound=models.Model)
 
 
 def advance(row: Row, column: str, to: str, sources: tuple[str, ...], values: dict[str, Any]) -> bool:
@@ -163,6 +166,11 @@ class PaymentAttempt(models.Model):
 
     def advance(self, to: AttemptState, **values: Any) -> bool:
         return advance(self, "state", to, ATTEMPT_FROM[to], values)
+
+    @property
+    def identity(self) -> Identity:
+        """Who is asked about it, whatever the settings say by now."""
+        return Identity(self.generation, self.environment, self.merchant, self.simulated)
 
     def has_open_page(self, now: datetime) -> bool:
         return self.state == AttemptState.PENDING and bool(self.page_url) and self.expires_at > now

@@ -9,7 +9,6 @@ from django.utils import timezone
 
 from okpuja.errors import Conflict
 from payment.gateways import gateway_for
-from payment.merchants import Identity
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.calls import NO_ANSWER, call
 from payment.services.settling import fulfil, settle
@@ -24,7 +23,7 @@ SECONDS_BETWEEN_QUESTIONS = 2
 
 def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
     """One question about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
-    gateway = gateway_for(identity_of(attempt))
+    gateway = gateway_for(attempt.identity)
     answer = call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
     return settle(attempt.pk, answer, source, giving_up=giving_up)
 
@@ -58,10 +57,6 @@ def give_up(payment: Payment, seconds: int) -> Payment:
             )
         payment = ask(attempt, deadline, "give_up", giving_up=True)
     return payment
-
-
-def identity_of(attempt: PaymentAttempt) -> Identity:
-    return Identity(attempt.generation, attempt.environment, attempt.merchant, attempt.simulated)
 
 
 def _may_ask(payment: Payment) -> bool:

@@ -30,7 +30,6 @@ from payment.gateways import (
 from payment.merchants import NotConfigured
 from payment.messages import hop
 from payment.models import GatewayCall, Payment, PaymentAttempt
-from payment.services.asking import identity_of
 from payment.services.calls import call
 from payment.services.changes import lock_payment, move_attempt, write_down_opening
 from payment.services.holds import keep_place
@@ -195,7 +194,7 @@ def _lock_open(payment_id: int) -> Payment:
 
 def _pay(claim: Claim, deadline: Deadline) -> Page:
     attempt = claim.attempt
-    gateway = gateway_for(identity_of(attempt))
+    gateway = gateway_for(attempt.identity)
     return call(attempt, gateway.pay, _order(attempt), deadline, ask_first=claim.sent_before is not None)
 
 

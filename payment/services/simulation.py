@@ -14,7 +14,7 @@ from okpuja.errors import Conflict, Unavailable
 from payment import transport
 from payment.merchants import for_identity
 from payment.models import Payment, PaymentAttempt
-from payment.services.asking import identity_of, refresh
+from payment.services.asking import refresh
 from payment.services.checkout import start_payment
 from payment.states import AttemptState, ErrorCategory
 from payment.transport import Deadline
@@ -67,7 +67,7 @@ def demo_payment() -> Demo:
 
 def decide(attempt: PaymentAttempt, outcome: str) -> None:
     """What the simulated customer does on the page of this order."""
-    base = urlsplit(for_identity(identity_of(attempt)).endpoints[0].base_url)
+    base = urlsplit(for_identity(attempt.identity).endpoints[0].base_url)
     url = f"{base.scheme}://{base.netloc}/simulator/control/orders/{attempt.merchant_order_id}/decide/"
     headers = {"Content-Type": "application/json", "X-Ops-Token": settings.OPS_TOKEN}
     session = transport.session()

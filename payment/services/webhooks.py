@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
-from payment.services.asking import ask, identity_of
+from payment.services.asking import ask
 from payment.services.calls import NO_ANSWER
 from payment.services.schedule import scaled
 from payment.states import AttemptState, Generation, Verdict
@@ -95,7 +95,7 @@ def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: b
 def _attempt_for(claim: WebhookClaim) -> PaymentAttempt | None:
     """An order of another merchant of ours with the same id is another order."""
     attempt = PaymentAttempt.objects.filter(merchant_order_id=claim.merchant_order_id).first()
-    return attempt if attempt and identity_of(attempt) in claim.identities else None
+    return attempt if attempt and attempt.identity in claim.identities else None
 
 
 def _difference(claim: WebhookClaim, attempt: PaymentAttempt) -> str:

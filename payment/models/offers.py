@@ -1,0 +1,40 @@
+"""Another place for somebody whose money came when his own was gone."""
+
+from django.db import models
+from django.db.models import Q
+
+from booking.models import Slot
+from payment.models.payments import Payment
+
+
+class Offer(models.Model):
+    """The choice between the nearest free places and the money, until `expires_at`. Which places are free is
+    looked up when somebody looks: none is kept for him meanwhile."""
+
+    class State(models.TextChoices):
+        OPEN = "OPEN"
+        TAKEN = "TAKEN"
+        CLOSED = "CLOSED"
+
+    payment = models.OneToOneField(Payment, models.PROTECT, related_name="offer")
+    state = models.CharField(max_length=8, choices=State, default=State.OPEN)
+    slot = models.ForeignKey(
+        Slot, models.PROTECT, null=True, blank=True, related_name="+", help_text="what was chosen"
+    )
+    expires_at = models.DateTimeField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(fields=["expires_at"], name="offer_to_close", condition=Q(state="OPEN")),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="offer_taken_names_a_place", condition=~Q(state="TAKEN") | Q(slot__isnull=False)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Offer for {self.payment_id} ({self.state})"

@@ -1,0 +1,116 @@
+"""Money on its way back, and money that the buyer's bank takes back."""
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from payment.models.payments import Payment, PaymentAttempt, advance
+from payment.states import RefundState
+
+OPEN_REFUND = (RefundState.CREATED, RefundState.UNKNOWN, RefundState.PENDING, RefundState.CONFIRMED)
+UNSENT_REFUND = (RefundState.WAITING, RefundState.CREATED)
+
+# Read as "may become KEY from any of VALUES". The UPDATE's row count says who won.
+REFUND_FROM = {
+    RefundState.CREATED: (RefundState.WAITING,),
+    RefundState.UNKNOWN: (RefundState.CREATED,),
+    RefundState.PENDING: (RefundState.CREATED, RefundState.UNKNOWN),
+    RefundState.CONFIRMED: (RefundState.CREATED, RefundState.UNKNOWN, RefundState.PENDING),
+    RefundState.COMPLETED: (*OPEN_REFUND, RefundState.FAILED),
+    RefundState.FAILED: (RefundState.WAITING, *OPEN_REFUND),
+}
+
+
+class Refund(models.Model):
+    """Money on its way back for one attempt. Further refunds of the same attempt wait, they are never dropped.
+
+    One that failed is replaced by another row with another id: the debt always stands in a row that is not FAILED.
+    """
+
+    class Origin(models.TextChoices):
+        SHOP = "SHOP", "sent by us"
+        DASHBOARD = "DASHBOARD", "made by hand in PhonePe's dashboard"
+
+    class Hold(models.TextChoices):
+        """Why staff must act before it is sent."""
+
+        NONE = "", "goes out by itself"
+        SECOND_PERSON = "SECOND_PERSON", "above the limit: another person must approve it"
+        FAILED_OFTEN = "FAILED_OFTEN", "failed under several ids: somebody must find out why"
+
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
+    attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="refunds")
+    merchant_refund_id = models.CharField(max_length=63, unique=True)
+    amount_paise = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=16, choices=RefundState, default=RefundState.WAITING)
+    origin = models.CharField(max_length=16, choices=Origin, default=Origin.SHOP)
+    reason = models.CharField(max_length=200)
+    replaces = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", help_text="that one failed"
+    )
+
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="refunds_asked_for"
+    )
+    held_because = models.CharField(max_length=16, choices=Hold, default=Hold.NONE, blank=True)
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="refunds_approved"
+    )
+    approved_at = models.DateTimeField(null=True, blank=True)
+
+    expected_by = models.DateTimeField(null=True, blank=True, help_text="what the buyer is promised")
+    provider_refund_id = models.CharField(max_length=64, blank=True)
+    utr = models.CharField(
+        max_length=64, blank=True, help_text="the bank's reference: UTR, for cards the ARN"
+    )
+    code = models.CharField(max_length=64, blank=True, help_text="the last word about it")
+
+    sent_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when it may have reached PhonePe; empty: it has not, for all we know",
+    )
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    check_lease = models.UUIDField(null=True, blank=True, help_text="the worker's claim on next_check_at")
+    checks = models.PositiveIntegerField(default=0)
+
+    created_at = models.DateTimeField(auto_now_add=True)
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"], name="refund_due", condition=Q(next_check_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            # What the dashboard sends is not ours to line up.
+            models.UniqueConstraint(
+                fields=["attempt"],
+                condition=Q(state__in=OPEN_REFUND, origin="SHOP"),
+                name="refund_one_open_per_attempt",
+            ),
+            models.CheckConstraint(name="refund_is_at_least_one_rupee", condition=Q(amount_paise__gte=100)),
+            models.CheckConstraint(
+                name="refund_on_hold_is_not_sent",
+                condition=Q(held_because="") | Q(state__in=(RefundState.WAITING, RefundState.FAILED)),
+            ),
+            models.CheckConstraint(
+                name="refund_needs_two_people",
+                condition=Q(approved_by=None) | Q(asked_by=None) | ~Q(approved_by=F("asked_by")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.merchant_refund_id
+
+    def advance(self, to: RefundState, **values: Any) -> bool:
+        return advance(self, "state", to, REFUND_FROM[to], values)
+
+    @property
+    def is_with_phonepe(self) -> bool:
+        """It may have arrived: it must be asked about, not said again."""
+        return self.sent_at is not None
