@@ -1,9 +1,10 @@
 import threading
+from queue import SimpleQueue
 
 import pytest
 from django.db import connections
 
-from payment.diagnosis.parallel import begin, result, side_by_side
+from payment.diagnosis.parallel import ThreadDied, begin, result, side_by_side
 from payment.transport import Deadline
 
 
@@ -13,9 +14,12 @@ def test_what_does_not_end_in_time_is_left_alone_and_the_rest_counts():
     never.set()
 
 
-def test_a_mistake_of_ours_is_not_taken_for_silence():
-    with pytest.raises(ZeroDivisionError):
+def test_a_mistake_of_ours_is_not_taken_for_silence(monkeypatch):
+    told = SimpleQueue()
+    monkeypatch.setattr(threading, "excepthook", told.put)
+    with pytest.raises(ThreadDied):
         side_by_side([lambda: 1 / 0], Deadline(5))
+    assert told.get(timeout=5).exc_type is ZeroDivisionError
 
 
 def test_nobody_waits_at_exit_for_a_thread_that_hangs():
