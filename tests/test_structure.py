@@ -1,0 +1,84 @@
+"""What keeps the code readable, held by measuring it: sizes, imports, and nothing caught that nobody expects."""
+
+import ast
+from collections.abc import Iterator
+from functools import cache
+from graphlib import TopologicalSorter
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+APPS = ("accounts", "booking", "notices", "okpuja", "payment", "simulator")
+MODULES = sorted(
+    path.relative_to(ROOT)
+    for folder in APPS
+    for path in (ROOT / folder).rglob("*.py")
+    if "migrations" not in path.parts
+)
+TESTS = sorted(
+    path.relative_to(ROOT) for folder in ("tests", "bench") for path in (ROOT / folder).rglob("*.py")
+)
+DOTTED = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
+CATCHES_ALL = {"Exception", "BaseException"}
+
+
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse((ROOT / path).read_text(encoding="utf-8"))
+
+
+def nodes(path: Path, *kinds: type[ast.AST]) -> Iterator[ast.AST]:
+    return (node for node in ast.walk(tree(path)) if isinstance(node, kinds))
+
+
+def length(function: ast.AST) -> int:
+    return function.end_lineno - function.lineno + 1
+
+
+def functions(path: Path) -> Iterator[ast.AST]:
+    return nodes(path, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def caught(handler: ast.ExceptHandler) -> set[str]:
+    """The names that a handler catches; a bare `except:` catches everything."""
+    if handler.type is None:
+        return CATCHES_ALL
+    return {node.id for node in ast.walk(handler.type) if isinstance(node, ast.Name)}
+
+
+def imported(path: Path) -> set[str]:
+    """Modules of ours that must be loaded before this one: a package itself runs nothing but its imports."""
+    wanted = {alias.name for node in nodes(path, ast.Import) for alias in node.names}
+    for node in nodes(path, ast.ImportFrom):
+        submodules = {f"{node.module}.{alias.name}" for alias in node.names} & DOTTED.keys()
+        names_of_the_package = len(submodules) < len(node.names)
+        wanted |= submodules | ({node.module} if names_of_the_package else set())
+    return wanted & DOTTED.keys()
+
+
+def test_half_of_the_functions_have_ten_lines_or_fewer():
+    assert median(length(function) for path in MODULES for function in functions(path)) <= 10
+
+
+def test_no_function_has_more_than_forty_lines():
+    every = [(path, node) for path in [*MODULES, *TESTS] for node in functions(path)]
+    assert [f"{path}:{node.name}" for path, node in every if length(node) > 40] == []
+
+
+@pytest.mark.parametrize(("paths", "most"), [(MODULES, 350), (TESTS, 600)], ids=["code", "tests"])
+def test_no_module_grows_beyond_what_one_can_keep_in_mind(paths, most):
+    lines = {path: len((ROOT / path).read_text(encoding="utf-8").splitlines()) for path in paths}
+    assert {str(path): count for path, count in lines.items() if count > most} == {}
+
+
+@pytest.mark.parametrize("paths", [MODULES, TESTS], ids=["code", "tests"])
+def test_nobody_catches_what_he_does_not_expect(paths):
+    handlers = [(path, node) for path in paths for node in nodes(path, ast.ExceptHandler)]
+    assert [f"{path}:{node.lineno}" for path, node in handlers if caught(node) & CATCHES_ALL] == []
+
+
+def test_no_module_imports_itself_by_a_detour():
+    order = TopologicalSorter({name: imported(path) for name, path in DOTTED.items()})
+    order.prepare()  # raises CycleError, which names the modules of the circle
