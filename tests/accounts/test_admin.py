@@ -20,6 +20,7 @@ def change(desk, user, **changes):
         "phone": user.phone or "",
         "role": user.role,
         "account_status": user.account_status,
+        "language": user.language,
     }
     return desk.post(f"/admin/accounts/user/{user.pk}/change/", form | NO_ADDRESSES | changes)
 
