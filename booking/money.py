@@ -2,6 +2,8 @@
 
 import re
 
+from django.utils import numberformat
+
 RUPEES = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,2})?", re.ASCII)
 
 
@@ -9,6 +11,11 @@ def rupees(paise: int) -> str:
     """110050 -> "1100.50"."""
     sign, amount = ("-", -paise) if paise < 0 else ("", paise)
     return f"{sign}{amount // 100}.{amount % 100:02}"
+
+
+def grouped(paise: int) -> str:
+    """As people in India read it: 14990000 paise are 1,49,900.00."""
+    return numberformat.format(rupees(paise), ".", grouping=(3, 2, 0), thousand_sep=",", force_grouping=True)
 
 
 def paise(text: str) -> int:

@@ -8,13 +8,12 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import numberformat
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from booking.money import rupees
+from booking.money import grouped
 from okpuja import errors
 from okpuja.errors import Refusal
 from payment.models import Payment
@@ -97,13 +96,6 @@ def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
     if "Retry-After" in told:
         page["Retry-After"] = told["Retry-After"]
     return page
-
-
-def grouped(amount_paise: int) -> str:
-    """As people in India read it: 14990000 paise are 1,49,900.00."""
-    return numberformat.format(
-        rupees(amount_paise), ".", grouping=(3, 2, 0), thousand_sep=",", force_grouping=True
-    )
 
 
 def where_to(payment: Payment) -> str:
