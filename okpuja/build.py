@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("okpuja", "accounts", "booking", "payment", "simulator")
+PACKAGES = ("okpuja", "accounts", "booking", "notices", "payment", "simulator")
 SOURCES = {".py", ".html", ".css", ".js"}
 
 

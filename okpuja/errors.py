@@ -7,6 +7,8 @@
     └── (the framework's own: validation, login, permission, not found, throttled)
 
 The first key is always `error`, one sentence for a person: the frontend shows the first value it finds.
+`user_message` says it in the reader's own language. A failure is tagged with the hop that it broke at, in
+`error_category` for the caller, in `hop`, `host` and `port` of the log for whoever operates this server.
 """
 
 import logging
@@ -20,6 +22,7 @@ from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from okpuja.language import ENGLISH, HINDI, language_of
 from okpuja.logging import request_id
 
 logger = logging.getLogger(__name__)
@@ -36,13 +39,17 @@ class Refusal(APIException):
     default_detail = "This is not possible."
     error_category = "REQUEST"
     retryable = False
-    user_message = ""
+    hindi = ""
     retry_after: int | None = None
 
     def __init__(self, detail: str | None = None, *, code: str | None = None, **extra: Any) -> None:
         super().__init__(detail, code)
         self.code = code or self.default_code
         self.extra = extra
+
+    def user_message(self, language: str) -> str:
+        """For the customer, in his language; the sentence itself where nobody has said it in Hindi."""
+        return (self.hindi if language == HINDI else "") or _sentence(self.detail)
 
 
 class Conflict(Refusal):
@@ -54,9 +61,21 @@ class Unavailable(Refusal):
     status_code = 503
     default_code = "busy"
     default_detail = "We are very busy at the moment. Please try again in a few seconds."
-    error_category = "DATABASE"
+    hindi = "अभी बहुत भीड़ है। कृपया कुछ सेकंड बाद फिर से प्रयास करें।"
+    error_category = "THIS_SERVER"
     retryable = True
     retry_after = 2
+
+
+class DatabaseBusy(Unavailable):
+    error_category = "DATABASE"
+
+
+class DatabaseDown(Unavailable):
+    default_code = "database_down"
+    default_detail = "Our database does not answer. Please try again in a minute."
+    hindi = "हमारा सर्वर अभी उत्तर नहीं दे रहा है। कृपया एक मिनट बाद फिर से प्रयास करें।"
+    error_category = "DATABASE"
 
 
 def render(error: Exception, context: dict[str, Any]) -> Response | None:
@@ -65,7 +84,9 @@ def render(error: Exception, context: dict[str, Any]) -> Response | None:
     if known is None:
         return None
     set_rollback()
-    response = Response(body(known), status=known.status_code)
+    request = context.get("request")
+    language = language_of(request) if request else ENGLISH
+    response = Response(body(known, language), status=known.status_code)
     if header := getattr(known, "auth_header", None):
         response["WWW-Authenticate"] = header
     if (wait := _retry_after(known)) is not None:
@@ -73,7 +94,7 @@ def render(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def body(error: APIException) -> dict[str, Any]:
+def body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
     """The wire shape of one error: `error` first, then what machines and forms read."""
     sentence = _sentence(error.detail)
     answer: dict[str, Any] = {"error": sentence, "detail": sentence}
@@ -83,7 +104,7 @@ def body(error: APIException) -> dict[str, Any]:
     answer |= {
         "code": _code(error),
         "error_category": getattr(error, "error_category", "REQUEST"),
-        "user_message": getattr(error, "user_message", "") or sentence,
+        "user_message": error.user_message(language) if isinstance(error, Refusal) else sentence,
         "retryable": getattr(error, "retryable", isinstance(error, Throttled)),
         "request_id": request_id.get(),
     }
@@ -104,6 +125,7 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Our own fault: the log has the stack, the caller gets the id to ask about."""
+    logger.error("our own code failed", extra={"hop": "own_code", "path": request.path})
     fault = Refusal("Something went wrong on our side. Please try again.", code="internal_error")
     fault.error_category = "OWN_CODE"
     return JsonResponse(body(fault), status=500)
@@ -124,13 +146,18 @@ def _as_api_exception(error: Exception) -> APIException | None:
 
 
 def _database_refusal(error: DatabaseError | InterfaceError) -> Unavailable:
-    if is_busy(error):
-        return Unavailable()
-    target = connections["default"].settings_dict
+    refusal = DatabaseBusy() if is_busy(error) else DatabaseDown()
     logger.error(
-        "database unavailable", extra={"host": target.get("HOST", ""), "port": target.get("PORT", "")}
+        "the database refused", extra={"hop": "database", "code": refusal.code, **_database_address()}
     )
-    return Unavailable("Our database does not answer. Please try again in a minute.", code="database_down")
+    return refusal
+
+
+def _database_address() -> dict[str, Any]:
+    target = connections["default"].settings_dict
+    if not target.get("HOST"):  # SQLite, or PostgreSQL by its local socket
+        return {"host": "", "port": "", "file": str(target.get("NAME", ""))}
+    return {"host": target["HOST"], "port": target.get("PORT") or 5432}
 
 
 def is_busy(error: Exception) -> bool:

@@ -182,8 +182,8 @@ def cache(url: str) -> dict[str, str]:
     backends = {
         "db": ("django.core.cache.backends.db.DatabaseCache", rest or "cache"),
         "locmem": ("django.core.cache.backends.locmem.LocMemCache", rest),
-        "redis": ("django.core.cache.backends.redis.RedisCache", url),
-        "rediss": ("django.core.cache.backends.redis.RedisCache", url),
+        "redis": ("okpuja.cache.SharedCache", url),
+        "rediss": ("okpuja.cache.SharedCache", url),
     }
     if scheme not in backends:
         raise ImproperlyConfigured(f"CACHE_URL must start with one of {', '.join(backends)}, not {scheme!r}")

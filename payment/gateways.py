@@ -22,9 +22,10 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from okpuja.errors import Refusal
-from payment import merchants, phonepe_v1, phonepe_v2
+from payment import meanings, merchants, phonepe_v1, phonepe_v2
 from payment.delivery import Call, Courier
 from payment.failures import TryFailed
+from payment.meanings import Sentence
 from payment.merchants import Identity, Merchant, NotConfigured
 from payment.messages import (
     Fate,
@@ -81,11 +82,19 @@ class GatewayError(Refusal):
     def __init__(self, failure: TryFailed, call: Call) -> None:
         super().__init__()
         self.error_category = failure.category.value
+        self.phonepe_code = failure.code
         self.tries = tuple(call.tries)
         failed = [each for each in call.tries if each.error_category]
         self.host, self.port = failed[-1].hop if failed else ("", 0)
         if self.retry_after and failure.retry_after:
             self.retry_after = max(self.retry_after, math.ceil(failure.retry_after))
+
+    def user_message(self, language: str) -> str:
+        return self.sentence.in_language(language)
+
+    @property
+    def sentence(self) -> Sentence:
+        return meanings.ASKING
 
 
 class NotSent(GatewayError):
@@ -97,11 +106,21 @@ class NotSent(GatewayError):
     retryable = True
     retry_after = 5
 
+    @property
+    def sentence(self) -> Sentence:
+        is_crowded = self.error_category == ErrorCategory.RATE_LIMITED
+        return meanings.CROWDED if is_crowded else meanings.UNREACHABLE
+
 
 class Rejected(GatewayError):
     status_code = 502
     default_code = "phonepe_rejected"
     default_detail = "PhonePe did not accept this request. Nothing was charged."
+
+    @property
+    def sentence(self) -> Sentence:
+        found = meanings.meaning(self.phonepe_code)
+        return found.sentence if found else meanings.OUR_SIDE
 
 
 class OutcomeUnknown(GatewayError):

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from okpuja.errors import Refusal
+from payment.meanings import OUR_SIDE
 from payment.states import ErrorCategory, Generation
 
 SANDBOX = "https://api-preprod.phonepe.com/apis/pg-sandbox"
@@ -71,6 +72,7 @@ class NotConfigured(Refusal):
     status_code = 503
     default_code = "payment_not_configured"
     default_detail = "Payments are not available at the moment."
+    hindi = OUR_SIDE.hindi
     error_category = ErrorCategory.AUTHENTICATION
 
 

@@ -16,9 +16,9 @@ from payment.diagnosis.parallel import begin, result
 from payment.transport import Deadline
 
 try:
-    from redis.exceptions import RedisError  # type: ignore[import-not-found]
+    from redis.exceptions import RedisError
 except ImportError:  # installed only where CACHE_URL asks for it
-    RedisError = OSError
+    RedisError = OSError  # type: ignore[assignment, misc]
 
 CACHE_ERRORS = (DatabaseError, InterfaceError, OSError, RedisError)
 PATIENCE = 1.5  # seconds

@@ -1,5 +1,9 @@
 """How a "no" reads on the wire."""
 
+import json
+import re
+from types import SimpleNamespace
+
 import pytest
 from django.db import InterfaceError, OperationalError
 from django.test import Client, RequestFactory
@@ -63,6 +67,30 @@ def test_a_broken_database_is_never_told_in_its_own_words():
     assert answer.data["error_category"] == "DATABASE"
 
 
+@pytest.mark.parametrize("text", ["connection refused", "database is locked"])
+def test_the_log_names_the_database_and_where_it_is(text, caplog, monkeypatch):
+    gone = {"HOST": "db.internal", "PORT": 6432, "NAME": "okpuja"}
+    monkeypatch.setattr(errors, "connections", {"default": SimpleNamespace(settings_dict=gone)})
+
+    render(OperationalError(text), {})
+
+    said = vars(caplog.records[-1])
+    assert (said["hop"], said["host"], said["port"]) == ("database", "db.internal", 6432)
+
+
+def test_a_full_server_is_not_called_a_database():
+    assert render(Unavailable(), {}).data["error_category"] == "THIS_SERVER"
+
+
+def test_a_reader_of_hindi_is_told_in_hindi():
+    request = RequestFactory().get("/", headers={"Accept-Language": "hi-IN,hi;q=0.9"})
+
+    said = render(OperationalError("connection refused"), {"request": request}).data
+
+    assert re.search("[\u0900-\u097f]", said["user_message"])
+    assert said["error"] == said["detail"] == "Our database does not answer. Please try again in a minute."
+
+
 def test_what_may_be_repeated_says_when():
     assert render(Unavailable(), {})["Retry-After"] == "2"
     assert render(Throttled(wait=3), {})["Retry-After"] == "4"
@@ -79,9 +107,12 @@ def test_an_unknown_address_answers_in_json(db):
     assert answer.json()["code"] == "not_found"
 
 
-def test_a_crash_says_nothing_but_the_id_to_ask_about():
+def test_a_crash_says_nothing_but_the_id_to_ask_about(caplog):
     answer = errors.server_error(RequestFactory().get("/"))
 
     assert answer.status_code == 500
+    assert vars(caplog.records[-1])["hop"] == "own_code"
+    assert json.loads(answer.content)["error_category"] == "OWN_CODE"
+    assert "request_id" in json.loads(answer.content)
     assert b"internal_error" in answer.content
     assert b"Traceback" not in answer.content
