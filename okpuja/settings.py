@@ -52,6 +52,17 @@ def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
 
 
 # --- Django -----------------------------------------------------------------------------------
+def refund_policy(table: str) -> list[tuple[int, int]]:
+    """`48:100,24:50`: 48 hours ahead all goes back, 24 hours ahead half. Longest time first."""
+    rows = [row.split(":") for row in table.split(",")]
+    if not all(len(row) == 2 and all(word.strip().isdecimal() for word in row) for row in rows):
+        raise ImproperlyConfigured(f"REFUND_POLICY must be HOURS:PERCENT,…, not {table!r}")
+    policy = sorted(((int(hours), int(percent)) for hours, percent in rows), reverse=True)
+    if any(percent > 100 for _, percent in policy):
+        raise ImproperlyConfigured("REFUND_POLICY gives back more than was paid")
+    return policy
+
+
 
 DEBUG = boolean("DEBUG", False)
 SECRET_KEY = text("SECRET_KEY", "insecure-and-for-debug-only-" + "x" * 32 if DEBUG else "")
@@ -323,3 +334,7 @@ LOGGING = {
         "urllib3": {"level": "WARNING"},
     },
 }
+REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
+REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
+REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1)
+OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1)

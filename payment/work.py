@@ -16,12 +16,16 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from booking.models import SlotHold
-from payment.models import IdempotencyKey, Payment, PaymentAttempt, WebhookEvent
+from notices.models import Notice
+from notices.sending import pause_after, send
+from payment.models import IdempotencyKey, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.asking import ask
 from payment.services.calls import NO_ANSWER
+from payment.services.enclosing import enclose
 from payment.services.holds import end_hold
 from payment.services.idempotency import KEPT
-from payment.services.schedule import next_question
+from payment.services.refunds import sending
+from payment.services.schedule import next_question, scaled
 from payment.services.settling import fulfil
 from payment.services.webhooks import handle, next_look
 from payment.states import AttemptState
@@ -33,7 +37,7 @@ DEADLINE_SECONDS = 15
 LEASE = timedelta(seconds=60)  # longer than any call, and never scaled: calls are not faster in tests
 CLOSED = (AttemptState.FAILED, AttemptState.EXPIRED)
 
-Leased = TypeVar("Leased", PaymentAttempt, WebhookEvent)
+Leased = TypeVar("Leased", PaymentAttempt, Refund, WebhookEvent)
 
 
 def run_due(kinds: Iterable[str], limit: int = 10) -> int:
@@ -50,6 +54,15 @@ def ask_about_attempts(limit: int) -> int:
             logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
         _put_back(attempt, _next_question(attempt))
     return len(attempts)
+
+
+def send_refunds(limit: int) -> int:
+    refunds = _lease(Refund, limit)
+    for refund in refunds:
+        sending.work_on(refund, Deadline(DEADLINE_SECONDS))
+        refund.refresh_from_db()
+        _put_back(refund, sending.next_look(refund, database_now()))
+    return len(refunds)
 
 
 def handle_events(limit: int) -> int:
@@ -84,19 +97,21 @@ def forget_keys(limit: int) -> int:
 
 KINDS: dict[str, Callable[[int], int]] = {
     "attempts": ask_about_attempts,
+    "refunds": send_refunds,
     "events": handle_events,
     "fulfilments": fulfil_payments,
     "holds": end_holds,
     "keys": forget_keys,
 }
 # Threads apart, so that a silent PhonePe stops nothing else.
-PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts"), ("fulfilments", "holds", "keys")
+PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts", "refunds"), ("fulfilments", "holds", "keys")
 
 
 def oldest_overdue() -> datetime | None:
     """Since when the most neglected row has been waiting. A worker that is alive keeps this young."""
     now = database_now()
-    most_neglected = [_due(PaymentAttempt, now).first(), _due(WebhookEvent, now).first()]
+    due = (_due(PaymentAttempt, now), _due(WebhookEvent, now), _due(Refund, now))
+    most_neglected = [rows.first() for rows in due]
     return min((row.next_check_at for row in most_neglected if row and row.next_check_at), default=None)
 
 

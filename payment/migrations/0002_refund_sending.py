@@ -163,7 +163,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='dispute',
             name='attempt',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='disputes', to='payment.paymentattempt'),
+            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='disputes', to='payment.paymentattempt'),
         ),
         migrations.AddField(
             model_name='dispute',

@@ -16,11 +16,12 @@ from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.models.records import GatewayCall, StateChange
-from payment.models.refunds import OPEN_REFUND, Refund
+from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
 
 __all__ = [
     "OPEN_ATTEMPT",
     "OPEN_REFUND",
+    "UNSENT_REFUND",
     "Dispute",
     "GatewayCall",
     "IdempotencyKey",

@@ -21,9 +21,7 @@ class Dispute(models.Model):
         LOST = "LOST", "the money is taken"
 
     dispute_id = models.CharField(max_length=63, unique=True)
-    attempt = models.ForeignKey(
-        PaymentAttempt, models.PROTECT, null=True, blank=True, related_name="disputes"
-    )
+    attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="disputes")
     event = models.ForeignKey(WebhookEvent, models.PROTECT, related_name="+", help_text="the last news")
     status = models.CharField(max_length=16, choices=Status)
     amount_paise = models.PositiveBigIntegerField(default=0)

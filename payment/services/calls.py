@@ -8,12 +8,12 @@ from django.conf import settings
 
 from okpuja.errors import Unavailable
 from okpuja.logging import request_id
-from payment.gateways import GatewayError, OrderStatus, Page, Try
+from payment.gateways import GatewayError, OrderStatus, Page, RefundStatus, Try
 from payment.merchants import NotConfigured
 from payment.models import GatewayCall, PaymentAttempt
 
 Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer", Page, OrderStatus)
+Answer = TypeVar("Answer", Page, OrderStatus, RefundStatus)
 
 # What asking may end with when there is no answer. None of it says anything about the order.
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)

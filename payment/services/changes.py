@@ -3,8 +3,8 @@
 from typing import Any
 
 from okpuja.logging import request_id
-from payment.models import Payment, PaymentAttempt, StateChange
-from payment.states import AttemptState, Fulfilment, PaymentState
+from payment.models import Payment, PaymentAttempt, Refund, StateChange
+from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 
 def lock_payment(**which: Any) -> Payment:
@@ -43,6 +43,21 @@ def move_attempt(
 
 def write_down_opening(payment: Payment, attempt: PaymentAttempt, rule: str) -> None:
     _write_down(payment, attempt, "attempt", "", attempt.state, rule, f"number {attempt.number}")
+
+
+def move_refund(refund: Refund, to: RefundState, rule: str, detail: str = "", **values: Any) -> bool:
+    before = refund.state
+    if not refund.advance(to, **values):
+        return False
+    write_down_refund(refund, rule, detail, before=before)
+    return True
+
+
+def write_down_refund(refund: Refund, rule: str, detail: str = "", *, before: str | None = None) -> None:
+    """`before` is "" for a refund that is new, and left out for what happens to one without moving it."""
+    before = refund.state if before is None else before
+    detail = f"{refund.merchant_refund_id} {detail}".strip()
+    _write_down(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail)
 
 
 def _write_down(

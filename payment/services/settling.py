@@ -14,7 +14,7 @@ from booking.services import CartConverted, SlotGone, book, release
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, LedgerEntry, Payment, PaymentAttempt
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
-from payment.services.refunds import owe_refund
+from payment.services.refunds.promises import owe_refund, send_receipt_back
 from payment.services.schedule import MINUTE, scaled
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
 
@@ -175,7 +175,7 @@ def _fulfil_if_due(payment: Payment) -> None:
         with transaction.atomic():
             _fulfil(payment)
     except CartConverted as refusal:
-        _send_back(payment, refusal.code)
+        send_receipt_back(payment, refusal.code, "the cart was paid twice")
     except SlotGone as refusal:
         _hold_for_staff(payment, refusal.code)
     except DatabaseError:
@@ -194,10 +194,3 @@ def _fulfil(payment: Payment) -> None:
 
 def _hold_for_staff(payment: Payment, rule: str) -> None:
     move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None)
-
-
-def _send_back(payment: Payment, rule: str) -> None:
-    """What it was for has been bought with other money: there is nothing to ask anybody about."""
-    receipt = payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
-    owe_refund(receipt.attempt, receipt.amount_paise, "the cart was paid twice", asked_by=None)
-    move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None)

@@ -14,15 +14,23 @@ from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.services.asking import ask
 from payment.services.calls import NO_ANSWER
+from payment.services.disputes import is_about_dispute, note_dispute
+from payment.services.refunds.sending import ask_about_refund, look_for_refund
 from payment.services.schedule import scaled
-from payment.states import AttemptState, Generation, Verdict
+from payment.states import AttemptState, Generation, RefundState, Verdict
 from payment.transport import Deadline
 
 logger = logging.getLogger(__name__)
 
+# An event claims the key; a row in one of these states is at least as final. Other claims: any answer will do.
 ENOUGH = {
     Verdict.COMPLETED: (AttemptState.COMPLETED,),
     Verdict.FAILED: (AttemptState.FAILED, AttemptState.EXPIRED, AttemptState.COMPLETED),
+}
+ENOUGH_FOR_REFUND = {
+    Verdict.CONFIRMED: (RefundState.CONFIRMED, RefundState.FAILED, RefundState.COMPLETED),
+    Verdict.COMPLETED: (RefundState.COMPLETED,),
+    Verdict.FAILED: (RefundState.FAILED, RefundState.COMPLETED),
 }
 # An event PhonePe does not confirm is asked about every 3 s, later every minute; then it is left to staff.
 SOON_SECONDS, SOON_CHECKS = 3, 10
@@ -37,7 +45,7 @@ def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
     with transaction.atomic():
         WebhookEvent.objects.bulk_create([_event(claim, digest, headers, body)], ignore_conflicts=True)
         WebhookEvent.objects.filter(digest=digest).update(deliveries=F("deliveries") + 1)
-        return WebhookEvent.objects.select_related("attempt").get(digest=digest)
+        return WebhookEvent.objects.select_related("attempt", "refund__attempt").get(digest=digest)
 
 
 def handle_at_once(event: WebhookEvent) -> None:
@@ -52,15 +60,18 @@ def handle_at_once(event: WebhookEvent) -> None:
 
 
 def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> None:
-    """Ask about the order the event is about; done when the answer is at least as final as the event."""
-    if event.state != WebhookEvent.State.RECEIVED or event.attempt is None:
+    """Ask about what the event is about; done when the answer is at least as final as the event."""
+    if event.state != WebhookEvent.State.RECEIVED:
+        return
+    if is_about_dispute(event):
+        note_dispute(event)
+        _done(event)
         return
     try:
-        ask(event.attempt, Deadline(seconds), "webhook")
+        _ask(event, Deadline(seconds))
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"event": event.pk, "category": error.error_category})
-    event.attempt.refresh_from_db()
-    if _is_answered(event, event.attempt):
+    if _is_answered(event):
         _done(event)
 
 
@@ -72,8 +83,8 @@ def next_look(event: WebhookEvent, now: datetime) -> datetime | None:
 
 
 def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
-    refund = Refund.objects.filter(merchant_refund_id=claim.merchant_refund_id).first()
-    attempt = None if refund else _attempt_for(claim)
+    refund, attempt = _refund_for(claim), _attempt_for(claim)
+    known = refund is not None or attempt is not None
     return WebhookEvent(
         digest=digest,
         scheme=claim.scheme,
@@ -86,10 +97,16 @@ def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: b
         claimed_paise=claim.amount_paise,
         attempt=attempt,
         refund=refund,
-        state=WebhookEvent.State.RECEIVED if attempt else WebhookEvent.State.UNMATCHED,
-        differs=_difference(claim, attempt) if attempt else "",
-        next_check_at=timezone.now() if attempt else None,
+        state=WebhookEvent.State.RECEIVED if known else WebhookEvent.State.UNMATCHED,
+        differs=_difference(claim, refund, attempt),
+        next_check_at=timezone.now() if known else None,
     )
+
+
+def _refund_for(claim: WebhookClaim) -> Refund | None:
+    refunds = Refund.objects.select_related("attempt")
+    refund = refunds.filter(merchant_refund_id=claim.merchant_refund_id).first()
+    return refund if refund and refund.attempt.identity in claim.identities else None
 
 
 def _attempt_for(claim: WebhookClaim) -> PaymentAttempt | None:
@@ -98,20 +115,45 @@ def _attempt_for(claim: WebhookClaim) -> PaymentAttempt | None:
     return attempt if attempt and attempt.identity in claim.identities else None
 
 
-def _difference(claim: WebhookClaim, attempt: PaymentAttempt) -> str:
-    if claim.amount_paise is not None and claim.amount_paise != attempt.amount_paise:
-        return f"it says {claim.amount_paise} paise, the order is about {attempt.amount_paise}"
+def _difference(claim: WebhookClaim, refund: Refund | None, attempt: PaymentAttempt | None) -> str:
+    order = refund.attempt if refund else attempt
+    if order is None or (refund is None and _is_about_refund(claim)):
+        return ""  # there is nothing of ours to compare it with
+    ours = refund or order
+    if claim.amount_paise is not None and claim.amount_paise != ours.amount_paise:
+        return f"it says {claim.amount_paise} paise, the {'refund' if refund else 'order'} is about {ours.amount_paise}"
     # V2 names a merchant id, and an order knows its client id only.
-    if attempt.generation == Generation.V1 and claim.merchant_id not in (None, attempt.merchant):
-        return f"it names the merchant {claim.merchant_id}, the order is one of {attempt.merchant}"
+    if order.generation == Generation.V1 and claim.merchant_id not in (None, order.merchant):
+        return f"it names the merchant {claim.merchant_id}, the order is one of {order.merchant}"
     return ""
 
 
-def _is_answered(event: WebhookEvent, attempt: PaymentAttempt) -> bool:
+def _is_about_refund(told: WebhookClaim | WebhookEvent) -> bool:
+    """A V1 callback names one id, of a payment or a refund, and carries it in both places."""
+    return told.merchant_refund_id not in ("", told.merchant_order_id)
+
+
+def _ask(event: WebhookEvent, deadline: Deadline) -> None:
+    if event.refund is not None:
+        ask_about_refund(event.refund, deadline, "webhook")
+    elif event.attempt is not None and _is_about_refund(event):
+        event.refund = look_for_refund(event.attempt, event.merchant_refund_id, event.claimed_paise, deadline)
+        event.save(update_fields=["refund"])
+    elif event.attempt is not None:
+        ask(event.attempt, deadline, "webhook")
+
+
+def _is_answered(event: WebhookEvent) -> bool:
     """An event that is not final for the order itself is answered by any answer at all."""
     claimed = Verdict(event.claimed_verdict)
+    if event.refund is not None:
+        event.refund.refresh_from_db()
+        return claimed not in ENOUGH_FOR_REFUND or event.refund.state in ENOUGH_FOR_REFUND[claimed]
+    if event.attempt is None or _is_about_refund(event):
+        return False
+    event.attempt.refresh_from_db()
     of_one_try = "attempt" in event.event.lower()  # the customer may try again on the page
-    return of_one_try or claimed not in ENOUGH or attempt.state in ENOUGH[claimed]
+    return of_one_try or claimed not in ENOUGH or event.attempt.state in ENOUGH[claimed]
 
 
 def _done(event: WebhookEvent) -> None:

@@ -15,7 +15,7 @@ from payment.models import Payment
 from payment.serializers.payments import CancelRequest, RefundSerializer
 from payment.services.asking import give_up
 from payment.services.attempts import AlreadyPaid
-from payment.services.refunds import cancel_booking
+from payment.services.refunds.promises import cancel_booking
 from payment.states import PaymentState
 
 GIVE_UP_SECONDS = 8

@@ -3,10 +3,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from booking.models import Booking, Checkout
+from booking.models import Booking
 from okpuja.errors import Conflict, Refusal
 from payment.models import Refund
-from payment.services.refunds import cancel_booking, refundable_paise
+from payment.services.refunds.promises import cancel_booking, refundable_paise
 from payment.services.settling import settle
 from payment.states import RefundState
 from tests import people
@@ -23,8 +23,8 @@ def booking(cart):
 
 
 def starts_in(booking: Booking, **span: int) -> None:
-    Checkout.objects.update(starts_at=timezone.now() + timedelta(**span))
-    booking.checkout.refresh_from_db()
+    booking.starts_at = timezone.now() + timedelta(**span)
+    booking.save()
 
 
 def test_a_cancelled_booking_promises_the_money_back_and_frees_the_place(booking, slot):

@@ -1,0 +1,87 @@
+"""Disputes: a buyer asks his bank for the money back, and the bank decides.
+
+PhonePe answers no question about a dispute. What its signature covers is believed; a webhook that only carries the
+shop's login could be anybody's who has seen it once, so its money is entered when a person has looked it up.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from accounts.models import User
+from okpuja.errors import Conflict
+from payment.messages import Json, identifier, json_object, member, moment, paise
+from payment.models import Dispute, LedgerEntry, WebhookEvent
+from payment.services.changes import lock_payment
+from payment.services.telling import alert_staff
+
+EVENTS = "payment.dispute."
+Status = Dispute.Status
+
+
+def is_about_dispute(event: WebhookEvent) -> bool:
+    return event.event.startswith(EVENTS)
+
+
+@transaction.atomic
+def note_dispute(event: WebhookEvent) -> None:
+    """The dispute as this event tells it, unless newer news has come first. Twice is once."""
+    told = member(json_object(bytes(event.body)), "payload")
+    dispute_id, status = identifier(told.get("disputeId")), event.event.removeprefix(EVENTS).upper()
+    if not dispute_id or status not in Status.values or event.attempt is None:
+        return
+    lock_payment(pk=event.attempt.payment_id)
+    told_at = moment(told.get("updatedAt")) or event.received_at
+    dispute = Dispute.objects.filter(dispute_id=dispute_id).first()
+    if dispute is not None and dispute.told_at >= told_at:
+        return
+    dispute = dispute or Dispute(dispute_id=dispute_id, attempt=event.attempt)
+    _write(dispute, event, status, told, told_at)
+    alert_staff("dispute", event.attempt.payment, case=f"dispute:{dispute_id}:{status}", status=status)
+    if dispute.is_proven:
+        _enter(dispute)
+
+
+@transaction.atomic
+def confirm_dispute(dispute_id: int, by: User) -> Dispute:
+    """A person has found it in PhonePe's dashboard. Raises Conflict when there is nothing to confirm."""
+    payment_id = Dispute.objects.values_list("attempt__payment_id", flat=True).get(pk=dispute_id)
+    lock_payment(pk=payment_id)
+    dispute = Dispute.objects.select_related("attempt").get(pk=dispute_id)
+    if dispute.is_proven:
+        raise Conflict("This dispute has been confirmed already.", code="confirmed_already")
+    dispute.is_proven, dispute.confirmed_by = True, by
+    dispute.save(update_fields=["is_proven", "confirmed_by", "updated_at"])
+    _enter(dispute)
+    return dispute
+
+
+def _write(dispute: Dispute, event: WebhookEvent, status: str, told: Json, told_at: datetime) -> None:
+    dispute.event, dispute.status, dispute.told_at = event, status, told_at
+    dispute.amount_paise = paise(told.get("disputeAmount")) or dispute.amount_paise
+    dispute.due_at = moment(told.get("dueDate")) or dispute.due_at
+    dispute.is_proven, dispute.confirmed_by = event.scheme == "hmac", None
+    dispute.save()
+
+
+def _enter(dispute: Dispute) -> None:
+    """Lost: the bank has taken the money. Won after that: it has brought it back."""
+    taken = LedgerEntry.objects.filter(reference=dispute.dispute_id).first()
+    if dispute.status == Status.LOST and taken is None and dispute.amount_paise:
+        _add(dispute, -dispute.amount_paise, dispute.dispute_id)
+    if dispute.status == Status.WON and taken is not None:
+        _add(dispute, -taken.amount_paise, f"{dispute.dispute_id}:returned"[:64])
+
+
+def _add(dispute: Dispute, amount_paise: int, reference: str) -> None:
+    attempt = dispute.attempt
+    LedgerEntry.objects.get_or_create(
+        reference=reference,
+        defaults={
+            "payment_id": attempt.payment_id,
+            "attempt": attempt,
+            "kind": LedgerEntry.Kind.CHARGEBACK,
+            "amount_paise": amount_paise,
+            "simulated": attempt.simulated,
+        },
+    )

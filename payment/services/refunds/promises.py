@@ -1,0 +1,221 @@
+"""Who may promise money back, how much of it is left, and what a promise does to the booking."""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
+
+from accounts.models import User
+from booking.models import Booking
+from booking.money import rupees
+from booking.services import cancel
+from okpuja.errors import Conflict, Refusal
+from payment import merchants
+from payment.merchants import NotConfigured
+from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund
+from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
+from payment.services.refunds.policy import LEAST_PAISE, share_paise
+from payment.services.telling import tell_cancelled, tell_refund_started
+from payment.states import Fulfilment, PaymentState, RefundState
+
+Hold = Refund.Hold
+
+
+class NotPaid(Conflict):
+    default_code = "not_paid"
+    default_detail = "This payment has not been paid: there is nothing to send back."
+
+
+class NothingLeft(Conflict):
+    default_code = "nothing_left"
+    default_detail = "All of this payment has been sent back or promised already."
+
+
+class Simulated(Conflict):
+    default_code = "simulated_payment"
+    default_detail = "This payment was simulated and simulation is off: no money came, and none can go back."
+
+
+class SamePerson(Refusal):
+    status_code = 403
+    default_code = "same_person"
+    default_detail = "A refund of this size must be approved by another person than the one who asked for it."
+
+
+def owe_refund(
+    attempt: PaymentAttempt,
+    amount_paise: int,
+    reason: str,
+    *,
+    asked_by: User | None,
+    held_because: Refund.Hold = Hold.NONE,
+) -> Refund:
+    """Promise to send back `amount_paise` of what this attempt brought. Under the payment's lock."""
+    refund = Refund.objects.create(
+        payment_id=attempt.payment_id,
+        attempt=attempt,
+        merchant_refund_id=next_refund_id(attempt),
+        amount_paise=amount_paise,
+        reason=reason[:200],
+        asked_by=asked_by,
+        held_because=held_because,
+        expected_by=promised_by(),
+        next_check_at=None if held_because else timezone.now(),
+    )
+    write_down_refund(refund, "refund_held" if held_because else "refund_promised", before="")
+    if not held_because:
+        _announce(refund)
+    return refund
+
+
+def next_refund_id(attempt: PaymentAttempt) -> str:
+    """Made of the order and a count: whoever makes it again in its place makes the same one."""
+    return f"R{attempt.refunds.filter(origin=Refund.Origin.SHOP).count() + 1}-{attempt.merchant_order_id}"
+
+
+def promised_by() -> datetime:
+    return timezone.now() + timedelta(days=settings.REFUND_EXPECTED_DAYS)
+
+
+@transaction.atomic
+def ask_for_refund(payment_id: int, amount_paise: int | None, reason: str, asked_by: User) -> Refund:
+    """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it.
+
+    Raises NotPaid, NothingLeft, Simulated, Refusal (`too_much`, `too_little`).
+    """
+    payment = lock_payment(pk=payment_id)
+    attempt = attempt_that_paid(payment)
+    _refuse_if_simulated(attempt)
+    amount_paise = _checked(amount_paise, refundable_paise(attempt))
+    hold = Hold.SECOND_PERSON if amount_paise > settings.REFUND_SECOND_PERSON_ABOVE * 100 else Hold.NONE
+    return owe_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=hold)
+
+
+@transaction.atomic
+def approve_refund(refund_id: int, approved_by: User) -> Refund:
+    """Let a refund go that waits for a person. Raises Conflict `not_on_hold`, SamePerson."""
+    refund = lock_refund(refund_id)
+    if refund.state != RefundState.WAITING or not refund.held_because:
+        raise Conflict("This refund is not waiting for anybody.", code="not_on_hold")
+    needs_two_people = refund.held_because == Hold.SECOND_PERSON
+    if needs_two_people and refund.asked_by_id == approved_by.pk:
+        raise SamePerson
+    if needs_two_people:
+        refund.approved_by, refund.approved_at = approved_by, timezone.now()
+    refund.held_because, refund.expected_by, refund.next_check_at = "", promised_by(), timezone.now()
+    refund.save(update_fields=["held_because", "approved_by", "approved_at", "expected_by", "next_check_at"])
+    write_down_refund(refund, "refund_approved", f"by user {approved_by.pk}")
+    if needs_two_people:
+        _announce(refund)
+    return refund
+
+
+@transaction.atomic
+def withdraw_refund(refund_id: int, by: User) -> Refund:
+    """The second person says no. The buyer has not heard of it yet. Raises Conflict `not_on_hold`."""
+    refund = lock_refund(refund_id)
+    if refund.held_because != Hold.SECOND_PERSON:
+        raise Conflict("This refund is not waiting for a second person.", code="not_on_hold")
+    if not move_refund(refund, RefundState.FAILED, "refund_withdrawn", f"by user {by.pk}", code="withdrawn"):
+        raise Conflict("This refund has been withdrawn already.", code="not_on_hold")
+    return refund
+
+
+def lock_refund(refund_id: int) -> Refund:
+    """Under the payment's lock, which comes first. Raises Refund.DoesNotExist."""
+    payment_id = Refund.objects.values_list("payment_id", flat=True).get(pk=refund_id)
+    payment = lock_payment(pk=payment_id)
+    refund = (
+        payment.refunds.select_for_update(of=("self",), no_key=True)
+        .select_related("attempt")
+        .get(pk=refund_id)
+    )
+    refund.payment = refund.attempt.payment = payment
+    return refund
+
+
+@transaction.atomic
+def cancel_booking(
+    booking: Booking, reason: str, *, by: User | None = None, in_full: bool = False
+) -> Refund | None:
+    """Cancel a booking, free its place, and promise the refund that the policy gives, or all of it.
+
+    `by` is its owner unless said otherwise; `in_full` is for what is our own doing, at any time.
+
+    Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
+    """
+    payment = lock_payment(checkout=booking.checkout_id)
+    ahead = booking.starts_at - timezone.now()
+    if not in_full and ahead <= timedelta():
+        raise Refusal("This puja has already begun; it can't be cancelled any more.", code="too_late")
+    if not cancel(booking, reason):
+        raise Conflict("This booking is no longer confirmed.", code="not_confirmed")
+    attempt = attempt_that_paid(payment)
+    left = refundable_paise(attempt)
+    share = left if in_full else share_paise(left, ahead)
+    tell_cancelled(booking, share)
+    return owe_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
+
+
+def send_receipt_back(payment: Payment, rule: str, reason: str) -> None:
+    """What was paid can't become a booking any more: all of it goes back. Under the payment's lock."""
+    attempt = attempt_that_paid(payment)
+    if left := refundable_paise(attempt):
+        owe_refund(attempt, left, reason, asked_by=None)
+    move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None, held_because="")
+
+
+def attempt_that_paid(payment: Payment) -> PaymentAttempt:
+    """Raises NotPaid."""
+    receipt = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.RECEIPT).first()
+    if receipt is None or payment.state != PaymentState.SUCCESS:
+        raise NotPaid(payment_id=payment.pk)
+    receipt.attempt.payment = payment
+    return receipt.attempt
+
+
+def refundable_paise(attempt: PaymentAttempt) -> int:
+    """What this attempt brought, less what was sent back, promised, or taken by the buyer's bank."""
+    promised = attempt.refunds.exclude(state=RefundState.FAILED).aggregate(sum=Sum("amount_paise"))["sum"]
+    taken = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK).aggregate(sum=Sum("amount_paise"))["sum"]
+    return max((attempt.received_paise or 0) - (promised or 0) + (taken or 0), 0)
+
+
+def cancel_if_nothing_is_left(refund: Refund) -> None:
+    """Who has got everything back has no booking any more."""
+    booking = Booking.objects.filter(
+        checkout__payment=refund.payment_id, status=Booking.Status.CONFIRMED
+    ).first()
+    pays = refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
+    if booking and pays and not refundable_paise(refund.attempt):
+        cancel(booking, refund.reason)
+        tell_cancelled(booking, refund.amount_paise)
+
+
+def _announce(refund: Refund) -> None:
+    cancel_if_nothing_is_left(refund)
+    tell_refund_started(refund)
+
+
+def _refuse_if_simulated(attempt: PaymentAttempt) -> None:
+    if not attempt.simulated:
+        return
+    try:
+        merchants.for_identity(attempt.identity)
+    except NotConfigured as error:
+        raise Simulated(payment_id=attempt.payment_id) from error
+
+
+def _checked(wanted: int | None, left: int) -> int:
+    """PhonePe refunds nothing below a rupee: neither what goes nor what stays may be less."""
+    if not left:
+        raise NothingLeft
+    if wanted is None or wanted == left:
+        return left
+    if wanted > left:
+        raise Refusal(f"Only {rupees(left)} rupees of this payment are left.", code="too_much")
+    if wanted < LEAST_PAISE or left - wanted < LEAST_PAISE:
+        raise Refusal("What goes back and what stays must each be at least one rupee.", code="too_little")
+    return wanted

@@ -1,0 +1,133 @@
+"""One step of a refund towards PhonePe: it is said once, and then asked about until PhonePe has decided.
+
+The law of repeating holds here too: what was never sent is said again under the same id; what may have arrived
+is asked about first; another id is used only after PhonePe's status has said FAILED.
+"""
+
+import logging
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+
+from okpuja.errors import Refusal
+from payment.gateways import GatewayError, OutcomeUnknown, RefundOrder, Rejected, gateway_for
+from payment.merchants import NotConfigured
+from payment.models import OPEN_REFUND, PaymentAttempt, Refund
+from payment.services.calls import NO_ANSWER, call
+from payment.services.changes import move_refund
+from payment.services.links import webhook_url
+from payment.services.refunds.outcomes import adopt_refund, settle_refund, withdraw_what_is_not_left
+from payment.services.refunds.promises import lock_refund
+from payment.services.schedule import HOUR, scaled
+from payment.services.telling import alert_staff
+from payment.states import RefundState, Verdict
+from payment.transport import Deadline
+
+logger = logging.getLogger(__name__)
+
+SAYABLE = (RefundState.WAITING, RefundState.CREATED, RefundState.UNKNOWN)
+ENDED = (RefundState.COMPLETED, RefundState.FAILED)
+SOONEST, LATEST = 10, 6 * HOUR
+
+
+def work_on(refund: Refund, deadline: Deadline) -> None:
+    """Ask about it if it may be with PhonePe, else send it if it is its turn. Never raises for a silent PhonePe."""
+    if not refund.is_with_phonepe:
+        said = _claim(refund.pk)
+        if said is not None:
+            _say(said, deadline)
+        return
+    try:
+        ask_about_refund(refund, deadline, "worker")
+    except NO_ANSWER as error:
+        logger.warning("no answer", extra={"refund": str(refund), "category": error.error_category})
+
+
+def ask_about_refund(refund: Refund, deadline: Deadline, source: str) -> Refund:
+    """One question, to the merchant whose order it was. Raises NO_ANSWER."""
+    gateway = gateway_for(refund.attempt.identity)
+    answer = call(refund.attempt, gateway.refund_status, refund.merchant_refund_id, deadline)
+    return settle_refund(refund.pk, answer, source)
+
+
+def look_for_refund(
+    attempt: PaymentAttempt, merchant_refund_id: str, claimed_paise: int | None, deadline: Deadline
+) -> Refund | None:
+    """A refund that we did not make, if PhonePe says that there is one for this order. Raises NO_ANSWER."""
+    gateway = gateway_for(attempt.identity)
+    answer = call(attempt, gateway.refund_status, merchant_refund_id, deadline)
+    paise = claimed_paise if answer.amount_paise is None else answer.amount_paise
+    of_this_order = answer.merchant_order_id in (None, attempt.merchant_order_id)
+    if answer.verdict in (Verdict.NOT_FOUND, Verdict.UNKNOWN) or not of_this_order or not paise:
+        return None
+    return adopt_refund(attempt, merchant_refund_id, paise, answer, "webhook")
+
+
+def next_look(refund: Refund, now: datetime) -> datetime | None:
+    """The older a refund, the rarer the question: after a quarter of its age, 10 s to 6 h. Banks take days."""
+    if refund.state in ENDED or refund.held_because:
+        return None
+    age = (now - (refund.sent_at or refund.created_at)) / 4
+    return now + min(max(age, scaled(SOONEST)), scaled(LATEST))
+
+
+@transaction.atomic
+def _claim(refund_id: int) -> Refund | None:
+    """The refund, written down as sent, if it is its turn: the intent is committed before PhonePe hears of it."""
+    refund = lock_refund(refund_id)
+    if refund.state not in SAYABLE or refund.is_with_phonepe or refund.held_because:
+        return None
+    if refund.state == RefundState.WAITING and not _move_up(refund):
+        return None
+    refund.sent_at = timezone.now()
+    refund.save(update_fields=["sent_at"])
+    return refund
+
+
+def _move_up(refund: Refund) -> bool:
+    """One of ours at a time for each order: while that one is under way PhonePe may refuse another."""
+    others = refund.attempt.refunds.filter(state__in=OPEN_REFUND, origin=Refund.Origin.SHOP)
+    return not others.exists() and move_refund(refund, RefundState.CREATED, "refund_sent")
+
+
+def _say(refund: Refund, deadline: Deadline) -> None:
+    try:
+        gateway = gateway_for(refund.attempt.identity)
+        answer = call(refund.attempt, gateway.refund, _order(refund), deadline)
+    except OutcomeUnknown as error:
+        with transaction.atomic():
+            move_refund(lock_refund(refund.pk), RefundState.UNKNOWN, "no_answer", error.error_category)
+    except NO_ANSWER as error:
+        _not_taken(refund.pk, error)
+    else:
+        settle_refund(refund.pk, answer, "refund call")
+
+
+def _order(refund: Refund) -> RefundOrder:
+    payment = refund.payment
+    return RefundOrder(
+        merchant_refund_id=refund.merchant_refund_id,
+        merchant_order_id=refund.attempt.merchant_order_id,
+        amount_paise=refund.amount_paise,
+        user_reference=f"U{payment.user_id}" if payment.user_id else f"G{payment.pk}",
+        callback_url=webhook_url(),
+    )
+
+
+@transaction.atomic
+def _not_taken(refund_id: int, error: Refusal) -> None:
+    """It did not arrive, or PhonePe refused it and does not know its id: the same id is said again later."""
+    refund = lock_refund(refund_id)
+    refund.sent_at, refund.code = None, _reason(error)
+    refund.save(update_fields=["sent_at", "code"])
+    if isinstance(error, Rejected):
+        withdraw_what_is_not_left(refund.attempt)
+    if isinstance(error, (Rejected, NotConfigured)):
+        alert_staff("refund_not_sent", refund.payment, refund_id=refund.merchant_refund_id, code=refund.code)
+
+
+def _reason(error: Refusal) -> str:
+    """PhonePe's own word where it said one."""
+    tries = error.tries if isinstance(error, GatewayError) else ()
+    return next((each.code for each in reversed(tries) if each.code), error.code)[:64]
