@@ -245,10 +245,12 @@ def _share(operation: Operation, deadline: Deadline, endpoints_left: int) -> Dea
 
 
 def _told(made: Try) -> dict[str, object]:
+    host, port = made.hop
     return {
+        "hop": "phonepe" if host == made.host else "proxy",
+        "host": host,
+        "port": port,
         "operation": made.operation.value,
-        "host": made.host,
-        "port": made.port,
         "proxy": made.proxy,
         "stage": made.stage.name,
         "ms": made.milliseconds,

@@ -5,7 +5,9 @@ from typing import Any
 from django.utils import timezone
 
 from booking.money import rupees
+from payment.meanings import MEANINGS, Actor, meaning
 from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
+from payment.states import ErrorCategory
 
 Entry = dict[str, Any]
 
@@ -46,15 +48,20 @@ def for_staff(payment: Payment) -> list[Entry]:
 def for_owner(payment: Payment) -> list[Entry]:
     """The same story in the buyer's words: `[{at, text}]`."""
     told: list[Entry] = [
-        {"at": change.created_at, "text": SENTENCES[change.rule]}
+        {"at": change.created_at, "text": text}
         for change in payment.changes.all()
-        if change.rule in SENTENCES
+        if (text := _for_people(change.rule))
     ]
     promised: list[Entry] = [
         {"at": refund.created_at, "text": f"A refund of ₹{rupees(refund.amount_paise)} was arranged."}
         for refund in payment.refunds.all()
     ]
     return _in_order(told + promised)
+
+
+def _for_people(rule: str) -> str:
+    """An attempt that failed is closed by PhonePe's own word for it."""
+    return MEANINGS[rule].sentence.english if rule in MEANINGS else SENTENCES.get(rule, "")
 
 
 def _in_order(entries: list[Entry]) -> list[Entry]:
@@ -74,6 +81,7 @@ def _change(change: StateChange) -> Entry:
         "rule": change.rule,
         "detail": change.detail,
         "request_id": change.request_id,
+        **_explained(change.rule),
     }
 
 
@@ -89,8 +97,18 @@ def _call(call: GatewayCall) -> Entry:
         "stage": call.stage,
         "ms": call.milliseconds,
         "error_category": call.error_category,
+        "hop": "proxy" if call.error_category == ErrorCategory.PROXY_ERROR else "phonepe",
         "request_id": call.request_id,
+        **_explained(call.code, call.error_category),
     }
+
+
+def _explained(code: str, error_category: str = "") -> Entry:
+    """What a word of PhonePe, or a failed way to it, asks of whom; nothing where that is nobody's business."""
+    found = meaning(code, error_category)
+    if found is None or found.actor is Actor.NOBODY:
+        return {}
+    return {"means": found.cause, "who_must_act": found.actor.value, "where": found.where}
 
 
 def _event(event: WebhookEvent) -> Entry:
