@@ -6,8 +6,9 @@ from django.conf import settings
 from django.core.validators import RegexValidator
 from rest_framework import serializers
 
-from booking.money import rupees
-from payment.serializers.payments import LARGEST_ID, STATUSES
+from booking.filters import LARGEST_ID
+from booking.serializers import RupeesField
+from payment.serializers.payments import STATUSES
 from payment.services.checkout import Started
 from payment.services.links import status_url
 
@@ -47,38 +48,28 @@ class ProcessCartRequest(serializers.Serializer[Any]):
 class StartedSerializer(serializers.Serializer[Started]):
     """The answer of process-cart."""
 
-    success = serializers.BooleanField()
-    message = serializers.CharField()
-    payment_id = serializers.IntegerField()
-    payment_url = serializers.CharField()
-    checkout_url = serializers.CharField()
-    transaction_id = serializers.CharField()
-    merchant_transaction_id = serializers.CharField()
-    phonepe_transaction_id = serializers.CharField(allow_null=True)
-    amount = serializers.CharField()
-    currency = serializers.CharField()
-    status = serializers.ChoiceField(choices=STATUSES)
-    cart_id = serializers.IntegerField(allow_null=True)
-    expires_at = serializers.DateTimeField()
-    simulated = serializers.BooleanField()
-    status_url = serializers.CharField(required=False)
+    success = serializers.BooleanField(default=True, read_only=True)
+    message = serializers.SerializerMethodField()
+    payment_id = serializers.IntegerField(source="payment.pk")
+    payment_url = serializers.CharField(source="attempt.page_url")
+    checkout_url = serializers.CharField(source="attempt.page_url")
+    transaction_id = serializers.CharField(source="payment.reference")
+    merchant_transaction_id = serializers.CharField(source="attempt.merchant_order_id")
+    phonepe_transaction_id = serializers.SerializerMethodField()
+    amount = RupeesField(source="payment.amount_paise")
+    currency = serializers.CharField(default="INR", read_only=True)
+    status = serializers.ChoiceField(source="payment.state", choices=STATUSES)
+    cart_id = serializers.IntegerField(source="payment.checkout.cart_id", allow_null=True)
+    expires_at = serializers.DateTimeField(source="attempt.expires_at")
+    simulated = serializers.BooleanField(source="payment.simulated")
+    status_url = serializers.CharField(required=False, help_text="of a gift, which has no page of a frontend")
+
+    def get_message(self, started: Started) -> str:
+        return "Payment page opened." if started.is_new else "This payment is open already."
+
+    def get_phonepe_transaction_id(self, started: Started) -> str | None:
+        return started.attempt.provider_order_id or None
 
     def to_representation(self, started: Started) -> dict[str, Any]:
-        payment, attempt = started.payment, started.attempt
-        answer = {
-            "success": True,
-            "message": "Payment page opened." if started.is_new else "This payment is open already.",
-            "payment_id": payment.pk,
-            "payment_url": attempt.page_url,
-            "checkout_url": attempt.page_url,
-            "transaction_id": payment.reference,
-            "merchant_transaction_id": attempt.merchant_order_id,
-            "phonepe_transaction_id": attempt.provider_order_id or None,
-            "amount": rupees(payment.amount_paise),
-            "currency": "INR",
-            "status": payment.state,
-            "cart_id": payment.checkout.cart_id if payment.checkout else None,
-            "expires_at": serializers.DateTimeField().to_representation(attempt.expires_at),
-            "simulated": payment.simulated,
-        }
-        return answer if payment.checkout else answer | {"status_url": status_url(payment)}
+        answer = super().to_representation(started)
+        return answer if started.payment.checkout else answer | {"status_url": status_url(started.payment)}

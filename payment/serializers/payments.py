@@ -6,12 +6,10 @@ from django.db.models import Q, QuerySet, Sum
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from booking.money import rupees
-from booking.serializers import BookingSerializer
+from booking.serializers import BookingSerializer, RupeesField
 from payment.models import LedgerEntry, Payment, Refund
 from payment.states import Fulfilment, PaymentState
 
-LARGEST_ID = 2**63 - 1
 STATUS_WORDS = {
     "PENDING": "Pending",
     "SUCCESS": "Success",
@@ -60,38 +58,57 @@ def message(payment: Payment) -> str:
     return str(MESSAGES[PaymentState(payment.state)])
 
 
+class StatusField(serializers.ChoiceField):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(STATUSES, source="*", read_only=True, **kwargs)
+
+    def to_representation(self, payment: Any) -> str:
+        return wire_status(payment)
+
+
+class TextField(serializers.CharField):
+    """Made of the whole payment."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(source="*", read_only=True, **kwargs)
+
+
+class MessageField(TextField):
+    def to_representation(self, payment: Any) -> str:
+        return message(payment)
+
+
+class OrderIdField(TextField):
+    """Our id of the newest order at PhonePe."""
+
+    def to_representation(self, payment: Any) -> str:
+        return str(latest(payment).merchant_order_id)
+
+
 class PaymentListSerializer(serializers.ModelSerializer[Payment]):
     transaction_id = serializers.CharField(source="reference")
-    booking_id = serializers.SerializerMethodField()
-    amount = serializers.SerializerMethodField()
-    currency = serializers.SerializerMethodField()
-    method_display = serializers.SerializerMethodField()
-    status = serializers.SerializerMethodField()
+    booking_id = serializers.CharField(source="checkout.booking.book_id", allow_null=True)
+    amount = RupeesField(source="amount_paise")
+    currency = serializers.CharField(default="INR", read_only=True)
+    method_display = serializers.CharField(default="PhonePe", read_only=True)
+    status = StatusField()
     status_display = serializers.SerializerMethodField()
 
     class Meta:
         model = Payment
-        fields = (
-            *("id", "transaction_id", "booking_id", "amount", "currency", "method", "method_display"),
-            *("status", "status_display", "simulated", "created_at"),
+        fields: tuple[str, ...] = (
+            "id",
+            "transaction_id",
+            "booking_id",
+            "amount",
+            "currency",
+            "method",
+            "method_display",
+            "status",
+            "status_display",
+            "simulated",
+            "created_at",
         )
-
-    def get_booking_id(self, payment: Payment) -> str | None:
-        booking = booking_of(payment)
-        return booking.book_id if booking else None
-
-    def get_amount(self, payment: Payment) -> str:
-        return rupees(payment.amount_paise)
-
-    def get_currency(self, payment: Payment) -> str:
-        return "INR"
-
-    def get_method_display(self, payment: Payment) -> str:
-        return "PhonePe"
-
-    @extend_schema_field(serializers.ChoiceField(choices=STATUSES))
-    def get_status(self, payment: Payment) -> str:
-        return wire_status(payment)
 
     def get_status_display(self, payment: Payment) -> str:
         return STATUS_WORDS[wire_status(payment)]
@@ -105,15 +122,15 @@ class PayerSerializer(serializers.Serializer[Any]):
 
 
 class PaymentSerializer(PaymentListSerializer):
-    merchant_transaction_id = serializers.SerializerMethodField()
+    merchant_transaction_id = OrderIdField()
     phonepe_transaction_id = serializers.SerializerMethodField()
     phonepe_payment_id = serializers.SerializerMethodField(method_name="get_phonepe_transaction_id")
     user = PayerSerializer(allow_null=True)
     cart = serializers.SerializerMethodField()
-    booking = serializers.SerializerMethodField()
+    booking = serializers.IntegerField(source="checkout.booking.pk", allow_null=True)
     payment_url = serializers.SerializerMethodField()
     is_refundable = serializers.SerializerMethodField()
-    message = serializers.SerializerMethodField()
+    message = MessageField()
     expires_at = serializers.SerializerMethodField()
     updated_at = serializers.DateTimeField(source="decided_at", allow_null=True)
 
@@ -121,19 +138,18 @@ class PaymentSerializer(PaymentListSerializer):
         model = Payment
         fields = (
             *PaymentListSerializer.Meta.fields,
-            *(
-                "merchant_transaction_id",
-                "phonepe_transaction_id",
-                "phonepe_payment_id",
-                "user",
-                "cart",
-                "booking",
-            ),
-            *("payment_url", "is_refundable", "message", "expires_at", "updated_at"),
+            "merchant_transaction_id",
+            "phonepe_transaction_id",
+            "phonepe_payment_id",
+            "user",
+            "cart",
+            "booking",
+            "payment_url",
+            "is_refundable",
+            "message",
+            "expires_at",
+            "updated_at",
         )
-
-    def get_merchant_transaction_id(self, payment: Payment) -> str:
-        return latest(payment).merchant_order_id
 
     def get_phonepe_transaction_id(self, payment: Payment) -> str | None:
         return latest(payment).provider_order_id or None
@@ -141,18 +157,11 @@ class PaymentSerializer(PaymentListSerializer):
     def get_cart(self, payment: Payment) -> dict[str, Any] | None:
         return payment.checkout.snapshot | {"id": payment.checkout.cart_id} if payment.checkout else None
 
-    def get_booking(self, payment: Payment) -> int | None:
-        booking = booking_of(payment)
-        return booking.pk if booking else None
-
     def get_payment_url(self, payment: Payment) -> str | None:
         return (latest(payment).page_url or None) if payment.is_open else None
 
     def get_is_refundable(self, payment: Payment) -> bool:
         return wire_status(payment) in ("SUCCESS", "PARTIALLY_REFUNDED")
-
-    def get_message(self, payment: Payment) -> str:
-        return message(payment)
 
     @extend_schema_field(serializers.DateTimeField())
     def get_expires_at(self, payment: Payment) -> str:
@@ -162,34 +171,21 @@ class PaymentSerializer(PaymentListSerializer):
 class StatusSerializer(serializers.Serializer[Payment]):
     """The answer of `{id}/status/`."""
 
-    success = serializers.BooleanField(default=True)
-    code = serializers.CharField(default="STATUS_CHECKED")
-    message = serializers.CharField()
-    payment_id = serializers.IntegerField()
-    transaction_id = serializers.CharField()
-    merchant_transaction_id = serializers.CharField()
-    amount = serializers.CharField()
-    currency = serializers.CharField()
-    status = serializers.ChoiceField(choices=STATUSES)
-    payment_method = serializers.CharField()
-    timestamp = serializers.DateTimeField()
+    success = serializers.BooleanField(default=True, read_only=True)
+    code = serializers.CharField(default="STATUS_CHECKED", read_only=True)
+    message = MessageField()
+    payment_id = serializers.IntegerField(source="pk")
+    transaction_id = serializers.CharField(source="reference")
+    merchant_transaction_id = OrderIdField()
+    amount = RupeesField(source="amount_paise")
+    currency = serializers.CharField(default="INR", read_only=True)
+    status = StatusField()
+    payment_method = serializers.CharField(source="method")
+    timestamp = serializers.SerializerMethodField()
 
-    def to_representation(self, payment: Payment) -> dict[str, Any]:
-        return {
-            "success": True,
-            "code": "STATUS_CHECKED",
-            "message": message(payment),
-            "payment_id": payment.pk,
-            "transaction_id": payment.reference,
-            "merchant_transaction_id": latest(payment).merchant_order_id,
-            "amount": rupees(payment.amount_paise),
-            "currency": "INR",
-            "status": wire_status(payment),
-            "payment_method": payment.method,
-            "timestamp": serializers.DateTimeField().to_representation(
-                payment.asked_at or payment.created_at
-            ),
-        }
+    @extend_schema_field(serializers.DateTimeField())
+    def get_timestamp(self, payment: Payment) -> str:
+        return serializers.DateTimeField().to_representation(payment.asked_at or payment.created_at)
 
 
 class CheckBookingSerializer(serializers.Serializer[Payment]):
@@ -221,14 +217,11 @@ class CancelRequest(serializers.Serializer[Any]):
 class RefundSerializer(serializers.ModelSerializer[Refund]):
     refund_id = serializers.CharField(source="merchant_refund_id")
     status = serializers.CharField(source="state")
-    amount = serializers.SerializerMethodField()
+    amount = RupeesField(source="amount_paise")
 
     class Meta:
         model = Refund
         fields = ("refund_id", "amount", "status", "reason", "created_at")
-
-    def get_amount(self, refund: Refund) -> str:
-        return rupees(refund.amount_paise)
 
 
 class TimelineEntry(serializers.Serializer[Any]):

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from booking.filters import LARGEST_ID
 from payment.models import Payment
-from payment.serializers.payments import LARGEST_ID, STATUSES, booking_of, latest, message, wire_status
+from payment.serializers.payments import MessageField, OrderIdField, StatusField, booking_of
 from payment.services.simulation import OUTCOMES
 from payment.states import PaymentState
 
@@ -33,30 +35,24 @@ class StepSerializer(serializers.Serializer[Any]):
 class SimulatedSerializer(serializers.Serializer[Any]):
     """What became of a simulated payment."""
 
-    success = serializers.BooleanField()
-    simulated = serializers.BooleanField()
-    message = serializers.CharField()
-    payment_id = serializers.IntegerField()
-    transaction_id = serializers.CharField()
-    merchant_transaction_id = serializers.CharField()
-    status = serializers.ChoiceField(choices=STATUSES)
-    booking_created = serializers.BooleanField()
-    booking_id = serializers.IntegerField(allow_null=True)
-    booking_reference = serializers.CharField(allow_null=True)
-    steps = StepSerializer(many=True)
+    success = serializers.SerializerMethodField()
+    simulated = serializers.BooleanField(default=True, read_only=True)
+    message = MessageField()
+    payment_id = serializers.IntegerField(source="pk")
+    transaction_id = serializers.CharField(source="reference")
+    merchant_transaction_id = OrderIdField()
+    status = StatusField()
+    booking_created = serializers.SerializerMethodField()
+    booking_id = serializers.IntegerField(source="checkout.booking.pk", allow_null=True)
+    booking_reference = serializers.CharField(source="checkout.booking.book_id", allow_null=True)
+    steps = serializers.SerializerMethodField()
 
-    def to_representation(self, payment: Payment) -> dict[str, Any]:
-        booking = booking_of(payment)
-        return {
-            "success": payment.state == PaymentState.SUCCESS,
-            "simulated": True,
-            "message": message(payment),
-            "payment_id": payment.pk,
-            "transaction_id": payment.reference,
-            "merchant_transaction_id": latest(payment).merchant_order_id,
-            "status": wire_status(payment),
-            "booking_created": booking is not None,
-            "booking_id": booking.pk if booking else None,
-            "booking_reference": booking.book_id if booking else None,
-            "steps": self.context.get("steps", []),
-        }
+    def get_success(self, payment: Payment) -> bool:
+        return payment.state == PaymentState.SUCCESS
+
+    def get_booking_created(self, payment: Payment) -> bool:
+        return booking_of(payment) is not None
+
+    @extend_schema_field(StepSerializer(many=True))
+    def get_steps(self, payment: Payment) -> list[dict[str, Any]]:
+        return list(self.context.get("steps", []))
