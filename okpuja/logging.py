@@ -21,6 +21,8 @@ SECRET_SETTINGS = (
     "PHONEPE_CLIENT_SECRET",
     "PHONEPE_WEBHOOK_PASSWORD",
     "PHONEPE_WEBHOOK_SECRET",
+    "STAFF_WEBHOOK_SECRET",
+    "EMAIL_HOST_PASSWORD",
 )
 PHONE = re.compile(r"(?<![\w.])(?:\+?91[ -]?)?[6-9]\d{9}(?![\w.])")
 CREDENTIAL = re.compile(

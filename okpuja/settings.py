@@ -12,6 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
 from okpuja.build import fingerprint
+from okpuja.environment import boolean, cache, choice, mail, number, refund_policy, text, words
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Taken when the process starts: what it runs, not what has been deployed since.
@@ -21,48 +22,7 @@ BUILD = fingerprint(BASE_DIR)
 if dotenv_file := os.environ.get("DOTENV_FILE", str(BASE_DIR / ".env")):
     load_dotenv(dotenv_file)
 
-
-def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
-
-
-def boolean(name: str, default: bool) -> bool:
-    value = text(name, str(default)).lower()
-    if value not in {"true", "false", "1", "0"}:
-        raise ImproperlyConfigured(f"{name} must be True or False, not {value!r}")
-    return value in {"true", "1"}
-
-
-def number(name: str, default: int, at_least: int = 0) -> int:
-    value = text(name, str(default))
-    if not value.isascii() or not value.isdigit() or int(value) < at_least:
-        raise ImproperlyConfigured(f"{name} must be a whole number of at least {at_least}, not {value!r}")
-    return int(value)
-
-
-def words(name: str, default: str = "") -> list[str]:
-    return [word.strip() for word in text(name, default).split(",") if word.strip()]
-
-
-def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
-    value = text(name, default)
-    if value not in choices:
-        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}")
-    return value
-
-
 # --- Django -----------------------------------------------------------------------------------
-def refund_policy(table: str) -> list[tuple[int, int]]:
-    """`48:100,24:50`: 48 hours ahead all goes back, 24 hours ahead half. Longest time first."""
-    rows = [row.split(":") for row in table.split(",")]
-    if not all(len(row) == 2 and all(word.strip().isdecimal() for word in row) for row in rows):
-        raise ImproperlyConfigured(f"REFUND_POLICY must be HOURS:PERCENT,…, not {table!r}")
-    policy = sorted(((int(hours), int(percent)) for hours, percent in rows), reverse=True)
-    if any(percent > 100 for _, percent in policy):
-        raise ImproperlyConfigured("REFUND_POLICY gives back more than was paid")
-    return policy
-
-
 
 DEBUG = boolean("DEBUG", False)
 SECRET_KEY = text("SECRET_KEY", "insecure-and-for-debug-only-" + "x" * 32 if DEBUG else "")
@@ -185,23 +145,6 @@ def database(url: str) -> dict[str, Any]:
 DATABASES = {"default": database(DATABASE_URL)}
 if test_database := text("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
-
-
-def cache(url: str) -> dict[str, str]:
-    """Throttles and the last diagnosis are shared between processes: by default through the database."""
-    scheme, _, rest = url.partition("://")
-    backends = {
-        "db": ("django.core.cache.backends.db.DatabaseCache", rest or "cache"),
-        "locmem": ("django.core.cache.backends.locmem.LocMemCache", rest),
-        "redis": ("okpuja.cache.SharedCache", url),
-        "rediss": ("okpuja.cache.SharedCache", url),
-    }
-    if scheme not in backends:
-        raise ImproperlyConfigured(f"CACHE_URL must start with one of {', '.join(backends)}, not {scheme!r}")
-    backend, location = backends[scheme]
-    return {"BACKEND": backend, "LOCATION": location}
-
-
 CACHES = {"default": cache(text("CACHE_URL", "db://cache"))}
 
 # --- REST --------------------------------------------------------------------------------------
@@ -265,12 +208,16 @@ UNFOLD = {
 
 # --- Mail --------------------------------------------------------------------------------------
 
-EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+EMAIL_URL = text("EMAIL_URL", f"file://{BASE_DIR / 'mail'}")
+EMAIL_TIMEOUT = number("EMAIL_TIMEOUT", 10, at_least=1)
+globals().update(mail(EMAIL_URL))
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
 # Alerts go to these people, and as signed JSON to this address.
 STAFF_EMAILS = words("STAFF_EMAILS")
 STAFF_WEBHOOK_URL = text("STAFF_WEBHOOK_URL")
 STAFF_WEBHOOK_SECRET = text("STAFF_WEBHOOK_SECRET")
+# Asked for every minute while the worker does its work in time; who watches it raises the alarm when it stops.
+DEAD_MAN_URL = text("DEAD_MAN_URL")
 
 # --- PhonePe -----------------------------------------------------------------------------------
 # Raw values; `payment.merchants` turns them into merchants and endpoints and says what is wrong with them.
@@ -319,6 +266,10 @@ PAYMENT_GUEST_CHECKOUT = boolean("PAYMENT_GUEST_CHECKOUT", True)
 PAYMENT_GUEST_MAX_RUPEES = number("PAYMENT_GUEST_MAX_RUPEES", 50_000, at_least=1)
 PAYMENT_TIME_SCALE = number("PAYMENT_TIME_SCALE", 1, at_least=1)
 REFUND_FULL_HOURS = number("REFUND_FULL_HOURS", 48)
+REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
+REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
+REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1)
+OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1)
 OPENING_HOUR = number("OPENING_HOUR", 6)
 CLOSING_HOUR = number("CLOSING_HOUR", 21)
 
@@ -334,7 +285,3 @@ LOGGING = {
         "urllib3": {"level": "WARNING"},
     },
 }
-REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
-REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
-REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1)
-OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1)

@@ -37,7 +37,7 @@ DEADLINE_SECONDS = 15
 LEASE = timedelta(seconds=60)  # longer than any call, and never scaled: calls are not faster in tests
 CLOSED = (AttemptState.FAILED, AttemptState.EXPIRED)
 
-Leased = TypeVar("Leased", PaymentAttempt, Refund, WebhookEvent)
+Leased = TypeVar("Leased", PaymentAttempt, Refund, WebhookEvent, Notice)
 
 
 def run_due(kinds: Iterable[str], limit: int = 10) -> int:
@@ -73,6 +73,15 @@ def handle_events(limit: int) -> int:
     return len(events)
 
 
+def send_notices(limit: int) -> int:
+    notices = _lease(Notice, limit)
+    for notice in notices:
+        send(notice, enclose)
+        pause = pause_after(notice)
+        _put_back(notice, None if pause is None else database_now() + scaled(pause))
+    return len(notices)
+
+
 def fulfil_payments(limit: int) -> int:
     due = list(Payment.objects.filter(fulfil_at__lte=database_now()).values_list("pk", flat=True)[:limit])
     for payment_id in due:
@@ -102,9 +111,11 @@ KINDS: dict[str, Callable[[int], int]] = {
     "fulfilments": fulfil_payments,
     "holds": end_holds,
     "keys": forget_keys,
+    "notices": send_notices,
 }
-# Threads apart, so that a silent PhonePe stops nothing else.
+# Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server.
 PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts", "refunds"), ("fulfilments", "holds", "keys")
+NOTICE_KINDS = ("notices",)
 
 
 def oldest_overdue() -> datetime | None:

@@ -10,7 +10,18 @@ from pathlib import Path
 
 from tests.postgres import Postgres
 
-OURS = ("PHONEPE_", "PAYMENT_", "SIMULATOR_", "DATABASE_", "CACHE_", "EMAIL_", "REFUND_", "SECRET_KEY")
+OURS = (
+    "PHONEPE_",
+    "PAYMENT_",
+    "SIMULATOR_",
+    "DATABASE_",
+    "CACHE_",
+    "EMAIL_",
+    "STAFF_",
+    "DEAD_MAN_",
+    "REFUND_",
+    "SECRET_KEY",
+)
 WANTED = {
     "DOTENV_FILE": "",
     "SECRET_KEY": "tests-only-secret-key-that-is-long-enough-for-hs256",
@@ -25,6 +36,7 @@ WANTED = {
     "SIMULATOR_DELIVERS": "False",
     "PHONEPE_ENV": "UAT",
     "LOG_LEVEL": "WARNING",
+    "EMAIL_URL": "dummy://",
     "LOGIN_RATE": "10000/min",
     "REGISTER_RATE": "10000/min",
     "PAYMENT_GUEST_PER_MINUTE": "10000",

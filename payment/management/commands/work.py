@@ -7,18 +7,18 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 
-from payment.work import DATABASE_KINDS, KINDS, PHONEPE_KINDS, run_due
+from payment.work import DATABASE_KINDS, KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
 
 logger = logging.getLogger(__name__)
 
-THREADS = ((PHONEPE_KINDS, 4), (DATABASE_KINDS, 2))
+THREADS = ((PHONEPE_KINDS, 4), (DATABASE_KINDS, 2), (NOTICE_KINDS, 2))
 LONGEST_PAUSE = 30
 ASKED, DIED = "asked to end", "a thread died"
 
 
 class Command(BaseCommand):
     help = (
-        "Asks PhonePe what is due, handles webhook events, ends holds. Runs until SIGTERM; --once for cron."
+        "Asks PhonePe, handles webhook events, ends holds, sends mail. Runs until SIGTERM; --once for cron."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

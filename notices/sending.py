@@ -1,0 +1,99 @@
+"""Out of the outbox, at least once. A repeat carries the Message-ID of the first try."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.utils import timezone
+
+from notices import hooks
+from notices.alerts import sentence_of
+from notices.letters import Unwritable, write
+from notices.models import Notice
+from notices.services import alert
+
+logger = logging.getLogger(__name__)
+
+MINUTE, HOUR = 60, 3_600
+# Seconds after each failed try; three days in all, then it is given up.
+PAUSES = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR)
+
+
+@dataclass(frozen=True)
+class Enclosed:
+    """What is made for a message at the moment it is sent: a link to go on, and PDF files by name."""
+
+    link: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+
+
+Enclose = Callable[[Notice], Enclosed]
+
+
+def send(notice: Notice, enclose: Enclose) -> None:
+    """One try. Outside any transaction; whatever goes wrong with it stays in the notice."""
+    if notice.state != Notice.State.WAITING:
+        return
+    try:
+        _deliver(notice, enclose)
+    except OSError as error:  # refused, silent, no such host, SMTP and HTTP refusals: all of them are one
+        _failed(notice, error)
+    except (Unwritable, ValueError) as error:  # ValueError: an address or header that no mail can carry
+        logger.exception("a message cannot be written", extra={"notice": notice.key})
+        _give_up(notice, error)
+    else:
+        _move(notice, Notice.State.SENT, sent_at=timezone.now(), last_error="")
+
+
+def pause_after(notice: Notice) -> int | None:
+    """Seconds until the next try; None when there is none."""
+    if notice.state != Notice.State.WAITING:
+        return None
+    return PAUSES[min(notice.checks, len(PAUSES)) - 1]
+
+
+def _deliver(notice: Notice, enclose: Enclose) -> None:
+    if notice.channel == Notice.Channel.HOOK:
+        text = {"sentence": sentence_of(notice.facts), "at": notice.created_at.isoformat()}
+        hooks.call(notice.message_id, {**text, **notice.facts})
+    else:
+        _mail(notice, enclose(notice)).send()
+
+
+def _mail(notice: Notice, enclosed: Enclosed) -> EmailMultiAlternatives:
+    to = [notice.email] if notice.channel == Notice.Channel.PERSON else settings.STAFF_EMAILS
+    if not to:
+        raise Unwritable("nobody to send it to")
+    letter = write(notice, enclosed.link)
+    headers = {"Message-ID": notice.message_id, "Auto-Submitted": "auto-generated"}
+    mail = EmailMultiAlternatives(letter.subject, letter.text, to=to, headers=headers)
+    mail.attach_alternative(letter.html, "text/html")
+    for name, content in enclosed.files.items():
+        mail.attach(name, content, "application/pdf")
+    return mail
+
+
+def _failed(notice: Notice, error: OSError) -> None:
+    logger.warning("a message was not sent", extra={"notice": notice.key, "cause": str(error)})
+    if notice.checks > len(PAUSES):
+        _give_up(notice, error)
+    else:
+        _move(notice, Notice.State.WAITING, last_error=_told(error))
+
+
+def _give_up(notice: Notice, error: Exception) -> None:
+    _move(notice, Notice.State.GIVEN_UP, last_error=_told(error))
+    if notice.kind != "alert":  # an alert about an alert would go the same way
+        alert("message_given_up", f"notice:{notice.pk}", {"message": notice.key, "cause": _told(error)})
+
+
+def _move(notice: Notice, to: Notice.State, **values: object) -> None:
+    """What has been sent meanwhile by a second worker stays sent."""
+    Notice.objects.filter(pk=notice.pk, state=Notice.State.WAITING).update(state=to, **values)
+    notice.state = to
+
+
+def _told(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:300]

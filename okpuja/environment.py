@@ -1,0 +1,87 @@
+"""How the environment is read: every variable is text, and what cannot be meant ends the start with a sentence."""
+
+import os
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def boolean(name: str, default: bool) -> bool:
+    value = text(name, str(default)).lower()
+    if value not in {"true", "false", "1", "0"}:
+        raise ImproperlyConfigured(f"{name} must be True or False, not {value!r}")
+    return value in {"true", "1"}
+
+
+def number(name: str, default: int, at_least: int = 0) -> int:
+    value = text(name, str(default))
+    if not value.isascii() or not value.isdigit() or int(value) < at_least:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {at_least}, not {value!r}")
+    return int(value)
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def choice(name: str, default: str, choices: tuple[str, ...]) -> str:
+    value = text(name, default)
+    if value not in choices:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(choices)}, not {value!r}")
+    return value
+
+
+def refund_policy(table: str) -> list[tuple[int, int]]:
+    """`48:100,24:50`: 48 hours ahead all goes back, 24 hours ahead half. Longest time first."""
+    rows = [row.split(":") for row in table.split(",")]
+    if not all(len(row) == 2 and all(word.strip().isdecimal() for word in row) for row in rows):
+        raise ImproperlyConfigured(f"REFUND_POLICY must be HOURS:PERCENT,…, not {table!r}")
+    policy = sorted(((int(hours), int(percent)) for hours, percent in rows), reverse=True)
+    if any(percent > 100 for _, percent in policy):
+        raise ImproperlyConfigured("REFUND_POLICY gives back more than was paid")
+    return policy
+
+
+def cache(url: str) -> dict[str, str]:
+    """Throttles and the last diagnosis are shared between processes: by default through the database."""
+    scheme, _, rest = url.partition("://")
+    backends = {
+        "db": ("django.core.cache.backends.db.DatabaseCache", rest or "cache"),
+        "locmem": ("django.core.cache.backends.locmem.LocMemCache", rest),
+        "redis": ("okpuja.cache.SharedCache", url),
+        "rediss": ("okpuja.cache.SharedCache", url),
+    }
+    if scheme not in backends:
+        raise ImproperlyConfigured(f"CACHE_URL must start with one of {', '.join(backends)}, not {scheme!r}")
+    backend, location = backends[scheme]
+    return {"BACKEND": backend, "LOCATION": location}
+
+
+def mail(url: str) -> dict[str, Any]:
+    """Django's mail settings. By default mails are files, for any mail program to open."""
+    parts = urlsplit(url)
+    backends = {
+        "file": "notices.backends.MailFolder",
+        "console": "django.core.mail.backends.console.EmailBackend",
+        "dummy": "django.core.mail.backends.dummy.EmailBackend",
+        **dict.fromkeys(("smtp", "smtp+tls", "smtps"), "django.core.mail.backends.smtp.EmailBackend"),
+    }
+    if parts.scheme not in backends:
+        raise ImproperlyConfigured(
+            f"EMAIL_URL must start with one of {', '.join(backends)}, not {parts.scheme!r}"
+        )
+    return {
+        "EMAIL_BACKEND": backends[parts.scheme],
+        "EMAIL_FOLDER": unquote(parts.path),
+        "EMAIL_HOST": parts.hostname or "localhost",
+        "EMAIL_PORT": parts.port or {"smtp": 25, "smtps": 465}.get(parts.scheme, 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp+tls",
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+    }

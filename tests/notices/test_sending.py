@@ -1,0 +1,229 @@
+"""Out of the outbox: at least once, recognisable when repeated; a dead mail server delays mail and nothing else."""
+
+import hashlib
+import hmac
+import json
+from datetime import timedelta
+
+import pytest
+import responses
+from django.utils import timezone
+
+from notices.models import Notice
+from notices.sending import PAUSES, Enclosed, pause_after, send
+from notices.services import alert, tell
+from payment.work import run_due
+from tests.notices.servers import mail_server, refused_port, silent_port
+
+pytestmark = pytest.mark.django_db(transaction=True)
+FACTS = {
+    "reference": "OKP1",
+    "amount_paise": 110000,
+    "book_id": "BK-ABCDEFGH",
+    "puja": "Griha Pravesh",
+    "starts_at": "2026-11-28T10:30:00+05:30",
+}
+
+
+@pytest.fixture
+def smtp(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_TIMEOUT = "127.0.0.1", 1
+    return settings
+
+
+@pytest.fixture
+def notice(alice):
+    tell("booked", "booked:payment:1", FACTS, user=alice)
+    return Notice.objects.get()
+
+
+def make_due():
+    Notice.objects.filter(state="WAITING").update(next_check_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_person_gets_one_mail_in_two_forms_with_the_receipt(smtp, notice):
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
+        send(notice, lambda notice: Enclosed("https://shop.example/pay/1", {"receipt.pdf": b"%PDF-1.7"}))
+
+    (mail,) = server.mails
+    assert mail["To"] == "alice@example.com"
+    assert mail["Subject"] == "Booking BK-ABCDEFGH confirmed: Griha Pravesh"
+    assert mail["Message-ID"] == notice.message_id
+    for form in ("plain", "html"):
+        said = mail.get_body((form,)).get_content()
+        assert "₹1,100.00" in said
+        assert "Saturday, 28 November 2026" in said
+        assert "https://shop.example/pay/1" in said
+    assert [part.get_filename() for part in mail.iter_attachments()] == ["receipt.pdf"]
+    assert Notice.objects.get().state == "SENT"
+
+
+def test_the_worker_sends_what_is_due_once(smtp, notice):
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
+        assert run_due(["notices"]) == 1
+        assert run_due(["notices"]) == 0
+
+    assert len(server.mails) == 1
+    assert Notice.objects.get().sent_at
+
+
+def test_a_mail_whose_sender_was_killed_goes_out_again_and_is_recognised(smtp, notice):
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
+        run_due(["notices"])
+        Notice.objects.update(state="WAITING", sent_at=None)  # killed before it was written down
+        make_due()
+        run_due(["notices"])
+
+    assert len(server.mails) == 2
+    assert len({mail["Message-ID"] for mail in server.mails}) == 1
+
+
+def test_what_was_sent_is_not_sent_again_when_its_lease_ends(smtp, notice):
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
+        send(notice, lambda notice: Enclosed())
+        run_due(["notices"])  # its next_check_at still stands
+
+    assert len(server.mails) == 1
+    assert Notice.objects.get().next_check_at is None
+
+
+def test_a_mail_server_that_refuses_delays_the_mail(smtp, notice):
+    smtp.EMAIL_PORT = refused_port()
+    run_due(["notices"])
+
+    waiting = Notice.objects.get()
+    assert waiting.state == "WAITING"
+    assert "refused" in waiting.last_error
+    assert 50 < (waiting.next_check_at - timezone.now()).total_seconds() <= PAUSES[0]
+
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
+        make_due()
+        run_due(["notices"])
+    assert Notice.objects.get().state == "SENT"
+
+
+def test_a_silent_mail_server_is_left_after_the_timeout(smtp, notice):
+    with silent_port() as port:
+        smtp.EMAIL_PORT = port
+        run_due(["notices"])
+
+    assert Notice.objects.get().state == "WAITING"
+    assert "timed out" in Notice.objects.get().last_error
+
+
+def test_a_server_that_says_no_is_asked_again(smtp, notice):
+    with mail_server() as server:
+        smtp.EMAIL_PORT, server.answers = server.port, {"RCPT": "550 no such box"}
+        run_due(["notices"])
+
+    assert Notice.objects.get().state == "WAITING"
+    assert "no such box" in Notice.objects.get().last_error
+
+
+def test_after_three_days_a_mail_is_given_up_and_staff_are_told(smtp, notice):
+    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
+    for _ in range(len(PAUSES) + 1):
+        make_due()
+        run_due(["notices"], limit=1)
+
+    given_up = Notice.objects.get(kind="booked")
+    assert (given_up.state, given_up.next_check_at) == ("GIVEN_UP", None)
+    assert sum(PAUSES) >= 2 * 24 * 3600
+    told = Notice.objects.get(channel="STAFF")
+    assert told.facts["message"] == "booked:payment:1"
+
+
+def test_a_dead_mail_server_does_not_breed_alerts_about_alerts(smtp, db):
+    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
+    alert("amount_differs", "payment:1", {})
+    for _ in range(len(PAUSES) + 1):
+        make_due()
+        run_due(["notices"])
+
+    assert Notice.objects.get().state == "GIVEN_UP"
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts"),
+    [
+        ("booked", {"amount_paise": 110000}),
+        ("booked", FACTS | {"amount_paise": "eleven hundred"}),
+        ("booked", FACTS | {"starts_at": "tomorrow"}),
+        ("no_such_kind", FACTS),
+    ],
+)
+def test_what_cannot_be_written_is_given_up_and_stops_nobody_else(kind, facts, alice, mailoutbox, settings):
+    settings.STAFF_EMAILS = ["ops@example.com"]
+    tell(kind, "broken", facts, user=alice)
+    tell("booked", "good", FACTS, user=alice)
+    while run_due(["notices"]):
+        pass
+
+    assert Notice.objects.get(key="broken").state == "GIVEN_UP"
+    assert Notice.objects.get(key="broken").last_error.startswith("Unwritable")
+    assert Notice.objects.get(key="good").state == "SENT"
+    assert [mail.to for mail in mailoutbox] == [["alice@example.com"], ["ops@example.com"]]
+
+
+def test_an_address_no_mail_can_carry_is_given_up(alice, settings):
+    tell("booked", "booked:payment:1", FACTS, user=alice)
+    Notice.objects.update(email="alice@example.com\nBcc: all@example.com")
+    run_due(["notices"])
+
+    assert Notice.objects.get().state == "GIVEN_UP"
+
+
+def test_pauses_are_shorter_where_time_is(smtp, notice):
+    smtp.EMAIL_PORT, smtp.PAYMENT_TIME_SCALE = refused_port(), 60
+    run_due(["notices"])
+
+    assert (Notice.objects.get().next_check_at - timezone.now()).total_seconds() <= 1
+
+
+def test_staff_get_one_mail_for_all(mailoutbox, settings, db):
+    settings.STAFF_EMAILS = ["ops@example.com", "owner@example.com"]
+    alert("amount_differs", "payment:1", {"reference": "OKP1", "amount_paise": 110000})
+    run_due(["notices"])
+
+    (mail,) = mailoutbox
+    assert mail.to == ["ops@example.com", "owner@example.com"]
+    assert "OKP1" in mail.subject
+    assert "Nothing is booked until you decide" in mail.body
+
+
+@responses.activate
+def test_the_staffs_own_program_gets_signed_json(settings, db):
+    settings.STAFF_WEBHOOK_URL, settings.STAFF_WEBHOOK_SECRET = "http://127.0.0.1:9/hook", "a-long-secret"
+    responses.post(settings.STAFF_WEBHOOK_URL, status=204)
+    alert("amount_differs", "payment:1", {"amount_paise": 110000})
+    run_due(["notices"])
+
+    request = responses.calls[0].request
+    digest = hmac.new(b"a-long-secret", request.body, hashlib.sha256).hexdigest()
+    assert request.headers["X-OkPuja-Signature"] == f"sha256={digest}"
+    told = json.loads(request.body)
+    assert (told["rule"], told["case"], told["amount_paise"]) == ("amount_differs", "payment:1", 110000)
+    assert Notice.objects.get().state == "SENT"
+
+
+@pytest.mark.parametrize("status", [302, 400, 500])
+@responses.activate
+def test_a_program_that_does_not_take_the_alert_is_called_again(status, settings, db):
+    settings.STAFF_WEBHOOK_URL = "http://127.0.0.1:9/hook"
+    responses.post(settings.STAFF_WEBHOOK_URL, status=status, headers={"Location": "http://127.0.0.1:9/"})
+    alert("amount_differs", "payment:1", {})
+    run_due(["notices"])
+
+    assert Notice.objects.get().state == "WAITING"
+    assert str(status) in Notice.objects.get().last_error
+
+
+def test_nothing_is_due_after_the_end(notice):
+    notice.state = "SENT"
+    assert pause_after(notice) is None
