@@ -8,6 +8,7 @@ Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one ord
 WebhookEvent                                     one call from PhonePe, as it came
 Dispute                                          a buyer asks his bank for the money back
 IdempotencyKey                                   one caller, route and key, with the stored answer
+DiagnosisRun                                     one look at every hop
 """
 
 from payment.models.disputes import Dispute
@@ -15,13 +16,14 @@ from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt
-from payment.models.records import GatewayCall, StateChange
+from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
 
 __all__ = [
     "OPEN_ATTEMPT",
     "OPEN_REFUND",
     "UNSENT_REFUND",
+    "DiagnosisRun",
     "Dispute",
     "GatewayCall",
     "IdempotencyKey",

@@ -49,3 +49,34 @@ class GatewayCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.operation} {self.host}:{self.port} {self.http_status or self.error_category}"
+
+
+class DiagnosisRun(models.Model):
+    """One look at every hop, and what came of it. Masked as the answer is: no secret, no personal data.
+
+    `occasion` is what the worker claims a run by, once for all workers; `lease` says who has claimed it.
+    """
+
+    class AskedBy(models.TextChoices):
+        WEB = "web"
+        WORKER = "worker"
+        COMMAND = "command"
+
+    asked_by = models.CharField(max_length=8, choices=AskedBy)
+    occasion = models.CharField(max_length=32, unique=True, null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    started_at = models.DateTimeField(db_index=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    success = models.BooleanField(default=False)
+    verdict = models.CharField(max_length=24, blank=True)
+    culprit = models.CharField(max_length=16, blank=True)
+    summary = models.CharField(max_length=300, blank=True)
+    took_ms = models.PositiveIntegerField(default=0)
+    circumstances = models.JSONField(default=dict, help_text="what may have changed when the next run fails")
+    answer = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.verdict or 'under way'} ({self.asked_by})"
