@@ -4,6 +4,7 @@ An armed fault raises what `requests` itself raises over a real connection, down
 """
 
 import io
+import time
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
@@ -42,6 +43,7 @@ class SimulatorAdapter(BaseAdapter):
             raise _broken(response.breakage, request)
         if response.seconds_late > _patience(timeout):
             raise _broken("silence", request)
+        time.sleep(response.seconds_late)
         return _write(response, request)
 
     def close(self) -> None:
@@ -59,7 +61,7 @@ def answered(request: Request) -> Response:
 
 
 def _patience(timeout: Any) -> float:
-    """Seconds for an answer. Nobody waits in here: what comes in time comes at once."""
+    """Seconds for an answer. Whoever would give up before it comes is told so without the wait."""
     patience = timeout[1] if isinstance(timeout, tuple) else timeout
     return float("inf") if patience is None else float(patience)
 

@@ -9,9 +9,14 @@ from django.utils import timezone
 from simulator.models import Clock
 
 
+def set_right() -> None:
+    """To the real time, and going."""
+    Clock.objects.update_or_create(pk=Clock.ONLY, defaults={"offset": timedelta(0), "stopped_at": None})
+
+
 def now() -> datetime:
     clock = Clock.objects.filter(pk=Clock.ONLY).first()
-    return _shown(clock) if clock else timezone.now()
+    return shown(clock) if clock else timezone.now()
 
 
 def is_stopped() -> bool:
@@ -29,7 +34,7 @@ def advance(seconds: int) -> datetime:
 def stop() -> datetime:
     with transaction.atomic():
         clock = _locked()
-        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=_shown(clock))
+        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=shown(clock))
     return now()
 
 
@@ -37,7 +42,7 @@ def start() -> datetime:
     """It goes on from where it was stopped."""
     with transaction.atomic():
         clock = _locked()
-        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=None, offset=_shown(clock) - timezone.now())
+        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=None, offset=shown(clock) - timezone.now())
     return now()
 
 
@@ -51,9 +56,9 @@ def seconds(moment: datetime) -> int:
     return milliseconds(moment) // 1000
 
 
-def _shown(clock: Clock) -> datetime:
-    shown: datetime = clock.stopped_at or timezone.now() + clock.offset
-    return shown
+def shown(clock: Clock) -> datetime:
+    moment: datetime = clock.stopped_at or timezone.now() + clock.offset
+    return moment
 
 
 def _locked() -> Clock:

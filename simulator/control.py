@@ -10,14 +10,27 @@ from typing import Any
 
 from django.db.models import QuerySet
 
-from simulator import clock, endings, faults, limits, luck, orders, refunds, sayings, shown
+from simulator import (
+    announcements,
+    clock,
+    endings,
+    faults,
+    limits,
+    luck,
+    orders,
+    published,
+    refunds,
+    sayings,
+    shown,
+)
 from simulator import deliveries as outbox
-from simulator.models import Attempt, Clock, Delivery, Fault, Luck, Merchant, Order, Refund, Token
+from simulator.models import Attempt, Delivery, Fault, Luck, Merchant, Order, Refund, Token
 from simulator.orders import Choice
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
 
 PREFIX = "/simulator/control/"
 SHOWN = 100
+OURS = published.PUBLISHED[Merchant.Generation.V2]["merchant_id"]
 LONGEST = 10**8
 NUMBER, SIGNED = re.compile(r"[0-9]{0,7}"), re.compile(r"-?[0-9]{1,7}")
 
@@ -36,7 +49,7 @@ def _answer(handler: Callable[..., Json], request: Request, captured: tuple[str,
         return answer(handler(_body(request), *captured))
     except Refused as refused:
         return refused.response
-    except orders.NotPossible as impossible:
+    except (orders.NotPossible, announcements.NothingToSay) as impossible:
         return answer({"error": str(impossible)}, 409)
 
 
@@ -128,6 +141,26 @@ def send_again(body: Json, number: str) -> Json:
     return shown.delivery(outbox.send_again(delivery))
 
 
+def send_webhook(body: Json) -> Json:
+    """Any event of V2's, to a `merchant` of V2 (the published one), about an order or refund of his (the newest).
+
+    `payload` replaces members of what would be said; `scheme` (sha, hmac) proves it so, whatever was agreed.
+    """
+    event, scheme, reference = body.get("event"), body.get("scheme", ""), body.get("about", "")
+    _require(event in tuple(announcements.EVENTS), f"event must be one of {', '.join(announcements.EVENTS)}")
+    _require(scheme in ("", *Merchant.Scheme.values), "scheme must be sha or hmac")
+    _require(
+        reference == "" or limits.is_reference(reference, 63), "about must be the id of an order or refund"
+    )
+    given = body.get("payload", {})
+    _require(isinstance(given, dict), "payload must be an object")
+    merchant = published.by_merchant_id(Merchant.Generation.V2, str(body.get("merchant", OURS)))
+    if merchant is None:
+        raise Refused(404, {"error": "There is no such merchant of V2."})
+    said = announcements.announced(str(event), merchant, reference, clock.now(), given)
+    return shown.delivery(outbox.announce(merchant, said, scheme)) | {"said": said}
+
+
 def show_clock(body: Json) -> Json:
     return {"now": clock.now().isoformat(), "stopped": clock.is_stopped()}
 
@@ -152,8 +185,9 @@ def reset(body: Json) -> Json:
     seed, percents = body.get("seed"), body.get("percent", faults.PERCENTS)
     _require(seed is None or (type(seed) is int and abs(seed) < 2**63), "seed must be a whole number")
     _require(_are_percents(percents), "percent must name operations, each with 0 to 100")
-    for model in (Delivery, Refund, Attempt, Order, Token, Fault, Luck, Clock):
+    for model in (Delivery, Refund, Attempt, Order, Token, Fault, Luck):
         model.objects.all().delete()
+    clock.set_right()
     if seed is not None:
         luck.seed(seed, percents)
     return {"reset": True, "seed": seed}
@@ -182,6 +216,7 @@ ROUTES = (
     _route("GET", "account/", account),
     _route("GET", "deliveries/", list_deliveries),
     _route("POST", "deliveries/{}/send/", send_again),
+    _route("POST", "webhooks/", send_webhook),
     _route("POST", "merchants/{}/", change_merchant),
     _route("GET", "clock/", show_clock),
     _route("POST", "clock/", set_clock),

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.db import InterfaceError, OperationalError
 
-from simulator import breakages, faults, sayings, subjects, v1, v2
+from simulator import breakages, faults, mood, sayings, subjects, v1, v2, v2_access
 from simulator.models import Fault
 from simulator.wire import Refused, Request, Response, answer
 
@@ -16,6 +16,10 @@ SANDBOX = "pg-sandbox"
 V1_BASES = frozenset({"hermes", "merchant-simulator", SANDBOX})
 V2_BASES = frozenset({"pg", SANDBOX})
 TOKEN_BASES = frozenset({"identity-manager", SANDBOX})
+
+INGEST_BASES = frozenset({"pg-ingestion", SANDBOX})
+
+NEVER_BROKEN = "ingest"
 
 UNMAPPED = {"message": "Bad Request - Api Mapping Not Found"}
 
@@ -35,15 +39,28 @@ def _route(
     return Route(method, bases, re.compile(path.replace("{}", r"([^/\x00]+)")), operation, handler)
 
 
+def ingest(request: Request) -> Response:
+    """PhonePe's own SDKs tell how they fare; nobody reads it here."""
+    return answer({"success": True})
+
+
 ROUTES = (
     _route("POST", V1_BASES, "/pg/v1/pay", "pay", v1.pay),
     _route("GET", V1_BASES, "/pg/v1/status/{}/{}", "status", v1.status),
     _route("POST", V1_BASES, "/pg/v1/refund", "refund", v1.refund),
     _route("POST", V1_BASES, "/pg/v1/vpa/validate", "status", v1.validate_vpa),
-    _route("POST", TOKEN_BASES, "/v1/oauth/token", "token", v2.token),
+    _route("GET", V1_BASES, "/pg/v1/options/{}", "status", v1.options),
+    _route("POST", V1_BASES, "/plugin/ingest-event", NEVER_BROKEN, ingest),
+    _route("POST", INGEST_BASES, "/client/v1/backend/events/batch", NEVER_BROKEN, ingest),
+    _route("POST", TOKEN_BASES, "/v1/oauth/token", "token", v2_access.token),
     _route("POST", V2_BASES, "/checkout/v2/pay", "pay", v2.pay),
     _route("POST", V2_BASES, "/checkout/v2/sdk/order", "pay", v2.sdk_order),
     _route("GET", V2_BASES, "/checkout/v2/order/{}/status", "status", v2.order_status),
+    _route("POST", V2_BASES, "/payments/v2/pay", "pay", v2.pay_custom),
+    _route("POST", V2_BASES, "/payments/v2/sdk/order", "pay", v2.sdk_order),
+    _route("GET", V2_BASES, "/payments/v2/order/{}/status", "status", v2.custom_order_status),
+    _route("GET", V2_BASES, "/payments/v2/transaction/{}/status", "status", v2.attempt_status),
+    _route("POST", V2_BASES, "/v2/validate/upi", "status", v2.validate_upi),
     _route("GET", V2_BASES, "/checkout/v2/transaction/{}/status", "status", v2.attempt_status),
     _route("POST", V2_BASES, "/payments/v2/refund", "refund", v2.refund),
     _route("GET", V2_BASES, "/payments/v2/refund/{}/status", "refund_status", v2.refund_status),
@@ -63,7 +80,9 @@ def handle(request: Request) -> Response:
 
 def _carry_out(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
     try:
-        fault = _fault(route, request, captured)
+        now = mood.read(route.operation)
+        request = replace(request, moment=now.moment)
+        fault = _fault(route, request, captured, now.calm)
         if fault is None:
             return _answer(route, request, captured)
         genuine = None
@@ -75,11 +94,12 @@ def _carry_out(route: Route, request: Request, captured: tuple[str, ...]) -> Res
         return sayings.response("INTERNAL_SERVER_ERROR")
 
 
-def _fault(route: Route, request: Request, captured: tuple[str, ...]) -> Fault | None:
+def _fault(route: Route, request: Request, captured: tuple[str, ...], calm: bool) -> Fault | None:
+    if route.operation == NEVER_BROKEN:
+        return None
     subject = subjects.read(request, captured)
-    if route.operation == "pay":
-        faults.arm_by_amount(subject.reference, subject.amount_paise)
-    return faults.take(route.operation, subject.reference)
+    speaks = route.operation == "pay" and faults.arm_by_amount(subject.reference, subject.amount_paise)
+    return None if calm and not speaks else faults.take(route.operation, subject.reference)
 
 
 def _answer(route: Route, request: Request, captured: tuple[str, ...]) -> Response:

@@ -12,7 +12,7 @@ import requests
 from django.conf import settings
 from django.db.models import F
 
-from simulator import breakages, clock, faults, lies, v1_messages, v2_messages
+from simulator import announcements, breakages, clock, faults, lies, v1_messages, v2_messages
 from simulator.models import Attempt, Delivery, Fault, Merchant, Order, Refund, State
 from simulator.wire import Json, compact
 
@@ -54,6 +54,13 @@ def refund_moved(refund: Refund) -> None:
         _enqueue(refund.merchant, "callback", refund.merchant_refund_id, url, said)
 
 
+def announce(merchant: Merchant, said: Json, scheme: str = "") -> Delivery:
+    """What was not caused by anything in the books. `scheme`: proved so, whatever the merchant has agreed to."""
+    return _enqueue(
+        merchant, said["event"], announcements.about(said["payload"]), merchant.webhook_url, said, scheme
+    )
+
+
 def send_again(delivery: Delivery) -> Delivery:
     """A copy, so that the log keeps what became of the first one."""
     moment = clock.now()
@@ -63,6 +70,7 @@ def send_again(delivery: Delivery) -> Delivery:
         about=delivery.about,
         url=delivery.url,
         body=delivery.body,
+        scheme=delivery.scheme,
         created_at=moment,
         due_at=moment,
     )
@@ -84,17 +92,19 @@ def _tell_order(outcome: str, order: Order, attempts: Sequence[Attempt]) -> None
     _enqueue(order.merchant, said["event"], order.merchant_order_id, order.merchant.webhook_url, said)
 
 
-def _enqueue(merchant: Merchant, event: str, about: str, url: str, said: Json) -> None:
+def _enqueue(merchant: Merchant, event: str, about: str, url: str, said: Json, scheme: str = "") -> Delivery:
     moment = clock.now()
-    Delivery.objects.create(
+    delivery: Delivery = Delivery.objects.create(
         merchant=merchant,
         event=event,
         about=about,
         url=url or settings.PUBLIC_BASE_URL + OUR_WEBHOOK,
         body=compact(said).decode(),
+        scheme=scheme,
         created_at=moment,
         due_at=moment,
     )
+    return delivery
 
 
 def _claim(delivery: Delivery) -> bool:
@@ -171,7 +181,9 @@ def _proof(delivery: Delivery, kind: str = "", body: bytes = b"") -> dict[str, s
     body = body or delivery.body.encode()
     merchant = delivery.merchant
     if merchant.generation == Merchant.Generation.V2:
-        proof = v2_messages.webhook_headers(merchant, body, other_scheme=kind == "other_scheme")
+        proof = v2_messages.webhook_headers(
+            merchant, body, delivery.scheme, other_scheme=kind == "other_scheme"
+        )
     elif kind == "other_scheme":
         proof = v2_messages.signature(merchant.salt_key, str(merchant.salt_index), body)
     else:

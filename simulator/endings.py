@@ -17,7 +17,7 @@ from simulator import clock, deliveries, identifiers
 from simulator.models import Attempt, Merchant, Order, State
 from simulator.v1_messages import FAILED, TIMED_OUT
 from simulator.v1_messages import REASONS as V1_REASONS
-from simulator.v2_messages import REASONS
+from simulator.v2_messages import REASONS, UNMAPPED
 
 NOT_FINISHED = "TXN_AUTO_FAILED"
 OPEN = (State.PENDING,)
@@ -38,6 +38,8 @@ class Means:
 
 
 SCANNED = Means()
+# What the money comes from, where it is not a bank account behind UPI.
+INSTRUMENTS = {"CARD": "CREDIT_CARD", "TOKEN": "CREDIT_CARD", "NET_BANKING": "NET_BANKING"}
 
 
 def receive(order: Order, means: Means = SCANNED, amount_paise: int | None = None) -> None:
@@ -144,10 +146,17 @@ def _try(order: Order, means: Means, *, amount_paise: int | None = None, **detai
     details_of_all = {"amount_paise": amount_paise or order.amount_paise, **details}
     waiting = order.attempts.filter(state=State.PENDING).first()
     if waiting is None:
-        return _first_try(order, **asdict(means), **details_of_all)
+        return _first_try(order, **asdict(_as_agreed(order, means)), **details_of_all)
     Attempt.objects.filter(pk=waiting.pk).update(**details_of_all)
     waiting.refresh_from_db()
     return waiting
+
+
+def _as_agreed(order: Order, means: Means) -> Means:
+    """A shop that has chosen the mode leaves the customer only what is left of it, as which card it is."""
+    if order.mode in ("", means.mode):
+        return means
+    return Means(order.mode, INSTRUMENTS.get(order.mode, SCANNED.instrument), order.vpa)
 
 
 def _first_try(order: Order, **details: Any) -> Attempt:
@@ -162,4 +171,6 @@ def _first_try(order: Order, **details: Any) -> Attempt:
 def _error_code(order: Order, reason: str) -> str:
     if order.merchant.generation == Merchant.Generation.V1:
         return reason if reason in V1_REASONS else FAILED
-    return REASONS[reason][0] if reason in REASONS else FAILED
+    if reason in REASONS:
+        return REASONS[reason][0]
+    return reason if reason in UNMAPPED else FAILED

@@ -101,14 +101,18 @@ def arm(
     return fault
 
 
-def arm_by_amount(reference: str, amount_paise: int) -> None:
-    """The paise of an amount may tell what befalls its order: once, however often the order is sent."""
+def arm_by_amount(reference: str, amount_paise: int) -> bool:
+    """The paise of an amount may tell what befalls its order: once, however often the order is sent.
+
+    False for an amount that says nothing.
+    """
     misfortune = BY_PAISE.get(amount_paise % 100)
     if misfortune is None or not reference:
-        return
+        return False
     fault = _fault(misfortune, reference)
     fault.source = Fault.Source.AMOUNT
     Fault.objects.bulk_create([fault], ignore_conflicts=True)
+    return True
 
 
 def begin_by_chance(seed: int) -> None:

@@ -4,15 +4,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.endings import Means
+from simulator.endings import INSTRUMENTS, SCANNED, Means
 from simulator.wire import Json
 
 ADDRESS = re.compile(r"[A-Za-z0-9._-]{2,60}@[A-Za-z]{2,20}")
+UPI_NUMBER = re.compile(r"[0-9]{8,10}")
 UPI_ID = "upi_id"
 # What the page calls it, and what the wire does.
 MEANS = {
     "upi_app": ("UPI app", Means("UPI_INTENT")),
     UPI_ID: ("UPI id", Means("UPI_COLLECT")),
+    "upi_qr": ("QR code", SCANNED),
     "credit_card": ("Credit card", Means("CARD", "CREDIT_CARD", "")),
     "debit_card": ("Debit card", Means("CARD", "DEBIT_CARD", "")),
     "net_banking": ("Net banking", Means("NET_BANKING", "NET_BANKING", "")),
@@ -33,6 +35,18 @@ def chosen(name: str, address: str) -> Means:
     if not ADDRESS.fullmatch(address):
         raise BadAddress(address)
     return Means(means.mode, means.instrument, _masked(address))
+
+
+def agreed(mode: str, address: str = "") -> Means:
+    """How the shop lets its customer pay when it has a page of its own. `address`: of a collect request."""
+    if mode in INSTRUMENTS:
+        return Means(mode, INSTRUMENTS[mode], "")
+    return Means(mode, SCANNED.instrument, _masked(address) if address else SCANNED.vpa)
+
+
+def of_mode(mode: str) -> list[str]:
+    """What a page shows when only this mode is left."""
+    return [name for name, (_, means) in MEANS.items() if means.mode == mode]
 
 
 def offered(config: Json) -> list[str]:

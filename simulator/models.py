@@ -70,6 +70,12 @@ class Order(models.Model):
         REDIRECT = "REDIRECT"
         POST = "POST"
 
+    class Flow(models.TextChoices):
+        """V2: the customer chooses on PhonePe's page, or has chosen in the shop (custom checkout)."""
+
+        PAGE = "PG_CHECKOUT"
+        CUSTOM = "PG"
+
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="orders")
     merchant_order_id = models.CharField(max_length=63)
     provider_id = models.CharField(max_length=40, blank=True)
@@ -87,6 +93,11 @@ class Order(models.Model):
     meta_info = models.JSONField(null=True, blank=True)
     retry_disabled = models.BooleanField(default=False)
     offered = models.JSONField(default=list, help_text="Means of payment on the page; empty: all of them")
+    flow = models.CharField(max_length=11, choices=Flow.choices, default=Flow.PAGE)
+    mode = models.CharField(
+        max_length=20, blank=True, help_text="How it is paid, when the shop has decided that"
+    )
+    vpa = models.CharField(max_length=80, blank=True, help_text="Of that mode, masked")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     bank_answers_at = models.DateTimeField(null=True, help_text="When the money comes that is on its way")
@@ -179,6 +190,9 @@ class Delivery(models.Model):
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
     held = models.BooleanField(default=False, help_text="Until a later one of the same merchant has gone")
+    scheme = models.CharField(
+        max_length=4, blank=True, choices=Merchant.Scheme.choices, help_text="Empty: the merchant's own"
+    )
 
     class Meta:
         verbose_name_plural = "deliveries"

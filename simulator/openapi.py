@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from simulator import control, faults, orders, refunds
+from simulator import announcements, control, faults, orders, refunds
 from simulator.models import Merchant
 from simulator.wire import Json
 
@@ -37,6 +37,13 @@ BODIES: dict[str, Json] = {
         "carried_out": TRUTH | {"description": "whether the call has its effect all the same"},
     },
     "send_again": {},
+    "send_webhook": {
+        "event": {"enum": list(announcements.EVENTS)},
+        "merchant": TEXT | {"description": "a merchant id of V2"},
+        "about": TEXT | {"description": "the merchant's id of an order or refund; without it the newest"},
+        "payload": {"type": "object", "description": "members that replace ours"},
+        "scheme": {"enum": list(Merchant.Scheme.values)},
+    },
     "change_merchant": {"webhook_url": TEXT, "webhook_scheme": {"enum": list(Merchant.Scheme.values)}},
     "set_clock": {"advance": SECONDS, "stopped": TRUTH},
     "reset": {
@@ -51,6 +58,7 @@ REQUIRED = {
     "decide_order": ["outcome"],
     "decide_refund": ["outcome"],
     "arm_fault": ["operation", "fault"],
+    "send_webhook": ["event"],
 }
 IDS = {"orders": "merchant_order_id", "refunds": "merchant_refund_id", "merchants": "merchant_id"}
 

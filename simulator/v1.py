@@ -4,57 +4,20 @@ import base64
 import binascii
 import hmac
 
-from simulator import clock, endings, orders, published, refunds, v1_messages
-from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
-from simulator.means import ADDRESS
+from simulator import endings, instruments, means, orders, published, refunds, v1_limits, v1_messages
 from simulator.models import Merchant, Order, Refund, State
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
-
-PAY_FIELDS = {
-    "merchantId",
-    "merchantTransactionId",
-    "merchantUserId",
-    "merchantOrderId",
-    "amount",
-    "redirectUrl",
-    "redirectMode",
-    "callbackUrl",
-    "mobileNumber",
-    "paymentInstrument",
-    "deviceContext",
-}
-REFUND_FIELDS = {
-    "merchantId",
-    "merchantUserId",
-    "originalTransactionId",
-    "merchantTransactionId",
-    "amount",
-    "callbackUrl",
-}
-LONGEST_ID = 38
-LONGEST_USER_ID = 35
-LONGEST_MOBILE = 15
 
 
 def pay(request: Request) -> Response:
     merchant, payload = _open_envelope(request)
-    _check_pay(payload)
-    moment = clock.now()
-    order = Order(
-        merchant=merchant,
-        merchant_order_id=payload["merchantTransactionId"],
-        page_token=orders.new_page_token(),
-        amount_paise=payload["amount"],
-        redirect_url=payload["redirectUrl"],
-        redirect_mode=payload.get("redirectMode") or Order.RedirectMode.REDIRECT,
-        callback_url=payload["callbackUrl"],
-        created_at=moment,
-        expires_at=moment + orders.V1_LASTS,
-    )
+    v1_limits.check_pay(payload)
+    order = _order(request, merchant, payload)
     refund_has_id = merchant.refunds.filter(merchant_refund_id=order.merchant_order_id).exists()
     if refund_has_id or not orders.place(order):
         raise Refused(417, v1_messages.duplicate())
-    return answer(v1_messages.opened(order, orders.page_url(order)))
+    kind = payload["paymentInstrument"]["type"]
+    return answer(v1_messages.opened(order, instruments.instrument_response(order, kind)))
 
 
 def status(request: Request, merchant_id: str, transaction_id: str) -> Response:
@@ -64,14 +27,14 @@ def status(request: Request, merchant_id: str, transaction_id: str) -> Response:
     if request.headers.get("X-MERCHANT-ID") != merchant_id:
         raise Refused(400, v1_messages.bad_request())
     if order := merchant.orders.filter(merchant_order_id=transaction_id).select_related("merchant").first():
-        endings.catch_up(order)
+        endings.catch_up(order, request.moment)
         return answer(v1_messages.payment(order, order.attempts.order_by("pk").last()))
     return answer(_refund_status(merchant, transaction_id))
 
 
 def refund(request: Request) -> Response:
     merchant, payload = _open_envelope(request)
-    _check_refund(payload)
+    v1_limits.check_refund(payload)
     order = merchant.orders.filter(merchant_order_id=payload["originalTransactionId"]).first()
     if order is None:
         raise Refused(404, v1_messages.not_found())
@@ -89,10 +52,37 @@ def refund(request: Request) -> Response:
 def validate_vpa(request: Request) -> Response:
     """Whether there is a UPI id like this one."""
     _, payload = _open_envelope(request)
-    _require(is_object(payload, {"merchantId", "vpa"}), is_text(payload.get("vpa"), 100))
-    if not ADDRESS.fullmatch(payload["vpa"]):
+    v1_limits.check_address(payload)
+    if not means.ADDRESS.fullmatch(payload["vpa"]):
         raise Refused(417, v1_messages.bad_vpa())
     return answer(v1_messages.good_vpa(payload["vpa"]))
+
+
+def options(request: Request, merchant_id: str) -> Response:
+    """What can be paid with; the list of all banks only for who asks for it."""
+    _verify(request, request.path, _merchant(merchant_id))
+    every_bank = request.query.get("includeNetBankingBanksList", "").lower() == "true"
+    return answer(v1_messages.options(every_bank))
+
+
+def _order(request: Request, merchant: Merchant, payload: Json) -> Order:
+    """A shop that names an instrument has chosen for its customer; the page asks him."""
+    wanted, moment = payload["paymentInstrument"], request.moment
+    mode = v1_limits.MODES[wanted["type"]]
+    return Order(
+        merchant=merchant,
+        merchant_order_id=payload["merchantTransactionId"],
+        page_token=orders.new_page_token(),
+        amount_paise=payload["amount"],
+        redirect_url=payload.get("redirectUrl", ""),
+        redirect_mode=payload.get("redirectMode") or Order.RedirectMode.REDIRECT,
+        callback_url=payload["callbackUrl"],
+        mode=mode,
+        vpa=means.agreed(mode, wanted.get("vpa", "")).vpa if mode else "",
+        offered=means.of_mode(mode) if mode else [],
+        created_at=moment,
+        expires_at=moment + orders.V1_LASTS,
+    )
 
 
 def _refund_status(merchant: Merchant, transaction_id: str) -> Json:
@@ -139,39 +129,3 @@ def _verify(request: Request, text: str, merchant: Merchant) -> None:
     offered = request.headers.get("X-VERIFY", "")
     if not hmac.compare_digest(offered.encode(), v1_messages.checksum(text, merchant).encode()):
         raise Refused(401, v1_messages.bare(401))
-
-
-def _check_pay(payload: Json) -> None:
-    transaction_id = payload.get("merchantTransactionId")
-    if isinstance(transaction_id, str) and not 1 <= len(transaction_id) <= LONGEST_ID:
-        message = f"merchantTransactionId size must be between 1 and {LONGEST_ID}."
-        raise Refused(400, v1_messages.bad_request(message))
-    mobile = payload.get("mobileNumber")
-    _require(
-        is_object(payload, PAY_FIELDS),
-        is_reference(transaction_id, LONGEST_ID),
-        is_reference(payload.get("merchantUserId"), LONGEST_USER_ID),
-        is_paise(payload.get("amount")),
-        is_url(payload.get("redirectUrl")),
-        is_url(payload.get("callbackUrl")),
-        payload.get("redirectMode") in (None, *Order.RedirectMode.values),
-        mobile is None or (is_text(mobile, LONGEST_MOBILE) and mobile.isdigit()),
-        payload.get("paymentInstrument") == {"type": "PAY_PAGE"},
-    )
-
-
-def _check_refund(payload: Json) -> None:
-    user_id = payload.get("merchantUserId")
-    _require(
-        is_object(payload, REFUND_FIELDS),
-        is_reference(payload.get("merchantTransactionId"), LONGEST_ID),
-        is_reference(payload.get("originalTransactionId"), LONGEST_ID),
-        user_id is None or is_reference(user_id, LONGEST_USER_ID),
-        is_paise(payload.get("amount")),
-        is_url(payload.get("callbackUrl")),
-    )
-
-
-def _require(*met: bool) -> None:
-    if not all(met):
-        raise Refused(400, v1_messages.bad_request())

@@ -11,7 +11,9 @@ PENDING = "PAYMENT_PENDING"
 FAILED = "PAYMENT_ERROR"
 TIMED_OUT = "TIMED_OUT"
 # Why a payment may end unpaid, besides FAILED and whatever a bank says.
-REASONS = {"PAYMENT_DECLINED", "PAYMENT_CANCELLED", TIMED_OUT}
+REASONS = {"PAYMENT_DECLINED", "PAYMENT_CANCELLED", TIMED_OUT, "USER_BLOCKED", "DUPLICATE_TXN_REQUEST"}
+BANKS = {"SBIN": "State Bank of India", "HDFC": "HDFC Bank", "ICIC": "ICICI Bank", "UTIB": "Axis Bank"}
+POPULAR = ("SBIN", "HDFC")
 
 MESSAGES = {
     SUCCEEDED: "Your payment is successful.",
@@ -25,8 +27,7 @@ def checksum(text: str, merchant: Merchant) -> str:
     return f"{digest}###{merchant.salt_index}"
 
 
-def opened(order: Order, page_url: str) -> Json:
-    redirect = {"url": page_url, "method": "GET"}
+def opened(order: Order, instrument_response: Json) -> Json:
     return {
         "success": True,
         "code": "PAYMENT_INITIATED",
@@ -34,7 +35,7 @@ def opened(order: Order, page_url: str) -> Json:
         "data": {
             "merchantId": order.merchant.merchant_id,
             "merchantTransactionId": order.merchant_order_id,
-            "instrumentResponse": {"type": "PAY_PAGE", "redirectInfo": redirect},
+            "instrumentResponse": instrument_response,
         },
     }
 
@@ -123,6 +124,20 @@ def good_vpa(address: str) -> Json:
     }
 
 
+def options(every_bank: bool) -> Json:
+    """The shape is that of PhonePe's SDK; no captured answer is known."""
+    banks = {"popularBanks": [_named(bank) for bank in POPULAR]}
+    if every_bank:
+        banks["allBanks"] = [_named(bank) for bank in BANKS]
+    on = {"enabled": True}
+    return {
+        "success": True,
+        "code": "SUCCESS",
+        "message": "Your request has been successfully completed.",
+        "data": {"upiCollect": on, "intent": on, "cards": on, "netBanking": {**on, **banks}},
+    }
+
+
 def bad_vpa() -> Json:
     return refusal("INVALID_VPA", "Incorrect UPI details. Please check the UPI ID entered.")
 
@@ -156,6 +171,10 @@ def _instrument(attempt: Attempt) -> Json:
         "cardNetwork": None,
         "accountType": "SAVINGS",
     }
+
+
+def _named(bank_id: str) -> Json:
+    return {"bankId": bank_id, "bankName": BANKS[bank_id], "available": True}
 
 
 def _bank(attempt: Attempt) -> Json:

@@ -1,101 +1,74 @@
-"""V2: plain JSON and a token, under `/apis/pg`, `/apis/identity-manager` and, both at once, the sandbox."""
+"""V2's orders and refunds: plain JSON and a token, under `/apis/pg` and the sandbox."""
 
-import re
-import secrets
-from datetime import datetime, timedelta
-from typing import Any
-from urllib.parse import parse_qs
+from datetime import timedelta
 
-from simulator import clock, endings, identifiers, means, orders, published, refunds, v2_messages
-from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
-from simulator.models import Attempt, Merchant, Order, State, Token
-from simulator.wire import Json, Refused, Request, Response, answer, read_object
-
-TOKEN_LASTS = timedelta(seconds=624_600)
-EXPIRES_AFTER, EXPIRY_LIMITS = 600, range(300, 3601)
-LONGEST_ID = 63
-DEEPEST = 3  # of the objects in a request
-
-PAY_FIELDS = {
-    "merchantOrderId",
-    "amount",
-    "expireAfter",
-    "metaInfo",
-    "paymentFlow",
-    "disablePaymentRetry",
-    "prefillUserLoginDetails",
-}
-FLOW_FIELDS = {"type", "message", "merchantUrls", "paymentModeConfig", "disablePaymentRetry"}
-REFUND_FIELDS = {"merchantRefundId", "originalMerchantOrderId", "amount"}
-MODES = ("UPI_INTENT", "UPI_COLLECT", "UPI_QR", "NET_BANKING", "CARD")
-CARD_TYPES = ("DEBIT_CARD", "CREDIT_CARD")
-FREE_UDF = {f"udf{number}" for number in range(1, 11)}
-NARROW_UDF = {f"udf{number}" for number in range(11, 16)}
-NARROW = re.compile(r"[a-zA-Z0-9_\- @.+]*")
-
-
-def token(request: Request) -> Response:
-    form = _form(request)
-    client_id = form.get("client_id", "")
-    if not client_id or form.get("grant_type") != "client_credentials":
-        raise Refused(400, v2_messages.client_refused("OIM000", "Bad Request"))
-    merchant = published.by_client_id(client_id)
-    if merchant is None:
-        raise Refused(404, v2_messages.client_unknown())
-    offered = (form.get("client_secret"), form.get("client_version"))
-    if offered != (merchant.client_secret, str(merchant.client_version)):
-        raise Refused(401, v2_messages.client_refused("OIM004", "Unauthorized"))
-    moment = clock.now()
-    issued = Token.objects.create(
-        merchant=merchant,
-        value=secrets.token_urlsafe(48),
-        issued_at=moment,
-        expires_at=moment + TOKEN_LASTS,
-    )
-    return answer(v2_messages.token(issued))
+from simulator import endings, identifiers, instruments, means, orders, refunds, v2_limits, v2_messages
+from simulator.models import Attempt, Merchant, Order, State
+from simulator.v2_access import asked, body, merchant
+from simulator.wire import Json, Refused, Request, Response, answer
 
 
 def pay(request: Request) -> Response:
-    order = _open(request)
-    return answer(v2_messages.opened(order, orders.page_url(order)))
+    order = _place(_order(request, *_page_order(request)))
+    return answer(v2_messages.opened(order, {"redirectUrl": orders.page_url(order)}))
 
 
 def sdk_order(request: Request) -> Response:
     """For a mobile app: it opens the page itself, with the token."""
-    return answer(v2_messages.opened_for_app(_open(request)))
+    order = _place(_order(request, *_page_order(request, for_app=True)))
+    return answer(v2_messages.opened(order, {"token": order.page_token}))
+
+
+def pay_custom(request: Request) -> Response:
+    """The customer has chosen in the shop: there is no page, but for cards and banks, which have their own."""
+    payer, payload = merchant(request), body(request)
+    v2_limits.check_custom_order(payload)
+    wanted = payload["paymentFlow"]["paymentMode"]
+    mode = wanted["type"]
+    lasts = {"expireAfter": v2_limits.CUSTOM_EXPIRES_AFTER[mode]}
+    order = _order(request, payer, lasts | payload)
+    agreed = means.agreed(mode, wanted.get("details", {}).get("vpa", ""))
+    order.flow, order.mode, order.vpa = Order.Flow.CUSTOM, mode, agreed.vpa
+    order.offered = means.of_mode(mode)
+    return answer(v2_messages.opened(_place(order), instruments.way_to_pay(order, mode)))
 
 
 def order_status(request: Request, merchant_order_id: str) -> Response:
-    moment = clock.now()
-    merchant = _merchant(request, moment)
-    order = merchant.orders.filter(merchant_order_id=merchant_order_id).select_related("merchant").first()
+    payer = merchant(request)
+    order = _find(payer, merchant_order_id)
     if order is None:
         raise Refused(400, v2_messages.order_unknown())
-    endings.catch_up(order, moment)
-    attempts = list(order.attempts.order_by("pk"))
-    shown = attempts if _asked(request, "details") else attempts[-1:]
-    return answer(v2_messages.order_status(order, shown, explain=_asked(request, "errorContext")))
+    return _status(request, order)
+
+
+def custom_order_status(request: Request, merchant_order_id: str) -> Response:
+    """Both families know all orders of the merchant; only their words for an unknown one differ."""
+    payer = merchant(request)
+    order = _find(payer, merchant_order_id)
+    if order is None:
+        raise Refused(404, v2_messages.entry_unknown(payer, merchant_order_id))
+    return _status(request, order)
 
 
 def attempt_status(request: Request, transaction_id: str) -> Response:
-    moment = clock.now()
-    merchant = _merchant(request, moment)
-    attempts = Attempt.objects.filter(order__merchant=merchant, provider_id=transaction_id)
+    payer = merchant(request)
+    attempts = Attempt.objects.filter(order__merchant=payer, provider_id=transaction_id)
     attempt = attempts.select_related("order__merchant").first()
     if attempt is None:
-        raise Refused(404, v2_messages.entry_unknown(merchant, transaction_id))
-    endings.catch_up(attempt.order, moment)
-    return answer(v2_messages.order_status(attempt.order, [attempt], explain=_asked(request, "errorContext")))
+        raise Refused(404, v2_messages.entry_unknown(payer, transaction_id))
+    endings.catch_up(attempt.order, request.moment)
+    attempt.refresh_from_db()
+    return answer(v2_messages.order_status(attempt.order, [attempt], **_wishes(request)))
 
 
 def refund(request: Request) -> Response:
-    merchant = _merchant(request, clock.now())
-    payload = _object(request)
-    _check_refund(payload)
-    order = merchant.orders.filter(merchant_order_id=payload["originalMerchantOrderId"]).first()
+    payer, payload = merchant(request), body(request)
+    v2_limits.check_refund(payload)
+    order = _find(payer, payload["originalMerchantOrderId"])
     if order is None:
         raise Refused(400, v2_messages.order_unknown())
-    _require(order.state == State.COMPLETED)
+    if order.state != State.COMPLETED:
+        raise Refused(400, v2_messages.bad_request())
     try:
         accepted = refunds.accept(order, payload["merchantRefundId"], payload["amount"])
     except refunds.IdTaken as taken:
@@ -106,144 +79,68 @@ def refund(request: Request) -> Response:
 
 
 def refund_status(request: Request, merchant_refund_id: str) -> Response:
-    merchant = _merchant(request, clock.now())
-    found = merchant.refunds.filter(merchant_refund_id=merchant_refund_id)
+    payer = merchant(request)
+    found = payer.refunds.filter(merchant_refund_id=merchant_refund_id)
     row = found.select_related("merchant", "order__merchant").first()
     if row is None:
-        raise Refused(404, v2_messages.entry_unknown(merchant, merchant_refund_id))
+        raise Refused(404, v2_messages.entry_unknown(payer, merchant_refund_id))
     refunds.settle_if_due(row)
     return answer(v2_messages.refund_status(row, row.order.attempts.get(state=State.COMPLETED)))
 
 
-def _open(request: Request) -> Order:
-    moment = clock.now()
-    merchant = _merchant(request, moment)
-    payload = _object(request)
-    _check_pay(payload)
-    flow = payload["paymentFlow"]
-    order = Order(
-        merchant=merchant,
+def validate_upi(request: Request) -> Response:
+    """Whether there is a UPI id or number like this one."""
+    merchant(request)
+    payload = body(request)
+    v2_limits.check_address(payload)
+    address, number = payload.get("vpa", ""), payload.get("upiNumber", "")
+    valid = bool(means.ADDRESS.fullmatch(address) or means.UPI_NUMBER.fullmatch(number))
+    return answer(v2_messages.address(valid))
+
+
+def _page_order(request: Request, *, for_app: bool = False) -> tuple[Merchant, Json]:
+    payer, payload = merchant(request), body(request)
+    v2_limits.check_page_order(payload, for_app=for_app)
+    return payer, payload
+
+
+def _order(request: Request, payer: Merchant, payload: Json) -> Order:
+    flow, moment = payload["paymentFlow"], request.moment
+    lasts = timedelta(seconds=payload.get("expireAfter", v2_limits.EXPIRES_AFTER))
+    return Order(
+        merchant=payer,
         merchant_order_id=payload["merchantOrderId"],
         provider_id=identifiers.provider_id("OMO", moment),
         page_token=orders.new_page_token(),
         amount_paise=payload["amount"],
-        redirect_url=flow["merchantUrls"]["redirectUrl"],
+        redirect_url=flow.get("merchantUrls", {}).get("redirectUrl", ""),
         message=flow.get("message", ""),
         meta_info=payload.get("metaInfo"),
         offered=means.offered(flow.get("paymentModeConfig", {})),
         retry_disabled=payload.get("disablePaymentRetry") or flow.get("disablePaymentRetry") or False,
         created_at=moment,
-        expires_at=moment + timedelta(seconds=payload.get("expireAfter", EXPIRES_AFTER)),
+        expires_at=moment + lasts,
     )
+
+
+def _place(order: Order) -> Order:
     if not orders.place(order):
         raise Refused(417, v2_messages.duplicate())
     return order
 
 
-def _merchant(request: Request, moment: datetime) -> Merchant:
-    """`O-Bearer`, spelled so: it catches everybody's first `Bearer`."""
-    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
-    if scheme != "O-Bearer" or not is_reference(value, 80):
-        raise Refused(401, v2_messages.unauthorized())
-    found = Token.objects.filter(value=value).select_related("merchant").first()
-    if found is None or found.expires_at <= moment:
-        raise Refused(401, v2_messages.unauthorized())
-    merchant: Merchant = found.merchant
-    return merchant
+def _find(payer: Merchant, merchant_order_id: str) -> Order | None:
+    known = payer.orders.filter(merchant_order_id=merchant_order_id).select_related("merchant")
+    order: Order | None = known.first()
+    return order
 
 
-def _form(request: Request) -> dict[str, str]:
-    if _content_type(request) != "application/x-www-form-urlencoded":
-        raise Refused(400, v2_messages.client_refused("OIM000", "Bad Request"))
-    fields = parse_qs(request.body.decode("utf-8", "replace"))
-    return {name: values[0] for name, values in fields.items()}
+def _status(request: Request, order: Order) -> Response:
+    endings.catch_up(order, request.moment)
+    attempts = list(order.attempts.order_by("pk"))
+    shown = attempts if asked(request, "details") else attempts[-1:]
+    return answer(v2_messages.order_status(order, shown, **_wishes(request)))
 
 
-def _object(request: Request) -> Json:
-    """PhonePe's own SDK sends what it does not set as null: null is absent."""
-    payload = read_object(request.body) if _content_type(request) == "application/json" else None
-    if payload is None:
-        raise Refused(400, v2_messages.bad_request())
-    known: Json = _without_nulls(payload)
-    return known
-
-
-def _without_nulls(value: Any, levels: int = DEEPEST) -> Any:
-    if isinstance(value, dict) and levels:
-        return {name: _without_nulls(item, levels - 1) for name, item in value.items() if item is not None}
-    return value
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-
-
-def _asked(request: Request, name: str) -> bool:
-    """The Python SDK writes `details=False`."""
-    return request.query.get(name, "").lower() == "true"
-
-
-def _check_pay(payload: Json) -> None:
-    flow = payload.get("paymentFlow")
-    _require(is_object(payload, PAY_FIELDS), is_object(flow, FLOW_FIELDS))
-    _require(
-        is_reference(payload.get("merchantOrderId"), LONGEST_ID),
-        is_paise(payload.get("amount")),
-        _is_expiry(payload.get("expireAfter", EXPIRES_AFTER)),
-        _is_meta_info(payload.get("metaInfo", {})),
-        isinstance(payload.get("disablePaymentRetry", False), bool),
-        is_object(payload.get("prefillUserLoginDetails", {}), {"phoneNumber"}),
-    )
-    _check_flow(payload["paymentFlow"])
-
-
-def _check_flow(flow: Json) -> None:
-    urls = flow.get("merchantUrls")
-    _require(is_object(urls, {"redirectUrl"}))
-    _require(
-        flow.get("type") == "PG_CHECKOUT",
-        is_url(flow["merchantUrls"].get("redirectUrl")),
-        is_text(flow.get("message", ""), 255),
-        isinstance(flow.get("disablePaymentRetry", False), bool),
-        _is_mode_config(flow.get("paymentModeConfig", {})),
-    )
-
-
-def _check_refund(payload: Json) -> None:
-    _require(
-        is_object(payload, REFUND_FIELDS),
-        is_reference(payload.get("merchantRefundId"), LONGEST_ID),
-        is_reference(payload.get("originalMerchantOrderId"), LONGEST_ID),
-        is_paise(payload.get("amount")),
-    )
-
-
-def _is_expiry(value: Any) -> bool:
-    return type(value) is int and value in EXPIRY_LIMITS
-
-
-def _is_meta_info(value: Any) -> bool:
-    if not is_object(value, FREE_UDF | NARROW_UDF):
-        return False
-    free = all(is_text(value[name], 256) for name in FREE_UDF & value.keys())
-    narrow = (value[name] for name in NARROW_UDF & value.keys())
-    return free and all(is_text(text, 50) and NARROW.fullmatch(text) for text in narrow)
-
-
-def _is_mode_config(value: Any) -> bool:
-    """Modes to offer or modes to hide, never both."""
-    if not is_object(value, {"enabledPaymentModes", "disabledPaymentModes"}) or len(value) > 1:
-        return False
-    return all(isinstance(modes, list) and all(map(_is_mode, modes)) for modes in value.values())
-
-
-def _is_mode(value: Any) -> bool:
-    if not is_object(value, {"type", "cardTypes"}) or value.get("type") not in MODES:
-        return False
-    cards = value.get("cardTypes") or []
-    return isinstance(cards, list) and all(card in CARD_TYPES for card in cards)
-
-
-def _require(*met: bool) -> None:
-    if not all(met):
-        raise Refused(400, v2_messages.bad_request())
+def _wishes(request: Request) -> dict[str, bool]:
+    return {"explain": asked(request, "errorContext"), "settled": asked(request, "settlementDetails")}

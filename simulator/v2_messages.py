@@ -9,11 +9,14 @@ from simulator.clock import milliseconds, seconds
 from simulator.models import Attempt, Merchant, Order, Refund, State, Token
 from simulator.wire import Json, refusal
 
+BANK_TROUBLE = ("BANK_TECHNICAL_ISSUE", "AUTHORIZATION", "ISSUING_BANK", "The bank is unavailable")
 # detailedErrorCode: errorCode, stage, source, description
 REASONS = {
     "ZM": ("INVALID_MPIN", "AUTHENTICATION", "CUSTOMER", "Wrong MPIN was entered"),
     "Z9": ("INSUFFICIENT_BALANCE", "AUTHORIZATION", "CUSTOMER", "The account has not enough balance"),
-    "U28": ("BANK_TECHNICAL_ISSUE", "AUTHORIZATION", "ISSUING_BANK", "The bank is unavailable"),
+    "U28": BANK_TROUBLE,
+    "U90": BANK_TROUBLE,
+    "UT": BANK_TROUBLE,
     "TXN_AUTO_FAILED": (
         "TXN_NOT_COMPLETED",
         "PRE_AUTHENTICATION",
@@ -21,6 +24,14 @@ REASONS = {
         "The payment was not completed",
     ),
 }
+# Codes that have been seen without the one they belong to.
+UNMAPPED = {
+    *("AUTHORIZATION_ERROR", "UPI_BACKBONE_ERROR", "PG_BACKBONE_ERROR", "INVALID_OTP_TOKEN"),
+    *("INVALID_SPLIT_DETAILS", "SPLIT_SETTLEMENT_NOT_ENABLED", "NOTIFICATION_ATTEMPTS_BREACHED"),
+    *("INVALID_EXPIRY", "ORDER_EXPIRED", "ORDER_CANCELLED_BY_USER", "TXN_STATUS_AWAITED", "OTHERS"),
+}
+# Nobody's bank account is credited here: to settle is never begun.
+SETTLEMENT = {"state": "NOT_INITIATED", "splitSettlementDetails": [], "accountsSettlementDetails": []}
 UNEXPLAINED = ("", "AUTHORIZATION", "CUSTOMER", "The payment failed")
 
 
@@ -38,25 +49,15 @@ def token(row: Token) -> Json:
     }
 
 
-def opened(order: Order, page_url: str) -> Json:
-    return {
-        "orderId": order.provider_id,
-        "state": order.state,
-        "expireAt": milliseconds(order.expires_at),
-        "redirectUrl": page_url,
-    }
+def opened(order: Order, way: Json) -> Json:
+    """`way` to pay: `redirectUrl`, an app's `token`, or what a custom checkout gets."""
+    expire_at = milliseconds(order.expires_at)
+    return {"orderId": order.provider_id, "state": order.state, "expireAt": expire_at, **way}
 
 
-def opened_for_app(order: Order) -> Json:
-    return {
-        "orderId": order.provider_id,
-        "state": order.state,
-        "expireAt": milliseconds(order.expires_at),
-        "token": order.page_token,
-    }
-
-
-def order_status(order: Order, attempts: Sequence[Attempt], *, explain: bool = False) -> Json:
+def order_status(
+    order: Order, attempts: Sequence[Attempt], *, explain: bool = False, settled: bool = False
+) -> Json:
     """`attempts` oldest first; the caller has chosen all of them or the latest."""
     said: Json = {"orderId": order.provider_id, "state": order.state, "amount": amount(order, attempts)}
     if order.state == State.COMPLETED:
@@ -66,6 +67,8 @@ def order_status(order: Order, attempts: Sequence[Attempt], *, explain: bool = F
     said["paymentDetails"] = [_attempt(attempt) for attempt in attempts]
     if explain and order.state == State.FAILED:
         said["errorContext"] = _explained(order)
+    if settled:
+        said["settlementDetails"] = dict(SETTLEMENT)
     return said | _meta_info(order)
 
 
@@ -92,9 +95,14 @@ def refund_status(refund: Refund, attempt: Attempt) -> Json:
 
 
 def order_event(outcome: str, order: Order, attempts: Sequence[Attempt]) -> Json:
-    """`outcome`: order.completed, order.failed, transaction.attempt.failed."""
+    """`outcome`: order.completed, order.failed, transaction.attempt.failed. Custom checkouts have their own names."""
+    family = "pg" if order.flow == Order.Flow.CUSTOM else "checkout"
+    return event(f"{family}.{outcome}", order_payload(outcome, order, attempts))
+
+
+def order_payload(outcome: str, order: Order, attempts: Sequence[Attempt]) -> Json:
     details = _paid_in_event if outcome == "order.completed" else _failed_in_event
-    payload = {
+    return {
         "orderId": order.provider_id,
         "merchantId": order.merchant.merchant_id,
         "merchantOrderId": order.merchant_order_id,
@@ -104,7 +112,6 @@ def order_event(outcome: str, order: Order, attempts: Sequence[Attempt]) -> Json
         **_meta_info(order),
         "paymentDetails": [details(attempt) for attempt in attempts],
     }
-    return _event(f"checkout.{outcome}", payload)
 
 
 def refund_event(outcome: str, refund: Refund, mode: str) -> Json:
@@ -122,12 +129,14 @@ def refund_event(outcome: str, refund: Refund, mode: str) -> Json:
         **_error(refund),
         "paymentDetails": [{"paymentMode": mode, "timestamp": moment, **moved, **_error(refund)}],
     }
-    return _event(f"pg.refund.{outcome}", payload)
+    return event(f"pg.refund.{outcome}", payload)
 
 
-def webhook_headers(merchant: Merchant, body: bytes, *, other_scheme: bool = False) -> dict[str, str]:
+def webhook_headers(
+    merchant: Merchant, body: bytes, scheme: str = "", *, other_scheme: bool = False
+) -> dict[str, str]:
     """One constant for every webhook of the merchant, or a signature of this very body."""
-    if (merchant.webhook_scheme == Merchant.Scheme.HMAC) != other_scheme:
+    if ((scheme or merchant.webhook_scheme) == Merchant.Scheme.HMAC) != other_scheme:
         return signature(merchant.webhook_secret, merchant.webhook_key_id, body)
     return {"Authorization": shared_secret(merchant.webhook_username, merchant.webhook_password)}
 
@@ -139,6 +148,10 @@ def signature(secret: str, key_id: str, body: bytes) -> dict[str, str]:
 
 def shared_secret(username: str, password: str) -> str:
     return hashlib.sha256(f"{username}:{password}".encode()).hexdigest()
+
+
+def address(valid: bool) -> Json:
+    return {"valid": valid, "name": "Simulated Devotee"} if valid else {"valid": False}
 
 
 def bad_request() -> Json:
@@ -177,7 +190,7 @@ def client_unknown() -> Json:
     return {"message": f"Not Found: Client Not Found, trackingId: {secrets.token_hex(8)}"}
 
 
-def _event(name: str, payload: Json) -> Json:
+def event(name: str, payload: Json) -> Json:
     return {"type": name.upper().replace(".", "_"), "event": name, "payload": payload}
 
 

@@ -3,8 +3,10 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
+from django.utils import timezone
 from requests.structures import CaseInsensitiveDict
 
 Json = dict[str, Any]
@@ -15,11 +17,14 @@ JSON_HEADERS = {"Content-Type": "application/json"}
 
 @dataclass(frozen=True)
 class Request:
+    """`moment`: when it came, by PhonePe's clock."""
+
     method: str
     path: str
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=CaseInsensitiveDict)
     body: bytes = b""
+    moment: datetime = field(default_factory=timezone.now)
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,8 @@ def returned_money():
 class TestV1:
     def test_a_payment_that_was_opened(self):
         page = "https://mercury-uat.phonepe.com/transact/simulator?token=q7Zr1mVtExampleToken"
-        assert compact(v1_messages.opened(v1_order(), page)) == golden("g03_v1_pay_answer")
+        shown = {"type": "PAY_PAGE", "redirectInfo": {"url": page, "method": "GET"}}
+        assert compact(v1_messages.opened(v1_order(), shown)) == golden("g03_v1_pay_answer")
 
     def test_a_merchant_without_a_key(self):
         assert compact(v1_messages.key_not_configured()) == golden("g04_v1_key_not_configured")
@@ -240,7 +241,7 @@ class TestV2:
         order = paid_order()
         order.state = State.PENDING
         page = "https://mercury-uat.phonepe.com/transact/uat_v2?token=eyJhbGciOiJIUzI1NiJ9.made-up.token"
-        assert compact(v2_messages.opened(order, page)) == golden("g14_v2_pay_answer")
+        assert compact(v2_messages.opened(order, {"redirectUrl": page})) == golden("g14_v2_pay_answer")
 
     def test_an_order_nobody_has_tried_yet(self):
         order = paid_order()

@@ -34,7 +34,7 @@ class TestThePage:
         for text in ("OkPuja (simulated)", "₹1,49,900.00", "V2-order-1", "15 minutes", "Simulation."):
             assert text in shown.content.decode(), text
         assert choices(shown) == [
-            *("upi_app", "upi_id", "credit_card", "debit_card", "net_banking"),
+            *("upi_app", "upi_id", "upi_qr", "credit_card", "debit_card", "net_banking"),
             *(
                 "success",
                 "attempt_failed",
@@ -180,15 +180,16 @@ class TestMeansOfPayment:
         ("config", "shown"),
         [
             ({"enabledPaymentModes": [{"type": "NET_BANKING"}]}, ["net_banking"]),
+            ({"enabledPaymentModes": [{"type": "UPI_QR"}]}, ["upi_qr"]),
             ({"enabledPaymentModes": [{"type": "CARD"}]}, ["credit_card", "debit_card"]),
             ({"enabledPaymentModes": [{"type": "CARD", "cardTypes": ["DEBIT_CARD"]}]}, ["debit_card"]),
             (
                 {"disabledPaymentModes": [{"type": "CARD"}, {"type": "UPI_INTENT"}]},
-                ["upi_id", "credit_card", "debit_card", "net_banking"],
+                ["upi_id", "upi_qr", "credit_card", "debit_card", "net_banking"],
             ),
             (
                 {"disabledPaymentModes": [{"type": "CARD", "cardTypes": ["CREDIT_CARD"]}]},
-                ["upi_app", "upi_id", "debit_card", "net_banking"],
+                ["upi_app", "upi_id", "upi_qr", "debit_card", "net_banking"],
             ),
         ],
     )

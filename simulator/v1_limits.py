@@ -1,0 +1,123 @@
+"""What V1 accepts in a payment, a refund, an address. Each check raises Refused."""
+
+from typing import Any
+
+from simulator import v1_messages
+from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
+from simulator.means import ADDRESS
+from simulator.models import Order
+from simulator.wire import Json, Refused
+
+PAY_FIELDS = {
+    "merchantId",
+    "merchantTransactionId",
+    "merchantUserId",
+    "merchantOrderId",
+    "amount",
+    "redirectUrl",
+    "redirectMode",
+    "callbackUrl",
+    "mobileNumber",
+    "paymentInstrument",
+    "deviceContext",
+}
+REFUND_FIELDS = {
+    "merchantId",
+    "merchantUserId",
+    "originalTransactionId",
+    "merchantTransactionId",
+    "amount",
+    "callbackUrl",
+}
+LONGEST_ID = 38
+LONGEST_USER_ID = 35
+LONGEST_MOBILE = 15
+
+# Instrument: the mode it is paid with. Only the page leaves that to the customer.
+MODES = {
+    "PAY_PAGE": "",
+    "UPI_INTENT": "UPI_INTENT",
+    "UPI_COLLECT": "UPI_COLLECT",
+    "UPI_QR": "UPI_QR",
+    "CARD": "CARD",
+    "SAVED_CARD": "CARD",
+    "TOKEN": "CARD",
+    "NET_BANKING": "NET_BANKING",
+}
+# The members that are documented. Those of cards are not: whatever comes with one is taken.
+MEMBERS = {
+    "PAY_PAGE": set[str](),
+    "UPI_INTENT": {"targetApp"},
+    "UPI_COLLECT": {"vpa"},
+    "UPI_QR": set[str](),
+    "NET_BANKING": {"bankId"},
+}
+NEEDS_USER = {"PAY_PAGE", "CARD", "SAVED_CARD"}
+NEEDS_NO_WAY_BACK = {"UPI_INTENT", "UPI_COLLECT", "UPI_QR"}
+
+
+def check_pay(payload: Json) -> None:
+    transaction_id = payload.get("merchantTransactionId")
+    if isinstance(transaction_id, str) and not 1 <= len(transaction_id) <= LONGEST_ID:
+        message = f"merchantTransactionId size must be between 1 and {LONGEST_ID}."
+        raise Refused(400, v1_messages.bad_request(message))
+    _require(is_object(payload, PAY_FIELDS), _is_instrument(payload.get("paymentInstrument")))
+    kind = payload["paymentInstrument"]["type"]
+    _require(
+        is_reference(transaction_id, LONGEST_ID),
+        _is_user(payload.get("merchantUserId"), optional=kind not in NEEDS_USER),
+        is_paise(payload.get("amount")),
+        _is_way_back(payload.get("redirectUrl"), optional=kind in NEEDS_NO_WAY_BACK),
+        is_url(payload.get("callbackUrl")),
+        payload.get("redirectMode") in (None, *Order.RedirectMode.values),
+        _is_mobile(payload.get("mobileNumber")),
+        _is_device(payload.get("deviceContext", {})),
+    )
+    if kind == "UPI_COLLECT" and not ADDRESS.fullmatch(payload["paymentInstrument"]["vpa"]):
+        raise Refused(417, v1_messages.bad_vpa())
+
+
+def check_refund(payload: Json) -> None:
+    _require(
+        is_object(payload, REFUND_FIELDS),
+        is_reference(payload.get("merchantTransactionId"), LONGEST_ID),
+        is_reference(payload.get("originalTransactionId"), LONGEST_ID),
+        _is_user(payload.get("merchantUserId"), optional=True),
+        is_paise(payload.get("amount")),
+        is_url(payload.get("callbackUrl")),
+    )
+
+
+def check_address(payload: Json) -> None:
+    _require(is_object(payload, {"merchantId", "vpa"}), is_text(payload.get("vpa"), 100))
+
+
+def _is_instrument(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str) or value["type"] not in MODES:
+        return False
+    members = MEMBERS.get(value["type"])
+    if members is None:
+        return len(value) > 1
+    named = all(is_text(value.get(member), 100) for member in members - {"targetApp"})
+    return named and is_object(value, members | {"type"}) and is_text(value.get("targetApp", ""), 100)
+
+
+def _is_user(value: Any, *, optional: bool) -> bool:
+    return (optional and value is None) or is_reference(value, LONGEST_USER_ID)
+
+
+def _is_way_back(value: Any, *, optional: bool) -> bool:
+    return (optional and value is None) or is_url(value)
+
+
+def _is_mobile(value: Any) -> bool:
+    return value is None or (is_text(value, LONGEST_MOBILE) and value.isdigit())
+
+
+def _is_device(value: Any) -> bool:
+    return is_object(value, {"deviceOS"}) and value.get("deviceOS") in (None, "ANDROID", "IOS")
+
+
+def _require(*met: bool) -> None:
+    if not all(met):
+        raise Refused(400, v1_messages.bad_request())

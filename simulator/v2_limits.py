@@ -1,0 +1,176 @@
+"""What V2 accepts in an order or a refund. Each check raises Refused with PhonePe's one sentence for all of it."""
+
+import re
+from typing import Any
+
+from simulator import means, v2_messages
+from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
+from simulator.wire import Json, Refused
+
+LONGEST_ID = 63
+EXPIRES_AFTER, PAGE_LIMITS, CUSTOM_LIMITS = 600, range(300, 3601), range(300, 5_184_001)
+# Where the shop has a page of its own, how long an order lasts depends on how it is paid.
+CUSTOM_EXPIRES_AFTER = {
+    "UPI_INTENT": 600,
+    "PPE_INTENT": 600,
+    "UPI_QR": 480,
+    "UPI_COLLECT": 480,
+    "CARD": 720,
+    "TOKEN": 720,
+    "NET_BANKING": 480,
+}
+
+ORDER_FIELDS = {"merchantOrderId", "amount", "expireAfter", "metaInfo", "paymentFlow", "constraints"}
+PAGE_FIELDS = ORDER_FIELDS | {"disablePaymentRetry", "prefillUserLoginDetails"}
+CUSTOM_FIELDS = ORDER_FIELDS | {"deviceContext"}
+FLOW_FIELDS = {"type", "message", "merchantUrls", "paymentModeConfig", "disablePaymentRetry"}
+REFUND_FIELDS = {"merchantRefundId", "originalMerchantOrderId", "amount"}
+DEVICE_FIELDS = {"deviceOS", "merchantCallBackScheme", "merchantCallbackScheme"}
+MODES = ("UPI_INTENT", "UPI_COLLECT", "UPI_QR", "NET_BANKING", "CARD")
+CARD_TYPES = ("DEBIT_CARD", "CREDIT_CARD")
+# What each mode of a custom checkout must say, and what it may say besides.
+MODE_FIELDS: dict[str, tuple[set[str], set[str]]] = {
+    "UPI_INTENT": (set(), {"targetApp"}),
+    "PPE_INTENT": (set(), set()),
+    "UPI_QR": (set(), set()),
+    "UPI_COLLECT": ({"details"}, {"message"}),
+    "CARD": ({"cardDetails"}, {"authMode", "savedCard", "merchantUserId"}),
+    "TOKEN": ({"tokenDetails"}, {"authMode", "merchantUserId"}),
+    "NET_BANKING": ({"bankId"}, {"merchantUserId"}),
+}
+ON_A_BANKS_PAGE = ("CARD", "TOKEN", "NET_BANKING")
+FREE_UDF = {f"udf{number}" for number in range(1, 11)}
+NARROW_UDF = {f"udf{number}" for number in range(11, 16)}
+NARROW = re.compile(r"[a-zA-Z0-9_\- @.+]*")
+MOBILE = re.compile(r"(\+91)?[0-9]{10}")
+
+
+def check_page_order(payload: Json, *, for_app: bool = False) -> None:
+    """An app opens the page itself, and needs no address to come back to."""
+    _require(is_object(payload, PAGE_FIELDS))
+    _check_order(payload, PAGE_LIMITS)
+    _require(
+        isinstance(payload.get("disablePaymentRetry", False), bool),
+        _is_login(payload.get("prefillUserLoginDetails", {})),
+    )
+    flow = payload["paymentFlow"]
+    _require(is_object(flow, FLOW_FIELDS))
+    _require(
+        flow.get("type") == "PG_CHECKOUT",
+        _is_way_back(flow.get("merchantUrls", {}), optional=for_app),
+        is_text(flow.get("message", ""), 255),
+        isinstance(flow.get("disablePaymentRetry", False), bool),
+        _is_mode_config(flow.get("paymentModeConfig", {})),
+    )
+    # Where every mode is hidden nobody could pay.
+    _require(bool(means.offered(flow.get("paymentModeConfig", {}))))
+
+
+def check_custom_order(payload: Json) -> None:
+    _require(is_object(payload, CUSTOM_FIELDS))
+    _check_order(payload, CUSTOM_LIMITS)
+    flow = payload["paymentFlow"]
+    _require(is_object(flow, {"type", "paymentMode", "merchantUrls"}), flow.get("type") == "PG")
+    mode = flow.get("paymentMode")
+    _require(_is_payment_mode(mode), _is_device(payload.get("deviceContext", {})))
+    optional = mode["type"] not in ON_A_BANKS_PAGE
+    _require(_is_way_back(flow.get("merchantUrls", {}), optional=optional))
+
+
+def check_refund(payload: Json) -> None:
+    _require(
+        is_object(payload, REFUND_FIELDS),
+        is_reference(payload.get("merchantRefundId"), LONGEST_ID),
+        is_reference(payload.get("originalMerchantOrderId"), LONGEST_ID),
+        is_paise(payload.get("amount")),
+    )
+
+
+def check_address(payload: Json) -> None:
+    _require(is_object(payload, {"type", "vpa", "upiNumber"}))
+    _require(_is_collected(payload, {"VPA": "vpa", "UPI_NUMBER": "upiNumber"}))
+
+
+def _check_order(payload: Json, expiry: range) -> None:
+    after = payload.get("expireAfter", EXPIRES_AFTER)
+    _require(
+        is_reference(payload.get("merchantOrderId"), LONGEST_ID),
+        is_paise(payload.get("amount")),
+        type(after) is int and after in expiry,
+        _is_meta_info(payload.get("metaInfo", {})),
+        _are_constraints(payload.get("constraints", [])),
+        isinstance(payload.get("paymentFlow"), dict),
+    )
+
+
+def _is_way_back(urls: Any, *, optional: bool) -> bool:
+    if not is_object(urls, {"redirectUrl"}):
+        return False
+    return (optional and not urls) or is_url(urls.get("redirectUrl"))
+
+
+def _is_login(value: Any) -> bool:
+    if not is_object(value, {"phoneNumber"}):
+        return False
+    number = value.get("phoneNumber")
+    return number is None or (isinstance(number, str) and MOBILE.fullmatch(number) is not None)
+
+
+def _are_constraints(value: Any) -> bool:
+    """Which account or card must pay: read, and not enforced, because nobody here has an account."""
+    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
+
+
+def _is_device(value: Any) -> bool:
+    return is_object(value, DEVICE_FIELDS) and value.get("deviceOS") in (None, "ANDROID", "IOS")
+
+
+def _is_payment_mode(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return False
+    required, allowed = MODE_FIELDS.get(value["type"], ({"no such mode"}, set()))
+    known = required <= value.keys() <= required | allowed | {"type"}
+    return known and all(_is_detail(name, value[name]) for name in value.keys() - {"type"})
+
+
+def _is_detail(name: str, value: Any) -> bool:
+    if name == "details":
+        return _is_collected(value, {"VPA": "vpa", "PHONE_NUMBER": "phoneNumber"})
+    if name in {"cardDetails", "tokenDetails"}:
+        return isinstance(value, dict) and bool(value)
+    return isinstance(value, bool) if name == "savedCard" else is_text(value, 255)
+
+
+def _is_collected(value: Any, members: dict[str, str]) -> bool:
+    """A UPI id or a number, under the member that its type says."""
+    if not isinstance(value, dict) or not isinstance(value.get("type"), str):
+        return False
+    member = members.get(value["type"], "")
+    return is_object(value, {"type", member}) and value.get(member) != "" and is_text(value.get(member), 100)
+
+
+def _is_meta_info(value: Any) -> bool:
+    if not is_object(value, FREE_UDF | NARROW_UDF):
+        return False
+    free = all(is_text(value[name], 256) for name in FREE_UDF & value.keys())
+    narrow = (value[name] for name in NARROW_UDF & value.keys())
+    return free and all(is_text(text, 50) and NARROW.fullmatch(text) for text in narrow)
+
+
+def _is_mode_config(value: Any) -> bool:
+    """Modes to offer or modes to hide, never both."""
+    if not is_object(value, {"enabledPaymentModes", "disabledPaymentModes"}) or len(value) > 1:
+        return False
+    return all(isinstance(modes, list) and all(map(_is_mode, modes)) for modes in value.values())
+
+
+def _is_mode(value: Any) -> bool:
+    if not is_object(value, {"type", "cardTypes"}) or value.get("type") not in MODES:
+        return False
+    cards = value.get("cardTypes") or []
+    return isinstance(cards, list) and all(card in CARD_TYPES for card in cards)
+
+
+def _require(*met: bool) -> None:
+    if not all(met):
+        raise Refused(400, v2_messages.bad_request())
