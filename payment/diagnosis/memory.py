@@ -46,7 +46,7 @@ def _shared_or_own(use: Callable[[Any], T]) -> T:
     if own.get(RESTS):
         return use(own)
     try:
-        return result(begin(functools.partial(use, cache)), Deadline(PATIENCE))
+        return result(begin(functools.partial(use, cache), CACHE_ERRORS), Deadline(PATIENCE))
     except CACHE_ERRORS:  # a cache that does not answer in time is a TimeoutError, hence an OSError
         own.set(RESTS, True, REST)
         return use(own)

@@ -5,6 +5,7 @@ returns.
 """
 
 import contextvars
+import functools
 import threading
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -15,21 +16,24 @@ from django.db import connections
 from payment.transport import Deadline
 
 T = TypeVar("T")
+Expected = tuple[type[Exception], ...]
 
 
 class ThreadDied(RuntimeError):
     """A mistake of ours ended the thread, which has written its stack: never to be taken for a hop's silence."""
 
 
-def begin(task: Callable[[], T]) -> "futures.Future[T]":
+def begin(task: Callable[[], T], expected: Expected = ()) -> "futures.Future[T]":
+    """`expected` is what the task may raise: it is raised again where the result is asked for."""
     future: futures.Future[T] = futures.Future()
     context = contextvars.copy_context()  # log lines of the thread keep the id of the request
-    threading.Thread(target=context.run, args=(_run, task, future), name="diagnosis", daemon=True).start()
+    run = functools.partial(context.run, _run, task, expected, future)
+    threading.Thread(target=run, name="diagnosis", daemon=True).start()
     return future
 
 
 def result(future: "futures.Future[T]", deadline: Deadline) -> T:
-    """What the task returned. Raises TimeoutError when it did not end in time, ThreadDied when it never will."""
+    """What the task returned, or raised as expected; TimeoutError when it is late, ThreadDied when it never comes."""
     try:
         return future.result(deadline.remaining())
     except futures.TimeoutError:
@@ -50,9 +54,11 @@ def _in_time(future: "futures.Future[T]", deadline: Deadline) -> T | None:
         return None
 
 
-def _run(task: Callable[[], T], future: "futures.Future[T]") -> None:
+def _run(task: Callable[[], T], expected: Expected, future: "futures.Future[T]") -> None:
     try:
         future.set_result(task())
+    except expected as error:
+        future.set_exception(error)
     finally:
         future.cancel()  # tells those who wait that nothing comes any more; a result that is there stays
         connections.close_all()

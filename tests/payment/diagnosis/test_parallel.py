@@ -22,6 +22,14 @@ def test_a_mistake_of_ours_is_not_taken_for_silence(monkeypatch):
     assert told.get(timeout=5).exc_type is ZeroDivisionError
 
 
+def test_what_a_task_may_raise_is_raised_where_its_result_is_asked_for():
+    def refuse():
+        raise ConnectionRefusedError("nobody listens there")
+
+    with pytest.raises(ConnectionRefusedError, match="nobody listens there"):
+        result(begin(refuse, (OSError,)), Deadline(5))
+
+
 def test_nobody_waits_at_exit_for_a_thread_that_hangs():
     never = threading.Event()
     begin(lambda: never.wait(30))
