@@ -11,14 +11,13 @@ from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, Pe
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import SimpleRateThrottle
 from rest_framework.views import APIView
 
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from okpuja.errors import Conflict
-from payment.diagnosis import memory
 from payment.diagnosis.runs import fresh, latest
 from payment.diagnosis.words import Culprit, Verdict
+from payment.views.throttles import DiagnosisThrottle
 
 OPS_TOKEN = OpenApiParameter("X-Ops-Token", str, OpenApiParameter.HEADER, description="opens the full answer")
 STRICT = OpenApiParameter("strict", bool, description="answer 503 unless all is well")
@@ -37,14 +36,6 @@ class OptionalLogin(ActiveUserAuthentication):
 class OptionalLoginScheme(BearerScheme):
     name = "optionalJwtAuth"
     target_class = OptionalLogin
-
-
-class DiagnosisThrottle(SimpleRateThrottle):
-    scope = "diagnosis"
-    cache: Any = memory
-
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 
 
 class EndpointSerializer(serializers.Serializer[Any]):

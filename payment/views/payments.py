@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle, SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from booking.money import paise
@@ -31,6 +31,7 @@ from payment.services.asking import refresh
 from payment.services.checkout import Started, start_gift, start_payment
 from payment.services.idempotency import answer_once
 from payment.services.simulation import demo_payment, refuse_without_simulation, simulate
+from payment.views.throttles import DemoPaymentThrottle, GuestPaymentThrottle
 
 # The frontend asks once and waits thirty seconds at most.
 CHECK_BOOKING_SECONDS = 8
@@ -39,25 +40,6 @@ STATUS_SECONDS = 5
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key and body gives the same answer"
 )
-
-
-class GuestPaymentThrottle(SimpleRateThrottle):
-    """Gifts need no account, so their number per caller is bounded. Carts of people with a login are not."""
-
-    scope = "guest_payment"
-
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
-        wants_cart = isinstance(request.data, dict) and "cart_id" in request.data
-        if request.user.is_authenticated or wants_cart:
-            return None
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
-
-
-class DemoPaymentThrottle(SimpleRateThrottle):
-    scope = "demo_payment"
-
-    def get_cache_key(self, request: Request, view: Any) -> str:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 
 
 @extend_schema_view(
@@ -72,23 +54,23 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     pagination_class = None
     lookup_value_regex = r"\d{1,18}"
 
-    OPEN_TO_ALL = ("process_cart", "simulate_payment_success")
+    # Open to all, and therefore counted.
+    THROTTLES = {"process_cart": GuestPaymentThrottle, "simulate_payment_success": DemoPaymentThrottle}
 
     def get_queryset(self) -> QuerySet[Payment]:
-        mine = Payment.objects.filter(user_id=self.request.user.pk or 0)
-        if self.action == "timeline" and getattr(self.request.user, "is_staff", False):
-            mine = Payment.objects.all()
-        return for_wire(mine)
+        user = self.request.user
+        if self.action == "timeline" and getattr(user, "is_staff", False):
+            return for_wire(Payment.objects.all())
+        return for_wire(Payment.objects.filter(user_id=user.pk or 0))
 
     def get_serializer_class(self) -> Any:
         return PaymentListSerializer if self.action == "list" else PaymentSerializer
 
     def get_permissions(self) -> list[BasePermission]:
-        return [AllowAny()] if self.action in self.OPEN_TO_ALL else [IsAuthenticated()]
+        return [AllowAny()] if self.action in self.THROTTLES else [IsAuthenticated()]
 
     def get_throttles(self) -> list[BaseThrottle]:
-        throttles = {"process_cart": GuestPaymentThrottle, "simulate_payment_success": DemoPaymentThrottle}
-        return [throttles[self.action]()] if self.action in throttles else []
+        return [self.THROTTLES[self.action]()] if self.action in self.THROTTLES else []
 
     @extend_schema(
         request=ProcessCartRequest,
@@ -200,8 +182,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             form.is_valid(raise_exception=True)
             return self._simulated(self._named(form.validated_data), form.validated_data["outcome"])
         demo = demo_payment()
-        payment = for_wire(Payment.objects.all()).get(pk=demo.payment.pk)
-        return Response(SimulatedSerializer(payment, context={"steps": demo.steps}).data)
+        return Response(SimulatedSerializer(_as_it_is(demo.payment), context={"steps": demo.steps}).data)
 
     def _named(self, wanted: dict[str, Any]) -> Payment:
         """Guest payments may be played by anyone, others by their owner and by staff."""
@@ -216,12 +197,15 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         return payment
 
     def _refreshed(self, seconds: int, source: str) -> Payment:
-        payment = refresh(self.get_object(), seconds, source)
-        return for_wire(Payment.objects.all()).get(pk=payment.pk)
+        return _as_it_is(refresh(self.get_object(), seconds, source))
 
     def _checked(self) -> Response:
         return Response(CheckBookingSerializer(self._refreshed(CHECK_BOOKING_SECONDS, "check-booking")).data)
 
     def _simulated(self, payment: Payment, outcome: str) -> Response:
-        simulate(payment, outcome)
-        return Response(SimulatedSerializer(for_wire(Payment.objects.all()).get(pk=payment.pk)).data)
+        return Response(SimulatedSerializer(_as_it_is(simulate(payment, outcome))).data)
+
+
+def _as_it_is(payment: Payment) -> Payment:
+    """Read again with all that the serializers need, after others may have moved it."""
+    return for_wire(Payment.objects.all()).get(pk=payment.pk)

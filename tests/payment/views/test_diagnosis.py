@@ -8,7 +8,7 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework_simplejwt.tokens import AccessToken
 
 from payment.diagnosis import memory
-from payment.views.diagnosis import DiagnosisThrottle
+from payment.views.throttles import DiagnosisThrottle
 from tests.payment.diagnosis.servers import Server, refusing_port
 
 URL = "/api/payments/payments/debug-connectivity/"

@@ -1,0 +1,36 @@
+"""How often one caller, by address, may ask for what costs us something. The rates stand in the settings."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.throttling import SimpleRateThrottle
+
+from payment.diagnosis import memory
+
+
+class CallerThrottle(SimpleRateThrottle):
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+
+
+class GuestPaymentThrottle(CallerThrottle):
+    """Gifts need no account, so their number per caller is bounded. Carts of people with a login are not."""
+
+    scope = "guest_payment"
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        wants_cart = isinstance(request.data, dict) and "cart_id" in request.data
+        if request.user.is_authenticated or wants_cart:
+            return None
+        return super().get_cache_key(request, view)
+
+
+class DemoPaymentThrottle(CallerThrottle):
+    scope = "demo_payment"
+
+
+class DiagnosisThrottle(CallerThrottle):
+    """Counts where a database that is down is no hindrance."""
+
+    scope = "diagnosis"
+    cache: Any = memory
