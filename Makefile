@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql wire-table browser races check bench help
+.PHONY: run test test-sqlite test-postgresql wire-table defects browser races check bench help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test              every test, on SQLite and on a real PostgreSQL"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
+	@echo "make defects           puts each old defect back into a copy of the code: its test must fail there"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make bench             payments opened per second, beside a view that inserts one row"
 
@@ -34,6 +35,9 @@ test-postgresql: $(VENV)/.dev browser
 wire-table: $(VENV)/.dev
 	@$(BIN)/python -m tests.wire.page && cat docs/wire-table.md
 	$(BIN)/python -m pytest tests/wire -n 2 --dist loadfile
+
+defects: $(VENV)/.dev
+	@$(BIN)/python -m tests.defects
 
 # Chromium is a system package: installed where that is possible, else the browser tests say loudly that they skip.
 browser:

@@ -366,7 +366,8 @@ def test_a_customer_cancels_his_booking_and_nothing_else(client, payment, phonep
     booking = client.get(url(payment, "check-booking/")).json()["booking"]
     status_url = reverse("booking-status", args=[booking["id"]])
 
-    refused = client.post(status_url, {"status": "COMPLETED"}, format=content_type)
+    wish = {"status": "COMPLETED", "cancellation_reason": "travelling"}
+    refused = client.post(status_url, wish, format=content_type)
     body = {"status": "CANCELLED", "cancellation_reason": "travelling"}
     said = client.post(status_url, body, format=content_type).json()
 
