@@ -8,7 +8,9 @@ from django.core.cache import cache
 from payment import delivery, gateways, merchants, transport
 from tests.certificates import Authority
 from tests.servers import Simulator
+from tests.wire.faults import RETURNS
 from tests.wire.gates import HOSTS
+from tests.wire.returns import RefundDesk
 from tests.wire.shop import UNHURRIED, Papers, Shop
 
 
@@ -40,5 +42,6 @@ def shop(case, transactional_db, phonepe, papers, settings, monkeypatch):
     settings.PHONEPE_MAX_RETRIES = 1  # one repeat shows the law; more of them only take longer
     settings.PUBLIC_BASE_URL = "http://127.0.0.1:1"
     with ExitStack() as stack:
-        yield Shop(case, settings, stack, phonepe, papers)
+        kind = RefundDesk if case.operation in RETURNS else Shop
+        yield kind(case, settings, stack, phonepe, papers)
         transport.session().close()  # a server ends when its callers have hung up

@@ -24,6 +24,8 @@ from tests.payment.faults import RESET, Behaviour, Server
 
 Port = tuple[str, int]
 PassOn = Callable[[], bytes]
+# Money on its way back: sending it, asking about it, and both at once.
+RETURNS = ("refund", "refund_status", "refund and refund_status")
 voids = itertools.count()
 
 
@@ -37,6 +39,7 @@ class Harm(enum.Enum):
     BUSY = "turned away unread, for a while that can be waited for"
     CLOSED = "turned away unread, for longer than the caller can wait"
     REFUSED = "read, and refused"
+    DISPUTED = "read, and refused; but a refund that was taken before is refused in the same way"
     RENEWED = "read, and refused because of the token"
     WALLED = "it may have arrived; in truth a page of somebody else's refused it, and we renew the token"
     STRANGE = "answered in words that mean nothing to us"
@@ -68,6 +71,8 @@ class Fault:
     """`category`: what each broken try is called. `silent`: nobody says anything until our patience ends.
 
     `otherwise`: the harm it does to another operation, by "operation" or "operation v2"; `called` likewise.
+    `kept`: it meets a connection that was left open by an earlier call; `farewell` is what PhonePe says on it, before
+    it hangs up, while nobody asks.
     """
 
     title: str
@@ -78,6 +83,8 @@ class Fault:
     exchange: Exchange | None = None
     silent: bool = False
     by_proxy: bool = False
+    kept: bool = False
+    farewell: bytes | None = None
     wait: float = 0.0
     otherwise: dict[str, Harm] = field(default_factory=dict, hash=False)
     called: dict[str, str] = field(default_factory=dict, hash=False)
@@ -296,8 +303,14 @@ TOO_MANY = b'{"success": false, "code": "TOO_MANY_REQUESTS"}'
 WRONG_TYPES = b'{"success": "yes", "code": 17, "state": [], "redirectUrl": {}, "access_token": 5, "data": []}'
 UNKNOWN_WORDS = b'{"success": true, "code": "A_WORD_OF_NEXT_YEAR", "state": "NAPPING", "data": {}}'
 
-# A question that was answered in strange words was answered; nothing else said twice helps.
-ANSWERED = {"status": Harm.STRANGE, "everything": Harm.STRANGE}
+BESIDES_TOKEN = ("pay", "status", "everything", *RETURNS)
+# What was answered in strange words was answered, unless a page was to come; nothing else said twice helps.
+ANSWERED = {operation: Harm.STRANGE for operation in BESIDES_TOKEN if operation != "pay"}
+
+
+def in_v2(harm: Harm) -> dict[str, Harm]:
+    return {f"{operation} v2": harm for operation in BESIDES_TOKEN}
+
 
 NAMES = (
     Fault("refuses the connection", Harm.UNSENT, "CONNECTION_REFUSED", name=nobody),
@@ -392,21 +405,27 @@ EXCHANGES = (
         exchange=says(429, TOO_MANY, "application/json", "Retry-After: 60"),
     ),
     Fault(
-        "400", Harm.REFUSED, "REJECTED", exchange=says(400, BAD_REQUEST), called={"token": "AUTHENTICATION"}
+        "400",
+        Harm.REFUSED,
+        "REJECTED",
+        exchange=says(400, BAD_REQUEST),
+        otherwise={"refund": Harm.DISPUTED, "refund and refund_status": Harm.DISPUTED},
+        called={"token": "AUTHENTICATION"},
     ),
+    Fault("408", Harm.LOST, "GATEWAY_5XX", exchange=says(408, b"")),
     Fault(
         "401",
         Harm.REFUSED,
         "AUTHENTICATION",
         exchange=says(401, UNAUTHORIZED),
-        otherwise={"pay v2": Harm.RENEWED, "status v2": Harm.RENEWED, "everything v2": Harm.RENEWED},
+        otherwise=in_v2(Harm.RENEWED),
     ),
     Fault(
         "401 HTML",
         Harm.LOST,
         "BLOCKED_RESPONSE",
         exchange=says(401, HTML, "text/html"),
-        otherwise={"pay v2": Harm.WALLED, "status v2": Harm.WALLED, "everything v2": Harm.WALLED},
+        otherwise=in_v2(Harm.WALLED),
     ),
     Fault("403 HTML", Harm.LOST, "BLOCKED_RESPONSE", exchange=says(403, HTML, "text/html")),
     Fault(
@@ -438,4 +457,10 @@ EXCHANGES = (
         otherwise=ANSWERED,
     ),
     Fault("20 MB", Harm.KEPT, "BAD_RESPONSE", exchange=floods),
+)
+# On a connection that an earlier call has left open.
+KEPT = (
+    Fault("hung up while idle", Harm.NONE, "", kept=True, farewell=b""),
+    Fault("408 while idle, then hung up", Harm.NONE, "", kept=True, farewell=message(408, b"")),
+    Fault("kept, hangs up as the message comes", Harm.LOST, "CONNECTION_RESET", exchange=hangs_up, kept=True),
 )

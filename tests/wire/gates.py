@@ -25,9 +25,12 @@ class Request:
 
     @property
     def operation(self) -> str:
+        """V1 asks about orders and refunds at the same address: there the id says which (`returns.RefundDesk`)."""
         if self.path.endswith("/oauth/token"):
             return "token"
-        return "pay" if self.path.endswith("/pay") else "status"
+        if "refund" in self.path.lower():
+            return "refund" if self.method == "POST" else "refund_status"
+        return "pay" if self.method == "POST" else "status"
 
 
 class Gate(Server):
@@ -45,6 +48,14 @@ class Gate(Server):
 
     def heals(self) -> None:
         self._times = 0
+
+    def hangs_up(self, last_words: bytes) -> None:
+        """On everybody who has kept a connection and says nothing at the moment."""
+        kept = [connection for connection in self._taken if connection.fileno() != -1]
+        assert kept, "nobody has kept a connection"
+        for connection in kept:
+            connection.sendall(last_words)
+            connection.shutdown(socket.SHUT_RDWR)
 
     def pass_on(self, request: Request) -> bytes:
         connection = http.client.HTTPConnection(self._simulator, timeout=10)

@@ -3,8 +3,21 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.wire.faults import Fault, Harm
-from tests.wire.law import ALL, EVERYTHING, FIRST, ONCE, PAY, STATUS, TOKEN, Outcome, outcome_of
+from tests.wire.faults import RETURNS, Fault, Harm
+from tests.wire.law import (
+    ALL,
+    EVERYTHING,
+    FIRST,
+    ONCE,
+    PAY,
+    REFUND,
+    REFUND_AND_STATUS,
+    REFUND_STATUS,
+    STATUS,
+    TOKEN,
+    Outcome,
+    outcome_of,
+)
 from tests.wire.rows import FAULTS, GENERATIONS, is_told_apart
 
 PAGE = Path(__file__).parents[2] / "docs" / "wire-table.md"
@@ -16,8 +29,8 @@ wire-table`), for V1 and V2, through TLS, with two addresses of PhonePe before o
 the rows of those tests (`python -m tests.wire.page`) and a test refuses one that is out of date.
 
 How to read a cell: `pay 1!` is a try at the first address that broke, `pay 2` one at the second that did not, `|`
-stands before the next order of the same payment. Then what the caller is told, and how many orders PhonePe has. The
-tests allow one repeat (`PHONEPE_MAX_RETRIES=1`); the default is three.
+stands before the next order of the same payment. Then what the caller is told, and how many orders (or refunds) PhonePe
+has. The tests allow one repeat (`PHONEPE_MAX_RETRIES=1`); the default is three.
 
 | told | means | payment, attempt |
 |---|---|---|
@@ -28,12 +41,22 @@ tests allow one repeat (`PHONEPE_MAX_RETRIES=1`); the default is three.
 | 409 | three orders, three lost pages | PENDING, three times PENDING; no fourth order |
 | paid | the question was answered | SUCCESS, COMPLETED, booked |
 | as it was | the question was not answered | PENDING, PENDING; the next question finds the money |
+| known | PhonePe has said that it has the refund | SUCCESS, COMPLETED, as in every row of a refund |
+| unclear | PhonePe has answered, and said nothing that we understand | SUCCESS, COMPLETED; the next question tells |
+
+In rows of refunds 502, 503 and 504 say the same of the refund, and the payment stays paid. These rows speak to the
+gateway, which every refund goes through.
 
 An error names its category, and host and port of the hop that broke: the last address tried, or the proxy before it.
 
 Every row shows besides: it takes no longer than the deadline and a tenth, and what is not silence is told at once; no
 order at PhonePe is left unwatched; the buyer holds one page at most; when the wire is whole again, the next click gets
-a page (but for 409), or the next question finds the money, which is booked once.
+a page (but for 409), or the next question finds the money, which is booked once, or the refund; one that PhonePe has
+not got is said again under the same id, and goes back once.
+
+A connection that was kept from an earlier call may have been hung up. What PhonePe has done before we write is seen
+before we write: a new connection is made, and nothing is in doubt. What it does as we write is not: the message counts
+as one that may have arrived, and is asked about.
 
 What a fault does to a message:
 """
@@ -42,6 +65,9 @@ TITLES = {
     TOKEN: ("Fetching the token of V2", "Then opening an order with it.", (FIRST, ALL, ONCE)),
     EVERYTHING: ("Opening an order, and asking about it", "Both break at both addresses.", (ALL,)),
     STATUS: ("Asking about an order that was paid", "", (FIRST, ALL, ONCE)),
+    REFUND: ("Sending money back", "", (FIRST, ALL)),
+    REFUND_AND_STATUS: ("Sending money back, and asking about it", "Both break at both addresses.", (ALL,)),
+    REFUND_STATUS: ("Asking about a refund that was sent", "", (FIRST, ALL)),
 }
 
 
@@ -83,11 +109,11 @@ def _cell(fault: Fault, operation: str, where: str, generation: str) -> str:
         return ""
     outcome = outcome_of(operation, where, fault.harm_to(operation, generation), fault.silent)
     tries = outcome.tries.replace("|", "\\|")
-    return f"`{tries}`: {outcome.told}, {_orders(outcome)}"
+    return f"`{tries}`: {outcome.told}, {_known(outcome, 'refund' if operation in RETURNS else 'order')}"
 
 
-def _orders(outcome: Outcome) -> str:
-    return f"{outcome.orders} order" if outcome.orders == 1 else f"{outcome.orders} orders"
+def _known(outcome: Outcome, noun: str) -> str:
+    return f"{outcome.known} {noun}" if outcome.known == 1 else f"{outcome.known} {noun}s"
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from booking.models import Cart
 from payment.models import Payment
 from payment.states import AttemptState, Fulfilment
+from tests.wire.returns import RefundDesk
 from tests.wire.rows import Case
 from tests.wire.shop import Caught, Shop
 
@@ -35,10 +36,25 @@ def ask_and_ask_again(case: Case, shop: Shop) -> None:
     assert payment.ledger.count() == 1
 
 
+def send_back_and_send_again(case: Case, desk: RefundDesk) -> None:
+    desk.prepare()
+    desk.breaks()
+    caught = desk.act()
+    must_be_as_written(case, desk, caught)
+    desk.heals()
+    found = desk.ask_about_refund().told
+    assert found == ("known" if case.expected.known else "not found")
+    if found == "not found" and caught.told != "502":
+        assert desk.send().told == "known"
+    assert desk.sent_back() == (
+        [] if caught.told == "502" and found == "not found" else [desk.refund.amount_paise]
+    )
+
+
 def must_be_as_written(case: Case, shop: Shop, caught: Caught) -> None:
     assert shop.outcome(caught) == case.expected
     assert caught.seconds <= case.latest
-    assert {call.error_category for call in shop.broken_calls()} <= {case.category}
+    assert shop.categories() <= {case.category}
     if case.hop:
         assert (caught.category, caught.hop) == (case.category, case.hop)
 

@@ -12,7 +12,7 @@ import requests
 
 from payment import transport
 from payment.gateways import GatewayError, current_gateway
-from payment.models import GatewayCall, Payment
+from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services.asking import refresh
 from payment.services.attempts import TooManyAttempts
 from payment.services.checkout import Started, start_payment
@@ -68,13 +68,22 @@ class Shop:
     def prepare(self) -> None:
         """What stood before the wire broke: a token; for a question, an order that was paid."""
         if self.case.operation == STATUS:
-            self.payment = start_payment(self.user, cart_id=self.cart.pk).payment
-            order = self.payment.attempts.get().merchant_order_id
-            self.phonepe.control(f"orders/{order}/decide/", {"outcome": "success"})
+            self.sells()
         elif self.case.operation != TOKEN:
             current_gateway().order_status(f"WARMUP{next(numbers):06}", Deadline(5))
+        self.forgets()
+
+    def sells(self) -> None:
+        """PhonePe has the money, and has not been asked."""
+        self.payment = start_payment(self.user, cart_id=self.cart.pk).payment
+        order = self.payment.attempts.get().merchant_order_id
+        self.phonepe.control(f"orders/{order}/decide/", {"outcome": "success"})
+
+    def forgets(self) -> None:
+        """The calls so far; and unless the row is about them, no connection is left from better times."""
         self._calls_before = GatewayCall.objects.count()
-        transport.session().close()  # no connection is left from better times
+        if not self.case.fault.kept:
+            transport.session().close()
 
     def breaks(self) -> None:
         self.settings.PHONEPE_DEADLINE = self.case.deadline
@@ -83,6 +92,9 @@ class Shop:
         broken = range(1) if where in (FIRST, ONCE) else range(2)
         if fault.by_proxy:
             self._configure(tuple(f"http://{name}:3128" for name in PROXIES[: len(self._endpoints)]))
+        if fault.farewell is not None:
+            self.gates[0].hangs_up(fault.farewell)  # the second has not been called yet
+            return
         for position in broken:
             if fault.exchange:
                 self.gates[position].breaks(fault.exchange, self._operations, times)
@@ -129,20 +141,26 @@ class Shop:
             caught.told,
             payment.state,
             " ".join(attempt.state for attempt in attempts),
-            sum(self.is_known(attempt.merchant_order_id) for attempt in attempts),
+            self.known(attempts),
         )
+
+    def known(self, attempts: list[PaymentAttempt]) -> int:
+        return sum(self.is_known(attempt.merchant_order_id) for attempt in attempts)
 
     def is_known(self, merchant_order_id: str) -> bool:
         answer = requests.get(f"{self.phonepe.url}/simulator/control/orders/{merchant_order_id}/", timeout=10)
         assert answer.status_code in (200, 404), answer.text
         return answer.status_code == 200
 
-    def broken_calls(self) -> list[GatewayCall]:
-        return [call for call in self._calls() if call.error_category]
+    def categories(self) -> set[str]:
+        """What the tries that broke were called."""
+        return {call.error_category for call in self._calls() if call.error_category}
 
     @property
     def _operations(self) -> tuple[str, ...]:
-        return (PAY, STATUS) if self.case.operation == EVERYTHING else (self.case.operation,)
+        return (
+            (PAY, STATUS) if self.case.operation == EVERYTHING else tuple(self.case.operation.split(" and "))
+        )
 
     def _calls(self) -> list[GatewayCall]:
         return list(GatewayCall.objects.order_by("pk")[self._calls_before :])
