@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.utils import timezone
@@ -18,7 +17,7 @@ from django.utils import timezone
 from payment import phonepe_v2, transport
 from payment.circuits import Circuits
 from payment.failures import WIRE_ERRORS, TryFailed, broken, understood
-from payment.merchants import Endpoint, Merchant
+from payment.merchants import Endpoint, Merchant, host_and_port
 from payment.messages import Fate, Json, Request, Try, Unreadable, code
 from payment.states import ErrorCategory, Operation, Stage
 from payment.tokens import Tokens
@@ -209,12 +208,12 @@ class Exchange:
             self._stage = trip.stage
 
     def record(self, http_status: int | None, code: str, category: ErrorCategory | None) -> Try:
-        parts = urlsplit(self._base)
+        host, port = host_and_port(self._base)
         made = Try(
             operation=self._request.operation,
             endpoint=self._base,
-            host=parts.hostname or "",
-            port=parts.port or (443 if parts.scheme == "https" else 80),
+            host=host,
+            port=port,
             proxy=self._endpoint.proxy_name,
             stage=Stage.STARTED if self._stage is None else self._stage,
             milliseconds=round((self._clock() - self._began) * 1000),

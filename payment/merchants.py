@@ -33,18 +33,21 @@ ENVIRONMENT_OF_HOST = {
     "api-testing.phonepe.com": "PhonePe's own test stage",
 }
 NAMES = (
-    *(
-        "env",
-        "api_version",
-        "merchant_id",
-        "salt_key",
-        "salt_index",
-        "client_id",
-        "client_secret",
-        "client_version",
-    ),
-    *("base_url", "auth_base_url", "fallback_base_urls", "proxy_url"),
-    *("webhook_username", "webhook_password", "webhook_secret"),
+    "env",
+    "api_version",
+    "merchant_id",
+    "salt_key",
+    "salt_index",
+    "client_id",
+    "client_secret",
+    "client_version",
+    "base_url",
+    "auth_base_url",
+    "fallback_base_urls",
+    "proxy_url",
+    "webhook_username",
+    "webhook_password",
+    "webhook_secret",
 )
 DEFAULTS: Mapping[str, Any] = dict.fromkeys(NAMES, "") | {
     "env": "UAT",
@@ -97,12 +100,11 @@ class Endpoint:
 
     @property
     def host(self) -> str:
-        return urlsplit(self.base_url).hostname or ""
+        return host_and_port(self.base_url)[0]
 
     @property
     def port(self) -> int:
-        parts = urlsplit(self.base_url)
-        return parts.port or (443 if parts.scheme == "https" else 80)
+        return host_and_port(self.base_url)[1]
 
     @property
     def proxy_name(self) -> str:
@@ -183,6 +185,11 @@ def previous() -> tuple[Merchant, ...]:
     if not isinstance(settings.PHONEPE_PREVIOUS, list):
         raise ImproperlyConfigured("PHONEPE_PREVIOUS must be a JSON list of former credentials")
     return tuple(merchant for entry in settings.PHONEPE_PREVIOUS for merchant in _built(_former(entry)))
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    parts = urlsplit(address)
+    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _former(entry: object) -> Mapping[str, Any]:
@@ -282,9 +289,8 @@ def _endpoint(base: str, auth: str, proxy: str) -> Endpoint:
         _refuse_bad(address)
     if proxy and _split(proxy).scheme not in ("http", "https"):
         raise ImproperlyConfigured("A proxy of PhonePe's endpoints must be an http:// or https:// address")
-    return Endpoint(
-        base, auth, (proxy or None) if not _is_loopback(_host(base)) else None, not _is_page_host(base)
-    )
+    needs_proxy = bool(proxy) and not _is_loopback(_host(base))
+    return Endpoint(base, auth, proxy if needs_proxy else None, signs=not _is_page_host(base))
 
 
 def _token_base(base: str) -> str:
@@ -312,9 +318,8 @@ def _refuse_bad(address: str) -> None:
 
 def _refuse_mixture(endpoints: Iterable[Endpoint], environment: str) -> None:
     telling = [endpoint for endpoint in endpoints if endpoint.signs]
-    for address in (
-        address for endpoint in telling for address in (endpoint.base_url, endpoint.auth_base_url)
-    ):
+    addresses = [address for each in telling for address in (each.base_url, each.auth_base_url)]
+    for address in addresses:
         belongs = ENVIRONMENT_OF_HOST.get(_host(address), environment)
         if belongs != environment:
             raise ImproperlyConfigured(f"PHONEPE_ENV is {environment}, but {address} belongs to {belongs}")

@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import urlsplit
 
-from payment.merchants import Identity
+from payment.merchants import Identity, host_and_port
 from payment.states import ErrorCategory, Operation, Stage, Verdict
 
 Json = dict[str, Any]
@@ -156,8 +155,7 @@ def hop(category: str, host: str, port: int, proxy: str) -> tuple[str, int]:
     """Host and port of whom a try broke at: the proxy, if that opened no way to PhonePe."""
     if category != ErrorCategory.PROXY_ERROR or not proxy:
         return host, port
-    parts = urlsplit(proxy)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    return host_and_port(proxy)
 
 
 def compact(payload: Json) -> bytes:
