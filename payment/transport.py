@@ -288,19 +288,15 @@ class Session(requests.Session):
 
 def session() -> Session:
     """The session of this process. Another process, or other settings, gets another one."""
-    simulator = (
-        (settings.SIMULATOR_ORIGIN, settings.SIMULATOR_ADAPTER) if settings.PHONEPE_SIMULATION_MODE else None
-    )
-    return _session(
-        os.getpid(), settings.PHONEPE_SSL_VERIFY and (settings.PHONEPE_CA_BUNDLE or True), simulator
-    )
+    verify = settings.PHONEPE_SSL_VERIFY and (settings.PHONEPE_CA_BUNDLE or True)
+    adapter = settings.SIMULATOR_ADAPTER if settings.PHONEPE_SIMULATION_MODE else ""
+    return _session(os.getpid(), verify, settings.SIMULATOR_ORIGIN, adapter)
 
 
 @functools.lru_cache(maxsize=8)
-def _session(process: int, verify: bool | str, simulator: tuple[str, str] | None) -> Session:
+def _session(process: int, verify: bool | str, origin: str, adapter: str) -> Session:
     made = Session(verify)
-    if simulator is not None:
-        origin, adapter = simulator
+    if adapter:
         made.mount(origin, import_string(adapter)())
     return made
 
@@ -315,11 +311,11 @@ def give_back_database_connections() -> None:
 
 def _connected(addresses: list[Address], trip: Trip) -> socket.socket:
     """The first address that answers. Each gets its share of the time: a dead IPv6 leaves some for IPv4."""
-    for others_left, address in zip(range(len(addresses) - 1, -1, -1), addresses, strict=True):
+    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            return _connect(address, trip.patience() / (others_left + 1))
+            return _connect(address, trip.patience() / left)
         except OSError:
-            if not others_left:
+            if left == 1:
                 raise
     raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
 
