@@ -191,7 +191,6 @@ def _has_wrong_path(merchant: merchants.Merchant, endpoint: merchants.Endpoint) 
     """V1 lives under /apis/hermes, V2 under /apis/pg, and the sandbox has no identity manager."""
     if merchant.identity.generation == Generation.V1:
         return endpoint.base_url.endswith("/apis/pg")
-    no_tokens = endpoint.host == "api-preprod.phonepe.com" and endpoint.auth_base_url.endswith(
-        "/identity-manager"
-    )
+    is_sandbox = endpoint.host == "api-preprod.phonepe.com"
+    no_tokens = is_sandbox and endpoint.auth_base_url.endswith("/identity-manager")
     return endpoint.base_url.endswith("/apis/hermes") or no_tokens

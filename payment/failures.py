@@ -52,7 +52,7 @@ CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CL
 
 
 class TryFailed(Exception):
-    """A try without a usable answer. The loop in `payment.gateways` only obeys what is said here."""
+    """A try without a usable answer. The loop in `payment.delivery` only obeys what is said here."""
 
     def __init__(
         self,
@@ -136,11 +136,9 @@ def _silence(stage: Stage | None, unsent: bool) -> ErrorCategory:
         return ErrorCategory.READ_TIMEOUT
     if stage is Stage.STARTED:
         return ErrorCategory.DNS_ERROR
-    return (
-        ErrorCategory.TLS_ERROR
-        if stage in {Stage.CONNECTED, Stage.PROXIED}
-        else ErrorCategory.CONNECTION_TIMEOUT
-    )
+    if stage in {Stage.CONNECTED, Stage.PROXIED}:
+        return ErrorCategory.TLS_ERROR
+    return ErrorCategory.CONNECTION_TIMEOUT
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -197,8 +197,7 @@ class PhonePeGateway:
     def order_status(self, merchant_order_id: str, deadline: Deadline) -> OrderStatus:
         """What became of an order; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
         call = Call(deadline)
-        status = _answer(self._order_question(merchant_order_id, call), call)
-        return replace(status, tries=tuple(call.tries))
+        return _answer(self._order_question(merchant_order_id, call), call)
 
     def refund(self, order: RefundOrder, deadline: Deadline) -> RefundStatus:
         """Sends money back. Raises NotSent, Rejected, OutcomeUnknown: then it may have moved."""
@@ -217,8 +216,7 @@ class PhonePeGateway:
     def refund_status(self, merchant_refund_id: str, deadline: Deadline) -> RefundStatus:
         """What became of a refund; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
         call = Call(deadline)
-        status = _answer(self._refund_question(merchant_refund_id, call), call)
-        return replace(status, tries=tuple(call.tries))
+        return _answer(self._refund_question(merchant_refund_id, call), call)
 
     def probe(self, deadline: Deadline) -> tuple[Try, ...]:
         """Knocks at every endpoint, page hosts too, without credentials. Any HTTP answer means reached."""
@@ -297,9 +295,10 @@ def _gateway(process: int, merchant: Merchant) -> PhonePeGateway:
 
 def _answer(ask: Callable[[], S], call: Call) -> S:
     try:
-        return ask()
+        answer = ask()
     except TryFailed as failure:
         raise _error(failure, call) from failure
+    return replace(answer, tries=tuple(call.tries))
 
 
 def _found(operation: Operation, failure: TryFailed, ask: Callable[[], S], call: Call) -> S | None:
