@@ -2,30 +2,46 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
-from payment.views.diagnosis import DebugConnectivityView
+from payment.views.diagnosis import DebugConnectivityView, DiagnosisDoorView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
+from payment.views.refunds import (
+    PaymentRefundsView,
+    PaymentRefundView,
+    RefundApprovalView,
+    RefundWithdrawalView,
+)
 from payment.views.webhooks import PhonePeWebhookView
 
+ID = r"(?P<pk>\d{1,18})"
 router = SimpleRouter()
 router.register("payments", PaymentViewSet, basename="payment")
 
 # Mounted before booking's routes: these two need to know about money.
 urlpatterns = [
     re_path(
-        r"^api/cart/carts/(?P<pk>\d{1,18})/cleanup_old_payments/$",
+        rf"^api/cart/carts/{ID}/cleanup_old_payments/$",
         CartCleanupView.as_view(),
         name="cart-cleanup",
     ),
-    re_path(
-        r"^api/booking/bookings/(?P<pk>\d{1,18})/status/$", BookingStatusView.as_view(), name="booking-status"
-    ),
+    re_path(rf"^api/booking/bookings/{ID}/status/$", BookingStatusView.as_view(), name="booking-status"),
     path("api/payments/webhook/phonepe/", PhonePeWebhookView.as_view(), name="payment-webhook"),
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),
     path(
         "api/payments/payments/debug-connectivity/",
         DebugConnectivityView.as_view(),
         name="debug-connectivity",
+    ),
+    path(
+        "api/payments/payments/debug-connectivity/door/",
+        DiagnosisDoorView.as_view(),
+        name="debug-connectivity-door",
+    ),
+    re_path(rf"^api/payments/payments/{ID}/refund/$", PaymentRefundView.as_view(), name="payment-refund"),
+    re_path(rf"^api/payments/payments/{ID}/refunds/$", PaymentRefundsView.as_view(), name="payment-refunds"),
+    re_path(rf"^api/payments/refunds/{ID}/approve/$", RefundApprovalView.as_view(), name="refund-approve"),
+    re_path(
+        rf"^api/payments/refunds/{ID}/withdraw/$", RefundWithdrawalView.as_view(), name="refund-withdraw"
     ),
     path("api/payments/", include(router.urls)),
     path("pay/<str:token>/", StatusPageView.as_view(), name="payment-status-page"),

@@ -7,6 +7,7 @@ from django.urls import URLPattern, get_resolver
 
 from booking.models import Booking
 from payment.services.checkout import start_payment
+from payment.services.refunds.promises import owe_refund
 from payment.services.settling import settle
 from tests import people
 from tests.payment.builders import completed, make_payment
@@ -56,6 +57,10 @@ RULES = {
     f"{PAYMENT}status/ get": OWNER,
     f"{PAYMENT}check-booking/ get": OWNER,
     f"{PAYMENT}timeline/ get": OWNER_AND_STAFF,
+    f"{PAYMENT}refund/ post": STAFF,
+    f"{PAYMENT}refunds/ get": OWNER_AND_STAFF,
+    "api/payments/refunds/{pk}/approve/ post": STAFF,
+    "api/payments/refunds/{pk}/withdraw/ post": STAFF,
     **{
         f"{PAYMENT}{action}/ post": OWNER
         for action in (
@@ -115,7 +120,9 @@ def filled(alice, package, slot):
     booking = Booking.objects.get()
     cart = people.make_cart(alice, package, slot.starts_at)
     start_payment(alice, cart_id=cart.pk)
+    refund = owe_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
     ids = {
+        "api/payments/refunds/": refund.pk,
         "api/auth/addresses/": alice.addresses.get().pk,
         "api/cart/carts/": cart.pk,
         "api/booking/bookings/": booking.pk,

@@ -11,7 +11,7 @@ from schemathesis.specs.openapi import checks
 from accounts.models import Address
 from booking.models import Booking, Cart, Package, PujaService
 from okpuja.wsgi import application
-from payment.models import Payment
+from payment.models import Payment, Refund
 from payment.services import asking
 from tests.test_access import filled
 
@@ -30,6 +30,7 @@ OWNED = {
     "/api/cart/carts/": Cart,
     "/api/booking/bookings/": Booking,
     "/api/payments/payments/": Payment,
+    "/api/payments/refunds/": Refund,
 }
 schema = schemathesis.openapi.from_wsgi("/api/schema/?format=json", application)
 few = settings(

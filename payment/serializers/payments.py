@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from booking.serializers import BookingSerializer, RupeesField
-from payment.models import LedgerEntry, Payment, Refund
+from payment.models import LedgerEntry, Payment
 from payment.states import Fulfilment, PaymentState
 
 STATUS_WORDS = {
@@ -212,16 +212,6 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
 class CancelRequest(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["CANCELLED"])
     cancellation_reason = serializers.CharField(max_length=500)
-
-
-class RefundSerializer(serializers.ModelSerializer[Refund]):
-    refund_id = serializers.CharField(source="merchant_refund_id")
-    status = serializers.CharField(source="state")
-    amount = RupeesField(source="amount_paise")
-
-    class Meta:
-        model = Refund
-        fields = ("refund_id", "amount", "status", "reason", "created_at")
 
 
 class TimelineEntry(serializers.Serializer[Any]):

@@ -10,9 +10,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from booking.models import Booking, Cart
+from booking.money import rupees
 from booking.serializers import BookingSerializer
-from payment.models import Payment
-from payment.serializers.payments import CancelRequest, RefundSerializer
+from payment.models import Payment, Refund
+from payment.serializers.payments import CancelRequest
+from payment.serializers.refunds import RefundSerializer
 from payment.services.asking import give_up
 from payment.services.attempts import AlreadyPaid
 from payment.services.refunds.promises import cancel_booking
@@ -82,11 +84,18 @@ class BookingStatusView(APIView):
         form.is_valid(raise_exception=True)
         refund = cancel_booking(booking, form.validated_data["cancellation_reason"])
         booking.refresh_from_db()
-        told = "It will be refunded in full." if refund else "By our policy it is not refunded any more."
         answer: dict[str, Any] = {
             "success": True,
-            "message": f"Your booking is cancelled. {told}",
+            "message": f"Your booking is cancelled. {_what_goes_back(booking, refund)}",
             "booking": BookingSerializer(booking).data,
             "refund": RefundSerializer(refund).data if refund else None,
         }
         return Response(answer)
+
+
+def _what_goes_back(booking: Booking, refund: Refund | None) -> str:
+    if refund is None:
+        return "By our policy it is not refunded any more."
+    if refund.amount_paise == booking.checkout.total_paise:
+        return "It will be refunded in full."
+    return f"₹{rupees(refund.amount_paise)} of it will be refunded."

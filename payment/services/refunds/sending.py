@@ -8,6 +8,7 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from okpuja.errors import Refusal
@@ -86,9 +87,13 @@ def _claim(refund_id: int) -> Refund | None:
 
 
 def _move_up(refund: Refund) -> bool:
-    """One of ours at a time for each order: while that one is under way PhonePe may refuse another."""
-    others = refund.attempt.refunds.filter(state__in=OPEN_REFUND, origin=Refund.Origin.SHOP)
-    return not others.exists() and move_refund(refund, RefundState.CREATED, "refund_sent")
+    """Ours go one at a time for each order, in the order in which they were promised."""
+    ours = refund.attempt.refunds.filter(origin=Refund.Origin.SHOP)
+    under_way = Q(state__in=OPEN_REFUND)
+    before_it = Q(state=RefundState.WAITING, held_because="", replaces=None, pk__lt=refund.pk)
+    if ours.filter(under_way | before_it).exists():
+        return False
+    return move_refund(refund, RefundState.CREATED, "refund_sent")
 
 
 def _say(refund: Refund, deadline: Deadline) -> None:

@@ -1,0 +1,60 @@
+"""The wire of money that goes back."""
+
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import serializers
+
+from booking.serializers import RupeesField
+from payment.models import Refund
+from payment.states import RefundState
+
+ARRANGED = "Your refund is arranged. It will reach you by {by}."
+UNDER_WAY = "Your refund is on its way through the banks. It will reach you by {by}."
+LATE = "Your refund takes longer than promised. We keep asking; nothing is lost."
+SENTENCES = {
+    RefundState.WAITING: ARRANGED,
+    RefundState.CREATED: ARRANGED,
+    RefundState.UNKNOWN: UNDER_WAY,
+    RefundState.PENDING: UNDER_WAY,
+    RefundState.CONFIRMED: UNDER_WAY,
+    RefundState.COMPLETED: "Your refund has been credited to where you paid from.",
+    RefundState.FAILED: "This try did not reach your bank. Another one takes its place.",
+}
+
+
+class RefundRequest(serializers.Serializer[Any]):
+    amount = serializers.DecimalField(
+        required=False,
+        max_digits=9,
+        decimal_places=2,
+        min_value=1,
+        help_text="rupees; without it all that is left",
+    )
+    reason = serializers.CharField(max_length=150)
+
+
+class RefundSerializer(serializers.ModelSerializer[Refund]):
+    refund_id = serializers.CharField(source="merchant_refund_id")
+    payment_id = serializers.IntegerField()
+    amount = RupeesField(source="amount_paise")
+    status = serializers.ChoiceField(source="state", choices=RefundState.choices)
+    waits_for = serializers.ChoiceField(source="held_because", choices=Refund.Hold.choices)
+    message = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Refund
+        fields = (
+            *("id", "refund_id", "payment_id", "amount", "status", "waits_for", "reason", "message"),
+            *("expected_by", "utr", "created_at", "decided_at"),
+        )
+
+    def get_message(self, refund: Refund) -> str:
+        if refund.held_because == Refund.Hold.SECOND_PERSON:
+            return "A second person must approve this refund."
+        is_open = refund.state not in (RefundState.COMPLETED, RefundState.FAILED)
+        if is_open and refund.expected_by and refund.expected_by < timezone.now():
+            return LATE
+        by = f"{timezone.localtime(refund.expected_by):%-d %B %Y}" if refund.expected_by else "soon"
+        told = SENTENCES[RefundState(refund.state)].format(by=by)
+        return f"{told} The bank's reference: {refund.utr}." if refund.utr else told

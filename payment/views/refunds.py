@@ -1,0 +1,80 @@
+"""Money that goes back: staff ask for it, a second person approves it, its owner sees what was promised."""
+
+from typing import cast
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import User
+from booking.money import paise
+from payment.models import Payment, Refund
+from payment.serializers.refunds import RefundRequest, RefundSerializer
+from payment.services.idempotency import answer_once
+from payment.services.refunds.promises import approve_refund, ask_for_refund, withdraw_refund
+from payment.states import RefundState
+from payment.views.payments import IDEMPOTENCY_KEY
+
+
+class PaymentRefundView(APIView):
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(
+        operation_id="payments_refund",
+        request=RefundRequest,
+        responses={201: RefundSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    def post(self, request: Request, pk: int) -> Response:
+        """Send back an amount, or all that is left. A full refund cancels the booking."""
+        return answer_once(request, f"refund:{pk}", lambda: self._refund(request, pk))
+
+    def _refund(self, request: Request, pk: int) -> Response:
+        payment = get_object_or_404(Payment, pk=pk)
+        form = RefundRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        amount, reason = form.validated_data.get("amount"), form.validated_data["reason"]
+        wanted = None if amount is None else paise(str(amount))
+        refund = ask_for_refund(payment.pk, wanted, reason, cast(User, request.user))
+        return Response(RefundSerializer(refund).data, status=201)
+
+
+class PaymentRefundsView(APIView):
+    """The owner sees what was promised to him; tries that failed and wishes of the staff are the staff's."""
+
+    @extend_schema(operation_id="payments_refunds", responses=RefundSerializer(many=True))
+    def get(self, request: Request, pk: int) -> Response:
+        found = (
+            Payment.objects.all()
+            if request.user.is_staff
+            else Payment.objects.filter(user_id=request.user.pk)
+        )
+        refunds: QuerySet[Refund] = get_object_or_404(found, pk=pk).refunds.all()
+        if not request.user.is_staff:
+            refunds = refunds.exclude(state=RefundState.FAILED)
+            refunds = refunds.exclude(held_because=Refund.Hold.SECOND_PERSON)
+        return Response(RefundSerializer(refunds, many=True).data)
+
+
+class RefundApprovalView(APIView):
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(operation_id="refunds_approve", request=None, responses=RefundSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Let a refund go that waits for a person: another one than who asked for it."""
+        refund = approve_refund(get_object_or_404(Refund, pk=pk).pk, cast(User, request.user))
+        return Response(RefundSerializer(refund).data)
+
+
+class RefundWithdrawalView(APIView):
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(operation_id="refunds_withdraw", request=None, responses=RefundSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Say no to a refund that waits for a second person."""
+        refund = withdraw_refund(get_object_or_404(Refund, pk=pk).pk, cast(User, request.user))
+        return Response(RefundSerializer(refund).data)

@@ -1,0 +1,214 @@
+"""From the promise to the money: said once, then asked about. PhonePe is the simulated one, on its real wire."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from booking.models import Booking
+from payment import work as background
+from payment.models import GatewayCall, Refund
+from payment.services.refunds.promises import owe_refund
+from payment.services.refunds.sending import next_look, work_on
+from payment.states import Fulfilment, RefundState
+from payment.transport import Deadline
+from simulator.models import Refund as SimulatedRefund
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG_AGO = timedelta(minutes=2)
+
+
+@pytest.fixture
+def owed(attempt):
+    return owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+
+
+def state(refund: Refund) -> str:
+    return Refund.objects.get(pk=refund.pk).state
+
+
+def told_phonepe(operation: str) -> int:
+    return GatewayCall.objects.filter(operation=operation).count()
+
+
+def sent_long_ago() -> None:
+    Refund.objects.filter(sent_at__isnull=False).update(sent_at=timezone.now() - LONG_AGO)
+
+
+@pytest.mark.usefixtures("generation")
+def test_a_promised_refund_is_sent_asked_about_and_entered(owed, paid, work, phonepe, ledger):
+    work()
+    assert state(owed) == RefundState.PENDING
+
+    phonepe.passes(10)
+    work()
+
+    refund = Refund.objects.get()
+    assert refund.state == RefundState.COMPLETED
+    assert refund.provider_refund_id
+    assert refund.next_check_at is None
+    assert ledger(paid) == [("RECEIPT", 110_000), ("REFUND", -30_000)]
+    assert (told_phonepe("refund"), SimulatedRefund.objects.count()) == (1, 1)
+    assert Booking.objects.get().status == Booking.Status.CONFIRMED
+
+
+def test_every_move_of_a_refund_stands_in_the_timeline_with_its_rule(owed, paid, work, phonepe):
+    work()
+    phonepe.passes(10)
+    work()
+
+    rules = paid.changes.filter(subject="refund").values_list("rule", flat=True)
+    assert list(rules) == ["refund_promised", "refund_sent", "phonepe_says_pending", "money_went_back"]
+
+
+@pytest.mark.usefixtures("generation")
+def test_a_refund_that_was_never_sent_is_said_again_under_the_same_id(owed, work, phonepe):
+    phonepe.breaks("refund", "refuse", times=99)
+    work()
+    assert (state(owed), Refund.objects.get().is_with_phonepe) == (RefundState.CREATED, False)
+
+    phonepe.heals()
+    work()
+
+    assert state(owed) == RefundState.PENDING
+    assert SimulatedRefund.objects.get().merchant_refund_id == owed.merchant_refund_id
+
+
+@pytest.mark.usefixtures("generation")
+@pytest.mark.parametrize("fault", ["reset_after", "status_500", "html", "cut_json"])
+def test_a_refund_whose_answer_is_lost_is_never_said_twice(owed, work, phonepe, fault):
+    phonepe.breaks("refund", fault, times=99, carried_out=True)
+    for question in ("status", "refund_status"):  # V1 has one address for both
+        phonepe.breaks(question, "status_500", times=99)
+    work()
+    assert (state(owed), told_phonepe("refund")) == (RefundState.UNKNOWN, 1)
+
+    phonepe.heals()
+    phonepe.passes(10)
+    work()
+
+    assert state(owed) == RefundState.COMPLETED
+    assert (told_phonepe("refund"), SimulatedRefund.objects.count()) == (1, 1)
+
+
+def test_a_worker_killed_before_it_called_leaves_a_question_and_then_the_same_id_is_said(owed, work):
+    from_the_grave = background._lease(Refund, 1)
+    assert from_the_grave
+    Refund.objects.update(state=RefundState.CREATED, sent_at=timezone.now())  # … and it was killed here
+
+    work()
+    assert told_phonepe("refund") == 0, "right after it may have been sent, not found means nothing"
+
+    sent_long_ago()
+    work()
+    work()
+
+    assert (state(owed), told_phonepe("refund")) == (RefundState.PENDING, 1)
+
+
+def test_a_worker_killed_after_it_called_sends_nothing_twice(owed, work, phonepe):
+    work()
+    Refund.objects.update(state=RefundState.CREATED)  # its answer was never written down
+    phonepe.passes(10)
+
+    work()
+
+    assert (state(owed), told_phonepe("refund")) == (RefundState.COMPLETED, 1)
+
+
+def test_one_refund_of_an_order_after_the_other(attempt, owed, work, phonepe):
+    second = owe_refund(attempt, 20_000, "another gesture", asked_by=None)
+    work()
+    assert (state(owed), state(second)) == (RefundState.PENDING, RefundState.WAITING)
+
+    phonepe.passes(10)
+    work()
+    assert (state(owed), state(second)) == (RefundState.COMPLETED, RefundState.WAITING)
+    assert Refund.objects.get(pk=second.pk).next_check_at <= timezone.now(), "its turn has come"
+
+    work()
+    phonepe.passes(10)
+    work()
+    assert state(second) == RefundState.COMPLETED
+
+
+@pytest.mark.usefixtures("generation")
+def test_a_refund_that_failed_is_sent_again_under_another_id(owed, work, phonepe, ledger, paid):
+    phonepe.breaks("money_back", "fails")
+    work()
+    phonepe.passes(10)
+    work()
+
+    again = Refund.objects.get(replaces=owed)
+    assert (state(owed), again.state, again.amount_paise) == (RefundState.FAILED, RefundState.WAITING, 30_000)
+    assert again.merchant_refund_id != owed.merchant_refund_id
+    assert again.next_check_at > timezone.now(), "not at once: what made it fail may last"
+
+    work()
+    phonepe.passes(10)
+    work()
+    assert state(again) == RefundState.COMPLETED
+    assert ledger(paid)[1:] == [("REFUND", -30_000)]
+
+
+def test_after_three_ids_a_person_must_find_out_why(owed, work, phonepe):
+    phonepe.breaks("money_back", "fails", times=3)
+    for _ in range(6):
+        work()
+        phonepe.passes(10)
+
+    last = Refund.objects.first()
+    assert Refund.objects.filter(state=RefundState.FAILED).count() == 3
+    assert (last.state, last.held_because, last.amount_paise) == ("WAITING", "FAILED_OFTEN", 30_000)
+    assert work() == 0, "it does not go out by itself"
+
+
+def test_what_can_be_no_booking_is_at_rest_when_the_money_is_back(paid, attempt, work, phonepe):
+    paid.__class__.objects.update(fulfilment=Fulfilment.REFUND_DUE)
+    owe_refund(attempt, 110_000, "no place", asked_by=None)
+    work()
+    paid.refresh_from_db()
+    assert paid.fulfilment == Fulfilment.REFUND_DUE
+
+    phonepe.passes(10)
+    work()
+
+    paid.refresh_from_db()
+    assert paid.fulfilment == Fulfilment.REFUNDED
+
+
+def test_without_its_merchant_a_refund_is_parked_and_waits(owed, work, settings):
+    settings.PHONEPE_SIMULATION_MODE = False
+    settings.PHONEPE_API_VERSION = "auto"
+
+    work()
+
+    refund = Refund.objects.get()
+    assert (refund.state, refund.is_with_phonepe) == (RefundState.CREATED, False)
+    assert refund.next_check_at > timezone.now()
+    assert told_phonepe("refund") == 0, "no other merchant's PhonePe hears of it"
+
+
+def test_the_older_a_refund_the_rarer_the_question(owed):
+    owed.created_at = timezone.now()
+    seconds = []
+    for age in (1, 400, 86_400 * 10):
+        now = owed.created_at + timedelta(seconds=age)
+        seconds.append((next_look(owed, now) - now).total_seconds())
+
+    assert seconds == [10, 100, 6 * 3600]
+
+
+def test_a_refund_that_has_ended_is_not_looked_at(owed):
+    owed.state = RefundState.COMPLETED
+
+    assert next_look(owed, timezone.now()) is None
+
+
+def test_a_refund_on_hold_is_not_sent_by_whoever_comes(owed):
+    Refund.objects.update(held_because=Refund.Hold.SECOND_PERSON)
+
+    work_on(Refund.objects.get(), Deadline(5))
+
+    assert (state(owed), told_phonepe("refund")) == (RefundState.WAITING, 0)
