@@ -2,7 +2,7 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
-from payment.views.diagnosis import DebugConnectivityView, DiagnosisDoorView
+from payment.views.diagnosis import DebugConnectivityView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
 from payment.views.refunds import (
@@ -31,11 +31,6 @@ urlpatterns = [
         "api/payments/payments/debug-connectivity/",
         DebugConnectivityView.as_view(),
         name="debug-connectivity",
-    ),
-    path(
-        "api/payments/payments/debug-connectivity/door/",
-        DiagnosisDoorView.as_view(),
-        name="debug-connectivity-door",
     ),
     re_path(rf"^api/payments/payments/{ID}/refund/$", PaymentRefundView.as_view(), name="payment-refund"),
     re_path(rf"^api/payments/payments/{ID}/refunds/$", PaymentRefundsView.as_view(), name="payment-refunds"),
