@@ -4,7 +4,7 @@ from booking.services.bookings import CartConverted, book, cancel, complete
 from booking.services.carts import change_cart, delete_cart, deletion_status, place_in_cart, put_promo
 from booking.services.checkouts import check_out, release
 from booking.services.demo import demo_cart, demo_package
-from booking.services.places import SlotGone, nearby_slots, release_hold, stretch_hold
+from booking.services.places import SlotGone, hold_end, nearby_slots, release_hold, stretch_hold
 
 __all__ = [
     "CartConverted",
@@ -18,6 +18,7 @@ __all__ = [
     "deletion_status",
     "demo_cart",
     "demo_package",
+    "hold_end",
     "nearby_slots",
     "place_in_cart",
     "put_promo",

@@ -13,7 +13,6 @@ from django.utils import timezone
 from booking.models import Checkout, Slot, SlotHold
 from okpuja.errors import Conflict
 
-# Money that was paid in the last second must still find its place.
 HOLD_OUTLASTS_PAYMENT = timedelta(minutes=5)
 State = SlotHold.State
 
@@ -29,8 +28,12 @@ def hold(checkout: Checkout, slot: Slot) -> SlotHold:
     """Raises Conflict `slot_full`."""
     if not _with_room(slot).update(held=F("held") + 1):
         raise Conflict("This time has just been booked out. Please choose another one.", code="slot_full")
-    until = checkout.expires_at + HOLD_OUTLASTS_PAYMENT / settings.PAYMENT_TIME_SCALE
-    return SlotHold.objects.create(checkout=checkout, slot=slot, expires_at=until)
+    return SlotHold.objects.create(checkout=checkout, slot=slot, expires_at=hold_end(checkout.expires_at))
+
+
+def hold_end(payment_expires_at: datetime) -> datetime:
+    """Money that was paid in the last second must still find its place."""
+    return payment_expires_at + HOLD_OUTLASTS_PAYMENT / settings.PAYMENT_TIME_SCALE
 
 
 @transaction.atomic

@@ -1,23 +1,22 @@
 """How long the place of an undecided payment is kept."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from django.conf import settings
 from django.db import transaction
 
 from booking.models import Checkout
-from booking.services import release, release_hold, stretch_hold
-from booking.services.places import HOLD_OUTLASTS_PAYMENT
+from booking.services import hold_end, release, release_hold, stretch_hold
 from payment.services.changes import lock_payment
+from payment.services.schedule import MINUTE, scaled
 
-STRETCH = timedelta(minutes=5)
+STRETCH = 5 * MINUTE
 # Not for ever: others want the place too. The payment then goes on without it, by the rule for late money.
-LONGEST_STRETCH = timedelta(minutes=30)
+LONGEST_STRETCH = 30 * MINUTE
 
 
 def keep_place(checkout: Checkout, page_expires_at: datetime) -> None:
     """Another page was opened: the hold outlives this one as it would have outlived the first."""
-    stretch_hold(checkout, min(_outlasting(page_expires_at), _last_moment(checkout)))
+    stretch_hold(checkout, min(hold_end(page_expires_at), _last_moment(checkout)))
 
 
 @transaction.atomic
@@ -30,14 +29,10 @@ def end_hold(payment_id: int, now: datetime) -> None:
     if not payment.is_open:
         release(checkout)
     elif now < _last_moment(checkout):
-        stretch_hold(checkout, min(now + STRETCH / settings.PAYMENT_TIME_SCALE, _last_moment(checkout)))
+        stretch_hold(checkout, min(now + scaled(STRETCH), _last_moment(checkout)))
     else:
         release_hold(checkout)
 
 
-def _outlasting(page_expires_at: datetime) -> datetime:
-    return page_expires_at + HOLD_OUTLASTS_PAYMENT / settings.PAYMENT_TIME_SCALE
-
-
 def _last_moment(checkout: Checkout) -> datetime:
-    return _outlasting(checkout.expires_at) + LONGEST_STRETCH / settings.PAYMENT_TIME_SCALE
+    return hold_end(checkout.expires_at) + scaled(LONGEST_STRETCH)
