@@ -60,7 +60,7 @@ class PromoCodeForm(forms.ModelForm):
         fields = "__all__"  # noqa: DJ007 - the counts are not editable
 
 
-class ReadOnlyAdmin(ModelAdmin):
+class ReadOnly:
     """Rows that money hangs on: moved by services only, looked at here."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -71,6 +71,10 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+    pass
 
 
 @admin.register(PujaCategory)
