@@ -13,6 +13,11 @@ from booking.pricing import price_of
 
 # What a Checkout keeps of its cart.
 SNAPSHOT = ("puja_service", "package", "selected_date", "selected_time", "promo_code")
+# A cart in this state reads as its checkout in that one.
+FREEZING: dict[str, str] = {
+    Cart.Status.CHECKED_OUT: Checkout.State.RESERVED,
+    Cart.Status.CONVERTED: Checkout.State.BOOKED,
+}
 TIME_SPELLINGS = ["%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p"]
 
 
@@ -186,11 +191,7 @@ class CartSerializer(serializers.ModelSerializer):
 
 def _standing_checkout(cart: Cart) -> Checkout | None:
     """The checkout that froze this cart. Goes over the rows in memory: a list of carts prefetches them."""
-    freezing = {
-        Cart.Status.CHECKED_OUT: Checkout.State.RESERVED,
-        Cart.Status.CONVERTED: Checkout.State.BOOKED,
-    }
-    state = freezing.get(Cart.Status(cart.status))
+    state = FREEZING.get(cart.status)
     return next((row for row in cart.checkouts.all() if row.state == state), None) if state else None
 
 

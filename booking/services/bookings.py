@@ -70,6 +70,6 @@ def _convert(checkout: Checkout) -> None:
     if booked.exists():
         raise CartConverted()
     Cart.objects.filter(pk=checkout.cart_id).update(status=Cart.Status.CONVERTED, updated_at=timezone.now())
-    for open_one in Checkout.objects.filter(cart_id=checkout.cart_id, state=Checkout.State.RESERVED):
-        if open_one != checkout:
-            release(open_one)
+    reserved = Checkout.objects.filter(cart_id=checkout.cart_id, state=Checkout.State.RESERVED)
+    for later in reserved.exclude(pk=checkout.pk):
+        release(later)

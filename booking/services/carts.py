@@ -77,7 +77,7 @@ def delete_cart(cart: Cart) -> None:
         raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(current))
     if current.status == Cart.Status.CONVERTED:
         raise Refusal("This cart has been booked.", code="cart_booked", **deletion_status(current))
-    _move_active(current.user, pk=current.pk)
+    _give_up_active(current.user, pk=current.pk)
 
 
 def deletion_status(cart: Cart) -> dict[str, Any]:
@@ -195,10 +195,10 @@ def _set_promo(cart: Cart, code: str | None) -> None:
 
 def _replace_active(cart: Cart) -> None:
     """Under the person's lock, so that the unique constraint on ACTIVE carts never has to speak."""
-    _move_active(cart.user)
+    _give_up_active(cart.user)
     cart.save(force_insert=True)
 
 
-def _move_active(user: User, **which: Any) -> bool:
+def _give_up_active(user: User, **which: Any) -> None:
     active = Cart.objects.filter(user=user, status=Cart.Status.ACTIVE, **which)
-    return active.update(status=Cart.Status.ABANDONED, updated_at=timezone.now()) == 1
+    active.update(status=Cart.Status.ABANDONED, updated_at=timezone.now())

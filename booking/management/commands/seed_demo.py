@@ -58,6 +58,12 @@ LEVELS = (
         "Four priests, all materials, prasad.",
     ),
 )
+WELCOME = {
+    "description": "10 % off, up to ₹500",
+    "discount_type": PromoCode.DiscountType.PERCENT,
+    "percent": 10,
+    "max_discount_paise": 500_00,
+}
 
 
 class Command(BaseCommand):
@@ -84,14 +90,6 @@ class Command(BaseCommand):
         )
         for line in made:
             self.stdout.write(line)
-
-
-WELCOME = {
-    "description": "10 % off, up to ₹500",
-    "discount_type": PromoCode.DiscountType.PERCENT,
-    "percent": 10,
-    "max_discount_paise": 500_00,
-}
 
 
 def seed_puja(puja: Puja) -> None:
