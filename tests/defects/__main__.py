@@ -47,7 +47,7 @@ def _as_it_stands(tests: Iterable[str]) -> str:
 def _played(breakage: Breakage) -> str:
     with tempfile.TemporaryDirectory() as folder:
         verdict = _verdict(breakage, _copy(folder))
-    sys.stdout.write(f"{breakage.defect:9} {breakage.file:32} {verdict:16} {breakage.test}\n")
+    sys.stdout.write(f"{breakage.defect:9} {breakage.file:38} {verdict:16} {breakage.test}\n")
     sys.stdout.flush()
     return verdict
 
