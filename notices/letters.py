@@ -13,14 +13,13 @@ from django.template.loader import render_to_string
 
 from notices.alerts import sentence_of
 from notices.models import Notice
-from notices.wording import LABELS, WORDS, spoken
+from notices.wording import LABELS, WORDS, known, spoken
 
 # What a text asks for and the facts lack comes out as this sign, and the letter is not sent.
 MISSING = "\x00"
 TEXTS = Engine(
     dirs=[str(Path(__file__).parent / "templates" / "notices")], autoescape=False, string_if_invalid=MISSING
 )
-LANGUAGES = ("en", "hi")
 
 
 class Unwritable(Exception):
@@ -36,7 +35,7 @@ class Letter:
 
 def write(notice: Notice, link: str = "") -> Letter:
     """The notice in its reader's language, with a link to go on. Raises Unwritable."""
-    language = notice.language if notice.language in LANGUAGES else "en"
+    language = known(notice.language)
     try:
         facts = spoken(notice.facts, language)
     except (TypeError, ValueError) as error:

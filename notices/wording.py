@@ -46,6 +46,10 @@ WORDS = {
 }
 
 
+def known(language: str) -> str:
+    return language if language in WORDS else "en"
+
+
 def spoken(facts: dict[str, Any], language: str) -> dict[str, Any]:
     """The facts in words: `amount_paise: 110000` is said as `amount: "₹1,100.00"`, an ISO moment as a date.
 

@@ -216,6 +216,8 @@ DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
 STAFF_EMAILS = words("STAFF_EMAILS")
 STAFF_WEBHOOK_URL = text("STAFF_WEBHOOK_URL")
 STAFF_WEBHOOK_SECRET = text("STAFF_WEBHOOK_SECRET")
+# Who issues receipts: name, then lines such as an address and a tax number.
+RECEIPT_ISSUER = text("RECEIPT_ISSUER", "OkPuja").split("|")
 # Asked for every minute while the worker does its work in time; who watches it raises the alarm when it stops.
 DEAD_MAN_URL = text("DEAD_MAN_URL")
 
@@ -283,5 +285,6 @@ LOGGING = {
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "urllib3": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},  # it tells every glyph of a receipt
     },
 }

@@ -24,6 +24,7 @@ from payment.services.calls import NO_ANSWER
 from payment.services.enclosing import enclose
 from payment.services.holds import end_hold
 from payment.services.idempotency import KEPT
+from payment.services.receipts import number_waiting
 from payment.services.refunds import sending
 from payment.services.schedule import next_question, scaled
 from payment.services.settling import fulfil
@@ -112,9 +113,10 @@ KINDS: dict[str, Callable[[int], int]] = {
     "holds": end_holds,
     "keys": forget_keys,
     "notices": send_notices,
+    "receipts": number_waiting,
 }
 # Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server.
-PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts", "refunds"), ("fulfilments", "holds", "keys")
+PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts", "refunds"), ("fulfilments", "holds", "receipts", "keys")
 NOTICE_KINDS = ("notices",)
 
 

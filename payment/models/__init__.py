@@ -4,6 +4,7 @@ Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one ord
    │             └──< Refund                     money on its way back
    ├─── Offer                                    another place, when his own is gone
    ├──< LedgerEntry                              money that moved; added to, never changed
+   ├─── Receipt                                  numbered without gaps (ReceiptCounter has the last number)
    └──< StateChange                              what moved, and the rule that moved it
 WebhookEvent                                     one call from PhonePe, as it came
 Dispute                                          a buyer asks his bank for the money back
@@ -16,6 +17,7 @@ from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt
+from payment.models.receipts import Receipt, ReceiptCounter
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
 
@@ -31,6 +33,8 @@ __all__ = [
     "Offer",
     "Payment",
     "PaymentAttempt",
+    "Receipt",
+    "ReceiptCounter",
     "Refund",
     "StateChange",
     "WebhookEvent",

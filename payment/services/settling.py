@@ -7,22 +7,44 @@ Fulfilment then, in a savepoint: if it cannot be done now, the receipt stays and
 import logging
 from datetime import datetime
 
+from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from booking.services import CartConverted, SlotGone, book, release
+from booking.models import Slot
+from booking.services import CartConverted, SlotGone, book, nearby_slots, release
+from okpuja.errors import Conflict
 from payment.gateways import OrderStatus
-from payment.models import OPEN_ATTEMPT, LedgerEntry, Payment, PaymentAttempt
+from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
-from payment.services.refunds.promises import owe_refund, send_receipt_back
-from payment.services.schedule import MINUTE, scaled
+from payment.services.refunds.policy import LEAST_PAISE
+from payment.services.refunds.promises import owe_refund, refundable_paise, send_receipt_back
+from payment.services.schedule import HOUR, MINUTE, scaled
+from payment.services.telling import (
+    alert_staff,
+    tell_booked,
+    tell_ended,
+    tell_failed,
+    tell_offer,
+    tell_offer_closed,
+    tell_pending,
+    tell_received,
+)
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
 
 logger = logging.getLogger(__name__)
 
+
+class OfferClosed(Conflict):
+    default_code = "offer_closed"
+    default_detail = "This offer has ended. Your money goes back to you."
+
+
 # "Not found" right after a call may only mean "not yet": so many answers, over so long, make it a no.
 NOT_FOUND_ANSWERS = 3
 NOT_FOUND_SECONDS = 5 * MINUTE
+# A bank that takes longer than this makes people pay twice: they are asked not to.
+LONG_SECONDS = 5 * MINUTE
 
 
 def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
@@ -55,6 +77,73 @@ def fulfil(payment_id: int) -> Payment:
     return payment
 
 
+def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
+    """The place that the buyer has chosen from his offer. The same choice twice is one booking.
+
+    Raises SlotGone when somebody was faster, OfferClosed when it is too late to choose.
+    """
+    with transaction.atomic():
+        payment = lock_payment(pk=payment_id)
+        offer = Offer.objects.select_for_update(of=("self",)).filter(payment=payment).first()
+        if offer is not None and offer.slot_id == slot.pk:
+            return payment
+        if offer is None or offer.state != Offer.State.OPEN or payment.fulfilment != Fulfilment.OFFERED:
+            raise OfferClosed(payment_id=payment.pk)
+        book(payment.checkout, slot)
+        offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
+        offer.save(update_fields=["state", "slot", "decided_at"])
+        move_fulfilment(payment, Fulfilment.BOOKED, "other_place_chosen")
+        tell_booked(payment)
+    return payment
+
+
+def accept_held(payment_id: int) -> Payment:
+    """Staff take what came as the payment, though another amount was agreed. Raises Conflict `not_held`."""
+    with transaction.atomic():
+        payment = _lock_held(payment_id)
+        if payment.state == PaymentState.SUCCESS:
+            move_fulfilment(payment, Fulfilment.DUE, "accepted_by_staff", held_because="")
+        else:
+            _accept_suspense(payment)
+        _fulfil_if_due(payment)
+    return payment
+
+
+def return_held(payment_id: int) -> Payment:
+    """Staff send back what was held; the payment ends, or waits for the right amount if a page is still open.
+
+    Raises Conflict `not_held`.
+    """
+    with transaction.atomic():
+        payment = _lock_held(payment_id)
+        if payment.state == PaymentState.SUCCESS:
+            send_receipt_back(payment, "returned_by_staff", "our staff sent it back")
+            return payment
+        _return_suspense(payment, "another amount was agreed")
+        move_fulfilment(payment, Fulfilment.NONE, "returned_by_staff", held_because="")
+        last = payment.attempts.latest("number")
+        last.payment = payment
+        _decide_if_unpaid(last)
+    return payment
+
+
+def _lock_held(payment_id: int) -> Payment:
+    payment = lock_payment(pk=payment_id)
+    if payment.fulfilment != Fulfilment.HELD_FOR_STAFF:
+        raise Conflict("This payment is not waiting for staff.", code="not_held", payment_id=payment.pk)
+    return payment
+
+
+def _accept_suspense(payment: Payment) -> None:
+    """What lay in suspense becomes the receipt; entries are added, never changed."""
+    held = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE).latest("pk")
+    held.attempt.payment = payment
+    _decide_paid(payment)
+    _enter(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
+    _enter(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
+    owe_receipt(payment)
+
+
 def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
     paise = answer.amount_paise
     if paise is None:
@@ -62,14 +151,17 @@ def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
         return
     if not _complete(attempt, answer, source):
         return
-    if not _as_agreed(attempt, answer):
-        _enter(attempt, LedgerEntry.Kind.SUSPENSE, paise)
-        _hold_for_staff(attempt.payment, "amount_differs")
-    elif _decide_paid(attempt.payment):
+    payment = attempt.payment
+    if _as_agreed(attempt, answer) and _decide_paid(payment):
         _enter(attempt, LedgerEntry.Kind.RECEIPT, paise)
-    else:
+        owe_receipt(payment)
+        _return_suspense(payment, "it was paid as agreed meanwhile")
+    elif payment.state == PaymentState.SUCCESS:
         _enter(attempt, LedgerEntry.Kind.SURPLUS, paise)
-        owe_refund(attempt, paise, "paid twice", asked_by=None)
+        _return(attempt, "paid twice")
+    else:
+        _enter(attempt, LedgerEntry.Kind.SUSPENSE, paise)
+        _hold_for_staff(payment, "amount_differs")
 
 
 def _complete(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
@@ -109,13 +201,13 @@ def _as_agreed(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
     return answer.amount_paise == attempt.amount_paise
 
 
-def _enter(attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int) -> None:
+def _enter(attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int, because: str = "") -> None:
     LedgerEntry.objects.create(
         payment=attempt.payment,
         attempt=attempt,
         kind=kind,
         amount_paise=amount_paise,
-        reference=attempt.merchant_order_id,
+        reference=f"{attempt.merchant_order_id}{because}",
         simulated=attempt.simulated,
     )
 
@@ -134,6 +226,8 @@ def _wait(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: 
         _close(attempt, AttemptState.EXPIRED, "given_up", source)
     elif attempt.expires_at <= timezone.now() and not under_way:
         _close(attempt, AttemptState.EXPIRED, "page_expired_unpaid", source)
+    elif under_way and attempt.created_at <= timezone.now() - scaled(LONG_SECONDS):
+        tell_pending(attempt.payment)
 
 
 def _miss(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
@@ -164,8 +258,12 @@ def _decide_if_unpaid(last: PaymentAttempt) -> None:
     if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
         return
     to = PaymentState.FAILED if last.state == AttemptState.FAILED else PaymentState.CANCELLED
-    if move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()) and payment.checkout:
+    if not move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()):
+        return
+    if payment.checkout:
         release(payment.checkout)
+    tell = tell_failed if to is PaymentState.FAILED else tell_ended
+    tell(payment)
 
 
 def _fulfil_if_due(payment: Payment) -> None:
@@ -177,20 +275,50 @@ def _fulfil_if_due(payment: Payment) -> None:
     except CartConverted as refusal:
         send_receipt_back(payment, refusal.code, "the cart was paid twice")
     except SlotGone as refusal:
-        _hold_for_staff(payment, refusal.code)
+        _offer_another_place(payment, refusal.code)
     except DatabaseError:
         logger.exception("fulfilment refused by the database", extra={"payment": payment.pk})
         payment.fulfilment = Fulfilment.DUE  # the savepoint took the row back
         Payment.objects.filter(pk=payment.pk).update(fulfil_at=timezone.now() + scaled(MINUTE // 2))
+        tell_received(payment)
 
 
 def _fulfil(payment: Payment) -> None:
     if payment.checkout is None:
         move_fulfilment(payment, Fulfilment.GIFT, "gift_received", fulfil_at=None)
+        tell_received(payment)
         return
     book(payment.checkout)
     move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
+    tell_booked(payment)
+
+
+def _offer_another_place(payment: Payment, rule: str) -> None:
+    """The money came too late for its place. The buyer chooses among those that are left, or gets it back."""
+    places = nearby_slots(payment.checkout)
+    if not places:
+        send_receipt_back(payment, "no_place_left", "the time was gone when the money came")
+        tell_offer_closed(payment)
+        return
+    until = timezone.now() + scaled(settings.OFFER_HOURS * HOUR)
+    Offer.objects.create(payment=payment, expires_at=until)
+    move_fulfilment(payment, Fulfilment.OFFERED, rule, fulfil_at=None)
+    tell_offer(payment, [place.starts_at for place in places], until)
+
+
+def _return_suspense(payment: Payment, reason: str) -> None:
+    for entry in payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE):
+        entry.attempt.payment = payment
+        _return(entry.attempt, reason)
+
+
+def _return(attempt: PaymentAttempt, reason: str) -> None:
+    left = refundable_paise(attempt)
+    if left >= LEAST_PAISE:  # PhonePe sends nothing below one rupee back
+        owe_refund(attempt, left, reason, asked_by=None)
 
 
 def _hold_for_staff(payment: Payment, rule: str) -> None:
-    move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None)
+    if move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None):
+        tell_received(payment)
+        alert_staff(rule, payment)

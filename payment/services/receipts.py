@@ -1,0 +1,89 @@
+"""The receipt of a payment: owed with the money, numbered without gaps, written as PDF whenever it is asked for."""
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from notices.receipt import Paper, render
+from payment.models import Payment, Receipt, ReceiptCounter
+from payment.models.receipts import financial_year
+
+ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
+
+
+def owe_receipt(payment: Payment) -> None:
+    """In the transaction that takes the money; twice is once."""
+    series = Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY
+    received_at = payment.decided_at or timezone.now()
+    receipt = Receipt(
+        payment=payment, series=series, year=financial_year(received_at), received_at=received_at
+    )
+    Receipt.objects.bulk_create([receipt], ignore_conflicts=True)
+
+
+@transaction.atomic
+def number_receipt(receipt_id: int) -> Receipt:
+    """With its number, given now or before. In a transaction of its own, as short as can be.
+
+    Whoever is between the two updates makes all others of the year wait; who fails gives the number back.
+    """
+    receipt = Receipt.objects.select_for_update(no_key=True).get(pk=receipt_id)
+    if receipt.number is None:
+        receipt.number = _next_number(receipt.series, receipt.year)
+        receipt.save(update_fields=["number"])
+    return receipt
+
+
+def number_waiting(limit: int) -> int:
+    """Oldest first; returns how many were waiting."""
+    waiting = Receipt.objects.filter(number=None).order_by("id").values_list("pk", flat=True)
+    ids = list(waiting[:limit])
+    for receipt_id in ids:
+        number_receipt(receipt_id)
+    return len(ids)
+
+
+def receipt_of(payment: Payment) -> Receipt | None:
+    """Numbered; None when no money came for this payment."""
+    receipt_id = Receipt.objects.filter(payment=payment).values_list("pk", flat=True).first()
+    return number_receipt(receipt_id) if receipt_id else None
+
+
+def pdf(receipt: Receipt, language: str) -> tuple[str, bytes]:
+    """File name and content. The same receipt gives the same paper, whenever it is printed."""
+    return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(_paper(receipt), language)
+
+
+def _next_number(series: str, year: int) -> int:
+    counter = ReceiptCounter.objects.filter(series=series, year=year)
+    ReceiptCounter.objects.bulk_create([ReceiptCounter(series=series, year=year)], ignore_conflicts=True)
+    counter.update(last=F("last") + 1)
+    return counter.get().last
+
+
+def _paper(receipt: Receipt) -> Paper:
+    payment, checkout = receipt.payment, receipt.payment.checkout
+    paid_by = payment.attempts.filter(ledger__kind="RECEIPT").first()
+    cart = checkout.snapshot if checkout else None
+    address = (checkout.address or {}) if checkout else {}
+    return Paper(
+        number=str(receipt),
+        received_at=receipt.received_at,
+        simulated=receipt.series == Receipt.Series.SIMULATION,
+        payer=_payer(payment),
+        address=", ".join(filter(None, (address.get(part) for part in ADDRESS))),
+        item=cart["puja_service"]["title"] if cart else "",
+        starts_at=checkout.starts_at if checkout else None,
+        price_paise=checkout.price_paise if checkout else payment.amount_paise,
+        discount_paise=checkout.discount_paise if checkout else 0,
+        total_paise=payment.amount_paise,
+        reference=payment.reference,
+        transaction=(paid_by.provider_transaction_id or paid_by.provider_order_id) if paid_by else "",
+        utr=paid_by.utr if paid_by else "",
+    )
+
+
+def _payer(payment: Payment) -> str:
+    if payment.user is None:
+        return payment.payer_reference
+    return ", ".join(filter(None, (payment.user.full_name, payment.user.email)))
