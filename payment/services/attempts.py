@@ -163,8 +163,10 @@ def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
     now = timezone.now()
     if attempt.has_open_page(now):
         return attempt
-    if attempt.is_being_called(now):
-        return None
+    return None if attempt.is_being_called(now) else _begin_call(attempt, now)
+
+
+def _begin_call(attempt: PaymentAttempt, now: datetime) -> Claim:
     sent_before = attempt.sent_at
     attempt.sent_at, attempt.call_lease_until = now, _lease(now)
     attempt.not_found_answers, attempt.check_lease = 0, None
@@ -172,7 +174,6 @@ def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
     attempt.save(
         update_fields=["sent_at", "call_lease_until", "not_found_answers", "check_lease", "next_check_at"]
     )
-    attempt.payment = payment
     return Claim(attempt, sent_before)
 
 
@@ -221,7 +222,6 @@ def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
     """
     payment = _lock_open(attempt.payment_id)
     attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
-    attempt.payment = payment
     attempt.page_url = page.url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
     attempt.expires_at = min(attempt.expires_at, page.expires_at or attempt.expires_at)
