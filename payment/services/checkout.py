@@ -45,7 +45,7 @@ def start_payment(user: User, *, cart_id: int, address_id: int | None = None) ->
     Raises NotFound, Conflict (AlreadyPaid, PaymentUnderWay, too_many_open, slot_full …), Refusal when the cart
     can't be sold, Unavailable, and GatewayError with `payment_id` when PhonePe could not give a page.
     """
-    _refuse_if_closed()
+    _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     cart = Cart.objects.filter(pk=cart_id, user=user).first()
     if cart is None:
@@ -58,22 +58,22 @@ def start_payment(user: User, *, cart_id: int, address_id: int | None = None) ->
 
 def start_gift(user: User | None, *, amount_paise: int, reference: str = "", mobile: str = "") -> Started:
     """Open a payment without a cart. Raises Unavailable, and GatewayError as `start_payment` does."""
-    _refuse_if_closed()
+    _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     with transaction.atomic():
-        payment, claim = _write_intent(
+        claim = _write_intent(
             user=user, amount_paise=amount_paise, payer_reference=reference, payer_mobile=mobile
         )
-    return Started(payment, call_for_page(claim, deadline), is_new=True)
+    return _open(claim, deadline)
 
 
 def reopen(payment: Payment) -> PaymentAttempt:
     """An attempt with a page the customer can open now, for a payment that is still open."""
-    _refuse_if_closed()
+    _refuse_if_disabled()
     return page_of(payment, Deadline(settings.PHONEPE_DEADLINE))
 
 
-def _refuse_if_closed() -> None:
+def _refuse_if_disabled() -> None:
     if not settings.PAYMENT_ENABLED:
         raise Unavailable(
             "We are not taking payments at the moment. Please try again later.",
@@ -87,7 +87,7 @@ def _start(user: User, cart: Cart, address_id: int | None, deadline: Deadline) -
     try:
         with transaction.atomic():
             checkout = check_out(cart, address_id=address_id, expires_at=page_expiry())
-            payment, claim = _write_intent(
+            claim = _write_intent(
                 user=user,
                 checkout=checkout,
                 amount_paise=checkout.total_paise,
@@ -97,7 +97,11 @@ def _start(user: User, cart: Cart, address_id: int | None, deadline: Deadline) -
         if refusal.code != "cart_not_active":
             raise
         return _after_another_click(cart, deadline)
-    return Started(payment, call_for_page(claim, deadline), is_new=True)
+    return _open(claim, deadline)
+
+
+def _open(claim: Claim, deadline: Deadline) -> Started:
+    return Started(claim.attempt.payment, call_for_page(claim, deadline), is_new=True)
 
 
 def _after_another_click(cart: Cart, deadline: Deadline) -> Started:
@@ -128,7 +132,7 @@ def _write_intent(
     checkout: Checkout | None = None,
     payer_reference: str = "",
     payer_mobile: str = "",
-) -> tuple[Payment, Claim]:
+) -> Claim:
     simulated = merchants.current().identity.simulated
     payment = Payment.objects.create(
         user=user,
@@ -139,4 +143,4 @@ def _write_intent(
         payer_mobile=payer_mobile,
         simulated=simulated,
     )
-    return payment, open_attempt(payment, 1, "first_click")
+    return open_attempt(payment, 1, "first_click")
