@@ -48,12 +48,11 @@ class CartCleanupView(APIView):
                 raise AlreadyPaid(payment_id=payment.pk)
         cart.refresh_from_db()
         closed = payment is not None and not payment.is_open
+        told = "The open payment was closed." if closed else "There was no open payment to close."
         return Response(
             {
                 "success": True,
-                "message": "The open payment was closed."
-                if closed
-                else "There was no open payment to close.",
+                "message": told,
                 "cleaned_count": int(closed),
                 "can_delete": cart.status != Cart.Status.CHECKED_OUT,
             }
