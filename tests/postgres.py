@@ -15,7 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
@@ -26,6 +28,7 @@ FAST = ("-F", "-c", "synchronous_commit=off", "-c", "full_page_writes=off")
 class Postgres:
     folder: Path
     process: subprocess.Popen
+    spawn: Callable[[], subprocess.Popen]
 
     @classmethod
     def start(cls, options: tuple[str, ...] = FAST) -> "Postgres":
@@ -42,9 +45,20 @@ class Postgres:
             cwd="/",
             **identity,
         )
-        server = cls(folder, _spawn(binaries, folder, options, identity))
-        server._wait(binaries)
+        spawn = partial(_spawn, binaries, folder, options, identity)
+        server = cls(folder, spawn(), spawn)
+        server._wait()
         return server
+
+    def restart(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT disconnects everybody and shuts down in order; SIGQUIT is a crash: the log is replayed after it.
+
+        What was committed outlives a crash only without `synchronous_commit=off`.
+        """
+        self.process.send_signal(how)
+        self.process.wait(timeout=30)
+        self.process = self.spawn()
+        self._wait()
 
     def url(self, database: str) -> str:
         return f"postgresql://postgres@{str(self.folder).replace('/', '%2F')}/{database}"
@@ -54,8 +68,8 @@ class Postgres:
         self.process.wait(timeout=30)
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _wait(self, binaries: Path) -> None:
-        ready = [binaries / "pg_isready", "-q", "-h", self.folder]
+    def _wait(self) -> None:
+        ready = [_binaries() / "pg_isready", "-q", "-h", self.folder]
         while subprocess.run(ready, check=False).returncode:
             if self.process.poll() is not None:
                 raise RuntimeError((self.folder / "log").read_text())

@@ -1,0 +1,134 @@
+"""Torture: real servers, workers and PostgreSQL, a PhonePe that errs by seed, and a town full of customers.
+
+    make torture [MINUTES=5] [SEED=7]
+
+kills, cuts and restarts for so many minutes, then lets everything come to rest, and compares the books of the
+shops with those of PhonePe and with what the post office carried. Ends with 0 only if nothing was found.
+"""
+
+import argparse
+import secrets
+import sys
+import threading
+import time
+from random import Random
+
+from tests import environment
+from tests.torture import audit
+from tests.torture.misfortunes import Misfortunes
+from tests.torture.people import Diary, crowd
+from tests.torture.town import Scale, Shop, Town, once_the_database_answers, town
+
+# Of a hundred calls, so many go wrong.
+CALLS = {"token": 10, "pay": 15, "status": 10, "refund": 15, "refund_status": 10}
+PERCENT = CALLS | {"webhook": 30, "money_in": 8, "money_back": 10}
+DAY = 86_400
+QUIET_SECONDS = 300
+# Hours and days of waiting pass: whatever would be looked at later is looked at now.
+TIME_PASSES = (
+    "UPDATE payment_paymentattempt SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
+    "UPDATE payment_refund SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
+    "UPDATE payment_webhookevent SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
+    "UPDATE notices_notice SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
+    "UPDATE payment_offer SET expires_at = now() WHERE state = 'OPEN' AND expires_at > now()",
+)
+
+
+def torture(minutes: float, seed: int, customers: int) -> list[str]:
+    scale = Scale()
+    with town(scale) as place:
+        place.phonepe.control("reset/", {"seed": seed, "percent": PERCENT})
+        diary = Diary()
+        misfortunes = Misfortunes(place, Random(seed), scale.time)
+        end = time.monotonic() + minutes * 60
+        threads = everybody(place, diary, seed, customers, end)
+        misfortunes.go_on_until(end)
+        misfortunes.end()
+        come_home(threads, misfortunes)
+        come_to_rest(place)
+        found = diary.violations + audit.findings(place)
+        report(place, diary, misfortunes, found)
+        return found
+
+
+def everybody(place: Town, diary: Diary, seed: int, customers: int, end: float) -> list[threading.Thread]:
+    deeds = [deed for shop in place.shops for deed in crowd(shop, diary, seed, customers // 2, end)]
+    threads = [threading.Thread(target=deed, daemon=True) for deed in deeds]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def come_home(threads: list[threading.Thread], misfortunes: Misfortunes) -> None:
+    """Nobody is killed any more; who is on his way gets there."""
+    for thread in threads:
+        thread.join(timeout=120)
+    for program in misfortunes.town.programs:
+        program.look_after()
+
+
+def come_to_rest(place: Town) -> None:
+    """Days pass, at PhonePe and in the shops, until nobody has anything to do."""
+    for statement in ("DELETE FROM simulator_luck", "DELETE FROM simulator_fault"):
+        place.phonepe.query(statement)
+    end = time.monotonic() + QUIET_SECONDS
+    calm = 0
+    while calm < 3 and time.monotonic() < end:
+        place.phonepe.control("clock/", {"advance": DAY // 4})
+        for shop in place.shops:
+            pass_time(shop)
+        time.sleep(5)
+        calm = 0 if any(busy(place)) else calm + 1
+    say(f"at rest after {QUIET_SECONDS - (end - time.monotonic()):.0f} s" if calm else "NOT at rest")
+
+
+def pass_time(shop: Shop) -> None:
+    for statement in TIME_PASSES:
+        once_the_database_answers(lambda statement=statement: shop.sql(statement))
+
+
+def busy(place: Town) -> list[str]:
+    open_rows = "SELECT count(*) FROM simulator_order WHERE state = 'PENDING' OR bank_answers_at IS NOT NULL"
+    on_the_way = "SELECT count(*) FROM simulator_delivery WHERE due_at IS NOT NULL"
+    found = [f"{shop.generation} {audit.undecided(shop)}" for shop in place.shops if audit.undecided(shop)]
+    for name, statement in {"orders at PhonePe": open_rows, "webhooks": on_the_way}.items():
+        if count := place.phonepe.query(statement)[0][0]:
+            found.append(f"{count} {name}")
+    say(f"  waiting for: {found}" if found else "  nobody has anything to do")
+    return found
+
+
+def report(place: Town, diary: Diary, misfortunes: Misfortunes, found: list[str]) -> None:
+    kills = sum(count for name, count in misfortunes.done.items() if name.startswith("kill"))
+    say(f"payments   {audit.payments_made(place)}")
+    say(f"kills      {kills}   {dict(misfortunes.done)}")
+    say(f"customers  {dict(diary.deeds.most_common())}")
+    say(f"answers    {sum(diary.answers.values())}   {dict(diary.answers.most_common())}")
+    for line in audit.figures(place):
+        say(line)
+    say(f"mails      {len(place.post_office.seen)} different ones arrived")
+    say(f"violations {len(found)}")
+    for what in found:
+        say(f"  {what}")
+
+
+def say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
+    parser.add_argument("--customers", type=int, default=160, help="at once, in both shops together")
+    wanted = parser.parse_args()
+    say(f"seed {wanted.seed}, {wanted.minutes:g} minutes, {wanted.customers} customers at once")
+    return 1 if torture(wanted.minutes, wanted.seed, wanted.customers) else 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    finally:
+        environment.pytest_unconfigure(None)
