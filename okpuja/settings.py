@@ -118,7 +118,10 @@ DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 10, at_least=2)
 
 
 def database(url: str) -> dict[str, Any]:
-    config: dict[str, Any] = dict(dj_database_url.parse(url))
+    try:
+        config: dict[str, Any] = dict(dj_database_url.parse(url))
+    except ValueError as error:
+        raise ImproperlyConfigured("DATABASE_URL must be like postgresql://user:password@host/name") from error
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE takes the write lock when a transaction begins. Django's default takes it at the first
         # write, and two requests that have both read then fail at once with "database is locked".
@@ -258,8 +261,23 @@ SIMULATOR_ADAPTER = "simulator.adapter.SimulatorAdapter"
 SIMULATOR_ORIGIN = "http://phonepe.simulator"
 SIMULATOR_DELIVERS = boolean("SIMULATOR_DELIVERS", True)
 
-# A host that has nothing to do with PhonePe: if it can't be reached either, PhonePe is not the one to blame.
-DIAGNOSIS_CONTROL_URL = text("DIAGNOSIS_CONTROL_URL", "https://one.one.one.one")
+# --- Diagnosis ---------------------------------------------------------------------------------
+
+# Hosts that have nothing to do with PhonePe: if they can't be reached either, PhonePe is not the one to blame.
+# The first one also tells our public address.
+DIAGNOSIS_CONTROL_URLS = words(
+    "DIAGNOSIS_CONTROL_URLS", "https://one.one.one.one/cdn-cgi/trace,https://www.google.com/generate_204"
+)
+# address[:port] of name servers to ask beside the system's resolver; empty: those of this system.
+DIAGNOSIS_NAME_SERVERS = words("DIAGNOSIS_NAME_SERVERS")
+# Private networks in which PhonePe's names may lie, e.g. behind a gateway of ours.
+DIAGNOSIS_TRUSTED_NETWORKS = words("DIAGNOSIS_TRUSTED_NETWORKS")
+DIAGNOSIS_CA_BUNDLE = text("DIAGNOSIS_CA_BUNDLE")
+DIAGNOSIS_EVERY_MINUTES = number("DIAGNOSIS_EVERY_MINUTES", 5)
+# Only looked at. Work is found in the rows, so that no payment needs a broker.
+BROKER_URL = text("BROKER_URL")
+# In words: where the database is backed up to, and when that was restored last. `manage.py golive` asks for it.
+BACKUPS = text("BACKUPS")
 
 # --- Taking money --------------------------------------------------------------------------------
 

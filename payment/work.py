@@ -9,22 +9,24 @@ import logging
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import TypeVar
 
-from django.db import connection, transaction
-from django.db.models import F, QuerySet
+from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 from booking.models import SlotHold
 from notices.models import Notice
 from notices.sending import pause_after, send
-from payment.models import IdempotencyKey, Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.diagnosis.watch import look_if_due
+from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.asking import ask
+from payment.services.backlog import Leased, database_now, due
 from payment.services.calls import NO_ANSWER
 from payment.services.enclosing import enclose
 from payment.services.holds import end_hold
 from payment.services.idempotency import KEPT
 from payment.services.receipts import number_waiting
+from payment.services.offers import close_offer
 from payment.services.refunds import sending
 from payment.services.schedule import next_question, scaled
 from payment.services.settling import fulfil
@@ -37,8 +39,6 @@ logger = logging.getLogger(__name__)
 DEADLINE_SECONDS = 15
 LEASE = timedelta(seconds=60)  # longer than any call, and never scaled: calls are not faster in tests
 CLOSED = (AttemptState.FAILED, AttemptState.EXPIRED)
-
-Leased = TypeVar("Leased", PaymentAttempt, Refund, WebhookEvent, Notice)
 
 
 def run_due(kinds: Iterable[str], limit: int = 10) -> int:
@@ -100,6 +100,15 @@ def end_holds(limit: int) -> int:
     return len(payment_ids)
 
 
+def close_offers(limit: int) -> int:
+    """Nothing was chosen in time: the money goes back."""
+    ended = Offer.objects.filter(state=Offer.State.OPEN, expires_at__lte=database_now())
+    payment_ids = list(ended.order_by("expires_at").values_list("payment", flat=True)[:limit])
+    for payment_id in payment_ids:
+        close_offer(payment_id, "offer_expired")
+    return len(payment_ids)
+
+
 def forget_keys(limit: int) -> int:
     old = IdempotencyKey.objects.filter(created_at__lt=timezone.now() - KEPT).values_list("pk", flat=True)
     return IdempotencyKey.objects.filter(pk__in=list(old[:limit])).delete()[0]
@@ -111,45 +120,29 @@ KINDS: dict[str, Callable[[int], int]] = {
     "events": handle_events,
     "fulfilments": fulfil_payments,
     "holds": end_holds,
+    "offers": close_offers,
     "keys": forget_keys,
     "notices": send_notices,
     "receipts": number_waiting,
+    "diagnosis": look_if_due,
 }
-# Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server.
-PHONEPE_KINDS, DATABASE_KINDS = ("events", "attempts", "refunds"), ("fulfilments", "holds", "receipts", "keys")
-NOTICE_KINDS = ("notices",)
-
-
-def oldest_overdue() -> datetime | None:
-    """Since when the most neglected row has been waiting. A worker that is alive keeps this young."""
-    now = database_now()
-    due = (_due(PaymentAttempt, now), _due(WebhookEvent, now), _due(Refund, now))
-    most_neglected = [rows.first() for rows in due]
-    return min((row.next_check_at for row in most_neglected if row and row.next_check_at), default=None)
-
-
-def database_now() -> datetime:
-    """The clock that all workers share. SQLite has none of its own: it lives on this machine."""
-    if connection.vendor == "sqlite":
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        return cursor.fetchone()[0]
+# Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server, nor a look at both.
+PHONEPE_KINDS, DATABASE_KINDS = (
+    ("events", "attempts", "refunds"),
+    ("fulfilments", "holds", "offers", "receipts", "keys"),
+)
+NOTICE_KINDS, DIAGNOSIS_KINDS = ("notices",), ("diagnosis",)
 
 
 def _lease(model: type[Leased], limit: int) -> list[Leased]:
     """Claim due rows for this caller. `checks` counts at the claim, so that a row that kills workers shows."""
     now, token = database_now(), uuid.uuid4()
     with transaction.atomic():
-        ids = [row.pk for row in _due(model, now).select_for_update(skip_locked=True)[:limit]]
+        ids = [row.pk for row in due(model, now).select_for_update(skip_locked=True)[:limit]]
         model.objects.filter(pk__in=ids).update(
             check_lease=token, next_check_at=now + LEASE, checks=F("checks") + 1
         )
     return list(model.objects.filter(pk__in=ids, check_lease=token))
-
-
-def _due(model: type[Leased], now: datetime) -> "QuerySet[Leased]":
-    return model.objects.filter(next_check_at__lte=now).order_by("next_check_at")
 
 
 def _put_back(row: Leased, next_check_at: datetime | None) -> None:

@@ -42,7 +42,8 @@ WANTED = {
     "PAYMENT_GUEST_PER_MINUTE": "10000",
     "DEMO_PAYMENT_RATE": "10000/min",
     "DIAGNOSIS_RATE": "10000/min",
-    "DIAGNOSIS_CONTROL_URL": "http://127.0.0.1:9",
+    "DIAGNOSIS_CONTROL_URLS": "http://127.0.0.1:9",
+    "DIAGNOSIS_EVERY_MINUTES": "0",
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright's synchronous API runs an event loop in the test's thread
 }
 

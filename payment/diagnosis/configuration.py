@@ -34,7 +34,7 @@ def shown(merchant: Merchant | None) -> Wire:
         "connect_timeout_seconds": settings.PHONEPE_CONNECT_TIMEOUT,
         "read_timeout_seconds": settings.PHONEPE_READ_TIMEOUT,
         "public_base_url": settings.PUBLIC_BASE_URL,
-        "control_host": urlsplit(settings.DIAGNOSIS_CONTROL_URL).netloc,
+        "control_hosts": [urlsplit(url).netloc for url in settings.DIAGNOSIS_CONTROL_URLS],
     }
 
 

@@ -1,4 +1,4 @@
-"""Where to knock: every address of PhonePe that the settings name, and one host that has nothing to do with it."""
+"""Where to knock: every address of PhonePe that the settings name, and those that something is compared with."""
 
 import enum
 from collections.abc import Iterable
@@ -7,10 +7,11 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from payment.merchants import Endpoint, Merchant
+from payment.merchants import ENVIRONMENT_OF_HOST, Endpoint, Merchant
 from payment.states import Generation, Stage
 
 PHONEPE = ".phonepe.com"
+ENVIRONMENTS = {"UAT", "PRODUCTION"}
 # The layers of one knock, and the stage of the wire that proves each.
 PROOF = {
     "dns": Stage.RESOLVED,
@@ -26,6 +27,7 @@ class Role(enum.Enum):
     TOKEN = "tokens"  # noqa: S105 - a word, not a secret
     PAGE = "payment pages"
     CONTROL = "control"
+    SIBLING = "PhonePe's other environment"
 
 
 @dataclass(frozen=True)
@@ -72,10 +74,13 @@ class Door:
         return self.host.endswith(PHONEPE)
 
     @property
+    def is_tls(self) -> bool:
+        return self.url.startswith("https:")
+
+    @property
     def layers(self) -> tuple[str, ...]:
-        is_tls = self.url.startswith("https:")
-        needless = {"proxy"} if self.proxy is None or not is_tls else set()
-        return tuple(layer for layer in PROOF if layer not in needless and (is_tls or layer != "tls"))
+        needless = {"proxy"} if self.proxy is None or not self.is_tls else set()
+        return tuple(layer for layer in PROOF if layer not in needless and (self.is_tls or layer != "tls"))
 
 
 def doors(merchant: Merchant) -> tuple[Door, ...]:
@@ -87,9 +92,18 @@ def doors(merchant: Merchant) -> tuple[Door, ...]:
 
 
 def controls(phonepe: Iterable[Door]) -> tuple[Door, ...]:
-    """The control host, once for each way out that payments take."""
+    """Hosts that have nothing to do with PhonePe, once for each way out that payments take."""
     ways = dict.fromkeys(door.proxy for door in phonepe)
-    return tuple(Door(Role.CONTROL, settings.DIAGNOSIS_CONTROL_URL, proxy) for proxy in ways)
+    return tuple(Door(Role.CONTROL, url, proxy) for proxy in ways for url in settings.DIAGNOSIS_CONTROL_URLS)
+
+
+def siblings(phonepe: Iterable[Door]) -> tuple[Door, ...]:
+    """PhonePe's other environment: knocked at, never asked. Both shut at once is hardly an outage of PhonePe."""
+    known = {host for host, environment in ENVIRONMENT_OF_HOST.items() if environment in ENVIRONMENTS}
+    ours = [door for door in phonepe if door.is_phonepe]
+    others = sorted(known - {door.host for door in ours})
+    ways = dict.fromkeys(door.proxy for door in ours)
+    return tuple(Door(Role.SIBLING, f"https://{host}", proxy) for proxy in ways for host in others)
 
 
 def is_in_process(merchant: Merchant) -> bool:

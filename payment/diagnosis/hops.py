@@ -1,4 +1,4 @@
-"""Our own hops: database, background worker, cache. A refusal of one of these has nothing to do with PhonePe."""
+"""Our own hops: database and cache. A refusal of one of these has nothing to do with PhonePe."""
 
 import contextlib
 import secrets
@@ -11,15 +11,16 @@ from django.core.cache import cache as django_cache
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
+from okpuja.errors import is_busy
 from okpuja.logging import redact
 from payment.diagnosis.memory import CACHE_ERRORS
-from payment.work import oldest_overdue
 
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 CONNECT_SECONDS = 5
-LONGEST_WAIT = 60  # seconds a due row waits while a worker lives
+# Their checks only read rows, or ask an address of ours that may not be reachable from inside.
+NOT_JUDGED_BY_SILENCE = {"worker", "webhook", "webhook_silence"}
+BUSY_SECONDS = 2  # SQLite: another writer is waited for so long
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,11 @@ class Hop:
     milliseconds: int = 0
 
 
-def timed(check: Callable[[], Hop]) -> Hop:
+def timed(check: Callable[[], Hop | None]) -> Hop | None:
+    """With the milliseconds it took. None: there is no such hop here."""
     started = time.monotonic()
     hop = check()
-    return replace(hop, milliseconds=round((time.monotonic() - started) * 1000))
+    return hop and replace(hop, milliseconds=round((time.monotonic() - started) * 1000))
 
 
 def database() -> Hop:
@@ -53,19 +55,22 @@ def database() -> Hop:
     return replace(hop, detail="answers, all migrations are applied")
 
 
-def worker() -> Hop:
-    """A worker leaves no trace but work done: rows that stay due for long are the sign that there is none."""
-    hop = Hop("worker", "manage.py work")
+def writable_database() -> Hop:
+    """As `database`, and takes writes. One that somebody else is just writing to does."""
+    hop = database()
+    if not hop.ok:
+        return hop
+    started = time.monotonic()
     try:
-        since = oldest_overdue()
-    except DATABASE_ERRORS:
-        return replace(hop, ok=None, detail="not known while the database cannot be asked")
-    if since is None:
-        return replace(hop, detail="nothing is due: idle, or not needed yet")
-    waiting = round((timezone.now() - since).total_seconds())
-    if waiting > LONGEST_WAIT:
-        return replace(hop, ok=False, fault="down", detail=f"work has been due for {waiting} s")
-    return replace(hop, detail=f"working: the oldest due row waits for {max(waiting, 0)} s")
+        with contextlib.closing(_unpooled()) as direct, direct.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            took = round((time.monotonic() - started) * 1000)
+            cursor.execute("DELETE FROM django_migrations WHERE 1 = 0")
+    except DATABASE_ERRORS as error:
+        if is_busy(error):
+            return replace(hop, detail=f"{hop.detail}, somebody is writing")
+        return replace(hop, ok=False, fault="readonly", detail=exact(error))
+    return replace(hop, detail=f"{hop.detail}, takes writes, connected in {took} ms")
 
 
 def cache() -> Hop:
@@ -87,7 +92,8 @@ def cache() -> Hop:
 def silent(layer: str) -> Hop:
     """For a hop whose check did not come back in time."""
     target = database_target() if layer == "database" else layer
-    return Hop(layer, target, False, "down", "no answer within the time of the diagnosis")
+    ok = None if layer in NOT_JUDGED_BY_SILENCE else False
+    return Hop(layer, target, ok, "down", "no answer within the time of the diagnosis")
 
 
 def database_target() -> str:
@@ -109,6 +115,8 @@ def _unpooled() -> BaseDatabaseWrapper:
     options = {name: value for name, value in connection.settings_dict["OPTIONS"].items() if name != "pool"}
     if connection.vendor == "postgresql":
         options["connect_timeout"] = CONNECT_SECONDS
+    else:
+        options["timeout"] = BUSY_SECONDS
     return type(connections[DEFAULT_DB_ALIAS])(
         connection.settings_dict | {"OPTIONS": options}, DEFAULT_DB_ALIAS
     )

@@ -4,36 +4,40 @@ Knocks travel on the connections that payments travel on (`payment.transport`), 
 """
 
 import functools
-import ssl
+import ipaddress
+import re
+import socket
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from okpuja.logging import redact
 from payment import transport
-from payment.diagnosis.doors import PROOF, Door
+from payment.diagnosis import certificates, findings
+from payment.diagnosis.certificates import Certificate
+from payment.diagnosis.doors import PROOF, Door, Role
+from payment.diagnosis.names import FAMILY, Asking, Names, look_up
 from payment.diagnosis.parallel import side_by_side
-from payment.diagnosis.words import VERDICT_OF, Verdict
+from payment.diagnosis.words import VERDICT_OF_FINDING, Finding, Verdict
 from payment.failures import WIRE_ERRORS, category
-from payment.states import Stage
-from payment.transport import Address, Deadline, Resolver, Session, Trip
+from payment.states import ErrorCategory, Stage
+from payment.transport import Address, Answer, Deadline, Resolver, Session, Trip
 
-# OpenSSL's X509_V_ERR_*: not yet valid, expired, other host name, other IP address.
-CERTIFICATE = {
-    9: Verdict.CLOCK_SKEW,
-    10: Verdict.TLS_EXPIRED,
-    62: Verdict.TLS_HOSTNAME_MISMATCH,
-    64: Verdict.TLS_HOSTNAME_MISMATCH,
-}
 # A walk ends a little before those who wait for it stop waiting, so that it can tell how far it came.
 SHARE = 0.9
+SEEN_AS = re.compile(
+    rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE
+)  # how Cloudflare's hosts tell our own address
 
 
 @dataclass(frozen=True)
 class Visit:
-    """One try at one address. `milliseconds` per layer; `clock_ahead`: seconds our clock is ahead of theirs."""
+    """One try at one address. `milliseconds` per layer; `clock_ahead`: seconds our clock is ahead of theirs.
+
+    `finding` says what stopped us, or what kind of answer was met. `source`: our own address on this way.
+    """
 
     door: Door
     address: str
@@ -41,9 +45,20 @@ class Visit:
     milliseconds: Mapping[str, int] = field(default_factory=dict)
     category: str = ""
     verdict: Verdict | None = None
+    finding: str = ""
     error: str = ""
     http_status: int | None = None
+    said: str = ""
     clock_ahead: float | None = None
+    source: str = ""
+    seen_as: str = ""
+    certificate: Certificate | None = None
+
+    @property
+    def family(self) -> str:
+        if not self.address:
+            return ""
+        return "ipv6" if ":" in self.address else "ipv4"
 
     @property
     def passed(self) -> tuple[str, ...]:
@@ -62,10 +77,11 @@ class Visit:
 
 @dataclass(frozen=True)
 class Knock:
-    """All visits at one door: IPv4 and IPv6 where it has both."""
+    """All visits at one door: IPv4 and IPv6 where it has both. `names`: of whom we connect to."""
 
     door: Door
     visits: tuple[Visit, ...]
+    names: Names = field(default_factory=lambda: Names(""))
 
     @property
     def best(self) -> Visit:
@@ -75,6 +91,29 @@ class Knock:
     def is_reached(self) -> bool:
         return self.best.is_reached
 
+    @property
+    def is_misled(self) -> bool:
+        """The name leads somewhere where PhonePe cannot be. If it answers there all the same, it is all right."""
+        return bool(self.names.addresses and self.names.finding) and not self.is_reached
+
+    @property
+    def finding(self) -> str:
+        return self.names.finding if self.is_misled else self.best.finding
+
+    @property
+    def verdict(self) -> Verdict | None:
+        return Verdict.DNS_FAILURE if self.is_misled else self.best.verdict
+
+    @property
+    def passed(self) -> tuple[str, ...]:
+        return () if self.is_misled else self.best.passed
+
+    @property
+    def error(self) -> str:
+        if not self.is_misled:
+            return self.best.error
+        return f"{Finding(self.names.finding).label}: {', '.join(self.names.all)} ({self.names.source})"
+
 
 class Walk(Trip):
     """A trip to one address, which notes when it reached each stage. The name was resolved before it began."""
@@ -82,6 +121,7 @@ class Walk(Trip):
     def __init__(self, deadline: Deadline, address: Address) -> None:
         super().__init__(deadline, Known(address))
         self.address = str(address[4][0])
+        self.source = source_of(address)
         self.furthest = Stage.RESOLVED
         self.started = time.monotonic()
         self.reached: dict[Stage, int] = {}
@@ -108,73 +148,101 @@ def session(resolver: Resolver) -> Session:
     return Session(transport.session().verify or False, resolver)
 
 
-def knock(door: Door, deadline: Deadline, resolver: Resolver) -> Knock:
-    """Never raises: what went wrong stands in the visits."""
-    started = time.monotonic()
-    host, port = door.first_hop
+def source_of(address: Address) -> str:
+    """The address of ours from which this one is reached; "" without a route. Sends nothing."""
     try:
-        addresses = resolver.addresses(host, port, deadline.remaining())
-    except OSError as error:
-        took = {"dns": _milliseconds_since(started)}
-        return Knock(door, (_stopped(door, "", Stage.STARTED, took, error),))
-    dns = {"dns": _milliseconds_since(started)}
-    chosen = {address[0]: address for address in reversed(addresses)}.values()
+        with socket.socket(address[0], socket.SOCK_DGRAM) as sock:
+            sock.connect(address[4])
+            return str(sock.getsockname()[0])
+    except OSError:
+        return ""
+
+
+def knock(door: Door, deadline: Deadline, asking: Asking) -> Knock:
+    """Never raises: what went wrong stands in the visits."""
+    is_public = door.is_phonepe and door.proxy is None
+    names = look_up(*door.first_hop, deadline, asking, is_public=is_public)
+    if not names.addresses:
+        return Knock(door, (_unnamed(door, names),), names)
+    chosen = {address[0]: address for address in reversed(names.addresses) if address[0] in FAMILY}.values()
     walks = [Walk(deadline.within(deadline.remaining() * SHARE), address) for address in chosen]
-    visits = side_by_side([functools.partial(_visit, door, walk, dns) for walk in walks], deadline)
-    return Knock(
-        door, tuple(visit or _late(door, walk, dns) for walk, visit in zip(walks, visits, strict=True))
-    )
+    tasks = [functools.partial(_visit, door, walk, names.milliseconds) for walk in walks]
+    visits = side_by_side(tasks, deadline)
+    done = zip(walks, visits, strict=True)
+    return Knock(door, tuple(visit or _late(door, walk, names.milliseconds) for walk, visit in done), names)
 
 
 def no_answer(door: Door) -> Knock:
     """For a door whose knock did not come back at all."""
     verdict, error = Verdict.CONNECTION_TIMEOUT, "the knock did not come back in time"
-    return Knock(door, (Visit(door, "", Stage.STARTED, {}, verdict.name, verdict, error),))
+    return Knock(door, (Visit(door, "", Stage.STARTED, {}, verdict.name, verdict, Finding.SILENT, error),))
 
 
-def _visit(door: Door, walk: Walk, dns: Mapping[str, int]) -> Visit:
+def _unnamed(door: Door, names: Names) -> Visit:
+    finding = names.finding
+    if door.proxy and finding == Finding.NAME_UNKNOWN:
+        finding = Finding.PROXY_NAME_UNKNOWN
+    verdict = VERDICT_OF_FINDING.get(Finding(finding), Verdict.DNS_FAILURE)
+    kind = ErrorCategory.DNS_ERROR.value
+    took = {"dns": names.milliseconds}
+    return Visit(door, "", Stage.STARTED, took, kind, verdict, finding, names.error)
+
+
+def _visit(door: Door, walk: Walk, dns: int) -> Visit:
+    visit = _walked(door, walk, dns)
+    if not door.is_tls or visit.stage < (Stage.PROXIED if door.proxy else Stage.CONNECTED):
+        return visit
+    shown = certificates.presented(door, walk.address, walk.deadline)
+    is_forged = shown and visit.finding == Finding.UNTRUSTED and shown.is_forged_for(door.host)
+    return replace(visit, certificate=shown, finding=Finding.INTERCEPTED if is_forged else visit.finding)
+
+
+def _walked(door: Door, walk: Walk, dns: int) -> Visit:
     with session(walk.resolver) as fresh:
         try:
             answer = fresh.exchange(walk, "GET", door.url, proxy=door.proxy)
         except WIRE_ERRORS as error:
-            return _stopped(door, walk.address, walk.furthest, _took(door, walk, dns), error)
+            return _stopped(door, walk, dns, error)
     return Visit(
         door,
         walk.address,
         Stage.BODY,
         _took(door, walk, dns),
+        finding=""
+        if door.role is Role.CONTROL and not _sends_elsewhere(answer)
+        else findings.of_answer(answer),
         http_status=answer.http_status,
+        said=redact(findings.told(answer)),
         clock_ahead=_clock_ahead(answer.headers.get("Date", "")),
+        source=walk.source,
+        seen_as=_seen_as(answer.body) if door.role is Role.CONTROL else "",
     )
 
 
-def _late(door: Door, walk: Walk, dns: Mapping[str, int]) -> Visit:
+def _late(door: Door, walk: Walk, dns: int) -> Visit:
     """The walk has not come back, yet it has noted how far it came."""
-    error = TimeoutError("not back in time")
-    return _stopped(door, walk.address, walk.furthest, _took(door, walk, dns), error)
+    return _stopped(door, walk, dns, TimeoutError("not back in time"))
 
 
-def _stopped(
-    door: Door, address: str, stage: Stage, milliseconds: Mapping[str, int], error: BaseException
-) -> Visit:
-    kind, inner = category(error, stage), _innermost(error)
-    verdict = VERDICT_OF[kind]
-    if isinstance(inner, ssl.SSLCertVerificationError):
-        verdict = CERTIFICATE.get(inner.verify_code, Verdict.TLS_UNTRUSTED)
-    exact = redact(f"{type(inner).__name__}: {inner}"[:300])
-    return Visit(door, address, stage, milliseconds, kind.value, verdict, exact)
+def _stopped(door: Door, walk: Walk, dns: int, error: BaseException) -> Visit:
+    inner = findings.innermost(error)
+    finding, verdict = findings.met(door, error, walk.furthest)
+    return Visit(
+        door,
+        walk.address,
+        walk.furthest,
+        _took(door, walk, dns),
+        category=category(error, walk.furthest).value,
+        verdict=verdict,
+        finding=finding,
+        error=redact(f"{type(inner).__name__}: {inner}"[:300]),
+        source=walk.source,
+    )
 
 
-def _innermost(error: BaseException) -> BaseException:
-    """What the operating system or OpenSSL said: `requests` and urllib3 wrap it, each in its own way."""
-    around = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
-    inner = next((cause for cause in around if isinstance(cause, BaseException)), None)
-    return error if inner is None else _innermost(inner)
-
-
-def _took(door: Door, walk: Walk, dns: Mapping[str, int]) -> dict[str, int]:
+def _took(door: Door, walk: Walk, dns: int) -> dict[str, int]:
     """Milliseconds for each layer that was passed."""
-    took, before = dict(dns), 0
+    took, before = {"dns": dns}, 0
     for layer in door.layers:
         if layer != "dns" and PROOF[layer] in walk.reached:
             took[layer] = walk.reached[PROOF[layer]] - before
@@ -182,8 +250,20 @@ def _took(door: Door, walk: Walk, dns: Mapping[str, int]) -> dict[str, int]:
     return took
 
 
+def _sends_elsewhere(answer: Answer) -> bool:
+    return 300 <= answer.http_status < 400
+
+
 def _milliseconds_since(started: float) -> int:
     return round((time.monotonic() - started) * 1000)
+
+
+def _seen_as(body: bytes) -> str:
+    found = SEEN_AS.search(body)
+    try:
+        return str(ipaddress.ip_address(found[1].decode())) if found else ""
+    except ValueError:
+        return ""
 
 
 def _clock_ahead(date: str) -> float | None:

@@ -1,16 +1,18 @@
 """A message ready to be sent to whoever must act: what, when, how far, the exact error, and what works meanwhile."""
 
 import socket
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from okpuja.logging import redact
 from payment.diagnosis.configuration import masked
 from payment.diagnosis.facts import Facts
-from payment.diagnosis.knocks import Visit
-from payment.diagnosis.rules import Judgement
-from payment.diagnosis.words import Culprit
+from payment.diagnosis.judging import Judgement
+from payment.diagnosis.knocks import Knock, Visit
+from payment.diagnosis.words import Culprit, Finding
 
 TO = {
     Culprit.HOSTING: "the support of the hosting provider",
@@ -26,62 +28,108 @@ def letter(judgement: Judgement, facts: Facts, now: datetime) -> dict[str, str] 
     """`to`, `subject`, `body`; None when nobody has to act. `now` is aware."""
     if judgement.culprit is Culprit.NONE:
         return None
-    subject = facts.subject
-    about = f" ({subject.door.target})" if subject and _is_about_a_door(judgement) else ""
     return {
         "to": TO[judgement.culprit],
-        "subject": f"{judgement.verdict.value.replace('_', ' ')}{about} from {socket.gethostname()}",
-        "body": "\n".join(_lines(judgement, facts, now)),
+        "subject": redact(_subject(judgement, facts)),
+        "body": redact("\n".join(_lines(judgement, facts, now))),
     }
 
 
+def _subject(judgement: Judgement, facts: Facts) -> str:
+    what = judgement.verdict.value.replace("_", " ")
+    if _is_about_phonepe(judgement) and (knock := facts.subject):
+        return f"{what}: from {_source(knock, facts)} to {knock.door.target}"
+    return f"{what} on {socket.gethostname()}"
+
+
 def _lines(judgement: Judgement, facts: Facts, now: datetime) -> list[str]:
-    evidence = _network(facts) if _is_about_a_door(judgement) else _own_hops(facts)
+    evidence = _network(facts) if _is_about_phonepe(judgement) else _own_hops(facts)
     return [
         judgement.summary,
         "",
-        f"Our server: {socket.gethostname()}",
         f"Checked at: {_both_clocks(now)}",
-        *_merchant(judgement),
+        f"Our server: {socket.gethostname()} (build {settings.BUILD})",
+        *_ids(judgement, facts),
         *evidence,
         "",
         f"What is needed: {judgement.next_action}",
     ]
 
 
-def _is_about_a_door(judgement: Judgement) -> bool:
-    return judgement.culprit in {Culprit.HOSTING, Culprit.PHONEPE, Culprit.CREDENTIALS, Culprit.CONFIGURATION}
+def _is_about_phonepe(judgement: Judgement) -> bool:
+    return judgement.about == "phonepe"
 
 
-def _merchant(judgement: Judgement) -> list[str]:
+def _ids(judgement: Judgement, facts: Facts) -> Iterator[str]:
+    """PhonePe finds us by our id; to everyone else its ends are enough."""
     if judgement.culprit not in {Culprit.PHONEPE, Culprit.CREDENTIALS}:
-        return []
-    name = settings.PHONEPE_CLIENT_ID or settings.PHONEPE_MERCHANT_ID
-    return [f"Merchant: {masked(name)} ({settings.PHONEPE_ENV})"]
+        return
+    name = settings.PHONEPE_MERCHANT_ID or settings.PHONEPE_CLIENT_ID
+    is_theirs = judgement.culprit is Culprit.PHONEPE
+    yield f"Merchant: {name if is_theirs else masked(name)} ({settings.PHONEPE_ENV})"
+    if facts.failing:
+        yield "Calls that failed lately:"
+        yield from (f"  {line}" for line in facts.failing)
 
 
-def _network(facts: Facts) -> list[str]:
-    lines = []
-    if subject := facts.subject:
-        lines += [f"Target: {subject.door.target}, {subject.door.way}", *map(_visited, subject.visits)]
-    if facts.reply:
-        lines.append(f"A question about an order that does not exist: {facts.reply.detail}")
-    if control := facts.control:
-        lines += [
-            f"For comparison: {control.door.target}, {control.door.way}",
-            *map(_visited, control.visits),
-        ]
-    return lines
+def _network(facts: Facts) -> Iterator[str]:
+    if knock := facts.subject:
+        yield f"Source address: {_source(knock, facts)}"
+        yield f"Target: {knock.door.target}, {knock.door.way}"
+        yield from _knocked(knock)
+        yield f"To repeat: {_command(knock)}"
+    for reply in facts.replies:
+        yield f"A question about an order that does not exist, to {reply.target}: {reply.detail}"
+    others = (*facts.compared, *((facts.sibling,) if facts.sibling else ()))
+    for other in others:
+        yield f"For comparison: {other.door.target}, {other.door.way}"
+        yield from _knocked(other)
 
 
-def _own_hops(facts: Facts) -> list[str]:
-    return [f"{hop.layer} ({hop.target}): {hop.detail}" for hop in facts.hops.values() if hop.ok is False]
+def _knocked(knock: Knock) -> Iterator[str]:
+    if knock.names.addresses:
+        yield f"  {knock.names.host} is {', '.join(knock.names.all)} ({knock.names.source})"
+    yield from map(_visited, knock.visits)
 
 
 def _visited(visit: Visit) -> str:
     took = ", ".join(f"{layer} {ms} ms" for layer, ms in visit.milliseconds.items())
-    end = f"HTTP {visit.http_status}" if visit.is_reached else f"stopped at {visit.stopped_at}: {visit.error}"
-    return f"  {visit.address or 'no address'}: {took or 'nothing'}; {end}"
+    return f"  {visit.address or 'no address'}: {took or 'nothing'}; {_end(visit)}{_certificate(visit)}"
+
+
+def _end(visit: Visit) -> str:
+    if visit.is_reached:
+        return visit.said or f"HTTP {visit.http_status}"
+    found = f" ({Finding(visit.finding).label})" if visit.finding else ""
+    return f"stopped at {visit.stopped_at}: {visit.error}{found}"
+
+
+def _certificate(visit: Visit) -> str:
+    shown = visit.certificate
+    if shown is None or visit.stopped_at != "tls":
+        return ""
+    return (
+        f"; certificate of {shown.subject}, issued by {shown.issuer}, valid from "
+        f"{shown.valid_from:%Y-%m-%d} until {shown.valid_until:%Y-%m-%d}, SHA-256 {shown.sha256}"
+    )
+
+
+def _source(knock: Knock, facts: Facts) -> str:
+    local = next((visit.source for visit in knock.visits if visit.source), "an unknown address")
+    return f"{local} (public: {facts.seen_as})" if facts.seen_as else local
+
+
+def _command(knock: Knock) -> str:
+    """For the receiver, on this server. A proxy is named without its login."""
+    host, port = knock.door.first_hop
+    proxy = f"--proxy http://{host}:{port} " if knock.door.proxy else ""
+    return f"curl -sv --max-time 10 -o /dev/null {proxy}{knock.door.url}"
+
+
+def _own_hops(facts: Facts) -> Iterator[str]:
+    for hop in facts.hops.values():
+        if hop.ok is False:
+            yield f"{hop.layer} ({hop.target}): {hop.detail}"
 
 
 def _both_clocks(now: datetime) -> str:

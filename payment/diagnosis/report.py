@@ -25,83 +25,82 @@ A rung: layer (dns, tcp, proxy, tls, http, credentials, contract), family ("ipv4
 not looked at, or says nothing), ms, finding (payment.diagnosis.words.Finding, or "" when all is well), detail.
 """
 
-from collections.abc import Iterator
+import socket
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.utils import timezone
 
-from payment.diagnosis import configuration
+from payment.diagnosis import configuration, history, ladders
 from payment.diagnosis.facts import Facts
+from payment.diagnosis.history import Past
 from payment.diagnosis.hops import Hop
-from payment.diagnosis.knocks import Knock, Visit
+from payment.diagnosis.judging import Judgement, judge
 from payment.diagnosis.letters import letter
-from payment.diagnosis.question import Reply
-from payment.diagnosis.rules import judge
 from payment.merchants import Merchant
 
 Wire = dict[str, Any]
 
 
-def report(facts: Facts, merchant: Merchant | None, now: datetime) -> Wire:
-    judgement = judge(facts)
+def report(facts: Facts, merchant: Merchant | None, past: Past, now: datetime) -> Wire:
+    """`took_ms` is left to whoever has measured it."""
+    first, *others = judge(facts)
+    config = configuration.shown(merchant)
+    endpoints = [ladders.endpoint(knock, facts.replies) for knock in facts.knocks]
+    endpoints += [ladders.inside(reply) for reply in facts.replies if reply.door is None]
+    controls = [ladders.endpoint(knock, ()) for knock in (*facts.controls, *facts.siblings)]
     return {
-        "success": judgement.verdict.is_well,
+        "success": first.verdict.is_well,
+        **_judged(first),
+        "also": [_judged(other) for other in others],
+        "checked_at": timezone.localtime(now).isoformat(timespec="seconds"),
+        "endpoints": endpoints,
+        "controls": controls,
+        "checks": list(ladders.all_rungs(facts, (*controls, *endpoints))),
+        "dependencies": {name: _dependency(hop) for name, hop in facts.hops.items()},
+        "server": _server(facts),
+        "config": config,
+        "support_message": letter(first, facts, now),
+        "changed_since_last_ok": _changed(first, facts, config, past),
+        "history": list(past.runs),
+    }
+
+
+def _judged(judgement: Judgement) -> Wire:
+    return {
         "verdict": judgement.verdict.value,
         "culprit": judgement.culprit.value,
         "summary": judgement.summary,
-        "checked_at": timezone.localtime(now).isoformat(timespec="seconds"),
-        "endpoints": [_endpoint(knock) for knock in facts.knocks],
         "next_action": judgement.next_action,
-        "checks": list(_checks(facts)),
-        "dependencies": {name: _dependency(hop) for name, hop in facts.hops.items()},
-        "config": configuration.shown(merchant),
-        "support_message": letter(judgement, facts, now),
+        "troubleshooting": judgement.troubleshooting,
     }
-
-
-def _endpoint(knock: Knock) -> Wire:
-    """For everyone: no addresses, no errors, nothing about our network."""
-    passed = knock.best.passed
-    return {
-        "endpoint": knock.door.name,
-        "reachable": knock.is_reached,
-        "stage": passed[-1].upper() if passed else "NONE",
-    }
-
-
-def _checks(facts: Facts) -> Iterator[Wire]:
-    for hop in facts.hops.values():
-        yield _check(hop.layer, hop.target, hop.ok, hop.milliseconds, hop.detail)
-    for knock in (*facts.controls, *facts.knocks):
-        for visit in knock.visits:
-            yield from _visit_checks(visit)
-    if facts.reply:
-        yield _reply_check(facts.reply)
-
-
-def _visit_checks(visit: Visit) -> Iterator[Wire]:
-    """One line for each layer that was passed, and one for the layer that stopped us."""
-    target = f"{visit.door.target} ({visit.door.role.value}, {visit.door.way})"
-    for layer in visit.passed:
-        yield _check(layer, target, True, visit.milliseconds.get(layer, 0), _passed_detail(layer, visit))
-    if layer := visit.stopped_at:
-        yield _check(layer, target, False, 0, f"{visit.category}: {visit.error}", visit.address)
-
-
-def _passed_detail(layer: str, visit: Visit) -> str:
-    if layer == "http":
-        return f"HTTP {visit.http_status}" if visit.http_status else f"the answer broke off: {visit.error}"
-    return visit.address
-
-
-def _reply_check(reply: Reply) -> Wire:
-    return _check("contract", reply.target, reply.verdict is None, reply.milliseconds, reply.detail)
-
-
-def _check(layer: str, target: str, ok: bool | None, ms: int, detail: str, address: str = "") -> Wire:
-    return {"layer": layer, "target": target, "ok": ok, "ms": ms, "detail": f"{address} {detail}".strip()}
 
 
 def _dependency(hop: Hop) -> Wire:
-    return {"ok": hop.ok, "detail": hop.detail}
+    return {
+        "target": hop.target,
+        "ok": hop.ok,
+        "ms": hop.milliseconds,
+        "finding": hop.fault,
+        "detail": hop.detail,
+    }
+
+
+def _server(facts: Facts) -> Wire:
+    knocks = (*facts.knocks, *facts.controls)
+    sources = dict.fromkeys(visit.source for knock in knocks for visit in knock.visits if visit.source)
+    servers = dict.fromkeys(server for knock in knocks for server in knock.names.told.servers)
+    return {
+        "host": socket.gethostname(),
+        "source_addresses": list(sources),
+        "public_address": facts.seen_as or None,
+        "name_servers": list(servers),
+        "build": settings.BUILD,
+    }
+
+
+def _changed(first: Judgement, facts: Facts, config: Wire, past: Past) -> Wire | None:
+    if first.verdict.is_well:
+        return None
+    return history.changed(past, history.circumstances(facts, config))

@@ -1,10 +1,13 @@
 """When to look, and in what order: at most once in thirty seconds, whoever asks and in whichever process."""
 
 import functools
+import logging
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from dataclasses import replace
+from datetime import datetime
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -12,27 +15,32 @@ from django.utils import timezone
 
 from okpuja.errors import Unavailable
 from payment import merchants
-from payment.diagnosis import hops, memory
-from payment.diagnosis.doors import Door, controls, doors, is_in_process
+from payment.diagnosis import history, hops, labour, memory, neighbours
+from payment.diagnosis.doorbell import doorbell
+from payment.diagnosis.doors import Door, Role, controls, doors, is_in_process, siblings
 from payment.diagnosis.facts import Facts
-from payment.diagnosis.hops import Hop
+from payment.diagnosis.history import Past
+from payment.diagnosis.hops import DATABASE_ERRORS, Hop
 from payment.diagnosis.knocks import Knock, knock, no_answer, session
+from payment.diagnosis.names import Asking
 from payment.diagnosis.parallel import begin, result, side_by_side
 from payment.diagnosis.question import Reply, ask, no_reply
 from payment.diagnosis.report import Wire, report
 from payment.gateways import PhonePeGateway
-from payment.merchants import Merchant, NotConfigured
+from payment.merchants import Endpoint, Merchant, NotConfigured
+from payment.models import DiagnosisRun
 from payment.states import Generation
-from payment.transport import Deadline, Resolver
+from payment.transport import Deadline
 
-SECONDS = 10.0  # the longest that one diagnosis takes
-SHARE_OF_KNOCKING = 0.5  # the rest is for the question that follows
+logger = logging.getLogger(__name__)
+
+SECONDS = 10.0  # the longest that one diagnosis takes, writing it down included
+SHARE_OF_LOOKING = 0.9
+SHARE_OF_KNOCKING = 0.5  # the rest is for the questions that follow
 SHARE_OF_ANSWERING = 0.9  # whoever knocks or asks stops a little before those who wait for it do
 EVERY, KEPT = 30, 86_400  # seconds
 PAUSE = 0.2
 RUNNING, LAST = "diagnosis-running", "diagnosis-last"
-
-HOPS: dict[str, Callable[[], Hop]] = {"database": hops.database, "worker": hops.worker, "cache": hops.cache}
 LOGIN_IN_ADDRESS = re.compile(r"//[^/@\s]*@")
 
 
@@ -46,34 +54,52 @@ def latest(patience: float = SECONDS + 1) -> Wire:
     return _last() or _awaited(Deadline(patience))
 
 
-def fresh(*, ask_simulator: bool = False) -> Wire:
-    """A new diagnosis, which is the last one from now on."""
-    made = diagnose(ask_simulator=ask_simulator)
-    memory.set(LAST, made, KEPT)
-    memory.own.set(LAST, made, EVERY)
+def fresh(*, ask_simulator: bool = False, asked_by: str = DiagnosisRun.AskedBy.WEB) -> Wire:
+    """A new diagnosis, which is the last one from now on, and is written down if the database is there."""
+    deadline, started_at = Deadline(SECONDS), timezone.now()
+    made, circumstances = look(SECONDS * SHARE_OF_LOOKING, ask_simulator=ask_simulator)
+    remember(made)
+    if made["dependencies"]["database"]["ok"]:
+        keep = functools.partial(_kept, made, circumstances, asked_by, started_at)
+        side_by_side([keep], deadline)
     return made
 
 
-def diagnose(
-    seconds: float = SECONDS, resolver: Resolver | None = None, *, ask_simulator: bool = False
-) -> Wire:
-    """Looks at every hop at once, then asks PhonePe one question. Takes `seconds` at most; needs no hop to work.
+def remember(made: Wire) -> None:
+    """For everyone who asks from now on."""
+    memory.set(LAST, made, KEPT)
+    memory.own.set(LAST, made, EVERY)
 
-    `ask_simulator`: ask a PhonePe inside this process too; that takes a working database.
+
+def diagnose(seconds: float = SECONDS, asking: Asking | None = None, *, ask_simulator: bool = False) -> Wire:
+    """What `report` describes. Needs no hop to work, takes `seconds` at most and keeps nothing.
+
+    `asking`: whom to ask for names, in the place of this system. `ask_simulator`: ask a PhonePe inside this process
+    too; that takes a working database.
     """
-    now, deadline = timezone.now(), Deadline(seconds)
-    checks = {name: begin(functools.partial(hops.timed, check)) for name, check in HOPS.items()}
+    return look(seconds, asking, ask_simulator=ask_simulator)[0]
+
+
+def look(seconds: float, asking: Asking | None = None, *, ask_simulator: bool = False) -> tuple[Wire, Wire]:
+    """Looks at every hop at once, then asks PhonePe: the answer, and the circumstances to compare it by."""
+    now, started, deadline = timezone.now(), time.monotonic(), Deadline(seconds)
+    asking = asking or Asking(servers=settings.DIAGNOSIS_NAME_SERVERS)
     merchant, problem = configured()
-    network = _network(merchant, deadline, resolver or Resolver(), ask_simulator) if merchant else Facts()
-    facts = Facts(
+    past = begin(history.recall)
+    checks = {name: begin(check) for name, check in _hops(merchant, asking)}
+    network = _network(merchant, deadline, asking, ask_simulator) if merchant else Facts()
+    met = {name: _hop(name, check, deadline) for name, check in checks.items()}
+    before = _past(past, deadline)
+    facts = replace(
+        network,
         problem=problem,
-        knocks=network.knocks,
-        controls=network.controls,
-        reply=network.reply,
-        hops={name: _hop(name, check, deadline) for name, check in checks.items()},
+        hops={name: hop for name, hop in met.items() if hop},
+        failing=before.failing,
         is_simulated=settings.PHONEPE_SIMULATION_MODE,
     )
-    return report(facts, merchant, now)
+    made = report(facts, merchant, before, now)
+    took = {"took_ms": round((time.monotonic() - started) * 1000)}
+    return made | took, history.circumstances(facts, made["config"])
 
 
 def configured() -> tuple[Merchant | None, str]:
@@ -92,42 +118,90 @@ def configured() -> tuple[Merchant | None, str]:
     return merchant, ""
 
 
-def _network(merchant: Merchant, deadline: Deadline, resolver: Resolver, ask_simulator: bool) -> Facts:
+def _hops(merchant: Merchant | None, asking: Asking) -> Iterator[tuple[str, Callable[[], Hop | None]]]:
+    checks: dict[str, Callable[[], Hop | None]] = {
+        "database": hops.writable_database,
+        "worker": labour.worker,
+        "cache": hops.cache,
+        "disk": neighbours.disk,
+        "mail": neighbours.mail,
+        "broker": neighbours.broker,
+        "webhook": functools.partial(doorbell, merchant, asking.system),
+        "webhook_silence": labour.webhook_silence,
+    }
+    for name, check in checks.items():
+        yield name, functools.partial(hops.timed, check)
+
+
+def _network(merchant: Merchant, deadline: Deadline, asking: Asking, ask_simulator: bool) -> Facts:
     """Everything that is on the other side of a socket; inside this process there is none."""
     if is_in_process(merchant):
-        return Facts(reply=_reply(PhonePeGateway(merchant), deadline) if ask_simulator else None)
-    phonepe = doors(merchant)
-    others = controls(phonepe)
-    knocks = _knocks((*phonepe, *others), deadline.within(deadline.remaining() * SHARE_OF_KNOCKING), resolver)
-    found = Facts(knocks=knocks[: len(phonepe)], controls=knocks[len(phonepe) :])
+        return Facts(replies=(_reply(merchant, None, deadline, asking),) if ask_simulator else ())
+    groups = doors(merchant), controls(doors(merchant)), siblings(doors(merchant))
+    knocking = deadline.within(deadline.remaining() * SHARE_OF_KNOCKING)
+    knocks = iter(_knocks([door for group in groups for door in group], knocking, asking))
+    phonepe, others, elsewhere = (tuple(next(knocks) for _ in group) for group in groups)
+    found = Facts(knocks=phonepe, controls=others, siblings=elsewhere)
     if found.blocked:
         return found
-    with session(resolver) as fresh_session:
-        reply = _reply(PhonePeGateway(merchant, session=fresh_session), deadline)
-    return Facts(knocks=found.knocks, controls=found.controls, reply=reply)
+    return replace(found, replies=tuple(_replies(merchant, found, deadline, asking)))
 
 
-def _knocks(at: Iterable[Door], deadline: Deadline, resolver: Resolver) -> tuple[Knock, ...]:
-    wanted = list(at)
+def _knocks(wanted: list[Door], deadline: Deadline, asking: Asking) -> Iterable[Knock]:
     patience = _a_little_less(deadline)
-    done = side_by_side([functools.partial(knock, door, patience, resolver) for door in wanted], deadline)
-    return tuple(knocked or no_answer(door) for door, knocked in zip(wanted, done, strict=True))
+    done = side_by_side([functools.partial(knock, door, patience, asking) for door in wanted], deadline)
+    return (knocked or no_answer(door) for door, knocked in zip(wanted, done, strict=True))
 
 
-def _reply(gateway: PhonePeGateway, deadline: Deadline) -> Reply:
-    [reply] = side_by_side([functools.partial(ask, gateway, _a_little_less(deadline))], deadline)
-    return reply or no_reply()
+def _replies(merchant: Merchant, found: Facts, deadline: Deadline, asking: Asking) -> Iterator[Reply]:
+    """One address after the other: two that ask for a token at once would end each other's."""
+    open_doors = {knocked.door for knocked in found.knocks if knocked.is_reached}
+    pairs = [(endpoint, Door(Role.API, endpoint.base_url, endpoint.proxy)) for endpoint in merchant.endpoints]
+    askable = [(endpoint, door) for endpoint, door in pairs if endpoint.signs and door in open_doors]
+    for left, (endpoint, door) in zip(range(len(askable), 0, -1), askable, strict=True):
+        yield _reply(_at(merchant, endpoint), door, deadline.within(deadline.remaining() / left), asking)
+
+
+def _at(merchant: Merchant, endpoint: Endpoint) -> Merchant:
+    return replace(merchant, endpoints=(endpoint,))
+
+
+def _reply(merchant: Merchant, door: Door | None, deadline: Deadline, asking: Asking) -> Reply:
+    question = functools.partial(_asked, merchant, door, _a_little_less(deadline), asking)
+    [reply] = side_by_side([question], deadline)
+    return reply or no_reply(door)
+
+
+def _asked(merchant: Merchant, door: Door | None, deadline: Deadline, asking: Asking) -> Reply:
+    if door is None:
+        return ask(PhonePeGateway(merchant), deadline)
+    with session(asking.system) as fresh_session:
+        return ask(PhonePeGateway(merchant, session=fresh_session), deadline, door)
 
 
 def _a_little_less(deadline: Deadline) -> Deadline:
     return deadline.within(deadline.remaining() * SHARE_OF_ANSWERING)
 
 
-def _hop(name: str, check: "Future[Hop]", deadline: Deadline) -> Hop:
+def _hop(name: str, check: "Future[Hop | None]", deadline: Deadline) -> Hop | None:
     try:
         return result(check, deadline)
     except TimeoutError:
         return hops.silent(name)
+
+
+def _past(past: "Future[Past]", deadline: Deadline) -> Past:
+    try:
+        return result(past, deadline)
+    except TimeoutError:
+        return Past()
+
+
+def _kept(made: Wire, circumstances: Wire, asked_by: str, started_at: datetime) -> None:
+    try:
+        history.keep(made, circumstances, asked_by, started_at)
+    except DATABASE_ERRORS:
+        logger.warning("this run of the diagnosis could not be kept")
 
 
 def _last() -> Wire | None:

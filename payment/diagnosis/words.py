@@ -1,4 +1,4 @@
-"""The words of an answer. Whoever scripts against the diagnosis reads these two lists."""
+"""The words of an answer. Whoever scripts against the diagnosis reads these three lists."""
 
 from django.db import models
 
@@ -30,6 +30,10 @@ class Verdict(models.TextChoices):
     KEY_NOT_CONFIGURED = "key_not_configured"
     DATABASE_DOWN = "database_down"
     WORKER_DOWN = "worker_down"
+    BROKER_DOWN = "broker_down"
+    MAIL_DOWN = "mail_down"
+    DISK_FULL = "disk_full"
+    WEBHOOK_UNREACHABLE = "webhook_unreachable"
     MISCONFIGURED = "misconfigured"
 
     @property
@@ -48,7 +52,54 @@ class Culprit(models.TextChoices):
     THIS_SERVER = "this_server"
 
 
-# What a failed try to reach somebody comes to. Certificates are told apart in `payment.diagnosis.knocks`.
+class Finding(models.TextChoices):
+    """What exactly was met on one rung of a ladder. Several findings may come to the same verdict."""
+
+    NAME_UNKNOWN = "name_unknown", "the name server says that there is no such name (NXDOMAIN)"
+    NAME_SERVER_FAILED = "name_server_failed", "the name server fails (SERVFAIL)"
+    NAME_SERVER_SILENT = "name_server_silent", "no name server answers"
+    SYSTEM_RESOLVER_FAILED = "system_resolver_failed", "the name server knows it, this system does not"
+    PRIVATE_ANSWER = "private_answer", "the name leads into a private network"
+    SINKHOLE_ANSWER = "sinkhole_answer", "the name leads nowhere (a sinkhole)"
+    NO_ADDRESS = "no_address", "no address of this family"
+
+    REFUSED = "refused", "the connection is refused"
+    SILENT = "silent", "the connection is not answered"
+    RESET = "reset", "the connection is cut"
+    UNREACHABLE = "unreachable", "there is no route"
+
+    PROXY_NAME_UNKNOWN = "proxy_name_unknown", "the proxy's name is unknown"
+    PROXY_REFUSED = "proxy_refused", "the proxy refuses the connection"
+    PROXY_SILENT = "proxy_silent", "the proxy does not answer"
+    PROXY_UNREACHABLE = "proxy_unreachable", "there is no route to the proxy"
+    PROXY_WANTS_LOGIN = "proxy_wants_login", "the proxy wants a login, or another one (407)"
+    PROXY_FORBIDS = "proxy_forbids", "the proxy opens no tunnel to this host"
+    PROXY_GETS_NOWHERE = "proxy_gets_nowhere", "the proxy itself cannot reach this host"
+
+    UNTRUSTED = "untrusted", "the certificate is not trusted"
+    INTERCEPTED = "intercepted", "somebody else has issued a certificate for this name"
+    EXPIRED = "expired", "the certificate has expired"
+    NOT_YET_VALID = "not_yet_valid", "the certificate is not valid yet"
+    WRONG_HOST = "wrong_host", "the certificate belongs to another name"
+    HANDSHAKE_REFUSED = "handshake_refused", "the other side breaks the TLS handshake off"
+    HANDSHAKE_SILENT = "handshake_silent", "the other side says nothing in the TLS handshake"
+    PROTOCOL_TOO_OLD = "protocol_too_old", "no version of TLS is spoken by both sides"
+    NOT_TLS = "not_tls", "what answers does not speak TLS"
+
+    NO_ANSWER = "no_answer", "the request is not answered"
+    CUT = "cut", "the connection is cut before there is an answer"
+    REDIRECT = "redirect", "the answer sends us elsewhere"
+    CAPTIVE_PORTAL = "captive_portal", "a page of a network that wants something first"
+    FIREWALL_PAGE = "firewall_page", "a page of somebody who keeps us out"
+    FORBIDDEN = "forbidden", "403"
+    TOO_MANY = "too_many", "429"
+    SERVER_ERROR = "server_error", "5xx"
+
+    CREDENTIALS_REFUSED = "credentials_refused", "the credentials are not accepted"
+    NOT_AS_EXPECTED = "not_as_expected", "not the answer that an unknown order has"
+
+
+# What a failed try to reach somebody comes to.
 VERDICT_OF = {
     ErrorCategory.DNS_ERROR: Verdict.DNS_FAILURE,
     ErrorCategory.CONNECTION_REFUSED: Verdict.CONNECTION_REFUSED,
@@ -65,4 +116,21 @@ VERDICT_OF = {
     ErrorCategory.WRONG_ENDPOINT: Verdict.WRONG_BASE_URL,
     ErrorCategory.REJECTED: Verdict.MISCONFIGURED,
     ErrorCategory.BAD_RESPONSE: Verdict.PHONEPE_DOWN,
+}
+# What a finding says about the verdict where the category of the error says less.
+VERDICT_OF_FINDING = {
+    Finding.PRIVATE_ANSWER: Verdict.DNS_FAILURE,
+    Finding.SINKHOLE_ANSWER: Verdict.DNS_FAILURE,
+    Finding.PROXY_NAME_UNKNOWN: Verdict.PROXY_FAILURE,
+    Finding.PROXY_REFUSED: Verdict.PROXY_FAILURE,
+    Finding.PROXY_SILENT: Verdict.PROXY_FAILURE,
+    Finding.PROXY_UNREACHABLE: Verdict.PROXY_FAILURE,
+    Finding.PROXY_WANTS_LOGIN: Verdict.PROXY_FAILURE,
+    Finding.PROXY_FORBIDS: Verdict.PROXY_FAILURE,
+    Finding.PROXY_GETS_NOWHERE: Verdict.PROXY_FAILURE,
+    Finding.UNTRUSTED: Verdict.TLS_UNTRUSTED,
+    Finding.INTERCEPTED: Verdict.TLS_UNTRUSTED,
+    Finding.EXPIRED: Verdict.TLS_EXPIRED,
+    Finding.NOT_YET_VALID: Verdict.CLOCK_SKEW,
+    Finding.WRONG_HOST: Verdict.TLS_HOSTNAME_MISMATCH,
 }

@@ -10,10 +10,11 @@ from django.utils import timezone
 from booking.models import Cart, SlotHold
 from payment import work
 from payment.models import IdempotencyKey, Payment, PaymentAttempt, WebhookEvent
+from payment.services.backlog import oldest_overdue
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
-from payment.work import oldest_overdue, run_due
+from payment.work import run_due
 from simulator.deliveries import _proof
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -7,11 +7,11 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 
-from payment.work import DATABASE_KINDS, KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
+from payment.work import DATABASE_KINDS, DIAGNOSIS_KINDS, KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
 
 logger = logging.getLogger(__name__)
 
-THREADS = ((PHONEPE_KINDS, 4), (DATABASE_KINDS, 2), (NOTICE_KINDS, 2))
+THREADS = ((PHONEPE_KINDS, 4), (DATABASE_KINDS, 2), (NOTICE_KINDS, 2), (DIAGNOSIS_KINDS, 1))
 LONGEST_PAUSE = 30
 ASKED, DIED = "asked to end", "a thread died"
 

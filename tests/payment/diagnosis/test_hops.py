@@ -1,16 +1,11 @@
-from datetime import timedelta
-
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.db import OperationalError, connection, connections
-from django.utils import timezone
 
 from payment.diagnosis import hops
 from payment.diagnosis.parallel import begin, result
-from payment.models import PaymentAttempt
 from payment.transport import Deadline
-from tests.payment.builders import make_payment
 from tests.payment.diagnosis.servers import refusing_port
 
 pytestmark = pytest.mark.django_db
@@ -35,12 +30,6 @@ class DeafCache(BaseCache):
 def rename(app, other):
     with connection.cursor() as cursor:
         cursor.execute("UPDATE django_migrations SET app = %s WHERE app = %s", [other, app])
-
-
-def due(seconds):
-    payment = make_payment()
-    moment = timezone.now() - timedelta(seconds=seconds)
-    PaymentAttempt.objects.filter(payment=payment).update(next_check_at=moment)
 
 
 def test_a_database_with_every_table_is_well():
@@ -73,24 +62,6 @@ def test_no_user_and_no_password_stand_in_the_name_of_the_database(monkeypatch):
     engine = {"ENGINE": "django.db.backends.postgresql"}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | engine | target)
     assert result(begin(hops.database_target), Deadline(5)) == "db.internal:5433"
-
-
-def test_a_worker_without_work_may_be_idle():
-    hop = hops.worker()
-    assert hop.ok is True
-    assert "idle" in hop.detail
-
-
-def test_a_row_that_is_due_for_a_moment_is_no_reason_to_worry():
-    due(20)
-    assert hops.worker().ok is True
-
-
-def test_a_row_that_is_due_for_minutes_means_that_no_worker_runs():
-    due(200)
-    hop = hops.worker()
-    assert (hop.ok, hop.fault) == (False, "down")
-    assert "200 s" in hop.detail or "201 s" in hop.detail
 
 
 def test_a_cache_that_keeps_what_is_written_is_well():

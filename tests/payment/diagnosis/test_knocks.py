@@ -8,6 +8,7 @@ import pytest
 from payment.diagnosis import knocks
 from payment.diagnosis.doors import Door, Role
 from payment.diagnosis.knocks import knock
+from payment.diagnosis.names import Asking
 from payment.diagnosis.words import Verdict
 from payment.transport import Deadline, Resolver
 from tests.certificates import YEAR, Authority
@@ -18,7 +19,7 @@ SECONDS = 5.0
 
 
 def knocked(url, seconds=SECONDS, lookup=None, proxy=None):
-    return knock(Door(Role.API, url, proxy), Deadline(seconds), Resolver(lookup)).best
+    return knock(Door(Role.API, url, proxy), Deadline(seconds), Asking(Resolver(lookup), None)).best
 
 
 def at_loopback(*ports):
@@ -166,7 +167,7 @@ def test_the_better_of_two_address_families_counts(phonepe_server):
     closed = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", refusing_port(), 0, 0))
     open_one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", phonepe_server.port))
     door = Door(Role.API, f"http://localhost:{phonepe_server.port}")
-    found = knock(door, Deadline(SECONDS), Resolver(lambda *_, **__: [closed, open_one]))
+    found = knock(door, Deadline(SECONDS), Asking(Resolver(lambda *_, **__: [closed, open_one]), None))
     assert found.is_reached
     assert {visit.address: visit.is_reached for visit in found.visits} == {"::1": False, "127.0.0.1": True}
 

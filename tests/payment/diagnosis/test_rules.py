@@ -3,9 +3,10 @@ import pytest
 from payment.diagnosis.doors import Door, Role
 from payment.diagnosis.facts import Facts
 from payment.diagnosis.hops import Hop
+from payment.diagnosis.judging import RULES, WHAT
+from payment.diagnosis.judging import judge as judge_all
 from payment.diagnosis.knocks import Knock, Visit
 from payment.diagnosis.question import Reply
-from payment.diagnosis.rules import RULES, WHAT, judge
 from payment.diagnosis.words import VERDICT_OF, Culprit, Verdict
 from payment.states import ErrorCategory, Stage
 
@@ -13,6 +14,11 @@ PHONEPE = "https://api.phonepe.com/apis/hermes"
 OTHER = "https://payments.example/apis/hermes"
 HERE = "http://127.0.0.1:9000/simulator"
 CONTROL = "https://control.example"
+
+
+def judge(found):
+    """What is to be mended first."""
+    return judge_all(found)[0]
 
 
 def knock(url=PHONEPE, verdict=None, role=Role.API, stage=Stage.RESOLVED, **told):
@@ -169,12 +175,12 @@ def test_settings_that_cannot_be_used_are_named_to_the_operator_only():
 )
 def test_what_phonepe_says_about_us_decides_once_it_is_reached(said, culprit):
     reply = Reply(said, "api.phonepe.com:443", 12, "HTTP 401")
-    assert verdict_and_culprit(facts(reply=reply)) == (said, culprit)
+    assert verdict_and_culprit(facts(replies=(reply,))) == (said, culprit)
 
 
 def test_what_is_not_phonepe_and_answers_nonsense_is_a_wrong_address():
     reply = Reply(Verdict.PHONEPE_DOWN, "payments.example:443", 12, "HTTP 500")
-    assert judge(facts(knock(OTHER), reply=reply)).culprit is Culprit.CONFIGURATION
+    assert judge(facts(knock(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
 
 
 def test_one_open_door_is_enough_and_the_shut_one_is_mentioned():

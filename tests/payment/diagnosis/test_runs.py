@@ -10,6 +10,7 @@ from django.db import connections
 
 from okpuja.errors import Unavailable
 from payment.diagnosis import memory, runs
+from payment.diagnosis.names import Asking
 from payment.diagnosis.runs import diagnose, latest
 from payment.transport import Resolver
 from tests.payment.diagnosis.servers import Server, refusing_port, silence
@@ -33,8 +34,12 @@ class ReadOnlyCache(BaseCache):
     delete = add
 
 
+def short(answer):
+    return [{name: each[name] for name in ("endpoint", "reachable", "stage")} for each in answer["endpoints"]]
+
+
 def layers(answer, target):
-    return {check["layer"]: check["ok"] for check in answer["checks"] if target in check["target"]}
+    return {check["layer"]: check["ok"] for check in answer["checks"] if check["target"].startswith(target)}
 
 
 @pytest.fixture
@@ -52,7 +57,7 @@ def name_server():
         known = ports.get(host, port)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", known))]
 
-    return ports, Resolver(lookup)
+    return ports, Asking(Resolver(lookup), None)
 
 
 def test_in_simulation_nothing_is_knocked_at(settings, control):
@@ -66,11 +71,11 @@ def test_in_simulation_nothing_is_knocked_at(settings, control):
 def test_a_phonepe_that_knows_us_is_ok(base_url, control, phonepe_server):
     answer = diagnose()
     assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
-    assert answer["endpoints"] == [{"endpoint": "configured address", "reachable": True, "stage": "HTTP"}]
+    assert short(answer) == [{"endpoint": "configured address", "reachable": True, "stage": "HTTP"}]
     assert layers(answer, f"127.0.0.1:{phonepe_server.port}") == {
-        "dns": True,
         "tcp": True,
         "http": True,
+        "credentials": True,
         "contract": True,
     }
     assert answer["support_message"] is None
@@ -82,22 +87,33 @@ def test_no_payment_is_ever_started(base_url, control, phonepe_server):
     assert phonepe_server.questions == 1
 
 
-def test_a_refusal_by_phonepe_while_others_answer_is_phonepes(real_v1, control, name_server):
-    ports, resolver = name_server
+def test_a_refusal_while_the_other_environment_answers_is_phonepes(real_v1, control, authority, name_server):
+    ports, asking = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
-    answer = diagnose(resolver=resolver)
+    with Server(certificate=authority.issue("api.phonepe.com")) as sibling:
+        ports["api.phonepe.com"] = sibling.port
+        answer = diagnose(asking=asking)
+    assert sibling.questions == 0
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "phonepe")
     assert "contract" not in layers(answer, "")
-    assert answer["endpoints"] == [
-        {"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}
-    ]
+    assert short(answer) == [{"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}]
+
+
+def test_a_refusal_at_every_address_of_phonepe_while_others_answer_is_a_firewall(
+    real_v1, control, name_server
+):
+    ports, asking = name_server
+    ports |= {"api-preprod.phonepe.com": refusing_port(), "api.phonepe.com": refusing_port()}
+    answer = diagnose(asking=asking)
+    assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
+    assert "What settles it" in answer["next_action"]
 
 
 def test_a_refusal_by_everyone_is_the_hostings(real_v1, name_server):
-    ports, resolver = name_server
+    ports, asking = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
-    real_v1.DIAGNOSIS_CONTROL_URL = f"http://127.0.0.1:{refusing_port()}"
-    answer = diagnose(resolver=resolver)
+    real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{refusing_port()}"]
+    answer = diagnose(asking=asking)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
 
 
@@ -150,9 +166,9 @@ def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(re
     never = threading.Event()
     real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
     with silence() as port:
-        real_v1.DIAGNOSIS_CONTROL_URL = f"http://127.0.0.1:{port}"
+        real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
         began = time.monotonic()
-        answer = diagnose(2.0, Resolver(lambda *_, **__: never.wait(30)))
+        answer = diagnose(2.0, Asking(Resolver(lambda *_, **__: never.wait(30)), None))
         took = time.monotonic() - began
     never.set()
     assert took < 3
@@ -177,13 +193,13 @@ def test_the_whole_diagnosis_takes_ten_seconds_at_most():
 
 
 def test_page_hosts_are_knocked_at_and_never_asked(base_url, control, settings, name_server):
-    ports, resolver = name_server
+    ports, asking = name_server
     with Server() as pages:
         ports["mercury-uat.phonepe.com"] = pages.port
         settings.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
-        answer = diagnose(resolver=resolver)
+        answer = diagnose(asking=asking)
     assert answer["verdict"] == "ok"
-    assert answer["endpoints"][1] == {
+    assert short(answer)[1] == {
         "endpoint": "mercury-uat.phonepe.com",
         "reachable": False,  # this one speaks no TLS
         "stage": "TCP",

@@ -1,0 +1,106 @@
+"""From facts to one verdict: the first rule that applies, the most urgent and most specific ones first.
+
+Of further faults each thing has its own: what is told first is to be mended first.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.conf import settings
+
+from payment.diagnosis import doorbell
+from payment.diagnosis.facts import Facts
+from payment.diagnosis.hops import Hop
+from payment.diagnosis.knocks import Knock
+from payment.diagnosis.rules.answer import ANSWER, WELL
+from payment.diagnosis.rules.house import BASIS, BESIDE, CLOCK
+from payment.diagnosis.rules.rule import Rule
+from payment.diagnosis.rules.way import CERTIFICATES, PROXY, WAY
+from payment.diagnosis.words import Culprit, Finding, Verdict
+
+RULES: tuple[Rule, ...] = (*BASIS, *PROXY, *CERTIFICATES, *WAY, *CLOCK, *ANSWER, *BESIDE, *WELL)
+HOPS = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
+WHAT = {
+    Verdict.DNS_FAILURE: "the name cannot be resolved",
+    Verdict.CONNECTION_REFUSED: "the connection is refused",
+    Verdict.CONNECTION_TIMEOUT: "the connection is not answered",
+    Verdict.CONNECTION_RESET: "the connection is cut",
+    Verdict.NETWORK_UNREACHABLE: "there is no route",
+    Verdict.TLS_HANDSHAKE_FAILED: "no encrypted connection comes about",
+    Verdict.TLS_UNTRUSTED: "the certificate is not trusted",
+    Verdict.TLS_EXPIRED: "the certificate has expired",
+    Verdict.TLS_HOSTNAME_MISMATCH: "the certificate belongs to another name",
+    Verdict.PHONEPE_DOWN: "requests are not answered properly",
+}
+
+
+@dataclass(frozen=True)
+class Judgement:
+    about: str
+    verdict: Verdict
+    culprit: Culprit
+    summary: str
+    next_action: str
+
+    @property
+    def troubleshooting(self) -> str:
+        return f"docs/troubleshooting.md#{self.verdict.value}"
+
+
+def judge(facts: Facts) -> tuple[Judgement, ...]:
+    """What is wrong, most urgent first; when nothing is, the one judgement that says so."""
+    applying = {rule.about: rule for rule in reversed(RULES) if rule.applies(facts)}
+    first = [rule for rule in RULES if applying.get(rule.about) is rule]
+    wrong = [rule for rule in first if rule.about]
+    return tuple(_judgement(rule, facts) for rule in wrong or first)
+
+
+def _judgement(rule: Rule, facts: Facts) -> Judgement:
+    said = words(facts)
+    return Judgement(
+        rule.about,
+        rule.verdict or facts.fault or Verdict.PHONEPE_DOWN,
+        rule.culprit,
+        rule.summary.format(**said),
+        rule.next_action.format(**said),
+    )
+
+
+def words(facts: Facts) -> dict[str, str]:
+    """What the texts of rules may name. In a public summary only: name, what, found."""
+    subject = facts.subject
+    return {
+        "problem": facts.problem,
+        "what": WHAT.get(facts.fault, "it fails") if facts.fault else "",
+        "found": Finding(facts.finding).label if facts.finding else "",
+        "reply": facts.reply.detail if facts.reply else "",
+        "control": facts.control.door.target if facts.control else "",
+        "sibling": facts.sibling.door.target if facts.sibling else "",
+        "interceptor": facts.interceptor,
+        "spare": _shut(facts.spare) if facts.spare else "",
+        "clock": f"{abs(facts.clock_ahead) / 60:.0f} minutes {'fast' if facts.clock_ahead > 0 else 'slow'}",
+        "webhook_url": settings.PUBLIC_BASE_URL + doorbell.PATH,
+        **(_of_door(subject) if subject else dict.fromkeys(_DOOR_WORDS, "")),
+        **dict(_of_hops(facts)),
+    }
+
+
+_DOOR_WORDS = ("name", "target", "way", "error", "page", "told")
+
+
+def _of_door(knock: Knock) -> dict[str, str]:
+    door, best = knock.door, knock.best
+    said = (door.name, door.target, door.way, knock.error, best.said, ", ".join(knock.names.told.answers))
+    return dict(zip(_DOOR_WORDS, said, strict=True))
+
+
+def _of_hops(facts: Facts) -> Iterator[tuple[str, str]]:
+    for name in HOPS:
+        hop = facts.hops.get(name, Hop(name, ""))
+        yield name, hop.detail
+        yield f"{name}_target", hop.target
+
+
+def _shut(knock: Knock) -> str:
+    why = knock.error or "it does not answer our question well"
+    return f"Shut is {knock.door.target}, {knock.door.way}: {why}"

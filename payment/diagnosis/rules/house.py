@@ -1,0 +1,126 @@
+"""Rules about our own house. The first part stops payments, the second does not."""
+
+from payment.diagnosis.rules.rule import Rule, clock_is_wrong, hop
+from payment.diagnosis.words import Culprit, Verdict
+
+BASIS = (
+    Rule(
+        "disk",
+        Verdict.DISK_FULL,
+        Culprit.THIS_SERVER,
+        hop("disk", "full"),
+        "The disk of our own server is full. PhonePe has nothing to do with it.",
+        "Make room at {disk_target}: {disk}. A database that cannot write stops everything else.",
+    ),
+    Rule(
+        "database",
+        Verdict.DATABASE_DOWN,
+        Culprit.THIS_SERVER,
+        hop("database", "down"),
+        "Our own database does not answer. PhonePe has nothing to do with it.",
+        "Start the database ({database_target}) or correct DATABASE_URL. It said: {database}",
+    ),
+    Rule(
+        "database",
+        Verdict.DATABASE_DOWN,
+        Culprit.THIS_SERVER,
+        hop("database", "readonly"),
+        "Our own database answers, but takes no writes. PhonePe has nothing to do with it.",
+        "Connect to the primary server, or let this process write the file ({database_target}). It said: {database}",
+    ),
+    Rule(
+        "database",
+        Verdict.MISCONFIGURED,
+        Culprit.THIS_SERVER,
+        hop("database", "migrations"),
+        "Our own database is older than the code that is running.",
+        "Run `python manage.py migrate`: {database}.",
+    ),
+    Rule(
+        "cache",
+        Verdict.MISCONFIGURED,
+        Culprit.THIS_SERVER,
+        hop("cache", "down"),
+        "Our own cache does not work. PhonePe has nothing to do with it.",
+        "Run `python manage.py createcachetable`, or correct CACHE_URL ({cache_target}). It said: {cache}",
+    ),
+    Rule(
+        "settings",
+        Verdict.MISCONFIGURED,
+        Culprit.CONFIGURATION,
+        lambda facts: bool(facts.problem),
+        "The settings for PhonePe are missing or contradict each other.",
+        "Correct the environment and restart: {problem}",
+    ),
+)
+
+CLOCK = (
+    Rule(
+        "clock",
+        Verdict.CLOCK_SKEW,
+        Culprit.THIS_SERVER,
+        clock_is_wrong,
+        "The clock of this server is wrong.",
+        "Set the clock (`timedatectl set-ntp true`): it is {clock}.",
+    ),
+)
+
+BESIDE = (
+    Rule(
+        "worker",
+        Verdict.WORKER_DOWN,
+        Culprit.THIS_SERVER,
+        hop("worker", "down"),
+        "Nothing works off what is due on our side: the background worker does not run.",
+        "Start the background worker (`python manage.py work`): {worker}.",
+    ),
+    Rule(
+        "webhook",
+        Verdict.WEBHOOK_UNREACHABLE,
+        Culprit.CONFIGURATION,
+        hop("webhook", "redirect"),
+        "Payments work, but PhonePe's calls to us end at a redirect, which PhonePe does not follow.",
+        "Set PUBLIC_BASE_URL, and the webhook in PhonePe's dashboard, to the final host: {webhook_target}: {webhook}",
+    ),
+    Rule(
+        "webhook",
+        Verdict.WEBHOOK_UNREACHABLE,
+        Culprit.THIS_SERVER,
+        hop("webhook", "refuses", "changed"),
+        "Payments work, but PhonePe's calls to us do not arrive as they were sent.",
+        "See what the proxy in front does with the header Authorization and with bodies ({webhook_target}): {webhook}",
+    ),
+    Rule(
+        "webhook",
+        Verdict.WEBHOOK_UNREACHABLE,
+        Culprit.THIS_SERVER,
+        hop("webhook"),
+        "Payments work, but PhonePe's calls to us do not come through at our public address.",
+        "Make {webhook_target} answer as PhonePe needs it: {webhook}",
+    ),
+    Rule(
+        "webhook",
+        Verdict.WEBHOOK_UNREACHABLE,
+        Culprit.CONFIGURATION,
+        hop("webhook_silence", "silent"),
+        "Payments work, but PhonePe does not call us: every payment is found by asking only.",
+        "Enter {webhook_url} as the webhook in PhonePe's dashboard, with the login of the settings, for the events of "
+        "orders and refunds. {webhook_silence}.",
+    ),
+    Rule(
+        "mail",
+        Verdict.MAIL_DOWN,
+        Culprit.THIS_SERVER,
+        hop("mail", "down"),
+        "Payments work, but our mail server cannot be reached: customers are told later. PhonePe is not concerned.",
+        "Start the mail server ({mail_target}) or correct EMAIL_URL. It said: {mail}",
+    ),
+    Rule(
+        "broker",
+        Verdict.BROKER_DOWN,
+        Culprit.THIS_SERVER,
+        hop("broker", "down"),
+        "Our own message broker cannot be reached. Payments work without it, and PhonePe has nothing to do with it.",
+        "Start the broker ({broker_target}), or empty BROKER_URL: nothing here needs it. It said: {broker}",
+    ),
+)

@@ -1,0 +1,117 @@
+"""One row of the table of rules, and the evidence that rows ask for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from payment.diagnosis.facts import Facts
+from payment.diagnosis.words import Culprit, Finding, Verdict
+
+Evidence = Callable[[Facts], bool]
+
+CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and everybody's certificates are about time
+BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
+# How a firewall keeps people out, and how a host that is down looks as well.
+SHUT_OUT = {
+    Verdict.CONNECTION_REFUSED,
+    Verdict.CONNECTION_TIMEOUT,
+    Verdict.CONNECTION_RESET,
+    Verdict.NETWORK_UNREACHABLE,
+    Verdict.TLS_HANDSHAKE_FAILED,
+}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`about`: of the faults of one thing only the first is told. `verdict` None: the fault that was met.
+
+    The texts may name {fields} of `payment.diagnosis.judging.words`; the summary is public.
+    """
+
+    about: str
+    verdict: Verdict | None
+    culprit: Culprit
+    applies: Evidence
+    summary: str
+    next_action: str
+
+
+def both(*evidence: Evidence) -> Evidence:
+    return lambda facts: all(each(facts) for each in evidence)
+
+
+def fault(*verdicts: Verdict) -> Evidence:
+    return lambda facts: facts.fault in verdicts
+
+
+def found(*findings: Finding) -> Evidence:
+    return lambda facts: facts.finding in findings
+
+
+def hop(name: str, *faults: str) -> Evidence:
+    return lambda facts: facts.failed(name, *faults)
+
+
+def control_works(facts: Facts) -> bool:
+    return facts.control_works
+
+
+def is_shut(facts: Facts) -> bool:
+    return facts.blocked is not None
+
+
+def everything_is_shut(facts: Facts) -> bool:
+    return is_shut(facts) and not facts.control_works
+
+
+def only_phonepe_is_shut(facts: Facts) -> bool:
+    return is_shut(facts) and facts.is_phonepe
+
+
+def nobody_listens_here(facts: Facts) -> bool:
+    return is_shut(facts) and facts.is_local
+
+
+def all_of_phonepe_is_shut(facts: Facts) -> bool:
+    """Both environments, every address family, by the same way: and names are resolved as they should be."""
+    if not only_phonepe_is_shut(facts) or facts.fault not in SHUT_OUT or facts.sibling is None:
+        return False
+    return not facts.sibling.is_reached and facts.sibling.verdict in SHUT_OUT
+
+
+def the_other_environment_answers(facts: Facts) -> bool:
+    return only_phonepe_is_shut(facts) and facts.sibling is not None and facts.sibling.is_reached
+
+
+def certificate_from_the_future(facts: Facts) -> bool:
+    """Not valid yet, or everybody's has expired: then it is our clock that is wrong."""
+    if facts.fault is Verdict.CLOCK_SKEW:
+        return True
+    return facts.fault is Verdict.TLS_EXPIRED and control_says(facts, Verdict.TLS_EXPIRED)
+
+
+def everyones_certificate(facts: Facts) -> bool:
+    return facts.fault in BAD_CERTIFICATE and control_says(facts, *BAD_CERTIFICATE)
+
+
+def phonepes_certificate(facts: Facts) -> bool:
+    return facts.is_phonepe and facts.fault in BAD_CERTIFICATE - {Verdict.TLS_EXPIRED}
+
+
+def phonepes_name(facts: Facts) -> bool:
+    return only_phonepe_is_shut(facts) and facts.fault is Verdict.DNS_FAILURE
+
+
+def page_of_the_network(facts: Facts) -> bool:
+    """A page that cannot be PhonePe's: sent without TLS, by a network that opens TLS, or shown for other hosts too."""
+    if facts.fault is not Verdict.HTTP_BLOCKED or facts.subject is None or not facts.is_phonepe:
+        return False
+    same = any(knock.best.said and knock.best.said == facts.subject.best.said for knock in facts.compared)
+    return same or facts.opens_everything or not facts.subject.door.is_tls
+
+
+def clock_is_wrong(facts: Facts) -> bool:
+    return abs(facts.clock_ahead) > CLOCK_TOLERANCE
+
+
+def control_says(facts: Facts, *verdicts: Verdict) -> bool:
+    return facts.control is not None and facts.control.verdict in verdicts
