@@ -85,6 +85,13 @@ LAWS = {
                 SELECT count(*) FROM booking_checkout WHERE promo_code_id = promo.id AND promo_state = 'USED')
     """,
 }
+# Only once nobody is at work any more.
+AT_REST = {
+    "what was reported is settled": "SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED'",
+    "what was paid has its fate": "SELECT id FROM payment_payment WHERE fulfilment = 'DUE'",
+}
+# What PhonePe's account, wherever it stands, must say too.
+RECEIVED_PAISE = "SELECT coalesce(sum(amount_paise), 0) FROM payment_ledgerentry WHERE amount_paise > 0"
 # Only where PhonePe is simulated inside the same database, and once everything has been asked about.
 SAME_AS_PHONEPE = """
     SELECT told.merchant_order_id FROM simulator_order told

@@ -29,13 +29,8 @@ from tests.servers import eventually
 Sql = Callable[[str], list[Any]]
 
 DEADLOCKS = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
-BALANCE = "SELECT coalesce(sum(amount_paise), 0)::bigint FROM payment_ledgerentry WHERE amount_paise > 0"
 HEADING = ("wire", "contest", "rounds", "requests", "deadlocks", "seconds", "violations", "answers")
 LINE = "{:<5}{:<14}{:>7}{:>10}{:>11}{:>9}{:>12}  {}"
-UNSETTLED = """
-SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED' UNION ALL
-SELECT id FROM payment_payment WHERE fulfilment = 'DUE'
-"""
 
 
 @dataclass
@@ -115,8 +110,10 @@ def settle_down(scene: Round) -> None:
         scene.sql(statement)
     for customer in scene.customers:
         leave(customer)
-    eventually(lambda: not scene.sql(UNSETTLED), "everything that was reported is settled")
-    eventually(lambda: taken(scene.shop) == scene.sql(BALANCE)[0][0], "our ledger has what PhonePe has taken")
+    eventually(
+        lambda: not books.violations(scene.sql, books.AT_REST), "everything that was reported is settled"
+    )
+    eventually(lambda: taken(scene.shop) == received(scene.sql), "our ledger has what PhonePe has taken")
 
 
 def leave(customer: Customer) -> None:
@@ -132,6 +129,10 @@ def leave(customer: Customer) -> None:
 
 def taken(shop: Shop) -> int:
     return sum(merchant["paid_paise"] for merchant in shop.phonepe.control("account/")["merchants"])
+
+
+def received(sql: Sql) -> int:
+    return int(sql(books.RECEIVED_PAISE)[0][0])
 
 
 def line(tally: Tally) -> str:
