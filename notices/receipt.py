@@ -7,8 +7,10 @@ from pathlib import Path
 from django.conf import settings
 from fpdf import FPDF
 from fpdf.enums import XPos, YPos
+from fpdf.errors import FPDFException
 
 from booking.money import grouped
+from notices.letters import Unwritable
 from notices.wording import day, known, moment
 
 FONTS = Path(__file__).parent / "fonts"
@@ -78,8 +80,14 @@ WORDS = {
 
 
 def render(paper: Paper, language: str) -> bytes:
-    """The receipt in `en` or `hi`; the same paper, the same bytes."""
-    language = known(language)
+    """The receipt in `en` or `hi`; the same paper, the same bytes. Raises Unwritable."""
+    try:
+        return _drawn(paper, known(language))
+    except FPDFException as error:
+        raise Unwritable(f"the receipt {paper.number} cannot be drawn: {error}") from error
+
+
+def _drawn(paper: Paper, language: str) -> bytes:
     words = WORDS[language]
     sheet = Sheet()
     sheet.set_creation_date(paper.received_at)

@@ -5,6 +5,7 @@ from payment.views.carts import BookingStatusView, CartCleanupView
 from payment.views.diagnosis import DebugConnectivityView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
+from payment.views.receipts import PaymentReceiptView
 from payment.views.refunds import (
     PaymentRefundsView,
     PaymentRefundView,
@@ -38,6 +39,7 @@ urlpatterns = [
     re_path(
         rf"^api/payments/refunds/{ID}/withdraw/$", RefundWithdrawalView.as_view(), name="refund-withdraw"
     ),
+    re_path(rf"^api/payments/payments/{ID}/receipt/$", PaymentReceiptView.as_view(), name="payment-receipt"),
     path("api/payments/", include(router.urls)),
     path("pay/<str:token>/", StatusPageView.as_view(), name="payment-status-page"),
 ]

@@ -59,6 +59,7 @@ RULES = {
     f"{PAYMENT}timeline/ get": OWNER_AND_STAFF,
     f"{PAYMENT}refund/ post": STAFF,
     f"{PAYMENT}refunds/ get": OWNER_AND_STAFF,
+    f"{PAYMENT}receipt/ get": OWNER_AND_STAFF,
     "api/payments/refunds/{pk}/approve/ post": STAFF,
     "api/payments/refunds/{pk}/withdraw/ post": STAFF,
     **{
@@ -123,6 +124,7 @@ def filled(alice, package, slot):
     refund = owe_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
     ids = {
         "api/payments/refunds/": refund.pk,
+        f"{PAYMENT}receipt/": bought.pk,
         "api/auth/addresses/": alice.addresses.get().pk,
         "api/cart/carts/": cart.pk,
         "api/booking/bookings/": booking.pk,

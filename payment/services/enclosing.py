@@ -7,13 +7,25 @@ from notices.models import Notice
 from notices.sending import Enclosed
 from payment.models import Payment
 from payment.services.links import status_url
+from payment.services.receipts import pdf, receipt_of
+
+WITH_RECEIPT = ("booked", "received")
 
 
 def enclose(notice: Notice) -> Enclosed:
-    """The link to go on; nothing for a message about no payment of ours."""
+    """The link to go on, and the receipt; nothing for a message about no payment of ours."""
     payment = Payment.objects.filter(pk=notice.facts.get("payment_id")).first()
     if payment is None:
         return Enclosed()
     if notice.channel == Notice.Channel.STAFF:
         return Enclosed(settings.PUBLIC_BASE_URL + reverse("admin:payment_payment_change", args=[payment.pk]))
-    return Enclosed(status_url(payment))
+    return Enclosed(_link(notice, payment), _receipt(notice, payment))
+
+
+def _link(notice: Notice, payment: Payment) -> str:
+    return status_url(payment)
+
+
+def _receipt(notice: Notice, payment: Payment) -> dict[str, bytes]:
+    receipt = receipt_of(payment) if notice.kind in WITH_RECEIPT else None
+    return dict([pdf(receipt, notice.language)]) if receipt else {}

@@ -64,7 +64,7 @@ def _next_number(series: str, year: int) -> int:
 def _paper(receipt: Receipt) -> Paper:
     payment, checkout = receipt.payment, receipt.payment.checkout
     paid_by = payment.attempts.filter(ledger__kind="RECEIPT").first()
-    cart = checkout.snapshot if checkout else None
+    cart = checkout.snapshot if checkout else {}
     address = (checkout.address or {}) if checkout else {}
     return Paper(
         number=str(receipt),
@@ -72,7 +72,7 @@ def _paper(receipt: Receipt) -> Paper:
         simulated=receipt.series == Receipt.Series.SIMULATION,
         payer=_payer(payment),
         address=", ".join(filter(None, (address.get(part) for part in ADDRESS))),
-        item=cart["puja_service"]["title"] if cart else "",
+        item=cart.get("puja_service", {}).get("title", ""),
         starts_at=checkout.starts_at if checkout else None,
         price_paise=checkout.price_paise if checkout else payment.amount_paise,
         discount_paise=checkout.discount_paise if checkout else 0,

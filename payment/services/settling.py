@@ -17,6 +17,7 @@ from okpuja.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
+from payment.services.receipts import owe_receipt
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.promises import owe_refund, refundable_paise, send_receipt_back
 from payment.services.schedule import HOUR, MINUTE, scaled

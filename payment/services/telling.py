@@ -118,15 +118,15 @@ def _facts(payment: Payment) -> outbox.Facts:
 def _puja(checkout: Checkout) -> outbox.Facts:
     cart = checkout.snapshot
     return {
-        "puja": cart["puja_service"]["title"],
-        "place": cart["package"]["location"],
+        "puja": cart.get("puja_service", {}).get("title", ""),
+        "place": cart.get("package", {}).get("location", ""),
         "starts_at": _iso(checkout.starts_at),
     }
 
 
 def _booking(payment: Payment) -> outbox.Facts:
-    booking = Booking.objects.get(checkout=payment.checkout)
-    return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)}
+    booking = Booking.objects.filter(checkout=payment.checkout).first()
+    return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)} if booking else {}
 
 
 def _iso(moment: datetime | None) -> str:
