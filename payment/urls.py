@@ -3,12 +3,14 @@ from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
 from payment.views.diagnosis import DebugConnectivityView
+from payment.views.offers import OfferPageView, OfferView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
 from payment.views.receipts import PaymentReceiptView
 from payment.views.refunds import (
     PaymentRefundsView,
     PaymentRefundView,
+    PaymentResolutionView,
     RefundApprovalView,
     RefundWithdrawalView,
 )
@@ -35,11 +37,16 @@ urlpatterns = [
     ),
     re_path(rf"^api/payments/payments/{ID}/refund/$", PaymentRefundView.as_view(), name="payment-refund"),
     re_path(rf"^api/payments/payments/{ID}/refunds/$", PaymentRefundsView.as_view(), name="payment-refunds"),
+    re_path(
+        rf"^api/payments/payments/{ID}/resolve/$", PaymentResolutionView.as_view(), name="payment-resolve"
+    ),
+    path("api/payments/offers/<str:token>/", OfferView.as_view(), name="payment-offer"),
     re_path(rf"^api/payments/refunds/{ID}/approve/$", RefundApprovalView.as_view(), name="refund-approve"),
     re_path(
         rf"^api/payments/refunds/{ID}/withdraw/$", RefundWithdrawalView.as_view(), name="refund-withdraw"
     ),
     re_path(rf"^api/payments/payments/{ID}/receipt/$", PaymentReceiptView.as_view(), name="payment-receipt"),
     path("api/payments/", include(router.urls)),
+    path("offer/<str:token>/", OfferPageView.as_view(), name="payment-offer-page"),
     path("pay/<str:token>/", StatusPageView.as_view(), name="payment-status-page"),
 ]

@@ -59,6 +59,9 @@ RULES = {
     f"{PAYMENT}timeline/ get": OWNER_AND_STAFF,
     f"{PAYMENT}refund/ post": STAFF,
     f"{PAYMENT}refunds/ get": OWNER_AND_STAFF,
+    f"{PAYMENT}resolve/ post": STAFF,
+    "api/payments/offers/{token}/ get": SIGNED,
+    "api/payments/offers/{token}/ post": SIGNED,
     f"{PAYMENT}receipt/ get": OWNER_AND_STAFF,
     "api/payments/refunds/{pk}/approve/ post": STAFF,
     "api/payments/refunds/{pk}/withdraw/ post": STAFF,
@@ -72,6 +75,8 @@ RULES = {
     "api/payments/webhook/phonepe/ post": PUBLIC,  # proves itself by PhonePe's signature: test_webhooks
     "api/payments/return/{token}/ get": SIGNED,
     "api/payments/return/{token}/ post": SIGNED,
+    "offer/{token}/ get": SIGNED,
+    "offer/{token}/ post": SIGNED,
     "pay/{token}/ get": SIGNED,
     "pay/{token}/ post": SIGNED,
     "api/schema/ get": PUBLIC,

@@ -27,6 +27,17 @@ MESSAGES = {
 }
 
 
+# Where these say more than the state does.
+FATES = {
+    Fulfilment.HELD_FOR_STAFF: "Your money has arrived. Our staff will contact you about your booking.",
+    Fulfilment.DUE: "Your money has arrived. Your booking is being confirmed.",
+    Fulfilment.OFFERED: "Your money has arrived, but too late for the time you chose. Please choose another time.",
+    Fulfilment.REFUND_DUE: "Your money has arrived, but it could not become a booking."
+    " It will be refunded in full.",
+    Fulfilment.REFUNDED: "It could not become a booking. Your money has been refunded in full.",
+}
+
+
 def for_wire(payments: QuerySet[Payment]) -> QuerySet[Payment]:
     """With all that these serializers read, in a number of queries that does not grow with the rows."""
     kinds = LedgerEntry.Kind
@@ -49,13 +60,8 @@ def wire_status(payment: Any) -> str:
 
 
 def message(payment: Payment) -> str:
-    if payment.fulfilment == Fulfilment.HELD_FOR_STAFF:
-        return "Your money has arrived. Our staff will contact you about your booking."
-    if payment.fulfilment == Fulfilment.DUE:
-        return "Your money has arrived. Your booking is being confirmed."
-    if payment.fulfilment == Fulfilment.REFUND_DUE:
-        return "Your money has arrived, but it could not become a booking. It will be refunded in full."
-    return str(MESSAGES[PaymentState(payment.state)])
+    told = FATES.get(Fulfilment(payment.fulfilment)) or MESSAGES[PaymentState(payment.state)]
+    return str(told)
 
 
 class StatusField(serializers.ChoiceField):

@@ -34,6 +34,10 @@ class RefundRequest(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=150)
 
 
+class ResolveRequest(serializers.Serializer[Any]):
+    action = serializers.ChoiceField(choices=["refund", "book"])
+
+
 class RefundSerializer(serializers.ModelSerializer[Refund]):
     refund_id = serializers.CharField(source="merchant_refund_id")
     payment_id = serializers.IntegerField()

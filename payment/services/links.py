@@ -8,9 +8,9 @@ from django.urls import reverse
 from payment.models import Payment
 
 DAY = 86_400
-RETURN, STATUS = "payment.return", "payment.status"
+RETURN, STATUS, OFFER = "payment.return", "payment.status", "payment.offer"
 # Late money may come for seven days, and people look at old links.
-LIFE_SECONDS = {RETURN: 8 * DAY, STATUS: 60 * DAY}
+LIFE_SECONDS = {RETURN: 8 * DAY, STATUS: 60 * DAY, OFFER: 60 * DAY}
 
 
 def return_url(payment: Payment) -> str:
@@ -19,6 +19,11 @@ def return_url(payment: Payment) -> str:
 
 def status_url(payment: Payment) -> str:
     return _absolute(reverse("payment-status-page", args=[_token(payment, STATUS)]))
+
+
+def offer_url(payment: Payment) -> str:
+    """Who has this link may choose; nothing else of the payment can be reached with it."""
+    return _absolute(reverse("payment-offer-page", args=[_token(payment, OFFER)]))
 
 
 def webhook_url() -> str:

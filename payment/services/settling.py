@@ -88,7 +88,7 @@ def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
         offer = Offer.objects.select_for_update(of=("self",)).filter(payment=payment).first()
         if offer is not None and offer.slot_id == slot.pk:
             return payment
-        if offer is None or offer.state != Offer.State.OPEN or payment.fulfilment != Fulfilment.OFFERED:
+        if offer is None or payment.checkout is None or payment.fulfilment != Fulfilment.OFFERED:
             raise OfferClosed(payment_id=payment.pk)
         book(payment.checkout, slot)
         offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
@@ -296,7 +296,7 @@ def _fulfil(payment: Payment) -> None:
 
 def _offer_another_place(payment: Payment, rule: str) -> None:
     """The money came too late for its place. The buyer chooses among those that are left, or gets it back."""
-    places = nearby_slots(payment.checkout)
+    places = nearby_slots(payment.checkout) if payment.checkout else []
     if not places:
         send_receipt_back(payment, "no_place_left", "the time was gone when the money came")
         tell_offer_closed(payment)

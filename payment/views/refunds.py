@@ -13,9 +13,11 @@ from rest_framework.views import APIView
 from accounts.models import User
 from booking.money import paise
 from payment.models import Payment, Refund
-from payment.serializers.refunds import RefundRequest, RefundSerializer
+from payment.serializers.payments import PaymentSerializer, for_wire
+from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
 from payment.services.idempotency import answer_once
 from payment.services.refunds.promises import approve_refund, ask_for_refund, withdraw_refund
+from payment.services.settling import accept_held, return_held
 from payment.states import RefundState
 from payment.views.payments import IDEMPOTENCY_KEY
 
@@ -51,13 +53,27 @@ class PaymentRefundsView(APIView):
         found = (
             Payment.objects.all()
             if request.user.is_staff
-            else Payment.objects.filter(user_id=request.user.pk)
+            else Payment.objects.filter(user=cast(User, request.user))
         )
         refunds: QuerySet[Refund] = get_object_or_404(found, pk=pk).refunds.all()
         if not request.user.is_staff:
             refunds = refunds.exclude(state=RefundState.FAILED)
             refunds = refunds.exclude(held_because=Refund.Hold.SECOND_PERSON)
         return Response(RefundSerializer(refunds, many=True).data)
+
+
+class PaymentResolutionView(APIView):
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(operation_id="payments_resolve", request=ResolveRequest, responses=PaymentSerializer)
+    def post(self, request: Request, pk: int) -> Response:
+        """Decide what staff must decide: take what came as the payment, or send it back."""
+        form = ResolveRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        payment = get_object_or_404(Payment, pk=pk)
+        decide = accept_held if form.validated_data["action"] == "book" else return_held
+        decide(payment.pk)
+        return Response(PaymentSerializer(for_wire(Payment.objects.all()).get(pk=payment.pk)).data)
 
 
 class RefundApprovalView(APIView):

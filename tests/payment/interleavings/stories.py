@@ -63,6 +63,11 @@ def fate(payment: Payment) -> tuple[str, str]:
     return payment.state, payment.fulfilment
 
 
+def promised(payment: Payment) -> list[int]:
+    """What is to go back of it, in paise."""
+    return list(payment.refunds.values_list("amount_paise", flat=True))
+
+
 def ledger() -> list[tuple[str, int]]:
     return list(LedgerEntry.objects.order_by("id").values_list("kind", "amount_paise"))
 

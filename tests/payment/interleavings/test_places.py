@@ -18,6 +18,7 @@ from tests.payment.interleavings.stories import (
     fate,
     ledger,
     places,
+    promised,
     status,
     two_seconds_pass,
     work,
@@ -25,7 +26,7 @@ from tests.payment.interleavings.stories import (
 from tests.races import at_once
 
 PAID = (PaymentState.SUCCESS, Fulfilment.BOOKED)
-HELD = (PaymentState.SUCCESS, Fulfilment.HELD_FOR_STAFF)
+BACK = (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)  # there is no other time to be offered
 
 
 @pytest.fixture
@@ -103,7 +104,7 @@ def test_late_money_and_a_rival_want_the_last_place_at_once(
     assert told == 200
     assert ledger() == [("RECEIPT", 110_000)]
     if answer.status_code == 201:
-        assert (fate(payment), payment.held_because) == (HELD, "slot_gone")
+        assert (fate(payment), promised(payment)) == (BACK, [110_000])
         assert (bookings(), places(last_place)) == (0, (1, 0))
     else:
         assert (answer.status_code, answer.json()["code"]) == (409, "slot_full")
@@ -111,7 +112,7 @@ def test_late_money_and_a_rival_want_the_last_place_at_once(
         assert (bookings(), places(last_place)) == (1, (0, 1))
 
 
-def test_the_rival_who_came_first_keeps_the_place_and_late_money_is_kept_for_staff(
+def test_the_rival_who_came_first_keeps_the_place_and_late_money_goes_back(
     generation, phone, cart, last_place, rival, phonepe
 ):
     click(phone, cart)
@@ -125,15 +126,15 @@ def test_the_rival_who_came_first_keeps_the_place_and_late_money_is_kept_for_sta
     phonepe.decide(phonepe.order_ids[0], "late_success")
     call_us(phonepe.webhooks[-1])
 
-    assert (fate(payment), payment.held_because) == (HELD, "slot_gone")
+    assert (fate(payment), promised(payment)) == (BACK, [110_000])
     assert ledger() == [("RECEIPT", 110_000)] * 2
     assert (bookings(), places(last_place)) == (1, (0, 1))
     told = check_booking(phone, payment)
     assert (told["success"], told["booking_created"]) == (True, False)
-    assert "staff" in told["message"]
+    assert "refunded in full" in told["message"]
 
 
-def test_two_late_payers_for_one_place_make_one_booking_and_one_case_for_staff(
+def test_two_late_payers_for_one_place_make_one_booking_and_one_refund(
     generation, phone, cart, last_place, rival, phonepe
 ):
     click(phone, cart)
@@ -147,7 +148,7 @@ def test_two_late_payers_for_one_place_make_one_booking_and_one_case_for_staff(
 
     assert at_once(*map(partial, [call_us] * 2, phonepe.webhooks[-2:])) == [200, 200]
 
-    assert sorted(fate(payment) for payment in Payment.objects.all()) == [PAID, HELD]
+    assert sorted(fate(payment) for payment in Payment.objects.all()) == [PAID, BACK]
     assert (bookings(), places(last_place)) == (1, (0, 1))
 
 
@@ -194,7 +195,7 @@ def test_a_place_is_not_kept_for_ever_and_money_found_later_is_not_lost(
     assert told["success"]
     assert ledger() == [("RECEIPT", 110_000)]
     assert told["booking_created"] is not somebody_came
-    assert fate(payment) == (HELD if somebody_came else PAID)
+    assert fate(payment) == (BACK if somebody_came else PAID)
     assert places(last_place) == ((1, 0) if somebody_came else (0, 1))
 
 

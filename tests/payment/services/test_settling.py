@@ -9,8 +9,9 @@ from django.utils import timezone
 
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
 from booking.services import book, release_hold
+from okpuja.errors import Conflict
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, StateChange
-from payment.services.settling import fulfil, settle
+from payment.services.settling import accept_held, fulfil, return_held, settle
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests import people
 from tests.payment.builders import (
@@ -125,14 +126,14 @@ def test_money_after_the_hold_has_ended_takes_the_place_again(payment, attempt, 
     assert (slot.held, slot.booked) == (0, 1)
 
 
-def test_late_money_for_a_place_that_is_gone_is_kept_for_staff(payment, attempt, slot):
+def test_late_money_goes_back_when_its_place_is_gone_and_there_is_no_other(payment, attempt, slot):
     settle(attempt.pk, FAILED, "worker")
     Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
 
     settled = settle(attempt.pk, completed(), "worker")
 
-    assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.HELD_FOR_STAFF)
-    assert settled.held_because == "slot_gone"
+    assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
+    assert Refund.objects.get().amount_paise == 110_000
     assert ledger(payment) == [("RECEIPT", 110_000)]
     assert not Booking.objects.exists()
 
@@ -281,16 +282,60 @@ def test_a_receipt_survives_a_database_that_refuses_the_booking(payment, attempt
     assert Payment.objects.get().fulfil_at is None
 
 
-@pytest.mark.django_db(transaction=True)
-def test_a_payment_that_staff_must_look_at_is_not_tried_again_by_itself(payment, attempt, slot):
+def test_another_amount_for_what_is_paid_already_goes_back(payment, attempt):
     second = make_attempt(payment, number=2)
-    Slot.objects.filter(pk=slot.pk).update(held=0)
-    assert settle(attempt.pk, completed(), "worker").fulfilment == Fulfilment.DUE
+    settle(attempt.pk, completed(), "worker")
 
-    settled = settle(second.pk, completed(100), "worker")
+    settled = settle(second.pk, completed(5_000), "worker")
 
-    assert settled.fulfilment == Fulfilment.HELD_FOR_STAFF
-    assert Payment.objects.get().fulfil_at is None
+    assert settled.fulfilment == Fulfilment.BOOKED
+    assert ledger(payment) == [("RECEIPT", 110_000), ("SURPLUS", 5_000)]
+    assert Refund.objects.get().amount_paise == 5_000
+
+
+def test_what_was_held_goes_back_when_the_right_amount_comes(payment, attempt):
+    second = make_attempt(payment, number=2)
+    settle(attempt.pk, completed(5_000), "worker")
+
+    settled = settle(second.pk, completed(), "worker")
+
+    assert (settled.fulfilment, settled.held_because) == (Fulfilment.BOOKED, "")
+    assert ledger(payment) == [("SUSPENSE", 5_000), ("RECEIPT", 110_000)]
+    refund = Refund.objects.get()
+    assert (refund.attempt, refund.amount_paise) == (attempt, 5_000)
+
+
+def test_staff_take_another_amount_as_the_payment(payment, attempt):
+    settle(attempt.pk, completed(100_000), "worker")
+
+    accepted = accept_held(payment.pk)
+
+    assert (accepted.state, accepted.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
+    assert ledger(payment) == [("SUSPENSE", 100_000), ("SUSPENSE", -100_000), ("RECEIPT", 100_000)]
+    assert Booking.objects.get().checkout == payment.checkout
+
+
+def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, attempt, slot):
+    settle(attempt.pk, completed(100_000), "worker")
+
+    returned = return_held(payment.pk)
+
+    assert (returned.state, returned.fulfilment) == (PaymentState.CANCELLED, Fulfilment.NONE)
+    assert Refund.objects.get().amount_paise == 100_000
+    assert Cart.objects.get().status == Cart.Status.ACTIVE
+    slot.refresh_from_db()
+    assert slot.held == 0
+
+
+def test_what_staff_have_decided_is_decided_once(payment, attempt):
+    settle(attempt.pk, completed(100_000), "worker")
+    return_held(payment.pk)
+
+    for decide in (accept_held, return_held):
+        with pytest.raises(Conflict):
+            decide(payment.pk)
+
+    assert Refund.objects.count() == 1
 
 
 def test_every_move_stands_beside_its_rule(payment, attempt):

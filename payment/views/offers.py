@@ -1,0 +1,85 @@
+"""Another place for late money, behind a signed link: for programs by JSON, for people by a page without scripts."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from okpuja.errors import Refusal
+from payment.models import Offer, Payment
+from payment.serializers.offers import ChoiceRequest, OfferSerializer
+from payment.serializers.payments import booking_of, message
+from payment.services.links import OFFER, payment_behind
+from payment.services.offers import choose, close_offer, places
+from payment.views.pages import PageView, SeeOther, grouped
+
+
+class OfferView(APIView):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(operation_id="offer_look", responses=OfferSerializer)
+    def get(self, request: Request, token: str) -> Response:
+        """The times that can be chosen now, and until when."""
+        return Response(OfferSerializer(offer_behind(token)).data)
+
+    @extend_schema(operation_id="offer_choose", request=ChoiceRequest, responses=OfferSerializer)
+    def post(self, request: Request, token: str) -> Response:
+        """Choose a time, or decline and get the money back."""
+        form = ChoiceRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        answer_offer(offer_behind(token).payment, form.validated_data.get("slot"))
+        return Response(OfferSerializer(offer_behind(token)).data)
+
+
+class OfferPageView(PageView):
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        return self._show(request, offer_behind(token))
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """A time was chosen by its button; the button without a time declines."""
+        slot = request.POST.get("slot", "")
+        if slot and not slot.isdecimal():
+            raise Http404
+        try:
+            answer_offer(offer_behind(token).payment, int(slot) if slot else None)
+        except Refusal as refusal:
+            return self._show(request, offer_behind(token), str(refusal.detail), refusal.status_code)
+        return SeeOther(request.path)
+
+    def _show(self, request: HttpRequest, offer: Offer, notice: str = "", status: int = 200) -> HttpResponse:
+        payment = offer.payment
+        context: dict[str, Any] = {
+            "offer": offer,
+            "payment": payment,
+            "amount": grouped(payment.amount_paise),
+            "message": message(payment),
+            "booking": booking_of(payment),
+            "places": places(payment),
+            "notice": notice,
+        }
+        return render(request, "payment/offer.html", context, status=status)
+
+
+def offer_behind(token: str) -> Offer:
+    """Raises Http404 for forged and expired links, and for a payment that never had an offer."""
+    payment = payment_behind(token, OFFER)
+    offers = Offer.objects.select_related(
+        "payment__checkout__booking", "payment__checkout__cart__puja_service"
+    )
+    offer = offers.filter(payment=payment).first()
+    if offer is None:
+        raise Http404
+    return offer
+
+
+def answer_offer(payment: Payment, slot_id: int | None) -> None:
+    if slot_id is None:
+        close_offer(payment.pk, "offer_declined")
+    else:
+        choose(payment, slot_id)
