@@ -12,13 +12,14 @@ from payment.gateways import gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.calls import NO_ANSWER, call
 from payment.services.settling import fulfil, settle
-from payment.states import Fulfilment
+from payment.states import Fulfilment, PaymentState
 from payment.transport import Deadline
 
 logger = logging.getLogger(__name__)
 
 # PhonePe throttles those who ask in circles: webhook, return page and frontend share one question.
 SECONDS_BETWEEN_QUESTIONS = 2
+ENDED_UNPAID = (PaymentState.FAILED, PaymentState.CANCELLED)
 
 
 def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
@@ -42,6 +43,13 @@ def refresh(payment: Payment, seconds: int, source: str) -> Payment:
         time.sleep(0.1)  # somebody asked a moment ago; what he learns will be in the row
         payment.refresh_from_db()
     return payment
+
+
+def look_again(payment: Payment, seconds: int, source: str) -> Payment:
+    """As `refresh`, also when the payment has ended unpaid: who comes back from its page may have paid late."""
+    if payment.state in ENDED_UNPAID and _may_ask(payment):
+        return _ask_about_all(payment, Deadline(seconds), source)
+    return refresh(payment, seconds, source)
 
 
 def give_up(payment: Payment, seconds: int) -> Payment:
@@ -68,7 +76,8 @@ def _may_ask(payment: Payment) -> bool:
 
 
 def _ask_about_all(payment: Payment, deadline: Deadline, source: str) -> Payment:
-    for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT).order_by("-number"):
+    attempts = payment.attempts.order_by("-number")
+    for attempt in attempts.filter(state__in=OPEN_ATTEMPT) if payment.is_open else attempts:
         try:
             payment = ask(attempt, deadline, source)
         except NO_ANSWER as error:

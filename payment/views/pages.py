@@ -18,7 +18,7 @@ from okpuja import errors
 from okpuja.errors import Refusal
 from payment.models import Payment
 from payment.serializers.payments import booking_of, message
-from payment.services.asking import refresh
+from payment.services.asking import look_again, refresh
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, payment_behind, status_url
 from payment.states import PaymentState
@@ -51,7 +51,7 @@ class ReturnView(PageView):
     """Where PhonePe sends the browser back to. What it brings along is not believed; PhonePe is asked."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        payment = refresh(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
+        payment = look_again(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
         return SeeOther(where_to(payment))
 
     post = get  # V1's redirectMode POST

@@ -49,6 +49,17 @@ def test_who_failed_lands_on_the_failure_page(payment):
     assert back(payment).url == where
 
 
+def test_who_comes_back_after_paying_too_late_lands_on_his_booking(generation, payment, phonepe):
+    order = payment.attempts.get().merchant_order_id
+    phonepe.decide(order, "expire")
+    assert "/failedbooking?" in back(payment).url
+
+    Payment.objects.update(asked_at=None)  # two seconds pass
+    phonepe.decide(order, "late_success")
+
+    assert back(payment).url == f"http://frontend.example/confirmbooking?payment_id={payment.pk}"
+
+
 def test_a_silent_phonepe_does_not_keep_the_payer_waiting(payment, phonepe):
     phonepe.breaks("status", "status_500", times=99)
 
