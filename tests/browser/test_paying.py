@@ -4,10 +4,10 @@ import re
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.gifts import start_gift
+from tests.browser.looks import assert_readable
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
@@ -71,10 +71,3 @@ def test_a_page_that_waits_sees_by_itself_that_the_money_has_come(page, started,
     expect(page.get_by_role("heading")).to_have_text("Waiting for your payment")
     requests.post(started["payment_url"], data={"choice": "success"}, allow_redirects=False, timeout=10)
     expect(page.get_by_role("heading")).to_have_text("Payment received")
-
-
-def assert_readable(page):
-    """No violation of the accessibility rules; nothing to be scrolled sideways."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

@@ -4,10 +4,10 @@ from functools import partial
 
 import pytest
 import requests
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.gifts import start_gift
+from tests.browser.looks import assert_readable, control, press
 from tests.servers import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
@@ -19,17 +19,6 @@ def paying(page, shop):
     started = start_gift(shop)
     page.goto(started["payment_url"])
     return started
-
-
-def control(shop, path, body):
-    """The strings of the simulator inside the shop's own server."""
-    answer = requests.post(f"{shop.url}/simulator/control/{path}", json=body, timeout=10)
-    answer.raise_for_status()
-    return answer.json()
-
-
-def press(page, name):
-    page.get_by_role("button", name=name).click()
 
 
 @pytest.mark.parametrize("means", ["UPI app", "Credit card", "Debit card", "Net banking"])
@@ -105,10 +94,3 @@ def test_the_page_works_without_scripts_and_from_the_keyboard(chromium, shop):
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading")).to_have_text("Payment received")
     context.close()
-
-
-def assert_readable(page):
-    """No violation of the accessibility rules; nothing to be scrolled sideways."""
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
