@@ -4,10 +4,13 @@ from typing import Any
 
 SENTENCES = {
     "amount_differs": "PhonePe reports another amount than was agreed. Nothing is booked until you decide.",
-    "held_for_staff": "Money has come that cannot become a booking by itself. Please decide.",
     "payment_stuck": "PhonePe has not decided a payment for a long time.",
     "refund_stuck": "A refund has been under way for longer than banks take.",
-    "refund_failed": "PhonePe could not send a refund. Please look at it.",
+    "refund_failed_often": "A refund failed under several ids. It is sent again only when you say so.",
+    "refund_not_sent": "A refund cannot be sent: PhonePe refuses it, or its credentials are gone.",
+    "refund_differs": "PhonePe has refunded another amount than was asked for.",
+    "money_waits": "Money has come, and still is no booking, no gift and no refund.",
+    "slot_gone": "The place was gone when the money came, and there is no other. Please decide.",
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",
     "dispute": "A customer disputes a payment at his bank. There is a deadline to answer.",

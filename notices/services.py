@@ -11,6 +11,7 @@ from accounts.models import User
 from notices.models import Notice
 
 Facts = dict[str, Any]
+LONGEST_KEY = 120
 
 
 def tell(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
@@ -48,6 +49,8 @@ def send_again(notice: Notice) -> bool:
 
 def _put(notice: Notice) -> None:
     """The database keeps a key once. An error here would take the caller's whole transaction with it."""
+    if len(notice.key) > LONGEST_KEY:
+        notice.key = f"{notice.key[:50]}:{hashlib.sha256(notice.key.encode()).hexdigest()}"
     notice.message_id = f"<{hashlib.sha256(notice.key.encode()).hexdigest()[:32]}@{_domain()}>"
     Notice.objects.bulk_create([notice], ignore_conflicts=True)
 

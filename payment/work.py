@@ -25,11 +25,12 @@ from payment.services.calls import NO_ANSWER
 from payment.services.enclosing import enclose
 from payment.services.holds import end_hold
 from payment.services.idempotency import KEPT
-from payment.services.receipts import number_waiting
 from payment.services.offers import close_offer
+from payment.services.receipts import number_waiting
 from payment.services.refunds import sending
 from payment.services.schedule import next_question, scaled
 from payment.services.settling import fulfil
+from payment.services.watching import watch
 from payment.services.webhooks import handle, next_look
 from payment.states import AttemptState
 from payment.transport import Deadline
@@ -125,13 +126,14 @@ KINDS: dict[str, Callable[[int], int]] = {
     "notices": send_notices,
     "receipts": number_waiting,
     "diagnosis": look_if_due,
+    "watch": watch,
 }
 # Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server, nor a look at both.
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     ("fulfilments", "holds", "offers", "receipts", "keys"),
 )
-NOTICE_KINDS, DIAGNOSIS_KINDS = ("notices",), ("diagnosis",)
+NOTICE_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notices",), ("diagnosis",), ("watch",)
 
 
 def _lease(model: type[Leased], limit: int) -> list[Leased]:

@@ -6,7 +6,7 @@ from django.urls import reverse
 from notices.models import Notice
 from notices.sending import Enclosed
 from payment.models import Payment
-from payment.services.links import status_url
+from payment.services.links import offer_url, status_url
 from payment.services.receipts import pdf, receipt_of
 
 WITH_RECEIPT = ("booked", "received")
@@ -23,7 +23,7 @@ def enclose(notice: Notice) -> Enclosed:
 
 
 def _link(notice: Notice, payment: Payment) -> str:
-    return status_url(payment)
+    return offer_url(payment) if notice.kind == "offer" else status_url(payment)
 
 
 def _receipt(notice: Notice, payment: Payment) -> dict[str, bytes]:

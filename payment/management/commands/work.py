@@ -7,11 +7,26 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import InterfaceError, OperationalError, connection
 
-from payment.work import DATABASE_KINDS, DIAGNOSIS_KINDS, KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
+from payment.work import (
+    DATABASE_KINDS,
+    DIAGNOSIS_KINDS,
+    KINDS,
+    NOTICE_KINDS,
+    PHONEPE_KINDS,
+    WATCH_KINDS,
+    run_due,
+)
 
 logger = logging.getLogger(__name__)
 
-THREADS = ((PHONEPE_KINDS, 4), (DATABASE_KINDS, 2), (NOTICE_KINDS, 2), (DIAGNOSIS_KINDS, 1))
+THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
+    (PHONEPE_KINDS, 4),
+    (DATABASE_KINDS, 2),
+    (NOTICE_KINDS, 2),
+    (DIAGNOSIS_KINDS, 1),
+    (WATCH_KINDS, 1),
+)
+LEAST_PAUSE: dict[tuple[str, ...], float] = {WATCH_KINDS: 60}  # nothing is found there: it only looks
 LONGEST_PAUSE = 30
 ASKED, DIED = "asked to end", "a thread died"
 
@@ -36,7 +51,11 @@ class Command(BaseCommand):
             signal.signal(number, lambda *_: ends.put(ASKED))
         stop = threading.Event()
         workers = [
-            threading.Thread(target=guarded_loop, args=(kinds, stop, ends, interval), name=f"{kinds[0]}-{n}")
+            threading.Thread(
+                target=guarded_loop,
+                args=(kinds, stop, ends, max(interval, LEAST_PAUSE.get(kinds, 0))),
+                name=f"{kinds[0]}-{n}",
+            )
             for kinds, count in THREADS
             for n in range(count)
         ]

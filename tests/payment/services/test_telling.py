@@ -1,0 +1,179 @@
+"""Whom we tell what, and when: each message is about a fact that is committed with it, and is said once."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from booking.models import Checkout, Slot
+from notices.models import Notice
+from payment.models import Payment, PaymentAttempt
+from payment.services.receipts import receipt_of
+from payment.services.settling import settle
+from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
+from payment.work import run_due
+from tests import people
+from tests.payment.builders import FAILED, PENDING, completed, make_payment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def payment(cart):
+    return make_payment(people.make_checkout(cart))
+
+
+def told():
+    return sorted(Notice.objects.values_list("kind", flat=True))
+
+
+def hear(payment, answer, **more):
+    return settle(payment.attempts.get().pk, answer, "worker", **more)
+
+
+def test_a_booking_is_told_with_its_receipt(payment, mailoutbox):
+    hear(payment, completed())
+    hear(payment, completed())
+    assert told() == ["booked"]
+    run_due(["notices"])
+
+    (mail,) = mailoutbox
+    assert payment.checkout.booking.book_id in mail.subject
+    assert "₹1,100.00" in mail.body
+    number = str(receipt_of(payment)).replace("/", "-")
+    ((name, content, kind),) = mail.attachments
+    assert (name, kind) == (f"receipt-{number}.pdf", "application/pdf")
+    assert content.startswith(b"%PDF-")
+
+
+def test_the_link_in_a_mail_opens_the_payment(payment, mailoutbox, client):
+    hear(payment, completed())
+    run_due(["notices"])
+
+    link = next(line for line in mailoutbox[0].body.splitlines() if line.startswith("http://testserver/"))
+    assert payment.checkout.booking.book_id in client.get(link).content.decode()
+
+
+def test_links_are_not_kept_in_the_outbox(payment):
+    hear(payment, completed())
+
+    assert "http" not in str(Notice.objects.get().facts)
+
+
+def test_a_refused_payment_is_told(payment):
+    hear(payment, FAILED)
+
+    assert told() == ["failed"]
+
+
+def test_whoever_left_without_trying_is_left_alone(payment):
+    PaymentAttempt.objects.update(expires_at=timezone.now())
+    hear(payment, PENDING)
+
+    assert Payment.objects.get().state == "CANCELLED"
+    assert told() == []
+
+
+def test_whoever_waits_for_his_bank_is_asked_not_to_pay_twice_and_told_the_end(payment):
+    tried = PENDING.__class__(PENDING.verdict, provider_transaction_id="T1")
+    hear(payment, tried)
+    assert told() == []
+
+    PaymentAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    hear(payment, tried)
+    hear(payment, tried)
+    assert told() == ["pending"]
+
+    hear(payment, PENDING, giving_up=True)
+    assert told() == ["failed", "pending"]
+
+
+def test_money_that_comes_after_a_no_is_told_too(payment):
+    hear(payment, FAILED)
+    hear(payment, completed())
+
+    assert told() == ["booked", "failed"]
+
+
+def test_a_wrong_amount_is_told_to_the_buyer_and_to_staff(payment, settings):
+    settings.STAFF_EMAILS = ["ops@example.com"]
+    hear(payment, completed(1))
+
+    assert told() == ["alert", "received"]
+    assert Notice.objects.get(kind="received").facts["fulfilment"] == "HELD_FOR_STAFF"
+
+
+def test_a_guest_who_left_an_address_gets_his_receipt(db, mailoutbox):
+    payment = make_payment(payer_reference="guest@example.com")
+    hear(payment, completed(payment.amount_paise))
+    run_due(["notices"])
+
+    assert mailoutbox[0].to == ["guest@example.com"]
+    assert len(mailoutbox[0].attachments) == 1
+
+
+def test_a_guest_who_left_none_is_told_nothing(db):
+    payment = make_payment(payer_reference="test_user")
+    hear(payment, completed(payment.amount_paise))
+
+    assert told() == []
+
+
+def test_a_guest_whose_payment_fails_gets_no_mail_at_an_address_that_may_not_be_his(db):
+    payment = make_payment(payer_reference="somebody.else@example.com")
+    hear(payment, FAILED)
+
+    assert told() == []
+
+
+def test_a_checkout_that_names_no_puja_costs_the_words_not_the_money(payment, settings):
+    settings.STAFF_EMAILS = ["ops@example.com"]
+    Checkout.objects.update(snapshot={})
+    hear(payment, completed())
+    assert Payment.objects.get().fulfilment == "BOOKED"
+
+    run_due(["notices"])
+    assert Notice.objects.get(kind="booked").state == "GIVEN_UP"
+    assert Notice.objects.get(kind="alert").facts["rule"] == "message_given_up"
+
+
+def test_each_move_of_a_booking_is_told(payment):
+    hear(payment, completed())
+    booking = payment.checkout.booking
+    before = booking.starts_at
+    for days in (1, 2, 2):
+        booking.starts_at = before + timedelta(days=days)
+        booking.save()
+        tell_moved(booking, before)
+
+    assert told() == ["booked", "moved", "moved"]
+
+
+@pytest.mark.parametrize("language", ["en", "hi"])
+def test_every_message_can_be_written_from_the_facts_that_telling_gives(payment, language, mailoutbox):
+    payment.user.language = language
+    payment.user.save()
+    PaymentAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=6))
+    hear(payment, PENDING.__class__(PENDING.verdict, provider_transaction_id="T1"))
+    hear(payment, FAILED)
+    hear(payment, completed())
+    booking = payment.checkout.booking
+    tell_moved(booking, booking.starts_at - timedelta(days=1))
+    tell_cancelled(booking, 110_000)
+    tell_offer(payment, [Slot.objects.get().starts_at], timezone.now() + timedelta(hours=24))
+    while run_due(["notices"]):
+        pass
+
+    assert not Notice.objects.exclude(state="SENT").exists()
+    assert len(mailoutbox) == 6
+
+
+def test_a_refund_is_told_with_its_bank_reference(payment):
+    hear(payment, completed())
+    refund = payment.refunds.create(
+        attempt=payment.attempts.get(), merchant_refund_id="R1", amount_paise=110_000, reason="x", utr="UTR9"
+    )
+    tell_refund_credited(refund)
+
+    facts = Notice.objects.get(kind="refund_credited").facts
+    assert (facts["refund_paise"], facts["utr"]) == (110_000, "UTR9")

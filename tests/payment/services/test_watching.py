@@ -1,0 +1,110 @@
+"""Staff hear of what does not move, once a day; the dead-man address hears of a worker that does."""
+
+from datetime import timedelta
+
+import pytest
+import requests
+import responses
+from django.utils import timezone
+
+from notices.models import Notice
+from payment.models import Payment, PaymentAttempt, Refund
+from payment.services.refunds.promises import owe_refund
+from payment.services.settling import settle
+from payment.services.watching import watch
+from payment.states import Fulfilment
+from payment.work import run_due
+from tests.payment.builders import completed, make_payment
+
+pytestmark = pytest.mark.django_db
+ALIVE = "http://127.0.0.1:9/ping"
+
+
+@pytest.fixture(autouse=True)
+def staff_address(settings):
+    settings.STAFF_EMAILS = ["ops@example.com"]
+
+
+def told():
+    return list(Notice.objects.filter(kind="alert").values_list("facts__rule", flat=True))
+
+
+def ago(**span):
+    return timezone.now() - timedelta(**span)
+
+
+def test_a_quiet_day_alerts_nobody(settings):
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    make_payment()
+    watch(1)
+
+    assert told() == []
+
+
+def test_a_payment_that_phonepe_does_not_decide_is_told_once_a_day():
+    make_payment()
+    PaymentAttempt.objects.update(expires_at=ago(hours=3), next_check_at=None)
+    watch(1)
+    watch(1)
+
+    assert told() == ["payment_stuck"]
+
+
+def test_money_that_waits_for_staff_is_told_again():
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(1), "worker")
+    assert told() == ["amount_differs"]
+
+    assert Payment.objects.get().fulfilment == Fulfilment.HELD_FOR_STAFF
+    Payment.objects.update(created_at=ago(hours=2))
+    watch(1)
+    assert "money_waits" in told()
+
+
+def test_a_refund_that_is_later_than_promised_is_told():
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    owe_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
+    Refund.objects.update(expected_by=ago(days=1), next_check_at=None)
+    watch(1)
+
+    assert told() == ["refund_stuck"]
+
+
+def test_payments_that_only_our_questions_confirm_are_told():
+    for _ in range(5):
+        payment = make_payment()
+        settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    watch(1)
+
+    assert told() == ["webhook_silence"]
+
+
+@responses.activate
+def test_the_dead_man_address_hears_of_a_worker_that_works(settings):
+    settings.DEAD_MAN_URL = ALIVE
+    responses.get(ALIVE)
+    assert run_due(["watch"]) == 0
+
+    assert len(responses.calls) == 1
+
+
+@responses.activate
+def test_it_hears_nothing_of_a_worker_that_is_late(settings):
+    settings.DEAD_MAN_URL = ALIVE
+    responses.get(ALIVE)
+    make_payment()
+    PaymentAttempt.objects.update(next_check_at=ago(minutes=6))
+    watch(1)
+
+    assert len(responses.calls) == 0
+    assert told() == ["worker_overdue"]
+
+
+@responses.activate
+def test_a_dead_man_address_that_is_dead_itself_stops_nothing(settings):
+    settings.DEAD_MAN_URL = ALIVE
+    responses.get(ALIVE, body=requests.ConnectTimeout("no answer"))
+
+    assert watch(1) == 0
