@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from payment.diagnosis.doors import Door
-from payment.transport import Deadline
+from payment.transport import Address, Deadline
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,10 @@ class Certificate:
         return self.is_for(host) and self.issuer != self.subject and not self.is_by_a_public_authority
 
 
-def presented(door: Door, address: str, deadline: Deadline) -> Certificate | None:
+def presented(door: Door, address: Address, deadline: Deadline) -> Certificate | None:
     """What is presented for `door` at `address` (the proxy's, if there is one). None: none could be seen."""
-    _, port = door.first_hop
-    connection = http.client.HTTPConnection(address, port, timeout=deadline.remaining() or 0.001)
+    host, port = address[4][:2]
+    connection = http.client.HTTPConnection(host, port, timeout=deadline.remaining() or 0.001)
     if door.proxy:
         connection.set_tunnel(door.host, door.port, headers=_login(door.proxy))
     try:

@@ -85,12 +85,20 @@ def words(facts: Facts) -> dict[str, str]:
     }
 
 
-_DOOR_WORDS = ("name", "target", "way", "error", "page", "told")
+_DOOR_WORDS = ("name", "host", "target", "way", "error", "page", "told")
 
 
 def _of_door(knock: Knock) -> dict[str, str]:
     door, best = knock.door, knock.best
-    said = (door.name, door.target, door.way, knock.error, best.said, ", ".join(knock.names.told.answers))
+    said = (
+        door.name,
+        door.host,
+        door.target,
+        door.way,
+        knock.error,
+        best.said,
+        ", ".join(knock.names.told.answers),
+    )
     return dict(zip(_DOOR_WORDS, said, strict=True))
 
 

@@ -120,7 +120,7 @@ class Walk(Trip):
 
     def __init__(self, deadline: Deadline, address: Address) -> None:
         super().__init__(deadline, Known(address))
-        self.address = str(address[4][0])
+        self.target, self.address = address, str(address[4][0])
         self.source = source_of(address)
         self.furthest = Stage.RESOLVED
         self.started = time.monotonic()
@@ -192,7 +192,7 @@ def _visit(door: Door, walk: Walk, dns: int) -> Visit:
     visit = _walked(door, walk, dns)
     if not door.is_tls or visit.stage < (Stage.PROXIED if door.proxy else Stage.CONNECTED):
         return visit
-    shown = certificates.presented(door, walk.address, walk.deadline)
+    shown = certificates.presented(door, walk.target, walk.deadline)
     is_forged = shown and visit.finding == Finding.UNTRUSTED and shown.is_forged_for(door.host)
     return replace(visit, certificate=shown, finding=Finding.INTERCEPTED if is_forged else visit.finding)
 

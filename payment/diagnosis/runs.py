@@ -59,14 +59,15 @@ def fresh(*, ask_simulator: bool = False, asked_by: str = DiagnosisRun.AskedBy.W
     deadline, started_at = Deadline(SECONDS), timezone.now()
     made, circumstances = look(SECONDS * SHARE_OF_LOOKING, ask_simulator=ask_simulator)
     remember(made)
-    if made["dependencies"]["database"]["ok"]:
+    if made["dependencies"]["database"]["finding"] not in ("down", "readonly"):
         keep = functools.partial(_kept, made, circumstances, asked_by, started_at)
         side_by_side([keep], deadline)
     return made
 
 
 def remember(made: Wire) -> None:
-    """For everyone who asks from now on."""
+    """For everyone who asks from now on, and in the next half minute nobody looks again."""
+    memory.set(RUNNING, True, EVERY)
     memory.set(LAST, made, KEPT)
     memory.own.set(LAST, made, EVERY)
 

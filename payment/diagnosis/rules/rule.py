@@ -10,6 +10,7 @@ Evidence = Callable[[Facts], bool]
 
 CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and everybody's certificates are about time
 BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
+PAGES = {Finding.REDIRECT, Finding.CAPTIVE_PORTAL, Finding.FIREWALL_PAGE}
 # How a firewall keeps people out, and how a host that is down looks as well.
 SHUT_OUT = {
     Verdict.CONNECTION_REFUSED,
@@ -105,7 +106,8 @@ def page_of_the_network(facts: Facts) -> bool:
     """A page that cannot be PhonePe's: sent without TLS, by a network that opens TLS, or shown for other hosts too."""
     if facts.fault is not Verdict.HTTP_BLOCKED or facts.subject is None or not facts.is_phonepe:
         return False
-    same = any(knock.best.said and knock.best.said == facts.subject.best.said for knock in facts.compared)
+    said = facts.subject.best.said if facts.finding in PAGES else ""
+    same = bool(said) and any(knock.best.said == said for knock in facts.compared)
     return same or facts.opens_everything or not facts.subject.door.is_tls
 
 

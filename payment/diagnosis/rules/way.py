@@ -133,7 +133,8 @@ WAY = (
         Culprit.HOSTING,
         phonepes_name,
         "The name server of this server does not resolve {name}, while other names are resolved: {found}.",
-        "Ask the hosting provider why {target} is not resolved, or use another name server. The error was: {error}",
+        "Ask the hosting provider why {target} is not resolved, or use another name server. If no name server knows it "
+        "(`dig @1.1.1.1 {host}`), it is PhonePe's own fault. The error was: {error}",
     ),
     Rule(
         "phonepe",

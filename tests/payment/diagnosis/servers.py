@@ -3,12 +3,18 @@
 import contextlib
 import json
 import socket
+import socketserver
 import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+
+import dns.message
+import dns.rcode
+import dns.rdatatype
+import dns.rrset
 
 ORDER_UNKNOWN = (404, {"success": False, "code": "TRANSACTION_NOT_FOUND", "message": "none", "data": {}})
 NOT_MAPPED = (400, {"message": "Bad Request - Api Mapping Not Found"})
@@ -123,3 +129,74 @@ def _reset_everyone(sock: socket.socket, after: int) -> None:
         with connection:
             connection.recv(after)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+class NameServer:
+    """Answers over UDP. `known`: addresses by name, or "NXDOMAIN", "SERVFAIL", "silence"; else NXDOMAIN."""
+
+    def __init__(self, **known: Any) -> None:
+        self.known = {name.replace("_", "."): said for name, said in known.items()}
+        self._server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> "NameServer":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _handler(self) -> type[socketserver.BaseRequestHandler]:
+        known = self.known
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                data, sock = self.request
+                asked = dns.message.from_wire(data)
+                said = known.get(asked.question[0].name.to_text(omit_final_dot=True), "NXDOMAIN")
+                if said != "silence":
+                    sock.sendto(_told(asked, said).to_wire(), self.client_address)
+
+        return Handler
+
+
+def _told(asked: dns.message.Message, said: Any) -> dns.message.Message:
+    told, question = dns.message.make_response(asked), asked.question[0]
+    if isinstance(said, str):
+        told.set_rcode(dns.rcode.from_text(said))
+        return told
+    kind = {dns.rdatatype.A: ".", dns.rdatatype.AAAA: ":"}[question.rdtype]
+    if fitting := [address for address in said if kind in address]:
+        told.answer.append(dns.rrset.from_text(question.name, 60, "IN", question.rdtype, *fitting))
+    return told
+
+
+@contextlib.contextmanager
+def scripted(*said: bytes) -> Iterator[int]:
+    """A port where whoever connects is told `said`, each after one line of his, first of all the first."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        thread = threading.Thread(target=_tell_everyone, args=(sock, said))
+        thread.start()
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            sock.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _tell_everyone(sock: socket.socket, said: tuple[bytes, ...]) -> None:
+    while True:
+        try:
+            connection, _ = sock.accept()
+        except OSError:
+            return
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(5)
+            for line in said:
+                connection.sendall(line)
+                connection.recv(1024)
