@@ -313,6 +313,7 @@ class Booking(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.CONFIRMED)
     cancellation_reason = models.CharField(max_length=500, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    moved_because = models.CharField(max_length=200, blank=True, help_text="why it starts at another time")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

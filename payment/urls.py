@@ -2,6 +2,7 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
+from payment.views.closing import SlotClosingView
 from payment.views.diagnosis import DebugConnectivityView
 from payment.views.offers import OfferPageView, OfferView
 from payment.views.pages import ReturnView, StatusPageView
@@ -28,6 +29,7 @@ urlpatterns = [
         name="cart-cleanup",
     ),
     re_path(rf"^api/booking/bookings/{ID}/status/$", BookingStatusView.as_view(), name="booking-status"),
+    re_path(rf"^api/puja/slots/{ID}/close/$", SlotClosingView.as_view(), name="slot-close"),
     path("api/payments/webhook/phonepe/", PhonePeWebhookView.as_view(), name="payment-webhook"),
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),
     path(

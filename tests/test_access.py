@@ -31,6 +31,7 @@ RULES = {
     "api/puja/services/ get": PUBLIC,
     "api/puja/services/{pk}/ get": PUBLIC,
     "api/puja/services/{pk}/slots/ get": PUBLIC,
+    "api/puja/slots/{pk}/close/ post": STAFF,
     "api/puja/packages/ get": PUBLIC,
     "api/puja/packages/{pk}/ get": PUBLIC,
     "api/cart/carts/ get": LOGIN,
@@ -129,6 +130,7 @@ def filled(alice, package, slot):
     refund = owe_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
     ids = {
         "api/payments/refunds/": refund.pk,
+        "api/puja/slots/": slot.pk,
         f"{PAYMENT}receipt/": bought.pk,
         "api/auth/addresses/": alice.addresses.get().pk,
         "api/cart/carts/": cart.pk,

@@ -9,7 +9,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from schemathesis.specs.openapi import checks
 
 from accounts.models import Address
-from booking.models import Booking, Cart, Package, PujaService
+from booking.models import Booking, Cart, Package, PujaService, Slot
 from okpuja.wsgi import application
 from payment.models import Payment, Refund
 from payment.services import asking
@@ -24,7 +24,7 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-SOLD = {"/api/puja/services/": PujaService, "/api/puja/packages/": Package}
+SOLD = {"/api/puja/services/": PujaService, "/api/puja/packages/": Package, "/api/puja/slots/": Slot}
 OWNED = {
     "/api/auth/addresses/": Address,
     "/api/cart/carts/": Cart,

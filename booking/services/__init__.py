@@ -1,10 +1,10 @@
 """What moves carts, places and bookings. Each function says which transaction it needs."""
 
-from booking.services.bookings import CartConverted, book, cancel, complete
+from booking.services.bookings import CartConverted, book, cancel, complete, move
 from booking.services.carts import change_cart, delete_cart, deletion_status, place_in_cart, put_promo
 from booking.services.checkouts import check_out, release
 from booking.services.demo import demo_cart, demo_package
-from booking.services.places import SlotGone, hold_end, nearby_slots, release_hold, stretch_hold
+from booking.services.places import SlotGone, close, hold_end, nearby_slots, release_hold, stretch_hold
 
 __all__ = [
     "CartConverted",
@@ -13,12 +13,14 @@ __all__ = [
     "cancel",
     "change_cart",
     "check_out",
+    "close",
     "complete",
     "delete_cart",
     "deletion_status",
     "demo_cart",
     "demo_package",
     "hold_end",
+    "move",
     "nearby_slots",
     "place_in_cart",
     "put_promo",

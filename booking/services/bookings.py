@@ -56,6 +56,20 @@ def cancel(booking: Booking, reason: str) -> bool:
     return True
 
 
+@transaction.atomic
+def move(booking: Booking, slot: Slot, reason: str) -> bool:
+    """A confirmed booking gets another time of the same puja, in the caller's transaction. Says whether we moved it.
+
+    Raises SlotGone when that time has no place left; nothing is changed then.
+    """
+    confirmed = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED)
+    now = timezone.now()
+    if not confirmed.update(starts_at=slot.starts_at, moved_because=reason, updated_at=now):
+        return False
+    places.exchange(booking.checkout, slot)
+    return True
+
+
 def complete(booking: Booking) -> bool:
     """CONFIRMED -> COMPLETED, once the puja has begun. Says whether we moved it."""
     now = timezone.now()

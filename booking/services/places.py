@@ -75,6 +75,22 @@ def give_back(checkout: Checkout) -> None:
         _slot_of(checkout).update(booked=F("booked") - 1)
 
 
+def exchange(checkout: Checkout, slot: Slot) -> None:
+    """The place of a booking for one in another slot. Raises SlotGone."""
+    taken = SlotHold.objects.filter(checkout=checkout, state=State.TAKEN)
+    _take_free(slot)
+    _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
+    taken.update(slot=slot)
+
+
+def close(slot: Slot) -> None:
+    """Nobody can choose it any more, and places that are only held for it are given back: whoever is just
+    paying is offered another time."""
+    Slot.objects.filter(pk=slot.pk).update(is_open=False)
+    for held in SlotHold.objects.select_related("checkout").filter(slot=slot, state=State.HELD):
+        release_hold(held.checkout)
+
+
 def nearby_slots(checkout: Checkout, limit: int = 3) -> list[Slot]:
     """Free places of the same puja, nearest to the time that was paid for."""
     free = Slot.objects.filter(

@@ -60,6 +60,11 @@ def write_down_refund(refund: Refund, rule: str, detail: str = "", *, before: st
     _write_down(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail)
 
 
+def write_down_booking(payment: Payment, status: str, rule: str, detail: str) -> None:
+    """What happened to the booking of a payment without a move of its money."""
+    _write_down(payment, None, "booking", status, status, rule, detail)
+
+
 def _write_down(
     payment: Payment,
     attempt: PaymentAttempt | None,

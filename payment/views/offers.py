@@ -31,9 +31,10 @@ class OfferView(APIView):
     @extend_schema(operation_id="offer_choose", request=ChoiceRequest, responses=OfferSerializer)
     def post(self, request: Request, token: str) -> Response:
         """Choose a time, or decline and get the money back."""
+        offer = offer_behind(token)
         form = ChoiceRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        answer_offer(offer_behind(token).payment, form.validated_data.get("slot"))
+        answer_offer(offer.payment, form.validated_data.get("slot"))
         return Response(OfferSerializer(offer_behind(token)).data)
 
 

@@ -1,0 +1,25 @@
+"""The wire of closing a time."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from booking.filters import LARGEST_ID
+from payment.services.closing import Cleared, Outcome
+
+
+class CloseRequest(serializers.Serializer[Any]):
+    then = serializers.ChoiceField(choices=["move", "refund"], help_text="what becomes of the bookings")
+    to = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=LARGEST_ID,
+        help_text="another slot of the same puja; without it each booking goes to the nearest free one",
+    )
+    reason = serializers.CharField(max_length=150)
+
+
+class ClearedSerializer(serializers.Serializer[Cleared]):
+    book_id = serializers.CharField(source="booking.book_id")
+    outcome = serializers.ChoiceField(source="outcome.value", choices=[each.value for each in Outcome])
+    starts_at = serializers.DateTimeField(source="booking.starts_at")

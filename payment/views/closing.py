@@ -1,0 +1,31 @@
+from typing import cast
+
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import IsAdminUser
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.models import User
+from booking.models import Slot
+from payment.serializers.closing import ClearedSerializer, CloseRequest
+from payment.services.closing import move_all, refund_all
+
+
+class SlotClosingView(APIView):
+    permission_classes = (IsAdminUser,)
+
+    @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClearedSerializer(many=True))
+    def post(self, request: Request, pk: int) -> Response:
+        """Close a time and move or refund all who booked it. Called again, it goes on with those that are left."""
+        slot = get_object_or_404(Slot, pk=pk)
+        form = CloseRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        reason, to = form.validated_data["reason"], form.validated_data.get("to")
+        if form.validated_data["then"] == "refund":
+            cleared = refund_all(slot, reason, cast(User, request.user))
+        else:
+            others = Slot.objects.filter(service=slot.service_id).exclude(pk=slot.pk)
+            cleared = move_all(slot, reason, to and get_object_or_404(others, pk=to))
+        return Response(ClearedSerializer(cleared, many=True).data)
