@@ -153,7 +153,9 @@ def send_webhook(body: Json) -> Json:
         reference == "" or limits.is_reference(reference, 63), "about must be the id of an order or refund"
     )
     given = body.get("payload", {})
-    _require(isinstance(given, dict), "payload must be an object")
+    _require(
+        isinstance(given, dict) and limits.is_speakable(given), "payload must be an object of whole text"
+    )
     merchant = published.by_merchant_id(Merchant.Generation.V2, str(body.get("merchant", OURS)))
     if merchant is None:
         raise Refused(404, {"error": "There is no such merchant of V2."})

@@ -1,5 +1,6 @@
 """What PhonePe accepts in a field, the same in both generations."""
 
+import json
 import re
 from collections.abc import Collection
 from typing import Any
@@ -22,6 +23,11 @@ def is_reference(value: Any, longest: int) -> bool:
 
 def is_text(value: Any, longest: int) -> bool:
     return isinstance(value, str) and len(value) <= longest and UNSTORABLE.search(value) is None
+
+
+def is_speakable(value: Any) -> bool:
+    """Whether it can go out as UTF-8: nowhere in it is half a character."""
+    return UNSTORABLE.search(json.dumps(value, ensure_ascii=False)) is None
 
 
 def is_url(value: Any) -> bool:

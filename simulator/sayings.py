@@ -55,6 +55,22 @@ SAYINGS: dict[str, tuple[int, Json]] = {
         400,
         refusal("MERCHANT_ORDER_MAPPING_NOT_FOUND", "No entry found for Merchant"),
     ),
+    # How else a V2 id that was used before is said to be refused: nobody has captured it.
+    "417_INVALID_TRANSACTION_ID": (
+        417,
+        {"success": False, "code": "INVALID_TRANSACTION_ID", "message": "Order ID has already been used"},
+    ),
+    "417_INVALID_MERCHANT_ORDER_ID": (
+        417,
+        refusal("INVALID_MERCHANT_ORDER_ID", "Order ID has already been used"),
+    ),
+    "DUPLICATE_REQUEST_ID": (400, refusal("DUPLICATE_REQUEST_ID", "Request ID has already been used")),
+    "DUPLICATE_TXN_REQUEST": (400, refusal("DUPLICATE_TXN_REQUEST", "Duplicate transaction request")),
+    "USER_BLOCKED": (400, refusal("USER_BLOCKED", "The user is blocked")),
+    "REFUND_AMOUNT_EXCEEDS_ORIGINAL": (
+        400,
+        refusal("REFUND_AMOUNT_EXCEEDS_ORIGINAL", "The refund is more than was paid"),
+    ),
     "ORDER_ALREADY_EXISTS": (400, refusal("ORDER_ALREADY_EXISTS", "Order already exists")),
     "TRANSACTION_LIMIT_EXCEEDED": (417, refusal("TRANSACTION_LIMIT_EXCEEDED", "Limit exceeded")),
     "INVALID_VPA": (

@@ -20,7 +20,7 @@ FLOW = {"type": "PG_CHECKOUT", "merchantUrls": {"redirectUrl": ADDRESS}}
 V1_FIELDS = ["merchantId", "merchantTransactionId", "merchantUserId", "amount", "redirectUrl", "redirectMode"]
 V1_FIELDS += ["callbackUrl", "mobileNumber", "paymentInstrument", "surprise"]
 V2_FIELDS = ["amount", "metaInfo", "paymentFlow", "expireAfter", "disablePaymentRetry", "surprise"]
-CONTROLS = ["orders/x/decide/", "refunds/x/decide/", "faults/", "merchants/x/", "clock/"]
+CONTROLS = ["orders/x/decide/", "refunds/x/decide/", "faults/", "merchants/x/", "clock/", "webhooks/"]
 REAL = [route for route in core.ROUTES if route.operation != core.NEVER_BROKEN]
 WISHES = [
     "outcome",
@@ -32,6 +32,10 @@ WISHES = [
     "carried_out",
     "advance",
     "webhook_url",
+    "event",
+    "payload",
+    "merchant",
+    "about",
 ]
 
 
