@@ -27,6 +27,7 @@ from tests.torture.wires import Address, Wire, free_port, until_it_listens
 # No fsync: the machine stays up. But what was committed must outlive a crash of PostgreSQL itself.
 DURABLE = ("-F",)
 WEBHOOK = "/api/payments/webhook/phonepe/"
+OUR_FAULT = "Internal Server Error"  # with the stack
 MERCHANTS = {"v1": "PGTESTPAYUAT", "v2": "SIMMERCHANT"}
 PREPARE = """
 import django, json, sys
@@ -57,7 +58,7 @@ class Program:
 
     def __init__(self, name: str, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
         self.name, self._arguments, self._environment = name, arguments, environment
-        self.complaints: list[str] = []
+        self._complaints: list[str] = []
         self._lock = threading.Lock()
         self.start()
 
@@ -74,22 +75,26 @@ class Program:
         """Whoever ends without being killed has a fault of its own."""
         with self._lock:
             if self._process.has_ended:
-                self.complaints.append(f"{self.name} ended by itself: {self._process.said[-2000:]}")
+                self._complaints.append(f"{self.name} ended by itself: {self._process.said[-2000:]}")
                 self._bury()
                 self.start()
 
     def end(self) -> None:
         with self._lock:
-            self._complain()
             self._process.stop()
 
+    @property
+    def complaints(self) -> list[str]:
+        """What it said that nobody should have to say, before each of its deaths and since."""
+        return self._complaints + self._news()
+
     def _bury(self) -> None:
-        self._complain()
+        self._complaints += self._news()
         self._process.kill()
 
-    def _complain(self) -> None:
+    def _news(self) -> list[str]:
         lines = self._process.said.splitlines()
-        self.complaints += [f"{self.name}: {line[:1500]}" for line in lines if '"status": 500' in line]
+        return [f"{self.name}: {line[:5000]}" for line in lines if OUR_FAULT in line]
 
 
 @dataclass
