@@ -55,7 +55,8 @@ def write(notice: Notice, link: str = "") -> Letter:
         "simulated": words["simulated"] if notice.facts.get("simulated") else "",
         "footer": words["footer"],
     }
-    return Letter(_subject(parts), _plain(parts), render_to_string("notices/letter.html", parts))
+    mark = "[SIMULATION] " if parts["simulated"] else ""
+    return Letter(mark + parts["subject"], _plain(parts), render_to_string("notices/letter.html", parts))
 
 
 def _rows(notice: Notice, facts: dict[str, Any], language: str) -> list[tuple[str, Any]]:
@@ -80,12 +81,6 @@ def _parts(text: str) -> tuple[dict[str, str], list[str]]:
     headers = dict(line.split(": ", 1) for line in head.splitlines())
     paragraphs = [" ".join(part.split()) for part in body.split("\n\n")]
     return headers, [part for part in paragraphs if part]
-
-
-def _subject(parts: dict[str, Any]) -> str:
-    """On one line: a line break in it would begin another header."""
-    mark = "[SIMULATION] " if parts["simulated"] else ""
-    return mark + " ".join(parts["subject"].split())
 
 
 def _plain(parts: dict[str, Any]) -> str:

@@ -7,7 +7,7 @@ from django.utils import dateformat, timezone, translation
 
 from booking.money import grouped
 
-MOMENTS = {"starts_at", "moved_from", "paid_at", "until", "at"}
+MOMENTS = {"starts_at", "wanted_at", "moved_from", "paid_at", "until", "at"}
 DAYS = {"expected_by"}
 
 # In the order in which they stand in a letter.
@@ -16,6 +16,7 @@ LABELS = {
     "puja": {"en": "Puja", "hi": "पूजा"},
     "starts_at": {"en": "Time", "hi": "समय"},
     "moved_from": {"en": "Time before", "hi": "पहले का समय"},
+    "wanted_at": {"en": "Time you wanted", "hi": "आपका चुना समय"},
     "place": {"en": "Place", "hi": "स्थान"},
     "amount": {"en": "Amount", "hi": "राशि"},
     "refund": {"en": "Refund", "hi": "वापसी राशि"},
@@ -75,7 +76,8 @@ def _spoken(name: str, fact: Any, language: str) -> tuple[str, Any]:
         return name, day(fact, language)
     if name == "offered":
         return name, [moment(start, language) for start in fact]
-    return name, fact
+    # On one line: a line break in a subject would begin another header.
+    return name, " ".join(fact.split()) if isinstance(fact, str) else fact
 
 
 def _date(iso: str, language: str, form: str) -> str:

@@ -43,21 +43,22 @@ def tell_ended(payment: Payment) -> None:
 
 
 def tell_refund_started(refund: Refund) -> None:
-    _tell_about_refund("refund_started", refund)
+    _tell_about_refund("refund_started", refund, {"expected_by": _iso(refund.expected_by)})
 
 
 def tell_refund_credited(refund: Refund) -> None:
-    _tell_about_refund("refund_credited", refund)
+    _tell_about_refund("refund_credited", refund, {"utr": refund.utr})
 
 
 def tell_offer(payment: Payment, starts: Iterable[datetime], until: datetime) -> None:
     """The place is gone: `starts` are the times to choose from, by a signed link, until `until`."""
-    _tell("offer", payment, {"offered": [_iso(start) for start in starts], "until": _iso(until)})
+    offered = {"offered": [_iso(start) for start in starts], "until": _iso(until)}
+    _tell("offer", payment, offered | _wanted(payment))
 
 
 def tell_offer_closed(payment: Payment) -> None:
     """Nothing was chosen, or there was nothing to choose from: the money goes back."""
-    _tell("offer_closed", payment)
+    _tell("offer_closed", payment, _wanted(payment))
 
 
 def tell_cancelled(booking: Booking, refund_paise: int) -> None:
@@ -88,13 +89,8 @@ def _tell(
     outbox.tell(kind, key, _facts(payment) | (facts or {}), user=payment.user, email=email)
 
 
-def _tell_about_refund(kind: str, refund: Refund) -> None:
-    facts = {
-        "refund_paise": refund.amount_paise,
-        "refund_id": refund.merchant_refund_id,
-        "expected_by": _iso(getattr(refund, "expected_by", None)),
-        "utr": getattr(refund, "utr", ""),
-    }
+def _tell_about_refund(kind: str, refund: Refund, more: outbox.Facts) -> None:
+    facts = {"refund_paise": refund.amount_paise, "refund_id": refund.merchant_refund_id, **more}
     _tell(kind, refund.payment, facts, about=refund.merchant_refund_id)
 
 
@@ -127,6 +123,11 @@ def _puja(checkout: Checkout) -> outbox.Facts:
 def _booking(payment: Payment) -> outbox.Facts:
     booking = Booking.objects.filter(checkout=payment.checkout).first()
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)} if booking else {}
+
+
+def _wanted(payment: Payment) -> outbox.Facts:
+    """The time that was gone is no time to come at."""
+    return {"wanted_at": _iso(payment.checkout.starts_at) if payment.checkout else "", "starts_at": ""}
 
 
 def _iso(moment: datetime | None) -> str:

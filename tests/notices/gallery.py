@@ -1,0 +1,58 @@
+"""Every message as a person will see it: `python -m tests.notices.gallery FOLDER [--pictures]`.
+
+Writes each as HTML and plain text, and the receipts as PDF; with --pictures also as Chromium shows them, on a
+phone in the dark and on a desk.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+import django
+
+SCREENS = {"phone": (390, 844, "dark"), "desk": (1000, 800, "light")}
+LINK = "http://127.0.0.1:8000/pay/eyJ0ZXN0IjoxfQ:1abcde:a-signed-link/"
+
+
+def draw(folder: Path) -> list[Path]:
+    from notices.letters import write  # noqa: PLC0415 - Django must be set up first
+    from notices.receipt import render  # noqa: PLC0415
+    from tests.notices.samples import PAPER, notices  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pages = []
+    for notice in notices():
+        letter = write(notice, LINK)
+        page = folder / f"{notice.key}.html"
+        page.write_text(letter.html)
+        page.with_suffix(".txt").write_text(f"Subject: {letter.subject}\n\n{letter.text}")
+        pages.append(page)
+    for language in ("en", "hi"):
+        (folder / f"receipt-{language}.pdf").write_bytes(render(PAPER, language))
+    return pages
+
+
+def photograph(pages: list[Path]) -> None:
+    from playwright.sync_api import sync_playwright  # noqa: PLC0415 - only wanted with --pictures
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        for screen, (width, height, scheme) in SCREENS.items():
+            context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+            view = context.new_page()
+            for page in pages:
+                view.goto(page.absolute().as_uri())
+                view.screenshot(path=page.with_name(f"{page.stem}-{screen}.png"), full_page=True)
+        browser.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--pictures", action="store_true")
+    arguments = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
+    django.setup()
+    drawn = draw(arguments.folder)
+    if arguments.pictures:
+        photograph(drawn)
