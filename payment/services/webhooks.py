@@ -136,11 +136,19 @@ def _is_about_refund(told: WebhookClaim | WebhookEvent) -> bool:
 def _ask(event: WebhookEvent, deadline: Deadline) -> None:
     if event.refund is not None:
         ask_about_refund(event.refund, deadline, "webhook")
-    elif event.attempt is not None and _is_about_refund(event):
+    elif event.attempt is not None and not _is_about_refund(event):
+        ask(event.attempt, deadline, "webhook")
+    elif event.attempt is not None and _has_come(event.attempt, deadline):
         event.refund = look_for_refund(event.attempt, event.merchant_refund_id, event.claimed_paise, deadline)
         event.save(update_fields=["refund"])
-    elif event.attempt is not None:
-        ask(event.attempt, deadline, "webhook")
+
+
+def _has_come(attempt: PaymentAttempt, deadline: Deadline) -> bool:
+    """Receipt first: money whose way back is told before its way here would else be booked when it is gone."""
+    if attempt.state != AttemptState.COMPLETED:
+        ask(attempt, deadline, "webhook")
+        attempt.refresh_from_db()
+    return attempt.state == AttemptState.COMPLETED
 
 
 def _is_answered(event: WebhookEvent) -> bool:
