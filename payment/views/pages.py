@@ -20,8 +20,8 @@ from payment.models import Payment
 from payment.serializers.payments import booking_of, message
 from payment.services.asking import look_again, refresh
 from payment.services.checkout import reopen
-from payment.services.links import RETURN, STATUS, payment_behind, status_url
-from payment.states import PaymentState
+from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
+from payment.states import Fulfilment, PaymentState
 
 RETURN_SECONDS = 6
 STATUS_SECONDS = 4
@@ -81,6 +81,7 @@ class StatusPageView(PageView):
             "amount": grouped(payment.amount_paise),
             "message": message(payment),
             "booking": booking_of(payment),
+            "offer": offer_url(payment) if payment.fulfilment == Fulfilment.OFFERED else "",
             "notice": notice,
         }
         return render(request, "payment/status.html", context, status=status)
