@@ -3,7 +3,7 @@ from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
 from payment.views.closing import SlotClosingView
-from payment.views.diagnosis import DebugConnectivityView
+from payment.views.diagnosis import DebugConnectivityView, DiagnosisDoorView
 from payment.views.offers import OfferPageView, OfferView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
@@ -36,6 +36,11 @@ urlpatterns = [
         "api/payments/payments/debug-connectivity/",
         DebugConnectivityView.as_view(),
         name="debug-connectivity",
+    ),
+    path(
+        "api/payments/payments/debug-connectivity/door/",
+        DiagnosisDoorView.as_view(),
+        name="debug-connectivity-door",
     ),
     re_path(rf"^api/payments/payments/{ID}/refund/$", PaymentRefundView.as_view(), name="payment-refund"),
     re_path(rf"^api/payments/payments/{ID}/refunds/$", PaymentRefundsView.as_view(), name="payment-refunds"),

@@ -1,14 +1,21 @@
-"""Whose fault is it? Short for everyone, full for who operates this server."""
+"""Whose fault is it? Short for everyone, full for who operates this server; as JSON, as a page, as text."""
 
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.signing import BadSignature
 from django.db import DatabaseError, InterfaceError
-from django.utils.crypto import constant_time_compare
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
+from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,11 +23,17 @@ from rest_framework.views import APIView
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from okpuja.errors import Conflict
 from payment.diagnosis.runs import fresh, latest
-from payment.diagnosis.words import Culprit, Verdict
+from payment.services.codes import UnknownCode, unknown_codes
+from payment.views.diagnosis_faces import PageRenderer, TextRenderer
+from payment.views.diagnosis_shapes import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
 from payment.views.throttles import DiagnosisThrottle
 
 OPS_TOKEN = OpenApiParameter("X-Ops-Token", str, OpenApiParameter.HEADER, description="opens the full answer")
 STRICT = OpenApiParameter("strict", bool, description="answer 503 unless all is well")
+FORMAT = OpenApiParameter("format", str, enum=["json", "html", "text"], description="a browser gets html")
+
+COOKIE, SALT = "diagnosis", "payment.diagnosis.door"
+OPEN_FOR = 8 * 3600  # seconds
 
 
 class OptionalLogin(ActiveUserAuthentication):
@@ -38,79 +51,30 @@ class OptionalLoginScheme(BearerScheme):
     target_class = OptionalLogin
 
 
-class EndpointSerializer(serializers.Serializer[Any]):
-    endpoint = serializers.CharField(help_text="host name of PhonePe, or `configured address`")
-    reachable = serializers.BooleanField()
-    stage = serializers.ChoiceField(
-        ["NONE", "DNS", "TCP", "PROXY", "TLS", "HTTP"], help_text="the last layer that worked"
-    )
-
-
-class ShortDiagnosisSerializer(serializers.Serializer[Any]):
-    success = serializers.BooleanField(help_text="verdict is ok or simulated")
-    verdict = serializers.ChoiceField(Verdict.values)
-    culprit = serializers.ChoiceField(Culprit.values, help_text="who has to act")
-    summary = serializers.CharField()
-    checked_at = serializers.CharField()
-    endpoints = EndpointSerializer(many=True)
-
-
-class CheckSerializer(serializers.Serializer[Any]):
-    layer = serializers.CharField()
-    target = serializers.CharField()
-    ok = serializers.BooleanField(allow_null=True, help_text="null: could not be asked")
-    ms = serializers.IntegerField()
-    detail = serializers.CharField()
-
-
-class DependencySerializer(serializers.Serializer[Any]):
-    ok = serializers.BooleanField(allow_null=True)
-    detail = serializers.CharField()
-
-
-class SupportMessageSerializer(serializers.Serializer[Any]):
-    to = serializers.CharField()
-    subject = serializers.CharField()
-    body = serializers.CharField()
-
-
-class DiagnosisSerializer(ShortDiagnosisSerializer):
-    """The last five stand only in the answer to staff and to X-Ops-Token."""
-
-    next_action = serializers.CharField(required=False)
-    checks = CheckSerializer(many=True, required=False)
-    dependencies = serializers.DictField(child=DependencySerializer(), required=False)
-    config = serializers.DictField(required=False)
-    support_message = SupportMessageSerializer(allow_null=True, required=False)
-
-
-class TestPaymentRequest(serializers.Serializer[Any]):
-    test_payment = serializers.BooleanField()
-
-    def validate_test_payment(self, wanted: bool) -> bool:
-        if not wanted:
-            raise serializers.ValidationError("Only `true` asks for something.")
-        return wanted
-
-
+@method_decorator(never_cache, name="dispatch")
 class DebugConnectivityView(APIView):
     """Takes no address: it can't be aimed at anything but what is configured. It never starts a payment."""
 
     authentication_classes = (OptionalLogin,)
     permission_classes = (AllowAny,)
     throttle_classes = (DiagnosisThrottle,)
+    renderer_classes = (JSONRenderer, PageRenderer, TextRenderer)
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Only who looks is shown a page; programs that post read JSON."""
+        return super().get_renderers() if self.request.method in {"GET", "HEAD"} else [JSONRenderer()]
 
     @extend_schema(
         operation_id="debug_connectivity",
-        parameters=[OPS_TOKEN, STRICT],
+        parameters=[OPS_TOKEN, STRICT, FORMAT],
         responses={200: DiagnosisSerializer, 503: DiagnosisSerializer},
     )
     def get(self, request: Request) -> Response:
         """The last diagnosis, at most thirty seconds old: what is wrong, and who has to act."""
         found = latest()
         is_strict = request.query_params.get("strict", "").lower() in {"1", "true"}
-        form = DiagnosisSerializer if may_see_all(request) else ShortDiagnosisSerializer
-        return Response(form(found).data, status=503 if is_strict and not found["success"] else 200)
+        seen = full(found) if may_look_at_all(request) else ShortDiagnosisSerializer(found).data
+        return Response(seen, status=503 if is_strict and not found["success"] else 200)
 
     @extend_schema(
         operation_id="debug_connectivity_now",
@@ -125,11 +89,87 @@ class DebugConnectivityView(APIView):
         TestPaymentRequest(data=request.data).is_valid(raise_exception=True)
         if settings.PHONEPE_ENV == "PRODUCTION":
             raise Conflict("This is not done in production.", code="not_in_production")
-        return Response(DiagnosisSerializer(fresh(ask_simulator=True)).data)
+        return Response(full(fresh(ask_simulator=True)))
+
+
+@method_decorator(never_cache, name="dispatch")
+class DiagnosisDoorView(APIView):
+    """OPS_TOKEN, typed into the page, opens the full page to this browser: it needs no database."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (DiagnosisThrottle,)
+    parser_classes = (FormParser,)
+    renderer_classes = (PageRenderer,)
+    http_method_names = ("post",)
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request) -> HttpResponseRedirect:
+        page = reverse("debug-connectivity")
+        if not knows_token(str(request.data.get("ops_token", ""))):
+            return HttpResponseRedirect(f"{page}?refused=1", status=303)
+        answer = HttpResponseRedirect(page, status=303)
+        answer.set_signed_cookie(
+            COOKIE,
+            _proof(),
+            salt=SALT,
+            max_age=OPEN_FOR,
+            path=page,
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Strict",
+        )
+        return answer
+
+
+def full(found: dict[str, Any]) -> Any:
+    return DiagnosisSerializer({**found, "unknown_codes": _unknown_codes()}).data
+
+
+def may_look_at_all(request: Request) -> bool:
+    """Whoever may see all, and a browser that has shown OPS_TOKEN or is logged in to the admin.
+
+    Only for looking: what a browser sends by itself may have been asked for by another site.
+    """
+    return may_see_all(request) or _has_cookie(request) or _is_staff_session(request)
 
 
 def may_see_all(request: Request) -> bool:
     """Staff, and whoever knows OPS_TOKEN. An empty OPS_TOKEN is known to nobody."""
-    offered = request.headers.get("X-Ops-Token", "")
-    knows_token = bool(settings.OPS_TOKEN) and constant_time_compare(offered, settings.OPS_TOKEN)
-    return knows_token or bool(getattr(request.user, "is_staff", False))
+    return knows_token(request.headers.get("X-Ops-Token", "")) or bool(
+        getattr(request.user, "is_staff", False)
+    )
+
+
+def knows_token(offered: str) -> bool:
+    return bool(settings.OPS_TOKEN) and constant_time_compare(offered, settings.OPS_TOKEN)
+
+
+def _proof() -> str:
+    """Another OPS_TOKEN shuts all doors that the former one has opened."""
+    return salted_hmac(SALT, settings.OPS_TOKEN).hexdigest()
+
+
+def _has_cookie(request: Request) -> bool:
+    try:
+        shown = request._request.get_signed_cookie(COOKIE, "", salt=SALT, max_age=OPEN_FOR)
+    except BadSignature:
+        return False
+    return bool(settings.OPS_TOKEN) and constant_time_compare(shown or "", _proof())
+
+
+def _is_staff_session(request: Request) -> bool:
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return False
+    try:
+        user = get_user(request._request)
+        return bool(getattr(user, "is_staff", False) and user.is_active)
+    except (DatabaseError, InterfaceError):
+        return False
+
+
+def _unknown_codes() -> list[UnknownCode]:
+    try:
+        return unknown_codes()
+    except (DatabaseError, InterfaceError):
+        return []

@@ -15,7 +15,20 @@ URL = "/api/payments/payments/debug-connectivity/"
 pytestmark = pytest.mark.django_db(transaction=True)
 
 SHORT = {"success", "verdict", "culprit", "summary", "checked_at", "endpoints"}
-FULL = SHORT | {"next_action", "checks", "dependencies", "config", "support_message"}
+FULL = SHORT | {
+    *(
+        "next_action",
+        "troubleshooting",
+        "also",
+        "controls",
+        "checks",
+        "dependencies",
+        "server",
+        "config",
+        "took_ms",
+    ),
+    *("support_message", "changed_since_last_ok", "history", "unknown_codes"),
+}
 OPS = {"X-Ops-Token": "tests-only-ops-token"}
 SECRETS = {
     "PHONEPE_SALT_KEY": "a-salt-key-that-nobody-may-see",
@@ -54,7 +67,7 @@ def installation(settings):
     settings.PHONEPE_PROXY_URL = f"http://proxy-user:proxy-pass-word@127.0.0.1:{refusing_port()}"
     with Server() as server:
         settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{server.port}/apis/pg-sandbox"
-        settings.DIAGNOSIS_CONTROL_URL = f"http://127.0.0.1:{server.port}"
+        settings.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{server.port}"]
         yield server
 
 

@@ -1,0 +1,104 @@
+import io
+import json
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from payment.diagnosis import memory
+from tests.payment.diagnosis.servers import Server, refusing_port
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered():
+    memory.own.clear()
+
+
+@pytest.fixture
+def phonepe_at(settings):
+    def at(port):
+        settings.PHONEPE_SIMULATION_MODE = False
+        settings.PHONEPE_API_VERSION = "v1"
+        settings.PHONEPE_MAX_RETRIES = 0
+        settings.PHONEPE_MERCHANT_ID, settings.PHONEPE_SALT_KEY = (
+            "MERCHANTOKPUJA",
+            "a-salt-key-nobody-may-see",
+        )
+        settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{port}/apis/pg-sandbox"
+        settings.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
+
+    return at
+
+
+def ask(*arguments):
+    """What it says, and the code it ends with."""
+    out = io.StringIO()
+    try:
+        call_command("doctor", *arguments, stdout=out)
+    except SystemExit as end:
+        return out.getvalue(), end.code
+    return out.getvalue(), 0
+
+
+def test_it_ends_with_zero_when_phonepe_is_reached_and_knows_us(phonepe_at):
+    with Server() as server:
+        phonepe_at(server.port)
+        said, code = ask()
+
+    assert code == 0
+    assert "PhonePe is reached and knows us." in said
+
+
+def test_it_ends_with_one_when_something_is_broken_and_says_what_and_whose(phonepe_at):
+    port = refusing_port()
+    phonepe_at(port)
+    said, code = ask()
+
+    assert code == 1
+    assert "Must act:" in said
+    assert f"127.0.0.1:{port}" in said
+
+
+def test_a_simulated_phonepe_has_to_answer_too():
+    said, code = ask("--json")
+
+    found = json.loads(said)
+    assert (code, found["verdict"]) == (0, "simulated")
+    assert [check["ok"] for check in found["checks"] if check["layer"] == "contract"] == [True]
+
+
+def test_machines_read_the_whole_diagnosis(phonepe_at):
+    phonepe_at(refusing_port())
+    said, code = ask("--json")
+
+    found = json.loads(said)
+    assert (code, found["success"], found["verdict"]) == (1, False, "connection_refused")
+    assert {"checks", "dependencies", "support_message", "next_action"} <= found.keys()
+    assert "a-salt-key-nobody-may-see" not in said
+
+
+def test_the_message_alone_can_be_piped_into_a_mail(phonepe_at):
+    phonepe_at(refusing_port())
+    said, _ = ask("--support-message")
+
+    assert said.startswith("To: ")
+    assert "Connection refused" in said
+
+
+def test_when_nobody_has_to_act_there_is_no_message():
+    assert ask("--support-message")[0].strip() == "Nobody has to act."
+
+
+def test_one_hop_can_be_asked_about_alone(phonepe_at):
+    phonepe_at(refusing_port())
+    said, code = ask("--only", "database")
+
+    assert code == 0
+    assert said.startswith("+ database")
+    assert ask("--only", "database", "tcp")[1] == 1
+
+
+def test_an_unknown_hop_is_refused_with_the_names_that_there_are():
+    with pytest.raises(CommandError, match="database"):
+        ask("--only", "kafka")
