@@ -86,7 +86,7 @@ def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
 
 
 def _is_question(path: str) -> bool:
-    return "/status/" in path or path.endswith("/oauth/token")
+    return "/status" in path or path.endswith("/oauth/token")
 
 
 def refusing_port() -> int:

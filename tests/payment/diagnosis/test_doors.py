@@ -1,6 +1,6 @@
 import pytest
 
-from payment.diagnosis.doors import Door, Role, controls, doors
+from payment.diagnosis.doors import Door, Role, controls, doors, siblings
 from payment.merchants import current
 
 PROXY = "http://user:pass-word@10.0.0.7:3128"
@@ -36,10 +36,22 @@ def test_tokens_have_a_door_of_their_own_only_at_another_host(real_v2):
     ]
 
 
-def test_the_control_host_is_knocked_at_by_every_way_out_that_payments_take(real_v1):
+def test_every_control_host_is_knocked_at_by_every_way_out_that_payments_take(real_v1):
+    real_v1.DIAGNOSIS_CONTROL_URLS = ["https://one.example", "https://two.example"]
     real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"https://api-preprod.phonepe.com/apis/pg-sandbox|proxy={PROXY}"]
     found = controls(doors(current()))
-    assert [door.way for door in found] == ["directly", "through the proxy 10.0.0.7:3128"]
+    assert [(door.host, door.way) for door in found] == [
+        ("one.example", "directly"),
+        ("two.example", "directly"),
+        ("one.example", "through the proxy 10.0.0.7:3128"),
+        ("two.example", "through the proxy 10.0.0.7:3128"),
+    ]
+
+
+def test_phonepes_other_environment_is_compared_with_where_phonepe_is_meant(real_v1):
+    assert roles(siblings(doors(current()))) == [(Role.SIBLING, "api.phonepe.com:443")]
+    real_v1.PHONEPE_BASE_URL = "http://127.0.0.1:9/apis/pg-sandbox"
+    assert siblings(doors(current())) == ()
 
 
 def test_the_login_of_a_proxy_is_shown_nowhere():

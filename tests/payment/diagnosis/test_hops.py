@@ -1,7 +1,7 @@
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
-from django.db import OperationalError, connection, connections
+from django.db import OperationalError, connection, connections, transaction
 
 from payment.diagnosis import hops
 from payment.diagnosis.parallel import begin, result
@@ -44,6 +44,39 @@ def test_a_migration_that_was_not_applied_is_counted():
     hop = hops.database()
     rename("renamed", "payment")
     assert (hop.ok, hop.fault) == (False, "migrations")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_takes_writes_is_known_by_one():
+    hop = hops.writable_database()
+    assert hop.ok is True
+    assert "takes writes" in hop.detail
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_answers_and_takes_no_writes_is_told_from_one_that_is_down(monkeypatch):
+    options = dict(connection.settings_dict["OPTIONS"])
+    if connection.vendor == "sqlite":
+        options["init_command"] = "PRAGMA query_only=ON;"
+    else:
+        options["options"] += " -c default_transaction_read_only=on"
+    readonly = connections.settings["default"] | {
+        "NAME": connection.settings_dict["NAME"],
+        "OPTIONS": options,
+    }
+    monkeypatch.setitem(connections.settings, "default", readonly)
+    hop = result(begin(hops.writable_database), Deadline(5))
+    assert (hop.ok, hop.fault) == (False, "readonly")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_somebody_is_just_writing_to_takes_writes(monkeypatch):
+    if connection.vendor != "sqlite":
+        pytest.skip("only SQLite lets one write at a time")
+    monkeypatch.setattr(hops, "BUSY_SECONDS", 0.1)
+    with transaction.atomic():
+        hop = result(begin(hops.writable_database), Deadline(5))
+    assert (hop.ok, "somebody is writing" in hop.detail) == (True, True)
 
 
 def test_a_pool_does_not_hide_what_the_database_says(monkeypatch):

@@ -307,3 +307,126 @@ def test_who_asks_while_the_first_diagnosis_is_being_made_is_told_to_come_again(
     with pytest.raises(Unavailable) as refused:
         latest(patience=0)
     assert refused.value.code == "diagnosis_running"
+
+
+def ladder(endpoint):
+    return [(rung["layer"], rung["family"], rung["ok"], rung["finding"]) for rung in endpoint["ladder"]]
+
+
+def test_each_address_has_a_ladder_for_each_family_of_its_own(real_v1, control, phonepe_server):
+    """PhonePe has an IPv6 address that this machine has no way to."""
+    closed = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", refusing_port(), 0, 0))
+    found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", phonepe_server.port))
+    real_v1.PHONEPE_BASE_URL = f"http://localhost:{phonepe_server.port}/apis/pg-sandbox"
+    real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"]
+    answer = diagnose(asking=Asking(Resolver(lambda host, port, **_: [closed, found]), None))
+    first, second = answer["endpoints"]
+    assert ladder(first) == [
+        ("dns", "ipv4", True, ""),
+        ("dns", "ipv6", True, ""),
+        ("tcp", "ipv4", True, ""),
+        ("http", "ipv4", True, ""),
+        ("tcp", "ipv6", False, "refused"),
+        ("credentials", "", True, ""),
+        ("contract", "", True, ""),
+    ]
+    assert first["reachable"] is True
+    assert answer["verdict"] == "ok"
+    assert (
+        answer["checks"][-len(first["ladder"]) - len(second["ladder"]) :]
+        == first["ladder"] + second["ladder"]
+    )
+
+
+def test_each_address_is_asked_and_the_worse_one_is_told_though_payments_go_on(real_v1, control):
+    refusal = (401, {"success": False, "code": "401"})
+    with Server() as good, Server(answer=refusal) as bad:
+        real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{bad.port}/apis/pg-sandbox"
+        real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{good.port}/apis/pg-sandbox"]
+        answer = diagnose()
+    assert [ladder(each)[-2][2] for each in answer["endpoints"]] == [False, True]
+    assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
+    assert f"127.0.0.1:{bad.port}" in answer["next_action"]
+
+
+def test_when_only_the_second_address_is_open_and_refuses_us_that_is_the_fault(real_v1, control):
+    with Server(answer=(401, {"success": False, "code": "401"})) as second:
+        real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
+        real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{second.port}/apis/pg-sandbox"]
+        answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("bad_credentials", "credentials")
+
+
+def test_v2_climbs_from_the_token_to_the_contract(real_v1, control, phonepe_server):
+    real_v1.PHONEPE_CLIENT_ID, real_v1.PHONEPE_CLIENT_SECRET = "CLIENTOKPUJA", "a-client-secret"
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}"
+    grant = {"access_token": "a-token-that-nobody-may-see", "issued_at": 1, "expires_at": 32_503_680_000}
+    with Server(answer=(200, grant)) as tokens:
+        real_v1.PHONEPE_AUTH_BASE_URL = f"http://127.0.0.1:{tokens.port}"
+        phonepe_server.answer = (500, {"code": "INTERNAL_SERVER_ERROR"})
+        answer = diagnose()
+    assert ladder(answer["endpoints"][0])[-2:] == [
+        ("credentials", "", True, ""),
+        ("contract", "", False, "not_as_expected"),
+    ]
+    assert answer["verdict"] == "phonepe_down"
+    assert "a-token-that-nobody-may-see" not in json.dumps(answer)
+
+
+def test_a_broker_that_refuses_is_named_and_phonepe_is_not_blamed_while_payments_go_on(settings, client):
+    """The predecessor reported this as a firewall that blocks PhonePe, for weeks."""
+    port = refusing_port()
+    settings.BROKER_URL = f"amqp://okpuja:the-broker-password@127.0.0.1:{port}//"
+    paid = client.get("/api/payments/payments/simulate-payment-success/")
+    assert (paid.status_code, paid.json()["status"]) == (200, "SUCCESS")
+    answer = diagnose(ask_simulator=True)
+    assert (answer["verdict"], answer["culprit"]) == ("broker_down", "this_server")
+    assert f"127.0.0.1:{port}" in answer["next_action"]
+    assert f"broker (127.0.0.1:{port}): ConnectionRefusedError" in answer["support_message"]["body"]
+    assert "the-broker-password" not in json.dumps(answer)
+    assert answer["endpoints"][0]["ladder"][-1]["ok"] is True
+
+
+def test_a_mail_server_that_refuses_is_named_and_phonepe_is_not_blamed(base_url, control, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", refusing_port()
+    answer = diagnose()
+    assert (answer["verdict"], answer["culprit"]) == ("mail_down", "this_server")
+    assert f"127.0.0.1:{settings.EMAIL_PORT}" in answer["next_action"]
+    assert answer["endpoints"][0]["reachable"] is True
+
+
+def test_of_two_faults_both_are_told_with_what_to_do(real_v1, control, settings):
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
+    settings.BROKER_URL = f"amqp://127.0.0.1:{refusing_port()}"
+    answer = diagnose()
+    assert answer["verdict"] == "connection_refused"
+    [other] = answer["also"]
+    assert (other["verdict"], other["troubleshooting"]) == (
+        "broker_down",
+        "docs/troubleshooting.md#broker_down",
+    )
+
+
+def test_every_hop_of_ours_is_looked_at(base_url, control):
+    answer = diagnose()
+    assert set(answer["dependencies"]) == {
+        "database", "worker", "cache", "disk", "mail", "webhook", "webhook_silence",
+    }  # fmt: skip
+    assert "takes writes" in answer["dependencies"]["database"]["detail"]
+    assert answer["server"]["source_addresses"] == ["127.0.0.1"]
+    assert answer["took_ms"] < 10_000
+
+
+def test_every_host_that_is_silent_costs_no_more_than_the_deadline(real_v1, settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    with silence() as port:
+        settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+        real_v1.PHONEPE_BASE_URL = f"https://127.0.0.1:{port}/apis/pg-sandbox"
+        real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{port}/apis/pg-sandbox"]
+        real_v1.DIAGNOSIS_CONTROL_URLS = [f"https://127.0.0.1:{port}", f"http://127.0.0.1:{port}"]
+        began = time.monotonic()
+        answer = diagnose(2.0)
+        assert time.monotonic() - began < 3
+    assert answer["success"] is False
+    assert answer["dependencies"]["mail"]["ok"] is False
