@@ -1,27 +1,59 @@
-"""Money is looked at here, never changed: PhonePe's answers and the services change it."""
+"""Money is looked at here, never changed: PhonePe's answers and the services change it. Staff decide by actions."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 
+from accounts.models import User
 from booking.admin import ReadOnly
+from booking.admin import SlotAdmin as BookingSlotAdmin
+from booking.models import Slot
 from booking.money import rupees
+from okpuja.errors import Refusal
 from payment.models import (
+    Dispute,
     GatewayCall,
     IdempotencyKey,
     LedgerEntry,
+    Offer,
     Payment,
     PaymentAttempt,
     Refund,
     StateChange,
     WebhookEvent,
 )
+from payment.services.closing import Cleared, Outcome, move_all, refund_all
+from payment.services.disputes import confirm_dispute
+from payment.services.offers import close_offer
+from payment.services.refunds.promises import approve_refund, withdraw_refund
+from payment.services.settling import accept_held, return_held
+
+CLOSED = "The temple has closed this time."
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     list_per_page = 50
+
+
+class DecidingAdmin(ReadOnlyAdmin):
+    """Rows that staff decide about by actions; the services do it, each row by itself."""
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"payment.change_{self.opts.model_name}")
+
+    def decide(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object]) -> None:
+        done = 0
+        for row in rows:
+            try:
+                act(row)
+                done += 1
+            except Refusal as refusal:
+                self.message_user(request, f"{row}: {refusal.detail}", messages.WARNING)
+        self.message_user(request, f"{done} decided.", messages.SUCCESS)
 
 
 class Rows(ReadOnly, TabularInline):
@@ -76,7 +108,7 @@ class RefundRows(Rows):
 
 
 @admin.register(Payment)
-class PaymentAdmin(ReadOnlyAdmin):
+class PaymentAdmin(DecidingAdmin):
     list_display = (
         "reference",
         "amount",
@@ -92,6 +124,15 @@ class PaymentAdmin(ReadOnlyAdmin):
     search_fields = ("reference", "attempts__merchant_order_id", "attempts__provider_order_id", "user__email")
     date_hierarchy = "created_at"
     inlines = (AttemptRows, ChangeRows, CallRows, LedgerRows, RefundRows)
+    actions = ("accept", "send_back")
+
+    @admin.action(description="Held: take what came as the payment", permissions=["decide"])
+    def accept(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
+        self.decide(request, payments, lambda payment: accept_held(payment.pk))
+
+    @admin.action(description="Held: send back what came", permissions=["decide"])
+    def send_back(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
+        self.decide(request, payments, lambda payment: return_held(payment.pk))
 
     @admin.display(description="amount (₹)", ordering="amount_paise")
     def amount(self, payment: Payment) -> str:
@@ -172,10 +213,84 @@ class GatewayCallAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Refund)
-class RefundAdmin(ReadOnlyAdmin):
-    list_display = ("merchant_refund_id", "amount_paise", "state", "reason", "created_at")
+class RefundAdmin(DecidingAdmin):
+    list_display = (
+        *("merchant_refund_id", "amount", "state", "held_because", "origin", "reason"),
+        *("asked_by", "approved_by", "expected_by", "code"),
+    )
+    list_filter = ("state", "held_because", "origin")
+    list_select_related = ("asked_by", "approved_by")
+    search_fields = ("merchant_refund_id", "attempt__merchant_order_id", "utr")
+    actions = ("approve", "withdraw")
+
+    @admin.display(description="amount (₹)", ordering="amount_paise")
+    def amount(self, refund: Refund) -> str:
+        return rupees(refund.amount_paise)
+
+    @admin.action(description="Approve: let it go out", permissions=["decide"])
+    def approve(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
+        self.decide(request, refunds, lambda refund: approve_refund(refund.pk, cast(User, request.user)))
+
+    @admin.action(description="Withdraw what waits for a second person", permissions=["decide"])
+    def withdraw(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
+        self.decide(request, refunds, lambda refund: withdraw_refund(refund.pk, cast(User, request.user)))
+
+
+@admin.register(Offer)
+class OfferAdmin(DecidingAdmin):
+    list_display = ("payment", "state", "slot", "expires_at", "created_at")
     list_filter = ("state",)
-    search_fields = ("merchant_refund_id", "attempt__merchant_order_id")
+    list_select_related = ("payment", "slot__service")
+    search_fields = ("payment__reference", "payment__user__email")
+    actions = ("close",)
+
+    @admin.action(description="End it now: send the money back", permissions=["decide"])
+    def close(self, request: HttpRequest, offers: QuerySet[Offer]) -> None:
+        self.decide(request, offers, lambda offer: close_offer(offer.payment_id, "closed_by_staff"))
+
+
+@admin.register(Dispute)
+class DisputeAdmin(DecidingAdmin):
+    list_display = ("dispute_id", "attempt", "status", "amount", "is_proven", "due_at", "updated_at")
+    list_filter = ("status", "is_proven")
+    list_select_related = ("attempt",)
+    search_fields = ("dispute_id", "attempt__merchant_order_id")
+    actions = ("confirm",)
+
+    @admin.display(description="amount (₹)", ordering="amount_paise")
+    def amount(self, dispute: Dispute) -> str:
+        return rupees(dispute.amount_paise)
+
+    @admin.action(description="Confirm: it stands so in PhonePe's dashboard", permissions=["decide"])
+    def confirm(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
+        self.decide(request, disputes, lambda dispute: confirm_dispute(dispute.pk, cast(User, request.user)))
+
+
+admin.site.unregister(Slot)
+
+
+@admin.register(Slot)
+class SlotAdmin(BookingSlotAdmin):
+    """Closing a time moves bookings and money: more than the booking app knows of."""
+
+    actions = ("close_and_move", "close_and_refund")
+
+    @admin.action(description="Close: move all bookings to the nearest free times", permissions=["change"])
+    def close_and_move(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
+        for slot in slots:
+            self._tell(request, slot, move_all(slot, CLOSED))
+
+    @admin.action(description="Close: cancel all bookings and refund them in full", permissions=["change"])
+    def close_and_refund(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
+        for slot in slots:
+            self._tell(request, slot, refund_all(slot, CLOSED, cast(User, request.user)))
+
+    def _tell(self, request: HttpRequest, slot: Slot, cleared: list[Cleared]) -> None:
+        left = [each.booking.book_id for each in cleared if each.outcome is Outcome.NO_ROOM]
+        told = f"{slot} is closed; {len(cleared) - len(left)} bookings dealt with."
+        if left:
+            told += f" No free time for {', '.join(left)}."
+        self.message_user(request, told, messages.WARNING if left else messages.SUCCESS)
 
 
 @admin.register(LedgerEntry)

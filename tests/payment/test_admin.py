@@ -1,13 +1,25 @@
 """The desk where staff look into payments."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.urls import reverse
 
-from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, StateChange, WebhookEvent
+from booking.models import Slot
+from payment.models import (
+    GatewayCall,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    Refund,
+    StateChange,
+    WebhookEvent,
+)
 from payment.services.checkout import start_payment
+from payment.services.refunds.promises import ask_for_refund
 from payment.services.settling import settle
 from payment.services.webhooks import receive_webhook
 from simulator.deliveries import _proof
+from tests import people
 from tests.payment.builders import completed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,3 +61,46 @@ def test_every_row_of_money_can_be_looked_at_and_not_be_changed(desk, paid, mode
 def test_customers_have_no_desk(client, alice, paid):
     client.force_login(alice)
     assert client.get(reverse("admin:payment_payment_changelist")).status_code == 302
+
+
+def act(desk, model, action: str, *rows) -> str:
+    """Staff choose rows and an action; what they are told."""
+    url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+    body = {"action": action, "_selected_action": [row.pk for row in rows]}
+    return desk.post(url, body, follow=True).content.decode()
+
+
+def test_a_second_person_approves_a_refund_at_the_desk(desk, paid, settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 500
+    asked = ask_for_refund(paid.pk, None, "a gesture", people.make_user("asker@example.com", is_staff=True))
+
+    assert "1 decided." in act(desk, Refund, "approve", asked)
+
+    assert Refund.objects.get().held_because == ""
+
+
+def test_who_asked_is_told_at_the_desk_that_another_must_approve(desk, paid, staff, settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 500
+    asked = ask_for_refund(paid.pk, None, "a gesture", staff)
+
+    assert "another person" in act(desk, Refund, "approve", asked)
+
+    assert Refund.objects.get().held_because == Refund.Hold.SECOND_PERSON
+
+
+def test_staff_close_a_time_at_the_desk_and_all_are_refunded(desk, paid, slot):
+    assert "1 bookings dealt with" in act(desk, Slot, "close_and_refund", slot)
+
+    assert Refund.objects.get().amount_paise == 110_000
+
+
+def test_staff_without_the_right_see_no_decisions(client, paid):
+    looker = people.make_user("looker@example.com", is_staff=True)
+    looker.user_permissions.add(
+        Permission.objects.get(content_type__app_label="payment", codename="view_refund")
+    )
+    client.force_login(looker)
+
+    page = client.get(reverse("admin:payment_refund_changelist")).content.decode()
+
+    assert "Approve" not in page

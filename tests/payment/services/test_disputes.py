@@ -1,0 +1,116 @@
+"""A buyer asks his bank for the money back."""
+
+import hashlib
+import json
+
+import pytest
+
+from booking.models import Booking
+from okpuja.errors import Conflict
+from payment.models import Dispute, Payment, WebhookEvent
+from payment.services.disputes import confirm_dispute
+from payment.services.refunds.promises import refundable_paise
+from payment.services.settling import settle
+from payment.services.webhooks import handle, receive_webhook
+from tests import people
+from tests.payment.builders import completed, make_payment
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def paid(cart):
+    payment = make_payment(people.make_checkout(cart))
+    return settle(payment.attempts.get().pk, completed(), "worker")
+
+
+@pytest.fixture
+def news(paid):
+    """PhonePe's words about the dispute; `minute` is its clock."""
+
+    def tell(status: str, minute: int, scheme: str = "hmac") -> WebhookEvent:
+        payload = {
+            "disputeId": "DSP1",
+            "merchantOrderId": paid.attempts.get().merchant_order_id,
+            "disputeAmount": 110_000,
+            "updatedAt": 1_781_150_400_000 + minute * 60_000,
+        }
+        event = WebhookEvent.objects.create(
+            digest=f"{status} {minute} {scheme}",
+            scheme=scheme,
+            body=json.dumps({"event": f"payment.dispute.{status}", "payload": payload}).encode(),
+            event=f"payment.dispute.{status}",
+            claimed_verdict="UNKNOWN",
+            attempt=paid.attempts.get(),
+        )
+        handle(event)
+        return event
+
+    return tell
+
+
+def chargebacks(payment: Payment) -> list[int]:
+    return list(payment.ledger.filter(kind="CHARGEBACK").values_list("amount_paise", flat=True))
+
+
+def test_a_dispute_is_kept_and_takes_no_money_yet(news, paid):
+    event = news("created", 1)
+
+    assert (Dispute.objects.get().status, Dispute.objects.get().amount_paise) == ("CREATED", 110_000)
+    assert event.state == WebhookEvent.State.HANDLED
+    assert chargebacks(paid) == []
+    assert Booking.objects.get().status == Booking.Status.CONFIRMED
+
+
+def test_a_dispute_that_is_lost_takes_the_money_once_and_leaves_none_to_refund(news, paid):
+    news("lost", 1)
+    news("lost", 2)
+
+    assert chargebacks(paid) == [-110_000]
+    assert refundable_paise(paid.attempts.get()) == 0
+
+
+def test_money_that_the_bank_returns_is_entered_too(news, paid):
+    news("lost", 1)
+    news("won", 2)
+
+    assert chargebacks(paid) == [-110_000, 110_000]
+    assert refundable_paise(paid.attempts.get()) == 110_000
+
+
+def test_older_news_that_comes_later_changes_nothing(news):
+    news("won", 2)
+    news("created", 1)
+
+    assert Dispute.objects.get().status == "WON"
+
+
+def test_what_no_signature_covers_takes_no_money_before_a_person_has_looked(news, paid, staff):
+    news("lost", 1, scheme="authorization")
+    assert chargebacks(paid) == []
+
+    confirm_dispute(Dispute.objects.get().pk, staff)
+
+    assert chargebacks(paid) == [-110_000]
+    with pytest.raises(Conflict):
+        confirm_dispute(Dispute.objects.get().pk, staff)
+
+
+def test_what_staff_have_confirmed_is_the_news_they_have_seen_and_no_later_one(news, paid, staff):
+    news("created", 1, scheme="authorization")
+    confirm_dispute(Dispute.objects.get().pk, staff)
+
+    news("lost", 2, scheme="authorization")
+
+    assert chargebacks(paid) == []
+    assert not Dispute.objects.get().is_proven
+
+
+def test_a_dispute_about_no_order_of_ours_is_shown_to_staff(paid):
+    body = {"event": "payment.dispute.lost", "payload": {"disputeId": "DSP2", "merchantOrderId": "NOBODYS"}}
+
+    login = hashlib.sha256(b"sim_hook:Sim-pass-9").hexdigest()
+    event = receive_webhook({"Authorization": login}, json.dumps(body).encode())
+
+    assert event.state == WebhookEvent.State.UNMATCHED
+    assert not Dispute.objects.exists()
