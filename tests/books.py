@@ -30,7 +30,7 @@ LAWS = {
     """,
     "what can never be a booking is promised back, whole": """
         SELECT payment.id FROM payment_payment payment
-        WHERE payment.fulfilment = 'REFUND_DUE' AND payment.amount_paise <> (
+        WHERE payment.fulfilment IN ('REFUND_DUE', 'REFUNDED') AND payment.amount_paise <> (
             SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund
             WHERE refund.payment_id = payment.id AND refund.state <> 'FAILED' AND refund.attempt_id IN (
                 SELECT attempt_id FROM payment_ledgerentry WHERE kind = 'RECEIPT'))
@@ -40,6 +40,21 @@ LAWS = {
         WHERE coalesce(attempt.received_paise, 0) < (
             SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund
             WHERE refund.attempt_id = attempt.id AND refund.state <> 'FAILED')
+    """,
+    "a refund stands in the ledger when it has come through, and not before": """
+        SELECT refund.id FROM payment_refund refund
+        LEFT JOIN payment_ledgerentry entry
+            ON entry.reference = refund.merchant_refund_id AND entry.kind = 'REFUND'
+        WHERE (refund.state = 'COMPLETED') <> (entry.id IS NOT NULL)
+    """,
+    "no more goes back than came": """
+        SELECT attempt_id FROM payment_ledgerentry WHERE kind <> 'CHARGEBACK'
+        GROUP BY attempt_id HAVING sum(amount_paise) < 0
+    """,
+    "an offer is open as long as its payment waits for a choice": """
+        SELECT payment.id FROM payment_payment payment
+        LEFT JOIN payment_offer offer ON offer.payment_id = payment.id AND offer.state = 'OPEN'
+        WHERE (payment.fulfilment = 'OFFERED') <> (offer.id IS NOT NULL)
     """,
     "a cart is booked once": """
         SELECT checkout.cart_id FROM booking_booking booking
@@ -91,7 +106,10 @@ AT_REST = {
     "what was paid has its fate": "SELECT id FROM payment_payment WHERE fulfilment = 'DUE'",
 }
 # What PhonePe's account, wherever it stands, must say too.
-RECEIVED_PAISE = "SELECT coalesce(sum(amount_paise), 0) FROM payment_ledgerentry WHERE amount_paise > 0"
+RECEIVED_PAISE = """
+    SELECT coalesce(sum(amount_paise), 0) FROM payment_ledgerentry
+    WHERE kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE')
+"""
 # Only where PhonePe is simulated inside the same database, and once everything has been asked about.
 SAME_AS_PHONEPE = """
     SELECT told.merchant_order_id FROM simulator_order told
@@ -100,10 +118,11 @@ SAME_AS_PHONEPE = """
     WHERE entry.id IS NULL OR entry.amount_paise <> paid.amount_paise
     UNION
     SELECT entry.reference FROM payment_ledgerentry entry
-    WHERE entry.amount_paise > 0 AND NOT EXISTS (
+    JOIN payment_paymentattempt attempt ON attempt.id = entry.attempt_id
+    WHERE entry.kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE') AND NOT EXISTS (
         SELECT 1 FROM simulator_order told
         JOIN simulator_attempt paid ON paid.order_id = told.id AND paid.state = 'COMPLETED'
-        WHERE told.merchant_order_id = entry.reference)
+        WHERE told.merchant_order_id = attempt.merchant_order_id)
 """
 
 

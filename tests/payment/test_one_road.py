@@ -1,0 +1,119 @@
+"""One road: nothing but `payment.services.settling` says that a payment, an order or a booking is good.
+
+Read from the code itself, so that a second road is noticed on the day it is built.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SETTLING = "payment/services/settling.py"
+REFUNDS = "payment/services/refunds/outcomes.py"
+CHANGES = "payment/services/changes.py"
+BOOKINGS = "booking/services/bookings.py"
+GOOD = {"PaymentState.SUCCESS", "AttemptState.COMPLETED", "Fulfilment.BOOKED", "Fulfilment.GIFT"}
+WRITES = {"update", "create", "bulk_create", "get_or_create", "update_or_create", "save"}
+
+
+def modules() -> dict[str, ast.Module]:
+    found = [
+        path
+        for app in ("accounts", "booking", "notices", "okpuja", "payment")
+        for path in sorted((ROOT / app).rglob("*.py"))
+        if "migrations" not in path.parts
+    ]
+    return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in found}
+
+
+TREES = modules()
+
+
+def calls():
+    for path, tree in TREES.items():
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call):
+                yield path, node
+
+
+def name(call: ast.Call) -> str:
+    return ast.unparse(call.func).rpartition(".")[2]
+
+
+def said(call: ast.Call) -> set[str]:
+    """Every name that the arguments of a call mention."""
+    given = [*call.args, *(keyword.value for keyword in call.keywords)]
+    return {ast.unparse(node) for each in given for node in ast.walk(each) if isinstance(node, ast.Attribute)}
+
+
+def who(*names: str) -> set[str]:
+    return {path for path, call in calls() if name(call) in names}
+
+
+def test_only_settling_moves_a_payment_or_an_order_to_its_good_end():
+    movers = {"move_payment", "move_attempt", "move_fulfilment"}
+    roads = {path for path, call in calls() if name(call) in movers and said(call) & GOOD}
+
+    assert roads == {SETTLING}
+
+
+def test_only_settling_books():
+    assert who("book") == {SETTLING}
+    assert {path for path, call in calls() if ast.unparse(call.func) == "Booking.objects.create"} == {
+        BOOKINGS
+    }
+
+
+def test_rows_of_money_are_moved_with_their_rule_beside_it_and_in_no_other_way():
+    assert {path for path, call in calls() if name(call) in {"advance", "turn_into"}} <= {
+        CHANGES,
+        "payment/models/payments.py",
+        "payment/models/refunds.py",
+    }
+
+
+def test_nobody_writes_a_state_past_the_table_of_moves():
+    past = [
+        (path, call.lineno)
+        for path, call in calls()
+        if name(call) in WRITES and said(call) & (GOOD | {"RefundState.COMPLETED", "RefundState.FAILED"})
+    ]
+
+    assert past == []
+
+
+def test_nobody_assigns_a_good_end_either():
+    assigned = [
+        (path, node.lineno)
+        for path, tree in TREES.items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and any(isinstance(target, ast.Attribute) for target in node.targets)
+        if any(word in ast.unparse(node.value) for word in GOOD)
+    ]
+
+    assert assigned == []
+
+
+def test_only_the_outcomes_of_refunds_complete_a_refund():
+    roads = {
+        path
+        for path, call in calls()
+        if name(call) == "move_refund" and "RefundState.COMPLETED" in said(call)
+    }
+
+    assert roads == {REFUNDS}
+
+
+@pytest.mark.parametrize(
+    ("kind", "road"),
+    [("RECEIPT", SETTLING), ("SURPLUS", SETTLING), ("SUSPENSE", SETTLING), ("REFUND", REFUNDS)],
+)
+def test_money_enters_the_ledger_where_it_is_settled(kind, road):
+    entered = {
+        path
+        for path, call in calls()
+        if name(call) in {"_enter", "create"} and f"LedgerEntry.Kind.{kind}" in said(call)
+    }
+
+    assert entered == {road}
