@@ -95,6 +95,14 @@ class AccountSerializer(PersonSerializer):
         return None
 
 
+class ProfileSerializer(serializers.ModelSerializer):
+    """What a person may change about himself by himself."""
+
+    class Meta:
+        model = User
+        fields = ("first_name", "last_name", "language")
+
+
 class LoginAnswerSerializer(serializers.Serializer):
     """A session and whose it is, side by side as the frontend reads them."""
 

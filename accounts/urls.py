@@ -1,7 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from accounts.views import AddressViewSet, LoginView, LogoutView, RefreshView, RegisterView
+from accounts.views import AddressViewSet, LoginView, LogoutView, ProfileView, RefreshView, RegisterView
 
 router = SimpleRouter()
 router.register("addresses", AddressViewSet)
@@ -11,5 +11,6 @@ urlpatterns = [
     path("login/", LoginView.as_view()),
     path("refresh/", RefreshView.as_view()),
     path("logout/", LogoutView.as_view()),
+    path("profile/", ProfileView.as_view()),
     *router.urls,
 ]

@@ -18,6 +18,7 @@ from accounts.serializers import (
     AddressSerializer,
     LoginAnswerSerializer,
     LoginSerializer,
+    ProfileSerializer,
     RefreshSerializer,
     RegistrationSerializer,
     SessionSerializer,
@@ -82,6 +83,20 @@ class LogoutView(DoorView):
     def post(self, request: Request) -> Response:
         services.log_out(self.read(request)["refresh"])
         return Response(status=status.HTTP_205_RESET_CONTENT)
+
+
+class ProfileView(APIView):
+    @extend_schema(operation_id="auth_profile", responses=AccountSerializer)
+    def get(self, request: Request) -> Response:
+        return Response(AccountSerializer(request.user).data)
+
+    @extend_schema(operation_id="auth_profile_change", request=ProfileSerializer, responses=AccountSerializer)
+    def patch(self, request: Request) -> Response:
+        """The name, and the language of our mails."""
+        incoming = ProfileSerializer(request.user, data=request.data, partial=True)
+        incoming.is_valid(raise_exception=True)
+        incoming.save()
+        return self.get(request)
 
 
 class AddressViewSet(ModelViewSet):

@@ -24,6 +24,8 @@ RULES = {
     "api/auth/login/ post": PUBLIC,
     "api/auth/refresh/ post": PUBLIC,
     "api/auth/logout/ post": PUBLIC,
+    "api/auth/profile/ get": LOGIN,
+    "api/auth/profile/ patch": LOGIN,
     "api/auth/addresses/ get": LOGIN,
     "api/auth/addresses/ post": LOGIN,
     **{f"api/auth/addresses/{{pk}}/ {method}": OWNER for method in ("get", "put", "patch", "delete")},

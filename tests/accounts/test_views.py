@@ -287,3 +287,28 @@ def test_too_many_addresses_are_refused(alice, api):
         people.make_address(alice, is_default=False)
     answer = api(alice).post("/api/auth/addresses/", HOME)
     assert (answer.status_code, answer.json()["code"]) == (400, "too_many_addresses")
+
+
+def test_a_person_chooses_the_language_of_our_mails(alice, api):
+    answer = api(alice).patch("/api/auth/profile/", {"language": "hi"})
+
+    assert (answer.status_code, answer.json()["language"]) == (200, "hi")
+    alice.refresh_from_db()
+    assert alice.language == "hi"
+    assert api(alice).get("/api/auth/profile/").json()["language"] == "hi"
+
+
+def test_a_language_we_do_not_write_is_refused(alice, api):
+    assert api(alice).patch("/api/auth/profile/", {"language": "ta"}).json()["language"]
+
+
+def test_nobody_makes_himself_staff_by_his_profile(alice, api):
+    api(alice).patch("/api/auth/profile/", {"role": "ADMIN", "is_staff": True, "email": "x@example.com"})
+
+    alice.refresh_from_db()
+    assert (alice.role, alice.is_staff, alice.email) == ("USER", False, "alice@example.com")
+
+
+def test_the_language_can_be_chosen_at_registration(db, api):
+    person = {"email": "h@example.com", "password": people.PASSWORD, "password2": people.PASSWORD}
+    assert api().post("/api/auth/register/", {**person, "language": "hi"}).json()["language"] == "hi"

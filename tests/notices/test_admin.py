@@ -1,0 +1,36 @@
+"""The outbox in the admin: looked at, sent again, never changed."""
+
+import pytest
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+
+from notices.models import Notice
+from notices.services import tell
+
+pytestmark = pytest.mark.django_db
+LIST = "/admin/notices/notice/"
+
+
+@pytest.fixture
+def desk(client, staff):
+    client.force_login(staff)
+    return client
+
+
+def test_staff_send_a_message_again(desk, alice):
+    tell("booked", "booked:payment:1", {}, user=alice)
+    notice = Notice.objects.get()
+    Notice.objects.update(state="GIVEN_UP", next_check_at=None, last_error="refused")
+    assert "refused" in desk.get(LIST).content.decode()
+
+    desk.post(LIST, {"action": "send_once_more", ACTION_CHECKBOX_NAME: [notice.pk]})
+
+    assert Notice.objects.get().state == "WAITING"
+
+
+def test_nobody_changes_what_people_are_told(desk, alice):
+    tell("booked", "booked:payment:1", {}, user=alice)
+    page = f"{LIST}{Notice.objects.get().pk}/change/"
+    assert desk.get(page).status_code == 200
+
+    assert desk.post(page, {"email": "charlie@example.com"}).status_code == 403
+    assert Notice.objects.get().email == "alice@example.com"
