@@ -3,32 +3,33 @@
 import json
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Prefetch
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_http_methods
+from django.views.decorators.csrf import csrf_protect
+from django.views.decorators.http import require_http_methods, require_POST
 
-from simulator import clock, control, endings, refunds, shown
+from simulator import announcements, clock, control, endings, operators, refunds, shown
 from simulator.models import Attempt, Delivery, Fault, Luck, Merchant, Order, Refund, State
 from simulator.pages import rupees
-from simulator.views import operator_only, rings, simulation_only
+from simulator.views import rings, simulation_only
 from simulator.wire import Request, read_object
 
 NEWEST = 20
 NUMBERS = {"advance", "seed"}
 
 
-# Who may come here is decided by where the request is from; there is no session that a strange page could use.
-@csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @simulation_only
-@operator_only
+@csrf_protect
 @rings
 def overview(request: HttpRequest) -> HttpResponse:
+    if not (operators.may_control(request) or operators.is_signed_in(request)):
+        return _ask_who(request)
     if request.method != "POST":
         return render(request, "simulator/overview.html", _books())
     body = json.dumps(_wish(request)).encode()
@@ -39,10 +40,26 @@ def overview(request: HttpRequest) -> HttpResponse:
     return render(request, "simulator/overview.html", _books() | {"problem": problem}, status=answer.status)
 
 
+@never_cache
+@require_POST
+@simulation_only
+@csrf_protect
+def sign_in(request: HttpRequest) -> HttpResponse:
+    if not operators.knows_token(request.POST.get("token", "")):
+        return _ask_who(request, "This is not the ops token.")
+    return operators.remember(request, HttpResponseRedirect(reverse("simulator:overview")))
+
+
+def _ask_who(request: HttpRequest, problem: str = "") -> HttpResponse:
+    shown = {"problem": problem, "possible": bool(settings.OPS_TOKEN)}
+    return render(request, "simulator/sign_in.html", shown, status=403)
+
+
 def _wish(request: HttpRequest) -> dict[str, Any]:
     """A form knows only text; what the control door wants as a number or a truth becomes one."""
     fields = {name: _read(name, value) for name, value in request.POST.dict().items() if value}
-    fields.pop("path", None)
+    for name in ("path", "csrfmiddlewaretoken"):
+        fields.pop(name, None)
     return fields
 
 
@@ -64,6 +81,7 @@ def _books() -> dict[str, Any]:
         "stopped": clock.is_stopped(),
         "orders": [_order(order) for order in newest[:NEWEST]],
         "deliveries": Delivery.objects.order_by("-pk")[:NEWEST],
+        "events": list(announcements.EVENTS),
         "faults": Fault.objects.filter(times_left__gt=0).order_by("pk"),
         "luck": Luck.objects.filter(percent__gt=0).order_by("pk"),
         "accounts": [_account(merchant) for merchant in Merchant.objects.order_by("pk")],

@@ -3,10 +3,14 @@
 import base64
 import binascii
 import hmac
+import string
 
 from simulator import endings, instruments, means, orders, published, refunds, v1_limits, v1_messages
 from simulator.models import Merchant, Order, Refund, State
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
+
+STANDARD = frozenset(string.ascii_letters + string.digits + "+/=")
+OTHER_SPELLINGS = STANDARD | set("-_\r\n ")
 
 
 def pay(request: Request) -> Response:
@@ -110,11 +114,12 @@ def _open_envelope(request: Request) -> tuple[Merchant, Json]:
 
 
 def _decoded(sealed: str) -> bytes:
-    """Standard alphabet, padded, on one line: what other decoders forgive is refused here."""
+    """Standard alphabet, padded, on one line. In another spelling its checksum never fits: that is a 401."""
     try:
         return base64.b64decode(sealed.encode(), validate=True)
     except binascii.Error as error:
-        raise Refused(400, v1_messages.bare(400)) from error
+        status = 401 if STANDARD < STANDARD | set(sealed) <= OTHER_SPELLINGS else 400
+        raise Refused(status, v1_messages.bare(status)) from error
 
 
 def _merchant(merchant_id: object) -> Merchant:

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable
 from functools import wraps
-from ipaddress import ip_address
 from typing import Any
 
 from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from django.utils.crypto import constant_time_compare
 from django.views.decorators.csrf import csrf_exempt
 
 from simulator import control as strings
 from simulator import core, courier, openapi, sockets
+from simulator.operators import may_control
 from simulator.wire import Request, Response
 
 View = Callable[..., HttpResponse]
@@ -52,7 +51,7 @@ def api(request: HttpRequest, rest: str) -> HttpResponse:
 def operator_only(view: View) -> View:
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        if not _may_control(request):
+        if not may_control(request):
             return JsonResponse({"error": "Only the operator may control the simulator."}, status=403)
         return view(request, *args, **kwargs)
 
@@ -71,24 +70,6 @@ def control(request: HttpRequest, rest: str) -> HttpResponse:
 @operator_only
 def description(request: HttpRequest) -> HttpResponse:
     return JsonResponse(openapi.document())
-
-
-def _may_control(request: HttpRequest) -> bool:
-    """Whoever sits at this machine; behind a proxy everybody seems to, and then the ops token decides."""
-    offered = request.headers.get("X-Ops-Token", "")
-    if settings.OPS_TOKEN and constant_time_compare(offered, settings.OPS_TOKEN):
-        return True
-    from_elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-    return (
-        settings.NUM_PROXIES == 0 and _is_loopback(request.META.get("REMOTE_ADDR", "")) and not from_elsewhere
-    )
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False
 
 
 def _read(request: HttpRequest) -> Request:

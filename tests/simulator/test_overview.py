@@ -1,12 +1,16 @@
 """PhonePe's books on one page, for whoever sits at this machine."""
 
 import re
+import time
 
 import pytest
+from django.test import Client
 
 from simulator.models import Delivery, Order, Refund
+from simulator.operators import COOKIE, LASTS
 
 PAGE = "/simulator/"
+SIGN_IN = "/simulator/sign-in/"
 OPS = {"X-Ops-Token": "tests-only-ops-token"}
 
 
@@ -86,6 +90,13 @@ class TestButtons:
         overview.press("orders/V2-order-1/refund/")
         assert Refund.objects.get().by_dashboard
 
+    def test_any_event_is_sent(self, paid, overview):
+        assert (
+            overview.press("webhooks/", event="payment.dispute.created", about="V2-order-1").status_code
+            == 302
+        )
+        assert "payment.dispute.created about V2-order-1" in overview.text()
+
     def test_a_webhook_is_sent_again(self, paid, overview):
         first = Delivery.objects.last()
         overview.press(f"deliveries/{first.pk}/send/")
@@ -137,6 +148,83 @@ class TestWhoMayLook:
         assert pressed.status_code == 403
         assert Order.objects.exists()
 
+    def test_a_press_without_the_pages_own_secret_does_nothing(self, v2):
+        v2.pay()
+        stranger = Client(enforce_csrf_checks=True)
+        assert stranger.post(PAGE, {"path": "reset/"}).status_code == 403
+        assert Order.objects.exists()
+
+    def test_no_token_set_is_no_key(self, client, db, settings):
+        settings.NUM_PROXIES, settings.OPS_TOKEN = 1, ""
+        refused = client.post(SIGN_IN, {"token": ""})
+        assert (refused.status_code, COOKIE in refused.cookies) == (403, False)
+        assert b"set <code>OPS_TOKEN</code>" in client.get(PAGE).content
+
     def test_without_simulation_there_is_nothing(self, client, db, settings):
         settings.PHONEPE_SIMULATION_MODE = False
         assert client.get(PAGE, headers=OPS).status_code == 404
+
+
+class TestSigningIn:
+    @pytest.fixture
+    def browser(self, db, settings):
+        """From another machine, with a browser's caution."""
+        settings.NUM_PROXIES = 1
+        return Client(enforce_csrf_checks=True, REMOTE_ADDR="203.0.113.9")
+
+    def sign_in(self, browser, token):
+        form = browser.get(PAGE)
+        assert form.status_code == 403
+        return browser.post(SIGN_IN, {"token": token, "csrfmiddlewaretoken": secret(form)})
+
+    def test_the_page_says_how(self, browser):
+        shown = browser.get(PAGE).content.decode()
+        assert "say the ops token" in shown
+        assert "X-Ops-Token" in shown
+
+    def test_who_says_the_token_sees_the_books_and_may_press(self, browser, v2):
+        v2.pay()
+        entered = self.sign_in(browser, OPS["X-Ops-Token"])
+        assert (entered.status_code, entered["Location"]) == (302, PAGE)
+        books = browser.get(PAGE)
+        assert b"V2-order-1" in books.content
+        wish = {"path": "reset/", "csrfmiddlewaretoken": secret(books)}
+        assert browser.post(PAGE, wish).status_code == 302
+        assert not Order.objects.exists()
+
+    def test_the_cookie_is_no_token_and_no_script_or_strange_page_gets_it(self, browser):
+        cookie = self.sign_in(browser, OPS["X-Ops-Token"]).cookies[COOKIE]
+        assert OPS["X-Ops-Token"] not in cookie.value
+        assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", PAGE)
+        assert cookie["max-age"] == ""  # it ends with the browser
+
+    def test_a_guess_opens_nothing(self, browser):
+        refused = self.sign_in(browser, "guess")
+        assert (refused.status_code, COOKIE in refused.cookies) == (403, False)
+        assert b"This is not the ops token." in refused.content
+
+    def test_a_form_that_another_page_has_sent_is_refused(self, browser):
+        assert browser.post(SIGN_IN, {"token": OPS["X-Ops-Token"]}).status_code == 403
+
+    def test_another_token_ends_it(self, browser, settings):
+        self.sign_in(browser, OPS["X-Ops-Token"])
+        settings.OPS_TOKEN = "another-token-since-today"
+        assert browser.get(PAGE).status_code == 403
+
+    def test_half_a_day_ends_it(self, browser, monkeypatch):
+        self.sign_in(browser, OPS["X-Ops-Token"])
+        later = time.time() + LASTS + 1
+        monkeypatch.setattr("django.core.signing.time.time", lambda: later)
+        assert browser.get(PAGE).status_code == 403
+
+    def test_a_cookie_that_was_made_up_opens_nothing(self, browser):
+        browser.cookies[COOKIE] = "made:up:cookie"
+        assert browser.get(PAGE).status_code == 403
+
+    def test_programs_do_not_come_in_by_it(self, browser):
+        self.sign_in(browser, OPS["X-Ops-Token"])
+        assert browser.get("/simulator/control/account/").status_code == 403
+
+
+def secret(page):
+    return re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.content.decode())[1]
