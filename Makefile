@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql wire-table defects browser races check bench help
+.PHONY: run test test-sqlite test-postgresql wire-table defects browser races torture check bench help
 .DEFAULT_GOAL := help
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
 	@echo "make defects           puts each old defect back into a copy of the code: its test must fail there"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
+	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
 	@echo "make bench             payments opened per second, beside a view that inserts one row"
 
 run: $(VENV)/.run .env
@@ -48,6 +49,11 @@ races: ROUNDS ?= 50
 races: $(VENV)/.dev
 	@$(BIN)/python -m tests.postgres
 	@TEST_DATABASE=postgresql $(BIN)/python -m tests.flows.rounds --rounds $(ROUNDS) $(addprefix --seed ,$(SEED))
+
+torture: MINUTES ?= 5
+torture: $(VENV)/.dev
+	@$(BIN)/python -m tests.postgres
+	@$(BIN)/python -m tests.torture --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
 
 # Neither reads .env: what is checked is the code, not this installation.
 check: export DOTENV_FILE =

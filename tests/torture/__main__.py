@@ -52,7 +52,8 @@ def torture(minutes: float, seed: int, customers: int) -> list[str]:
 
 
 def everybody(place: Town, diary: Diary, seed: int, customers: int, end: float) -> list[threading.Thread]:
-    deeds = [deed for shop in place.shops for deed in crowd(shop, diary, seed, customers // 2, end)]
+    links = place.post_office.offers
+    deeds = [deed for shop in place.shops for deed in crowd(shop, links, diary, seed, customers // 2, end)]
     threads = [threading.Thread(target=deed, daemon=True) for deed in deeds]
     for thread in threads:
         thread.start()

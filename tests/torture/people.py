@@ -10,6 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from queue import Empty, SimpleQueue
 from random import Random
 from typing import Any
 
@@ -70,7 +72,9 @@ class Catalogue:
     @classmethod
     def of(cls, shop: Shop) -> "Catalogue":
         def get(path: str) -> Any:
-            return requests.get(shop.urls[0] + API + path, timeout=30).json()
+            answer = requests.get(shop.urls[0] + API + path, timeout=30)
+            assert answer.status_code == 200, answer.text
+            return answer.json()
 
         found = {one["title"]: one for one in get("puja/services/?page_size=50")["results"]}
         services = {
@@ -219,23 +223,49 @@ class Customer(Person):
                 self.json("POST", f"cart/carts/{cart['id']}/cleanup_old_payments/")
 
 
+class Chooser(Person):
+    """Whoever got a mail that his place is gone: chooses another time, declines, or does nothing."""
+
+    def live(self, links: "SimpleQueue[str]", until: float) -> None:
+        while (left := until - time.monotonic()) > 0:
+            with suppress(Empty):
+                self.answer(links.get(timeout=left))
+
+    def answer(self, link: str) -> None:
+        if self.dice.random() < 0.3:
+            self.diary.did("left an offer unanswered")
+            return
+        address = link.replace("/offer/", f"{API}payments/offers/")
+        looked = self.visit("GET", address)
+        places = looked.json()["places"] if looked is not None and looked.status_code == 200 else []
+        if places and self.dice.random() < 0.8:
+            self.visit("POST", address, {"slot": self.dice.choice(places)["id"]})
+            self.diary.did("chose another time")
+        else:
+            self.visit("POST", address, {"decline": True})
+            self.diary.did("declined an offer")
+
+
 class Staff:
-    """Two people: one asks for refunds, the other approves the large ones."""
+    """Two people: one gives money back, closes times and looks at cases, the other approves what is large."""
 
     REFUNDABLE = """
         SELECT id, amount_paise FROM payment_payment
-        WHERE state = 'SUCCESS' AND fulfilment IN ('BOOKED', 'GIFT', 'HELD_FOR_STAFF')
-        ORDER BY random() LIMIT 1
+        WHERE state = 'SUCCESS' AND fulfilment IN ('BOOKED', 'GIFT') ORDER BY random() LIMIT 1
     """
+    HELD = "SELECT id FROM payment_payment WHERE fulfilment = 'HELD_FOR_STAFF' ORDER BY random() LIMIT 1"
+    BOOKED = "SELECT id FROM booking_slot WHERE booked > 0 AND is_open ORDER BY random() LIMIT 1"
 
     def __init__(self, shop: Shop, diary: Diary, dice: Random) -> None:
         self._shop, self._dice, self._diary = shop, dice, diary
         self._first, self._second = (Person(shop, token, diary, dice) for token in shop.staff_tokens)
 
     def live(self, until: float) -> None:
+        duties = {self.refund: 80, self.decide: 15, self.close_a_time: 5}
         while time.monotonic() < until:
+            duty = self._dice.choices(list(duties), list(duties.values()))[0]
             with suppress(psycopg.Error):  # restarted just now
-                self.refund()
+                duty()
             time.sleep(self._dice.uniform(1, 4))
 
     def refund(self) -> None:
@@ -245,8 +275,7 @@ class Staff:
         payment_id, paise = found[0]
         body = {"reason": "priest is ill"}
         if self._dice.random() < 0.6:
-            part = self._dice.randint(1, max(paise // 200, 1))
-            body["amount"] = f"{part}.00"
+            body["amount"] = f"{self._dice.randint(1, max(paise // 200, 1))}.00"
         refund = self._first.json("POST", f"payments/payments/{payment_id}/refund/", body)
         if refund is None:
             return
@@ -254,14 +283,33 @@ class Staff:
         if self._dice.random() < 0.8:
             self._second.json("POST", f"payments/refunds/{refund['id']}/approve/")
 
+    def decide(self) -> None:
+        for (payment_id,) in self._shop.sql(self.HELD):
+            action = {"action": self._dice.choice(("book", "refund"))}
+            if self._first.json("POST", f"payments/payments/{payment_id}/resolve/", action):
+                self._diary.did(f"held money: {action['action']}")
 
-def crowd(shop: Shop, diary: Diary, seed: int, size: int, until: float) -> list[Callable[[], None]]:
+    def close_a_time(self) -> None:
+        for (slot_id,) in self._shop.sql(self.BOOKED):
+            body = {"reason": "the temple is closed", "then": self._dice.choice(("move", "refund"))}
+            if self._first.json("POST", f"puja/slots/{slot_id}/close/", body) is not None:
+                self._diary.did(f"closed a time: {body['then']}")
+
+
+def crowd(
+    shop: Shop, links: "SimpleQueue[str]", diary: Diary, seed: int, size: int, until: float
+) -> list[Callable[[], None]]:
     """What everybody of this shop does until the end: each customer is one of the people with an account."""
     catalogue = Catalogue.of(shop)
-    deeds: list[Callable[[], None]] = []
-    for number in range(size):
-        token = shop.tokens[number % len(shop.tokens)]
-        customer = Customer(shop, token, diary, Random(f"{seed} {shop.generation} {number}"))
-        deeds.append(lambda customer=customer: customer.live(catalogue, until))
-    staff = Staff(shop, diary, Random(f"{seed} {shop.generation} staff"))
-    return [*deeds, lambda: staff.live(until)]
+
+    def dice(who: object) -> Random:
+        return Random(f"{seed} {shop.generation} {who}")
+
+    customers = [
+        Customer(shop, shop.tokens[number % len(shop.tokens)], diary, dice(number)) for number in range(size)
+    ]
+    return [
+        *(partial(customer.live, catalogue, until) for customer in customers),
+        partial(Chooser(shop, "", diary, dice("chooser")).live, links, until),
+        partial(Staff(shop, diary, dice("staff")).live, until),
+    ]

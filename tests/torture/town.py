@@ -4,6 +4,7 @@ Everything is a real process, and anything but PhonePe may be killed at any time
 """
 
 import json
+import re
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
@@ -27,8 +29,10 @@ from tests.torture.wires import Address, Wire, free_port, until_it_listens
 # No fsync: the machine stays up. But what was committed must outlive a crash of PostgreSQL itself.
 DURABLE = ("-F",)
 WEBHOOK = "/api/payments/webhook/phonepe/"
+OFFER_LINK = re.compile(r"http://\S+/offer/\S+/")
 OUR_FAULT = "Internal Server Error"  # with the stack
 MERCHANTS = {"v1": "PGTESTPAYUAT", "v2": "SIMMERCHANT"}
+WORK = ("manage.py", "work", "--interval", "0.2")
 PREPARE = """
 import django, json, sys
 django.setup()
@@ -153,11 +157,12 @@ class Town:
 
 
 class PostOffice(MailServer):
-    """Keeps who was told what, by the name of the message; now and then it is closed."""
+    """Keeps who was told what, by the name of the message, and links to offers; now and then it is closed."""
 
     def __init__(self) -> None:
         super().__init__()
         self.seen: set[str] = set()
+        self.offers: SimpleQueue[str] = SimpleQueue()
         self.is_closed = False
 
     def verify_request(self, request: Any, client_address: Any) -> bool:
@@ -165,7 +170,11 @@ class PostOffice(MailServer):
 
     def take(self, raw: bytes) -> None:
         super().take(raw)
-        self.seen.add(self.mails.pop()["Message-ID"])
+        mail = self.mails.pop()
+        self.seen.add(mail["Message-ID"])
+        text = mail.get_body(("plain",))
+        for link in OFFER_LINK.findall(text.get_content() if text else ""):
+            self.offers.put(link)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass  # who is killed in the middle of a mail hangs up
@@ -205,19 +214,36 @@ def open_phonepe() -> Iterator[PhonePe]:
 
 
 def open_shop(place: Town, generation: str, workers: int, scale: Scale, stack: ExitStack) -> Shop:
-    postgres = place.postgres.url("postgres")
-    with psycopg.connect(postgres, autocommit=True) as connection:
+    with psycopg.connect(place.postgres.url("postgres"), autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {generation}")
     addresses = [("127.0.0.1", free_port()) for _ in range(2)]
     entrance = Wire(addresses)
     stack.callback(entrance.close)
-    environment = surroundings(
+    environment = settings_of(place, generation, entrance, scale)
+    people, staff = prepare(environment, scale.people)
+    servers = [Program(f"{generation}-server", gunicorn(address), environment) for address in addresses]
+    at_work = [Program(f"{generation}-worker", WORK, environment) for _ in range(workers)]
+    for program in servers + at_work:
+        stack.callback(program.end)
+    for address in addresses:
+        until_it_listens(address)
+    if generation == "v2":  # V1 names the address of its callback with every order
+        place.phonepe.control(f"merchants/{MERCHANTS['v2']}/", {"webhook_url": entrance.url + WEBHOOK})
+    return Shop(
+        generation, place.postgres.url(generation), entrance, servers, at_work, addresses, people, staff
+    )
+
+
+def settings_of(place: Town, generation: str, entrance: Wire, scale: Scale) -> dict[str, str]:
+    """PhonePe is reached by two wires, the shop by one. Calls give up early, so that much can go wrong."""
+    first, second = (f"{wire.url}/simulator/apis/pg-sandbox" for wire in place.wires)
+    return surroundings(
         DATABASE_URL=place.postgres.url(generation),
         PUBLIC_BASE_URL=entrance.url,
         FRONTEND_BASE_URL="http://frontend.example",
         PHONEPE_API_VERSION=generation,
-        PHONEPE_BASE_URL=f"{place.wires[0].url}/simulator/apis/pg-sandbox",
-        PHONEPE_FALLBACK_BASE_URLS=f"{place.wires[1].url}/simulator/apis/pg-sandbox",
+        PHONEPE_BASE_URL=first,
+        PHONEPE_FALLBACK_BASE_URLS=second,
         PHONEPE_DEADLINE=8,
         PHONEPE_CONNECT_TIMEOUT=2,
         PHONEPE_READ_TIMEOUT=4,
@@ -230,32 +256,6 @@ def open_shop(place: Town, generation: str, workers: int, scale: Scale, stack: E
         REFUND_SECOND_PERSON_ABOVE=3000,
         OFFER_HOURS=1,
         LOG_LEVEL="WARNING",
-    )
-    tokens, staff_tokens = prepare(environment, scale.people)
-    servers = [
-        Program(f"{generation}-server-{number}", gunicorn(address), environment)
-        for number, address in enumerate(addresses)
-    ]
-    at_work = [
-        Program(f"{generation}-worker-{number}", ("manage.py", "work", "--interval", "0.2"), environment)
-        for number in range(workers)
-    ]
-    for program in servers + at_work:
-        stack.callback(program.end)
-    for address in addresses:
-        until_it_listens(address)
-    merchant = f"merchants/{MERCHANTS['v2']}/"
-    if generation == "v2":  # V1 names the address of its callback with every order
-        place.phonepe.control(merchant, {"webhook_url": entrance.url + WEBHOOK})
-    return Shop(
-        generation,
-        place.postgres.url(generation),
-        entrance,
-        servers,
-        at_work,
-        addresses,
-        tokens,
-        staff_tokens,
     )
 
 
