@@ -54,6 +54,8 @@ class Command(BaseCommand):
             "One whole demo payment": "/api/payments/payments/simulate-payment-success/",
         }.items():
             self.stdout.write(f"  {name:<24}{base}{path}")
+        if folder := getattr(settings, "EMAIL_FOLDER", ""):
+            self.stdout.write(f"  {'Mails, one file each':<24}{folder}")
         password = os.environ.get("DEMO_PASSWORD", "")
         for email in ("devotee@example.com", "staff@example.com") if password else ():
             self.stdout.write(f"  {'Demo login':<24}{email}  {password}")
