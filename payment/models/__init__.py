@@ -10,6 +10,7 @@ WebhookEvent                                     one call from PhonePe, as it ca
 Dispute                                          a buyer asks his bank for the money back
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one look at every hop
+Reconciliation                                   one day's comparison with PhonePe's books
 """
 
 from payment.models.disputes import Dispute
@@ -18,6 +19,7 @@ from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.models.receipts import Receipt, ReceiptCounter
+from payment.models.reconciliations import Reconciliation
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
 
@@ -35,6 +37,7 @@ __all__ = [
     "PaymentAttempt",
     "Receipt",
     "ReceiptCounter",
+    "Reconciliation",
     "Refund",
     "StateChange",
     "WebhookEvent",

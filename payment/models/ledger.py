@@ -15,6 +15,7 @@ class LedgerEntry(models.Model):
         SUSPENSE = "SUSPENSE", "came, but not as agreed"
         REFUND = "REFUND", "went back"
         CHARGEBACK = "CHARGEBACK", "was taken by the buyer's bank, or returned by it"
+        FEE = "FEE", "was kept by PhonePe: its fee, or the tax on that"
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="ledger")
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="ledger")

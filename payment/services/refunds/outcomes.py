@@ -123,7 +123,8 @@ def _enter(refund: Refund, paise: int) -> None:
 
 def _end_debt(refund: Refund) -> None:
     """What could not become a booking is at rest when the money has arrived where it came from."""
-    moved = refund.attempt.ledger.aggregate(sum=Sum("amount_paise"))["sum"]
+    entries = refund.attempt.ledger.exclude(kind=LedgerEntry.Kind.FEE)  # which the buyer neither paid nor gets
+    moved = entries.aggregate(sum=Sum("amount_paise"))["sum"]
     pays = refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
     if pays and moved <= 0 and refund.payment.fulfilment == Fulfilment.REFUND_DUE:
         move_fulfilment(refund.payment, Fulfilment.REFUNDED, "money_went_back")

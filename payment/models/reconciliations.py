@@ -1,0 +1,31 @@
+"""A day's comparison of our books with PhonePe's."""
+
+from django.db import models
+
+
+class Reconciliation(models.Model):
+    """One comparison and what it found. The nightly one is claimed by its `occasion`, once for all workers.
+
+    Who dies while comparing loses the lease, and another worker begins anew.
+    """
+
+    class AskedBy(models.TextChoices):
+        WORKER = "worker"
+        COMMAND = "command"
+
+    day = models.DateField(help_text="of our time zone")
+    asked_by = models.CharField(max_length=8, choices=AskedBy)
+    occasion = models.CharField(max_length=32, unique=True, null=True, blank=True)
+    lease = models.UUIDField(null=True, blank=True)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    is_clean = models.BooleanField(default=False)
+    differences = models.PositiveIntegerField(default=0)
+    report = models.JSONField(default=dict, help_text="the first of the differences, amounts in paise")
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.day} ({self.asked_by})"
