@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from booking.models import Booking, Cart, Slot
-from payment.models import LedgerEntry, Payment, PaymentAttempt, WebhookEvent
+from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.work import KINDS, run_due
 from simulator.deliveries import _proof
 from simulator.models import Delivery
@@ -39,7 +39,7 @@ def call_us(delivery: Delivery) -> int:
 def work(*kinds: str) -> int:
     """The worker comes when everything it could do is due."""
     past = timezone.now() - timedelta(seconds=1)
-    for model in (PaymentAttempt, WebhookEvent):
+    for model in (PaymentAttempt, WebhookEvent, Refund):
         model.objects.filter(next_check_at__isnull=False).update(next_check_at=past)
     Payment.objects.filter(fulfil_at__isnull=False).update(fulfil_at=past)
     return run_due(kinds or KINDS)

@@ -196,3 +196,27 @@ def test_a_salt_changed_here_before_it_is_changed_there_delays_and_decides_nothi
     Merchant.objects.filter(merchant_id="M2OURS").update(**real.credentials(salt_index=2))
     work("attempts")
     assert fate(opened) == PAID
+
+
+def test_when_no_money_is_taken_any_more_what_was_begun_is_asked_about_settled_and_refunded(
+    api, staff, phone, cart, phonepe, settings, package
+):
+    click(phone, cart)
+    payment = Payment.objects.get()
+    settings.PAYMENT_ENABLED = False
+    other = people.make_user()
+
+    refused = click(api(other), people.make_cart(other, package))
+    assert (refused.status_code, refused.json()["code"]) == (503, "payments_disabled")
+
+    phonepe.decide(order(payment))
+    work()
+    assert fate(payment) == PAID
+
+    asked_for = api(staff).post(f"/api/payments/payments/{payment.pk}/refund/", {"reason": "closed"})
+    assert asked_for.status_code == 201
+    work("refunds")
+    phonepe.passes(10)
+    work("refunds")
+    assert ledger() == [("RECEIPT", 110_000), ("REFUND", -110_000)]
+    assert api(staff).get(f"/api/payments/payments/{payment.pk}/timeline/").json()["status"] == "REFUNDED"
