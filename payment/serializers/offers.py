@@ -8,7 +8,7 @@ from rest_framework import serializers
 from booking.filters import LARGEST_ID
 from booking.serializers import RupeesField, SlotSerializer
 from payment.models import Offer
-from payment.serializers.payments import message
+from payment.serializers.sentences import message
 from payment.services.offers import places
 
 

@@ -7,8 +7,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from booking.serializers import BookingSerializer, RupeesField
+from okpuja.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
-from payment.states import Fulfilment, PaymentState
+from payment.serializers.sentences import message, user_message
+from payment.states import PaymentState
 
 STATUS_WORDS = {
     "PENDING": "Pending",
@@ -19,23 +21,6 @@ STATUS_WORDS = {
     "REFUNDED": "Refunded",
 }
 STATUSES = list(STATUS_WORDS)
-MESSAGES = {
-    PaymentState.PENDING: "Payment is not yet confirmed. Please do not pay twice.",
-    PaymentState.SUCCESS: "Payment is confirmed.",
-    PaymentState.FAILED: "Payment failed. You have not been charged.",
-    PaymentState.CANCELLED: "Payment was not completed. If money has left your account, we will find it.",
-}
-
-
-# Where these say more than the state does.
-FATES = {
-    Fulfilment.HELD_FOR_STAFF: "Your money has arrived. Our staff will contact you about your booking.",
-    Fulfilment.DUE: "Your money has arrived. Your booking is being confirmed.",
-    Fulfilment.OFFERED: "Your money has arrived, but too late for the time you chose. Please choose another time.",
-    Fulfilment.REFUND_DUE: "Your money has arrived, but it could not become a booking."
-    " It will be refunded in full.",
-    Fulfilment.REFUNDED: "It could not become a booking. Your money has been refunded in full.",
-}
 
 
 def for_wire(payments: QuerySet[Payment]) -> QuerySet[Payment]:
@@ -59,11 +44,6 @@ def wire_status(payment: Any) -> str:
     return "REFUNDED" if refunded >= payment.amount_paise else "PARTIALLY_REFUNDED"
 
 
-def message(payment: Payment) -> str:
-    told = FATES.get(Fulfilment(payment.fulfilment)) or MESSAGES[PaymentState(payment.state)]
-    return str(told)
-
-
 class StatusField(serializers.ChoiceField):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(STATUSES, source="*", read_only=True, **kwargs)
@@ -82,6 +62,14 @@ class TextField(serializers.CharField):
 class MessageField(TextField):
     def to_representation(self, payment: Any) -> str:
         return message(payment)
+
+
+class UserMessageField(TextField):
+    """In the language of the request in the context."""
+
+    def to_representation(self, payment: Any) -> str:
+        request = self.context.get("request")
+        return user_message(payment, language_of(request) if request else ENGLISH)
 
 
 class OrderIdField(TextField):
@@ -180,6 +168,7 @@ class StatusSerializer(serializers.Serializer[Payment]):
     success = serializers.BooleanField(default=True, read_only=True)
     code = serializers.CharField(default="STATUS_CHECKED", read_only=True)
     message = MessageField()
+    user_message = UserMessageField()
     payment_id = serializers.IntegerField(source="pk")
     transaction_id = serializers.CharField(source="reference")
     merchant_transaction_id = OrderIdField()
@@ -202,11 +191,13 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
     booking_created = serializers.BooleanField()
     booking = BookingSerializer(required=False)
     message = serializers.CharField(required=False)
+    user_message = UserMessageField()
 
     def to_representation(self, payment: Payment) -> dict[str, Any]:
         booking, paid = booking_of(payment), payment.state == PaymentState.SUCCESS
         answer = {
             "success": paid,
+            "user_message": self.fields["user_message"].to_representation(payment),
             "payment_status": wire_status(payment),
             "booking_created": booking is not None,
         }

@@ -13,7 +13,8 @@ from rest_framework.views import APIView
 from okpuja.errors import Refusal
 from payment.models import Offer, Payment
 from payment.serializers.offers import ChoiceRequest, OfferSerializer
-from payment.serializers.payments import booking_of, message
+from payment.serializers.payments import booking_of
+from payment.serializers.sentences import message
 from payment.services.links import OFFER, payment_behind
 from payment.services.offers import choose, close_offer, places
 from payment.views.pages import PageView, SeeOther, grouped

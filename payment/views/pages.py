@@ -16,8 +16,10 @@ from django.views.decorators.csrf import csrf_exempt
 from booking.money import grouped
 from okpuja import errors
 from okpuja.errors import Refusal
+from okpuja.language import language_of
 from payment.models import Payment
-from payment.serializers.payments import booking_of, message
+from payment.serializers.payments import booking_of
+from payment.serializers.sentences import user_message
 from payment.services.asking import look_again, refresh
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
@@ -71,15 +73,22 @@ class StatusPageView(PageView):
             return SeeOther(reopen(payment).page_url)
         except Refusal as refusal:
             payment.refresh_from_db()
-            return self._show(request, payment, notice=str(refusal.detail), status=refusal.status_code)
+            return self._show(
+                request,
+                payment,
+                notice=refusal.user_message(language_of(request)),
+                status=refusal.status_code,
+            )
 
     def _show(
         self, request: HttpRequest, payment: Payment, notice: str = "", status: int = 200
     ) -> HttpResponse:
+        language = language_of(request)
         context = {
             "payment": payment,
             "amount": grouped(payment.amount_paise),
-            "message": message(payment),
+            "message": user_message(payment, language),
+            "language": language,
             "booking": booking_of(payment),
             "offer": offer_url(payment) if payment.fulfilment == Fulfilment.OFFERED else "",
             "notice": notice,
@@ -89,10 +98,14 @@ class StatusPageView(PageView):
 
 def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
     """Worded and numbered as the API does it."""
-    told = errors.render(error, {})
+    told = errors.render(error, {"request": request})
     if told is None:
         raise error
-    context = {"is_missing": told.status_code == 404, "sentence": told.data["error"]}
+    context = {
+        "is_missing": told.status_code == 404,
+        "sentence": told.data["user_message"],
+        "language": language_of(request),
+    }
     page = render(request, "payment/trouble.html", context, status=told.status_code)
     if "Retry-After" in told:
         page["Retry-After"] = told["Retry-After"]

@@ -106,7 +106,8 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @action(detail=True)
     def status(self, request: Request, pk: str) -> Response:
         """Where the payment stands, after asking PhonePe if it is open."""
-        return Response(StatusSerializer(self._refreshed(STATUS_SECONDS, "status")).data)
+        payment = self._refreshed(STATUS_SECONDS, "status")
+        return Response(StatusSerializer(payment, context={"request": request}).data)
 
     @extend_schema(responses=CheckBookingSerializer)
     @action(detail=True, url_path="check-booking")
@@ -200,7 +201,8 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         return _as_it_is(refresh(self.get_object(), seconds, source))
 
     def _checked(self) -> Response:
-        return Response(CheckBookingSerializer(self._refreshed(CHECK_BOOKING_SECONDS, "check-booking")).data)
+        payment = self._refreshed(CHECK_BOOKING_SECONDS, "check-booking")
+        return Response(CheckBookingSerializer(payment, context={"request": self.request}).data)
 
     def _simulated(self, payment: Payment, outcome: str) -> Response:
         return Response(SimulatedSerializer(_as_it_is(simulate(payment, outcome))).data)
