@@ -2,16 +2,22 @@
 
 from django.db import transaction
 from django.utils import timezone
-from rest_framework.exceptions import NotFound
 
 from booking.models import Slot
 from booking.services import CartConverted, nearby_slots
+from okpuja.errors import Refusal
 from payment.models import Offer, Payment
 from payment.services.changes import lock_payment
 from payment.services.refunds.promises import send_receipt_back
 from payment.services.settling import fulfil_elsewhere
 from payment.services.telling import tell_offer_closed
 from payment.states import Fulfilment
+
+
+class NoSuchTime(Refusal):
+    status_code = 404
+    default_code = "no_such_time"
+    default_detail = "There is no such time for this puja."
 
 
 def places(payment: Payment) -> list[Slot]:
@@ -22,12 +28,12 @@ def places(payment: Payment) -> list[Slot]:
 
 
 def choose(payment: Payment, slot_id: int) -> Payment:
-    """Raises NotFound for a place of another puja, SlotGone, OfferClosed; CartConverted when the cart was booked
+    """Raises NoSuchTime for a place of another puja, SlotGone, OfferClosed; CartConverted when the cart was booked
     with other money meanwhile, and then this money goes back."""
     service_id = payment.checkout.cart.puja_service_id if payment.checkout else None
     slot = Slot.objects.filter(pk=slot_id, service_id=service_id).first()
     if slot is None:
-        raise NotFound("There is no such time for this puja.")
+        raise NoSuchTime
     try:
         return fulfil_elsewhere(payment.pk, slot)
     except CartConverted:

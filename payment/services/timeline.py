@@ -1,13 +1,15 @@
 """Why a payment is in the state that it is in: every try, event, question and decision, in order."""
 
+from collections.abc import Iterator
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 
 from booking.money import rupees
 from payment.meanings import MEANINGS, Actor, meaning
 from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
-from payment.states import ErrorCategory
+from payment.states import ErrorCategory, RefundState
 
 Entry = dict[str, Any]
 
@@ -22,7 +24,15 @@ SENTENCES = {
     "gift_received": "Your gift was received.",
     "amount_differs": "The amount differs from what was agreed. Our staff will contact you.",
     "no_attempt_left": "The payment ended without money. You have not been charged.",
-    "slot_gone": "The time was taken when your payment arrived. Our staff will contact you.",
+    "slot_gone": "The time was taken when your payment arrived. You were offered other times.",
+    "other_place_chosen": "You chose another time, and your booking was confirmed.",
+    "offer_declined": "You asked for your money back.",
+    "offer_expired": "No other time was chosen. Your money goes back to you.",
+    "closed_by_staff": "Our staff ended the offer. Your money goes back to you.",
+    "no_place_left": "The time was taken when your payment arrived, and no other was free. Your money goes back.",
+    "accepted_by_staff": "Our staff accepted your payment.",
+    "returned_by_staff": "Our staff sends your money back.",
+    "moved_by_temple": "The temple moved your booking to another time.",
     "cart_converted": "This cart had been paid for already. Your money goes back to you.",
     "given_up": "You gave this payment up.",
     "page_expired_unpaid": "The payment page expired.",
@@ -31,14 +41,11 @@ SENTENCES = {
 
 def for_staff(payment: Payment) -> list[Entry]:
     """Everything, oldest first: `[{at, kind, text, …}]`. Five queries, however long the story is."""
+    about_it = Q(attempt__payment=payment) | Q(refund__payment=payment)
     entries = [
         *map(_change, payment.changes.select_related("attempt")),
         *map(_call, payment.calls.select_related("attempt")),
-        *(
-            _event(event)
-            for attempt in payment.attempts.prefetch_related("events")
-            for event in attempt.events.all()
-        ),
+        *map(_event, WebhookEvent.objects.filter(about_it)),
         *map(_ledger, payment.ledger.all()),
         *map(_refund, payment.refunds.all()),
     ]
@@ -52,11 +59,18 @@ def for_owner(payment: Payment) -> list[Entry]:
         for change in payment.changes.all()
         if (text := _for_people(change.rule))
     ]
-    promised: list[Entry] = [
-        {"at": refund.created_at, "text": f"A refund of ₹{rupees(refund.amount_paise)} was arranged."}
-        for refund in payment.refunds.all()
-    ]
-    return _in_order(told + promised)
+    went_back = [entry for refund in payment.refunds.all() for entry in _for_its_owner(refund)]
+    return _in_order(told + went_back)
+
+
+def _for_its_owner(refund: Refund) -> Iterator[Entry]:
+    """Another try of the same money is no other refund, and a wish of the staff none yet."""
+    amount = f"₹{rupees(refund.amount_paise)}"
+    wished = refund.held_because == Refund.Hold.SECOND_PERSON
+    if refund.replaces_id is None and not wished and refund.code != "nothing_left":
+        yield {"at": refund.created_at, "text": f"A refund of {amount} was arranged."}
+    if refund.state == RefundState.COMPLETED and refund.decided_at:
+        yield {"at": refund.decided_at, "text": f"The refund of {amount} was credited."}
 
 
 def _for_people(rule: str) -> str:

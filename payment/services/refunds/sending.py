@@ -102,7 +102,9 @@ def _say(refund: Refund, deadline: Deadline) -> None:
         answer = call(refund.attempt, gateway.refund, _order(refund), deadline)
     except OutcomeUnknown as error:
         with transaction.atomic():
-            move_refund(lock_refund(refund.pk), RefundState.UNKNOWN, "no_answer", error.error_category)
+            move_refund(
+                lock_refund(refund.pk), RefundState.UNKNOWN, "refund_unanswered", error.error_category
+            )
     except NO_ANSWER as error:
         _not_taken(refund.pk, error)
     else:

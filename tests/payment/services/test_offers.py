@@ -5,12 +5,11 @@ from datetime import timedelta
 import pytest
 from django.db.models import F
 from django.utils import timezone
-from rest_framework.exceptions import NotFound
 
 from booking.models import Booking, Slot
 from booking.services import SlotGone
 from payment.models import Offer, Payment, Refund
-from payment.services.offers import choose, close_offer, places
+from payment.services.offers import NoSuchTime, choose, close_offer, places
 from payment.services.settling import OfferClosed, settle
 from payment.states import Fulfilment
 from payment.work import run_due
@@ -82,7 +81,7 @@ def test_a_time_that_went_meanwhile_can_be_chosen_no_more_and_the_offer_stands(l
 def test_a_time_of_another_puja_cannot_be_chosen(late, another):
     money_comes(late)
 
-    with pytest.raises(NotFound):
+    with pytest.raises(NoSuchTime):
         choose(late, people.make_slot(people.make_service("Griha Shanti")).pk)
 
 

@@ -1,0 +1,125 @@
+"""The signed link to an offer: by JSON, and as a page that needs no scripts."""
+
+import pytest
+from django.db.models import F
+
+from booking.models import Booking, Slot
+from payment.models import Payment
+from payment.services.links import offer_url, return_url, status_url
+from payment.services.settling import settle
+from payment.states import Fulfilment
+from tests import people
+from tests.payment.builders import FAILED, completed, make_payment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def another(service, slot):
+    return people.make_slot(service, days=4)
+
+
+@pytest.fixture
+def offered(cart, slot, another):
+    payment = make_payment(people.make_checkout(cart))
+    settle(payment.attempts.get().pk, FAILED, "worker")
+    Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
+    return settle(payment.attempts.get().pk, completed(), "worker")
+
+
+def token(url: str) -> str:
+    return url.rstrip("/").rpartition("/")[2]
+
+
+@pytest.fixture
+def link(offered):
+    return f"/api/payments/offers/{token(offer_url(offered))}/"
+
+
+@pytest.fixture
+def page(offered):
+    return f"/offer/{token(offer_url(offered))}/"
+
+
+def fate() -> str:
+    return Payment.objects.get().fulfilment
+
+
+def test_whoever_has_the_link_sees_the_times_and_nothing_of_the_person(api, link, another, alice):
+    answer = api().get(link)
+
+    said = answer.json()
+    assert [place["id"] for place in said["places"]] == [another.pk]
+    assert (said["state"], said["amount"], said["booking_id"]) == ("OPEN", "1100.00", None)
+    assert alice.email not in answer.content.decode()
+    assert alice.phone not in answer.content.decode()
+
+
+def test_a_time_is_chosen_and_booked(api, link, another):
+    said = api().post(link, {"slot": another.pk}).json()
+
+    assert said["booking_id"] == Booking.objects.get().book_id
+    assert (said["state"], said["places"]) == ("TAKEN", [])
+    assert fate() == Fulfilment.BOOKED
+
+
+def test_declined_the_money_goes_back(api, link):
+    said = api().post(link, {"decline": True}).json()
+
+    assert said["state"] == "CLOSED"
+    assert "refunded in full" in said["message"]
+    assert fate() == Fulfilment.REFUND_DUE
+
+
+@pytest.mark.parametrize("body", [{}, {"slot": "x"}, {"slot": 1, "decline": True}, {"slot": 2**70}])
+def test_what_is_no_choice_is_refused(api, link, body):
+    assert api().post(link, body).status_code == 400
+    assert fate() == Fulfilment.OFFERED
+
+
+def test_a_time_that_is_gone_is_refused_by_its_name(api, link, another):
+    Slot.objects.filter(pk=another.pk).update(booked=F("capacity"))
+
+    answer = api().post(link, {"slot": another.pk})
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "slot_gone")
+
+
+def test_links_of_other_purposes_open_no_offer(api, offered):
+    for url in (return_url(offered), status_url(offered)):
+        assert api().get(f"/api/payments/offers/{token(url)}/").status_code == 404
+
+
+def test_a_person_chooses_on_the_page_without_scripts(client, page, another):
+    shown = client.get(page).content.decode()
+    assert f'value="{another.pk}"' in shown
+    assert "<script" not in shown
+
+    answer = client.post(page, {"slot": another.pk})
+
+    assert (answer.status_code, answer["Location"]) == (303, page)
+    assert Booking.objects.get().book_id in client.get(page).content.decode()
+
+
+def test_a_person_gets_his_money_back_on_the_page(client, page):
+    client.post(page, {"slot": ""})
+
+    assert fate() == Fulfilment.REFUND_DUE
+    assert "refunded in full" in client.get(page).content.decode()
+
+
+def test_a_person_who_was_too_slow_sees_the_times_that_are_left(client, page, another, service):
+    left = people.make_slot(service, days=5)
+    Slot.objects.filter(pk=another.pk).update(booked=F("capacity"))
+
+    answer = client.post(page, {"slot": another.pk})
+
+    shown = answer.content.decode()
+    assert answer.status_code == 409
+    assert "no longer available" in shown
+    assert f'value="{left.pk}"' in shown
+
+
+def test_nonsense_on_the_page_is_told_as_a_page(client, page):
+    assert client.post(page, {"slot": "x"}).status_code == 404
+    assert client.post(page, {"slot": "99999"}).status_code == 404
