@@ -65,8 +65,9 @@ class Door:
 
     @property
     def name(self) -> str:
-        """For everyone to read: PhonePe's own host names, and nothing about our network."""
-        shown = self.host if self.is_phonepe else "configured address"
+        """For everyone to read: PhonePe's own host names, and nothing about our network. (Controls are told to few.)"""
+        is_known = self.is_phonepe or self.role is Role.CONTROL
+        shown = self.host if is_known else "configured address"
         return shown if self.proxy is None else f"{shown} (proxy)"
 
     @property

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from payment.diagnosis import doorbell
+from payment.diagnosis.doors import Door, Role
 from payment.diagnosis.facts import Facts
 from payment.diagnosis.hops import Hop
-from payment.diagnosis.knocks import Knock
+from payment.diagnosis.knocks import Knock, no_answer
 from payment.diagnosis.rules.answer import ANSWER, WELL
 from payment.diagnosis.rules.house import BASIS, BESIDE, CLOCK
 from payment.diagnosis.rules.rule import Rule
@@ -19,6 +20,7 @@ from payment.diagnosis.rules.way import CERTIFICATES, PROXY, WAY
 from payment.diagnosis.words import Culprit, Finding, Verdict
 
 RULES: tuple[Rule, ...] = (*BASIS, *PROXY, *CERTIFICATES, *WAY, *CLOCK, *ANSWER, *BESIDE, *WELL)
+NOWHERE = Door(Role.API, "")  # where the settings name no PhonePe to knock at
 HOPS = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
 WHAT = {
     Verdict.DNS_FAILURE: "the name cannot be resolved",
@@ -68,7 +70,6 @@ def _judgement(rule: Rule, facts: Facts) -> Judgement:
 
 def words(facts: Facts) -> dict[str, str]:
     """What the texts of rules may name. In a public summary only: name, what, found."""
-    subject = facts.subject
     return {
         "problem": facts.problem,
         "what": WHAT.get(facts.fault, "it fails") if facts.fault else "",
@@ -80,26 +81,22 @@ def words(facts: Facts) -> dict[str, str]:
         "spare": _shut(facts.spare) if facts.spare else "",
         "clock": f"{abs(facts.clock_ahead) / 60:.0f} minutes {'fast' if facts.clock_ahead > 0 else 'slow'}",
         "webhook_url": settings.PUBLIC_BASE_URL + doorbell.PATH,
-        **(_of_door(subject) if subject else dict.fromkeys(_DOOR_WORDS, "")),
+        **_of_door(facts.subject or no_answer(NOWHERE)),
         **dict(_of_hops(facts)),
     }
 
 
-_DOOR_WORDS = ("name", "host", "target", "way", "error", "page", "told")
-
-
 def _of_door(knock: Knock) -> dict[str, str]:
-    door, best = knock.door, knock.best
-    said = (
-        door.name,
-        door.host,
-        door.target,
-        door.way,
-        knock.error,
-        best.said,
-        ", ".join(knock.names.told.answers),
-    )
-    return dict(zip(_DOOR_WORDS, said, strict=True))
+    return {
+        "name": knock.door.name,
+        "host": knock.door.host,
+        "target": knock.door.target,
+        "way": knock.door.way,
+        "error": knock.error,
+        "page": knock.best.said,
+        "told": ", ".join(knock.names.told.answers),
+        "servers": ", ".join(knock.names.told.servers) or "not known",
+    }
 
 
 def _of_hops(facts: Facts) -> Iterator[tuple[str, str]]:

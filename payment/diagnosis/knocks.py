@@ -34,7 +34,7 @@ SEEN_AS = re.compile(
 
 @dataclass(frozen=True)
 class Visit:
-    """One try at one address. `milliseconds` per layer; `clock_ahead`: seconds our clock is ahead of theirs.
+    """One try at one address. `milliseconds` per layer, the one that stopped us included; `clock_ahead`: seconds our clock is ahead of theirs.
 
     `finding` says what stopped us, or what kind of answer was met. `source`: our own address on this way.
     """
@@ -227,11 +227,13 @@ def _late(door: Door, walk: Walk, dns: int) -> Visit:
 def _stopped(door: Door, walk: Walk, dns: int, error: BaseException) -> Visit:
     inner = findings.innermost(error)
     finding, verdict = findings.met(door, error, walk.furthest)
+    took = _took(door, walk, dns)
+    waited = _milliseconds_since(walk.started) - sum(took.values()) + dns
     return Visit(
         door,
         walk.address,
         walk.furthest,
-        _took(door, walk, dns),
+        took | {layer: waited for layer in _next_layer(door, walk.furthest)},
         category=category(error, walk.furthest).value,
         verdict=verdict,
         finding=finding,
@@ -248,6 +250,11 @@ def _took(door: Door, walk: Walk, dns: int) -> dict[str, int]:
             took[layer] = walk.reached[PROOF[layer]] - before
             before = walk.reached[PROOF[layer]]
     return took
+
+
+def _next_layer(door: Door, stage: Stage) -> list[str]:
+    """The one that was being climbed; none after the last."""
+    return [layer for layer in door.layers if stage < PROOF[layer]][:1]
 
 
 def _sends_elsewhere(answer: Answer) -> bool:

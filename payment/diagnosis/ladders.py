@@ -86,7 +86,8 @@ def _visited(visit: Visit, is_answered: bool) -> Iterator[Wire]:
             yield _rung(layer, visit.family, target, True, took, "", _passed(layer, visit))
     if (layer := visit.stopped_at) and visit.address:
         detail = f"{visit.address} {visit.category}: {visit.error}{_whose(visit)}"
-        yield _rung(layer, visit.family, target, False, 0, visit.finding, detail)
+        waited = visit.milliseconds.get(layer, 0)
+        yield _rung(layer, visit.family, target, False, waited, visit.finding, detail)
 
 
 def _http(visit: Visit, target: str, took: int, is_answered: bool) -> Wire:

@@ -108,8 +108,8 @@ def ask(host: str, servers: Sequence[str], seconds: float) -> Told:
         found = [asking.resolve(host, kind, raise_on_no_answer=False, search=False) for kind in ("A", "AAAA")]
     except dns.resolver.NXDOMAIN:
         return Told((), whom, Finding.NAME_UNKNOWN)
-    except dns.resolver.NoNameservers:
-        return Told((), whom, Finding.NAME_SERVER_FAILED)
+    except dns.resolver.NoNameservers as error:
+        return Told((), whom, _why_none(error))
     except (dns.exception.DNSException, OSError):
         return Told((), whom, Finding.NAME_SERVER_SILENT)
     answers = tuple(record.address for answer in found for record in answer.rrset or ())
@@ -136,6 +136,12 @@ def _client(servers: Sequence[str], seconds: float) -> dns.resolver.Resolver:
 def _server(text: str) -> dns.nameserver.Nameserver:
     address, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
     return dns.nameserver.Do53Nameserver(address, int(port))
+
+
+def _why_none(error: dns.resolver.NoNameservers) -> Finding:
+    """A server that says that it fails, or none that could be reached at all."""
+    responses = [response for *_, response in error.kwargs.get("errors", ())]
+    return Finding.NAME_SERVER_FAILED if any(responses) else Finding.NAME_SERVER_SILENT
 
 
 def _of_system(

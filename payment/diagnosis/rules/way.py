@@ -98,6 +98,15 @@ WAY = (
         "phonepe",
         None,
         Culprit.HOSTING,
+        both(everything_is_shut, fault(Verdict.DNS_FAILURE)),
+        "This server resolves no names, neither PhonePe's nor others: {found}.",
+        "See /etc/resolv.conf, and ask the hosting provider why the name server ({servers}) does not answer this "
+        "server properly (UDP and TCP port 53). Neither {target} nor {control} is resolved. The error was: {error}",
+    ),
+    Rule(
+        "phonepe",
+        None,
+        Culprit.HOSTING,
         everything_is_shut,
         "This server reaches nothing outside, neither PhonePe nor a host that has nothing to do with it: {what}.",
         "Ask the hosting provider to allow outgoing connections to port 443, and names to be resolved. Neither "

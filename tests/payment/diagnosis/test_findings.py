@@ -68,6 +68,7 @@ def test_dropped():
     with full() as port:
         visit = knocked(PHONEPE, seconds=1.0, port=port)
     assert (visit.finding, visit.verdict) == (Finding.SILENT, Verdict.CONNECTION_TIMEOUT)
+    assert visit.milliseconds["tcp"] > 500
     assert visit.stopped_at == "tcp"
 
 

@@ -52,6 +52,16 @@ def test_one_environment_shut_while_the_other_answers_is_phonepe(met):
     assert told(found) == [(met, Culprit.PHONEPE)]
 
 
+def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
+    met = Verdict.DNS_FAILURE
+    names = Names("api.phonepe.com", told=Told(servers=("10.0.0.2",)), finding=Finding.NAME_SERVER_SILENT)
+    found = facts(with_finding(Finding.NAME_SERVER_SILENT, met, names), other_host=control(met))
+    [judgement] = judge(found)
+    assert judgement.culprit is Culprit.HOSTING
+    assert judgement.summary.endswith("no name server answers.")
+    assert "the name server (10.0.0.2)" in judgement.next_action
+
+
 def test_without_anything_to_compare_with_it_is_said_what_would_settle_it():
     [judgement] = judge(facts(knock(verdict=Verdict.CONNECTION_TIMEOUT)))
     assert "If PhonePe is reachable from other networks, a firewall" in judgement.next_action

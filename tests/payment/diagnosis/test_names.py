@@ -45,6 +45,13 @@ def test_a_name_server_that_knows_no_such_name_fails_or_says_nothing_is_told_apa
     assert names.error == "gaierror: [Errno -2] Name or service not known"
 
 
+def test_a_name_server_that_cannot_be_reached_is_not_said_to_fail():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    assert looked_up(unknown, [f"127.0.0.1:{port}"], seconds=1.0).finding == Finding.NAME_SERVER_SILENT
+
+
 def test_a_name_that_only_this_system_does_not_find_is_its_own_fault():
     with NameServer(api_phonepe_com=["192.0.2.7"]) as server:
         names = looked_up(unknown, [server.address])
