@@ -42,6 +42,16 @@ def no_place_is_free(shop):
     shop.query("UPDATE booking_slot SET is_open = TRUE")
 
 
+@pytest.fixture
+def its_place_is_gone(shop):
+    """Closes the time that was held last, until the test is over."""
+    yield lambda: shop.query(
+        "UPDATE booking_slot SET is_open = FALSE"
+        " WHERE id = (SELECT slot_id FROM booking_slothold ORDER BY id DESC LIMIT 1)"
+    )
+    shop.query("UPDATE booking_slot SET is_open = TRUE")
+
+
 def expire(shop, started):
     control(shop, f"orders/{started['merchant_transaction_id']}/decide/", {"outcome": "expire"})
 
@@ -124,6 +134,27 @@ def test_money_that_comes_when_the_place_is_gone_is_not_called_a_booking(
     shot("place-is-gone")
     assert not customer.check_booking(paying["payment_id"])["booking_created"]
     assert_readable(page)
+
+
+def test_late_money_whose_place_is_gone_lets_its_owner_choose_another_time(
+    page, paying, customer, shop, its_place_is_gone, shot
+):
+    expire(shop, paying)
+    page.reload()
+    press(page, "Back to the shop")
+    its_place_is_gone()
+    page.goto(paying["payment_url"])
+    press(page, "Pay after expiry")
+    expect(page.get_by_role("status")).to_contain_text("Please choose another time.")
+    shot("offered")
+    assert_readable(page)
+    page.get_by_role("link", name="Choose another time").click()
+    shot("places")
+    assert_readable(page)
+    page.get_by_role("button").first.click()
+    booking = customer.check_booking(paying["payment_id"])["booking"]
+    expect(page.get_by_text(booking["book_id"])).to_be_visible()
+    shot("chosen")
 
 
 def test_the_whole_way_needs_no_scripts(chromium, customer, started):
