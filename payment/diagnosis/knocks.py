@@ -34,8 +34,9 @@ SEEN_AS = re.compile(
 
 @dataclass(frozen=True)
 class Visit:
-    """One try at one address. `milliseconds` per layer, the one that stopped us included; `clock_ahead`: seconds our clock is ahead of theirs.
+    """One try at one address. `milliseconds` per layer, the one that stopped us included.
 
+    `clock_ahead`: seconds our clock is ahead of theirs.
     `finding` says what stopped us, or what kind of answer was met. `source`: our own address on this way.
     """
 
@@ -233,7 +234,7 @@ def _stopped(door: Door, walk: Walk, dns: int, error: BaseException) -> Visit:
         door,
         walk.address,
         walk.furthest,
-        took | {layer: waited for layer in _next_layer(door, walk.furthest)},
+        took | dict.fromkeys(_next_layer(door, walk.furthest), waited),
         category=category(error, walk.furthest).value,
         verdict=verdict,
         finding=finding,
