@@ -18,7 +18,10 @@ SENTENCES = {
 }
 
 
+def title_of(facts: dict[str, Any]) -> str:
+    return str(facts.get("rule", "")).replace("_", " ")
+
+
 def sentence_of(facts: dict[str, Any]) -> str:
     """Also for a rule that has no sentence of its own yet: its name says something."""
-    rule = str(facts.get("rule", ""))
-    return SENTENCES.get(rule) or rule.replace("_", " ").capitalize()
+    return SENTENCES.get(str(facts.get("rule", ""))) or title_of(facts).capitalize()

@@ -11,7 +11,7 @@ from typing import Any
 from django.template import Context, Engine, TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import render_to_string
 
-from notices.alerts import sentence_of
+from notices.alerts import sentence_of, title_of
 from notices.models import Notice
 from notices.wording import LABELS, WORDS, known, spoken
 
@@ -41,7 +41,8 @@ def write(notice: Notice, link: str = "") -> Letter:
     except (TypeError, ValueError) as error:
         raise Unwritable(f"a fact cannot be read: {error}") from error
     name = notice.user.full_name if notice.user else ""
-    text = _filled(f"{language}/{notice.kind}.txt", facts | {"sentence": sentence_of(notice.facts)})
+    about_alert = {"title": title_of(notice.facts), "sentence": sentence_of(notice.facts)}
+    text = _filled(f"{language}/{notice.kind}.txt", facts | about_alert)
     head, paragraphs = _parts(text)
     words = WORDS[language]
     parts: dict[str, Any] = {

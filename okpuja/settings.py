@@ -221,7 +221,7 @@ STAFF_WEBHOOK_URL = text("STAFF_WEBHOOK_URL")
 STAFF_WEBHOOK_SECRET = text("STAFF_WEBHOOK_SECRET")
 # Who issues receipts: name, then lines such as an address and a tax number.
 RECEIPT_ISSUER = text("RECEIPT_ISSUER", "OkPuja").split("|")
-# Asked for every minute while the worker does its work in time; who watches it raises the alarm when it stops.
+# Asked for every minute while the worker does its work in time: whoever watches it hears when that stops.
 DEAD_MAN_URL = text("DEAD_MAN_URL")
 
 # --- PhonePe -----------------------------------------------------------------------------------
