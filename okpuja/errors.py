@@ -48,8 +48,9 @@ class Refusal(APIException):
         self.extra = extra
 
     def user_message(self, language: str) -> str:
-        """For the customer, in his language; the sentence itself where nobody has said it in Hindi."""
-        return (self.hindi if language == HINDI else "") or _sentence(self.detail)
+        """For the customer, in his language. `hindi` says what the default sentence says, and no other one."""
+        said = _sentence(self.detail)
+        return self.hindi if language == HINDI and self.hindi and said == self.default_detail else said
 
 
 class Conflict(Refusal):

@@ -56,11 +56,13 @@ class Claim:
 class AlreadyPaid(Conflict):
     default_code = "already_paid"
     default_detail = "This has been paid already. Please look at your bookings."
+    hindi = "इसका भुगतान पहले ही हो चुका है। कृपया अपनी बुकिंग देखें।"
 
 
 class PaymentUnderWay(Conflict):
     default_code = "payment_under_way"
     default_detail = "Your payment is just being opened. Please wait a few seconds and try again."
+    hindi = "आपका भुगतान अभी खोला जा रहा है। कृपया कुछ सेकंड बाद फिर से प्रयास करें।"
     retryable = True
     retry_after = 3
 
@@ -82,6 +84,7 @@ class PaymentClosed(Conflict):
 
     default_code = "payment_closed"
     default_detail = "This payment is closed. Please start again."
+    hindi = "यह भुगतान बंद हो चुका है। कृपया फिर से शुरू करें।"
 
 
 def page_of(payment: Payment, deadline: Deadline) -> PaymentAttempt:

@@ -91,6 +91,12 @@ def test_a_reader_of_hindi_is_told_in_hindi():
     assert said["error"] == said["detail"] == "Our database does not answer. Please try again in a minute."
 
 
+def test_a_sentence_of_its_own_is_not_replaced_by_hindi_of_another_one():
+    request = RequestFactory().get("/", headers={"Accept-Language": "hi"})
+    said = render(Unavailable("We are not taking payments."), {"request": request}).data
+    assert said["user_message"] == "We are not taking payments."
+
+
 def test_what_may_be_repeated_says_when():
     assert render(Unavailable(), {})["Retry-After"] == "2"
     assert render(Throttled(wait=3), {})["Retry-After"] == "4"
