@@ -16,7 +16,7 @@ help:
 	@echo "make defects           puts each old defect back into a copy of the code: its test must fail there"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
-	@echo "make bench             payments opened per second, beside a view that inserts one row"
+	@echo "make bench             payments opened per second by us and by the simulator, beside a view that inserts one row"
 
 run: $(VENV)/.run .env
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -69,6 +69,7 @@ check: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.process_cart
+	$(BIN)/python -m bench.simulator_pay
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
