@@ -19,6 +19,7 @@ LABELS = {
     "wanted_at": {"en": "Time you wanted", "hi": "आपका चुना समय"},
     "place": {"en": "Place", "hi": "स्थान"},
     "amount": {"en": "Amount", "hi": "राशि"},
+    "agreed": {"en": "Amount agreed", "hi": "तय राशि"},
     "refund": {"en": "Refund", "hi": "वापसी राशि"},
     "refund_id": {"en": "Refund number", "hi": "वापसी संख्या"},
     "expected_by": {"en": "Expected by", "hi": "अपेक्षित तिथि"},

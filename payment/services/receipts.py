@@ -5,7 +5,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from notices.receipt import Paper, render
-from payment.models import Payment, Receipt, ReceiptCounter
+from payment.models import LedgerEntry, Payment, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year
 
 ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
@@ -51,7 +51,7 @@ def receipt_of(payment: Payment) -> Receipt | None:
 
 def pdf(receipt: Receipt, language: str) -> tuple[str, bytes]:
     """File name and content. The same receipt gives the same paper, whenever it is printed."""
-    return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(_paper(receipt), language)
+    return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(paper_of(receipt), language)
 
 
 def _next_number(series: str, year: int) -> int:
@@ -61,9 +61,10 @@ def _next_number(series: str, year: int) -> int:
     return counter.get().last
 
 
-def _paper(receipt: Receipt) -> Paper:
+def paper_of(receipt: Receipt) -> Paper:
+    """What came, which staff may have accepted though another amount was agreed."""
     payment, checkout = receipt.payment, receipt.payment.checkout
-    paid_by = payment.attempts.filter(ledger__kind="RECEIPT").first()
+    entry = payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
     cart = checkout.snapshot if checkout else {}
     address = (checkout.address or {}) if checkout else {}
     return Paper(
@@ -74,12 +75,12 @@ def _paper(receipt: Receipt) -> Paper:
         address=", ".join(filter(None, (address.get(part) for part in ADDRESS))),
         item=cart.get("puja_service", {}).get("title", ""),
         starts_at=checkout.starts_at if checkout else None,
-        price_paise=checkout.price_paise if checkout else payment.amount_paise,
+        price_paise=checkout.price_paise if checkout else entry.amount_paise,
         discount_paise=checkout.discount_paise if checkout else 0,
-        total_paise=payment.amount_paise,
+        total_paise=entry.amount_paise,
         reference=payment.reference,
-        transaction=(paid_by.provider_transaction_id or paid_by.provider_order_id) if paid_by else "",
-        utr=paid_by.utr if paid_by else "",
+        transaction=entry.attempt.provider_transaction_id or entry.attempt.provider_order_id,
+        utr=entry.attempt.utr,
     )
 
 

@@ -10,21 +10,22 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db.models import Sum
 from django.utils import timezone
 
 from booking.models import Booking, Checkout
 from notices import services as outbox
-from payment.models import Payment, Refund
+from payment.models import LedgerEntry, Payment, Refund
 
 
 def tell_received(payment: Payment) -> None:
     """The money is here, and is no booking (yet): a gift, a case for staff, a booking that has to wait."""
-    _tell("received", payment, email=_address_of_guest(payment))
+    _tell("received", payment, _what_came(payment), email=_address_of_guest(payment))
 
 
 def tell_booked(payment: Payment) -> None:
     """Needs the booking to exist."""
-    _tell("booked", payment, _booking(payment))
+    _tell("booked", payment, _what_came(payment) | _booking(payment))
 
 
 def tell_pending(payment: Payment) -> None:
@@ -78,7 +79,7 @@ def alert_staff(rule: str, payment: Payment | None = None, *, case: str = "", **
     """Once per rule, case and day; the case is the payment where there is one. `facts` are plain JSON."""
     if payment is not None:
         case = case or f"payment:{payment.pk}"
-        facts = {**_facts(payment), **facts}
+        facts = {**_facts(payment), **_what_came(payment), **facts}
     outbox.alert(rule, case, facts)
 
 
@@ -109,6 +110,14 @@ def _facts(payment: Payment) -> outbox.Facts:
         "fulfilment": payment.fulfilment,
     }
     return about_money | (_puja(payment.checkout) if payment.checkout else {})
+
+
+def _what_came(payment: Payment) -> outbox.Facts:
+    """Which may be another amount than was agreed."""
+    kept = payment.ledger.filter(kind__in=(LedgerEntry.Kind.RECEIPT, LedgerEntry.Kind.SUSPENSE))
+    came = kept.aggregate(sum=Sum("amount_paise"))["sum"] or payment.amount_paise
+    agreed = payment.amount_paise
+    return {"amount_paise": came, "agreed_paise": agreed if came != agreed else None}
 
 
 def _puja(checkout: Checkout) -> outbox.Facts:

@@ -8,8 +8,8 @@ from django.utils import timezone
 from booking.models import Checkout, Slot
 from notices.models import Notice
 from payment.models import Payment, PaymentAttempt
-from payment.services.receipts import receipt_of
-from payment.services.settling import settle
+from payment.services.receipts import paper_of, receipt_of
+from payment.services.settling import accept_held, settle
 from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
 from payment.work import run_due
 from tests import people
@@ -100,7 +100,9 @@ def test_a_wrong_amount_is_told_to_the_buyer_and_to_staff(payment, settings):
     hear(payment, completed(1))
 
     assert told() == ["alert", "received"]
-    assert Notice.objects.get(kind="received").facts["fulfilment"] == "HELD_FOR_STAFF"
+    facts = Notice.objects.get(kind="received").facts
+    assert facts["fulfilment"] == "HELD_FOR_STAFF"
+    assert (facts["amount_paise"], facts["agreed_paise"]) == (1, 110_000)
 
 
 def test_a_guest_who_left_an_address_gets_his_receipt(db, mailoutbox):
@@ -177,3 +179,14 @@ def test_a_refund_is_told_with_its_bank_reference(payment):
 
     facts = Notice.objects.get(kind="refund_credited").facts
     assert (facts["refund_paise"], facts["utr"]) == (110_000, "UTR9")
+
+
+def test_what_staff_accept_is_told_and_receipted_as_what_came(payment, mailoutbox):
+    hear(payment, completed(100_000))
+    accept_held(payment.pk)
+    run_due(["notices"], limit=10)
+
+    booked = Notice.objects.get(kind="booked").facts
+    assert (booked["amount_paise"], booked["agreed_paise"]) == (100_000, 110_000)
+    assert paper_of(receipt_of(payment)).total_paise == 100_000
+    assert "₹1,000.00" in mailoutbox[-1].body
