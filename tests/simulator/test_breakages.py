@@ -17,9 +17,23 @@ class TestLate:
             v2.pay()
         assert Order.objects.exists()
 
-    def test_an_answer_that_is_late_but_in_time_is_the_genuine_one(self, v2):
-        v2.arm("pay", "delay", argument=1)
+    def test_an_answer_that_is_late_but_in_time_is_the_genuine_one_and_really_waited_for(
+        self, v2, monkeypatch
+    ):
+        waited = []
+        monkeypatch.setattr("time.sleep", waited.append)
+        v2.fetch_token()
+        v2.arm("pay", "delay", argument=9)
         assert v2.pay().json()["state"] == "PENDING"
+        assert sum(waited) == 9
+
+    def test_whoever_would_give_up_before_does_not_wait(self, v2, monkeypatch):
+        waited = []
+        monkeypatch.setattr("time.sleep", waited.append)
+        v2.arm("pay", "delay", argument=11)
+        with pytest.raises(requests.ReadTimeout):
+            v2.pay()
+        assert sum(waited) == 0
 
 
 class TestCredentials:
