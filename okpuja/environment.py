@@ -1,8 +1,10 @@
 """How the environment is read: every variable is text, and what cannot be meant ends the start with a sentence."""
 
 import os
+from collections.abc import Callable
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -25,8 +27,26 @@ def number(name: str, default: int, at_least: int = 0) -> int:
     return int(value)
 
 
-def words(name: str, default: str = "") -> list[str]:
-    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+def words(name: str, default: str = "", parse: Callable[[str], object] = str) -> list[str]:
+    """Comma-separated. `parse` raises ValueError for a word that cannot be meant."""
+    found = [word.strip() for word in text(name, default).split(",") if word.strip()]
+    try:
+        return [word for word in found if parse(word) is not None]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def web_address(word: str) -> SplitResult:
+    parts = urlsplit(word)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+        raise ValueError(f"{word!r} is no http or https address")
+    return parts
+
+
+def name_server(word: str) -> tuple[IPv4Address | IPv6Address, int]:
+    """`address` or, for IPv4, `address:port`."""
+    address, _, port = word.partition(":") if word.count(":") == 1 else (word, "", "53")
+    return ip_address(address), int(port)
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:

@@ -4,6 +4,7 @@ is read once, here, and stands in `.env.example` with half a line of explanation
 import json
 import os
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,18 @@ from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
 from okpuja.build import fingerprint
-from okpuja.environment import boolean, cache, choice, mail, number, refund_policy, text, words
+from okpuja.environment import (
+    boolean,
+    cache,
+    choice,
+    mail,
+    name_server,
+    number,
+    refund_policy,
+    text,
+    web_address,
+    words,
+)
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Taken when the process starts: what it runs, not what has been deployed since.
@@ -121,7 +133,9 @@ def database(url: str) -> dict[str, Any]:
     try:
         config: dict[str, Any] = dict(dj_database_url.parse(url))
     except ValueError as error:
-        raise ImproperlyConfigured("DATABASE_URL must be like postgresql://user:password@host/name") from error
+        raise ImproperlyConfigured(
+            "DATABASE_URL must be like postgresql://user:password@host/name"
+        ) from error
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE takes the write lock when a transaction begins. Django's default takes it at the first
         # write, and two requests that have both read then fail at once with "database is locked".
@@ -266,12 +280,14 @@ SIMULATOR_DELIVERS = boolean("SIMULATOR_DELIVERS", True)
 # Hosts that have nothing to do with PhonePe: if they can't be reached either, PhonePe is not the one to blame.
 # The first one also tells our public address.
 DIAGNOSIS_CONTROL_URLS = words(
-    "DIAGNOSIS_CONTROL_URLS", "https://one.one.one.one/cdn-cgi/trace,https://www.google.com/generate_204"
+    "DIAGNOSIS_CONTROL_URLS",
+    "https://one.one.one.one/cdn-cgi/trace,https://www.google.com/generate_204",
+    web_address,
 )
 # address[:port] of name servers to ask beside the system's resolver; empty: those of this system.
-DIAGNOSIS_NAME_SERVERS = words("DIAGNOSIS_NAME_SERVERS")
+DIAGNOSIS_NAME_SERVERS = words("DIAGNOSIS_NAME_SERVERS", "", name_server)
 # Private networks in which PhonePe's names may lie, e.g. behind a gateway of ours.
-DIAGNOSIS_TRUSTED_NETWORKS = words("DIAGNOSIS_TRUSTED_NETWORKS")
+DIAGNOSIS_TRUSTED_NETWORKS = words("DIAGNOSIS_TRUSTED_NETWORKS", "", ip_network)
 DIAGNOSIS_CA_BUNDLE = text("DIAGNOSIS_CA_BUNDLE")
 DIAGNOSIS_EVERY_MINUTES = number("DIAGNOSIS_EVERY_MINUTES", 5)
 # Only looked at. Work is found in the rows, so that no payment needs a broker.
@@ -290,6 +306,8 @@ REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
 REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
 REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1)
 OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1)
+# The worker compares the day before with PhonePe's books.
+RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 OPENING_HOUR = number("OPENING_HOUR", 6)
 CLOSING_HOUR = number("CLOSING_HOUR", 21)
 

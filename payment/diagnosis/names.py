@@ -16,6 +16,7 @@ import dns.nameserver
 import dns.resolver
 from django.conf import settings
 
+from okpuja.environment import name_server
 from okpuja.logging import redact
 from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.words import Finding
@@ -134,8 +135,8 @@ def _client(servers: Sequence[str], seconds: float) -> dns.resolver.Resolver:
 
 
 def _server(text: str) -> dns.nameserver.Nameserver:
-    address, _, port = text.rpartition(":") if text.count(":") == 1 else (text, "", "53")
-    return dns.nameserver.Do53Nameserver(address, int(port))
+    address, port = name_server(text)
+    return dns.nameserver.Do53Nameserver(str(address), port)
 
 
 def _why_none(error: dns.resolver.NoNameservers) -> Finding:

@@ -64,7 +64,9 @@ def test_without_a_secret_key_nothing_starts():
         ("PHONEPE_ENV", "PROD"),
         ("PHONEPE_DEADLINE", "ten"),
     ]
-    + [("PHONEPE_DEADLINE", "0"), ("CACHE_URL", "memory"), ("PHONEPE_PREVIOUS", "{")],
+    + [("PHONEPE_DEADLINE", "0"), ("CACHE_URL", "memory"), ("PHONEPE_PREVIOUS", "{")]
+    + [("DIAGNOSIS_CONTROL_URLS", "control.example"), ("DIAGNOSIS_NAME_SERVERS", "dns.example:53")]
+    + [("DIAGNOSIS_TRUSTED_NETWORKS", "10.0.0.0/40")],
 )
 def test_a_setting_that_cannot_be_meant_is_named(name, value):
     said = start(**{name: value})
