@@ -282,15 +282,15 @@ BREAKAGES = (
     Breakage(
         "D29",
         "payment/views/diagnosis.py",
-        "throttle_classes = (DiagnosisThrottle,)",
-        "throttle_classes = ()",
+        "throttle_classes = (DiagnosisThrottle,)\n    renderer_classes = (JSONRenderer, PageRenderer",
+        "renderer_classes = (JSONRenderer, PageRenderer",
         "payment/views/test_diagnosis.py::test_who_asks_too_often_is_told_to_wait",
     ),
     Breakage(
         "D29",
         "payment/views/diagnosis.py",
-        "form = DiagnosisSerializer if may_see_all(request) else ShortDiagnosisSerializer",
-        "form = DiagnosisSerializer",
+        "full(found) if may_look_at_all(request) else",
+        "full(found) if may_look_at_all(request) or True else",
         "payment/views/test_diagnosis.py::test_anyone_learns_no_address_no_id_and_no_error",
     ),
     Breakage(
