@@ -69,7 +69,7 @@ def referrer(site: Site) -> Result:
         policy = site.ask("GET", page).headers.get("Referrer-Policy", "").lower()
         if policy in HIDES_THE_DOMAIN:
             return failed(f"{page} sends Referrer-Policy: {policy}", "Use strict-origin-when-cross-origin.")
-    return passed(f"{', '.join(pages)} tell PhonePe the domain")
+    return passed(f"no policy of {', '.join(pages)} hides the domain from PhonePe")
 
 
 def domain(site: Site) -> Result:
