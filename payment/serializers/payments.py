@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.db.models import Q, QuerySet, Sum
+from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -10,7 +10,8 @@ from booking.serializers import BookingSerializer, RupeesField
 from okpuja.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
-from payment.states import PaymentState
+from payment.services.links import offer_url
+from payment.states import Fulfilment, PaymentState
 
 STATUS_WORDS = {
     "PENDING": "Pending",
@@ -25,23 +26,24 @@ STATUSES = list(STATUS_WORDS)
 
 def for_wire(payments: QuerySet[Payment]) -> QuerySet[Payment]:
     """With all that these serializers read, in a number of queries that does not grow with the rows."""
-    kinds = LedgerEntry.Kind
+    kinds, entries = LedgerEntry.Kind, LedgerEntry.objects.filter(payment=OuterRef("pk")).order_by()
+    refunds = entries.filter(kind=kinds.REFUND, attempt__ledger__kind=kinds.RECEIPT).values("payment")
     return (
         payments.select_related("user", "checkout", "checkout__booking")
         .prefetch_related("attempts")
         .annotate(
-            went_back=Sum("ledger__amount_paise", filter=Q(ledger__kind=kinds.REFUND)),
-            surplus=Sum("ledger__amount_paise", filter=Q(ledger__kind__in=(kinds.SURPLUS, kinds.SUSPENSE))),
+            received=Subquery(entries.filter(kind=kinds.RECEIPT).values("amount_paise")),
+            went_back=Subquery(refunds.annotate(sum=Sum("amount_paise")).values("sum")),
         )
     )
 
 
 def wire_status(payment: Any) -> str:
     """Refunds follow from the ledger; sending back what came twice is not a refund of the payment."""
-    refunded = -(payment.went_back or 0) - (payment.surplus or 0)
-    if payment.state != PaymentState.SUCCESS or refunded <= 0:
-        return payment.state
-    return "REFUNDED" if refunded >= payment.amount_paise else "PARTIALLY_REFUNDED"
+    refunded = -(payment.went_back or 0)
+    if payment.state != PaymentState.SUCCESS or not refunded:
+        return str(payment.state)
+    return "REFUNDED" if refunded >= payment.received else "PARTIALLY_REFUNDED"
 
 
 class StatusField(serializers.ChoiceField):
@@ -123,6 +125,9 @@ class PaymentSerializer(PaymentListSerializer):
     cart = serializers.SerializerMethodField()
     booking = serializers.IntegerField(source="checkout.booking.pk", allow_null=True)
     payment_url = serializers.SerializerMethodField()
+    offer_url = serializers.SerializerMethodField(
+        help_text="where to choose another time, while that is possible"
+    )
     is_refundable = serializers.SerializerMethodField()
     message = MessageField()
     expires_at = serializers.SerializerMethodField()
@@ -139,6 +144,7 @@ class PaymentSerializer(PaymentListSerializer):
             "cart",
             "booking",
             "payment_url",
+            "offer_url",
             "is_refundable",
             "message",
             "expires_at",
@@ -153,6 +159,9 @@ class PaymentSerializer(PaymentListSerializer):
 
     def get_payment_url(self, payment: Payment) -> str | None:
         return (latest(payment).page_url or None) if payment.is_open else None
+
+    def get_offer_url(self, payment: Payment) -> str | None:
+        return offer_url(payment) if payment.fulfilment == Fulfilment.OFFERED else None
 
     def get_is_refundable(self, payment: Payment) -> bool:
         return wire_status(payment) in ("SUCCESS", "PARTIALLY_REFUNDED")

@@ -8,12 +8,14 @@ from django.db.models import Sum
 
 from accounts.models import User
 from booking.models import Booking
+from payment.gateways import RefundStatus
 from payment.models import Payment, Refund
+from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.promises import approve_refund, ask_for_refund
-from payment.services.settling import settle
-from payment.states import RefundState
+from payment.services.settling import accept_held, settle
+from payment.states import RefundState, Verdict
 from tests import people, races
-from tests.payment.builders import completed, make_payment
+from tests.payment.builders import completed, make_attempt, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -260,3 +262,48 @@ def test_staff_decide_about_another_amount(api, staff, alice, package, slot, act
     assert promised() == (0 if action == "book" else 100_000)
     assert api(staff).post(url, {"action": action}).json()["code"] == "not_held"
     assert Payment.objects.get().state == state
+
+
+def wire_status(api, alice, payment: Payment) -> str:
+    return api(alice).get(f"/api/payments/payments/{payment.pk}/").json()["status"]
+
+
+def went_back(refund: Refund) -> None:
+    settle_refund(refund.pk, RefundStatus(Verdict.COMPLETED, refund.amount_paise), "worker")
+
+
+def sent(refund: Refund) -> Refund:
+    Refund.objects.filter(pk=refund.pk).update(state=RefundState.PENDING)
+    return refund
+
+
+def test_the_status_follows_from_what_went_back_and_not_from_what_was_promised(api, alice, paid, staff):
+    part = ask_for_refund(paid.pk, 30_000, "a gesture", staff)
+    assert wire_status(api, alice, paid) == "SUCCESS"
+
+    went_back(sent(part))
+    assert wire_status(api, alice, paid) == "PARTIALLY_REFUNDED"
+
+    went_back(sent(ask_for_refund(paid.pk, None, "the rest", staff)))
+    assert wire_status(api, alice, paid) == "REFUNDED"
+
+
+def test_sending_back_what_came_twice_is_no_refund_of_the_payment(api, alice, paid, staff):
+    settle(make_attempt(paid, number=2).pk, completed(), "worker")
+    went_back(sent(Refund.objects.get()))
+    assert wire_status(api, alice, paid) == "SUCCESS"
+
+    went_back(sent(ask_for_refund(paid.pk, 30_000, "a gesture", staff)))
+    assert wire_status(api, alice, paid) == "PARTIALLY_REFUNDED"
+
+
+def test_another_amount_that_was_accepted_is_refunded_when_all_of_it_went_back(
+    api, staff, alice, package, slot
+):
+    payment = make_payment(people.make_checkout(people.make_cart(alice, package, slot.starts_at)))
+    settle(payment.attempts.get().pk, completed(100_000), "worker")
+    accept_held(payment.pk)
+
+    went_back(sent(ask_for_refund(payment.pk, None, "a gesture", staff)))
+
+    assert wire_status(api, alice, payment) == "REFUNDED"
