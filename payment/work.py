@@ -19,6 +19,7 @@ from notices.models import Notice
 from notices.sending import pause_after, send
 from payment.diagnosis.watch import look_if_due
 from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.reconciliation.runs import reconcile_if_due
 from payment.services.asking import ask
 from payment.services.backlog import Leased, database_now, due
 from payment.services.calls import NO_ANSWER
@@ -127,6 +128,7 @@ KINDS: dict[str, Callable[[int], int]] = {
     "receipts": number_waiting,
     "diagnosis": look_if_due,
     "watch": watch,
+    "reconcile": reconcile_if_due,
 }
 # Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server, nor a look at both.
 PHONEPE_KINDS, DATABASE_KINDS = (
@@ -134,6 +136,7 @@ PHONEPE_KINDS, DATABASE_KINDS = (
     ("fulfilments", "holds", "offers", "receipts", "keys"),
 )
 NOTICE_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notices",), ("diagnosis",), ("watch",)
+RECONCILE_KINDS = ("reconcile",)
 
 
 def _lease(model: type[Leased], limit: int) -> list[Leased]:

@@ -44,6 +44,7 @@ WANTED = {
     "DIAGNOSIS_RATE": "10000/min",
     "DIAGNOSIS_CONTROL_URLS": "http://127.0.0.1:9",
     "DIAGNOSIS_EVERY_MINUTES": "0",
+    "RECONCILE_NIGHTLY": "False",
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright's synchronous API runs an event loop in the test's thread
 }
 

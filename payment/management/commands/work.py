@@ -13,6 +13,7 @@ from payment.work import (
     KINDS,
     NOTICE_KINDS,
     PHONEPE_KINDS,
+    RECONCILE_KINDS,
     WATCH_KINDS,
     run_due,
 )
@@ -25,8 +26,10 @@ THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
     (NOTICE_KINDS, 2),
     (DIAGNOSIS_KINDS, 1),
     (WATCH_KINDS, 1),
+    (RECONCILE_KINDS, 1),
 )
-LEAST_PAUSE: dict[tuple[str, ...], float] = {WATCH_KINDS: 60}  # nothing is found there: it only looks
+# The first finds nothing, it only looks; the second is due once a day.
+LEAST_PAUSE: dict[tuple[str, ...], float] = {WATCH_KINDS: 60, RECONCILE_KINDS: 60}
 LONGEST_PAUSE = 30
 ASKED, DIED = "asked to end", "a thread died"
 

@@ -1,0 +1,12 @@
+"""PhonePe's books against ours: what differs, and what mends it safely.
+
+findings     one difference, with its ids and what to do about it
+questions    asking PhonePe about a day, within bounds
+comparing    what PhonePe says and our rows, side by side
+standing     what our own rows say without asking anybody
+settlement   PhonePe's settlement report, read from CSV
+settled      the settlement report and our rows, side by side; fees into the ledger
+report       all of it as text, JSON or CSV
+runs         one comparison of a day; the nightly one
+laws         what the ledger must say at every moment
+"""

@@ -1,0 +1,163 @@
+"""What the ledger must say at every moment, and what it must say of PhonePe's own account in simulation.
+
+Each law is a query for the rows that break it. Simulated money is counted apart from real money.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
+from django.db.models.functions import Coalesce
+
+from booking.models import Booking
+from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund
+from payment.services.refunds.policy import LEAST_PAISE
+from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
+
+Kind = LedgerEntry.Kind
+Rows = QuerySet[Any]
+
+CAME = (Kind.RECEIPT, Kind.SURPLUS, Kind.SUSPENSE)
+OWED = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
+REFUND_ID = "merchant_refund_id"
+SHOWN = 50  # rows of one broken law
+
+
+@dataclass(frozen=True)
+class Law:
+    """`breakers` are the rows that break it; each is told by its own name."""
+
+    says: str
+    breakers: Callable[[], Rows]
+
+
+@dataclass(frozen=True)
+class Broken:
+    law: str
+    rows: tuple[str, ...]
+    count: int
+
+
+def broken_laws() -> list[Broken]:
+    """At most one query and a count for each law, however many rows there are."""
+    return [broken for law in LAWS if (broken := _broken(law))]
+
+
+def totals(*, simulated: bool) -> dict[str, int]:
+    """In paise: what came, what went, by kind of entry, and what is left. Fees are negative."""
+    entries = LedgerEntry.objects.filter(simulated=simulated).values_list("kind")
+    sums = dict.fromkeys(Kind.values, 0) | dict(entries.annotate(sum=Sum("amount_paise")).order_by("kind"))
+    return {f"{kind.lower()}_paise": paise for kind, paise in sums.items()} | {
+        "balance_paise": sum(sums.values())
+    }
+
+
+def _broken(law: Law) -> Broken | None:
+    rows = law.breakers().order_by("pk")
+    shown = tuple(f"{type(row)._meta.verbose_name} {row}" for row in islice(rows, SHOWN))
+    return Broken(law.says, shown, rows.count()) if shown else None
+
+
+def _entered(kinds: tuple[Kind, ...], **which: Any) -> Coalesce:
+    """The sum of such entries about the row of the query around it."""
+    found = LedgerEntry.objects.filter(kind__in=kinds, **which).order_by().values(*which)
+    return Coalesce(Subquery(found.annotate(sum=Sum("amount_paise")).values("sum")), Value(0))
+
+
+def _promised() -> Coalesce:
+    """What goes back of the order with the number in `attempt`, or went."""
+    live = Refund.objects.filter(attempt=OuterRef("attempt")).exclude(state=RefundState.FAILED).order_by()
+    return Coalesce(
+        Subquery(live.values("attempt").annotate(sum=Sum("amount_paise")).values("sum")), Value(0)
+    )
+
+
+def _orders_entered_otherwise() -> Rows:
+    is_received, came = Q(state=AttemptState.COMPLETED), _entered(CAME, attempt=OuterRef("pk"))
+    agrees = (is_received & Q(came=F("received_paise"))) | (~is_received & Q(came=0))
+    return PaymentAttempt.objects.annotate(came=came).exclude(agrees)
+
+
+def _paid_without_receipt() -> Rows:
+    is_paid, receipts = Q(state=PaymentState.SUCCESS), Count("ledger", filter=Q(ledger__kind=Kind.RECEIPT))
+    agrees = (is_paid & Q(receipts=1)) | (~is_paid & Q(receipts=0))
+    return Payment.objects.annotate(receipts=receipts).exclude(agrees)
+
+
+def _refunds_entered_otherwise() -> Rows:
+    is_done, went = Q(state=RefundState.COMPLETED), _entered((Kind.REFUND,), reference=OuterRef(REFUND_ID))
+    agrees = (is_done & Q(went=-F("amount_paise"))) | (~is_done & Q(went=0))
+    return Refund.objects.annotate(went=went).exclude(agrees)
+
+
+def _refunds_of_nothing() -> Rows:
+    known = Refund.objects.filter(merchant_refund_id=OuterRef("reference"), attempt=OuterRef("attempt"))
+    return LedgerEntry.objects.filter(~Exists(known), kind=Kind.REFUND)
+
+
+def _more_sent_back_than_came() -> Rows:
+    promised = Refund.objects.annotate(
+        promised=_promised(), came=Coalesce("attempt__received_paise", Value(0))
+    )
+    return promised.exclude(state=RefundState.FAILED).filter(promised__gt=F("came"))
+
+
+def _kept_though_nobody_booked() -> Rows:
+    """Below one rupee PhonePe sends nothing back; what the buyer's bank has taken needs no refund."""
+    owed = Q(kind=Kind.SURPLUS) | Q(kind=Kind.RECEIPT, payment__fulfilment__in=OWED)
+    taken = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind=Kind.CHARGEBACK)
+    entries = LedgerEntry.objects.filter(owed, ~Exists(taken), amount_paise__gte=LEAST_PAISE)
+    return entries.annotate(promised=_promised()).filter(promised__lt=F("amount_paise"))
+
+
+def _disputes_entered_otherwise() -> Rows:
+    """Lost: the money is gone; else it is here. While somebody has to confirm one, nothing can be said."""
+    disputes = Dispute.objects.filter(attempt=OuterRef("pk"))
+    lost = disputes.filter(status=Dispute.Status.LOST).values("attempt").annotate(sum=Sum("amount_paise"))
+    taken = _entered((Kind.CHARGEBACK,), attempt=OuterRef("pk"))
+    proven = PaymentAttempt.objects.filter(~Exists(disputes.filter(is_proven=False)))
+    told = proven.annotate(lost=Coalesce(Subquery(lost.order_by().values("sum")), Value(0)), taken=taken)
+    return told.exclude(taken=-F("lost"))
+
+
+def _bookings_that_nothing_pays() -> Rows:
+    pays = Payment.objects.filter(checkout=OuterRef("checkout"), fulfilment=Fulfilment.BOOKED)
+    return Booking.objects.filter(~Exists(pays))
+
+
+def _booked_without_booking() -> Rows:
+    return Payment.objects.filter(fulfilment=Fulfilment.BOOKED, checkout__booking=None)
+
+
+def _play_money_among_real() -> Rows:
+    return LedgerEntry.objects.exclude(simulated=F("attempt__simulated"))
+
+
+def _entries_of_another_payment() -> Rows:
+    return LedgerEntry.objects.exclude(payment=F("attempt__payment"))
+
+
+LAWS = (
+    Law(
+        "A completed order is in the ledger with what it brought, and no other order is.",
+        _orders_entered_otherwise,
+    ),
+    Law("A paid payment has one receipt, and no other payment has one.", _paid_without_receipt),
+    Law(
+        "A completed refund is in the ledger with its amount, and no other refund is.",
+        _refunds_entered_otherwise,
+    ),
+    Law("What went back in the ledger is a refund of that order.", _refunds_of_nothing),
+    Law("No more goes back than came.", _more_sent_back_than_came),
+    Law(
+        "What came twice, or could not become a booking, is on its way back, whole.",
+        _kept_though_nobody_booked,
+    ),
+    Law("A lost dispute is in the ledger with its amount.", _disputes_entered_otherwise),
+    Law("A booking is paid by a payment that says so.", _bookings_that_nothing_pays),
+    Law("A payment that says so has its booking.", _booked_without_booking),
+    Law("Simulated money stays apart from real money.", _play_money_among_real),
+    Law("An entry belongs to the payment of its order.", _entries_of_another_payment),
+)

@@ -1,0 +1,77 @@
+"""Asking PhonePe about a whole day: one question after the other, never for longer than was allowed.
+
+What is asked is kept as every call to PhonePe is; nothing else is written here.
+"""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from okpuja.errors import Unavailable
+from payment.gateways import GatewayError, OrderStatus, RefundStatus, gateway_for
+from payment.merchants import NotConfigured
+from payment.models import PaymentAttempt, Refund
+from payment.services.calls import call
+from payment.transport import Deadline
+
+SECONDS = 15  # for one question
+SILENT = 5  # so many in a row without an answer, and PhonePe is left alone
+PAUSE = 0.2
+
+Answer = TypeVar("Answer", OrderStatus, RefundStatus)
+
+
+class Questions:
+    """`asked` were answered; what was not, is counted in `unanswered`, or stands in `parked` for want of keys."""
+
+    def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
+        self.deadline = Deadline(seconds)
+        self.sleep = sleep
+        self.asked = self.unanswered = self._silent = 0
+        self.parked: list[PaymentAttempt] = []
+
+    def about_order(self, attempt: PaymentAttempt) -> OrderStatus | None:
+        def ask(deadline: Deadline) -> OrderStatus:
+            gateway = gateway_for(attempt.identity)
+            return call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
+
+        return self._answered(attempt, ask)
+
+    def about_refund(self, refund: Refund) -> RefundStatus | None:
+        def ask(deadline: Deadline) -> RefundStatus:
+            gateway = gateway_for(refund.attempt.identity)
+            return call(refund.attempt, gateway.refund_status, refund.merchant_refund_id, deadline)
+
+        return self._answered(refund.attempt, ask)
+
+    def _answered(self, attempt: PaymentAttempt, ask: Callable[[Deadline], Answer]) -> Answer | None:
+        if self._silent >= SILENT or self.deadline.expired:
+            self.unanswered += 1
+            return None
+        try:
+            answer = self._patiently(ask, self.deadline.within(SECONDS))
+        except NotConfigured:
+            self._park(attempt)
+            return None
+        except (GatewayError, Unavailable):
+            self._silent += 1
+            self.unanswered += 1
+            return None
+        self._silent = 0
+        self.asked += 1
+        return answer
+
+    def _patiently(self, ask: Callable[[Deadline], Answer], deadline: Deadline) -> Answer:
+        """Customers come first: while they take all places at PhonePe, we wait. Raises NO_ANSWER."""
+        while True:
+            try:
+                return ask(deadline)
+            except Unavailable:
+                if deadline.remaining() < PAUSE:
+                    raise
+                self.sleep(PAUSE)
+
+    def _park(self, attempt: PaymentAttempt) -> None:
+        """Play money whose simulator is gone is nobody's loss."""
+        if not attempt.simulated:
+            self.parked.append(attempt)

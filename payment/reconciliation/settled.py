@@ -1,0 +1,167 @@
+"""The settlement report beside our rows. In batches: three queries for each, however long the file is."""
+
+from collections.abc import Iterator
+from datetime import date
+from functools import partial
+from itertools import islice
+
+from payment.models import LedgerEntry, PaymentAttempt, Refund
+from payment.reconciliation.days import on
+from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
+from payment.reconciliation.settlement import Settled, Settlement
+from payment.services.asking import ask
+from payment.services.refunds.sending import ask_about_refund
+from payment.states import AttemptState, RefundState
+from payment.transport import Deadline
+
+BATCH = 500
+SECONDS = 15
+SOURCE = "settlement"
+Batch = dict[str, Settled]
+
+
+def compare_settlement(day: date, settlement: Settlement) -> Iterator[Finding]:
+    """Fees come last: what must be mended in the rows is mended before."""
+    fees: list[LedgerEntry] = []
+    for batch in _batches(settlement.payments):
+        yield from _payments(batch, fees)
+    for batch in _batches(settlement.refunds):
+        yield from _refunds(batch, fees)
+    yield from _missing(day, settlement)
+    if fees:
+        yield _not_entered(fees)
+
+
+def _batches(settled: Batch) -> Iterator[Batch]:
+    items = iter(settled.items())
+    while batch := dict(islice(items, BATCH)):
+        yield batch
+
+
+def _payments(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
+    known = PaymentAttempt.objects.select_related("payment__checkout__booking")
+    attempts = {row.merchant_order_id: row for row in known.filter(merchant_order_id__in=batch)}
+    entered = _entered_fees(batch)
+    for reference, settled in batch.items():
+        if reference not in attempts:
+            yield _stranger(settled, order=reference)
+            continue
+        attempt = attempts[reference]
+        yield from _payment(attempt, settled)
+        yield from _fees(attempt, reference, settled, entered, fees)
+
+
+def _payment(attempt: PaymentAttempt, settled: Settled) -> Iterator[Finding]:
+    theirs = settled.amount_paise
+    if attempt.state != AttemptState.COMPLETED:
+        mend = partial(_ask, attempt)
+        said = f"settled by PhonePe, ours is {attempt.state}"
+        yield about_order(
+            attempt,
+            Kind.PAID_WITHOUT_BOOKING,
+            Fix.ASK,
+            ours_paise=0,
+            theirs_paise=theirs,
+            detail=said,
+            mend=mend,
+        )
+    elif theirs != attempt.received_paise:
+        yield about_order(attempt, Kind.AMOUNT_DIFFERS, Fix.LOOK_UP_AMOUNT, theirs_paise=theirs)
+
+
+def _refunds(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
+    known = Refund.objects.select_related("attempt__payment__checkout__booking")
+    refunds = {row.merchant_refund_id: row for row in known.filter(merchant_refund_id__in=batch)}
+    entered = _entered_fees(batch)
+    for reference, settled in batch.items():
+        if reference not in refunds:
+            yield _stranger(settled, refund=reference)
+            continue
+        refund = refunds[reference]
+        yield from _refund(refund, settled)
+        yield from _fees(refund.attempt, reference, settled, entered, fees)
+
+
+def _refund(refund: Refund, settled: Settled) -> Iterator[Finding]:
+    theirs = settled.amount_paise
+    if refund.state != RefundState.COMPLETED:
+        mend = partial(_ask_about_refund, refund)
+        said = f"settled by PhonePe, ours is {refund.state}"
+        yield about_refund(
+            refund, Kind.REFUND_NOT_CREDITED, Fix.ASK, theirs_paise=theirs, detail=said, mend=mend
+        )
+    elif theirs != refund.amount_paise:
+        yield about_refund(refund, Kind.AMOUNT_DIFFERS, Fix.LOOK_UP_AMOUNT, theirs_paise=theirs)
+
+
+def _ask(attempt: PaymentAttempt) -> None:
+    ask(attempt, Deadline(SECONDS), SOURCE)
+
+
+def _ask_about_refund(refund: Refund) -> None:
+    ask_about_refund(refund, Deadline(SECONDS), SOURCE)
+
+
+def _stranger(settled: Settled, *, order: str = "", refund: str = "") -> Finding:
+    theirs, where = settled.amount_paise, "settlement file"
+    return Finding(
+        Kind.UNKNOWN_TO_US, Fix.STRANGER, order=order, refund=refund, theirs_paise=theirs, detail=where
+    )
+
+
+def _missing(day: date, settlement: Settlement) -> Iterator[Finding]:
+    """Money of that day that the file does not settle."""
+    received = PaymentAttempt.objects.filter(on(day, "decided_at"), state=AttemptState.COMPLETED)
+    for attempt in received.select_related("payment__checkout__booking").iterator(BATCH):
+        if attempt.merchant_order_id not in settlement.payments:
+            yield about_order(attempt, Kind.NOT_SETTLED, Fix.NEXT_FILE)
+
+
+def _fees(
+    attempt: PaymentAttempt,
+    reference: str,
+    settled: Settled,
+    entered: dict[str, int],
+    fees: list[LedgerEntry],
+) -> Iterator[Finding]:
+    """What is not entered yet goes into `fees`; what was entered before must be the same."""
+    for name, paise in (("fee", settled.fee_paise), ("tax", settled.tax_paise)):
+        of_ours = _fee_reference(reference, name)
+        ours = entered.get(of_ours)
+        if ours is None and paise:
+            fees.append(_entry(attempt, of_ours, paise))
+        elif ours is not None and ours != paise:
+            differs = {"ours_paise": ours, "theirs_paise": paise, "detail": name}
+            yield about_order(attempt, Kind.AMOUNT_DIFFERS, Fix.LOOK_UP_AMOUNT, refund=of_ours, **differs)
+
+
+def _fee_reference(reference: str, name: str) -> str:
+    return f"{name}:{reference}"[:64]
+
+
+def _entered_fees(batch: Batch) -> dict[str, int]:
+    wanted = [_fee_reference(reference, name) for reference in batch for name in ("fee", "tax")]
+    found = LedgerEntry.objects.filter(kind=LedgerEntry.Kind.FEE, reference__in=wanted)
+    return dict(found.values_list("reference", "amount_paise"))
+
+
+def _entry(attempt: PaymentAttempt, reference: str, paise: int) -> LedgerEntry:
+    return LedgerEntry(
+        payment_id=attempt.payment_id,
+        attempt=attempt,
+        kind=LedgerEntry.Kind.FEE,
+        amount_paise=paise,
+        reference=reference,
+        simulated=attempt.simulated,
+    )
+
+
+def _not_entered(fees: list[LedgerEntry]) -> Finding:
+    kept, said = -sum(entry.amount_paise for entry in fees), f"{len(fees)} entries"
+    mend = partial(enter_fees, fees)
+    return Finding(Kind.FEE_NOT_ENTERED, Fix.FEE, ours_paise=0, theirs_paise=kept, detail=said, mend=mend)
+
+
+def enter_fees(fees: list[LedgerEntry]) -> None:
+    """Only added, and each once: its reference is unique. Nothing else of a payment changes, so none is locked."""
+    LedgerEntry.objects.bulk_create(fees, batch_size=BATCH, ignore_conflicts=True)

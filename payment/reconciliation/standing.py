@@ -1,0 +1,70 @@
+"""What our own rows of a day say, without asking anybody."""
+
+from collections.abc import Iterator
+from datetime import date
+
+from django.db.models import Exists, F, OuterRef, Q, Sum
+
+from booking.models import Booking
+from payment.models import LedgerEntry, Payment, WebhookEvent
+from payment.reconciliation.days import on
+from payment.reconciliation.findings import Finding, Fix, Kind, about_payment
+from payment.states import PaymentState
+
+STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
+Entry = LedgerEntry.Kind
+
+
+def compare_rows(day: date) -> Iterator[Finding]:
+    yield from _bookings_without_receipt(day)
+    yield from _bookings_whose_money_went_back(day)
+    yield from _strangers(day)
+
+
+def _bookings_without_receipt(day: date) -> Iterator[Finding]:
+    receipt = LedgerEntry.objects.filter(payment__checkout=OuterRef("checkout"), kind=Entry.RECEIPT)
+    made = Booking.objects.filter(on(day, "created_at"), ~Exists(receipt), status__in=STANDS)
+    for booking in made.select_related("checkout__payment"):
+        payment = getattr(booking.checkout, "payment", None)
+        yield Finding(
+            Kind.BOOKING_WITHOUT_MONEY,
+            Fix.LOOK_UP,
+            booking=booking.book_id,
+            payment_id=payment and payment.pk,
+            ours_paise=0,
+            simulated=payment is not None and payment.simulated,
+            detail="no receipt in the ledger",
+        )
+
+
+def _bookings_whose_money_went_back(day: date) -> Iterator[Finding]:
+    """All of it, by refunds and the buyer's bank together, and the puja is still to come."""
+    gone = Sum("ledger__amount_paise", filter=Q(ledger__kind__in=(Entry.REFUND, Entry.CHARGEBACK)))
+    came = Sum(
+        "ledger__amount_paise", filter=~Q(ledger__kind__in=(Entry.REFUND, Entry.CHARGEBACK, Entry.FEE))
+    )
+    moved = Payment.objects.filter(on(day, "ledger__created_at"), state=PaymentState.SUCCESS).values("pk")
+    booked = Payment.objects.filter(pk__in=moved, checkout__booking__status=Booking.Status.CONFIRMED)
+    for payment in booked.annotate(gone=gone, came=came).filter(gone__lte=-F("came")):
+        yield about_payment(
+            payment,
+            Kind.BOOKING_WITHOUT_MONEY,
+            Fix.CANCEL,
+            ours_paise=payment.came,
+            theirs_paise=payment.came + payment.gone,
+            detail="all of it went back",
+        )
+
+
+def _strangers(day: date) -> Iterator[Finding]:
+    """PhonePe called about orders and refunds that are not in our books."""
+    told = WebhookEvent.objects.filter(on(day, "received_at"), state=WebhookEvent.State.UNMATCHED)
+    for event in told.order_by("pk"):
+        yield Finding(
+            Kind.UNKNOWN_TO_US,
+            Fix.STRANGER,
+            order=event.merchant_order_id,
+            refund=event.merchant_refund_id,
+            theirs_paise=event.claimed_paise,
+            detail=f"webhook {event.event}",
+        )

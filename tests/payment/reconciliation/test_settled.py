@@ -1,0 +1,101 @@
+"""The settlement file beside our rows, and PhonePe's fees on their way into the ledger."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from booking.models import Booking
+from payment.models import LedgerEntry, Payment, Refund
+from payment.reconciliation.settled import BATCH, compare_settlement
+from payment.reconciliation.settlement import read
+from payment.states import RefundState
+from tests.payment.reconciliation.test_settlement import file, row
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("generation")]
+
+
+@pytest.fixture
+def settlement(day, opened):
+    """What PhonePe's file says of that payment."""
+
+    def made(*more, **fields):
+        return read(file(row(reference=day.order(opened).merchant_order_id, **fields), *more))
+
+    return made
+
+
+def test_fees_and_taxes_are_entered_once_and_only_when_asked(day, paid, settlement):
+    assert day.found(settlement()) == ["fee not entered"]
+    assert not LedgerEntry.objects.filter(kind="FEE").exists()
+
+    day.mends(settlement())
+    assert list(LedgerEntry.objects.filter(kind="FEE").values_list("amount_paise", flat=True)) == [
+        -2_200,
+        -396,
+    ]
+    assert Payment.objects.get().state == "SUCCESS"
+
+
+def test_a_fee_that_another_file_told_otherwise_is_found(day, paid, settlement):
+    day.mends(settlement())
+
+    (found,) = day.compare(settlement(fee="-30.00")).findings
+    assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("amount differs", -2_200, -3_000)
+
+
+def test_what_is_settled_and_not_paid_with_us_is_asked_about(day, opened, settlement):
+    day.pays(opened)
+    Payment.objects.update(created_at="2026-01-01T00:00Z")
+    opened.attempts.update(created_at="2026-01-01T00:00Z")
+
+    assert day.found(settlement(fee="0", igst="0")) == ["paid without booking"]
+    day.mends(settlement(fee="0", igst="0"))
+    assert Booking.objects.get()
+
+
+def test_the_file_says_another_amount(day, paid, settlement):
+    report = day.compare(settlement(amount="1000.00", fee="0", igst="0"))
+
+    (found,) = report.findings
+    assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("amount differs", 110_000, 100_000)
+
+
+def test_a_payment_and_a_refund_that_are_in_no_book_of_ours_are_unknown_to_us(day, paid, settlement):
+    strangers = (row(reference="OTHERSHOP1"), row("REFUND", "R9-OTHER"))
+
+    assert day.found(settlement(*strangers, fee="0", igst="0")) == ["unknown to us", "unknown to us"]
+
+
+def test_a_refund_that_is_settled_is_asked_about_and_entered(day, paid, settlement):
+    refund = day.refunds(paid)
+    Refund.objects.update(created_at="2026-01-01T00:00Z")
+    day.phonepe.passes(10)
+    both = settlement(
+        row("REFUND", refund.merchant_refund_id, "300.00", fee="0", igst="0"), fee="0", igst="0"
+    )
+
+    assert day.found(both) == ["refund not credited"]
+    day.mends(both)
+    assert Refund.objects.get().state == RefundState.COMPLETED
+
+
+def test_money_of_the_day_that_the_file_leaves_out_is_told(day, paid):
+    assert day.found(read(file())) == ["not in the settlement file"]
+
+
+def test_bad_rows_are_told_and_keep_a_comparison_from_being_clean(day, paid, settlement):
+    report = day.compare(settlement("PAYMENT,too,short", fee="0", igst="0"))
+
+    assert report.findings == []
+    assert [line for line, _ in report.bad] == [3]
+    assert not report.is_clean
+
+
+def test_a_long_file_costs_the_same_few_queries_for_each_batch(day, paid):
+    fifty_thousand = read(file(*(row(reference=f"OTHER{n}") for n in range(50_000))))
+
+    with CaptureQueriesContext(connection) as queries:
+        found = sum(1 for _ in compare_settlement(day.day, fifty_thousand))
+
+    assert found == 50_001  # all of them are strangers, and our payment is not among them
+    assert len(queries) <= 2 * (50_000 // BATCH) + 1
