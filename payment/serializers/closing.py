@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from booking.filters import LARGEST_ID
-from payment.services.closing import Cleared, Outcome
+from payment.services.closing import Outcome
 
 
 class CloseRequest(serializers.Serializer[Any]):
@@ -19,7 +19,7 @@ class CloseRequest(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=150)
 
 
-class ClearedSerializer(serializers.Serializer[Cleared]):
+class ClearedSerializer(serializers.Serializer[Any]):
     book_id = serializers.CharField(source="booking.book_id")
-    outcome = serializers.ChoiceField(source="outcome.value", choices=[each.value for each in Outcome])
+    result = serializers.ChoiceField(source="outcome.value", choices=[each.value for each in Outcome])
     starts_at = serializers.DateTimeField(source="booking.starts_at")

@@ -1,0 +1,56 @@
+"""Closing a time, as staff do it on the wire."""
+
+import pytest
+
+from booking.models import Booking
+from payment.models import Refund
+from payment.services.settling import settle
+from tests import people
+from tests.payment.builders import completed, make_payment
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def booked(cart):
+    payment = make_payment(people.make_checkout(cart))
+    return settle(payment.attempts.get().pk, completed(), "worker")
+
+
+@pytest.fixture
+def close(api, staff, slot):
+    def ask(**body):
+        return api(staff).post(f"/api/puja/slots/{slot.pk}/close/", {"reason": "the river has risen", **body})
+
+    return ask
+
+
+def test_all_are_refunded_and_the_answer_names_them(close, booked):
+    answer = close(then="refund")
+
+    (cleared,) = answer.json()
+    assert (cleared["book_id"], cleared["result"]) == (Booking.objects.get().book_id, "refunded")
+    assert Refund.objects.get().amount_paise == 110_000
+
+
+def test_all_are_moved_to_the_time_that_was_named(close, booked, service):
+    another = people.make_slot(service, days=4)
+
+    (cleared,) = close(then="move", to=another.pk).json()
+
+    assert cleared["result"] == "moved"
+    assert Booking.objects.get().starts_at == another.starts_at
+
+
+def test_nobody_is_moved_to_another_puja_or_to_the_same_time(close, booked, slot):
+    foreign = people.make_slot(people.make_service("Griha Shanti"))
+
+    assert [close(then="move", to=pk).status_code for pk in (foreign.pk, slot.pk)] == [404, 404]
+    slot.refresh_from_db()
+    assert slot.is_open
+
+
+def test_what_becomes_of_the_bookings_must_be_said(close, booked):
+    answer = close()
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["then"])
