@@ -88,3 +88,19 @@ def test_every_variable_stands_in_the_example():
     shown = set(re.findall(r"(?m)^([A-Z_]+)=", (ROOT / ".env.example").read_text()))
 
     assert read - shown == {"TEST_DATABASE_NAME", "PHONEPE_MERCHANT_KEY"}  # for tests only; an old name
+
+
+@pytest.mark.parametrize("table", ["48", "48:100,24", "x:50", "48:101"])
+def test_a_table_of_cancellations_that_cannot_be_read_is_refused_by_name(table):
+    refused = start(REFUND_POLICY=table)
+
+    assert refused.returncode != 0
+    assert "REFUND_POLICY" in refused.stderr
+
+
+def test_the_table_of_cancellations_may_be_written_in_any_order():
+    said = start(
+        "from django.conf import settings; print(settings.REFUND_POLICY)", REFUND_POLICY="0:0,24:50,48:100"
+    )
+
+    assert said.stdout.strip() == "[(48, 100), (24, 50), (0, 0)]"
