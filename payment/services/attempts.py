@@ -240,9 +240,13 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
         settle(lost.pk, status, "pay call")
     _watch(lost)
     if lost.number == MOST_ATTEMPTS:
+        _end_lease(lost)
         raise TooManyAttempts(lost.payment_id, *_what_lost_the_page(lost.payment_id))
     with transaction.atomic():
         payment = _lock_open(lost.payment_id)
+        if payment.attempts.latest("number").number > lost.number:  # our lease had ended
+            raise PaymentUnderWay(payment_id=payment.pk)
+        _end_lease(lost)
         claim = open_attempt(payment, lost.number + 1, "page_lost")
         if payment.checkout:
             keep_place(payment.checkout, claim.attempt.expires_at)
@@ -263,9 +267,14 @@ def _what_lost_the_page(payment_id: int) -> tuple[str, tuple[str, int]]:
 
 @transaction.atomic
 def _watch(lost: PaymentAttempt) -> None:
+    """The lease stays ours: another click must not call for this order, and open the next one beside us."""
     lock_payment(pk=lost.payment_id)
     move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
-    PaymentAttempt.objects.filter(pk=lost.pk).update(call_lease_until=None, page_url="")
+    PaymentAttempt.objects.filter(pk=lost.pk).update(page_url="")
+
+
+def _end_lease(attempt: PaymentAttempt) -> None:
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(call_lease_until=None)
 
 
 def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -> None:

@@ -20,10 +20,10 @@ UNDECIDED = {
 AT_THE_END = {
     "each received payment is a booking, a gift, a refund, or a case for staff": """
         SELECT id, fulfilment FROM payment_payment
-        WHERE state = 'SUCCESS' AND fulfilment NOT IN ('BOOKED', 'GIFT', 'REFUND_DUE', 'HELD_FOR_STAFF')
+        WHERE state = 'SUCCESS' AND fulfilment NOT IN ('BOOKED', 'GIFT', 'REFUND_DUE', 'REFUNDED', 'HELD_FOR_STAFF')
     """,
     "what could not be booked has gone back": """
-        SELECT payment.id FROM payment_payment payment WHERE fulfilment = 'REFUND_DUE' AND NOT EXISTS (
+        SELECT payment.id FROM payment_payment payment WHERE fulfilment IN ('REFUND_DUE', 'REFUNDED') AND NOT EXISTS (
             SELECT 1 FROM payment_refund WHERE payment_id = payment.id AND held_because <> '')
         AND payment.amount_paise > (
             SELECT coalesce(sum(amount_paise), 0) FROM payment_refund

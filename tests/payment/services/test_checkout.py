@@ -13,7 +13,7 @@ from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import attempts as attempts_service
 from payment.services.asking import ask, refresh
-from payment.services.attempts import AlreadyPaid, PaymentClosed, PaymentUnderWay
+from payment.services.attempts import AlreadyPaid, Claim, PaymentClosed, PaymentUnderWay, call_for_page
 from payment.services.checkout import reopen, start_gift, start_payment
 from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -266,6 +266,25 @@ def test_after_three_lost_pages_no_fourth_order_is_opened(alice, cart, phonepe):
     assert enough.value.code == "too_many_attempts"
     assert enough.value.error_category == "CONNECTION_RESET"
     assert len(phonepe.order_ids) == 3
+
+
+def test_two_requests_that_lost_the_same_page_open_one_more_order(alice, cart, phonepe):
+    phonepe.breaks("pay", "reset_after")
+    phonepe.breaks("status", "status_500", times=9)
+    with pytest.raises(OutcomeUnknown):
+        start_payment(alice, cart_id=cart.pk)
+    phonepe.heals()
+    attempt = PaymentAttempt.objects.get()
+    claim = Claim(
+        attempt, sent_before=attempt.sent_at
+    )  # of a process that was held up until its lease had ended
+
+    first = call_for_page(claim, Deadline(5))
+    with pytest.raises(PaymentUnderWay):
+        call_for_page(claim, Deadline(5))
+
+    assert attempts(first.payment) == [(1, AttemptState.PENDING), (2, AttemptState.PENDING)]
+    assert len(phonepe.order_ids) == 2
 
 
 def test_no_new_money_is_taken_while_payments_are_off(alice, cart, settings, phonepe):
