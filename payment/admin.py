@@ -6,6 +6,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.models import User
@@ -22,10 +23,12 @@ from payment.models import (
     Offer,
     Payment,
     PaymentAttempt,
+    Reconciliation,
     Refund,
     StateChange,
     WebhookEvent,
 )
+from payment.reconciliation.report import as_text
 from payment.services.closing import Cleared, Outcome, move_all, refund_all
 from payment.services.disputes import confirm_dispute
 from payment.services.offers import close_offer
@@ -299,6 +302,20 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "simulated")
     list_select_related = ("payment",)
     search_fields = ("reference",)
+
+
+@admin.register(Reconciliation)
+class ReconciliationAdmin(ReadOnlyAdmin):
+    list_display = ("day", "asked_by", "is_clean", "differences", "started_at", "finished_at")
+    list_filter = ("is_clean", "asked_by")
+    date_hierarchy = "day"
+    fields = ("day", "asked_by", "started_at", "finished_at", "is_clean", "differences", "found")
+
+    @admin.display(description="what was found")
+    def found(self, run: Reconciliation) -> str:
+        return format_html(
+            "<pre style='white-space: pre-wrap'>{}</pre>", as_text(run.report) if run.report else ""
+        )
 
 
 @admin.register(StateChange)

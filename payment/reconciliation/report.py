@@ -1,4 +1,4 @@
-"""What a comparison found: as an object for machines, as text for a terminal, as CSV for a spreadsheet."""
+"""What a comparison found: as an object for machines, and that as text for a terminal or CSV for a spreadsheet."""
 
 import csv
 import io
@@ -20,7 +20,6 @@ COLUMNS = (
     *("kind", "payment_id", "order", "refund", "booking", "ours", "theirs", "simulated", "detail"),
     *("mended", "fix"),
 )
-KEPT = 300  # differences that a row in our database holds; the command tells all
 FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -54,60 +53,59 @@ class Report:
         }
 
 
-def as_json(report: Report) -> str:
-    return json.dumps(report.wire(), indent=2, ensure_ascii=False) + "\n"
+def as_json(told: Wire) -> str:
+    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_text(report: Report) -> str:
-    lines = [f"{report.day}: PhonePe answered {report.asked} questions."]
-    if report.settled_rows is not None:
-        lines.append(
-            f"The settlement file has {report.settled_rows} rows, {len(report.bad)} of them unreadable."
-        )
-    for found in report.findings:
-        lines += ["", _headline(found), f"    {found.fix.value}"]
-    lines += ["", *(f"line {line} of the settlement file {why}" for line, why in report.bad)]
-    mended = sum(found.mended for found in report.findings)
-    lines.append(
-        "No differences." if report.is_clean else f"{len(report.findings)} differences, {mended} mended."
-    )
-    return "\n".join(lines) + "\n"
+def as_text(told: Wire) -> str:
+    rows, bad = told["settled_rows"], told["bad_rows"]
+    lines = [f"{told['day']}: PhonePe answered {told['asked']} questions."]
+    if rows is not None:
+        lines.append(f"The settlement file has {rows} rows, {len(bad)} of them unreadable.")
+    for found in told["differences"]:
+        lines += ["", _headline(found), f"    {found['fix']}"]
+    lines += ["", *(f"line {row['line']} of the settlement file {row['why']}" for row in bad)]
+    return "\n".join([*lines, _conclusion(told)]) + "\n"
 
 
-def as_csv(report: Report) -> str:
+def as_csv(told: Wire) -> str:
     """Amounts in rupees. A cell that a spreadsheet would take for a formula is told as text."""
     out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(COLUMNS)
-    for found in report.findings:
-        told = found.wire() | {"ours": _amount(found.ours_paise), "theirs": _amount(found.theirs_paise)}
-        writer.writerow(_cell(told[name]) for name in COLUMNS)
-    for line, why in report.bad:
-        row = dict.fromkeys(COLUMNS, "") | {"kind": "bad row", "detail": f"line {line} {why}"}
-        writer.writerow(_cell(row[name]) for name in COLUMNS)
+    writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore")
+    writer.writeheader()
+    for found in told["differences"]:
+        writer.writerow({name: _cell(value) for name, value in (found | _amounts(found)).items()})
+    for row in told["bad_rows"]:
+        writer.writerow({"kind": "bad row", "detail": f"line {row['line']} {row['why']}"})
     return out.getvalue()
 
 
-FORMATS: dict[str, Callable[[Report], str]] = {"text": as_text, "json": as_json, "csv": as_csv}
+FORMATS: dict[str, Callable[[Wire], str]] = {"text": as_text, "json": as_json, "csv": as_csv}
 
 
-def _headline(found: Finding) -> str:
+def _conclusion(told: Wire) -> str:
+    if told["clean"]:
+        return "No differences."
+    return f"{sum(told['counts'].values())} differences, {told['mended']} mended."
+
+
+def _headline(found: Wire) -> str:
     about = {
-        "payment": found.payment_id,
-        "order": found.order,
-        "refund": found.refund,
-        "booking": found.booking,
-        "ours": _amount(found.ours_paise),
-        "theirs": _amount(found.theirs_paise),
+        "payment": found["payment_id"],
+        "order": found["order"],
+        "refund": found["refund"],
+        "booking": found["booking"],
+        **_amounts(found),
     }
-    told = ", ".join(f"{name} {value}" for name, value in about.items() if value)
-    marks = [mark for mark, is_so in (("mended", found.mended), ("simulated", found.simulated)) if is_so]
-    note = "; ".join(filter(None, [found.detail, *marks]))
-    return f"{found.kind.value.upper()}  {told}" + (f" ({note})" if note else "")
+    what = ", ".join(f"{name} {value}" for name, value in about.items() if value)
+    notes = [found["detail"], *(mark for mark in ("mended", "simulated") if found[mark])]
+    note = "; ".join(filter(None, notes))
+    return f"{found['kind'].upper()}  {what}" + (f" ({note})" if note else "")
 
 
-def _amount(paise: int | None) -> str:
-    return "" if paise is None else rupees(paise)
+def _amounts(found: Wire) -> dict[str, str]:
+    sides = ("ours", "theirs")
+    return {side: "" if (paise := found[f"{side}_paise"]) is None else rupees(paise) for side in sides}
 
 
 def _cell(value: Any) -> str:

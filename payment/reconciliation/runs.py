@@ -20,7 +20,7 @@ from payment.reconciliation.comparing import compare_orders, compare_refunds
 from payment.reconciliation.days import yesterday
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order
 from payment.reconciliation.questions import Questions
-from payment.reconciliation.report import KEPT, Report
+from payment.reconciliation.report import Report
 from payment.reconciliation.settled import compare_settlement
 from payment.reconciliation.settlement import Settlement
 from payment.reconciliation.standing import compare_rows
@@ -33,6 +33,7 @@ NIGHT_ENDS = 3  # o'clock in our time zone: what was paid late yesterday has set
 SECONDS = 45 * 60  # for all questions of one comparison
 LEASE = timedelta(minutes=60)  # longer than any comparison
 ROWS_KEPT = 400
+DIFFERENCES_KEPT = 300  # by one row: a flood of differences must not fill the database
 AskedBy = Reconciliation.AskedBy
 
 
@@ -105,7 +106,7 @@ def _not_asked(questions: Questions) -> Iterator[Finding]:
 def _keep(run: Reconciliation, report: Report) -> None:
     run.finished_at, run.is_clean = timezone.now(), report.is_clean
     run.differences = len(report.findings) + len(report.bad)
-    run.report = report.wire(most=KEPT)
+    run.report = report.wire(most=DIFFERENCES_KEPT)
     run.save()
     old = Reconciliation.objects.order_by("-pk").values_list("pk", flat=True)[ROWS_KEPT : ROWS_KEPT + 100]
     Reconciliation.objects.filter(pk__in=list(old)).delete()

@@ -33,7 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, settlement: Path | None, output: Path | None, **options: Any) -> None:
         day = _day(options["date"])
         report = reconcile(day, _settlement(settlement), fix=options["fix"])
-        told = FORMATS[options["format"]](report)
+        told = FORMATS[options["format"]](report.wire())
         if output:
             _write(output, told)
         else:

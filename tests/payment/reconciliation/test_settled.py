@@ -11,7 +11,7 @@ from payment.reconciliation.settlement import read
 from payment.states import RefundState
 from tests.payment.reconciliation.test_settlement import file, row
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("generation")]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def settlement(day, opened):
     return made
 
 
+@pytest.mark.usefixtures("generation")
 def test_fees_and_taxes_are_entered_once_and_only_when_asked(day, paid, settlement):
     assert day.found(settlement()) == ["fee not entered"]
     assert not LedgerEntry.objects.filter(kind="FEE").exists()
@@ -43,6 +44,7 @@ def test_a_fee_that_another_file_told_otherwise_is_found(day, paid, settlement):
     assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("amount differs", -2_200, -3_000)
 
 
+@pytest.mark.usefixtures("generation")
 def test_what_is_settled_and_not_paid_with_us_is_asked_about(day, opened, settlement):
     day.pays(opened)
     Payment.objects.update(created_at="2026-01-01T00:00Z")
@@ -66,6 +68,7 @@ def test_a_payment_and_a_refund_that_are_in_no_book_of_ours_are_unknown_to_us(da
     assert day.found(settlement(*strangers, fee="0", igst="0")) == ["unknown to us", "unknown to us"]
 
 
+@pytest.mark.usefixtures("generation")
 def test_a_refund_that_is_settled_is_asked_about_and_entered(day, paid, settlement):
     refund = day.refunds(paid)
     Refund.objects.update(created_at="2026-01-01T00:00Z")

@@ -15,7 +15,10 @@ def row(kind="PAYMENT", reference="OKP1", amount="1100.00", fee="-22.00", igst="
     return f"{kind},{reference},T1,a@ybl,{instrument},{dates},616200000043,{amount},{fee},{igst},0,"
 
 
-def file(*rows, header=",".join(COLUMNS)):
+HEADER = ",".join(COLUMNS)
+
+
+def file(*rows, header=HEADER):
     return [f"{line}\n" for line in (header, *rows)]
 
 

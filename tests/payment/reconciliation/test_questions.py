@@ -1,0 +1,48 @@
+"""Asking about a whole day takes no longer than was allowed, and never a customer's place."""
+
+import pytest
+
+from payment.models import GatewayCall, PaymentAttempt
+from payment.reconciliation import questions
+from payment.reconciliation.questions import SILENT, Questions
+from payment.services.calls import places
+from payment.states import Verdict
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
+    taken = [places.acquire() for _ in range(settings.PHONEPE_CALLS_AT_ONCE)]
+    waited = []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        places.release()
+
+    try:
+        answer = Questions(60, sleep).about_order(PaymentAttempt.objects.get())
+    finally:
+        for _ in taken[1:]:
+            places.release()
+
+    assert answer.verdict is Verdict.PENDING
+    assert waited == [questions.PAUSE]
+
+
+def test_a_phonepe_that_stays_silent_is_left_alone(day, opened):
+    day.phonepe.breaks("status", "refuse", times=99)
+    attempt, asking = PaymentAttempt.objects.get(), Questions(60)
+    for _ in range(SILENT):
+        asking.about_order(attempt)
+    asked = GatewayCall.objects.count()
+
+    assert asking.about_order(attempt) is None
+    assert GatewayCall.objects.count() == asked
+    assert asking.unanswered == SILENT + 1
+
+
+def test_when_the_time_is_over_nobody_is_asked(opened):
+    asking = Questions(0)
+
+    assert asking.about_order(PaymentAttempt.objects.get()) is None
+    assert (asking.asked, asking.unanswered) == (0, 1)
