@@ -1,18 +1,22 @@
 """From the promise to the money: said once, then asked about. PhonePe is the simulated one, on its real wire."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from django.utils import timezone
 
 from booking.models import Booking
 from payment import work as background
+from payment.gateways import RefundStatus
 from payment.models import GatewayCall, Refund
-from payment.services.refunds.promises import owe_refund
+from payment.services.refunds.outcomes import settle_refund
+from payment.services.refunds.promises import ask_for_refund, cancel_booking, owe_refund
 from payment.services.refunds.sending import next_look, work_on
-from payment.states import Fulfilment, RefundState
+from payment.states import Fulfilment, RefundState, Verdict
 from payment.transport import Deadline
 from simulator.models import Refund as SimulatedRefund
+from tests import races
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -212,3 +216,38 @@ def test_a_refund_on_hold_is_not_sent_by_whoever_comes(owed):
     work_on(Refund.objects.get(), Deadline(5))
 
     assert (state(owed), told_phonepe("refund")) == (RefundState.WAITING, 0)
+
+
+def test_three_workers_at_once_send_a_refund_once(owed):
+    races.at_once(*[partial(background.run_due, ["refunds"])] * 3)
+
+    assert (told_phonepe("refund"), SimulatedRefund.objects.count()) == (1, 1)
+    assert state(owed) == RefundState.PENDING
+
+
+def test_a_worker_that_lost_its_lease_does_not_send_what_another_is_sending(owed):
+    """Both hold the row as it was before either of them began."""
+    races.at_once(*[partial(work_on, Refund.objects.get(pk=owed.pk), Deadline(5)) for _ in range(2)])
+
+    assert (told_phonepe("refund"), SimulatedRefund.objects.count()) == (1, 1)
+
+
+def test_worker_and_webhook_at_once_enter_a_refund_once(owed, paid, work, ledger):
+    work()
+    arrived = RefundStatus(Verdict.COMPLETED, 30_000)
+
+    races.at_once(*(partial(settle_refund, owed.pk, arrived, who) for who in ("worker", "webhook")))
+
+    assert ledger(paid) == [("RECEIPT", 110_000), ("REFUND", -30_000)]
+
+
+def test_a_cancellation_and_a_refund_at_once_promise_no_more_than_came(paid, staff):
+    booking = Booking.objects.get()
+
+    races.at_once(
+        partial(cancel_booking, booking, "travelling"),
+        partial(ask_for_refund, paid.pk, 50_000, "a gesture", staff),
+    )
+
+    assert sum(Refund.objects.values_list("amount_paise", flat=True)) == 110_000
+    assert Booking.objects.get().status == Booking.Status.CANCELLED
