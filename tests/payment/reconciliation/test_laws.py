@@ -57,6 +57,15 @@ def test_each_law_finds_the_row_that_breaks_it(day, paid, name):
     assert law in broken()
 
 
+def test_a_ledger_that_balances_costs_one_query_for_each_law(django_assert_num_queries):
+    for _ in range(3):
+        payment = make_payment()
+        settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+
+    with django_assert_num_queries(len(LAWS)):
+        assert broken() == set()
+
+
 def test_there_is_a_breakage_for_each_law():
     assert {f"_{name}" for name in BREAKAGES} == {law.breakers.__name__ for law in LAWS}
 

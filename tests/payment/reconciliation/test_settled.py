@@ -8,7 +8,7 @@ from booking.models import Booking
 from payment.models import LedgerEntry, Payment, Refund
 from payment.reconciliation.settled import BATCH, compare_settlement
 from payment.reconciliation.settlement import read
-from payment.states import RefundState
+from payment.states import Fulfilment, RefundState
 from tests.payment.reconciliation.test_settlement import file, row
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,6 +35,18 @@ def test_fees_and_taxes_are_entered_once_and_only_when_asked(day, paid, settleme
         -396,
     ]
     assert Payment.objects.get().state == "SUCCESS"
+
+
+def test_a_fee_is_no_part_of_what_a_customer_has_got_back(day, paid, settlement):
+    day.mends(settlement(igst="0"))
+    Payment.objects.update(fulfilment=Fulfilment.REFUND_DUE)
+    Booking.objects.update(status=Booking.Status.CANCELLED)
+    day.refunds(paid, 110_000 - 2_200)
+    day.phonepe.passes(10)
+    day.compare(fix=True)
+
+    assert Refund.objects.get().state == RefundState.COMPLETED
+    assert Payment.objects.get().fulfilment == Fulfilment.REFUND_DUE  # ₹22 are still owed to him
 
 
 def test_a_fee_that_another_file_told_otherwise_is_found(day, paid, settlement):
