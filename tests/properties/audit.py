@@ -1,0 +1,82 @@
+"""What must be so: at every moment, and once nobody is at work any more."""
+
+from typing import Any
+
+from django.db import connection
+
+from booking.models import Booking, Slot
+from notices.models import Notice
+from payment.models import LedgerEntry, Payment
+from tests import books
+from tests.torture.audit import AT_THE_END, UNDECIDED
+
+# PhonePe's account may be ahead of our ledger, never behind it.
+NOTHING_INVENTED = {
+    "nothing came that PhonePe has not received": """
+        SELECT entry.reference FROM payment_ledgerentry entry
+        JOIN payment_paymentattempt attempt ON attempt.id = entry.attempt_id
+        WHERE entry.kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE') AND entry.amount_paise > 0 AND NOT EXISTS (
+            SELECT 1 FROM simulator_order told JOIN simulator_attempt paid ON paid.order_id = told.id
+            WHERE told.merchant_order_id = attempt.merchant_order_id AND paid.state = 'COMPLETED'
+            AND paid.amount_paise = entry.amount_paise)
+    """,
+    "nothing went back that PhonePe has not sent": """
+        SELECT entry.reference FROM payment_ledgerentry entry
+        WHERE entry.kind = 'REFUND' AND NOT EXISTS (
+            SELECT 1 FROM simulator_refund gone
+            WHERE gone.merchant_refund_id = entry.reference AND gone.state = 'COMPLETED'
+            AND gone.amount_paise = -entry.amount_paise)
+    """,
+}
+NOTHING_LOST = {
+    "what PhonePe received is in the ledger": """
+        SELECT told.merchant_order_id FROM simulator_order told
+        JOIN simulator_attempt paid ON paid.order_id = told.id AND paid.state = 'COMPLETED'
+        JOIN payment_paymentattempt attempt ON attempt.merchant_order_id = told.merchant_order_id
+        WHERE attempt.state <> 'COMPLETED' OR attempt.received_paise <> paid.amount_paise
+    """,
+    "what PhonePe received is for an order of ours": """
+        SELECT told.merchant_order_id FROM simulator_order told
+        LEFT JOIN payment_paymentattempt attempt ON attempt.merchant_order_id = told.merchant_order_id
+        WHERE attempt.id IS NULL
+    """,
+    "what PhonePe has sent back is in the ledger": """
+        SELECT gone.merchant_refund_id FROM simulator_refund gone
+        LEFT JOIN payment_ledgerentry entry ON entry.reference = gone.merchant_refund_id
+        WHERE gone.state = 'COMPLETED' AND entry.id IS NULL
+    """,
+    "a booking stands, or was cancelled and its money went by the policy": """
+        SELECT payment.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
+        WHERE payment.state <> 'SUCCESS' OR payment.fulfilment <> 'BOOKED'
+    """,
+}
+ALWAYS = books.LAWS | NOTHING_INVENTED
+STILL = {f"not decided: {what}": statement for what, statement in UNDECIDED.items()}
+AT_REST = ALWAYS | books.AT_REST | AT_THE_END | NOTHING_LOST | STILL
+
+
+def always() -> dict[str, list[Any]]:
+    """What is broken of what must be so at every moment."""
+    return books.violations(query, ALWAYS)
+
+
+def at_rest() -> dict[str, list[Any]]:
+    """What is broken, or not over yet."""
+    return books.violations(query, AT_REST)
+
+
+def ending() -> dict[str, list[Any]]:
+    """How a story ended, whichever of its orders and tries were used for it."""
+    return {
+        "fates": sorted(Payment.objects.values_list("state", "fulfilment")),
+        "ledger": sorted(LedgerEntry.objects.values_list("kind", "amount_paise")),
+        "bookings": sorted(Booking.objects.values_list("status", flat=True)),
+        "places": list(Slot.objects.order_by("starts_at").values_list("held", "booked")),
+        "told": sorted(Notice.objects.values_list("kind", "state")),
+    }
+
+
+def query(statement: str) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchall()

@@ -1,0 +1,22 @@
+import pytest
+from django.core.cache import cache
+
+from payment import delivery, gateways
+from payment.services import attempts
+
+
+@pytest.fixture(autouse=True)
+def surroundings(transactional_db, settings, monkeypatch):
+    """A wire and a post office that know when they are used; and nobody sleeps."""
+    settings.SIMULATOR_ADAPTER = "tests.properties.process.Wire"
+    settings.EMAIL_BACKEND = "tests.properties.process.PostOffice"
+    monkeypatch.setattr(attempts, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 0.05)
+    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0)
+    gateways._gateway.cache_clear()
+    cache.clear()
+
+
+@pytest.fixture(params=["v1", "v2"])
+def generation(request, settings):
+    settings.PHONEPE_API_VERSION = request.param
+    return request.param
