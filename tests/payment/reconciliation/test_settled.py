@@ -49,6 +49,13 @@ def test_a_fee_is_no_part_of_what_a_customer_has_got_back(day, paid, settlement)
     assert Payment.objects.get().fulfilment == Fulfilment.REFUND_DUE  # ₹22 are still owed to him
 
 
+def test_two_people_who_hand_in_the_same_file_at_once_enter_its_fees_once(day, paid, settlement):
+    both = [day.compare(settlement()).findings[0] for _ in range(2)]
+
+    assert [found.mend_it().mended for found in both] == [True, True]
+    assert LedgerEntry.objects.filter(kind="FEE").count() == 2  # a fee, and the tax on it
+
+
 def test_a_fee_that_another_file_told_otherwise_is_found(day, paid, settlement):
     day.mends(settlement())
 
