@@ -1,5 +1,7 @@
 """Three people (Alice owns, Charlie must see nothing of hers, staff may look) and something to book."""
 
+import os
+
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
@@ -13,7 +15,11 @@ from tests import people
 settings.register_profile(
     "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("suite")
+# `HYPOTHESIS_PROFILE=deep` looks for what nobody has seen yet, for as long as it takes.
+settings.register_profile(
+    "deep", derandomize=False, deadline=None, suppress_health_check=list(HealthCheck), max_examples=500
+)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.fixture(autouse=True)

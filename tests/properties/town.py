@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Model
 from django.test import Client
+from hypothesis import settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -38,6 +39,7 @@ WAITING: tuple[type[Model], ...] = (
     *(Checkout, SlotHold, Payment, PaymentAttempt, Refund, WebhookEvent, Offer, Notice),
 )
 LONG_WORK = 40
+DEEP = not settings.default.derandomize
 # Pages expire and their last questions are asked, offers end, refunds that have failed are said again.
 QUIET_TIMES = (MINUTE, *[10 * MINUTE] * 4, HOUR, *[DAY] * 2, *[HOUR] * 4)
 
