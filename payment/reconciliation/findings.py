@@ -23,6 +23,7 @@ class Kind(str, Enum):
     UNKNOWN_TO_US = "unknown to us"
     UNKNOWN_TO_THEM = "unknown to them"
     FEE_NOT_ENTERED = "fee not entered"
+    FEE_DIFFERS = "fee differs"
     NOT_SETTLED = "not in the settlement file"
     NOT_ASKED = "PhonePe was not asked"
 

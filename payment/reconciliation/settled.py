@@ -131,8 +131,8 @@ def _fees(
         if ours is None and paise:
             fees.append(_entry(attempt, of_ours, paise))
         elif ours is not None and ours != paise:
-            differs = {"ours_paise": ours, "theirs_paise": paise, "detail": name}
-            yield about_order(attempt, Kind.AMOUNT_DIFFERS, Fix.LOOK_UP_AMOUNT, refund=of_ours, **differs)
+            differs = {"ours_paise": ours, "theirs_paise": paise, "detail": of_ours}
+            yield about_order(attempt, Kind.FEE_DIFFERS, Fix.LOOK_UP_AMOUNT, **differs)
 
 
 def _fee_reference(reference: str, name: str) -> str:

@@ -60,7 +60,7 @@ def test_a_fee_that_another_file_told_otherwise_is_found(day, paid, settlement):
     day.mends(settlement())
 
     (found,) = day.compare(settlement(fee="-30.00")).findings
-    assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("amount differs", -2_200, -3_000)
+    assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("fee differs", -2_200, -3_000)
 
 
 @pytest.mark.usefixtures("generation")
