@@ -11,27 +11,32 @@ import secrets
 import sys
 import threading
 import time
+from functools import partial
 from random import Random
 
 from tests import environment
 from tests.torture import audit
 from tests.torture.misfortunes import Misfortunes
 from tests.torture.people import Diary, crowd
-from tests.torture.town import Scale, Shop, Town, once_the_database_answers, town
+from tests.torture.town import Scale, Town, once_the_database_answers, town
 
 # Of a hundred calls, so many go wrong.
 CALLS = {"token": 10, "pay": 15, "status": 10, "refund": 15, "refund_status": 10}
 PERCENT = CALLS | {"webhook": 30, "money_in": 8, "money_back": 10}
 DAY = 86_400
-QUIET_SECONDS = 300
-# Hours and days of waiting pass: whatever would be looked at later is looked at now.
-TIME_PASSES = (
-    "UPDATE payment_paymentattempt SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
-    "UPDATE payment_refund SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
-    "UPDATE payment_webhookevent SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
-    "UPDATE notices_notice SET next_check_at = now() WHERE next_check_at > now() AND check_lease IS NULL",
+QUIET_SECONDS = 600
+NOT_DECIDED = "SELECT count(*) FROM simulator_order WHERE state = 'PENDING' OR bank_answers_at IS NOT NULL"
+# Hours of waiting pass: what would be looked at later is looked at now.
+DUE = "SET next_check_at = now() WHERE next_check_at > now() + interval '5 seconds' AND check_lease IS NULL"
+HOURS_PASS = (
+    f"UPDATE payment_paymentattempt {DUE} AND state IN ('CREATED', 'UNKNOWN', 'PENDING')",
+    f"UPDATE payment_refund {DUE}",
+    f"UPDATE payment_webhookevent {DUE}",
+    f"UPDATE notices_notice {DUE}",
     "UPDATE payment_offer SET expires_at = now() WHERE state = 'OPEN' AND expires_at > now()",
 )
+# The week in which orders are asked about that ended unpaid: once, when PhonePe has decided everything.
+WEEK_PASSES = (f"UPDATE payment_paymentattempt {DUE}",)
 
 
 def torture(minutes: float, seed: int, customers: int) -> list[str]:
@@ -69,33 +74,35 @@ def come_home(threads: list[threading.Thread], misfortunes: Misfortunes) -> None
 
 
 def come_to_rest(place: Town) -> None:
-    """Days pass, at PhonePe and in the shops, until nobody has anything to do."""
+    """Hours pass, at PhonePe and in the shops, until nobody has anything to do; then the rest of the week."""
     for statement in ("DELETE FROM simulator_luck", "DELETE FROM simulator_fault"):
         place.phonepe.query(statement)
-    end = time.monotonic() + QUIET_SECONDS
+    began = time.monotonic()
+    for passes in (HOURS_PASS, WEEK_PASSES, HOURS_PASS):
+        if not at_rest(place, passes, began + QUIET_SECONDS):
+            say("NOT at rest")
+            return
+    say(f"at rest after {time.monotonic() - began:.0f} s")
+
+
+def at_rest(place: Town, passes: tuple[str, ...], end: float) -> bool:
+    """Within the time, after nothing was to be done twice in a row."""
     calm = 0
-    while calm < 3 and time.monotonic() < end:
+    while calm < 2 and time.monotonic() < end:
         place.phonepe.control("clock/", {"advance": DAY // 4})
-        for shop in place.shops:
-            pass_time(shop)
+        for shop in place.shops if passes is HOURS_PASS or not calm else ():
+            for statement in passes:
+                once_the_database_answers(partial(shop.sql, statement))
         time.sleep(5)
-        calm = 0 if any(busy(place)) else calm + 1
-    say(f"at rest after {QUIET_SECONDS - (end - time.monotonic()):.0f} s" if calm else "NOT at rest")
-
-
-def pass_time(shop: Shop) -> None:
-    for statement in TIME_PASSES:
-        once_the_database_answers(lambda statement=statement: shop.sql(statement))
+        calm = 0 if busy(place) else calm + 1
+    return calm == 2
 
 
 def busy(place: Town) -> list[str]:
-    open_rows = "SELECT count(*) FROM simulator_order WHERE state = 'PENDING' OR bank_answers_at IS NOT NULL"
-    on_the_way = "SELECT count(*) FROM simulator_delivery WHERE due_at IS NOT NULL"
-    found = [f"{shop.generation} {audit.undecided(shop)}" for shop in place.shops if audit.undecided(shop)]
-    for name, statement in {"orders at PhonePe": open_rows, "webhooks": on_the_way}.items():
-        if count := place.phonepe.query(statement)[0][0]:
-            found.append(f"{count} {name}")
-    say(f"  waiting for: {found}" if found else "  nobody has anything to do")
+    found = [f"{shop.generation} {left}" for shop in place.shops if (left := audit.to_do(shop))]
+    if count := place.phonepe.query(NOT_DECIDED)[0][0]:
+        found.append(f"{count} orders at PhonePe")
+    say(f"  to do: {found}" if found else "  nobody has anything to do")
     return found
 
 

@@ -16,6 +16,7 @@ UNDECIDED = {
     "holds": "SELECT id FROM booking_slothold WHERE state = 'HELD'",
     "receipts": "SELECT id FROM payment_receipt WHERE number IS NULL",
 }
+LOOKED_AT = ("payment_paymentattempt", "payment_refund", "payment_webhookevent", "notices_notice")
 # What the owner of a shop would ask of his books once everything is quiet.
 AT_THE_END = {
     "each received payment is a booking, a gift, a refund, or a case for staff": """
@@ -49,9 +50,12 @@ AT_THE_END = {
     """,
 }
 TOLD = "SELECT key, message_id FROM notices_notice WHERE channel <> 'HOOK' AND state = 'SENT'"
-RECEIVED = (
-    "SELECT reference, amount_paise FROM payment_ledgerentry WHERE kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE')"
-)
+# Staff who accept another amount move it from suspense to receipt, under names of their own: the order counts.
+RECEIVED = """
+    SELECT attempt.merchant_order_id, sum(entry.amount_paise)::bigint FROM payment_ledgerentry entry
+    JOIN payment_paymentattempt attempt ON attempt.id = entry.attempt_id
+    WHERE entry.kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE') GROUP BY 1
+"""
 GONE_BACK = "SELECT reference, -amount_paise FROM payment_ledgerentry WHERE kind = 'REFUND'"
 PAID = """
     SELECT told.merchant_order_id, paid.amount_paise FROM simulator_attempt paid
@@ -65,6 +69,15 @@ REFUNDED = """
     WHERE refund.state = 'COMPLETED' AND refund.by_dashboard = ? AND merchant.merchant_id = ?
 """
 SHOWN = 10
+
+
+def to_do(shop: Shop) -> dict[str, int]:
+    """What is undecided, and what a worker is to look at this very moment."""
+    due = {
+        table: int(shop.sql(f"SELECT count(*) FROM {table} WHERE next_check_at <= now()")[0][0])  # noqa: S608
+        for table in LOOKED_AT
+    }
+    return undecided(shop) | {f"due in {table}": count for table, count in due.items() if count}
 
 
 def undecided(shop: Shop) -> dict[str, int]:
