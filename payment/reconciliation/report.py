@@ -59,13 +59,13 @@ def as_json(told: Wire) -> str:
 
 def as_text(told: Wire) -> str:
     rows, bad = told["settled_rows"], told["bad_rows"]
-    lines = [f"{told['day']}: PhonePe answered {told['asked']} questions."]
+    lines = [f"{told['day']}. Answers from PhonePe: {told['asked']}."]
     if rows is not None:
-        lines.append(f"The settlement file has {rows} rows, {len(bad)} of them unreadable.")
+        lines.append(f"Rows in the settlement file: {rows}, unreadable: {len(bad)}.")
     for found in told["differences"]:
         lines += ["", _headline(found), f"    {found['fix']}"]
     lines += ["", *(f"line {row['line']} of the settlement file {row['why']}" for row in bad)]
-    return "\n".join([*lines, _conclusion(told)]) + "\n"
+    return "\n".join([*lines, *([""] if bad else []), _conclusion(told)]) + "\n"
 
 
 def as_csv(told: Wire) -> str:
@@ -86,7 +86,7 @@ FORMATS: dict[str, Callable[[Wire], str]] = {"text": as_text, "json": as_json, "
 def _conclusion(told: Wire) -> str:
     if told["clean"]:
         return "No differences."
-    return f"{sum(told['counts'].values())} differences, {told['mended']} mended."
+    return f"Differences: {sum(told['counts'].values())}, mended: {told['mended']}."
 
 
 def _headline(found: Wire) -> str:
