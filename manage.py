@@ -6,9 +6,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from okpuja import misconfigured
+from okpuja.logging import log_dead_threads
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
+    log_dead_threads()
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:

@@ -4,10 +4,12 @@ import json
 import logging
 import re
 import secrets
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
@@ -24,16 +26,23 @@ SECRET_SETTINGS = (
     "STAFF_WEBHOOK_SECRET",
     "EMAIL_HOST_PASSWORD",
 )
+# Whoever knows their paths may call them: chats and alarms have no other login.
+SECRET_ADDRESSES = ("STAFF_WEBHOOK_URL", "DEAD_MAN_URL")
+SECRETS_OF_FORMER = ("salt_key", "client_secret", "webhook_password", "webhook_secret")
+SHORTEST = 6  # anything shorter would be found in innocent words
 PHONE = re.compile(r"(?<![\w.])(?:\+?91[ -]?)?[6-9]\d{9}(?![\w.])")
 CREDENTIAL = re.compile(
     r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}"
 )
+LOGIN = re.compile(r"//[^/@\s\"]+@")  # of a proxy, a broker, a database
+MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 CALLER_MAY_CHOOSE = re.compile(r"[\w-]{8,64}")
 SIGNED = re.compile(r"[\w-]+:\w{6}:[\w-]{43}")  # our own links: return and status page
 # What each record has anyway, and Django's request object, which says less than the access line.
 NOT_SHOWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName", "request"}
 
 access = logging.getLogger("okpuja.access")
+logger = logging.getLogger(__name__)
 
 
 class RequestIdMiddleware:
@@ -79,9 +88,34 @@ class JsonFormatter(logging.Formatter):
 
 
 def redact(text: str) -> str:
-    """The text without configured secrets, bearer tokens, signed links and Indian mobile numbers."""
-    for name in SECRET_SETTINGS:
-        if (secret := getattr(settings, name, "")) and len(secret) >= 6:
-            text = text.replace(secret, "[secret]")
+    """The text without configured secrets, bearer tokens, signed links, logins, mail addresses and Indian mobile
+    numbers. Takes plain text and JSON."""
+    for secret in filter(_is_long, _secrets()):
+        text = text.replace(secret, "[secret]").replace(json.dumps(secret)[1:-1], "[secret]")
     text = SIGNED.sub("[signed]", CREDENTIAL.sub(r"\1 [secret]", text))
-    return PHONE.sub("[phone]", text)
+    return PHONE.sub("[phone]", MAIL.sub("[mail]", LOGIN.sub("//", text)))
+
+
+def log_dead_threads() -> None:
+    """Python's own hook writes the stack of a thread as it is, secrets and all."""
+    threading.excepthook = _thread_died
+
+
+def _thread_died(died: threading.ExceptHookArgs) -> None:
+    if died.exc_value is None or died.exc_type is SystemExit:
+        return
+    name = died.thread.name if died.thread else ""
+    stack = (died.exc_type, died.exc_value, died.exc_traceback)
+    logger.critical("a thread died", extra={"name_of_thread": name}, exc_info=stack)
+
+
+def _secrets() -> Iterator[str]:
+    yield from (getattr(settings, name, "") for name in SECRET_SETTINGS)
+    yield from getattr(settings, "SECRET_KEY_FALLBACKS", ())
+    yield from (urlsplit(getattr(settings, name, "")).path for name in SECRET_ADDRESSES)
+    for former in getattr(settings, "PHONEPE_PREVIOUS", ()):
+        yield from (str(former.get(name, "")) for name in SECRETS_OF_FORMER)
+
+
+def _is_long(secret: str) -> bool:
+    return len(secret) >= SHORTEST

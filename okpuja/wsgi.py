@@ -6,11 +6,14 @@ from typing import Any
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
+from okpuja.logging import log_dead_threads
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
 
 # By the names Python gives them. Other codecs it knows compress, or raise at the first letter.
 CHARSETS = {"utf-8", "ascii", "iso8859-1"}
 
+log_dead_threads()
 django = get_wsgi_application()
 
 

@@ -1,10 +1,11 @@
 import json
 import logging
+import threading
 
 import pytest
 from django.test import Client
 
-from okpuja.logging import JsonFormatter, redact
+from okpuja.logging import JsonFormatter, log_dead_threads, redact
 
 
 def line(message: str, **extra) -> dict:
@@ -35,6 +36,58 @@ def test_no_secret_is_logged(settings):
 
     assert "099eb0cd" not in said
     assert "eyJhbGci" not in said
+
+
+def test_a_secret_with_quotes_is_not_logged(settings):
+    settings.PHONEPE_WEBHOOK_SECRET = 'made "up" \\ secret'
+    assert "made" not in json.dumps(line("refused", cause=f"with {settings.PHONEPE_WEBHOOK_SECRET}"))
+
+
+def test_former_secrets_are_not_logged(settings):
+    settings.SECRET_KEY_FALLBACKS = ["a-key-of-last-year"]
+    settings.PHONEPE_PREVIOUS = [
+        {"env": "UAT", "merchant_id": "M1", "salt_key": "former-salt", "salt_index": 1}
+    ]
+    assert redact("a-key-of-last-year, former-salt, M1") == "[secret], [secret], M1"
+
+
+def test_an_address_that_is_its_own_key_is_not_logged(settings):
+    settings.DEAD_MAN_URL = "https://alarm.example/0a1b2c3d-made-up"
+    said = redact("HTTPSConnectionPool(host='alarm.example'): with url: /0a1b2c3d-made-up (refused)")
+
+    assert "0a1b2c3d" not in said
+    assert "alarm.example" in said
+
+
+def test_logins_of_addresses_are_not_logged():
+    assert redact('"amqp://shop:pass-word@broker.example:5672/"') == '"amqp://broker.example:5672/"'
+
+
+def test_no_mail_address_is_logged():
+    said = redact(
+        "{'alice.devi+puja@example.co.in': (550, b'5.1.1 <alice.devi+puja@example.co.in> unknown')}"
+    )
+
+    assert "alice" not in said
+    assert "5.1.1" in said
+
+
+def test_the_stack_of_a_dead_thread_is_a_line_of_the_log_without_secrets(settings, caplog, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", threading.excepthook)
+    log_dead_threads()
+    thread = threading.Thread(target=int, args=(f"key {settings.SECRET_KEY}",), name="refunds-0")
+    thread.start()
+    thread.join()
+
+    [record] = caplog.records
+    said = json.loads(JsonFormatter().format(record))
+    assert (said["level"], said["message"], said["name_of_thread"]) == (
+        "CRITICAL",
+        "a thread died",
+        "refunds-0",
+    )
+    assert "ValueError" in said["exception"]
+    assert settings.SECRET_KEY not in said["exception"]
 
 
 def test_signed_links_are_not_logged():
