@@ -9,4 +9,6 @@ settled      the settlement report and our rows, side by side; fees into the led
 report       all of it as text, JSON or CSV
 runs         one comparison of a day; the nightly one
 laws         what the ledger must say at every moment
+account      what the simulated PhonePe's own account says beside it
+days         a day as people here mean it
 """
