@@ -1,5 +1,4 @@
 import pytest
-from django.core.cache import cache
 
 from payment import delivery, gateways
 from payment.services import attempts
@@ -13,7 +12,6 @@ def surroundings(transactional_db, settings, monkeypatch):
     monkeypatch.setattr(attempts, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 0.05)
     monkeypatch.setattr(delivery, "FIRST_PAUSE", 0)
     gateways._gateway.cache_clear()
-    cache.clear()
 
 
 @pytest.fixture(params=["v1", "v2"])

@@ -40,7 +40,7 @@ def versions():
             yield pytest.param(generation, name, id=f"{generation} {name}")
 
 
-@pytest.mark.parametrize(("generation", "name"), versions(), indirect=["generation"])
+@pytest.mark.parametrize(("generation", "name"), [*versions()], indirect=["generation"])
 def test_whenever_our_process_is_killed_the_end_is_the_same(generation, name):
     story = STORIES[name]
     deed, expected = tell(story)

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
+from django.core.cache import cache
 from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Model
 from django.test import Client
@@ -203,6 +204,7 @@ def browser(user: User) -> APIClient:
 
 def forget_everything() -> None:
     """Faster than what Django does between two tests: the tables are nearly empty."""
+    cache.clear()
     tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
     with transaction.atomic(), connection.cursor() as cursor:
         for table in tables:
