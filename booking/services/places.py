@@ -59,7 +59,7 @@ def take(checkout: Checkout, elsewhere: Slot | None = None) -> datetime:
     """
     place = SlotHold.objects.select_related("slot").filter(checkout=checkout).first()
     if place is None:
-        return _start_without_slot(checkout)
+        return _take_first(checkout, elsewhere) if elsewhere else _start_without_slot(checkout)
     if _move(checkout, State.HELD, State.TAKEN):
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
         return place.slot.starts_at
@@ -102,6 +102,13 @@ def nearby_slots(checkout: Checkout, limit: int = 3) -> list[Slot]:
     before = free.filter(starts_at__lt=checkout.starts_at).order_by("-starts_at")[:limit]
     after = free.filter(starts_at__gte=checkout.starts_at)[:limit]
     return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - checkout.starts_at))[:limit]
+
+
+def _take_first(checkout: Checkout, slot: Slot) -> datetime:
+    """The puja had no slots when it was checked out, and has some now."""
+    _take_free(slot)
+    SlotHold.objects.create(checkout=checkout, slot=slot, state=State.TAKEN, expires_at=checkout.expires_at)
+    return slot.starts_at
 
 
 def _start_without_slot(checkout: Checkout) -> datetime:
