@@ -11,8 +11,9 @@ from django.db import transaction
 from accounts.models import User
 from okpuja.errors import Conflict
 from payment.messages import Json, identifier, json_object, member, moment, paise
-from payment.models import Dispute, LedgerEntry, WebhookEvent
+from payment.models import Dispute, LedgerEntry, Payment, WebhookEvent
 from payment.services.changes import lock_payment
+from payment.services.refunds.outcomes import end_debt, withdraw_what_is_not_left
 from payment.services.telling import alert_staff
 
 EVENTS = "payment.dispute."
@@ -30,29 +31,29 @@ def note_dispute(event: WebhookEvent) -> None:
     dispute_id, status = identifier(told.get("disputeId")), event.event.removeprefix(EVENTS).upper()
     if not dispute_id or status not in Status.values or event.attempt is None:
         return
-    lock_payment(pk=event.attempt.payment_id)
+    payment = lock_payment(pk=event.attempt.payment_id)
     told_at = moment(told.get("updatedAt")) or event.received_at
     dispute = Dispute.objects.filter(dispute_id=dispute_id).first()
     if dispute is not None and dispute.told_at >= told_at:
         return
     dispute = dispute or Dispute(dispute_id=dispute_id, attempt=event.attempt)
     _write(dispute, event, status, told, told_at)
-    alert_staff("dispute", event.attempt.payment, case=f"dispute:{dispute_id}:{status}", status=status)
+    alert_staff("dispute", payment, case=f"dispute:{dispute_id}:{status}", status=status)
     if dispute.is_proven:
-        _enter(dispute)
+        _enter(dispute, payment)
 
 
 @transaction.atomic
 def confirm_dispute(dispute_id: int, by: User) -> Dispute:
     """A person has found it in PhonePe's dashboard. Raises Conflict when there is nothing to confirm."""
     payment_id = Dispute.objects.values_list("attempt__payment_id", flat=True).get(pk=dispute_id)
-    lock_payment(pk=payment_id)
+    payment = lock_payment(pk=payment_id)
     dispute = Dispute.objects.select_related("attempt").get(pk=dispute_id)
     if dispute.is_proven:
         raise Conflict("This dispute has been confirmed already.", code="confirmed_already")
     dispute.is_proven, dispute.confirmed_by = True, by
     dispute.save(update_fields=["is_proven", "confirmed_by", "updated_at"])
-    _enter(dispute)
+    _enter(dispute, payment)
     return dispute
 
 
@@ -64,11 +65,14 @@ def _write(dispute: Dispute, event: WebhookEvent, status: str, told: Json, told_
     dispute.save()
 
 
-def _enter(dispute: Dispute) -> None:
-    """Lost: the bank has taken the money. Won after that: it has brought it back."""
+def _enter(dispute: Dispute, payment: Payment) -> None:
+    """Lost: the bank has taken the money, and it goes back no second time. Won after that: it is here again."""
+    dispute.attempt.payment = payment
     taken = LedgerEntry.objects.filter(reference=dispute.dispute_id).first()
     if dispute.status == Status.LOST and taken is None and dispute.amount_paise:
         _add(dispute, -dispute.amount_paise, dispute.dispute_id)
+        withdraw_what_is_not_left(dispute.attempt)
+        end_debt(dispute.attempt)
     if dispute.status == Status.WON and taken is not None:
         _add(dispute, -taken.amount_paise, f"{dispute.dispute_id}:returned"[:64])
 

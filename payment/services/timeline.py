@@ -28,6 +28,7 @@ SENTENCES = {
     "other_place_chosen": "You chose another time, and your booking was confirmed.",
     "offer_declined": "You asked for your money back.",
     "offer_expired": "No other time was chosen. Your money goes back to you.",
+    "all_sent_back": "All of your money goes back to you.",
     "closed_by_staff": "Our staff ended the offer. Your money goes back to you.",
     "no_place_left": "The time was taken when your payment arrived, and no other was free. Your money goes back.",
     "accepted_by_staff": "Our staff accepted your payment.",

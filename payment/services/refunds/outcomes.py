@@ -11,9 +11,11 @@ from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttem
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.promises import (
-    cancel_if_nothing_is_left,
+    give_up_what_it_paid,
+    left_beside,
     lock_refund,
     next_refund_id,
+    owe_refund,
     promised_by,
     refundable_paise,
 )
@@ -60,7 +62,7 @@ def adopt_refund(
     refund = Refund.objects.filter(merchant_refund_id=merchant_refund_id).first()
     if refund is None:
         refund = Refund.objects.create(
-            payment_id=attempt.payment_id,
+            payment=attempt.payment,
             attempt=attempt,
             merchant_refund_id=merchant_refund_id,
             amount_paise=amount_paise,
@@ -74,22 +76,30 @@ def adopt_refund(
         write_down_refund(refund, "refund_found", source, before="")
     refund = settle_refund(refund.pk, answer, source)
     if refund.state != RefundState.FAILED:
-        withdraw_what_is_not_left(attempt)
-        cancel_if_nothing_is_left(refund)
+        withdraw_what_is_not_left(refund.attempt)
+        give_up_what_it_paid(refund)
+        end_debt(refund.attempt)
     return refund
 
 
 def withdraw_what_is_not_left(attempt: PaymentAttempt) -> None:
-    """Promises that have not been sent yet, and that somebody else has kept meanwhile."""
+    """Promises that have not been sent yet, and that somebody else has kept meanwhile, in part or whole."""
     unsent = attempt.refunds.filter(state__in=UNSENT_REFUND, sent_at=None)
-    kept = attempt.refunds.exclude(state=RefundState.FAILED).exclude(pk__in=unsent)
-    left = (attempt.received_paise or 0) - (kept.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
-    for refund in unsent.order_by("pk"):
+    left = left_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED).exclude(pk__in=unsent))
+    for refund in list(unsent.order_by("pk")):
         refund.attempt, refund.payment = attempt, attempt.payment
         if refund.amount_paise > left:
-            move_refund(refund, RefundState.FAILED, "nothing_left", code="nothing_left", next_check_at=None)
-        else:
-            left -= refund.amount_paise
+            _cut(refund, left)
+        left = max(left - refund.amount_paise, 0)
+    _call_next(attempt)
+
+
+def _cut(refund: Refund, left: int) -> None:
+    """Another amount is another refund: nobody knows for certain that this one was never heard of."""
+    move_refund(refund, RefundState.FAILED, "nothing_left", code="nothing_left", next_check_at=None)
+    if left >= LEAST_PAISE:
+        held_because = Refund.Hold(refund.held_because)
+        owe_refund(refund.attempt, left, refund.reason, asked_by=refund.asked_by, held_because=held_because)
 
 
 def _complete(refund: Refund, answer: RefundStatus, source: str) -> None:
@@ -105,7 +115,8 @@ def _complete(refund: Refund, answer: RefundStatus, source: str) -> None:
         alert_staff("refund_differs", refund.payment, refund_id=refund.merchant_refund_id, refund_paise=paise)
     if had_failed:
         withdraw_what_is_not_left(refund.attempt)
-    _end_debt(refund)
+    give_up_what_it_paid(refund)
+    end_debt(refund.attempt)
     _call_next(refund.attempt)
     tell_refund_credited(refund)
 
@@ -121,13 +132,13 @@ def _enter(refund: Refund, paise: int) -> None:
     )
 
 
-def _end_debt(refund: Refund) -> None:
+def end_debt(attempt: PaymentAttempt) -> None:
     """What could not become a booking is at rest when the money has arrived where it came from."""
-    entries = refund.attempt.ledger.exclude(kind=LedgerEntry.Kind.FEE)  # which the buyer neither paid nor gets
+    entries = attempt.ledger.exclude(kind=LedgerEntry.Kind.FEE)  # which the buyer neither paid nor gets
     moved = entries.aggregate(sum=Sum("amount_paise"))["sum"]
-    pays = refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
-    if pays and moved <= 0 and refund.payment.fulfilment == Fulfilment.REFUND_DUE:
-        move_fulfilment(refund.payment, Fulfilment.REFUNDED, "money_went_back")
+    pays = attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
+    if pays and moved <= 0 and attempt.payment.fulfilment == Fulfilment.REFUND_DUE:
+        move_fulfilment(attempt.payment, Fulfilment.REFUNDED, "money_went_back")
 
 
 def _fail(refund: Refund, answer: RefundStatus, source: str) -> None:

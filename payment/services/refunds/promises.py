@@ -1,26 +1,28 @@
 """Who may promise money back, how much of it is left, and what a promise does to the booking."""
 
 from datetime import datetime, timedelta
+from itertools import count
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking
 from booking.money import rupees
-from booking.services import cancel
+from booking.services import cancel, release
 from okpuja.errors import Conflict, Refusal
 from payment import merchants
 from payment.merchants import NotConfigured
-from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund
+from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.services.refunds.policy import LEAST_PAISE, share_paise
 from payment.services.telling import tell_cancelled, tell_refund_started
 from payment.states import Fulfilment, PaymentState, RefundState
 
 Hold = Refund.Hold
+UNBOOKED = (Fulfilment.DUE, Fulfilment.OFFERED)
 
 
 class NotPaid(Conflict):
@@ -54,7 +56,7 @@ def owe_refund(
 ) -> Refund:
     """Promise to send back `amount_paise` of what this attempt brought. Under the payment's lock."""
     refund = Refund.objects.create(
-        payment_id=attempt.payment_id,
+        payment=attempt.payment,
         attempt=attempt,
         merchant_refund_id=next_refund_id(attempt),
         amount_paise=amount_paise,
@@ -71,8 +73,13 @@ def owe_refund(
 
 
 def next_refund_id(attempt: PaymentAttempt) -> str:
-    """Made of the order and a count: whoever makes it again in its place makes the same one."""
-    return f"R{attempt.refunds.filter(origin=Refund.Origin.SHOP).count() + 1}-{attempt.merchant_order_id}"
+    """Made of the order and a count: whoever makes it again in its place makes the same one.
+
+    One of ours that was lost with the database may have been found again with the number that is next.
+    """
+    taken = set(attempt.refunds.values_list("merchant_refund_id", flat=True))
+    ids = (f"R{number}-{attempt.merchant_order_id}" for number in count(1))
+    return next(each for each in ids if each not in taken)
 
 
 def promised_by() -> datetime:
@@ -161,10 +168,10 @@ def cancel_booking(
 
 def send_receipt_back(payment: Payment, rule: str, reason: str) -> None:
     """What was paid can't become a booking any more: all of it goes back. Under the payment's lock."""
+    _close_case(payment, rule)
     attempt = attempt_that_paid(payment)
     if left := refundable_paise(attempt):
         owe_refund(attempt, left, reason, asked_by=None)
-    move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None, held_because="")
 
 
 def attempt_that_paid(payment: Payment) -> PaymentAttempt:
@@ -178,24 +185,42 @@ def attempt_that_paid(payment: Payment) -> PaymentAttempt:
 
 def refundable_paise(attempt: PaymentAttempt) -> int:
     """What this attempt brought, less what was sent back, promised, or taken by the buyer's bank."""
-    promised = attempt.refunds.exclude(state=RefundState.FAILED).aggregate(sum=Sum("amount_paise"))["sum"]
+    return left_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED))
+
+
+def left_beside(attempt: PaymentAttempt, refunds: QuerySet[Refund]) -> int:
+    """What this attempt brought, less these refunds and what was taken by the buyer's bank."""
+    promised = refunds.aggregate(sum=Sum("amount_paise"))["sum"]
     taken = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK).aggregate(sum=Sum("amount_paise"))["sum"]
     return max((attempt.received_paise or 0) - (promised or 0) + (taken or 0), 0)
 
 
-def cancel_if_nothing_is_left(refund: Refund) -> None:
-    """Who has got everything back has no booking any more."""
-    booking = Booking.objects.filter(
-        checkout__payment=refund.payment_id, status=Booking.Status.CONFIRMED
-    ).first()
+def give_up_what_it_paid(refund: Refund) -> None:
+    """Who gets everything back has no booking any more, and no time to choose. Twice is once."""
     pays = refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
-    if booking and pays and not refundable_paise(refund.attempt):
+    if not pays or refundable_paise(refund.attempt):
+        return
+    confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)
+    if booking := confirmed.filter(checkout__payment=refund.payment_id).first():
         cancel(booking, refund.reason)
         tell_cancelled(booking, refund.amount_paise)
+    elif refund.payment.fulfilment in UNBOOKED:
+        _close_case(refund.payment, "all_sent_back")
+
+
+def _close_case(payment: Payment, rule: str) -> None:
+    """It becomes no booking: its offer ends, and its cart, place and promo use are free again."""
+    now = timezone.now()
+    move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None, held_because="")
+    Offer.objects.filter(payment=payment, state=Offer.State.OPEN).update(
+        state=Offer.State.CLOSED, decided_at=now
+    )
+    if payment.checkout:
+        release(payment.checkout)
 
 
 def _announce(refund: Refund) -> None:
-    cancel_if_nothing_is_left(refund)
+    give_up_what_it_paid(refund)
     tell_refund_started(refund)
 
 

@@ -7,9 +7,9 @@ import pytest
 
 from booking.models import Booking
 from okpuja.errors import Conflict
-from payment.models import Dispute, Payment, WebhookEvent
+from payment.models import Dispute, Payment, Refund, WebhookEvent
 from payment.services.disputes import confirm_dispute
-from payment.services.refunds.promises import refundable_paise
+from payment.services.refunds.promises import owe_refund, refundable_paise, send_receipt_back
 from payment.services.settling import settle
 from payment.services.webhooks import handle, receive_webhook
 from tests import people
@@ -114,3 +114,22 @@ def test_a_dispute_about_no_order_of_ours_is_shown_to_staff(paid):
 
     assert event.state == WebhookEvent.State.UNMATCHED
     assert not Dispute.objects.exists()
+
+
+def test_what_the_bank_has_taken_is_not_sent_back_a_second_time(news, paid):
+    owe_refund(paid.attempts.get(), 110_000, "a gesture", asked_by=None)
+
+    news("lost", 1)
+
+    assert Refund.objects.get().state == "FAILED"
+
+
+def test_the_bank_pays_our_debt_and_it_is_at_rest(news, paid):
+    Booking.objects.all().delete()
+    Payment.objects.update(fulfilment="DUE")
+    paid.refresh_from_db()
+    send_receipt_back(paid, "slot_gone", "the time was gone")
+
+    news("lost", 1)
+
+    assert Payment.objects.get().fulfilment == "REFUNDED"

@@ -6,10 +6,12 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from booking.models import Booking, Slot
-from booking.services import SlotGone
+from booking.models import Booking, Cart, Checkout, Slot, SlotHold
+from booking.services import SlotGone, release_hold
 from payment.models import Offer, Payment, Refund
+from payment.services.holds import end_hold
 from payment.services.offers import NoSuchTime, choose, close_offer, places
+from payment.services.refunds.promises import ask_for_refund
 from payment.services.settling import OfferClosed, settle
 from payment.states import Fulfilment
 from payment.work import run_due
@@ -158,3 +160,60 @@ def test_two_people_cannot_choose_the_same_last_place(late, another, package, sl
     assert Booking.objects.count() == 1
     another.refresh_from_db()
     assert (another.booked, another.capacity) == (1, 1)
+
+
+def test_who_has_been_given_everything_back_can_choose_no_more(late, another, staff):
+    money_comes(late)
+    ask_for_refund(late.pk, None, "he wrote to us", staff)
+
+    with pytest.raises(OfferClosed):
+        choose(late, another.pk)
+
+    assert not Booking.objects.exists()
+    assert (fate(late), Offer.objects.get().state) == (Fulfilment.REFUND_DUE, Offer.State.CLOSED)
+    assert Refund.objects.get().amount_paise == 110_000
+
+
+def test_who_has_been_given_a_part_back_can_still_choose(late, another, staff):
+    money_comes(late)
+    ask_for_refund(late.pk, 10_000, "a gesture", staff)
+
+    assert choose(late, another.pk).fulfilment == Fulfilment.BOOKED
+
+
+def test_a_cart_whose_money_goes_back_is_free_again(cart, slot):
+    """The place went while the payment was open: nothing had released the rest of the checkout."""
+    payment = make_payment(people.make_checkout(cart))
+    release_hold(payment.checkout)
+    Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
+
+    assert money_comes(payment).fulfilment == Fulfilment.REFUND_DUE
+
+    assert Checkout.objects.get().state == Checkout.State.RELEASED
+    assert Cart.objects.get().status == Cart.Status.ACTIVE
+
+
+def test_a_puja_that_had_no_slots_yet_can_be_moved_to_one_of_them(package, alice):
+    """Its checkout had no place to hold, and its time has passed: a choice must not be gone for ever."""
+    payment = make_payment(people.make_checkout(people.make_cart(alice, package)))
+    settle(payment.attempts.get().pk, FAILED, "worker")
+    Checkout.objects.update(starts_at=timezone.now() - timedelta(hours=1))
+    first = people.make_slot(package.puja_service)
+    assert money_comes(payment).fulfilment == Fulfilment.OFFERED
+
+    choose(payment, first.pk)
+
+    first.refresh_from_db()
+    assert (first.booked, Booking.objects.get().starts_at) == (1, first.starts_at)
+    assert SlotHold.objects.get().state == SlotHold.State.TAKEN
+
+
+def test_the_place_of_money_that_waits_for_its_booking_is_kept(cart, slot):
+    payment = make_payment(people.make_checkout(cart))
+    Payment.objects.update(state="SUCCESS", fulfilment=Fulfilment.DUE)
+    SlotHold.objects.update(expires_at=timezone.now())
+
+    end_hold(payment.pk, timezone.now())
+
+    assert SlotHold.objects.get().state == SlotHold.State.HELD
+    assert Checkout.objects.get().state == Checkout.State.RESERVED

@@ -1,15 +1,19 @@
 """What PhonePe tells by itself about refunds, of ours and of those made by hand in its dashboard."""
 
 import pytest
+from django.utils import timezone
 
 from booking.models import Booking
 from payment.gateways import RefundStatus
-from payment.models import Refund, WebhookEvent
+from payment.models import Payment, Refund, WebhookEvent
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
 from payment.services.refunds.promises import owe_refund
+from payment.services.settling import fulfil, settle
 from payment.services.webhooks import handle, receive_webhook
 from payment.states import RefundState, Verdict
 from simulator.deliveries import _proof
+from tests import people
+from tests.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -148,3 +152,40 @@ def test_nothing_undoes_a_completed_refund(attempt, work, ledger, paid):
     refund.refresh_from_db()
     assert refund.state == RefundState.COMPLETED
     assert ledger(paid)[1:] == [("REFUND", -30_000)]
+
+
+def test_money_sent_back_in_the_dashboard_before_it_was_booked_is_not_booked(cart):
+    payment = make_payment(people.make_checkout(cart))
+    attempt = payment.attempts.get()
+    settle(attempt.pk, completed(), "worker")
+    Booking.objects.all().delete()
+    Payment.objects.update(fulfilment="DUE", fulfil_at=timezone.now())
+    attempt.refresh_from_db()
+
+    answer = RefundStatus(Verdict.COMPLETED, amount_paise=110_000)
+    adopt_refund(attempt, "DASH1", 110_000, answer, "webhook")
+    fulfil(payment.pk)
+
+    assert not Booking.objects.exists()
+    assert Payment.objects.get().fulfilment == "REFUNDED"
+
+
+def test_what_the_dashboard_left_of_a_promise_is_promised_again(attempt):
+    owe_refund(attempt, 110_000, "the time was gone", asked_by=None)
+
+    answer = RefundStatus(Verdict.COMPLETED, amount_paise=50_000)
+    adopt_refund(attempt, "DASH1", 50_000, answer, "webhook")
+
+    promised = attempt.refunds.exclude(state=RefundState.FAILED).order_by("pk")
+    assert list(promised.values_list("amount_paise", "state")) == [
+        (50_000, RefundState.COMPLETED),
+        (60_000, RefundState.WAITING),
+    ]
+
+
+def test_an_id_that_a_refund_has_already_is_not_given_to_the_next(attempt):
+    """Our own refund of a day that was lost with the database, found again."""
+    answer = RefundStatus(Verdict.COMPLETED, amount_paise=10_000)
+    adopt_refund(attempt, f"R1-{attempt.merchant_order_id}", 10_000, answer, "webhook")
+
+    assert owe_refund(attempt, 10_000, "a gesture", asked_by=None).merchant_refund_id.startswith("R2-")
