@@ -34,7 +34,7 @@ PHONE = re.compile(r"(?<![\w.])(?:\+?91[ -]?)?[6-9]\d{9}(?![\w.])")
 CREDENTIAL = re.compile(
     r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}"
 )
-LOGIN = re.compile(r"//[^/@\s\"]+@")  # of a proxy, a broker, a database
+LOGIN = re.compile(r"//[^/@\s\"]+(?::[^@\s\"]*)?@")  # a password may have a slash in it, where it should not
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 CALLER_MAY_CHOOSE = re.compile(r"[\w-]{8,64}")
 SIGNED = re.compile(r"[\w-]+:\w{6}:[\w-]{43}")  # our own links: return and status page

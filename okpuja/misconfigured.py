@@ -1,11 +1,11 @@
 """Settings with which nothing starts, told without a stack: by `manage.py`, before there is a Django to tell it."""
 
 import json
-import re
 import sys
 from datetime import datetime, timezone
 
-LOGIN_IN_ADDRESS = re.compile(r"//[^/@\s]*@")
+from okpuja.logging import LOGIN
+
 SUMMARY = "These settings cannot be used: neither the server nor the worker starts with them."
 
 
@@ -14,7 +14,7 @@ def tell(error: Exception, arguments: list[str]) -> int:
 
     The texts of these errors name settings and show no secret; only an address may carry a login.
     """
-    wrong = LOGIN_IN_ADDRESS.sub("//", str(error))
+    wrong = LOGIN.sub("//", str(error))
     if "--json" in arguments:
         sys.stdout.write(json.dumps(_answer(wrong), indent=2, ensure_ascii=False) + "\n")
     else:

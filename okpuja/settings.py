@@ -14,14 +14,17 @@ from dotenv import load_dotenv
 
 from okpuja.build import fingerprint
 from okpuja.environment import (
+    address,
     boolean,
     cache,
     choice,
     mail,
     name_server,
     number,
+    rate,
     refund_policy,
     text,
+    time_zone,
     web_address,
     words,
 )
@@ -42,8 +45,8 @@ if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. `make run` writes one into .env")
 SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 
-PUBLIC_BASE_URL = text("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
-FRONTEND_BASE_URL = text("FRONTEND_BASE_URL").rstrip("/")
+PUBLIC_BASE_URL = address("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+FRONTEND_BASE_URL = address("FRONTEND_BASE_URL").rstrip("/")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
 CORS_ALLOWED_ORIGINS = words("CORS_ALLOWED_ORIGINS", "http://localhost:3000")
@@ -110,7 +113,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-in"
 LANGUAGES = [("en-in", "English"), ("hi", "हिन्दी")]  # what customers are told in: okpuja/language.py
-TIME_ZONE = text("TIME_ZONE", "Asia/Kolkata")
+TIME_ZONE = time_zone("TIME_ZONE", "Asia/Kolkata")
 USE_TZ = True
 STATIC_URL = "/static/"
 WHITENOISE_USE_FINDERS = True  # straight from the packages: no build step between a clone and a working admin
@@ -181,11 +184,11 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
     "DEFAULT_THROTTLE_RATES": {
-        "login": text("LOGIN_RATE", "10/min"),
-        "register": text("REGISTER_RATE", "20/hour"),
+        "login": rate("LOGIN_RATE", "10/min"),
+        "register": rate("REGISTER_RATE", "20/hour"),
         "guest_payment": f"{number('PAYMENT_GUEST_PER_MINUTE', 6, at_least=1)}/min",
-        "demo_payment": text("DEMO_PAYMENT_RATE", "10/min"),
-        "diagnosis": text("DIAGNOSIS_RATE", "20/min"),
+        "demo_payment": rate("DEMO_PAYMENT_RATE", "10/min"),
+        "diagnosis": rate("DIAGNOSIS_RATE", "20/min"),
     },
 }
 SIMPLE_JWT = {
@@ -231,12 +234,12 @@ globals().update(mail(EMAIL_URL))
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
 # Alerts go to these people, and as signed JSON to this address.
 STAFF_EMAILS = words("STAFF_EMAILS")
-STAFF_WEBHOOK_URL = text("STAFF_WEBHOOK_URL")
+STAFF_WEBHOOK_URL = address("STAFF_WEBHOOK_URL")
 STAFF_WEBHOOK_SECRET = text("STAFF_WEBHOOK_SECRET")
 # Who issues receipts: name, then lines such as an address and a tax number.
 RECEIPT_ISSUER = text("RECEIPT_ISSUER", "OkPuja").split("|")
 # Asked for every minute while the worker does its work in time: whoever watches it hears when that stops.
-DEAD_MAN_URL = text("DEAD_MAN_URL")
+DEAD_MAN_URL = address("DEAD_MAN_URL")
 
 # --- PhonePe -----------------------------------------------------------------------------------
 # Raw values; `payment.merchants` turns them into merchants and endpoints and says what is wrong with them.
@@ -308,16 +311,17 @@ REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1)
 OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1)
 # The worker compares the day before with PhonePe's books.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
-OPENING_HOUR = number("OPENING_HOUR", 6)
-CLOSING_HOUR = number("CLOSING_HOUR", 21)
+OPENING_HOUR = number("OPENING_HOUR", 6, at_most=23)
+CLOSING_HOUR = number("CLOSING_HOUR", 21, at_most=23)
 
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request": {"()": "okpuja.logging.RequestIdFilter"}},
     "formatters": {"json": {"()": "okpuja.logging.JsonFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request"]}},
-    "root": {"handlers": ["console"], "level": text("LOG_LEVEL", "INFO")},
+    "root": {"handlers": ["console"], "level": choice("LOG_LEVEL", "INFO", LEVELS)},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
         "urllib3": {"level": "WARNING"},

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
@@ -14,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
 from okpuja.errors import Unavailable
+from okpuja.logging import redact
 from payment import merchants
 from payment.diagnosis import history, hops, labour, memory, neighbours
 from payment.diagnosis.doorbell import doorbell
@@ -30,6 +30,7 @@ from payment.gateways import PhonePeGateway
 from payment.merchants import Endpoint, Merchant, NotConfigured
 from payment.models import DiagnosisRun
 from payment.states import Generation
+from payment.tokens import Tokens
 from payment.transport import Deadline
 
 logger = logging.getLogger(__name__)
@@ -41,7 +42,6 @@ SHARE_OF_ANSWERING = 0.9  # whoever knocks or asks stops a little before those w
 EVERY, KEPT = 30, 86_400  # seconds
 PAUSE = 0.2
 RUNNING, LAST = "diagnosis-running", "diagnosis-last"
-LOGIN_IN_ADDRESS = re.compile(r"//[^/@\s]*@")
 
 
 def latest(patience: float = SECONDS + 1) -> Wire:
@@ -113,7 +113,7 @@ def configured() -> tuple[Merchant | None, str]:
             "set PHONEPE_CLIENT_ID and PHONEPE_CLIENT_SECRET, or PHONEPE_MERCHANT_ID and PHONEPE_SALT_KEY",
         )
     except ImproperlyConfigured as error:
-        return None, LOGIN_IN_ADDRESS.sub("//", str(error))
+        return None, redact(str(error))
     if merchant.identity.generation == Generation.V2 and not merchant.client_secret:
         return None, "PHONEPE_CLIENT_ID is set, PHONEPE_CLIENT_SECRET is not"
     return merchant, ""
@@ -177,7 +177,8 @@ def _asked(merchant: Merchant, door: Door | None, deadline: Deadline, asking: As
     if door is None:
         return ask(PhonePeGateway(merchant), deadline)
     with session(asking.system) as fresh_session:
-        return ask(PhonePeGateway(merchant, session=fresh_session), deadline, door)
+        gateway = PhonePeGateway(merchant, session=fresh_session, tokens=Tokens(merchant, store=memory))
+        return ask(gateway, deadline, door)
 
 
 def _a_little_less(deadline: Deadline) -> Deadline:

@@ -66,13 +66,32 @@ def test_without_a_secret_key_nothing_starts():
     ]
     + [("PHONEPE_DEADLINE", "0"), ("CACHE_URL", "memory"), ("PHONEPE_PREVIOUS", "{")]
     + [("DIAGNOSIS_CONTROL_URLS", "control.example"), ("DIAGNOSIS_NAME_SERVERS", "dns.example:53")]
-    + [("DIAGNOSIS_TRUSTED_NETWORKS", "10.0.0.0/40")],
+    + [("DIAGNOSIS_TRUSTED_NETWORKS", "10.0.0.0/40"), ("CACHE_URL", "redis://cache.example:99999")]
+    + [("PUBLIC_BASE_URL", "http://shop.example:99999"), ("FRONTEND_BASE_URL", "shop.example")]
+    + [("STAFF_WEBHOOK_URL", "chat.example/key"), ("DEAD_MAN_URL", "ftp://alarm.example")]
+    + [("EMAIL_URL", "smtp://mail.example:smtp"), ("TIME_ZONE", "Mars"), ("LOG_LEVEL", "loud")]
+    + [("LOGIN_RATE", "often"), ("DIAGNOSIS_RATE", "20"), ("OPENING_HOUR", "24"), ("CLOSING_HOUR", "99")],
 )
 def test_a_setting_that_cannot_be_meant_is_named(name, value):
     said = start(**{name: value})
 
     assert said.returncode != 0
-    assert name in said.stderr
+    assert f"What to do: {name}" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "secret"),
+    [
+        ("PHONEPE_SALT_INDEX", "the-salt-key-itself", "the-salt-key-itself"),
+        ("EMAIL_URL", "smtp://shop:tiger/paw@mail.example", "tiger"),
+        ("PHONEPE_BASE_URL", "https://shop:tiger/paw@mercury.phonepe.com", "tiger"),
+    ],
+)
+def test_a_secret_in_the_wrong_place_is_not_told(name, value, secret):
+    said = start(**{name: value}, PHONEPE_ENV="PRODUCTION")
+
+    assert said.returncode != 0
+    assert secret not in said.stdout + said.stderr
 
 
 def test_simulation_never_starts_in_production():
@@ -83,7 +102,7 @@ def test_simulation_never_starts_in_production():
 
 
 def test_every_variable_stands_in_the_example():
-    readers = r'(?:text|boolean|number|words|choice)\(\s*"([A-Z_]+)"'
+    readers = r'(?:text|boolean|number|words|choice|address|rate|time_zone)\(\s*"([A-Z_]+)"'
     read = set(re.findall(readers, (ROOT / "okpuja/settings.py").read_text()))
     shown = set(re.findall(r"(?m)^([A-Z_]+)=", (ROOT / ".env.example").read_text()))
 
