@@ -1,6 +1,7 @@
 """Out of the outbox, at least once. A repeat carries the Message-ID of the first try."""
 
 import logging
+import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -13,6 +14,7 @@ from notices.alerts import sentence_of
 from notices.letters import Unwritable, write
 from notices.models import Notice
 from notices.services import alert
+from okpuja.logging import redact
 
 logger = logging.getLogger(__name__)
 
@@ -77,10 +79,17 @@ def _mail(notice: Notice, enclosed: Enclosed) -> EmailMultiAlternatives:
 
 def _failed(notice: Notice, error: OSError) -> None:
     logger.warning("a message was not sent", extra={"notice": notice.key, "cause": str(error)})
-    if notice.checks > len(PAUSES):
+    if notice.checks > len(PAUSES) or _is_for_good(error):
         _give_up(notice, error)
     else:
         _move(notice, Notice.State.WAITING, last_error=_told(error))
+
+
+def _is_for_good(error: OSError) -> bool:
+    """This reader or this mail is refused by a 5xx. A refused sender or login is a mistake of ours, to be mended."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return all(code >= 500 for code, _ in error.recipients.values())
+    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
 
 
 def _give_up(notice: Notice, error: Exception) -> None:
@@ -96,4 +105,5 @@ def _move(notice: Notice, to: Notice.State, **values: object) -> None:
 
 
 def _told(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:300]
+    """Without the reader's address: it goes to the staff's own program, too."""
+    return redact(f"{type(error).__name__}: {error}")[:300]

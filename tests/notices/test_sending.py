@@ -12,6 +12,7 @@ from django.utils import timezone
 from notices.models import Notice
 from notices.sending import PAUSES, Enclosed, pause_after, send
 from notices.services import alert, tell
+from okpuja.logging import JsonFormatter
 from payment.work import run_due
 from tests.notices.servers import mail_server, refused_port, silent_port
 
@@ -117,13 +118,41 @@ def test_a_silent_mail_server_is_left_after_the_timeout(smtp, notice):
     assert "timed out" in Notice.objects.get().last_error
 
 
-def test_a_server_that_says_no_is_asked_again(smtp, notice):
+@pytest.mark.parametrize(
+    "answers",
+    [{"RCPT": "450 box is busy"}, {"DATA": "451 local error"}, {"MAIL": "550 nobody may send from there"}],
+)
+def test_what_a_server_may_take_later_is_said_again(answers, smtp, notice):
     with mail_server() as server:
-        smtp.EMAIL_PORT, server.answers = server.port, {"RCPT": "550 no such box"}
+        smtp.EMAIL_PORT, server.answers = server.port, answers
         run_due(["notices"])
 
     assert Notice.objects.get().state == "WAITING"
-    assert "no such box" in Notice.objects.get().last_error
+    assert answers.popitem()[1][4:] in Notice.objects.get().last_error
+
+
+@pytest.mark.parametrize("answers", [{"RCPT": "550 no such box"}, {"DATA": "554 not wanted"}])
+def test_what_a_server_refuses_for_good_is_given_up_at_once_and_staff_are_told(answers, smtp, notice):
+    smtp.STAFF_EMAILS = ["ops@example.com"]
+    with mail_server() as server:
+        smtp.EMAIL_PORT, server.answers = server.port, answers
+        run_due(["notices"], limit=1)
+
+    given_up = Notice.objects.get(kind="booked")
+    assert (given_up.state, given_up.checks, given_up.next_check_at) == ("GIVEN_UP", 1, None)
+    assert answers.popitem()[1][4:] in given_up.last_error
+    assert Notice.objects.get(channel="STAFF").facts["message"] == given_up.key
+
+
+def test_no_alert_and_no_log_carries_the_address_of_a_customer(smtp, notice, caplog):
+    smtp.STAFF_EMAILS = ["ops@example.com"]
+    with mail_server() as server:
+        smtp.EMAIL_PORT, server.answers = server.port, {"RCPT": "550 <alice@example.com>: no such box"}
+        run_due(["notices"], limit=1)
+
+    assert "no such box" in Notice.objects.get(channel="STAFF").facts["cause"]
+    assert "alice" not in json.dumps(Notice.objects.get(channel="STAFF").facts)
+    assert "alice" not in "".join(map(JsonFormatter().format, caplog.records))
 
 
 def test_after_three_days_a_mail_is_given_up_and_staff_are_told(smtp, notice):
