@@ -5,12 +5,13 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
+from booking.admin import ReadOnly
 from notices.models import Notice
 from notices.services import send_again
 
 
 @admin.register(Notice)
-class NoticeAdmin(ModelAdmin):
+class NoticeAdmin(ReadOnly, ModelAdmin):
     list_display = (
         "created_at",
         "kind",
@@ -27,16 +28,10 @@ class NoticeAdmin(ModelAdmin):
     list_per_page = 50
     actions = ("send_once_more",)
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notices.change_notice")
 
-    def has_change_permission(self, request: HttpRequest, obj: Notice | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Notice | None = None) -> bool:
-        return False
-
-    @admin.action(description="Send again", permissions=["view"])
+    @admin.action(description="Send again", permissions=["send"])
     def send_once_more(self, request: HttpRequest, queryset: QuerySet[Notice]) -> None:
         sent = sum(send_again(notice) for notice in queryset)
         messages.info(request, f"{sent} will be sent again; what is waiting anyway was left alone.")

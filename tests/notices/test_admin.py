@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import Permission
 
 from notices.models import Notice
 from notices.services import tell
@@ -25,6 +26,20 @@ def test_staff_send_a_message_again(desk, alice):
     desk.post(LIST, {"action": "send_once_more", ACTION_CHECKBOX_NAME: [notice.pk]})
 
     assert Notice.objects.get().state == "WAITING"
+
+
+def test_who_may_only_look_sends_nothing(client, alice):
+    alice.is_staff = True
+    alice.save()
+    alice.user_permissions.add(Permission.objects.get(codename="view_notice"))
+    client.force_login(alice)
+    tell("booked", "booked:payment:1", {}, user=alice)
+    Notice.objects.update(state="GIVEN_UP", next_check_at=None)
+    assert client.get(LIST).status_code == 200
+
+    client.post(LIST, {"action": "send_once_more", ACTION_CHECKBOX_NAME: [Notice.objects.get().pk]})
+
+    assert Notice.objects.get().state == "GIVEN_UP"
 
 
 def test_nobody_changes_what_people_are_told(desk, alice):
