@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.services import lock_user
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import promo_problem
+from booking.services.places import SlotFull
 from okpuja.errors import Conflict, Refusal
 
 FURTHEST = timedelta(days=365)
@@ -32,7 +33,7 @@ def place_in_cart(
     """A new ACTIVE cart in place of the old one, which is given up only when the new one is fine.
 
     Takes ids of service and package; date and time as people in our time zone say them. A checked-out cart
-    is not touched. Raises ValidationError on the field that is wrong, Conflict `slot_full`.
+    is not touched. Raises ValidationError on the field that is wrong, SlotFull.
     """
     cart = _choose(user, puja_service, package_id, selected_date, selected_time, promo_code)
     with transaction.atomic():
@@ -115,7 +116,7 @@ def _lock(cart: Cart) -> Cart:
 def require_bookable(cart: Cart) -> Slot | None:
     """Everything that must be true of a choice; asked again at check-out. Returns its slot, if any.
 
-    Raises ValidationError, or Conflict `slot_full`.
+    Raises ValidationError, or SlotFull.
     """
     if not cart.puja_service.is_active:
         raise ValidationError({"puja_service": ["This puja is not offered at the moment."]})
@@ -145,7 +146,7 @@ def _require_slot(cart: Cart) -> Slot:
             {"selected_time": ["This puja does not start at that time. Choose one of its slots."]}
         )
     if not slot.available:
-        raise Conflict("This time is booked out. Please choose another one.", code="slot_full")
+        raise SlotFull
     return slot
 
 

@@ -21,11 +21,17 @@ OPEN_PER_USER = 2
 State = Checkout.State
 
 
+class TooManyOpen(Conflict):
+    default_code = "too_many_open"
+    default_detail = "You have two payments open already. Finish or cancel one of them first."
+    hindi = "आपके दो भुगतान पहले से खुले हैं। कृपया पहले उनमें से एक को पूरा या रद्द करें।"
+
+
 @transaction.atomic
 def check_out(cart: Cart, *, address_id: int | None, expires_at: datetime) -> Checkout:
     """Freezes the cart until `expires_at` (when its payment expires), inside the caller's transaction.
 
-    Raises Conflict (`cart_not_active`, `too_many_open`, `slot_full`) or ValidationError on the field that has
+    Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, or ValidationError on the field that has
     become wrong since it was chosen. Nothing is changed then.
     """
     lock_user(cart.user_id)
@@ -54,9 +60,7 @@ def release(checkout: Checkout) -> None:
 
 def _refuse_third(user: User) -> None:
     if Checkout.objects.filter(user=user, state=State.RESERVED).count() >= OPEN_PER_USER:
-        raise Conflict(
-            "You have two payments open already. Finish or cancel one of them first.", code="too_many_open"
-        )
+        raise TooManyOpen
 
 
 def _freeze(cart: Cart, address: dict[str, Any] | None, expires_at: datetime) -> Checkout:

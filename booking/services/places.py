@@ -17,17 +17,24 @@ HOLD_OUTLASTS_PAYMENT = timedelta(minutes=5)
 State = SlotHold.State
 
 
+class SlotFull(Conflict):
+    default_code = "slot_full"
+    default_detail = "This time is booked out. Please choose another one."
+    hindi = "यह समय पूरा बुक हो चुका है। कृपया कोई दूसरा समय चुनें।"
+
+
 class SlotGone(Conflict):
     """The money came too late: the time has passed or its last place is taken."""
 
     default_code = "slot_gone"
     default_detail = "This time is no longer available."
+    hindi = "यह समय अब उपलब्ध नहीं है।"
 
 
 def hold(checkout: Checkout, slot: Slot) -> SlotHold:
-    """Raises Conflict `slot_full`."""
+    """Raises SlotFull."""
     if not _with_room(slot).update(held=F("held") + 1):
-        raise Conflict("This time has just been booked out. Please choose another one.", code="slot_full")
+        raise SlotFull
     return SlotHold.objects.create(checkout=checkout, slot=slot, expires_at=hold_end(checkout.expires_at))
 
 

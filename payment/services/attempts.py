@@ -72,6 +72,7 @@ class TooManyAttempts(Conflict):
     default_detail = (
         "The payment page could not be opened. Nothing more is charged; please try again in 15 minutes."
     )
+    hindi = "भुगतान का पेज नहीं खुल सका। और कोई राशि नहीं ली जाएगी; कृपया 15 मिनट बाद फिर से प्रयास करें।"
 
     def __init__(self, payment_id: int, error_category: str, hop: tuple[str, int]) -> None:
         super().__init__(payment_id=payment_id)

@@ -146,6 +146,10 @@ def test_a_full_slot_is_a_conflict(mine, package, slot):
     answer = mine.post(CARTS, choice(package))
     assert (answer.status_code, answer.json()["code"]) == (409, "slot_full")
 
+    said = mine.post(CARTS, choice(package), headers={"Accept-Language": "hi"}).json()
+    assert "यह समय पूरा बुक हो चुका है" in said["user_message"]
+    assert said["error"] == answer.json()["error"]
+
 
 # --- Changing ----------------------------------------------------------------------------------
 

@@ -87,6 +87,7 @@ def test_a_third_open_checkout_is_refused(alice, package):
     with pytest.raises(Conflict) as refused:
         people.make_checkout(people.make_cart(alice, package))
     assert refused.value.code == "too_many_open"
+    assert "दो भुगतान" in refused.value.user_message("hi")
 
 
 @pytest.mark.parametrize(

@@ -265,6 +265,7 @@ def test_after_three_lost_pages_no_fourth_order_is_opened(alice, cart, phonepe):
 
     assert enough.value.code == "too_many_attempts"
     assert enough.value.error_category == "CONNECTION_RESET"
+    assert "15 मिनट" in enough.value.user_message("hi")
     assert len(phonepe.order_ids) == 3
 
 
