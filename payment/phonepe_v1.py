@@ -131,7 +131,7 @@ def read_order_status(answer: Json) -> OrderStatus:
         merchant_order_id=identifier(data.get("merchantTransactionId")) or None,
         provider_order_id=identifier(data.get("transactionId")),
         provider_transaction_id=identifier(data.get("transactionId")),
-        utr=words(member(data, "paymentInstrument").get("utr"), 64),
+        utr=_bank_reference(member(data, "paymentInstrument")),
         code=words(data.get("responseCode"), 64) or code(answer),
         message=words(answer.get("message")),
     )
@@ -145,7 +145,7 @@ def read_refund_status(answer: Json) -> RefundStatus:
         merchant_id=identifier(data.get("merchantId")) or None,
         merchant_refund_id=identifier(data.get("merchantTransactionId")) or None,
         provider_refund_id=identifier(data.get("transactionId")),
-        utr=words(member(data, "paymentInstrument").get("utr"), 64),
+        utr=_bank_reference(member(data, "paymentInstrument")),
         code=words(data.get("responseCode"), 64) or code(answer),
         message=words(answer.get("message")),
     )
@@ -194,6 +194,11 @@ def _verdict(answer: Json) -> Verdict:
     if state is None or said is Verdict.NOT_FOUND:
         return said
     return said if verdict(state, STATES) is said else Verdict.UNKNOWN
+
+
+def _bank_reference(instrument: Json) -> str:
+    """UPI has an UTR, cards and net banking an ARN."""
+    return words(instrument.get("utr"), 64) or words(instrument.get("arn"), 64)
 
 
 def _post(merchant: Merchant, operation: Operation, path: str, payload: Json) -> Request:

@@ -161,7 +161,7 @@ def read_order_status(answer: Json) -> OrderStatus:
         merchant_order_id=identifier(answer.get("merchantOrderId")) or None,
         provider_order_id=identifier(answer.get("orderId")),
         provider_transaction_id=identifier(attempt.get("transactionId")),
-        utr=_utr(attempt),
+        utr=_bank_reference(attempt),
         code=words(answer.get("detailedErrorCode"), 64) or code(answer),
         message=words(member(answer, "errorContext").get("description")) or words(answer.get("message")),
         expires_at=moment(answer.get("expireAt")),
@@ -176,7 +176,7 @@ def read_refund_status(answer: Json) -> RefundStatus:
         merchant_refund_id=identifier(answer.get("merchantRefundId")) or None,
         merchant_order_id=identifier(answer.get("originalMerchantOrderId")) or None,
         provider_refund_id=identifier(answer.get("refundId")),
-        utr=_utr(answer),
+        utr=_bank_reference(answer),
         code=words(answer.get("detailedErrorCode"), 64) or code(answer),
         message=words(answer.get("message")),
     )
@@ -232,7 +232,12 @@ def _telling(attempts: object) -> Json:
     return next(paid, first(attempts))
 
 
-def _utr(holder: Json) -> str:
-    """The bank's reference: on the attempt itself, else on its first source of money."""
-    rail = member(holder, "rail") or member(first(holder.get("splitInstruments")), "rail")
-    return words(rail.get("utr"), 64)
+def _bank_reference(holder: Json) -> str:
+    """UPI's UTR stands at the rail, the ARN of cards and net banking at the instrument.
+
+    Both on the attempt itself, else on its first source of money.
+    """
+    sources = (holder, first(holder.get("splitInstruments")))
+    told = [member(source, "rail").get("utr") for source in sources]
+    told += [member(source, "instrument").get("arn") for source in sources]
+    return next(filter(None, (words(reference, 64) for reference in told)), "")

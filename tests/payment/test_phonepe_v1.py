@@ -141,6 +141,15 @@ def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():
     assert status.provider_transaction_id == "T2606111042169000000042"
 
 
+@pytest.mark.parametrize("type", ["CARD", "NETBANKING"])
+def test_what_was_paid_by_card_or_netbanking_is_found_at_the_bank_by_its_arn(type):
+    answer = golden("g06_v1_status_success")
+    answer["data"]["paymentInstrument"] = {"type": type, "utr": None, "arn": "74332746162000000042"}
+
+    for read in (phonepe_v1.read_order_status, phonepe_v1.read_refund_status):
+        assert read(answer).utr == "74332746162000000042"
+
+
 def test_an_order_nobody_has_tried_to_pay_is_pending():
     status = phonepe_v1.read_order_status(golden("g05_v1_status_pending"))
     assert (status.verdict, status.provider_transaction_id) == (Verdict.PENDING, "")

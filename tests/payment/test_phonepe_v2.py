@@ -89,6 +89,16 @@ def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():
     assert status.provider_transaction_id == "OM2606111013456789012345"
 
 
+@pytest.mark.parametrize("split", [True, False])
+def test_what_was_paid_by_card_is_found_at_the_bank_by_its_arn(split):
+    source = {"rail": {"type": "PG"}, "instrument": {"type": "CREDIT_CARD", "arn": "74332746162000000042"}}
+    told = {"splitInstruments": [source]} if split else source
+
+    order = {"state": "COMPLETED", "paymentDetails": [{"state": "COMPLETED", **told}]}
+    assert phonepe_v2.read_order_status(order).utr == "74332746162000000042"
+    assert phonepe_v2.read_refund_status({"state": "COMPLETED", **told}).utr == "74332746162000000042"
+
+
 def test_of_several_attempts_the_paid_one_tells():
     answer = golden("g16_v2_status_completed")
     answer["paymentDetails"].insert(0, {"transactionId": "OMFIRST", "state": "FAILED"})
