@@ -46,10 +46,11 @@ class OfferPageView(PageView):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """A time was chosen by its button; the button without a time declines."""
         slot = request.POST.get("slot", "")
-        if slot and not slot.isdecimal():
+        form = ChoiceRequest(data={"slot": slot} if slot else {"decline": True})
+        if not form.is_valid():
             raise Http404
         try:
-            answer_offer(offer_behind(token).payment, int(slot) if slot else None)
+            answer_offer(offer_behind(token).payment, form.validated_data.get("slot"))
         except Refusal as refusal:
             return self._show(request, offer_behind(token), str(refusal.detail), refusal.status_code)
         return SeeOther(request.path)

@@ -123,3 +123,4 @@ def test_a_person_who_was_too_slow_sees_the_times_that_are_left(client, page, an
 def test_nonsense_on_the_page_is_told_as_a_page(client, page):
     assert client.post(page, {"slot": "x"}).status_code == 404
     assert client.post(page, {"slot": "99999"}).status_code == 404
+    assert client.post(page, {"slot": "9" * 5000}).status_code == 404
