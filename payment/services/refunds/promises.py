@@ -88,15 +88,18 @@ def promised_by() -> datetime:
 
 @transaction.atomic
 def ask_for_refund(payment_id: int, amount_paise: int | None, reason: str, asked_by: User) -> Refund:
-    """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it.
+    """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it,
+    and pieces of a large refund are one refund.
 
     Raises NotPaid, NothingLeft, Simulated, Refusal (`too_much`, `too_little`).
     """
     payment = lock_payment(pk=payment_id)
     attempt = attempt_that_paid(payment)
     _refuse_if_simulated(attempt)
-    amount_paise = _checked(amount_paise, refundable_paise(attempt))
-    hold = Hold.SECOND_PERSON if amount_paise > settings.REFUND_SECOND_PERSON_ABOVE * 100 else Hold.NONE
+    left = refundable_paise(attempt)
+    amount_paise = _checked(amount_paise, left)
+    together = (attempt.received_paise or 0) - left + amount_paise
+    hold = Hold.SECOND_PERSON if together > settings.REFUND_SECOND_PERSON_ABOVE * 100 else Hold.NONE
     return owe_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=hold)
 
 
@@ -154,6 +157,7 @@ def cancel_booking(
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
     payment = lock_payment(checkout=booking.checkout_id)
+    booking.refresh_from_db(fields=["starts_at"])  # the temple may have moved it meanwhile
     ahead = booking.starts_at - timezone.now()
     if not in_full and ahead <= timedelta():
         raise Refusal("This puja has already begun; it can't be cancelled any more.", code="too_late")

@@ -6,7 +6,7 @@ from django.utils import timezone
 from booking.models import Booking
 from okpuja.errors import Conflict, Refusal
 from payment.models import Refund
-from payment.services.refunds.promises import cancel_booking, refundable_paise
+from payment.services.refunds.promises import ask_for_refund, cancel_booking, refundable_paise
 from payment.services.settling import settle
 from payment.states import RefundState
 from tests import people
@@ -70,3 +70,19 @@ def test_nothing_is_promised_twice(booking):
     refund = cancel_booking(booking, "travelling")
 
     assert refundable_paise(refund.attempt) == 0
+
+
+def test_a_large_refund_in_small_pieces_needs_the_second_person_too(booking, staff, settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 500
+
+    pieces = [ask_for_refund(booking.checkout.payment.pk, 40_000, "a gesture", staff) for _ in range(2)]
+
+    assert [piece.held_because for piece in pieces] == ["", Refund.Hold.SECOND_PERSON]
+
+
+def test_what_goes_back_follows_the_time_that_the_booking_has_now(booking):
+    """The temple moved it while its owner was looking at the page."""
+    read_before = Booking.objects.get()
+    starts_in(booking, hours=47)
+
+    assert cancel_booking(read_before, "travelling") is None
