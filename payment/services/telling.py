@@ -113,10 +113,10 @@ def _facts(payment: Payment) -> outbox.Facts:
 
 
 def _what_came(payment: Payment) -> outbox.Facts:
-    """Which may be another amount than was agreed."""
-    kept = payment.ledger.filter(kind__in=(LedgerEntry.Kind.RECEIPT, LedgerEntry.Kind.SUSPENSE))
-    came = kept.aggregate(sum=Sum("amount_paise"))["sum"] or payment.amount_paise
+    """Which may be another amount than was agreed: what paid it, else what is held for it."""
+    sums = dict(payment.ledger.order_by().values_list("kind").annotate(sum=Sum("amount_paise")))
     agreed = payment.amount_paise
+    came = sums.get(LedgerEntry.Kind.RECEIPT) or sums.get(LedgerEntry.Kind.SUSPENSE) or agreed
     return {"amount_paise": came, "agreed_paise": agreed if came != agreed else None}
 
 

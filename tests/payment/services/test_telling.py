@@ -13,7 +13,7 @@ from payment.services.settling import accept_held, settle
 from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
 from payment.work import run_due
 from tests import people
-from tests.payment.builders import FAILED, PENDING, completed, make_payment
+from tests.payment.builders import FAILED, PENDING, completed, make_attempt, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -179,6 +179,15 @@ def test_a_refund_is_told_with_its_bank_reference(payment):
 
     facts = Notice.objects.get(kind="refund_credited").facts
     assert (facts["refund_paise"], facts["utr"]) == (110_000, "UTR9")
+
+
+def test_what_goes_back_is_no_part_of_what_was_paid(payment):
+    hear(payment, completed(100_000))
+    second = make_attempt(payment, number=2)
+    settle(second.pk, completed(110_000), "worker")
+
+    booked = Notice.objects.get(kind="booked").facts
+    assert (booked["amount_paise"], booked["agreed_paise"]) == (110_000, None)
 
 
 def test_what_staff_accept_is_told_and_receipted_as_what_came(payment, mailoutbox):
