@@ -19,7 +19,7 @@ from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAtt
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
 from payment.services.receipts import owe_receipt
 from payment.services.refunds.policy import LEAST_PAISE
-from payment.services.refunds.promises import owe_refund, refundable_paise, send_receipt_back
+from payment.services.refunds.promises import NothingLeft, owe_refund, refundable_paise, send_receipt_back
 from payment.services.schedule import HOUR, MINUTE, scaled
 from payment.services.telling import (
     alert_staff,
@@ -99,7 +99,10 @@ def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
 
 
 def accept_held(payment_id: int) -> Payment:
-    """Staff take what came as the payment, though another amount was agreed. Raises Conflict `not_held`."""
+    """Staff take what came as the payment, though another amount was agreed.
+
+    Raises Conflict `not_held`, NothingLeft when it has gone back meanwhile.
+    """
     with transaction.atomic():
         payment = _lock_held(payment_id)
         if payment.state == PaymentState.SUCCESS:
@@ -136,13 +139,24 @@ def _lock_held(payment_id: int) -> Payment:
 
 
 def _accept_suspense(payment: Payment) -> None:
-    """What lay in suspense becomes the receipt; entries are added, never changed."""
-    held = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE).latest("pk")
-    held.attempt.payment = payment
+    """What lay in suspense becomes the receipt; entries are added, never changed. What lay beside it goes back."""
+    held = _newest_still_here(payment)
     _decide_paid(payment)
     _enter(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
     _enter(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
     owe_receipt(payment)
+    _return_suspense(payment, "another order was accepted", kept=held.attempt)
+
+
+def _newest_still_here(payment: Payment) -> LedgerEntry:
+    """Raises NothingLeft when all of it has gone back meanwhile, or is promised."""
+    for entry in (
+        payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE).order_by("-pk")
+    ):
+        if refundable_paise(entry.attempt) == entry.amount_paise:
+            entry.attempt.payment = payment
+            return entry
+    raise NothingLeft(payment_id=payment.pk)
 
 
 def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
@@ -307,8 +321,9 @@ def _offer_another_place(payment: Payment, rule: str) -> None:
     tell_offer(payment, [place.starts_at for place in places], until)
 
 
-def _return_suspense(payment: Payment, reason: str) -> None:
-    for entry in payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE):
+def _return_suspense(payment: Payment, reason: str, kept: PaymentAttempt | None = None) -> None:
+    held = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE)
+    for entry in held.exclude(attempt=kept):
         entry.attempt.payment = payment
         _return(entry.attempt, reason)
 

@@ -10,9 +10,11 @@ from django.utils import timezone
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
 from booking.services import book, release_hold
 from okpuja.errors import Conflict
+from payment.gateways import RefundStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, StateChange
+from payment.services.refunds.outcomes import adopt_refund
 from payment.services.settling import accept_held, fulfil, return_held, settle
-from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
+from payment.states import AttemptState, Fulfilment, PaymentState, RefundState, Verdict
 from tests import people
 from tests.payment.builders import (
     FAILED,
@@ -291,6 +293,30 @@ def test_another_amount_for_what_is_paid_already_goes_back(payment, attempt):
     assert settled.fulfilment == Fulfilment.BOOKED
     assert ledger(payment) == [("RECEIPT", 110_000), ("SURPLUS", 5_000)]
     assert Refund.objects.get().amount_paise == 5_000
+
+
+def test_of_two_wrong_amounts_staff_take_one_and_the_other_goes_back(payment, attempt):
+    settle(attempt.pk, completed(50_000), "worker")
+    second = make_attempt(payment, number=2)
+    settle(second.pk, completed(60_000), "worker")
+
+    assert accept_held(payment.pk).fulfilment == Fulfilment.BOOKED
+
+    assert Refund.objects.get().attempt == attempt
+    assert Refund.objects.get().amount_paise == 50_000
+    assert dict(ledger(payment))["RECEIPT"] == 60_000
+
+
+def test_what_has_gone_back_meanwhile_is_not_taken_for_a_payment(payment, attempt):
+    settle(attempt.pk, completed(50_000), "worker")
+    attempt.refresh_from_db()
+    adopt_refund(attempt, "DASH1", 50_000, RefundStatus(Verdict.COMPLETED, amount_paise=50_000), "webhook")
+
+    with pytest.raises(Conflict):
+        accept_held(payment.pk)
+
+    assert not Booking.objects.exists()
+    assert return_held(payment.pk).fulfilment == Fulfilment.NONE
 
 
 def test_what_was_held_goes_back_when_the_right_amount_comes(payment, attempt):
