@@ -15,7 +15,9 @@ from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
 from booking.money import rupees
 from okpuja.errors import Refusal
+from payment.diagnosis import faces
 from payment.models import (
+    DiagnosisRun,
     Dispute,
     GatewayCall,
     IdempotencyKey,
@@ -316,6 +318,18 @@ class ReconciliationAdmin(ReadOnlyAdmin):
         return format_html(
             "<pre style='white-space: pre-wrap'>{}</pre>", as_text(run.report) if run.report else ""
         )
+
+
+@admin.register(DiagnosisRun)
+class DiagnosisRunAdmin(ReadOnlyAdmin):
+    list_display = ("started_at", "asked_by", "verdict", "culprit", "summary", "took_ms")
+    list_filter = ("success", "verdict", "asked_by")
+    fields = ("started_at", "finished_at", "asked_by", "told")
+
+    @admin.display(description="what was found")
+    def told(self, run: DiagnosisRun) -> str:
+        said = faces.as_text(run.answer) if run.finished_at else ""
+        return format_html("<pre style='white-space: pre-wrap'>{}</pre>", said)
 
 
 @admin.register(StateChange)

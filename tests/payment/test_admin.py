@@ -3,9 +3,12 @@
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
+from django.utils import timezone
 
 from booking.models import Slot
+from payment.diagnosis.runs import fresh
 from payment.models import (
+    DiagnosisRun,
     GatewayCall,
     LedgerEntry,
     Payment,
@@ -56,6 +59,24 @@ def test_every_row_of_money_can_be_looked_at_and_not_be_changed(desk, paid, mode
     assert desk.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
     assert desk.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
     assert desk.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+def test_staff_read_what_each_diagnosis_has_found_and_change_nothing(desk):
+    fresh()
+    run = DiagnosisRun.objects.get()
+    page = reverse("admin:payment_diagnosisrun_change", args=[run.pk])
+
+    assert run.summary in desk.get(reverse("admin:payment_diagnosisrun_changelist")).content.decode()
+    said = desk.get(page).content.decode()
+    assert "Must act:   nobody" in said
+    assert "all migrations are applied" in said
+    assert desk.post(page, {"summary": "all is well"}).status_code == 403
+    assert desk.get(reverse("admin:payment_diagnosisrun_add")).status_code == 403
+
+
+def test_a_diagnosis_that_is_still_under_way_can_be_looked_at(desk):
+    run = DiagnosisRun.objects.create(asked_by="worker", started_at=timezone.now())
+    assert desk.get(reverse("admin:payment_diagnosisrun_change", args=[run.pk])).status_code == 200
 
 
 def test_customers_have_no_desk(client, alice, paid):
