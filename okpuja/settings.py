@@ -165,7 +165,8 @@ def database(url: str) -> dict[str, Any]:
 DATABASES = {"default": database(DATABASE_URL)}
 if test_database := text("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
-CACHES = {"default": cache(text("CACHE_URL", "db://cache"))}
+CACHE_URL = text("CACHE_URL", "db://cache")
+CACHES = {"default": cache(CACHE_URL)}
 
 # --- REST --------------------------------------------------------------------------------------
 

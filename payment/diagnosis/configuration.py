@@ -4,10 +4,29 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 
 from payment.merchants import Endpoint, Merchant
 
 Wire = dict[str, Any]
+
+# Shown by their ends, or only as set: another value would look the same.
+HIDDEN = (
+    "PHONEPE_MERCHANT_ID",
+    "PHONEPE_SALT_KEY",
+    "PHONEPE_CLIENT_ID",
+    "PHONEPE_CLIENT_SECRET",
+    "PHONEPE_WEBHOOK_USERNAME",
+    "PHONEPE_WEBHOOK_PASSWORD",
+    "PHONEPE_WEBHOOK_SECRET",
+    "PHONEPE_PROXY_URL",
+    "PHONEPE_FALLBACK_BASE_URLS",
+    "PHONEPE_PREVIOUS",
+    "DATABASE_URL",
+    "CACHE_URL",
+    "EMAIL_URL",
+    "BROKER_URL",
+)
 
 
 def shown(merchant: Merchant | None) -> Wire:
@@ -38,6 +57,11 @@ def shown(merchant: Merchant | None) -> Wire:
     }
 
 
+def marks() -> dict[str, str]:
+    """A mark for each hidden setting: another one after a change, and of no use to anybody without SECRET_KEY."""
+    return {name: _mark(name) for name in HIDDEN}
+
+
 def masked(value: str) -> str:
     """Enough to recognise an id, too little to use it."""
     if not value:
@@ -47,6 +71,11 @@ def masked(value: str) -> str:
 
 def is_set(secret: str) -> str:
     return "set" if secret else "not set"
+
+
+def _mark(name: str) -> str:
+    value = getattr(settings, name)
+    return salted_hmac(f"payment.diagnosis.{name}", str(value)).hexdigest()[:8] if value else "not set"
 
 
 def _endpoint(endpoint: Endpoint) -> Wire:

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from payment.diagnosis import configuration
 from payment.diagnosis.facts import Facts
 from payment.diagnosis.hops import DATABASE_ERRORS
 from payment.models import DiagnosisRun, GatewayCall
@@ -66,6 +67,7 @@ def finish(run: DiagnosisRun, answer: Wire, circumstances: Wire) -> None:
 
 def circumstances(facts: Facts, config: Wire) -> Wire:
     """What may change between two runs, by what and where. No secret: `config` is masked."""
+    marks = configuration.marks()
     knocks = [*facts.knocks, *facts.controls]
     visits = [visit for knock in knocks for visit in knock.visits]
     return {
@@ -80,13 +82,14 @@ def circumstances(facts: Facts, config: Wire) -> Wire:
         "source address": {visit.family: visit.source for visit in visits if visit.source}
         | ({"public": facts.seen_as} if facts.seen_as else {}),
         "setting": {name: str(value) for name, value in config.items()}
-        | {"fingerprint": fingerprint(config)},
+        | {"fingerprint": fingerprint(config | marks)},
+        "hidden setting": marks,
         "build": {"": settings.BUILD},
     }
 
 
 def fingerprint(config: Wire) -> str:
-    """Of the settings as they are shown: masked."""
+    """Of the settings, masked, and the marks of those that are hidden."""
     return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 

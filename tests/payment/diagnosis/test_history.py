@@ -6,6 +6,7 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from payment.diagnosis import history
+from payment.diagnosis.configuration import marks
 from payment.diagnosis.history import Past, changed, keep, recall
 from payment.diagnosis.runs import diagnose, fresh
 from payment.models import DiagnosisRun, GatewayCall
@@ -93,6 +94,26 @@ def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, contr
     changes = {change["what"] for change in answer["changed_since_last_ok"]["changes"]}
     assert changes == {"setting endpoints", "setting fingerprint"}
     assert [line["verdict"] for line in answer["history"]] == ["ok"]
+
+
+@pytest.mark.sockets
+def test_a_secret_that_was_swapped_is_told_by_its_name_and_not_by_itself(real_v1, control, phonepe_server):
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox"
+    assert fresh()["success"]
+    real_v1.PHONEPE_SALT_KEY = "another-salt-key-nobody-may-see"
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
+    told = {change["what"]: change for change in fresh()["changed_since_last_ok"]["changes"]}
+
+    assert {"hidden setting PHONEPE_SALT_KEY", "setting fingerprint"} <= told.keys()
+    assert "hidden setting PHONEPE_CLIENT_SECRET" not in told
+    assert "nobody-may-see" not in json.dumps(told)
+
+
+def test_the_mark_of_a_secret_is_of_no_use_without_the_key_of_the_installation(settings):
+    settings.PHONEPE_SALT_KEY = "a-salt-key-nobody-may-see"
+    ours = marks()["PHONEPE_SALT_KEY"]
+    settings.SECRET_KEY = "the key of somebody else, who tries salts one by one"
+    assert marks()["PHONEPE_SALT_KEY"] != ours
 
 
 def test_without_a_database_nothing_is_kept_and_all_is_told(monkeypatch):
