@@ -56,8 +56,13 @@ def settle_refund(refund_id: int, answer: RefundStatus, source: str) -> Refund:
 @transaction.atomic
 def adopt_refund(
     attempt: PaymentAttempt, merchant_refund_id: str, amount_paise: int, answer: RefundStatus, source: str
-) -> Refund:
-    """A refund that somebody made in PhonePe's dashboard gets a row, and from then on the common road."""
+) -> Refund | None:
+    """A refund that somebody made in PhonePe's dashboard gets a row, and from then on the common road.
+
+    None for less than a rupee, which PhonePe does not refund: staff must see what that is.
+    """
+    if amount_paise < LEAST_PAISE:
+        return None
     attempt.payment = lock_payment(pk=attempt.payment_id)
     refund = Refund.objects.filter(merchant_refund_id=merchant_refund_id).first()
     if refund is None:

@@ -189,3 +189,10 @@ def test_an_id_that_a_refund_has_already_is_not_given_to_the_next(attempt):
     adopt_refund(attempt, f"R1-{attempt.merchant_order_id}", 10_000, answer, "webhook")
 
     assert owe_refund(attempt, 10_000, "a gesture", asked_by=None).merchant_refund_id.startswith("R2-")
+
+
+def test_less_than_a_rupee_is_no_refund_of_phonepe_and_is_left_to_staff(attempt):
+    answer = RefundStatus(Verdict.COMPLETED, amount_paise=50)
+
+    assert adopt_refund(attempt, "DASH1", 50, answer, "webhook") is None
+    assert not Refund.objects.exists()
