@@ -127,6 +127,7 @@ def _lines(found: Wire) -> Iterator[str]:
     yield from _drawn("For comparison", found.get("controls", []))
     yield from _own_hops(found)
     yield from _changes(found.get("changed_since_last_ok"))
+    yield from _unknown(found.get("unknown_codes", []))
     yield from _letter(found.get("support_message"))
 
 
@@ -159,6 +160,16 @@ def _changes(changed: Wire | None) -> Iterator[str]:
         yield f"  {change['what']}: {change['before']} -> {change['now']}"
     if not changed["changes"]:
         yield "  nothing that we look at"
+
+
+def _unknown(codes: list[Wire]) -> Iterator[str]:
+    if codes:
+        yield from (
+            "",
+            "Words of PhonePe that we do not know. They decide nothing; somebody should look them up",
+        )
+    for each in codes:
+        yield f"  {each['code']}: {each['times']} times, last on {moment(each['last_seen'])}"
 
 
 def _letter(message: Wire | None) -> Iterator[str]:

@@ -7,7 +7,7 @@ diagnosis is none the slower for it.
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from payment.diagnosis import configuration
 from payment.diagnosis.facts import Facts
 from payment.diagnosis.hops import DATABASE_ERRORS
 from payment.models import DiagnosisRun, GatewayCall
+from payment.services.codes import unknown_codes
 
 Wire = dict[str, Any]
 
@@ -34,18 +35,18 @@ class Past:
     circumstances: Mapping[str, Mapping[str, Any]] | None = None
     runs: tuple[Wire, ...] = ()
     failing: tuple[str, ...] = ()
+    unknown_codes: tuple[Wire, ...] = ()
 
 
 def recall() -> Past:
     try:
-        good = DiagnosisRun.objects.filter(success=True).order_by("-pk").first()
-        finished = DiagnosisRun.objects.exclude(finished_at=None).order_by("-pk")[:SHOWN]
-        runs, failing = tuple(map(_line, finished)), tuple(_failing())
+        good = DiagnosisRun.objects.filter(success=True).defer("answer").order_by("-pk").first()
+        finished = DiagnosisRun.objects.exclude(finished_at=None).order_by("-pk")
+        lines = map(_line, finished.defer("answer", "circumstances")[:SHOWN])
+        found = Past(runs=tuple(lines), failing=tuple(_failing()), unknown_codes=tuple(_unknown()))
     except DATABASE_ERRORS:
         return Past()
-    if good is None:
-        return Past(runs=runs, failing=failing)
-    return Past(good.started_at, good.circumstances, runs, failing)
+    return replace(found, since=good.started_at, circumstances=good.circumstances) if good else found
 
 
 def keep(answer: Wire, circumstances: Wire, asked_by: str, started_at: datetime) -> None:
@@ -122,6 +123,11 @@ def _line(run: DiagnosisRun) -> Wire:
         "summary": run.summary,
         "asked_by": run.asked_by,
     }
+
+
+def _unknown() -> Iterator[Wire]:
+    for row in unknown_codes():
+        yield {**row, "last_seen": timezone.localtime(row["last_seen"]).isoformat(timespec="seconds")}
 
 
 def _failing() -> Iterator[str]:

@@ -20,6 +20,7 @@ For whoever operates this server, in addition:
     support_message to, subject, body; null when nobody has to act
     changed_since_last_ok   since, changes[] of what, before, now (text); null when all is well or never was
     history[]       the runs before this one, newest first: checked_at, verdict, culprit, summary, asked_by
+    unknown_codes[] words of PhonePe that nobody has explained yet: code, times, last_seen
 
 A rung: layer (dns, tcp, proxy, tls, http, credentials, contract), family ("ipv4", "ipv6" or ""), target, ok (null:
 not looked at, or says nothing), ms, finding (payment.diagnosis.words.Finding, or "" when all is well), detail.
@@ -64,6 +65,7 @@ def report(facts: Facts, merchant: Merchant | None, past: Past, now: datetime) -
         "support_message": letter(first, facts, now),
         "changed_since_last_ok": _changed(first, facts, config, past),
         "history": list(past.runs),
+        "unknown_codes": list(past.unknown_codes),
     }
 
 

@@ -23,7 +23,6 @@ from rest_framework.views import APIView
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from okpuja.errors import Conflict
 from payment.diagnosis.runs import fresh, latest
-from payment.services.codes import UnknownCode, unknown_codes
 from payment.views.diagnosis_faces import PageRenderer, TextRenderer
 from payment.views.diagnosis_shapes import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
 from payment.views.throttles import DiagnosisThrottle
@@ -73,8 +72,8 @@ class DebugConnectivityView(APIView):
         """The last diagnosis, at most thirty seconds old: what is wrong, and who has to act."""
         found = latest()
         is_strict = request.query_params.get("strict", "").lower() in {"1", "true"}
-        seen = full(found) if may_look_at_all(request) else ShortDiagnosisSerializer(found).data
-        return Response(seen, status=503 if is_strict and not found["success"] else 200)
+        shape = DiagnosisSerializer if may_look_at_all(request) else ShortDiagnosisSerializer
+        return Response(shape(found).data, status=503 if is_strict and not found["success"] else 200)
 
     @extend_schema(
         operation_id="debug_connectivity_now",
@@ -89,7 +88,7 @@ class DebugConnectivityView(APIView):
         TestPaymentRequest(data=request.data).is_valid(raise_exception=True)
         if settings.PHONEPE_ENV == "PRODUCTION":
             raise Conflict("This is not done in production.", code="not_in_production")
-        return Response(full(fresh(ask_simulator=True)))
+        return Response(DiagnosisSerializer(fresh(ask_simulator=True)).data)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -120,10 +119,6 @@ class DiagnosisDoorView(APIView):
             samesite="Strict",
         )
         return answer
-
-
-def full(found: dict[str, Any]) -> Any:
-    return DiagnosisSerializer({**found, "unknown_codes": _unknown_codes()}).data
 
 
 def may_look_at_all(request: Request) -> bool:
@@ -166,10 +161,3 @@ def _is_staff_session(request: Request) -> bool:
         return bool(getattr(user, "is_staff", False) and user.is_active)
     except (DatabaseError, InterfaceError):
         return False
-
-
-def _unknown_codes() -> list[UnknownCode]:
-    try:
-        return unknown_codes()
-    except (DatabaseError, InterfaceError):
-        return []

@@ -46,6 +46,9 @@ def shown(found: Wire, request: HttpRequest) -> Wire:
         "checked_at": faces.moment(found["checked_at"]),
         "since": faces.moment(changed["since"]) if (changed := found.get("changed_since_last_ok")) else "",
         "history": [{**run, "at": faces.moment(run["checked_at"])} for run in found.get("history", [])],
+        "unknown_codes": [
+            {**each, "at": faces.moment(each["last_seen"])} for each in found.get("unknown_codes", [])
+        ],
         "endpoints": drawn(found["endpoints"]),
         "controls": drawn(found.get("controls", [])),
         "dependencies": faces.dependencies(found),

@@ -97,7 +97,7 @@ class RunSerializer(serializers.Serializer[Any]):
 class UnknownCodeSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     times = serializers.IntegerField()
-    last_seen = serializers.DateTimeField()
+    last_seen = serializers.CharField()
 
 
 class DiagnosisSerializer(ShortDiagnosisSerializer):

@@ -163,8 +163,10 @@ def test_words_of_phonepe_that_nobody_has_explained_are_listed(browser):
     knock(browser, TOKEN)
 
     assert "BRAND_NEW" in text_of(browser.get(URL))
-    full = Client(headers={"X-Ops-Token": TOKEN}).get(URL).json()
-    assert [row["code"] for row in full["unknown_codes"]] == ["BRAND_NEW"]
+    operator = Client(headers={"X-Ops-Token": TOKEN})
+    assert [row["code"] for row in operator.get(URL).json()["unknown_codes"]] == ["BRAND_NEW"]
+    assert "BRAND_NEW: 1 times" in operator.get(URL, {"format": "text"}).content.decode()
+    assert "BRAND_NEW" not in Client().get(URL).content.decode()
 
 
 def test_the_page_comes_while_the_database_is_down_and_opens_by_token(
