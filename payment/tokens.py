@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from typing import Any, Protocol
 
 from django.core.cache import cache
 from django.db import DatabaseError
@@ -20,20 +21,34 @@ logger = logging.getLogger(__name__)
 
 Fetch = Callable[[Deadline], Grant]
 
+
 LAST_SECONDS = 5
 # While a token is still valid nobody's payment waits long for the next one, nor asks for it at every call.
 RENEWAL_SECONDS = 3
 RENEWAL_PAUSE = 30
 
 
+class Store(Protocol):
+    """Where processes find each other's tokens: a cache."""
+
+    def get(self, key: str, /) -> Any: ...
+
+    def set(self, key: str, value: Any, seconds: int, /) -> Any: ...
+
+    def delete(self, key: str, /) -> Any: ...
+
+
 class Tokens:
     """`now` gives seconds since 1970, as PhonePe's `issued_at` and `expires_at` do."""
 
-    def __init__(self, merchant: Merchant, now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, merchant: Merchant, now: Callable[[], float] = time.time, store: Store = cache
+    ) -> None:
         # The secret is part of the key, hashed: with a new secret a token of the old one is not found.
         secret = f"{merchant.identity}{merchant.client_version}{merchant.client_secret}"
         self._key = "phonepe-token:" + hashlib.sha256(secret.encode()).hexdigest()
         self._now = now
+        self._store = store
         self._lock = threading.Lock()
         self._grant: Grant | None = None
         self._renew_after = 0.0
@@ -93,7 +108,7 @@ class Tokens:
     def _shared(self) -> Grant | None:
         # Without the cache each process has a token of its own, which works: its failure stops no payment.
         try:
-            stored = cache.get(self._key)
+            stored = self._store.get(self._key)
         except DatabaseError:
             logger.warning("the cache does not answer; tokens are not shared between processes")
             return None
@@ -102,9 +117,9 @@ class Tokens:
     def _share(self, grant: Grant | None) -> None:
         try:
             if grant is None:
-                cache.delete(self._key)
+                self._store.delete(self._key)
             else:
                 lifetime = max(grant.expires_at - int(self._now()), 1)
-                cache.set(self._key, (grant.token, grant.issued_at, grant.expires_at), lifetime)
+                self._store.set(self._key, (grant.token, grant.issued_at, grant.expires_at), lifetime)
         except DatabaseError:
             logger.warning("the cache does not answer; tokens are not shared between processes")

@@ -42,6 +42,10 @@ def set(key: str, value: Any, seconds: int) -> None:
     _shared_or_own(lambda store: store.set(key, value, seconds))
 
 
+def delete(key: str) -> None:
+    _shared_or_own(lambda store: store.delete(key))
+
+
 def _shared_or_own(use: Callable[[Any], T]) -> T:
     if own.get(RESTS):
         return use(own)

@@ -2,6 +2,7 @@ import threading
 import time
 
 import pytest
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection
 
 from payment.failures import TryFailed
@@ -195,3 +196,16 @@ def test_a_cache_without_its_table_costs_sharing_and_nothing_else(settings):
     assert first.get() == first.get()
     assert second.get() != first.get()
     assert not connection.in_atomic_block
+
+
+def test_who_may_not_wait_for_the_shared_cache_keeps_tokens_elsewhere():
+    """A diagnosis of a broken database, with the cache in it, still asks PhonePe."""
+    kept = LocMemCache("elsewhere", {})
+    shop = Shop()
+    shop.tokens = Tokens(MERCHANT, now=lambda: shop.now, store=kept)
+    grant = shop.get()
+    other = Tokens(MERCHANT, now=lambda: shop.now, store=kept)
+    assert other.get(shop.fetch, Deadline(5)) == grant
+    other.refused(grant)
+    assert shop.fetched == 1
+    assert Tokens(MERCHANT, now=lambda: shop.now, store=kept).get(shop.fetch, Deadline(5)) != grant
