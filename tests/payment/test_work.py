@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from booking.models import Cart, SlotHold
 from payment import work
-from payment.models import IdempotencyKey, Payment, PaymentAttempt, WebhookEvent
+from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Receipt, WebhookEvent
 from payment.services.backlog import oldest_overdue
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
@@ -212,6 +212,19 @@ def test_the_most_neglected_row_tells_whether_a_worker_lives(started):
     since = timezone.now() - timedelta(minutes=3)
     PaymentAttempt.objects.update(next_check_at=since)
     assert oldest_overdue() == since
+
+
+def test_money_offers_and_receipts_that_are_left_lying_tell_it_too(started):
+    since = timezone.now() - timedelta(minutes=3)
+    payment = started.payment
+    Receipt.objects.create(payment=payment, series="SIM", year=2026, received_at=since)
+    assert oldest_overdue() == since
+
+    Offer.objects.create(payment=payment, expires_at=since - timedelta(minutes=1))
+    assert oldest_overdue() == since - timedelta(minutes=1)
+
+    Payment.objects.update(fulfil_at=since - timedelta(minutes=2))
+    assert oldest_overdue() == since - timedelta(minutes=2)
 
 
 def test_cron_may_do_the_work(started, phonepe):
