@@ -36,6 +36,13 @@ def alert(rule: str, case: str, facts: Facts) -> None:
         _put(Notice(kind="alert", key=f"{key}:hook", facts=facts, channel=Notice.Channel.HOOK))
 
 
+def cases_told_today(rule: str) -> set[str]:
+    """The cases of this rule that staff have been alerted to since midnight."""
+    today = f":{timezone.localdate():%Y-%m-%d}:"
+    alerts = Notice.objects.filter(key__startswith=f"alert:{rule}:", key__contains=today)
+    return set(alerts.values_list("facts__case", flat=True))
+
+
 def was_told(key: str) -> bool:
     return Notice.objects.filter(key=key).exists()
 

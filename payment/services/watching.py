@@ -1,12 +1,16 @@
 """What staff must hear of because time has passed and nothing has happened. Each case is told once a day."""
 
 import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+from typing import Any
 
 import requests
 from django.conf import settings
 
+from notices.services import cases_told_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.backlog import database_now, oldest_overdue
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
@@ -18,9 +22,19 @@ logger = logging.getLogger(__name__)
 UNDECIDED_SECONDS = 2 * HOUR  # after the page has expired
 UNFULFILLED_SECONDS = HOUR
 LATE_SECONDS = 5 * MINUTE
+RECENT_SECONDS = 2 * DAY
 SILENCE_SECONDS, ENOUGH_PAYMENTS = DAY, 5
 MOST_CASES = 20  # of one rule at one look: the rest is told at the next
 PING_TIMEOUT = (5, 5)
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is told once a day under this name, with plain facts."""
+
+    payment: Payment | None
+    name: str
+    facts: dict[str, Any]
 
 
 def watch(limit: int) -> int:
@@ -28,6 +42,7 @@ def watch(limit: int) -> int:
     now = database_now()
     _watch_payments(now)
     _watch_refunds(now)
+    _watch_events(now)
     _watch_webhooks(now)
     if _is_late(now):
         alert_staff("worker_overdue", case="worker")
@@ -36,26 +51,55 @@ def watch(limit: int) -> int:
     return 0
 
 
+def _tell(rule: str, cases: Iterable[Case]) -> None:
+    """Those that were told today take no room from the others."""
+    told = cases_told_today(rule)
+    untold = (case for case in cases if case.name not in told)
+    for case in islice(untold, MOST_CASES):
+        alert_staff(rule, case.payment, case=case.name, **case.facts)
+
+
+def _case(payment: Payment, **facts: Any) -> Case:
+    return Case(payment, f"payment:{payment.pk}", facts)
+
+
+def _late_refund(refund: Refund) -> Case:
+    facts = {"refund_id": refund.merchant_refund_id, "refund_paise": refund.amount_paise}
+    return Case(refund.payment, f"refund:{refund.pk}", {"state": refund.state, **facts})
+
+
+def _unconfirmed(event: WebhookEvent) -> Case:
+    payment = event.attempt.payment if event.attempt else None
+    facts = {"event": event.event, "order": event.merchant_order_id, "refund_id": event.merchant_refund_id}
+    return Case(payment, f"event:{event.pk}", facts)
+
+
 def _watch_payments(now: datetime) -> None:
     undecided = PaymentAttempt.objects.filter(
         state__in=OPEN_ATTEMPT, expires_at__lte=now - scaled(UNDECIDED_SECONDS)
+    ).select_related("payment__checkout")
+    _tell(
+        "payment_stuck",
+        (_case(row.payment, order=row.merchant_order_id, state=row.state) for row in undecided.iterator()),
     )
-    for attempt in islice(undecided.select_related("payment__checkout"), MOST_CASES):
-        alert_staff("payment_stuck", attempt.payment, order=attempt.merchant_order_id, state=attempt.state)
     waiting = Payment.objects.filter(
         fulfilment__in=(Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF),
         created_at__lte=now - scaled(UNFULFILLED_SECONDS),
     )
-    for payment in islice(waiting.select_related("checkout"), MOST_CASES):
-        alert_staff("money_waits", payment)
+    _tell("money_waits", map(_case, waiting.select_related("checkout").iterator()))
 
 
 def _watch_refunds(now: datetime) -> None:
-    open_ones = Refund.objects.filter(state__in=(RefundState.WAITING, *OPEN_REFUND), expected_by__lte=now)
-    for refund in islice(open_ones.select_related("payment__checkout"), MOST_CASES):
-        about = {"refund_id": refund.merchant_refund_id, "refund_paise": refund.amount_paise}
-        case = f"refund:{refund.pk}"
-        alert_staff("refund_stuck", refund.payment, case=case, state=refund.state, **about)
+    late = Refund.objects.filter(state__in=(RefundState.WAITING, *OPEN_REFUND), expected_by__lte=now)
+    _tell("refund_stuck", map(_late_refund, late.select_related("payment__checkout").iterator()))
+
+
+def _watch_events(now: datetime) -> None:
+    """What PhonePe told and, asked about it again and again, has not confirmed. Nobody asks any more."""
+    given_up = WebhookEvent.objects.filter(
+        state=WebhookEvent.State.RECEIVED, next_check_at=None, received_at__gte=now - scaled(RECENT_SECONDS)
+    )
+    _tell("event_unconfirmed", map(_unconfirmed, given_up.select_related("attempt__payment__checkout")))
 
 
 def _watch_webhooks(now: datetime) -> None:

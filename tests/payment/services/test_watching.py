@@ -8,7 +8,7 @@ import responses
 from django.utils import timezone
 
 from notices.models import Notice
-from payment.models import Payment, PaymentAttempt, Refund
+from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.refunds.promises import owe_refund
 from payment.services.settling import settle
 from payment.services.watching import watch
@@ -70,6 +70,27 @@ def test_a_refund_that_is_later_than_promised_is_told():
     watch(1)
 
     assert told() == ["refund_stuck"]
+
+
+def test_however_many_are_stuck_each_is_told():
+    for _ in range(25):
+        make_payment()
+    PaymentAttempt.objects.update(expires_at=ago(hours=3), next_check_at=None)
+    for _ in range(3):
+        watch(1)
+
+    assert told() == ["payment_stuck"] * 25
+
+
+def test_what_phonepe_told_and_never_confirmed_is_told():
+    attempt = make_payment().attempts.get()
+    WebhookEvent.objects.create(
+        digest="d", scheme="hmac", body=b"{}", event="pg.refund.completed", attempt=attempt, checks=40
+    )
+    watch(1)
+    watch(1)
+
+    assert told() == ["event_unconfirmed"]
 
 
 def test_payments_that_only_our_questions_confirm_are_told():
