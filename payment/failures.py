@@ -27,7 +27,15 @@ WIRE_ERRORS = (
     TooLarge,
 )
 
-UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN}
+UNREACHABLE = {
+    errno.ENETUNREACH,
+    errno.EHOSTUNREACH,
+    errno.EADDRNOTAVAIL,
+    errno.ENETDOWN,
+    errno.EACCES,  # a route that prohibits
+    errno.EINVAL,  # a route that swallows ("blackhole")
+    errno.EPERM,  # a firewall on this machine
+}
 TIMEOUTS = (TimeoutError, requests.Timeout, urllib3_errors.TimeoutError)
 NEVER_SENT = (
     NoTimeLeft,

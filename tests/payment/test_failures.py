@@ -51,6 +51,9 @@ WITHOUT_STAGE = [
     (TooLarge(), E.BAD_RESPONSE, Fate.MAYBE_ARRIVED),
     (NoTimeLeft(), E.CONNECTION_TIMEOUT, Fate.NOT_SENT),
     (OSError(101, "Network is unreachable"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
+    (PermissionError(13, "Permission denied"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
+    (OSError(22, "Invalid argument"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
+    (PermissionError(1, "Operation not permitted"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
     (OSError("something new"), E.CONNECTION_RESET, Fate.MAYBE_ARRIVED),
 ]
 
