@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from payment.diagnosis.certificates import Certificate
 from payment.diagnosis.doors import Role
-from payment.diagnosis.hops import Hop
+from payment.diagnosis.hops import DATABASE_CACHE, Hop
 from payment.diagnosis.knocks import Knock
 from payment.diagnosis.question import Reply
 from payment.diagnosis.words import Finding, Verdict
@@ -130,6 +130,10 @@ class Facts:
         """Our public address, if a control host tells it."""
         visits = (visit for knock in self.controls for visit in knock.visits)
         return next((visit.seen_as for visit in visits if visit.seen_as), "")
+
+    @property
+    def caches_in_database(self) -> bool:
+        return "cache" in self.hops and self.hops["cache"].target == DATABASE_CACHE
 
     def failed(self, hop: str, *faults: str) -> bool:
         """Without `faults`: whatever is wrong with it."""

@@ -18,6 +18,7 @@ from payment.diagnosis.memory import CACHE_ERRORS
 
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 CONNECT_SECONDS = 5
+DATABASE_CACHE = "DatabaseCache"  # the target of a cache that is a table
 # Their checks only read rows, or ask an address of ours that may not be reachable from inside.
 NOT_JUDGED_BY_SILENCE = {"worker", "webhook", "webhook_silence"}
 BUSY_SECONDS = 2  # SQLite: another writer is waited for so long

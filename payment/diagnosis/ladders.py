@@ -64,7 +64,7 @@ def _names(knock: Knock) -> Iterator[Wire]:
     names, host = knock.names, knock.door.first_hop[0]
     if not names.addresses:
         detail = f"{names.error} ({names.source})" if names.error else knock.best.error
-        yield _rung("dns", "", host, False, names.milliseconds, names.finding or knock.finding, detail)
+        yield _rung("dns", "", host, False, names.milliseconds, knock.finding or names.finding, detail)
         return
     for family in ("ipv4", "ipv6"):
         if addresses := names.of(family):

@@ -1,6 +1,12 @@
 """Rules about our own house. The first part stops payments, the second does not."""
 
-from payment.diagnosis.rules.rule import Rule, clock_is_wrong, hop
+from payment.diagnosis.rules.rule import (
+    Rule,
+    cache_elsewhere_is_down,
+    clock_is_wrong,
+    hop,
+    table_of_the_cache_is_missing,
+)
 from payment.diagnosis.words import Culprit, Verdict
 
 BASIS = (
@@ -40,9 +46,9 @@ BASIS = (
         "cache",
         Verdict.MISCONFIGURED,
         Culprit.THIS_SERVER,
-        hop("cache", "down"),
+        table_of_the_cache_is_missing,
         "Our own cache does not work. PhonePe has nothing to do with it.",
-        "Run `python manage.py createcachetable`, or correct CACHE_URL ({cache_target}). It said: {cache}",
+        "Run `python manage.py createcachetable`, or correct CACHE_URL. It said: {cache}",
     ),
     Rule(
         "settings",
@@ -66,6 +72,15 @@ CLOCK = (
 )
 
 BESIDE = (
+    Rule(
+        "cache",
+        Verdict.MISCONFIGURED,
+        Culprit.THIS_SERVER,
+        cache_elsewhere_is_down,
+        "Our own cache does not work: each process remembers by itself. PhonePe has nothing to do with it.",
+        "Start the cache, or correct CACHE_URL ({cache_target}). Payments go on meanwhile, with a token and a count of "
+        "requests for each process. It said: {cache}",
+    ),
     Rule(
         "worker",
         Verdict.WORKER_DOWN,

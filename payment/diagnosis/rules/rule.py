@@ -111,6 +111,15 @@ def page_of_the_network(facts: Facts) -> bool:
     return same or facts.opens_everything or not facts.subject.door.is_tls
 
 
+def table_of_the_cache_is_missing(facts: Facts) -> bool:
+    """It goes down with the database, and is then not to be mended by itself."""
+    return facts.caches_in_database and facts.failed("cache") and not facts.failed("database", "down")
+
+
+def cache_elsewhere_is_down(facts: Facts) -> bool:
+    return facts.failed("cache") and not facts.caches_in_database
+
+
 def clock_is_wrong(facts: Facts) -> bool:
     return abs(facts.clock_ahead) > CLOCK_TOLERANCE
 

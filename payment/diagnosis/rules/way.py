@@ -97,6 +97,14 @@ WAY = (
     Rule(
         "phonepe",
         None,
+        Culprit.THIS_SERVER,
+        both(is_shut, found(Finding.SYSTEM_RESOLVER_FAILED)),
+        "The name server knows {name}, and this server does not find it all the same.",
+        "See /etc/nsswitch.conf, /etc/hosts and the local resolver: {error}. The name server says: {told}",
+    ),
+    Rule(
+        "phonepe",
+        None,
         Culprit.HOSTING,
         both(everything_is_shut, fault(Verdict.DNS_FAILURE)),
         "This server resolves no names, neither PhonePe's nor others: {found}.",
@@ -127,14 +135,6 @@ WAY = (
         both(only_phonepe_is_shut, found(Finding.PRIVATE_ANSWER, Finding.SINKHOLE_ANSWER)),
         "The name server of this server leads {name} astray: {found}.",
         "Ask the hosting provider, or whoever writes /etc/hosts, why {target} leads there. Found: {error}",
-    ),
-    Rule(
-        "phonepe",
-        None,
-        Culprit.THIS_SERVER,
-        both(only_phonepe_is_shut, found(Finding.SYSTEM_RESOLVER_FAILED)),
-        "The name server knows {name}, and this server does not find it all the same.",
-        "See /etc/nsswitch.conf, /etc/hosts and the local resolver: {error}. The name server says: {told}",
     ),
     Rule(
         "phonepe",

@@ -8,6 +8,7 @@ import pytest
 
 from payment.diagnosis.doors import Door, Role
 from payment.diagnosis.facts import Facts
+from payment.diagnosis.hops import DATABASE_CACHE, Hop
 from payment.diagnosis.judging import RULES, judge, words
 from payment.diagnosis.knocks import Knock, Visit
 from payment.diagnosis.names import Names, Told
@@ -17,6 +18,7 @@ from payment.states import Stage
 from tests.payment.diagnosis.test_rules import NETWORK, PHONEPE, control, facts, hop, knock
 
 SANDBOX = "https://api-preprod.phonepe.com"
+TABLE = {"cache": Hop("cache", DATABASE_CACHE, ok=False, fault="down")}
 
 
 def sibling(verdict=None):
@@ -36,6 +38,24 @@ def page(finding=Finding.FIREWALL_PAGE, said="HTTP 403, page 'Blocked'", url=PHO
 
 def told(found):
     return [(each.verdict, each.culprit) for each in judge(found)]
+
+
+def test_a_cache_on_another_machine_stops_nobody_and_one_without_its_table_does():
+    shut = knock(verdict=Verdict.CONNECTION_REFUSED)
+    elsewhere = facts(shut, hops=hop("cache", "down"))
+    assert [each.verdict for each in judge(elsewhere)] == [Verdict.CONNECTION_REFUSED, Verdict.MISCONFIGURED]
+    assert [each.about for each in judge(facts(shut, hops=TABLE))] == ["cache", "phonepe"]
+
+
+def test_a_cache_that_went_down_with_the_database_is_no_fault_of_its_own():
+    [judgement] = judge(facts(hops=TABLE | hop("database", "down")))
+    assert judgement.verdict is Verdict.DATABASE_DOWN
+
+
+def test_a_name_that_the_name_server_knows_is_looked_for_on_this_server_even_when_no_name_is_found():
+    met = Verdict.DNS_FAILURE
+    found = facts(with_finding(Finding.SYSTEM_RESOLVER_FAILED, met), other_host=control(met))
+    assert told(found) == [(met, Culprit.THIS_SERVER)]
 
 
 @pytest.mark.parametrize("met", NETWORK)
