@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql wire-table defects browser races torture check bench help
+.PHONY: run test test-sqlite test-postgresql wire-table diagnose-lab defects browser races torture check bench help
 .DEFAULT_GOAL := help
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make test              every test, on SQLite and on a real PostgreSQL"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
+	@echo "make diagnose-lab      every fault the diagnosis has a word for, made for real in networks of its own (root)"
 	@echo "make defects           puts each old defect back into a copy of the code: its test must fail there"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
@@ -36,6 +37,11 @@ test-postgresql: $(VENV)/.dev browser
 wire-table: $(VENV)/.dev
 	@$(BIN)/python -m tests.wire.page && cat docs/wire-table.md
 	$(BIN)/python -m pytest tests/wire -n 2 --dist loadfile
+
+# Each case in a network namespace of its own, which takes root.
+diagnose-lab: $(VENV)/.dev
+	@$(BIN)/python -m tests.postgres
+	@$(BIN)/python -m tests.lab
 
 defects: $(VENV)/.dev
 	@$(BIN)/python -m tests.defects

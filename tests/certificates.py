@@ -15,10 +15,10 @@ YEAR = timedelta(days=365)
 class Authority:
     """Signs certificates; who trusts `bundle` trusts them. Files live in `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "tests authority", organisation: str = "") -> None:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = _name("tests authority")
+        self.name = _name(name, organisation)
         now = datetime.now(timezone.utc)
         mine = _builder(self.name, self.name, self.key, now - YEAR, now + YEAR)
         mine = mine.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
@@ -63,8 +63,9 @@ def _usage(signs: bool) -> x509.KeyUsage:
     )
 
 
-def _name(text: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
+def _name(text: str, organisation: str = "") -> x509.Name:
+    parts = [(NameOID.ORGANIZATION_NAME, organisation), (NameOID.COMMON_NAME, text)]
+    return x509.Name([x509.NameAttribute(kind, value) for kind, value in parts if value])
 
 
 def _alternative(name: str) -> x509.GeneralName:

@@ -134,15 +134,18 @@ def _reset_everyone(sock: socket.socket, after: int) -> None:
 class NameServer:
     """Answers over UDP. `known`: addresses by name, or "NXDOMAIN", "SERVFAIL", "silence"; else NXDOMAIN."""
 
-    def __init__(self, **known: Any) -> None:
+    def __init__(self, place: tuple[str, int] = ("127.0.0.1", 0), **known: Any) -> None:
         self.known = {name.replace("_", "."): said for name, said in known.items()}
-        self._server = socketserver.ThreadingUDPServer(("127.0.0.1", 0), self._handler())
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-        self.address = f"127.0.0.1:{self._server.server_address[1]}"
+        self._server = socketserver.ThreadingUDPServer(place, self._handler())
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
+        self.address = "{}:{}".format(*self._server.server_address)
 
     def __enter__(self) -> "NameServer":
-        self._thread.start()
+        self.start()
         return self
+
+    def start(self) -> None:
+        self._thread.start()
 
     def __exit__(self, *_: Any) -> None:
         self._server.shutdown()
@@ -150,13 +153,13 @@ class NameServer:
         self._server.server_close()
 
     def _handler(self) -> type[socketserver.BaseRequestHandler]:
-        known = self.known
+        name_server = self
 
         class Handler(socketserver.BaseRequestHandler):
             def handle(self) -> None:
                 data, sock = self.request
                 asked = dns.message.from_wire(data)
-                said = known.get(asked.question[0].name.to_text(omit_final_dot=True), "NXDOMAIN")
+                said = name_server.known.get(asked.question[0].name.to_text(omit_final_dot=True), "NXDOMAIN")
                 if said != "silence":
                     sock.sendto(_told(asked, said).to_wire(), self.client_address)
 
