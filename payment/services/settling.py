@@ -5,17 +5,17 @@ Fulfilment then, in a savepoint: if it cannot be done now, the receipt stays and
 """
 
 import logging
-from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from booking.models import Slot
-from booking.services import CartConverted, SlotGone, book, nearby_slots, release
+from booking.services import CartConverted, SlotGone, book, nearby_slots
 from okpuja.errors import Conflict
 from payment.gateways import OrderStatus
-from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAttempt
+from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
+from payment.services import unpaid
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
 from payment.services.receipts import owe_receipt
 from payment.services.refunds.policy import LEAST_PAISE
@@ -24,11 +24,8 @@ from payment.services.schedule import HOUR, MINUTE, scaled
 from payment.services.telling import (
     alert_staff,
     tell_booked,
-    tell_ended,
-    tell_failed,
     tell_offer,
     tell_offer_closed,
-    tell_pending,
     tell_received,
 )
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
@@ -39,13 +36,6 @@ logger = logging.getLogger(__name__)
 class OfferClosed(Conflict):
     default_code = "offer_closed"
     default_detail = "This offer has ended. Your money goes back to you."
-
-
-# "Not found" right after a call may only mean "not yet": so many answers, over so long, make it a no.
-NOT_FOUND_ANSWERS = 3
-NOT_FOUND_SECONDS = 5 * MINUTE
-# A bank that takes longer than this makes people pay twice: they are asked not to.
-LONG_SECONDS = 5 * MINUTE
 
 
 def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
@@ -61,11 +51,11 @@ def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool
         if answer.verdict is Verdict.COMPLETED:
             _receive(attempt, answer, source)
         elif answer.verdict is Verdict.FAILED:
-            _close(attempt, AttemptState.FAILED, answer.code or "phonepe_says_failed", source)
+            unpaid.close(attempt, AttemptState.FAILED, answer.code or "phonepe_says_failed", source)
         elif answer.verdict is Verdict.PENDING:
-            _wait(attempt, answer, source, giving_up)
+            unpaid.wait(attempt, answer, source, giving_up)
         elif answer.verdict is Verdict.NOT_FOUND:
-            _miss(attempt, source, giving_up)
+            unpaid.miss(attempt, source, giving_up)
         _fulfil_if_due(payment)
     return payment
 
@@ -127,7 +117,7 @@ def return_held(payment_id: int) -> Payment:
         move_fulfilment(payment, Fulfilment.NONE, "returned_by_staff", held_because="")
         last = payment.attempts.latest("number")
         last.payment = payment
-        _decide_if_unpaid(last)
+        unpaid.end_if_unpaid(last)
     return payment
 
 
@@ -225,60 +215,6 @@ def _enter(attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int, b
         reference=f"{attempt.merchant_order_id}{because}",
         simulated=attempt.simulated,
     )
-
-
-def _wait(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
-    under_way = bool(answer.provider_transaction_id)  # the customer has tried; his bank has not decided
-    move_attempt(
-        attempt,
-        AttemptState.PENDING,
-        "phonepe_says_pending",
-        source,
-        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
-        code=answer.code,
-    )
-    if giving_up:
-        _close(attempt, AttemptState.EXPIRED, "given_up", source)
-    elif attempt.expires_at <= timezone.now() and not under_way:
-        _close(attempt, AttemptState.EXPIRED, "page_expired_unpaid", source)
-    elif under_way and attempt.created_at <= timezone.now() - scaled(LONG_SECONDS):
-        tell_pending(attempt.payment)
-
-
-def _miss(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
-    now = timezone.now()
-    if attempt.state not in (AttemptState.CREATED, AttemptState.UNKNOWN) or attempt.is_being_called(now):
-        return
-    attempt.not_found_answers += 1
-    attempt.save(update_fields=["not_found_answers"])
-    if giving_up:
-        _close(attempt, AttemptState.EXPIRED, "given_up", source)
-    elif _missed_for_long(attempt, now):
-        _close(attempt, AttemptState.EXPIRED, "never_reached_phonepe", source)
-
-
-def _missed_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
-    since = attempt.sent_at or attempt.created_at
-    return attempt.not_found_answers >= NOT_FOUND_ANSWERS and now - since >= scaled(NOT_FOUND_SECONDS)
-
-
-def _close(attempt: PaymentAttempt, to: AttemptState, rule: str, source: str) -> None:
-    if move_attempt(attempt, to, rule, source, code=rule, decided_at=timezone.now(), call_lease_until=None):
-        _decide_if_unpaid(attempt)
-
-
-def _decide_if_unpaid(last: PaymentAttempt) -> None:
-    """The payment ends when none of its attempts can bring money any more, and its cart is free again."""
-    payment = last.payment
-    if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
-        return
-    to = PaymentState.FAILED if last.state == AttemptState.FAILED else PaymentState.CANCELLED
-    if not move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()):
-        return
-    if payment.checkout:
-        release(payment.checkout)
-    tell = tell_failed if to is PaymentState.FAILED else tell_ended
-    tell(payment)
 
 
 def _fulfil_if_due(payment: Payment) -> None:

@@ -1,0 +1,73 @@
+"""An order that brings no money: it is waited for, missed, closed; and with the last one the payment ends."""
+
+from datetime import datetime
+
+from django.utils import timezone
+
+from booking.services import release
+from payment.gateways import OrderStatus
+from payment.models import OPEN_ATTEMPT, PaymentAttempt
+from payment.services.changes import move_attempt, move_payment
+from payment.services.schedule import MINUTE, scaled
+from payment.services.telling import tell_ended, tell_failed, tell_pending
+from payment.states import AttemptState, PaymentState
+
+# "Not found" right after a call may only mean "not yet": so many answers, over so long, make it a no.
+NOT_FOUND_ANSWERS = 3
+NOT_FOUND_SECONDS = 5 * MINUTE
+# A bank that takes longer than this makes people pay twice: they are asked not to.
+LONG_SECONDS = 5 * MINUTE
+
+
+def wait(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
+    under_way = bool(answer.provider_transaction_id)  # the customer has tried; his bank has not decided
+    move_attempt(
+        attempt,
+        AttemptState.PENDING,
+        "phonepe_says_pending",
+        source,
+        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
+        code=answer.code,
+    )
+    if giving_up:
+        close(attempt, AttemptState.EXPIRED, "given_up", source)
+    elif attempt.expires_at <= timezone.now() and not under_way:
+        close(attempt, AttemptState.EXPIRED, "page_expired_unpaid", source)
+    elif under_way and attempt.created_at <= timezone.now() - scaled(LONG_SECONDS):
+        tell_pending(attempt.payment)
+
+
+def miss(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
+    now = timezone.now()
+    if attempt.state not in (AttemptState.CREATED, AttemptState.UNKNOWN) or attempt.is_being_called(now):
+        return
+    attempt.not_found_answers += 1
+    attempt.save(update_fields=["not_found_answers"])
+    if giving_up:
+        close(attempt, AttemptState.EXPIRED, "given_up", source)
+    elif _missed_for_long(attempt, now):
+        close(attempt, AttemptState.EXPIRED, "never_reached_phonepe", source)
+
+
+def close(attempt: PaymentAttempt, to: AttemptState, rule: str, source: str) -> None:
+    if move_attempt(attempt, to, rule, source, code=rule, decided_at=timezone.now(), call_lease_until=None):
+        end_if_unpaid(attempt)
+
+
+def end_if_unpaid(last: PaymentAttempt) -> None:
+    """The payment ends when none of its attempts can bring money any more, and its cart is free again."""
+    payment = last.payment
+    if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
+        return
+    to = PaymentState.FAILED if last.state == AttemptState.FAILED else PaymentState.CANCELLED
+    if not move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()):
+        return
+    if payment.checkout:
+        release(payment.checkout)
+    tell = tell_failed if to is PaymentState.FAILED else tell_ended
+    tell(payment)
+
+
+def _missed_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
+    since = attempt.sent_at or attempt.created_at
+    return attempt.not_found_answers >= NOT_FOUND_ANSWERS and now - since >= scaled(NOT_FOUND_SECONDS)
