@@ -9,6 +9,7 @@ import requests
 from django.conf import settings
 
 from payment.diagnosis.runs import fresh
+from payment.models import DiagnosisRun
 
 Wire = dict[str, Any]
 
@@ -46,7 +47,8 @@ class Site:
 
     @functools.cached_property
     def diagnosis(self) -> Wire:
-        return fresh(ask_simulator=settings.PHONEPE_SIMULATION_MODE)
+        by = DiagnosisRun.AskedBy.COMMAND
+        return fresh(ask_simulator=settings.PHONEPE_SIMULATION_MODE, asked_by=by)
 
     def hop(self, name: str) -> Wire:
         found: Wire = self.diagnosis["dependencies"].get(name, {"ok": None, "detail": "not looked at"})
