@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ImproperlyConfigured
 
 RATE = re.compile(r"[1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day)")
+LONGEST_HOURS_AHEAD = 366 * 24  # bookings open one year ahead
 
 
 def text(name: str, default: str = "") -> str:
@@ -97,6 +98,8 @@ def refund_policy(table: str) -> list[tuple[int, int]]:
     policy = sorted(((int(hours), int(percent)) for hours, percent in rows), reverse=True)
     if any(percent > 100 for _, percent in policy):
         raise ImproperlyConfigured("REFUND_POLICY gives back more than was paid")
+    if policy[0][0] > LONGEST_HOURS_AHEAD:
+        raise ImproperlyConfigured("REFUND_POLICY looks further ahead than bookings are taken")
     return policy
 
 

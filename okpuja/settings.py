@@ -14,6 +14,7 @@ from dotenv import load_dotenv
 
 from okpuja.build import fingerprint
 from okpuja.environment import (
+    LONGEST_HOURS_AHEAD,
     address,
     boolean,
     cache,
@@ -305,11 +306,11 @@ PAYMENT_ENABLED = boolean("PAYMENT_ENABLED", True)
 PAYMENT_GUEST_CHECKOUT = boolean("PAYMENT_GUEST_CHECKOUT", True)
 PAYMENT_GUEST_MAX_RUPEES = number("PAYMENT_GUEST_MAX_RUPEES", 50_000, at_least=1)
 PAYMENT_TIME_SCALE = number("PAYMENT_TIME_SCALE", 1, at_least=1)
-REFUND_FULL_HOURS = number("REFUND_FULL_HOURS", 48)
+REFUND_FULL_HOURS = number("REFUND_FULL_HOURS", 48, at_most=LONGEST_HOURS_AHEAD)
 REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
 REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
-REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1)
-OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1)
+REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1, at_most=90)
+OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1, at_most=60 * 24)  # its link lives no longer
 # The worker compares the day before with PhonePe's books.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 OPENING_HOUR = number("OPENING_HOUR", 6, at_most=23)

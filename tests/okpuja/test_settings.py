@@ -109,12 +109,20 @@ def test_every_variable_stands_in_the_example():
     assert read - shown == {"TEST_DATABASE_NAME", "PHONEPE_MERCHANT_KEY"}  # for tests only; an old name
 
 
-@pytest.mark.parametrize("table", ["48", "48:100,24", "x:50", "48:101"])
+@pytest.mark.parametrize("table", ["48", "48:100,24", "x:50", "48:101", "9999:100"])
 def test_a_table_of_cancellations_that_cannot_be_read_is_refused_by_name(table):
     refused = start(REFUND_POLICY=table)
 
     assert refused.returncode != 0
     assert "REFUND_POLICY" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["REFUND_FULL_HOURS", "REFUND_EXPECTED_DAYS", "OFFER_HOURS"])
+def test_a_span_that_ends_beyond_all_calendars_is_refused_before_it_stops_a_payment(name):
+    refused = start(**{name: "9" * 12})
+
+    assert refused.returncode != 0
+    assert name in refused.stderr
 
 
 def test_the_table_of_cancellations_may_be_written_in_any_order():
