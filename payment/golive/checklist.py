@@ -30,6 +30,7 @@ POINTS = (
     Point("credentials", "Credentials", installation.credentials),
     Point("webhook_login", "The webhook's login", installation.webhook_login),
     Point("connectivity", "PhonePe is reached and knows us", way.connectivity),
+    Point("diagnosis", "Nothing is broken", way.nothing_is_broken),
     Point("tls", "Certificates on the way to PhonePe", way.tls),
     Point("clock", "Clock", way.clock),
     Point("database", "Database", way.database),

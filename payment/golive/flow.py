@@ -5,7 +5,7 @@ import time
 from django.conf import settings
 
 from okpuja.errors import Refusal
-from payment.golive.site import Result, Site, failed, not_run, passed
+from payment.golive.site import Result, Site, failed, json_of, not_run, passed
 from payment.models import WebhookEvent
 from payment.services.checkout import start_gift
 
@@ -29,7 +29,7 @@ def full_flow(site: Site) -> Result:
     if not settings.PHONEPE_SIMULATION_MODE:
         return not_run("nobody pays on PhonePe's page by program: do it once by hand, with play money")
     answer = site.ask("GET", "/api/payments/payments/simulate-payment-success/")
-    said = answer.json() if answer.status_code == 200 else {}
+    said = json_of(answer) if answer.status_code == 200 else {}
     if not said.get("booking_created"):
         return failed(f"the demo payment ended with {answer.status_code}", "Look at the server's log.")
     order = str(said["merchant_transaction_id"])

@@ -1,12 +1,10 @@
 """What the running server answers."""
 
-from typing import Any
-
 import requests
 from django.conf import settings
 from django.urls import reverse
 
-from payment.golive.site import Result, Site, failed, not_run, passed
+from payment.golive.site import Result, Site, failed, json_of, not_run, passed
 from payment.models import DiagnosisRun
 
 SOME = 8  # requests: every process of a small server is met
@@ -25,12 +23,18 @@ def health(site: Site) -> Result:
 
 def builds(site: Site) -> Result:
     """Old code that still answers after a deployment."""
-    found = {str(_json(site.ask("GET", "/healthz")).get("build", "unknown")) for _ in range(SOME)}
-    found |= {each for each in (_build_of_worker(),) if each}
-    if found != {settings.BUILD}:
-        other = ", ".join(sorted(found - {settings.BUILD}))
-        return failed(f"here is {settings.BUILD}, running is {other}", "Restart all servers and workers.")
-    return passed(f"all run {settings.BUILD}")
+    if others := {_build_of_server(site) for _ in range(SOME)} - {settings.BUILD}:
+        return failed(
+            f"here is {settings.BUILD}, running is {', '.join(sorted(others))}", "Restart all servers."
+        )
+    worker = _build_of_worker()
+    if worker not in ("", settings.BUILD):
+        return failed(
+            f"here is {settings.BUILD}, the worker has looked last with {worker}",
+            "Restart all workers; where that is done, wait for its next look.",
+        )
+    seen = "" if worker else "; no worker has said what it runs"
+    return passed(f"all servers run {settings.BUILD}{seen}")
 
 
 def error_handling(site: Site) -> Result:
@@ -82,6 +86,11 @@ def domain(site: Site) -> Result:
     )
 
 
+def _build_of_server(site: Site) -> str:
+    site.session.close()  # a kept connection would lead to the same process each time
+    return str(json_of(site.ask("GET", "/healthz")).get("build", "unknown"))
+
+
 def _build_of_worker() -> str:
     """As its last diagnosis says; "" while it has made none."""
     runs = DiagnosisRun.objects.filter(asked_by=DiagnosisRun.AskedBy.WORKER).exclude(finished_at=None)
@@ -90,17 +99,9 @@ def _build_of_worker() -> str:
 
 
 def _is_worded(answer: requests.Response) -> bool:
-    said = _json(answer)
+    said = json_of(answer)
     return (
         next(iter(said), "") == "error"
         and {"code", "request_id"} <= said.keys()
         and "Traceback" not in answer.text
     )
-
-
-def _json(answer: requests.Response) -> dict[str, Any]:
-    try:
-        said = answer.json()
-    except requests.JSONDecodeError:
-        return {}
-    return said if isinstance(said, dict) else {}

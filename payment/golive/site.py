@@ -57,8 +57,11 @@ class Site:
     def ask(self, method: str, url: str, **more: Any) -> requests.Response:
         """`url` absolute, or a path of our own server. Follows no redirect. Raises NoAnswer."""
         address = url if url.startswith("http") else self.base_url + url
+        is_ours = address.startswith((self.base_url, settings.PUBLIC_BASE_URL))
+        trust = (is_ours and settings.DIAGNOSIS_CA_BUNDLE) or True
+        more |= {"timeout": PATIENCE, "allow_redirects": False, "verify": trust}
         try:
-            return self.session.request(method, address, timeout=PATIENCE, allow_redirects=False, **more)
+            return self.session.request(method, address, **more)
         except requests.RequestException as error:
             raise NoAnswer(f"{address} does not answer: {type(error).__name__}") from error
 
@@ -90,3 +93,12 @@ def by_hop(hop: Wire, next_action: str) -> Result:
     if hop["ok"] is None:
         return not_run(hop["detail"], next_action)
     return passed(hop["detail"]) if hop["ok"] else failed(hop["detail"], next_action)
+
+
+def json_of(answer: requests.Response) -> Wire:
+    """{} for whatever is no JSON object, such as the page of something in front of us."""
+    try:
+        said = answer.json()
+    except requests.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}

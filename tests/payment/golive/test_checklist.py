@@ -1,9 +1,10 @@
 """Going through the list, against a server that runs."""
 
 import io
+import itertools
 import json
 import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import pytest
 from django.conf import settings as installed
@@ -11,10 +12,12 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from payment.diagnosis import memory
-from payment.golive import flow, installation, server
+from payment.golive import flow, installation, server, way
 from payment.golive.checklist import POINTS, go_through
 from payment.golive.site import FAIL, NOT_RUN, PASS, NoAnswer, Site
 from payment.models import DiagnosisRun, Payment, WebhookEvent
+from tests.certificates import Authority
+from tests.payment.diagnosis.servers import Server
 from tests.payment.faults import refusing_port
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
@@ -141,7 +144,105 @@ class TestSettings:
         assert "PHONEPE_SSL_VERIFY" in installation.safe_settings(Site()).reason
 
 
+class Processes:
+    """A server of two processes. A connection belongs to one of them for as long as it lives."""
+
+    def __init__(self, builds):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                self.build = next(turns)
+
+            def do_GET(self):
+                said = json.dumps({"build": self.build}).encode()
+                self.send_response_only(200)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+        turns = itertools.cycle(builds)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+def diagnosed(settings, **more):
+    """A site whose diagnosis has found nothing wrong, but for what is said."""
+    settings.PHONEPE_SIMULATION_MODE = False
+    asked = {"layer": "contract", "ok": True, "target": "api.phonepe.com:443", "detail": "no such order"}
+    secured = {**asked, "layer": "tls", "detail": "certificate by a public authority"}
+    endpoint = {"endpoint": "api.phonepe.com", "reachable": True, "ladder": [secured, asked]}
+    made = {
+        "verdict": "ok",
+        "success": True,
+        "summary": "PhonePe is reached and knows us.",
+        "next_action": "Nothing.",
+    }
+    made |= {"endpoints": [endpoint], "checks": [secured, asked], "also": []}
+    site = Site("http://127.0.0.1:1")
+    site.__dict__["diagnosis"] = made | more
+    return site
+
+
+class TestWay:
+    def test_a_mail_server_that_is_down_is_no_way_to_phonepe_that_is_shut(self, settings):
+        mail = {"verdict": "mail_down", "success": False, "summary": "Our mail server cannot be reached."}
+        site = diagnosed(settings, **mail, next_action="Start it.")
+
+        assert way.connectivity(site).result == PASS
+        found = way.nothing_is_broken(site)
+        assert (found.result, found.reason, found.next_action) == (FAIL, mail["summary"], "Start it.")
+
+    def test_a_phonepe_that_does_not_know_us_is_not_connected(self, settings):
+        site = diagnosed(settings, verdict="bad_credentials", success=False, summary="not accepted")
+        site.diagnosis["endpoints"][0]["ladder"][1]["ok"] = None
+        assert way.connectivity(site).result == FAIL
+
+    def test_a_control_hosts_certificate_is_not_on_the_way_to_phonepe(self, settings):
+        site = diagnosed(settings)
+        broken = {"layer": "tls", "ok": False, "target": "control.example:443", "detail": "expired"}
+        site.diagnosis["checks"].append(broken)
+        assert way.tls(site).result == PASS
+        site.diagnosis["endpoints"][0]["ladder"].append(broken)
+        assert way.tls(site).result == FAIL
+
+
 class TestServer:
+    def test_old_code_in_one_of_several_processes_is_found(self):
+        with Processes([installed.BUILD, "of-last-week"]) as running:
+            found = server.builds(Site(running.url))
+        assert found.result == FAIL
+        assert "of-last-week" in found.reason
+
+    def test_what_a_worker_said_before_it_was_started_again_is_told_as_old(self, site):
+        DiagnosisRun.objects.create(
+            asked_by=DiagnosisRun.AskedBy.WORKER,
+            started_at=timezone.now(),
+            finished_at=timezone.now(),
+            circumstances={"build": {"": "of-last-week"}},
+        )
+        assert "wait for its next look" in server.builds(site).next_action
+
+    def test_our_own_address_may_have_a_certificate_of_our_own_authority(self, tmp_path, settings):
+        authority = Authority(tmp_path)
+        settings.DIAGNOSIS_CA_BUNDLE = str(authority.bundle)
+        with Server(certificate=authority.issue("127.0.0.1")) as ours:
+            site = Site(f"https://127.0.0.1:{ours.port}")
+            assert site.ask("GET", "/healthz").status_code == 400
+            with pytest.raises(NoAnswer):
+                site.ask("GET", f"https://localhost:{ours.port}/")  # the shop is trusted as browsers trust it
+
     def test_old_code_that_still_works_is_found(self, site):
         DiagnosisRun.objects.create(
             asked_by=DiagnosisRun.AskedBy.WORKER,
