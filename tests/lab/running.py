@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from django.db import connections
+from django.urls import resolve
 
+from payment.diagnosis import doorbell
 from payment.diagnosis.words import Culprit
 from payment.models import DiagnosisRun
 from payment.views.diagnosis_shapes import ShortDiagnosisSerializer
@@ -40,6 +42,7 @@ class Outcome:
 def outcomes(names: Iterable[str], database: Path) -> Iterator[Outcome]:
     """In the order of `names`. `database`: an SQLite file with all tables, of which each case gets a copy."""
     connections.close_all()
+    resolve(doorbell.PATH)  # imports every view, once and not in each case
     with multiprocessing.get_context("fork").Pool(AT_ONCE, maxtasksperchild=1) as pool:
         waiting = [(name, pool.apply_async(outcome, (name, database))) for name in names]
         for name, pending in waiting:
