@@ -28,6 +28,13 @@ NOTHING_INVENTED = {
             AND gone.amount_paise = -entry.amount_paise)
     """,
 }
+A_PLACE_FOR_EACH_BOOKING = {
+    "who has a booking has a place, and who has cancelled has none": """
+        SELECT booking.id FROM booking_booking booking
+        JOIN booking_slothold place ON place.checkout_id = booking.checkout_id
+        WHERE (booking.status = 'CANCELLED') = (place.state = 'TAKEN')
+    """,
+}
 NOTHING_LOST = {
     "what PhonePe received is in the ledger": """
         SELECT told.merchant_order_id FROM simulator_order told
@@ -45,12 +52,15 @@ NOTHING_LOST = {
         LEFT JOIN payment_ledgerentry entry ON entry.reference = gone.merchant_refund_id
         WHERE gone.state = 'COMPLETED' AND entry.id IS NULL
     """,
-    "a booking stands, or was cancelled and its money went by the policy": """
-        SELECT payment.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
-        WHERE payment.state <> 'SUCCESS' OR payment.fulfilment <> 'BOOKED'
+    "who has got everything back has no booking": """
+        SELECT booking.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
+        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        WHERE booking.status <> 'CANCELLED' AND entry.amount_paise <= (
+            SELECT coalesce(sum(amount_paise), 0) FROM payment_refund
+            WHERE attempt_id = entry.attempt_id AND state = 'COMPLETED')
     """,
 }
-ALWAYS = books.LAWS | NOTHING_INVENTED
+ALWAYS = books.LAWS | NOTHING_INVENTED | A_PLACE_FOR_EACH_BOOKING
 STILL = {f"not decided: {what}": statement for what, statement in UNDECIDED.items()}
 AT_REST = ALWAYS | books.AT_REST | AT_THE_END | NOTHING_LOST | STILL
 
