@@ -23,8 +23,8 @@ BASIS = (
         Verdict.DATABASE_DOWN,
         Culprit.THIS_SERVER,
         hop("database", "down"),
-        "Our own database does not answer. PhonePe has nothing to do with it.",
-        "Start the database ({database_target}) or correct DATABASE_URL. It said: {database}",
+        "Our own database does not answer, or does not let us in. PhonePe has nothing to do with it.",
+        "Start the database ({database_target}), or correct DATABASE_URL. It said: {database}",
     ),
     Rule(
         "database",
@@ -86,15 +86,15 @@ BESIDE = (
         Verdict.WORKER_DOWN,
         Culprit.THIS_SERVER,
         hop("worker", "down"),
-        "Nothing works off what is due on our side: the background worker does not run.",
-        "Start the background worker (`python manage.py work`): {worker}.",
+        "What is due on our side is not worked off: the background worker does not run, or is stuck.",
+        "Start the background worker (`python manage.py work`), or restart it: {worker}.",
     ),
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
         Culprit.CONFIGURATION,
         hop("webhook", "redirect"),
-        "Payments work, but PhonePe's calls to us end at a redirect, which PhonePe does not follow.",
+        "PhonePe's calls to us end at a redirect, which PhonePe does not follow. Payments are found by asking.",
         "Set PUBLIC_BASE_URL, and the webhook in PhonePe's dashboard, to the final host: {webhook_target}: {webhook}",
     ),
     Rule(
@@ -102,7 +102,7 @@ BESIDE = (
         Verdict.WEBHOOK_UNREACHABLE,
         Culprit.THIS_SERVER,
         hop("webhook", "refuses", "changed"),
-        "Payments work, but PhonePe's calls to us do not arrive as they were sent.",
+        "PhonePe's calls to us do not arrive as they were sent. Payments are found by asking.",
         "See what the proxy in front does with the header Authorization and with bodies ({webhook_target}): {webhook}",
     ),
     Rule(
@@ -110,7 +110,7 @@ BESIDE = (
         Verdict.WEBHOOK_UNREACHABLE,
         Culprit.THIS_SERVER,
         hop("webhook"),
-        "Payments work, but PhonePe's calls to us do not come through at our public address.",
+        "PhonePe's calls to us do not come through at our public address. Payments are found by asking.",
         "Make {webhook_target} answer as PhonePe needs it: {webhook}",
     ),
     Rule(
@@ -118,7 +118,7 @@ BESIDE = (
         Verdict.WEBHOOK_UNREACHABLE,
         Culprit.CONFIGURATION,
         hop("webhook_silence", "silent"),
-        "Payments work, but PhonePe does not call us: every payment is found by asking only.",
+        "PhonePe does not call us: every payment is found by asking only.",
         "Enter {webhook_url} as the webhook in PhonePe's dashboard, with the login of the settings, for the events of "
         "orders and refunds. {webhook_silence}.",
     ),
@@ -127,7 +127,7 @@ BESIDE = (
         Verdict.MAIL_DOWN,
         Culprit.THIS_SERVER,
         hop("mail", "down"),
-        "Payments work, but our mail server cannot be reached: customers are told later. PhonePe is not concerned.",
+        "Our mail server cannot be used: customers are told later. Neither payments nor PhonePe are concerned.",
         "Start the mail server ({mail_target}) or correct EMAIL_URL. It said: {mail}",
     ),
     Rule(

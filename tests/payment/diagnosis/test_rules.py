@@ -229,3 +229,17 @@ def test_every_way_a_try_can_fail_has_a_verdict():
 def test_every_verdict_has_a_rule_that_can_give_it():
     given = {rule.verdict for rule in RULES} | set(WHAT) | {Verdict.HTTP_BLOCKED}
     assert set(Verdict) <= given
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [("webhook", "redirect"), ("webhook", "refuses"), ("webhook", "tls"), ("webhook_silence", "silent")]
+    + [("mail", "down"), ("broker", "down")],
+)
+def test_a_small_fault_beside_a_grave_one_does_not_say_that_payments_work(name, fault):
+    shut = facts(knock(verdict=Verdict.CONNECTION_REFUSED), hops=hop(name, fault))
+    grave, small = judge_all(shut)
+
+    assert grave.verdict is Verdict.CONNECTION_REFUSED
+    assert "Payments work," not in small.summary
+    assert "PhonePe" in small.summary  # as who calls us, or as who is not concerned

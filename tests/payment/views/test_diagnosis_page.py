@@ -186,7 +186,7 @@ def test_the_page_comes_while_the_database_is_down_and_opens_by_token(
         browser.cookies[settings.SESSION_COOKIE_NAME] = "of-an-admin"
         assert "Do you operate this server?" in text_of(browser.get(URL))
         knock(browser, TOKEN)
-        assert "Our own database does not answer." in text_of(browser.get(URL))
+        assert "Our own database does not answer" in text_of(browser.get(URL))
     finally:
         connections["default"] = ours
 
