@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
@@ -33,7 +34,8 @@ class PaymentRefundView(APIView):
     )
     def post(self, request: Request, pk: int) -> Response:
         """Send back an amount, or all that is left. A full refund cancels the booking."""
-        return answer_once(request, f"refund:{pk}", lambda: self._refund(request, pk))
+        with transaction.atomic():  # the promise and the answer under its key, or neither
+            return answer_once(request, f"refund:{pk}", lambda: self._refund(request, pk))
 
     def _refund(self, request: Request, pk: int) -> Response:
         payment = get_object_or_404(Payment, pk=pk)

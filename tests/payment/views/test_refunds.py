@@ -3,13 +3,14 @@
 from functools import partial
 
 import pytest
-from django.db import IntegrityError
+from django.db import IntegrityError, connection
 from django.db.models import Sum
+from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking
 from payment.gateways import RefundStatus
-from payment.models import Payment, Refund
+from payment.models import IdempotencyKey, Payment, Refund
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.promises import approve_refund, ask_for_refund
 from payment.services.settling import accept_held, settle
@@ -74,6 +75,23 @@ def test_the_part_that_was_left_cancels_the_booking_too(refund):
 
     assert refund().json()["amount"] == "800.00"
     assert booking_status() == Booking.Status.CANCELLED
+
+
+def test_a_refund_whose_answer_could_not_be_stored_is_made_once_by_the_same_key(refund):
+    """Our process died between the promise and its answer: staff see an error, and press again."""
+
+    def dies(execute, sql, params, many, context):
+        if sql.startswith("UPDATE") and "idempotencykey" in sql and '"status_code" =' in sql:
+            raise SystemExit
+        return execute(sql, params, many, context)
+
+    key = {"Idempotency-Key": "a-key-of-mine"}
+    with connection.execute_wrapper(dies), pytest.raises(SystemExit):
+        refund("300.00", **key)
+    IdempotencyKey.objects.update(lease_until=timezone.now())
+
+    assert refund("300.00", **key).status_code == 201
+    assert promised() == 30_000
 
 
 @pytest.mark.parametrize(
