@@ -1,6 +1,8 @@
 """Whose fault is it? Short for everyone, full for who operates this server; as JSON, as a page, as text."""
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -22,7 +24,9 @@ from rest_framework.views import APIView
 
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from okpuja.errors import Conflict
+from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.runs import fresh, latest
+from payment.transport import Deadline
 from payment.views.diagnosis_faces import PageRenderer, TextRenderer
 from payment.views.diagnosis_shapes import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
 from payment.views.throttles import DiagnosisThrottle
@@ -33,16 +37,17 @@ FORMAT = OpenApiParameter("format", str, enum=["json", "html", "text"], descript
 
 COOKIE, SALT = "diagnosis", "payment.diagnosis.door"
 OPEN_FOR = 8 * 3600  # seconds
+PATIENCE = 2.0  # seconds for a login to be checked
+UNCHECKED = (AuthenticationFailed, DatabaseError, InterfaceError)
+
+T = TypeVar("T")
 
 
 class OptionalLogin(ActiveUserAuthentication):
-    """A login that can't be checked, because the database is down, is no reason to give no diagnosis."""
+    """A login that can't be checked, because the database is down or silent, is no reason to give no diagnosis."""
 
     def authenticate(self, request: Request) -> Any:
-        try:
-            return super().authenticate(request)
-        except (AuthenticationFailed, DatabaseError, InterfaceError):
-            return None
+        return _soon(functools.partial(super().authenticate, request))
 
 
 class OptionalLoginScheme(BearerScheme):
@@ -156,8 +161,13 @@ def _has_cookie(request: Request) -> bool:
 def _is_staff_session(request: Request) -> bool:
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
+    user = _soon(functools.partial(get_user, request._request))
+    return bool(getattr(user, "is_staff", False) and getattr(user, "is_active", False))
+
+
+def _soon(find: Callable[[], T]) -> T | None:
+    """What the database tells about the caller; None when it refuses, or does not tell in time."""
     try:
-        user = get_user(request._request)
-        return bool(getattr(user, "is_staff", False) and user.is_active)
-    except (DatabaseError, InterfaceError):
-        return False
+        return result(begin(find, UNCHECKED), Deadline(PATIENCE))
+    except (*UNCHECKED, TimeoutError):
+        return None

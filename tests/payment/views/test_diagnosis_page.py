@@ -1,14 +1,17 @@
 """The same diagnosis for people: a page for browsers, text for terminals."""
 
 import html
+import socket
+import time
 from urllib.parse import urlencode
 
 import pytest
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
+from rest_framework_simplejwt.tokens import AccessToken
 
-from payment.diagnosis import memory
+from payment.diagnosis import memory, runs
 from payment.models import GatewayCall
 from payment.views.throttles import DiagnosisThrottle
 from tests.payment.diagnosis.servers import Server, refusing_port
@@ -189,6 +192,30 @@ def test_the_page_comes_while_the_database_is_down_and_opens_by_token(
         assert "Our own database does not answer" in text_of(browser.get(URL))
     finally:
         connections["default"] = ours
+
+
+def test_a_silent_database_holds_up_nobody_who_is_logged_in(staff, monkeypatch, settings):
+    remembered = {"last": runs.diagnose(), "running": True}
+    for name, value in remembered.items():
+        memory.own.set(f"diagnosis-{name}", value, 60)
+    memory.own.set("shared-cache-rests", True, 60)
+    ours, token = connections["default"], AccessToken.for_user(staff)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        frozen = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1"}
+        frozen["OPTIONS"] = {"connect_timeout": 9}
+        frozen["PORT"] = silent.getsockname()[1]
+        monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | frozen)
+        del connections["default"]
+        client = Client(headers={"Authorization": f"Bearer {token}"})
+        client.cookies[settings.SESSION_COOKIE_NAME] = "of-an-admin"
+        started = time.monotonic()
+        try:
+            answer = client.get(URL).json()
+        finally:
+            connections["default"] = ours
+
+    assert answer.keys() == {"success", "verdict", "culprit", "summary", "checked_at", "endpoints"}
+    assert time.monotonic() - started < 8
 
 
 def test_who_asks_what_may_be_asked_reads_no_page(browser):
