@@ -11,12 +11,16 @@ from django.db import transaction
 from accounts.models import User
 from okpuja.errors import Conflict
 from payment.messages import Json, identifier, json_object, member, moment, paise
-from payment.models import Dispute, LedgerEntry, Payment, WebhookEvent
+from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, WebhookEvent
 from payment.services.changes import lock_payment
 from payment.services.refunds.outcomes import end_debt, withdraw_what_is_not_left
+from payment.services.refunds.policy import LEAST_PAISE
+from payment.services.refunds.promises import owe_refund, refundable_paise
 from payment.services.telling import alert_staff
+from payment.states import Fulfilment
 
 EVENTS = "payment.dispute."
+OWED = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 Status = Dispute.Status
 
 
@@ -75,6 +79,15 @@ def _enter(dispute: Dispute, payment: Payment) -> None:
         end_debt(dispute.attempt)
     if dispute.status == Status.WON and taken is not None:
         _add(dispute, -taken.amount_paise, f"{dispute.dispute_id}:returned"[:64])
+        _return_what_is_owed(dispute.attempt)
+
+
+def _return_what_is_owed(attempt: PaymentAttempt) -> None:
+    """The bank has brought back what never became a booking: then it is the buyer's again."""
+    is_surplus = attempt.ledger.filter(kind=LedgerEntry.Kind.SURPLUS).exists()
+    left = refundable_paise(attempt)
+    if left >= LEAST_PAISE and (is_surplus or attempt.payment.fulfilment in OWED):
+        owe_refund(attempt, left, "the bank brought it back", asked_by=None)
 
 
 def _add(dispute: Dispute, amount_paise: int, reference: str) -> None:

@@ -124,12 +124,30 @@ def test_what_the_bank_has_taken_is_not_sent_back_a_second_time(news, paid):
     assert Refund.objects.get().state == "FAILED"
 
 
-def test_the_bank_pays_our_debt_and_it_is_at_rest(news, paid):
+@pytest.fixture
+def owed(paid):
+    """Its time was gone when the money came."""
     Booking.objects.all().delete()
     Payment.objects.update(fulfilment="DUE")
     paid.refresh_from_db()
     send_receipt_back(paid, "slot_gone", "the time was gone")
 
+
+def test_the_bank_pays_our_debt_and_it_is_at_rest(news, owed):
     news("lost", 1)
 
     assert Payment.objects.get().fulfilment == "REFUNDED"
+
+
+def test_what_the_bank_brings_back_is_owed_again_if_it_became_no_booking(news, owed):
+    news("lost", 1)
+    news("won", 2)
+
+    assert Refund.objects.exclude(state="FAILED").get().amount_paise == 110_000
+
+
+def test_what_the_bank_brings_back_to_a_booking_stays(news, paid):
+    news("lost", 1)
+    news("won", 2)
+
+    assert not Refund.objects.exists()
