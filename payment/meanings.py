@@ -171,6 +171,10 @@ MEANINGS: dict[str, Meaning] = {
     "TRANSACTION_LIMIT_EXCEEDED": Meaning(
         CUSTOMER, LIMIT, STOP, "above a limit of the bank or of the mandate"
     ),
+    "REQUEST_DECLINE_BY_REQUESTEE": Meaning(
+        CUSTOMER, DECLINED, RETRY, "the customer declined it in the UPI app"
+    ),
+    "U69": Meaning(CUSTOMER, TOO_LATE, RETRY, "the request in the UPI app has expired"),
     "ZA": Meaning(CUSTOMER, DECLINED, RETRY, "the customer declined it in the UPI app"),
     "ZH": Meaning(CUSTOMER, WRONG_UPI_ID, RETRY, "no such UPI id"),
     "B3": Meaning(CUSTOMER, ASK_BANK, STOP, "the bank does not permit this on the account"),
