@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = ("okpuja", "accounts", "booking", "notices", "payment", "simulator")
-SOURCES = {".py", ".html", ".css", ".js"}
+SOURCES = {".py", ".html", ".css", ".js", ".txt"}
 
 
 def fingerprint(root: Path) -> str:

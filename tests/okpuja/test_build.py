@@ -16,6 +16,12 @@ def test_one_changed_line_is_another_build(deployed):
     assert fingerprint(deployed) != before
 
 
+def test_another_text_of_a_letter_is_another_build(deployed):
+    before = fingerprint(deployed)
+    (deployed / "payment" / "booked.txt").write_text("Subject: Booked\n")
+    assert fingerprint(deployed) != before
+
+
 def test_a_renamed_file_is_another_build(deployed):
     before = fingerprint(deployed)
     (deployed / "payment" / "money.py").rename(deployed / "payment" / "cash.py")
