@@ -12,7 +12,7 @@ from booking.models import Booking
 from payment.models import Payment, Refund
 from payment.services.offers import places
 from payment.states import Fulfilment, PaymentState
-from tests.properties import audit
+from tests.properties import audit, stories
 from tests.properties.town import DAY, DEEP, HOUR, MINUTE, Town, pick, waiting_for_choice
 
 DEALS, STEPS = (12, 40) if not DEEP else (settings.default.max_examples, 60)
@@ -22,12 +22,23 @@ slots = st.sampled_from((0, 0, 1, 2))
 OUTCOMES = ("success", "success", "success", "failure", "late_success", "attempt_failed", "slow", "expire")
 FAULTS = ("reset_before", "reset_after", "never_answer", "status_503", "html", "refuse", "cut_json")
 
+BEGINNINGS = (
+    stories.be_offered_another_time,
+    stories.be_booked,
+    stories.be_paid_twice,
+    stories.lose_the_place,
+    stories.be_sent_back,
+    stories.fill_cart_and_lose_the_page,
+    stories.be_failed,
+)
+
 
 class Life(RuleBasedStateMachine):
-    @initialize(slot=slots)
-    def the_day_begins(self, slot):
+    @initialize(beginning=st.sampled_from(BEGINNINGS))
+    def the_day_begins(self, beginning):
+        """In the midst of a story."""
         self.town = Town()
-        self.somebody_buys(0, slot)
+        beginning(self.town)
 
     @rule(customer=who, slot=slots)
     def somebody_buys(self, customer, slot):
