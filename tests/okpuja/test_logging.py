@@ -1,11 +1,21 @@
 import json
 import logging
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
 from django.test import Client
 
 from okpuja.logging import JsonFormatter, log_dead_threads, redact
+from tests.environment import WANTED
+from tests.servers import ROOT
+
+DYING = (
+    "from threading import Thread; from django.conf import settings; "
+    "dying = Thread(target=int, args=(settings.SECRET_KEY,)); dying.start(); dying.join()"
+)
 
 
 def line(message: str, **extra) -> dict:
@@ -88,6 +98,19 @@ def test_the_stack_of_a_dead_thread_is_a_line_of_the_log_without_secrets(setting
     )
     assert "ValueError" in said["exception"]
     assert settings.SECRET_KEY not in said["exception"]
+
+
+@pytest.mark.parametrize(
+    "command", [["manage.py", "shell", "--no-imports", "-c", DYING], ["-c", f"import okpuja.wsgi; {DYING}"]]
+)
+def test_no_process_of_ours_writes_such_a_stack_by_itself(command):
+    environment = {**WANTED, "PATH": os.environ["PATH"], "DATABASE_URL": "sqlite:////nowhere/x.sqlite3"}
+    told = subprocess.run(
+        [sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+
+    assert "a thread died" in told.stderr
+    assert environment["SECRET_KEY"] not in told.stderr
 
 
 def test_signed_links_are_not_logged():
