@@ -10,7 +10,6 @@ SENTENCES = {
     "refund_not_sent": "A refund cannot be sent: PhonePe refuses it, or its credentials are gone.",
     "refund_differs": "PhonePe has refunded another amount than was asked for.",
     "money_waits": "Money has come, and still is no booking, no gift and no refund.",
-    "slot_gone": "The place was gone when the money came, and there is no other. Please decide.",
     "books_differ": "A day's payments differ between PhonePe's books and ours: look at Reconciliations in the admin.",
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",

@@ -25,9 +25,9 @@ FULFILMENT_FROM = {
     Fulfilment.BOOKED: (Fulfilment.DUE, Fulfilment.OFFERED),
     Fulfilment.GIFT: (Fulfilment.DUE,),
     Fulfilment.OFFERED: (Fulfilment.DUE,),
-    Fulfilment.REFUND_DUE: (Fulfilment.DUE, Fulfilment.OFFERED, Fulfilment.HELD_FOR_STAFF),
+    Fulfilment.REFUND_DUE: (Fulfilment.DUE, Fulfilment.OFFERED),
     Fulfilment.REFUNDED: (Fulfilment.REFUND_DUE,),
-    Fulfilment.HELD_FOR_STAFF: (Fulfilment.NONE, Fulfilment.DUE),
+    Fulfilment.HELD_FOR_STAFF: (Fulfilment.NONE,),
 }
 ATTEMPT_FROM = {
     AttemptState.UNKNOWN: (AttemptState.CREATED,),

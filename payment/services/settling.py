@@ -95,10 +95,7 @@ def accept_held(payment_id: int) -> Payment:
     """
     with transaction.atomic():
         payment = _lock_held(payment_id)
-        if payment.state == PaymentState.SUCCESS:
-            move_fulfilment(payment, Fulfilment.DUE, "accepted_by_staff", held_because="")
-        else:
-            _accept_suspense(payment)
+        _accept_suspense(payment)
         _fulfil_if_due(payment)
     return payment
 
@@ -110,9 +107,6 @@ def return_held(payment_id: int) -> Payment:
     """
     with transaction.atomic():
         payment = _lock_held(payment_id)
-        if payment.state == PaymentState.SUCCESS:
-            send_receipt_back(payment, "returned_by_staff", "our staff sent it back")
-            return payment
         _return_suspense(payment, "another amount was agreed")
         move_fulfilment(payment, Fulfilment.NONE, "returned_by_staff", held_because="")
         last = payment.attempts.latest("number")
@@ -131,7 +125,7 @@ def _lock_held(payment_id: int) -> Payment:
 def _accept_suspense(payment: Payment) -> None:
     """What lay in suspense becomes the receipt; entries are added, never changed. What lay beside it goes back."""
     held = _newest_still_here(payment)
-    _decide_paid(payment)
+    _decide_paid(payment, "accepted_by_staff")
     _enter(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
     _enter(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
     owe_receipt(payment)
@@ -157,7 +151,7 @@ def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
     if not _complete(attempt, answer, source):
         return
     payment = attempt.payment
-    if _as_agreed(attempt, answer) and _decide_paid(payment):
+    if _as_agreed(attempt, answer) and _decide_paid(payment, "money_received"):
         _enter(attempt, LedgerEntry.Kind.RECEIPT, paise)
         owe_receipt(payment)
         _return_suspense(payment, "it was paid as agreed meanwhile")
@@ -185,13 +179,13 @@ def _complete(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool
     )
 
 
-def _decide_paid(payment: Payment) -> bool:
+def _decide_paid(payment: Payment, rule: str) -> bool:
     """False when the payment was paid before."""
     now = timezone.now()
     return move_payment(
         payment,
         PaymentState.SUCCESS,
-        "money_received",
+        rule,
         fulfilment=Fulfilment.DUE,
         held_because="",
         fulfil_at=now,

@@ -339,6 +339,7 @@ def test_staff_take_another_amount_as_the_payment(payment, attempt):
     assert (accepted.state, accepted.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     assert ledger(payment) == [("SUSPENSE", 100_000), ("SUSPENSE", -100_000), ("RECEIPT", 100_000)]
     assert Booking.objects.get().checkout == payment.checkout
+    assert payment.changes.filter(subject="payment").get().rule == "accepted_by_staff"
 
 
 def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, attempt, slot):
