@@ -52,6 +52,7 @@ def test_whoever_waits_sees_what_the_other_one_learned(started, phonepe, monkeyp
     phonepe.decide(started.attempt.merchant_order_id)
 
     def somebody_else_learns(seconds):
+        monkeypatch.setattr(asking.time, "sleep", lambda seconds: None)  # PhonePe takes its time as well
         asking.ask(started.attempt, asking.Deadline(5), "webhook")
 
     monkeypatch.setattr(asking.time, "sleep", somebody_else_learns)
