@@ -202,7 +202,7 @@ def test_a_silent_database_holds_up_nobody_who_is_logged_in(staff, monkeypatch, 
     ours, token = connections["default"], AccessToken.for_user(staff)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         frozen = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1"}
-        frozen["OPTIONS"] = {"connect_timeout": 9}
+        frozen["OPTIONS"] = {"connect_timeout": 30}
         frozen["PORT"] = silent.getsockname()[1]
         monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | frozen)
         del connections["default"]
@@ -215,7 +215,7 @@ def test_a_silent_database_holds_up_nobody_who_is_logged_in(staff, monkeypatch, 
             connections["default"] = ours
 
     assert answer.keys() == {"success", "verdict", "culprit", "summary", "checked_at", "endpoints"}
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 20  # and no thirty for each question
 
 
 def test_who_asks_what_may_be_asked_reads_no_page(browser):
