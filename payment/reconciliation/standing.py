@@ -45,6 +45,7 @@ def _bookings_whose_money_went_back(day: date) -> Iterator[Finding]:
     )
     moved = Payment.objects.filter(on(day, "ledger__created_at"), state=PaymentState.SUCCESS).values("pk")
     booked = Payment.objects.filter(pk__in=moved, checkout__booking__status=Booking.Status.CONFIRMED)
+    booked = booked.select_related("checkout__booking")
     for payment in booked.annotate(gone=gone, came=came).filter(gone__lte=-F("came")):
         yield about_payment(
             payment,
@@ -57,9 +58,10 @@ def _bookings_whose_money_went_back(day: date) -> Iterator[Finding]:
 
 
 def _strangers(day: date) -> Iterator[Finding]:
-    """PhonePe called about orders and refunds that are not in our books."""
-    told = WebhookEvent.objects.filter(on(day, "received_at"), state=WebhookEvent.State.UNMATCHED)
-    for event in told.order_by("pk"):
+    """PhonePe called about orders and refunds that are not in our books, or that it has never confirmed."""
+    given_up = Q(state=WebhookEvent.State.RECEIVED, next_check_at=None)
+    told = WebhookEvent.objects.filter(on(day, "received_at"))
+    for event in told.filter(given_up | Q(state=WebhookEvent.State.UNMATCHED)).order_by("pk"):
         yield Finding(
             Kind.UNKNOWN_TO_US,
             Fix.STRANGER,

@@ -1,6 +1,7 @@
 """What our own rows of a day say, without asking anybody."""
 
 import pytest
+from django.utils import timezone
 
 from booking.models import Booking
 from payment.models import LedgerEntry, WebhookEvent
@@ -58,3 +59,23 @@ def test_what_phonepe_calls_about_and_nobody_here_knows_is_unknown_to_us(day):
 
     (found,) = compare_rows(day.day)
     assert (found.kind.value, found.order, found.theirs_paise) == ("unknown to us", "STRANGER1", 110_000)
+
+
+def test_a_refund_that_phonepe_told_and_never_confirmed_is_listed_when_nobody_asks_any_more(day, paid):
+    event = WebhookEvent.objects.create(
+        digest="d",
+        scheme="authorization",
+        body=b"",
+        event="pg.refund.completed",
+        merchant_order_id=day.order(paid).merchant_order_id,
+        merchant_refund_id="DASH1",
+        claimed_verdict="COMPLETED",
+        claimed_paise=50,
+        attempt=day.order(paid),
+        next_check_at=timezone.now(),
+    )
+    assert kinds(day) == []
+
+    WebhookEvent.objects.filter(pk=event.pk).update(next_check_at=None)
+    (found,) = compare_rows(day.day)
+    assert (found.kind.value, found.refund) == ("unknown to us", "DASH1")
