@@ -8,14 +8,16 @@ from tests.lab.case import NONE, OK, Case, nothing
 from tests.lab.faults import (
     CONFIGURATION,
     FAULTS,
+    PHONEPE,
     THIS_SERVER,
     Fault,
     is_resolved_only_by_the_name_server,
 )
 from tests.lab.players import Behaviour
-from tests.lab.world import LOGIN, PROXY, Host, World
+from tests.lab.world import LOGIN, PROXY, SANDBOX, Host, World
 
 GENERATIONS = ("v1", "v2")
+TOKENS = "identity.phonepe.com"
 Hosts = Callable[[World], tuple[Host, ...]]
 ONE: dict[str, Hosts] = {"first": lambda world: (world.first,), "second": lambda world: (world.second,)}
 MORE: dict[str, tuple[Hosts, str]] = {
@@ -33,6 +35,7 @@ def rows() -> Iterator[Case]:
             yield from _at_many(fault, generation)
         yield from _proxies(generation)
         yield _only_the_name_server_knows(generation)
+    yield from _tokens()
 
 
 def _at_one(fault: Fault, generation: str) -> Iterator[Case]:
@@ -68,6 +71,30 @@ def _only_the_name_server_knows(generation: str) -> Case:
         "this system asks no name server", generation, "everybody", arrange, Verdict.DNS_FAILURE, THIS_SERVER,
         Finding.SYSTEM_RESOLVER_FAILED, lambda world: world.endpoints,
     )  # fmt: skip
+
+
+def _tokens() -> Iterator[Case]:
+    """V2 may be told to fetch its tokens elsewhere: that is a door of its own."""
+    for title, change, verdict, culprit, finding in (
+        ("tokens from another host", {}, OK, NONE, ""),
+        ("token host refused", {"listens": False}, Verdict.CONNECTION_REFUSED, PHONEPE, Finding.REFUSED),
+        ("token host drops packets", {"is_deaf": True}, Verdict.CONNECTION_TIMEOUT, PHONEPE, Finding.SILENT),
+    ):
+        yield Case(title, "v2", "tokens", _fetching_tokens(change), verdict, culprit, finding, _token_host)
+
+
+def _fetching_tokens(change: dict[str, object]) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        world.settings["PHONEPE_FALLBACK_BASE_URLS"] = []
+        world.settings["PHONEPE_BASE_URL"] = f"https://{world.first.name}{SANDBOX}"
+        world.settings["PHONEPE_AUTH_BASE_URL"] = f"https://{TOKENS}{SANDBOX}"
+        vars(world.neighbour(TOKENS, "198.51.100.4", 443, None)).update(change)
+
+    return arrange
+
+
+def _token_host(world: World) -> tuple[Host, ...]:
+    return (world.hosts[TOKENS],)
 
 
 def _proxies(generation: str) -> Iterator[Case]:
@@ -110,7 +137,7 @@ PROXY_FAULTS = (
 
 def _through_proxy(world: World) -> Host:
     """The second way to the same host."""
-    address = f"https://{world.first.name}/apis/pg-sandbox"
+    address = f"https://{world.first.name}{SANDBOX}"
     host = world.uses_proxy(players.proxy(LOGIN))
     world.settings["PHONEPE_FALLBACK_BASE_URLS"] = [f"{address}|proxy=http://{LOGIN}@{PROXY}:3128"]
     del world.settings["PHONEPE_PROXY_URL"]
