@@ -28,15 +28,15 @@ run: $(VENV)/.run .env
 test: test-sqlite test-postgresql
 
 test-sqlite: $(VENV)/.dev browser
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n 2 --dist loadfile
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-postgresql: $(VENV)/.dev browser
 	@$(BIN)/python -m tests.postgres
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist loadfile
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 3 --dist loadfile
 
 wire-table: $(VENV)/.dev
 	@$(BIN)/python -m tests.wire.page && cat docs/wire-table.md
-	$(BIN)/python -m pytest tests/wire -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests/wire -n 3 --dist loadfile
 
 # Each case in a network namespace of its own, which takes root.
 diagnose-lab: $(VENV)/.dev

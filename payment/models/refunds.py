@@ -10,7 +10,7 @@ from payment.models.payments import Payment, PaymentAttempt, advance
 from payment.states import RefundState
 
 OPEN_REFUND = (RefundState.CREATED, RefundState.UNKNOWN, RefundState.PENDING, RefundState.CONFIRMED)
-UNSENT_REFUND = (RefundState.WAITING, RefundState.CREATED)
+UNSENT_REFUND = (RefundState.WAITING, RefundState.CREATED, RefundState.UNKNOWN)  # with an empty `sent_at`
 
 # Read as "may become KEY from any of VALUES". The UPDATE's row count says who won.
 REFUND_FROM = {

@@ -1,5 +1,7 @@
 """What PhonePe tells by itself about refunds, of ours and of those made by hand in its dashboard."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
@@ -89,6 +91,25 @@ def test_the_same_news_of_the_dashboard_twice_is_one_refund(paid, attempt, phone
 
 def test_what_the_dashboard_has_sent_is_not_sent_again_by_us(attempt, work, phonepe, newest):
     ours = owe_refund(attempt, 110_000, "no place", asked_by=None)
+    phonepe.gives_back(attempt.merchant_order_id)
+    phonepe.passes(10)
+    newest()
+
+    ours.refresh_from_db()
+    assert (ours.state, ours.code) == (RefundState.FAILED, "nothing_left")
+    assert work() == 0
+
+
+def test_a_refund_that_never_arrived_is_not_said_for_ever_when_the_dashboard_was_faster(
+    attempt, work, phonepe, newest
+):
+    ours = owe_refund(attempt, 110_000, "no place", asked_by=None)
+    phonepe.breaks("refund", "reset_before")
+    phonepe.breaks("refund_status", "status_500", times=9)
+    work()
+    phonepe.heals()
+    Refund.objects.update(sent_at=timezone.now() - timedelta(minutes=1))
+    work()  # PhonePe does not know it
     phonepe.gives_back(attempt.merchant_order_id)
     phonepe.passes(10)
     newest()
