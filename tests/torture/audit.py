@@ -86,7 +86,7 @@ def undecided(shop: Shop) -> dict[str, int]:
 
 
 def findings(town: Town) -> list[str]:
-    found: list[str] = []
+    found = town.phonepe.complaints
     for shop in town.shops:
         told = [f"not decided: {count} {name}" for name, count in undecided(shop).items()]
         told += broken(shop, books.LAWS | books.AT_REST | AT_THE_END)

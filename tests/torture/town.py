@@ -130,12 +130,19 @@ class Shop:
 class PhonePe:
     url: str
     books: Path
+    process: Process
 
     def control(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         method = "GET" if body is None else "POST"
         answer = requests.request(method, f"{self.url}/simulator/control/{path}", json=body, timeout=30)
         answer.raise_for_status()
         return answer.json()
+
+    @property
+    def complaints(self) -> list[str]:
+        """It writes a stack where it has failed itself."""
+        _, traceback, rest = self.process.said.partition("Traceback")
+        return [f"PhonePe: {traceback}{rest[:5000]}"] if traceback else []
 
     def query(self, statement: str, *values: Any) -> list[Any]:
         """Its own books, as an auditor reads them."""
@@ -208,7 +215,7 @@ def open_phonepe() -> Iterator[PhonePe]:
             url = eventually(
                 lambda: process.said.partition("ready on ")[2].partition("\n")[0], "PhonePe is ready"
             )
-            yield PhonePe(url, books)
+            yield PhonePe(url, books, process)
         finally:
             process.stop()
 
