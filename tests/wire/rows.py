@@ -20,11 +20,11 @@ ON_THE_WAY_BACK = {
 GENERATIONS = ("v1", "v2")
 
 # Seconds, while the wire is broken. Silence is waited for to its end, so it gets the shorter one.
-DEADLINE, DEADLINE_IN_SILENCE = 10.0, 1.5
+DEADLINE, DEADLINE_IN_SILENCE = 20.0, 1.5
 # The deadline may be overrun by a tenth, and by what a busy machine takes to let us run again.
 TENTH, BUSY_MACHINE = 1.1, 0.3
 # What is told at once takes a few round trips: far from the deadline, and far from a busy machine's hiccup.
-AT_ONCE = 5.0
+AT_ONCE = 12.0
 
 
 @dataclass(frozen=True)
