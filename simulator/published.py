@@ -1,7 +1,10 @@
 """The merchants everybody may be: their secrets are printed in docs/simulator.md and protect nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
+
+from django.db.models import Exists
 
 from simulator.limits import is_reference
 from simulator.models import Merchant
@@ -25,8 +28,9 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }
 
 
-def by_merchant_id(generation: str, merchant_id: str) -> Merchant | None:
-    return _find(generation, "merchant_id", merchant_id)
+def by_merchant_id(generation: str, merchant_id: str, **asked: Exists) -> Merchant | None:
+    """`asked`: what else is to be known of the merchant, by the attribute that tells it."""
+    return _find(generation, "merchant_id", merchant_id, asked)
 
 
 def by_client_id(client_id: str) -> Merchant | None:
@@ -61,10 +65,13 @@ def _open(generation: str, merchant_id: str, *credentials: str) -> Merchant:
     return merchant
 
 
-def _find(generation: str, field: str, value: str) -> Merchant | None:
+def _find(
+    generation: str, field: str, value: str, asked: Mapping[str, Exists] = MappingProxyType({})
+) -> Merchant | None:
     if not is_reference(value, 80):
         return None
-    found: Merchant | None = Merchant.objects.filter(generation=generation, **{field: value}).first()
+    known = Merchant.objects.filter(generation=generation, **{field: value})
+    found: Merchant | None = known.annotate(**asked).first()
     if found is None and PUBLISHED[generation].get(field) == value:
         return _create(generation)
     return found

@@ -5,7 +5,10 @@ import binascii
 import hmac
 import string
 
+from django.db.models import Exists, OuterRef
+
 from simulator import endings, instruments, means, orders, published, refunds, v1_limits, v1_messages
+from simulator.limits import is_reference
 from simulator.models import Merchant, Order, Refund, State
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
 
@@ -17,8 +20,7 @@ def pay(request: Request) -> Response:
     merchant, payload = _open_envelope(request)
     v1_limits.check_pay(payload)
     order = _order(request, merchant, payload)
-    refund_has_id = merchant.refunds.filter(merchant_refund_id=order.merchant_order_id).exists()
-    if refund_has_id or not orders.place(order):
+    if getattr(merchant, "refund_has_id", False) or not orders.place(order):
         raise Refused(417, v1_messages.duplicate())
     kind = payload["paymentInstrument"]["type"]
     return answer(v1_messages.opened(order, instruments.instrument_response(order, kind)))
@@ -108,7 +110,7 @@ def _open_envelope(request: Request) -> tuple[Merchant, Json]:
     payload = read_object(_decoded(sealed))
     if payload is None:
         raise Refused(400, v1_messages.bad_request())
-    merchant = _merchant(payload.get("merchantId"))
+    merchant = _merchant(payload.get("merchantId"), payload.get("merchantTransactionId"))
     _verify(request, sealed + request.path, merchant)
     return merchant, payload
 
@@ -122,8 +124,15 @@ def _decoded(sealed: str) -> bytes:
         raise Refused(status, v1_messages.bare(status)) from error
 
 
-def _merchant(merchant_id: object) -> Merchant:
-    known = isinstance(merchant_id, str) and published.by_merchant_id(Merchant.Generation.V1, merchant_id)
+def _merchant(merchant_id: object, transaction_id: object = None) -> Merchant:
+    """In the same question: has a refund of his this id already? Payments and refunds share theirs."""
+    asked = {}
+    if isinstance(transaction_id, str) and is_reference(transaction_id, 63):
+        refunds_of_his = Refund.objects.filter(merchant=OuterRef("pk"), merchant_refund_id=transaction_id)
+        asked = {"refund_has_id": Exists(refunds_of_his)}
+    known = isinstance(merchant_id, str) and published.by_merchant_id(
+        Merchant.Generation.V1, merchant_id, **asked
+    )
     if not known:
         raise Refused(404, v1_messages.key_not_configured())
     return known
