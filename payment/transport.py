@@ -98,15 +98,19 @@ class Resolver:
         return future
 
     def _run(self, host: str, port: int, future: futures.Future[list[Address]]) -> None:
-        lookup: Lookup = self._lookup or socket.getaddrinfo
         try:
-            future.set_result(lookup(host, port, type=socket.SOCK_STREAM))
+            future.set_result(self._look_up(host, port))
         except OSError as error:
             future.set_exception(error)
         except UnicodeError as error:  # what a name that cannot be one raises
             future.set_exception(socket.gaierror(socket.EAI_NONAME, str(error)))
+
+    def _look_up(self, host: str, port: int) -> list[Address]:
+        lookup: Lookup = self._lookup or socket.getaddrinfo
+        try:
+            return lookup(host, port, type=socket.SOCK_STREAM)
         finally:
-            with self._lock:
+            with self._lock:  # before anybody has the answer: who asks after that is not given the old one
                 del self._pending[host, port]
 
 

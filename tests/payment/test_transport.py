@@ -1,3 +1,4 @@
+import itertools
 import os
 import socket
 import subprocess
@@ -409,6 +410,13 @@ def test_many_who_ask_for_one_name_wait_for_one_look_up():
     assert (asked, got) == (["a.test"], [[]] * 5)
     resolver.addresses("a.test", 443, 5)
     assert len(asked) == 2
+
+
+def test_who_asks_again_after_an_answer_gets_a_new_one():
+    numbers = itertools.count()
+    resolver = Resolver(lambda *_, **__: [next(numbers)])
+    heard = [resolver.addresses("a.test", 443, 5) for _ in range(2_000)]
+    assert heard == [[number] for number in range(2_000)]
 
 
 def run(program):
