@@ -35,7 +35,7 @@ LARGEST_BODY = 1_048_576
 CHUNK = 65_536
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
-Lookup = Callable[..., Any]
+Lookup = Callable[..., list[Address]]
 
 
 class InTransaction(RuntimeError):
