@@ -4,6 +4,7 @@ from typing import Any
 
 SENTENCES = {
     "amount_differs": "PhonePe reports another amount than was agreed. Nothing is booked until you decide.",
+    "amount_missing": "PhonePe reports a payment as completed and does not say how much came. It is asked again.",
     "payment_stuck": "PhonePe has not decided a payment for a long time.",
     "refund_stuck": "A refund has been under way for longer than banks take.",
     "refund_failed_often": "A refund failed under several ids. It is sent again only when you say so.",

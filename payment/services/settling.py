@@ -146,7 +146,8 @@ def _newest_still_here(payment: Payment) -> LedgerEntry:
 def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
     paise = answer.amount_paise
     if paise is None:
-        logger.error("completed without an amount", extra={"order": attempt.merchant_order_id})
+        if attempt.state != AttemptState.COMPLETED:
+            alert_staff("amount_missing", attempt.payment, order=attempt.merchant_order_id)
         return
     if not _complete(attempt, answer, source):
         return

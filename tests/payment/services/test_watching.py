@@ -51,6 +51,23 @@ def test_a_payment_that_phonepe_does_not_decide_is_told_once_a_day():
     assert told() == ["payment_stuck"]
 
 
+def test_money_of_which_phonepe_does_not_say_how_much_came_is_told_at_once():
+    attempt = make_payment().attempts.get()
+    settle(attempt.pk, completed(None), "webhook")
+    settle(attempt.pk, completed(None), "worker")
+
+    assert told() == ["amount_missing"]
+
+
+def test_an_amount_that_came_before_is_not_missed_later():
+    payment = make_payment()
+    attempt = payment.attempts.get()
+    settle(attempt.pk, completed(payment.amount_paise), "webhook")
+    settle(attempt.pk, completed(None), "worker")
+
+    assert told() == []
+
+
 def test_money_that_waits_for_staff_is_told_again():
     payment = make_payment()
     settle(payment.attempts.get().pk, completed(1), "worker")
