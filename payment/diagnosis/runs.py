@@ -49,27 +49,33 @@ def latest(patience: float = SECONDS + 1) -> Wire:
 
     `patience`: seconds to wait for somebody else who is making the very first one.
     """
+    deadline = Deadline(SECONDS)
     if memory.add(RUNNING, True, EVERY):
-        return fresh()
+        return fresh(deadline)
     return _last() or _awaited(Deadline(patience))
 
 
-def fresh(*, ask_simulator: bool = False, asked_by: str = DiagnosisRun.AskedBy.WEB) -> Wire:
+def fresh(
+    deadline: Deadline | None = None,
+    *,
+    ask_simulator: bool = False,
+    asked_by: str = DiagnosisRun.AskedBy.WEB,
+) -> Wire:
     """A new diagnosis, which is the last one from now on, and is written down if the database is there."""
-    deadline, started_at = Deadline(SECONDS), timezone.now()
-    made, circumstances = look(SECONDS * SHARE_OF_LOOKING, ask_simulator=ask_simulator)
-    remember(made)
+    deadline, started_at = deadline or Deadline(SECONDS), timezone.now()
+    made, circumstances = look(deadline.remaining() * SHARE_OF_LOOKING, ask_simulator=ask_simulator)
+    keeping = [functools.partial(remember, made)]
     if made["dependencies"]["database"]["finding"] not in ("down", "readonly"):
-        keep = functools.partial(_kept, made, circumstances, asked_by, started_at)
-        side_by_side([keep], deadline)
+        keeping.append(functools.partial(_kept, made, circumstances, asked_by, started_at))
+    side_by_side(keeping, deadline)
     return made
 
 
 def remember(made: Wire) -> None:
     """For everyone who asks from now on, and in the next half minute nobody looks again."""
+    memory.own.set(LAST, made, EVERY)
     memory.set(RUNNING, True, EVERY)
     memory.set(LAST, made, KEPT)
-    memory.own.set(LAST, made, EVERY)
 
 
 def diagnose(seconds: float = SECONDS, asking: Asking | None = None, *, ask_simulator: bool = False) -> Wire:

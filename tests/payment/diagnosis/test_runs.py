@@ -430,3 +430,27 @@ def test_every_host_that_is_silent_costs_no_more_than_the_deadline(real_v1, sett
         assert time.monotonic() - began < 3
     assert answer["success"] is False
     assert answer["dependencies"]["mail"]["ok"] is False
+
+
+class SilentCache(ReadOnlyCache):
+    """Behind a connection that takes everything and answers nothing."""
+
+    def add(self, *_, **__):
+        time.sleep(60)
+
+    get = set = delete = add
+
+
+def test_a_cache_that_is_as_silent_as_everything_else_costs_no_more_either(real_v1, settings, monkeypatch):
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.SilentCache"}}
+    memory.own.clear()
+    monkeypatch.setattr(runs, "SECONDS", 3.0)
+    with silence() as port:
+        real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{port}/apis/pg-sandbox"
+        real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
+        began = time.monotonic()
+        answer = latest()
+        took = time.monotonic() - began
+    assert took < 3.9
+    assert answer["success"] is False
+    assert latest() == answer
