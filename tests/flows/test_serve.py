@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import sys
 
 import pytest
 import requests
@@ -97,6 +98,16 @@ def test_a_server_or_worker_that_is_killed_comes_back():
             os.kill(child, signal.SIGKILL)
         eventually(lambda: both.said.count("worker started") == 2, "there is another worker")
         eventually(lambda: answers(shop.url), "there is another server")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
+def test_who_kills_it_leaves_nobody_behind_who_holds_the_port():
+    with Installation() as shop:
+        both = shop.serve_and_work()
+        eventually(lambda: "worker started" in both.said and answers(shop.url), "both are at work")
+        both.ask_to_end(signal.SIGKILL)
+        both.wait()
+        eventually(lambda: "worker ended" in both.said and not answers(shop.url), "both have ended")
 
 
 def test_a_taken_port_is_told_before_anything_starts():

@@ -1,5 +1,6 @@
 """The embedded default: the server and its background worker side by side, on loopback."""
 
+import ctypes
 import logging
 import os
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 ENDS = (signal.SIGTERM, signal.SIGINT)
 SECONDS_TO_START, SECONDS_TO_END = 10, 25
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class Command(BaseCommand):
@@ -86,6 +89,14 @@ def server(port: int, threads: int) -> list[str]:
     ]
 
 
+def ending_with_its_parent() -> Callable[[], Any] | None:
+    """What a child does first, so that kill -9 of us leaves nobody behind who holds the port. Only Linux can."""
+    if sys.platform != "linux":
+        return None
+    prctl = ctypes.CDLL(None).prctl  # loaded here: between fork and exec nothing may be imported
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class Child:
     """A process that is started again when it dies, unless it can't even start."""
 
@@ -96,7 +107,9 @@ class Child:
     def start(self) -> None:
         self.started = time.monotonic()
         # A group of its own: Ctrl-C reaches us alone, and we end both in order.
-        self.process = subprocess.Popen(self.command, cwd=settings.BASE_DIR, start_new_session=True)
+        self.process = subprocess.Popen(
+            self.command, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=ending_with_its_parent()
+        )
 
     def keep_alive(self) -> None:
         ended = self.process.poll()
