@@ -55,7 +55,7 @@ def ask_about_attempts(limit: int) -> int:
             ask(attempt, Deadline(DEADLINE_SECONDS), "worker")
         except NO_ANSWER as error:
             logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
-        _put_back(attempt, _next_question(attempt))
+        _put_back(attempt, _next_question(_as_it_stands(attempt)))
     return len(attempts)
 
 
@@ -63,8 +63,7 @@ def send_refunds(limit: int) -> int:
     refunds = _lease(Refund, limit)
     for refund in refunds:
         sending.work_on(refund, Deadline(DEADLINE_SECONDS))
-        refund.refresh_from_db()
-        _put_back(refund, sending.next_look(refund, database_now()))
+        _put_back(refund, sending.next_look(_as_it_stands(refund), database_now()))
     return len(refunds)
 
 
@@ -155,8 +154,12 @@ def _put_back(row: Leased, next_check_at: datetime | None) -> None:
     held.update(check_lease=None, next_check_at=next_check_at)
 
 
+def _as_it_stands(row: Leased) -> Leased:
+    """Another object: the claimed one keeps our lease, whoever has taken the row over meanwhile."""
+    return type(row).objects.get(pk=row.pk)
+
+
 def _next_question(attempt: PaymentAttempt) -> datetime | None:
-    attempt.refresh_from_db()
     if attempt.state == AttemptState.COMPLETED:
         return None
     sent_at = attempt.sent_at or attempt.created_at

@@ -1,8 +1,11 @@
 """Several orders at PhonePe for what one customer wants: their ends come in any order, and at once."""
 
+import uuid
+from datetime import timedelta
 from functools import partial
 
 import pytest
+from django.utils import timezone
 
 from booking.models import Booking, Cart
 from payment.models import Payment, PaymentAttempt, Refund, StateChange
@@ -214,6 +217,18 @@ def test_a_worker_that_lost_its_row_with_the_receipt_in_hand_does_no_harm(
     assert fate(attempt.payment) == PAID
     assert ledger() == [("RECEIPT", 110_000)]
     assert (bookings(), places(slot)) == (1, (0, 1))
+
+
+def test_a_slow_worker_does_not_give_away_the_row_that_another_has_taken_over(
+    generation, phone, cart, phonepe, line
+):
+    click(phone, cart)
+    taken = {"check_lease": uuid.uuid4(), "next_check_at": timezone.now() + timedelta(minutes=1)}
+    line.after["status"].append(lambda request: PaymentAttempt.objects.update(**taken))
+
+    assert work("attempts") == 1
+
+    assert PaymentAttempt.objects.values(*taken).get() == taken
 
 
 def test_an_old_answer_that_arrives_after_the_money_changes_nothing(
