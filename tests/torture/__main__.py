@@ -4,6 +4,7 @@
 
 kills, cuts and restarts for so many minutes, then lets everything come to rest, and compares the books of the
 shops with those of PhonePe and with what the post office carried. Ends with 0 only if nothing was found.
+An odd seed gives V1's shop one worker and V2's three, an even one the other way round.
 """
 
 import argparse
@@ -40,7 +41,7 @@ WEEK_PASSES = (f"UPDATE payment_paymentattempt {DUE}",)
 
 
 def torture(minutes: float, seed: int, customers: int) -> list[str]:
-    scale = Scale()
+    scale = Scale(workers={"v1": 1, "v2": 3} if seed % 2 else {"v1": 3, "v2": 1})
     with town(scale) as place:
         place.phonepe.control("reset/", {"seed": seed, "percent": PERCENT})
         diary = Diary()

@@ -51,9 +51,10 @@ print(json.dumps([[token(person) for person in group] for group in (people, staf
 
 @dataclass
 class Scale:
-    """How big the town is, and how much faster its time goes."""
+    """How big the town is, how many work in each of its shops, and how much faster its time goes."""
 
     people: int = 300
+    workers: dict[str, int] = field(default_factory=lambda: {"v1": 1, "v2": 3})
     time: int = 60
 
 
@@ -200,7 +201,7 @@ def town(scale: Scale) -> Iterator[Town]:
         for wire in wires:
             stack.callback(wire.close)
         built = Town(postgres, phonepe, wires, post_office)
-        for generation, workers in (("v1", 1), ("v2", 3)):
+        for generation, workers in scale.workers.items():
             built.shops.append(open_shop(built, generation, workers, scale, stack))
         yield built
 
