@@ -75,7 +75,7 @@ def come_home(threads: list[threading.Thread], misfortunes: Misfortunes) -> None
 
 
 def come_to_rest(place: Town) -> None:
-    """Hours pass, at PhonePe and in the shops, until nobody has anything to do; then the rest of the week."""
+    """Hours pass, at PhonePe and in the shops, until nobody has anything to do; then the rest of the week, once."""
     for statement in ("DELETE FROM simulator_luck", "DELETE FROM simulator_fault"):
         place.phonepe.query(statement)
     began = time.monotonic()
@@ -88,15 +88,21 @@ def come_to_rest(place: Town) -> None:
 
 def at_rest(place: Town, passes: tuple[str, ...], end: float) -> bool:
     """Within the time, after nothing was to be done twice in a row."""
-    calm = 0
+    calm, has_passed = 0, False
     while calm < 2 and time.monotonic() < end:
         place.phonepe.control("clock/", {"advance": DAY // 4})
-        for shop in place.shops if passes is HOURS_PASS or not calm else ():
-            for statement in passes:
-                once_the_database_answers(partial(shop.sql, statement))
+        if passes is HOURS_PASS or not has_passed:
+            pass_by(place, passes)
+            has_passed = True
         time.sleep(5)
         calm = 0 if busy(place) else calm + 1
     return calm == 2
+
+
+def pass_by(place: Town, passes: tuple[str, ...]) -> None:
+    for shop in place.shops:
+        for statement in passes:
+            once_the_database_answers(partial(shop.sql, statement))
 
 
 def busy(place: Town) -> list[str]:
