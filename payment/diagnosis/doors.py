@@ -2,7 +2,7 @@
 
 import enum
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -32,11 +32,15 @@ class Role(enum.Enum):
 
 @dataclass(frozen=True)
 class Door:
-    """One address and one way to it. `proxy` may carry a login and is never shown."""
+    """One address and one way to it. `proxy` may carry a login and is never shown.
+
+    `gives_tokens`: it is a door for payments, and tokens are to be had there too.
+    """
 
     role: Role
     url: str
     proxy: str | None = field(default=None, repr=False)
+    gives_tokens: bool = field(default=False, compare=False)
 
     @property
     def host(self) -> str:
@@ -78,6 +82,9 @@ class Door:
     def is_tls(self) -> bool:
         return self.url.startswith("https:")
 
+    def leads_to(self, role: Role) -> bool:
+        return self.role is role or (role is Role.TOKEN and self.gives_tokens)
+
     @property
     def layers(self) -> tuple[str, ...]:
         needless = {"proxy"} if self.proxy is None or not self.is_tls else set()
@@ -113,11 +120,13 @@ def is_in_process(merchant: Merchant) -> bool:
 
 
 def _doors(endpoint: Endpoint, generation: str) -> list[Door]:
-    found = [Door(Role.API if endpoint.signs else Role.PAGE, endpoint.base_url, endpoint.proxy)]
+    if not endpoint.signs:
+        return [Door(Role.PAGE, endpoint.base_url, endpoint.proxy)]
+    api = Door(Role.API, endpoint.base_url, endpoint.proxy)
     token = Door(Role.TOKEN, endpoint.auth_base_url, endpoint.proxy)
-    if generation == Generation.V2 and endpoint.signs and token.target != found[0].target:
-        found.append(token)
-    return found
+    if generation != Generation.V2:
+        return [api]
+    return [replace(api, gives_tokens=True)] if token.target == api.target else [api, token]
 
 
 def _port(address: str) -> int:

@@ -32,9 +32,9 @@ class Facts:
     def blocked(self) -> Knock | None:
         """The door that keeps payments from being made. One open door of each role is enough."""
         for role in (Role.API, Role.TOKEN):
-            of_role = [knock for knock in self.knocks if knock.door.role is role]
-            if of_role and not any(knock.is_reached for knock in of_role):
-                return of_role[0]
+            to_it = [knock for knock in self.knocks if knock.door.leads_to(role)]
+            if to_it and not any(knock.is_reached for knock in to_it):
+                return to_it[0]
         return None
 
     @property

@@ -36,6 +36,16 @@ def test_tokens_have_a_door_of_their_own_only_at_another_host(real_v2):
     ]
 
 
+def test_an_address_that_gives_its_own_tokens_is_known_as_one(real_v2):
+    first, second = "https://payments.example/pg", "https://all-in-one.example/pg"
+    real_v2.PHONEPE_BASE_URL, real_v2.PHONEPE_AUTH_BASE_URL = first, "https://tokens.example/v1"
+    real_v2.PHONEPE_FALLBACK_BASE_URLS = [f"{second}|auth={second}"]
+    assert [door.host for door in doors(current()) if door.leads_to(Role.TOKEN)] == [
+        "tokens.example",
+        "all-in-one.example",
+    ]
+
+
 def test_every_control_host_is_knocked_at_by_every_way_out_that_payments_take(real_v1):
     real_v1.DIAGNOSIS_CONTROL_URLS = ["https://one.example", "https://two.example"]
     real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"https://api-preprod.phonepe.com/apis/pg-sandbox|proxy={PROXY}"]

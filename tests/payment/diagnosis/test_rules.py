@@ -200,6 +200,16 @@ def test_without_a_door_for_tokens_no_payment_is_made():
     assert judge(facts(knock(), token)).verdict is Verdict.CONNECTION_REFUSED
 
 
+def test_tokens_from_the_address_that_takes_payments_are_enough():
+    """The first address has its tokens from a host that is shut; the second one gives them itself."""
+    shut = knock("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
+    second = Door(Role.API, OTHER, gives_tokens=True)
+    open_one = Knock(second, (Visit(second, "192.0.2.2", Stage.BODY, http_status=404),))
+    judged = judge(facts(knock(), shut, open_one))
+    assert judged.verdict is Verdict.OK
+    assert "not by every configured address" in judged.summary
+
+
 def test_a_worker_that_leaves_work_undone_is_noticed_when_all_else_is_well():
     assert verdict_and_culprit(facts(hops=hop("worker", "down"))) == (
         Verdict.WORKER_DOWN,
