@@ -1,4 +1,5 @@
-"""Settings with which nothing starts, told without a stack: by `manage.py`, before there is a Django to tell it."""
+"""Settings with which nothing starts, told without a stack: by `manage.py` and by the server, before there is a
+Django to tell it."""
 
 import json
 import sys

@@ -1,20 +1,28 @@
 import codecs
 import os
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
+from okpuja import misconfigured
 from okpuja.logging import log_dead_threads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
 
 # By the names Python gives them. Other codecs it knows compress, or raise at the first letter.
 CHARSETS = {"utf-8", "ascii", "iso8859-1"}
+STARTING_AGAIN_IS_NO_USE = 4  # what gunicorn's master takes this exit code of a worker for
 
 log_dead_threads()
-django = get_wsgi_application()
+try:
+    django = get_wsgi_application()
+except ImproperlyConfigured as error:
+    misconfigured.tell(error, [])
+    sys.exit(STARTING_AGAIN_IS_NO_USE)
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

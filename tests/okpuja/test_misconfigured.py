@@ -12,13 +12,17 @@ from tests.servers import ROOT
 
 
 def manage(*arguments, **changes):
+    return run("manage.py", *arguments, **changes)
+
+
+def run(*arguments, **changes):
     environment = {
         **WANTED,
         "PATH": os.environ["PATH"],
         "DATABASE_URL": "sqlite:////nowhere/x.sqlite3",
     } | changes
     return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
+        [sys.executable, *arguments],
         cwd=ROOT,
         env=environment,
         capture_output=True,
@@ -72,3 +76,11 @@ def test_no_password_of_an_address_is_shown():
     assert "misconfigured" in told.stderr
     assert "pass-word" not in told.stderr + told.stdout
     assert "secret-of-the-client" not in told.stderr + told.stdout
+
+
+def test_a_server_started_by_hand_names_the_setting_too_and_does_not_try_again():
+    told = run("-m", "gunicorn", "okpuja.wsgi", "--bind", "127.0.0.1:0", "--no-control-socket", SECRET_KEY="")
+
+    assert told.returncode == 4
+    assert told.stderr.count("SECRET_KEY is not set") == 1
+    assert "Traceback" not in told.stderr
