@@ -12,7 +12,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.signals import request_finished, request_started
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import DateTimeField, F, Model
 from rest_framework_simplejwt.tokens import AccessToken
 
@@ -20,7 +20,7 @@ from booking.models import Booking, Checkout, SlotHold
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.work import KINDS, run_due
 from tests import people
-from tests.books import violations
+from tests.books import query, violations
 from tests.flows.customers import Customer, arrive, pay
 from tests.servers import Simulator, eventually
 
@@ -182,12 +182,6 @@ def moments(model: type[Model]) -> Iterator[str]:
     for column in model._meta.concrete_fields:
         if isinstance(column, DateTimeField) and column.name != "starts_at":
             yield column.name
-
-
-def query(statement: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()
 
 
 def is_tried(delivery: dict[str, Any]) -> bool:

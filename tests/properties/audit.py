@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from django.db import connection
-
 from booking.models import Booking, Slot
 from notices.models import Notice
 from payment.models import LedgerEntry, Payment
@@ -67,12 +65,12 @@ AT_REST = ALWAYS | books.AT_REST | AT_THE_END | NOTHING_LOST | STILL
 
 def always() -> dict[str, list[Any]]:
     """What is broken of what must be so at every moment."""
-    return books.violations(query, ALWAYS)
+    return books.violations(books.query, ALWAYS)
 
 
 def at_rest() -> dict[str, list[Any]]:
     """What is broken, or not over yet."""
-    return books.violations(query, AT_REST)
+    return books.violations(books.query, AT_REST)
 
 
 def ending() -> dict[str, list[Any]]:
@@ -84,9 +82,3 @@ def ending() -> dict[str, list[Any]]:
         "places": list(Slot.objects.order_by("starts_at").values_list("held", "booked")),
         "told": sorted(Notice.objects.values_list("kind", "state")),
     }
-
-
-def query(statement: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()

@@ -125,6 +125,8 @@ def report(place: Town, diary: Diary, misfortunes: Misfortunes, found: list[str]
     say(f"violations {len(found)}")
     for what in found:
         say(f"  {what}")
+    if found:
+        say(f"the books are in {place.leave_books()}")
 
 
 def say(text: str) -> None:

@@ -24,11 +24,13 @@ AT_THE_END = {
         WHERE state = 'SUCCESS' AND fulfilment NOT IN ('BOOKED', 'GIFT', 'REFUND_DUE', 'REFUNDED', 'HELD_FOR_STAFF')
     """,
     "what could not be booked has gone back": """
-        SELECT payment.id FROM payment_payment payment WHERE fulfilment IN ('REFUND_DUE', 'REFUNDED') AND NOT EXISTS (
+        SELECT payment.id FROM payment_payment payment
+        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        WHERE fulfilment IN ('REFUND_DUE', 'REFUNDED') AND NOT EXISTS (
             SELECT 1 FROM payment_refund WHERE payment_id = payment.id AND held_because <> '')
-        AND payment.amount_paise > (
+        AND entry.amount_paise > (
             SELECT coalesce(sum(amount_paise), 0) FROM payment_refund
-            WHERE payment_id = payment.id AND state = 'COMPLETED')
+            WHERE attempt_id = entry.attempt_id AND state = 'COMPLETED')
     """,
     "a refund that is over stands in the ledger, and no other": """
         SELECT refund.id FROM payment_refund refund

@@ -5,6 +5,7 @@ Everything is a real process, and anything but PhonePe may be killed at any time
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -32,6 +33,7 @@ WEBHOOK = "/api/payments/webhook/phonepe/"
 OFFER_LINK = re.compile(r"http://\S+/offer/\S+/")
 OUR_FAULT = "Internal Server Error"  # with the stack
 MERCHANTS = {"v1": "PGTESTPAYUAT", "v2": "SIMMERCHANT"}
+TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 WORK = ("manage.py", "work", "--interval", "0.2")
 PREPARE = """
 import django, json, sys
@@ -126,6 +128,14 @@ class Shop:
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
 
+    def leave(self, folder: Path) -> None:
+        """All of its rows, a file for each table."""
+        with psycopg.connect(self.database_url) as connection:
+            for (table,) in connection.execute(TABLES).fetchall():
+                file = folder / f"{self.generation}-{table}.csv"
+                with connection.cursor().copy(f"COPY {table} TO STDOUT (FORMAT csv, HEADER)") as rows:
+                    file.write_bytes(b"".join(rows))
+
 
 @dataclass
 class PhonePe:
@@ -162,6 +172,14 @@ class Town:
     @cached_property
     def programs(self) -> list[Program]:
         return [program for shop in self.shops for program in shop.programs]
+
+    def leave_books(self) -> Path:
+        """A folder with the books of the shops and of PhonePe, for whoever looks for the cause of a violation."""
+        folder = Path(tempfile.mkdtemp(prefix="okpuja-torture-"))
+        for shop in self.shops:
+            shop.leave(folder)
+        shutil.copy(self.phonepe.books, folder)
+        return folder
 
 
 class PostOffice(MailServer):

@@ -1,9 +1,8 @@
 import pytest
 
 from payment.services import attempts
-from tests.books import LAWS, SAME_AS_PHONEPE, violations
+from tests.books import LAWS, SAME_AS_PHONEPE, query, violations
 from tests.payment.interleavings.line import Line
-from tests.payment.interleavings.stories import query
 
 
 @pytest.fixture(autouse=True)

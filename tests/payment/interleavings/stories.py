@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.db import connection
 from django.test import Client
 from django.utils import timezone
 
@@ -84,9 +83,3 @@ def status(cart: Cart) -> str:
 
 def bookings() -> int:
     return Booking.objects.count()
-
-
-def query(statement: str) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall()

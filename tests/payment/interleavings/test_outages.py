@@ -11,6 +11,7 @@ from booking.models import Slot
 from payment.models import Payment, WebhookEvent
 from payment.states import Fulfilment, PaymentState
 from simulator.deliveries import _proof
+from tests.books import query
 from tests.payment.interleavings.stories import (
     WEBHOOK,
     bookings,
@@ -20,7 +21,6 @@ from tests.payment.interleavings.stories import (
     fate,
     ledger,
     places,
-    query,
     two_seconds_pass,
     work,
 )

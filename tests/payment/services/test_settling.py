@@ -16,6 +16,7 @@ from payment.services.refunds.outcomes import adopt_refund
 from payment.services.settling import accept_held, fulfil, return_held, settle
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState, Verdict
 from tests import people
+from tests.books import query, violations
 from tests.payment.builders import (
     FAILED,
     NONSENSE,
@@ -340,6 +341,17 @@ def test_staff_take_another_amount_as_the_payment(payment, attempt):
     assert ledger(payment) == [("SUSPENSE", 100_000), ("SUSPENSE", -100_000), ("RECEIPT", 100_000)]
     assert Booking.objects.get().checkout == payment.checkout
     assert payment.changes.filter(subject="payment").get().rule == "accepted_by_staff"
+
+
+def test_another_amount_that_staff_take_when_its_place_is_gone_goes_back_as_it_came(payment, attempt, slot):
+    settle(attempt.pk, completed(100_000), "worker")
+    release_hold(payment.checkout)
+    Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
+
+    assert accept_held(payment.pk).fulfilment == Fulfilment.REFUND_DUE
+
+    assert Refund.objects.get().amount_paise == 100_000
+    assert "what can never be a booking is promised back, whole" not in violations(query)
 
 
 def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, attempt, slot):
