@@ -46,7 +46,12 @@ class Certificate:
 
 
 def presented(door: Door, address: Address, deadline: Deadline) -> Certificate | None:
-    """What is presented for `door` at `address` (the proxy's, if there is one). None: none could be seen."""
+    """What is presented for `door` at `address` (the proxy's, if there is one). None: none could be seen.
+
+    Behind a proxy that itself speaks TLS it is not looked at: its login must not travel in clear text.
+    """
+    if door.proxy and urlsplit(door.proxy).scheme == "https":
+        return None
     host, port = address[4][:2]
     connection = http.client.HTTPConnection(host, port, timeout=deadline.remaining() or 0.001)
     if door.proxy:
