@@ -182,7 +182,7 @@ def _retry_after(value: str) -> float | None:
         return float(min(int(value[:6]), 86_400))
     try:
         moment = parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: a time zone without end
         return None
     if moment.tzinfo is None:
         return None

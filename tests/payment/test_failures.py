@@ -148,6 +148,9 @@ def test_a_wait_may_be_told_as_a_date():
     assert retry_after("Wed, 21 Oct 2015 07:28:00 GMT") == 0
 
 
-@pytest.mark.parametrize("value", ["", "soon", "-5", "٣", "1.5", "Wed, 99 Oct 2015 07:28:00"])
+ENDLESS_ZONE = "Mon, 01 Jan 2024 00:00:00 +99999999999999999999"
+
+
+@pytest.mark.parametrize("value", ["", "soon", "-5", "٣", "1.5", "Wed, 99 Oct 2015 07:28:00", ENDLESS_ZONE])
 def test_a_wait_we_cannot_read_is_ours_to_choose(value):
     assert retry_after(value) is None
