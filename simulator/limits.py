@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 LEAST_PAISE, MOST_PAISE = 100, 10**13
 REFERENCE = re.compile(r"[A-Za-z0-9_-]+")
+# Labels that a name server could know, or what stands in the brackets of an IPv6 address.
+HOST = re.compile(rb"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f]*:[0-9a-f:.]*")
 # Half a character, or none: JSON can carry them, databases and UTF-8 cannot.
 UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
@@ -35,9 +37,10 @@ def is_url(value: Any) -> bool:
         return False
     try:
         parts = urlsplit(value)
+        host = (parts.hostname or "").encode("idna")
     except ValueError:
         return False
-    return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    return parts.scheme in {"http", "https"} and HOST.fullmatch(host) is not None
 
 
 def is_object(value: Any, members: Collection[str]) -> bool:

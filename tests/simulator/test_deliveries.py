@@ -130,6 +130,39 @@ class TestUntilSomebodyHears:
         assert (delivery.tries, delivery.last_status, delivery.due_at) == (4, 204, None)
         assert delivery.delivered_at is not None
 
+    @pytest.mark.parametrize(
+        "host", ["shop..example", "x" * 64 + ".example", "exa mple", "shop.example:port"]
+    )
+    def test_an_address_that_leads_nowhere_is_tried_like_any_other_and_keeps_nobody_waiting(
+        self, v2, shop, host
+    ):
+        shop.add_passthru("http://" + host)
+        shop.post(HOOK, status=200)
+        for order in ("nowhere", "heard"):
+            v2.pay(order)
+            v2.decide(order, "success")
+        Delivery.objects.filter(about="nowhere").update(url=f"http://{host}/hook")
+        assert deliveries.send_due() == 2
+        nowhere, heard = Delivery.objects.order_by("pk")
+        assert (nowhere.tries, nowhere.last_status, nowhere.delivered_at) == (1, None, None)
+        assert nowhere.last_error
+        assert nowhere.due_at < nowhere.created_at + deliveries.LEASE
+        assert heard.delivered_at is not None
+
+    def test_while_one_is_being_sent_another_process_may_send_the_next(self, v2, shop):
+        meanwhile = []
+
+        def answer(request):
+            meanwhile.append(deliveries.send_due())
+            return (200, {}, "")
+
+        shop.add_callback(responses.POST, HOOK, callback=answer)
+        for order in ("first", "next"):
+            v2.pay(order)
+            v2.decide(order, "success")
+        assert deliveries.send_due() == 1
+        assert meanwhile == [0, 1]
+
     def test_in_the_end_it_is_given_up(self, paid, shop):
         shop.post(HOOK, status=503)
         for _ in range(20):
