@@ -189,7 +189,7 @@ def previous() -> tuple[Merchant, ...]:
 
 def host_and_port(address: str) -> tuple[str, int]:
     parts = urlsplit(address)
-    return parts.hostname or "", parts.port or (443 if parts.scheme == "https" else 80)
+    return _host(address), parts.port or (443 if parts.scheme == "https" else 80)
 
 
 def _former(entry: object) -> Mapping[str, Any]:
@@ -310,9 +310,9 @@ def _split(address: str) -> SplitResult:
 
 def _refuse_bad(address: str) -> None:
     parts, ours = _split(address), address.startswith(settings.SIMULATOR_ORIGIN)
-    if not parts.hostname or parts.scheme not in ("http", "https") or parts.query or parts.username:
+    if not _host(address) or parts.scheme not in ("http", "https") or parts.query or parts.username:
         raise ImproperlyConfigured(f"{address!r} is not a base URL like {SANDBOX}")
-    if parts.scheme == "http" and not (ours or _is_loopback(parts.hostname)):
+    if parts.scheme == "http" and not (ours or _is_loopback(_host(address))):
         raise ImproperlyConfigured(f"{address!r} must be https: credentials travel to it")
 
 
@@ -330,7 +330,8 @@ def _refuse_mixture(endpoints: Iterable[Endpoint], environment: str) -> None:
 
 
 def _host(address: str) -> str:
-    return _split(address).hostname or ""
+    """A dot at its end changes nothing about whose host it is."""
+    return (_split(address).hostname or "").rstrip(".")
 
 
 def _is_page_host(base: str) -> bool:

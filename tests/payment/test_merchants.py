@@ -253,6 +253,25 @@ def test_production_never_falls_back_to_play_money(real, base):
 
 
 @pytest.mark.parametrize(
+    "base", ["https://api-preprod.phonepe.com./apis/pg-sandbox", "https://localhost.:9000/apis"]
+)
+def test_a_dot_after_the_name_makes_no_play_money_real(real, base):
+    real.PHONEPE_ENV = "PRODUCTION"
+    real.PHONEPE_BASE_URL = base
+    with pytest.raises(ImproperlyConfigured, match="PHONEPE_ENV is PRODUCTION"):
+        merchants.current()
+
+
+def test_a_dot_after_the_name_lets_nobody_sign_for_a_host_of_pages(real):
+    real.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-t2.phonepe.com./apis/hermes"]
+    endpoints = merchants.current().endpoints
+    assert [(each.host, each.signs) for each in endpoints] == [
+        ("api-preprod.phonepe.com", True),
+        ("mercury-t2.phonepe.com", False),
+    ]
+
+
+@pytest.mark.parametrize(
     ("base", "port"),
     [("https://a.example/x", 443), ("http://127.0.0.1/x", 80), ("https://a.example:8443", 8443)],
 )
