@@ -59,10 +59,14 @@ def _refused(error: GatewayError, door: Door | None) -> Reply:
 def _verdict(category: str, last: Try | None) -> Verdict:
     if last is not None and last.code == "KEY_NOT_CONFIGURED":
         return Verdict.KEY_NOT_CONFIGURED
-    # A client id that PhonePe does not know in this environment is told so by 404, a wrong secret by 401.
-    if last is not None and last.operation == Operation.TOKEN and last.http_status == 404:
+    if category == ErrorCategory.AUTHENTICATION and last is not None and _is_unknown_client(last):
         return Verdict.WRONG_ENVIRONMENT
     return VERDICT_OF[ErrorCategory(category)]
+
+
+def _is_unknown_client(last: Try) -> bool:
+    """A client id that PhonePe does not know in this environment is told so by 404, a wrong secret by 401."""
+    return last.operation == Operation.TOKEN and last.http_status == 404
 
 
 def _reply(verdict: Verdict | None, tries: tuple[Try, ...], detail: str, door: Door | None) -> Reply:

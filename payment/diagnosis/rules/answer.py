@@ -1,6 +1,13 @@
 """Rules about what PhonePe, or somebody in its place, answers; and about all being well."""
 
-from payment.diagnosis.rules.rule import Rule, both, fault, found, page_of_the_network
+from payment.diagnosis.rules.rule import (
+    Rule,
+    both,
+    client_unknown_to_phonepe,
+    fault,
+    found,
+    page_of_the_network,
+)
 from payment.diagnosis.words import Culprit, Finding, Verdict
 
 ANSWER = (
@@ -26,7 +33,7 @@ ANSWER = (
         "phonepe",
         Verdict.WRONG_ENVIRONMENT,
         Culprit.CREDENTIALS,
-        fault(Verdict.WRONG_ENVIRONMENT),
+        client_unknown_to_phonepe,
         "PhonePe is reached, but does not know us in this environment.",
         "Use the credentials of PHONEPE_ENV: those of the sandbox and of production differ. PhonePe said: {reply}",
     ),

@@ -102,6 +102,11 @@ def phonepes_name(facts: Facts) -> bool:
     return only_phonepe_is_shut(facts) and facts.fault is Verdict.DNS_FAILURE
 
 
+def client_unknown_to_phonepe(facts: Facts) -> bool:
+    """Whoever else says "not found" to a token does not know PhonePe's clients: it is a wrong address."""
+    return facts.fault is Verdict.WRONG_ENVIRONMENT and (facts.is_phonepe or facts.is_local)
+
+
 def page_of_the_network(facts: Facts) -> bool:
     """A page that cannot be PhonePe's: sent without TLS, by a network that opens TLS, or shown for other hosts too."""
     if facts.fault is not Verdict.HTTP_BLOCKED or facts.subject is None or not facts.is_phonepe:

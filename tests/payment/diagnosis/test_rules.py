@@ -183,6 +183,12 @@ def test_what_is_not_phonepe_and_answers_nonsense_is_a_wrong_address():
     assert judge(facts(knock(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
 
 
+def test_a_client_is_unknown_only_where_phonepe_says_so():
+    reply = Reply(Verdict.WRONG_ENVIRONMENT, "payments.example:443", 12, "HTTP 404")
+    assert judge(facts(knock(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
+    assert judge(facts(knock(HERE), replies=(reply,))).culprit is Culprit.CREDENTIALS
+
+
 def test_one_open_door_is_enough_and_the_shut_one_is_mentioned():
     judged = judge(facts(knock(verdict=Verdict.CONNECTION_TIMEOUT), knock(OTHER)))
     assert judged.verdict is Verdict.OK

@@ -220,25 +220,28 @@ def test_v2_is_asked_for_a_token_where_tokens_are_given(real_v1, control):
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "verdict"),
+    ("status", "said", "verdict", "culprit"),
     [
         (
             401,
             {"code": "INVALID_CLIENT", "errorCode": "OIM004", "message": "Unauthorized"},
             "bad_credentials",
+            "credentials",
         ),
-        (404, {"code": "CLIENT_NOT_FOUND", "message": "Not Found: Client Not Found"}, "wrong_environment"),
+        (404, {"code": "CLIENT_NOT_FOUND", "message": "None"}, "wrong_environment", "credentials"),
+        (404, {"success": False, "code": "404"}, "wrong_base_url", "configuration"),
+        (404, "<html><title>Not Found</title></html>", "http_blocked", "configuration"),
     ],
 )
-def test_a_token_that_is_not_given_tells_wrong_secrets_from_wrong_environments(
-    real_v1, control, phonepe_server, status, said, verdict
+def test_a_token_that_is_not_given_tells_wrong_secrets_environments_and_addresses_apart(
+    real_v1, control, phonepe_server, status, said, verdict, culprit
 ):
     real_v1.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
     real_v1.PHONEPE_CLIENT_SECRET = "a-client-secret-that-nobody-may-see"
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}"
     phonepe_server.answer = (status, said)
     answer = diagnose()
-    assert (answer["verdict"], answer["culprit"]) == (verdict, "credentials")
+    assert (answer["verdict"], answer["culprit"]) == (verdict, culprit)
 
 
 @pytest.mark.parametrize(
