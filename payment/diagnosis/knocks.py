@@ -278,7 +278,7 @@ def _clock_ahead(date: str) -> float | None:
     """Seconds from a `Date` header; None if there is none to compare with."""
     try:
         theirs = parsedate_to_datetime(date)
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter for an absurd offset
         return None
     if theirs.tzinfo is None:
         return None

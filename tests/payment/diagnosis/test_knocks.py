@@ -178,7 +178,9 @@ def test_the_clock_of_the_other_side_is_compared_with_ours(phonepe_server):
     assert visit.clock_ahead == pytest.approx(600, abs=5)
 
 
-@pytest.mark.parametrize("date", [None, "yesterday", "Mon, 01 Jan 2024 00:00:00 -0000"])
+@pytest.mark.parametrize(
+    "date", [None, "yesterday", "Mon, 01 Jan 2024 00:00:00 -0000", f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}"]
+)
 def test_a_date_that_cannot_be_read_is_not_compared(phonepe_server, date):
     phonepe_server.date = date
     assert knocked(f"http://127.0.0.1:{phonepe_server.port}").clock_ahead is None
