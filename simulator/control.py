@@ -102,6 +102,10 @@ def arm_fault(body: Json) -> Json:
     _require(about == "" or limits.is_reference(about, 63), "about must be the id of an order or refund")
     carried_out = body.get("carried_out")
     _require(carried_out is None or isinstance(carried_out, bool), "carried_out must be true or false")
+    _require(
+        carried_out is not False or not faults.always_sends(str(operation), str(kind)),
+        f"carried_out cannot be false for {kind}: it strikes a webhook that is sent. drop sends none",
+    )
     armed = faults.arm(str(operation), str(kind), times, argument, carried_out, call=call, about=about)
     return shown.fault(armed)
 
@@ -272,6 +276,8 @@ def _is_argument(kind: str, argument: str) -> bool:
         return argument == "" or (NUMBER.fullmatch(argument) is not None and 200 <= int(argument) <= 599)
     if kind == "clock_off":
         return argument == "" or SIGNED.fullmatch(argument) is not None
+    if kind == "duplicate":
+        return argument == "" or (NUMBER.fullmatch(argument) is not None and int(argument) >= 1)
     return NUMBER.fullmatch(argument) is not None
 
 

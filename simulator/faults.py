@@ -115,6 +115,11 @@ def arm_by_amount(reference: str, amount_paise: int) -> bool:
     return True
 
 
+def always_sends(operation: str, kind: str) -> bool:
+    """Whether it strikes a webhook that goes out, and would be nothing without it."""
+    return operation == "webhook" and WEBHOOK_KINDS.get(kind, False)
+
+
 def begin_by_chance(seed: int) -> None:
     luck.seed(seed, PERCENTS)
 

@@ -52,11 +52,22 @@ def test_phonepe_keeps_its_own_account_of_the_money(v1, v2):
         {"operation": "pay", "fault": "refuse", "times": "2"},
         {"operation": "pay", "fault": "refuse", "argument": "-1"},
         {"operation": "pay", "fault": "refuse", "carried_out": "yes"},
+        {"operation": "webhook", "fault": "forged", "carried_out": False},
+        {"operation": "webhook", "fault": "duplicate", "carried_out": False},
+        {"operation": "webhook", "fault": "duplicate", "argument": "0"},
     ],
 )
 def test_a_fault_that_makes_no_sense_is_not_armed(v2, body):
     assert v2.control("faults/", body).status_code == 400
     assert not Fault.objects.exists()
+
+
+def test_a_forged_webhook_that_is_not_sent_is_told_to_be_a_dropped_one(v2):
+    told = v2.arm("webhook", "forged", carried_out=False).json()["error"]
+    assert (
+        told == "carried_out cannot be false for forged: it strikes a webhook that is sent. drop sends none"
+    )
+    assert v2.arm("webhook", "reset_after", carried_out=False).status_code == 200
 
 
 def test_armed_faults_are_listed_until_they_have_struck(v2):
