@@ -22,13 +22,13 @@ from typing import Any
 import requests
 import urllib3
 from django.conf import settings
-from django.db import connections
 from django.utils.module_loading import import_string
 from requests.adapters import HTTPAdapter
 from urllib3 import connection as urllib3_connection
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from payment.databases import give_back_connections
 from payment.states import Stage
 
 LARGEST_BODY = 1_048_576
@@ -36,10 +36,6 @@ CHUNK = 65_536
 
 Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 Lookup = Callable[..., list[Address]]
-
-
-class InTransaction(RuntimeError):
-    """A call to PhonePe was about to wait while a database transaction is open and holds its locks."""
 
 
 class TooLarge(Exception):
@@ -268,7 +264,7 @@ class Session(requests.Session):
         proxy: str | None = None,
     ) -> Answer:
         """One try. Raises InTransaction, and what `payment.failures.WIRE_ERRORS` lists."""
-        give_back_database_connections()
+        give_back_connections()
         token = _trip.set(trip)
         try:
             patience = trip.patience()
@@ -303,14 +299,6 @@ def _session(process: int, verify: bool | str, origin: str, adapter: str) -> Ses
     if adapter:
         made.mount(origin, import_string(adapter)())
     return made
-
-
-def give_back_database_connections() -> None:
-    """Nobody waits for PhonePe with a database connection in hand, or with locks. Raises InTransaction."""
-    for connection in connections.all(initialized_only=True):
-        if connection.in_atomic_block:
-            raise InTransaction("PhonePe is never called inside a database transaction")
-        connection.close()
 
 
 def _connected(addresses: list[Address], trip: Trip) -> socket.socket:

@@ -99,7 +99,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D7",
-        "payment/transport.py",
+        "payment/databases.py",
         "if connection.in_atomic_block:",
         "if connection.needs_rollback:",
         "payment/test_transport.py::test_inside_a_transaction_not_even_a_connection_is_opened",

@@ -8,6 +8,7 @@ import requests
 from django.db import transaction
 
 from okpuja import errors
+from payment.databases import InTransaction
 from payment.gateways import (
     GatewayError,
     NotConfigured,
@@ -20,7 +21,6 @@ from payment.gateways import (
 )
 from payment.merchants import Endpoint, Identity
 from payment.states import Operation, Stage, Verdict
-from payment.transport import InTransaction
 from tests.payment import wire
 from tests.payment.wire import V1, V2, golden
 from tests.payment.world import BASE, GRANT, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations

@@ -11,10 +11,11 @@ import pytest
 from django.db import connection, transaction
 
 from payment import transport
+from payment.databases import InTransaction
 from payment.failures import WIRE_ERRORS, broken
 from payment.messages import Fate
 from payment.states import ErrorCategory, Stage
-from payment.transport import Deadline, InTransaction, Resolver, Session, Trip
+from payment.transport import Deadline, Resolver, Session, Trip
 from tests.certificates import YEAR, Authority
 from tests.payment import faults
 from tests.payment.faults import Server
