@@ -38,6 +38,7 @@ def send(notice: Notice, enclose: Enclose) -> None:
     """One try. Outside any transaction; whatever goes wrong with it stays in the notice."""
     if notice.state != Notice.State.WAITING:
         return
+    _correct_address(notice)
     try:
         _deliver(notice, enclose)
     except OSError as error:  # refused, silent, no such host, SMTP and HTTP refusals: all of them are one
@@ -54,6 +55,12 @@ def pause_after(notice: Notice) -> int | None:
     if notice.state != Notice.State.WAITING:
         return None
     return PAUSES[min(notice.checks, len(PAUSES)) - 1]
+
+
+def _correct_address(notice: Notice) -> None:
+    """Staff may have mended a mistyped one since the notice was written."""
+    if notice.user:
+        notice.email = notice.user.email
 
 
 def _deliver(notice: Notice, enclose: Enclose) -> None:
@@ -99,8 +106,10 @@ def _give_up(notice: Notice, error: Exception) -> None:
 
 
 def _move(notice: Notice, to: Notice.State, **values: object) -> None:
-    """What has been sent meanwhile by a second worker stays sent."""
-    Notice.objects.filter(pk=notice.pk, state=Notice.State.WAITING).update(state=to, **values)
+    """What has been sent meanwhile by a second worker stays sent. The address is the one that was tried."""
+    Notice.objects.filter(pk=notice.pk, state=Notice.State.WAITING).update(
+        state=to, email=notice.email, **values
+    )
     notice.state = to
 
 

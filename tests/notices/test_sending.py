@@ -83,6 +83,17 @@ def test_a_mail_whose_sender_was_killed_goes_out_again_and_is_recognised(smtp, n
     assert len({mail["Message-ID"] for mail in server.mails}) == 1
 
 
+def test_an_address_that_was_corrected_is_the_one_it_goes_to(notice, alice, mailoutbox):
+    alice.email = "alice@example.org"
+    alice.save()
+    run_due(["notices"])
+
+    (mail,) = mailoutbox
+    assert mail.to == ["alice@example.org"]
+    assert mail.extra_headers["Message-ID"] == notice.message_id
+    assert Notice.objects.get().email == "alice@example.org"
+
+
 def test_what_was_sent_is_not_sent_again_when_its_lease_ends(smtp, notice):
     with mail_server() as server:
         smtp.EMAIL_PORT = server.port
@@ -202,7 +213,7 @@ def test_what_cannot_be_written_is_given_up_and_stops_nobody_else(kind, facts, a
 
 def test_an_address_no_mail_can_carry_is_given_up(alice, settings):
     tell("booked", "booked:payment:1", FACTS, user=alice)
-    Notice.objects.update(email="alice@example.com\nBcc: all@example.com")
+    type(alice).objects.update(email="alice@example.com\nBcc: all@example.com")
     run_due(["notices"])
 
     assert Notice.objects.get().state == "GIVEN_UP"
