@@ -14,6 +14,7 @@ from payment.reconciliation.findings import Finding, Fix, Kind, about_order, abo
 from payment.reconciliation.questions import Questions
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.settling import fulfil, settle
+from payment.services.watching import askable
 from payment.states import AttemptState, Fulfilment, RefundState, Verdict
 
 SOURCE = "reconciliation"
@@ -38,7 +39,7 @@ def compare_orders(day: date, questions: Questions) -> Iterator[Finding]:
 def compare_refunds(day: date, questions: Questions) -> Iterator[Finding]:
     """Those that were promised or decided that day, and all that are later than was promised by its end."""
     late = Q(state__in=REFUND_UNDER_WAY, expected_by__lt=span(day)[1])
-    wanted = Refund.objects.filter(on(day, "created_at", "decided_at") | late)
+    wanted = Refund.objects.filter(on(day, "created_at", "decided_at") | late, askable("attempt__simulated"))
     for pk in list(wanted.order_by("pk").values_list("pk", flat=True)):
         asked = Refund.objects.select_related("attempt").get(pk=pk)
         answer = questions.about_refund(asked) if asked.is_with_phonepe else None

@@ -138,6 +138,15 @@ def test_a_refund_of_long_ago_that_is_later_than_promised_is_found_today(day, pa
     )
 
 
+def test_a_refund_of_a_rehearsal_that_is_over_is_no_difference(day, paid, settings):
+    day.refunds(paid)
+    ago = timezone.now() - timedelta(days=9)
+    Refund.objects.update(created_at=ago, expected_by=ago)
+    settings.PHONEPE_SIMULATION_MODE = False
+
+    assert day.found() == []
+
+
 def test_a_silent_phonepe_is_said_and_never_taken_for_agreement(day, opened):
     day.pays(opened)
     day.phonepe.breaks("status", "status_500", times=99)

@@ -89,6 +89,21 @@ def test_a_refund_that_is_later_than_promised_is_told():
     assert told() == ["refund_stuck"]
 
 
+def test_what_is_left_of_a_rehearsal_alerts_nobody(settings):
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    owe_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
+    Refund.objects.update(expected_by=ago(days=1), next_check_at=None)
+    make_payment().attempts.update(expires_at=ago(hours=3), next_check_at=None)
+    settings.PHONEPE_SIMULATION_MODE = False
+    watch(1)
+    assert told() == []
+
+    PaymentAttempt.objects.update(simulated=False)
+    watch(1)
+    assert sorted(told()) == ["payment_stuck", "refund_stuck"]
+
+
 def test_however_many_are_stuck_each_is_told():
     for _ in range(25):
         make_payment()
