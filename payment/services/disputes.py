@@ -9,9 +9,10 @@ from datetime import datetime
 from django.db import transaction
 
 from accounts.models import User
+from booking.models import Booking
 from okpuja.errors import Conflict
 from payment.messages import Json, identifier, json_object, member, moment, paise
-from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, WebhookEvent
+from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.changes import lock_payment
 from payment.services.refunds.outcomes import end_debt, withdraw_what_is_not_left
 from payment.services.refunds.policy import LEAST_PAISE
@@ -83,11 +84,17 @@ def _enter(dispute: Dispute, payment: Payment) -> None:
 
 
 def _return_what_is_owed(attempt: PaymentAttempt) -> None:
-    """The bank has brought back what never became a booking: then it is the buyer's again."""
+    """The bank has brought back what never became a booking: then it is the buyer's again. Of a booking that was
+    cancelled while the bank had its money, a person must say what is due."""
+    left, reason = refundable_paise(attempt), "the bank brought it back"
+    if left < LEAST_PAISE:
+        return
     is_surplus = attempt.ledger.filter(kind=LedgerEntry.Kind.SURPLUS).exists()
-    left = refundable_paise(attempt)
-    if left >= LEAST_PAISE and (is_surplus or attempt.payment.fulfilment in OWED):
-        owe_refund(attempt, left, "the bank brought it back", asked_by=None)
+    cancelled = Booking.objects.filter(checkout__payment=attempt.payment_id, status=Booking.Status.CANCELLED)
+    if is_surplus or attempt.payment.fulfilment in OWED:
+        owe_refund(attempt, left, reason, asked_by=None)
+    elif cancelled.exists():
+        owe_refund(attempt, left, reason, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
 
 
 def _add(dispute: Dispute, amount_paise: int, reference: str) -> None:

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
@@ -25,7 +26,7 @@ from payment.states import Fulfilment, RefundState, Verdict
 
 # "Not found" right after it was sent may only mean "not yet". Not scaled: calls are never faster in tests.
 NOT_FOUND_AFTER = timedelta(seconds=30)
-IDS_TRIED_BY_ITSELF = 3
+IDS_TRIED_BY_ITSELF = 3  # what the dashboard could not send, a person looks at before we try
 PAUSE_AFTER_FAILURE = 5 * MINUTE
 MOVES = {
     Verdict.PENDING: RefundState.PENDING,
@@ -66,17 +67,18 @@ def adopt_refund(
     attempt.payment = lock_payment(pk=attempt.payment_id)
     refund = Refund.objects.filter(merchant_refund_id=merchant_refund_id).first()
     if refund is None:
+        has_failed = answer.verdict is Verdict.FAILED
         refund = Refund.objects.create(
             payment=attempt.payment,
             attempt=attempt,
             merchant_refund_id=merchant_refund_id,
             amount_paise=amount_paise,
-            state=RefundState.PENDING,
+            state=RefundState.FAILED if has_failed else RefundState.PENDING,
             origin=Refund.Origin.DASHBOARD,
             reason="made in PhonePe's dashboard",
             sent_at=timezone.now(),
             expected_by=promised_by(),
-            next_check_at=timezone.now(),
+            next_check_at=None if has_failed else timezone.now(),
         )
         write_down_refund(refund, "refund_found", source, before="")
     refund = settle_refund(refund.pk, answer, source)
@@ -152,9 +154,18 @@ def _fail(refund: Refund, answer: RefundStatus, source: str) -> None:
     learned = _learned(refund, answer)
     if not move_refund(refund, RefundState.FAILED, "phonepe_says_failed", source, **learned, **ended):
         return
-    if refund.origin == Refund.Origin.SHOP:
+    if refund.origin == Refund.Origin.SHOP or _is_owed(refund.attempt):
         _replace(refund)
     _call_next(refund.attempt)
+
+
+def _is_owed(attempt: PaymentAttempt) -> bool:
+    """Nobody has a booking for it, and its owner was told that it goes back, whoever was to send it."""
+    if attempt.payment.fulfilment in (Fulfilment.REFUND_DUE, Fulfilment.HELD_FOR_STAFF):
+        return attempt.payment.fulfilment == Fulfilment.REFUND_DUE
+    pays = attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
+    cancelled = Booking.objects.filter(checkout__payment=attempt.payment_id, status=Booking.Status.CANCELLED)
+    return not pays or cancelled.exists()
 
 
 def _replace(failed: Refund) -> None:
@@ -162,7 +173,7 @@ def _replace(failed: Refund) -> None:
     if amount < LEAST_PAISE:
         return
     tries = _ids_tried(failed)
-    too_many = tries >= IDS_TRIED_BY_ITSELF
+    too_many = tries >= IDS_TRIED_BY_ITSELF or failed.origin == Refund.Origin.DASHBOARD
     refund = Refund.objects.create(
         payment_id=failed.payment_id,
         attempt=failed.attempt,

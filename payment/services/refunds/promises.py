@@ -164,8 +164,9 @@ def cancel_booking(
     if not cancel(booking, reason):
         raise Conflict("This booking is no longer confirmed.", code="not_confirmed")
     attempt = attempt_that_paid(payment)
-    left = refundable_paise(attempt)
+    left = _left_beside_wishes(attempt)
     share = left if in_full else share_paise(left, ahead)
+    _make_room(attempt, share)
     tell_cancelled(booking, share)
     return owe_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
 
@@ -174,7 +175,8 @@ def send_receipt_back(payment: Payment, rule: str, reason: str) -> None:
     """What was paid can't become a booking any more: all of it goes back. Under the payment's lock."""
     _close_case(payment, rule)
     attempt = attempt_that_paid(payment)
-    if left := refundable_paise(attempt):
+    if left := _left_beside_wishes(attempt):
+        _make_room(attempt, left)
         owe_refund(attempt, left, reason, asked_by=None)
 
 
@@ -197,6 +199,27 @@ def left_beside(attempt: PaymentAttempt, refunds: QuerySet[Refund]) -> int:
     promised = refunds.aggregate(sum=Sum("amount_paise"))["sum"]
     taken = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK).aggregate(sum=Sum("amount_paise"))["sum"]
     return max((attempt.received_paise or 0) - (promised or 0) + (taken or 0), 0)
+
+
+def _wishes(attempt: PaymentAttempt) -> QuerySet[Refund]:
+    """Of the staff, which a second person has not allowed yet. The buyer has not heard of them."""
+    return attempt.refunds.filter(state=RefundState.WAITING, held_because=Hold.SECOND_PERSON)
+
+
+def _left_beside_wishes(attempt: PaymentAttempt) -> int:
+    """What can go back if no wish comes true; 0 for less than a rupee, which PhonePe does not send."""
+    promised = attempt.refunds.exclude(state=RefundState.FAILED).exclude(pk__in=_wishes(attempt))
+    left = left_beside(attempt, promised)
+    return left if left >= LEAST_PAISE else 0
+
+
+def _make_room(attempt: PaymentAttempt, paise: int) -> None:
+    """A wish gives way to what is owed."""
+    if refundable_paise(attempt) >= paise:
+        return
+    for wish in list(_wishes(attempt)):
+        wish.payment = attempt.payment
+        move_refund(wish, RefundState.FAILED, "refund_gave_way", code="gave_way", next_check_at=None)
 
 
 def give_up_what_it_paid(refund: Refund) -> None:
@@ -239,7 +262,7 @@ def _refuse_if_simulated(attempt: PaymentAttempt) -> None:
 
 def _checked(wanted: int | None, left: int) -> int:
     """PhonePe refunds nothing below a rupee: neither what goes nor what stays may be less."""
-    if not left:
+    if left < LEAST_PAISE:
         raise NothingLeft
     if wanted is None or wanted == left:
         return left

@@ -9,7 +9,7 @@ from booking.models import Booking
 from okpuja.errors import Conflict
 from payment.models import Dispute, Payment, Refund, WebhookEvent
 from payment.services.disputes import confirm_dispute
-from payment.services.refunds.promises import owe_refund, refundable_paise, send_receipt_back
+from payment.services.refunds.promises import cancel_booking, owe_refund, refundable_paise, send_receipt_back
 from payment.services.settling import settle
 from payment.services.webhooks import handle, receive_webhook
 from tests import people
@@ -47,6 +47,23 @@ def news(paid):
         return event
 
     return tell
+
+
+@pytest.fixture
+def cancelled(paid):
+    """By its owner, in time, while the bank had the money."""
+    return lambda: cancel_booking(Booking.objects.select_related("checkout", "user").get(), "travelling")
+
+
+def test_what_the_bank_brings_back_of_a_booking_that_was_cancelled_meanwhile_is_put_before_a_person(
+    news, paid, cancelled
+):
+    news("lost", 1)
+    assert cancelled() is None
+    news("won", 2)
+
+    due = Refund.objects.get()
+    assert (due.amount_paise, due.state, due.held_because) == (110_000, "WAITING", "SECOND_PERSON")
 
 
 def chargebacks(payment: Payment) -> list[int]:

@@ -5,10 +5,18 @@ from django.utils import timezone
 
 from booking.models import Booking
 from okpuja.errors import Conflict, Refusal
+from payment.gateways import RefundStatus
 from payment.models import Refund
-from payment.services.refunds.promises import ask_for_refund, cancel_booking, refundable_paise
+from payment.services.refunds.outcomes import adopt_refund
+from payment.services.refunds.promises import (
+    NothingLeft,
+    ask_for_refund,
+    cancel_booking,
+    refundable_paise,
+    withdraw_refund,
+)
 from payment.services.settling import settle
-from payment.states import RefundState
+from payment.states import RefundState, Verdict
 from tests import people
 from tests.payment.builders import completed, make_payment
 
@@ -86,3 +94,38 @@ def test_what_goes_back_follows_the_time_that_the_booking_has_now(booking):
     starts_in(booking, hours=47)
 
     assert cancel_booking(read_before, "travelling") is None
+
+
+@pytest.fixture
+def wish(booking, staff, settings):
+    """Of the staff: all of it, which a colleague has not allowed yet."""
+    settings.REFUND_SECOND_PERSON_ABOVE = 500
+    return ask_for_refund(booking.checkout.payment.pk, None, "a gesture", staff)
+
+
+def test_what_a_cancelled_booking_is_owed_does_not_wait_for_a_wish_of_the_staff(booking, wish, staff):
+    assert cancel_booking(booking, "travelling").amount_paise == 110_000
+
+    wish.refresh_from_db()
+    assert wish.state == RefundState.FAILED
+    with pytest.raises(Conflict):
+        withdraw_refund(wish.pk, staff)
+    assert refundable_paise(wish.attempt) == 0
+
+
+def test_a_wish_of_the_staff_outlives_a_cancellation_that_is_owed_nothing(booking, wish):
+    starts_in(booking, hours=1)
+
+    assert cancel_booking(booking, "too late for the terms") is None
+    assert Refund.objects.get().state == RefundState.WAITING
+
+
+def test_of_less_than_a_rupee_nothing_is_left(booking, staff):
+    """The dashboard has sent all but fifty paise back, which PhonePe does not send."""
+    attempt = booking.checkout.payment.attempts.get()
+    adopt_refund(attempt, "DASH1", 109_950, RefundStatus(Verdict.COMPLETED, amount_paise=109_950), "webhook")
+
+    with pytest.raises(NothingLeft):
+        ask_for_refund(booking.checkout.payment.pk, None, "the rest", staff)
+    assert cancel_booking(booking, "the temple is closed", in_full=True) is None
+    assert Refund.objects.count() == 1

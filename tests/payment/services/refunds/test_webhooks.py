@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
+from notices.models import Notice
 from payment.gateways import RefundStatus
 from payment.models import Payment, Refund, WebhookEvent
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
@@ -202,6 +203,41 @@ def test_what_the_dashboard_left_of_a_promise_is_promised_again(attempt):
         (50_000, RefundState.COMPLETED),
         (60_000, RefundState.WAITING),
     ]
+
+
+CONFIRMED, FAILED = RefundStatus(Verdict.CONFIRMED), RefundStatus(Verdict.FAILED)
+
+
+def test_what_the_dashboard_took_over_and_could_not_send_is_owed_again_and_a_person_looks_at_it(attempt, settings):
+    settings.STAFF_EMAILS = ["ops@example.com"]
+    Booking.objects.update(status=Booking.Status.CANCELLED)
+    ours = owe_refund(attempt, 110_000, "cancelled", asked_by=None)
+    theirs = adopt_refund(attempt, "DASH1", 110_000, CONFIRMED, "webhook")
+    settle_refund(theirs.pk, FAILED, "worker")
+
+    ours.refresh_from_db()
+    owed = attempt.refunds.exclude(state=RefundState.FAILED).get()
+    assert ours.state == RefundState.FAILED
+    assert (owed.amount_paise, owed.state, owed.held_because) == (110_000, "WAITING", "FAILED_OFTEN")
+    assert Notice.objects.filter(kind="alert", facts__rule="refund_failed_often").exists()
+
+
+def test_a_booking_that_a_refund_of_the_dashboard_has_cancelled_is_owed_its_money_when_that_fails(attempt):
+    theirs = adopt_refund(attempt, "DASH1", 110_000, CONFIRMED, "webhook")
+    assert Booking.objects.get().status == Booking.Status.CANCELLED
+    settle_refund(theirs.pk, FAILED, "worker")
+
+    assert attempt.refunds.exclude(state=RefundState.FAILED).get().amount_paise == 110_000
+
+
+@pytest.mark.parametrize("told", [[FAILED], [CONFIRMED, FAILED]])
+def test_a_gesture_of_the_dashboard_that_fails_owes_nothing_to_who_has_a_booking(attempt, told):
+    theirs = adopt_refund(attempt, "DASH1", 30_000, told[0], "webhook")
+    for answer in told:
+        settle_refund(theirs.pk, answer, "worker")
+
+    assert attempt.refunds.get().state == RefundState.FAILED
+    assert Booking.objects.get().status == Booking.Status.CONFIRMED
 
 
 def test_an_id_that_a_refund_has_already_is_not_given_to_the_next(attempt):
