@@ -126,7 +126,7 @@ ROWS: tuple[tuple[str, Arrange, Verdict, str, tuple[Verdict, ...]], ...] = (
      V.CONNECTION_REFUSED, PHONEPE, (V.CLOCK_SKEW,)),
     ("clock wrong", _clocks, V.CLOCK_SKEW, THIS_SERVER, ()),
     ("PhonePe refused, control hosts silent", both(_phonepe(faults.refused), _controls(faults.dropped)),
-     V.CONNECTION_REFUSED, HOSTING, ()),
+     V.CONNECTION_REFUSED, PHONEPE, ()),
     ("control hosts refused", _controls(faults.refused), OK, NONE, ()),
     ("IPv6 leads nowhere", _dead_ipv6, OK, NONE, ()),
     ("first intercepted, second refused", both(_first(faults.shows(by="stranger")), _second(faults.refused)),

@@ -52,16 +52,17 @@ def hop(name: str, *faults: str) -> Evidence:
     return lambda facts: facts.failed(name, *faults)
 
 
-def control_works(facts: Facts) -> bool:
-    return facts.control_works
-
-
 def is_shut(facts: Facts) -> bool:
     return facts.blocked is not None
 
 
+def others_are_reached(facts: Facts) -> bool:
+    """By the same way: a control host, or PhonePe's other environment."""
+    return facts.control_works or (facts.sibling is not None and facts.sibling.is_reached)
+
+
 def everything_is_shut(facts: Facts) -> bool:
-    return is_shut(facts) and not facts.control_works
+    return is_shut(facts) and not others_are_reached(facts)
 
 
 def only_phonepe_is_shut(facts: Facts) -> bool:

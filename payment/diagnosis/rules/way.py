@@ -5,7 +5,6 @@ from payment.diagnosis.rules.rule import (
     all_of_phonepe_is_shut,
     both,
     certificate_from_the_future,
-    control_works,
     everyones_certificate,
     everything_is_shut,
     fault,
@@ -13,6 +12,7 @@ from payment.diagnosis.rules.rule import (
     is_shut,
     nobody_listens_here,
     only_phonepe_is_shut,
+    others_are_reached,
     phonepes_certificate,
     phonepes_name,
     the_other_environment_answers,
@@ -161,10 +161,9 @@ WAY = (
         None,
         Culprit.PHONEPE,
         the_other_environment_answers,
-        "{name} cannot be reached: {what}. Other hosts can, another one of PhonePe's among them.",
-        "Wait and check again: {sibling} and the control host {control} answer by the same way, {target} does not. If "
-        "another network reaches {target}, ask the hosting provider; else send PhonePe the message below. The error "
-        "was: {error}",
+        "{name} cannot be reached: {what}. Another host of PhonePe's can.",
+        "Wait and check again: {sibling} answers by the same way, {target} does not. If another network reaches "
+        "{target}, ask the hosting provider; else send PhonePe the message below. The error was: {error}",
     ),
     Rule(
         "phonepe",
@@ -180,7 +179,7 @@ WAY = (
         "phonepe",
         None,
         Culprit.CONFIGURATION,
-        both(is_shut, control_works),
+        both(is_shut, others_are_reached),
         "The address configured for PhonePe cannot be reached: {what}. Other hosts can.",
         "Correct PHONEPE_BASE_URL ({target}), or leave it empty for PhonePe's own. The error was: {error}",
     ),

@@ -72,6 +72,23 @@ def test_one_environment_shut_while_the_other_answers_is_phonepe(met):
     assert told(found) == [(met, Culprit.PHONEPE)]
 
 
+@pytest.mark.parametrize("met", [*NETWORK, Verdict.TLS_EXPIRED])
+def test_where_phonepes_other_environment_answers_the_network_is_open_though_the_controls_are_silent(met):
+    found = facts(knock(verdict=met), other_host=control(Verdict.CONNECTION_TIMEOUT), siblings=(sibling(),))
+    [judgement] = judge(found)
+    assert (judgement.verdict, judgement.culprit) == (met, Culprit.PHONEPE)
+    assert "control.example" not in judgement.next_action  # it does not answer
+
+
+def test_an_address_of_our_own_making_is_not_excused_by_silent_controls_while_phonepe_answers():
+    found = facts(
+        knock("https://payments.example/apis/hermes", Verdict.CONNECTION_REFUSED),
+        other_host=control(Verdict.CONNECTION_TIMEOUT),
+        siblings=(sibling(),),
+    )
+    assert told(found) == [(Verdict.CONNECTION_REFUSED, Culprit.CONFIGURATION)]
+
+
 def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
     met = Verdict.DNS_FAILURE
     names = Names("api.phonepe.com", told=Told(servers=("10.0.0.2",)), finding=Finding.NAME_SERVER_SILENT)
