@@ -77,6 +77,16 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     pass
 
 
+class CountingAdmin(ModelAdmin):
+    """Rows that count what customers take: saving writes the whole row, so it is locked meanwhile."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is None or request.method != "POST":
+            return found
+        return self.model.objects.select_for_update().filter(pk=found.pk).first()
+
+
 @admin.register(PujaCategory)
 class PujaCategoryAdmin(ModelAdmin):
     search_fields = ("name",)
@@ -113,7 +123,7 @@ class PackageAdmin(ModelAdmin):
 
 
 @admin.register(Slot)
-class SlotAdmin(ModelAdmin):
+class SlotAdmin(CountingAdmin):
     list_display = ("service", "starts_at", "capacity", "held", "booked", "available", "is_open")
     list_filter = ("is_open", "service")
     list_select_related = ("service",)
@@ -125,18 +135,12 @@ class SlotAdmin(ModelAdmin):
         """A slot people may have paid for keeps its puja and its time: close it and open another one."""
         return (*self.readonly_fields, "service", "starts_at") if obj else self.readonly_fields
 
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Slot | None:
-        """Saving writes the whole row: locked meanwhile, or a place taken in between would be lost."""
-        if request.method != "POST":
-            return super().get_object(request, object_id, from_field)
-        return Slot.objects.select_for_update().filter(pk=object_id).first()
-
     def has_delete_permission(self, request: HttpRequest, obj: Slot | None = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and obj.holds.exists())
 
 
 @admin.register(PromoCode)
-class PromoCodeAdmin(ModelAdmin):
+class PromoCodeAdmin(CountingAdmin):
     form = PromoCodeForm
     list_display = (
         "code",

@@ -78,6 +78,16 @@ def test_a_slot_is_locked_while_staff_change_it(desk, slot):
     assert any("FOR UPDATE" in query["sql"] and "booking_slot" in query["sql"] for query in queries)
 
 
+@pytest.mark.skipif(
+    connection.vendor != "postgresql", reason="SQLite locks the whole database instead of rows"
+)
+def test_a_promo_code_is_locked_while_staff_change_it(desk):
+    promo = people.make_promo()
+    with CaptureQueriesContext(connection) as queries:
+        desk.post(url(PromoCode, "change", promo.pk), {"code": "WELCOME10"})
+    assert any("FOR UPDATE" in query["sql"] and "booking_promocode" in query["sql"] for query in queries)
+
+
 def test_staff_write_prices_in_rupees(desk, service):
     fields = {"puja_service": service.pk, "location": "Gaya", "language": "HINDI", "package_type": "BASIC"}
     form = fields | {
