@@ -123,6 +123,13 @@ def test_guests_are_throttled_and_carts_are_not(api, client, cart, monkeypatch):
     assert [client.post(PROCESS_CART, {"cart_id": cart.pk}).status_code for _ in range(2)] == [201, 200]
 
 
+def test_a_guest_who_leaves_the_cart_of_a_form_empty_is_throttled_too(api, monkeypatch):
+    monkeypatch.setattr("payment.views.payments.GuestPaymentThrottle.rate", "1/min", raising=False)
+    form = {"data": "cart_id=&amount=5", "content_type": "application/x-www-form-urlencoded"}
+
+    assert [api().post(PROCESS_CART, **form).status_code for _ in range(2)] == [201, 429]
+
+
 def test_the_same_idempotency_key_gives_the_same_answer(api, phonepe):
     key = {"HTTP_IDEMPOTENCY_KEY": "b2b9b2b0-7a66-4a52-9d2c-3f6f0f6f1d11"}
     first = api().post(PROCESS_CART, {"amount": 100}, **key)
