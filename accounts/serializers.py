@@ -102,6 +102,13 @@ class ProfileSerializer(serializers.ModelSerializer):
         model = User
         fields = ("first_name", "last_name", "language")
 
+    def update(self, user: User, fields: dict[str, Any]) -> User:
+        """Writes what came and nothing else: the account may have been suspended since it was read."""
+        for name, value in fields.items():
+            setattr(user, name, value)
+        user.save(update_fields=[*fields])
+        return user
+
 
 class LoginAnswerSerializer(serializers.Serializer):
     """A session and whose it is, side by side as the frontend reads them."""

@@ -7,6 +7,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from accounts.models import Address, User
+from accounts.serializers import ProfileSerializer
 from tests import people
 
 NEW = {"email": "asha@example.com", "password": people.PASSWORD, "password2": people.PASSWORD}
@@ -296,6 +297,17 @@ def test_a_person_chooses_the_language_of_our_mails(alice, api):
     alice.refresh_from_db()
     assert alice.language == "hi"
     assert api(alice).get("/api/auth/profile/").json()["language"] == "hi"
+
+
+def test_a_change_of_the_profile_keeps_what_happened_to_the_account_meanwhile(alice):
+    incoming = ProfileSerializer(User.objects.get(), data={"language": "hi"}, partial=True)
+    incoming.is_valid(raise_exception=True)
+    User.objects.update(account_status="SUSPENDED", password="another one")
+
+    incoming.save()
+
+    alice.refresh_from_db()
+    assert (alice.language, alice.account_status, alice.password) == ("hi", "SUSPENDED", "another one")
 
 
 def test_a_language_we_do_not_write_is_refused(alice, api):
