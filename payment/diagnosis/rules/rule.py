@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from payment.diagnosis.facts import Facts
 from payment.diagnosis.words import Culprit, Finding, Verdict
+from payment.merchants import ENVIRONMENT_OF_HOST
 
 Evidence = Callable[[Facts], bool]
 
@@ -97,6 +98,13 @@ def everyones_certificate(facts: Facts) -> bool:
 
 def phonepes_certificate(facts: Facts) -> bool:
     return facts.is_phonepe and facts.fault in BAD_CERTIFICATE - {Verdict.TLS_EXPIRED}
+
+
+def misspelt_name(facts: Facts) -> bool:
+    """Nobody knows it, and PhonePe has documented no such host either."""
+    if not only_phonepe_is_shut(facts) or facts.finding != Finding.NAME_UNKNOWN or facts.subject is None:
+        return False
+    return facts.subject.door.host not in ENVIRONMENT_OF_HOST
 
 
 def phonepes_name(facts: Facts) -> bool:

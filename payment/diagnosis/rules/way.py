@@ -10,6 +10,7 @@ from payment.diagnosis.rules.rule import (
     fault,
     found,
     is_shut,
+    misspelt_name,
     nobody_listens_here,
     only_phonepe_is_shut,
     others_are_reached,
@@ -135,6 +136,15 @@ WAY = (
         both(only_phonepe_is_shut, found(Finding.PRIVATE_ANSWER, Finding.SINKHOLE_ANSWER)),
         "The name server of this server leads {name} astray: {found}.",
         "Ask the hosting provider, or whoever writes /etc/hosts, why {target} leads there. Found: {error}",
+    ),
+    Rule(
+        "phonepe",
+        None,
+        Culprit.CONFIGURATION,
+        misspelt_name,
+        "There is no host {name}: {found}. Most likely the address configured for PhonePe is misspelt.",
+        "Correct PHONEPE_BASE_URL (or wherever the settings name {target}), or leave it empty for PhonePe's own. The "
+        "error was: {error}",
     ),
     Rule(
         "phonepe",

@@ -25,8 +25,8 @@ def sibling(verdict=None):
     return knock(SANDBOX, verdict, Role.SIBLING)
 
 
-def with_finding(finding, verdict, names=None, said=""):
-    found = knock(verdict=verdict)
+def with_finding(finding, verdict, names=None, said="", url=PHONEPE):
+    found = knock(url, verdict)
     visits = tuple(replace(visit, finding=finding, said=said) for visit in found.visits)
     return replace(found, visits=visits, names=names or found.names)
 
@@ -123,6 +123,21 @@ def test_a_second_address_that_answers_badly_is_mentioned_and_stops_nothing():
     assert judgement.verdict is Verdict.OK
     assert "second.phonepe.com:443" in judgement.next_action
     assert judge(facts(first, second, replies=replies[::-1]))[0].verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("host", "finding", "culprit"),
+    [
+        ("api-preprd.phonepe.com", Finding.NAME_UNKNOWN, Culprit.CONFIGURATION),
+        ("api-preprd.phonepe.com", Finding.NAME_SERVER_FAILED, Culprit.HOSTING),
+        ("api.phonepe.com", Finding.NAME_UNKNOWN, Culprit.HOSTING),
+    ],
+)
+def test_a_host_that_neither_the_name_server_nor_phonepe_knows_is_misspelt(host, finding, culprit):
+    found = with_finding(finding, Verdict.DNS_FAILURE, url=f"https://{host}/apis/pg")
+    [judgement] = judge(facts(found))
+    assert judgement.culprit is culprit
+    assert ("Correct PHONEPE_BASE_URL" in judgement.next_action) == (culprit is Culprit.CONFIGURATION)
 
 
 def test_names_that_lead_astray_are_the_name_servers_fault_even_where_something_answers_there():
