@@ -87,10 +87,15 @@ class Resolver:
             raise TimeoutError(f"no name server answered for {host}") from None
 
     def _start(self, host: str, port: int) -> futures.Future[list[Address]]:
-        future = self._pending[host, port] = futures.Future()
-        threading.Thread(
+        future: futures.Future[list[Address]] = futures.Future()
+        thread = threading.Thread(
             target=self._run, args=(host, port, future), name=f"resolve {host}", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as error:
+            raise OSError(f"this machine has no thread left to look up {host}") from error
+        self._pending[host, port] = future  # not before: nobody waits for a look-up that never began
         return future
 
     def _run(self, host: str, port: int, future: futures.Future[list[Address]]) -> None:

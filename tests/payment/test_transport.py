@@ -420,6 +420,20 @@ def test_who_asks_again_after_an_answer_gets_a_new_one():
     assert heard == [[number] for number in range(2_000)]
 
 
+def test_a_look_up_that_could_not_begin_sent_nothing_and_is_begun_anew(monkeypatch):
+    def no_thread(thread):
+        raise RuntimeError("can't start new thread")
+
+    with Server(faults.answers()) as server:
+        session = Session(resolver=address_of(server.port))
+        with monkeypatch.context() as machine:
+            machine.setattr(threading.Thread, "start", no_thread)
+            tried = Tried("http://phonepe.test/pay", 5, session)
+        again = Tried("http://phonepe.test/pay", 5, session)
+    assert (tried.failure.fate, tried.stage) == (Fate.NOT_SENT, Stage.STARTED)
+    assert again.answer.http_status == 200
+
+
 def run(program):
     """What a Python process of its own prints."""
     environment = os.environ | {"DJANGO_SETTINGS_MODULE": "okpuja.settings"}
