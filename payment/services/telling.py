@@ -19,8 +19,12 @@ from payment.models import LedgerEntry, Payment, Refund
 
 
 def tell_received(payment: Payment) -> None:
-    """The money is here, and is no booking (yet): a gift, a case for staff, a booking that has to wait."""
-    _tell("received", payment, _what_came(payment), email=_address_of_guest(payment))
+    """The money is here, and is no booking (yet): a gift, a case for staff, a booking that has to wait.
+
+    Said once of each: what staff have held may be a gift later, and its receipt goes with that message.
+    """
+    guest = _address_of_guest(payment)
+    _tell("received", payment, _what_came(payment), about=payment.fulfilment, email=guest)
 
 
 def tell_booked(payment: Payment) -> None:
@@ -121,11 +125,12 @@ def _what_came(payment: Payment) -> outbox.Facts:
 
 
 def _puja(checkout: Checkout) -> outbox.Facts:
-    cart = checkout.snapshot
+    """The time that it has now: another one may have been chosen, or the temple has moved it."""
+    cart, booking = checkout.snapshot, Booking.objects.filter(checkout=checkout).first()
     return {
         "puja": cart.get("puja_service", {}).get("title", ""),
         "place": cart.get("package", {}).get("location", ""),
-        "starts_at": _iso(checkout.starts_at),
+        "starts_at": _iso((booking or checkout).starts_at),
     }
 
 

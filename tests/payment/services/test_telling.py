@@ -1,6 +1,6 @@
 """Whom we tell what, and when: each message is about a fact that is committed with it, and is said once."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.utils import timezone
@@ -114,6 +114,17 @@ def test_a_guest_who_left_an_address_gets_his_receipt(db, mailoutbox):
     assert len(mailoutbox[0].attachments) == 1
 
 
+def test_a_gift_that_staff_accept_is_told_once_more_with_its_receipt(db, mailoutbox):
+    payment = make_payment(payer_reference="guest@example.com")
+    hear(payment, completed(5_000))
+    hear(payment, completed(5_000))
+    run_due(["notices"], limit=10)
+    accept_held(payment.pk)
+    run_due(["notices"], limit=10)
+
+    assert [len(mail.attachments) for mail in mailoutbox] == [0, 1]
+
+
 def test_a_guest_who_left_none_is_told_nothing(db):
     payment = make_payment(payer_reference="test_user")
     hear(payment, completed(payment.amount_paise))
@@ -149,6 +160,21 @@ def test_each_move_of_a_booking_is_told(payment):
         tell_moved(booking, before)
 
     assert told() == ["booked", "moved", "moved"]
+
+
+def test_the_receipt_and_later_mails_name_the_time_that_the_booking_has_now(payment):
+    hear(payment, completed())
+    booking = payment.checkout.booking
+    booking.starts_at += timedelta(days=1)
+    booking.save()
+    refund = payment.refunds.create(
+        attempt=payment.attempts.get(), merchant_refund_id="R1", amount_paise=100, reason="x"
+    )
+    tell_refund_credited(refund)
+
+    assert paper_of(receipt_of(payment)).starts_at == booking.starts_at
+    told_at = Notice.objects.get(kind="refund_credited").facts["starts_at"]
+    assert datetime.fromisoformat(told_at) == booking.starts_at
 
 
 @pytest.mark.parametrize("language", ["en", "hi"])
