@@ -36,6 +36,9 @@ class Fix(str, Enum):
     FULFIL = "With --fix it is tried once more to fulfil it."
     REFUND = "With --fix PhonePe's answer is taken in; a refund that failed is sent again under another id."
     FEE = "With --fix the fees and taxes of the settlement file are entered in the ledger."
+    ROWS = (
+        "No fee is entered while rows of the settlement file are unreadable: get a whole file, compare again."
+    )
     DECIDE = "Open the payment in the admin: take what came, or send it back."
     LOOK_UP = "Look the order up in PhonePe's dashboard; if no money is there, cancel the booking by hand."
     CANCEL = "The buyer has all of his money back: cancel the booking by hand, so that its place is free."

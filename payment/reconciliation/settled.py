@@ -23,17 +23,18 @@ Batch = dict[str, Settled]
 def compare_settlement(day: date, settlement: Settlement) -> Iterator[Finding]:
     """Fees come last: what must be mended in the rows is mended before."""
     fees: list[LedgerEntry] = []
-    for batch in _batches(settlement.payments):
+    for batch in _batches(settlement.payments, settlement.in_part):
         yield from _payments(batch, fees)
-    for batch in _batches(settlement.refunds):
+    for batch in _batches(settlement.refunds, settlement.in_part):
         yield from _refunds(batch, fees)
     yield from _missing(day, settlement)
     if fees:
-        yield _not_entered(fees)
+        yield _not_entered(fees, is_readable=not settlement.bad)
 
 
-def _batches(settled: Batch) -> Iterator[Batch]:
-    items = iter(settled.items())
+def _batches(settled: Batch, in_part: set[str]) -> Iterator[Batch]:
+    """Without those of which a part only can be read: their bad rows are told."""
+    items = (item for item in settled.items() if item[0] not in in_part)
     while batch := dict(islice(items, BATCH)):
         yield batch
 
@@ -112,8 +113,9 @@ def _stranger(settled: Settled, *, order: str = "", refund: str = "") -> Finding
 def _missing(day: date, settlement: Settlement) -> Iterator[Finding]:
     """Money of that day that the file does not settle."""
     received = PaymentAttempt.objects.filter(on(day, "decided_at"), state=AttemptState.COMPLETED)
+    told = settlement.payments.keys() | settlement.in_part
     for attempt in received.select_related("payment__checkout__booking").iterator(BATCH):
-        if attempt.merchant_order_id not in settlement.payments:
+        if attempt.merchant_order_id not in told:
             yield about_order(attempt, Kind.NOT_SETTLED, Fix.NEXT_FILE)
 
 
@@ -156,10 +158,11 @@ def _entry(attempt: PaymentAttempt, reference: str, paise: int) -> LedgerEntry:
     )
 
 
-def _not_entered(fees: list[LedgerEntry]) -> Finding:
+def _not_entered(fees: list[LedgerEntry], *, is_readable: bool) -> Finding:
+    """An entry is for ever, and a row that cannot be read may hold more of any fee."""
     kept, said = -sum(entry.amount_paise for entry in fees), f"{len(fees)} entries"
-    mend = partial(enter_fees, fees)
-    return Finding(Kind.FEE_NOT_ENTERED, Fix.FEE, ours_paise=0, theirs_paise=kept, detail=said, mend=mend)
+    fix, mend = (Fix.FEE, partial(enter_fees, fees)) if is_readable else (Fix.ROWS, None)
+    return Finding(Kind.FEE_NOT_ENTERED, fix, ours_paise=0, theirs_paise=kept, detail=said, mend=mend)
 
 
 def enter_fees(fees: list[LedgerEntry]) -> None:

@@ -55,11 +55,15 @@ class Settled:
 
 @dataclass
 class Settlement:
-    """By our reference: the order's id of a payment, the refund's id of a refund. `bad`: (line, why)."""
+    """By our reference: the order's id of a payment, the refund's id of a refund. `bad`: (line, why).
+
+    `in_part`: references of which some row cannot be read, so that their sums say nothing.
+    """
 
     payments: dict[str, Settled] = field(default_factory=dict)
     refunds: dict[str, Settled] = field(default_factory=dict)
     bad: list[tuple[int, str]] = field(default_factory=list)
+    in_part: set[str] = field(default_factory=set)
     rows: int = 0
 
 
@@ -143,7 +147,11 @@ def _add(found: Settlement, row: list[str], columns: Columns) -> None:
     if not identifier(reference):
         raise BadRow(f"MerchantReferenceId is {_shown(reference)}, which is no reference")
     of_kind = found.payments if kind == PAYMENT else found.refunds
-    settled = _payment(row, columns) if kind == PAYMENT else _refund(row, columns)
+    try:
+        settled = _payment(row, columns) if kind == PAYMENT else _refund(row, columns)
+    except BadRow:
+        found.in_part.add(reference)
+        raise
     of_kind.setdefault(reference, Settled()).add(settled)
 
 

@@ -113,6 +113,23 @@ def test_bad_rows_are_told_and_keep_a_comparison_from_being_clean(day, paid, set
     assert not report.is_clean
 
 
+def test_no_fee_is_entered_from_a_file_that_cannot_be_read_whole(day, paid, settlement):
+    (found,) = day.compare(settlement("PAYMENT,too,short"), fix=True).findings
+
+    assert (found.kind.value, found.mended) == ("fee not entered", False)
+    assert "unreadable" in found.fix.value
+    assert not LedgerEntry.objects.filter(kind="FEE").exists()
+
+
+def test_an_order_of_which_one_row_is_unreadable_is_told_by_that_row_alone(day, paid, settlement):
+    part = row(reference=day.order(paid).merchant_order_id, amount="l00.00", instrument="WALLET")
+
+    report = day.compare(settlement(part, amount="1000.00"), fix=True)
+    assert report.findings == []
+    assert [line for line, _ in report.bad] == [3]
+    assert not LedgerEntry.objects.filter(kind="FEE").exists()
+
+
 def test_a_long_file_costs_the_same_few_queries_for_each_batch(day, paid):
     fifty_thousand = read(file(*(row(reference=f"OTHER{n}") for n in range(50_000))))
 
