@@ -11,6 +11,8 @@ from payment.diagnosis.knocks import Knock
 from payment.diagnosis.question import Reply
 from payment.diagnosis.words import Finding, Verdict
 
+CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and everybody's certificates are about time
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -93,7 +95,7 @@ class Facts:
     def fault(self) -> Verdict | None:
         """What stops us on the way to PhonePe, or what PhonePe itself refuses."""
         if self.blocked is not None:
-            return self.blocked.verdict
+            return self._whose_clock(self.blocked.verdict)
         return self.reply.verdict if self.reply else None
 
     @property
@@ -121,9 +123,12 @@ class Facts:
     @property
     def clock_ahead(self) -> float:
         """Seconds that our clock is ahead of the others' (behind: negative), by the one who differs least."""
-        visits = [visit for knock in (*self.controls, *self.siblings, *self.knocks) for visit in knock.visits]
-        told = [visit.clock_ahead for visit in visits if visit.clock_ahead is not None]
-        return min(told, key=abs, default=0.0)
+        return min(self._clocks(), key=abs, default=0.0)
+
+    @property
+    def clock_is_confirmed(self) -> bool:
+        """Somebody whom we reach tells the time as we do."""
+        return any(abs(ahead) <= CLOCK_TOLERANCE for ahead in self._clocks())
 
     @property
     def seen_as(self) -> str:
@@ -140,6 +145,15 @@ class Facts:
         if hop not in self.hops or self.hops[hop].ok is not False:
             return False
         return not faults or self.hops[hop].fault in faults
+
+    def _clocks(self) -> Iterator[float]:
+        visits = (visit for knock in (*self.controls, *self.siblings, *self.knocks) for visit in knock.visits)
+        return (visit.clock_ahead for visit in visits if visit.clock_ahead is not None)
+
+    def _whose_clock(self, met: Verdict | None) -> Verdict | None:
+        """A certificate from the future is a bad one when our clock is right."""
+        is_theirs = met is Verdict.CLOCK_SKEW and self.clock_is_confirmed
+        return Verdict.TLS_EXPIRED if is_theirs else met
 
     def _same_way(self, knocks: tuple[Knock, ...]) -> Iterator[Knock]:
         subject = self.subject

@@ -30,7 +30,7 @@ WHAT = {
     Verdict.NETWORK_UNREACHABLE: "there is no route",
     Verdict.TLS_HANDSHAKE_FAILED: "no encrypted connection comes about",
     Verdict.TLS_UNTRUSTED: "the certificate is not trusted",
-    Verdict.TLS_EXPIRED: "the certificate has expired",
+    Verdict.TLS_EXPIRED: "the certificate is not valid at this time",
     Verdict.TLS_HOSTNAME_MISMATCH: "the certificate belongs to another name",
     Verdict.PHONEPE_DOWN: "requests are not answered properly",
 }

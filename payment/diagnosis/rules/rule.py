@@ -3,13 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from payment.diagnosis.facts import Facts
+from payment.diagnosis.facts import CLOCK_TOLERANCE, Facts
 from payment.diagnosis.words import Culprit, Finding, Verdict
 from payment.merchants import ENVIRONMENT_OF_HOST
 
 Evidence = Callable[[Facts], bool]
 
-CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and everybody's certificates are about time
 BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
 PAGES = {Finding.REDIRECT, Finding.CAPTIVE_PORTAL, Finding.FIREWALL_PAGE}
 # How a firewall keeps people out, and how a host that is down looks as well.
@@ -86,7 +85,7 @@ def the_other_environment_answers(facts: Facts) -> bool:
 
 
 def certificate_from_the_future(facts: Facts) -> bool:
-    """Not valid yet, or everybody's has expired: then it is our clock that is wrong."""
+    """Not valid yet and nobody tells the time as we do, or everybody's has expired: then our clock is wrong."""
     if facts.fault is Verdict.CLOCK_SKEW:
         return True
     return facts.fault is Verdict.TLS_EXPIRED and control_says(facts, Verdict.TLS_EXPIRED)

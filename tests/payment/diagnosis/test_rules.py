@@ -121,6 +121,17 @@ def test_a_certificate_from_the_future_is_our_clock():
     assert verdict_and_culprit(facts(knock(verdict=Verdict.CLOCK_SKEW)))[0] is Verdict.CLOCK_SKEW
 
 
+@pytest.mark.parametrize(("url", "culprit"), [(PHONEPE, Culprit.PHONEPE), (OTHER, Culprit.CONFIGURATION)])
+def test_a_certificate_from_the_future_is_its_owners_while_others_tell_our_time(url, culprit):
+    found = facts(knock(url, Verdict.CLOCK_SKEW), other_host=control(clock_ahead=2.0))
+    assert verdict_and_culprit(found) == (Verdict.TLS_EXPIRED, culprit)
+
+
+def test_a_certificate_from_the_future_is_our_clocks_while_others_tell_another_time():
+    found = facts(knock(verdict=Verdict.CLOCK_SKEW), other_host=control(clock_ahead=-86_000.0))
+    assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
+
+
 def test_a_clock_that_everybody_contradicts_is_wrong():
     found = facts(knock(clock_ahead=-900.0), other_host=control(clock_ahead=-899.0))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
