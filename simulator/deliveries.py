@@ -81,7 +81,7 @@ def send_again(delivery: Delivery) -> Delivery:
 
 
 def send_due(limit: int = 50) -> int:
-    """Sends what is due; returns how many deliveries were tried. Each is claimed in its turn and waits for no other."""
+    """Sends what is due, each claimed only when its turn has come; returns how many deliveries were tried."""
     moment = clock.now()
     due = Delivery.objects.filter(due_at__lte=moment).select_related("merchant").order_by("due_at", "pk")
     tried = 0

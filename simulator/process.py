@@ -73,6 +73,8 @@ def serve(options: argparse.Namespace) -> None:
         merchants = publish(options.webhook_url, [text.split(":") for text in options.merchant])
         if options.seed is not None:
             import_string("simulator.faults.begin_by_chance")(options.seed)
+        # What fell due while no process was there waits for nobody's call.
+        import_string("simulator.courier.ring")()
         server.set_app(StaticFilesHandler(get_wsgi_application()))
         sys.stdout.write(welcome(address, merchants))
         sys.stdout.flush()

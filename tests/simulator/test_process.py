@@ -2,11 +2,12 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -135,6 +136,24 @@ def test_a_given_database_outlives_the_process(tmp_path):
         V2Shop(address).pay("kept")
     with simulator("--database", file) as (_, address):
         assert V2Shop(address).status("kept").json()["state"] == "PENDING"
+
+
+def test_webhooks_that_fell_due_meanwhile_leave_when_it_starts_again(tmp_path):
+    file = str(tmp_path / "books.sqlite3")
+    with listening() as (url, heard, arrived):
+        with simulator("--database", file, "--webhook-url", url) as (_, address):
+            v2 = V2Shop(address)
+            v2.pay("late")
+            v2.arm("webhook", "delay", argument=3600)
+            v2.decide("late", "success")
+        assert heard == []
+        with closing(sqlite3.connect(file)) as books, books:
+            books.executescript(
+                "UPDATE simulator_delivery SET due_at = created_at; DELETE FROM simulator_fault;"
+            )
+        with simulator("--database", file):
+            assert arrived.wait(10)
+    assert b'"merchantOrderId":"late"' in heard[0][2]
 
 
 def test_it_ends_when_told_to():
