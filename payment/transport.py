@@ -171,7 +171,6 @@ class _Watched(urllib3_connection.HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         trip = _trip.get()
-        trip.reach(Stage.STARTED)
         addresses = trip.resolver.addresses(self._dns_host, self.port, trip.patience())
         trip.reach(Stage.RESOLVED)
         sock = _connected(addresses, trip)
@@ -232,6 +231,10 @@ class WatchedAdapter(HTTPAdapter):
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        _trip.get().reach(Stage.STARTED)  # before `requests` looks for certificates to trust
+        return super().send(*args, **kwargs)
 
 
 @dataclass(frozen=True)

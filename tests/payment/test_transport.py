@@ -265,6 +265,14 @@ def test_a_certificate_of_a_stranger_gets_nothing_from_us(authority, trusting):
     assert server.requests == []
 
 
+def test_without_the_file_of_whom_to_trust_nothing_is_sent(tmp_path):
+    with Server(faults.answers()) as server:
+        session = Session(str(tmp_path / "gone.pem"), address_of(server.port))
+        tried = Tried("https://phonepe.test/pay", 5, session)
+    assert (tried.failure.fate, tried.stage) == (Fate.NOT_SENT, Stage.STARTED)
+    assert server.connections == 0
+
+
 def test_a_proxy_that_refuses_is_named(trusting):
     tried = Tried("https://phonepe.test/pay", 5, trusting(faults.refusing_port()), proxy=PROXY)
     assert (tried.failure.category, tried.failure.fate) == (ErrorCategory.PROXY_ERROR, Fate.NOT_SENT)
