@@ -162,15 +162,16 @@ def source_of(address: Address) -> str:
 def knock(door: Door, deadline: Deadline, asking: Asking) -> Knock:
     """Never raises: what went wrong stands in the visits."""
     is_public = door.is_phonepe and door.proxy is None
-    names = look_up(*door.first_hop, deadline, asking, is_public=is_public)
-    if not names.addresses:
+    asked = look_up(*door.first_hop, deadline, asking, is_public=is_public)
+    if not asked.addresses:
+        names = asked.names(deadline)
         return Knock(door, (_unnamed(door, names),), names)
-    chosen = {address[0]: address for address in reversed(names.addresses) if address[0] in FAMILY}.values()
+    chosen = {address[0]: address for address in reversed(asked.addresses) if address[0] in FAMILY}.values()
     walks = [Walk(deadline.within(deadline.remaining() * SHARE), address) for address in chosen]
-    tasks = [functools.partial(_visit, door, walk, names.milliseconds) for walk in walks]
-    visits = side_by_side(tasks, deadline)
-    done = zip(walks, visits, strict=True)
-    return Knock(door, tuple(visit or _late(door, walk, names.milliseconds) for walk, visit in done), names)
+    tasks = [functools.partial(_visit, door, walk, asked.milliseconds) for walk in walks]
+    done = zip(walks, side_by_side(tasks, deadline), strict=True)
+    visits = tuple(visit or _late(door, walk, asked.milliseconds) for walk, visit in done)
+    return Knock(door, visits, asked.names(deadline))
 
 
 def no_answer(door: Door) -> Knock:

@@ -9,6 +9,7 @@ import ipaddress
 import socket
 import time
 from collections.abc import Sequence
+from concurrent import futures
 from dataclasses import dataclass, field
 
 import dns.exception
@@ -80,7 +81,32 @@ class Names:
         return f"name server {', '.join(self.told.servers)}" if self.told.servers else "system's resolver"
 
 
-def look_up(host: str, port: int, deadline: Deadline, asking: Asking, *, is_public: bool = False) -> Names:
+@dataclass(frozen=True)
+class Asked:
+    """The system has answered, with `addresses` or an `error`; what the name server says (`direct`) may still come."""
+
+    host: str
+    addresses: tuple[Address, ...]
+    error: OSError | None
+    milliseconds: int
+    direct: "futures.Future[Told] | None"
+    is_public: bool
+
+    def names(self, deadline: Deadline) -> Names:
+        """Waits for the name server, no longer than `deadline`."""
+        told = self._told(deadline)
+        exact = redact(f"{type(self.error).__name__}: {self.error}") if self.error else ""
+        finding = _finding(self.addresses, self.error, told, self.is_public)
+        return Names(self.host, self.addresses, exact, told, finding, self.milliseconds)
+
+    def _told(self, deadline: Deadline) -> Told:
+        try:
+            return result(self.direct, deadline) if self.direct else Told()
+        except TimeoutError:
+            return Told(finding=Finding.NAME_SERVER_SILENT)
+
+
+def look_up(host: str, port: int, deadline: Deadline, asking: Asking, *, is_public: bool = False) -> Asked:
     """Never raises. `is_public`: an address in a private network would be wrong for this name."""
     started = time.monotonic()
     direct = None
@@ -89,13 +115,7 @@ def look_up(host: str, port: int, deadline: Deadline, asking: Asking, *, is_publ
         direct = begin(functools.partial(ask, host, asking.servers, seconds))
     addresses, error = _of_system(host, port, deadline, asking.system)
     took = round((time.monotonic() - started) * 1000)
-    try:
-        told = result(direct, deadline) if direct else Told()
-    except TimeoutError:
-        told = Told(finding=Finding.NAME_SERVER_SILENT)
-    exact = redact(f"{type(error).__name__}: {error}") if error else ""
-    finding = _finding(addresses, error, told, is_public)
-    return Names(host, tuple(addresses), exact, told, finding, took)
+    return Asked(host, tuple(addresses), error, took, direct, is_public)
 
 
 def ask(host: str, servers: Sequence[str], seconds: float) -> Told:
@@ -154,7 +174,7 @@ def _of_system(
         return [], error
 
 
-def _finding(addresses: list[Address], error: OSError | None, told: Told, is_public: bool) -> str:
+def _finding(addresses: Sequence[Address], error: OSError | None, told: Told, is_public: bool) -> str:
     if addresses:
         return next(filter(None, map(_misleading, addresses)), "") if is_public else ""
     if told.answers:

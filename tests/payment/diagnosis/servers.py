@@ -136,6 +136,8 @@ class NameServer:
 
     def __init__(self, place: tuple[str, int] = ("127.0.0.1", 0), **known: Any) -> None:
         self.known = {name.replace("_", "."): said for name, said in known.items()}
+        self.may_speak = threading.Event()
+        self.may_speak.set()
         self._server = socketserver.ThreadingUDPServer(place, self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self.address = "{}:{}".format(*self._server.server_address)
@@ -160,6 +162,7 @@ class NameServer:
                 data, sock = self.request
                 asked = dns.message.from_wire(data)
                 said = name_server.known.get(asked.question[0].name.to_text(omit_final_dot=True), "NXDOMAIN")
+                name_server.may_speak.wait(30)
                 if said != "silence":
                     sock.sendto(_told(asked, said).to_wire(), self.client_address)
 

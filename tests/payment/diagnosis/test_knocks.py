@@ -1,3 +1,4 @@
+import functools
 import socket
 import threading
 from datetime import datetime, timedelta, timezone
@@ -5,14 +6,15 @@ from email.utils import format_datetime
 
 import pytest
 
-from payment.diagnosis import knocks
+from payment.diagnosis import knocks, names
 from payment.diagnosis.doors import Door, Role
 from payment.diagnosis.knocks import knock
 from payment.diagnosis.names import Asking
+from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.words import Verdict
 from payment.transport import Deadline, Resolver
 from tests.certificates import YEAR, Authority
-from tests.payment.diagnosis.servers import Server, hanging_up, refusing_port, silence
+from tests.payment.diagnosis.servers import NameServer, Server, hanging_up, refusing_port, silence
 
 pytestmark = pytest.mark.sockets
 SECONDS = 5.0
@@ -76,6 +78,22 @@ def test_a_name_server_that_never_answers_costs_no_more_than_the_deadline():
     never.set()
     assert visit.verdict is Verdict.DNS_FAILURE
     assert deadline.remaining() > 28
+
+
+def test_connections_do_not_wait_for_what_the_name_server_says(monkeypatch):
+    monkeypatch.setattr(names, "PATIENCE", 20)
+    with NameServer(api_phonepe_com=["192.0.2.7"]) as server, socket.create_server(("127.0.0.1", 0)) as host:
+        server.may_speak.clear()
+        port = host.getsockname()[1]
+        door, asking = (
+            Door(Role.API, "http://api.phonepe.com"),
+            Asking(Resolver(at_loopback(port)), [server.address]),
+        )
+        found = begin(functools.partial(knock, door, Deadline(30), asking))
+        host.settimeout(10)
+        host.accept()[0].close()
+        server.may_speak.set()
+        assert result(found, Deadline(30)).names.told.answers == ("192.0.2.7",)
 
 
 def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():

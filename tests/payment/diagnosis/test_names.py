@@ -25,7 +25,9 @@ def leads_to(*addresses):
 
 
 def looked_up(lookup, servers=None, host=HOST, seconds=5.0, is_public=True):
-    return look_up(host, 443, Deadline(seconds), Asking(Resolver(lookup), servers), is_public=is_public)
+    deadline = Deadline(seconds)
+    asked = look_up(host, 443, deadline, Asking(Resolver(lookup), servers), is_public=is_public)
+    return asked.names(deadline)
 
 
 @pytest.mark.parametrize(
