@@ -3,6 +3,7 @@
     APIException
     ├── Refusal              an expected "no": 400, 404, 422, 429 …
     │   ├── Conflict         409: right request, wrong moment
+    │   ├── TooLarge         413: a body above DATA_UPLOAD_MAX_MEMORY_SIZE
     │   └── Unavailable      503: a hop of ours is busy or down; nothing was done, so it may be repeated
     └── (the framework's own: validation, login, permission, not found, throttled)
 
@@ -14,7 +15,7 @@ The first key is always `error`, one sentence for a person: the frontend shows t
 import logging
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from rest_framework.exceptions import APIException, NotFound, Throttled, ValidationError
@@ -56,6 +57,13 @@ class Refusal(APIException):
 class Conflict(Refusal):
     status_code = 409
     default_code = "conflict"
+
+
+class TooLarge(Refusal):
+    status_code = 413
+    default_code = "too_large"
+    default_detail = "The request is too large."
+    hindi = "अनुरोध बहुत बड़ा है।"
 
 
 class Unavailable(Refusal):
@@ -139,6 +147,8 @@ def _as_api_exception(error: Exception) -> APIException | None:
         return NotFound()
     if isinstance(error, PermissionDenied):
         return Forbidden()
+    if isinstance(error, RequestDataTooBig):
+        return TooLarge()
     if isinstance(error, UnreadablePostError):  # the caller hung up: nobody will read this
         return Refusal("The request did not arrive whole.", code="bad_request")
     if isinstance(error, (OperationalError, InterfaceError)):

@@ -1,11 +1,31 @@
 from collections.abc import Mapping
+from io import BytesIO
 from typing import IO, Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
 
 
-class JSONParser(parsers.JSONParser):
+class Bounded(parsers.BaseParser):
+    """The framework reads a body straight from the wire, past Django's own limit of its size."""
+
+    def parse(
+        self,
+        stream: IO[Any],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Raises RequestDataTooBig, and has read one byte more than the limit at most."""
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        body = stream.read(limit + 1)
+        if len(body) > limit:
+            raise RequestDataTooBig
+        return super().parse(BytesIO(body), media_type, parser_context)
+
+
+class JSONParser(Bounded, parsers.JSONParser):
     def parse(
         self,
         stream: IO[Any],
@@ -17,3 +37,11 @@ class JSONParser(parsers.JSONParser):
             return super().parse(stream, media_type, parser_context)
         except RecursionError as error:
             raise ParseError("The JSON of the request is nested too deeply.") from error
+
+
+class FormParser(Bounded, parsers.FormParser):
+    pass
+
+
+class MultiPartParser(Bounded, parsers.MultiPartParser):
+    pass

@@ -10,6 +10,7 @@ REFUSALS = {
     "405": "this method does nothing here",
     "406": "only JSON is answered",
     "409": "right request, wrong moment",
+    "413": "the body is too large",
     "415": "this content type is not read",
     "422": "the Idempotency-Key was used with another request",
     "429": "too many requests: wait for Retry-After",
