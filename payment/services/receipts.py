@@ -4,6 +4,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
+from booking.models import Booking
 from notices.receipt import Paper, render
 from payment.models import LedgerEntry, Payment, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year
@@ -50,7 +51,7 @@ def receipt_of(payment: Payment) -> Receipt | None:
 
 
 def pdf(receipt: Receipt, language: str) -> tuple[str, bytes]:
-    """File name and content. The same receipt gives the same paper, whenever it is printed."""
+    """File name and content, drawn anew whenever it is asked for, with the time and the name of that day."""
     return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(paper_of(receipt), language)
 
 
@@ -65,6 +66,7 @@ def paper_of(receipt: Receipt) -> Paper:
     """What came, which staff may have accepted though another amount was agreed."""
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
+    booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
     cart = checkout.snapshot if checkout else {}
     address = (checkout.address or {}) if checkout else {}
     return Paper(
@@ -74,7 +76,7 @@ def paper_of(receipt: Receipt) -> Paper:
         payer=_payer(payment),
         address=", ".join(filter(None, (address.get(part) for part in ADDRESS))),
         item=cart.get("puja_service", {}).get("title", ""),
-        starts_at=checkout.starts_at if checkout else None,
+        starts_at=(booking or checkout).starts_at if checkout else None,
         price_paise=checkout.price_paise if checkout else entry.amount_paise,
         discount_paise=checkout.discount_paise if checkout else 0,
         total_paise=entry.amount_paise,
