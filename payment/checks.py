@@ -4,6 +4,7 @@ Servers never run `check --deploy`, so the refusal happens when the app is loade
 every reason at once. With PHONEPE_ENV=UAT the same reasons are warnings: they say what production would refuse.
 """
 
+import ssl
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,6 +17,7 @@ from payment.states import Generation
 
 SHORTEST_SECRET_KEY = 32
 DISTINCT_CHARACTERS = 8
+BUNDLES = ("PHONEPE_CA_BUNDLE", "DIAGNOSIS_CA_BUNDLE")
 
 
 class Problem(NamedTuple):
@@ -135,12 +137,28 @@ def refuse_unsafe() -> None:
 
 
 def address_problems() -> list[Problem]:
-    """Addresses and former credentials that cannot be used anywhere, UAT included."""
+    """Addresses, former credentials and certificates that cannot be used anywhere, UAT included."""
+    problems = [problem for name in BUNDLES if (problem := _bundle_problem(name))]
     try:
         merchants.known()
     except ImproperlyConfigured as error:
-        return [Problem("E009", str(error), 'See "Addresses" in docs/phonepe.md.')]
-    return []
+        problems.append(Problem("E009", str(error), 'See "Addresses" in docs/phonepe.md.'))
+    return problems
+
+
+def _bundle_problem(name: str) -> Problem | None:
+    """A file without certificates trusts nobody: no call would leave, and no message says why."""
+    file = getattr(settings, name)
+    try:
+        if file:
+            ssl.create_default_context(cafile=file)
+    except OSError as error:  # what `ssl` cannot make sense of is one, too
+        return Problem(
+            "E010",
+            f"{name}: no certificates can be read from {file!r} ({error.strerror})",
+            "Name a file of PEM certificates, or leave it empty: the built-in ones are then trusted.",
+        )
+    return None
 
 
 @checks.register(checks.Tags.security)

@@ -1,4 +1,5 @@
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -7,6 +8,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from payment import checks
+from tests.certificates import Authority
 
 ROOT = Path(__file__).parents[2]
 SAFE = {
@@ -101,6 +103,25 @@ def test_mixed_environments_are_refused_in_uat_too(production):
     production.PHONEPE_FALLBACK_BASE_URLS = ["https://api.phonepe.com/apis/pg"]
     with pytest.raises(ImproperlyConfigured, match="E009"):
         checks.refuse_unsafe()
+
+
+@pytest.mark.parametrize("name", ["PHONEPE_CA_BUNDLE", "DIAGNOSIS_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "", "not a certificate"], ids=["missing", "empty", "nonsense"])
+def test_a_file_of_whom_to_trust_that_cannot_be_read_is_named_in_uat_too(production, tmp_path, name, content):
+    file = tmp_path / "authority.pem"
+    if content is not None:
+        file.write_text(content)
+    production.PHONEPE_ENV = "UAT"
+    setattr(production, name, str(file))
+    with pytest.raises(ImproperlyConfigured, match=rf"payment\.E010: {name}: .*{re.escape(str(file))}"):
+        checks.refuse_unsafe()
+    assert ids(checks.addresses(None)) == ["payment.E010"]
+
+
+def test_a_file_of_certificates_may_be_trusted(production, tmp_path):
+    production.PHONEPE_CA_BUNDLE = production.DIAGNOSIS_CA_BUNDLE = str(Authority(tmp_path).bundle)
+    checks.refuse_unsafe()
+    assert checks.addresses(None) == []
 
 
 @pytest.mark.parametrize(
