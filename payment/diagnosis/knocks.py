@@ -8,10 +8,11 @@ import ipaddress
 import re
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from itertools import islice
 
 from okpuja.logging import redact
 from payment import transport
@@ -27,6 +28,7 @@ from payment.transport import Address, Answer, Deadline, Resolver, Session, Trip
 
 # A walk ends a little before those who wait for it stop waiting, so that it can tell how far it came.
 SHARE = 0.9
+AT_MOST = 3  # addresses of one family
 SEEN_AS = re.compile(
     rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE
 )  # how Cloudflare's hosts tell our own address
@@ -78,7 +80,7 @@ class Visit:
 
 @dataclass(frozen=True)
 class Knock:
-    """All visits at one door: IPv4 and IPv6 where it has both. `names`: of whom we connect to."""
+    """All visits at one door: a few addresses of each family that it has. `names`: of whom we connect to."""
 
     door: Door
     visits: tuple[Visit, ...]
@@ -166,12 +168,18 @@ def knock(door: Door, deadline: Deadline, asking: Asking) -> Knock:
     if not asked.addresses:
         names = asked.names(deadline)
         return Knock(door, (_unnamed(door, names),), names)
-    chosen = {address[0]: address for address in reversed(asked.addresses) if address[0] in FAMILY}.values()
-    walks = [Walk(deadline.within(deadline.remaining() * SHARE), address) for address in chosen]
+    walks = [Walk(deadline.within(deadline.remaining() * SHARE), each) for each in _tried(asked.addresses)]
     tasks = [functools.partial(_visit, door, walk, asked.milliseconds) for walk in walks]
     done = zip(walks, side_by_side(tasks, deadline), strict=True)
     visits = tuple(visit or _late(door, walk, asked.milliseconds) for walk, visit in done)
     return Knock(door, visits, asked.names(deadline))
+
+
+def _tried(addresses: Iterable[Address]) -> Iterator[Address]:
+    """A few of each family, side by side: payments go on to the next when one is dead."""
+    known = dict.fromkeys(addresses)
+    for family in FAMILY:
+        yield from islice((address for address in known if address[0] == family), AT_MOST)
 
 
 def no_answer(door: Door) -> Knock:

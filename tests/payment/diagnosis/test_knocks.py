@@ -190,6 +190,21 @@ def test_the_better_of_two_address_families_counts(phonepe_server):
     assert {visit.address: visit.is_reached for visit in found.visits} == {"::1": False, "127.0.0.1": True}
 
 
+def test_a_name_whose_first_address_is_dead_is_reached_by_the_next(phonepe_server):
+    """As a payment would reach it."""
+    url, ports = f"http://localhost:{phonepe_server.port}", (refusing_port(), phonepe_server.port)
+    found = knock(Door(Role.API, url), Deadline(SECONDS), Asking(Resolver(at_loopback(*ports)), None))
+    assert found.is_reached
+    assert [visit.is_reached for visit in found.visits] == [False, True]
+
+
+def test_of_many_addresses_a_few_are_tried_each_once(phonepe_server):
+    ports = [phonepe_server.port] * 2 + [refusing_port() for _ in range(5)]
+    url, asking = f"http://localhost:{phonepe_server.port}", Asking(Resolver(at_loopback(*ports)), None)
+    assert len(knock(Door(Role.API, url), Deadline(SECONDS), asking).visits) == 3
+    assert phonepe_server.knocks == 1
+
+
 def test_the_clock_of_the_other_side_is_compared_with_ours(phonepe_server):
     phonepe_server.date = format_datetime(datetime.now(timezone.utc) - timedelta(minutes=10), usegmt=True)
     visit = knocked(f"http://127.0.0.1:{phonepe_server.port}")
