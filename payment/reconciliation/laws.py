@@ -66,9 +66,9 @@ def _entered(kinds: tuple[Kind, ...], **which: Any) -> Coalesce:
     return Coalesce(Subquery(found.annotate(sum=Sum("amount_paise")).values("sum")), Value(0))
 
 
-def _promised() -> Coalesce:
-    """What goes back of the order with the number in `attempt`, or went."""
-    live = Refund.objects.filter(attempt=OuterRef("attempt")).exclude(state=RefundState.FAILED).order_by()
+def _promised(attempt: str = "attempt") -> Coalesce:
+    """What goes back of the order whose number is in that column, or went."""
+    live = Refund.objects.filter(attempt=OuterRef(attempt)).exclude(state=RefundState.FAILED).order_by()
     return Coalesce(
         Subquery(live.values("attempt").annotate(sum=Sum("amount_paise")).values("sum")), Value(0)
     )
@@ -112,6 +112,15 @@ def _kept_though_nobody_booked() -> Rows:
     return entries.annotate(promised=_promised()).filter(promised__lt=F("amount_paise"))
 
 
+def _kept_though_not_accepted() -> Rows:
+    """What staff accept leaves suspense by an entry of its own; what they still look at may stay there."""
+    taken = LedgerEntry.objects.filter(attempt=OuterRef("pk"), kind=Kind.CHARGEBACK)
+    held = _entered((Kind.SUSPENSE,), attempt=OuterRef("pk"))
+    decided = PaymentAttempt.objects.exclude(payment__fulfilment=Fulfilment.HELD_FOR_STAFF)
+    told = decided.filter(~Exists(taken)).annotate(held=held, promised=_promised("pk"))
+    return told.filter(held__gte=F("promised") + LEAST_PAISE)
+
+
 def _disputes_entered_otherwise() -> Rows:
     """Lost: the money is gone; else it is here. While somebody has to confirm one, nothing can be said."""
     disputes = Dispute.objects.filter(attempt=OuterRef("pk"))
@@ -129,6 +138,10 @@ def _bookings_that_nothing_pays() -> Rows:
 
 def _booked_without_booking() -> Rows:
     return Payment.objects.filter(fulfilment=Fulfilment.BOOKED, checkout__booking=None)
+
+
+def _gifts_that_ordered_something() -> Rows:
+    return Payment.objects.filter(fulfilment=Fulfilment.GIFT, checkout__isnull=False)
 
 
 def _play_money_among_real() -> Rows:
@@ -155,9 +168,11 @@ LAWS = (
         "What came twice, or could not become a booking, is on its way back, whole.",
         _kept_though_nobody_booked,
     ),
+    Law("Another amount than was agreed is accepted, or on its way back, whole.", _kept_though_not_accepted),
     Law("A lost dispute is in the ledger with its amount.", _disputes_entered_otherwise),
     Law("A booking is paid by a payment that says so.", _bookings_that_nothing_pays),
     Law("A payment that says so has its booking.", _booked_without_booking),
+    Law("A gift is a payment for nothing that was ordered.", _gifts_that_ordered_something),
     Law("Simulated money stays apart from real money.", _play_money_among_real),
     Law("An entry belongs to the payment of its order.", _entries_of_another_payment),
 )

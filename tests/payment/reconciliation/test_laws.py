@@ -7,7 +7,7 @@ from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.account import compare_account
 from payment.reconciliation.laws import LAWS, broken_laws, totals
-from payment.services.settling import accept_held, settle
+from payment.services.settling import accept_held, return_held, settle
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.payment.builders import completed, make_attempt, make_payment
 
@@ -27,6 +27,12 @@ def entry(attempt, kind, paise, reference, **fields):
     )
 
 
+def sent_back_by_staff(paise=5_000):
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(paise), "worker")
+    return return_held(payment.pk)
+
+
 BREAKAGES = {
     "orders_entered_otherwise": lambda paid: LedgerEntry.objects.update(amount_paise=1),
     "paid_without_receipt": lambda paid: LedgerEntry.objects.update(kind="SUSPENSE"),
@@ -34,9 +40,11 @@ BREAKAGES = {
     "refunds_of_nothing": lambda paid: entry(paid.attempts.get(), "REFUND", -100, "R7"),
     "more_sent_back_than_came": lambda paid: Refund.objects.update(amount_paise=110_001),
     "kept_though_nobody_booked": lambda paid: Payment.objects.update(fulfilment=Fulfilment.REFUND_DUE),
+    "kept_though_not_accepted": lambda paid: sent_back_by_staff().refunds.all().delete(),
     "disputes_entered_otherwise": lambda paid: dispute(paid.attempts.get()),
     "bookings_that_nothing_pays": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),
     "booked_without_booking": lambda paid: Booking.objects.all().delete(),
+    "gifts_that_ordered_something": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),
     "play_money_among_real": lambda paid: LedgerEntry.objects.update(simulated=False),
     "entries_of_another_payment": lambda paid: LedgerEntry.objects.update(payment=make_payment()),
 }
@@ -100,6 +108,33 @@ def test_what_came_twice_is_surplus_and_promised_back(alice):
 
     again.refunds.update(state=RefundState.FAILED)
     assert len(broken()) == 1
+
+
+@pytest.mark.parametrize("falsified", [{"state": RefundState.FAILED}, {"amount_paise": 4_900}])
+def test_another_amount_that_staff_sent_back_has_its_refund(falsified):
+    payment = sent_back_by_staff()
+    assert broken() == set()
+
+    payment.refunds.update(held_because=Refund.Hold.SECOND_PERSON)
+    assert broken() == set()
+    payment.refunds.update(**falsified)
+    assert len(broken()) == 1
+
+
+def test_another_amount_below_one_rupee_has_no_way_back():
+    assert not sent_back_by_staff(99).refunds.exists()
+    assert broken() == set()
+
+
+def test_another_amount_that_the_buyers_bank_has_taken_needs_no_refund():
+    payment = make_payment()
+    attempt = payment.attempts.get()
+    settle(attempt.pk, completed(5_000), "worker")
+    dispute(attempt, amount_paise=5_000)
+    entry(attempt, "CHARGEBACK", -5_000, "D1")
+
+    return_held(payment.pk)
+    assert broken() == set()
 
 
 def test_another_amount_that_staff_have_accepted_balances():
