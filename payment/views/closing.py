@@ -2,19 +2,18 @@ from typing import cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from accounts.models import User
 from booking.models import Slot
 from payment.serializers.closing import ClearedSerializer, CloseRequest
 from payment.services.closing import move_all, refund_all
+from payment.views.rights import StaffView
 
 
-class SlotClosingView(APIView):
-    permission_classes = (IsAdminUser,)
+class SlotClosingView(StaffView):
+    right = "booking.change_slot"
 
     @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClearedSerializer(many=True))
     def post(self, request: Request, pk: int) -> Response:

@@ -6,7 +6,6 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
-from rest_framework.permissions import IsAdminUser
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -21,10 +20,11 @@ from payment.services.refunds.promises import approve_refund, ask_for_refund, wi
 from payment.services.settling import accept_held, return_held
 from payment.states import RefundState
 from payment.views.payments import IDEMPOTENCY_KEY
+from payment.views.rights import StaffView
 
 
-class PaymentRefundView(APIView):
-    permission_classes = (IsAdminUser,)
+class PaymentRefundView(StaffView):
+    right = "payment.change_refund"
 
     @extend_schema(
         operation_id="payments_refund",
@@ -64,8 +64,8 @@ class PaymentRefundsView(APIView):
         return Response(RefundSerializer(refunds, many=True).data)
 
 
-class PaymentResolutionView(APIView):
-    permission_classes = (IsAdminUser,)
+class PaymentResolutionView(StaffView):
+    right = "payment.change_payment"
 
     @extend_schema(operation_id="payments_resolve", request=ResolveRequest, responses=PaymentSerializer)
     def post(self, request: Request, pk: int) -> Response:
@@ -78,8 +78,8 @@ class PaymentResolutionView(APIView):
         return Response(PaymentSerializer(for_wire(Payment.objects.all()).get(pk=payment.pk)).data)
 
 
-class RefundApprovalView(APIView):
-    permission_classes = (IsAdminUser,)
+class RefundApprovalView(StaffView):
+    right = "payment.change_refund"
 
     @extend_schema(operation_id="refunds_approve", request=None, responses=RefundSerializer)
     def post(self, request: Request, pk: int) -> Response:
@@ -88,8 +88,8 @@ class RefundApprovalView(APIView):
         return Response(RefundSerializer(refund).data)
 
 
-class RefundWithdrawalView(APIView):
-    permission_classes = (IsAdminUser,)
+class RefundWithdrawalView(StaffView):
+    right = "payment.change_refund"
 
     @extend_schema(operation_id="refunds_withdraw", request=None, responses=RefundSerializer)
     def post(self, request: Request, pk: int) -> Response:

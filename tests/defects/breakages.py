@@ -331,7 +331,7 @@ BREAKAGES = (
     Breakage(
         "D35",
         "payment/views/refunds.py",
-        "class PaymentRefundView(APIView):\n    permission_classes = (IsAdminUser,)",
+        'class PaymentRefundView(StaffView):\n    right = "payment.change_refund"',
         "class PaymentRefundView(APIView):",
         f"{DEFECTS}::test_no_customer_takes_his_money_back_and_keeps_his_booking",
     ),

@@ -45,7 +45,7 @@ call_command("seed_demo", "--password=a-long-lotus-pond-47", stdout=open("/dev/n
 from accounts.authentication import SessionToken
 from accounts.models import User
 people = [User.objects.create_user(f"devotee{n}@example.com", None) for n in range(int(sys.argv[1]))]
-staff = [User.objects.create_user(f"staff{n}@example.com", None, is_staff=True) for n in range(2)]
+staff = [User.objects.create_superuser(f"staff{n}@example.com", None) for n in range(2)]
 token = lambda person: str(SessionToken.for_user(person).access_token)
 print(json.dumps([[token(person) for person in group] for group in (people, staff)]))
 """
