@@ -121,6 +121,22 @@ UNWISE: Rules = (
             "Set PHONEPE_CLIENT_ID and _SECRET (V2), or PHONEPE_MERCHANT_ID and PHONEPE_SALT_KEY (V1).",
         ),
     ),
+    (
+        lambda: not settings.EMAIL_URL.startswith("smtp"),
+        Problem(
+            "W005",
+            "EMAIL_URL names no mail server: what people and staff are to be told reaches nobody",
+            "Set it to smtp+tls://user:password@host:587.",
+        ),
+    ),
+    (
+        lambda: not settings.NUM_PROXIES,
+        Problem(
+            "W006",
+            "NUM_PROXIES is 0: behind a proxy all callers have its address and share one limit",
+            "Set it to the number of proxies in front, 1 as a rule.",
+        ),
+    ),
 )
 
 

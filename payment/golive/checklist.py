@@ -44,6 +44,7 @@ POINTS = (
     Point("domain", "The paying page's domain is registered", server.domain),
     Point("payment_initiation", "A payment can be opened", flow.payment_initiation, before_production),
     Point("full_flow", "From the cart to the booking", flow.full_flow, with_play_money),
+    Point("mail", "Mail leaves this house", installation.mail),
     Point("monitoring", "Somebody is told of trouble", installation.somebody_is_told),
     Point("backups", "Backups", installation.backups),
 )

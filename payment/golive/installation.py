@@ -72,6 +72,16 @@ def backups(site: Site) -> Result:
     )
 
 
+def mail(site: Site) -> Result:
+    """Whether a mail server takes it is for the diagnosis."""
+    scheme = settings.EMAIL_URL.partition(":")[0]
+    if not scheme.startswith("smtp"):
+        return failed(
+            f"mail goes nowhere: EMAIL_URL is {scheme}://", "Set EMAIL_URL=smtp+tls://user:password@host:587."
+        )
+    return passed("mail goes to a mail server")
+
+
 def somebody_is_told(site: Site) -> Result:
     missing = [
         name

@@ -24,6 +24,8 @@ SAFE = {
     "PHONEPE_SSL_VERIFY": True,
     "PAYMENT_TIME_SCALE": 1,
     "OPS_TOKEN": "a-long-random-text",
+    "EMAIL_URL": "smtp+tls://us:secret@mail.example:587",
+    "NUM_PROXIES": 1,
 }
 
 
@@ -129,6 +131,8 @@ def test_a_file_of_certificates_may_be_trusted(production, tmp_path):
     [
         ("OPS_TOKEN", "", "payment.W002"),
         ("PHONEPE_CLIENT_ID", "", "payment.W003"),
+        ("EMAIL_URL", "file:///srv/okpuja/mail", "payment.W005"),
+        ("NUM_PROXIES", 0, "payment.W006"),
         ("PHONEPE_FALLBACK_BASE_URLS", ["https://mercury-t2.phonepe.com/apis/hermes"], "payment.W001"),
         ("PHONEPE_BASE_URL", "https://mercury-t2.phonepe.com/apis/hermes", "payment.W001"),
         ("PHONEPE_BASE_URL", "https://api.phonepe.com/apis/hermes", "payment.W004"),

@@ -139,6 +139,15 @@ class TestSettings:
         settings.STAFF_EMAILS = settings.STAFF_WEBHOOK_URL = ""
         assert "STAFF_EMAILS" in installation.somebody_is_told(Site()).next_action
 
+    @pytest.mark.parametrize(
+        ("url", "result"),
+        [("smtp+tls://us:secret@mail.example:587", PASS), ("file:///srv/mail", FAIL), ("console://", FAIL)],
+    )
+    def test_mail_that_reaches_nobody_is_found(self, settings, url, result):
+        settings.EMAIL_URL = url
+        assert installation.mail(Site()).result == result
+        assert "secret" not in installation.mail(Site()).reason
+
     def test_what_production_would_refuse_is_said_before(self, settings):
         settings.PHONEPE_SSL_VERIFY = False
         assert "PHONEPE_SSL_VERIFY" in installation.safe_settings(Site()).reason
