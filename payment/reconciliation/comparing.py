@@ -11,9 +11,8 @@ from payment.messages import OrderStatus, RefundStatus
 from payment.models import OPEN_REFUND, PaymentAttempt, Refund
 from payment.reconciliation.days import on, span
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
+from payment.reconciliation.mending import fulfil_order, take_in_order, take_in_refund
 from payment.reconciliation.questions import Questions
-from payment.services.refunds.outcomes import settle_refund
-from payment.services.settling import fulfil, settle
 from payment.services.watching import askable
 from payment.states import AttemptState, Fulfilment, RefundState, Verdict
 
@@ -78,7 +77,7 @@ def _not_received(attempt: PaymentAttempt, answer: OrderStatus) -> Finding:
         ours_paise=0,
         theirs_paise=answer.amount_paise,
         detail=f"ours is {attempt.state}",
-        mend=partial(settle, attempt.pk, answer, SOURCE),
+        mend=partial(take_in_order, attempt, answer, SOURCE),
     )
 
 
@@ -88,7 +87,7 @@ def _fate(attempt: PaymentAttempt) -> Finding | None:
     if attempt.state != AttemptState.COMPLETED:
         return None
     if payment.fulfilment == Fulfilment.DUE:
-        retry = partial(fulfil, payment.pk)
+        retry = partial(fulfil_order, attempt)
         return about_order(attempt, Kind.PAID_WITHOUT_BOOKING, Fix.FULFIL, mend=retry)
     if payment.fulfilment == Fulfilment.HELD_FOR_STAFF:
         why = payment.held_because
@@ -109,7 +108,7 @@ def _refund(refund: Refund, answer: RefundStatus) -> Finding | None:
         return about_refund(refund, Kind.REFUND_NOT_CREDITED, Fix.LOOK_UP_REFUND, detail=said)
     if answer.verdict not in FINAL:
         return None
-    learn = partial(settle_refund, refund.pk, answer, SOURCE)
+    learn = partial(take_in_refund, refund, answer, SOURCE)
     return about_refund(refund, Kind.REFUND_NOT_CREDITED, Fix.REFUND, detail=said, mend=learn)
 
 

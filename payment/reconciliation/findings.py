@@ -11,8 +11,8 @@ from payment.services.calls import NO_ANSWER
 
 logger = logging.getLogger(__name__)
 
-# Hands what was learned to `settle`, `settle_refund` or `fulfil`; says whether it could.
-Mend = Callable[[], object]
+# Hands what was learned to `settle`, `settle_refund` or `fulfil`; says whether the rows are right now.
+Mend = Callable[[], bool]
 
 
 class Kind(str, Enum):
@@ -86,13 +86,13 @@ class Finding:
         if self.mend is None:
             return self
         try:
-            self.mend()
+            is_mended = self.mend()
         except NO_ANSWER as error:
             logger.warning(
                 "not mended: no answer", extra={"order": self.order, "category": error.error_category}
             )
             return self
-        return replace(self, mended=True)
+        return replace(self, mended=is_mended)
 
     def wire(self) -> dict[str, Any]:
         told = asdict(replace(self, mend=None))

@@ -8,14 +8,11 @@ from itertools import islice
 from payment.models import LedgerEntry, PaymentAttempt, Refund
 from payment.reconciliation.days import on
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
+from payment.reconciliation.mending import inquire_order, inquire_refund
 from payment.reconciliation.settlement import Settled, Settlement
-from payment.services.asking import ask
-from payment.services.refunds.sending import ask_about_refund
 from payment.states import AttemptState, RefundState
-from payment.transport import Deadline
 
 BATCH = 500
-SECONDS = 15
 SOURCE = "settlement"
 Batch = dict[str, Settled]
 
@@ -55,7 +52,7 @@ def _payments(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
 def _payment(attempt: PaymentAttempt, settled: Settled) -> Iterator[Finding]:
     theirs = settled.amount_paise
     if attempt.state != AttemptState.COMPLETED:
-        mend = partial(_ask, attempt)
+        mend = partial(inquire_order, attempt, SOURCE)
         said = f"settled by PhonePe, ours is {attempt.state}"
         yield about_order(
             attempt,
@@ -86,21 +83,13 @@ def _refunds(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
 def _refund(refund: Refund, settled: Settled) -> Iterator[Finding]:
     theirs = settled.amount_paise
     if refund.state != RefundState.COMPLETED:
-        mend = partial(_ask_about_refund, refund)
+        mend = partial(inquire_refund, refund, SOURCE)
         said = f"settled by PhonePe, ours is {refund.state}"
         yield about_refund(
             refund, Kind.REFUND_NOT_CREDITED, Fix.ASK, theirs_paise=theirs, detail=said, mend=mend
         )
     elif theirs != refund.amount_paise:
         yield about_refund(refund, Kind.AMOUNT_DIFFERS, Fix.LOOK_UP_AMOUNT, theirs_paise=theirs)
-
-
-def _ask(attempt: PaymentAttempt) -> None:
-    ask(attempt, Deadline(SECONDS), SOURCE)
-
-
-def _ask_about_refund(refund: Refund) -> None:
-    ask_about_refund(refund, Deadline(SECONDS), SOURCE)
 
 
 def _stranger(settled: Settled, *, order: str = "", refund: str = "") -> Finding:
@@ -165,6 +154,7 @@ def _not_entered(fees: list[LedgerEntry], *, is_readable: bool) -> Finding:
     return Finding(Kind.FEE_NOT_ENTERED, fix, ours_paise=0, theirs_paise=kept, detail=said, mend=mend)
 
 
-def enter_fees(fees: list[LedgerEntry]) -> None:
+def enter_fees(fees: list[LedgerEntry]) -> bool:
     """Only added, and each once: its reference is unique. Nothing else of a payment changes, so none is locked."""
     LedgerEntry.objects.bulk_create(fees, batch_size=BATCH, ignore_conflicts=True)
+    return True  # whoever entered one of them first

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from booking.models import Booking
+from booking.models import Booking, Slot
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund
 from payment.services.settling import settle
 from payment.states import Fulfilment, RefundState
@@ -45,13 +45,23 @@ def test_nothing_is_changed_without_being_asked(day, opened, rows):
 def test_another_amount_is_held_for_staff_and_found_until_they_decide(day, opened):
     day.pays(opened, amount_paise=50_000)
 
-    assert day.found(fix=True) == ["amount differs"]
+    (found,) = day.compare(fix=True).findings
+    assert (found.kind.value, found.mended) == ("amount differs", False)
     assert Payment.objects.get().fulfilment == Fulfilment.HELD_FOR_STAFF
     assert not Booking.objects.exists()
 
     (found,) = day.compare(fix=True).findings
     assert (found.kind.value, found.mended) == ("amount differs", False)
     assert "admin" in found.fix.value
+
+
+def test_what_the_database_still_refuses_is_not_mended(day, opened, slot):
+    Slot.objects.filter(pk=slot.pk).update(held=0)  # taking the hold would make it negative
+    day.receives(opened)
+    assert Payment.objects.get().fulfilment == Fulfilment.DUE
+
+    (found,) = day.compare(fix=True).findings
+    assert (found.kind.value, found.mended) == ("paid without booking", False)
 
 
 def test_our_row_says_another_amount_than_phonepe(day, paid):

@@ -74,6 +74,20 @@ def test_what_is_settled_and_not_paid_with_us_is_asked_about(day, opened, settle
     assert Booking.objects.get()
 
 
+def test_what_phonepe_has_not_decided_when_it_is_asked_is_not_mended(day, opened, settlement):
+    (found,) = day.compare(settlement(fee="0", igst="0"), fix=True).findings
+
+    assert (found.kind.value, found.mended) == ("paid without booking", False)
+    assert Payment.objects.get().is_open
+
+
+def test_a_refund_that_phonepe_still_has_under_way_is_not_mended(day, paid, settlement):
+    row_of_refund = row("REFUND", day.refunds(paid).merchant_refund_id, "300.00", fee="0", igst="0")
+    (found,) = day.compare(settlement(row_of_refund, fee="0", igst="0"), fix=True).findings
+
+    assert (found.kind.value, found.mended) == ("refund not credited", False)
+
+
 def test_the_file_says_another_amount(day, paid, settlement):
     report = day.compare(settlement(amount="1000.00", fee="0", igst="0"))
 
