@@ -78,9 +78,10 @@ class Finding:
     mend: Mend | None = field(default=None, repr=False, compare=False)
 
     @property
-    def subject(self) -> tuple[Kind, str, str, int | None]:
-        """The same difference may be seen from two sides; it is told once."""
-        return self.kind, self.order, self.refund, self.payment_id
+    def subject(self) -> tuple[Kind, str, str, int | None, str]:
+        """The same difference may be seen from two sides; it is told once. An order has several fees."""
+        which_fee = self.detail if self.kind is Kind.FEE_DIFFERS else ""
+        return self.kind, self.order, self.refund, self.payment_id, which_fee
 
     def mend_it(self) -> "Finding":
         if self.mend is None:

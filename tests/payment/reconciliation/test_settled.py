@@ -63,6 +63,14 @@ def test_a_fee_that_another_file_told_otherwise_is_found(day, paid, settlement):
     assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("fee differs", -2_200, -3_000)
 
 
+def test_a_fee_and_a_tax_of_one_order_that_both_differ_are_both_told(day, paid, settlement):
+    day.mends(settlement())
+
+    both = day.compare(settlement(fee="-30.00", igst="-5.40")).findings
+    assert [found.ours_paise for found in both] == [-2_200, -396]
+    assert [found.theirs_paise for found in both] == [-3_000, -540]
+
+
 @pytest.mark.usefixtures("generation")
 def test_what_is_settled_and_not_paid_with_us_is_asked_about(day, opened, settlement):
     day.pays(opened)
