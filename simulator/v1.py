@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef
 from simulator import endings, instruments, means, orders, published, refunds, v1_limits, v1_messages
 from simulator.limits import is_reference
 from simulator.models import Merchant, Order, Refund, State
-from simulator.wire import Json, Refused, Request, Response, answer, read_object
+from simulator.wire import JSON, Json, Refused, Request, Response, answer, read_object
 
 STANDARD = frozenset(string.ascii_letters + string.digits + "+/=")
 OTHER_SPELLINGS = STANDARD | set("-_\r\n ")
@@ -30,7 +30,7 @@ def status(request: Request, merchant_id: str, transaction_id: str) -> Response:
     """Answers for payments and, by their own id, for refunds."""
     merchant = _merchant(merchant_id)
     _verify(request, request.path, merchant)
-    if request.headers.get("X-MERCHANT-ID") != merchant_id:
+    if request.content_type != JSON or request.headers.get("X-MERCHANT-ID") != merchant_id:
         raise Refused(400, v1_messages.bad_request())
     if order := merchant.orders.filter(merchant_order_id=transaction_id).select_related("merchant").first():
         endings.catch_up(order, request.moment)
@@ -104,7 +104,8 @@ def _refund_status(merchant: Merchant, transaction_id: str) -> Json:
 
 
 def _open_envelope(request: Request) -> tuple[Merchant, Json]:
-    sealed = (read_object(request.body) or {}).get("request")
+    body = read_object(request.body) if request.content_type == JSON else None
+    sealed = (body or {}).get("request")
     if not isinstance(sealed, str) or not sealed:
         raise Refused(400, v1_messages.bare(400))
     payload = read_object(_decoded(sealed))

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs
 from simulator import published, v2_messages
 from simulator.limits import is_reference
 from simulator.models import Merchant, Token
-from simulator.wire import Json, Refused, Request, Response, answer, read_object
+from simulator.wire import JSON, Json, Refused, Request, Response, answer, read_object
 
 TOKEN_LASTS = timedelta(seconds=624_600)
 DEEPEST = 6  # of the objects in a request
@@ -47,7 +47,7 @@ def merchant(request: Request) -> Merchant:
 
 def body(request: Request) -> Json:
     """PhonePe's own SDK sends what it does not set as null: null is absent."""
-    payload = read_object(request.body) if _content_type(request) == "application/json" else None
+    payload = read_object(request.body) if request.content_type == JSON else None
     if payload is None:
         raise Refused(400, v2_messages.bad_request())
     known: Json = _without_nulls(payload)
@@ -60,7 +60,7 @@ def asked(request: Request, name: str) -> bool:
 
 
 def _form(request: Request) -> dict[str, str]:
-    if _content_type(request) != "application/x-www-form-urlencoded":
+    if request.content_type != "application/x-www-form-urlencoded":
         raise Refused(400, v2_messages.client_refused("OIM000", "Bad Request"))
     fields = parse_qs(request.body.decode("utf-8", "replace"))
     return {name: values[0] for name, values in fields.items()}
@@ -70,7 +70,3 @@ def _without_nulls(value: Any, levels: int = DEEPEST) -> Any:
     if isinstance(value, dict) and levels:
         return {name: _without_nulls(item, levels - 1) for name, item in value.items() if item is not None}
     return value
-
-
-def _content_type(request: Request) -> str:
-    return request.headers.get("Content-Type", "").partition(";")[0].strip().lower()

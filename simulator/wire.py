@@ -12,7 +12,8 @@ from requests.structures import CaseInsensitiveDict
 Json = dict[str, Any]
 Breakage = Literal["refuse", "connect_timeout", "reset", "silence"]
 
-JSON_HEADERS = {"Content-Type": "application/json"}
+JSON = "application/json"
+JSON_HEADERS = {"Content-Type": JSON}
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=CaseInsensitiveDict)
     body: bytes = b""
     moment: datetime = field(default_factory=timezone.now)
+
+    @property
+    def content_type(self) -> str:
+        """Without its parameters, in lower case; "" when none was sent."""
+        return self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,12 @@ class V1Shop(Wire):
 
     def status(self, merchant_order_id="V1-order-1", merchant_id="PGTESTPAYUAT", **headers):
         path = f"/pg/v1/status/{merchant_id}/{merchant_order_id}"
-        known = {"X-VERIFY": self.seal(path), "X-MERCHANT-ID": merchant_id} | headers
-        return self("GET", self.base + path, headers=known)
+        known = {
+            "Content-Type": "application/json",
+            "X-VERIFY": self.seal(path),
+            "X-MERCHANT-ID": merchant_id,
+        }
+        return self("GET", self.base + path, headers=known | headers)
 
     def refund(
         self, merchant_refund_id="V1-refund-1", merchant_order_id="V1-order-1", amount=110_000, **changes

@@ -128,6 +128,26 @@ def test_a_wrong_seal_on_a_question(v1, wrong):
     assert (answer.status_code, answer.json()) == NO_PROOF
 
 
+@pytest.mark.parametrize("kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "json"])
+class TestTheContentTypeOfV1:
+    @pytest.mark.parametrize("path", PAYLOADS)
+    def test_what_is_not_sent_as_json_is_not_read(self, v1, path, kind):
+        text = base64.b64encode(raw(path)).decode()
+        headers = {"X-VERIFY": usual(text, path), "Content-Type": kind}
+        answer = v1("POST", v1.base + path, data=json.dumps({"request": text}), headers=headers)
+        assert (answer.status_code, answer.json()) == UNREADABLE
+
+    def test_a_question_must_name_it_too(self, v1, kind):
+        v1.pay("STRICT-1")
+        refused = v1.status("STRICT-1", **{"Content-Type": kind})
+        assert (refused.status_code, refused.json()["code"]) == (400, "BAD_REQUEST")
+
+
+def test_a_content_type_may_have_parameters_and_capitals(v1):
+    v1.pay("STRICT-1")
+    assert v1.status("STRICT-1", **{"Content-Type": "Application/JSON; charset=UTF-8"}).status_code == 200
+
+
 def test_escaped_slashes_and_indented_json_are_no_mistakes(v1):
     path = "/pg/v1/pay"
     payload = PAYLOADS[path] | {"merchantUserId": "U1"}
