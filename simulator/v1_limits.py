@@ -1,5 +1,6 @@
 """What V1 accepts in a payment, a refund, an address. Each check raises Refused."""
 
+import re
 from typing import Any
 
 from simulator import v1_messages
@@ -31,7 +32,7 @@ REFUND_FIELDS = {
 }
 LONGEST_ID = 38
 LONGEST_USER_ID = 35
-LONGEST_MOBILE = 15
+MOBILE = re.compile(r"[0-9]{1,15}")
 
 # Instrument: the mode it is paid with. Only the page leaves that to the customer.
 MODES = {
@@ -111,7 +112,7 @@ def _is_way_back(value: Any, *, optional: bool) -> bool:
 
 
 def _is_mobile(value: Any) -> bool:
-    return value is None or (is_text(value, LONGEST_MOBILE) and value.isdigit())
+    return value is None or (isinstance(value, str) and MOBILE.fullmatch(value) is not None)
 
 
 def _is_device(value: Any) -> bool:
