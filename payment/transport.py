@@ -232,9 +232,10 @@ class WatchedAdapter(HTTPAdapter):
         manager.pool_classes_by_scheme = POOLS
         return manager
 
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        _trip.get().reach(Stage.STARTED)  # before `requests` looks for certificates to trust
-        return super().send(*args, **kwargs)
+    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+        """The first thing of a try: raises OSError when the file of whom to trust is gone."""
+        _trip.get().reach(Stage.STARTED)
+        super().cert_verify(*args, **kwargs)
 
 
 @dataclass(frozen=True)
