@@ -235,7 +235,7 @@ class WatchedAdapter(HTTPAdapter):
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:
         """The first thing of a try: raises OSError when the file of whom to trust is gone."""
         _trip.get().reach(Stage.STARTED)
-        super().cert_verify(*args, **kwargs)
+        super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
