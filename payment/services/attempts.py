@@ -29,13 +29,14 @@ from payment.gateways import (
 )
 from payment.merchants import NotConfigured
 from payment.messages import hop
-from payment.models import GatewayCall, Payment, PaymentAttempt
+from payment.models import OPEN_ATTEMPT, GatewayCall, Payment, PaymentAttempt
 from payment.services.calls import call
 from payment.services.changes import lock_payment, move_attempt, write_down_opening
 from payment.services.holds import keep_place
 from payment.services.links import return_url, webhook_url
 from payment.services.schedule import next_question, scaled
 from payment.services.settling import settle
+from payment.services.unpaid import close
 from payment.states import AttemptState, ErrorCategory, Operation, PaymentState, Verdict
 from payment.transport import Deadline
 
@@ -159,15 +160,47 @@ def _wait_for_another_request(payment: Payment) -> PaymentAttempt | Claim:
     raise PaymentUnderWay(payment_id=payment.pk)
 
 
-@transaction.atomic
 def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
     """The attempt, if its page is open; else the right to call PhonePe; None while another request has it."""
-    payment = _lock_open(payment_id)
+    with transaction.atomic():
+        payment = _lock_open(payment_id)
+        found = _find_or_begin(payment, timezone.now())
+    if not payment.is_open:  # raised after the commit: it shall stay closed
+        raise PaymentClosed(payment_id=payment.pk)
+    return found
+
+
+def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | None:
     attempt = payment.attempts.latest("number")
-    now = timezone.now()
     if attempt.has_open_page(now):
         return attempt
-    return None if attempt.is_being_called(now) else _begin_call(attempt, now)
+    if attempt.is_being_called(now):
+        return None
+    if attempt.state not in OPEN_ATTEMPT:  # an earlier one keeps the payment open
+        return _open_after(attempt, payment, "earlier_order_ended")
+    if _never_left(attempt, payment, now):
+        close(attempt, AttemptState.EXPIRED, "never_sent", "click")
+        return None
+    return _begin_call(attempt, now)
+
+
+def _never_left(attempt: PaymentAttempt, payment: Payment, now: datetime) -> bool:
+    """No order of this payment can be at PhonePe, and the time for its place is over: better to check out anew.
+
+    A gift has no place, and nothing to check out.
+    """
+    if payment.checkout is None or attempt.sent_at or attempt.expires_at > now:
+        return False
+    return not payment.attempts.filter(state__in=OPEN_ATTEMPT).exclude(pk=attempt.pk).exists()
+
+
+def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
+    if ended.number == MOST_ATTEMPTS:
+        raise TooManyAttempts(payment.pk, *_what_lost_the_page(payment.pk))
+    claim = open_attempt(payment, ended.number + 1, rule)
+    if payment.checkout:
+        keep_place(payment.checkout, claim.attempt.expires_at)
+    return claim
 
 
 def _begin_call(attempt: PaymentAttempt, now: datetime) -> Claim:
@@ -223,15 +256,19 @@ def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
     """The pay call's own answer: it may fill in the page, never decide anything.
 
     News of the order may have been faster: nobody is sent to a page that has been paid or has failed.
+    An order that was first said in vain has its page, and its time to pay, only from now on.
     """
     payment = _lock_open(attempt.payment_id)
     attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
     attempt.page_url = page.url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
-    attempt.expires_at = min(attempt.expires_at, page.expires_at or attempt.expires_at)
+    longest = page_expiry()
+    attempt.expires_at = min(longest, page.expires_at or longest)
     attempt.call_lease_until = None
     attempt.save(update_fields=["page_url", "provider_order_id", "expires_at", "call_lease_until"])
     move_attempt(attempt, AttemptState.PENDING, "page_opened", "pay call")
+    if payment.checkout:
+        keep_place(payment.checkout, attempt.expires_at)
     return attempt
 
 
@@ -248,10 +285,7 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
         if payment.attempts.latest("number").number > lost.number:  # our lease had ended
             raise PaymentUnderWay(payment_id=payment.pk)
         _end_lease(lost)
-        claim = open_attempt(payment, lost.number + 1, "page_lost")
-        if payment.checkout:
-            keep_place(payment.checkout, claim.attempt.expires_at)
-    return claim
+        return _open_after(lost, payment, "page_lost")
 
 
 def _what_lost_the_page(payment_id: int) -> tuple[str, tuple[str, int]]:

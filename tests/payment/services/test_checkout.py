@@ -13,7 +13,14 @@ from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import attempts as attempts_service
 from payment.services.asking import ask, refresh
-from payment.services.attempts import AlreadyPaid, Claim, PaymentClosed, PaymentUnderWay, call_for_page
+from payment.services.attempts import (
+    AlreadyPaid,
+    Claim,
+    PaymentClosed,
+    PaymentUnderWay,
+    TooManyAttempts,
+    call_for_page,
+)
 from payment.services.checkout import reopen, start_gift, start_payment
 from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -93,6 +100,80 @@ def test_what_never_was_sent_leaves_the_payment_for_the_next_click(generation, a
     assert not again.is_new
     assert attempts(again.payment) == [(1, AttemptState.PENDING)]
     assert len(phonepe.order_ids) == 1
+
+
+def click_in_vain(alice, cart, phonepe, expires_in: timedelta) -> PaymentAttempt:
+    """PhonePe was unreachable at the first click, and has come back; the order's time ends `expires_in`."""
+    phonepe.breaks("pay", "refuse", times=9)
+    with pytest.raises(NotSent):
+        start_payment(alice, cart_id=cart.pk)
+    phonepe.heals()
+    expires_at = timezone.now() + expires_in
+    PaymentAttempt.objects.update(expires_at=expires_at)
+    SlotHold.objects.update(expires_at=expires_at)
+    return PaymentAttempt.objects.get()
+
+
+def test_a_page_that_came_at_the_second_click_has_its_whole_time_and_its_place(
+    generation, alice, cart, phonepe
+):
+    first = click_in_vain(alice, cart, phonepe, timedelta(minutes=1))
+
+    started = start_payment(alice, cart_id=cart.pk)
+
+    assert started.attempt.pk == first.pk
+    assert started.attempt.expires_at > timezone.now() + timedelta(minutes=14)
+    assert SlotHold.objects.get().expires_at > started.attempt.expires_at
+
+
+def test_an_order_that_never_left_in_its_time_is_followed_by_a_fresh_checkout(
+    generation, alice, cart, slot, phonepe
+):
+    first = click_in_vain(alice, cart, phonepe, timedelta(minutes=-16))
+
+    started = start_payment(alice, cart_id=cart.pk)
+    ask(started.attempt, Deadline(5), "worker")
+
+    started.payment.refresh_from_db()
+    assert (started.is_new, started.payment.is_open) == (True, True)
+    assert Payment.objects.get(pk=first.payment_id).state == PaymentState.CANCELLED
+    assert phonepe.order_ids == [started.attempt.merchant_order_id]
+    held = SlotHold.objects.get(state=SlotHold.State.HELD)
+    assert held.checkout == started.payment.checkout
+    assert held.expires_at > started.attempt.expires_at
+    slot.refresh_from_db()
+    assert slot.held == 1
+
+
+def test_a_gift_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
+    phonepe.breaks("pay", "refuse", times=9)
+    with pytest.raises(NotSent):
+        start_gift(None, amount_paise=10_000)
+    phonepe.heals()
+    PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
+
+    attempt = reopen(Payment.objects.get())
+    ask(attempt, Deadline(5), "worker")
+
+    assert Payment.objects.get().is_open
+
+
+def test_an_order_that_has_ended_is_not_said_again_while_an_earlier_one_is_watched(alice, cart, phonepe):
+    phonepe.breaks("pay", "reset_after")
+    started = start_payment(alice, cart_id=cart.pk)
+    PaymentAttempt.objects.filter(number=2).update(state=AttemptState.EXPIRED)
+
+    again = start_payment(alice, cart_id=cart.pk)
+
+    assert again.payment == started.payment
+    assert attempts(again.payment) == [
+        (1, AttemptState.PENDING),
+        (2, AttemptState.EXPIRED),
+        (3, AttemptState.PENDING),
+    ]
+    PaymentAttempt.objects.filter(number=3).update(state=AttemptState.EXPIRED)
+    with pytest.raises(TooManyAttempts):
+        start_payment(alice, cart_id=cart.pk)
 
 
 def test_an_order_whose_page_was_lost_is_watched_while_another_is_opened(generation, alice, cart, phonepe):
