@@ -17,17 +17,18 @@ def seed(number: int, percents: Mapping[str, int]) -> None:
 
 
 def draw(operation: str, kinds: tuple[str, ...]) -> str:
-    """Which kind of fault this call meets; empty for none. Calls that come together get numbers apart."""
-    luck = Luck.objects.filter(operation=operation).first()
+    """Which kind of fault this call meets; empty for none, also when all is reset meanwhile."""
+    luck = _count(operation)
     if luck is None:
         return ""
-    while not _count(luck):
-        luck.refresh_from_db()
     digest = hashlib.sha256(f"{luck.seed}/{operation}/{luck.calls}".encode()).digest()
     which, chance = divmod(int.from_bytes(digest[:8], "big"), 100)
     return kinds[which % len(kinds)] if chance < luck.percent else ""
 
 
-def _count(luck: Luck) -> bool:
-    mine = Luck.objects.filter(pk=luck.pk, calls=luck.calls)
-    return mine.update(calls=F("calls") + 1) == 1
+def _count(operation: str) -> Luck | None:
+    """As it was before this call. Calls that come together get numbers apart."""
+    while luck := Luck.objects.filter(operation=operation).first():
+        if Luck.objects.filter(pk=luck.pk, calls=luck.calls).update(calls=F("calls") + 1):
+            return luck
+    return None

@@ -6,7 +6,7 @@ import pytest
 import responses
 from django.db import connection
 
-from simulator import deliveries, orders, refunds
+from simulator import deliveries, luck, orders, refunds
 from simulator.models import Attempt, Order, Refund
 from tests.simulator.shop import V2Shop
 
@@ -85,3 +85,16 @@ def test_one_fault_strikes_once(v2):
     numbered = [lambda shop, number=number: shop.pay(f"order-{number}") for number in range(4)]
     answers = at_once(*(asking(v2, pay) for pay in numbered))
     assert sorted(answers) == [200, 200, 200, 500]
+
+
+def test_whoever_is_on_the_line_while_all_is_reset_meets_no_error():
+    def reset():
+        for number in range(20):
+            luck.seed(number, {"pay": 100})
+
+    def call():
+        return [luck.draw("pay", ("delay",)) for _ in range(40)]
+
+    _, *drawn = at_once(reset, call, call)
+
+    assert {fault for each in drawn for fault in each} <= {"", "delay"}
