@@ -69,7 +69,9 @@ def _claim(request: Request, route: str, key: str) -> tuple[IdempotencyKey, bool
         lease_until=now + LEASE,
     )
     IdempotencyKey.objects.bulk_create([wanted], ignore_conflicts=True)
-    row = found.get()
+    row = found.first()
+    if row is None:  # whoever had the key has just ended without an answer to keep, and freed it
+        raise KeyInUse
     if row.body_digest != wanted.body_digest:
         raise KeyReused
     if row.lease == mine or _take_over(row, mine):

@@ -18,7 +18,7 @@ from payment.serializers.refunds import RefundSerializer
 from payment.services.asking import give_up
 from payment.services.attempts import AlreadyPaid
 from payment.services.refunds.promises import cancel_booking
-from payment.states import PaymentState
+from payment.states import Fulfilment, PaymentState
 
 GIVE_UP_SECONDS = 8
 
@@ -47,16 +47,24 @@ class CartCleanupView(APIView):
             if payment.state == PaymentState.SUCCESS:
                 raise AlreadyPaid(payment_id=payment.pk)
         cart.refresh_from_db()
-        closed = payment is not None and not payment.is_open
-        told = "The open payment was closed." if closed else "There was no open payment to close."
         return Response(
             {
-                "success": True,
-                "message": told,
-                "cleaned_count": int(closed),
-                "can_delete": cart.status != Cart.Status.CHECKED_OUT,
+                "success": payment is None or not payment.is_open,
+                "message": _what_was_closed(payment),
+                "cleaned_count": int(payment is not None and not payment.is_open),
+                "can_delete": cart.status not in (Cart.Status.CHECKED_OUT, Cart.Status.CONVERTED),
             }
         )
+
+
+def _what_was_closed(payment: Payment | None) -> str:
+    if payment is None:
+        return "There was no open payment to close."
+    if payment.fulfilment == Fulfilment.HELD_FOR_STAFF:
+        return "Your payment is being looked at by our staff, and stays open. Please do not pay again."
+    if payment.is_open:
+        return "Your payment is still open: PhonePe has not decided yet. Please try again in a few minutes."
+    return "The open payment was closed."
 
 
 class BookingStatusView(APIView):

@@ -1,13 +1,16 @@
 """The REST wire of payments, as the frontend and a person with curl use it."""
 
 import pytest
+from django.db import connection
 from django.urls import reverse
 
 from booking.models import Booking, Cart
-from payment.models import Payment, PaymentAttempt
+from payment.models import IdempotencyKey, Payment, PaymentAttempt
 from payment.services.checkout import start_payment
+from payment.services.settling import settle
+from simulator.models import Order as SimulatedOrder
 from tests import people
-from tests.payment.builders import make_payment
+from tests.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -161,6 +164,23 @@ def test_an_answer_that_settled_nothing_is_not_stored(api, phonepe):
     assert api().post(PROCESS_CART, {"amount": 100}, **key).status_code == 503
     phonepe.heals()
 
+    assert api().post(PROCESS_CART, {"amount": 100}, **key).status_code == 201
+
+
+def test_a_key_that_is_freed_while_we_look_at_it_is_asked_for_again(api, phonepe):
+    """The other request has just ended without an answer to keep: between our insert and our look."""
+
+    def let_the_other_one_end(execute, sql, params, many, context):
+        answer = execute(sql, params, many, context)
+        if sql.startswith("INSERT") and "idempotencykey" in sql:
+            IdempotencyKey.objects.all().delete()
+        return answer
+
+    key = {"HTTP_IDEMPOTENCY_KEY": "b2b9b2b0-7a66-4a52-9d2c-3f6f0f6f1d11"}
+    with connection.execute_wrapper(let_the_other_one_end):
+        answer = api().post(PROCESS_CART, {"amount": 100}, **key)
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_flight")
     assert api().post(PROCESS_CART, {"amount": 100}, **key).status_code == 201
 
 
@@ -365,6 +385,33 @@ def test_giving_up_a_paid_cart_says_that_it_was_paid(client, payment, cart, phon
 
     assert (answer.status_code, answer.json()["code"]) == (409, "already_paid")
     assert Cart.objects.get().status == Cart.Status.CONVERTED
+
+
+def test_giving_up_what_phonepe_cannot_tell_about_says_that_it_is_still_open(client, payment, cart):
+    SimulatedOrder.objects.update(merchant_order_id="an-order-of-somebody-else")
+
+    said = client.post(f"/api/cart/carts/{cart.pk}/cleanup_old_payments/").json()
+
+    assert (said["success"], said["cleaned_count"], said["can_delete"]) == (False, 0, False)
+    assert "still open" in said["message"]
+
+
+def test_giving_up_what_staff_look_at_says_so(client, payment, cart):
+    settle(payment.attempts.get().pk, completed(1), "worker")
+
+    said = client.post(f"/api/cart/carts/{cart.pk}/cleanup_old_payments/").json()
+
+    assert (said["success"], said["can_delete"]) == (False, False)
+    assert "staff" in said["message"]
+
+
+def test_a_booked_cart_has_nothing_to_give_up_and_cannot_be_deleted(client, payment, cart, phonepe):
+    pay(payment, phonepe)
+    client.get(url(payment, "check-booking/"))
+
+    said = client.post(f"/api/cart/carts/{cart.pk}/cleanup_old_payments/").json()
+
+    assert (said["cleaned_count"], said["can_delete"]) == (0, False)
 
 
 @pytest.mark.parametrize("content_type", ["json", "multipart"])
