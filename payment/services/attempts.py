@@ -323,6 +323,8 @@ def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -
     with transaction.atomic():
         lock_payment(pk=attempt.payment_id)
         sent_at = attempt.sent_at if perhaps_arrived else claim.sent_before
-        PaymentAttempt.objects.filter(pk=attempt.pk).update(call_lease_until=None, sent_at=sent_at)
+        # Unless our lease has ended, and another request has said it since.
+        ours = PaymentAttempt.objects.filter(pk=attempt.pk, sent_at=attempt.sent_at)
+        ours.update(call_lease_until=None, sent_at=sent_at)
         if perhaps_arrived:
             move_attempt(attempt, AttemptState.UNKNOWN, "no_answer", error.error_category)

@@ -106,7 +106,7 @@ def _say(refund: Refund, deadline: Deadline) -> None:
                 lock_refund(refund.pk), RefundState.UNKNOWN, "refund_unanswered", error.error_category
             )
     except NO_ANSWER as error:
-        _not_taken(refund.pk, error)
+        _not_taken(refund, error)
     else:
         settle_refund(refund.pk, answer, "refund call")
 
@@ -123,9 +123,14 @@ def _order(refund: Refund) -> RefundOrder:
 
 
 @transaction.atomic
-def _not_taken(refund_id: int, error: Refusal) -> None:
-    """It did not arrive, or PhonePe refused it and does not know its id: the same id is said again later."""
-    refund = lock_refund(refund_id)
+def _not_taken(said: Refund, error: Refusal) -> None:
+    """It did not arrive, or PhonePe refused it and does not know its id: the same id is said again later.
+
+    Unless somebody has said it since, or knows more: his `sent_at` is what makes us ask about it.
+    """
+    refund = lock_refund(said.pk)
+    if refund.state not in SAYABLE or refund.sent_at != said.sent_at:
+        return
     refund.sent_at, refund.code = None, _reason(error)
     refund.save(update_fields=["sent_at", "code"])
     if isinstance(error, Rejected):

@@ -21,6 +21,7 @@ from tests.payment.interleavings.stories import (
     status,
     work,
 )
+from tests.payment.world import REFUSED
 
 PAID = (PaymentState.SUCCESS, Fulfilment.BOOKED)
 OPEN = (PaymentState.PENDING, Fulfilment.NONE)
@@ -214,6 +215,29 @@ def test_a_request_that_outlived_its_lease_leaves_two_pages_and_one_booking(
     assert fate(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000), ("SURPLUS", 110_000)]
     assert (bookings(), places(slot)) == (1, (0, 1))
+
+
+def test_a_request_that_outlived_its_lease_in_vain_does_not_unsay_what_another_one_said(
+    generation, phone, cart, phonepe, line
+):
+    answers = []
+
+    def refuse(request):
+        raise REFUSED
+
+    def another_click(request):
+        leases_end()
+        answers.append(click(phone, cart))
+        line.before["pay"].extend([refuse] * 9)
+        refuse(request)
+
+    line.before["pay"].append(another_click)
+
+    answers.append(click(phone, cart))
+
+    assert [answer.status_code for answer in answers] == [200, 503]
+    attempt = PaymentAttempt.objects.get()
+    assert (attempt.state, bool(attempt.sent_at)) == (AttemptState.PENDING, True)
 
 
 def test_ten_news_of_one_payment_are_one_decision(generation, phone, cart, phonepe):

@@ -17,6 +17,8 @@ from payment.states import Fulfilment, RefundState, Verdict
 from payment.transport import Deadline
 from simulator.models import Refund as SimulatedRefund
 from tests import races
+from tests.payment.interleavings.line import Line
+from tests.payment.world import REFUSED
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -26,6 +28,13 @@ LONG_AGO = timedelta(minutes=2)
 @pytest.fixture
 def owed(attempt):
     return owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+
+
+@pytest.fixture
+def line(settings):
+    settings.SIMULATOR_ADAPTER = "tests.payment.interleavings.line.Line"
+    yield Line
+    Line.clear()
 
 
 def state(refund: Refund) -> str:
@@ -77,6 +86,26 @@ def test_a_refund_that_was_never_sent_is_said_again_under_the_same_id(owed, work
 
     assert state(owed) == RefundState.PENDING
     assert SimulatedRefund.objects.get().merchant_refund_id == owed.merchant_refund_id
+
+
+@pytest.mark.usefixtures("generation")
+def test_a_worker_that_slept_and_failed_does_not_unsay_what_another_has_said(owed, line):
+    def refuse(request):
+        raise REFUSED
+
+    def another_worker(request):
+        sent_long_ago()
+        for _ in range(2):  # asks: "not found"; says it
+            work_on(Refund.objects.get(), Deadline(5))
+        line.before["refund"].extend([refuse] * 9)
+        refuse(request)
+
+    line.before["refund"].append(another_worker)
+
+    work_on(owed, Deadline(2))
+
+    assert (state(owed), Refund.objects.get().is_with_phonepe) == (RefundState.PENDING, True)
+    assert SimulatedRefund.objects.count() == 1
 
 
 @pytest.mark.usefixtures("generation")
