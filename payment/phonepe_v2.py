@@ -154,13 +154,14 @@ def read_page(answer: Json) -> Page:
 
 def read_order_status(answer: Json) -> OrderStatus:
     attempt = _telling(answer.get("paymentDetails"))
+    outcome = _verdict(answer, ORDER_STATES)
     return OrderStatus(
-        verdict=_verdict(answer, ORDER_STATES),
+        verdict=outcome,
         amount_paise=paise(answer.get("amount")),
         merchant_id=identifier(answer.get("merchantId")) or None,
         merchant_order_id=identifier(answer.get("merchantOrderId")) or None,
         provider_order_id=identifier(answer.get("orderId")),
-        provider_transaction_id=identifier(attempt.get("transactionId")),
+        provider_transaction_id=_transaction_id(outcome, attempt),
         utr=_bank_reference(attempt),
         code=words(answer.get("detailedErrorCode"), 64) or code(answer),
         message=words(member(answer, "errorContext").get("description")) or words(answer.get("message")),
@@ -230,6 +231,12 @@ def _telling(attempts: object) -> Json:
         return {}
     paid = (each for each in attempts if isinstance(each, dict) and each.get("state") == "COMPLETED")
     return next(paid, first(attempts))
+
+
+def _transaction_id(outcome: Verdict, attempt: Json) -> str:
+    """Of an open order, only a try that is still open: after a wrong PIN no bank is deciding about it."""
+    is_over = outcome is Verdict.PENDING and attempt.get("state") == "FAILED"
+    return "" if is_over else identifier(attempt.get("transactionId"))
 
 
 def _bank_reference(holder: Json) -> str:

@@ -110,6 +110,12 @@ def test_an_order_nobody_has_tried_to_pay_is_pending():
     assert (status.verdict, status.provider_transaction_id) == (Verdict.PENDING, "")
 
 
+@pytest.mark.parametrize(("of_try", "told"), [("PENDING", "OM1"), ("FAILED", "")])
+def test_no_bank_is_deciding_about_an_open_order_whose_last_try_has_failed(of_try, told):
+    answer = {"state": "PENDING", "paymentDetails": [{"transactionId": "OM1", "state": of_try}]}
+    assert phonepe_v2.read_order_status(answer).provider_transaction_id == told
+
+
 def test_a_failed_order_tells_why():
     status = phonepe_v2.read_order_status(golden("g17_v2_status_failed"))
     assert (status.verdict, status.code, status.message) == (Verdict.FAILED, "ZM", "Wrong MPIN was entered")
