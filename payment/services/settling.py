@@ -51,7 +51,7 @@ def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool
         if answer.verdict is Verdict.COMPLETED:
             _receive(attempt, answer, source)
         elif answer.verdict is Verdict.FAILED:
-            unpaid.close(attempt, AttemptState.FAILED, answer.code or "phonepe_says_failed", source)
+            unpaid.fail(attempt, answer, source)
         elif answer.verdict is Verdict.PENDING:
             unpaid.wait(attempt, answer, source, giving_up)
         elif answer.verdict is Verdict.NOT_FOUND:

@@ -4,9 +4,10 @@ from datetime import datetime
 
 from django.utils import timezone
 
+from booking.models import Cart
 from booking.services import release
 from payment.gateways import OrderStatus
-from payment.models import OPEN_ATTEMPT, PaymentAttempt
+from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.changes import move_attempt, move_payment
 from payment.services.schedule import MINUTE, scaled
 from payment.services.telling import tell_ended, tell_failed, tell_pending
@@ -17,6 +18,7 @@ NOT_FOUND_ANSWERS = 3
 NOT_FOUND_SECONDS = 5 * MINUTE
 # A bank that takes longer than this makes people pay twice: they are asked not to.
 LONG_SECONDS = 5 * MINUTE
+TIMED_OUT = "TIMED_OUT"  # V1's word for a page that was left; it has a transaction id all the same
 
 
 def wait(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
@@ -49,12 +51,19 @@ def miss(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
         close(attempt, AttemptState.EXPIRED, "never_reached_phonepe", source)
 
 
-def close(attempt: PaymentAttempt, to: AttemptState, rule: str, source: str) -> None:
+def fail(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
+    """PhonePe also calls failed what nobody tried to pay in time."""
+    tried = bool(answer.provider_transaction_id) and answer.code != TIMED_OUT
+    close(attempt, AttemptState.FAILED, answer.code or "phonepe_says_failed", source, tried=tried)
+
+
+def close(attempt: PaymentAttempt, to: AttemptState, rule: str, source: str, *, tried: bool = False) -> None:
+    """`tried`: the customer has, and it came to nothing."""
     if move_attempt(attempt, to, rule, source, code=rule, decided_at=timezone.now(), call_lease_until=None):
-        end_if_unpaid(attempt)
+        end_if_unpaid(attempt, tried=tried)
 
 
-def end_if_unpaid(last: PaymentAttempt) -> None:
+def end_if_unpaid(last: PaymentAttempt, *, tried: bool = False) -> None:
     """The payment ends when none of its attempts can bring money any more, and its cart is free again."""
     payment = last.payment
     if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
@@ -64,7 +73,14 @@ def end_if_unpaid(last: PaymentAttempt) -> None:
         return
     if payment.checkout:
         release(payment.checkout)
-    tell = tell_failed if to is PaymentState.FAILED else tell_ended
+    _tell_end(payment, tried)
+
+
+def _tell_end(payment: Payment, tried: bool) -> None:
+    """Nobody whose cart was booked by other money is told that nothing is booked."""
+    if payment.checkout and payment.checkout.cart.status == Cart.Status.CONVERTED:
+        return
+    tell = tell_failed if tried else tell_ended
     tell(payment)
 
 

@@ -53,7 +53,7 @@ def completed(paise: int = 110_000, **fields) -> OrderStatus:
     return OrderStatus(Verdict.COMPLETED, amount_paise=paise, **said | fields)
 
 
-FAILED = OrderStatus(Verdict.FAILED, code="INVALID_MPIN")
+FAILED = OrderStatus(Verdict.FAILED, code="INVALID_MPIN", provider_transaction_id="OM1")
 PENDING = OrderStatus(Verdict.PENDING)
 NOT_FOUND = OrderStatus(Verdict.NOT_FOUND)
 NONSENSE = OrderStatus(Verdict.UNKNOWN, code="SOMETHING_NEW")

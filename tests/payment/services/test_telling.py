@@ -7,10 +7,12 @@ from django.utils import timezone
 
 from booking.models import Checkout, Slot
 from notices.models import Notice
+from payment.messages import OrderStatus
 from payment.models import Payment, PaymentAttempt
 from payment.services.receipts import paper_of, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
+from payment.states import Verdict
 from payment.work import run_due
 from tests import people
 from tests.payment.builders import FAILED, PENDING, completed, make_attempt, make_payment
@@ -72,6 +74,34 @@ def test_whoever_left_without_trying_is_left_alone(payment):
 
     assert Payment.objects.get().state == "CANCELLED"
     assert told() == []
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OrderStatus(Verdict.FAILED, code="ORDER_EXPIRED"),
+        OrderStatus(Verdict.FAILED, code="TIMED_OUT", provider_transaction_id="T1"),
+    ],
+)
+def test_whoever_left_without_trying_is_left_alone_whatever_phonepe_calls_it(payment, answer):
+    hear(payment, answer)
+
+    assert Payment.objects.get().state == "FAILED"
+    assert told() == []
+
+
+def test_nobody_is_told_that_nothing_is_booked_after_his_booking(payment, cart):
+    """Late money for a first payment has booked the cart; the second one fails."""
+    hear(payment, PENDING, giving_up=True)
+    cart.refresh_from_db()
+    second = make_payment(people.make_checkout(cart))
+    hear(payment, completed())
+
+    hear(second, FAILED)
+
+    second.refresh_from_db()
+    assert second.state == "FAILED"
+    assert told() == ["booked"]
 
 
 def test_whoever_waits_for_his_bank_is_asked_not_to_pay_twice_and_told_the_end(payment):
