@@ -15,6 +15,7 @@ from django.utils import timezone
 from okpuja.errors import Unavailable
 from okpuja.logging import redact
 from payment import merchants
+from payment.checks import address_problems
 from payment.diagnosis import history, hops, labour, memory, neighbours
 from payment.diagnosis.doorbell import doorbell
 from payment.diagnosis.doors import Door, Role, controls, doors, is_in_process, siblings
@@ -122,6 +123,8 @@ def configured() -> tuple[Merchant | None, str]:
         return None, redact(str(error))
     if merchant.identity.generation == Generation.V2 and not merchant.client_secret:
         return None, "PHONEPE_CLIENT_ID is set, PHONEPE_CLIENT_SECRET is not"
+    if gone := address_problems():  # a file of certificates may go while we run
+        return None, redact(gone[0].text)
     return merchant, ""
 
 

@@ -251,6 +251,7 @@ def test_a_token_that_is_not_given_tells_wrong_secrets_environments_and_addresse
         ({"PHONEPE_CLIENT_ID": "CLIENTOKPUJA"}, "PHONEPE_CLIENT_SECRET"),
         ({"PHONEPE_BASE_URL": "https://api.phonepe.com/apis/hermes"}, "PRODUCTION"),
         ({"PHONEPE_BASE_URL": "https://me:my-pass-word@phonepe.example/"}, "phonepe.example"),
+        ({"PHONEPE_CA_BUNDLE": "/gone/while-we-run.pem"}, "PHONEPE_CA_BUNDLE"),
     ],
 )
 def test_settings_that_contradict_each_other_are_named(real_v1, wrong, named):
