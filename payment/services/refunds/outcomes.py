@@ -67,18 +67,17 @@ def adopt_refund(
     attempt.payment = lock_payment(pk=attempt.payment_id)
     refund = Refund.objects.filter(merchant_refund_id=merchant_refund_id).first()
     if refund is None:
-        has_failed = answer.verdict is Verdict.FAILED
         refund = Refund.objects.create(
             payment=attempt.payment,
             attempt=attempt,
             merchant_refund_id=merchant_refund_id,
             amount_paise=amount_paise,
-            state=RefundState.FAILED if has_failed else RefundState.PENDING,
+            state=RefundState.PENDING,
             origin=Refund.Origin.DASHBOARD,
             reason="made in PhonePe's dashboard",
             sent_at=timezone.now(),
             expected_by=promised_by(),
-            next_check_at=None if has_failed else timezone.now(),
+            next_check_at=timezone.now(),
         )
         write_down_refund(refund, "refund_found", source, before="")
     refund = settle_refund(refund.pk, answer, source)
