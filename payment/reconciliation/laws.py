@@ -108,8 +108,8 @@ def _kept_though_nobody_booked() -> Rows:
     """Below one rupee PhonePe sends nothing back; what the buyer's bank has taken needs no refund."""
     owed = Q(kind=Kind.SURPLUS) | Q(kind=Kind.RECEIPT, payment__fulfilment__in=OWED)
     taken = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind=Kind.CHARGEBACK)
-    entries = LedgerEntry.objects.filter(owed, ~Exists(taken), amount_paise__gte=LEAST_PAISE)
-    return entries.annotate(promised=_promised()).filter(promised__lt=F("amount_paise"))
+    entries = LedgerEntry.objects.filter(owed, ~Exists(taken)).annotate(promised=_promised())
+    return entries.filter(amount_paise__gte=F("promised") + LEAST_PAISE)
 
 
 def _kept_though_not_accepted() -> Rows:

@@ -26,6 +26,7 @@ from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
 from payment.transport import Deadline
 from simulator.models import Merchant
+from simulator.models import Order as SimulatedOrder
 from tests.payment.builders import completed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -161,7 +162,10 @@ def test_a_gift_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
 def test_an_order_that_has_ended_is_not_said_again_while_an_earlier_one_is_watched(alice, cart, phonepe):
     phonepe.breaks("pay", "reset_after")
     started = start_payment(alice, cart_id=cart.pk)
-    PaymentAttempt.objects.filter(number=2).update(state=AttemptState.EXPIRED)
+    PaymentAttempt.objects.filter(number=2).update(
+        state=AttemptState.EXPIRED
+    )  # PhonePe has never heard of it
+    SimulatedOrder.objects.filter(pk=SimulatedOrder.objects.latest("pk").pk).update(merchant_order_id="other")
 
     again = start_payment(alice, cart_id=cart.pk)
 

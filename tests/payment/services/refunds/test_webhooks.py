@@ -208,7 +208,9 @@ def test_what_the_dashboard_left_of_a_promise_is_promised_again(attempt):
 CONFIRMED, FAILED = RefundStatus(Verdict.CONFIRMED), RefundStatus(Verdict.FAILED)
 
 
-def test_what_the_dashboard_took_over_and_could_not_send_is_owed_again_and_a_person_looks_at_it(attempt, settings):
+def test_what_the_dashboard_took_over_and_could_not_send_is_owed_again_and_a_person_looks_at_it(
+    attempt, settings
+):
     settings.STAFF_EMAILS = ["ops@example.com"]
     Booking.objects.update(status=Booking.Status.CANCELLED)
     ours = owe_refund(attempt, 110_000, "cancelled", asked_by=None)
