@@ -92,8 +92,8 @@ class Wire:
         return iter(self._targets[first:] + self._targets[:first])
 
     def _carry(self, giver: socket.socket, taker: socket.socket) -> None:
-        giver.settimeout(None)
         try:
+            giver.settimeout(None)
             while block := giver.recv(BLOCK):
                 self._flows.wait()
                 taker.sendall(block)
