@@ -113,18 +113,16 @@ def test_a_refused_token_is_forgotten_by_every_process():
     assert second.get() != refused
 
 
-def test_a_late_refusal_does_not_throw_away_the_newer_token():
+@pytest.mark.parametrize("remembers", [True, False])
+def test_a_late_refusal_does_not_throw_away_the_newer_token(settings, remembers):
+    if not remembers:
+        settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
     shop = Shop()
     old = shop.get()
     shop.now = HALF + 60
     new = shop.get()
     shop.tokens.refused(old)
     assert shop.get() == new
-
-
-def test_nor_does_it_where_no_cache_remembers_anything(settings):
-    settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.dummy.DummyCache"}}
-    test_a_late_refusal_does_not_throw_away_the_newer_token()
 
 
 def test_many_threads_fetch_one_token():
