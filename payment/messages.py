@@ -21,6 +21,8 @@ Json = dict[str, Any]
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,63}")
 LARGEST_AMOUNT = 10**15
 YEAR_2100_MS = 4_102_444_800_000
+# As seconds this is the year 5138, as milliseconds 1973: no moment of ours can be read both ways.
+LARGEST_SECONDS = 10**11
 
 
 class Fate(enum.Enum):
@@ -183,13 +185,25 @@ def first(value: object) -> Json:
     return inner if isinstance(inner, dict) else {}
 
 
+def whole(value: object) -> int | None:
+    """A whole number as an int. JSON does not tell 150000 from 150000.0, so some servers send the latter.
+
+    A bool, a fraction, NaN, an infinity and text are no whole number.
+    """
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
 def paise(value: object) -> int | None:
-    """A whole, non-negative number; a few of PhonePe's samples carry it as a string. Never a float."""
+    """The one reader of PhonePe's amounts: a whole number of paise, 0 to LARGEST_AMOUNT; else None, "not said".
+
+    A few of PhonePe's samples carry the digits as a string. "1500.00" may mean rupees: it is no amount.
+    """
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 16:
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_AMOUNT:
-        return None
-    return value
+    number = whole(value)
+    return number if number is not None and 0 <= number <= LARGEST_AMOUNT else None
 
 
 def identifier(value: object) -> str:
@@ -219,10 +233,13 @@ def code(answer: Json) -> str:
     return words(str(found) if isinstance(found, int) else found, 64)
 
 
-def moment(milliseconds: object) -> datetime | None:
-    """An aware datetime from PhonePe's milliseconds since 1970."""
-    if isinstance(milliseconds, bool) or not isinstance(milliseconds, int):
+def moment(told: object) -> datetime | None:
+    """An aware datetime from a number of milliseconds since 1970, or of seconds, as PhonePe's tokens have them.
+
+    Only the reading: whether the moment can be meant is decided by `okpuja.clocks`.
+    """
+    number = whole(told)
+    if number is None or not 0 < number < YEAR_2100_MS:
         return None
-    if not 0 < milliseconds < YEAR_2100_MS:
-        return None
-    return datetime.fromtimestamp(milliseconds // 1000, tz=timezone.utc)
+    seconds = number // 1000 if number >= LARGEST_SECONDS else number
+    return datetime.fromtimestamp(seconds, tz=timezone.utc)

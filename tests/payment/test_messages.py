@@ -1,3 +1,6 @@
+import base64
+import json
+import math
 from datetime import datetime, timezone
 
 import pytest
@@ -6,6 +9,7 @@ from hypothesis import strategies as st
 
 from payment import messages, phonepe_v1, phonepe_v2
 from payment.states import Verdict
+from tests.payment import wire
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -59,21 +63,65 @@ def test_what_is_not_a_json_object_is_none(body):
     assert messages.json_object(body) is None
 
 
-@pytest.mark.parametrize(("value", "expected"), [(149900, 149900), ("149900", 149900), (0, 0)])
+WHOLE = [(149900, 149900), ("149900", 149900), (0, 0), (149900.0, 149900), (1.5e5, 150000), (10**15, 10**15)]
+NO_AMOUNT = [
+    *("1499.00", "149900.0", "1,499", " 149900", "+149900", "1e5", "१४९९", "", "9" * 17, "NaN"),
+    *(1499.5, -1, -150000.0, 10**16, 1e16, 1e300, math.nan, math.inf, -math.inf),
+    *(True, False, None, [149900], {"value": 149900}),
+]
+AMOUNTS = [*WHOLE, *((value, None) for value in NO_AMOUNT)]
+
+
+@pytest.mark.parametrize(("value", "expected"), WHOLE)
 def test_whole_paise_are_taken(value, expected):
     assert messages.paise(value) == expected
 
 
-@pytest.mark.parametrize("value", [1499.0, "1499.0", "१४९९", True, -1, None, "", "9" * 17, 10**16])
+@pytest.mark.parametrize("value", NO_AMOUNT, ids=repr)
 def test_nothing_else_is_an_amount(value):
     assert messages.paise(value) is None
+
+
+def v1_callback(amount):
+    answer = json.dumps({"code": "PAYMENT_SUCCESS", "data": {"amount": amount}}).encode()
+    return json.dumps({"response": base64.b64encode(answer).decode()}).encode()
+
+
+def v2_webhook(name, amount):
+    return json.dumps({"event": "any", "payload": {name: "X1", "amount": amount}}).encode()
+
+
+V1, V2 = wire.merchant("v1"), wire.merchant("v2")
+READERS = {
+    "V1 order": lambda amount: phonepe_v1.read_order_status({"data": {"amount": amount}}),
+    "V1 refund": lambda amount: phonepe_v1.read_refund_status({"data": {"amount": amount}}),
+    "V1 callback": lambda amount: phonepe_v1.read_callback(V1, v1_callback(amount)),
+    "V2 order": lambda amount: phonepe_v2.read_order_status({"amount": amount}),
+    "V2 refund": lambda amount: phonepe_v2.read_refund_status({"amount": amount}),
+    "V2 webhook": lambda amount: phonepe_v2.read_webhook(V2, "hmac", v2_webhook("merchantOrderId", amount)),
+    "V2 refund webhook": lambda amount: phonepe_v2.read_webhook(
+        V2, "hmac", v2_webhook("merchantRefundId", amount)
+    ),
+}
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize(("amount", "expected"), AMOUNTS, ids=repr)
+def test_an_amount_means_the_same_wherever_phonepe_tells_it(reader, amount, expected):
+    found = READERS[reader](amount).amount_paise
+    assert (found, type(found)) == (expected, type(expected))
 
 
 def test_milliseconds_become_an_aware_moment():
     assert messages.moment(1781153854567) == datetime(2026, 6, 11, 4, 57, 34, tzinfo=timezone.utc)
 
 
-@pytest.mark.parametrize("value", [None, "1781153854567", 0, -5, 10**20, True, 1.5])
+@pytest.mark.parametrize("seconds", [1781153854, 1781153854.0])
+def test_seconds_become_the_same_moment(seconds):
+    assert messages.moment(seconds) == messages.moment(1781153854567)
+
+
+@pytest.mark.parametrize("value", [None, "1781153854567", 0, -5, 10**20, True, 1.5, math.nan, math.inf])
 def test_a_moment_that_cannot_be_is_none(value):
     assert messages.moment(value) is None
 

@@ -183,7 +183,7 @@ def test_a_success_that_contradicts_its_own_state_is_unknown(state):
     assert phonepe_v1.read_order_status(answer).verdict is Verdict.UNKNOWN
 
 
-@pytest.mark.parametrize("amount", [1499.0, "1499.00", True, None, -1, [149900], 10**30])
+@pytest.mark.parametrize("amount", [1499.5, "1499.00", True, None, -1, [149900], 10**30])
 def test_an_amount_that_is_not_whole_paise_is_no_amount(amount):
     answer = golden("g06_v1_status_success")
     answer["data"]["amount"] = amount
