@@ -1,13 +1,14 @@
 """Asking PhonePe what became of a payment, and settling what it says."""
 
+import functools
 import logging
-import time
 from datetime import timedelta
 
 from django.db.models import Q
 from django.utils import timezone
 
 from okpuja.errors import Conflict
+from okpuja.waiting import UnderWay, wait_for
 from payment.gateways import gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.calls import NO_ANSWER, call
@@ -19,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 # PhonePe throttles those who ask in circles: webhook, return page and frontend share one question.
 SECONDS_BETWEEN_QUESTIONS = 2
+# By payment id. PhonePe may take longer than the pause: still only one thread of this process asks about a payment.
+questions_under_way = UnderWay()
 ENDED_UNPAID = (PaymentState.FAILED, PaymentState.CANCELLED)
 
 
@@ -32,17 +35,16 @@ def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: 
 def refresh(payment: Payment, seconds: int, source: str) -> Payment:
     """The payment as it stands after asking PhonePe, if it is open; never later than `seconds`.
 
-    A silent PhonePe is no error here: the payment comes back as it was, and the worker goes on asking.
+    A silent PhonePe is no error here: the payment comes back as it was, and the worker goes on asking. Who finds a
+    question under way waits for what it learns while there is a place to wait, else takes what is known now.
     """
     deadline = Deadline(seconds)
     if payment.fulfilment == Fulfilment.DUE:
         payment = fulfil(payment.pk)
-    while payment.is_open and not deadline.expired:
-        if _may_ask(payment):
-            return _ask_about_all(payment, deadline, source)
-        time.sleep(0.1)  # somebody asked a moment ago; what he learns will be in the row
-        payment.refresh_from_db()
-    return payment
+    if not payment.is_open:
+        return payment
+    may_ask = _may_ask(payment) or wait_for(functools.partial(_has_news, payment), deadline.remaining())
+    return _ask_about_all(payment, deadline, source) if may_ask and payment.is_open else payment
 
 
 def look_again(payment: Payment, seconds: int, source: str) -> Payment:
@@ -68,19 +70,41 @@ def give_up(payment: Payment, seconds: int) -> Payment:
 
 
 def _may_ask(payment: Payment) -> bool:
-    """Claims the next question for this payment."""
+    """Claims the next question for this payment, which `_ask_about_all` then asks."""
+    if not questions_under_way.begin(payment.pk):
+        return False
+    is_ours = False
+    try:
+        is_ours = _has_paused(payment)
+    finally:
+        if not is_ours:
+            questions_under_way.end(payment.pk)
+    return is_ours
+
+
+def _has_paused(payment: Payment) -> bool:
+    """Whether nobody, in any process, has asked lately; the question is written down as ours then."""
     now = timezone.now()
     lately = now - timedelta(seconds=SECONDS_BETWEEN_QUESTIONS)
     free = Q(asked_at__isnull=True) | Q(asked_at__lte=lately)
     return bool(Payment.objects.filter(free, pk=payment.pk).update(asked_at=now))
 
 
+def _has_news(payment: Payment) -> bool:
+    """Decided by whoever is asking, or ours to ask about now."""
+    payment.refresh_from_db()
+    return not payment.is_open or _may_ask(payment)
+
+
 def _ask_about_all(payment: Payment, deadline: Deadline, source: str) -> Payment:
-    attempts = payment.attempts.order_by("-number")
-    for attempt in attempts.filter(state__in=OPEN_ATTEMPT) if payment.is_open else attempts:
-        try:
-            payment = ask(attempt, deadline, source)
-        except NO_ANSWER as error:
-            logger.warning("no answer", extra={"payment": payment.pk, "category": error.error_category})
+    try:
+        attempts = payment.attempts.order_by("-number")
+        for attempt in attempts.filter(state__in=OPEN_ATTEMPT) if payment.is_open else attempts:
+            try:
+                payment = ask(attempt, deadline, source)
+            except NO_ANSWER as error:
+                logger.warning("no answer", extra={"payment": payment.pk, "category": error.error_category})
+    finally:
+        questions_under_way.end(payment.pk)
     payment.refresh_from_db()  # a webhook may have settled it while we were looking
     return payment

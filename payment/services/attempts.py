@@ -4,11 +4,10 @@ One request at a time may call PhonePe for a payment (`call_lease_until`). Whoev
 whoever comes after a crash asks PhonePe first.
 """
 
+import functools
 import secrets
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from threading import BoundedSemaphore
 
 from django.conf import settings
 from django.db import transaction
@@ -16,6 +15,7 @@ from django.utils import timezone
 
 from booking.models import Checkout
 from okpuja.errors import Conflict, Unavailable
+from okpuja.waiting import wait_for
 from payment import merchants
 from payment.gateways import (
     GatewayError,
@@ -42,8 +42,6 @@ from payment.transport import Deadline
 
 MOST_ATTEMPTS = 3
 SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST = 3
-# A thread that waits is lost to everybody else: one impatient customer must not take them all.
-waiting_places = BoundedSemaphore(max(settings.PHONEPE_CALLS_AT_ONCE // 2, 1))
 
 
 @dataclass(frozen=True)
@@ -94,7 +92,9 @@ def page_of(payment: Payment, deadline: Deadline) -> PaymentAttempt:
 
     Raises PaymentUnderWay while another request is making it, and whatever `call_for_page` raises.
     """
-    found = _claim(payment.pk) or _wait_for_another_request(payment)
+    found = wait_for(functools.partial(_claim, payment.pk), SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
+    if found is None:
+        raise PaymentUnderWay(payment_id=payment.pk)
     return found if isinstance(found, PaymentAttempt) else call_for_page(found, deadline)
 
 
@@ -145,19 +145,6 @@ def page_expiry() -> datetime:
 def _lease(now: datetime) -> datetime:
     # Not scaled: it outlives the call, and calls are never faster in tests.
     return now + timedelta(seconds=settings.PHONEPE_DEADLINE + 5)
-
-
-def _wait_for_another_request(payment: Payment) -> PaymentAttempt | Claim:
-    if waiting_places.acquire(blocking=False):
-        try:
-            patience = Deadline(SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
-            while not patience.expired:
-                time.sleep(0.1)
-                if found := _claim(payment.pk):
-                    return found
-        finally:
-            waiting_places.release()
-    raise PaymentUnderWay(payment_id=payment.pk)
 
 
 def _claim(payment_id: int) -> PaymentAttempt | Claim | None:

@@ -6,7 +6,9 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking, Cart
+from okpuja import waiting
 from okpuja.errors import Conflict
+from okpuja.waiting import Places
 from payment.gateways import GatewayError
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import asking
@@ -52,13 +54,39 @@ def test_whoever_waits_sees_what_the_other_one_learned(started, phonepe, monkeyp
     phonepe.decide(started.attempt.merchant_order_id)
 
     def somebody_else_learns(seconds):
-        monkeypatch.setattr(asking.time, "sleep", lambda seconds: None)  # PhonePe takes its time as well
+        monkeypatch.setattr(waiting.time, "sleep", lambda seconds: None)  # PhonePe takes its time as well
         asking.ask(started.attempt, asking.Deadline(5), "webhook")
 
-    monkeypatch.setattr(asking.time, "sleep", somebody_else_learns)
+    monkeypatch.setattr(waiting.time, "sleep", somebody_else_learns)
     payment = refresh(started.payment, 5, "return page")
 
     assert payment.state == PaymentState.SUCCESS
+    assert questions() == 1
+
+
+def test_who_finds_no_place_to_wait_is_told_what_is_known_at_once(started, monkeypatch):
+    """Would wait for ten minutes if there were a place."""
+    Payment.objects.update(asked_at=timezone.now())
+    monkeypatch.setattr(asking, "SECONDS_BETWEEN_QUESTIONS", 600)
+    monkeypatch.setattr(waiting, "places", Places(1))
+
+    with waiting.places.take():
+        assert refresh(started.payment, 600, "check-booking").state == PaymentState.PENDING
+
+    assert questions() == 0
+
+
+def test_a_question_that_takes_long_is_not_asked_beside_itself(started, monkeypatch):
+    """A silent PhonePe is asked by one thread about one payment, however often its customer reloads the page."""
+    monkeypatch.setattr(asking, "SECONDS_BETWEEN_QUESTIONS", 0)
+    asking.questions_under_way.begin(started.payment.pk)
+    try:
+        assert refresh(started.payment, 0.2, "check-booking").state == PaymentState.PENDING
+        assert questions() == 0
+    finally:
+        asking.questions_under_way.end(started.payment.pk)
+
+    refresh(started.payment, 5, "check-booking")
     assert questions() == 1
 
 

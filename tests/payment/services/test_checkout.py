@@ -1,14 +1,15 @@
 """From a cart to a page that can be paid, whatever happens to the call. PhonePe is the simulated one."""
 
 from datetime import timedelta
-from threading import BoundedSemaphore
 
 import pytest
 from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
 from booking.models import Cart, SlotHold
+from okpuja import waiting
 from okpuja.errors import Conflict, Unavailable
+from okpuja.waiting import Places
 from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import attempts as attempts_service
@@ -303,9 +304,9 @@ def test_an_impatient_customer_does_not_take_every_thread_of_the_server(alice, c
     being_called = timezone.now() + timedelta(hours=1)
     PaymentAttempt.objects.update(page_url="", call_lease_until=being_called)
     monkeypatch.setattr(attempts_service, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 600)
-    monkeypatch.setattr(attempts_service, "waiting_places", BoundedSemaphore(1))
+    monkeypatch.setattr(waiting, "places", Places(1))
 
-    with attempts_service.waiting_places, pytest.raises(PaymentUnderWay):
+    with waiting.places.take(), pytest.raises(PaymentUnderWay):
         start_payment(alice, cart_id=cart.pk)
 
 
