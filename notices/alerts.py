@@ -16,6 +16,7 @@ SENTENCES = {
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",
     "dispute": "A customer disputes a payment at his bank. There is a deadline to answer.",
     "event_unconfirmed": "PhonePe has called about something that it does not confirm when it is asked.",
+    "messages_wait": "Messages to customers wait for days: the mail server does not answer. They are sent later.",
     "message_given_up": "A message to a customer is refused, was not sent for days, or cannot be written.",
 }
 

@@ -4,7 +4,9 @@ import logging
 import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+import requests
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
@@ -19,8 +21,9 @@ from okpuja.logging import redact
 logger = logging.getLogger(__name__)
 
 MINUTE, HOUR = 60, 3_600
-# Seconds after each failed try; three days in all, then it is given up.
+# Seconds after each failed try, three days in all; then an answer gives it up, and silence makes the last one repeat.
 PAUSES = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR)
+OLDEST_NEWS = timedelta(days=14)  # a mail server that is away for longer has made it worthless
 
 
 @dataclass(frozen=True)
@@ -86,10 +89,21 @@ def _mail(notice: Notice, enclosed: Enclosed) -> EmailMultiAlternatives:
 
 def _failed(notice: Notice, error: OSError) -> None:
     logger.warning("a message was not sent", extra={"notice": notice.key, "cause": str(error)})
-    if notice.checks > len(PAUSES) or _is_for_good(error):
+    last_pause_is_over = notice.checks > len(PAUSES)
+    too_old = timezone.now() - notice.created_at > OLDEST_NEWS
+    if _is_for_good(error) or (last_pause_is_over and (_is_answer(error) or too_old)):
         _give_up(notice, error)
-    else:
-        _move(notice, Notice.State.WAITING, last_error=_told(error))
+        return
+    _move(notice, Notice.State.WAITING, last_error=_told(error))
+    if last_pause_is_over and notice.kind != "alert":
+        alert("messages_wait", "mail", {"message": notice.key, "cause": _told(error)})
+
+
+def _is_answer(error: OSError) -> bool:
+    """The other side has spoken. Silence, a refused connection or a lost one say nothing about the message."""
+    return isinstance(
+        error, (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, requests.HTTPError)
+    )
 
 
 def _is_for_good(error: OSError) -> bool:

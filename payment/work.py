@@ -5,7 +5,6 @@ token. A worker that dies loses its lease and nothing else. What is learned alwa
 guards only when the row is looked at again.
 """
 
-import logging
 import uuid
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
@@ -20,27 +19,22 @@ from notices.sending import pause_after, send
 from payment.diagnosis.watch import look_if_due
 from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.runs import reconcile_if_due
-from payment.services.asking import ask
+from payment.services import asking
 from payment.services.backlog import Leased, database_now, due
-from payment.services.calls import NO_ANSWER
 from payment.services.enclosing import enclose
 from payment.services.holds import end_hold
 from payment.services.idempotency import KEPT
 from payment.services.offers import close_offer
 from payment.services.receipts import number_waiting
 from payment.services.refunds import sending
-from payment.services.schedule import next_question, scaled
+from payment.services.schedule import scaled
 from payment.services.settling import fulfil
 from payment.services.watching import watch
 from payment.services.webhooks import handle, next_look
-from payment.states import AttemptState
 from payment.transport import Deadline
-
-logger = logging.getLogger(__name__)
 
 DEADLINE_SECONDS = 15
 LEASE = timedelta(seconds=60)  # longer than any call, and never scaled: calls are not faster in tests
-CLOSED = (AttemptState.FAILED, AttemptState.EXPIRED)
 
 
 def run_due(kinds: Iterable[str], limit: int = 10) -> int:
@@ -51,11 +45,8 @@ def run_due(kinds: Iterable[str], limit: int = 10) -> int:
 def ask_about_attempts(limit: int) -> int:
     attempts = _lease(PaymentAttempt, limit)
     for attempt in attempts:
-        try:
-            ask(attempt, Deadline(DEADLINE_SECONDS), "worker")
-        except NO_ANSWER as error:
-            logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
-        _put_back(attempt, _next_question(_as_it_stands(attempt)))
+        heard = asking.ask_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
+        _put_back(attempt, asking.next_look(_as_it_stands(attempt), heard, database_now()))
     return len(attempts)
 
 
@@ -70,8 +61,8 @@ def send_refunds(limit: int) -> int:
 def handle_events(limit: int) -> int:
     events = _lease(WebhookEvent, limit)
     for event in events:
-        handle(event, DEADLINE_SECONDS)
-        _put_back(event, next_look(event, database_now()))
+        answered = handle(event, DEADLINE_SECONDS)
+        _put_back(event, next_look(event, database_now(), answered=answered))
     return len(events)
 
 
@@ -157,10 +148,3 @@ def _put_back(row: Leased, next_check_at: datetime | None) -> None:
 def _as_it_stands(row: Leased) -> Leased:
     """Another object: the claimed one keeps our lease, whoever has taken the row over meanwhile."""
     return type(row).objects.get(pk=row.pk)
-
-
-def _next_question(attempt: PaymentAttempt) -> datetime | None:
-    if attempt.state == AttemptState.COMPLETED:
-        return None
-    sent_at = attempt.sent_at or attempt.created_at
-    return next_question(sent_at, attempt.expires_at, database_now(), closed=attempt.state in CLOSED)

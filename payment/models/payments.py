@@ -159,6 +159,10 @@ class PaymentAttempt(models.Model):
                 name="attempt_completed_says_how_much",
                 condition=~Q(state=AttemptState.COMPLETED) | Q(received_paise__isnull=False),
             ),
+            models.CheckConstraint(
+                name="attempt_open_is_asked_about",
+                condition=~Q(state__in=OPEN_ATTEMPT) | Q(next_check_at__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -10,6 +10,7 @@ from payment.models.payments import Payment, PaymentAttempt, advance
 from payment.states import RefundState
 
 OPEN_REFUND = (RefundState.CREATED, RefundState.UNKNOWN, RefundState.PENDING, RefundState.CONFIRMED)
+ENDED_REFUND = (RefundState.COMPLETED, RefundState.FAILED)
 UNSENT_REFUND = (RefundState.WAITING, RefundState.CREATED, RefundState.UNKNOWN)  # with an empty `sent_at`
 
 # Read as "may become KEY from any of VALUES". The UPDATE's row count says who won.
@@ -97,6 +98,10 @@ class Refund(models.Model):
             models.CheckConstraint(
                 name="refund_on_hold_is_not_sent",
                 condition=Q(held_because="") | Q(state__in=(RefundState.WAITING, RefundState.FAILED)),
+            ),
+            models.CheckConstraint(
+                name="refund_open_is_looked_at",
+                condition=Q(state__in=ENDED_REFUND) | ~Q(held_because="") | Q(next_check_at__isnull=False),
             ),
             models.CheckConstraint(
                 name="refund_needs_two_people",

@@ -2,18 +2,19 @@
 
 import functools
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 from django.utils import timezone
 
 from okpuja.errors import Conflict
 from okpuja.waiting import UnderWay, wait_for
-from payment.gateways import gateway_for
+from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.calls import NO_ANSWER, call
+from payment.services.schedule import DAY, next_question, repeated_question, scaled
 from payment.services.settling import fulfil, settle
-from payment.states import Fulfilment, PaymentState
+from payment.states import AttemptState, Fulfilment, PaymentState, Verdict
 from payment.transport import Deadline
 
 logger = logging.getLogger(__name__)
@@ -23,13 +24,41 @@ SECONDS_BETWEEN_QUESTIONS = 2
 # By payment id. PhonePe may take longer than the pause: still only one thread of this process asks about a payment.
 questions_under_way = UnderWay()
 ENDED_UNPAID = (PaymentState.FAILED, PaymentState.CANCELLED)
+# COMPLETED is missing on purpose: with an amount the attempt is COMPLETED, too, and without one money is on its way.
+ENDS_AN_ORDER = (Verdict.FAILED, Verdict.NOT_FOUND)
 
 
 def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
     """One question about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
-    gateway = gateway_for(attempt.identity)
-    answer = call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
-    return settle(attempt.pk, answer, source, giving_up=giving_up)
+    return settle(attempt.pk, _question(attempt, deadline), source, giving_up=giving_up)
+
+
+def ask_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> Verdict | None:
+    """The worker's question: what PhonePe says about the order, None when there is no answer."""
+    try:
+        answer = _question(attempt, deadline)
+    except NO_ANSWER as error:
+        logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
+        return None
+    settle(attempt.pk, answer, "worker")
+    return answer.verdict
+
+
+def next_look(attempt: PaymentAttempt, heard: Verdict | None, now: datetime) -> datetime | None:
+    """When the worker asks again after `heard`. None only after an answer that ends the order.
+
+    That is: the money came, or the order is closed, its tail is over, and PhonePe knows of no open order either.
+    """
+    if attempt.state == AttemptState.COMPLETED:
+        return None
+    closed = attempt.state not in OPEN_ATTEMPT
+    sent_at = attempt.sent_at or attempt.created_at
+    if heard is None:
+        return repeated_question(sent_at, attempt.expires_at, now, closed=closed)
+    following = next_question(sent_at, attempt.expires_at, now, closed=closed)
+    if following is None and heard not in ENDS_AN_ORDER:
+        return now + scaled(DAY)
+    return following
 
 
 def refresh(payment: Payment, seconds: int, source: str) -> Payment:
@@ -67,6 +96,11 @@ def give_up(payment: Payment, seconds: int) -> Payment:
             )
         payment = ask(attempt, deadline, "give_up", giving_up=True)
     return payment
+
+
+def _question(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus:
+    gateway = gateway_for(attempt.identity)
+    return call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
 
 
 def _may_ask(payment: Payment) -> bool:

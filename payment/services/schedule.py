@@ -1,11 +1,13 @@
 """When PhonePe is asked what became of an order.
 
 PhonePe prescribes the questions up to the end of the page's life (docs/phonepe.md, "When to ask").
-The tail after it is ours: money has been seen to arrive after expiry.
+The tail after it is ours: money has been seen to arrive after expiry. An order that stays open is asked about
+every day without end; a question that got no answer is repeated before the next one is due.
 """
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import count
 
 from django.conf import settings
 
@@ -13,7 +15,8 @@ MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
 # For so many seconds, a question every so many seconds; then one a minute until the page expires.
 PRESCRIBED = ((30, 3), (60, 6), (60, 10), (60, 30))
-TAIL = (5 * MINUTE, HOUR, 6 * HOUR, *(day * DAY for day in range(1, 8)))
+DAYS_OF_TAIL = 7
+TAIL = (5 * MINUTE, HOUR, 6 * HOUR, *(day * DAY for day in range(1, DAYS_OF_TAIL + 1)))
 
 
 def scaled(seconds: int) -> timedelta:
@@ -24,15 +27,33 @@ def scaled(seconds: int) -> timedelta:
 def next_question(
     sent_at: datetime, expires_at: datetime, now: datetime, *, closed: bool = False
 ) -> datetime | None:
-    """The first prescribed moment after `now`, or None when the tail has ended.
+    """The first prescribed moment after `now`. None only for a closed order, when its tail has ended.
 
     Computed from the table each time, so that late answers do not make the schedule drift.
     """
-    moments = _tail(expires_at) if closed else _moments(sent_at, expires_at)
+    moments = _tail(expires_at) if closed else _moments(sent_at, expires_at, now)
     return next((moment for moment in moments if moment > now), None)
 
 
-def _moments(sent_at: datetime, expires_at: datetime) -> Iterator[datetime]:
+def repeated_question(
+    sent_at: datetime, expires_at: datetime, now: datetime, *, closed: bool = False
+) -> datetime:
+    """When to ask again after no answer: a quarter of the time since the missed moment, 1 minute to 1 day.
+
+    Never later than the next prescribed moment.
+    """
+    moments = _tail(expires_at) if closed else _moments(sent_at, expires_at, now)
+    missed, following = sent_at, None
+    for moment in moments:
+        if moment > now:
+            following = moment
+            break
+        missed = moment
+    again = now + min(max((now - missed) / 4, scaled(MINUTE)), scaled(DAY))
+    return min(again, following) if following else again
+
+
+def _moments(sent_at: datetime, expires_at: datetime, now: datetime) -> Iterator[datetime]:
     # Not while the request that sends it is still at it.
     moment = sent_at + scaled(max(20, settings.PHONEPE_DEADLINE + 5))
     yield moment
@@ -42,8 +63,17 @@ def _moments(sent_at: datetime, expires_at: datetime) -> Iterator[datetime]:
             yield moment
     while (moment := moment + scaled(MINUTE)) < expires_at:
         yield moment
-    yield from _tail(max(expires_at, moment - scaled(MINUTE)))
+    tail_begins = max(expires_at, moment - scaled(MINUTE))
+    yield from _tail(tail_begins)
+    yield from _daily(tail_begins, now)
 
 
 def _tail(expires_at: datetime) -> Iterator[datetime]:
     return (expires_at + scaled(offset) for offset in TAIL)
+
+
+def _daily(tail_begins: datetime, now: datetime) -> Iterator[datetime]:
+    """After the tail, without end; the days long past are left out."""
+    day = scaled(DAY)
+    first = max(DAYS_OF_TAIL + 1, (now - tail_begins) // day)
+    return (tail_begins + number * day for number in count(first))

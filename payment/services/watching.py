@@ -22,6 +22,7 @@ logger = logging.getLogger(__name__)
 
 UNDECIDED_SECONDS = 2 * HOUR  # after the page has expired
 UNFULFILLED_SECONDS = HOUR
+UNCONFIRMED_SECONDS = 35 * MINUTE
 LATE_SECONDS = 5 * MINUTE
 RECENT_SECONDS = 2 * DAY
 SILENCE_SECONDS, ENOUGH_PAYMENTS = DAY, 5
@@ -104,11 +105,12 @@ def _watch_refunds(now: datetime) -> None:
 
 
 def _watch_events(now: datetime) -> None:
-    """What PhonePe told and, asked about it again and again, has not confirmed. Nobody asks any more."""
-    given_up = WebhookEvent.objects.filter(
-        state=WebhookEvent.State.RECEIVED, next_check_at=None, received_at__gte=now - scaled(RECENT_SECONDS)
+    """What PhonePe told and, asked about it again and again, has not confirmed."""
+    recent = WebhookEvent.objects.filter(
+        state=WebhookEvent.State.RECEIVED, received_at__gte=now - scaled(RECENT_SECONDS)
     )
-    _tell("event_unconfirmed", map(_unconfirmed, given_up.select_related("attempt__payment__checkout")))
+    unconfirmed = recent.filter(Q(received_at__lte=now - scaled(UNCONFIRMED_SECONDS)) | Q(next_check_at=None))
+    _tell("event_unconfirmed", map(_unconfirmed, unconfirmed.select_related("attempt__payment__checkout")))
 
 
 def _watch_webhooks(now: datetime) -> None:

@@ -16,7 +16,7 @@ from payment.services.asking import ask
 from payment.services.calls import NO_ANSWER
 from payment.services.disputes import is_about_dispute, note_dispute
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
-from payment.services.schedule import scaled
+from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.states import AttemptState, Generation, RefundState, Verdict
 from payment.transport import Deadline
 
@@ -32,9 +32,10 @@ ENOUGH_FOR_REFUND = {
     Verdict.COMPLETED: (RefundState.COMPLETED,),
     Verdict.FAILED: (RefundState.FAILED, RefundState.COMPLETED),
 }
-# An event PhonePe does not confirm is asked about every 3 s, later every minute; then it is left to staff.
+# An event PhonePe does not confirm is asked about every 3 s, later every minute, then ever more rarely for a day.
 SOON_SECONDS, SOON_CHECKS = 3, 10
-LATER_SECONDS, MOST_CHECKS = 60, 40
+LATER_SECONDS, LATEST_SECONDS = MINUTE, 6 * HOUR
+ASKED_FOR_SECONDS = DAY
 QUICK_ASK_SECONDS = 3
 
 
@@ -59,27 +60,39 @@ def handle_at_once(event: WebhookEvent) -> None:
     unsettled.update(check_lease=None, next_check_at=timezone.now())
 
 
-def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> None:
-    """Ask about what the event is about; done when the answer is at least as final as the event."""
+def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
+    """Ask about what the event is about; done when the answer is at least as final as the event.
+
+    False when PhonePe gave no answer.
+    """
     if event.state != WebhookEvent.State.RECEIVED:
-        return
+        return True
     if is_about_dispute(event):
         note_dispute(event)
         _done(event)
-        return
+        return True
+    answered = True
     try:
         _ask(event, Deadline(seconds))
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"event": event.pk, "category": error.error_category})
+        answered = False
     if _is_answered(event):
         _done(event)
+    return answered
 
 
-def next_look(event: WebhookEvent, now: datetime) -> datetime | None:
-    """When the worker looks again after a look that settled nothing; None: left to staff."""
-    if event.checks >= MOST_CHECKS:
+def next_look(event: WebhookEvent, now: datetime, *, answered: bool = True) -> datetime | None:
+    """When the worker looks again after a look that settled nothing.
+
+    None when PhonePe has answered and for a day has not confirmed the event. No answer is never the last one.
+    """
+    age = now - event.received_at
+    if answered and age >= scaled(ASKED_FOR_SECONDS):
         return None
-    return now + scaled(SOON_SECONDS if event.checks < SOON_CHECKS else LATER_SECONDS)
+    if event.checks < SOON_CHECKS:
+        return now + scaled(SOON_SECONDS)
+    return now + min(max(age / 4, scaled(LATER_SECONDS)), scaled(LATEST_SECONDS))
 
 
 def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:

@@ -166,27 +166,57 @@ def test_no_alert_and_no_log_carries_the_address_of_a_customer(smtp, notice, cap
     assert "alice" not in "".join(map(JsonFormatter().format, caplog.records))
 
 
-def test_after_three_days_a_mail_is_given_up_and_staff_are_told(smtp, notice):
-    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
-    for _ in range(len(PAUSES) + 1):
+def tries(how_many: int, limit: int = 1) -> None:
+    for _ in range(how_many):
         make_due()
-        run_due(["notices"], limit=1)
+        run_due(["notices"], limit=limit)
+
+
+def test_after_three_days_a_mail_that_is_always_put_off_is_given_up_and_staff_are_told(smtp, notice):
+    smtp.STAFF_EMAILS = ["ops@example.com"]
+    with mail_server() as server:
+        smtp.EMAIL_PORT, server.answers = server.port, {"RCPT": "450 box is busy"}
+        tries(len(PAUSES) + 1)
 
     given_up = Notice.objects.get(kind="booked")
     assert (given_up.state, given_up.next_check_at) == ("GIVEN_UP", None)
     assert sum(PAUSES) >= 2 * 24 * 3600
     told = Notice.objects.get(channel="STAFF")
-    assert told.facts["message"] == "booked:payment:1"
+    assert (told.facts["rule"], told.facts["message"]) == ("message_given_up", "booked:payment:1")
+
+
+def test_a_mail_server_that_does_not_answer_uses_up_no_try(smtp, notice):
+    """However long it is away, the mail waits for it, and staff hear of it every day."""
+    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
+    tries(len(PAUSES) + 5)
+
+    waiting = Notice.objects.get(kind="booked")
+    assert waiting.state == "WAITING"
+    assert (waiting.next_check_at - timezone.now()).total_seconds() > PAUSES[-1] - 60
+    assert [alert.facts["rule"] for alert in Notice.objects.filter(channel="STAFF")] == ["messages_wait"]
+    Notice.objects.filter(channel="STAFF").delete()
+
+    with mail_server() as server:
+        smtp.EMAIL_PORT = server.port
+        tries(1)
+    assert Notice.objects.get().state == "SENT"
+
+
+def test_news_of_two_weeks_ago_is_given_up_also_by_silence(smtp, notice):
+    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
+    Notice.objects.update(created_at=timezone.now() - timedelta(days=15), checks=len(PAUSES))
+    tries(1)
+
+    assert Notice.objects.get(kind="booked").state == "GIVEN_UP"
+    assert Notice.objects.get(channel="STAFF").facts["rule"] == "message_given_up"
 
 
 def test_a_dead_mail_server_does_not_breed_alerts_about_alerts(smtp, db):
     smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
     alert("amount_differs", "payment:1", {})
-    for _ in range(len(PAUSES) + 1):
-        make_due()
-        run_due(["notices"])
+    tries(len(PAUSES) + 1, limit=10)
 
-    assert Notice.objects.get().state == "GIVEN_UP"
+    assert Notice.objects.get().state == "WAITING"
 
 
 @pytest.mark.parametrize(

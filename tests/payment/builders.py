@@ -42,7 +42,7 @@ def make_attempt(payment: Payment, number: int = 1, **fields) -> PaymentAttempt:
         "sent_at": now,
         "expires_at": now + timedelta(minutes=15),
     }
-    attempt = PaymentAttempt.objects.create(payment=payment, **defaults | fields)
+    attempt = PaymentAttempt(payment=payment, **defaults | fields)
     attempt.next_check_at = next_question(attempt.sent_at or now, attempt.expires_at, now)
     attempt.save()
     return attempt

@@ -10,6 +10,7 @@ from django.utils import timezone
 from booking.models import Cart, SlotHold
 from payment import work
 from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Receipt, WebhookEvent
+from payment.services.asking import ask
 from payment.services.backlog import oldest_overdue
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
@@ -81,7 +82,7 @@ def test_a_worker_that_lost_its_lease_still_settles_what_it_learned(started, pho
     other = uuid.uuid4()
     PaymentAttempt.objects.update(check_lease=other)
 
-    work.ask(leased, work.Deadline(5), "worker")
+    ask(leased, work.Deadline(5), "worker")
     work._put_back(leased, timezone.now())
 
     assert Payment.objects.get().fulfilment == Fulfilment.BOOKED

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from booking.models import Booking, Cart
@@ -12,9 +13,10 @@ from okpuja.waiting import Places
 from payment.gateways import GatewayError
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import asking
-from payment.services.asking import give_up, refresh
+from payment.services.asking import give_up, next_look, refresh
 from payment.services.checkout import start_payment
-from payment.states import AttemptState, Fulfilment, PaymentState
+from payment.states import AttemptState, Fulfilment, PaymentState, Verdict
+from payment.work import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -163,3 +165,67 @@ def test_money_after_giving_up_is_still_a_booking(started, phonepe):
     assert (payment.state, payment.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     assert Booking.objects.count() == 1
     assert PaymentAttempt.objects.get().state == AttemptState.COMPLETED
+
+
+ENDED = (AttemptState.FAILED, AttemptState.EXPIRED)
+AGES = [
+    timedelta(),
+    timedelta(minutes=20),
+    timedelta(hours=7),
+    timedelta(days=7, minutes=16),
+    timedelta(days=400),
+]
+
+
+@pytest.mark.parametrize("age", AGES, ids=str)
+@pytest.mark.parametrize("heard", [None, *Verdict])
+@pytest.mark.parametrize("state", AttemptState)
+def test_only_an_answer_that_ends_the_order_ends_the_questions(state, heard, age):
+    now = timezone.now()
+    sent_at = now - age
+    attempt = PaymentAttempt(state=state, sent_at=sent_at, expires_at=sent_at + timedelta(minutes=15))
+
+    following = next_look(attempt, heard, now)
+
+    has_ended = state in ENDED and heard in (Verdict.FAILED, Verdict.NOT_FOUND) and age > timedelta(days=7)
+    assert (following is None) == (state == AttemptState.COMPLETED or has_ended)
+    assert following is None or now < following <= now + timedelta(days=1)
+
+
+def a_question_is_due(**fields) -> PaymentAttempt:
+    """Another one than the last of the schedule was never planned."""
+    past = timezone.now() - timedelta(days=8)
+    due = {"next_check_at": timezone.now() - timedelta(seconds=1), "check_lease": None}
+    PaymentAttempt.objects.update(sent_at=past, expires_at=past + timedelta(minutes=15), **due, **fields)
+    run_due(["attempts"])
+    return PaymentAttempt.objects.get()
+
+
+@pytest.mark.parametrize("state", [AttemptState.PENDING, AttemptState.UNKNOWN, *ENDED])
+def test_a_last_question_that_phonepe_does_not_answer_is_asked_again(state, started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    phonepe.breaks("status", "status_503", times=99)
+    for _ in range(3):
+        assert a_question_is_due(state=state).next_check_at > timezone.now()
+
+    phonepe.heals()
+    assert a_question_is_due(state=state).next_check_at is None
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+
+
+def test_without_the_merchants_credentials_the_last_question_waits_for_them(started, phonepe):
+    attempt = a_question_is_due(state=AttemptState.EXPIRED, merchant="SOMEBODY-WE-WERE")
+
+    assert attempt.next_check_at > timezone.now()
+
+
+def test_an_ended_order_that_phonepe_still_calls_pending_is_asked_about_daily(started):
+    """Its customer gave it up; their bank may still pay it."""
+    attempt = a_question_is_due(state=AttemptState.EXPIRED)
+
+    assert timedelta(hours=23) < attempt.next_check_at - timezone.now() <= timedelta(days=1)
+
+
+def test_no_open_order_can_be_left_without_a_next_question(started):
+    with pytest.raises(IntegrityError), transaction.atomic():
+        PaymentAttempt.objects.update(next_check_at=None)

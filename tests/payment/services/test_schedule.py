@@ -1,6 +1,9 @@
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 
-from payment.services.schedule import next_question
+import pytest
+
+from payment.services.schedule import next_question, repeated_question
 
 SENT = datetime(2026, 6, 11, 4, 30, tzinfo=timezone.utc)
 EXPIRES = SENT + timedelta(minutes=15)
@@ -34,11 +37,48 @@ def test_after_expiry_a_slow_tail_goes_on_for_seven_days():
     minutes = [5, 60, 360, *(day * 1440 for day in range(1, 8))]
 
     assert offsets(timedelta(days=30), closed=True) == [900 + minute * 60 for minute in minutes]
-    assert offsets(timedelta(days=30))[-10:] == offsets(timedelta(days=30), closed=True)
+    assert offsets(timedelta(days=7, minutes=20))[-10:] == offsets(timedelta(days=30), closed=True)
 
 
-def test_after_the_tail_nobody_asks_any_more():
-    assert next_question(SENT, EXPIRES, EXPIRES + timedelta(days=8)) is None
+def test_after_the_tail_a_closed_order_is_not_asked_about_any_more():
+    assert next_question(SENT, EXPIRES, EXPIRES + timedelta(days=8), closed=True) is None
+
+
+@pytest.mark.parametrize("days", [7, 8, 29, 400, 4000])
+def test_an_open_order_is_asked_about_every_day_without_end(days):
+    now = EXPIRES + timedelta(days=days, hours=5)
+
+    assert next_question(SENT, EXPIRES, now) == EXPIRES + timedelta(days=days + 1)
+
+
+def repeats(since: timedelta, how_many: int, **options) -> list[int]:
+    """Seconds from one question without an answer to the next, the first one so long after the expiry."""
+    moments = [EXPIRES + since]
+    for _ in range(how_many):
+        moments.append(repeated_question(SENT, EXPIRES, moments[-1], **options))
+    return [int((after - before).total_seconds()) for before, after in pairwise(moments)]
+
+
+def test_a_question_without_an_answer_is_repeated_before_the_next_one_is_due():
+    after_an_hour = repeats(timedelta(hours=1), 30)
+
+    assert after_an_hour[:7] == [60, 60, 60, 60, 60, 75, 93]
+    assert sum(after_an_hour[: after_an_hour.index(max(after_an_hour)) + 1]) <= 5 * 3600
+
+
+def test_while_phonepe_prescribes_questions_no_repeat_comes_later_than_they_do():
+    for second in range(0, 900, 7):
+        now = SENT + timedelta(seconds=second)
+        assert repeated_question(SENT, EXPIRES, now) <= next_question(SENT, EXPIRES, now)
+
+
+@pytest.mark.parametrize("closed", [True, False])
+def test_the_last_question_is_repeated_for_ever_and_at_least_daily(closed):
+    pauses = repeats(timedelta(days=7), 200, closed=closed)
+
+    assert pauses[0] == 60
+    assert all(60 <= pause <= 86_400 for pause in pauses)
+    assert pauses[-1] == 86_400 if closed else pauses[-1] <= 86_400
 
 
 def test_a_late_answer_does_not_shift_the_schedule():

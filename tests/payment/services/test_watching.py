@@ -44,7 +44,7 @@ def test_a_quiet_day_alerts_nobody(settings):
 
 def test_a_payment_that_phonepe_does_not_decide_is_told_once_a_day():
     make_payment()
-    PaymentAttempt.objects.update(expires_at=ago(hours=3), next_check_at=None)
+    PaymentAttempt.objects.update(expires_at=ago(hours=3))
     watch(1)
     watch(1)
 
@@ -83,7 +83,7 @@ def test_a_refund_that_is_later_than_promised_is_told():
     payment = make_payment()
     settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     owe_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
-    Refund.objects.update(expected_by=ago(days=1), next_check_at=None)
+    Refund.objects.update(expected_by=ago(days=1))
     watch(1)
 
     assert told() == ["refund_stuck"]
@@ -93,8 +93,8 @@ def test_what_is_left_of_a_rehearsal_alerts_nobody(settings):
     payment = make_payment()
     settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     owe_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
-    Refund.objects.update(expected_by=ago(days=1), next_check_at=None)
-    make_payment().attempts.update(expires_at=ago(hours=3), next_check_at=None)
+    Refund.objects.update(expected_by=ago(days=1))
+    make_payment().attempts.update(expires_at=ago(hours=3))
     settings.PHONEPE_SIMULATION_MODE = False
     watch(1)
     assert told() == []
@@ -107,7 +107,7 @@ def test_what_is_left_of_a_rehearsal_alerts_nobody(settings):
 def test_however_many_are_stuck_each_is_told():
     for _ in range(25):
         make_payment()
-    PaymentAttempt.objects.update(expires_at=ago(hours=3), next_check_at=None)
+    PaymentAttempt.objects.update(expires_at=ago(hours=3))
     for _ in range(3):
         watch(1)
 

@@ -1,6 +1,7 @@
 """PhonePe's calls: authentic, kept as they came, and believed by nobody."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -9,7 +10,7 @@ from booking.models import Booking
 from payment import merchants
 from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, WebhookEvent
 from payment.services.checkout import start_payment
-from payment.services.webhooks import MOST_CHECKS, handle, next_look, receive_webhook
+from payment.services.webhooks import handle, next_look, receive_webhook
 from payment.states import Fulfilment, PaymentState
 from payment.webhooks import NotAuthentic
 from simulator.deliveries import _proof
@@ -130,9 +131,25 @@ def test_a_body_with_another_amount_is_shown_to_staff_and_changes_nothing(call, 
     assert not Booking.objects.exists()
 
 
-def test_an_event_nobody_confirms_is_left_to_staff_in_the_end():
-    event, now = WebhookEvent(checks=0), timezone.now()
+def test_an_event_nobody_confirms_is_asked_about_for_a_day_and_then_left_to_staff():
+    now = timezone.now()
+    event = WebhookEvent(checks=0, received_at=now)
     assert (next_look(event, now) - now).total_seconds() == 3
 
-    event.checks = MOST_CHECKS
+    event.checks = 10
+    assert (next_look(event, now) - now).total_seconds() == 60
+
+    event.received_at = now - timedelta(hours=23)
+    assert next_look(event, now) > now + timedelta(hours=5)
+
+    event.received_at = now - timedelta(hours=24)
     assert next_look(event, now) is None
+
+
+@pytest.mark.parametrize("days", [0, 1, 5, 300])
+@pytest.mark.parametrize("checks", [0, 10, 40, 4000])
+def test_a_phonepe_that_does_not_answer_is_never_the_last_look_at_an_event(checks, days):
+    now = timezone.now()
+    event = WebhookEvent(checks=checks, received_at=now - timedelta(days=days))
+
+    assert now < next_look(event, now, answered=False) <= now + timedelta(hours=6)
