@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql wire-table diagnose-lab defects browser races torture check bench help
+.PHONY: run test test-sqlite test-postgresql wire-table diagnose-lab defects browser races torture check bench lock \
+	audit help
 .DEFAULT_GOAL := help
 
 help:
@@ -17,6 +18,8 @@ help:
 	@echo "make defects           puts each old defect back into a copy of the code: its test must fail there"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
+	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
+	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
 	@echo "make bench             payments opened per second by us and by the simulator, beside a view that inserts one row"
 
 run: $(VENV)/.run .env
@@ -80,13 +83,22 @@ bench: $(VENV)/.dev
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }
 
-$(VENV)/.run: requirements.txt | $(VENV)/bin/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+$(VENV)/.run: requirements.lock tools/install.sh | $(VENV)/bin/python
+	@sh tools/install.sh $(BIN)/python requirements.lock
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt requirements.txt | $(VENV)/bin/python
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.dev: requirements-dev.lock tools/install.sh | $(VENV)/bin/python
+	@sh tools/install.sh $(BIN)/python requirements-dev.lock
 	@touch $@ $(VENV)/.run
+
+# For every Python from 3.11 on and every platform.
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-dev.txt \
+		-o requirements-dev.lock
+
+audit: $(VENV)/.dev
+	@sh tools/audit.sh $(BIN)
 
 .env: | $(VENV)/.run
 	@$(BIN)/python -m okpuja.env_file
