@@ -24,6 +24,7 @@ class Kind(str, Enum):
     UNKNOWN_TO_THEM = "unknown to them"
     FEE_NOT_ENTERED = "fee not entered"
     FEE_DIFFERS = "fee differs"
+    ROW_CONTRADICTS = "settlement row contradicts"
     NOT_SETTLED = "not in the settlement file"
     NOT_ASKED = "PhonePe was not asked"
 
@@ -38,6 +39,10 @@ class Fix(str, Enum):
     FEE = "With --fix the fees and taxes of the settlement file are entered in the ledger."
     ROWS = (
         "No fee is entered while rows of the settlement file are unreadable: get a whole file, compare again."
+    )
+    ADOPT = "With --fix PhonePe is asked about this refund, and what it says is taken in."
+    CONTRADICTION = (
+        "Look it up in PhonePe's dashboard, then ask PhonePe with its id; no fee of it is entered."
     )
     DECIDE = "Open the payment in the admin: take what came, or send it back."
     LOOK_UP = "Look the order up in PhonePe's dashboard; if no money is there, cancel the booking by hand."

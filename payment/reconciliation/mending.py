@@ -4,7 +4,7 @@ from payment.gateways import OrderStatus, RefundStatus
 from payment.models import PaymentAttempt, Refund
 from payment.services.asking import ask
 from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.sending import ask_about_refund
+from payment.services.refunds.sending import ask_about_refund, look_for_refund
 from payment.services.settling import fulfil, settle
 from payment.states import AttemptState, Fulfilment, RefundState, Verdict
 from payment.transport import Deadline
@@ -40,6 +40,12 @@ def take_in_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
 def inquire_refund(refund: Refund, source: str) -> bool:
     """Raises NO_ANSWER."""
     return ask_about_refund(refund, Deadline(SECONDS), source).state == RefundState.COMPLETED
+
+
+def adopt_settled_refund(attempt: PaymentAttempt, merchant_refund_id: str, paise: int, source: str) -> bool:
+    """A refund that was made in PhonePe's dashboard, and of which no webhook told us. Raises NO_ANSWER."""
+    refund = look_for_refund(attempt, merchant_refund_id, paise, Deadline(SECONDS), source)
+    return refund is not None and refund.state == RefundState.COMPLETED
 
 
 def _is_in_its_place(attempt: PaymentAttempt) -> bool:

@@ -25,12 +25,16 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass
 class Report:
-    """`asked`: questions that PhonePe has answered; `bad`: (line, why) of the settlement file."""
+    """`asked`: questions that PhonePe has answered; `bad`: (line, why) of the settlement file.
+
+    `settled_repeats`: rows of it that stand there twice, and are no difference.
+    """
 
     day: date
     checked_at: datetime
     asked: int = 0
     settled_rows: int | None = None
+    settled_repeats: int = 0
     findings: list[Finding] = field(default_factory=list)
     bad: list[tuple[int, str]] = field(default_factory=list)
 
@@ -46,6 +50,7 @@ class Report:
             "clean": self.is_clean,
             "asked": self.asked,
             "settled_rows": self.settled_rows,
+            "settled_repeats": self.settled_repeats,
             "counts": dict(Counter(found.kind.value for found in self.findings)),
             "mended": sum(found.mended for found in self.findings),
             "differences": [found.wire() for found in self.findings[:most]],
@@ -62,6 +67,8 @@ def as_text(told: Wire) -> str:
     lines = [f"{told['day']}. Answers from PhonePe: {told['asked']}."]
     if rows is not None:
         lines.append(f"Rows in the settlement file: {rows}, unreadable: {len(bad)}.")
+        if repeats := told.get("settled_repeats"):  # reports that were kept before have none
+            lines.append(f"Rows that stand there twice, and count once: {repeats}.")
     for found in told["differences"]:
         lines += ["", _headline(found), f"    {found['fix']}"]
     lines += ["", *(f"line {row['line']} of the settlement file {row['why']}" for row in bad)]

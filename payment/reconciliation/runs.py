@@ -60,6 +60,7 @@ def compare(day: date, settlement: Settlement | None = None, *, fix: bool = Fals
         checked_at=timezone.now(),
         asked=questions.asked,
         settled_rows=None if settlement is None else settlement.rows,
+        settled_repeats=0 if settlement is None else settlement.repeats,
         findings=list(found.values()),
         bad=[] if settlement is None else settlement.bad,
     )

@@ -4,16 +4,21 @@ from collections.abc import Iterator
 from datetime import date
 from functools import partial
 from itertools import islice
+from typing import Any
 
 from payment.models import LedgerEntry, PaymentAttempt, Refund
 from payment.reconciliation.days import on
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
-from payment.reconciliation.mending import inquire_order, inquire_refund
+from payment.reconciliation.mending import adopt_settled_refund, inquire_order, inquire_refund
 from payment.reconciliation.settlement import Settled, Settlement
 from payment.states import AttemptState, RefundState
 
 BATCH = 500
 SOURCE = "settlement"
+WITHOUT_FEE = (
+    Kind.AMOUNT_DIFFERS,
+    Kind.ROW_CONTRADICTS,
+)  # an entry is for ever, and theirs may be no right one
 Batch = dict[str, Settled]
 
 
@@ -45,8 +50,10 @@ def _payments(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
             yield _stranger(settled, order=reference)
             continue
         attempt = attempts[reference]
-        yield from _payment(attempt, settled)
-        yield from _fees(attempt, reference, settled, entered, fees)
+        differences = [*_payment(attempt, settled), *_contradictions(attempt, settled)]
+        yield from differences
+        if not any(found.kind in WITHOUT_FEE for found in differences):
+            yield from _fees(attempt, reference, settled, entered, fees)
 
 
 def _payment(attempt: PaymentAttempt, settled: Settled) -> Iterator[Finding]:
@@ -70,14 +77,44 @@ def _payment(attempt: PaymentAttempt, settled: Settled) -> Iterator[Finding]:
 def _refunds(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
     known = Refund.objects.select_related("attempt__payment__checkout__booking")
     refunds = {row.merchant_refund_id: row for row in known.filter(merchant_refund_id__in=batch)}
+    orders = _orders({settled.order for reference, settled in batch.items() if reference not in refunds})
     entered = _entered_fees(batch)
     for reference, settled in batch.items():
         if reference not in refunds:
-            yield _stranger(settled, refund=reference)
+            yield _not_ours(orders.get(settled.order), settled, reference)
             continue
         refund = refunds[reference]
-        yield from _refund(refund, settled)
-        yield from _fees(refund.attempt, reference, settled, entered, fees)
+        contradictions = _contradictions(refund.attempt, settled, refund=reference)
+        differences = [*_refund(refund, settled), *contradictions]
+        yield from differences
+        if not any(found.kind in WITHOUT_FEE for found in differences):
+            yield from _fees(refund.attempt, reference, settled, entered, fees)
+
+
+def _orders(references: set[str]) -> dict[str, PaymentAttempt]:
+    known = PaymentAttempt.objects.select_related("payment__checkout__booking")
+    found = known.filter(merchant_order_id__in=references - {""}, state=AttemptState.COMPLETED)
+    return {attempt.merchant_order_id: attempt for attempt in found}
+
+
+def _not_ours(attempt: PaymentAttempt | None, settled: Settled, reference: str) -> Finding:
+    """A refund that we did not make. Of an order of ours it was made in PhonePe's dashboard."""
+    if attempt is None:
+        return _stranger(settled, order=settled.order, refund=reference)
+    theirs = settled.amount_paise
+    mend = partial(adopt_settled_refund, attempt, reference, theirs, SOURCE)
+    about: dict[str, Any] = {"refund": reference, "ours_paise": 0, "theirs_paise": theirs, "mend": mend}
+    return about_order(attempt, Kind.UNKNOWN_TO_US, Fix.ADOPT, detail="settlement file", **about)
+
+
+def _contradictions(attempt: PaymentAttempt, settled: Settled, *, refund: str = "") -> Iterator[Finding]:
+    """Where the file does not agree with itself, or a refund with its order: then no fee of it is certain."""
+    wrong = list(settled.contradictions)
+    if settled.order and settled.order != attempt.merchant_order_id:
+        wrong.append(f"the file names the order {settled.order}")
+    if wrong:
+        about: dict[str, Any] = {"ours_paise": None, "detail": "; ".join(wrong), "refund": refund}
+        yield about_order(attempt, Kind.ROW_CONTRADICTS, Fix.CONTRADICTION, **about)
 
 
 def _refund(refund: Refund, settled: Settled) -> Iterator[Finding]:

@@ -1,31 +1,55 @@
 """PhonePe's settlement report, read from the CSV file that its dashboard hands out.
 
-Columns by PhonePe's page about settlements: PaymentType (PAYMENT, REFUND), MerchantReferenceId, PhonePeReferenceId,
-From, Instrument, CreationDate, TransactionDate, SettlementDate, BankReferenceNo, Amount, Fee, IGST, CGST, SGST. Amounts
-are rupees with two decimals; fees and taxes are negative: what is settled is the sum of the last five. Their order,
-their case and what separates their words are no concern of ours; further columns are ignored.
+Two shapes are known. The one of PhonePe's page about settlements: PaymentType (PAYMENT, REFUND), MerchantReferenceId,
+Amount, Fee, IGST, CGST, SGST beside others. And the export of V2 with 69 columns: Payment Type, Merchant Reference ID,
+Original Merchant Order ID (of a refund), Transaction Amount, Fee, IGST, CGST, SGST, and the sums Total Tax, Total Fees
+and Net Amount. Amounts are rupees with at most two decimals; fees, taxes and a refund's amount are negative there. The
+order of the columns, their case and what separates their words are no concern of ours; other columns are ignored.
 
 A row that cannot be read for certain is told, never guessed at and never left out in silence.
 """
 
-import csv
 import hashlib
-from collections.abc import Iterable, Iterator
+import re
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from booking.money import paise
+from booking.money import paise, rupees
 from payment.messages import identifier
+from payment.reconciliation.table import NotATable, Row, read_table
 
 PAYMENT, REFUND = "PAYMENT", "REFUND"
 NAMES = {
     "kind": ("paymenttype", "transactiontype"),
     "reference": ("merchantreferenceid", "merchantorderid", "merchanttransactionid"),
-    "amount": ("amount", "transactionamount"),
+    "amount": ("transactionamount", "amount"),
 }
 FEES, TAXES = ("fee",), ("igst", "cgst", "sgst")
+# Told beside the others, and only compared with them. Two columns of such a name say nothing, and stop nothing.
+ORDER_OF_REFUND, STATUS, TAX_SUM, FEE_SUM, NET = (
+    *("originalmerchantorderid", "transactionstatus"),
+    *("totaltax", "totalfees", "netamount"),
+)
+SUMS = {TAX_SUM: "Total Tax", FEE_SUM: "Total Fees", NET: "Net Amount"}
+OF_SETTLEMENTS = {*FEES, *TAXES, FEE_SUM, NET, "settlementutr", "settlementdate", "bankreferenceno"}
+MOVED_NOTHING = {
+    *("FAILED", "FAILURE", "ERRORED", "ERROR", "DECLINED", "CANCELLED", "EXPIRED", "PENDING"),
+}
+WANTED = "Wanted is the settlement report, with the columns Payment Type, Merchant Reference ID and Fee"
+OTHER_REPORTS = {
+    "transactions": f"this is PhonePe's report of transactions, which tells no fee. {WANTED}",
+    "refunds": f"this is PhonePe's report of refunds, which tells no payment and no fee. {WANTED}",
+    "invoice": f"this is PhonePe's invoice for its fees, which names no order. {WANTED}",
+}
+BY_EXCEL = "a spreadsheet has rounded it; hand in the file as PhonePe's dashboard gave it"
 MOST_ROWS = 200_000
 MOST_SHOWN = 80  # characters of a bad value
+
+ROUNDED = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.ASCII | re.IGNORECASE)
+SIGNED = re.compile(r"([+-]?)\s*(?:₹|Rs\.?|INR)?\s*([+-]?)\s*(.+)", re.IGNORECASE)
+GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}(?:\.[0-9]{1,2})?", re.ASCII)
 
 
 class NotASettlement(ValueError):
@@ -41,23 +65,29 @@ class Settled:
     """What the file says of one payment or refund, in paise: one customer's money may come by several instruments.
 
     A refund's amount is positive, as it is in our rows. Fees and taxes are negative when PhonePe kept them.
+    `order`: of a refund, where the file tells it. `contradictions`: where its rows do not agree with themselves.
     """
 
     amount_paise: int = 0
     fee_paise: int = 0
     tax_paise: int = 0
+    order: str = ""
+    contradictions: list[str] = field(default_factory=list)
 
     def add(self, other: "Settled") -> None:
         self.amount_paise += other.amount_paise
         self.fee_paise += other.fee_paise
         self.tax_paise += other.tax_paise
+        self.order = self.order or other.order
+        self.contradictions += other.contradictions
 
 
 @dataclass
 class Settlement:
     """By our reference: the order's id of a payment, the refund's id of a refund. `bad`: (line, why).
 
-    `in_part`: references of which some row cannot be read, so that their sums say nothing.
+    `in_part`: references of which some row cannot be read, so that their sums say nothing. `repeats`: rows that
+    stand there once more, word for word, as in exports that overlap; each row counts once.
     """
 
     payments: dict[str, Settled] = field(default_factory=dict)
@@ -65,6 +95,7 @@ class Settlement:
     bad: list[tuple[int, str]] = field(default_factory=list)
     in_part: set[str] = field(default_factory=set)
     rows: int = 0
+    repeats: int = 0
 
 
 Columns = dict[str, int]
@@ -73,6 +104,11 @@ Columns = dict[str, int]
 def read_file(path: Path) -> Settlement:
     """Raises NotASettlement, also for a file that cannot be read."""
     try:
+        with path.open("rb") as file:
+            if file.read(4) == b"PK\x03\x04":
+                raise NotASettlement(
+                    f"{path} is an Excel workbook or a ZIP file: hand in the CSV file itself"
+                )
         with path.open(encoding="utf-8-sig", newline="") as file:
             return read(file)
     except OSError as error:
@@ -83,27 +119,44 @@ def read_file(path: Path) -> Settlement:
 
 def read(lines: Iterable[str]) -> Settlement:
     """Raises NotASettlement."""
-    reader = csv.reader(lines)
     try:
-        columns = _columns(next(reader, []))
-        return _settlement(_numbered(reader), columns)
-    except csv.Error as error:
-        raise NotASettlement(f"line {reader.line_num} is not CSV: {error}") from error
+        table = read_table(lines)
+        return _settlement(table.rows, _columns(table.header), len(table.header))
+    except NotATable as error:
+        raise NotASettlement(str(error)) from error
 
 
 def _columns(header: list[str]) -> Columns:
-    places = {_plain(name): place for place, name in enumerate(header)}
-    if len(places) < len(header):
-        raise NotASettlement("two columns have the same name")
+    """Where each name stands that we read. Raises NotASettlement."""
+    places = defaultdict[str, list[int]](list)
+    for place, name in enumerate(header):
+        places[_plain(name)].append(place)
+    _refuse_other_reports(set(places))
     columns = {name: places[name] for name in (*FEES, *TAXES) if name in places}
-    for name, known in NAMES.items():
-        found = [places[word] for word in known if word in places]
-        if not found:
-            raise NotASettlement(
-                f"the column {known[0]!r} is missing: this is not PhonePe's settlement report"
-            )
-        columns[name] = found[0]
-    return columns
+    for wanted, known in NAMES.items():
+        found = next((name for name in known if name in places), None)
+        if found is None:
+            missing = f"the column {known[0]!r} is missing: this is not PhonePe's settlement report"
+            raise NotASettlement(missing)
+        columns[wanted] = places[found]
+    for which in columns.values():
+        if len(which) > 1:
+            names = ", ".join(_shown(header[place]) for place in which)
+            raise NotASettlement(f"columns that are needed have the same name: {names}")
+    beside = (name for name in (ORDER_OF_REFUND, STATUS, *SUMS) if len(places[name]) == 1)
+    columns |= {name: places[name] for name in beside}
+    return {name: place for name, (place,) in columns.items()}
+
+
+def _refuse_other_reports(names: set[str]) -> None:
+    """They look alike: what they are about shows in a few names only. Raises NotASettlement."""
+    is_settlement = bool(names & OF_SETTLEMENTS) and bool(names & {*NAMES["kind"]})
+    if "totalrefundamount" in names:
+        raise NotASettlement(OTHER_REPORTS["refunds"])
+    if {"invoiceno", "taxableamount"} <= names:
+        raise NotASettlement(OTHER_REPORTS["invoice"])
+    if names & {"totaltransactionamount", STATUS} and not is_settlement:
+        raise NotASettlement(OTHER_REPORTS["transactions"])
 
 
 def _plain(name: str) -> str:
@@ -111,39 +164,38 @@ def _plain(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
 
 
-def _numbered(reader: Iterator[list[str]]) -> Iterator[tuple[int, list[str]]]:
-    for row in reader:
-        if any(cell.strip() for cell in row):
-            yield reader.line_num, row  # type: ignore[attr-defined]
-
-
-def _settlement(rows: Iterable[tuple[int, list[str]]], columns: Columns) -> Settlement:
-    found, first_lines = Settlement(), dict[bytes, int]()
+def _settlement(rows: Iterable[Row], columns: Columns, width: int) -> Settlement:
+    found, seen = Settlement(), set[bytes]()
     for line, row in rows:
         found.rows += 1
         if found.rows > MOST_ROWS:
             raise NotASettlement(f"more than {MOST_ROWS} rows: split the file by days")
+        # Two parts of one payment differ at least in their instrument. The rows themselves would fill the memory.
+        digest = hashlib.sha256("\x1f".join(row).encode()).digest()
+        if digest in seen:
+            found.repeats += 1
+            continue
+        seen.add(digest)
         try:
-            _refuse_repeated(row, line, first_lines)
-            _add(found, row, columns)
+            _add(found, row, columns, width, line)
         except BadRow as bad:
             found.bad.append((line, str(bad)))
     return found
 
 
-def _refuse_repeated(row: list[str], line: int, first_lines: dict[bytes, int]) -> None:
-    """Two parts of one payment differ at least in their instrument."""
-    digest = hashlib.sha256("\x1f".join(row).encode()).digest()  # the rows themselves would fill the memory
-    if (first := first_lines.setdefault(digest, line)) != line:
-        raise BadRow(f"repeats line {first}")
-
-
-def _add(found: Settlement, row: list[str], columns: Columns) -> None:
+def _add(found: Settlement, row: list[str], columns: Columns, width: int, line: int) -> None:
     if len(row) <= max(columns.values()):
         raise BadRow("has too few columns")
-    kind, reference = row[columns["kind"]].strip().upper(), row[columns["reference"]].strip()
+    if any(row[width:]):
+        raise BadRow("has more columns than the header: a comma in a text without quotation marks?")
+    kind, reference = row[columns["kind"]].upper(), row[columns["reference"]].removeprefix("'")
+    status = row[columns[STATUS]].upper() if STATUS in columns else ""
+    if kind == "FORWARD_TRANSACTION" or status in MOVED_NOTHING:
+        raise NotASettlement(f"line {line} says {status or kind}: {OTHER_REPORTS['transactions']}")
     if kind not in (PAYMENT, REFUND):
         raise BadRow(f"PaymentType is {_shown(kind)}, neither PAYMENT nor REFUND")
+    if ROUNDED.fullmatch(reference):
+        raise BadRow(f"MerchantReferenceId is {_shown(reference)}: {BY_EXCEL}")
     if not identifier(reference):
         raise BadRow(f"MerchantReferenceId is {_shown(reference)}, which is no reference")
     of_kind = found.payments if kind == PAYMENT else found.refunds
@@ -152,6 +204,8 @@ def _add(found: Settlement, row: list[str], columns: Columns) -> None:
     except BadRow:
         found.in_part.add(reference)
         raise
+    sums = _wrong_sums(row, columns, settled, is_payment=kind == PAYMENT)
+    settled.contradictions = [f"line {line}: {wrong}" for wrong in sums]
     of_kind.setdefault(reference, Settled()).add(settled)
 
 
@@ -168,20 +222,58 @@ def _refund(row: list[str], columns: Columns) -> Settled:
     amount = abs(_paise(row, columns, "amount"))
     if not amount:
         raise BadRow("the amount of a refund is zero")
-    return Settled(amount, _sum(row, columns, FEES), _sum(row, columns, TAXES))
+    order = row[columns[ORDER_OF_REFUND]] if ORDER_OF_REFUND in columns else ""
+    fee, tax = _sum(row, columns, FEES), _sum(row, columns, TAXES)
+    return Settled(amount, fee, tax, order=identifier(order.removeprefix("'")))
+
+
+def _wrong_sums(row: list[str], columns: Columns, settled: Settled, *, is_payment: bool) -> list[str]:
+    """Sums of the file that are not those of its parts."""
+    fee, tax = settled.fee_paise, settled.tax_paise
+    net = (settled.amount_paise if is_payment else -settled.amount_paise) + fee + tax
+    wrong = []
+    for name, parts, ours in (
+        (TAX_SUM, "IGST, CGST and SGST", tax),
+        (FEE_SUM, "Fee and taxes", fee + tax),
+        (NET, "amount, Fee and taxes", net),
+    ):
+        text = row[columns[name]] if name in columns else ""
+        if not text:
+            continue
+        try:
+            theirs = _paise(row, columns, name)
+        except BadRow as bad:
+            wrong.append(str(bad))
+            continue
+        if (-abs(theirs) if is_payment and name != NET else theirs) != ours:
+            wrong.append(f"{SUMS[name]} is {rupees(theirs)}, {parts} make {rupees(ours)}")
+    return wrong
 
 
 def _sum(row: list[str], columns: Columns, names: tuple[str, ...]) -> int:
-    return sum(_paise(row, columns, name) for name in names if name in columns and row[columns[name]].strip())
+    return sum(_paise(row, columns, name) for name in names if name in columns and row[columns[name]])
 
 
 def _paise(row: list[str], columns: Columns, name: str) -> int:
-    text = row[columns[name]].strip()
-    sign, digits = (-1, text[1:]) if text.startswith("-") else (1, text)
+    """ "-₹1,100.5" is -110050. Raises BadRow for what is rounded, or no amount at all."""
+    text = row[columns[name]]
+    before, after, digits = _parts(text.replace("\u2212", "-"))
+    if ROUNDED.fullmatch(digits):
+        raise BadRow(f"{name} is {_shown(text)}: {BY_EXCEL}")
+    if GROUPED.fullmatch(digits):
+        digits = digits.replace(",", "")
     try:
-        return sign * paise(digits)
+        if before and after:
+            raise ValueError
+        return (-1 if "-" in before + after else 1) * paise(digits)
     except ValueError as error:
         raise BadRow(f"{name} is {_shown(text)}, not rupees with two decimals") from error
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """The sign before the currency and after it, and the digits."""
+    found = SIGNED.fullmatch(text)
+    return (found[1], found[2], found[3]) if found else ("", "", text)
 
 
 def _shown(text: str) -> str:

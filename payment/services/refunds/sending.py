@@ -53,7 +53,11 @@ def ask_about_refund(refund: Refund, deadline: Deadline, source: str) -> Refund:
 
 
 def look_for_refund(
-    attempt: PaymentAttempt, merchant_refund_id: str, claimed_paise: int | None, deadline: Deadline
+    attempt: PaymentAttempt,
+    merchant_refund_id: str,
+    claimed_paise: int | None,
+    deadline: Deadline,
+    source: str = "webhook",
 ) -> Refund | None:
     """A refund that we did not make, if PhonePe says that there is one for this order. Raises NO_ANSWER."""
     gateway = gateway_for(attempt.identity)
@@ -62,7 +66,7 @@ def look_for_refund(
     of_this_order = answer.merchant_order_id in (None, attempt.merchant_order_id)
     if answer.verdict in (Verdict.NOT_FOUND, Verdict.UNKNOWN) or not of_this_order or not paise:
         return None
-    return adopt_refund(attempt, merchant_refund_id, paise, answer, "webhook")
+    return adopt_refund(attempt, merchant_refund_id, paise, answer, source)
 
 
 def next_look(refund: Refund, now: datetime) -> datetime | None:

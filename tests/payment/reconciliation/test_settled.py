@@ -9,7 +9,9 @@ from payment.models import LedgerEntry, Payment, Refund
 from payment.reconciliation.settled import BATCH, compare_settlement
 from payment.reconciliation.settlement import read
 from payment.states import Fulfilment, RefundState
+from simulator.models import Refund as SimulatedRefund
 from tests.payment.reconciliation.test_settlement import file, row
+from tests.payment.wire import GOLDEN
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,6 +152,109 @@ def test_an_order_of_which_one_row_is_unreadable_is_told_by_that_row_alone(day, 
     assert report.findings == []
     assert [line for line, _ in report.bad] == [3]
     assert not LedgerEntry.objects.filter(kind="FEE").exists()
+
+
+@pytest.mark.usefixtures("generation")
+def test_the_export_of_v2_brings_the_fees_of_our_orders_into_the_ledger(day, paid):
+    """Its rows of other shops stand beside ours, and its first row once more at its end."""
+    text = (GOLDEN / "g26_v2_settlement_report.csv").read_text(encoding="utf-8")
+    refund = day.refunds(paid)
+    day.phonepe.passes(10)
+    day.compare(fix=True)
+    text = text.replace("R1-OKPMADEUP0001", refund.merchant_refund_id)
+    ours = read(text.replace("OKPMADEUP0001", day.order(paid).merchant_order_id).splitlines(keepends=True))
+
+    assert day.found(ours) == ["unknown to us", "fee not entered"]
+    report = day.compare(ours, fix=True)
+    assert (report.settled_rows, report.settled_repeats, report.bad) == (4, 1, [])
+    assert day.found(ours) == ["unknown to us"]
+    fees = LedgerEntry.objects.filter(kind="FEE").values_list("amount_paise", flat=True)
+    assert sorted(fees) == [-2_200, -396]
+
+
+def test_rows_that_stand_there_twice_keep_no_fee_out_of_the_ledger(day, paid, settlement):
+    twice = row(reference=day.order(paid).merchant_order_id)
+
+    day.mends(settlement(twice))
+    assert LedgerEntry.objects.filter(kind="FEE").count() == 2
+
+
+def test_an_order_whose_amount_differs_brings_no_fee(day, paid, settlement):
+    """Exports that overlap may tell it twice in other words: half of that fee is none."""
+    again = row(reference=day.order(paid).merchant_order_id, instrument="WALLET")
+
+    (found,) = day.compare(settlement(again), fix=True).findings
+    assert (found.kind.value, found.theirs_paise) == ("amount differs", 220_000)
+    assert not LedgerEntry.objects.filter(kind="FEE").exists()
+
+
+@pytest.fixture
+def v2(day, paid):
+    """A row of V2's export for each of these: cells by column."""
+    columns = (
+        *("Payment Type", "Merchant Reference ID", "Original Merchant Order ID", "Transaction Amount"),
+        *("Fee", "IGST", "Net Amount"),
+    )
+
+    def made(*rows):
+        payment = {
+            "Payment Type": "PAYMENT",
+            "Merchant Reference ID": day.order(paid).merchant_order_id,
+            "Transaction Amount": "1100.00",
+        }
+        cells = ([(payment | each).get(column, "") for column in columns] for each in rows)
+        return read([f"{','.join(each)}\n" for each in (columns, *cells)])
+
+    return made
+
+
+def test_a_row_that_contradicts_itself_is_told_and_brings_no_fee(day, paid, v2):
+    (found,) = day.compare(v2({"Fee": "-22", "IGST": "-3.96", "Net Amount": "1075.04"}), fix=True).findings
+
+    assert (found.kind.value, found.order, found.mended) == (
+        "settlement row contradicts",
+        day.order(paid).merchant_order_id,
+        False,
+    )
+    assert "line 2: Net Amount is 1075.04, amount, Fee and taxes make 1074.04" in found.detail
+    assert not LedgerEntry.objects.filter(kind="FEE").exists()
+
+
+def test_a_refund_of_another_order_than_ours_is_told(day, paid, v2):
+    refund = day.refunds(paid)
+    day.phonepe.passes(10)
+    day.compare(fix=True)
+    named = {"Payment Type": "REFUND", "Merchant Reference ID": refund.merchant_refund_id}
+    amounts = {"Transaction Amount": "-300.00", "Original Merchant Order ID": "OTHER1"}
+
+    (found,) = day.compare(v2({}, named | amounts)).findings
+    assert (found.kind.value, found.refund) == ("settlement row contradicts", refund.merchant_refund_id)
+    assert found.detail == "the file names the order OTHER1"
+
+
+def test_a_refund_of_the_dashboard_that_no_webhook_told_is_found_by_its_order(day, paid, v2):
+    order = day.order(paid)
+    day.phonepe.gives_back(order.merchant_order_id, 30_000)
+    reference = SimulatedRefund.objects.get().merchant_refund_id
+    Refund.objects.all().delete()
+    day.phonepe.passes(10)
+    told = {
+        "Payment Type": "REFUND",
+        "Merchant Reference ID": reference,
+        "Original Merchant Order ID": order.merchant_order_id,
+        "Transaction Amount": "-300.00",
+    }
+
+    (found,) = day.compare(v2({}, told)).findings
+    assert (found.kind.value, found.order, found.theirs_paise) == (
+        "unknown to us",
+        order.merchant_order_id,
+        30_000,
+    )
+    day.mends(v2({}, told))
+    refund = Refund.objects.get()
+    assert (refund.merchant_refund_id, refund.state, refund.origin) == (reference, "COMPLETED", "DASHBOARD")
+    assert sum(LedgerEntry.objects.values_list("amount_paise", flat=True)) == 80_000
 
 
 def test_a_long_file_costs_the_same_few_queries_for_each_batch(day, paid):
