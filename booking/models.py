@@ -208,6 +208,12 @@ class Cart(models.Model):
         PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
     status = models.CharField(max_length=12, choices=Status, default=Status.ACTIVE)
+    shown_paise = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="the total that its owner saw last: check-out takes no more; empty: never shown",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -8,6 +8,7 @@ from booking.models import LEAST_PAISE, Cart, Checkout, PromoCode
 from booking.money import rupees
 
 UNKNOWN_CODE = "This promo code does not exist."
+USED_UP = "This promo code has been used up."
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def _not_now(promo: PromoCode) -> str:
     if promo.expires_at is not None and promo.expires_at <= now:
         return "This promo code has expired."
     if promo.usage_limit is not None and promo.reserved_count + promo.used_count >= promo.usage_limit:
-        return "This promo code has been used up."
+        return USED_UP
     return ""
 
 

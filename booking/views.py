@@ -21,6 +21,7 @@ from accounts.models import User
 from booking import services
 from booking.filters import PackageFilter, PujaServiceFilter, with_price
 from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
+from booking.money import paise
 from booking.serializers import (
     BookingSerializer,
     CartChoiceSerializer,
@@ -110,7 +111,14 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-class CartViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet):
+def _shown(cart: Cart) -> dict[str, Any]:
+    """The one way of a cart to its owner: the total that they see is what check-out may take."""
+    wire = CartSerializer(cart).data
+    services.remember_total(cart, paise(wire["total_price"]))
+    return dict(wire)
+
+
+class CartViewSet(GenericViewSet):
     """The caller's carts: the one that is ACTIVE, those whose payment is open, by id also the booked ones."""
 
     queryset = Cart.objects.exclude(status=Cart.Status.ABANDONED)
@@ -126,10 +134,16 @@ class CartViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet):
         """A list of carts is what may still be paid: booked ones are found among the bookings."""
         return queryset.exclude(status=Cart.Status.CONVERTED) if self.action == "list" else queryset
 
+    def list(self, request: Request) -> Response:
+        return Response([_shown(cart) for cart in self.filter_queryset(self.get_queryset())])
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return self._answer(self.get_object())
+
     @extend_schema(request=CartChoiceSerializer, responses={201: CartSerializer})
     def create(self, request: Request) -> Response:
         cart = services.place_in_cart(cast(User, request.user), **self._choice(request))
-        return Response(CartSerializer(cart).data, status=status.HTTP_201_CREATED)
+        return self._answer(cart, status.HTTP_201_CREATED)
 
     @extend_schema(request=CartChoiceSerializer)
     def update(self, request: Request, pk: str) -> Response:
@@ -183,8 +197,8 @@ class CartViewSet(ListModelMixin, RetrieveModelMixin, GenericViewSet):
         incoming.is_valid(raise_exception=True)
         return dict(incoming.validated_data)
 
-    def _answer(self, cart: Cart) -> Response:
-        return Response(CartSerializer(cart).data)
+    def _answer(self, cart: Cart, code: int = status.HTTP_200_OK) -> Response:
+        return Response(_shown(cart), status=code)
 
 
 class BookingViewSet(ReadOnlyModelViewSet):

@@ -1,13 +1,21 @@
 """What moves carts, places and bookings. Each function says which transaction it needs."""
 
 from booking.services.bookings import CartConverted, book, cancel, complete, move
-from booking.services.carts import change_cart, delete_cart, deletion_status, place_in_cart, put_promo
-from booking.services.checkouts import check_out, release
+from booking.services.carts import (
+    change_cart,
+    delete_cart,
+    deletion_status,
+    place_in_cart,
+    put_promo,
+    remember_total,
+)
+from booking.services.checkouts import PriceChanged, check_out, release
 from booking.services.demo import demo_cart, demo_package
 from booking.services.places import SlotGone, close, hold_end, nearby_slots, release_hold, stretch_hold
 
 __all__ = [
     "CartConverted",
+    "PriceChanged",
     "SlotGone",
     "book",
     "cancel",
@@ -26,5 +34,6 @@ __all__ = [
     "put_promo",
     "release",
     "release_hold",
+    "remember_total",
     "stretch_hold",
 ]

@@ -70,6 +70,17 @@ def put_promo(cart: Cart, code: str | None) -> Cart:
     return current
 
 
+def remember_total(cart: Cart, total_paise: int) -> None:
+    """Write down what the owner of this ACTIVE cart is shown: check-out takes no more without asking.
+
+    Free when nothing has changed. A cart that is checked out shows what was frozen.
+    """
+    if cart.status != Cart.Status.ACTIVE or cart.shown_paise == total_paise:
+        return
+    Cart.objects.filter(pk=cart.pk, status=Cart.Status.ACTIVE).update(shown_paise=total_paise)
+    cart.shown_paise = total_paise
+
+
 @transaction.atomic
 def delete_cart(cart: Cart) -> None:
     """Twice is once. Raises Refusal: with `wait_minutes` and `can_cleanup` while a payment for it is open."""

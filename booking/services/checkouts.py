@@ -12,10 +12,12 @@ from accounts.models import User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery, lock_user
 from booking.models import Cart, Checkout
-from booking.pricing import Price, price_of
+from booking.money import grouped, rupees
+from booking.pricing import USED_UP, Price, price_of
 from booking.serializers import SNAPSHOT, CartSerializer
 from booking.services.carts import lock_active, require_bookable
 from okpuja.errors import Conflict
+from okpuja.language import HINDI
 
 OPEN_PER_USER = 2
 State = Checkout.State
@@ -27,23 +29,50 @@ class TooManyOpen(Conflict):
     hindi = "आपके दो भुगतान पहले से खुले हैं। कृपया पहले उनमें से एक को पूरा या रद्द करें।"
 
 
+class PriceChanged(Conflict):
+    """The total is higher than the one that the customer saw. The answer carries both, in rupees."""
+
+    default_code = "price_changed"
+    english = "The price has changed: it is ₹{total} now, not ₹{seen}. Please look at it and pay again."
+    hindi = "मूल्य बदल गया है: अब यह ₹{total} है, ₹{seen} नहीं। कृपया देखकर फिर से भुगतान करें।"
+
+    def __init__(self, seen_paise: int, total_paise: int, problem: str = "", **extra: Any) -> None:
+        """`problem`: why the promo code of the cart does not count any more."""
+        self.total_paise = total_paise
+        self.amounts = {"seen": grouped(seen_paise), "total": grouped(total_paise)}
+        totals = {"expected_total": rupees(seen_paise), "total": rupees(total_paise)}
+        reason: dict[str, Any] = {"promo_code": [problem]} if problem else {}
+        super().__init__(self.english.format(**self.amounts), **totals, **reason, **extra)
+
+    def user_message(self, language: str) -> str:
+        return self.hindi.format(**self.amounts) if language == HINDI else str(self.detail)
+
+
 @transaction.atomic
-def check_out(cart: Cart, *, address_id: int | None, expires_at: datetime) -> Checkout:
+def check_out(
+    cart: Cart, *, address_id: int | None, expires_at: datetime, expected_paise: int | None = None
+) -> Checkout:
     """Freezes the cart until `expires_at` (when its payment expires), inside the caller's transaction.
 
-    Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, or ValidationError on the field that has
-    become wrong since it was chosen. Nothing is changed then.
+    `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last.
+    Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, PriceChanged, or ValidationError on the field that
+    has become wrong since it was chosen. Nothing is changed then.
     """
     lock_user(cart.user_id)
     current = lock_active(cart)
     _refuse_third(current.user)
     slot = require_bookable(current)
-    checkout = _freeze(current, _address(current.user, address_id), expires_at)
-    Cart.objects.filter(pk=current.pk).update(status=Cart.Status.CHECKED_OUT, updated_at=timezone.now())
+    price = _agreed_price(current, expected_paise)
+    checkout = _freeze(current, price, _address(current.user, address_id), expires_at)
+    Cart.objects.filter(pk=current.pk).update(
+        status=Cart.Status.CHECKED_OUT, shown_paise=price.total_paise, updated_at=timezone.now()
+    )
     if slot is not None:
         places.hold(checkout, slot)
-    if checkout.promo_code is not None:
-        promos.reserve(checkout.promo_code)
+    if checkout.promo_code is not None and not promos.reserve(checkout.promo_code):
+        # Somebody else had the last use.
+        _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))
+        raise promos.refuse(USED_UP)
     return checkout
 
 
@@ -63,8 +92,7 @@ def _refuse_third(user: User) -> None:
         raise TooManyOpen
 
 
-def _freeze(cart: Cart, address: dict[str, Any] | None, expires_at: datetime) -> Checkout:
-    price = _price(cart)
+def _freeze(cart: Cart, price: Price, address: dict[str, Any] | None, expires_at: datetime) -> Checkout:
     wire = CartSerializer(cart).data
     return Checkout.objects.create(
         cart=cart,
@@ -81,12 +109,28 @@ def _freeze(cart: Cart, address: dict[str, Any] | None, expires_at: datetime) ->
     )
 
 
-def _price(cart: Cart) -> Price:
-    """What the person saw, or a refusal: never silently the full price."""
+def _agreed_price(cart: Cart, expected_paise: int | None) -> Price:
+    """What the person saw, or less: never silently more.
+
+    A promo code that does not count any more is left out once the person has seen the total without it.
+    """
     price = price_of(cart)
+    _refuse_dearer(price, _seen_paise(cart, expected_paise))
     if price.problem:
-        raise promos.refuse(price.problem)
+        cart.promo_code = None
     return price
+
+
+def _seen_paise(cart: Cart, expected_paise: int | None) -> int | None:
+    return cart.shown_paise if expected_paise is None else expected_paise
+
+
+def _refuse_dearer(price: Price, seen_paise: int | None) -> None:
+    """Whoever has seen no total at all has not seen either that their promo code does not count."""
+    if seen_paise is not None and price.total_paise > seen_paise:
+        raise PriceChanged(seen_paise, price.total_paise, price.problem)
+    if seen_paise is None and price.problem:
+        raise promos.refuse(price.problem)
 
 
 def _address(user: User, address_id: int | None) -> dict[str, Any] | None:

@@ -21,11 +21,10 @@ def refuse(problem: str) -> ValidationError:
     return ValidationError({"promo_code": [problem]})
 
 
-def reserve(promo: PromoCode) -> None:
-    """Raises ValidationError on `promo_code` when the last use went to somebody else."""
+def reserve(promo: PromoCode) -> bool:
+    """False when the last use went to somebody else."""
     room = Q(usage_limit=None) | Q(usage_limit__gt=F("reserved_count") + F("used_count"))
-    if not PromoCode.objects.filter(room, pk=promo.pk).update(reserved_count=F("reserved_count") + 1):
-        raise refuse("This promo code has been used up.")
+    return PromoCode.objects.filter(room, pk=promo.pk).update(reserved_count=F("reserved_count") + 1) == 1
 
 
 def use(checkout: Checkout) -> None:

@@ -16,7 +16,10 @@ MOBILE = RegexValidator(r"^(?:\+?91[ -]?)?[6-9][0-9]{9}$", "Give a ten-digit Ind
 
 
 class ProcessCartRequest(serializers.Serializer[Any]):
-    """Either `cart_id` (needs a login), or `amount` in rupees for a gift without an account."""
+    """Either `cart_id` (needs a login), or `amount` in rupees for a gift without an account.
+
+    An amount beside a cart says what its total is expected to be.
+    """
 
     cart_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
     address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
@@ -27,6 +30,14 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         decimal_places=2,
         min_value=1,
         help_text="rupees, at most two decimals",
+    )
+    expected_total = serializers.DecimalField(
+        required=False,
+        allow_null=True,
+        max_digits=9,
+        decimal_places=2,
+        min_value=1,
+        help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
     )
     user_id = serializers.CharField(required=False, max_length=64, allow_blank=True)
     mobile = serializers.CharField(required=False, max_length=16, allow_blank=True, validators=[MOBILE])
@@ -42,6 +53,13 @@ class ProcessCartRequest(serializers.Serializer[Any]):
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "cart_id" not in fields and "amount" not in fields:
             raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a gift."]})
+        amount, expected = fields.get("amount"), fields.get("expected_total")
+        if None not in (amount, expected) and amount != expected:
+            raise serializers.ValidationError({"expected_total": ["The amount is another one."]})
+        if "cart_id" not in fields and fields.get("address_id"):
+            raise serializers.ValidationError({"address_id": ["A gift is brought to no address."]})
+        if expected is None and amount is not None:
+            fields["expected_total"] = amount
         return fields
 
 
@@ -60,6 +78,13 @@ class StartedSerializer(serializers.Serializer[Started]):
     currency = serializers.CharField(default="INR", read_only=True)
     status = serializers.ChoiceField(source="payment.state", choices=STATUSES)
     cart_id = serializers.IntegerField(source="payment.checkout.cart_id", allow_null=True)
+    address = serializers.JSONField(
+        source="payment.checkout.address", allow_null=True, help_text="as it was checked out; null for a gift"
+    )
+    starts_at = serializers.DateTimeField(source="payment.checkout.starts_at", allow_null=True)
+    total = RupeesField(
+        source="payment.amount_paise", help_text="what PhonePe asks for; the same as `amount`"
+    )
     expires_at = serializers.DateTimeField(source="attempt.expires_at")
     simulated = serializers.BooleanField(source="payment.simulated")
     status_url = serializers.CharField(required=False, help_text="of a gift, which has no page of a frontend")

@@ -8,11 +8,15 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
-from accounts.models import User
+from accounts.models import Address, User
+from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
-from booking.services import check_out
+from booking.money import rupees
+from booking.services import PriceChanged, check_out, remember_total
 from okpuja.errors import Conflict, Unavailable
 from payment import merchants
 from payment.models import Payment, PaymentAttempt
@@ -29,6 +33,22 @@ from payment.services.attempts import (
 from payment.states import PaymentState
 from payment.transport import Deadline
 
+ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code", "country")
+
+
+@dataclass(frozen=True)
+class Click:
+    """What a customer asked for when they clicked on *Pay*. None: not said, and nothing to compare with."""
+
+    address: Address | None
+    expected_paise: int | None
+
+
+class CheckoutDiffers(Conflict):
+    """The payment that is open was frozen for something else than what is asked for now."""
+
+    default_code = "checkout_differs"
+
 
 @dataclass(frozen=True)
 class Started:
@@ -39,21 +59,28 @@ class Started:
     is_new: bool
 
 
-def start_payment(user: User, *, cart_id: int, address_id: int | None = None) -> Started:
+def start_payment(
+    user: User, *, cart_id: int, address_id: int | None = None, expected_paise: int | None = None
+) -> Started:
     """Open, or find again, the one open payment of this user's cart.
 
-    Raises NotFound, Conflict (AlreadyPaid, PaymentUnderWay, too_many_open, slot_full …), Refusal when the cart
-    can't be sold, Unavailable, and GatewayError with `payment_id` when PhonePe could not give a page.
+    All that the caller says is checked before an open payment is looked for, and compared with it then.
+    `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last.
+    Raises NotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
+    PaymentUnderWay, too_many_open, slot_full …), Refusal when the cart can't be sold, Unavailable, and
+    GatewayError with `payment_id` when PhonePe could not give a page.
     """
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     cart = Cart.objects.filter(pk=cart_id, user=user).first()
     if cart is None:
         raise NotFound("Cart not found.")
+    address = None if address_id is None else address_for_delivery(user, address_id)
+    click = Click(address, expected_paise)
     try:
-        return _start(user, cart, address_id, deadline)
+        return _start(user, cart, click, deadline)
     except PaymentClosed:  # the open one turned out to have failed: its cart is free again
-        return _start(user, cart, address_id, deadline)
+        return _start(user, cart, click, deadline)
 
 
 def start_gift(user: User | None, *, amount_paise: int, reference: str = "", mobile: str = "") -> Started:
@@ -81,22 +108,30 @@ def _refuse_if_disabled() -> None:
         )
 
 
-def _start(user: User, cart: Cart, address_id: int | None, deadline: Deadline) -> Started:
+def _start(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
     if payment := _open_payment(cart):
-        return Started(payment, page_of(payment, deadline), is_new=False)
+        return _found_again(payment, click, deadline)
     try:
         with transaction.atomic():
-            checkout = check_out(cart, address_id=address_id, expires_at=page_expiry())
+            checkout = check_out(
+                cart,
+                address_id=click.address.pk if click.address else None,
+                expires_at=page_expiry(),
+                expected_paise=click.expected_paise,
+            )
             claim = _write_intent(
                 user=user,
                 checkout=checkout,
                 amount_paise=checkout.total_paise,
                 payer_mobile=_indian_mobile(user.phone or ""),
             )
+    except PriceChanged as changed:  # they have been told: the next click may take it
+        remember_total(cart, changed.total_paise)
+        raise
     except Conflict as refusal:
         if refusal.code != "cart_not_active":
             raise
-        return _after_another_click(cart, deadline)
+        return _after_another_click(cart, click, deadline)
     return _open(claim, deadline)
 
 
@@ -104,14 +139,43 @@ def _open(claim: Claim, deadline: Deadline) -> Started:
     return Started(claim.attempt.payment, call_for_page(claim, deadline), is_new=True)
 
 
-def _after_another_click(cart: Cart, deadline: Deadline) -> Started:
+def _after_another_click(cart: Cart, click: Click, deadline: Deadline) -> Started:
     """The cart was checked out between our look and our lock."""
     if payment := _open_payment(cart):
-        return Started(payment, page_of(payment, deadline), is_new=False)
+        return _found_again(payment, click, deadline)
     paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
     if paid:
         raise AlreadyPaid(payment_id=paid.pk)
     raise Conflict("This cart is no longer active. Please reload the page.", code="cart_not_active")
+
+
+def _found_again(payment: Payment, click: Click, deadline: Deadline) -> Started:
+    """The open payment for a click that wants the same. Raises CheckoutDiffers, PriceChanged."""
+    if payment.checkout is not None:
+        _refuse_other(payment, payment.checkout, click)
+    return Started(payment, page_of(payment, deadline), is_new=False)
+
+
+def _refuse_other(payment: Payment, frozen: Checkout, click: Click) -> None:
+    """An address is compared as it reads now: its owner may have corrected it since."""
+    if click.expected_paise is not None and frozen.total_paise > click.expected_paise:
+        raise PriceChanged(click.expected_paise, frozen.total_paise, payment_id=payment.pk)
+    if click.address is None:
+        return
+    before = frozen.address or {}
+    if any(before.get(name) != getattr(click.address, name) for name in ADDRESS_LINES):
+        there = ", ".join(filter(None, (before.get(name) for name in ADDRESS_LINES))) or "no address"
+        give_up = reverse("cart-cleanup", args=[frozen.cart_id])
+        raise CheckoutDiffers(
+            f"Your open payment is for another address: {there}. Pay it as it is, or cancel it in your cart "
+            "and pay again.",
+            payment_id=payment.pk,
+            differs=["address_id"],
+            address=frozen.address,
+            starts_at=timezone.localtime(frozen.starts_at).isoformat(),
+            total=rupees(frozen.total_paise),
+            how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
+        )
 
 
 def _indian_mobile(phone: str) -> str:

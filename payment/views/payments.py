@@ -1,3 +1,4 @@
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -92,7 +93,12 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         if "cart_id" in wanted:
             if not request.user.is_authenticated:
                 raise NotAuthenticated
-            return start_payment(request.user, cart_id=wanted["cart_id"], address_id=wanted.get("address_id"))
+            return start_payment(
+                request.user,
+                cart_id=wanted["cart_id"],
+                address_id=wanted.get("address_id"),
+                expected_paise=_paise(wanted.get("expected_total")),
+            )
         if not settings.PAYMENT_GUEST_CHECKOUT:
             raise Refusal("Please log in and pay for a cart.", code="guest_checkout_off")
         return start_gift(
@@ -206,6 +212,10 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
 
     def _simulated(self, payment: Payment, outcome: str) -> Response:
         return Response(SimulatedSerializer(_as_it_is(simulate(payment, outcome))).data)
+
+
+def _paise(amount: Decimal | None) -> int | None:
+    return None if amount is None else paise(str(amount))
 
 
 def _as_it_is(payment: Payment) -> Payment:
