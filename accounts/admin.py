@@ -6,10 +6,18 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.models import Address, User
+from accounts.search import PhoneSearch
 
 admin.site.unregister(Group)
 # Their pages show refresh tokens in full: whoever reads one is that person for a week.
 admin.site.unregister([OutstandingToken, BlacklistedToken])
+
+
+class PersonForm(UserChangeForm):
+    """A number from before that cannot be read must not stop staff from suspending its owner."""
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return super()._get_validation_exclusions() | ({"phone"} - {*self.changed_data})
 
 
 class AddressInline(TabularInline):
@@ -18,8 +26,8 @@ class AddressInline(TabularInline):
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
-    form = UserChangeForm
+class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
+    form = PersonForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     inlines = (AddressInline,)

@@ -1,22 +1,36 @@
 """Who: a person known by e-mail address, and where the puja takes place."""
 
 import re
+import unicodedata
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
-from django.core.validators import RegexValidator
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-PHONE = RegexValidator(r"^(?:[6-9][0-9]{9}|\+[1-9][0-9]{7,14})$", "Give a mobile number such as 9876543210.")
+from accounts.phones import PhoneField, readable_phone
+
+INDIA_SPELLINGS = {"india", "in", "ind", "bharat", "भारत"}
 
 
-def plain_phone(spelling: str) -> str | None:
-    """One spelling per number: ten digits for India, `+` and country code elsewhere, None for nothing."""
-    digits = re.sub(r"[\s().-]", "", spelling)
-    return re.sub(r"^(?:\+91|0091|91|0)(?=[6-9][0-9]{9}$)", "", digits) or None
+def plain_postal_code(code: str, country: str) -> str:
+    """In ASCII digits, an Indian PIN code as six of them together ("११० ००१" is 110001).
+
+    Raises ValidationError for what is no PIN code in India. Elsewhere a code keeps its letters and spaces.
+    """
+    ascii_digits = "".join(
+        str(unicodedata.digit(each)) if each.isdecimal() else each for each in code.strip()
+    )
+    if country.strip().lower() not in INDIA_SPELLINGS:
+        return ascii_digits
+    pin = re.sub(r"[^0-9a-z]", "", ascii_digits.lower())
+    pin = re.sub(r"^pin(code)?", "", pin)
+    if not re.fullmatch(r"[0-9]{6}", pin):
+        raise ValidationError("Give the PIN code as six digits.", code="invalid")
+    return pin
 
 
 class CaselessEmailField(models.EmailField):
@@ -56,7 +70,8 @@ class User(AbstractBaseUser, PermissionsMixin):
         HINDI = "hi", "हिन्दी"
 
     email = CaselessEmailField(unique=True)
-    phone = models.CharField(max_length=16, unique=True, null=True, blank=True, validators=[PHONE])
+    # Not unique: a family shares a telephone, and "already exists" would tell strangers who is registered.
+    phone = PhoneField(null=True, blank=True, db_index=True, validators=[readable_phone])
     first_name = models.CharField(max_length=80, blank=True)
     last_name = models.CharField(max_length=80, blank=True)
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
@@ -114,3 +129,9 @@ class Address(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address_line1}, {self.city} {self.postal_code}"
+
+    def clean(self) -> None:
+        try:
+            self.postal_code = plain_postal_code(self.postal_code, self.country)
+        except ValidationError as error:
+            raise ValidationError({"postal_code": error}) from error

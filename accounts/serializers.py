@@ -3,10 +3,12 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
 from django.core.validators import MaxLengthValidator
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts.models import PHONE, Address, User, plain_phone
+from accounts.models import Address, User, plain_postal_code
+from accounts.phones import UNREADABLE, is_blank, kept_phone, read_phone, wire_phone
 
 
 class PasswordField(serializers.CharField):
@@ -15,11 +17,36 @@ class PasswordField(serializers.CharField):
         super().__init__(max_length=128, trim_whitespace=False, write_only=True, style=style, **kwargs)
 
 
+@extend_schema_field({"type": "string", "nullable": True, "example": "+91 98765 43210"})
+class PhoneField(serializers.Field):
+    """Reads any spelling, text or number, as E.164, and says what cannot be read. Nothing is None."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+    def to_internal_value(self, value: Any) -> str | None:
+        if is_blank(value):
+            return None
+        if (phone := read_phone(value)) is None:
+            raise serializers.ValidationError(UNREADABLE)
+        return phone
+
+    def to_representation(self, phone: str) -> str | None:
+        return wire_phone(phone)
+
+
+class HarmlessPhoneField(PhoneField):
+    """For a payment, which no telephone number may stop: what cannot be read is kept as it was written."""
+
+    def to_internal_value(self, value: Any) -> str:
+        return kept_phone(value)
+
+
 class RegistrationSerializer(serializers.Serializer):
     """`role` and whatever else a caller would like to be is not read."""
 
     email = serializers.EmailField(max_length=254)
-    phone = serializers.CharField(max_length=24, required=False, allow_null=True, allow_blank=True)
+    phone = PhoneField(required=False)
     password = PasswordField()
     password2 = PasswordField()
     first_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
@@ -29,12 +56,6 @@ class RegistrationSerializer(serializers.Serializer):
     def validate_email(self, email: str) -> str:
         plain = email.lower()
         MaxLengthValidator(254)(plain)  # some letters are two in lower case
-        return plain
-
-    def validate_phone(self, phone: str | None) -> str | None:
-        plain = plain_phone(phone or "")
-        if plain is not None:
-            PHONE(plain)
         return plain
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +89,7 @@ class PersonSerializer(serializers.ModelSerializer):
 
     full_name = serializers.CharField(read_only=True)
     username = serializers.CharField(read_only=True)
+    phone = PhoneField(read_only=True)
 
     class Meta:
         model = User
@@ -96,11 +118,13 @@ class AccountSerializer(PersonSerializer):
 
 
 class ProfileSerializer(serializers.ModelSerializer):
-    """What a person may change about himself by himself."""
+    """What people may change about themselves."""
+
+    phone = PhoneField(required=False)
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name", "language")
+        fields = ("first_name", "last_name", "phone", "language")
 
     def update(self, user: User, fields: dict[str, Any]) -> User:
         """Writes what came and nothing else: the account may have been suspended since it was read."""
@@ -119,6 +143,8 @@ class LoginAnswerSerializer(serializers.Serializer):
 
 
 class AddressSerializer(serializers.ModelSerializer):
+    postal_code = serializers.CharField(max_length=32)  # as it is written; the row keeps at most twelve
+
     class Meta:
         model = Address
         fields = (
@@ -135,8 +161,13 @@ class AddressSerializer(serializers.ModelSerializer):
         )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if not {"postal_code", "country"} & attrs.keys():
+            return attrs
         country = attrs.get("country", self.instance.country if self.instance else "India")
         code = attrs.get("postal_code", self.instance.postal_code if self.instance else "")
-        if country.lower() == "india" and not (code.isascii() and code.isdigit() and len(code) == 6):
-            raise serializers.ValidationError({"postal_code": ["Give the PIN code as six digits."]})
-        return attrs
+        try:
+            plain = plain_postal_code(code, country)
+            MaxLengthValidator(Address._meta.get_field("postal_code").max_length)(plain)
+        except Invalid as error:
+            raise serializers.ValidationError({"postal_code": error.messages}) from error
+        return attrs | {"postal_code": plain}

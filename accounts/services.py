@@ -28,13 +28,13 @@ def lock_user(user_id: int) -> None:
 
 
 def register(*, email: str, password: str, phone: str | None = None, **names: str) -> User:
-    """A new ACTIVE account. Raises ValidationError on the field that somebody else already uses."""
-    _refuse_taken(email, phone)
+    """A new ACTIVE account. Raises ValidationError on `email` when somebody else already uses it."""
+    _refuse_taken(email)
     try:
         with transaction.atomic():
             return User.objects.create_user(email, password, phone=phone, **names)
     except IntegrityError:  # somebody took it between the question and the insert
-        _refuse_taken(email, phone)
+        _refuse_taken(email)
         raise
 
 
@@ -76,14 +76,10 @@ def _password_changed(user: User, token: SessionToken) -> bool:
     return token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password)
 
 
-def _refuse_taken(email: str, phone: str | None) -> None:
-    taken = {}
+def _refuse_taken(email: str) -> None:
+    """The address alone, because it is the name people log in with. A telephone belongs to a whole family."""
     if User.objects.filter(email=email).exists():
-        taken["email"] = ["An account with this email already exists."]
-    if phone and User.objects.filter(phone=phone).exists():
-        taken["phone"] = ["An account with this phone number already exists."]
-    if taken:
-        raise ValidationError(taken)
+        raise ValidationError({"email": ["An account with this email already exists."]})
 
 
 # --- Addresses ---------------------------------------------------------------------------------

@@ -92,7 +92,7 @@ class ProfileView(APIView):
 
     @extend_schema(operation_id="auth_profile_change", request=ProfileSerializer, responses=AccountSerializer)
     def patch(self, request: Request) -> Response:
-        """The name, and the language of our mails."""
+        """The name, the phone, and the language of our mails."""
         incoming = ProfileSerializer(request.user, data=request.data, partial=True)
         incoming.is_valid(raise_exception=True)
         incoming.save()

@@ -8,6 +8,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from accounts.search import PhoneSearch
 from booking import services
 from booking.models import (
     Booking,
@@ -158,7 +159,8 @@ class PromoCodeAdmin(CountingAdmin):
 
 
 @admin.register(Cart)
-class CartAdmin(ReadOnlyAdmin):
+class CartAdmin(PhoneSearch, ReadOnlyAdmin):
+    phone_fields = ("user__phone",)
     list_display = ("id", "user", "puja_service", "selected_date", "selected_time", "status", "updated_at")
     list_filter = ("status",)
     list_select_related = ("user", "puja_service")
@@ -166,7 +168,8 @@ class CartAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Checkout)
-class CheckoutAdmin(ReadOnlyAdmin):
+class CheckoutAdmin(PhoneSearch, ReadOnlyAdmin):
+    phone_fields = ("user__phone",)
     list_display = ("id", "user", "cart", "state", "total", "promo_code", "promo_state", "expires_at")
     list_filter = ("state", "promo_state")
     list_select_related = ("user", "cart", "promo_code")
@@ -185,7 +188,8 @@ class SlotHoldAdmin(ReadOnlyAdmin):
 
 
 @admin.register(Booking)
-class BookingAdmin(ReadOnlyAdmin):
+class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
+    phone_fields = ("user__phone",)
     list_display = ("book_id", "user", "starts_at", "status", "created_at")
     list_filter = ("status",)
     list_select_related = ("user",)

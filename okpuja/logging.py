@@ -30,7 +30,11 @@ SECRET_SETTINGS = (
 SECRET_ADDRESSES = ("STAFF_WEBHOOK_URL", "DEAD_MAN_URL")
 SECRETS_OF_FORMER = ("salt_key", "client_secret", "webhook_password", "webhook_secret")
 SHORTEST = 6  # anything shorter would be found in innocent words
-PHONE = re.compile(r"(?<![\w.])(?:\+?91[ -]?)?[6-9]\d{9}(?![\w.])")
+# Indian mobile numbers as people write them, and whatever begins with a plus and a country code.
+PHONE = re.compile(
+    r"(?<![\w.])(?:\(?(?:\+|00)?91\)?[ .-]?)?0?[6-9]\d{4}[ .-]?\d{5}(?!\w|\.\d)"
+    r"|(?<![\w.])\+[1-9](?:[ ().-]{0,2}\d){7,14}(?!\w|\.\d)"
+)
 CREDENTIAL = re.compile(
     r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}"
 )
@@ -88,7 +92,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def redact(text: str) -> str:
-    """The text without configured secrets, bearer tokens, signed links, logins, mail addresses and Indian mobile
+    """The text without configured secrets, bearer tokens, signed links, logins, mail addresses and phone
     numbers. Takes plain text and JSON."""
     for secret in filter(_is_long, _secrets()):
         text = text.replace(secret, "[secret]").replace(json.dumps(secret)[1:-1], "[secret]")

@@ -10,6 +10,7 @@ from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
 from accounts.models import User
+from accounts.search import PhoneSearch
 from booking.admin import ReadOnly
 from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
@@ -113,7 +114,8 @@ class RefundRows(Rows):
 
 
 @admin.register(Payment)
-class PaymentAdmin(DecidingAdmin):
+class PaymentAdmin(PhoneSearch, DecidingAdmin):
+    phone_fields = ("payer_mobile", "user__phone")
     list_display = (
         "reference",
         "amount",

@@ -52,7 +52,10 @@ class Request:
 
 @dataclass(frozen=True)
 class Order:
-    """What to open at PhonePe. `expire_after` in seconds; `udf` are (name, value) pairs, which V2 keeps."""
+    """What to open at PhonePe. `expire_after` in seconds; `udf` are (name, value) pairs, which V2 keeps.
+
+    `mobile` is an Indian one in ten digits: PhonePe takes no other spelling and no other country's.
+    """
 
     merchant_order_id: str
     amount_paise: int

@@ -7,6 +7,7 @@ for a POST, the path alone for a GET, the base64 text alone for a callback (path
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Mapping
 
 from payment.merchants import Merchant
@@ -36,6 +37,7 @@ from payment.states import Operation, Verdict
 PAY_PATH = "/pg/v1/pay"
 REFUND_PATH = "/pg/v1/refund"
 SCHEME = "x-verify"
+MOBILE = re.compile(r"[0-9]{10}", re.ASCII)
 
 # PhonePe's `code` in a status answer. INTERNAL_SERVER_ERROR means "not known yet", as does any word not here.
 VERDICTS = {
@@ -73,7 +75,7 @@ def pay(merchant: Merchant, order: Order) -> Request:
         "redirectMode": "REDIRECT",
         "callbackUrl": order.callback_url,
     }
-    if order.mobile:
+    if order.mobile and MOBILE.fullmatch(order.mobile):
         payload["mobileNumber"] = order.mobile
     payload["paymentInstrument"] = {"type": "PAY_PAGE"}
     return _post(merchant, Operation.PAY, PAY_PATH, payload)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from accounts.phones import PhoneField
 from booking.models import Checkout
 from payment.merchants import Identity
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState
@@ -67,7 +68,7 @@ class Payment(models.Model):
         null=True, blank=True, help_text="when the worker tries to fulfil it again"
     )
     payer_reference = models.CharField(max_length=64, blank=True, help_text="what a guest called himself")
-    payer_mobile = models.CharField(max_length=10, blank=True)
+    payer_mobile = PhoneField(blank=True)
     simulated = models.BooleanField(default=False)
     asked_at = models.DateTimeField(null=True, blank=True, help_text="the last question to PhonePe about it")
     created_at = models.DateTimeField(auto_now_add=True)

@@ -3,16 +3,14 @@
 from typing import Any
 
 from django.conf import settings
-from django.core.validators import RegexValidator
 from rest_framework import serializers
 
+from accounts.serializers import HarmlessPhoneField
 from booking.filters import LARGEST_ID
 from booking.serializers import RupeesField
 from payment.serializers.payments import STATUSES
 from payment.services.checkout import Started
 from payment.services.links import status_url
-
-MOBILE = RegexValidator(r"^(?:\+?91[ -]?)?[6-9][0-9]{9}$", "Give a ten-digit Indian mobile number.")
 
 
 class ProcessCartRequest(serializers.Serializer[Any]):
@@ -39,16 +37,13 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         min_value=1,
         help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
     )
-    user_id = serializers.CharField(required=False, max_length=64, allow_blank=True)
-    mobile = serializers.CharField(required=False, max_length=16, allow_blank=True, validators=[MOBILE])
+    user_id = serializers.CharField(required=False, max_length=64, allow_blank=True, allow_null=True)
+    mobile = HarmlessPhoneField(required=False)
 
     def validate_amount(self, amount: Any) -> Any:
         if amount > settings.PAYMENT_GUEST_MAX_RUPEES:
             raise serializers.ValidationError(f"At most ₹{settings.PAYMENT_GUEST_MAX_RUPEES} at once.")
         return amount
-
-    def validate_mobile(self, mobile: str) -> str:
-        return "".join(filter(str.isdigit, mobile))[-10:]
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "cart_id" not in fields and "amount" not in fields:

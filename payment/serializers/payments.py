@@ -6,6 +6,7 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.serializers import PhoneField
 from booking.serializers import BookingSerializer, RupeesField
 from okpuja.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
@@ -114,7 +115,7 @@ class PayerSerializer(serializers.Serializer[Any]):
     id = serializers.IntegerField()
     email = serializers.EmailField()
     username = serializers.EmailField(source="email")
-    phone = serializers.CharField(allow_null=True)
+    phone = PhoneField(read_only=True)
 
 
 class PaymentSerializer(PaymentListSerializer):

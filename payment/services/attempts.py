@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from accounts.phones import indian_mobile
 from booking.models import Checkout
 from okpuja.errors import Conflict, Unavailable
 from okpuja.waiting import wait_for
@@ -231,7 +232,7 @@ def _order(attempt: PaymentAttempt) -> Order:
         redirect_url=return_url(payment),
         callback_url=webhook_url(),
         user_reference=f"U{payment.user_id}" if payment.user_id else f"G{payment.pk}",
-        mobile=payment.payer_mobile or None,
+        mobile=indian_mobile(payment.payer_mobile),
         expire_after=settings.PHONEPE_EXPIRE_AFTER,
         message=f"Payment {payment.reference}",
         udf=(("udf1", payment.reference),),

@@ -123,7 +123,7 @@ def _start(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
                 user=user,
                 checkout=checkout,
                 amount_paise=checkout.total_paise,
-                payer_mobile=_indian_mobile(user.phone or ""),
+                payer_mobile=user.phone or "",
             )
     except PriceChanged as changed:  # they have been told: the next click may take it
         remember_total(cart, changed.total_paise)
@@ -176,11 +176,6 @@ def _refuse_other(payment: Payment, frozen: Checkout, click: Click) -> None:
             total=rupees(frozen.total_paise),
             how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
         )
-
-
-def _indian_mobile(phone: str) -> str:
-    """PhonePe takes ten digits or nothing; a number is never made up."""
-    return phone if len(phone) == 10 and phone.isdigit() else ""
 
 
 def _open_payment(cart: Cart) -> Payment | None:

@@ -104,8 +104,8 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         return start_gift(
             request.user if request.user.is_authenticated else None,
             amount_paise=paise(str(wanted["amount"])),
-            reference=wanted.get("user_id", ""),
-            mobile=wanted.get("mobile", ""),
+            reference=wanted.get("user_id") or "",
+            mobile=wanted.get("mobile") or "",
         )
 
     @extend_schema(responses=StatusSerializer)

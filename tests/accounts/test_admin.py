@@ -1,6 +1,8 @@
 import pytest
 
 from accounts.models import User
+from accounts.phones import UNREADABLE
+from booking.services import book
 from tests import people
 
 NO_ADDRESSES = {"addresses-TOTAL_FORMS": 0, "addresses-INITIAL_FORMS": 0}
@@ -42,6 +44,47 @@ def test_two_people_without_a_phone_can_be_edited(desk, charlie):
     assert change(desk, charlie, first_name="Charu").status_code == 302
     charlie.refresh_from_db()
     assert (charlie.first_name, charlie.phone) == ("Charu", None)
+
+
+@pytest.mark.parametrize("spelling", ["+91 98765 43210", "098765-43210", "९८७६५ ४३२१०", "(+91) 98765.43210"])
+def test_staff_write_and_find_a_phone_in_any_spelling(desk, charlie, alice, spelling):
+    assert change(desk, charlie, phone=spelling).status_code == 302
+    charlie.refresh_from_db()
+    assert charlie.phone == "+919876543210"
+    page = desk.get("/admin/accounts/user/", {"q": spelling}).content.decode()
+    assert charlie.email in page
+    assert alice.email not in page
+
+
+@pytest.mark.parametrize("typed", ["98765 43", "+91 987654", "९८७६५४", "charlie@", "43210"])
+def test_staff_find_a_person_by_a_part(desk, charlie, alice, typed):
+    User.objects.filter(pk=charlie.pk).update(phone="98765 43210")
+    page = desk.get("/admin/accounts/user/", {"q": typed}).content.decode()
+    assert charlie.email in page
+    assert alice.email not in page
+
+
+@pytest.mark.parametrize("model", ["cart", "checkout", "booking"])
+def test_staff_find_what_a_person_wants_by_the_phone(desk, alice, package, model):
+    booking = book(people.make_checkout(people.make_cart(alice, package)))
+    other = people.make_user("dina@example.com", phone="+44 7911 123456")
+    book(people.make_checkout(people.make_cart(other, package)))
+    page = desk.get(f"/admin/booking/{model}/", {"q": "098765 00001"}).content.decode()
+    assert alice.email in page
+    assert other.email not in page
+    assert booking.user == alice
+
+
+def test_staff_cannot_write_a_phone_that_nobody_can_call(desk, charlie):
+    assert UNREADABLE in change(desk, charlie, phone="12345").content.decode()
+
+
+def test_an_old_phone_that_cannot_be_read_does_not_keep_its_owner_from_being_suspended(desk, charlie):
+    User.objects.filter(pk=charlie.pk).update(phone="ask at temple")
+    charlie.refresh_from_db()
+    assert change(desk, charlie, account_status="SUSPENDED").status_code == 302
+    charlie.refresh_from_db()
+    assert (charlie.phone, charlie.account_status) == ("ask at temple", "SUSPENDED")
 
 
 def test_a_suspended_member_of_staff_cannot_open_the_desk(desk, staff):

@@ -1,21 +1,44 @@
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from accounts.models import User, plain_phone
+from accounts.models import User, plain_postal_code
 from tests import people
 
 
-@pytest.mark.parametrize("spelling", ["9876543210", "+91 98765 43210", "098765-43210", "0091 9876543210"])
-def test_an_indian_number_has_one_spelling(spelling):
-    assert plain_phone(spelling) == "9876543210"
+@pytest.mark.parametrize(
+    "spelling",
+    [
+        *(
+            "110001",
+            "110 001",
+            "110\u00a0001",
+            "110-001",
+            " 110001. ",
+            "1 1 0 0 0 1",
+            "११०००१",
+            "११० ००१",
+            "১১০০০১",
+        ),
+        *("PIN 110001", "Pin code: 110 001", "１１０００１"),
+    ],
+)
+@pytest.mark.parametrize("country", ["India", "india ", "IN", "भारत"])
+def test_a_pin_code_has_one_spelling(spelling, country):
+    assert plain_postal_code(spelling, country) == "110001"
 
 
-def test_a_foreign_number_keeps_its_country_code():
-    assert plain_phone("+44 7911 123456") == "+447911123456"
+@pytest.mark.parametrize("code", ["", "12345", "1100011", "11000a", "110001 or 110002", "²²²²²²"])
+def test_what_is_no_pin_code_is_refused_in_india(code):
+    with pytest.raises(ValidationError, match="PIN code"):
+        plain_postal_code(code, "India")
 
 
-def test_no_number_is_none():
-    assert plain_phone(" - ") is None
+@pytest.mark.parametrize(
+    ("code", "country", "kept"), [(" SW1A 1AA ", "United Kingdom", "SW1A 1AA"), ("४४६००", "Nepal", "44600")]
+)
+def test_a_foreign_postal_code_keeps_its_letters_and_spaces(code, country, kept):
+    assert plain_postal_code(code, country) == kept
 
 
 def test_a_person_is_found_in_any_spelling_of_the_email(db):

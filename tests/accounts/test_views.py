@@ -7,6 +7,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken
 
 from accounts.models import Address, User
+from accounts.phones import UNREADABLE
 from accounts.serializers import ProfileSerializer
 from tests import people
 
@@ -60,10 +61,42 @@ def test_an_email_is_taken_in_any_spelling(alice, api):
     assert answer.json()["error"] == "An account with this email already exists."
 
 
-def test_a_phone_is_taken_in_any_spelling(alice, api):
-    answer = api().post("/api/auth/register/", NEW | {"phone": "+919876500001"})
-    assert answer.status_code == 400
-    assert "phone" in answer.json()
+@pytest.mark.parametrize("spelling", ["+919876500001", "98765 00001", 9876500001])
+def test_a_phone_tells_no_stranger_who_is_registered(alice, api, spelling):
+    known = api().post("/api/auth/register/", NEW | {"phone": spelling})
+    User.objects.filter(email=NEW["email"]).delete()
+    alice.delete()
+    unknown = api().post("/api/auth/register/", NEW | {"phone": spelling})
+    assert known.status_code == unknown.status_code == 201
+    assert known.json() | {"id": 0} == unknown.json() | {"id": 0}
+
+
+@pytest.mark.parametrize(
+    ("phone", "kept", "shown"),
+    [
+        ("(+91) 98765-43210", "+919876543210", "9876543210"),
+        ("०९८७६५ ४३२१०", "+919876543210", "9876543210"),
+        (9876543210, "+919876543210", "9876543210"),
+        ("+44 7911 123456", "+447911123456", "+447911123456"),
+        (None, None, None),
+        ("", None, None),
+        (" - ", None, None),
+    ],
+)
+def test_a_phone_is_taken_as_people_write_it(db, api, phone, kept, shown):
+    answer = api().post("/api/auth/register/", NEW | {"phone": phone}, format="json")
+    assert (answer.status_code, answer.json()["phone"]) == (201, shown)
+    assert User.objects.get().phone == kept
+    assert log_in(api(), NEW["email"]).json()["phone"] == shown
+
+
+@pytest.mark.parametrize(
+    "phone", ["98765", "98765 4321O", [], {}, True, "9" * 300, "98765 43210, 98765 43211"]
+)
+def test_a_phone_that_cannot_be_read_is_refused_with_a_sentence(db, api, phone):
+    answer = api().post("/api/auth/register/", NEW | {"phone": phone}, format="json")
+    assert (answer.status_code, answer.json()["phone"]) == (400, [UNREADABLE])
+    assert answer.json()["error"] == UNREADABLE
 
 
 @pytest.mark.parametrize(
@@ -271,11 +304,26 @@ def test_nobody_gets_addresses_without_a_login(db, api):
     assert api().get("/api/auth/addresses/").status_code == 401
 
 
-@pytest.mark.parametrize("code", ["12345", "80000a", "८०००००"])
+@pytest.mark.parametrize("code", ["12345", "80000a", "8000000"])
 def test_an_indian_pin_code_has_six_digits(alice, api, code):
     answer = api(alice).post("/api/auth/addresses/", HOME | {"postal_code": code})
     assert answer.status_code == 400
     assert answer.json()["postal_code"] == ["Give the PIN code as six digits."]
+
+
+@pytest.mark.parametrize("code", ["800 001", "800\u00a0001", "८००००१", "PIN code: 800 001", 800001])
+def test_a_pin_code_is_read_as_people_write_it(charlie, api, code):
+    made = api(charlie).post("/api/auth/addresses/", HOME | {"postal_code": code}, format="json")
+    assert (made.status_code, made.json()["postal_code"]) == (201, "800001")
+    url = f"/api/auth/addresses/{made.json()['id']}/"
+    assert api(charlie).patch(url, {"postal_code": "221 001"}).json()["postal_code"] == "221001"
+
+
+def test_an_old_address_with_a_strange_code_can_still_be_made_the_default(alice, api):
+    old = people.make_address(alice, postal_code="unknown", is_default=False)
+    answer = api(alice).patch(f"/api/auth/addresses/{old.pk}/", {"is_default": True})
+    assert (answer.status_code, answer.json()["postal_code"]) == (200, "unknown")
+    assert api(alice).patch(f"/api/auth/addresses/{old.pk}/", {"country": "India"}).status_code == 400
 
 
 def test_other_countries_have_other_postal_codes(alice, api):
@@ -297,6 +345,14 @@ def test_a_person_chooses_the_language_of_our_mails(alice, api):
     alice.refresh_from_db()
     assert alice.language == "hi"
     assert api(alice).get("/api/auth/profile/").json()["language"] == "hi"
+
+
+def test_people_correct_their_own_phone(alice, charlie, api):
+    answer = api(charlie).patch("/api/auth/profile/", {"phone": "098765 00001"})
+    assert (answer.status_code, answer.json()["phone"]) == (200, "9876500001")  # alice's, too
+    assert api(charlie).patch("/api/auth/profile/", {"phone": "12"}).json()["phone"] == [UNREADABLE]
+    assert api(charlie).patch("/api/auth/profile/", {"first_name": "Charu"}).json()["phone"] == "9876500001"
+    assert api(charlie).patch("/api/auth/profile/", {"phone": None}, format="json").json()["phone"] is None
 
 
 def test_a_change_of_the_profile_keeps_what_happened_to_the_account_meanwhile(alice):

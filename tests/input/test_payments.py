@@ -74,7 +74,7 @@ def test_no_paisa_is_lost_between_the_caller_and_phonepe(paise, as_number, mobil
     payment = Payment.objects.get(pk=said["payment_id"])
     assert (said["amount"], payment.amount_paise) == (rupees(paise), paise)
     assert Order.objects.get(merchant_order_id=said["merchant_transaction_id"]).amount_paise == paise
-    assert payment.payer_mobile == mobile[-10:]
+    assert payment.payer_mobile == f"+91{mobile[-10:]}"
 
 
 @few

@@ -17,7 +17,7 @@ from payment.models import (
     StateChange,
     WebhookEvent,
 )
-from payment.services.checkout import start_payment
+from payment.services.checkout import start_gift, start_payment
 from payment.services.refunds.promises import ask_for_refund
 from payment.services.settling import settle
 from payment.services.webhooks import receive_webhook
@@ -59,6 +59,17 @@ def test_every_row_of_money_can_be_looked_at_and_not_be_changed(desk, paid, mode
     assert desk.get(reverse(f"{name}_change", args=[row.pk])).status_code == 200
     assert desk.post(reverse(f"{name}_change", args=[row.pk]), {}).status_code == 403
     assert desk.post(reverse(f"{name}_delete", args=[row.pk]), {"post": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize("typed", ["098765 00001", "+91 98765-00001", "98765 0000"])
+def test_staff_find_a_payment_by_the_phone_of_who_pays(desk, paid, typed):
+    guest = start_gift(None, amount_paise=20_000, mobile="+44 7911 123456").payment
+    page = desk.get(reverse("admin:payment_payment_changelist"), {"q": typed}).content.decode()
+    assert paid.reference in page
+    assert guest.reference not in page
+    found = desk.get(reverse("admin:payment_payment_changelist"), {"q": "0044 7911-123456"}).content.decode()
+    assert guest.reference in found
+    assert paid.reference not in found
 
 
 def test_staff_read_what_each_diagnosis_has_found_and_change_nothing(desk):

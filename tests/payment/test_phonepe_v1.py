@@ -34,14 +34,10 @@ def test_an_order_is_written_byte_for_byte_as_phonepe_expects_it():
     )
 
 
-def test_an_order_without_a_mobile_number_carries_none():
-    payload = json.loads(
-        base64.b64decode(
-            json.loads(
-                phonepe_v1.pay(MERCHANT, Order("OKP1234567", 100, "https://a", "https://b", "U1")).body
-            )["request"]
-        )
-    )
+@pytest.mark.parametrize("mobile", [None, "", "+919876543210", "+447911123456", "12345", "९८७६५४३२१०"])
+def test_an_order_without_a_mobile_number_carries_none(mobile):
+    order = Order("OKP1234567", 100, "https://a", "https://b", "U1", mobile=mobile)
+    payload = json.loads(base64.b64decode(json.loads(phonepe_v1.pay(MERCHANT, order).body)["request"]))
     assert "mobileNumber" not in payload
     assert payload["amount"] == 100
 

@@ -1,0 +1,137 @@
+"""Telephone numbers: read in any spelling, kept as E.164 (`+919876543210`)."""
+
+import re
+import unicodedata
+from typing import Any
+
+import phonenumbers
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.expressions import Combinable
+from phonenumbers import Leniency, NumberParseException, PhoneNumber, PhoneNumberMatcher, PhoneNumberType
+
+REGION = "IN"
+INDIA = 91
+LONGEST_INPUT = 250  # the library reads no longer text
+LONGEST_KEPT = 32
+FEWEST_DIGITS_TO_SEARCH = 4
+UNREADABLE = "Give a phone number such as 98765 43210, or with its country code such as +44 7911 123456."
+
+
+def read_phone(value: Any) -> str | None:
+    """The E.164 form of a number in any spelling, text or JSON number; None if it is not one phone number.
+
+    Without a country code it is Indian. Letters count only as a label beside the number, never as digits.
+    """
+    text = _plain_text(value)
+    numbers = [number for number in _numbers_in(text) if _exists(number)]
+    if len(numbers) != 1:
+        return None
+    return phonenumbers.format_number(numbers[0], phonenumbers.PhoneNumberFormat.E164)
+
+
+def kept_phone(value: Any) -> str:
+    """What a column keeps: E.164, or the printable text as it was written when that can't be read."""
+    return read_phone(value) or _plain_text(value)[:LONGEST_KEPT].strip()
+
+
+def is_blank(value: Any) -> bool:
+    """Nothing was given: null, or text without a letter or a digit."""
+    return value is None or (isinstance(value, str) and not any(map(str.isalnum, value)))
+
+
+def wire_phone(kept: str | None) -> str | None:
+    """As the frontend's forms take it: the national digits for India, E.164 elsewhere; text as it is kept."""
+    if not kept or not kept.startswith("+91") or read_phone(kept) != kept:
+        return kept
+    return kept.removeprefix("+91")
+
+
+def indian_mobile(kept: str | None) -> str | None:
+    """The ten digits that PhonePe takes as a mobile number; None for a landline, another country, other text."""
+    number = _parse(read_phone(kept) or "")
+    if number is None or not _is_mobile_shaped(number):
+        return None
+    landline = phonenumbers.number_type(number) == PhoneNumberType.FIXED_LINE
+    return None if landline else str(number.national_number)
+
+
+def searched_digits(text: str) -> str:
+    """What to look for in E.164 columns when staff search for a whole or partial number; "" if it is no number."""
+    if whole := read_phone(text):
+        return whole
+    digits = "".join(str(unicodedata.digit(letter)) for letter in text if letter.isdecimal())
+    if any(map(str.isalpha, text)) or "@" in text or len(digits) < FEWEST_DIGITS_TO_SEARCH:
+        return ""
+    return digits.lstrip("0")
+
+
+def readable_phone(value: str) -> None:
+    if read_phone(value) is None:
+        raise ValidationError(UNREADABLE, code="invalid")
+
+
+class PhoneField(models.CharField):
+    """Normalised on every way into the database and in exact lookups, so that any spelling finds the row.
+
+    Text that cannot be read is kept as it was written: validate with `readable_phone` where that is wrong.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_length": LONGEST_KEPT} | kwargs)
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is None or isinstance(value, Combinable):
+            return value
+        return kept_phone(value) or (None if self.null else "")
+
+    def pre_save(self, model_instance: models.Model, add: bool) -> Any:
+        """The object in memory must say what the row says."""
+        value = self.get_prep_value(super().pre_save(model_instance, add))
+        setattr(model_instance, self.attname, value)
+        return value
+
+
+def _plain_text(value: Any) -> str:
+    """One line without invisible characters, which come along when a number is copied from a contact."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, (str, int)):
+        return ""
+    if isinstance(value, int):
+        return str(value) if 0 <= value < 10**18 else ""  # Python refuses to spell out numbers of any length
+    letters = unicodedata.normalize("NFKC", value[:LONGEST_INPUT])
+    return "".join(
+        " " if letter.isspace() else letter for letter in letters if letter.isspace() or letter.isprintable()
+    ).strip()
+
+
+def _numbers_in(text: str) -> list[PhoneNumber]:
+    """The text as one number. With letters behind its first digit: the numbers that stand apart from words."""
+    start = next((at for at, letter in enumerate(text) if letter.isdecimal()), len(text))
+    if any(map(str.isalpha, text[start:])):
+        return [match.number for match in PhoneNumberMatcher(text, REGION, leniency=Leniency.POSSIBLE)]
+    number = _parse(re.sub(r"(?<=\d)\D+", " ", text))  # whatever people put between two groups of digits
+    return [number] if number else []
+
+
+def _parse(text: str) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, REGION)
+    except NumberParseException:
+        return None
+
+
+def _exists(number: PhoneNumber) -> bool:
+    """India's numbers by the numbering plan, new mobile series included; others by their length.
+
+    The library's plan of a country may be older than a series, and nobody is turned away for that.
+    """
+    if number.country_code == INDIA:
+        return _is_mobile_shaped(number) or phonenumbers.is_valid_number(number)
+    return phonenumbers.is_possible_number(number)
+
+
+def _is_mobile_shaped(number: PhoneNumber) -> bool:
+    digits = phonenumbers.national_significant_number(number)
+    return number.country_code == INDIA and len(digits) == 10 and digits[0] in "6789"
