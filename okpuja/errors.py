@@ -3,7 +3,8 @@
     APIException
     ├── Refusal              an expected "no": 400, 404, 422, 429 …
     │   ├── Conflict         409: right request, wrong moment
-    │   ├── TooLarge         413: a body above DATA_UPLOAD_MAX_MEMORY_SIZE
+    │   ├── Unreadable, TooSlow, LengthRequired, TooLarge
+    │   │                    400, 408, 411, 413: a body that cannot be read, or is above DATA_UPLOAD_MAX_MEMORY_SIZE
     │   └── Unavailable      503: a hop of ours is busy or down; nothing was done, so it may be repeated
     └── (the framework's own: validation, login, permission, not found, throttled)
 
@@ -66,6 +67,27 @@ class TooLarge(Refusal):
     hindi = "अनुरोध बहुत बड़ा है।"
 
 
+class Unreadable(Refusal):
+    default_code = "bad_request"
+    default_detail = "The request did not arrive whole."
+    hindi = "अनुरोध पूरा नहीं पहुँचा।"
+
+
+class TooSlow(Refusal):
+    status_code = 408
+    default_code = "body_too_slow"
+    default_detail = "The request took too long to arrive. Please try again."
+    hindi = "अनुरोध पहुँचने में बहुत समय लगा। कृपया फिर से प्रयास करें।"
+    retryable = True
+
+
+class LengthRequired(Refusal):
+    status_code = 411
+    default_code = "length_required"
+    default_detail = "This server reads no body without a Content-Length."
+    hindi = "यह सर्वर Content-Length के बिना अनुरोध नहीं पढ़ता।"
+
+
 class Unavailable(Refusal):
     status_code = 503
     default_code = "busy"
@@ -120,6 +142,11 @@ def body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
     return answer | getattr(error, "extra", {})
 
 
+def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """The answer of what stands before the views."""
+    return JsonResponse(body(refusal, language_of(request)), status=refusal.status_code)
+
+
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     return JsonResponse(body(NotFound()), status=404)
 
@@ -150,7 +177,7 @@ def _as_api_exception(error: Exception) -> APIException | None:
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
     if isinstance(error, UnreadablePostError):  # the caller hung up: nobody will read this
-        return Refusal("The request did not arrive whole.", code="bad_request")
+        return Unreadable()
     if isinstance(error, (OperationalError, InterfaceError)):
         return _database_refusal(error)
     return None

@@ -9,6 +9,7 @@ REFUSALS = {
     "404": "does not exist, or not for this person",
     "405": "this method does nothing here",
     "406": "only JSON is answered",
+    "408": "the body took too long to arrive",
     "409": "right request, wrong moment",
     "413": "the body is too large",
     "415": "this content type is not read",

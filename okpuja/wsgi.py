@@ -9,6 +9,7 @@ from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
 from okpuja import misconfigured
+from okpuja.bodies import read_ahead
 from okpuja.logging import log_dead_threads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
@@ -26,10 +27,12 @@ except ImproperlyConfigured as error:
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Django decodes even the query by the caller's charset, before it can answer anything: `zlib` is a crash.
+    """What has to be right before Django sees a request: its body, and the charset.
 
-    A charset nobody writes requests in is ignored, as Django ignores one it has never heard of.
+    Django decodes even the query by the caller's charset, before it can answer anything: `zlib` is a crash. A charset
+    nobody writes requests in is ignored, as Django ignores one it has never heard of.
     """
+    read_ahead(environ)
     content_type = environ.get("CONTENT_TYPE", "")
     if not is_readable(content_type):
         environ["CONTENT_TYPE"] = content_type.partition(";")[0]

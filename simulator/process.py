@@ -12,9 +12,11 @@ import signal
 import sys
 import tempfile
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
+from socket import socket
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import django
 from django.conf import settings
@@ -24,10 +26,12 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import import_string
 
+from simulator import chunks
 from simulator.sockets import OUR_SERVER
 
 ID = r"[A-Za-z0-9_-]{1,38}"
 MERCHANT = re.compile(rf"v1:{ID}:[^:]{{1,80}}:[0-9]{{1,3}}|v2:{ID}:[^:]{{1,80}}:[^:]{{1,80}}:[0-9]{{1,3}}")
+SECONDS_FOR_A_BODY = 20
 SHOPS_WEBHOOK = "http://127.0.0.1:8000/api/payments/webhook/phonepe/"
 
 
@@ -44,7 +48,40 @@ LOGGING = {
 
 
 class Handler(WSGIRequestHandler):
-    """Hands its socket to the views, which break it when a fault says so."""
+    """Hands its socket to the views, which break it when a fault says so. Reads chunked bodies before they do."""
+
+    def handle_one_request(self) -> None:
+        line = self.rfile
+        try:
+            super().handle_one_request()
+        finally:
+            self.rfile = line
+
+    def parse_request(self) -> bool:
+        """False when the answer has been given: the request cannot be read."""
+        if not super().parse_request():
+            return False
+        connection = cast(socket, self.connection)
+        connection.settimeout(SECONDS_FOR_A_BODY)
+        try:
+            if chunks.is_chunked(self.headers):
+                self._replace_body(chunks.read(self.rfile))
+        except chunks.Unreadable as unreadable:
+            self.close_connection = True
+            self.send_error(unreadable.status)
+            return False
+        except TimeoutError:
+            self.close_connection = True
+            self.send_error(408)
+            return False
+        finally:
+            connection.settimeout(None)
+        return True
+
+    def _replace_body(self, body: bytes) -> None:
+        del self.headers["Transfer-Encoding"]
+        self.headers["Content-Length"] = str(len(body))
+        self.rfile = BytesIO(body)
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()

@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from okpuja.errors import Refusal
 from payment.diagnosis import selftest
 from payment.gateways import NotAuthentic, authenticate_webhook
 from payment.models import WebhookEvent
@@ -18,6 +19,13 @@ from payment.services.webhooks import handle_at_once, receive_webhook
 logger = logging.getLogger(__name__)
 
 DAY = 86_400
+
+
+class EmptyCall(Refusal):
+    """V2's login header stands for any body: a call whose body was lost on the way would be kept as nothing."""
+
+    default_code = "empty_body"
+    default_detail = "This call has no body. Nothing was kept; please send it again."
 
 
 class AnswerThen(Response):
@@ -44,10 +52,15 @@ class PhonePeWebhookView(APIView):
     @extend_schema(
         request={"application/json": OpenApiTypes.OBJECT},
         responses={200: OpenApiTypes.OBJECT},
-        description="Called by PhonePe. Answers 200 only after the event is committed; 401 when not authentic.",
+        description=(
+            "Called by PhonePe. Answers 200 only after the event is committed; 401 when not authentic, "
+            "400 without a body."
+        ),
     )
     def post(self, request: Request) -> Response:
         raw: HttpRequest = request._request
+        if not raw.body.strip():
+            raise EmptyCall
         if selftest.is_ours(raw.headers.get(selftest.HEADER, "")):
             return _prove(raw)
         try:

@@ -100,7 +100,6 @@ def test_whoever_cannot_prove_to_be_phonepe_leaves_no_trace(call, headers):
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"\xff\xfe\x00",
         b"null",
         b"[]",
@@ -115,6 +114,16 @@ def test_authentic_garbage_is_kept_and_never_a_crash(settings, body, db):
 
     assert answer.status_code == 200
     assert WebhookEvent.objects.get().state == "UNMATCHED"
+
+
+@pytest.mark.parametrize("body", [b"", b" ", b"\r\n"])
+def test_a_call_whose_body_was_lost_is_never_kept(settings, body, db):
+    """PhonePe sends it again, as after any answer but 200."""
+    settings.PHONEPE_API_VERSION = "v2"
+    answer = post({"Authorization": merchants.current().webhook_authorization}, body)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "empty_body")
+    assert not WebhookEvent.objects.exists()
 
 
 def test_a_body_of_two_megabytes_is_refused(db):
