@@ -83,17 +83,17 @@ class PujaServiceViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
         """Open start times to come, for two weeks from today unless `from` and `to` (dates) say otherwise."""
         start, end = _window(request)
         slots = Slot.objects.filter(service=self.get_object(), is_open=True)
-        return Response(SlotSerializer(slots.filter(starts_at__gt=start, starts_at__lt=end), many=True).data)
+        return Response(SlotSerializer(slots.filter(starts_at__gte=start, starts_at__lt=end), many=True).data)
 
 
 def _window(request: Request) -> tuple[datetime, datetime]:
-    """What has begun already is not offered, whatever was asked for."""
+    """What cannot be bought any more is not offered, whatever was asked for."""
     today = timezone.localdate()
     first = max(today, _date(request, "from") or today)
     last = _date(request, "to") or first + SLOT_DAYS
     if not first <= last <= first + MOST_SLOT_DAYS:
         raise ValidationError({"to": ["Ask for at most two months, from today on."]})
-    return max(timezone.now(), _midnight(first)), _midnight(last + timedelta(days=1))
+    return max(services.earliest_start(), _midnight(first)), _midnight(last + timedelta(days=1))
 
 
 def _date(request: Request, name: str) -> date | None:

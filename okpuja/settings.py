@@ -315,6 +315,8 @@ REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1, at_most=90)
 OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1, at_most=60 * 24)  # its link lives no longer
 # The worker compares the day before with PhonePe's books.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
+# Nearer starts cannot be bought: the temple needs this long after the last second of a payment page.
+BOOKING_LEAD_MINUTES = number("BOOKING_LEAD_MINUTES", 60, at_most=7 * 24 * 60)
 OPENING_HOUR = number("OPENING_HOUR", 6, at_most=23)
 CLOSING_HOUR = number("CLOSING_HOUR", 21, at_most=23)
 

@@ -11,7 +11,18 @@ from booking.services.carts import (
 )
 from booking.services.checkouts import PriceChanged, check_out, release
 from booking.services.demo import demo_cart, demo_package
-from booking.services.places import SlotGone, close, hold_end, nearby_slots, release_hold, stretch_hold
+from booking.services.places import (
+    SlotGone,
+    close,
+    earliest_start,
+    hold_end,
+    last_choice,
+    lead,
+    nearby_slots,
+    page_life,
+    release_hold,
+    stretch_hold,
+)
 
 __all__ = [
     "CartConverted",
@@ -27,9 +38,13 @@ __all__ = [
     "deletion_status",
     "demo_cart",
     "demo_package",
+    "earliest_start",
     "hold_end",
+    "last_choice",
+    "lead",
     "move",
     "nearby_slots",
+    "page_life",
     "place_in_cart",
     "put_promo",
     "release",

@@ -14,7 +14,7 @@ from accounts.models import User
 from accounts.services import lock_user
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import promo_problem
-from booking.services.places import SlotFull
+from booking.services.places import SlotFull, earliest_start
 from okpuja.errors import Conflict, Refusal
 
 FURTHEST = timedelta(days=365)
@@ -148,6 +148,10 @@ def _require_date(cart: Cart) -> None:
         raise ValidationError({"selected_date": ["Bookings open one year ahead."]})
     if cart.starts_at <= timezone.now():
         raise ValidationError({"selected_time": ["This time has passed."]})
+    if cart.starts_at < (earliest := timezone.localtime(earliest_start())):
+        raise ValidationError(
+            {"selected_time": [f"This time is too near. Choose one after {earliest:%H:%M on %-d %B}."]}
+        )
 
 
 def _require_slot(cart: Cart) -> Slot:

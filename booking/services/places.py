@@ -31,6 +31,20 @@ class SlotGone(Conflict):
     hindi = "यह समय अब उपलब्ध नहीं है।"
 
 
+def lead() -> timedelta:
+    """What the temple needs between the payment and the puja."""
+    return timedelta(minutes=settings.BOOKING_LEAD_MINUTES)
+
+
+def page_life() -> timedelta:
+    return timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) / settings.PAYMENT_TIME_SCALE
+
+
+def earliest_start() -> datetime:
+    """The nearest start that can be bought now: whoever pays in the page's last second is still in time."""
+    return timezone.now() + page_life() + lead()
+
+
 def hold(checkout: Checkout, slot: Slot) -> SlotHold:
     """Raises SlotFull."""
     if not _with_room(slot).update(held=F("held") + 1):
@@ -61,19 +75,23 @@ def stretch_hold(checkout: Checkout, until: datetime) -> bool:
 def take(checkout: Checkout, elsewhere: Slot | None = None) -> datetime:
     """The place for good, in the caller's transaction. Returns its start.
 
-    A hold that was released (late money) takes a free place again, in `elsewhere` if the person chose so.
-    Raises SlotGone.
+    A hold that was released (late money) takes a free place again. What has begun is not taken, held or not.
+    `elsewhere` is what the person has chosen instead. Raises SlotGone, with `start_passed` for what has begun.
     """
     place = SlotHold.objects.select_related("slot").filter(checkout=checkout).first()
+    if elsewhere is not None:
+        return _take_elsewhere(checkout, place, elsewhere)
+    starts_at = place.slot.starts_at if place else checkout.starts_at
+    if starts_at <= timezone.now():
+        raise SlotGone(code="start_passed")
     if place is None:
-        return _take_first(checkout, elsewhere) if elsewhere else _start_without_slot(checkout)
+        return starts_at
     if _move(checkout, State.HELD, State.TAKEN):
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
-        return place.slot.starts_at
-    slot = elsewhere or place.slot
-    _take_free(slot)
-    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, slot=slot)
-    return slot.starts_at
+        return starts_at
+    _take_free(place.slot, timezone.now())
+    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN)
+    return starts_at
 
 
 def give_back(checkout: Checkout) -> None:
@@ -85,7 +103,7 @@ def give_back(checkout: Checkout) -> None:
 def exchange(checkout: Checkout, slot: Slot) -> None:
     """The place of a booking for one in another slot. Raises SlotGone."""
     taken = SlotHold.objects.filter(checkout=checkout, state=State.TAKEN)
-    _take_free(slot)
+    _take_free(slot, timezone.now() + lead())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
     taken.update(slot=slot)
 
@@ -99,34 +117,42 @@ def close(slot: Slot) -> None:
 
 
 def nearby_slots(checkout: Checkout, limit: int = 3) -> list[Slot]:
-    """Free places of the same puja, nearest to the time that was paid for."""
-    free = Slot.objects.filter(
-        service_id=checkout.cart.puja_service_id,
-        is_open=True,
-        starts_at__gt=timezone.now(),
-        capacity__gt=F("held") + F("booked"),
-    )
+    """Free places of the same puja that can be taken now, nearest to the time that was paid for."""
+    free = _free_slots(checkout)
     before = free.filter(starts_at__lt=checkout.starts_at).order_by("-starts_at")[:limit]
     after = free.filter(starts_at__gte=checkout.starts_at)[:limit]
     return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - checkout.starts_at))[:limit]
 
 
-def _take_first(checkout: Checkout, slot: Slot) -> datetime:
-    """The puja had no slots when it was checked out, and has some now."""
-    _take_free(slot)
-    SlotHold.objects.create(checkout=checkout, slot=slot, state=State.TAKEN, expires_at=checkout.expires_at)
+def last_choice(checkout: Checkout) -> datetime | None:
+    """Until when a place of the same puja can be chosen, as far as slots have been opened."""
+    last = _free_slots(checkout).order_by("-starts_at").first()
+    return last.starts_at - lead() if last else None
+
+
+def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
+    return Slot.objects.filter(
+        service_id=checkout.cart.puja_service_id,
+        is_open=True,
+        starts_at__gte=timezone.now() + lead(),
+        capacity__gt=F("held") + F("booked"),
+    )
+
+
+def _take_elsewhere(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
+    _take_free(slot, timezone.now() + lead())
+    if place is None:  # the puja had no slots when it was checked out, and has some now
+        SlotHold.objects.create(
+            checkout=checkout, slot=slot, state=State.TAKEN, expires_at=checkout.expires_at
+        )
+        return slot.starts_at
+    release_hold(checkout)
+    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, slot=slot)
     return slot.starts_at
 
 
-def _start_without_slot(checkout: Checkout) -> datetime:
-    released = checkout.state == Checkout.State.RELEASED
-    if released and checkout.starts_at <= timezone.now():
-        raise SlotGone()
-    return checkout.starts_at
-
-
-def _take_free(slot: Slot) -> None:
-    free = _with_room(slot).filter(starts_at__gt=timezone.now())
+def _take_free(slot: Slot, not_before: datetime) -> None:
+    free = _with_room(slot).filter(starts_at__gte=not_before)
     if not free.update(booked=F("booked") + 1):
         raise SlotGone()
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.phones import indian_mobile
 from booking.models import Checkout
+from booking.services import lead, page_life
 from okpuja.errors import Conflict, Unavailable
 from okpuja.waiting import wait_for
 from payment import merchants
@@ -86,6 +87,17 @@ class PaymentClosed(Conflict):
     default_code = "payment_closed"
     default_detail = "This payment is closed. Please start again."
     hindi = "यह भुगतान बंद हो चुका है। कृपया फिर से शुरू करें।"
+
+
+class StartTooNear(Conflict):
+    """No page is opened again for a puja that would begin before the page ends, or too soon after the click."""
+
+    default_code = "start_too_near"
+    default_detail = (
+        "The time of your puja is too near to pay for it now. "
+        "Please cancel this payment in your cart, and choose another time."
+    )
+    hindi = "आपकी पूजा का समय अब बहुत पास है। कृपया कार्ट में यह भुगतान रद्द करें और दूसरा समय चुनें।"
 
 
 def page_of(payment: Payment, deadline: Deadline) -> PaymentAttempt:
@@ -165,11 +177,20 @@ def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | 
     if attempt.is_being_called(now):
         return None
     if attempt.state not in OPEN_ATTEMPT:  # an earlier one keeps the payment open
+        _refuse_too_near(payment, now)
         return _open_after(attempt, payment, "earlier_order_ended")
     if _never_left(attempt, payment, now):
         close(attempt, AttemptState.EXPIRED, "never_sent", "click")
         return None
+    _refuse_too_near(payment, now)
     return _begin_call(attempt, now)
+
+
+def _refuse_too_near(payment: Payment, now: datetime) -> None:
+    """A page that is opened again may use up some of the temple's notice, never all of it."""
+    checkout = payment.checkout
+    if checkout is not None and checkout.starts_at < now + max(lead(), page_life()):
+        raise StartTooNear(payment_id=payment.pk)
 
 
 def _never_left(attempt: PaymentAttempt, payment: Payment, now: datetime) -> bool:

@@ -11,7 +11,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from booking.models import Slot
-from booking.services import CartConverted, SlotGone, book, nearby_slots
+from booking.services import CartConverted, SlotGone, book, last_choice, nearby_slots, release
 from okpuja.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
@@ -242,11 +242,13 @@ def _fulfil(payment: Payment) -> None:
 def _offer_another_place(payment: Payment, rule: str) -> None:
     """The money came too late for its place. The buyer chooses among those that are left, or gets it back."""
     places = nearby_slots(payment.checkout) if payment.checkout else []
-    if not places:
+    if not places or payment.checkout is None:
         send_receipt_back(payment, "no_place_left", "the time was gone when the money came")
         tell_offer_closed(payment)
         return
+    release(payment.checkout)
     until = timezone.now() + scaled(settings.OFFER_HOURS * HOUR)
+    until = min(until, last_choice(payment.checkout) or until)
     Offer.objects.create(payment=payment, expires_at=until)
     move_fulfilment(payment, Fulfilment.OFFERED, rule, fulfil_at=None)
     tell_offer(payment, [place.starts_at for place in places], until)

@@ -24,6 +24,7 @@ SENTENCES = {
     "gift_received": "Your gift was received.",
     "amount_differs": "The amount differs from what was agreed. Our staff will contact you.",
     "no_attempt_left": "The payment ended without a booking or a gift.",
+    "start_passed": "The time had begun when your payment arrived. You were offered other times.",
     "slot_gone": "The time was taken when your payment arrived. You were offered other times.",
     "other_place_chosen": "You chose another time, and your booking was confirmed.",
     "offer_declined": "You asked for your money back.",
