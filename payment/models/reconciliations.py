@@ -1,10 +1,11 @@
 """A day's comparison of our books with PhonePe's."""
 
 from django.db import models
+from django.db.models import Q
 
 
 class Reconciliation(models.Model):
-    """One comparison and what it found. The nightly one is claimed by its `occasion`, once for all workers.
+    """One comparison and what it found. Of each day there is one nightly comparison, claimed once for all workers.
 
     Who dies while comparing loses the lease, and another worker begins anew.
     """
@@ -20,12 +21,20 @@ class Reconciliation(models.Model):
     lease_until = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
+    compare_again_at = models.DateTimeField(
+        null=True, blank=True, help_text="a nightly one, when PhonePe left questions without an answer"
+    )
     is_clean = models.BooleanField(default=False)
     differences = models.PositiveIntegerField(default=0)
     report = models.JSONField(default=dict, help_text="the first of the differences, amounts in paise")
 
     class Meta:
         ordering = ["-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["day"], condition=Q(asked_by="worker"), name="one_nightly_comparison_of_a_day"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.day} ({self.asked_by})"

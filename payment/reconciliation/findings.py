@@ -62,7 +62,9 @@ class Fix(str, Enum):
     WRITE = "PhonePe must know it: check PHONEPE_ENV and the merchant, then write to PhonePe with its id."
     NEXT_FILE = "Look into the next settlement file; after three working days write to PhonePe with its id."
     CREDENTIALS = "Put the credentials it was opened with into PHONEPE_PREVIOUS, then compare again."
-    LATER = "Compare this day again when PhonePe answers."
+    LATER = (
+        "Compare this day again when PhonePe answers; the worker repeats its nightly comparison by itself."
+    )
 
 
 @dataclass(frozen=True)

@@ -25,18 +25,22 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass
 class Report:
-    """`asked`: questions that PhonePe has answered; `bad`: (line, why) of the settlement file.
-
-    `settled_repeats`: rows of it that stand there twice, and are no difference.
+    """`asked`: questions that PhonePe has answered, `unanswered` those that it has not; `bad`: (line, why) of the
+    settlement file; `settled_repeats`: rows of it that stand there twice, and are no difference.
     """
 
     day: date
     checked_at: datetime
     asked: int = 0
+    unanswered: int = 0
     settled_rows: int | None = None
     settled_repeats: int = 0
     findings: list[Finding] = field(default_factory=list)
     bad: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def is_answered(self) -> bool:
+        return not self.unanswered
 
     @property
     def is_clean(self) -> bool:

@@ -1,7 +1,8 @@
 """One comparison of a day: what PhonePe says, what our rows say, what the settlement file says.
 
 Nothing is mended unless that was asked for, and then only by what mends it every day: `settle`, `settle_refund`,
-`fulfil`; fees are added to the ledger. The nightly comparison never mends: it tells staff.
+`fulfil`; fees are added to the ledger. The nightly comparison never mends: it tells staff. Which days it owes follows
+from the rows that it has left, not from the hour at which a worker looks: nights without a worker are caught up.
 """
 
 import logging
@@ -12,12 +13,11 @@ from itertools import chain
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.utils import timezone
 
-from payment.models import Reconciliation
+from payment.models import PaymentAttempt, Reconciliation
 from payment.reconciliation.comparing import compare_orders, compare_refunds
-from payment.reconciliation.days import yesterday
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order
 from payment.reconciliation.questions import Questions
 from payment.reconciliation.report import Report
@@ -32,6 +32,8 @@ logger = logging.getLogger(__name__)
 NIGHT_ENDS = 3  # o'clock in our time zone: what was paid late yesterday has settled down
 SECONDS = 45 * 60  # for all questions of one comparison
 LEASE = timedelta(minutes=60)  # longer than any comparison
+AGAIN = timedelta(hours=3)  # later a comparison is repeated in which PhonePe did not answer
+MOST_DAYS = 31  # that are caught up; older ones are left to `manage.py reconcile`
 ROWS_KEPT = 400
 DIFFERENCES_KEPT = 300  # by one row: a flood of differences must not fill the database
 AskedBy = Reconciliation.AskedBy
@@ -59,6 +61,7 @@ def compare(day: date, settlement: Settlement | None = None, *, fix: bool = Fals
         day=day,
         checked_at=timezone.now(),
         asked=questions.asked,
+        unanswered=questions.unanswered,
         settled_rows=None if settlement is None else settlement.rows,
         settled_repeats=0 if settlement is None else settlement.repeats,
         findings=list(found.values()),
@@ -66,34 +69,59 @@ def compare(day: date, settlement: Settlement | None = None, *, fix: bool = Fals
     )
 
 
+def days_due(now: datetime) -> list[int]:
+    """Days whose nightly comparison is owed, as ordinals of `date`, the oldest first.
+
+    A day is owed when the night after it has ended and no nightly comparison of it has been finished, or one that
+    PhonePe did not answer is to be repeated. Not for longer than MOST_DAYS, and not before there was any order.
+    """
+    if not settings.RECONCILE_NIGHTLY:
+        return []
+    last = timezone.localtime(now - timedelta(hours=NIGHT_ENDS)).date() - timedelta(days=1)
+    oldest = last - timedelta(days=MOST_DAYS - 1)
+    nightly = Reconciliation.objects.filter(asked_by=AskedBy.WORKER, day__gte=oldest)
+    again = Q(compare_again_at__lte=now)
+    done = set(nightly.filter(finished_at__isnull=False).exclude(again).values_list("day", flat=True))
+    first = max(oldest, _first_day(now))
+    days = range(first.toordinal(), last.toordinal() + 1)
+    return [day for day in days if date.fromordinal(day) not in done]
+
+
 def reconcile_if_due(limit: int) -> int:
-    """Yesterday, once for all workers, when the night is over. 1 when this caller has compared."""
+    """One day that is owed and that nobody compares now; each once for all workers. 1 when this caller has compared."""
     now = database_now()
-    if not settings.RECONCILE_NIGHTLY or timezone.localtime(now).hour < NIGHT_ENDS:
-        return 0
-    run = _claimed(yesterday(), now)
+    claims = (_claimed(date.fromordinal(day), now) for day in days_due(now))
+    run = next(filter(None, claims), None)
     if run is None:
         return 0
     report = compare(run.day)
     with transaction.atomic():
+        run.compare_again_at = None if report.is_answered else database_now() + AGAIN
         _keep(run, report)
         if not report.is_clean:
             _tell(report)
     return 1
 
 
+def _first_day(now: datetime) -> date:
+    """Of the first order or the first nightly comparison; of both there may be none before yesterday."""
+    ordered = PaymentAttempt.objects.order_by("pk").values_list("created_at", flat=True).first()
+    compared = Reconciliation.objects.filter(asked_by=AskedBy.WORKER).aggregate(first=Min("day"))["first"]
+    yesterday = timezone.localtime(now).date() - timedelta(days=1)
+    return min(filter(None, (ordered and timezone.localtime(ordered).date(), compared, yesterday)))
+
+
 def _claimed(day: date, now: datetime) -> Reconciliation | None:
-    """A row that one caller only has written, or has taken over from one who died."""
-    occasion, lease = f"nightly {day}", uuid.uuid4()
-    ended = Q(occasion=occasion) & (Q(finished_at__isnull=False) | Q(lease_until__gt=now))
-    if Reconciliation.objects.filter(ended).exists():
-        return None
+    """The day's one nightly row, which this caller has written, or taken over: from who died, or to repeat it."""
+    lease = uuid.uuid4()
     claim = {"lease": lease, "lease_until": now + LEASE, "started_at": now}
-    wanted = Reconciliation(day=day, asked_by=AskedBy.WORKER, occasion=occasion, **claim)
+    wanted = Reconciliation(day=day, asked_by=AskedBy.WORKER, occasion=f"nightly {day}", **claim)
     Reconciliation.objects.bulk_create([wanted], ignore_conflicts=True)
-    left = Reconciliation.objects.filter(occasion=occasion, finished_at=None, lease_until__lte=now)
-    left.update(**claim)
-    return Reconciliation.objects.filter(occasion=occasion, lease=lease).first()
+    nightly = Reconciliation.objects.filter(asked_by=AskedBy.WORKER, day=day)
+    owed = Q(finished_at=None) | Q(compare_again_at__lte=now)
+    left = nightly.filter(owed, lease_until__lte=now)
+    left.update(**claim, finished_at=None, compare_again_at=None)
+    return nightly.filter(lease=lease, finished_at=None).first()
 
 
 def _not_asked(questions: Questions) -> Iterator[Finding]:
@@ -109,7 +137,10 @@ def _keep(run: Reconciliation, report: Report) -> None:
     run.differences = len(report.findings) + len(report.bad)
     run.report = report.wire(most=DIFFERENCES_KEPT)
     run.save()
-    old = Reconciliation.objects.order_by("-pk").values_list("pk", flat=True)[ROWS_KEPT : ROWS_KEPT + 100]
+    # The nights of this window say which days are done: however often somebody compares, they stay.
+    recent = Q(asked_by=AskedBy.WORKER, day__gte=timezone.localdate() - timedelta(days=MOST_DAYS + 1))
+    rows = Reconciliation.objects.exclude(recent).order_by("-pk")
+    old = rows.values_list("pk", flat=True)[ROWS_KEPT : ROWS_KEPT + 100]
     Reconciliation.objects.filter(pk__in=list(old)).delete()
 
 
@@ -117,4 +148,6 @@ def _tell(report: Report) -> None:
     counts = report.wire(most=0)["counts"]
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     logger.error("books differ", extra={"day": str(report.day), "counts": counts})
-    alert_staff("books_differ", case=f"day:{report.day}", day=str(report.day), differences=told)
+    # Told once a day under one name: what the repetition finds must not be taken for what was told before it.
+    case = f"day:{report.day}" if report.is_answered else f"day:{report.day}:not asked"
+    alert_staff("books_differ", case=case, day=str(report.day), differences=told)

@@ -6,6 +6,7 @@ from django.utils import timezone
 from booking.models import Booking
 from payment.models import LedgerEntry, WebhookEvent
 from payment.reconciliation.standing import compare_rows
+from simulator.announcements import EVENTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -79,3 +80,60 @@ def test_a_refund_that_phonepe_told_and_never_confirmed_is_listed_when_nobody_as
     WebhookEvent.objects.filter(pk=event.pk).update(next_check_at=None)
     (found,) = compare_rows(day.day)
     assert (found.kind.value, found.refund) == ("unknown to us", "DASH1")
+
+
+def heard(event, verdict="UNKNOWN", **more):
+    return WebhookEvent.objects.create(
+        digest=event, scheme="sha", body=b"", event=event, claimed_verdict=verdict, state="UNMATCHED", **more
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "verdict"),
+    [
+        *(
+            (event, "UNKNOWN")
+            for event in EVENTS
+            if event.startswith(("settlement", "order.split", "downtime"))
+        ),
+        *((f"subscription.{word}", "UNKNOWN") for word in ("paused", "unpaused", "cancelled", "revoked")),
+        ("SUBSCRIPTION_NOTIFICATION_COMPLETED", "UNKNOWN"),
+        ("subscription.notification.failed", "FAILED"),
+        ("checkout.transaction.attempt.failed", "PENDING"),
+        ("PG_TRANSACTION_ATTEMPT_FAILED", "PENDING"),
+        ("checkout.order.failed", "FAILED"),
+        ("pg.refund.failed", "FAILED"),
+    ],
+)
+def test_news_that_moves_no_money_of_an_order_is_no_difference(day, event, verdict):
+    heard(event, verdict, merchant_order_id="STRANGER1", claimed_paise=110_000)
+
+    assert kinds(day) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "verdict"),
+    [
+        ("checkout.order.completed", "COMPLETED"),
+        ("checkout.order.completed", "FAILED"),
+        ("pg.refund.completed", "COMPLETED"),
+        ("pg.refund.accepted", "CONFIRMED"),
+        ("paylink.order.completed", "COMPLETED"),
+        ("subscription.redemption.order.completed", "COMPLETED"),
+        ("payment.dispute.lost", "UNKNOWN"),
+        ("unreadable", "UNKNOWN"),
+        ("a.word.of.tomorrow", "UNKNOWN"),
+        ("settlements", "UNKNOWN"),
+    ],
+)
+def test_news_that_may_have_moved_money_is_a_difference_also_in_words_of_tomorrow(day, event, verdict):
+    heard(event, verdict)
+
+    assert kinds(day) == [("unknown to us", "STRANGER")]
+
+
+def test_a_failure_of_ours_that_phonepe_never_confirmed_is_told(day, paid):
+    event = heard("checkout.order.failed", "FAILED", attempt=day.order(paid))
+    WebhookEvent.objects.filter(pk=event.pk).update(state=WebhookEvent.State.RECEIVED)
+
+    assert kinds(day) == [("unknown to us", "STRANGER")]
