@@ -96,7 +96,6 @@ def reconcile_if_due(limit: int) -> int:
         return 0
     report = compare(run.day)
     with transaction.atomic():
-        run.compare_again_at = None if report.is_answered else database_now() + AGAIN
         _keep(run, report)
         if not report.is_clean:
             _tell(report)
@@ -134,6 +133,8 @@ def _not_asked(questions: Questions) -> Iterator[Finding]:
 
 def _keep(run: Reconciliation, report: Report) -> None:
     run.finished_at, run.is_clean = timezone.now(), report.is_clean
+    if run.asked_by == AskedBy.WORKER:
+        run.compare_again_at = None if report.is_answered else database_now() + AGAIN
     run.differences = len(report.findings) + len(report.bad)
     run.report = report.wire(most=DIFFERENCES_KEPT)
     run.save()

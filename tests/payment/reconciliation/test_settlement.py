@@ -4,7 +4,10 @@ import csv
 import io
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
+from booking.money import grouped, rupees
 from payment.reconciliation.settlement import NotASettlement, Settled, read, read_file
 from tests.payment.wire import GOLDEN
 
@@ -253,3 +256,42 @@ def test_a_row_that_moved_no_money_shows_that_it_is_the_report_of_transactions(s
 def test_an_order_that_one_export_tells_again_with_another_cell_is_two_parts():
     """Then its amount differs from ours, which is told, and its fee is not entered."""
     assert v2((4, "Settlement Date", "2026-06-13 09:30:00")).payments["OKPMADEUP0001"].amount_paise == 220_000
+
+
+AMOUNTS = some.integers(1, 99_999_999)
+WRITTEN = some.sampled_from(
+    [rupees, grouped, lambda paise: f"₹{rupees(paise)}", lambda paise: rupees(paise).removesuffix("0")]
+)
+SPELLED = some.sampled_from(
+    [str.upper, str.title, lambda name: name.replace(" ", ""), lambda name: name.replace(" ", "_")]
+)
+NEEDED = ("Payment Type", "Merchant Reference ID", "Transaction Amount", "Fee", "IGST", "Net Amount")
+UNHEARD = ("Card AuthCode", "Card_Auth_Code", "Store Id", "STORE_ID", "x")
+
+
+@given(
+    some.dictionaries(
+        some.from_regex(r"OKP[0-9A-F]{4}", fullmatch=True), some.tuples(AMOUNTS, AMOUNTS, AMOUNTS)
+    ),
+    some.permutations([*NEEDED, *UNHEARD]),
+    some.data(),
+)
+def test_whatever_order_and_spelling_a_file_has_not_a_paisa_is_lost_or_invented(orders, columns, data):
+    needed = {name: data.draw(SPELLED)(name) for name in NEEDED}
+    rows = []
+    for reference, (amount, fee, tax) in orders.items():
+        of_payment = dict(
+            zip(NEEDED, ("PAYMENT", reference, amount, -fee, -tax, amount - fee - tax), strict=True)
+        )
+        cells = (of_payment.get(name, "y") for name in columns)
+        rows.append([data.draw(WRITTEN)(cell) if isinstance(cell, int) else cell for cell in cells])
+    again = data.draw(some.lists(some.sampled_from(rows))) if rows else []
+    text = io.StringIO()
+    csv.writer(text).writerows([[needed.get(name, name) for name in columns], *rows, *again])
+    settled = read(text.getvalue().splitlines(keepends=True))
+
+    assert settled.bad == []
+    assert settled.payments == {
+        reference: Settled(amount, -fee, -tax) for reference, (amount, fee, tax) in orders.items()
+    }
+    assert settled.repeats == len(again)

@@ -1,6 +1,11 @@
 """A CSV file as dashboards and spreadsheets write it: one broken row never takes others with it."""
 
+import csv
+import io
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as some
 
 from payment.reconciliation.table import NotATable, read_table
 
@@ -68,3 +73,43 @@ def test_an_empty_file_has_an_empty_table():
 def test_a_cell_larger_than_any_is_no_table():
     with pytest.raises(NotATable, match="line 2 is not CSV"):
         table("name,amount\n" + "x" * 200_000 + "\n")
+
+
+LINE_ENDS = ("\n", "\r\n")
+TEXT = some.text(some.characters(codec="utf-8", exclude_characters="\r\n\0\ufeff", exclude_categories=["Cs"]))
+ROW = some.tuples(some.sampled_from(["PAYMENT", "REFUND"]), TEXT, TEXT, some.integers().map(str))
+HEADER = ("kind", "remark", "more", "amount")
+
+
+def written(rows, delimiter, end):
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, lineterminator=end).writerows(rows)
+    return text.getvalue()
+
+
+def lines_of(text):
+    return io.StringIO(text, newline="").readlines()
+
+
+@given(some.lists(ROW), some.sampled_from([",", ";", "\t"]), some.sampled_from(LINE_ENDS))
+def test_whatever_was_written_is_read(rows, delimiter, end):
+    table = read_table(lines_of(written([HEADER, *rows], delimiter, end)))
+
+    assert [cells for _, cells in table.rows] == [[cell.strip() for cell in row] for row in rows]
+
+
+@given(some.lists(ROW, min_size=1, max_size=8), some.data())
+def test_however_rows_are_broken_the_others_are_read_with_their_lines(rows, data):
+    """Broken as people and programs do it: a quotation mark too many, or a row that is cut."""
+    lines = lines_of(written([HEADER, *rows], ",", "\n"))
+    broken = data.draw(some.sets(some.integers(1, len(rows)), max_size=3))
+    for number in broken:
+        line = lines[number].rstrip("\n")
+        place = data.draw(some.integers(0, len(line)))
+        is_cut = data.draw(some.booleans())
+        lines[number] = (line[:place] if is_cut else f'{line[:place]}"{line[place:]}') + "\n"
+
+    found = dict(read_table(lines).rows)
+    for number, row in enumerate(rows, start=1):
+        if number not in broken:
+            assert found[number + 1] == [cell.strip() for cell in row]
