@@ -2,10 +2,31 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.conf import settings
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    HttpResponseForbidden,
+    HttpResponseNotFound,
+    HttpResponsePermanentRedirect,
+    HttpResponseServerError,
+)
+from django.urls import Resolver404, resolve
 
 from okpuja.bodies import FAULT, Fault
-from okpuja.errors import LengthRequired, Refusal, TooLarge, TooSlow, Unreadable, refuse
+from okpuja.errors import (
+    LengthRequired,
+    Refusal,
+    TooLarge,
+    TooSlow,
+    Unreadable,
+    bad_request,
+    page_not_found,
+    permission_denied,
+    refuse,
+    server_error,
+)
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 
@@ -15,6 +36,71 @@ REFUSALS: dict[Fault, type[Refusal]] = {
     Fault.TOO_SLOW: TooSlow,
     Fault.NO_LENGTH: LengthRequired,
 }
+
+# What Django answers in the place of our handlers when DEBUG is on. Ours are of other classes.
+DJANGOS_PAGES = {
+    HttpResponseBadRequest,
+    HttpResponseForbidden,
+    HttpResponseNotFound,
+    HttpResponseServerError,
+}
+HANDLERS: dict[int, Callable[[HttpRequest], HttpResponse]] = {
+    400: bad_request,
+    403: permission_denied,
+    404: page_not_found,
+    500: server_error,
+}
+CATCH_ALL = "(?P<url>.*)$"  # how the admin ends: it matches everything, and is no route
+# Their pages have links that are relative to the address in the browser.
+PAGES = "/admin/"
+
+
+class JsonErrorMiddleware:
+    """Errors under /api/ are JSON, whatever DEBUG says: the stack is in the log."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        is_api = f"{request.path_info}/".startswith("/api/")
+        return HANDLERS[response.status_code](request) if is_api and is_djangos_page(response) else response
+
+
+def is_djangos_page(response: HttpResponse) -> bool:
+    """An error page for developers, or for nobody. Our own pages under /api/ never have the status of its stacks."""
+    is_stack = settings.DEBUG and type(response) is HttpResponse and response.status_code in (400, 500)
+    return is_stack or type(response) in DJANGOS_PAGES
+
+
+class LastSlashMiddleware:
+    """Every route answers with and without the last slash, by every method: a redirect would lose what was posted."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        path_info = spelling(request.path_info)
+        if path_info == request.path_info:
+            return self.get_response(request)
+        request.path = request.path.removesuffix(request.path_info) + path_info
+        request.path_info = path_info
+        if path_info.startswith(PAGES) and request.method in ("GET", "HEAD"):
+            return HttpResponsePermanentRedirect(request.get_full_path())
+        return self.get_response(request)
+
+
+def spelling(path: str) -> str:
+    """The path as the URL configuration spells it; as it is where there is no such route."""
+    bare = path.rstrip("/")
+    return next((each for each in (path, f"{bare}/", bare) if _is_route(each)), path)
+
+
+def _is_route(path: str) -> bool:
+    try:
+        return not resolve(path).route.endswith(CATCH_ALL)
+    except Resolver404:
+        return False
 
 
 class BodyMiddleware:

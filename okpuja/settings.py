@@ -79,6 +79,8 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "okpuja.logging.RequestIdMiddleware",
     "corsheaders.middleware.CorsMiddleware",
+    "okpuja.middleware.JsonErrorMiddleware",
+    "okpuja.middleware.LastSlashMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -91,6 +93,7 @@ MIDDLEWARE = [
 ]
 
 ROOT_URLCONF = "okpuja.urls"
+APPEND_SLASH = False  # it redirects, and a POST loses its body: LastSlashMiddleware finds both spellings
 WSGI_APPLICATION = "okpuja.wsgi.application"
 TEMPLATES = [
     {

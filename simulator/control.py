@@ -36,7 +36,7 @@ NUMBER, SIGNED = re.compile(r"[0-9]{0,7}"), re.compile(r"-?[0-9]{1,7}")
 
 
 def handle(request: Request) -> Response:
-    path = request.path.removeprefix(PREFIX)
+    path = request.path.removeprefix(PREFIX).rstrip("/") + "/"
     for route in ROUTES:
         matched = route.pattern.fullmatch(path)
         if matched and route.method == request.method:

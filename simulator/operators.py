@@ -36,7 +36,7 @@ def remember(request: HttpRequest, response: HttpResponse) -> HttpResponse:
         COOKIE,
         _proof(),
         salt=COOKIE,
-        path="/simulator/",
+        path="/simulator",
         secure=request.is_secure(),
         httponly=True,
         samesite="Strict",

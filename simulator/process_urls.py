@@ -2,4 +2,6 @@
 
 from django.urls import include, path
 
-urlpatterns = [path("simulator/", include("simulator.urls"))]
+from simulator.overview import overview
+
+urlpatterns = [path("simulator", overview), path("simulator/", include("simulator.urls"))]

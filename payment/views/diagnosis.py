@@ -118,7 +118,7 @@ class DiagnosisDoorView(APIView):
             _proof(),
             salt=SALT,
             max_age=OPEN_FOR,
-            path=page,
+            path=page.rstrip("/"),  # with and without the last slash
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
             samesite="Strict",
