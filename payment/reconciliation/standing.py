@@ -1,7 +1,7 @@
 """What our own rows of a day say, without asking anybody."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 
 from django.db.models import Exists, F, OuterRef, Q, Sum
 
@@ -64,9 +64,11 @@ def _bookings_whose_money_went_back(day: date) -> Iterator[Finding]:
 
 def _strangers(day: date) -> Iterator[Finding]:
     """PhonePe called about orders and refunds that are not in our books, or that it has never confirmed."""
-    given_up = Q(state=WebhookEvent.State.RECEIVED, next_check_at=None)
-    told = WebhookEvent.objects.filter(on(day, "received_at"))
-    for event in told.filter(given_up | Q(state=WebhookEvent.State.UNMATCHED)).order_by("pk"):
+    that_day, day_before = on(day, "received_at"), on(day - timedelta(days=1), "received_at")
+    # PhonePe is asked for a day: one of the evening is given up when the night of its day has been compared.
+    given_up = Q(that_day | day_before, state=WebhookEvent.State.RECEIVED, next_check_at=None)
+    told = WebhookEvent.objects.filter(given_up | Q(that_day, state=WebhookEvent.State.UNMATCHED))
+    for event in told.order_by("pk"):
         if not _may_move_money(event):
             continue
         yield Finding(

@@ -24,7 +24,9 @@ UNDECIDED_SECONDS = 2 * HOUR  # after the page has expired
 UNFULFILLED_SECONDS = HOUR
 UNCONFIRMED_SECONDS = 35 * MINUTE
 LATE_SECONDS = 5 * MINUTE
-RECENT_SECONDS = 2 * DAY
+RECENT_SECONDS = (
+    31 * DAY
+)  # an event is asked about until PhonePe answers and a worker runs, which may take days
 SILENCE_SECONDS, ENOUGH_PAYMENTS = DAY, 5
 MOST_CASES = 20  # of one rule at one look: the rest is told at the next
 PING_TIMEOUT = (5, 5)

@@ -1,10 +1,13 @@
 """What our own rows of a day say, without asking anybody."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
 from booking.models import Booking
 from payment.models import LedgerEntry, WebhookEvent
+from payment.reconciliation.days import span
 from payment.reconciliation.standing import compare_rows
 from simulator.announcements import EVENTS
 
@@ -137,3 +140,17 @@ def test_a_failure_of_ours_that_phonepe_never_confirmed_is_told(day, paid):
     WebhookEvent.objects.filter(pk=event.pk).update(state=WebhookEvent.State.RECEIVED)
 
     assert kinds(day) == [("unknown to us", "STRANGER")]
+
+
+@pytest.mark.parametrize(("hours_before", "is_told"), [(1, True), (23, True), (25, False)])
+def test_what_is_given_up_after_the_night_of_its_day_is_told_by_the_next_night(
+    day, paid, hours_before, is_told
+):
+    """PhonePe is asked about an event for a day; the night of its day is compared at three."""
+    event = heard("pg.refund.completed", "COMPLETED", attempt=day.order(paid), merchant_refund_id="DASH1")
+    received_at = span(day.day)[0] - timedelta(hours=hours_before)
+    WebhookEvent.objects.filter(pk=event.pk).update(
+        state=WebhookEvent.State.RECEIVED, received_at=received_at
+    )
+
+    assert kinds(day) == ([("unknown to us", "STRANGER")] if is_told else [])

@@ -125,6 +125,20 @@ def test_what_phonepe_told_and_never_confirmed_is_told():
     assert told() == ["event_unconfirmed"]
 
 
+@pytest.mark.parametrize(
+    ("days", "rules"), [(3, ["event_unconfirmed"]), (30, ["event_unconfirmed"]), (32, [])]
+)
+def test_an_event_that_is_given_up_after_days_without_a_worker_is_told_as_well(days, rules):
+    attempt = make_payment().attempts.get()
+    WebhookEvent.objects.create(
+        digest="d", scheme="hmac", body=b"{}", event="pg.refund.completed", attempt=attempt
+    )
+    WebhookEvent.objects.update(received_at=ago(days=days))
+    watch(1)
+
+    assert told() == rules
+
+
 def test_payments_that_only_our_questions_confirm_are_told():
     for _ in range(5):
         payment = make_payment()
