@@ -1,28 +1,39 @@
 """A receipt as PDF, in English or Hindi. Knows paper, not payments."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from django.conf import settings
-from fpdf import FPDF
-from fpdf.enums import XPos, YPos
+from django.utils import timezone
 from fpdf.errors import FPDFException
 
 from booking.money import grouped
 from notices.letters import Unwritable
-from notices.wording import day, known, moment
+from notices.sheet import ACCENT, INK, QUIET, Rows, Sheet
+from notices.wording import INDIA, day, known, moment
 
-FONTS = Path(__file__).parent / "fonts"
-INK, QUIET, ACCENT, RULE = (43, 33, 26), (107, 91, 79), (194, 65, 12), (234, 223, 212)
-LEFT, LABEL, AMOUNT, WIDTH = 20, 58, 45, 170  # millimetres on A4
+logger = logging.getLogger(__name__)
 
-Rows = list[tuple[str, str]]
+# As many of the characters that no font has are named at the foot of the page.
+MOST_NAMED = 10
+
+
+@dataclass(frozen=True)
+class Returned:
+    """Money of this receipt that went back: by a refund of ours, or taken by the buyer's bank."""
+
+    at: datetime
+    amount_paise: int
+    reference: str
 
 
 @dataclass(frozen=True)
 class Paper:
-    """What stands on a receipt. Amounts in paise; empty text is left out."""
+    """What stands on a receipt. Amounts in paise; empty text is left out. Raises ValueError if they do not add up.
+
+    `difference_paise` is what came above (below: negative) what was agreed, which staff have accepted.
+    """
 
     number: str
     received_at: datetime
@@ -37,6 +48,17 @@ class Paper:
     reference: str
     transaction: str
     utr: str
+    difference_paise: int = 0
+    is_cancelled: bool = False
+    returned: tuple[Returned, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.price_paise - self.discount_paise + self.difference_paise != self.total_paise:
+            raise ValueError(f"the amounts of receipt {self.number} do not add up")
+
+    @property
+    def left_paise(self) -> int:
+        return self.total_paise - sum(each.amount_paise for each in self.returned)
 
 
 WORDS = {
@@ -50,13 +72,18 @@ WORDS = {
         "starts_at": "Time of the puja",
         "price": "Price",
         "discount": "Discount",
+        "difference": "Difference to the agreed amount",
         "total": "Received",
+        "returned": "Returned on {day} ({reference})",
+        "left": "Left after what was returned",
+        "cancelled": "{moment} (cancelled)",
         "method": "Paid by",
         "reference": "Payment reference",
         "transaction": "PhonePe reference",
         "utr": "Bank reference (UTR)",
         "simulated": "SIMULATION: no money has moved. This is not a receipt.",
         "footer": "Made by a computer; valid without a signature.",
+        "unwritten": "Characters that cannot be printed here, shown as \N{REPLACEMENT CHARACTER}: {codes}",
     },
     "hi": {
         "title": "रसीद",
@@ -68,13 +95,18 @@ WORDS = {
         "starts_at": "पूजा का समय",
         "price": "मूल्य",
         "discount": "छूट",
+        "difference": "तय राशि से अंतर",
         "total": "प्राप्त राशि",
+        "returned": "{day} को लौटाई गई ({reference})",
+        "left": "लौटाने के बाद शेष",
+        "cancelled": "{moment} (रद्द)",
         "method": "भुगतान का माध्यम",
         "reference": "भुगतान संदर्भ",
         "transaction": "PhonePe संदर्भ",
         "utr": "बैंक संदर्भ (UTR)",
         "simulated": "परीक्षण: कोई पैसा नहीं लिया गया है। यह रसीद नहीं है।",
         "footer": "यह रसीद कंप्यूटर द्वारा बनाई गई है; हस्ताक्षर के बिना मान्य है।",
+        "unwritten": "जो अक्षर यहाँ छप नहीं सकते, \N{REPLACEMENT CHARACTER} से दिखाए गए हैं: {codes}",
     },
 }
 
@@ -82,27 +114,48 @@ WORDS = {
 def render(paper: Paper, language: str) -> bytes:
     """The receipt in `en` or `hi`; the same paper, the same bytes. Raises Unwritable."""
     try:
-        return _drawn(paper, known(language))
+        with timezone.override(INDIA):
+            return _drawn(paper, known(language))
     except FPDFException as error:
         raise Unwritable(f"the receipt {paper.number} cannot be drawn: {error}") from error
 
 
 def _drawn(paper: Paper, language: str) -> bytes:
     words = WORDS[language]
-    sheet = Sheet()
-    sheet.set_creation_date(paper.received_at)
-    sheet.set_title(f"{words['title']} {paper.number}")
-    sheet.head(words["title"], words["simulated"] if paper.simulated else "")
-    sheet.rows(_about(paper, words, language))
-    sheet.rows(_amounts(paper, words), right=True)
-    sheet.rows([(words["total"], f"₹{grouped(paper.total_paise)}")], right=True, style="B")
-    sheet.rows(_payment(paper, words))
-    sheet.foot(words["footer"])
-    return bytes(sheet.output())
+    with Sheet() as sheet:
+        sheet.set_creation_date(paper.received_at)
+        sheet.set_lang(language)
+        sheet.set_title(f"{words['title']} {paper.number}")
+        _draw_head(sheet, words["title"], words["simulated"] if paper.simulated else "")
+        sheet.rows(_about(paper, words, language))
+        sheet.rows(_amounts(paper, words), right=True)
+        sheet.rows([(words["total"], f"₹{grouped(paper.total_paise)}")], right=True, style="B")
+        if paper.returned:
+            sheet.rows(_returned(paper, words, language), right=True)
+        sheet.rows(_payment(paper, words))
+        sheet.ln(4)
+        sheet.line_of(words["footer"], 9, "", QUIET)
+        if sheet.unwritten:
+            _report_unwritten(sheet, paper, words)
+        return sheet.finished()
+
+
+def _draw_head(sheet: Sheet, title: str, warning: str) -> None:
+    name, *lines = settings.RECEIPT_ISSUER
+    sheet.line_of(name, 16, "B", ACCENT)
+    for line in lines:
+        sheet.line_of(line, 10, "", QUIET)
+    sheet.ln(8)
+    sheet.line_of(title, 22, "B", INK)
+    if warning:
+        sheet.line_of(warning, 12, "B", ACCENT)
+    sheet.ln(4)
 
 
 def _about(paper: Paper, words: dict[str, str], language: str) -> Rows:
     starts_at = moment(paper.starts_at.isoformat(), language) if paper.starts_at else ""
+    if starts_at and paper.is_cancelled:
+        starts_at = words["cancelled"].format(moment=starts_at)
     return [
         (words["number"], paper.number),
         (words["date"], day(paper.received_at.isoformat(), language)),
@@ -113,8 +166,30 @@ def _about(paper: Paper, words: dict[str, str], language: str) -> Rows:
 
 
 def _amounts(paper: Paper, words: dict[str, str]) -> Rows:
-    discount = f"– ₹{grouped(paper.discount_paise)}" if paper.discount_paise else ""
-    return [(paper.item or words["gift"], f"₹{grouped(paper.price_paise)}"), (words["discount"], discount)]
+    return [
+        (paper.item or words["gift"], f"₹{grouped(paper.price_paise)}"),
+        (words["discount"], _signed(-paper.discount_paise)),
+        (words["difference"], _signed(paper.difference_paise)),
+    ]
+
+
+def _returned(paper: Paper, words: dict[str, str], language: str) -> Rows:
+    """What went back stands under what came: whoever is shown this paper later must not be misled."""
+    rows = [
+        (
+            words["returned"].format(day=day(each.at.isoformat(), language), reference=each.reference),
+            _signed(-each.amount_paise),
+        )
+        for each in paper.returned
+    ]
+    return [*rows, (words["left"], f"₹{grouped(paper.left_paise)}")]
+
+
+def _signed(paise: int) -> str:
+    """Empty for nothing."""
+    if not paise:
+        return ""
+    return f"{'–' if paise < 0 else '+'} ₹{grouped(abs(paise))}"
 
 
 def _payment(paper: Paper, words: dict[str, str]) -> Rows:
@@ -126,57 +201,11 @@ def _payment(paper: Paper, words: dict[str, str]) -> Rows:
     ]
 
 
-class Sheet(FPDF):
-    """A page of labelled lines, in one font for both scripts: fpdf2 confuses the styles of a fallback font."""
-
-    def __init__(self) -> None:
-        super().__init__(format="A4")
-        self.set_margin(LEFT)
-        self.add_font("NotoSans", "", FONTS / "Regular.ttf")
-        self.add_font("NotoSans", "B", FONTS / "Bold.ttf")
-        # The vowels and conjuncts of Hindi need it, and the script said aloud: else the first letter of a line
-        # decides, and Hindi after a Latin word falls apart. Latin letters stand the same either way.
-        self.set_text_shaping(True, script="deva", direction="ltr")
-        self.add_page()
-
-    def head(self, title: str, warning: str) -> None:
-        name, *lines = settings.RECEIPT_ISSUER
-        self.line_of(name, 16, "B", ACCENT)
-        for line in lines:
-            self.line_of(line, 10, "", QUIET)
-        self.ln(8)
-        self.line_of(title, 22, "B", INK)
-        if warning:
-            self.line_of(warning, 12, "B", ACCENT)
-        self.ln(4)
-
-    def rows(self, rows: Rows, *, right: bool = False, style: str = "") -> None:
-        """One line each, over more lines where it is long; what has no value is left out."""
-        self.set_draw_color(*RULE)
-        for label, value in rows:
-            if not value:
-                continue
-            self.line(LEFT, self.get_y(), LEFT + WIDTH, self.get_y())
-            self.ln(1.5)
-            top = self.get_y()
-            label_width = WIDTH - AMOUNT if right else LABEL
-            self.cell_of(label, label_width, style, INK if right else QUIET, "L")
-            bottom = self.get_y()
-            self.set_xy(LEFT + label_width, top)
-            self.cell_of(value, WIDTH - label_width, style, INK, "R" if right else "L")
-            self.set_y(max(bottom, self.get_y()) + 1.5)
-        self.ln(5)
-
-    def foot(self, text: str) -> None:
-        self.ln(4)
-        self.line_of(text, 9, "", QUIET)
-
-    def line_of(self, text: str, size: int, style: str, colour: tuple[int, int, int]) -> None:
-        self.set_font("NotoSans", style, size)
-        self.set_text_color(*colour)
-        self.multi_cell(WIDTH, size * 0.55, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
-
-    def cell_of(self, text: str, width: float, style: str, colour: tuple[int, int, int], align: str) -> None:
-        self.set_font("NotoSans", style, 11)
-        self.set_text_color(*colour)
-        self.multi_cell(width, 6, text, align=align, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+def _report_unwritten(sheet: Sheet, paper: Paper, words: dict[str, str]) -> None:
+    """On the paper and in the log, by code point: the log names nobody."""
+    codes = [f"U+{ord(char):04X}" for char in sheet.unwritten]
+    logger.warning(
+        "a receipt has characters that no font has", extra={"receipt": paper.number, "characters": codes}
+    )
+    named = ", ".join(codes[:MOST_NAMED]) + (" …" if len(codes) > MOST_NAMED else "")
+    sheet.line_of(words["unwritten"].format(codes=named), 9, "", QUIET)

@@ -2,10 +2,14 @@
 
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.utils import dateformat, timezone, translation
 
 from booking.money import grouped
+
+# Receipts are dated there, whatever the time zone of the server.
+INDIA = ZoneInfo("Asia/Kolkata")
 
 MOMENTS = {"starts_at", "wanted_at", "moved_from", "paid_at", "until", "at"}
 DAYS = {"expected_by"}

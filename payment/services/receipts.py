@@ -80,6 +80,7 @@ def paper_of(receipt: Receipt) -> Paper:
         price_paise=checkout.price_paise if checkout else entry.amount_paise,
         discount_paise=checkout.discount_paise if checkout else 0,
         total_paise=entry.amount_paise,
+        difference_paise=entry.amount_paise - checkout.total_paise if checkout else 0,
         reference=payment.reference,
         transaction=entry.attempt.provider_transaction_id or entry.attempt.provider_order_id,
         utr=entry.attempt.utr,

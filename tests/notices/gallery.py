@@ -1,11 +1,12 @@
 """Every message as a person will see it: `python -m tests.notices.gallery FOLDER [--pictures]`.
 
-Writes each as HTML and plain text, and the receipts as PDF; with --pictures also as Chromium shows them, on a
-phone in the dark and on a desk.
+Writes each as HTML and plain text, and receipts as PDF, one for each language of India's constitution; with
+--pictures also as Chromium shows them, on a phone in the dark and on a desk.
 """
 
 import argparse
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import django
@@ -17,6 +18,7 @@ LINK = "http://127.0.0.1:8000/pay/eyJ0ZXN0IjoxfQ:1abcde:a-signed-link/"
 def draw(folder: Path) -> list[Path]:
     from notices.letters import write  # noqa: PLC0415 - Django must be set up first
     from notices.receipt import render  # noqa: PLC0415
+    from tests.notices.people import PEOPLE  # noqa: PLC0415
     from tests.notices.samples import PAPER, notices  # noqa: PLC0415
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -29,6 +31,11 @@ def draw(folder: Path) -> list[Path]:
         pages.append(page)
     for language in ("en", "hi"):
         (folder / f"receipt-{language}.pdf").write_bytes(render(PAPER, language))
+    for tongue, _, name, address in PEOPLE:
+        paper = replace(
+            PAPER, payer=f"{name}, a@example.com", address=f"{address}, Flat 4/B, 226001", item=name
+        )
+        (folder / f"receipt-{tongue.replace(' ', '-')}.pdf").write_bytes(render(paper, "en"))
     return pages
 
 
