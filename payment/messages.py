@@ -120,6 +120,7 @@ class OrderStatus:
     code: str = ""
     message: str = ""
     expires_at: datetime | None = None
+    paid_at: datetime | None = None
     tries: tuple[Try, ...] = ()
 
 

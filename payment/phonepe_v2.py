@@ -4,6 +4,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlencode
 
 from payment.merchants import Merchant
@@ -166,6 +167,7 @@ def read_order_status(answer: Json) -> OrderStatus:
         code=words(answer.get("detailedErrorCode"), 64) or code(answer),
         message=words(member(answer, "errorContext").get("description")) or words(answer.get("message")),
         expires_at=moment(answer.get("expireAt")),
+        paid_at=_paid_at(attempt),
     )
 
 
@@ -237,6 +239,11 @@ def _transaction_id(outcome: Verdict, attempt: Json) -> str:
     """Of an open order, only a try that is still open: after a wrong PIN no bank is deciding about it."""
     is_over = outcome is Verdict.PENDING and attempt.get("state") == "FAILED"
     return "" if is_over else identifier(attempt.get("transactionId"))
+
+
+def _paid_at(attempt: Json) -> datetime | None:
+    """When the customer paid: PhonePe gives the beginning of the try that came through. V1 gives no time."""
+    return moment(attempt.get("timestamp")) if attempt.get("state") == "COMPLETED" else None
 
 
 def _bank_reference(holder: Json) -> str:

@@ -117,6 +117,9 @@ class PaymentAttempt(models.Model):
     state = models.CharField(max_length=16, choices=AttemptState, default=AttemptState.CREATED)
     amount_paise = models.PositiveBigIntegerField()
     received_paise = models.PositiveBigIntegerField(null=True, blank=True)
+    paid_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its money came: PhonePe's time, else when we learned of it"
+    )
 
     # Whom to ask about it. Settings may change under an open attempt; these never do.
     generation = models.CharField(max_length=2, choices=Generation)

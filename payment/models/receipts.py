@@ -3,20 +3,38 @@
 from datetime import datetime
 
 from django.db import models
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import F, Q
 
+from notices.wording import INDIA
 from payment.models.payments import Payment
+
+# What still fits the sixteen characters that rule 46(b) of India's GST rules allows a serial number.
+LAST_NUMBER = 99_999_999
+# A year is written with two digits: those of two centuries would be the same.
+FIRST_YEAR, LAST_YEAR = 2000, 2099
 
 
 def financial_year(moment: datetime) -> int:
-    """India's year begins on 1 April: 31 March 2027 belongs to 2026."""
-    day = timezone.localtime(moment)
+    """India's year begins on 1 April at midnight in India: 31 March 2027 belongs to 2026."""
+    day = moment.astimezone(INDIA)
     return day.year if day.month >= 4 else day.year - 1
 
 
+def serial_number(series: str, year: int, number: int) -> str:
+    """At most sixteen characters, never two alike: OKP/26-27/000123, OKP/2627/1000000, OKP2627/10000000."""
+    first, second = f"{year % 100:02}", f"{(year + 1) % 100:02}"
+    if number <= 999_999:
+        return f"{series}/{first}-{second}/{number:06}"
+    if number <= 9_999_999:
+        return f"{series}/{first}{second}/{number}"
+    return f"{series}{first}{second}/{number}"
+
+
 class Receipt(models.Model):
-    """Written beside the money, numbered a moment later: nobody who takes money waits for the next number."""
+    """Written beside the money, numbered a moment later: nobody who takes money waits for the next number.
+
+    Dated by the money, whenever staff decided about it. What it says about amounts never changes.
+    """
 
     class Series(models.TextChoices):
         MONEY = "OKP", "money"
@@ -26,14 +44,32 @@ class Receipt(models.Model):
     series = models.CharField(max_length=3, choices=Series)
     year = models.PositiveSmallIntegerField(help_text="the financial year that begins in it")
     number = models.PositiveIntegerField(null=True, blank=True)
-    received_at = models.DateTimeField()
+    received_at = models.DateTimeField(help_text="when the money came, as far as PhonePe tells")
+    price_paise = models.BigIntegerField()
+    discount_paise = models.BigIntegerField(default=0)
+    difference_paise = models.BigIntegerField(
+        default=0, help_text="what came above (below: negative) what was agreed, accepted by staff"
+    )
+    total_paise = models.BigIntegerField(help_text="what came")
 
     class Meta:
         ordering = ["-id"]
         constraints = [
             models.UniqueConstraint(fields=["series", "year", "number"], name="receipt_number_once"),
             models.CheckConstraint(
-                name="receipt_numbers_begin_at_one", condition=Q(number=None) | Q(number__gte=1)
+                name="receipt_number_fits_sixteen_characters",
+                condition=Q(number=None) | Q(number__range=(1, LAST_NUMBER)),
+            ),
+            models.CheckConstraint(
+                name="receipt_year_has_two_digits", condition=Q(year__range=(FIRST_YEAR, LAST_YEAR))
+            ),
+            models.CheckConstraint(
+                name="receipt_adds_up",
+                condition=Q(total_paise=F("price_paise") - F("discount_paise") + F("difference_paise")),
+            ),
+            models.CheckConstraint(
+                name="receipt_is_for_money",
+                condition=Q(price_paise__gte=0, discount_paise__gte=0, total_paise__gte=1),
             ),
         ]
         indexes = [
@@ -41,9 +77,9 @@ class Receipt(models.Model):
         ]
 
     def __str__(self) -> str:
-        """At most sixteen characters, as tax rules ask: OKP/26-27/000123."""
-        years = f"{self.year % 100:02}-{(self.year + 1) % 100:02}"
-        return f"{self.series}/{years}/{self.number:06}" if self.number else f"{self.series}/{years}/…"
+        if self.number is None:
+            return f"{self.series}/{self.year % 100:02}-{(self.year + 1) % 100:02}/…"
+        return serial_number(self.series, self.year, self.number)
 
 
 class ReceiptCounter(models.Model):
@@ -56,6 +92,9 @@ class ReceiptCounter(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["series", "year"], name="one_counter_per_series_and_year"),
+            models.CheckConstraint(
+                name="receipt_counter_fits_sixteen_characters", condition=Q(last__lte=LAST_NUMBER)
+            ),
         ]
 
     def __str__(self) -> str:

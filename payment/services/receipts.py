@@ -1,23 +1,50 @@
 """The receipt of a payment: owed with the money, numbered without gaps, written as PDF whenever it is asked for."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from booking.models import Booking
-from notices.receipt import Paper, render
-from payment.models import LedgerEntry, Payment, Receipt, ReceiptCounter
+from notices.receipt import Paper, Returned, render
+from payment.gateways import OrderStatus
+from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year
+from payment.states import Fulfilment
 
+CLOCKS_DIFFER = timedelta(seconds=60)
 ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
 
 
+def paid_at(attempt: PaymentAttempt, answer: OrderStatus, now: datetime) -> datetime:
+    """When the money came: what PhonePe tells, if it can be true, else `now`.
+
+    Nobody pays before the order is opened, or in the future; clocks may differ by a minute.
+    """
+    told = answer.paid_at
+    if told is None or not attempt.created_at - CLOCKS_DIFFER <= told <= now + CLOCKS_DIFFER:
+        return now
+    return min(told, now)
+
+
 def owe_receipt(payment: Payment) -> None:
-    """In the transaction that takes the money; twice is once."""
-    series = Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY
-    received_at = payment.decided_at or timezone.now()
+    """In the transaction that takes the money, after its ledger entry; twice is once.
+
+    Dated by the money: staff may accept in April what came in March, the year before.
+    """
+    entry, checkout = _money(payment), payment.checkout
+    received_at = entry.attempt.paid_at or entry.attempt.decided_at or entry.created_at
+    price, discount = (checkout.price_paise, checkout.discount_paise) if checkout else (entry.amount_paise, 0)
     receipt = Receipt(
-        payment=payment, series=series, year=financial_year(received_at), received_at=received_at
+        payment=payment,
+        series=Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY,
+        year=financial_year(received_at),
+        received_at=received_at,
+        price_paise=price,
+        discount_paise=discount,
+        difference_paise=entry.amount_paise - (price - discount),
+        total_paise=entry.amount_paise,
     )
     Receipt.objects.bulk_create([receipt], ignore_conflicts=True)
 
@@ -63,9 +90,8 @@ def _next_number(series: str, year: int) -> int:
 
 
 def paper_of(receipt: Receipt) -> Paper:
-    """What came, which staff may have accepted though another amount was agreed."""
     payment, checkout = receipt.payment, receipt.payment.checkout
-    entry = payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
+    entry = _money(payment)
     booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
     cart = checkout.snapshot if checkout else {}
     address = (checkout.address or {}) if checkout else {}
@@ -76,15 +102,43 @@ def paper_of(receipt: Receipt) -> Paper:
         payer=_payer(payment),
         address=", ".join(filter(None, (address.get(part) for part in ADDRESS))),
         item=cart.get("puja_service", {}).get("title", ""),
-        starts_at=(booking or checkout).starts_at if checkout else None,
-        price_paise=checkout.price_paise if checkout else entry.amount_paise,
-        discount_paise=checkout.discount_paise if checkout else 0,
-        total_paise=entry.amount_paise,
-        difference_paise=entry.amount_paise - checkout.total_paise if checkout else 0,
+        starts_at=_starts_at(payment, booking),
+        is_cancelled=booking is not None and booking.status == Booking.Status.CANCELLED,
+        price_paise=receipt.price_paise,
+        discount_paise=receipt.discount_paise,
+        difference_paise=receipt.difference_paise,
+        total_paise=receipt.total_paise,
+        returned=tuple(_returned(entry.attempt)),
         reference=payment.reference,
         transaction=entry.attempt.provider_transaction_id or entry.attempt.provider_order_id,
         utr=entry.attempt.utr,
     )
+
+
+def _money(payment: Payment) -> LedgerEntry:
+    """What paid it: one entry, whatever else came or went."""
+    return payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
+
+
+def _starts_at(payment: Payment, booking: Booking | None) -> datetime | None:
+    """The time that the booking has now. A time that was wanted and is gone is no time to come at."""
+    if booking is not None:
+        return booking.starts_at
+    if payment.checkout is not None and payment.fulfilment == Fulfilment.DUE:
+        return payment.checkout.starts_at
+    return None
+
+
+def _returned(attempt: PaymentAttempt) -> Iterator[Returned]:
+    """Of this money only: what came twice is on no receipt, and neither is its way back.
+
+    What the buyer's bank took, and may have given back, is one sum.
+    """
+    for entry in attempt.ledger.filter(kind=LedgerEntry.Kind.REFUND).order_by("pk"):
+        yield Returned(entry.created_at, -entry.amount_paise, entry.reference)
+    disputed = list(attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK).order_by("pk"))
+    if taken := -sum(entry.amount_paise for entry in disputed):
+        yield Returned(disputed[-1].created_at, taken, disputed[-1].reference)
 
 
 def _payer(payment: Payment) -> str:

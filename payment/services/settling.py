@@ -17,7 +17,7 @@ from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.services import unpaid
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
-from payment.services.receipts import owe_receipt
+from payment.services.receipts import owe_receipt, paid_at
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.promises import NothingLeft, owe_refund, refundable_paise, send_receipt_back
 from payment.services.schedule import HOUR, MINUTE, scaled
@@ -165,18 +165,20 @@ def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
 
 
 def _complete(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
+    now = timezone.now()
     return move_attempt(
         attempt,
         AttemptState.COMPLETED,
         "phonepe_says_completed",
         source,
         received_paise=answer.amount_paise,
+        paid_at=paid_at(attempt, answer, now),
         provider_order_id=answer.provider_order_id or attempt.provider_order_id,
         provider_transaction_id=answer.provider_transaction_id,
         utr=answer.utr,
         code=answer.code,
         next_check_at=None,
-        decided_at=timezone.now(),
+        decided_at=now,
     )
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Checkout
 from notices import services as outbox
-from payment.models import LedgerEntry, Payment, Refund
+from payment.models import LedgerEntry, Payment, Receipt, Refund
 
 
 def tell_received(payment: Payment) -> None:
@@ -108,12 +108,18 @@ def _facts(payment: Payment) -> outbox.Facts:
         "payment_id": payment.pk,
         "reference": payment.reference,
         "amount_paise": payment.amount_paise,
-        "paid_at": _iso(payment.decided_at),
+        "paid_at": _iso(_paid_at(payment)),
         "simulated": payment.simulated,
         "held_because": payment.held_because,
         "fulfilment": payment.fulfilment,
     }
     return about_money | (_puja(payment.checkout) if payment.checkout else {})
+
+
+def _paid_at(payment: Payment) -> datetime | None:
+    """The day of the money, as on its receipt: staff may have accepted it much later."""
+    receipts = Receipt.objects.filter(payment=payment)
+    return receipts.values_list("received_at", flat=True).first() or payment.decided_at
 
 
 def _what_came(payment: Payment) -> outbox.Facts:

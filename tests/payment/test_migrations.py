@@ -1,15 +1,20 @@
 """Rows that were written by an older release are mended when the database is migrated, and none is lost."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from payment.models import GatewayCall, PaymentAttempt, Refund
+from payment.models import GatewayCall, Payment, PaymentAttempt, Receipt, Refund
+from payment.models.receipts import financial_year
+from payment.services.receipts import pdf, receipt_of
+from payment.services.settling import accept_held, settle
 from payment.states import AttemptState, RefundState
-from tests.payment.builders import make_attempt, make_payment
+from payment.work import run_due
+from tests import people
+from tests.payment.builders import completed, make_attempt, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,3 +93,72 @@ def test_refunds_that_nobody_looked_at_any_more_are_due_at_once(migrated):
 
     assert set(Refund.objects.filter(next_check_at__lte=timezone.now())) == {stuck}
     assert set(Refund.objects.filter(next_check_at=None)) == {ended, held}
+
+
+MARCH = datetime(2026, 3, 31, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def migrated_receipts():
+    """The rows of a test as the release before 0010 might have left them."""
+
+    def after(decided: dict[Payment, datetime], *, without_receipts: bool) -> None:
+        migrate("0009_nightly_comparisons")
+        for payment, moment in decided.items():
+            PaymentAttempt.objects.filter(payment=payment).update(decided_at=moment)
+        if without_receipts:
+            with connection.cursor() as cursor:
+                cursor.execute("DELETE FROM payment_receipt")
+        migrate(newest())
+
+    yield after
+    migrate(newest())
+
+
+def paid(came: int = 10_000, **fields) -> Payment:
+    payment = make_payment(**fields)
+    settle(payment.attempts.get().pk, completed(came), "worker")
+    if came != payment.amount_paise:
+        accept_held(payment.pk)
+    return payment
+
+
+def test_every_payment_that_brought_money_has_a_receipt_in_the_order_and_the_year_of_its_money(
+    migrated_receipts, alice, cart
+):
+    first, accepted, simulated = paid(), paid(9_000), paid(simulated=True)
+    booked = paid(90_000, checkout=people.make_checkout(cart))
+    unpaid = make_payment()
+    migrated_receipts({first: MARCH, accepted: MARCH - timedelta(days=1)}, without_receipts=True)
+
+    while run_due(["receipts"]):
+        pass
+    said = {receipt.payment_id: str(receipt) for receipt in Receipt.objects.all()}
+    this_year = f"{financial_year(timezone.now()) % 100}-{(financial_year(timezone.now()) + 1) % 100}"
+    assert said == {
+        accepted.pk: "OKP/25-26/000001",
+        first.pk: "OKP/25-26/000002",
+        booked.pk: f"OKP/{this_year}/000001",
+        simulated.pk: f"SIM/{this_year}/000001",
+    }
+    assert unpaid.pk not in said
+    amounts = Receipt.objects.values_list("price_paise", "discount_paise", "difference_paise", "total_paise")
+    assert amounts.get(payment=booked) == (110_000, 0, -20_000, 90_000)
+    assert amounts.get(payment=accepted) == (9_000, 0, 0, 9_000)
+    assert pdf(Receipt.objects.get(payment=booked), "hi")[1].startswith(b"%PDF-")
+
+
+def test_a_receipt_that_was_given_out_stays_as_it_is_and_one_without_a_number_is_dated_by_its_money(
+    migrated_receipts,
+):
+    numbered, waiting = paid(), paid()
+    run_due(["receipts"], limit=1)
+    before = Receipt.objects.get(payment=numbered)
+    assert before.number == 1
+
+    migrated_receipts({numbered: MARCH, waiting: MARCH}, without_receipts=False)
+
+    after = Receipt.objects.get(payment=numbered)
+    assert (str(after), after.received_at) == (str(before), before.received_at)
+    assert after.total_paise == 10_000
+    assert str(receipt_of(waiting)) == "OKP/25-26/000001"
