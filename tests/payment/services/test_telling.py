@@ -12,7 +12,7 @@ from payment.models import Payment, PaymentAttempt
 from payment.services.receipts import paper_of, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
-from payment.states import Verdict
+from payment.states import RefundState, Verdict
 from payment.work import run_due
 from tests import people
 from tests.payment.builders import FAILED, PENDING, completed, make_attempt, make_payment
@@ -198,7 +198,11 @@ def test_the_receipt_and_later_mails_name_the_time_that_the_booking_has_now(paym
     booking.starts_at += timedelta(days=1)
     booking.save()
     refund = payment.refunds.create(
-        attempt=payment.attempts.get(), merchant_refund_id="R1", amount_paise=100, reason="x"
+        attempt=payment.attempts.get(),
+        merchant_refund_id="R1",
+        amount_paise=100,
+        reason="x",
+        state=RefundState.COMPLETED,
     )
     tell_refund_credited(refund)
 
@@ -229,7 +233,12 @@ def test_every_message_can_be_written_from_the_facts_that_telling_gives(payment,
 def test_a_refund_is_told_with_its_bank_reference(payment):
     hear(payment, completed())
     refund = payment.refunds.create(
-        attempt=payment.attempts.get(), merchant_refund_id="R1", amount_paise=110_000, reason="x", utr="UTR9"
+        attempt=payment.attempts.get(),
+        merchant_refund_id="R1",
+        amount_paise=110_000,
+        reason="x",
+        utr="UTR9",
+        state=RefundState.COMPLETED,
     )
     tell_refund_credited(refund)
 
