@@ -17,6 +17,14 @@ LAWS = {
         LEFT JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
         WHERE (payment.state = 'SUCCESS') <> (entry.id IS NOT NULL)
     """,
+    "what paid a payment is on its paper, with its amount, and there is no other paper": """
+        SELECT entry.payment_id FROM payment_ledgerentry entry
+        LEFT JOIN payment_receipt paper ON paper.payment_id = entry.payment_id
+        WHERE entry.kind = 'RECEIPT' AND (paper.id IS NULL OR paper.total_paise <> entry.amount_paise)
+        UNION
+        SELECT paper.payment_id FROM payment_receipt paper WHERE NOT EXISTS (
+            SELECT 1 FROM payment_ledgerentry WHERE payment_id = paper.payment_id AND kind = 'RECEIPT')
+    """,
     "money that came has a fate": "SELECT id FROM payment_payment WHERE state = 'SUCCESS' AND fulfilment = ''",
     "a completed order stands in the ledger with what it brought, and no other order does": """
         SELECT attempt.id FROM payment_paymentattempt attempt

@@ -1,8 +1,10 @@
 """Lines as they stand on paper: shaped by the rules of their script, broken between words, in visual order."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from notices.scripts import BASE, FACES
+from notices.scripts import BASE, FACES, cleaned, pieces
 from notices.typesetting import line_of, set_lines, shape
 from tests.notices.people import PEOPLE
 
@@ -117,3 +119,23 @@ def test_a_word_longer_than_a_line_goes_on_in_the_next():
 
 def test_nothing_is_no_line():
     assert set_lines(" \n\u200e ", 10_000, is_bold=False) == ([], [])
+
+
+LETTERS = st.one_of(
+    st.characters(),
+    st.characters(min_codepoint=0x0600, max_codepoint=0x1CFF),
+    st.sampled_from("aء1۱ ।\u200d\u200c()[]0-/،\u064b\u0301क्ரா"),
+)
+
+
+@given(st.text(LETTERS, max_size=40), st.booleans())
+def test_whatever_is_written_every_letter_stands_on_a_line_and_has_a_glyph(text, is_bold):
+    lines, _ = set_lines(text, 9_000, is_bold=is_bold)
+    drawn, _ = pieces(cleaned(text))
+
+    for line in lines:
+        assert sorted(line.text) == sorted("".join(run.text for run in line.runs))
+        assert all(glyph.number for run in line.runs for glyph in run.glyphs)
+    assert "".join("".join(line.text for line in lines).split()) == "".join(
+        "".join(piece.text for piece in drawn).split()
+    )

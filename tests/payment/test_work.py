@@ -218,7 +218,9 @@ def test_the_most_neglected_row_tells_whether_a_worker_lives(started):
 def test_money_offers_and_receipts_that_are_left_lying_tell_it_too(started):
     since = timezone.now() - timedelta(minutes=3)
     payment = started.payment
-    Receipt.objects.create(payment=payment, series="SIM", year=2026, received_at=since)
+    Receipt.objects.create(
+        payment=payment, series="SIM", year=2026, received_at=since, price_paise=100, total_paise=100
+    )
     assert oldest_overdue() == since
 
     Offer.objects.create(payment=payment, expires_at=since - timedelta(minutes=1))
