@@ -292,6 +292,21 @@ def database() -> Iterator[tuple[str, list[str]]]:
         yield f"sqlite:///{file}", tokens
 
 
+@contextmanager
+def empty_database() -> Iterator[str]:
+    """The address of a database without a table."""
+    name = f"empty_{os.getpid()}_{next(numbers)}"
+    if ON_POSTGRESQL:
+        query(_sibling("postgres"), f"CREATE DATABASE {name}")
+        try:
+            yield _sibling(name)
+        finally:
+            query(_sibling("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+        return
+    with tempfile.TemporaryDirectory(prefix="okpuja-") as folder:
+        yield f"sqlite:///{Path(folder) / 'okpuja.sqlite3'}"
+
+
 def query(database_url: str, statement: str) -> list[Any]:
     if not database_url.startswith("sqlite:///"):
         with psycopg.connect(database_url, autocommit=True) as connection:
