@@ -13,6 +13,7 @@ SENTENCES = {
     "money_waits": "Money has come, and still is no booking, no gift and no refund.",
     "books_differ": "A day's payments differ between PhonePe's books and ours: look at Reconciliations in the admin.",
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
+    "work_fails": "Background work on one row fails again and again; other rows go on: see Work leases in the admin.",
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",
     "dispute": "A customer disputes a payment at his bank. There is a deadline to answer.",
     "event_unconfirmed": "PhonePe has called about something that it does not confirm when it is asked.",

@@ -31,7 +31,6 @@ class Notice(models.Model):
     message_id = models.CharField(max_length=120, help_text="the same at every try: a repeat is recognised")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     next_check_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
-    check_lease = models.UUIDField(null=True, blank=True, help_text="the worker's claim on next_check_at")
     checks = models.PositiveIntegerField(default=0, help_text="tries, counted when they begin")
     last_error = models.CharField(max_length=300, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

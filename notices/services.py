@@ -50,7 +50,7 @@ def was_told(key: str) -> bool:
 def send_again(notice: Notice) -> bool:
     """One more time, from the first try. False while it is waiting anyway."""
     done = Notice.objects.filter(pk=notice.pk).exclude(state=Notice.State.WAITING)
-    waiting = {"state": Notice.State.WAITING, "checks": 0, "check_lease": None, "last_error": ""}
+    waiting = {"state": Notice.State.WAITING, "checks": 0, "last_error": ""}
     return bool(done.update(**waiting, next_check_at=timezone.now()))
 
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
 
@@ -30,6 +31,7 @@ from payment.models import (
     Refund,
     StateChange,
     WebhookEvent,
+    WorkLease,
 )
 from payment.reconciliation.report import as_text
 from payment.services.closing import Cleared, Outcome, move_all, refund_all
@@ -340,6 +342,22 @@ class StateChangeAdmin(ReadOnlyAdmin):
     list_filter = ("subject", "rule")
     list_select_related = ("payment",)
     search_fields = ("payment__reference", "attempt__merchant_order_id", "request_id")
+
+
+@admin.register(WorkLease)
+class WorkLeaseAdmin(DecidingAdmin):
+    """Rows that the background works on now, and those whose work has failed."""
+
+    list_display = ("kind", "row", "tries", "error", "taken_at", "held_until")
+    list_filter = ("kind",)
+    search_fields = ("=row", "error")
+    actions = ("try_again",)
+
+    @admin.action(description="Try again now", permissions=["decide"])
+    def try_again(self, request: HttpRequest, leases: QuerySet[WorkLease]) -> None:
+        """Only what has failed: what is worked on now stays with its worker."""
+        freed = leases.exclude(error="").update(held_until=timezone.now())
+        self.message_user(request, f"{freed} will be tried again.", messages.SUCCESS)
 
 
 @admin.register(IdempotencyKey)

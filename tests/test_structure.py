@@ -22,6 +22,8 @@ TESTS = sorted(
 )
 DOTTED = {".".join(path.with_suffix("").parts).removesuffix(".__init__"): path for path in MODULES}
 CATCHES_ALL = {"Exception", "BaseException"}
+# The bug of one row must stop neither the others nor the worker (docs/decisions.md).
+MAY_CATCH_ALL = Path("payment/services/leases.py")
 
 
 @cache
@@ -76,7 +78,8 @@ def test_no_module_has_more_than_six_hundred_lines(paths):
 @pytest.mark.parametrize("paths", [MODULES, TESTS], ids=["code", "tests"])
 def test_nobody_catches_what_he_does_not_expect(paths):
     handlers = [(path, node) for path in paths for node in nodes(path, ast.ExceptHandler)]
-    assert [f"{path}:{node.lineno}" for path, node in handlers if caught(node) & CATCHES_ALL] == []
+    everything = [(path, node) for path, node in handlers if caught(node) & CATCHES_ALL]
+    assert [f"{path}:{node.lineno}" for path, node in everything if path != MAY_CATCH_ALL] == []
 
 
 def test_no_module_imports_itself_by_a_detour():

@@ -6,11 +6,11 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from payment.diagnosis import history
+from payment.diagnosis import history, runs
 from payment.diagnosis.hops import DATABASE_ERRORS
-from payment.diagnosis.runs import look, remember
 from payment.models import DiagnosisRun, GatewayCall
 from payment.services.backlog import database_now
+from payment.services.leases import WHOLE_KIND
 
 logger = logging.getLogger(__name__)
 
@@ -18,20 +18,26 @@ LATELY = timedelta(minutes=2)
 MANY_FAILURES, LOOKED_AT = 3, 20  # so many of the last calls
 
 
-def look_if_due(limit: int) -> int:
-    """1 when this caller has looked. Takes ten seconds at most."""
+def diagnosis_due(now: datetime) -> list[int]:
+    """Row 0, the diagnosis as a whole, when there is something to look for."""
+    occasion = _occasion(now)
+    is_due = occasion and not DiagnosisRun.objects.filter(occasion=occasion).exists()
+    return [WHOLE_KIND] if is_due else []
+
+
+def look(_: int) -> None:
+    """Takes ten seconds at most."""
     run = _claimed()
     if run is None:
-        return 0
-    made, circumstances = look(8.0, ask_simulator=True)
-    remember(made)
+        return
+    made, circumstances = runs.look(8.0, ask_simulator=True)
+    runs.remember(made)
     try:
         history.finish(run, made, circumstances)
     except DATABASE_ERRORS:
         logger.warning("this run of the diagnosis could not be kept")
     if not made["success"]:
         logger.error("diagnosis", extra={name: made[name] for name in ("verdict", "culprit", "summary")})
-    return 1
 
 
 def _claimed() -> DiagnosisRun | None:

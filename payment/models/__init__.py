@@ -11,6 +11,7 @@ Dispute                                          a buyer asks his bank for the m
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one look at every hop
 Reconciliation                                   one day's comparison with PhonePe's books
+WorkLease                                        one row that the background works on, or could not work off
 """
 
 from payment.models.disputes import Dispute
@@ -22,6 +23,7 @@ from payment.models.receipts import Receipt, ReceiptCounter
 from payment.models.reconciliations import Reconciliation
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
+from payment.models.work import WorkLease
 
 __all__ = [
     "OPEN_ATTEMPT",
@@ -41,4 +43,5 @@ __all__ = [
     "Refund",
     "StateChange",
     "WebhookEvent",
+    "WorkLease",
 ]

@@ -30,7 +30,6 @@ class WebhookEvent(models.Model):
     differs = models.CharField(max_length=200, blank=True, help_text="where the body contradicts the answer")
     deliveries = models.PositiveIntegerField(default=0)
     next_check_at = models.DateTimeField(null=True, blank=True)
-    check_lease = models.UUIDField(null=True, blank=True)
     checks = models.PositiveIntegerField(default=0)
     received_at = models.DateTimeField(auto_now_add=True)
     handled_at = models.DateTimeField(null=True, blank=True)

@@ -143,7 +143,6 @@ class PaymentAttempt(models.Model):
     not_found_answers = models.PositiveSmallIntegerField(default=0)
 
     next_check_at = models.DateTimeField(null=True, blank=True)
-    check_lease = models.UUIDField(null=True, blank=True, help_text="the worker's claim on next_check_at")
     checks = models.PositiveIntegerField(default=0)
 
     created_at = models.DateTimeField(auto_now_add=True)

@@ -5,10 +5,7 @@ from django.db.models import Q
 
 
 class Reconciliation(models.Model):
-    """One comparison and what it found. Of each day there is one nightly comparison, claimed once for all workers.
-
-    Who dies while comparing loses the lease, and another worker begins anew.
-    """
+    """One comparison and what it found. Of each day there is one nightly comparison."""
 
     class AskedBy(models.TextChoices):
         WORKER = "worker"
@@ -17,8 +14,6 @@ class Reconciliation(models.Model):
     day = models.DateField(help_text="of our time zone")
     asked_by = models.CharField(max_length=8, choices=AskedBy)
     occasion = models.CharField(max_length=32, unique=True, null=True, blank=True)
-    lease = models.UUIDField(null=True, blank=True)
-    lease_until = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     compare_again_at = models.DateTimeField(

@@ -74,7 +74,6 @@ class Refund(models.Model):
         help_text="when it may have reached PhonePe; empty: it has not, for all we know",
     )
     next_check_at = models.DateTimeField(null=True, blank=True)
-    check_lease = models.UUIDField(null=True, blank=True, help_text="the worker's claim on next_check_at")
     checks = models.PositiveIntegerField(default=0)
 
     created_at = models.DateTimeField(auto_now_add=True)

@@ -6,7 +6,6 @@ from the rows that it has left, not from the hour at which a worker looks: night
 """
 
 import logging
-import uuid
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from itertools import chain
@@ -31,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 NIGHT_ENDS = 3  # o'clock in our time zone: what was paid late yesterday has settled down
 SECONDS = 45 * 60  # for all questions of one comparison
-LEASE = timedelta(minutes=60)  # longer than any comparison
 AGAIN = timedelta(hours=3)  # later a comparison is repeated in which PhonePe did not answer
 MOST_DAYS = 31  # that are caught up; older ones are left to `manage.py reconcile`
 ROWS_KEPT = 400
@@ -87,19 +85,14 @@ def days_due(now: datetime) -> list[int]:
     return [day for day in days if date.fromordinal(day) not in done]
 
 
-def reconcile_if_due(limit: int) -> int:
-    """One day that is owed and that nobody compares now; each once for all workers. 1 when this caller has compared."""
-    now = database_now()
-    claims = (_claimed(date.fromordinal(day), now) for day in days_due(now))
-    run = next(filter(None, claims), None)
-    if run is None:
-        return 0
+def compare_day(ordinal: int) -> None:
+    """The nightly comparison of one day, under the lease of its kind of work: once for all workers."""
+    run = _begun(date.fromordinal(ordinal), database_now())
     report = compare(run.day)
     with transaction.atomic():
         _keep(run, report)
         if not report.is_clean:
             _tell(report)
-    return 1
 
 
 def _first_day(now: datetime) -> date:
@@ -110,17 +103,13 @@ def _first_day(now: datetime) -> date:
     return min(filter(None, (ordered and timezone.localtime(ordered).date(), compared, yesterday)))
 
 
-def _claimed(day: date, now: datetime) -> Reconciliation | None:
-    """The day's one nightly row, which this caller has written, or taken over: from who died, or to repeat it."""
-    lease = uuid.uuid4()
-    claim = {"lease": lease, "lease_until": now + LEASE, "started_at": now}
-    wanted = Reconciliation(day=day, asked_by=AskedBy.WORKER, occasion=f"nightly {day}", **claim)
+def _begun(day: date, now: datetime) -> Reconciliation:
+    """The day's one nightly row: new, or left by a worker who died or failed while comparing, or to be repeated."""
+    wanted = Reconciliation(day=day, asked_by=AskedBy.WORKER, occasion=f"nightly {day}", started_at=now)
     Reconciliation.objects.bulk_create([wanted], ignore_conflicts=True)
     nightly = Reconciliation.objects.filter(asked_by=AskedBy.WORKER, day=day)
-    owed = Q(finished_at=None) | Q(compare_again_at__lte=now)
-    left = nightly.filter(owed, lease_until__lte=now)
-    left.update(**claim, finished_at=None, compare_again_at=None)
-    return nightly.filter(lease=lease, finished_at=None).first()
+    nightly.update(started_at=now, finished_at=None, compare_again_at=None)
+    return nightly.get()
 
 
 def _not_asked(questions: Questions) -> Iterator[Finding]:

@@ -215,11 +215,9 @@ def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
 def _begin_call(attempt: PaymentAttempt, now: datetime) -> Claim:
     sent_before = attempt.sent_at
     attempt.sent_at, attempt.call_lease_until = now, _lease(now)
-    attempt.not_found_answers, attempt.check_lease = 0, None
+    attempt.not_found_answers = 0
     attempt.next_check_at = next_question(now, attempt.expires_at, now)
-    attempt.save(
-        update_fields=["sent_at", "call_lease_until", "not_found_answers", "check_lease", "next_check_at"]
-    )
+    attempt.save(update_fields=["sent_at", "call_lease_until", "not_found_answers", "next_check_at"])
     return Claim(attempt, sent_before)
 
 

@@ -4,32 +4,73 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from booking.models import SlotHold
 from notices.models import Notice
-from payment.models import Offer, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
+from payment.models import (
+    IdempotencyKey,
+    Offer,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Refund,
+    WebhookEvent,
+    WorkLease,
+)
+from payment.services.idempotency import KEPT
 
-Leased = TypeVar("Leased", PaymentAttempt, Refund, WebhookEvent, Notice)
+Scheduled = TypeVar("Scheduled", PaymentAttempt, Refund, WebhookEvent, Notice)
+Row = TypeVar("Row", bound=Model)
 
 
-def due(model: type[Leased], now: datetime) -> "QuerySet[Leased]":
-    return model.objects.filter(next_check_at__lte=now).order_by("next_check_at")
+def due(model: type[Scheduled], now: datetime) -> "QuerySet[Scheduled]":
+    return model._default_manager.filter(next_check_at__lte=now).order_by("next_check_at")
+
+
+def fulfilments_due(now: datetime) -> "QuerySet[Payment]":
+    return Payment.objects.filter(fulfil_at__lte=now).order_by("fulfil_at")
+
+
+def holds_due(now: datetime) -> "QuerySet[SlotHold]":
+    held = SlotHold.objects.filter(state=SlotHold.State.HELD, expires_at__lte=now)
+    return held.order_by("expires_at")
+
+
+def offers_due(now: datetime) -> "QuerySet[Offer]":
+    return Offer.objects.filter(state=Offer.State.OPEN, expires_at__lte=now).order_by("expires_at")
+
+
+def receipts_due(now: datetime) -> "QuerySet[Receipt]":
+    return Receipt.objects.filter(number=None, received_at__lte=now).order_by("id")
+
+
+def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":
+    return IdempotencyKey.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
+
+
+def free(rows: "QuerySet[Row]", kind: str, now: datetime) -> "QuerySet[Row]":
+    """Without those that somebody works on, and those that are pushed back because their work failed."""
+    return rows.exclude(pk__in=WorkLease.objects.filter(WorkLease.held(now), kind=kind).values("row"))
 
 
 def oldest_overdue() -> datetime | None:
     """Since when the most neglected row has been waiting. A worker that is alive keeps this young.
 
-    Not messages: mail is a hop of its own.
+    Not messages: mail is a hop of its own. Not rows that fail: staff are alerted to each of them.
     """
     now = database_now()
-    asked = [_oldest(due(model, now), "next_check_at") for model in (PaymentAttempt, WebhookEvent, Refund)]
-    done = [
-        _oldest(Payment.objects.filter(fulfil_at__lte=now), "fulfil_at"),
-        _oldest(Offer.objects.filter(state=Offer.State.OPEN, expires_at__lte=now), "expires_at"),
-        _oldest(Receipt.objects.filter(number=None, received_at__lte=now), "received_at"),
+    waiting: list[tuple[str, QuerySet[Any], str]] = [
+        ("attempts", due(PaymentAttempt, now), "next_check_at"),
+        ("events", due(WebhookEvent, now), "next_check_at"),
+        ("refunds", due(Refund, now), "next_check_at"),
+        ("fulfilments", fulfilments_due(now), "fulfil_at"),
+        ("offers", offers_due(now), "expires_at"),
+        ("receipts", receipts_due(now), "received_at"),
     ]
-    return min(filter(None, asked + done), default=None)
+    oldest = [_oldest(free(rows, kind, now), moment) for kind, rows, moment in waiting]
+    return min(filter(None, oldest), default=None)
 
 
 def _oldest(rows: "QuerySet[Any]", moment: str) -> datetime | None:

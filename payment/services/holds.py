@@ -6,6 +6,7 @@ from django.db import transaction
 
 from booking.models import Checkout
 from booking.services import hold_end, release, release_hold, stretch_hold
+from payment.services.backlog import database_now, holds_due
 from payment.services.changes import lock_payment
 from payment.services.schedule import MINUTE, scaled
 from payment.states import Fulfilment
@@ -21,14 +22,20 @@ def keep_place(checkout: Checkout, page_expires_at: datetime) -> None:
 
 
 @transaction.atomic
-def end_hold(payment_id: int, now: datetime) -> None:
-    """A hold is over. Stretched while the payment is undecided or waits for its booking, given back otherwise."""
-    payment = lock_payment(pk=payment_id)
-    checkout = payment.checkout
-    if checkout is None:
+def end_hold(hold_id: int) -> None:
+    """A hold is over. Stretched while the payment is undecided or waits for its booking, given back otherwise.
+
+    Looked at again under the lock: a new page may have stretched it meanwhile.
+    """
+    checkout = Checkout.objects.select_related("payment").get(hold=hold_id)
+    payment = lock_payment(checkout=checkout) if hasattr(checkout, "payment") else None
+    now = database_now()
+    if not holds_due(now).filter(pk=hold_id).exists():
         return
-    if not payment.is_open and payment.fulfilment != Fulfilment.DUE:
+    waits = payment is not None and (payment.is_open or payment.fulfilment == Fulfilment.DUE)
+    if not waits:
         release(checkout)
+        release_hold(checkout)  # also of a checkout that was released before and kept its place
     elif now < _last_moment(checkout):
         stretch_hold(checkout, min(now + scaled(STRETCH), _last_moment(checkout)))
     else:

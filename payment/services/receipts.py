@@ -62,15 +62,6 @@ def number_receipt(receipt_id: int) -> Receipt:
     return receipt
 
 
-def number_waiting(limit: int) -> int:
-    """Oldest first; returns how many were waiting."""
-    waiting = Receipt.objects.filter(number=None).order_by("id").values_list("pk", flat=True)
-    ids = list(waiting[:limit])
-    for receipt_id in ids:
-        number_receipt(receipt_id)
-    return len(ids)
-
-
 def receipt_of(payment: Payment) -> Receipt | None:
     """Numbered; None when no money came for this payment."""
     receipt_id = Receipt.objects.filter(payment=payment).values_list("pk", flat=True).first()

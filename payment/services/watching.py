@@ -1,9 +1,11 @@
 """What staff must hear of because time has passed and nothing has happened. Each case is told once a day."""
 
 import logging
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -14,6 +16,7 @@ from django.db.models import Q
 from notices.services import cases_told_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.backlog import database_now, oldest_overdue
+from payment.services.leases import WHOLE_KIND, work_on
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.services.telling import alert_staff
 from payment.states import Fulfilment, PaymentState, RefundState
@@ -28,6 +31,7 @@ RECENT_SECONDS = (
     31 * DAY
 )  # an event is asked about until PhonePe answers and a worker runs, which may take days
 SILENCE_SECONDS, ENOUGH_PAYMENTS = DAY, 5
+SECONDS_BETWEEN_LOOKS = MINUTE
 MOST_CASES = 20  # of one rule at one look: the rest is told at the next
 PING_TIMEOUT = (5, 5)
 
@@ -38,6 +42,7 @@ class Case:
 
     payment: Payment | None
     name: str
+    row: int
     facts: dict[str, Any]
 
 
@@ -46,41 +51,51 @@ def askable(simulated: str) -> Q:
     return Q() if settings.PHONEPE_SIMULATION_MODE else Q(**{simulated: False})
 
 
-def watch(limit: int) -> int:
-    """One look at everything, for a worker that looks every minute."""
+def watch_due(now: datetime) -> list[int]:
+    """Always: its lease says when somebody looks again."""
+    return [WHOLE_KIND]
+
+
+def watch(_: int) -> datetime:
+    """One look at everything, each minute, by one of the workers. Returns when to look again.
+
+    Each rule is work of its own, and so is each case of a rule: one that cannot be told stops no other.
+    """
     now = database_now()
-    _watch_payments(now)
-    _watch_refunds(now)
-    _watch_events(now)
-    _watch_webhooks(now)
-    if _is_late(now):
-        alert_staff("worker_overdue", case="worker")
-    elif settings.DEAD_MAN_URL:
-        _report_alive()
-    return 0
+    for rule, look in RULES.items():
+        work_on(f"watch {rule}", WHOLE_KIND, partial(_look, look, now))
+    return database_now() + timedelta(seconds=SECONDS_BETWEEN_LOOKS)
+
+
+def _look(look: Callable[[datetime], None], now: datetime, _: int) -> None:
+    look(now)
 
 
 def _tell(rule: str, cases: Iterable[Case]) -> None:
     """Those that were told today take no room from the others."""
     told = cases_told_today(rule)
     untold = (case for case in cases if case.name not in told)
-    for case in islice(untold, MOST_CASES):
-        alert_staff(rule, case.payment, case=case.name, **case.facts)
+    tried = (case for case in untold if work_on(f"tell {rule}", case.row, partial(_alert, rule, case)))
+    deque(islice(tried, MOST_CASES), maxlen=0)
+
+
+def _alert(rule: str, case: Case, _: int) -> None:
+    alert_staff(rule, case.payment, case=case.name, **case.facts)
 
 
 def _case(payment: Payment, **facts: Any) -> Case:
-    return Case(payment, f"payment:{payment.pk}", facts)
+    return Case(payment, f"payment:{payment.pk}", payment.pk, facts)
 
 
 def _late_refund(refund: Refund) -> Case:
     facts = {"refund_id": refund.merchant_refund_id, "refund_paise": refund.amount_paise}
-    return Case(refund.payment, f"refund:{refund.pk}", {"state": refund.state, **facts})
+    return Case(refund.payment, f"refund:{refund.pk}", refund.pk, {"state": refund.state, **facts})
 
 
 def _unconfirmed(event: WebhookEvent) -> Case:
     payment = event.attempt.payment if event.attempt else None
     facts = {"event": event.event, "order": event.merchant_order_id, "refund_id": event.merchant_refund_id}
-    return Case(payment, f"event:{event.pk}", facts)
+    return Case(payment, f"event:{event.pk}", event.pk, facts)
 
 
 def _watch_payments(now: datetime) -> None:
@@ -125,6 +140,13 @@ def _watch_webhooks(now: datetime) -> None:
         alert_staff("webhook_silence", case="webhooks", payments=count)
 
 
+def _watch_worker(now: datetime) -> None:
+    if _is_late(now):
+        alert_staff("worker_overdue", case="worker")
+    elif settings.DEAD_MAN_URL:
+        _report_alive()
+
+
 def _is_late(now: datetime) -> bool:
     oldest = oldest_overdue()
     return oldest is not None and oldest <= now - scaled(LATE_SECONDS)
@@ -136,3 +158,12 @@ def _report_alive() -> None:
         requests.get(settings.DEAD_MAN_URL, timeout=PING_TIMEOUT, allow_redirects=False)
     except requests.RequestException as error:
         logger.warning("the dead-man address does not answer", extra={"cause": str(error)})
+
+
+RULES: dict[str, Callable[[datetime], None]] = {
+    "payments": _watch_payments,
+    "refunds": _watch_refunds,
+    "events": _watch_events,
+    "webhooks": _watch_webhooks,
+    "worker": _watch_worker,
+}

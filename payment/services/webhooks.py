@@ -2,7 +2,6 @@
 
 import hashlib
 import logging
-import uuid
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
@@ -15,6 +14,7 @@ from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.services.asking import ask
 from payment.services.calls import NO_ANSWER
 from payment.services.disputes import is_about_dispute, note_dispute
+from payment.services.leases import work_on
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.states import AttemptState, Generation, RefundState, Verdict
@@ -51,13 +51,7 @@ def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
 
 def handle_at_once(event: WebhookEvent) -> None:
     """The web process's own quick look, leased like a worker's: the same call five times at once is one question."""
-    lease, until = uuid.uuid4(), timezone.now() + 2 * timedelta(seconds=QUICK_ASK_SECONDS)
-    unclaimed = WebhookEvent.objects.filter(pk=event.pk, state=WebhookEvent.State.RECEIVED, check_lease=None)
-    if not unclaimed.update(check_lease=lease, next_check_at=until):
-        return
-    handle(event)
-    unsettled = WebhookEvent.objects.filter(pk=event.pk, check_lease=lease)
-    unsettled.update(check_lease=None, next_check_at=timezone.now())
+    work_on("events", event.pk, _handle_now, timedelta(seconds=2 * QUICK_ASK_SECONDS))
 
 
 def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
@@ -93,6 +87,11 @@ def next_look(event: WebhookEvent, now: datetime, *, answered: bool = True) -> d
     if event.checks < SOON_CHECKS:
         return now + scaled(SOON_SECONDS)
     return now + min(max(age / 4, scaled(LATER_SECONDS)), scaled(LATEST_SECONDS))
+
+
+def _handle_now(event_id: int) -> None:
+    """As it stands under the lease: another delivery of the same call may have been faster."""
+    handle(WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=event_id))
 
 
 def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
@@ -180,5 +179,5 @@ def _is_answered(event: WebhookEvent) -> bool:
 def _done(event: WebhookEvent) -> None:
     event.state = WebhookEvent.State.HANDLED
     WebhookEvent.objects.filter(pk=event.pk).update(
-        state=event.state, handled_at=timezone.now(), next_check_at=None, check_lease=None
+        state=event.state, handled_at=timezone.now(), next_check_at=None
     )

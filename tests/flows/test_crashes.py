@@ -13,10 +13,10 @@ from tests.servers import Installation, eventually
 pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
 
 LEASE = """
-SELECT check_lease IS NOT NULL AND next_check_at BETWEEN now() + interval '40 s' AND now() + interval '60 s'
-FROM payment_paymentattempt
+SELECT held_until BETWEEN now() + interval '40 s' AND now() + interval '60 s'
+FROM payment_worklease WHERE kind = 'attempts'
 """
-A_MINUTE_PASSES = "UPDATE payment_paymentattempt SET next_check_at = next_check_at - interval '60 s'"
+A_MINUTE_PASSES = "UPDATE payment_worklease SET held_until = held_until - interval '60 s'"
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,15 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from booking.models import Cart, SlotHold
-from payment import work
-from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Receipt, WebhookEvent
+from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Receipt, WebhookEvent, WorkLease
+from payment.services import leases
 from payment.services.asking import ask
 from payment.services.backlog import oldest_overdue
 from payment.services.checkout import start_payment
+from payment.services.leases import LEASE
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
+from payment.transport import Deadline
 from payment.work import run_due
 from simulator.deliveries import _proof
 
@@ -49,7 +51,7 @@ def test_an_open_order_is_asked_about_again_at_the_next_prescribed_moment(starte
     run_due(["attempts"])
 
     attempt = PaymentAttempt.objects.get()
-    assert attempt.check_lease is None
+    assert not WorkLease.objects.exists()
     assert attempt.checks == 1
     assert 0 < (attempt.next_check_at - timezone.now()).total_seconds() < 3
 
@@ -63,41 +65,42 @@ def test_a_silent_phonepe_changes_nothing_and_is_asked_again(started, phonepe):
     assert PaymentAttempt.objects.get().next_check_at > timezone.now()
 
 
+def claim(attempt: PaymentAttempt) -> WorkLease | None:
+    return leases._claim("attempts", attempt.pk, LEASE)
+
+
 def test_a_row_whose_worker_died_is_found_again_when_its_lease_ends(started, phonepe):
     phonepe.decide(started.attempt.merchant_order_id)
     make_due()
-    assert len(work._lease(PaymentAttempt, 1)) == 1  # … and the worker is killed
+    assert claim(started.attempt)  # … and the worker is killed
 
     assert run_due(["attempts"]) == 0
-    make_due()
+    WorkLease.objects.update(held_until=timezone.now())
     assert run_due(["attempts"]) == 1
-    assert PaymentAttempt.objects.get().checks == 2
     assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
 
 
-def test_a_worker_that_lost_its_lease_still_settles_what_it_learned(started, phonepe):
+def test_a_lease_from_a_clock_that_was_set_back_since_holds_nothing(started, phonepe):
     phonepe.decide(started.attempt.merchant_order_id)
     make_due()
-    (leased,) = work._lease(PaymentAttempt, 1)
-    other = uuid.uuid4()
-    PaymentAttempt.objects.update(check_lease=other)
+    assert claim(started.attempt)
+    hour = timedelta(hours=1)
+    WorkLease.objects.update(taken_at=timezone.now() + hour, held_until=timezone.now() + hour + LEASE)
 
-    ask(leased, work.Deadline(5), "worker")
-    work._put_back(leased, timezone.now())
+    assert run_due(["attempts"]) == 1
+
+
+def test_a_worker_that_lost_its_lease_still_settles_what_it_learned_and_ends_no_other_lease(started, phonepe):
+    phonepe.decide(started.attempt.merchant_order_id)
+    lost = claim(started.attempt)
+    WorkLease.objects.update(held_until=timezone.now())
+    assert claim(started.attempt)
+
+    ask(started.attempt, Deadline(5), "worker")
+    leases._end(lost, None)
 
     assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
-    assert PaymentAttempt.objects.get().check_lease == other
-
-
-def test_a_click_takes_the_row_away_from_the_worker(started, alice, cart, phonepe):
-    make_due(page_url="")
-    (leased,) = work._lease(PaymentAttempt, 1)
-    start_payment(alice, cart_id=cart.pk)
-    scheduled = PaymentAttempt.objects.get(pk=leased.pk).next_check_at
-
-    work._put_back(leased, timezone.now())
-
-    assert PaymentAttempt.objects.get(pk=leased.pk).next_check_at == scheduled
+    assert WorkLease.objects.exists()
 
 
 def test_an_event_the_web_process_could_not_settle_is_handled(started, phonepe):

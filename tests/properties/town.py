@@ -20,7 +20,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from accounts.models import User
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
 from notices.models import Notice
-from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.links import offer_url, return_url
 from payment.states import Fulfilment
 from payment.work import DATABASE_KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
@@ -37,7 +37,7 @@ WORK = (*PHONEPE_KINDS, *DATABASE_KINDS, *NOTICE_KINDS)
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # Whatever waits for a moment. The pujas themselves move along with us.
 WAITING: tuple[type[Model], ...] = (
-    *(Checkout, SlotHold, Payment, PaymentAttempt, Refund, WebhookEvent, Offer, Notice),
+    *(Checkout, SlotHold, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease, Offer, Notice),
 )
 LONG_WORK = 40
 DEEP = not settings.default.derandomize

@@ -28,12 +28,13 @@ DAY = 86_400
 QUIET_SECONDS = 600
 NOT_DECIDED = "SELECT count(*) FROM simulator_order WHERE state = 'PENDING' OR bank_answers_at IS NOT NULL"
 # Hours of waiting pass: what would be looked at later is looked at now.
-DUE = "SET next_check_at = now() WHERE next_check_at > now() + interval '5 seconds' AND check_lease IS NULL"
+DUE = "SET next_check_at = now() WHERE next_check_at > now() + interval '5 seconds'"
 HOURS_PASS = (
     f"UPDATE payment_paymentattempt {DUE} AND state IN ('CREATED', 'UNKNOWN', 'PENDING')",
     f"UPDATE payment_refund {DUE}",
     f"UPDATE payment_webhookevent {DUE}",
     f"UPDATE notices_notice {DUE}",
+    "UPDATE payment_worklease SET held_until = now() WHERE error <> ''",
     "UPDATE payment_offer SET expires_at = now() WHERE state = 'OPEN' AND expires_at > now()",
 )
 # The week in which orders are asked about that ended unpaid: once, when PhonePe has decided everything.

@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 ENDS = (signal.SIGTERM, signal.SIGINT)
 SECONDS_TO_START, SECONDS_TO_END = 10, 25
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before a child is started again; doubled while it ends soon
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
@@ -35,8 +36,8 @@ class Command(BaseCommand):
         for number in ENDS:
             signal.signal(number, lambda number, _: told_to_end.append(number))
         children = [
-            Child("server", server(port, threads)),
-            Child("worker", [sys.executable, "manage.py", "work"]),
+            Child("server", server(port, threads), must_start=True),
+            Child("worker", [sys.executable, "manage.py", "work"], must_start=False),
         ]
         self.say_where()
         try:
@@ -98,10 +99,15 @@ def ending_with_its_parent() -> Callable[[], Any] | None:
 
 
 class Child:
-    """A process that is started again when it dies, unless it can't even start."""
+    """A process that is started again when it ends by itself, with exponential backoff while it ends soon.
 
-    def __init__(self, name: str, command: list[str]) -> None:
-        self.name, self.command = name, command
+    One that `must_start` ends us when it ends soon after its very first start: nothing is served then. Later, and
+    for the others always, we go on: a server is no worse for a worker that cannot live.
+    """
+
+    def __init__(self, name: str, command: list[str], *, must_start: bool) -> None:
+        self.name, self.command, self.must_start = name, command, must_start
+        self.pause, self.start_at = FIRST_PAUSE, 0.0
         self.start()
 
     def start(self) -> None:
@@ -112,14 +118,30 @@ class Child:
         )
 
     def keep_alive(self) -> None:
-        ended = self.process.poll()
+        """To be called often; never waits."""
+        ended, now = self.process.poll(), time.monotonic()
         if ended is None:
-            return
-        was_killed = ended < 0
-        if not was_killed and time.monotonic() - self.started < SECONDS_TO_START:
+            self.must_start = self.must_start and now - self.started < SECONDS_TO_START
+        elif self.start_at:
+            self._start_when_due(now)
+        elif self.must_start and ended >= 0:  # below zero: killed from outside
             raise CommandError(f"the {self.name} does not start; its message stands above")
-        logger.error("started again after it had ended by itself", extra={"child": self.name})
-        self.start()
+        else:
+            self._plan_start(now)
+
+    def _plan_start(self, now: float) -> None:
+        lived = now - self.started
+        self.pause = FIRST_PAUSE if lived >= LONGEST_PAUSE else min(self.pause * 2, LONGEST_PAUSE)
+        self.start_at = now + self.pause
+        logger.error(
+            "a child has ended by itself; it is started again",
+            extra={"child": self.name, "exit_code": self.process.returncode, "seconds": self.pause},
+        )
+
+    def _start_when_due(self, now: float) -> None:
+        if now >= self.start_at:
+            self.start_at = 0.0
+            self.start()
 
     def end(self) -> None:
         """Politely; what has not ended after a while is killed. Rows survive that."""

@@ -5,7 +5,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, connection
 
 from payment.work import (
     DATABASE_KINDS,
@@ -29,7 +29,7 @@ THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
     (RECONCILE_KINDS, 1),
 )
 # The first finds nothing, it only looks; the second is due once a day.
-LEAST_PAUSE: dict[tuple[str, ...], float] = {WATCH_KINDS: 60, RECONCILE_KINDS: 60}
+LEAST_PAUSE: dict[tuple[str, ...], float] = {WATCH_KINDS: 5, RECONCILE_KINDS: 60}
 LONGEST_PAUSE = 30
 ASKED, DIED = "asked to end", "a thread died"
 
@@ -78,7 +78,8 @@ class Command(BaseCommand):
 def guarded_loop(
     kinds: tuple[str, ...], stop: threading.Event, ends: SimpleQueue[str], interval: float
 ) -> None:
-    """A bug in one kind of work ends the whole process, loudly: whoever runs it starts it again."""
+    """What goes wrong with a row is caught where it is claimed (`payment.services.leases`). A thread that dies of
+    anything else ends the whole process, loudly: whoever runs it starts it again."""
     finished = False
     try:
         loop(kinds, stop, interval)
@@ -95,8 +96,8 @@ def loop(kinds: tuple[str, ...], stop: threading.Event, interval: float) -> None
         try:
             found = run_due(kinds, limit=1)
             pause = interval
-        except (OperationalError, InterfaceError):
-            logger.exception("the database does not answer; trying again")
+        except (DatabaseError, InterfaceError):  # away, or its migrations have not been applied yet
+            logger.exception("the database cannot be used; trying again")
             connection.close()
             found, pause = 0, min(pause * 2, LONGEST_PAUSE)
         if not found:

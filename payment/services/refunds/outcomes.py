@@ -110,7 +110,7 @@ def _cut(refund: Refund, left: int) -> None:
 
 def _complete(refund: Refund, answer: RefundStatus, source: str) -> None:
     had_failed = refund.state == RefundState.FAILED
-    ended = {"decided_at": timezone.now(), "next_check_at": None, "check_lease": None}
+    ended = {"decided_at": timezone.now(), "next_check_at": None}
     if not move_refund(
         refund, RefundState.COMPLETED, "money_went_back", source, **_learned(refund, answer), **ended
     ):
@@ -149,7 +149,7 @@ def end_debt(attempt: PaymentAttempt) -> None:
 
 def _fail(refund: Refund, answer: RefundStatus, source: str) -> None:
     """The debt stays: another row with another id takes its place. PhonePe never takes the old id again."""
-    ended = {"decided_at": timezone.now(), "next_check_at": None, "check_lease": None}
+    ended = {"decided_at": timezone.now(), "next_check_at": None}
     learned = _learned(refund, answer)
     if not move_refund(refund, RefundState.FAILED, "phonepe_says_failed", source, **learned, **ended):
         return
@@ -211,7 +211,7 @@ def _call_next(attempt: PaymentAttempt) -> None:
     if attempt.refunds.filter(state__in=OPEN_REFUND, origin=Refund.Origin.SHOP).exists():
         return
     in_line = attempt.refunds.filter(state=RefundState.WAITING, held_because="", replaces=None)
-    in_line.update(next_check_at=timezone.now(), check_lease=None)
+    in_line.update(next_check_at=timezone.now())
 
 
 def _learned(refund: Refund, answer: RefundStatus) -> dict[str, str]:

@@ -8,11 +8,14 @@ from django.db import connection
 from django.utils import timezone
 
 from payment.diagnosis import runs
-from payment.diagnosis.watch import look_if_due
 from payment.models import DiagnosisRun, GatewayCall
 from payment.work import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def looks() -> int:
+    return run_due(["diagnosis"])
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +39,7 @@ def failing(number, seconds_ago=10, category="CONNECTION_REFUSED"):
 
 
 def looked_before(seconds_ago):
-    assert look_if_due(1) == 1
+    assert looks() == 1
     newest = DiagnosisRun.objects.order_by("-pk").values_list("pk", flat=True)[:1]
     DiagnosisRun.objects.filter(pk__in=list(newest)).update(
         started_at=timezone.now() - timedelta(seconds=seconds_ago)
@@ -56,7 +59,7 @@ def test_it_looks_once_in_its_time_and_asks_the_simulated_phonepe():
 
 
 def test_what_it_saw_is_what_everybody_is_told():
-    look_if_due(1)
+    looks()
     assert runs.latest()["checks"] == DiagnosisRun.objects.get().answer["checks"]
     assert DiagnosisRun.objects.count() == 1
 
@@ -64,30 +67,30 @@ def test_what_it_saw_is_what_everybody_is_told():
 def test_it_can_be_told_not_to_look(settings):
     settings.DIAGNOSIS_EVERY_MINUTES = 0
     failing(5)
-    assert look_if_due(1) == 0
+    assert looks() == 0
 
 
 def test_payments_that_start_to_fail_make_it_look_at_once():
     looked_before(seconds_ago=60)
     failing(2)
-    assert look_if_due(1) == 0
+    assert looks() == 0
     failing(1)
-    assert look_if_due(1) == 1
-    assert look_if_due(1) == 0
+    assert looks() == 1
+    assert looks() == 0
 
 
 def test_failures_that_somebody_has_looked_into_need_no_other_look():
     looked_before(seconds_ago=300)
     failing(3, seconds_ago=30)
     looked_before(seconds_ago=5)
-    assert look_if_due(1) == 0
+    assert looks() == 0
 
 
 def test_failures_of_long_ago_and_calls_that_went_well_are_no_reason():
     looked_before(seconds_ago=300)
     failing(5, seconds_ago=200)
     failing(5, category="")
-    assert look_if_due(1) == 0
+    assert looks() == 0
 
 
 def test_of_many_workers_one_looks():
@@ -95,7 +98,7 @@ def test_of_many_workers_one_looks():
 
     def work():
         barrier.wait()
-        looked.append(look_if_due(1))
+        looked.append(looks())
         connection.close()
 
     threads = [threading.Thread(target=work) for _ in range(4)]

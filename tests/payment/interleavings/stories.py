@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from booking.models import Booking, Cart, Slot
-from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.work import KINDS, run_due
 from simulator.deliveries import _proof
 from simulator.models import Delivery
@@ -41,6 +41,7 @@ def work(*kinds: str) -> int:
     for model in (PaymentAttempt, WebhookEvent, Refund):
         model.objects.filter(next_check_at__isnull=False).update(next_check_at=past)
     Payment.objects.filter(fulfil_at__isnull=False).update(fulfil_at=past)
+    WorkLease.objects.update(held_until=past)
     return run_due(kinds or KINDS)
 
 

@@ -7,14 +7,18 @@ from django.db import IntegrityError
 from django.utils import timezone
 
 from notices.models import Notice
-from payment.models import Payment, PaymentAttempt, Reconciliation
+from payment.models import Payment, PaymentAttempt, Reconciliation, WorkLease
 from payment.reconciliation import runs
-from payment.reconciliation.days import yesterday as yesterdays_day
-from payment.reconciliation.runs import MOST_DAYS, days_due, reconcile, reconcile_if_due
-from payment.work import run_due
+from payment.reconciliation.runs import MOST_DAYS, days_due, reconcile
+from payment.services import leases
+from payment.work import COMPARISON_LEASE, run_due
 from tests.races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def compares() -> int:
+    return run_due(["reconcile"], limit=1)
 
 
 @pytest.fixture(autouse=True)
@@ -50,21 +54,22 @@ def test_a_difference_is_told_to_staff_and_left_as_it_is(day, yesterday):
 
 
 def test_it_is_done_once_a_day():
-    assert [reconcile_if_due(1), reconcile_if_due(1)] == [1, 0]
+    assert [compares(), compares()] == [1, 0]
 
 
 def test_two_workers_at_once_compare_once():
-    assert sorted(at_once(*[lambda: reconcile_if_due(1)] * 2)) == [0, 1]
+    assert sorted(at_once(*[compares] * 2)) == [0, 1]
     assert Reconciliation.objects.count() == 1
 
 
 def test_what_a_dead_worker_left_is_taken_over_when_its_lease_has_ended():
     now = timezone.now()
-    assert runs._claimed(yesterdays_day(), now)  # … and the worker is killed
-    assert reconcile_if_due(1) == 0
+    runs._begun(ago(1), now)
+    assert leases._claim("reconcile", ago(1).toordinal(), COMPARISON_LEASE)  # … and it is killed
+    assert compares() == 0
 
-    Reconciliation.objects.update(lease_until=now - timedelta(seconds=1))
-    assert reconcile_if_due(1) == 1
+    WorkLease.objects.update(held_until=now)
+    assert compares() == 1
     assert Reconciliation.objects.get().finished_at
 
 
@@ -83,7 +88,7 @@ def first_order(days: int) -> None:
 def test_a_week_without_a_worker_is_caught_up_the_oldest_day_first_each_once(opened):
     first_order(7)
 
-    assert [reconcile_if_due(1) for _ in range(9)] == [1] * 7 + [0] * 2
+    assert [compares() for _ in range(9)] == [1] * 7 + [0] * 2
     assert compared() == [ago(days) for days in range(7, 0, -1)]
 
 
@@ -93,7 +98,7 @@ def test_only_the_nights_that_were_missed_are_caught_up(opened):
         nightly(ago(days))
     done = compared()
 
-    while reconcile_if_due(1):
+    while compares():
         pass
     assert compared()[len(done) :] == [ago(days) for days in (9, 6, 4, 3, 2, 1)]
 
@@ -125,13 +130,13 @@ def test_what_a_person_compares_does_not_take_the_place_of_the_night(opened, day
     first_order(1)
     reconcile(ago(1))
 
-    assert reconcile_if_due(1) == 1
+    assert compares() == 1
 
 
 def test_a_difference_of_a_missed_night_is_told_with_its_day(day, opened):
     day.pays(opened)
     first_order(3)
-    while reconcile_if_due(1):
+    while compares():
         pass
 
     (told,) = Notice.objects.filter(kind="alert").values_list("facts", flat=True)
@@ -141,8 +146,8 @@ def test_a_difference_of_a_missed_night_is_told_with_its_day(day, opened):
 def test_two_workers_at_once_share_the_missed_nights_and_compare_each_once(opened):
     first_order(4)
 
-    assert at_once(*[lambda: [reconcile_if_due(1) for _ in range(4)]] * 2)
-    while reconcile_if_due(1):
+    assert at_once(*[lambda: [compares() for _ in range(4)]] * 2)
+    while compares():
         pass
     assert sorted(compared()) == [ago(days) for days in range(4, 0, -1)]
 
@@ -155,9 +160,10 @@ def test_the_database_keeps_one_nightly_comparison_of_a_day():
 
 def test_a_night_that_kills_its_worker_does_not_keep_the_others_waiting(opened):
     first_order(2)
-    assert runs._claimed(ago(2), timezone.now())  # … and the worker is killed
+    runs._begun(ago(2), timezone.now())
+    assert leases._claim("reconcile", ago(2).toordinal(), COMPARISON_LEASE)  # … and the worker is killed
 
-    assert [reconcile_if_due(1), reconcile_if_due(1)] == [1, 0]
+    assert [compares(), compares()] == [1, 0]
     assert Reconciliation.objects.get(day=ago(1)).finished_at
 
 
@@ -165,14 +171,14 @@ def test_a_night_in_which_phonepe_did_not_answer_is_compared_again(day, opened):
     first_order(1)
     day.pays(opened)
     day.phonepe.breaks("status", "status_503", times=50)
-    assert reconcile_if_due(1) == 1
+    assert compares() == 1
     assert Reconciliation.objects.get().report["counts"] == {"PhonePe was not asked": 1}
-    assert reconcile_if_due(1) == 0
+    assert compares() == 0
 
     day.phonepe.heals()
     earlier = timezone.now() - timedelta(hours=1)
-    Reconciliation.objects.update(compare_again_at=earlier, lease_until=earlier)
-    assert [reconcile_if_due(1), reconcile_if_due(1)] == [1, 0]
+    Reconciliation.objects.update(compare_again_at=earlier)
+    assert [compares(), compares()] == [1, 0]
     assert Reconciliation.objects.get().report["counts"] == {"paid without booking": 1}
     told = Notice.objects.filter(kind="alert").values_list("facts__differences", flat=True)
     assert sorted(told) == ["1 PhonePe was not asked", "1 paid without booking"]
@@ -180,14 +186,14 @@ def test_a_night_in_which_phonepe_did_not_answer_is_compared_again(day, opened):
 
 def test_however_often_people_compare_no_night_is_compared_anew(day, opened, monkeypatch):
     first_order(3)
-    while reconcile_if_due(1):
+    while compares():
         pass
     monkeypatch.setattr(runs, "ROWS_KEPT", 1)
     for _ in range(3):
         day.compare()
 
     assert Reconciliation.objects.count() == 4
-    assert reconcile_if_due(1) == 0
+    assert compares() == 0
 
 
 def nightly(day: date) -> None:
@@ -197,12 +203,12 @@ def nightly(day: date) -> None:
 
 def test_it_waits_for_the_night_to_end(monkeypatch):
     monkeypatch.setattr(runs, "NIGHT_ENDS", 24)
-    assert reconcile_if_due(1) == 0
+    assert compares() == 0
 
 
 def test_it_can_be_switched_off(settings):
     settings.RECONCILE_NIGHTLY = False
-    assert reconcile_if_due(1) == 0
+    assert compares() == 0
 
 
 def test_old_comparisons_are_forgotten(monkeypatch, day):

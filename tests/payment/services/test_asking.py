@@ -195,7 +195,7 @@ def test_only_an_answer_that_ends_the_order_ends_the_questions(state, heard, age
 def a_question_is_due(**fields) -> PaymentAttempt:
     """Another one than the last of the schedule was never planned."""
     past = timezone.now() - timedelta(days=8)
-    due = {"next_check_at": timezone.now() - timedelta(seconds=1), "check_lease": None}
+    due = {"next_check_at": timezone.now() - timedelta(seconds=1)}
     PaymentAttempt.objects.update(sent_at=past, expires_at=past + timedelta(minutes=15), **due, **fields)
     run_due(["attempts"])
     return PaymentAttempt.objects.get()

@@ -152,7 +152,7 @@ def test_payments_that_only_our_questions_confirm_are_told():
 def test_the_dead_man_address_hears_of_a_worker_that_works(settings):
     settings.DEAD_MAN_URL = ALIVE
     responses.get(ALIVE)
-    assert run_due(["watch"]) == 0
+    assert [run_due(["watch"]), run_due(["watch"])] == [1, 0]
 
     assert len(responses.calls) == 1
 
@@ -174,4 +174,4 @@ def test_a_dead_man_address_that_is_dead_itself_stops_nothing(settings):
     settings.DEAD_MAN_URL = ALIVE
     responses.get(ALIVE, body=requests.ConnectTimeout("no answer"))
 
-    assert watch(1) == 0
+    assert watch(1) > timezone.now()

@@ -1,14 +1,14 @@
 """The door for PhonePe: nothing but 200, 401 and, without a database, 503."""
 
 import json
-import uuid
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 
 from payment import merchants
-from payment.models import GatewayCall, Payment, WebhookEvent
+from payment.models import GatewayCall, Payment, WebhookEvent, WorkLease
+from payment.services import leases
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
 from simulator.deliveries import _proof
@@ -48,7 +48,7 @@ def test_phonepe_being_silent_afterwards_does_not_change_our_answer(call, phonep
 
 def test_while_one_process_asks_about_a_call_no_other_does(call):
     receive_webhook(*call)
-    WebhookEvent.objects.update(check_lease=uuid.uuid4())
+    assert leases._claim("events", WebhookEvent.objects.get().pk, leases.LEASE)
 
     assert post(*call).status_code == 200
 
@@ -61,7 +61,7 @@ def test_what_the_quick_look_did_not_settle_is_due_for_the_worker_at_once(call, 
     post(*call)
 
     event = WebhookEvent.objects.get()
-    assert event.check_lease is None
+    assert not WorkLease.objects.exists()
     assert event.next_check_at <= timezone.now()
 
 

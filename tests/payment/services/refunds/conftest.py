@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payment.models import Payment, Refund
+from payment.models import Payment, Refund, WorkLease
 from payment.services.asking import refresh
 from payment.services.checkout import start_payment
 from payment.work import run_due
@@ -31,6 +31,7 @@ def work():
     def come() -> int:
         waiting = Refund.objects.filter(next_check_at__isnull=False)
         waiting.update(next_check_at=timezone.now() - timedelta(seconds=1))
+        WorkLease.objects.update(held_until=timezone.now())
         return run_due(["refunds"])
 
     return come

@@ -10,6 +10,7 @@ from booking.models import Booking
 from payment import work as background
 from payment.gateways import RefundStatus
 from payment.models import GatewayCall, Refund
+from payment.services import leases
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.promises import ask_for_refund, cancel_booking, owe_refund
 from payment.services.refunds.sending import next_look, work_on
@@ -126,8 +127,7 @@ def test_a_refund_whose_answer_is_lost_is_never_said_twice(owed, work, phonepe, 
 
 
 def test_a_worker_killed_before_it_called_leaves_a_question_and_then_the_same_id_is_said(owed, work):
-    from_the_grave = background._lease(Refund, 1)
-    assert from_the_grave
+    assert leases._claim("refunds", owed.pk, leases.LEASE)
     Refund.objects.update(state=RefundState.CREATED, sent_at=timezone.now())  # … and it was killed here
 
     work()

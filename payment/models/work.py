@@ -1,0 +1,43 @@
+"""Rows that the background works on, and those that it could not work off."""
+
+from datetime import datetime, timedelta
+
+from django.db import models
+from django.db.models import Q
+
+# Callers read the clock a little before they look at a lease, and on SQLite each has its own.
+CLOCK_TOLERANCE = timedelta(minutes=1)
+
+
+class WorkLease(models.Model):
+    """The lease of one worker on one row of one kind of work. It is deleted when the row went through.
+
+    A row whose work failed keeps it: the row is held until its backoff has passed. `tries` counts when a row is
+    claimed, so that a row that kills its process counts too. Row 0 stands for a kind of work as a whole.
+    """
+
+    kind = models.CharField(max_length=32)
+    row = models.BigIntegerField(help_text="primary key of the row; 0: the kind of work as a whole")
+    token = models.UUIDField(help_text="who holds it")
+    taken_at = models.DateTimeField()
+    held_until = models.DateTimeField(help_text="nobody else works on the row before")
+    tries = models.PositiveIntegerField(default=0, help_text="since the row went through last")
+    error = models.CharField(max_length=300, blank=True, help_text="the last one, without personal data")
+
+    class Meta:
+        ordering = ["-tries", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "row"], name="work_lease_once_per_row"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.row}"
+
+    def is_held(self, now: datetime) -> bool:
+        """A lease that was taken far in the future is over: the clock was set back since."""
+        return self.taken_at <= now + CLOCK_TOLERANCE and now < self.held_until
+
+    @staticmethod
+    def held(now: datetime) -> Q:
+        """`is_held` for queries."""
+        return Q(taken_at__lte=now + CLOCK_TOLERANCE, held_until__gt=now)

@@ -1,0 +1,179 @@
+"""Who works on which row: every kind of background work claims one row at a time here.
+
+A row is claimed in a short transaction, worked on without one, and given back by its token. A worker that dies loses
+its lease and nothing else. A row whose work raises is pushed back with exponential backoff, and the others go on.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import InterfaceError, OperationalError, connection
+from django.db.models import F, QuerySet
+
+from notices.services import alert, cases_told_today
+from okpuja.logging import redact
+from payment.models import WorkLease
+from payment.services.backlog import database_now, free
+from payment.services.schedule import HOUR, scaled
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)  # longer than any call, and never scaled: calls are not faster in tests
+FIRST_PAUSE, LONGEST_PAUSE = 10, HOUR  # seconds after a failed try; doubled each time
+ALERT_AFTER = 5  # failed tries of one row
+MOST_ALERTS = 20  # a day about one kind: a bug that breaks all rows must not send a mail for each
+WHOLE_KIND = 0  # the row that stands for a kind of work as a whole
+DATABASE_TROUBLE = (OperationalError, InterfaceError)
+CANDIDATES = 10  # so many free rows are tried until one is ours
+
+Act = Callable[[int], datetime | None]
+
+
+class NoProgress(RuntimeError):
+    """The work on a row ended, and the row is due as before: it would be done again at once, for ever."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One kind of work. `due` gives rows (or their keys), the most neglected first; `act` works on one key.
+
+    `act` returns when the row is due again, for work that is kept by no column of its own, else None.
+    `lease` must be longer than the longest `act`.
+    """
+
+    due: Callable[[datetime], QuerySet[Any] | Sequence[int]]
+    act: Act
+    lease: timedelta = LEASE
+
+
+def work_on_next(kind: str, job: Job, now: datetime) -> bool:
+    """Work on the most neglected free row of those that were due at `now`. False when there is none.
+
+    Raises only when the database cannot be used.
+    """
+    rows: list[int] = []
+    with _pushing_back(kind, WHOLE_KIND):
+        rows = _free_rows(kind, job, now)
+    for row in rows:
+        lease = _claim(kind, row, job.lease)
+        if lease is None:
+            continue
+        with _pushing_back(kind, row, lease):
+            if not _is_due(job, row, now):  # whoever held it until now has done it
+                _end(lease, None)
+                continue
+            again_at = job.act(row)
+            if again_at is None and _is_due(job, row, now):
+                raise NoProgress(f"{kind} {row}")
+            _end(lease, again_at)
+        return True
+    return False
+
+
+def work_on(kind: str, row: int, act: Act, length: timedelta = LEASE) -> bool:
+    """Work on this row now, under the same lease as the background. False while somebody else holds it."""
+    lease = _claim(kind, row, length)
+    if lease is None:
+        return False
+    with _pushing_back(kind, row, lease):
+        _end(lease, act(row))
+    return True
+
+
+def pause_after(tries: int) -> timedelta:
+    """How long a row is left alone after so many failed tries in a row."""
+    return scaled(min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
+
+
+def _free_rows(kind: str, job: Job, now: datetime) -> list[int]:
+    whole = WorkLease.objects.filter(kind=kind, row=WHOLE_KIND).first()
+    if whole is not None and whole.is_held(now):
+        return []
+    found = job.due(now)
+    if isinstance(found, QuerySet):
+        rows = list(free(found, kind, now).values_list("pk", flat=True)[:CANDIDATES])
+    else:
+        held = set(WorkLease.objects.filter(WorkLease.held(now), kind=kind).values_list("row", flat=True))
+        rows = [row for row in found if row not in held][:CANDIDATES]
+    if whole is not None and whole.error and WHOLE_KIND not in rows:
+        _end(whole, None)  # its rows can be looked for again
+    return rows
+
+
+def _is_due(job: Job, row: int, now: datetime) -> bool:
+    found = job.due(now)
+    return found.filter(pk=row).exists() if isinstance(found, QuerySet) else row in found
+
+
+def _claim(kind: str, row: int, length: timedelta) -> WorkLease | None:
+    """The lease, if nobody holds the row. The database decides who of several callers gets it."""
+    now, token = database_now(), uuid.uuid4()
+    unclaimed = WorkLease(kind=kind, row=row, token=uuid.uuid4(), taken_at=now, held_until=now)
+    WorkLease.objects.bulk_create([unclaimed], ignore_conflicts=True)
+    found = WorkLease.objects.filter(kind=kind, row=row).first()
+    if found is None or found.is_held(now):
+        return None
+    tries = found.tries + 1
+    as_found = WorkLease.objects.filter(pk=found.pk, token=found.token)  # each claim has another token
+    until = now + max(length, pause_after(tries))
+    if not as_found.update(token=token, taken_at=now, held_until=until, tries=F("tries") + 1):
+        return None
+    _alert_if_often(found)  # the last try may have killed its process, which could tell nobody
+    found.token, found.taken_at, found.held_until, found.tries = token, now, until, tries
+    return found
+
+
+def _end(lease: WorkLease, again_at: datetime | None) -> None:
+    """The row went through. Who has lost the lease meanwhile ends nothing."""
+    ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
+    if again_at is None:
+        ours.delete()
+    else:
+        ours.update(held_until=again_at, tries=0, error="")
+
+
+@contextmanager
+def _pushing_back(kind: str, row: int, lease: WorkLease | None = None) -> Iterator[None]:
+    """The one place where everything is caught: the bug of one row must not stop the others, nor the worker.
+
+    What the database refused to answer is raised again when the row has been pushed back: whoever called waits a
+    little. When it is away altogether, the row keeps its lease instead.
+    """
+    try:
+        yield
+    except Exception as error:  # any bug of ours: it is logged, counted and alerted
+        if connection.errors_occurred and not connection.in_atomic_block and not connection.is_usable():
+            connection.close()  # the next query connects anew
+        lease = lease or _claim(kind, row, timedelta())
+        if lease is not None:
+            _push_back(lease, error)
+        what = {"kind": kind, "row": row, "tries": lease.tries if lease else None}
+        if isinstance(error, DATABASE_TROUBLE):
+            logger.warning("the database gave no answer", extra=what)
+            raise
+        logger.exception("work failed", extra=what)
+
+
+def _push_back(lease: WorkLease, error: Exception) -> None:
+    first_line = f"{type(error).__name__}: {error}".partition("\n")[
+        0
+    ]  # a database shows the row in the second
+    lease.held_until, lease.error = database_now() + pause_after(lease.tries), redact(first_line)[:300]
+    ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
+    if ours.update(held_until=lease.held_until, error=lease.error):
+        _alert_if_often(lease)
+
+
+def _alert_if_often(lease: WorkLease) -> None:
+    if lease.tries < ALERT_AFTER:
+        return
+    told = [case for case in cases_told_today("work_fails") if case.startswith(f"{lease.kind}:")]
+    if str(lease) not in told and len(told) < MOST_ALERTS:
+        cause = lease.error or "no word of it: its process has ended"
+        facts = {"work": lease.kind, "row": lease.row, "tries": lease.tries, "cause": cause}
+        alert("work_fails", str(lease), facts)
