@@ -1,7 +1,9 @@
 """How the environment is read: every variable is text, and what cannot be meant ends the start with a sentence."""
 
+import json
 import os
 import re
+import unicodedata
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Any
@@ -11,11 +13,75 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ImproperlyConfigured
 
 RATE = re.compile(r"[1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day)")
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's controls, marks without a shape, bytes that are no text
+PARTS = re.compile(r"[|=]")  # of URL|proxy=URL
+HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 LONGEST_HOURS_AHEAD = 366 * 24  # bookings open one year ahead
 
 
+# Between the letters of Indian scripts these two are seen: they join and part them.
+JOINERS = "\u200c\u200d"
+QUOTATION_MARKS = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
+LINES = "\r\n\t"
+
+
 def text(name: str, default: str = "") -> str:
-    return os.environ.get(name, "").strip() or default
+    """A value that has been typed for people."""
+    return _raw(name, allowed=JOINERS) or default
+
+
+def secret(name: str, default: str = "") -> str:
+    """A secret, an address, a path: whatever has to be the same, letter by letter, somewhere else."""
+    return _raw(name, is_exact=True) or default
+
+
+def credential(name: str) -> str:
+    """What PhonePe's dashboard shows, or what travels in a header: letters, digits and signs of ASCII."""
+    value = secret(name)
+    if not value.isascii() or " " in value:
+        raise ImproperlyConfigured(
+            f"{name} must have no spaces and no letters beyond ASCII in it: copy it again"
+        )
+    return value
+
+
+def former_credentials(name: str) -> Any:
+    """JSON, on any number of lines. The rule of secrets holds for each text in it."""
+    value = os.environ.get(name, "").strip()
+    _refuse_unmeant(name, value, allowed=LINES)
+    try:
+        found = json.loads(value or "[]")
+    except json.JSONDecodeError as error:
+        raise ImproperlyConfigured(f"{name} must be a JSON list of former credentials") from error
+    for entry in found if isinstance(found, list) else ():
+        for key, text_of_it in entry.items() if isinstance(entry, dict) else ():
+            _refuse_unmeant(f"{name}: {key}", str(text_of_it), is_exact=True)
+    return found
+
+
+def _raw(name: str, *, is_exact: bool = False, allowed: str = "") -> str:
+    value = os.environ.get(name, "")
+    _refuse_unmeant(name, value, is_exact=is_exact, allowed=allowed)
+    return value
+
+
+def _refuse_unmeant(name: str, value: str, *, is_exact: bool = False, allowed: str = "") -> None:
+    """The one rule for all variables: nothing around a value that only looks like a part of it, nothing unseen in it.
+
+    `docker --env-file` keeps quotation marks, a mounted secret ends with a line end, a copied one with a space: the
+    key then differs from PhonePe's, and looks like one of another environment. A value is not quoted: it may be secret.
+    """
+    ends = [letter in QUOTATION_MARKS for letter in (value[:1], value[-1:]) if letter]
+    if (is_exact and any(ends)) or (len(value) > 1 and all(ends)):
+        raise ImproperlyConfigured(
+            f"{name} has quotation marks around its value, which `docker --env-file` keeps: take them away"
+        )
+    if value != value.strip():
+        raise ImproperlyConfigured(f"{name} has a space or a line end around its value: take it away")
+    if any(unicodedata.category(letter) in UNSEEN for letter in value if letter not in allowed):
+        raise ImproperlyConfigured(
+            f"{name} has a character in it that nobody sees, such as a line end or a zero-width space: type it anew"
+        )
 
 
 def boolean(name: str, default: bool) -> bool:
@@ -50,9 +116,13 @@ def time_zone(name: str, default: str) -> str:
         raise ImproperlyConfigured(f"{name} must be a time zone like {default}") from error
 
 
-def words(name: str, default: str = "", parse: Callable[[str], object] = str) -> list[str]:
+def words(
+    name: str, default: str = "", parse: Callable[[str], object] = str, *, is_exact: bool = True
+) -> list[str]:
     """Comma-separated. `parse` raises ValueError for a word that cannot be meant."""
-    found = [word.strip() for word in text(name, default).split(",") if word.strip()]
+    found = [word.strip() for word in (_raw(name) or default).split(",") if word.strip()]
+    for part in (part.strip() for word in found for part in PARTS.split(word)):
+        _refuse_unmeant(name, part, is_exact=is_exact)
     try:
         return [word for word in found if parse(word) is not None]
     except ValueError as error:
@@ -61,14 +131,41 @@ def words(name: str, default: str = "", parse: Callable[[str], object] = str) ->
 
 def web_address(word: str) -> SplitResult:
     parts = urlsplit(word)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
+    if (
+        parts.scheme not in {"http", "https"}
+        or not parts.hostname
+        or parts.port == 0
+        or len(word.split()) > 1
+    ):
         raise ValueError(f"{word!r} is no http or https address")
     return parts
 
 
+def origin(word: str) -> str:
+    """Compared letter by letter with what browsers send: a path, even a single slash, is never the same."""
+    parts = web_address(word)
+    is_implied = parts.port == {"http": 80, "https": 443}[parts.scheme]
+    if word != f"{parts.scheme}://{parts.netloc}".lower() or parts.username or is_implied:
+        raise ValueError(f"{word!r} is no origin like https://www.example.com, without a slash at its end")
+    return word
+
+
+def host_name(word: str) -> str:
+    """As Django compares it: without scheme, port and path."""
+    if "/" in word or (":" in word and not word.startswith("[")) or word.split() != [word]:
+        raise ValueError(f"{word!r} is no host name like www.example.com")
+    return word
+
+
+def header_name(word: str) -> str:
+    if not HEADER_NAME.fullmatch(word):
+        raise ValueError(f"{word!r} is no name of a header")
+    return word
+
+
 def address(name: str, default: str = "") -> str:
     """An http or https address, or "". A wrong one is not quoted: some are their own keys."""
-    found = text(name, default)
+    found = secret(name, default)
     try:
         return found and web_address(found).geturl()
     except ValueError as error:
@@ -125,6 +222,8 @@ def mail(url: str) -> dict[str, Any]:
         url, "EMAIL_URL must be like smtp+tls://user:password@host:587, with %2F for a / in the password"
     )
     parts = urlsplit(url)
+    for login in (parts.username, parts.password):
+        _refuse_unmeant("EMAIL_URL", unquote(login or ""))
     backends = {
         "file": "notices.backends.MailFolder",
         "console": "django.core.mail.backends.console.EmailBackend",

@@ -1,7 +1,6 @@
 """The one settings file. Everything that differs between installations comes from the environment,
 is read once, here, and stands in `.env.example` with half a line of explanation."""
 
-import json
 import os
 from datetime import timedelta
 from ipaddress import ip_network
@@ -19,11 +18,16 @@ from okpuja.environment import (
     boolean,
     cache,
     choice,
+    credential,
+    former_credentials,
+    host_name,
     mail,
     name_server,
     number,
+    origin,
     rate,
     refund_policy,
+    secret,
     text,
     time_zone,
     web_address,
@@ -41,19 +45,20 @@ if dotenv_file := os.environ.get("DOTENV_FILE", str(BASE_DIR / ".env")):
 # --- Django -----------------------------------------------------------------------------------
 
 DEBUG = boolean("DEBUG", False)
-SECRET_KEY = text("SECRET_KEY", "insecure-and-for-debug-only-" + "x" * 32 if DEBUG else "")
+SECRET_KEY = secret("SECRET_KEY", "insecure-and-for-debug-only-" + "x" * 32 if DEBUG else "")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. `make run` writes one into .env")
 SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 
 PUBLIC_BASE_URL = address("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
 FRONTEND_BASE_URL = address("FRONTEND_BASE_URL").rstrip("/")
-ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]")
-CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS")
-CORS_ALLOWED_ORIGINS = words("CORS_ALLOWED_ORIGINS", "http://localhost:3000")
+ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]", host_name)
+CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", "", origin)
+CORS_ALLOWED_ORIGINS = words("CORS_ALLOWED_ORIGINS", "http://localhost:3000", origin)
 CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-request-id")
 NUM_PROXIES = number("NUM_PROXIES", 0)
-OPS_TOKEN = text("OPS_TOKEN")
+OPS_TOKEN = credential("OPS_TOKEN")
+DEMO_PASSWORD = secret("DEMO_PASSWORD")
 
 INSTALLED_APPS = [
     "unfold",
@@ -133,7 +138,7 @@ REQUEST_BODY_SECONDS = number("REQUEST_BODY_SECONDS", 20, at_least=1, at_most=30
 
 # --- Database and cache ------------------------------------------------------------------------
 
-DATABASE_URL = text("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
+DATABASE_URL = secret("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 # gunicorn's threads in one process, plus the worker's own connections.
 DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 10, at_least=2)
 
@@ -169,9 +174,9 @@ def database(url: str) -> dict[str, Any]:
 
 
 DATABASES = {"default": database(DATABASE_URL)}
-if test_database := text("TEST_DATABASE_NAME"):
+if test_database := secret("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
-CACHE_URL = text("CACHE_URL", "db://cache")
+CACHE_URL = secret("CACHE_URL", "db://cache")
 CACHES = {"default": cache(CACHE_URL)}
 
 # --- REST --------------------------------------------------------------------------------------
@@ -235,14 +240,14 @@ UNFOLD = {
 
 # --- Mail --------------------------------------------------------------------------------------
 
-EMAIL_URL = text("EMAIL_URL", f"file://{BASE_DIR / 'mail'}")
+EMAIL_URL = secret("EMAIL_URL", f"file://{BASE_DIR / 'mail'}")
 EMAIL_TIMEOUT = number("EMAIL_TIMEOUT", 10, at_least=1)
 globals().update(mail(EMAIL_URL))
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
 # Alerts go to these people, and as signed JSON to this address.
-STAFF_EMAILS = words("STAFF_EMAILS")
+STAFF_EMAILS = words("STAFF_EMAILS", is_exact=False)
 STAFF_WEBHOOK_URL = address("STAFF_WEBHOOK_URL")
-STAFF_WEBHOOK_SECRET = text("STAFF_WEBHOOK_SECRET")
+STAFF_WEBHOOK_SECRET = secret("STAFF_WEBHOOK_SECRET")
 # Who issues receipts: name, then lines such as an address and a tax number.
 RECEIPT_ISSUER = text("RECEIPT_ISSUER", "OkPuja").split("|")
 # Asked for every minute while the worker does its work in time: whoever watches it hears when that stops.
@@ -254,31 +259,28 @@ DEAD_MAN_URL = address("DEAD_MAN_URL")
 PHONEPE_ENV = choice("PHONEPE_ENV", "UAT", ("UAT", "PRODUCTION"))
 PHONEPE_SIMULATION_MODE = boolean("PHONEPE_SIMULATION_MODE", False)
 PHONEPE_API_VERSION = choice("PHONEPE_API_VERSION", "auto", ("auto", "v1", "v2"))
-PHONEPE_MERCHANT_ID = text("PHONEPE_MERCHANT_ID")
-PHONEPE_SALT_KEY = text("PHONEPE_SALT_KEY") or text("PHONEPE_MERCHANT_KEY")
+PHONEPE_MERCHANT_ID = credential("PHONEPE_MERCHANT_ID")
+PHONEPE_SALT_KEY = credential("PHONEPE_SALT_KEY") or credential("PHONEPE_MERCHANT_KEY")
 PHONEPE_SALT_INDEX = number("PHONEPE_SALT_INDEX", 1, at_least=1)
-PHONEPE_CLIENT_ID = text("PHONEPE_CLIENT_ID")
-PHONEPE_CLIENT_SECRET = text("PHONEPE_CLIENT_SECRET")
+PHONEPE_CLIENT_ID = credential("PHONEPE_CLIENT_ID")
+PHONEPE_CLIENT_SECRET = credential("PHONEPE_CLIENT_SECRET")
 PHONEPE_CLIENT_VERSION = number("PHONEPE_CLIENT_VERSION", 1, at_least=1)
-PHONEPE_BASE_URL = text("PHONEPE_BASE_URL")
-PHONEPE_AUTH_BASE_URL = text("PHONEPE_AUTH_BASE_URL")
+PHONEPE_BASE_URL = secret("PHONEPE_BASE_URL")
+PHONEPE_AUTH_BASE_URL = secret("PHONEPE_AUTH_BASE_URL")
 PHONEPE_FALLBACK_BASE_URLS = words("PHONEPE_FALLBACK_BASE_URLS")
-PHONEPE_PROXY_URL = text("PHONEPE_PROXY_URL")
+PHONEPE_PROXY_URL = secret("PHONEPE_PROXY_URL")
 PHONEPE_CONNECT_TIMEOUT = number("PHONEPE_CONNECT_TIMEOUT", 30, at_least=1)
 PHONEPE_READ_TIMEOUT = number("PHONEPE_READ_TIMEOUT", 60, at_least=1)
 PHONEPE_DEADLINE = number("PHONEPE_DEADLINE", 20, at_least=1)
 PHONEPE_MAX_RETRIES = number("PHONEPE_MAX_RETRIES", 3)
 PHONEPE_CALLS_AT_ONCE = number("PHONEPE_CALLS_AT_ONCE", 4, at_least=1)
 PHONEPE_SSL_VERIFY = boolean("PHONEPE_SSL_VERIFY", True)
-PHONEPE_CA_BUNDLE = text("PHONEPE_CA_BUNDLE")
-PHONEPE_WEBHOOK_USERNAME = text("PHONEPE_WEBHOOK_USERNAME")
-PHONEPE_WEBHOOK_PASSWORD = text("PHONEPE_WEBHOOK_PASSWORD")
-PHONEPE_WEBHOOK_SECRET = text("PHONEPE_WEBHOOK_SECRET")
+PHONEPE_CA_BUNDLE = secret("PHONEPE_CA_BUNDLE")
+PHONEPE_WEBHOOK_USERNAME = secret("PHONEPE_WEBHOOK_USERNAME")
+PHONEPE_WEBHOOK_PASSWORD = secret("PHONEPE_WEBHOOK_PASSWORD")
+PHONEPE_WEBHOOK_SECRET = secret("PHONEPE_WEBHOOK_SECRET")
 PHONEPE_EXPIRE_AFTER = number("PHONEPE_EXPIRE_AFTER", 900, at_least=300)
-try:
-    PHONEPE_PREVIOUS = json.loads(text("PHONEPE_PREVIOUS", "[]"))
-except json.JSONDecodeError as error:
-    raise ImproperlyConfigured("PHONEPE_PREVIOUS must be a JSON list of former credentials") from error
+PHONEPE_PREVIOUS = former_credentials("PHONEPE_PREVIOUS")
 
 # The simulated PhonePe, by dotted path: no code outside the URL configuration imports it.
 SIMULATOR_ADAPTER = "simulator.adapter.SimulatorAdapter"
@@ -298,10 +300,10 @@ DIAGNOSIS_CONTROL_URLS = words(
 DIAGNOSIS_NAME_SERVERS = words("DIAGNOSIS_NAME_SERVERS", "", name_server)
 # Private networks in which PhonePe's names may lie, e.g. behind a gateway of ours.
 DIAGNOSIS_TRUSTED_NETWORKS = words("DIAGNOSIS_TRUSTED_NETWORKS", "", ip_network)
-DIAGNOSIS_CA_BUNDLE = text("DIAGNOSIS_CA_BUNDLE")
+DIAGNOSIS_CA_BUNDLE = secret("DIAGNOSIS_CA_BUNDLE")
 DIAGNOSIS_EVERY_MINUTES = number("DIAGNOSIS_EVERY_MINUTES", 5)
 # Only looked at. Work is found in the rows, so that no payment needs a broker.
-BROKER_URL = text("BROKER_URL")
+BROKER_URL = secret("BROKER_URL")
 # In words: where the database is backed up to, and when that was restored last. `manage.py golive` asks for it.
 BACKUPS = text("BACKUPS")
 

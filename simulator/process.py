@@ -31,6 +31,8 @@ from simulator.sockets import OUR_SERVER
 
 ID = r"[A-Za-z0-9_-]{1,38}"
 MERCHANT = re.compile(rf"v1:{ID}:[^:]{{1,80}}:[0-9]{{1,3}}|v2:{ID}:[^:]{{1,80}}:[^:]{{1,80}}:[0-9]{{1,3}}")
+SIGN = r"[!#-&(-_a-~]"  # of ASCII, and no quotation mark
+TOKEN = re.compile(f"({SIGN}([!-~]*{SIGN})?)?")
 SECONDS_FOR_A_BODY = 20
 SHOPS_WEBHOOK = "http://127.0.0.1:8000/api/payments/webhook/phonepe/"
 
@@ -136,10 +138,18 @@ def configure(database: str, address: str) -> None:
         PHONEPE_SIMULATION_MODE=True,
         SIMULATOR_DELIVERS=True,
         NUM_PROXIES=0,
-        OPS_TOKEN=os.environ.get("OPS_TOKEN", ""),
+        OPS_TOKEN=_ops_token(),
         LOGGING=LOGGING,
     )
     django.setup()
+
+
+def _ops_token() -> str:
+    """Whoever sends it sends what is meant: `docker --env-file` keeps quotation marks, a mounted file its line end."""
+    token = os.environ.get("OPS_TOKEN", "")
+    if not TOKEN.fullmatch(token):
+        raise SystemExit("OPS_TOKEN has spaces, quotation marks or unseen characters around it or in it")
+    return token
 
 
 def welcome(address: str, merchants: list[Any]) -> str:

@@ -102,7 +102,8 @@ def test_simulation_never_starts_in_production():
 
 
 def test_every_variable_stands_in_the_example():
-    readers = r'(?:text|boolean|number|words|choice|address|rate|time_zone)\(\s*"([A-Z_]+)"'
+    kinds = "text|secret|credential|former_credentials|boolean|number|words|choice|address|rate|time_zone"
+    readers = rf'(?:{kinds})\(\s*"([A-Z_]+)"'
     read = set(re.findall(readers, (ROOT / "okpuja/settings.py").read_text()))
     shown = set(re.findall(r"(?m)^([A-Z_]+)=", (ROOT / ".env.example").read_text()))
 

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from simulator import process
 from tests.simulator.shop import V1Shop, V2Shop
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -215,3 +216,17 @@ def test_a_seed_gives_the_same_run_in_every_process():
     first = run()
     assert len(set(first)) > 1
     assert first == run()
+
+
+@pytest.mark.parametrize("token", ['"token"', "token ", "token\n", "'token", "to ken", "t\u00f6ken"])
+def test_an_ops_token_that_nobody_can_say_is_refused_and_not_shown(monkeypatch, token):
+    monkeypatch.setattr(process.os, "environ", {"OPS_TOKEN": token})
+    with pytest.raises(SystemExit, match="OPS_TOKEN") as refused:
+        process._ops_token()
+    assert token.strip() not in str(refused.value)
+
+
+@pytest.mark.parametrize("token", ["", "t", "a-long_token=", "it's!"])
+def test_an_ops_token_that_can_be_said_is_taken(monkeypatch, token):
+    monkeypatch.setattr(process.os, "environ", {"OPS_TOKEN": token})
+    assert process._ops_token() == token

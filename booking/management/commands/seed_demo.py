@@ -1,6 +1,5 @@
 """A catalogue, slots, a promo code and two people to try everything with. May be run again and again."""
 
-import os
 import secrets
 from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
@@ -84,7 +83,7 @@ class Command(BaseCommand):
                 seed_puja(puja)
             demo_package()
             PromoCode.objects.get_or_create(code="WELCOME10", defaults=WELCOME)
-            made = seed_people(password or os.environ.get("DEMO_PASSWORD", ""))
+            made = seed_people(password or settings.DEMO_PASSWORD)
         self.stdout.write(
             f"{PujaService.objects.count()} pujas, slots for the next {DAYS} days, promo code WELCOME10"
         )

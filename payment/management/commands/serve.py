@@ -2,7 +2,6 @@
 
 import ctypes
 import logging
-import os
 import signal
 import socket
 import subprocess
@@ -60,7 +59,7 @@ class Command(BaseCommand):
             self.stdout.write(f"  {name:<24}{base}{path}")
         if folder := getattr(settings, "EMAIL_FOLDER", ""):
             self.stdout.write(f"  {'Mails, one file each':<24}{folder}")
-        password = os.environ.get("DEMO_PASSWORD", "")
+        password = settings.DEMO_PASSWORD
         for email in ("devotee@example.com", "staff@example.com") if password else ():
             self.stdout.write(f"  {'Demo login':<24}{email}  {password}")
         self.stdout.write("  Ctrl-C ends the server and its worker.")

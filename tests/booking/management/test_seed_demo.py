@@ -62,10 +62,10 @@ def test_new_people_get_a_random_password_told_once():
     assert "password" not in seed()
 
 
-def test_a_given_password_is_set_and_not_shown(monkeypatch):
+def test_a_given_password_is_set_and_not_shown(settings):
     assert "river-stone-88" not in seed(password="river-stone-88")
     assert passwords_of("staff@example.com", "river-stone-88")
-    monkeypatch.setenv("DEMO_PASSWORD", "morning-raga-12")
+    settings.DEMO_PASSWORD = "morning-raga-12"
     seed()
     assert passwords_of("staff@example.com", "river-stone-88", "morning-raga-12") == ["morning-raga-12"]
 
