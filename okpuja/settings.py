@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
 
@@ -20,6 +21,7 @@ from okpuja.environment import (
     choice,
     credential,
     former_credentials,
+    header_name,
     host_name,
     mail,
     name_server,
@@ -55,7 +57,19 @@ FRONTEND_BASE_URL = address("FRONTEND_BASE_URL").rstrip("/")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]", host_name)
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", "", origin)
 CORS_ALLOWED_ORIGINS = words("CORS_ALLOWED_ORIGINS", "http://localhost:3000", origin)
-CORS_ALLOW_HEADERS = ("accept", "authorization", "content-type", "idempotency-key", "x-request-id")
+# What clients send beside the library's defaults: ours, those of caches, and those of tools that trace requests.
+CORS_ALLOW_HEADERS = (
+    *default_headers,
+    *("idempotency-key", "x-request-id"),
+    *("cache-control", "expires", "if-modified-since", "if-none-match", "pragma"),
+    *("baggage", "sentry-trace", "traceparent", "tracestate", "elastic-apm-traceparent", "newrelic"),
+    *(f"x-datadog-{name}" for name in ("origin", "parent-id", "sampling-priority", "trace-id")),
+    *(f"x-b3-{name}" for name in ("flags", "parentspanid", "sampled", "spanid", "traceid")),
+    "b3",
+    *(name.lower() for name in words("CORS_EXTRA_HEADERS", "", header_name)),
+)
+# What a browser may read of our answers, beside what it may always.
+CORS_EXPOSE_HEADERS = ("content-disposition", "idempotent-replayed", "link", "retry-after", "x-request-id")
 NUM_PROXIES = number("NUM_PROXIES", 0)
 OPS_TOKEN = credential("OPS_TOKEN")
 DEMO_PASSWORD = secret("DEMO_PASSWORD")
