@@ -128,9 +128,16 @@ class Slot(models.Model):
         return self.capacity - self.held - self.booked
 
     def clean(self) -> None:
+        self._refuse_to_move_people()
         if self.capacity is not None and self.available < 0:
             taken = self.held + self.booked
             raise ValidationError({"capacity": f"{taken} places are taken: it cannot be less."})
+
+    def _refuse_to_move_people(self) -> None:
+        """A slot somebody has paid for, or pays for now, keeps its puja and its time."""
+        before = Slot.objects.filter(pk=self.pk, holds__isnull=False).first()
+        if before and (before.service_id, before.starts_at) != (self.service_id, self.starts_at):
+            raise ValidationError("People have booked this time: close it, and open another one.")
 
 
 class PromoCode(models.Model):
@@ -320,6 +327,21 @@ class Booking(models.Model):
     cancellation_reason = models.CharField(max_length=500, blank=True)
     cancelled_at = models.DateTimeField(null=True, blank=True)
     moved_because = models.CharField(max_length=200, blank=True, help_text="why it starts at another time")
+    moves = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="how often the temple has moved it"
+    )
+    free_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="the temple moved it: whoever cancels before gets everything back, as they were told",
+    )
+    choose_until = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="its time was called off: until then its customer chooses another one, or gets everything back",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

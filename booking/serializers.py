@@ -282,6 +282,8 @@ class BookingSerializer(serializers.ModelSerializer):
             "status",
             "total_amount",
             "cancellation_reason",
+            "moved_because",
+            "choose_until",
             "created_at",
             "updated_at",
         )

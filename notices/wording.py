@@ -11,7 +11,7 @@ from booking.money import grouped
 # Receipts are dated there, whatever the time zone of the server.
 INDIA = ZoneInfo("Asia/Kolkata")
 
-MOMENTS = {"starts_at", "wanted_at", "moved_from", "paid_at", "until", "at"}
+MOMENTS = {"starts_at", "wanted_at", "moved_from", "paid_at", "until", "free_until", "at"}
 DAYS = {"expected_by"}
 
 # In the order in which they stand in a letter.

@@ -332,6 +332,9 @@ REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
 REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
 REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1, at_most=90)
 OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1, at_most=60 * 24)  # its link lives no longer
+# The temple moves nobody by itself to a time that is nearer than this: they choose it by a link.
+MOVE_NOTICE_HOURS = number("MOVE_NOTICE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
+MOVED_REFUND_IN_FULL = boolean("MOVED_REFUND_IN_FULL", True)
 # The worker compares the day before with PhonePe's books.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 # Nearer starts cannot be bought: the temple needs this long after the last second of a payment page.

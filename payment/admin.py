@@ -36,7 +36,7 @@ from payment.models import (
 from payment.reconciliation.report import as_text
 from payment.services.closing import Cleared, Outcome, move_all, refund_all
 from payment.services.disputes import confirm_dispute
-from payment.services.offers import close_offer
+from payment.services.offers import decline
 from payment.services.refunds.promises import approve_refund, withdraw_refund
 from payment.services.settling import accept_held, return_held
 
@@ -255,7 +255,7 @@ class OfferAdmin(DecidingAdmin):
 
     @admin.action(description="End it now: send the money back", permissions=["decide"])
     def close(self, request: HttpRequest, offers: QuerySet[Offer]) -> None:
-        self.decide(request, offers, lambda offer: close_offer(offer.payment_id, "closed_by_staff"))
+        self.decide(request, offers, lambda offer: decline(offer.payment_id, "closed_by_staff"))
 
 
 @admin.register(Dispute)
@@ -296,7 +296,10 @@ class SlotAdmin(BookingSlotAdmin):
 
     def _tell(self, request: HttpRequest, slot: Slot, cleared: list[Cleared]) -> None:
         left = [each.booking.book_id for each in cleared if each.outcome is Outcome.NO_ROOM]
+        asked = [each.booking.book_id for each in cleared if each.outcome is Outcome.OFFERED]
         told = f"{slot} is closed; {len(cleared) - len(left)} bookings dealt with."
+        if asked:
+            told += f" Free times are too near to move {', '.join(asked)}: they were asked by mail to choose."
         if left:
             told += f" No free time for {', '.join(left)}."
         self.message_user(request, told, messages.WARNING if left else messages.SUCCESS)

@@ -1,6 +1,15 @@
 """What moves carts, places and bookings. Each function says which transaction it needs."""
 
-from booking.services.bookings import CartConverted, book, cancel, complete, move
+from booking.services.bookings import (
+    CartConverted,
+    NoticeTooShort,
+    book,
+    call_off_time,
+    cancel,
+    complete,
+    earliest_move,
+    move,
+)
 from booking.services.carts import (
     change_cart,
     delete_cart,
@@ -26,9 +35,11 @@ from booking.services.places import (
 
 __all__ = [
     "CartConverted",
+    "NoticeTooShort",
     "PriceChanged",
     "SlotGone",
     "book",
+    "call_off_time",
     "cancel",
     "change_cart",
     "check_out",
@@ -38,6 +49,7 @@ __all__ = [
     "deletion_status",
     "demo_cart",
     "demo_package",
+    "earliest_move",
     "earliest_start",
     "hold_end",
     "last_choice",

@@ -1,6 +1,11 @@
 """A paid checkout becomes a booking, once; a booking is cancelled, once."""
 
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 
 import booking.services.places as places
@@ -18,6 +23,13 @@ class CartConverted(Conflict):
 
     default_code = "cart_converted"
     default_detail = "This cart has been booked already."
+
+
+class NoticeTooShort(Conflict):
+    """The temple moves nobody to a start that is so near: its customer must choose it."""
+
+    default_code = "notice_too_short"
+    default_detail = "This time is too near to move anybody to it without asking."
 
 
 @transaction.atomic
@@ -48,6 +60,7 @@ def cancel(booking: Booking, reason: str) -> bool:
         "status": Status.CANCELLED,
         "cancellation_reason": reason,
         "cancelled_at": now,
+        "choose_until": None,
         "updated_at": now,
     }
     if not confirmed.update(**fields):
@@ -57,23 +70,48 @@ def cancel(booking: Booking, reason: str) -> bool:
 
 
 @transaction.atomic
-def move(booking: Booking, slot: Slot, reason: str) -> bool:
+def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> bool:
     """A confirmed booking gets another time of the same puja, in the caller's transaction. Says whether we moved it.
 
-    Raises SlotGone when that time has no place left; nothing is changed then.
+    `chosen`: by its customer. The temple alone moves nobody to a start within MOVE_NOTICE_HOURS: NoticeTooShort.
+    Raises SlotGone when that time has no place left. Nothing is changed then.
     """
+    if not chosen and slot.starts_at < earliest_move():
+        raise NoticeTooShort()
     confirmed = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED)
-    now = timezone.now()
-    if not confirmed.update(starts_at=slot.starts_at, moved_because=reason, updated_at=now):
+    fields: dict[str, Any] = {
+        "starts_at": slot.starts_at,
+        "moved_because": reason,
+        "moves": F("moves") + 1,
+        "choose_until": None,
+        "updated_at": timezone.now(),
+    }
+    if settings.MOVED_REFUND_IN_FULL:
+        fields["free_until"] = slot.starts_at
+    if not confirmed.update(**fields):
         return False
     places.exchange(booking.checkout, slot)
     return True
 
 
+def earliest_move() -> datetime:
+    """The nearest start to which the temple may move somebody without asking."""
+    return timezone.now() + timedelta(hours=settings.MOVE_NOTICE_HOURS)
+
+
+def call_off_time(booking: Booking, choose_until: datetime, reason: str) -> bool:
+    """Its time does not take place; its customer chooses until then. Says whether we called it off."""
+    confirmed = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED, choose_until=None)
+    now = timezone.now()
+    return confirmed.update(choose_until=choose_until, moved_because=reason, updated_at=now) == 1
+
+
 def complete(booking: Booking) -> bool:
     """CONFIRMED -> COMPLETED, once the puja has begun. Says whether we moved it."""
     now = timezone.now()
-    begun = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED, starts_at__lte=now)
+    begun = Booking.objects.filter(
+        pk=booking.pk, status=Status.CONFIRMED, starts_at__lte=now, choose_until=None
+    )
     return begun.update(status=Status.COMPLETED, updated_at=now) == 1
 
 

@@ -103,6 +103,8 @@ def give_back(checkout: Checkout) -> None:
 def exchange(checkout: Checkout, slot: Slot) -> None:
     """The place of a booking for one in another slot. Raises SlotGone."""
     taken = SlotHold.objects.filter(checkout=checkout, state=State.TAKEN)
+    if slot.service_id != checkout.cart.puja_service_id:
+        raise SlotGone()
     _take_free(slot, timezone.now() + lead())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
     taken.update(slot=slot)
@@ -116,9 +118,11 @@ def close(slot: Slot) -> None:
         release_hold(held.checkout)
 
 
-def nearby_slots(checkout: Checkout, limit: int = 3) -> list[Slot]:
+def nearby_slots(checkout: Checkout, limit: int = 3, not_before: datetime | None = None) -> list[Slot]:
     """Free places of the same puja that can be taken now, nearest to the time that was paid for."""
     free = _free_slots(checkout)
+    if not_before is not None:
+        free = free.filter(starts_at__gte=not_before)
     before = free.filter(starts_at__lt=checkout.starts_at).order_by("-starts_at")[:limit]
     after = free.filter(starts_at__gte=checkout.starts_at)[:limit]
     return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - checkout.starts_at))[:limit]

@@ -1,4 +1,4 @@
-"""Another place for somebody whose money came when his own was gone."""
+"""Another place for somebody whose own is gone: their money came late, or the temple has called the time off."""
 
 from django.db import models
 from django.db.models import Q
@@ -9,14 +9,19 @@ from payment.models.payments import Payment
 
 class Offer(models.Model):
     """The choice between the nearest free places and the money, until `expires_at`. Which places are free is
-    looked up when somebody looks: none is kept for him meanwhile."""
+    looked up when somebody looks: none is kept for them meanwhile. At most one is open for a payment."""
+
+    class Because(models.TextChoices):
+        LATE = "LATE", "the money came too late"
+        CALLED_OFF = "CALLED_OFF", "the temple has called the time off"
 
     class State(models.TextChoices):
         OPEN = "OPEN"
         TAKEN = "TAKEN"
         CLOSED = "CLOSED"
 
-    payment = models.OneToOneField(Payment, models.PROTECT, related_name="offer")
+    payment = models.ForeignKey(Payment, models.PROTECT, related_name="offers")
+    because = models.CharField(max_length=12, choices=Because, default=Because.LATE)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     slot = models.ForeignKey(
         Slot, models.PROTECT, null=True, blank=True, related_name="+", help_text="what was chosen"
@@ -31,6 +36,9 @@ class Offer(models.Model):
             models.Index(fields=["expires_at"], name="offer_to_close", condition=Q(state="OPEN")),
         ]
         constraints = [
+            models.UniqueConstraint(
+                name="offer_one_open_per_payment", fields=["payment"], condition=Q(state="OPEN")
+            ),
             models.CheckConstraint(
                 name="offer_taken_names_a_place", condition=~Q(state="TAKEN") | Q(slot__isnull=False)
             ),

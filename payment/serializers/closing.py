@@ -18,6 +18,11 @@ class CloseRequest(serializers.Serializer[Any]):
     )
     reason = serializers.CharField(max_length=150)
 
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        if fields["then"] == "refund" and "to" in fields:
+            raise serializers.ValidationError({"to": ["Who is refunded is not moved."]})
+        return fields
+
 
 class ClearedSerializer(serializers.Serializer[Any]):
     book_id = serializers.CharField(source="booking.book_id")

@@ -29,7 +29,8 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
 
     payment_id = serializers.IntegerField()
     amount = RupeesField(source="payment.amount_paise")
-    puja = serializers.CharField(source="payment.checkout.cart.puja_service.title")
+    because = serializers.ChoiceField(choices=Offer.Because.choices, read_only=True)
+    puja = serializers.CharField(source="payment.checkout.snapshot.puja_service.title")
     paid_for = serializers.DateTimeField(source="payment.checkout.starts_at")
     message = serializers.SerializerMethodField()
     places = serializers.SerializerMethodField()
@@ -43,7 +44,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
     class Meta:
         model = Offer
         fields = (
-            *("payment_id", "state", "expires_at", "amount", "puja", "paid_for"),
+            *("payment_id", "state", "because", "expires_at", "amount", "puja", "paid_for"),
             *("message", "places", "booking_id", "starts_at"),
         )
 

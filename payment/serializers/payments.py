@@ -12,7 +12,8 @@ from okpuja.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
 from payment.services.links import offer_url
-from payment.states import Fulfilment, PaymentState
+from payment.services.offers import is_choosing
+from payment.states import PaymentState
 
 STATUS_WORDS = {
     "PENDING": "Pending",
@@ -162,7 +163,7 @@ class PaymentSerializer(PaymentListSerializer):
         return (latest(payment).page_url or None) if payment.is_open else None
 
     def get_offer_url(self, payment: Payment) -> str | None:
-        return offer_url(payment) if payment.fulfilment == Fulfilment.OFFERED else None
+        return offer_url(payment) if is_choosing(payment) else None
 
     def get_is_refundable(self, payment: Payment) -> bool:
         return wire_status(payment) in ("SUCCESS", "PARTIALLY_REFUNDED")

@@ -2,6 +2,7 @@
 
 from payment.meanings import ASKING, PAID, STARTED, WAIT, Sentence, meaning
 from payment.models import Payment
+from payment.services.offers import is_choosing
 from payment.states import Fulfilment, PaymentState
 
 BY_STATE = {
@@ -41,11 +42,17 @@ BY_FATE = {
         "बुकिंग नहीं हो सकी। आपकी पूरी राशि लौटा दी गई है।",
     ),
 }
+CALLED_OFF = Sentence(
+    "The temple had to call off your time. Please choose another one, or get all of your money back.",
+    "मंदिर को आपका समय रद्द करना पड़ा। कृपया दूसरा समय चुनें, या अपनी पूरी राशि वापस लें।",
+)
 UNDECIDED = {STARTED, PAID, WAIT, ASKING}  # nothing to say of a payment that has ended unpaid
 
 
 def message(payment: Payment, language: str = "en") -> str:
     """One sentence, whatever PhonePe called it."""
+    if payment.fulfilment == Fulfilment.BOOKED and is_choosing(payment):
+        return CALLED_OFF.in_language(language)
     found = BY_FATE.get(Fulfilment(payment.fulfilment)) or BY_STATE[PaymentState(payment.state)]
     return found.in_language(language)
 

@@ -23,6 +23,8 @@ class SimulatePaymentRequest(OutcomeRequest):
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if not {"payment_id", "merchant_order_id"} & fields.keys():
             raise serializers.ValidationError({"payment_id": ["Give payment_id or merchant_order_id."]})
+        if {"payment_id", "merchant_order_id"} <= fields.keys():
+            raise serializers.ValidationError({"merchant_order_id": ["Give one of the two, not both."]})
         return fields
 
 

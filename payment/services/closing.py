@@ -7,15 +7,18 @@ from django.db import transaction
 
 from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
-from booking.services import SlotGone, close, move, nearby_slots
+from booking.services import NoticeTooShort, SlotGone, call_off_time, close, earliest_move, move, nearby_slots
 from okpuja.errors import Conflict
+from payment.models import Offer
 from payment.services.changes import lock_payment, write_down_booking
 from payment.services.refunds.promises import cancel_booking
-from payment.services.telling import tell_moved
+from payment.services.settling import choice_end
+from payment.services.telling import tell_called_off, tell_moved
 
 
 class Outcome(Enum):
     MOVED = "moved"
+    OFFERED = "offered"  # the free times are too near to move anybody without asking: its customer chooses
     REFUNDED = "refunded"
     NO_ROOM = "no_room"  # left as it was: choose another time, or refund
     ENDED = "ended"  # somebody else has cancelled or completed it meanwhile
@@ -37,7 +40,10 @@ def refund_all(slot: Slot, reason: str, by: User) -> list[Cleared]:
 
 
 def move_all(slot: Slot, reason: str, to: Slot | None = None) -> list[Cleared]:
-    """Close the slot and move its bookings to `to`, or each to the nearest free time. Can be called again."""
+    """Close the slot and move its bookings to `to`, or each to the nearest free time. Can be called again.
+
+    To a start within MOVE_NOTICE_HOURS nobody is moved: they are offered the free times by a link.
+    """
     close(slot)
     return [Cleared(booking, _move(booking, reason, to)) for booking in _bookings(slot)]
 
@@ -57,11 +63,14 @@ def _refund(booking: Booking, reason: str, by: User) -> Outcome:
 
 
 def _move(booking: Booking, reason: str, to: Slot | None) -> Outcome:
-    slot = to or next(iter(nearby_slots(booking.checkout, limit=1)), None)
+    in_time = nearby_slots(booking.checkout, limit=1, not_before=earliest_move())
+    slot = to or next(iter(in_time), None)
     if slot is None:
-        return Outcome.NO_ROOM
+        return _offer_times(booking, reason)
     try:
         return _move_to(booking, slot, reason)
+    except NoticeTooShort:
+        return _offer_times(booking, reason)
     except SlotGone:
         return Outcome.NO_ROOM
 
@@ -69,6 +78,9 @@ def _move(booking: Booking, reason: str, to: Slot | None) -> Outcome:
 @transaction.atomic
 def _move_to(booking: Booking, slot: Slot, reason: str) -> Outcome:
     payment = lock_payment(checkout=booking.checkout_id)
+    booking.refresh_from_db()
+    if booking.choose_until:
+        return Outcome.OFFERED
     before = booking.starts_at
     if not move(booking, slot, reason):
         return Outcome.ENDED
@@ -76,3 +88,22 @@ def _move_to(booking: Booking, slot: Slot, reason: str) -> Outcome:
     write_down_booking(payment, booking.status, "moved_by_temple", f"from {before:%Y-%m-%d %H:%M}: {reason}")
     tell_moved(booking, before)
     return Outcome.MOVED
+
+
+@transaction.atomic
+def _offer_times(booking: Booking, reason: str) -> Outcome:
+    """Its customer chooses among the free times, or gets everything back; also when they choose nothing."""
+    payment = lock_payment(checkout=booking.checkout_id)
+    booking.refresh_from_db()
+    if booking.choose_until:
+        return Outcome.OFFERED
+    free = nearby_slots(booking.checkout)
+    if not free:
+        return Outcome.NO_ROOM
+    until = choice_end(booking.checkout)
+    if not call_off_time(booking, until, reason):
+        return Outcome.ENDED
+    offer = Offer.objects.create(payment=payment, because=Offer.Because.CALLED_OFF, expires_at=until)
+    write_down_booking(payment, booking.status, "called_off_by_temple", reason)
+    tell_called_off(booking, offer, [slot.starts_at for slot in free])
+    return Outcome.OFFERED

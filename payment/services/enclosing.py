@@ -10,6 +10,7 @@ from payment.services.links import offer_url, status_url
 from payment.services.receipts import pdf, receipt_of
 
 WITH_RECEIPT = ("booked", "received")
+WITH_CHOICE = ("offer", "called_off")
 
 
 def enclose(notice: Notice) -> Enclosed:
@@ -23,7 +24,7 @@ def enclose(notice: Notice) -> Enclosed:
 
 
 def _link(notice: Notice, payment: Payment) -> str:
-    return offer_url(payment) if notice.kind == "offer" else status_url(payment)
+    return offer_url(payment) if notice.kind in WITH_CHOICE else status_url(payment)
 
 
 def _receipt(notice: Notice, payment: Payment) -> dict[str, bytes]:

@@ -1,17 +1,22 @@
-"""Late money whose place is gone: its owner chooses another place, or the money goes back."""
+"""Another place for whoever has lost their own: they choose one, or the money goes back.
+
+The money came too late for the place (the payment is OFFERED), or the temple has called a booked time off.
+"""
 
 from django.db import transaction
 from django.utils import timezone
 
-from booking.models import Slot
-from booking.services import CartConverted, nearby_slots
+from booking.models import Booking, Slot
+from booking.services import CartConverted, move, nearby_slots
 from okpuja.errors import Refusal
 from payment.models import Offer, Payment
-from payment.services.changes import lock_payment
-from payment.services.refunds.promises import send_receipt_back
-from payment.services.settling import fulfil_elsewhere
-from payment.services.telling import tell_offer_closed
+from payment.services.changes import lock_payment, write_down_booking
+from payment.services.refunds.promises import cancel_booking, send_receipt_back
+from payment.services.settling import OfferClosed, fulfil_elsewhere, was_chosen
+from payment.services.telling import tell_moved, tell_offer_closed
 from payment.states import Fulfilment
+
+NOT_CHOSEN = "The temple called the time off, and no other one was chosen."
 
 
 class NoSuchTime(Refusal):
@@ -20,20 +25,31 @@ class NoSuchTime(Refusal):
     default_detail = "There is no such time for this puja."
 
 
+def is_choosing(payment: Payment) -> bool:
+    """Another place can be chosen for this payment now."""
+    if payment.fulfilment != Fulfilment.BOOKED or payment.checkout is None:
+        return payment.fulfilment == Fulfilment.OFFERED
+    booking = getattr(payment.checkout, "booking", None)
+    return booking is not None and booking.choose_until is not None
+
+
 def places(payment: Payment) -> list[Slot]:
     """What can be chosen now; none when the choice is over."""
-    if payment.fulfilment != Fulfilment.OFFERED or payment.checkout is None:
+    if payment.checkout is None or not is_choosing(payment):
         return []
     return nearby_slots(payment.checkout)
 
 
 def choose(payment: Payment, slot_id: int) -> Payment:
-    """Raises NoSuchTime for a place of another puja, SlotGone, OfferClosed; CartConverted when the cart was booked
-    with other money meanwhile, and then this money goes back."""
+    """Raises NoSuchTime for a place of another puja, SlotGone, OfferClosed, AlreadyChosen; CartConverted when the
+    cart was booked with other money meanwhile, and then this money goes back."""
     service_id = payment.checkout.cart.puja_service_id if payment.checkout else None
     slot = Slot.objects.filter(pk=slot_id, service_id=service_id).first()
     if slot is None:
         raise NoSuchTime
+    offer = Offer.objects.filter(payment=payment).first()
+    if offer is not None and offer.because == Offer.Because.CALLED_OFF:
+        return _move_to_chosen(payment.pk, slot)
     try:
         return fulfil_elsewhere(payment.pk, slot)
     except CartConverted:
@@ -42,14 +58,47 @@ def choose(payment: Payment, slot_id: int) -> Payment:
 
 
 @transaction.atomic
+def decline(payment_id: int, rule: str) -> Payment:
+    """A person wants the money instead of another place. Twice is once. Raises AlreadyChosen."""
+    payment = lock_payment(pk=payment_id)
+    if offer := Offer.objects.filter(payment=payment).first():
+        was_chosen(offer, None)
+    return close_offer(payment_id, rule)
+
+
+@transaction.atomic
 def close_offer(payment_id: int, rule: str) -> Payment:
     """Declined, or not chosen in time: the money goes back. Twice is once; a place that was chosen stays."""
     payment = lock_payment(pk=payment_id)
-    open_one = Offer.objects.filter(payment=payment, state=Offer.State.OPEN)
-    if payment.fulfilment != Fulfilment.OFFERED or not open_one.update(
-        state=Offer.State.CLOSED, decided_at=timezone.now()
-    ):
+    offer = Offer.objects.filter(payment=payment, state=Offer.State.OPEN).first()
+    if offer is None:
+        return payment
+    if offer.because == Offer.Because.CALLED_OFF:
+        cancel_booking(Booking.objects.get(checkout__payment=payment), NOT_CHOSEN, in_full=True)
+        return payment
+    if payment.fulfilment != Fulfilment.OFFERED:
         return payment
     send_receipt_back(payment, rule, "the time was gone when the money came")
     tell_offer_closed(payment)
+    return payment
+
+
+@transaction.atomic
+def _move_to_chosen(payment_id: int, slot: Slot) -> Payment:
+    """The same choice twice is one move."""
+    payment = lock_payment(pk=payment_id)
+    offer = Offer.objects.select_for_update(of=("self",)).filter(payment=payment).first()
+    if offer is None:
+        raise OfferClosed(payment_id=payment.pk)
+    if was_chosen(offer, slot):
+        return payment
+    booking = Booking.objects.select_related("checkout__cart").get(checkout__payment=payment)
+    before = booking.starts_at
+    if offer.state != Offer.State.OPEN or not move(booking, slot, booking.moved_because, chosen=True):
+        raise OfferClosed(payment_id=payment.pk)
+    offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
+    offer.save(update_fields=["state", "slot", "decided_at"])
+    booking.refresh_from_db()
+    write_down_booking(payment, booking.status, "other_place_chosen", f"from {before:%Y-%m-%d %H:%M}")
+    tell_moved(booking, before)
     return payment

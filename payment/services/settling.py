@@ -5,12 +5,13 @@ Fulfilment then, in a savepoint: if it cannot be done now, the receipt stays and
 """
 
 import logging
+from datetime import datetime
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from booking.models import Slot
+from booking.models import Checkout, Slot
 from booking.services import CartConverted, SlotGone, book, last_choice, nearby_slots, release
 from okpuja.errors import Conflict
 from payment.gateways import OrderStatus
@@ -68,6 +69,23 @@ def fulfil(payment_id: int) -> Payment:
     return payment
 
 
+class AlreadyChosen(Conflict):
+    """The first choice stands, whatever is asked for afterwards. The answer carries its start."""
+
+    default_code = "already_chosen"
+    default_detail = "You have chosen a time already. To give it up, cancel your booking."
+
+
+def was_chosen(offer: Offer, slot: Slot | None) -> bool:
+    """The same choice again. Raises AlreadyChosen for another one; no slot is the choice of the money."""
+    if offer.state != Offer.State.TAKEN or offer.slot is None:
+        return False
+    if offer.slot == slot:
+        return True
+    starts_at = timezone.localtime(offer.slot.starts_at).isoformat()
+    raise AlreadyChosen(payment_id=offer.payment_id, starts_at=starts_at)
+
+
 def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
     """The place that the buyer has chosen from his offer. The same choice twice is one booking.
 
@@ -76,7 +94,7 @@ def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
     with transaction.atomic():
         payment = lock_payment(pk=payment_id)
         offer = Offer.objects.select_for_update(of=("self",)).filter(payment=payment).first()
-        if offer is not None and offer.slot_id == slot.pk:
+        if offer is not None and was_chosen(offer, slot):
             return payment
         if offer is None or payment.checkout is None or payment.fulfilment != Fulfilment.OFFERED:
             raise OfferClosed(payment_id=payment.pk)
@@ -249,11 +267,16 @@ def _offer_another_place(payment: Payment, rule: str) -> None:
         tell_offer_closed(payment)
         return
     release(payment.checkout)
-    until = timezone.now() + scaled(settings.OFFER_HOURS * HOUR)
-    until = min(until, last_choice(payment.checkout) or until)
+    until = choice_end(payment.checkout)
     Offer.objects.create(payment=payment, expires_at=until)
     move_fulfilment(payment, Fulfilment.OFFERED, rule, fulfil_at=None)
     tell_offer(payment, [place.starts_at for place in places], until)
+
+
+def choice_end(checkout: Checkout) -> datetime:
+    """Until when another place may be chosen; no longer than there is one to be reached."""
+    until = timezone.now() + scaled(settings.OFFER_HOURS * HOUR)
+    return min(until, last_choice(checkout) or until)
 
 
 def _return_suspense(payment: Payment, reason: str, kept: PaymentAttempt | None = None) -> None:

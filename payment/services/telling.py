@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from booking.models import Booking, Checkout
 from notices import services as outbox
-from payment.models import LedgerEntry, Payment, Receipt, Refund
+from payment.models import LedgerEntry, Offer, Payment, Receipt, Refund
+from payment.services.refunds.policy import free_until
 
 
 def tell_received(payment: Payment) -> None:
@@ -73,10 +74,22 @@ def tell_cancelled(booking: Booking, refund_paise: int) -> None:
 
 
 def tell_moved(booking: Booking, before: datetime) -> None:
-    """The temple has moved it from `before` to the booking's time of now."""
+    """It was moved from `before` to the booking's time of now. Every move is told, also one to a time known before."""
     payment = booking.checkout.payment
-    facts = {**_booking(payment), "moved_from": _iso(before)}
-    _tell("moved", payment, facts, about=f"to:{booking.starts_at:%Y%m%dT%H%M}")
+    facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _promised_until(booking)}
+    _tell("moved", payment, facts, about=f"move:{booking.moves}")
+
+
+def tell_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]) -> None:
+    """The temple has called the time off: `starts` are the ones to choose from, by a signed link."""
+    facts = {
+        **_booking(offer.payment),
+        "offered": [_iso(start) for start in starts],
+        "until": _iso(offer.expires_at),
+        "wanted_at": _iso(booking.starts_at),
+        "starts_at": "",
+    }
+    _tell("called_off", offer.payment, facts, about=f"offer:{offer.pk}")
 
 
 def alert_staff(rule: str, payment: Payment | None = None, *, case: str = "", **facts: Any) -> None:
@@ -143,6 +156,12 @@ def _puja(checkout: Checkout) -> outbox.Facts:
 def _booking(payment: Payment) -> outbox.Facts:
     booking = Booking.objects.filter(checkout=payment.checkout).first()
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)} if booking else {}
+
+
+def _promised_until(booking: Booking) -> str:
+    """Until when a cancellation gives everything back; "" when that is over already."""
+    until = free_until(booking)
+    return _iso(until) if until is not None and until > timezone.now() else ""
 
 
 def _wanted(payment: Payment) -> outbox.Facts:

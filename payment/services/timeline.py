@@ -34,6 +34,7 @@ SENTENCES = {
     "no_place_left": "The time was taken when your payment arrived, and no other was free. Your money goes back.",
     "accepted_by_staff": "Our staff accepted your payment.",
     "returned_by_staff": "Our staff sends your money back.",
+    "called_off_by_temple": "The temple called your time off. You were offered other times.",
     "moved_by_temple": "The temple moved your booking to another time.",
     "cart_converted": "This cart had been paid for already. Your money goes back to you.",
     "given_up": "You gave this payment up.",

@@ -16,7 +16,7 @@ from payment.serializers.offers import ChoiceRequest, OfferSerializer
 from payment.serializers.payments import booking_of
 from payment.serializers.sentences import message
 from payment.services.links import OFFER, payment_behind
-from payment.services.offers import choose, close_offer, places
+from payment.services.offers import choose, decline, is_choosing, places
 from payment.views.pages import PageView, SeeOther, grouped
 
 
@@ -56,13 +56,15 @@ class OfferPageView(PageView):
         return SeeOther(request.path)
 
     def _show(self, request: HttpRequest, offer: Offer, notice: str = "", status: int = 200) -> HttpResponse:
-        payment = offer.payment
+        payment, booking = offer.payment, booking_of(offer.payment)
         context: dict[str, Any] = {
             "offer": offer,
             "payment": payment,
             "amount": grouped(payment.amount_paise),
             "message": message(payment),
-            "booking": booking_of(payment),
+            "booking": booking,
+            "choosing": is_choosing(payment),
+            "had": booking.starts_at if booking else payment.checkout and payment.checkout.starts_at,
             "places": places(payment),
             "notice": notice,
         }
@@ -83,6 +85,6 @@ def offer_behind(token: str) -> Offer:
 
 def answer_offer(payment: Payment, slot_id: int | None) -> None:
     if slot_id is None:
-        close_offer(payment.pk, "offer_declined")
+        decline(payment.pk, "offer_declined")
     else:
         choose(payment, slot_id)

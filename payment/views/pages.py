@@ -23,7 +23,8 @@ from payment.serializers.sentences import user_message
 from payment.services.asking import look_again, refresh
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
-from payment.states import Fulfilment, PaymentState
+from payment.services.offers import is_choosing
+from payment.states import PaymentState
 
 RETURN_SECONDS = 6
 STATUS_SECONDS = 4
@@ -90,7 +91,7 @@ class StatusPageView(PageView):
             "message": user_message(payment, language),
             "language": language,
             "booking": booking_of(payment),
-            "offer": offer_url(payment) if payment.fulfilment == Fulfilment.OFFERED else "",
+            "offer": offer_url(payment) if is_choosing(payment) else "",
             "notice": notice,
         }
         return render(request, "payment/status.html", context, status=status)

@@ -17,7 +17,7 @@ from payment import merchants
 from payment.merchants import NotConfigured
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
-from payment.services.refunds.policy import LEAST_PAISE, share_paise
+from payment.services.refunds.policy import LEAST_PAISE, share_of_booking
 from payment.services.telling import tell_cancelled, tell_refund_started
 from payment.states import Fulfilment, PaymentState, RefundState
 
@@ -157,15 +157,18 @@ def cancel_booking(
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
     payment = lock_payment(checkout=booking.checkout_id)
-    booking.refresh_from_db(fields=["starts_at"])  # the temple may have moved it meanwhile
-    ahead = booking.starts_at - timezone.now()
-    if not in_full and ahead <= timedelta():
+    # The temple may have moved it meanwhile, or called its time off.
+    booking.refresh_from_db(fields=["starts_at", "free_until", "choose_until"])
+    now = timezone.now()
+    in_full = in_full or booking.choose_until is not None
+    if not in_full and booking.starts_at <= now:
         raise Refusal("This puja has already begun; it can't be cancelled any more.", code="too_late")
     if not cancel(booking, reason):
         raise Conflict("This booking is no longer confirmed.", code="not_confirmed")
     attempt = attempt_that_paid(payment)
     left = _left_beside_wishes(attempt)
-    share = left if in_full else share_paise(left, ahead)
+    share = left if in_full else share_of_booking(booking, left, now)
+    _end_offer(payment)
     _make_room(attempt, share)
     tell_cancelled(booking, share)
     return owe_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
@@ -230,6 +233,7 @@ def give_up_what_it_paid(refund: Refund) -> None:
     confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)
     if booking := confirmed.filter(checkout__payment=refund.payment_id).first():
         cancel(booking, refund.reason)
+        _end_offer(refund.payment)
         tell_cancelled(booking, refund.amount_paise)
     elif refund.payment.fulfilment in UNBOOKED:
         _close_case(refund.payment, "all_sent_back")
@@ -237,13 +241,16 @@ def give_up_what_it_paid(refund: Refund) -> None:
 
 def _close_case(payment: Payment, rule: str) -> None:
     """It becomes no booking: its offer ends, and its cart, place and promo use are free again."""
-    now = timezone.now()
     move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None, held_because="")
-    Offer.objects.filter(payment=payment, state=Offer.State.OPEN).update(
-        state=Offer.State.CLOSED, decided_at=now
-    )
+    _end_offer(payment)
     if payment.checkout:
         release(payment.checkout)
+
+
+def _end_offer(payment: Payment) -> None:
+    """Nothing can be chosen any more."""
+    open_one = Offer.objects.filter(payment=payment, state=Offer.State.OPEN)
+    open_one.update(state=Offer.State.CLOSED, decided_at=timezone.now())
 
 
 def _announce(refund: Refund) -> None:

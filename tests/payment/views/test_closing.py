@@ -1,8 +1,11 @@
 """Closing a time, as staff do it on the wire."""
 
-import pytest
+from datetime import timedelta
 
-from booking.models import Booking
+import pytest
+from django.utils import timezone
+
+from booking.models import Booking, Slot
 from payment.models import Refund
 from payment.services.settling import settle
 from tests import people
@@ -54,3 +57,24 @@ def test_what_becomes_of_the_bookings_must_be_said(close, booked):
     answer = close()
 
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["then"])
+
+
+def test_a_time_that_is_too_near_is_offered_not_given(close, booked, service):
+    near = Slot.objects.create(
+        service=service, starts_at=timezone.now() + timedelta(seconds=7_000), capacity=1
+    )
+    before = Booking.objects.get().starts_at
+
+    (cleared,) = close(then="move", to=near.pk).json()
+
+    assert cleared["result"] == "offered"
+    assert Booking.objects.get().starts_at == before
+
+
+def test_who_is_refunded_cannot_be_moved_too(close, booked, service):
+    another = people.make_slot(service, days=4)
+
+    answer = close(then="refund", to=another.pk)
+
+    assert (answer.status_code, list(answer.json()["fields"])) == (400, ["to"])
+    assert not Refund.objects.exists()

@@ -1,10 +1,14 @@
 """The signed link to an offer: by JSON, and as a page that needs no scripts."""
 
+from datetime import timedelta
+
 import pytest
 from django.db.models import F
+from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Payment
+from payment.services.closing import move_all
 from payment.services.links import offer_url, return_url, status_url
 from payment.services.settling import settle
 from payment.states import Fulfilment
@@ -124,3 +128,59 @@ def test_nonsense_on_the_page_is_told_as_a_page(client, page):
     assert client.post(page, {"slot": "x"}).status_code == 404
     assert client.post(page, {"slot": "99999"}).status_code == 404
     assert client.post(page, {"slot": "9" * 5000}).status_code == 404
+
+
+def test_a_second_choice_does_not_get_the_answer_of_the_first(api, link, another, service):
+    other = people.make_slot(service, days=6)
+    api().post(link, {"slot": another.pk})
+
+    answers = [api().post(link, body) for body in ({"slot": other.pk}, {"decline": True})]
+
+    assert [(answer.status_code, answer.json()["code"]) for answer in answers] == [
+        (409, "already_chosen")
+    ] * 2
+    assert api().post(link, {"slot": another.pk}).status_code == 200
+    assert Booking.objects.get().starts_at == another.starts_at
+
+
+# --- The temple has called a booked time off -----------------------------------------------------
+
+
+@pytest.fixture
+def called_off(cart, slot, service):
+    payment = make_payment(people.make_checkout(cart))
+    settle(payment.attempts.get().pk, completed(), "worker")
+    near = Slot.objects.create(service=service, starts_at=timezone.now() + timedelta(hours=10), capacity=1)
+    move_all(slot, "the river has risen")
+    return payment, near
+
+
+def test_the_page_of_a_called_off_time_lets_its_customer_choose(api, client, alice, called_off):
+    payment, near = called_off
+    said = api(alice).get(f"/api/payments/payments/{payment.pk}/").json()
+    assert token(said["offer_url"]) == token(offer_url(payment))
+    assert "call off your time" in said["message"]
+    url = f"/offer/{token(offer_url(payment))}/"
+
+    page = client.get(url).content.decode()
+    assert f'value="{near.pk}"' in page
+    assert "Your booking" not in page
+    assert client.post(url, {"slot": near.pk}).status_code == 303
+
+    assert "Your booking" in client.get(url).content.decode()
+    assert Booking.objects.get().starts_at == near.starts_at
+    assert api(alice).get(f"/api/payments/payments/{payment.pk}/").json()["offer_url"] is None
+
+
+def test_the_page_of_a_called_off_time_lets_its_customer_decline(client, called_off):
+    payment, _ = called_off
+    url = f"/offer/{token(offer_url(payment))}/"
+    assert client.post(url, {"slot": ""}).status_code == 303
+    assert Booking.objects.get().status == "CANCELLED"
+    assert payment.refunds.get().amount_paise == 110_000
+
+
+def test_the_bookings_of_its_customer_say_until_when_to_choose(api, alice, called_off):
+    (row,) = api(alice).get("/api/booking/bookings/").json()
+    assert row["choose_until"]
+    assert row["moved_because"] == "the river has risen"

@@ -382,6 +382,8 @@ def test_a_guests_payment_may_be_played_by_anyone_others_by_their_owner(api, cha
     gift = api().post(PROCESS_CART, {"amount": 100}).json()
 
     assert api().post(DEMO, {"payment_id": gift["payment_id"]}).json()["status"] == "SUCCESS"
+    both = api().post(DEMO, {"payment_id": gift["payment_id"], "merchant_order_id": "another"})
+    assert (both.status_code, list(both.json()["fields"])) == (400, ["merchant_order_id"])
     assert api().post(DEMO, {"payment_id": payment.pk}).status_code == 404
     assert api(charlie).post(DEMO, {"payment_id": payment.pk}).status_code == 404
     order = payment.attempts.get().merchant_order_id
