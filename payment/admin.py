@@ -4,8 +4,11 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
@@ -27,18 +30,22 @@ from payment.models import (
     Offer,
     Payment,
     PaymentAttempt,
+    Receipt,
     Reconciliation,
     Refund,
     StateChange,
     WebhookEvent,
     WorkLease,
 )
+from payment.models.receipts import read_serial_number
 from payment.reconciliation.report import as_text
 from payment.services.closing import Cleared, Outcome, move_all, refund_all
 from payment.services.disputes import confirm_dispute
 from payment.services.offers import decline
+from payment.services.receipts import number_receipt
 from payment.services.refunds.promises import approve_refund, withdraw_refund
 from payment.services.settling import accept_held, return_held
+from payment.views.receipts import download
 
 CLOSED = "The temple has closed this time."
 
@@ -311,6 +318,42 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_filter = ("kind", "simulated")
     list_select_related = ("payment",)
     search_fields = ("reference",)
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(ReadOnlyAdmin):
+    list_display = ("__str__", "payment", "amount", "received_at", "paper")
+    list_filter = ("series", "year")
+    list_select_related = ("payment",)
+    search_fields = ("payment__reference", "payment__user__email")
+    search_help_text = "number of the receipt, reference of the payment, or mail address"
+    date_hierarchy = "received_at"
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
+    ) -> tuple[QuerySet[Receipt], bool]:
+        if found := read_serial_number(search_term):
+            return queryset.filter(**dict(zip(("series", "year", "number"), found, strict=True))), False
+        return super().get_search_results(request, queryset, search_term)
+
+    @admin.display(description="received (₹)", ordering="total_paise")
+    def amount(self, receipt: Receipt) -> str:
+        return rupees(receipt.total_paise)
+
+    @admin.display(description="PDF")
+    def paper(self, receipt: Receipt) -> str:
+        return format_html('<a href="{}">PDF</a>', reverse("admin:payment_receipt_pdf", args=[receipt.pk]))
+
+    def get_urls(self) -> list[URLPattern]:
+        """As its payer gets it; it is numbered now if it was not yet."""
+        pdf = path("<int:pk>/pdf/", self.admin_site.admin_view(self.download), name="payment_receipt_pdf")
+        return [pdf, *super().get_urls()]
+
+    def download(self, request: HttpRequest, pk: int) -> HttpResponse:
+        receipt = get_object_or_404(Receipt, pk=pk)
+        if not self.has_view_permission(request, receipt):
+            raise PermissionDenied
+        return download(number_receipt(receipt.pk))
 
 
 @admin.register(Reconciliation)

@@ -1,5 +1,6 @@
 """Receipts for money that came, numbered without gaps in each financial year."""
 
+import re
 from datetime import datetime
 
 from django.db import models
@@ -12,6 +13,7 @@ from payment.models.payments import Payment
 LAST_NUMBER = 99_999_999
 # A year is written with two digits: those of two centuries would be the same.
 FIRST_YEAR, LAST_YEAR = 2000, 2099
+SERIAL_NUMBER = re.compile(r"([A-Z]{3})[/-]?([0-9]{2})-?[0-9]{2}[/-]([0-9]{1,8})", re.ASCII)
 
 
 def financial_year(moment: datetime) -> int:
@@ -28,6 +30,12 @@ def serial_number(series: str, year: int, number: int) -> str:
     if number <= 9_999_999:
         return f"{series}/{first}{second}/{number}"
     return f"{series}{first}{second}/{number}"
+
+
+def read_serial_number(text: str) -> tuple[str, int, int] | None:
+    """Series, year and number of what somebody read off a receipt; None for anything else."""
+    found = SERIAL_NUMBER.fullmatch(text.strip().upper())
+    return (found[1], 2000 + int(found[2]), int(found[3])) if found else None
 
 
 class Receipt(models.Model):

@@ -10,8 +10,16 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from payment.models import Payment
+from payment.models import Payment, Receipt
 from payment.services.receipts import pdf, receipt_of
+
+
+def download(receipt: Receipt) -> HttpResponse:
+    """The paper of a numbered receipt, in the language of who paid."""
+    payer = receipt.payment.user
+    name, content = pdf(receipt, payer.language if payer else "en")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
 class PaymentReceiptView(APIView):
@@ -25,12 +33,7 @@ class PaymentReceiptView(APIView):
         receipt = receipt_of(payment)
         if receipt is None:
             raise Http404
-        name, content = pdf(receipt, payment.user.language if payment.user else "en")
-        headers = {
-            "Content-Disposition": f'attachment; filename="{name}"',
-            "Cache-Control": "private, no-store",
-        }
-        return HttpResponse(content, content_type="application/pdf", headers=headers)
+        return download(receipt)
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """Whatever is asked for: the paper is PDF, and a refusal is JSON."""

@@ -13,11 +13,13 @@ from payment.models import (
     LedgerEntry,
     Payment,
     PaymentAttempt,
+    Receipt,
     Refund,
     StateChange,
     WebhookEvent,
 )
 from payment.services.checkout import start_gift, start_payment
+from payment.services.receipts import pdf, receipt_of
 from payment.services.refunds.promises import ask_for_refund
 from payment.services.settling import settle
 from payment.services.webhooks import receive_webhook
@@ -50,7 +52,7 @@ def test_staff_see_all_that_belongs_to_a_payment_on_its_page(desk, paid):
 
 
 @pytest.mark.parametrize(
-    "model", [Payment, PaymentAttempt, GatewayCall, StateChange, LedgerEntry, WebhookEvent]
+    "model", [Payment, PaymentAttempt, GatewayCall, StateChange, LedgerEntry, WebhookEvent, Receipt]
 )
 def test_every_row_of_money_can_be_looked_at_and_not_be_changed(desk, paid, model):
     name = f"admin:payment_{model._meta.model_name}"
@@ -136,3 +138,29 @@ def test_staff_without_the_right_see_no_decisions(client, paid):
     page = client.get(reverse("admin:payment_refund_changelist")).content.decode()
 
     assert "Approve" not in page
+
+
+@pytest.mark.parametrize("typed", ["{number}", "{dashes}", " {number} ", "{reference}", "alice"])
+def test_staff_find_a_receipt_by_its_number_and_read_it_as_its_payer_does(desk, paid, typed):
+    receipt = receipt_of(paid)
+    other = start_gift(None, amount_paise=20_000).payment
+    settle(other.attempts.get().pk, completed(20_000), "worker")
+    said = typed.format(
+        number=receipt, dashes=str(receipt).replace("/", "-").lower(), reference=paid.reference
+    )
+
+    page = desk.get(reverse("admin:payment_receipt_changelist"), {"q": said}).content.decode()
+    assert paid.reference in page
+    assert other.reference not in page
+    paper = desk.get(reverse("admin:payment_receipt_pdf", args=[receipt.pk]))
+    assert paper["Content-Type"] == "application/pdf"
+    assert paper.content == pdf(receipt, paid.user.language)[1]
+
+
+def test_a_receipt_is_shown_only_to_staff_who_may_see_receipts(client, paid, staff):
+    page = reverse("admin:payment_receipt_pdf", args=[paid.receipt.pk])
+    assert client.get(page).status_code == 302
+    client.force_login(people.make_user("clerk@example.com", is_staff=True))
+    assert client.get(page).status_code == 403
+    client.force_login(staff)
+    assert client.get(reverse("admin:payment_receipt_pdf", args=[0])).status_code == 404

@@ -10,7 +10,7 @@ from django.utils import timezone as django_timezone
 from booking.models import Booking
 from notices.models import Notice
 from payment.models import LedgerEntry, PaymentAttempt, Receipt, ReceiptCounter
-from payment.models.receipts import LAST_NUMBER, financial_year, serial_number
+from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_number, serial_number
 from payment.services.receipts import number_receipt, owe_receipt, paper_of, pdf, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.states import Fulfilment
@@ -146,6 +146,7 @@ def test_owing_a_receipt_twice_is_owing_it_once():
 def test_a_number_has_sixteen_characters_however_many_came_before(number, text):
     assert serial_number("OKP", 2026, number) == text
     assert len(text) == 16
+    assert read_serial_number(text) == ("OKP", 2026, number)
 
 
 def test_no_two_receipts_have_the_same_number():
