@@ -18,6 +18,7 @@ from booking.models import Cart, Checkout
 from booking.money import rupees
 from booking.services import PriceChanged, check_out, remember_total
 from okpuja.errors import Conflict, Unavailable
+from okpuja.language import HINDI
 from payment import merchants
 from payment.models import Payment, PaymentAttempt
 from payment.services.attempts import (
@@ -45,9 +46,31 @@ class Click:
 
 
 class CheckoutDiffers(Conflict):
-    """The payment that is open was frozen for something else than what is asked for now."""
+    """The payment that is open was frozen for another address than is asked for now. The answer says what it is for."""
 
     default_code = "checkout_differs"
+    english = (
+        "Your open payment is for another address: {there}. "
+        "Pay it as it is, or cancel it in your cart and pay again."
+    )
+    hindi = "आपका खुला भुगतान किसी और पते के लिए है: {there}। उसे वैसे ही पूरा करें, या कार्ट में रद्द करके फिर से भुगतान करें।"
+
+    def __init__(self, payment: Payment, frozen: Checkout) -> None:
+        lines = (frozen.address or {}).get
+        self.there = ", ".join(filter(None, map(lines, ADDRESS_LINES))) or "-"
+        give_up = reverse("cart-cleanup", args=[frozen.cart_id])
+        super().__init__(
+            self.english.format(there=self.there),
+            payment_id=payment.pk,
+            differs=["address_id"],
+            address=frozen.address,
+            starts_at=timezone.localtime(frozen.starts_at).isoformat(),
+            total=rupees(frozen.total_paise),
+            how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
+        )
+
+    def user_message(self, language: str) -> str:
+        return self.hindi.format(there=self.there) if language == HINDI else str(self.detail)
 
 
 @dataclass(frozen=True)
@@ -164,18 +187,7 @@ def _refuse_other(payment: Payment, frozen: Checkout, click: Click) -> None:
         return
     before = frozen.address or {}
     if any(before.get(name) != getattr(click.address, name) for name in ADDRESS_LINES):
-        there = ", ".join(filter(None, (before.get(name) for name in ADDRESS_LINES))) or "no address"
-        give_up = reverse("cart-cleanup", args=[frozen.cart_id])
-        raise CheckoutDiffers(
-            f"Your open payment is for another address: {there}. Pay it as it is, or cancel it in your cart "
-            "and pay again.",
-            payment_id=payment.pk,
-            differs=["address_id"],
-            address=frozen.address,
-            starts_at=timezone.localtime(frozen.starts_at).isoformat(),
-            total=rupees(frozen.total_paise),
-            how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
-        )
+        raise CheckoutDiffers(payment, frozen)
 
 
 def _open_payment(cart: Cart) -> Payment | None:

@@ -74,6 +74,7 @@ class AlreadyChosen(Conflict):
 
     default_code = "already_chosen"
     default_detail = "You have chosen a time already. To give it up, cancel your booking."
+    hindi = "आप पहले ही एक समय चुन चुके हैं। उसे छोड़ने के लिए अपनी बुकिंग रद्द करें।"
 
 
 def was_chosen(offer: Offer, slot: Slot | None) -> bool:
