@@ -1,11 +1,14 @@
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin, TabularInline
+from django.utils import timezone
+from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from accounts.search import PhoneSearch
@@ -21,7 +24,12 @@ from booking.models import (
     Slot,
     SlotHold,
 )
-from booking.money import paise, rupees
+from booking.money import grouped, paise, rupees
+from booking.pricing import price_problem
+from booking.services.carts import FURTHEST
+
+# A longer number is no id.
+LONGEST_ID = 19
 
 
 class RupeesField(forms.DecimalField):
@@ -60,6 +68,60 @@ class PromoCodeForm(forms.ModelForm):
         model = PromoCode
         fields = "__all__"  # noqa: DJ007 - the counts are not editable
 
+    def clean(self) -> dict[str, Any]:
+        """An active code is one that somebody can use. What a constraint can say, the model says."""
+        fields = super().clean() or {}
+        if self.errors or not fields.get("is_active"):
+            return fields
+        if fields["expires_at"] is not None and fields["expires_at"] <= timezone.now():
+            self.add_error("expires_at", "This code has ended. Give a later end, or make it inactive.")
+        people = fields["assigned_users"]
+        if fields["code_type"] == PromoCode.CodeType.USER_SPECIFIC and not any(
+            person.is_active for person in people
+        ):
+            self.add_error("assigned_users", "Choose who may use this code: at least one active account.")
+        self._require_package(fields)
+        return fields
+
+    def _require_package(self, fields: dict[str, Any]) -> None:
+        names = ("discount_type", "percent", "amount_paise", "min_order_paise", "max_discount_paise")
+        promo = PromoCode(**{name: fields[name] for name in names})
+        prices = [
+            *Package.objects.filter(is_active=True, puja_service__is_active=True)
+            .values_list("price_paise", flat=True)
+            .distinct()
+        ]
+        if prices and all(price_problem(promo, price) for price in prices):
+            dearest = f"the dearest on sale costs ₹{grouped(max(prices))}"
+            self.add_error(None, f"No package costs enough for this code: {dearest}.")
+
+
+class SlotForm(forms.ModelForm):
+    class Meta:
+        model = Slot
+        fields = "__all__"  # noqa: DJ007 - the counts are not editable
+
+    def clean_starts_at(self) -> datetime:
+        start: datetime = self.cleaned_data["starts_at"]
+        if start < (earliest := timezone.localtime(services.earliest_start())):
+            raise forms.ValidationError(
+                f"Nobody could book this in time: choose one after {earliest:%H:%M on %-d %B}."
+            )
+        if timezone.localtime(start).date() > timezone.localdate() + FURTHEST:
+            raise forms.ValidationError("Bookings open one year ahead: choose an earlier time.")
+        return start
+
+
+def tell_what_is_missing(desk: ModelAdmin, request: HttpRequest, service: PujaService) -> None:
+    """Catalogues are filled row by row, so this is no refusal."""
+    if service.is_active and not service.packages.filter(is_active=True).exists():
+        text = f"Nobody can book {service} yet: it needs a package that is active."
+    elif not service.is_active and service.packages.filter(is_active=True).exists():
+        text = f"Nobody can book {service} now: the puja is not active."
+    else:
+        return
+    desk.message_user(request, text, messages.WARNING)
+
 
 class ReadOnly:
     """Rows that money hangs on: moved by services only, looked at here."""
@@ -78,7 +140,35 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
     pass
 
 
-class CountingAdmin(ModelAdmin):
+class ForgivingChoice:
+    """Draws a refused form again: Django's own widget looks what was posted up as an id, and fails."""
+
+    def optgroups(self, name: str, value: Any, attr: Any = None) -> Any:
+        ids = [each for each in value if str(each).isdecimal() and len(str(each)) < LONGEST_ID]
+        return super().optgroups(name, ids, attr)  # type: ignore[misc]
+
+
+class ForgivingSelect(ForgivingChoice, AutocompleteSelect):
+    pass
+
+
+class ForgivingSelectMultiple(ForgivingChoice, AutocompleteSelectMultiple):
+    pass
+
+
+class CatalogueAdmin(ModelAdmin):
+    def formfield_for_foreignkey(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = ForgivingSelect(db_field, self.admin_site, using=kwargs.get("using"))
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any, **kwargs: Any) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = ForgivingSelectMultiple(db_field, self.admin_site, using=kwargs.get("using"))
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+
+class CountingAdmin(CatalogueAdmin):
     """Rows that count what customers take: saving writes the whole row, so it is locked meanwhile."""
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
@@ -93,14 +183,6 @@ class PujaCategoryAdmin(ModelAdmin):
     search_fields = ("name",)
 
 
-class PackageInline(TabularInline):
-    model = Package
-    form = PackageForm
-    fields = ("package_type", "language", "location", "price_paise", "priest_count", "is_active")
-    extra = 0
-    show_change_link = True
-
-
 @admin.register(PujaService)
 class PujaServiceAdmin(ModelAdmin):
     list_display = ("title", "category", "type", "duration_minutes", "is_active")
@@ -108,15 +190,23 @@ class PujaServiceAdmin(ModelAdmin):
     list_select_related = ("category",)
     search_fields = ("title",)
 
+    def save_model(self, request: HttpRequest, obj: PujaService, form: forms.ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        tell_what_is_missing(self, request, obj)
+
 
 @admin.register(Package)
-class PackageAdmin(ModelAdmin):
+class PackageAdmin(CatalogueAdmin):
     form = PackageForm
     list_display = ("puja_service", "package_type", "language", "location", "price", "is_active")
     list_filter = ("package_type", "language", "is_active")
     list_select_related = ("puja_service",)
     search_fields = ("puja_service__title", "location")
     autocomplete_fields = ("puja_service",)
+
+    def save_model(self, request: HttpRequest, obj: Package, form: forms.ModelForm, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        tell_what_is_missing(self, request, obj.puja_service)
 
     @admin.display(ordering="price_paise", description="price (₹)")
     def price(self, package: Package) -> str:
@@ -125,6 +215,7 @@ class PackageAdmin(ModelAdmin):
 
 @admin.register(Slot)
 class SlotAdmin(CountingAdmin):
+    form = SlotForm
     list_display = ("service", "starts_at", "capacity", "held", "booked", "available", "is_open")
     list_filter = ("is_open", "service")
     list_select_related = ("service",)
@@ -138,6 +229,15 @@ class SlotAdmin(CountingAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Slot | None = None) -> bool:
         return super().has_delete_permission(request, obj) and not (obj and obj.holds.exists())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[Any, Any, Any, list[Any]]:
+        """Without its last slot a puja would be sold at any time of the day."""
+        rows, counts, not_allowed, protected = super().get_deleted_objects(objs, request)
+        going = {slot.pk for slot in objs}
+        for service in PujaService.objects.filter(slots__in=going).distinct():
+            if not service.slots.exclude(pk__in=going).exists():
+                protected.append(f"The last slot of {service}: close it instead, or make the puja inactive.")
+        return rows, counts, not_allowed, protected
 
 
 @admin.register(PromoCode)

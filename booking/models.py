@@ -11,12 +11,27 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import User
-from booking.fields import HtmlField, ImageAddressField
+from booking.fields import (
+    FIRST_MOMENT,
+    LAST_MOMENT,
+    SENSIBLE_MOMENT,
+    HtmlField,
+    ImageAddressField,
+    LineField,
+    MinuteField,
+    StartsOnTheMinute,
+)
 
 # PhonePe takes no order below one rupee.
 LEAST_PAISE = 100
+LEAST_MINUTES = 5
 # Without I, L, O, U, 0 and 1: people read these aloud on the phone.
 BOOK_ID_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
+
+
+# What a small integer column holds in PostgreSQL; SQLite would take more.
+MOST = MaxValueValidator(32_767)
+CODE_LETTERS = r"^[A-Z0-9_-]+$"
 
 
 def make_book_id() -> str:
@@ -25,13 +40,14 @@ def make_book_id() -> str:
 
 
 class PujaCategory(models.Model):
-    name = models.CharField(max_length=100, unique=True)
+    name = LineField(max_length=100, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ("name",)
         verbose_name_plural = "puja categories"
+        constraints = [models.CheckConstraint(condition=~Q(name=""), name="category_has_a_name")]
 
     def __str__(self) -> str:
         return self.name
@@ -43,18 +59,24 @@ class PujaService(models.Model):
         TEMPLE = "TEMPLE"
         ONLINE = "ONLINE"
 
-    title = models.CharField(max_length=150, unique=True)
+    title = LineField(max_length=150, unique=True)
     image_url = ImageAddressField(max_length=500)
     description = HtmlField()
     category = models.ForeignKey(PujaCategory, on_delete=models.PROTECT, related_name="services")
     type = models.CharField(max_length=10, choices=Type)
-    duration_minutes = models.PositiveSmallIntegerField(validators=[MinValueValidator(5)])
+    duration_minutes = models.PositiveSmallIntegerField(validators=[MinValueValidator(LEAST_MINUTES), MOST])
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ("id",)
+        constraints = [
+            models.CheckConstraint(condition=~Q(title=""), name="service_has_a_title"),
+            models.CheckConstraint(
+                condition=Q(duration_minutes__gte=LEAST_MINUTES), name="service_takes_five_minutes_or_more"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.title
@@ -74,13 +96,13 @@ class Package(models.Model):
         CUSTOM = "CUSTOM"
 
     puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="packages")
-    location = models.CharField(max_length=100)
+    location = LineField(max_length=100)
     language = models.CharField(max_length=10, choices=Language)
     package_type = models.CharField(max_length=10, choices=PackageType)
     price_paise = models.PositiveIntegerField()
     description = HtmlField()
     includes_materials = models.BooleanField(default=False)
-    priest_count = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    priest_count = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MOST])
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -93,6 +115,8 @@ class Package(models.Model):
                 name="package_costs_a_rupee_or_more",
                 violation_error_message="A package costs at least ₹1.00.",
             ),
+            models.CheckConstraint(condition=~Q(location=""), name="package_has_a_location"),
+            models.CheckConstraint(condition=Q(priest_count__gte=1), name="package_has_a_priest"),
         ]
 
     def __str__(self) -> str:
@@ -103,8 +127,8 @@ class Slot(models.Model):
     """A start time with places. A service without any slots can start whenever we are open."""
 
     service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="slots")
-    starts_at = models.DateTimeField()
-    capacity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    starts_at = MinuteField(validators=SENSIBLE_MOMENT)
+    capacity = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MOST])
     held = models.PositiveSmallIntegerField(default=0, editable=False)
     booked = models.PositiveSmallIntegerField(default=0, editable=False)
     is_open = models.BooleanField(default=True)
@@ -113,6 +137,12 @@ class Slot(models.Model):
         ordering = ("starts_at", "id")
         constraints = [
             models.UniqueConstraint(fields=["service", "starts_at"], name="one_slot_per_start"),
+            models.CheckConstraint(
+                condition=Q(is_open=False) | Q(StartsOnTheMinute("starts_at")),
+                name="open_slot_starts_on_the_minute",
+                violation_error_message="A slot starts on a whole minute, for example 10:30.",
+            ),
+            models.CheckConstraint(condition=Q(capacity__gte=1), name="slot_has_a_place"),
             models.CheckConstraint(condition=Q(held__gte=0), name="slot_held_not_negative"),
             models.CheckConstraint(condition=Q(booked__gte=0), name="slot_booked_not_negative"),
             models.CheckConstraint(
@@ -154,7 +184,7 @@ class PromoCode(models.Model):
     code = models.CharField(
         max_length=30,
         unique=True,
-        validators=[RegexValidator(r"^[A-Z0-9_-]+$", "Capital letters, digits, - and _ only.")],
+        validators=[RegexValidator(CODE_LETTERS, "Capital letters, digits, - and _ only.")],
     )
     description = models.CharField(max_length=200, blank=True)
     code_type = models.CharField(max_length=15, choices=CodeType, default=CodeType.PUBLIC)
@@ -166,9 +196,11 @@ class PromoCode(models.Model):
     amount_paise = models.PositiveIntegerField(null=True, blank=True)
     min_order_paise = models.PositiveIntegerField(default=0)
     max_discount_paise = models.PositiveIntegerField(null=True, blank=True)
-    starts_at = models.DateTimeField(default=timezone.now)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    usage_limit = models.PositiveIntegerField(null=True, blank=True)
+    starts_at = models.DateTimeField(default=timezone.now, validators=SENSIBLE_MOMENT)
+    expires_at = models.DateTimeField(null=True, blank=True, validators=SENSIBLE_MOMENT)
+    usage_limit = models.PositiveIntegerField(
+        null=True, blank=True, validators=[MinValueValidator(1), MaxValueValidator(2_147_483_647)]
+    )
     # Their sum may pass the limit: money that came late is honoured. New uses are refused by the UPDATE.
     reserved_count = models.PositiveIntegerField(default=0, editable=False)
     used_count = models.PositiveIntegerField(default=0, editable=False)
@@ -186,10 +218,41 @@ class PromoCode(models.Model):
                 name="promo_discount_is_percent_or_amount",
                 violation_error_message="Give the percent or the amount, as the discount type says.",
             ),
+            models.CheckConstraint(
+                condition=Q(starts_at__range=(FIRST_MOMENT, LAST_MOMENT))
+                & (Q(expires_at=None) | Q(expires_at__range=(FIRST_MOMENT, LAST_MOMENT))),
+                name="promo_dates_can_be_read",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(code__regex=CODE_LETTERS),
+                name="active_promo_code_can_be_typed",
+                violation_error_message="Capital letters, digits, - and _ only.",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(usage_limit=None) | Q(usage_limit__gte=1),
+                name="active_promo_has_a_use",
+                violation_error_message="Allow at least one use, or leave the limit empty.",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_active=False) | Q(max_discount_paise=None) | Q(max_discount_paise__gte=1),
+                name="active_promo_takes_something_off",
+                violation_error_message="A discount of at most ₹0.00 takes nothing off.",
+            ),
         ]
 
     def __str__(self) -> str:
         return self.code
+
+    def clean(self) -> None:
+        """What the shop would tell every customer. No constraint: a code ends by being given an end."""
+        if not self.is_active:
+            return
+        if self.expires_at and self.starts_at and self.expires_at <= self.starts_at:
+            raise ValidationError({"expires_at": "The code must end after its start."})
+        if self.percent == 100 and self.max_discount_paise is None:
+            raise ValidationError(
+                {"percent": "₹1.00 must be left to pay: take off less, or limit the discount."}
+            )
 
 
 class Cart(models.Model):

@@ -43,7 +43,7 @@ def discount_paise(promo: PromoCode, price_paise: int) -> int:
 
 def promo_problem(promo: PromoCode, cart: Cart) -> str:
     """A sentence for the person, empty if the code counts for this cart."""
-    return _not_for(promo, cart) or _not_now(promo) or _not_that_much(promo, cart.package.price_paise)
+    return _not_for(promo, cart) or _not_now(promo) or price_problem(promo, cart.package.price_paise)
 
 
 def _not_for(promo: PromoCode, cart: Cart) -> str:
@@ -73,7 +73,8 @@ def _not_now(promo: PromoCode) -> str:
     return ""
 
 
-def _not_that_much(promo: PromoCode, price_paise: int) -> str:
+def price_problem(promo: PromoCode, price_paise: int) -> str:
+    """Why the code cannot be used at this price, whoever wants to and whenever."""
     if price_paise < promo.min_order_paise:
         return f"This promo code needs an order of ₹{rupees(promo.min_order_paise)} or more."
     if price_paise - discount_paise(promo, price_paise) < LEAST_PAISE:

@@ -1,5 +1,6 @@
 """The shapes of the wire. A cart that is checked out and a booking read as they were bought."""
 
+from datetime import time
 from typing import Any
 
 from django.utils import timezone
@@ -209,6 +210,11 @@ class CartChoiceSerializer(serializers.Serializer):
         error_messages={"invalid": "Give the time as HH:MM, for example 16:30 or 04:30 PM."},
     )
     promo_code = serializers.CharField(max_length=30, required=False, allow_blank=True, allow_null=True)
+
+    def validate_selected_time(self, start: time) -> time:
+        if start.second:
+            raise serializers.ValidationError("A puja starts on a whole minute, for example 16:30.")
+        return start
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         attrs.pop("service_type", None)  # there is one kind

@@ -36,10 +36,11 @@ from booking.serializers import (
     PujaServiceSerializer,
     SlotSerializer,
 )
+from booking.services.carts import FURTHEST
 
 SLOT_DAYS = timedelta(days=14)
 MOST_SLOT_DAYS = timedelta(days=62)
-FURTHEST = timedelta(days=366)
+FURTHEST_ASKED = FURTHEST + timedelta(days=1)
 
 
 class Catalogue(GenericViewSet):
@@ -93,6 +94,7 @@ def _window(request: Request) -> tuple[datetime, datetime]:
     last = _date(request, "to") or first + SLOT_DAYS
     if not first <= last <= first + MOST_SLOT_DAYS:
         raise ValidationError({"to": ["Ask for at most two months, from today on."]})
+    last = min(last, today + FURTHEST)
     return max(services.earliest_start(), _midnight(first)), _midnight(last + timedelta(days=1))
 
 
@@ -102,7 +104,7 @@ def _date(request: Request, name: str) -> date | None:
         day = parse_date(text)
     except ValueError:
         day = None
-    if text and (day is None or day > timezone.localdate() + FURTHEST):
+    if text and (day is None or day > timezone.localdate() + FURTHEST_ASKED):
         raise ValidationError({name: ["Give a date within the next year, as YYYY-MM-DD."]})
     return day
 
