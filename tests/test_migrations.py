@@ -114,7 +114,7 @@ def old_booking(get_model, user, service, package, slot):
     )
 
 
-BEFORE, AFTER = "0003_cart_shown_paise", "0005_catalogue_constraints"
+BEFORE, AFTER = "0004_moves_by_the_temple", "0006_catalogue_constraints"
 
 
 def test_slots_with_seconds_start_on_the_minute_and_so_do_their_bookings(history):

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('booking', '0004_rows_that_can_be_sold'),
+        ('booking', '0005_rows_that_can_be_sold'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

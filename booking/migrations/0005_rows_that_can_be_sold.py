@@ -70,7 +70,7 @@ def take_useless_codes_off(apps):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('booking', '0003_cart_shown_paise'),
+        ('booking', '0004_moves_by_the_temple'),
     ]
 
     operations = [
