@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, cast
 
+from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -12,18 +13,20 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from unfold.admin import ModelAdmin, TabularInline
+from unfold.forms import ActionForm
 
 from accounts.models import User
 from accounts.search import PhoneSearch
 from booking.admin import ReadOnly
 from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
-from booking.money import rupees
+from booking.money import paise, rupees
 from okpuja.errors import Refusal
 from payment.diagnosis import faces
 from payment.models import (
     DiagnosisRun,
     Dispute,
+    DisputeUpdate,
     GatewayCall,
     IdempotencyKey,
     LedgerEntry,
@@ -40,11 +43,12 @@ from payment.models import (
 from payment.models.receipts import read_serial_number
 from payment.reconciliation.report import as_text
 from payment.services.closing import Cleared, Outcome, move_all, refund_all
-from payment.services.disputes import confirm_dispute
+from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
 from payment.services.receipts import number_receipt
 from payment.services.refunds.promises import approve_refund, withdraw_refund
 from payment.services.settling import accept_held, return_held
+from payment.services.webhooks import close_event
 from payment.views.receipts import download
 
 CLOSED = "The temple has closed this time."
@@ -117,6 +121,16 @@ class LedgerRows(Rows):
     fields = ("created_at", "kind", "amount_paise", "reference")
 
 
+class DisputeUpdateRows(Rows):
+    model = DisputeUpdate
+    fields = ("created_at", "event", "status", "amount_paise", "told_at", "is_proven", "said_by")
+
+
+class DisputeLedgerRows(Rows):
+    model = LedgerEntry
+    fields = ("created_at", "amount_paise", "reference")
+
+
 class RefundRows(Rows):
     model = Refund
     fields = ("created_at", "merchant_refund_id", "amount_paise", "state", "reason")
@@ -172,19 +186,32 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     inlines = (CallRows,)
 
 
+class ReasonForm(ActionForm):
+    reason = forms.CharField(required=False, max_length=200, label="Reason")
+
+
+class RupeesForm(ActionForm):
+    rupees = forms.DecimalField(
+        required=False, min_value=1, max_digits=11, decimal_places=2, label="Disputed (₹)"
+    )
+
+
 @admin.register(WebhookEvent)
-class WebhookEventAdmin(ReadOnlyAdmin):
+class WebhookEventAdmin(DecidingAdmin):
     list_display = (
         "received_at",
         "event",
         "merchant_order_id",
         "claimed_verdict",
         "state",
+        "unclear",
         "deliveries",
         "differs",
     )
     list_filter = ("state", "scheme", "event")
     search_fields = ("merchant_order_id", "merchant_refund_id")
+    action_form = ReasonForm
+    actions = ("close",)
     fields = (
         *(
             "received_at",
@@ -199,13 +226,21 @@ class WebhookEventAdmin(ReadOnlyAdmin):
             "claimed_verdict",
             "claimed_paise",
             "differs",
+            "unclear",
             "state",
+            "closed_by",
+            "closed_because",
             "deliveries",
             "checks",
             "next_check_at",
             "text",
         ),
     )
+
+    @admin.action(description="Close: it has been looked at (give a reason)", permissions=["decide"])
+    def close(self, request: HttpRequest, events: QuerySet[WebhookEvent]) -> None:
+        by, reason = cast(User, request.user), request.POST.get("reason", "")
+        self.decide(request, events, lambda event: close_event(event.pk, reason, by))
 
     @admin.display(description="body, as it came")
     def text(self, event: WebhookEvent) -> str:
@@ -271,15 +306,48 @@ class DisputeAdmin(DecidingAdmin):
     list_filter = ("status", "is_proven")
     list_select_related = ("attempt",)
     search_fields = ("dispute_id", "attempt__merchant_order_id")
-    actions = ("confirm",)
+    inlines = (DisputeUpdateRows, DisputeLedgerRows)
+    action_form = RupeesForm
+    actions = ("confirm", "say_amount", "say_lost", "say_won")
 
     @admin.display(description="amount (₹)", ordering="amount_paise")
     def amount(self, dispute: Dispute) -> str:
-        return rupees(dispute.amount_paise)
+        return "not told: all of it" if dispute.amount_paise is None else rupees(dispute.amount_paise)
 
     @admin.action(description="Confirm: it stands so in PhonePe's dashboard", permissions=["decide"])
     def confirm(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
         self.decide(request, disputes, lambda dispute: confirm_dispute(dispute.pk, cast(User, request.user)))
+
+    @admin.action(description="Say how much is disputed", permissions=["decide"])
+    def say_amount(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
+        if _disputed_paise(request) is None:
+            self.message_user(request, "Say how much: in rupees, beside the action.", messages.WARNING)
+            return
+        self._say(request, disputes, None)
+
+    @admin.action(description="Say that it is lost: the bank has the money", permissions=["decide"])
+    def say_lost(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
+        self._say(request, disputes, Dispute.Status.LOST)
+
+    @admin.action(description="Say that it is over: the money is ours", permissions=["decide"])
+    def say_won(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
+        self._say(request, disputes, Dispute.Status.WON)
+
+    def _say(self, request: HttpRequest, disputes: QuerySet[Dispute], status: Dispute.Status | None) -> None:
+        by, said = cast(User, request.user), _disputed_paise(request)
+        self.decide(
+            request,
+            disputes,
+            lambda dispute: decide_dispute(dispute.pk, by, status=status, amount_paise=said),
+        )
+
+
+def _disputed_paise(request: HttpRequest) -> int | None:
+    """What staff have typed beside the action; None for nothing, or no amount."""
+    form = RupeesForm(request.POST)
+    form.is_valid()  # the action itself is checked by the admin
+    typed = form.cleaned_data.get("rupees")
+    return None if typed is None else paise(f"{typed:f}")
 
 
 admin.site.unregister(Slot)

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from payment.merchants import Identity, host_and_port
@@ -20,6 +20,7 @@ Json = dict[str, Any]
 
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,63}")
 LARGEST_AMOUNT = 10**15
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 YEAR_2100_MS = 4_102_444_800_000
 # As seconds this is the year 5138, as milliseconds 1973: no moment of ours can be read both ways.
 LARGEST_SECONDS = 10**11
@@ -144,6 +145,7 @@ class WebhookClaim:
 
     A V1 callback names one id and does not say whether of a payment or a refund: both fields then carry it.
     `identities` are all whose secrets prove it: two merchants of one shop may share their webhook login.
+    `unclear` says what of it we do not understand: then it ends before staff, whatever else comes of it.
     """
 
     identity: Identity
@@ -155,6 +157,20 @@ class WebhookClaim:
     amount_paise: int | None = None
     merchant_id: str | None = None
     identities: tuple[Identity, ...] = ()
+    unclear: str = ""
+
+
+@dataclass(frozen=True)
+class DisputeClaim:
+    """What an event about a dispute says. None and "" mean: not told, or not to be read."""
+
+    dispute_id: str
+    word: str
+    amount_paise: int | None = None
+    told_at: datetime | None = None
+    due_at: datetime | None = None
+    merchant_order_id: str = ""
+    unclear: str = ""
 
 
 def hop(category: str, host: str, port: int, proxy: str) -> tuple[str, int]:
@@ -214,6 +230,19 @@ def identifier(value: object) -> str:
     return value if isinstance(value, str) and IDENTIFIER.fullmatch(value) else ""
 
 
+def unread_identifier(holder: Json, name: str, what: str) -> str:
+    """Why the id under this name cannot be used; "" if it can."""
+    if holder.get(name) is None:
+        return f"it names no {what}"
+    return "" if identifier(holder[name]) else f"its {what} id cannot be read"
+
+
+def unread_amount(holder: Json, name: str = "amount") -> str:
+    """Why the amount under this name cannot be used; "" if it can, or if there is none."""
+    told = holder.get(name)
+    return "its amount cannot be read" if told is not None and paise(told) is None else ""
+
+
 def is_same(given: str, expected: str) -> bool:
     """Compares two proofs in hexadecimal, in a time that does not tell how far they agree."""
     return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode())
@@ -238,12 +267,19 @@ def code(answer: Json) -> str:
 
 
 def moment(told: object) -> datetime | None:
-    """An aware datetime from a number of milliseconds since 1970, or of seconds, as PhonePe's tokens have them.
+    """An aware datetime, to the second, from a number of milliseconds since 1970, or of seconds, as PhonePe's tokens
+    have them.
 
     Only the reading: whether the moment can be meant is decided by `okpuja.clocks`.
     """
+    found = fine_moment(told)
+    return found.replace(microsecond=0) if found else None
+
+
+def fine_moment(told: object) -> datetime | None:
+    """As `moment`, to the millisecond: the finest time that PhonePe gives says which of two events was later."""
     number = whole(told)
     if number is None or not 0 < number < YEAR_2100_MS:
         return None
-    seconds = number // 1000 if number >= LARGEST_SECONDS else number
-    return datetime.fromtimestamp(seconds, tz=timezone.utc)
+    milliseconds = number if number >= LARGEST_SECONDS else number * 1000
+    return EPOCH + timedelta(milliseconds=milliseconds)

@@ -29,6 +29,8 @@ from payment.messages import (
     json_object,
     member,
     paise,
+    unread_amount,
+    unread_identifier,
     verdict,
     words,
 )
@@ -186,7 +188,25 @@ def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:
         merchant_refund_id=transaction,
         amount_paise=status.amount_paise,
         merchant_id=status.merchant_id,
+        unclear=_unclear(answer),
     )
+
+
+def _unclear(answer: Json) -> str:
+    """What of a callback we do not understand; "" if it is clear."""
+    data, said = member(answer, "data"), answer.get("code")
+    is_known = isinstance(said, str) and (said in VERDICTS or said == "INTERNAL_SERVER_ERROR")
+    state = data.get("state", data.get("paymentState"))
+    contradiction = (
+        is_known and said in VERDICTS and state is not None and _verdict(answer) is Verdict.UNKNOWN
+    )
+    unclear = (
+        "" if is_known else "its code is not known",
+        "its code and its state contradict each other" if contradiction else "",
+        unread_identifier(data, "merchantTransactionId", "order or refund"),
+        unread_amount(data),
+    )
+    return "; ".join(filter(None, unclear))
 
 
 def _verdict(answer: Json) -> Verdict:

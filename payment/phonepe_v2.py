@@ -2,13 +2,16 @@
 
 import hashlib
 import hmac
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from urllib.parse import urlencode
 
+from payment import webhook_events
 from payment.merchants import Merchant
 from payment.messages import (
+    DisputeClaim,
     Fate,
     Json,
     Order,
@@ -21,6 +24,7 @@ from payment.messages import (
     WebhookClaim,
     code,
     compact,
+    fine_moment,
     first,
     identifier,
     is_same,
@@ -28,10 +32,13 @@ from payment.messages import (
     member,
     moment,
     paise,
+    unread_amount,
+    unread_identifier,
     verdict,
     words,
 )
 from payment.states import Operation, Verdict
+from payment.webhook_events import Family
 
 JSON = {"Content-Type": "application/json"}
 SHORTEST_EXPIRY, LONGEST_EXPIRY = 300, 3600
@@ -51,6 +58,10 @@ REFUND_STATES = {
     "COMPLETED": Verdict.COMPLETED,
     "FAILED": Verdict.FAILED,
 }
+NOTICE_STATES = ("NOTIFIED",)  # of a subscription's notice before a debit
+DISPUTE_STATES = ("CREATED", "UNDER_REVIEW", "ACTION_REQUIRED", "WON", "LOST")
+DISPUTE_ID = re.compile(r"[A-Za-z0-9._-]{1,63}")
+PHONEPE_BEGAN = datetime(2016, 1, 1, tzinfo=timezone.utc)  # no event of PhonePe is older
 NOT_FOUND = {
     *("INVALID_MERCHANT_ORDER_ID", "ORDER_NOT_FOUND", "MERCHANT_ORDER_MAPPING_NOT_FOUND"),
     *("INVALID_MERCHANT_REFUND_ID", "REFUND_NOT_FOUND"),
@@ -207,18 +218,96 @@ def read_webhook(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookCla
     payload = member(body, "payload")
     if not body or not payload:
         raise Unreadable("a webhook without a payload")
+    event = _event_name(body)
+    is_refund = (
+        webhook_events.family_of(event) is Family.REFUND or payload.get("merchantRefundId") is not None
+    )
     refund_id = identifier(payload.get("merchantRefundId"))
-    order_id = payload.get("originalMerchantOrderId") if refund_id else payload.get("merchantOrderId")
+    order = "originalMerchantOrderId" if is_refund else "merchantOrderId"
+    states = REFUND_STATES if is_refund else ORDER_STATES
     return WebhookClaim(
         identity=merchant.identity,
         scheme=scheme,
-        event=words(body.get("event"), 64) or words(body.get("type"), 64) or "unnamed",
-        verdict=_verdict(payload, REFUND_STATES if refund_id else ORDER_STATES),
-        merchant_order_id=identifier(order_id),
+        event=event,
+        verdict=_verdict(payload, states),
+        merchant_order_id=identifier(payload.get(order)),
         merchant_refund_id=refund_id,
         amount_paise=paise(payload.get("amount")),
         merchant_id=identifier(payload.get("merchantId")) or None,
+        unclear=_unclear(event, raw_body, payload, states),
     )
+
+
+def read_dispute(raw_body: bytes) -> DisputeClaim:
+    """What an event about a dispute says; whatever cannot be read is named in `unclear`."""
+    body = json_object(raw_body) or {}
+    payload, event = member(body, "payload"), _event_name(body)
+    dispute_id, word = _dispute_id(payload.get("disputeId")), webhook_events.dispute_word(event)
+    amount = paise(payload.get("disputeAmount")) or None  # a dispute about nothing says nothing
+    told_at = _told_at(payload, word)
+    status = payload.get("status")
+    contradiction = status in DISPUTE_STATES and webhook_events.is_known(event) and status != word
+    unclear = (
+        "" if dispute_id else "its dispute id cannot be read",
+        unread_identifier(payload, "merchantOrderId", "order"),
+        "" if word in DISPUTE_STATES else f"the word {word} is not known",
+        f"the event is called {word} and its status {status}" if contradiction else "",
+        "its amount cannot be read" if payload.get("disputeAmount") is not None and not amount else "",
+        "" if told_at else "its time cannot be read",
+    )
+    return DisputeClaim(
+        dispute_id=dispute_id,
+        word="" if contradiction or word not in DISPUTE_STATES else word,
+        amount_paise=amount,
+        told_at=told_at,
+        due_at=moment(payload.get("dueDate")),
+        merchant_order_id=identifier(payload.get("merchantOrderId")),
+        unclear="; ".join(filter(None, unclear)),
+    )
+
+
+def _event_name(body: Json) -> str:
+    """The older `type` is read where there is no `event`."""
+    return words(body.get("event"), 64) or words(body.get("type"), 64) or "unnamed"
+
+
+def _unclear(event: str, raw_body: bytes, payload: Json, states: Mapping[str, Verdict]) -> str:
+    family = webhook_events.family_of(event)
+    if family is Family.DISPUTE:
+        return read_dispute(raw_body).unclear
+    if family is Family.NO_MONEY:
+        return ""
+    unclear = ["" if webhook_events.is_known(event) else "this kind of event is not known"]
+    if states is REFUND_STATES:
+        unclear.append(unread_identifier(payload, "merchantRefundId", "refund"))
+        unclear.append(unread_identifier(payload, "originalMerchantOrderId", "order"))
+    else:
+        unclear.append(unread_identifier(payload, "merchantOrderId", "order"))
+    unclear.append(_unread_state(payload, states))
+    unclear.append(unread_amount(payload))
+    return "; ".join(filter(None, unclear))
+
+
+def _unread_state(payload: Json, states: Mapping[str, Verdict]) -> str:
+    """Without a state it is a mere reason to ask."""
+    state = payload.get("state")
+    is_read = state is None or (isinstance(state, str) and state in (*states, *NOTICE_STATES))
+    return "" if is_read else "its state is not known"
+
+
+def _dispute_id(value: object) -> str:
+    """PhonePe nowhere says what it looks like: a whole number and dots are fine, too."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        value = str(value)
+    return value if isinstance(value, str) and DISPUTE_ID.fullmatch(value) else ""
+
+
+def _told_at(payload: Json, word: str) -> datetime | None:
+    """A dispute's own time of creation says when it was created, and nothing about its later turns."""
+    told = fine_moment(payload.get("updatedAt"))
+    if told is None and word == "CREATED":
+        told = fine_moment(payload.get("createdAt"))
+    return told if told and told >= PHONEPE_BEGAN else None
 
 
 def _verdict(answer: Json, states: Mapping[str, Verdict]) -> Verdict:

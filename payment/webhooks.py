@@ -44,4 +44,4 @@ def _claim(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookClaim:
             return phonepe_v1.read_callback(merchant, raw_body)
         return phonepe_v2.read_webhook(merchant, scheme, raw_body)
     except Unreadable:
-        return WebhookClaim(merchant.identity, scheme, "unreadable")
+        return WebhookClaim(merchant.identity, scheme, "unreadable", unclear="its body cannot be read")

@@ -7,14 +7,14 @@ Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one ord
    ├─── Receipt                                  numbered without gaps (ReceiptCounter has the last number)
    └──< StateChange                              what moved, and the rule that moved it
 WebhookEvent                                     one call from PhonePe, as it came
-Dispute                                          a buyer asks his bank for the money back
+Dispute ──< DisputeUpdate                        a buyer asks their bank for the money back; each news of it
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one look at every hop
 Reconciliation                                   one day's comparison with PhonePe's books
 WorkLease                                        one row that the background works on, or could not work off
 """
 
-from payment.models.disputes import Dispute
+from payment.models.disputes import Dispute, DisputeUpdate
 from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
@@ -31,6 +31,7 @@ __all__ = [
     "UNSENT_REFUND",
     "DiagnosisRun",
     "Dispute",
+    "DisputeUpdate",
     "GatewayCall",
     "IdempotencyKey",
     "LedgerEntry",

@@ -1,19 +1,27 @@
-"""A buyer asks his bank for the money back."""
+"""A buyer asks their bank for the money back."""
+
+from datetime import datetime, timezone
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 
 from payment.models.inbox import WebhookEvent
 from payment.models.payments import PaymentAttempt
 
+UNTIMED = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
 
 class Dispute(models.Model):
-    """As PhonePe last told it. There is nothing to ask about disputes: the webhook is the only source.
+    """What its updates say in sum. There is nothing to ask about disputes: the webhook is the only source.
 
     What a webhook's signature covers is entered in the ledger at once; else a person confirms it first.
     """
 
     class Status(models.TextChoices):
+        """In the order of finality: of two updates with the same time the later word here counts."""
+
+        UNKNOWN = "UNKNOWN", "PhonePe used a word that we do not know"
         CREATED = "CREATED", "the buyer has complained"
         UNDER_REVIEW = "UNDER_REVIEW", "with the bank"
         ACTION_REQUIRED = "ACTION_REQUIRED", "evidence is wanted from us"
@@ -24,7 +32,9 @@ class Dispute(models.Model):
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="disputes")
     event = models.ForeignKey(WebhookEvent, models.PROTECT, related_name="+", help_text="the last news")
     status = models.CharField(max_length=16, choices=Status)
-    amount_paise = models.PositiveBigIntegerField(default=0)
+    amount_paise = models.PositiveBigIntegerField(
+        null=True, blank=True, help_text="empty: not told, and then all that was paid is disputed"
+    )
     is_proven = models.BooleanField(
         default=False, help_text="the last news was signed, or confirmed by staff"
     )
@@ -43,3 +53,43 @@ class Dispute(models.Model):
 
     def __str__(self) -> str:
         return self.dispute_id
+
+
+class DisputeUpdate(models.Model):
+    """One event about a dispute as it was read, or what staff have said about it. Added to, never changed.
+
+    The dispute is the sum of its updates, whatever order they arrived in.
+    """
+
+    dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="updates")
+    event = models.OneToOneField(
+        WebhookEvent, models.PROTECT, null=True, blank=True, related_name="dispute_update"
+    )
+    status = models.CharField(max_length=16, choices=Dispute.Status)
+    amount_paise = models.PositiveBigIntegerField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="PhonePe's own time; empty: not readable")
+    due_at = models.DateTimeField(null=True, blank=True)
+    is_proven = models.BooleanField(default=False)
+    said_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.CheckConstraint(
+                name="dispute_update_has_a_source", condition=~Q(event=None) | ~Q(said_by=None)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dispute_id} {self.status}"
+
+    @property
+    def rank(self) -> tuple[datetime, int, bool, int]:
+        """Later is newer. What has no readable time or word is older than everything that has."""
+        is_readable = self.told_at is not None and self.status != Dispute.Status.UNKNOWN
+        told_at = self.told_at if self.told_at and is_readable else UNTIMED
+        finality = Dispute.Status.values.index(self.status)
+        return told_at, finality, self.is_proven, self.amount_paise or 0

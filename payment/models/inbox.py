@@ -1,5 +1,6 @@
 """What was said to us: calls from PhonePe, and requests with an Idempotency-Key."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -14,6 +15,9 @@ class WebhookEvent(models.Model):
         RECEIVED = "RECEIVED", "to be asked about"
         HANDLED = "HANDLED", "PhonePe's answer was at least as final"
         UNMATCHED = "UNMATCHED", "about no order or refund of ours"
+        NOTED = "NOTED", "understood; it moves no order's money"
+        NEEDS_REVIEW = "NEEDS_REVIEW", "authentic and not understood: staff must look at it"
+        CLOSED = "CLOSED", "closed by staff"
 
     digest = models.CharField(max_length=64, unique=True)
     scheme = models.CharField(max_length=16)
@@ -28,6 +32,11 @@ class WebhookEvent(models.Model):
     refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="events")
     state = models.CharField(max_length=16, choices=State, default=State.RECEIVED)
     differs = models.CharField(max_length=200, blank=True, help_text="where the body contradicts the answer")
+    unclear = models.CharField(max_length=200, blank=True, help_text="what of it we do not understand")
+    closed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    closed_because = models.CharField(max_length=200, blank=True, help_text="the reason that staff gave")
     deliveries = models.PositiveIntegerField(default=0)
     next_check_at = models.DateTimeField(null=True, blank=True)
     checks = models.PositiveIntegerField(default=0)
@@ -39,6 +48,19 @@ class WebhookEvent(models.Model):
         indexes = [
             models.Index(
                 fields=["next_check_at"], name="event_due", condition=Q(next_check_at__isnull=False)
+            ),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="event_not_understood_is_not_handled",
+                condition=Q(unclear="") | ~Q(state__in=("HANDLED", "NOTED")),
+            ),
+            models.CheckConstraint(
+                name="event_under_review_says_why", condition=~Q(state="NEEDS_REVIEW") | ~Q(unclear="")
+            ),
+            models.CheckConstraint(
+                name="event_is_closed_with_a_reason",
+                condition=~Q(state="CLOSED") | (~Q(closed_because="") & Q(closed_by__isnull=False)),
             ),
         ]
 

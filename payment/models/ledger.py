@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 
+from payment.models.disputes import Dispute
 from payment.models.payments import Payment, PaymentAttempt
 
 
@@ -22,7 +23,15 @@ class LedgerEntry(models.Model):
     kind = models.CharField(max_length=16, choices=Kind)
     amount_paise = models.BigIntegerField()
     reference = models.CharField(
-        max_length=64, unique=True, help_text="the order, refund or dispute that moved it"
+        max_length=100, unique=True, help_text="the order, refund or dispute that moved it"
+    )
+    dispute = models.ForeignKey(
+        Dispute,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="ledger",
+        help_text="its entries add up to what the bank holds",
     )
     simulated = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -33,6 +42,10 @@ class LedgerEntry(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["payment"], condition=Q(kind="RECEIPT"), name="ledger_one_receipt_per_payment"
+            ),
+            models.CheckConstraint(
+                name="ledger_only_a_chargeback_has_a_dispute",
+                condition=Q(dispute=None) | Q(kind="CHARGEBACK"),
             ),
         ]
 

@@ -52,6 +52,10 @@ class Refund(models.Model):
         "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", help_text="that one failed"
     )
 
+    cut_paise = models.PositiveBigIntegerField(
+        default=0,
+        help_text="what of it is still owed and stands in no other row: the money had gone another way",
+    )
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="refunds_asked_for"
     )
@@ -95,6 +99,10 @@ class Refund(models.Model):
             ),
             models.CheckConstraint(name="refund_is_at_least_one_rupee", condition=Q(amount_paise__gte=100)),
             models.CheckConstraint(
+                name="refund_that_is_cut_has_failed",
+                condition=Q(cut_paise=0) | Q(state=RefundState.FAILED, cut_paise__lte=F("amount_paise")),
+            ),
+            models.CheckConstraint(
                 name="refund_on_hold_is_not_sent",
                 condition=Q(held_because="") | Q(state__in=(RefundState.WAITING, RefundState.FAILED)),
             ),
@@ -113,6 +121,11 @@ class Refund(models.Model):
 
     def advance(self, to: RefundState, **values: Any) -> bool:
         return advance(self, "state", to, REFUND_FROM[to], values)
+
+    @property
+    def is_requested(self) -> bool:
+        """Waits for a second person: nothing of it is owed yet."""
+        return self.state == RefundState.WAITING and self.held_because == self.Hold.SECOND_PERSON
 
     @property
     def is_with_phonepe(self) -> bool:

@@ -14,6 +14,7 @@ from django.db.models.functions import Coalesce
 from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund
 from payment.services.refunds.policy import LEAST_PAISE
+from payment.services.refunds.sums import REQUESTED
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 Kind = LedgerEntry.Kind
@@ -66,12 +67,20 @@ def _entered(kinds: tuple[Kind, ...], **which: Any) -> Coalesce:
     return Coalesce(Subquery(found.annotate(sum=Sum("amount_paise")).values("sum")), Value(0))
 
 
-def _promised(attempt: str = "attempt") -> Coalesce:
-    """What goes back of the order whose number is in that column, or went."""
-    live = Refund.objects.filter(attempt=OuterRef(attempt)).exclude(state=RefundState.FAILED).order_by()
-    return Coalesce(
-        Subquery(live.values("attempt").annotate(sum=Sum("amount_paise")).values("sum")), Value(0)
-    )
+def _owed(attempt: str = "attempt") -> Coalesce:
+    """What goes back of the order whose number is in that column, or went. A request is nothing that is owed."""
+    live = Refund.objects.filter(attempt=OuterRef(attempt)).exclude(state=RefundState.FAILED)
+    return _sum_of(live.exclude(REQUESTED))
+
+
+def _live(attempt: str = "attempt") -> Coalesce:
+    """What is owed, and what is requested beside it."""
+    return _sum_of(Refund.objects.filter(attempt=OuterRef(attempt)).exclude(state=RefundState.FAILED))
+
+
+def _sum_of(refunds: "QuerySet[Refund]") -> Coalesce:
+    sums = refunds.order_by().values("attempt").annotate(sum=Sum("amount_paise"))
+    return Coalesce(Subquery(sums.values("sum")), Value(0))
 
 
 def _orders_entered_otherwise() -> Rows:
@@ -98,18 +107,16 @@ def _refunds_of_nothing() -> Rows:
 
 
 def _more_sent_back_than_came() -> Rows:
-    promised = Refund.objects.annotate(
-        promised=_promised(), came=Coalesce("attempt__received_paise", Value(0))
-    )
+    promised = Refund.objects.annotate(promised=_live(), came=Coalesce("attempt__received_paise", Value(0)))
     return promised.exclude(state=RefundState.FAILED).filter(promised__gt=F("came"))
 
 
 def _kept_though_nobody_booked() -> Rows:
     """Below one rupee PhonePe sends nothing back; what the buyer's bank has taken needs no refund."""
-    owed = Q(kind=Kind.SURPLUS) | Q(kind=Kind.RECEIPT, payment__fulfilment__in=OWED)
+    kept = Q(kind=Kind.SURPLUS) | Q(kind=Kind.RECEIPT, payment__fulfilment__in=OWED)
     taken = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind=Kind.CHARGEBACK)
-    entries = LedgerEntry.objects.filter(owed, ~Exists(taken)).annotate(promised=_promised())
-    return entries.filter(amount_paise__gte=F("promised") + LEAST_PAISE)
+    entries = LedgerEntry.objects.filter(kept, ~Exists(taken)).annotate(owed=_owed())
+    return entries.filter(amount_paise__gte=F("owed") + LEAST_PAISE)
 
 
 def _kept_though_not_accepted() -> Rows:
@@ -117,17 +124,20 @@ def _kept_though_not_accepted() -> Rows:
     taken = LedgerEntry.objects.filter(attempt=OuterRef("pk"), kind=Kind.CHARGEBACK)
     held = _entered((Kind.SUSPENSE,), attempt=OuterRef("pk"))
     decided = PaymentAttempt.objects.exclude(payment__fulfilment=Fulfilment.HELD_FOR_STAFF)
-    told = decided.filter(~Exists(taken)).annotate(held=held, promised=_promised("pk"))
-    return told.filter(held__gte=F("promised") + LEAST_PAISE)
+    told = decided.filter(~Exists(taken)).annotate(held=held, owed=_owed("pk"))
+    return told.filter(held__gte=F("owed") + LEAST_PAISE)
 
 
 def _disputes_entered_otherwise() -> Rows:
-    """Lost: the money is gone; else it is here. While somebody has to confirm one, nothing can be said."""
+    """Lost: the money is gone, all of it if nobody said how much; else it is here. While somebody has to
+    confirm one, nothing can be said, nor of money that has not come by our books."""
     disputes = Dispute.objects.filter(attempt=OuterRef("pk"))
-    lost = disputes.filter(status=Dispute.Status.LOST).values("attempt").annotate(sum=Sum("amount_paise"))
+    lost = disputes.filter(status=Dispute.Status.LOST, attempt__received_paise__isnull=False)
+    held = Coalesce("amount_paise", "attempt__received_paise")
+    sums = lost.order_by().values("attempt").annotate(sum=Sum(held)).values("sum")
     taken = _entered((Kind.CHARGEBACK,), attempt=OuterRef("pk"))
     proven = PaymentAttempt.objects.filter(~Exists(disputes.filter(is_proven=False)))
-    told = proven.annotate(lost=Coalesce(Subquery(lost.order_by().values("sum")), Value(0)), taken=taken)
+    told = proven.annotate(lost=Coalesce(Subquery(sums), Value(0)), taken=taken)
     return told.exclude(taken=-F("lost"))
 
 

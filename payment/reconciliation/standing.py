@@ -67,7 +67,8 @@ def _strangers(day: date) -> Iterator[Finding]:
     that_day, day_before = on(day, "received_at"), on(day - timedelta(days=1), "received_at")
     # PhonePe is asked for a day: one of the evening is given up when the night of its day has been compared.
     given_up = Q(that_day | day_before, state=WebhookEvent.State.RECEIVED, next_check_at=None)
-    told = WebhookEvent.objects.filter(given_up | Q(that_day, state=WebhookEvent.State.UNMATCHED))
+    for_staff = Q(that_day, state__in=(WebhookEvent.State.UNMATCHED, WebhookEvent.State.NEEDS_REVIEW))
+    told = WebhookEvent.objects.filter(given_up | for_staff)
     for event in told.order_by("pk"):
         if not _may_move_money(event):
             continue

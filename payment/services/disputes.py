@@ -1,111 +1,265 @@
-"""Disputes: a buyer asks his bank for the money back, and the bank decides.
+"""Disputes: a buyer asks their bank for the money back, and the bank decides.
 
 PhonePe answers no question about a dispute. What its signature covers is believed; a webhook that only carries the
 shop's login could be anybody's who has seen it once, so its money is entered when a person has looked it up.
+
+The books follow a target balance: an entry is the difference between what the dispute's updates say the bank holds
+and what its earlier entries add up to.
 """
 
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.db.models import Sum
+from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking
-from okpuja.errors import Conflict
-from payment.messages import Json, identifier, json_object, member, moment, paise
-from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
+from okpuja.errors import Conflict, Refusal
+from payment.messages import DisputeClaim
+from payment.models import (
+    Dispute,
+    DisputeUpdate,
+    LedgerEntry,
+    PaymentAttempt,
+    Refund,
+    WebhookEvent,
+)
+from payment.phonepe_v2 import read_dispute
 from payment.services.changes import lock_payment
-from payment.services.refunds.outcomes import end_debt, withdraw_what_is_not_left
+from payment.services.refunds.outcomes import (
+    call_next,
+    end_debt,
+    is_owed_whole,
+    owe_all_that_is_left,
+    restore_what_was_cut,
+    withdraw_what_is_not_left,
+)
 from payment.services.refunds.policy import LEAST_PAISE
-from payment.services.refunds.promises import owe_refund, refundable_paise
+from payment.services.refunds.promises import owe_refund
+from payment.services.refunds.sums import has_gone_twice, refundable_paise
 from payment.services.telling import alert_staff
-from payment.states import Fulfilment
 
-EVENTS = "payment.dispute."
-OWED = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
+BROUGHT_BACK = "the bank brought it back"
+# PhonePe's clock may be ahead of ours; a time from another year would silence all later news.
+FURTHEST_AHEAD = timedelta(days=366)
+TICK = timedelta(milliseconds=1)  # the finest time that PhonePe gives
 Status = Dispute.Status
 
 
-def is_about_dispute(event: WebhookEvent) -> bool:
-    return event.event.startswith(EVENTS)
+@dataclass(frozen=True)
+class Position:
+    """What some updates of a dispute say in sum; the same for every order in which they arrived."""
+
+    newest: DisputeUpdate
+    amount_paise: int | None
+
+    @classmethod
+    def of(cls, updates: list[DisputeUpdate], received_paise: int | None) -> "Position | None":
+        if not updates:
+            return None
+        in_order = sorted(updates, key=lambda update: update.rank)
+        amounts = [each.amount_paise for each in in_order if _is_possible(each.amount_paise, received_paise)]
+        return cls(in_order[-1], amounts[-1] if amounts else None)
+
+    def held_paise(self, received_paise: int) -> int:
+        """What the bank holds by this. Without an amount that is all that was paid."""
+        if self.newest.status != Status.LOST:
+            return 0
+        return received_paise if self.amount_paise is None else self.amount_paise
 
 
 @transaction.atomic
-def note_dispute(event: WebhookEvent) -> None:
-    """The dispute as this event tells it, unless newer news has come first. Twice is once."""
-    told = member(json_object(bytes(event.body)), "payload")
-    dispute_id, status = identifier(told.get("disputeId")), event.event.removeprefix(EVENTS).upper()
-    if not dispute_id or status not in Status.values or event.attempt is None:
-        return
-    payment = lock_payment(pk=event.attempt.payment_id)
-    told_at = moment(told.get("updatedAt")) or event.received_at
-    dispute = Dispute.objects.filter(dispute_id=dispute_id).first()
-    if dispute is not None and dispute.told_at >= told_at:
-        return
-    dispute = dispute or Dispute(dispute_id=dispute_id, attempt=event.attempt)
-    _write(dispute, event, status, told, told_at)
-    alert_staff("dispute", payment, case=f"dispute:{dispute_id}:{status}", status=status)
-    if dispute.is_proven:
-        _enter(dispute, payment)
+def note_dispute(event: WebhookEvent, disputed: PaymentAttempt) -> str:
+    """Add what this event says about a dispute of this order, and bring the books to it. Twice is once.
+
+    Returns what of it nobody understands, for staff; "" if all is clear.
+    """
+    claim = read_dispute(bytes(event.body))
+    attempt = _lock_attempt(disputed)
+    dispute = Dispute.objects.filter(dispute_id=claim.dispute_id).first()
+    is_elsewhere = dispute is not None and dispute.attempt_id != attempt.pk
+    unclear = [claim.unclear, "the dispute is about another order of ours" if is_elsewhere else ""]
+    if claim.dispute_id and not is_elsewhere:
+        dispute = dispute or _begin(claim.dispute_id, attempt, event)
+        unclear += _add_update(dispute, attempt, event, claim)
+    about = claim.dispute_id or f"event {event.pk}"
+    word = claim.word or Status.UNKNOWN
+    alert_staff("dispute", attempt.payment, case=f"dispute:{about}:{word}", status=word)
+    return "; ".join(filter(None, unclear))[:200]
 
 
 @transaction.atomic
 def confirm_dispute(dispute_id: int, by: User) -> Dispute:
     """A person has found it in PhonePe's dashboard. Raises Conflict when there is nothing to confirm."""
-    payment_id = Dispute.objects.values_list("attempt__payment_id", flat=True).get(pk=dispute_id)
-    payment = lock_payment(pk=payment_id)
-    dispute = Dispute.objects.select_related("attempt").get(pk=dispute_id)
+    dispute, attempt = _lock_dispute(dispute_id)
     if dispute.is_proven:
         raise Conflict("This dispute has been confirmed already.", code="confirmed_already")
-    dispute.is_proven, dispute.confirmed_by = True, by
-    dispute.save(update_fields=["is_proven", "confirmed_by", "updated_at"])
-    _enter(dispute, payment)
+    _refuse_unknown(Status(dispute.status))
+    newest = max(dispute.updates.all(), key=lambda update: update.rank)
+    _say(dispute, attempt, by, Status(dispute.status), dispute.amount_paise, newest.told_at or timezone.now())
     return dispute
 
 
-def _write(dispute: Dispute, event: WebhookEvent, status: str, told: Json, told_at: datetime) -> None:
-    dispute.event, dispute.status, dispute.told_at = event, status, told_at
-    dispute.amount_paise = paise(told.get("disputeAmount")) or dispute.amount_paise
-    dispute.due_at = moment(told.get("dueDate")) or dispute.due_at
-    dispute.is_proven, dispute.confirmed_by = event.scheme == "hmac", None
-    dispute.save()
+@transaction.atomic
+def decide_dispute(
+    dispute_id: int, by: User, *, status: str | None = None, amount_paise: int | None = None
+) -> Dispute:
+    """Staff say how it stands in PhonePe's dashboard: what they leave out stays as it is.
+
+    Later news of PhonePe counts more. Raises Conflict while nobody has said how it stands, Refusal `too_much`.
+    """
+    dispute, attempt = _lock_dispute(dispute_id)
+    said = Status(status or dispute.status)
+    _refuse_unknown(said)
+    if amount_paise is not None and not _is_possible(amount_paise, attempt.received_paise):
+        raise Refusal("A dispute is about at least one paisa, and at most about what came.", code="too_much")
+    now = max(timezone.now(), dispute.told_at + TICK)
+    amount = dispute.amount_paise if amount_paise is None else amount_paise
+    _say(dispute, attempt, by, said, amount, now)
+    return dispute
 
 
-def _enter(dispute: Dispute, payment: Payment) -> None:
-    """Lost: the bank has taken the money, and it goes back no second time. Won after that: it is here again."""
+def book_disputes(attempt: PaymentAttempt) -> None:
+    """Bring the books to what is known of all disputes of this order. Under the payment's lock."""
+    for dispute in attempt.disputes.order_by("pk"):
+        _bring_to_date(dispute, attempt)
+
+
+def _lock_attempt(attempt: PaymentAttempt) -> PaymentAttempt:
+    payment = lock_payment(pk=attempt.payment_id)
+    attempt = payment.attempts.get(pk=attempt.pk)
+    attempt.payment = payment
+    return attempt
+
+
+def _lock_dispute(dispute_id: int) -> tuple[Dispute, PaymentAttempt]:
+    """Raises Dispute.DoesNotExist."""
+    payment_id = Dispute.objects.values_list("attempt__payment_id", flat=True).get(pk=dispute_id)
+    payment = lock_payment(pk=payment_id)
+    dispute = Dispute.objects.select_related("attempt").get(pk=dispute_id)
     dispute.attempt.payment = payment
-    taken = LedgerEntry.objects.filter(reference=dispute.dispute_id).first()
-    if dispute.status == Status.LOST and taken is None and dispute.amount_paise:
-        _add(dispute, -dispute.amount_paise, dispute.dispute_id)
-        withdraw_what_is_not_left(dispute.attempt)
-        end_debt(dispute.attempt)
-    if dispute.status == Status.WON and taken is not None:
-        _add(dispute, -taken.amount_paise, f"{dispute.dispute_id}:returned"[:64])
-        _return_what_is_owed(dispute.attempt)
+    return dispute, dispute.attempt
+
+
+def _begin(dispute_id: str, attempt: PaymentAttempt, event: WebhookEvent) -> Dispute:
+    return Dispute.objects.create(
+        dispute_id=dispute_id,
+        attempt=attempt,
+        event=event,
+        status=Status.UNKNOWN,
+        told_at=event.received_at,
+    )
+
+
+def _add_update(
+    dispute: Dispute, attempt: PaymentAttempt, event: WebhookEvent, claim: DisputeClaim
+) -> list[str]:
+    is_believable = claim.told_at is None or claim.told_at <= event.received_at + FURTHEST_AHEAD
+    DisputeUpdate.objects.get_or_create(
+        event=event,
+        defaults={
+            "dispute": dispute,
+            "status": claim.word or Status.UNKNOWN,
+            "amount_paise": claim.amount_paise,
+            "told_at": claim.told_at if is_believable else None,
+            "due_at": claim.due_at,
+            "is_proven": event.scheme == "hmac",
+        },
+    )
+    _bring_to_date(dispute, attempt)
+    is_silent = dispute.amount_paise is None and dispute.status != Status.WON
+    is_possible = claim.amount_paise is None or _is_possible(claim.amount_paise, attempt.received_paise)
+    return [
+        "" if is_believable else "its time lies in the future",
+        "" if is_possible else "it disputes more than came",
+        "it does not say how much is disputed" if is_silent and claim.amount_paise is None else "",
+    ]
+
+
+def _say(
+    dispute: Dispute,
+    attempt: PaymentAttempt,
+    by: User,
+    status: Dispute.Status,
+    amount_paise: int | None,
+    told_at: datetime,
+) -> None:
+    said = {"status": status, "amount_paise": amount_paise, "told_at": told_at, "is_proven": True}
+    DisputeUpdate.objects.create(dispute=dispute, said_by=by, **said)
+    _bring_to_date(dispute, attempt)
+
+
+def _bring_to_date(dispute: Dispute, attempt: PaymentAttempt) -> None:
+    """The dispute's row to all of its updates, the books to those that are proven."""
+    updates = list(dispute.updates.all())
+    latest = Position.of(updates, attempt.received_paise)
+    if latest is None:
+        return
+    newest = latest.newest
+    dispute.status, dispute.told_at, dispute.is_proven = newest.status, newest.rank[0], newest.is_proven
+    dispute.amount_paise, dispute.confirmed_by = latest.amount_paise, newest.said_by
+    dispute.event, dispute.due_at = newest.event or dispute.event, newest.due_at or dispute.due_at
+    dispute.save()
+    proven = Position.of([each for each in updates if each.is_proven], attempt.received_paise)
+    if attempt.received_paise is not None:
+        _book(dispute, attempt, proven.held_paise(attempt.received_paise) if proven else 0)
+    call_next(attempt)  # what had to wait until somebody says how much is disputed
+
+
+def _book(dispute: Dispute, attempt: PaymentAttempt, held_paise: int) -> None:
+    """Taken: it goes back no second time. Brought back: what was owed of it is owed again."""
+    booked = -(dispute.ledger.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
+    if booked == held_paise:
+        return
+    LedgerEntry.objects.create(
+        payment=attempt.payment,
+        attempt=attempt,
+        dispute=dispute,
+        kind=LedgerEntry.Kind.CHARGEBACK,
+        amount_paise=booked - held_paise,
+        reference=f"dispute:{dispute.dispute_id}:{dispute.ledger.count() + 1}",
+        simulated=attempt.simulated,
+    )
+    if held_paise > booked:
+        withdraw_what_is_not_left(attempt)
+        end_debt(attempt)
+        if has_gone_twice(attempt):
+            alert_staff("dispute_after_refund", attempt.payment, case=f"dispute:{dispute.dispute_id}")
+    else:
+        _return_what_is_owed(attempt)
 
 
 def _return_what_is_owed(attempt: PaymentAttempt) -> None:
-    """The bank has brought back what never became a booking: then it is the buyer's again. Of a booking that was
-    cancelled while the bank had its money, a person must say what is due."""
-    left, reason = refundable_paise(attempt), "the bank brought it back"
-    if left < LEAST_PAISE:
+    """What never became a booking is the buyer's again, and so is what was owed when the bank took it. Of a
+    booking that was cancelled while the bank had the money, a person must say what is due."""
+    if is_owed_whole(attempt):
+        owe_all_that_is_left(attempt, BROUGHT_BACK)
         return
-    is_surplus = attempt.ledger.filter(kind=LedgerEntry.Kind.SURPLUS).exists()
+    restore_what_was_cut(attempt)
+    left = refundable_paise(attempt)
+    if left >= LEAST_PAISE and _was_cancelled_meanwhile(attempt):
+        owe_refund(attempt, left, BROUGHT_BACK, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
+
+
+def _was_cancelled_meanwhile(attempt: PaymentAttempt) -> bool:
     cancelled = Booking.objects.filter(checkout__payment=attempt.payment_id, status=Booking.Status.CANCELLED)
-    if is_surplus or attempt.payment.fulfilment in OWED:
-        owe_refund(attempt, left, reason, asked_by=None)
-    elif cancelled.exists():
-        owe_refund(attempt, left, reason, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
+    if (booking := cancelled.first()) is None:
+        return False
+    before = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK, created_at__lte=booking.cancelled_at)
+    return (before.aggregate(sum=Sum("amount_paise"))["sum"] or 0) < 0
 
 
-def _add(dispute: Dispute, amount_paise: int, reference: str) -> None:
-    attempt = dispute.attempt
-    LedgerEntry.objects.get_or_create(
-        reference=reference,
-        defaults={
-            "payment_id": attempt.payment_id,
-            "attempt": attempt,
-            "kind": LedgerEntry.Kind.CHARGEBACK,
-            "amount_paise": amount_paise,
-            "simulated": attempt.simulated,
-        },
-    )
+def _is_possible(amount_paise: int | None, received_paise: int | None) -> bool:
+    if amount_paise is None or amount_paise < 1:
+        return False
+    return received_paise is None or amount_paise <= received_paise
+
+
+def _refuse_unknown(status: Dispute.Status) -> None:
+    if status == Status.UNKNOWN:
+        raise Conflict(
+            "PhonePe's word for it is not known: look it up in the dashboard, and say whether it is lost or won.",
+            code="not_understood",
+        )

@@ -18,9 +18,10 @@ from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.services import unpaid
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
+from payment.services.disputes import book_disputes
 from payment.services.receipts import owe_receipt, paid_at
-from payment.services.refunds.policy import LEAST_PAISE
-from payment.services.refunds.promises import NothingLeft, owe_refund, refundable_paise, send_receipt_back
+from payment.services.refunds.promises import NothingLeft, owe_refund, send_receipt_back
+from payment.services.refunds.sums import left_beside_owed, sendable_paise
 from payment.services.schedule import HOUR, MINUTE, scaled
 from payment.services.telling import (
     alert_staff,
@@ -156,7 +157,7 @@ def _newest_still_here(payment: Payment) -> LedgerEntry:
     for entry in (
         payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE).order_by("-pk")
     ):
-        if refundable_paise(entry.attempt) == entry.amount_paise:
+        if left_beside_owed(entry.attempt) == entry.amount_paise:
             entry.attempt.payment = payment
             return entry
     raise NothingLeft(payment_id=payment.pk)
@@ -181,6 +182,7 @@ def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
     else:
         _enter(attempt, LedgerEntry.Kind.SUSPENSE, paise)
         _hold_for_staff(payment, "amount_differs")
+    book_disputes(attempt)  # the bank may have been faster
 
 
 def _complete(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
@@ -288,8 +290,7 @@ def _return_suspense(payment: Payment, reason: str, kept: PaymentAttempt | None 
 
 
 def _return(attempt: PaymentAttempt, reason: str) -> None:
-    left = refundable_paise(attempt)
-    if left >= LEAST_PAISE:  # PhonePe sends nothing below one rupee back
+    if left := sendable_paise(attempt):
         owe_refund(attempt, left, reason, asked_by=None)
 
 

@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from booking.models import Booking, Checkout
 from notices import services as outbox
-from payment.models import LedgerEntry, Offer, Payment, Receipt, Refund
+from payment.models import LedgerEntry, Offer, Payment, Receipt, Refund, WebhookEvent
 from payment.services.refunds.policy import free_until
+from payment.webhook_events import is_about_dispute
 
 
 def tell_received(payment: Payment) -> None:
@@ -98,6 +99,15 @@ def alert_staff(rule: str, payment: Payment | None = None, *, case: str = "", **
         case = case or f"payment:{payment.pk}"
         facts = {**_facts(payment), **_what_came(payment), **facts}
     outbox.alert(rule, case, facts)
+
+
+def alert_not_understood(event: WebhookEvent) -> None:
+    """Once a day for each kind: a new word of PhonePe may come with every order. Of a dispute, each."""
+    payment = event.attempt.payment if event.attempt else None
+    is_single = is_about_dispute(event.event)
+    case = f"event:{event.pk}" if is_single else f"events:{event.event}:{event.unclear}"[:100]
+    facts = {"event": event.event, "order": event.merchant_order_id, "refund_id": event.merchant_refund_id}
+    alert_staff("event_not_understood", payment, case=case, unclear=event.unclear, event_id=event.pk, **facts)
 
 
 def _tell(

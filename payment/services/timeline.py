@@ -67,10 +67,10 @@ def for_owner(payment: Payment) -> list[Entry]:
 
 
 def _for_its_owner(refund: Refund) -> Iterator[Entry]:
-    """Another try of the same money is no other refund, and a wish of the staff none yet."""
+    """Another try of the same money is no other refund, and a request of the staff none yet."""
     amount = f"₹{rupees(refund.amount_paise)}"
-    wished = refund.held_because == Refund.Hold.SECOND_PERSON
-    if refund.replaces_id is None and not wished and refund.code != "nothing_left":
+    requested = refund.held_because == Refund.Hold.SECOND_PERSON  # also one that has ended
+    if refund.replaces_id is None and not requested and refund.code != "nothing_left":
         yield {"at": refund.created_at, "text": f"A refund of {amount} was arranged."}
     if refund.state == RefundState.COMPLETED and refund.decided_at:
         yield {"at": refund.decided_at, "text": f"The refund of {amount} was credited."}
@@ -137,6 +137,8 @@ def _event(event: WebhookEvent) -> Entry:
         "deliveries": event.deliveries,
         "state": event.state,
         "differs": event.differs,
+        "unclear": event.unclear,
+        "closed_because": event.closed_because,
     }
 
 

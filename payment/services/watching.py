@@ -11,7 +11,7 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Count, Min, Q
 
 from notices.services import cases_told_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
@@ -98,6 +98,12 @@ def _unconfirmed(event: WebhookEvent) -> Case:
     return Case(payment, f"event:{event.pk}", event.pk, facts)
 
 
+def _in_review(kind: dict[str, Any]) -> Case:
+    """All of a kind at once: one new word of PhonePe may have come with every order."""
+    facts = {"event": kind["event"], "unclear": kind["unclear"], "count": kind["count"]}
+    return Case(None, f"events:{kind['event']}:{kind['unclear']}"[:100], kind["first"], facts)
+
+
 def _watch_payments(now: datetime) -> None:
     undecided = PaymentAttempt.objects.filter(
         askable("simulated"), state__in=OPEN_ATTEMPT, expires_at__lte=now - scaled(UNDECIDED_SECONDS)
@@ -128,6 +134,9 @@ def _watch_events(now: datetime) -> None:
     )
     unconfirmed = recent.filter(Q(received_at__lte=now - scaled(UNCONFIRMED_SECONDS)) | Q(next_check_at=None))
     _tell("event_unconfirmed", map(_unconfirmed, unconfirmed.select_related("attempt__payment__checkout")))
+    in_review = WebhookEvent.objects.filter(state=WebhookEvent.State.NEEDS_REVIEW).order_by()
+    kinds = in_review.values("event", "unclear").annotate(count=Count("pk"), first=Min("pk"))
+    _tell("events_in_review", map(_in_review, kinds.order_by("first")))
 
 
 def _watch_webhooks(now: datetime) -> None:

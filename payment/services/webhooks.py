@@ -6,21 +6,28 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
+from accounts.models import User
+from okpuja.errors import Conflict, Refusal
 from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.services.asking import ask
 from payment.services.calls import NO_ANSWER
-from payment.services.disputes import is_about_dispute, note_dispute
+from payment.services.changes import lock_payment
+from payment.services.disputes import note_dispute
 from payment.services.leases import work_on
+from payment.services.refunds.outcomes import call_next
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
+from payment.services.telling import alert_not_understood, alert_staff
 from payment.states import AttemptState, Generation, RefundState, Verdict
 from payment.transport import Deadline
+from payment.webhook_events import Family, canonical, family_of, is_about_dispute
 
 logger = logging.getLogger(__name__)
+State = WebhookEvent.State
 
 # An event claims the key; a row in one of these states is at least as final. Other claims: any answer will do.
 ENOUGH = {
@@ -40,13 +47,38 @@ QUICK_ASK_SECONDS = 3
 
 
 def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
-    """Keep one authentic call. Raises NotAuthentic (401). Committed when this returns; no network here."""
+    """Keep one authentic call. Raises NotAuthentic (401). Committed when this returns; no network here.
+
+    A call that comes again is looked at again if nobody knew before what it is about.
+    """
     claim = authenticate_webhook(headers, body)
     digest = hashlib.sha256(claim.scheme.encode() + b"\0" + body).hexdigest()
+    read = _event(claim, digest, headers, body)
     with transaction.atomic():
-        WebhookEvent.objects.bulk_create([_event(claim, digest, headers, body)], ignore_conflicts=True)
+        WebhookEvent.objects.bulk_create([read], ignore_conflicts=True)
         WebhookEvent.objects.filter(digest=digest).update(deliveries=F("deliveries") + 1)
-        return WebhookEvent.objects.select_related("attempt", "refund__attempt").get(digest=digest)
+        kept = WebhookEvent.objects.select_related("attempt", "refund__attempt").get(digest=digest)
+        if kept.deliveries > 1:
+            kept = _look_again(kept, read)
+        _alert_if_nobody_can_ask(kept)
+    return kept
+
+
+def _look_again(kept: WebhookEvent, read: WebhookEvent) -> WebhookEvent:
+    """Its merchant, its order or its words may be known by now; or it was asked about in vain, and given up."""
+    is_known_now = kept.attempt is None and kept.refund is None and read.state == State.RECEIVED
+    is_read_now = kept.state == State.NEEDS_REVIEW and not read.unclear
+    is_given_up = kept.state == State.RECEIVED and kept.next_check_at is None
+    if not (is_known_now or is_read_now or is_given_up):
+        return kept
+    names = (
+        *("event", "merchant_order_id", "merchant_refund_id", "claimed_verdict", "claimed_paise"),
+        *("attempt", "refund", "state", "differs", "unclear", "next_check_at"),
+    )
+    values = {name: getattr(read, name) for name in names}
+    waiting = WebhookEvent.objects.filter(pk=kept.pk, state=kept.state)
+    waiting.update(**values, checks=0, handled_at=None)
+    return WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=kept.pk)
 
 
 def handle_at_once(event: WebhookEvent) -> None:
@@ -55,16 +87,15 @@ def handle_at_once(event: WebhookEvent) -> None:
 
 
 def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
-    """Ask about what the event is about; done when the answer is at least as final as the event.
+    """Ask about what the event is about; it ends when the answer is at least as final as the event.
 
     False when PhonePe gave no answer.
     """
-    if event.state != WebhookEvent.State.RECEIVED:
+    if event.state != State.RECEIVED:
         return True
-    if is_about_dispute(event):
-        note_dispute(event)
-        _done(event)
-        return True
+    if is_about_dispute(event.event) and event.attempt is not None:
+        event.unclear = note_dispute(event, event.attempt)
+        event.save(update_fields=["unclear"])
     answered = True
     try:
         _ask(event, Deadline(seconds))
@@ -72,8 +103,25 @@ def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
         logger.warning("no answer", extra={"event": event.pk, "category": error.error_category})
         answered = False
     if _is_answered(event):
-        _done(event)
+        _end(event)
     return answered
+
+
+def close_event(event_id: int, reason: str, by: User) -> None:
+    """Staff have looked at what nobody else could deal with. Raises Refusal without a reason, Conflict otherwise."""
+    if not reason.strip():
+        raise Refusal("Say why it can be closed.", code="reason_missing")
+    asked_in_vain = Q(state=State.RECEIVED) & (Q(checks__gte=SOON_CHECKS) | Q(next_check_at=None))
+    waits = Q(state__in=(State.NEEDS_REVIEW, State.UNMATCHED)) | asked_in_vain
+    ended = {"state": State.CLOSED, "handled_at": timezone.now(), "next_check_at": None}
+    with transaction.atomic():
+        found = WebhookEvent.objects.filter(waits, pk=event_id)
+        if not found.update(closed_because=reason.strip()[:200], closed_by=by, **ended):
+            raise Conflict("This event is not waiting for staff.", code="not_waiting")
+        event = WebhookEvent.objects.select_related("attempt").get(pk=event_id)
+        if event.attempt is not None:
+            lock_payment(pk=event.attempt.payment_id)
+            call_next(event.attempt)  # refunds that a dispute held back
 
 
 def next_look(event: WebhookEvent, now: datetime, *, answered: bool = True) -> datetime | None:
@@ -102,17 +150,39 @@ def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: b
         scheme=claim.scheme,
         header_names=",".join(sorted(name.lower() for name in headers)),
         body=body,
-        event=claim.event[:64],
+        event=canonical(claim.event)[:64],
         merchant_order_id=claim.merchant_order_id[:64],
         merchant_refund_id=claim.merchant_refund_id[:64],
         claimed_verdict=claim.verdict.value,
         claimed_paise=claim.amount_paise,
         attempt=attempt,
         refund=refund,
-        state=WebhookEvent.State.RECEIVED if known else WebhookEvent.State.UNMATCHED,
+        state=_first_state(claim, known),
         differs=_difference(claim, refund, attempt),
+        unclear=claim.unclear[:200],
         next_check_at=timezone.now() if known else None,
     )
+
+
+def _first_state(claim: WebhookClaim, known: bool) -> WebhookEvent.State:
+    """What nobody understands is never passed over, whoever it is about. A dispute that names an order of
+    somebody else is shown to staff in any case."""
+    if known:
+        return State.RECEIVED
+    if is_about_dispute(claim.event) and claim.merchant_order_id:
+        return State.UNMATCHED
+    if claim.unclear:
+        return State.NEEDS_REVIEW
+    return State.NOTED if family_of(claim.event) is Family.NO_MONEY else State.UNMATCHED
+
+
+def _alert_if_nobody_can_ask(event: WebhookEvent) -> None:
+    """Other shops and systems may share the merchant: their orders are no news, their disputes may be ours."""
+    if event.state == State.NEEDS_REVIEW:
+        alert_not_understood(event)
+    elif event.state == State.UNMATCHED and is_about_dispute(event.event):
+        case, order = f"event:{event.pk}", event.merchant_order_id
+        alert_staff("dispute_unmatched", case=case, event=event.event, order=order)
 
 
 def _refund_for(claim: WebhookClaim) -> Refund | None:
@@ -146,7 +216,9 @@ def _is_about_refund(told: WebhookClaim | WebhookEvent) -> bool:
 
 
 def _ask(event: WebhookEvent, deadline: Deadline) -> None:
-    if event.refund is not None:
+    if is_about_dispute(event.event) and event.attempt is not None:
+        _has_come(event.attempt, deadline)
+    elif event.refund is not None:
         ask_about_refund(event.refund, deadline, "webhook")
     elif event.attempt is not None and not _is_about_refund(event):
         ask(event.attempt, deadline, "webhook")
@@ -172,12 +244,18 @@ def _is_answered(event: WebhookEvent) -> bool:
     if event.attempt is None or _is_about_refund(event):
         return False
     event.attempt.refresh_from_db()
+    if is_about_dispute(event.event):
+        return event.attempt.state == AttemptState.COMPLETED  # what is disputed has come by our books, too
     of_one_try = "attempt" in event.event.lower()  # the customer may try again on the page
     return of_one_try or claimed not in ENOUGH or event.attempt.state in ENOUGH[claimed]
 
 
-def _done(event: WebhookEvent) -> None:
-    event.state = WebhookEvent.State.HANDLED
-    WebhookEvent.objects.filter(pk=event.pk).update(
-        state=event.state, handled_at=timezone.now(), next_check_at=None
-    )
+def _end(event: WebhookEvent) -> None:
+    """Whatever we do not understand of it ends before staff, not as handled."""
+    event.state = State.NEEDS_REVIEW if event.unclear else State.HANDLED
+    with transaction.atomic():
+        WebhookEvent.objects.filter(pk=event.pk).update(
+            state=event.state, handled_at=timezone.now(), next_check_at=None
+        )
+        if event.unclear:
+            alert_not_understood(event)

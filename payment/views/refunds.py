@@ -48,7 +48,7 @@ class PaymentRefundView(StaffView):
 
 
 class PaymentRefundsView(APIView):
-    """The owner sees what was promised to him; tries that failed and wishes of the staff are the staff's."""
+    """The owner sees what is owed to them; tries that failed and requests of the staff are the staff's."""
 
     @extend_schema(operation_id="payments_refunds", responses=RefundSerializer(many=True))
     def get(self, request: Request, pk: int) -> Response:

@@ -1,5 +1,7 @@
 """The desk where staff look into payments."""
 
+import json
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
@@ -9,6 +11,7 @@ from booking.models import Slot
 from payment.diagnosis.runs import fresh
 from payment.models import (
     DiagnosisRun,
+    Dispute,
     GatewayCall,
     LedgerEntry,
     Payment,
@@ -22,7 +25,7 @@ from payment.services.checkout import start_gift, start_payment
 from payment.services.receipts import pdf, receipt_of
 from payment.services.refunds.promises import ask_for_refund
 from payment.services.settling import settle
-from payment.services.webhooks import receive_webhook
+from payment.services.webhooks import handle, receive_webhook
 from simulator.deliveries import _proof
 from tests import people
 from tests.payment.builders import completed
@@ -97,10 +100,10 @@ def test_customers_have_no_desk(client, alice, paid):
     assert client.get(reverse("admin:payment_payment_changelist")).status_code == 302
 
 
-def act(desk, model, action: str, *rows) -> str:
-    """Staff choose rows and an action; what they are told."""
+def act(desk, model, action: str, *rows, **typed: str) -> str:
+    """Staff choose rows and an action, and type beside it; what they are told."""
     url = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
-    body = {"action": action, "_selected_action": [row.pk for row in rows]}
+    body = {"action": action, "_selected_action": [row.pk for row in rows], **typed}
     return desk.post(url, body, follow=True).content.decode()
 
 
@@ -164,3 +167,51 @@ def test_a_receipt_is_shown_only_to_staff_who_may_see_receipts(client, paid, sta
     assert client.get(page).status_code == 403
     client.force_login(staff)
     assert client.get(reverse("admin:payment_receipt_pdf", args=[0])).status_code == 404
+
+
+@pytest.fixture
+def disputed(paid):
+    """PhonePe says that all of it is disputed, or something like it."""
+    payload = {"disputeId": "DSP1", "merchantOrderId": paid.attempts.get().merchant_order_id}
+    event = WebhookEvent.objects.create(
+        digest="d",
+        scheme="hmac",
+        body=json.dumps({"event": "payment.dispute.accepted", "payload": payload}).encode(),
+        event="payment.dispute.accepted",
+        claimed_verdict="UNKNOWN",
+        attempt=paid.attempts.get(),
+    )
+    handle(event)
+    return Dispute.objects.get()
+
+
+def test_staff_see_a_dispute_with_all_its_news(desk, disputed):
+    page = desk.get(reverse("admin:payment_dispute_change", args=[disputed.pk])).content.decode()
+
+    assert "PhonePe used a word that we do not know" in page
+    assert "not told: all of it" in desk.get(reverse("admin:payment_dispute_changelist")).content.decode()
+
+
+def test_staff_say_at_the_desk_how_much_of_a_payment_is_lost(desk, disputed, paid):
+    assert "1 decided." in act(desk, Dispute, "say_lost", disputed, rupees="500.50")
+
+    assert paid.ledger.get(kind="CHARGEBACK").amount_paise == -50_050
+    assert "1 decided." in act(desk, Dispute, "say_won", disputed)
+    assert sum(paid.ledger.filter(kind="CHARGEBACK").values_list("amount_paise", flat=True)) == 0
+
+
+@pytest.mark.parametrize("typed", ["", "0.5", "abc", "-5", "1e400", "100.555", "1101"])
+def test_an_amount_that_cannot_be_meant_decides_nothing_at_the_desk(desk, disputed, paid, typed):
+    act(desk, Dispute, "say_lost" if typed else "say_amount", disputed, rupees=typed)
+
+    assert not paid.ledger.filter(kind="CHARGEBACK").exists()
+
+
+def test_staff_close_a_call_that_nobody_understands_with_a_reason(desk, disputed, staff):
+    event = WebhookEvent.objects.get(state="NEEDS_REVIEW")
+    assert "Say why" in act(desk, WebhookEvent, "close", event, reason="")
+
+    assert "1 decided." in act(desk, WebhookEvent, "close", event, reason="accepted means lost")
+
+    event.refresh_from_db()
+    assert (event.state, event.closed_by, event.closed_because) == ("CLOSED", staff, "accepted means lost")

@@ -134,3 +134,9 @@ def test_the_precise_code_of_a_token_refusal_is_the_one_told():
     assert messages.code({"code": "INVALID_CLIENT", "errorCode": "OIM004"}) == "OIM004"
     assert messages.code({"code": 401}) == "401"
     assert messages.code({"code": ["x"]}) == ""
+
+
+def test_the_fine_moment_keeps_the_milliseconds():
+    assert messages.fine_moment(1781153854567) == datetime(
+        2026, 6, 11, 4, 57, 34, 567000, tzinfo=timezone.utc
+    )

@@ -1,5 +1,6 @@
 """Rows that were written by an older release are mended when the database is migrated, and none is lost."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from payment.models import GatewayCall, Payment, PaymentAttempt, Receipt, Refund
+from payment.models import Dispute, GatewayCall, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.models.receipts import financial_year
 from payment.services.receipts import pdf, receipt_of
 from payment.services.settling import accept_held, settle
@@ -162,3 +163,58 @@ def test_a_receipt_that_was_given_out_stays_as_it_is_and_one_without_a_number_is
     assert (str(after), after.received_at) == (str(before), before.received_at)
     assert after.total_paise == 10_000
     assert str(receipt_of(waiting)) == "OKP/25-26/000001"
+
+
+@pytest.fixture
+def disputes(cart):
+    """What the release before 0014 had made of disputes: rows of tables, since its models are gone."""
+    payment = make_payment(people.make_checkout(cart))
+    settle(payment.attempts.get().pk, completed(), "worker")
+    attempt = payment.attempts.get()
+
+    def news(number: int, word: str, dispute_id: object, state: str = "HANDLED", scheme: str = "hmac"):
+        payload = {"disputeId": dispute_id, "updatedAt": 1_781_150_400_000 + number}
+        return {
+            "digest": f"d{number}",
+            "scheme": scheme,
+            "body": json.dumps({"event": f"payment.dispute.{word}", "payload": payload}).encode(),
+            "event": f"payment.dispute.{word}",
+            "claimed_verdict": "UNKNOWN",
+            "attempt_id": attempt.pk,
+            "state": state,
+        }
+
+    def write(apps):
+        event, dispute = apps.get_model("payment", "WebhookEvent"), apps.get_model("payment", "Dispute")
+        entry = apps.get_model("payment", "LedgerEntry")
+        event.objects.create(**news(1, "lost", "DSP1"))
+        last = event.objects.create(**news(2, "won", "DSP1", scheme="authorization"))
+        dropped = [news(3, "accepted", "DSP1"), news(4, "lost", 77)]
+        event.objects.bulk_create([event(**each) for each in dropped])
+        event.objects.create(digest="s", scheme="hmac", body=b"", event="settlement.processed",
+                             claimed_verdict="UNKNOWN", state="UNMATCHED")  # fmt: skip
+        dispute.objects.create(dispute_id="DSP1", attempt_id=attempt.pk, event=last, status="WON",
+                               amount_paise=0, told_at=timezone.now())  # fmt: skip
+        entry.objects.create(payment_id=payment.pk, attempt_id=attempt.pk, kind="CHARGEBACK",
+                             amount_paise=-110_000, reference="DSP1", simulated=True)  # fmt: skip
+
+    return write
+
+
+def test_disputes_keep_their_rows_and_what_was_passed_over_is_put_before_staff(disputes):
+    migrate("0013_offers_of_a_called_off_time")
+    disputes(
+        MigrationExecutor(connection)
+        .loader.project_state([("payment", "0013_offers_of_a_called_off_time")])
+        .apps
+    )
+    migrate(newest())
+
+    told = Dispute.objects.get()
+    assert (told.status, told.amount_paise, told.is_proven) == ("WON", None, False)
+    updates = told.updates.order_by("told_at").values_list("status", "is_proven")
+    assert set(updates) == {("LOST", True), ("WON", False)}
+    assert [row.amount_paise for row in told.ledger.all()] == [-110_000]
+    passed_over = WebhookEvent.objects.filter(state="NEEDS_REVIEW").exclude(unclear="")
+    assert sorted(passed_over.values_list("digest", flat=True)) == ["d3", "d4"]
+    assert WebhookEvent.objects.get(digest="s").state == "NOTED"

@@ -12,22 +12,25 @@ from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttem
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.promises import (
+    create_refund,
     give_up_what_it_paid,
-    left_beside,
     lock_refund,
     next_refund_id,
     owe_refund,
     promised_by,
-    refundable_paise,
+    supersede_requests,
 )
+from payment.services.refunds.sums import cut_paise, left_beside, left_beside_owed, owed, sendable_paise
 from payment.services.schedule import MINUTE, scaled
-from payment.services.telling import alert_staff, tell_refund_credited
+from payment.services.telling import alert_staff, tell_refund_credited, tell_refund_started
 from payment.states import Fulfilment, RefundState, Verdict
 
 # "Not found" right after it was sent may only mean "not yet". Not scaled: calls are never faster in tests.
 NOT_FOUND_AFTER = timedelta(seconds=30)
 IDS_TRIED_BY_ITSELF = 3  # what the dashboard could not send, a person looks at before we try
 PAUSE_AFTER_FAILURE = 5 * MINUTE
+DASHBOARD = "made in PhonePe's dashboard"
+OWED_WHOLE = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 MOVES = {
     Verdict.PENDING: RefundState.PENDING,
     Verdict.CONFIRMED: RefundState.CONFIRMED,
@@ -74,7 +77,7 @@ def adopt_refund(
             amount_paise=amount_paise,
             state=RefundState.PENDING,
             origin=Refund.Origin.DASHBOARD,
-            reason="made in PhonePe's dashboard",
+            reason=DASHBOARD,
             sent_at=timezone.now(),
             expected_by=promised_by(),
             next_check_at=timezone.now(),
@@ -89,28 +92,76 @@ def adopt_refund(
 
 
 def withdraw_what_is_not_left(attempt: PaymentAttempt) -> None:
-    """Promises that have not been sent yet, and that somebody else has kept meanwhile, in part or whole."""
-    unsent = attempt.refunds.filter(state__in=UNSENT_REFUND, sent_at=None)
-    left = left_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED).exclude(pk__in=unsent))
+    """Less is left than is owed: what was not sent yet is cut, the oldest last. Requests end before that."""
+    unsent = owed(attempt).filter(state__in=UNSENT_REFUND, sent_at=None)
+    left = left_beside(attempt, owed(attempt).exclude(pk__in=unsent))
+    remainders = []
     for refund in list(unsent.order_by("pk")):
-        refund.attempt, refund.payment = attempt, attempt.payment
-        if refund.amount_paise > left:
-            _cut(refund, left)
-        left = max(left - refund.amount_paise, 0)
-    _call_next(attempt)
+        kept = min(refund.amount_paise, left)
+        if kept < refund.amount_paise:
+            kept = kept if kept >= LEAST_PAISE else 0
+            refund.attempt, refund.payment = attempt, attempt.payment
+            remainders.append((refund, kept))
+            move_refund(
+                refund,
+                RefundState.FAILED,
+                "nothing_left",
+                code="nothing_left",
+                cut_paise=refund.amount_paise - kept,
+                next_check_at=None,
+            )
+        left -= kept
+    for refund, kept in remainders:
+        if kept:
+            _owe_the_rest(refund, kept)
+    supersede_requests(attempt)
+    call_next(attempt)
 
 
-def _cut(refund: Refund, left: int) -> None:
+def restore_what_was_cut(attempt: PaymentAttempt) -> None:
+    """Money that had gone another way is here again: what was owed before is owed again.
+
+    It decided about the booking when it was first owed, and does not decide again.
+    """
+    amount = min(cut_paise(attempt), left_beside_owed(attempt))
+    if amount < LEAST_PAISE:
+        return
+    restored = create_refund(attempt, amount, _forget_cuts(attempt, amount), held_because=Refund.Hold.NONE)
+    supersede_requests(attempt)
+    tell_refund_started(restored)
+
+
+def owe_all_that_is_left(attempt: PaymentAttempt, reason: str) -> None:
+    """Nobody has a booking for it."""
+    _forget_cuts(attempt, cut_paise(attempt))
+    if left := sendable_paise(attempt):
+        owe_refund(attempt, left, reason, asked_by=None)
+
+
+def _owe_the_rest(refund: Refund, rest: int) -> None:
     """Another amount is another refund: nobody knows for certain that this one was never heard of."""
-    move_refund(refund, RefundState.FAILED, "nothing_left", code="nothing_left", next_check_at=None)
-    if left >= LEAST_PAISE:
-        held_because = Refund.Hold(refund.held_because)
-        owe_refund(refund.attempt, left, refund.reason, asked_by=refund.asked_by, held_because=held_because)
+    who = {"asked_by": refund.asked_by, "approved_by": refund.approved_by, "approved_at": refund.approved_at}
+    held_because = Refund.Hold(refund.held_because)
+    remainder = create_refund(refund.attempt, rest, refund.reason, held_because=held_because, **who)
+    if not held_because:
+        tell_refund_started(remainder)
+
+
+def _forget_cuts(attempt: PaymentAttempt, paise: int) -> str:
+    """So much of what was cut is owed again, the newest first; the reason of the newest."""
+    reason = ""
+    for refund in list(attempt.refunds.filter(cut_paise__gt=0).order_by("-pk")):
+        restored = min(refund.cut_paise, paise)
+        paise -= restored
+        refund.cut_paise -= restored
+        refund.save(update_fields=["cut_paise"])
+        reason = reason or refund.reason
+    return reason
 
 
 def _complete(refund: Refund, answer: RefundStatus, source: str) -> None:
     had_failed = refund.state == RefundState.FAILED
-    ended = {"decided_at": timezone.now(), "next_check_at": None}
+    ended = {"decided_at": timezone.now(), "next_check_at": None, "cut_paise": 0}
     if not move_refund(
         refund, RefundState.COMPLETED, "money_went_back", source, **_learned(refund, answer), **ended
     ):
@@ -121,9 +172,9 @@ def _complete(refund: Refund, answer: RefundStatus, source: str) -> None:
         alert_staff("refund_differs", refund.payment, refund_id=refund.merchant_refund_id, refund_paise=paise)
     if had_failed:
         withdraw_what_is_not_left(refund.attempt)
-    give_up_what_it_paid(refund)
+        give_up_what_it_paid(refund)
     end_debt(refund.attempt)
-    _call_next(refund.attempt)
+    call_next(refund.attempt)
     tell_refund_credited(refund)
 
 
@@ -153,30 +204,35 @@ def _fail(refund: Refund, answer: RefundStatus, source: str) -> None:
     learned = _learned(refund, answer)
     if not move_refund(refund, RefundState.FAILED, "phonepe_says_failed", source, **learned, **ended):
         return
-    if refund.origin == Refund.Origin.SHOP or _is_owed(refund.attempt):
-        _replace(refund)
-    _call_next(refund.attempt)
+    _replace(refund)
+    call_next(refund.attempt)
 
 
-def _is_owed(attempt: PaymentAttempt) -> bool:
-    """Nobody has a booking for it, and its owner was told that it goes back, whoever was to send it."""
-    if attempt.payment.fulfilment in (Fulfilment.REFUND_DUE, Fulfilment.HELD_FOR_STAFF):
-        return attempt.payment.fulfilment == Fulfilment.REFUND_DUE
-    pays = attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
-    cancelled = Booking.objects.filter(checkout__payment=attempt.payment_id, status=Booking.Status.CANCELLED)
-    return not pays or cancelled.exists()
+def is_owed_whole(attempt: PaymentAttempt) -> bool:
+    """Nobody has a booking for it, and its owner was told that all of it goes back, whoever was to send it."""
+    if attempt.payment.fulfilment in (*OWED_WHOLE, Fulfilment.HELD_FOR_STAFF):
+        return attempt.payment.fulfilment != Fulfilment.HELD_FOR_STAFF
+    return not attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
 
 
 def _replace(failed: Refund) -> None:
-    amount = min(failed.amount_paise, refundable_paise(failed.attempt))
-    if amount < LEAST_PAISE:
+    attempt, tries = failed.attempt, _ids_tried(failed)
+    is_ours = failed.origin == Refund.Origin.SHOP
+    due = failed.amount_paise if is_ours else _owed_instead(failed)
+    amount = min(due, left_beside_owed(attempt))
+    amount = amount if amount >= LEAST_PAISE else 0
+    if is_ours and amount < due:
+        failed.cut_paise = due - amount
+        failed.save(update_fields=["cut_paise"])
+    if not amount:
         return
-    tries = _ids_tried(failed)
-    too_many = tries >= IDS_TRIED_BY_ITSELF or failed.origin == Refund.Origin.DASHBOARD
+    if not is_ours:
+        _forget_cuts(attempt, amount)
+    too_many = tries >= IDS_TRIED_BY_ITSELF or not is_ours
     refund = Refund.objects.create(
         payment_id=failed.payment_id,
-        attempt=failed.attempt,
-        merchant_refund_id=next_refund_id(failed.attempt),
+        attempt=attempt,
+        merchant_refund_id=next_refund_id(attempt),
         amount_paise=amount,
         reason=failed.reason,
         replaces=failed,
@@ -188,8 +244,18 @@ def _replace(failed: Refund) -> None:
         next_check_at=None if too_many else timezone.now() + tries * scaled(PAUSE_AFTER_FAILURE),
     )
     write_down_refund(refund, "refund_failed_often" if too_many else "refund_again", before="")
+    supersede_requests(attempt)
     if too_many:
         alert_staff("refund_failed_often", failed.payment, refund_id=refund.merchant_refund_id)
+
+
+def _owed_instead(failed: Refund) -> int:
+    """What the dashboard had taken over, by sending it or by ending the booking, and could not send."""
+    if is_owed_whole(failed.attempt):
+        return left_beside_owed(failed.attempt)
+    cancelled = Booking.objects.filter(checkout__payment=failed.payment_id, status=Booking.Status.CANCELLED)
+    ended_by_it = cancelled.filter(cancellation_reason=DASHBOARD)
+    return max(cut_paise(failed.attempt), failed.amount_paise if ended_by_it.exists() else 0)
 
 
 def _ids_tried(refund: Refund) -> int:
@@ -206,7 +272,7 @@ def _miss(refund: Refund) -> None:
     write_down_refund(refund, "refund_never_arrived")
 
 
-def _call_next(attempt: PaymentAttempt) -> None:
+def call_next(attempt: PaymentAttempt) -> None:
     """One at a time: what has waited for this one is due now."""
     if attempt.refunds.filter(state__in=OPEN_REFUND, origin=Refund.Origin.SHOP).exists():
         return

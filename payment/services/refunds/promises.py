@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
@@ -18,6 +18,13 @@ from payment.merchants import NotConfigured
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.services.refunds.policy import LEAST_PAISE, share_of_booking
+from payment.services.refunds.sums import (
+    is_disputed_without_amount,
+    left_beside_owed,
+    refundable_paise,
+    requested,
+    sendable_paise,
+)
 from payment.services.telling import tell_cancelled, tell_refund_started
 from payment.states import Fulfilment, PaymentState, RefundState
 
@@ -40,6 +47,14 @@ class Simulated(Conflict):
     default_detail = "This payment was simulated and simulation is off: no money came, and none can go back."
 
 
+class Disputed(Conflict):
+    default_code = "disputed"
+    default_detail = (
+        "The buyer's bank disputes this payment, and nobody knows yet how much of it. Nothing is sent back until "
+        "the dispute says how much, or staff do: look under Disputes and Webhook events in the admin."
+    )
+
+
 class SamePerson(Refusal):
     status_code = 403
     default_code = "same_person"
@@ -54,22 +69,50 @@ def owe_refund(
     asked_by: User | None,
     held_because: Refund.Hold = Hold.NONE,
 ) -> Refund:
-    """Promise to send back `amount_paise` of what this attempt brought. Under the payment's lock."""
+    """A new refund of what this attempt brought: a request where it waits for a second person, else owed at once.
+
+    What is owed takes the place of requests that no longer fit beside it. Under the payment's lock.
+    Raises NothingLeft for more than is left beside what is owed.
+    """
+    if amount_paise > left_beside_owed(attempt):
+        raise NothingLeft
+    refund = create_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=held_because)
+    if refund.is_requested:
+        return refund
+    supersede_requests(attempt)
+    if not held_because:
+        _announce(refund)
+    return refund
+
+
+def create_refund(
+    attempt: PaymentAttempt, amount_paise: int, reason: str, *, held_because: Refund.Hold, **fields: Any
+) -> Refund:
+    """The row alone, and its line in the timeline. Whoever calls this has looked at what is left."""
     refund = Refund.objects.create(
         payment=attempt.payment,
         attempt=attempt,
         merchant_refund_id=next_refund_id(attempt),
         amount_paise=amount_paise,
         reason=reason[:200],
-        asked_by=asked_by,
         held_because=held_because,
         expected_by=promised_by(),
         next_check_at=None if held_because else timezone.now(),
+        **fields,
     )
     write_down_refund(refund, "refund_held" if held_because else "refund_promised", before="")
-    if not held_because:
-        _announce(refund)
     return refund
+
+
+def supersede_requests(attempt: PaymentAttempt) -> None:
+    """Requests that no longer fit beside what is owed, the oldest kept: they end, and staff may ask anew."""
+    left = left_beside_owed(attempt)
+    for request in list(requested(attempt).order_by("pk")):
+        if request.amount_paise <= left:
+            left -= request.amount_paise
+            continue
+        request.attempt, request.payment = attempt, attempt.payment
+        move_refund(request, RefundState.FAILED, "refund_superseded", code="superseded", next_check_at=None)
 
 
 def next_refund_id(attempt: PaymentAttempt) -> str:
@@ -91,11 +134,12 @@ def ask_for_refund(payment_id: int, amount_paise: int | None, reason: str, asked
     """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it,
     and pieces of a large refund are one refund.
 
-    Raises NotPaid, NothingLeft, Simulated, Refusal (`too_much`, `too_little`).
+    Raises NotPaid, NothingLeft, Simulated, Disputed, Refusal (`too_much`, `too_little`).
     """
     payment = lock_payment(pk=payment_id)
     attempt = attempt_that_paid(payment)
     _refuse_if_simulated(attempt)
+    refuse_if_disputed(attempt)
     left = refundable_paise(attempt)
     amount_paise = _checked(amount_paise, left)
     together = (attempt.received_paise or 0) - left + amount_paise
@@ -105,18 +149,24 @@ def ask_for_refund(payment_id: int, amount_paise: int | None, reason: str, asked
 
 @transaction.atomic
 def approve_refund(refund_id: int, approved_by: User) -> Refund:
-    """Let a refund go that waits for a person. Raises Conflict `not_on_hold`, SamePerson."""
+    """Let a refund go that waits for a person: from then on it is owed.
+
+    Raises Conflict `not_on_hold`, SamePerson, Disputed, Refusal `too_much` for a request that no longer fits.
+    """
     refund = lock_refund(refund_id)
     if refund.state != RefundState.WAITING or not refund.held_because:
         raise Conflict("This refund is not waiting for anybody.", code="not_on_hold")
     needs_two_people = refund.held_because == Hold.SECOND_PERSON
     if needs_two_people and refund.asked_by_id == approved_by.pk:
         raise SamePerson
+    refuse_if_disputed(refund.attempt)
     if needs_two_people:
+        _refuse_if_too_much(refund)
         refund.approved_by, refund.approved_at = approved_by, timezone.now()
     refund.held_because, refund.expected_by, refund.next_check_at = "", promised_by(), timezone.now()
     refund.save(update_fields=["held_because", "approved_by", "approved_at", "expected_by", "next_check_at"])
     write_down_refund(refund, "refund_approved", f"by user {approved_by.pk}")
+    supersede_requests(refund.attempt)
     if needs_two_people:
         _announce(refund)
     return refund
@@ -166,10 +216,9 @@ def cancel_booking(
     if not cancel(booking, reason):
         raise Conflict("This booking is no longer confirmed.", code="not_confirmed")
     attempt = attempt_that_paid(payment)
-    left = _left_beside_wishes(attempt)
+    left = sendable_paise(attempt)
     share = left if in_full else share_of_booking(booking, left, now)
     _end_offer(payment)
-    _make_room(attempt, share)
     tell_cancelled(booking, share)
     return owe_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
 
@@ -178,8 +227,7 @@ def send_receipt_back(payment: Payment, rule: str, reason: str) -> None:
     """What was paid can't become a booking any more: all of it goes back. Under the payment's lock."""
     _close_case(payment, rule)
     attempt = attempt_that_paid(payment)
-    if left := _left_beside_wishes(attempt):
-        _make_room(attempt, left)
+    if left := sendable_paise(attempt):
         owe_refund(attempt, left, reason, asked_by=None)
 
 
@@ -192,43 +240,13 @@ def attempt_that_paid(payment: Payment) -> PaymentAttempt:
     return receipt.attempt
 
 
-def refundable_paise(attempt: PaymentAttempt) -> int:
-    """What this attempt brought, less what was sent back, promised, or taken by the buyer's bank."""
-    return left_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED))
-
-
-def left_beside(attempt: PaymentAttempt, refunds: QuerySet[Refund]) -> int:
-    """What this attempt brought, less these refunds and what was taken by the buyer's bank."""
-    promised = refunds.aggregate(sum=Sum("amount_paise"))["sum"]
-    taken = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK).aggregate(sum=Sum("amount_paise"))["sum"]
-    return max((attempt.received_paise or 0) - (promised or 0) + (taken or 0), 0)
-
-
-def _wishes(attempt: PaymentAttempt) -> QuerySet[Refund]:
-    """Of the staff, which a second person has not allowed yet. The buyer has not heard of them."""
-    return attempt.refunds.filter(state=RefundState.WAITING, held_because=Hold.SECOND_PERSON)
-
-
-def _left_beside_wishes(attempt: PaymentAttempt) -> int:
-    """What can go back if no wish comes true; 0 for less than a rupee, which PhonePe does not send."""
-    promised = attempt.refunds.exclude(state=RefundState.FAILED).exclude(pk__in=_wishes(attempt))
-    left = left_beside(attempt, promised)
-    return left if left >= LEAST_PAISE else 0
-
-
-def _make_room(attempt: PaymentAttempt, paise: int) -> None:
-    """A wish gives way to what is owed."""
-    if refundable_paise(attempt) >= paise:
-        return
-    for wish in list(_wishes(attempt)):
-        wish.payment = attempt.payment
-        move_refund(wish, RefundState.FAILED, "refund_gave_way", code="gave_way", next_check_at=None)
-
-
 def give_up_what_it_paid(refund: Refund) -> None:
-    """Who gets everything back has no booking any more, and no time to choose. Twice is once."""
+    """Who gets everything back has no booking any more, and no time to choose. Twice is once.
+
+    Only what is owed counts: a request that waits for a second person may still be refused.
+    """
     pays = refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
-    if not pays or refundable_paise(refund.attempt):
+    if not pays or left_beside_owed(refund.attempt):
         return
     confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)
     if booking := confirmed.filter(checkout__payment=refund.payment_id).first():
@@ -256,6 +274,22 @@ def _end_offer(payment: Payment) -> None:
 def _announce(refund: Refund) -> None:
     give_up_what_it_paid(refund)
     tell_refund_started(refund)
+
+
+def refuse_if_disputed(attempt: PaymentAttempt) -> None:
+    """Raises Disputed."""
+    if is_disputed_without_amount(attempt):
+        raise Disputed(payment_id=attempt.payment_id)
+
+
+def _refuse_if_too_much(request: Refund) -> None:
+    """The money may have gone another way since it was asked for."""
+    left = left_beside_owed(request.attempt)
+    if request.amount_paise > left:
+        raise Refusal(
+            f"Only {rupees(left)} rupees of this payment are left: withdraw this request, and ask for that.",
+            code="too_much",
+        )
 
 
 def _refuse_if_simulated(attempt: PaymentAttempt) -> None:

@@ -20,6 +20,7 @@ from payment.services.changes import move_refund
 from payment.services.links import webhook_url
 from payment.services.refunds.outcomes import adopt_refund, settle_refund, withdraw_what_is_not_left
 from payment.services.refunds.promises import lock_refund
+from payment.services.refunds.sums import is_disputed_without_amount
 from payment.services.schedule import HOUR, scaled
 from payment.services.telling import alert_staff
 from payment.states import RefundState, Verdict
@@ -83,6 +84,8 @@ def _claim(refund_id: int) -> Refund | None:
     refund = lock_refund(refund_id)
     if refund.state not in SAYABLE or refund.is_with_phonepe or refund.held_because:
         return None
+    if is_disputed_without_amount(refund.attempt):
+        return None  # looked at again; the news that says how much, or staff, call it at once
     if refund.state == RefundState.WAITING and not _move_up(refund):
         return None
     refund.sent_at = timezone.now()

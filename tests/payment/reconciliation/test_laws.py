@@ -117,10 +117,27 @@ def test_another_amount_that_staff_sent_back_has_its_refund(falsified):
     payment = sent_back_by_staff()
     assert broken() == set()
 
-    payment.refunds.update(held_because=Refund.Hold.SECOND_PERSON)
+    payment.refunds.update(held_because=Refund.Hold.FAILED_OFTEN)
     assert broken() == set()
     payment.refunds.update(**falsified)
     assert len(broken()) == 1
+
+
+def test_what_is_only_requested_is_not_on_its_way_back():
+    payment = sent_back_by_staff()
+
+    payment.refunds.update(held_because=Refund.Hold.SECOND_PERSON)
+
+    assert len(broken()) == 1
+
+
+def test_a_lost_dispute_without_an_amount_is_about_all_that_came(day, paid):
+    attempt = PaymentAttempt.objects.get()
+    dispute(attempt, amount_paise=None)
+    assert len(broken()) == 1
+    entry(attempt, "CHARGEBACK", -110_000, "D1")
+
+    assert broken() == set()
 
 
 def test_another_amount_below_one_rupee_has_no_way_back():
