@@ -11,7 +11,6 @@ from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
-from rest_framework.pagination import PageNumberPagination
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -37,6 +36,7 @@ from booking.serializers import (
     SlotSerializer,
 )
 from booking.services.carts import FURTHEST
+from okpuja.pagination import BoundedArray, Pages
 
 SLOT_DAYS = timedelta(days=14)
 MOST_SLOT_DAYS = timedelta(days=62)
@@ -50,12 +50,6 @@ class Catalogue(GenericViewSet):
     permission_classes = (AllowAny,)
     filter_backends = (DjangoFilterBackend,)
     lookup_value_regex = "[0-9]+"
-
-
-class Pages(PageNumberPagination):
-    page_size = 10
-    page_size_query_param = "page_size"
-    max_page_size = 100
 
 
 class PujaCategoryViewSet(ListModelMixin, Catalogue):
@@ -79,12 +73,13 @@ class PujaServiceViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
         parameters=[OpenApiParameter(name, OpenApiTypes.DATE) for name in ("from", "to")],
         responses=SlotSerializer(many=True),
     )
-    @action(detail=True, pagination_class=None, filterset_class=None)
+    @action(detail=True, pagination_class=BoundedArray, filterset_class=None)
     def slots(self, request: Request, pk: str) -> Response:
         """Open start times to come, for two weeks from today unless `from` and `to` (dates) say otherwise."""
         start, end = _window(request)
         slots = Slot.objects.filter(service=self.get_object(), is_open=True)
-        return Response(SlotSerializer(slots.filter(starts_at__gte=start, starts_at__lt=end), many=True).data)
+        shown = self.paginate_queryset(slots.filter(starts_at__gte=start, starts_at__lt=end))
+        return self.get_paginated_response(SlotSerializer(shown, many=True).data)
 
 
 def _window(request: Request) -> tuple[datetime, datetime]:
@@ -137,7 +132,8 @@ class CartViewSet(GenericViewSet):
         return queryset.exclude(status=Cart.Status.CONVERTED) if self.action == "list" else queryset
 
     def list(self, request: Request) -> Response:
-        return Response([_shown(cart) for cart in self.filter_queryset(self.get_queryset())])
+        carts = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response([_shown(cart) for cart in carts or ()])
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return self._answer(self.get_object())

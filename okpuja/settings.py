@@ -204,6 +204,7 @@ REST_FRAMEWORK = {
         "okpuja.parsers.FormParser",
         "okpuja.parsers.MultiPartParser",
     ],
+    "DEFAULT_PAGINATION_CLASS": "okpuja.pagination.BoundedArray",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "okpuja.errors.render",
     "NUM_PROXIES": NUM_PROXIES,

@@ -1,9 +1,9 @@
 """Why a payment is in the state that it is in: every try, event, question and decision, in order."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from booking.money import rupees
@@ -12,6 +12,9 @@ from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChang
 from payment.states import ErrorCategory, RefundState
 
 Entry = dict[str, Any]
+Row = TypeVar("Row", bound=Model)
+
+MOST = 200  # entries of each kind
 
 # What the buyer is told about a decision; rules without a sentence are of no use to him.
 SENTENCES = {
@@ -42,15 +45,20 @@ SENTENCES = {
 }
 
 
+def _newest(rows: QuerySet[Row]) -> list[Row]:
+    """Oldest first. A payment that is asked about every day for years has a story without an end."""
+    return list(rows.order_by("-pk")[:MOST])[::-1]
+
+
 def for_staff(payment: Payment) -> list[Entry]:
-    """Everything, oldest first: `[{at, kind, text, …}]`. Five queries, however long the story is."""
+    """Oldest first: `[{at, kind, text, …}]`, of each kind the newest MOST. Five queries, however long the story is."""
     about_it = Q(attempt__payment=payment) | Q(refund__payment=payment)
     entries = [
-        *map(_change, payment.changes.select_related("attempt")),
-        *map(_call, payment.calls.select_related("attempt")),
-        *map(_event, WebhookEvent.objects.filter(about_it)),
-        *map(_ledger, payment.ledger.all()),
-        *map(_refund, payment.refunds.all()),
+        *map(_change, _newest(payment.changes.select_related("attempt"))),
+        *map(_call, _newest(payment.calls.select_related("attempt"))),
+        *map(_event, _newest(WebhookEvent.objects.filter(about_it))),
+        *map(_ledger, _newest(payment.ledger.all())),
+        *map(_refund, _newest(payment.refunds.all())),
     ]
     return _in_order(entries)
 
@@ -59,10 +67,10 @@ def for_owner(payment: Payment) -> list[Entry]:
     """The same story in the buyer's words: `[{at, text}]`."""
     told: list[Entry] = [
         {"at": change.created_at, "text": text}
-        for change in payment.changes.all()
+        for change in _newest(payment.changes.all())
         if (text := _for_people(change.rule))
     ]
-    went_back = [entry for refund in payment.refunds.all() for entry in _for_its_owner(refund)]
+    went_back = [entry for refund in _newest(payment.refunds.all()) for entry in _for_its_owner(refund)]
     return _in_order(told + went_back)
 
 

@@ -52,7 +52,6 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
 
     queryset = Payment.objects.all()
     serializer_class = PaymentSerializer
-    pagination_class = None
     lookup_value_regex = r"\d{1,18}"
 
     # Open to all, and therefore counted.

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from accounts.models import User
 from booking.money import paise
+from okpuja.pagination import BoundedArray
 from payment.models import Payment, Refund
 from payment.serializers.payments import PaymentSerializer, for_wire
 from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
@@ -50,6 +51,8 @@ class PaymentRefundView(StaffView):
 class PaymentRefundsView(APIView):
     """The owner sees what is owed to them; tries that failed and requests of the staff are the staff's."""
 
+    pagination_class = BoundedArray
+
     @extend_schema(operation_id="payments_refunds", responses=RefundSerializer(many=True))
     def get(self, request: Request, pk: int) -> Response:
         found = (
@@ -61,7 +64,9 @@ class PaymentRefundsView(APIView):
         if not request.user.is_staff:
             refunds = refunds.exclude(state=RefundState.FAILED)
             refunds = refunds.exclude(held_because=Refund.Hold.SECOND_PERSON)
-        return Response(RefundSerializer(refunds, many=True).data)
+        pages = self.pagination_class()
+        shown = pages.paginate_queryset(refunds, request, view=self)
+        return pages.get_paginated_response(RefundSerializer(shown, many=True).data)
 
 
 class PaymentResolutionView(StaffView):
