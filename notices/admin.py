@@ -22,6 +22,7 @@ class NoticeAdmin(ReadOnly, ModelAdmin):
         "checks",
         "sent_at",
         "last_error",
+        "dropped_because",
     )
     list_filter = ("state", "channel", "kind", "language")
     search_fields = ("key", "email", "message_id")

@@ -18,6 +18,7 @@ class Notice(models.Model):
         WAITING = "WAITING"
         SENT = "SENT"
         GIVEN_UP = "GIVEN_UP"
+        DROPPED = "DROPPED", "not sent: what it says was over by then"
 
     kind = models.CharField(max_length=32)
     key = models.CharField(max_length=120, unique=True, help_text="the same key is told once")
@@ -33,6 +34,7 @@ class Notice(models.Model):
     next_check_at = models.DateTimeField(null=True, blank=True, default=timezone.now)
     checks = models.PositiveIntegerField(default=0, help_text="tries, counted when they begin")
     last_error = models.CharField(max_length=300, blank=True)
+    dropped_because = models.CharField(max_length=200, blank=True, help_text="why it is not true any more")
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 

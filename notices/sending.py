@@ -5,6 +5,7 @@ import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import Any
 
 import requests
 from django.conf import settings
@@ -28,10 +29,15 @@ OLDEST_NEWS = timedelta(days=14)  # a mail server that is away for longer has ma
 
 @dataclass(frozen=True)
 class Enclosed:
-    """What is made for a message at the moment it is sent: a link to go on, and PDF files by name."""
+    """What is made for a message at the moment it is sent: a link to go on, PDF files by name, and newer facts.
+
+    `over` says why the message is not true any more: then it is dropped.
+    """
 
     link: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+    over: str = ""
 
 
 Enclose = Callable[[Notice], Enclosed]
@@ -43,14 +49,20 @@ def send(notice: Notice, enclose: Enclose) -> None:
         return
     _correct_address(notice)
     try:
-        _deliver(notice, enclose)
+        enclosed = enclose(notice)
+        if not enclosed.over:
+            _deliver(notice, enclosed)
     except OSError as error:  # refused, silent, no such host, SMTP and HTTP refusals: all of them are one
         _failed(notice, error)
     except (Unwritable, ValueError) as error:  # ValueError: an address or header that no mail can carry
         logger.exception("a message cannot be written", extra={"notice": notice.key})
         _give_up(notice, error)
     else:
-        _move(notice, Notice.State.SENT, sent_at=timezone.now(), last_error="")
+        if enclosed.over:
+            logger.info("a message is over", extra={"notice": notice.key, "cause": enclosed.over})
+            _move(notice, Notice.State.DROPPED, dropped_because=enclosed.over[:200])
+        else:
+            _move(notice, Notice.State.SENT, sent_at=timezone.now(), last_error="")
 
 
 def pause_after(notice: Notice) -> int | None:
@@ -66,12 +78,13 @@ def _correct_address(notice: Notice) -> None:
         notice.email = notice.user.email
 
 
-def _deliver(notice: Notice, enclose: Enclose) -> None:
+def _deliver(notice: Notice, enclosed: Enclosed) -> None:
+    notice.facts = notice.facts | enclosed.facts  # said so, and not kept
     if notice.channel == Notice.Channel.HOOK:
         text = {"sentence": sentence_of(notice.facts), "at": notice.created_at.isoformat()}
         hooks.call(notice.message_id, {**text, **notice.facts})
     else:
-        _mail(notice, enclose(notice)).send()
+        _mail(notice, enclosed).send()
 
 
 def _mail(notice: Notice, enclosed: Enclosed) -> EmailMultiAlternatives:

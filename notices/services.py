@@ -44,13 +44,15 @@ def cases_told_today(rule: str) -> set[str]:
 
 
 def was_told(key: str) -> bool:
-    return Notice.objects.filter(key=key).exists()
+    """Whether it was sent, or is to be sent."""
+    said = (Notice.State.WAITING, Notice.State.SENT)
+    return Notice.objects.filter(key=key, state__in=said).exists()
 
 
 def send_again(notice: Notice) -> bool:
     """One more time, from the first try. False while it is waiting anyway."""
     done = Notice.objects.filter(pk=notice.pk).exclude(state=Notice.State.WAITING)
-    waiting = {"state": Notice.State.WAITING, "checks": 0, "last_error": ""}
+    waiting = {"state": Notice.State.WAITING, "checks": 0, "last_error": "", "dropped_because": ""}
     return bool(done.update(**waiting, next_check_at=timezone.now()))
 
 

@@ -2,11 +2,13 @@
 
 from django.conf import settings
 from django.urls import reverse
+from django.utils import timezone
 
 from notices.models import Notice
 from notices.sending import Enclosed
 from payment.models import Payment
 from payment.services.links import offer_url, status_url
+from payment.services.news import booking_of, why_over
 from payment.services.receipts import pdf, receipt_of
 
 WITH_RECEIPT = ("booked", "received")
@@ -14,13 +16,22 @@ WITH_CHOICE = ("offer", "called_off")
 
 
 def enclose(notice: Notice) -> Enclosed:
-    """The link to go on, and the receipt; nothing for a message about no payment of ours."""
+    """The link to go on, the receipt, the time that the booking has now; and last, whether all of it is still so."""
+    if over := why_over(notice):  # no receipt is numbered and drawn for nothing
+        return Enclosed(over=over)
     payment = Payment.objects.filter(pk=notice.facts.get("payment_id")).first()
     if payment is None:
         return Enclosed()
-    if notice.channel == Notice.Channel.STAFF:
+    if notice.kind == "alert":
         return Enclosed(settings.PUBLIC_BASE_URL + reverse("admin:payment_payment_change", args=[payment.pk]))
-    return Enclosed(_link(notice, payment), _receipt(notice, payment))
+    link, files, facts = _link(notice, payment), _receipt(notice, payment), _newest(notice, payment)
+    return Enclosed(link, files, facts, over=why_over(notice))
+
+
+def _newest(notice: Notice, payment: Payment) -> dict[str, str]:
+    """A booking that was moved before it was confirmed is confirmed with the time that it has now."""
+    booking = booking_of(payment) if notice.kind == "booked" else None
+    return {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
 
 
 def _link(notice: Notice, payment: Payment) -> str:

@@ -6,9 +6,10 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Checkout, Slot
+from booking.services import cancel
 from notices.models import Notice
 from payment.messages import OrderStatus
-from payment.models import Payment, PaymentAttempt
+from payment.models import Offer, Payment, PaymentAttempt
 from payment.services.receipts import paper_of, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
@@ -218,15 +219,18 @@ def test_every_message_can_be_written_from_the_facts_that_telling_gives(payment,
     payment.user.language = language
     payment.user.save()
     PaymentAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=6))
-    hear(payment, PENDING.__class__(PENDING.verdict, provider_transaction_id="T1"))
-    hear(payment, FAILED)
-    hear(payment, completed())
+    for answer in (PENDING.__class__(PENDING.verdict, provider_transaction_id="T1"), FAILED, completed()):
+        hear(payment, answer)
+        run_due(["notices"])
     booking = payment.checkout.booking
     tell_moved(booking, booking.starts_at - timedelta(days=1))
+    run_due(["notices"])
+    cancel(booking, "the family is travelling")
     tell_cancelled(booking, 110_000)
-    tell_offer(payment, [Slot.objects.get().starts_at], timezone.now() + timedelta(hours=24))
-    while run_due(["notices"]):
-        pass
+    until = timezone.now() + timedelta(hours=24)
+    Offer.objects.create(payment=payment, expires_at=until)
+    tell_offer(payment, [Slot.objects.get().starts_at], until)
+    run_due(["notices"])
 
     assert not Notice.objects.exclude(state="SENT").exists()
     assert len(mailoutbox) == 6

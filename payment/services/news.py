@@ -1,0 +1,204 @@
+"""Whether a message is still true at the moment it is sent: one rule for each kind of message and of alert.
+
+A message states a fact about a row. It may have waited for hours for a mail server; if the fact is over by then, it is
+dropped with the reason: "your bank has not decided" must not arrive after "booked". What came instead of the fact is
+told by its own message.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+
+from booking.models import Booking, Cart
+from notices.models import Notice
+from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
+from payment.services.telling import tell_refund_started
+from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
+
+Facts = dict[str, Any]
+ENDED_REFUND = (RefundState.COMPLETED, RefundState.FAILED)
+UNFULFILLED = (Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF)
+CALLED_OFF = "the temple has called its time off"
+GOES_BACK = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
+
+
+def why_over(notice: Notice) -> str:
+    """Why the message is not sent any more; empty while what it says is true. Reads the rows as they are now."""
+    if notice.kind == "alert":
+        alert_rule = OVER_ALERTS.get(str(notice.facts.get("rule")))
+        return alert_rule(notice.facts) if alert_rule else ""
+    payment = Payment.objects.filter(pk=notice.facts.get("payment_id")).first()
+    rule = OVER.get(notice.kind)
+    return rule(payment, notice.facts) if rule and payment else ""
+
+
+def booking_of(payment: Payment) -> Booking | None:
+    return Booking.objects.filter(checkout__payment=payment).first()
+
+
+def _received(payment: Payment, facts: Facts) -> str:
+    """Money that waits, is held, or is a gift: as long as it is just that."""
+    if payment.fulfilment == facts.get("fulfilment", payment.fulfilment):
+        return ""
+    return f"the money is no longer {facts['fulfilment']} but {payment.fulfilment or 'returned'}"
+
+
+def _booked(payment: Payment, facts: Facts) -> str:
+    """Moved in the meantime, it is sent with the time of now."""
+    booking = booking_of(payment)
+    if booking is None or booking.status == Booking.Status.CANCELLED:
+        return "the booking has been cancelled"
+    return CALLED_OFF if booking.choose_until else ""
+
+
+def _pending(payment: Payment, facts: Facts) -> str:
+    is_undecided = payment.is_open and not payment.fulfilment
+    return "" if is_undecided else f"the payment has been decided: {payment.state}"
+
+
+def _failed(payment: Payment, facts: Facts) -> str:
+    if payment.state == PaymentState.SUCCESS or payment.fulfilment:
+        return "the money has come after all"
+    if payment.checkout and payment.checkout.cart.status == Cart.Status.CONVERTED:
+        return "the same cart has been booked by another payment"
+    return ""
+
+
+def _offer(payment: Payment, facts: Facts) -> str:
+    return _choice(payment, Offer.Because.LATE)
+
+
+def _called_off(payment: Payment, facts: Facts) -> str:
+    return _choice(payment, Offer.Because.CALLED_OFF)
+
+
+def _choice(payment: Payment, because: Offer.Because) -> str:
+    can_choose = Offer.objects.filter(
+        payment=payment, because=because, state=Offer.State.OPEN, expires_at__gt=timezone.now()
+    )
+    return "" if can_choose.exists() else "the choice is over"
+
+
+def _offer_closed(payment: Payment, facts: Facts) -> str:
+    return "" if payment.fulfilment in GOES_BACK else f"the money has become {payment.fulfilment}"
+
+
+def _cancelled(payment: Payment, facts: Facts) -> str:
+    booking = booking_of(payment)
+    return "" if booking and booking.status == Booking.Status.CANCELLED else "the booking is not cancelled"
+
+
+def _moved(payment: Payment, facts: Facts) -> str:
+    booking = booking_of(payment)
+    if booking is None or booking.status == Booking.Status.CANCELLED:
+        return "the booking has been cancelled"
+    if booking.starts_at != datetime.fromisoformat(facts["starts_at"]):
+        return "the booking has been moved again"
+    return CALLED_OFF if booking.choose_until else ""
+
+
+def _refund_started(payment: Payment, facts: Facts) -> str:
+    """The debt of a refund that failed goes on under another id, which is told instead."""
+    refund = Refund.objects.filter(merchant_refund_id=facts.get("refund_id")).first()
+    if refund is None or refund.state not in ENDED_REFUND:
+        return ""
+    if refund.state == RefundState.COMPLETED:
+        return "the money has gone back"
+    last = refund
+    while successor := Refund.objects.filter(replaces=last).first():
+        last = successor
+    if last.state in ENDED_REFUND:
+        return "the refund has failed"
+    tell_refund_started(last)
+    return f"the refund has failed; {last.merchant_refund_id} has taken its place"
+
+
+def _refund_credited(payment: Payment, facts: Facts) -> str:
+    refund = Refund.objects.filter(merchant_refund_id=facts.get("refund_id")).first()
+    return "" if refund is None or refund.state == RefundState.COMPLETED else "the refund is not credited"
+
+
+OVER: dict[str, Callable[[Payment, Facts], str]] = {
+    "received": _received,
+    "booked": _booked,
+    "pending": _pending,
+    "failed": _failed,
+    "offer": _offer,
+    "offer_closed": _offer_closed,
+    "called_off": _called_off,
+    "cancelled": _cancelled,
+    "moved": _moved,
+    "refund_started": _refund_started,
+    "refund_credited": _refund_credited,
+}
+
+
+def _happened(facts: Facts) -> str:
+    """A single occurrence, which staff must hear of however late."""
+    return ""
+
+
+def _fulfilment(*waiting: Fulfilment) -> Callable[[Facts], str]:
+    def rule(facts: Facts) -> str:
+        moved = (
+            Payment.objects.filter(pk=facts.get("payment_id") or 0).exclude(fulfilment__in=waiting).first()
+        )
+        return f"the payment is {moved.fulfilment or moved.state}" if moved else ""
+
+    return rule
+
+
+def _attempt(*waiting: AttemptState) -> Callable[[Facts], str]:
+    def rule(facts: Facts) -> str:
+        moved = PaymentAttempt.objects.filter(merchant_order_id=facts.get("order")).exclude(state__in=waiting)
+        return "".join(f"the order is {attempt.state}" for attempt in moved)
+
+    return rule
+
+
+def _refund(facts: Facts) -> str:
+    ended = Refund.objects.filter(merchant_refund_id=facts.get("refund_id"), state__in=ENDED_REFUND)
+    return "".join(f"the refund is {refund.state}" for refund in ended)
+
+
+def _refund_not_sent(facts: Facts) -> str:
+    sent = Refund.objects.filter(merchant_refund_id=facts.get("refund_id"), sent_at__isnull=False)
+    return "the refund has been sent" if sent.exists() else _refund(facts)
+
+
+def _refund_held(facts: Facts) -> str:
+    released = Refund.objects.filter(merchant_refund_id=facts.get("refund_id"), held_because="")
+    return "the refund has been released" if released.exists() else _refund(facts)
+
+
+def _event(facts: Facts) -> str:
+    event = str(facts.get("case", "")).removeprefix("event:")
+    handled = WebhookEvent.objects.filter(state=WebhookEvent.State.HANDLED, pk=int(event or 0))
+    return "the event has been handled" if handled.exists() else ""
+
+
+def _work(facts: Facts) -> str:
+    failing = WorkLease.objects.filter(kind=facts.get("work"), row=facts.get("row") or 0, tries__gt=0)
+    return "" if failing.exists() else "the row has gone through"
+
+
+OVER_ALERTS: dict[str, Callable[[Facts], str]] = {
+    "amount_differs": _fulfilment(Fulfilment.HELD_FOR_STAFF),
+    "amount_missing": _attempt(*OPEN_ATTEMPT, AttemptState.FAILED, AttemptState.EXPIRED),
+    "payment_stuck": _attempt(*OPEN_ATTEMPT),
+    "money_waits": _fulfilment(*UNFULFILLED),
+    "refund_stuck": _refund,
+    "refund_failed_often": _refund_held,
+    "refund_not_sent": _refund_not_sent,
+    "refund_differs": _happened,
+    "event_unconfirmed": _event,
+    "work_fails": _work,
+    "books_differ": _happened,
+    "worker_overdue": _happened,
+    "webhook_silence": _happened,
+    "dispute": _happened,
+    "messages_wait": _happened,
+    "message_given_up": _happened,
+}
