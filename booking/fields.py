@@ -1,7 +1,7 @@
 """Columns that refuse or clean what must never reach a browser, and conditions that the database can check."""
 
 import html
-from datetime import datetime
+from datetime import datetime, time
 from datetime import timezone as zones
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,10 +34,10 @@ def on_image_host(url: str) -> None:
         raise ValidationError(f"Images must lie on one of: {', '.join(IMAGE_HOSTS)}.")
 
 
-def whole_minute(moment: datetime) -> None:
+def whole_minute(moment: datetime | time) -> None:
     """Carts know hours and minutes: what starts between two minutes cannot be chosen."""
     if moment.second or moment.microsecond:
-        raise ValidationError("A slot starts on a whole minute, for example 10:30.")
+        raise ValidationError("It starts on a whole minute, for example 10:30.")
 
 
 def says_something(text: str) -> None:
@@ -79,8 +79,8 @@ class LineField(models.CharField):
         return value if isinstance(value, Combinable) else super().get_prep_value(value)
 
 
-class MinuteField(models.DateTimeField):
-    """Kept without seconds on every way into the database; a form that is given seconds says so."""
+class WithoutSeconds(models.Field):
+    """Kept to the minute on every way into the database; a form that is given seconds says so."""
 
     default_validators = [whole_minute]
 
@@ -92,6 +92,14 @@ class MinuteField(models.DateTimeField):
     def get_db_prep_save(self, value: Any, connection: BaseDatabaseWrapper) -> Any:
         """Of writes alone: a comparison with this moment must not become one with its minute."""
         return super().get_db_prep_save(_minute_of(value), connection)
+
+
+class MinuteField(WithoutSeconds, models.DateTimeField):
+    pass
+
+
+class MinuteOfDayField(WithoutSeconds, models.TimeField):
+    pass
 
 
 class StartsOnTheMinute(models.Func):
@@ -111,7 +119,7 @@ class StartsOnTheMinute(models.Func):
 
 
 def _minute_of(value: Any) -> Any:
-    return value.replace(second=0, microsecond=0) if isinstance(value, datetime) else value
+    return value.replace(second=0, microsecond=0) if isinstance(value, (datetime, time)) else value
 
 
 def one_line(text: str) -> str:

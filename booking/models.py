@@ -19,6 +19,7 @@ from booking.fields import (
     ImageAddressField,
     LineField,
     MinuteField,
+    MinuteOfDayField,
     StartsOnTheMinute,
 )
 
@@ -273,7 +274,7 @@ class Cart(models.Model):
     puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="+")
     package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="+")
     selected_date = models.DateField()
-    selected_time = models.TimeField()
+    selected_time = MinuteOfDayField()
     promo_code = models.ForeignKey(
         PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )

@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, time, timedelta, timezone
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -67,6 +67,16 @@ def test_a_slot_is_kept_on_the_minute_by_every_write(service):
     assert Slot.objects.filter(
         starts_at__lt=slot.starts_at + timedelta(seconds=1)
     ).exists()  # compared to the second
+
+
+def test_a_cart_is_kept_on_the_minute_by_every_write(alice, package):
+    cart = people.make_cart(alice, package)
+    Cart.objects.update(selected_time=time(10, 30, 20, 5))
+    cart.refresh_from_db()
+    assert cart.selected_time == time(10, 30)
+    cart.selected_time = time(11, 0, 59)
+    cart.save()
+    assert cart.selected_time == time(11)
 
 
 @pytest.mark.parametrize("seconds", [20, 0.5])
