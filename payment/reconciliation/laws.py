@@ -12,7 +12,7 @@ from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, 
 from django.db.models.functions import Coalesce
 
 from booking.models import Booking
-from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund
+from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.sums import REQUESTED
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
@@ -95,6 +95,12 @@ def _paid_without_receipt() -> Rows:
     return Payment.objects.annotate(receipts=receipts).exclude(agrees)
 
 
+def _received_without_paper() -> Rows:
+    """What somebody can show to the tax office is what the ledger says."""
+    paper = Receipt.objects.filter(payment=OuterRef("payment"), total_paise=OuterRef("amount_paise"))
+    return LedgerEntry.objects.filter(~Exists(paper), kind=Kind.RECEIPT)
+
+
 def _refunds_entered_otherwise() -> Rows:
     is_done, went = Q(state=RefundState.COMPLETED), _entered((Kind.REFUND,), reference=OuterRef(REFUND_ID))
     agrees = (is_done & Q(went=-F("amount_paise"))) | (~is_done & Q(went=0))
@@ -168,6 +174,10 @@ LAWS = (
         _orders_entered_otherwise,
     ),
     Law("A paid payment has one receipt, and no other payment has one.", _paid_without_receipt),
+    Law(
+        "What paid a payment is on the receipt that people are given, with its amount.",
+        _received_without_paper,
+    ),
     Law(
         "A completed refund is in the ledger with its amount, and no other refund is.",
         _refunds_entered_otherwise,

@@ -63,8 +63,12 @@ def number_receipt(receipt_id: int) -> Receipt:
 
 
 def receipt_of(payment: Payment) -> Receipt | None:
-    """Numbered; None when no money came for this payment."""
-    receipt_id = Receipt.objects.filter(payment=payment).values_list("pk", flat=True).first()
+    """Numbered; None when no money came for this payment. One that is missing for whatever reason is written now."""
+    receipts = Receipt.objects.filter(payment=payment).values_list("pk", flat=True)
+    receipt_id = receipts.first()
+    if receipt_id is None and payment.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists():
+        owe_receipt(payment)
+        receipt_id = receipts.first()
     return number_receipt(receipt_id) if receipt_id else None
 
 

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
-from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.reconciliation.account import compare_account
 from payment.reconciliation.laws import LAWS, broken_laws, totals
 from payment.services.settling import accept_held, return_held, settle
@@ -36,6 +36,7 @@ def sent_back_by_staff(paise=5_000):
 BREAKAGES = {
     "orders_entered_otherwise": lambda paid: LedgerEntry.objects.update(amount_paise=1),
     "paid_without_receipt": lambda paid: LedgerEntry.objects.update(kind="SUSPENSE"),
+    "received_without_paper": lambda paid: Receipt.objects.all().delete(),
     "refunds_entered_otherwise": lambda paid: Refund.objects.update(state=RefundState.COMPLETED),
     "refunds_of_nothing": lambda paid: entry(paid.attempts.get(), "REFUND", -100, "R7"),
     "more_sent_back_than_came": lambda paid: Refund.objects.update(amount_paise=110_001),

@@ -124,6 +124,15 @@ def test_numbers_have_no_gaps_though_eight_take_them_at_once_and_some_fail():
     assert numbers() == list(range(1, 25))
 
 
+def test_a_receipt_that_is_missing_is_written_when_somebody_asks_for_it():
+    (payment,) = paid()
+    came_at = payment.receipt.received_at
+    Receipt.objects.all().delete()
+
+    receipt = receipt_of(type(payment).objects.get())
+    assert (receipt.received_at, receipt.total_paise, receipt.number) == (came_at, 10_000, 1)
+
+
 def test_owing_a_receipt_twice_is_owing_it_once():
     (payment,) = paid()
     owe_receipt(payment)
