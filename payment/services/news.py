@@ -199,6 +199,10 @@ OVER_ALERTS: dict[str, Callable[[Facts], str]] = {
     "worker_overdue": _happened,
     "webhook_silence": _happened,
     "dispute": _happened,
+    "dispute_unmatched": _happened,
+    "dispute_after_refund": _happened,
+    "event_not_understood": _happened,
+    "events_in_review": _happened,
     "messages_wait": _happened,
     "message_given_up": _happened,
 }
