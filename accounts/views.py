@@ -6,7 +6,6 @@ from rest_framework import serializers, status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import ScopedRateThrottle
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
@@ -23,6 +22,7 @@ from accounts.serializers import (
     RegistrationSerializer,
     SessionSerializer,
 )
+from okpuja.throttling import ScopedThrottle
 
 
 class DoorView(APIView):
@@ -30,7 +30,7 @@ class DoorView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    throttle_classes = (ScopedRateThrottle,)
+    throttle_classes = (ScopedThrottle,)
     serializer_class: type[serializers.Serializer]
 
     def get_authenticate_header(self, request: Request) -> str:

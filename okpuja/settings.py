@@ -219,6 +219,7 @@ REST_FRAMEWORK = {
     },
 }
 SIMPLE_JWT = {
+    "AUTH_TOKEN_CLASSES": ("accounts.authentication.SessionAccess",),
     "ACCESS_TOKEN_LIFETIME": timedelta(minutes=60),
     "REFRESH_TOKEN_LIFETIME": timedelta(days=7),
     "ROTATE_REFRESH_TOKENS": True,

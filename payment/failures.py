@@ -58,6 +58,8 @@ TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLErro
 
 CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CLIENT", "401"}
 
+LONGEST_WAIT = 86_400.0  # seconds: what anybody may tell us to wait
+
 
 class TryFailed(Exception):
     """A try without a usable answer. The loop in `payment.delivery` only obeys what is said here."""
@@ -103,7 +105,7 @@ def understood(
     status, said = answer.http_status, json_object(answer.body)
     word = code(said or {})
     if status == 429 or word == "TOO_MANY_REQUESTS":
-        wait = _retry_after(answer.headers.get("Retry-After", ""))
+        wait = _retry_after(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
         raise TryFailed(
             ErrorCategory.RATE_LIMITED, Fate.BUSY, http_status=status, code=word, retry_after=wait
         )
@@ -176,14 +178,20 @@ def _refusal(operation: Operation, http_status: int, word: str) -> ErrorCategory
     return ErrorCategory.AUTHENTICATION if operation is Operation.TOKEN else ErrorCategory.REJECTED
 
 
-def _retry_after(value: str) -> float | None:
-    """Seconds, from either form of the header."""
+def _retry_after(value: str, date: str) -> float | None:
+    """Seconds, from either form of the header. A moment is compared with the answer's own `Date`: of one clock."""
     if value.isascii() and value.isdigit():
-        return float(min(int(value[:6]), 86_400))
+        return float(min(int(value[:6]), LONGEST_WAIT))
+    moment = _moment(value)
+    if moment is None:
+        return None
+    now = _moment(date) or datetime.now(timezone.utc)
+    return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
+
+
+def _moment(header: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):  # the latter: a time zone without end
         return None
-    if moment.tzinfo is None:
-        return None
-    return max((moment - datetime.now(timezone.utc)).total_seconds(), 0.0)
+    return None if moment.tzinfo is None else moment

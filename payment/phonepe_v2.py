@@ -98,12 +98,13 @@ def token(merchant: Merchant) -> Request:
 
 
 def read_grant(answer: Json) -> Grant:
-    granted, issued, expires = (answer.get(name) for name in ("access_token", "issued_at", "expires_at"))
+    granted = answer.get("access_token")
+    issued, expires = moment(answer.get("issued_at")), moment(answer.get("expires_at"))
     if not isinstance(granted, str) or not granted.isascii() or not granted.isprintable():
         raise Unreadable("no access token in the answer")
-    if not isinstance(issued, int) or not isinstance(expires, int) or not 0 < issued < expires:
+    if issued is None or expires is None or not issued < expires:
         raise Unreadable("a token without a lifetime")
-    return Grant(granted, issued, expires)
+    return Grant(granted, int(issued.timestamp()), int(expires.timestamp()))
 
 
 def authorization(grant: Grant) -> Mapping[str, str]:

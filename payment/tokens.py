@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 from django.core.cache import cache
@@ -26,6 +27,10 @@ LAST_SECONDS = 5
 # While a token is still valid nobody's payment waits long for the next one, nor asks for it at every call.
 RENEWAL_SECONDS = 3
 RENEWAL_PAUSE = 30
+# What PhonePe tells of a token's life is believed within these seconds; else it is taken to live for FALLBACK_LIFE.
+SHORTEST_LIFE, LONGEST_LIFE = 60, 30 * 86_400
+FALLBACK_LIFE = 300
+SKEW = 60
 
 
 class Store(Protocol):
@@ -90,20 +95,32 @@ class Tokens:
         return held
 
     def _fetched(self, fetch: Fetch, deadline: Deadline) -> Grant:
-        grant = fetch(deadline)
+        grant = self._believed(fetch(deadline))
         self._share(grant)
         return grant
+
+    def _believed(self, grant: Grant) -> Grant:
+        """On our clock: of a token whose life cannot be what PhonePe says, or whose clock is not ours, little is."""
+        now = int(self._now())
+        left = grant.expires_at - now
+        if SHORTEST_LIFE <= left <= LONGEST_LIFE and grant.issued_at <= now + SKEW:
+            return grant
+        return replace(grant, issued_at=now, expires_at=now + FALLBACK_LIFE)
 
     def _newest(self) -> Grant | None:
         grants = [grant for grant in (self._grant, self._shared()) if grant]
         return max(grants, key=lambda grant: grant.issued_at, default=None)
 
     def _valid(self, grant: Grant | None) -> Grant | None:
-        return grant if grant and self._now() < grant.expires_at - LAST_SECONDS else None
+        """Not one that was issued in the future: our clock has been set back, and how old it is nobody knows."""
+        now = self._now()
+        return grant if grant and grant.issued_at - SKEW <= now < grant.expires_at - LAST_SECONDS else None
 
     def _is_due(self, grant: Grant) -> bool:
         half = grant.issued_at + (grant.expires_at - grant.issued_at) // 2
-        return self._now() >= max(half, self._renew_after)
+        now = self._now()
+        pauses = now < self._renew_after <= now + RENEWAL_PAUSE
+        return now >= half and not pauses
 
     def _shared(self) -> Grant | None:
         # Without the cache each process has a token of its own, which works: its failure stops no payment.

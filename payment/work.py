@@ -14,11 +14,12 @@ from django.db.models import F
 
 from notices.models import Notice
 from notices.sending import pause_after, send
+from okpuja.clocks import database_now
 from payment.diagnosis.watch import diagnosis_due, look
 from payment.models import IdempotencyKey, Offer, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.runs import compare_day, days_due
 from payment.services import asking, backlog
-from payment.services.backlog import Scheduled, database_now, due
+from payment.services.backlog import Scheduled, due
 from payment.services.enclosing import enclose
 from payment.services.holds import end_hold
 from payment.services.leases import DATABASE_TROUBLE, Job, work_on_next

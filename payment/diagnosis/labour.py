@@ -7,9 +7,10 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
+from okpuja.clocks import database_now
 from payment.diagnosis.hops import DATABASE_ERRORS, Hop
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
-from payment.services.backlog import database_now, oldest_overdue
+from payment.services.backlog import oldest_overdue
 from payment.states import AttemptState
 
 LONGEST_WAIT = 60  # seconds a due row waits while a worker lives

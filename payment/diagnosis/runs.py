@@ -51,7 +51,7 @@ def latest(patience: float = SECONDS + 1) -> Wire:
     `patience`: seconds to wait for somebody else who is making the very first one.
     """
     deadline = Deadline(SECONDS)
-    if memory.add(RUNNING, True, EVERY):
+    if _is_our_turn():
         return fresh(deadline)
     return _last() or _awaited(Deadline(patience))
 
@@ -75,8 +75,21 @@ def fresh(
 def remember(made: Wire) -> None:
     """For everyone who asks from now on, and in the next half minute nobody looks again."""
     memory.own.set(LAST, made, EVERY)
-    memory.set(RUNNING, True, EVERY)
+    memory.set(RUNNING, time.time(), EVERY)
     memory.set(LAST, made, KEPT)
+
+
+def _is_our_turn() -> bool:
+    """Nobody has looked in the last thirty seconds. A mark of the future is of a clock that has been set back since:
+    the cache, which goes by the same clock, would keep it for as long."""
+    now = time.time()
+    if memory.add(RUNNING, now, EVERY):
+        return True
+    begun = memory.get(RUNNING)
+    if not isinstance(begun, float) or begun <= now + EVERY:
+        return False
+    memory.delete(RUNNING)
+    return memory.add(RUNNING, now, EVERY)
 
 
 def diagnose(seconds: float = SECONDS, asking: Asking | None = None, *, ask_simulator: bool = False) -> Wire:

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
+from okpuja.clocks import database_now
 from payment.diagnosis import history, runs
 from payment.diagnosis.hops import DATABASE_ERRORS
 from payment.models import DiagnosisRun, GatewayCall
-from payment.services.backlog import database_now
 from payment.services.leases import WHOLE_KIND
 
 logger = logging.getLogger(__name__)

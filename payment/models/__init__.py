@@ -18,7 +18,7 @@ from payment.models.disputes import Dispute, DisputeUpdate
 from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
-from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt
+from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt, longest_call
 from payment.models.receipts import Receipt, ReceiptCounter
 from payment.models.reconciliations import Reconciliation
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
@@ -45,4 +45,5 @@ __all__ = [
     "StateChange",
     "WebhookEvent",
     "WorkLease",
+    "longest_call",
 ]

@@ -1,6 +1,6 @@
 """What is owed, and each order that was opened at PhonePe to collect it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -9,6 +9,8 @@ from django.db.models import Q
 
 from accounts.phones import PhoneField
 from booking.models import Checkout
+from booking.services import page_life
+from okpuja.clocks import SKEW, is_running
 from payment.merchants import Identity
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState
 
@@ -39,6 +41,11 @@ ATTEMPT_FROM = {
 }
 
 Row = TypeVar("Row", bound=models.Model)
+
+
+def longest_call() -> timedelta:
+    """How long one request may call PhonePe for an attempt: never faster in tests, as calls are not."""
+    return timedelta(seconds=settings.PHONEPE_DEADLINE + 5)
 
 
 def advance(row: Row, column: str, to: str, sources: tuple[str, ...], values: dict[str, Any]) -> bool:
@@ -180,7 +187,11 @@ class PaymentAttempt(models.Model):
         return Identity(self.generation, self.environment, self.merchant, self.simulated)
 
     def has_open_page(self, now: datetime) -> bool:
-        return self.state == AttemptState.PENDING and bool(self.page_url) and self.expires_at > now
+        return self.state == AttemptState.PENDING and bool(self.page_url) and not self.is_past_its_page(now)
+
+    def is_past_its_page(self, now: datetime) -> bool:
+        """The time to pay is over, or was written by a clock that was wrong."""
+        return not is_running(self.expires_at, now, page_life() + SKEW)
 
     def is_being_called(self, now: datetime) -> bool:
-        return self.call_lease_until is not None and self.call_lease_until > now
+        return is_running(self.call_lease_until, now, longest_call())

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.db.models import Min, Q
 from django.utils import timezone
 
+from okpuja.clocks import database_now
 from payment.models import PaymentAttempt, Reconciliation
 from payment.reconciliation.comparing import compare_orders, compare_refunds
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order
@@ -23,7 +24,6 @@ from payment.reconciliation.report import Report
 from payment.reconciliation.settled import compare_settlement
 from payment.reconciliation.settlement import Settlement
 from payment.reconciliation.standing import compare_rows
-from payment.services.backlog import database_now
 from payment.services.telling import alert_staff
 
 logger = logging.getLogger(__name__)

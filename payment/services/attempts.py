@@ -7,15 +7,15 @@ whoever comes after a crash asks PhonePe first.
 import functools
 import secrets
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 
 from accounts.phones import indian_mobile
 from booking.models import Checkout
 from booking.services import lead, page_life
+from okpuja.clocks import database_now, told_end
 from okpuja.errors import Conflict, Unavailable
 from okpuja.waiting import wait_for
 from payment import merchants
@@ -31,12 +31,18 @@ from payment.gateways import (
 )
 from payment.merchants import NotConfigured
 from payment.messages import hop
-from payment.models import OPEN_ATTEMPT, GatewayCall, Payment, PaymentAttempt
+from payment.models import (
+    OPEN_ATTEMPT,
+    GatewayCall,
+    Payment,
+    PaymentAttempt,
+    longest_call,
+)
 from payment.services.calls import call
 from payment.services.changes import lock_payment, move_attempt, write_down_opening
 from payment.services.holds import keep_place
 from payment.services.links import return_url, webhook_url
-from payment.services.schedule import next_question, scaled
+from payment.services.schedule import next_question
 from payment.services.settling import settle
 from payment.services.unpaid import close
 from payment.states import AttemptState, ErrorCategory, Operation, PaymentState, Verdict
@@ -127,7 +133,8 @@ def call_for_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
 def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
     """A new order at the merchant that the settings name now, with the right to call PhonePe for it."""
     identity = merchants.current().identity
-    now, expires_at = timezone.now(), page_expiry()
+    now = database_now()
+    expires_at = now + page_life()
     attempt = PaymentAttempt.objects.create(
         payment=payment,
         number=number,
@@ -139,7 +146,7 @@ def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
         simulated=identity.simulated,
         sent_at=now,
         expires_at=expires_at,
-        call_lease_until=_lease(now),
+        call_lease_until=now + longest_call(),
         next_check_at=next_question(now, expires_at, now),
     )
     write_down_opening(payment, attempt, rule)
@@ -152,19 +159,14 @@ def prefix(simulated: bool) -> str:
 
 
 def page_expiry() -> datetime:
-    return timezone.now() + scaled(settings.PHONEPE_EXPIRE_AFTER)
-
-
-def _lease(now: datetime) -> datetime:
-    # Not scaled: it outlives the call, and calls are never faster in tests.
-    return now + timedelta(seconds=settings.PHONEPE_DEADLINE + 5)
+    return database_now() + page_life()
 
 
 def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
     """The attempt, if its page is open; else the right to call PhonePe; None while another request has it."""
     with transaction.atomic():
         payment = _lock_open(payment_id)
-        found = _find_or_begin(payment, timezone.now())
+        found = _find_or_begin(payment, database_now())
     if not payment.is_open:  # raised after the commit: it shall stay closed
         raise PaymentClosed(payment_id=payment.pk)
     return found
@@ -198,7 +200,7 @@ def _never_left(attempt: PaymentAttempt, payment: Payment, now: datetime) -> boo
 
     A gift has no place, and nothing to check out.
     """
-    if payment.checkout is None or attempt.sent_at or attempt.expires_at > now:
+    if payment.checkout is None or attempt.sent_at or not attempt.is_past_its_page(now):
         return False
     return not payment.attempts.filter(state__in=OPEN_ATTEMPT).exclude(pk=attempt.pk).exists()
 
@@ -214,7 +216,7 @@ def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
 
 def _begin_call(attempt: PaymentAttempt, now: datetime) -> Claim:
     sent_before = attempt.sent_at
-    attempt.sent_at, attempt.call_lease_until = now, _lease(now)
+    attempt.sent_at, attempt.call_lease_until = now, now + longest_call()
     attempt.not_found_answers = 0
     attempt.next_check_at = next_question(now, attempt.expires_at, now)
     attempt.save(update_fields=["sent_at", "call_lease_until", "not_found_answers", "next_check_at"])
@@ -269,8 +271,8 @@ def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
     attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
     attempt.page_url = page.url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
-    longest = page_expiry()
-    attempt.expires_at = min(longest, page.expires_at or longest)
+    now = database_now()
+    attempt.expires_at = told_end(page.expires_at, now, page_life()) or now + page_life()
     attempt.call_lease_until = None
     attempt.save(update_fields=["page_url", "provider_order_id", "expires_at", "call_lease_until"])
     move_attempt(attempt, AttemptState.PENDING, "page_opened", "pay call")

@@ -1,14 +1,13 @@
 """What is due, by the clock that all workers share."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from django.db import connection
-from django.db.models import Model, QuerySet
-from django.utils import timezone
+from django.db.models import Model, Q, QuerySet
 
 from booking.models import SlotHold
 from notices.models import Notice
+from okpuja.clocks import SKEW, database_now
 from payment.models import (
     IdempotencyKey,
     Offer,
@@ -22,6 +21,9 @@ from payment.models import (
 from payment.services.idempotency import KEPT
 
 Scheduled = TypeVar("Scheduled", PaymentAttempt, Refund, WebhookEvent, Notice)
+LONGEST_PAUSE = timedelta(days=1)  # between two looks at a row
+SCHEDULED: tuple[type[Any], ...] = (PaymentAttempt, Refund, WebhookEvent, Notice)
+
 Row = TypeVar("Row", bound=Model)
 
 
@@ -55,6 +57,21 @@ def free(rows: "QuerySet[Row]", kind: str, now: datetime) -> "QuerySet[Row]":
     return rows.exclude(pk__in=WorkLease.objects.filter(WorkLease.held(now), kind=kind).values("row"))
 
 
+def mend_moments(now: datetime) -> int:
+    """Rows whose moment lies further ahead than it can have been written are due: a clock was wrong. Their number.
+
+    Else a question of a clock that was then stepped back by an hour is not asked for an hour.
+    """
+    return sum(_ahead(model, now).update(next_check_at=now) for model in SCHEDULED)
+
+
+def _ahead(model: type[Scheduled], now: datetime) -> "QuerySet[Scheduled]":
+    wrong = Q(next_check_at__gt=now + LONGEST_PAUSE + SKEW)
+    if model is PaymentAttempt:
+        wrong |= Q(sent_at__gt=now + SKEW, next_check_at__gt=now)
+    return model._default_manager.filter(wrong)
+
+
 def oldest_overdue() -> datetime | None:
     """Since when the most neglected row has been waiting. A worker that is alive keeps this young.
 
@@ -75,13 +92,3 @@ def oldest_overdue() -> datetime | None:
 
 def _oldest(rows: "QuerySet[Any]", moment: str) -> datetime | None:
     return rows.order_by(moment).values_list(moment, flat=True).first()
-
-
-def database_now() -> datetime:
-    """SQLite has no clock of its own: it lives on this machine."""
-    if connection.vendor == "sqlite":
-        return timezone.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT clock_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-        return now

@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
-from django.utils import timezone
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from okpuja.clocks import database_now, over
 from okpuja.errors import Conflict, Refusal, render
 from payment.models import IdempotencyKey
 
@@ -55,11 +55,11 @@ def answer_once(request: Request, route: str, work: Callable[[], Response]) -> R
 
 
 def _claim(request: Request, route: str, key: str) -> tuple[IdempotencyKey, bool]:
-    now, mine = timezone.now(), uuid.uuid4()
+    now, mine = database_now(), uuid.uuid4()
     caller = f"user:{request.user.pk}" if request.user.is_authenticated else "guest"
     _check(key, caller)
     found = IdempotencyKey.objects.filter(caller=caller, route=route, key_digest=_digest(key))
-    found.filter(created_at__lt=now - KEPT).delete()
+    found.exclude(created_at__gte=now - KEPT, created_at__lte=now + KEPT).delete()
     wanted = IdempotencyKey(
         caller=caller,
         route=route,
@@ -92,9 +92,9 @@ def _check(key: str, caller: str) -> None:
 
 def _take_over(row: IdempotencyKey, mine: uuid.UUID) -> bool:
     """Whoever held the lease died with it."""
-    now = timezone.now()
-    dead = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease, status_code=None, lease_until__lt=now)
-    if not dead.update(lease=mine, lease_until=now + LEASE):
+    now = database_now()
+    unanswered = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease, status_code=None)
+    if not unanswered.filter(over("lease_until", now, LEASE)).update(lease=mine, lease_until=now + LEASE):
         return False
     row.lease = mine
     return True

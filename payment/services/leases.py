@@ -16,9 +16,10 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
 
 from notices.services import alert, cases_told_today
+from okpuja.clocks import database_now
 from okpuja.logging import redact
 from payment.models import WorkLease
-from payment.services.backlog import database_now, free
+from payment.services.backlog import free
 from payment.services.schedule import HOUR, scaled
 
 logger = logging.getLogger(__name__)

@@ -3,12 +3,12 @@
 from typing import Any
 
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
 
+from okpuja.throttling import RateThrottle
 from payment.diagnosis import memory
 
 
-class CallerThrottle(SimpleRateThrottle):
+class CallerThrottle(RateThrottle):
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
 

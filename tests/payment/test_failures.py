@@ -131,9 +131,9 @@ def test_who_spoke_instead_of_phonepe_is_told_apart(status, content_type, body, 
     assert (caught.value.category, caught.value.fate) == (category, Fate.MAYBE_ARRIVED)
 
 
-def retry_after(value):
+def retry_after(value, **headers):
     with pytest.raises(TryFailed) as caught:
-        understood(Operation.PAY, Answer(429, {"Retry-After": value}, b""), lambda *_: None)
+        understood(Operation.PAY, Answer(429, {"Retry-After": value, **headers}, b""), lambda *_: None)
     return caught.value.retry_after
 
 
@@ -154,3 +154,17 @@ ENDLESS_ZONE = "Mon, 01 Jan 2024 00:00:00 +99999999999999999999"
 @pytest.mark.parametrize("value", ["", "soon", "-5", "٣", "1.5", "Wed, 99 Oct 2015 07:28:00", ENDLESS_ZONE])
 def test_a_wait_we_cannot_read_is_ours_to_choose(value):
     assert retry_after(value) is None
+
+
+@pytest.mark.parametrize("hours", [0, 1, -1, 24 * 365])
+def test_a_moment_to_wait_for_is_read_on_the_clock_of_who_wrote_it(hours):
+    theirs = datetime.now(timezone.utc) + timedelta(hours=hours)
+    until, date = (format_datetime(at, usegmt=True) for at in (theirs + timedelta(seconds=300), theirs))
+
+    assert retry_after(until, Date=date) == 300
+
+
+def test_nobody_is_waited_for_longer_than_a_day():
+    ahead = format_datetime(datetime.now(timezone.utc) + timedelta(days=400), usegmt=True)
+
+    assert retry_after(ahead) == retry_after("999999") == 86_400

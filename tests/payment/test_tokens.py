@@ -207,3 +207,43 @@ def test_who_may_not_wait_for_the_shared_cache_keeps_tokens_elsewhere():
     other.refused(grant)
     assert shop.fetched == 1
     assert Tokens(MERCHANT, now=lambda: shop.now, store=kept).get(shop.fetch, Deadline(5)) != grant
+
+
+ODD_LIVES = {
+    "PhonePe's clock is an hour ahead": (3600, 3600 + 900),
+    "PhonePe's clock is an hour behind": (-7200, -3600),
+    "a day of 1970": (-ISSUED + 1, -ISSUED + 86_400),
+    "a life of a hundred years": (0, 100 * 365 * 86_400),
+    "a life of a second": (0, 1),
+}
+
+
+@pytest.mark.parametrize("life", ODD_LIVES)
+def test_a_token_whose_life_cannot_be_as_told_is_used_and_renewed_soon(life):
+    shop = Shop()
+    issued, expires = ODD_LIVES[life]
+    fetched = []
+
+    def fetch(deadline):
+        fetched.append(shop.now)
+        return Grant(f"token-{len(fetched)}", int(shop.now) + issued, int(shop.now) + expires)
+
+    for _ in range(10):
+        shop.tokens.get(fetch, Deadline(5))
+        shop.now += 10
+    assert len(fetched) == 1
+    shop.now += 300
+    shop.tokens.get(fetch, Deadline(5))
+    assert len(fetched) == 2
+
+
+@pytest.mark.parametrize("hours", [1, -1, 24 * 365, -24 * 365])
+def test_a_clock_that_is_set_costs_at_most_one_token(hours):
+    shop = Shop()
+    shop.get()
+    shop.now += hours * 3600
+    for _ in range(5):
+        shop.get()
+        shop.now += 1
+
+    assert shop.fetched <= 2

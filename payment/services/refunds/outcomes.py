@@ -7,6 +7,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from booking.models import Booking
+from okpuja.clocks import has_passed
 from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
@@ -264,7 +265,7 @@ def _ids_tried(refund: Refund) -> int:
 
 def _miss(refund: Refund) -> None:
     """PhonePe does not know it: then it never arrived, and may be said again under the same id."""
-    lately = refund.sent_at is None or timezone.now() - refund.sent_at < NOT_FOUND_AFTER
+    lately = refund.sent_at is None or not has_passed(refund.sent_at, timezone.now(), NOT_FOUND_AFTER)
     if refund.state not in (RefundState.CREATED, RefundState.UNKNOWN) or lately:
         return
     refund.sent_at = None

@@ -12,6 +12,7 @@ from okpuja.errors import Unavailable
 from payment.diagnosis import memory, runs
 from payment.diagnosis.names import Asking
 from payment.diagnosis.runs import diagnose, latest
+from payment.models import DiagnosisRun
 from payment.transport import Resolver
 from tests.payment.diagnosis.servers import Server, refusing_port, silence
 
@@ -458,3 +459,15 @@ def test_a_cache_that_is_as_silent_as_everything_else_costs_no_more_either(real_
     assert took < 3.9
     assert answer["success"] is False
     assert latest() == answer
+
+
+def test_a_clock_that_was_set_back_does_not_keep_an_old_diagnosis(settings):
+    settings.PHONEPE_SIMULATION_MODE = True
+    latest()
+    cache.set(runs.RUNNING, time.time() + 3600, 7200)  # what a clock an hour ahead has left
+
+    latest()
+    assert DiagnosisRun.objects.count() == 2
+
+    latest()
+    assert DiagnosisRun.objects.count() == 2
