@@ -42,6 +42,7 @@ from payment.models import (
 )
 from payment.models.receipts import read_serial_number
 from payment.reconciliation.report import as_text
+from payment.services.asking import stop_waiting_by_staff
 from payment.services.closing import Cleared, Outcome, move_all, refund_all
 from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
@@ -73,6 +74,10 @@ class DecidingAdmin(ReadOnlyAdmin):
             except Refusal as refusal:
                 self.message_user(request, f"{row}: {refusal.detail}", messages.WARNING)
         self.message_user(request, f"{done} decided.", messages.SUCCESS)
+
+
+class ReasonForm(ActionForm):
+    reason = forms.CharField(required=False, max_length=200, label="Reason")
 
 
 class Rows(ReadOnly, TabularInline):
@@ -154,7 +159,8 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
     search_fields = ("reference", "attempts__merchant_order_id", "attempts__provider_order_id", "user__email")
     date_hierarchy = "created_at"
     inlines = (AttemptRows, ChangeRows, CallRows, LedgerRows, RefundRows)
-    actions = ("accept", "send_back")
+    actions = ("accept", "send_back", "stop_waiting")
+    action_form = ReasonForm
 
     @admin.action(description="Held: take what came as the payment", permissions=["decide"])
     def accept(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
@@ -163,6 +169,17 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
     @admin.action(description="Held: send back what came", permissions=["decide"])
     def send_back(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
         self.decide(request, payments, lambda payment: return_held(payment.pk))
+
+    @admin.action(
+        description="Stop waiting for it (with a reason): free cart and place", permissions=["decide"]
+    )
+    def stop_waiting(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
+        reason = request.POST.get("reason", "").strip()
+        if not reason:
+            self.message_user(request, "Say why: fill in the reason beside the action.", messages.WARNING)
+            return
+        by = cast(User, request.user)
+        self.decide(request, payments, lambda payment: stop_waiting_by_staff(payment.pk, reason, by))
 
     @admin.display(description="amount (₹)", ordering="amount_paise")
     def amount(self, payment: Payment) -> str:
@@ -184,10 +201,6 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_select_related = ("payment",)
     search_fields = ("merchant_order_id", "provider_order_id", "provider_transaction_id", "utr")
     inlines = (CallRows,)
-
-
-class ReasonForm(ActionForm):
-    reason = forms.CharField(required=False, max_length=200, label="Reason")
 
 
 class RupeesForm(ActionForm):

@@ -35,7 +35,13 @@ class RefundRequest(serializers.Serializer[Any]):
 
 
 class ResolveRequest(serializers.Serializer[Any]):
-    action = serializers.ChoiceField(choices=["refund", "book"])
+    action = serializers.ChoiceField(choices=["refund", "book", "stop_waiting"])
+    reason = serializers.CharField(max_length=150, required=False, help_text="needed to stop waiting")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["action"] == "stop_waiting" and not attrs.get("reason"):
+            raise serializers.ValidationError({"reason": ["Say why nobody waits for this payment any more."]})
+        return attrs
 
 
 class RefundSerializer(serializers.ModelSerializer[Refund]):

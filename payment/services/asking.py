@@ -5,15 +5,17 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db.models import Q
-from django.utils import timezone
 
-from okpuja.errors import Conflict
+from accounts.models import User
+from okpuja.clocks import database_now
+from okpuja.errors import Conflict, Refusal
 from okpuja.waiting import UnderWay, wait_for
 from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.calls import NO_ANSWER, call
 from payment.services.schedule import DAY, next_question, repeated_question, scaled
 from payment.services.settling import fulfil, settle
+from payment.services.unpaid import is_past_its_pages, stop_waiting
 from payment.states import AttemptState, Fulfilment, PaymentState, Verdict
 from payment.transport import Deadline
 
@@ -52,7 +54,7 @@ def next_look(attempt: PaymentAttempt, heard: Verdict | None, now: datetime) -> 
     if attempt.state == AttemptState.COMPLETED:
         return None
     closed = attempt.state not in OPEN_ATTEMPT
-    sent_at = attempt.sent_at or attempt.created_at
+    sent_at = min(attempt.sent_at or attempt.created_at, now)  # else written by a clock that was wrong
     if heard is None:
         return repeated_question(sent_at, attempt.expires_at, now, closed=closed)
     following = next_question(sent_at, attempt.expires_at, now, closed=closed)
@@ -84,18 +86,40 @@ def look_again(payment: Payment, seconds: int, source: str) -> Payment:
 
 
 def give_up(payment: Payment, seconds: int) -> Payment:
-    """The customer does not want to pay any more. PhonePe is asked first: he may have paid.
+    """The customer does not want to pay any more. PhonePe is asked first: they may have paid.
 
-    Raises NO_ANSWER when PhonePe cannot be asked, Conflict while a request is opening the page.
+    Once no page can be paid any more, the cart is free whatever PhonePe says or does not say. Until then raises
+    NO_ANSWER when PhonePe cannot be asked; Conflict while a request is opening the page.
     """
-    deadline = Deadline(seconds)
+    silence = _ask_for_the_last_time(payment, Deadline(seconds))
+    payment.refresh_from_db()
+    if payment.is_open and is_past_its_pages(payment):
+        return stop_waiting(payment.pk, "given_up", "give_up")
+    if payment.is_open and silence:
+        raise silence
+    return payment
+
+
+def stop_waiting_by_staff(payment_id: int, reason: str, by: User) -> Payment:
+    """As the customer's giving up after the page's life. Raises Conflict `not_open`, `payment_under_way`."""
+    if not Payment.objects.get(pk=payment_id).is_open:
+        raise Conflict("This payment is decided: nobody waits for it.", code="not_open")
+    return stop_waiting(payment_id, "stopped_by_staff", f"by user {by.pk}: {reason}")
+
+
+def _ask_for_the_last_time(payment: Payment, deadline: Deadline) -> Refusal | None:
+    """Every open order; what is merely unpaid is closed. The error of an order that PhonePe does not answer about."""
+    silence: Refusal | None = None
     for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT):
-        if attempt.is_being_called(timezone.now()):
+        if attempt.is_being_called(database_now()):
             raise Conflict(
                 "This payment is just being opened. Please wait a moment.", code="payment_under_way"
             )
-        payment = ask(attempt, deadline, "give_up", giving_up=True)
-    return payment
+        try:
+            ask(attempt, deadline, "give_up", giving_up=True)
+        except NO_ANSWER as error:
+            silence = error
+    return silence
 
 
 def _question(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus:
@@ -118,9 +142,11 @@ def _may_ask(payment: Payment) -> bool:
 
 def _has_paused(payment: Payment) -> bool:
     """Whether nobody, in any process, has asked lately; the question is written down as ours then."""
-    now = timezone.now()
-    lately = now - timedelta(seconds=SECONDS_BETWEEN_QUESTIONS)
-    free = Q(asked_at__isnull=True) | Q(asked_at__lte=lately)
+    now, pause = database_now(), timedelta(seconds=SECONDS_BETWEEN_QUESTIONS)
+    lately = Q(
+        asked_at__gt=now - pause, asked_at__lte=now + pause
+    )  # further ahead: of a clock that was wrong
+    free = Q(asked_at__isnull=True) | ~lately
     return bool(Payment.objects.filter(free, pk=payment.pk).update(asked_at=now))
 
 

@@ -23,6 +23,11 @@ def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -
     return True
 
 
+def write_down_payment(payment: Payment, rule: str, detail: str) -> None:
+    """What was decided about a payment, whether or not that has moved it."""
+    _write_down(payment, None, "payment", payment.state, payment.state, rule, detail)
+
+
 def move_fulfilment(payment: Payment, to: Fulfilment, rule: str, **values: Any) -> bool:
     before = payment.fulfilment
     if not payment.turn_into(to, **values):

@@ -17,20 +17,24 @@ from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
 from booking.money import rupees
 from booking.services import PriceChanged, check_out, remember_total
-from okpuja.errors import Conflict, Unavailable
+from okpuja.errors import Conflict, Refusal, Unavailable
 from okpuja.language import HINDI
 from payment import merchants
+from payment.gateways import OutcomeUnknown
+from payment.merchants import NotConfigured
 from payment.models import Payment, PaymentAttempt
 from payment.services.attempts import (
     AlreadyPaid,
     Claim,
     PaymentClosed,
+    TooManyAttempts,
     call_for_page,
     open_attempt,
     page_expiry,
     page_of,
     prefix,
 )
+from payment.services.unpaid import is_past_its_pages, stop_waiting
 from payment.states import PaymentState
 from payment.transport import Deadline
 
@@ -173,10 +177,24 @@ def _after_another_click(cart: Cart, click: Click, deadline: Deadline) -> Starte
 
 
 def _found_again(payment: Payment, click: Click, deadline: Deadline) -> Started:
-    """The open payment for a click that wants the same. Raises CheckoutDiffers, PriceChanged."""
+    """The open payment for a click that wants the same. Raises CheckoutDiffers, PriceChanged.
+
+    PaymentClosed: its pages have expired and none can be opened any more; the caller checks out anew.
+    """
     if payment.checkout is not None:
         _refuse_other(payment, payment.checkout, click)
-    return Started(payment, page_of(payment, deadline), is_new=False)
+    try:
+        return Started(payment, page_of(payment, deadline), is_new=False)
+    except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
+        if payment.checkout is None or _is_silence(error) or not is_past_its_pages(payment):
+            raise
+        stop_waiting(payment.pk, "given_up", "click")
+        raise PaymentClosed(payment_id=payment.pk) from error
+
+
+def _is_silence(error: Refusal) -> bool:
+    """PhonePe did not answer: another order would not be opened either."""
+    return isinstance(error, OutcomeUnknown) and bool(error.tries and error.tries[-1].error_category)
 
 
 def _refuse_other(payment: Payment, frozen: Checkout, click: Click) -> None:

@@ -4,10 +4,12 @@ from datetime import datetime
 
 from django.db import transaction
 
-from booking.models import Checkout
-from booking.services import hold_end, release, release_hold, stretch_hold
-from payment.services.backlog import database_now, holds_due
-from payment.services.changes import lock_payment
+from booking.models import Checkout, SlotHold
+from booking.services import hold_end, page_life, release, release_hold, stretch_hold
+from okpuja.clocks import SKEW, database_now
+from payment.models import Payment
+from payment.services.backlog import holds_due
+from payment.services.changes import lock_payment, write_down_payment
 from payment.services.schedule import MINUTE, scaled
 from payment.states import Fulfilment
 
@@ -36,10 +38,42 @@ def end_hold(hold_id: int) -> None:
     if not waits:
         release(checkout)
         release_hold(checkout)  # also of a checkout that was released before and kept its place
-    elif now < _last_moment(checkout):
+    elif now < _last_moment(checkout) and not _is_of_a_wrong_clock(checkout, now):
         stretch_hold(checkout, min(now + scaled(STRETCH), _last_moment(checkout)))
     else:
         release_hold(checkout)
+
+
+def mend_holds(now: datetime) -> int:
+    """Holds that end later than any hold can are over: a clock was wrong when they were written. Their number."""
+    longest = hold_end(now + page_life()) + scaled(LONGEST_STRETCH) + SKEW
+    return SlotHold.objects.filter(state=SlotHold.State.HELD, expires_at__gt=longest).update(expires_at=now)
+
+
+def free_carts_of_held_payments(now: datetime, limit: int = 20) -> int:
+    """Whose money staff look at may buy again: their cart is free when its place would be. Their number."""
+    ended = now - (hold_end(now) - now) - scaled(LONGEST_STRETCH)
+    held = Payment.objects.filter(
+        fulfilment=Fulfilment.HELD_FOR_STAFF,
+        checkout__state=Checkout.State.RESERVED,
+        checkout__expires_at__lte=ended,
+    )
+    payment_ids = list(held.order_by("pk").values_list("pk", flat=True)[:limit])
+    return sum(_free_cart(payment_id) for payment_id in payment_ids)
+
+
+@transaction.atomic
+def _free_cart(payment_id: int) -> bool:
+    payment = lock_payment(pk=payment_id)
+    if payment.fulfilment != Fulfilment.HELD_FOR_STAFF or payment.checkout is None:
+        return False
+    release(payment.checkout)
+    write_down_payment(payment, "released_while_held", "")
+    return True
+
+
+def _is_of_a_wrong_clock(checkout: Checkout, now: datetime) -> bool:
+    return checkout.expires_at > now + page_life() + SKEW
 
 
 def _last_moment(checkout: Checkout) -> datetime:

@@ -41,6 +41,8 @@ SENTENCES = {
     "moved_by_temple": "The temple moved your booking to another time.",
     "cart_converted": "This cart had been paid for already. Your money goes back to you.",
     "given_up": "You gave this payment up.",
+    "stopped_by_staff": "Our staff closed this payment. Your cart is free again.",
+    "released_while_held": "Your cart is free again while our staff look at the money that came.",
     "page_expired_unpaid": "The payment page expired.",
 }
 

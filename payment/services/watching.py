@@ -14,8 +14,10 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from notices.services import cases_told_today
+from okpuja.clocks import database_now
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.services.backlog import database_now, oldest_overdue
+from payment.services.backlog import mend_moments, oldest_overdue
+from payment.services.holds import free_carts_of_held_payments, mend_holds
 from payment.services.leases import WHOLE_KIND, work_on
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.services.telling import alert_staff
@@ -67,7 +69,7 @@ def watch(_: int) -> datetime:
     return database_now() + timedelta(seconds=SECONDS_BETWEEN_LOOKS)
 
 
-def _look(look: Callable[[datetime], None], now: datetime, _: int) -> None:
+def _look(look: Callable[[datetime], object], now: datetime, _: int) -> None:
     look(now)
 
 
@@ -169,7 +171,10 @@ def _report_alive() -> None:
         logger.warning("the dead-man address does not answer", extra={"cause": str(error)})
 
 
-RULES: dict[str, Callable[[datetime], None]] = {
+RULES: dict[str, Callable[[datetime], object]] = {
+    "moments": mend_moments,
+    "hold moments": mend_holds,
+    "held payments": free_carts_of_held_payments,
     "payments": _watch_payments,
     "refunds": _watch_refunds,
     "events": _watch_events,

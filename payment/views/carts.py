@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from booking.models import Booking, Cart
+from booking.models import Booking, Cart, Checkout
 from booking.money import rupees
 from booking.serializers import BookingSerializer
 from payment.models import Payment, Refund
@@ -41,25 +41,29 @@ class CartCleanupView(APIView):
     )
     def post(self, request: Request, pk: int) -> Response:
         cart = get_object_or_404(Cart, pk=pk, user=request.user)
-        payment = Payment.objects.filter(checkout__cart=cart, state=PaymentState.PENDING).first()
+        reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
+        payment = Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
         if payment is not None:
             payment = give_up(payment, GIVE_UP_SECONDS)
             if payment.state == PaymentState.SUCCESS:
                 raise AlreadyPaid(payment_id=payment.pk)
         cart.refresh_from_db()
+        is_free = not reserved.exists()
         return Response(
             {
-                "success": payment is None or not payment.is_open,
-                "message": _what_was_closed(payment),
-                "cleaned_count": int(payment is not None and not payment.is_open),
+                "success": is_free,
+                "message": _what_was_closed(payment, is_free),
+                "cleaned_count": int(payment is not None and is_free),
                 "can_delete": cart.status not in (Cart.Status.CHECKED_OUT, Cart.Status.CONVERTED),
             }
         )
 
 
-def _what_was_closed(payment: Payment | None) -> str:
+def _what_was_closed(payment: Payment | None, is_free: bool) -> str:
     if payment is None:
         return "There was no open payment to close."
+    if is_free and payment.is_open:
+        return "Your cart is free again. Our staff look at the money that came, and will contact you."
     if payment.fulfilment == Fulfilment.HELD_FOR_STAFF:
         return "Your payment is being looked at by our staff, and stays open. Please do not pay again."
     if payment.is_open:

@@ -16,6 +16,7 @@ from okpuja.pagination import BoundedArray
 from payment.models import Payment, Refund
 from payment.serializers.payments import PaymentSerializer, for_wire
 from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
+from payment.services.asking import stop_waiting_by_staff
 from payment.services.idempotency import answer_once
 from payment.services.refunds.promises import approve_refund, ask_for_refund, withdraw_refund
 from payment.services.settling import accept_held, return_held
@@ -74,12 +75,16 @@ class PaymentResolutionView(StaffView):
 
     @extend_schema(operation_id="payments_resolve", request=ResolveRequest, responses=PaymentSerializer)
     def post(self, request: Request, pk: int) -> Response:
-        """Decide what staff must decide: take what came as the payment, or send it back."""
+        """Decide what staff must decide: take what came as the payment, send it back, or stop waiting for it."""
         form = ResolveRequest(data=request.data)
         form.is_valid(raise_exception=True)
         payment = get_object_or_404(Payment, pk=pk)
-        decide = accept_held if form.validated_data["action"] == "book" else return_held
-        decide(payment.pk)
+        action, by = form.validated_data["action"], cast(User, request.user)
+        if action == "stop_waiting":
+            stop_waiting_by_staff(payment.pk, form.validated_data["reason"], by)
+        else:
+            decide = accept_held if action == "book" else return_held
+            decide(payment.pk)
         return Response(PaymentSerializer(for_wire(Payment.objects.all()).get(pk=payment.pk)).data)
 
 
