@@ -290,7 +290,7 @@ class SlotHoldAdmin(ReadOnlyAdmin):
 @admin.register(Booking)
 class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     phone_fields = ("user__phone",)
-    list_display = ("book_id", "user", "starts_at", "status", "created_at")
+    list_display = ("book_id", "user", "starts_at", "status", "choose_until", "created_at")
     list_filter = ("status",)
     list_select_related = ("user",)
     search_fields = ("book_id", "user__email", "user__phone")

@@ -302,7 +302,7 @@ class RefundAdmin(DecidingAdmin):
 
 @admin.register(Offer)
 class OfferAdmin(DecidingAdmin):
-    list_display = ("payment", "state", "slot", "expires_at", "created_at")
+    list_display = ("payment", "because", "state", "slot", "expires_at", "created_at")
     list_filter = ("state",)
     list_select_related = ("payment", "slot__service")
     search_fields = ("payment__reference", "payment__user__email")
