@@ -10,14 +10,12 @@ from payment.models import LedgerEntry, Payment, WebhookEvent
 from payment.reconciliation.days import on
 from payment.reconciliation.findings import Finding, Fix, Kind, about_payment
 from payment.states import PaymentState, Verdict
+from payment.webhook_events import Family, family_of
 
 STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 Entry = LedgerEntry.Kind
-# Payouts to us and how they are divided, PhonePe's health, notices about mandates: no money of an order moves.
-OTHER_NEWS = (
-    *("settlement.", "order.split.settlement.", "downtime.", "subscription.notification."),
-    *("subscription.paused", "subscription.unpaused", "subscription.cancelled", "subscription.revoked"),
-)
+# Payouts to us, PhonePe's health, debits that are only announced: whatever new word PhonePe has for them.
+NO_ORDERS_MONEY = ("settlement.", "order.split.settlement.", "downtime.", "subscription.notification.")
 
 
 def compare_rows(day: date) -> Iterator[Finding]:
@@ -85,7 +83,11 @@ def _strangers(day: date) -> Iterator[Finding]:
 def _may_move_money(event: WebhookEvent) -> bool:
     """Whether money of some order comes or goes by it. A word that we do not know may mean anything."""
     name = event.event.lower().replace("_", ".")  # the older way: SUBSCRIPTION_PAUSED
-    if name.startswith(OTHER_NEWS) or "attempt.failed" in name:
+    if (
+        family_of(name) is Family.NO_MONEY
+        or name.startswith(NO_ORDERS_MONEY)
+        or name.endswith(".attempt.failed")
+    ):
         return False
     failed = event.claimed_verdict == Verdict.FAILED.value and name.endswith(".failed")
     return not failed or event.state != WebhookEvent.State.UNMATCHED

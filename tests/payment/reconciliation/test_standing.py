@@ -101,6 +101,8 @@ def heard(event, verdict="UNKNOWN", **more):
         ),
         *((f"subscription.{word}", "UNKNOWN") for word in ("paused", "unpaused", "cancelled", "revoked")),
         ("SUBSCRIPTION_NOTIFICATION_COMPLETED", "UNKNOWN"),
+        ("downtime.netbanking.started", "UNKNOWN"),
+        ("SETTLEMENT_DELAYED", "UNKNOWN"),
         ("subscription.notification.failed", "FAILED"),
         ("checkout.transaction.attempt.failed", "PENDING"),
         ("PG_TRANSACTION_ATTEMPT_FAILED", "PENDING"),
