@@ -211,7 +211,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D22",
-        "payment/work.py",
+        "payment/services/asking.py",
         "if attempt.state == AttemptState.COMPLETED:",
         "if attempt.state != AttemptState.PENDING:",
         "payment/test_work.py::test_late_money_is_found_by_the_slow_tail",
@@ -316,15 +316,15 @@ BREAKAGES = (
     ),
     Breakage(
         "D34",
-        "payment/services/refunds/promises.py",
-        " - (promised or 0)",
-        "",
+        "payment/services/refunds/sums.py",
+        " - going - taken_paise(attempt)",
+        " - taken_paise(attempt)",
         f"{PROMISES}::test_nothing_is_promised_twice",
     ),
     Breakage(
         "D35",
         "payment/services/refunds/promises.py",
-        "share = left if in_full else share_paise(left, ahead)",
+        "share = left if in_full else share_of_booking(booking, left, now)",
         "share = left",
         f"{PROMISES}::test_less_than_forty_eight_hours_ahead_nothing_goes_back",
     ),
@@ -352,7 +352,7 @@ BREAKAGES = (
     Breakage(
         "D48",
         "accounts/views.py",
-        "throttle_classes = (ScopedRateThrottle,)",
+        "throttle_classes = (ScopedThrottle,)",
         "throttle_classes = ()",
         "accounts/test_views.py::test_guessing_passwords_is_slowed_down",
     ),
