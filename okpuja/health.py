@@ -5,6 +5,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from okpuja import waiting
 from payment.diagnosis import hops
 from payment.diagnosis.parallel import begin, result
 from payment.transport import Deadline
@@ -34,7 +35,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def _database_fault() -> str:
     """In a thread, because a database that accepts connections and says nothing would hold us for ever."""
-    try:
-        return result(begin(hops.database), Deadline(PATIENCE)).fault
-    except TimeoutError:
-        return "down"
+    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+        try:
+            return result(begin(hops.database), Deadline(PATIENCE)).fault if may_wait else "down"
+        except TimeoutError:
+            return "down"

@@ -15,6 +15,7 @@ from django.conf import settings
 T = TypeVar("T")
 
 PAUSE = 0.1  # seconds between two looks
+BRIEFLY = 0.3  # seconds for a place, where what is waited for is hardly ever late
 
 
 class Places:

@@ -5,6 +5,7 @@ import select
 import socket
 import struct
 from collections.abc import Mapping
+from threading import BoundedSemaphore
 from typing import Any
 
 from django.db import connections
@@ -13,6 +14,7 @@ OUR_SERVER = "simulator.socket"
 GUNICORN = "gunicorn.socket"
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
 SILENT_FOR = 120
+places_in_the_shop = BoundedSemaphore(2)
 
 
 def break_off(environ: Mapping[str, Any], breakage: str) -> bool:
@@ -24,17 +26,26 @@ def break_off(environ: Mapping[str, Any], breakage: str) -> bool:
     if connection is None:
         return False
     if breakage == "silence":
-        connections.close_all()  # while the caller waits here, others may need the database
-        select.select([connection], [], [], SILENT_FOR)  # readable when the caller has hung up
+        wait(environ, SILENT_FOR)
     _reset(connection)
     return True
 
 
 def wait(environ: Mapping[str, Any], seconds: int) -> None:
-    """Not longer than the caller does, as far as we can see the caller."""
-    connections.close_all()
+    """Not longer than the caller does, as far as we can see the caller: readable is who has hung up.
+
+    In the shop's own server threads are few, and the shop needs them: beyond two nobody is late or silent there.
+    """
+    connections.close_all()  # while the caller waits here, others may need the database
     connection = environ.get(OUR_SERVER) or environ.get(GUNICORN)
-    select.select([connection] if connection else [], [], [], seconds)
+    is_shops = OUR_SERVER not in environ
+    if is_shops and not places_in_the_shop.acquire(blocking=False):
+        return
+    try:
+        select.select([connection] if connection else [], [], [], seconds)
+    finally:
+        if is_shops:
+            places_in_the_shop.release()
 
 
 def _reset(connection: socket.socket) -> None:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from okpuja.errors import Unavailable
 from okpuja.logging import redact
+from okpuja.waiting import wait_for
 from payment import merchants
 from payment.checks import address_problems
 from payment.diagnosis import history, hops, labour, memory, neighbours
@@ -41,7 +42,6 @@ SHARE_OF_LOOKING = 0.9
 SHARE_OF_KNOCKING = 0.5  # the rest is for the questions that follow
 SHARE_OF_ANSWERING = 0.9  # whoever knocks or asks stops a little before those who wait for it do
 EVERY, KEPT = 30, 86_400  # seconds
-PAUSE = 0.2
 RUNNING, LAST = "diagnosis-running", "diagnosis-last"
 
 
@@ -233,12 +233,13 @@ def _last() -> Wire | None:
 
 
 def _awaited(deadline: Deadline) -> Wire:
-    while not deadline.expired:
-        time.sleep(PAUSE)
-        if last := _last():
-            return last
-    if memory.own.add(RUNNING, True, EVERY):  # it died, or the shared cache can be read but not written
-        return fresh()
-    raise Unavailable(
-        "A diagnosis is being made. Please ask again in a few seconds.", code="diagnosis_running"
-    )
+    if last := wait_for(_last, deadline.remaining()):
+        return last
+    if deadline.expired and memory.own.add(RUNNING, True, EVERY):
+        return fresh()  # it died, or the shared cache can be read but not written
+    raise DiagnosisRunning
+
+
+class DiagnosisRunning(Unavailable):
+    default_code = "diagnosis_running"
+    default_detail = "A diagnosis is being made. Please ask again in a few seconds."

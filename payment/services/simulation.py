@@ -10,6 +10,7 @@ from rest_framework.exceptions import NotFound
 
 from accounts.models import User
 from booking.services import demo_cart
+from okpuja import waiting
 from okpuja.errors import Conflict, Unavailable
 from payment import transport
 from payment.merchants import for_identity
@@ -71,10 +72,12 @@ def decide(attempt: PaymentAttempt, outcome: str) -> None:
     url = f"{base.scheme}://{base.netloc}/simulator/control/orders/{attempt.merchant_order_id}/decide/"
     headers = {"Content-Type": "application/json", "X-Ops-Token": settings.OPS_TOKEN}
     session = transport.session()
-    trip = session.trip(Deadline(CONTROL_SECONDS))
-    answer = session.exchange(
-        trip, "POST", url, body=json.dumps({"outcome": outcome}).encode(), headers=headers
-    )
+    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+        if not may_wait:
+            raise Unavailable
+        trip = session.trip(Deadline(CONTROL_SECONDS))
+        body = json.dumps({"outcome": outcome}).encode()
+        answer = session.exchange(trip, "POST", url, body=body, headers=headers)
     if answer.http_status == 409:
         raise Conflict("The simulated order has ended already.", code="order_ended")
     if answer.http_status != 200:

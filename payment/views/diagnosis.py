@@ -23,9 +23,11 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
+from okpuja import waiting
 from okpuja.errors import Conflict
+from okpuja.waiting import UnderWay
 from payment.diagnosis.parallel import begin, result
-from payment.diagnosis.runs import fresh, latest
+from payment.diagnosis.runs import DiagnosisRunning, fresh, latest
 from payment.transport import Deadline
 from payment.views.diagnosis_faces import PageRenderer, TextRenderer
 from payment.views.diagnosis_shapes import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
@@ -41,6 +43,7 @@ PATIENCE = 2.0  # seconds for a login to be checked
 UNCHECKED = (AuthenticationFailed, DatabaseError, InterfaceError)
 
 T = TypeVar("T")
+looks = UnderWay()  # each takes a thread for ten seconds: one of them at a time is enough
 
 
 class OptionalLogin(ActiveUserAuthentication):
@@ -93,7 +96,12 @@ class DebugConnectivityView(APIView):
         TestPaymentRequest(data=request.data).is_valid(raise_exception=True)
         if settings.PHONEPE_ENV == "PRODUCTION":
             raise Conflict("This is not done in production.", code="not_in_production")
-        return Response(DiagnosisSerializer(fresh(ask_simulator=True)).data)
+        if not looks.begin("fresh"):
+            raise DiagnosisRunning
+        try:
+            return Response(DiagnosisSerializer(fresh(ask_simulator=True)).data)
+        finally:
+            looks.end("fresh")
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -167,7 +175,8 @@ def _is_staff_session(request: Request) -> bool:
 
 def _soon(find: Callable[[], T]) -> T | None:
     """What the database tells about the caller; None when it refuses, or does not tell in time."""
-    try:
-        return result(begin(find, UNCHECKED), Deadline(PATIENCE))
-    except (*UNCHECKED, TimeoutError):
-        return None
+    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+        try:
+            return result(begin(find, UNCHECKED), Deadline(PATIENCE)) if may_wait else None
+        except (*UNCHECKED, TimeoutError):
+            return None

@@ -1,0 +1,52 @@
+"""Every wait there is in our code, with the reason why it cannot take all threads of the server.
+
+A new one belongs into `okpuja.waiting`, or here with its reason.
+"""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+APPS = ("accounts", "booking", "notices", "okpuja", "payment", "simulator")
+WAITS = {"sleep", "wait", "acquire", "select", "_sleep"}
+OTHERS = {"unpaid", "sockets"}  # modules of ours with a function of that name
+BOUNDED = {
+    "okpuja/waiting.py": "the places themselves",
+    "payment/services/calls.py": "takes a place at PhonePe without waiting for one",
+    "payment/tokens.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
+    "payment/delivery.py": "the pause before a repeat, inside such a call",
+    "simulator/adapter.py": "a late answer of the simulated PhonePe, inside such a call",
+    "simulator/sockets.py": "two threads in the shop's server; as many as callers in a process of its own",
+}
+NO_REQUEST = {
+    "payment/management/commands/work.py",
+    "payment/management/commands/serve.py",
+    "payment/golive/flow.py",  # a command
+    "payment/reconciliation/questions.py",  # the worker, or a command
+    "simulator/courier.py",  # a thread of its own
+}
+
+
+def waits(path):
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Call):
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            owner = getattr(getattr(node.func, "value", None), "id", "")
+            if name in WAITS and owner not in OTHERS:
+                yield name
+
+
+def waiting_modules():
+    modules = (path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts)
+    return {path.relative_to(ROOT).as_posix() for path in modules if any(waits(path))}
+
+
+def test_no_request_waits_but_where_waits_are_bounded():
+    assert waiting_modules() - NO_REQUEST == BOUNDED.keys()
+
+
+@pytest.mark.parametrize("module", sorted(NO_REQUEST))
+def test_what_is_said_to_be_no_request_is_no_view(module):
+    assert "rest_framework" not in (ROOT / module).read_text()
