@@ -187,7 +187,15 @@ def test_a_booking_reads_as_it_was_bought(alice, booking, package, api):
     (row,) = api(alice).get("/api/booking/bookings/").json()
     assert set(row) == {
         *("id", "book_id", "user", "cart", "selected_date", "selected_time", "starts_at", "address"),
-        *("status", "total_amount", "cancellation_reason", "created_at", "updated_at"),
+        *(
+            "status",
+            "total_amount",
+            "cancellation_reason",
+            "moved_because",
+            "choose_until",
+            "created_at",
+            "updated_at",
+        ),
     }
     assert row["cart"]["puja_service"]["title"] == "Griha Pravesh"
     assert row["cart"]["package"]["package_type"] == "BASIC"
