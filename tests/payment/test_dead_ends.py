@@ -37,6 +37,11 @@ def scripted(request, wire, settings):
     return Scripted(wire, settings, request.param)
 
 
+@pytest.fixture
+def scripted_v2(wire, settings):
+    return Scripted(wire, settings, "v2")
+
+
 def passes(seconds: float) -> None:
     """Time, for every row."""
     span = timedelta(seconds=seconds)
@@ -223,14 +228,14 @@ def test_no_open_state_is_a_dead_end(state, api, service, package, scripted, set
 
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_a_click_on_an_expired_payment_opens_a_page_wherever_phonepe_speaks(
-    state, api, service, package, scripted, settings
+    state, api, service, package, scripted_v2, settings
 ):
     """Without giving up first. What staff hold needs that: money has come."""
     slot = people.make_slot(service, capacity=500)
     findings = []
     for answer in ANSWERS:
         customer = Customer(api, package, slot)
-        stuck(customer, scripted, state, answer, ())
+        stuck(customer, scripted_v2, state, answer, ())
         passes(settings.PHONEPE_EXPIRE_AFTER + 600)
         again = customer.retry()
         is_silent = answer in ("503", "a page", "silent", "another order") and again.status_code == 504
@@ -243,13 +248,13 @@ def test_a_click_on_an_expired_payment_opens_a_page_wherever_phonepe_speaks(
 
 @pytest.mark.parametrize("answer", UNDECIDED)
 def test_two_stuck_payments_do_not_keep_a_person_from_buying(
-    answer, api, service, package, scripted, settings
+    answer, api, service, package, scripted_v2, settings
 ):
     slot = people.make_slot(service, capacity=500)
     customer = Customer(api, package, slot)
     carts = []
     for state in (page_open, held_for_staff):
-        stuck(customer, scripted, state, answer, ())
+        stuck(customer, scripted_v2, state, answer, ())
         carts.append(customer.cart)
         customer.fill_cart()
     assert customer.retry().json()["code"] == "too_many_open"
