@@ -74,6 +74,9 @@ class Payment(models.Model):
     fulfil_at = models.DateTimeField(
         null=True, blank=True, help_text="when the worker tries to fulfil it again"
     )
+    came_late = models.BooleanField(
+        default=False, help_text="its cart had been given up, or staff took it later: compare other bookings"
+    )
     payer_reference = models.CharField(max_length=64, blank=True, help_text="what a guest called himself")
     payer_mobile = PhoneField(blank=True)
     simulated = models.BooleanField(default=False)

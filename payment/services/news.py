@@ -99,6 +99,12 @@ def _moved(payment: Payment, facts: Facts) -> str:
     return CALLED_OFF if booking.choose_until else ""
 
 
+def _paid_twice(payment: Payment, facts: Facts) -> str:
+    """It says that the other booking stays as it is."""
+    kept = Booking.objects.filter(book_id=facts.get("book_id")).exclude(status=Booking.Status.CANCELLED)
+    return "" if kept.exists() else "the booking that it names has been cancelled"
+
+
 def _refund_started(payment: Payment, facts: Facts) -> str:
     """The debt of a refund that failed goes on under another id, which is told instead."""
     refund = Refund.objects.filter(merchant_refund_id=facts.get("refund_id")).first()
@@ -130,6 +136,7 @@ OVER: dict[str, Callable[[Payment, Facts], str]] = {
     "called_off": _called_off,
     "cancelled": _cancelled,
     "moved": _moved,
+    "paid_twice": _paid_twice,
     "refund_started": _refund_started,
     "refund_credited": _refund_credited,
 }
@@ -179,6 +186,12 @@ def _event(facts: Facts) -> str:
     return "the event has been handled" if handled.exists() else ""
 
 
+def _in_review(facts: Facts) -> str:
+    kind = {"event": facts.get("event", ""), "unclear": facts.get("unclear", "")}
+    waiting = WebhookEvent.objects.filter(state=WebhookEvent.State.NEEDS_REVIEW, **kind)
+    return "" if waiting.exists() else "the events have been closed"
+
+
 def _work(facts: Facts) -> str:
     failing = WorkLease.objects.filter(kind=facts.get("work"), row=facts.get("row") or 0, tries__gt=0)
     return "" if failing.exists() else "the row has gone through"
@@ -201,8 +214,8 @@ OVER_ALERTS: dict[str, Callable[[Facts], str]] = {
     "dispute": _happened,
     "dispute_unmatched": _happened,
     "dispute_after_refund": _happened,
-    "event_not_understood": _happened,
-    "events_in_review": _happened,
+    "event_not_understood": _in_review,
+    "events_in_review": _in_review,
     "messages_wait": _happened,
     "message_given_up": _happened,
 }

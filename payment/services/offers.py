@@ -7,10 +7,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from booking.models import Booking, Slot
-from booking.services import CartConverted, move, nearby_slots
+from booking.services import CartConverted, move
 from okpuja.errors import Refusal
 from payment.models import Offer, Payment
 from payment.services.changes import lock_payment, write_down_booking
+from payment.services.duplicates import BookedMeanwhile, places_for, send_back_as_paid_twice
 from payment.services.refunds.promises import cancel_booking, send_receipt_back
 from payment.services.settling import OfferClosed, fulfil_elsewhere, was_chosen
 from payment.services.telling import tell_moved, tell_offer_closed
@@ -37,12 +38,12 @@ def places(payment: Payment) -> list[Slot]:
     """What can be chosen now; none when the choice is over."""
     if payment.checkout is None or not is_choosing(payment):
         return []
-    return nearby_slots(payment.checkout)
+    return places_for(payment.checkout)
 
 
 def choose(payment: Payment, slot_id: int) -> Payment:
-    """Raises NoSuchTime for a place of another puja, SlotGone, OfferClosed, AlreadyChosen; CartConverted when the
-    cart was booked with other money meanwhile, and then this money goes back."""
+    """Raises NoSuchTime for a place of another puja, SlotGone, OfferClosed, AlreadyChosen; CartConverted or
+    BookedMeanwhile when the cart, or this puja at this time, was booked with other money, and then this goes back."""
     service_id = payment.checkout.cart.puja_service_id if payment.checkout else None
     slot = Slot.objects.filter(pk=slot_id, service_id=service_id).first()
     if slot is None:
@@ -52,8 +53,8 @@ def choose(payment: Payment, slot_id: int) -> Payment:
         return _move_to_chosen(payment.pk, slot)
     try:
         return fulfil_elsewhere(payment.pk, slot)
-    except CartConverted:
-        close_offer(payment.pk, "cart_converted")
+    except (CartConverted, BookedMeanwhile) as refusal:
+        _end_as_paid_twice(payment.pk, refusal.code, slot)
         raise
 
 
@@ -81,6 +82,13 @@ def close_offer(payment_id: int, rule: str) -> Payment:
     send_receipt_back(payment, rule, "the time was gone when the money came")
     tell_offer_closed(payment)
     return payment
+
+
+@transaction.atomic
+def _end_as_paid_twice(payment_id: int, rule: str, chosen: Slot) -> None:
+    payment = lock_payment(pk=payment_id)
+    if payment.fulfilment == Fulfilment.OFFERED:
+        send_back_as_paid_twice(payment, rule, chosen=chosen)
 
 
 @transaction.atomic

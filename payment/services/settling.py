@@ -12,13 +12,19 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from booking.models import Checkout, Slot
-from booking.services import CartConverted, SlotGone, book, last_choice, nearby_slots, release
+from booking.services import CartConverted, SlotGone, book, last_choice, release
 from okpuja.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.services import unpaid
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
 from payment.services.disputes import book_disputes
+from payment.services.duplicates import (
+    BookedMeanwhile,
+    places_for,
+    refuse_if_booked_meanwhile,
+    send_back_as_paid_twice,
+)
 from payment.services.receipts import owe_receipt, paid_at
 from payment.services.refunds.promises import NothingLeft, owe_refund, send_receipt_back
 from payment.services.refunds.sums import left_beside_owed, sendable_paise
@@ -29,10 +35,12 @@ from payment.services.telling import (
     tell_offer,
     tell_offer_closed,
     tell_received,
+    tell_surplus,
 )
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
 
 logger = logging.getLogger(__name__)
+ACCEPTED = "accepted_by_staff"
 
 
 class OfferClosed(Conflict):
@@ -91,7 +99,8 @@ def was_chosen(offer: Offer, slot: Slot | None) -> bool:
 def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
     """The place that the buyer has chosen from his offer. The same choice twice is one booking.
 
-    Raises SlotGone when somebody was faster, OfferClosed when it is too late to choose.
+    Raises SlotGone when somebody was faster, OfferClosed when it is too late to choose, BookedMeanwhile for a time
+    that they have booked with other money.
     """
     with transaction.atomic():
         payment = lock_payment(pk=payment_id)
@@ -100,6 +109,7 @@ def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
             return payment
         if offer is None or payment.checkout is None or payment.fulfilment != Fulfilment.OFFERED:
             raise OfferClosed(payment_id=payment.pk)
+        refuse_if_booked_meanwhile(payment, payment.checkout, slot)
         book(payment.checkout, slot)
         offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
         offer.save(update_fields=["state", "slot", "decided_at"])
@@ -145,7 +155,7 @@ def _lock_held(payment_id: int) -> Payment:
 def _accept_suspense(payment: Payment) -> None:
     """What lay in suspense becomes the receipt; entries are added, never changed. What lay beside it goes back."""
     held = _newest_still_here(payment)
-    _decide_paid(payment, "accepted_by_staff")
+    _decide_paid(payment, ACCEPTED)
     _enter(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
     _enter(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
     owe_receipt(payment)
@@ -179,6 +189,7 @@ def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
     elif payment.state == PaymentState.SUCCESS:
         _enter(attempt, LedgerEntry.Kind.SURPLUS, paise)
         _return(attempt, "paid twice")
+        tell_surplus(payment, attempt)
     else:
         _enter(attempt, LedgerEntry.Kind.SUSPENSE, paise)
         _hold_for_staff(payment, "amount_differs")
@@ -204,8 +215,10 @@ def _complete(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool
 
 
 def _decide_paid(payment: Payment, rule: str) -> bool:
-    """False when the payment was paid before."""
-    now = timezone.now()
+    """False when the payment was paid before. Late is what comes for a cart that was free again, or what staff take
+    after they have looked at it."""
+    now, checkout = timezone.now(), payment.checkout
+    is_given_up = checkout is not None and checkout.state == Checkout.State.RELEASED
     return move_payment(
         payment,
         PaymentState.SUCCESS,
@@ -214,6 +227,7 @@ def _decide_paid(payment: Payment, rule: str) -> bool:
         held_because="",
         fulfil_at=now,
         decided_at=now,
+        came_late=is_given_up or rule == ACCEPTED,
     )
 
 
@@ -242,7 +256,9 @@ def _fulfil_if_due(payment: Payment) -> None:
         with transaction.atomic():
             _fulfil(payment)
     except CartConverted as refusal:
-        send_receipt_back(payment, refusal.code, "the cart was paid twice")
+        send_back_as_paid_twice(payment, refusal.code, "the cart was paid twice")
+    except BookedMeanwhile as refusal:
+        send_back_as_paid_twice(payment, refusal.code)
     except SlotGone as refusal:
         _offer_another_place(payment, refusal.code)
     except DatabaseError:
@@ -257,6 +273,7 @@ def _fulfil(payment: Payment) -> None:
         move_fulfilment(payment, Fulfilment.GIFT, "gift_received", fulfil_at=None)
         tell_received(payment)
         return
+    refuse_if_booked_meanwhile(payment, payment.checkout)
     book(payment.checkout)
     move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
     tell_booked(payment)
@@ -264,7 +281,7 @@ def _fulfil(payment: Payment) -> None:
 
 def _offer_another_place(payment: Payment, rule: str) -> None:
     """The money came too late for its place. The buyer chooses among those that are left, or gets it back."""
-    places = nearby_slots(payment.checkout) if payment.checkout else []
+    places = places_for(payment.checkout) if payment.checkout else []
     if not places or payment.checkout is None:
         send_receipt_back(payment, "no_place_left", "the time was gone when the money came")
         tell_offer_closed(payment)

@@ -15,9 +15,11 @@ from django.utils import timezone
 
 from booking.models import Booking, Checkout
 from notices import services as outbox
-from payment.models import LedgerEntry, Offer, Payment, Receipt, Refund, WebhookEvent
+from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.services.refunds.policy import free_until
 from payment.webhook_events import is_about_dispute
+
+STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 
 
 def tell_received(payment: Payment) -> None:
@@ -66,6 +68,20 @@ def tell_offer(payment: Payment, starts: Iterable[datetime], until: datetime) ->
 def tell_offer_closed(payment: Payment) -> None:
     """Nothing was chosen, or there was nothing to choose from: the money goes back."""
     _tell("offer_closed", payment, _wanted(payment))
+
+
+def tell_paid_twice(payment: Payment, kept: Booking | None) -> None:
+    """All of it goes back, because `kept` was booked with other money. Its refund is told by itself."""
+    if kept is not None:
+        _tell("paid_twice", payment, _what_came(payment) | _kept(kept))
+
+
+def tell_surplus(payment: Payment, attempt: PaymentAttempt) -> None:
+    """Another order of a payment that had been paid. Gifts have no booking to name: of them the refund tells."""
+    kept = Booking.objects.filter(checkout__payment=payment, status__in=STANDS).first()
+    if kept is not None:
+        facts = {"amount_paise": attempt.received_paise, **_kept(kept)}
+        _tell("paid_twice", payment, facts, about=attempt.merchant_order_id)
 
 
 def tell_cancelled(booking: Booking, refund_paise: int) -> None:
@@ -172,6 +188,10 @@ def _promised_until(booking: Booking) -> str:
     """Until when a cancellation gives everything back; "" when that is over already."""
     until = free_until(booking)
     return _iso(until) if until is not None and until > timezone.now() else ""
+
+
+def _kept(booking: Booking) -> outbox.Facts:
+    return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)}
 
 
 def _wanted(payment: Payment) -> outbox.Facts:

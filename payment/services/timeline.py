@@ -39,6 +39,7 @@ SENTENCES = {
     "returned_by_staff": "Our staff sends your money back.",
     "called_off_by_temple": "The temple called your time off. You were offered other times.",
     "moved_by_temple": "The temple moved your booking to another time.",
+    "booked_meanwhile": "You had booked the same puja for the same time meanwhile. Your money goes back to you.",
     "cart_converted": "This cart had been paid for already. Your money goes back to you.",
     "given_up": "You gave this payment up.",
     "stopped_by_staff": "Our staff closed this payment. Your cart is free again.",

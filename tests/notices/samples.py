@@ -38,6 +38,7 @@ FACTS = {
         "until": "2026-11-23T10:04:11+05:30",
     },
     "offer_closed": GONE,
+    "paid_twice": BOOKING,
     "cancelled": {**BOOKING, "refund_paise": 14_841_000},
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }

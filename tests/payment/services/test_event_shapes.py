@@ -12,6 +12,7 @@ from notices.models import Notice
 from okpuja.errors import Conflict, Refusal
 from payment.models import Dispute, Payment, WebhookEvent
 from payment.services.checkout import start_payment
+from payment.services.news import why_over
 from payment.services.settling import settle
 from payment.services.watching import watch
 from payment.services.webhooks import close_event, handle, receive_webhook
@@ -290,6 +291,16 @@ def test_staff_close_a_case_with_a_reason(order, staff):
     )
     with pytest.raises(Conflict):
         close_event(event.pk, "again", staff)
+
+
+def test_an_alert_about_a_case_that_was_closed_is_not_sent_any_more(order, staff):
+    event = told("payment.captured", {"merchantOrderId": order})
+    alert = Notice.objects.get(facts__rule="event_not_understood")
+    assert why_over(alert) == ""
+
+    close_event(event.pk, "a new product of PhonePe", staff)
+
+    assert why_over(alert) == "the events have been closed"
 
 
 def test_what_is_handled_needs_nobody_to_close_it(order, staff):

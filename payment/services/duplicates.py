@@ -1,0 +1,83 @@
+"""Late money for what the same person has booked meanwhile: it goes back as paid twice, and they are told why.
+
+Two carts that were both paid in time are two bookings: many book the same puja for their parents, too.
+"""
+
+from datetime import datetime
+
+from django.db.models import Q, QuerySet
+
+from accounts.services import lock_user
+from booking.models import Booking, Checkout, Slot
+from booking.services import nearby_slots
+from okpuja.errors import Conflict
+from payment.models import Payment
+from payment.services.refunds.promises import send_receipt_back
+from payment.services.telling import STANDS, tell_paid_twice
+
+OFFERED_PLACES = 3
+PAID_TWICE = "the same puja at the same time was booked meanwhile"
+
+
+class BookedMeanwhile(Conflict):
+    default_code = "booked_meanwhile"
+    default_detail = (
+        "You have booked this puja for this time already. The money of this payment goes back to you."
+    )
+    hindi = "आप यह पूजा इस समय के लिए पहले ही बुक कर चुके हैं। इस भुगतान की राशि आपको लौटाई जा रही है।"
+
+
+def refuse_if_booked_meanwhile(payment: Payment, checkout: Checkout, chosen: Slot | None = None) -> None:
+    """Raises BookedMeanwhile. Locks the person, so that nothing of theirs is booked until the caller commits.
+
+    `chosen` is another time that they took because theirs was gone.
+    """
+    lock_user(checkout.user_id)
+    same = _bookings(checkout, chosen.starts_at) if chosen else _bookings_of_its_time(checkout)
+    if not payment.came_late and chosen is None:
+        same = _made_by_late_money_meanwhile(same, checkout)
+    if same.exists():
+        raise BookedMeanwhile(payment_id=payment.pk)
+
+
+def send_back_as_paid_twice(
+    payment: Payment, rule: str, reason: str = PAID_TWICE, chosen: Slot | None = None
+) -> None:
+    """All of it, with the booking that stands named to the buyer. Under the payment's lock."""
+    send_receipt_back(payment, rule, reason)
+    if (checkout := payment.checkout) is None:
+        return
+    same = _bookings(checkout, chosen.starts_at) if chosen else _bookings_of_its_time(checkout)
+    of_this_cart = _of_person(checkout).filter(checkout__cart=checkout.cart_id)
+    tell_paid_twice(payment, of_this_cart.first() or same.first())
+
+
+def places_for(checkout: Checkout) -> list[Slot]:
+    """Free times near the one that was paid for, without those that the person has booked anyway."""
+    theirs = set(_of_person(checkout).values_list("starts_at", flat=True))
+    near = nearby_slots(checkout, limit=OFFERED_PLACES + len(theirs))
+    return [slot for slot in near if slot.starts_at not in theirs][:OFFERED_PLACES]
+
+
+def _of_person(checkout: Checkout) -> QuerySet[Booking]:
+    """Their other bookings of the same puja."""
+    service = checkout.cart.puja_service_id
+    found = Booking.objects.filter(
+        user=checkout.user_id, checkout__cart__puja_service=service, status__in=STANDS
+    )
+    return found.exclude(checkout=checkout.pk)
+
+
+def _bookings(checkout: Checkout, starts_at: datetime) -> QuerySet[Booking]:
+    return _of_person(checkout).filter(starts_at=starts_at)
+
+
+def _bookings_of_its_time(checkout: Checkout) -> QuerySet[Booking]:
+    """Also one that was chosen for that time, and that the temple has moved since."""
+    its_time = Q(starts_at=checkout.starts_at) | Q(checkout__starts_at=checkout.starts_at)
+    return _of_person(checkout).filter(its_time)
+
+
+def _made_by_late_money_meanwhile(bookings: QuerySet[Booking], checkout: Checkout) -> QuerySet[Booking]:
+    """The late money of an earlier cart was faster than this one, which was being paid already."""
+    return bookings.filter(checkout__payment__came_late=True, created_at__gt=checkout.created_at)

@@ -1,0 +1,245 @@
+"""Late money for what the same person has booked meanwhile goes back as paid twice; two carts paid in time do not."""
+
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from django.db import connection
+
+from booking.models import Booking, Checkout
+from booking.services import move
+from notices.models import Notice
+from payment.models import Offer, Payment, Refund
+from payment.services.duplicates import BookedMeanwhile
+from payment.services.news import why_over
+from payment.services.offers import choose, places
+from payment.services.settling import accept_held, settle
+from payment.states import Fulfilment
+from tests import books, people
+from tests.payment.builders import FAILED, completed, make_payment
+from tests.races import at_once, while_uncommitted
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def fill(alice, package, slot):
+    """Another cart of hers for the same puja at the same time, checked out; its page is open."""
+
+    def new(when=None, user=None) -> Payment:
+        cart = people.make_cart(user or alice, package, when or slot.starts_at)
+        return make_payment(people.make_checkout(cart))
+
+    return new
+
+
+def gives_up(payment: Payment) -> Payment:
+    settle(payment.attempts.get().pk, FAILED, "worker")
+    return Payment.objects.get(pk=payment.pk)
+
+
+def pays(payment: Payment, paise: int = 110_000) -> Payment:
+    settle(payment.attempts.get().pk, completed(paise), "webhook")
+    return Payment.objects.get(pk=payment.pk)
+
+
+def told(payment: Payment) -> list[str]:
+    notices = Notice.objects.filter(facts__payment_id=payment.pk).exclude(kind="alert").order_by("pk")
+    return [notice.kind for notice in notices]
+
+
+def assert_sent_back(late: Payment, kept: Payment) -> None:
+    """All of the late money, once; the other booking stands and is named to the buyer."""
+    late.refresh_from_db()
+    assert late.fulfilment == Fulfilment.REFUND_DUE
+    assert late.refunds.get().amount_paise == late.ledger.get(kind="RECEIPT").amount_paise
+    booking = Booking.objects.get(status="CONFIRMED")
+    assert booking.checkout_id == kept.checkout_id
+    notice = Notice.objects.get(kind="paid_twice")
+    assert (notice.facts["payment_id"], notice.facts["book_id"]) == (late.pk, booking.book_id)
+    assert books.violations(books.query) == {}
+
+
+def test_late_money_for_what_a_new_cart_has_booked_goes_back_and_is_told(fill):
+    first = gives_up(fill())
+    second = pays(fill())
+
+    late = pays(first)
+
+    assert (late.came_late, second.came_late) == (True, False)
+    assert_sent_back(late, second)
+    assert told(late)[-2:] == ["refund_started", "paid_twice"]
+
+
+def test_that_somebody_paid_twice_is_no_news_once_the_other_booking_is_cancelled(fill):
+    first = gives_up(fill())
+    pays(fill()), pays(first)
+    notice = Notice.objects.get(kind="paid_twice")
+    assert why_over(notice) == ""
+
+    Booking.objects.update(status="CANCELLED")
+
+    assert why_over(notice) == "the booking that it names has been cancelled"
+
+
+def test_two_carts_that_are_both_paid_in_time_are_two_bookings(fill):
+    first, second = fill(), fill()
+    pays(first), pays(second)
+
+    assert Booking.objects.filter(status="CONFIRMED").count() == 2
+    assert not Refund.objects.exists()
+
+
+@pytest.mark.parametrize("other", ["time", "person", "puja"])
+def test_late_money_for_something_else_is_booked(fill, other, slot, package):
+    first = gives_up(fill())
+    if other == "time":
+        pays(fill(people.make_slot(slot.service, days=5).starts_at))
+    elif other == "person":
+        pays(fill(user=people.make_user()))
+    else:
+        another = people.make_package(people.make_service())
+        cart = people.make_cart(first.user, another, slot.starts_at)
+        pays(make_payment(people.make_checkout(cart)))
+
+    assert pays(first).fulfilment == Fulfilment.BOOKED
+
+
+def test_late_money_is_booked_when_the_other_booking_was_cancelled(fill):
+    first = gives_up(fill())
+    pays(fill())
+    Booking.objects.update(status="CANCELLED")
+
+    assert pays(first).fulfilment == Fulfilment.BOOKED
+
+
+def test_the_last_place_that_is_their_own_is_no_reason_to_offer_them_another(fill, slot):
+    people.make_slot(slot.service, days=5)
+    first = gives_up(fill())
+    slot.capacity = 1
+    slot.save()
+    second = pays(fill())
+
+    assert_sent_back(pays(first), second)
+    assert not Offer.objects.exists()
+
+
+def test_late_money_for_a_booking_that_the_temple_has_moved_is_paid_twice_too(fill, slot):
+    first = gives_up(fill())
+    second = pays(fill())
+    move(Booking.objects.get(), people.make_slot(slot.service, days=6), "the river has risen")
+
+    assert_sent_back(pays(first), second)
+
+
+def test_a_booking_that_was_moved_to_the_time_of_the_late_money_counts(fill, slot):
+    first = gives_up(fill())
+    elsewhere = people.make_slot(slot.service, days=6)
+    second = pays(fill(elsewhere.starts_at))
+    move(Booking.objects.get(), slot, "the river has risen")
+
+    assert_sent_back(pays(first), second)
+
+
+def test_what_staff_accept_late_is_compared_with_what_was_booked_meanwhile(fill, settings):
+    held = pays(fill(), 90_000)
+    second = pays(fill())
+
+    accept_held(held.pk)
+
+    assert_sent_back(held, second)
+
+
+@pytest.fixture
+def offered(fill, slot):
+    """Late money whose time was gone: other times are offered."""
+    payment = gives_up(fill())
+    slot.capacity = 1
+    slot.save()
+    pays(fill(user=people.make_user()))
+    others = [people.make_slot(slot.service, days=days) for days in (5, 6)]
+    payment = pays(payment)
+    assert payment.fulfilment == Fulfilment.OFFERED
+    return payment, others
+
+
+def test_a_time_that_they_have_booked_meanwhile_is_not_offered(fill, offered):
+    payment, (first, second) = offered
+    pays(fill(first.starts_at))
+
+    assert places(payment) == [second]
+
+
+def test_a_time_that_they_have_booked_meanwhile_and_choose_from_an_old_page_is_paid_twice(fill, offered):
+    payment, (first, _) = offered
+    kept = pays(fill(first.starts_at))
+
+    with pytest.raises(BookedMeanwhile):
+        choose(payment, first.pk)
+
+    payment.refresh_from_db()
+    assert (payment.fulfilment, Offer.objects.get().state) == (Fulfilment.REFUND_DUE, "CLOSED")
+    assert payment.refunds.get().amount_paise == 110_000
+    notice = Notice.objects.get(kind="paid_twice")
+    assert notice.facts["book_id"] == kept.checkout.booking.book_id
+
+
+def test_the_cart_that_was_paid_twice_is_told_so(fill, alice):
+    first = gives_up(fill())
+    cart = Checkout.objects.get().cart
+    second = make_payment(people.make_checkout(cart))
+    kept = pays(second)
+
+    assert_sent_back(pays(first), kept)
+
+
+# --- A new cart that is being paid while the late money comes -------------------------------------
+
+
+def test_late_money_that_is_faster_is_booked_and_the_cart_that_was_being_paid_goes_back(fill):
+    """One of the two was late, so they are no two bookings, whichever money came first."""
+    first = gives_up(fill())
+    second = fill()
+    late = pays(first)
+
+    assert late.fulfilment == Fulfilment.BOOKED
+    assert_sent_back(pays(second), late)
+
+
+def test_a_cart_that_is_filled_after_the_late_booking_is_wanted(fill):
+    pays(gives_up(fill()))
+
+    assert pays(fill()).fulfilment == Fulfilment.BOOKED
+
+
+@pytest.mark.parametrize("is_late_first", [True, False])
+def test_who_comes_second_sees_what_the_first_has_not_committed_yet(fill, is_late_first):
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite lets one writer in at a time")
+    late, second = gives_up(fill()), fill()
+    order = [partial(pays, late), partial(pays, second)]
+    while_uncommitted(*order if is_late_first else reversed(order))
+
+    assert Booking.objects.filter(status="CONFIRMED").count() == 1
+    assert Refund.objects.get().amount_paise == 110_000
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_late_money_and_a_new_cart_at_once_are_one_booking_and_one_refund(fill, turn):
+    late, second = gives_up(fill()), fill()
+
+    at_once(partial(pays, late), partial(pays, second))
+
+    assert Booking.objects.filter(status="CONFIRMED").count() == 1
+    assert Refund.objects.get().amount_paise == 110_000
+    assert Notice.objects.filter(kind="paid_twice").count() == 1
+    assert books.violations(books.query) == {}
+
+
+def test_a_hold_that_was_released_alone_makes_nobody_late(fill, slot):
+    """The payment is still open: its cart is not free."""
+    first, second = fill(), fill()
+    pays(second)
+    Checkout.objects.filter(pk=first.checkout_id).update(expires_at=slot.starts_at - timedelta(days=2))
+
+    assert pays(first).fulfilment == Fulfilment.BOOKED
