@@ -182,8 +182,8 @@ def _refund_held(facts: Facts) -> str:
 
 def _event(facts: Facts) -> str:
     event = str(facts.get("case", "")).removeprefix("event:")
-    handled = WebhookEvent.objects.filter(state=WebhookEvent.State.HANDLED, pk=int(event or 0))
-    return "the event has been handled" if handled.exists() else ""
+    ended = WebhookEvent.objects.exclude(state=WebhookEvent.State.RECEIVED).filter(pk=int(event or 0)).first()
+    return f"the event is {ended.state}" if ended else ""
 
 
 def _in_review(facts: Facts) -> str:

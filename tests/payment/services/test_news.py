@@ -31,11 +31,13 @@ from payment.services.telling import (
     tell_moved,
     tell_offer,
     tell_offer_closed,
+    tell_paid_twice,
     tell_pending,
     tell_received,
     tell_refund_credited,
     tell_refund_started,
 )
+from payment.services.webhooks import close_event
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState, Verdict
 from payment.work import run_due
 from tests import people
@@ -156,6 +158,9 @@ PERSON: dict[str, News] = {
         lambda payment: (pays(payment), tell_moved(booking(payment), timezone.now())),
         (booking_is_moved, booking_is_cancelled),
     ),
+    "paid_twice": News(
+        lambda payment: (pays(payment), tell_paid_twice(payment, booking(payment))), (booking_is_cancelled,)
+    ),
     "refund_started": News(
         lambda payment: tell_refund_started(refund(payment)),
         (refund_becomes(RefundState.COMPLETED), refund_becomes(RefundState.FAILED)),
@@ -191,6 +196,20 @@ def event_unconfirmed(payment: Payment) -> None:
     alert_staff("event_unconfirmed", payment, case=f"event:{event.pk}")
 
 
+def event_in_review(rule: str) -> Callable[[Payment], None]:
+    def tell(payment: Payment) -> None:
+        kind = {"event": "payment.captured", "unclear": "this kind of event is not known"}
+        WebhookEvent.objects.create(digest="d", scheme="hmac", body=b"{}", state="NEEDS_REVIEW", **kind)
+        alert_staff(rule, case="events", **kind)
+
+    return tell
+
+
+def event_is_closed(payment: Payment) -> None:
+    clerk = people.make_user("clerk@example.com", is_staff=True)
+    close_event(WebhookEvent.objects.get().pk, "a new product of PhonePe", clerk)
+
+
 def work_fails(payment: Payment) -> None:
     now = timezone.now()
     lease = {"token": "0" * 32, "taken_at": now, "held_until": now, "tries": 7}
@@ -223,8 +242,11 @@ STAFF: dict[str, News] = {
         (lambda payment: Refund.objects.update(held_because="", next_check_at=timezone.now()),),
     ),
     "event_unconfirmed": News(
-        event_unconfirmed, (lambda payment: WebhookEvent.objects.update(state="HANDLED"),)
+        event_unconfirmed,
+        (lambda payment: WebhookEvent.objects.update(state="HANDLED"), event_is_closed),
     ),
+    "event_not_understood": News(event_in_review("event_not_understood"), (event_is_closed,)),
+    "events_in_review": News(event_in_review("events_in_review"), (event_is_closed,)),
     "work_fails": News(work_fails, (lambda payment: WorkLease.objects.filter(kind="offers").delete(),)),
 }
 HAPPENED = {name for name, rule in OVER_ALERTS.items() if rule.__name__ == "_happened"}
