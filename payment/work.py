@@ -16,14 +16,14 @@ from notices.models import Notice
 from notices.sending import pause_after, send
 from okpuja.clocks import database_now
 from payment.diagnosis.watch import diagnosis_due, look
-from payment.models import IdempotencyKey, Offer, PaymentAttempt, Refund, WebhookEvent
+from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.runs import compare_day, days_due
 from payment.services import asking, backlog
 from payment.services.backlog import Scheduled, due
 from payment.services.enclosing import enclose
 from payment.services.holds import end_hold
 from payment.services.leases import DATABASE_TROUBLE, Job, work_on_next
-from payment.services.offers import close_offer
+from payment.services.offers import expire_offer
 from payment.services.receipts import number_receipt
 from payment.services.refunds import sending
 from payment.services.schedule import scaled
@@ -84,11 +84,6 @@ def fulfil_payment(payment_id: int) -> None:
     fulfil(payment_id)
 
 
-def close_ended_offer(offer_id: int) -> None:
-    """Nothing was chosen in time: the money goes back."""
-    close_offer(Offer.objects.values_list("payment", flat=True).get(pk=offer_id), "offer_expired")
-
-
 def number_next_receipt(receipt_id: int) -> None:
     number_receipt(receipt_id)
 
@@ -103,7 +98,7 @@ KINDS: dict[str, Job] = {
     "events": Job(partial(due, WebhookEvent), handle_event),
     "fulfilments": Job(backlog.fulfilments_due, fulfil_payment),
     "holds": Job(backlog.holds_due, end_hold),
-    "offers": Job(backlog.offers_due, close_ended_offer),
+    "offers": Job(backlog.offers_due, expire_offer),
     "keys": Job(backlog.keys_due, forget_key),
     "notices": Job(partial(due, Notice), send_notice, MAIL_LEASE),
     "receipts": Job(backlog.receipts_due, number_next_receipt),

@@ -8,12 +8,13 @@ from django.db import transaction
 from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, call_off_time, close, earliest_move, move, nearby_slots
-from okpuja.errors import Conflict
-from payment.models import Offer
+from payment.models import Offer, Payment
 from payment.services.changes import lock_payment, write_down_booking
 from payment.services.refunds.promises import cancel_booking
 from payment.services.settling import choice_end
 from payment.services.telling import tell_called_off, tell_moved
+
+MOST_TRIED = 10  # free times, the nearest first
 
 
 class Outcome(Enum):
@@ -21,7 +22,7 @@ class Outcome(Enum):
     OFFERED = "offered"  # the free times are too near to move anybody without asking: its customer chooses
     REFUNDED = "refunded"
     NO_ROOM = "no_room"  # left as it was: choose another time, or refund
-    ENDED = "ended"  # somebody else has cancelled or completed it meanwhile
+    ENDED = "ended"  # somebody else has moved, cancelled or completed it meanwhile
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ def refund_all(slot: Slot, reason: str, by: User) -> list[Cleared]:
     Each booking is a transaction of its own: called again, it goes on with those that are left.
     """
     close(slot)
-    return [Cleared(booking, _refund(booking, reason, by)) for booking in _bookings(slot)]
+    return [Cleared(booking, _refund(booking, slot, reason, by)) for booking in _bookings(slot)]
 
 
 def move_all(slot: Slot, reason: str, to: Slot | None = None) -> list[Cleared]:
@@ -45,7 +46,7 @@ def move_all(slot: Slot, reason: str, to: Slot | None = None) -> list[Cleared]:
     To a start within MOVE_NOTICE_HOURS nobody is moved: they are offered the free times by a link.
     """
     close(slot)
-    return [Cleared(booking, _move(booking, reason, to)) for booking in _bookings(slot)]
+    return [Cleared(booking, _move(booking, slot, reason, to)) for booking in _bookings(slot)]
 
 
 def _bookings(slot: Slot) -> list[Booking]:
@@ -54,31 +55,46 @@ def _bookings(slot: Slot) -> list[Booking]:
     return list(confirmed.select_related("user", "checkout__cart").order_by("pk"))
 
 
-def _refund(booking: Booking, reason: str, by: User) -> Outcome:
-    try:
-        cancel_booking(booking, reason, by=by, in_full=True)
-    except Conflict:
-        return Outcome.ENDED
-    return Outcome.REFUNDED
-
-
-def _move(booking: Booking, reason: str, to: Slot | None) -> Outcome:
-    in_time = nearby_slots(booking.checkout, limit=1, not_before=earliest_move())
-    slot = to or next(iter(in_time), None)
-    if slot is None:
-        return _offer_times(booking, reason)
-    try:
-        return _move_to(booking, slot, reason)
-    except NoticeTooShort:
-        return _offer_times(booking, reason)
-    except SlotGone:
-        return Outcome.NO_ROOM
+def _lock(booking: Booking, slot: Slot) -> Payment | None:
+    """Its payment, locked, and the booking as it is now. None when it has left this slot since it was listed: another
+    of the staff has moved it, or its customer has cancelled."""
+    payment = lock_payment(checkout=booking.checkout_id)
+    booking.refresh_from_db()
+    still_here = SlotHold.objects.filter(checkout=booking.checkout_id, slot=slot, state=SlotHold.State.TAKEN)
+    is_here = booking.status == Booking.Status.CONFIRMED and still_here.exists()
+    return payment if is_here else None
 
 
 @transaction.atomic
-def _move_to(booking: Booking, slot: Slot, reason: str) -> Outcome:
-    payment = lock_payment(checkout=booking.checkout_id)
-    booking.refresh_from_db()
+def _refund(booking: Booking, slot: Slot, reason: str, by: User) -> Outcome:
+    if _lock(booking, slot) is None:
+        return Outcome.ENDED
+    cancel_booking(booking, reason, by=by, in_full=True)
+    return Outcome.REFUNDED
+
+
+def _move(booking: Booking, slot: Slot, reason: str, to: Slot | None) -> Outcome:
+    """To the chosen time, or to the nearest that is free: others may take the last place of one meanwhile."""
+    in_time = nearby_slots(booking.checkout, limit=MOST_TRIED, not_before=earliest_move())
+    wanted = [to] if to else in_time
+    for each in wanted:
+        try:
+            return _move_to(booking, slot, each, reason)
+        except NoticeTooShort:
+            break
+        except SlotGone:
+            continue
+    else:
+        if wanted:
+            return Outcome.NO_ROOM
+    return _offer_times(booking, slot, reason)
+
+
+@transaction.atomic
+def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome:
+    payment = _lock(booking, closed)
+    if payment is None:
+        return Outcome.ENDED
     if booking.choose_until:
         return Outcome.OFFERED
     before = booking.starts_at
@@ -91,10 +107,11 @@ def _move_to(booking: Booking, slot: Slot, reason: str) -> Outcome:
 
 
 @transaction.atomic
-def _offer_times(booking: Booking, reason: str) -> Outcome:
+def _offer_times(booking: Booking, closed: Slot, reason: str) -> Outcome:
     """Its customer chooses among the free times, or gets everything back; also when they choose nothing."""
-    payment = lock_payment(checkout=booking.checkout_id)
-    booking.refresh_from_db()
+    payment = _lock(booking, closed)
+    if payment is None:
+        return Outcome.ENDED
     if booking.choose_until:
         return Outcome.OFFERED
     free = nearby_slots(booking.checkout)

@@ -4,13 +4,15 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
+from booking.models import Booking
 from notices.models import Notice
 from notices.sending import Enclosed
 from payment.models import Payment
 from payment.services.links import offer_url, status_url
-from payment.services.news import booking_of, why_over
+from payment.services.news import why_over
 from payment.services.receipts import pdf, receipt_of
 
+WITH_BOOKING = ("booked", "paid_twice")  # one that stands; a move is told by itself
 WITH_RECEIPT = ("booked", "received")
 WITH_CHOICE = ("offer", "called_off")
 
@@ -24,13 +26,14 @@ def enclose(notice: Notice) -> Enclosed:
         return Enclosed()
     if notice.kind == "alert":
         return Enclosed(settings.PUBLIC_BASE_URL + reverse("admin:payment_payment_change", args=[payment.pk]))
-    link, files, facts = _link(notice, payment), _receipt(notice, payment), _newest(notice, payment)
+    link, files, facts = _link(notice, payment), _receipt(notice, payment), _newest(notice)
     return Enclosed(link, files, facts, over=why_over(notice))
 
 
-def _newest(notice: Notice, payment: Payment) -> dict[str, str]:
-    """A booking that was moved before it was confirmed is confirmed with the time that it has now."""
-    booking = booking_of(payment) if notice.kind == "booked" else None
+def _newest(notice: Notice) -> dict[str, str]:
+    """A booking that was moved before this was sent is told with the time that it has now."""
+    book_id = notice.facts.get("book_id") if notice.kind in WITH_BOOKING else None
+    booking = Booking.objects.filter(book_id=book_id).first() if book_id else None
     return {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
 
 

@@ -8,8 +8,10 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from booking.services import CartConverted, move
+from okpuja.clocks import database_now
 from okpuja.errors import Refusal
 from payment.models import Offer, Payment
+from payment.services.backlog import offers_due
 from payment.services.changes import lock_payment, write_down_booking
 from payment.services.duplicates import BookedMeanwhile, places_for, send_back_as_paid_twice
 from payment.services.refunds.promises import cancel_booking, send_receipt_back
@@ -89,6 +91,14 @@ def _end_as_paid_twice(payment_id: int, rule: str, chosen: Slot) -> None:
     payment = lock_payment(pk=payment_id)
     if payment.fulfilment == Fulfilment.OFFERED:
         send_back_as_paid_twice(payment, rule, chosen=chosen)
+
+
+@transaction.atomic
+def expire_offer(offer_id: int) -> None:
+    """Nothing was chosen in time. Looked at again under the lock: the choice may have been made, or prolonged."""
+    lock_payment(offers=offer_id)
+    if ended := offers_due(database_now()).filter(pk=offer_id).first():
+        close_offer(ended.payment_id, "offer_expired")
 
 
 @transaction.atomic

@@ -100,6 +100,24 @@ def test_a_server_or_worker_that_is_killed_comes_back():
         eventually(lambda: answers(shop.url), "there is another server")
 
 
+def test_a_worker_that_can_never_live_does_not_stop_the_server():
+    """However often it ends, and however soon."""
+    with Installation() as shop:
+        both = shop.serve_and_work()
+        eventually(lambda: "worker started" in both.said and answers(shop.url), "both are at work")
+        server = both.children[0]
+        for ended in range(1, 4):
+            kill_the_worker(both, server)
+            eventually(lambda ended=ended: both.said.count("ended by itself") >= ended, "it is missed")
+        assert answers(shop.url)
+        assert not both.has_ended
+
+
+def kill_the_worker(both, server):
+    (worker,) = eventually(lambda: [pid for pid in both.children if pid != server], "there is a worker")
+    os.kill(worker, signal.SIGKILL)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a child that its parent has died")
 def test_who_kills_it_leaves_nobody_behind_who_holds_the_port():
     with Installation() as shop:

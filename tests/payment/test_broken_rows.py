@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from django.core.mail.backends.locmem import EmailBackend
 from django.db import OperationalError, connection
 from django.utils import timezone
 
@@ -19,6 +20,22 @@ from payment.work import KINDS, run_due
 from tests.payment.broken import BROKEN
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.work_fails]
+
+
+class SlowMail(EmailBackend):
+    """A whole lease passes while each mail is on its way, and another worker comes."""
+
+    meanwhile = None
+
+    def send_messages(self, messages):
+        action, SlowMail.meanwhile = SlowMail.meanwhile, None
+        if action:
+            WorkLease.objects.exclude(row__in=Notice.objects.filter(checks__gt=0).values("pk")).update(
+                held_until=timezone.now()
+            )
+            action()
+            SlowMail.meanwhile = action
+        return super().send_messages(messages)
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +90,33 @@ def test_one_broken_row_stops_neither_its_kind_nor_another_one(kind, caplog):
     work_until_idle()
     assert case.is_done(broken)
     assert not WorkLease.objects.exclude(error="").exists()
+
+
+def test_ten_mails_that_take_longer_than_a_lease_are_each_sent_once(settings, mailoutbox):
+    """Each is claimed when it is its turn: a second worker that comes in the middle takes another one."""
+    settings.EMAIL_BACKEND = "tests.payment.test_broken_rows.SlowMail"
+    for _ in range(10):
+        BROKEN["notices"].make()
+    SlowMail.meanwhile = lambda: run_due(["notices"], limit=2)
+    run_due(["notices"], limit=10)
+
+    assert len(mailoutbox) == len({mail.extra_headers["Message-ID"] for mail in mailoutbox}) == 10
+
+
+def test_staff_let_a_broken_row_be_tried_again_at_once(client, staff):
+    case = BROKEN["keys"]
+    key = case.make()
+    with case.broken(key):
+        run_due(["keys"])
+    lease = WorkLease.objects.get()
+    client.force_login(staff)
+    listed = client.get("/admin/payment/worklease/")
+    assert "broken on purpose" in listed.content.decode()
+
+    client.post("/admin/payment/worklease/", {"action": "try_again", "_selected_action": [lease.pk]})
+    run_due(["keys"])
+
+    assert case.is_done(key)
 
 
 def test_every_kind_has_a_row_that_is_broken_on_purpose():

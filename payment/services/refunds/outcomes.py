@@ -68,7 +68,9 @@ def adopt_refund(
     """
     if amount_paise < LEAST_PAISE:
         return None
-    attempt.payment = lock_payment(pk=attempt.payment_id)
+    payment = lock_payment(pk=attempt.payment_id)
+    attempt.refresh_from_db()  # what it brought may have been written down since it was looked up
+    attempt.payment = payment
     refund = Refund.objects.filter(merchant_refund_id=merchant_refund_id).first()
     if refund is None:
         refund = Refund.objects.create(
