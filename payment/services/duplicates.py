@@ -5,13 +5,13 @@ Two carts that were both paid in time are two bookings: many book the same puja 
 
 from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.services import lock_user
 from booking.models import Booking, Checkout, Slot
 from booking.services import nearby_slots
 from okpuja.errors import Conflict
-from payment.models import Payment
+from payment.models import Offer, Payment
 from payment.services.refunds.promises import send_receipt_back
 from payment.services.telling import STANDS, tell_paid_twice
 
@@ -73,9 +73,17 @@ def _bookings(checkout: Checkout, starts_at: datetime) -> QuerySet[Booking]:
 
 
 def _bookings_of_its_time(checkout: Checkout) -> QuerySet[Booking]:
-    """Also one that was chosen for that time, and that the temple has moved since."""
-    its_time = Q(starts_at=checkout.starts_at) | Q(checkout__starts_at=checkout.starts_at)
-    return _of_person(checkout).filter(its_time)
+    """At that time now, or made for it and moved away by the temple since.
+
+    Not one whose own time was gone when it was paid: its owner chose another time from the offer.
+    """
+    chosen = Offer.objects.filter(
+        payment__checkout=OuterRef("checkout"), because=Offer.Because.LATE, state=Offer.State.TAKEN
+    )
+    made_for_it = Exists(chosen.filter(slot__starts_at=checkout.starts_at))
+    made_for_it |= Q(checkout__starts_at=checkout.starts_at) & ~Exists(chosen)
+    moved_away = Q(moves__gt=0) & made_for_it
+    return _of_person(checkout).filter(Q(starts_at=checkout.starts_at) | moved_away)
 
 
 def _made_by_late_money_meanwhile(bookings: QuerySet[Booking], checkout: Checkout) -> QuerySet[Booking]:

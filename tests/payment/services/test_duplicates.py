@@ -151,6 +151,36 @@ def test_what_staff_accept_late_is_compared_with_what_was_booked_meanwhile(fill,
 
 
 @pytest.fixture
+def chose_another_time(fill, slot):
+    """Her late money whose time was gone: she chose another one. Now the first time has a place again."""
+    late = gives_up(fill())
+    slot.is_open = False
+    slot.save()
+    elsewhere = people.make_slot(slot.service, days=6)
+    choose(pays(late), elsewhere.pk)
+    slot.is_open = True
+    slot.save()
+    return elsewhere
+
+
+@pytest.mark.parametrize("is_moved", [False, True], ids=["stands", "moved on by the temple"])
+def test_who_chose_another_time_has_nothing_at_the_first_one(fill, slot, chose_another_time, is_moved):
+    if is_moved:
+        move(Booking.objects.get(), people.make_slot(slot.service, days=7), "the river has risen")
+
+    assert pays(gives_up(fill())).fulfilment == Fulfilment.BOOKED
+    assert not Refund.objects.exists()
+
+
+def test_a_chosen_time_from_which_the_temple_moved_them_is_booked_already(fill, slot, chose_another_time):
+    booking = Booking.objects.get()
+    late = gives_up(fill(chose_another_time.starts_at))
+    move(booking, people.make_slot(slot.service, days=7), "the river has risen")
+
+    assert_sent_back(pays(late), booking.checkout.payment)
+
+
+@pytest.fixture
 def offered(fill, slot):
     """Late money whose time was gone: other times are offered."""
     payment = gives_up(fill())
