@@ -50,7 +50,7 @@ class Refusal(APIException):
         self.extra = extra
 
     def user_message(self, language: str) -> str:
-        """For the customer, in his language. `hindi` says what the default sentence says, and no other one."""
+        """For the customer, in their language. `hindi` says what the default sentence says, and no other one."""
         said = _sentence(self.detail)
         return self.hindi if language == HINDI and self.hindi and said == self.default_detail else said
 

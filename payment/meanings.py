@@ -1,4 +1,4 @@
-"""What PhonePe's codes mean: who must act, where, what the customer is told in his language, and whether to try again.
+"""What PhonePe's codes mean: who must act, where, what the customer is told in their language, and if to try again.
 
 Codes are open text, and PhonePe publishes no whole list: nothing is ever decided by them. A code that is not here
 stays unknown, is shown as it came, and is listed for staff (`payment.services.codes`). Whatever the code says, a

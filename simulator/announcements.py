@@ -190,7 +190,7 @@ def _split(subject: Subject) -> Json:
 
 
 def _dispute(subject: Subject) -> Json:
-    """About an order of these books: a customer disputes what he has paid."""
+    """About an order of these books: a customer disputes what they have paid."""
     order = subject.order
     paid = max(order.attempts.all(), key=lambda attempt: attempt.pk, default=None)
     return {

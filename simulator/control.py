@@ -146,7 +146,7 @@ def send_again(body: Json, number: str) -> Json:
 
 
 def send_webhook(body: Json) -> Json:
-    """Any event of V2's, to a `merchant` of V2 (the published one), about an order or refund of his (the newest).
+    """Any event of V2's, to a `merchant` of V2 (the published one), about an order or refund of theirs (the newest).
 
     `payload` replaces members of what would be said; `scheme` (sha, hmac) proves it so, whatever was agreed.
     """

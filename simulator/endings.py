@@ -59,7 +59,7 @@ def receive(order: Order, means: Means = SCANNED, amount_paise: int | None = Non
 
 
 def wait_for_bank(order: Order, until: datetime, means: Means = SCANNED) -> None:
-    """The customer has done his part; the bank answers at `until`, perhaps after the order has ended."""
+    """The customer has done their part; the bank answers at `until`, perhaps after the order has ended."""
     with transaction.atomic():
         _move(order, OPEN, State.PENDING, bank_answers_at=until)
         _try(order, means, state=State.PENDING)

@@ -1,4 +1,4 @@
-"""How a customer gets to pay when the shop has no page of ours: a link into his UPI app, a picture, a bank's page."""
+"""How a customer gets to pay when the shop has no page of ours: a link into their UPI app, a picture, a bank's page."""
 
 import base64
 import struct

@@ -34,7 +34,7 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _decide(request: HttpRequest, order: Order) -> HttpResponse:
-    """The customer's choice. As long as the order is open he stays, unless he closes the page."""
+    """The customer's choice. As long as the order is open they stay, unless they close the page."""
     outcome = request.POST.get("choice", "")
     try:
         paid_with = means.chosen(request.POST.get("means", ""), request.POST.get("upi_id", "").strip())

@@ -72,7 +72,7 @@ def options(request: Request, merchant_id: str) -> Response:
 
 
 def _order(request: Request, merchant: Merchant, payload: Json) -> Order:
-    """A shop that names an instrument has chosen for its customer; the page asks him."""
+    """A shop that names an instrument has chosen for its customer; the page asks them."""
     wanted, moment = payload["paymentInstrument"], request.moment
     mode = v1_limits.MODES[wanted["type"]]
     return Order(
@@ -126,7 +126,7 @@ def _decoded(sealed: str) -> bytes:
 
 
 def _merchant(merchant_id: object, transaction_id: object = None) -> Merchant:
-    """In the same question: has a refund of his this id already? Payments and refunds share theirs."""
+    """In the same question: has a refund of this shop this id already? Payments and refunds share theirs."""
     asked = {}
     if isinstance(transaction_id, str) and is_reference(transaction_id, 63):
         refunds_of_his = Refund.objects.filter(merchant=OuterRef("pk"), merchant_refund_id=transaction_id)

@@ -1,4 +1,4 @@
-"""Who calls in V2, and what he brings: client credentials for a token, a token and an object for all else."""
+"""Who calls in V2, and what they bring: client credentials for a token, a token and an object for all else."""
 
 import secrets
 from datetime import timedelta

@@ -105,7 +105,7 @@ class Facts:
 
     @property
     def interceptor(self) -> str:
-        """Who issues certificates for names that are not his: told by himself. "" when nobody does."""
+        """Who issues certificates for names of others, as the certificates say. "" when nobody does."""
         issuers = [
             visit.certificate.issuer
             for knock in (*self.knocks, *self.siblings, *self.controls)

@@ -2,7 +2,7 @@
 
 Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one order at PhonePe · one HTTP try
    │             └──< Refund                     money on its way back
-   ├─── Offer                                    another place, when his own is gone
+   ├─── Offer                                    another place, when their own is gone
    ├──< LedgerEntry                              money that moved; added to, never changed
    ├─── Receipt                                  numbered without gaps (ReceiptCounter has the last number)
    └──< StateChange                              what moved, and the rule that moved it

@@ -46,7 +46,7 @@ class Fix(str, Enum):
     )
     DECIDE = "Open the payment in the admin: take what came, or send it back."
     LOOK_UP = "Look the order up in PhonePe's dashboard; if no money is there, cancel the booking by hand."
-    CANCEL = "The buyer has all of his money back: cancel the booking by hand, so that its place is free."
+    CANCEL = "The buyer has all of their money back: cancel the booking by hand, so that its place is free."
     LOOK_UP_AMOUNT = (
         "Look it up in PhonePe's dashboard; the ledger is only ever added to, so tell the accountant."
     )

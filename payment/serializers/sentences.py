@@ -1,4 +1,4 @@
-"""What the buyer is told about his payment, in his language. Only the payment's own state says where the money is."""
+"""What the buyer is told about their payment, in their language. Only its own state says where the money is."""
 
 from payment.meanings import ASKING, PAID, STARTED, WAIT, Sentence, meaning
 from payment.models import Payment

@@ -97,7 +97,7 @@ def was_chosen(offer: Offer, slot: Slot | None) -> bool:
 
 
 def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
-    """The place that the buyer has chosen from his offer. The same choice twice is one booking.
+    """The place that the buyer has chosen from their offer. The same choice twice is one booking.
 
     Raises SlotGone when somebody was faster, OfferClosed when it is too late to choose, BookedMeanwhile for a time
     that they have booked with other money.

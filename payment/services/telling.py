@@ -37,7 +37,7 @@ def tell_booked(payment: Payment) -> None:
 
 
 def tell_pending(payment: Payment) -> None:
-    """The customer has tried to pay and his bank takes long: he must not pay twice."""
+    """The customer has tried to pay and their bank takes long: they must not pay twice."""
     _tell("pending", payment)
 
 

@@ -16,7 +16,7 @@ Row = TypeVar("Row", bound=Model)
 
 MOST = 200  # entries of each kind
 
-# What the buyer is told about a decision; rules without a sentence are of no use to him.
+# What the buyer is told about a decision; rules without a sentence are of no use to them.
 SENTENCES = {
     "first_click": "You started this payment.",
     "page_opened": "The payment page was opened.",

@@ -35,7 +35,7 @@ TIMED_OUT = "TIMED_OUT"  # V1's word for a page that was left; it has a transact
 
 
 def wait(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
-    under_way = bool(answer.provider_transaction_id)  # the customer has tried; his bank has not decided
+    under_way = bool(answer.provider_transaction_id)  # the customer has tried; their bank has not decided
     move_attempt(
         attempt,
         AttemptState.PENDING,

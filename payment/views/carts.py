@@ -24,7 +24,7 @@ GIVE_UP_SECONDS = 8
 
 
 class CartCleanupView(APIView):
-    """The customer does not want to pay any more: his cart is free again, unless he has paid."""
+    """The customer does not want to pay any more: their cart is free again, unless they have paid."""
 
     @extend_schema(
         operation_id="cart_cleanup_old_payments",

@@ -37,7 +37,7 @@ class SeeOther(HttpResponseRedirect):
     status_code = 303
 
 
-# The token in the address is the payer's secret, and all that he can do here is pay. A cookie beside it would
+# The token in the address is the payer's secret, and all that they can do here is pay. A cookie beside it would
 # protect nothing more, and keep those without cookies from paying.
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
 class PageView(View):

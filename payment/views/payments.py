@@ -143,7 +143,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @extend_schema(responses=TimelineSerializer)
     @action(detail=True)
     def timeline(self, request: Request, pk: str) -> Response:
-        """Why it is in this state. Staff see every try and rule, the owner what it means for him."""
+        """Why it is in this state. Staff see every try and rule, the owner what it means for them."""
         payment = self.get_object()
         tell = timeline.for_staff if request.user.is_staff else timeline.for_owner
         return Response(

@@ -133,7 +133,7 @@ def _order(refund: Refund) -> RefundOrder:
 def _not_taken(said: Refund, error: Refusal) -> None:
     """It did not arrive, or PhonePe refused it and does not know its id: the same id is said again later.
 
-    Unless somebody has said it since, or knows more: his `sent_at` is what makes us ask about it.
+    Unless somebody has said it since, or knows more: their `sent_at` is what makes us ask about it.
     """
     refund = lock_refund(said.pk)
     if refund.state not in SAYABLE or refund.sent_at != said.sent_at:
