@@ -343,6 +343,10 @@ RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 BOOKING_LEAD_MINUTES = number("BOOKING_LEAD_MINUTES", 60, at_most=7 * 24 * 60)
 OPENING_HOUR = number("OPENING_HOUR", 6, at_most=23)
 CLOSING_HOUR = number("CLOSING_HOUR", 21, at_most=23)
+if OPENING_HOUR > CLOSING_HOUR:
+    raise ImproperlyConfigured(
+        f"OPENING_HOUR ({OPENING_HOUR}) is later than CLOSING_HOUR ({CLOSING_HOUR}): no time could be booked"
+    )
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {

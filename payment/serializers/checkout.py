@@ -27,7 +27,7 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         max_digits=9,
         decimal_places=2,
         min_value=1,
-        help_text="rupees, at most two decimals",
+        help_text="rupees, at most two decimals: of a gift what is given, beside a cart the same as `expected_total`",
     )
     expected_total = serializers.DecimalField(
         required=False,
@@ -40,15 +40,14 @@ class ProcessCartRequest(serializers.Serializer[Any]):
     user_id = serializers.CharField(required=False, max_length=64, allow_blank=True, allow_null=True)
     mobile = HarmlessPhoneField(required=False)
 
-    def validate_amount(self, amount: Any) -> Any:
-        if amount > settings.PAYMENT_GUEST_MAX_RUPEES:
-            raise serializers.ValidationError(f"At most ₹{settings.PAYMENT_GUEST_MAX_RUPEES} at once.")
-        return amount
-
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "cart_id" not in fields and "amount" not in fields:
             raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a gift."]})
         amount, expected = fields.get("amount"), fields.get("expected_total")
+        if "cart_id" not in fields and amount > settings.PAYMENT_GUEST_MAX_RUPEES:
+            raise serializers.ValidationError(
+                {"amount": [f"At most ₹{settings.PAYMENT_GUEST_MAX_RUPEES} at once."]}
+            )
         if None not in (amount, expected) and amount != expected:
             raise serializers.ValidationError({"expected_total": ["The amount is another one."]})
         if "cart_id" not in fields and fields.get("address_id"):

@@ -41,6 +41,13 @@ def test_the_key_of_the_first_installation_goes_by_its_old_name_too():
     assert "96434309" in said.stdout
 
 
+def test_opening_hours_in_which_nothing_can_be_booked_are_refused():
+    said = start(**SEED, OPENING_HOUR="21", CLOSING_HOUR="6")
+
+    assert said.returncode != 0
+    assert "OPENING_HOUR (21) is later than CLOSING_HOUR (6)" in said.stderr
+
+
 @pytest.mark.parametrize("name", ["PHONEPE_BASE_URL", "PHONEPE_FALLBACK_BASE_URLS"])
 def test_a_page_host_is_a_warning_and_no_reason_to_stop(name):
     said = start(**SEED | {name: "https://mercury-t2.phonepe.com/apis/hermes"})

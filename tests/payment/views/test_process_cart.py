@@ -193,6 +193,13 @@ def test_a_client_may_say_what_it_expects_whatever_another_tab_has_shown(client,
         assert (answer.json()["code"], answer.json()["total"]) == ("price_changed", "1100.00")
 
 
+def test_the_limit_of_gifts_is_none_for_what_a_cart_costs(client, cart, settings):
+    price(60_000)
+    settings.PAYMENT_GUEST_MAX_RUPEES = 50_000
+    look(client, cart)
+    assert click(client, cart, amount="60000.00").status_code == 201
+
+
 def test_the_second_tab_that_still_shows_the_old_price_is_told(client, cart):
     look(client, cart)  # the first tab
     price(2100)
