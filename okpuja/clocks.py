@@ -25,8 +25,8 @@ def is_running(until: datetime | None, now: datetime, longest: timedelta) -> boo
 
 
 def has_passed(since: datetime, now: datetime, span: timedelta) -> bool:
-    """Whether `span` has passed since then. Of a moment that lies ahead nobody knows; it counts as long ago."""
-    return not now - span < since <= now + span
+    """Whether `span` has passed since then. A moment further ahead than `SKEW` counts as long ago: nobody knows."""
+    return not now - span < since <= now + SKEW
 
 
 def over(column: str, now: datetime, longest: timedelta) -> Q:

@@ -4,19 +4,28 @@ from typing import Any
 
 from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle
 
+from okpuja.clocks import SKEW
+
 
 class RateThrottle(SimpleRateThrottle):
-    """Requests of the future were counted by a clock that has been set back since: they do not count."""
+    """Requests of the future were counted by a clock that has been set back since: they do not count.
+
+    The clocks of two servers may differ by `SKEW`; a moment that lies further ahead was told by a wrong clock.
+    """
 
     duration: int
     num_requests: int
 
     def throttle_failure(self) -> Any:
-        counted = [at for at in self.history if at <= self.now + self.duration]
-        if len(counted) >= self.num_requests:
+        since, until = self.now - self.duration, self.now + SKEW.total_seconds()
+        self.history = [at for at in self.history if since < at <= until]
+        if len(self.history) >= self.num_requests:
             return super().throttle_failure()
-        self.history = counted
         return self.throttle_success()
+
+    def wait(self) -> float:
+        """Seconds until the oldest request counts no longer; the duration at most."""
+        return self.duration - max(self.now - min(self.history, default=self.now), 0.0)
 
 
 class ScopedThrottle(ScopedRateThrottle, RateThrottle):

@@ -4,6 +4,7 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIRequestFactory
 
+from okpuja.clocks import SKEW
 from okpuja.throttling import RateThrottle
 
 
@@ -14,23 +15,27 @@ class Clock:
         return self.now
 
 
-@pytest.fixture
-def door():
-    """A door for three requests a minute, and its clock."""
-    cache.clear()
-    clock = Clock()
-
+def make_door(clock: Clock, a_rate: str) -> RateThrottle:
     class Door(RateThrottle):
-        rate = "3/min"
+        rate = a_rate
         timer = clock
 
         def get_cache_key(self, request, view):
             return "a-door"
 
-    def knock() -> bool:
-        return Door().allow_request(APIRequestFactory().get("/"), None)
+    return Door()
 
-    return knock, clock
+
+def opens(door: RateThrottle) -> bool:
+    return door.allow_request(APIRequestFactory().get("/"), None)
+
+
+@pytest.fixture
+def door():
+    """A door for three requests a minute, and its clock."""
+    cache.clear()
+    clock = Clock()
+    return lambda: opens(make_door(clock, "3/min")), clock
 
 
 def test_the_fourth_request_of_a_minute_is_turned_away(door):
@@ -59,3 +64,24 @@ def test_two_servers_may_differ_by_seconds(door):
     clock.now -= 20
 
     assert not knock()
+
+
+@pytest.mark.parametrize("duration", ["min", "hour", "day"])
+@pytest.mark.parametrize("back", [0, 1, 30, 59, 60, 61, 3_599, 3_600, 7_200, 86_399])
+def test_a_clock_that_is_set_back_closes_no_door_for_longer_than_its_duration(duration, back):
+    cache.clear()
+    clock = Clock()
+    rate = f"20/{duration}"
+    while opens(make_door(clock, rate)):
+        pass
+
+    clock.now -= back
+    door = make_door(clock, rate)
+    if opens(door):
+        assert back > SKEW.total_seconds()
+        return
+
+    assert back <= SKEW.total_seconds()
+    assert door.wait() <= door.duration
+    clock.now += door.duration + back
+    assert opens(make_door(clock, rate))
