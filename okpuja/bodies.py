@@ -1,12 +1,13 @@
 """The body of a request, read whole before Django looks at it: with or without a length, bounded in size and time.
 
 Proxies, CDNs and tunnels send bodies with `Transfer-Encoding: chunked` and no Content-Length. Django takes such a
-body for an empty one. And a body that never ends would keep a thread of the server for ever.
+body for an empty one. And a body that never ends would keep a thread of the server for ever; a few that are only
+slow, all of its threads.
 """
 
+import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from enum import Enum
 from io import BytesIO
 from typing import Any
@@ -14,11 +15,16 @@ from typing import Any
 from django.conf import settings
 from gunicorn.http.errors import ParseException
 
+from okpuja.waiting import Places
+
 Environ = dict[str, Any]
 
 FAULT = "okpuja.body_fault"  # where `okpuja.middleware` finds a `Fault` in the WSGI environment
-AT_ONCE = 0.001  # seconds
+FREELY = 1  # seconds in which a body may arrive without a place: one that comes from a proxy is there at once
 PIECE, MOST_PASSED = 65_536, 8 * 1_048_576  # bytes
+
+# Calls to PhonePe take half of the server's threads at most, waits a quarter, slow bodies an eighth.
+places = Places(max(settings.PHONEPE_CALLS_AT_ONCE // 4, 1))
 
 
 class Fault(Enum):
@@ -60,10 +66,7 @@ def _read(environ: Environ) -> bytes | None:
         return None
     if length and not (length.isascii() and length.isdigit()):
         raise BodyNotRead(Fault.UNREADABLE)
-    body = _bounded(environ)
-    if length and len(body) < int(length):
-        raise BodyNotRead(Fault.UNREADABLE)
-    return body
+    return _bounded(environ)
 
 
 def _bounded(environ: Environ) -> bytes:
@@ -71,17 +74,18 @@ def _bounded(environ: Environ) -> bytes:
     size = min(int(length), limit + 1) if length else limit + 1
     # Without a length and chunks the server knows that nothing follows: there is nothing to wait for.
     may_wait = length not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
+    reading = _Reading(environ.get("gunicorn.socket") if may_wait else None)
     try:
-        with _hurry(environ.get("gunicorn.socket") if may_wait else None, settings.REQUEST_BODY_SECONDS):
+        with reading:
             body: bytes = environ["wsgi.input"].read(size)
             if len(body) > limit:
                 _let_pass(environ["wsgi.input"])
-    except TimeoutError as error:
-        raise BodyNotRead(Fault.TOO_SLOW) from error
-    except (OSError, ParseException) as error:  # the caller hung up; chunks that are none
-        raise BodyNotRead(Fault.UNREADABLE) from error
+    except (OSError, ParseException) as error:  # the caller hung up, or was cut off; chunks that are none
+        raise BodyNotRead(reading.fault(error)) from error
     if len(body) > limit:
         raise BodyNotRead(Fault.TOO_LARGE)
+    if length and len(body) < int(length):
+        raise BodyNotRead(reading.fault())
     return body
 
 
@@ -92,32 +96,41 @@ def _let_pass(stream: Any) -> None:
         passed += len(piece)
 
 
-@contextmanager
-def _hurry(connection: Any, seconds: float) -> Iterator[None]:
-    """Lets reads from `connection` raise TimeoutError when `seconds` are over, after twice that time at most.
+class _Reading:
+    """Cuts `connection` off when its body is late: the read then ends at once, and the line after the answer.
 
-    The server reads as often as it needs to, and each read has a time of its own. So when the time is over, the
-    next one gets none.
+    The server reads as often as it needs to, and a timeout would be one for each read. So the side that we read is
+    shut down instead, whether a read waits there or not.
     """
-    if connection is None:
-        yield
-        return
-    lock, before = threading.Lock(), connection.gettimeout()
-    is_over = False
 
-    def end() -> None:
-        with lock:
-            if not is_over:
-                connection.settimeout(AT_ONCE)
+    def __init__(self, connection: socket.socket | None) -> None:
+        self._connection = connection
+        self._lock, self._is_over, self._is_cut = threading.Lock(), threading.Event(), False
 
-    connection.settimeout(seconds)
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-        with lock:
-            is_over = True
-            connection.settimeout(before)
+    def __enter__(self) -> None:
+        if self._connection is not None:
+            threading.Thread(target=self._watch, args=(self._connection,), daemon=True).start()
+
+    def __exit__(self, *failure: object) -> None:
+        with self._lock:
+            self._is_over.set()
+
+    def fault(self, error: Exception | None = None) -> Fault:
+        return Fault.TOO_SLOW if self._is_cut or isinstance(error, TimeoutError) else Fault.UNREADABLE
+
+    def _watch(self, connection: socket.socket) -> None:
+        seconds = settings.REQUEST_BODY_SECONDS
+        if self._is_over.wait(min(FREELY, seconds)):
+            return
+        with places.take() as may_wait:
+            if not (may_wait and self._is_over.wait(seconds - FREELY)):
+                self._cut(connection)
+
+    def _cut(self, connection: socket.socket) -> None:
+        with self._lock:
+            if self._is_over.is_set():
+                return
+            self._is_cut = True
+            with suppress(OSError):  # the caller has hung up already
+                # Of the plain class: one with TLS would forget its keys, and could not answer.
+                socket.socket.shutdown(connection, socket.SHUT_RD)

@@ -9,7 +9,6 @@ from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
 from okpuja import misconfigured
-from okpuja.bodies import read_ahead
 from okpuja.logging import log_dead_threads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
@@ -24,6 +23,8 @@ try:
 except ImproperlyConfigured as error:
     misconfigured.tell(error, [])
     sys.exit(STARTING_AGAIN_IS_NO_USE)
+
+from okpuja.bodies import read_ahead  # noqa: E402  # its places are counted by settings that have just been checked
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

@@ -13,6 +13,7 @@ APPS = ("accounts", "booking", "notices", "okpuja", "payment", "simulator")
 WAITS = {"sleep", "wait", "acquire", "select", "_sleep"}
 OTHERS = {"unpaid", "sockets"}  # modules of ours with a function of that name
 BOUNDED = {
+    "okpuja/bodies.py": "a body, for a second; then with one of its places, until REQUEST_BODY_SECONDS",
     "okpuja/waiting.py": "the places themselves",
     "payment/services/calls.py": "takes a place at PhonePe without waiting for one",
     "payment/tokens.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
