@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking
+from okpuja.clocks import SKEW
 from okpuja.errors import Conflict, Refusal
 from payment.messages import DisputeClaim
 from payment.models import (
@@ -42,8 +43,6 @@ from payment.services.refunds.sums import has_gone_twice, refundable_paise
 from payment.services.telling import alert_staff
 
 BROUGHT_BACK = "the bank brought it back"
-# PhonePe's clock may be ahead of ours; a time from another year would silence all later news.
-FURTHEST_AHEAD = timedelta(days=366)
 TICK = timedelta(milliseconds=1)  # the finest time that PhonePe gives
 Status = Dispute.Status
 
@@ -156,7 +155,8 @@ def _begin(dispute_id: str, attempt: PaymentAttempt, event: WebhookEvent) -> Dis
 def _add_update(
     dispute: Dispute, attempt: PaymentAttempt, event: WebhookEvent, claim: DisputeClaim
 ) -> list[str]:
-    is_believable = claim.told_at is None or claim.told_at <= event.received_at + FURTHEST_AHEAD
+    # A time that lies ahead would outrank all news that is told until then.
+    is_believable = claim.told_at is None or claim.told_at <= event.received_at + SKEW
     DisputeUpdate.objects.get_or_create(
         event=event,
         defaults={

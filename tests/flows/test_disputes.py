@@ -1,5 +1,7 @@
 """A buyer disputes at his bank what he has paid: PhonePe tells the shop so, over the wire and signed."""
 
+import time
+
 import pytest
 
 from tests.flows.customers import arrive, pay
@@ -9,6 +11,7 @@ from tests.servers import eventually
 pytestmark = pytest.mark.sockets
 
 DISPUTE = "DISPUTE-OF-THE-FLOW"
+AN_HOUR_AGO_MS = (int(time.time()) - 3_600) * 1_000  # what PhonePe tells has happened
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def booked(shop):
 
 
 def bank_says(shop, word, order, minute, scheme="hmac"):
-    payload = {"disputeId": DISPUTE, "updatedAt": 1_800_000_000_000 + minute * 60_000}
+    payload = {"disputeId": DISPUTE, "updatedAt": AN_HOUR_AGO_MS + minute * 60_000}
     told = {"event": f"payment.dispute.{word}", "about": order, "payload": payload, "scheme": scheme}
     shop.phonepe.control("webhooks/", {"merchant": "SIMMERCHANT", **told})
 

@@ -1,6 +1,7 @@
 """A dispute's books follow what all of its news say together, in whatever order and however often it arrives."""
 
 import json
+from datetime import datetime, timedelta
 from itertools import count
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from booking.models import Booking
 from notices.models import Notice
+from okpuja.clocks import SKEW
 from okpuja.errors import Conflict, Refusal
 from payment.models import Dispute, DisputeUpdate, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.laws import broken_laws
@@ -46,10 +48,15 @@ def attempt(paid):
 
 
 def arrives(
-    attempt: PaymentAttempt, word: str, ms: int | None, amount=PAID, scheme: str = "hmac"
+    attempt: PaymentAttempt,
+    word: str,
+    ms: int | None,
+    amount=PAID,
+    scheme: str = "hmac",
+    dispute: str = "DSP1",
 ) -> WebhookEvent:
     """News of the dispute; `ms` is PhonePe's clock. Bytes that came before are the same event."""
-    payload = {"disputeId": "DSP1", "merchantOrderId": attempt.merchant_order_id}
+    payload = {"disputeId": dispute, "merchantOrderId": attempt.merchant_order_id}
     payload |= {"disputeAmount": amount} | ({} if ms is None else {"updatedAt": NOW_MS + ms})
     body = json.dumps({"event": f"payment.dispute.{word}", "payload": payload})
     known = WebhookEvent.objects.filter(header_names=body, scheme=scheme).first()
@@ -98,6 +105,27 @@ def test_a_millisecond_decides_between_lost_and_won(attempt):
     arrives(attempt, "lost", 1)
 
     assert balance(attempt) == 0
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=2), timedelta(days=200)])
+def test_news_that_is_dated_in_the_future_outranks_no_later_news(attempt, ahead):
+    now = timezone.now()
+    early = arrives(attempt, "created", _since(now + ahead))
+    assert (early.state, early.unclear) == ("NEEDS_REVIEW", "its time lies in the future")
+
+    assert arrives(attempt, "lost", _since(now)).state == "HANDLED"
+
+    assert Dispute.objects.get().status == "LOST"
+    assert balance(attempt) == PAID
+    assert broken_laws() == []
+
+
+def test_a_clock_that_is_ahead_by_seconds_is_believed(attempt):
+    assert arrives(attempt, "created", _since(timezone.now() + SKEW)).state == "HANDLED"
+
+
+def _since(moment: datetime) -> int:
+    return int(moment.timestamp() * 1000) - NOW_MS
 
 
 def test_an_amount_that_is_corrected_moves_the_difference(attempt):
