@@ -105,6 +105,7 @@ def exchange(checkout: Checkout, slot: Slot) -> None:
     taken = SlotHold.objects.filter(checkout=checkout, state=State.TAKEN)
     if slot.service_id != checkout.cart.puja_service_id:
         raise SlotGone()
+    _lock_in_order(slot.pk, *taken.values_list("slot", flat=True))
     _take_free(slot, timezone.now() + lead())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
     taken.update(slot=slot)
@@ -144,6 +145,7 @@ def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
 
 
 def _take_elsewhere(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
+    _lock_in_order(slot.pk, *([place.slot_id] if place else []))
     _take_free(slot, timezone.now() + lead())
     if place is None:  # the puja had no slots when it was checked out, and has some now
         SlotHold.objects.create(
@@ -159,6 +161,12 @@ def _take_free(slot: Slot, not_before: datetime) -> None:
     free = _with_room(slot).filter(starts_at__gte=not_before)
     if not free.update(booked=F("booked") + 1):
         raise SlotGone()
+
+
+def _lock_in_order(*slot_ids: int) -> None:
+    """Two who change slots in opposite directions take the rows in one order: no deadlock."""
+    rows = Slot.objects.select_for_update(no_key=True).filter(pk__in=slot_ids).order_by("pk")
+    list(rows.values_list("pk", flat=True))
 
 
 def _with_room(slot: Slot) -> QuerySet[Slot]:

@@ -23,7 +23,7 @@ from payment.states import Fulfilment
 from payment.work import run_due
 from tests import people
 from tests.payment.builders import completed, make_payment
-from tests.races import while_uncommitted
+from tests.races import at_once, while_uncommitted
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -374,3 +374,23 @@ def test_of_a_choice_and_a_cancellation_at_once_one_counts(paid, slot, service):
     assert isinstance(result, Conflict)
     assert (booking().status, Refund.objects.count()) == (Booking.Status.CANCELLED, 1)
     assert Slot.objects.get(pk=near.pk).booked == 0
+
+
+def test_two_who_change_places_with_each_other_again_and_again_never_stop_each_other(paid, package, slot):
+    """Each leaves the slot that the other wants: in two orders the database would end one of them."""
+    other = people.make_slot(slot.service, days=6, capacity=3)
+    Slot.objects.filter(pk=slot.pk).update(capacity=3)
+    theirs = book(people.make_user(), package, other)
+
+    def to_and_fro(payment: Payment, *slots: Slot) -> int:
+        mine = Booking.objects.select_related("checkout__cart").get(checkout__payment=payment)
+        return sum(moved(mine, target) for target in slots * 12)
+
+    def moved(mine: Booking, target: Slot) -> bool:
+        with transaction.atomic():
+            return move(mine, target, REASON)
+
+    answers = at_once(lambda: to_and_fro(paid, other, slot), lambda: to_and_fro(theirs, slot, other))
+
+    assert answers == [24, 24]
+    assert [Slot.objects.get(pk=each.pk).booked for each in (slot, other)] == [1, 1]
