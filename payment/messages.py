@@ -109,7 +109,7 @@ class Page:
 
 @dataclass(frozen=True)
 class OrderStatus:
-    """None and "" mean that PhonePe did not say."""
+    """None and "" mean that PhonePe did not say. Nobody pays nothing: 0 for a completed order is "not said"."""
 
     verdict: Verdict
     amount_paise: int | None = None
@@ -123,6 +123,10 @@ class OrderStatus:
     expires_at: datetime | None = None
     paid_at: datetime | None = None
     tries: tuple[Try, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.verdict is Verdict.COMPLETED and self.amount_paise == 0:
+            object.__setattr__(self, "amount_paise", None)
 
 
 @dataclass(frozen=True)

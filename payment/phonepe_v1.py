@@ -186,7 +186,7 @@ def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:
         verdict=status.verdict,
         merchant_order_id=transaction,
         merchant_refund_id=transaction,
-        amount_paise=status.amount_paise,
+        amount_paise=paise(member(answer, "data").get("amount")),  # 0 differs from the order's: staff see it
         merchant_id=status.merchant_id,
         unclear=_unclear(answer),
     )

@@ -36,17 +36,17 @@ def owe_receipt(payment: Payment) -> None:
     entry, checkout = _money(payment), payment.checkout
     received_at = entry.attempt.paid_at or entry.attempt.decided_at or entry.created_at
     price, discount = (checkout.price_paise, checkout.discount_paise) if checkout else (entry.amount_paise, 0)
-    receipt = Receipt(
-        payment=payment,
-        series=Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY,
-        year=financial_year(received_at),
-        received_at=received_at,
-        price_paise=price,
-        discount_paise=discount,
-        difference_paise=entry.amount_paise - (price - discount),
-        total_paise=entry.amount_paise,
-    )
-    Receipt.objects.bulk_create([receipt], ignore_conflicts=True)
+    written = {
+        "series": Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY,
+        "year": financial_year(received_at),
+        "received_at": received_at,
+        "price_paise": price,
+        "discount_paise": discount,
+        "difference_paise": entry.amount_paise - (price - discount),
+        "total_paise": entry.amount_paise,
+    }
+    # Not `ignore_conflicts`: on SQLite that ignores a receipt that a constraint refuses, too.
+    Receipt.objects.get_or_create(payment=payment, defaults=written)
 
 
 @transaction.atomic

@@ -140,6 +140,15 @@ def test_owing_a_receipt_twice_is_owing_it_once():
     assert Receipt.objects.count() == 1
 
 
+def test_a_receipt_that_the_database_refuses_is_not_passed_over_in_silence():
+    (payment,) = paid()
+    Receipt.objects.all().delete()
+    LedgerEntry.objects.update(amount_paise=0)
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        owe_receipt(payment)
+
+
 # The rule: a consecutive number of at most sixteen characters, letters, digits, hyphen and slash, unique in its year.
 @pytest.mark.parametrize(
     ("number", "text"),

@@ -258,6 +258,15 @@ def test_giving_up_does_not_lose_money_that_has_come(payment, attempt):
     assert settle(attempt.pk, completed(), "give_up", giving_up=True).fulfilment == Fulfilment.BOOKED
 
 
+def test_a_completed_order_of_nothing_is_no_money_and_is_asked_about_again(payment, attempt):
+    settled = settle(attempt.pk, completed(0), "worker")
+
+    assert (settled.state, settled.fulfilment) == (PaymentState.PENDING, Fulfilment.NONE)
+    assert (state(attempt), ledger(payment)) == (AttemptState.PENDING, [])
+    assert PaymentAttempt.objects.get().next_check_at is not None
+    assert settle(attempt.pk, completed(), "worker").fulfilment == Fulfilment.BOOKED
+
+
 def test_a_gift_is_received_without_a_booking():
     gift = make_payment()
 

@@ -51,10 +51,11 @@ def test_a_payment_that_phonepe_does_not_decide_is_told_once_a_day():
     assert told() == ["payment_stuck"]
 
 
-def test_money_of_which_phonepe_does_not_say_how_much_came_is_told_at_once():
+@pytest.mark.parametrize("said", [None, 0])
+def test_money_of_which_phonepe_does_not_say_how_much_came_is_told_at_once(said):
     attempt = make_payment().attempts.get()
-    settle(attempt.pk, completed(None), "webhook")
-    settle(attempt.pk, completed(None), "worker")
+    settle(attempt.pk, completed(said), "webhook")
+    settle(attempt.pk, completed(said), "worker")
 
     assert told() == ["amount_missing"]
 
