@@ -107,8 +107,8 @@ def _failed(notice: Notice, error: OSError) -> None:
     if _is_for_good(error) or (last_pause_is_over and (_is_answer(error) or too_old)):
         _give_up(notice, error)
         return
-    _move(notice, Notice.State.WAITING, last_error=_told(error))
-    if last_pause_is_over and notice.kind != "alert":
+    is_kept = _move(notice, Notice.State.WAITING, last_error=_told(error))
+    if is_kept and last_pause_is_over and notice.kind != "alert":
         alert("messages_wait", "mail", {"message": notice.key, "cause": _told(error)})
 
 
@@ -127,17 +127,19 @@ def _is_for_good(error: OSError) -> bool:
 
 
 def _give_up(notice: Notice, error: Exception) -> None:
-    _move(notice, Notice.State.GIVEN_UP, last_error=_told(error))
-    if notice.kind != "alert":  # an alert about an alert would go the same way
+    is_ended = _move(notice, Notice.State.GIVEN_UP, last_error=_told(error))
+    if is_ended and notice.kind != "alert":  # an alert about an alert would go the same way
         alert("message_given_up", f"notice:{notice.pk}", {"message": notice.key, "cause": _told(error)})
 
 
-def _move(notice: Notice, to: Notice.State, **values: object) -> None:
-    """What has been sent meanwhile by a second worker stays sent. The address is the one that was tried."""
-    Notice.objects.filter(pk=notice.pk, state=Notice.State.WAITING).update(
-        state=to, email=notice.email, **values
-    )
+def _move(notice: Notice, to: Notice.State, **values: object) -> bool:
+    """What has been sent meanwhile by a second worker stays sent, and then False. The address is the one tried."""
+    waiting = Notice.objects.filter(pk=notice.pk, state=Notice.State.WAITING)
+    if not waiting.update(state=to, email=notice.email, **values):
+        notice.refresh_from_db(fields=["state"])
+        return False
     notice.state = to
+    return True
 
 
 def _told(error: Exception) -> str:

@@ -95,7 +95,7 @@ def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
         return True
     if is_about_dispute(event.event) and event.attempt is not None:
         event.unclear = note_dispute(event, event.attempt)
-        event.save(update_fields=["unclear"])
+        WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(unclear=event.unclear)
     answered = True
     try:
         _ask(event, Deadline(seconds))
@@ -251,11 +251,16 @@ def _is_answered(event: WebhookEvent) -> bool:
 
 
 def _end(event: WebhookEvent) -> None:
-    """Whatever we do not understand of it ends before staff, not as handled."""
-    event.state = State.NEEDS_REVIEW if event.unclear else State.HANDLED
+    """Whatever we do not understand of it ends before staff, not as handled. What staff have closed stays closed."""
+    state = State.NEEDS_REVIEW if event.unclear else State.HANDLED
     with transaction.atomic():
-        WebhookEvent.objects.filter(pk=event.pk).update(
-            state=event.state, handled_at=timezone.now(), next_check_at=None
-        )
-        if event.unclear:
-            alert_not_understood(event)
+        ended = {
+            "state": state,
+            "unclear": event.unclear,
+            "handled_at": timezone.now(),
+            "next_check_at": None,
+        }
+        if WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(**ended):
+            event.state = state
+            if event.unclear:
+                alert_not_understood(event)

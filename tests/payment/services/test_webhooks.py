@@ -7,10 +7,11 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
+from notices.models import Notice
 from payment import merchants
 from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, WebhookEvent
 from payment.services.checkout import start_payment
-from payment.services.webhooks import handle, next_look, receive_webhook
+from payment.services.webhooks import close_event, handle, next_look, receive_webhook
 from payment.states import Fulfilment, PaymentState
 from payment.webhooks import NotAuthentic
 from simulator.deliveries import _proof
@@ -153,3 +154,17 @@ def test_a_phonepe_that_does_not_answer_is_never_the_last_look_at_an_event(check
     event = WebhookEvent(checks=checks, received_at=now - timedelta(days=days))
 
     assert now < next_look(event, now, answered=False) <= now + timedelta(hours=6)
+
+
+@pytest.mark.parametrize("unclear", ["", "a word that nobody knows"])
+def test_what_staff_close_while_a_worker_asks_stays_closed_and_alerts_nobody(call, staff, unclear):
+    event = receive_webhook(*call())
+    WebhookEvent.objects.update(unclear=unclear, next_check_at=None)
+    at_work = WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=event.pk)
+    close_event(event.pk, "seen in the dashboard", staff)
+
+    handle(at_work)
+
+    event.refresh_from_db()
+    assert (event.state, event.closed_because) == (WebhookEvent.State.CLOSED, "seen in the dashboard")
+    assert not Notice.objects.filter(facts__rule="event_not_understood").exists()
