@@ -98,7 +98,8 @@ def ending_with_its_parent() -> Callable[[], Any] | None:
 
 
 class Child:
-    """A process that is started again when it ends by itself, with exponential backoff while it ends soon.
+    """A process that is started again when it ends by itself, with exponential backoff while it ends soon or the system
+    cannot start it.
 
     One that `must_start` ends us when it ends soon after its very first start: nothing is served then. Later, and
     for the others always, we go on: a server is no worse for a worker that cannot live.
@@ -107,43 +108,54 @@ class Child:
     def __init__(self, name: str, command: list[str], *, must_start: bool) -> None:
         self.name, self.command, self.must_start = name, command, must_start
         self.pause, self.start_at = FIRST_PAUSE, 0.0
+        self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
     def start(self) -> None:
+        """A system that has no memory or no process to spare now may have one later."""
         self.started = time.monotonic()
-        # A group of its own: Ctrl-C reaches us alone, and we end both in order.
-        self.process = subprocess.Popen(
-            self.command, cwd=settings.BASE_DIR, start_new_session=True, preexec_fn=ending_with_its_parent()
-        )
+        try:
+            # A group of its own: Ctrl-C reaches us alone, and we end both in order.
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=settings.BASE_DIR,
+                start_new_session=True,
+                preexec_fn=ending_with_its_parent(),
+            )
+        except (OSError, subprocess.SubprocessError) as error:
+            if self.must_start and self.process is None:
+                raise CommandError(f"the {self.name} does not start: {error}") from error
+            self._plan_start("a child could not be started; it is tried again", error=str(error))
 
     def keep_alive(self) -> None:
         """To be called often; never waits."""
-        ended, now = self.process.poll(), time.monotonic()
+        if self.start_at or self.process is None:
+            self._start_when_due()
+            return
+        ended = self.process.poll()
         if ended is None:
-            self.must_start = self.must_start and now - self.started < SECONDS_TO_START
-        elif self.start_at:
-            self._start_when_due(now)
+            self.must_start = self.must_start and time.monotonic() - self.started < SECONDS_TO_START
         elif self.must_start and ended >= 0:  # below zero: killed from outside
             raise CommandError(f"the {self.name} does not start; its message stands above")
         else:
-            self._plan_start(now)
+            self._plan_start("a child has ended by itself; it is started again", exit_code=ended)
 
-    def _plan_start(self, now: float) -> None:
+    def _plan_start(self, message: str, **why: Any) -> None:
+        now = time.monotonic()
         lived = now - self.started
         self.pause = FIRST_PAUSE if lived >= LONGEST_PAUSE else min(self.pause * 2, LONGEST_PAUSE)
         self.start_at = now + self.pause
-        logger.error(
-            "a child has ended by itself; it is started again",
-            extra={"child": self.name, "exit_code": self.process.returncode, "seconds": self.pause},
-        )
+        logger.error(message, extra={"child": self.name, "seconds": self.pause, **why})
 
-    def _start_when_due(self, now: float) -> None:
-        if now >= self.start_at:
+    def _start_when_due(self) -> None:
+        if time.monotonic() >= self.start_at:
             self.start_at = 0.0
             self.start()
 
     def end(self) -> None:
         """Politely; what has not ended after a while is killed. Rows survive that."""
+        if self.process is None:
+            return
         self.process.terminate()
         try:
             self.process.wait(SECONDS_TO_END)

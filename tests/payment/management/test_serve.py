@@ -76,3 +76,68 @@ def test_a_server_that_had_served_is_started_again(clock):
         clock.now += child.pause
         child.keep_alive()
         has_ended(child)
+
+
+@pytest.fixture
+def full_system(monkeypatch):
+    """The system starts no process as long as `refusal` is there."""
+
+    class System:
+        refusal: OSError | None = BlockingIOError(11, "Resource temporarily unavailable")
+
+        def start(self, *arguments, **options):
+            if self.refusal:
+                raise self.refusal
+            return started(*arguments, **options)
+
+    started, system = serve.subprocess.Popen, System()
+    monkeypatch.setattr(serve.subprocess, "Popen", system.start)
+    return system
+
+
+@pytest.mark.parametrize("errno", [11, 12])  # EAGAIN: the process limit; ENOMEM
+@pytest.mark.parametrize(("name", "must_start"), [("server", True), ("worker", False)])
+def test_a_child_that_the_system_cannot_start_again_is_tried_again_until_it_can(
+    clock, full_system, caplog, name, must_start, errno
+):
+    full_system.refusal = None
+    child = Child(name, [sys.executable, "-c", "input()"], must_start=must_start)
+    child.process.kill()
+    has_ended(child)
+    child.keep_alive()
+
+    full_system.refusal = OSError(errno, "the system is full")
+    for _ in range(9):
+        clock.now += child.pause
+        child.keep_alive()
+        child.keep_alive()  # not due yet
+
+    refused = [record for record in caplog.records if "could not be started" in record.message]
+    assert [record.seconds for record in refused[:2]] == [4 * FIRST_PAUSE, 8 * FIRST_PAUSE]
+    assert (len(refused), child.pause) == (9, LONGEST_PAUSE)
+
+    full_system.refusal = None
+    child.command = ENDS_AT_ONCE
+    before = child.process
+    clock.now += child.pause
+    child.keep_alive()
+    assert child.process is not before
+    has_ended(child)
+
+
+def test_a_server_that_the_system_cannot_start_at_all_is_told_so(full_system):
+    with pytest.raises(CommandError, match=r"the server does not start: .*temporarily unavailable"):
+        Child("server", ENDS_AT_ONCE, must_start=True)
+
+
+def test_a_worker_that_cannot_be_started_at_first_does_not_keep_the_server_from_serving(clock, full_system):
+    worker = Child("worker", ENDS_AT_ONCE, must_start=False)
+    worker.keep_alive()
+    worker.end()
+
+    full_system.refusal = None
+    clock.now += worker.pause
+    worker.keep_alive()
+
+    has_ended(worker)
+    assert worker.process.returncode == 3
