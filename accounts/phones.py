@@ -2,32 +2,43 @@
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from typing import Any
 
 import phonenumbers
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.expressions import Combinable
-from phonenumbers import Leniency, NumberParseException, PhoneNumber, PhoneNumberMatcher, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 REGION = "IN"
 INDIA = 91
+DIGITS_IN_INDIA = 10
 LONGEST_INPUT = 250  # the library reads no longer text
 LONGEST_KEPT = 32
 FEWEST_DIGITS_TO_SEARCH = 4
 UNREADABLE = "Give a phone number such as 98765 43210, or with its country code such as +44 7911 123456."
+
+LETTERS = re.compile(r"[^\W\d_]+")
+LABEL_WITH_A_DIGIT = re.compile(r"(?<=[^\W\d_])[^\w+]{0,4}\d[\s)]*:")  # "mobile no. 1:"
+SPREADSHEET_NUMBER = re.compile(r"^(\+?\d+)\.00?$")  # a column of numbers, exported as text
+BETWEEN_NUMBERS = re.compile(r"[,;:/|&]|(?=\+)")
+GAP = r"[^\d+]*"  # whatever people put between two groups of digits
+CODE_OF_INDIA = rf"(?:\+{GAP})?(?:0{GAP}){{0,2}}9{GAP}1{GAP}(?:\+{GAP})?"
+TRUNK_ZERO = rf"(?:\+{GAP})?0{GAP}"
+NATIONAL_NUMBER = rf"(?P<national>[1-9](?:{GAP}\d){{{DIGITS_IN_INDIA - 1}}})"
+INDIAN_NUMBER = re.compile(rf"(?<![\d+])(?:{CODE_OF_INDIA})*(?:{TRUNK_ZERO})?{NATIONAL_NUMBER}(?!\d)")
 
 
 def read_phone(value: Any) -> str | None:
     """The E.164 form of a number in any spelling, text or JSON number; None if it is not one phone number.
 
     Without a country code it is Indian. Letters count only as a label beside the number, never as digits.
+    The same number twice is one; two different numbers are none.
     """
-    text = _plain_text(value)
-    numbers = [number for number in _numbers_in(text) if _exists(number)]
-    if len(numbers) != 1:
-        return None
-    return phonenumbers.format_number(numbers[0], phonenumbers.PhoneNumberFormat.E164)
+    numbers = _numbers_in(_plain_text(value))
+    spelled = {phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) for number in numbers}
+    return spelled.pop() if len(spelled) == 1 else None
 
 
 def kept_phone(value: Any) -> str:
@@ -93,7 +104,7 @@ class PhoneField(models.CharField):
 
 
 def _plain_text(value: Any) -> str:
-    """One line without invisible characters, which come along when a number is copied from a contact."""
+    """One line, digits as 0-9, without invisible characters, which come along when a contact is copied."""
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, (str, int)):
@@ -101,18 +112,53 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, int):
         return str(value) if 0 <= value < 10**18 else ""  # Python refuses to spell out numbers of any length
     letters = unicodedata.normalize("NFKC", value[:LONGEST_INPUT])
-    return "".join(
-        " " if letter.isspace() else letter for letter in letters if letter.isspace() or letter.isprintable()
-    ).strip()
+    return "".join(map(_plain_letter, letters)).strip()
+
+
+def _plain_letter(letter: str) -> str:
+    if letter.isspace():
+        return " "
+    if letter.isdecimal():
+        return str(unicodedata.decimal(letter))
+    return letter if letter.isprintable() else ""
 
 
 def _numbers_in(text: str) -> list[PhoneNumber]:
-    """The text as one number. With letters behind its first digit: the numbers that stand apart from words."""
-    start = next((at for at, letter in enumerate(text) if letter.isdecimal()), len(text))
-    if any(map(str.isalpha, text[start:])):
-        return [match.number for match in PhoneNumberMatcher(text, REGION, leniency=Leniency.POSSIBLE)]
-    number = _parse(re.sub(r"(?<=\d)\D+", " ", text))  # whatever people put between two groups of digits
-    return [number] if number else []
+    """The numbers that stand between the words; none when something else there may be a telephone, too."""
+    text = LABEL_WITH_A_DIGIT.sub(" ", SPREADSHEET_NUMBER.sub(r"\1", text))
+    numbers: list[PhoneNumber] = []
+    for stretch in LETTERS.split(text):
+        found = _indian_numbers(stretch) or _library_numbers(stretch)
+        if not found and _may_be_a_phone(stretch):
+            return []
+        numbers += found
+    return numbers
+
+
+def _indian_numbers(stretch: str) -> list[PhoneNumber]:
+    """The Indian numbers that all the digits belong to, with the codes 0 and 91 before them as often as given."""
+    if re.search(r"[\d+]", INDIAN_NUMBER.sub("", stretch)):
+        return []
+    return _all_exist(f"+{INDIA}{match['national']}" for match in INDIAN_NUMBER.finditer(stretch))
+
+
+def _library_numbers(stretch: str) -> list[PhoneNumber]:
+    """All the digits as one number; else the parts that are set apart, if each is a number."""
+    parts = filter(re.compile(r"\d").search, BETWEEN_NUMBERS.split(stretch))
+    return _all_exist([stretch]) or _all_exist(parts)
+
+
+def _all_exist(spellings: Iterable[str]) -> list[PhoneNumber]:
+    """Whatever stands between two groups of digits; nothing if one of them is no number."""
+    numbers = [_parse(re.sub(r"(?<=\d)\D+", "", spelling)) for spelling in spellings]
+    existing = [number for number in numbers if number and _exists(number)]
+    return existing if len(existing) == len(numbers) else []
+
+
+def _may_be_a_phone(stretch: str) -> bool:
+    """More digits than a date or a postal code has, or the country code of a number that stands elsewhere."""
+    digits = re.sub(r"\D", "", stretch)
+    return len(digits) >= DIGITS_IN_INDIA or ("+" in stretch and digits not in ("", str(INDIA)))
 
 
 def _parse(text: str) -> PhoneNumber | None:
