@@ -14,6 +14,7 @@ from booking.models import Checkout, Slot, SlotHold
 from okpuja.errors import Conflict
 
 HOLD_OUTLASTS_PAYMENT = timedelta(minutes=5)
+LONGEST_PAGE = timedelta(seconds=settings.LONGEST_EXPIRE_AFTER)
 State = SlotHold.State
 
 
@@ -38,6 +39,11 @@ def lead() -> timedelta:
 
 def page_life() -> timedelta:
     return timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) / settings.PAYMENT_TIME_SCALE
+
+
+def longest_page_life() -> timedelta:
+    """Of any page that can be open, whatever PHONEPE_EXPIRE_AFTER was when it was opened."""
+    return LONGEST_PAGE / settings.PAYMENT_TIME_SCALE
 
 
 def earliest_start() -> datetime:

@@ -9,7 +9,7 @@ from django.db.models import Q
 
 from accounts.phones import PhoneField
 from booking.models import Checkout
-from booking.services import page_life
+from booking.services import longest_page_life
 from okpuja.clocks import SKEW, is_running
 from payment.merchants import Identity
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState
@@ -40,12 +40,15 @@ ATTEMPT_FROM = {
     AttemptState.COMPLETED: (*OPEN_ATTEMPT, AttemptState.FAILED, AttemptState.EXPIRED),
 }
 
+AFTER_DEADLINE = timedelta(seconds=5)
+LONGEST_CALL = timedelta(seconds=settings.LONGEST_DEADLINE) + AFTER_DEADLINE  # under any PHONEPE_DEADLINE
+
 Row = TypeVar("Row", bound=models.Model)
 
 
 def longest_call() -> timedelta:
     """How long one request may call PhonePe for an attempt: never faster in tests, as calls are not."""
-    return timedelta(seconds=settings.PHONEPE_DEADLINE + 5)
+    return timedelta(seconds=settings.PHONEPE_DEADLINE) + AFTER_DEADLINE
 
 
 def advance(row: Row, column: str, to: str, sources: tuple[str, ...], values: dict[str, Any]) -> bool:
@@ -194,7 +197,13 @@ class PaymentAttempt(models.Model):
 
     def is_past_its_page(self, now: datetime) -> bool:
         """The time to pay is over, or was written by a clock that was wrong."""
-        return not is_running(self.expires_at, now, page_life() + SKEW)
+        return now >= self.expires_at or self.is_of_a_wrong_clock(now)
+
+    def is_of_a_wrong_clock(self, now: datetime) -> bool:
+        """It was sent in the future, or ends later than any page: not by PHONEPE_EXPIRE_AFTER, which may have
+        been longer when the page was opened."""
+        written_at = self.sent_at or self.created_at
+        return written_at > now + SKEW or self.expires_at > now + longest_page_life() + SKEW
 
     def is_being_called(self, now: datetime) -> bool:
-        return is_running(self.call_lease_until, now, longest_call())
+        return is_running(self.call_lease_until, now, LONGEST_CALL)

@@ -216,10 +216,13 @@ def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
 
 def _begin_call(attempt: PaymentAttempt, now: datetime) -> Claim:
     sent_before = attempt.sent_at
+    if attempt.is_of_a_wrong_clock(now):  # else nothing would tell any more once it is sent now
+        attempt.expires_at = min(attempt.expires_at, now)
     attempt.sent_at, attempt.call_lease_until = now, now + longest_call()
     attempt.not_found_answers = 0
     attempt.next_check_at = next_question(now, attempt.expires_at, now)
-    attempt.save(update_fields=["sent_at", "call_lease_until", "not_found_answers", "next_check_at"])
+    begun = ["sent_at", "expires_at", "call_lease_until", "not_found_answers", "next_check_at"]
+    attempt.save(update_fields=begun)
     return Claim(attempt, sent_before)
 
 

@@ -3,9 +3,10 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from booking.models import Checkout, SlotHold
-from booking.services import hold_end, page_life, release, release_hold, stretch_hold
+from booking.services import hold_end, longest_page_life, release, release_hold, stretch_hold
 from okpuja.clocks import SKEW, database_now
 from payment.models import Payment
 from payment.services.backlog import holds_due
@@ -46,8 +47,9 @@ def end_hold(hold_id: int) -> None:
 
 def mend_holds(now: datetime) -> int:
     """Holds that end later than any hold can are over: a clock was wrong when they were written. Their number."""
-    longest = hold_end(now + page_life()) + scaled(LONGEST_STRETCH) + SKEW
-    return SlotHold.objects.filter(state=SlotHold.State.HELD, expires_at__gt=longest).update(expires_at=now)
+    longest = hold_end(now + longest_page_life()) + scaled(LONGEST_STRETCH) + SKEW
+    wrong = Q(expires_at__gt=longest) | Q(checkout__created_at__gt=now + SKEW, expires_at__gt=now)
+    return SlotHold.objects.filter(wrong, state=SlotHold.State.HELD).update(expires_at=now)
 
 
 def free_carts_of_held_payments(now: datetime, limit: int = 20) -> int:
@@ -73,7 +75,8 @@ def _free_cart(payment_id: int) -> bool:
 
 
 def _is_of_a_wrong_clock(checkout: Checkout, now: datetime) -> bool:
-    return checkout.expires_at > now + page_life() + SKEW
+    """Not by PHONEPE_EXPIRE_AFTER, which may have been longer at the check-out."""
+    return checkout.created_at > now + SKEW or checkout.expires_at > now + longest_page_life() + SKEW
 
 
 def _last_moment(checkout: Checkout) -> datetime:

@@ -9,18 +9,23 @@ from datetime import timedelta
 
 import pytest
 import responses
+from django.db.models import F
 from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from booking.models import Checkout, SlotHold
 from notices.models import Notice
-from payment.gateways import RefundStatus
+from okpuja.errors import Conflict
+from payment.gateways import OrderStatus, RefundStatus
 from payment.models import IdempotencyKey, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.asking import give_up, refresh
+from payment.services.attempts import _claim
 from payment.services.backlog import due
 from payment.services.checkout import start_payment
 from payment.services.idempotency import _digest
 from payment.services.refunds.outcomes import settle_refund
+from payment.services.settling import settle
+from payment.services.unpaid import stop_waiting
 from payment.services.watching import watch
 from payment.states import PaymentState, RefundState, Verdict
 from payment.work import run_due
@@ -180,6 +185,78 @@ def test_a_login_of_a_clock_that_was_ahead_is_still_a_login(wrong, api, alice):
     phone.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")
 
     assert phone.get("/api/payments/payments/").status_code == 200
+
+
+# --- A deploy while a page is open: what is stored was written under other settings ---------------------------------
+
+
+@pytest.fixture(params=[3600, 1800, 900, 300])
+def opened_before(request, settings, alice, cart):
+    """An order whose page was opened with that life; since then pages live for five minutes."""
+    settings.PHONEPE_EXPIRE_AFTER = request.param
+    started = start_payment(alice, cart_id=cart.pk)
+    settings.PHONEPE_EXPIRE_AFTER = 300
+    return started
+
+
+def test_a_page_that_was_opened_with_a_longer_life_stays_open(opened_before, slot):
+    attempt = PaymentAttempt.objects.get()
+    assert attempt.has_open_page(timezone.now())
+
+    watch(1)
+    run_due(["holds"])
+    payment = settle(attempt.pk, OrderStatus(Verdict.PENDING), "worker")
+
+    slot.refresh_from_db()
+    assert (payment.state, Checkout.objects.get().state, slot.held) == ("PENDING", "RESERVED", 1)
+    assert refused(lambda: stop_waiting(payment.pk, "given_up", "x")) == "payment_under_way"
+
+
+def test_a_hold_that_was_written_with_a_longer_life_is_stretched(opened_before, slot):
+    SlotHold.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    run_due(["holds"])
+
+    slot.refresh_from_db()
+    assert slot.held == 1
+
+
+def test_who_calls_phonepe_under_a_longer_deadline_still_does(started, settings):
+    PaymentAttempt.objects.update(call_lease_until=timezone.now() + timedelta(seconds=60))
+    settings.PHONEPE_DEADLINE = 5
+
+    assert PaymentAttempt.objects.get().is_being_called(timezone.now())
+
+
+def refused(act) -> str:
+    with pytest.raises(Conflict) as refusal:
+        act()
+    return str(refusal.value.get_codes())
+
+
+@pytest.mark.parametrize("minutes", [2, 20, 40, 60, 24 * 60])
+def test_a_page_and_a_place_of_a_clock_that_was_ahead_are_over(started, minutes, slot):
+    ahead = timedelta(minutes=minutes)
+    moments = {name: F(name) + ahead for name in ("created_at", "expires_at")}
+    PaymentAttempt.objects.update(**moments, sent_at=F("sent_at") + ahead)
+    Checkout.objects.update(**moments)
+    SlotHold.objects.update(**moments)
+
+    assert PaymentAttempt.objects.get().is_past_its_page(timezone.now())
+    watch(1)
+    run_due(["holds"])
+    slot.refresh_from_db()
+    assert slot.held == 0
+
+
+def test_an_order_of_a_wrong_clock_that_is_opened_again_in_vain_is_still_over(started, phonepe):
+    ahead = timedelta(hours=1)
+    PaymentAttempt.objects.update(
+        page_url="", sent_at=F("sent_at") + ahead, expires_at=F("expires_at") + ahead
+    )
+    _claim(started.payment.pk)
+
+    assert PaymentAttempt.objects.get().is_past_its_page(timezone.now())
 
 
 def milliseconds(seconds: float) -> int:
