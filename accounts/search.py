@@ -3,15 +3,25 @@
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Length
 from django.http import HttpRequest
 
-from accounts.phones import searched_digits
+from accounts.phones import PhoneField, searched_digits, wire_phone
+
+LENGTH_OF_AN_INDIAN_NUMBER = len("+919876543210")
+
+PhoneField.register_lookup(Length)
 
 
 class PhoneSearch:
     """For a ModelAdmin: the search also finds numbers that were typed in another spelling, or in part."""
 
     phone_fields: tuple[str, ...] = ("phone",)
+
+    def get_search_fields(self, request: HttpRequest) -> tuple[str, ...]:
+        """What could not be read as a number is kept as text, and found by that text."""
+        fields = super().get_search_fields(request)  # type: ignore[misc]
+        return tuple(dict.fromkeys((*fields, *self.phone_fields)))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -22,5 +32,17 @@ class PhoneSearch:
             return found, may_repeat
         by_phone = Q()
         for name in self.phone_fields:
-            by_phone |= Q(**{f"{name}__contains": digits})
+            by_phone |= _has_number(name, digits)
         return queryset.filter(Q(pk__in=found.order_by().values("pk")) | by_phone), False
+
+
+def _has_number(column: str, digits: str) -> Q:
+    """Kept as E.164, or somewhere in text that could not be read, whatever stands between the digits."""
+    is_whole = digits.startswith("+")
+    as_e164 = Q(**{column if is_whole else f"{column}__contains": digits})
+    spelled = "[^0-9]*".join((wire_phone(digits) or "").lstrip("+"))
+    # A pattern is slow: not for the many rows that hold one E.164 number.
+    is_text = ~Q(**{f"{column}__startswith": "+"}) | Q(
+        **{f"{column}__length__gt": LENGTH_OF_AN_INDIAN_NUMBER}
+    )
+    return as_e164 | (is_text & Q(**{f"{column}__regex": spelled}))

@@ -75,6 +75,17 @@ def test_staff_find_what_a_person_wants_by_the_phone(desk, alice, package, model
     assert booking.user == alice
 
 
+@pytest.mark.parametrize("model", ["cart", "checkout", "booking"])
+@pytest.mark.parametrize("typed", ["98765 43211", "9876543210/9876543211"])
+def test_staff_find_what_a_person_wants_by_a_number_kept_as_text(desk, alice, package, model, typed):
+    book(people.make_checkout(people.make_cart(alice, package)))
+    other = people.make_user("dina@example.com", phone="9876543210/9876543211")
+    book(people.make_checkout(people.make_cart(other, package)))
+    page = desk.get(f"/admin/booking/{model}/", {"q": typed}).content.decode()
+    assert other.email in page
+    assert alice.email not in page
+
+
 def test_staff_cannot_write_a_phone_that_nobody_can_call(desk, charlie):
     assert UNREADABLE in change(desk, charlie, phone="12345").content.decode()
 

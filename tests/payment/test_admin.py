@@ -77,6 +77,36 @@ def test_staff_find_a_payment_by_the_phone_of_who_pays(desk, paid, typed):
     assert paid.reference not in found
 
 
+@pytest.mark.parametrize(
+    ("kept", "typed"),
+    [
+        *(
+            ("9876543210/9876543211", typed)
+            for typed in (
+                *("9876543210", "98765 43211", "+91 98765-43211", "०९८७६५ ४३२१०", "98765 4"),
+                *("9876543210/9876543211", "9876543210 / 9876543211"),
+            )
+        ),
+        *(
+            ("call 98765 43210 or 98765 43211", typed)
+            for typed in (
+                *("9876543210", "98765 43211", "+919876543211", "987654", "43210"),
+                *("call 98765 43210 or 98765 43211", "call"),
+            )
+        ),
+        *(("+919876543210/11", typed) for typed in ("98765 43210", "0919876543210", "+919876543210/11")),
+        ("९८७६५ ४३२१०, ९८७६५ ४३२११", "9876543211"),
+        ("+44 7911 123456 or 98765 43210", "0044 7911 123456"),
+    ],
+)
+def test_staff_find_a_payment_by_a_number_that_was_kept_as_text(desk, phonepe, kept, typed):
+    guest = start_gift(None, amount_paise=20_000, mobile=kept).payment
+    other = start_gift(None, amount_paise=20_000, mobile="12345/67890 or 24680").payment
+    page = desk.get(reverse("admin:payment_payment_changelist"), {"q": typed}).content.decode()
+    assert guest.reference in page
+    assert other.reference not in page
+
+
 def test_staff_read_what_each_diagnosis_has_found_and_change_nothing(desk):
     fresh()
     run = DiagnosisRun.objects.get()
