@@ -43,7 +43,7 @@ from payment.models import (
 from payment.models.receipts import read_serial_number
 from payment.reconciliation.report import as_text
 from payment.services.asking import stop_waiting_by_staff
-from payment.services.closing import Cleared, Outcome, move_all, refund_all
+from payment.services.closing import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
 from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
 from payment.services.receipts import number_receipt
@@ -374,23 +374,35 @@ class SlotAdmin(BookingSlotAdmin):
 
     @admin.action(description="Close: move all bookings to the nearest free times", permissions=["change"])
     def close_and_move(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
-        for slot in slots:
-            self._tell(request, slot, move_all(slot, CLOSED))
+        self._close(request, slots, lambda slot, most: move_all(slot, CLOSED, most=most))
 
     @admin.action(description="Close: cancel all bookings and refund them in full", permissions=["change"])
     def close_and_refund(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
-        for slot in slots:
-            self._tell(request, slot, refund_all(slot, CLOSED, cast(User, request.user)))
+        by = cast(User, request.user)
+        self._close(request, slots, lambda slot, most: refund_all(slot, CLOSED, by, most))
 
-    def _tell(self, request: HttpRequest, slot: Slot, cleared: list[Cleared]) -> None:
-        left = [each.booking.book_id for each in cleared if each.outcome is Outcome.NO_ROOM]
+    def _close(
+        self, request: HttpRequest, slots: QuerySet[Slot], close: Callable[[Slot, int], Closing]
+    ) -> None:
+        """All of them are closed, and bookings dealt with as many as one request may."""
+        most = MOST_AT_ONCE
+        for slot in slots:
+            closing = close(slot, most)
+            most -= len(closing.cleared)
+            self._tell(request, slot, closing)
+
+    def _tell(self, request: HttpRequest, slot: Slot, closing: Closing) -> None:
+        cleared = closing.cleared
+        no_room = [each.booking.book_id for each in cleared if each.outcome is Outcome.NO_ROOM]
         asked = [each.booking.book_id for each in cleared if each.outcome is Outcome.OFFERED]
-        told = f"{slot} is closed; {len(cleared) - len(left)} bookings dealt with."
+        told = f"{slot} is closed; {len(cleared) - len(no_room)} bookings dealt with."
         if asked:
             told += f" Free times are too near to move {', '.join(asked)}: they were asked by mail to choose."
-        if left:
-            told += f" No free time for {', '.join(left)}."
-        self.message_user(request, told, messages.WARNING if left else messages.SUCCESS)
+        if no_room:
+            told += f" No free time for {', '.join(no_room)}."
+        if closing.left:
+            told += f" {closing.left} bookings are left: choose the action again."
+        self.message_user(request, told, messages.WARNING if no_room or closing.left else messages.SUCCESS)
 
 
 @admin.register(LedgerEntry)

@@ -1,9 +1,11 @@
 """The temple closes a time: everybody who booked it is moved, or gets all of the money back."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
 from django.db import transaction
+from django.db.models import F, QuerySet
 
 from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
@@ -14,6 +16,7 @@ from payment.services.refunds.promises import cancel_booking
 from payment.services.settling import choice_end
 from payment.services.telling import tell_called_off, tell_moved
 
+MOST_AT_ONCE = 100  # bookings of one call, which is one request: each has a transaction, a refund, a mail
 MOST_TRIED = 10  # free times, the nearest first
 
 
@@ -31,28 +34,46 @@ class Cleared:
     outcome: Outcome
 
 
-def refund_all(slot: Slot, reason: str, by: User) -> list[Cleared]:
-    """Close the slot, cancel its bookings and send everything back, whatever the policy says of cancellations.
+@dataclass(frozen=True)
+class Closing:
+    cleared: list[Cleared]
+    left: int  # bookings that this call has not come to: the next one goes on with them
+
+
+def refund_all(slot: Slot, reason: str, by: User, most: int = MOST_AT_ONCE) -> Closing:
+    """Close the slot, cancel `most` of its bookings and send everything back, whatever the policy says of that.
 
     Each booking is a transaction of its own: called again, it goes on with those that are left.
     """
     close(slot)
-    return [Cleared(booking, _refund(booking, slot, reason, by)) for booking in _bookings(slot)]
+    bookings = _bookings(slot)
+    return _clear(bookings, bookings.count(), most, lambda booking: _refund(booking, slot, reason, by))
 
 
-def move_all(slot: Slot, reason: str, to: Slot | None = None) -> list[Cleared]:
-    """Close the slot and move its bookings to `to`, or each to the nearest free time. Can be called again.
+def move_all(slot: Slot, reason: str, to: Slot | None = None, most: int = MOST_AT_ONCE) -> Closing:
+    """Close the slot and move `most` of its bookings to `to`, or each to the nearest free time. Can be called again.
 
     To a start within MOVE_NOTICE_HOURS nobody is moved: they are offered the free times by a link.
     """
     close(slot)
-    return [Cleared(booking, _move(booking, slot, reason, to)) for booking in _bookings(slot)]
+    bookings = _bookings(slot)
+    unasked = bookings.filter(choose_until=None).count()
+    return _clear(bookings, unasked, most, lambda booking: _move(booking, slot, reason, to))
 
 
-def _bookings(slot: Slot) -> list[Booking]:
+def _bookings(slot: Slot) -> QuerySet[Booking]:
+    """Those first whose customers have not been asked to choose, so that each call comes to others."""
     taken = SlotHold.objects.filter(slot=slot, state=SlotHold.State.TAKEN)
     confirmed = Booking.objects.filter(checkout__hold__in=taken, status=Booking.Status.CONFIRMED)
-    return list(confirmed.select_related("user", "checkout__cart").order_by("pk"))
+    unasked_first = F("choose_until").asc(nulls_first=True)
+    return confirmed.select_related("user", "checkout__cart").order_by(unasked_first, "pk")
+
+
+def _clear(
+    bookings: QuerySet[Booking], count: int, most: int, clear: Callable[[Booking], Outcome]
+) -> Closing:
+    first = list(bookings[:most])
+    return Closing([Cleared(booking, clear(booking)) for booking in first], max(count - len(first), 0))
 
 
 def _lock(booking: Booking, slot: Slot) -> Payment | None:

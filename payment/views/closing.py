@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from booking.models import Slot
-from payment.serializers.closing import ClearedSerializer, CloseRequest
+from payment.serializers.closing import CloseRequest, ClosingSerializer
 from payment.services.closing import move_all, refund_all
 from payment.views.rights import StaffView
 
@@ -15,16 +15,16 @@ from payment.views.rights import StaffView
 class SlotClosingView(StaffView):
     right = "booking.change_slot"
 
-    @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClearedSerializer(many=True))
+    @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClosingSerializer)
     def post(self, request: Request, pk: int) -> Response:
-        """Close a time and move or refund all who booked it. Called again, it goes on with those that are left."""
+        """Close a time and move or refund who booked it, a hundred a call. Call again until nobody is `left`."""
         slot = get_object_or_404(Slot, pk=pk)
         form = CloseRequest(data=request.data)
         form.is_valid(raise_exception=True)
         reason, to = form.validated_data["reason"], form.validated_data.get("to")
         if form.validated_data["then"] == "refund":
-            cleared = refund_all(slot, reason, cast(User, request.user))
+            closing = refund_all(slot, reason, cast(User, request.user))
         else:
             others = Slot.objects.filter(service=slot.service_id).exclude(pk=slot.pk)
-            cleared = move_all(slot, reason, to and get_object_or_404(others, pk=to))
-        return Response(ClearedSerializer(cleared, many=True).data)
+            closing = move_all(slot, reason, to and get_object_or_404(others, pk=to))
+        return Response(ClosingSerializer(closing).data)

@@ -161,6 +161,23 @@ def test_staff_close_a_time_at_the_desk_and_all_are_refunded(desk, paid, slot):
     assert Refund.objects.get().amount_paise == 110_000
 
 
+@pytest.mark.parametrize("action", ["close_and_refund", "close_and_move"])
+def test_staff_are_told_how_many_bookings_are_left_when_there_are_too_many_for_one_request(
+    desk, paid, slot, service, action, monkeypatch
+):
+    people.make_slot(service, days=9)
+    monkeypatch.setattr("payment.admin.MOST_AT_ONCE", 0)
+    assert "1 bookings are left: choose the action again" in act(desk, Slot, action, slot)
+    slot.refresh_from_db()
+    assert (slot.is_open, slot.booked) == (False, 1)
+
+    monkeypatch.undo()
+    assert "are left" not in act(desk, Slot, action, slot)
+
+    slot.refresh_from_db()
+    assert slot.booked == 0
+
+
 def test_staff_without_the_right_see_no_decisions(client, paid):
     looker = people.make_user("looker@example.com", is_staff=True)
     looker.user_permissions.add(

@@ -1,10 +1,13 @@
 """The temple closes a time that people have paid for."""
 
+from datetime import timedelta
+
 import pytest
+from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Offer, Payment, Refund
-from payment.services.closing import Outcome, move_all, refund_all
+from payment.services.closing import MOST_AT_ONCE, Outcome, move_all, refund_all
 from payment.services.settling import settle
 from payment.states import Fulfilment
 from tests import people
@@ -28,8 +31,8 @@ def booked(alice, charlie, package, slot):
     return [book(who, package, slot) for who in (alice, charlie)]
 
 
-def outcomes(cleared) -> list[Outcome]:
-    return [each.outcome for each in cleared]
+def outcomes(closing) -> list[Outcome]:
+    return [each.outcome for each in closing.cleared]
 
 
 def places(slot: Slot) -> tuple[int, int]:
@@ -51,7 +54,7 @@ def test_all_are_cancelled_and_get_everything_back_whatever_the_policy_says(book
 def test_a_second_time_there_is_nothing_left_to_do(booked, slot, staff):
     refund_all(slot, "the river has risen", staff)
 
-    assert refund_all(slot, "the river has risen", staff) == []
+    assert refund_all(slot, "the river has risen", staff).cleared == []
     assert Refund.objects.count() == 2
 
 
@@ -90,9 +93,49 @@ def test_a_moved_booking_that_is_cancelled_frees_its_new_place(booked, slot, ano
 def test_who_is_just_paying_for_a_closed_time_is_offered_another(alice, package, slot, another, staff):
     payment = make_payment(people.make_checkout(people.make_cart(alice, package, slot.starts_at)))
 
-    assert refund_all(slot, "closed", staff) == []
+    assert refund_all(slot, "closed", staff).cleared == []
     assert places(slot) == (0, 0)
     settled = settle(payment.attempts.get().pk, completed(), "worker")
 
     assert settled.fulfilment == Fulfilment.OFFERED
     assert Offer.objects.get().payment == payment
+
+
+@pytest.fixture
+def three_more(booked, service, package, slot):
+    slot.capacity = 10
+    slot.save(update_fields=["capacity"])
+    for number in range(3):
+        book(people.make_user(f"guest{number}@example.com"), package, slot)
+
+
+@pytest.mark.parametrize("action", ["refund", "move"])
+def test_a_call_deals_with_so_many_and_the_next_goes_on(action, three_more, slot, service, staff):
+    people.make_slot(service, days=9, capacity=10)
+
+    def close():
+        if action == "refund":
+            return refund_all(slot, "the river has risen", staff, most=2)
+        return move_all(slot, "the river has risen", most=2)
+
+    closings = [close() for _ in range(4)]
+
+    assert [(len(closing.cleared), closing.left) for closing in closings] == [(2, 3), (2, 1), (1, 0), (0, 0)]
+    dealt_with = [cleared.booking for closing in closings for cleared in closing.cleared]
+    assert len(set(dealt_with)) == 5
+    assert places(slot) == (0, 0)
+
+
+def test_who_has_been_asked_to_choose_keeps_nobody_from_being_asked(three_more, slot, service):
+    """They hold their place until they choose, and do not come up before others do."""
+    soon = timezone.now() + timedelta(hours=5)
+    Slot.objects.create(service=service, starts_at=soon.replace(second=0, microsecond=0), capacity=10)
+
+    closings = [move_all(slot, "the river has risen", most=2) for _ in range(3)]
+
+    assert [closing.left for closing in closings] == [3, 1, 0]
+    assert Offer.objects.count() == 5
+
+
+def test_a_request_deals_with_a_hundred_at_most():
+    assert MOST_AT_ONCE == 100

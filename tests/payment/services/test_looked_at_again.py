@@ -269,7 +269,7 @@ def test_who_was_moved_by_a_colleague_meanwhile_is_not_cancelled(monkeypatch):
     world = booked()
     move = STAFF_CLOSE["staff close and move there"]
     with committed_before_transaction(1, lambda: move(world), monkeypatch):
-        (cleared,) = refund_all(world.slot, "closed", world.staff[0])
+        (cleared,) = refund_all(world.slot, "closed", world.staff[0]).cleared
 
     assert cleared.outcome is Outcome.ENDED
     assert (world.booking.status, world.booking.starts_at) == ("CONFIRMED", world.another.starts_at)
@@ -281,7 +281,7 @@ def test_when_the_nearest_time_is_taken_meanwhile_the_next_one_is_found(monkeypa
     last = people.make_slot(world.slot.service, days=8)
     full = lambda: Slot.objects.filter(pk=world.another.pk).update(booked=2)  # noqa: E731
     with committed_before_transaction(1, full, monkeypatch):
-        (cleared,) = move_all(world.slot, "closed")
+        (cleared,) = move_all(world.slot, "closed").cleared
 
     assert cleared.outcome is Outcome.MOVED
     assert world.booking.starts_at == last.starts_at

@@ -64,8 +64,8 @@ def cancel() -> int:
     return refund.amount_paise if refund else 0
 
 
-def outcomes(cleared) -> list[Outcome]:
-    return [each.outcome for each in cleared]
+def outcomes(closing) -> list[Outcome]:
+    return [each.outcome for each in closing.cleared]
 
 
 def mails(kind: str) -> list[Notice]:
