@@ -81,7 +81,7 @@ def _bookings_of_its_time(checkout: Checkout) -> QuerySet[Booking]:
         payment__checkout=OuterRef("checkout"), because=Offer.Because.LATE, state=Offer.State.TAKEN
     )
     made_for_it = Q(Exists(chosen.filter(slot__starts_at=checkout.starts_at)))
-    made_for_it |= Q(checkout__starts_at=checkout.starts_at) & ~Exists(chosen)
+    made_for_it |= Q(checkout__starts_at=checkout.starts_at) & Q(~Exists(chosen))
     moved_away = Q(moves__gt=0) & made_for_it
     return _of_person(checkout).filter(Q(starts_at=checkout.starts_at) | moved_away)
 
