@@ -200,10 +200,11 @@ class PaymentAttempt(models.Model):
         return now >= self.expires_at or self.is_of_a_wrong_clock(now)
 
     def is_of_a_wrong_clock(self, now: datetime) -> bool:
-        """It was sent in the future, or ends later than any page: not by PHONEPE_EXPIRE_AFTER, which may have
-        been longer when the page was opened."""
+        """Its page was opened in the future, or ends later than any page: not by PHONEPE_EXPIRE_AFTER, which may
+        have been longer when the page was opened. An end before `sent_at` is of the clock that was set right."""
         written_at = self.sent_at or self.created_at
-        return written_at > now + SKEW or self.expires_at > now + longest_page_life() + SKEW
+        opened_ahead = self.expires_at > written_at > now + SKEW
+        return opened_ahead or self.expires_at > now + longest_page_life() + SKEW
 
     def is_being_called(self, now: datetime) -> bool:
         return is_running(self.call_lease_until, now, LONGEST_CALL)
