@@ -203,6 +203,11 @@ STEPS = st.one_of(
     st.tuples(st.just("cancel")),
 )
 
+REQUESTS = st.lists(st.tuples(st.just("request"), RUPEES | ALL_THAT_IS_LEFT), max_size=2)
+LIVES = st.builds(
+    lambda requests, steps: requests + steps, REQUESTS, st.lists(STEPS, min_size=1, max_size=10)
+)
+
 
 @dataclass
 class Life:
@@ -303,8 +308,8 @@ class Life:
         assert refundable_paise(self.read()) <= left_beside_owed(self.read())
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(STEPS, min_size=3, max_size=12))
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=LIVES)
 def test_whatever_is_asked_approved_refused_sent_and_disputed_the_two_sums_hold(paid, staff, other, steps):
     with transaction.atomic():
         life = Life(paid.attempts.get(), staff, other)
