@@ -70,7 +70,8 @@ def arrives(
         attempt=attempt,
         next_check_at=timezone.now(),
     )
-    event.state = "RECEIVED"
+    WebhookEvent.objects.filter(pk=event.pk).update(state="RECEIVED")
+    event.refresh_from_db()
     handle(event)
     event.refresh_from_db()
     return event

@@ -355,3 +355,16 @@ def test_a_word_that_an_update_of_ours_has_learned_is_read_when_it_comes_again(o
 
     assert told("checkout.order.completed", payload).state == "HANDLED"
     assert WebhookEvent.objects.get(pk=event.pk).unclear == ""
+
+
+def test_a_second_look_that_comes_late_leaves_what_the_first_one_has_ended(order):
+    """Both had read the event while nobody had looked at it."""
+    event = told("payment.dispute.created", dispute(order, disputeAmount=None))
+    stale = WebhookEvent.objects.get(pk=event.pk)
+    stale.state = "RECEIVED"
+    told("payment.dispute.under_review", dispute(order, updatedAt=NOW_MS + 1))
+
+    handle(stale)
+
+    event.refresh_from_db()
+    assert (event.state, event.unclear != "") == ("NEEDS_REVIEW", True)
