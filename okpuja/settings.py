@@ -69,7 +69,14 @@ CORS_ALLOW_HEADERS = (
     *(name.lower() for name in words("CORS_EXTRA_HEADERS", "", header_name)),
 )
 # What a browser may read of our answers, beside what it may always.
-CORS_EXPOSE_HEADERS = ("content-disposition", "idempotent-replayed", "link", "retry-after", "x-request-id")
+CORS_EXPOSE_HEADERS = (
+    "content-disposition",
+    "idempotent-replayed",
+    "link",
+    "retry-after",
+    "x-bookings-left",
+    "x-request-id",
+)
 NUM_PROXIES = number("NUM_PROXIES", 0)
 OPS_TOKEN = credential("OPS_TOKEN")
 DEMO_PASSWORD = secret("DEMO_PASSWORD")

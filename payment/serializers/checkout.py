@@ -44,7 +44,7 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         if "cart_id" not in fields and "amount" not in fields:
             raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a gift."]})
         amount, expected = fields.get("amount"), fields.get("expected_total")
-        if "cart_id" not in fields and amount > settings.PAYMENT_GUEST_MAX_RUPEES:
+        if "cart_id" not in fields and amount is not None and amount > settings.PAYMENT_GUEST_MAX_RUPEES:
             raise serializers.ValidationError(
                 {"amount": [f"At most ₹{settings.PAYMENT_GUEST_MAX_RUPEES} at once."]}
             )

@@ -28,10 +28,3 @@ class ClearedSerializer(serializers.Serializer[Any]):
     book_id = serializers.CharField(source="booking.book_id")
     result = serializers.ChoiceField(source="outcome.value", choices=[each.value for each in Outcome])
     starts_at = serializers.DateTimeField(source="booking.starts_at")
-
-
-class ClosingSerializer(serializers.Serializer[Any]):
-    left = serializers.IntegerField(
-        help_text="bookings that this call has not come to; the next one goes on with them"
-    )
-    cleared = ClearedSerializer(many=True)

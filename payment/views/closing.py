@@ -7,7 +7,7 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from booking.models import Slot
-from payment.serializers.closing import CloseRequest, ClosingSerializer
+from payment.serializers.closing import ClearedSerializer, CloseRequest
 from payment.services.closing import move_all, refund_all
 from payment.views.rights import StaffView
 
@@ -15,9 +15,12 @@ from payment.views.rights import StaffView
 class SlotClosingView(StaffView):
     right = "booking.change_slot"
 
-    @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClosingSerializer)
+    @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClearedSerializer(many=True))
     def post(self, request: Request, pk: int) -> Response:
-        """Close a time and move or refund who booked it, a hundred a call. Call again until nobody is `left`."""
+        """Close a time and move or refund who booked it, a hundred a call: one entry for each.
+
+        `X-Bookings-Left` says how many the call has not come to. Call again until it is 0.
+        """
         slot = get_object_or_404(Slot, pk=pk)
         form = CloseRequest(data=request.data)
         form.is_valid(raise_exception=True)
@@ -27,4 +30,5 @@ class SlotClosingView(StaffView):
         else:
             others = Slot.objects.filter(service=slot.service_id).exclude(pk=slot.pk)
             closing = move_all(slot, reason, to and get_object_or_404(others, pk=to))
-        return Response(ClosingSerializer(closing).data)
+        cleared = ClearedSerializer(closing.cleared, many=True)
+        return Response(cleared.data, headers={"X-Bookings-Left": str(closing.left)})

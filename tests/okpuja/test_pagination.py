@@ -26,6 +26,8 @@ VIEWS = sorted(
 )
 VIEWS += [ROOT / app / "views.py" for app in ("accounts", "booking")]
 MANY = 501
+# Closing a time works on a hundred bookings a call, and answers one row for each.
+BOUNDED_OTHERWISE = {"payment/views/closing.py:post"}
 
 LISTS = {
     "/api/puja/categories/",
@@ -78,7 +80,7 @@ def test_no_view_answers_many_rows_past_the_pages():
                 text = ast.unparse(ast.Module(function.body, []))
                 if "many=True" in text and "paginate_queryset" not in text:
                     found.add(f"{path.relative_to(ROOT)}:{function.name}")
-    assert not found
+    assert found == BOUNDED_OTHERWISE
 
 
 @pytest.fixture
