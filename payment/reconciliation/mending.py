@@ -1,11 +1,11 @@
 """What --fix does about orders and refunds. Each looks at the row afterwards, and says whether it is right now."""
 
 from payment.gateways import OrderStatus, RefundStatus
-from payment.models import PaymentAttempt, Refund
+from payment.models import Payment, PaymentAttempt, Refund
 from payment.services.asking import ask
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
-from payment.services.settling import fulfil, settle
+from payment.services.settling import fulfil_now, settle
 from payment.states import AttemptState, Fulfilment, RefundState, Verdict
 from payment.transport import Deadline
 
@@ -25,7 +25,7 @@ def inquire_order(attempt: PaymentAttempt, source: str) -> bool:
 
 
 def fulfil_order(attempt: PaymentAttempt) -> bool:
-    fulfil(attempt.payment_id)
+    fulfil_now(Payment.objects.get(pk=attempt.payment_id))
     return _is_in_its_place(attempt)
 
 

@@ -14,7 +14,7 @@ from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.calls import NO_ANSWER, call
 from payment.services.schedule import DAY, next_question, repeated_question, scaled
-from payment.services.settling import fulfil, settle
+from payment.services.settling import fulfil_now, settle
 from payment.services.unpaid import is_past_its_pages, stop_waiting
 from payment.states import AttemptState, Fulfilment, PaymentState, Verdict
 from payment.transport import Deadline
@@ -71,7 +71,7 @@ def refresh(payment: Payment, seconds: int, source: str) -> Payment:
     """
     deadline = Deadline(seconds)
     if payment.fulfilment == Fulfilment.DUE:
-        payment = fulfil(payment.pk)
+        payment = fulfil_now(payment)
     if not payment.is_open:
         return payment
     may_ask = _may_ask(payment) or wait_for(functools.partial(_has_news, payment), deadline.remaining())

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
@@ -33,6 +33,7 @@ DATABASE_TROUBLE = (OperationalError, InterfaceError)
 CANDIDATES = 10  # so many free rows are tried until one is ours
 
 Act = Callable[[int], datetime | None]
+Result = TypeVar("Result")
 
 
 class NoProgress(RuntimeError):
@@ -84,6 +85,19 @@ def work_on(kind: str, row: int, act: Act, length: timedelta = LEASE) -> bool:
     with _pushing_back(kind, row, lease):
         _end(lease, act(row))
     return True
+
+
+def try_now(kind: str, row: int, act: Callable[[int], Result]) -> Result | None:
+    """What `act` returns; None when it raised, which is logged. The row stays due, and is the background's.
+
+    For what somebody does on their way whose own work must not be lost by it. `act` has a lock of its own.
+    """
+    try:
+        return act(row)
+    except Exception:  # any bug of ours, as in the background
+        _leave_unusable()
+        logger.exception("left to the background", extra={"kind": kind, "row": row})
+        return None
 
 
 def pause_after(tries: int) -> timedelta:
@@ -138,9 +152,14 @@ def _end(lease: WorkLease, again_at: datetime | None) -> None:
         ours.update(held_until=again_at, tries=0, error="")
 
 
+def _leave_unusable() -> None:
+    if connection.errors_occurred and not connection.in_atomic_block and not connection.is_usable():
+        connection.close()  # the next query connects anew
+
+
 @contextmanager
 def _pushing_back(kind: str, row: int, lease: WorkLease | None = None) -> Iterator[None]:
-    """The one place where everything is caught: the bug of one row must not stop the others, nor the worker.
+    """Here (and in `try_now`) everything is caught: the bug of one row must not stop the others, nor the worker.
 
     What the database refused to answer is raised again when the row has been pushed back: whoever called waits a
     little. When it is away altogether, the row keeps its lease instead.
@@ -148,8 +167,7 @@ def _pushing_back(kind: str, row: int, lease: WorkLease | None = None) -> Iterat
     try:
         yield
     except Exception as error:  # any bug of ours: it is logged, counted and alerted
-        if connection.errors_occurred and not connection.in_atomic_block and not connection.is_usable():
-            connection.close()  # the next query connects anew
+        _leave_unusable()
         lease = lease or _claim(kind, row, timedelta())
         if lease is not None:
             _push_back(lease, error)

@@ -1,14 +1,13 @@
 """Where every outcome ends, from wherever it is reported: `settle`.
 
 Receipt first: what PhonePe says was paid is written down and committed whatever happens next.
-Fulfilment then, in a savepoint: if it cannot be done now, the receipt stays and DUE is found again by the worker.
+Fulfilment then, in a transaction of its own: whatever it raises, the receipt stays and the worker finds DUE again.
 """
 
-import logging
 from datetime import datetime
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from booking.models import Checkout, Slot
@@ -25,6 +24,7 @@ from payment.services.duplicates import (
     refuse_if_booked_meanwhile,
     send_back_as_paid_twice,
 )
+from payment.services.leases import try_now
 from payment.services.receipts import owe_receipt, paid_at
 from payment.services.refunds.promises import NothingLeft, owe_refund, send_receipt_back
 from payment.services.refunds.sums import left_beside_owed, sendable_paise
@@ -39,7 +39,6 @@ from payment.services.telling import (
 )
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
 
-logger = logging.getLogger(__name__)
 ACCEPTED = "accepted_by_staff"
 
 
@@ -66,16 +65,37 @@ def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool
             unpaid.wait(attempt, answer, source, giving_up)
         elif answer.verdict is Verdict.NOT_FOUND:
             unpaid.miss(attempt, source, giving_up)
-        _fulfil_if_due(payment)
-    return payment
+    return fulfil_now(payment)
+
+
+def fulfil_now(payment: Payment) -> Payment:
+    """After the receipt is committed. What goes wrong is logged and left to the background: it loses the caller
+    nothing, and the buyer is told that their money is here."""
+    if payment.fulfilment != Fulfilment.DUE:
+        return payment
+    fulfilled = try_now("fulfilments", payment.pk, fulfil)
+    if fulfilled is None:
+        try_now("fulfilments", payment.pk, _wait)
+    return fulfilled or payment
 
 
 def fulfil(payment_id: int) -> Payment:
-    """Try again what could not be fulfilled when the money came."""
+    """What was paid becomes what was ordered, or goes back, under the payment's lock. Twice is once.
+
+    Raises what goes wrong: the background pushes the payment back, and alerts staff.
+    """
     with transaction.atomic():
         payment = lock_payment(pk=payment_id)
-        _fulfil_if_due(payment)
+        if payment.fulfilment == Fulfilment.DUE:
+            _fulfil_or_send_back(payment)
     return payment
+
+
+def _wait(payment_id: int) -> None:
+    later = timezone.now() + scaled(MINUTE // 2)
+    waiting = Payment.objects.filter(pk=payment_id, fulfilment=Fulfilment.DUE)
+    if waiting.update(fulfil_at=later):
+        tell_received(waiting.get())
 
 
 class AlreadyChosen(Conflict):
@@ -126,8 +146,7 @@ def accept_held(payment_id: int) -> Payment:
     with transaction.atomic():
         payment = _lock_held(payment_id)
         _accept_suspense(payment)
-        _fulfil_if_due(payment)
-    return payment
+    return fulfil_now(payment)
 
 
 def return_held(payment_id: int) -> Payment:
@@ -249,9 +268,7 @@ def _enter(attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int, b
     )
 
 
-def _fulfil_if_due(payment: Payment) -> None:
-    if payment.fulfilment != Fulfilment.DUE:
-        return
+def _fulfil_or_send_back(payment: Payment) -> None:
     try:
         with transaction.atomic():
             _fulfil(payment)
@@ -261,11 +278,6 @@ def _fulfil_if_due(payment: Payment) -> None:
         send_back_as_paid_twice(payment, refusal.code)
     except SlotGone as refusal:
         _offer_another_place(payment, refusal.code)
-    except DatabaseError:
-        logger.exception("fulfilment refused by the database", extra={"payment": payment.pk})
-        payment.fulfilment = Fulfilment.DUE  # the savepoint took the row back
-        Payment.objects.filter(pk=payment.pk).update(fulfil_at=timezone.now() + scaled(MINUTE // 2))
-        tell_received(payment)
 
 
 def _fulfil(payment: Payment) -> None:

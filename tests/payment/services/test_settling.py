@@ -8,10 +8,11 @@ from django.db.models import F
 from django.utils import timezone
 
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
-from booking.services import book, release_hold
+from booking.services import CartConverted, SlotGone, book, release_hold
 from okpuja.errors import Conflict
 from payment.gateways import RefundStatus
-from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, StateChange
+from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, StateChange
+from payment.services import settling
 from payment.services.refunds.outcomes import adopt_refund
 from payment.services.settling import accept_held, fulfil, return_held, settle
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState, Verdict
@@ -292,6 +293,44 @@ def test_a_receipt_survives_a_database_that_refuses_the_booking(payment, attempt
     Slot.objects.filter(pk=slot.pk).update(held=1)
     assert fulfil(payment.pk).fulfilment == Fulfilment.BOOKED
     assert Payment.objects.get().fulfil_at is None
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    "where", ["book", "tell_booked", "_offer_another_place", "send_back_as_paid_twice", "tell_received"]
+)
+def test_money_is_in_the_books_whatever_error_meets_its_fulfilment(
+    payment, attempt, slot, monkeypatch, where
+):
+    """Also one of the handlers of what cannot be booked, and of telling the buyer that they have to wait."""
+    refusals = {"_offer_another_place": SlotGone(), "send_back_as_paid_twice": CartConverted()}
+
+    def fail(error):
+        def raise_error(*args):
+            raise error
+
+        return raise_error
+
+    with monkeypatch.context() as broken:
+        broken.setattr(settling, "book", fail(refusals.get(where, KeyError("snapshot"))))
+        if where != "book":
+            broken.setattr(settling, where, fail(KeyError("snapshot")))
+        settled = settle(attempt.pk, completed(), "worker")
+
+    assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.DUE)
+    assert (state(attempt), ledger(payment)) == (AttemptState.COMPLETED, [("RECEIPT", 110_000)])
+    assert Payment.objects.get().fulfil_at > timezone.now()
+    assert not Booking.objects.exists()
+    assert fulfil(payment.pk).fulfilment == Fulfilment.BOOKED
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_staff_accept_stays_accepted_when_it_cannot_be_fulfilled_now(payment, attempt, slot):
+    settle(attempt.pk, completed(50_000), "worker")
+    Slot.objects.filter(pk=slot.pk).update(held=0)
+
+    assert accept_held(payment.pk).fulfilment == Fulfilment.DUE
+    assert Receipt.objects.get().total_paise == 50_000
 
 
 def test_another_amount_for_what_is_paid_already_goes_back(payment, attempt):
