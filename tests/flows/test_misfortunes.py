@@ -47,7 +47,8 @@ KEPT = {
     # … or it is not true, and PhonePe's answer to our question is.
     "wrong_amount": [("HANDLED", 1, "it says 109900 paise, the order is about 110000")],
     "unknown_order": [("UNMATCHED", 1, "")],
-    "unknown_event": ONCE,
+    # … or nobody knows its word: the money is booked, and a person looks at the event.
+    "unknown_event": [("NEEDS_REVIEW", 1, "")],
 }
 
 HELD = End((), "HELD_FOR_STAFF", (("SUSPENSE", PAISE - 100),), (PAISE - 100, 0))
