@@ -48,7 +48,10 @@ def test_many_who_ask_two_processes_at_once_cost_one_look(shop, phonepe):
     urls = [f"{server.url}{PATH}" for server in shop.servers] * 6
     with ThreadPoolExecutor(len(urls)) as crowd:
         answers = list(crowd.map(lambda url: requests.get(url, timeout=30).json(), urls))
-    assert len({answer["checked_at"] for answer in answers}) == 1
+    looked = [answer for answer in answers if "checked_at" in answer]
+    assert len({answer["checked_at"] for answer in looked}) == 1
+    # Few may wait for the first look; the others are told to come again.
+    assert {answer["code"] for answer in answers if answer not in looked} <= {"diagnosis_running"}
     assert phonepe.knocks == 2  # as PhonePe, and as the control host
     assert phonepe.questions == 1
 

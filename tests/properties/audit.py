@@ -80,5 +80,12 @@ def ending() -> dict[str, list[Any]]:
         "ledger": sorted(LedgerEntry.objects.values_list("kind", "amount_paise")),
         "bookings": sorted(Booking.objects.values_list("status", flat=True)),
         "places": list(Slot.objects.order_by("starts_at").values_list("held", "booked")),
-        "told": sorted(Notice.objects.values_list("kind", "state")),
+        "told": sorted(
+            (kind, _sent_or_over(state)) for kind, state in Notice.objects.values_list("kind", "state")
+        ),
     }
+
+
+def _sent_or_over(state: str) -> str:
+    """Whether a message was still true when it was sent depends on when our process died."""
+    return Notice.State.SENT if state == Notice.State.DROPPED else state

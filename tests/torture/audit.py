@@ -45,10 +45,14 @@ AT_THE_END = {
         SELECT series, year, count(*), max(number) FROM payment_receipt
         GROUP BY series, year HAVING count(*) <> max(number)
     """,
-    "each booking was told": """
+    # A confirmation that was not sent yet when its booking was cancelled is dropped: the end is told instead.
+    "each booking was told, or its end": """
         SELECT payment.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
         WHERE NOT EXISTS (
             SELECT 1 FROM notices_notice WHERE key = 'booked:payment:' || payment.id AND state = 'SENT')
+        AND NOT EXISTS (
+            SELECT 1 FROM notices_notice WHERE key = 'cancelled:payment:' || payment.id AND state = 'SENT'
+            AND booking.status = 'CANCELLED')
     """,
 }
 TOLD = "SELECT key, message_id FROM notices_notice WHERE channel <> 'HOOK' AND state = 'SENT'"
