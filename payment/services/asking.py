@@ -70,12 +70,12 @@ def refresh(payment: Payment, seconds: int, source: str) -> Payment:
     question under way waits for what it learns while there is a place to wait, else takes what is known now.
     """
     deadline = Deadline(seconds)
-    if payment.fulfilment == Fulfilment.DUE:
-        payment = fulfil_now(payment)
-    if not payment.is_open:
-        return payment
-    may_ask = _may_ask(payment) or wait_for(functools.partial(_has_news, payment), deadline.remaining())
-    return _ask_about_all(payment, deadline, source) if may_ask and payment.is_open else payment
+    if payment.is_open:
+        may_ask = _may_ask(payment) or wait_for(functools.partial(_has_news, payment), deadline.remaining())
+        if may_ask and payment.is_open:
+            payment = _ask_about_all(payment, deadline, source)
+    # Also when another request has just committed the receipt and is about to fulfil it: one of both does.
+    return fulfil_now(payment) if payment.fulfilment == Fulfilment.DUE else payment
 
 
 def look_again(payment: Payment, seconds: int, source: str) -> Payment:
