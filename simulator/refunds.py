@@ -87,7 +87,7 @@ def settle_if_due(refund: Refund) -> None:
 
 def settle_due(limit: int = 100) -> None:
     due = Refund.objects.filter(state__in=NOT_SETTLED, settles_at__lte=clock.now())
-    for refund in due.select_related("merchant", "order__merchant")[:limit]:
+    for refund in due.select_related("merchant", "order__merchant").order_by("settles_at", "pk")[:limit]:
         settle_if_due(refund)
 
 

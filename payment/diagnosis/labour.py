@@ -77,5 +77,7 @@ def _announced() -> list[bool]:
         state=AttemptState.COMPLETED, simulated=False, decided_at__range=(now - WINDOW, now - SETTLED)
     )
     announced = Exists(WebhookEvent.objects.filter(attempt=OuterRef("pk")))
-    told = paid.annotate(has_event=announced).order_by("-decided_at").values_list("has_event", flat=True)
+    told = (
+        paid.annotate(has_event=announced).order_by("-decided_at", "-pk").values_list("has_event", flat=True)
+    )
     return list(told[:PAID_LATELY])

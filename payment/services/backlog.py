@@ -1,4 +1,4 @@
-"""What is due, by the clock that all workers share."""
+"""What is due, by the clock that all workers share. Rows of one moment come in the order they were made in."""
 
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -28,28 +28,28 @@ Row = TypeVar("Row", bound=Model)
 
 
 def due(model: type[Scheduled], now: datetime) -> "QuerySet[Scheduled]":
-    return model._default_manager.filter(next_check_at__lte=now).order_by("next_check_at")
+    return model._default_manager.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
 
 def fulfilments_due(now: datetime) -> "QuerySet[Payment]":
-    return Payment.objects.filter(fulfil_at__lte=now).order_by("fulfil_at")
+    return Payment.objects.filter(fulfil_at__lte=now).order_by("fulfil_at", "pk")
 
 
 def holds_due(now: datetime) -> "QuerySet[SlotHold]":
     held = SlotHold.objects.filter(state=SlotHold.State.HELD, expires_at__lte=now)
-    return held.order_by("expires_at")
+    return held.order_by("expires_at", "pk")
 
 
 def offers_due(now: datetime) -> "QuerySet[Offer]":
-    return Offer.objects.filter(state=Offer.State.OPEN, expires_at__lte=now).order_by("expires_at")
+    return Offer.objects.filter(state=Offer.State.OPEN, expires_at__lte=now).order_by("expires_at", "pk")
 
 
 def receipts_due(now: datetime) -> "QuerySet[Receipt]":
-    return Receipt.objects.filter(number=None, received_at__lte=now).order_by("id")
+    return Receipt.objects.filter(number=None, received_at__lte=now).order_by("pk")
 
 
 def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":
-    return IdempotencyKey.objects.filter(created_at__lt=now - KEPT).order_by("created_at")
+    return IdempotencyKey.objects.filter(created_at__lt=now - KEPT).order_by("created_at", "pk")
 
 
 def free(rows: "QuerySet[Row]", kind: str, now: datetime) -> "QuerySet[Row]":

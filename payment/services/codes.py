@@ -28,7 +28,7 @@ def unknown_codes() -> list[UnknownCode]:
     for row in sorted(calls + orders, key=lambda row: row["times"]):
         earlier = found.get(row["code"], row)
         found[row["code"]] = {**row, "last_seen": max(row["last_seen"], earlier["last_seen"])}
-    return sorted(found.values(), key=lambda row: -row["times"])
+    return sorted(found.values(), key=lambda row: (-row["times"], row["code"]))
 
 
 def _counted(rows: QuerySet[GatewayCall] | QuerySet[PaymentAttempt], moment: str) -> list[UnknownCode]:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from django.apps import apps
 from django.urls import URLPattern, get_resolver
 from rest_framework.pagination import PageNumberPagination
 
@@ -133,6 +134,17 @@ def copied(model, **changes):
         for number in range(MANY)
     ]
     return model.objects.bulk_create(made)
+
+
+@pytest.mark.parametrize("model", [model for model in apps.get_models() if model._meta.ordering], ids=str)
+def test_rows_that_are_equal_otherwise_do_not_wander_between_pages(model):
+    """The order of every model of ours ends with what no two rows share."""
+    if not model.__module__.startswith(("accounts.", "booking.", "notices.", "payment.")):
+        return
+    names = tuple(name.lstrip("-").removesuffix("_id") for name in model._meta.ordering)
+    together = {each.fields for each in model._meta.total_unique_constraints}
+
+    assert names in together or names[-1] in ("id", "pk") or model._meta.get_field(names[-1]).unique
 
 
 @pytest.mark.parametrize("route", sorted(LISTS))

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import call_command
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from booking.models import Cart, SlotHold
@@ -17,7 +18,7 @@ from payment.services.leases import LEASE
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
 from payment.transport import Deadline
-from payment.work import run_due
+from payment.work import KINDS, run_due
 from simulator.deliveries import _proof
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,6 +35,14 @@ def make_due(**fields) -> None:
 
 def test_nobody_asks_before_the_schedule_says_so(started):
     assert run_due(["attempts"]) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_rows_that_are_due_at_one_moment_have_an_order(kind):
+    """Else it is the database's mood which of them waits when only some have their turn."""
+    rows = KINDS[kind].due(timezone.now())
+
+    assert not isinstance(rows, QuerySet) or rows.query.order_by[-1] == "pk"
 
 
 def test_a_paid_order_whose_webhook_was_lost_is_found_by_asking(started, phonepe):
