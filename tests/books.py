@@ -61,6 +61,11 @@ LAWS = {
         SELECT attempt_id FROM payment_ledgerentry WHERE kind <> 'CHARGEBACK'
         GROUP BY attempt_id HAVING sum(amount_paise) < 0
     """,
+    "chargebacks of an order never exceed what it brought": """
+        SELECT attempt_id FROM payment_ledgerentry
+        WHERE kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE', 'CHARGEBACK')
+        GROUP BY attempt_id HAVING sum(amount_paise) < 0
+    """,
     "an offer is open as long as its payment waits for a choice": """
         SELECT payment.id FROM payment_payment payment
         LEFT JOIN payment_offer offer ON offer.payment_id = payment.id AND offer.state = 'OPEN'

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum, Value
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Least
 
 from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund
@@ -135,16 +135,23 @@ def _kept_though_not_accepted() -> Rows:
 
 
 def _disputes_entered_otherwise() -> Rows:
-    """Lost: the money is gone, all of it if nobody said how much; else it is here. While somebody has to
-    confirm one, nothing can be said, nor of money that has not come by our books."""
+    """Lost: the money is gone, all of it if nobody said how much; else it is here. Two may be about the same
+    money. While somebody has to confirm one, nothing can be said, nor of money that has not come by our books."""
     disputes = Dispute.objects.filter(attempt=OuterRef("pk"))
     lost = disputes.filter(status=Dispute.Status.LOST, attempt__received_paise__isnull=False)
     held = Coalesce("amount_paise", "attempt__received_paise")
     sums = lost.order_by().values("attempt").annotate(sum=Sum(held)).values("sum")
     taken = _entered((Kind.CHARGEBACK,), attempt=OuterRef("pk"))
     proven = PaymentAttempt.objects.filter(~Exists(disputes.filter(is_proven=False)))
-    told = proven.annotate(lost=Coalesce(Subquery(sums), Value(0)), taken=taken)
+    most = Coalesce("received_paise", Value(0))
+    told = proven.annotate(lost=Least(Coalesce(Subquery(sums), Value(0)), most), taken=taken)
     return told.exclude(taken=-F("lost"))
+
+
+def _more_taken_than_came() -> Rows:
+    taken = _entered((Kind.CHARGEBACK,), attempt=OuterRef("pk"))
+    told = PaymentAttempt.objects.annotate(taken=taken, came=_entered(CAME, attempt=OuterRef("pk")))
+    return told.filter(taken__lt=-F("came"))
 
 
 def _bookings_that_nothing_pays() -> Rows:
@@ -190,6 +197,7 @@ LAWS = (
     ),
     Law("Another amount than was agreed is accepted, or on its way back, whole.", _kept_though_not_accepted),
     Law("A lost dispute is in the ledger with its amount.", _disputes_entered_otherwise),
+    Law("Chargebacks of an order never exceed what it brought.", _more_taken_than_came),
     Law("A booking is paid by a payment that says so.", _bookings_that_nothing_pays),
     Law("A payment that says so has its booking.", _booked_without_booking),
     Law("A gift is a payment for nothing that was ordered.", _gifts_that_ordered_something),

@@ -4,7 +4,7 @@ PhonePe answers no question about a dispute. What its signature covers is believ
 shop's login could be anybody's who has seen it once, so its money is entered when a person has looked it up.
 
 The books follow a target balance: an entry is the difference between what the dispute's updates say the bank holds
-and what its earlier entries add up to.
+and what its earlier entries add up to. All disputes of an order together take no more than it brought.
 """
 
 from dataclasses import dataclass
@@ -39,9 +39,10 @@ from payment.services.refunds.outcomes import (
 )
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.promises import owe_refund
-from payment.services.refunds.sums import has_gone_twice, refundable_paise
+from payment.services.refunds.sums import has_gone_twice, refundable_paise, taken_paise
 from payment.services.telling import alert_staff
 
+BEYOND = "the other disputes of this order leave less than it takes"
 BROUGHT_BACK = "the bank brought it back"
 TICK = timedelta(milliseconds=1)  # the finest time that PhonePe gives
 Status = Dispute.Status
@@ -69,6 +70,20 @@ class Position:
         return received_paise if self.amount_paise is None else self.amount_paise
 
 
+@dataclass
+class Share:
+    """What one dispute takes of the money that its order brought."""
+
+    dispute: Dispute
+    wanted_paise: int  # what its proven updates say that the bank holds
+    entered_paise: int  # what its entries add up to
+    paise: int = 0
+
+    @property
+    def more_paise(self) -> int:
+        return self.paise - self.entered_paise
+
+
 @transaction.atomic
 def note_dispute(event: WebhookEvent, disputed: PaymentAttempt) -> str:
     """Add what this event says about a dispute of this order, and bring the books to it. Twice is once.
@@ -91,7 +106,10 @@ def note_dispute(event: WebhookEvent, disputed: PaymentAttempt) -> str:
 
 @transaction.atomic
 def confirm_dispute(dispute_id: int, by: User) -> Dispute:
-    """A person has found it in PhonePe's dashboard. Raises Conflict when there is nothing to confirm."""
+    """A person has found it in PhonePe's dashboard.
+
+    Raises Conflict when there is nothing to confirm, Refusal `too_much` when its other disputes leave less.
+    """
     dispute, attempt = _lock_dispute(dispute_id)
     if dispute.is_proven:
         raise Conflict("This dispute has been confirmed already.", code="confirmed_already")
@@ -107,7 +125,8 @@ def decide_dispute(
 ) -> Dispute:
     """Staff say how it stands in PhonePe's dashboard: what they leave out stays as it is.
 
-    Later news of PhonePe counts more. Raises Conflict while nobody has said how it stands, Refusal `too_much`.
+    Later news of PhonePe counts more. Raises Conflict while nobody has said how it stands, Refusal `too_much` for
+    more than the order brought, or than its other disputes leave.
     """
     dispute, attempt = _lock_dispute(dispute_id)
     said = Status(status or dispute.status)
@@ -124,6 +143,7 @@ def book_disputes(attempt: PaymentAttempt) -> None:
     """Bring the books to what is known of all disputes of this order. Under the payment's lock."""
     for dispute in attempt.disputes.order_by("pk"):
         _bring_to_date(dispute, attempt)
+    _enter_shares(attempt)
 
 
 def _lock_attempt(attempt: PaymentAttempt) -> PaymentAttempt:
@@ -169,11 +189,13 @@ def _add_update(
         },
     )
     _bring_to_date(dispute, attempt)
+    is_beyond = dispute.pk in _enter_shares(attempt)
     is_silent = dispute.amount_paise is None and dispute.status != Status.WON
     is_possible = claim.amount_paise is None or _is_possible(claim.amount_paise, attempt.received_paise)
     return [
         "" if is_believable else "its time lies in the future",
         "" if is_possible else "it disputes more than came",
+        BEYOND if is_beyond else "",
         "it does not say how much is disputed" if is_silent and claim.amount_paise is None else "",
     ]
 
@@ -189,12 +211,13 @@ def _say(
     said = {"status": status, "amount_paise": amount_paise, "told_at": told_at, "is_proven": True}
     DisputeUpdate.objects.create(dispute=dispute, said_by=by, **said)
     _bring_to_date(dispute, attempt)
+    if dispute.pk in _enter_shares(attempt):
+        raise Refusal("The other disputes of this order leave less: correct them first.", code="too_much")
 
 
 def _bring_to_date(dispute: Dispute, attempt: PaymentAttempt) -> None:
-    """The dispute's row to all of its updates, the books to those that are proven."""
-    updates = list(dispute.updates.all())
-    latest = Position.of(updates, attempt.received_paise)
+    """The dispute's row to all of its updates."""
+    latest = Position.of(list(dispute.updates.all()), attempt.received_paise)
     if latest is None:
         return
     newest = latest.newest
@@ -202,33 +225,70 @@ def _bring_to_date(dispute: Dispute, attempt: PaymentAttempt) -> None:
     dispute.amount_paise, dispute.confirmed_by = latest.amount_paise, newest.said_by
     dispute.event, dispute.due_at = newest.event or dispute.event, newest.due_at or dispute.due_at
     dispute.save()
-    proven = Position.of([each for each in updates if each.is_proven], attempt.received_paise)
+
+
+def _enter_shares(attempt: PaymentAttempt) -> set[int]:
+    """Enter what each dispute takes. Returns the primary keys of those that get less than they say.
+
+    Refunds follow the sum: what one dispute gives back and another takes was never free.
+    """
+    beyond: set[int] = set()
     if attempt.received_paise is not None:
-        _book(dispute, attempt, proven.held_paise(attempt.received_paise) if proven else 0)
+        before, shares = taken_paise(attempt), _shares(attempt, attempt.received_paise)
+        for share in shares:
+            _enter(share, attempt)
+        _move_refunds(attempt, taken_paise(attempt) - before, shares)
+        beyond = {share.dispute.pk for share in shares if share.paise < share.wanted_paise}
     call_next(attempt)  # what had to wait until somebody says how much is disputed
+    return beyond
 
 
-def _book(dispute: Dispute, attempt: PaymentAttempt, held_paise: int) -> None:
+def _shares(attempt: PaymentAttempt, received_paise: int) -> list[Share]:
+    """Together the disputes of an order take no more than it brought: two may be about the same money.
+
+    What is entered stays with its dispute; what is left goes to the oldest.
+    """
+    shares = [_share(dispute, received_paise) for dispute in attempt.disputes.order_by("pk")]
+    left = received_paise
+    for share in shares:
+        share.paise = min(share.wanted_paise, share.entered_paise, left)
+        left -= share.paise
+    for share in shares:
+        more = min(share.wanted_paise - share.paise, left)
+        share.paise += more
+        left -= more
+    return shares
+
+
+def _share(dispute: Dispute, received_paise: int) -> Share:
+    proven = Position.of(list(dispute.updates.filter(is_proven=True)), received_paise)
+    entered = -(dispute.ledger.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
+    return Share(dispute, proven.held_paise(received_paise) if proven else 0, entered)
+
+
+def _enter(share: Share, attempt: PaymentAttempt) -> None:
+    if share.more_paise:
+        LedgerEntry.objects.create(
+            payment=attempt.payment,
+            attempt=attempt,
+            dispute=share.dispute,
+            kind=LedgerEntry.Kind.CHARGEBACK,
+            amount_paise=-share.more_paise,
+            reference=f"dispute:{share.dispute.dispute_id}:{share.dispute.ledger.count() + 1}",
+            simulated=attempt.simulated,
+        )
+
+
+def _move_refunds(attempt: PaymentAttempt, more_paise: int, shares: list[Share]) -> None:
     """Taken: it goes back no second time. Brought back: what was owed of it is owed again."""
-    booked = -(dispute.ledger.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
-    if booked == held_paise:
-        return
-    LedgerEntry.objects.create(
-        payment=attempt.payment,
-        attempt=attempt,
-        dispute=dispute,
-        kind=LedgerEntry.Kind.CHARGEBACK,
-        amount_paise=booked - held_paise,
-        reference=f"dispute:{dispute.dispute_id}:{dispute.ledger.count() + 1}",
-        simulated=attempt.simulated,
-    )
-    if held_paise > booked:
+    if more_paise < 0:
+        _return_what_is_owed(attempt)
+    elif more_paise > 0:
         withdraw_what_is_not_left(attempt)
         end_debt(attempt)
         if has_gone_twice(attempt):
-            alert_staff("dispute_after_refund", attempt.payment, case=f"dispute:{dispute.dispute_id}")
-    else:
-        _return_what_is_owed(attempt)
+            taking = next(share.dispute for share in shares if share.more_paise > 0)
+            alert_staff("dispute_after_refund", attempt.payment, case=f"dispute:{taking.dispute_id}")
 
 
 def _return_what_is_owed(attempt: PaymentAttempt) -> None:

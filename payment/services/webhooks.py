@@ -93,9 +93,7 @@ def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
     """
     if event.state != State.RECEIVED:
         return True
-    if is_about_dispute(event.event) and event.attempt is not None:
-        event.unclear = note_dispute(event, event.attempt)
-        WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(unclear=event.unclear)
+    _note(event)
     answered = True
     try:
         _ask(event, Deadline(seconds))
@@ -105,6 +103,12 @@ def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
     if _is_answered(event):
         _end(event)
     return answered
+
+
+def _note(event: WebhookEvent) -> None:
+    if is_about_dispute(event.event) and event.attempt is not None:
+        event.unclear = note_dispute(event, event.attempt)
+        WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(unclear=event.unclear)
 
 
 def close_event(event_id: int, reason: str, by: User) -> None:
@@ -217,7 +221,9 @@ def _is_about_refund(told: WebhookClaim | WebhookEvent) -> bool:
 
 def _ask(event: WebhookEvent, deadline: Deadline) -> None:
     if is_about_dispute(event.event) and event.attempt is not None:
-        _has_come(event.attempt, deadline)
+        had_come = event.attempt.state == AttemptState.COMPLETED
+        if _has_come(event.attempt, deadline) and not had_come:
+            _note(event)  # once more: only now is known how much came, and what disputes can take of it
     elif event.refund is not None:
         ask_about_refund(event.refund, deadline, "webhook")
     elif event.attempt is not None and not _is_about_refund(event):

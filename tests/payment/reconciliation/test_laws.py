@@ -43,6 +43,7 @@ BREAKAGES = {
     "kept_though_nobody_booked": lambda paid: Payment.objects.update(fulfilment=Fulfilment.REFUND_DUE),
     "kept_though_not_accepted": lambda paid: sent_back_by_staff().refunds.all().delete(),
     "disputes_entered_otherwise": lambda paid: dispute(paid.attempts.get()),
+    "more_taken_than_came": lambda paid: entry(paid.attempts.get(), "CHARGEBACK", -110_001, "D7"),
     "bookings_that_nothing_pays": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),
     "booked_without_booking": lambda paid: Booking.objects.all().delete(),
     "gifts_that_ordered_something": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),

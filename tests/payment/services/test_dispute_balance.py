@@ -16,7 +16,7 @@ from okpuja.clocks import SKEW
 from okpuja.errors import Conflict, Refusal
 from payment.models import Dispute, DisputeUpdate, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.laws import broken_laws
-from payment.services.disputes import confirm_dispute, decide_dispute
+from payment.services.disputes import BEYOND, confirm_dispute, decide_dispute, note_dispute
 from payment.services.refunds.promises import (
     Disputed,
     approve_refund,
@@ -28,6 +28,7 @@ from payment.services.refunds.sending import _claim
 from payment.services.settling import return_held, settle
 from payment.services.webhooks import close_event, handle
 from tests import people
+from tests.books import query, violations
 from tests.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db
@@ -47,7 +48,7 @@ def attempt(paid):
     return paid.attempts.get()
 
 
-def arrives(
+def comes_in(
     attempt: PaymentAttempt,
     word: str,
     ms: int | None,
@@ -72,6 +73,11 @@ def arrives(
     )
     WebhookEvent.objects.filter(pk=event.pk).update(state="RECEIVED")
     event.refresh_from_db()
+    return event
+
+
+def arrives(attempt: PaymentAttempt, *news, **more) -> WebhookEvent:
+    event = comes_in(attempt, *news, **more)
     handle(event)
     event.refresh_from_db()
     return event
@@ -129,6 +135,77 @@ def _since(moment: datetime) -> int:
     return int(moment.timestamp() * 1000) - NOW_MS
 
 
+@pytest.mark.parametrize(("first", "second"), [(PAID, PAID), (60_000, 60_000), (None, 1_000)])
+def test_disputes_of_one_order_take_no_more_together_than_came(attempt, first, second, settings):
+    settings.STAFF_EMAILS = ["staff@example.com"]
+    arrives(attempt, "lost", 1, first, dispute="A")
+    beyond = arrives(attempt, "lost", 2, second, dispute="B")
+
+    assert (beyond.state, beyond.unclear) == ("NEEDS_REVIEW", BEYOND)
+    assert Notice.objects.filter(facts__rule="event_not_understood", facts__event_id=beyond.pk).exists()
+    assert balance(attempt) == PAID
+    assert broken_laws() == []
+    assert violations(query) == {}
+
+    arrives(attempt, "won", 3, first, dispute="A")
+
+    assert balance(attempt) == second
+    assert broken_laws() == []
+
+
+def test_staff_cannot_say_that_two_disputes_took_the_same_money(attempt, staff):
+    arrives(attempt, "lost", 1, dispute="A")
+    arrives(attempt, "lost", 2, scheme="authorization", dispute="B")
+
+    with pytest.raises(Refusal) as refused:
+        confirm_dispute(Dispute.objects.get(dispute_id="B").pk, staff)
+
+    assert refused.value.code == "too_much"
+    assert balance(attempt) == PAID
+
+
+def test_disputes_that_were_faster_than_the_money_take_no_more_than_it(cart):
+    attempt = make_payment(people.make_checkout(cart)).attempts.get()
+    early = [comes_in(attempt, "lost", 1, dispute=name) for name in ("A", "B")]
+    assert [note_dispute(event, attempt) for event in early] == ["", ""]
+
+    settle(attempt.pk, completed(), "worker")
+    attempt.refresh_from_db()
+
+    assert balance(attempt) == PAID
+    assert [note_dispute(event, attempt) for event in early] == ["", BEYOND]
+    assert violations(query) == {}
+
+
+def test_staff_can_part_the_money_between_two_disputes(attempt, staff):
+    for name in ("A", "B"):
+        arrives(attempt, "lost", 1, dispute=name)
+    first, second = Dispute.objects.order_by("pk")
+
+    decide_dispute(first.pk, staff, amount_paise=60_000)
+    decide_dispute(second.pk, staff, amount_paise=PAID - 60_000)
+
+    assert [-sum(each.ledger.values_list("amount_paise", flat=True)) for each in (first, second)] == [
+        60_000,
+        PAID - 60_000,
+    ]
+    assert broken_laws() == []
+
+
+def test_money_that_one_dispute_gives_back_and_another_takes_is_not_sent_to_the_buyer(attempt):
+    owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    for name in ("A", "B"):
+        arrives(attempt, "lost", 1, dispute=name)
+    told = Notice.objects.filter(kind="refund_started").count()
+
+    arrives(attempt, "won", 2, dispute="A")
+
+    assert not Refund.objects.exclude(state="FAILED").exists()
+    assert Refund.objects.count() == 1
+    assert Notice.objects.filter(kind="refund_started").count() == told
+    assert balance(attempt) == PAID
+
+
 def test_an_amount_that_is_corrected_moves_the_difference(attempt):
     arrives(attempt, "lost", 1, amount=None)
     assert balance(attempt) == PAID
@@ -160,30 +237,32 @@ def test_a_dispute_about_another_order_of_ours_is_not_believed(attempt, alice, p
     assert balance(attempt) == balance(another) == 0
 
 
-WORDS = st.sampled_from(["created", "under_review", "action_required", "won", "lost", "accepted"])
+WORDS = st.sampled_from(["created", "under_review", "accepted", "won", "lost", "lost", "lost"])
 NEWS = st.tuples(
     WORDS,
     st.one_of(st.integers(0, 3), st.none()),
-    st.sampled_from([PAID, 40_000, 100, None, "1100.00", 0.5, -1, PAID + 1]),
+    st.sampled_from([PAID, 40_000, None, "1100.00", PAID + 1]),
     st.sampled_from(["hmac", "hmac", "authorization"]),
+    st.sampled_from(["A", "B"]),
 )
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(news=st.lists(NEWS, min_size=1, max_size=5), data=st.data())
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(news=st.lists(NEWS, min_size=2, max_size=3), data=st.data())
 def test_any_order_and_repetition_of_the_news_gives_the_same_books(attempt, news, data):
-    shuffled = data.draw(st.permutations(news + news[: data.draw(st.integers(0, len(news)))]))
+    shuffled = data.draw(st.permutations([*news, news[0]]))
     assert _after(attempt, news) == _after(attempt, shuffled)
 
 
 def _after(attempt: PaymentAttempt, news) -> tuple:
     """What is so when all of it has arrived in this order."""
     with transaction.atomic():
-        for word, ms, amount, scheme in news:
-            arrives(attempt, word, ms, amount, scheme)
-        dispute = Dispute.objects.get()
-        found = (balance(attempt), dispute.status, dispute.amount_paise, dispute.is_proven, dispute.told_at)
+        for each in news:
+            arrives(attempt, *each)
+        names = ("dispute_id", "status", "amount_paise", "is_proven", "told_at")
+        found = balance(attempt), list(Dispute.objects.order_by("dispute_id").values(*names))
         transaction.set_rollback(True)
+    assert 0 <= found[0] <= PAID
     return found
 
 

@@ -11,7 +11,9 @@ from django.utils import timezone
 from notices.models import Notice
 from okpuja.errors import Conflict, Refusal
 from payment.models import Dispute, Payment, WebhookEvent
+from payment.reconciliation.laws import broken_laws
 from payment.services.checkout import start_payment
+from payment.services.disputes import BEYOND
 from payment.services.news import why_over
 from payment.services.settling import settle
 from payment.services.watching import watch
@@ -271,6 +273,28 @@ def test_a_dispute_about_money_that_we_have_not_heard_of_waits_until_it_has_come
 
     assert WebhookEvent.objects.get(pk=event.pk).state == "HANDLED"
     assert Payment.objects.get().state == "SUCCESS"
+
+
+def test_of_two_lost_disputes_that_were_faster_than_the_money_one_is_put_before_staff(
+    settings, alice, cart, phonepe
+):
+    settings.PHONEPE_API_VERSION = "v2"
+    order = start_payment(alice, cart_id=cart.pk).attempt.merchant_order_id
+    for name in ("A", "B"):
+        body = json.dumps({"event": "payment.dispute.lost", "payload": dispute(order, disputeId=name)})
+        receive_webhook(LOGIN, body.encode())
+    WebhookEvent.objects.update(scheme="hmac")  # as if it had been signed: then it is believed at once
+    for event in WebhookEvent.objects.order_by("pk"):
+        handle(event)
+    assert set(WebhookEvent.objects.values_list("state", flat=True)) == {"RECEIVED"}
+
+    phonepe.decide(order)
+    for event in WebhookEvent.objects.order_by("-pk"):  # the one that gets nothing asks for the money
+        handle(event)
+
+    ended = WebhookEvent.objects.order_by("pk").values_list("state", "unclear")
+    assert list(ended) == [("HANDLED", ""), ("NEEDS_REVIEW", BEYOND)]
+    assert broken_laws() == []
 
 
 # --- Staff, and calls that come again ------------------------------------------------------------
