@@ -422,3 +422,19 @@ class Booking(models.Model):
     @property
     def selected_time(self) -> time:
         return timezone.localtime(self.starts_at).time()
+
+
+class EarlierStart(models.Model):
+    """A start that a booking had until it was moved. Money that comes late for it is paid twice."""
+
+    booking = models.ForeignKey(Booking, on_delete=models.CASCADE, related_name="earlier_starts")
+    starts_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [
+            models.UniqueConstraint(fields=["booking", "starts_at"], name="one_row_per_earlier_start"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.booking}, {timezone.localtime(self.starts_at):%d %b %Y %H:%M}"

@@ -11,7 +11,7 @@ from django.utils import timezone
 import booking.services.places as places
 import booking.services.promos as promos
 from accounts.services import lock_user
-from booking.models import Booking, Cart, Checkout, Slot
+from booking.models import Booking, Cart, Checkout, EarlierStart, Slot
 from booking.services.checkouts import release
 from okpuja.errors import Conflict
 
@@ -78,7 +78,11 @@ def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> 
     """
     if not chosen and slot.starts_at < earliest_move():
         raise NoticeTooShort()
-    confirmed = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED)
+    confirmed = Booking.objects.select_for_update(no_key=True).filter(pk=booking.pk, status=Status.CONFIRMED)
+    before = confirmed.first()
+    if before is None:
+        return False
+    EarlierStart.objects.get_or_create(booking=before, starts_at=before.starts_at)
     fields: dict[str, Any] = {
         "starts_at": slot.starts_at,
         "moved_because": reason,
@@ -88,8 +92,7 @@ def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> 
     }
     if settings.MOVED_REFUND_IN_FULL:
         fields["free_until"] = slot.starts_at
-    if not confirmed.update(**fields):
-        return False
+    Booking.objects.filter(pk=before.pk).update(**fields)
     places.exchange(booking.checkout, slot)
     return True
 

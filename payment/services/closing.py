@@ -6,6 +6,7 @@ from enum import Enum
 
 from django.db import transaction
 from django.db.models import F, QuerySet
+from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
@@ -118,7 +119,7 @@ def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome
         return Outcome.ENDED
     if booking.choose_until:
         return Outcome.OFFERED
-    before = booking.starts_at
+    before = timezone.localtime(booking.starts_at)
     if not move(booking, slot, reason):
         return Outcome.ENDED
     booking.refresh_from_db()

@@ -8,10 +8,10 @@ from datetime import datetime
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from accounts.services import lock_user
-from booking.models import Booking, Checkout, Slot
+from booking.models import Booking, Checkout, EarlierStart, Slot
 from booking.services import nearby_slots
 from okpuja.errors import Conflict
-from payment.models import Offer, Payment
+from payment.models import Payment
 from payment.services.refunds.promises import send_receipt_back
 from payment.services.telling import STANDS, tell_paid_twice
 
@@ -73,17 +73,12 @@ def _bookings(checkout: Checkout, starts_at: datetime) -> QuerySet[Booking]:
 
 
 def _bookings_of_its_time(checkout: Checkout) -> QuerySet[Booking]:
-    """At that time now, or made for it and moved away by the temple since.
+    """At that time now, or at any time of their life: the temple may have moved them more than once.
 
-    Not one whose own time was gone when it was paid: its owner chose another time from the offer.
+    One whose own time was gone when it was paid never had that time: its owner chose another one from the offer.
     """
-    chosen = Offer.objects.filter(
-        payment__checkout=OuterRef("checkout"), because=Offer.Because.LATE, state=Offer.State.TAKEN
-    )
-    made_for_it = Q(Exists(chosen.filter(slot__starts_at=checkout.starts_at)))
-    made_for_it |= Q(checkout__starts_at=checkout.starts_at) & Q(~Exists(chosen))
-    moved_away = Q(moves__gt=0) & made_for_it
-    return _of_person(checkout).filter(Q(starts_at=checkout.starts_at) | moved_away)
+    had_it = EarlierStart.objects.filter(booking=OuterRef("pk"), starts_at=checkout.starts_at)
+    return _of_person(checkout).filter(Q(starts_at=checkout.starts_at) | Q(Exists(had_it)))
 
 
 def _made_by_late_money_meanwhile(bookings: QuerySet[Booking], checkout: Checkout) -> QuerySet[Booking]:

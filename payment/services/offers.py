@@ -111,7 +111,7 @@ def _move_to_chosen(payment_id: int, slot: Slot) -> Payment:
     if was_chosen(offer, slot):
         return payment
     booking = Booking.objects.select_related("checkout__cart").get(checkout__payment=payment)
-    before = booking.starts_at
+    before = timezone.localtime(booking.starts_at)
     if offer.state != Offer.State.OPEN or not move(booking, slot, booking.moved_because, chosen=True):
         raise OfferClosed(payment_id=payment.pk)
     offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()

@@ -8,14 +8,25 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
-from payment.models import Dispute, GatewayCall, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
+from booking.models import Booking, EarlierStart
+from payment.models import (
+    Dispute,
+    GatewayCall,
+    Offer,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Refund,
+    StateChange,
+    WebhookEvent,
+)
 from payment.models.receipts import financial_year
 from payment.services.receipts import pdf, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.states import AttemptState, RefundState
 from payment.work import run_due
 from tests import people
-from tests.payment.builders import completed, make_attempt, make_payment
+from tests.payment.builders import FAILED, completed, make_attempt, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -64,6 +75,9 @@ def test_orders_that_nobody_asked_about_any_more_are_due_at_once(migrated):
     asked(answered, "GATEWAY_5XX"), asked(answered, "")
     scheduled = make_payment().attempts.get()
     named = [row.pk for row in (*stuck, unanswered, answered)]
+    others = PaymentAttempt.objects.exclude(pk__in=named)
+    others.update(next_check_at=timezone.now() + timedelta(hours=1))  # however long the migrations take
+    scheduled.refresh_from_db()
     before = PaymentAttempt.objects.count()
 
     migrated(lambda: PaymentAttempt.objects.filter(pk__in=named).update(next_check_at=None))
@@ -218,3 +232,30 @@ def test_disputes_keep_their_rows_and_what_was_passed_over_is_put_before_staff(d
     passed_over = WebhookEvent.objects.filter(state="NEEDS_REVIEW").exclude(unclear="")
     assert sorted(passed_over.values_list("digest", flat=True)) == ["d3", "d4"]
     assert WebhookEvent.objects.get(digest="s").state == "NOTED"
+
+
+@pytest.mark.parametrize("chose_another_time", [False, True])
+def test_the_starts_that_a_moved_booking_has_had_are_read_from_the_timeline(
+    cart, slot, alice, package, chose_another_time
+):
+    first, second, third, now = (people.make_slot(slot.service, days=days) for days in (5, 6, 7, 8))
+    kept = make_payment(people.make_checkout(cart))
+    settle(kept.attempts.get().pk, completed(), "worker")
+    if chose_another_time:
+        Offer.objects.create(payment=kept, slot=first, state="TAKEN", expires_at=timezone.now())
+    migrate("0016_late_money")
+    EarlierStart.objects.all().delete()
+    Booking.objects.update(starts_at=now.starts_at, moves=3)
+    for left in (second, third):
+        detail = f"from {left.starts_at.astimezone(UTC):%Y-%m-%d %H:%M}: the river has risen"
+        StateChange.objects.create(payment=kept, subject="booking", rule="moved_by_temple", detail=detail)
+
+    migrate(newest())
+
+    begun = first if chose_another_time else slot
+    had = set(EarlierStart.objects.values_list("starts_at", flat=True))
+    assert had == {begun.starts_at, second.starts_at, third.starts_at}
+    late = make_payment(people.make_checkout(people.make_cart(alice, package, third.starts_at)))
+    settle(late.attempts.get().pk, FAILED, "worker")
+    settle(late.attempts.get().pk, completed(), "webhook")
+    assert Payment.objects.get(pk=late.pk).fulfilment == "REFUND_DUE"

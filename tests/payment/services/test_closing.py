@@ -71,7 +71,8 @@ def test_they_are_moved_as_long_as_there_is_room_and_the_rest_is_left_for_anothe
     assert first.moved_because == "the priest is ill"
     assert second.status == Booking.Status.CANCELLED
     assert (places(slot), places(another)) == ((0, 0), (0, 1))
-    assert booked[0].changes.filter(rule="moved_by_temple").exists()
+    was = timezone.localtime(slot.starts_at)
+    assert booked[0].changes.get(rule="moved_by_temple").detail.startswith(f"from {was:%Y-%m-%d %H:%M}: ")
 
 
 def test_without_a_chosen_time_each_goes_to_the_nearest_free_one(booked, slot, another, service):

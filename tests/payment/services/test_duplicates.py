@@ -6,7 +6,7 @@ from functools import partial
 import pytest
 from django.db import connection
 
-from booking.models import Booking, Checkout
+from booking.models import Booking, Checkout, EarlierStart
 from booking.services import move
 from notices.models import Notice
 from payment.models import Offer, Payment, Refund
@@ -130,6 +130,38 @@ def test_late_money_for_a_booking_that_the_temple_has_moved_is_paid_twice_too(fi
     move(Booking.objects.get(), people.make_slot(slot.service, days=6), "the river has risen")
 
     assert_sent_back(pays(first), second)
+
+
+@pytest.mark.parametrize("which", range(4))
+def test_of_a_booking_that_was_moved_three_times_each_start_counts(fill, slot, which):
+    others = [people.make_slot(slot.service, days=days) for days in (6, 7, 8)]
+    starts = [slot.starts_at, *(other.starts_at for other in others)]
+    late = gives_up(fill(starts[which]))
+    kept = pays(fill())
+    for other in others:
+        move(Booking.objects.get(), other, "the river has risen")
+
+    assert_sent_back(pays(late), kept)
+
+
+def test_a_start_that_a_booking_has_had_twice_is_kept_once(fill, slot):
+    other = people.make_slot(slot.service, days=6)
+    late = gives_up(fill())
+    kept = pays(fill())
+    for to in (other, slot, other):
+        move(Booking.objects.get(), to, "the river has risen")
+
+    assert EarlierStart.objects.filter(booking__checkout=kept.checkout_id).count() == 2
+    assert_sent_back(pays(late), kept)
+
+
+def test_a_time_to_which_a_booking_was_never_moved_does_not_count(fill, slot):
+    late = gives_up(fill(people.make_slot(slot.service, days=9).starts_at))
+    pays(fill())
+    for days in (6, 7):
+        move(Booking.objects.get(), people.make_slot(slot.service, days=days), "the river has risen")
+
+    assert pays(late).fulfilment == Fulfilment.BOOKED
 
 
 def test_a_booking_that_was_moved_to_the_time_of_the_late_money_counts(fill, slot):
