@@ -11,6 +11,7 @@ from django.utils import timezone
 from booking.models import Booking, EarlierStart
 from payment.models import (
     Dispute,
+    DisputeUpdate,
     GatewayCall,
     Offer,
     Payment,
@@ -21,6 +22,7 @@ from payment.models import (
     WebhookEvent,
 )
 from payment.models.receipts import financial_year
+from payment.reconciliation.laws import broken_laws
 from payment.services.receipts import pdf, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.states import AttemptState, RefundState
@@ -259,3 +261,94 @@ def test_the_starts_that_a_moved_booking_has_had_are_read_from_the_timeline(
     settle(late.attempts.get().pk, FAILED, "worker")
     settle(late.attempts.get().pk, completed(), "webhook")
     assert Payment.objects.get(pk=late.pk).fulfilment == "REFUND_DUE"
+
+
+@pytest.fixture
+def told():
+    """News of a dispute as the release before 0018 kept it: `at` is what PhonePe told, `by` staff who said it."""
+
+    def write(
+        dispute: Dispute | None, attempt, status: str, at: datetime, *, age: int, by=None, state="HANDLED"
+    ):
+        arrived = timezone.now() - timedelta(days=age)
+        payload = {"disputeId": "DSP", "disputeAmount": 110_000, "updatedAt": int(at.timestamp() * 1000)}
+        payload |= {"merchantOrderId": attempt.merchant_order_id}
+        event = None
+        if by is None:
+            body = json.dumps({"event": f"payment.dispute.{status.lower()}", "payload": payload}).encode()
+            event = WebhookEvent.objects.create(
+                digest=f"{status} {age}", scheme="hmac", body=body, event=f"payment.dispute.{status.lower()}",
+                claimed_verdict="UNKNOWN", attempt=attempt, state=state,
+            )  # fmt: skip
+            WebhookEvent.objects.filter(pk=event.pk).update(received_at=arrived)
+        says = {"status": status, "amount_paise": 110_000, "told_at": at, "is_proven": True}
+        dispute = dispute or Dispute.objects.create(dispute_id="DSP", attempt=attempt, event=event, **says)
+        update = DisputeUpdate.objects.create(dispute=dispute, event=event, said_by=by, **says)
+        DisputeUpdate.objects.filter(pk=update.pk).update(created_at=arrived)
+        return dispute
+
+    return write
+
+
+AHEAD = timedelta(days=9_000)
+
+
+def test_a_dispute_that_was_told_with_a_time_in_the_future_hides_its_end_no_longer(cart, told):
+    attempt = paid_order(cart)
+    migrate("0017_earlier_starts")
+    dispute = told(None, attempt, "CREATED", timezone.now() + AHEAD, age=30)
+    told(dispute, attempt, "LOST", timezone.now() - timedelta(days=10), age=10)
+
+    migrate(newest())
+    run_due(kinds=("events",))
+
+    dispute.refresh_from_db()
+    assert (dispute.status, dispute.told_at < timezone.now()) == ("LOST", True)
+    assert [row.amount_paise for row in dispute.ledger.all()] == [-110_000]
+    assert set(WebhookEvent.objects.values_list("state", flat=True)) == {"HANDLED"}
+    assert broken_laws() == []
+
+
+def test_what_staff_said_of_a_dispute_from_the_future_stands_and_later_news_counts_more(cart, staff, told):
+    attempt = paid_order(cart)
+    migrate("0017_earlier_starts")
+    dispute = told(None, attempt, "CREATED", timezone.now() + AHEAD, age=30)
+    told(dispute, attempt, "LOST", timezone.now() + AHEAD + timedelta(milliseconds=1), age=20, by=staff)
+
+    migrate(newest())
+    run_due(kinds=("events",))
+    dispute.refresh_from_db()
+    assert (dispute.status, dispute.confirmed_by) == ("LOST", staff)
+
+    told(dispute, attempt, "WON", timezone.now(), age=0, state="RECEIVED")
+    WebhookEvent.objects.filter(state="RECEIVED").update(next_check_at=timezone.now())
+    run_due(kinds=("events",))
+    dispute.refresh_from_db()
+    assert (dispute.status, sum(row.amount_paise for row in dispute.ledger.all())) == ("WON", 0)
+
+
+def test_a_dispute_whose_times_can_be_true_is_not_touched(cart, told):
+    attempt = paid_order(cart)
+    migrate("0017_earlier_starts")
+    dispute = told(None, attempt, "CREATED", timezone.now() - timedelta(days=30, seconds=-50), age=30)
+    before = (
+        Dispute.objects.values().get(),
+        DisputeUpdate.objects.values().get(),
+        WebhookEvent.objects.values().get(),
+    )
+
+    migrate(newest())
+
+    after = (
+        Dispute.objects.values().get(),
+        DisputeUpdate.objects.values().get(),
+        WebhookEvent.objects.values().get(),
+    )
+    assert after == before
+    assert dispute.pk
+
+
+def paid_order(cart) -> PaymentAttempt:
+    payment = make_payment(people.make_checkout(cart))
+    settle(payment.attempts.get().pk, completed(), "worker")
+    return payment.attempts.get()
