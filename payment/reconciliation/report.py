@@ -26,7 +26,7 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 @dataclass
 class Report:
     """`asked`: questions that PhonePe has answered, `unanswered` those that it has not; `bad`: (line, why) of the
-    settlement file; `settled_repeats`: rows of it that stand there twice, and are no difference.
+    settlement file; `settled_repeats`: rows of it that repeat another one, which is no difference.
     """
 
     day: date
@@ -72,7 +72,7 @@ def as_text(told: Wire) -> str:
     if rows is not None:
         lines.append(f"Rows in the settlement file: {rows}, unreadable: {len(bad)}.")
         if repeats := told.get("settled_repeats"):  # reports that were kept before have none
-            lines.append(f"Rows that stand there twice, and count once: {repeats}.")
+            lines.append(f"Rows that repeat another one, word for word: {repeats}.")
     for found in told["differences"]:
         lines += ["", _headline(found), f"    {found['fix']}"]
     lines += ["", *(f"line {row['line']} of the settlement file {row['why']}" for row in bad)]

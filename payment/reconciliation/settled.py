@@ -15,10 +15,6 @@ from payment.states import AttemptState, RefundState
 
 BATCH = 500
 SOURCE = "settlement"
-WITHOUT_FEE = (
-    Kind.AMOUNT_DIFFERS,
-    Kind.ROW_CONTRADICTS,
-)  # an entry is for ever, and theirs may be no right one
 Batch = dict[str, Settled]
 
 
@@ -45,14 +41,16 @@ def _payments(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
     known = PaymentAttempt.objects.select_related("payment__checkout__booking")
     attempts = {row.merchant_order_id: row for row in known.filter(merchant_order_id__in=batch)}
     entered = _entered_fees(batch)
-    for reference, settled in batch.items():
+    for reference, told in batch.items():
         if reference not in attempts:
-            yield _stranger(settled, order=reference)
+            yield _stranger(told, order=reference)
             continue
         attempt = attempts[reference]
-        differences = [*_payment(attempt, settled), *_contradictions(attempt, settled)]
-        yield from differences
-        if not any(found.kind in WITHOUT_FEE for found in differences):
+        ours = attempt.amount_paise if attempt.received_paise is None else attempt.received_paise
+        settled = told.adding_up_to(ours)
+        contradictions = list(_contradictions(attempt, settled))
+        yield from (*_payment(attempt, settled), *contradictions)
+        if settled.amount_paise == ours and not contradictions:
             yield from _fees(attempt, reference, settled, entered, fees)
 
 
@@ -79,15 +77,15 @@ def _refunds(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
     refunds = {row.merchant_refund_id: row for row in known.filter(merchant_refund_id__in=batch)}
     orders = _orders({settled.order for reference, settled in batch.items() if reference not in refunds})
     entered = _entered_fees(batch)
-    for reference, settled in batch.items():
+    for reference, told in batch.items():
         if reference not in refunds:
-            yield _not_ours(orders.get(settled.order), settled, reference)
+            yield _not_ours(orders.get(told.order), told, reference)
             continue
         refund = refunds[reference]
-        contradictions = _contradictions(refund.attempt, settled, refund=reference)
-        differences = [*_refund(refund, settled), *contradictions]
-        yield from differences
-        if not any(found.kind in WITHOUT_FEE for found in differences):
+        settled = told.adding_up_to(refund.amount_paise)
+        contradictions = list(_contradictions(refund.attempt, settled, refund=reference))
+        yield from (*_refund(refund, settled), *contradictions)
+        if settled.amount_paise == refund.amount_paise and not contradictions:
             yield from _fees(refund.attempt, reference, settled, entered, fees)
 
 
@@ -152,7 +150,10 @@ def _fees(
     entered: dict[str, int],
     fees: list[LedgerEntry],
 ) -> Iterator[Finding]:
-    """What is not entered yet goes into `fees`; what was entered before must be the same."""
+    """What is not entered yet goes into `fees`; what was entered before must be the same.
+
+    Only where amounts agree and no row contradicts: an entry is for ever, and theirs may be no right one.
+    """
     for name, paise in (("fee", settled.fee_paise), ("tax", settled.tax_paise)):
         of_ours = _fee_reference(reference, name)
         ours = entered.get(of_ours)

@@ -13,7 +13,8 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import gcd
 from pathlib import Path
 
 from booking.money import paise, rupees
@@ -61,11 +62,22 @@ class BadRow(ValueError):
 
 
 @dataclass
+class Part:
+    """One row in paise, and how often it stands in the file, word for word."""
+
+    amount_paise: int
+    fee_paise: int
+    tax_paise: int
+    times: int = 1
+
+
+@dataclass
 class Settled:
     """What the file says of one payment or refund, in paise: one customer's money may come by several instruments.
 
-    A refund's amount is positive, as it is in our rows. Fees and taxes are negative when PhonePe kept them.
-    `order`: of a refund, where the file tells it. `contradictions`: where its rows do not agree with themselves.
+    Each row counts once here, however often it stands there: see `adding_up_to`. A refund's amount is positive, as it
+    is in our rows. Fees and taxes are negative when PhonePe kept them. `order`: of a refund, where the file tells it.
+    `contradictions`: where its rows do not agree with themselves.
     """
 
     amount_paise: int = 0
@@ -73,13 +85,32 @@ class Settled:
     tax_paise: int = 0
     order: str = ""
     contradictions: list[str] = field(default_factory=list)
+    parts: list[Part] = field(default_factory=list, compare=False)
 
-    def add(self, other: "Settled") -> None:
-        self.amount_paise += other.amount_paise
-        self.fee_paise += other.fee_paise
-        self.tax_paise += other.tax_paise
-        self.order = self.order or other.order
-        self.contradictions += other.contradictions
+    def add(self, part: Part, order: str, contradictions: list[str]) -> None:
+        self.amount_paise += part.amount_paise
+        self.fee_paise += part.fee_paise
+        self.tax_paise += part.tax_paise
+        self.order = self.order or order
+        self.contradictions += contradictions
+        self.parts.append(part)
+
+    def adding_up_to(self, paise: int) -> "Settled":
+        """With rows that repeat each other counted as often as makes this amount; each once if nothing makes it.
+
+        They are one row of exports that overlap, or equal parts of one payment; of those, too, a file may hold several
+        exports. The fewer exports, the higher the sum: at most one reading makes the amount.
+        """
+        if self.amount_paise == paise:
+            return self
+        most = gcd(*(part.times for part in self.parts))
+        for exports in (number for number in range(1, most + 1) if most % number == 0):
+            counted = [(part.times // exports, part) for part in self.parts]
+            if sum(times * part.amount_paise for times, part in counted) == paise:
+                fee = sum(times * part.fee_paise for times, part in counted)
+                tax = sum(times * part.tax_paise for times, part in counted)
+                return replace(self, amount_paise=paise, fee_paise=fee, tax_paise=tax)
+        return self
 
 
 @dataclass
@@ -87,7 +118,7 @@ class Settlement:
     """By our reference: the order's id of a payment, the refund's id of a refund. `bad`: (line, why).
 
     `in_part`: references of which some row cannot be read, so that their sums say nothing. `repeats`: rows that
-    stand there once more, word for word, as in exports that overlap; each row counts once.
+    repeat another one word for word.
     """
 
     payments: dict[str, Settled] = field(default_factory=dict)
@@ -165,25 +196,27 @@ def _plain(name: str) -> str:
 
 
 def _settlement(rows: Iterable[Row], columns: Columns, width: int) -> Settlement:
-    found, seen = Settlement(), set[bytes]()
+    found, seen = Settlement(), dict[bytes, Part | None]()
     for line, row in rows:
         found.rows += 1
         if found.rows > MOST_ROWS:
             raise NotASettlement(f"more than {MOST_ROWS} rows: split the file by days")
-        # Two parts of one payment differ at least in their instrument. The rows themselves would fill the memory.
+        # The rows themselves would fill the memory.
         digest = hashlib.sha256("\x1f".join(row).encode()).digest()
         if digest in seen:
             found.repeats += 1
+            if (part := seen[digest]) is not None:
+                part.times += 1
             continue
-        seen.add(digest)
+        seen[digest] = None  # as long as it cannot be read
         try:
-            _add(found, row, columns, width, line)
+            seen[digest] = _add(found, row, columns, width, line)
         except BadRow as bad:
             found.bad.append((line, str(bad)))
     return found
 
 
-def _add(found: Settlement, row: list[str], columns: Columns, width: int, line: int) -> None:
+def _add(found: Settlement, row: list[str], columns: Columns, width: int, line: int) -> Part:
     if len(row) <= max(columns.values()):
         raise BadRow("has too few columns")
     if any(row[width:]):
@@ -200,37 +233,42 @@ def _add(found: Settlement, row: list[str], columns: Columns, width: int, line: 
         raise BadRow(f"MerchantReferenceId is {_shown(reference)}, which is no reference")
     of_kind = found.payments if kind == PAYMENT else found.refunds
     try:
-        settled = _payment(row, columns) if kind == PAYMENT else _refund(row, columns)
+        part = _payment(row, columns) if kind == PAYMENT else _refund(row, columns)
     except BadRow:
         found.in_part.add(reference)
         raise
-    sums = _wrong_sums(row, columns, settled, is_payment=kind == PAYMENT)
-    settled.contradictions = [f"line {line}: {wrong}" for wrong in sums]
-    of_kind.setdefault(reference, Settled()).add(settled)
+    sums = _wrong_sums(row, columns, part, is_payment=kind == PAYMENT)
+    contradictions = [f"line {line}: {wrong}" for wrong in sums]
+    order = _order_of_refund(row, columns) if kind == REFUND else ""
+    of_kind.setdefault(reference, Settled()).add(part, order, contradictions)
+    return part
 
 
-def _payment(row: list[str], columns: Columns) -> Settled:
+def _payment(row: list[str], columns: Columns) -> Part:
     """A payment is never negative. Its fee is PhonePe's, whichever sign the file gives it."""
     amount = _paise(row, columns, "amount")
     if amount <= 0:
         raise BadRow(f"the amount of a payment is {_shown(row[columns['amount']])}")
-    return Settled(amount, -abs(_sum(row, columns, FEES)), -abs(_sum(row, columns, TAXES)))
+    return Part(amount, -abs(_sum(row, columns, FEES)), -abs(_sum(row, columns, TAXES)))
 
 
-def _refund(row: list[str], columns: Columns) -> Settled:
+def _refund(row: list[str], columns: Columns) -> Part:
     """A refund takes from what is settled; a fee that it brings back is positive."""
     amount = abs(_paise(row, columns, "amount"))
     if not amount:
         raise BadRow("the amount of a refund is zero")
+    return Part(amount, _sum(row, columns, FEES), _sum(row, columns, TAXES))
+
+
+def _order_of_refund(row: list[str], columns: Columns) -> str:
     order = row[columns[ORDER_OF_REFUND]] if ORDER_OF_REFUND in columns else ""
-    fee, tax = _sum(row, columns, FEES), _sum(row, columns, TAXES)
-    return Settled(amount, fee, tax, order=identifier(order.removeprefix("'")))
+    return identifier(order.removeprefix("'"))
 
 
-def _wrong_sums(row: list[str], columns: Columns, settled: Settled, *, is_payment: bool) -> list[str]:
-    """Sums of the file that are not those of its parts."""
-    fee, tax = settled.fee_paise, settled.tax_paise
-    net = (settled.amount_paise if is_payment else -settled.amount_paise) + fee + tax
+def _wrong_sums(row: list[str], columns: Columns, part: Part, *, is_payment: bool) -> list[str]:
+    """Sums of the file that are not those of its cells."""
+    fee, tax = part.fee_paise, part.tax_paise
+    net = (part.amount_paise if is_payment else -part.amount_paise) + fee + tax
     wrong = []
     for name, parts, ours in (
         (TAX_SUM, "IGST, CGST and SGST", tax),

@@ -179,6 +179,41 @@ def test_rows_that_stand_there_twice_keep_no_fee_out_of_the_ledger(day, paid, se
     assert LedgerEntry.objects.filter(kind="FEE").count() == 2
 
 
+@pytest.mark.parametrize("is_heard_of", [True, False])
+@pytest.mark.parametrize("exports", [1, 2])
+def test_two_equal_halves_of_one_payment_bring_both_of_their_fees(
+    day, opened, settlement, is_heard_of, exports
+):
+    (day.receives if is_heard_of else day.pays)(opened)
+    half = row(reference=day.order(opened).merchant_order_id, amount="550.00")
+
+    day.mends(settlement(*[half] * (2 * exports - 1), amount="550.00"))
+
+    fees = LedgerEntry.objects.filter(kind="FEE").values_list("amount_paise", flat=True)
+    assert sorted(fees) == [2 * -2_200, 2 * -396]
+
+
+def test_two_equal_halves_of_a_refund_are_the_refund(day, paid, settlement):
+    refund = day.refunds(paid)
+    day.phonepe.passes(10)
+    day.compare(fix=True)
+    half = row("REFUND", refund.merchant_refund_id, "-150.00", fee="3.00", igst="0")
+
+    day.mends(settlement(half, half))
+
+    assert (
+        LedgerEntry.objects.get(kind="FEE", reference__contains=refund.merchant_refund_id).amount_paise == 600
+    )
+
+
+def test_an_open_order_with_another_amount_brings_no_fee(day, opened, settlement):
+    """Nobody knows yet how much of it has come, and so how often a row that stands there twice counts."""
+    half = row(reference=day.order(opened).merchant_order_id, amount="500.00")
+
+    assert day.found(settlement(half, amount="500.00"), fix=True) == ["paid without booking"]
+    assert not LedgerEntry.objects.filter(kind="FEE").exists()
+
+
 def test_an_order_whose_amount_differs_brings_no_fee(day, paid, settlement):
     """Exports that overlap may tell it twice in other words: half of that fee is none."""
     again = row(reference=day.order(paid).merchant_order_id, instrument="WALLET")

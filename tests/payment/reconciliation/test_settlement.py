@@ -76,6 +76,36 @@ def test_a_row_that_stands_there_twice_counts_once_and_is_no_fault():
     assert (twice.rows, twice.repeats, twice.bad) == (3, 1, [])
 
 
+REPEATED = {  # rows as (amount, how often it stands there), and how often each counts
+    "a whole payment in two exports": ([("1100", 2)], [1]),
+    "two equal halves": ([("550", 2)], [2]),
+    "two equal halves in two exports": ([("550", 4)], [2]),
+    "eleven equal parts in three exports": ([("100", 33)], [11]),
+    "two parts in two exports": ([("1000", 2), ("100", 2)], [1, 1]),
+    "two parts, one of them in two exports": ([("1000", 2), ("100", 1)], [1, 1]),
+    "two equal parts and another": ([("500", 2), ("100", 1)], [2, 1]),
+    "two equal parts and another in two exports": ([("500", 4), ("100", 2)], [2, 1]),
+    "too many halves": ([("550", 3)], [1]),
+    "too little, in two exports": ([("300", 2)], [1]),
+    "too much, in two exports": ([("1200", 2)], [1]),
+}
+
+
+@pytest.mark.parametrize(("rows", "counted"), REPEATED.values(), ids=REPEATED.keys())
+@pytest.mark.parametrize("kind", ["PAYMENT", "REFUND"])
+def test_rows_that_repeat_each_other_count_as_often_as_makes_the_amount(rows, counted, kind):
+    header = "PaymentType,MerchantReferenceId,Amount,Fee,IGST"
+    lines = [f"{kind},OKP1,{amount},-1.00,-0.18" for amount, times in rows for _ in range(times)]
+    told = read(file(*lines, header=header))
+
+    settled = (told.payments if kind == "PAYMENT" else told.refunds)["OKP1"].adding_up_to(110_000)
+
+    amounts = [int(amount) * 100 for amount, _ in rows]
+    assert settled.amount_paise == sum(n * each for n, each in zip(counted, amounts, strict=True))
+    assert (settled.fee_paise, settled.tax_paise) == (-100 * sum(counted), -18 * sum(counted))
+    assert (told.rows, told.repeats) == (len(lines), len(lines) - len(rows))
+
+
 @pytest.mark.parametrize(
     "amount",
     [
