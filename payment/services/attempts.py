@@ -14,7 +14,7 @@ from django.db import transaction
 
 from accounts.phones import indian_mobile
 from booking.models import Checkout
-from booking.services import lead, page_life
+from booking.services import lead, longest_page_life, page_life
 from okpuja.clocks import database_now, told_end
 from okpuja.errors import Conflict, Unavailable
 from okpuja.waiting import wait_for
@@ -275,7 +275,7 @@ def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
     attempt.page_url = page.url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
     now = database_now()
-    attempt.expires_at = told_end(page.expires_at, now, page_life()) or now + page_life()
+    attempt.expires_at = told_end(page.expires_at, now, longest_page_life()) or now + page_life()
     attempt.call_lease_until = None
     attempt.save(update_fields=["page_url", "provider_order_id", "expires_at", "call_lease_until"])
     move_attempt(attempt, AttemptState.PENDING, "page_opened", "pay call")

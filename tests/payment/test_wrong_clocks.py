@@ -267,7 +267,7 @@ NOT_TOLD = {
     "in the past": lambda: milliseconds(-3600),
     "now": lambda: milliseconds(0),
     "in 59 seconds": lambda: milliseconds(59),
-    "in an hour": lambda: milliseconds(3600),
+    "in 62 minutes": lambda: milliseconds(62 * 60),
     "in the year 2099": lambda: 4_080_000_000_000,
     "in the year 60000": lambda: 10**15,
     "in seconds, past": lambda: int(time.time()) - 60,
@@ -294,3 +294,16 @@ def test_a_page_ends_when_phonepe_says_so_or_when_ours_do(told, alice, cart, set
     expected = 300 if told in TOLD else settings.PHONEPE_EXPIRE_AFTER
     assert expected - 30 < left <= expected
     assert attempt.has_open_page(timezone.now())
+
+
+def test_an_end_that_was_told_under_a_longer_setting_is_believed(alice, cart, settings):
+    """The order was said with 45 minutes and its answer lost. Said again, PhonePe tells the end of that page."""
+    assert settings.PHONEPE_EXPIRE_AFTER < 2700
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
+        scripted = Scripted(wire, settings, "v2")
+        scripted.expire_at = milliseconds(2700)
+        attempt = start_payment(alice, cart_id=cart.pk).attempt
+
+    assert (attempt.expires_at - timezone.now()).total_seconds() > 2600
+    assert attempt.has_open_page(timezone.now())
+    assert SlotHold.objects.get().expires_at > attempt.expires_at
