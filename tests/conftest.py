@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
+from notices.models import Notice
 from tests import people
 from tests.servers import ON_POSTGRESQL
 
@@ -83,6 +84,14 @@ def charlie(db):
 @pytest.fixture
 def staff(db):
     return User.objects.create_superuser("staff@example.com", people.PASSWORD)
+
+
+@pytest.fixture
+def alerts(settings):
+    """Staff have an address, without which nobody is ever alerted: `alerts()` is the rules they were told, in order."""
+    settings.STAFF_EMAILS = ["ops@example.com"]
+    told = Notice.objects.filter(kind="alert").order_by("pk")
+    return lambda: list(told.values_list("facts__rule", flat=True))
 
 
 @pytest.fixture

@@ -116,7 +116,7 @@ def test_what_was_sent_is_not_sent_again_when_its_lease_ends(smtp, notice):
     assert Notice.objects.get().next_check_at is None
 
 
-def test_a_failed_try_of_what_a_second_worker_has_sent_changes_nothing_and_alerts_nobody(notice):
+def test_a_failed_try_of_what_a_second_worker_has_sent_changes_nothing_and_alerts_nobody(notice, alerts):
     def sent_meanwhile(_: Notice) -> Enclosed:
         Notice.objects.filter(pk=notice.pk).update(state=Notice.State.SENT)
         raise ValueError("an address that no mail can carry")
@@ -124,6 +124,7 @@ def test_a_failed_try_of_what_a_second_worker_has_sent_changes_nothing_and_alert
     send(notice, sent_meanwhile)
 
     assert Notice.objects.get().state == notice.state == Notice.State.SENT
+    assert alerts() == []
 
 
 def test_a_mail_server_that_refuses_delays_the_mail(smtp, notice):

@@ -1,5 +1,9 @@
 """The outbox: said once, beside the fact it tells, and never in the way of it."""
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 from django.db import transaction
 
@@ -83,3 +87,41 @@ def test_what_was_given_up_may_be_sent_again(alice):
     assert (notice.state, notice.checks, notice.last_error) == ("WAITING", 0, "")
     assert notice.next_check_at
     assert not send_again(notice)
+
+
+TESTS = Path(__file__).resolve().parents[1]
+FORGETFUL = "without_staff_addresses"  # the one test that is about having no address
+
+
+def claims_of_silence() -> list[tuple[str, str, str]]:
+    """Tests that say by name, or by what they assert, that staff were not alerted: file, name, text with fixtures."""
+    found = []
+    for path in sorted(TESTS.rglob("test_*.py")):
+        text = path.read_text()
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test_"):
+                body = ast.unparse(node)
+                silence = "alerts_nobody" in node.name or re.search(
+                    r"not Notice\.objects.*(alert|rule)", body
+                )
+                if silence and FORGETFUL not in node.name:
+                    own = body + "".join(fixtures_for_all(text))
+                    found.append((path.name, node.name, own))
+    return found
+
+
+def fixtures_for_all(text: str) -> list[str]:
+    return [
+        ast.unparse(node)
+        for node in ast.parse(text).body
+        if isinstance(node, ast.FunctionDef)
+        and "autouse=True" in "".join(map(ast.unparse, node.decorator_list))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "own"), claims_of_silence(), ids=lambda value: value.partition("(")[0]
+)
+def test_that_nobody_was_alerted_is_asserted_only_where_somebody_could_have_been(file, name, own):
+    """Without an address for staff no alert is ever written: such a test passes whatever the code does."""
+    assert "STAFF_EMAILS" in own or re.search(r"\balerts\b", own.partition("):")[0])
