@@ -70,6 +70,9 @@ def test_without_a_secret_key_nothing_starts():
         ("PHONEPE_SIMULATION_MODE", "on"),
         ("PHONEPE_ENV", "PROD"),
         ("PHONEPE_DEADLINE", "ten"),
+        ("PHONEPE_DEADLINE", "296"),
+        ("PHONEPE_EXPIRE_AFTER", "299"),
+        ("PHONEPE_EXPIRE_AFTER", "3601"),
     ]
     + [("PHONEPE_DEADLINE", "0"), ("CACHE_URL", "memory"), ("PHONEPE_PREVIOUS", "{")]
     + [("DIAGNOSIS_CONTROL_URLS", "control.example"), ("DIAGNOSIS_NAME_SERVERS", "dns.example:53")]
