@@ -129,8 +129,8 @@ def _merchant(merchant_id: object, transaction_id: object = None) -> Merchant:
     """In the same question: has a refund of this shop this id already? Payments and refunds share theirs."""
     asked = {}
     if isinstance(transaction_id, str) and is_reference(transaction_id, 63):
-        refunds_of_his = Refund.objects.filter(merchant=OuterRef("pk"), merchant_refund_id=transaction_id)
-        asked = {"refund_has_id": Exists(refunds_of_his)}
+        their_refunds = Refund.objects.filter(merchant=OuterRef("pk"), merchant_refund_id=transaction_id)
+        asked = {"refund_has_id": Exists(their_refunds)}
     known = isinstance(merchant_id, str) and published.by_merchant_id(
         Merchant.Generation.V1, merchant_id, **asked
     )

@@ -119,7 +119,7 @@ class Process:
 
 
 class Server(Process):
-    """One gunicorn of ours. Who calls before it is ready waits in its queue; when it is dead he is refused."""
+    """One gunicorn of ours. Who calls before it is ready waits in its queue; when it is dead they are refused."""
 
     def __init__(
         self,

@@ -76,7 +76,7 @@ def test_no_module_has_more_than_six_hundred_lines(paths):
 
 
 @pytest.mark.parametrize("paths", [MODULES, TESTS], ids=["code", "tests"])
-def test_nobody_catches_what_he_does_not_expect(paths):
+def test_nobody_catches_what_they_do_not_expect(paths):
     handlers = [(path, node) for path in paths for node in nodes(path, ast.ExceptHandler)]
     everything = [(path, node) for path, node in handlers if caught(node) & CATCHES_ALL]
     assert [f"{path}:{node.lineno}" for path, node in everything if path != MAY_CATCH_ALL] == []

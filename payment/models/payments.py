@@ -80,7 +80,7 @@ class Payment(models.Model):
     came_late = models.BooleanField(
         default=False, help_text="its cart had been given up, or staff took it later: compare other bookings"
     )
-    payer_reference = models.CharField(max_length=64, blank=True, help_text="what a guest called himself")
+    payer_reference = models.CharField(max_length=64, blank=True, help_text="what guests called themselves")
     payer_mobile = PhoneField(blank=True)
     simulated = models.BooleanField(default=False)
     asked_at = models.DateTimeField(null=True, blank=True, help_text="the last question to PhonePe about it")

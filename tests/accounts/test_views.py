@@ -370,7 +370,7 @@ def test_a_language_we_do_not_write_is_refused(alice, api):
     assert api(alice).patch("/api/auth/profile/", {"language": "ta"}).json()["language"]
 
 
-def test_nobody_makes_himself_staff_by_his_profile(alice, api):
+def test_nobody_makes_themselves_staff_by_their_profile(alice, api):
     api(alice).patch("/api/auth/profile/", {"role": "ADMIN", "is_staff": True, "email": "x@example.com"})
 
     alice.refresh_from_db()

@@ -82,7 +82,7 @@ def test_a_try_that_fails_costs_nothing_and_the_next_one_books(page, customer, p
     expect_booked(page, customer, paying)
 
 
-def test_who_closes_the_tab_comes_back_through_his_cart_and_pays(page, customer, paying, started, shot):
+def test_who_closes_the_tab_comes_back_through_their_cart_and_pays(page, customer, paying, started, shot):
     page.close()
     again = customer.check_out({"id": started["cart_id"]})
     assert (again.status_code, again.json()["payment_id"]) == (200, started["payment_id"])

@@ -17,7 +17,7 @@ def started(shop):
     return start_gift(shop)
 
 
-def test_a_guest_pays_and_reads_that_his_money_has_arrived(page, started, shot):
+def test_a_guest_pays_and_reads_that_their_money_has_arrived(page, started, shot):
     page.goto(started["payment_url"])
     expect(page.get_by_text("This is not PhonePe, and no money moves.")).to_be_visible()
     expect(page.get_by_role("heading")).to_have_text("OkPuja (simulated)")
@@ -34,7 +34,7 @@ def test_a_guest_pays_and_reads_that_his_money_has_arrived(page, started, shot):
     assert_readable(page)
 
 
-def test_a_guest_whose_payment_fails_reads_that_he_was_not_charged(page, started, shot):
+def test_a_guest_whose_payment_fails_reads_that_they_were_not_charged(page, started, shot):
     page.goto(started["payment_url"])
     page.get_by_role("button", name="Let the payment fail").click()
     expect(page.get_by_role("heading")).to_have_text("Not paid")

@@ -1,4 +1,4 @@
-"""PhonePe's page as a customer meets it: with the means he likes, and whatever may go wrong. No scripts."""
+"""PhonePe's page as a customer meets it: with the means they like, and whatever may go wrong. No scripts."""
 
 from functools import partial
 

@@ -193,7 +193,7 @@ BREAKAGES = (
         "payment/serializers/payments.py",
         'serializers.ChoiceField(choices=["CANCELLED"])',
         "serializers.CharField()",
-        f"{PAYMENTS}::test_a_customer_cancels_his_booking_and_nothing_else",
+        f"{PAYMENTS}::test_a_customer_cancels_their_booking_and_nothing_else",
     ),
     Breakage(
         "D20",
@@ -333,7 +333,7 @@ BREAKAGES = (
         "payment/views/refunds.py",
         'class PaymentRefundView(StaffView):\n    right = "payment.change_refund"',
         "class PaymentRefundView(APIView):",
-        f"{DEFECTS}::test_no_customer_takes_his_money_back_and_keeps_his_booking",
+        f"{DEFECTS}::test_no_customer_takes_their_money_back_and_keeps_their_booking",
     ),
     Breakage(
         "D47",

@@ -77,7 +77,7 @@ def test_there_is_no_puja_of_a_kind_that_has_no_price(api, alice, package):
     assert (answer.status_code, list(answer.json()["fields"])) == (400, ["service_type"])
 
 
-def test_no_customer_takes_his_money_back_and_keeps_his_booking(api, alice, paid):
+def test_no_customer_takes_their_money_back_and_keeps_their_booking(api, alice, paid):
     answer = api(alice).post(f"{PAYMENTS}{paid.pk}/refund/", {"amount": "1100.00", "reason": "because"})
 
     assert answer.status_code in (403, 404)

@@ -12,7 +12,7 @@ FRONTEND = "http://frontend.example"
 
 
 class Customer:
-    """Goes to each of the servers in turn, as a load balancer would send him. He waits as long as the frontend."""
+    """Goes to each of the servers in turn, as a load balancer would send them. They wait as long as the frontend."""
 
     def __init__(self, addresses: list[str], token: str = "") -> None:
         self._addresses = itertools.cycle(addresses)

@@ -61,7 +61,7 @@ class End:
 class Desk:
     """Knows the threads in which our server serves a request, up to the end of what it does after its answer.
 
-    Of a caller who hangs up in the middle the test's server never says that it has done with him: its thread ends.
+    Of a caller who hangs up in the middle the test's server never says that it has done with them: its thread ends.
     """
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class Story:
         return first.status_code
 
     def pay(self, comes_back: bool = True) -> None:
-        """He comes back as soon as his money has been taken; until then the page keeps him."""
+        """They come back as soon as their money has been taken; until then the page keeps them."""
         address = pay(self.page)
         self.webhooks_are_heard()
         if comes_back and address.startswith("http"):

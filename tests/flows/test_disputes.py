@@ -1,4 +1,4 @@
-"""A buyer disputes at his bank what he has paid: PhonePe tells the shop so, over the wire and signed."""
+"""A buyer disputes at their bank what they have paid: PhonePe tells the shop so, over the wire and signed."""
 
 import time
 
@@ -25,7 +25,7 @@ def booked(shop):
     """The order of somebody who has paid and was booked, and how many paise that took."""
     started = shop.customer().start()
     arrive(pay(started["payment_url"]))
-    eventually(lambda: shop.customer().get("booking/bookings/"), "his booking is made")
+    eventually(lambda: shop.customer().get("booking/bookings/"), "the booking is made")
     return started["merchant_transaction_id"], int(started["amount"].replace(".", ""))
 
 

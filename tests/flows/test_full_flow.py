@@ -23,7 +23,7 @@ def hurried_shop(request):
         yield shop
 
 
-def test_a_devotee_logs_in_chooses_pays_and_finds_his_booking(shop):
+def test_a_devotee_logs_in_chooses_pays_and_finds_their_booking(shop):
     devotee = Customer(shop.addresses)
     devotee.log_in("devotee@example.com")
     cart = devotee.choose("Satyanarayan Puja")
@@ -56,7 +56,7 @@ def test_a_devotee_logs_in_chooses_pays_and_finds_his_booking(shop):
     assert_paid_once(shop, payment_id)
 
 
-def test_a_customer_who_closes_his_browser_after_paying_is_booked_by_the_webhook(shop):
+def test_a_customer_who_closes_their_browser_after_paying_is_booked_by_the_webhook(shop):
     customer = shop.customer(1)
     started = customer.start()
     pay(started["payment_url"])
@@ -89,7 +89,7 @@ def test_a_payment_is_confirmed_though_the_webhook_is_lost_and_nobody_comes_back
     assert_paid_once(shop, started["payment_id"])
 
 
-def test_a_customer_who_fails_to_pay_gets_his_cart_back(shop):
+def test_a_customer_who_fails_to_pay_gets_their_cart_back(shop):
     customer = shop.customer(3)
     started = customer.start()
     back = arrive(pay(started["payment_url"], "failure"))

@@ -71,7 +71,7 @@ def test_the_last_place_of_a_slot_goes_to_exactly_one_of_eight(shop):
 
 
 @needs_postgresql
-def test_while_a_payment_is_locked_its_payer_reads_that_he_need_not_pay_again_and_webhooks_are_kept(shop):
+def test_while_a_payment_is_locked_its_payer_reads_that_they_need_not_pay_again_and_webhooks_are_kept(shop):
     started = shop.customer(1).start()
     back = pay(started["payment_url"], "close")
     with psycopg.connect(shop.installation.database_url) as somebody:

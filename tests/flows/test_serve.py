@@ -41,7 +41,7 @@ def devotee(shop):
     return devotee
 
 
-def test_a_devotee_pays_on_the_simulated_page_and_finds_his_booking(shop, devotee):
+def test_a_devotee_pays_on_the_simulated_page_and_finds_their_booking(shop, devotee):
     started = devotee.start()
     assert started["payment_url"].startswith(shop.url + "/simulator/transact/")
     payment_id = started["payment_id"]
@@ -53,7 +53,7 @@ def test_a_devotee_pays_on_the_simulated_page_and_finds_his_booking(shop, devote
 def test_a_customer_who_never_comes_back_is_booked_by_webhook_or_worker(shop):
     customer = Customer([shop.url], shop.tokens[0])
     pay(customer.start()["payment_url"])
-    eventually(lambda: customer.get("booking/bookings/"), "his booking is made")
+    eventually(lambda: customer.get("booking/bookings/"), "the booking is made")
 
 
 def test_the_worker_asks_when_the_webhook_is_lost(shop):

@@ -48,7 +48,7 @@ def test_the_confirmation_page_asks_once_and_needs_no_webhook(shop, shopper, sta
     assert pages.confirm_booking(shopper, str(started["payment_id"]))["status"] == "CONFIRMED"
 
 
-def test_the_callback_page_leads_who_has_paid_to_his_booking(shop, shopper, started):
+def test_the_callback_page_leads_who_has_paid_to_their_booking(shop, shopper, started):
     lose_webhook(shop)
     pay(started["payment_url"])
     pages.follow(shopper, f"{FRONTEND}/payment/callback?payment_id={started['payment_id']}")
@@ -123,6 +123,6 @@ def test_a_payment_of_somebody_else_is_not_found_by_any_page(shop, shopper, star
     assert pages.payments(shopper) == []
 
 
-def test_who_never_comes_back_has_a_booking_when_he_looks(shopper, started):
+def test_who_never_comes_back_has_a_booking_when_they_look(shopper, started):
     pay(started["payment_url"])
     eventually(lambda: pages.bookings(shopper), "the booking is made")

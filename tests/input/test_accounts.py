@@ -47,7 +47,7 @@ def test_any_registration_is_answered(body):
 
 @few
 @given(email=EMAILS, phone=INDIAN, name=NAMES)
-def test_a_person_who_registers_is_kept_as_he_said(email, phone, name):
+def test_a_person_who_registers_is_kept_as_they_said(email, phone, name):
     body = {"email": email, "phone": phone, "first_name": name}
     body |= {"password": people.PASSWORD, "password2": people.PASSWORD}
     User.objects.all().delete()

@@ -1,4 +1,4 @@
-"""Who lives in the town: whoever listens at an address, and what he does to those who come."""
+"""Who lives in the town: whoever listens at an address, and what they do to those who come."""
 
 import base64
 import contextlib
@@ -91,7 +91,7 @@ def says(status: int, body: bytes, kind: str = "application/json", *headers: str
 
 
 def only_questions(answer: Answer) -> Answer:
-    """Whoever only knocks is told what PhonePe tells him."""
+    """Whoever only knocks is told what PhonePe tells them."""
     return lambda request: answer(request) if is_question(request) else phonepe(request)
 
 
@@ -120,7 +120,7 @@ def cut(connection: socket.socket) -> None:
 
 
 def tell(words: bytes) -> Behaviour:
-    """Says something else than what is expected, once he has been spoken to."""
+    """Says something else than what is expected, once they have been spoken to."""
 
     def behaviour(connection: socket.socket) -> None:
         connection.recv(65_536)

@@ -21,7 +21,7 @@ def phonepe():
 
 @pytest.fixture(scope="module")
 def stranger():
-    """Whoever wants our server to knock at his door."""
+    """Whoever wants our server to knock at their door."""
     with Server() as server:
         yield server
 

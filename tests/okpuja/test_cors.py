@@ -21,7 +21,7 @@ SENT = {
     "New Relic": "newrelic",
     "Elastic": "elastic-apm-traceparent",
     "Zipkin": "b3, x-b3-traceid, x-b3-spanid, x-b3-parentspanid, x-b3-sampled, x-b3-flags",
-    "a caller who names his request": "x-request-id",
+    "a caller who names the request": "x-request-id",
     "a program that names itself": "user-agent",
 }
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

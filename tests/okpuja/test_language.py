@@ -16,5 +16,5 @@ from okpuja.language import language_of
         ("*;q=x, \x00", "en"),
     ],
 )
-def test_a_reader_is_told_in_hindi_if_he_prefers_it_to_english(preferred, told):
+def test_a_reader_is_told_in_hindi_if_they_prefer_it_to_english(preferred, told):
     assert language_of(RequestFactory().get("/", headers={"Accept-Language": preferred})) == told

@@ -1,4 +1,4 @@
-"""Every word that PhonePe is known to say has a row, and every row tells everybody what he needs."""
+"""Every word that PhonePe is known to say has a row, and every row tells everybody what they need."""
 
 import re
 

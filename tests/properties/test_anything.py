@@ -87,7 +87,7 @@ class Life(RuleBasedStateMachine):
             self.town.come_back(payment)
 
     @rule(number=which)
-    def somebody_looks_for_his_booking(self, number):
+    def somebody_looks_for_their_booking(self, number):
         if payment := pick(Payment.objects.all(), number):
             self.town.check(payment)
 
@@ -97,7 +97,7 @@ class Life(RuleBasedStateMachine):
             self.town.cancel(booking)
 
     @rule(number=which, chosen=st.one_of(st.none(), which))
-    def somebody_answers_his_offer(self, number, chosen):
+    def somebody_answers_their_offer(self, number, chosen):
         if payment := pick(waiting_for_choice(), number):
             found = places(payment)
             self.town.answer_offer(payment, None if chosen is None else pick(found, chosen))

@@ -1,4 +1,4 @@
-"""What becomes of the money after the customer has done his part, in both generations."""
+"""What becomes of the money after the customer has done their part, in both generations."""
 
 import json
 

@@ -68,7 +68,7 @@ def everybody(place: Town, diary: Diary, seed: int, customers: int, end: float) 
 
 
 def come_home(threads: list[threading.Thread], misfortunes: Misfortunes) -> None:
-    """Nobody is killed any more; who is on his way gets there."""
+    """Nobody is killed any more; who is on the way gets there."""
     for thread in threads:
         thread.join(timeout=120)
     for program in misfortunes.town.programs:

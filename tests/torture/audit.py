@@ -17,7 +17,7 @@ UNDECIDED = {
     "receipts": "SELECT id FROM payment_receipt WHERE number IS NULL",
 }
 LOOKED_AT = ("payment_paymentattempt", "payment_refund", "payment_webhookevent", "notices_notice")
-# What the owner of a shop would ask of his books once everything is quiet.
+# What the owner of a shop would ask of their books once everything is quiet.
 AT_THE_END = {
     "each received payment is a booking, a gift, a refund, or a case for staff": """
         SELECT id, fulfilment FROM payment_payment

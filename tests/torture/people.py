@@ -1,6 +1,6 @@
 """Customers who click twice, leave, come back late and change their minds; staff who give money back.
 
-Each has dice of his own, so that a seed throws the same for everybody; what the machine makes of it differs.
+Each has dice of their own, so that a seed throws the same for everybody; what the machine makes of it differs.
 """
 
 import threading
@@ -229,7 +229,7 @@ class Customer(Person):
 
 
 class Chooser(Person):
-    """Whoever got a mail that his place is gone: chooses another time, declines, or does nothing."""
+    """Whoever got a mail that their place is gone: chooses another time, declines, or does nothing."""
 
     def live(self, links: "SimpleQueue[str]", until: float) -> None:
         while (left := until - time.monotonic()) > 0:

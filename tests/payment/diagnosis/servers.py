@@ -182,7 +182,7 @@ def _told(asked: dns.message.Message, said: Any) -> dns.message.Message:
 
 @contextlib.contextmanager
 def scripted(*said: bytes) -> Iterator[int]:
-    """A port where whoever connects is told `said`, each after one line of his, first of all the first."""
+    """A port where whoever connects is told `said`, each after one line of theirs, first of all the first."""
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen()

@@ -161,7 +161,7 @@ def test_a_name_that_only_this_system_does_not_find_is_this_servers():
 
 
 @pytest.mark.parametrize("others", [None, Verdict.TLS_UNTRUSTED])
-def test_whoever_opens_encrypted_connections_sits_at_the_hosting_whether_he_opens_all_or_phonepes(others):
+def test_whoever_opens_encrypted_connections_sits_at_the_hosting_whether_they_open_all_or_phonepes(others):
     found = facts(with_finding(Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED), other_host=control(others))
     assert told(found) == [(Verdict.TLS_UNTRUSTED, Culprit.HOSTING)]
 

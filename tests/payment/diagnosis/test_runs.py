@@ -309,8 +309,8 @@ def test_a_shared_cache_that_can_be_read_but_not_written_allows_one_look_in_thir
     assert phonepe_server.knocks == 1
 
 
-def test_whoever_waits_in_vain_for_somebodys_answer_looks_himself():
-    """He died."""
+def test_whoever_waits_in_vain_for_somebodys_answer_looks_themselves():
+    """The thread died."""
     cache.set(runs.RUNNING, True, 30)
     assert latest(patience=0)["verdict"] == "simulated"
 

@@ -1,4 +1,4 @@
-"""A customer gives his payment up while, before or after he pays it."""
+"""A customer gives their payment up while, before or after they pay it."""
 
 from functools import partial
 
@@ -46,7 +46,7 @@ def test_who_has_paid_cannot_give_up(payment, give_up, cart, slot, phonepe):
     assert (places(slot), status(cart)) == ((0, 1), Cart.Status.CONVERTED)
 
 
-def test_who_pays_after_giving_up_gets_his_booking(payment, give_up, cart, slot, phonepe):
+def test_who_pays_after_giving_up_gets_their_booking(payment, give_up, cart, slot, phonepe):
     assert give_up().json()["cleaned_count"] == 1
     assert fate(payment) == GIVEN_UP
     assert (places(slot), status(cart)) == ((0, 0), Cart.Status.ACTIVE)

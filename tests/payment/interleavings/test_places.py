@@ -37,7 +37,7 @@ def last_place(slot):
 
 @pytest.fixture
 def rival(api, charlie, package, slot):
-    """Charlie's browser, and his cart for the same time."""
+    """Charlie's browser, and their cart for the same time."""
     return api(charlie), people.make_cart(charlie, package, slot.starts_at)
 
 

@@ -48,7 +48,7 @@ def test_a_fee_is_no_part_of_what_a_customer_has_got_back(day, paid, settlement)
     day.compare(fix=True)
 
     assert Refund.objects.get().state == RefundState.COMPLETED
-    assert Payment.objects.get().fulfilment == Fulfilment.REFUND_DUE  # ₹22 are still owed to him
+    assert Payment.objects.get().fulfilment == Fulfilment.REFUND_DUE  # ₹22 are still owed to them
 
 
 def test_two_people_who_hand_in_the_same_file_at_once_enter_its_fees_once(day, paid, settlement):

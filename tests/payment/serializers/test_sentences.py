@@ -1,4 +1,4 @@
-"""What the buyer reads, in his language."""
+"""What the buyer reads, in their language."""
 
 import re
 
@@ -34,7 +34,7 @@ def test_every_state_and_every_fate_is_told_in_both_languages():
         assert DEVANAGARI.search(sentence.hindi)
 
 
-def test_who_entered_a_wrong_pin_is_told_so_and_that_he_was_not_charged(refused):
+def test_who_entered_a_wrong_pin_is_told_so_and_that_they_were_not_charged(refused):
     said = user_message(refused, "en")
     assert said == (
         "Payment failed. You have not been charged. The UPI PIN was wrong. Please try again with the right PIN."

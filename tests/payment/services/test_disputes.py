@@ -1,4 +1,4 @@
-"""A buyer asks his bank for the money back."""
+"""A buyer asks their bank for the money back."""
 
 import hashlib
 import json

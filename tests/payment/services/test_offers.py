@@ -164,7 +164,7 @@ def test_two_people_cannot_choose_the_same_last_place(late, another, package, sl
 
 def test_who_has_been_given_everything_back_can_choose_no_more(late, another, staff):
     money_comes(late)
-    ask_for_refund(late.pk, None, "he wrote to us", staff)
+    ask_for_refund(late.pk, None, "they wrote to us", staff)
 
     with pytest.raises(OfferClosed):
         choose(late, another.pk)

@@ -91,7 +91,7 @@ def test_whoever_left_without_trying_is_left_alone_whatever_phonepe_calls_it(pay
     assert told() == []
 
 
-def test_nobody_is_told_that_nothing_is_booked_after_his_booking(payment, cart):
+def test_nobody_is_told_that_nothing_is_booked_after_their_booking(payment, cart):
     """Late money for a first payment has booked the cart; the second one fails."""
     hear(payment, PENDING, giving_up=True)
     cart.refresh_from_db()
@@ -105,7 +105,7 @@ def test_nobody_is_told_that_nothing_is_booked_after_his_booking(payment, cart):
     assert told() == ["booked"]
 
 
-def test_whoever_waits_for_his_bank_is_asked_not_to_pay_twice_and_told_the_end(payment):
+def test_whoever_waits_for_their_bank_is_asked_not_to_pay_twice_and_told_the_end(payment):
     tried = PENDING.__class__(PENDING.verdict, provider_transaction_id="T1")
     hear(payment, tried)
     assert told() == []
@@ -136,7 +136,7 @@ def test_a_wrong_amount_is_told_to_the_buyer_and_to_staff(payment, settings):
     assert (facts["amount_paise"], facts["agreed_paise"]) == (1, 110_000)
 
 
-def test_a_guest_who_left_an_address_gets_his_receipt(db, mailoutbox):
+def test_a_guest_who_left_an_address_gets_their_receipt(db, mailoutbox):
     payment = make_payment(payer_reference="guest@example.com")
     hear(payment, completed(payment.amount_paise))
     run_due(["notices"])
@@ -163,7 +163,7 @@ def test_a_guest_who_left_none_is_told_nothing(db):
     assert told() == []
 
 
-def test_a_guest_whose_payment_fails_gets_no_mail_at_an_address_that_may_not_be_his(db):
+def test_a_guest_whose_payment_fails_gets_no_mail_at_an_address_that_may_not_be_theirs(db):
     payment = make_payment(payer_reference="somebody.else@example.com")
     hear(payment, FAILED)
 

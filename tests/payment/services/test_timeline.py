@@ -72,7 +72,7 @@ def test_what_went_well_asks_nothing_of_anybody():
     assert "who_must_act" not in entry
 
 
-def test_the_buyer_reads_why_his_bank_said_no(db):
+def test_the_buyer_reads_why_their_bank_said_no(db):
     payment = make_payment()
     settle(payment.attempts.get().pk, FAILED, "test")
 

@@ -105,7 +105,7 @@ def test_a_person_chooses_on_the_page_without_scripts(client, page, another):
     assert Booking.objects.get().book_id in client.get(page).content.decode()
 
 
-def test_a_person_gets_his_money_back_on_the_page(client, page):
+def test_a_person_gets_their_money_back_on_the_page(client, page):
     client.post(page, {"slot": ""})
 
     assert fate() == Fulfilment.REFUND_DUE

@@ -27,7 +27,7 @@ def back(payment: Payment, method: str = "get"):
 
 
 @pytest.mark.parametrize("method", ["get", "post"])
-def test_a_payer_comes_back_to_his_booking(payment, phonepe, method):
+def test_a_payer_comes_back_to_their_booking(payment, phonepe, method):
     phonepe.decide(payment.attempts.get().merchant_order_id)
 
     answer = back(payment, method)
@@ -49,7 +49,7 @@ def test_who_failed_lands_on_the_failure_page(payment):
     assert back(payment).url == where
 
 
-def test_who_comes_back_after_paying_too_late_lands_on_his_booking(generation, payment, phonepe):
+def test_who_comes_back_after_paying_too_late_lands_on_their_booking(generation, payment, phonepe):
     order = payment.attempts.get().merchant_order_id
     phonepe.decide(order, "expire")
     assert "/failedbooking?" in back(payment).url

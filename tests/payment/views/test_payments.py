@@ -452,7 +452,7 @@ def test_a_booked_cart_has_nothing_to_give_up_and_cannot_be_deleted(client, paym
 
 
 @pytest.mark.parametrize("content_type", ["json", "multipart"])
-def test_a_customer_cancels_his_booking_and_nothing_else(client, payment, phonepe, content_type):
+def test_a_customer_cancels_their_booking_and_nothing_else(client, payment, phonepe, content_type):
     pay(payment, phonepe)
     booking = client.get(url(payment, "check-booking/")).json()["booking"]
     status_url = reverse("booking-status", args=[booking["id"]])

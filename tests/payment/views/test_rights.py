@@ -1,4 +1,4 @@
-"""A member of the staff decides about what he was given the right for, on the wire as in the admin."""
+"""A member of the staff decides about what they were given the right for, on the wire as in the admin."""
 
 import pytest
 from django.contrib.auth.models import Permission
