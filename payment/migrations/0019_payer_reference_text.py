@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('payment', '0017_earlier_starts'),
+        ('payment', '0018_dispute_times_in_the_future'),
     ]
 
     operations = [
