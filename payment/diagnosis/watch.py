@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from okpuja.clocks import database_now
+from okpuja.clocks import SKEW, database_now
 from payment.diagnosis import history, runs
 from payment.diagnosis.hops import DATABASE_ERRORS
 from payment.models import DiagnosisRun, GatewayCall
@@ -59,7 +59,7 @@ def _occasion(now: datetime) -> str:
     if not settings.DIAGNOSIS_EVERY_MINUTES:
         return ""
     since = _failing_since(now)
-    if since and not DiagnosisRun.objects.filter(started_at__gte=since).exists():
+    if since and not DiagnosisRun.objects.filter(started_at__range=(since, now + SKEW)).exists():
         return f"failing {_number(now, 2)}"
     return f"regular {_number(now, settings.DIAGNOSIS_EVERY_MINUTES)}"
 

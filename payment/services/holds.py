@@ -58,8 +58,7 @@ def free_carts_of_held_payments(now: datetime, limit: int = 20) -> int:
     held = Payment.objects.filter(
         fulfilment=Fulfilment.HELD_FOR_STAFF,
         checkout__state=Checkout.State.RESERVED,
-        checkout__expires_at__lte=ended,
-    )
+    ).filter(Q(checkout__expires_at__lte=ended) | Q(checkout__created_at__gt=now + SKEW))
     payment_ids = list(held.order_by("pk").values_list("pk", flat=True)[:limit])
     return sum(_free_cart(payment_id) for payment_id in payment_ids)
 

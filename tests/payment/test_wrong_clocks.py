@@ -16,8 +16,18 @@ from rest_framework_simplejwt.tokens import AccessToken
 from booking.models import Checkout, SlotHold
 from notices.models import Notice
 from okpuja.errors import Conflict
+from payment.diagnosis.watch import diagnosis_due
 from payment.gateways import OrderStatus, RefundStatus
-from payment.models import IdempotencyKey, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
+from payment.models import (
+    DiagnosisRun,
+    GatewayCall,
+    IdempotencyKey,
+    Payment,
+    PaymentAttempt,
+    Refund,
+    WebhookEvent,
+    WorkLease,
+)
 from payment.services.asking import give_up, refresh
 from payment.services.attempts import _claim
 from payment.services.backlog import due
@@ -27,7 +37,7 @@ from payment.services.refunds.outcomes import settle_refund
 from payment.services.settling import settle
 from payment.services.unpaid import stop_waiting
 from payment.services.watching import watch
-from payment.states import PaymentState, RefundState, Verdict
+from payment.states import Fulfilment, PaymentState, RefundState, Verdict
 from payment.work import run_due
 from tests.payment.builders import make_payment
 from tests.payment.scripted import Scripted
@@ -257,6 +267,27 @@ def test_an_order_of_a_wrong_clock_that_is_opened_again_in_vain_is_still_over(st
     _claim(started.payment.pk)
 
     assert PaymentAttempt.objects.get().is_past_its_page(timezone.now())
+
+
+def test_the_cart_of_held_money_is_free_though_it_was_checked_out_in_the_future(started):
+    Payment.objects.update(fulfilment=Fulfilment.HELD_FOR_STAFF, held_because="amount_differs")
+    ahead = timezone.now() + timedelta(hours=1)
+    Checkout.objects.update(created_at=ahead, expires_at=ahead + timedelta(minutes=15))
+
+    watch(1)
+
+    assert Checkout.objects.get().state == Checkout.State.RELEASED
+
+
+def test_failing_calls_are_looked_into_though_the_last_look_was_in_the_future(settings):
+    settings.DIAGNOSIS_EVERY_MINUTES = 5
+    now = timezone.now()
+    call = {"operation": "pay", "port": 443, "milliseconds": 1, "error_category": "timeout"}
+    GatewayCall.objects.bulk_create(GatewayCall(**call, started_at=now) for _ in range(5))
+    regular = f"regular {int(now.timestamp()) // 300}"
+    DiagnosisRun.objects.create(asked_by="worker", occasion=regular, started_at=now + timedelta(hours=1))
+
+    assert diagnosis_due(now)
 
 
 def milliseconds(seconds: float) -> int:
