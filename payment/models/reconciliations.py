@@ -1,5 +1,7 @@
 """A day's comparison of our books with PhonePe's."""
 
+from datetime import timedelta
+
 from django.db import models
 from django.db.models import Q
 
@@ -10,6 +12,8 @@ class Reconciliation(models.Model):
     class AskedBy(models.TextChoices):
         WORKER = "worker"
         COMMAND = "command"
+
+    AGAIN = timedelta(hours=3)  # later a comparison is repeated in which PhonePe did not answer
 
     day = models.DateField(help_text="of our time zone")
     asked_by = models.CharField(max_length=8, choices=AskedBy)

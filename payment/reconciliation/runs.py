@@ -30,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 NIGHT_ENDS = 3  # o'clock in our time zone: what was paid late yesterday has settled down
 SECONDS = 45 * 60  # for all questions of one comparison
-AGAIN = timedelta(hours=3)  # later a comparison is repeated in which PhonePe did not answer
 MOST_DAYS = 31  # that are caught up; older ones are left to `manage.py reconcile`
 ROWS_KEPT = 400
 DIFFERENCES_KEPT = 300  # by one row: a flood of differences must not fill the database
@@ -123,7 +122,7 @@ def _not_asked(questions: Questions) -> Iterator[Finding]:
 def _keep(run: Reconciliation, report: Report) -> None:
     run.finished_at, run.is_clean = timezone.now(), report.is_clean
     if run.asked_by == AskedBy.WORKER:
-        run.compare_again_at = None if report.is_answered else database_now() + AGAIN
+        run.compare_again_at = None if report.is_answered else database_now() + Reconciliation.AGAIN
     run.differences = len(report.findings) + len(report.bad)
     run.report = report.wire(most=DIFFERENCES_KEPT)
     run.save()

@@ -1,13 +1,13 @@
 """What is due, by the clock that all workers share. Rows of one moment come in the order they were made in."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from booking.models import SlotHold
 from notices.models import Notice
-from okpuja.clocks import SKEW, database_now
+from okpuja.clocks import database_now
 from payment.models import (
     IdempotencyKey,
     Offer,
@@ -21,8 +21,6 @@ from payment.models import (
 from payment.services.idempotency import KEPT
 
 Scheduled = TypeVar("Scheduled", PaymentAttempt, Refund, WebhookEvent, Notice)
-LONGEST_PAUSE = timedelta(days=1)  # between two looks at a row
-SCHEDULED: tuple[type[Any], ...] = (PaymentAttempt, Refund, WebhookEvent, Notice)
 
 Row = TypeVar("Row", bound=Model)
 
@@ -45,7 +43,8 @@ def offers_due(now: datetime) -> "QuerySet[Offer]":
 
 
 def receipts_due(now: datetime) -> "QuerySet[Receipt]":
-    return Receipt.objects.filter(number=None, received_at__lte=now).order_by("pk")
+    """Whatever `received_at` says: it dates the paper, and may have been written by a clock that was ahead."""
+    return Receipt.objects.filter(number=None).order_by("pk")
 
 
 def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":
@@ -55,21 +54,6 @@ def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":
 def free(rows: "QuerySet[Row]", kind: str, now: datetime) -> "QuerySet[Row]":
     """Without those that somebody works on, and those that are pushed back because their work failed."""
     return rows.exclude(pk__in=WorkLease.objects.filter(WorkLease.held(now), kind=kind).values("row"))
-
-
-def mend_moments(now: datetime) -> int:
-    """Rows whose moment lies further ahead than it can have been written are due: a clock was wrong. Their number.
-
-    Else a question of a clock that was then stepped back by an hour is not asked for an hour.
-    """
-    return sum(_ahead(model, now).update(next_check_at=now) for model in SCHEDULED)
-
-
-def _ahead(model: type[Scheduled], now: datetime) -> "QuerySet[Scheduled]":
-    wrong = Q(next_check_at__gt=now + LONGEST_PAUSE + SKEW)
-    if model is PaymentAttempt:
-        wrong |= Q(sent_at__gt=now + SKEW, next_check_at__gt=now)
-    return model._default_manager.filter(wrong)
 
 
 def oldest_overdue() -> datetime | None:

@@ -24,6 +24,15 @@ def scaled(seconds: int) -> timedelta:
     return timedelta(seconds=seconds) / settings.PAYMENT_TIME_SCALE
 
 
+def burst() -> timedelta:
+    """From the moment an order is sent to the last of the questions that come close together."""
+    return _first_pause() + scaled(sum(span for span, _ in PRESCRIBED))
+
+
+def longest_pause_on_page() -> timedelta:
+    return max(_first_pause(), scaled(MINUTE))
+
+
 def next_question(
     sent_at: datetime, expires_at: datetime, now: datetime, *, closed: bool = False
 ) -> datetime | None:
@@ -53,9 +62,13 @@ def repeated_question(
     return min(again, following) if following else again
 
 
+def _first_pause() -> timedelta:
+    """Not while the request that sends it is still at it."""
+    return scaled(max(20, settings.PHONEPE_DEADLINE + 5))
+
+
 def _moments(sent_at: datetime, expires_at: datetime, now: datetime) -> Iterator[datetime]:
-    # Not while the request that sends it is still at it.
-    moment = sent_at + scaled(max(20, settings.PHONEPE_DEADLINE + 5))
+    moment = sent_at + _first_pause()
     yield moment
     for span, step in PRESCRIBED:
         for _ in range(span // step):

@@ -39,6 +39,7 @@ from payment.services.telling import (
 )
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
 
+SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
 ACCEPTED = "accepted_by_staff"
 
 
@@ -92,7 +93,7 @@ def fulfil(payment_id: int) -> Payment:
 
 
 def _wait(payment_id: int) -> None:
-    later = timezone.now() + scaled(MINUTE // 2)
+    later = timezone.now() + scaled(SECONDS_BEFORE_NEXT_TRY)
     waiting = Payment.objects.filter(pk=payment_id, fulfilment=Fulfilment.DUE)
     if waiting.update(fulfil_at=later):
         tell_received(waiting.get())

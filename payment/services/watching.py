@@ -16,9 +16,10 @@ from django.db.models import Count, Min, Q
 from notices.services import cases_told_today
 from okpuja.clocks import database_now
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.services.backlog import mend_moments, oldest_overdue
+from payment.services.backlog import oldest_overdue
 from payment.services.holds import free_carts_of_held_payments, mend_holds
 from payment.services.leases import WHOLE_KIND, work_on
+from payment.services.moments import mend_moments
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.services.telling import alert_staff
 from payment.states import Fulfilment, PaymentState, RefundState
