@@ -5,8 +5,8 @@ import sys
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
+from core.logging import log_dead_threads
 from okpuja import misconfigured
-from okpuja.logging import log_dead_threads
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")

@@ -11,7 +11,7 @@ from rest_framework_simplejwt.utils import get_md5_hash_password
 
 from accounts.authentication import SESSION_ENDED, SessionToken
 from accounts.models import Address, User
-from okpuja.errors import Refusal
+from core.errors import Refusal
 
 ADDRESSES_PER_USER = 20
 

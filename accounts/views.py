@@ -22,7 +22,7 @@ from accounts.serializers import (
     RegistrationSerializer,
     SessionSerializer,
 )
-from okpuja.throttling import ScopedThrottle
+from core.throttling import ScopedThrottle
 
 
 class DoorView(APIView):

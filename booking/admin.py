@@ -24,9 +24,9 @@ from booking.models import (
     Slot,
     SlotHold,
 )
-from booking.money import grouped, paise, rupees
 from booking.pricing import price_problem
 from booking.services.carts import FURTHEST
+from core.money import grouped, paise, rupees
 
 # A longer number is no id.
 LONGEST_ID = 19

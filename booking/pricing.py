@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from booking.models import LEAST_PAISE, Cart, Checkout, PromoCode
-from booking.money import rupees
+from core.money import rupees
 
 UNKNOWN_CODE = "This promo code does not exist."
 USED_UP = "This promo code has been used up."

@@ -9,8 +9,8 @@ from rest_framework import serializers
 
 from accounts.serializers import PersonSerializer
 from booking.models import Booking, Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
-from booking.money import rupees
 from booking.pricing import price_of
+from core.money import rupees
 
 # What a Checkout keeps of its cart.
 SNAPSHOT = ("puja_service", "package", "selected_date", "selected_time", "promo_code")

@@ -20,7 +20,6 @@ from accounts.models import User
 from booking import services
 from booking.filters import PackageFilter, PujaServiceFilter, with_price
 from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
-from booking.money import paise
 from booking.serializers import (
     BookingSerializer,
     CartChoiceSerializer,
@@ -36,7 +35,8 @@ from booking.serializers import (
     SlotSerializer,
 )
 from booking.services.carts import FURTHEST
-from okpuja.pagination import BoundedArray, Pages
+from core.money import paise
+from core.pagination import BoundedArray, Pages
 
 SLOT_DAYS = timedelta(days=14)
 MOST_SLOT_DAYS = timedelta(days=62)

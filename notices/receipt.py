@@ -8,7 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 from fpdf.errors import FPDFException
 
-from booking.money import grouped
+from core.money import grouped
 from notices.letters import Unwritable
 from notices.sheet import ACCENT, INK, QUIET, Rows, Sheet
 from notices.wording import INDIA, day, known, moment

@@ -12,12 +12,12 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 
+from core.logging import redact
 from notices import hooks
 from notices.alerts import sentence_of
 from notices.letters import Unwritable, write
 from notices.models import Notice
 from notices.services import alert
-from okpuja.logging import redact
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 from django.utils import dateformat, timezone, translation
 
-from booking.money import grouped
+from core.money import grouped
 
 # Receipts are dated there, whatever the time zone of the server.
 INDIA = ZoneInfo("Asia/Kolkata")

@@ -207,8 +207,8 @@ def cache(url: str) -> dict[str, str]:
     backends = {
         "db": ("django.core.cache.backends.db.DatabaseCache", rest or "cache"),
         "locmem": ("django.core.cache.backends.locmem.LocMemCache", rest),
-        "redis": ("okpuja.cache.SharedCache", url),
-        "rediss": ("okpuja.cache.SharedCache", url),
+        "redis": ("core.cache.SharedCache", url),
+        "rediss": ("core.cache.SharedCache", url),
     }
     if scheme not in backends:
         raise ImproperlyConfigured(f"CACHE_URL must start with one of {', '.join(backends)}, not {scheme!r}")

@@ -5,7 +5,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from okpuja import waiting
+from core import waiting
 from payment.diagnosis import hops
 from payment.diagnosis.parallel import begin, result
 from payment.transport import Deadline

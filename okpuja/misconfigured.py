@@ -5,7 +5,7 @@ import json
 import sys
 from datetime import datetime, timezone
 
-from okpuja.logging import LOGIN
+from core.logging import LOGIN
 
 SUMMARY = "These settings cannot be used: neither the server nor the worker starts with them."
 

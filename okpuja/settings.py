@@ -103,15 +103,15 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "okpuja.logging.RequestIdMiddleware",
+    "core.logging.RequestIdMiddleware",
     "corsheaders.middleware.CorsMiddleware",
-    "okpuja.middleware.JsonErrorMiddleware",
-    "okpuja.middleware.LastSlashMiddleware",
+    "core.middleware.JsonErrorMiddleware",
+    "core.middleware.LastSlashMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
-    "okpuja.middleware.BodyMiddleware",
+    "core.middleware.BodyMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -143,7 +143,7 @@ AUTH_PASSWORD_VALIDATORS = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-in"
-LANGUAGES = [("en-in", "English"), ("hi", "हिन्दी")]  # what customers are told in: okpuja/language.py
+LANGUAGES = [("en-in", "English"), ("hi", "हिन्दी")]  # what customers are told in: core/language.py
 TIME_ZONE = time_zone("TIME_ZONE", "Asia/Kolkata")
 USE_TZ = True
 STATIC_URL = "/static/"
@@ -207,13 +207,13 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [
-        "okpuja.parsers.JSONParser",
-        "okpuja.parsers.FormParser",
-        "okpuja.parsers.MultiPartParser",
+        "core.parsers.JSONParser",
+        "core.parsers.FormParser",
+        "core.parsers.MultiPartParser",
     ],
-    "DEFAULT_PAGINATION_CLASS": "okpuja.pagination.BoundedArray",
+    "DEFAULT_PAGINATION_CLASS": "core.pagination.BoundedArray",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
-    "EXCEPTION_HANDLER": "okpuja.errors.render",
+    "EXCEPTION_HANDLER": "core.errors.render",
     "NUM_PROXIES": NUM_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -243,7 +243,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_REQUEST": True,
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
-        "okpuja.schema.add_refusals",
+        "core.schema.add_refusals",
         "simulator.openapi.add_control",
     ],
     "ENUM_NAME_OVERRIDES": {
@@ -361,8 +361,8 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "filters": {"request": {"()": "okpuja.logging.RequestIdFilter"}},
-    "formatters": {"json": {"()": "okpuja.logging.JsonFormatter"}},
+    "filters": {"request": {"()": "core.logging.RequestIdFilter"}},
+    "formatters": {"json": {"()": "core.logging.JsonFormatter"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request"]}},
     "root": {"handlers": ["console"], "level": choice("LOG_LEVEL", "INFO", LEVELS)},
     "loggers": {

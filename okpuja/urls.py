@@ -17,7 +17,7 @@ urlpatterns = [
     path("readyz", readyz),
 ]
 
-handler400 = "okpuja.errors.bad_request"
-handler403 = "okpuja.errors.permission_denied"
-handler404 = "okpuja.errors.page_not_found"
-handler500 = "okpuja.errors.server_error"
+handler400 = "core.errors.bad_request"
+handler403 = "core.errors.permission_denied"
+handler404 = "core.errors.page_not_found"
+handler500 = "core.errors.server_error"

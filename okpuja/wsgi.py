@@ -8,8 +8,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.utils.http import parse_header_parameters
 
+from core.logging import log_dead_threads
 from okpuja import misconfigured
-from okpuja.logging import log_dead_threads
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
 
@@ -24,7 +24,7 @@ except ImproperlyConfigured as error:
     misconfigured.tell(error, [])
     sys.exit(STARTING_AGAIN_IS_NO_USE)
 
-from okpuja.bodies import read_ahead  # noqa: E402  # its places are counted by settings that have just been checked
+from core.request_bodies import read_ahead  # noqa: E402  # its places are counted by settings that have just been checked
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

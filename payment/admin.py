@@ -20,8 +20,8 @@ from accounts.search import PhoneSearch
 from booking.admin import ReadOnly
 from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
-from booking.money import paise, rupees
-from okpuja.errors import Refusal
+from core.errors import Refusal
+from core.money import paise, rupees
 from payment.diagnosis import faces
 from payment.models import (
     DiagnosisRun,

@@ -1,6 +1,6 @@
 """PhonePe as the rest of the house sees it: open an order, ask about it, refund, hear webhooks.
 
-    Refusal (okpuja.errors)
+    Refusal (core.errors)
     ├── NotConfigured        503  no credentials for this
     ├── NotAuthentic         401  a webhook that does not prove to come from PhonePe
     └── GatewayError              carries what was tried: error_category, host, port, tries
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from okpuja.errors import Refusal
+from core.errors import Refusal
 from payment import meanings, merchants, phonepe_v1, phonepe_v2
 from payment.delivery import Call, Courier
 from payment.failures import TryFailed

@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from okpuja.errors import Refusal
+from core.errors import Refusal
 from payment.meanings import OUR_SIDE
 from payment.states import ErrorCategory, Generation
 

@@ -274,7 +274,7 @@ def moment(told: object) -> datetime | None:
     """An aware datetime, to the second, from a number of milliseconds since 1970, or of seconds, as PhonePe's tokens
     have them.
 
-    Only the reading: whether the moment can be meant is decided by `okpuja.clocks`.
+    Only the reading: whether the moment can be meant is decided by `core.clocks`.
     """
     found = fine_moment(told)
     return found.replace(microsecond=0) if found else None

@@ -28,7 +28,7 @@ from urllib3 import connection as urllib3_connection
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from payment.databases import give_back_connections
+from core.databases import give_back_connections
 from payment.states import Stage
 
 LARGEST_BODY = 1_048_576

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from okpuja.errors import Refusal
+from core.errors import Refusal
 from payment import merchants, phonepe_v1, phonepe_v2
 from payment.merchants import Merchant
 from payment.messages import Unreadable, WebhookClaim

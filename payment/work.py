@@ -12,9 +12,9 @@ from functools import partial
 from django.conf import settings
 from django.db.models import F
 
+from core.clocks import database_now
 from notices.models import Notice
 from notices.sending import pause_after, send
-from okpuja.clocks import database_now
 from payment.diagnosis.watch import diagnosis_due, look
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.runs import compare_day, days_due

@@ -22,7 +22,7 @@ MENDED = {f"{each.model.__name__}.{each.column}" for each in SCHEDULES} | {
     "WebhookEvent.received_at",
 }
 COUNTS_AS_OVER = {
-    # okpuja.clocks: what lies further ahead than it can have been written
+    # core.clocks: what lies further ahead than it can have been written
     "IdempotencyKey.created_at",
     "IdempotencyKey.lease_until",
     "Payment.asked_at",

@@ -1,6 +1,6 @@
 """Every wait there is in our code, with the reason why it cannot take all threads of the server.
 
-A new one belongs into `okpuja.waiting`, or here with its reason.
+A new one belongs into `core.waiting`, or here with its reason.
 """
 
 import ast
@@ -13,8 +13,8 @@ APPS = ("accounts", "booking", "notices", "okpuja", "payment", "simulator")
 WAITS = {"sleep", "wait", "acquire", "select", "_sleep"}
 OTHERS = {"unpaid", "sockets"}  # modules of ours with a function of that name
 BOUNDED = {
-    "okpuja/bodies.py": "a body, for a second; then with one of its places, until REQUEST_BODY_SECONDS",
-    "okpuja/waiting.py": "the places themselves",
+    "core/request_bodies.py": "a body, for a second; then with one of its places, until REQUEST_BODY_SECONDS",
+    "core/waiting.py": "the places themselves",
     "payment/services/calls.py": "takes a place at PhonePe without waiting for one",
     "payment/tokens.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
     "payment/delivery.py": "the pause before a repeat, inside such a call",

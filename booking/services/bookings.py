@@ -13,7 +13,7 @@ import booking.services.promos as promos
 from accounts.services import lock_user
 from booking.models import Booking, Cart, Checkout, EarlierStart, Slot
 from booking.services.checkouts import release
-from okpuja.errors import Conflict
+from core.errors import Conflict
 
 Status = Booking.Status
 

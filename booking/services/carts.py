@@ -15,7 +15,7 @@ from accounts.services import lock_user
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import promo_problem
 from booking.services.places import SlotFull, earliest_start
-from okpuja.errors import Conflict, Refusal
+from core.errors import Conflict, Refusal
 
 FURTHEST = timedelta(days=365)
 PAYMENT_OPEN = "A payment for this cart is still open. Finish it, cancel it, or wait until it has expired."

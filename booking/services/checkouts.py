@@ -12,12 +12,12 @@ from accounts.models import User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery, lock_user
 from booking.models import Cart, Checkout
-from booking.money import grouped, rupees
 from booking.pricing import USED_UP, Price, price_of
 from booking.serializers import SNAPSHOT, CartSerializer
 from booking.services.carts import lock_active, require_bookable
-from okpuja.errors import Conflict
-from okpuja.language import HINDI
+from core.errors import Conflict
+from core.language import HINDI
+from core.money import grouped, rupees
 
 OPEN_PER_USER = 2
 State = Checkout.State

@@ -11,7 +11,7 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from booking.models import Checkout, Slot, SlotHold
-from okpuja.errors import Conflict
+from core.errors import Conflict
 
 HOLD_OUTLASTS_PAYMENT = timedelta(minutes=5)
 LONGEST_PAGE = timedelta(seconds=settings.LONGEST_EXPIRE_AFTER)

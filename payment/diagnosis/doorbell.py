@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from okpuja.logging import redact
+from core.logging import redact
 from payment.diagnosis import findings, selftest
 from payment.diagnosis.hops import Hop
 from payment.failures import WIRE_ERRORS

@@ -12,8 +12,8 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connectio
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 
-from okpuja.errors import is_busy
-from okpuja.logging import redact
+from core.errors import is_busy
+from core.logging import redact
 from payment.diagnosis.memory import CACHE_ERRORS
 
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
@@ -76,7 +76,7 @@ def writable_database() -> Hop:
 
 def cache() -> Hop:
     """What is written can be read again: throttles and PhonePe's token are shared through it."""
-    store = getattr(django_cache, "redis", django_cache)  # the bare one: ours never fails (okpuja.cache)
+    store = getattr(django_cache, "redis", django_cache)  # the bare one: ours never fails (core.cache)
     hop = Hop("cache", cache_target())
     key, value = f"diagnosis-{secrets.token_hex(8)}", secrets.token_hex(8)
     try:

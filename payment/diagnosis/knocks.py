@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from itertools import islice
 
-from okpuja.logging import redact
+from core.logging import redact
 from payment import transport
 from payment.diagnosis import certificates, findings
 from payment.diagnosis.certificates import Certificate

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from okpuja.clocks import database_now
+from core.clocks import database_now
 from payment.diagnosis.hops import DATABASE_ERRORS, Hop
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.services.backlog import oldest_overdue

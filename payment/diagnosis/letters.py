@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from okpuja.logging import redact
+from core.logging import redact
 from payment.diagnosis.configuration import masked
 from payment.diagnosis.facts import Facts
 from payment.diagnosis.judging import Judgement

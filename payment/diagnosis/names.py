@@ -17,8 +17,8 @@ import dns.nameserver
 import dns.resolver
 from django.conf import settings
 
+from core.logging import redact
 from okpuja.environment import name_server
-from okpuja.logging import redact
 from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.words import Finding
 from payment.transport import Address, Deadline, Resolver

@@ -12,9 +12,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 
-from okpuja.errors import Unavailable
-from okpuja.logging import redact
-from okpuja.waiting import wait_for
+from core.errors import Unavailable
+from core.logging import redact
+from core.waiting import wait_for
 from payment import merchants
 from payment.checks import address_problems
 from payment.diagnosis import history, hops, labour, memory, neighbours

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from okpuja.clocks import SKEW, database_now
+from core.clocks import SKEW, database_now
 from payment.diagnosis import history, runs
 from payment.diagnosis.hops import DATABASE_ERRORS
 from payment.models import DiagnosisRun, GatewayCall

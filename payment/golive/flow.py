@@ -4,7 +4,7 @@ import time
 
 from django.conf import settings
 
-from okpuja.errors import Refusal
+from core.errors import Refusal
 from payment.golive.site import Result, Site, failed, json_of, not_run, passed
 from payment.models import WebhookEvent
 from payment.services.checkout import start_gift

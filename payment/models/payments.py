@@ -10,7 +10,7 @@ from django.db.models import Q
 from accounts.phones import PhoneField
 from booking.models import Checkout
 from booking.services import longest_page_life
-from okpuja.clocks import SKEW, is_running
+from core.clocks import SKEW, is_running
 from payment.merchants import Identity
 from payment.states import AttemptState, Fulfilment, Generation, PaymentState
 

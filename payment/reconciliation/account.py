@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db.models import Sum
 
-from okpuja.errors import Unavailable
+from core.errors import Unavailable
 from payment import merchants, transport
 from payment.failures import WIRE_ERRORS
 from payment.merchants import Identity, NotConfigured

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from okpuja.errors import Unavailable
+from core.errors import Unavailable
 from payment.gateways import GatewayError, OrderStatus, RefundStatus, gateway_for
 from payment.merchants import NotConfigured
 from payment.models import PaymentAttempt, Refund

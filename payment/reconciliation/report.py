@@ -11,7 +11,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from booking.money import rupees
+from core.money import rupees
 from payment.reconciliation.findings import Finding
 
 Wire = dict[str, Any]

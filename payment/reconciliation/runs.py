@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import Min, Q
 from django.utils import timezone
 
-from okpuja.clocks import database_now
+from core.clocks import database_now
 from payment.models import PaymentAttempt, Reconciliation
 from payment.reconciliation.comparing import compare_orders, compare_refunds
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from math import gcd
 from pathlib import Path
 
-from booking.money import paise, rupees
+from core.money import paise, rupees
 from payment.messages import identifier
 from payment.reconciliation.table import NotATable, Row, read_table
 

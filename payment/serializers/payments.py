@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from accounts.serializers import PhoneField
 from booking.serializers import BookingSerializer, RupeesField
-from okpuja.language import ENGLISH, language_of
+from core.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
 from payment.services.links import offer_url

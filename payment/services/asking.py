@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from accounts.models import User
-from okpuja.clocks import database_now
-from okpuja.errors import Conflict, Refusal
-from okpuja.waiting import UnderWay, wait_for
+from core.clocks import database_now
+from core.errors import Conflict, Refusal
+from core.waiting import UnderWay, wait_for
 from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.calls import NO_ANSWER, call

@@ -15,9 +15,9 @@ from django.db import transaction
 from accounts.phones import indian_mobile
 from booking.models import Checkout
 from booking.services import lead, longest_page_life, page_life
-from okpuja.clocks import database_now, told_end
-from okpuja.errors import Conflict, Unavailable
-from okpuja.waiting import wait_for
+from core.clocks import database_now, told_end
+from core.errors import Conflict, Unavailable
+from core.waiting import wait_for
 from payment import merchants
 from payment.gateways import (
     GatewayError,

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 
 from booking.models import SlotHold
+from core.clocks import database_now
 from notices.models import Notice
-from okpuja.clocks import database_now
 from payment.models import (
     IdempotencyKey,
     Offer,

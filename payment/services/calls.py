@@ -6,8 +6,8 @@ from typing import ParamSpec, TypeVar
 
 from django.conf import settings
 
-from okpuja.errors import Unavailable
-from okpuja.logging import request_id
+from core.errors import Unavailable
+from core.logging import request_id
 from payment.gateways import GatewayError, OrderStatus, Page, RefundStatus, Try
 from payment.merchants import NotConfigured
 from payment.models import GatewayCall, PaymentAttempt

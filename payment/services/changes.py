@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from okpuja.logging import request_id
+from core.logging import request_id
 from payment.models import Payment, PaymentAttempt, Refund, StateChange
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 

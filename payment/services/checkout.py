@@ -15,10 +15,10 @@ from rest_framework.exceptions import NotFound
 from accounts.models import Address, User
 from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
-from booking.money import rupees
 from booking.services import PriceChanged, check_out, remember_total
-from okpuja.errors import Conflict, Refusal, Unavailable
-from okpuja.language import HINDI
+from core.errors import Conflict, Refusal, Unavailable
+from core.language import HINDI
+from core.money import rupees
 from payment import merchants
 from payment.gateways import OutcomeUnknown
 from payment.merchants import NotConfigured

@@ -16,8 +16,8 @@ from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking
-from okpuja.clocks import SKEW
-from okpuja.errors import Conflict, Refusal
+from core.clocks import SKEW
+from core.errors import Conflict, Refusal
 from payment.messages import DisputeClaim
 from payment.models import (
     Dispute,

@@ -10,7 +10,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from accounts.services import lock_user
 from booking.models import Booking, Checkout, EarlierStart, Slot
 from booking.services import nearby_slots
-from okpuja.errors import Conflict
+from core.errors import Conflict
 from payment.models import Payment
 from payment.services.refunds.promises import send_receipt_back
 from payment.services.telling import STANDS, tell_paid_twice

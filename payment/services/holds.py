@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from booking.models import Checkout, SlotHold
 from booking.services import hold_end, longest_page_life, release, release_hold, stretch_hold
-from okpuja.clocks import SKEW, database_now
+from core.clocks import SKEW, database_now
 from payment.models import Payment
 from payment.services.backlog import holds_due
 from payment.services.changes import lock_payment, write_down_payment

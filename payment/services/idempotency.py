@@ -10,8 +10,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from okpuja.clocks import database_now, over
-from okpuja.errors import Conflict, Refusal, render
+from core.clocks import database_now, over
+from core.errors import Conflict, Refusal, render
 from payment.models import IdempotencyKey
 
 LEASE = timedelta(seconds=60)

@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
 
+from core.clocks import database_now
+from core.logging import redact
 from notices.services import alert, cases_told_today
-from okpuja.clocks import database_now
-from okpuja.logging import redact
 from payment.models import WorkLease
 from payment.services.backlog import free
 from payment.services.schedule import HOUR, scaled

@@ -16,9 +16,9 @@ from django.db.models.functions import Coalesce, Greatest
 from django.db.models.lookups import GreaterThan
 
 from booking.services import longest_page_life
+from core.clocks import SKEW
 from notices.models import Notice
 from notices.sending import PAUSES
-from okpuja.clocks import SKEW
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt, Reconciliation, Refund, WebhookEvent
 from payment.services.refunds import sending
 from payment.services.refunds.outcomes import IDS_TRIED_BY_ITSELF, PAUSE_AFTER_FAILURE

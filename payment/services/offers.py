@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from booking.services import CartConverted, move
-from okpuja.clocks import database_now
-from okpuja.errors import Refusal
+from core.clocks import database_now
+from core.errors import Refusal
 from payment.models import Offer, Payment
 from payment.services.backlog import offers_due
 from payment.services.changes import lock_payment, write_down_booking

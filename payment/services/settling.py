@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from booking.models import Checkout, Slot
 from booking.services import CartConverted, SlotGone, book, last_choice, release
-from okpuja.errors import Conflict
+from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.services import unpaid

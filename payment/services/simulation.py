@@ -10,8 +10,8 @@ from rest_framework.exceptions import NotFound
 
 from accounts.models import User
 from booking.services import demo_cart
-from okpuja import waiting
-from okpuja.errors import Conflict, Unavailable
+from core import waiting
+from core.errors import Conflict, Unavailable
 from payment import transport
 from payment.merchants import for_identity
 from payment.models import Payment, PaymentAttempt

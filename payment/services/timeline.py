@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
-from booking.money import rupees
+from core.money import rupees
 from payment.meanings import MEANINGS, Actor, meaning
 from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
 from payment.states import ErrorCategory, RefundState

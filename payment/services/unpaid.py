@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from booking.models import Cart
 from booking.services import release
-from okpuja.clocks import database_now, has_passed
-from okpuja.errors import Conflict
+from core.clocks import database_now, has_passed
+from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.services.changes import lock_payment, move_attempt, move_payment, write_down_payment

@@ -13,8 +13,8 @@ import requests
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
+from core.clocks import database_now
 from notices.services import cases_told_today
-from okpuja.clocks import database_now
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.backlog import oldest_overdue
 from payment.services.holds import free_carts_of_held_payments, mend_holds

@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import User
-from okpuja.errors import Conflict, Refusal
+from core.errors import Conflict, Refusal
 from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.services.asking import ask

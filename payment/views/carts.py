@@ -10,8 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from booking.models import Booking, Cart, Checkout
-from booking.money import rupees
 from booking.serializers import BookingSerializer
+from core.money import rupees
 from payment.models import Payment, Refund
 from payment.serializers.payments import CancelRequest
 from payment.serializers.refunds import RefundSerializer

@@ -23,9 +23,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
-from okpuja import waiting
-from okpuja.errors import Conflict
-from okpuja.waiting import UnderWay
+from core import waiting
+from core.errors import Conflict
+from core.waiting import UnderWay
 from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.runs import DiagnosisRunning, fresh, latest
 from payment.transport import Deadline

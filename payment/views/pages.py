@@ -13,10 +13,10 @@ from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 
-from booking.money import grouped
-from okpuja import errors
-from okpuja.errors import Refusal
-from okpuja.language import language_of
+from core import errors
+from core.errors import Refusal
+from core.language import language_of
+from core.money import grouped
 from payment.models import Payment
 from payment.serializers.payments import booking_of
 from payment.serializers.sentences import user_message

@@ -13,8 +13,8 @@ from rest_framework.response import Response
 from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
-from booking.money import paise
-from okpuja.errors import Refusal
+from core.errors import Refusal
+from core.money import paise
 from payment.models import Payment
 from payment.serializers.checkout import ProcessCartRequest, StartedSerializer
 from payment.serializers.payments import (

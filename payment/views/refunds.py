@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from accounts.models import User
-from booking.money import paise
-from okpuja.pagination import BoundedArray
+from core.money import paise
+from core.pagination import BoundedArray
 from payment.models import Payment, Refund
 from payment.serializers.payments import PaymentSerializer, for_wire
 from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest

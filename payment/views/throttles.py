@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from okpuja.throttling import RateThrottle
+from core.throttling import RateThrottle
 from payment.diagnosis import memory
 
 

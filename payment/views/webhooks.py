@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from okpuja.errors import Refusal
+from core.errors import Refusal
 from payment.diagnosis import selftest
 from payment.gateways import NotAuthentic, authenticate_webhook
 from payment.models import WebhookEvent

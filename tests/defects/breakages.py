@@ -36,7 +36,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D1",
-        "okpuja/errors.py",
+        "core/errors.py",
         'default_code = "database_down"',
         'default_code = "phonepe_unreachable"',
         f"{REFUSALS}::test_a_database_that_refuses_is_never_called_phonepe",
@@ -99,7 +99,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D7",
-        "payment/databases.py",
+        "core/databases.py",
         "if connection.in_atomic_block:",
         "if connection.needs_rollback:",
         "payment/test_transport.py::test_inside_a_transaction_not_even_a_connection_is_opened",
@@ -274,10 +274,10 @@ BREAKAGES = (
     ),
     Breakage(
         "D27",
-        "booking/money.py",
+        "core/money.py",
         'return int(whole) * 100 + int(decimals.ljust(2, "0") if decimals else 0)',
         "return int(float(text) * 100)",
-        "booking/test_money.py::test_no_paisa_is_lost_between_row_and_wire",
+        "core/test_money.py::test_no_paisa_is_lost_between_row_and_wire",
     ),
     Breakage(
         "D29",

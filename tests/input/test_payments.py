@@ -7,7 +7,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from booking.models import Booking
-from booking.money import rupees
+from core.money import rupees
 from payment.models import Payment
 from payment.services.settling import settle
 from simulator.faults import BY_PAISE

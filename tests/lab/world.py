@@ -15,8 +15,8 @@ from typing import Any
 from django.conf import settings
 from django.db import connections
 
+from core.logging import JsonFormatter
 from okpuja.environment import mail
-from okpuja.logging import JsonFormatter
 from payment.diagnosis import memory, runs
 from payment.merchants import SIMULATED, SIMULATED_V1
 from tests.certificates import Authority

@@ -9,10 +9,10 @@ import pytest
 import responses
 from django.utils import timezone
 
+from core.logging import JsonFormatter
 from notices.models import Notice
 from notices.sending import PAUSES, Enclosed, pause_after, send
 from notices.services import alert, tell
-from okpuja.logging import JsonFormatter
 from payment.work import run_due
 from tests.notices.servers import mail_server, refused_port, silent_port
 

@@ -71,7 +71,7 @@ def test_the_story_of_the_predecessor(api, settings):
 def test_a_cache_that_refuses_fails_no_payment_and_is_named(api, settings, caplog):
     port = refusing_port()
     settings.CACHES = {
-        "default": {"BACKEND": "okpuja.cache.SharedCache", "LOCATION": f"redis://127.0.0.1:{port}/0"}
+        "default": {"BACKEND": "core.cache.SharedCache", "LOCATION": f"redis://127.0.0.1:{port}/0"}
     }
     with caplog.at_level(logging.WARNING):
         answer = api().post(PROCESS_CART, {"amount": 100})

@@ -7,8 +7,8 @@ import pytest
 import requests
 from django.db import transaction
 
-from okpuja import errors
-from payment.databases import InTransaction
+from core import errors
+from core.databases import InTransaction
 from payment.gateways import (
     GatewayError,
     NotConfigured,

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from django.db import connection, transaction
 
+from core.databases import InTransaction
 from payment import transport
-from payment.databases import InTransaction
 from payment.failures import WIRE_ERRORS, broken
 from payment.messages import Fate
 from payment.states import ErrorCategory, Stage

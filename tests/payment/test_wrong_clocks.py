@@ -14,8 +14,8 @@ from django.utils import timezone
 from rest_framework_simplejwt.tokens import AccessToken
 
 from booking.models import Checkout, SlotHold
+from core.errors import Conflict
 from notices.models import Notice
-from okpuja.errors import Conflict
 from payment.diagnosis.watch import diagnosis_due
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import (

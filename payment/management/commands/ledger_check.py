@@ -6,8 +6,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from booking.money import rupees
-from okpuja.errors import Unavailable
+from core.errors import Unavailable
+from core.money import rupees
 from payment.reconciliation.account import Difference, compare_account
 from payment.reconciliation.laws import broken_laws, totals
 

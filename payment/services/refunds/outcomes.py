@@ -7,7 +7,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from booking.models import Booking
-from okpuja.clocks import has_passed
+from core.clocks import has_passed
 from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund

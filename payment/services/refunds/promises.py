@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking
-from booking.money import rupees
 from booking.services import cancel, release
-from okpuja.errors import Conflict, Refusal
+from core.errors import Conflict, Refusal
+from core.money import rupees
 from payment import merchants
 from payment.merchants import NotConfigured
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund

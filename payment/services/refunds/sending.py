@@ -11,7 +11,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from okpuja.errors import Refusal
+from core.errors import Refusal
 from payment.gateways import GatewayError, OutcomeUnknown, RefundOrder, Rejected, gateway_for
 from payment.merchants import NotConfigured
 from payment.models import OPEN_REFUND, PaymentAttempt, Refund

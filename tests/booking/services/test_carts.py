@@ -6,7 +6,7 @@ from rest_framework.exceptions import ValidationError
 
 from booking.models import Cart, Package, PujaService, Slot
 from booking.services import change_cart, delete_cart, deletion_status, place_in_cart, put_promo, release
-from okpuja.errors import Conflict, Refusal
+from core.errors import Conflict, Refusal
 from tests import people
 from tests.races import at_once, while_uncommitted
 

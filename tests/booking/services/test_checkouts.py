@@ -7,7 +7,7 @@ from rest_framework.exceptions import ValidationError
 
 from booking.models import Cart, Checkout, Package, PromoCode, Slot, SlotHold
 from booking.services import book, release, release_hold, stretch_hold
-from okpuja.errors import Conflict
+from core.errors import Conflict
 from tests import people
 from tests.races import at_once
 

@@ -8,7 +8,7 @@ from django.core.cache import cache
 from django.core.cache.backends.base import BaseCache
 from django.db import connections
 
-from okpuja.errors import Unavailable
+from core.errors import Unavailable
 from payment.diagnosis import memory, runs
 from payment.diagnosis.names import Asking
 from payment.diagnosis.runs import DiagnosisRunning, diagnose, latest

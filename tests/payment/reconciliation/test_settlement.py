@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from booking.money import grouped, rupees
+from core.money import grouped, rupees
 from payment.reconciliation.settlement import NotASettlement, Settled, read, read_file
 from tests.payment.wire import GOLDEN
 

@@ -7,9 +7,9 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from booking.models import Booking, Cart
-from okpuja import waiting
-from okpuja.errors import Conflict
-from okpuja.waiting import Places
+from core import waiting
+from core.errors import Conflict
+from core.waiting import Places
 from payment.gateways import GatewayError
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import asking

@@ -7,9 +7,9 @@ from django.utils import timezone
 from rest_framework.exceptions import NotFound
 
 from booking.models import Cart, SlotHold
-from okpuja import waiting
-from okpuja.errors import Conflict, Unavailable
-from okpuja.waiting import Places
+from core import waiting
+from core.errors import Conflict, Unavailable
+from core.waiting import Places
 from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.services import attempts as attempts_service

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from booking.models import Booking
+from core.clocks import SKEW
+from core.errors import Conflict, Refusal
 from notices.models import Notice
-from okpuja.clocks import SKEW
-from okpuja.errors import Conflict, Refusal
 from payment.models import Dispute, DisputeUpdate, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.laws import broken_laws
 from payment.services.disputes import BEYOND, confirm_dispute, decide_dispute, note_dispute

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from booking.models import Booking
-from okpuja.errors import Conflict
+from core.errors import Conflict
 from payment.models import Dispute, Payment, Refund, WebhookEvent
 from payment.services.disputes import confirm_dispute
 from payment.services.refunds.promises import cancel_booking, owe_refund, refundable_paise, send_receipt_back

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from core.errors import Conflict, Refusal
 from notices.models import Notice
-from okpuja.errors import Conflict, Refusal
 from payment.models import Dispute, Payment, WebhookEvent
 from payment.reconciliation.laws import broken_laws
 from payment.services.checkout import start_payment

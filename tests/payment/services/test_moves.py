@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from booking.models import Booking, Package, PujaService, Slot
 from booking.services import NoticeTooShort, SlotGone, complete, move
+from core.errors import Conflict, Refusal
 from notices.letters import write
 from notices.models import Notice
-from okpuja.errors import Conflict, Refusal
 from payment.models import Offer, Payment, Refund
 from payment.serializers.sentences import message
 from payment.services.closing import Outcome, move_all, refund_all

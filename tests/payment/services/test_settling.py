@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
 from booking.services import CartConverted, SlotGone, book, release_hold
-from okpuja.errors import Conflict
+from core.errors import Conflict
 from payment.gateways import RefundStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, StateChange
 from payment.services import settling

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from booking.models import Cart, Checkout
-from okpuja.errors import Conflict
+from core.errors import Conflict
 from payment.models import Payment, PaymentAttempt, StateChange
 from payment.services.checkout import start_payment
 from payment.services.settling import accept_held, return_held, settle

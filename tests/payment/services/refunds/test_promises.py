@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
-from okpuja.errors import Conflict, Refusal
+from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Refund
 from payment.services.refunds.outcomes import adopt_refund

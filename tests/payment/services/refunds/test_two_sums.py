@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from booking.models import Booking
-from okpuja.errors import Conflict, Refusal
+from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.disputes import decide_dispute

@@ -9,8 +9,8 @@ from django.db import InterfaceError, OperationalError
 from django.test import Client, RequestFactory
 from rest_framework.exceptions import NotAuthenticated, Throttled, ValidationError
 
-from okpuja import errors
-from okpuja.errors import Conflict, Refusal, Unavailable, render
+from core import errors
+from core.errors import Conflict, Refusal, Unavailable, render
 
 
 class PostgresError(Exception):

@@ -9,7 +9,7 @@ import threading
 import pytest
 from django.test import Client
 
-from okpuja.logging import JsonFormatter, log_dead_threads, redact
+from core.logging import JsonFormatter, log_dead_threads, redact
 from tests.environment import WANTED
 from tests.servers import ROOT
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle
 
-from okpuja.clocks import SKEW
+from core.clocks import SKEW
 
 
 class RateThrottle(SimpleRateThrottle):

@@ -4,7 +4,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
 
-from okpuja.parsers import FormParser, JSONParser, MultiPartParser
+from core.parsers import FormParser, JSONParser, MultiPartParser
 
 LOGIN = "/api/auth/login/"
 LIMIT = settings.DATA_UPLOAD_MAX_MEMORY_SIZE

@@ -14,8 +14,7 @@ from django.http import (
 )
 from django.urls import Resolver404, resolve
 
-from okpuja.bodies import FAULT, Fault
-from okpuja.errors import (
+from core.errors import (
     LengthRequired,
     Refusal,
     TooLarge,
@@ -27,6 +26,7 @@ from okpuja.errors import (
     refuse,
     server_error,
 )
+from core.request_bodies import FAULT, Fault
 
 GetResponse = Callable[[HttpRequest], HttpResponse]
 

@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from okpuja import cache
-from okpuja.cache import SharedCache
-from okpuja.logging import JsonFormatter
+from core import cache
+from core.cache import SharedCache
+from core.logging import JsonFormatter
 from tests.payment.faults import refusing_port
 
 

@@ -9,7 +9,7 @@ from django.http import Http404
 from django.test import Client
 from django.urls import URLPattern, get_resolver, path
 
-from okpuja.middleware import CATCH_ALL, spelling
+from core.middleware import CATCH_ALL, spelling
 from tests.test_access import RULES, filled
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -169,7 +169,7 @@ def test_elsewhere_debug_shows_what_django_shows(settings, urls):
 
 @pytest.fixture
 def urls(settings):
-    module = importlib.import_module("tests.okpuja.failing_urls")
+    module = importlib.import_module("tests.core.failing_urls")
     settings.ROOT_URLCONF = module.__name__
     return module
 

@@ -24,8 +24,8 @@ from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from okpuja.language import ENGLISH, HINDI, language_of
-from okpuja.logging import request_id
+from core.language import ENGLISH, HINDI, language_of
+from core.logging import request_id
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
 
-from okpuja.bodies import FAULT, Fault, read_ahead
+from core.request_bodies import FAULT, Fault, read_ahead
 from okpuja.wsgi import application
 
 LIMIT = 1_048_576

@@ -11,7 +11,7 @@ from rest_framework.pagination import PageNumberPagination
 
 from accounts.models import Address
 from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
-from okpuja.pagination import MOST, BoundedArray
+from core.pagination import MOST, BoundedArray
 from payment.models import Payment, Refund
 from payment.services.refunds.promises import owe_refund
 from payment.services.settling import settle

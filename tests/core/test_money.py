@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking.money import paise, rupees
+from core.money import paise, rupees
 
 
 @given(st.integers(min_value=0, max_value=99_999_999_999))

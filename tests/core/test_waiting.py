@@ -4,8 +4,8 @@ import threading
 
 import pytest
 
-from okpuja import waiting
-from okpuja.waiting import Places, UnderWay, wait_for
+from core import waiting
+from core.waiting import Places, UnderWay, wait_for
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from okpuja.clocks import SKEW, has_passed, is_running, told_end
+from core.clocks import SKEW, has_passed, is_running, told_end
 
 NOW = datetime(2026, 6, 11, 4, 30, tzinfo=timezone.utc)
 LIFE = timedelta(minutes=15)

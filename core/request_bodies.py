@@ -15,11 +15,11 @@ from typing import Any
 from django.conf import settings
 from gunicorn.http.errors import ParseException
 
-from okpuja.waiting import Places
+from core.waiting import Places
 
 Environ = dict[str, Any]
 
-FAULT = "okpuja.body_fault"  # where `okpuja.middleware` finds a `Fault` in the WSGI environment
+FAULT = "okpuja.body_fault"  # where `core.middleware` finds a `Fault` in the WSGI environment
 FREELY = 1  # seconds in which a body may arrive without a place: one that comes from a proxy is there at once
 PIECE, MOST_PASSED = 65_536, 8 * 1_048_576  # bytes
 

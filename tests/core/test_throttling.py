@@ -4,8 +4,8 @@ import pytest
 from django.core.cache import cache
 from rest_framework.test import APIRequestFactory
 
-from okpuja.clocks import SKEW
-from okpuja.throttling import RateThrottle
+from core.clocks import SKEW
+from core.throttling import RateThrottle
 
 
 class Clock:

@@ -1,7 +1,7 @@
 import pytest
 from django.test import RequestFactory
 
-from okpuja.language import language_of
+from core.language import language_of
 
 
 @pytest.mark.parametrize(
