@@ -8,7 +8,7 @@ from django.views.decorators.http import require_safe
 from core import waiting
 from payment.diagnosis import hops
 from payment.diagnosis.parallel import begin, result
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 
 PATIENCE = 5.0  # seconds; orchestrators give up soon after
 

@@ -277,7 +277,7 @@ RECEIPT_ISSUER = text("RECEIPT_ISSUER", "OkPuja").split("|")
 DEAD_MAN_URL = address("DEAD_MAN_URL")
 
 # --- PhonePe -----------------------------------------------------------------------------------
-# Raw values; `payment.merchants` turns them into merchants and endpoints and says what is wrong with them.
+# Raw values; `payment.phonepe.credentials` turns them into merchants and endpoints and says what is wrong with them.
 
 PHONEPE_ENV = choice("PHONEPE_ENV", "UAT", ("UAT", "PRODUCTION"))
 PHONEPE_SIMULATION_MODE = boolean("PHONEPE_SIMULATION_MODE", False)

@@ -12,8 +12,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from payment import merchants
-from payment.states import Generation
+from payment.phonepe import credentials
+from payment.phonepe.enums import Generation
 
 SHORTEST_SECRET_KEY = 32
 DISTINCT_CHARACTERS = 8
@@ -156,7 +156,7 @@ def address_problems() -> list[Problem]:
     """Addresses, former credentials and certificates that cannot be used anywhere, UAT included."""
     problems = [problem for name in BUNDLES if (problem := _bundle_problem(name))]
     try:
-        merchants.known()
+        credentials.known()
     except ImproperlyConfigured as error:
         problems.append(Problem("E009", str(error), 'See "Addresses" in docs/phonepe.md.'))
     return problems
@@ -183,7 +183,7 @@ def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.C
         return _told(checks.Error, problems)
     warnings = [
         _endpoint_warning(merchant, each)
-        for merchant in merchants.configured()
+        for merchant in credentials.configured()
         for each in merchant.endpoints
     ]
     return _told(checks.Warning, [warning for warning in warnings if warning])
@@ -205,7 +205,7 @@ def _told(
     return [level(problem.text, problem.remedy, id=f"payment.{problem.id}") for problem in problems]
 
 
-def _endpoint_warning(merchant: merchants.Merchant, endpoint: merchants.Endpoint) -> Problem | None:
+def _endpoint_warning(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> Problem | None:
     if not endpoint.signs:
         return Problem(
             "W001",
@@ -221,7 +221,7 @@ def _endpoint_warning(merchant: merchants.Merchant, endpoint: merchants.Endpoint
     return None
 
 
-def _has_wrong_path(merchant: merchants.Merchant, endpoint: merchants.Endpoint) -> bool:
+def _has_wrong_path(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> bool:
     """V1 lives under /apis/hermes, V2 under /apis/pg, and the sandbox has no identity manager."""
     if merchant.identity.generation == Generation.V1:
         return endpoint.base_url.endswith("/apis/pg")

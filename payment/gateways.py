@@ -22,12 +22,14 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from core.errors import Refusal
-from payment import meanings, merchants, phonepe_v1, phonepe_v2
-from payment.delivery import Call, Courier
-from payment.failures import TryFailed
-from payment.meanings import Sentence
-from payment.merchants import Identity, Merchant, NotConfigured
-from payment.messages import (
+from payment.phonepe import credentials, response_codes, v1, v2
+from payment.phonepe.client import Call, Courier
+from payment.phonepe.credentials import Identity, Merchant, NotConfigured
+from payment.phonepe.enums import ErrorCategory, Generation, Operation, Verdict
+from payment.phonepe.errors import TryFailed
+from payment.phonepe.oauth import Tokens
+from payment.phonepe.response_codes import Sentence
+from payment.phonepe.schemas import (
     Fate,
     Json,
     Order,
@@ -40,10 +42,8 @@ from payment.messages import (
     Unreadable,
     WebhookClaim,
 )
-from payment.states import ErrorCategory, Generation, Operation, Verdict
-from payment.tokens import Tokens
-from payment.transport import Deadline, Session
-from payment.webhooks import NotAuthentic, authenticate_webhook
+from payment.phonepe.transport import Deadline, Session
+from payment.phonepe.webhooks import NotAuthentic, authenticate_webhook
 
 __all__ = [
     "Deadline",
@@ -94,7 +94,7 @@ class GatewayError(Refusal):
 
     @property
     def sentence(self) -> Sentence:
-        return meanings.ASKING
+        return response_codes.ASKING
 
 
 class NotSent(GatewayError):
@@ -109,7 +109,7 @@ class NotSent(GatewayError):
     @property
     def sentence(self) -> Sentence:
         is_crowded = self.error_category == ErrorCategory.RATE_LIMITED
-        return meanings.CROWDED if is_crowded else meanings.UNREACHABLE
+        return response_codes.CROWDED if is_crowded else response_codes.UNREACHABLE
 
 
 class Rejected(GatewayError):
@@ -119,8 +119,8 @@ class Rejected(GatewayError):
 
     @property
     def sentence(self) -> Sentence:
-        found = meanings.meaning(self.phonepe_code)
-        return found.sentence if found else meanings.OUR_SIDE
+        found = response_codes.meaning(self.phonepe_code)
+        return found.sentence if found else response_codes.OUR_SIDE
 
 
 class OutcomeUnknown(GatewayError):
@@ -169,7 +169,7 @@ class PhonePeGateway:
     ) -> None:
         is_v2 = merchant.identity.generation == Generation.V2
         self.merchant = merchant
-        self._dialect: Dialect = phonepe_v2 if is_v2 else phonepe_v1
+        self._dialect: Dialect = v2 if is_v2 else v1
         self._courier = Courier(
             merchant,
             self._dialect.fate,
@@ -279,12 +279,12 @@ class PhonePeGateway:
 
 def current_gateway() -> PhonePeGateway:
     """The gateway that new orders go through. Raises NotConfigured."""
-    return _gateway(os.getpid(), merchants.current())
+    return _gateway(os.getpid(), credentials.current())
 
 
 def gateway_for(identity: Identity) -> PhonePeGateway:
     """The gateway of exactly this identity. Raises NotConfigured."""
-    return _gateway(os.getpid(), merchants.for_identity(identity))
+    return _gateway(os.getpid(), credentials.for_identity(identity))
 
 
 @functools.lru_cache(maxsize=16)

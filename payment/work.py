@@ -17,6 +17,7 @@ from notices.models import Notice
 from notices.sending import pause_after, send
 from payment.diagnosis.watch import diagnosis_due, look
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
+from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
 from payment.services import asking, backlog
 from payment.services.backlog import Scheduled, due
@@ -30,7 +31,6 @@ from payment.services.schedule import scaled
 from payment.services.settling import fulfil
 from payment.services.watching import watch, watch_due
 from payment.services.webhooks import handle, next_look
-from payment.transport import Deadline
 
 DEADLINE_SECONDS = 15
 # A mail server may answer each of its commands only just in time; a receipt is drawn before.

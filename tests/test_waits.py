@@ -16,8 +16,8 @@ BOUNDED = {
     "core/request_bodies.py": "a body, for a second; then with one of its places, until REQUEST_BODY_SECONDS",
     "core/waiting.py": "the places themselves",
     "payment/services/calls.py": "takes a place at PhonePe without waiting for one",
-    "payment/tokens.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
-    "payment/delivery.py": "the pause before a repeat, inside such a call",
+    "payment/phonepe/oauth.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
+    "payment/phonepe/client.py": "the pause before a repeat, inside such a call",
     "simulator/adapter.py": "a late answer of the simulated PhonePe, inside such a call",
     "simulator/sockets.py": "two threads in the shop's server; as many as callers in a process of its own",
 }

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from payment.diagnosis.doors import Door
-from payment.transport import Address, Deadline
+from payment.phonepe.transport import Address, Deadline
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from payment.merchants import Endpoint, Merchant
+from payment.phonepe.credentials import Endpoint, Merchant
 
 Wire = dict[str, Any]
 

@@ -9,12 +9,13 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from core.logging import redact
-from payment.diagnosis import findings, selftest
+from payment.diagnosis import findings
 from payment.diagnosis.hops import Hop
-from payment.failures import WIRE_ERRORS
-from payment.merchants import Merchant
-from payment.states import Stage
-from payment.transport import Answer, Deadline, Resolver, Session, Trip
+from payment.phonepe import self_test
+from payment.phonepe.credentials import Merchant
+from payment.phonepe.enums import Stage
+from payment.phonepe.errors import WIRE_ERRORS
+from payment.phonepe.transport import Answer, Deadline, Resolver, Session, Trip
 
 # Not looked up in the URL configuration: a diagnosis must work where that cannot even be loaded.
 PATH = "/api/payments/webhook/phonepe/"
@@ -39,20 +40,20 @@ def doorbell(merchant: Merchant | None, resolver: Resolver) -> Hop:
 
 def _rung(hop: Hop, session: Session, url: str, merchant: Merchant) -> Hop:
     """First as a stranger, then as PhonePe."""
-    trip, wrong = session.trip(Deadline(2 * PHONEPE_WAITS)), _headers(WRONG, selftest.ticket())
+    trip, wrong = session.trip(Deadline(2 * PHONEPE_WAITS)), _headers(WRONG, self_test.ticket())
     try:
-        stranger = session.exchange(trip, "POST", url, body=selftest.body(), headers=wrong)
+        stranger = session.exchange(trip, "POST", url, body=self_test.body(), headers=wrong)
         return _turned_away(hop, stranger) or _as_phonepe(hop, session, trip, url, merchant)
     except WIRE_ERRORS as error:
         return _unanswered(hop, error, trip.stage or Stage.STARTED)
 
 
 def _as_phonepe(hop: Hop, session: Session, trip: Trip, url: str, merchant: Merchant) -> Hop:
-    raw_body = selftest.body()
-    proofs = selftest.signed(merchant, raw_body)
+    raw_body = self_test.body()
+    proofs = self_test.signed(merchant, raw_body)
     if not proofs:
         return _bad(hop, "refuses", "no scheme is set by which PhonePe could prove itself")
-    ticket, started = selftest.ticket(), time.monotonic()
+    ticket, started = self_test.ticket(), time.monotonic()
     answer = session.exchange(trip, "POST", url, body=raw_body, headers=_headers(proofs, ticket))
     seconds = time.monotonic() - started
     if fault := _not_let_in(hop, answer, ticket, raw_body):
@@ -81,7 +82,7 @@ def _not_let_in(hop: Hop, answer: Answer, ticket: str, raw_body: bytes) -> Hop |
         return _bad(hop, "refuses", f"{said}: what PhonePe sends to prove itself does not arrive as it is")
     if answer.http_status != 200:
         return _bad(hop, "other", f"{said} in the place of our own 200")
-    if not selftest.proves(_json(answer.body), ticket, raw_body):
+    if not self_test.proves(_json(answer.body), ticket, raw_body):
         return _bad(hop, "changed", "the body does not arrive byte by byte, or another server answers")
     return None
 
@@ -104,7 +105,7 @@ def _bad(hop: Hop, fault: str, detail: str) -> Hop:
 
 
 def _headers(proofs: dict[str, str], ticket: str) -> dict[str, str]:
-    return {"Content-Type": "application/json", selftest.HEADER: ticket, **proofs}
+    return {"Content-Type": "application/json", self_test.HEADER: ticket, **proofs}
 
 
 def _json(body: bytes) -> object:

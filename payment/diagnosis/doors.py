@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from payment.merchants import ENVIRONMENT_OF_HOST, Endpoint, Merchant
-from payment.states import Generation, Stage
+from payment.phonepe.credentials import ENVIRONMENT_OF_HOST, Endpoint, Merchant
+from payment.phonepe.enums import Generation, Stage
 
 PHONEPE = ".phonepe.com"
 ENVIRONMENTS = {"UAT", "PRODUCTION"}

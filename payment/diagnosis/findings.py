@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from payment.diagnosis.doors import Door
 from payment.diagnosis.words import VERDICT_OF, VERDICT_OF_FINDING, Finding, Verdict
-from payment.failures import category
-from payment.states import ErrorCategory, Stage
-from payment.transport import Answer
+from payment.phonepe.enums import ErrorCategory, Stage
+from payment.phonepe.errors import category
+from payment.phonepe.transport import Answer
 
 # OpenSSL's X509_V_ERR_*: not yet valid, expired, other host name, other IP address.
 CERTIFICATE = {9: Finding.NOT_YET_VALID, 10: Finding.EXPIRED, 62: Finding.WRONG_HOST, 64: Finding.WRONG_HOST}

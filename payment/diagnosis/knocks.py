@@ -1,6 +1,6 @@
 """One knock: how far do we get at this door, at which addresses, in which time, and what stopped us.
 
-Knocks travel on the connections that payments travel on (`payment.transport`), each on fresh ones of its own.
+Knocks travel on the connections that payments travel on (`payment.phonepe.transport`), each on fresh ones of its own.
 """
 
 import functools
@@ -15,16 +15,16 @@ from email.utils import parsedate_to_datetime
 from itertools import islice
 
 from core.logging import redact
-from payment import transport
 from payment.diagnosis import certificates, findings
 from payment.diagnosis.certificates import Certificate
 from payment.diagnosis.doors import PROOF, Door, Role
 from payment.diagnosis.names import FAMILY, Asking, Names, look_up
 from payment.diagnosis.parallel import side_by_side
 from payment.diagnosis.words import VERDICT_OF_FINDING, Finding, Verdict
-from payment.failures import WIRE_ERRORS, category
-from payment.states import ErrorCategory, Stage
-from payment.transport import Address, Answer, Deadline, Resolver, Session, Trip
+from payment.phonepe import transport
+from payment.phonepe.enums import ErrorCategory, Stage
+from payment.phonepe.errors import WIRE_ERRORS, category
+from payment.phonepe.transport import Address, Answer, Deadline, Resolver, Session, Trip
 
 # A walk ends a little before those who wait for it stop waiting, so that it can tell how far it came.
 SHARE = 0.9

@@ -13,7 +13,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import DatabaseError, InterfaceError
 
 from payment.diagnosis.parallel import begin, result
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 
 try:
     from redis.exceptions import RedisError

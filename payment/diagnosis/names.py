@@ -21,7 +21,7 @@ from core.logging import redact
 from okpuja.environment import name_server
 from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.words import Finding
-from payment.transport import Address, Deadline, Resolver
+from payment.phonepe.transport import Address, Deadline, Resolver
 
 PATIENCE = 3.0  # seconds for the name server; connections do not depend on what it says
 SINKHOLES = tuple(map(ipaddress.ip_network, ("0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128")))

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from django.db import connections
 
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 
 T = TypeVar("T")
 Expected = tuple[type[Exception], ...]

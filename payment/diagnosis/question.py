@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from payment.diagnosis.doors import Door
 from payment.diagnosis.words import VERDICT_OF, Verdict
 from payment.gateways import GatewayError, PhonePeGateway
-from payment.messages import Try
-from payment.states import ErrorCategory, Operation
-from payment.transport import Deadline
+from payment.phonepe.enums import ErrorCategory, Operation
+from payment.phonepe.schemas import Try
+from payment.phonepe.transport import Deadline
 
 NOBODYS_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
 ABOUT_CREDENTIALS = {Verdict.BAD_CREDENTIALS, Verdict.KEY_NOT_CONFIGURED, Verdict.WRONG_ENVIRONMENT}

@@ -39,7 +39,7 @@ from payment.diagnosis.history import Past
 from payment.diagnosis.hops import Hop
 from payment.diagnosis.judging import Judgement, judge
 from payment.diagnosis.letters import letter
-from payment.merchants import Merchant
+from payment.phonepe.credentials import Merchant
 
 Wire = dict[str, Any]
 

@@ -15,7 +15,6 @@ from django.utils import timezone
 from core.errors import Unavailable
 from core.logging import redact
 from core.waiting import wait_for
-from payment import merchants
 from payment.checks import address_problems
 from payment.diagnosis import history, hops, labour, memory, neighbours
 from payment.diagnosis.doorbell import doorbell
@@ -29,11 +28,12 @@ from payment.diagnosis.parallel import begin, result, side_by_side
 from payment.diagnosis.question import Reply, ask, no_reply
 from payment.diagnosis.report import Wire, report
 from payment.gateways import PhonePeGateway
-from payment.merchants import Endpoint, Merchant, NotConfigured
 from payment.models import DiagnosisRun
-from payment.states import Generation
-from payment.tokens import Tokens
-from payment.transport import Deadline
+from payment.phonepe import credentials
+from payment.phonepe.credentials import Endpoint, Merchant, NotConfigured
+from payment.phonepe.enums import Generation
+from payment.phonepe.oauth import Tokens
+from payment.phonepe.transport import Deadline
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ def look(seconds: float, asking: Asking | None = None, *, ask_simulator: bool = 
 def configured() -> tuple[Merchant | None, str]:
     """The merchant that new payments are made for, or what the settings lack for one."""
     try:
-        merchant = merchants.current()
+        merchant = credentials.current()
     except NotConfigured:
         return (
             None,

@@ -2,7 +2,7 @@
 
 from django.db import models
 
-from payment.states import ErrorCategory
+from payment.phonepe.enums import ErrorCategory
 
 
 class Verdict(models.TextChoices):

@@ -11,8 +11,9 @@ from accounts.phones import PhoneField
 from booking.models import Checkout
 from booking.services import longest_page_life
 from core.clocks import SKEW, is_running
-from payment.merchants import Identity
-from payment.states import AttemptState, Fulfilment, Generation, PaymentState
+from payment.phonepe.credentials import Identity
+from payment.phonepe.enums import Generation
+from payment.states import AttemptState, Fulfilment, PaymentState
 
 OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
 

@@ -3,7 +3,7 @@
 from django.db import models
 
 from payment.models.payments import Payment, PaymentAttempt
-from payment.states import ErrorCategory
+from payment.phonepe.enums import ErrorCategory
 
 
 class StateChange(models.Model):

@@ -9,12 +9,12 @@ from django.conf import settings
 from django.db.models import Sum
 
 from core.errors import Unavailable
-from payment import merchants, transport
-from payment.failures import WIRE_ERRORS
-from payment.merchants import Identity, NotConfigured
-from payment.messages import identifier, json_object, paise
 from payment.models import LedgerEntry
-from payment.transport import Deadline
+from payment.phonepe import credentials, transport
+from payment.phonepe.credentials import Identity, NotConfigured
+from payment.phonepe.errors import WIRE_ERRORS
+from payment.phonepe.schemas import identifier, json_object, paise
+from payment.phonepe.transport import Deadline
 
 SECONDS = 10
 Kind = LedgerEntry.Kind
@@ -62,7 +62,7 @@ def _ours() -> dict[Owner, tuple[int, int]]:
 def _owner(identity: Identity) -> Owner:
     """V2 tokens are issued to a client; PhonePe's books are kept for the merchant behind it."""
     try:
-        return identity.generation, merchants.for_identity(identity).merchant_id
+        return identity.generation, credentials.for_identity(identity).merchant_id
     except NotConfigured:
         return identity.generation, identity.merchant
 
@@ -82,7 +82,7 @@ def _theirs() -> dict[Owner, tuple[int, int]]:
 
 
 def _origin() -> str:
-    base = urlsplit(merchants.current().endpoints[0].base_url)
+    base = urlsplit(credentials.current().endpoints[0].base_url)
     return f"{base.scheme}://{base.netloc}"
 
 

@@ -7,14 +7,15 @@ from functools import partial
 from django.db.models import Q
 from django.utils import timezone
 
-from payment.messages import OrderStatus, RefundStatus
 from payment.models import OPEN_REFUND, PaymentAttempt, Refund
+from payment.phonepe.enums import Verdict
+from payment.phonepe.schemas import OrderStatus, RefundStatus
 from payment.reconciliation.days import on, span
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
 from payment.reconciliation.mending import fulfil_order, take_in_order, take_in_refund
 from payment.reconciliation.questions import Questions
 from payment.services.watching import askable
-from payment.states import AttemptState, Fulfilment, RefundState, Verdict
+from payment.states import AttemptState, Fulfilment, RefundState
 
 SOURCE = "reconciliation"
 # PhonePe need not know these: nobody can say that they ever arrived.

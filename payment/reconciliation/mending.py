@@ -2,12 +2,13 @@
 
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund
+from payment.phonepe.enums import Verdict
+from payment.phonepe.transport import Deadline
 from payment.services.asking import ask
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
 from payment.services.settling import fulfil_now, settle
-from payment.states import AttemptState, Fulfilment, RefundState, Verdict
-from payment.transport import Deadline
+from payment.states import AttemptState, Fulfilment, RefundState
 
 SECONDS = 15
 UNFINISHED = (Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF)

@@ -9,10 +9,10 @@ from typing import TypeVar
 
 from core.errors import Unavailable
 from payment.gateways import GatewayError, OrderStatus, RefundStatus, gateway_for
-from payment.merchants import NotConfigured
 from payment.models import PaymentAttempt, Refund
+from payment.phonepe.credentials import NotConfigured
+from payment.phonepe.transport import Deadline
 from payment.services.calls import call
-from payment.transport import Deadline
 
 SECONDS = 15  # for one question
 SILENT = 5  # so many in a row without an answer, and PhonePe is left alone

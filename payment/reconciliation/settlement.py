@@ -18,7 +18,7 @@ from math import gcd
 from pathlib import Path
 
 from core.money import paise, rupees
-from payment.messages import identifier
+from payment.phonepe.schemas import identifier
 from payment.reconciliation.table import NotATable, Row, read_table
 
 PAYMENT, REFUND = "PAYMENT", "REFUND"

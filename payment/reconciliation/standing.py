@@ -7,10 +7,11 @@ from django.db.models import Exists, F, OuterRef, Q, Sum
 
 from booking.models import Booking
 from payment.models import LedgerEntry, Payment, WebhookEvent
+from payment.phonepe.enums import Verdict
+from payment.phonepe.webhook_events import Family, family_of
 from payment.reconciliation.days import on
 from payment.reconciliation.findings import Finding, Fix, Kind, about_payment
-from payment.states import PaymentState, Verdict
-from payment.webhook_events import Family, family_of
+from payment.states import PaymentState
 
 STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 Entry = LedgerEntry.Kind

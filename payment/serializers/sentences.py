@@ -1,7 +1,7 @@
 """What the buyer is told about their payment, in their language. Only its own state says where the money is."""
 
-from payment.meanings import ASKING, PAID, STARTED, WAIT, Sentence, meaning
 from payment.models import Payment
+from payment.phonepe.response_codes import ASKING, PAID, STARTED, WAIT, Sentence, meaning
 from payment.services.offers import is_choosing
 from payment.states import Fulfilment, PaymentState
 

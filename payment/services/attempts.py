@@ -18,7 +18,6 @@ from booking.services import lead, longest_page_life, page_life
 from core.clocks import database_now, told_end
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
-from payment import merchants
 from payment.gateways import (
     GatewayError,
     Order,
@@ -29,8 +28,6 @@ from payment.gateways import (
     Rejected,
     gateway_for,
 )
-from payment.merchants import NotConfigured
-from payment.messages import hop
 from payment.models import (
     OPEN_ATTEMPT,
     GatewayCall,
@@ -38,6 +35,11 @@ from payment.models import (
     PaymentAttempt,
     longest_call,
 )
+from payment.phonepe import credentials
+from payment.phonepe.credentials import NotConfigured
+from payment.phonepe.enums import ErrorCategory, Operation, Verdict
+from payment.phonepe.schemas import hop
+from payment.phonepe.transport import Deadline
 from payment.services.calls import call
 from payment.services.changes import lock_payment, move_attempt, write_down_opening
 from payment.services.holds import keep_place
@@ -45,8 +47,7 @@ from payment.services.links import return_url, webhook_url
 from payment.services.schedule import next_question
 from payment.services.settling import settle
 from payment.services.unpaid import close
-from payment.states import AttemptState, ErrorCategory, Operation, PaymentState, Verdict
-from payment.transport import Deadline
+from payment.states import AttemptState, PaymentState
 
 MOST_ATTEMPTS = 3
 SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST = 3
@@ -132,7 +133,7 @@ def call_for_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
 
 def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
     """A new order at the merchant that the settings name now, with the right to call PhonePe for it."""
-    identity = merchants.current().identity
+    identity = credentials.current().identity
     now = database_now()
     expires_at = now + page_life()
     attempt = PaymentAttempt.objects.create(

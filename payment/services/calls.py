@@ -9,8 +9,8 @@ from django.conf import settings
 from core.errors import Unavailable
 from core.logging import request_id
 from payment.gateways import GatewayError, OrderStatus, Page, RefundStatus, Try
-from payment.merchants import NotConfigured
 from payment.models import GatewayCall, PaymentAttempt
+from payment.phonepe.credentials import NotConfigured
 
 Asked = ParamSpec("Asked")
 Answer = TypeVar("Answer", Page, OrderStatus, RefundStatus)

@@ -19,10 +19,11 @@ from booking.services import PriceChanged, check_out, remember_total
 from core.errors import Conflict, Refusal, Unavailable
 from core.language import HINDI
 from core.money import rupees
-from payment import merchants
 from payment.gateways import OutcomeUnknown
-from payment.merchants import NotConfigured
 from payment.models import Payment, PaymentAttempt
+from payment.phonepe import credentials
+from payment.phonepe.credentials import NotConfigured
+from payment.phonepe.transport import Deadline
 from payment.services.attempts import (
     AlreadyPaid,
     Claim,
@@ -36,7 +37,6 @@ from payment.services.attempts import (
 )
 from payment.services.unpaid import is_past_its_pages, stop_waiting
 from payment.states import PaymentState
-from payment.transport import Deadline
 
 ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code", "country")
 
@@ -222,7 +222,7 @@ def _write_intent(
     payer_reference: str = "",
     payer_mobile: str = "",
 ) -> Claim:
-    simulated = merchants.current().identity.simulated
+    simulated = credentials.current().identity.simulated
     payment = Payment.objects.create(
         user=user,
         checkout=checkout,

@@ -1,4 +1,4 @@
-"""The words of PhonePe that `payment.meanings` has no row for."""
+"""The words of PhonePe that `payment.phonepe.response_codes` has no row for."""
 
 from datetime import datetime, timedelta
 from typing import TypedDict
@@ -6,8 +6,8 @@ from typing import TypedDict
 from django.db.models import Count, Max, QuerySet
 from django.utils import timezone
 
-from payment.meanings import MEANINGS
 from payment.models import GatewayCall, PaymentAttempt
+from payment.phonepe.response_codes import MEANINGS
 
 LOOKED_AT = timedelta(days=90)
 

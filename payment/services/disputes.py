@@ -18,7 +18,6 @@ from accounts.models import User
 from booking.models import Booking
 from core.clocks import SKEW
 from core.errors import Conflict, Refusal
-from payment.messages import DisputeClaim
 from payment.models import (
     Dispute,
     DisputeUpdate,
@@ -27,7 +26,8 @@ from payment.models import (
     Refund,
     WebhookEvent,
 )
-from payment.phonepe_v2 import read_dispute
+from payment.phonepe.schemas import DisputeClaim
+from payment.phonepe.v2 import read_dispute
 from payment.services.changes import lock_payment
 from payment.services.refunds.outcomes import (
     call_next,

@@ -15,6 +15,7 @@ from booking.services import CartConverted, SlotGone, book, last_choice, release
 from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
+from payment.phonepe.enums import Generation, Verdict
 from payment.services import unpaid
 from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
 from payment.services.disputes import book_disputes
@@ -37,7 +38,7 @@ from payment.services.telling import (
     tell_received,
     tell_surplus,
 )
-from payment.states import AttemptState, Fulfilment, Generation, PaymentState, Verdict
+from payment.states import AttemptState, Fulfilment, PaymentState
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
 ACCEPTED = "accepted_by_staff"

@@ -12,13 +12,14 @@ from accounts.models import User
 from booking.services import demo_cart
 from core import waiting
 from core.errors import Conflict, Unavailable
-from payment import transport
-from payment.merchants import for_identity
 from payment.models import Payment, PaymentAttempt
+from payment.phonepe import transport
+from payment.phonepe.credentials import for_identity
+from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.transport import Deadline
 from payment.services.asking import refresh
 from payment.services.checkout import start_payment
-from payment.states import AttemptState, ErrorCategory
-from payment.transport import Deadline
+from payment.states import AttemptState
 
 DEMO_EMAIL = "demo@example.com"
 CONTROL_SECONDS = 5

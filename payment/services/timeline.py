@@ -7,9 +7,10 @@ from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 
 from core.money import rupees
-from payment.meanings import MEANINGS, Actor, meaning
 from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
-from payment.states import ErrorCategory, RefundState
+from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.response_codes import MEANINGS, Actor, meaning
+from payment.states import RefundState
 
 Entry = dict[str, Any]
 Row = TypeVar("Row", bound=Model)

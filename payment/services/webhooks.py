@@ -13,6 +13,9 @@ from accounts.models import User
 from core.errors import Conflict, Refusal
 from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
+from payment.phonepe.enums import Generation, Verdict
+from payment.phonepe.transport import Deadline
+from payment.phonepe.webhook_events import Family, canonical, family_of, is_about_dispute
 from payment.services.asking import ask
 from payment.services.calls import NO_ANSWER
 from payment.services.changes import lock_payment
@@ -22,9 +25,7 @@ from payment.services.refunds.outcomes import call_next
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.services.telling import alert_not_understood, alert_staff
-from payment.states import AttemptState, Generation, RefundState, Verdict
-from payment.transport import Deadline
-from payment.webhook_events import Family, canonical, family_of, is_about_dispute
+from payment.states import AttemptState, RefundState
 
 logger = logging.getLogger(__name__)
 State = WebhookEvent.State

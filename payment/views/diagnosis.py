@@ -28,7 +28,7 @@ from core.errors import Conflict
 from core.waiting import UnderWay
 from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.runs import DiagnosisRunning, fresh, latest
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 from payment.views.diagnosis_faces import PageRenderer, TextRenderer
 from payment.views.diagnosis_shapes import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
 from payment.views.throttles import DiagnosisThrottle

@@ -11,9 +11,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.errors import Refusal
-from payment.diagnosis import selftest
 from payment.gateways import NotAuthentic, authenticate_webhook
 from payment.models import WebhookEvent
+from payment.phonepe import self_test
 from payment.services.webhooks import handle_at_once, receive_webhook
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class PhonePeWebhookView(APIView):
         raw: HttpRequest = request._request
         if not raw.body.strip():
             raise EmptyCall
-        if selftest.is_ours(raw.headers.get(selftest.HEADER, "")):
+        if self_test.is_ours(raw.headers.get(self_test.HEADER, "")):
             return _prove(raw)
         try:
             event = receive_webhook(raw.headers, raw.body)
@@ -74,7 +74,7 @@ class PhonePeWebhookView(APIView):
 def _prove(raw: HttpRequest) -> Response:
     """The diagnosis knocks at our public address: as strict as for PhonePe, and nothing is kept."""
     authenticate_webhook(raw.headers, raw.body)
-    return Response({"success": True, "proof": selftest.proof(raw.headers[selftest.HEADER], raw.body)})
+    return Response({"success": True, "proof": self_test.proof(raw.headers[self_test.HEADER], raw.body)})
 
 
 def _ask_now(event: WebhookEvent) -> None:

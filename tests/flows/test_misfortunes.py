@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 from django.core.cache import cache
 
-from payment import delivery, gateways, merchants, transport
+from payment import gateways
+from payment.phonepe import client, credentials, transport
 from simulator import faults
 from tests.flows.misfortunes import PAISE, End, Row, Story, rows
 from tests.flows.shops import WEBHOOK
@@ -92,11 +93,11 @@ def generation(request):
 def story(generation, phonepe, live_server, settings, monkeypatch):
     gateways._gateway.cache_clear()
     cache.clear()
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0)
     settings.PHONEPE_SIMULATION_MODE = False
     settings.PHONEPE_API_VERSION = generation
     settings.PHONEPE_BASE_URL = phonepe.base_url
-    for name, value in (merchants.SIMULATED_V1 if generation == "v1" else merchants.SIMULATED).items():
+    for name, value in (credentials.SIMULATED_V1 if generation == "v1" else credentials.SIMULATED).items():
         setattr(settings, f"PHONEPE_{name.upper()}", value)
     settings.PHONEPE_READ_TIMEOUT = 1
     settings.PUBLIC_BASE_URL = live_server.url

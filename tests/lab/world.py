@@ -18,7 +18,7 @@ from django.db import connections
 from core.logging import JsonFormatter
 from okpuja.environment import mail
 from payment.diagnosis import memory, runs
-from payment.merchants import SIMULATED, SIMULATED_V1
+from payment.phonepe.credentials import SIMULATED, SIMULATED_V1
 from tests.certificates import Authority
 from tests.lab import players, town
 from tests.lab.players import Answer, Behaviour

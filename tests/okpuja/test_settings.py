@@ -36,7 +36,7 @@ def test_the_environment_that_the_first_installation_has_starts_as_it_is():
 
 
 def test_the_key_of_the_first_installation_goes_by_its_old_name_too():
-    said = start("from payment import merchants; print(merchants.current().salt_keys)", **SEED)
+    said = start("from payment.phonepe import credentials; print(credentials.current().salt_keys)", **SEED)
 
     assert "96434309" in said.stdout
 

@@ -6,10 +6,11 @@ from datetime import timedelta
 from django.utils import timezone
 
 from booking.models import Checkout
-from payment.messages import OrderStatus
 from payment.models import Payment, PaymentAttempt
+from payment.phonepe.enums import Verdict
+from payment.phonepe.schemas import OrderStatus
 from payment.services.schedule import next_question
-from payment.states import AttemptState, Verdict
+from payment.states import AttemptState
 
 numbers = itertools.count(1)
 

@@ -1,7 +1,8 @@
 import pytest
 from django.core.cache import cache
 
-from payment import delivery, gateways
+from payment import gateways
+from payment.phonepe import client
 from tests import people
 from tests.phonepe import PhonePe
 
@@ -11,7 +12,7 @@ def fresh_process(monkeypatch):
     """Each test begins like a process that has just started: no token, no open circuit. And nobody sleeps."""
     gateways._gateway.cache_clear()
     cache.clear()
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0)
 
 
 @pytest.fixture

@@ -19,8 +19,8 @@ from payment.gateways import (
     current_gateway,
     gateway_for,
 )
-from payment.merchants import Endpoint, Identity
-from payment.states import Operation, Stage, Verdict
+from payment.phonepe.credentials import Endpoint, Identity
+from payment.phonepe.enums import Operation, Stage, Verdict
 from tests.payment import wire
 from tests.payment.wire import V1, V2, golden
 from tests.payment.world import BASE, GRANT, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations

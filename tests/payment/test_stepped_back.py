@@ -18,6 +18,7 @@ from payment.models import (
     Refund,
     WebhookEvent,
 )
+from payment.phonepe.enums import Verdict
 from payment.reconciliation.runs import NIGHT_ENDS
 from payment.services import asking
 from payment.services.moments import SCHEDULES, mend_moments
@@ -25,7 +26,7 @@ from payment.services.refunds import sending
 from payment.services.schedule import scaled
 from payment.services.watching import watch
 from payment.services.webhooks import next_look
-from payment.states import AttemptState, Fulfilment, PaymentState, RefundState, Verdict
+from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from payment.work import KINDS
 from tests.payment.builders import make_attempt, make_payment
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from booking.models import Cart, SlotHold
 from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Receipt, WebhookEvent, WorkLease
+from payment.phonepe.transport import Deadline
 from payment.services import leases
 from payment.services.asking import ask
 from payment.services.backlog import oldest_overdue
@@ -17,7 +18,6 @@ from payment.services.checkout import start_payment
 from payment.services.leases import LEASE
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
-from payment.transport import Deadline
 from payment.work import KINDS, run_due
 from simulator.deliveries import _proof
 

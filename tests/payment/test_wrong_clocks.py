@@ -28,6 +28,7 @@ from payment.models import (
     WebhookEvent,
     WorkLease,
 )
+from payment.phonepe.enums import Verdict
 from payment.services.asking import give_up, refresh
 from payment.services.attempts import _claim
 from payment.services.backlog import due
@@ -37,7 +38,7 @@ from payment.services.refunds.outcomes import settle_refund
 from payment.services.settling import settle
 from payment.services.unpaid import stop_waiting
 from payment.services.watching import watch
-from payment.states import Fulfilment, PaymentState, RefundState, Verdict
+from payment.states import Fulfilment, PaymentState, RefundState
 from payment.work import run_due
 from tests.payment.builders import make_payment
 from tests.payment.scripted import Scripted

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from payment.merchants import Endpoint, Identity, Merchant
+from payment.phonepe.credentials import Endpoint, Identity, Merchant
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 BASE = "https://phonepe.example/apis/pg-sandbox"

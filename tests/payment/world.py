@@ -4,9 +4,9 @@ import requests
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from payment.gateways import Deadline, Order, PhonePeGateway, RefundOrder
-from payment.phonepe_v2 import Grant
-from payment.tokens import Tokens
-from payment.transport import Session
+from payment.phonepe.oauth import Tokens
+from payment.phonepe.transport import Session
+from payment.phonepe.v2 import Grant
 from tests.payment import wire
 from tests.payment.wire import BASE, Clock
 

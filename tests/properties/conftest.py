@@ -1,6 +1,7 @@
 import pytest
 
-from payment import delivery, gateways
+from payment import gateways
+from payment.phonepe import client
 from payment.services import attempts
 
 
@@ -10,7 +11,7 @@ def surroundings(transactional_db, settings, monkeypatch):
     settings.SIMULATOR_ADAPTER = "tests.properties.process.Wire"
     settings.EMAIL_BACKEND = "tests.properties.process.PostOffice"
     monkeypatch.setattr(attempts, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 0.05)
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0)
     gateways._gateway.cache_clear()
 
 

@@ -6,8 +6,9 @@ from django.core import mail
 
 from notices.models import Notice
 from payment.models import GatewayCall, LedgerEntry, Payment, Refund, WebhookEvent
+from payment.phonepe.enums import Operation
 from payment.services.webhooks import receive_webhook
-from payment.states import Operation, RefundState
+from payment.states import RefundState
 from payment.work import run_due
 from simulator.deliveries import _proof
 from simulator.models import Refund as SimulatedRefund

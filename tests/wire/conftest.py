@@ -5,7 +5,8 @@ from contextlib import ExitStack
 import pytest
 from django.core.cache import cache
 
-from payment import delivery, gateways, merchants, transport
+from payment import gateways
+from payment.phonepe import client, credentials, transport
 from tests.certificates import Authority
 from tests.servers import Simulator
 from tests.wire.faults import RETURNS
@@ -31,10 +32,10 @@ def papers(tmp_path_factory):
 def shop(case, transactional_db, phonepe, papers, settings, monkeypatch):
     gateways._gateway.cache_clear()
     cache.clear()
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
     settings.PHONEPE_SIMULATION_MODE = False
     settings.PHONEPE_API_VERSION = case.generation
-    published = merchants.SIMULATED_V1 if case.generation == "v1" else merchants.SIMULATED
+    published = credentials.SIMULATED_V1 if case.generation == "v1" else credentials.SIMULATED
     for name in ("merchant_id", "salt_key", "client_id", "client_secret"):
         setattr(settings, f"PHONEPE_{name.upper()}", published.get(name, ""))
     settings.PHONEPE_CA_BUNDLE = str(papers.authority.bundle)

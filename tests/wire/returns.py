@@ -7,8 +7,8 @@ import requests
 
 from payment.gateways import GatewayError, RefundOrder, RefundStatus, Try, current_gateway
 from payment.models import Payment, PaymentAttempt
-from payment.states import Verdict
-from payment.transport import Deadline
+from payment.phonepe.enums import Verdict
+from payment.phonepe.transport import Deadline
 from tests.wire.gates import HOSTS
 from tests.wire.law import REFUND_STATUS
 from tests.wire.shop import Caught, Shop, numbers

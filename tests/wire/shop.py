@@ -10,13 +10,13 @@ from typing import Any
 
 import requests
 
-from payment import transport
 from payment.gateways import GatewayError, current_gateway
 from payment.models import GatewayCall, Payment, PaymentAttempt
+from payment.phonepe import transport
+from payment.phonepe.transport import Deadline, Resolver
 from payment.services.asking import refresh
 from payment.services.attempts import TooManyAttempts
 from payment.services.checkout import Started, start_payment
-from payment.transport import Deadline, Resolver
 from tests import people
 from tests.certificates import Authority
 from tests.payment import faults as servers

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from payment.diagnosis.facts import CLOCK_TOLERANCE, Facts
 from payment.diagnosis.words import Culprit, Finding, Verdict
-from payment.merchants import ENVIRONMENT_OF_HOST
+from payment.phonepe.credentials import ENVIRONMENT_OF_HOST
 
 Evidence = Callable[[Facts], bool]
 

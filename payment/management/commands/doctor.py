@@ -9,7 +9,7 @@ from payment.diagnosis import faces, hops
 from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.runs import fresh
 from payment.models import DiagnosisRun
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 
 Wire = dict[str, Any]
 

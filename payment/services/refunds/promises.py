@@ -13,9 +13,9 @@ from booking.models import Booking
 from booking.services import cancel, release
 from core.errors import Conflict, Refusal
 from core.money import rupees
-from payment import merchants
-from payment.merchants import NotConfigured
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
+from payment.phonepe import credentials
+from payment.phonepe.credentials import NotConfigured
 from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.services.refunds.policy import LEAST_PAISE, share_of_booking
 from payment.services.refunds.sums import (
@@ -296,7 +296,7 @@ def _refuse_if_simulated(attempt: PaymentAttempt) -> None:
     if not attempt.simulated:
         return
     try:
-        merchants.for_identity(attempt.identity)
+        credentials.for_identity(attempt.identity)
     except NotConfigured as error:
         raise Simulated(payment_id=attempt.payment_id) from error
 

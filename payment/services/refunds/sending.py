@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from core.errors import Refusal
 from payment.gateways import GatewayError, OutcomeUnknown, RefundOrder, Rejected, gateway_for
-from payment.merchants import NotConfigured
 from payment.models import OPEN_REFUND, PaymentAttempt, Refund
+from payment.phonepe.credentials import NotConfigured
+from payment.phonepe.enums import Verdict
+from payment.phonepe.transport import Deadline
 from payment.services.calls import NO_ANSWER, call
 from payment.services.changes import move_refund
 from payment.services.links import webhook_url
@@ -23,8 +25,7 @@ from payment.services.refunds.promises import lock_refund
 from payment.services.refunds.sums import is_disputed_without_amount
 from payment.services.schedule import HOUR, scaled
 from payment.services.telling import alert_staff
-from payment.states import RefundState, Verdict
-from payment.transport import Deadline
+from payment.states import RefundState
 
 logger = logging.getLogger(__name__)
 

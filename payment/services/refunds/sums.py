@@ -6,8 +6,8 @@
 
 from django.db.models import F, Q, QuerySet, Sum
 
-from payment import webhook_events
 from payment.models import Dispute, LedgerEntry, PaymentAttempt, Refund, WebhookEvent
+from payment.phonepe import webhook_events
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.states import RefundState
 

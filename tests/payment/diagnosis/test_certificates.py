@@ -6,7 +6,7 @@ import pytest
 
 from payment.diagnosis.certificates import presented
 from payment.diagnosis.doors import Door, Role
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 from tests.payment.diagnosis.servers import Server
 
 pytestmark = pytest.mark.sockets

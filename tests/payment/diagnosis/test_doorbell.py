@@ -9,11 +9,11 @@ import pytest
 from django.urls import reverse
 
 from payment.diagnosis import doorbell as doorbells
-from payment.diagnosis import selftest
 from payment.diagnosis.doorbell import doorbell
-from payment.merchants import current
 from payment.models import WebhookEvent
-from payment.transport import Resolver
+from payment.phonepe import self_test
+from payment.phonepe.credentials import current
+from payment.phonepe.transport import Resolver
 from tests.certificates import Authority
 from tests.payment.diagnosis.servers import refusing_port
 
@@ -173,15 +173,15 @@ def test_an_address_that_phonepe_cannot_call_is_not_looked_at(real_v2, address):
 
 
 def test_a_ticket_of_another_installation_opens_nothing(client, real_v2):
-    made = selftest.ticket()
-    headers = {selftest.HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
-    headers |= selftest.signed(current(), b"{}")
+    made = self_test.ticket()
+    headers = {self_test.HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
+    headers |= self_test.signed(current(), b"{}")
     answer = client.post(URL, b"{}", content_type="application/json", headers=headers)
     assert answer.json() == {"success": True, "message": "kept"}  # authentic, and an ordinary call
 
 
 def test_a_ticket_alone_is_no_authentication(client, real_v2):
     answer = client.post(
-        URL, b"{}", content_type="application/json", headers={selftest.HEADER: selftest.ticket()}
+        URL, b"{}", content_type="application/json", headers={self_test.HEADER: self_test.ticket()}
     )
     assert answer.status_code == 401

@@ -1,7 +1,7 @@
 import pytest
 
 from payment.diagnosis.doors import Door, Role, controls, doors, siblings
-from payment.merchants import current
+from payment.phonepe.credentials import current
 
 PROXY = "http://user:pass-word@10.0.0.7:3128"
 

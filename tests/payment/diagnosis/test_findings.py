@@ -14,8 +14,8 @@ from payment.diagnosis.doors import Door, Role
 from payment.diagnosis.knocks import knock
 from payment.diagnosis.names import Asking
 from payment.diagnosis.words import Finding, Verdict
-from payment.states import Stage
-from payment.transport import Deadline, Resolver
+from payment.phonepe.enums import Stage
+from payment.phonepe.transport import Deadline, Resolver
 from tests.certificates import YEAR, Authority
 from tests.payment.diagnosis.servers import Server, hanging_up, refusing_port, scripted, silence
 

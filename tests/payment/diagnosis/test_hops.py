@@ -5,7 +5,7 @@ from django.db import OperationalError, connection, connections, transaction
 
 from payment.diagnosis import hops
 from payment.diagnosis.parallel import begin, result
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 from tests.payment.diagnosis.servers import refusing_port
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,7 @@ from payment.diagnosis.knocks import Knock, Visit
 from payment.diagnosis.names import Names, Told
 from payment.diagnosis.question import Reply
 from payment.diagnosis.words import Culprit, Finding, Verdict
-from payment.states import Stage
+from payment.phonepe.enums import Stage
 from tests.payment.diagnosis.test_rules import NETWORK, PHONEPE, control, facts, hop, knock
 
 SANDBOX = "https://api-preprod.phonepe.com"

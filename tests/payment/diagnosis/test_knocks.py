@@ -12,7 +12,7 @@ from payment.diagnosis.knocks import knock
 from payment.diagnosis.names import Asking
 from payment.diagnosis.parallel import begin, result
 from payment.diagnosis.words import Verdict
-from payment.transport import Deadline, Resolver
+from payment.phonepe.transport import Deadline, Resolver
 from tests.certificates import YEAR, Authority
 from tests.payment.diagnosis.servers import NameServer, Server, hanging_up, refusing_port, silence
 

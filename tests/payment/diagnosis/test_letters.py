@@ -10,7 +10,7 @@ from payment.diagnosis.letters import letter
 from payment.diagnosis.names import Names, Told
 from payment.diagnosis.question import Reply
 from payment.diagnosis.words import Finding, Verdict
-from payment.states import Stage
+from payment.phonepe.enums import Stage
 from tests.payment.diagnosis.test_rules import control, facts, judge, knock
 
 NOW = datetime(2026, 3, 1, 20, 0, tzinfo=timezone.utc)

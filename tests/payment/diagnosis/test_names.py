@@ -5,7 +5,7 @@ import pytest
 
 from payment.diagnosis.names import Asking, look_up
 from payment.diagnosis.words import Finding
-from payment.transport import Deadline, Resolver
+from payment.phonepe.transport import Deadline, Resolver
 from tests.payment.diagnosis.servers import NameServer
 
 pytestmark = pytest.mark.sockets

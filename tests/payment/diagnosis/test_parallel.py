@@ -5,7 +5,7 @@ import pytest
 from django.db import connections
 
 from payment.diagnosis.parallel import ThreadDied, begin, result, side_by_side
-from payment.transport import Deadline
+from payment.phonepe.transport import Deadline
 
 
 def test_what_does_not_end_in_time_is_left_alone_and_the_rest_counts():

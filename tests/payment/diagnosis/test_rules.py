@@ -8,7 +8,7 @@ from payment.diagnosis.judging import judge as judge_all
 from payment.diagnosis.knocks import Knock, Visit
 from payment.diagnosis.question import Reply
 from payment.diagnosis.words import VERDICT_OF, Culprit, Verdict
-from payment.states import ErrorCategory, Stage
+from payment.phonepe.enums import ErrorCategory, Stage
 
 PHONEPE = "https://api.phonepe.com/apis/hermes"
 OTHER = "https://payments.example/apis/hermes"

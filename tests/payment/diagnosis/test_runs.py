@@ -13,7 +13,7 @@ from payment.diagnosis import memory, runs
 from payment.diagnosis.names import Asking
 from payment.diagnosis.runs import DiagnosisRunning, diagnose, latest
 from payment.models import DiagnosisRun
-from payment.transport import Resolver
+from payment.phonepe.transport import Resolver
 from tests.payment.diagnosis.servers import Server, refusing_port, silence
 
 pytestmark = [pytest.mark.sockets, pytest.mark.django_db(transaction=True)]

@@ -3,10 +3,10 @@
 import pytest
 
 from payment.models import GatewayCall, PaymentAttempt
+from payment.phonepe.enums import Verdict
 from payment.reconciliation import questions
 from payment.reconciliation.questions import SILENT, Questions
 from payment.services.calls import places
-from payment.states import Verdict
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,10 +12,11 @@ from core.errors import Conflict
 from core.waiting import Places
 from payment.gateways import GatewayError
 from payment.models import GatewayCall, Payment, PaymentAttempt
+from payment.phonepe.enums import Verdict
 from payment.services import asking
 from payment.services.asking import give_up, next_look, refresh
 from payment.services.checkout import start_payment
-from payment.states import AttemptState, Fulfilment, PaymentState, Verdict
+from payment.states import AttemptState, Fulfilment, PaymentState
 from payment.work import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)

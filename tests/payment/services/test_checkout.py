@@ -12,6 +12,7 @@ from core.errors import Conflict, Unavailable
 from core.waiting import Places
 from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
+from payment.phonepe.transport import Deadline
 from payment.services import attempts as attempts_service
 from payment.services.asking import ask, refresh
 from payment.services.attempts import (
@@ -25,7 +26,6 @@ from payment.services.attempts import (
 from payment.services.checkout import reopen, start_gift, start_payment
 from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
-from payment.transport import Deadline
 from simulator.models import Merchant
 from simulator.models import Order as SimulatedOrder
 from tests.payment.builders import completed

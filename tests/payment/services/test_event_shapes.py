@@ -11,6 +11,7 @@ from django.utils import timezone
 from core.errors import Conflict, Refusal
 from notices.models import Notice
 from payment.models import Dispute, Payment, WebhookEvent
+from payment.phonepe.webhook_events import FAMILIES, Family
 from payment.reconciliation.laws import broken_laws
 from payment.services.checkout import start_payment
 from payment.services.disputes import BEYOND
@@ -18,7 +19,6 @@ from payment.services.news import why_over
 from payment.services.settling import settle
 from payment.services.watching import watch
 from payment.services.webhooks import close_event, handle, receive_webhook
-from payment.webhook_events import FAMILIES, Family
 from tests.payment.builders import completed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -25,6 +25,7 @@ from booking.models import Booking, Cart, Slot, SlotHold
 from booking.services import change_cart, check_out, close, complete, delete_cart, put_promo, release
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, Refund, StateChange
+from payment.phonepe.enums import Verdict
 from payment.services.closing import Outcome, move_all, refund_all
 from payment.services.holds import end_hold
 from payment.services.offers import choose, close_offer, decline, expire_offer
@@ -33,7 +34,6 @@ from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.promises import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
 from payment.services.settling import accept_held, fulfil, return_held, settle
 from payment.services.unpaid import stop_waiting
-from payment.states import Verdict
 from tests import people
 from tests.books import LAWS, query, violations
 from tests.payment.builders import FAILED, NOT_FOUND, PENDING, completed, make_attempt, make_payment

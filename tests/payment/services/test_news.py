@@ -17,6 +17,7 @@ from notices.models import Notice
 from notices.services import send_again, was_told
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
+from payment.phonepe.enums import Verdict
 from payment.services.closing import move_all
 from payment.services.news import OVER, OVER_ALERTS
 from payment.services.offers import close_offer
@@ -38,7 +39,7 @@ from payment.services.telling import (
     tell_refund_started,
 )
 from payment.services.webhooks import close_event
-from payment.states import AttemptState, Fulfilment, PaymentState, RefundState, Verdict
+from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from payment.work import run_due
 from tests import people
 from tests.payment.builders import completed, make_payment

@@ -12,10 +12,11 @@ from booking.services import CartConverted, SlotGone, book, release_hold
 from core.errors import Conflict
 from payment.gateways import RefundStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, StateChange
+from payment.phonepe.enums import Verdict
 from payment.services import settling
 from payment.services.refunds.outcomes import adopt_refund
 from payment.services.settling import accept_held, fulfil, return_held, settle
-from payment.states import AttemptState, Fulfilment, PaymentState, RefundState, Verdict
+from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests import people
 from tests.books import query, violations
 from tests.payment.builders import (

@@ -8,12 +8,13 @@ from django.utils import timezone
 from booking.models import Checkout, Slot
 from booking.services import cancel
 from notices.models import Notice
-from payment.messages import OrderStatus
 from payment.models import Offer, Payment, PaymentAttempt
+from payment.phonepe.enums import Verdict
+from payment.phonepe.schemas import OrderStatus
 from payment.services.receipts import paper_of, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
-from payment.states import RefundState, Verdict
+from payment.states import RefundState
 from payment.work import run_due
 from tests import people
 from tests.payment.builders import FAILED, PENDING, completed, make_attempt, make_payment

@@ -7,12 +7,12 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
-from payment import merchants
 from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, WebhookEvent
+from payment.phonepe import credentials
+from payment.phonepe.webhooks import NotAuthentic
 from payment.services.checkout import start_payment
 from payment.services.webhooks import close_event, handle, next_look, receive_webhook
 from payment.states import Fulfilment, PaymentState
-from payment.webhooks import NotAuthentic
 from simulator.deliveries import _proof
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -81,7 +81,7 @@ def test_a_try_that_failed_is_no_failed_payment(alice, cart, phonepe, settings):
         "event": "checkout.transaction.attempt.failed",
         "payload": {"merchantOrderId": order, "state": "FAILED"},
     }
-    login = {"Authorization": merchants.current().webhook_authorization}
+    login = {"Authorization": credentials.current().webhook_authorization}
 
     handle(receive_webhook(login, json.dumps(body).encode()))
 

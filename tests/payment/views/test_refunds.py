@@ -11,10 +11,11 @@ from accounts.models import User
 from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import IdempotencyKey, Payment, Refund
+from payment.phonepe.enums import Verdict
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.promises import approve_refund, ask_for_refund
 from payment.services.settling import accept_held, settle
-from payment.states import RefundState, Verdict
+from payment.states import RefundState
 from tests import people, races
 from tests.payment.builders import completed, make_attempt, make_payment
 

@@ -6,8 +6,8 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from payment import merchants
 from payment.models import GatewayCall, Payment, WebhookEvent, WorkLease
+from payment.phonepe import credentials
 from payment.services import leases
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
@@ -110,7 +110,7 @@ def test_whoever_cannot_prove_to_be_phonepe_leaves_no_trace(call, headers):
 )
 def test_authentic_garbage_is_kept_and_never_a_crash(settings, body, db):
     settings.PHONEPE_API_VERSION = "v2"
-    answer = post({"Authorization": merchants.current().webhook_authorization}, body)
+    answer = post({"Authorization": credentials.current().webhook_authorization}, body)
 
     assert answer.status_code == 200
     assert WebhookEvent.objects.get().state == "NEEDS_REVIEW"
@@ -120,7 +120,7 @@ def test_authentic_garbage_is_kept_and_never_a_crash(settings, body, db):
 def test_a_call_whose_body_was_lost_is_never_kept(settings, body, db):
     """PhonePe sends it again, as after any answer but 200."""
     settings.PHONEPE_API_VERSION = "v2"
-    answer = post({"Authorization": merchants.current().webhook_authorization}, body)
+    answer = post({"Authorization": credentials.current().webhook_authorization}, body)
 
     assert (answer.status_code, answer.json()["code"]) == (400, "empty_body")
     assert not WebhookEvent.objects.exists()
@@ -135,7 +135,7 @@ def test_a_body_of_two_megabytes_is_refused(db):
 def test_an_event_we_do_not_know_is_kept(settings, db):
     settings.PHONEPE_API_VERSION = "v2"
     body = json.dumps({"event": "downtime.upi.started", "payload": {"id": "D1"}})
-    answer = post({"Authorization": merchants.current().webhook_authorization}, body)
+    answer = post({"Authorization": credentials.current().webhook_authorization}, body)
 
     assert answer.status_code == 200
     assert WebhookEvent.objects.get().event == "downtime.upi.started"

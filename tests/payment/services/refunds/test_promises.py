@@ -7,6 +7,7 @@ from booking.models import Booking
 from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Refund
+from payment.phonepe.enums import Verdict
 from payment.services.refunds.outcomes import adopt_refund
 from payment.services.refunds.promises import (
     NothingLeft,
@@ -16,7 +17,7 @@ from payment.services.refunds.promises import (
     withdraw_refund,
 )
 from payment.services.settling import settle
-from payment.states import RefundState, Verdict
+from payment.states import RefundState
 from tests import people
 from tests.payment.builders import completed, make_payment
 

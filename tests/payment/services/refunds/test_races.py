@@ -7,10 +7,11 @@ import pytest
 from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import Refund
+from payment.phonepe.enums import Verdict
 from payment.services.refunds.outcomes import adopt_refund
 from payment.services.refunds.promises import approve_refund, ask_for_refund, withdraw_refund
 from payment.services.settling import settle
-from payment.states import RefundState, Verdict
+from payment.states import RefundState
 from tests import books, people
 from tests.payment.builders import completed, make_payment
 from tests.payment.services.refunds.test_two_sums import LAWS

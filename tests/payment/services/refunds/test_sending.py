@@ -10,12 +10,13 @@ from booking.models import Booking
 from payment import work as background
 from payment.gateways import RefundStatus
 from payment.models import GatewayCall, Refund
+from payment.phonepe.enums import Verdict
+from payment.phonepe.transport import Deadline
 from payment.services import leases
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.promises import ask_for_refund, cancel_booking, owe_refund
 from payment.services.refunds.sending import next_look, work_on
-from payment.states import Fulfilment, RefundState, Verdict
-from payment.transport import Deadline
+from payment.states import Fulfilment, RefundState
 from simulator.models import Refund as SimulatedRefund
 from tests import races
 from tests.payment.interleavings.line import Line

@@ -15,6 +15,7 @@ from booking.models import Booking
 from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.phonepe.enums import Verdict
 from payment.services.disputes import decide_dispute
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
 from payment.services.refunds.promises import (
@@ -27,7 +28,7 @@ from payment.services.refunds.sending import _claim
 from payment.services.refunds.sums import left_beside_owed, refundable_paise
 from payment.services.settling import settle
 from payment.services.webhooks import handle
-from payment.states import RefundState, Verdict
+from payment.states import RefundState
 from tests import books, people
 from tests.payment.builders import completed, make_payment
 

@@ -9,11 +9,12 @@ from booking.models import Booking
 from notices.models import Notice
 from payment.gateways import RefundStatus
 from payment.models import Payment, Refund, WebhookEvent
+from payment.phonepe.enums import Verdict
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
 from payment.services.refunds.promises import owe_refund
 from payment.services.settling import fulfil, settle
 from payment.services.webhooks import handle, receive_webhook
-from payment.states import RefundState, Verdict
+from payment.states import RefundState
 from simulator.deliveries import _proof
 from tests import people
 from tests.payment.builders import completed, make_payment

@@ -10,8 +10,9 @@ import hashlib
 import re
 from collections.abc import Mapping
 
-from payment.merchants import Merchant
-from payment.messages import (
+from payment.phonepe.credentials import Merchant
+from payment.phonepe.enums import Operation, Verdict
+from payment.phonepe.schemas import (
     Fate,
     Json,
     Order,
@@ -34,7 +35,6 @@ from payment.messages import (
     verdict,
     words,
 )
-from payment.states import Operation, Verdict
 
 PAY_PATH = "/pg/v1/pay"
 REFUND_PATH = "/pg/v1/refund"

@@ -13,8 +13,8 @@ import secrets
 from django.core.signing import BadSignature, TimestampSigner
 from django.utils.crypto import constant_time_compare, salted_hmac
 
-from payment.merchants import Merchant
-from payment.states import Generation
+from payment.phonepe.credentials import Merchant
+from payment.phonepe.enums import Generation
 
 HEADER = "X-Self-Test"
 VALID_SECONDS = 60

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from payment import phonepe_v1, phonepe_v2
-from payment.meanings import MEANINGS, WITHOUT_CODE, Actor, meaning
-from payment.states import ErrorCategory
+from payment.phonepe import v1, v2
+from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.response_codes import MEANINGS, WITHOUT_CODE, Actor, meaning
 
 DEVANAGARI = re.compile(r"[\u0900-\u097f]")
 
@@ -31,9 +31,9 @@ BANKS = """
     ZA ZH B3 K1 YE XH NO ORDER_EXPIRED ORDER_CANCELLED_BY_USER TXN_STATUS_AWAITED U69 REQUEST_DECLINE_BY_REQUESTEE
 """
 KNOWN = sorted(set(f"{PAYMENTS_V1} {TOKENS} {ORDERS_V2} {BANKS}".split()))
-DECIDED_BY = {*phonepe_v1.VERDICTS, *phonepe_v1.TAKEN, *phonepe_v1.REFUSED, *phonepe_v1.PAGE_REFUSED} | {
-    *phonepe_v2.NOT_FOUND,
-    *phonepe_v2.TAKEN,
+DECIDED_BY = {*v1.VERDICTS, *v1.TAKEN, *v1.REFUSED, *v1.PAGE_REFUSED} | {
+    *v2.NOT_FOUND,
+    *v2.TAKEN,
 }
 
 

@@ -3,9 +3,9 @@ import json
 
 import pytest
 
-from payment import phonepe_v1
-from payment.messages import Fate, Order, RefundOrder, Unreadable
-from payment.states import Operation, Verdict
+from payment.phonepe import v1
+from payment.phonepe.enums import Operation, Verdict
+from payment.phonepe.schemas import Fate, Order, RefundOrder, Unreadable
 from tests.payment import wire
 from tests.payment.wire import TEST_SALT, golden, golden_bytes
 
@@ -25,7 +25,7 @@ def b64(text: str | bytes) -> str:
 
 
 def test_an_order_is_written_byte_for_byte_as_phonepe_expects_it():
-    request = phonepe_v1.pay(MERCHANT, ORDER)
+    request = v1.pay(MERCHANT, ORDER)
     assert (request.method, request.path) == ("POST", "/pg/v1/pay")
     assert request.body == golden_bytes("g02_v1_pay_request")
     assert base64.b64decode(json.loads(request.body)["request"]) == golden_bytes("g01_v1_pay_payload")
@@ -37,13 +37,13 @@ def test_an_order_is_written_byte_for_byte_as_phonepe_expects_it():
 @pytest.mark.parametrize("mobile", [None, "", "+919876543210", "+447911123456", "12345", "९८७६५४३२१०"])
 def test_an_order_without_a_mobile_number_carries_none(mobile):
     order = Order("OKP1234567", 100, "https://a", "https://b", "U1", mobile=mobile)
-    payload = json.loads(base64.b64decode(json.loads(phonepe_v1.pay(MERCHANT, order).body)["request"]))
+    payload = json.loads(base64.b64decode(json.loads(v1.pay(MERCHANT, order).body)["request"]))
     assert "mobileNumber" not in payload
     assert payload["amount"] == 100
 
 
 def test_a_question_is_signed_over_its_path_alone():
-    request = phonepe_v1.order_status(MERCHANT, "OKP20260611A0001")
+    request = v1.order_status(MERCHANT, "OKP20260611A0001")
     assert (request.method, request.body) == ("GET", b"")
     assert request.path == "/pg/v1/status/PGTESTPAYUAT/OKP20260611A0001"
     assert (
@@ -53,14 +53,14 @@ def test_a_question_is_signed_over_its_path_alone():
 
 
 def test_a_refund_is_asked_about_at_the_address_of_payments_under_its_own_id():
-    assert phonepe_v1.refund_status(MERCHANT, "RF1").path == "/pg/v1/status/PGTESTPAYUAT/RF1"
+    assert v1.refund_status(MERCHANT, "RF1").path == "/pg/v1/status/PGTESTPAYUAT/RF1"
 
 
 def test_a_refund_is_written_as_in_the_worked_example():
     refund = RefundOrder(
         "RF7850590068188104", "MT7850590068188104", 10000, "MUID123", "https://webhook.site/callback-url"
     )
-    request = phonepe_v1.refund(MERCHANT, refund)
+    request = v1.refund(MERCHANT, refund)
     assert request.path == "/pg/v1/refund"
     assert (
         request.headers["X-VERIFY"] == "5f88b8caffc84af32d2736481ba4b4e23a9909788dadbb878f394ab0b6a00e1c###1"
@@ -113,11 +113,11 @@ CALLBACK = (
     ids=["printed-sample", "minified-pay", "status", "callback", "vpa", "browser-form"],
 )
 def test_checksums_agree_with_the_worked_examples(signed, expected):
-    assert phonepe_v1.checksum(signed, TEST_SALT, 1) == f"{expected}###1"
+    assert v1.checksum(signed, TEST_SALT, 1) == f"{expected}###1"
 
 
 def test_the_page_of_a_new_order_is_read():
-    page = phonepe_v1.read_page(golden("g03_v1_pay_answer"))
+    page = v1.read_page(golden("g03_v1_pay_answer"))
     assert page.url == "https://mercury-uat.phonepe.com/transact/simulator?token=q7Zr1mVtExampleToken"
     assert page.expires_at is None
 
@@ -127,11 +127,11 @@ def test_the_page_of_a_new_order_is_read():
 )
 def test_an_answer_without_a_page_is_no_page(answer):
     with pytest.raises(Unreadable):
-        phonepe_v1.read_page(answer)
+        v1.read_page(answer)
 
 
 def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():
-    status = phonepe_v1.read_order_status(golden("g06_v1_status_success"))
+    status = v1.read_order_status(golden("g06_v1_status_success"))
     assert (status.verdict, status.amount_paise, status.utr) == (Verdict.COMPLETED, 149900, "616200000042")
     assert (status.merchant_id, status.merchant_order_id) == ("PGTESTPAYUAT", "OKP20260611A0001")
     assert status.provider_transaction_id == "T2606111042169000000042"
@@ -142,17 +142,17 @@ def test_what_was_paid_by_card_or_netbanking_is_found_at_the_bank_by_its_arn(typ
     answer = golden("g06_v1_status_success")
     answer["data"]["paymentInstrument"] = {"type": type, "utr": None, "arn": "74332746162000000042"}
 
-    for read in (phonepe_v1.read_order_status, phonepe_v1.read_refund_status):
+    for read in (v1.read_order_status, v1.read_refund_status):
         assert read(answer).utr == "74332746162000000042"
 
 
 def test_an_order_nobody_has_tried_to_pay_is_pending():
-    status = phonepe_v1.read_order_status(golden("g05_v1_status_pending"))
+    status = v1.read_order_status(golden("g05_v1_status_pending"))
     assert (status.verdict, status.provider_transaction_id) == (Verdict.PENDING, "")
 
 
 def test_a_declined_order_has_failed():
-    assert phonepe_v1.read_order_status(golden("g07_v1_status_failed")).verdict is Verdict.FAILED
+    assert v1.read_order_status(golden("g07_v1_status_failed")).verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize(
@@ -169,25 +169,25 @@ def test_a_declined_order_has_failed():
     ],
 )
 def test_a_word_we_do_not_know_is_neither_success_nor_failure(word, verdict):
-    assert phonepe_v1.read_order_status({"success": False, "code": word}).verdict is verdict
+    assert v1.read_order_status({"success": False, "code": word}).verdict is verdict
 
 
 @pytest.mark.parametrize("state", ["PENDING", "FAILED", "SOMETHING", 7])
 def test_a_success_that_contradicts_its_own_state_is_unknown(state):
     answer = golden("g06_v1_status_success")
     answer["data"]["state"] = state
-    assert phonepe_v1.read_order_status(answer).verdict is Verdict.UNKNOWN
+    assert v1.read_order_status(answer).verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("amount", [1499.5, "1499.00", True, None, -1, [149900], 10**30])
 def test_an_amount_that_is_not_whole_paise_is_no_amount(amount):
     answer = golden("g06_v1_status_success")
     answer["data"]["amount"] = amount
-    assert phonepe_v1.read_order_status(answer).amount_paise is None
+    assert v1.read_order_status(answer).amount_paise is None
 
 
 def test_an_accepted_refund_is_pending():
-    status = phonepe_v1.read_refund_status(golden("g09_v1_refund_answer"))
+    status = v1.read_refund_status(golden("g09_v1_refund_answer"))
     assert (status.verdict, status.amount_paise) == (Verdict.PENDING, 149900)
     assert (status.merchant_refund_id, status.provider_refund_id) == (
         "OKPRF20260611A0001",
@@ -213,4 +213,4 @@ def test_an_accepted_refund_is_pending():
     ],
 )
 def test_an_answer_says_whether_the_same_may_be_said_again(operation, http_status, answer, fate):
-    assert phonepe_v1.fate(operation, http_status, answer) is fate
+    assert v1.fate(operation, http_status, answer) is fate

@@ -4,9 +4,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from payment import phonepe_v2
-from payment.messages import Fate, Order, RefundOrder, Unreadable
-from payment.states import Operation, Verdict
+from payment.phonepe import v2
+from payment.phonepe.enums import Operation, Verdict
+from payment.phonepe.schemas import Fate, Order, RefundOrder, Unreadable
 from tests.payment import wire
 from tests.payment.wire import golden, golden_bytes
 
@@ -23,7 +23,7 @@ ORDER = Order(
 
 
 def test_an_order_is_written_byte_for_byte_as_phonepe_expects_it():
-    request = phonepe_v2.pay(MERCHANT, ORDER)
+    request = v2.pay(MERCHANT, ORDER)
     assert (request.method, request.path) == ("POST", "/checkout/v2/pay")
     assert request.body == golden_bytes("g13_v2_pay_request")
 
@@ -31,19 +31,19 @@ def test_an_order_is_written_byte_for_byte_as_phonepe_expects_it():
 @pytest.mark.parametrize(("wanted", "sent"), [(60, 300), (900, 900), (86_400, 3600)])
 def test_the_life_of_a_page_stays_within_what_phonepe_allows(wanted, sent):
     order = Order("OKP1234567", 100, "https://a", "https://b", "U1", expire_after=wanted)
-    assert json.loads(phonepe_v2.pay(MERCHANT, order).body)["expireAfter"] == sent
+    assert json.loads(v2.pay(MERCHANT, order).body)["expireAfter"] == sent
 
 
 def test_a_refund_is_written_byte_for_byte_as_phonepe_expects_it():
     refund = RefundOrder(
         "OKPR-20260611-0001", "OKP-20260611-0001", 149900, "U1042", "https://shop.example/unused"
     )
-    request = phonepe_v2.refund(MERCHANT, refund)
+    request = v2.refund(MERCHANT, refund)
     assert (request.path, request.body) == ("/payments/v2/refund", golden_bytes("g21_v2_refund_request"))
 
 
 def test_a_token_is_asked_for_as_a_form():
-    request = phonepe_v2.token(MERCHANT)
+    request = v2.token(MERCHANT)
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert parse_qs(request.body.decode()) == {
         "client_id": ["CLIENT-1"],
@@ -54,10 +54,8 @@ def test_a_token_is_asked_for_as_a_form():
 
 
 def test_a_token_is_spelt_o_bearer_and_never_shown():
-    grant = phonepe_v2.read_grant(golden("g11_v2_token"))
-    assert phonepe_v2.authorization(grant) == {
-        "Authorization": "O-Bearer eyJhbGciOiJIUzI1NiJ9.made-up.signature"
-    }
+    grant = v2.read_grant(golden("g11_v2_token"))
+    assert v2.authorization(grant) == {"Authorization": "O-Bearer eyJhbGciOiJIUzI1NiJ9.made-up.signature"}
     assert "made-up" not in repr(grant)
 
 
@@ -73,18 +71,18 @@ def test_a_token_is_spelt_o_bearer_and_never_shown():
 )
 def test_a_token_without_text_or_lifetime_is_no_token(answer):
     with pytest.raises(Unreadable):
-        phonepe_v2.read_grant(answer)
+        v2.read_grant(answer)
 
 
 def test_the_page_of_a_new_order_is_read():
-    page = phonepe_v2.read_page(golden("g14_v2_pay_answer"))
+    page = v2.read_page(golden("g14_v2_pay_answer"))
     assert page.url.startswith("https://mercury-uat.phonepe.com/transact/uat_v2?token=")
     assert page.provider_order_id == "OMO2606111012345678901234"
     assert page.expires_at == datetime(2026, 6, 11, 4, 57, 34, tzinfo=timezone.utc)
 
 
 def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():
-    status = phonepe_v2.read_order_status(golden("g16_v2_status_completed"))
+    status = v2.read_order_status(golden("g16_v2_status_completed"))
     assert (status.verdict, status.amount_paise, status.utr) == (Verdict.COMPLETED, 149900, "616200000043")
     assert status.provider_transaction_id == "OM2606111013456789012345"
 
@@ -95,56 +93,56 @@ def test_what_was_paid_by_card_is_found_at_the_bank_by_its_arn(split):
     told = {"splitInstruments": [source]} if split else source
 
     order = {"state": "COMPLETED", "paymentDetails": [{"state": "COMPLETED", **told}]}
-    assert phonepe_v2.read_order_status(order).utr == "74332746162000000042"
-    assert phonepe_v2.read_refund_status({"state": "COMPLETED", **told}).utr == "74332746162000000042"
+    assert v2.read_order_status(order).utr == "74332746162000000042"
+    assert v2.read_refund_status({"state": "COMPLETED", **told}).utr == "74332746162000000042"
 
 
 def test_of_several_attempts_the_paid_one_tells():
     answer = golden("g16_v2_status_completed")
     answer["paymentDetails"].insert(0, {"transactionId": "OMFIRST", "state": "FAILED"})
-    assert phonepe_v2.read_order_status(answer).provider_transaction_id == "OM2606111013456789012345"
+    assert v2.read_order_status(answer).provider_transaction_id == "OM2606111013456789012345"
 
 
 def test_an_order_nobody_has_tried_to_pay_is_pending():
-    status = phonepe_v2.read_order_status(golden("g15_v2_status_pending"))
+    status = v2.read_order_status(golden("g15_v2_status_pending"))
     assert (status.verdict, status.provider_transaction_id) == (Verdict.PENDING, "")
 
 
 @pytest.mark.parametrize(("of_try", "told"), [("PENDING", "OM1"), ("FAILED", "")])
 def test_no_bank_is_deciding_about_an_open_order_whose_last_try_has_failed(of_try, told):
     answer = {"state": "PENDING", "paymentDetails": [{"transactionId": "OM1", "state": of_try}]}
-    assert phonepe_v2.read_order_status(answer).provider_transaction_id == told
+    assert v2.read_order_status(answer).provider_transaction_id == told
 
 
 def test_a_failed_order_tells_why():
-    status = phonepe_v2.read_order_status(golden("g17_v2_status_failed"))
+    status = v2.read_order_status(golden("g17_v2_status_failed"))
     assert (status.verdict, status.code, status.message) == (Verdict.FAILED, "ZM", "Wrong MPIN was entered")
 
 
 def test_an_order_phonepe_does_not_know_is_not_found():
-    assert phonepe_v2.read_order_status(golden("g18_v2_order_unknown")).verdict is Verdict.NOT_FOUND
+    assert v2.read_order_status(golden("g18_v2_order_unknown")).verdict is Verdict.NOT_FOUND
 
 
 @pytest.mark.parametrize("state", ["EXPIRED", "FAILED"])
 def test_an_expired_order_has_failed(state):
-    assert phonepe_v2.read_order_status({"state": state}).verdict is Verdict.FAILED
+    assert v2.read_order_status({"state": state}).verdict is Verdict.FAILED
 
 
 @pytest.mark.parametrize("state", ["PAID_MAYBE", "completed", None, 1, ["COMPLETED"]])
 def test_a_word_we_do_not_know_is_neither_success_nor_failure(state):
-    assert phonepe_v2.read_order_status({"state": state}).verdict is Verdict.UNKNOWN
+    assert v2.read_order_status({"state": state}).verdict is Verdict.UNKNOWN
 
 
 @pytest.mark.parametrize("details", [None, "x", [], [None], [{"rail": 5, "splitInstruments": [7]}], {"a": 1}])
 def test_strange_payment_details_do_not_stop_the_verdict(details):
-    status = phonepe_v2.read_order_status({"state": "COMPLETED", "amount": 100, "paymentDetails": details})
+    status = v2.read_order_status({"state": "COMPLETED", "amount": 100, "paymentDetails": details})
     assert (status.verdict, status.utr) == (Verdict.COMPLETED, "")
 
 
 def test_a_refund_goes_through_confirmed_to_completed():
-    assert phonepe_v2.read_refund_status(golden("g21_v2_refund_answer")).verdict is Verdict.PENDING
-    assert phonepe_v2.read_refund_status({"state": "CONFIRMED"}).verdict is Verdict.CONFIRMED
-    status = phonepe_v2.read_refund_status(golden("g22_v2_refund_status"))
+    assert v2.read_refund_status(golden("g21_v2_refund_answer")).verdict is Verdict.PENDING
+    assert v2.read_refund_status({"state": "CONFIRMED"}).verdict is Verdict.CONFIRMED
+    status = v2.read_refund_status(golden("g22_v2_refund_status"))
     assert (status.verdict, status.amount_paise, status.utr) == (Verdict.COMPLETED, 149900, "616200000043")
     assert (status.merchant_order_id, status.provider_refund_id) == (
         "OKP-20260611-0001",
@@ -171,4 +169,4 @@ def test_a_refund_goes_through_confirmed_to_completed():
     ],
 )
 def test_an_answer_says_whether_the_same_may_be_said_again(operation, http_status, answer, fate):
-    assert phonepe_v2.fate(operation, http_status, answer) is fate
+    assert v2.fate(operation, http_status, answer) is fate

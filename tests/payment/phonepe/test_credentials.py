@@ -1,8 +1,8 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from payment import merchants
-from payment.merchants import Endpoint, Identity, NotConfigured
+from payment.phonepe import credentials
+from payment.phonepe.credentials import Endpoint, Identity, NotConfigured
 
 DOCUMENTED = {
     ("v1", "UAT"): ("https://api-preprod.phonepe.com/apis/pg-sandbox",) * 2,
@@ -34,43 +34,43 @@ def real(settings):
 def test_without_credentials_no_payment_can_start(settings):
     settings.PHONEPE_SIMULATION_MODE = False
     with pytest.raises(NotConfigured):
-        merchants.current()
+        credentials.current()
 
 
 def test_a_client_id_means_v2(real):
-    assert merchants.current().identity == Identity("v2", "UAT", "SU123", False)
+    assert credentials.current().identity == Identity("v2", "UAT", "SU123", False)
 
 
 def test_a_merchant_id_with_a_salt_key_means_v1(real):
     real.PHONEPE_CLIENT_ID = ""
-    assert merchants.current().identity == Identity("v1", "UAT", "M2OURS", False)
+    assert credentials.current().identity == Identity("v1", "UAT", "M2OURS", False)
 
 
 def test_the_generation_can_be_chosen_and_the_other_stays_known(real):
     real.PHONEPE_API_VERSION = "v1"
-    assert merchants.current().identity.generation == "v1"
-    assert [merchant.identity.generation for merchant in merchants.known()] == ["v1", "v2"]
-    assert merchants.for_identity(Identity("v2", "UAT", "SU123", False)).client_secret == "our-secret"
+    assert credentials.current().identity.generation == "v1"
+    assert [merchant.identity.generation for merchant in credentials.known()] == ["v1", "v2"]
+    assert credentials.for_identity(Identity("v2", "UAT", "SU123", False)).client_secret == "our-secret"
 
 
 def test_a_generation_chosen_without_its_credentials_is_not_replaced_by_the_other(real):
     real.PHONEPE_API_VERSION = "v1"
     real.PHONEPE_SALT_KEY = ""
     with pytest.raises(NotConfigured):
-        merchants.current()
+        credentials.current()
 
 
 @pytest.mark.parametrize(("generation", "environment"), DOCUMENTED)
 def test_without_a_base_url_the_documented_addresses_are_used(real, generation, environment):
     real.PHONEPE_API_VERSION, real.PHONEPE_ENV = generation, environment
-    (endpoint,) = merchants.current().endpoints
+    (endpoint,) = credentials.current().endpoints
     assert (endpoint.base_url, endpoint.auth_base_url) == DOCUMENTED[generation, environment]
 
 
 def test_a_base_url_is_for_the_generation_in_use_only(real):
     real.PHONEPE_API_VERSION = "v1"
     real.PHONEPE_BASE_URL = "https://api-preprod.phonepe.com/apis/hermes"
-    v1, v2 = merchants.known()
+    v1, v2 = credentials.known()
     assert v1.endpoints[0].base_url == "https://api-preprod.phonepe.com/apis/hermes"
     assert v2.endpoints[0].base_url == "https://api-preprod.phonepe.com/apis/pg-sandbox"
 
@@ -78,7 +78,7 @@ def test_a_base_url_is_for_the_generation_in_use_only(real):
 def test_no_secret_shows_in_a_merchant(real):
     real.PHONEPE_WEBHOOK_SECRET = "whsec-1"
     real.PHONEPE_PROXY_URL = "http://me:proxy-pass@proxy.example:3128"
-    for merchant in merchants.known():
+    for merchant in credentials.known():
         shown = repr(merchant)
         for secret in ("our-salt", "our-secret", "hook-pass-1", "whsec-1", "proxy-pass"):
             assert secret not in shown
@@ -90,21 +90,21 @@ def test_no_secret_shows_in_a_merchant(real):
 
 def test_former_credentials_serve_their_own_old_orders_and_nothing_else(real):
     real.PHONEPE_PREVIOUS = [{"merchant_id": "M1OLD", "salt_key": "old-salt", "salt_index": 2}]
-    old = merchants.for_identity(Identity("v1", "UAT", "M1OLD", False))
+    old = credentials.for_identity(Identity("v1", "UAT", "M1OLD", False))
     assert (old.salt_keys, old.salt_index) == ({2: "old-salt"}, 2)
-    assert merchants.current().identity.merchant == "SU123"
+    assert credentials.current().identity.merchant == "SU123"
 
 
 def test_an_order_of_another_environment_is_not_asked_about_with_our_key(real):
     with pytest.raises(NotConfigured):
-        merchants.for_identity(Identity("v2", "PRODUCTION", "SU123", False))
+        credentials.for_identity(Identity("v2", "PRODUCTION", "SU123", False))
 
 
 def test_after_a_change_of_keys_the_old_ones_verify_and_the_new_ones_ask(real):
     real.PHONEPE_CLIENT_ID = ""
     real.PHONEPE_PREVIOUS = [{"merchant_id": "M2OURS", "salt_key": "old-salt", "salt_index": 2}]
-    assert [merchant.salt_keys for merchant in merchants.known()] == [{1: "our-salt"}, {2: "old-salt"}]
-    assert merchants.for_identity(Identity("v1", "UAT", "M2OURS", False)).salt_keys == {1: "our-salt"}
+    assert [merchant.salt_keys for merchant in credentials.known()] == [{1: "our-salt"}, {2: "old-salt"}]
+    assert credentials.for_identity(Identity("v1", "UAT", "M2OURS", False)).salt_keys == {1: "our-salt"}
 
 
 @pytest.mark.parametrize(
@@ -120,7 +120,7 @@ def test_after_a_change_of_keys_the_old_ones_verify_and_the_new_ones_ask(real):
 def test_former_credentials_that_make_no_sense_are_refused(real, previous):
     real.PHONEPE_PREVIOUS = previous
     with pytest.raises(ImproperlyConfigured, match="PHONEPE_PREVIOUS"):
-        merchants.known()
+        credentials.known()
 
 
 # --- simulation ---
@@ -135,14 +135,14 @@ def test_former_credentials_that_make_no_sense_are_refused(real, previous):
 )
 def test_simulation_needs_no_credentials(settings, version, identity):
     settings.PHONEPE_API_VERSION = version
-    merchant = merchants.current()
+    merchant = credentials.current()
     assert merchant.identity == identity
     assert merchant.endpoints[0].base_url == "http://phonepe.simulator/simulator/apis/pg-sandbox"
 
 
 def test_no_real_secret_ever_enters_the_simulation(real):
     real.PHONEPE_SIMULATION_MODE = True
-    merchant = merchants.current()
+    merchant = credentials.current()
     assert (merchant.client_secret, merchant.webhook_password) == ("sim-secret", "Sim-pass-9")
     assert merchant.identity.simulated
 
@@ -150,19 +150,19 @@ def test_no_real_secret_ever_enters_the_simulation(real):
 def test_simulation_rehearses_the_generation_that_is_configured(real):
     real.PHONEPE_SIMULATION_MODE, real.PHONEPE_CLIENT_ID = True, ""
     real.PHONEPE_BASE_URL = "https://api-preprod.phonepe.com/apis/hermes"
-    merchant = merchants.current()
+    merchant = credentials.current()
     assert merchant.identity == Identity("v1", "UAT", "PGTESTPAYUAT", True)
     assert merchant.endpoints[0].host == "phonepe.simulator"
 
 
 def test_real_orders_can_still_be_asked_about_during_simulation(real):
     real.PHONEPE_SIMULATION_MODE = True
-    assert merchants.for_identity(Identity("v2", "UAT", "SU123", False)).client_secret == "our-secret"
+    assert credentials.for_identity(Identity("v2", "UAT", "SU123", False)).client_secret == "our-secret"
 
 
 def test_simulated_orders_are_parked_once_simulation_is_off(real):
     with pytest.raises(NotConfigured):
-        merchants.for_identity(Identity("v2", "UAT", "SIM-CLIENT", True))
+        credentials.for_identity(Identity("v2", "UAT", "SIM-CLIENT", True))
 
 
 def test_a_simulator_of_its_own_process_is_used_with_its_fallbacks(settings):
@@ -171,12 +171,12 @@ def test_a_simulator_of_its_own_process_is_used_with_its_fallbacks(settings):
         "http://127.0.0.1:9001/simulator/apis/pg-sandbox",
         "https://api.phonepe.com",
     ]
-    assert [endpoint.port for endpoint in merchants.current().endpoints] == [9000, 9001]
+    assert [endpoint.port for endpoint in credentials.current().endpoints] == [9000, 9001]
 
 
 def test_money_of_this_machine_is_never_real(real):
     real.PHONEPE_BASE_URL = "http://localhost:9000/apis/pg-sandbox"
-    merchant = merchants.current()
+    merchant = credentials.current()
     assert merchant.identity == Identity("v2", "UAT", "SU123", True)
     assert merchant.client_secret == "our-secret"
 
@@ -190,7 +190,7 @@ def test_a_fallback_may_have_a_proxy_and_a_token_address_of_its_own(real):
         "https://api-preprod.phonepe.com/apis/pg-sandbox|proxy=http://u:p@other.example:8080|auth=https://a.example/t",
         "https://relay.example/apis/pg-sandbox/",
     ]
-    first, second, third = merchants.current().endpoints
+    first, second, third = credentials.current().endpoints
     assert first.proxy == "http://common.example:3128"
     assert (second.proxy, second.auth_base_url) == ("http://u:p@other.example:8080", "https://a.example/t")
     assert third == Endpoint(
@@ -201,18 +201,18 @@ def test_a_fallback_may_have_a_proxy_and_a_token_address_of_its_own(real):
 def test_a_loopback_endpoint_takes_no_proxy(real):
     real.PHONEPE_PROXY_URL = "http://common.example:3128"
     real.PHONEPE_BASE_URL = "http://[::1]:9000/apis/pg-sandbox"
-    assert merchants.current().endpoints[0].proxy is None
+    assert credentials.current().endpoints[0].proxy is None
 
 
 def test_a_host_of_pages_is_never_signed_for(real):
     real.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-t2.phonepe.com/apis/hermes"]
-    assert [endpoint.signs for endpoint in merchants.current().endpoints] == [True, False]
+    assert [endpoint.signs for endpoint in credentials.current().endpoints] == [True, False]
 
 
 def test_a_host_of_pages_as_base_url_is_replaced_by_the_documented_address(real):
     real.PHONEPE_BASE_URL = "https://mercury-t2.phonepe.com/apis/hermes"
-    called, knocked_at = merchants.current().endpoints
-    assert (called.base_url, called.signs) == (merchants.SANDBOX, True)
+    called, knocked_at = credentials.current().endpoints
+    assert (called.base_url, called.signs) == (credentials.SANDBOX, True)
     assert (knocked_at.host, knocked_at.signs) == ("mercury-t2.phonepe.com", False)
 
 
@@ -239,7 +239,7 @@ def test_a_host_of_pages_as_base_url_is_replaced_by_the_documented_address(real)
 def test_addresses_that_mix_money_or_leak_credentials_are_refused(real, name, value, reason):
     setattr(real, name, value)
     with pytest.raises(ImproperlyConfigured, match=reason):
-        merchants.current()
+        credentials.current()
 
 
 @pytest.mark.parametrize(
@@ -256,12 +256,12 @@ def test_production_never_falls_back_to_play_money(real, base):
     real.PHONEPE_ENV = "PRODUCTION"
     real.PHONEPE_BASE_URL = base
     with pytest.raises(ImproperlyConfigured, match="PHONEPE_ENV is PRODUCTION"):
-        merchants.current()
+        credentials.current()
 
 
 def test_a_dot_after_the_name_lets_nobody_sign_for_a_host_of_pages(real):
     real.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-t2.phonepe.com./apis/hermes"]
-    endpoints = merchants.current().endpoints
+    endpoints = credentials.current().endpoints
     assert [(each.host, each.signs) for each in endpoints] == [
         ("api-preprod.phonepe.com", True),
         ("mercury-t2.phonepe.com", False),

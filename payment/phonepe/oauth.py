@@ -11,12 +11,12 @@ from typing import Any, Protocol
 from django.core.cache import cache
 from django.db import DatabaseError
 
-from payment.failures import TryFailed
-from payment.merchants import Merchant
-from payment.messages import Fate
-from payment.phonepe_v2 import Grant
-from payment.states import ErrorCategory
-from payment.transport import Deadline
+from payment.phonepe.credentials import Merchant
+from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.errors import TryFailed
+from payment.phonepe.schemas import Fate
+from payment.phonepe.transport import Deadline
+from payment.phonepe.v2 import Grant
 
 logger = logging.getLogger(__name__)
 

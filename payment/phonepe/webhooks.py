@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from core.errors import Refusal
-from payment import merchants, phonepe_v1, phonepe_v2
-from payment.merchants import Merchant
-from payment.messages import Unreadable, WebhookClaim
-from payment.states import ErrorCategory
+from payment.phonepe import credentials, v1, v2
+from payment.phonepe.credentials import Merchant
+from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.schemas import Unreadable, WebhookClaim
 
 
 class NotAuthentic(Refusal):
@@ -24,7 +24,7 @@ def authenticate_webhook(headers: Mapping[str, str], raw_body: bytes) -> Webhook
     An authentic call that cannot be read is a claim with the event "unreadable".
     """
     by_name = {name.lower(): value for name, value in headers.items()}
-    proofs = [(merchant, _scheme(merchant, by_name, raw_body)) for merchant in merchants.known()]
+    proofs = [(merchant, _scheme(merchant, by_name, raw_body)) for merchant in credentials.known()]
     proofs = [(merchant, scheme) for merchant, scheme in proofs if scheme]
     if not proofs:
         raise NotAuthentic()
@@ -33,15 +33,15 @@ def authenticate_webhook(headers: Mapping[str, str], raw_body: bytes) -> Webhook
 
 
 def _scheme(merchant: Merchant, headers: Mapping[str, str], raw_body: bytes) -> str:
-    if phonepe_v1.callback_is_authentic(merchant, headers, raw_body):
-        return phonepe_v1.SCHEME
-    return phonepe_v2.webhook_scheme(merchant, headers, raw_body)
+    if v1.callback_is_authentic(merchant, headers, raw_body):
+        return v1.SCHEME
+    return v2.webhook_scheme(merchant, headers, raw_body)
 
 
 def _claim(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookClaim:
     try:
-        if scheme == phonepe_v1.SCHEME:
-            return phonepe_v1.read_callback(merchant, raw_body)
-        return phonepe_v2.read_webhook(merchant, scheme, raw_body)
+        if scheme == v1.SCHEME:
+            return v1.read_callback(merchant, raw_body)
+        return v2.read_webhook(merchant, scheme, raw_body)
     except Unreadable:
         return WebhookClaim(merchant.identity, scheme, "unreadable", unclear="its body cannot be read")

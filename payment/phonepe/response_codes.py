@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from django.db import models
 
-from payment.states import ErrorCategory
+from payment.phonepe.enums import ErrorCategory
 
 
 class Actor(models.TextChoices):

@@ -5,12 +5,12 @@ import pytest
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection
 
-from payment.failures import TryFailed
-from payment.messages import Fate
-from payment.phonepe_v2 import Grant
-from payment.states import ErrorCategory
-from payment.tokens import Tokens
-from payment.transport import Deadline
+from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.errors import TryFailed
+from payment.phonepe.oauth import Tokens
+from payment.phonepe.schemas import Fate
+from payment.phonepe.transport import Deadline
+from payment.phonepe.v2 import Grant
 from tests.payment import wire
 
 ISSUED, EXPIRES = 1_781_150_400, 1_781_775_000

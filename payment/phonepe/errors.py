@@ -14,9 +14,9 @@ from email.utils import parsedate_to_datetime
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-from payment.messages import Fate, Json, code, json_object
-from payment.states import ErrorCategory, Operation, Stage
-from payment.transport import Answer, NoTimeLeft, TooLarge
+from payment.phonepe.enums import ErrorCategory, Operation, Stage
+from payment.phonepe.schemas import Fate, Json, code, json_object
+from payment.phonepe.transport import Answer, NoTimeLeft, TooLarge
 
 # Everything the wire can raise; all else is a mistake of ours.
 WIRE_ERRORS = (
@@ -62,7 +62,7 @@ LONGEST_WAIT = 86_400.0  # seconds: what anybody may tell us to wait
 
 
 class TryFailed(Exception):
-    """A try without a usable answer. The loop in `payment.delivery` only obeys what is said here."""
+    """A try without a usable answer. The loop in `payment.phonepe.client` only obeys what is said here."""
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 
-from payment.merchants import Endpoint
+from payment.phonepe.credentials import Endpoint
 
 FAILURES_TO_OPEN = 3
 REST_SECONDS = 30.0

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from payment import messages, phonepe_v1, phonepe_v2
-from payment.states import Verdict
+from payment.phonepe import schemas, v1, v2
+from payment.phonepe.enums import Verdict
 from tests.payment import wire
 
 JSON = st.recursive(
@@ -48,7 +48,7 @@ ANSWERS = st.dictionaries(
 @given(ANSWERS)
 def test_whatever_phonepe_sends_is_read_without_falling(answer):
     """Nothing it can say crashes us, and no sum of money comes out that is not whole paise."""
-    for dialect in (phonepe_v1, phonepe_v2):
+    for dialect in (v1, v2):
         for read in (dialect.read_order_status, dialect.read_refund_status):
             status = read(answer)
             assert isinstance(status.verdict, Verdict)
@@ -60,7 +60,7 @@ def test_whatever_phonepe_sends_is_read_without_falling(answer):
     "body", [b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000, b'{"a":' + b"9" * 5000 + b"}", b'"text"']
 )
 def test_what_is_not_a_json_object_is_none(body):
-    assert messages.json_object(body) is None
+    assert schemas.json_object(body) is None
 
 
 WHOLE = [(149900, 149900), ("149900", 149900), (0, 0), (149900.0, 149900), (1.5e5, 150000), (10**15, 10**15)]
@@ -74,12 +74,12 @@ AMOUNTS = [*WHOLE, *((value, None) for value in NO_AMOUNT)]
 
 @pytest.mark.parametrize(("value", "expected"), WHOLE)
 def test_whole_paise_are_taken(value, expected):
-    assert messages.paise(value) == expected
+    assert schemas.paise(value) == expected
 
 
 @pytest.mark.parametrize("value", NO_AMOUNT, ids=repr)
 def test_nothing_else_is_an_amount(value):
-    assert messages.paise(value) is None
+    assert schemas.paise(value) is None
 
 
 def v1_callback(amount):
@@ -93,15 +93,13 @@ def v2_webhook(name, amount):
 
 V1, V2 = wire.merchant("v1"), wire.merchant("v2")
 READERS = {
-    "V1 order": lambda amount: phonepe_v1.read_order_status({"data": {"amount": amount}}),
-    "V1 refund": lambda amount: phonepe_v1.read_refund_status({"data": {"amount": amount}}),
-    "V1 callback": lambda amount: phonepe_v1.read_callback(V1, v1_callback(amount)),
-    "V2 order": lambda amount: phonepe_v2.read_order_status({"amount": amount}),
-    "V2 refund": lambda amount: phonepe_v2.read_refund_status({"amount": amount}),
-    "V2 webhook": lambda amount: phonepe_v2.read_webhook(V2, "hmac", v2_webhook("merchantOrderId", amount)),
-    "V2 refund webhook": lambda amount: phonepe_v2.read_webhook(
-        V2, "hmac", v2_webhook("merchantRefundId", amount)
-    ),
+    "V1 order": lambda amount: v1.read_order_status({"data": {"amount": amount}}),
+    "V1 refund": lambda amount: v1.read_refund_status({"data": {"amount": amount}}),
+    "V1 callback": lambda amount: v1.read_callback(V1, v1_callback(amount)),
+    "V2 order": lambda amount: v2.read_order_status({"amount": amount}),
+    "V2 refund": lambda amount: v2.read_refund_status({"amount": amount}),
+    "V2 webhook": lambda amount: v2.read_webhook(V2, "hmac", v2_webhook("merchantOrderId", amount)),
+    "V2 refund webhook": lambda amount: v2.read_webhook(V2, "hmac", v2_webhook("merchantRefundId", amount)),
 }
 
 
@@ -113,30 +111,28 @@ def test_an_amount_means_the_same_wherever_phonepe_tells_it(reader, amount, expe
 
 
 def test_milliseconds_become_an_aware_moment():
-    assert messages.moment(1781153854567) == datetime(2026, 6, 11, 4, 57, 34, tzinfo=timezone.utc)
+    assert schemas.moment(1781153854567) == datetime(2026, 6, 11, 4, 57, 34, tzinfo=timezone.utc)
 
 
 @pytest.mark.parametrize("seconds", [1781153854, 1781153854.0])
 def test_seconds_become_the_same_moment(seconds):
-    assert messages.moment(seconds) == messages.moment(1781153854567)
+    assert schemas.moment(seconds) == schemas.moment(1781153854567)
 
 
 @pytest.mark.parametrize("value", [None, "1781153854567", 0, -5, 10**20, True, 1.5, math.nan, math.inf])
 def test_a_moment_that_cannot_be_is_none(value):
-    assert messages.moment(value) is None
+    assert schemas.moment(value) is None
 
 
 def test_text_from_outside_can_be_stored_by_any_database():
-    assert messages.words("a\0b\ud800c" + "x" * 500, 6) == "ab?cxx"
+    assert schemas.words("a\0b\ud800c" + "x" * 500, 6) == "ab?cxx"
 
 
 def test_the_precise_code_of_a_token_refusal_is_the_one_told():
-    assert messages.code({"code": "INVALID_CLIENT", "errorCode": "OIM004"}) == "OIM004"
-    assert messages.code({"code": 401}) == "401"
-    assert messages.code({"code": ["x"]}) == ""
+    assert schemas.code({"code": "INVALID_CLIENT", "errorCode": "OIM004"}) == "OIM004"
+    assert schemas.code({"code": 401}) == "401"
+    assert schemas.code({"code": ["x"]}) == ""
 
 
 def test_the_fine_moment_keeps_the_milliseconds():
-    assert messages.fine_moment(1781153854567) == datetime(
-        2026, 6, 11, 4, 57, 34, 567000, tzinfo=timezone.utc
-    )
+    assert schemas.fine_moment(1781153854567) == datetime(2026, 6, 11, 4, 57, 34, 567000, tzinfo=timezone.utc)

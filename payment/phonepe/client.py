@@ -14,14 +14,14 @@ from typing import TypeVar
 from django.conf import settings
 from django.utils import timezone
 
-from payment import phonepe_v2, transport
-from payment.circuits import Circuits
-from payment.failures import WIRE_ERRORS, TryFailed, broken, understood
-from payment.merchants import Endpoint, Merchant, host_and_port
-from payment.messages import Fate, Json, Request, Try, Unreadable, code
-from payment.states import ErrorCategory, Operation, Stage
-from payment.tokens import Tokens
-from payment.transport import Answer, Deadline, Session
+from payment.phonepe import transport, v2
+from payment.phonepe.circuit_breaker import Circuits
+from payment.phonepe.credentials import Endpoint, Merchant, host_and_port
+from payment.phonepe.enums import ErrorCategory, Operation, Stage
+from payment.phonepe.errors import WIRE_ERRORS, TryFailed, broken, understood
+from payment.phonepe.oauth import Tokens
+from payment.phonepe.schemas import Fate, Json, Request, Try, Unreadable, code
+from payment.phonepe.transport import Answer, Deadline, Session
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Courier:
             return self._go_round(request, {}, read, call, call.deadline)
         grant = self._grant(self._tokens, call)
         try:
-            return self._go_round(request, phonepe_v2.authorization(grant), read, call, call.deadline)
+            return self._go_round(request, v2.authorization(grant), read, call, call.deadline)
         except TryFailed as failure:
             if failure.http_status != 401:
                 raise
@@ -79,7 +79,7 @@ class Courier:
             if failure.fate is Fate.MAYBE_ARRIVED and not request.operation.idempotent:
                 raise
         grant = self._grant(self._tokens, call)
-        return self._go_round(request, phonepe_v2.authorization(grant), read, call, call.deadline)
+        return self._go_round(request, v2.authorization(grant), read, call, call.deadline)
 
     def knock(self, call: Call) -> None:
         """Every endpoint once, page hosts too, unsigned. The tries of the call say what came of it."""
@@ -104,11 +104,11 @@ class Courier:
         self._sleep(seconds)
         return True
 
-    def _grant(self, tokens: Tokens, call: Call) -> phonepe_v2.Grant:
+    def _grant(self, tokens: Tokens, call: Call) -> v2.Grant:
         """A token, in half of the time left. Without one the message itself has not been said."""
         deadline = call.deadline.within(call.deadline.remaining() / 2)
-        request = phonepe_v2.token(self._merchant)
-        fetch = functools.partial(self._go_round, request, {}, phonepe_v2.read_grant, call)
+        request = v2.token(self._merchant)
+        fetch = functools.partial(self._go_round, request, {}, v2.read_grant, call)
         try:
             return tokens.get(fetch, deadline)
         except TryFailed as failure:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from payment.merchants import Identity, host_and_port
-from payment.states import ErrorCategory, Operation, Stage, Verdict
+from payment.phonepe.credentials import Identity, host_and_port
+from payment.phonepe.enums import ErrorCategory, Operation, Stage, Verdict
 
 Json = dict[str, Any]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from payment.webhook_events import FAMILIES, Family, canonical, dispute_word, family_of, is_known
+from payment.phonepe.webhook_events import FAMILIES, Family, canonical, dispute_word, family_of, is_known
 from simulator.announcements import EVENTS
 
 NAMES = [(family, name) for family, names in FAMILIES.items() for name in names]

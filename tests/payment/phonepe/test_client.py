@@ -2,9 +2,9 @@ import random
 
 import pytest
 
-from payment import delivery
 from payment.gateways import NotSent, Rejected
-from payment.merchants import Endpoint
+from payment.phonepe import client
+from payment.phonepe.credentials import Endpoint
 from tests.payment.wire import BASE, V1, V2, golden
 from tests.payment.world import GRANT, REFUSED, SECOND, SILENT, World, operations
 
@@ -15,7 +15,7 @@ pytest_plugins = ["tests.payment.worlds"]
 
 
 def test_pauses_are_random_and_their_bound_doubles_up_to_four_seconds(world, settings, monkeypatch):
-    monkeypatch.setattr(delivery, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0.5)
     monkeypatch.setattr(random, "uniform", lambda low, high: high)
     settings.PHONEPE_MAX_RETRIES = 5
     for _ in range(6):

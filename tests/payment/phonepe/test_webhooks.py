@@ -6,8 +6,8 @@ import json
 import pytest
 
 from payment.gateways import NotAuthentic, authenticate_webhook
-from payment.merchants import Identity
-from payment.states import Verdict
+from payment.phonepe.credentials import Identity
+from payment.phonepe.enums import Verdict
 from tests.payment.wire import TEST_SALT, golden_bytes
 
 HOOK = hashlib.sha256(b"okpuja_hook:Passw0rd9").hexdigest()

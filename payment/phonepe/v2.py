@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from urllib.parse import urlencode
 
-from payment import webhook_events
-from payment.merchants import Merchant
-from payment.messages import (
+from payment.phonepe import webhook_events
+from payment.phonepe.credentials import Merchant
+from payment.phonepe.enums import Operation, Verdict
+from payment.phonepe.schemas import (
     DisputeClaim,
     Fate,
     Json,
@@ -37,8 +38,7 @@ from payment.messages import (
     verdict,
     words,
 )
-from payment.states import Operation, Verdict
-from payment.webhook_events import Family
+from payment.phonepe.webhook_events import Family
 
 JSON = {"Content-Type": "application/json"}
 SHORTEST_EXPIRY, LONGEST_EXPIRY = 300, 3600

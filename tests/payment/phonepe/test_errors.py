@@ -8,10 +8,10 @@ import pytest
 import requests
 from urllib3 import exceptions as urllib3_errors
 
-from payment.failures import TryFailed, broken, understood
-from payment.messages import Fate
-from payment.states import ErrorCategory, Operation, Stage
-from payment.transport import Answer, NoTimeLeft, TooLarge
+from payment.phonepe.enums import ErrorCategory, Operation, Stage
+from payment.phonepe.errors import TryFailed, broken, understood
+from payment.phonepe.schemas import Fate
+from payment.phonepe.transport import Answer, NoTimeLeft, TooLarge
 
 E = ErrorCategory
 

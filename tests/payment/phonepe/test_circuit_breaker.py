@@ -1,5 +1,5 @@
-from payment.circuits import Circuits
-from payment.merchants import Endpoint
+from payment.phonepe.circuit_breaker import Circuits
+from payment.phonepe.credentials import Endpoint
 from tests.payment.wire import Clock
 
 ENDPOINT, OTHER = Endpoint("https://a.example", ""), Endpoint("https://b.example", "")

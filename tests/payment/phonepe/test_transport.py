@@ -11,11 +11,11 @@ import pytest
 from django.db import connection, transaction
 
 from core.databases import InTransaction
-from payment import transport
-from payment.failures import WIRE_ERRORS, broken
-from payment.messages import Fate
-from payment.states import ErrorCategory, Stage
-from payment.transport import Deadline, Resolver, Session, Trip
+from payment.phonepe import transport
+from payment.phonepe.enums import ErrorCategory, Stage
+from payment.phonepe.errors import WIRE_ERRORS, broken
+from payment.phonepe.schemas import Fate
+from payment.phonepe.transport import Deadline, Resolver, Session, Trip
 from tests.certificates import YEAR, Authority
 from tests.payment import faults
 from tests.payment.faults import Server
@@ -23,7 +23,7 @@ from tests.payment.wire import Clock
 
 pytestmark = pytest.mark.sockets
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 SOON = 0.3
 NEVER_MORE_THAN = 2.0
 PROXY = "http://proxy.test:3128"
@@ -460,7 +460,7 @@ def run(program):
 def test_a_silent_name_server_does_not_keep_the_process_from_ending():
     program = """
 import threading
-from payment.transport import Resolver
+from payment.phonepe.transport import Resolver
 try:
     Resolver(lambda *_, **__: threading.Event().wait()).addresses("a.test", 443, 0.05)
 except TimeoutError:
@@ -488,7 +488,7 @@ def test_a_forked_process_makes_a_session_of_its_own():
 import os
 import django
 django.setup()
-from payment import transport
+from payment.phonepe import transport
 before = transport.session()
 if os.fork() == 0:
     print("another" if transport.session() is not before else "the same", flush=True)

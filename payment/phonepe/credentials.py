@@ -15,8 +15,8 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from core.errors import Refusal
-from payment.meanings import OUR_SIDE
-from payment.states import ErrorCategory, Generation
+from payment.phonepe.enums import ErrorCategory, Generation
+from payment.phonepe.response_codes import OUR_SIDE
 
 SANDBOX = "https://api-preprod.phonepe.com/apis/pg-sandbox"
 PRODUCTION = "https://api.phonepe.com/apis"

@@ -29,7 +29,7 @@ from urllib3 import exceptions as urllib3_errors
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from core.databases import give_back_connections
-from payment.states import Stage
+from payment.phonepe.enums import Stage
 
 LARGEST_BODY = 1_048_576
 CHUNK = 65_536
@@ -272,7 +272,7 @@ class Session(requests.Session):
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
     ) -> Answer:
-        """One try. Raises InTransaction, and what `payment.failures.WIRE_ERRORS` lists."""
+        """One try. Raises InTransaction, and what `payment.phonepe.errors.WIRE_ERRORS` lists."""
         give_back_connections()
         token = _trip.set(trip)
         try:
