@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rest_framework.request import Request
 from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle
 
 from core.clocks import SKEW
@@ -30,3 +31,8 @@ class RateThrottle(SimpleRateThrottle):
 
 class ScopedThrottle(ScopedRateThrottle, RateThrottle):
     """The rate of the view's `throttle_scope`."""
+
+
+class CallerThrottle(RateThrottle):
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}

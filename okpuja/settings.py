@@ -99,6 +99,7 @@ INSTALLED_APPS = [
     "booking",
     "notices",
     "payment",
+    "diagnostics",
     "simulator",
 ]
 

@@ -2,10 +2,9 @@ from django.contrib import admin
 from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 
-from okpuja.health import healthz, readyz
-
 urlpatterns = [
-    # First: payment answers two of booking's routes, which need to know about money.
+    path("", include("diagnostics.urls")),
+    # Before booking: payment answers two of booking's routes, which need to know about money.
     path("", include("payment.urls")),
     path("api/auth/", include("accounts.urls")),
     path("api/", include("booking.urls")),
@@ -13,8 +12,6 @@ urlpatterns = [
     path("api/docs/", SpectacularSwaggerView.as_view(url_name="schema", metadata_class=None), name="docs"),
     path("simulator/", include("simulator.urls")),
     path("admin/", admin.site.urls),
-    path("healthz", healthz),
-    path("readyz", readyz),
 ]
 
 handler400 = "core.errors.bad_request"

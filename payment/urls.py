@@ -3,7 +3,6 @@ from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
 from payment.views.closing import SlotClosingView
-from payment.views.diagnosis import DebugConnectivityView, DiagnosisDoorView
 from payment.views.offers import OfferPageView, OfferView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
@@ -32,16 +31,6 @@ urlpatterns = [
     re_path(rf"^api/puja/slots/{ID}/close/$", SlotClosingView.as_view(), name="slot-close"),
     path("api/payments/webhook/phonepe/", PhonePeWebhookView.as_view(), name="payment-webhook"),
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),
-    path(
-        "api/payments/payments/debug-connectivity/",
-        DebugConnectivityView.as_view(),
-        name="debug-connectivity",
-    ),
-    path(
-        "api/payments/payments/debug-connectivity/door/",
-        DiagnosisDoorView.as_view(),
-        name="debug-connectivity-door",
-    ),
     re_path(rf"^api/payments/payments/{ID}/refund/$", PaymentRefundView.as_view(), name="payment-refund"),
     re_path(rf"^api/payments/payments/{ID}/refunds/$", PaymentRefundsView.as_view(), name="payment-refunds"),
     re_path(

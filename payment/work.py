@@ -13,9 +13,9 @@ from django.conf import settings
 from django.db.models import F
 
 from core.clocks import database_now
+from diagnostics.monitor import diagnosis_due, look
 from notices.models import Notice
 from notices.sending import pause_after, send
-from payment.diagnosis.watch import diagnosis_due, look
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due

@@ -24,7 +24,7 @@ BOUNDED = {
 NO_REQUEST = {
     "payment/management/commands/work.py",
     "payment/management/commands/serve.py",
-    "payment/golive/flow.py",  # a command
+    "diagnostics/golive/flow.py",  # a command
     "payment/reconciliation/questions.py",  # the worker, or a command
     "simulator/courier.py",  # a thread of its own
 }

@@ -4,13 +4,7 @@ from typing import Any
 
 from rest_framework.request import Request
 
-from core.throttling import RateThrottle
-from payment.diagnosis import memory
-
-
-class CallerThrottle(RateThrottle):
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+from core.throttling import CallerThrottle
 
 
 class GuestPaymentThrottle(CallerThrottle):
@@ -30,10 +24,3 @@ class GuestPaymentThrottle(CallerThrottle):
 
 class DemoPaymentThrottle(CallerThrottle):
     scope = "demo_payment"
-
-
-class DiagnosisThrottle(CallerThrottle):
-    """Counts where a database that is down is no hindrance."""
-
-    scope = "diagnosis"
-    cache: Any = memory

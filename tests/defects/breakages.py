@@ -281,17 +281,17 @@ BREAKAGES = (
     ),
     Breakage(
         "D29",
-        "payment/views/diagnosis.py",
+        "diagnostics/views.py",
         "throttle_classes = (DiagnosisThrottle,)\n    renderer_classes = (JSONRenderer, PageRenderer",
         "renderer_classes = (JSONRenderer, PageRenderer",
-        "payment/views/test_diagnosis.py::test_who_asks_too_often_is_told_to_wait",
+        "diagnostics/test_views.py::test_who_asks_too_often_is_told_to_wait",
     ),
     Breakage(
         "D29",
-        "payment/views/diagnosis.py",
+        "diagnostics/views.py",
         "DiagnosisSerializer if may_look_at_all(request) else",
         "DiagnosisSerializer if may_look_at_all(request) or True else",
-        "payment/views/test_diagnosis.py::test_anyone_learns_no_address_no_id_and_no_error",
+        "diagnostics/test_views.py::test_anyone_learns_no_address_no_id_and_no_error",
     ),
     Breakage(
         "D32",

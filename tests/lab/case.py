@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from payment.diagnosis.words import Culprit, Verdict
+from diagnostics.enums import Culprit, Verdict
 from tests.lab.world import Host, Wire, World
 
 

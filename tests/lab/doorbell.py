@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from django.db import connections
 from django.test import Client
 
-from payment.diagnosis.words import Verdict
+from diagnostics.enums import Verdict
 from tests.lab import players
 from tests.lab.case import NONE, OK, Case
 from tests.lab.faults import CONFIGURATION, PAGE, THIS_SERVER

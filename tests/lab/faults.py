@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from payment.diagnosis.words import Culprit, Finding, Verdict
+from diagnostics.enums import Culprit, Finding, Verdict
 from tests.certificates import YEAR
 from tests.lab import players
 from tests.lab.players import Answer, Behaviour

@@ -11,7 +11,7 @@ from pathlib import Path
 from django.db import connection
 from django.utils import timezone
 
-from payment.diagnosis.words import Verdict
+from diagnostics.enums import Verdict
 from payment.models import PaymentAttempt
 from tests.lab import players
 from tests.lab.case import NONE, OK, Case, nothing

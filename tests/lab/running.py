@@ -13,10 +13,10 @@ from pathlib import Path
 from django.db import connections
 from django.urls import resolve
 
-from payment.diagnosis import doorbell
-from payment.diagnosis.words import Culprit
+from diagnostics import webhook_check
+from diagnostics.enums import Culprit
+from diagnostics.serializers import ShortDiagnosisSerializer
 from payment.models import DiagnosisRun
-from payment.views.diagnosis_shapes import ShortDiagnosisSerializer
 from tests.lab.case import Case
 from tests.lab.cases import CASES
 from tests.lab.world import Wire, World, rungs
@@ -48,7 +48,7 @@ def outcomes(names: Iterable[str], database: Path) -> Iterator[Outcome]:
     What was wrong among many is played once more, alone: on a busy machine patience ends before an answer comes.
     """
     connections.close_all()
-    resolve(doorbell.PATH)  # imports every view, once and not in each case
+    resolve(webhook_check.PATH)  # imports every view, once and not in each case
     with multiprocessing.get_context("fork").Pool(AT_ONCE, maxtasksperchild=1) as pool:
         waiting = {name: pool.apply_async(outcome, (name, database)) for name in names}
         again = []

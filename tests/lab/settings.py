@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from payment.diagnosis.words import Verdict
+from diagnostics.enums import Verdict
 from tests.lab.case import NONE, OK, Case
 from tests.lab.faults import CONFIGURATION, THIS_SERVER
 from tests.lab.world import SANDBOX, World

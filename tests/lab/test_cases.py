@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from payment.diagnosis.words import Culprit, Finding, Verdict
+from diagnostics.enums import Culprit, Finding, Verdict
 from tests.lab import page, town
 from tests.lab.cases import CASES
 from tests.servers import ON_POSTGRESQL, ROOT, surroundings

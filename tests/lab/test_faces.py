@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.payment.diagnosis.servers import Server
+from tests.diagnostics.servers import Server
 from tests.servers import Installation
 
 pytestmark = pytest.mark.sockets

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from payment.diagnosis.words import Culprit, Verdict
+from diagnostics.enums import Culprit, Verdict
 from tests.lab import faults, house, players
 from tests.lab.case import NONE, OK, Case
 from tests.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER, Break

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
-from payment.diagnosis.words import Finding, Verdict
+from diagnostics.enums import Finding, Verdict
 from tests.lab import players
 from tests.lab.case import NONE, OK, Case, nothing
 from tests.lab.faults import (

@@ -16,13 +16,13 @@ from django.conf import settings
 from django.db import connections
 
 from core.logging import JsonFormatter
+from diagnostics import result_cache, runner
 from okpuja.environment import mail
-from payment.diagnosis import memory, runs
 from payment.phonepe.credentials import SIMULATED, SIMULATED_V1
 from tests.certificates import Authority
+from tests.diagnostics.servers import NameServer
 from tests.lab import players, town
 from tests.lab.players import Answer, Behaviour
-from tests.payment.diagnosis.servers import NameServer
 from tests.servers import ROOT, surroundings
 
 Wire = dict[str, Any]
@@ -171,9 +171,9 @@ class World:
 
     def look(self) -> Wire:
         """One diagnosis, with its deadline and its row in the history."""
-        memory.own.clear()
+        result_cache.own.clear()
         began = time.monotonic()
-        found = runs.fresh()
+        found = runner.fresh()
         self.milliseconds = round((time.monotonic() - began) * 1000)
         return json.loads(json.dumps(found, default=str))
 

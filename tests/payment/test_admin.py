@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from booking.models import Slot
-from payment.diagnosis.runs import fresh
+from diagnostics.runner import fresh
 from payment.models import (
     DiagnosisRun,
     Dispute,

@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import path
 from rest_framework.views import APIView
 
+from diagnostics import result_cache
+from diagnostics.runner import fresh
 from okpuja.urls import handler500  # noqa: F401 - this module is a URL configuration, too
-from payment.diagnosis import memory
-from payment.diagnosis.runs import fresh
 from payment.models import Payment
 from payment.services import timeline
 from payment.states import PaymentState
@@ -36,7 +36,7 @@ urlpatterns = [path("broken/", BrokenView.as_view())]
 
 @pytest.fixture(autouse=True)
 def nothing_remembered():
-    memory.own.clear()
+    result_cache.own.clear()
 
 
 def hops(caplog):

@@ -15,8 +15,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from booking.models import Checkout, SlotHold
 from core.errors import Conflict
+from diagnostics.monitor import diagnosis_due
 from notices.models import Notice
-from payment.diagnosis.watch import diagnosis_due
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import (
     DiagnosisRun,

@@ -1,0 +1,82 @@
+"""The points in the order in which they are read, and what became of them."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError
+from django.utils import timezone
+
+from diagnostics.dependencies import exact
+from diagnostics.golive import flow, installation, network, server
+from diagnostics.golive.site import FAIL, NOT_RUN, NoAnswer, Point, Result, Site, failed
+
+Wire = dict[str, Any]
+
+
+def with_play_money() -> bool:
+    return settings.PHONEPE_SIMULATION_MODE
+
+
+def before_production() -> bool:
+    return settings.PHONEPE_ENV != "PRODUCTION" or settings.PHONEPE_SIMULATION_MODE
+
+
+POINTS = (
+    Point("simulation_off", "Simulation is off", installation.simulation_off),
+    Point("production", "PhonePe's production", installation.production),
+    Point("debug_off", "DEBUG is off", installation.debug_off),
+    Point("safe_settings", "No unsafe setting", installation.safe_settings),
+    Point("credentials", "Credentials", installation.credentials),
+    Point("webhook_login", "The webhook's login", installation.webhook_login),
+    Point("connectivity", "PhonePe is reached and knows us", network.connectivity),
+    Point("diagnosis", "Nothing is broken", network.nothing_is_broken),
+    Point("tls", "Certificates on the way to PhonePe", network.tls),
+    Point("clock", "Clock", network.clock),
+    Point("database", "Database", network.database),
+    Point("worker", "The background worker is alive", network.worker),
+    Point("health", "The server is healthy", server.health),
+    Point("builds", "All processes run this code", server.builds),
+    Point("error_handling", "Errors are handled", server.error_handling),
+    Point("final_host", "The callback URL is final, over TLS", server.final_host),
+    Point("callback", "The webhook takes PhonePe's calls", network.callback),
+    Point("referrer", "The paying page tells its domain", server.referrer),
+    Point("domain", "The paying page's domain is registered", server.domain),
+    Point("payment_initiation", "A payment can be opened", flow.payment_initiation, before_production),
+    Point("full_flow", "From the cart to the booking", flow.full_flow, with_play_money),
+    Point("mail", "Mail leaves this house", installation.mail),
+    Point("monitoring", "Somebody is told of trouble", installation.somebody_is_told),
+    Point("backups", "Backups", installation.backups),
+)
+
+
+def go_through(site: Site) -> Wire:
+    """`success`, `checked_at`, `build`, `environment`, `simulation`, `checks[]`: each with `check`, `title`,
+    `result` (pass, fail, not-run), `required`, `reason`, `next_action`."""
+    checks = [_line(point, _result(point, site)) for point in POINTS]
+    return {
+        "success": all(line["result"] not in _bad(line) for line in checks),
+        "checked_at": timezone.localtime().isoformat(timespec="seconds"),
+        "build": settings.BUILD,
+        "environment": settings.PHONEPE_ENV,
+        "simulation": settings.PHONEPE_SIMULATION_MODE,
+        "checks": checks,
+    }
+
+
+def _line(point: Point, result: Result) -> Wire:
+    return {"check": point.name, "title": point.title, "required": point.is_required(), **asdict(result)}
+
+
+def _bad(line: Wire) -> set[str]:
+    return {FAIL, NOT_RUN} if line["required"] else {FAIL}
+
+
+def _result(point: Point, site: Site) -> Result:
+    """A server or a database that is away fails the points that need it, and no other."""
+    try:
+        return point.check(site)
+    except NoAnswer as error:
+        return failed(str(error), "Start the server; say with --at where it is, if not at PUBLIC_BASE_URL.")
+    except (DatabaseError, InterfaceError) as error:
+        return failed(f"the database: {exact(error)}", "See `manage.py doctor`.")

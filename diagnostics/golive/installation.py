@@ -1,0 +1,111 @@
+"""What the settings say."""
+
+import re
+
+from django.conf import settings
+
+from diagnostics.golive.site import Result, Site, failed, not_run, passed
+from diagnostics.runner import configured
+from payment.checks import DANGEROUS
+
+# PhonePe's dashboard takes no other webhook login.
+WEBHOOK_USERNAME = re.compile(r"\w{5,20}", re.ASCII)
+WEBHOOK_PASSWORD = re.compile(r"[A-Za-z0-9]{8,20}")
+POINTS_OF_THEIR_OWN = {"E001", "E002"}  # simulation and DEBUG
+
+
+def simulation_off(site: Site) -> Result:
+    if settings.PHONEPE_SIMULATION_MODE:
+        return failed("PhonePe is simulated: no money moves", "Set PHONEPE_SIMULATION_MODE=False.")
+    return passed("payments go to PhonePe")
+
+
+def debug_off(site: Site) -> Result:
+    if settings.DEBUG:
+        return failed("DEBUG is on: error pages show settings and data to everyone", "Set DEBUG=False.")
+    return passed("DEBUG is off")
+
+
+def production(site: Site) -> Result:
+    if settings.PHONEPE_ENV != "PRODUCTION":
+        return failed(f"PHONEPE_ENV is {settings.PHONEPE_ENV}", "Set PHONEPE_ENV=PRODUCTION.")
+    return passed("PHONEPE_ENV is PRODUCTION")
+
+
+def safe_settings(site: Site) -> Result:
+    """What production would refuse to start with."""
+    broken = [each for is_broken, each in DANGEROUS if each.id not in POINTS_OF_THEIR_OWN and is_broken()]
+    if broken:
+        return failed(" ".join(f"{each.text}." for each in broken), " ".join(each.remedy for each in broken))
+    return passed("production would start with these settings")
+
+
+def credentials(site: Site) -> Result:
+    merchant, problem = configured()
+    if merchant is None or problem:
+        return failed(problem, "Copy the credentials from PhonePe's dashboard.")
+    return passed(
+        f"credentials for {merchant.identity.generation} in {merchant.identity.environment} are there"
+    )
+
+
+def webhook_login(site: Site) -> Result:
+    """PhonePe's own rules: who breaks them cannot enter the same login in the dashboard."""
+    user, password = settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD
+    if not user and not password:
+        return _without_login()
+    if not WEBHOOK_USERNAME.fullmatch(user):
+        return failed("the name has to be 5 to 20 letters, digits and _", "Change PHONEPE_WEBHOOK_USERNAME.")
+    if not WEBHOOK_PASSWORD.fullmatch(password):
+        return failed("the password has to be 8 to 20 letters and digits", "Change PHONEPE_WEBHOOK_PASSWORD.")
+    return passed("name and password are such as the dashboard takes")
+
+
+def backups(site: Site) -> Result:
+    if settings.BACKUPS:
+        return passed(f"said to be: {settings.BACKUPS}")
+    if "backups" in site.acknowledged:
+        return passed("somebody vouches for them")
+    return not_run(
+        "nobody says how the database is backed up",
+        "Say it in BACKUPS, or run this with --acknowledge-backups. Restore one first.",
+    )
+
+
+def mail(site: Site) -> Result:
+    """Whether a mail server takes it is for the diagnosis."""
+    scheme = settings.EMAIL_URL.partition(":")[0]
+    if not scheme.startswith("smtp"):
+        return failed(
+            f"mail goes nowhere: EMAIL_URL is {scheme}://", "Set EMAIL_URL=smtp+tls://user:password@host:587."
+        )
+    return passed("mail goes to a mail server")
+
+
+def somebody_is_told(site: Site) -> Result:
+    missing = [
+        name
+        for name, is_set in {
+            "STAFF_EMAILS or STAFF_WEBHOOK_URL": settings.STAFF_EMAILS or settings.STAFF_WEBHOOK_URL,
+            "DEAD_MAN_URL": settings.DEAD_MAN_URL,
+            "OPS_TOKEN": settings.OPS_TOKEN,
+        }.items()
+        if not is_set
+    ]
+    if missing:
+        return failed("nobody would hear of trouble", f"Set {', '.join(missing)}.")
+    return passed("logs are JSON lines with a request id; staff are alerted; a silent worker raises an alarm")
+
+
+def _without_login() -> Result:
+    if settings.PHONEPE_WEBHOOK_SECRET:
+        return passed("calls are proven by PHONEPE_WEBHOOK_SECRET")
+    if settings.PHONEPE_SIMULATION_MODE:
+        return not_run(
+            "the simulated PhonePe has its own login", "Set it together with the real credentials."
+        )
+    if settings.PHONEPE_CLIENT_ID:
+        return failed(
+            "there is none", "Set PHONEPE_WEBHOOK_USERNAME and _PASSWORD, here and in the dashboard."
+        )
+    return passed("V1 calls are proven by the salt key")

@@ -1,0 +1,66 @@
+"""What one diagnosis says: the way to PhonePe, the clock, the worker, PhonePe's way to us."""
+
+from django.conf import settings
+
+from diagnostics.enums import Verdict
+from diagnostics.golive.site import Result, Site, Wire, by_hop, failed, not_run, passed
+
+
+def connectivity(site: Site) -> Result:
+    """PhonePe's answer alone decides: a mail server that is down is another point."""
+    found = site.diagnosis
+    if settings.PHONEPE_SIMULATION_MODE:
+        return not_run("PhonePe is simulated: nothing outside was looked at", "Run this with simulation off.")
+    if not any(rung["ok"] for rung in _rungs(found, "contract")):
+        return failed(found["summary"], found["next_action"])
+    if shut := [each["endpoint"] for each in found["endpoints"] if not each["reachable"]]:
+        return failed(f"not reached: {', '.join(shut)}", "Mend it, or take it out of the settings.")
+    return passed("PhonePe has answered a question, and knows us")
+
+
+def nothing_is_broken(site: Site) -> Result:
+    """Whatever is looked at has a word here: cache, disk, mail and broker have no point of their own."""
+    found = site.diagnosis
+    if not found["success"]:
+        return failed(found["summary"], found["next_action"])
+    return passed(found["summary"])
+
+
+def tls(site: Site) -> Result:
+    """Of the way to PhonePe; our own certificate is looked at with the callback URL."""
+    rungs = _rungs(site.diagnosis, "tls")
+    broken = [each for each in rungs if each["ok"] is False]
+    if broken:
+        return failed(f"{broken[0]['target']}: {broken[0]['detail']}", site.diagnosis["next_action"])
+    if not rungs:
+        return not_run("no encrypted address was looked at", "Run this with simulation off.")
+    return passed(f"{len(rungs)} certificates are trusted")
+
+
+def clock(site: Site) -> Result:
+    found = site.diagnosis
+    verdicts = {found["verdict"], *(each["verdict"] for each in found.get("also", []))}
+    if Verdict.CLOCK_SKEW in verdicts:
+        return failed("this server's clock is wrong", "timedatectl set-ntp true")
+    told = [each for each in found["checks"] if each["layer"] == "http" and each["ok"]]
+    if not told:
+        return not_run("nobody told us the time", "Run this with a way to PhonePe or to a control host.")
+    return passed("it agrees with those who told us the time")
+
+
+def database(site: Site) -> Result:
+    return by_hop(site.hop("database"), "python manage.py migrate; see docs/troubleshooting.md")
+
+
+def worker(site: Site) -> Result:
+    return by_hop(site.hop("worker"), "Start `python manage.py work` and let systemd start it again.")
+
+
+def callback(site: Site) -> Result:
+    """As PhonePe calls: strangers refused, PhonePe known, the body unchanged, in time."""
+    return by_hop(site.hop("webhook"), "Try the address from outside: docs/troubleshooting.md")
+
+
+def _rungs(found: Wire, layer: str) -> list[Wire]:
+    """Of PhonePe's own addresses: what is wrong with a host of comparison is not the way to PhonePe."""
+    return [rung for each in found["endpoints"] for rung in each["ladder"] if rung["layer"] == layer]

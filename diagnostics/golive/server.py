@@ -1,0 +1,107 @@
+"""What the running server answers."""
+
+import requests
+from django.conf import settings
+from django.urls import reverse
+
+from diagnostics.golive.site import Result, Site, failed, json_of, not_run, passed
+from payment.models import DiagnosisRun
+
+SOME = 8  # requests: every process of a small server is met
+# With one of these PhonePe is not told which domain its page was opened from, and refuses the order.
+HIDES_THE_DOMAIN = {"no-referrer", "same-origin"}
+NONSENSE = {"amount": "nonsense"}
+
+
+def health(site: Site) -> Result:
+    for path in ("/healthz", "/readyz"):
+        status = site.ask("GET", path).status_code
+        if status != 200:
+            return failed(f"{path} answers {status}", "See the server's log.")
+    return passed("the server lives, its database answers and is migrated")
+
+
+def builds(site: Site) -> Result:
+    """Old code that still answers after a deployment."""
+    if others := {_build_of_server(site) for _ in range(SOME)} - {settings.BUILD}:
+        return failed(
+            f"here is {settings.BUILD}, running is {', '.join(sorted(others))}", "Restart all servers."
+        )
+    worker = _build_of_worker()
+    if worker not in ("", settings.BUILD):
+        return failed(
+            f"here is {settings.BUILD}, the worker has looked last with {worker}",
+            "Restart all workers; where that is done, wait for its next look.",
+        )
+    seen = "" if worker else "; no worker has said what it runs"
+    return passed(f"all servers run {settings.BUILD}{seen}")
+
+
+def error_handling(site: Site) -> Result:
+    missing = site.ask("GET", "/api/there-is-no-such-route/")
+    refused = site.ask("POST", reverse("payment-process-cart"), json=NONSENSE)
+    for answer, expected in ((missing, 404), (refused, 400)):
+        if answer.status_code != expected or not _is_worded(answer):
+            return failed(
+                f"{answer.url} answers {answer.status_code} where a worded {expected} is expected",
+                "Is something in front of the server answering in its place?",
+            )
+    return passed("refusals are worded, numbered, and show no stack")
+
+
+def final_host(site: Site) -> Result:
+    """PhonePe follows no redirect. From a stranger our own 401 is the right answer."""
+    url = settings.PUBLIC_BASE_URL + reverse("payment-webhook")
+    if not url.startswith("https://"):
+        return failed(f"{url} is not https: PhonePe calls no such address", "Set PUBLIC_BASE_URL=https://…")
+    answer = site.ask("POST", url, data=b"{}", headers={"Content-Type": "application/json"})
+    if 300 <= answer.status_code < 400:
+        target = answer.headers.get("Location", "elsewhere")
+        return failed(
+            f"{url} sends PhonePe on to {target}", "Enter the final address, here and in the dashboard."
+        )
+    if answer.status_code != 401:
+        return failed(
+            f"{url} answers {answer.status_code} in the place of our 401", "See what stands in front."
+        )
+    return passed(f"{url} is the final address, over a trusted certificate")
+
+
+def referrer(site: Site) -> Result:
+    pages = [page for page in (settings.FRONTEND_BASE_URL, site.base_url + "/healthz") if page]
+    for page in pages:
+        policy = site.ask("GET", page).headers.get("Referrer-Policy", "").lower()
+        if policy in HIDES_THE_DOMAIN:
+            return failed(f"{page} sends Referrer-Policy: {policy}", "Use strict-origin-when-cross-origin.")
+    return passed(f"no policy of {', '.join(pages)} hides the domain from PhonePe")
+
+
+def domain(site: Site) -> Result:
+    shown = settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL
+    if "domain" in site.acknowledged:
+        return passed(f"somebody vouches for {shown}")
+    return not_run(
+        f"no program can look up whether PhonePe has registered {shown}",
+        "Compare it with the website in PhonePe's dashboard, then run this with --acknowledge-domain.",
+    )
+
+
+def _build_of_server(site: Site) -> str:
+    site.session.close()  # a kept connection would lead to the same process each time
+    return str(json_of(site.ask("GET", "/healthz")).get("build", "unknown"))
+
+
+def _build_of_worker() -> str:
+    """As its last diagnosis says; "" while it has made none."""
+    runs = DiagnosisRun.objects.filter(asked_by=DiagnosisRun.AskedBy.WORKER).exclude(finished_at=None)
+    last = runs.order_by("-pk").first()
+    return str(last.circumstances.get("build", {}).get("", "")) if last else ""
+
+
+def _is_worded(answer: requests.Response) -> bool:
+    said = json_of(answer)
+    return (
+        next(iter(said), "") == "error"
+        and {"code", "request_id"} <= said.keys()
+        and "Traceback" not in answer.text
+    )

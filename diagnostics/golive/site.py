@@ -1,0 +1,104 @@
+"""What the checks look at: one diagnosis, and the running server as its callers meet it."""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from django.conf import settings
+
+from diagnostics.runner import fresh
+from payment.models import DiagnosisRun
+
+Wire = dict[str, Any]
+
+PATIENCE = 10  # seconds
+PASS, FAIL, NOT_RUN = "pass", "fail", "not-run"
+
+
+@dataclass(frozen=True)
+class Result:
+    """`next_action` stands where something failed or was not run."""
+
+    result: str
+    reason: str
+    next_action: str = ""
+
+
+class NoAnswer(Exception):
+    """The server that customers and PhonePe talk to cannot be asked. Carries where and why."""
+
+
+@dataclass
+class Site:
+    """`base_url`: where the server is asked, which is PUBLIC_BASE_URL unless somebody says otherwise.
+
+    `acknowledged`: what a person vouches for, because no program can look it up.
+    """
+
+    base_url: str = ""
+    acknowledged: frozenset[str] = frozenset()
+    session: requests.Session = field(default_factory=requests.Session)
+
+    def __post_init__(self) -> None:
+        self.base_url = (self.base_url or settings.PUBLIC_BASE_URL).rstrip("/")
+        self.session.trust_env = False  # a proxy of this shell is nobody's way to us
+
+    @functools.cached_property
+    def diagnosis(self) -> Wire:
+        by = DiagnosisRun.AskedBy.COMMAND
+        return fresh(ask_simulator=settings.PHONEPE_SIMULATION_MODE, asked_by=by)
+
+    def hop(self, name: str) -> Wire:
+        found: Wire = self.diagnosis["dependencies"].get(name, {"ok": None, "detail": "not looked at"})
+        return found
+
+    def ask(self, method: str, url: str, **more: Any) -> requests.Response:
+        """`url` absolute, or a path of our own server. Follows no redirect. Raises NoAnswer."""
+        address = url if url.startswith("http") else self.base_url + url
+        is_ours = address.startswith((self.base_url, settings.PUBLIC_BASE_URL))
+        trust = (is_ours and settings.DIAGNOSIS_CA_BUNDLE) or True
+        more |= {"timeout": PATIENCE, "allow_redirects": False, "verify": trust}
+        try:
+            return self.session.request(method, address, **more)
+        except requests.RequestException as error:
+            raise NoAnswer(f"{address} does not answer: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True)
+class Point:
+    """One line of the list. `is_required`: not having run it is as bad as having failed it."""
+
+    name: str
+    title: str
+    check: Callable[[Site], Result]
+    is_required: Callable[[], bool] = lambda: True
+
+
+def passed(reason: str) -> Result:
+    return Result(PASS, reason)
+
+
+def failed(reason: str, next_action: str) -> Result:
+    return Result(FAIL, reason, next_action)
+
+
+def not_run(reason: str, next_action: str = "") -> Result:
+    return Result(NOT_RUN, reason, next_action)
+
+
+def by_hop(hop: Wire, next_action: str) -> Result:
+    """What the diagnosis says of one of our own hops."""
+    if hop["ok"] is None:
+        return not_run(hop["detail"], next_action)
+    return passed(hop["detail"]) if hop["ok"] else failed(hop["detail"], next_action)
+
+
+def json_of(answer: requests.Response) -> Wire:
+    """{} for whatever is no JSON object, such as the page of something in front of us."""
+    try:
+        said = answer.json()
+    except requests.JSONDecodeError:
+        return {}
+    return said if isinstance(said, dict) else {}

@@ -1,0 +1,42 @@
+"""For whoever watches this process: is it alive, and can it work? No internals, no login."""
+
+from django.conf import settings
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from core import waiting
+from diagnostics import dependencies
+from diagnostics.parallel import begin, result
+from payment.phonepe.transport import Deadline
+
+PATIENCE = 5.0  # seconds; orchestrators give up soon after
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while this process answers at all. `build` says which code it runs."""
+    return JsonResponse({"status": "alive", "build": settings.BUILD})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when the database answers and has every table this code expects, else 503."""
+    fault = _database_fault()
+    answer = {
+        "status": "not ready" if fault else "ready",
+        "database": "down" if fault == "down" else "ok",
+        "migrations": {"down": "unknown", "migrations": "pending"}.get(fault, "applied"),
+    }
+    return JsonResponse(answer, status=503 if fault else 200)
+
+
+def _database_fault() -> str:
+    """In a thread, because a database that accepts connections and says nothing would hold us for ever."""
+    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+        try:
+            return result(begin(dependencies.database), Deadline(PATIENCE)).fault if may_wait else "down"
+        except TimeoutError:
+            return "down"

@@ -1,0 +1,44 @@
+import json
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from diagnostics.golive.checklist import go_through
+from diagnostics.golive.site import Site
+
+MARKS = {"pass": "+", "fail": "X", "not-run": "-"}
+
+
+class Command(BaseCommand):
+    help = "Goes through what has to be true before real money. Ends with 0 only when nothing is left to do."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--json", action="store_true", help="for machines")
+        parser.add_argument(
+            "--at", default="", metavar="URL", help="where the server is asked; else PUBLIC_BASE_URL"
+        )
+        parser.add_argument("--acknowledge-backups", action="store_true", help="I have restored a backup")
+        parser.add_argument(
+            "--acknowledge-domain", action="store_true", help="PhonePe has registered our domain"
+        )
+
+    def handle(self, *args: Any, at: str, **options: Any) -> None:
+        vouched = frozenset(name for name in ("backups", "domain") if options[f"acknowledge_{name}"])
+        answer = go_through(Site(at, vouched))
+        self.stdout.write(
+            json.dumps(answer, indent=2, ensure_ascii=False) if options["json"] else _text(answer)
+        )
+        if not answer["success"]:
+            sys.exit(1)
+
+
+def _text(answer: dict[str, Any]) -> str:
+    lines = []
+    for line in answer["checks"]:
+        lines.append(f"{MARKS[line['result']]} {line['title']}: {line['reason']}")
+        if line["next_action"]:
+            lines.append(f"    {line['next_action']}")
+    verdict = "Ready for real money." if answer["success"] else "Not ready for real money."
+    return "\n".join([*lines, "", f"{verdict} (+ passed, X failed, - not run)"])

@@ -1,0 +1,56 @@
+"""What all processes remember together, or, while the shared cache fails, this one alone.
+
+The shared cache may live in the very database that is being diagnosed: no answer may depend on it, nor wait long for
+it.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import DatabaseError, InterfaceError
+
+from diagnostics.parallel import begin, result
+from payment.phonepe.transport import Deadline
+
+try:
+    from redis.exceptions import RedisError
+except ImportError:  # installed only where CACHE_URL asks for it
+    RedisError = OSError  # type: ignore[assignment, misc]
+
+CACHE_ERRORS = (DatabaseError, InterfaceError, OSError, RedisError)
+PATIENCE = 1.5  # seconds
+REST = 30  # seconds without the shared cache after it has failed: who waits for an answer waits for it once
+RESTS = "shared-cache-rests"
+
+T = TypeVar("T")
+own = LocMemCache("diagnosis", {})
+
+
+def add(key: str, value: Any, seconds: int) -> bool:
+    """True for the one caller, of all processes, who was first."""
+    return _shared_or_own(lambda store: store.add(key, value, seconds))
+
+
+def get(key: str, default: Any = None) -> Any:
+    return _shared_or_own(lambda store: store.get(key, default))
+
+
+def set(key: str, value: Any, seconds: int) -> None:
+    _shared_or_own(lambda store: store.set(key, value, seconds))
+
+
+def delete(key: str) -> None:
+    _shared_or_own(lambda store: store.delete(key))
+
+
+def _shared_or_own(use: Callable[[Any], T]) -> T:
+    if own.get(RESTS):
+        return use(own)
+    try:
+        return result(begin(functools.partial(use, cache), CACHE_ERRORS), Deadline(PATIENCE))
+    except CACHE_ERRORS:  # a cache that does not answer in time is a TimeoutError, hence an OSError
+        own.set(RESTS, True, REST)
+        return use(own)

@@ -1,0 +1,19 @@
+from django.urls import path
+
+from diagnostics.health import healthz, readyz
+from diagnostics.views import DebugConnectivityView, DiagnosisDoorView
+
+urlpatterns = [
+    path(
+        "api/payments/payments/debug-connectivity/",
+        DebugConnectivityView.as_view(),
+        name="debug-connectivity",
+    ),
+    path(
+        "api/payments/payments/debug-connectivity/door/",
+        DiagnosisDoorView.as_view(),
+        name="debug-connectivity-door",
+    ),
+    path("healthz", healthz),
+    path("readyz", readyz),
+]

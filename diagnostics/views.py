@@ -1,0 +1,190 @@
+"""Whose fault is it? Short for everyone, full for who operates this server; as JSON, as a page, as text."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.signing import BadSignature
+from django.db import DatabaseError, InterfaceError
+from django.http import HttpResponseRedirect
+from django.urls import reverse
+from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
+from rest_framework.parsers import FormParser
+from rest_framework.permissions import AllowAny
+from rest_framework.renderers import BaseRenderer, JSONRenderer
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from accounts.authentication import ActiveUserAuthentication, BearerScheme
+from core import waiting
+from core.errors import Conflict
+from core.throttling import CallerThrottle
+from core.waiting import UnderWay
+from diagnostics import result_cache
+from diagnostics.parallel import begin, result
+from diagnostics.renderers import PageRenderer, TextRenderer
+from diagnostics.runner import DiagnosisRunning, fresh, latest
+from diagnostics.serializers import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
+from payment.phonepe.transport import Deadline
+
+OPS_TOKEN = OpenApiParameter("X-Ops-Token", str, OpenApiParameter.HEADER, description="opens the full answer")
+STRICT = OpenApiParameter("strict", bool, description="answer 503 unless all is well")
+FORMAT = OpenApiParameter("format", str, enum=["json", "html", "text"], description="a browser gets html")
+
+COOKIE, SALT = "diagnosis", "payment.diagnosis.door"
+OPEN_FOR = 8 * 3600  # seconds
+PATIENCE = 2.0  # seconds for a login to be checked
+UNCHECKED = (AuthenticationFailed, DatabaseError, InterfaceError)
+
+T = TypeVar("T")
+looks = UnderWay()  # each takes a thread for ten seconds: one of them at a time is enough
+
+
+class OptionalLogin(ActiveUserAuthentication):
+    """A login that can't be checked, because the database is down or silent, is no reason to give no diagnosis."""
+
+    def authenticate(self, request: Request) -> Any:
+        return _soon(functools.partial(super().authenticate, request))
+
+
+class DiagnosisThrottle(CallerThrottle):
+    """Counts where a database that is down is no hindrance."""
+
+    scope = "diagnosis"
+    cache: Any = result_cache
+
+
+class OptionalLoginScheme(BearerScheme):
+    name = "optionalJwtAuth"
+    target_class = OptionalLogin
+
+
+@method_decorator(never_cache, name="dispatch")
+class DebugConnectivityView(APIView):
+    """Takes no address: it can't be aimed at anything but what is configured. It never starts a payment."""
+
+    authentication_classes = (OptionalLogin,)
+    permission_classes = (AllowAny,)
+    throttle_classes = (DiagnosisThrottle,)
+    renderer_classes = (JSONRenderer, PageRenderer, TextRenderer)
+
+    def get_renderers(self) -> list[BaseRenderer]:
+        """Only who looks is shown a page; programs that post read JSON."""
+        return super().get_renderers() if self.request.method in {"GET", "HEAD"} else [JSONRenderer()]
+
+    @extend_schema(
+        operation_id="debug_connectivity",
+        parameters=[OPS_TOKEN, STRICT, FORMAT],
+        responses={200: DiagnosisSerializer, 503: DiagnosisSerializer},
+    )
+    def get(self, request: Request) -> Response:
+        """The last diagnosis, at most thirty seconds old: what is wrong, and who has to act."""
+        found = latest()
+        is_strict = request.query_params.get("strict", "").lower() in {"1", "true"}
+        shape = DiagnosisSerializer if may_look_at_all(request) else ShortDiagnosisSerializer
+        return Response(shape(found).data, status=503 if is_strict and not found["success"] else 200)
+
+    @extend_schema(
+        operation_id="debug_connectivity_now",
+        parameters=[OPS_TOKEN],
+        request=TestPaymentRequest,
+        responses=DiagnosisSerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """A new diagnosis at once, with a question to PhonePe even if it is simulated. Not in production."""
+        if not may_see_all(request):
+            raise PermissionDenied if request.user.is_authenticated else NotAuthenticated
+        TestPaymentRequest(data=request.data).is_valid(raise_exception=True)
+        if settings.PHONEPE_ENV == "PRODUCTION":
+            raise Conflict("This is not done in production.", code="not_in_production")
+        if not looks.begin("fresh"):
+            raise DiagnosisRunning
+        try:
+            return Response(DiagnosisSerializer(fresh(ask_simulator=True)).data)
+        finally:
+            looks.end("fresh")
+
+
+@method_decorator(never_cache, name="dispatch")
+class DiagnosisDoorView(APIView):
+    """OPS_TOKEN, typed into the page, opens the full page to this browser: it needs no database."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = (DiagnosisThrottle,)
+    parser_classes = (FormParser,)
+    renderer_classes = (PageRenderer,)
+    http_method_names = ("post",)
+
+    @extend_schema(exclude=True)
+    def post(self, request: Request) -> HttpResponseRedirect:
+        page = reverse("debug-connectivity")
+        if not knows_token(str(request.data.get("ops_token", ""))):
+            return HttpResponseRedirect(f"{page}?refused=1", status=303)
+        answer = HttpResponseRedirect(page, status=303)
+        answer.set_signed_cookie(
+            COOKIE,
+            _proof(),
+            salt=SALT,
+            max_age=OPEN_FOR,
+            path=page.rstrip("/"),  # with and without the last slash
+            secure=settings.SESSION_COOKIE_SECURE,
+            httponly=True,
+            samesite="Strict",
+        )
+        return answer
+
+
+def may_look_at_all(request: Request) -> bool:
+    """Whoever may see all, and a browser that has shown OPS_TOKEN or is logged in to the admin.
+
+    Only for looking: what a browser sends by itself may have been asked for by another site.
+    """
+    return may_see_all(request) or _has_cookie(request) or _is_staff_session(request)
+
+
+def may_see_all(request: Request) -> bool:
+    """Staff, and whoever knows OPS_TOKEN. An empty OPS_TOKEN is known to nobody."""
+    return knows_token(request.headers.get("X-Ops-Token", "")) or bool(
+        getattr(request.user, "is_staff", False)
+    )
+
+
+def knows_token(offered: str) -> bool:
+    return bool(settings.OPS_TOKEN) and constant_time_compare(offered, settings.OPS_TOKEN)
+
+
+def _proof() -> str:
+    """Another OPS_TOKEN shuts all doors that the former one has opened."""
+    return salted_hmac(SALT, settings.OPS_TOKEN).hexdigest()
+
+
+def _has_cookie(request: Request) -> bool:
+    try:
+        shown = request._request.get_signed_cookie(COOKIE, "", salt=SALT, max_age=OPEN_FOR)
+    except BadSignature:
+        return False
+    return bool(settings.OPS_TOKEN) and constant_time_compare(shown or "", _proof())
+
+
+def _is_staff_session(request: Request) -> bool:
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return False
+    user = _soon(functools.partial(get_user, request._request))
+    return bool(getattr(user, "is_staff", False) and getattr(user, "is_active", False))
+
+
+def _soon(find: Callable[[], T]) -> T | None:
+    """What the database tells about the caller; None when it refuses, or does not tell in time."""
+    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+        try:
+            return result(begin(find, UNCHECKED), Deadline(PATIENCE)) if may_wait else None
+        except (*UNCHECKED, TimeoutError):
+            return None

@@ -1,0 +1,91 @@
+"""What people see of a ladder."""
+
+import pytest
+
+from diagnostics import rendering
+from diagnostics.enums import Culprit, Verdict
+
+
+def rung(layer, ok, family="", detail=""):
+    return {
+        "layer": layer,
+        "ok": ok,
+        "family": family,
+        "detail": detail,
+        "target": "x:443",
+        "ms": 1,
+        "finding": "",
+    }
+
+
+def short(stage, reachable=False):
+    return {"endpoint": "api.phonepe.com", "stage": stage, "reachable": reachable}
+
+
+def states(ladder):
+    return [(each.step, each.state) for each in ladder.rungs]
+
+
+@pytest.mark.parametrize(
+    ("stage", "reachable", "drawn"),
+    [
+        ("NONE", False, ["bad", "unseen", "unseen", "unseen"]),
+        ("DNS", False, ["good", "bad", "unseen", "unseen"]),
+        ("TCP", False, ["good", "good", "bad", "unseen"]),
+        ("PROXY", False, ["good", "good", "bad", "unseen"]),
+        ("TLS", False, ["good", "good", "good", "bad"]),
+        ("HTTP", True, ["good"] * 4),
+    ],
+)
+def test_the_first_step_that_failed_is_red_for_strangers_too(stage, reachable, drawn):
+    [ladder] = rendering.ladders(short(stage, reachable))
+    assert [state for _, state in states(ladder)] == drawn
+
+
+def test_each_address_family_has_a_ladder_of_its_own_with_the_common_steps_in_both():
+    rungs = [
+        rung("dns", True, "ipv4"),
+        rung("dns", True, "ipv6"),
+        rung("tcp", False, "ipv6"),
+        rung("tcp", True, "ipv4"),
+        rung("credentials", True),
+    ]
+    four, six = rendering.ladders({"endpoint": "x", "ladder": rungs})
+
+    assert (four.family, six.family) == ("IPv4", "IPv6")
+    assert states(four) == [("Find the address", "good"), ("Connect", "good"), ("Be recognised", "good")]
+    assert states(six)[:2] == [("Find the address", "good"), ("Connect", "bad")]
+
+
+def test_steps_that_nobody_came_to_are_drawn_in_grey():
+    [ladder] = rendering.ladders({"endpoint": "x", "ladder": [rung("dns", True), rung("tcp", False)]})
+
+    assert states(ladder)[2:] == [("Encrypt", "unseen"), ("Get an answer", "unseen")]
+
+
+def test_what_says_nothing_is_neither_red_nor_green():
+    [ladder] = rendering.ladders({"endpoint": "x", "ladder": [rung("http", None)]})
+    assert states(ladder) == [("Get an answer", "unseen")]
+
+
+@pytest.mark.parametrize("culprit", Culprit.values)
+def test_whoever_has_to_act_is_named_in_plain_words(culprit):
+    assert rendering.who_acts({"culprit": culprit})
+
+
+@pytest.mark.parametrize(
+    ("verdict", "success", "mood"),
+    [
+        (Verdict.OK, True, "good"),
+        (Verdict.SIMULATED, True, "simulated"),
+        (Verdict.MAIL_DOWN, False, "hampered"),
+        (Verdict.BROKER_DOWN, False, "hampered"),
+        (Verdict.DATABASE_DOWN, False, "bad"),
+    ],
+)
+def test_what_does_not_stop_payments_is_not_shown_as_if_it_did(verdict, success, mood):
+    assert rendering.mood({"verdict": verdict.value, "success": success}) == mood
+
+
+def test_times_are_told_as_people_read_them():
+    assert rendering.moment("2026-11-23T05:46:58+05:30") == "23 Nov 2026, 05:46:58 (IST)"
