@@ -5,7 +5,6 @@ import uuid
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from payment.diagnosis import history
 
 from core.clocks import SKEW, database_now
 from diagnostics import history, runner

@@ -100,6 +100,7 @@ INSTALLED_APPS = [
     "notices",
     "payment",
     "diagnostics",
+    "worker",
     "simulator",
 ]
 

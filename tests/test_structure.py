@@ -10,7 +10,7 @@ from statistics import median
 import pytest
 
 ROOT = Path(__file__).parents[1]
-APPS = ("accounts", "booking", "core", "diagnostics", "notices", "okpuja", "payment", "simulator")
+APPS = ("accounts", "booking", "core", "diagnostics", "notices", "okpuja", "payment", "simulator", "worker")
 MODULES = sorted(
     path.relative_to(ROOT)
     for folder in APPS

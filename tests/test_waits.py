@@ -22,8 +22,8 @@ BOUNDED = {
     "simulator/sockets.py": "two threads in the shop's server; as many as callers in a process of its own",
 }
 NO_REQUEST = {
-    "payment/management/commands/work.py",
-    "payment/management/commands/serve.py",
+    "worker/management/commands/work.py",
+    "worker/management/commands/serve.py",
     "diagnostics/golive/flow.py",  # a command
     "payment/reconciliation/questions.py",  # the worker, or a command
     "simulator/courier.py",  # a thread of its own

@@ -214,7 +214,7 @@ BREAKAGES = (
         "payment/services/asking.py",
         "if attempt.state == AttemptState.COMPLETED:",
         "if attempt.state != AttemptState.PENDING:",
-        "payment/test_work.py::test_late_money_is_found_by_the_slow_tail",
+        "worker/test_jobs.py::test_late_money_is_found_by_the_slow_tail",
     ),
     Breakage(
         "D22",

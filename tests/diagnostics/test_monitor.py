@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from diagnostics import runner
 from payment.models import DiagnosisRun, GatewayCall
-from payment.work import run_due
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

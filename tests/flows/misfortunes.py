@@ -18,11 +18,11 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from booking.models import Booking, Checkout, SlotHold
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.work import KINDS, run_due
 from tests import people
 from tests.books import query, violations
 from tests.flows.customers import Customer, arrive, pay
 from tests.servers import Simulator, eventually
+from worker.jobs import KINDS, run_due
 
 PAISE = 110_000
 # Long enough for pages, banks, repeated webhooks and slow refunds; and the puja is in three days.

@@ -13,8 +13,8 @@ from core.logging import JsonFormatter
 from notices.models import Notice
 from notices.sending import PAUSES, Enclosed, pause_after, send
 from notices.services import alert, tell
-from payment.work import run_due
 from tests.notices.servers import mail_server, refused_port, silent_port
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FACTS = {

@@ -8,11 +8,11 @@ from django.db import connection
 
 from notices.models import Notice
 from notices.services import tell
-from payment.management.commands.work import THREADS
 from payment.models import Payment
 from payment.services.settling import settle
-from payment.work import KINDS, run_due
 from tests.payment.builders import completed, make_payment
+from worker.jobs import KINDS, run_due
+from worker.management.commands.work import THREADS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE = 20

@@ -17,10 +17,10 @@ from payment.models import Payment, PaymentAttempt
 from payment.services.checkout import start_payment
 from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
-from payment.work import run_due
 from tests import people
 from tests.payment.builders import completed, make_attempt
 from tests.payment.scripted import ANSWERS, UNDECIDED, Scripted
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PAYMENTS, CARTS = "/api/payments/payments/", "/api/cart/carts/"

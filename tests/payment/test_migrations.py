@@ -26,9 +26,9 @@ from payment.reconciliation.laws import broken_laws
 from payment.services.receipts import pdf, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.states import AttemptState, RefundState
-from payment.work import run_due
 from tests import people
 from tests.payment.builders import FAILED, completed, make_attempt, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,10 +12,10 @@ from django.utils import timezone
 from payment.models import GatewayCall, Payment, PaymentAttempt, WebhookEvent
 from payment.services.links import return_url, status_url
 from payment.services.settling import settle
-from payment.work import run_due
 from simulator.deliveries import _proof
 from tests import people
 from tests.payment.builders import completed, make_attempt, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -27,8 +27,8 @@ from payment.services.schedule import scaled
 from payment.services.watching import watch
 from payment.services.webhooks import next_look
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
-from payment.work import KINDS
 from tests.payment.builders import make_attempt, make_payment
+from worker.jobs import KINDS
 
 pytestmark = pytest.mark.django_db
 

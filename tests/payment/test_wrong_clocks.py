@@ -39,9 +39,9 @@ from payment.services.settling import settle
 from payment.services.unpaid import stop_waiting
 from payment.services.watching import watch
 from payment.states import Fulfilment, PaymentState, RefundState
-from payment.work import run_due
 from tests.payment.builders import make_payment
 from tests.payment.scripted import Scripted
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PROCESS_CART = "/api/payments/payments/process-cart/"

@@ -9,12 +9,12 @@ from payment.models import GatewayCall, LedgerEntry, Payment, Refund, WebhookEve
 from payment.phonepe.enums import Operation
 from payment.services.webhooks import receive_webhook
 from payment.states import RefundState
-from payment.work import run_due
 from simulator.deliveries import _proof
 from simulator.models import Refund as SimulatedRefund
 from tests.properties import audit
 from tests.properties.town import MINUTE, WORK, Town
 from tests.races import at_once
+from worker.jobs import run_due
 
 WORKERS = 3
 

@@ -23,13 +23,13 @@ from notices.models import Notice
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.links import offer_url, return_url
 from payment.states import Fulfilment
-from payment.work import DATABASE_KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
 from simulator.deliveries import _proof
 from simulator.models import Delivery
 from tests import people
 from tests.phonepe import CONTROL, PhonePe
 from tests.properties import audit
 from tests.properties.process import Process
+from worker.jobs import DATABASE_KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
 
 PAYMENTS = "/api/payments/payments/"
 WEBHOOK = "/api/payments/webhook/phonepe/"

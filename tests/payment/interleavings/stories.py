@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from booking.models import Booking, Cart, Slot
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
-from payment.work import KINDS, run_due
 from simulator.deliveries import _proof
 from simulator.models import Delivery
+from worker.jobs import KINDS, run_due
 
 WEBHOOK = "/api/payments/webhook/phonepe/"
 PAYMENTS = "/api/payments/payments/"

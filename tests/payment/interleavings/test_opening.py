@@ -7,7 +7,6 @@ from booking.models import Cart
 from payment.models import Payment, PaymentAttempt, StateChange
 from payment.services.checkout import start_payment
 from payment.states import AttemptState, Fulfilment, PaymentState
-from payment.work import run_due
 from simulator.adapter import SimulatorAdapter
 from tests.payment.interleavings.stories import (
     bookings,
@@ -22,6 +21,7 @@ from tests.payment.interleavings.stories import (
     work,
 )
 from tests.payment.world import REFUSED
+from worker.jobs import run_due
 
 PAID = (PaymentState.SUCCESS, Fulfilment.BOOKED)
 OPEN = (PaymentState.PENDING, Fulfilment.NONE)

@@ -12,7 +12,6 @@ from payment.phonepe.transport import Deadline
 from payment.services.asking import ask
 from payment.services.settling import settle
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
-from payment.work import run_due
 from tests import people
 from tests.payment.builders import FAILED, PENDING
 from tests.payment.interleavings.stories import (
@@ -27,6 +26,7 @@ from tests.payment.interleavings.stories import (
     work,
 )
 from tests.races import at_once
+from worker.jobs import run_due
 
 PAID = (PaymentState.SUCCESS, Fulfilment.BOOKED)
 

@@ -11,8 +11,8 @@ from payment.models import Payment, PaymentAttempt, Reconciliation, WorkLease
 from payment.reconciliation import runs
 from payment.reconciliation.runs import MOST_DAYS, days_due, reconcile
 from payment.services import leases
-from payment.work import COMPARISON_LEASE, run_due
 from tests.races import at_once
+from worker.jobs import COMPARISON_LEASE, run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

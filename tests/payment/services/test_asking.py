@@ -17,7 +17,7 @@ from payment.services import asking
 from payment.services.asking import give_up, next_look, refresh
 from payment.services.checkout import start_payment
 from payment.states import AttemptState, Fulfilment, PaymentState
-from payment.work import run_due
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -12,8 +12,8 @@ from payment.services.checkout import start_payment
 from payment.services.links import return_url
 from payment.services.webhooks import handle, receive_webhook
 from payment.states import PaymentState
-from payment.work import run_due
 from simulator.deliveries import _proof
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

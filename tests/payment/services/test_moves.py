@@ -20,10 +20,10 @@ from payment.services.offers import choose, close_offer, decline, places
 from payment.services.refunds.promises import ask_for_refund, cancel_booking
 from payment.services.settling import AlreadyChosen, OfferClosed, settle
 from payment.states import Fulfilment
-from payment.work import run_due
 from tests import people
 from tests.payment.builders import completed, make_payment
 from tests.races import at_once, while_uncommitted
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

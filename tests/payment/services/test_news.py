@@ -40,9 +40,9 @@ from payment.services.telling import (
 )
 from payment.services.webhooks import close_event
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
-from payment.work import run_due
 from tests import people
 from tests.payment.builders import completed, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,9 +14,9 @@ from payment.services.offers import NoSuchTime, choose, close_offer, places
 from payment.services.refunds.promises import ask_for_refund
 from payment.services.settling import OfferClosed, settle
 from payment.states import Fulfilment
-from payment.work import run_due
 from tests import people, races
 from tests.payment.builders import FAILED, completed, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,9 +14,9 @@ from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_num
 from payment.services.receipts import number_receipt, owe_receipt, paper_of, pdf, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.states import Fulfilment
-from payment.work import run_due
 from tests import people
 from tests.payment.builders import FAILED, completed, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -15,9 +15,9 @@ from payment.services.receipts import paper_of, receipt_of
 from payment.services.settling import accept_held, settle
 from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
 from payment.states import RefundState
-from payment.work import run_due
 from tests import people
 from tests.payment.builders import FAILED, PENDING, completed, make_attempt, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,8 +13,8 @@ from payment.services.refunds.promises import owe_refund
 from payment.services.settling import settle
 from payment.services.watching import watch
 from payment.states import Fulfilment
-from payment.work import run_due
 from tests.payment.builders import completed, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db
 ALIVE = "http://127.0.0.1:9/ping"

@@ -16,9 +16,9 @@ from booking.models import Booking
 from payment.models import LedgerEntry, Payment, WebhookEvent
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
-from payment.work import run_due
 from simulator.deliveries import _proof
 from tests.races import at_once
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from payment.models import Payment, Refund, WorkLease
 from payment.services.asking import refresh
 from payment.services.checkout import start_payment
-from payment.work import run_due
+from worker.jobs import run_due
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
-from payment import work as background
 from payment.gateways import RefundStatus
 from payment.models import GatewayCall, Refund
 from payment.phonepe.enums import Verdict
@@ -21,6 +20,7 @@ from simulator.models import Refund as SimulatedRefund
 from tests import races
 from tests.payment.interleavings.line import Line
 from tests.payment.world import REFUSED
+from worker import jobs as background
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,8 +16,8 @@ from notices.models import Notice
 from payment.models import WorkLease
 from payment.reconciliation import runs
 from payment.services.leases import ALERT_AFTER, FIRST_PAUSE, LONGEST_PAUSE, MOST_ALERTS, pause_after
-from payment.work import KINDS, run_due
-from tests.payment.broken import BROKEN
+from tests.worker.broken import BROKEN
+from worker.jobs import KINDS, run_due
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.work_fails]
 
@@ -94,7 +94,7 @@ def test_one_broken_row_stops_neither_its_kind_nor_another_one(kind, caplog):
 
 def test_ten_mails_that_take_longer_than_a_lease_are_each_sent_once(settings, mailoutbox):
     """Each is claimed when it is its turn: a second worker that comes in the middle takes another one."""
-    settings.EMAIL_BACKEND = "tests.payment.test_broken_rows.SlowMail"
+    settings.EMAIL_BACKEND = "tests.worker.test_broken_rows.SlowMail"
     for _ in range(10):
         BROKEN["notices"].make()
     SlowMail.meanwhile = lambda: run_due(["notices"], limit=2)

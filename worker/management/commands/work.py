@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connection
 
-from payment.work import (
+from worker.jobs import (
     DATABASE_KINDS,
     DIAGNOSIS_KINDS,
     KINDS,

@@ -6,8 +6,8 @@ import time
 import pytest
 from django.core.management import CommandError
 
-from payment.management.commands import serve
-from payment.management.commands.serve import FIRST_PAUSE, LONGEST_PAUSE, Child
+from worker.management.commands import serve
+from worker.management.commands.serve import FIRST_PAUSE, LONGEST_PAUSE, Child
 
 ENDS_AT_ONCE = [sys.executable, "-c", "raise SystemExit(3)"]
 

@@ -18,8 +18,8 @@ from payment.services.checkout import start_payment
 from payment.services.leases import LEASE
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
-from payment.work import KINDS, run_due
 from simulator.deliveries import _proof
+from worker.jobs import KINDS, run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
