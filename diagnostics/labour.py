@@ -10,7 +10,7 @@ from django.utils import timezone
 from core.clocks import database_now
 from diagnostics.dependencies import DATABASE_ERRORS, Hop
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
-from payment.services.backlog import oldest_overdue
+from payment.services.queue import oldest_overdue
 from payment.states import AttemptState
 
 LONGEST_WAIT = 60  # seconds a due row waits while a worker lives

@@ -42,13 +42,13 @@ from payment.models import (
 )
 from payment.models.receipts import read_serial_number
 from payment.reconciliation.report import as_text
-from payment.services.asking import stop_waiting_by_staff
-from payment.services.closing import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
 from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
+from payment.services.outcomes import accept_held, return_held
 from payment.services.receipts import number_receipt
-from payment.services.refunds.promises import approve_refund, withdraw_refund
-from payment.services.settling import accept_held, return_held
+from payment.services.refunds.requests import approve_refund, withdraw_refund
+from payment.services.slot_closure import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
+from payment.services.status import stop_waiting_by_staff
 from payment.services.webhooks import close_event
 from payment.views.receipts import download
 

@@ -2,7 +2,6 @@ from django.urls import include, path, re_path
 from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingStatusView, CartCleanupView
-from payment.views.closing import SlotClosingView
 from payment.views.offers import OfferPageView, OfferView
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
@@ -14,6 +13,7 @@ from payment.views.refunds import (
     RefundApprovalView,
     RefundWithdrawalView,
 )
+from payment.views.slot_closure import SlotClosingView
 from payment.views.webhooks import PhonePeWebhookView
 
 ID = r"(?P<pk>\d{1,18})"

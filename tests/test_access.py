@@ -7,8 +7,8 @@ from django.urls import URLPattern, get_resolver
 
 from booking.models import Booking
 from payment.services.checkout import start_payment
-from payment.services.refunds.promises import owe_refund
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.refunds.requests import owe_refund
 from tests import people
 from tests.payment.builders import completed, make_payment
 

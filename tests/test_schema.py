@@ -12,7 +12,7 @@ from accounts.models import Address
 from booking.models import Booking, Cart, Package, PujaService, Slot
 from okpuja.wsgi import application
 from payment.models import Payment, Refund
-from payment.services import asking
+from payment.services import status
 from tests.test_access import filled
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -41,7 +41,7 @@ few = settings(
 @pytest.fixture
 def callers(filled, alice, monkeypatch):
     """Headers of a devotee three times, then those of a stranger, and so on."""
-    monkeypatch.setattr(asking, "SECONDS_BETWEEN_QUESTIONS", 0)
+    monkeypatch.setattr(status, "SECONDS_BETWEEN_QUESTIONS", 0)
     devotee = {"Authorization": f"Bearer {AccessToken.for_user(alice)}"}
     return itertools.cycle([devotee, devotee, devotee, {}])
 

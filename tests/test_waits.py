@@ -15,7 +15,7 @@ OTHERS = {"unpaid", "sockets"}  # modules of ours with a function of that name
 BOUNDED = {
     "core/request_bodies.py": "a body, for a second; then with one of its places, until REQUEST_BODY_SECONDS",
     "core/waiting.py": "the places themselves",
-    "payment/services/calls.py": "takes a place at PhonePe without waiting for one",
+    "payment/services/gateway_calls.py": "takes a place at PhonePe without waiting for one",
     "payment/phonepe/oauth.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
     "payment/phonepe/client.py": "the pause before a repeat, inside such a call",
     "simulator/adapter.py": "a late answer of the simulated PhonePe, inside such a call",

@@ -19,17 +19,17 @@ from notices.sending import pause_after, send
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
-from payment.services import asking, backlog
-from payment.services.backlog import Scheduled, due
-from payment.services.enclosing import enclose
+from payment.services import queue, status
+from payment.services.attachments import enclose
 from payment.services.holds import end_hold
 from payment.services.leases import DATABASE_TROUBLE, Job, work_on_next
+from payment.services.monitoring import watch, watch_due
 from payment.services.offers import expire_offer
+from payment.services.outcomes import fulfil
+from payment.services.queue import Scheduled, due
 from payment.services.receipts import number_receipt
 from payment.services.refunds import sending
 from payment.services.schedule import scaled
-from payment.services.settling import fulfil
-from payment.services.watching import watch, watch_due
 from payment.services.webhooks import handle, next_look
 
 DEADLINE_SECONDS = 15
@@ -57,8 +57,8 @@ def run_due(kinds: Iterable[str], limit: int = 10) -> int:
 
 def ask_about_attempt(attempt_id: int) -> None:
     attempt = _begin(PaymentAttempt, attempt_id)
-    heard = asking.ask_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
-    _look_again(attempt, asking.next_look(_as_it_stands(attempt), heard, database_now()))
+    heard = status.ask_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
+    _look_again(attempt, status.next_look(_as_it_stands(attempt), heard, database_now()))
 
 
 def send_refund(refund_id: int) -> None:
@@ -96,12 +96,12 @@ KINDS: dict[str, Job] = {
     "attempts": Job(partial(due, PaymentAttempt), ask_about_attempt),
     "refunds": Job(partial(due, Refund), send_refund),
     "events": Job(partial(due, WebhookEvent), handle_event),
-    "fulfilments": Job(backlog.fulfilments_due, fulfil_payment),
-    "holds": Job(backlog.holds_due, end_hold),
-    "offers": Job(backlog.offers_due, expire_offer),
-    "keys": Job(backlog.keys_due, forget_key),
+    "fulfilments": Job(queue.fulfilments_due, fulfil_payment),
+    "holds": Job(queue.holds_due, end_hold),
+    "offers": Job(queue.offers_due, expire_offer),
+    "keys": Job(queue.keys_due, forget_key),
     "notices": Job(partial(due, Notice), send_notice, MAIL_LEASE),
-    "receipts": Job(backlog.receipts_due, number_next_receipt),
+    "receipts": Job(queue.receipts_due, number_next_receipt),
     "diagnosis": Job(diagnosis_due, look),
     "watch": Job(watch_due, watch),
     "reconcile": Job(days_due, compare_day, COMPARISON_LEASE),

@@ -14,7 +14,7 @@ from payment.reconciliation.days import on, span
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
 from payment.reconciliation.mending import fulfil_order, take_in_order, take_in_refund
 from payment.reconciliation.questions import Questions
-from payment.services.watching import askable
+from payment.services.monitoring import askable
 from payment.states import AttemptState, Fulfilment, RefundState
 
 SOURCE = "reconciliation"

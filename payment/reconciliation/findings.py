@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from payment.models import Payment, PaymentAttempt, Refund
-from payment.services.calls import NO_ANSWER
+from payment.services.gateway_calls import NO_ANSWER
 
 logger = logging.getLogger(__name__)
 

@@ -4,10 +4,10 @@ from payment.gateways import OrderStatus, RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund
 from payment.phonepe.enums import Verdict
 from payment.phonepe.transport import Deadline
-from payment.services.asking import ask
+from payment.services.outcomes import fulfil_now, settle
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
-from payment.services.settling import fulfil_now, settle
+from payment.services.status import ask
 from payment.states import AttemptState, Fulfilment, RefundState
 
 SECONDS = 15

@@ -12,7 +12,7 @@ from payment.gateways import GatewayError, OrderStatus, RefundStatus, gateway_fo
 from payment.models import PaymentAttempt, Refund
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.transport import Deadline
-from payment.services.calls import call
+from payment.services.gateway_calls import call
 
 SECONDS = 15  # for one question
 SILENT = 5  # so many in a row without an answer, and PhonePe is left alone

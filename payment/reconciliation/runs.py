@@ -24,7 +24,7 @@ from payment.reconciliation.report import Report
 from payment.reconciliation.settled import compare_settlement
 from payment.reconciliation.settlement import Settlement
 from payment.reconciliation.standing import compare_rows
-from payment.services.telling import alert_staff
+from payment.services.notifications import alert_staff
 
 logger = logging.getLogger(__name__)
 

@@ -40,12 +40,12 @@ from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import ErrorCategory, Operation, Verdict
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
-from payment.services.calls import call
-from payment.services.changes import lock_payment, move_attempt, write_down_opening
+from payment.services.gateway_calls import call
 from payment.services.holds import keep_place
 from payment.services.links import return_url, webhook_url
+from payment.services.outcomes import settle
 from payment.services.schedule import next_question
-from payment.services.settling import settle
+from payment.services.transitions import lock_payment, move_attempt, write_down_opening
 from payment.services.unpaid import close
 from payment.states import AttemptState, PaymentState
 

@@ -12,8 +12,8 @@ from booking.models import Booking, Checkout, EarlierStart, Slot
 from booking.services import nearby_slots
 from core.errors import Conflict
 from payment.models import Payment
-from payment.services.refunds.promises import send_receipt_back
-from payment.services.telling import STANDS, tell_paid_twice
+from payment.services.notifications import STANDS, tell_paid_twice
+from payment.services.refunds.requests import send_receipt_back
 
 OFFERED_PLACES = 3
 PAID_TWICE = "the same puja at the same time was booked meanwhile"

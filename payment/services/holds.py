@@ -9,9 +9,9 @@ from booking.models import Checkout, SlotHold
 from booking.services import hold_end, longest_page_life, release, release_hold, stretch_hold
 from core.clocks import SKEW, database_now
 from payment.models import Payment
-from payment.services.backlog import holds_due
-from payment.services.changes import lock_payment, write_down_payment
+from payment.services.queue import holds_due
 from payment.services.schedule import MINUTE, scaled
+from payment.services.transitions import lock_payment, write_down_payment
 from payment.states import Fulfilment
 
 STRETCH = 5 * MINUTE

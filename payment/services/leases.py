@@ -19,7 +19,7 @@ from core.clocks import database_now
 from core.logging import redact
 from notices.services import alert, cases_told_today
 from payment.models import WorkLease
-from payment.services.backlog import free
+from payment.services.queue import free
 from payment.services.schedule import HOUR, scaled
 
 logger = logging.getLogger(__name__)

@@ -20,10 +20,10 @@ from core.clocks import SKEW
 from notices.models import Notice
 from notices.sending import PAUSES
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt, Reconciliation, Refund, WebhookEvent
+from payment.services.outcomes import SECONDS_BEFORE_NEXT_TRY
 from payment.services.refunds import sending
 from payment.services.refunds.outcomes import IDS_TRIED_BY_ITSELF, PAUSE_AFTER_FAILURE
 from payment.services.schedule import DAY, MINUTE, TAIL, burst, longest_pause_on_page, scaled
-from payment.services.settling import SECONDS_BEFORE_NEXT_TRY
 from payment.services.webhooks import LATER_SECONDS, LATEST_SECONDS, SOON_CHECKS, SOON_SECONDS
 
 STEP = 1.2  # finer than what an hour adds to any of these pauses

@@ -11,12 +11,12 @@ from booking.services import CartConverted, move
 from core.clocks import database_now
 from core.errors import Refusal
 from payment.models import Offer, Payment
-from payment.services.backlog import offers_due
-from payment.services.changes import lock_payment, write_down_booking
 from payment.services.duplicates import BookedMeanwhile, places_for, send_back_as_paid_twice
-from payment.services.refunds.promises import cancel_booking, send_receipt_back
-from payment.services.settling import OfferClosed, fulfil_elsewhere, was_chosen
-from payment.services.telling import tell_moved, tell_offer_closed
+from payment.services.notifications import tell_moved, tell_offer_closed
+from payment.services.outcomes import OfferClosed, fulfil_elsewhere, was_chosen
+from payment.services.queue import offers_due
+from payment.services.refunds.requests import cancel_booking, send_receipt_back
+from payment.services.transitions import lock_payment, write_down_booking
 from payment.states import Fulfilment
 
 NOT_CHOSEN = "The temple called the time off, and no other one was chosen."

@@ -17,8 +17,8 @@ from payment.phonepe import transport
 from payment.phonepe.credentials import for_identity
 from payment.phonepe.enums import ErrorCategory
 from payment.phonepe.transport import Deadline
-from payment.services.asking import refresh
 from payment.services.checkout import start_payment
+from payment.services.status import refresh
 from payment.states import AttemptState
 
 DEMO_EMAIL = "demo@example.com"

@@ -11,9 +11,9 @@ from core.clocks import database_now, has_passed
 from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
-from payment.services.changes import lock_payment, move_attempt, move_payment, write_down_payment
+from payment.services.notifications import tell_ended, tell_failed, tell_pending
 from payment.services.schedule import MINUTE, scaled
-from payment.services.telling import tell_ended, tell_failed, tell_pending
+from payment.services.transitions import lock_payment, move_attempt, move_payment, write_down_payment
 from payment.states import AttemptState, PaymentState
 
 # "Not found" right after a call may only mean "not yet": so many answers, over so long, make it a no.

@@ -16,15 +16,15 @@ from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import Generation, Verdict
 from payment.phonepe.transport import Deadline
 from payment.phonepe.webhook_events import Family, canonical, family_of, is_about_dispute
-from payment.services.asking import ask
-from payment.services.calls import NO_ANSWER
-from payment.services.changes import lock_payment
 from payment.services.disputes import note_dispute
+from payment.services.gateway_calls import NO_ANSWER
 from payment.services.leases import work_on
+from payment.services.notifications import alert_not_understood, alert_staff
 from payment.services.refunds.outcomes import call_next
 from payment.services.refunds.sending import ask_about_refund, look_for_refund
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
-from payment.services.telling import alert_not_understood, alert_staff
+from payment.services.status import ask
+from payment.services.transitions import lock_payment
 from payment.states import AttemptState, RefundState
 
 logger = logging.getLogger(__name__)

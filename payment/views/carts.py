@@ -15,9 +15,9 @@ from core.money import rupees
 from payment.models import Payment, Refund
 from payment.serializers.payments import CancelRequest
 from payment.serializers.refunds import RefundSerializer
-from payment.services.asking import give_up
 from payment.services.attempts import AlreadyPaid
-from payment.services.refunds.promises import cancel_booking
+from payment.services.refunds.requests import cancel_booking
+from payment.services.status import give_up
 from payment.states import Fulfilment, PaymentState
 
 GIVE_UP_SECONDS = 8

@@ -20,10 +20,10 @@ from core.money import grouped
 from payment.models import Payment
 from payment.serializers.payments import booking_of
 from payment.serializers.sentences import user_message
-from payment.services.asking import look_again, refresh
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
 from payment.services.offers import is_choosing
+from payment.services.status import look_again, refresh
 from payment.states import PaymentState
 
 RETURN_SECONDS = 6

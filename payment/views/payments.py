@@ -28,10 +28,10 @@ from payment.serializers.payments import (
 )
 from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, SimulatePaymentRequest
 from payment.services import timeline
-from payment.services.asking import refresh
 from payment.services.checkout import Started, start_gift, start_payment
 from payment.services.idempotency import answer_once
 from payment.services.simulation import demo_payment, refuse_without_simulation, simulate
+from payment.services.status import refresh
 from payment.views.throttles import DemoPaymentThrottle, GuestPaymentThrottle
 
 # The frontend asks once and waits thirty seconds at most.

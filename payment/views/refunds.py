@@ -16,10 +16,10 @@ from core.pagination import BoundedArray
 from payment.models import Payment, Refund
 from payment.serializers.payments import PaymentSerializer, for_wire
 from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
-from payment.services.asking import stop_waiting_by_staff
 from payment.services.idempotency import answer_once
-from payment.services.refunds.promises import approve_refund, ask_for_refund, withdraw_refund
-from payment.services.settling import accept_held, return_held
+from payment.services.outcomes import accept_held, return_held
+from payment.services.refunds.requests import approve_refund, ask_for_refund, withdraw_refund
+from payment.services.status import stop_waiting_by_staff
 from payment.states import RefundState
 from payment.views.payments import IDEMPOTENCY_KEY
 from payment.views.rights import StaffView

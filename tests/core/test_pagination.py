@@ -13,8 +13,8 @@ from accounts.models import Address
 from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
 from core.pagination import MOST, BoundedArray
 from payment.models import Payment, Refund
-from payment.services.refunds.promises import owe_refund
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.refunds.requests import owe_refund
 from tests import people
 from tests.payment.builders import completed, make_payment
 from tests.test_access import plain
@@ -28,7 +28,7 @@ VIEWS = sorted(
 VIEWS += [ROOT / app / "views.py" for app in ("accounts", "booking")]
 MANY = 501
 # Closing a time works on a hundred bookings a call, and answers one row for each.
-BOUNDED_OTHERWISE = {"payment/views/closing.py:post"}
+BOUNDED_OTHERWISE = {"payment/views/slot_closure.py:post"}
 
 LISTS = {
     "/api/puja/categories/",

@@ -17,13 +17,13 @@ class Breakage(NamedTuple):
 
 REFUSALS = "defects/test_refusals.py"
 DEFECTS = "defects/test_payments.py"
-SETTLING = "payment/services/test_settling.py"
+SETTLING = "payment/services/test_outcomes.py"
 GATEWAYS = "payment/test_gateways.py"
 WEBHOOKS = "payment/views/test_webhooks.py"
 PAYMENTS = "payment/views/test_payments.py"
 CARTS = "booking/services/test_carts.py"
 PRICING = "booking/test_pricing.py"
-PROMISES = "payment/services/refunds/test_promises.py"
+PROMISES = "payment/services/refunds/test_requests.py"
 SENDING = "payment/services/refunds/test_sending.py"
 
 BREAKAGES = (
@@ -64,14 +64,14 @@ BREAKAGES = (
     ),
     Breakage(
         "D4",
-        "payment/services/settling.py",
+        "payment/services/outcomes.py",
         "return answer.amount_paise == attempt.amount_paise",
         "return True",
         f"{SETTLING}::test_another_amount_is_never_booked",
     ),
     Breakage(
         "D4",
-        "payment/services/settling.py",
+        "payment/services/outcomes.py",
         "answer.merchant_id not in (None, attempt.merchant)",
         "answer.merchant_id is answer",
         f"{SETTLING}::test_money_of_another_merchant_is_never_booked",
@@ -81,14 +81,14 @@ BREAKAGES = (
         "payment/phonepe/v1.py",
         'verdict(answer.get("code"), VERDICTS)',
         'verdict(answer.get("status"), VERDICTS)',
-        "payment/services/test_asking.py::test_asking_finds_the_money_when_the_webhook_was_lost",
+        "payment/services/test_status.py::test_asking_finds_the_money_when_the_webhook_was_lost",
     ),
     Breakage(
         "D5",
         "payment/phonepe/v2.py",
         'return verdict(answer.get("state"), states)',
         'return verdict(answer.get("event"), states)',
-        "payment/services/test_asking.py::test_asking_finds_the_money_when_the_webhook_was_lost",
+        "payment/services/test_status.py::test_asking_finds_the_money_when_the_webhook_was_lost",
     ),
     Breakage(
         "D6",
@@ -169,7 +169,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D16",
-        "payment/services/settling.py",
+        "payment/services/outcomes.py",
         'try_now("fulfilments", payment.pk, fulfil)',
         "fulfil(payment.pk)",
         f"{SETTLING}::test_a_receipt_survives_a_database_that_refuses_the_booking",
@@ -211,7 +211,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D22",
-        "payment/services/asking.py",
+        "payment/services/status.py",
         "if attempt.state == AttemptState.COMPLETED:",
         "if attempt.state != AttemptState.PENDING:",
         "worker/test_jobs.py::test_late_money_is_found_by_the_slow_tail",
@@ -323,7 +323,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D35",
-        "payment/services/refunds/promises.py",
+        "payment/services/refunds/requests.py",
         "share = left if in_full else share_of_booking(booking, left, now)",
         "share = left",
         f"{PROMISES}::test_less_than_forty_eight_hours_ahead_nothing_goes_back",

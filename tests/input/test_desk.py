@@ -20,7 +20,7 @@ from accounts.models import Address, User
 from booking.models import Booking, Cart, Package, PromoCode, PujaCategory, PujaService, Slot
 from payment.models import Payment
 from payment.services.checkout import start_payment
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from tests import people
 from tests.input.doors import assert_answered, few
 from tests.payment.builders import completed

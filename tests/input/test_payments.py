@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from booking.models import Booking
 from core.money import rupees
 from payment.models import Payment
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from simulator.faults import BY_PAISE
 from simulator.models import Order
 from tests import people

@@ -9,7 +9,7 @@ from django.db import connection
 from notices.models import Notice
 from notices.services import tell
 from payment.models import Payment
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from tests.payment.builders import completed, make_payment
 from worker.jobs import KINDS, run_due
 from worker.management.commands.work import THREADS

@@ -22,9 +22,9 @@ from payment.models import (
     WebhookEvent,
 )
 from payment.services.checkout import start_gift, start_payment
+from payment.services.outcomes import settle
 from payment.services.receipts import pdf, receipt_of
-from payment.services.refunds.promises import ask_for_refund
-from payment.services.settling import settle
+from payment.services.refunds.requests import ask_for_refund
 from payment.services.webhooks import handle, receive_webhook
 from simulator.deliveries import _proof
 from tests import people

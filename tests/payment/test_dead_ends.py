@@ -15,7 +15,7 @@ from django.utils import timezone
 from booking.models import Booking, Cart, Checkout, SlotHold
 from payment.models import Payment, PaymentAttempt
 from payment.services.checkout import start_payment
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests import people
 from tests.payment.builders import completed, make_attempt

@@ -23,8 +23,8 @@ from payment.models import (
 )
 from payment.models.receipts import financial_year
 from payment.reconciliation.laws import broken_laws
+from payment.services.outcomes import accept_held, settle
 from payment.services.receipts import pdf, receipt_of
-from payment.services.settling import accept_held, settle
 from payment.states import AttemptState, RefundState
 from tests import people
 from tests.payment.builders import FAILED, completed, make_attempt, make_payment

@@ -1,4 +1,4 @@
-"""One road: nothing but `payment.services.settling` says that a payment, an order or a booking is good.
+"""One road: nothing but `payment.services.outcomes` says that a payment, an order or a booking is good.
 
 Read from the code itself, so that a second road is noticed on the day it is built.
 """
@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SETTLING = "payment/services/settling.py"
+SETTLING = "payment/services/outcomes.py"
 REFUNDS = "payment/services/refunds/outcomes.py"
-CHANGES = "payment/services/changes.py"
+CHANGES = "payment/services/transitions.py"
 BOOKINGS = "booking/services/bookings.py"
 GOOD = {"PaymentState.SUCCESS", "AttemptState.COMPLETED", "Fulfilment.BOOKED", "Fulfilment.GIFT"}
 WRITES = {"update", "create", "bulk_create", "get_or_create", "update_or_create", "save"}

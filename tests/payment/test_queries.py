@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from payment.models import GatewayCall, Payment, PaymentAttempt, WebhookEvent
 from payment.services.links import return_url, status_url
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from simulator.deliveries import _proof
 from tests import people
 from tests.payment.builders import completed, make_attempt, make_payment

@@ -20,11 +20,11 @@ from payment.models import (
 )
 from payment.phonepe.enums import Verdict
 from payment.reconciliation.runs import NIGHT_ENDS
-from payment.services import asking
+from payment.services import status
 from payment.services.moments import SCHEDULES, mend_moments
+from payment.services.monitoring import watch
 from payment.services.refunds import sending
 from payment.services.schedule import scaled
-from payment.services.watching import watch
 from payment.services.webhooks import next_look
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests.payment.builders import make_attempt, make_payment
@@ -50,7 +50,7 @@ def an_order(now: datetime, clock: datetime, *, age: timedelta = 5 * MINUTE, sta
         expires_at=sent_at + 15 * MINUTE,
         state=state,
     )
-    following = asking.next_look(attempt, Verdict.PENDING, clock)
+    following = status.next_look(attempt, Verdict.PENDING, clock)
     PaymentAttempt.objects.update(created_at=sent_at, next_check_at=following)
     return attempt
 
@@ -253,7 +253,7 @@ def test_questions_of_a_right_clock_stand(state, life, said_again):
     for age in AGES:
         at = opened + said_again + age
         for heard in (None, Verdict.PENDING):
-            assert mended_later(attempt, asking.next_look(attempt, heard, at), at) == []
+            assert mended_later(attempt, status.next_look(attempt, heard, at), at) == []
 
 
 @pytest.mark.parametrize("is_sent", [True, False])
@@ -331,7 +331,7 @@ def test_an_order_that_was_opened_in_the_future_is_over_and_asked_about_daily_in
     attempt.refresh_from_db()
     assert attempt.is_past_its_page(timezone.now())
     later = now + 2 * DAY + HOUR
-    assert asking.next_look(attempt, Verdict.PENDING, later) > later + 20 * HOUR
+    assert status.next_look(attempt, Verdict.PENDING, later) > later + 20 * HOUR
 
 
 # --- What else is believed ------------------------------------------------------------------------------------------

@@ -29,15 +29,15 @@ from payment.models import (
     WorkLease,
 )
 from payment.phonepe.enums import Verdict
-from payment.services.asking import give_up, refresh
 from payment.services.attempts import _claim
-from payment.services.backlog import due
 from payment.services.checkout import start_payment
 from payment.services.idempotency import _digest
+from payment.services.monitoring import watch
+from payment.services.outcomes import settle
+from payment.services.queue import due
 from payment.services.refunds.outcomes import settle_refund
-from payment.services.settling import settle
+from payment.services.status import give_up, refresh
 from payment.services.unpaid import stop_waiting
-from payment.services.watching import watch
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.payment.builders import make_payment
 from tests.payment.scripted import Scripted

@@ -14,9 +14,9 @@ from payment.gateways import GatewayError, current_gateway
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.phonepe import transport
 from payment.phonepe.transport import Deadline, Resolver
-from payment.services.asking import refresh
 from payment.services.attempts import TooManyAttempts
 from payment.services.checkout import Started, start_payment
+from payment.services.status import refresh
 from tests import people
 from tests.certificates import Authority
 from tests.payment import faults as servers

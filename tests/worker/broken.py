@@ -24,8 +24,8 @@ from payment.models import (
     WebhookEvent,
 )
 from payment.reconciliation.days import yesterday
-from payment.services.refunds.promises import owe_refund
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.refunds.requests import owe_refund
 from payment.states import Fulfilment, PaymentState
 from tests import people
 from tests.payment.builders import completed, make_payment

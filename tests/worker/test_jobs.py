@@ -12,10 +12,10 @@ from booking.models import Cart, SlotHold
 from payment.models import IdempotencyKey, Offer, Payment, PaymentAttempt, Receipt, WebhookEvent, WorkLease
 from payment.phonepe.transport import Deadline
 from payment.services import leases
-from payment.services.asking import ask
-from payment.services.backlog import oldest_overdue
 from payment.services.checkout import start_payment
 from payment.services.leases import LEASE
+from payment.services.queue import oldest_overdue
+from payment.services.status import ask
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
 from simulator.deliveries import _proof

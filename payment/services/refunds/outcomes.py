@@ -11,9 +11,9 @@ from core.clocks import has_passed
 from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.phonepe.enums import Verdict
-from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
+from payment.services.notifications import alert_staff, tell_refund_credited, tell_refund_started
 from payment.services.refunds.policy import LEAST_PAISE
-from payment.services.refunds.promises import (
+from payment.services.refunds.requests import (
     create_refund,
     give_up_what_it_paid,
     lock_refund,
@@ -24,7 +24,7 @@ from payment.services.refunds.promises import (
 )
 from payment.services.refunds.sums import cut_paise, left_beside, left_beside_owed, owed, sendable_paise
 from payment.services.schedule import MINUTE, scaled
-from payment.services.telling import alert_staff, tell_refund_credited, tell_refund_started
+from payment.services.transitions import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.states import Fulfilment, RefundState
 
 # "Not found" right after it was sent may only mean "not yet". Not scaled: calls are never faster in tests.

@@ -17,14 +17,14 @@ from payment.models import OPEN_REFUND, PaymentAttempt, Refund
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import Verdict
 from payment.phonepe.transport import Deadline
-from payment.services.calls import NO_ANSWER, call
-from payment.services.changes import move_refund
+from payment.services.gateway_calls import NO_ANSWER, call
 from payment.services.links import webhook_url
+from payment.services.notifications import alert_staff
 from payment.services.refunds.outcomes import adopt_refund, settle_refund, withdraw_what_is_not_left
-from payment.services.refunds.promises import lock_refund
+from payment.services.refunds.requests import lock_refund
 from payment.services.refunds.sums import is_disputed_without_amount
 from payment.services.schedule import HOUR, scaled
-from payment.services.telling import alert_staff
+from payment.services.transitions import move_refund
 from payment.states import RefundState
 
 logger = logging.getLogger(__name__)

@@ -9,8 +9,8 @@ from django.utils import timezone
 from booking.models import Booking, Cart
 from payment.models import Payment, PaymentAttempt, Refund, StateChange
 from payment.phonepe.transport import Deadline
-from payment.services.asking import ask
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.status import ask
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests import people
 from tests.payment.builders import FAILED, PENDING

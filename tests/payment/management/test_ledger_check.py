@@ -5,7 +5,7 @@ import json
 import pytest
 
 from booking.models import Booking
-from payment.services.asking import refresh
+from payment.services.status import refresh
 from tests.payment.management.conftest import run
 
 pytestmark = pytest.mark.django_db(transaction=True)

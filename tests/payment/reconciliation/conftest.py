@@ -6,10 +6,10 @@ from django.utils import timezone
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, StateChange
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import reconcile
-from payment.services.asking import refresh
 from payment.services.checkout import start_payment
-from payment.services.refunds.promises import owe_refund
+from payment.services.refunds.requests import owe_refund
 from payment.services.refunds.sending import work_on
+from payment.services.status import refresh
 from tests.phonepe import PhonePe
 
 

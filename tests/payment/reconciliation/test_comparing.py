@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from payment.states import Fulfilment, RefundState
 from simulator.models import Order as SimulatedOrder
 from simulator.models import Refund as SimulatedRefund

@@ -7,7 +7,7 @@ from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.reconciliation.account import compare_account
 from payment.reconciliation.laws import LAWS, broken_laws, totals
-from payment.services.settling import accept_held, return_held, settle
+from payment.services.outcomes import accept_held, return_held, settle
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.payment.builders import completed, make_attempt, make_payment
 

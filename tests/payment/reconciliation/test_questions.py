@@ -6,7 +6,7 @@ from payment.models import GatewayCall, PaymentAttempt
 from payment.phonepe.enums import Verdict
 from payment.reconciliation import questions
 from payment.reconciliation.questions import SILENT, Questions
-from payment.services.calls import places
+from payment.services.gateway_calls import places
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ from django.test import Client
 from payment.models import PaymentAttempt
 from payment.serializers.sentences import BY_FATE, BY_STATE, message, user_message
 from payment.services.links import status_url
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from payment.states import Fulfilment, PaymentState
 from tests.payment.builders import FAILED, make_payment
 

@@ -14,7 +14,6 @@ from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.phonepe.transport import Deadline
 from payment.services import attempts as attempts_service
-from payment.services.asking import ask, refresh
 from payment.services.attempts import (
     AlreadyPaid,
     Claim,
@@ -24,7 +23,8 @@ from payment.services.attempts import (
     call_for_page,
 )
 from payment.services.checkout import reopen, start_gift, start_payment
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.status import ask, refresh
 from payment.states import AttemptState, Fulfilment, PaymentState
 from simulator.models import Merchant
 from simulator.models import Order as SimulatedOrder

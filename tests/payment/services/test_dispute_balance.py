@@ -17,7 +17,8 @@ from notices.models import Notice
 from payment.models import Dispute, DisputeUpdate, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.laws import broken_laws
 from payment.services.disputes import BEYOND, confirm_dispute, decide_dispute, note_dispute
-from payment.services.refunds.promises import (
+from payment.services.outcomes import return_held, settle
+from payment.services.refunds.requests import (
     Disputed,
     approve_refund,
     ask_for_refund,
@@ -25,7 +26,6 @@ from payment.services.refunds.promises import (
     owe_refund,
 )
 from payment.services.refunds.sending import _claim
-from payment.services.settling import return_held, settle
 from payment.services.webhooks import close_event, handle
 from tests import people
 from tests.books import query, violations

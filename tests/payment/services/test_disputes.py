@@ -9,8 +9,8 @@ from booking.models import Booking
 from core.errors import Conflict
 from payment.models import Dispute, Payment, Refund, WebhookEvent
 from payment.services.disputes import confirm_dispute
-from payment.services.refunds.promises import cancel_booking, owe_refund, refundable_paise, send_receipt_back
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.refunds.requests import cancel_booking, owe_refund, refundable_paise, send_receipt_back
 from payment.services.webhooks import handle, receive_webhook
 from tests import people
 from tests.payment.builders import completed, make_payment

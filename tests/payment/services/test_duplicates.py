@@ -11,9 +11,9 @@ from booking.services import move
 from notices.models import Notice
 from payment.models import Offer, Payment, Refund
 from payment.services.duplicates import BookedMeanwhile
-from payment.services.news import why_over
+from payment.services.notification_rules import why_over
 from payment.services.offers import choose, places
-from payment.services.settling import accept_held, settle
+from payment.services.outcomes import accept_held, settle
 from payment.states import Fulfilment
 from tests import books, people
 from tests.payment.builders import FAILED, completed, make_payment

@@ -15,9 +15,9 @@ from payment.phonepe.webhook_events import FAMILIES, Family
 from payment.reconciliation.laws import broken_laws
 from payment.services.checkout import start_payment
 from payment.services.disputes import BEYOND
-from payment.services.news import why_over
-from payment.services.settling import settle
-from payment.services.watching import watch
+from payment.services.monitoring import watch
+from payment.services.notification_rules import why_over
+from payment.services.outcomes import settle
 from payment.services.webhooks import close_event, handle, receive_webhook
 from tests.payment.builders import completed
 

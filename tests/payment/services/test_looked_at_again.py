@@ -26,13 +26,13 @@ from booking.services import change_cart, check_out, close, complete, delete_car
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, Refund, StateChange
 from payment.phonepe.enums import Verdict
-from payment.services.closing import Outcome, move_all, refund_all
 from payment.services.holds import end_hold
 from payment.services.offers import choose, close_offer, decline, expire_offer
+from payment.services.outcomes import accept_held, fulfil, return_held, settle
 from payment.services.receipts import number_receipt
 from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.promises import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
-from payment.services.settling import accept_held, fulfil, return_held, settle
+from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
+from payment.services.slot_closure import Outcome, move_all, refund_all
 from payment.services.unpaid import stop_waiting
 from tests import people
 from tests.books import LAWS, query, violations

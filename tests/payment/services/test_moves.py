@@ -14,11 +14,11 @@ from notices.letters import write
 from notices.models import Notice
 from payment.models import Offer, Payment, Refund
 from payment.serializers.sentences import message
-from payment.services.closing import Outcome, move_all, refund_all
-from payment.services.enclosing import enclose
+from payment.services.attachments import enclose
 from payment.services.offers import choose, close_offer, decline, places
-from payment.services.refunds.promises import ask_for_refund, cancel_booking
-from payment.services.settling import AlreadyChosen, OfferClosed, settle
+from payment.services.outcomes import AlreadyChosen, OfferClosed, settle
+from payment.services.refunds.requests import ask_for_refund, cancel_booking
+from payment.services.slot_closure import Outcome, move_all, refund_all
 from payment.states import Fulfilment
 from tests import people
 from tests.payment.builders import completed, make_payment

@@ -11,8 +11,8 @@ from booking.services import SlotGone, release_hold
 from payment.models import Offer, Payment, Refund
 from payment.services.holds import end_hold
 from payment.services.offers import NoSuchTime, choose, close_offer, places
-from payment.services.refunds.promises import ask_for_refund
-from payment.services.settling import OfferClosed, settle
+from payment.services.outcomes import OfferClosed, settle
+from payment.services.refunds.requests import ask_for_refund
 from payment.states import Fulfilment
 from tests import people, races
 from tests.payment.builders import FAILED, completed, make_payment

@@ -11,8 +11,8 @@ from booking.models import Booking
 from notices.models import Notice
 from payment.models import LedgerEntry, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_number, serial_number
+from payment.services.outcomes import accept_held, settle
 from payment.services.receipts import number_receipt, owe_receipt, paper_of, pdf, receipt_of
-from payment.services.settling import accept_held, settle
 from payment.states import Fulfilment
 from tests import people
 from tests.payment.builders import FAILED, completed, make_payment

@@ -14,7 +14,7 @@ from payment.models import Offer, Payment, PaymentAttempt, Refund
 from payment.services.attempts import StartTooNear
 from payment.services.checkout import reopen, start_payment
 from payment.services.offers import choose, places
-from payment.services.settling import fulfil, settle
+from payment.services.outcomes import fulfil, settle
 from payment.states import AttemptState, Fulfilment
 from tests import people
 from tests.payment.builders import FAILED, completed, make_payment

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from payment.models import GatewayCall
 from payment.services import timeline
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from tests.payment.builders import FAILED, make_payment
 
 pytestmark = pytest.mark.django_db

@@ -11,9 +11,9 @@ from booking.models import Cart, Checkout
 from core.errors import Conflict
 from payment.models import Payment, PaymentAttempt, StateChange
 from payment.services.checkout import start_payment
-from payment.services.settling import accept_held, return_held, settle
+from payment.services.monitoring import watch
+from payment.services.outcomes import accept_held, return_held, settle
 from payment.services.unpaid import stop_waiting
-from payment.services.watching import watch
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests import people
 from tests.payment.builders import NONSENSE, NOT_FOUND, completed

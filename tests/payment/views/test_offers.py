@@ -8,9 +8,9 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Payment
-from payment.services.closing import move_all
 from payment.services.links import offer_url, return_url, status_url
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.slot_closure import move_all
 from payment.states import Fulfilment
 from tests import people
 from tests.payment.builders import FAILED, completed, make_payment

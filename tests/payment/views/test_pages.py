@@ -6,7 +6,7 @@ from django.test import Client
 from payment.models import Payment
 from payment.services.checkout import start_gift, start_payment
 from payment.services.links import return_url, status_url
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from tests.payment.builders import FAILED, completed
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -8,7 +8,7 @@ from accounts.models import User
 from booking.models import Booking, Cart
 from payment.models import IdempotencyKey, Payment, PaymentAttempt
 from payment.services.checkout import start_payment
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from simulator.models import Order as SimulatedOrder
 from tests import people
 from tests.payment.builders import completed, make_payment

@@ -10,7 +10,7 @@ from accounts.models import Address
 from booking.models import Cart, Checkout, Package, PromoCode
 from payment.models import Payment
 from payment.services.checkout import start_payment
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from tests import people
 from tests.payment.builders import FAILED
 from tests.races import at_once, while_uncommitted

@@ -3,7 +3,7 @@
 import pytest
 
 from payment.models import Receipt
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from tests import people
 from tests.payment.builders import completed, make_payment
 

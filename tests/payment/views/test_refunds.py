@@ -12,9 +12,9 @@ from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import IdempotencyKey, Payment, Refund
 from payment.phonepe.enums import Verdict
+from payment.services.outcomes import accept_held, settle
 from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.promises import approve_refund, ask_for_refund
-from payment.services.settling import accept_held, settle
+from payment.services.refunds.requests import approve_refund, ask_for_refund
 from payment.states import RefundState
 from tests import people, races
 from tests.payment.builders import completed, make_attempt, make_payment

@@ -6,8 +6,8 @@ import pytest
 from django.utils import timezone
 
 from payment.models import Payment, Refund, WorkLease
-from payment.services.asking import refresh
 from payment.services.checkout import start_payment
+from payment.services.status import refresh
 from worker.jobs import run_due
 
 

@@ -8,9 +8,9 @@ from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import Refund
 from payment.phonepe.enums import Verdict
+from payment.services.outcomes import settle
 from payment.services.refunds.outcomes import adopt_refund
-from payment.services.refunds.promises import approve_refund, ask_for_refund, withdraw_refund
-from payment.services.settling import settle
+from payment.services.refunds.requests import approve_refund, ask_for_refund, withdraw_refund
 from payment.states import RefundState
 from tests import books, people
 from tests.payment.builders import completed, make_payment

@@ -13,7 +13,7 @@ from payment.phonepe.enums import Verdict
 from payment.phonepe.transport import Deadline
 from payment.services import leases
 from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.promises import ask_for_refund, cancel_booking, owe_refund
+from payment.services.refunds.requests import ask_for_refund, cancel_booking, owe_refund
 from payment.services.refunds.sending import next_look, work_on
 from payment.states import Fulfilment, RefundState
 from simulator.models import Refund as SimulatedRefund

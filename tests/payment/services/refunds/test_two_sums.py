@@ -17,16 +17,11 @@ from payment.gateways import RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import Verdict
 from payment.services.disputes import decide_dispute
+from payment.services.outcomes import settle
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
-from payment.services.refunds.promises import (
-    approve_refund,
-    ask_for_refund,
-    cancel_booking,
-    withdraw_refund,
-)
+from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
 from payment.services.refunds.sending import _claim
 from payment.services.refunds.sums import left_beside_owed, refundable_paise
-from payment.services.settling import settle
 from payment.services.webhooks import handle
 from payment.states import RefundState
 from tests import books, people

@@ -10,9 +10,9 @@ from notices.models import Notice
 from payment.gateways import RefundStatus
 from payment.models import Payment, Refund, WebhookEvent
 from payment.phonepe.enums import Verdict
+from payment.services.outcomes import fulfil, settle
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
-from payment.services.refunds.promises import owe_refund
-from payment.services.settling import fulfil, settle
+from payment.services.refunds.requests import owe_refund
 from payment.services.webhooks import handle, receive_webhook
 from payment.states import RefundState
 from simulator.deliveries import _proof

@@ -16,12 +16,12 @@ from django.db.models import Count, Min, Q
 from core.clocks import database_now
 from notices.services import cases_told_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.services.backlog import oldest_overdue
 from payment.services.holds import free_carts_of_held_payments, mend_holds
 from payment.services.leases import WHOLE_KIND, work_on
 from payment.services.moments import mend_moments
+from payment.services.notifications import alert_staff
+from payment.services.queue import oldest_overdue
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
-from payment.services.telling import alert_staff
 from payment.states import Fulfilment, PaymentState, RefundState
 
 logger = logging.getLogger(__name__)

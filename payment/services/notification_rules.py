@@ -14,7 +14,7 @@ from django.utils import timezone
 from booking.models import Booking, Cart
 from notices.models import Notice
 from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
-from payment.services.telling import tell_refund_started
+from payment.services.notifications import tell_refund_started
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 Facts = dict[str, Any]

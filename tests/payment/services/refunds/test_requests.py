@@ -8,15 +8,15 @@ from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Refund
 from payment.phonepe.enums import Verdict
+from payment.services.outcomes import settle
 from payment.services.refunds.outcomes import adopt_refund
-from payment.services.refunds.promises import (
+from payment.services.refunds.requests import (
     NothingLeft,
     ask_for_refund,
     cancel_booking,
     refundable_paise,
     withdraw_refund,
 )
-from payment.services.settling import settle
 from payment.states import RefundState
 from tests import people
 from tests.payment.builders import completed, make_payment

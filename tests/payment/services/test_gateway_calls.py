@@ -6,10 +6,10 @@ import pytest
 from django.utils import timezone
 
 from payment.models import Payment, PaymentAttempt, WebhookEvent
-from payment.services.asking import refresh
-from payment.services.calls import places
 from payment.services.checkout import start_payment
+from payment.services.gateway_calls import places
 from payment.services.links import return_url
+from payment.services.status import refresh
 from payment.services.webhooks import handle, receive_webhook
 from payment.states import PaymentState
 from simulator.deliveries import _proof

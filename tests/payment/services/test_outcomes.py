@@ -13,9 +13,9 @@ from core.errors import Conflict
 from payment.gateways import RefundStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, StateChange
 from payment.phonepe.enums import Verdict
-from payment.services import settling
+from payment.services import outcomes
+from payment.services.outcomes import accept_held, fulfil, return_held, settle
 from payment.services.refunds.outcomes import adopt_refund
-from payment.services.settling import accept_held, fulfil, return_held, settle
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests import people
 from tests.books import query, violations
@@ -313,9 +313,9 @@ def test_money_is_in_the_books_whatever_error_meets_its_fulfilment(
         return raise_error
 
     with monkeypatch.context() as broken:
-        broken.setattr(settling, "book", fail(refusals.get(where, KeyError("snapshot"))))
+        broken.setattr(outcomes, "book", fail(refusals.get(where, KeyError("snapshot"))))
         if where != "book":
-            broken.setattr(settling, where, fail(KeyError("snapshot")))
+            broken.setattr(outcomes, where, fail(KeyError("snapshot")))
         settled = settle(attempt.pk, completed(), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.DUE)

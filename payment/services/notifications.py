@@ -1,7 +1,7 @@
 """What people are told about a payment. Each function only writes into the outbox, in the caller's transaction.
 
 A message is said once: its key names what it is about. Links and receipts are added when it is sent
-(`payment.services.enclosing`).
+(`payment.services.attachments`).
 """
 
 from collections.abc import Iterable

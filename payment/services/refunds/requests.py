@@ -16,7 +16,7 @@ from core.money import rupees
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
-from payment.services.changes import lock_payment, move_fulfilment, move_refund, write_down_refund
+from payment.services.notifications import tell_cancelled, tell_refund_started
 from payment.services.refunds.policy import LEAST_PAISE, share_of_booking
 from payment.services.refunds.sums import (
     is_disputed_without_amount,
@@ -25,7 +25,7 @@ from payment.services.refunds.sums import (
     requested,
     sendable_paise,
 )
-from payment.services.telling import tell_cancelled, tell_refund_started
+from payment.services.transitions import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.states import Fulfilment, PaymentState, RefundState
 
 Hold = Refund.Hold

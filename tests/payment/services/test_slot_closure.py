@@ -7,8 +7,8 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Offer, Payment, Refund
-from payment.services.closing import MOST_AT_ONCE, Outcome, move_all, refund_all
-from payment.services.settling import settle
+from payment.services.outcomes import settle
+from payment.services.slot_closure import MOST_AT_ONCE, Outcome, move_all, refund_all
 from payment.states import Fulfilment
 from tests import people
 from tests.payment.builders import completed, make_payment

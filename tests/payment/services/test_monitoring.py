@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from notices.models import Notice
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.services.refunds.promises import owe_refund
-from payment.services.settling import settle
-from payment.services.watching import watch
+from payment.services.monitoring import watch
+from payment.services.outcomes import settle
+from payment.services.refunds.requests import owe_refund
 from payment.states import Fulfilment
 from tests.payment.builders import completed, make_payment
 from worker.jobs import run_due

@@ -9,7 +9,7 @@ from notices.models import Notice
 from notices.sending import Enclosed
 from payment.models import Payment
 from payment.services.links import offer_url, status_url
-from payment.services.news import why_over
+from payment.services.notification_rules import why_over
 from payment.services.receipts import pdf, receipt_of
 
 WITH_BOOKING = ("booked", "paid_twice")  # one that stands; a move is told by itself

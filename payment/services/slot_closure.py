@@ -12,10 +12,10 @@ from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, call_off_time, close, earliest_move, move, nearby_slots
 from payment.models import Offer, Payment
-from payment.services.changes import lock_payment, write_down_booking
-from payment.services.refunds.promises import cancel_booking
-from payment.services.settling import choice_end
-from payment.services.telling import tell_called_off, tell_moved
+from payment.services.notifications import tell_called_off, tell_moved
+from payment.services.outcomes import choice_end
+from payment.services.refunds.requests import cancel_booking
+from payment.services.transitions import lock_payment, write_down_booking
 
 MOST_AT_ONCE = 100  # bookings of one call, which is one request: each has a transaction, a refund, a mail
 MOST_TRIED = 10  # free times, the nearest first

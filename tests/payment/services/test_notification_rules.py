@@ -18,13 +18,8 @@ from notices.services import send_again, was_told
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.phonepe.enums import Verdict
-from payment.services.closing import move_all
-from payment.services.news import OVER, OVER_ALERTS
-from payment.services.offers import close_offer
-from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.promises import cancel_booking, owe_refund
-from payment.services.settling import settle
-from payment.services.telling import (
+from payment.services.notification_rules import OVER, OVER_ALERTS
+from payment.services.notifications import (
     alert_staff,
     tell_booked,
     tell_cancelled,
@@ -38,6 +33,11 @@ from payment.services.telling import (
     tell_refund_credited,
     tell_refund_started,
 )
+from payment.services.offers import close_offer
+from payment.services.outcomes import settle
+from payment.services.refunds.outcomes import settle_refund
+from payment.services.refunds.requests import cancel_booking, owe_refund
+from payment.services.slot_closure import move_all
 from payment.services.webhooks import close_event
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests import people

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from booking.filters import LARGEST_ID
-from payment.services.closing import Outcome
+from payment.services.slot_closure import Outcome
 
 
 class CloseRequest(serializers.Serializer[Any]):

@@ -11,9 +11,9 @@ from notices.models import Notice
 from payment.models import Offer, Payment, PaymentAttempt
 from payment.phonepe.enums import Verdict
 from payment.phonepe.schemas import OrderStatus
+from payment.services.notifications import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
+from payment.services.outcomes import accept_held, settle
 from payment.services.receipts import paper_of, receipt_of
-from payment.services.settling import accept_held, settle
-from payment.services.telling import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
 from payment.states import RefundState
 from tests import people
 from tests.payment.builders import FAILED, PENDING, completed, make_attempt, make_payment

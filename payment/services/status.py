@@ -14,9 +14,9 @@ from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.phonepe.enums import Verdict
 from payment.phonepe.transport import Deadline
-from payment.services.calls import NO_ANSWER, call
+from payment.services.gateway_calls import NO_ANSWER, call
+from payment.services.outcomes import fulfil_now, settle
 from payment.services.schedule import DAY, next_question, repeated_question, scaled
-from payment.services.settling import fulfil_now, settle
 from payment.services.unpaid import is_past_its_pages, stop_waiting
 from payment.states import AttemptState, Fulfilment, PaymentState
 

@@ -17,7 +17,6 @@ from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.phonepe.enums import Generation, Verdict
 from payment.services import unpaid
-from payment.services.changes import lock_payment, move_attempt, move_fulfilment, move_payment
 from payment.services.disputes import book_disputes
 from payment.services.duplicates import (
     BookedMeanwhile,
@@ -26,11 +25,7 @@ from payment.services.duplicates import (
     send_back_as_paid_twice,
 )
 from payment.services.leases import try_now
-from payment.services.receipts import owe_receipt, paid_at
-from payment.services.refunds.promises import NothingLeft, owe_refund, send_receipt_back
-from payment.services.refunds.sums import left_beside_owed, sendable_paise
-from payment.services.schedule import HOUR, MINUTE, scaled
-from payment.services.telling import (
+from payment.services.notifications import (
     alert_staff,
     tell_booked,
     tell_offer,
@@ -38,6 +33,11 @@ from payment.services.telling import (
     tell_received,
     tell_surplus,
 )
+from payment.services.receipts import owe_receipt, paid_at
+from payment.services.refunds.requests import NothingLeft, owe_refund, send_receipt_back
+from payment.services.refunds.sums import left_beside_owed, sendable_paise
+from payment.services.schedule import HOUR, MINUTE, scaled
+from payment.services.transitions import lock_payment, move_attempt, move_fulfilment, move_payment
 from payment.states import AttemptState, Fulfilment, PaymentState
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2

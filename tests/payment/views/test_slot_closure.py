@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Refund
-from payment.services.settling import settle
+from payment.services.outcomes import settle
 from tests import people
 from tests.payment.builders import completed, make_payment
 

@@ -7,8 +7,8 @@ from rest_framework.response import Response
 
 from accounts.models import User
 from booking.models import Slot
-from payment.serializers.closing import ClearedSerializer, CloseRequest
-from payment.services.closing import move_all, refund_all
+from payment.serializers.slot_closure import ClearedSerializer, CloseRequest
+from payment.services.slot_closure import move_all, refund_all
 from payment.views.rights import StaffView
 
 
