@@ -4,7 +4,17 @@ import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
-PACKAGES = ("okpuja", "accounts", "booking", "notices", "payment", "simulator")
+PACKAGES = (
+    "okpuja",
+    "accounts",
+    "booking",
+    "core",
+    "diagnostics",
+    "notifications",
+    "payment",
+    "simulator",
+    "worker",
+)
 SOURCES = {".py", ".html", ".css", ".js", ".txt"}
 
 

@@ -225,7 +225,7 @@ def mail(url: str) -> dict[str, Any]:
     for login in (parts.username, parts.password):
         _refuse_unmeant("EMAIL_URL", unquote(login or ""))
     backends = {
-        "file": "notices.backends.MailFolder",
+        "file": "notifications.backends.MailFolder",
         "console": "django.core.mail.backends.console.EmailBackend",
         "dummy": "django.core.mail.backends.dummy.EmailBackend",
         **dict.fromkeys(("smtp", "smtp+tls", "smtps"), "django.core.mail.backends.smtp.EmailBackend"),

@@ -97,7 +97,7 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "accounts",
     "booking",
-    "notices",
+    "notifications",
     "payment",
     "diagnostics",
     "worker",

@@ -4,14 +4,18 @@ import os
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
-from notices.models import Notice
+from notifications.models import Notification
+from payment import gateways
+from payment.phonepe import client
 from tests import people
+from tests.phonepe import PhonePe
 from tests.servers import ON_POSTGRESQL
 
 # The same examples at every run, and no clock: a busy machine must not decide whether a test passes.
@@ -42,6 +46,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def cheap_passwords(settings):
     """A real hash takes a tenth of a second, in almost every test."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def fresh_process(monkeypatch):
+    """Each test begins like a process that has just started: no token, no open circuit. And nobody sleeps."""
+    gateways._gateway.cache_clear()
+    cache.clear()
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -90,7 +102,7 @@ def staff(db):
 def alerts(settings):
     """Staff have an address, without which nobody is ever alerted: `alerts()` is the rules they were told, in order."""
     settings.STAFF_EMAILS = ["ops@example.com"]
-    told = Notice.objects.filter(kind="alert").order_by("pk")
+    told = Notification.objects.filter(kind="alert").order_by("pk")
     return lambda: list(told.values_list("facts__rule", flat=True))
 
 
@@ -128,3 +140,22 @@ def slotless_service(db):
     service = people.make_service("Online Jaap", type="ONLINE")
     people.make_package(service, location="Online")
     return service
+
+
+@pytest.fixture
+def phonepe(db):
+    """One line gives a test a scripted PhonePe."""
+    return PhonePe()
+
+
+@pytest.fixture
+def cart(alice, package, slot):
+    """₹1100 for a place in a slot."""
+    return people.make_cart(alice, package, slot.starts_at)
+
+
+@pytest.fixture(params=["v1", "v2"])
+def generation(request, settings):
+    """Both of PhonePe's protocols, one after the other."""
+    settings.PHONEPE_API_VERSION = request.param
+    return request.param

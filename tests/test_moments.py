@@ -12,7 +12,7 @@ from django.db.models import DateTimeField
 from payment.services.moments import SCHEDULES
 from tests.test_structure import MODULES, nodes
 
-OURS = ("accounts", "booking", "notices", "payment")
+OURS = ("accounts", "booking", "notifications", "payment")
 
 MENDED = {f"{each.model.__name__}.{each.column}" for each in SCHEDULES} | {
     "PaymentAttempt.expires_at",
@@ -41,7 +41,7 @@ COSTS = {
     "Checkout.expires_at": "minutes that are shown; the order's page decides",
     "GatewayCall.started_at": "counted among the failures of the last minutes or days",
     "LedgerEntry.created_at": "compared with the time of a cancellation only",
-    "Notice.created_at": "given up later",
+    "Notification.created_at": "given up later",
     "Payment.created_at": "staff hear of it later",
     "Payment.decided_at": "counted among the payments of the last day",
     "PaymentAttempt.decided_at": "counted among the orders of the last week",
@@ -79,7 +79,7 @@ ONLY_SHOWN = {
     "Dispute.created_at",
     "Dispute.updated_at",
     "DisputeUpdate.created_at",
-    "Notice.sent_at",
+    "Notification.sent_at",
     "Offer.created_at",
     "Offer.decided_at",
     "Package.created_at",

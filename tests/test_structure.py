@@ -9,11 +9,12 @@ from statistics import median
 
 import pytest
 
+from okpuja.build import PACKAGES
+
 ROOT = Path(__file__).parents[1]
-APPS = ("accounts", "booking", "core", "diagnostics", "notices", "okpuja", "payment", "simulator", "worker")
 MODULES = sorted(
     path.relative_to(ROOT)
-    for folder in APPS
+    for folder in PACKAGES
     for path in (ROOT / folder).rglob("*.py")
     if "migrations" not in path.parts
 )

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from okpuja.build import PACKAGES
+
 ROOT = Path(__file__).resolve().parents[1]
-APPS = ("accounts", "booking", "notices", "okpuja", "payment", "simulator")
 WAITS = {"sleep", "wait", "acquire", "select", "_sleep"}
 OTHERS = {"unpaid", "sockets"}  # modules of ours with a function of that name
 BOUNDED = {
@@ -40,7 +41,9 @@ def waits(path):
 
 
 def waiting_modules():
-    modules = (path for app in APPS for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts)
+    modules = (
+        path for app in PACKAGES for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts
+    )
     return {path.relative_to(ROOT).as_posix() for path in modules if any(waits(path))}
 
 

@@ -1,7 +1,7 @@
 """Rebuild the fonts of receipts but Regular.ttf and Bold.ttf: `python tools/build_fonts.py PACKAGES NOTO OUT`.
 
 PACKAGES holds the npm packages of PACKAGED, each unpacked under its name (`npm pack @fontsource/NAME`; versions
-in notices/fonts/README.md); NOTO is Debian's /usr/share/fonts/truetype/noto. Each file keeps one script.
+in notifications/fonts/README.md); NOTO is Debian's /usr/share/fonts/truetype/noto. Each file keeps one script.
 """
 
 import sys

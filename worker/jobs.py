@@ -14,8 +14,8 @@ from django.db.models import F
 
 from core.clocks import database_now
 from diagnostics.monitor import diagnosis_due, look
-from notices.models import Notice
-from notices.sending import pause_after, send
+from notifications.models import Notification
+from notifications.sending import pause_after, send
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
@@ -73,11 +73,11 @@ def handle_event(event_id: int) -> None:
     _look_again(event, next_look(event, database_now(), answered=answered))
 
 
-def send_notice(notice_id: int) -> None:
-    notice = _begin(Notice, notice_id)
-    send(notice, enclose)
-    pause = pause_after(notice)
-    _look_again(notice, None if pause is None else database_now() + scaled(pause))
+def send_notification(notice_id: int) -> None:
+    notification = _begin(Notification, notice_id)
+    send(notification, enclose)
+    pause = pause_after(notification)
+    _look_again(notification, None if pause is None else database_now() + scaled(pause))
 
 
 def fulfil_payment(payment_id: int) -> None:
@@ -100,7 +100,7 @@ KINDS: dict[str, Job] = {
     "holds": Job(queue.holds_due, end_hold),
     "offers": Job(queue.offers_due, expire_offer),
     "keys": Job(queue.keys_due, forget_key),
-    "notices": Job(partial(due, Notice), send_notice, MAIL_LEASE),
+    "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
     "receipts": Job(queue.receipts_due, number_next_receipt),
     "diagnosis": Job(diagnosis_due, look),
     "watch": Job(watch_due, watch),
@@ -111,7 +111,7 @@ PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     ("fulfilments", "holds", "offers", "receipts", "keys"),
 )
-NOTICE_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notices",), ("diagnosis",), ("watch",)
+NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnosis",), ("watch",)
 RECONCILE_KINDS = ("reconcile",)
 
 

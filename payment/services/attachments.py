@@ -5,8 +5,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from booking.models import Booking
-from notices.models import Notice
-from notices.sending import Enclosed
+from notifications.models import Notification
+from notifications.sending import Enclosed
 from payment.models import Payment
 from payment.services.links import offer_url, status_url
 from payment.services.notification_rules import why_over
@@ -17,30 +17,30 @@ WITH_RECEIPT = ("booked", "received")
 WITH_CHOICE = ("offer", "called_off")
 
 
-def enclose(notice: Notice) -> Enclosed:
+def enclose(notification: Notification) -> Enclosed:
     """The link to go on, the receipt, the time that the booking has now; and last, whether all of it is still so."""
-    if over := why_over(notice):  # no receipt is numbered and drawn for nothing
+    if over := why_over(notification):  # no receipt is numbered and drawn for nothing
         return Enclosed(over=over)
-    payment = Payment.objects.filter(pk=notice.facts.get("payment_id")).first()
+    payment = Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
     if payment is None:
         return Enclosed()
-    if notice.kind == "alert":
+    if notification.kind == "alert":
         return Enclosed(settings.PUBLIC_BASE_URL + reverse("admin:payment_payment_change", args=[payment.pk]))
-    link, files, facts = _link(notice, payment), _receipt(notice, payment), _newest(notice)
-    return Enclosed(link, files, facts, over=why_over(notice))
+    link, files, facts = _link(notification, payment), _receipt(notification, payment), _newest(notification)
+    return Enclosed(link, files, facts, over=why_over(notification))
 
 
-def _newest(notice: Notice) -> dict[str, str]:
+def _newest(notification: Notification) -> dict[str, str]:
     """A booking that was moved before this was sent is told with the time that it has now."""
-    book_id = notice.facts.get("book_id") if notice.kind in WITH_BOOKING else None
+    book_id = notification.facts.get("book_id") if notification.kind in WITH_BOOKING else None
     booking = Booking.objects.filter(book_id=book_id).first() if book_id else None
     return {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
 
 
-def _link(notice: Notice, payment: Payment) -> str:
-    return offer_url(payment) if notice.kind in WITH_CHOICE else status_url(payment)
+def _link(notification: Notification, payment: Payment) -> str:
+    return offer_url(payment) if notification.kind in WITH_CHOICE else status_url(payment)
 
 
-def _receipt(notice: Notice, payment: Payment) -> dict[str, bytes]:
-    receipt = receipt_of(payment) if notice.kind in WITH_RECEIPT else None
-    return dict([pdf(receipt, notice.language)]) if receipt else {}
+def _receipt(notification: Notification, payment: Payment) -> dict[str, bytes]:
+    receipt = receipt_of(payment) if notification.kind in WITH_RECEIPT else None
+    return dict([pdf(receipt, notification.language)]) if receipt else {}

@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 
 from core.clocks import database_now
 from core.logging import redact
-from notices.services import alert, cases_told_today
+from notifications.services import alert, cases_told_today
 from payment.models import WorkLease
 from payment.services.queue import free
 from payment.services.schedule import HOUR, scaled

@@ -17,8 +17,8 @@ from django.db.models.lookups import GreaterThan
 
 from booking.services import longest_page_life
 from core.clocks import SKEW
-from notices.models import Notice
-from notices.sending import PAUSES
+from notifications.models import Notification
+from notifications.sending import PAUSES
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt, Reconciliation, Refund, WebhookEvent
 from payment.services.outcomes import SECONDS_BEFORE_NEXT_TRY
 from payment.services.refunds import sending
@@ -125,7 +125,7 @@ SCHEDULES = (
     Schedule(PaymentAttempt, "next_check_at", _latest_question),
     Schedule(Refund, "next_check_at", _latest_look_at_refund),
     Schedule(WebhookEvent, "next_check_at", _latest_look_at_event),
-    Schedule(Notice, "next_check_at", _latest_try_of_notice),
+    Schedule(Notification, "next_check_at", _latest_try_of_notice),
     Schedule(Payment, "fulfil_at", _latest_fulfilment),
     Schedule(Reconciliation, "compare_again_at", _latest_comparison),
 )

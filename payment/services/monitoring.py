@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from core.clocks import database_now
-from notices.services import cases_told_today
+from notifications.services import cases_told_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.holds import free_carts_of_held_payments, mend_holds
 from payment.services.leases import WHOLE_KIND, work_on

@@ -12,7 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from booking.models import Booking, Cart
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.notifications import tell_refund_started
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
@@ -24,14 +24,14 @@ CALLED_OFF = "the temple has called its time off"
 GOES_BACK = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 
 
-def why_over(notice: Notice) -> str:
+def why_over(notification: Notification) -> str:
     """Why the message is not sent any more; empty while what it says is true. Reads the rows as they are now."""
-    if notice.kind == "alert":
-        alert_rule = OVER_ALERTS.get(str(notice.facts.get("rule")))
-        return alert_rule(notice.facts) if alert_rule else ""
-    payment = Payment.objects.filter(pk=notice.facts.get("payment_id")).first()
-    rule = OVER.get(notice.kind)
-    return rule(payment, notice.facts) if rule and payment else ""
+    if notification.kind == "alert":
+        alert_rule = OVER_ALERTS.get(str(notification.facts.get("rule")))
+        return alert_rule(notification.facts) if alert_rule else ""
+    payment = Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
+    rule = OVER.get(notification.kind)
+    return rule(payment, notification.facts) if rule and payment else ""
 
 
 def booking_of(payment: Payment) -> Booking | None:

@@ -14,7 +14,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from booking.models import Booking, Checkout
-from notices import services as outbox
+from notifications import services as outbox
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.phonepe.webhook_events import is_about_dispute
 from payment.services.refunds.policy import free_until

@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 
 from booking.models import SlotHold
 from core.clocks import database_now
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import (
     IdempotencyKey,
     Offer,
@@ -20,7 +20,7 @@ from payment.models import (
 )
 from payment.services.idempotency import KEPT
 
-Scheduled = TypeVar("Scheduled", PaymentAttempt, Refund, WebhookEvent, Notice)
+Scheduled = TypeVar("Scheduled", PaymentAttempt, Refund, WebhookEvent, Notification)
 
 Row = TypeVar("Row", bound=Model)
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from booking.models import Booking
-from notices.receipt import Paper, Returned, render
+from notifications.receipt import Paper, Returned, render
 from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year

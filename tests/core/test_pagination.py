@@ -139,7 +139,7 @@ def copied(model, **changes):
 @pytest.mark.parametrize("model", [model for model in apps.get_models() if model._meta.ordering], ids=str)
 def test_rows_that_are_equal_otherwise_do_not_wander_between_pages(model):
     """The order of every model of ours ends with what no two rows share."""
-    if not model.__module__.startswith(("accounts.", "booking.", "notices.", "payment.")):
+    if not model.__module__.startswith(("accounts.", "booking.", "notifications.", "payment.")):
         return
     names = tuple(name.lstrip("-").removesuffix("_id") for name in model._meta.ordering)
     together = {each.fields for each in model._meta.total_unique_constraints}

@@ -13,7 +13,7 @@ TELL = """
 import django
 django.setup()
 from accounts.models import User
-from notices.services import tell
+from notifications.services import tell
 for name in ("deadly", "other"):
     user = User.objects.create_user(f"{name}@example.com", None)
     tell("pending", name, {"amount_paise": 100}, user=user)
@@ -45,16 +45,16 @@ def test_a_row_that_kills_its_process_is_pushed_back_and_told_and_the_others_go_
         assert run(TELL, DATABASE_URL=url).returncode == 0
         dies = run(WORK, DATABASE_URL=url)
         assert dies.returncode == 9, dies.stderr.decode()
-        lease = "SELECT tries FROM payment_worklease WHERE kind = 'notices'"
+        lease = "SELECT tries FROM payment_worklease WHERE kind = 'notifications'"
         assert query(url, lease) == [(1,)]
 
         lives = run(WORK, DATABASE_URL=url)
         assert lives.returncode == 0, lives.stderr.decode()
-        sent = "SELECT key FROM notices_notice WHERE state = 'SENT' AND kind = 'pending'"
+        sent = "SELECT key FROM notifications_notification WHERE state = 'SENT' AND kind = 'pending'"
         assert query(url, sent) == [("other",)]
 
         for _ in range(5):
             query(url, BACKOFF_PASSES)
             assert run(WORK, DATABASE_URL=url).returncode == 9
-        told = "SELECT count(*) FROM notices_notice WHERE key LIKE 'alert:work_fails:notices:%'"
+        told = "SELECT count(*) FROM notifications_notification WHERE key LIKE 'alert:work_fails:notifications:%'"
         assert query(url, told) == [(1,)]

@@ -43,7 +43,7 @@ def taken(shop):
 
 
 def alerts(shop):
-    return shop.installation.query("SELECT id FROM notices_notice WHERE kind = 'alert'")
+    return shop.installation.query("SELECT id FROM notifications_notification WHERE kind = 'alert'")
 
 
 def test_what_the_bank_takes_and_brings_back_is_in_the_books_and_staff_hear_of_each_turn(shop, booked):

@@ -9,6 +9,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from okpuja import build, environment
+from okpuja.build import PACKAGES
 from tests.environment import WANTED
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +78,7 @@ def test_every_variable_is_read_through_the_one_rule():
     apart.add("simulator/management/commands/phonepe_simulator.py")  # hands its own on to the process
     reading = {
         path.relative_to(ROOT).as_posix()
-        for package in ("accounts", "booking", "notices", "okpuja", "payment", "simulator")
+        for package in PACKAGES
         for path in (ROOT / package).rglob("*.py")
         if "os.environ" in path.read_text() or "getenv" in path.read_text()
     }

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from okpuja.build import PACKAGES
+
 ROOT = Path(__file__).parents[2]
 SETTLING = "payment/services/outcomes.py"
 REFUNDS = "payment/services/refunds/outcomes.py"
@@ -20,7 +22,7 @@ WRITES = {"update", "create", "bulk_create", "get_or_create", "update_or_create"
 def modules() -> dict[str, ast.Module]:
     found = [
         path
-        for app in ("accounts", "booking", "notices", "okpuja", "payment")
+        for app in set(PACKAGES) - {"simulator"}
         for path in sorted((ROOT / app).rglob("*.py"))
         if "migrations" not in path.parts
     ]

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from notices.models import Notice
-from notices.sending import pause_after
+from notifications.models import Notification
+from notifications.sending import pause_after
 from payment.models import (
     Payment,
     PaymentAttempt,
@@ -113,14 +113,14 @@ def a_new_event(now: datetime, clock: datetime) -> WebhookEvent:
     return event
 
 
-def a_message(now: datetime, clock: datetime, *, tries: int = 3) -> Notice:
-    notice = Notice.objects.create(kind="booked", key=f"k{tries}", message_id="m", checks=tries)
+def a_message(now: datetime, clock: datetime, *, tries: int = 3) -> Notification:
+    notice = Notification.objects.create(kind="booked", key=f"k{tries}", message_id="m", checks=tries)
     pause = timedelta(seconds=pause_after(notice)) if tries else timedelta()
-    Notice.objects.filter(pk=notice.pk).update(next_check_at=clock + pause, created_at=now - HOUR)
+    Notification.objects.filter(pk=notice.pk).update(next_check_at=clock + pause, created_at=now - HOUR)
     return notice
 
 
-def a_new_message(now: datetime, clock: datetime) -> Notice:
+def a_new_message(now: datetime, clock: datetime) -> Notification:
     return a_message(now, clock, tries=0)
 
 
@@ -161,8 +161,8 @@ SCHEDULED = [
     ("refunds", a_refund_after_one_that_failed),
     ("events", an_event),
     ("events", a_new_event),
-    ("notices", a_message),
-    ("notices", a_new_message),
+    ("notifications", a_message),
+    ("notifications", a_new_message),
     ("fulfilments", a_paid_order),
     ("reconcile", a_night_without_answers),
     ("receipts", a_receipt),

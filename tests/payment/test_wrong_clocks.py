@@ -16,7 +16,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from booking.models import Checkout, SlotHold
 from core.errors import Conflict
 from diagnostics.monitor import diagnosis_due
-from notices.models import Notice
+from notifications.models import Notification
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import (
     DiagnosisRun,
@@ -120,7 +120,7 @@ def one_of_each(next_check_at, **fields) -> list:
         payment=attempt.payment, attempt=attempt, merchant_refund_id="R1", amount_paise=100, **fields
     )
     event = WebhookEvent.objects.create(digest="d", scheme="hmac", body=b"{}", attempt=attempt, **fields)
-    notice = Notice.objects.create(kind="booked", key="k", message_id="m", **fields)
+    notice = Notification.objects.create(kind="booked", key="k", message_id="m", **fields)
     return [attempt, refund, event, notice]
 
 

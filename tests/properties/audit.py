@@ -3,7 +3,7 @@
 from typing import Any
 
 from booking.models import Booking, Slot
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import LedgerEntry, Payment
 from tests import books
 from tests.torture.audit import AT_THE_END, UNDECIDED
@@ -81,11 +81,11 @@ def ending() -> dict[str, list[Any]]:
         "bookings": sorted(Booking.objects.values_list("status", flat=True)),
         "places": list(Slot.objects.order_by("starts_at").values_list("held", "booked")),
         "told": sorted(
-            (kind, _sent_or_over(state)) for kind, state in Notice.objects.values_list("kind", "state")
+            (kind, _sent_or_over(state)) for kind, state in Notification.objects.values_list("kind", "state")
         ),
     }
 
 
 def _sent_or_over(state: str) -> str:
     """Whether a message was still true when it was sent depends on when our process died."""
-    return Notice.State.SENT if state == Notice.State.DROPPED else state
+    return Notification.State.SENT if state == Notification.State.DROPPED else state

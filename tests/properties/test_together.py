@@ -4,7 +4,7 @@ from functools import partial
 
 from django.core import mail
 
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import GatewayCall, LedgerEntry, Payment, Refund, WebhookEvent
 from payment.phonepe.enums import Operation
 from payment.services.webhooks import receive_webhook
@@ -83,10 +83,10 @@ def test_each_person_is_told_once_by_one_of_three_workers(generation):
     town_with_two_gifts(heard=Town.call_us)
     assert work_together("receipts") >= 2
 
-    assert work_together("notices") == 2
+    assert work_together("notifications") == 2
 
     assert len({each.extra_headers["Message-ID"] for each in mail.outbox}) == len(mail.outbox) == 2
-    assert set(Notice.objects.values_list("state", flat=True)) == {Notice.State.SENT}
+    assert set(Notification.objects.values_list("state", flat=True)) == {Notification.State.SENT}
 
 
 def test_three_workers_over_everything_at_once_leave_the_books_in_order(generation):

@@ -19,7 +19,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.links import offer_url, return_url
 from payment.states import Fulfilment
@@ -29,15 +29,15 @@ from tests import people
 from tests.phonepe import CONTROL, PhonePe
 from tests.properties import audit
 from tests.properties.process import Process
-from worker.jobs import DATABASE_KINDS, NOTICE_KINDS, PHONEPE_KINDS, run_due
+from worker.jobs import DATABASE_KINDS, NOTIFICATION_KINDS, PHONEPE_KINDS, run_due
 
 PAYMENTS = "/api/payments/payments/"
 WEBHOOK = "/api/payments/webhook/phonepe/"
-WORK = (*PHONEPE_KINDS, *DATABASE_KINDS, *NOTICE_KINDS)
+WORK = (*PHONEPE_KINDS, *DATABASE_KINDS, *NOTIFICATION_KINDS)
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # Whatever waits for a moment. The pujas themselves move along with us.
 WAITING: tuple[type[Model], ...] = (
-    *(Checkout, SlotHold, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease, Offer, Notice),
+    *(Checkout, SlotHold, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease, Offer, Notification),
 )
 LONG_WORK = 40
 DEEP = not settings.default.derandomize

@@ -33,7 +33,7 @@ HOURS_PASS = (
     f"UPDATE payment_paymentattempt {DUE} AND state IN ('CREATED', 'UNKNOWN', 'PENDING')",
     f"UPDATE payment_refund {DUE}",
     f"UPDATE payment_webhookevent {DUE}",
-    f"UPDATE notices_notice {DUE}",
+    f"UPDATE notifications_notification {DUE}",
     "UPDATE payment_worklease SET held_until = now() WHERE error <> ''",
     "UPDATE payment_offer SET expires_at = now() WHERE state = 'OPEN' AND expires_at > now()",
 )

@@ -12,11 +12,11 @@ UNDECIDED = {
     "fulfilments": "SELECT id FROM payment_payment WHERE fulfilment IN ('DUE', 'OFFERED')",
     "refunds": "SELECT id FROM payment_refund WHERE state NOT IN ('COMPLETED', 'FAILED') AND held_because = ''",
     "events": "SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED'",
-    "notices": "SELECT id FROM notices_notice WHERE state = 'WAITING'",
+    "notifications": "SELECT id FROM notifications_notification WHERE state = 'WAITING'",
     "holds": "SELECT id FROM booking_slothold WHERE state = 'HELD'",
     "receipts": "SELECT id FROM payment_receipt WHERE number IS NULL",
 }
-LOOKED_AT = ("payment_paymentattempt", "payment_refund", "payment_webhookevent", "notices_notice")
+LOOKED_AT = ("payment_paymentattempt", "payment_refund", "payment_webhookevent", "notifications_notification")
 # What the owner of a shop would ask of their books once everything is quiet.
 AT_THE_END = {
     "each received payment is a booking, a gift, a refund, or a case for staff": """
@@ -49,13 +49,13 @@ AT_THE_END = {
     "each booking was told, or its end": """
         SELECT payment.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
         WHERE NOT EXISTS (
-            SELECT 1 FROM notices_notice WHERE key = 'booked:payment:' || payment.id AND state = 'SENT')
+            SELECT 1 FROM notifications_notification WHERE key = 'booked:payment:' || payment.id AND state = 'SENT')
         AND NOT EXISTS (
-            SELECT 1 FROM notices_notice WHERE key = 'cancelled:payment:' || payment.id AND state = 'SENT'
+            SELECT 1 FROM notifications_notification WHERE key = 'cancelled:payment:' || payment.id AND state = 'SENT'
             AND booking.status = 'CANCELLED')
     """,
 }
-TOLD = "SELECT key, message_id FROM notices_notice WHERE channel <> 'HOOK' AND state = 'SENT'"
+TOLD = "SELECT key, message_id FROM notifications_notification WHERE channel <> 'HOOK' AND state = 'SENT'"
 # Staff who accept another amount move it from suspense to receipt, under names of their own: the order counts.
 RECEIVED = """
     SELECT attempt.merchant_order_id, sum(entry.amount_paise)::bigint FROM payment_ledgerentry entry
@@ -139,7 +139,7 @@ def figures(town: Town) -> list[str]:
             shop.sql("SELECT state || ' ' || fulfilment, count(*) FROM payment_payment GROUP BY 1 ORDER BY 1")
         )
         refunds = dict(shop.sql("SELECT state, count(*) FROM payment_refund GROUP BY 1 ORDER BY 1"))
-        mails = shop.sql("SELECT count(*) FROM notices_notice WHERE state = 'SENT'")[0][0]
+        mails = shop.sql("SELECT count(*) FROM notifications_notification WHERE state = 'SENT'")[0][0]
         lines += [f"{shop.generation}  payments {payments}", f"    refunds {refunds}  mails {mails}"]
     return lines
 

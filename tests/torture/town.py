@@ -22,7 +22,7 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.notices.servers import MailServer
+from tests.notifications.servers import MailServer
 from tests.postgres import Postgres
 from tests.servers import ROOT, Process, eventually, surroundings
 from tests.torture.wires import Address, Wire, free_port, until_it_listens

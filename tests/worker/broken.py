@@ -10,8 +10,8 @@ from django.db import connection
 from django.utils import timezone
 
 from booking.models import SlotHold
-from notices.models import Notice
-from notices.services import tell
+from notifications.models import Notification
+from notifications.services import tell
 from payment.models import (
     DiagnosisRun,
     IdempotencyKey,
@@ -126,10 +126,10 @@ def old_key() -> int:
     return key.pk
 
 
-def notice() -> int:
+def notification() -> int:
     key = uuid4().hex
     tell("pending", key, {"amount_paise": 100}, user=people.make_user())
-    return Notice.objects.get(key=key).pk
+    return Notification.objects.get(key=key).pk
 
 
 def waiting_money() -> int:
@@ -164,7 +164,7 @@ def looked_at(model) -> Callable[[int], bool]:
 
 
 def is_told(payment_id: int) -> bool:
-    told = Notice.objects.filter(facts__rule="money_waits", facts__case=f"payment:{payment_id}")
+    told = Notification.objects.filter(facts__rule="money_waits", facts__case=f"payment:{payment_id}")
     return told.exists()
 
 
@@ -186,7 +186,11 @@ BROKEN = {
         act="DELETE",
         which="OLD.id = {key}",
     ),
-    "notices": Kind(notice, lambda key: Notice.objects.get(pk=key).state == "SENT", "notices_notice"),
+    "notifications": Kind(
+        notification,
+        lambda key: Notification.objects.get(pk=key).state == "SENT",
+        "notifications_notification",
+    ),
     "receipts": Kind(
         unnumbered_receipt, lambda key: bool(Receipt.objects.get(pk=key).number), "payment_receipt"
     ),
@@ -201,7 +205,7 @@ BROKEN = {
     "watch": Kind(
         waiting_money,
         is_told,
-        "notices_notice",
+        "notifications_notification",
         act="INSERT",
         which="NEW.key LIKE 'alert:money_waits:payment:{key}:%'",
         leased_as="tell money_waits",

@@ -12,7 +12,7 @@ from django.core.mail.backends.locmem import EmailBackend
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import WorkLease
 from payment.reconciliation import runs
 from payment.services.leases import ALERT_AFTER, FIRST_PAUSE, LONGEST_PAUSE, MOST_ALERTS, pause_after
@@ -30,7 +30,7 @@ class SlowMail(EmailBackend):
     def send_messages(self, messages):
         action, SlowMail.meanwhile = SlowMail.meanwhile, None
         if action:
-            WorkLease.objects.exclude(row__in=Notice.objects.filter(checks__gt=0).values("pk")).update(
+            WorkLease.objects.exclude(row__in=Notification.objects.filter(checks__gt=0).values("pk")).update(
                 held_until=timezone.now()
             )
             action()
@@ -59,7 +59,7 @@ def backoff_passes():
 
 
 def alerts():
-    return list(Notice.objects.filter(facts__rule="work_fails").values_list("facts__case", flat=True))
+    return list(Notification.objects.filter(facts__rule="work_fails").values_list("facts__case", flat=True))
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -96,9 +96,9 @@ def test_ten_mails_that_take_longer_than_a_lease_are_each_sent_once(settings, ma
     """Each is claimed when it is its turn: a second worker that comes in the middle takes another one."""
     settings.EMAIL_BACKEND = "tests.worker.test_broken_rows.SlowMail"
     for _ in range(10):
-        BROKEN["notices"].make()
-    SlowMail.meanwhile = lambda: run_due(["notices"], limit=2)
-    run_due(["notices"], limit=10)
+        BROKEN["notifications"].make()
+    SlowMail.meanwhile = lambda: run_due(["notifications"], limit=2)
+    run_due(["notifications"], limit=10)
 
     assert len(mailoutbox) == len({mail.extra_headers["Message-ID"] for mail in mailoutbox}) == 10
 

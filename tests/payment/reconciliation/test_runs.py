@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import Payment, PaymentAttempt, Reconciliation, WorkLease
 from payment.reconciliation import runs
 from payment.reconciliation.runs import MOST_DAYS, days_due, reconcile
@@ -40,14 +40,14 @@ def test_a_clean_day_is_kept_and_nobody_is_told(yesterday):
     run = Reconciliation.objects.get()
     assert (run.day, run.is_clean) == (timezone.localdate() - timedelta(days=1), True)
     assert run.report["asked"] == 1
-    assert not Notice.objects.filter(kind="alert").exists()
+    assert not Notification.objects.filter(kind="alert").exists()
 
 
 def test_a_difference_is_told_to_staff_and_left_as_it_is(day, yesterday):
     day.pays(yesterday)
     run_due(["reconcile"])
 
-    (told,) = Notice.objects.filter(kind="alert").values_list("facts", flat=True)
+    (told,) = Notification.objects.filter(kind="alert").values_list("facts", flat=True)
     assert (told["rule"], told["differences"]) == ("books_differ", "1 paid without booking")
     assert Reconciliation.objects.get().differences == 1
     assert Payment.objects.get().is_open
@@ -139,7 +139,7 @@ def test_a_difference_of_a_missed_night_is_told_with_its_day(day, opened):
     while compares():
         pass
 
-    (told,) = Notice.objects.filter(kind="alert").values_list("facts", flat=True)
+    (told,) = Notification.objects.filter(kind="alert").values_list("facts", flat=True)
     assert (told["day"], told["differences"]) == (str(ago(3)), "1 paid without booking")
 
 
@@ -180,7 +180,7 @@ def test_a_night_in_which_phonepe_did_not_answer_is_compared_again(day, opened):
     Reconciliation.objects.update(compare_again_at=earlier)
     assert [compares(), compares()] == [1, 0]
     assert Reconciliation.objects.get().report["counts"] == {"paid without booking": 1}
-    told = Notice.objects.filter(kind="alert").values_list("facts__differences", flat=True)
+    told = Notification.objects.filter(kind="alert").values_list("facts__differences", flat=True)
     assert sorted(told) == ["1 PhonePe was not asked", "1 paid without booking"]
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from booking.models import Booking
 from core.clocks import SKEW
 from core.errors import Conflict, Refusal
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import Dispute, DisputeUpdate, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.laws import broken_laws
 from payment.services.disputes import BEYOND, confirm_dispute, decide_dispute, note_dispute
@@ -142,7 +142,7 @@ def test_disputes_of_one_order_take_no_more_together_than_came(attempt, first, s
     beyond = arrives(attempt, "lost", 2, second, dispute="B")
 
     assert (beyond.state, beyond.unclear) == ("NEEDS_REVIEW", BEYOND)
-    assert Notice.objects.filter(facts__rule="event_not_understood", facts__event_id=beyond.pk).exists()
+    assert Notification.objects.filter(facts__rule="event_not_understood", facts__event_id=beyond.pk).exists()
     assert balance(attempt) == PAID
     assert broken_laws() == []
     assert violations(query) == {}
@@ -196,13 +196,13 @@ def test_money_that_one_dispute_gives_back_and_another_takes_is_not_sent_to_the_
     owe_refund(attempt, 30_000, "a gesture", asked_by=None)
     for name in ("A", "B"):
         arrives(attempt, "lost", 1, dispute=name)
-    told = Notice.objects.filter(kind="refund_started").count()
+    told = Notification.objects.filter(kind="refund_started").count()
 
     arrives(attempt, "won", 2, dispute="A")
 
     assert not Refund.objects.exclude(state="FAILED").exists()
     assert Refund.objects.count() == 1
-    assert Notice.objects.filter(kind="refund_started").count() == told
+    assert Notification.objects.filter(kind="refund_started").count() == told
     assert balance(attempt) == PAID
 
 
@@ -392,5 +392,5 @@ def test_staff_hear_when_the_bank_takes_what_was_sent_back_already(attempt, sett
     _claim(refund.pk)
     arrives(attempt, "lost", 1)
 
-    assert Notice.objects.filter(facts__rule="dispute_after_refund").exists()
+    assert Notification.objects.filter(facts__rule="dispute_after_refund").exists()
     assert Payment.objects.get().refunds.get().state == "CREATED"

@@ -8,7 +8,7 @@ from django.db import connection
 
 from booking.models import Booking, Checkout, EarlierStart
 from booking.services import move
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import Offer, Payment, Refund
 from payment.services.duplicates import BookedMeanwhile
 from payment.services.notification_rules import why_over
@@ -44,7 +44,7 @@ def pays(payment: Payment, paise: int = 110_000) -> Payment:
 
 
 def told(payment: Payment) -> list[str]:
-    notices = Notice.objects.filter(facts__payment_id=payment.pk).exclude(kind="alert").order_by("pk")
+    notices = Notification.objects.filter(facts__payment_id=payment.pk).exclude(kind="alert").order_by("pk")
     return [notice.kind for notice in notices]
 
 
@@ -55,7 +55,7 @@ def assert_sent_back(late: Payment, kept: Payment) -> None:
     assert late.refunds.get().amount_paise == late.ledger.get(kind="RECEIPT").amount_paise
     booking = Booking.objects.get(status="CONFIRMED")
     assert booking.checkout_id == kept.checkout_id
-    notice = Notice.objects.get(kind="paid_twice")
+    notice = Notification.objects.get(kind="paid_twice")
     assert (notice.facts["payment_id"], notice.facts["book_id"]) == (late.pk, booking.book_id)
     assert books.violations(books.query) == {}
 
@@ -74,7 +74,7 @@ def test_late_money_for_what_a_new_cart_has_booked_goes_back_and_is_told(fill):
 def test_that_somebody_paid_twice_is_no_news_once_the_other_booking_is_cancelled(fill):
     first = gives_up(fill())
     pays(fill()), pays(first)
-    notice = Notice.objects.get(kind="paid_twice")
+    notice = Notification.objects.get(kind="paid_twice")
     assert why_over(notice) == ""
 
     Booking.objects.update(status="CANCELLED")
@@ -242,7 +242,7 @@ def test_a_time_that_they_have_booked_meanwhile_and_choose_from_an_old_page_is_p
     payment.refresh_from_db()
     assert (payment.fulfilment, Offer.objects.get().state) == (Fulfilment.REFUND_DUE, "CLOSED")
     assert payment.refunds.get().amount_paise == 110_000
-    notice = Notice.objects.get(kind="paid_twice")
+    notice = Notification.objects.get(kind="paid_twice")
     assert notice.facts["book_id"] == kept.checkout.booking.book_id
 
 
@@ -294,7 +294,7 @@ def test_late_money_and_a_new_cart_at_once_are_one_booking_and_one_refund(fill, 
 
     assert Booking.objects.filter(status="CONFIRMED").count() == 1
     assert Refund.objects.get().amount_paise == 110_000
-    assert Notice.objects.filter(kind="paid_twice").count() == 1
+    assert Notification.objects.filter(kind="paid_twice").count() == 1
     assert books.violations(books.query) == {}
 
 

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from core.errors import Conflict, Refusal
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import Dispute, Payment, WebhookEvent
 from payment.phonepe.webhook_events import FAMILIES, Family
 from payment.reconciliation.laws import broken_laws
@@ -63,7 +63,7 @@ def told_v1(code: object, data: object) -> WebhookEvent:
 
 
 def alerts(rule: str) -> int:
-    return Notice.objects.filter(facts__rule=rule).count()
+    return Notification.objects.filter(facts__rule=rule).count()
 
 
 def assert_staff_look(event: WebhookEvent) -> None:
@@ -319,7 +319,7 @@ def test_staff_close_a_case_with_a_reason(order, staff):
 
 def test_an_alert_about_a_case_that_was_closed_is_not_sent_any_more(order, staff):
     event = told("payment.captured", {"merchantOrderId": order})
-    alert = Notice.objects.get(facts__rule="event_not_understood")
+    alert = Notification.objects.get(facts__rule="event_not_understood")
     assert why_over(alert) == ""
 
     close_event(event.pk, "a new product of PhonePe", staff)

@@ -7,7 +7,7 @@ import requests
 import responses
 from django.utils import timezone
 
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.monitoring import watch
 from payment.services.outcomes import settle
@@ -26,7 +26,7 @@ def staff_address(settings):
 
 
 def told():
-    return list(Notice.objects.filter(kind="alert").values_list("facts__rule", flat=True))
+    return list(Notification.objects.filter(kind="alert").values_list("facts__rule", flat=True))
 
 
 def ago(**span):

@@ -10,8 +10,8 @@ from django.utils import timezone
 from booking.models import Booking, Package, PujaService, Slot
 from booking.services import NoticeTooShort, SlotGone, complete, move
 from core.errors import Conflict, Refusal
-from notices.letters import write
-from notices.models import Notice
+from notifications.letters import write
+from notifications.models import Notification
 from payment.models import Offer, Payment, Refund
 from payment.serializers.sentences import message
 from payment.services.attachments import enclose
@@ -68,8 +68,8 @@ def outcomes(closing) -> list[Outcome]:
     return [each.outcome for each in closing.cleared]
 
 
-def mails(kind: str) -> list[Notice]:
-    return list(Notice.objects.filter(kind=kind).order_by("pk"))
+def mails(kind: str) -> list[Notification]:
+    return list(Notification.objects.filter(kind=kind).order_by("pk"))
 
 
 # --- Everything back until the new start ---------------------------------------------------------

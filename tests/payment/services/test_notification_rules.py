@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-import notices
+import notifications
 from booking.models import Booking, Slot
 from booking.services import cancel
-from notices.alerts import SENTENCES
-from notices.models import Notice
-from notices.services import send_again, was_told
+from notifications.alerts import SENTENCES
+from notifications.models import Notification
+from notifications.services import send_again, was_told
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.phonepe.enums import Verdict
@@ -262,40 +262,42 @@ def label(name: object) -> str:
     return " ".join(filter(None, name)) if isinstance(name, tuple) else str(name)
 
 
-def the_one(kind: str, rule: str) -> Notice:
+def the_one(kind: str, rule: str) -> Notification:
     """What the test is about; nothing else waits."""
     which = {"facts__rule": rule} if rule else {}
-    notice = Notice.objects.get(kind=kind, **which)
-    Notice.objects.exclude(pk=notice.pk).delete()
-    return notice
+    notification = Notification.objects.get(kind=kind, **which)
+    Notification.objects.exclude(pk=notification.pk).delete()
+    return notification
 
 
 @pytest.mark.parametrize("name", ALL, ids=label)
 def test_what_is_true_is_sent(name, payment, mailoutbox):
     ALL[name].tell(payment)
     the_one(*name)
-    run_due(["notices"], limit=1)
+    run_due(["notifications"], limit=1)
 
-    assert Notice.objects.get().state == "SENT"
+    assert Notification.objects.get().state == "SENT"
     assert len(mailoutbox) == 1
 
 
 @pytest.mark.parametrize(("name", "number"), ENDS, ids=label)
 def test_what_is_over_is_dropped_and_says_why(name, number, payment, mailoutbox):
     ALL[name].tell(payment)
-    notice = the_one(*name)
+    notification = the_one(*name)
     ALL[name].ends[number](payment)
-    run_due(["notices"], limit=1)
+    run_due(["notifications"], limit=1)
 
-    notice.refresh_from_db()
-    assert notice.state == "DROPPED", notice.last_error
-    assert notice.dropped_because
+    notification.refresh_from_db()
+    assert notification.state == "DROPPED", notification.last_error
+    assert notification.dropped_because
     assert mailoutbox == []
-    assert notice.next_check_at is None
+    assert notification.next_check_at is None
 
 
 def test_every_kind_of_message_has_a_rule_and_a_test():
-    texts = {path.stem for path in Path(notices.__file__).parent.glob("templates/notices/en/*.txt")}
+    texts = {
+        path.stem for path in Path(notifications.__file__).parent.glob("templates/notifications/en/*.txt")
+    }
 
     assert OVER.keys() | {"alert"} == texts
     assert PERSON.keys() == OVER.keys()
@@ -309,7 +311,7 @@ def test_every_alert_has_a_rule_and_what_may_be_over_a_test():
 def test_your_bank_has_not_decided_does_not_come_after_booked(payment, mailoutbox):
     tell_pending(payment)
     pays(payment)
-    run_due(["notices"])
+    run_due(["notifications"])
 
     assert [mail.subject.split()[0] for mail in mailoutbox] == ["Booking"]
 
@@ -318,9 +320,9 @@ def test_who_cancels_before_the_confirmation_went_out_hears_of_the_cancellation_
     pays(payment)
     booking_is_cancelled(payment)
     tell_cancelled(booking(payment), 110_000)
-    run_due(["notices"])
+    run_due(["notifications"])
 
-    assert list(Notice.objects.order_by("pk").values_list("kind", "state")) == [
+    assert list(Notification.objects.order_by("pk").values_list("kind", "state")) == [
         ("booked", "DROPPED"),
         ("cancelled", "SENT"),
     ]
@@ -329,7 +331,7 @@ def test_who_cancels_before_the_confirmation_went_out_hears_of_the_cancellation_
 def test_a_booking_that_was_moved_before_it_was_confirmed_is_confirmed_for_its_new_time(payment, mailoutbox):
     pays(payment)
     Booking.objects.update(starts_at=timezone.make_aware(timezone.datetime(2027, 3, 5, 9, 30)))
-    run_due(["notices"])
+    run_due(["notifications"])
 
     assert "5 March 2027" in mailoutbox[0].body
     assert len(mailoutbox[0].attachments) == 1
@@ -337,16 +339,16 @@ def test_a_booking_that_was_moved_before_it_was_confirmed_is_confirmed_for_its_n
 
 def test_the_refund_that_took_the_place_of_a_failed_one_is_told_instead(payment, mailoutbox):
     pays(payment)
-    Notice.objects.all().delete()
+    Notification.objects.all().delete()
     first = owe_refund(payment.attempts.get(), 10_000, "a gesture", asked_by=None)
     Refund.objects.update(state=RefundState.PENDING, sent_at=timezone.now())
     settle_refund(first.pk, RefundStatus(Verdict.FAILED), "worker")
-    while run_due(["notices"]):
+    while run_due(["notifications"]):
         pass
 
     (mail,) = mailoutbox
     assert Refund.objects.get(replaces=first).merchant_refund_id in mail.body
-    assert sorted(Notice.objects.values_list("state", flat=True)) == ["DROPPED", "SENT"]
+    assert sorted(Notification.objects.values_list("state", flat=True)) == ["DROPPED", "SENT"]
 
 
 def test_a_fact_that_ends_while_the_receipt_is_drawn_is_over_all_the_same(payment, mailoutbox, settings):
@@ -362,16 +364,16 @@ def test_a_fact_that_ends_while_the_receipt_is_drawn_is_over_all_the_same(paymen
             return super().__iter__()
 
     settings.RECEIPT_ISSUER = Lines(["OkPuja"])
-    run_due(["notices"])
+    run_due(["notifications"])
 
     assert ended
-    assert Notice.objects.get(kind="booked").state == "DROPPED"
+    assert Notification.objects.get(kind="booked").state == "DROPPED"
 
 
 def test_what_was_dropped_was_not_told(payment):
     tell_pending(payment)
     held(payment)
-    run_due(["notices"], limit=10)
+    run_due(["notifications"], limit=10)
 
     assert not was_told(f"pending:payment:{payment.pk}")
 
@@ -379,18 +381,18 @@ def test_what_was_dropped_was_not_told(payment):
 def test_staff_cannot_send_what_is_over(payment, mailoutbox):
     tell_pending(payment)
     pays(payment)
-    run_due(["notices"], limit=10)
+    run_due(["notifications"], limit=10)
     mailoutbox.clear()
-    assert send_again(Notice.objects.get(kind="pending"))
-    run_due(["notices"], limit=10)
+    assert send_again(Notification.objects.get(kind="pending"))
+    run_due(["notifications"], limit=10)
 
-    assert Notice.objects.get(kind="pending").state == "DROPPED"
+    assert Notification.objects.get(kind="pending").state == "DROPPED"
     assert mailoutbox == []
 
 
 def test_a_payment_that_ended_unpaid_is_still_told(payment, mailoutbox):
     tell_failed(payment)
     Payment.objects.update(state=PaymentState.FAILED)
-    run_due(["notices"])
+    run_due(["notifications"])
 
     assert len(mailoutbox) == 1

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from booking.models import Checkout, Slot
 from booking.services import cancel
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt
 from payment.phonepe.enums import Verdict
 from payment.phonepe.schemas import OrderStatus
@@ -28,7 +28,7 @@ def payment(cart):
 
 
 def told():
-    return sorted(Notice.objects.values_list("kind", flat=True))
+    return sorted(Notification.objects.values_list("kind", flat=True))
 
 
 def hear(payment, answer, **more):
@@ -39,7 +39,7 @@ def test_a_booking_is_told_with_its_receipt(payment, mailoutbox):
     hear(payment, completed())
     hear(payment, completed())
     assert told() == ["booked"]
-    run_due(["notices"])
+    run_due(["notifications"])
 
     (mail,) = mailoutbox
     assert payment.checkout.booking.book_id in mail.subject
@@ -52,7 +52,7 @@ def test_a_booking_is_told_with_its_receipt(payment, mailoutbox):
 
 def test_the_link_in_a_mail_opens_the_payment(payment, mailoutbox, client):
     hear(payment, completed())
-    run_due(["notices"])
+    run_due(["notifications"])
 
     link = next(line for line in mailoutbox[0].body.splitlines() if line.startswith("http://testserver/"))
     assert payment.checkout.booking.book_id in client.get(link).content.decode()
@@ -61,7 +61,7 @@ def test_the_link_in_a_mail_opens_the_payment(payment, mailoutbox, client):
 def test_links_are_not_kept_in_the_outbox(payment):
     hear(payment, completed())
 
-    assert "http" not in str(Notice.objects.get().facts)
+    assert "http" not in str(Notification.objects.get().facts)
 
 
 def test_a_refused_payment_is_told(payment):
@@ -132,7 +132,7 @@ def test_a_wrong_amount_is_told_to_the_buyer_and_to_staff(payment, settings):
     hear(payment, completed(1))
 
     assert told() == ["alert", "received"]
-    facts = Notice.objects.get(kind="received").facts
+    facts = Notification.objects.get(kind="received").facts
     assert facts["fulfilment"] == "HELD_FOR_STAFF"
     assert (facts["amount_paise"], facts["agreed_paise"]) == (1, 110_000)
 
@@ -140,7 +140,7 @@ def test_a_wrong_amount_is_told_to_the_buyer_and_to_staff(payment, settings):
 def test_a_guest_who_left_an_address_gets_their_receipt(db, mailoutbox):
     payment = make_payment(payer_reference="guest@example.com")
     hear(payment, completed(payment.amount_paise))
-    run_due(["notices"])
+    run_due(["notifications"])
 
     assert mailoutbox[0].to == ["guest@example.com"]
     assert len(mailoutbox[0].attachments) == 1
@@ -150,9 +150,9 @@ def test_a_gift_that_staff_accept_is_told_once_more_with_its_receipt(db, mailout
     payment = make_payment(payer_reference="guest@example.com")
     hear(payment, completed(5_000))
     hear(payment, completed(5_000))
-    run_due(["notices"], limit=10)
+    run_due(["notifications"], limit=10)
     accept_held(payment.pk)
-    run_due(["notices"], limit=10)
+    run_due(["notifications"], limit=10)
 
     assert [len(mail.attachments) for mail in mailoutbox] == [0, 1]
 
@@ -177,9 +177,9 @@ def test_a_checkout_that_names_no_puja_costs_the_words_not_the_money(payment, se
     hear(payment, completed())
     assert Payment.objects.get().fulfilment == "BOOKED"
 
-    run_due(["notices"])
-    assert Notice.objects.get(kind="booked").state == "GIVEN_UP"
-    assert Notice.objects.get(kind="alert").facts["rule"] == "message_given_up"
+    run_due(["notifications"])
+    assert Notification.objects.get(kind="booked").state == "GIVEN_UP"
+    assert Notification.objects.get(kind="alert").facts["rule"] == "message_given_up"
 
 
 def test_each_move_of_a_booking_is_told(payment):
@@ -211,7 +211,7 @@ def test_the_receipt_and_later_mails_name_the_time_that_the_booking_has_now(paym
     tell_refund_credited(refund)
 
     assert paper_of(receipt_of(payment)).starts_at == booking.starts_at
-    told_at = Notice.objects.get(kind="refund_credited").facts["starts_at"]
+    told_at = Notification.objects.get(kind="refund_credited").facts["starts_at"]
     assert datetime.fromisoformat(told_at) == booking.starts_at
 
 
@@ -222,18 +222,18 @@ def test_every_message_can_be_written_from_the_facts_that_telling_gives(payment,
     PaymentAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=6))
     for answer in (PENDING.__class__(PENDING.verdict, provider_transaction_id="T1"), FAILED, completed()):
         hear(payment, answer)
-        run_due(["notices"])
+        run_due(["notifications"])
     booking = payment.checkout.booking
     tell_moved(booking, booking.starts_at - timedelta(days=1))
-    run_due(["notices"])
+    run_due(["notifications"])
     cancel(booking, "the family is travelling")
     tell_cancelled(booking, 110_000)
     until = timezone.now() + timedelta(hours=24)
     Offer.objects.create(payment=payment, expires_at=until)
     tell_offer(payment, [Slot.objects.get().starts_at], until)
-    run_due(["notices"])
+    run_due(["notifications"])
 
-    assert not Notice.objects.exclude(state="SENT").exists()
+    assert not Notification.objects.exclude(state="SENT").exists()
     assert len(mailoutbox) == 6
 
 
@@ -249,7 +249,7 @@ def test_a_refund_is_told_with_its_bank_reference(payment):
     )
     tell_refund_credited(refund)
 
-    facts = Notice.objects.get(kind="refund_credited").facts
+    facts = Notification.objects.get(kind="refund_credited").facts
     assert (facts["refund_paise"], facts["utr"]) == (110_000, "UTR9")
 
 
@@ -258,16 +258,16 @@ def test_what_goes_back_is_no_part_of_what_was_paid(payment):
     second = make_attempt(payment, number=2)
     settle(second.pk, completed(110_000), "worker")
 
-    booked = Notice.objects.get(kind="booked").facts
+    booked = Notification.objects.get(kind="booked").facts
     assert (booked["amount_paise"], booked["agreed_paise"]) == (110_000, None)
 
 
 def test_what_staff_accept_is_told_and_receipted_as_what_came(payment, mailoutbox):
     hear(payment, completed(100_000))
     accept_held(payment.pk)
-    run_due(["notices"], limit=10)
+    run_due(["notifications"], limit=10)
 
-    booked = Notice.objects.get(kind="booked").facts
+    booked = Notification.objects.get(kind="booked").facts
     assert (booked["amount_paise"], booked["agreed_paise"]) == (100_000, 110_000)
     assert paper_of(receipt_of(payment)).total_paise == 100_000
     assert "₹1,000.00" in mailoutbox[-1].body

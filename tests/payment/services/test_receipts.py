@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone as django_timezone
 
 from booking.models import Booking
-from notices.models import Notice
+from notifications.models import Notification
 from payment.models import LedgerEntry, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_number, serial_number
 from payment.services.outcomes import accept_held, settle
@@ -230,7 +230,7 @@ def test_what_staff_accept_in_april_is_dated_by_its_money(monkeypatch):
 
     receipt = receipt_of(payment)
     assert (receipt.received_at, receipt.year) == (MARCH, 2025)
-    told = Notice.objects.filter(kind="alert").order_by("-pk").first()
+    told = Notification.objects.filter(kind="alert").order_by("-pk").first()
     assert told is None or told.facts["paid_at"]
 
 

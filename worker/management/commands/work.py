@@ -11,7 +11,7 @@ from worker.jobs import (
     DATABASE_KINDS,
     DIAGNOSIS_KINDS,
     KINDS,
-    NOTICE_KINDS,
+    NOTIFICATION_KINDS,
     PHONEPE_KINDS,
     RECONCILE_KINDS,
     WATCH_KINDS,
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
     (PHONEPE_KINDS, 4),
     (DATABASE_KINDS, 2),
-    (NOTICE_KINDS, 2),
+    (NOTIFICATION_KINDS, 2),
     (DIAGNOSIS_KINDS, 1),
     (WATCH_KINDS, 1),
     (RECONCILE_KINDS, 1),

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
-from notices.models import Notice
+from notifications.models import Notification
 from payment.gateways import RefundStatus
 from payment.models import Payment, Refund, WebhookEvent
 from payment.phonepe.enums import Verdict
@@ -222,7 +222,7 @@ def test_what_the_dashboard_took_over_and_could_not_send_is_owed_again_and_a_per
     owed = attempt.refunds.exclude(state=RefundState.FAILED).get()
     assert ours.state == RefundState.FAILED
     assert (owed.amount_paise, owed.state, owed.held_because) == (110_000, "WAITING", "FAILED_OFTEN")
-    assert Notice.objects.filter(kind="alert", facts__rule="refund_failed_often").exists()
+    assert Notification.objects.filter(kind="alert", facts__rule="refund_failed_often").exists()
 
 
 def test_a_booking_that_a_refund_of_the_dashboard_has_cancelled_is_owed_its_money_when_that_fails(attempt):

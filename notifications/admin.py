@@ -1,0 +1,38 @@
+"""The outbox, to be looked at; what was given up can be sent again."""
+
+from django.contrib import admin, messages
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+
+from booking.admin import ReadOnly
+from notifications.models import Notification
+from notifications.services import send_again
+
+
+@admin.register(Notification)
+class NoticeAdmin(ReadOnly, ModelAdmin):
+    list_display = (
+        "created_at",
+        "kind",
+        "channel",
+        "email",
+        "language",
+        "state",
+        "checks",
+        "sent_at",
+        "last_error",
+        "dropped_because",
+    )
+    list_filter = ("state", "channel", "kind", "language")
+    search_fields = ("key", "email", "message_id")
+    list_per_page = 50
+    actions = ("send_once_more",)
+
+    def has_send_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("notifications.change_notification")
+
+    @admin.action(description="Send again", permissions=["send"])
+    def send_once_more(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
+        sent = sum(send_again(notification) for notification in queryset)
+        messages.info(request, f"{sent} will be sent again; what is waiting anyway was left alone.")

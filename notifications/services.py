@@ -1,0 +1,68 @@
+"""Writing into the outbox, in the transaction of the fact that is told. No network, and nothing that can fail."""
+
+import hashlib
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils import timezone
+
+from accounts.models import User
+from notifications.models import Notification
+
+Facts = dict[str, Any]
+LONGEST_KEY = 120
+
+
+def tell(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
+    """Tell a person once per key; `email` is for those without an account. Who left no address is not told.
+
+    `facts` are plain JSON: `*_paise` ints, moments as ISO 8601 text, references. Which ones a kind needs
+    stands in `notifications.letters`.
+    """
+    address = user.email if user else email
+    if address:
+        language = user.language if user else settings.LANGUAGE_CODE[:2]
+        _put(Notification(kind=kind, key=key, facts=facts, user=user, email=address, language=language))
+
+
+def alert(rule: str, case: str, facts: Facts) -> None:
+    """Tell the staff, on every way that is set up, once per rule, case and day."""
+    key = f"alert:{rule}:{case}:{timezone.localdate():%Y-%m-%d}"
+    facts = {"rule": rule, "case": case, **facts}
+    if settings.STAFF_EMAILS:
+        _put(Notification(kind="alert", key=f"{key}:mail", facts=facts, channel=Notification.Channel.STAFF))
+    if settings.STAFF_WEBHOOK_URL:
+        _put(Notification(kind="alert", key=f"{key}:hook", facts=facts, channel=Notification.Channel.HOOK))
+
+
+def cases_told_today(rule: str) -> set[str]:
+    """The cases of this rule that staff have been alerted to since midnight."""
+    today = f":{timezone.localdate():%Y-%m-%d}:"
+    alerts = Notification.objects.filter(key__startswith=f"alert:{rule}:", key__contains=today)
+    return set(alerts.values_list("facts__case", flat=True))
+
+
+def was_told(key: str) -> bool:
+    """Whether it was sent, or is to be sent."""
+    said = (Notification.State.WAITING, Notification.State.SENT)
+    return Notification.objects.filter(key=key, state__in=said).exists()
+
+
+def send_again(notification: Notification) -> bool:
+    """One more time, from the first try. False while it is waiting anyway."""
+    done = Notification.objects.filter(pk=notification.pk).exclude(state=Notification.State.WAITING)
+    waiting = {"state": Notification.State.WAITING, "checks": 0, "last_error": "", "dropped_because": ""}
+    return bool(done.update(**waiting, next_check_at=timezone.now()))
+
+
+def _put(notification: Notification) -> None:
+    """The database keeps a key once. An error here would take the caller's whole transaction with it."""
+    if len(notification.key) > LONGEST_KEY:
+        notification.key = f"{notification.key[:50]}:{hashlib.sha256(notification.key.encode()).hexdigest()}"
+    notification.message_id = f"<{hashlib.sha256(notification.key.encode()).hexdigest()[:32]}@{_domain()}>"
+    Notification.objects.bulk_create([notification], ignore_conflicts=True)
+
+
+def _domain() -> str:
+    return urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"
