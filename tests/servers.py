@@ -26,8 +26,8 @@ import psycopg
 import requests
 
 from tests.environment import WANTED
+from tests.harness import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 ON_POSTGRESQL = os.environ.get("TEST_DATABASE") == "postgresql"
 PASSWORD = "a-long-lotus-pond-47"
 PR_SET_PDEATHSIG = 1

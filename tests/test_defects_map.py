@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests.defects.breakages import BREAKAGES
+from tests.harness import ROOT
 
-TESTS = Path(__file__).parent
-LIST = (TESTS.parent / "docs" / "defects.md").read_text()
+TESTS = ROOT / "tests"
+LIST = (ROOT / "docs" / "defects.md").read_text()
 NAMED = re.findall(r"^- `([\w/]+\.py)::(\w+)`$", LIST, re.MULTILINE)
 GRAVE = re.findall(r"^\*\*(D[\d, D]+) \((?:critical|high)\)\.", LIST, re.MULTILINE)
 
@@ -42,7 +43,7 @@ def test_every_grave_defect_can_be_put_back():
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda each: f"{each.defect}-{each.file}")
 def test_what_is_broken_on_purpose_still_stands_there_once(breakage):
-    assert (TESTS.parent / breakage.file).read_text().count(breakage.old) == 1
+    assert (ROOT / breakage.file).read_text().count(breakage.old) == 1
 
 
 @pytest.mark.parametrize("breakage", BREAKAGES, ids=lambda each: f"{each.defect}-{each.file}")

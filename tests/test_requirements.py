@@ -1,11 +1,11 @@
 """The lock files hold what the requirements name, each file with its hash, and `make` installs nothing else."""
 
 import re
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
+from tests.harness import ROOT
+
 PIN = re.compile(r"^([A-Za-z0-9_.-]+)(?:\[[a-z,]+\])?==([^\s;\\]+)", re.MULTILINE)
 
 

@@ -10,8 +10,8 @@ from statistics import median
 import pytest
 
 from okpuja.build import PACKAGES
+from tests.harness import ROOT
 
-ROOT = Path(__file__).parents[1]
 MODULES = sorted(
     path.relative_to(ROOT)
     for folder in PACKAGES

@@ -4,13 +4,12 @@ A new one belongs into `core.waiting`, or here with its reason.
 """
 
 import ast
-from pathlib import Path
 
 import pytest
 
 from okpuja.build import PACKAGES
+from tests.harness import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 WAITS = {"sleep", "wait", "acquire", "select", "_sleep"}
 OTHERS = {"unpaid", "sockets"}  # modules of ours with a function of that name
 BOUNDED = {

@@ -1,13 +1,14 @@
 """What browsers ask before they send, and what they may read afterwards."""
 
 import runpy
-from pathlib import Path
 
 import pytest
 from django.test import Client
 
+from tests.harness import ROOT
+
 FRONTEND = "http://frontend.example"
-SETTINGS = Path(__file__).resolve().parents[2] / "okpuja/settings.py"
+SETTINGS = ROOT / "okpuja/settings.py"
 SENT = {
     "the shop": "accept, authorization, content-type",
     "a click that is said twice": "idempotency-key",

@@ -2,7 +2,6 @@
 
 import ast
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from django.apps import apps
@@ -16,12 +15,12 @@ from payment.models import Payment, Refund
 from payment.services.outcomes import settle
 from payment.services.refunds.requests import owe_refund
 from tests import people
+from tests.harness import ROOT
 from tests.payment.builders import completed, make_payment
 from tests.test_access import plain
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-ROOT = Path(__file__).resolve().parents[2]
 VIEWS = sorted(
     path for app in ("accounts", "booking", "payment") for path in (ROOT / app).rglob("views*/*.py")
 )

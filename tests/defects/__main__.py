@@ -13,8 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.defects.breakages import BREAKAGES, Breakage
+from tests.harness import ROOT
 
-ROOT = Path(__file__).parents[2]
 NOT_CODE = shutil.ignore_patterns(".git", ".venv", ".env", "__pycache__", ".*_cache", "*.sqlite3*")
 AT_ONCE = 2
 SECONDS = 600

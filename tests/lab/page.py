@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
-from pathlib import Path
 
+from tests.harness import ROOT
 from tests.lab.case import Case
 from tests.lab.cases import CASES
 from tests.lab.running import Outcome
 
-PAGE = Path(__file__).parents[2] / "docs" / "diagnose-lab.md"
+PAGE = ROOT / "docs" / "diagnose-lab.md"
 COLUMNS = ("case", "where", "version", "verdict", "must act", "ms", "right")
 WIDTHS = (40, 15, 7, 22, 13, 5, 5)
 OPENING = """\

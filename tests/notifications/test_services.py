@@ -2,7 +2,6 @@
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
 from django.db import transaction
@@ -10,6 +9,7 @@ from django.db import transaction
 from notifications.models import Notification
 from notifications.services import alert, send_again, tell, was_told
 from tests import people
+from tests.harness import ROOT
 
 pytestmark = pytest.mark.django_db
 
@@ -93,7 +93,7 @@ def test_what_was_given_up_may_be_sent_again(alice):
     assert not send_again(notification)
 
 
-TESTS = Path(__file__).resolve().parents[1]
+TESTS = ROOT / "tests"
 FORGETFUL = "without_staff_addresses"  # the one test that is about having no address
 
 

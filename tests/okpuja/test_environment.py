@@ -3,7 +3,6 @@
 import ast
 import os
 import runpy
-from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -11,8 +10,8 @@ from django.core.exceptions import ImproperlyConfigured
 from okpuja import build, environment
 from okpuja.build import PACKAGES
 from tests.environment import WANTED
+from tests.harness import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ROOT / "okpuja/settings.py"
 EXACT = {"secret", "credential", "address", "former_credentials"}
 # What ends like this has to be the same somewhere else, letter by letter.

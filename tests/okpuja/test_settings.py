@@ -4,11 +4,11 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.harness import ROOT
+
 SEED = {
     "PHONEPE_ENV": "UAT",
     "PHONEPE_MERCHANT_ID": "PGTESTPAYUAT86",

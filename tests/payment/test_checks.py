@@ -2,15 +2,14 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from payment import checks
 from tests.certificates import Authority
+from tests.harness import ROOT
 
-ROOT = Path(__file__).parents[2]
 SAFE = {
     "DEBUG": False,
     "SECRET_KEY": "Zq8vY2kLw5Xn0RtB7mHcJ3uPfD6sGaE9",

@@ -4,13 +4,12 @@ Read from the code itself, so that a second road is noticed on the day it is bui
 """
 
 import ast
-from pathlib import Path
 
 import pytest
 
 from okpuja.build import PACKAGES
+from tests.harness import ROOT
 
-ROOT = Path(__file__).parents[2]
 SETTLING = "payment/services/outcomes.py"
 REFUNDS = "payment/services/refunds/outcomes.py"
 CHANGES = "payment/services/transitions.py"

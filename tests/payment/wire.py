@@ -2,12 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from payment.phonepe.credentials import Endpoint, Identity, Merchant
+from tests.harness import ROOT
 
-GOLDEN = Path(__file__).parent.parent / "golden"
+GOLDEN = ROOT / "tests/harness/golden"
 BASE = "https://phonepe.example/apis/pg-sandbox"
 Answer = tuple[int, dict[str, Any]]
 TEST_SALT = "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399"

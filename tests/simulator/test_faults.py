@@ -1,15 +1,15 @@
 """When a fault strikes: by order of the control door, by the paise of an amount, by chance that can be repeated."""
 
 import re
-from pathlib import Path
 
 import pytest
 import requests
 
 from simulator import faults
 from simulator.models import Fault, Order
+from tests.harness import ROOT
 
-DOCUMENTED = (Path(__file__).resolve().parents[2] / "docs" / "simulator.md").read_text()
+DOCUMENTED = (ROOT / "docs" / "simulator.md").read_text()
 
 
 def statuses(v2, numbers):

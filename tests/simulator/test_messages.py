@@ -2,15 +2,15 @@
 
 import base64
 from datetime import datetime, timezone
-from pathlib import Path
 
 import pytest
 
 from simulator import v1_messages, v2_messages
 from simulator.models import Attempt, Merchant, Order, Refund, State, Token
 from simulator.wire import compact
+from tests.harness import ROOT
 
-GOLDEN = Path(__file__).resolve().parent.parent / "golden"
+GOLDEN = ROOT / "tests/harness/golden"
 SALT = "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399"
 V1 = Merchant(generation="v1", merchant_id="PGTESTPAYUAT", salt_key=SALT, salt_index=1)
 V2 = Merchant(

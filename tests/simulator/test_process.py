@@ -9,16 +9,15 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 
 from simulator import process
+from tests.harness import ROOT
 from tests.simulator.shop import V1Shop, V2Shop
 
-ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.sockets
 
 

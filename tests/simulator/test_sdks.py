@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import ROOT
 from tests.servers import Simulator
 
 HERE = Path(__file__).resolve().parent / "sdks"
-HOME = HERE.parents[2] / ".venv" / "phonepe"
+HOME = ROOT / ".venv" / "phonepe"
 PYTHON = HOME / "bin" / "python"
 MODULES = HOME / "node_modules"
 PYTHON_SDK = "python3 -m venv .venv/phonepe && .venv/phonepe/bin/pip install phonepe-pg-sdk-python==3.0.1"

@@ -1,8 +1,8 @@
 """The table as a page for people: `python -m tests.wire.page` writes docs/wire-table.md."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
+from tests.harness import ROOT
 from tests.wire.faults import RETURNS, Fault, Harm
 from tests.wire.law import (
     ALL,
@@ -20,7 +20,7 @@ from tests.wire.law import (
 )
 from tests.wire.rows import FAULTS, GENERATIONS, is_told_apart
 
-PAGE = Path(__file__).parents[2] / "docs" / "wire-table.md"
+PAGE = ROOT / "docs" / "wire-table.md"
 OPENING = """\
 # The wire, fault by fault
 

@@ -5,7 +5,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 from django.db import connection, transaction
@@ -17,13 +16,13 @@ from payment.phonepe.errors import WIRE_ERRORS, broken
 from payment.phonepe.schemas import Fate
 from payment.phonepe.transport import Deadline, Resolver, Session, Trip
 from tests.certificates import YEAR, Authority
+from tests.harness import ROOT
 from tests.payment import faults
 from tests.payment.faults import Server
 from tests.payment.wire import Clock
 
 pytestmark = pytest.mark.sockets
 
-ROOT = Path(__file__).parents[3]
 SOON = 0.3
 NEVER_MORE_THAN = 2.0
 PROXY = "http://proxy.test:3128"
