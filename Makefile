@@ -5,13 +5,15 @@ VENV := .venv
 BIN := $(VENV)/bin
 export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
-.PHONY: run test test-sqlite test-postgresql wire-table diagnose-lab defects browser races torture check bench lock \
+.PHONY: run test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench lock \
 	audit help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
-	@echo "make test              every test, on SQLite and on a real PostgreSQL"
+	@echo "make test [ARGS=tests/unit/payment/test_gateways.py]   every test, on SQLite and on a real PostgreSQL"
+	@echo "make test-fast         unit tests without sockets, on SQLite"
+	@echo "make proofs            every case of the proofs of which make test plays a sample, the laboratory, races, torture"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
 	@echo "make diagnose-lab      every fault the diagnosis has a word for, made for real in networks of its own (root)"
@@ -31,38 +33,49 @@ run: $(VENV)/.run .env
 test: test-sqlite test-postgresql
 
 test-sqlite: $(VENV)/.dev browser
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n 3 --dist loadfile
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
 
 test-postgresql: $(VENV)/.dev browser
-	@$(BIN)/python -m tests.postgres
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 3 --dist loadfile
+	@$(BIN)/python -m tests.harness.postgres
+	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+
+# What a change to one module needs most: no sockets, no proofs, the database of the last run.
+test-fast: $(VENV)/.dev
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not proof" -n 2 --dist loadfile $(ARGS)
+
+# Every case of which `make test` plays a sample, then what takes minutes.
+proofs: $(VENV)/.dev
+	PROOFS=1 TEST_DATABASE=sqlite $(BIN)/python -m pytest -m proof -n 3 --dist loadfile
+	@$(BIN)/python -m tests.harness.postgres
+	PROOFS=1 TEST_DATABASE=postgresql $(BIN)/python -m pytest -m proof -n 3 --dist loadfile
+	@$(MAKE) --no-print-directory wire-table diagnose-lab defects races torture
 
 wire-table: $(VENV)/.dev
-	@$(BIN)/python -m tests.wire.page && cat docs/wire-table.md
-	$(BIN)/python -m pytest tests/wire -n 3 --dist loadfile
+	@$(BIN)/python -m tests.integration.wire.page && cat docs/wire-table.md
+	PROOFS=1 $(BIN)/python -m pytest tests/integration/wire -n 3 --dist loadfile
 
 # Each case in a network namespace of its own, which takes root.
 diagnose-lab: $(VENV)/.dev
-	@$(BIN)/python -m tests.postgres
-	@$(BIN)/python -m tests.lab
+	@$(BIN)/python -m tests.harness.postgres
+	@$(BIN)/python -m tests.system.lab
 
 defects: $(VENV)/.dev
-	@$(BIN)/python -m tests.defects
+	@$(BIN)/python -m tests.system.defects
 
 # Chromium is a system package: installed where that is possible, else the browser tests say loudly that they skip.
 browser:
-	@sh tests/browser/install.sh
+	@sh tests/integration/browser/install.sh
 
 # The seed repeats who does what; the timing is the machine's own.
 races: ROUNDS ?= 50
 races: $(VENV)/.dev
-	@$(BIN)/python -m tests.postgres
-	@TEST_DATABASE=postgresql $(BIN)/python -m tests.flows.rounds --rounds $(ROUNDS) $(addprefix --seed ,$(SEED))
+	@$(BIN)/python -m tests.harness.postgres
+	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.races.rounds --rounds $(ROUNDS) $(addprefix --seed ,$(SEED))
 
 torture: MINUTES ?= 5
 torture: $(VENV)/.dev
-	@$(BIN)/python -m tests.postgres
-	@$(BIN)/python -m tests.torture --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
+	@$(BIN)/python -m tests.harness.postgres
+	@$(BIN)/python -m tests.system.torture --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
 
 # Neither reads .env: what is checked is the code, not this installation.
 check: export DOTENV_FILE =

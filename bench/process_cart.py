@@ -11,8 +11,8 @@ from typing import Any
 
 import requests
 
-from tests import environment
-from tests.servers import ON_POSTGRESQL, Installation, Simulator
+from tests.harness import environment
+from tests.harness.servers import ON_POSTGRESQL, Installation, Simulator
 
 CALLERS, ROUNDS, SECONDS = 4, 5, 3
 GIFT = {"amount": "101.00"}

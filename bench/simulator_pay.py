@@ -15,8 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import requests
 
-from tests import environment
-from tests.servers import ON_POSTGRESQL, Installation
+from tests.harness import environment
+from tests.harness.servers import ON_POSTGRESQL, Installation
 
 CALLERS, ROUNDS, SECONDS = 4, 5, 3
 ENOUGH = 0.4

@@ -1,7 +1,7 @@
 """The one place where a request waits for somebody else.
 
 A thread that waits is lost to everybody else, and the server has few. So every wait takes one of the places of this
-process; whoever finds none goes on at once with what is known now. tests/test_waits.py lists all waits.
+process; whoever finds none goes on at once with what is known now. tests/unit/test_waits.py lists all waits.
 """
 
 import time

@@ -1,7 +1,7 @@
 """Three people (Alice owns, Charlie must see nothing of hers, staff may look) and something to book."""
 
 import os
-from pathlib import Path
+from collections import Counter
 
 import pytest
 from django.core.cache import cache
@@ -14,9 +14,9 @@ from accounts.models import User
 from notifications.models import Notification
 from payment import gateways
 from payment.phonepe import client
-from tests import people
-from tests.phonepe import PhonePe
-from tests.servers import ON_POSTGRESQL
+from tests.harness import ROOT, builders
+from tests.harness.phonepe import PhonePe
+from tests.harness.servers import ON_POSTGRESQL
 
 # The same examples at every run, and no clock: a busy machine must not decide whether a test passes.
 settings.register_profile(
@@ -29,17 +29,40 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
+# `make proofs` runs every case of the tests marked `proof`; `make test` every n-th, others on each database.
+PROOFS = os.environ.get("PROOFS") == "1"
 # Sockets that break and pages that are drawn know nothing of the database behind them: once is enough.
-ONCE = {"wire": "the wire is broken on SQLite", "browser": "pages are looked at on SQLite"}
+ONCE = ("integration/wire", "integration/browser")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if not ON_POSTGRESQL:
-        return
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    kept, left = [], []
+    cases = Counter[str]()
     for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        if folder in ONCE:
-            item.add_marker(pytest.mark.skip(reason=ONCE[folder]))
+        test = f"{item.path}::{getattr(item, 'originalname', item.name)}"
+        is_kept = _is_in_sample(item, cases[test]) and not (ON_POSTGRESQL and _needs_no_database(item))
+        cases[test] += 1
+        (kept if is_kept else left).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left)
+
+
+def _is_in_sample(item: pytest.Item, number: int) -> bool:
+    """`number` counts the cases of one test, from 0."""
+    proof = item.get_closest_marker("proof")
+    if proof is None or PROOFS:
+        return True
+    every = proof.kwargs["every"]
+    return number % every == (every // 2 if ON_POSTGRESQL else 0)
+
+
+def _needs_no_database(item: pytest.Item) -> bool:
+    """What has been seen on SQLite and would be no different here."""
+    folder = item.path.relative_to(ROOT / "tests").as_posix()
+    if folder.startswith("unit/"):
+        uses = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
+        return not uses and item.get_closest_marker("django_db") is None
+    return folder.startswith(ONCE)
 
 
 @pytest.fixture(autouse=True)
@@ -83,19 +106,19 @@ def no_work_fails(request, caplog):
 
 @pytest.fixture
 def alice(db):
-    user = people.make_user("alice@example.com", first_name="Alice", last_name="Devi", phone="9876500001")
-    people.make_address(user)
+    user = builders.make_user("alice@example.com", first_name="Alice", last_name="Devi", phone="9876500001")
+    builders.make_address(user)
     return user
 
 
 @pytest.fixture
 def charlie(db):
-    return people.make_user("charlie@example.com", first_name="Charlie")
+    return builders.make_user("charlie@example.com", first_name="Charlie")
 
 
 @pytest.fixture
 def staff(db):
-    return User.objects.create_superuser("staff@example.com", people.PASSWORD)
+    return User.objects.create_superuser("staff@example.com", builders.PASSWORD)
 
 
 @pytest.fixture
@@ -122,23 +145,23 @@ def api():
 @pytest.fixture
 def service(db):
     """Sold by slots once `slot` is asked for too."""
-    return people.make_service("Griha Pravesh")
+    return builders.make_service("Griha Pravesh")
 
 
 @pytest.fixture
 def package(service):
-    return people.make_package(service)
+    return builders.make_package(service)
 
 
 @pytest.fixture
 def slot(service):
-    return people.make_slot(service)
+    return builders.make_slot(service)
 
 
 @pytest.fixture
 def slotless_service(db):
-    service = people.make_service("Online Jaap", type="ONLINE")
-    people.make_package(service, location="Online")
+    service = builders.make_service("Online Jaap", type="ONLINE")
+    builders.make_package(service, location="Online")
     return service
 
 
@@ -151,7 +174,7 @@ def phonepe(db):
 @pytest.fixture
 def cart(alice, package, slot):
     """₹1100 for a place in a slot."""
-    return people.make_cart(alice, package, slot.starts_at)
+    return builders.make_cart(alice, package, slot.starts_at)
 
 
 @pytest.fixture(params=["v1", "v2"])

@@ -1,0 +1,74 @@
+"""Loaded before the settings are (`-p tests.harness.environment`): decides what the project under test sees.
+
+`TEST_DATABASE=sqlite` (default) uses a file, as an installation does; `TEST_DATABASE=postgresql` starts a real
+server of our own, hands its address to the xdist workers through the environment, and ends it with the run.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from tests.harness.postgres import Postgres
+
+OURS = (
+    "PHONEPE_",
+    "PAYMENT_",
+    "SIMULATOR_",
+    "DATABASE_",
+    "CACHE_",
+    "EMAIL_",
+    "STAFF_",
+    "DEAD_MAN_",
+    "REFUND_",
+    "SECRET_KEY",
+)
+WANTED = {
+    "DOTENV_FILE": "",
+    "SECRET_KEY": "tests-only-secret-key-that-is-long-enough-for-hs256",
+    "DEBUG": "False",
+    "ALLOWED_HOSTS": "testserver,127.0.0.1,localhost",
+    "PUBLIC_BASE_URL": "http://testserver",
+    "FRONTEND_BASE_URL": "http://frontend.example",
+    "CORS_ALLOWED_ORIGINS": "http://frontend.example",
+    "CACHE_URL": "locmem://tests",
+    "OPS_TOKEN": "tests-only-ops-token",
+    "PHONEPE_SIMULATION_MODE": "True",
+    "SIMULATOR_DELIVERS": "False",
+    "PHONEPE_ENV": "UAT",
+    "LOG_LEVEL": "WARNING",
+    "EMAIL_URL": "dummy://",
+    "LOGIN_RATE": "10000/min",
+    "REGISTER_RATE": "10000/min",
+    "PAYMENT_GUEST_PER_MINUTE": "10000",
+    "DEMO_PAYMENT_RATE": "10000/min",
+    "DIAGNOSIS_RATE": "10000/min",
+    "DIAGNOSIS_CONTROL_URLS": "http://127.0.0.1:9",
+    "DIAGNOSIS_EVERY_MINUTES": "0",
+    "RECONCILE_NIGHTLY": "False",
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright's synchronous API runs an event loop in the test's thread
+}
+
+postgres: Postgres | None = None
+
+
+def prepare() -> None:
+    global postgres
+    for name in [name for name in os.environ if name.startswith(OURS)]:
+        del os.environ[name]
+    os.environ.update(WANTED)
+    if os.environ.get("TEST_DATABASE", "sqlite") == "postgresql":
+        postgres = Postgres.start()
+        os.environ["DATABASE_URL"] = postgres.url("okpuja")
+        return
+    folder = Path(tempfile.mkdtemp(prefix="okpuja-tests-"))
+    os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'okpuja.sqlite3'}"
+    os.environ["TEST_DATABASE_NAME"] = str(folder / "test.sqlite3")
+
+
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    prepare()
+
+
+def pytest_unconfigure(config) -> None:
+    if postgres is not None:
+        postgres.stop()

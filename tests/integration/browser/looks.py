@@ -1,0 +1,27 @@
+"""What the browser's tests do on every page: press, look, and pull the strings behind the simulated PhonePe."""
+
+from typing import Any
+
+import requests
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page
+
+from tests.harness.servers import Installation
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name).click()
+
+
+def control(shop: Installation, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    """The strings of the simulator inside the shop's own server."""
+    answer = requests.post(f"{shop.url}/simulator/control/{path}", json=body, timeout=10)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def assert_readable(page: Page) -> None:
+    """No violation of the accessibility rules; nothing to be scrolled sideways."""
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")

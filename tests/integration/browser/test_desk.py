@@ -1,0 +1,32 @@
+"""What those see who work with it: the documentation of the API and the admin."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.harness.servers import PASSWORD
+from tests.integration.browser.gifts import start_gift
+
+pytestmark = [pytest.mark.browser, pytest.mark.sockets]
+
+
+def test_the_api_documentation_works_without_any_other_host(page, shop, shot):
+    page.goto(f"{shop.url}/api/docs/")
+    expect(page.get_by_role("heading", name="OkPuja payments")).to_be_visible()
+    expect(page.get_by_text("/api/payments/payments/process-cart/")).to_be_visible()
+    shot("docs")
+
+
+def test_staff_log_in_and_look_into_a_payment(page, shop, shot):
+    gift = start_gift(shop)
+    page.goto(f"{shop.url}/admin/")
+    expect(page.get_by_role("link", name="Return to site")).to_have_count(0)  # there is none
+    shot("login")
+    page.get_by_label("Email").fill("staff@example.com")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Log in").click()
+    page.goto(f"{shop.url}/admin/payment/payment/")
+    shot("payments")
+    page.get_by_role("link", name=gift["transaction_id"]).click()
+    page.locator("a[href='#attempts']").click()
+    expect(page.get_by_text(gift["merchant_transaction_id"]).first).to_be_visible()
+    shot("payment")

@@ -1,0 +1,54 @@
+"""One customer cannot take all threads: whatever they wait for, others are served meanwhile."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from tests.harness.servers import eventually
+from tests.integration.flows.shops import open_shop
+
+pytestmark = pytest.mark.sockets
+
+MANY = 12  # the server has eight threads
+
+
+@pytest.fixture(scope="module")
+def shop():
+    with open_shop("v2", PAYMENT_TIME_SCALE=1, PHONEPE_DEADLINE=6) as shop:
+        yield shop
+
+
+def kinds(shop, number):
+    """What one customer may ask for as often as they like, about one payment, while PhonePe keeps silent."""
+    customer = shop.customer(number)
+    started = customer.start()
+    payment = f"payments/payments/{started['payment_id']}/"
+    click = {"cart_id": started["cart_id"]}
+    yield "check-booking", "GET", f"{payment}check-booking/", None
+    yield "status", "GET", f"{payment}status/", None
+    yield "check-and-process", "POST", f"{payment}check-and-process/", {}
+    yield "process-cart", "POST", "payments/payments/process-cart/", click
+    yield "giving up", "POST", f"cart/carts/{started['cart_id']}/cleanup_old_payments/", {}
+    yield "debug-connectivity", "GET", "payments/payments/debug-connectivity/", None
+    yield "a new diagnosis", "POST", "payments/payments/debug-connectivity/", {}
+    yield "readyz", "GET", "../readyz", None
+
+
+def test_others_are_served_while_one_customer_waits_twelve_times(shop):
+    shop.breaks("status", "never_answer", times=10_000)
+    headers = {"Authorization": f"Bearer {shop.installation.tokens[0]}"}
+    slow = []
+    for name, method, path, body in list(kinds(shop, 0)):
+        url = f"{shop.addresses[0]}/api/{path}".replace("/api/../", "/")
+        with ThreadPoolExecutor(MANY) as crowd:
+            asked = [
+                crowd.submit(requests.request, method, url, json=body, headers=headers, timeout=60)
+                for _ in range(MANY)
+            ]
+            # The server has all of them in hand or behind it when as many are left as may wait.
+            eventually(lambda asked=asked: sum(not one.done() for one in asked) <= 7, "threads are free", 5)
+            if not requests.get(f"{shop.addresses[0]}/healthz", timeout=5).ok:
+                slow.append(name)
+        assert {one.result().status_code for one in asked} <= {200, 201, 401, 403, 409, 429, 503, 504}, name
+    assert slow == []

@@ -1,0 +1,123 @@
+"""A database that the previous landing had filled is migrated, worked over and used; nothing of it is lost."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.harness import invariants
+from tests.harness.servers import ROOT, empty_database, query, surroundings
+from tests.integration.upgrade.loading import recorded
+
+# Rows that the upgrade may remove: none today. A table that is renamed is named here with its new name.
+RENAMED: dict[str, str] = {}
+USED_AFTERWARDS = """
+import django, json
+django.setup()
+from django.test import Client
+from rest_framework.test import APIClient
+from accounts.authentication import SessionToken
+from booking.models import Booking
+told = []
+for booking in Booking.objects.select_related("user"):
+    client = APIClient()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {SessionToken.for_user(booking.user).access_token}")
+    payment = booking.checkout.payment
+    for path in (
+        f"/api/booking/bookings/{booking.pk}/",
+        f"/api/payments/payments/{payment.pk}/check-booking/",
+        f"/api/payments/payments/{payment.pk}/receipt/",
+    ):
+        answer = client.get(path, headers={"host": "127.0.0.1"})
+        if answer.status_code != 200:
+            told.append([path, answer.status_code, str(getattr(answer, "content", b"")[:300])])
+print(json.dumps(told))
+"""
+
+
+class Upgraded:
+    """The migrated database; `run` is what a person types, `query` is SQL."""
+
+    def __init__(self, database_url: str) -> None:
+        self.environment = surroundings(
+            DATABASE_URL=database_url,
+            LOG_LEVEL="ERROR",
+            SIMULATOR_DELIVERS="False",
+            PUBLIC_BASE_URL="http://127.0.0.1",
+        )
+        self.url = database_url
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=600,
+        )
+
+    def must(self, *arguments: str) -> str:
+        ended = self.run(*arguments)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+        return ended.stdout
+
+    def query(self, statement: str) -> list[tuple]:
+        return [tuple(row) for row in query(self.url, statement)]
+
+    def count(self, table: str) -> int:
+        return self.query(f"SELECT count(*) FROM {RENAMED.get(table, table)}")[0][0]  # noqa: S608
+
+
+@pytest.fixture(scope="module")
+def upgraded():
+    with empty_database() as url:
+        installation = Upgraded(url)
+        installation.must("-m", "tests.integration.upgrade.loading")
+        installation.must("manage.py", "migrate", "--verbosity", "0")
+        installation.must("manage.py", "createcachetable")
+        yield installation
+
+
+@pytest.fixture(scope="module")
+def worked_over(upgraded):
+    """What was under way goes on: open orders are asked about, refunds sent, mails written."""
+    said = upgraded.run("manage.py", "work", "--once")
+    assert said.returncode == 0, said.stderr
+    return upgraded
+
+
+def test_no_row_is_lost(upgraded):
+    before = {name: len(table["rows"]) for name, table in recorded()["tables"].items()}
+    after = {name: upgraded.count(name) for name in before}
+    assert {name: (before[name], after[name]) for name in before if after[name] < before[name]} == {}
+
+
+def test_no_amount_and_no_reference_changes(upgraded):
+    entries = recorded()["tables"]["payment_ledgerentry"]
+    wanted = ("kind", "amount_paise", "reference")
+    places = [entries["columns"].index(name) for name in wanted]
+    before = {tuple(row[place] for place in places) for row in entries["rows"]}
+    assert before <= set(upgraded.query("SELECT kind, amount_paise, reference FROM payment_ledgerentry"))
+
+
+def test_the_books_agree_before_and_after_the_worker_has_gone_on(worked_over):
+    assert invariants.violations(worked_over.query) == {}
+    answer = json.loads(worked_over.must("manage.py", "ledger_check", "--json"))
+    assert (answer["balances"], answer["broken"], answer["account"]) == (True, [], [])
+
+
+def test_every_order_that_is_open_will_be_asked_about(worked_over):
+    assert (
+        worked_over.query(
+            "SELECT merchant_order_id, state FROM payment_paymentattempt"
+            " WHERE state IN ('CREATED', 'UNKNOWN', 'PENDING') AND next_check_at IS NULL"
+        )
+        == []
+    )
+
+
+def test_every_booking_of_before_can_be_looked_at_with_its_payment_and_receipt(worked_over):
+    assert json.loads(worked_over.must("-c", USED_AFTERWARDS)) == []

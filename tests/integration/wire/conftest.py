@@ -1,0 +1,48 @@
+"""One simulator and one authority for all rows; each row has a customer, two hosts and a process of its own."""
+
+from contextlib import ExitStack
+
+import pytest
+from django.core.cache import cache
+
+from payment import gateways
+from payment.phonepe import client, credentials, transport
+from tests.harness.certificates import Authority
+from tests.harness.servers import Simulator
+from tests.integration.wire.faults import RETURNS
+from tests.integration.wire.gates import HOSTS
+from tests.integration.wire.returns import RefundDesk
+from tests.integration.wire.shop import UNHURRIED, Papers, Shop
+
+
+@pytest.fixture(scope="module")
+def phonepe():
+    with Simulator() as simulator:
+        yield simulator
+
+
+@pytest.fixture(scope="session")
+def papers(tmp_path_factory):
+    authority = Authority(tmp_path_factory.mktemp("authority"))
+    stranger = Authority(tmp_path_factory.mktemp("stranger"))
+    return Papers(authority, stranger, authority.issue(*HOSTS))
+
+
+@pytest.fixture
+def shop(case, transactional_db, phonepe, papers, settings, monkeypatch):
+    gateways._gateway.cache_clear()
+    cache.clear()
+    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    settings.PHONEPE_SIMULATION_MODE = False
+    settings.PHONEPE_API_VERSION = case.generation
+    published = credentials.SIMULATED_V1 if case.generation == "v1" else credentials.SIMULATED
+    for name in ("merchant_id", "salt_key", "client_id", "client_secret"):
+        setattr(settings, f"PHONEPE_{name.upper()}", published.get(name, ""))
+    settings.PHONEPE_CA_BUNDLE = str(papers.authority.bundle)
+    settings.PHONEPE_DEADLINE = UNHURRIED
+    settings.PHONEPE_MAX_RETRIES = 1  # one repeat shows the law; more of them only take longer
+    settings.PUBLIC_BASE_URL = "http://127.0.0.1:1"
+    with ExitStack() as stack:
+        kind = RefundDesk if case.operation in RETURNS else Shop
+        yield kind(case, settings, stack, phonepe, papers)
+        transport.session().close()  # a server ends when its callers have hung up

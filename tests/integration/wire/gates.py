@@ -1,0 +1,119 @@
+"""PhonePe's front doors: two hosts behind TLS, before one simulator, that break what they are told to break."""
+
+import functools
+import http.client
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from tests.integration.wire.faults import Exchange, Port, message
+from tests.unit.payment.faults import Server
+
+HOSTS = ("first.phonepe.test", "second.phonepe.test")
+PROXIES = ("first.proxy.test", "second.proxy.test")
+API = "/simulator/apis/pg-sandbox"
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def operation(self) -> str:
+        """V1 asks about orders and refunds at the same address: there the id says which (`returns.RefundDesk`)."""
+        if self.path.endswith("/oauth/token"):
+            return "token"
+        if "refund" in self.path.lower():
+            return "refund" if self.method == "POST" else "refund_status"
+        return "pay" if self.method == "POST" else "status"
+
+
+class Gate(Server):
+    """Passes on every request to the simulator, but for the operations that `breaks` was told to break."""
+
+    def __init__(self, simulator: str, certificate: Path) -> None:
+        super().__init__(Gate._serve_requests, certificate)
+        self._simulator = urlsplit(simulator).netloc
+        self._exchange: Exchange | None = None
+        self._operations: tuple[str, ...] = ()
+        self._times = 0
+
+    def breaks(self, exchange: Exchange, operations: tuple[str, ...], times: int) -> None:
+        self._exchange, self._operations, self._times = exchange, operations, times
+
+    def heals(self) -> None:
+        self._times = 0
+
+    def hangs_up(self, last_words: bytes) -> None:
+        """On everybody who has kept a connection and says nothing at the moment."""
+        kept = [connection for connection in self._taken if connection.fileno() != -1]
+        assert kept, "nobody has kept a connection"
+        for connection in kept:
+            connection.sendall(last_words)
+            connection.shutdown(socket.SHUT_RDWR)
+
+    def pass_on(self, request: Request) -> bytes:
+        connection = http.client.HTTPConnection(self._simulator, timeout=10)
+        try:
+            connection.request(request.method, request.path, request.body or None, request.headers)
+            answer = connection.getresponse()
+            return message(answer.status, answer.read(), answer.headers["Content-Type"])
+        finally:
+            connection.close()
+
+    def _serve_requests(self, connection: socket.socket) -> None:
+        while connection.fileno() != -1 and (request := read_request(connection)):
+            pass_on = functools.partial(self.pass_on, request)
+            if request.operation in self._operations and self._times:
+                self._times -= 1
+                self._exchange(self, connection, pass_on)
+            else:
+                connection.sendall(pass_on())
+
+
+class Directory:
+    """The name server: what each name leads to now."""
+
+    def __init__(self) -> None:
+        self._names: dict[str, Callable[[], list[Port]]] = {}
+        self._spoilt: dict[str, tuple[Callable[[], list[Port]], int]] = {}
+
+    def knows(self, name: str, leads_to: Callable[[], list[Port]]) -> None:
+        self._names[name] = leads_to
+
+    def spoil(self, name: str, leads_to: Callable[[], list[Port]], times: int) -> None:
+        """The next `times` questions after `name` are answered so."""
+        self._spoilt[name] = (leads_to, times)
+
+    def heals(self) -> None:
+        self._spoilt.clear()
+
+    def __call__(self, name: str, port: int, **how: object) -> list[object]:
+        leads_to, times = self._spoilt.get(name, (None, 0))
+        if times:
+            self._spoilt[name] = (leads_to, times - 1)
+        return [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", place)
+            for place in (leads_to if times else self._names[name])()
+        ]
+
+
+def read_request(connection: socket.socket) -> Request | None:
+    """One whole request; None when the caller has hung up."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        if not (more := connection.recv(65_536)):
+            return None
+        received += more
+    head, _, body = received.partition(b"\r\n\r\n")
+    first, *lines = head.decode("latin-1").split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines if not line.lower().startswith("host:"))
+    while len(body) < int(headers.get("Content-Length", 0)):
+        body += connection.recv(65_536)
+    method, path, _ = first.split(" ")
+    return Request(method, path, headers, body)

@@ -1,0 +1,74 @@
+"""The shop sends back what it was paid, while the wire is broken: through the gateway, as every refund goes."""
+
+import time
+from collections.abc import Callable
+
+import requests
+
+from payment.gateways import GatewayError, RefundOrder, RefundStatus, Try, current_gateway
+from payment.models import Payment, PaymentAttempt
+from payment.phonepe.enums import Verdict
+from payment.phonepe.transport import Deadline
+from tests.integration.wire.gates import HOSTS
+from tests.integration.wire.law import REFUND_STATUS
+from tests.integration.wire.shop import Caught, Shop, numbers
+
+TOLD = {Verdict.NOT_FOUND: "not found", Verdict.UNKNOWN: "unclear", Verdict.FAILED: "failed"}
+
+
+class RefundDesk(Shop):
+    refund: RefundOrder
+    tries: tuple[Try, ...] = ()
+
+    def prepare(self) -> None:
+        """A booked payment; for a question, a refund that was sent."""
+        self.sells()
+        assert self.ask().told == "paid"
+        attempt = self.payment.attempts.get()
+        self.refund = RefundOrder(
+            f"REFUND{next(numbers):06}",
+            attempt.merchant_order_id,
+            attempt.amount_paise,
+            f"U{self.user.pk}",
+            self.settings.PUBLIC_BASE_URL,
+        )
+        if self.case.operation == REFUND_STATUS:
+            assert self.send().told == "known"
+        self.forgets()
+
+    def act(self) -> Caught:
+        return self.ask_about_refund() if self.case.operation == REFUND_STATUS else self.send()
+
+    def send(self) -> Caught:
+        return self._caught(lambda deadline: current_gateway().refund(self.refund, deadline))
+
+    def ask_about_refund(self) -> Caught:
+        refund_id = self.refund.merchant_refund_id
+        return self._caught(lambda deadline: current_gateway().refund_status(refund_id, deadline))
+
+    def sent_back(self) -> list[int]:
+        """The paise of each refund in PhonePe's books."""
+        order = requests.get(
+            f"{self.phonepe.url}/simulator/control/orders/{self.refund.merchant_order_id}/", timeout=10
+        )
+        return [refund["amount_paise"] for refund in order.json()["refunds"]]
+
+    def known(self, attempts: list[PaymentAttempt]) -> int:
+        return len(self.sent_back())
+
+    def categories(self) -> set[str]:
+        return {each.error_category for each in self.tries if each.error_category}
+
+    def _tries(self, payment: Payment) -> str:
+        marks = ((each, "!" if each.error_category else "") for each in self.tries)
+        return " ".join(f"{each.operation} {HOSTS.index(each.host) + 1}{mark}" for each, mark in marks)
+
+    def _caught(self, call: Callable[[Deadline], RefundStatus]) -> Caught:
+        began = time.monotonic()
+        try:
+            status = call(Deadline(self.settings.PHONEPE_DEADLINE))
+        except GatewayError as error:
+            self.tries, hop = error.tries, (error.host, error.port)
+            return Caught(str(error.status_code), time.monotonic() - began, error.error_category, hop)
+        self.tries = status.tries
+        return Caught(TOLD.get(status.verdict, "known"), time.monotonic() - began)

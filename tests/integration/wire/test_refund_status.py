@@ -1,0 +1,13 @@
+"""The wire breaks while PhonePe is asked about a refund that was sent."""
+
+import pytest
+
+from tests.integration.wire import proofs
+from tests.integration.wire.rows import GENERATIONS, table
+
+pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
+
+
+@table("refund_status", *GENERATIONS)
+def test_a_refund_nobody_could_be_asked_about_is_found_by_the_next_question(case, shop):
+    proofs.send_back_and_send_again(case, shop)

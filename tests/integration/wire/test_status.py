@@ -1,0 +1,13 @@
+"""The wire breaks while PhonePe is asked about an order that was paid."""
+
+import pytest
+
+from tests.integration.wire import proofs
+from tests.integration.wire.rows import GENERATIONS, table
+
+pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
+
+
+@table("status", *GENERATIONS)
+def test_money_that_nobody_could_be_asked_about_is_found_by_the_next_question(case, shop):
+    proofs.ask_and_ask_again(case, shop)

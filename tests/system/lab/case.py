@@ -1,0 +1,40 @@
+"""One row of the table."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from diagnostics.enums import Culprit, Verdict
+from tests.system.lab.world import Host, Wire, World
+
+
+@dataclass(frozen=True)
+class Case:
+    """`finding`: on a rung of each of `broken`'s ladders, or of our own hop `hop`. `named`: in what is to be done.
+
+    `also`: further verdicts that must be told. `look`: who diagnoses. `needs_postgresql`: starts a server.
+    """
+
+    title: str
+    generation: str
+    where: str
+    arrange: Callable[[World], object]
+    verdict: Verdict
+    culprit: str
+    finding: str = ""
+    broken: Callable[[World], tuple[Host, ...]] = lambda world: ()
+    hop: str = ""
+    named: str = ""
+    also: tuple[Verdict, ...] = ()
+    look: Callable[[World], Wire] = World.look
+    needs_postgresql: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"{self.title}, {self.where}, {self.generation}"
+
+
+def nothing(world: World) -> None:
+    """All is well."""
+
+
+OK, NONE = Verdict.OK, Culprit.NONE

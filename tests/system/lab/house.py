@@ -1,0 +1,229 @@
+"""Rows about our own house: none of them is PhonePe's."""
+
+import functools
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from django.db import connection
+from django.utils import timezone
+
+from diagnostics.enums import Verdict
+from payment.models import PaymentAttempt
+from tests.harness.postgres import FAST, Postgres
+from tests.harness.servers import ROOT, Process, eventually, query
+from tests.system.lab import players
+from tests.system.lab.case import NONE, OK, Case, nothing
+from tests.system.lab.faults import THIS_SERVER
+from tests.system.lab.world import CACHE, DATABASE, Wire, World
+from tests.unit.payment.builders import make_payment
+
+GENERATIONS = ("v1", "v2")
+
+
+def rows() -> Iterator[Case]:
+    yield from _neighbours()
+    yield from _disks()
+    yield from _caches()
+    yield from _workers()
+    yield from _databases()
+
+
+def _neighbours() -> Iterator[Case]:
+    for title, change in (
+        ("refused", {"listens": False}),
+        ("drops packets", {"is_deaf": True}),
+        ("silent", {"behave": players.listen_only}),
+        ("does not greet us", {"behave": players.tell(b"")}),
+        ("name unknown", {"told": "NXDOMAIN"}),
+    ):
+        yield Case(
+            f"mail server {title}", "v2", "our house", mail_server(change), Verdict.MAIL_DOWN, THIS_SERVER, "down",
+            hop="mail", named="mail.hosting.example:2525",
+        )  # fmt: skip
+    yield Case("mail server that works", "v2", "our house", mail_server({}), OK, NONE)
+    for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
+        for generation in GENERATIONS:
+            yield Case(
+                f"broker {title}", generation, "our house", broker(change), Verdict.BROKER_DOWN, THIS_SERVER, "down",
+                hop="broker", named="broker.hosting.example:5672",
+            )  # fmt: skip
+
+
+def mail_server(change: dict[str, object]) -> Callable[[World], None]:
+    return lambda world: vars(world.sends_mail_by(players.greeting)).update(change)
+
+
+def broker(change: dict[str, object]) -> Callable[[World], None]:
+    return lambda world: vars(world.has_broker()).update(change)
+
+
+def _disks() -> Iterator[Case]:
+    yield Case(
+        "disk full", "v2", "our house", full_disk, Verdict.DISK_FULL, THIS_SERVER, "full", hop="disk",
+        named="Make room",
+    )  # fmt: skip
+
+
+def full_disk(world: World) -> None:
+    """A disk of its own, with room for the database and little else."""
+    disk = world.folder / "disk"
+    disk.mkdir()
+    world.commands.append(f"mount -t tmpfs -o size=64m tmpfs {disk}")
+    world.database = "disk/okpuja.sqlite3"
+
+
+def _caches() -> Iterator[Case]:
+    for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
+        yield Case(
+            f"cache {title}", "v2", "our house", cache(change), Verdict.MISCONFIGURED, THIS_SERVER, "down",
+            hop="cache", named="cache.hosting.example:6379",
+            look=with_redis,
+        )  # fmt: skip
+    yield Case(
+        "cache without its table", "v2", "our house", nothing, Verdict.MISCONFIGURED, THIS_SERVER, "down",
+        hop="cache", named="createcachetable", look=lambda world: world.ask_doctor(CACHE_URL="db://no_such_table"),
+    )  # fmt: skip
+
+
+def with_redis(world: World) -> Wire:
+    return world.ask_doctor(CACHE_URL=f"redis://:lab-cache-password@{CACHE}:6379")
+
+
+def cache(change: dict[str, object]) -> Callable[[World], None]:
+    return lambda world: vars(world.neighbour(CACHE, "203.0.113.79", 6379, players.listen_only)).update(
+        change
+    )
+
+
+def _workers() -> Iterator[Case]:
+    yield Case(
+        "worker stopped", "v2", "our house", nothing, Verdict.WORKER_DOWN, THIS_SERVER, "down",
+        hop="worker", named="manage.py work", look=_after_the_worker_was_killed,
+    )  # fmt: skip
+    yield Case("worker that works", "v2", "our house", nothing, OK, NONE, look=_while_the_worker_works)
+
+
+def _while_the_worker_works(world: World) -> Wire:
+    worker = _worker(world)
+    try:
+        return world.look()
+    finally:
+        worker.kill()
+
+
+def _after_the_worker_was_killed(world: World) -> Wire:
+    _worker(world).kill()
+    _due(timedelta(minutes=5))
+    return world.look()
+
+
+def _worker(world: World) -> Process:
+    """One that is seen to work: it asks about what is due."""
+    attempt = _due(timedelta(minutes=5))
+    worker = Process("worker", "manage.py", "work", "--interval", "0.1", environment=world.surroundings())
+    eventually(
+        lambda: PaymentAttempt.objects.get(pk=attempt.pk).next_check_at > timezone.now(), "it was asked about"
+    )
+    return worker
+
+
+def _due(since: timedelta) -> PaymentAttempt:
+    attempt = make_payment().attempts.get()
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(simulated=False, next_check_at=timezone.now() - since)
+    return attempt
+
+
+def _databases() -> Iterator[Case]:
+    mine = functools.partial(Case, generation="v2", where="our house", culprit=THIS_SERVER, hop="database")
+    yield mine(
+        "database older than the code", arrange=nothing, verdict=Verdict.MISCONFIGURED,
+        finding="migrations", named="manage.py migrate", look=_older,
+    )  # fmt: skip
+    yield mine(
+        "database's file not writable", arrange=_read_only, verdict=Verdict.DATABASE_DOWN, finding="down",
+        named="unable to open", look=lambda world: world.ask_doctor(DATABASE_URL=f"sqlite:///{world.folder}/ro/x.sqlite3"),
+    )  # fmt: skip
+    for title, change, named in (
+        ("database refused", {"listens": False}, "database.hosting.example:5432"),
+        ("database drops packets", {"is_deaf": True}, "database.hosting.example:5432"),
+        ("database silent", {}, "database.hosting.example:5432"),
+        ("database's name unknown", {"told": "NXDOMAIN"}, "database.hosting.example:5432"),
+    ):
+        yield mine(
+            title, arrange=database(change), verdict=Verdict.DATABASE_DOWN, finding="down", named=named,
+            look=elsewhere,
+        )  # fmt: skip
+    for title, look, finding in (
+        ("PostgreSQL stopped", _stopped, "down"), ("PostgreSQL frozen", _frozen, "down"),
+        ("PostgreSQL a standby", _standby, "readonly"),
+    ):  # fmt: skip
+        yield mine(
+            title, arrange=nothing, verdict=Verdict.DATABASE_DOWN, finding=finding,
+            named="127.0.0.1:5432", look=look, needs_postgresql=True,
+        )  # fmt: skip
+
+
+ELSEWHERE = f"postgresql://okpuja:lab-database-password@{DATABASE}:5432/okpuja"
+HERE = "postgresql://postgres:lab-database-password@127.0.0.1:5432/okpuja"
+
+
+def elsewhere(world: World) -> Wire:
+    """The database is on another machine, and the cache in it."""
+    return world.ask_doctor(DATABASE_URL=ELSEWHERE, CACHE_URL="db://cache")
+
+
+def _older(world: World) -> Wire:
+    query(f"sqlite:///{world.folder / world.database}", "DELETE FROM django_migrations WHERE app = 'payment'")
+    return world.ask_doctor()
+
+
+def _read_only(world: World) -> None:
+    place = world.folder / "ro"
+    place.mkdir()
+    world.commands += [
+        f"mount -t tmpfs -o size=512m tmpfs {place}",
+        f"cp {Path(str(connection.settings_dict['NAME']))} {place}/x.sqlite3",
+        f"mount -o remount,ro {place}",
+    ]
+
+
+def database(change: dict[str, object]) -> Callable[[World], None]:
+    return lambda world: vars(world.neighbour(DATABASE, "203.0.113.54", 5432, players.listen_only)).update(
+        change
+    )
+
+
+def _postgres(world: World) -> Postgres:
+    """Within the town, with every table."""
+    server = Postgres.start((*FAST, "-h", "127.0.0.1"))
+    query(HERE.replace("/okpuja", "/postgres"), "CREATE DATABASE okpuja")
+    migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(migrate, cwd=ROOT, env=world.surroundings(DATABASE_URL=HERE), check=True)
+    return server
+
+
+def _stopped(world: World) -> Wire:
+    _postgres(world).stop()
+    return world.ask_doctor(DATABASE_URL=HERE)
+
+
+def _frozen(world: World) -> Wire:
+    server = _postgres(world)
+    server.process.send_signal(signal.SIGSTOP)
+    try:
+        return world.ask_doctor(DATABASE_URL=HERE)
+    finally:
+        server.process.kill()
+
+
+def _standby(world: World) -> Wire:
+    server = _postgres(world)
+    query(HERE, "ALTER DATABASE okpuja SET default_transaction_read_only = on")
+    try:
+        return world.ask_doctor(DATABASE_URL=HERE)
+    finally:
+        server.stop()

@@ -1,0 +1,94 @@
+"""Rows about what was typed into the settings, and about credentials that PhonePe does not take."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from diagnostics.enums import Verdict
+from tests.system.lab.case import NONE, OK, Case
+from tests.system.lab.faults import CONFIGURATION, THIS_SERVER
+from tests.system.lab.world import SANDBOX, World
+
+
+def alike(change: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The same for both generations."""
+    return {"v1": change, "v2": change}
+
+
+CREDENTIALS = "credentials"
+FIRST = "https://api-preprod.phonepe.com"
+# Settings of each generation, and what becomes of them.
+ROWS: tuple[tuple[str, dict[str, dict[str, Any]], Verdict, str, str], ...] = (
+    (
+        "another secret",
+        {"v1": {"PHONEPE_SALT_KEY": "not-the-salt-key"}, "v2": {"PHONEPE_CLIENT_SECRET": "not-the-client-secret"}},
+        Verdict.BAD_CREDENTIALS, CREDENTIALS, "dashboard",
+    ),
+    (
+        "a merchant without a key", {"v1": {"PHONEPE_MERCHANT_ID": "NOBODYKNOWSUS"}},
+        Verdict.KEY_NOT_CONFIGURED, CREDENTIALS, "PHONEPE_CLIENT_ID",
+    ),
+    (
+        "a client of the other environment", {"v2": {"PHONEPE_CLIENT_ID": "NOBODYKNOWSUS"}},
+        Verdict.WRONG_ENVIRONMENT, CREDENTIALS, "PHONEPE_ENV",
+    ),
+    (
+        "path of the other version",
+        {
+            "v1": {"PHONEPE_BASE_URL": f"{FIRST}/apis/pg", "PHONEPE_FALLBACK_BASE_URLS": []},
+            "v2": {"PHONEPE_BASE_URL": f"{FIRST}/apis/hermes", "PHONEPE_FALLBACK_BASE_URLS": []},
+        },
+        Verdict.WRONG_BASE_URL, CONFIGURATION, "PHONEPE_BASE_URL",
+    ),
+    (
+        "a secret is missing", {"v1": {"PHONEPE_SALT_KEY": ""}, "v2": {"PHONEPE_CLIENT_SECRET": ""}},
+        Verdict.MISCONFIGURED, CONFIGURATION, "PHONEPE_CLIENT_SECRET",
+    ),
+    (
+        "address of the other environment",
+        alike({"PHONEPE_BASE_URL": "https://api.phonepe.com/apis/hermes"}),
+        Verdict.MISCONFIGURED, CONFIGURATION, "PRODUCTION",
+    ),
+    (
+        "misspelt address",
+        alike(
+            {"PHONEPE_BASE_URL": f"https://api.fonepe.example{SANDBOX}", "PHONEPE_FALLBACK_BASE_URLS": []},
+        ),
+        Verdict.DNS_FAILURE, CONFIGURATION, "PHONEPE_BASE_URL",
+    ),
+    (
+        "simulator that is not started",
+        alike(
+            {"PHONEPE_BASE_URL": f"http://127.0.0.1:9{SANDBOX}", "PHONEPE_FALLBACK_BASE_URLS": []},
+        ),
+        Verdict.CONNECTION_REFUSED, CONFIGURATION, "127.0.0.1:9",
+    ),
+    (
+        "simulation", alike({"PHONEPE_SIMULATION_MODE": True}),
+        Verdict.SIMULATED, NONE, "Nothing",
+    ),
+)  # fmt: skip
+
+
+def rows() -> Iterator[Case]:
+    for title, changes, verdict, culprit, named in ROWS:
+        for generation, change in changes.items():
+            yield Case(title, generation, "settings", _with(change), verdict, culprit, named=named)
+    for generation in ("v1", "v2"):
+        yield Case(
+            "nobody's certificates are trusted", generation, "settings", _trusts_strangers,
+            Verdict.TLS_UNTRUSTED, THIS_SERVER, named="PHONEPE_CA_BUNDLE",
+        )  # fmt: skip
+        yield Case("a network of ours is trusted", generation, "settings", _behind_a_gateway, OK, NONE)
+
+
+def _with(change: dict[str, Any]) -> Callable[[World], None]:
+    return lambda world: world.settings.update(change)
+
+
+def _trusts_strangers(world: World) -> None:
+    world.settings["PHONEPE_CA_BUNDLE"] = str(world.stranger.bundle)
+
+
+def _behind_a_gateway(world: World) -> None:
+    """PhonePe's name leads into our own network, where somebody passes us on."""
+    world.first.address = "10.66.0.1"

@@ -1,0 +1,69 @@
+"""Verdict and culprit of every case in the table, made with real sockets, certificates, resolvers and processes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from diagnostics.enums import Culprit, Finding, Verdict
+from tests.harness.servers import ON_POSTGRESQL, ROOT, surroundings
+from tests.system.lab import page, town
+from tests.system.lab.cases import CASES
+
+REFUSAL = town.refusal()
+HERE = Path(__file__)
+
+
+def played(name):
+    """On one database only: a case has a network, processes and a database of its own."""
+    needs = CASES[name].needs_postgresql
+    reason = (
+        "starts a PostgreSQL: run with TEST_DATABASE=postgresql" if needs else "run with SQLite, the default"
+    )
+    return pytest.param(name, marks=pytest.mark.skipif(needs != ON_POSTGRESQL, reason=reason))
+
+
+@pytest.fixture(scope="module")
+def laboratory(request):
+    """What came of all cases that this run wants: they are played side by side."""
+    wanted = [item for item in request.session.items if item.path == HERE and hasattr(item, "callspec")]
+    names = [item.callspec.params["name"] for item in wanted if "name" in item.callspec.params]
+    mine = [name for name in names if CASES[name].needs_postgresql == ON_POSTGRESQL]
+    played = subprocess.run(
+        [sys.executable, "-m", "tests.system.lab", "--json"],
+        input="\n".join(mine), cwd=ROOT, env=surroundings(), capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert played.returncode == 0, played.stderr
+    told = map(json.loads, played.stdout.splitlines())
+    return {outcome["name"]: outcome for outcome in told}
+
+
+@pytest.mark.sockets
+@pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL)
+@pytest.mark.parametrize("name", [played(name) for name in CASES])
+def test_what_is_broken_is_named_and_who_must_act(laboratory, name):
+    assert laboratory[name]["wrong"] == []
+
+
+def test_every_verdict_is_made_by_some_case():
+    assert {case.verdict for case in CASES.values()} == set(Verdict)
+
+
+def test_everybody_who_may_have_to_act_has_to_in_some_case():
+    assert {case.culprit for case in CASES.values()} == set(Culprit)
+
+
+def test_every_finding_on_a_ladder_is_met_in_some_case():
+    """But for three: an address family that is not there, and two words for answers that say the same as others."""
+    told_otherwise = {Finding.NO_ADDRESS, Finding.FORBIDDEN, Finding.CREDENTIALS_REFUSED}
+    assert {case.finding for case in CASES.values()} >= set(Finding) - told_otherwise
+
+
+def test_the_page_has_every_case_with_what_must_be_said_of_it():
+    def without_measures(lines):
+        return [line.rpartition(" | ")[0] for line in lines]
+
+    told = page.PAGE.read_text().removeprefix(page.OPENING).splitlines()
+    assert without_measures(told) == without_measures(page.lines({})), "out of date: make diagnose-lab"

@@ -1,0 +1,134 @@
+"""Rows about two faults at once: what is to be mended first is the verdict, the other one is told besides."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from diagnostics.enums import Culprit, Verdict
+from tests.integration.wire.gates import Request
+from tests.system.lab import faults, house, players
+from tests.system.lab.case import NONE, OK, Case
+from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER, Break
+from tests.system.lab.world import LOGIN, Host, World
+
+Arrange = Callable[[World], object]
+V = Verdict
+WRONG_SECRET = {"PHONEPE_SALT_KEY": "not-the-salt-key", "PHONEPE_CLIENT_SECRET": "not-the-client-secret"}
+
+
+def rows() -> Iterator[Case]:
+    for generation in ("v1", "v2"):
+        for title, arrange, verdict, culprit, also in ROWS:
+            yield Case(title, generation, "two faults", arrange, verdict, culprit, also=also)
+    yield Case(
+        "PhonePe refused, cache refused", "v2", "two faults", both(_phonepe(faults.refused), _no_cache),
+        V.CONNECTION_REFUSED, PHONEPE, also=(V.MISCONFIGURED,), look=house.with_redis,
+    )  # fmt: skip
+    yield Case(
+        "PhonePe refused, database refused", "v2", "two faults", both(_phonepe(faults.refused), _no_database),
+        V.DATABASE_DOWN, THIS_SERVER, "down", hop="database", also=(V.CONNECTION_REFUSED,), look=house.elsewhere,
+    )  # fmt: skip
+
+
+def both(*arrangements: Arrange) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        for each in arrangements:
+            each(world)
+
+    return arrange
+
+
+def _phonepe(breaks: Break) -> Arrange:
+    return _at(lambda world: world.endpoints, breaks)
+
+
+def _everybody(breaks: Break) -> Arrange:
+    return _at(lambda world: world.everybody, breaks)
+
+
+def _first(breaks: Break) -> Arrange:
+    return _at(lambda world: (world.first,), breaks)
+
+
+def _second(breaks: Break) -> Arrange:
+    return _at(lambda world: (world.second,), breaks)
+
+
+def _controls(breaks: Break) -> Arrange:
+    return _at(lambda world: tuple(world.controls), breaks)
+
+
+def _at(hosts: Callable[[World], tuple[Host, ...]], breaks: Break) -> Arrange:
+    return lambda world: [breaks(world, host) for host in hosts(world)]
+
+
+def _wrong_secret(world: World) -> None:
+    known = {name: value for name, value in WRONG_SECRET.items() if world.settings[name]}
+    world.settings.update(known)
+
+
+def _no_database(world: World) -> None:
+    house.database({"listens": False})(world)
+
+
+def _no_cache(world: World) -> None:
+    house.cache({"listens": False})(world)
+
+
+def _proxy_forbids(world: World) -> None:
+    world.uses_proxy(players.proxy(LOGIN, 403))
+
+
+def _clocks(world: World) -> None:
+    """Everybody else's."""
+    for host in world.everybody:
+        host.answer = _ahead(host.answer)
+
+
+def _ahead(answer: players.Answer) -> players.Answer:
+    def answer_later(request: Request) -> bytes:
+        now, then = players.date(), players.date(timedelta(minutes=12))
+        return answer(request).replace(now.encode(), then.encode())
+
+    return answer_later
+
+
+def _dead_ipv6(world: World) -> None:
+    """Both families have an address; by one of them nobody answers."""
+    for host in world.endpoints:
+        host.more = ("2001:db8::66",)
+
+
+MAIL_REFUSED: Arrange = house.mail_server({"listens": False})
+BROKER_REFUSED: Arrange = house.broker({"listens": False})
+ROWS: tuple[tuple[str, Arrange, Verdict, str, tuple[Verdict, ...]], ...] = (
+    ("PhonePe refused, broker refused", both(_phonepe(faults.refused), BROKER_REFUSED),
+     V.CONNECTION_REFUSED, PHONEPE, (V.BROKER_DOWN,)),
+    ("everybody silent, mail server silent", both(_everybody(faults.dropped), house.mail_server({"is_deaf": True})),
+     V.CONNECTION_TIMEOUT, HOSTING, (V.MAIL_DOWN,)),
+    ("no name is resolved, broker among them", both(_everybody(faults.named("silence")),
+     house.broker({"told": "silence"})), V.DNS_FAILURE, HOSTING, (V.BROKER_DOWN,)),
+    ("mail server refused, broker refused", both(MAIL_REFUSED, BROKER_REFUSED),
+     V.MAIL_DOWN, THIS_SERVER, (V.BROKER_DOWN,)),
+    ("disk full, PhonePe silent", both(house.full_disk, _phonepe(faults.dropped)),
+     V.DISK_FULL, THIS_SERVER, (V.CONNECTION_TIMEOUT,)),
+    ("proxy forbids, credentials wrong", both(_proxy_forbids, _wrong_secret), V.PROXY_FAILURE, CONFIGURATION, ()),
+    ("first refused, second silent", both(_first(faults.refused), _second(faults.dropped)),
+     V.CONNECTION_REFUSED, PHONEPE, ()),
+    ("first silent, second expired", both(_first(faults.dropped), _second(faults.shows(ends=-timedelta(days=1)))),
+     V.CONNECTION_TIMEOUT, PHONEPE, ()),
+    ("first refused, credentials wrong", both(_first(faults.refused), _wrong_secret),
+     V.BAD_CREDENTIALS, Culprit.CREDENTIALS, ()),
+    ("first answers 500, second refused",
+     both(_first(faults.answers(players.says(500, b"{}"))), _second(faults.refused)), V.PHONEPE_DOWN, PHONEPE, ()),
+    ("clock wrong, credentials wrong", both(_clocks, _wrong_secret),
+     V.CLOCK_SKEW, THIS_SERVER, (V.BAD_CREDENTIALS,)),
+    ("clock wrong, PhonePe refused", both(_clocks, _phonepe(faults.refused)),
+     V.CONNECTION_REFUSED, PHONEPE, (V.CLOCK_SKEW,)),
+    ("clock wrong", _clocks, V.CLOCK_SKEW, THIS_SERVER, ()),
+    ("PhonePe refused, control hosts silent", both(_phonepe(faults.refused), _controls(faults.dropped)),
+     V.CONNECTION_REFUSED, PHONEPE, ()),
+    ("control hosts refused", _controls(faults.refused), OK, NONE, ()),
+    ("IPv6 leads nowhere", _dead_ipv6, OK, NONE, ()),
+    ("first intercepted, second refused", both(_first(faults.shows(by="stranger")), _second(faults.refused)),
+     V.TLS_UNTRUSTED, HOSTING, ()),
+)  # fmt: skip

@@ -1,0 +1,164 @@
+"""Rows about the way to PhonePe: every fault, at the first address, the second, both, all of PhonePe's, everybody's."""
+
+from collections.abc import Callable, Iterator
+
+from diagnostics.enums import Finding, Verdict
+from tests.system.lab import players
+from tests.system.lab.case import NONE, OK, Case, nothing
+from tests.system.lab.faults import (
+    CONFIGURATION,
+    FAULTS,
+    PHONEPE,
+    THIS_SERVER,
+    Fault,
+    is_resolved_only_by_the_name_server,
+)
+from tests.system.lab.players import Behaviour
+from tests.system.lab.world import LOGIN, PROXY, SANDBOX, Host, World
+
+GENERATIONS = ("v1", "v2")
+TOKENS = "identity.phonepe.com"
+Hosts = Callable[[World], tuple[Host, ...]]
+ONE: dict[str, Hosts] = {"first": lambda world: (world.first,), "second": lambda world: (world.second,)}
+MORE: dict[str, tuple[Hosts, str]] = {
+    "both": (lambda world: world.endpoints, "culprit"),
+    "all of PhonePe": (lambda world: world.phonepes, "of_phonepe"),
+    "everybody": (lambda world: world.everybody, "of_all"),
+}
+
+
+def rows() -> Iterator[Case]:
+    for generation in GENERATIONS:
+        yield Case("all is well", generation, "", nothing, OK, NONE)
+        for fault in FAULTS:
+            yield from _at_one(fault, generation)
+            yield from _at_many(fault, generation)
+        yield from _proxies(generation)
+        yield _only_the_name_server_knows(generation)
+    yield from _tokens()
+
+
+def _at_one(fault: Fault, generation: str) -> Iterator[Case]:
+    """Payments take the other address, and what is broken is told."""
+    for where, hosts in ONE.items():
+        arrange = _breaking(fault, hosts)
+        named = {"first": "api-preprod.phonepe.com", "second": "api-preprod-2.phonepe.com"}[where]
+        yield Case(fault.title, generation, where, arrange, OK, NONE, fault.finding, hosts, named=named)
+
+
+def _at_many(fault: Fault, generation: str) -> Iterator[Case]:
+    for where, (hosts, said) in MORE.items():
+        if culprit := getattr(fault, said):
+            verdict = (said == "of_all" and fault.of_all_verdict) or fault.verdict
+            arrange = _breaking(fault, hosts)
+            endpoints = MORE["both"][0]
+            yield Case(fault.title, generation, where, arrange, verdict, culprit, fault.finding, endpoints)
+
+
+def _breaking(fault: Fault, hosts: Hosts) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        for host in hosts(world):
+            fault.breaks(world, host)
+
+    return arrange
+
+
+def _only_the_name_server_knows(generation: str) -> Case:
+    def arrange(world: World) -> None:
+        is_resolved_only_by_the_name_server(world, world.first)
+
+    return Case(
+        "this system asks no name server", generation, "everybody", arrange, Verdict.DNS_FAILURE, THIS_SERVER,
+        Finding.SYSTEM_RESOLVER_FAILED, lambda world: world.endpoints,
+    )  # fmt: skip
+
+
+def _tokens() -> Iterator[Case]:
+    """V2 may be told to fetch its tokens elsewhere: that is a door of its own."""
+    for title, change, verdict, culprit, finding in (
+        ("tokens from another host", {}, OK, NONE, ""),
+        ("token host refused", {"listens": False}, Verdict.CONNECTION_REFUSED, PHONEPE, Finding.REFUSED),
+        ("token host drops packets", {"is_deaf": True}, Verdict.CONNECTION_TIMEOUT, PHONEPE, Finding.SILENT),
+    ):
+        yield Case(title, "v2", "tokens", _fetching_tokens(change), verdict, culprit, finding, _token_host)
+
+
+def _fetching_tokens(change: dict[str, object]) -> Callable[[World], None]:
+    def arrange(world: World) -> None:
+        world.settings["PHONEPE_FALLBACK_BASE_URLS"] = []
+        world.settings["PHONEPE_BASE_URL"] = f"https://{world.first.name}{SANDBOX}"
+        world.settings["PHONEPE_AUTH_BASE_URL"] = f"https://{TOKENS}{SANDBOX}"
+        vars(world.neighbour(TOKENS, "198.51.100.4", 443, None)).update(change)
+
+    return arrange
+
+
+def _token_host(world: World) -> tuple[Host, ...]:
+    return (world.hosts[TOKENS],)
+
+
+def _proxies(generation: str) -> Iterator[Case]:
+    well = players.proxy(LOGIN)
+    yield Case("a proxy that works", generation, "both", lambda world: world.uses_proxy(well), OK, NONE)
+    for title, behave, change, finding in PROXY_FAULTS:
+        arrange = _behind(behave, change)
+        yield Case(
+            title, generation, "both", arrange, Verdict.PROXY_FAILURE, CONFIGURATION, finding,
+            lambda world: world.endpoints, named=f"{PROXY}:3128",
+        )  # fmt: skip
+    yield _around(generation)
+    yield _beside(generation)
+
+
+def _behind(behave: Behaviour, change: Callable[[Host], object]) -> Callable[[World], None]:
+    return lambda world: _changed(world.uses_proxy(behave), change)
+
+
+def _changed(host: Host, change: Callable[[Host], object]) -> None:
+    change(host)
+
+
+def _set(**told: object) -> Callable[[Host], None]:
+    return lambda host: vars(host).update(told)
+
+
+PROXY_FAULTS = (
+    ("proxy refused", players.listen_only, _set(listens=False), Finding.PROXY_REFUSED),
+    ("proxy drops packets", players.listen_only, _set(is_deaf=True), Finding.PROXY_SILENT),
+    ("proxy silent", players.listen_only, _set(), Finding.PROXY_SILENT),
+    ("proxy without a route", players.listen_only, _set(lives_here=False), Finding.PROXY_UNREACHABLE),
+    ("proxy's name unknown", players.listen_only, _set(told="NXDOMAIN"), Finding.PROXY_NAME_UNKNOWN),
+    ("proxy knows another login", players.proxy("other:login"), _set(), Finding.PROXY_WANTS_LOGIN),
+    ("proxy forbids CONNECT", players.proxy(LOGIN, 403), _set(), Finding.PROXY_FORBIDS),
+    ("proxy gets nowhere", players.proxy(LOGIN, 502), _set(), Finding.PROXY_GETS_NOWHERE),
+    ("proxy hangs up", players.cut, _set(), Finding.PROXY_FORBIDS),
+)
+
+
+def _through_proxy(world: World) -> Host:
+    """The second way to the same host."""
+    address = f"https://{world.first.name}{SANDBOX}"
+    host = world.uses_proxy(players.proxy(LOGIN))
+    world.settings["PHONEPE_FALLBACK_BASE_URLS"] = [f"{address}|proxy=http://{LOGIN}@{PROXY}:3128"]
+    del world.settings["PHONEPE_PROXY_URL"]
+    return host
+
+
+def _around(generation: str) -> Case:
+    """This server's way ends in nothing, the proxy has another one."""
+
+    def arrange(world: World) -> None:
+        world.first.told = ["198.51.100.66"]
+        way = {world.first.name: world.first.address}
+        _through_proxy(world).behave = players.proxy(LOGIN, leads_to=way)
+
+    return Case(
+        "shut directly, open by the proxy", generation, "first", arrange, OK, NONE, named="hosting provider"
+    )
+
+
+def _beside(generation: str) -> Case:
+    def arrange(world: World) -> None:
+        _through_proxy(world).listens = False
+
+    return Case("the second way's proxy refused", generation, "second", arrange, OK, NONE, named=PROXY)

@@ -1,0 +1,234 @@
+"""The town as it is when all is well: PhonePe, hosts that have nothing to do with it, and the settings of one shop."""
+
+import io
+import json
+import logging
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connections
+
+from core.logging import JsonFormatter
+from diagnostics import result_cache, runner
+from okpuja.environment import mail
+from payment.phonepe.credentials import SIMULATED, SIMULATED_V1
+from tests.harness.certificates import Authority
+from tests.harness.servers import ROOT, surroundings
+from tests.system.lab import players, town
+from tests.system.lab.players import Answer, Behaviour
+from tests.unit.diagnostics.servers import NameServer
+
+Wire = dict[str, Any]
+SANDBOX = "/apis/pg-sandbox"
+SECRETS = {
+    "OPS_TOKEN": "lab-ops-token-nobody-may-see",
+    "PHONEPE_WEBHOOK_PASSWORD": "lab-webhook-password-9",
+    "PHONEPE_WEBHOOK_SECRET": "lab-webhook-secret-nobody-may-see",
+}
+LOGIN = "okpuja:lab-proxy-password"
+PROXY, MAIL, BROKER = "proxy.hosting.example", "mail.hosting.example", "broker.hosting.example"
+SHOP, CACHE, DATABASE = "shop.example", "cache.hosting.example", "database.hosting.example"
+HIDDEN = (
+    "lab-proxy-password",
+    "lab-mail-password",
+    "lab-broker-password",
+    "lab-database-password",
+    "lab-cache-password",
+)
+
+
+@dataclass
+class Host:
+    """What listens at one name. Change it before the town opens."""
+
+    name: str
+    address: str
+    port: int = 443
+    answer: Answer = players.phonepe
+    certificate: Path | None = None
+    behave: Behaviour | None = None  # instead of TLS and HTTP
+    lives_here: bool = True
+    listens: bool = True
+    is_deaf: bool = False
+    more: tuple[str, ...] = ()  # further addresses, at which nobody lives
+    told: Any = None  # by the name server; else where it lives
+
+    @property
+    def target(self) -> str:
+        return f"{self.name}:{self.port}"
+
+    def open(self) -> None:
+        if self.lives_here and self.listens:
+            players.listen((self.address, self.port), self._behaviour(), deaf=self.is_deaf)
+
+    def _behaviour(self) -> Behaviour:
+        if self.behave:
+            return self.behave
+        assert self.certificate, f"{self.name} has no certificate"
+        return players.secured(self.certificate, players.answering(self.answer))
+
+
+@dataclass
+class World:
+    folder: Path
+    generation: str
+    hosts: dict[str, Host] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
+    commands: list[str] = field(default_factory=list)  # for the shell, when the town is there
+    database: str = "okpuja.sqlite3"
+    milliseconds: int = 0  # that the look took
+    said: io.StringIO = field(default_factory=io.StringIO)  # the log
+
+    def __post_init__(self) -> None:
+        self.public = self._authority("public", "DigiCert Inc")  # by its own word, as a real one
+        self.trusted = self._authority("trusted")  # of the network, and this server trusts it
+        self.stranger = self._authority("stranger")
+        bundle = self.folder / "trusted.pem"
+        bundle.write_bytes(self.public.bundle.read_bytes() + self.trusted.bundle.read_bytes())
+        self.first = self._host("api-preprod.phonepe.com", "198.51.100.1")
+        self.second = self._host("api-preprod-2.phonepe.com", "198.51.100.2")
+        self.sibling = self._host("api.phonepe.com", "198.51.100.3")
+        self.controls = [
+            self._host("one.one.one.one", "192.0.2.1", players.control),
+            self._host("www.google.com", "192.0.2.2", players.control),
+        ]
+        self.settings |= (
+            SECRETS
+            | self._credentials()
+            | {
+                "PHONEPE_SIMULATION_MODE": False,
+                "PHONEPE_ENV": "UAT",
+                "PHONEPE_API_VERSION": self.generation,
+                "PHONEPE_MAX_RETRIES": 0,
+                "PHONEPE_CA_BUNDLE": str(bundle),
+                "PHONEPE_WEBHOOK_USERNAME": "okpuja-hook",
+                "PHONEPE_FALLBACK_BASE_URLS": [f"https://{self.second.name}{SANDBOX}"],
+                "DIAGNOSIS_CONTROL_URLS": [f"https://{each.name}/" for each in self.controls],
+                "DIAGNOSIS_CA_BUNDLE": str(bundle),
+                "PUBLIC_BASE_URL": "http://127.0.0.1:8000",
+                "ALLOWED_HOSTS": [SHOP],
+            }
+        )
+
+    @property
+    def endpoints(self) -> tuple[Host, Host]:
+        return self.first, self.second
+
+    @property
+    def phonepes(self) -> tuple[Host, ...]:
+        return (*self.endpoints, self.sibling)
+
+    @property
+    def everybody(self) -> tuple[Host, ...]:
+        return (*self.phonepes, *self.controls)
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Whatever nobody may read in an answer."""
+        mine = (*SECRETS, "SECRET_KEY", "PHONEPE_SALT_KEY", "PHONEPE_CLIENT_SECRET")
+        return (*filter(None, (getattr(settings, name) for name in mine)), *HIDDEN)
+
+    def neighbour(self, name: str, address: str, port: int, behave: Behaviour | None) -> Host:
+        """Somebody of our own network: a proxy, a mail server."""
+        host = self._host(name, address)
+        host.port, host.behave = port, behave
+        return host
+
+    def uses_proxy(self, behave: Behaviour, login: str = LOGIN) -> Host:
+        self.settings["PHONEPE_PROXY_URL"] = f"http://{login}@{PROXY}:3128"
+        return self.neighbour(PROXY, "203.0.113.8", 3128, behave)
+
+    def sends_mail_by(self, behave: Behaviour) -> Host:
+        self.settings |= mail(f"smtp://okpuja:lab-mail-password@{MAIL}:2525")
+        return self.neighbour(MAIL, "203.0.113.25", 2525, behave)
+
+    def has_broker(self) -> Host:
+        self.settings["BROKER_URL"] = f"amqp://okpuja:lab-broker-password@{BROKER}:5672//"
+        return self.neighbour(BROKER, "203.0.113.72", 5672, players.listen_only)
+
+    def open(self, database: Path) -> None:
+        """Everybody moves in; this process sees nothing else from now on."""
+        here = [host.address for host in self.hosts.values() if host.lives_here]
+        town.enter(self.folder, here, self.commands, **self.files)
+        for host in self.hosts.values():
+            host.open()
+        self._start_name_server()
+        mine = self.folder / self.database
+        shutil.copy(database, mine)
+        connections["default"].settings_dict["NAME"] = str(mine)
+        connections.settings["default"]["NAME"] = str(mine)
+        for name, value in self.settings.items():
+            setattr(settings, name, value)
+        logging.getLogger().handlers = [self._ear()]
+
+    def look(self) -> Wire:
+        """One diagnosis, with its deadline and its row in the history."""
+        result_cache.own.clear()
+        began = time.monotonic()
+        found = runner.fresh()
+        self.milliseconds = round((time.monotonic() - began) * 1000)
+        return json.loads(json.dumps(found, default=str))
+
+    def ask_doctor(self, **environment: Any) -> Wire:
+        """The same, by a process of its own, whose start does not count."""
+        made = subprocess.run(
+            [sys.executable, "manage.py", "doctor", "--json"],
+            cwd=ROOT, env=self.surroundings(**environment), capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        self.said.write(made.stderr)
+        assert made.stdout, made.stderr
+        found = json.loads(made.stdout)
+        self.milliseconds = found["took_ms"]
+        return found
+
+    def surroundings(self, **environment: Any) -> dict[str, str]:
+        told = {
+            name: _as_text(value) for name, value in self.settings.items() if not name.startswith("EMAIL_")
+        }
+        database = f"sqlite:///{self.folder / self.database}"
+        mine = {"DATABASE_URL": database, "CACHE_URL": "locmem://lab", "LOG_LEVEL": "INFO"}
+        return surroundings(**told | mine | environment)
+
+    def _ear(self) -> logging.Handler:
+        ear = logging.StreamHandler(self.said)
+        ear.setFormatter(JsonFormatter())
+        return ear
+
+    def _start_name_server(self) -> None:
+        names = NameServer((town.NAME_SERVER, 53))
+        told = {host.name: host.told or [host.address, *host.more] for host in self.hosts.values()}
+        names.known |= told
+        names.start()
+
+    def _host(self, name: str, address: str, answer: Answer = players.phonepe) -> Host:
+        host = self.hosts[name] = Host(name, address, answer=answer, certificate=self.public.issue(name))
+        return host
+
+    def _authority(self, name: str, organisation: str = "") -> Authority:
+        folder = self.folder / name
+        folder.mkdir()
+        return Authority(folder, name, organisation)
+
+    def _credentials(self) -> dict[str, Any]:
+        known = SIMULATED_V1 if self.generation == "v1" else SIMULATED
+        names = ("merchant_id", "salt_key", "client_id", "client_secret")
+        return {f"PHONEPE_{name.upper()}": known.get(name, "") for name in names}
+
+
+def _as_text(value: Any) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def rungs(found: Wire, host: Host) -> Iterator[Wire]:
+    """Those of the ladder that leads to `host`."""
+    for endpoint in found["endpoints"]:
+        if endpoint["target"] == host.target:
+            yield from endpoint["ladder"]

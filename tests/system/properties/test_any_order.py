@@ -1,0 +1,87 @@
+"""The same news in any order, some of it twice and some of it never: the end is the same."""
+
+from functools import partial
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from payment.models import Payment
+from tests.system.properties import audit, stories
+from tests.system.properties.town import DEEP, MINUTE, Town
+
+DEALS = 6 if not DEEP else settings.default.max_examples
+
+
+def fails_and_is_paid_late(town):
+    stories.be_failed(town)
+    town.decide(town.phonepe.order_ids[0], "late_success")
+
+
+def two_orders_are_paid(town):
+    """The first page was lost, and found again by the customer."""
+    stories.fill_cart_and_lose_the_page(town)
+    town.click(0)
+    for order in town.phonepe.order_ids:
+        town.decide(order, "success")
+
+
+def one_order_fails_and_the_other_is_paid(town):
+    stories.fill_cart_and_lose_the_page(town)
+    town.click(0)
+    for order, outcome in zip(town.phonepe.order_ids, ("success", "failure"), strict=True):
+        town.decide(order, outcome)
+
+
+def is_left_and_paid_in_the_last_second(town):
+    stories.open_page(town)
+    town.decide(town.phonepe.order_ids[0], "slow", seconds=14 * MINUTE)
+    town.time_passes(20 * MINUTE)
+
+
+PAID, ONE_PLACE = [("SUCCESS", "BOOKED")], [(0, 0), (0, 1), (0, 0)]
+ONCE, TWICE = [stories.RECEIPT], [stories.RECEIPT, stories.REFUND, stories.SURPLUS]
+BEGINNINGS = {
+    fails_and_is_paid_late: ONCE,
+    two_orders_are_paid: TWICE,
+    one_order_fails_and_the_other_is_paid: ONCE,
+    is_left_and_paid_in_the_last_second: ONCE,
+}
+# What may be heard: the n-th webhook, or one of those who ask.
+NEWS = st.lists(
+    st.sampled_from(("first", "second", "worker", "return", "check", "click", "later")), max_size=7
+)
+
+
+def hear(town, news):
+    payment = Payment.objects.get()
+    webhooks = town.phonepe.webhooks
+    ways = {
+        "first": partial(town.call_us, webhooks[0]),
+        "second": partial(town.call_us, webhooks[-1]),
+        "worker": town.work,
+        "return": partial(town.come_back, payment),
+        "check": partial(town.check, payment),
+        "click": partial(town.click, 0),
+        "later": partial(town.time_passes, MINUTE),
+    }
+    ways[news]()
+
+
+@pytest.mark.parametrize("begins", BEGINNINGS, ids=lambda begins: begins.__name__)
+def test_whoever_brings_the_news_and_however_often_the_end_is_the_same(generation, begins):
+    @settings(max_examples=DEALS)
+    @given(all_news=NEWS, the_rest_arrives=st.booleans())
+    def tell(all_news, the_rest_arrives):
+        town = Town()
+        begins(town)
+        for news in all_news:
+            hear(town, news)
+            assert audit.always() == {}
+        town.quiet_comes(webhooks_arrive=the_rest_arrives)
+        ending = audit.ending()
+        assert ending["fates"] == PAID
+        assert ending["ledger"] == sorted(BEGINNINGS[begins])
+        assert ending["places"] == ONE_PLACE
+
+    tell()

@@ -1,0 +1,101 @@
+"""Three workers over the same rows do everything once. (SQLite has one worker: there they take turns.)"""
+
+from functools import partial
+
+from django.core import mail
+
+from notifications.models import Notification
+from payment.models import GatewayCall, LedgerEntry, Payment, Refund, WebhookEvent
+from payment.phonepe.enums import Operation
+from payment.services.webhooks import receive_webhook
+from payment.states import RefundState
+from simulator.deliveries import _proof
+from simulator.models import Refund as SimulatedRefund
+from tests.harness.races import at_once
+from tests.system.properties import audit
+from tests.system.properties.town import MINUTE, WORK, Town
+from worker.jobs import run_due
+
+WORKERS = 3
+
+
+def work_together(*kinds):
+    found = at_once(*[partial(run_due, kinds)] * WORKERS)
+    assert all(isinstance(each, int) for each in found), found
+    return sum(found)
+
+
+def town_with_two_gifts(heard):
+    town = Town()
+    for rupees in (11, 12):
+        town.give(rupees)
+    for order in town.phonepe.order_ids:
+        town.decide(order, "success")
+    for delivery in town.phonepe.webhooks:
+        heard(town, delivery)
+    return town
+
+
+def keep(town, delivery):
+    """The call is committed, and the server dies before it has asked."""
+    receive_webhook(_proof(delivery), delivery.body.encode())
+
+
+def calls(operation):
+    return GatewayCall.objects.filter(operation=operation).count()
+
+
+def test_each_call_from_phonepe_is_asked_about_by_one_of_three_workers(generation):
+    town_with_two_gifts(heard=keep)
+
+    assert work_together("events") == 2
+
+    assert calls(Operation.STATUS) == 2
+    assert set(WebhookEvent.objects.values_list("state", "checks")) == {("HANDLED", 1)}
+    assert audit.ending()["fates"] == [("SUCCESS", "GIFT")] * 2
+
+
+def test_each_open_order_is_asked_about_by_one_of_three_workers(generation):
+    town = town_with_two_gifts(heard=lambda town, delivery: None)
+    town.time_passes(MINUTE)
+
+    assert work_together("attempts") == 2
+
+    assert calls(Operation.STATUS) == 2
+    assert LedgerEntry.objects.filter(kind="RECEIPT").count() == 2
+
+
+def test_each_refund_is_sent_by_one_of_three_workers_and_asked_about_by_one(generation):
+    town = town_with_two_gifts(heard=Town.call_us)
+    for payment in Payment.objects.all():
+        assert town.refund(payment).status_code == 201
+
+    assert work_together("refunds") == 2
+    assert (calls(Operation.REFUND), SimulatedRefund.objects.count()) == (2, 2)
+
+    town.time_passes(MINUTE)
+    assert work_together("refunds") == 2
+    assert calls(Operation.REFUND_STATUS) == 2
+    assert set(Refund.objects.values_list("state", flat=True)) == {RefundState.COMPLETED}
+
+
+def test_each_person_is_told_once_by_one_of_three_workers(generation):
+    town_with_two_gifts(heard=Town.call_us)
+    assert work_together("receipts") >= 2
+
+    assert work_together("notifications") == 2
+
+    assert len({each.extra_headers["Message-ID"] for each in mail.outbox}) == len(mail.outbox) == 2
+    assert set(Notification.objects.values_list("state", flat=True)) == {Notification.State.SENT}
+
+
+def test_three_workers_over_everything_at_once_leave_the_books_in_order(generation):
+    town = town_with_two_gifts(heard=keep)
+    town.time_passes(MINUTE)
+
+    for _ in range(3):
+        work_together(*WORK)
+        assert audit.always() == {}
+
+    town.work_until_idle()
+    assert audit.at_rest() == {}

@@ -1,0 +1,88 @@
+"""kill -9 at the worst moment: while PhonePe keeps silent and a payment hangs between us and it."""
+
+import threading
+from contextlib import suppress
+
+import pytest
+import requests
+
+from tests.harness.servers import Installation, eventually
+from tests.integration.flows.customers import Customer, pay
+from tests.integration.flows.shops import needs_postgresql, open_shop
+
+pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
+
+LEASE = """
+SELECT held_until BETWEEN now() + interval '40 s' AND now() + interval '60 s'
+FROM payment_worklease WHERE kind = 'attempts'
+"""
+A_MINUTE_PASSES = "UPDATE payment_worklease SET held_until = held_until - interval '60 s'"
+
+
+@pytest.mark.parametrize(
+    ("generation", "arrived", "orders"),
+    [("v1", True, 2), ("v2", False, 1)],
+    ids=["and PhonePe had the order", "and PhonePe had nothing"],
+)
+def test_a_server_that_dies_while_it_opens_a_page_costs_a_wait_and_nothing_else(generation, arrived, orders):
+    # Two seconds are a call, and seven the time in which nobody else may make it.
+    with open_shop(generation, servers=2, PHONEPE_DEADLINE=2) as shop:
+        other, doomed = shop.installation.servers
+        shop.breaks("pay", "never_answer", carried_out=arrived)
+        cart = shop.customer().choose()
+        click = threading.Thread(
+            target=lost_click, args=(Customer([doomed.url], shop.installation.tokens[0]), cart)
+        )
+        click.start()
+        eventually(shop.has_taken_its_faults, "PhonePe keeps silent")
+        doomed.kill()
+        click.join()
+
+        customer = Customer([other.url], shop.installation.tokens[0])
+        refused = customer.check_out(cart)
+        assert (refused.status_code, refused.json()["code"]) == (409, "payment_under_way")
+        assert refused.headers["Retry-After"]
+        opened = eventually(lambda: opened_page(customer, cart), "the right to call has ended")
+        assert len(shop.orders()) == orders
+        pay(opened["payment_url"])
+        eventually(lambda: customer.get("booking/bookings/"), "the booking is made")
+        shop.installation.servers.remove(doomed)
+        assert len(shop.story(opened["payment_id"], "money")) == 1
+
+
+def test_when_a_worker_dies_over_a_question_another_one_asks_it_after_the_lease():
+    with open_shop("v2", workers=1, PAYMENT_TIME_SCALE=20) as shop:
+        customer = shop.customer()
+        shop.breaks("webhook", "drop")
+        shop.breaks("status", "never_answer")
+        pay(customer.start()["payment_url"])
+        eventually(shop.has_taken_its_faults, "the worker waits for PhonePe")
+        shop.workers[0].kill()
+        assert shop.installation.query(LEASE) == [(True,)]
+
+        other = shop.installation.work()
+        eventually(lambda: "worker started" in other.said, "another worker is at work")
+        assert customer.get("booking/bookings/") == []
+        shop.installation.query(A_MINUTE_PASSES)
+        eventually(lambda: customer.get("booking/bookings/"), "the other worker has asked")
+
+
+def test_a_worker_that_is_told_again_and_again_to_end_ends():
+    with Installation() as shop:
+        worker = shop.work()
+        eventually(lambda: "worker started" in worker.said, "the worker is at work")
+        for _ in range(5_000):
+            if "worker ended" not in worker.said:
+                worker.ask_to_end()
+        assert worker.wait() == 0
+
+
+def lost_click(customer, cart):
+    with suppress(requests.ConnectionError):
+        customer.check_out(cart)
+
+
+def opened_page(customer, cart):
+    answer = customer.check_out(cart)
+    assert answer.status_code in (200, 409)
+    return answer.json() if answer.status_code == 200 else None

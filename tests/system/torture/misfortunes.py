@@ -1,0 +1,93 @@
+"""What befalls the town: processes killed, PostgreSQL restarted, wires cut, the post office closed."""
+
+import signal
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from tests.system.torture.town import Program, Town
+from tests.system.torture.wires import Wire
+
+KILL_EVERY = 7.0
+TICK = 0.5
+# Of a hundred misfortunes that are no kill.
+KINDS = {
+    "postgres crashes": 15,
+    "postgres restarts": 10,
+    "wire cut": 35,
+    "wire stalls": 20,
+    "post office": 20,
+}
+
+
+@dataclass
+class Misfortunes:
+    """Told by `look` twice a second; everything happens in the caller's thread, who owns the processes."""
+
+    town: Town
+    dice: Random
+    time_scale: int
+    done: Counter[str] = field(default_factory=Counter)
+    _later: list[tuple[float, Callable[[], None]]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        now = time.monotonic()
+        self._clock = now
+        self._next_kill = now + KILL_EVERY / 2
+        self._next_other = now + 5
+
+    def go_on_until(self, end: float) -> None:
+        while time.monotonic() < end:
+            self.look()
+            time.sleep(TICK)
+
+    def look(self) -> None:
+        now = time.monotonic()
+        self.pass_time(now)
+        for program in self.town.programs:
+            program.look_after()
+        for moment, mend in [one for one in self._later if one[0] <= now]:
+            mend()
+            self._later.remove((moment, mend))
+        if now >= self._next_kill:
+            self.kill(self.dice.choice(self.town.programs))
+            self._next_kill = now + self.dice.uniform(0.5, 1.5) * KILL_EVERY
+        if now >= self._next_other:
+            self.strike(self.dice.choices(list(KINDS), list(KINDS.values()))[0], now)
+            self._next_other = now + self.dice.uniform(6, 18)
+
+    def pass_time(self, now: float) -> None:
+        """PhonePe's clock goes as fast as the shops' schedules do."""
+        passed = int((now - self._clock) * (self.time_scale - 1))
+        if passed > 0:
+            self.town.phonepe.control("clock/", {"advance": passed})
+            self._clock = now
+
+    def kill(self, program: Program) -> None:
+        program.restart()
+        self.done[f"kill -9 {program.name.split('-')[1]}"] += 1
+
+    def strike(self, kind: str, now: float) -> None:
+        self.done[kind] += 1
+        if kind == "postgres crashes":
+            self.town.postgres.restart(signal.SIGQUIT)
+        elif kind == "postgres restarts":
+            self.town.postgres.restart(signal.SIGINT)
+        elif kind == "post office":
+            self.town.post_office.is_closed = True
+            self._later.append((now + self.dice.uniform(3, 10), self.open_post_office))
+        else:
+            wire = self.dice.choice([*self.town.wires, *(shop.entrance for shop in self.town.shops)])
+            (Wire.cut if kind == "wire cut" else Wire.stall)(wire)
+            self._later.append((now + self.dice.uniform(1, 6), wire.mend))
+
+    def open_post_office(self) -> None:
+        self.town.post_office.is_closed = False
+
+    def end(self) -> None:
+        """Everything works again."""
+        for _, mend in self._later:
+            mend()
+        self._later.clear()

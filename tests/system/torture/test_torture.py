@@ -1,0 +1,12 @@
+"""A short one, so that the town itself is known to work; `make torture` is the long one."""
+
+import pytest
+
+from tests.harness.servers import ON_POSTGRESQL
+from tests.system.torture.__main__ import torture
+
+pytestmark = pytest.mark.skipif(not ON_POSTGRESQL, reason="brings its own PostgreSQL: once is enough")
+
+
+def test_a_short_bad_time_leaves_the_books_in_order():
+    assert torture(minutes=0.4, seed=7, customers=16) == []

@@ -1,0 +1,108 @@
+import pytest
+
+from accounts.models import User
+from accounts.phones import UNREADABLE
+from booking.services import book
+from tests.harness import builders
+
+NO_ADDRESSES = {"addresses-TOTAL_FORMS": 0, "addresses-INITIAL_FORMS": 0}
+
+
+@pytest.fixture
+def desk(staff, client):
+    client.force_login(staff)
+    return client
+
+
+def change(desk, user, **changes):
+    form = {
+        "email": user.email,
+        "first_name": user.first_name,
+        "last_name": user.last_name,
+        "phone": user.phone or "",
+        "role": user.role,
+        "account_status": user.account_status,
+        "language": user.language,
+    }
+    return desk.post(f"/admin/accounts/user/{user.pk}/change/", form | NO_ADDRESSES | changes)
+
+
+def test_staff_add_a_person(desk):
+    password = {"password1": builders.PASSWORD, "password2": builders.PASSWORD, "usable_password": "true"}
+    page = desk.post("/admin/accounts/user/add/", {"email": "Asha@Example.com", **password, **NO_ADDRESSES})
+    assert page.status_code == 302
+    assert User.objects.get(email="asha@example.com").check_password(builders.PASSWORD)
+
+
+def test_staff_suspend_a_person_who_is_out_at_once(desk, alice, api):
+    assert change(desk, alice, account_status="SUSPENDED").status_code == 302
+    assert api(alice).get("/api/auth/addresses/").status_code == 401
+
+
+def test_two_people_without_a_phone_can_be_edited(desk, charlie):
+    builders.make_user()
+    assert change(desk, charlie, first_name="Charu").status_code == 302
+    charlie.refresh_from_db()
+    assert (charlie.first_name, charlie.phone) == ("Charu", None)
+
+
+@pytest.mark.parametrize("spelling", ["+91 98765 43210", "098765-43210", "९८७६५ ४३२१०", "(+91) 98765.43210"])
+def test_staff_write_and_find_a_phone_in_any_spelling(desk, charlie, alice, spelling):
+    assert change(desk, charlie, phone=spelling).status_code == 302
+    charlie.refresh_from_db()
+    assert charlie.phone == "+919876543210"
+    page = desk.get("/admin/accounts/user/", {"q": spelling}).content.decode()
+    assert charlie.email in page
+    assert alice.email not in page
+
+
+@pytest.mark.parametrize("typed", ["98765 43", "+91 987654", "९८७६५४", "charlie@", "43210"])
+def test_staff_find_a_person_by_a_part(desk, charlie, alice, typed):
+    User.objects.filter(pk=charlie.pk).update(phone="98765 43210")
+    page = desk.get("/admin/accounts/user/", {"q": typed}).content.decode()
+    assert charlie.email in page
+    assert alice.email not in page
+
+
+@pytest.mark.parametrize("model", ["cart", "checkout", "booking"])
+def test_staff_find_what_a_person_wants_by_the_phone(desk, alice, package, model):
+    booking = book(builders.make_checkout(builders.make_cart(alice, package)))
+    other = builders.make_user("dina@example.com", phone="+44 7911 123456")
+    book(builders.make_checkout(builders.make_cart(other, package)))
+    page = desk.get(f"/admin/booking/{model}/", {"q": "098765 00001"}).content.decode()
+    assert alice.email in page
+    assert other.email not in page
+    assert booking.user == alice
+
+
+@pytest.mark.parametrize("model", ["cart", "checkout", "booking"])
+@pytest.mark.parametrize("typed", ["98765 43211", "9876543210/9876543211"])
+def test_staff_find_what_a_person_wants_by_a_number_kept_as_text(desk, alice, package, model, typed):
+    book(builders.make_checkout(builders.make_cart(alice, package)))
+    other = builders.make_user("dina@example.com", phone="9876543210/9876543211")
+    book(builders.make_checkout(builders.make_cart(other, package)))
+    page = desk.get(f"/admin/booking/{model}/", {"q": typed}).content.decode()
+    assert other.email in page
+    assert alice.email not in page
+
+
+def test_staff_cannot_write_a_phone_that_nobody_can_call(desk, charlie):
+    assert UNREADABLE in change(desk, charlie, phone="12345").content.decode()
+
+
+def test_an_old_phone_that_cannot_be_read_does_not_keep_its_owner_from_being_suspended(desk, charlie):
+    User.objects.filter(pk=charlie.pk).update(phone="ask at temple")
+    charlie.refresh_from_db()
+    assert change(desk, charlie, account_status="SUSPENDED").status_code == 302
+    charlie.refresh_from_db()
+    assert (charlie.phone, charlie.account_status) == ("ask at temple", "SUSPENDED")
+
+
+def test_a_suspended_member_of_staff_cannot_open_the_desk(desk, staff):
+    User.objects.filter(pk=staff.pk).update(account_status="SUSPENDED")
+    assert desk.get("/admin/").status_code == 302
+
+
+@pytest.mark.parametrize("model", ["outstandingtoken", "blacklistedtoken"])
+def test_not_even_staff_read_the_sessions_of_others(desk, model):
+    assert desk.get(f"/admin/token_blacklist/{model}/").status_code == 404

@@ -1,0 +1,300 @@
+"""Going through the list, against a server that runs."""
+
+import io
+import itertools
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+
+import pytest
+from django.conf import settings as installed
+from django.core.management import call_command
+from django.utils import timezone
+
+from diagnostics import result_cache
+from diagnostics.golive import flow, installation, network, server
+from diagnostics.golive.checklist import POINTS, go_through
+from diagnostics.golive.site import FAIL, NOT_RUN, PASS, NoAnswer, Site
+from payment.models import DiagnosisRun, Payment, WebhookEvent
+from tests.harness.certificates import Authority
+from tests.unit.diagnostics.servers import Server
+from tests.unit.payment.faults import refusing_port
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
+
+
+@pytest.fixture(autouse=True)
+def nothing_remembered(monkeypatch):
+    result_cache.own.clear()
+    monkeypatch.setattr(flow, "CALL_WITHIN", 0.2)  # the simulated PhonePe calls nobody here
+
+
+@pytest.fixture
+def site(live_server, settings):
+    settings.PUBLIC_BASE_URL = live_server.url
+    settings.FRONTEND_BASE_URL = ""
+    return Site()
+
+
+@pytest.fixture
+def nowhere():
+    return Site(f"http://127.0.0.1:{refusing_port()}")
+
+
+class Page:
+    """A frontend that answers with this Referrer-Policy."""
+
+    def __init__(self, policy):
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                self.send_response_only(200)
+                self.send_header("Referrer-Policy", policy)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+        self._http = HTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+def results(answer):
+    return {line["check"]: line["result"] for line in answer["checks"]}
+
+
+def test_every_point_is_there_with_a_result_and_a_reason(site):
+    answer = go_through(site)
+
+    assert [line["check"] for line in answer["checks"]] == [point.name for point in POINTS]
+    assert all(line["result"] in {PASS, FAIL, NOT_RUN} and line["reason"] for line in answer["checks"])
+    assert all(line["next_action"] for line in answer["checks"] if line["result"] == FAIL)
+    assert (answer["success"], answer["build"]) == (False, installed.BUILD)
+    found = results(answer)
+    assert found["simulation_off"] == found["final_host"] == FAIL
+    assert {found[name] for name in ("debug_off", "database", "health", "builds", "error_handling")} == {PASS}
+    assert found["payment_initiation"] == PASS
+    assert found["connectivity"] == found["domain"] == NOT_RUN
+
+
+def test_without_a_server_only_the_points_that_need_one_fail(nowhere):
+    found = results(go_through(nowhere))
+
+    assert found["health"] == found["builds"] == found["error_handling"] == FAIL
+    assert found["database"] == found["debug_off"] == PASS
+
+
+def test_no_secret_of_the_installation_is_told(site, settings):
+    settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD = "webhook_user", "short!secret"
+    told = json.dumps(go_through(site))
+    for secret in (settings.SECRET_KEY, settings.OPS_TOKEN, "short!secret"):
+        assert secret not in told
+
+
+def test_the_command_ends_with_one_until_nothing_is_left_to_do(site):
+    out = io.StringIO()
+    with pytest.raises(SystemExit) as end:
+        call_command("golive", "--json", "--at", site.base_url, "--acknowledge-backups", stdout=out)
+
+    assert end.value.code == 1
+    assert results(json.loads(out.getvalue()))["backups"] == PASS
+
+
+class TestSettings:
+    def test_backups_are_vouched_for_or_described(self, settings):
+        assert installation.backups(Site()).result == NOT_RUN
+        assert installation.backups(Site(acknowledged=frozenset({"backups"}))).result == PASS
+        settings.BACKUPS = "nightly to another house, restored on 1 November"
+        assert installation.backups(Site()).result == PASS
+
+    @pytest.mark.parametrize(
+        ("user", "password", "result"),
+        [
+            ("okpuja_hook", "Passw0rd9", PASS),
+            ("okp", "Passw0rd9", FAIL),
+            ("okpuja-hook", "Passw0rd9", FAIL),
+            ("okpuja_hook", "short1", FAIL),
+            ("okpuja_hook", "Pass word 9", FAIL),
+            ("okpuja_hook", "a" * 21, FAIL),
+        ],
+    )
+    def test_a_login_that_the_dashboard_does_not_take_is_found(self, settings, user, password, result):
+        settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD = user, password
+        assert installation.webhook_login(Site()).result == result
+
+    def test_debug_fails_the_list(self, settings):
+        settings.DEBUG = True
+        assert installation.debug_off(Site()).result == FAIL
+
+    def test_somebody_has_to_be_told_of_trouble(self, settings):
+        settings.STAFF_EMAILS, settings.DEAD_MAN_URL = ["staff@example.com"], "https://alarm.example/1"
+        assert installation.somebody_is_told(Site()).result == PASS
+        settings.STAFF_EMAILS = settings.STAFF_WEBHOOK_URL = ""
+        assert "STAFF_EMAILS" in installation.somebody_is_told(Site()).next_action
+
+    @pytest.mark.parametrize(
+        ("url", "result"),
+        [("smtp+tls://us:secret@mail.example:587", PASS), ("file:///srv/mail", FAIL), ("console://", FAIL)],
+    )
+    def test_mail_that_reaches_nobody_is_found(self, settings, url, result):
+        settings.EMAIL_URL = url
+        assert installation.mail(Site()).result == result
+        assert "secret" not in installation.mail(Site()).reason
+
+    def test_what_production_would_refuse_is_said_before(self, settings):
+        settings.PHONEPE_SSL_VERIFY = False
+        assert "PHONEPE_SSL_VERIFY" in installation.safe_settings(Site()).reason
+
+
+class Processes:
+    """A server of two processes. A connection belongs to one of them for as long as it lives."""
+
+    def __init__(self, builds):
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                self.build = next(turns)
+
+            def do_GET(self):
+                said = json.dumps({"build": self.build}).encode()
+                self.send_response_only(200)
+                self.send_header("Content-Length", str(len(said)))
+                self.end_headers()
+                self.wfile.write(said)
+
+        turns = itertools.cycle(builds)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self._http.server_port}"
+
+    def __enter__(self):
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+def diagnosed(settings, **more):
+    """A site whose diagnosis has found nothing wrong, but for what is said."""
+    settings.PHONEPE_SIMULATION_MODE = False
+    asked = {"layer": "contract", "ok": True, "target": "api.phonepe.com:443", "detail": "no such order"}
+    secured = {**asked, "layer": "tls", "detail": "certificate by a public authority"}
+    endpoint = {"endpoint": "api.phonepe.com", "reachable": True, "ladder": [secured, asked]}
+    made = {
+        "verdict": "ok",
+        "success": True,
+        "summary": "PhonePe is reached and knows us.",
+        "next_action": "Nothing.",
+    }
+    made |= {"endpoints": [endpoint], "checks": [secured, asked], "also": []}
+    site = Site("http://127.0.0.1:1")
+    site.__dict__["diagnosis"] = made | more
+    return site
+
+
+class TestWay:
+    def test_a_mail_server_that_is_down_is_no_way_to_phonepe_that_is_shut(self, settings):
+        mail = {"verdict": "mail_down", "success": False, "summary": "Our mail server cannot be reached."}
+        site = diagnosed(settings, **mail, next_action="Start it.")
+
+        assert network.connectivity(site).result == PASS
+        found = network.nothing_is_broken(site)
+        assert (found.result, found.reason, found.next_action) == (FAIL, mail["summary"], "Start it.")
+
+    def test_a_phonepe_that_does_not_know_us_is_not_connected(self, settings):
+        site = diagnosed(settings, verdict="bad_credentials", success=False, summary="not accepted")
+        site.diagnosis["endpoints"][0]["ladder"][1]["ok"] = None
+        assert network.connectivity(site).result == FAIL
+
+    def test_a_control_hosts_certificate_is_not_on_the_way_to_phonepe(self, settings):
+        site = diagnosed(settings)
+        broken = {"layer": "tls", "ok": False, "target": "control.example:443", "detail": "expired"}
+        site.diagnosis["checks"].append(broken)
+        assert network.tls(site).result == PASS
+        site.diagnosis["endpoints"][0]["ladder"].append(broken)
+        assert network.tls(site).result == FAIL
+
+
+class TestServer:
+    def test_old_code_in_one_of_several_processes_is_found(self):
+        with Processes([installed.BUILD, "of-last-week"]) as running:
+            found = server.builds(Site(running.url))
+        assert found.result == FAIL
+        assert "of-last-week" in found.reason
+
+    def test_what_a_worker_said_before_it_was_started_again_is_told_as_old(self, site):
+        DiagnosisRun.objects.create(
+            asked_by=DiagnosisRun.AskedBy.WORKER,
+            started_at=timezone.now(),
+            finished_at=timezone.now(),
+            circumstances={"build": {"": "of-last-week"}},
+        )
+        assert "wait for its next look" in server.builds(site).next_action
+
+    def test_our_own_address_may_have_a_certificate_of_our_own_authority(self, tmp_path, settings):
+        authority = Authority(tmp_path)
+        settings.DIAGNOSIS_CA_BUNDLE = str(authority.bundle)
+        with Server(certificate=authority.issue("127.0.0.1")) as ours:
+            site = Site(f"https://127.0.0.1:{ours.port}")
+            assert site.ask("GET", "/healthz").status_code == 400
+            with pytest.raises(NoAnswer):
+                site.ask("GET", f"https://localhost:{ours.port}/")  # the shop is trusted as browsers trust it
+
+    def test_old_code_that_still_works_is_found(self, site):
+        DiagnosisRun.objects.create(
+            asked_by=DiagnosisRun.AskedBy.WORKER,
+            started_at=timezone.now(),
+            finished_at=timezone.now(),
+            success=True,
+            circumstances={"build": {"": "of-last-week"}},
+        )
+        found = server.builds(site)
+        assert found.result == FAIL
+        assert "of-last-week" in found.reason
+
+    def test_a_callback_address_without_tls_is_no_address_for_phonepe(self, site):
+        assert server.final_host(site).result == FAIL
+
+    def test_a_server_that_is_away_is_named_with_its_address(self, nowhere):
+        with pytest.raises(NoAnswer, match=nowhere.base_url):
+            server.health(nowhere)
+
+    def test_a_page_that_hides_its_domain_would_be_refused_by_phonepe(self, site, settings):
+        assert server.referrer(site).result == PASS
+        with Page("no-referrer") as frontend:
+            settings.FRONTEND_BASE_URL = frontend.url
+            assert server.referrer(site).result == FAIL
+
+    def test_nobody_but_a_person_knows_whether_the_domain_is_registered(self, site):
+        assert server.domain(site).result == NOT_RUN
+        assert server.domain(Site(acknowledged=frozenset({"domain"}))).result == PASS
+
+
+class TestFlow:
+    def test_real_money_is_never_moved(self, settings):
+        settings.PHONEPE_ENV, settings.PHONEPE_SIMULATION_MODE = "PRODUCTION", False
+        assert flow.payment_initiation(Site()).result == NOT_RUN
+        assert flow.full_flow(Site()).result == NOT_RUN
+        assert not Payment.objects.exists()
+
+    def test_an_order_is_opened_with_play_money(self):
+        assert flow.payment_initiation(Site()).result == PASS
+        assert Payment.objects.get().amount_paise == 100
+
+    def test_a_booking_without_phonepes_call_is_not_the_whole_flow(self, site):
+        found = flow.full_flow(site)
+        assert found.result == FAIL
+        assert "no call came" in found.reason
+        assert not WebhookEvent.objects.exists()

@@ -1,0 +1,117 @@
+import socket
+import threading
+
+import pytest
+
+from diagnostics.dns import Asking, look_up
+from diagnostics.enums import Finding
+from payment.phonepe.transport import Deadline, Resolver
+from tests.unit.diagnostics.servers import NameServer
+
+pytestmark = pytest.mark.sockets
+HOST = "api.phonepe.com"
+
+
+def unknown(*_, **__):
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+def leads_to(*addresses):
+    families = {".": socket.AF_INET, ":": socket.AF_INET6}
+    found = [
+        (families["." if "." in each else ":"], socket.SOCK_STREAM, 6, "", (each, 443)) for each in addresses
+    ]
+    return lambda *_, **__: found
+
+
+def looked_up(lookup, servers=None, host=HOST, seconds=5.0, is_public=True):
+    deadline = Deadline(seconds)
+    asked = look_up(host, 443, deadline, Asking(Resolver(lookup), servers), is_public=is_public)
+    return asked.names(deadline)
+
+
+@pytest.mark.parametrize(
+    ("said", "finding"),
+    [
+        ("NXDOMAIN", Finding.NAME_UNKNOWN),
+        ("SERVFAIL", Finding.NAME_SERVER_FAILED),
+        ("REFUSED", Finding.NAME_SERVER_FAILED),
+        ("silence", Finding.NAME_SERVER_SILENT),
+    ],
+)
+def test_a_name_server_that_knows_no_such_name_fails_or_says_nothing_is_told_apart(said, finding):
+    """The system's resolver says the same of all of them."""
+    with NameServer(api_phonepe_com=said) as server:
+        names = looked_up(unknown, [server.address], seconds=1.0)
+    assert names.finding == finding
+    assert names.error == "gaierror: [Errno -2] Name or service not known"
+
+
+def test_a_name_server_that_cannot_be_reached_is_not_said_to_fail():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+    assert looked_up(unknown, [f"127.0.0.1:{port}"], seconds=1.0).finding == Finding.NAME_SERVER_SILENT
+
+
+def test_a_name_that_only_this_system_does_not_find_is_its_own_fault():
+    with NameServer(api_phonepe_com=["192.0.2.7"]) as server:
+        names = looked_up(unknown, [server.address])
+    assert names.finding == Finding.SYSTEM_RESOLVER_FAILED
+    assert names.told.answers == ("192.0.2.7",)
+
+
+def test_it_is_told_who_has_answered_and_what_for_each_family():
+    with NameServer(api_phonepe_com=["192.0.2.7", "2001:db8::7"]) as server:
+        names = looked_up(leads_to("192.0.2.7", "2001:db8::7"), [server.address])
+    assert names.told.answers == ("192.0.2.7", "2001:db8::7")
+    assert "127.0.0.1" in names.source
+    assert (names.of("ipv4"), names.of("ipv6")) == (("192.0.2.7",), ("2001:db8::7",))
+    assert names.finding == ""
+
+
+@pytest.mark.parametrize(
+    "address", ["10.3.4.5", "192.168.1.1", "172.20.0.1", "100.64.0.9", "fd00::1", "169.254.1.1"]
+)
+def test_phonepe_is_in_nobodys_private_network(address):
+    assert looked_up(leads_to(address)).finding == Finding.PRIVATE_ANSWER
+
+
+@pytest.mark.parametrize("address", ["0.0.0.0", "127.0.0.1", "::", "::1"])  # noqa: S104 - nobody binds
+def test_an_address_that_leads_nowhere_is_a_sinkhole(address):
+    assert looked_up(leads_to(address)).finding == Finding.SINKHOLE_ANSWER
+
+
+def test_a_network_that_is_trusted_may_hold_phonepes_names(settings):
+    settings.DIAGNOSIS_TRUSTED_NETWORKS = ["10.0.0.0/8"]
+    assert looked_up(leads_to("10.3.4.5")).finding == ""
+    assert looked_up(leads_to("192.168.1.1")).finding == Finding.PRIVATE_ANSWER
+
+
+def test_names_of_our_own_may_lead_anywhere():
+    assert looked_up(leads_to("10.3.4.5"), is_public=False).finding == ""
+
+
+def test_an_address_is_looked_up_nowhere():
+    names = looked_up(None, ["127.0.0.1:1"], host="127.0.0.1")
+    assert (names.all, names.source) == (("127.0.0.1",), "given as an address")
+
+
+def test_a_resolver_that_never_answers_costs_no_more_than_the_deadline():
+    never, deadline = threading.Event(), Deadline(30)
+    with NameServer(api_phonepe_com="silence") as server:
+        names = looked_up(lambda *_, **__: never.wait(30), [server.address], seconds=0.5)
+    never.set()
+    assert names.finding == Finding.NAME_SERVER_SILENT
+    assert deadline.remaining() > 28
+
+
+@pytest.mark.parametrize(
+    ("code", "finding"),
+    [(socket.EAI_NONAME, Finding.NAME_UNKNOWN), (socket.EAI_AGAIN, Finding.NAME_SERVER_FAILED)],
+)
+def test_where_no_name_server_may_be_asked_the_system_is_believed(code, finding):
+    def failing(*_, **__):
+        raise socket.gaierror(code, "no")
+
+    assert looked_up(failing).finding == finding

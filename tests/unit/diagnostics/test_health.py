@@ -1,0 +1,76 @@
+import threading
+
+import pytest
+from django.db import connection, connections
+from django.test import Client
+
+from diagnostics import health
+from tests.unit.diagnostics.servers import refusing_port, silence
+
+
+@pytest.fixture
+def database_at(monkeypatch):
+    """Lets new connections go to a PostgreSQL at this port."""
+
+    def at(port):
+        elsewhere = {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": "127.0.0.1",
+            "PORT": port,
+            "OPTIONS": {},
+        }
+        monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | elsewhere)
+
+    return at
+
+
+def test_a_living_process_needs_no_database_and_says_which_code_it_runs(settings):
+    """No database is allowed in this test."""
+    answer = Client().get("/healthz")
+    assert (answer.status_code, answer.json()) == (200, {"status": "alive", "build": settings.BUILD})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_ready_means_that_the_database_answers_with_every_table():
+    answer = Client().get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "database": "ok", "migrations": "applied"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_with_a_table_missing_no_request_should_come_here():
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_migrations SET app = 'renamed' WHERE app = 'booking'")
+    answer = Client().get("/readyz")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE django_migrations SET app = 'booking' WHERE app = 'renamed'")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "database": "ok", "migrations": "pending"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_database_no_request_should_come_here(database_at):
+    database_at(refusing_port())
+    answer = Client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "database": "down", "migrations": "unknown"}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_says_nothing_is_down(database_at, monkeypatch):
+    monkeypatch.setattr(health, "PATIENCE", 0.2)
+    with silence() as port:
+        database_at(port)
+        answer = Client().get("/readyz")
+    assert answer.json()["database"] == "down"
+    for thread in [thread for thread in threading.enumerate() if thread.name == "diagnosis"]:
+        thread.join(5)
+
+
+@pytest.mark.parametrize("method", ["post", "delete"])
+def test_nothing_can_be_changed_here(method):
+    assert getattr(Client(), method)("/healthz").status_code == 405
+
+
+def test_nobody_may_keep_the_answer():
+    assert "no-store" in Client().get("/healthz").headers["Cache-Control"]

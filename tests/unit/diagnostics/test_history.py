@@ -1,0 +1,168 @@
+import json
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError, connections
+from django.utils import timezone
+
+from diagnostics import history
+from diagnostics.configuration import marks
+from diagnostics.history import Past, changed, keep, recall
+from diagnostics.runner import diagnose, fresh
+from payment.models import DiagnosisRun, GatewayCall
+from tests.unit.diagnostics.servers import Server, refusing_port
+from tests.unit.payment.builders import make_payment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ANSWER = {
+    "success": True,
+    "verdict": "ok",
+    "culprit": "none",
+    "summary": "PhonePe is reached and knows us.",
+    "took_ms": 12,
+    "history": ["not kept again"],
+}
+
+
+def kept(number=1, **told):
+    for _ in range(number):
+        keep(ANSWER | told, {"build": {"": "abc"}}, "web", timezone.now())
+
+
+def test_a_run_is_kept_with_what_was_found_and_without_the_runs_before_it():
+    kept()
+    run = DiagnosisRun.objects.get()
+    assert (run.verdict, run.asked_by, run.success) == ("ok", "web", True)
+    assert "history" not in run.answer
+
+
+def test_the_oldest_runs_are_forgotten(monkeypatch):
+    monkeypatch.setattr(history, "KEPT", 3)
+    kept(5)
+    assert DiagnosisRun.objects.count() == 3
+
+
+def test_the_last_runs_are_told_newest_first():
+    kept(1, verdict="dns_failure", success=False)
+    kept(1)
+    assert [line["verdict"] for line in recall().runs] == ["ok", "dns_failure"]
+
+
+def test_a_run_that_never_ended_is_not_told():
+    DiagnosisRun.objects.create(asked_by="worker", started_at=timezone.now())
+    assert recall().runs == ()
+
+
+def test_what_has_changed_is_told_by_what_it_was_and_is():
+    past = Past(
+        timezone.now() - timedelta(hours=1),
+        {
+            "dns answer": {"api.phonepe.com": ["192.0.2.1"], "gone.example": ["192.0.2.9"]},
+            "setting": {"client_id": "CL…JA", "deadline_seconds": "20"},
+            "build": {"": "aaaaaaaaaaaa"},
+        },
+    )
+    now = {
+        "dns answer": {"api.phonepe.com": ["10.0.0.1"]},
+        "setting": {"client_id": "CL…JB", "deadline_seconds": "20"},
+        "build": {"": "bbbbbbbbbbbb"},
+    }
+    assert changed(past, now)["changes"] == [
+        {"what": "dns answer api.phonepe.com", "before": "192.0.2.1", "now": "10.0.0.1"},
+        {"what": "setting client_id", "before": "CL…JA", "now": "CL…JB"},
+        {"what": "build", "before": "aaaaaaaaaaaa", "now": "bbbbbbbbbbbb"},
+    ]
+
+
+def test_addresses_that_rotate_have_not_changed():
+    past = Past(timezone.now(), {"dns answer": {"api.phonepe.com": ["192.0.2.1", "192.0.2.2"]}})
+    assert changed(past, {"dns answer": {"api.phonepe.com": ["192.0.2.2", "192.0.2.3"]}})["changes"] == []
+
+
+def test_without_a_good_run_nothing_is_compared():
+    assert changed(Past(), {"build": {"": "a"}}) is None
+
+
+@pytest.mark.sockets
+def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, control):
+    with Server() as phonepe:
+        real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe.port}/apis/pg-sandbox"
+        assert fresh()["changed_since_last_ok"] is None
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
+    answer = fresh()
+    changes = {change["what"] for change in answer["changed_since_last_ok"]["changes"]}
+    assert changes == {"setting endpoints", "setting fingerprint"}
+    assert [line["verdict"] for line in answer["history"]] == ["ok"]
+
+
+@pytest.mark.sockets
+def test_a_secret_that_was_swapped_is_told_by_its_name_and_not_by_itself(real_v1, control, phonepe_server):
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox"
+    assert fresh()["success"]
+    real_v1.PHONEPE_SALT_KEY = "another-salt-key-nobody-may-see"
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
+    told = {change["what"]: change for change in fresh()["changed_since_last_ok"]["changes"]}
+
+    assert {"hidden setting PHONEPE_SALT_KEY", "setting fingerprint"} <= told.keys()
+    assert "hidden setting PHONEPE_CLIENT_SECRET" not in told
+    assert "nobody-may-see" not in json.dumps(told)
+
+
+def test_the_mark_of_a_secret_is_of_no_use_without_the_key_of_the_installation(settings):
+    settings.PHONEPE_SALT_KEY = "a-salt-key-nobody-may-see"
+    ours = marks()["PHONEPE_SALT_KEY"]
+    settings.SECRET_KEY = "the key of somebody else, who tries salts one by one"
+    assert marks()["PHONEPE_SALT_KEY"] != ours
+
+
+def test_without_a_database_nothing_is_kept_and_all_is_told(monkeypatch):
+    gone = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": refusing_port()}
+    gone |= {"NAME": "shop", "USER": "okpuja", "PASSWORD": "x", "OPTIONS": {}}
+    monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | gone)
+    answer = fresh()
+    assert (answer["verdict"], answer["history"]) == ("database_down", [])
+
+
+def test_a_table_that_is_not_there_yet_stops_no_diagnosis(monkeypatch):
+    monkeypatch.setattr(DiagnosisRun._meta, "db_table", "not_made_yet")
+    with pytest.raises(DatabaseError):
+        DiagnosisRun.objects.count()
+    assert diagnose()["verdict"] == "simulated"
+
+
+def test_orders_whose_calls_failed_are_named_for_whoever_looks_them_up():
+    payment = make_payment()
+    attempt = payment.attempts.get()
+    GatewayCall.objects.create(
+        payment=payment,
+        attempt=attempt,
+        operation="pay",
+        endpoint="https://api.phonepe.com",
+        host="api.phonepe.com",
+        port=443,
+        stage="BODY",
+        milliseconds=12,
+        http_status=500,
+        code="INTERNAL_SERVER_ERROR",
+        error_category="GATEWAY_5XX",
+        started_at=timezone.now(),
+    )
+    [line] = recall().failing
+    assert f"pay of order {attempt.merchant_order_id}: HTTP 500 INTERNAL_SERVER_ERROR" in line
+
+
+def test_no_secret_is_kept(settings, real_v1, control):
+    settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
+    settings.PHONEPE_WEBHOOK_PASSWORD = "Webhook-pass-word-9"
+    settings.BROKER_URL = f"amqp://user:the-broker-password@127.0.0.1:{refusing_port()}"
+    fresh()
+    run = DiagnosisRun.objects.get()
+    text = json.dumps([run.answer, run.circumstances])
+    for secret in (
+        settings.PHONEPE_SALT_KEY,
+        "Webhook-pass-word-9",
+        "the-broker-password",
+        settings.SECRET_KEY,
+    ):
+        assert secret not in text

@@ -1,0 +1,110 @@
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from diagnostics.dependencies import Hop
+from diagnostics.dns import Names, Told
+from diagnostics.enums import Finding, Verdict
+from diagnostics.evidence import Facts
+from diagnostics.probes import Knock, Visit
+from diagnostics.status_probe import Reply
+from diagnostics.support_message import letter
+from diagnostics.targets import Door, Role
+from diagnostics.tls import Certificate
+from payment.phonepe.enums import Stage
+from tests.unit.diagnostics.test_rules import control, facts, judge, knock
+
+NOW = datetime(2026, 3, 1, 20, 0, tzinfo=timezone.utc)
+
+
+def written(found):
+    return letter(judge(found), found, NOW)
+
+
+def test_the_hosting_gets_target_stage_error_and_both_clocks():
+    refused = knock(verdict=Verdict.CONNECTION_REFUSED)
+    made = written(facts(refused, other_host=control(Verdict.CONNECTION_REFUSED)))
+    assert made["to"] == "the support of the hosting provider"
+    assert "api.phonepe.com:443" in made["subject"]
+    assert "2026-03-01 20:00:00 UTC (2026-03-02 01:30:00 IST)" in made["body"]
+    assert "stopped at tcp: OSError: so it was" in made["body"]
+
+
+def test_phonepe_learns_what_works_meanwhile(settings):
+    settings.PHONEPE_MERCHANT_ID = "MERCHANTOKPUJA"
+    made = written(facts(knock(verdict=Verdict.CONNECTION_TIMEOUT)))
+    assert made["to"] == "PhonePe's merchant support"
+    assert "For comparison: control.example:443" in made["body"]
+    assert "Merchant: MERCHANTOKPUJA (UAT)" in made["body"]
+
+
+def test_a_fault_of_this_server_is_told_without_blaming_the_network():
+    down = Hop("database", "db.internal:5432", ok=False, fault="down", detail="OperationalError: refused")
+    made = written(facts(hops={"database": down}))
+    assert made["to"] == "whoever operates this server"
+    assert "database (db.internal:5432): OperationalError: refused" in made["body"]
+    assert "phonepe.com" not in made["body"]
+
+
+def test_nobody_is_written_to_when_all_is_well():
+    assert written(facts()) is None
+    assert written(Facts(is_simulated=True)) is None
+
+
+def test_the_hosting_can_act_at_once():
+    """Who, from where, to where, what exactly, what works meanwhile, and how to see it oneself."""
+    door = Door(Role.API, "https://api.phonepe.com/apis/hermes")
+    shut = Visit(
+        door,
+        "192.0.2.1",
+        Stage.RESOLVED,
+        {"dns": 3},
+        verdict=Verdict.CONNECTION_REFUSED,
+        finding=Finding.REFUSED,
+        error="ConnectionRefusedError: [Errno 111] Connection refused",
+        source="10.0.0.5",
+    )
+    names = Names("api.phonepe.com", ((2, 1, 6, "", ("192.0.2.1", 443)),), told=Told(servers=("10.0.0.2",)))
+    found = facts(
+        Knock(door, (shut,), names),
+        other_host=control(seen_as="203.0.113.9"),
+        siblings=(knock("https://api-preprod.phonepe.com", Verdict.CONNECTION_REFUSED, Role.SIBLING),),
+    )
+    made = written(found)
+    assert made["to"] == "the support of the hosting provider"
+    assert made["subject"].endswith("from 10.0.0.5 (public: 203.0.113.9) to api.phonepe.com:443")
+    for line in (
+        "Source address: 10.0.0.5 (public: 203.0.113.9)",
+        "Target: api.phonepe.com:443, directly",
+        "api.phonepe.com is 192.0.2.1 (name server 10.0.0.2)",
+        "stopped at tcp: ConnectionRefusedError: [Errno 111] Connection refused",
+        "To repeat: curl -sv --max-time 10 -o /dev/null https://api.phonepe.com/apis/hermes",
+        "For comparison: control.example:443, directly",
+        "For comparison: api-preprod.phonepe.com:443, directly",
+    ):
+        assert line in made["body"]
+
+
+def test_phonepe_learns_which_orders_failed():
+    reply = Reply(Verdict.PHONEPE_DOWN, "api.phonepe.com:443", 12, "GATEWAY_5XX, HTTP 500, code ''")
+    made = written(facts(replies=(reply,), failing=("2026-03-01 19:59:58 UTC, pay of order OKP1: HTTP 500",)))
+    assert made["to"] == "PhonePe's merchant support"
+    assert "pay of order OKP1: HTTP 500" in made["body"]
+
+
+def test_whose_certificate_it_is_stands_in_the_message():
+    visit = knock(verdict=Verdict.TLS_UNTRUSTED, stage=Stage.CONNECTED).visits[0]
+    shown = Certificate("CN=a firewall", "", "CN=api.phonepe.com", ("api.phonepe.com",), NOW, NOW, "ab" * 32)
+    forged = replace(visit, finding=Finding.INTERCEPTED, certificate=shown)
+    made = written(facts(Knock(visit.door, (forged,))))
+    assert made["to"] == "the support of the hosting provider"
+    assert "issued by CN=a firewall" in made["body"]
+
+
+def test_no_login_of_a_proxy_stands_in_a_message():
+    door = Door(Role.API, "https://api.phonepe.com/apis/hermes", "http://user:pass-word@10.0.0.7:3128")
+    shut = Visit(
+        door, "10.0.0.7", Stage.CONNECTED, verdict=Verdict.PROXY_FAILURE, finding=Finding.PROXY_FORBIDS
+    )
+    made = written(facts(Knock(door, (shut,))))
+    assert "--proxy http://10.0.0.7:3128 https://api.phonepe.com" in made["body"]
+    assert "pass-word" not in made["body"]

@@ -1,0 +1,276 @@
+"""Evidence decides between our network and PhonePe; of two faults the one to mend first is told first."""
+
+from dataclasses import replace
+from pathlib import Path
+from string import Formatter
+
+import pytest
+
+from diagnostics.dependencies import DATABASE_CACHE, Hop
+from diagnostics.dns import Names, Told
+from diagnostics.enums import Culprit, Finding, Verdict
+from diagnostics.evidence import Facts
+from diagnostics.probes import Knock, Visit
+from diagnostics.status_probe import Reply
+from diagnostics.targets import Door, Role
+from diagnostics.verdicts import RULES, judge, words
+from payment.phonepe.enums import Stage
+from tests.unit.diagnostics.test_rules import NETWORK, PHONEPE, control, facts, hop, knock
+
+SANDBOX = "https://api-preprod.phonepe.com"
+TABLE = {"cache": Hop("cache", DATABASE_CACHE, ok=False, fault="down")}
+
+
+def sibling(verdict=None):
+    return knock(SANDBOX, verdict, Role.SIBLING)
+
+
+def with_finding(finding, verdict, names=None, said="", url=PHONEPE):
+    found = knock(url, verdict)
+    visits = tuple(replace(visit, finding=finding, said=said) for visit in found.visits)
+    return replace(found, visits=visits, names=names or found.names)
+
+
+def page(finding=Finding.FIREWALL_PAGE, said="HTTP 403, page 'Blocked'", url=PHONEPE, role=Role.API):
+    door = Door(role, url)
+    return Knock(door, (Visit(door, "192.0.2.1", Stage.BODY, http_status=403, finding=finding, said=said),))
+
+
+def told(found):
+    return [(each.verdict, each.culprit) for each in judge(found)]
+
+
+def test_a_cache_on_another_machine_stops_nobody_and_one_without_its_table_does():
+    shut = knock(verdict=Verdict.CONNECTION_REFUSED)
+    elsewhere = facts(shut, hops=hop("cache", "down"))
+    assert [each.verdict for each in judge(elsewhere)] == [Verdict.CONNECTION_REFUSED, Verdict.MISCONFIGURED]
+    assert [each.about for each in judge(facts(shut, hops=TABLE))] == ["cache", "phonepe"]
+
+
+def test_a_cache_that_went_down_with_the_database_is_no_fault_of_its_own():
+    [judgement] = judge(facts(hops=TABLE | hop("database", "down")))
+    assert judgement.verdict is Verdict.DATABASE_DOWN
+
+
+def test_a_name_that_the_name_server_knows_is_looked_for_on_this_server_even_when_no_name_is_found():
+    met = Verdict.DNS_FAILURE
+    found = facts(with_finding(Finding.SYSTEM_RESOLVER_FAILED, met), other_host=control(met))
+    assert told(found) == [(met, Culprit.THIS_SERVER)]
+
+
+@pytest.mark.parametrize("met", NETWORK)
+def test_both_environments_of_phonepe_shut_while_others_answer_is_a_firewall_of_the_hosting(met):
+    found = facts(knock(verdict=met), siblings=(sibling(met),))
+    [judgement] = judge(found)
+    assert (judgement.verdict, judgement.culprit) == (met, Culprit.HOSTING)
+    assert "if another network reaches api.phonepe.com:443" in judgement.next_action
+
+
+@pytest.mark.parametrize("met", NETWORK)
+def test_one_environment_shut_while_the_other_answers_is_phonepe(met):
+    found = facts(knock(verdict=met), siblings=(sibling(),))
+    assert told(found) == [(met, Culprit.PHONEPE)]
+
+
+@pytest.mark.parametrize("met", [*NETWORK, Verdict.TLS_EXPIRED])
+def test_where_phonepes_other_environment_answers_the_network_is_open_though_the_controls_are_silent(met):
+    found = facts(knock(verdict=met), other_host=control(Verdict.CONNECTION_TIMEOUT), siblings=(sibling(),))
+    [judgement] = judge(found)
+    assert (judgement.verdict, judgement.culprit) == (met, Culprit.PHONEPE)
+    assert "control.example" not in judgement.next_action  # it does not answer
+
+
+def test_an_address_of_our_own_making_is_not_excused_by_silent_controls_while_phonepe_answers():
+    found = facts(
+        knock("https://payments.example/apis/hermes", Verdict.CONNECTION_REFUSED),
+        other_host=control(Verdict.CONNECTION_TIMEOUT),
+        siblings=(sibling(),),
+    )
+    assert told(found) == [(Verdict.CONNECTION_REFUSED, Culprit.CONFIGURATION)]
+
+
+def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
+    met = Verdict.DNS_FAILURE
+    names = Names("api.phonepe.com", told=Told(servers=("10.0.0.2",)), finding=Finding.NAME_SERVER_SILENT)
+    found = facts(with_finding(Finding.NAME_SERVER_SILENT, met, names), other_host=control(met))
+    [judgement] = judge(found)
+    assert judgement.culprit is Culprit.HOSTING
+    assert judgement.summary.endswith("no name server answers.")
+    assert "the name server (10.0.0.2)" in judgement.next_action
+
+
+def test_without_anything_to_compare_with_it_is_said_what_would_settle_it():
+    [judgement] = judge(facts(knock(verdict=Verdict.CONNECTION_TIMEOUT)))
+    assert "If PhonePe is reachable from other networks, a firewall" in judgement.next_action
+
+
+def test_a_door_that_is_shut_while_the_proxy_reaches_the_same_host_is_named():
+    proxied = Door(Role.API, PHONEPE, "http://10.0.0.7:3128")
+    through = Knock(proxied, (Visit(proxied, "10.0.0.7", Stage.BODY, http_status=404),))
+    [judgement] = judge(facts(knock(verdict=Verdict.CONNECTION_REFUSED), through))
+    assert (judgement.verdict, judgement.culprit) == (Verdict.OK, Culprit.NONE)
+    assert "only through the proxy" in judgement.summary
+    assert "ask the hosting provider" in judgement.next_action
+
+
+def test_a_second_address_that_answers_badly_is_mentioned_and_stops_nothing():
+    first, second = knock(), knock("https://second.phonepe.com/apis/hermes")
+    replies = (
+        Reply(None, "api.phonepe.com:443", 12, "no such order", True, first.door),
+        Reply(Verdict.PHONEPE_DOWN, "second.phonepe.com:443", 12, "HTTP 500", None, second.door),
+    )
+    [judgement] = judge(facts(first, second, replies=replies))
+    assert judgement.verdict is Verdict.OK
+    assert "second.phonepe.com:443" in judgement.next_action
+    assert judge(facts(first, second, replies=replies[::-1]))[0].verdict is Verdict.OK
+
+
+@pytest.mark.parametrize(
+    ("host", "finding", "culprit"),
+    [
+        ("api-preprd.phonepe.com", Finding.NAME_UNKNOWN, Culprit.CONFIGURATION),
+        ("api-preprd.phonepe.com", Finding.NAME_SERVER_FAILED, Culprit.HOSTING),
+        ("api.phonepe.com", Finding.NAME_UNKNOWN, Culprit.HOSTING),
+    ],
+)
+def test_a_host_that_neither_the_name_server_nor_phonepe_knows_is_misspelt(host, finding, culprit):
+    found = with_finding(finding, Verdict.DNS_FAILURE, url=f"https://{host}/apis/pg")
+    [judgement] = judge(facts(found))
+    assert judgement.culprit is culprit
+    assert ("Correct PHONEPE_BASE_URL" in judgement.next_action) == (culprit is Culprit.CONFIGURATION)
+
+
+def test_names_that_lead_astray_are_the_name_servers_fault_even_where_something_answers_there():
+    names = Names("api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER)
+    found = facts(with_finding(Finding.REFUSED, Verdict.CONNECTION_REFUSED, names))
+    [judgement] = judge(found)
+    assert (judgement.verdict, judgement.culprit) == (Verdict.DNS_FAILURE, Culprit.HOSTING)
+    assert "10.1.1.1" in judgement.next_action
+    assert "10.1.1.1" not in judgement.summary
+
+
+def test_a_name_that_leads_astray_and_is_phonepe_all_the_same_is_no_fault():
+    names = Names("api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER)
+    assert told(facts(replace(knock(), names=names))) == [(Verdict.OK, Culprit.NONE)]
+
+
+def test_a_name_that_only_this_system_does_not_find_is_this_servers():
+    names = Names("api.phonepe.com", told=Told(("192.0.2.1",)), finding=Finding.SYSTEM_RESOLVER_FAILED)
+    found = facts(with_finding(Finding.SYSTEM_RESOLVER_FAILED, Verdict.DNS_FAILURE, names))
+    assert told(found) == [(Verdict.DNS_FAILURE, Culprit.THIS_SERVER)]
+
+
+@pytest.mark.parametrize("others", [None, Verdict.TLS_UNTRUSTED])
+def test_whoever_opens_encrypted_connections_sits_at_the_hosting_whether_they_open_all_or_phonepes(others):
+    found = facts(with_finding(Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED), other_host=control(others))
+    assert told(found) == [(Verdict.TLS_UNTRUSTED, Culprit.HOSTING)]
+
+
+@pytest.mark.parametrize(
+    ("finding", "needed"),
+    [
+        (Finding.PROXY_WANTS_LOGIN, "user:password@host"),
+        (Finding.PROXY_FORBIDS, "must allow CONNECT to api.phonepe.com:443"),
+        (Finding.PROXY_REFUSED, "Start the proxy"),
+    ],
+)
+def test_what_to_do_about_a_proxy_depends_on_what_it_did(finding, needed):
+    [judgement] = judge(facts(with_finding(finding, Verdict.PROXY_FAILURE)))
+    assert judgement.culprit is Culprit.CONFIGURATION
+    assert needed in judgement.next_action
+
+
+REFUSED = Reply(Verdict.HTTP_BLOCKED, "api.phonepe.com:443", 12, "BLOCKED_RESPONSE, HTTP 403, code ''")
+
+
+def test_a_page_under_phonepes_own_certificate_is_phonepes():
+    assert told(facts(page(), replies=(REFUSED,))) == [(Verdict.HTTP_BLOCKED, Culprit.PHONEPE)]
+
+
+def test_the_same_page_in_the_place_of_others_is_the_networks():
+    found = facts(
+        page(), other_host=page(url="https://control.example", role=Role.CONTROL), replies=(REFUSED,)
+    )
+    assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.HOSTING)]
+
+
+def test_a_page_without_encryption_is_the_networks():
+    found = facts(page(url="http://api.phonepe.com/apis/hermes"), replies=(REFUSED,))
+    assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.HOSTING)]
+
+
+def test_an_address_that_sends_us_elsewhere_is_a_wrong_setting():
+    found = facts(page(Finding.REDIRECT, "HTTP 301, to www.phonepe.com"), replies=(REFUSED,))
+    assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.CONFIGURATION)]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "verdict", "culprit"),
+    [
+        ("disk", "full", Verdict.DISK_FULL, Culprit.THIS_SERVER),
+        ("database", "readonly", Verdict.DATABASE_DOWN, Culprit.THIS_SERVER),
+        ("mail", "down", Verdict.MAIL_DOWN, Culprit.THIS_SERVER),
+        ("broker", "down", Verdict.BROKER_DOWN, Culprit.THIS_SERVER),
+        ("webhook", "redirect", Verdict.WEBHOOK_UNREACHABLE, Culprit.CONFIGURATION),
+        ("webhook", "refuses", Verdict.WEBHOOK_UNREACHABLE, Culprit.THIS_SERVER),
+        ("webhook", "tls", Verdict.WEBHOOK_UNREACHABLE, Culprit.THIS_SERVER),
+        ("webhook_silence", "silent", Verdict.WEBHOOK_UNREACHABLE, Culprit.CONFIGURATION),
+    ],
+)
+def test_each_hop_of_ours_has_a_verdict_that_does_not_blame_phonepe(name, fault, verdict, culprit):
+    assert told(facts(hops=hop(name, fault))) == [(verdict, culprit)]
+
+
+@pytest.mark.parametrize(
+    ("found", "first", "second"),
+    [
+        (
+            facts(knock(verdict=Verdict.CONNECTION_REFUSED), hops=hop("database", "down")),
+            Verdict.DATABASE_DOWN,
+            Verdict.CONNECTION_REFUSED,
+        ),
+        (
+            facts(knock(verdict=Verdict.CONNECTION_REFUSED), hops=hop("broker", "down")),
+            Verdict.CONNECTION_REFUSED,
+            Verdict.BROKER_DOWN,
+        ),
+        (
+            facts(
+                knock(clock_ahead=900.0),
+                other_host=control(clock_ahead=900.0),
+                replies=(Reply(Verdict.BAD_CREDENTIALS, "api.phonepe.com:443", 1, "HTTP 401"),),
+            ),
+            Verdict.CLOCK_SKEW,
+            Verdict.BAD_CREDENTIALS,
+        ),
+        (facts(hops=hop("mail", "down") | hop("worker", "down")), Verdict.WORKER_DOWN, Verdict.MAIL_DOWN),
+        (facts(hops=hop("database", "down") | hop("disk", "full")), Verdict.DISK_FULL, Verdict.DATABASE_DOWN),
+    ],
+)
+def test_of_two_faults_the_one_to_mend_first_is_told_first_and_the_other_is_not_forgotten(
+    found, first, second
+):
+    assert [judgement.verdict for judgement in judge(found)] == [first, second]
+
+
+def test_a_fault_beside_payments_is_told_in_simulation_too():
+    assert told(Facts(is_simulated=True, hops=hop("broker", "down"))) == [
+        (Verdict.BROKER_DOWN, Culprit.THIS_SERVER)
+    ]
+
+
+def test_every_verdict_has_its_section():
+    sections = Path("docs/troubleshooting.md").read_text(encoding="utf-8").splitlines()
+    assert {f"### {verdict}" for verdict in Verdict.values} <= set(sections)
+
+
+@pytest.mark.parametrize("found", [facts(), Facts()])
+def test_every_text_names_only_words_that_there_are(found):
+    said = words(found)
+    texts = [text for rule in RULES for text in (rule.summary, rule.next_action)]
+    assert all(text.format(**said) for text in texts)
+
+
+def test_public_summaries_may_name_three_words_only():
+    names = {name for rule in RULES for _, name, _, _ in Formatter().parse(rule.summary) if name}
+    assert names <= {"name", "what", "found"}

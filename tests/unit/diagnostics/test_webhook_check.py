@@ -1,0 +1,187 @@
+"""Our own webhook address, reached over a real proxy that ends TLS, as PhonePe reaches it."""
+
+import socket
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from django.urls import reverse
+
+from diagnostics import webhook_check as doorbells
+from diagnostics.webhook_check import doorbell
+from payment.models import WebhookEvent
+from payment.phonepe import self_test
+from payment.phonepe.credentials import current
+from payment.phonepe.transport import Resolver
+from tests.harness.certificates import Authority
+from tests.unit.diagnostics.servers import refusing_port
+
+pytestmark = [pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
+URL = "/api/payments/webhook/phonepe/"
+
+
+class Front:
+    """A proxy before the live server. `change` may alter (headers, body), `answer` replaces the server."""
+
+    def __init__(self, certificate, upstream):
+        self.change = lambda headers, body: (headers, body)
+        self.answer = None
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, upstream))
+        self._http.handle_error = lambda *_: None
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        self._http.socket = context.wrap_socket(
+            self._http.socket, server_side=True, do_handshake_on_connect=False
+        )
+        self.port = self._http.server_address[1]
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._http.shutdown()
+        self._thread.join()
+        self._http.server_close()
+
+
+def _handler(front, upstream):
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            headers, body = front.change(dict(self.headers.items()), body)
+            status, extra, said = front.answer or upstream(headers, body)
+            self.send_response_only(status)
+            for name, value in {**extra, "Content-Length": len(said)}.items():
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *_):
+            pass
+
+    return Handler
+
+
+@pytest.fixture
+def shop(settings, tmp_path, client, real_v2):
+    """An installation behind a proxy at https://shop.example."""
+    authority = Authority(tmp_path)
+    settings.DIAGNOSIS_CA_BUNDLE = str(authority.bundle)
+
+    def upstream(headers, body):
+        answer = client.post(
+            URL,
+            body,
+            content_type="application/json",
+            headers={
+                name: headers[name] for name in headers if name.lower() not in ("host", "content-length")
+            },
+        )
+        return answer.status_code, {"Content-Type": "application/json"}, answer.content
+
+    with Front(authority.issue("shop.example"), upstream) as front:
+        settings.PUBLIC_BASE_URL = f"https://shop.example:{front.port}"
+        yield front
+
+
+@pytest.fixture
+def real_v2(settings):
+    settings.PHONEPE_SIMULATION_MODE = False
+    settings.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
+    settings.PHONEPE_CLIENT_SECRET = "a-client-secret"
+    settings.PHONEPE_WEBHOOK_USERNAME = "webhook-user"
+    settings.PHONEPE_WEBHOOK_PASSWORD = "Webhook-pass-9"
+    return settings
+
+
+def rung():
+    def lookup(host, port, **_):
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    return doorbell(current(), Resolver(lookup))
+
+
+def test_the_address_is_the_one_that_phonepe_calls():
+    assert reverse("payment-webhook") == doorbells.PATH
+
+
+def test_a_door_that_is_strict_and_changes_nothing_is_well_and_keeps_nothing(shop):
+    hop = rung()
+    assert (hop.ok, hop.fault) == (True, "")
+    assert "unchanged" in hop.detail
+    assert not WebhookEvent.objects.exists()
+
+
+def test_the_hmac_and_the_salt_key_open_the_door_as_well(shop, settings):
+    settings.PHONEPE_WEBHOOK_PASSWORD, settings.PHONEPE_WEBHOOK_SECRET = "", "an-hmac-secret"
+    assert rung().ok is True
+    settings.PHONEPE_CLIENT_ID, settings.PHONEPE_MERCHANT_ID = "", "MERCHANTOKPUJA"
+    settings.PHONEPE_WEBHOOK_SECRET, settings.PHONEPE_SALT_KEY = "", "a-salt-key"
+    assert rung().ok is True
+
+
+def test_a_redirect_is_no_final_host(shop):
+    shop.answer = (301, {"Location": "https://www.shop.example/api/"}, b"")
+    hop = rung()
+    assert (hop.ok, hop.fault) == (False, "redirect")
+    assert "www.shop.example" in hop.detail
+
+
+def test_a_proxy_that_takes_the_authorization_away_is_noticed(shop):
+    shop.change = lambda headers, body: ({k: v for k, v in headers.items() if k != "Authorization"}, body)
+    assert rung().fault == "refuses"
+
+
+def test_a_proxy_that_writes_bodies_anew_is_noticed(shop):
+    shop.change = lambda headers, body: (headers, body.strip())
+    assert rung().fault == "changed"
+
+
+def test_a_page_in_the_place_of_our_door_is_noticed(shop):
+    shop.answer = (403, {"Content-Type": "text/html"}, b"<title>Just a moment</title>")
+    hop = rung()
+    assert hop.fault == "other"
+    assert "Just a moment" in hop.detail
+
+
+def test_somebody_who_takes_calls_that_prove_nothing_is_not_us(shop):
+    shop.answer = (200, {"Content-Type": "application/json"}, b"{}")
+    assert rung().fault == "open"
+
+
+def test_a_certificate_that_phonepe_would_not_trust_is_noticed(shop, settings):
+    settings.DIAGNOSIS_CA_BUNDLE = ""
+    assert rung().fault == "tls"
+
+
+def test_a_network_that_does_not_reach_its_own_public_address_leaves_it_unsure(shop, settings):
+    settings.PUBLIC_BASE_URL = f"https://shop.example:{refusing_port()}"
+    hop = rung()
+    assert (hop.ok, hop.fault) == (None, "unsure")
+    assert "from outside" in hop.detail
+
+
+@pytest.mark.parametrize(
+    "address", ["http://127.0.0.1:8000", "http://localhost", "https://127.0.0.1", "http://shop.example"]
+)
+def test_an_address_that_phonepe_cannot_call_is_not_looked_at(real_v2, address):
+    real_v2.PUBLIC_BASE_URL = address
+    assert rung().ok is None
+
+
+def test_a_ticket_of_another_installation_opens_nothing(client, real_v2):
+    made = self_test.ticket()
+    headers = {self_test.HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
+    headers |= self_test.signed(current(), b"{}")
+    answer = client.post(URL, b"{}", content_type="application/json", headers=headers)
+    assert answer.json() == {"success": True, "message": "kept"}  # authentic, and an ordinary call
+
+
+def test_a_ticket_alone_is_no_authentication(client, real_v2):
+    answer = client.post(
+        URL, b"{}", content_type="application/json", headers={self_test.HEADER: self_test.ticket()}
+    )
+    assert answer.status_code == 401

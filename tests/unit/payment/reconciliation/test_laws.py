@@ -1,0 +1,186 @@
+"""The ledger is proven against orders, refunds, disputes and bookings; each way to falsify it is found."""
+
+import pytest
+from django.utils import timezone
+
+from booking.models import Booking
+from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
+from payment.reconciliation.account import compare_account
+from payment.reconciliation.laws import LAWS, broken_laws, totals
+from payment.services.outcomes import accept_held, return_held, settle
+from payment.states import Fulfilment, PaymentState, RefundState
+from tests.unit.payment.builders import completed, make_attempt, make_payment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def dispute(attempt, **fields):
+    event = WebhookEvent.objects.create(digest="d", scheme="hmac", body=b"", claimed_verdict="UNKNOWN")
+    said = {"dispute_id": "D1", "status": Dispute.Status.LOST, "amount_paise": 110_000, "is_proven": True}
+    return Dispute.objects.create(attempt=attempt, event=event, told_at=timezone.now(), **said | fields)
+
+
+def entry(attempt, kind, paise, reference, **fields):
+    columns = {"payment": attempt.payment, "simulated": True} | fields
+    return LedgerEntry.objects.create(
+        attempt=attempt, kind=kind, amount_paise=paise, reference=reference, **columns
+    )
+
+
+def sent_back_by_staff(paise=5_000):
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(paise), "worker")
+    return return_held(payment.pk)
+
+
+BREAKAGES = {
+    "orders_entered_otherwise": lambda paid: LedgerEntry.objects.update(amount_paise=1),
+    "paid_without_receipt": lambda paid: LedgerEntry.objects.update(kind="SUSPENSE"),
+    "received_without_paper": lambda paid: Receipt.objects.all().delete(),
+    "refunds_entered_otherwise": lambda paid: Refund.objects.update(state=RefundState.COMPLETED),
+    "refunds_of_nothing": lambda paid: entry(paid.attempts.get(), "REFUND", -100, "R7"),
+    "more_sent_back_than_came": lambda paid: Refund.objects.update(amount_paise=110_001),
+    "kept_though_nobody_booked": lambda paid: Payment.objects.update(fulfilment=Fulfilment.REFUND_DUE),
+    "kept_though_not_accepted": lambda paid: sent_back_by_staff().refunds.all().delete(),
+    "disputes_entered_otherwise": lambda paid: dispute(paid.attempts.get()),
+    "more_taken_than_came": lambda paid: entry(paid.attempts.get(), "CHARGEBACK", -110_001, "D7"),
+    "bookings_that_nothing_pays": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),
+    "booked_without_booking": lambda paid: Booking.objects.all().delete(),
+    "gifts_that_ordered_something": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),
+    "play_money_among_real": lambda paid: LedgerEntry.objects.update(simulated=False),
+    "entries_of_another_payment": lambda paid: LedgerEntry.objects.update(payment=make_payment()),
+}
+
+
+def broken():
+    return {each.law for each in broken_laws()}
+
+
+@pytest.mark.parametrize("name", BREAKAGES)
+def test_each_law_finds_the_row_that_breaks_it(day, paid, name):
+    day.refunds(paid)
+    assert broken() == set()
+
+    BREAKAGES[name](paid)
+
+    (law,) = (law.says for law in LAWS if law.breakers.__name__ == f"_{name}")
+    assert law in broken()
+
+
+def test_a_ledger_that_balances_costs_one_query_for_each_law(django_assert_num_queries):
+    for _ in range(3):
+        payment = make_payment()
+        settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+
+    with django_assert_num_queries(len(LAWS)):
+        assert broken() == set()
+
+
+def test_there_is_a_breakage_for_each_law():
+    assert {f"_{name}" for name in BREAKAGES} == {law.breakers.__name__ for law in LAWS}
+
+
+@pytest.mark.usefixtures("generation")
+def test_money_that_went_back_balances_and_is_what_phonepe_says(day, paid):
+    day.refunds(paid)
+    day.phonepe.passes(10)
+    day.mends()
+
+    assert broken() == set()
+    assert compare_account() == []
+    sums = totals(simulated=True)
+    assert (sums["receipt_paise"], sums["refund_paise"], sums["balance_paise"]) == (110_000, -30_000, 80_000)
+    assert set(totals(simulated=False).values()) == {0}
+
+
+@pytest.mark.usefixtures("generation")
+def test_money_that_phonepe_has_and_we_have_not_is_told(day, opened):
+    day.pays(opened)
+
+    (difference,) = compare_account()
+    assert (difference.what, difference.ours_paise, difference.theirs_paise) == ("received", 0, 110_000)
+
+
+def test_what_came_twice_is_surplus_and_promised_back(alice):
+    payment = make_payment()
+    again = make_attempt(payment, 2)
+    for attempt in payment.attempts.all():
+        settle(attempt.pk, completed(payment.amount_paise), "worker")
+    assert broken() == set()
+
+    again.refunds.update(amount_paise=payment.amount_paise - 99)  # the rest is less than PhonePe sends
+    assert broken() == set()
+    again.refunds.update(state=RefundState.FAILED)
+    assert len(broken()) == 1
+
+
+@pytest.mark.parametrize("falsified", [{"state": RefundState.FAILED}, {"amount_paise": 4_900}])
+def test_another_amount_that_staff_sent_back_has_its_refund(falsified):
+    payment = sent_back_by_staff()
+    assert broken() == set()
+
+    payment.refunds.update(held_because=Refund.Hold.FAILED_OFTEN)
+    assert broken() == set()
+    payment.refunds.update(**falsified)
+    assert len(broken()) == 1
+
+
+def test_what_is_only_requested_is_not_on_its_way_back():
+    payment = sent_back_by_staff()
+
+    payment.refunds.update(held_because=Refund.Hold.SECOND_PERSON)
+
+    assert len(broken()) == 1
+
+
+def test_a_lost_dispute_without_an_amount_is_about_all_that_came(day, paid):
+    attempt = PaymentAttempt.objects.get()
+    dispute(attempt, amount_paise=None)
+    assert len(broken()) == 1
+    entry(attempt, "CHARGEBACK", -110_000, "D1")
+
+    assert broken() == set()
+
+
+def test_another_amount_below_one_rupee_has_no_way_back():
+    assert not sent_back_by_staff(99).refunds.exists()
+    assert broken() == set()
+
+
+def test_another_amount_that_the_buyers_bank_has_taken_needs_no_refund():
+    payment = make_payment()
+    attempt = payment.attempts.get()
+    settle(attempt.pk, completed(5_000), "worker")
+    dispute(attempt, amount_paise=5_000)
+    entry(attempt, "CHARGEBACK", -5_000, "D1")
+
+    return_held(payment.pk)
+    assert broken() == set()
+
+
+def test_another_amount_that_staff_have_accepted_balances():
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(5_000), "worker")
+    assert broken() == set()
+
+    accept_held(payment.pk)
+    assert Payment.objects.get().state == PaymentState.SUCCESS
+    assert broken() == set()
+
+
+def test_what_the_buyers_bank_has_taken_balances_once_it_is_entered(day, paid):
+    attempt = PaymentAttempt.objects.get()
+    dispute(attempt)
+    entry(attempt, "CHARGEBACK", -110_000, "D1")
+    assert broken() == set()
+
+    Dispute.objects.update(status=Dispute.Status.WON)
+    assert len(broken()) == 1
+    entry(attempt, "CHARGEBACK", 110_000, "D1:returned")
+    assert broken() == set()
+
+
+def test_a_dispute_that_nobody_has_confirmed_says_nothing_yet(day, paid):
+    dispute(paid.attempts.get(), is_proven=False)
+
+    assert broken() == set()

@@ -1,0 +1,315 @@
+"""What is owed, and what is only requested: two sums, and only the first decides anything."""
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from booking.models import Booking
+from core.errors import Conflict, Refusal
+from payment.gateways import RefundStatus
+from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.phonepe.enums import Verdict
+from payment.services.disputes import decide_dispute
+from payment.services.outcomes import settle
+from payment.services.refunds.outcomes import adopt_refund, settle_refund
+from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
+from payment.services.refunds.sending import _claim
+from payment.services.refunds.sums import left_beside_owed, refundable_paise
+from payment.services.webhooks import handle
+from payment.states import RefundState
+from tests.harness import builders, invariants
+from tests.unit.payment.builders import completed, make_payment
+
+pytestmark = pytest.mark.django_db
+
+PAID = 2_000_000
+COMPLETED, FAILED = Verdict.COMPLETED, Verdict.FAILED
+
+
+@pytest.fixture
+def paid(alice, slot, settings):
+    """₹20,000, booked. Whatever staff ask for waits for a second person."""
+    settings.REFUND_SECOND_PERSON_ABOVE = 0
+    package = builders.make_package(slot.service, rupees=20_000)
+    payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
+    settle(payment.attempts.get().pk, completed(PAID), "worker")
+    return Payment.objects.get(pk=payment.pk)
+
+
+@pytest.fixture
+def request_refund(paid, staff):
+    return lambda rupees: ask_for_refund(paid.pk, rupees * 100, "a gesture", staff)
+
+
+@pytest.fixture
+def other():
+    return builders.make_user("second@example.com", is_staff=True)
+
+
+@pytest.fixture
+def dashboard(paid):
+    """A refund that somebody makes by hand in PhonePe's dashboard."""
+    numbers = count(1)
+
+    def send(rupees: int, verdict: Verdict = COMPLETED) -> Refund:
+        answer = RefundStatus(verdict, amount_paise=rupees * 100)
+        return adopt_refund(paid.attempts.get(), f"DASH{next(numbers)}", rupees * 100, answer, "webhook")
+
+    return send
+
+
+def booking() -> str:
+    return Booking.objects.get().status
+
+
+def live() -> list[tuple[int, str]]:
+    rows = Refund.objects.exclude(state=RefundState.FAILED).order_by("pk")
+    return [(row.amount_paise // 100, "requested" if row.is_requested else "owed") for row in rows]
+
+
+def test_a_booking_stands_when_the_large_request_beside_the_approved_one_is_refused(request_refund, other):
+    large, small = request_refund(15_000), request_refund(5_000)
+
+    approve_refund(small.pk, other)
+    assert booking() == "CONFIRMED"
+    withdraw_refund(large.pk, other)
+
+    assert booking() == "CONFIRMED"
+    assert live() == [(5_000, "owed")]
+
+
+def test_a_booking_ends_when_the_last_piece_of_all_its_money_is_approved(request_refund, other):
+    large, small = request_refund(15_000), request_refund(5_000)
+    approve_refund(small.pk, other)
+    approve_refund(large.pk, other)
+
+    assert booking() == "CANCELLED"
+
+
+def test_requests_limit_requests(request_refund):
+    request_refund(15_000)
+
+    with pytest.raises(Refusal):
+        request_refund(5_001)
+
+
+def test_a_refund_in_the_dashboard_ends_requests_before_it_cuts_what_is_owed(
+    request_refund, dashboard, other
+):
+    owed, waiting = request_refund(8_000), request_refund(12_000)
+    approve_refund(owed.pk, other)
+
+    dashboard(12_000)
+
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.code) == (RefundState.FAILED, "superseded")
+    assert live() == [(8_000, "owed"), (12_000, "owed")]
+    assert booking() == "CANCELLED"
+
+
+def test_a_request_that_still_fits_beside_a_refund_of_the_dashboard_goes_on_waiting(
+    request_refund, dashboard
+):
+    request_refund(15_000)
+    request_refund(5_000)
+
+    dashboard(10_000)
+
+    assert live() == [(5_000, "requested"), (10_000, "owed")]
+
+
+def test_a_request_for_more_than_is_left_is_refused_with_a_sentence(request_refund, other, dashboard):
+    """However it came about: here by a row that was changed by hand."""
+    waiting = request_refund(15_000)
+    dashboard(2_000)
+    Refund.objects.filter(pk=waiting.pk).update(amount_paise=1_900_000)
+
+    with pytest.raises(Refusal, match=r"Only 18000\.00 rupees"):
+        approve_refund(waiting.pk, other)
+
+
+def test_a_request_holds_nothing_back_of_what_a_failed_refund_owes(request_refund, other):
+    owed = request_refund(5_000)
+    approve_refund(owed.pk, other)
+    request_refund(15_000)
+    _claim(owed.pk)
+
+    settle_refund(owed.pk, RefundStatus(FAILED), "worker")
+
+    assert live() == [(15_000, "requested"), (5_000, "owed")]
+
+
+def test_what_the_dashboard_ended_and_could_not_send_is_owed_whole_and_a_person_looks_at_it(
+    request_refund, other, dashboard
+):
+    owed = request_refund(5_000)
+    approve_refund(owed.pk, other)
+    theirs = dashboard(18_000, Verdict.CONFIRMED)
+    assert (live(), booking()) == ([(18_000, "owed"), (2_000, "owed")], "CANCELLED")
+
+    settle_refund(theirs.pk, RefundStatus(FAILED), "worker")
+
+    assert live() == [(2_000, "owed"), (18_000, "owed")]
+    assert Refund.objects.latest("pk").held_because == Refund.Hold.FAILED_OFTEN
+
+
+# --- Whatever happens, in whatever order ---------------------------------------------------------
+
+LAWS = {
+    "what was not sent yet fits beside what is gone": """
+        SELECT attempt.id FROM payment_paymentattempt attempt WHERE (
+            SELECT coalesce(sum(amount_paise), 0) FROM payment_refund refund WHERE refund.attempt_id = attempt.id
+            AND refund.state <> 'FAILED' AND refund.sent_at IS NULL
+        ) > (SELECT CASE WHEN room < 0 THEN 0 ELSE room END FROM (SELECT attempt.received_paise
+            + (SELECT coalesce(sum(amount_paise), 0) FROM payment_ledgerentry entry
+               WHERE entry.attempt_id = attempt.id AND entry.kind = 'CHARGEBACK')
+            - (SELECT coalesce(sum(amount_paise), 0) FROM payment_refund refund
+               WHERE refund.attempt_id = attempt.id AND refund.state <> 'FAILED'
+               AND refund.sent_at IS NOT NULL) AS room) AS left_over)
+    """,
+    "no more is sent back than came": invariants.LAWS["no more goes back than came"],
+    "a refund stands in the ledger when it has come through": invariants.LAWS[
+        "a refund stands in the ledger when it has come through, and not before"
+    ],
+    "who has cancelled holds no place": """
+        SELECT booking.id FROM booking_booking booking
+        JOIN booking_slothold place ON place.checkout_id = booking.checkout_id
+        WHERE (booking.status = 'CANCELLED') = (place.state = 'TAKEN')
+    """,
+}
+RUPEES = st.sampled_from([1, 500, 2_000, 5_000, 9_999, 15_000, 20_000])
+ALL_THAT_IS_LEFT = st.none()  # two requests that are all of it together are what goes wrong
+NTH = st.integers(0, 3)
+STEPS = st.one_of(
+    st.tuples(st.just("request"), RUPEES | ALL_THAT_IS_LEFT),
+    st.tuples(st.just("approve"), NTH),
+    st.tuples(st.just("refuse"), NTH),
+    st.tuples(st.just("dashboard"), RUPEES, st.sampled_from([COMPLETED, Verdict.CONFIRMED, FAILED])),
+    st.tuples(st.just("send"), NTH),
+    st.tuples(st.just("end"), NTH, st.sampled_from([COMPLETED, FAILED])),
+    st.tuples(st.just("dispute"), st.sampled_from(["created", "lost", "won"]), RUPEES),
+    st.tuples(st.just("staff_say"), st.sampled_from(["LOST", "WON"]), RUPEES),
+    st.tuples(st.just("cancel")),
+)
+
+REQUESTS = st.lists(st.tuples(st.just("request"), RUPEES | ALL_THAT_IS_LEFT), max_size=2)
+LIVES = st.builds(
+    lambda requests, steps: requests + steps, REQUESTS, st.lists(STEPS, min_size=1, max_size=10)
+)
+
+
+@dataclass
+class Life:
+    """What is done to one payment, and what must be so after each step. `decided`: in paise, by people and rules."""
+
+    attempt: PaymentAttempt
+    asker: object
+    approver: object
+    decided: int = 0
+    must_be_cancelled: bool = False
+    numbers: count = field(default_factory=lambda: count(1))
+
+    def do(self, name: str, *how) -> None:
+        with suppress(Conflict, Refusal):
+            getattr(self, name)(*how)
+
+    def request(self, rupees: int | None) -> None:
+        ask_for_refund(self.attempt.payment_id, rupees and rupees * 100, "a gesture", self.asker)
+
+    def approve(self, nth: int) -> None:
+        if refund := self.pick(nth, Refund.objects.filter(held_because="SECOND_PERSON", state="WAITING")):
+            approve_refund(refund.pk, self.approver)
+            self.decided += refund.amount_paise
+            self.all_may_be_back()
+        elif refund := self.pick(nth, Refund.objects.filter(held_because="FAILED_OFTEN", state="WAITING")):
+            approve_refund(refund.pk, self.approver)
+
+    def refuse(self, nth: int) -> None:
+        if refund := self.pick(nth, Refund.objects.filter(held_because="SECOND_PERSON", state="WAITING")):
+            withdraw_refund(refund.pk, self.approver)
+
+    def dashboard(self, rupees: int, verdict: Verdict) -> None:
+        """PhonePe sends no more than it has."""
+        gone = Refund.objects.exclude(state="FAILED").filter(sent_at__isnull=False)
+        paise = min(rupees * 100, PAID - sum(gone.values_list("amount_paise", flat=True)))
+        answer, name = RefundStatus(verdict, amount_paise=paise), f"DASH{next(self.numbers)}"
+        if paise >= 100:
+            adopt_refund(self.read(), name, paise, answer, "webhook")
+        if paise >= 100 and verdict is not FAILED:
+            self.all_may_be_back()
+
+    def send(self, nth: int) -> None:
+        if refund := self.pick(nth, Refund.objects.filter(state="WAITING", held_because="")):
+            _claim(refund.pk)
+
+    def end(self, nth: int, verdict: Verdict) -> None:
+        sent = Refund.objects.exclude(state__in=("COMPLETED", "FAILED")).filter(sent_at__isnull=False)
+        if refund := self.pick(nth, sent):
+            settle_refund(refund.pk, RefundStatus(verdict), "worker")
+
+    def dispute(self, word: str, rupees: int) -> None:
+        number = next(self.numbers)
+        payload = {
+            "disputeId": "DSP1",
+            "merchantOrderId": self.attempt.merchant_order_id,
+            "disputeAmount": rupees * 100,
+            "updatedAt": 1_781_150_400_000 + number,
+        }
+        event = WebhookEvent.objects.create(
+            digest=str(number),
+            scheme="hmac",
+            body=json.dumps({"event": f"payment.dispute.{word}", "payload": payload}).encode(),
+            event=f"payment.dispute.{word}",
+            claimed_verdict="UNKNOWN",
+            attempt=self.attempt,
+            next_check_at=timezone.now(),
+        )
+        handle(event)
+
+    def staff_say(self, status: str, rupees: int) -> None:
+        if dispute := self.attempt.disputes.first():
+            decide_dispute(dispute.pk, self.approver, status=status, amount_paise=rupees * 100)
+
+    def cancel(self) -> None:
+        row = Booking.objects.select_related("checkout", "user").get()
+        if refund := cancel_booking(row, "travelling"):
+            self.decided += refund.amount_paise
+        self.must_be_cancelled = True
+
+    def all_may_be_back(self) -> None:
+        self.must_be_cancelled |= left_beside_owed(self.read()) == 0
+
+    def read(self) -> PaymentAttempt:
+        return PaymentAttempt.objects.select_related("payment").get(pk=self.attempt.pk)
+
+    @staticmethod
+    def pick(nth: int, rows) -> Refund | None:
+        rows = list(rows.order_by("pk"))
+        return rows[nth % len(rows)] if rows else None
+
+    def check(self) -> None:
+        assert invariants.violations(invariants.query, LAWS) == {}
+        assert (booking() == "CANCELLED") is self.must_be_cancelled
+        ours = Refund.objects.exclude(state="FAILED").filter(origin="SHOP")
+        stands = sum(row.amount_paise for row in ours if not row.is_requested)
+        stands += sum(Refund.objects.values_list("cut_paise", flat=True))
+        assert stands >= self.decided, "a debt stands in no row"
+        assert refundable_paise(self.read()) <= left_beside_owed(self.read())
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(steps=LIVES)
+def test_whatever_is_asked_approved_refused_sent_and_disputed_the_two_sums_hold(paid, staff, other, steps):
+    with transaction.atomic():
+        life = Life(paid.attempts.get(), staff, other)
+        for name, *how in steps:
+            life.do(name, *how)
+            life.check()
+        transaction.set_rollback(True)

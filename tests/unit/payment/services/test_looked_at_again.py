@@ -1,0 +1,332 @@
+"""What a service saw before its lock may be over when it has the lock: it looks again, and does nothing twice.
+
+Generated: every service that locks is run with every other one of the same situation committed just before each of its
+transactions. Whatever comes of it, the laws of the books hold and nobody is moved or cancelled for a time that is no
+longer theirs.
+"""
+
+import ast
+from collections.abc import Callable
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+from rest_framework.exceptions import APIException
+
+import payment.services
+from accounts.models import User
+from booking.models import Booking, Cart, Slot, SlotHold
+from booking.services import change_cart, check_out, close, complete, delete_cart, put_promo, release
+from payment.gateways import RefundStatus
+from payment.models import Offer, Payment, Refund, StateChange
+from payment.phonepe.enums import Verdict
+from payment.services.holds import end_hold
+from payment.services.offers import choose, close_offer, decline, expire_offer
+from payment.services.outcomes import accept_held, fulfil, return_held, settle
+from payment.services.receipts import number_receipt
+from payment.services.refunds.outcomes import settle_refund
+from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
+from payment.services.slot_closure import Outcome, move_all, refund_all
+from payment.services.unpaid import stop_waiting
+from tests.harness import builders
+from tests.harness.invariants import LAWS, query, violations
+from tests.unit.payment.builders import FAILED, NOT_FOUND, PENDING, completed, make_attempt, make_payment
+
+pytestmark = [pytest.mark.proof(every=6), pytest.mark.django_db(transaction=True)]
+AFTER_THE_LOOK = range(1, 12)  # the transactions of one service, one after the other
+
+
+@dataclass
+class World:
+    """One customer with one payment, at a time that has room for two; another time, a day later, has room too."""
+
+    slot: Slot
+    another: Slot
+    payment: Payment
+    staff: list[User] = field(default_factory=list)
+
+    @property
+    def attempt_id(self) -> int:
+        return self.payment.attempts.order_by("pk").values_list("pk", flat=True)[0]
+
+    @property
+    def booking(self) -> Booking:
+        return Booking.objects.select_related("user", "checkout").get(checkout=self.payment.checkout)
+
+
+def opened() -> World:
+    service = builders.make_service()
+    slot, another = builders.make_slot(service, days=5), builders.make_slot(service, days=6)
+    package = builders.make_package(service)
+    cart = builders.make_cart(builders.make_user(), package, slot.starts_at)
+    staff = [builders.make_user(is_staff=True) for _ in range(2)]
+    return World(slot, another, make_payment(builders.make_checkout(cart)), staff)
+
+
+def left_alone() -> World:
+    """Its page is over; a bank may still be deciding."""
+    world = opened()
+    past = timezone.now() - timedelta(hours=1)
+    world.payment.attempts.update(expires_at=past, call_lease_until=None)
+    return world
+
+
+def booked() -> World:
+    world = opened()
+    settle(world.attempt_id, completed(), "worker")
+    return world
+
+
+def refund_requested() -> World:
+    world = booked()
+    ask_for_refund(world.payment.pk, None, "they wrote to us", world.staff[0])
+    return world
+
+
+def refund_sent() -> World:
+    world = booked()
+    refund = ask_for_refund(world.payment.pk, 10_000, "a gesture", world.staff[0])
+    Refund.objects.filter(pk=refund.pk).update(state="PENDING", sent_at=timezone.now())
+    return world
+
+
+def offered() -> World:
+    world = opened()
+    close(world.slot)
+    settle(world.attempt_id, completed(), "worker")
+    Offer.objects.filter(payment=world.payment).update(expires_at=timezone.now())
+    return world
+
+
+def held() -> World:
+    world = opened()
+    settle(world.attempt_id, completed(100_000), "worker")
+    make_attempt(world.payment, number=2)
+    return world
+
+
+def filled() -> World:
+    world = opened()
+    settle(world.attempt_id, FAILED, "worker")
+    return world
+
+
+def refund_of(world: World) -> int:
+    return Refund.objects.filter(payment=world.payment).latest("-pk").pk
+
+
+def cart_of(world: World) -> Cart:
+    return Cart.objects.get(pk=world.payment.checkout.cart_id)
+
+
+def hold_ends(world: World) -> None:
+    SlotHold.objects.filter(checkout=world.payment.checkout).update(expires_at=timezone.now())
+    end_hold(world.payment.checkout.hold.pk)
+
+
+Service = Callable[[World], Any]
+STAFF_CLOSE: dict[str, Service] = {
+    "staff close and refund": lambda world: refund_all(world.slot, "closed", world.staff[0]),
+    "staff close and move there": lambda world: move_all(world.slot, "closed", world.another),
+    "staff close and move to the nearest": lambda world: move_all(world.slot, "closed"),
+}
+SITUATIONS: dict[Callable[[], World], dict[str, Service]] = {
+    booked: {
+        **STAFF_CLOSE,
+        "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
+        "staff refund all": lambda world: ask_for_refund(world.payment.pk, None, "", world.staff[0]),
+        "staff refund a part": lambda world: ask_for_refund(world.payment.pk, 10_000, "", world.staff[1]),
+        "the receipt is numbered": lambda world: number_receipt(world.payment.receipt.pk),
+        "the money is heard of again": lambda world: settle(world.attempt_id, completed(), "webhook"),
+        "staff complete it": lambda world: complete(world.booking),
+    },
+    refund_requested: {
+        **STAFF_CLOSE,
+        "another one approves": lambda world: approve_refund(refund_of(world), world.staff[1]),
+        "another one withdraws": lambda world: withdraw_refund(refund_of(world), world.staff[1]),
+        "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
+    },
+    refund_sent: {
+        **STAFF_CLOSE,
+        "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
+        "staff refund the rest": lambda world: ask_for_refund(world.payment.pk, None, "", world.staff[0]),
+        "PhonePe says it went back": lambda world: settle_refund(
+            refund_of(world), RefundStatus(Verdict.COMPLETED), "webhook"
+        ),
+        "PhonePe says it failed": lambda world: settle_refund(
+            refund_of(world), RefundStatus(Verdict.FAILED), "webhook"
+        ),
+    },
+    opened: {
+        "staff close the time": lambda world: close(world.slot),
+        "the money comes": lambda world: settle(world.attempt_id, completed(), "webhook"),
+        "another amount comes": lambda world: settle(world.attempt_id, completed(1_000), "webhook"),
+        "it fails": lambda world: settle(world.attempt_id, FAILED, "worker"),
+        "PhonePe does not know it": lambda world: settle(world.attempt_id, NOT_FOUND, "worker"),
+        "the customer gives up": lambda world: settle(world.attempt_id, PENDING, "give_up", giving_up=True),
+        "the hold ends": hold_ends,
+        "the checkout is released": lambda world: release(world.payment.checkout),
+        "the cart is deleted": lambda world: delete_cart(cart_of(world)),
+        "the worker fulfils": lambda world: fulfil(world.payment.pk),
+    },
+    left_alone: {
+        "the customer gives up": lambda world: stop_waiting(world.payment.pk, "given_up", ""),
+        "staff stop waiting": lambda world: stop_waiting(world.payment.pk, "stopped_by_staff", ""),
+        "the money comes": lambda world: settle(world.attempt_id, completed(), "webhook"),
+        "another amount comes": lambda world: settle(world.attempt_id, completed(1_000), "webhook"),
+        "PhonePe says pending": lambda world: settle(world.attempt_id, PENDING, "worker"),
+        "the hold ends": hold_ends,
+    },
+    offered: {
+        "the customer chooses": lambda world: choose(
+            Payment.objects.get(pk=world.payment.pk), world.another.pk
+        ),
+        "the customer declines": lambda world: decline(world.payment.pk, "offer_declined"),
+        "staff end it": lambda world: close_offer(world.payment.pk, "closed_by_staff"),
+        "its time ends": lambda world: expire_offer(world.payment.offers.latest("pk").pk),
+        "staff refund all": lambda world: ask_for_refund(world.payment.pk, None, "", world.staff[0]),
+        "staff close the other time": lambda world: move_all(world.another, "closed"),
+    },
+    held: {
+        "staff accept": lambda world: accept_held(world.payment.pk),
+        "staff send it back": lambda world: return_held(world.payment.pk),
+        "the right amount comes": lambda world: settle(
+            world.payment.attempts.latest("number").pk, completed(), "webhook"
+        ),
+        "the hold ends": hold_ends,
+    },
+    filled: {
+        "the late money comes": lambda world: settle(world.attempt_id, completed(), "webhook"),
+        "the cart is checked out": lambda world: make_payment(
+            check_out(cart_of(world), address_id=None, expires_at=timezone.now() + timedelta(minutes=15))
+        ),
+        "the cart is changed": lambda world: change_cart(
+            cart_of(world), selected_date=timezone.localdate(world.another.starts_at)
+        ),
+        "the promo is removed": lambda world: put_promo(cart_of(world), None),
+        "the cart is deleted": lambda world: delete_cart(cart_of(world)),
+        "staff close the time": lambda world: close(world.slot),
+    },
+}
+PAIRS = [(situation, name) for situation, services in SITUATIONS.items() for name in services]
+
+
+@contextmanager
+def committed_before_transaction(number: int, action: Callable[[], Any], monkeypatch: pytest.MonkeyPatch):
+    """Another process commits `action` when the service begins its `number`th transaction. Yields whether it did."""
+    begun, enter = [], transaction.Atomic.__enter__
+
+    def begin(self: transaction.Atomic) -> Any:
+        if not connection.in_atomic_block and len(begun) < number:
+            begun.append(True)
+            if len(begun) == number:
+                with suppress(APIException):
+                    action()
+        return enter(self)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(transaction.Atomic, "__enter__", begin)
+        yield lambda: len(begun) >= number
+
+
+@pytest.fixture(autouse=True)
+def two_people_for_every_refund(settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 500
+    settings.STAFF_EMAILS = ["ops@example.com"]
+
+
+@pytest.mark.parametrize(("situation", "name"), PAIRS, ids=lambda value: getattr(value, "__name__", value))
+def test_whatever_is_committed_between_look_and_lock_nothing_is_done_twice(situation, name, monkeypatch):
+    for other, action in SITUATIONS[situation].items():
+        for number in AFTER_THE_LOOK:
+            world = situation()
+            between = committed_before_transaction(number, partial(action, world), monkeypatch)
+            with between as was_reached, suppress(APIException):
+                SITUATIONS[situation][name](world)
+            story = f"{other}, before transaction {number} of: {name}"
+            assert violations(query, LAWS) == {}, story
+            assert moved_or_cancelled_once(world), story
+            if not was_reached():
+                break
+
+
+def moved_or_cancelled_once(world: World) -> bool:
+    """Two of the staff who close one time: who was moved by one of them is neither moved nor cancelled by the other."""
+    moves = StateChange.objects.filter(payment=world.payment, rule="moved_by_temple").count()
+    closed_twice = Booking.objects.filter(
+        checkout=world.payment.checkout, status="CANCELLED", cancellation_reason="closed", moves__gt=0
+    )
+    return moves <= 1 and not closed_twice.exists()
+
+
+def test_who_was_moved_by_a_colleague_meanwhile_is_not_cancelled(monkeypatch):
+    world = booked()
+    move = STAFF_CLOSE["staff close and move there"]
+    with committed_before_transaction(1, lambda: move(world), monkeypatch):
+        (cleared,) = refund_all(world.slot, "closed", world.staff[0]).cleared
+
+    assert cleared.outcome is Outcome.ENDED
+    assert (world.booking.status, world.booking.starts_at) == ("CONFIRMED", world.another.starts_at)
+    assert not Refund.objects.exists()
+
+
+def test_when_the_nearest_time_is_taken_meanwhile_the_next_one_is_found(monkeypatch):
+    world = booked()
+    last = builders.make_slot(world.slot.service, days=8)
+    full = lambda: Slot.objects.filter(pk=world.another.pk).update(booked=2)  # noqa: E731
+    with committed_before_transaction(1, full, monkeypatch):
+        (cleared,) = move_all(world.slot, "closed").cleared
+
+    assert cleared.outcome is Outcome.MOVED
+    assert world.booking.starts_at == last.starts_at
+
+
+def test_an_offer_that_was_prolonged_meanwhile_stays_open(monkeypatch):
+    world = offered()
+    later = timezone.now() + timedelta(hours=1)
+    prolong = lambda: Offer.objects.update(expires_at=later)  # noqa: E731
+    with committed_before_transaction(1, prolong, monkeypatch):
+        expire_offer(world.payment.offers.get().pk)
+
+    assert Offer.objects.get().state == "OPEN"
+
+
+def test_a_hold_that_was_stretched_meanwhile_is_kept(monkeypatch):
+    world = opened()
+    settle(world.attempt_id, FAILED, "worker")
+    SlotHold.objects.update(state="HELD", expires_at=timezone.now())
+    Slot.objects.filter(pk=world.slot.pk).update(held=1)
+    later = timezone.now() + timedelta(minutes=5)
+    stretch = lambda: SlotHold.objects.update(expires_at=later)  # noqa: E731
+    with committed_before_transaction(1, stretch, monkeypatch):
+        end_hold(SlotHold.objects.get().pk)
+
+    assert SlotHold.objects.get().state == "HELD"
+
+
+# Services that lock and are run by a worker or a request alone; what each looks at is compared under its own lock
+# (`sent_at`, `call_lease_until`, the dispute's own row), and tested where it lives.
+TESTED_ELSEWHERE = {
+    "attempts": "tests/system/interleavings/test_opening.py",
+    "disputes": "tests/unit/payment/services/test_disputes.py",
+    "webhooks": "tests/unit/payment/services/test_webhooks.py",
+    "sending": "tests/unit/payment/services/refunds/test_sending.py",
+}
+
+
+def test_every_module_whose_services_lock_a_payment_is_walked_through():
+    locking = set()
+    for path in Path(payment.services.__file__).parent.rglob("*.py"):
+        calls = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+        names = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
+        if names & {"lock_payment", "lock_refund", "select_for_update"}:
+            locking.add(path.stem)
+    walked = {"closing", "holds", "offers", "receipts", "outcomes", "promises", "settling", "unpaid"}
+
+    assert locking - {"changes"} - TESTED_ELSEWHERE.keys() == walked

@@ -1,0 +1,180 @@
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from payment import checks
+from tests.harness import ROOT
+from tests.harness.certificates import Authority
+
+SAFE = {
+    "DEBUG": False,
+    "SECRET_KEY": "Zq8vY2kLw5Xn0RtB7mHcJ3uPfD6sGaE9",
+    "PUBLIC_BASE_URL": "https://pay.example",
+    "PHONEPE_ENV": "PRODUCTION",
+    "PHONEPE_SIMULATION_MODE": False,
+    "PHONEPE_CLIENT_ID": "SU123",
+    "PHONEPE_CLIENT_SECRET": "a-secret",
+    "PHONEPE_WEBHOOK_USERNAME": "our_hook",
+    "PHONEPE_WEBHOOK_PASSWORD": "hook-pass-1",
+    "PHONEPE_SSL_VERIFY": True,
+    "PAYMENT_TIME_SCALE": 1,
+    "OPS_TOKEN": "a-long-random-text",
+    "EMAIL_URL": "smtp+tls://us:secret@mail.example:587",
+    "NUM_PROXIES": 1,
+}
+
+
+@pytest.fixture
+def production(settings):
+    for name, value in SAFE.items():
+        setattr(settings, name, value)
+    return settings
+
+
+def ids(messages):
+    return [message.id for message in messages]
+
+
+def test_a_safe_production_starts_without_a_word(production):
+    checks.refuse_unsafe()
+    assert checks.production(None) == checks.addresses(None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("PHONEPE_SIMULATION_MODE", True, "E001"),
+        ("DEBUG", True, "E002"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "", "E003"),
+        ("PHONEPE_CLIENT_SECRET", "", "E004"),
+        ("PHONEPE_SSL_VERIFY", False, "E005"),
+        ("PUBLIC_BASE_URL", "http://pay.example", "E006"),
+        ("SECRET_KEY", "short", "E007"),
+        ("SECRET_KEY", "insecure-and-for-debug-only-" + "x" * 32, "E007"),
+        ("SECRET_KEY", "ab" * 40, "E007"),
+        ("PAYMENT_TIME_SCALE", 60, "E008"),
+        ("PHONEPE_FALLBACK_BASE_URLS", ["https://api-preprod.phonepe.com/apis/pg-sandbox"], "E009"),
+        ("PHONEPE_BASE_URL", "http://127.0.0.1:9000/apis/pg", "E009"),
+    ],
+)
+def test_what_loses_money_or_leaks_is_refused_at_start(production, name, value, problem):
+    setattr(production, name, value)
+    with pytest.raises(ImproperlyConfigured, match=f"payment.{problem}"):
+        checks.refuse_unsafe()
+    assert f"payment.{problem}" in ids([*checks.production(None), *checks.addresses(None)])
+
+
+def test_every_reason_is_named_at_once(production):
+    production.DEBUG, production.PHONEPE_SSL_VERIFY = True, False
+    with pytest.raises(ImproperlyConfigured) as caught:
+        checks.refuse_unsafe()
+    assert "E002" in str(caught.value)
+    assert "E005" in str(caught.value)
+
+
+def test_an_hmac_secret_is_proof_enough(production):
+    production.PHONEPE_WEBHOOK_PASSWORD, production.PHONEPE_WEBHOOK_SECRET = "", "whsec-1"
+    checks.refuse_unsafe()
+
+
+def test_v1_callbacks_need_no_login_of_their_own(production):
+    production.PHONEPE_CLIENT_ID = production.PHONEPE_WEBHOOK_PASSWORD = ""
+    production.PHONEPE_MERCHANT_ID, production.PHONEPE_SALT_KEY = "M2OURS", "our-salt"
+    checks.refuse_unsafe()
+
+
+def test_uat_starts_and_is_told_what_production_would_refuse(production):
+    production.PHONEPE_ENV, production.DEBUG, production.PUBLIC_BASE_URL = (
+        "UAT",
+        True,
+        "http://127.0.0.1:8000",
+    )
+    checks.refuse_unsafe()
+    found = checks.production(None)
+    assert ids(found) == ["payment.E002", "payment.E006"]
+    assert not any(message.is_serious() for message in found)
+
+
+def test_mixed_environments_are_refused_in_uat_too(production):
+    production.PHONEPE_ENV = "UAT"
+    production.PHONEPE_FALLBACK_BASE_URLS = ["https://api.phonepe.com/apis/pg"]
+    with pytest.raises(ImproperlyConfigured, match="E009"):
+        checks.refuse_unsafe()
+
+
+@pytest.mark.parametrize("name", ["PHONEPE_CA_BUNDLE", "DIAGNOSIS_CA_BUNDLE"])
+@pytest.mark.parametrize("content", [None, "", "not a certificate"], ids=["missing", "empty", "nonsense"])
+def test_a_file_of_whom_to_trust_that_cannot_be_read_is_named_in_uat_too(production, tmp_path, name, content):
+    file = tmp_path / "authority.pem"
+    if content is not None:
+        file.write_text(content)
+    production.PHONEPE_ENV = "UAT"
+    setattr(production, name, str(file))
+    with pytest.raises(ImproperlyConfigured, match=rf"payment\.E010: {name}: .*{re.escape(str(file))}"):
+        checks.refuse_unsafe()
+    assert ids(checks.addresses(None)) == ["payment.E010"]
+
+
+def test_a_file_of_certificates_may_be_trusted(production, tmp_path):
+    production.PHONEPE_CA_BUNDLE = production.DIAGNOSIS_CA_BUNDLE = str(Authority(tmp_path).bundle)
+    checks.refuse_unsafe()
+    assert checks.addresses(None) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "warning"),
+    [
+        ("OPS_TOKEN", "", "payment.W002"),
+        ("PHONEPE_CLIENT_ID", "", "payment.W003"),
+        ("EMAIL_URL", "file:///srv/okpuja/mail", "payment.W005"),
+        ("NUM_PROXIES", 0, "payment.W006"),
+        ("PHONEPE_FALLBACK_BASE_URLS", ["https://mercury-t2.phonepe.com/apis/hermes"], "payment.W001"),
+        ("PHONEPE_BASE_URL", "https://mercury-t2.phonepe.com/apis/hermes", "payment.W001"),
+        ("PHONEPE_BASE_URL", "https://api.phonepe.com/apis/hermes", "payment.W004"),
+    ],
+)
+def test_what_is_only_unwise_is_a_warning(production, name, value, warning):
+    setattr(production, name, value)
+    checks.refuse_unsafe()
+    assert ids([*checks.production(None), *checks.addresses(None)]) == [warning]
+
+
+def test_v1_on_the_path_of_v2_is_a_warning(production):
+    production.PHONEPE_CLIENT_ID, production.PHONEPE_BASE_URL = "", "https://api.phonepe.com/apis/pg"
+    production.PHONEPE_MERCHANT_ID, production.PHONEPE_SALT_KEY = "M2OURS", "our-salt"
+    assert ids(checks.addresses(None)) == ["payment.W004"]
+
+
+def start(**environment):
+    """A management command in a process of its own, as a deployment runs it; it touches no database."""
+    command = [sys.executable, "manage.py", "check"]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DOTENV_FILE": "",
+        "SECRET_KEY": SAFE["SECRET_KEY"],
+        **environment,
+    }
+    environment.setdefault("DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_a_command_in_an_unsafe_production_ends_with_the_reasons():
+    run = start(PHONEPE_ENV="PRODUCTION", PHONEPE_SIMULATION_MODE="True")
+    assert run.returncode != 0
+    assert "payment.E001: PHONEPE_SIMULATION_MODE is on" in run.stderr
+    assert "payment.E006" in run.stderr
+
+
+def test_a_first_start_with_the_sandbox_address_and_simulation_succeeds():
+    run = start(
+        PHONEPE_ENV="UAT",
+        PHONEPE_SIMULATION_MODE="True",
+        PHONEPE_BASE_URL="https://api-preprod.phonepe.com/apis/hermes",
+        PHONEPE_MERCHANT_ID="PGTESTPAYUAT",
+        PHONEPE_MERCHANT_KEY="099eb0cd-02cf-4e2a-8aca-3e6c6aff0399",
+    )
+    assert run.returncode == 0, run.stderr

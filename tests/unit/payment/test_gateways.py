@@ -1,0 +1,416 @@
+import base64
+import json
+import logging
+from contextlib import nullcontext
+
+import pytest
+import requests
+from django.db import transaction
+
+from core import errors
+from core.databases import InTransaction
+from payment.gateways import (
+    GatewayError,
+    NotConfigured,
+    NotSent,
+    OutcomeUnknown,
+    PageLost,
+    Rejected,
+    current_gateway,
+    gateway_for,
+)
+from payment.phonepe.credentials import Endpoint, Identity
+from payment.phonepe.enums import Operation, Stage, Verdict
+from tests.unit.payment import wire
+from tests.unit.payment.wire import V1, V2, golden
+from tests.unit.payment.world import BASE, GRANT, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations
+
+pytest_plugins = ["tests.unit.payment.worlds"]
+
+FRESH_TOKEN = (
+    200,
+    {"access_token": "another-token", "issued_at": GRANT.issued_at, "expires_at": GRANT.expires_at},
+)
+
+
+# --- opening an order ---
+
+
+def test_an_order_is_opened_and_its_page_comes_back(world):
+    world.on_pay(world.spoken.page)
+    page = world.pay()
+    assert page.url.startswith("https://mercury-uat.phonepe.com/transact/")
+    (only,) = page.tries
+    assert (only.operation, only.host, only.port) == (Operation.PAY, "phonepe.example", 443)
+    assert (only.stage, only.http_status, only.error_category) == (Stage.BODY, 200, "")
+    assert only.started_at.tzinfo is not None
+
+
+def test_what_was_never_sent_goes_to_the_next_endpoint_at_once(two):
+    two.on_pay(REFUSED)
+    two.on_pay(two.spoken.page, SECOND)
+    page = two.pay()
+    assert [each.host for each in page.tries] == ["phonepe.example", "second.example"]
+    assert two.clock.slept == []
+
+
+def test_an_endpoint_that_keeps_silent_does_not_stop_what_the_other_one_can_do(two):
+    two.on_pay(SILENT)
+    two.on_status(two.spoken.unknown_order, SECOND)
+    two.on_pay(two.spoken.page, SECOND)
+    assert len(two.pay().tries) == 3
+
+
+def test_an_endpoint_that_loses_pages_does_not_lose_the_page_of_the_next_order(two):
+    two.on_pay(SILENT)
+    two.on_status(two.spoken.pending, SECOND)
+    with pytest.raises(PageLost):
+        two.pay()
+    two.on_pay(two.spoken.page, SECOND)
+    assert [each.host for each in two.pay().tries] == ["second.example"]
+
+
+def test_when_phonepe_cannot_be_reached_at_all_nothing_was_sent(two, settings):
+    settings.PHONEPE_MAX_RETRIES = 2
+    for base in (BASE, SECOND, BASE, SECOND):
+        two.on_pay(REFUSED, base)
+    with pytest.raises(NotSent) as caught:
+        two.pay()
+    assert caught.value.status_code == 503
+    assert (caught.value.host, caught.value.port) == ("second.example", 443)
+    assert len(caught.value.tries) == 4
+    assert len(two.clock.slept) == 2
+
+
+def test_without_repeats_each_endpoint_is_still_tried_once(two, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    two.on_pay(REFUSED)
+    two.on_pay(REFUSED, SECOND)
+    with pytest.raises(NotSent):
+        two.pay()
+
+
+AMBIGUOUS = {
+    "silence": SILENT,
+    "reset": RESET,
+    "server error": (500, {"success": False, "code": "INTERNAL_SERVER_ERROR"}),
+    "bad gateway": (502, "<html>Bad Gateway</html>"),
+    "request timeout": (408, {"success": False, "code": "408"}),
+    "broken JSON": (200, '{"success": tru'),
+    "a list": (200, "[1, 2]"),
+    "nested too deep": (200, "[" * 100_000),
+    "not UTF-8": (200, b"\xff\xfe{}"),
+    "a page": (200, "<html>Log in to the hotel's network</html>"),
+    "a redirect": (302, ""),
+    "a redirect with JSON": (307, {"success": True, "code": "MOVED"}),
+    "no page URL": (200, {"success": True, "data": {}}),
+}
+ambiguous = pytest.mark.parametrize("answer", AMBIGUOUS.values(), ids=AMBIGUOUS.keys())
+
+
+@ambiguous
+def test_what_may_have_arrived_is_asked_about_and_said_again_only_when_unknown(world, answer):
+    world.on_pay(answer)
+    world.on_status(world.spoken.unknown_order)
+    world.on_pay(world.spoken.page)
+    page = world.pay()
+    assert operations(page.tries) == ["pay", "status", "pay"]
+    said = [call.request.body for call in world.mock.calls if call.request.method == "POST"]
+    assert said[0] == said[1]
+
+
+@ambiguous
+def test_an_order_that_did_arrive_is_not_opened_a_second_time(world, answer):
+    world.on_pay(answer)
+    world.on_status(world.spoken.pending)
+    with pytest.raises(PageLost) as caught:
+        world.pay()
+    assert caught.value.status.verdict is Verdict.PENDING
+    assert operations(caught.value.tries) == ["pay", "status"]
+
+
+def test_money_learned_of_while_asking_is_handed_over(world):
+    world.on_pay(SILENT)
+    world.on_status(world.spoken.completed)
+    with pytest.raises(PageLost) as caught:
+        world.pay()
+    assert (caught.value.status.verdict, caught.value.status.amount_paise) == (Verdict.COMPLETED, 149900)
+
+
+def test_an_order_of_which_nobody_can_tell_is_unknown_and_not_failed(world, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    world.on_pay(SILENT)
+    world.on_status(SILENT)
+    with pytest.raises(OutcomeUnknown) as caught:
+        world.pay()
+    assert (caught.value.status_code, caught.value.error_category) == (504, "READ_TIMEOUT")
+
+
+def test_a_status_word_we_do_not_know_leaves_the_outcome_unknown(world):
+    world.on_pay(SILENT)
+    world.on_status(world.spoken.strange)
+    with pytest.raises(OutcomeUnknown):
+        world.pay()
+
+
+@pytest.mark.parametrize("last", [REFUSED, V1.refused, V2.refused])
+def test_once_it_may_have_arrived_no_later_refusal_undoes_that(world, last, settings):
+    settings.PHONEPE_MAX_RETRIES = 1
+    world.on_pay((500, {}))
+    world.on_status(world.spoken.unknown_order)
+    world.on_pay(last)
+    with pytest.raises(OutcomeUnknown):
+        world.pay()
+
+
+def test_an_earlier_call_is_asked_about_before_its_order_is_opened_again(world):
+    world.on_status(world.spoken.pending)
+    with pytest.raises(PageLost) as caught:
+        world.pay(ask_first=True)
+    assert operations(caught.value.tries) == ["status"]
+
+
+def test_an_earlier_call_that_never_arrived_is_simply_said_again(world):
+    world.on_status(world.spoken.unknown_order)
+    world.on_pay(world.spoken.page)
+    assert operations(world.pay(ask_first=True).tries) == ["status", "pay"]
+    assert world.clock.slept == []
+
+
+def test_a_taken_id_has_lost_its_page(world):
+    world.on_pay(world.spoken.taken)
+    world.on_status(world.spoken.pending)
+    with pytest.raises(PageLost) as caught:
+        world.pay()
+    assert (caught.value.status_code, caught.value.status.verdict) == (409, Verdict.PENDING)
+    assert caught.value.status.tries == caught.value.tries
+
+
+def test_a_taken_id_has_lost_its_page_even_if_phonepe_then_falls_silent(world, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    world.on_pay(world.spoken.taken)
+    world.on_status(SILENT)
+    with pytest.raises(PageLost) as caught:
+        world.pay()
+    assert caught.value.status is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "category"),
+    [
+        (V1.refused, "REJECTED"),
+        ((403, {"success": False, "code": "FORBIDDEN"}), "REJECTED"),
+        ((400, golden("g04_v1_key_not_configured")), "AUTHENTICATION"),
+        ((400, {"message": "Bad Request - Api Mapping Not Found"}), "WRONG_ENDPOINT"),
+        ((404, {"success": False, "code": "404"}), "WRONG_ENDPOINT"),
+    ],
+)
+def test_phonepes_no_is_a_no_and_is_not_repeated(world, answer, category):
+    world.on_pay(answer)
+    with pytest.raises(Rejected) as caught:
+        world.pay()
+    assert (caught.value.status_code, caught.value.error_category) == (502, category)
+
+
+def test_a_wall_in_between_is_named_as_such(world, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    world.on_pay((403, "<html>Access denied</html>"))
+    world.on_status((403, "<html>Access denied</html>"))
+    with pytest.raises(OutcomeUnknown) as caught:
+        world.pay()
+    assert caught.value.error_category == "BLOCKED_RESPONSE"
+
+
+def test_a_page_that_says_401_is_asked_about_before_the_order_is_said_under_a_new_token(mock):
+    world = World(V2, mock)
+    world.on_pay((401, "<html>Who are you?</html>"))
+    world.hears("POST", "/v1/oauth/token", FRESH_TOKEN)
+    world.on_status(V2.unknown_order)
+    world.on_pay(V2.page)
+    assert operations(world.pay().tries) == ["pay", "token", "status", "pay"]
+
+
+def test_a_proxy_that_opens_no_way_is_the_hop_that_is_named(mock, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    endpoint = Endpoint(BASE, BASE, proxy="http://me:secret@proxy.example:3128")
+    world = World(V1, mock, endpoints=(endpoint,))
+    world.on_pay(requests.exceptions.ProxyError("407"))
+    with pytest.raises(NotSent) as caught:
+        world.pay()
+    assert (caught.value.error_category, caught.value.host, caught.value.port) == (
+        "PROXY_ERROR",
+        "proxy.example",
+        3128,
+    )
+
+
+def test_the_caller_is_not_told_to_come_back_sooner_than_phonepe_said(world):
+    world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "60"})
+    with pytest.raises(NotSent) as caught:
+        world.pay()
+    assert caught.value.retry_after == 60
+
+
+# --- asking ---
+
+
+def test_what_became_of_an_order_is_told(world):
+    world.on_status(world.spoken.completed)
+    status = world.status()
+    assert (status.verdict, status.amount_paise) == (Verdict.COMPLETED, 149900)
+    assert operations(status.tries) == ["status"]
+
+
+def test_an_order_phonepe_does_not_know_is_an_answer(world):
+    world.on_status(world.spoken.unknown_order)
+    assert world.status().verdict is Verdict.NOT_FOUND
+
+
+def test_a_question_may_be_put_to_the_next_endpoint_after_any_failure(two):
+    two.on_status(SILENT)
+    two.on_status(two.spoken.pending, SECOND)
+    assert two.status().verdict is Verdict.PENDING
+    assert two.clock.slept == []
+
+
+def test_a_wrong_address_is_never_taken_for_an_unknown_order(world):
+    world.on_status((400, {"message": "Bad Request - Api Mapping Not Found"}))
+    with pytest.raises(Rejected) as caught:
+        world.status()
+    assert caught.value.error_category == "WRONG_ENDPOINT"
+
+
+def test_a_silent_phonepe_leaves_the_order_as_it_was(world, settings):
+    settings.PHONEPE_MAX_RETRIES = 1
+    world.on_status(SILENT)
+    world.on_status((503, "R999"))
+    with pytest.raises(OutcomeUnknown) as caught:
+        world.status()
+    assert caught.value.error_category == "GATEWAY_5XX"
+
+
+def test_an_answer_about_another_order_is_no_answer(mock, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    world = World(V1, mock)
+    other = golden("g06_v1_status_success")
+    other["data"]["merchantTransactionId"] = "SOMEBODY-ELSES"
+    world.on_status((200, other))
+    with pytest.raises(OutcomeUnknown) as caught:
+        world.status()
+    assert caught.value.error_category == "BAD_RESPONSE"
+
+
+# --- refunds ---
+
+
+def test_a_refund_is_accepted(world):
+    world.on_refund(world.spoken.refund_accepted)
+    status = world.refund()
+    assert (status.verdict, status.amount_paise) == (Verdict.PENDING, 149900)
+
+
+@pytest.mark.parametrize(
+    "answer", [SILENT, (500, {}), V1.refused, V1.taken], ids=["silence", "500", "400", "417"]
+)
+def test_a_refund_that_phonepe_knows_is_not_sent_again(world, answer):
+    world.on_refund(answer)
+    world.on_refund_status(world.spoken.refund_accepted)
+    assert operations(world.refund().tries) == ["refund", "refund_status"]
+
+
+def test_a_refund_that_never_arrived_is_sent_again_under_its_id(world):
+    world.on_refund(SILENT)
+    world.on_refund_status(world.spoken.unknown_refund)
+    world.on_refund(world.spoken.refund_accepted)
+    assert operations(world.refund().tries) == ["refund", "refund_status", "refund"]
+
+
+def test_a_refused_refund_that_phonepe_does_not_know_is_rejected(world):
+    world.on_refund(world.spoken.refused)
+    world.on_refund_status(world.spoken.unknown_refund)
+    with pytest.raises(Rejected):
+        world.refund()
+
+
+def test_a_refund_under_refused_credentials_is_not_even_asked_about(world):
+    world.on_refund((400, golden("g04_v1_key_not_configured")))
+    with pytest.raises(Rejected) as caught:
+        world.refund()
+    assert operations(caught.value.tries) == ["refund"]
+
+
+def test_a_refund_id_that_is_taken_by_nothing_we_can_see_is_unknown(world):
+    world.on_refund(world.spoken.taken)
+    world.on_refund_status(world.spoken.unknown_refund)
+    with pytest.raises(OutcomeUnknown):
+        world.refund()
+
+
+def test_a_refund_nobody_can_tell_about_is_unknown(world, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    world.on_refund(world.spoken.refused)
+    world.on_refund_status(SILENT)
+    with pytest.raises(OutcomeUnknown):
+        world.refund()
+
+
+def test_what_became_of_a_refund_is_told(world):
+    world.on_refund_status(world.spoken.refund_accepted)
+    status = world.gateway.refund_status(REFUND.merchant_refund_id, world.deadline())
+    assert status.verdict is Verdict.PENDING
+
+
+# --- what the house sees of it ---
+
+
+def test_an_error_is_worded_for_a_person_and_names_its_category(world, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    world.on_pay(requests.ConnectTimeout())
+    with pytest.raises(GatewayError) as caught:
+        world.pay()
+    body = errors.body(caught.value)
+    assert (body["code"], body["error_category"], body["retryable"]) == (
+        "phonepe_unreachable",
+        "CONNECTION_TIMEOUT",
+        True,
+    )
+    assert "phonepe.example" not in json.dumps(body)
+
+
+def test_no_secret_and_no_phone_number_is_logged_or_kept(world, caplog, settings):
+    settings.PHONEPE_MAX_RETRIES = 0
+    caplog.set_level(logging.DEBUG)
+    world.on_pay((400, {"success": False, "code": "BAD_REQUEST", "message": "9876543210"}))
+    with pytest.raises(Rejected) as caught:
+        world.pay()
+    told = repr([vars(record) for record in caplog.records]) + repr(caught.value) + repr(caught.value.tries)
+    for secret in (wire.TEST_SALT, "a-secret-of-ours", "a-token", "9876543210"):
+        assert secret not in told
+        assert base64.b64encode(secret.encode()).decode().rstrip("=") not in told
+    assert caplog.records[-1].host == "phonepe.example"
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_open", [True, False])
+def test_phonepe_is_never_called_inside_a_transaction(world, is_open):
+    if not is_open:
+        world.on_pay(world.spoken.page)
+    with (
+        transaction.atomic() if is_open else nullcontext(),
+        pytest.raises(InTransaction) if is_open else nullcontext(),
+    ):
+        world.pay()
+
+
+def test_one_gateway_serves_a_merchant_until_the_settings_change(settings):
+    first = current_gateway()
+    assert current_gateway() is first
+    settings.PHONEPE_API_VERSION = "v1"
+    assert current_gateway() is not first
+    assert gateway_for(first.merchant.identity) is first
+
+
+def test_without_its_credentials_an_old_order_has_no_gateway():
+    with pytest.raises(NotConfigured) as caught:
+        gateway_for(Identity("v1", "PRODUCTION", "GONE", False))
+    assert (caught.value.status_code, errors.body(caught.value)["code"]) == (503, "payment_not_configured")

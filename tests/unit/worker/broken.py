@@ -1,0 +1,221 @@
+"""For each kind of background work: rows that are due, and a database that refuses to let one of them through."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, timedelta
+from uuid import uuid4
+
+from django.db import connection
+from django.utils import timezone
+
+from booking.models import SlotHold
+from notifications.models import Notification
+from notifications.services import tell
+from payment.models import (
+    DiagnosisRun,
+    IdempotencyKey,
+    Offer,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Reconciliation,
+    Refund,
+    WebhookEvent,
+)
+from payment.reconciliation.days import yesterday
+from payment.services.outcomes import settle
+from payment.services.refunds.requests import owe_refund
+from payment.states import Fulfilment, PaymentState
+from tests.harness import builders
+from tests.unit.payment.builders import completed, make_payment
+
+FUNCTION = """
+CREATE OR REPLACE FUNCTION refuse() RETURNS trigger AS
+$$ BEGIN RAISE 'broken on purpose'; END $$ LANGUAGE plpgsql
+"""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """`make` gives the key of a due row; `is_done` says whether the work on it went through.
+
+    The database refuses `act` on `table` where `which` (SQL, with the key) is true. `leased_as` is the kind in its
+    lease. `is_one` is work that has one row only.
+    """
+
+    make: Callable[[], int]
+    is_done: Callable[[int], bool]
+    table: str
+    act: str = "UPDATE"
+    which: str = "NEW.id = {key}"
+    leased_as: str = ""
+    is_one: bool = False
+
+    @contextmanager
+    def broken(self, key: int) -> Iterator[None]:
+        which = self.which.format(key=key, day=date.fromordinal(max(key, 1)))
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute(FUNCTION)
+                cursor.execute(
+                    f"CREATE TRIGGER broken BEFORE {self.act} ON {self.table} FOR EACH ROW"
+                    f" WHEN ({which}) EXECUTE FUNCTION refuse()"
+                )
+            else:
+                cursor.execute(
+                    f"CREATE TRIGGER broken BEFORE {self.act} ON {self.table} WHEN {which}"
+                    " BEGIN SELECT RAISE(ABORT, 'broken on purpose'); END"
+                )
+        try:
+            yield
+        finally:
+            on = f" ON {self.table}" if connection.vendor == "postgresql" else ""
+            with connection.cursor() as cursor:
+                cursor.execute(f"DROP TRIGGER broken{on}")
+
+
+def open_order() -> int:
+    attempt = make_payment().attempts.get()
+    PaymentAttempt.objects.filter(pk=attempt.pk).update(next_check_at=ago(1))
+    return attempt.pk
+
+
+def paid_gift() -> Payment:
+    payment = make_payment()
+    return settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+
+
+def refund() -> int:
+    return owe_refund(paid_gift().attempts.get(), 1_000, "a gesture", asked_by=None).pk
+
+
+def event() -> int:
+    attempt, digest = make_payment().attempts.get(), uuid4().hex
+    told = {"event": "checkout.order.completed", "claimed_verdict": "COMPLETED", "attempt": attempt}
+    return WebhookEvent.objects.create(
+        digest=digest, scheme="hmac", body=b"{}", next_check_at=ago(1), **told
+    ).pk
+
+
+def unfulfilled() -> int:
+    payment = paid_gift()
+    Payment.objects.filter(pk=payment.pk).update(fulfilment=Fulfilment.DUE, fulfil_at=ago(1))
+    return payment.pk
+
+
+def ended_hold() -> int:
+    slot = builders.make_slot(builders.make_service())
+    package = builders.make_package(slot.service)
+    checkout = builders.make_checkout(builders.make_cart(builders.make_user(), package, slot.starts_at))
+    make_payment(checkout, state=PaymentState.FAILED)
+    SlotHold.objects.filter(checkout=checkout).update(expires_at=ago(1))
+    return checkout.hold.pk
+
+
+def ended_offer() -> int:
+    payment = paid_gift()
+    Payment.objects.filter(pk=payment.pk).update(fulfilment=Fulfilment.OFFERED)
+    return Offer.objects.create(payment=payment, expires_at=ago(1)).pk
+
+
+def old_key() -> int:
+    fields = {"caller": "guest", "route": "process-cart", "key_digest": uuid4().hex, "body_digest": "b"}
+    key = IdempotencyKey.objects.create(**fields, lease=uuid4(), lease_until=timezone.now())
+    IdempotencyKey.objects.filter(pk=key.pk).update(created_at=ago(100_000))
+    return key.pk
+
+
+def notification() -> int:
+    key = uuid4().hex
+    tell("pending", key, {"amount_paise": 100}, user=builders.make_user())
+    return Notification.objects.get(key=key).pk
+
+
+def waiting_money() -> int:
+    payment = make_payment()
+    settle(payment.attempts.get().pk, completed(1), "worker")
+    Payment.objects.filter(pk=payment.pk).update(created_at=ago(10_000))
+    return payment.pk
+
+
+def unnumbered_receipt() -> int:
+    return Receipt.objects.get(payment=paid_gift()).pk
+
+
+def unseen_day() -> int:
+    """Yesterday; at the second call the day before, on which an order was opened by then."""
+    ordered = PaymentAttempt.objects.filter(created_at__lt=ago(100_000)).exists()
+    if not ordered and PaymentAttempt.objects.exists():
+        first = PaymentAttempt.objects.order_by("pk").values_list("pk", flat=True)[:1]
+        PaymentAttempt.objects.filter(pk__in=list(first)).update(
+            created_at=timezone.now() - timedelta(days=2)
+        )
+        return yesterday().toordinal()
+    return yesterday().toordinal() - 1
+
+
+def ago(seconds: int):
+    return timezone.now() - timedelta(seconds=seconds)
+
+
+def looked_at(model) -> Callable[[int], bool]:
+    return lambda key: not model.objects.filter(pk=key, next_check_at__lte=timezone.now()).exists()
+
+
+def is_told(payment_id: int) -> bool:
+    told = Notification.objects.filter(facts__rule="money_waits", facts__case=f"payment:{payment_id}")
+    return told.exists()
+
+
+BROKEN = {
+    "attempts": Kind(open_order, looked_at(PaymentAttempt), "payment_paymentattempt"),
+    "refunds": Kind(refund, looked_at(Refund), "payment_refund"),
+    "events": Kind(event, looked_at(WebhookEvent), "payment_webhookevent"),
+    "fulfilments": Kind(
+        unfulfilled, lambda key: Payment.objects.get(pk=key).fulfilment == "GIFT", "payment_payment"
+    ),
+    "holds": Kind(
+        ended_hold, lambda key: SlotHold.objects.get(pk=key).state == "RELEASED", "booking_slothold"
+    ),
+    "offers": Kind(ended_offer, lambda key: Offer.objects.get(pk=key).state == "CLOSED", "payment_offer"),
+    "keys": Kind(
+        old_key,
+        lambda key: not IdempotencyKey.objects.filter(pk=key).exists(),
+        "payment_idempotencykey",
+        act="DELETE",
+        which="OLD.id = {key}",
+    ),
+    "notifications": Kind(
+        notification,
+        lambda key: Notification.objects.get(pk=key).state == "SENT",
+        "notifications_notification",
+    ),
+    "receipts": Kind(
+        unnumbered_receipt, lambda key: bool(Receipt.objects.get(pk=key).number), "payment_receipt"
+    ),
+    "diagnosis": Kind(
+        lambda: 0,
+        lambda key: DiagnosisRun.objects.filter(finished_at__isnull=False).exists(),
+        "payment_diagnosisrun",
+        act="INSERT",
+        which="NEW.asked_by = 'worker'",
+        is_one=True,
+    ),
+    "watch": Kind(
+        waiting_money,
+        is_told,
+        "notifications_notification",
+        act="INSERT",
+        which="NEW.key LIKE 'alert:money_waits:payment:{key}:%'",
+        leased_as="tell money_waits",
+    ),
+    "reconcile": Kind(
+        unseen_day,
+        lambda key: Reconciliation.objects.filter(
+            day=date.fromordinal(key), finished_at__isnull=False
+        ).exists(),
+        "payment_reconciliation",
+        which="NEW.finished_at IS NOT NULL AND NEW.day = '{day}'",
+    ),
+}
