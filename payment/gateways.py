@@ -25,7 +25,7 @@ from core.errors import Refusal
 from payment.phonepe import credentials, response_codes, v1, v2
 from payment.phonepe.client import Call, Courier
 from payment.phonepe.credentials import Identity, Merchant, NotConfigured
-from payment.phonepe.enums import ErrorCategory, Generation, Operation, Verdict
+from payment.phonepe.enums import ErrorCategory, Generation, Operation, ProviderStatus
 from payment.phonepe.errors import TryFailed
 from payment.phonepe.oauth import Tokens
 from payment.phonepe.response_codes import Sentence
@@ -205,7 +205,7 @@ class PhonePeGateway:
         request = self._dialect.refund(self.merchant, order)
 
         def is_known(failure: TryFailed, status: RefundStatus | None) -> RefundStatus:
-            if status is None or status.verdict is Verdict.NOT_FOUND:
+            if status is None or status.verdict is ProviderStatus.NOT_FOUND:
                 raise OutcomeUnknown(failure, call)
             return status
 
@@ -260,7 +260,11 @@ class PhonePeGateway:
         while True:
             if failure is not None:
                 found = _found(request.operation, failure, ask, call)
-                if found is None or found.verdict is not Verdict.NOT_FOUND or failure.fate is Fate.TAKEN:
+                if (
+                    found is None
+                    or found.verdict is not ProviderStatus.NOT_FOUND
+                    or failure.fate is Fate.TAKEN
+                ):
                     return conclude(failure, found)
                 if not self._may_say_again(failure, call):
                     raise _error(failure, call) from failure
@@ -311,7 +315,7 @@ def _found(operation: Operation, failure: TryFailed, ask: Callable[[], S], call:
         if failure.fate is Fate.TAKEN:
             return None
         raise OutcomeUnknown(silence, call) from silence
-    if found.verdict is Verdict.UNKNOWN and failure.fate is not Fate.TAKEN:
+    if found.verdict is ProviderStatus.UNKNOWN and failure.fate is not Fate.TAKEN:
         raise OutcomeUnknown(failure, call) from failure
     return found
 

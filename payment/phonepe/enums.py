@@ -12,7 +12,7 @@ class Generation(models.TextChoices):
     V2 = "v2", "V2 (OAuth)"
 
 
-class Verdict(enum.Enum):
+class ProviderStatus(enum.Enum):
     """PhonePe's answer to "what became of it", in our words. A word we do not know is UNKNOWN."""
 
     PENDING = "PENDING"

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from payment.phonepe.credentials import Identity, host_and_port
-from payment.phonepe.enums import ErrorCategory, Operation, Stage, Verdict
+from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus, Stage
 
 Json = dict[str, Any]
 
@@ -111,7 +111,7 @@ class Page:
 class OrderStatus:
     """None and "" mean that PhonePe did not say. Nobody pays nothing: 0 for a completed order is "not said"."""
 
-    verdict: Verdict
+    verdict: ProviderStatus
     amount_paise: int | None = None
     merchant_id: str | None = None
     merchant_order_id: str | None = None
@@ -125,13 +125,13 @@ class OrderStatus:
     tries: tuple[Try, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.verdict is Verdict.COMPLETED and self.amount_paise == 0:
+        if self.verdict is ProviderStatus.COMPLETED and self.amount_paise == 0:
             object.__setattr__(self, "amount_paise", None)
 
 
 @dataclass(frozen=True)
 class RefundStatus:
-    verdict: Verdict
+    verdict: ProviderStatus
     amount_paise: int | None = None
     merchant_id: str | None = None
     merchant_refund_id: str | None = None
@@ -155,7 +155,7 @@ class WebhookClaim:
     identity: Identity
     scheme: str
     event: str
-    verdict: Verdict = Verdict.UNKNOWN
+    verdict: ProviderStatus = ProviderStatus.UNKNOWN
     merchant_order_id: str = ""
     merchant_refund_id: str = ""
     amount_paise: int | None = None
@@ -259,9 +259,9 @@ def words(value: object, at_most: int = 200) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode()[:at_most]
 
 
-def verdict(said: object, vocabulary: Mapping[str, Verdict]) -> Verdict:
+def verdict(said: object, vocabulary: Mapping[str, ProviderStatus]) -> ProviderStatus:
     """Only the exact word counts; every other one, whatever its type, is UNKNOWN."""
-    return vocabulary.get(said, Verdict.UNKNOWN) if isinstance(said, str) else Verdict.UNKNOWN
+    return vocabulary.get(said, ProviderStatus.UNKNOWN) if isinstance(said, str) else ProviderStatus.UNKNOWN
 
 
 def code(answer: Json) -> str:

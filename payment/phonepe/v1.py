@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from payment.phonepe.credentials import Merchant
-from payment.phonepe.enums import Operation, Verdict
+from payment.phonepe.enums import Operation, ProviderStatus
 from payment.phonepe.schemas import (
     Fate,
     Json,
@@ -43,17 +43,21 @@ MOBILE = re.compile(r"[0-9]{10}", re.ASCII)
 
 # PhonePe's `code` in a status answer. INTERNAL_SERVER_ERROR means "not known yet", as does any word not here.
 VERDICTS = {
-    "PAYMENT_SUCCESS": Verdict.COMPLETED,
-    "PAYMENT_PENDING": Verdict.PENDING,
-    "PAYMENT_INITIATED": Verdict.PENDING,
-    "PAYMENT_ERROR": Verdict.FAILED,
-    "PAYMENT_DECLINED": Verdict.FAILED,
-    "PAYMENT_CANCELLED": Verdict.FAILED,
-    "TIMED_OUT": Verdict.FAILED,
-    "TRANSACTION_NOT_FOUND": Verdict.NOT_FOUND,
+    "PAYMENT_SUCCESS": ProviderStatus.COMPLETED,
+    "PAYMENT_PENDING": ProviderStatus.PENDING,
+    "PAYMENT_INITIATED": ProviderStatus.PENDING,
+    "PAYMENT_ERROR": ProviderStatus.FAILED,
+    "PAYMENT_DECLINED": ProviderStatus.FAILED,
+    "PAYMENT_CANCELLED": ProviderStatus.FAILED,
+    "TIMED_OUT": ProviderStatus.FAILED,
+    "TRANSACTION_NOT_FOUND": ProviderStatus.NOT_FOUND,
 }
 # `data.state` says it a second time; where the two disagree nobody knows.
-STATES = {"COMPLETED": Verdict.COMPLETED, "PENDING": Verdict.PENDING, "FAILED": Verdict.FAILED}
+STATES = {
+    "COMPLETED": ProviderStatus.COMPLETED,
+    "PENDING": ProviderStatus.PENDING,
+    "FAILED": ProviderStatus.FAILED,
+}
 TAKEN = {"INVALID_TRANSACTION_ID", "DUPLICATE_TXN_REQUEST"}
 # Said about the request, not about a payment, with any HTTP status. Bare numbers are PhonePe's front door.
 REFUSED = {"BAD_REQUEST", "AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "400", "401", "404"}
@@ -198,7 +202,7 @@ def _unclear(answer: Json) -> str:
     is_known = isinstance(said, str) and (said in VERDICTS or said == "INTERNAL_SERVER_ERROR")
     state = data.get("state", data.get("paymentState"))
     contradiction = (
-        is_known and said in VERDICTS and state is not None and _verdict(answer) is Verdict.UNKNOWN
+        is_known and said in VERDICTS and state is not None and _verdict(answer) is ProviderStatus.UNKNOWN
     )
     unclear = (
         "" if is_known else "its code is not known",
@@ -209,13 +213,13 @@ def _unclear(answer: Json) -> str:
     return "; ".join(filter(None, unclear))
 
 
-def _verdict(answer: Json) -> Verdict:
+def _verdict(answer: Json) -> ProviderStatus:
     said = verdict(answer.get("code"), VERDICTS)
     data = member(answer, "data")
     state = data.get("state", data.get("paymentState"))
-    if state is None or said is Verdict.NOT_FOUND:
+    if state is None or said is ProviderStatus.NOT_FOUND:
         return said
-    return said if verdict(state, STATES) is said else Verdict.UNKNOWN
+    return said if verdict(state, STATES) is said else ProviderStatus.UNKNOWN
 
 
 def _bank_reference(instrument: Json) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from payment.phonepe import webhook_events
 from payment.phonepe.credentials import Merchant
-from payment.phonepe.enums import Operation, Verdict
+from payment.phonepe.enums import Operation, ProviderStatus
 from payment.phonepe.schemas import (
     DisputeClaim,
     Fate,
@@ -45,18 +45,18 @@ SHORTEST_EXPIRY, LONGEST_EXPIRY = 300, 3600
 
 # The root `state` of an order decides; PENDING stays PENDING while a customer tries again on the page.
 ORDER_STATES = {
-    "CREATED": Verdict.PENDING,
-    "PENDING": Verdict.PENDING,
-    "COMPLETED": Verdict.COMPLETED,
-    "FAILED": Verdict.FAILED,
-    "EXPIRED": Verdict.FAILED,
+    "CREATED": ProviderStatus.PENDING,
+    "PENDING": ProviderStatus.PENDING,
+    "COMPLETED": ProviderStatus.COMPLETED,
+    "FAILED": ProviderStatus.FAILED,
+    "EXPIRED": ProviderStatus.FAILED,
 }
 REFUND_STATES = {
-    "CREATED": Verdict.PENDING,
-    "PENDING": Verdict.PENDING,
-    "CONFIRMED": Verdict.CONFIRMED,
-    "COMPLETED": Verdict.COMPLETED,
-    "FAILED": Verdict.FAILED,
+    "CREATED": ProviderStatus.PENDING,
+    "PENDING": ProviderStatus.PENDING,
+    "CONFIRMED": ProviderStatus.CONFIRMED,
+    "COMPLETED": ProviderStatus.COMPLETED,
+    "FAILED": ProviderStatus.FAILED,
 }
 NOTICE_STATES = ("NOTIFIED",)  # of a subscription's notice before a debit
 DISPUTE_STATES = ("CREATED", "UNDER_REVIEW", "ACTION_REQUIRED", "WON", "LOST")
@@ -272,7 +272,7 @@ def _event_name(body: Json) -> str:
     return words(body.get("event"), 64) or words(body.get("type"), 64) or "unnamed"
 
 
-def _unclear(event: str, raw_body: bytes, payload: Json, states: Mapping[str, Verdict]) -> str:
+def _unclear(event: str, raw_body: bytes, payload: Json, states: Mapping[str, ProviderStatus]) -> str:
     family = webhook_events.family_of(event)
     if family is Family.DISPUTE:
         return read_dispute(raw_body).unclear
@@ -289,7 +289,7 @@ def _unclear(event: str, raw_body: bytes, payload: Json, states: Mapping[str, Ve
     return "; ".join(filter(None, unclear))
 
 
-def _unread_state(payload: Json, states: Mapping[str, Verdict]) -> str:
+def _unread_state(payload: Json, states: Mapping[str, ProviderStatus]) -> str:
     """Without a state it is a mere reason to ask."""
     state = payload.get("state")
     is_read = state is None or (isinstance(state, str) and state in (*states, *NOTICE_STATES))
@@ -311,9 +311,9 @@ def _told_at(payload: Json, word: str) -> datetime | None:
     return told if told and told >= PHONEPE_BEGAN else None
 
 
-def _verdict(answer: Json, states: Mapping[str, Verdict]) -> Verdict:
+def _verdict(answer: Json, states: Mapping[str, ProviderStatus]) -> ProviderStatus:
     if "state" not in answer and code(answer) in NOT_FOUND:
-        return Verdict.NOT_FOUND
+        return ProviderStatus.NOT_FOUND
     return verdict(answer.get("state"), states)
 
 
@@ -325,9 +325,9 @@ def _telling(attempts: object) -> Json:
     return next(paid, first(attempts))
 
 
-def _transaction_id(outcome: Verdict, attempt: Json) -> str:
+def _transaction_id(outcome: ProviderStatus, attempt: Json) -> str:
     """Of an open order, only a try that is still open: after a wrong PIN no bank is deciding about it."""
-    is_over = outcome is Verdict.PENDING and attempt.get("state") == "FAILED"
+    is_over = outcome is ProviderStatus.PENDING and attempt.get("state") == "FAILED"
     return "" if is_over else identifier(attempt.get("transactionId"))
 
 

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from payment.models import OPEN_REFUND, PaymentAttempt, Refund
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.schemas import OrderStatus, RefundStatus
 from payment.reconciliation.days import on, span
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
@@ -21,7 +21,7 @@ SOURCE = "reconciliation"
 # PhonePe need not know these: nobody can say that they ever arrived.
 MAY_BE_UNKNOWN = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.EXPIRED)
 # "Not found" about a refund that may have arrived means that it has not: then it may be said again.
-FINAL = (Verdict.COMPLETED, Verdict.FAILED, Verdict.NOT_FOUND)
+FINAL = (ProviderStatus.COMPLETED, ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)
 REFUND_UNDER_WAY = (RefundState.WAITING, *OPEN_REFUND)
 
 
@@ -51,12 +51,12 @@ def compare_refunds(day: date, questions: Questions) -> Iterator[Finding]:
 
 def _order(attempt: PaymentAttempt, answer: OrderStatus) -> Finding | None:
     is_received = attempt.state == AttemptState.COMPLETED
-    if answer.verdict is Verdict.COMPLETED:
+    if answer.verdict is ProviderStatus.COMPLETED:
         return _amount(attempt, answer) if is_received else _not_received(attempt, answer)
-    if answer.verdict is Verdict.NOT_FOUND:
+    if answer.verdict is ProviderStatus.NOT_FOUND:
         is_ours_alone = attempt.state not in MAY_BE_UNKNOWN
         return about_order(attempt, Kind.UNKNOWN_TO_THEM, Fix.WRITE) if is_ours_alone else None
-    if is_received and answer.verdict in (Verdict.FAILED, Verdict.PENDING):
+    if is_received and answer.verdict in (ProviderStatus.FAILED, ProviderStatus.PENDING):
         said = f"PhonePe says {answer.verdict.value}"
         return about_order(attempt, Kind.BOOKING_WITHOUT_MONEY, Fix.LOOK_UP, detail=said, theirs_paise=0)
     return None
@@ -101,11 +101,14 @@ def _fate(attempt: PaymentAttempt) -> Finding | None:
 
 def _refund(refund: Refund, answer: RefundStatus) -> Finding | None:
     said = f"PhonePe says {answer.verdict.value}, ours is {refund.state}"
-    if answer.verdict is Verdict.NOT_FOUND and refund.state not in (RefundState.CREATED, RefundState.UNKNOWN):
+    if answer.verdict is ProviderStatus.NOT_FOUND and refund.state not in (
+        RefundState.CREATED,
+        RefundState.UNKNOWN,
+    ):
         return about_refund(refund, Kind.UNKNOWN_TO_THEM, Fix.LOOK_UP_REFUND)
     if answer.verdict.value == refund.state:
         return _refunded_amount(refund, answer)
-    if refund.state == RefundState.COMPLETED and answer.verdict is not Verdict.UNKNOWN:
+    if refund.state == RefundState.COMPLETED and answer.verdict is not ProviderStatus.UNKNOWN:
         return about_refund(refund, Kind.REFUND_NOT_CREDITED, Fix.LOOK_UP_REFUND, detail=said)
     if answer.verdict not in FINAL:
         return None

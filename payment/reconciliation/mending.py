@@ -2,7 +2,7 @@
 
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services.outcomes import fulfil_now, settle
 from payment.services.refunds.outcomes import settle_refund
@@ -33,7 +33,7 @@ def fulfil_order(attempt: PaymentAttempt) -> bool:
 def take_in_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
     """What PhonePe does not know is right when it is to be said again."""
     settled = settle_refund(refund.pk, answer, source)
-    if answer.verdict is Verdict.NOT_FOUND:
+    if answer.verdict is ProviderStatus.NOT_FOUND:
         return not settled.is_with_phonepe
     return answer.verdict.value == settled.state
 

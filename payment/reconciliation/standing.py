@@ -7,7 +7,7 @@ from django.db.models import Exists, F, OuterRef, Q, Sum
 
 from booking.models import Booking
 from payment.models import LedgerEntry, Payment, WebhookEvent
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.webhook_events import Family, family_of
 from payment.reconciliation.days import on
 from payment.reconciliation.findings import Finding, Fix, Kind, about_payment
@@ -90,5 +90,5 @@ def _may_move_money(event: WebhookEvent) -> bool:
         or name.endswith(".attempt.failed")
     ):
         return False
-    failed = event.claimed_verdict == Verdict.FAILED.value and name.endswith(".failed")
+    failed = event.claimed_verdict == ProviderStatus.FAILED.value and name.endswith(".failed")
     return not failed or event.state != WebhookEvent.State.UNMATCHED

@@ -37,7 +37,7 @@ from payment.models import (
 )
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
-from payment.phonepe.enums import ErrorCategory, Operation, Verdict
+from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import call
@@ -330,7 +330,7 @@ def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -
     attempt = claim.attempt
     if isinstance(error, Rejected):
         said = next((each.code for each in reversed(error.tries) if each.code), error.code)
-        settle(attempt.pk, OrderStatus(verdict=Verdict.FAILED, code=said), "pay call")
+        settle(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said), "pay call")
         return
     perhaps_arrived = isinstance(error, OutcomeUnknown)
     with transaction.atomic():

@@ -15,7 +15,7 @@ from booking.services import CartConverted, SlotGone, book, last_choice, release
 from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
-from payment.phonepe.enums import Generation, Verdict
+from payment.phonepe.enums import Generation, ProviderStatus
 from payment.services import unpaid
 from payment.services.disputes import book_disputes
 from payment.services.duplicates import (
@@ -59,13 +59,13 @@ def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool
         payment = lock_payment(attempts=attempt_id)
         attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt_id)
         attempt.payment = payment
-        if answer.verdict is Verdict.COMPLETED:
+        if answer.verdict is ProviderStatus.COMPLETED:
             _receive(attempt, answer, source)
-        elif answer.verdict is Verdict.FAILED:
+        elif answer.verdict is ProviderStatus.FAILED:
             unpaid.fail(attempt, answer, source)
-        elif answer.verdict is Verdict.PENDING:
+        elif answer.verdict is ProviderStatus.PENDING:
             unpaid.wait(attempt, answer, source, giving_up)
-        elif answer.verdict is Verdict.NOT_FOUND:
+        elif answer.verdict is ProviderStatus.NOT_FOUND:
             unpaid.miss(attempt, source, giving_up)
     return fulfil_now(payment)
 

@@ -12,7 +12,7 @@ from core.errors import Conflict, Refusal
 from core.waiting import UnderWay, wait_for
 from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import NO_ANSWER, call
 from payment.services.outcomes import fulfil_now, settle
@@ -28,7 +28,7 @@ SECONDS_BETWEEN_QUESTIONS = 2
 questions_under_way = UnderWay()
 ENDED_UNPAID = (PaymentState.FAILED, PaymentState.CANCELLED)
 # COMPLETED is missing on purpose: with an amount the attempt is COMPLETED, too, and without one money is on its way.
-ENDS_AN_ORDER = (Verdict.FAILED, Verdict.NOT_FOUND)
+ENDS_AN_ORDER = (ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)
 
 
 def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
@@ -36,7 +36,7 @@ def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: 
     return settle(attempt.pk, _question(attempt, deadline), source, giving_up=giving_up)
 
 
-def ask_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> Verdict | None:
+def ask_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> ProviderStatus | None:
     """The worker's question: what PhonePe says about the order, None when there is no answer."""
     try:
         answer = _question(attempt, deadline)
@@ -47,7 +47,7 @@ def ask_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> Verdict | No
     return answer.verdict
 
 
-def next_look(attempt: PaymentAttempt, heard: Verdict | None, now: datetime) -> datetime | None:
+def next_look(attempt: PaymentAttempt, heard: ProviderStatus | None, now: datetime) -> datetime | None:
     """When the worker asks again after `heard`. None only after an answer that ends the order.
 
     That is: the money came, or the order is closed, its tail is over, and PhonePe knows of no open order either.

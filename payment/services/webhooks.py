@@ -13,7 +13,7 @@ from accounts.models import User
 from core.errors import Conflict, Refusal
 from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
-from payment.phonepe.enums import Generation, Verdict
+from payment.phonepe.enums import Generation, ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.phonepe.webhook_events import Family, canonical, family_of, is_about_dispute
 from payment.services.disputes import note_dispute
@@ -32,13 +32,13 @@ State = WebhookEvent.State
 
 # An event claims the key; a row in one of these states is at least as final. Other claims: any answer will do.
 ENOUGH = {
-    Verdict.COMPLETED: (AttemptState.COMPLETED,),
-    Verdict.FAILED: (AttemptState.FAILED, AttemptState.EXPIRED, AttemptState.COMPLETED),
+    ProviderStatus.COMPLETED: (AttemptState.COMPLETED,),
+    ProviderStatus.FAILED: (AttemptState.FAILED, AttemptState.EXPIRED, AttemptState.COMPLETED),
 }
 ENOUGH_FOR_REFUND = {
-    Verdict.CONFIRMED: (RefundState.CONFIRMED, RefundState.FAILED, RefundState.COMPLETED),
-    Verdict.COMPLETED: (RefundState.COMPLETED,),
-    Verdict.FAILED: (RefundState.FAILED, RefundState.COMPLETED),
+    ProviderStatus.CONFIRMED: (RefundState.CONFIRMED, RefundState.FAILED, RefundState.COMPLETED),
+    ProviderStatus.COMPLETED: (RefundState.COMPLETED,),
+    ProviderStatus.FAILED: (RefundState.FAILED, RefundState.COMPLETED),
 }
 # An event PhonePe does not confirm is asked about every 3 s, later every minute, then ever more rarely for a day.
 SOON_SECONDS, SOON_CHECKS = 3, 10
@@ -244,7 +244,7 @@ def _has_come(attempt: PaymentAttempt, deadline: Deadline) -> bool:
 
 def _is_answered(event: WebhookEvent) -> bool:
     """An event that is not final for the order itself is answered by any answer at all."""
-    claimed = Verdict(event.claimed_verdict)
+    claimed = ProviderStatus(event.claimed_verdict)
     if event.refund is not None:
         event.refund.refresh_from_db()
         return claimed not in ENOUGH_FOR_REFUND or event.refund.state in ENOUGH_FOR_REFUND[claimed]

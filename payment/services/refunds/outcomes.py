@@ -10,7 +10,7 @@ from booking.models import Booking
 from core.clocks import has_passed
 from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.notifications import alert_staff, tell_refund_credited, tell_refund_started
 from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.requests import (
@@ -34,9 +34,9 @@ PAUSE_AFTER_FAILURE = 5 * MINUTE
 DASHBOARD = "made in PhonePe's dashboard"
 OWED_WHOLE = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 MOVES = {
-    Verdict.PENDING: RefundState.PENDING,
-    Verdict.CONFIRMED: RefundState.CONFIRMED,
-    Verdict.UNKNOWN: RefundState.UNKNOWN,
+    ProviderStatus.PENDING: RefundState.PENDING,
+    ProviderStatus.CONFIRMED: RefundState.CONFIRMED,
+    ProviderStatus.UNKNOWN: RefundState.UNKNOWN,
 }
 
 
@@ -47,11 +47,11 @@ def settle_refund(refund_id: int, answer: RefundStatus, source: str) -> Refund:
     Saying the same thing twice, or late, or in another order, changes nothing.
     """
     refund = lock_refund(refund_id)
-    if answer.verdict is Verdict.COMPLETED:
+    if answer.verdict is ProviderStatus.COMPLETED:
         _complete(refund, answer, source)
-    elif answer.verdict is Verdict.FAILED:
+    elif answer.verdict is ProviderStatus.FAILED:
         _fail(refund, answer, source)
-    elif answer.verdict is Verdict.NOT_FOUND:
+    elif answer.verdict is ProviderStatus.NOT_FOUND:
         _miss(refund)
     else:
         to = MOVES[answer.verdict]

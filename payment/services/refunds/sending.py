@@ -15,7 +15,7 @@ from core.errors import Refusal
 from payment.gateways import GatewayError, OutcomeUnknown, RefundOrder, Rejected, gateway_for
 from payment.models import OPEN_REFUND, PaymentAttempt, Refund
 from payment.phonepe.credentials import NotConfigured
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import NO_ANSWER, call
 from payment.services.links import webhook_url
@@ -66,7 +66,7 @@ def look_for_refund(
     answer = call(attempt, gateway.refund_status, merchant_refund_id, deadline)
     paise = claimed_paise if answer.amount_paise is None else answer.amount_paise
     of_this_order = answer.merchant_order_id in (None, attempt.merchant_order_id)
-    if answer.verdict in (Verdict.NOT_FOUND, Verdict.UNKNOWN) or not of_this_order or not paise:
+    if answer.verdict in (ProviderStatus.NOT_FOUND, ProviderStatus.UNKNOWN) or not of_this_order or not paise:
         return None
     return adopt_refund(attempt, merchant_refund_id, paise, answer, source)
 

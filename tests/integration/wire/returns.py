@@ -7,13 +7,17 @@ import requests
 
 from payment.gateways import GatewayError, RefundOrder, RefundStatus, Try, current_gateway
 from payment.models import Payment, PaymentAttempt
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
 from tests.integration.wire.gates import HOSTS
 from tests.integration.wire.law import REFUND_STATUS
 from tests.integration.wire.shop import Caught, Shop, numbers
 
-TOLD = {Verdict.NOT_FOUND: "not found", Verdict.UNKNOWN: "unclear", Verdict.FAILED: "failed"}
+TOLD = {
+    ProviderStatus.NOT_FOUND: "not found",
+    ProviderStatus.UNKNOWN: "unclear",
+    ProviderStatus.FAILED: "failed",
+}
 
 
 class RefundDesk(Shop):

@@ -128,8 +128,8 @@ BREAKAGES = (
     Breakage(
         "D10",
         "payment/services/attempts.py",
-        "settle(attempt.pk, OrderStatus(verdict=Verdict.FAILED, code=said)",
-        "settle(attempt.pk, OrderStatus(verdict=Verdict.UNKNOWN, code=said)",
+        "settle(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said)",
+        "settle(attempt.pk, OrderStatus(verdict=ProviderStatus.UNKNOWN, code=said)",
         "unit/payment/services/test_checkout.py::test_wrong_credentials_are_a_refusal_and_the_cart_is_free_again",
     ),
     Breakage(
@@ -303,8 +303,8 @@ BREAKAGES = (
     Breakage(
         "D33",
         "payment/services/refunds/outcomes.py",
-        "Verdict.PENDING: RefundState.PENDING,",
-        "Verdict.PENDING: RefundState.COMPLETED,",
+        "ProviderStatus.PENDING: RefundState.PENDING,",
+        "ProviderStatus.PENDING: RefundState.COMPLETED,",
         f"{SENDING}::test_a_promised_refund_is_sent_asked_about_and_entered",
     ),
     Breakage(

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from booking.models import Checkout
 from payment.models import Payment, PaymentAttempt
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.schemas import OrderStatus
 from payment.services.schedule import next_question
 from payment.states import AttemptState
@@ -51,10 +51,10 @@ def make_attempt(payment: Payment, number: int = 1, **fields) -> PaymentAttempt:
 
 def completed(paise: int = 110_000, **fields) -> OrderStatus:
     said = {"provider_transaction_id": "OM1", "utr": "616200000042"}
-    return OrderStatus(Verdict.COMPLETED, amount_paise=paise, **said | fields)
+    return OrderStatus(ProviderStatus.COMPLETED, amount_paise=paise, **said | fields)
 
 
-FAILED = OrderStatus(Verdict.FAILED, code="INVALID_MPIN", provider_transaction_id="OM1")
-PENDING = OrderStatus(Verdict.PENDING)
-NOT_FOUND = OrderStatus(Verdict.NOT_FOUND)
-NONSENSE = OrderStatus(Verdict.UNKNOWN, code="SOMETHING_NEW")
+FAILED = OrderStatus(ProviderStatus.FAILED, code="INVALID_MPIN", provider_transaction_id="OM1")
+PENDING = OrderStatus(ProviderStatus.PENDING)
+NOT_FOUND = OrderStatus(ProviderStatus.NOT_FOUND)
+NONSENSE = OrderStatus(ProviderStatus.UNKNOWN, code="SOMETHING_NEW")

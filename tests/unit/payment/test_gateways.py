@@ -20,7 +20,7 @@ from payment.gateways import (
     gateway_for,
 )
 from payment.phonepe.credentials import Endpoint, Identity
-from payment.phonepe.enums import Operation, Stage, Verdict
+from payment.phonepe.enums import Operation, ProviderStatus, Stage
 from tests.unit.payment import wire
 from tests.unit.payment.wire import V1, V2, golden
 from tests.unit.payment.world import BASE, GRANT, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations
@@ -125,7 +125,7 @@ def test_an_order_that_did_arrive_is_not_opened_a_second_time(world, answer):
     world.on_status(world.spoken.pending)
     with pytest.raises(PageLost) as caught:
         world.pay()
-    assert caught.value.status.verdict is Verdict.PENDING
+    assert caught.value.status.verdict is ProviderStatus.PENDING
     assert operations(caught.value.tries) == ["pay", "status"]
 
 
@@ -134,7 +134,10 @@ def test_money_learned_of_while_asking_is_handed_over(world):
     world.on_status(world.spoken.completed)
     with pytest.raises(PageLost) as caught:
         world.pay()
-    assert (caught.value.status.verdict, caught.value.status.amount_paise) == (Verdict.COMPLETED, 149900)
+    assert (caught.value.status.verdict, caught.value.status.amount_paise) == (
+        ProviderStatus.COMPLETED,
+        149900,
+    )
 
 
 def test_an_order_of_which_nobody_can_tell_is_unknown_and_not_failed(world, settings):
@@ -182,7 +185,7 @@ def test_a_taken_id_has_lost_its_page(world):
     world.on_status(world.spoken.pending)
     with pytest.raises(PageLost) as caught:
         world.pay()
-    assert (caught.value.status_code, caught.value.status.verdict) == (409, Verdict.PENDING)
+    assert (caught.value.status_code, caught.value.status.verdict) == (409, ProviderStatus.PENDING)
     assert caught.value.status.tries == caught.value.tries
 
 
@@ -257,19 +260,19 @@ def test_the_caller_is_not_told_to_come_back_sooner_than_phonepe_said(world):
 def test_what_became_of_an_order_is_told(world):
     world.on_status(world.spoken.completed)
     status = world.status()
-    assert (status.verdict, status.amount_paise) == (Verdict.COMPLETED, 149900)
+    assert (status.verdict, status.amount_paise) == (ProviderStatus.COMPLETED, 149900)
     assert operations(status.tries) == ["status"]
 
 
 def test_an_order_phonepe_does_not_know_is_an_answer(world):
     world.on_status(world.spoken.unknown_order)
-    assert world.status().verdict is Verdict.NOT_FOUND
+    assert world.status().verdict is ProviderStatus.NOT_FOUND
 
 
 def test_a_question_may_be_put_to_the_next_endpoint_after_any_failure(two):
     two.on_status(SILENT)
     two.on_status(two.spoken.pending, SECOND)
-    assert two.status().verdict is Verdict.PENDING
+    assert two.status().verdict is ProviderStatus.PENDING
     assert two.clock.slept == []
 
 
@@ -306,7 +309,7 @@ def test_an_answer_about_another_order_is_no_answer(mock, settings):
 def test_a_refund_is_accepted(world):
     world.on_refund(world.spoken.refund_accepted)
     status = world.refund()
-    assert (status.verdict, status.amount_paise) == (Verdict.PENDING, 149900)
+    assert (status.verdict, status.amount_paise) == (ProviderStatus.PENDING, 149900)
 
 
 @pytest.mark.parametrize(
@@ -357,7 +360,7 @@ def test_a_refund_nobody_can_tell_about_is_unknown(world, settings):
 def test_what_became_of_a_refund_is_told(world):
     world.on_refund_status(world.spoken.refund_accepted)
     status = world.gateway.refund_status(REFUND.merchant_refund_id, world.deadline())
-    assert status.verdict is Verdict.PENDING
+    assert status.verdict is ProviderStatus.PENDING
 
 
 # --- what the house sees of it ---

@@ -18,7 +18,7 @@ from payment.models import (
     Refund,
     WebhookEvent,
 )
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.reconciliation.runs import NIGHT_ENDS
 from payment.services import status
 from payment.services.moments import SCHEDULES, mend_moments
@@ -50,7 +50,7 @@ def an_order(now: datetime, clock: datetime, *, age: timedelta = 5 * MINUTE, sta
         expires_at=sent_at + 15 * MINUTE,
         state=state,
     )
-    following = status.next_look(attempt, Verdict.PENDING, clock)
+    following = status.next_look(attempt, ProviderStatus.PENDING, clock)
     PaymentAttempt.objects.update(created_at=sent_at, next_check_at=following)
     return attempt
 
@@ -252,7 +252,7 @@ def test_questions_of_a_right_clock_stand(state, life, said_again):
     attempt.refresh_from_db()
     for age in AGES:
         at = opened + said_again + age
-        for heard in (None, Verdict.PENDING):
+        for heard in (None, ProviderStatus.PENDING):
             assert mended_later(attempt, status.next_look(attempt, heard, at), at) == []
 
 
@@ -331,7 +331,7 @@ def test_an_order_that_was_opened_in_the_future_is_over_and_asked_about_daily_in
     attempt.refresh_from_db()
     assert attempt.is_past_its_page(timezone.now())
     later = now + 2 * DAY + HOUR
-    assert status.next_look(attempt, Verdict.PENDING, later) > later + 20 * HOUR
+    assert status.next_look(attempt, ProviderStatus.PENDING, later) > later + 20 * HOUR
 
 
 # --- What else is believed ------------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from payment.models import (
     WebhookEvent,
     WorkLease,
 )
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.attempts import _claim
 from payment.services.checkout import start_payment
 from payment.services.idempotency import _digest
@@ -183,7 +183,7 @@ def test_a_refund_that_never_arrived_is_sent_again_whenever_it_was_sent(wrong):
         next_check_at=timezone.now(),
     )
 
-    settle_refund(refund.pk, RefundStatus(Verdict.NOT_FOUND), "worker")
+    settle_refund(refund.pk, RefundStatus(ProviderStatus.NOT_FOUND), "worker")
 
     refund.refresh_from_db()
     assert refund.sent_at is None
@@ -216,7 +216,7 @@ def test_a_page_that_was_opened_with_a_longer_life_stays_open(opened_before, slo
 
     watch(1)
     run_due(["holds"])
-    payment = settle(attempt.pk, OrderStatus(Verdict.PENDING), "worker")
+    payment = settle(attempt.pk, OrderStatus(ProviderStatus.PENDING), "worker")
 
     slot.refresh_from_db()
     assert (payment.state, Checkout.objects.get().state, slot.held) == ("PENDING", "RESERVED", 1)

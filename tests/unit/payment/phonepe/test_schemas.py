@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from payment.phonepe import schemas, v1, v2
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from tests.unit.payment import wire
 
 JSON = st.recursive(
@@ -51,7 +51,7 @@ def test_whatever_phonepe_sends_is_read_without_falling(answer):
     for dialect in (v1, v2):
         for read in (dialect.read_order_status, dialect.read_refund_status):
             status = read(answer)
-            assert isinstance(status.verdict, Verdict)
+            assert isinstance(status.verdict, ProviderStatus)
             assert status.amount_paise is None or type(status.amount_paise) is int
             f"{status.message}{status.code}{status.utr}".encode()
 

@@ -4,7 +4,7 @@ import json
 import pytest
 
 from payment.phonepe import v1
-from payment.phonepe.enums import Operation, Verdict
+from payment.phonepe.enums import Operation, ProviderStatus
 from payment.phonepe.schemas import Fate, Order, RefundOrder, Unreadable
 from tests.unit.payment import wire
 from tests.unit.payment.wire import TEST_SALT, golden, golden_bytes
@@ -132,7 +132,11 @@ def test_an_answer_without_a_page_is_no_page(answer):
 
 def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():
     status = v1.read_order_status(golden("g06_v1_status_success"))
-    assert (status.verdict, status.amount_paise, status.utr) == (Verdict.COMPLETED, 149900, "616200000042")
+    assert (status.verdict, status.amount_paise, status.utr) == (
+        ProviderStatus.COMPLETED,
+        149900,
+        "616200000042",
+    )
     assert (status.merchant_id, status.merchant_order_id) == ("PGTESTPAYUAT", "OKP20260611A0001")
     assert status.provider_transaction_id == "T2606111042169000000042"
 
@@ -148,24 +152,24 @@ def test_what_was_paid_by_card_or_netbanking_is_found_at_the_bank_by_its_arn(typ
 
 def test_an_order_nobody_has_tried_to_pay_is_pending():
     status = v1.read_order_status(golden("g05_v1_status_pending"))
-    assert (status.verdict, status.provider_transaction_id) == (Verdict.PENDING, "")
+    assert (status.verdict, status.provider_transaction_id) == (ProviderStatus.PENDING, "")
 
 
 def test_a_declined_order_has_failed():
-    assert v1.read_order_status(golden("g07_v1_status_failed")).verdict is Verdict.FAILED
+    assert v1.read_order_status(golden("g07_v1_status_failed")).verdict is ProviderStatus.FAILED
 
 
 @pytest.mark.parametrize(
     ("word", "verdict"),
     [
-        ("TIMED_OUT", Verdict.FAILED),
-        ("PAYMENT_DECLINED", Verdict.FAILED),
-        ("PAYMENT_CANCELLED", Verdict.FAILED),
-        ("TRANSACTION_NOT_FOUND", Verdict.NOT_FOUND),
-        ("INTERNAL_SERVER_ERROR", Verdict.UNKNOWN),
-        ("A_WORD_OF_NEXT_YEAR", Verdict.UNKNOWN),
-        (None, Verdict.UNKNOWN),
-        ({"nested": 1}, Verdict.UNKNOWN),
+        ("TIMED_OUT", ProviderStatus.FAILED),
+        ("PAYMENT_DECLINED", ProviderStatus.FAILED),
+        ("PAYMENT_CANCELLED", ProviderStatus.FAILED),
+        ("TRANSACTION_NOT_FOUND", ProviderStatus.NOT_FOUND),
+        ("INTERNAL_SERVER_ERROR", ProviderStatus.UNKNOWN),
+        ("A_WORD_OF_NEXT_YEAR", ProviderStatus.UNKNOWN),
+        (None, ProviderStatus.UNKNOWN),
+        ({"nested": 1}, ProviderStatus.UNKNOWN),
     ],
 )
 def test_a_word_we_do_not_know_is_neither_success_nor_failure(word, verdict):
@@ -176,7 +180,7 @@ def test_a_word_we_do_not_know_is_neither_success_nor_failure(word, verdict):
 def test_a_success_that_contradicts_its_own_state_is_unknown(state):
     answer = golden("g06_v1_status_success")
     answer["data"]["state"] = state
-    assert v1.read_order_status(answer).verdict is Verdict.UNKNOWN
+    assert v1.read_order_status(answer).verdict is ProviderStatus.UNKNOWN
 
 
 @pytest.mark.parametrize("amount", [1499.5, "1499.00", True, None, -1, [149900], 10**30])
@@ -188,7 +192,7 @@ def test_an_amount_that_is_not_whole_paise_is_no_amount(amount):
 
 def test_an_accepted_refund_is_pending():
     status = v1.read_refund_status(golden("g09_v1_refund_answer"))
-    assert (status.verdict, status.amount_paise) == (Verdict.PENDING, 149900)
+    assert (status.verdict, status.amount_paise) == (ProviderStatus.PENDING, 149900)
     assert (status.merchant_refund_id, status.provider_refund_id) == (
         "OKPRF20260611A0001",
         "P2606111201009000000007",

@@ -3,7 +3,7 @@
 import pytest
 
 from payment.models import GatewayCall, PaymentAttempt
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.reconciliation import questions
 from payment.reconciliation.questions import SILENT, Questions
 from payment.services.gateway_calls import places
@@ -25,7 +25,7 @@ def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
         for _ in taken[1:]:
             places.release()
 
-    assert answer.verdict is Verdict.PENDING
+    assert answer.verdict is ProviderStatus.PENDING
     assert waited == [questions.PAUSE]
 
 

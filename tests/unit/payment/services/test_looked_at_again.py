@@ -25,7 +25,7 @@ from booking.models import Booking, Cart, Slot, SlotHold
 from booking.services import change_cart, check_out, close, complete, delete_cart, put_promo, release
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, Refund, StateChange
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.holds import end_hold
 from payment.services.offers import choose, close_offer, decline, expire_offer
 from payment.services.outcomes import accept_held, fulfil, return_held, settle
@@ -157,10 +157,10 @@ SITUATIONS: dict[Callable[[], World], dict[str, Service]] = {
         "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
         "staff refund the rest": lambda world: ask_for_refund(world.payment.pk, None, "", world.staff[0]),
         "PhonePe says it went back": lambda world: settle_refund(
-            refund_of(world), RefundStatus(Verdict.COMPLETED), "webhook"
+            refund_of(world), RefundStatus(ProviderStatus.COMPLETED), "webhook"
         ),
         "PhonePe says it failed": lambda world: settle_refund(
-            refund_of(world), RefundStatus(Verdict.FAILED), "webhook"
+            refund_of(world), RefundStatus(ProviderStatus.FAILED), "webhook"
         ),
     },
     opened: {

@@ -17,7 +17,7 @@ from notifications.models import Notification
 from notifications.services import send_again, was_told
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.notification_rules import OVER, OVER_ALERTS
 from payment.services.notifications import (
     alert_staff,
@@ -342,7 +342,7 @@ def test_the_refund_that_took_the_place_of_a_failed_one_is_told_instead(payment,
     Notification.objects.all().delete()
     first = owe_refund(payment.attempts.get(), 10_000, "a gesture", asked_by=None)
     Refund.objects.update(state=RefundState.PENDING, sent_at=timezone.now())
-    settle_refund(first.pk, RefundStatus(Verdict.FAILED), "worker")
+    settle_refund(first.pk, RefundStatus(ProviderStatus.FAILED), "worker")
     while run_due(["notifications"]):
         pass
 

@@ -9,7 +9,7 @@ from booking.models import Checkout, Slot
 from booking.services import cancel
 from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.schemas import OrderStatus
 from payment.services.notifications import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
 from payment.services.outcomes import accept_held, settle
@@ -81,8 +81,8 @@ def test_whoever_left_without_trying_is_left_alone(payment):
 @pytest.mark.parametrize(
     "answer",
     [
-        OrderStatus(Verdict.FAILED, code="ORDER_EXPIRED"),
-        OrderStatus(Verdict.FAILED, code="TIMED_OUT", provider_transaction_id="T1"),
+        OrderStatus(ProviderStatus.FAILED, code="ORDER_EXPIRED"),
+        OrderStatus(ProviderStatus.FAILED, code="TIMED_OUT", provider_transaction_id="T1"),
     ],
 )
 def test_whoever_left_without_trying_is_left_alone_whatever_phonepe_calls_it(payment, answer):

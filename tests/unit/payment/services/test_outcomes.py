@@ -12,7 +12,7 @@ from booking.services import CartConverted, SlotGone, book, release_hold
 from core.errors import Conflict
 from payment.gateways import RefundStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, StateChange
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services import outcomes
 from payment.services.outcomes import accept_held, fulfil, return_held, settle
 from payment.services.refunds.outcomes import adopt_refund
@@ -362,7 +362,9 @@ def test_of_two_wrong_amounts_staff_take_one_and_the_other_goes_back(payment, at
 def test_what_has_gone_back_meanwhile_is_not_taken_for_a_payment(payment, attempt):
     settle(attempt.pk, completed(50_000), "worker")
     attempt.refresh_from_db()
-    adopt_refund(attempt, "DASH1", 50_000, RefundStatus(Verdict.COMPLETED, amount_paise=50_000), "webhook")
+    adopt_refund(
+        attempt, "DASH1", 50_000, RefundStatus(ProviderStatus.COMPLETED, amount_paise=50_000), "webhook"
+    )
 
     with pytest.raises(Conflict):
         accept_held(payment.pk)

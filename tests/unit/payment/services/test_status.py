@@ -12,7 +12,7 @@ from core.errors import Conflict
 from core.waiting import Places
 from payment.gateways import GatewayError
 from payment.models import GatewayCall, Payment, PaymentAttempt
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services import status
 from payment.services.checkout import start_payment
 from payment.services.status import give_up, next_look, refresh
@@ -179,7 +179,7 @@ AGES = [
 
 
 @pytest.mark.parametrize("age", AGES, ids=str)
-@pytest.mark.parametrize("heard", [None, *Verdict])
+@pytest.mark.parametrize("heard", [None, *ProviderStatus])
 @pytest.mark.parametrize("state", AttemptState)
 def test_only_an_answer_that_ends_the_order_ends_the_questions(state, heard, age):
     now = timezone.now()
@@ -188,7 +188,11 @@ def test_only_an_answer_that_ends_the_order_ends_the_questions(state, heard, age
 
     following = next_look(attempt, heard, now)
 
-    has_ended = state in ENDED and heard in (Verdict.FAILED, Verdict.NOT_FOUND) and age > timedelta(days=7)
+    has_ended = (
+        state in ENDED
+        and heard in (ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)
+        and age > timedelta(days=7)
+    )
     assert (following is None) == (state == AttemptState.COMPLETED or has_ended)
     assert following is None or now < following <= now + timedelta(days=1)
 

@@ -11,7 +11,7 @@ from accounts.models import User
 from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import IdempotencyKey, Payment, Refund
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.outcomes import accept_held, settle
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.requests import approve_refund, ask_for_refund
@@ -288,7 +288,7 @@ def wire_status(api, alice, payment: Payment) -> str:
 
 
 def went_back(refund: Refund) -> None:
-    settle_refund(refund.pk, RefundStatus(Verdict.COMPLETED, refund.amount_paise), "worker")
+    settle_refund(refund.pk, RefundStatus(ProviderStatus.COMPLETED, refund.amount_paise), "worker")
 
 
 def sent(refund: Refund) -> Refund:

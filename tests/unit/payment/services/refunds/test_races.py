@@ -7,7 +7,7 @@ import pytest
 from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import Refund
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.outcomes import settle
 from payment.services.refunds.outcomes import adopt_refund
 from payment.services.refunds.requests import approve_refund, ask_for_refund, withdraw_refund
@@ -38,7 +38,7 @@ def approve(attempt, staff):
 
 @pytest.fixture
 def dashboard(attempt):
-    answer = RefundStatus(Verdict.COMPLETED, amount_paise=60_000)
+    answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=60_000)
     return partial(adopt_refund, attempt, "DASH1", 60_000, answer, "webhook")
 
 

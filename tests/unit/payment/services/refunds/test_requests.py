@@ -7,7 +7,7 @@ from booking.models import Booking
 from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Refund
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.outcomes import settle
 from payment.services.refunds.outcomes import adopt_refund
 from payment.services.refunds.requests import (
@@ -124,7 +124,9 @@ def test_a_wish_of_the_staff_outlives_a_cancellation_that_is_owed_nothing(bookin
 def test_of_less_than_a_rupee_nothing_is_left(booking, staff):
     """The dashboard has sent all but fifty paise back, which PhonePe does not send."""
     attempt = booking.checkout.payment.attempts.get()
-    adopt_refund(attempt, "DASH1", 109_950, RefundStatus(Verdict.COMPLETED, amount_paise=109_950), "webhook")
+    adopt_refund(
+        attempt, "DASH1", 109_950, RefundStatus(ProviderStatus.COMPLETED, amount_paise=109_950), "webhook"
+    )
 
     with pytest.raises(NothingLeft):
         ask_for_refund(booking.checkout.payment.pk, None, "the rest", staff)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import GatewayCall, Refund
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services import leases
 from payment.services.refunds.outcomes import settle_refund
@@ -264,7 +264,7 @@ def test_a_worker_that_lost_its_lease_does_not_send_what_another_is_sending(owed
 
 def test_worker_and_webhook_at_once_enter_a_refund_once(owed, paid, work, ledger):
     work()
-    arrived = RefundStatus(Verdict.COMPLETED, 30_000)
+    arrived = RefundStatus(ProviderStatus.COMPLETED, 30_000)
 
     races.at_once(*(partial(settle_refund, owed.pk, arrived, who) for who in ("worker", "webhook")))
 

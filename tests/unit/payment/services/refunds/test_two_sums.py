@@ -15,7 +15,7 @@ from booking.models import Booking
 from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.disputes import decide_dispute
 from payment.services.outcomes import settle
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
@@ -30,7 +30,7 @@ from tests.unit.payment.builders import completed, make_payment
 pytestmark = pytest.mark.django_db
 
 PAID = 2_000_000
-COMPLETED, FAILED = Verdict.COMPLETED, Verdict.FAILED
+COMPLETED, FAILED = ProviderStatus.COMPLETED, ProviderStatus.FAILED
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def dashboard(paid):
     """A refund that somebody makes by hand in PhonePe's dashboard."""
     numbers = count(1)
 
-    def send(rupees: int, verdict: Verdict = COMPLETED) -> Refund:
+    def send(rupees: int, verdict: ProviderStatus = COMPLETED) -> Refund:
         answer = RefundStatus(verdict, amount_paise=rupees * 100)
         return adopt_refund(paid.attempts.get(), f"DASH{next(numbers)}", rupees * 100, answer, "webhook")
 
@@ -151,7 +151,7 @@ def test_what_the_dashboard_ended_and_could_not_send_is_owed_whole_and_a_person_
 ):
     owed = request_refund(5_000)
     approve_refund(owed.pk, other)
-    theirs = dashboard(18_000, Verdict.CONFIRMED)
+    theirs = dashboard(18_000, ProviderStatus.CONFIRMED)
     assert (live(), booking()) == ([(18_000, "owed"), (2_000, "owed")], "CANCELLED")
 
     settle_refund(theirs.pk, RefundStatus(FAILED), "worker")
@@ -191,7 +191,7 @@ STEPS = st.one_of(
     st.tuples(st.just("request"), RUPEES | ALL_THAT_IS_LEFT),
     st.tuples(st.just("approve"), NTH),
     st.tuples(st.just("refuse"), NTH),
-    st.tuples(st.just("dashboard"), RUPEES, st.sampled_from([COMPLETED, Verdict.CONFIRMED, FAILED])),
+    st.tuples(st.just("dashboard"), RUPEES, st.sampled_from([COMPLETED, ProviderStatus.CONFIRMED, FAILED])),
     st.tuples(st.just("send"), NTH),
     st.tuples(st.just("end"), NTH, st.sampled_from([COMPLETED, FAILED])),
     st.tuples(st.just("dispute"), st.sampled_from(["created", "lost", "won"]), RUPEES),
@@ -235,7 +235,7 @@ class Life:
         if refund := self.pick(nth, Refund.objects.filter(held_because="SECOND_PERSON", state="WAITING")):
             withdraw_refund(refund.pk, self.approver)
 
-    def dashboard(self, rupees: int, verdict: Verdict) -> None:
+    def dashboard(self, rupees: int, verdict: ProviderStatus) -> None:
         """PhonePe sends no more than it has."""
         gone = Refund.objects.exclude(state="FAILED").filter(sent_at__isnull=False)
         paise = min(rupees * 100, PAID - sum(gone.values_list("amount_paise", flat=True)))
@@ -249,7 +249,7 @@ class Life:
         if refund := self.pick(nth, Refund.objects.filter(state="WAITING", held_because="")):
             _claim(refund.pk)
 
-    def end(self, nth: int, verdict: Verdict) -> None:
+    def end(self, nth: int, verdict: ProviderStatus) -> None:
         sent = Refund.objects.exclude(state__in=("COMPLETED", "FAILED")).filter(sent_at__isnull=False)
         if refund := self.pick(nth, sent):
             settle_refund(refund.pk, RefundStatus(verdict), "worker")

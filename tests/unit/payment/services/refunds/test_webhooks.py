@@ -9,7 +9,7 @@ from booking.models import Booking
 from notifications.models import Notification
 from payment.gateways import RefundStatus
 from payment.models import Payment, Refund, WebhookEvent
-from payment.phonepe.enums import Verdict
+from payment.phonepe.enums import ProviderStatus
 from payment.services.outcomes import fulfil, settle
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
 from payment.services.refunds.requests import owe_refund
@@ -140,7 +140,7 @@ def test_a_dashboards_refund_may_run_beside_ours(attempt, work, phonepe):
     owe_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
 
-    adopt_refund(attempt, "FROM-DASHBOARD", 20_000, RefundStatus(Verdict.PENDING, 20_000), "webhook")
+    adopt_refund(attempt, "FROM-DASHBOARD", 20_000, RefundStatus(ProviderStatus.PENDING, 20_000), "webhook")
 
     assert list(Refund.objects.values_list("state", flat=True)) == [RefundState.PENDING] * 2
 
@@ -148,10 +148,10 @@ def test_a_dashboards_refund_may_run_beside_ours(attempt, work, phonepe):
 def test_a_failed_refund_that_arrives_after_all_takes_its_replacement_back(attempt, work, ledger, paid):
     refund = owe_refund(attempt, 110_000, "no place", asked_by=None)
     work()
-    settle_refund(refund.pk, RefundStatus(Verdict.FAILED, 110_000), "worker")
+    settle_refund(refund.pk, RefundStatus(ProviderStatus.FAILED, 110_000), "worker")
     assert Refund.objects.filter(state=RefundState.WAITING).count() == 1
 
-    settle_refund(refund.pk, RefundStatus(Verdict.COMPLETED, 110_000), "webhook")
+    settle_refund(refund.pk, RefundStatus(ProviderStatus.COMPLETED, 110_000), "webhook")
 
     assert not Refund.objects.filter(state=RefundState.WAITING).exists()
     assert ledger(paid) == [("RECEIPT", 110_000), ("REFUND", -110_000)]
@@ -161,7 +161,7 @@ def test_the_ledger_says_what_went_back_and_not_what_was_asked_for(attempt, work
     refund = owe_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
 
-    settle_refund(refund.pk, RefundStatus(Verdict.COMPLETED, 20_000), "worker")
+    settle_refund(refund.pk, RefundStatus(ProviderStatus.COMPLETED, 20_000), "worker")
 
     assert ledger(paid)[1:] == [("REFUND", -20_000)]
 
@@ -169,7 +169,13 @@ def test_the_ledger_says_what_went_back_and_not_what_was_asked_for(attempt, work
 def test_nothing_undoes_a_completed_refund(attempt, work, ledger, paid):
     refund = owe_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
-    for verdict in (Verdict.COMPLETED, Verdict.FAILED, Verdict.PENDING, Verdict.NOT_FOUND, Verdict.UNKNOWN):
+    for verdict in (
+        ProviderStatus.COMPLETED,
+        ProviderStatus.FAILED,
+        ProviderStatus.PENDING,
+        ProviderStatus.NOT_FOUND,
+        ProviderStatus.UNKNOWN,
+    ):
         settle_refund(refund.pk, RefundStatus(verdict, 30_000), "webhook")
 
     refund.refresh_from_db()
@@ -185,7 +191,7 @@ def test_money_sent_back_in_the_dashboard_before_it_was_booked_is_not_booked(car
     Payment.objects.update(fulfilment="DUE", fulfil_at=timezone.now())
     attempt.refresh_from_db()
 
-    answer = RefundStatus(Verdict.COMPLETED, amount_paise=110_000)
+    answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=110_000)
     adopt_refund(attempt, "DASH1", 110_000, answer, "webhook")
     fulfil(payment.pk)
 
@@ -196,7 +202,7 @@ def test_money_sent_back_in_the_dashboard_before_it_was_booked_is_not_booked(car
 def test_what_the_dashboard_left_of_a_promise_is_promised_again(attempt):
     owe_refund(attempt, 110_000, "the time was gone", asked_by=None)
 
-    answer = RefundStatus(Verdict.COMPLETED, amount_paise=50_000)
+    answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=50_000)
     adopt_refund(attempt, "DASH1", 50_000, answer, "webhook")
 
     promised = attempt.refunds.exclude(state=RefundState.FAILED).order_by("pk")
@@ -206,7 +212,7 @@ def test_what_the_dashboard_left_of_a_promise_is_promised_again(attempt):
     ]
 
 
-CONFIRMED, FAILED = RefundStatus(Verdict.CONFIRMED), RefundStatus(Verdict.FAILED)
+CONFIRMED, FAILED = RefundStatus(ProviderStatus.CONFIRMED), RefundStatus(ProviderStatus.FAILED)
 
 
 def test_what_the_dashboard_took_over_and_could_not_send_is_owed_again_and_a_person_looks_at_it(
@@ -245,14 +251,14 @@ def test_a_gesture_of_the_dashboard_that_fails_owes_nothing_to_who_has_a_booking
 
 def test_an_id_that_a_refund_has_already_is_not_given_to_the_next(attempt):
     """Our own refund of a day that was lost with the database, found again."""
-    answer = RefundStatus(Verdict.COMPLETED, amount_paise=10_000)
+    answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=10_000)
     adopt_refund(attempt, f"R1-{attempt.merchant_order_id}", 10_000, answer, "webhook")
 
     assert owe_refund(attempt, 10_000, "a gesture", asked_by=None).merchant_refund_id.startswith("R2-")
 
 
 def test_less_than_a_rupee_is_no_refund_of_phonepe_and_is_left_to_staff(attempt):
-    answer = RefundStatus(Verdict.COMPLETED, amount_paise=50)
+    answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=50)
 
     assert adopt_refund(attempt, "DASH1", 50, answer, "webhook") is None
     assert not Refund.objects.exists()
