@@ -2,12 +2,15 @@
 
 import functools
 import http.client
+import select
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from tests.harness.servers import eventually
 from tests.integration.wire.faults import Exchange, Port, message
 from tests.unit.payment.faults import Server
 
@@ -42,6 +45,7 @@ class Gate(Server):
         self._exchange: Exchange | None = None
         self._operations: tuple[str, ...] = ()
         self._times = 0
+        self._last_words: bytes | None = None
 
     def breaks(self, exchange: Exchange, operations: tuple[str, ...], times: int) -> None:
         self._exchange, self._operations, self._times = exchange, operations, times
@@ -50,12 +54,17 @@ class Gate(Server):
         self._times = 0
 
     def hangs_up(self, last_words: bytes) -> None:
-        """On everybody who has kept a connection and says nothing at the moment."""
+        """On everybody who has kept a connection and says nothing at the moment.
+
+        Only the thread of a connection writes to it: TLS does not allow two at once.
+        """
         kept = [connection for connection in self._taken if connection.fileno() != -1]
         assert kept, "nobody has kept a connection"
-        for connection in kept:
-            connection.sendall(last_words)
-            connection.shutdown(socket.SHUT_RDWR)
+        self._last_words = last_words
+        eventually(
+            lambda: all(connection.fileno() == -1 for connection in kept), "every kept connection is closed"
+        )
+        self._last_words = None
 
     def pass_on(self, request: Request) -> bytes:
         connection = http.client.HTTPConnection(self._simulator, timeout=10)
@@ -66,14 +75,23 @@ class Gate(Server):
         finally:
             connection.close()
 
-    def _serve_requests(self, connection: socket.socket) -> None:
-        while connection.fileno() != -1 and (request := read_request(connection)):
+    def _serve_requests(self, connection: ssl.SSLSocket) -> None:
+        while self._is_asked(connection) and (request := read_request(connection)):
             pass_on = functools.partial(self.pass_on, request)
             if request.operation in self._operations and self._times:
                 self._times -= 1
                 self._exchange(self, connection, pass_on)
             else:
                 connection.sendall(pass_on())
+
+    def _is_asked(self, connection: ssl.SSLSocket) -> bool:
+        """Waits for the next request. False: this side hangs up instead."""
+        while not (connection.pending() or select.select([connection], [], [], 0.05)[0]):
+            if self._last_words is not None:
+                connection.sendall(self._last_words)
+                connection.shutdown(socket.SHUT_RDWR)
+                return False
+        return True
 
 
 class Directory:
