@@ -327,6 +327,6 @@ def test_every_module_whose_services_lock_a_payment_is_walked_through():
         names = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
         if names & {"lock_payment", "lock_refund", "select_for_update"}:
             locking.add(path.stem)
-    walked = {"closing", "holds", "offers", "receipts", "outcomes", "promises", "settling", "unpaid"}
+    walked = {"slot_closure", "holds", "offers", "receipts", "outcomes", "requests", "unpaid"}
 
-    assert locking - {"changes"} - TESTED_ELSEWHERE.keys() == walked
+    assert locking - {"transitions"} - TESTED_ELSEWHERE.keys() == walked
