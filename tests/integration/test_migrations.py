@@ -19,7 +19,8 @@ def history():
         executor = MigrationExecutor(connection)
         executor.migrate([(app, name)])
         loader = MigrationExecutor(connection).loader
-        return loader.project_state([*loader.applied_migrations]).apps.get_model
+        known = [key for key in loader.applied_migrations if key in loader.graph.nodes]
+        return loader.project_state(known).apps.get_model
 
     yield go
     executor = MigrationExecutor(connection)
