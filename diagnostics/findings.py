@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from diagnostics.enums import VERDICT_OF, VERDICT_OF_FINDING, Finding, Verdict
 from diagnostics.targets import Door
 from payment.phonepe.enums import ErrorCategory, Stage
-from payment.phonepe.errors import category
+from payment.phonepe.errors import categorize
 from payment.phonepe.transport import Answer
 
 # OpenSSL's X509_V_ERR_*: not yet valid, expired, other host name, other IP address.
@@ -60,7 +60,7 @@ def innermost(error: BaseException) -> BaseException:
 def met(door: Door, error: BaseException, stage: Stage) -> tuple[Finding, Verdict]:
     """What stopped a try at `door` that has come as far as `stage`; names are looked up before."""
     finding = _met(door, error, stage)
-    return finding, VERDICT_OF_FINDING.get(finding) or VERDICT_OF[category(error, stage)]
+    return finding, VERDICT_OF_FINDING.get(finding) or VERDICT_OF[categorize(error, stage)]
 
 
 def _met(door: Door, error: BaseException, stage: Stage) -> Finding:
@@ -75,7 +75,7 @@ def _met(door: Door, error: BaseException, stage: Stage) -> Finding:
 
 
 def _unconnected(door: Door, inner: BaseException) -> Finding:
-    finding = TO_CONNECT.get(category(inner, Stage.RESOLVED), Finding.SILENT)
+    finding = TO_CONNECT.get(categorize(inner, Stage.RESOLVED), Finding.SILENT)
     return TO_PROXY[finding] if door.proxy else finding
 
 

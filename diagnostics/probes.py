@@ -23,8 +23,8 @@ from diagnostics.targets import PROOF, Door, Role
 from diagnostics.tls import Certificate
 from payment.phonepe import transport
 from payment.phonepe.enums import ErrorCategory, Stage
-from payment.phonepe.errors import WIRE_ERRORS, category
-from payment.phonepe.transport import Address, Answer, Deadline, Resolver, Session, Trip
+from payment.phonepe.errors import WIRE_ERRORS, categorize
+from payment.phonepe.transport import Address, Answer, Deadline, InFlightRequest, Resolver, Session
 
 # A walk ends a little before those who wait for it stop waiting, so that it can tell how far it came.
 SHARE = 0.9
@@ -118,8 +118,8 @@ class Knock:
         return f"{Finding(self.names.finding).label}: {', '.join(self.names.all)} ({self.names.source})"
 
 
-class Walk(Trip):
-    """A trip to one address, which notes when it reached each stage. The name was resolved before it began."""
+class Walk(InFlightRequest):
+    """A request to one address, which notes when it reached each stage. The name was resolved before it began."""
 
     def __init__(self, deadline: Deadline, address: Address) -> None:
         super().__init__(deadline, Known(address))
@@ -210,7 +210,7 @@ def _visit(door: Door, walk: Walk, dns: int) -> Visit:
 def _walked(door: Door, walk: Walk, dns: int) -> Visit:
     with session(walk.resolver) as fresh:
         try:
-            answer = fresh.exchange(walk, "GET", door.url, proxy=door.proxy)
+            answer = fresh.send_request(walk, "GET", door.url, proxy=door.proxy)
         except WIRE_ERRORS as error:
             return _stopped(door, walk, dns, error)
     return Visit(
@@ -244,7 +244,7 @@ def _stopped(door: Door, walk: Walk, dns: int, error: BaseException) -> Visit:
         walk.address,
         walk.furthest,
         took | dict.fromkeys(_next_layer(door, walk.furthest), waited),
-        category=category(error, walk.furthest).value,
+        category=categorize(error, walk.furthest).value,
         verdict=verdict,
         finding=finding,
         error=redact(f"{type(inner).__name__}: {inner}"[:300]),

@@ -32,7 +32,7 @@ from payment.models import DiagnosisRun
 from payment.phonepe import credentials
 from payment.phonepe.credentials import Endpoint, Merchant, NotConfigured
 from payment.phonepe.enums import Generation
-from payment.phonepe.oauth import Tokens
+from payment.phonepe.oauth import TokenStore
 from payment.phonepe.transport import Deadline
 
 logger = logging.getLogger(__name__)
@@ -199,7 +199,9 @@ def _asked(merchant: Merchant, door: Door | None, deadline: Deadline, asking: As
     if door is None:
         return ask(PhonePeGateway(merchant), deadline)
     with session(asking.system) as fresh_session:
-        gateway = PhonePeGateway(merchant, session=fresh_session, tokens=Tokens(merchant, store=result_cache))
+        gateway = PhonePeGateway(
+            merchant, session=fresh_session, tokens=TokenStore(merchant, store=result_cache)
+        )
         return ask(gateway, deadline, door)
 
 

@@ -9,7 +9,7 @@ from diagnostics.enums import VERDICT_OF, Verdict
 from diagnostics.targets import Door
 from payment.gateways import GatewayError, PhonePeGateway
 from payment.phonepe.enums import ErrorCategory, Operation
-from payment.phonepe.schemas import Try
+from payment.phonepe.schemas import HttpAttempt
 from payment.phonepe.transport import Deadline
 
 NOBODYS_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
@@ -34,10 +34,10 @@ class Reply:
 
 def ask(gateway: PhonePeGateway, deadline: Deadline, door: Door | None = None) -> Reply:
     try:
-        tries = gateway.order_status(NOBODYS_ORDER, deadline).tries
+        http_attempts = gateway.order_status(NOBODYS_ORDER, deadline).http_attempts
     except GatewayError as error:
         return _refused(error, door)
-    return _reply(None, tries, "PhonePe answered: no such order, as it should", door)
+    return _reply(None, http_attempts, "PhonePe answered: no such order, as it should", door)
 
 
 def no_reply(door: Door | None = None) -> Reply:
@@ -47,16 +47,16 @@ def no_reply(door: Door | None = None) -> Reply:
 
 
 def _refused(error: GatewayError, door: Door | None) -> Reply:
-    last = error.tries[-1] if error.tries else None
+    last = error.http_attempts[-1] if error.http_attempts else None
     said = (
         f"{error.error_category}, HTTP {last.http_status}, code {last.code!r}"
         if last
         else error.error_category
     )
-    return _reply(_verdict(error.error_category, last), error.tries, said, door)
+    return _reply(_verdict(error.error_category, last), error.http_attempts, said, door)
 
 
-def _verdict(category: str, last: Try | None) -> Verdict:
+def _verdict(category: str, last: HttpAttempt | None) -> Verdict:
     if last is not None and last.code == "KEY_NOT_CONFIGURED":
         return Verdict.KEY_NOT_CONFIGURED
     if category == ErrorCategory.AUTHENTICATION and last is not None and _is_unknown_client(last):
@@ -64,21 +64,23 @@ def _verdict(category: str, last: Try | None) -> Verdict:
     return VERDICT_OF[ErrorCategory(category)]
 
 
-def _is_unknown_client(last: Try) -> bool:
+def _is_unknown_client(last: HttpAttempt) -> bool:
     """A client id that PhonePe does not know in this environment is told so by 404, a wrong secret by 401."""
     return last.operation == Operation.TOKEN and last.http_status == 404
 
 
-def _reply(verdict: Verdict | None, tries: tuple[Try, ...], detail: str, door: Door | None) -> Reply:
-    target = f"{tries[-1].host}:{tries[-1].port}" if tries else ""
-    took = sum(each.milliseconds for each in tries)
-    return Reply(verdict, target, took, detail, _honoured(verdict, tries), door)
+def _reply(
+    verdict: Verdict | None, http_attempts: tuple[HttpAttempt, ...], detail: str, door: Door | None
+) -> Reply:
+    target = f"{http_attempts[-1].host}:{http_attempts[-1].port}" if http_attempts else ""
+    took = sum(each.milliseconds for each in http_attempts)
+    return Reply(verdict, target, took, detail, _honoured(verdict, http_attempts), door)
 
 
-def _honoured(verdict: Verdict | None, tries: tuple[Try, ...]) -> bool | None:
+def _honoured(verdict: Verdict | None, http_attempts: tuple[HttpAttempt, ...]) -> bool | None:
     if verdict is None:
         return True
     if verdict in ABOUT_CREDENTIALS:
         return False
-    has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in tries)
+    has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in http_attempts)
     return True if has_token else None

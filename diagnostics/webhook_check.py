@@ -15,7 +15,7 @@ from payment.phonepe import self_test
 from payment.phonepe.credentials import Merchant
 from payment.phonepe.enums import Stage
 from payment.phonepe.errors import WIRE_ERRORS
-from payment.phonepe.transport import Answer, Deadline, Resolver, Session, Trip
+from payment.phonepe.transport import Answer, Deadline, InFlightRequest, Resolver, Session
 
 # Not looked up in the URL configuration: a diagnosis must work where that cannot even be loaded.
 PATH = "/api/payments/webhook/phonepe/"
@@ -40,21 +40,21 @@ def doorbell(merchant: Merchant | None, resolver: Resolver) -> Hop:
 
 def _rung(hop: Hop, session: Session, url: str, merchant: Merchant) -> Hop:
     """First as a stranger, then as PhonePe."""
-    trip, wrong = session.trip(Deadline(2 * PHONEPE_WAITS)), _headers(WRONG, self_test.ticket())
+    in_flight, wrong = session.start_request(Deadline(2 * PHONEPE_WAITS)), _headers(WRONG, self_test.ticket())
     try:
-        stranger = session.exchange(trip, "POST", url, body=self_test.body(), headers=wrong)
-        return _turned_away(hop, stranger) or _as_phonepe(hop, session, trip, url, merchant)
+        stranger = session.send_request(in_flight, "POST", url, body=self_test.body(), headers=wrong)
+        return _turned_away(hop, stranger) or _as_phonepe(hop, session, in_flight, url, merchant)
     except WIRE_ERRORS as error:
-        return _unanswered(hop, error, trip.stage or Stage.STARTED)
+        return _unanswered(hop, error, in_flight.stage or Stage.STARTED)
 
 
-def _as_phonepe(hop: Hop, session: Session, trip: Trip, url: str, merchant: Merchant) -> Hop:
+def _as_phonepe(hop: Hop, session: Session, in_flight: InFlightRequest, url: str, merchant: Merchant) -> Hop:
     raw_body = self_test.body()
     proofs = self_test.signed(merchant, raw_body)
     if not proofs:
         return _bad(hop, "refuses", "no scheme is set by which PhonePe could prove itself")
     ticket, started = self_test.ticket(), time.monotonic()
-    answer = session.exchange(trip, "POST", url, body=raw_body, headers=_headers(proofs, ticket))
+    answer = session.send_request(in_flight, "POST", url, body=raw_body, headers=_headers(proofs, ticket))
     seconds = time.monotonic() - started
     if fault := _not_let_in(hop, answer, ticket, raw_body):
         return fault

@@ -3,11 +3,11 @@
     Refusal (core.errors)
     ├── NotConfigured        503  no credentials for this
     ├── NotAuthentic         401  a webhook that does not prove to come from PhonePe
-    └── GatewayError              carries what was tried: error_category, host, port, tries
+    └── GatewayError              carries what was tried: error_category, host, port, http_attempts
         ├── NotSent          503  nothing can have reached PhonePe, or it turned us away unread
         ├── Rejected         502  PhonePe read it and said no
         ├── OutcomeUnknown   504  it may have arrived; nobody could say within the deadline
-        └── PageLost         409  PhonePe knows the order, its page cannot be had; never leaves the services
+        └── CheckoutPageLost         409  PhonePe knows the order, its page cannot be had; never leaves the services
 
 The law of repeating: what was never sent may go to the next endpoint. What may have arrived is not said again
 before PhonePe was asked about it.
@@ -26,19 +26,19 @@ from payment.phonepe import credentials, response_codes, v1, v2
 from payment.phonepe.client import Call, Courier
 from payment.phonepe.credentials import Identity, Merchant, NotConfigured
 from payment.phonepe.enums import ErrorCategory, Generation, Operation, ProviderStatus
-from payment.phonepe.errors import TryFailed
-from payment.phonepe.oauth import Tokens
+from payment.phonepe.errors import RequestFailed
+from payment.phonepe.oauth import TokenStore
 from payment.phonepe.response_codes import Sentence
 from payment.phonepe.schemas import (
-    Fate,
+    CheckoutPage,
+    HttpAttempt,
     Json,
     Order,
     OrderStatus,
-    Page,
     RefundOrder,
     RefundStatus,
     Request,
-    Try,
+    RequestOutcome,
     Unreadable,
     WebhookClaim,
 )
@@ -46,21 +46,21 @@ from payment.phonepe.transport import Deadline, Session
 from payment.phonepe.webhooks import NotAuthentic, authenticate_webhook
 
 __all__ = [
+    "CheckoutPage",
+    "CheckoutPageLost",
     "Deadline",
     "GatewayError",
+    "HttpAttempt",
     "NotAuthentic",
     "NotConfigured",
     "NotSent",
     "Order",
     "OrderStatus",
     "OutcomeUnknown",
-    "Page",
-    "PageLost",
     "PhonePeGateway",
     "RefundOrder",
     "RefundStatus",
     "Rejected",
-    "Try",
     "WebhookClaim",
     "authenticate_webhook",
     "current_gateway",
@@ -70,21 +70,21 @@ __all__ = [
 T = TypeVar("T")
 S = TypeVar("S", OrderStatus, RefundStatus)
 
-EARLIER_CALL = TryFailed(ErrorCategory.READ_TIMEOUT, Fate.MAYBE_ARRIVED)
+EARLIER_CALL = RequestFailed(ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS)
 
 
 class GatewayError(Refusal):
-    """`tries` are all HTTP tries of the call; the last one that failed, failed at `host` and `port`.
+    """`http_attempts` are all HTTP http_attempts of the call; the last one that failed, failed at `host` and `port`.
 
     When PhonePe says for how long it turns us away, the caller is told no shorter time.
     """
 
-    def __init__(self, failure: TryFailed, call: Call) -> None:
+    def __init__(self, failure: RequestFailed, call: Call) -> None:
         super().__init__()
         self.error_category = failure.category.value
         self.phonepe_code = failure.code
-        self.tries = tuple(call.tries)
-        failed = [each for each in call.tries if each.error_category]
+        self.http_attempts = tuple(call.http_attempts)
+        failed = [each for each in call.http_attempts if each.error_category]
         self.host, self.port = failed[-1].hop if failed else ("", 0)
         if self.retry_after and failure.retry_after:
             self.retry_after = max(self.retry_after, math.ceil(failure.retry_after))
@@ -129,7 +129,7 @@ class OutcomeUnknown(GatewayError):
     default_detail = "PhonePe has not answered yet. We keep asking; please do not pay a second time."
 
 
-class PageLost(GatewayError):
+class CheckoutPageLost(GatewayError):
     """`status` is what PhonePe says about the order whose page is lost; None when it could not be asked."""
 
     status_code = 409
@@ -137,9 +137,9 @@ class PageLost(GatewayError):
     default_detail = "The payment page was lost. Please try again."
     retryable = True
 
-    def __init__(self, failure: TryFailed, call: Call, status: OrderStatus | None) -> None:
+    def __init__(self, failure: RequestFailed, call: Call, status: OrderStatus | None) -> None:
         super().__init__(failure, call)
-        self.status = status and replace(status, tries=self.tries)
+        self.status = status and replace(status, http_attempts=self.http_attempts)
 
 
 class Dialect(Protocol):
@@ -149,8 +149,10 @@ class Dialect(Protocol):
     def order_status(self, merchant: Merchant, merchant_order_id: str) -> Request: ...
     def refund(self, merchant: Merchant, order: RefundOrder) -> Request: ...
     def refund_status(self, merchant: Merchant, merchant_refund_id: str) -> Request: ...
-    def fate(self, operation: Operation, http_status: int, answer: Json) -> Fate | None: ...
-    def read_page(self, answer: Json) -> Page: ...
+    def classify_answer(
+        self, operation: Operation, http_status: int, answer: Json
+    ) -> RequestOutcome | None: ...
+    def read_page(self, answer: Json) -> CheckoutPage: ...
     def read_order_status(self, answer: Json) -> OrderStatus: ...
     def read_refund_status(self, answer: Json) -> RefundStatus: ...
 
@@ -165,34 +167,34 @@ class PhonePeGateway:
         session: Session | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
-        tokens: Tokens | None = None,
+        tokens: TokenStore | None = None,
     ) -> None:
         is_v2 = merchant.identity.generation == Generation.V2
         self.merchant = merchant
         self._dialect: Dialect = v2 if is_v2 else v1
         self._courier = Courier(
             merchant,
-            self._dialect.fate,
-            (tokens or Tokens(merchant)) if is_v2 else None,
+            self._dialect.classify_answer,
+            (tokens or TokenStore(merchant)) if is_v2 else None,
             session,
             sleep,
             clock,
         )
 
-    def pay(self, order: Order, deadline: Deadline, *, ask_first: bool = False) -> Page:
-        """Opens an order. Raises NotSent, Rejected, OutcomeUnknown, PageLost.
+    def pay(self, order: Order, deadline: Deadline, *, check_status_first: bool = False) -> CheckoutPage:
+        """Opens an order. Raises NotSent, Rejected, OutcomeUnknown, CheckoutPageLost.
 
-        `ask_first`: an earlier call for this order may have arrived.
+        `check_status_first`: an earlier call for this order may have arrived.
         """
-        call = Call(deadline, in_doubt=ask_first)
+        call = Call(deadline, in_doubt=check_status_first)
         request = self._dialect.pay(self.merchant, order)
 
-        def page_is_lost(failure: TryFailed, status: OrderStatus | None) -> Page:
-            raise PageLost(failure, call, status)
+        def page_is_lost(failure: RequestFailed, status: OrderStatus | None) -> CheckoutPage:
+            raise CheckoutPageLost(failure, call, status)
 
         ask = self._order_question(order.merchant_order_id, call)
         page = self._say(request, self._dialect.read_page, ask, page_is_lost, call)
-        return replace(page, tries=tuple(call.tries))
+        return replace(page, http_attempts=tuple(call.http_attempts))
 
     def order_status(self, merchant_order_id: str, deadline: Deadline) -> OrderStatus:
         """What became of an order; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
@@ -204,25 +206,25 @@ class PhonePeGateway:
         call = Call(deadline)
         request = self._dialect.refund(self.merchant, order)
 
-        def is_known(failure: TryFailed, status: RefundStatus | None) -> RefundStatus:
+        def is_known(failure: RequestFailed, status: RefundStatus | None) -> RefundStatus:
             if status is None or status.verdict is ProviderStatus.NOT_FOUND:
                 raise OutcomeUnknown(failure, call)
             return status
 
         ask = self._refund_question(order.merchant_refund_id, call)
         status = self._say(request, self._dialect.read_refund_status, ask, is_known, call)
-        return replace(status, tries=tuple(call.tries))
+        return replace(status, http_attempts=tuple(call.http_attempts))
 
     def refund_status(self, merchant_refund_id: str, deadline: Deadline) -> RefundStatus:
         """What became of a refund; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
         call = Call(deadline)
         return _answer(self._refund_question(merchant_refund_id, call), call)
 
-    def probe(self, deadline: Deadline) -> tuple[Try, ...]:
+    def probe(self, deadline: Deadline) -> tuple[HttpAttempt, ...]:
         """Knocks at every endpoint, page hosts too, without credentials. Any HTTP answer means reached."""
         call = Call(deadline)
         self._courier.knock(call)
-        return tuple(call.tries)
+        return tuple(call.http_attempts)
 
     def _order_question(self, merchant_order_id: str, call: Call) -> Callable[[], OrderStatus]:
         request = self._dialect.order_status(self.merchant, merchant_order_id)
@@ -249,7 +251,7 @@ class PhonePeGateway:
         request: Request,
         read: Callable[[Json], T],
         ask: Callable[[], S],
-        conclude: Callable[[TryFailed, S | None], T],
+        conclude: Callable[[RequestFailed, S | None], T],
         call: Call,
     ) -> T:
         """Says what must not happen twice, asking first whenever an earlier try may have arrived.
@@ -263,22 +265,24 @@ class PhonePeGateway:
                 if (
                     found is None
                     or found.verdict is not ProviderStatus.NOT_FOUND
-                    or failure.fate is Fate.TAKEN
+                    or failure.outcome is RequestOutcome.DUPLICATE_ID
                 ):
                     return conclude(failure, found)
                 if not self._may_say_again(failure, call):
                     raise _error(failure, call) from failure
             try:
                 return self._courier.deliver(request, read, call)
-            except TryFailed as error:
+            except RequestFailed as error:
                 failure = error
-                call.in_doubt |= failure.fate is Fate.MAYBE_ARRIVED
+                call.in_doubt |= failure.outcome is RequestOutcome.AMBIGUOUS
 
-    def _may_say_again(self, failure: TryFailed, call: Call) -> bool:
+    def _may_say_again(self, failure: RequestFailed, call: Call) -> bool:
         """PhonePe does not know the id. An earlier call is long over: there is nothing to wait for."""
         if failure is EARLIER_CALL:
             return True
-        return failure.fate is Fate.MAYBE_ARRIVED and self._courier.pause(failure, call, call.deadline)
+        return failure.outcome is RequestOutcome.AMBIGUOUS and self._courier.pause(
+            failure, call, call.deadline
+        )
 
 
 def current_gateway() -> PhonePeGateway:
@@ -300,38 +304,38 @@ def _gateway(process: int, merchant: Merchant) -> PhonePeGateway:
 def _answer(ask: Callable[[], S], call: Call) -> S:
     try:
         answer = ask()
-    except TryFailed as failure:
+    except RequestFailed as failure:
         raise _error(failure, call) from failure
-    return replace(answer, tries=tuple(call.tries))
+    return replace(answer, http_attempts=tuple(call.http_attempts))
 
 
-def _found(operation: Operation, failure: TryFailed, ask: Callable[[], S], call: Call) -> S | None:
+def _found(operation: Operation, failure: RequestFailed, ask: Callable[[], S], call: Call) -> S | None:
     """What PhonePe knows of the id; None if the id is taken and PhonePe does not say by what."""
     if not _is_worth_asking(operation, failure):
         raise _error(failure, call) from failure
     try:
         found = ask()
-    except TryFailed as silence:
-        if failure.fate is Fate.TAKEN:
+    except RequestFailed as silence:
+        if failure.outcome is RequestOutcome.DUPLICATE_ID:
             return None
         raise OutcomeUnknown(silence, call) from silence
-    if found.verdict is ProviderStatus.UNKNOWN and failure.fate is not Fate.TAKEN:
+    if found.verdict is ProviderStatus.UNKNOWN and failure.outcome is not RequestOutcome.DUPLICATE_ID:
         raise OutcomeUnknown(failure, call) from failure
     return found
 
 
-def _is_worth_asking(operation: Operation, failure: TryFailed) -> bool:
+def _is_worth_asking(operation: Operation, failure: RequestFailed) -> bool:
     """A refused refund may be the second one under its id. A refused order has no page either way."""
-    if failure.fate is Fate.REFUSED:
+    if failure.outcome is RequestOutcome.REJECTED:
         return operation is Operation.REFUND and failure.category is ErrorCategory.REJECTED
-    return failure.fate in {Fate.MAYBE_ARRIVED, Fate.TAKEN}
+    return failure.outcome in {RequestOutcome.AMBIGUOUS, RequestOutcome.DUPLICATE_ID}
 
 
-def _error(failure: TryFailed, call: Call) -> GatewayError:
+def _error(failure: RequestFailed, call: Call) -> GatewayError:
     """Once something may have arrived, no later refusal undoes it."""
-    if call.in_doubt or failure.fate in {Fate.MAYBE_ARRIVED, Fate.TAKEN}:
+    if call.in_doubt or failure.outcome in {RequestOutcome.AMBIGUOUS, RequestOutcome.DUPLICATE_ID}:
         return OutcomeUnknown(failure, call)
-    if failure.fate is Fate.REFUSED:
+    if failure.outcome is RequestOutcome.REJECTED:
         return Rejected(failure, call)
     return NotSent(failure, call)
 

@@ -76,7 +76,7 @@ def fresh_process(monkeypatch):
     """Each test begins like a process that has just started: no token, no open circuit. And nobody sleeps."""
     gateways._gateway.cache_clear()
     cache.clear()
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0)
 
 
 @pytest.fixture(scope="session", autouse=True)

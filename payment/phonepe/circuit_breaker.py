@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 
 from payment.phonepe.credentials import Endpoint
 
-FAILURES_TO_OPEN = 3
-REST_SECONDS = 30.0
+FAILURE_THRESHOLD = 3
+COOLDOWN_SECONDS = 30.0
 
 
-class Circuits:
+class CircuitBreaker:
     """After three failed connects in a row an endpoint is left alone for 30 s; then one caller probes it.
 
     One that took a message and gave no usable answer is never left alone, but stands last for as long.
@@ -23,32 +23,32 @@ class Circuits:
         self._rests_until: dict[Endpoint, float] = {}
         self._doubted_at: dict[Endpoint, float] = {}
 
-    def admits(self, endpoint: Endpoint) -> bool:
-        """Whether to try it now. A rest that is over admits one caller, and the next after another rest."""
+    def allows(self, endpoint: Endpoint) -> bool:
+        """Whether to try it now. A rest that is over allows one caller, and the next after another rest."""
         with self._lock:
-            if self._failures.get(endpoint, 0) < FAILURES_TO_OPEN:
+            if self._failures.get(endpoint, 0) < FAILURE_THRESHOLD:
                 return True
             if self._clock() < self._rests_until[endpoint]:
                 return False
-            self._rests_until[endpoint] = self._clock() + REST_SECONDS
+            self._rests_until[endpoint] = self._clock() + COOLDOWN_SECONDS
             return True
 
-    def connected(self, endpoint: Endpoint) -> None:
+    def record_success(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._failures.pop(endpoint, None)
 
-    def failed(self, endpoint: Endpoint) -> None:
+    def record_failure(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._failures[endpoint] = self._failures.get(endpoint, 0) + 1
-            self._rests_until[endpoint] = self._clock() + REST_SECONDS
+            self._rests_until[endpoint] = self._clock() + COOLDOWN_SECONDS
 
-    def doubted(self, endpoint: Endpoint) -> None:
+    def record_ambiguous(self, endpoint: Endpoint) -> None:
         with self._lock:
             self._doubted_at[endpoint] = self._clock()
 
-    def in_order(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
+    def order_by_health(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
         """The latest doubt at the very end: where nobody gives usable answers, they take turns."""
-        long_ago = self._clock() - REST_SECONDS
+        long_ago = self._clock() - COOLDOWN_SECONDS
         with self._lock:
             doubts = dict(self._doubted_at)
         return sorted(endpoints, key=lambda endpoint: max(doubts.get(endpoint, long_ago), long_ago))

@@ -15,29 +15,29 @@ from django.conf import settings
 from django.utils import timezone
 
 from payment.phonepe import transport, v2
-from payment.phonepe.circuit_breaker import Circuits
+from payment.phonepe.circuit_breaker import CircuitBreaker
 from payment.phonepe.credentials import Endpoint, Merchant, host_and_port
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
-from payment.phonepe.errors import WIRE_ERRORS, TryFailed, broken, understood
-from payment.phonepe.oauth import Tokens
-from payment.phonepe.schemas import Fate, Json, Request, Try, Unreadable, code
+from payment.phonepe.errors import WIRE_ERRORS, RequestFailed, classify_error, parse_response
+from payment.phonepe.oauth import TokenStore
+from payment.phonepe.schemas import HttpAttempt, Json, Request, RequestOutcome, Unreadable, code
 from payment.phonepe.transport import Answer, Deadline, Session
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-FateOf = Callable[[Operation, int, Json], Fate | None]
+FateOf = Callable[[Operation, int, Json], RequestOutcome | None]
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.5, 4.0
+BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS = 0.5, 4.0
 # What must not be said twice leaves the rest of the time for asking what became of it.
-SHARE_OF_SAYING = 0.8
+SEND_SHARE = 0.8
 
 
 @dataclass
 class Call:
-    """One call of ours: its deadline, its tries, the repeats it took, whether anything may have arrived."""
+    """One call of ours: its deadline, its http_attempts, the repeats it took, whether anything may have arrived."""
 
     deadline: Deadline
-    tries: list[Try] = field(default_factory=list)
+    http_attempts: list[HttpAttempt] = field(default_factory=list)
     repeats: int = 0
     in_doubt: bool = False
 
@@ -48,22 +48,22 @@ class Courier:
     def __init__(
         self,
         merchant: Merchant,
-        fate: FateOf,
-        tokens: Tokens | None,
+        outcome: FateOf,
+        tokens: TokenStore | None,
         session: Session | None,
         sleep: Callable[[float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._merchant = merchant
-        self._fate = fate
+        self._fate = outcome
         self._tokens = tokens
         self._session = session
         self._sleep = sleep
         self._clock = clock
-        self._circuits = Circuits(clock)
+        self._breaker = CircuitBreaker(clock)
 
     def deliver(self, request: Request, read: Callable[[Json], T], call: Call) -> T:
-        """One message, answered and read. A refused token is renewed once. Raises TryFailed.
+        """One message, answered and read. A refused token is renewed once. Raises RequestFailed.
 
         A 401 that is not PhonePe's own leaves open whether the message arrived: then it is not said again here.
         """
@@ -72,31 +72,33 @@ class Courier:
         grant = self._grant(self._tokens, call)
         try:
             return self._go_round(request, v2.authorization(grant), read, call, call.deadline)
-        except TryFailed as failure:
+        except RequestFailed as failure:
             if failure.http_status != 401:
                 raise
             self._tokens.refused(grant)
-            if failure.fate is Fate.MAYBE_ARRIVED and not request.operation.idempotent:
+            if failure.outcome is RequestOutcome.AMBIGUOUS and not request.operation.idempotent:
                 raise
         grant = self._grant(self._tokens, call)
         return self._go_round(request, v2.authorization(grant), read, call, call.deadline)
 
     def knock(self, call: Call) -> None:
-        """Every endpoint once, page hosts too, unsigned. The tries of the call say what came of it."""
+        """Every endpoint once, page hosts too, unsigned. The http_attempts of the call say what came of it."""
         endpoints = self._merchant.endpoints
         for position, endpoint in enumerate(endpoints):
             share = call.deadline.within(call.deadline.remaining() / (len(endpoints) - position))
             exchange = Exchange(endpoint, Request(Operation.PROBE, "GET", "/"), share, self._clock)
             try:
                 answer = exchange.send(self._session or transport.session(), {})
-            except TryFailed as failure:
-                call.tries.append(exchange.record(failure.http_status, failure.code, failure.category))
+            except RequestFailed as failure:
+                call.http_attempts.append(
+                    exchange.record(failure.http_status, failure.code, failure.category)
+                )
             else:
-                call.tries.append(exchange.record(answer.http_status, "", None))
+                call.http_attempts.append(exchange.record(answer.http_status, "", None))
 
-    def pause(self, failure: TryFailed, call: Call, deadline: Deadline) -> bool:
+    def pause(self, failure: RequestFailed, call: Call, deadline: Deadline) -> bool:
         """Waits before a repeat, at random up to a bound that doubles. False: no repeat or no time left."""
-        longest = min(FIRST_PAUSE * 2**call.repeats, LONGEST_PAUSE)
+        longest = min(BACKOFF_BASE_SECONDS * 2**call.repeats, BACKOFF_CAP_SECONDS)
         seconds = random.uniform(0, longest) if failure.retry_after is None else failure.retry_after
         if call.repeats >= settings.PHONEPE_MAX_RETRIES or seconds >= deadline.remaining():
             return False
@@ -104,15 +106,15 @@ class Courier:
         self._sleep(seconds)
         return True
 
-    def _grant(self, tokens: Tokens, call: Call) -> v2.Grant:
+    def _grant(self, tokens: TokenStore, call: Call) -> v2.AccessToken:
         """A token, in half of the time left. Without one the message itself has not been said."""
         deadline = call.deadline.within(call.deadline.remaining() / 2)
         request = v2.token(self._merchant)
-        fetch = functools.partial(self._go_round, request, {}, v2.read_grant, call)
+        fetch = functools.partial(self._go_round, request, {}, v2.read_access_token, call)
         try:
             return tokens.get(fetch, deadline)
-        except TryFailed as failure:
-            raise failure.before_saying() from failure
+        except RequestFailed as failure:
+            raise failure.as_not_sent() from failure
 
     def _go_round(
         self,
@@ -123,16 +125,16 @@ class Courier:
         deadline: Deadline,
     ) -> T:
         """The one loop: each endpoint in turn, then again after a pause, as long as the failures allow it."""
-        route = self._circuits.in_order(self._route(request.operation))
+        route = self._breaker.order_by_health(self._route(request.operation))
         turn = 0
         while True:
             share = _share(request.operation, deadline, len(route) - turn)
             try:
                 return self._try(route[turn % len(route)], request, headers, read, share, call)
-            except TryFailed as failure:
-                if deadline.expired or not failure.may_repeat(request.operation):
+            except RequestFailed as failure:
+                if deadline.expired or not failure.may_retry(request.operation):
                     raise
-                may_go_on = turn + 1 < len(route) and failure.fate is not Fate.BUSY
+                may_go_on = turn + 1 < len(route) and failure.outcome is not RequestOutcome.THROTTLED
                 if not may_go_on and not self.pause(failure, call, deadline):
                     raise
                 turn += 1
@@ -142,7 +144,7 @@ class Courier:
         signing = [endpoint for endpoint in self._merchant.endpoints if endpoint.signs]
         if operation is not Operation.PAY:
             return signing
-        return [endpoint for endpoint in signing if self._circuits.admits(endpoint)] or signing
+        return [endpoint for endpoint in signing if self._breaker.allows(endpoint)] or signing
 
     def _try(
         self,
@@ -156,27 +158,27 @@ class Courier:
         exchange = Exchange(endpoint, request, share, self._clock)
         try:
             answer = exchange.send(self._session or transport.session(), headers)
-            said = understood(request.operation, answer, self._fate)
+            said = parse_response(request.operation, answer, self._fate)
             result = _read(read, said, answer)
-        except TryFailed as failure:
-            call.tries.append(exchange.record(failure.http_status, failure.code, failure.category))
+        except RequestFailed as failure:
+            call.http_attempts.append(exchange.record(failure.http_status, failure.code, failure.category))
             self._learn(endpoint, failure)
             raise
-        call.tries.append(exchange.record(answer.http_status, code(said), None))
-        self._circuits.connected(endpoint)
+        call.http_attempts.append(exchange.record(answer.http_status, code(said), None))
+        self._breaker.record_success(endpoint)
         return result
 
-    def _learn(self, endpoint: Endpoint, failure: TryFailed) -> None:
-        if failure.fate is Fate.MAYBE_ARRIVED:
-            self._circuits.doubted(endpoint)
-        if failure.fate is Fate.NOT_SENT:
-            self._circuits.failed(endpoint)
+    def _learn(self, endpoint: Endpoint, failure: RequestFailed) -> None:
+        if failure.outcome is RequestOutcome.AMBIGUOUS:
+            self._breaker.record_ambiguous(endpoint)
+        if failure.outcome is RequestOutcome.NOT_SENT:
+            self._breaker.record_failure(endpoint)
         else:
-            self._circuits.connected(endpoint)
+            self._breaker.record_success(endpoint)
 
 
 class Exchange:
-    """One HTTP try: sent once, then told as a `Try`."""
+    """One HTTP try: sent once, then told as a `HttpAttempt`."""
 
     def __init__(
         self, endpoint: Endpoint, request: Request, share: Deadline, clock: Callable[[], float]
@@ -190,12 +192,12 @@ class Exchange:
         self._started_at, self._began = timezone.now(), clock()
 
     def send(self, session: Session, headers: Mapping[str, str]) -> Answer:
-        """Raises TryFailed."""
-        trip = session.trip(self._share)
+        """Raises RequestFailed."""
+        in_flight = session.start_request(self._share)
         url = self._base + self._request.path
         try:
-            return session.exchange(
-                trip,
+            return session.send_request(
+                in_flight,
                 self._request.method,
                 url,
                 body=self._request.body,
@@ -203,13 +205,13 @@ class Exchange:
                 proxy=self._endpoint.proxy,
             )
         except WIRE_ERRORS as error:
-            raise broken(error, trip.stage) from error
+            raise classify_error(error, in_flight.stage) from error
         finally:
-            self._stage = trip.stage
+            self._stage = in_flight.stage
 
-    def record(self, http_status: int | None, code: str, category: ErrorCategory | None) -> Try:
+    def record(self, http_status: int | None, code: str, category: ErrorCategory | None) -> HttpAttempt:
         host, port = host_and_port(self._base)
-        made = Try(
+        made = HttpAttempt(
             operation=self._request.operation,
             endpoint=self._base,
             host=host,
@@ -232,18 +234,18 @@ def _read(read: Callable[[Json], T], said: Json, answer: Answer) -> T:
         return read(said)
     except Unreadable as error:
         status, word = answer.http_status, code(said)
-        raise TryFailed(
-            ErrorCategory.BAD_RESPONSE, Fate.MAYBE_ARRIVED, http_status=status, code=word
+        raise RequestFailed(
+            ErrorCategory.BAD_RESPONSE, RequestOutcome.AMBIGUOUS, http_status=status, code=word
         ) from error
 
 
 def _share(operation: Operation, deadline: Deadline, endpoints_left: int) -> Deadline:
     """A silent endpoint must not eat the time of the next one, nor saying the time for asking."""
-    part = 1.0 if operation.idempotent else SHARE_OF_SAYING
+    part = 1.0 if operation.idempotent else SEND_SHARE
     return deadline.within(deadline.remaining() * part / max(endpoints_left, 1))
 
 
-def _told(made: Try) -> dict[str, object]:
+def _told(made: HttpAttempt) -> dict[str, object]:
     host, port = made.hop
     return {
         "hop": "phonepe" if host == made.host else "proxy",

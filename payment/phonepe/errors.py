@@ -15,8 +15,8 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
-from payment.phonepe.schemas import Fate, Json, code, json_object
-from payment.phonepe.transport import Answer, NoTimeLeft, TooLarge
+from payment.phonepe.schemas import Json, RequestOutcome, code, json_object
+from payment.phonepe.transport import Answer, DeadlineExceeded, ResponseTooLarge
 
 # Everything the wire can raise; all else is a mistake of ours.
 WIRE_ERRORS = (
@@ -24,7 +24,7 @@ WIRE_ERRORS = (
     urllib3_errors.HTTPError,
     http.client.HTTPException,
     OSError,
-    TooLarge,
+    ResponseTooLarge,
 )
 
 UNREACHABLE = {
@@ -38,7 +38,7 @@ UNREACHABLE = {
 }
 TIMEOUTS = (TimeoutError, requests.Timeout, urllib3_errors.TimeoutError)
 NEVER_SENT = (
-    NoTimeLeft,
+    DeadlineExceeded,
     socket.gaierror,
     ConnectionRefusedError,
     requests.ConnectTimeout,
@@ -52,7 +52,7 @@ BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], ErrorCategory], ...] = (
     ((urllib3_errors.ProxyError, requests.exceptions.ProxyError), ErrorCategory.PROXY_ERROR),
     ((socket.gaierror, urllib3_errors.NameResolutionError), ErrorCategory.DNS_ERROR),
     ((ConnectionRefusedError,), ErrorCategory.CONNECTION_REFUSED),
-    ((TooLarge, http.client.LineTooLong, urllib3_errors.DecodeError), ErrorCategory.BAD_RESPONSE),
+    ((ResponseTooLarge, http.client.LineTooLong, urllib3_errors.DecodeError), ErrorCategory.BAD_RESPONSE),
 )
 TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError)
 
@@ -61,64 +61,74 @@ CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CL
 LONGEST_WAIT = 86_400.0  # seconds: what anybody may tell us to wait
 
 
-class TryFailed(Exception):
+class RequestFailed(Exception):
     """A try without a usable answer. The loop in `payment.phonepe.client` only obeys what is said here."""
 
     def __init__(
         self,
         category: ErrorCategory,
-        fate: Fate,
+        outcome: RequestOutcome,
         *,
         http_status: int | None = None,
         code: str = "",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(f"{category.value}, {fate.name}, HTTP {http_status}, code {code!r}")
+        super().__init__(f"{category.value}, {outcome.name}, HTTP {http_status}, code {code!r}")
         self.category = category
-        self.fate = fate
+        self.outcome = outcome
         self.http_status = http_status
         self.code = code
         self.retry_after = retry_after
 
-    def before_saying(self) -> "TryFailed":
+    def as_not_sent(self) -> "RequestFailed":
         """The same failure of a step before the message itself: whatever arrived, the message did not."""
-        if self.fate is Fate.MAYBE_ARRIVED:
-            return TryFailed(self.category, Fate.NOT_SENT, http_status=self.http_status, code=self.code)
+        if self.outcome is RequestOutcome.AMBIGUOUS:
+            return RequestFailed(
+                self.category, RequestOutcome.NOT_SENT, http_status=self.http_status, code=self.code
+            )
         return self
 
-    def may_repeat(self, operation: Operation) -> bool:
-        if self.fate is Fate.MAYBE_ARRIVED:
+    def may_retry(self, operation: Operation) -> bool:
+        if self.outcome is RequestOutcome.AMBIGUOUS:
             return operation.idempotent
-        return self.fate in {Fate.NOT_SENT, Fate.BUSY}
+        return self.outcome in {RequestOutcome.NOT_SENT, RequestOutcome.THROTTLED}
 
 
-def broken(error: BaseException, stage: Stage | None) -> TryFailed:
+def classify_error(error: BaseException, stage: Stage | None) -> RequestFailed:
     """The wire broke before there was a whole answer."""
-    fate = Fate.NOT_SENT if nothing_sent(error, stage) else Fate.MAYBE_ARRIVED
-    return TryFailed(category(error, stage), fate)
+    outcome = RequestOutcome.NOT_SENT if nothing_sent(error, stage) else RequestOutcome.AMBIGUOUS
+    return RequestFailed(categorize(error, stage), outcome)
 
 
-def understood(
-    operation: Operation, answer: Answer, fate: Callable[[Operation, int, Json], Fate | None]
+def parse_response(
+    operation: Operation, answer: Answer, outcome: Callable[[Operation, int, Json], RequestOutcome | None]
 ) -> Json:
-    """The JSON that an answer carries. `fate` is the generation's own. Raises TryFailed."""
+    """The JSON that an answer carries. `outcome` is the generation's own. Raises RequestFailed."""
     status, said = answer.http_status, json_object(answer.body)
     word = code(said or {})
     if status == 429 or word == "TOO_MANY_REQUESTS":
-        wait = _retry_after(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
-        raise TryFailed(
-            ErrorCategory.RATE_LIMITED, Fate.BUSY, http_status=status, code=word, retry_after=wait
+        wait = _parse_retry_after(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
+        raise RequestFailed(
+            ErrorCategory.RATE_LIMITED,
+            RequestOutcome.THROTTLED,
+            http_status=status,
+            code=word,
+            retry_after=wait,
         )
     if status >= 500 or status == 408:
-        raise TryFailed(ErrorCategory.GATEWAY_5XX, Fate.MAYBE_ARRIVED, http_status=status, code=word)
+        raise RequestFailed(
+            ErrorCategory.GATEWAY_5XX, RequestOutcome.AMBIGUOUS, http_status=status, code=word
+        )
     if said is None or 300 <= status < 400:
-        raise TryFailed(_nonsense(answer), Fate.MAYBE_ARRIVED, http_status=status)
-    if (verdict := fate(operation, status, said)) is None:
+        raise RequestFailed(_categorize_unreadable(answer), RequestOutcome.AMBIGUOUS, http_status=status)
+    if (verdict := outcome(operation, status, said)) is None:
         return said
-    raise TryFailed(_refusal(operation, status, word), verdict, http_status=status, code=word)
+    raise RequestFailed(
+        _categorize_rejection(operation, status, word), verdict, http_status=status, code=word
+    )
 
 
-def category(error: BaseException, stage: Stage | None) -> ErrorCategory:
+def categorize(error: BaseException, stage: Stage | None) -> ErrorCategory:
     """What broke. `stage` None: an adapter that writes no stage, judged by the exceptions alone."""
     causes = list(_causes(error))
     for kinds, verdict in BY_TYPE:
@@ -129,7 +139,7 @@ def category(error: BaseException, stage: Stage | None) -> ErrorCategory:
     if any(getattr(cause, "errno", None) in UNREACHABLE for cause in causes):
         return ErrorCategory.NETWORK_UNREACHABLE
     if any(isinstance(cause, TIMEOUTS) for cause in causes):
-        return _silence(stage, nothing_sent(error, stage))
+        return _categorize_timeout(stage, nothing_sent(error, stage))
     return ErrorCategory.CONNECTION_RESET
 
 
@@ -140,7 +150,7 @@ def nothing_sent(error: BaseException, stage: Stage | None) -> bool:
     return any(isinstance(cause, NEVER_SENT) for cause in _causes(error))
 
 
-def _silence(stage: Stage | None, unsent: bool) -> ErrorCategory:
+def _categorize_timeout(stage: Stage | None, unsent: bool) -> ErrorCategory:
     """Which hop it was that did not answer in time."""
     if not unsent:
         return ErrorCategory.READ_TIMEOUT
@@ -164,13 +174,13 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         queue += [inner for inner in found if isinstance(inner, BaseException)]
 
 
-def _nonsense(answer: Answer) -> ErrorCategory:
+def _categorize_unreadable(answer: Answer) -> ErrorCategory:
     """A page or a redirect comes from somebody between us and PhonePe; broken JSON from PhonePe."""
     page = "html" in answer.headers.get("Content-Type", "").lower()
     return ErrorCategory.BLOCKED_RESPONSE if page or answer.http_status >= 300 else ErrorCategory.BAD_RESPONSE
 
 
-def _refusal(operation: Operation, http_status: int, word: str) -> ErrorCategory:
+def _categorize_rejection(operation: Operation, http_status: int, word: str) -> ErrorCategory:
     if http_status == 401 or word in CREDENTIALS_REFUSED:
         return ErrorCategory.AUTHENTICATION
     if word == "404" or (word == "" and http_status == 400):
@@ -178,18 +188,18 @@ def _refusal(operation: Operation, http_status: int, word: str) -> ErrorCategory
     return ErrorCategory.AUTHENTICATION if operation is Operation.TOKEN else ErrorCategory.REJECTED
 
 
-def _retry_after(value: str, date: str) -> float | None:
+def _parse_retry_after(value: str, date: str) -> float | None:
     """Seconds, from either form of the header. A moment is compared with the answer's own `Date`: of one clock."""
     if value.isascii() and value.isdigit():
         return float(min(int(value[:6]), LONGEST_WAIT))
-    moment = _moment(value)
+    moment = _parse_date(value)
     if moment is None:
         return None
-    now = _moment(date) or datetime.now(timezone.utc)
+    now = _parse_date(date) or datetime.now(timezone.utc)
     return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
 
 
-def _moment(header: str) -> datetime | None:
+def _parse_date(header: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(header)
     except (ValueError, OverflowError):  # the latter: a time zone without end

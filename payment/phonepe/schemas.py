@@ -26,14 +26,14 @@ YEAR_2100_MS = 4_102_444_800_000
 LARGEST_SECONDS = 10**11
 
 
-class Fate(enum.Enum):
+class RequestOutcome(enum.Enum):
     """What a failed try means for saying the same thing again."""
 
     NOT_SENT = "nothing of it can have reached PhonePe: say it elsewhere at once"
-    BUSY = "turned away unread: wait, then say it again"
-    MAYBE_ARRIVED = "nobody knows: ask before saying it again"
-    TAKEN = "PhonePe already knows this id: ask what became of it"
-    REFUSED = "PhonePe read it and said no: saying it again changes nothing"
+    THROTTLED = "turned away unread: wait, then say it again"
+    AMBIGUOUS = "nobody knows: ask before saying it again"
+    DUPLICATE_ID = "PhonePe already knows this id: ask what became of it"
+    REJECTED = "PhonePe read it and said no: saying it again changes nothing"
 
 
 class Unreadable(ValueError):
@@ -79,7 +79,7 @@ class RefundOrder:
 
 
 @dataclass(frozen=True)
-class Try:
+class HttpAttempt:
     """One HTTP try, fit to store: no secrets, no phone numbers. `error_category` is "" if all was well."""
 
     operation: Operation
@@ -100,11 +100,11 @@ class Try:
 
 
 @dataclass(frozen=True)
-class Page:
+class CheckoutPage:
     url: str
     provider_order_id: str
     expires_at: datetime | None = None
-    tries: tuple[Try, ...] = ()
+    http_attempts: tuple[HttpAttempt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class OrderStatus:
     message: str = ""
     expires_at: datetime | None = None
     paid_at: datetime | None = None
-    tries: tuple[Try, ...] = ()
+    http_attempts: tuple[HttpAttempt, ...] = ()
 
     def __post_init__(self) -> None:
         if self.verdict is ProviderStatus.COMPLETED and self.amount_paise == 0:
@@ -140,7 +140,7 @@ class RefundStatus:
     utr: str = ""
     code: str = ""
     message: str = ""
-    tries: tuple[Try, ...] = ()
+    http_attempts: tuple[HttpAttempt, ...] = ()
 
 
 @dataclass(frozen=True)

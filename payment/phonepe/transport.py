@@ -1,8 +1,8 @@
 """The wire to PhonePe: one session per process whose every try is bounded and knows how far it came.
 
 `requests` bounds neither name resolution, nor several addresses, nor a dripping answer, and its exceptions
-cannot tell a silent TLS handshake from a silent answer. So the connections are ours: they look up the `Trip`
-under way, take their patience from its deadline and write the `Stage` they reach into it.
+cannot tell a silent TLS handshake from a silent answer. So the connections are ours: they look up the `InFlightRequest`
+under way, take their seconds from its deadline and write the `Stage` they reach into it.
 """
 
 import functools
@@ -38,11 +38,11 @@ Address = tuple[socket.AddressFamily, socket.SocketKind, int, str, Any]
 Lookup = Callable[..., list[Address]]
 
 
-class TooLarge(Exception):
+class ResponseTooLarge(Exception):
     """An answer larger than anything PhonePe has to say."""
 
 
-class NoTimeLeft(TimeoutError):
+class DeadlineExceeded(TimeoutError):
     """The time for this try is over."""
 
 
@@ -115,7 +115,7 @@ class Resolver:
                 del self._pending[host, port]
 
 
-class Trip:
+class InFlightRequest:
     """One try under way: the time it has, and the stage it reached (None: not carried by our connections)."""
 
     def __init__(self, deadline: Deadline, resolver: Resolver) -> None:
@@ -129,19 +129,19 @@ class Trip:
         if stage is Stage.SENT:
             self._phase = self.deadline.within(settings.PHONEPE_READ_TIMEOUT)
 
-    def patience(self) -> float:
-        """Seconds the next step may take. Raises NoTimeLeft."""
+    def remaining_seconds(self) -> float:
+        """Seconds the next step may take. Raises DeadlineExceeded."""
         remaining = self._phase.remaining()
         if remaining <= 0:
-            raise NoTimeLeft
+            raise DeadlineExceeded
         return remaining
 
 
-_trip: ContextVar[Trip] = ContextVar("trip")
+_in_flight: ContextVar[InFlightRequest] = ContextVar("in_flight")
 
 
 class BoundedReads(io.RawIOBase):
-    """Each read waits only for what is left of the trip, so that an answer cannot drip for ever."""
+    """Each read waits only for what is left of the in_flight, so that an answer cannot drip for ever."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._socket = raw, sock
@@ -150,7 +150,7 @@ class BoundedReads(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int | None:
-        self._socket.settimeout(_trip.get().patience())
+        self._socket.settimeout(_in_flight.get().remaining_seconds())
         return self._raw.readinto(buffer)
 
     def close(self) -> None:
@@ -164,18 +164,18 @@ class BoundedResponse(http.client.HTTPResponse):
         self.fp = io.BufferedReader(BoundedReads(self.fp.detach(), sock))
 
 
-class _Watched(urllib3_connection.HTTPConnection):
+class _BoundedConnection(urllib3_connection.HTTPConnection):
     """What our HTTP and HTTPS connections do differently."""
 
     response_class = BoundedResponse
 
     def _new_conn(self) -> socket.socket:
-        trip = _trip.get()
-        addresses = trip.resolver.addresses(self._dns_host, self.port, trip.patience())
-        trip.reach(Stage.RESOLVED)
-        sock = _connected(addresses, trip)
-        trip.reach(Stage.CONNECTED)
-        sock.settimeout(trip.patience())
+        in_flight = _in_flight.get()
+        addresses = in_flight.resolver.addresses(self._dns_host, self.port, in_flight.remaining_seconds())
+        in_flight.reach(Stage.RESOLVED)
+        sock = _connected(addresses, in_flight)
+        in_flight.reach(Stage.CONNECTED)
+        sock.settimeout(in_flight.remaining_seconds())
         return sock
 
     def _tunnel(self) -> None:
@@ -183,30 +183,30 @@ class _Watched(urllib3_connection.HTTPConnection):
             super()._tunnel()
         except (OSError, http.client.HTTPException) as error:
             raise urllib3_errors.ProxyError("the proxy opened no tunnel", error) from error
-        trip = _trip.get()
-        trip.reach(Stage.PROXIED)
-        self.sock.settimeout(trip.patience())
+        in_flight = _in_flight.get()
+        in_flight.reach(Stage.PROXIED)
+        self.sock.settimeout(in_flight.remaining_seconds())
 
     def request(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is None:
             self.connect()
-        _trip.get().reach(Stage.SENT)
+        _in_flight.get().reach(Stage.SENT)
         super().request(*args, **kwargs)
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]
         response = super().getresponse()
-        _trip.get().reach(Stage.HEADERS)
+        _in_flight.get().reach(Stage.HEADERS)
         return response
 
 
-class PlainConnection(_Watched):
+class PlainConnection(_BoundedConnection):
     pass
 
 
-class TlsConnection(_Watched, urllib3_connection.HTTPSConnection):
+class TlsConnection(_BoundedConnection, urllib3_connection.HTTPSConnection):
     def connect(self) -> None:
         super().connect()
-        _trip.get().reach(Stage.TLS)
+        _in_flight.get().reach(Stage.TLS)
 
 
 class PlainPool(HTTPConnectionPool):
@@ -220,7 +220,7 @@ class TlsPool(HTTPSConnectionPool):
 POOLS = {"http": PlainPool, "https": TlsPool}
 
 
-class WatchedAdapter(HTTPAdapter):
+class BoundedAdapter(HTTPAdapter):
     """`requests` over our connections, directly and through proxies."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -234,7 +234,7 @@ class WatchedAdapter(HTTPAdapter):
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:
         """The first thing of a try: raises OSError when the file of whom to trust is gone."""
-        _trip.get().reach(Stage.STARTED)
+        _in_flight.get().reach(Stage.STARTED)
         super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
 
 
@@ -257,14 +257,14 @@ class Session(requests.Session):
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
         self.headers["User-Agent"] = "okpuja-payments"
         for scheme in ("http://", "https://"):
-            self.mount(scheme, WatchedAdapter(pool_maxsize=32))
+            self.mount(scheme, BoundedAdapter(pool_maxsize=32))
 
-    def trip(self, deadline: Deadline) -> Trip:
-        return Trip(deadline, self.resolver)
+    def start_request(self, deadline: Deadline) -> InFlightRequest:
+        return InFlightRequest(deadline, self.resolver)
 
-    def exchange(
+    def send_request(
         self,
-        trip: Trip,
+        in_flight: InFlightRequest,
         method: str,
         url: str,
         *,
@@ -274,25 +274,25 @@ class Session(requests.Session):
     ) -> Answer:
         """One try. Raises InTransaction, and what `payment.phonepe.errors.WIRE_ERRORS` lists."""
         give_back_connections()
-        token = _trip.set(trip)
+        token = _in_flight.set(in_flight)
         try:
-            patience = trip.patience()
+            seconds = in_flight.remaining_seconds()
             response = self.request(
                 method,
                 url,
                 data=body or None,
                 headers=dict(headers or {}),
                 proxies={"http": proxy, "https": proxy} if proxy else {},
-                timeout=(patience, patience),
+                timeout=(seconds, seconds),
                 allow_redirects=False,
                 stream=True,
             )
-            trip.reach(Stage.HEADERS)
-            body_read = _body(response, trip)
-            trip.reach(Stage.BODY)
+            in_flight.reach(Stage.HEADERS)
+            body_read = _body(response, in_flight)
+            in_flight.reach(Stage.BODY)
             return Answer(response.status_code, response.headers, body_read)
         finally:
-            _trip.reset(token)
+            _in_flight.reset(token)
 
 
 def session() -> Session:
@@ -310,11 +310,11 @@ def _session(process: int, verify: bool | str, origin: str, adapter: str) -> Ses
     return made
 
 
-def _connected(addresses: list[Address], trip: Trip) -> socket.socket:
+def _connected(addresses: list[Address], in_flight: InFlightRequest) -> socket.socket:
     """The first address that answers. Each gets its share of the time: a dead IPv6 leaves some for IPv4."""
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
-            return _connect(address, trip.patience() / left)
+            return _connect(address, in_flight.remaining_seconds() / left)
         except OSError:
             if left == 1:
                 raise
@@ -334,13 +334,13 @@ def _connect(address: Address, seconds: float) -> socket.socket:
     return sock
 
 
-def _body(response: requests.Response, trip: Trip) -> bytes:
+def _body(response: requests.Response, in_flight: InFlightRequest) -> bytes:
     chunks, size = [], 0
     with response:
         for chunk in response.iter_content(CHUNK):
-            trip.patience()
+            in_flight.remaining_seconds()
             chunks.append(chunk)
             size += len(chunk)
             if size > LARGEST_BODY:
-                raise TooLarge(f"an answer of more than {LARGEST_BODY} bytes")
+                raise ResponseTooLarge(f"an answer of more than {LARGEST_BODY} bytes")
     return b"".join(chunks)

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from payment.phonepe.credentials import Merchant
 from payment.phonepe.enums import Operation, ProviderStatus
 from payment.phonepe.schemas import (
-    Fate,
+    CheckoutPage,
     Json,
     Order,
     OrderStatus,
-    Page,
     RefundOrder,
     RefundStatus,
     Request,
+    RequestOutcome,
     Unreadable,
     WebhookClaim,
     code,
@@ -58,10 +58,10 @@ STATES = {
     "PENDING": ProviderStatus.PENDING,
     "FAILED": ProviderStatus.FAILED,
 }
-TAKEN = {"INVALID_TRANSACTION_ID", "DUPLICATE_TXN_REQUEST"}
+DUPLICATE_ID_CODES = {"INVALID_TRANSACTION_ID", "DUPLICATE_TXN_REQUEST"}
 # Said about the request, not about a payment, with any HTTP status. Bare numbers are PhonePe's front door.
-REFUSED = {"BAD_REQUEST", "AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "400", "401", "404"}
-PAGE_REFUSED = {
+REJECTED_CODES = {"BAD_REQUEST", "AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "400", "401", "404"}
+PAGE_REJECTED_CODES = {
     *("PAYMENT_ERROR", "PAYMENT_DECLINED", "USER_BLOCKED", "INTERNAL_SECURITY_BLOCK"),
     *(f"INTERNAL_SECURITY_BLOCK_{number}" for number in range(1, 7)),
 }
@@ -108,26 +108,26 @@ def refund_status(merchant: Merchant, merchant_refund_id: str) -> Request:
     return _status(merchant, Operation.REFUND_STATUS, merchant_refund_id)
 
 
-def fate(operation: Operation, http_status: int, answer: Json) -> Fate | None:
+def classify_answer(operation: Operation, http_status: int, answer: Json) -> RequestOutcome | None:
     """What an answer below 500 means for saying the message again; None: it can be read."""
     word = code(answer)
-    if word in REFUSED:
-        return Fate.REFUSED
+    if word in REJECTED_CODES:
+        return RequestOutcome.REJECTED
     if operation.idempotent:
-        return None if http_status < 300 or word in VERDICTS else Fate.REFUSED
-    if http_status == 417 or word in TAKEN:
-        return Fate.TAKEN
-    if http_status >= 300 or (operation is Operation.PAY and word in PAGE_REFUSED):
-        return Fate.REFUSED
-    return Fate.MAYBE_ARRIVED if word == "INTERNAL_SERVER_ERROR" else None
+        return None if http_status < 300 or word in VERDICTS else RequestOutcome.REJECTED
+    if http_status == 417 or word in DUPLICATE_ID_CODES:
+        return RequestOutcome.DUPLICATE_ID
+    if http_status >= 300 or (operation is Operation.PAY and word in PAGE_REJECTED_CODES):
+        return RequestOutcome.REJECTED
+    return RequestOutcome.AMBIGUOUS if word == "INTERNAL_SERVER_ERROR" else None
 
 
-def read_page(answer: Json) -> Page:
+def read_page(answer: Json) -> CheckoutPage:
     data = member(answer, "data")
     url = words(member(member(data, "instrumentResponse"), "redirectInfo").get("url"), 4000)
     if answer.get("success") is not True or not url:
         raise Unreadable("no page in the answer to a V1 payment")
-    return Page(url, identifier(data.get("transactionId")))
+    return CheckoutPage(url, identifier(data.get("transactionId")))
 
 
 def read_order_status(answer: Json) -> OrderStatus:

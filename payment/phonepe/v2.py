@@ -12,15 +12,15 @@ from payment.phonepe import webhook_events
 from payment.phonepe.credentials import Merchant
 from payment.phonepe.enums import Operation, ProviderStatus
 from payment.phonepe.schemas import (
+    CheckoutPage,
     DisputeClaim,
-    Fate,
     Json,
     Order,
     OrderStatus,
-    Page,
     RefundOrder,
     RefundStatus,
     Request,
+    RequestOutcome,
     Unreadable,
     WebhookClaim,
     code,
@@ -43,7 +43,7 @@ from payment.phonepe.webhook_events import Family
 JSON = {"Content-Type": "application/json"}
 SHORTEST_EXPIRY, LONGEST_EXPIRY = 300, 3600
 
-# The root `state` of an order decides; PENDING stays PENDING while a customer tries again on the page.
+# The root `state` of an order decides; PENDING stays PENDING while a customer http_attempts again on the page.
 ORDER_STATES = {
     "CREATED": ProviderStatus.PENDING,
     "PENDING": ProviderStatus.PENDING,
@@ -62,11 +62,11 @@ NOTICE_STATES = ("NOTIFIED",)  # of a subscription's notice before a debit
 DISPUTE_STATES = ("CREATED", "UNDER_REVIEW", "ACTION_REQUIRED", "WON", "LOST")
 DISPUTE_ID = re.compile(r"[A-Za-z0-9._-]{1,63}")
 PHONEPE_BEGAN = datetime(2016, 1, 1, tzinfo=timezone.utc)  # no event of PhonePe is older
-NOT_FOUND = {
+NOT_FOUND_CODES = {
     *("INVALID_MERCHANT_ORDER_ID", "ORDER_NOT_FOUND", "MERCHANT_ORDER_MAPPING_NOT_FOUND"),
     *("INVALID_MERCHANT_REFUND_ID", "REFUND_NOT_FOUND"),
 }
-TAKEN = {
+DUPLICATE_ID_CODES = {
     "INVALID_TRANSACTION_ID",
     "INVALID_MERCHANT_ORDER_ID",
     "ORDER_ALREADY_EXISTS",
@@ -75,7 +75,7 @@ TAKEN = {
 
 
 @dataclass(frozen=True)
-class Grant:
+class AccessToken:
     """An access token with the seconds since 1970 between which PhonePe honours it."""
 
     token: str
@@ -83,7 +83,7 @@ class Grant:
     expires_at: int
 
     def __repr__(self) -> str:
-        return f"Grant(until {self.expires_at})"
+        return f"AccessToken(until {self.expires_at})"
 
 
 def token(merchant: Merchant) -> Request:
@@ -97,17 +97,17 @@ def token(merchant: Merchant) -> Request:
     return Request(Operation.TOKEN, "POST", "/v1/oauth/token", urlencode(form).encode(), headers)
 
 
-def read_grant(answer: Json) -> Grant:
+def read_access_token(answer: Json) -> AccessToken:
     granted = answer.get("access_token")
     issued, expires = moment(answer.get("issued_at")), moment(answer.get("expires_at"))
     if not isinstance(granted, str) or not granted.isascii() or not granted.isprintable():
         raise Unreadable("no access token in the answer")
     if issued is None or expires is None or not issued < expires:
         raise Unreadable("a token without a lifetime")
-    return Grant(granted, int(issued.timestamp()), int(expires.timestamp()))
+    return AccessToken(granted, int(issued.timestamp()), int(expires.timestamp()))
 
 
-def authorization(grant: Grant) -> Mapping[str, str]:
+def authorization(grant: AccessToken) -> Mapping[str, str]:
     return {"Authorization": f"O-Bearer {grant.token}"}
 
 
@@ -147,22 +147,22 @@ def refund_status(merchant: Merchant, merchant_refund_id: str) -> Request:
     return Request(Operation.REFUND_STATUS, "GET", path, headers=JSON)
 
 
-def fate(operation: Operation, http_status: int, answer: Json) -> Fate | None:
+def classify_answer(operation: Operation, http_status: int, answer: Json) -> RequestOutcome | None:
     """What an answer below 500 means for saying the message again; None: it can be read."""
     word = code(answer)
     if http_status < 300:
         return None
     if operation.idempotent:
-        return None if word in NOT_FOUND else Fate.REFUSED
-    taken = http_status == 417 or (operation is Operation.PAY and word in TAKEN)
-    return Fate.TAKEN if taken else Fate.REFUSED
+        return None if word in NOT_FOUND_CODES else RequestOutcome.REJECTED
+    taken = http_status == 417 or (operation is Operation.PAY and word in DUPLICATE_ID_CODES)
+    return RequestOutcome.DUPLICATE_ID if taken else RequestOutcome.REJECTED
 
 
-def read_page(answer: Json) -> Page:
+def read_page(answer: Json) -> CheckoutPage:
     url = words(answer.get("redirectUrl"), 4000)
     if not url:
         raise Unreadable("no page in the answer to a V2 payment")
-    return Page(url, identifier(answer.get("orderId")), moment(answer.get("expireAt")))
+    return CheckoutPage(url, identifier(answer.get("orderId")), moment(answer.get("expireAt")))
 
 
 def read_order_status(answer: Json) -> OrderStatus:
@@ -312,7 +312,7 @@ def _told_at(payload: Json, word: str) -> datetime | None:
 
 
 def _verdict(answer: Json, states: Mapping[str, ProviderStatus]) -> ProviderStatus:
-    if "state" not in answer and code(answer) in NOT_FOUND:
+    if "state" not in answer and code(answer) in NOT_FOUND_CODES:
         return ProviderStatus.NOT_FOUND
     return verdict(answer.get("state"), states)
 

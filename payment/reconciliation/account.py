@@ -88,9 +88,9 @@ def _origin() -> str:
 
 def _asked(url: str) -> dict[str, Any]:
     session = transport.session()
-    trip = session.trip(Deadline(SECONDS))
+    in_flight = session.start_request(Deadline(SECONDS))
     try:
-        answer = session.exchange(trip, "GET", url, headers={"X-Ops-Token": settings.OPS_TOKEN})
+        answer = session.send_request(in_flight, "GET", url, headers={"X-Ops-Token": settings.OPS_TOKEN})
     except WIRE_ERRORS as error:
         raise Unavailable("The simulated PhonePe does not answer.", code="simulator_silent") from error
     return json_object(answer.body) or {}

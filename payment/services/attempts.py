@@ -19,12 +19,12 @@ from core.clocks import database_now, told_end
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
 from payment.gateways import (
+    CheckoutPage,
+    CheckoutPageLost,
     GatewayError,
     Order,
     OrderStatus,
     OutcomeUnknown,
-    Page,
-    PageLost,
     Rejected,
     gateway_for,
 )
@@ -123,7 +123,7 @@ def call_for_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
     while True:
         try:
             return _keep_page(claim.attempt, _pay(claim, deadline))
-        except PageLost as lost:
+        except CheckoutPageLost as lost:
             claim = _open_next(claim.attempt, lost.status)
         except (GatewayError, NotConfigured, Unavailable) as error:
             _end_call(claim, error)
@@ -243,10 +243,12 @@ def _lock_open(payment_id: int) -> Payment:
     return payment
 
 
-def _pay(claim: Claim, deadline: Deadline) -> Page:
+def _pay(claim: Claim, deadline: Deadline) -> CheckoutPage:
     attempt = claim.attempt
     gateway = gateway_for(attempt.identity)
-    return call(attempt, gateway.pay, _order(attempt), deadline, ask_first=claim.sent_before is not None)
+    return call(
+        attempt, gateway.pay, _order(attempt), deadline, check_status_first=claim.sent_before is not None
+    )
 
 
 def _order(attempt: PaymentAttempt) -> Order:
@@ -265,7 +267,7 @@ def _order(attempt: PaymentAttempt) -> Order:
 
 
 @transaction.atomic
-def _keep_page(attempt: PaymentAttempt, page: Page) -> PaymentAttempt:
+def _keep_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
     """The pay call's own answer: it may fill in the page, never decide anything.
 
     News of the order may have been faster: nobody is sent to a page that has been paid or has failed.
@@ -329,7 +331,7 @@ def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -
     """What the failed call says about the attempt: refused for good, perhaps arrived, or never sent."""
     attempt = claim.attempt
     if isinstance(error, Rejected):
-        said = next((each.code for each in reversed(error.tries) if each.code), error.code)
+        said = next((each.code for each in reversed(error.http_attempts) if each.code), error.code)
         settle(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said), "pay call")
         return
     perhaps_arrived = isinstance(error, OutcomeUnknown)

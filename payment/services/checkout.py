@@ -194,7 +194,9 @@ def _found_again(payment: Payment, click: Click, deadline: Deadline) -> Started:
 
 def _is_silence(error: Refusal) -> bool:
     """PhonePe did not answer: another order would not be opened either."""
-    return isinstance(error, OutcomeUnknown) and bool(error.tries and error.tries[-1].error_category)
+    return isinstance(error, OutcomeUnknown) and bool(
+        error.http_attempts and error.http_attempts[-1].error_category
+    )
 
 
 def _refuse_other(payment: Payment, frozen: Checkout, click: Click) -> None:

@@ -8,12 +8,12 @@ from django.conf import settings
 
 from core.errors import Unavailable
 from core.logging import request_id
-from payment.gateways import GatewayError, OrderStatus, Page, RefundStatus, Try
+from payment.gateways import CheckoutPage, GatewayError, HttpAttempt, OrderStatus, RefundStatus
 from payment.models import GatewayCall, PaymentAttempt
 from payment.phonepe.credentials import NotConfigured
 
 Asked = ParamSpec("Asked")
-Answer = TypeVar("Answer", Page, OrderStatus, RefundStatus)
+Answer = TypeVar("Answer", CheckoutPage, OrderStatus, RefundStatus)
 
 # What asking may end with when there is no answer. None of it says anything about the order.
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)
@@ -36,15 +36,15 @@ def call(
     try:
         answer = ask(*args, **kwargs)
     except GatewayError as error:
-        _keep(error.tries, attempt)
+        _keep(error.http_attempts, attempt)
         raise
     finally:
         places.release()
-    _keep(answer.tries, attempt)
+    _keep(answer.http_attempts, attempt)
     return answer
 
 
-def _keep(tries: Iterable[Try], attempt: PaymentAttempt) -> None:
+def _keep(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt) -> None:
     GatewayCall.objects.bulk_create(
         GatewayCall(
             payment_id=attempt.payment_id,
@@ -62,5 +62,5 @@ def _keep(tries: Iterable[Try], attempt: PaymentAttempt) -> None:
             request_id=request_id.get(),
             started_at=entry.started_at,
         )
-        for entry in tries
+        for entry in http_attempts
     )

@@ -76,9 +76,9 @@ def decide(attempt: PaymentAttempt, outcome: str) -> None:
     with waiting.places.take(waiting.BRIEFLY) as may_wait:
         if not may_wait:
             raise Unavailable
-        trip = session.trip(Deadline(CONTROL_SECONDS))
+        in_flight = session.start_request(Deadline(CONTROL_SECONDS))
         body = json.dumps({"outcome": outcome}).encode()
-        answer = session.exchange(trip, "POST", url, body=body, headers=headers)
+        answer = session.send_request(in_flight, "POST", url, body=body, headers=headers)
     if answer.http_status == 409:
         raise Conflict("The simulated order has ended already.", code="order_ended")
     if answer.http_status != 200:

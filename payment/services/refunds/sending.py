@@ -149,5 +149,5 @@ def _not_taken(said: Refund, error: Refusal) -> None:
 
 def _reason(error: Refusal) -> str:
     """PhonePe's own word where it said one."""
-    tries = error.tries if isinstance(error, GatewayError) else ()
-    return next((each.code for each in reversed(tries) if each.code), error.code)[:64]
+    http_attempts = error.http_attempts if isinstance(error, GatewayError) else ()
+    return next((each.code for each in reversed(http_attempts) if each.code), error.code)[:64]

@@ -32,7 +32,7 @@ def papers(tmp_path_factory):
 def shop(case, transactional_db, phonepe, papers, settings, monkeypatch):
     gateways._gateway.cache_clear()
     cache.clear()
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.01)
+    monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0.01)
     settings.PHONEPE_SIMULATION_MODE = False
     settings.PHONEPE_API_VERSION = case.generation
     published = credentials.SIMULATED_V1 if case.generation == "v1" else credentials.SIMULATED

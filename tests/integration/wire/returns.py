@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import requests
 
-from payment.gateways import GatewayError, RefundOrder, RefundStatus, Try, current_gateway
+from payment.gateways import GatewayError, HttpAttempt, RefundOrder, RefundStatus, current_gateway
 from payment.models import Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
@@ -22,7 +22,7 @@ TOLD = {
 
 class RefundDesk(Shop):
     refund: RefundOrder
-    tries: tuple[Try, ...] = ()
+    tries: tuple[HttpAttempt, ...] = ()
 
     def prepare(self) -> None:
         """A booked payment; for a question, a refund that was sent."""
@@ -72,7 +72,7 @@ class RefundDesk(Shop):
         try:
             status = call(Deadline(self.settings.PHONEPE_DEADLINE))
         except GatewayError as error:
-            self.tries, hop = error.tries, (error.host, error.port)
+            self.tries, hop = error.http_attempts, (error.host, error.port)
             return Caught(str(error.status_code), time.monotonic() - began, error.error_category, hop)
-        self.tries = status.tries
+        self.tries = status.http_attempts
         return Caught(TOLD.get(status.verdict, "known"), time.monotonic() - began)

@@ -114,8 +114,8 @@ BREAKAGES = (
     Breakage(
         "D8",
         "payment/phonepe/errors.py",
-        "return self.fate in {Fate.NOT_SENT, Fate.BUSY}",
-        "return self.fate in {Fate.NOT_SENT, Fate.BUSY, Fate.REFUSED}",
+        "return self.outcome in {RequestOutcome.NOT_SENT, RequestOutcome.THROTTLED}",
+        "return self.outcome in {RequestOutcome.NOT_SENT, RequestOutcome.THROTTLED, RequestOutcome.REJECTED}",
         f"{GATEWAYS}::test_phonepes_no_is_a_no_and_is_not_repeated",
     ),
     Breakage(

@@ -11,7 +11,7 @@ def surroundings(transactional_db, settings, monkeypatch):
     settings.SIMULATOR_ADAPTER = "tests.system.properties.process.Wire"
     settings.EMAIL_BACKEND = "tests.system.properties.process.PostOffice"
     monkeypatch.setattr(attempts, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 0.05)
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0)
     gateways._gateway.cache_clear()
 
 

@@ -93,7 +93,7 @@ def generation(request):
 def story(generation, phonepe, live_server, settings, monkeypatch):
     gateways._gateway.cache_clear()
     cache.clear()
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0)
+    monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0)
     settings.PHONEPE_SIMULATION_MODE = False
     settings.PHONEPE_API_VERSION = generation
     settings.PHONEPE_BASE_URL = phonepe.base_url

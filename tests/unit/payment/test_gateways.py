@@ -10,11 +10,11 @@ from django.db import transaction
 from core import errors
 from core.databases import InTransaction
 from payment.gateways import (
+    CheckoutPageLost,
     GatewayError,
     NotConfigured,
     NotSent,
     OutcomeUnknown,
-    PageLost,
     Rejected,
     current_gateway,
     gateway_for,
@@ -23,13 +23,27 @@ from payment.phonepe.credentials import Endpoint, Identity
 from payment.phonepe.enums import Operation, ProviderStatus, Stage
 from tests.unit.payment import wire
 from tests.unit.payment.wire import V1, V2, golden
-from tests.unit.payment.world import BASE, GRANT, REFUND, REFUSED, RESET, SECOND, SILENT, World, operations
+from tests.unit.payment.world import (
+    ACCESS_TOKEN,
+    BASE,
+    REFUND,
+    REFUSED,
+    RESET,
+    SECOND,
+    SILENT,
+    World,
+    operations,
+)
 
 pytest_plugins = ["tests.unit.payment.worlds"]
 
 FRESH_TOKEN = (
     200,
-    {"access_token": "another-token", "issued_at": GRANT.issued_at, "expires_at": GRANT.expires_at},
+    {
+        "access_token": "another-token",
+        "issued_at": ACCESS_TOKEN.issued_at,
+        "expires_at": ACCESS_TOKEN.expires_at,
+    },
 )
 
 
@@ -40,7 +54,7 @@ def test_an_order_is_opened_and_its_page_comes_back(world):
     world.on_pay(world.spoken.page)
     page = world.pay()
     assert page.url.startswith("https://mercury-uat.phonepe.com/transact/")
-    (only,) = page.tries
+    (only,) = page.http_attempts
     assert (only.operation, only.host, only.port) == (Operation.PAY, "phonepe.example", 443)
     assert (only.stage, only.http_status, only.error_category) == (Stage.BODY, 200, "")
     assert only.started_at.tzinfo is not None
@@ -50,7 +64,7 @@ def test_what_was_never_sent_goes_to_the_next_endpoint_at_once(two):
     two.on_pay(REFUSED)
     two.on_pay(two.spoken.page, SECOND)
     page = two.pay()
-    assert [each.host for each in page.tries] == ["phonepe.example", "second.example"]
+    assert [each.host for each in page.http_attempts] == ["phonepe.example", "second.example"]
     assert two.clock.slept == []
 
 
@@ -58,16 +72,16 @@ def test_an_endpoint_that_keeps_silent_does_not_stop_what_the_other_one_can_do(t
     two.on_pay(SILENT)
     two.on_status(two.spoken.unknown_order, SECOND)
     two.on_pay(two.spoken.page, SECOND)
-    assert len(two.pay().tries) == 3
+    assert len(two.pay().http_attempts) == 3
 
 
 def test_an_endpoint_that_loses_pages_does_not_lose_the_page_of_the_next_order(two):
     two.on_pay(SILENT)
     two.on_status(two.spoken.pending, SECOND)
-    with pytest.raises(PageLost):
+    with pytest.raises(CheckoutPageLost):
         two.pay()
     two.on_pay(two.spoken.page, SECOND)
-    assert [each.host for each in two.pay().tries] == ["second.example"]
+    assert [each.host for each in two.pay().http_attempts] == ["second.example"]
 
 
 def test_when_phonepe_cannot_be_reached_at_all_nothing_was_sent(two, settings):
@@ -78,7 +92,7 @@ def test_when_phonepe_cannot_be_reached_at_all_nothing_was_sent(two, settings):
         two.pay()
     assert caught.value.status_code == 503
     assert (caught.value.host, caught.value.port) == ("second.example", 443)
-    assert len(caught.value.tries) == 4
+    assert len(caught.value.http_attempts) == 4
     assert len(two.clock.slept) == 2
 
 
@@ -114,7 +128,7 @@ def test_what_may_have_arrived_is_asked_about_and_said_again_only_when_unknown(w
     world.on_status(world.spoken.unknown_order)
     world.on_pay(world.spoken.page)
     page = world.pay()
-    assert operations(page.tries) == ["pay", "status", "pay"]
+    assert operations(page.http_attempts) == ["pay", "status", "pay"]
     said = [call.request.body for call in world.mock.calls if call.request.method == "POST"]
     assert said[0] == said[1]
 
@@ -123,16 +137,16 @@ def test_what_may_have_arrived_is_asked_about_and_said_again_only_when_unknown(w
 def test_an_order_that_did_arrive_is_not_opened_a_second_time(world, answer):
     world.on_pay(answer)
     world.on_status(world.spoken.pending)
-    with pytest.raises(PageLost) as caught:
+    with pytest.raises(CheckoutPageLost) as caught:
         world.pay()
     assert caught.value.status.verdict is ProviderStatus.PENDING
-    assert operations(caught.value.tries) == ["pay", "status"]
+    assert operations(caught.value.http_attempts) == ["pay", "status"]
 
 
 def test_money_learned_of_while_asking_is_handed_over(world):
     world.on_pay(SILENT)
     world.on_status(world.spoken.completed)
-    with pytest.raises(PageLost) as caught:
+    with pytest.raises(CheckoutPageLost) as caught:
         world.pay()
     assert (caught.value.status.verdict, caught.value.status.amount_paise) == (
         ProviderStatus.COMPLETED,
@@ -168,32 +182,32 @@ def test_once_it_may_have_arrived_no_later_refusal_undoes_that(world, last, sett
 
 def test_an_earlier_call_is_asked_about_before_its_order_is_opened_again(world):
     world.on_status(world.spoken.pending)
-    with pytest.raises(PageLost) as caught:
-        world.pay(ask_first=True)
-    assert operations(caught.value.tries) == ["status"]
+    with pytest.raises(CheckoutPageLost) as caught:
+        world.pay(check_status_first=True)
+    assert operations(caught.value.http_attempts) == ["status"]
 
 
 def test_an_earlier_call_that_never_arrived_is_simply_said_again(world):
     world.on_status(world.spoken.unknown_order)
     world.on_pay(world.spoken.page)
-    assert operations(world.pay(ask_first=True).tries) == ["status", "pay"]
+    assert operations(world.pay(check_status_first=True).http_attempts) == ["status", "pay"]
     assert world.clock.slept == []
 
 
 def test_a_taken_id_has_lost_its_page(world):
     world.on_pay(world.spoken.taken)
     world.on_status(world.spoken.pending)
-    with pytest.raises(PageLost) as caught:
+    with pytest.raises(CheckoutPageLost) as caught:
         world.pay()
     assert (caught.value.status_code, caught.value.status.verdict) == (409, ProviderStatus.PENDING)
-    assert caught.value.status.tries == caught.value.tries
+    assert caught.value.status.http_attempts == caught.value.http_attempts
 
 
 def test_a_taken_id_has_lost_its_page_even_if_phonepe_then_falls_silent(world, settings):
     settings.PHONEPE_MAX_RETRIES = 0
     world.on_pay(world.spoken.taken)
     world.on_status(SILENT)
-    with pytest.raises(PageLost) as caught:
+    with pytest.raises(CheckoutPageLost) as caught:
         world.pay()
     assert caught.value.status is None
 
@@ -230,7 +244,7 @@ def test_a_page_that_says_401_is_asked_about_before_the_order_is_said_under_a_ne
     world.hears("POST", "/v1/oauth/token", FRESH_TOKEN)
     world.on_status(V2.unknown_order)
     world.on_pay(V2.page)
-    assert operations(world.pay().tries) == ["pay", "token", "status", "pay"]
+    assert operations(world.pay().http_attempts) == ["pay", "token", "status", "pay"]
 
 
 def test_a_proxy_that_opens_no_way_is_the_hop_that_is_named(mock, settings):
@@ -261,7 +275,7 @@ def test_what_became_of_an_order_is_told(world):
     world.on_status(world.spoken.completed)
     status = world.status()
     assert (status.verdict, status.amount_paise) == (ProviderStatus.COMPLETED, 149900)
-    assert operations(status.tries) == ["status"]
+    assert operations(status.http_attempts) == ["status"]
 
 
 def test_an_order_phonepe_does_not_know_is_an_answer(world):
@@ -318,14 +332,14 @@ def test_a_refund_is_accepted(world):
 def test_a_refund_that_phonepe_knows_is_not_sent_again(world, answer):
     world.on_refund(answer)
     world.on_refund_status(world.spoken.refund_accepted)
-    assert operations(world.refund().tries) == ["refund", "refund_status"]
+    assert operations(world.refund().http_attempts) == ["refund", "refund_status"]
 
 
 def test_a_refund_that_never_arrived_is_sent_again_under_its_id(world):
     world.on_refund(SILENT)
     world.on_refund_status(world.spoken.unknown_refund)
     world.on_refund(world.spoken.refund_accepted)
-    assert operations(world.refund().tries) == ["refund", "refund_status", "refund"]
+    assert operations(world.refund().http_attempts) == ["refund", "refund_status", "refund"]
 
 
 def test_a_refused_refund_that_phonepe_does_not_know_is_rejected(world):
@@ -339,7 +353,7 @@ def test_a_refund_under_refused_credentials_is_not_even_asked_about(world):
     world.on_refund((400, golden("g04_v1_key_not_configured")))
     with pytest.raises(Rejected) as caught:
         world.refund()
-    assert operations(caught.value.tries) == ["refund"]
+    assert operations(caught.value.http_attempts) == ["refund"]
 
 
 def test_a_refund_id_that_is_taken_by_nothing_we_can_see_is_unknown(world):
@@ -386,7 +400,11 @@ def test_no_secret_and_no_phone_number_is_logged_or_kept(world, caplog, settings
     world.on_pay((400, {"success": False, "code": "BAD_REQUEST", "message": "9876543210"}))
     with pytest.raises(Rejected) as caught:
         world.pay()
-    told = repr([vars(record) for record in caplog.records]) + repr(caught.value) + repr(caught.value.tries)
+    told = (
+        repr([vars(record) for record in caplog.records])
+        + repr(caught.value)
+        + repr(caught.value.http_attempts)
+    )
     for secret in (wire.TEST_SALT, "a-secret-of-ours", "a-token", "9876543210"):
         assert secret not in told
         assert base64.b64encode(secret.encode()).decode().rstrip("=") not in told

@@ -4,9 +4,9 @@ import requests
 from urllib3.exceptions import NewConnectionError, ProtocolError
 
 from payment.gateways import Deadline, Order, PhonePeGateway, RefundOrder
-from payment.phonepe.oauth import Tokens
+from payment.phonepe.oauth import TokenStore
 from payment.phonepe.transport import Session
-from payment.phonepe.v2 import Grant
+from payment.phonepe.v2 import AccessToken
 from tests.unit.payment import wire
 from tests.unit.payment.wire import BASE, Clock
 
@@ -20,7 +20,7 @@ ORDER = Order(
     "9876543210",
 )
 REFUND = RefundOrder("OKPRF20260611A0001", "OKP20260611A0001", 149900, "U1042", "https://shop.example/hook")
-GRANT = Grant("a-token", 1_781_150_400, 1_781_775_000)
+ACCESS_TOKEN = AccessToken("a-token", 1_781_150_400, 1_781_775_000)
 
 REFUSED = requests.ConnectionError(
     NewConnectionError(None, "refused"), ConnectionRefusedError(111, "refused")
@@ -35,8 +35,8 @@ class World:
     def __init__(self, spoken, mock, *bases, **changes):
         self.spoken, self.mock, self.clock = spoken, mock, Clock()
         merchant = wire.merchant(spoken.generation, *bases, **changes)
-        tokens = Tokens(merchant, now=lambda: GRANT.issued_at + 1)
-        tokens.get(lambda deadline: GRANT, self.deadline())
+        tokens = TokenStore(merchant, now=lambda: ACCESS_TOKEN.issued_at + 1)
+        tokens.get(lambda deadline: ACCESS_TOKEN, self.deadline())
         self.gateway = PhonePeGateway(
             merchant, session=Session(), sleep=self.clock.sleep, clock=self.clock, tokens=tokens
         )
@@ -74,5 +74,5 @@ class World:
         return self.gateway.refund(REFUND, self.deadline())
 
 
-def operations(tries):
-    return [each.operation.value for each in tries]
+def operations(http_attempts):
+    return [each.operation.value for each in http_attempts]

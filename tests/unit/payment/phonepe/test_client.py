@@ -6,7 +6,7 @@ from payment.gateways import NotSent, Rejected
 from payment.phonepe import client
 from payment.phonepe.credentials import Endpoint
 from tests.unit.payment.wire import BASE, V1, V2, golden
-from tests.unit.payment.world import GRANT, REFUSED, SECOND, SILENT, World, operations
+from tests.unit.payment.world import ACCESS_TOKEN, REFUSED, SECOND, SILENT, World, operations
 
 pytest_plugins = ["tests.unit.payment.worlds"]
 
@@ -15,7 +15,7 @@ pytest_plugins = ["tests.unit.payment.worlds"]
 
 
 def test_pauses_are_random_and_their_bound_doubles_up_to_four_seconds(world, settings, monkeypatch):
-    monkeypatch.setattr(client, "FIRST_PAUSE", 0.5)
+    monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0.5)
     monkeypatch.setattr(random, "uniform", lambda low, high: high)
     settings.PHONEPE_MAX_RETRIES = 5
     for _ in range(6):
@@ -31,7 +31,7 @@ def test_pauses_are_random_and_their_bound_doubles_up_to_four_seconds(world, set
 def test_when_turned_away_we_wait_as_long_as_we_are_told(world):
     world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "7"})
     world.on_pay(world.spoken.page)
-    assert operations(world.pay().tries) == ["pay", "pay"]
+    assert operations(world.pay().http_attempts) == ["pay", "pay"]
     assert world.clock.slept == [7.0]
 
 
@@ -77,7 +77,7 @@ def test_no_call_outlives_its_deadline(two):
     two.mock.add_callback("POST", BASE + two.spoken.pay_path, eat_time)
     with pytest.raises(NotSent) as caught:
         two.pay()
-    assert len(caught.value.tries) == 1
+    assert len(caught.value.http_attempts) == 1
 
 
 # --- the token of V2 ---
@@ -91,7 +91,11 @@ def v2(mock):
 
 
 def fresh(token):
-    return 200, {"access_token": token, "issued_at": GRANT.issued_at, "expires_at": GRANT.expires_at}
+    return 200, {
+        "access_token": token,
+        "issued_at": ACCESS_TOKEN.issued_at,
+        "expires_at": ACCESS_TOKEN.expires_at,
+    }
 
 
 def authorizations(world):
@@ -102,7 +106,7 @@ def test_a_refused_token_is_renewed_once_and_the_message_repeated(v2):
     v2.on_pay((401, golden("g19_v2_unauthorized")))
     v2.hears("POST", v2.tokens_path, fresh("another-token"))
     v2.on_pay(V2.page)
-    assert operations(v2.pay().tries) == ["pay", "token", "pay"]
+    assert operations(v2.pay().http_attempts) == ["pay", "token", "pay"]
     assert authorizations(v2) == ["O-Bearer a-token", None, "O-Bearer another-token"]
 
 
@@ -154,10 +158,10 @@ def test_an_endpoint_that_cannot_be_connected_to_is_left_alone_for_a_while(two):
         two.on_pay(two.spoken.page, SECOND)
         two.pay()
     two.on_pay(two.spoken.page, SECOND)
-    assert len(two.pay().tries) == 1
+    assert len(two.pay().http_attempts) == 1
     two.clock.now += 31
     two.on_pay(two.spoken.page)
-    assert [each.host for each in two.pay().tries] == ["phonepe.example"]
+    assert [each.host for each in two.pay().http_attempts] == ["phonepe.example"]
 
 
 def test_failures_that_are_not_in_a_row_do_not_add_up(two):
@@ -167,7 +171,7 @@ def test_failures_that_are_not_in_a_row_do_not_add_up(two):
             two.on_pay(two.spoken.page, SECOND)
         two.pay()
     two.on_pay(two.spoken.page)
-    assert [each.host for each in two.pay().tries] == ["phonepe.example"]
+    assert [each.host for each in two.pay().http_attempts] == ["phonepe.example"]
 
 
 def test_questions_are_put_to_an_endpoint_even_while_it_is_left_alone(two):
@@ -176,7 +180,7 @@ def test_questions_are_put_to_an_endpoint_even_while_it_is_left_alone(two):
         two.on_pay(two.spoken.page, SECOND)
         two.pay()
     two.on_status(two.spoken.pending)
-    assert two.status().tries[0].host == "phonepe.example"
+    assert two.status().http_attempts[0].host == "phonepe.example"
 
 
 def test_when_every_endpoint_is_left_alone_they_are_tried_all_the_same(world, settings):

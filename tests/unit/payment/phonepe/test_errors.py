@@ -9,9 +9,9 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
-from payment.phonepe.errors import TryFailed, broken, understood
-from payment.phonepe.schemas import Fate
-from payment.phonepe.transport import Answer, NoTimeLeft, TooLarge
+from payment.phonepe.errors import RequestFailed, classify_error, parse_response
+from payment.phonepe.schemas import RequestOutcome
+from payment.phonepe.transport import Answer, DeadlineExceeded, ResponseTooLarge
 
 E = ErrorCategory
 
@@ -25,93 +25,99 @@ def caused(outer, *causes):
 
 # Adapters that are not made of our connections write no stage: then only the exception can tell.
 WITHOUT_STAGE = [
-    (requests.ConnectTimeout(), E.CONNECTION_TIMEOUT, Fate.NOT_SENT),
-    (requests.ReadTimeout(), E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
-    (requests.Timeout(), E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
-    (requests.exceptions.SSLError(ssl.SSLError(1, "bad")), E.TLS_ERROR, Fate.NOT_SENT),
-    (requests.exceptions.ProxyError(), E.PROXY_ERROR, Fate.NOT_SENT),
+    (requests.ConnectTimeout(), E.CONNECTION_TIMEOUT, RequestOutcome.NOT_SENT),
+    (requests.ReadTimeout(), E.READ_TIMEOUT, RequestOutcome.AMBIGUOUS),
+    (requests.Timeout(), E.READ_TIMEOUT, RequestOutcome.AMBIGUOUS),
+    (requests.exceptions.SSLError(ssl.SSLError(1, "bad")), E.TLS_ERROR, RequestOutcome.NOT_SENT),
+    (requests.exceptions.ProxyError(), E.PROXY_ERROR, RequestOutcome.NOT_SENT),
     (
         caused(requests.ConnectionError(), ConnectionRefusedError(111, "refused")),
         E.CONNECTION_REFUSED,
-        Fate.NOT_SENT,
+        RequestOutcome.NOT_SENT,
     ),
-    (caused(requests.ConnectionError(), socket.gaierror(-2, "unknown")), E.DNS_ERROR, Fate.NOT_SENT),
+    (
+        caused(requests.ConnectionError(), socket.gaierror(-2, "unknown")),
+        E.DNS_ERROR,
+        RequestOutcome.NOT_SENT,
+    ),
     (
         caused(requests.ConnectionError(), ConnectionResetError(104, "reset")),
         E.CONNECTION_RESET,
-        Fate.MAYBE_ARRIVED,
+        RequestOutcome.AMBIGUOUS,
     ),
     (
         caused(requests.ConnectionError(), http.client.RemoteDisconnected()),
         E.CONNECTION_RESET,
-        Fate.MAYBE_ARRIVED,
+        RequestOutcome.AMBIGUOUS,
     ),
-    (requests.exceptions.ChunkedEncodingError(), E.CONNECTION_RESET, Fate.MAYBE_ARRIVED),
-    (urllib3_errors.DecodeError(), E.BAD_RESPONSE, Fate.MAYBE_ARRIVED),
-    (TooLarge(), E.BAD_RESPONSE, Fate.MAYBE_ARRIVED),
-    (NoTimeLeft(), E.CONNECTION_TIMEOUT, Fate.NOT_SENT),
-    (OSError(101, "Network is unreachable"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
-    (PermissionError(13, "Permission denied"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
-    (OSError(22, "Invalid argument"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
-    (PermissionError(1, "Operation not permitted"), E.NETWORK_UNREACHABLE, Fate.MAYBE_ARRIVED),
-    (OSError("something new"), E.CONNECTION_RESET, Fate.MAYBE_ARRIVED),
+    (requests.exceptions.ChunkedEncodingError(), E.CONNECTION_RESET, RequestOutcome.AMBIGUOUS),
+    (urllib3_errors.DecodeError(), E.BAD_RESPONSE, RequestOutcome.AMBIGUOUS),
+    (ResponseTooLarge(), E.BAD_RESPONSE, RequestOutcome.AMBIGUOUS),
+    (DeadlineExceeded(), E.CONNECTION_TIMEOUT, RequestOutcome.NOT_SENT),
+    (OSError(101, "Network is unreachable"), E.NETWORK_UNREACHABLE, RequestOutcome.AMBIGUOUS),
+    (PermissionError(13, "Permission denied"), E.NETWORK_UNREACHABLE, RequestOutcome.AMBIGUOUS),
+    (OSError(22, "Invalid argument"), E.NETWORK_UNREACHABLE, RequestOutcome.AMBIGUOUS),
+    (PermissionError(1, "Operation not permitted"), E.NETWORK_UNREACHABLE, RequestOutcome.AMBIGUOUS),
+    (OSError("something new"), E.CONNECTION_RESET, RequestOutcome.AMBIGUOUS),
 ]
 
 
-@pytest.mark.parametrize(("error", "category", "fate"), WITHOUT_STAGE, ids=lambda value: type(value).__name__)
-def test_an_exception_alone_is_taken_for_sent_unless_it_cannot_be(error, category, fate):
-    failure = broken(error, None)
-    assert (failure.category, failure.fate) == (category, fate)
+@pytest.mark.parametrize(
+    ("error", "category", "outcome"), WITHOUT_STAGE, ids=lambda value: type(value).__name__
+)
+def test_an_exception_alone_is_taken_for_sent_unless_it_cannot_be(error, category, outcome):
+    failure = classify_error(error, None)
+    assert (failure.category, failure.outcome) == (category, outcome)
 
 
 @pytest.mark.parametrize(
-    ("stage", "category", "fate"),
+    ("stage", "category", "outcome"),
     [
-        (Stage.STARTED, E.DNS_ERROR, Fate.NOT_SENT),
-        (Stage.RESOLVED, E.CONNECTION_TIMEOUT, Fate.NOT_SENT),
-        (Stage.CONNECTED, E.TLS_ERROR, Fate.NOT_SENT),
-        (Stage.PROXIED, E.TLS_ERROR, Fate.NOT_SENT),
-        (Stage.SENT, E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
-        (Stage.HEADERS, E.READ_TIMEOUT, Fate.MAYBE_ARRIVED),
+        (Stage.STARTED, E.DNS_ERROR, RequestOutcome.NOT_SENT),
+        (Stage.RESOLVED, E.CONNECTION_TIMEOUT, RequestOutcome.NOT_SENT),
+        (Stage.CONNECTED, E.TLS_ERROR, RequestOutcome.NOT_SENT),
+        (Stage.PROXIED, E.TLS_ERROR, RequestOutcome.NOT_SENT),
+        (Stage.SENT, E.READ_TIMEOUT, RequestOutcome.AMBIGUOUS),
+        (Stage.HEADERS, E.READ_TIMEOUT, RequestOutcome.AMBIGUOUS),
     ],
 )
-def test_the_same_silence_means_another_thing_at_every_stage(stage, category, fate):
-    failure = broken(requests.ReadTimeout(), stage)
-    assert (failure.category, failure.fate) == (category, fate)
+def test_the_same_silence_means_another_thing_at_every_stage(stage, category, outcome):
+    failure = classify_error(requests.ReadTimeout(), stage)
+    assert (failure.category, failure.outcome) == (category, outcome)
 
 
 def test_a_tls_error_after_sending_is_a_broken_connection():
-    failure = broken(requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF")), Stage.SENT)
-    assert (failure.category, failure.fate) == (E.CONNECTION_RESET, Fate.MAYBE_ARRIVED)
+    failure = classify_error(requests.exceptions.SSLError(ssl.SSLEOFError(8, "EOF")), Stage.SENT)
+    assert (failure.category, failure.outcome) == (E.CONNECTION_RESET, RequestOutcome.AMBIGUOUS)
 
 
 @pytest.mark.parametrize(
     "error", [requests.ConnectionError("timed out"), requests.ConnectionError("DNS SSL proxy")]
 )
 def test_the_wording_of_an_error_decides_nothing(error):
-    assert broken(error, None).category is E.CONNECTION_RESET
+    assert classify_error(error, None).category is E.CONNECTION_RESET
 
 
 def test_exceptions_that_explain_each_other_in_a_circle_are_followed_once():
     first, second = OSError("first"), ConnectionRefusedError("second")
     first.__cause__, second.__cause__ = second, first
-    assert broken(first, None).category is E.CONNECTION_REFUSED
+    assert classify_error(first, None).category is E.CONNECTION_REFUSED
 
 
 @pytest.mark.parametrize(
-    ("fate", "a_question", "an_order"),
+    ("outcome", "a_question", "an_order"),
     [
-        (Fate.NOT_SENT, True, True),
-        (Fate.BUSY, True, True),
-        (Fate.MAYBE_ARRIVED, True, False),
-        (Fate.TAKEN, False, False),
-        (Fate.REFUSED, False, False),
+        (RequestOutcome.NOT_SENT, True, True),
+        (RequestOutcome.THROTTLED, True, True),
+        (RequestOutcome.AMBIGUOUS, True, False),
+        (RequestOutcome.DUPLICATE_ID, False, False),
+        (RequestOutcome.REJECTED, False, False),
     ],
 )
-def test_only_what_is_safe_is_repeated(fate, a_question, an_order):
-    failure = TryFailed(E.GATEWAY_5XX, fate)
-    assert failure.may_repeat(Operation.STATUS) is a_question
-    assert failure.may_repeat(Operation.PAY) is failure.may_repeat(Operation.REFUND) is an_order
+def test_only_what_is_safe_is_repeated(outcome, a_question, an_order):
+    failure = RequestFailed(E.GATEWAY_5XX, outcome)
+    assert failure.may_retry(Operation.STATUS) is a_question
+    assert failure.may_retry(Operation.PAY) is failure.may_retry(Operation.REFUND) is an_order
 
 
 @pytest.mark.parametrize(
@@ -126,14 +132,14 @@ def test_only_what_is_safe_is_repeated(fate, a_question, an_order):
     ],
 )
 def test_who_spoke_instead_of_phonepe_is_told_apart(status, content_type, body, category):
-    with pytest.raises(TryFailed) as caught:
-        understood(Operation.PAY, Answer(status, {"Content-Type": content_type}, body), lambda *_: None)
-    assert (caught.value.category, caught.value.fate) == (category, Fate.MAYBE_ARRIVED)
+    with pytest.raises(RequestFailed) as caught:
+        parse_response(Operation.PAY, Answer(status, {"Content-Type": content_type}, body), lambda *_: None)
+    assert (caught.value.category, caught.value.outcome) == (category, RequestOutcome.AMBIGUOUS)
 
 
 def retry_after(value, **headers):
-    with pytest.raises(TryFailed) as caught:
-        understood(Operation.PAY, Answer(429, {"Retry-After": value, **headers}, b""), lambda *_: None)
+    with pytest.raises(RequestFailed) as caught:
+        parse_response(Operation.PAY, Answer(429, {"Retry-After": value, **headers}, b""), lambda *_: None)
     return caught.value.retry_after
 
 

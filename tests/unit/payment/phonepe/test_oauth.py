@@ -6,17 +6,17 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection
 
 from payment.phonepe.enums import ErrorCategory
-from payment.phonepe.errors import TryFailed
-from payment.phonepe.oauth import Tokens
-from payment.phonepe.schemas import Fate
+from payment.phonepe.errors import RequestFailed
+from payment.phonepe.oauth import TokenStore
+from payment.phonepe.schemas import RequestOutcome
 from payment.phonepe.transport import Deadline
-from payment.phonepe.v2 import Grant
+from payment.phonepe.v2 import AccessToken
 from tests.unit.payment import wire
 
 ISSUED, EXPIRES = 1_781_150_400, 1_781_775_000
 HALF = 1_781_462_700
 MERCHANT = wire.merchant("v2")
-FAILED = TryFailed(ErrorCategory.GATEWAY_5XX, Fate.NOT_SENT)
+FAILED = RequestFailed(ErrorCategory.GATEWAY_5XX, RequestOutcome.NOT_SENT)
 
 
 class Shop:
@@ -24,14 +24,16 @@ class Shop:
 
     def __init__(self, merchant=MERCHANT):
         self.now, self.fetched, self.failure = ISSUED + 10, 0, None
-        self.tokens = Tokens(merchant, now=lambda: self.now)
+        self.tokens = TokenStore(merchant, now=lambda: self.now)
 
     def fetch(self, deadline):
         self.allowed = deadline.remaining()
         if self.failure:
             raise self.failure
         self.fetched += 1
-        return Grant(f"token-{id(self)}-{self.fetched}", int(self.now), int(self.now) + EXPIRES - ISSUED)
+        return AccessToken(
+            f"token-{id(self)}-{self.fetched}", int(self.now), int(self.now) + EXPIRES - ISSUED
+        )
 
     def get(self, seconds=5):
         return self.tokens.get(self.fetch, Deadline(seconds))
@@ -80,7 +82,7 @@ def test_without_any_valid_token_the_failure_is_told():
     shop = Shop()
     shop.get()
     shop.now, shop.failure = EXPIRES + 60, FAILED
-    with pytest.raises(TryFailed):
+    with pytest.raises(RequestFailed):
         shop.get()
 
 
@@ -178,9 +180,9 @@ def test_who_holds_a_valid_token_does_not_wait_for_the_renewal():
 def test_who_has_no_token_waits_no_longer_than_the_deadline():
     shop = SlowShop()
     thread = shop.renewing()
-    with pytest.raises(TryFailed) as caught:
+    with pytest.raises(RequestFailed) as caught:
         shop.get(seconds=0.05)
-    assert caught.value.fate is Fate.NOT_SENT
+    assert caught.value.outcome is RequestOutcome.NOT_SENT
     shop.go.set()
     thread.join()
 
@@ -200,13 +202,13 @@ def test_who_may_not_wait_for_the_shared_cache_keeps_tokens_elsewhere():
     """A diagnosis of a broken database, with the cache in it, still asks PhonePe."""
     kept = LocMemCache("elsewhere", {})
     shop = Shop()
-    shop.tokens = Tokens(MERCHANT, now=lambda: shop.now, store=kept)
+    shop.tokens = TokenStore(MERCHANT, now=lambda: shop.now, store=kept)
     grant = shop.get()
-    other = Tokens(MERCHANT, now=lambda: shop.now, store=kept)
+    other = TokenStore(MERCHANT, now=lambda: shop.now, store=kept)
     assert other.get(shop.fetch, Deadline(5)) == grant
     other.refused(grant)
     assert shop.fetched == 1
-    assert Tokens(MERCHANT, now=lambda: shop.now, store=kept).get(shop.fetch, Deadline(5)) != grant
+    assert TokenStore(MERCHANT, now=lambda: shop.now, store=kept).get(shop.fetch, Deadline(5)) != grant
 
 
 ODD_LIVES = {
@@ -226,7 +228,7 @@ def test_a_token_whose_life_cannot_be_as_told_is_used_and_renewed_soon(life):
 
     def fetch(deadline):
         fetched.append(shop.now)
-        return Grant(f"token-{len(fetched)}", int(shop.now) + issued, int(shop.now) + expires)
+        return AccessToken(f"token-{len(fetched)}", int(shop.now) + issued, int(shop.now) + expires)
 
     for _ in range(10):
         shop.tokens.get(fetch, Deadline(5))

@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from core.databases import InTransaction
 from payment.phonepe import transport
 from payment.phonepe.enums import ErrorCategory, Stage
-from payment.phonepe.errors import WIRE_ERRORS, broken
-from payment.phonepe.schemas import Fate
-from payment.phonepe.transport import Deadline, Resolver, Session, Trip
+from payment.phonepe.errors import WIRE_ERRORS, classify_error
+from payment.phonepe.schemas import RequestOutcome
+from payment.phonepe.transport import Deadline, InFlightRequest, Resolver, Session
 from tests.harness import ROOT
 from tests.harness.certificates import YEAR, Authority
 from tests.unit.payment import faults
@@ -33,19 +33,19 @@ class Tried:
 
     def __init__(self, url, seconds=SOON, session=None, keep=False, **how):
         session = session or Session()
-        trip = session.trip(Deadline(seconds))
+        in_flight = session.start_request(Deadline(seconds))
         self.answer, self.failure, began = None, None, time.monotonic()
         try:
-            self.answer = session.exchange(trip, how.pop("method", "POST"), url, body=b"{}", **how)
+            self.answer = session.send_request(in_flight, how.pop("method", "POST"), url, body=b"{}", **how)
         except WIRE_ERRORS as error:
-            self.failure = broken(error, trip.stage)
-        self.stage, self.seconds = trip.stage, time.monotonic() - began
+            self.failure = classify_error(error, in_flight.stage)
+        self.stage, self.seconds = in_flight.stage, time.monotonic() - began
         if not keep:
             session.close()
 
     @property
     def outcome(self):
-        return self.failure.category, self.failure.fate, self.stage
+        return self.failure.category, self.failure.outcome, self.stage
 
 
 def address_of(*ports):
@@ -99,7 +99,7 @@ def test_a_second_call_over_a_kept_connection_has_a_deadline_of_its_own():
     with Server(behave) as server:
         assert Tried(f"http://127.0.0.1:{server.port}/pay", 5, session, keep=True).answer
         tried = Tried(f"http://127.0.0.1:{server.port}/pay", SOON, session)
-    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, Fate.MAYBE_ARRIVED, Stage.SENT)
+    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, Stage.SENT)
     assert tried.seconds < NEVER_MORE_THAN
 
 
@@ -156,7 +156,7 @@ def test_no_cookie_is_taken_along():
     assert b"ookie" not in server.requests[1]
 
 
-class Walk(Trip):
+class Walk(InFlightRequest):
     """Remembers every stage it came through."""
 
     stages = ()
@@ -173,7 +173,7 @@ def test_every_stage_is_written_on_the_way(authority, trusting):
         trusting(proxy.port) as session,
     ):
         walk = Walk(Deadline(5), session.resolver)
-        session.exchange(walk, "GET", "https://phonepe.test/", proxy=PROXY)
+        session.send_request(walk, "GET", "https://phonepe.test/", proxy=PROXY)
     assert list(dict.fromkeys(walk.stages)) == list(Stage)
 
 
@@ -182,13 +182,13 @@ def test_every_stage_is_written_on_the_way(authority, trusting):
 
 def test_a_refused_connection_sent_nothing():
     tried = Tried(f"http://127.0.0.1:{faults.refusing_port()}/pay", 5)
-    assert tried.outcome == (ErrorCategory.CONNECTION_REFUSED, Fate.NOT_SENT, Stage.RESOLVED)
+    assert tried.outcome == (ErrorCategory.CONNECTION_REFUSED, RequestOutcome.NOT_SENT, Stage.RESOLVED)
 
 
 def test_a_connection_that_nobody_takes_sent_nothing():
     with faults.unanswered_port() as port:
         tried = Tried(f"http://127.0.0.1:{port}/pay")
-    assert tried.outcome == (ErrorCategory.CONNECTION_TIMEOUT, Fate.NOT_SENT, Stage.RESOLVED)
+    assert tried.outcome == (ErrorCategory.CONNECTION_TIMEOUT, RequestOutcome.NOT_SENT, Stage.RESOLVED)
     assert tried.seconds < NEVER_MORE_THAN
 
 
@@ -197,7 +197,7 @@ def test_an_unknown_name_sent_nothing():
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     tried = Tried("http://phonepe.test/pay", 5, Session(resolver=Resolver(unknown)))
-    assert tried.outcome == (ErrorCategory.DNS_ERROR, Fate.NOT_SENT, Stage.STARTED)
+    assert tried.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.STARTED)
 
 
 def test_a_silent_name_server_costs_no_more_than_the_deadline():
@@ -206,39 +206,42 @@ def test_a_silent_name_server_costs_no_more_than_the_deadline():
         "http://phonepe.test/pay", SOON, Session(resolver=Resolver(lambda *_, **__: answer.wait(10)))
     )
     answer.set()
-    assert tried.outcome == (ErrorCategory.DNS_ERROR, Fate.NOT_SENT, Stage.STARTED)
+    assert tried.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.STARTED)
     assert tried.seconds < NEVER_MORE_THAN
 
 
 def test_a_name_without_an_address_sent_nothing():
     tried = Tried("http://phonepe.test/pay", 5, Session(resolver=address_of()))
-    assert tried.outcome == (ErrorCategory.DNS_ERROR, Fate.NOT_SENT, Stage.RESOLVED)
+    assert tried.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.RESOLVED)
 
 
 def test_a_network_without_a_way_there_sent_nothing():
     nowhere = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("255.255.255.255", 9))]
     tried = Tried("http://phonepe.test/pay", 5, Session(resolver=Resolver(lambda *_, **__: nowhere)))
-    assert tried.failure.fate is Fate.NOT_SENT
+    assert tried.failure.outcome is RequestOutcome.NOT_SENT
     assert tried.failure.category is ErrorCategory.NETWORK_UNREACHABLE
 
 
 def test_a_silent_tls_handshake_sent_nothing(trusting):
     with Server(faults.is_silent) as server:
         tried = Tried("https://phonepe.test/pay", SOON, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.TLS_ERROR, Fate.NOT_SENT, Stage.CONNECTED)
+    assert tried.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
     assert tried.seconds < NEVER_MORE_THAN
 
 
 def test_a_tls_handshake_cut_short_sent_nothing(trusting):
     with Server(faults.resets) as server:
         tried = Tried("https://phonepe.test/pay", 5, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, Fate.NOT_SENT, Stage.CONNECTED)
+    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.NOT_SENT, Stage.CONNECTED)
 
 
 def test_something_that_speaks_no_tls_sent_nothing(trusting):
     with Server(faults.answers(b"SSH-2.0-OpenSSH\r\n")) as server:
         tried = Tried("https://phonepe.test/pay", SOON, trusting(server.port))
-    assert (tried.failure.category, tried.failure.fate) == (ErrorCategory.TLS_ERROR, Fate.NOT_SENT)
+    assert (tried.failure.category, tried.failure.outcome) == (
+        ErrorCategory.TLS_ERROR,
+        RequestOutcome.NOT_SENT,
+    )
 
 
 BAD_CERTIFICATES = {
@@ -253,14 +256,14 @@ def test_a_bad_certificate_gets_nothing_from_us(authority, trusting, bad):
     times = {name: value for name, value in bad.items() if name != "names"}
     with Server(faults.answers(), authority.issue(*bad["names"], **times)) as server:
         tried = Tried("https://phonepe.test/pay", 5, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.TLS_ERROR, Fate.NOT_SENT, Stage.CONNECTED)
+    assert tried.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
     assert server.requests == []
 
 
 def test_a_certificate_of_a_stranger_gets_nothing_from_us(authority, trusting):
     with Server(faults.answers(), authority.issue("phonepe.test")) as server:
         tried = Tried("https://phonepe.test/pay", 5, trusting(server.port, verify=False))
-    assert tried.outcome == (ErrorCategory.TLS_ERROR, Fate.NOT_SENT, Stage.CONNECTED)
+    assert tried.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
     assert server.requests == []
 
 
@@ -268,27 +271,30 @@ def test_without_the_file_of_whom_to_trust_nothing_is_sent(tmp_path):
     with Server(faults.answers()) as server:
         session = Session(str(tmp_path / "gone.pem"), address_of(server.port))
         tried = Tried("https://phonepe.test/pay", 5, session)
-    assert (tried.failure.fate, tried.stage) == (Fate.NOT_SENT, Stage.STARTED)
+    assert (tried.failure.outcome, tried.stage) == (RequestOutcome.NOT_SENT, Stage.STARTED)
     assert server.connections == 0
 
 
 def test_a_proxy_that_refuses_is_named(trusting):
     tried = Tried("https://phonepe.test/pay", 5, trusting(faults.refusing_port()), proxy=PROXY)
-    assert (tried.failure.category, tried.failure.fate) == (ErrorCategory.PROXY_ERROR, Fate.NOT_SENT)
+    assert (tried.failure.category, tried.failure.outcome) == (
+        ErrorCategory.PROXY_ERROR,
+        RequestOutcome.NOT_SENT,
+    )
 
 
 @pytest.mark.parametrize("behave", [faults.wants_a_login, faults.reads_and_resets, faults.reads_and_hangs_up])
 def test_a_proxy_that_opens_no_tunnel_is_named(trusting, behave):
     with Server(behave) as proxy:
         tried = Tried("https://phonepe.test/pay", 5, trusting(proxy.port), proxy=PROXY)
-    assert tried.outcome == (ErrorCategory.PROXY_ERROR, Fate.NOT_SENT, Stage.CONNECTED)
+    assert tried.outcome == (ErrorCategory.PROXY_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
 
 
 @pytest.mark.parametrize("behave", [faults.reads_and_is_silent, faults.drips(b"HTTP/1.1 200 OK\r\nX: ")])
 def test_a_silent_proxy_is_named_within_the_deadline(trusting, behave):
     with Server(behave) as proxy:
         tried = Tried("https://phonepe.test/pay", SOON, trusting(proxy.port), proxy=PROXY)
-    assert tried.outcome == (ErrorCategory.PROXY_ERROR, Fate.NOT_SENT, Stage.CONNECTED)
+    assert tried.outcome == (ErrorCategory.PROXY_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
     assert tried.seconds < NEVER_MORE_THAN
 
 
@@ -303,7 +309,7 @@ def test_a_silent_proxy_is_named_within_the_deadline(trusting, behave):
 def test_a_connection_that_breaks_after_sending_may_have_delivered(behave):
     with Server(behave) as server:
         tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, Fate.MAYBE_ARRIVED, Stage.SENT)
+    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.AMBIGUOUS, Stage.SENT)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -318,7 +324,7 @@ SLOW = {
 def test_however_slowly_it_comes_the_deadline_holds(behave, stage):
     with Server(behave) as server:
         tried = Tried(f"http://127.0.0.1:{server.port}/pay")
-    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, Fate.MAYBE_ARRIVED, stage)
+    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, stage)
     assert SOON / 2 < tried.seconds < NEVER_MORE_THAN
 
 
@@ -326,20 +332,23 @@ def test_however_slowly_it_comes_the_deadline_holds(behave, stage):
 def test_the_deadline_holds_behind_tls_too(authority, trusting, behave, stage):
     with Server(behave, authority.issue("phonepe.test")) as server:
         tried = Tried("https://phonepe.test/pay", 2 * SOON, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, Fate.MAYBE_ARRIVED, stage)
+    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, stage)
     assert tried.seconds < NEVER_MORE_THAN
 
 
 def test_an_answer_of_twenty_megabytes_is_not_read_to_its_end():
     with Server(faults.floods) as server:
         tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert tried.outcome == (ErrorCategory.BAD_RESPONSE, Fate.MAYBE_ARRIVED, Stage.HEADERS)
+    assert tried.outcome == (ErrorCategory.BAD_RESPONSE, RequestOutcome.AMBIGUOUS, Stage.HEADERS)
 
 
 def test_a_head_without_end_is_not_read_to_its_end():
     with Server(faults.answers(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000)) as server:
         tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert (tried.failure.category, tried.failure.fate) == (ErrorCategory.BAD_RESPONSE, Fate.MAYBE_ARRIVED)
+    assert (tried.failure.category, tried.failure.outcome) == (
+        ErrorCategory.BAD_RESPONSE,
+        RequestOutcome.AMBIGUOUS,
+    )
 
 
 def test_half_an_answer_is_none():
@@ -351,7 +360,7 @@ def test_half_an_answer_is_none():
 
     with Server(behave) as server:
         tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, Fate.MAYBE_ARRIVED, Stage.HEADERS)
+    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.AMBIGUOUS, Stage.HEADERS)
 
 
 # --- the settings' caps ---
@@ -376,7 +385,7 @@ def test_answering_never_takes_longer_than_its_cap(settings):
 def test_a_try_without_any_time_left_sends_nothing():
     with Server(faults.answers()) as server:
         tried = Tried(f"http://127.0.0.1:{server.port}/pay", 0)
-    assert tried.failure.fate is Fate.NOT_SENT
+    assert tried.failure.outcome is RequestOutcome.NOT_SENT
     assert server.connections == 0
 
 
@@ -437,7 +446,7 @@ def test_a_look_up_that_could_not_begin_sent_nothing_and_is_begun_anew(monkeypat
             machine.setattr(threading.Thread, "start", no_thread)
             tried = Tried("http://phonepe.test/pay", 5, session)
         again = Tried("http://phonepe.test/pay", 5, session)
-    assert (tried.failure.fate, tried.stage) == (Fate.NOT_SENT, Stage.STARTED)
+    assert (tried.failure.outcome, tried.stage) == (RequestOutcome.NOT_SENT, Stage.STARTED)
     assert again.answer.http_status == 200
 
 

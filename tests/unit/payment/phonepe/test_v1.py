@@ -5,7 +5,7 @@ import pytest
 
 from payment.phonepe import v1
 from payment.phonepe.enums import Operation, ProviderStatus
-from payment.phonepe.schemas import Fate, Order, RefundOrder, Unreadable
+from payment.phonepe.schemas import Order, RefundOrder, RequestOutcome, Unreadable
 from tests.unit.payment import wire
 from tests.unit.payment.wire import TEST_SALT, golden, golden_bytes
 
@@ -200,21 +200,26 @@ def test_an_accepted_refund_is_pending():
 
 
 @pytest.mark.parametrize(
-    ("operation", "http_status", "answer", "fate"),
+    ("operation", "http_status", "answer", "outcome"),
     [
         (Operation.PAY, 200, {"success": True, "code": "PAYMENT_INITIATED"}, None),
-        (Operation.PAY, 417, golden("g10_v1_duplicate"), Fate.TAKEN),
-        (Operation.PAY, 400, golden("g10_v1_duplicate"), Fate.TAKEN),
-        (Operation.PAY, 400, golden("g04_v1_key_not_configured"), Fate.REFUSED),
-        (Operation.PAY, 200, golden("g04_v1_key_not_configured"), Fate.REFUSED),
-        (Operation.PAY, 200, {"success": False, "code": "INTERNAL_SECURITY_BLOCK_2"}, Fate.REFUSED),
-        (Operation.PAY, 200, {"success": False, "code": "INTERNAL_SERVER_ERROR"}, Fate.MAYBE_ARRIVED),
-        (Operation.STATUS, 200, golden("g04_v1_key_not_configured"), Fate.REFUSED),
+        (Operation.PAY, 417, golden("g10_v1_duplicate"), RequestOutcome.DUPLICATE_ID),
+        (Operation.PAY, 400, golden("g10_v1_duplicate"), RequestOutcome.DUPLICATE_ID),
+        (Operation.PAY, 400, golden("g04_v1_key_not_configured"), RequestOutcome.REJECTED),
+        (Operation.PAY, 200, golden("g04_v1_key_not_configured"), RequestOutcome.REJECTED),
+        (
+            Operation.PAY,
+            200,
+            {"success": False, "code": "INTERNAL_SECURITY_BLOCK_2"},
+            RequestOutcome.REJECTED,
+        ),
+        (Operation.PAY, 200, {"success": False, "code": "INTERNAL_SERVER_ERROR"}, RequestOutcome.AMBIGUOUS),
+        (Operation.STATUS, 200, golden("g04_v1_key_not_configured"), RequestOutcome.REJECTED),
         (Operation.STATUS, 404, {"success": False, "code": "TRANSACTION_NOT_FOUND"}, None),
-        (Operation.STATUS, 404, {"success": False, "code": "404"}, Fate.REFUSED),
+        (Operation.STATUS, 404, {"success": False, "code": "404"}, RequestOutcome.REJECTED),
         (Operation.REFUND, 200, {"success": False, "code": "PAYMENT_ERROR"}, None),
-        (Operation.REFUND, 400, {"success": False, "code": "BAD_REQUEST"}, Fate.REFUSED),
+        (Operation.REFUND, 400, {"success": False, "code": "BAD_REQUEST"}, RequestOutcome.REJECTED),
     ],
 )
-def test_an_answer_says_whether_the_same_may_be_said_again(operation, http_status, answer, fate):
-    assert v1.fate(operation, http_status, answer) is fate
+def test_an_answer_says_whether_the_same_may_be_said_again(operation, http_status, answer, outcome):
+    assert v1.classify_answer(operation, http_status, answer) is outcome

@@ -6,7 +6,7 @@ import pytest
 
 from payment.phonepe import v2
 from payment.phonepe.enums import Operation, ProviderStatus
-from payment.phonepe.schemas import Fate, Order, RefundOrder, Unreadable
+from payment.phonepe.schemas import Order, RefundOrder, RequestOutcome, Unreadable
 from tests.unit.payment import wire
 from tests.unit.payment.wire import golden, golden_bytes
 
@@ -54,7 +54,7 @@ def test_a_token_is_asked_for_as_a_form():
 
 
 def test_a_token_is_spelt_o_bearer_and_never_shown():
-    grant = v2.read_grant(golden("g11_v2_token"))
+    grant = v2.read_access_token(golden("g11_v2_token"))
     assert v2.authorization(grant) == {"Authorization": "O-Bearer eyJhbGciOiJIUzI1NiJ9.made-up.signature"}
     assert "made-up" not in repr(grant)
 
@@ -71,7 +71,7 @@ def test_a_token_is_spelt_o_bearer_and_never_shown():
 )
 def test_a_token_without_text_or_lifetime_is_no_token(answer):
     with pytest.raises(Unreadable):
-        v2.read_grant(answer)
+        v2.read_access_token(answer)
 
 
 def test_the_page_of_a_new_order_is_read():
@@ -163,22 +163,22 @@ def test_a_refund_goes_through_confirmed_to_completed():
 
 
 @pytest.mark.parametrize(
-    ("operation", "http_status", "answer", "fate"),
+    ("operation", "http_status", "answer", "outcome"),
     [
         (Operation.PAY, 200, golden("g14_v2_pay_answer"), None),
-        (Operation.PAY, 417, golden("g20_v2_duplicate"), Fate.TAKEN),
-        (Operation.PAY, 400, {"code": "INVALID_MERCHANT_ORDER_ID"}, Fate.TAKEN),
-        (Operation.PAY, 400, {"code": "ORDER_ALREADY_EXISTS"}, Fate.TAKEN),
-        (Operation.PAY, 400, {"code": "BAD_REQUEST"}, Fate.REFUSED),
+        (Operation.PAY, 417, golden("g20_v2_duplicate"), RequestOutcome.DUPLICATE_ID),
+        (Operation.PAY, 400, {"code": "INVALID_MERCHANT_ORDER_ID"}, RequestOutcome.DUPLICATE_ID),
+        (Operation.PAY, 400, {"code": "ORDER_ALREADY_EXISTS"}, RequestOutcome.DUPLICATE_ID),
+        (Operation.PAY, 400, {"code": "BAD_REQUEST"}, RequestOutcome.REJECTED),
         (Operation.STATUS, 400, golden("g18_v2_order_unknown"), None),
         (Operation.STATUS, 404, {"code": "ORDER_NOT_FOUND"}, None),
-        (Operation.STATUS, 400, {"message": "Bad Request - Api Mapping Not Found"}, Fate.REFUSED),
-        (Operation.STATUS, 401, golden("g19_v2_unauthorized"), Fate.REFUSED),
-        (Operation.STATUS, 404, {"code": "A_WORD_OF_NEXT_YEAR"}, Fate.REFUSED),
-        (Operation.TOKEN, 401, golden("g12_v2_token_refused"), Fate.REFUSED),
-        (Operation.REFUND, 417, golden("g20_v2_duplicate"), Fate.TAKEN),
-        (Operation.REFUND, 400, {"code": "BAD_REQUEST"}, Fate.REFUSED),
+        (Operation.STATUS, 400, {"message": "Bad Request - Api Mapping Not Found"}, RequestOutcome.REJECTED),
+        (Operation.STATUS, 401, golden("g19_v2_unauthorized"), RequestOutcome.REJECTED),
+        (Operation.STATUS, 404, {"code": "A_WORD_OF_NEXT_YEAR"}, RequestOutcome.REJECTED),
+        (Operation.TOKEN, 401, golden("g12_v2_token_refused"), RequestOutcome.REJECTED),
+        (Operation.REFUND, 417, golden("g20_v2_duplicate"), RequestOutcome.DUPLICATE_ID),
+        (Operation.REFUND, 400, {"code": "BAD_REQUEST"}, RequestOutcome.REJECTED),
     ],
 )
-def test_an_answer_says_whether_the_same_may_be_said_again(operation, http_status, answer, fate):
-    assert v2.fate(operation, http_status, answer) is fate
+def test_an_answer_says_whether_the_same_may_be_said_again(operation, http_status, answer, outcome):
+    assert v2.classify_answer(operation, http_status, answer) is outcome
