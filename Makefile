@@ -3,7 +3,6 @@ PORT ?= 8000
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-export PUBLIC_BASE_URL ?= http://127.0.0.1:$(PORT)
 
 .PHONY: run test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench lock \
 	audit help
@@ -26,7 +25,6 @@ help:
 
 run: $(VENV)/.run .env
 	@$(BIN)/python manage.py migrate --verbosity 0
-	@$(BIN)/python manage.py createcachetable
 	@$(BIN)/python manage.py seed_demo
 	@exec $(BIN)/python manage.py serve --port $(PORT)
 

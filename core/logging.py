@@ -1,9 +1,11 @@
-"""One JSON object a line, tied to its request, without secrets and phone numbers."""
+"""Log records as JSON, one object a line, or as text for a terminal. Both carry the request id, and neither carries
+secrets, mail addresses or phone numbers."""
 
 import json
 import logging
 import re
 import secrets
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -75,6 +77,8 @@ class RequestIdFilter(logging.Filter):
 
 
 class JsonFormatter(logging.Formatter):
+    """For log collectors (LOG_FORMAT=json, the default)."""
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S") + f".{int(record.msecs):03}Z",
@@ -89,6 +93,25 @@ class JsonFormatter(logging.Formatter):
         return redact(json.dumps(line, default=str, ensure_ascii=False))
 
     converter = staticmethod(time.gmtime)
+
+
+class ConsoleFormatter(logging.Formatter):
+    """For a person at a terminal (LOG_FORMAT=console): local time, level, message, then `name=value`."""
+
+    COLOURS = {"DEBUG": 90, "INFO": 32, "WARNING": 33, "ERROR": 31, "CRITICAL": 35}  # ANSI
+
+    def format(self, record: logging.LogRecord) -> str:
+        extra = {name: value for name, value in vars(record).items() if name not in NOT_SHOWN}
+        if found := getattr(record, "request_id", ""):
+            extra["request_id"] = found
+        details = "".join(f" {name}={value}" for name, value in extra.items())
+        level = f"{record.levelname:<8}"
+        if sys.stderr.isatty():
+            level = f"\x1b[{self.COLOURS.get(record.levelname, 0)}m{level}\x1b[0m"
+        line = f"{self.formatTime(record, '%H:%M:%S')} {level} {record.name}: {record.getMessage()}{details}"
+        if record.exc_info:
+            line += f"\n{self.formatException(record.exc_info)}"
+        return redact(line)
 
 
 def redact(text: str) -> str:

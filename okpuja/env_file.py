@@ -12,8 +12,9 @@ def write() -> None:
     text = (BASE_DIR / ".env.example").read_text()
     for name, size in BYTES_OF.items():
         text = re.sub(rf"(?m)^{name}=$", f"{name}={secrets.token_urlsafe(size)}", text)
-    # `make run PORT=…` exports it; a second opinion here would win over nothing and confuse everybody.
+    # `make run PORT=…` decides the address (okpuja.serving_address), and a person reads the log.
     text = text.replace("\nPUBLIC_BASE_URL=", "\n# PUBLIC_BASE_URL=")
+    text = text.replace("\nLOG_FORMAT=json\n", "\nLOG_FORMAT=console\n")
     path = BASE_DIR / ".env"
     path.touch(mode=0o600, exist_ok=False)
     path.write_text(text)

@@ -35,6 +35,7 @@ from okpuja.environment import (
     web_address,
     words,
 )
+from okpuja.serving_address import read_address
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 # Taken when the process starts: what it runs, not what has been deployed since.
@@ -43,6 +44,8 @@ BUILD = fingerprint(BASE_DIR)
 # Tests and servers started by tests set DOTENV_FILE to nothing: what they see is what they were given.
 if dotenv_file := os.environ.get("DOTENV_FILE", str(BASE_DIR / ".env")):
     load_dotenv(dotenv_file)
+# Written by `manage.py serve` and `manage.py dev`, beside .env.
+SERVING_ADDRESS_FILE = Path(dotenv_file).with_name(".serving-address") if dotenv_file else None
 
 # --- Django -----------------------------------------------------------------------------------
 
@@ -52,7 +55,8 @@ if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. `make run` writes one into .env")
 SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 
-PUBLIC_BASE_URL = address("PUBLIC_BASE_URL", "http://127.0.0.1:8000").rstrip("/")
+serving_address = read_address(SERVING_ADDRESS_FILE) if SERVING_ADDRESS_FILE else ""
+PUBLIC_BASE_URL = address("PUBLIC_BASE_URL", serving_address or "http://127.0.0.1:8000").rstrip("/")
 FRONTEND_BASE_URL = address("FRONTEND_BASE_URL").rstrip("/")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]", host_name)
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", "", origin)
@@ -95,6 +99,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "core",
     "accounts",
     "booking",
     "notifications",
@@ -359,13 +364,19 @@ if OPENING_HOUR > CLOSING_HOUR:
         f"OPENING_HOUR ({OPENING_HOUR}) is later than CLOSING_HOUR ({CLOSING_HOUR}): no time could be booked"
     )
 
+LOG_FORMAT = choice("LOG_FORMAT", "json", ("json", "console"))
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"request": {"()": "core.logging.RequestIdFilter"}},
-    "formatters": {"json": {"()": "core.logging.JsonFormatter"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "json", "filters": ["request"]}},
+    "formatters": {
+        "json": {"()": "core.logging.JsonFormatter"},
+        "console": {"()": "core.logging.ConsoleFormatter"},
+    },
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT, "filters": ["request"]}
+    },
     "root": {"handlers": ["console"], "level": choice("LOG_LEVEL", "INFO", LEVELS)},
     "loggers": {
         "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},

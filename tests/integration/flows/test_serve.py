@@ -1,15 +1,26 @@
 """`manage.py serve` on SQLite, as `make run` starts it: one server, one worker, PhonePe played inside."""
 
+import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 
 import pytest
 import requests
 from django.core.management import CommandError, call_command
 
-from tests.harness.servers import ON_POSTGRESQL, Installation, eventually
+from tests.harness import ROOT
+from tests.harness.servers import (
+    ON_POSTGRESQL,
+    Installation,
+    Process,
+    database,
+    eventually,
+    listening,
+    surroundings,
+)
 from tests.integration.flows.customers import FRONTEND, Customer, arrive, pay
 
 pytestmark = [
@@ -133,3 +144,34 @@ def test_a_taken_port_is_told_before_anything_starts():
         port = taken.getsockname()[1]
         with pytest.raises(CommandError, match=f"port {port} is taken; try make run PORT={port + 1}"):
             call_command("serve", port=port)
+
+
+def test_other_commands_know_the_port_of_make_run(tmp_path):
+    with listening() as listener:
+        port = listener.getsockname()[1]
+    dotenv = tmp_path / ".env"
+    dotenv.touch()
+    with database() as (database_url, _):
+        environment = surroundings(DATABASE_URL=database_url, DOTENV_FILE=dotenv, PUBLIC_BASE_URL="")
+        serve = Process(
+            *("serve", "manage.py", "serve", "--port", str(port)),
+            environment=environment,
+            death_signal=signal.SIGTERM,
+        )
+        try:
+            url = f"http://127.0.0.1:{port}"
+            eventually(lambda: answers(url), "the server answers")
+            paid = requests.get(f"{url}/api/payments/payments/simulate-payment-success/", timeout=30).json()
+            assert paid["success"]  # the simulated PhonePe's webhook and page are at the same address
+            told = subprocess.run(
+                [sys.executable, "manage.py", "golive", "--json"],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            checks = {check["check"]: check["result"] for check in json.loads(told.stdout)["checks"]}
+            assert checks["health"] == "pass"
+        finally:
+            serve.stop()

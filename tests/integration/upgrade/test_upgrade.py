@@ -77,7 +77,6 @@ def upgraded():
         installation = Upgraded(url)
         installation.must("-m", "tests.integration.upgrade.loading")
         installation.must("manage.py", "migrate", "--verbosity", "0")
-        installation.must("manage.py", "createcachetable")
         yield installation
 
 

@@ -40,7 +40,6 @@ import django, json, sys
 django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
-call_command("createcachetable")
 call_command("seed_demo", "--password=a-long-lotus-pond-47", stdout=open("/dev/null", "w"))
 from accounts.authentication import SessionToken
 from accounts.models import User

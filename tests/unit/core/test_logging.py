@@ -9,7 +9,7 @@ import threading
 import pytest
 from django.test import Client
 
-from core.logging import JsonFormatter, log_dead_threads, redact
+from core.logging import ConsoleFormatter, JsonFormatter, log_dead_threads, redact
 from tests.harness.environment import WANTED
 from tests.harness.servers import ROOT
 
@@ -29,6 +29,25 @@ def test_a_line_is_one_json_object_with_what_was_given():
 
     assert (said["message"], said["host"], said["request_id"]) == ("no answer", "api.phonepe.com", "abc")
     assert said["time"].endswith("Z")
+
+
+def test_a_line_for_a_terminal_names_what_was_given_and_shows_no_secret(settings, capsys):
+    settings.PHONEPE_SALT_KEY = "a-salt-key-of-our-own"
+    extra = {"host": "api.phonepe.com", "key": settings.PHONEPE_SALT_KEY, "request_id": "abc"}
+    try:
+        raise ValueError("call 9876543210")
+    except ValueError:
+        stack = sys.exc_info()
+    record = logging.makeLogRecord(
+        {"msg": "no answer", "levelname": "ERROR", "name": "test", "exc_info": stack, **extra}
+    )
+
+    said = ConsoleFormatter().format(record)
+
+    first = said.splitlines()[0]
+    assert "ERROR    test: no answer host=api.phonepe.com key=[secret] request_id=abc" in first
+    assert "ValueError: call [phone]" in said
+    assert "\x1b" not in said  # no colours outside a terminal
 
 
 @pytest.mark.parametrize(

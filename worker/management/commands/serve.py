@@ -13,6 +13,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from okpuja.serving_address import publish_address
+
 logger = logging.getLogger(__name__)
 
 ENDS = (signal.SIGTERM, signal.SIGINT)
@@ -30,6 +32,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, port: int, threads: int, **options: Any) -> None:
         refuse_taken(port)
+        url = publish_address(port)
         # Not an Event: a signal that comes while the Event is looked at, or set, would wait for itself.
         told_to_end: list[int] = []
         for number in ENDS:
@@ -38,7 +41,7 @@ class Command(BaseCommand):
             Child("server", server(port, threads), must_start=True),
             Child("worker", [sys.executable, "manage.py", "work"], must_start=False),
         ]
-        self.say_where()
+        self.say_where(url, port)
         try:
             while not told_to_end:
                 time.sleep(0.5)
@@ -48,8 +51,9 @@ class Command(BaseCommand):
             for child in children:
                 child.end()
 
-    def say_where(self) -> None:
-        base = settings.PUBLIC_BASE_URL
+    def say_where(self, base: str, port: int) -> None:
+        if base.startswith("http://127.0.0.1") and not base.endswith(f":{port}"):
+            self.stdout.write(f"  PUBLIC_BASE_URL is set to {base}, but this server listens on port {port}.")
         for name, path in {
             "API documentation": "/api/docs/",
             "Admin": "/admin/",
