@@ -24,7 +24,7 @@ from urllib3.exceptions import (
     ReadTimeoutError,
 )
 
-from simulator import control, core, courier
+from simulator import control, dispatcher, router
 from simulator.wire import Request, Response, answer
 
 
@@ -53,10 +53,10 @@ class SimulatorAdapter(BaseAdapter):
 def answered(request: Request) -> Response:
     if not settings.PHONEPE_SIMULATION_MODE:
         return answer({"error": "There is no simulator here."}, 404)
-    is_call = request.path.startswith(core.PREFIX)
-    response = core.handle(request) if is_call else control.handle(request)
+    is_call = request.path.startswith(router.PREFIX)
+    response = router.handle(request) if is_call else control.handle(request)
     if request.method == "POST":
-        courier.ring(at_once=not is_call)
+        dispatcher.ring(at_once=not is_call)
     return response
 
 

@@ -11,26 +11,26 @@ from typing import Any
 from django.db.models import QuerySet
 
 from simulator import (
-    announcements,
+    canned_errors,
     clock,
-    endings,
+    events,
     faults,
-    limits,
-    luck,
+    merchants,
     orders,
-    published,
     refunds,
-    sayings,
-    shown,
+    seeded_faults,
+    snapshots,
+    transitions,
+    validation,
 )
-from simulator import deliveries as outbox
+from simulator import webhook_deliveries as outbox
 from simulator.models import Attempt, Delivery, Fault, Luck, Merchant, Order, Refund, Token
 from simulator.orders import Choice
 from simulator.wire import Json, Refused, Request, Response, answer, read_object
 
 PREFIX = "/simulator/control/"
 SHOWN = 100
-OURS = published.PUBLISHED[Merchant.Generation.V2]["merchant_id"]
+OURS = merchants.PUBLISHED[Merchant.Generation.V2]["merchant_id"]
 LONGEST = 10**8
 NUMBER, SIGNED = re.compile(r"[0-9]{0,7}"), re.compile(r"-?[0-9]{1,7}")
 
@@ -49,17 +49,17 @@ def _answer(handler: Callable[..., Json], request: Request, captured: tuple[str,
         return answer(handler(_body(request), *captured))
     except Refused as refused:
         return refused.response
-    except (orders.NotPossible, announcements.NothingToSay) as impossible:
+    except (orders.NotPossible, events.NothingToSay) as impossible:
         return answer({"error": str(impossible)}, 409)
 
 
 def list_orders(body: Json) -> Json:
     newest = Order.objects.select_related("merchant").order_by("-pk")[:SHOWN]
-    return {"orders": [shown.order(order) for order in newest]}
+    return {"orders": [snapshots.order(order) for order in newest]}
 
 
 def show_order(body: Json, merchant_order_id: str) -> Json:
-    return shown.in_full(_find_order(merchant_order_id))
+    return snapshots.in_full(_find_order(merchant_order_id))
 
 
 def decide_order(body: Json, merchant_order_id: str) -> Json:
@@ -67,19 +67,19 @@ def decide_order(body: Json, merchant_order_id: str) -> Json:
     order = _find_order(merchant_order_id)
     amount_paise, reason = body.get("amount_paise"), body.get("reason", orders.WRONG_PIN)
     seconds = body.get("seconds", orders.BANK_TAKES)
-    _require(amount_paise is None or limits.is_paise(amount_paise), "amount_paise must be at least 100")
-    _require(limits.is_text(reason, 60), "reason must be a word")
+    _require(amount_paise is None or validation.is_paise(amount_paise), "amount_paise must be at least 100")
+    _require(validation.is_text(reason, 60), "reason must be a word")
     _require(type(seconds) is int and 0 <= seconds <= LONGEST, "seconds must be a whole number")
     choice = Choice(amount_paise=amount_paise, reason=reason, seconds=seconds)
     orders.decide(order, _outcome(body, orders.OUTCOMES), choice)
-    return shown.in_full(order)
+    return snapshots.in_full(order)
 
 
 def refund_order(body: Json, merchant_order_id: str) -> Json:
     """As if somebody had done it in PhonePe's dashboard; without `amount_paise` all that is left."""
     amount_paise = body.get("amount_paise")
-    _require(amount_paise is None or limits.is_paise(amount_paise), "amount_paise must be at least 100")
-    return shown.refund(refunds.from_dashboard(_find_order(merchant_order_id), amount_paise))
+    _require(amount_paise is None or validation.is_paise(amount_paise), "amount_paise must be at least 100")
+    return snapshots.refund(refunds.from_dashboard(_find_order(merchant_order_id), amount_paise))
 
 
 def decide_refund(body: Json, merchant_refund_id: str) -> Json:
@@ -87,7 +87,7 @@ def decide_refund(body: Json, merchant_refund_id: str) -> Json:
         Refund.objects.select_related("merchant", "order__merchant"), "refund", merchant_refund_id
     )
     refunds.decide(refund, _outcome(body, refunds.MOVES))
-    return shown.refund(refund)
+    return snapshots.refund(refund)
 
 
 def arm_fault(body: Json) -> Json:
@@ -99,7 +99,7 @@ def arm_fault(body: Json) -> Json:
     times, call = _count(body, "times"), _count(body, "call")
     argument, about = str(body.get("argument", "")), body.get("about", "")
     _require(_is_argument(str(kind), argument), "argument does not suit this fault")
-    _require(about == "" or limits.is_reference(about, 63), "about must be the id of an order or refund")
+    _require(about == "" or validation.is_reference(about, 63), "about must be the id of an order or refund")
     carried_out = body.get("carried_out")
     _require(carried_out is None or isinstance(carried_out, bool), "carried_out must be true or false")
     _require(
@@ -107,32 +107,34 @@ def arm_fault(body: Json) -> Json:
         f"carried_out cannot be false for {kind}: it strikes a webhook that is sent. drop sends none",
     )
     armed = faults.arm(str(operation), str(kind), times, argument, carried_out, call=call, about=about)
-    return shown.fault(armed)
+    return snapshots.fault(armed)
 
 
 def list_faults(body: Json) -> Json:
-    return {"faults": [shown.fault(fault) for fault in Fault.objects.filter(times_left__gt=0).order_by("pk")]}
+    return {
+        "faults": [snapshots.fault(fault) for fault in Fault.objects.filter(times_left__gt=0).order_by("pk")]
+    }
 
 
 def account(body: Json) -> Json:
     """What PhonePe's own books say; the shop's ledger must say the same."""
-    return {"merchants": [shown.account(merchant) for merchant in Merchant.objects.order_by("pk")]}
+    return {"merchants": [snapshots.account(merchant) for merchant in Merchant.objects.order_by("pk")]}
 
 
 def list_deliveries(body: Json) -> Json:
     newest = Delivery.objects.order_by("-pk")[:SHOWN]
-    return {"deliveries": [shown.delivery(delivery) for delivery in newest]}
+    return {"deliveries": [snapshots.delivery(delivery) for delivery in newest]}
 
 
 def change_merchant(body: Json, merchant_id: str) -> Json:
     """`webhook_url` and `webhook_scheme` (sha, hmac) of every merchant with this id."""
     scheme, url = body.get("webhook_scheme"), body.get("webhook_url")
     _require(scheme is None or scheme in Merchant.Scheme.values, "webhook_scheme must be sha or hmac")
-    _require(not url or limits.is_url(url), "webhook_url must be a URL")
+    _require(not url or validation.is_url(url), "webhook_url must be a URL")
     changes = {"webhook_scheme": scheme, "webhook_url": url}
-    merchants = Merchant.objects.filter(merchant_id=merchant_id)
-    _require(merchants.exists(), "There is no such merchant.", 404)
-    merchants.update(**{name: value for name, value in changes.items() if value is not None})
+    found = Merchant.objects.filter(merchant_id=merchant_id)
+    _require(found.exists(), "There is no such merchant.", 404)
+    found.update(**{name: value for name, value in changes.items() if value is not None})
     return {"merchant": merchant_id}
 
 
@@ -142,7 +144,7 @@ def send_again(body: Json, number: str) -> Json:
     delivery = known.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None
     if delivery is None:
         raise Refused(404, {"error": "There is no such delivery."})
-    return shown.delivery(outbox.send_again(delivery))
+    return snapshots.delivery(outbox.send_again(delivery))
 
 
 def send_webhook(body: Json) -> Json:
@@ -151,20 +153,21 @@ def send_webhook(body: Json) -> Json:
     `payload` replaces members of what would be said; `scheme` (sha, hmac) proves it so, whatever was agreed.
     """
     event, scheme, reference = body.get("event"), body.get("scheme", ""), body.get("about", "")
-    _require(event in tuple(announcements.EVENTS), f"event must be one of {', '.join(announcements.EVENTS)}")
+    _require(event in tuple(events.EVENTS), f"event must be one of {', '.join(events.EVENTS)}")
     _require(scheme in ("", *Merchant.Scheme.values), "scheme must be sha or hmac")
     _require(
-        reference == "" or limits.is_reference(reference, 63), "about must be the id of an order or refund"
+        reference == "" or validation.is_reference(reference, 63),
+        "about must be the id of an order or refund",
     )
     given = body.get("payload", {})
     _require(
-        isinstance(given, dict) and limits.is_speakable(given), "payload must be an object of whole text"
+        isinstance(given, dict) and validation.is_speakable(given), "payload must be an object of whole text"
     )
-    merchant = published.by_merchant_id(Merchant.Generation.V2, str(body.get("merchant", OURS)))
+    merchant = merchants.by_merchant_id(Merchant.Generation.V2, str(body.get("merchant", OURS)))
     if merchant is None:
         raise Refused(404, {"error": "There is no such merchant of V2."})
-    said = announcements.announced(str(event), merchant, reference, clock.now(), given)
-    return shown.delivery(outbox.announce(merchant, said, scheme)) | {"said": said}
+    said = events.announced(str(event), merchant, reference, clock.now(), given)
+    return snapshots.delivery(outbox.announce(merchant, said, scheme)) | {"said": said}
 
 
 def show_clock(body: Json) -> Json:
@@ -181,7 +184,7 @@ def set_clock(body: Json) -> Json:
         clock.stop() if stopped else clock.start()
     if seconds:
         clock.advance(seconds)
-    endings.catch_up_due()
+    transitions.catch_up_due()
     refunds.settle_due()
     return show_clock(body)
 
@@ -195,7 +198,7 @@ def reset(body: Json) -> Json:
         model.objects.all().delete()
     clock.set_right()
     if seed is not None:
-        luck.seed(seed, percents)
+        seeded_faults.seed(seed, percents)
     return {"reset": True, "seed": seed}
 
 
@@ -251,7 +254,7 @@ def _outcome(body: Json, known: Iterable[str]) -> str:
 
 def _find_order(merchant_order_id: str) -> Order:
     order: Order = _latest(Order.objects.select_related("merchant"), "order", merchant_order_id)
-    endings.catch_up(order)
+    transitions.catch_up(order)
     return order
 
 
@@ -271,7 +274,7 @@ def _count(body: Json, name: str) -> int:
 def _is_argument(kind: str, argument: str) -> bool:
     """Most take a number of seconds, of times, of bytes or of paise."""
     if kind == "says":
-        return argument in sayings.SAYINGS
+        return argument in canned_errors.SAYINGS
     if kind == "html":
         return argument == "" or (NUMBER.fullmatch(argument) is not None and 200 <= int(argument) <= 599)
     if kind == "clock_off":

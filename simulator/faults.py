@@ -1,13 +1,13 @@
 """What goes wrong, and when: by order of the control door, by the paise of an amount, or by chance with a seed.
 
-`breakages` knows how a call goes wrong, `lies` what a webhook may say, `orders` and `refunds` what becomes of money.
+`wire_faults` changes the answer of a call, `webhook_faults` the body of a webhook, `orders` and `refunds` the money.
 """
 
 from typing import NamedTuple
 
 from django.db.models import F
 
-from simulator import breakages, luck
+from simulator import seeded_faults, wire_faults
 from simulator.models import Fault
 
 CALLS = ("token", "pay", "status", "refund", "refund_status")
@@ -31,8 +31,8 @@ WEBHOOK_BREAKAGES = (
 MONEY_IN = ("slow", "after_expiry", "after_failure", "attempt_fails", "other_amount", "dashboard_refund")
 MONEY_BACK = ("slow", "fails")
 KINDS: dict[str, tuple[str, ...]] = {
-    **{operation: tuple(breakages.KINDS) for operation in CALLS},
-    "token": tuple(kind for kind in breakages.KINDS if kind != "expired_token"),
+    **{operation: tuple(wire_faults.KINDS) for operation in CALLS},
+    "token": tuple(kind for kind in wire_faults.KINDS if kind != "expired_token"),
     "webhook": (*WEBHOOK_BREAKAGES, *WEBHOOK_KINDS),
     "money_in": MONEY_IN,
     "money_back": MONEY_BACK,
@@ -121,7 +121,7 @@ def always_sends(operation: str, kind: str) -> bool:
 
 
 def begin_by_chance(seed: int) -> None:
-    luck.seed(seed, PERCENTS)
+    seeded_faults.seed(seed, PERCENTS)
 
 
 def take(operation: str, *about: str) -> Fault | None:
@@ -150,7 +150,7 @@ def _strikes(fault: Fault) -> bool:
 
 def _by_chance(operation: str) -> Fault | None:
     kinds = WEBHOOK_KINDS if operation == "webhook" else KINDS[operation]
-    kind = luck.draw(operation, tuple(kind for kind in kinds if kind not in NOT_BY_CHANCE))
+    kind = seeded_faults.draw(operation, tuple(kind for kind in kinds if kind not in NOT_BY_CHANCE))
     return _fault(Misfortune(operation, kind)) if kind else None
 
 
@@ -169,4 +169,4 @@ def _fault(misfortune: Misfortune, about: str = "") -> Fault:
 def _is_carried_out(operation: str, kind: str) -> bool:
     if operation == "webhook" and kind in WEBHOOK_KINDS:
         return WEBHOOK_KINDS[kind]
-    return kind not in breakages.KINDS or breakages.KINDS[kind].carried_out
+    return kind not in wire_faults.KINDS or wire_faults.KINDS[kind].carried_out

@@ -1,78 +1,72 @@
-"""How a customer gets to pay when the shop has no page of ours: a link into their UPI app, a picture, a bank's page."""
+"""What a customer can pay with on the page, and which of it a shop has asked to be shown."""
 
-import base64
-import struct
-import zlib
-from urllib.parse import quote, urlencode
+import re
+from collections.abc import Iterator
+from typing import Any
 
-from simulator import orders
-from simulator.models import Order
+from simulator.transitions import INSTRUMENTS, SCANNED, Means
 from simulator.wire import Json
 
-MERCHANT_CATEGORY = "5311"
-BY_COLLECT = "UPI_COLLECT"
-BY_INTENT = ("UPI_INTENT", "PPE_INTENT")
-BY_PICTURE = "UPI_QR"
-SIDE = 41  # pixels of a picture
+ADDRESS = re.compile(r"[A-Za-z0-9._-]{2,60}@[A-Za-z]{2,20}")
+UPI_NUMBER = re.compile(r"[0-9]{8,10}")
+UPI_ID = "upi_id"
+# What the page calls it, and what the wire does.
+MEANS = {
+    "upi_app": ("UPI app", Means("UPI_INTENT")),
+    UPI_ID: ("UPI id", Means("UPI_COLLECT")),
+    "upi_qr": ("QR code", SCANNED),
+    "credit_card": ("Credit card", Means("CARD", "CREDIT_CARD", "")),
+    "debit_card": ("Debit card", Means("CARD", "DEBIT_CARD", "")),
+    "net_banking": ("Net banking", Means("NET_BANKING", "NET_BANKING", "")),
+}
 
 
-def way_to_pay(order: Order, mode: str) -> Json:
-    """V2's members for it. A collect request comes to the customer's app by itself."""
-    if mode == BY_COLLECT:
-        return {}
-    if mode in BY_INTENT:
-        return {"intentUrl": intent_url(order)}
-    if mode == BY_PICTURE:
-        return {"intentUrl": intent_url(order), "qrData": picture(intent_url(order))}
-    return {"redirectUrl": orders.page_url(order)}
+class BadAddress(Exception):
+    """No UPI id looks like this."""
 
 
-def instrument_response(order: Order, kind: str) -> Json:
-    """V1's words for the same."""
-    if kind == BY_COLLECT:
-        return {"type": kind}
-    if kind in BY_INTENT:
-        return {"type": kind, "intentUrl": intent_url(order)}
-    if kind == BY_PICTURE:
-        return {"type": kind, "qrData": picture(intent_url(order)), "intentUrl": intent_url(order)}
-    return {"type": kind, "redirectInfo": {"url": orders.page_url(order), "method": "GET"}}
+def chosen(name: str, address: str) -> Means:
+    """A customer who chooses nothing scans the QR code. Raises BadAddress."""
+    if name not in MEANS:
+        return Means()
+    means = MEANS[name][1]
+    if name != UPI_ID:
+        return means
+    if not ADDRESS.fullmatch(address):
+        raise BadAddress(address)
+    return Means(means.mode, means.instrument, _masked(address))
 
 
-def intent_url(order: Order) -> str:
-    """As UPI apps read it; rupees here, unlike everywhere else."""
-    rupees = f"{order.amount_paise // 100}.{order.amount_paise % 100:02}"
-    merchant_id, reference = order.merchant.merchant_id, order.merchant_order_id
-    members = {
-        "pa": f"{merchant_id}@simulator",
-        "pn": order.merchant.name,
-        "am": rupees,
-        "mam": rupees,
-        "tr": reference,
-        "tn": f"Payment for {reference}",
-        "mc": MERCHANT_CATEGORY,
-        "mode": "04",
-        "purpose": "00",
-        "utm_campaign": "B2B_PG",
-        "utm_medium": merchant_id,
-        "utm_source": reference,
-    }
-    return "upi://pay?" + urlencode(members, quote_via=quote, safe="@")
+def agreed(mode: str, address: str = "") -> Means:
+    """How the shop lets its customer pay when it has a page of its own. `address`: of a collect request."""
+    if mode in INSTRUMENTS:
+        return Means(mode, INSTRUMENTS[mode], "")
+    return Means(mode, SCANNED.instrument, _masked(address) if address else SCANNED.vpa)
 
 
-def picture(text: str) -> str:
-    """A PNG in base64, different for every text. Nobody can scan it: there is no money behind it."""
-    bits = _bits(text.encode(), SIDE * SIDE)
-    rows = [bits[start : start + SIDE] for start in range(0, SIDE * SIDE, SIDE)]
-    pixels = b"".join(b"\x00" + bytes(255 if bit else 0 for bit in row) for row in rows)
-    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)  # eight bits of grey
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")
-    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)).decode()
+def of_mode(mode: str) -> list[str]:
+    """What a page shows when only this mode is left."""
+    return [name for name, (_, means) in MEANS.items() if means.mode == mode]
 
 
-def _bits(text: bytes, count: int) -> list[int]:
-    return [text[bit // 8 % len(text)] >> bit % 8 & 1 for bit in range(count)]
+def offered(config: Json) -> list[str]:
+    """`paymentModeConfig` names modes to show or modes to hide; without it everything is shown."""
+    if "enabledPaymentModes" in config:
+        shown = set(_named(config["enabledPaymentModes"], bare_card=("CREDIT_CARD", "DEBIT_CARD")))
+        return [name for name in MEANS if name in shown]
+    hidden = set(_named(config.get("disabledPaymentModes", []), bare_card=()))
+    return [name for name in MEANS if name not in hidden]
 
 
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checked = name + content
-    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+def _named(modes: list[Any], bare_card: tuple[str, ...]) -> Iterator[str]:
+    """`bare_card`: what CARD without card types means. Under the hidden ones it means nothing."""
+    for mode in modes:
+        instruments = mode.get("cardTypes") or bare_card if mode["type"] == "CARD" else ()
+        for name, (_, means) in MEANS.items():
+            if means.mode == mode["type"] and (means.mode != "CARD" or means.instrument in instruments):
+                yield name
+
+
+def _masked(address: str) -> str:
+    name, _, bank = address.partition("@")
+    return f"{name[:2]}****{name[-2:]}@{bank}"

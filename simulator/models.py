@@ -1,6 +1,6 @@
 """PhonePe's own books: its merchants, what they asked for, what customers did, what it has yet to say.
 
-Amounts are whole paise. Rows are moved by `orders`, `refunds` and `deliveries`, never by themselves.
+Amounts are whole paise. Only `transitions`, `refunds` and `webhook_deliveries` change their state.
 """
 
 from datetime import timedelta

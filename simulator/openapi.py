@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 
-from simulator import announcements, control, faults, orders, refunds
+from simulator import control, events, faults, orders, refunds
 from simulator.models import Merchant
 from simulator.wire import Json
 
@@ -38,7 +38,7 @@ BODIES: dict[str, Json] = {
     },
     "send_again": {},
     "send_webhook": {
-        "event": {"enum": list(announcements.EVENTS)},
+        "event": {"enum": list(events.EVENTS)},
         "merchant": TEXT | {"description": "a merchant id of V2"},
         "about": TEXT | {"description": "the merchant's id of an order or refund; without it the newest"},
         "payload": {"type": "object", "description": "members that replace ours"},

@@ -10,9 +10,9 @@ from django.conf import settings
 from django.db import IntegrityError, connection, transaction
 from django.urls import reverse
 
-from simulator import clock, endings, faults, refunds
-from simulator.endings import SCANNED, Means, NotPossible
+from simulator import clock, faults, refunds, transitions
 from simulator.models import Fault, Order, State
+from simulator.transitions import SCANNED, Means, NotPossible
 
 V1_LASTS = timedelta(minutes=20)
 WRONG_PIN, TOO_LITTLE = "ZM", "Z9"
@@ -58,7 +58,7 @@ def decide(order: Order, outcome: str, choice: Choice = AS_USUAL) -> None:
     """`outcome` is one of OUTCOMES. Raises NotPossible."""
     if outcome not in OUTCOMES:
         raise NotPossible(f"An order cannot end as {outcome!r}.")
-    endings.catch_up(order)
+    transitions.catch_up(order)
     OUTCOMES[outcome](order, choice)
 
 
@@ -68,7 +68,7 @@ def pay(order: Order, choice: Choice = AS_USUAL) -> None:
         raise NotPossible(f"The order is {order.state}.")
     fault = faults.take("money_in", order.merchant_order_id)
     if fault is None:
-        endings.receive(order, choice.means, choice.amount_paise)
+        transitions.receive(order, choice.means, choice.amount_paise)
     else:
         MISHAPS[fault.kind](order, choice, fault)
 
@@ -76,29 +76,29 @@ def pay(order: Order, choice: Choice = AS_USUAL) -> None:
 def pay_late(order: Order, choice: Choice) -> None:
     """The customer's bank lets the money through after the order has ended."""
     if order.state == State.PENDING:
-        endings.expire(order)
-    endings.receive(order, choice.means, choice.amount_paise)
+        transitions.expire(order)
+    transitions.receive(order, choice.means, choice.amount_paise)
 
 
 def wait(order: Order, choice: Choice) -> None:
     until = clock.now() + timedelta(seconds=choice.seconds)
-    endings.wait_for_bank(order, until, choice.means)
+    transitions.wait_for_bank(order, until, choice.means)
 
 
 def fail(order: Order, choice: Choice) -> None:
-    endings.fail(order, choice.reason, choice.means)
+    transitions.fail(order, choice.reason, choice.means)
 
 
 def fail_attempt(order: Order, choice: Choice) -> None:
-    endings.fail_attempt(order, choice.reason, choice.means)
+    transitions.fail_attempt(order, choice.reason, choice.means)
 
 
 def lack_money(order: Order, choice: Choice) -> None:
-    endings.fail_attempt(order, TOO_LITTLE, choice.means)
+    transitions.fail_attempt(order, TOO_LITTLE, choice.means)
 
 
 def expire(order: Order, choice: Choice) -> None:
-    endings.expire(order)
+    transitions.expire(order)
 
 
 def close(order: Order, choice: Choice) -> None:
@@ -118,30 +118,32 @@ OUTCOMES: dict[str, Callable[[Order, Choice], None]] = {
 
 
 def _comes_slowly(order: Order, choice: Choice, fault: Fault) -> None:
-    endings.wait_for_bank(order, clock.now() + _pause(fault, BANK_TAKES), choice.means)
+    transitions.wait_for_bank(order, clock.now() + _pause(fault, BANK_TAKES), choice.means)
 
 
 def _comes_after_expiry(order: Order, choice: Choice, fault: Fault) -> None:
-    endings.wait_for_bank(order, order.expires_at + _pause(fault, LATE_BY), choice.means)
+    transitions.wait_for_bank(order, order.expires_at + _pause(fault, LATE_BY), choice.means)
 
 
 def _comes_after_failure(order: Order, choice: Choice, fault: Fault) -> None:
-    endings.fail(order, choice.reason, choice.means)
-    endings.expect_late(order, clock.now() + _pause(fault, BANK_TAKES))
+    transitions.fail(order, choice.reason, choice.means)
+    transitions.expect_late(order, clock.now() + _pause(fault, BANK_TAKES))
 
 
 def _comes_at_the_second_try(order: Order, choice: Choice, fault: Fault) -> None:
-    endings.fail_attempt(order, choice.reason, choice.means)
-    endings.receive(order, choice.means, choice.amount_paise)
+    transitions.fail_attempt(order, choice.reason, choice.means)
+    transitions.receive(order, choice.means, choice.amount_paise)
 
 
 def _comes_short(order: Order, choice: Choice, fault: Fault) -> None:
     """A rupee less than asked for, or the paise in the argument."""
-    endings.receive(order, choice.means, int(fault.argument) if fault.argument else order.amount_paise - 100)
+    transitions.receive(
+        order, choice.means, int(fault.argument) if fault.argument else order.amount_paise - 100
+    )
 
 
 def _goes_back(order: Order, choice: Choice, fault: Fault) -> None:
-    endings.receive(order, choice.means, choice.amount_paise)
+    transitions.receive(order, choice.means, choice.amount_paise)
     refunds.from_dashboard(order)
 
 

@@ -12,7 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_http_methods, require_POST
 
-from simulator import announcements, clock, control, endings, operators, refunds, shown
+from simulator import clock, control, control_auth, events, refunds, snapshots, transitions
 from simulator.models import Attempt, Delivery, Fault, Luck, Merchant, Order, Refund, State
 from simulator.pages import rupees
 from simulator.views import rings, simulation_only
@@ -28,7 +28,7 @@ NUMBERS = {"advance", "seed"}
 @csrf_protect
 @rings
 def overview(request: HttpRequest) -> HttpResponse:
-    if not (operators.may_control(request) or operators.is_signed_in(request)):
+    if not (control_auth.may_control(request) or control_auth.is_signed_in(request)):
         return _ask_who(request)
     if request.method != "POST":
         return render(request, "simulator/overview.html", _books())
@@ -45,9 +45,9 @@ def overview(request: HttpRequest) -> HttpResponse:
 @simulation_only
 @csrf_protect
 def sign_in(request: HttpRequest) -> HttpResponse:
-    if not operators.knows_token(request.POST.get("token", "")):
+    if not control_auth.knows_token(request.POST.get("token", "")):
         return _ask_who(request, "This is not the ops token.")
-    return operators.remember(request, HttpResponseRedirect(reverse("simulator:overview")))
+    return control_auth.remember(request, HttpResponseRedirect(reverse("simulator:overview")))
 
 
 def _ask_who(request: HttpRequest, problem: str = "") -> HttpResponse:
@@ -71,7 +71,7 @@ def _read(name: str, value: object) -> object:
 
 
 def _books() -> dict[str, Any]:
-    endings.catch_up_due()
+    transitions.catch_up_due()
     refunds.settle_due()
     tries = Prefetch("attempts", Attempt.objects.order_by("pk"))
     returns = Prefetch("refunds", Refund.objects.order_by("pk"))
@@ -81,7 +81,7 @@ def _books() -> dict[str, Any]:
         "stopped": clock.is_stopped(),
         "orders": [_order(order) for order in newest[:NEWEST]],
         "deliveries": Delivery.objects.order_by("-pk")[:NEWEST],
-        "events": list(announcements.EVENTS),
+        "events": list(events.EVENTS),
         "faults": Fault.objects.filter(times_left__gt=0).order_by("pk"),
         "luck": Luck.objects.filter(percent__gt=0).order_by("pk"),
         "accounts": [_account(merchant) for merchant in Merchant.objects.order_by("pk")],
@@ -118,7 +118,7 @@ def _outcomes(order: Order) -> list[tuple[str, str]]:
 
 
 def _account(merchant: Merchant) -> dict[str, Any]:
-    said = shown.account(merchant)
+    said = snapshots.account(merchant)
     return said | {
         name: rupees(said[name]) for name in ("paid_paise", "refunded_paise", "refunds_open_paise")
     }

@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from simulator import clock, endings, means, orders, v1_messages
+from simulator import clock, instruments, orders, transitions, v1_messages
 from simulator.models import Attempt, Order, State
 from simulator.orders import Choice
 from simulator.v2_messages import REASONS
@@ -27,7 +27,7 @@ BAD_ADDRESS = "Incorrect UPI details. Please check the UPI ID entered."
 @rings
 def page(request: HttpRequest, token: str) -> HttpResponse:
     order = get_object_or_404(Order.objects.select_related("merchant"), page_token=token)
-    endings.catch_up(order)
+    transitions.catch_up(order)
     if request.method == "POST":
         return _decide(request, order)
     return _show(request, order)
@@ -37,11 +37,11 @@ def _decide(request: HttpRequest, order: Order) -> HttpResponse:
     """The customer's choice. As long as the order is open they stay, unless they close the page."""
     outcome = request.POST.get("choice", "")
     try:
-        paid_with = means.chosen(request.POST.get("means", ""), request.POST.get("upi_id", "").strip())
+        paid_with = instruments.chosen(request.POST.get("means", ""), request.POST.get("upi_id", "").strip())
         orders.decide(order, outcome, Choice(means=paid_with))
-    except means.BadAddress:
+    except instruments.BadAddress:
         return _show(request, order, BAD_ADDRESS)
-    except endings.NotPossible as impossible:
+    except transitions.NotPossible as impossible:
         order.refresh_from_db()
         return _show(request, order, str(impossible), status=409)
     if order.state == State.PENDING and outcome != "close":
@@ -70,9 +70,9 @@ def _show(request: HttpRequest, order: Order, problem: str = "", status: int = 2
 
 
 def _means(request: HttpRequest, order: Order) -> list[dict[str, Any]]:
-    names = order.offered or list(means.MEANS)
+    names = order.offered or list(instruments.MEANS)
     picked = request.POST.get("means") or names[0]
-    return [{"name": name, "label": means.MEANS[name][0], "picked": name == picked} for name in names]
+    return [{"name": name, "label": instruments.MEANS[name][0], "picked": name == picked} for name in names]
 
 
 def _why_failed(order: Order) -> str:

@@ -26,7 +26,7 @@ from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import import_string
 
-from simulator import chunks
+from simulator import chunked_bodies
 from simulator.sockets import OUR_SERVER
 
 ID = r"[A-Za-z0-9_-]{1,38}"
@@ -66,9 +66,9 @@ class Handler(WSGIRequestHandler):
         connection = cast(socket, self.connection)
         connection.settimeout(SECONDS_FOR_A_BODY)
         try:
-            if chunks.is_chunked(self.headers):
-                self._replace_body(chunks.read(self.rfile))
-        except chunks.Unreadable as unreadable:
+            if chunked_bodies.is_chunked(self.headers):
+                self._replace_body(chunked_bodies.read(self.rfile))
+        except chunked_bodies.Unreadable as unreadable:
             self.close_connection = True
             self.send_error(unreadable.status)
             return False
@@ -108,12 +108,12 @@ def serve(options: argparse.Namespace) -> None:
         configure(options.database or str(Path(folder) / "simulator.sqlite3"), address)
         call_command("migrate", verbosity=0)
         # By its path: models cannot be imported before there are settings.
-        publish = import_string("simulator.published.publish")
+        publish = import_string("simulator.merchants.publish")
         merchants = publish(options.webhook_url, [text.split(":") for text in options.merchant])
         if options.seed is not None:
             import_string("simulator.faults.begin_by_chance")(options.seed)
         # What fell due while no process was there waits for nobody's call.
-        import_string("simulator.courier.ring")()
+        import_string("simulator.dispatcher.ring")()
         server.set_app(StaticFilesHandler(get_wsgi_application()))
         sys.stdout.write(welcome(address, merchants))
         sys.stdout.flush()

@@ -5,10 +5,10 @@ from datetime import timedelta
 from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
-from simulator import clock, deliveries, faults, identifiers
-from simulator.endings import NotPossible
-from simulator.limits import LEAST_PAISE
+from simulator import clock, faults, identifiers, webhook_deliveries
 from simulator.models import Fault, Merchant, Order, Refund, State
+from simulator.transitions import NotPossible
+from simulator.validation import LEAST_PAISE
 
 SETTLES_AFTER, SETTLES_SLOWLY = timedelta(seconds=3), timedelta(hours=6)
 TOO_MUCH = "EXCESS_REFUND_AMOUNT"
@@ -73,7 +73,7 @@ def decide(refund: Refund, outcome: str, error_code: str = "PAYMENT_ERROR", deta
         if not Refund.objects.filter(pk=refund.pk, state__in=allowed).update(**changes):
             raise NotPossible(f"The refund is {refund.state}.")
         refund.refresh_from_db()
-        deliveries.refund_moved(refund)
+        webhook_deliveries.refund_moved(refund)
 
 
 def settle_if_due(refund: Refund) -> None:

@@ -7,9 +7,18 @@ import string
 
 from django.db.models import Exists, OuterRef
 
-from simulator import endings, instruments, means, orders, published, refunds, v1_limits, v1_messages
-from simulator.limits import is_reference
+from simulator import (
+    instrument_responses,
+    instruments,
+    merchants,
+    orders,
+    refunds,
+    transitions,
+    v1_messages,
+    v1_validation,
+)
 from simulator.models import Merchant, Order, Refund, State
+from simulator.validation import is_reference
 from simulator.wire import JSON, Json, Refused, Request, Response, answer, read_object
 
 STANDARD = frozenset(string.ascii_letters + string.digits + "+/=")
@@ -18,12 +27,12 @@ OTHER_SPELLINGS = STANDARD | set("-_\r\n ")
 
 def pay(request: Request) -> Response:
     merchant, payload = _open_envelope(request)
-    v1_limits.check_pay(payload)
+    v1_validation.check_pay(payload)
     order = _order(request, merchant, payload)
     if getattr(merchant, "refund_has_id", False) or not orders.place(order):
         raise Refused(417, v1_messages.duplicate())
     kind = payload["paymentInstrument"]["type"]
-    return answer(v1_messages.opened(order, instruments.instrument_response(order, kind)))
+    return answer(v1_messages.opened(order, instrument_responses.instrument_response(order, kind)))
 
 
 def status(request: Request, merchant_id: str, transaction_id: str) -> Response:
@@ -33,14 +42,14 @@ def status(request: Request, merchant_id: str, transaction_id: str) -> Response:
     if request.content_type != JSON or request.headers.get("X-MERCHANT-ID") != merchant_id:
         raise Refused(400, v1_messages.bad_request())
     if order := merchant.orders.filter(merchant_order_id=transaction_id).select_related("merchant").first():
-        endings.catch_up(order, request.moment)
+        transitions.catch_up(order, request.moment)
         return answer(v1_messages.payment(order, order.attempts.order_by("pk").last()))
     return answer(_refund_status(merchant, transaction_id))
 
 
 def refund(request: Request) -> Response:
     merchant, payload = _open_envelope(request)
-    v1_limits.check_refund(payload)
+    v1_validation.check_refund(payload)
     order = merchant.orders.filter(merchant_order_id=payload["originalTransactionId"]).first()
     if order is None:
         raise Refused(404, v1_messages.not_found())
@@ -58,8 +67,8 @@ def refund(request: Request) -> Response:
 def validate_vpa(request: Request) -> Response:
     """Whether there is a UPI id like this one."""
     _, payload = _open_envelope(request)
-    v1_limits.check_address(payload)
-    if not means.ADDRESS.fullmatch(payload["vpa"]):
+    v1_validation.check_address(payload)
+    if not instruments.ADDRESS.fullmatch(payload["vpa"]):
         raise Refused(417, v1_messages.bad_vpa())
     return answer(v1_messages.good_vpa(payload["vpa"]))
 
@@ -74,7 +83,7 @@ def options(request: Request, merchant_id: str) -> Response:
 def _order(request: Request, merchant: Merchant, payload: Json) -> Order:
     """A shop that names an instrument has chosen for its customer; the page asks them."""
     wanted, moment = payload["paymentInstrument"], request.moment
-    mode = v1_limits.MODES[wanted["type"]]
+    mode = v1_validation.MODES[wanted["type"]]
     return Order(
         merchant=merchant,
         merchant_order_id=payload["merchantTransactionId"],
@@ -84,8 +93,8 @@ def _order(request: Request, merchant: Merchant, payload: Json) -> Order:
         redirect_mode=payload.get("redirectMode") or Order.RedirectMode.REDIRECT,
         callback_url=payload["callbackUrl"],
         mode=mode,
-        vpa=means.agreed(mode, wanted.get("vpa", "")).vpa if mode else "",
-        offered=means.of_mode(mode) if mode else [],
+        vpa=instruments.agreed(mode, wanted.get("vpa", "")).vpa if mode else "",
+        offered=instruments.of_mode(mode) if mode else [],
         created_at=moment,
         expires_at=moment + orders.V1_LASTS,
     )
@@ -131,7 +140,7 @@ def _merchant(merchant_id: object, transaction_id: object = None) -> Merchant:
     if isinstance(transaction_id, str) and is_reference(transaction_id, 63):
         their_refunds = Refund.objects.filter(merchant=OuterRef("pk"), merchant_refund_id=transaction_id)
         asked = {"refund_has_id": Exists(their_refunds)}
-    known = isinstance(merchant_id, str) and published.by_merchant_id(
+    known = isinstance(merchant_id, str) and merchants.by_merchant_id(
         Merchant.Generation.V1, merchant_id, **asked
     )
     if not known:

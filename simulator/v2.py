@@ -2,9 +2,18 @@
 
 from datetime import timedelta
 
-from simulator import endings, identifiers, instruments, means, orders, refunds, v2_limits, v2_messages
+from simulator import (
+    identifiers,
+    instrument_responses,
+    instruments,
+    orders,
+    refunds,
+    transitions,
+    v2_messages,
+    v2_validation,
+)
 from simulator.models import Attempt, Merchant, Order, State
-from simulator.v2_access import asked, body, merchant
+from simulator.v2_auth import asked, body, merchant
 from simulator.wire import Json, Refused, Request, Response, answer
 
 
@@ -22,15 +31,15 @@ def sdk_order(request: Request) -> Response:
 def pay_custom(request: Request) -> Response:
     """The customer has chosen in the shop: there is no page, but for cards and banks, which have their own."""
     payer, payload = merchant(request), body(request)
-    v2_limits.check_custom_order(payload)
+    v2_validation.check_custom_order(payload)
     wanted = payload["paymentFlow"]["paymentMode"]
     mode = wanted["type"]
-    lasts = {"expireAfter": v2_limits.CUSTOM_EXPIRES_AFTER[mode]}
+    lasts = {"expireAfter": v2_validation.CUSTOM_EXPIRES_AFTER[mode]}
     order = _order(request, payer, lasts | payload)
-    agreed = means.agreed(mode, wanted.get("details", {}).get("vpa", ""))
+    agreed = instruments.agreed(mode, wanted.get("details", {}).get("vpa", ""))
     order.flow, order.mode, order.vpa = Order.Flow.CUSTOM, mode, agreed.vpa
-    order.offered = means.of_mode(mode)
-    return answer(v2_messages.opened(_place(order), instruments.way_to_pay(order, mode)))
+    order.offered = instruments.of_mode(mode)
+    return answer(v2_messages.opened(_place(order), instrument_responses.way_to_pay(order, mode)))
 
 
 def order_status(request: Request, merchant_order_id: str) -> Response:
@@ -56,14 +65,14 @@ def attempt_status(request: Request, transaction_id: str) -> Response:
     attempt = attempts.select_related("order__merchant").first()
     if attempt is None:
         raise Refused(404, v2_messages.entry_unknown(payer, transaction_id))
-    endings.catch_up(attempt.order, request.moment)
+    transitions.catch_up(attempt.order, request.moment)
     attempt.refresh_from_db()
     return answer(v2_messages.order_status(attempt.order, [attempt], **_wishes(request)))
 
 
 def refund(request: Request) -> Response:
     payer, payload = merchant(request), body(request)
-    v2_limits.check_refund(payload)
+    v2_validation.check_refund(payload)
     order = _find(payer, payload["originalMerchantOrderId"])
     if order is None:
         raise Refused(400, v2_messages.order_unknown())
@@ -92,21 +101,21 @@ def validate_upi(request: Request) -> Response:
     """Whether there is a UPI id or number like this one."""
     merchant(request)
     payload = body(request)
-    v2_limits.check_address(payload)
+    v2_validation.check_address(payload)
     address, number = payload.get("vpa", ""), payload.get("upiNumber", "")
-    valid = bool(means.ADDRESS.fullmatch(address) or means.UPI_NUMBER.fullmatch(number))
+    valid = bool(instruments.ADDRESS.fullmatch(address) or instruments.UPI_NUMBER.fullmatch(number))
     return answer(v2_messages.address(valid))
 
 
 def _page_order(request: Request, *, for_app: bool = False) -> tuple[Merchant, Json]:
     payer, payload = merchant(request), body(request)
-    v2_limits.check_page_order(payload, for_app=for_app)
+    v2_validation.check_page_order(payload, for_app=for_app)
     return payer, payload
 
 
 def _order(request: Request, payer: Merchant, payload: Json) -> Order:
     flow, moment = payload["paymentFlow"], request.moment
-    lasts = timedelta(seconds=payload.get("expireAfter", v2_limits.EXPIRES_AFTER))
+    lasts = timedelta(seconds=payload.get("expireAfter", v2_validation.EXPIRES_AFTER))
     return Order(
         merchant=payer,
         merchant_order_id=payload["merchantOrderId"],
@@ -116,7 +125,7 @@ def _order(request: Request, payer: Merchant, payload: Json) -> Order:
         redirect_url=flow.get("merchantUrls", {}).get("redirectUrl", ""),
         message=flow.get("message", ""),
         meta_info=payload.get("metaInfo"),
-        offered=means.offered(flow.get("paymentModeConfig", {})),
+        offered=instruments.offered(flow.get("paymentModeConfig", {})),
         retry_disabled=payload.get("disablePaymentRetry") or flow.get("disablePaymentRetry") or False,
         created_at=moment,
         expires_at=moment + lasts,
@@ -136,7 +145,7 @@ def _find(payer: Merchant, merchant_order_id: str) -> Order | None:
 
 
 def _status(request: Request, order: Order) -> Response:
-    endings.catch_up(order, request.moment)
+    transitions.catch_up(order, request.moment)
     attempts = list(order.attempts.order_by("pk"))
     shown = attempts if asked(request, "details") else attempts[-1:]
     return answer(v2_messages.order_status(order, shown, **_wishes(request)))

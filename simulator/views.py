@@ -9,8 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from simulator import control as strings
-from simulator import core, courier, openapi, sockets
-from simulator.operators import may_control
+from simulator import dispatcher, openapi, router, sockets
+from simulator.control_auth import may_control
 from simulator.wire import Request, Response
 
 View = Callable[..., HttpResponse]
@@ -33,7 +33,7 @@ def rings(view: View) -> View:
     def ringing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)
         if request.method == "POST":
-            courier.ring()
+            dispatcher.ring()
         return response
 
     return ringing
@@ -42,9 +42,9 @@ def rings(view: View) -> View:
 @csrf_exempt
 @simulation_only
 def api(request: HttpRequest, rest: str) -> HttpResponse:
-    response = core.handle(_read(request))
+    response = router.handle(_read(request))
     if request.method == "POST":
-        courier.ring(at_once=False)
+        dispatcher.ring(at_once=False)
     return _write(request, response)
 
 

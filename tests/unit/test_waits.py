@@ -26,7 +26,7 @@ NO_REQUEST = {
     "worker/management/commands/serve.py",
     "diagnostics/golive/flow.py",  # a command
     "payment/reconciliation/questions.py",  # the worker, or a command
-    "simulator/courier.py",  # a thread of its own
+    "simulator/dispatcher.py",  # a thread of its own
 }
 
 

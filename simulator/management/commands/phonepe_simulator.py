@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
-from simulator.deliveries import OUR_WEBHOOK
 from simulator.process import add_arguments
+from simulator.webhook_deliveries import OUR_WEBHOOK
 
 
 class Command(BaseCommand):

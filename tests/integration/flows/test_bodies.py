@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 import pytest
 import requests
 
+from simulator.merchants import PUBLISHED
 from simulator.models import Merchant
-from simulator.published import PUBLISHED
 from tests.harness.servers import ON_POSTGRESQL, PASSWORD, Installation, eventually
 from tests.integration.flows.shops import WEBHOOK
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 import responses
 from requests.structures import CaseInsensitiveDict
 
-from simulator import core, orders
+from simulator import orders, router
 from simulator.models import Merchant, Order
 from simulator.wire import Request
 
@@ -41,8 +41,8 @@ def pay(merchant_order_id: str) -> None:
 
 def _answer(request):
     url = urlsplit(request.url)
-    path = url.path.replace("/apis/", core.PREFIX, 1)
+    path = url.path.replace("/apis/", router.PREFIX, 1)
     headers = CaseInsensitiveDict(request.headers)
     body = request.body or b""
-    answer = core.handle(Request(request.method, path, dict(parse_qsl(url.query)), headers, body))
+    answer = router.handle(Request(request.method, path, dict(parse_qsl(url.query)), headers, body))
     return answer.status, dict(answer.headers), answer.body

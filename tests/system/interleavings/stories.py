@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from booking.models import Booking, Cart, Slot
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
-from simulator.deliveries import _proof
 from simulator.models import Delivery
+from simulator.webhook_deliveries import _proof
 from worker.jobs import KINDS, run_due
 
 WEBHOOK = "/api/payments/webhook/phonepe/"

@@ -10,7 +10,7 @@ from django.test import Client
 from booking.models import Slot
 from payment.models import Payment, WebhookEvent
 from payment.states import Fulfilment, PaymentState
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 from tests.harness.invariants import query
 from tests.system.interleavings.stories import (
     WEBHOOK,

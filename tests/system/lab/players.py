@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from django.db import connections
 from requests.structures import CaseInsensitiveDict
 
-from simulator import core
+from simulator import router
 from simulator.wire import Request as Question
 from tests.integration.wire.faults import message
 from tests.integration.wire.gates import Request, read_request
@@ -76,7 +76,7 @@ def phonepe(request: Request) -> bytes:
     headers = CaseInsensitiveDict(request.headers)
     question = Question(request.method, unquote(f"/simulator{asked.path}"), {}, headers, request.body)
     try:
-        said = core.handle(question)
+        said = router.handle(question)
     finally:
         connections.close_all()
     return message(said.status, said.body, said.headers["Content-Type"], f"Date: {date()}")

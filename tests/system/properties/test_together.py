@@ -9,8 +9,8 @@ from payment.models import GatewayCall, LedgerEntry, Payment, Refund, WebhookEve
 from payment.phonepe.enums import Operation
 from payment.services.webhooks import receive_webhook
 from payment.states import RefundState
-from simulator.deliveries import _proof
 from simulator.models import Refund as SimulatedRefund
+from simulator.webhook_deliveries import _proof
 from tests.harness.races import at_once
 from tests.system.properties import audit
 from tests.system.properties.town import MINUTE, WORK, Town

@@ -23,8 +23,8 @@ from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.links import offer_url, return_url
 from payment.states import Fulfilment
-from simulator.deliveries import _proof
 from simulator.models import Delivery
+from simulator.webhook_deliveries import _proof
 from tests.harness import builders
 from tests.harness.phonepe import CONTROL, PhonePe
 from tests.system.properties import audit

@@ -26,7 +26,7 @@ from payment.services.outcomes import settle
 from payment.services.receipts import pdf, receipt_of
 from payment.services.refunds.requests import ask_for_refund
 from payment.services.webhooks import handle, receive_webhook
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 from tests.harness import builders
 from tests.unit.payment.builders import completed
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from payment.models import GatewayCall, Payment, PaymentAttempt, WebhookEvent
 from payment.services.links import return_url, status_url
 from payment.services.outcomes import settle
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt, make_payment
 from worker.jobs import run_due

@@ -5,7 +5,7 @@ Each row: what provokes it, the HTTP status, and what the body says.
 
 import pytest
 
-from simulator.sayings import SAYINGS
+from simulator.canned_errors import SAYINGS
 from tests.harness.servers import Installation
 from tests.unit.simulator.shop import V1Shop, V2Shop
 

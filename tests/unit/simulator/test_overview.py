@@ -6,8 +6,8 @@ import time
 import pytest
 from django.test import Client
 
+from simulator.control_auth import COOKIE, LASTS
 from simulator.models import Delivery, Order, Refund
-from simulator.operators import COOKIE, LASTS
 
 PAGE = "/simulator/"
 SIGN_IN = "/simulator/sign-in/"

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from simulator.means import MEANS
+from simulator.instruments import MEANS
 from simulator.models import Delivery, Order
 from simulator.pages import rupees
 

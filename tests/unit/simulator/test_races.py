@@ -6,7 +6,7 @@ import pytest
 import responses
 from django.db import connection
 
-from simulator import deliveries, luck, orders, refunds
+from simulator import orders, refunds, seeded_faults, webhook_deliveries
 from simulator.models import Attempt, Order, Refund
 from tests.unit.simulator.shop import V2Shop
 
@@ -76,7 +76,7 @@ def test_two_couriers_tell_everything_once(v2):
         v2.decide(f"order-{number}", "success")
     with responses.RequestsMock() as shop:
         shop.post(hook, status=200)
-        assert sum(at_once(*[deliveries.send_due] * 4)) == 12
+        assert sum(at_once(*[webhook_deliveries.send_due] * 4)) == 12
         assert len(shop.calls) == 12
 
 
@@ -90,10 +90,10 @@ def test_one_fault_strikes_once(v2):
 def test_whoever_is_on_the_line_while_all_is_reset_meets_no_error():
     def reset():
         for number in range(20):
-            luck.seed(number, {"pay": 100})
+            seeded_faults.seed(number, {"pay": 100})
 
     def call():
-        return [luck.draw("pay", ("delay",)) for _ in range(40)]
+        return [seeded_faults.draw("pay", ("delay",)) for _ in range(40)]
 
     _, *drawn = at_once(reset, call, call)
 

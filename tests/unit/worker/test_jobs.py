@@ -18,7 +18,7 @@ from payment.services.queue import oldest_overdue
 from payment.services.status import ask
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 from worker.jobs import KINDS, run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -3,7 +3,7 @@
 import pytest
 
 from payment.phonepe.webhook_events import FAMILIES, Family, canonical, dispute_word, family_of, is_known
-from simulator.announcements import EVENTS
+from simulator.events import EVENTS
 
 NAMES = [(family, name) for family, names in FAMILIES.items() for name in names]
 

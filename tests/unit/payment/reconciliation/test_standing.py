@@ -9,7 +9,7 @@ from booking.models import Booking
 from payment.models import LedgerEntry, WebhookEvent
 from payment.reconciliation.days import span
 from payment.reconciliation.standing import compare_rows
-from simulator.announcements import EVENTS
+from simulator.events import EVENTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

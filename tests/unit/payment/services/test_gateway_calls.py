@@ -12,7 +12,7 @@ from payment.services.links import return_url
 from payment.services.status import refresh
 from payment.services.webhooks import handle, receive_webhook
 from payment.states import PaymentState
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)

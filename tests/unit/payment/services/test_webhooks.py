@@ -13,7 +13,7 @@ from payment.phonepe.webhooks import NotAuthentic
 from payment.services.checkout import start_payment
 from payment.services.webhooks import close_event, handle, next_look, receive_webhook
 from payment.states import Fulfilment, PaymentState
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from booking.models import Booking
 from payment.models import LedgerEntry, Payment, WebhookEvent
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 from tests.harness.races import at_once
 from worker.jobs import run_due
 

@@ -11,7 +11,7 @@ from payment.phonepe import credentials
 from payment.services import leases
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

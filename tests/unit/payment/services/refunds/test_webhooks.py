@@ -15,7 +15,7 @@ from payment.services.refunds.outcomes import adopt_refund, settle_refund
 from payment.services.refunds.requests import owe_refund
 from payment.services.webhooks import handle, receive_webhook
 from payment.states import RefundState
-from simulator.deliveries import _proof
+from simulator.webhook_deliveries import _proof
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
 

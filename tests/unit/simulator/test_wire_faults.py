@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 import pytest
 import requests
 
-from simulator import clock, sayings
+from simulator import canned_errors, clock
 from simulator.models import Order
 
 
@@ -84,11 +84,11 @@ class TestAnswers:
         assert shown == clock.milliseconds(order.expires_at) - 86_400_000
         assert v2.status().json()["state"] == "PENDING"
 
-    @pytest.mark.parametrize("code", sayings.SAYINGS)
+    @pytest.mark.parametrize("code", canned_errors.SAYINGS)
     def test_every_known_refusal_can_be_heard(self, v2, code):
         v2.fetch_token()
         v2.arm("pay", "says", argument=code)
-        status, said = sayings.SAYINGS[code]
+        status, said = canned_errors.SAYINGS[code]
         answered = v2.pay()
         assert (answered.status_code, answered.json()) == (status, said)
         assert not Order.objects.exists()

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connections
 from django.db.models import Min
 
-from simulator import clock, deliveries, endings, refunds
+from simulator import clock, refunds, transitions, webhook_deliveries
 from simulator.models import Delivery, Order, Refund, State
 
 logger = logging.getLogger(__name__)
@@ -19,9 +19,9 @@ LONGEST_WAIT = 2.0
 
 def work() -> int:
     """One round; returns how many deliveries were tried."""
-    endings.catch_up_due()
+    transitions.catch_up_due()
     refunds.settle_due()
-    return deliveries.send_due()
+    return webhook_deliveries.send_due()
 
 
 def next_due() -> datetime | None:

@@ -7,8 +7,8 @@ import json
 import pytest
 import responses
 
-from simulator import deliveries
-from simulator.announcements import EVENTS, WITH_TYPE
+from simulator import webhook_deliveries
+from simulator.events import EVENTS, WITH_TYPE
 from simulator.models import Delivery, Merchant
 
 HOOK = "http://testserver/api/payments/webhook/phonepe/"
@@ -110,7 +110,7 @@ def test_either_scheme_proves_it(shop, scheme):
     send(shop, "settlement.processed", scheme=scheme)
     with responses.RequestsMock() as wire:
         wire.post(HOOK, status=200)
-        assert deliveries.send_due() == 1
+        assert webhook_deliveries.send_due() == 1
         sent = wire.calls[0].request
     if scheme == "sha":
         assert sent.headers["Authorization"] == hashlib.sha256(b"sim_hook:Sim-pass-9").hexdigest()
@@ -125,9 +125,9 @@ def test_it_is_repeated_like_every_other_until_somebody_hears(shop):
     with responses.RequestsMock() as wire:
         wire.post(HOOK, status=500)
         wire.post(HOOK, status=200)
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         shop.control("clock/", {"advance": 1})
-        deliveries.send_due()
+        webhook_deliveries.send_due()
     delivery = Delivery.objects.get(event="downtime.upi.started")
     assert (delivery.tries, delivery.last_status) == (2, 200)
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pytest
 import responses
 
-from simulator import courier
+from simulator import dispatcher
 from simulator.models import Delivery, Order
 
 HOOK = "http://testserver/api/payments/webhook/phonepe/"
@@ -76,21 +76,21 @@ class TestTheThread:
             v2.decide("V2-order-1", "success")
             assert heard.wait(10)
             for _ in range(5):
-                courier.ring()
+                dispatcher.ring()
             assert len(couriers()) == 1
             go_on.set()
 
 
 class TestWhatIsNext:
     def test_nothing_when_all_is_at_rest(self, db):
-        assert courier.next_due() is None
+        assert dispatcher.next_due() is None
 
     def test_the_end_of_an_open_order(self, v2):
         v2.pay()
-        assert courier.next_due() == Order.objects.get().expires_at
+        assert dispatcher.next_due() == Order.objects.get().expires_at
 
     def test_a_delivery_comes_before_that(self, v2):
         v2.pay("open")
         v2.pay("paid")
         v2.decide("paid", "success")
-        assert courier.next_due() == Delivery.objects.get().due_at
+        assert dispatcher.next_due() == Delivery.objects.get().due_at

@@ -6,8 +6,8 @@ from typing import Any
 
 from django.db.models import Exists
 
-from simulator.limits import is_reference
 from simulator.models import Merchant
+from simulator.validation import is_reference
 
 PUBLISHED: dict[str, dict[str, Any]] = {
     Merchant.Generation.V1: {

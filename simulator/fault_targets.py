@@ -4,7 +4,7 @@ import base64
 import binascii
 from typing import NamedTuple
 
-from simulator.limits import is_paise, is_reference
+from simulator.validation import is_paise, is_reference
 from simulator.wire import Json, Request, read_object
 
 LONGEST_ID = 63

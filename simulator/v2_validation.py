@@ -3,8 +3,8 @@
 import re
 from typing import Any
 
-from simulator import means, v2_messages
-from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
+from simulator import instruments, v2_messages
+from simulator.validation import is_object, is_paise, is_reference, is_text, is_url
 from simulator.wire import Json, Refused
 
 LONGEST_ID = 63
@@ -63,7 +63,7 @@ def check_page_order(payload: Json, *, for_app: bool = False) -> None:
         _is_mode_config(flow.get("paymentModeConfig", {})),
     )
     # Where every mode is hidden nobody could pay.
-    _require(bool(means.offered(flow.get("paymentModeConfig", {}))))
+    _require(bool(instruments.offered(flow.get("paymentModeConfig", {}))))
 
 
 def check_custom_order(payload: Json) -> None:

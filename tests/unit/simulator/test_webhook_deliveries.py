@@ -7,7 +7,7 @@ import pytest
 import requests
 import responses
 
-from simulator import deliveries
+from simulator import webhook_deliveries
 from simulator.models import Delivery, Merchant
 
 HOOK = "http://testserver/api/payments/webhook/phonepe/"
@@ -35,7 +35,7 @@ def paid(v2, shop):
 class TestWhatIsSaid:
     def test_a_paid_order_is_told_with_the_constant_header(self, paid, shop):
         shop.post(HOOK, status=200)
-        assert deliveries.send_due() == 1
+        assert webhook_deliveries.send_due() == 1
         sent = shop.calls[0].request
         assert sent.headers["Authorization"] == hashlib.sha256(b"sim_hook:Sim-pass-9").hexdigest()
         assert json.loads(sent.body)["payload"]["merchantOrderId"] == "V2-order-1"
@@ -44,7 +44,7 @@ class TestWhatIsSaid:
     def test_a_merchant_may_have_its_webhooks_signed(self, paid, shop):
         Merchant.objects.update(webhook_scheme="hmac")
         shop.post(HOOK, status=200)
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         sent = shop.calls[0].request
         signature = hmac.new(b"sim-hmac-secret", sent.body, hashlib.sha256).hexdigest()
         assert "Authorization" not in sent.headers
@@ -59,7 +59,7 @@ class TestWhatIsSaid:
         v2.pay("b")
         v2.decide("b", "expire")
         v2.decide("b", "late_success")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert events(shop) == [
             "checkout.transaction.attempt.failed",
             "checkout.order.failed",
@@ -74,7 +74,7 @@ class TestWhatIsSaid:
         paid.control("refunds/r1/decide/", {"outcome": "success"})
         paid.refund("r2", amount=50_000)
         paid.control("refunds/r2/decide/", {"outcome": "failure"})
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert events(shop)[1:] == ["pg.refund.accepted", "pg.refund.completed", "pg.refund.failed"]
 
     def test_v1_calls_back_where_the_payment_said_and_seals_the_response(self, v1, shop):
@@ -82,7 +82,7 @@ class TestWhatIsSaid:
         v1.pay()
         v1.decide("V1-order-1", "attempt_failed")
         v1.decide("V1-order-1", "success")
-        assert deliveries.send_due() == 1  # before its end V1 says nothing
+        assert webhook_deliveries.send_due() == 1  # before its end V1 says nothing
         sent = shop.calls[0].request
         said = json.loads(sent.body)["response"]
         assert sent.headers["X-VERIFY"] == v1.seal(said)
@@ -95,7 +95,7 @@ class TestWhatIsSaid:
         v1.decide("V1-order-1", "success")
         v1.refund()
         v1.control("clock/", {"advance": 5})
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         said = json.loads(base64.b64decode(json.loads(shop.calls[1].request.body)["response"]))
         assert said == v1.status("V1-refund-1").json()
 
@@ -103,19 +103,19 @@ class TestWhatIsSaid:
         shop.post(HOOK, status=200)
         v2.pay(expireAfter=300)
         v2.control("clock/", {"advance": 301})
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert events(shop) == ["checkout.order.failed"]
 
 
 class TestUntilSomebodyHears:
     def test_a_silent_shop_is_asked_again_later_and_later(self, paid, shop):
         shop.post(HOOK, body=requests.ConnectTimeout("silent"))
-        assert deliveries.send_due() == 1
-        assert deliveries.send_due() == 0  # not yet
+        assert webhook_deliveries.send_due() == 1
+        assert webhook_deliveries.send_due() == 0  # not yet
         paid.control("clock/", {"advance": 1})
-        assert deliveries.send_due() == 1
+        assert webhook_deliveries.send_due() == 1
         paid.control("clock/", {"advance": 1})
-        assert deliveries.send_due() == 0
+        assert webhook_deliveries.send_due() == 0
         delivery = Delivery.objects.get()
         assert (delivery.tries, delivery.last_status) == (2, None)
         assert delivery.last_error.startswith("ConnectTimeout")
@@ -124,7 +124,7 @@ class TestUntilSomebodyHears:
         for status in (500, 302, 401, 204):
             shop.post(HOOK, status=status)
         for _ in range(4):
-            deliveries.send_due()
+            webhook_deliveries.send_due()
             paid.control("clock/", {"advance": 100})
         delivery = Delivery.objects.get()
         assert (delivery.tries, delivery.last_status, delivery.due_at) == (4, 204, None)
@@ -142,54 +142,54 @@ class TestUntilSomebodyHears:
             v2.pay(order)
             v2.decide(order, "success")
         Delivery.objects.filter(about="nowhere").update(url=f"http://{host}/hook")
-        assert deliveries.send_due() == 2
+        assert webhook_deliveries.send_due() == 2
         nowhere, heard = Delivery.objects.order_by("pk")
         assert (nowhere.tries, nowhere.last_status, nowhere.delivered_at) == (1, None, None)
         assert nowhere.last_error
-        assert nowhere.due_at < nowhere.created_at + deliveries.LEASE
+        assert nowhere.due_at < nowhere.created_at + webhook_deliveries.LEASE
         assert heard.delivered_at is not None
 
     def test_while_one_is_being_sent_another_process_may_send_the_next(self, v2, shop):
         meanwhile = []
 
         def answer(request):
-            meanwhile.append(deliveries.send_due())
+            meanwhile.append(webhook_deliveries.send_due())
             return (200, {}, "")
 
         shop.add_callback(responses.POST, HOOK, callback=answer)
         for order in ("first", "next"):
             v2.pay(order)
             v2.decide(order, "success")
-        assert deliveries.send_due() == 1
+        assert webhook_deliveries.send_due() == 1
         assert meanwhile == [0, 1]
 
     def test_in_the_end_it_is_given_up(self, paid, shop):
         shop.post(HOOK, status=503)
         for _ in range(20):
-            deliveries.send_due()
+            webhook_deliveries.send_due()
             paid.control("clock/", {"advance": 1000})
         delivery = Delivery.objects.get()
         assert (delivery.tries, delivery.due_at, delivery.delivered_at) == (7, None, None)
 
     def test_a_webhook_that_is_being_sent_is_not_sent_by_another_process(self, paid, shop):
         def meanwhile(request):
-            assert deliveries.send_due() == 0
+            assert webhook_deliveries.send_due() == 0
             return (200, {}, "")
 
         shop.add_callback(responses.POST, HOOK, callback=meanwhile)
-        assert deliveries.send_due() == 1
+        assert webhook_deliveries.send_due() == 1
 
 
 class TestFaults:
     def test_twice(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "duplicate")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert [call.request.body for call in shop.calls] == [shop.calls[0].request.body] * 2
 
     def test_never(self, paid, shop):
         paid.arm("webhook", "drop")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert len(shop.calls) == 0
         assert Delivery.objects.get().due_at is None
 
@@ -199,29 +199,29 @@ class TestFaults:
         v2.decide("V2-order-1", "attempt_failed")
         v2.decide("V2-order-1", "success")
         v2.arm("webhook", "delay", argument=60)
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         v2.control("clock/", {"advance": 61})
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert events(shop) == ["checkout.order.completed", "checkout.transaction.attempt.failed"]
 
     def test_with_a_proof_that_proves_nothing(self, paid, shop):
         shop.post(HOOK, status=401)
         paid.arm("webhook", "forged")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert shop.calls[0].request.headers["Authorization"] == "0" * 64
 
     def test_heard_but_repeated_because_the_answer_was_lost(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "reset_after")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         paid.control("clock/", {"advance": 1})
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert len(shop.calls) == 2
 
     def test_as_often_as_wished(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "duplicate", argument=5)
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert len(shop.calls) == 5
 
     def test_a_later_one_overtakes_the_one_that_is_held_back(self, v2, shop):
@@ -230,17 +230,17 @@ class TestFaults:
         v2.decide("V2-order-1", "failure")
         v2.decide("V2-order-1", "late_success")
         v2.arm("webhook", "reorder")
-        while deliveries.send_due():
+        while webhook_deliveries.send_due():
             pass
         assert events(shop) == ["checkout.order.completed", "checkout.order.failed"]
 
     def test_one_that_nothing_overtakes_goes_in_the_end(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "reorder")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert len(shop.calls) == 0
         paid.control("clock/", {"advance": 600})
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert events(shop) == ["checkout.order.completed"]
 
     def test_a_refund_may_be_heard_of_before_its_payment(self, paid, shop):
@@ -248,14 +248,14 @@ class TestFaults:
         paid.refund()
         paid.control("clock/", {"advance": 5})
         paid.arm("webhook", "reorder")
-        while deliveries.send_due():
+        while webhook_deliveries.send_due():
             pass
         assert events(shop) == ["pg.refund.completed", "checkout.order.completed"]
 
     def test_under_the_scheme_that_was_not_agreed(self, paid, shop):
         shop.post(HOOK, status=401)
         paid.arm("webhook", "other_scheme")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert "x-phonepe-checksum-signature" in shop.calls[0].request.headers
         assert "Authorization" not in shop.calls[0].request.headers
 
@@ -264,15 +264,15 @@ class TestFaults:
         v1.pay()
         v1.decide("V1-order-1", "success")
         v1.arm("webhook", "other_scheme")
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert "X-VERIFY" not in shop.calls[0].request.headers
 
     def test_a_copy_can_be_sent_whatever_became_of_the_first(self, paid, shop):
         shop.post(HOOK, status=200)
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         first = Delivery.objects.get()
         assert paid.control(f"deliveries/{first.pk}/send/", {}).json()["tries"] == 0
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         assert [call.request.body for call in shop.calls] == [shop.calls[0].request.body] * 2
         assert paid.control("deliveries/999999/send/", {}).status_code == 404
         assert paid.control("deliveries/all/send/", {}).status_code == 404
@@ -286,7 +286,7 @@ class TestLies:
         v2.pay()
         v2.decide("V2-order-1", "success")
         v2.arm("webhook", lie, **more)
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         sent = shop.calls[0].request
         assert sent.headers["Authorization"] == hashlib.sha256(b"sim_hook:Sim-pass-9").hexdigest()
         return json.loads(sent.body)
@@ -296,7 +296,7 @@ class TestLies:
         v1.pay()
         v1.decide("V1-order-1", "success")
         v1.arm("webhook", lie, **more)
-        deliveries.send_due()
+        webhook_deliveries.send_due()
         sent = shop.calls[0].request
         response = json.loads(sent.body)["response"]
         assert sent.headers["X-VERIFY"] == v1.seal(response)

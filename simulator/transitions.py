@@ -13,7 +13,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
-from simulator import clock, deliveries, identifiers
+from simulator import clock, identifiers, webhook_deliveries
 from simulator.models import Attempt, Merchant, Order, State
 from simulator.v1_messages import FAILED, TIMED_OUT
 from simulator.v1_messages import REASONS as V1_REASONS
@@ -55,7 +55,7 @@ def receive(order: Order, means: Means = SCANNED, amount_paise: int | None = Non
             utr=identifiers.utr(moment),
             upi_transaction_id=identifiers.upi_transaction_id(),
         )
-        deliveries.order_ended(order)
+        webhook_deliveries.order_ended(order)
 
 
 def wait_for_bank(order: Order, until: datetime, means: Means = SCANNED) -> None:
@@ -77,7 +77,7 @@ def fail(order: Order, reason: str, means: Means = SCANNED) -> None:
         error_code = _error_code(order, reason)
         _move(order, OPEN, State.FAILED, error_code, reason, bank_answers_at=None)
         _try(order, means, state=State.FAILED, error_code=error_code, detailed_error_code=reason)
-        deliveries.order_ended(order)
+        webhook_deliveries.order_ended(order)
 
 
 def fail_attempt(order: Order, reason: str, means: Means = SCANNED) -> None:
@@ -89,7 +89,7 @@ def fail_attempt(order: Order, reason: str, means: Means = SCANNED) -> None:
         _move(order, OPEN, State.PENDING, bank_answers_at=None)
         error_code = _error_code(order, reason)
         attempt = _try(order, means, state=State.FAILED, error_code=error_code, detailed_error_code=reason)
-        deliveries.attempt_failed(order, attempt)
+        webhook_deliveries.attempt_failed(order, attempt)
 
 
 def expire(order: Order) -> None:
@@ -98,7 +98,7 @@ def expire(order: Order) -> None:
     error = (TIMED_OUT, TIMED_OUT) if v1 else (REASONS[NOT_FINISHED][0], NOT_FINISHED)
     with transaction.atomic():
         _move(order, OPEN, State.FAILED, *error)
-        deliveries.order_ended(order)
+        webhook_deliveries.order_ended(order)
 
 
 def catch_up(order: Order, moment: datetime | None = None) -> None:

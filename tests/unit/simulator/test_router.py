@@ -5,7 +5,7 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from simulator import core
+from simulator import router
 from simulator.models import Order
 from simulator.wire import Request
 from tests.unit.simulator.shop import ADDRESS
@@ -21,7 +21,7 @@ V1_FIELDS = ["merchantId", "merchantTransactionId", "merchantUserId", "amount", 
 V1_FIELDS += ["callbackUrl", "mobileNumber", "paymentInstrument", "surprise"]
 V2_FIELDS = ["amount", "metaInfo", "paymentFlow", "expireAfter", "disablePaymentRetry", "surprise"]
 CONTROLS = ["orders/x/decide/", "refunds/x/decide/", "faults/", "merchants/x/", "clock/", "webhooks/"]
-REAL = [route for route in core.ROUTES if route.operation != core.NEVER_BROKEN]
+REAL = [route for route in router.ROUTES if route.operation != router.NEVER_BROKEN]
 WISHES = [
     "outcome",
     "operation",
@@ -42,7 +42,7 @@ WISHES = [
 @few
 @given(method=st.sampled_from(["GET", "POST", "PUT", "HEAD"]), path=st.text(), body=st.binary())
 def test_any_call_is_answered(db, method, path, body):
-    answer = core.handle(Request(method, core.PREFIX + path, body=body))
+    answer = router.handle(Request(method, router.PREFIX + path, body=body))
     assert 200 <= answer.status < 500
     json.loads(answer.body)
 
@@ -50,9 +50,9 @@ def test_any_call_is_answered(db, method, path, body):
 @few
 @given(route=st.sampled_from(REAL), body=st.binary())
 def test_any_body_on_a_real_path_is_refused(db, route, body):
-    path = core.PREFIX + "pg-sandbox" + route.pattern.pattern.replace(r"([^/\x00]+)", "x")
+    path = router.PREFIX + "pg-sandbox" + route.pattern.pattern.replace(r"([^/\x00]+)", "x")
     request = Request(route.method, path, body=body, headers={"Content-Type": "application/json"})
-    assert 400 <= core.handle(request).status < 500
+    assert 400 <= router.handle(request).status < 500
 
 
 @few

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from simulator import chunks
+from simulator import chunked_bodies
 from tests.unit.simulator.test_process import simulator
 
 FAULT = {"operation": "pay", "fault": "status_503"}
@@ -26,7 +26,7 @@ FAULT = {"operation": "pay", "fault": "status_503"}
 def test_chunks_are_put_together(raw, body):
     line = io.BytesIO(raw + b"GET / HTTP/1.1")
 
-    assert chunks.read(line) == body
+    assert chunked_bodies.read(line) == body
     assert line.read() == b"GET / HTTP/1.1"
 
 
@@ -45,16 +45,16 @@ def test_chunks_are_put_together(raw, body):
     ],
 )
 def test_what_are_no_chunks_is_refused(raw):
-    with pytest.raises(chunks.Unreadable) as refused:
-        chunks.read(io.BytesIO(raw))
+    with pytest.raises(chunked_bodies.Unreadable) as refused:
+        chunked_bodies.read(io.BytesIO(raw))
     assert refused.value.status == 400
 
 
 def test_a_body_above_the_limit_is_not_read():
     line = io.BytesIO(b"100001\r\n" + b"x" * 2_000_000)
 
-    with pytest.raises(chunks.Unreadable) as refused:
-        chunks.read(line)
+    with pytest.raises(chunked_bodies.Unreadable) as refused:
+        chunked_bodies.read(line)
 
     assert refused.value.status == 413
     assert line.tell() == 8
@@ -68,8 +68,8 @@ def test_a_body_whose_end_is_not_certain_is_refused(told):
     for name, value in told.items():
         headers[name] = value
 
-    with pytest.raises(chunks.Unreadable):
-        chunks.is_chunked(headers)
+    with pytest.raises(chunked_bodies.Unreadable):
+        chunked_bodies.is_chunked(headers)
 
 
 @pytest.mark.sockets

@@ -10,7 +10,7 @@ from email.utils import format_datetime
 
 from requests.structures import CaseInsensitiveDict
 
-from simulator import clock, sayings
+from simulator import canned_errors, clock
 from simulator.wire import Breakage, Request, Response, answer, compact, read_object
 
 HTML = b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>Request blocked.</body></html>"
@@ -56,7 +56,7 @@ def _late(genuine: Response, argument: str) -> Response:
 
 
 def _trouble(genuine: Response, argument: str) -> Response:
-    return sayings.response("INTERNAL_SERVER_ERROR")
+    return canned_errors.response("INTERNAL_SERVER_ERROR")
 
 
 def _bad_gateway(genuine: Response, argument: str) -> Response:
@@ -69,7 +69,7 @@ def _unavailable(genuine: Response, argument: str) -> Response:
 
 
 def _too_many(genuine: Response, argument: str) -> Response:
-    said = sayings.response("TOO_MANY_REQUESTS")
+    said = canned_errors.response("TOO_MANY_REQUESTS")
     return replace(said, headers={**said.headers, "Retry-After": argument}) if argument else said
 
 
@@ -96,7 +96,7 @@ def _clock_off(genuine: Response, argument: str) -> Response:
 
 
 def _says(genuine: Response, argument: str) -> Response:
-    return sayings.response(argument or "BAD_REQUEST")
+    return canned_errors.response(argument or "BAD_REQUEST")
 
 
 KINDS = {

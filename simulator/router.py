@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from django.db import InterfaceError, OperationalError
 
-from simulator import breakages, faults, mood, sayings, subjects, v1, v2, v2_access
+from simulator import canned_errors, fault_targets, faults, request_context, v1, v2, v2_auth, wire_faults
 from simulator.models import Fault
 from simulator.wire import Refused, Request, Response, answer
 
@@ -52,7 +52,7 @@ ROUTES = (
     _route("GET", V1_BASES, "/pg/v1/options/{}", "status", v1.options),
     _route("POST", V1_BASES, "/plugin/ingest-event", NEVER_BROKEN, ingest),
     _route("POST", INGEST_BASES, "/client/v1/backend/events/batch", NEVER_BROKEN, ingest),
-    _route("POST", TOKEN_BASES, "/v1/oauth/token", "token", v2_access.token),
+    _route("POST", TOKEN_BASES, "/v1/oauth/token", "token", v2_auth.token),
     _route("POST", V2_BASES, "/checkout/v2/pay", "pay", v2.pay),
     _route("POST", V2_BASES, "/checkout/v2/sdk/order", "pay", v2.sdk_order),
     _route("GET", V2_BASES, "/checkout/v2/order/{}/status", "status", v2.order_status),
@@ -80,24 +80,24 @@ def handle(request: Request) -> Response:
 
 def _carry_out(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
     try:
-        now = mood.read(route.operation)
+        now = request_context.read(route.operation)
         request = replace(request, moment=now.moment)
         fault = _fault(route, request, captured, now.calm)
         if fault is None:
             return _answer(route, request, captured)
         genuine = None
         if fault.carried_out:
-            genuine = _answer(route, breakages.as_read(fault.kind, request), captured)
-        return breakages.spoiled(fault.kind, fault.argument, genuine)
+            genuine = _answer(route, wire_faults.as_read(fault.kind, request), captured)
+        return wire_faults.spoiled(fault.kind, fault.argument, genuine)
     except (OperationalError, InterfaceError):
         # PhonePe has troubles of its own, but never ours: a caller must not see our database break.
-        return sayings.response("INTERNAL_SERVER_ERROR")
+        return canned_errors.response("INTERNAL_SERVER_ERROR")
 
 
 def _fault(route: Route, request: Request, captured: tuple[str, ...], calm: bool) -> Fault | None:
     if route.operation == NEVER_BROKEN:
         return None
-    subject = subjects.read(request, captured)
+    subject = fault_targets.read(request, captured)
     speaks = route.operation == "pay" and faults.arm_by_amount(subject.reference, subject.amount_paise)
     return None if calm and not speaks else faults.take(route.operation, subject.reference)
 

@@ -13,7 +13,7 @@ import urllib3
 from django.conf import settings
 from django.db.models import F
 
-from simulator import announcements, breakages, clock, faults, lies, v1_messages, v2_messages
+from simulator import clock, events, faults, v1_messages, v2_messages, webhook_faults, wire_faults
 from simulator.models import Attempt, Delivery, Fault, Merchant, Order, Refund, State
 from simulator.wire import Json, compact
 
@@ -60,7 +60,7 @@ def refund_moved(refund: Refund) -> None:
 def announce(merchant: Merchant, said: Json, scheme: str = "") -> Delivery:
     """What was not caused by anything in the books. `scheme`: proved so, whatever the merchant has agreed to."""
     return _enqueue(
-        merchant, said["event"], announcements.about(said["payload"]), merchant.webhook_url, said, scheme
+        merchant, said["event"], events.about(said["payload"]), merchant.webhook_url, said, scheme
     )
 
 
@@ -140,7 +140,7 @@ def _call(delivery: Delivery, fault: Fault | None) -> tuple[int | None, str]:
         return _post(delivery)
     times = int(fault.argument or 2) if fault.kind == "duplicate" else 1
     answers = [_post(delivery, fault.kind, fault.argument) for _ in range(times) if fault.carried_out]
-    if fault.kind in breakages.KINDS:
+    if fault.kind in wire_faults.KINDS:
         return None, f"fault: {fault.kind}"
     return answers[-1]
 
@@ -163,7 +163,7 @@ PUT_OFF: dict[str, Callable[[Delivery, str], None]] = {"drop": _drop, "delay": _
 
 
 def _post(delivery: Delivery, kind: str = "", argument: str = "") -> tuple[int | None, str]:
-    body = lies.told(delivery, kind, argument)
+    body = webhook_faults.told(delivery, kind, argument)
     headers = {"Content-Type": "application/json", **_proof(delivery, kind, body)}
     try:
         with requests.Session() as session:

@@ -1,6 +1,6 @@
 import pytest
 
-from simulator.limits import is_url
+from simulator.validation import is_url
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 from simulator import v1_messages
-from simulator.limits import is_object, is_paise, is_reference, is_text, is_url
-from simulator.means import ADDRESS
+from simulator.instruments import ADDRESS
 from simulator.models import Order
+from simulator.validation import is_object, is_paise, is_reference, is_text, is_url
 from simulator.wire import Json, Refused
 
 PAY_FIELDS = {

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs
 
-from simulator import published, v2_messages
-from simulator.limits import is_reference
+from simulator import merchants, v2_messages
 from simulator.models import Merchant, Token
+from simulator.validation import is_reference
 from simulator.wire import JSON, Json, Refused, Request, Response, answer, read_object
 
 TOKEN_LASTS = timedelta(seconds=624_600)
@@ -19,7 +19,7 @@ def token(request: Request) -> Response:
     client_id = form.get("client_id", "")
     if not client_id or form.get("grant_type") != "client_credentials":
         raise Refused(400, v2_messages.client_refused("OIM000", "Bad Request"))
-    merchant = published.by_client_id(client_id)
+    merchant = merchants.by_client_id(client_id)
     if merchant is None:
         raise Refused(404, v2_messages.client_unknown())
     offered = (form.get("client_secret"), form.get("client_version"))
