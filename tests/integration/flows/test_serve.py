@@ -41,7 +41,7 @@ def shop(request):
 def answers(url):
     try:
         return requests.get(f"{url}/api/puja/categories/", timeout=5).ok
-    except requests.ConnectionError:
+    except requests.RequestException:  # not there yet, or too busy to answer in time
         return False
 
 

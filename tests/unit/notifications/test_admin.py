@@ -31,7 +31,7 @@ def test_staff_send_a_message_again(desk, alice):
 def test_who_may_only_look_sends_nothing(client, alice):
     alice.is_staff = True
     alice.save()
-    alice.user_permissions.add(Permission.objects.get(codename="view_notice"))
+    alice.user_permissions.add(Permission.objects.get(codename="view_notification"))
     client.force_login(alice)
     tell("booked", "booked:payment:1", {}, user=alice)
     Notification.objects.update(state="GIVEN_UP", next_check_at=None)
