@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench lock \
 	audit help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
+	@echo "make dev [PORT=8000]   the same for developers: reloads changed code, shows stacks, stops at breakpoint()"
 	@echo "make test [ARGS=tests/unit/payment/test_gateways.py]   every test, on SQLite and on a real PostgreSQL"
 	@echo "make test-fast         unit tests without sockets, on SQLite"
 	@echo "make proofs            every case of the proofs of which make test plays a sample, the laboratory, races, torture"
@@ -27,6 +28,13 @@ run: $(VENV)/.run .env
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
 	@exec $(BIN)/python manage.py serve --port $(PORT)
+
+dev: export DEBUG = True
+dev: export LOG_FORMAT = console
+dev: $(VENV)/.dev .env
+	@$(BIN)/python manage.py migrate --verbosity 0
+	@$(BIN)/python manage.py seed_demo
+	@exec $(BIN)/python manage.py dev $(PORT)
 
 test: test-sqlite test-postgresql
 

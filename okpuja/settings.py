@@ -379,7 +379,9 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": choice("LOG_LEVEL", "INFO", LEVELS)},
     "loggers": {
-        "django.server": {"handlers": ["console"], "level": "INFO", "propagate": False},
+        # Of the development server: okpuja.access has written the line, and the reloader prints its own.
+        "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
+        "django.utils.autoreload": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
         "fontTools": {"level": "WARNING"},  # it tells every glyph of a receipt
     },
