@@ -18,7 +18,7 @@ from diagnostics import configuration
 from diagnostics.dependencies import DATABASE_ERRORS
 from diagnostics.evidence import Facts
 from payment.models import DiagnosisRun, GatewayCall
-from payment.services.codes import unknown_codes
+from payment.services.timeline import unknown_codes
 
 Wire = dict[str, Any]
 

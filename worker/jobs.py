@@ -20,10 +20,10 @@ from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
 from payment.services import queue, status
-from payment.services.attachments import enclose
 from payment.services.holds import end_hold
 from payment.services.leases import DATABASE_TROUBLE, Job, work_on_next
 from payment.services.monitoring import watch, watch_due
+from payment.services.notification_delivery import enclose
 from payment.services.offers import expire_offer
 from payment.services.outcomes import fulfil
 from payment.services.queue import Scheduled, due

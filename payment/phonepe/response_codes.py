@@ -1,7 +1,7 @@
 """What PhonePe's codes mean: who must act, where, what the customer is told in their language, and if to try again.
 
 Codes are open text, and PhonePe publishes no whole list: nothing is ever decided by them. A code that is not here
-stays unknown, is shown as it came, and is listed for staff (`payment.services.codes`). Whatever the code says, a
+stays unknown, is shown as it came, and is listed for staff (`payment.services.timeline`). Whatever the code says, a
 sentence never claims that money moved or did not; that follows from the payment's state.
 """
 

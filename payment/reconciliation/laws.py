@@ -13,8 +13,7 @@ from django.db.models.functions import Coalesce, Least
 
 from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund
-from payment.services.refunds.policy import LEAST_PAISE
-from payment.services.refunds.sums import REQUESTED
+from payment.services.refunds.amounts import LEAST_PAISE, REQUESTED
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 Kind = LedgerEntry.Kind

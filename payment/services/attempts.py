@@ -43,10 +43,9 @@ from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import call
 from payment.services.holds import keep_place
 from payment.services.links import return_url, webhook_url
-from payment.services.outcomes import settle
+from payment.services.outcomes import close_attempt, settle
 from payment.services.schedule import next_question
 from payment.services.transitions import lock_payment, move_attempt, write_down_opening
-from payment.services.unpaid import close
 from payment.states import AttemptState, PaymentState
 
 MOST_ATTEMPTS = 3
@@ -183,7 +182,7 @@ def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | 
         _refuse_too_near(payment, now)
         return _open_after(attempt, payment, "earlier_order_ended")
     if _never_left(attempt, payment, now):
-        close(attempt, AttemptState.EXPIRED, "never_sent", "click")
+        close_attempt(attempt, AttemptState.EXPIRED, "never_sent", "click")
         return None
     _refuse_too_near(payment, now)
     return _begin_call(attempt, now)

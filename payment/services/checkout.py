@@ -35,7 +35,7 @@ from payment.services.attempts import (
     page_of,
     prefix,
 )
-from payment.services.unpaid import is_past_its_pages, stop_waiting
+from payment.services.outcomes import is_past_its_pages, stop_waiting
 from payment.states import PaymentState
 
 ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code", "country")

@@ -29,6 +29,7 @@ from payment.models import (
 from payment.phonepe.schemas import DisputeClaim
 from payment.phonepe.v2 import read_dispute
 from payment.services.notifications import alert_staff
+from payment.services.refunds.amounts import LEAST_PAISE, has_gone_twice, refundable_paise, taken_paise
 from payment.services.refunds.outcomes import (
     call_next,
     end_debt,
@@ -37,9 +38,7 @@ from payment.services.refunds.outcomes import (
     restore_what_was_cut,
     withdraw_what_is_not_left,
 )
-from payment.services.refunds.policy import LEAST_PAISE
 from payment.services.refunds.requests import owe_refund
-from payment.services.refunds.sums import has_gone_twice, refundable_paise, taken_paise
 from payment.services.transitions import lock_payment
 
 BEYOND = "the other disputes of this order leave less than it takes"

@@ -1,7 +1,7 @@
 """What people are told about a payment. Each function only writes into the outbox, in the caller's transaction.
 
 A message is said once: its key names what it is about. Links and receipts are added when it is sent
-(`payment.services.attachments`).
+(`payment.services.notification_delivery`).
 """
 
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from booking.models import Booking, Checkout
 from notifications import services as outbox
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.phonepe.webhook_events import is_about_dispute
-from payment.services.refunds.policy import free_until
+from payment.services.refunds.amounts import free_until
 
 STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 

@@ -1,7 +1,8 @@
-"""Where every outcome ends, from wherever it is reported: `settle`.
+"""Every outcome of an order passes through `settle`, whoever reports it.
 
-Receipt first: what PhonePe says was paid is written down and committed whatever happens next.
-Fulfilment then, in a transaction of its own: whatever it raises, the receipt stays and the worker finds DUE again.
+The money first: what PhonePe says was paid is written down and committed, whatever happens next.
+Then the fulfilment, in a transaction of its own. When it raises, the money stays, and the worker tries again.
+An order that brings no money is closed; with the last open order the payment ends and its cart is free.
 """
 
 from datetime import datetime
@@ -10,13 +11,13 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from booking.models import Checkout, Slot
+from booking.models import Cart, Checkout, Slot
 from booking.services import CartConverted, SlotGone, book, last_choice, release
+from core.clocks import database_now, has_passed
 from core.errors import Conflict
 from payment.gateways import OrderStatus
-from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt
+from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.phonepe.enums import Generation, ProviderStatus
-from payment.services import unpaid
 from payment.services.disputes import book_disputes
 from payment.services.duplicates import (
     BookedMeanwhile,
@@ -28,25 +29,48 @@ from payment.services.leases import try_now
 from payment.services.notifications import (
     alert_staff,
     tell_booked,
+    tell_ended,
+    tell_failed,
     tell_offer,
     tell_offer_closed,
+    tell_pending,
     tell_received,
     tell_surplus,
 )
 from payment.services.receipts import owe_receipt, paid_at
+from payment.services.refunds.amounts import left_beside_owed, sendable_paise
 from payment.services.refunds.requests import NothingLeft, owe_refund, send_receipt_back
-from payment.services.refunds.sums import left_beside_owed, sendable_paise
 from payment.services.schedule import HOUR, MINUTE, scaled
-from payment.services.transitions import lock_payment, move_attempt, move_fulfilment, move_payment
+from payment.services.transitions import (
+    lock_payment,
+    move_attempt,
+    move_fulfilment,
+    move_payment,
+    write_down_payment,
+)
 from payment.states import AttemptState, Fulfilment, PaymentState
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
 ACCEPTED = "accepted_by_staff"
+# "Not found" right after a call may only mean "not yet": so many answers, over so long, make it a no.
+NOT_FOUND_ANSWERS = 3
+NOT_FOUND_SECONDS = 5 * MINUTE
+# A bank that takes longer than this makes people pay twice: they are asked not to.
+LONG_SECONDS = 5 * MINUTE
+TIMED_OUT = "TIMED_OUT"  # V1's word for a page that was left; it has a transaction id all the same
 
 
 class OfferClosed(Conflict):
     default_code = "offer_closed"
     default_detail = "This offer has ended. Your money goes back to you."
+
+
+class StillPayable(Conflict):
+    default_code = "payment_under_way"
+    default_detail = (
+        "This payment can still be paid, or is just being opened. Please wait until its page has expired."
+    )
+    retryable = True
 
 
 def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
@@ -60,13 +84,13 @@ def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool
         attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt_id)
         attempt.payment = payment
         if answer.verdict is ProviderStatus.COMPLETED:
-            _receive(attempt, answer, source)
+            _apply_completed(attempt, answer, source)
         elif answer.verdict is ProviderStatus.FAILED:
-            unpaid.fail(attempt, answer, source)
+            _apply_failed(attempt, answer, source)
         elif answer.verdict is ProviderStatus.PENDING:
-            unpaid.wait(attempt, answer, source, giving_up)
+            _apply_pending(attempt, answer, source, giving_up)
         elif answer.verdict is ProviderStatus.NOT_FOUND:
-            unpaid.miss(attempt, source, giving_up)
+            _apply_not_found(attempt, source, giving_up)
     return fulfil_now(payment)
 
 
@@ -77,7 +101,7 @@ def fulfil_now(payment: Payment) -> Payment:
         return payment
     fulfilled = try_now("fulfilments", payment.pk, fulfil)
     if fulfilled is None:
-        try_now("fulfilments", payment.pk, _wait)
+        try_now("fulfilments", payment.pk, _postpone_fulfilment)
     return fulfilled or payment
 
 
@@ -93,7 +117,7 @@ def fulfil(payment_id: int) -> Payment:
     return payment
 
 
-def _wait(payment_id: int) -> None:
+def _postpone_fulfilment(payment_id: int) -> None:
     later = timezone.now() + scaled(SECONDS_BEFORE_NEXT_TRY)
     waiting = Payment.objects.filter(pk=payment_id, fulfilment=Fulfilment.DUE)
     if waiting.update(fulfil_at=later):
@@ -162,7 +186,7 @@ def return_held(payment_id: int) -> Payment:
         move_fulfilment(payment, Fulfilment.NONE, "returned_by_staff", held_because="")
         last = payment.attempts.latest("number")
         last.payment = payment
-        unpaid.end_if_unpaid(last)
+        _end_if_unpaid(last)
     return payment
 
 
@@ -194,7 +218,7 @@ def _newest_still_here(payment: Payment) -> LedgerEntry:
     raise NothingLeft(payment_id=payment.pk)
 
 
-def _receive(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
+def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
     paise = answer.amount_paise
     if paise is None:
         if attempt.state != AttemptState.COMPLETED:
@@ -329,3 +353,110 @@ def _hold_for_staff(payment: Payment, rule: str) -> None:
     if move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None):
         tell_received(payment)
         alert_staff(rule, payment)
+
+
+def _apply_pending(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
+    under_way = bool(answer.provider_transaction_id)  # the customer has tried; their bank has not decided
+    move_attempt(
+        attempt,
+        AttemptState.PENDING,
+        "phonepe_says_pending",
+        source,
+        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
+        code=answer.code,
+    )
+    if giving_up:
+        close_attempt(attempt, AttemptState.EXPIRED, "given_up", source)
+    elif attempt.is_past_its_page(database_now()) and not under_way:
+        close_attempt(attempt, AttemptState.EXPIRED, "page_expired_unpaid", source)
+    elif under_way and attempt.created_at <= timezone.now() - scaled(LONG_SECONDS):
+        tell_pending(attempt.payment)
+
+
+def _apply_not_found(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
+    now = database_now()
+    if attempt.state not in OPEN_ATTEMPT or attempt.is_being_called(now):
+        return
+    attempt.not_found_answers += 1
+    attempt.save(update_fields=["not_found_answers"])
+    was_known = attempt.state == AttemptState.PENDING
+    if was_known and not attempt.is_past_its_page(now):
+        return  # the page can still be open
+    if giving_up:
+        close_attempt(attempt, AttemptState.EXPIRED, "given_up", source)
+    elif _missed_for_long(attempt, now):
+        rule = "forgotten_by_phonepe" if was_known else "never_reached_phonepe"
+        close_attempt(attempt, AttemptState.EXPIRED, rule, source)
+
+
+def _apply_failed(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
+    """PhonePe also calls failed what nobody tried to pay in time."""
+    tried = bool(answer.provider_transaction_id) and answer.code != TIMED_OUT
+    close_attempt(attempt, AttemptState.FAILED, answer.code or "phonepe_says_failed", source, tried=tried)
+
+
+def close_attempt(
+    attempt: PaymentAttempt, to: AttemptState, rule: str, source: str, *, tried: bool = False
+) -> None:
+    """`tried`: the customer has, and it came to nothing."""
+    if move_attempt(attempt, to, rule, source, code=rule, decided_at=timezone.now(), call_lease_until=None):
+        _end_if_unpaid(attempt, tried=tried)
+
+
+def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
+    """Nobody waits for this payment any more: its open orders are closed, its cart and place are free.
+
+    PhonePe is still asked about them, and what it reports as paid is late money. What staff hold stays with staff,
+    without the cart. Raises Conflict `payment_under_way` while an order can still be paid or is being opened.
+    """
+    with transaction.atomic():
+        payment = lock_payment(pk=payment_id)
+        if not payment.is_open:
+            return payment
+        if not is_past_its_pages(payment):
+            raise StillPayable(payment_id=payment.pk)
+        for attempt in payment.attempts.select_for_update(no_key=True).filter(state__in=OPEN_ATTEMPT):
+            attempt.payment = payment
+            close_attempt(attempt, AttemptState.EXPIRED, rule, detail)
+        last = payment.attempts.latest("number")
+        last.payment = payment
+        _end_if_unpaid(last)
+        if payment.checkout:  # of what staff hold
+            release(payment.checkout)
+        write_down_payment(payment, rule, detail)
+    return payment
+
+
+def is_past_its_pages(payment: Payment) -> bool:
+    """No order of this payment has a page that can be paid, and no request is opening one."""
+    now = database_now()
+    asked_to_wait = payment.attempts.filter(state__in=(*OPEN_ATTEMPT, AttemptState.COMPLETED))
+    return all(each.is_past_its_page(now) and not each.is_being_called(now) for each in asked_to_wait)
+
+
+def _end_if_unpaid(last: PaymentAttempt, *, tried: bool = False) -> None:
+    """The payment ends when none of its attempts can bring money any more, and its cart is free again."""
+    payment = last.payment
+    if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
+        return
+    to = PaymentState.FAILED if last.state == AttemptState.FAILED else PaymentState.CANCELLED
+    if not move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()):
+        return
+    if payment.checkout:
+        release(payment.checkout)
+    _tell_end(payment, tried)
+
+
+def _tell_end(payment: Payment, tried: bool) -> None:
+    """Nobody whose cart was booked by other money is told that nothing is booked."""
+    if payment.checkout and payment.checkout.cart.status == Cart.Status.CONVERTED:
+        return
+    tell = tell_failed if tried else tell_ended
+    tell(payment)
+
+
+def _missed_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
+    since = attempt.sent_at or attempt.created_at
+    return attempt.not_found_answers >= NOT_FOUND_ANSWERS and has_passed(
+        since, now, scaled(NOT_FOUND_SECONDS)
+    )

@@ -15,9 +15,8 @@ from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import NO_ANSWER, call
-from payment.services.outcomes import fulfil_now, settle
+from payment.services.outcomes import fulfil_now, is_past_its_pages, settle, stop_waiting
 from payment.services.schedule import DAY, next_question, repeated_question, scaled
-from payment.services.unpaid import is_past_its_pages, stop_waiting
 from payment.states import AttemptState, Fulfilment, PaymentState
 
 logger = logging.getLogger(__name__)

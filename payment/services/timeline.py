@@ -1,13 +1,25 @@
-"""Why a payment is in the state that it is in: every try, event, question and decision, in order."""
+"""The timeline of a payment: every HTTP call, webhook, ledger entry and decision, with the rule behind it.
+
+Also the list of codes of PhonePe that `payment.phonepe.response_codes` does not know.
+"""
 
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, TypedDict, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Max, Model, Q, QuerySet
 from django.utils import timezone
 
 from core.money import rupees
-from payment.models import GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
+from payment.models import (
+    GatewayCall,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    Refund,
+    StateChange,
+    WebhookEvent,
+)
 from payment.phonepe.enums import ErrorCategory
 from payment.phonepe.response_codes import MEANINGS, Actor, meaning
 from payment.states import RefundState
@@ -15,7 +27,8 @@ from payment.states import RefundState
 Entry = dict[str, Any]
 Row = TypeVar("Row", bound=Model)
 
-MOST = 200  # entries of each kind
+MAX_ENTRIES = 200  # of each kind
+UNKNOWN_CODE_WINDOW = timedelta(days=90)
 
 # What the buyer is told about a decision; rules without a sentence are of no use to them.
 SENTENCES = {
@@ -50,12 +63,12 @@ SENTENCES = {
 
 
 def _newest(rows: QuerySet[Row]) -> list[Row]:
-    """Oldest first. A payment that is asked about every day for years has a story without an end."""
-    return list(rows.order_by("-pk")[:MOST])[::-1]
+    """The newest MAX_ENTRIES, oldest first. An order may be polled every day for years."""
+    return list(rows.order_by("-pk")[:MAX_ENTRIES])[::-1]
 
 
 def for_staff(payment: Payment) -> list[Entry]:
-    """Oldest first: `[{at, kind, text, …}]`, of each kind the newest MOST. Five queries, however long the story is."""
+    """Oldest first: `[{at, kind, text, …}]`, the newest MAX_ENTRIES of each kind, in five queries."""
     about_it = Q(attempt__payment=payment) | Q(refund__payment=payment)
     entries = [
         *map(_change, _newest(payment.changes.select_related("attempt"))),
@@ -162,3 +175,37 @@ def _ledger(entry: LedgerEntry) -> Entry:
 def _refund(refund: Refund) -> Entry:
     text = f"refund of ₹{rupees(refund.amount_paise)} {refund.state}: {refund.reason}"
     return {"at": refund.created_at, "kind": "refund", "text": text, "order": refund.merchant_refund_id}
+
+
+class UnknownCode(TypedDict):
+    code: str
+    times: int
+    last_seen: datetime
+
+
+def unknown_codes() -> list[UnknownCode]:
+    """Those of the last ninety days, the most frequent first. Two queries."""
+    since = timezone.now() - UNKNOWN_CODE_WINDOW
+    calls = _count_codes(GatewayCall.objects.filter(started_at__gte=since), "started_at")
+    orders = _count_codes(PaymentAttempt.objects.filter(created_at__gte=since), "created_at")
+    # One order is seen in the call that told of it, and again in the row: counted once, where it is seen more often.
+    found: dict[str, UnknownCode] = {}
+    for row in sorted(calls + orders, key=lambda row: row["times"]):
+        earlier = found.get(row["code"], row)
+        found[row["code"]] = {**row, "last_seen": max(row["last_seen"], earlier["last_seen"])}
+    return sorted(found.values(), key=lambda row: (-row["times"], row["code"]))
+
+
+def _count_codes(rows: QuerySet[GatewayCall] | QuerySet[PaymentAttempt], moment: str) -> list[UnknownCode]:
+    """PhonePe's codes have no small letters; the rules of our own that end an attempt have nothing else."""
+    counted = (
+        rows.exclude(code__in=["", *MEANINGS])
+        .order_by()
+        .values("code")
+        .annotate(times=Count("pk"), last_seen=Max(moment))
+    )
+    return [
+        {"code": row["code"], "times": row["times"], "last_seen": row["last_seen"]}
+        for row in counted
+        if not row["code"].islower()
+    ]

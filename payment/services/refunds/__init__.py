@@ -1,7 +1,7 @@
-"""Money that goes back. A Refund row is a promise: it is never dropped, and a failed one is replaced.
+"""Refunds. A Refund row is never dropped: a failed one is replaced by another row with another id.
 
-promises   who may promise what, and how much is left
-policy     how much of a cancelled booking goes back
-sending    one step towards PhonePe: say it once, then ask
-outcomes   `settle_refund`, where every outcome ends, from wherever it is reported
+amounts    how much can be refunded, and how much the cancellation policy gives back
+requests   who may request and approve a refund, and what it does to the booking
+sending    one step towards PhonePe: send it, or poll its status
+outcomes   `settle_refund`, which writes down every outcome, from wherever it is reported
 """

@@ -12,7 +12,14 @@ from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.phonepe.enums import ProviderStatus
 from payment.services.notifications import alert_staff, tell_refund_credited, tell_refund_started
-from payment.services.refunds.policy import LEAST_PAISE
+from payment.services.refunds.amounts import (
+    LEAST_PAISE,
+    cut_paise,
+    left_beside,
+    left_beside_owed,
+    owed,
+    sendable_paise,
+)
 from payment.services.refunds.requests import (
     create_refund,
     give_up_what_it_paid,
@@ -22,7 +29,6 @@ from payment.services.refunds.requests import (
     promised_by,
     supersede_requests,
 )
-from payment.services.refunds.sums import cut_paise, left_beside, left_beside_owed, owed, sendable_paise
 from payment.services.schedule import MINUTE, scaled
 from payment.services.transitions import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.states import Fulfilment, RefundState

@@ -17,13 +17,14 @@ from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.services.notifications import tell_cancelled, tell_refund_started
-from payment.services.refunds.policy import LEAST_PAISE, share_of_booking
-from payment.services.refunds.sums import (
+from payment.services.refunds.amounts import (
+    LEAST_PAISE,
     is_disputed_without_amount,
     left_beside_owed,
     refundable_paise,
     requested,
     sendable_paise,
+    share_of_booking,
 )
 from payment.services.transitions import lock_payment, move_fulfilment, move_refund, write_down_refund
 from payment.states import Fulfilment, PaymentState, RefundState

@@ -20,9 +20,9 @@ from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import NO_ANSWER, call
 from payment.services.links import webhook_url
 from payment.services.notifications import alert_staff
+from payment.services.refunds.amounts import is_disputed_without_amount
 from payment.services.refunds.outcomes import adopt_refund, settle_refund, withdraw_what_is_not_left
 from payment.services.refunds.requests import lock_refund
-from payment.services.refunds.sums import is_disputed_without_amount
 from payment.services.schedule import HOUR, scaled
 from payment.services.transitions import move_refund
 from payment.states import RefundState

@@ -316,7 +316,7 @@ BREAKAGES = (
     ),
     Breakage(
         "D34",
-        "payment/services/refunds/sums.py",
+        "payment/services/refunds/amounts.py",
         " - going - taken_paise(attempt)",
         " - taken_paise(attempt)",
         f"{PROMISES}::test_nothing_is_promised_twice",

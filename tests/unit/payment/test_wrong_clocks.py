@@ -33,11 +33,10 @@ from payment.services.attempts import _claim
 from payment.services.checkout import start_payment
 from payment.services.idempotency import _digest
 from payment.services.monitoring import watch
-from payment.services.outcomes import settle
+from payment.services.outcomes import settle, stop_waiting
 from payment.services.queue import due
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.status import give_up, refresh
-from payment.services.unpaid import stop_waiting
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import make_payment
 from tests.unit.payment.scripted import Scripted

@@ -4,7 +4,7 @@ import pytest
 from django.utils import timezone
 
 from payment.models import GatewayCall
-from payment.services.codes import unknown_codes
+from payment.services.timeline import unknown_codes
 from tests.unit.payment.builders import make_attempt, make_payment
 
 pytestmark = pytest.mark.django_db

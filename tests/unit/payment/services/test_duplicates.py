@@ -11,7 +11,7 @@ from booking.services import move
 from notifications.models import Notification
 from payment.models import Offer, Payment, Refund
 from payment.services.duplicates import BookedMeanwhile
-from payment.services.notification_rules import why_over
+from payment.services.notification_delivery import why_over
 from payment.services.offers import choose, places
 from payment.services.outcomes import accept_held, settle
 from payment.states import Fulfilment

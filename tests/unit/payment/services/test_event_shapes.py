@@ -16,7 +16,7 @@ from payment.reconciliation.laws import broken_laws
 from payment.services.checkout import start_payment
 from payment.services.disputes import BEYOND
 from payment.services.monitoring import watch
-from payment.services.notification_rules import why_over
+from payment.services.notification_delivery import why_over
 from payment.services.outcomes import settle
 from payment.services.webhooks import close_event, handle, receive_webhook
 from tests.unit.payment.builders import completed

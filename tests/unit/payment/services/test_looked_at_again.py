@@ -28,12 +28,11 @@ from payment.models import Offer, Payment, Refund, StateChange
 from payment.phonepe.enums import ProviderStatus
 from payment.services.holds import end_hold
 from payment.services.offers import choose, close_offer, decline, expire_offer
-from payment.services.outcomes import accept_held, fulfil, return_held, settle
+from payment.services.outcomes import accept_held, fulfil, return_held, settle, stop_waiting
 from payment.services.receipts import number_receipt
 from payment.services.refunds.outcomes import settle_refund
 from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
 from payment.services.slot_closure import Outcome, move_all, refund_all
-from payment.services.unpaid import stop_waiting
 from tests.harness import builders
 from tests.harness.invariants import LAWS, query, violations
 from tests.unit.payment.builders import FAILED, NOT_FOUND, PENDING, completed, make_attempt, make_payment
@@ -327,6 +326,6 @@ def test_every_module_whose_services_lock_a_payment_is_walked_through():
         names = {getattr(call.func, "id", getattr(call.func, "attr", "")) for call in calls}
         if names & {"lock_payment", "lock_refund", "select_for_update"}:
             locking.add(path.stem)
-    walked = {"slot_closure", "holds", "offers", "receipts", "outcomes", "requests", "unpaid"}
+    walked = {"slot_closure", "holds", "offers", "receipts", "outcomes", "requests"}
 
     assert locking - {"transitions"} - TESTED_ELSEWHERE.keys() == walked

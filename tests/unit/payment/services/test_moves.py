@@ -14,7 +14,7 @@ from notifications.letters import write
 from notifications.models import Notification
 from payment.models import Offer, Payment, Refund
 from payment.serializers.sentences import message
-from payment.services.attachments import enclose
+from payment.services.notification_delivery import enclose
 from payment.services.offers import choose, close_offer, decline, places
 from payment.services.outcomes import AlreadyChosen, OfferClosed, settle
 from payment.services.refunds.requests import ask_for_refund, cancel_booking

@@ -12,8 +12,7 @@ from core.errors import Conflict
 from payment.models import Payment, PaymentAttempt, StateChange
 from payment.services.checkout import start_payment
 from payment.services.monitoring import watch
-from payment.services.outcomes import accept_held, return_held, settle
-from payment.services.unpaid import stop_waiting
+from payment.services.outcomes import accept_held, return_held, settle, stop_waiting
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness import builders
 from tests.unit.payment.builders import NONSENSE, NOT_FOUND, completed

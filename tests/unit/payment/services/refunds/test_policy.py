@@ -7,7 +7,7 @@ from django.test import override_settings
 from hypothesis import given
 from hypothesis import strategies as some
 
-from payment.services.refunds.policy import share_paise
+from payment.services.refunds.amounts import share_paise
 
 POLICY = [(48, 100), (24, 50), (0, 0)]
 

@@ -15,7 +15,7 @@ from payment.states import RefundState
 from tests.harness import builders, invariants
 from tests.harness.races import at_once, while_uncommitted
 from tests.unit.payment.builders import completed, make_payment
-from tests.unit.payment.services.refunds.test_two_sums import LAWS
+from tests.unit.payment.services.refunds.test_amounts import LAWS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -18,10 +18,10 @@ from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import ProviderStatus
 from payment.services.disputes import decide_dispute
 from payment.services.outcomes import settle
+from payment.services.refunds.amounts import left_beside_owed, refundable_paise
 from payment.services.refunds.outcomes import adopt_refund, settle_refund
 from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
 from payment.services.refunds.sending import _claim
-from payment.services.refunds.sums import left_beside_owed, refundable_paise
 from payment.services.webhooks import handle
 from payment.states import RefundState
 from tests.harness import builders, invariants

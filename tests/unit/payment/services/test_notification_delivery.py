@@ -18,7 +18,7 @@ from notifications.services import send_again, was_told
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.phonepe.enums import ProviderStatus
-from payment.services.notification_rules import OVER, OVER_ALERTS
+from payment.services.notification_delivery import OVER, OVER_ALERTS
 from payment.services.notifications import (
     alert_staff,
     tell_booked,

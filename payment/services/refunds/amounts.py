@@ -1,16 +1,22 @@
-"""Two sums of the money that is to go back, and what is left beside each. Under the payment's lock.
+"""How much of a payment can be refunded. The sums are read under the payment's lock.
 
-*Owed* is what a rule says, or what two people have said. It decides about the booking, and it is cut last.
-*Requested* is what still waits for a second person. It only limits further requests, and ends first.
+*Owed*: refunds that a rule has made, or that two people have approved. They decide about the booking and are cut last.
+*Requested*: refunds that await approval. They only limit further requests, and are superseded first.
+
+Also the cancellation policy: what percentage goes back, by the hours before the start.
 """
 
+from datetime import datetime, timedelta
+
+from django.conf import settings
 from django.db.models import F, Q, QuerySet, Sum
 
+from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe import webhook_events
-from payment.services.refunds.policy import LEAST_PAISE
 from payment.states import RefundState
 
+LEAST_PAISE = 100  # PhonePe sends nothing below one rupee back, and what stays must be returnable too
 REQUESTED = Q(state=RefundState.WAITING, held_because=Refund.Hold.SECOND_PERSON)
 
 
@@ -78,3 +84,27 @@ def is_disputed_without_amount(attempt: PaymentAttempt) -> bool:
         dispute_update__told_at__gte=F("dispute_update__dispute__told_at"),
     )
     return in_review.filter(not_read | not_overtaken).exists()
+
+
+def share_of_booking(booking: Booking, left_paise: int, now: datetime) -> int:
+    """What a customer who cancels now gets back of `left_paise`: what the mails promise is asked here, too."""
+    until = free_until(booking)
+    if booking.choose_until or (until is not None and now <= until):
+        return left_paise
+    return share_paise(left_paise, booking.starts_at - now)
+
+
+def free_until(booking: Booking) -> datetime | None:
+    """Until when a cancellation gives everything back: after a move by the temple, else by the policy."""
+    hours = [hours for hours, percent in settings.REFUND_POLICY if percent == 100]
+    by_policy = booking.starts_at - timedelta(hours=min(hours)) if hours else None
+    return max(filter(None, (by_policy, booking.free_until)), default=None)
+
+
+def share_paise(left_paise: int, ahead: timedelta) -> int:
+    """What goes back of `left_paise` when the puja starts `ahead` of now. Whole paise, in the shop's favour."""
+    percent = next((share for hours, share in settings.REFUND_POLICY if ahead >= timedelta(hours=hours)), 0)
+    share = left_paise * percent // 100
+    if share < LEAST_PAISE:
+        return 0
+    return left_paise if left_paise - share < LEAST_PAISE else share
