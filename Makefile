@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench metrics lock \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -22,6 +22,7 @@ help:
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
+	@echo "make metrics           figures about the shape of the code, and the way that one payment takes through it"
 	@echo "make bench             payments opened per second by us and by the simulator, beside a view that inserts one row"
 
 run: $(VENV)/.run .env
@@ -98,6 +99,9 @@ check: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m bench.process_cart
 	$(BIN)/python -m bench.simulator_pay
+
+metrics: $(VENV)/.dev
+	@$(BIN)/python tools/code_metrics.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }

@@ -41,7 +41,9 @@ def test_one_process_serves_and_does_the_background_work(tmp_path):
             eventually(lambda: is_ready(url), "the server answers")
             path = "/api/payments/payments/simulate-payment-success/"
             assert requests.get(url + path, timeout=30).json()["booking_created"]
-            (mail,) = eventually(lambda: mails.is_dir() and list(mails.glob("*.eml")), "the worker sends the mail")
+            (mail,) = eventually(
+                lambda: mails.is_dir() and list(mails.glob("*.eml")), "the worker sends the mail"
+            )
             assert url in mail.read_text()  # the link leads to this server
             assert f"method=GET path={path} status=200" in dev.said
         finally:
