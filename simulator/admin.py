@@ -1,10 +1,16 @@
 from typing import Any
 
+from django.apps import apps
 from django.contrib import admin
 from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.utils.module_loading import import_string
 
 from simulator.models import Attempt, Clock, Delivery, Fault, Merchant, Order, Refund
+
+# The wheel may be installed into a site whose admin is Django's own.
+ModelAdmin: Any = import_string(
+    "unfold.admin.ModelAdmin" if apps.is_installed("unfold") else "django.contrib.admin.ModelAdmin"
+)
 
 
 class ReadOnly(ModelAdmin):

@@ -32,7 +32,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 # `make proofs` runs every case of the tests marked `proof`; `make test` every n-th, others on each database.
 PROOFS = os.environ.get("PROOFS") == "1"
 # Sockets that break and pages that are drawn know nothing of the database behind them: once is enough.
-ONCE = ("integration/wire", "integration/browser")
+ONCE = ("integration/wire", "integration/browser", "integration/simulator")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
