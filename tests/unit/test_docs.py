@@ -1,0 +1,82 @@
+"""What the documents for developers name exists: files, functions, classes, make targets, management commands."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from django.core.management import get_commands
+
+from payment.models.payments import ATTEMPT_FROM, FULFILMENT_FROM, PAYMENT_FROM
+from payment.models.refunds import REFUND_FROM
+from tests.harness import ROOT
+
+DOCUMENTS = [
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
+    *("docs/architecture.md", "docs/decisions.md", "docs/deployment.md", "docs/api.md", "docs/phonepe.md"),
+]
+LINK = re.compile(r"\]\(([^)#]+)\)")
+PATH = re.compile(r"`((?:[\w.*-]+/)+[\w.*-]*)`")
+NAME_IN_FILE = re.compile(r"`(\w+)`\s+in\s+\[[^\]]+\]\(([^)#]+)\)")
+TARGET = re.compile(r"\bmake ([a-z][a-z-]+)")
+COMMAND = re.compile(r"manage\.py ([a-z_]+)")
+FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
+NOT_THERE_YET = {"docs/glossary.md"}
+
+
+def text_of(document: str) -> str:
+    return (ROOT / document).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_to_files(document):
+    targets = [link for link in LINK.findall(text_of(document)) if "://" not in link]
+    assert [link for link in targets if not ((ROOT / document).parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_paths_of_this_repository_exist(document):
+    named = {path for path in PATH.findall(text_of(document)) if path.split("/")[0] in FOLDERS}
+    missing = {path for path in named - NOT_THERE_YET if not list(ROOT.glob(path.rstrip("/")))}
+    assert missing - {"mail/"} == set()
+
+
+def test_functions_and_classes_of_the_architecture_are_where_it_says():
+    named = NAME_IN_FILE.findall(text_of("docs/architecture.md"))
+    assert len(named) >= 10
+    assert [(name, link) for name, link in named if name not in names_of(ROOT / "docs" / link)] == []
+
+
+def names_of(file: Path) -> set[str]:
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_make_targets_exist(document):
+    targets = set(re.findall(r"(?m)^([a-z][a-z-]*):", text_of("Makefile")))
+    code = "\n".join(re.findall(r"`[^`]+`|^    .*$", text_of(document), re.MULTILINE))
+    assert set(TARGET.findall(code)) - targets == set()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_management_commands_exist(document):
+    assert set(COMMAND.findall(text_of(document))) - get_commands().keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("after", "table"),
+    [
+        ("A payment: money", PAYMENT_FROM),
+        ("What becomes of its money", FULFILMENT_FROM),
+        ("One order at PhonePe", ATTEMPT_FROM),
+        ("A refund. One that failed", REFUND_FROM),
+    ],
+)
+def test_the_pictures_of_states_are_the_tables_of_transitions(after, table):
+    picture = (
+        text_of("docs/architecture.md").partition(after)[2].partition("```mermaid")[2].partition("```")[0]
+    )
+    drawn = {(start, end) for start, end in re.findall(r"(?m)^    (\w+) --> (\w+)", picture)}
+    moves = {(start.name, end.name) for end, sources in table.items() for start in sources}
+    assert drawn == moves
