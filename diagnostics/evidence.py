@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 from diagnostics.dependencies import DATABASE_CACHE, Hop
 from diagnostics.enums import Finding, Verdict
-from diagnostics.probes import Knock
-from diagnostics.status_probe import Reply
+from diagnostics.probes import ProbeResult
+from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role
 from diagnostics.tls import Certificate
 
@@ -22,74 +22,74 @@ class Facts:
     """
 
     problem: str = ""
-    knocks: tuple[Knock, ...] = ()
-    controls: tuple[Knock, ...] = ()
-    siblings: tuple[Knock, ...] = ()
-    replies: tuple[Reply, ...] = ()
+    probes: tuple[ProbeResult, ...] = ()
+    controls: tuple[ProbeResult, ...] = ()
+    siblings: tuple[ProbeResult, ...] = ()
+    replies: tuple[StatusProbeResult, ...] = ()
     hops: Mapping[str, Hop] = field(default_factory=dict)
     failing: tuple[str, ...] = ()
     is_simulated: bool = False
 
     @property
-    def blocked(self) -> Knock | None:
-        """The door that keeps payments from being made. One open door of each role is enough."""
+    def blocked(self) -> ProbeResult | None:
+        """The target that keeps payments from being made. One open target of each role is enough."""
         for role in (Role.API, Role.TOKEN):
-            to_it = [knock for knock in self.knocks if knock.door.leads_to(role)]
-            if to_it and not any(knock.is_reached for knock in to_it):
+            to_it = [probe for probe in self.probes if probe.target.serves(role)]
+            if to_it and not any(probe.is_reached for probe in to_it):
                 return to_it[0]
         return None
 
     @property
-    def reply(self) -> Reply | None:
+    def reply(self) -> StatusProbeResult | None:
         """The answer that payments would get: one address that honours us is enough."""
         good = (reply for reply in self.replies if reply.verdict is None)
         return next(good, next(iter(self.replies), None))
 
     @property
-    def spare(self) -> Knock | None:
+    def spare(self) -> ProbeResult | None:
         """An address that the settings name for payments and that does not work, while another one does."""
-        bad = {reply.door for reply in self.replies if reply.verdict is not None}
-        useful = (knock for knock in self.knocks if knock.door.role is not Role.PAGE)
-        return next((knock for knock in useful if not knock.is_reached or knock.door in bad), None)
+        bad = {reply.target for reply in self.replies if reply.verdict is not None}
+        useful = (probe for probe in self.probes if probe.target.role is not Role.PAGE)
+        return next((probe for probe in useful if not probe.is_reached or probe.target in bad), None)
 
     @property
-    def subject(self) -> Knock | None:
-        """What a judgement about PhonePe is about: the door that is shut, that does not answer well, or the first."""
-        asked = (knock for knock in self.knocks if self.reply and knock.door == self.reply.door)
-        return self.blocked or next(asked, next(iter(self.knocks), None))
+    def subject(self) -> ProbeResult | None:
+        """What a judgement about PhonePe is about: the target that is shut, that does not answer well, or the first."""
+        asked = (probe for probe in self.probes if self.reply and probe.target == self.reply.target)
+        return self.blocked or next(asked, next(iter(self.probes), None))
 
     @property
-    def compared(self) -> tuple[Knock, ...]:
+    def compared(self) -> tuple[ProbeResult, ...]:
         """The control hosts by the same way out as the subject."""
         return tuple(self._same_way(self.controls))
 
     @property
-    def control(self) -> Knock | None:
+    def control(self) -> ProbeResult | None:
         """One that works if any does."""
-        return max(self.compared, key=lambda knock: knock.is_reached, default=None)
+        return max(self.compared, key=lambda probe: probe.is_reached, default=None)
 
     @property
     def control_works(self) -> bool:
         return self.control is not None and self.control.is_reached
 
     @property
-    def sibling(self) -> Knock | None:
-        return max(self._same_way(self.siblings), key=lambda knock: knock.is_reached, default=None)
+    def sibling(self) -> ProbeResult | None:
+        return max(self._same_way(self.siblings), key=lambda probe: probe.is_reached, default=None)
 
     @property
-    def other_way(self) -> Knock | None:
+    def other_way(self) -> ProbeResult | None:
         """The host of the shut spare address, reached through a proxy."""
         shut = self.spare
-        return next((knock for knock in self.knocks if shut and _is_way_around(knock, shut)), None)
+        return next((probe for probe in self.probes if shut and _is_way_around(probe, shut)), None)
 
     @property
     def is_phonepe(self) -> bool:
-        return self.subject is not None and self.subject.door.is_phonepe
+        return self.subject is not None and self.subject.target.is_phonepe
 
     @property
     def is_local(self) -> bool:
         """PhonePe is played on this machine: no network is involved."""
-        return self.subject is not None and _is_loopback(self.subject.door.host)
+        return self.subject is not None and _is_loopback(self.subject.target.host)
 
     @property
     def fault(self) -> Verdict | None:
@@ -107,10 +107,10 @@ class Facts:
     def interceptor(self) -> str:
         """Who issues certificates for names of others, as the certificates say. "" when nobody does."""
         issuers = [
-            visit.certificate.issuer
-            for knock in (*self.knocks, *self.siblings, *self.controls)
-            for visit in knock.visits
-            if visit.certificate and visit.finding == Finding.INTERCEPTED
+            attempt.certificate.issuer
+            for probe in (*self.probes, *self.siblings, *self.controls)
+            for attempt in probe.attempts
+            if attempt.certificate and attempt.finding == Finding.INTERCEPTED
         ]
         return next(iter(issuers), "")
 
@@ -131,10 +131,10 @@ class Facts:
         return any(abs(ahead) <= CLOCK_TOLERANCE for ahead in self._clocks())
 
     @property
-    def seen_as(self) -> str:
+    def public_address(self) -> str:
         """Our public address, if a control host tells it."""
-        visits = (visit for knock in self.controls for visit in knock.visits)
-        return next((visit.seen_as for visit in visits if visit.seen_as), "")
+        attempts = (attempt for probe in self.controls for attempt in probe.attempts)
+        return next((attempt.public_address for attempt in attempts if attempt.public_address), "")
 
     @property
     def caches_in_database(self) -> bool:
@@ -147,28 +147,32 @@ class Facts:
         return not faults or self.hops[hop].fault in faults
 
     def _clocks(self) -> Iterator[float]:
-        visits = (visit for knock in (*self.controls, *self.siblings, *self.knocks) for visit in knock.visits)
-        return (visit.clock_ahead for visit in visits if visit.clock_ahead is not None)
+        attempts = (
+            attempt for probe in (*self.controls, *self.siblings, *self.probes) for attempt in probe.attempts
+        )
+        return (attempt.clock_ahead for attempt in attempts if attempt.clock_ahead is not None)
 
     def _whose_clock(self, met: Verdict | None) -> Verdict | None:
         """A certificate from the future is a bad one when our clock is right."""
         is_theirs = met is Verdict.CLOCK_SKEW and self.clock_is_confirmed
         return Verdict.TLS_EXPIRED if is_theirs else met
 
-    def _same_way(self, knocks: tuple[Knock, ...]) -> Iterator[Knock]:
+    def _same_way(self, probes: tuple[ProbeResult, ...]) -> Iterator[ProbeResult]:
         subject = self.subject
-        return (knock for knock in knocks if subject and knock.door.proxy == subject.door.proxy)
+        return (probe for probe in probes if subject and probe.target.proxy == subject.target.proxy)
 
 
-def _private_issuers(knocks: tuple[Knock, ...]) -> Iterator[str]:
+def _private_issuers(probes: tuple[ProbeResult, ...]) -> Iterator[str]:
     shown: list[Certificate] = [
-        visit.certificate for knock in knocks for visit in knock.visits if visit.certificate
+        attempt.certificate for probe in probes for attempt in probe.attempts if attempt.certificate
     ]
     return (each.issuer for each in shown if not each.is_by_a_public_authority)
 
 
-def _is_way_around(knock: Knock, shut: Knock) -> bool:
-    return knock.is_reached and knock.door.host == shut.door.host and knock.door.proxy != shut.door.proxy
+def _is_way_around(probe: ProbeResult, shut: ProbeResult) -> bool:
+    return (
+        probe.is_reached and probe.target.host == shut.target.host and probe.target.proxy != shut.target.proxy
+    )
 
 
 def _is_loopback(host: str) -> bool:

@@ -69,19 +69,23 @@ def finish(run: DiagnosisRun, answer: Wire, circumstances: Wire) -> None:
 def circumstances(facts: Facts, config: Wire) -> Wire:
     """What may change between two runs, by what and where. No secret: `config` is masked."""
     marks = configuration.marks()
-    knocks = [*facts.knocks, *facts.controls]
-    visits = [visit for knock in knocks for visit in knock.visits]
+    probes = [*facts.probes, *facts.controls]
+    attempts = [attempt for probe in probes for attempt in probe.attempts]
     return {
         "dns answer": {
-            knock.door.first_hop[0]: sorted(knock.names.all) for knock in knocks if knock.names.all
+            probe.target.peer[0]: sorted(probe.resolution.all_addresses)
+            for probe in probes
+            if probe.resolution.all_addresses
         },
         "certificate": {
-            visit.door.host: f"{visit.certificate.sha256[:16]} by {visit.certificate.issuer}"
-            for visit in visits
-            if visit.certificate
+            attempt.target.host: f"{attempt.certificate.sha256[:16]} by {attempt.certificate.issuer}"
+            for attempt in attempts
+            if attempt.certificate
         },
-        "source address": {visit.family: visit.source for visit in visits if visit.source}
-        | ({"public": facts.seen_as} if facts.seen_as else {}),
+        "source address": {
+            attempt.family: attempt.source_address for attempt in attempts if attempt.source_address
+        }
+        | ({"public": facts.public_address} if facts.public_address else {}),
         "setting": {name: str(value) for name, value in config.items()}
         | {"fingerprint": fingerprint(config | marks)},
         "hidden setting": marks,

@@ -33,7 +33,7 @@ def worker() -> Hop:
 
 
 def webhook_silence() -> Hop:
-    """Payments that were confirmed by asking only: PhonePe's calls do not come."""
+    """Payments that were confirmed by clients only: PhonePe's calls do not come."""
     hop = Hop("webhook_silence", "the last paid orders")
     try:
         told = _announced()
@@ -43,7 +43,7 @@ def webhook_silence() -> Hop:
     if len(told) < ENOUGH:
         return replace(hop, ok=True if any(told) else None, detail=f"{count}: too few to say")
     if not any(told):
-        return replace(hop, ok=False, fault="silent", detail=f"{count}: all were found by asking only")
+        return replace(hop, ok=False, fault="silent", detail=f"{count}: all were found by clients only")
     return replace(hop, detail=count)
 
 

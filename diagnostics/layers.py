@@ -1,4 +1,4 @@
-"""Rungs of ladders, as they are drawn: one ladder for each door, in the order in which a payment climbs it."""
+"""Rungs of ladders, as they are drawn: one ladder for each target, in the order in which a payment climbs it."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -7,34 +7,34 @@ from diagnostics.dependencies import Hop
 from diagnostics.dns import is_address
 from diagnostics.enums import Finding
 from diagnostics.evidence import Facts
-from diagnostics.probes import Knock, Visit
-from diagnostics.status_probe import Reply
+from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.status_probe import StatusProbeResult
 
 Wire = dict[str, Any]
 
 
-def endpoint(knock: Knock, replies: Iterable[Reply]) -> Wire:
+def endpoint(probe: ProbeResult, replies: Iterable[StatusProbeResult]) -> Wire:
     """`endpoint`, `reachable` and `stage` are for everyone: no addresses, no errors, nothing about our network."""
-    passed = knock.passed
+    passed = probe.passed_layers
     return {
-        "endpoint": knock.door.name,
-        "reachable": knock.is_reached,
+        "endpoint": probe.target.public_name,
+        "reachable": probe.is_reached,
         "stage": passed[-1].upper() if passed else "NONE",
-        "role": knock.door.role.value,
-        "target": knock.door.target,
-        "way": knock.door.way,
-        "ladder": list(_ladder(knock, [reply for reply in replies if reply.door == knock.door])),
+        "role": probe.target.role.value,
+        "target": probe.target.host_port,
+        "way": probe.target.route,
+        "ladder": list(_ladder(probe, [reply for reply in replies if reply.target == probe.target])),
     }
 
 
-def inside(reply: Reply) -> Wire:
+def inside(reply: StatusProbeResult) -> Wire:
     """PhonePe simulated in this process: there is no way to it, only its answer."""
     return {
         "endpoint": "simulated PhonePe",
         "reachable": True,
         "stage": "HTTP",
         "role": "payments",
-        "target": reply.target,
+        "target": reply.host_port,
         "way": "inside this process",
         "ladder": list(_answered(reply)),
     }
@@ -51,70 +51,74 @@ def of_hop(hop: Hop) -> Wire:
     return _rung(hop.layer, "", hop.target, hop.ok, hop.milliseconds, hop.fault, hop.detail)
 
 
-def _ladder(knock: Knock, replies: list[Reply]) -> Iterator[Wire]:
-    yield from _names(knock)
+def _ladder(probe: ProbeResult, replies: list[StatusProbeResult]) -> Iterator[Wire]:
+    yield from _names(probe)
     is_answered = any(reply.verdict is None for reply in replies)
-    for visit in knock.visits:
-        yield from _visited(visit, is_answered)
+    for attempt in probe.attempts:
+        yield from _visited(attempt, is_answered)
     for reply in replies:
         yield from _answered(reply)
 
 
-def _names(knock: Knock) -> Iterator[Wire]:
-    names, host = knock.names, knock.door.first_hop[0]
-    if not names.addresses:
-        detail = f"{names.error} ({names.source})" if names.error else knock.best.error
-        yield _rung("dns", "", host, False, names.milliseconds, knock.finding or names.finding, detail)
+def _names(probe: ProbeResult) -> Iterator[Wire]:
+    resolution, host = probe.resolution, probe.target.peer[0]
+    if not resolution.addresses:
+        detail = f"{resolution.error} ({resolution.source})" if resolution.error else probe.best.error
+        yield _rung(
+            "dns", "", host, False, resolution.milliseconds, probe.finding or resolution.finding, detail
+        )
         return
     for family in ("ipv4", "ipv6"):
-        if addresses := names.of(family):
-            detail = f"{', '.join(addresses)} ({names.source})"
-            finding = names.finding if knock.is_misled else ""
-            yield _rung("dns", family, host, not knock.is_misled, names.milliseconds, finding, detail)
+        if addresses := resolution.of_family(family):
+            detail = f"{', '.join(addresses)} ({resolution.source})"
+            finding = resolution.finding if probe.is_misresolved else ""
+            yield _rung(
+                "dns", family, host, not probe.is_misresolved, resolution.milliseconds, finding, detail
+            )
         elif not is_address(host):
             yield _rung("dns", family, host, None, 0, Finding.NO_ADDRESS, Finding.NO_ADDRESS.label)
 
 
-def _visited(visit: Visit, is_answered: bool) -> Iterator[Wire]:
+def _visited(attempt: ConnectionAttempt, is_answered: bool) -> Iterator[Wire]:
     """One rung for each layer that was passed, and one for the layer that stopped us. Names have their own."""
-    target = f"{visit.door.target} ({visit.door.role.value}, {visit.door.way})"
-    for layer in visit.passed:
-        took = visit.milliseconds.get(layer, 0)
+    target = f"{attempt.target.host_port} ({attempt.target.role.value}, {attempt.target.route})"
+    for layer in attempt.passed_layers:
+        took = attempt.milliseconds.get(layer, 0)
         if layer == "http":
-            yield _http(visit, target, took, is_answered)
+            yield _http(attempt, target, took, is_answered)
         elif layer != "dns":
-            yield _rung(layer, visit.family, target, True, took, "", _passed(layer, visit))
-    if (layer := visit.stopped_at) and visit.address:
-        detail = f"{visit.address} {visit.category}: {visit.error}{_whose(visit)}"
-        waited = visit.milliseconds.get(layer, 0)
-        yield _rung(layer, visit.family, target, False, waited, visit.finding, detail)
+            yield _rung(layer, attempt.family, target, True, took, "", _passed(layer, attempt))
+    if (layer := attempt.failed_layer) and attempt.address:
+        detail = f"{attempt.address} {attempt.category}: {attempt.error}{_whose(attempt)}"
+        waited = attempt.milliseconds.get(layer, 0)
+        yield _rung(layer, attempt.family, target, False, waited, attempt.finding, detail)
 
 
-def _http(visit: Visit, target: str, took: int, is_answered: bool) -> Wire:
-    """A strange answer to a knock means nothing where PhonePe answers our question well."""
-    ok = True if not visit.finding else (None if is_answered else False)
-    detail = visit.said or f"the answer broke off: {visit.error}"
-    return _rung("http", visit.family, target, ok, took, visit.finding, detail)
+def _http(attempt: ConnectionAttempt, target: str, took: int, is_answered: bool) -> Wire:
+    """A strange answer to a probe means nothing where PhonePe answers our question well."""
+    ok = True if not attempt.finding else (None if is_answered else False)
+    detail = attempt.answer_summary or f"the answer broke off: {attempt.error}"
+    return _rung("http", attempt.family, target, ok, took, attempt.finding, detail)
 
 
-def _passed(layer: str, visit: Visit) -> str:
-    if layer == "tls" and (shown := visit.certificate):
+def _passed(layer: str, attempt: ConnectionAttempt) -> str:
+    if layer == "tls" and (shown := attempt.certificate):
         return f"certificate by {shown.issuer}, until {shown.valid_until:%Y-%m-%d}"
-    return visit.address
+    return attempt.address
 
 
-def _whose(visit: Visit) -> str:
-    return f"; issued by {visit.certificate.issuer}" if visit.certificate else ""
+def _whose(attempt: ConnectionAttempt) -> str:
+    return f"; issued by {attempt.certificate.issuer}" if attempt.certificate else ""
 
 
-def _answered(reply: Reply) -> Iterator[Wire]:
-    refused = reply.honoured is False
+def _answered(reply: StatusProbeResult) -> Iterator[Wire]:
+    refused = reply.credentials_accepted is False
     known = Finding.CREDENTIALS_REFUSED if refused else ""
-    detail = reply.detail if refused else {True: "accepted", None: "not known"}[reply.honoured]
-    yield _rung("credentials", "", reply.target, reply.honoured, 0, known, detail)
+    detail = reply.detail if refused else {True: "accepted", None: "not known"}[reply.credentials_accepted]
+    yield _rung("credentials", "", reply.host_port, reply.credentials_accepted, 0, known, detail)
     ok = None if refused else reply.verdict is None
     found = Finding.NOT_AS_EXPECTED if ok is False else ""
-    yield _rung("contract", "", reply.target, ok, reply.milliseconds, found, reply.detail)
+    yield _rung("contract", "", reply.host_port, ok, reply.milliseconds, found, reply.detail)
 
 
 def _rung(layer: str, family: str, target: str, ok: bool | None, ms: int, finding: str, detail: str) -> Wire:

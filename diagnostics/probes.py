@@ -1,48 +1,82 @@
-"""One knock: how far do we get at this door, at which addresses, in which time, and what stopped us.
+"""One probe of a target: how far a connection gets, at which addresses, how fast, and what stopped it.
 
-Knocks travel on the connections that payments travel on (`payment.phonepe.transport`), each on fresh ones of its own.
+Probes use the connections that payments use (`payment.phonepe.transport`), each on fresh ones of its own. Findings come
+from the types of errors and the stage reached. Only a proxy's answer to CONNECT is read from the text of the error:
+`http.client` keeps it nowhere else.
 """
 
 import functools
 import ipaddress
 import re
 import socket
+import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from itertools import islice
+from urllib.parse import urlsplit
 
 from core.logging import redact
-from diagnostics import findings, tls
-from diagnostics.dns import FAMILY, Asking, Names, look_up
-from diagnostics.enums import VERDICT_OF_FINDING, Finding, Verdict
+from diagnostics import tls
+from diagnostics.dns import FAMILY, DnsClients, Resolution, resolve
+from diagnostics.enums import VERDICT_OF, VERDICT_OF_FINDING, Finding, Verdict
 from diagnostics.parallel import side_by_side
-from diagnostics.targets import PROOF, Door, Role
+from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from diagnostics.tls import Certificate
 from payment.phonepe import transport
 from payment.phonepe.enums import ErrorCategory, Stage
 from payment.phonepe.errors import WIRE_ERRORS, categorize
 from payment.phonepe.transport import Address, Answer, Deadline, InFlightRequest, Resolver, Session
 
-# A walk ends a little before those who wait for it stop waiting, so that it can tell how far it came.
+# A connection attempt ends a little before its caller stops waiting, so that it can report how far it came.
 SHARE = 0.9
-AT_MOST = 3  # addresses of one family
-SEEN_AS = re.compile(
-    rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE
-)  # how Cloudflare's hosts tell our own address
+ADDRESSES_PER_FAMILY = 3
+# How Cloudflare's hosts report the address that a request comes from.
+PUBLIC_ADDRESS = re.compile(rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE)
+TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
+TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
+PROXY_GATEWAY_ERRORS = {502, 503, 504}
+
+# OpenSSL's X509_V_ERR_*: not yet valid, expired, other host name, other IP address.
+CERTIFICATE_FINDING = {
+    9: Finding.NOT_YET_VALID,
+    10: Finding.EXPIRED,
+    62: Finding.WRONG_HOST,
+    64: Finding.WRONG_HOST,
+}
+# OpenSSL's reasons.
+OLD_PROTOCOL = {
+    "NO_PROTOCOLS_AVAILABLE",
+    "TLSV1_ALERT_PROTOCOL_VERSION",
+    "UNSUPPORTED_PROTOCOL",
+    "VERSION_TOO_LOW",
+}
+OTHER_PROTOCOL = {"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"}
+CONNECT_FINDING = {
+    ErrorCategory.CONNECTION_REFUSED: Finding.REFUSED,
+    ErrorCategory.CONNECTION_TIMEOUT: Finding.SILENT,
+    ErrorCategory.CONNECTION_RESET: Finding.RESET,
+    ErrorCategory.NETWORK_UNREACHABLE: Finding.UNREACHABLE,
+}
+PROXY_CONNECT_FINDING = {
+    Finding.REFUSED: Finding.PROXY_REFUSED,
+    Finding.SILENT: Finding.PROXY_SILENT,
+    Finding.RESET: Finding.PROXY_REFUSED,
+    Finding.UNREACHABLE: Finding.PROXY_UNREACHABLE,
+}
 
 
 @dataclass(frozen=True)
-class Visit:
-    """One try at one address. `milliseconds` per layer, the one that stopped us included.
+class ConnectionAttempt:
+    """One attempt at one address. `milliseconds` by layer, the failed layer included.
 
-    `clock_ahead`: seconds our clock is ahead of theirs.
-    `finding` says what stopped us, or what kind of answer was met. `source`: our own address on this way.
+    `finding`: what stopped it, or the kind of HTTP answer. `clock_ahead`: seconds our clock is ahead of theirs.
+    `source_address`: our own address on this route. `public_address`: ours, as the other side sees it.
     """
 
-    door: Door
+    target: Target
     address: str
     stage: Stage
     milliseconds: Mapping[str, int] = field(default_factory=dict)
@@ -51,10 +85,10 @@ class Visit:
     finding: str = ""
     error: str = ""
     http_status: int | None = None
-    said: str = ""
+    answer_summary: str = ""
     clock_ahead: float | None = None
-    source: str = ""
-    seen_as: str = ""
+    source_address: str = ""
+    public_address: str = ""
     certificate: Certificate | None = None
 
     @property
@@ -64,67 +98,68 @@ class Visit:
         return "ipv6" if ":" in self.address else "ipv4"
 
     @property
-    def passed(self) -> tuple[str, ...]:
-        return tuple(layer for layer in self.door.layers if self.stage >= PROOF[layer])
+    def passed_layers(self) -> tuple[str, ...]:
+        return tuple(layer for layer in self.target.layers if self.stage >= STAGE_OF_LAYER[layer])
 
     @property
     def is_reached(self) -> bool:
-        """Any HTTP answer proves that the way is open, whatever it says."""
+        """Any HTTP answer proves that the route is open, whatever its status."""
         return self.stage >= Stage.HEADERS
 
     @property
-    def stopped_at(self) -> str:
+    def failed_layer(self) -> str:
         """The first layer that did not work; "" when all did."""
-        return next((layer for layer in self.door.layers if self.stage < PROOF[layer]), "")
+        return next((layer for layer in self.target.layers if self.stage < STAGE_OF_LAYER[layer]), "")
 
 
 @dataclass(frozen=True)
-class Knock:
-    """All visits at one door: a few addresses of each family that it has. `names`: of whom we connect to."""
+class ProbeResult:
+    """All connection attempts at one target: a few addresses of each family. `resolution` is of the peer."""
 
-    door: Door
-    visits: tuple[Visit, ...]
-    names: Names = field(default_factory=lambda: Names(""))
+    target: Target
+    attempts: tuple[ConnectionAttempt, ...]
+    resolution: Resolution = field(default_factory=lambda: Resolution(""))
 
     @property
-    def best(self) -> Visit:
-        return max(self.visits, key=lambda visit: visit.stage)
+    def best(self) -> ConnectionAttempt:
+        return max(self.attempts, key=lambda attempt: attempt.stage)
 
     @property
     def is_reached(self) -> bool:
         return self.best.is_reached
 
     @property
-    def is_misled(self) -> bool:
-        """The name leads somewhere where PhonePe cannot be. If it answers there all the same, it is all right."""
-        return bool(self.names.addresses and self.names.finding) and not self.is_reached
+    def is_misresolved(self) -> bool:
+        """The name resolves to where PhonePe cannot be. If PhonePe answers there all the same, it is no fault."""
+        return bool(self.resolution.addresses and self.resolution.finding) and not self.is_reached
 
     @property
     def finding(self) -> str:
-        return self.names.finding if self.is_misled else self.best.finding
+        return self.resolution.finding if self.is_misresolved else self.best.finding
 
     @property
     def verdict(self) -> Verdict | None:
-        return Verdict.DNS_FAILURE if self.is_misled else self.best.verdict
+        return Verdict.DNS_FAILURE if self.is_misresolved else self.best.verdict
 
     @property
-    def passed(self) -> tuple[str, ...]:
-        return () if self.is_misled else self.best.passed
+    def passed_layers(self) -> tuple[str, ...]:
+        return () if self.is_misresolved else self.best.passed_layers
 
     @property
     def error(self) -> str:
-        if not self.is_misled:
+        if not self.is_misresolved:
             return self.best.error
-        return f"{Finding(self.names.finding).label}: {', '.join(self.names.all)} ({self.names.source})"
+        found = self.resolution
+        return f"{Finding(found.finding).label}: {', '.join(found.all_addresses)} ({found.source})"
 
 
-class Walk(InFlightRequest):
-    """A request to one address, which notes when it reached each stage. The name was resolved before it began."""
+class ProbeRequest(InFlightRequest):
+    """A request to one address, which records when it reached each stage. The name is resolved before."""
 
     def __init__(self, deadline: Deadline, address: Address) -> None:
-        super().__init__(deadline, Known(address))
-        self.target, self.address = address, str(address[4][0])
-        self.source = source_of(address)
+        super().__init__(deadline, FixedResolver(address))
+        self.socket_address, self.address = address, str(address[4][0])
+        self.source_address = source_address_of(address)
         self.furthest = Stage.RESOLVED
         self.started = time.monotonic()
         self.reached: dict[Stage, int] = {}
@@ -132,11 +167,14 @@ class Walk(InFlightRequest):
     def reach(self, stage: Stage) -> None:
         super().reach(stage)
         self.furthest = max(self.furthest, stage)
-        self.reached.setdefault(stage, _milliseconds_since(self.started))
+        self.reached.setdefault(stage, self.milliseconds())
+
+    def milliseconds(self) -> int:
+        return round((time.monotonic() - self.started) * 1000)
 
 
-class Known(Resolver):
-    """Resolves every name to the one address this walk is about."""
+class FixedResolver(Resolver):
+    """Resolves every name to one address."""
 
     def __init__(self, address: Address) -> None:
         super().__init__()
@@ -146,13 +184,13 @@ class Known(Resolver):
         return [self._address]
 
 
-def session(resolver: Resolver) -> Session:
-    """Trusts whom payments trust, and has no connection yet: an old one would tell nothing about a new one."""
+def fresh_session(resolver: Resolver) -> Session:
+    """Trusts the authorities that payments trust, and has no open connection: a kept one proves nothing."""
     return Session(transport.session().verify or False, resolver)
 
 
-def source_of(address: Address) -> str:
-    """The address of ours from which this one is reached; "" without a route. Sends nothing."""
+def source_address_of(address: Address) -> str:
+    """Our address from which this one is reached; "" without a route. Sends nothing."""
     try:
         with socket.socket(address[0], socket.SOCK_DGRAM) as sock:
             sock.connect(address[4])
@@ -161,122 +199,213 @@ def source_of(address: Address) -> str:
         return ""
 
 
-def knock(door: Door, deadline: Deadline, asking: Asking) -> Knock:
-    """Never raises: what went wrong stands in the visits."""
-    is_public = door.is_phonepe and door.proxy is None
-    asked = look_up(*door.first_hop, deadline, asking, is_public=is_public)
-    if not asked.addresses:
-        names = asked.names(deadline)
-        return Knock(door, (_unnamed(door, names),), names)
-    walks = [Walk(deadline.within(deadline.remaining() * SHARE), each) for each in _tried(asked.addresses)]
-    tasks = [functools.partial(_visit, door, walk, asked.milliseconds) for walk in walks]
-    done = zip(walks, side_by_side(tasks, deadline), strict=True)
-    visits = tuple(visit or _late(door, walk, asked.milliseconds) for walk, visit in done)
-    return Knock(door, visits, asked.names(deadline))
+def probe(target: Target, deadline: Deadline, clients: DnsClients) -> ProbeResult:
+    """Never raises: errors stand in the attempts."""
+    is_public = target.is_phonepe and target.proxy is None
+    pending = resolve(*target.peer, deadline, clients, is_public=is_public)
+    if not pending.addresses:
+        resolution = pending.finish(deadline)
+        return ProbeResult(target, (_resolution_failure(target, resolution),), resolution)
+    dns = pending.milliseconds
+    requests = [
+        ProbeRequest(deadline.within(deadline.remaining() * SHARE), address)
+        for address in _addresses_to_try(pending.addresses)
+    ]
+    tasks = [functools.partial(_attempt, target, request, dns) for request in requests]
+    # A request that did not return has recorded how far it came.
+    late = TimeoutError("not back in time")
+    attempts = tuple(
+        attempt or _failed_attempt(target, request, dns, late)
+        for request, attempt in zip(requests, side_by_side(tasks, deadline), strict=True)
+    )
+    return ProbeResult(target, attempts, pending.finish(deadline))
 
 
-def _tried(addresses: Iterable[Address]) -> Iterator[Address]:
-    """A few of each family, side by side: payments go on to the next when one is dead."""
-    known = dict.fromkeys(addresses)
-    for family in FAMILY:
-        yield from islice((address for address in known if address[0] == family), AT_MOST)
-
-
-def no_answer(door: Door) -> Knock:
-    """For a door whose knock did not come back at all."""
+def timeout_result(target: Target) -> ProbeResult:
+    """For a probe that did not return at all."""
     verdict, error = Verdict.CONNECTION_TIMEOUT, "the knock did not come back in time"
-    return Knock(door, (Visit(door, "", Stage.STARTED, {}, verdict.name, verdict, Finding.SILENT, error),))
+    failed = ConnectionAttempt(target, "", Stage.STARTED, {}, verdict.name, verdict, Finding.SILENT, error)
+    return ProbeResult(target, (failed,))
 
 
-def _unnamed(door: Door, names: Names) -> Visit:
-    finding = names.finding
-    if door.proxy and finding == Finding.NAME_UNKNOWN:
-        finding = Finding.PROXY_NAME_UNKNOWN
-    verdict = VERDICT_OF_FINDING.get(Finding(finding), Verdict.DNS_FAILURE)
-    kind = ErrorCategory.DNS_ERROR.value
-    took = {"dns": names.milliseconds}
-    return Visit(door, "", Stage.STARTED, took, kind, verdict, finding, names.error)
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it: `requests` and urllib3 wrap errors, each in its own way."""
+    yield error
+    around = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
+    inner = next((cause for cause in around if isinstance(cause, BaseException)), None)
+    if inner is not None:
+        yield from causes(inner)
 
 
-def _visit(door: Door, walk: Walk, dns: int) -> Visit:
-    visit = _walked(door, walk, dns)
-    if not door.is_tls or visit.stage < (Stage.PROXIED if door.proxy else Stage.CONNECTED):
-        return visit
-    shown = tls.presented(door, walk.target, walk.deadline)
-    is_forged = shown and visit.finding == Finding.UNTRUSTED and shown.is_forged_for(door.host)
-    return replace(visit, certificate=shown, finding=Finding.INTERCEPTED if is_forged else visit.finding)
+def root_cause(error: BaseException) -> BaseException:
+    """The error of the operating system or of OpenSSL."""
+    *_, last = causes(error)
+    return last
 
 
-def _walked(door: Door, walk: Walk, dns: int) -> Visit:
-    with session(walk.resolver) as fresh:
-        try:
-            answer = fresh.send_request(walk, "GET", door.url, proxy=door.proxy)
-        except WIRE_ERRORS as error:
-            return _stopped(door, walk, dns, error)
-    return Visit(
-        door,
-        walk.address,
-        Stage.BODY,
-        _took(door, walk, dns),
-        finding=""
-        if door.role is Role.CONTROL and not _sends_elsewhere(answer)
-        else findings.of_answer(answer),
-        http_status=answer.http_status,
-        said=redact(findings.told(answer)),
-        clock_ahead=_clock_ahead(answer.headers.get("Date", "")),
-        source=walk.source,
-        seen_as=_seen_as(answer.body) if door.role is Role.CONTROL else "",
-    )
+def classify_answer(answer: Answer) -> str:
+    """The kind of HTTP answer; "" for JSON and other plain answers, whatever they say."""
+    status, is_page = answer.http_status, is_html(answer)
+    if status == 407:
+        return Finding.PROXY_WANTS_LOGIN
+    if is_redirect(answer):
+        return Finding.REDIRECT
+    if status == 511 or (is_page and status < 300):
+        return Finding.CAPTIVE_PORTAL
+    if status == 429:
+        return Finding.TOO_MANY
+    if status >= 500:
+        return Finding.SERVER_ERROR
+    if is_page and status != 404:
+        return Finding.FIREWALL_PAGE
+    return Finding.FORBIDDEN if status == 403 else ""
 
 
-def _late(door: Door, walk: Walk, dns: int) -> Visit:
-    """The walk has not come back, yet it has noted how far it came."""
-    return _stopped(door, walk, dns, TimeoutError("not back in time"))
+def describe_answer(answer: Answer) -> str:
+    """The answer in a few words: status, host of a redirect, title of a page, `Server` header."""
+    title = TITLE.search(answer.body)
+    parts = [f"HTTP {answer.http_status}"]
+    if location := answer.headers.get("Location", ""):
+        parts.append(f"to {urlsplit(location).netloc or 'another path'}")
+    if title and is_html(answer):
+        parts.append(f"page {' '.join(title[1].decode(errors='replace').split())!r}")
+    if server := answer.headers.get("Server", ""):
+        parts.append(f"Server: {server[:40]}")
+    return ", ".join(parts)
 
 
-def _stopped(door: Door, walk: Walk, dns: int, error: BaseException) -> Visit:
-    inner = findings.innermost(error)
-    finding, verdict = findings.met(door, error, walk.furthest)
-    took = _took(door, walk, dns)
-    waited = _milliseconds_since(walk.started) - sum(took.values()) + dns
-    return Visit(
-        door,
-        walk.address,
-        walk.furthest,
-        took | dict.fromkeys(_next_layer(door, walk.furthest), waited),
-        category=categorize(error, walk.furthest).value,
-        verdict=verdict,
-        finding=finding,
-        error=redact(f"{type(inner).__name__}: {inner}"[:300]),
-        source=walk.source,
-    )
+def is_html(answer: Answer) -> bool:
+    return "html" in answer.headers.get("Content-Type", "").lower()
 
 
-def _took(door: Door, walk: Walk, dns: int) -> dict[str, int]:
-    """Milliseconds for each layer that was passed."""
-    took, before = {"dns": dns}, 0
-    for layer in door.layers:
-        if layer != "dns" and PROOF[layer] in walk.reached:
-            took[layer] = walk.reached[PROOF[layer]] - before
-            before = walk.reached[PROOF[layer]]
-    return took
-
-
-def _next_layer(door: Door, stage: Stage) -> list[str]:
-    """The one that was being climbed; none after the last."""
-    return [layer for layer in door.layers if stage < PROOF[layer]][:1]
-
-
-def _sends_elsewhere(answer: Answer) -> bool:
+def is_redirect(answer: Answer) -> bool:
     return 300 <= answer.http_status < 400
 
 
-def _milliseconds_since(started: float) -> int:
-    return round((time.monotonic() - started) * 1000)
+def _addresses_to_try(addresses: Iterable[Address]) -> Iterator[Address]:
+    """A few of each family, side by side: payments go on to the next address when one is dead."""
+    unique = dict.fromkeys(addresses)
+    for family in FAMILY:
+        yield from islice((address for address in unique if address[0] == family), ADDRESSES_PER_FAMILY)
 
 
-def _seen_as(body: bytes) -> str:
-    found = SEEN_AS.search(body)
+def _resolution_failure(target: Target, resolution: Resolution) -> ConnectionAttempt:
+    finding = resolution.finding
+    if target.proxy and finding == Finding.NAME_UNKNOWN:
+        finding = Finding.PROXY_NAME_UNKNOWN
+    return ConnectionAttempt(
+        target,
+        "",
+        Stage.STARTED,
+        {"dns": resolution.milliseconds},
+        ErrorCategory.DNS_ERROR.value,
+        VERDICT_OF_FINDING.get(Finding(finding), Verdict.DNS_FAILURE),
+        finding,
+        resolution.error,
+    )
+
+
+def _attempt(target: Target, request: ProbeRequest, dns: int) -> ConnectionAttempt:
+    attempt = _request(target, request, dns)
+    if not target.is_tls or attempt.stage < (Stage.PROXIED if target.proxy else Stage.CONNECTED):
+        return attempt
+    certificate = tls.fetch_certificate(target, request.socket_address, request.deadline)
+    is_untrusted = attempt.finding == Finding.UNTRUSTED
+    is_forged = certificate is not None and is_untrusted and certificate.is_forged_for(target.host)
+    finding = Finding.INTERCEPTED if is_forged else attempt.finding
+    return replace(attempt, certificate=certificate, finding=finding)
+
+
+def _request(target: Target, request: ProbeRequest, dns: int) -> ConnectionAttempt:
+    with fresh_session(request.resolver) as session:
+        try:
+            answer = session.send_request(request, "GET", target.url, proxy=target.proxy)
+        except WIRE_ERRORS as error:
+            return _failed_attempt(target, request, dns, error)
+    is_control = target.role is Role.CONTROL
+    return ConnectionAttempt(
+        target,
+        request.address,
+        Stage.BODY,
+        _layer_times(target, request, dns),
+        # A control host may answer with any page, but must answer itself.
+        finding="" if is_control and not is_redirect(answer) else classify_answer(answer),
+        http_status=answer.http_status,
+        answer_summary=redact(describe_answer(answer)),
+        clock_ahead=_clock_ahead(answer.headers.get("Date", "")),
+        source_address=request.source_address,
+        public_address=_public_address(answer.body) if is_control else "",
+    )
+
+
+def _failed_attempt(
+    target: Target, request: ProbeRequest, dns: int, error: BaseException
+) -> ConnectionAttempt:
+    cause, stage = root_cause(error), request.furthest
+    finding = _failure_finding(target, cause, stage)
+    kind = categorize(error, stage)
+    times = _layer_times(target, request, dns)
+    waited = request.milliseconds() - sum(times.values()) + dns
+    failed_layers = [layer for layer in target.layers if stage < STAGE_OF_LAYER[layer]]
+    return ConnectionAttempt(
+        target,
+        request.address,
+        stage,
+        times | dict.fromkeys(failed_layers[:1], waited),
+        category=kind.value,
+        verdict=VERDICT_OF_FINDING.get(finding) or VERDICT_OF[kind],
+        finding=finding,
+        error=redact(f"{type(cause).__name__}: {cause}"[:300]),
+        source_address=request.source_address,
+    )
+
+
+def _layer_times(target: Target, request: ProbeRequest, dns: int) -> dict[str, int]:
+    """Milliseconds of each layer that was passed."""
+    times, before = {"dns": dns}, 0
+    for layer in target.layers:
+        if layer != "dns" and STAGE_OF_LAYER[layer] in request.reached:
+            times[layer] = request.reached[STAGE_OF_LAYER[layer]] - before
+            before = request.reached[STAGE_OF_LAYER[layer]]
+    return times
+
+
+def _failure_finding(target: Target, cause: BaseException, stage: Stage) -> Finding:
+    """Why an attempt failed that came as far as `stage`. Resolution errors are handled before."""
+    if stage < Stage.CONNECTED:
+        finding = CONNECT_FINDING.get(categorize(cause, Stage.RESOLVED), Finding.SILENT)
+        return PROXY_CONNECT_FINDING[finding] if target.proxy else finding
+    if target.has_tunnel and stage < Stage.PROXIED:
+        return _tunnel_finding(cause)
+    if target.is_tls and stage < Stage.TLS:
+        return _tls_finding(cause)
+    return Finding.NO_ANSWER if isinstance(cause, TimeoutError) else Finding.CUT
+
+
+def _tunnel_finding(cause: BaseException) -> Finding:
+    if isinstance(cause, TimeoutError):
+        return Finding.PROXY_SILENT
+    refusal = TUNNEL_REFUSED.search(str(cause))
+    status = int(refusal[1]) if refusal else 0
+    if status == 407:
+        return Finding.PROXY_WANTS_LOGIN
+    return Finding.PROXY_GETS_NOWHERE if status in PROXY_GATEWAY_ERRORS else Finding.PROXY_FORBIDS
+
+
+def _tls_finding(cause: BaseException) -> Finding:
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return CERTIFICATE_FINDING.get(cause.verify_code, Finding.UNTRUSTED)
+    if isinstance(cause, TimeoutError):
+        return Finding.HANDSHAKE_SILENT
+    if not isinstance(cause, ssl.SSLError):
+        return Finding.RESET
+    if cause.reason in OLD_PROTOCOL:
+        return Finding.PROTOCOL_TOO_OLD
+    return Finding.NOT_TLS if cause.reason in OTHER_PROTOCOL else Finding.HANDSHAKE_REFUSED
+
+
+def _public_address(body: bytes) -> str:
+    found = PUBLIC_ADDRESS.search(body)
     try:
         return str(ipaddress.ip_address(found[1].decode())) if found else ""
     except ValueError:

@@ -48,9 +48,9 @@ def report(facts: Facts, merchant: Merchant | None, past: Past, now: datetime) -
     """`took_ms` is left to whoever has measured it."""
     first, *others = judge(facts)
     config = configuration.shown(merchant)
-    endpoints = [layers.endpoint(knock, facts.replies) for knock in facts.knocks]
-    endpoints += [layers.inside(reply) for reply in facts.replies if reply.door is None]
-    controls = [layers.endpoint(knock, ()) for knock in (*facts.controls, *facts.siblings)]
+    endpoints = [layers.endpoint(probe, facts.replies) for probe in facts.probes]
+    endpoints += [layers.inside(reply) for reply in facts.replies if reply.target is None]
+    controls = [layers.endpoint(probe, ()) for probe in (*facts.controls, *facts.siblings)]
     return {
         "success": first.verdict.is_well,
         **_judged(first),
@@ -90,13 +90,15 @@ def _dependency(hop: Hop) -> Wire:
 
 
 def _server(facts: Facts) -> Wire:
-    knocks = (*facts.knocks, *facts.controls)
-    sources = dict.fromkeys(visit.source for knock in knocks for visit in knock.visits if visit.source)
-    servers = dict.fromkeys(server for knock in knocks for server in knock.names.told.servers)
+    probes = (*facts.probes, *facts.controls)
+    sources = dict.fromkeys(
+        attempt.source_address for probe in probes for attempt in probe.attempts if attempt.source_address
+    )
+    servers = dict.fromkeys(server for probe in probes for server in probe.resolution.name_server.servers)
     return {
         "host": socket.gethostname(),
         "source_addresses": list(sources),
-        "public_address": facts.seen_as or None,
+        "public_address": facts.public_address or None,
         "name_servers": list(servers),
         "build": settings.BUILD,
     }

@@ -17,14 +17,16 @@ from core.logging import redact
 from core.waiting import wait_for
 from diagnostics import dependencies, history, labour, neighbours, result_cache
 from diagnostics.dependencies import DATABASE_ERRORS, Hop
-from diagnostics.dns import Asking
+from diagnostics.dns import DnsClients
 from diagnostics.evidence import Facts
 from diagnostics.history import Past
 from diagnostics.parallel import begin, result, side_by_side
-from diagnostics.probes import Knock, knock, no_answer, session
+from diagnostics.probes import ProbeResult, fresh_session, probe
+from diagnostics.probes import timeout_result as probe_timeout
 from diagnostics.report import Wire, report
-from diagnostics.status_probe import Reply, ask, no_reply
-from diagnostics.targets import Door, Role, controls, doors, is_in_process, siblings
+from diagnostics.status_probe import StatusProbeResult, probe_status
+from diagnostics.status_probe import timeout_result as status_timeout
+from diagnostics.targets import Role, Target, control_targets, is_in_process, phonepe_targets, sibling_targets
 from diagnostics.webhook_check import doorbell
 from payment.checks import address_problems
 from payment.gateways import PhonePeGateway
@@ -40,7 +42,7 @@ logger = logging.getLogger(__name__)
 SECONDS = 10.0  # the longest that one diagnosis takes, writing it down included
 SHARE_OF_LOOKING = 0.9
 SHARE_OF_KNOCKING = 0.5  # the rest is for the questions that follow
-SHARE_OF_ANSWERING = 0.9  # whoever knocks or asks stops a little before those who wait for it do
+SHARE_OF_ANSWERING = 0.9  # whoever probes or asks stops a little before those who wait for it do
 EVERY, KEPT = 30, 86_400  # seconds
 RUNNING, LAST = "diagnosis-running", "diagnosis-last"
 
@@ -92,23 +94,27 @@ def _is_our_turn() -> bool:
     return result_cache.add(RUNNING, now, EVERY)
 
 
-def diagnose(seconds: float = SECONDS, asking: Asking | None = None, *, ask_simulator: bool = False) -> Wire:
+def diagnose(
+    seconds: float = SECONDS, clients: DnsClients | None = None, *, ask_simulator: bool = False
+) -> Wire:
     """What `report` describes. Needs no hop to work, takes `seconds` at most and keeps nothing.
 
-    `asking`: whom to ask for names, in the place of this system. `ask_simulator`: ask a PhonePe inside this process
+    `clients`: whom to ask for names, in the place of this system. `ask_simulator`: ask a PhonePe inside this process
     too; that takes a working database.
     """
-    return look(seconds, asking, ask_simulator=ask_simulator)[0]
+    return look(seconds, clients, ask_simulator=ask_simulator)[0]
 
 
-def look(seconds: float, asking: Asking | None = None, *, ask_simulator: bool = False) -> tuple[Wire, Wire]:
+def look(
+    seconds: float, clients: DnsClients | None = None, *, ask_simulator: bool = False
+) -> tuple[Wire, Wire]:
     """Looks at every hop at once, then asks PhonePe: the answer, and the circumstances to compare it by."""
     now, started, deadline = timezone.now(), time.monotonic(), Deadline(seconds)
-    asking = asking or Asking(servers=settings.DIAGNOSIS_NAME_SERVERS)
+    clients = clients or DnsClients(servers=settings.DIAGNOSIS_NAME_SERVERS)
     merchant, problem = configured()
     past = begin(history.recall)
-    checks = {name: begin(check) for name, check in _hops(merchant, asking)}
-    network = _network(merchant, deadline, asking, ask_simulator) if merchant else Facts()
+    checks = {name: begin(check) for name, check in _hops(merchant, clients)}
+    network = _network(merchant, deadline, clients, ask_simulator) if merchant else Facts()
     met = {name: _hop(name, check, deadline) for name, check in checks.items()}
     before = _past(past, deadline)
     facts = replace(
@@ -141,7 +147,7 @@ def configured() -> tuple[Merchant | None, str]:
     return merchant, ""
 
 
-def _hops(merchant: Merchant | None, asking: Asking) -> Iterator[tuple[str, Callable[[], Hop | None]]]:
+def _hops(merchant: Merchant | None, clients: DnsClients) -> Iterator[tuple[str, Callable[[], Hop | None]]]:
     checks: dict[str, Callable[[], Hop | None]] = {
         "database": dependencies.writable_database,
         "worker": labour.worker,
@@ -149,60 +155,70 @@ def _hops(merchant: Merchant | None, asking: Asking) -> Iterator[tuple[str, Call
         "disk": neighbours.disk,
         "mail": neighbours.mail,
         "broker": neighbours.broker,
-        "webhook": functools.partial(doorbell, merchant, asking.system),
+        "webhook": functools.partial(doorbell, merchant, clients.system),
         "webhook_silence": labour.webhook_silence,
     }
     for name, check in checks.items():
         yield name, functools.partial(dependencies.timed, check)
 
 
-def _network(merchant: Merchant, deadline: Deadline, asking: Asking, ask_simulator: bool) -> Facts:
+def _network(merchant: Merchant, deadline: Deadline, clients: DnsClients, ask_simulator: bool) -> Facts:
     """Everything that is on the other side of a socket; inside this process there is none."""
     if is_in_process(merchant):
-        return Facts(replies=(_reply(merchant, None, deadline, asking),) if ask_simulator else ())
-    groups = doors(merchant), controls(doors(merchant)), siblings(doors(merchant))
+        return Facts(replies=(_reply(merchant, None, deadline, clients),) if ask_simulator else ())
+    groups = (
+        phonepe_targets(merchant),
+        control_targets(phonepe_targets(merchant)),
+        sibling_targets(phonepe_targets(merchant)),
+    )
     knocking = deadline.within(deadline.remaining() * SHARE_OF_KNOCKING)
-    knocks = iter(_knocks([door for group in groups for door in group], knocking, asking))
-    phonepe, others, elsewhere = (tuple(next(knocks) for _ in group) for group in groups)
-    found = Facts(knocks=phonepe, controls=others, siblings=elsewhere)
+    probes = iter(_knocks([target for group in groups for target in group], knocking, clients))
+    phonepe, others, elsewhere = (tuple(next(probes) for _ in group) for group in groups)
+    found = Facts(probes=phonepe, controls=others, siblings=elsewhere)
     if found.blocked:
         return found
-    return replace(found, replies=tuple(_replies(merchant, found, deadline, asking)))
+    return replace(found, replies=tuple(_replies(merchant, found, deadline, clients)))
 
 
-def _knocks(wanted: list[Door], deadline: Deadline, asking: Asking) -> Iterable[Knock]:
+def _knocks(wanted: list[Target], deadline: Deadline, clients: DnsClients) -> Iterable[ProbeResult]:
     patience = _a_little_less(deadline)
-    done = side_by_side([functools.partial(knock, door, patience, asking) for door in wanted], deadline)
-    return (knocked or no_answer(door) for door, knocked in zip(wanted, done, strict=True))
+    done = side_by_side([functools.partial(probe, target, patience, clients) for target in wanted], deadline)
+    return (probed or probe_timeout(target) for target, probed in zip(wanted, done, strict=True))
 
 
-def _replies(merchant: Merchant, found: Facts, deadline: Deadline, asking: Asking) -> Iterator[Reply]:
+def _replies(
+    merchant: Merchant, found: Facts, deadline: Deadline, clients: DnsClients
+) -> Iterator[StatusProbeResult]:
     """One address after the other: two that ask for a token at once would end each other's."""
-    open_doors = {knocked.door for knocked in found.knocks if knocked.is_reached}
-    pairs = [(endpoint, Door(Role.API, endpoint.base_url, endpoint.proxy)) for endpoint in merchant.endpoints]
-    askable = [(endpoint, door) for endpoint, door in pairs if endpoint.signs and door in open_doors]
-    for left, (endpoint, door) in zip(range(len(askable), 0, -1), askable, strict=True):
-        yield _reply(_at(merchant, endpoint), door, deadline.within(deadline.remaining() / left), asking)
+    open_doors = {probed.target for probed in found.probes if probed.is_reached}
+    pairs = [
+        (endpoint, Target(Role.API, endpoint.base_url, endpoint.proxy)) for endpoint in merchant.endpoints
+    ]
+    askable = [(endpoint, target) for endpoint, target in pairs if endpoint.signs and target in open_doors]
+    for left, (endpoint, target) in zip(range(len(askable), 0, -1), askable, strict=True):
+        yield _reply(_at(merchant, endpoint), target, deadline.within(deadline.remaining() / left), clients)
 
 
 def _at(merchant: Merchant, endpoint: Endpoint) -> Merchant:
     return replace(merchant, endpoints=(endpoint,))
 
 
-def _reply(merchant: Merchant, door: Door | None, deadline: Deadline, asking: Asking) -> Reply:
-    question = functools.partial(_asked, merchant, door, _a_little_less(deadline), asking)
+def _reply(
+    merchant: Merchant, target: Target | None, deadline: Deadline, clients: DnsClients
+) -> StatusProbeResult:
+    question = functools.partial(_asked, merchant, target, _a_little_less(deadline), clients)
     [reply] = side_by_side([question], deadline)
-    return reply or no_reply(door)
+    return reply or status_timeout(target)
 
 
-def _asked(merchant: Merchant, door: Door | None, deadline: Deadline, asking: Asking) -> Reply:
-    if door is None:
-        return ask(PhonePeGateway(merchant), deadline)
-    with session(asking.system) as fresh_session:
-        gateway = PhonePeGateway(
-            merchant, session=fresh_session, tokens=TokenStore(merchant, store=result_cache)
-        )
-        return ask(gateway, deadline, door)
+def _asked(
+    merchant: Merchant, target: Target | None, deadline: Deadline, clients: DnsClients
+) -> StatusProbeResult:
+    if target is None:
+        return probe_status(PhonePeGateway(merchant), deadline)
+    with fresh_session(clients.system) as session:
+        gateway = PhonePeGateway(merchant, session=session, tokens=TokenStore(merchant, store=result_cache))
+        return probe_status(gateway, deadline, target)
 
 
 def _a_little_less(deadline: Deadline) -> Deadline:

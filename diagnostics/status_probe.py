@@ -1,86 +1,80 @@
-"""One question to PhonePe that moves no money: what became of an order that nobody ever made.
+"""One status request to PhonePe that moves no money: for an order that was never created.
 
-"Not found" is the good answer: PhonePe has read the question, knows the merchant and honours the credentials.
+"Not found" is the good answer: PhonePe has read the request, knows the merchant and accepts the credentials.
 """
 
 from dataclasses import dataclass
 
 from diagnostics.enums import VERDICT_OF, Verdict
-from diagnostics.targets import Door
+from diagnostics.targets import Target
 from payment.gateways import GatewayError, PhonePeGateway
 from payment.phonepe.enums import ErrorCategory, Operation
 from payment.phonepe.schemas import HttpAttempt
 from payment.phonepe.transport import Deadline
 
-NOBODYS_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
-ABOUT_CREDENTIALS = {Verdict.BAD_CREDENTIALS, Verdict.KEY_NOT_CONFIGURED, Verdict.WRONG_ENVIRONMENT}
+UNKNOWN_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
+CREDENTIALS_REFUSED = {Verdict.BAD_CREDENTIALS, Verdict.KEY_NOT_CONFIGURED, Verdict.WRONG_ENVIRONMENT}
 
 
 @dataclass(frozen=True)
-class Reply:
-    """`verdict` None: the credentials are honoured. `target` is host:port of the last try.
+class StatusProbeResult:
+    """`verdict` None: PhonePe answered as it should. `host_port` is that of the last attempt.
 
-    `honoured`: whether PhonePe accepts our credentials; None when it has not come to that. `door` None: it was asked
-    inside this process.
+    `credentials_accepted`: None when the request did not get that far. `target` None: a PhonePe inside this process.
     """
 
     verdict: Verdict | None
-    target: str
+    host_port: str
     milliseconds: int
     detail: str
-    honoured: bool | None = None
-    door: Door | None = None
+    credentials_accepted: bool | None = None
+    target: Target | None = None
 
 
-def ask(gateway: PhonePeGateway, deadline: Deadline, door: Door | None = None) -> Reply:
+def probe_status(
+    gateway: PhonePeGateway, deadline: Deadline, target: Target | None = None
+) -> StatusProbeResult:
     try:
-        http_attempts = gateway.order_status(NOBODYS_ORDER, deadline).http_attempts
+        http_attempts = gateway.order_status(UNKNOWN_ORDER, deadline).http_attempts
     except GatewayError as error:
-        return _refused(error, door)
-    return _reply(None, http_attempts, "PhonePe answered: no such order, as it should", door)
+        last = error.http_attempts[-1] if error.http_attempts else None
+        answer = f", HTTP {last.http_status}, code {last.code!r}" if last else ""
+        verdict = _verdict(error.error_category, last)
+        return _result(verdict, error.http_attempts, f"{error.error_category}{answer}", target)
+    return _result(None, http_attempts, "PhonePe answered: no such order, as it should", target)
 
 
-def no_reply(door: Door | None = None) -> Reply:
-    """For a question that did not come back at all."""
-    target = door.target if door else ""
-    return Reply(Verdict.PHONEPE_DOWN, target, 0, "no answer within the time of the diagnosis", door=door)
-
-
-def _refused(error: GatewayError, door: Door | None) -> Reply:
-    last = error.http_attempts[-1] if error.http_attempts else None
-    said = (
-        f"{error.error_category}, HTTP {last.http_status}, code {last.code!r}"
-        if last
-        else error.error_category
-    )
-    return _reply(_verdict(error.error_category, last), error.http_attempts, said, door)
+def timeout_result(target: Target | None = None) -> StatusProbeResult:
+    """For a request that did not return at all."""
+    host_port = target.host_port if target else ""
+    detail = "no answer within the time of the diagnosis"
+    return StatusProbeResult(Verdict.PHONEPE_DOWN, host_port, 0, detail, target=target)
 
 
 def _verdict(category: str, last: HttpAttempt | None) -> Verdict:
     if last is not None and last.code == "KEY_NOT_CONFIGURED":
         return Verdict.KEY_NOT_CONFIGURED
-    if category == ErrorCategory.AUTHENTICATION and last is not None and _is_unknown_client(last):
+    # PhonePe answers 404 to a client id that it does not know in this environment, 401 to a wrong secret.
+    is_unknown_client = last is not None and last.operation == Operation.TOKEN and last.http_status == 404
+    if category == ErrorCategory.AUTHENTICATION and is_unknown_client:
         return Verdict.WRONG_ENVIRONMENT
     return VERDICT_OF[ErrorCategory(category)]
 
 
-def _is_unknown_client(last: HttpAttempt) -> bool:
-    """A client id that PhonePe does not know in this environment is told so by 404, a wrong secret by 401."""
-    return last.operation == Operation.TOKEN and last.http_status == 404
-
-
-def _reply(
-    verdict: Verdict | None, http_attempts: tuple[HttpAttempt, ...], detail: str, door: Door | None
-) -> Reply:
-    target = f"{http_attempts[-1].host}:{http_attempts[-1].port}" if http_attempts else ""
+def _result(
+    verdict: Verdict | None, http_attempts: tuple[HttpAttempt, ...], detail: str, target: Target | None
+) -> StatusProbeResult:
+    host_port = f"{http_attempts[-1].host}:{http_attempts[-1].port}" if http_attempts else ""
     took = sum(each.milliseconds for each in http_attempts)
-    return Reply(verdict, target, took, detail, _honoured(verdict, http_attempts), door)
+    return StatusProbeResult(
+        verdict, host_port, took, detail, _credentials_accepted(verdict, http_attempts), target
+    )
 
 
-def _honoured(verdict: Verdict | None, http_attempts: tuple[HttpAttempt, ...]) -> bool | None:
+def _credentials_accepted(verdict: Verdict | None, http_attempts: tuple[HttpAttempt, ...]) -> bool | None:
     if verdict is None:
         return True
-    if verdict in ABOUT_CREDENTIALS:
+    if verdict in CREDENTIALS_REFUSED:
         return False
     has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in http_attempts)
     return True if has_token else None

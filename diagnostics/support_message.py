@@ -11,7 +11,7 @@ from core.logging import redact
 from diagnostics.configuration import masked
 from diagnostics.enums import Culprit, Finding
 from diagnostics.evidence import Facts
-from diagnostics.probes import Knock, Visit
+from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.verdicts import Judgement
 
 TO = {
@@ -37,8 +37,8 @@ def letter(judgement: Judgement, facts: Facts, now: datetime) -> dict[str, str] 
 
 def _subject(judgement: Judgement, facts: Facts) -> str:
     what = judgement.verdict.value.replace("_", " ")
-    if _is_about_phonepe(judgement) and (knock := facts.subject):
-        return f"{what}: from {_source(knock, facts)} to {knock.door.target}"
+    if _is_about_phonepe(judgement) and (probe := facts.subject):
+        return f"{what}: from {_source(probe, facts)} to {probe.target.host_port}"
     return f"{what} on {socket.gethostname()}"
 
 
@@ -73,40 +73,40 @@ def _ids(judgement: Judgement, facts: Facts) -> Iterator[str]:
 
 
 def _network(facts: Facts) -> Iterator[str]:
-    if knock := facts.subject:
-        yield f"Source address: {_source(knock, facts)}"
-        yield f"Target: {knock.door.target}, {knock.door.way}"
-        yield from _knocked(knock)
-        yield f"To repeat: {_command(knock)}"
+    if probe := facts.subject:
+        yield f"Source address: {_source(probe, facts)}"
+        yield f"Target: {probe.target.host_port}, {probe.target.route}"
+        yield from _knocked(probe)
+        yield f"To repeat: {_command(probe)}"
     for reply in facts.replies:
-        yield f"A question about an order that does not exist, to {reply.target}: {reply.detail}"
+        yield f"A question about an order that does not exist, to {reply.host_port}: {reply.detail}"
     others = (*facts.compared, *((facts.sibling,) if facts.sibling else ()))
     for other in others:
-        yield f"For comparison: {other.door.target}, {other.door.way}"
+        yield f"For comparison: {other.target.host_port}, {other.target.route}"
         yield from _knocked(other)
 
 
-def _knocked(knock: Knock) -> Iterator[str]:
-    if knock.names.addresses:
-        yield f"  {knock.names.host} is {', '.join(knock.names.all)} ({knock.names.source})"
-    yield from map(_visited, knock.visits)
+def _knocked(probe: ProbeResult) -> Iterator[str]:
+    if probe.resolution.addresses:
+        yield f"  {probe.resolution.host} is {', '.join(probe.resolution.all_addresses)} ({probe.resolution.source})"
+    yield from map(_visited, probe.attempts)
 
 
-def _visited(visit: Visit) -> str:
-    took = ", ".join(f"{layer} {ms} ms" for layer, ms in visit.milliseconds.items())
-    return f"  {visit.address or 'no address'}: {took or 'nothing'}; {_end(visit)}{_certificate(visit)}"
+def _visited(attempt: ConnectionAttempt) -> str:
+    took = ", ".join(f"{layer} {ms} ms" for layer, ms in attempt.milliseconds.items())
+    return f"  {attempt.address or 'no address'}: {took or 'nothing'}; {_end(attempt)}{_certificate(attempt)}"
 
 
-def _end(visit: Visit) -> str:
-    if visit.is_reached:
-        return visit.said or f"HTTP {visit.http_status}"
-    found = f" ({Finding(visit.finding).label})" if visit.finding else ""
-    return f"stopped at {visit.stopped_at}: {visit.error}{found}"
+def _end(attempt: ConnectionAttempt) -> str:
+    if attempt.is_reached:
+        return attempt.answer_summary or f"HTTP {attempt.http_status}"
+    found = f" ({Finding(attempt.finding).label})" if attempt.finding else ""
+    return f"stopped at {attempt.failed_layer}: {attempt.error}{found}"
 
 
-def _certificate(visit: Visit) -> str:
-    shown = visit.certificate
-    if shown is None or visit.stopped_at != "tls":
+def _certificate(attempt: ConnectionAttempt) -> str:
+    shown = attempt.certificate
+    if shown is None or attempt.failed_layer != "tls":
         return ""
     return (
         f"; certificate of {shown.subject}, issued by {shown.issuer}, valid from "
@@ -114,16 +114,18 @@ def _certificate(visit: Visit) -> str:
     )
 
 
-def _source(knock: Knock, facts: Facts) -> str:
-    local = next((visit.source for visit in knock.visits if visit.source), "an unknown address")
-    return f"{local} (public: {facts.seen_as})" if facts.seen_as else local
+def _source(probe: ProbeResult, facts: Facts) -> str:
+    local = next(
+        (attempt.source_address for attempt in probe.attempts if attempt.source_address), "an unknown address"
+    )
+    return f"{local} (public: {facts.public_address})" if facts.public_address else local
 
 
-def _command(knock: Knock) -> str:
+def _command(probe: ProbeResult) -> str:
     """For the receiver, on this server. A proxy is named without its login."""
-    host, port = knock.door.first_hop
-    proxy = f"--proxy http://{host}:{port} " if knock.door.proxy else ""
-    return f"curl -sv --max-time 10 -o /dev/null {proxy}{knock.door.url}"
+    host, port = probe.target.peer
+    proxy = f"--proxy http://{host}:{port} " if probe.target.proxy else ""
+    return f"curl -sv --max-time 10 -o /dev/null {proxy}{probe.target.url}"
 
 
 def _own_hops(facts: Facts) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where to knock: every address of PhonePe that the settings name, and those that something is compared with."""
+"""What is probed: every PhonePe address in the settings, and the hosts that results are compared with."""
 
 import enum
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ from payment.phonepe.enums import Generation, Stage
 
 PHONEPE = ".phonepe.com"
 ENVIRONMENTS = {"UAT", "PRODUCTION"}
-# The layers of one knock, and the stage of the wire that proves each.
-PROOF = {
+# The layers of one probe, and the stage of the connection that proves each.
+STAGE_OF_LAYER = {
     "dns": Stage.RESOLVED,
     "tcp": Stage.CONNECTED,
     "proxy": Stage.PROXIED,
@@ -31,16 +31,16 @@ class Role(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Door:
-    """One address and one way to it. `proxy` may carry a login and is never shown.
+class Target:
+    """One URL and one route to it. `proxy` may carry a login and is never shown.
 
-    `gives_tokens`: it is a door for payments, and tokens are to be had there too.
+    `issues_tokens`: the address takes payments and issues access tokens too.
     """
 
     role: Role
     url: str
     proxy: str | None = field(default=None, repr=False)
-    gives_tokens: bool = field(default=False, compare=False)
+    issues_tokens: bool = field(default=False, compare=False)
 
     @property
     def host(self) -> str:
@@ -51,28 +51,28 @@ class Door:
         return _port(self.url)
 
     @property
-    def target(self) -> str:
+    def host_port(self) -> str:
         return f"{self.host}:{self.port}"
 
     @property
-    def first_hop(self) -> tuple[str, int]:
-        """Whom we connect to: the proxy, if there is one."""
+    def peer(self) -> tuple[str, int]:
+        """Host and port that the socket connects to: the proxy, if there is one."""
         address = self.proxy or self.url
         return urlsplit(address).hostname or "", _port(address)
 
     @property
-    def way(self) -> str:
+    def route(self) -> str:
         if self.proxy is None:
             return "directly"
-        host, port = self.first_hop
+        host, port = self.peer
         return f"through the proxy {host}:{port}"
 
     @property
-    def name(self) -> str:
-        """For everyone to read: PhonePe's own host names, and nothing about our network. (Controls are told to few.)"""
-        is_known = self.is_phonepe or self.role is Role.CONTROL
-        shown = self.host if is_known else "configured address"
-        return shown if self.proxy is None else f"{shown} (proxy)"
+    def public_name(self) -> str:
+        """For everyone: PhonePe's own host names, nothing about our network. Only operators see control hosts."""
+        is_public = self.is_phonepe or self.role is Role.CONTROL
+        name = self.host if is_public else "configured address"
+        return name if self.proxy is None else f"{name} (proxy)"
 
     @property
     def is_phonepe(self) -> bool:
@@ -82,51 +82,60 @@ class Door:
     def is_tls(self) -> bool:
         return self.url.startswith("https:")
 
-    def leads_to(self, role: Role) -> bool:
-        return self.role is role or (role is Role.TOKEN and self.gives_tokens)
+    @property
+    def has_tunnel(self) -> bool:
+        """The proxy opens a tunnel by CONNECT."""
+        return self.proxy is not None and self.is_tls
 
     @property
     def layers(self) -> tuple[str, ...]:
-        needless = {"proxy"} if self.proxy is None or not self.is_tls else set()
-        return tuple(layer for layer in PROOF if layer not in needless and (self.is_tls or layer != "tls"))
+        absent = {layer for layer, used in (("proxy", self.has_tunnel), ("tls", self.is_tls)) if not used}
+        return tuple(layer for layer in STAGE_OF_LAYER if layer not in absent)
+
+    def serves(self, role: Role) -> bool:
+        return self.role is role or (role is Role.TOKEN and self.issues_tokens)
 
 
-def doors(merchant: Merchant) -> tuple[Door, ...]:
-    """PhonePe's doors, in the order payments use them."""
-    found = [
-        door for endpoint in merchant.endpoints for door in _doors(endpoint, merchant.identity.generation)
-    ]
+def phonepe_targets(merchant: Merchant) -> tuple[Target, ...]:
+    """PhonePe's addresses, in the order in which payments use them."""
+    generation = merchant.identity.generation
+    found = (target for endpoint in merchant.endpoints for target in _of_endpoint(endpoint, generation))
     return tuple(dict.fromkeys(found))
 
 
-def controls(phonepe: Iterable[Door]) -> tuple[Door, ...]:
-    """Hosts that have nothing to do with PhonePe, once for each way out that payments take."""
-    ways = dict.fromkeys(door.proxy for door in phonepe)
-    return tuple(Door(Role.CONTROL, url, proxy) for proxy in ways for url in settings.DIAGNOSIS_CONTROL_URLS)
+def control_targets(phonepe: Iterable[Target]) -> tuple[Target, ...]:
+    """Hosts unrelated to PhonePe, once for each route that payments take."""
+    proxies = dict.fromkeys(target.proxy for target in phonepe)
+    return tuple(
+        Target(Role.CONTROL, url, proxy) for proxy in proxies for url in settings.DIAGNOSIS_CONTROL_URLS
+    )
 
 
-def siblings(phonepe: Iterable[Door]) -> tuple[Door, ...]:
-    """PhonePe's other environment: knocked at, never asked. Both shut at once is hardly an outage of PhonePe."""
+def sibling_targets(phonepe: Iterable[Target]) -> tuple[Target, ...]:
+    """PhonePe's other environment. It is probed and gets no API request.
+
+    Both environments down at the same time is hardly an outage of PhonePe.
+    """
     known = {host for host, environment in ENVIRONMENT_OF_HOST.items() if environment in ENVIRONMENTS}
-    ours = [door for door in phonepe if door.is_phonepe]
-    others = sorted(known - {door.host for door in ours})
-    ways = dict.fromkeys(door.proxy for door in ours)
-    return tuple(Door(Role.SIBLING, f"https://{host}", proxy) for proxy in ways for host in others)
+    configured = [target for target in phonepe if target.is_phonepe]
+    others = sorted(known - {target.host for target in configured})
+    proxies = dict.fromkeys(target.proxy for target in configured)
+    return tuple(Target(Role.SIBLING, f"https://{host}", proxy) for proxy in proxies for host in others)
 
 
 def is_in_process(merchant: Merchant) -> bool:
-    """The simulated PhonePe lives in this process: there is no network to knock at."""
+    """The simulated PhonePe runs inside this process: there is no network to probe."""
     return merchant.endpoints[0].base_url.startswith(settings.SIMULATOR_ORIGIN)
 
 
-def _doors(endpoint: Endpoint, generation: str) -> list[Door]:
+def _of_endpoint(endpoint: Endpoint, generation: str) -> list[Target]:
     if not endpoint.signs:
-        return [Door(Role.PAGE, endpoint.base_url, endpoint.proxy)]
-    api = Door(Role.API, endpoint.base_url, endpoint.proxy)
-    token = Door(Role.TOKEN, endpoint.auth_base_url, endpoint.proxy)
+        return [Target(Role.PAGE, endpoint.base_url, endpoint.proxy)]
+    api = Target(Role.API, endpoint.base_url, endpoint.proxy)
+    token = Target(Role.TOKEN, endpoint.auth_base_url, endpoint.proxy)
     if generation != Generation.V2:
         return [api]
-    return [replace(api, gives_tokens=True)] if token.target == api.target else [api, token]
+    return [replace(api, issues_tokens=True)] if token.host_port == api.host_port else [api, token]
 
 
 def _port(address: str) -> int:

@@ -1,4 +1,4 @@
-"""Whose certificate is it? Looked at without trusting it: nothing is sent over such a connection."""
+"""The certificate that a server presents. It is read without trusting it: no data is sent over the connection."""
 
 import base64
 import functools
@@ -15,13 +15,13 @@ import certifi
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from diagnostics.targets import Door
+from diagnostics.targets import Target
 from payment.phonepe.transport import Address, Deadline
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """`issuer` and `subject` as they name themselves; `sha256` of the whole, in hex."""
+    """`issuer` and `subject` as the certificate states them; `sha256` of the DER form, in hex."""
 
     issuer: str
     issuer_organisation: str
@@ -37,37 +37,37 @@ class Certificate:
 
     @property
     def is_by_a_public_authority(self) -> bool:
-        """By its own word: only a verified chain proves it. Good enough to name who is in between."""
+        """As the certificate states; only a verified chain proves it. Good enough to name who intercepts."""
         return self.issuer_organisation in _public_authorities()
 
     def is_forged_for(self, host: str) -> bool:
-        """For an untrusted one: somebody who is no public authority has issued it for this very name."""
+        """For an untrusted certificate: an authority that is not public has issued it for this very name."""
         return self.is_for(host) and self.issuer != self.subject and not self.is_by_a_public_authority
 
 
-def presented(door: Door, address: Address, deadline: Deadline) -> Certificate | None:
-    """What is presented for `door` at `address` (the proxy's, if there is one). None: none could be seen.
+def fetch_certificate(target: Target, address: Address, deadline: Deadline) -> Certificate | None:
+    """The certificate for `target` at `address` (the proxy's, if there is one). None: none could be read.
 
-    Behind a proxy that itself speaks TLS it is not looked at: its login must not travel in clear text.
+    None behind a proxy that itself speaks TLS: its login must not be sent in clear text.
     """
-    if door.proxy and urlsplit(door.proxy).scheme == "https":
+    if target.proxy and urlsplit(target.proxy).scheme == "https":
         return None
     host, port = address[4][:2]
     connection = http.client.HTTPConnection(host, port, timeout=deadline.remaining() or 0.001)
-    if door.proxy:
-        connection.set_tunnel(door.host, door.port, headers=_login(door.proxy))
+    if target.proxy:
+        connection.set_tunnel(target.host, target.port, headers=_proxy_authorization(target.proxy))
     try:
         connection.connect()
-        with _untrusting().wrap_socket(connection.sock, server_hostname=door.host) as secured:
-            shown = secured.getpeercert(binary_form=True)
-        return _read(shown) if shown else None
+        with _unverified_context().wrap_socket(connection.sock, server_hostname=target.host) as secured:
+            der = secured.getpeercert(binary_form=True)
+        return _parse(der) if der else None
     except (OSError, http.client.HTTPException, ValueError):
         return None
     finally:
         connection.close()
 
 
-def _login(proxy: str) -> dict[str, str]:
+def _proxy_authorization(proxy: str) -> dict[str, str]:
     parts = urlsplit(proxy)
     if not parts.username:
         return {}
@@ -75,22 +75,22 @@ def _login(proxy: str) -> dict[str, str]:
     return {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
 
 
-def _untrusting() -> ssl.SSLContext:
+def _unverified_context() -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     return context
 
 
-def _read(der: bytes) -> Certificate:
-    shown = x509.load_der_x509_certificate(der)
+def _parse(der: bytes) -> Certificate:
+    certificate = x509.load_der_x509_certificate(der)
     return Certificate(
-        issuer=shown.issuer.rfc4514_string(),
-        issuer_organisation=_organisation(shown.issuer),
-        subject=shown.subject.rfc4514_string(),
-        names=_names(shown),
-        valid_from=shown.not_valid_before_utc,
-        valid_until=shown.not_valid_after_utc,
+        issuer=certificate.issuer.rfc4514_string(),
+        issuer_organisation=_organisation(certificate.issuer),
+        subject=certificate.subject.rfc4514_string(),
+        names=_names(certificate),
+        valid_from=certificate.not_valid_before_utc,
+        valid_until=certificate.not_valid_after_utc,
         sha256=hashlib.sha256(der).hexdigest(),
     )
 
@@ -100,9 +100,9 @@ def _organisation(name: x509.Name) -> str:
     return str(found[0].value) if found else ""
 
 
-def _names(shown: x509.Certificate) -> tuple[str, ...]:
+def _names(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
-        holder = shown.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        holder = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
     addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = [

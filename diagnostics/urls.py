@@ -1,7 +1,7 @@
 from django.urls import path
 
 from diagnostics.health import healthz, readyz
-from diagnostics.views import DebugConnectivityView, DiagnosisDoorView
+from diagnostics.views import DebugConnectivityView, OpsTokenView
 
 urlpatterns = [
     path(
@@ -11,7 +11,7 @@ urlpatterns = [
     ),
     path(
         "api/payments/payments/debug-connectivity/door/",
-        DiagnosisDoorView.as_view(),
+        OpsTokenView.as_view(),
         name="debug-connectivity-door",
     ),
     path("healthz", healthz),

@@ -12,15 +12,16 @@ from diagnostics import webhook_check
 from diagnostics.dependencies import Hop
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Facts
-from diagnostics.probes import Knock, no_answer
+from diagnostics.probes import ProbeResult
+from diagnostics.probes import timeout_result as probe_timeout
 from diagnostics.rules.answer import ANSWER, WELL
 from diagnostics.rules.dependencies import BASIS, BESIDE, CLOCK
 from diagnostics.rules.network import CERTIFICATES, PROXY, WAY
 from diagnostics.rules.rule import Rule
-from diagnostics.targets import Door, Role
+from diagnostics.targets import Role, Target
 
 RULES: tuple[Rule, ...] = (*BASIS, *PROXY, *CERTIFICATES, *WAY, *CLOCK, *ANSWER, *BESIDE, *WELL)
-NOWHERE = Door(Role.API, "")  # where the settings name no PhonePe to knock at
+NOWHERE = Target(Role.API, "")  # where the settings name no PhonePe to probe at
 HOPS = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
 WHAT = {
     Verdict.DNS_FAILURE: "the name cannot be resolved",
@@ -75,27 +76,27 @@ def words(facts: Facts) -> dict[str, str]:
         "what": WHAT.get(facts.fault, "it fails") if facts.fault else "",
         "found": Finding(facts.finding).label if facts.finding else "",
         "reply": facts.reply.detail if facts.reply else "",
-        "control": facts.control.door.target if facts.control else "",
-        "sibling": facts.sibling.door.target if facts.sibling else "",
+        "control": facts.control.target.host_port if facts.control else "",
+        "sibling": facts.sibling.target.host_port if facts.sibling else "",
         "interceptor": facts.interceptor,
         "spare": _shut(facts.spare) if facts.spare else "",
         "clock": f"{abs(facts.clock_ahead) / 60:.0f} minutes {'fast' if facts.clock_ahead > 0 else 'slow'}",
         "webhook_url": settings.PUBLIC_BASE_URL + webhook_check.PATH,
-        **_of_door(facts.subject or no_answer(NOWHERE)),
+        **_of_door(facts.subject or probe_timeout(NOWHERE)),
         **dict(_of_hops(facts)),
     }
 
 
-def _of_door(knock: Knock) -> dict[str, str]:
+def _of_door(probe: ProbeResult) -> dict[str, str]:
     return {
-        "name": knock.door.name,
-        "host": knock.door.host,
-        "target": knock.door.target,
-        "way": knock.door.way,
-        "error": knock.error,
-        "page": knock.best.said,
-        "told": ", ".join(knock.names.told.answers),
-        "servers": ", ".join(knock.names.told.servers) or "not known",
+        "name": probe.target.public_name,
+        "host": probe.target.host,
+        "target": probe.target.host_port,
+        "way": probe.target.route,
+        "error": probe.error,
+        "page": probe.best.answer_summary,
+        "told": ", ".join(probe.resolution.name_server.addresses),
+        "servers": ", ".join(probe.resolution.name_server.servers) or "not known",
     }
 
 
@@ -106,6 +107,6 @@ def _of_hops(facts: Facts) -> Iterator[tuple[str, str]]:
         yield f"{name}_target", hop.target
 
 
-def _shut(knock: Knock) -> str:
-    why = knock.error or "it does not answer our question well"
-    return f"Shut is {knock.door.target}, {knock.door.way}: {why}"
+def _shut(probe: ProbeResult) -> str:
+    why = probe.error or "it does not answer our question well"
+    return f"Shut is {probe.target.host_port}, {probe.target.route}: {why}"

@@ -113,7 +113,7 @@ class DebugConnectivityView(APIView):
 
 
 @method_decorator(never_cache, name="dispatch")
-class DiagnosisDoorView(APIView):
+class OpsTokenView(APIView):
     """OPS_TOKEN, typed into the page, opens the full page to this browser: it needs no database."""
 
     authentication_classes = ()
@@ -162,7 +162,7 @@ def knows_token(offered: str) -> bool:
 
 
 def _proof() -> str:
-    """Another OPS_TOKEN shuts all doors that the former one has opened."""
+    """Another OPS_TOKEN shuts all targets that the former one has opened."""
     return salted_hmac(SALT, settings.OPS_TOKEN).hexdigest()
 
 

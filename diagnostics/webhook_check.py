@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from core.logging import redact
-from diagnostics import findings
 from diagnostics.dependencies import Hop
+from diagnostics.probes import describe_answer, root_cause
 from payment.phonepe import self_test
 from payment.phonepe.credentials import Merchant
 from payment.phonepe.enums import Stage
@@ -65,7 +65,7 @@ def _as_phonepe(hop: Hop, session: Session, in_flight: InFlightRequest, url: str
 
 def _turned_away(hop: Hop, answer: Answer) -> Hop | None:
     """None when the stranger was, by ourselves."""
-    said = findings.told(answer)
+    said = describe_answer(answer)
     if 300 <= answer.http_status < 400:
         return _bad(hop, "redirect", f"{said}: PhonePe does not follow; name the final host")
     if answer.http_status == 401:
@@ -77,7 +77,7 @@ def _turned_away(hop: Hop, answer: Answer) -> Hop | None:
 
 def _not_let_in(hop: Hop, answer: Answer, ticket: str, raw_body: bytes) -> Hop | None:
     """None when PhonePe would be, with every byte it sends."""
-    said = findings.told(answer)
+    said = describe_answer(answer)
     if answer.http_status == 401:
         return _bad(hop, "refuses", f"{said}: what PhonePe sends to prove itself does not arrive as it is")
     if answer.http_status != 200:
@@ -89,7 +89,7 @@ def _not_let_in(hop: Hop, answer: Answer, ticket: str, raw_body: bytes) -> Hop |
 
 def _unanswered(hop: Hop, error: BaseException, stage: Stage) -> Hop:
     """Up to TCP the way back to oneself is another one than PhonePe's; from TLS on it is the same server."""
-    inner = findings.innermost(error)
+    inner = root_cause(error)
     exact = redact(f"{type(inner).__name__}: {inner}"[:200])
     if stage < Stage.CONNECTED:
         from_outside = (

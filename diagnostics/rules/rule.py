@@ -103,7 +103,7 @@ def misspelt_name(facts: Facts) -> bool:
     """Nobody knows it, and PhonePe has documented no such host either."""
     if not only_phonepe_is_shut(facts) or facts.finding != Finding.NAME_UNKNOWN or facts.subject is None:
         return False
-    return facts.subject.door.host not in ENVIRONMENT_OF_HOST
+    return facts.subject.target.host not in ENVIRONMENT_OF_HOST
 
 
 def phonepes_name(facts: Facts) -> bool:
@@ -119,9 +119,9 @@ def page_of_the_network(facts: Facts) -> bool:
     """A page that cannot be PhonePe's: sent without TLS, by a network that opens TLS, or shown for other hosts too."""
     if facts.fault is not Verdict.HTTP_BLOCKED or facts.subject is None or not facts.is_phonepe:
         return False
-    said = facts.subject.best.said if facts.finding in PAGES else ""
-    same = bool(said) and any(knock.best.said == said for knock in facts.compared)
-    return same or facts.opens_everything or not facts.subject.door.is_tls
+    said = facts.subject.best.answer_summary if facts.finding in PAGES else ""
+    same = bool(said) and any(probe.best.answer_summary == said for probe in facts.compared)
+    return same or facts.opens_everything or not facts.subject.target.is_tls
 
 
 def table_of_the_cache_is_missing(facts: Facts) -> bool:

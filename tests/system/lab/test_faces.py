@@ -21,7 +21,7 @@ def phonepe():
 
 @pytest.fixture(scope="module")
 def stranger():
-    """Whoever wants our server to knock at their door."""
+    """Whoever wants our server to probe at their target."""
     with Server() as server:
         yield server
 
@@ -52,7 +52,7 @@ def test_many_who_ask_two_processes_at_once_cost_one_look(shop, phonepe):
     assert len({answer["checked_at"] for answer in looked}) == 1
     # Few may wait for the first look; the others are told to come again.
     assert {answer["code"] for answer in answers if answer not in looked} <= {"diagnosis_running"}
-    assert phonepe.knocks == 2  # as PhonePe, and as the control host
+    assert phonepe.probes == 2  # as PhonePe, and as the control host
     assert phonepe.questions == 1
 
 

@@ -1,4 +1,4 @@
-"""Whoever may listen, or not listen, where a knock goes: real sockets on loopback."""
+"""Whoever may listen, or not listen, where a probe goes: real sockets on loopback."""
 
 import contextlib
 import json
@@ -52,12 +52,12 @@ class Server:
         self._http.server_close()
 
     @property
-    def knocks(self) -> int:
+    def probes(self) -> int:
         return len([path for _, path in self.asked if not _is_question(path)])
 
     @property
     def questions(self) -> int:
-        return len(self.asked) - self.knocks
+        return len(self.asked) - self.probes
 
 
 def _handler(server: Server) -> type[BaseHTTPRequestHandler]:

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 
-from diagnostics.dns import Asking, look_up
+from diagnostics.dns import DnsClients, resolve
 from diagnostics.enums import Finding
 from payment.phonepe.transport import Deadline, Resolver
 from tests.unit.diagnostics.servers import NameServer
@@ -26,8 +26,8 @@ def leads_to(*addresses):
 
 def looked_up(lookup, servers=None, host=HOST, seconds=5.0, is_public=True):
     deadline = Deadline(seconds)
-    asked = look_up(host, 443, deadline, Asking(Resolver(lookup), servers), is_public=is_public)
-    return asked.names(deadline)
+    pending = resolve(host, 443, deadline, DnsClients(Resolver(lookup), servers), is_public=is_public)
+    return pending.finish(deadline)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def looked_up(lookup, servers=None, host=HOST, seconds=5.0, is_public=True):
 def test_a_name_server_that_knows_no_such_name_fails_or_says_nothing_is_told_apart(said, finding):
     """The system's resolver says the same of all of them."""
     with NameServer(api_phonepe_com=said) as server:
-        names = looked_up(unknown, [server.address], seconds=1.0)
-    assert names.finding == finding
-    assert names.error == "gaierror: [Errno -2] Name or service not known"
+        resolution = looked_up(unknown, [server.address], seconds=1.0)
+    assert resolution.finding == finding
+    assert resolution.error == "gaierror: [Errno -2] Name or service not known"
 
 
 def test_a_name_server_that_cannot_be_reached_is_not_said_to_fail():
@@ -56,18 +56,18 @@ def test_a_name_server_that_cannot_be_reached_is_not_said_to_fail():
 
 def test_a_name_that_only_this_system_does_not_find_is_its_own_fault():
     with NameServer(api_phonepe_com=["192.0.2.7"]) as server:
-        names = looked_up(unknown, [server.address])
-    assert names.finding == Finding.SYSTEM_RESOLVER_FAILED
-    assert names.told.answers == ("192.0.2.7",)
+        resolution = looked_up(unknown, [server.address])
+    assert resolution.finding == Finding.SYSTEM_RESOLVER_FAILED
+    assert resolution.name_server.addresses == ("192.0.2.7",)
 
 
 def test_it_is_told_who_has_answered_and_what_for_each_family():
     with NameServer(api_phonepe_com=["192.0.2.7", "2001:db8::7"]) as server:
-        names = looked_up(leads_to("192.0.2.7", "2001:db8::7"), [server.address])
-    assert names.told.answers == ("192.0.2.7", "2001:db8::7")
-    assert "127.0.0.1" in names.source
-    assert (names.of("ipv4"), names.of("ipv6")) == (("192.0.2.7",), ("2001:db8::7",))
-    assert names.finding == ""
+        resolution = looked_up(leads_to("192.0.2.7", "2001:db8::7"), [server.address])
+    assert resolution.name_server.addresses == ("192.0.2.7", "2001:db8::7")
+    assert "127.0.0.1" in resolution.source
+    assert (resolution.of_family("ipv4"), resolution.of_family("ipv6")) == (("192.0.2.7",), ("2001:db8::7",))
+    assert resolution.finding == ""
 
 
 @pytest.mark.parametrize(
@@ -93,16 +93,16 @@ def test_names_of_our_own_may_lead_anywhere():
 
 
 def test_an_address_is_looked_up_nowhere():
-    names = looked_up(None, ["127.0.0.1:1"], host="127.0.0.1")
-    assert (names.all, names.source) == (("127.0.0.1",), "given as an address")
+    resolution = looked_up(None, ["127.0.0.1:1"], host="127.0.0.1")
+    assert (resolution.all_addresses, resolution.source) == (("127.0.0.1",), "given as an address")
 
 
 def test_a_resolver_that_never_answers_costs_no_more_than_the_deadline():
     never, deadline = threading.Event(), Deadline(30)
     with NameServer(api_phonepe_com="silence") as server:
-        names = looked_up(lambda *_, **__: never.wait(30), [server.address], seconds=0.5)
+        resolution = looked_up(lambda *_, **__: never.wait(30), [server.address], seconds=0.5)
     never.set()
-    assert names.finding == Finding.NAME_SERVER_SILENT
+    assert resolution.finding == Finding.NAME_SERVER_SILENT
     assert deadline.remaining() > 28
 
 

@@ -52,7 +52,7 @@ def refused(settings):
         yield settings
 
 
-def knock(browser, token, **more):
+def probe(browser, token, **more):
     """As the form on the page sends it."""
     form = urlencode({"ops_token": token})
     return browser.post(DOOR, form, content_type="application/x-www-form-urlencoded", **more)
@@ -85,7 +85,7 @@ def test_a_stranger_reads_whose_fault_it_is_and_nothing_about_the_inside(browser
 
 
 def test_the_ops_token_opens_the_page_to_this_browser(browser, refused):
-    opened = knock(browser, TOKEN)
+    opened = probe(browser, TOKEN)
     page = text_of(browser.get(URL))
 
     assert (opened.status_code, opened["Location"]) == (303, URL)
@@ -95,7 +95,7 @@ def test_the_ops_token_opens_the_page_to_this_browser(browser, refused):
 
 
 def test_the_cookie_is_for_this_page_alone_and_no_script_reads_it(browser):
-    knock(browser, TOKEN)
+    probe(browser, TOKEN)
 
     cookie = browser.cookies["diagnosis"]
     assert (cookie["path"], cookie["samesite"], cookie["httponly"]) == (URL.rstrip("/"), "Strict", True)
@@ -104,7 +104,7 @@ def test_the_cookie_is_for_this_page_alone_and_no_script_reads_it(browser):
 
 @pytest.mark.parametrize("offered", ["", "wrong", "tests-only-ops-toke"])
 def test_another_token_opens_nothing_and_says_so(browser, offered):
-    answer = knock(browser, offered, follow=True)
+    answer = probe(browser, offered, follow=True)
 
     assert "That is not the token." in text_of(answer)
     assert "diagnosis" not in browser.cookies
@@ -116,18 +116,18 @@ def test_a_cookie_that_somebody_made_up_opens_nothing(browser):
 
 
 def test_another_ops_token_shuts_what_the_former_one_has_opened(browser, settings):
-    knock(browser, TOKEN)
+    probe(browser, TOKEN)
     settings.OPS_TOKEN = "another-ops-token"
     assert "Do you operate this server?" in text_of(browser.get(URL))
 
 
 def test_without_an_ops_token_the_door_stays_shut(browser, settings):
     settings.OPS_TOKEN = ""
-    assert "refused" in knock(browser, "")["Location"]
+    assert "refused" in probe(browser, "")["Location"]
 
 
 def test_who_looks_by_cookie_starts_nothing(browser):
-    knock(browser, TOKEN)
+    probe(browser, TOKEN)
     assert browser.post(URL, {"test_payment": True}, content_type="application/json").status_code == 401
 
 
@@ -163,7 +163,7 @@ def test_the_text_says_what_the_page_says(refused):
 def test_words_of_phonepe_that_nobody_has_explained_are_listed(browser):
     heard("BRAND_NEW")
     assert GatewayCall.objects.count() == 1
-    knock(browser, TOKEN)
+    probe(browser, TOKEN)
 
     assert "BRAND_NEW" in text_of(browser.get(URL))
     operator = Client(headers={"X-Ops-Token": TOKEN})
@@ -188,7 +188,7 @@ def test_the_page_comes_while_the_database_is_down_and_opens_by_token(
     try:
         browser.cookies[settings.SESSION_COOKIE_NAME] = "of-an-admin"
         assert "Do you operate this server?" in text_of(browser.get(URL))
-        knock(browser, TOKEN)
+        probe(browser, TOKEN)
         assert "Our own database does not answer" in text_of(browser.get(URL))
     finally:
         connections["default"] = ours

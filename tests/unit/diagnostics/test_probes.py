@@ -7,11 +7,11 @@ from email.utils import format_datetime
 import pytest
 
 from diagnostics import dns, probes
-from diagnostics.dns import Asking
+from diagnostics.dns import DnsClients
 from diagnostics.enums import Verdict
 from diagnostics.parallel import begin, result
-from diagnostics.probes import knock
-from diagnostics.targets import Door, Role
+from diagnostics.probes import probe
+from diagnostics.targets import Role, Target
 from payment.phonepe.transport import Deadline, Resolver
 from tests.harness.certificates import YEAR, Authority
 from tests.unit.diagnostics.servers import NameServer, Server, hanging_up, refusing_port, silence
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.sockets
 SECONDS = 5.0
 
 
-def knocked(url, seconds=SECONDS, lookup=None, proxy=None):
-    return knock(Door(Role.API, url, proxy), Deadline(seconds), Asking(Resolver(lookup), None)).best
+def probed(url, seconds=SECONDS, lookup=None, proxy=None):
+    return probe(Target(Role.API, url, proxy), Deadline(seconds), DnsClients(Resolver(lookup), None)).best
 
 
 def at_loopback(*ports):
@@ -31,35 +31,35 @@ def at_loopback(*ports):
 
 
 def test_any_answer_proves_that_the_way_is_open(phonepe_server):
-    visit = knocked(f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox")
-    assert visit.is_reached
-    assert visit.passed == ("dns", "tcp", "http")
-    assert visit.http_status == 400
-    assert set(visit.milliseconds) == {"dns", "tcp", "http"}
-    assert visit.address == "127.0.0.1"
+    attempt = probed(f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox")
+    assert attempt.is_reached
+    assert attempt.passed_layers == ("dns", "tcp", "http")
+    assert attempt.http_status == 400
+    assert set(attempt.milliseconds) == {"dns", "tcp", "http"}
+    assert attempt.address == "127.0.0.1"
 
 
 def test_a_knock_carries_no_credentials(phonepe_server):
-    knocked(f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox")
+    probed(f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox")
     assert phonepe_server.asked == [("GET", "/apis/pg-sandbox")]
 
 
 def test_a_refused_connection_says_so_in_the_words_of_the_system():
-    visit = knocked(f"http://127.0.0.1:{refusing_port()}")
-    assert visit.verdict is Verdict.CONNECTION_REFUSED
-    assert visit.stopped_at == "tcp"
-    assert visit.error == "ConnectionRefusedError: [Errno 111] Connection refused"
+    attempt = probed(f"http://127.0.0.1:{refusing_port()}")
+    assert attempt.verdict is Verdict.CONNECTION_REFUSED
+    assert attempt.failed_layer == "tcp"
+    assert attempt.error == "ConnectionRefusedError: [Errno 111] Connection refused"
 
 
 def test_a_name_that_nobody_knows_stops_at_dns():
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    visit = knocked("https://api.phonepe.com/apis/pg", lookup=unknown)
-    assert visit.verdict is Verdict.DNS_FAILURE
-    assert visit.stopped_at == "dns"
-    assert visit.passed == ()
-    assert "Name or service not known" in visit.error
+    attempt = probed("https://api.phonepe.com/apis/pg", lookup=unknown)
+    assert attempt.verdict is Verdict.DNS_FAILURE
+    assert attempt.failed_layer == "dns"
+    assert attempt.passed_layers == ()
+    assert "Name or service not known" in attempt.error
 
 
 def test_no_secret_stands_in_the_words_of_the_system(settings):
@@ -68,147 +68,150 @@ def test_no_secret_stands_in_the_words_of_the_system(settings):
     def talkative(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "unknown: a-salt-key-that-nobody-may-see")
 
-    assert "unknown: [secret]" in knocked("https://api.phonepe.com/apis/pg", lookup=talkative).error
+    assert "unknown: [secret]" in probed("https://api.phonepe.com/apis/pg", lookup=talkative).error
 
 
 def test_a_name_server_that_never_answers_costs_no_more_than_the_deadline():
     never = threading.Event()
     deadline = Deadline(30)
-    visit = knocked("https://api.phonepe.com/apis/pg", seconds=1.0, lookup=lambda *_, **__: never.wait(30))
+    attempt = probed("https://api.phonepe.com/apis/pg", seconds=1.0, lookup=lambda *_, **__: never.wait(30))
     never.set()
-    assert visit.verdict is Verdict.DNS_FAILURE
+    assert attempt.verdict is Verdict.DNS_FAILURE
     assert deadline.remaining() > 28
 
 
 def test_connections_do_not_wait_for_what_the_name_server_says(monkeypatch):
-    monkeypatch.setattr(dns, "PATIENCE", 20)
+    monkeypatch.setattr(dns, "TIMEOUT", 20)
     with NameServer(api_phonepe_com=["192.0.2.7"]) as server, socket.create_server(("127.0.0.1", 0)) as host:
         server.may_speak.clear()
         port = host.getsockname()[1]
-        door, asking = (
-            Door(Role.API, "http://api.phonepe.com"),
-            Asking(Resolver(at_loopback(port)), [server.address]),
+        target, clients = (
+            Target(Role.API, "http://api.phonepe.com"),
+            DnsClients(Resolver(at_loopback(port)), [server.address]),
         )
-        found = begin(functools.partial(knock, door, Deadline(30), asking))
+        found = begin(functools.partial(probe, target, Deadline(30), clients))
         host.settimeout(10)
         host.accept()[0].close()
         server.may_speak.set()
-        assert result(found, Deadline(30)).names.told.answers == ("192.0.2.7",)
+        assert result(found, Deadline(30)).resolution.name_server.addresses == ("192.0.2.7",)
 
 
 def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():
     with silence() as port:
-        visit = knocked(f"http://127.0.0.1:{port}", seconds=1.0)
-    assert visit.category == "READ_TIMEOUT"
-    assert visit.stopped_at == "http"
-    assert visit.passed == ("dns", "tcp")
+        attempt = probed(f"http://127.0.0.1:{port}", seconds=1.0)
+    assert attempt.category == "READ_TIMEOUT"
+    assert attempt.failed_layer == "http"
+    assert attempt.passed_layers == ("dns", "tcp")
 
 
 def test_a_silent_handshake_stops_at_tls():
     with silence() as port:
-        visit = knocked(f"https://127.0.0.1:{port}", seconds=1.0)
-    assert visit.verdict is Verdict.TLS_HANDSHAKE_FAILED
-    assert visit.stopped_at == "tls"
+        attempt = probed(f"https://127.0.0.1:{port}", seconds=1.0)
+    assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
+    assert attempt.failed_layer == "tls"
 
 
 def test_a_walk_that_does_not_come_back_has_noted_how_far_it_came(monkeypatch):
     monkeypatch.setattr(probes, "SHARE", 10)  # it would go on for longer than anybody waits
     with silence() as port:
-        visit = knocked(f"https://127.0.0.1:{port}", seconds=1.0)
-    assert visit.passed == ("dns", "tcp")
-    assert visit.verdict is Verdict.TLS_HANDSHAKE_FAILED
+        attempt = probed(f"https://127.0.0.1:{port}", seconds=1.0)
+    assert attempt.passed_layers == ("dns", "tcp")
+    assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
 
 
 def test_a_connection_that_is_cut_says_so():
     with hanging_up() as port:
-        visit = knocked(f"http://127.0.0.1:{port}")
-    assert visit.verdict is Verdict.CONNECTION_RESET
-    assert visit.stopped_at == "http"
+        attempt = probed(f"http://127.0.0.1:{port}")
+    assert attempt.verdict is Verdict.CONNECTION_RESET
+    assert attempt.failed_layer == "http"
 
 
 def test_plain_http_where_tls_is_expected_is_a_failed_handshake(phonepe_server):
-    visit = knocked(f"https://127.0.0.1:{phonepe_server.port}")
-    assert visit.verdict is Verdict.TLS_HANDSHAKE_FAILED
+    attempt = probed(f"https://127.0.0.1:{phonepe_server.port}")
+    assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
 
 
 def test_a_trusted_certificate_opens_the_way(authority):
     with Server(certificate=authority.issue("127.0.0.1")) as server:
-        visit = knocked(f"https://127.0.0.1:{server.port}")
-    assert visit.passed == ("dns", "tcp", "tls", "http")
+        attempt = probed(f"https://127.0.0.1:{server.port}")
+    assert attempt.passed_layers == ("dns", "tcp", "tls", "http")
 
 
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(authority, tmp_path):
     (tmp_path / "other").mkdir()
     stranger = Authority(tmp_path / "other")
     with Server(certificate=stranger.issue("127.0.0.1")) as server:
-        visit = knocked(f"https://127.0.0.1:{server.port}")
-    assert visit.verdict is Verdict.TLS_UNTRUSTED
-    assert visit.stopped_at == "tls"
+        attempt = probed(f"https://127.0.0.1:{server.port}")
+    assert attempt.verdict is Verdict.TLS_UNTRUSTED
+    assert attempt.failed_layer == "tls"
 
 
 def test_an_expired_certificate_is_called_expired(authority):
     with Server(
         certificate=authority.issue("127.0.0.1", starts=-2 * YEAR, ends=-timedelta(days=1))
     ) as server:
-        assert knocked(f"https://127.0.0.1:{server.port}").verdict is Verdict.TLS_EXPIRED
+        assert probed(f"https://127.0.0.1:{server.port}").verdict is Verdict.TLS_EXPIRED
 
 
 def test_a_certificate_from_the_future_tells_that_our_clock_is_slow(authority):
     with Server(certificate=authority.issue("127.0.0.1", starts=timedelta(days=1))) as server:
-        assert knocked(f"https://127.0.0.1:{server.port}").verdict is Verdict.CLOCK_SKEW
+        assert probed(f"https://127.0.0.1:{server.port}").verdict is Verdict.CLOCK_SKEW
 
 
 @pytest.mark.parametrize("asked", ["127.0.0.1", "localhost"])
 def test_a_certificate_of_another_name_is_called_so(authority, asked):
     with Server(certificate=authority.issue("shop.example")) as server:
-        visit = knocked(f"https://{asked}:{server.port}", lookup=at_loopback(server.port))
-    assert visit.verdict is Verdict.TLS_HOSTNAME_MISMATCH
+        attempt = probed(f"https://{asked}:{server.port}", lookup=at_loopback(server.port))
+    assert attempt.verdict is Verdict.TLS_HOSTNAME_MISMATCH
 
 
 def test_a_proxy_that_refuses_us_is_the_proxys_fault():
     proxy = f"http://user:pass-word-of-proxy@127.0.0.1:{refusing_port()}"
-    visit = knocked("https://api.phonepe.com/apis/pg", proxy=proxy)
-    assert visit.verdict is Verdict.PROXY_FAILURE
-    assert "pass-word-of-proxy" not in repr(visit)
+    attempt = probed("https://api.phonepe.com/apis/pg", proxy=proxy)
+    assert attempt.verdict is Verdict.PROXY_FAILURE
+    assert "pass-word-of-proxy" not in repr(attempt)
 
 
 def test_a_proxy_that_opens_no_tunnel_stops_at_the_proxy(phonepe_server):
     """An ordinary web server knows no CONNECT."""
-    visit = knocked("https://api.phonepe.com/apis/pg", proxy=f"http://127.0.0.1:{phonepe_server.port}")
-    assert visit.verdict is Verdict.PROXY_FAILURE
-    assert visit.stopped_at == "proxy"
-    assert visit.passed == ("dns", "tcp")
+    attempt = probed("https://api.phonepe.com/apis/pg", proxy=f"http://127.0.0.1:{phonepe_server.port}")
+    assert attempt.verdict is Verdict.PROXY_FAILURE
+    assert attempt.failed_layer == "proxy"
+    assert attempt.passed_layers == ("dns", "tcp")
 
 
 def test_the_better_of_two_address_families_counts(phonepe_server):
     """A machine without an IPv6 route reaches PhonePe by IPv4 all the same."""
     closed = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", refusing_port(), 0, 0))
     open_one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", phonepe_server.port))
-    door = Door(Role.API, f"http://localhost:{phonepe_server.port}")
-    found = knock(door, Deadline(SECONDS), Asking(Resolver(lambda *_, **__: [closed, open_one]), None))
+    target = Target(Role.API, f"http://localhost:{phonepe_server.port}")
+    found = probe(target, Deadline(SECONDS), DnsClients(Resolver(lambda *_, **__: [closed, open_one]), None))
     assert found.is_reached
-    assert {visit.address: visit.is_reached for visit in found.visits} == {"::1": False, "127.0.0.1": True}
+    assert {attempt.address: attempt.is_reached for attempt in found.attempts} == {
+        "::1": False,
+        "127.0.0.1": True,
+    }
 
 
 def test_a_name_whose_first_address_is_dead_is_reached_by_the_next(phonepe_server):
     """As a payment would reach it."""
     url, ports = f"http://localhost:{phonepe_server.port}", (refusing_port(), phonepe_server.port)
-    found = knock(Door(Role.API, url), Deadline(SECONDS), Asking(Resolver(at_loopback(*ports)), None))
+    found = probe(Target(Role.API, url), Deadline(SECONDS), DnsClients(Resolver(at_loopback(*ports)), None))
     assert found.is_reached
-    assert [visit.is_reached for visit in found.visits] == [False, True]
+    assert [attempt.is_reached for attempt in found.attempts] == [False, True]
 
 
 def test_of_many_addresses_a_few_are_tried_each_once(phonepe_server):
     ports = [phonepe_server.port] * 2 + [refusing_port() for _ in range(5)]
-    url, asking = f"http://localhost:{phonepe_server.port}", Asking(Resolver(at_loopback(*ports)), None)
-    assert len(knock(Door(Role.API, url), Deadline(SECONDS), asking).visits) == 3
-    assert phonepe_server.knocks == 1
+    url, clients = f"http://localhost:{phonepe_server.port}", DnsClients(Resolver(at_loopback(*ports)), None)
+    assert len(probe(Target(Role.API, url), Deadline(SECONDS), clients).attempts) == 3
+    assert phonepe_server.probes == 1
 
 
 def test_the_clock_of_the_other_side_is_compared_with_ours(phonepe_server):
     phonepe_server.date = format_datetime(datetime.now(timezone.utc) - timedelta(minutes=10), usegmt=True)
-    visit = knocked(f"http://127.0.0.1:{phonepe_server.port}")
-    assert visit.clock_ahead == pytest.approx(600, abs=5)
+    attempt = probed(f"http://127.0.0.1:{phonepe_server.port}")
+    assert attempt.clock_ahead == pytest.approx(600, abs=5)
 
 
 @pytest.mark.parametrize(
@@ -216,4 +219,4 @@ def test_the_clock_of_the_other_side_is_compared_with_ours(phonepe_server):
 )
 def test_a_date_that_cannot_be_read_is_not_compared(phonepe_server, date):
     phonepe_server.date = date
-    assert knocked(f"http://127.0.0.1:{phonepe_server.port}").clock_ahead is None
+    assert probed(f"http://127.0.0.1:{phonepe_server.port}").clock_ahead is None

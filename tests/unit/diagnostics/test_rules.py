@@ -3,9 +3,9 @@ import pytest
 from diagnostics.dependencies import Hop
 from diagnostics.enums import VERDICT_OF, Culprit, Verdict
 from diagnostics.evidence import Facts
-from diagnostics.probes import Knock, Visit
-from diagnostics.status_probe import Reply
-from diagnostics.targets import Door, Role
+from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.status_probe import StatusProbeResult
+from diagnostics.targets import Role, Target
 from diagnostics.verdicts import RULES, WHAT
 from diagnostics.verdicts import judge as judge_all
 from payment.phonepe.enums import ErrorCategory, Stage
@@ -21,19 +21,23 @@ def judge(found):
     return judge_all(found)[0]
 
 
-def knock(url=PHONEPE, verdict=None, role=Role.API, stage=Stage.RESOLVED, **told):
-    door = Door(role, url)
+def probe(url=PHONEPE, verdict=None, role=Role.API, stage=Stage.RESOLVED, **told):
+    target = Target(role, url)
     if verdict is None:
-        return Knock(door, (Visit(door, "192.0.2.1", Stage.BODY, http_status=404, **told),))
-    return Knock(door, (Visit(door, "192.0.2.1", stage, verdict=verdict, error="OSError: so it was"),))
+        return ProbeResult(
+            target, (ConnectionAttempt(target, "192.0.2.1", Stage.BODY, http_status=404, **told),)
+        )
+    return ProbeResult(
+        target, (ConnectionAttempt(target, "192.0.2.1", stage, verdict=verdict, error="OSError: so it was"),)
+    )
 
 
 def control(verdict=None, **told):
-    return knock(CONTROL, verdict, Role.CONTROL, **told)
+    return probe(CONTROL, verdict, Role.CONTROL, **told)
 
 
-def facts(*knocks, other_host=None, **found):
-    return Facts(knocks=knocks or (knock(),), controls=(other_host or control(),), **found)
+def facts(*probes, other_host=None, **found):
+    return Facts(probes=probes or (probe(),), controls=(other_host or control(),), **found)
 
 
 def verdict_and_culprit(found):
@@ -56,102 +60,104 @@ NETWORK = [
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.DNS_FAILURE])
 def test_when_nothing_outside_is_reached_it_is_the_hosting(met):
-    assert verdict_and_culprit(facts(knock(verdict=met), other_host=control(met))) == (met, Culprit.HOSTING)
+    assert verdict_and_culprit(facts(probe(verdict=met), other_host=control(met))) == (met, Culprit.HOSTING)
 
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_when_others_are_reached_and_phonepe_is_not_it_is_phonepe(met):
-    assert verdict_and_culprit(facts(knock(verdict=met))) == (met, Culprit.PHONEPE)
+    assert verdict_and_culprit(facts(probe(verdict=met))) == (met, Culprit.PHONEPE)
 
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.DNS_FAILURE, Verdict.TLS_UNTRUSTED])
 def test_an_address_of_our_own_making_is_never_phonepes_fault(met):
-    assert verdict_and_culprit(facts(knock(OTHER, met))) == (met, Culprit.CONFIGURATION)
+    assert verdict_and_culprit(facts(probe(OTHER, met))) == (met, Culprit.CONFIGURATION)
 
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_nobody_outside_is_to_blame_for_an_address_on_this_machine(met):
-    found = facts(knock(HERE, met), other_host=control(Verdict.NETWORK_UNREACHABLE))
+    found = facts(probe(HERE, met), other_host=control(Verdict.NETWORK_UNREACHABLE))
     assert verdict_and_culprit(found) == (met, Culprit.CONFIGURATION)
 
 
 def test_only_a_control_by_the_same_way_out_says_anything():
     """The direct way is shut on purpose; what counts is that the proxy lets others through."""
-    proxied = Door(Role.API, PHONEPE, "http://10.0.0.7:3128")
-    other = Door(Role.CONTROL, CONTROL, proxied.proxy)
-    reset = Knock(proxied, (Visit(proxied, "10.0.0.7", Stage.TLS, verdict=Verdict.CONNECTION_RESET),))
+    proxied = Target(Role.API, PHONEPE, "http://10.0.0.7:3128")
+    other = Target(Role.CONTROL, CONTROL, proxied.proxy)
+    reset = ProbeResult(
+        proxied, (ConnectionAttempt(proxied, "10.0.0.7", Stage.TLS, verdict=Verdict.CONNECTION_RESET),)
+    )
     found = Facts(
-        knocks=(reset,),
+        probes=(reset,),
         controls=(
             control(Verdict.CONNECTION_REFUSED),
-            Knock(other, (Visit(other, "10.0.0.7", Stage.BODY, http_status=200),)),
+            ProbeResult(other, (ConnectionAttempt(other, "10.0.0.7", Stage.BODY, http_status=200),)),
         ),
     )
     assert verdict_and_culprit(found) == (Verdict.CONNECTION_RESET, Culprit.PHONEPE)
 
 
 def test_phonepes_name_alone_unknown_is_the_name_server_of_the_hosting():
-    found = facts(knock(verdict=Verdict.DNS_FAILURE, stage=Stage.STARTED))
+    found = facts(probe(verdict=Verdict.DNS_FAILURE, stage=Stage.STARTED))
     assert verdict_and_culprit(found) == (Verdict.DNS_FAILURE, Culprit.HOSTING)
 
 
 @pytest.mark.parametrize("met", [Verdict.TLS_UNTRUSTED, Verdict.TLS_HOSTNAME_MISMATCH])
 def test_somebody_who_answers_in_phonepes_place_sits_at_the_hosting(met):
-    assert verdict_and_culprit(facts(knock(verdict=met))) == (met, Culprit.HOSTING)
+    assert verdict_and_culprit(facts(probe(verdict=met))) == (met, Culprit.HOSTING)
 
 
 def test_a_server_that_trusts_nobody_has_to_renew_its_authorities():
-    found = facts(knock(verdict=Verdict.TLS_UNTRUSTED), other_host=control(Verdict.TLS_UNTRUSTED))
+    found = facts(probe(verdict=Verdict.TLS_UNTRUSTED), other_host=control(Verdict.TLS_UNTRUSTED))
     assert verdict_and_culprit(found) == (Verdict.TLS_UNTRUSTED, Culprit.THIS_SERVER)
 
 
 def test_phonepes_expired_certificate_is_phonepes():
-    assert verdict_and_culprit(facts(knock(verdict=Verdict.TLS_EXPIRED))) == (
+    assert verdict_and_culprit(facts(probe(verdict=Verdict.TLS_EXPIRED))) == (
         Verdict.TLS_EXPIRED,
         Culprit.PHONEPE,
     )
 
 
 def test_when_everybodys_certificate_has_expired_it_is_our_clock():
-    found = facts(knock(verdict=Verdict.TLS_EXPIRED), other_host=control(Verdict.TLS_EXPIRED))
+    found = facts(probe(verdict=Verdict.TLS_EXPIRED), other_host=control(Verdict.TLS_EXPIRED))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
 
 
 def test_a_certificate_from_the_future_is_our_clock():
-    assert verdict_and_culprit(facts(knock(verdict=Verdict.CLOCK_SKEW)))[0] is Verdict.CLOCK_SKEW
+    assert verdict_and_culprit(facts(probe(verdict=Verdict.CLOCK_SKEW)))[0] is Verdict.CLOCK_SKEW
 
 
 @pytest.mark.parametrize(("url", "culprit"), [(PHONEPE, Culprit.PHONEPE), (OTHER, Culprit.CONFIGURATION)])
 def test_a_certificate_from_the_future_is_its_owners_while_others_tell_our_time(url, culprit):
-    found = facts(knock(url, Verdict.CLOCK_SKEW), other_host=control(clock_ahead=2.0))
+    found = facts(probe(url, Verdict.CLOCK_SKEW), other_host=control(clock_ahead=2.0))
     assert verdict_and_culprit(found) == (Verdict.TLS_EXPIRED, culprit)
 
 
 def test_a_certificate_from_the_future_is_our_clocks_while_others_tell_another_time():
-    found = facts(knock(verdict=Verdict.CLOCK_SKEW), other_host=control(clock_ahead=-86_000.0))
+    found = facts(probe(verdict=Verdict.CLOCK_SKEW), other_host=control(clock_ahead=-86_000.0))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
 
 
 def test_a_clock_that_everybody_contradicts_is_wrong():
-    found = facts(knock(clock_ahead=-900.0), other_host=control(clock_ahead=-899.0))
+    found = facts(probe(clock_ahead=-900.0), other_host=control(clock_ahead=-899.0))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
     assert "15 minutes slow" in judge(found).next_action
 
 
 def test_one_host_with_a_wrong_clock_is_not_believed_against_another():
-    assert judge(facts(knock(clock_ahead=900.0), other_host=control(clock_ahead=1.0))).verdict is Verdict.OK
+    assert judge(facts(probe(clock_ahead=900.0), other_host=control(clock_ahead=1.0))).verdict is Verdict.OK
 
 
 def test_a_proxy_is_our_own_choice():
     found = facts(
-        knock(verdict=Verdict.PROXY_FAILURE, stage=Stage.CONNECTED), other_host=control(Verdict.PROXY_FAILURE)
+        probe(verdict=Verdict.PROXY_FAILURE, stage=Stage.CONNECTED), other_host=control(Verdict.PROXY_FAILURE)
     )
     assert verdict_and_culprit(found) == (Verdict.PROXY_FAILURE, Culprit.CONFIGURATION)
 
 
 @pytest.mark.parametrize("fault", ["down", "migrations"])
 def test_our_own_database_comes_before_everything_else(fault):
-    found = facts(knock(verdict=Verdict.CONNECTION_REFUSED), hops=hop("database", fault))
+    found = facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop("database", fault))
     assert judge(found).culprit is Culprit.THIS_SERVER
     assert judge(found).verdict in {Verdict.DATABASE_DOWN, Verdict.MISCONFIGURED}
 
@@ -185,44 +191,44 @@ def test_settings_that_cannot_be_used_are_named_to_the_operator_only():
     ],
 )
 def test_what_phonepe_says_about_us_decides_once_it_is_reached(said, culprit):
-    reply = Reply(said, "api.phonepe.com:443", 12, "HTTP 401")
+    reply = StatusProbeResult(said, "api.phonepe.com:443", 12, "HTTP 401")
     assert verdict_and_culprit(facts(replies=(reply,))) == (said, culprit)
 
 
 def test_what_is_not_phonepe_and_answers_nonsense_is_a_wrong_address():
-    reply = Reply(Verdict.PHONEPE_DOWN, "payments.example:443", 12, "HTTP 500")
-    assert judge(facts(knock(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
+    reply = StatusProbeResult(Verdict.PHONEPE_DOWN, "payments.example:443", 12, "HTTP 500")
+    assert judge(facts(probe(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
 
 
 def test_a_client_is_unknown_only_where_phonepe_says_so():
-    reply = Reply(Verdict.WRONG_ENVIRONMENT, "payments.example:443", 12, "HTTP 404")
-    assert judge(facts(knock(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
-    assert judge(facts(knock(HERE), replies=(reply,))).culprit is Culprit.CREDENTIALS
+    reply = StatusProbeResult(Verdict.WRONG_ENVIRONMENT, "payments.example:443", 12, "HTTP 404")
+    assert judge(facts(probe(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
+    assert judge(facts(probe(HERE), replies=(reply,))).culprit is Culprit.CREDENTIALS
 
 
 def test_one_open_door_is_enough_and_the_shut_one_is_mentioned():
-    judged = judge(facts(knock(verdict=Verdict.CONNECTION_TIMEOUT), knock(OTHER)))
+    judged = judge(facts(probe(verdict=Verdict.CONNECTION_TIMEOUT), probe(OTHER)))
     assert judged.verdict is Verdict.OK
     assert "not by every configured address" in judged.summary
 
 
 def test_a_page_host_that_cannot_be_reached_stops_no_payment():
-    page = knock("https://mercury-t2.phonepe.com", Verdict.CONNECTION_REFUSED, Role.PAGE)
-    assert verdict_and_culprit(facts(knock(), page)) == (Verdict.OK, Culprit.NONE)
-    assert judge(facts(knock(), page)) == judge(facts(knock()))
+    page = probe("https://mercury-t2.phonepe.com", Verdict.CONNECTION_REFUSED, Role.PAGE)
+    assert verdict_and_culprit(facts(probe(), page)) == (Verdict.OK, Culprit.NONE)
+    assert judge(facts(probe(), page)) == judge(facts(probe()))
 
 
 def test_without_a_door_for_tokens_no_payment_is_made():
-    token = knock("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
-    assert judge(facts(knock(), token)).verdict is Verdict.CONNECTION_REFUSED
+    token = probe("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
+    assert judge(facts(probe(), token)).verdict is Verdict.CONNECTION_REFUSED
 
 
 def test_tokens_from_the_address_that_takes_payments_are_enough():
     """The first address has its tokens from a host that is shut; the second one gives them itself."""
-    shut = knock("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
-    second = Door(Role.API, OTHER, gives_tokens=True)
-    open_one = Knock(second, (Visit(second, "192.0.2.2", Stage.BODY, http_status=404),))
-    judged = judge(facts(knock(), shut, open_one))
+    shut = probe("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
+    second = Target(Role.API, OTHER, issues_tokens=True)
+    open_one = ProbeResult(second, (ConnectionAttempt(second, "192.0.2.2", Stage.BODY, http_status=404),))
+    judged = judge(facts(probe(), shut, open_one))
     assert judged.verdict is Verdict.OK
     assert "not by every configured address" in judged.summary
 
@@ -245,7 +251,7 @@ def test_all_is_well():
 @pytest.mark.parametrize("met", sorted(set(VERDICT_OF.values()) - {Verdict.PROXY_FAILURE}))
 @pytest.mark.parametrize("url", [PHONEPE, OTHER, HERE])
 def test_public_summaries_name_no_address_of_ours(met, url):
-    summary = judge(facts(knock(url, met))).summary
+    summary = judge(facts(probe(url, met))).summary
     assert not any(inside in summary for inside in ("192.0.2.1", "127.0.0.1", "payments.example", "OSError"))
 
 
@@ -264,7 +270,7 @@ def test_every_verdict_has_a_rule_that_can_give_it():
     + [("mail", "down"), ("broker", "down")],
 )
 def test_a_small_fault_beside_a_grave_one_does_not_say_that_payments_work(name, fault):
-    shut = facts(knock(verdict=Verdict.CONNECTION_REFUSED), hops=hop(name, fault))
+    shut = facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop(name, fault))
     grave, small = judge_all(shut)
 
     assert grave.verdict is Verdict.CONNECTION_REFUSED

@@ -10,7 +10,7 @@ from django.db import connections
 
 from core.errors import Unavailable
 from diagnostics import result_cache, runner
-from diagnostics.dns import Asking
+from diagnostics.dns import DnsClients
 from diagnostics.runner import DiagnosisRunning, diagnose, latest
 from payment.models import DiagnosisRun
 from payment.phonepe.transport import Resolver
@@ -58,7 +58,7 @@ def name_server():
         known = ports.get(host, port)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", known))]
 
-    return ports, Asking(Resolver(lookup), None)
+    return ports, DnsClients(Resolver(lookup), None)
 
 
 def test_in_simulation_nothing_is_knocked_at(settings, control):
@@ -89,11 +89,11 @@ def test_no_payment_is_ever_started(base_url, control, phonepe_server):
 
 
 def test_a_refusal_while_the_other_environment_answers_is_phonepes(real_v1, control, authority, name_server):
-    ports, asking = name_server
+    ports, clients = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
     with Server(certificate=authority.issue("api.phonepe.com")) as sibling:
         ports["api.phonepe.com"] = sibling.port
-        answer = diagnose(asking=asking)
+        answer = diagnose(clients=clients)
     assert sibling.questions == 0
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "phonepe")
     assert "contract" not in layers(answer, "")
@@ -103,18 +103,18 @@ def test_a_refusal_while_the_other_environment_answers_is_phonepes(real_v1, cont
 def test_a_refusal_at_every_address_of_phonepe_while_others_answer_is_a_firewall(
     real_v1, control, name_server
 ):
-    ports, asking = name_server
+    ports, clients = name_server
     ports |= {"api-preprod.phonepe.com": refusing_port(), "api.phonepe.com": refusing_port()}
-    answer = diagnose(asking=asking)
+    answer = diagnose(clients=clients)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
     assert "What settles it" in answer["next_action"]
 
 
 def test_a_refusal_by_everyone_is_the_hostings(real_v1, name_server):
-    ports, asking = name_server
+    ports, clients = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
     real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{refusing_port()}"]
-    answer = diagnose(asking=asking)
+    answer = diagnose(clients=clients)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
 
 
@@ -169,7 +169,7 @@ def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(re
     with silence() as port:
         real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
         began = time.monotonic()
-        answer = diagnose(2.0, Asking(Resolver(lambda *_, **__: never.wait(30)), None))
+        answer = diagnose(2.0, DnsClients(Resolver(lambda *_, **__: never.wait(30)), None))
         took = time.monotonic() - began
     never.set()
     assert took < 3
@@ -194,11 +194,11 @@ def test_the_whole_diagnosis_takes_ten_seconds_at_most():
 
 
 def test_page_hosts_are_knocked_at_and_never_asked(base_url, control, settings, name_server):
-    ports, asking = name_server
+    ports, clients = name_server
     with Server() as pages:
         ports["mercury-uat.phonepe.com"] = pages.port
         settings.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
-        answer = diagnose(asking=asking)
+        answer = diagnose(clients=clients)
     assert answer["verdict"] == "ok"
     assert short(answer)[1] == {
         "endpoint": "mercury-uat.phonepe.com",
@@ -282,17 +282,17 @@ def test_of_many_who_ask_at_once_one_looks_and_few_wait_for_its_answer(base_url,
     assert len(answers) + len(refused) == 8
     assert answers
     assert all(answer == answers[0] for answer in answers)
-    assert phonepe_server.knocks == 1
+    assert phonepe_server.probes == 1
     assert phonepe_server.questions == 1
 
 
 def test_for_thirty_seconds_the_last_answer_is_given(base_url, control, phonepe_server):
     first = latest()
     assert latest() == first
-    assert phonepe_server.knocks == 1
+    assert phonepe_server.probes == 1
     cache.delete(runner.RUNNING)  # the thirty seconds are over
     latest()
-    assert phonepe_server.knocks == 2
+    assert phonepe_server.probes == 2
 
 
 def test_while_somebody_else_looks_the_former_answer_is_given():
@@ -306,7 +306,7 @@ def test_a_shared_cache_that_can_be_read_but_not_written_allows_one_look_in_thir
 ):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.ReadOnlyCache"}}
     assert latest(patience=0) == latest(patience=0)
-    assert phonepe_server.knocks == 1
+    assert phonepe_server.probes == 1
 
 
 def test_whoever_waits_in_vain_for_somebodys_answer_looks_themselves():
@@ -333,7 +333,7 @@ def test_each_address_has_a_ladder_for_each_family_of_its_own(real_v1, control, 
     found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", phonepe_server.port))
     real_v1.PHONEPE_BASE_URL = f"http://localhost:{phonepe_server.port}/apis/pg-sandbox"
     real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"]
-    answer = diagnose(asking=Asking(Resolver(lambda host, port, **_: [closed, found]), None))
+    answer = diagnose(clients=DnsClients(Resolver(lambda host, port, **_: [closed, found]), None))
     first, second = answer["endpoints"]
     assert ladder(first) == [
         ("dns", "ipv4", True, ""),

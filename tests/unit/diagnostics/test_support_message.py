@@ -2,16 +2,16 @@ from dataclasses import replace
 from datetime import datetime, timezone
 
 from diagnostics.dependencies import Hop
-from diagnostics.dns import Names, Told
+from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Finding, Verdict
 from diagnostics.evidence import Facts
-from diagnostics.probes import Knock, Visit
-from diagnostics.status_probe import Reply
+from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.status_probe import StatusProbeResult
 from diagnostics.support_message import letter
-from diagnostics.targets import Door, Role
+from diagnostics.targets import Role, Target
 from diagnostics.tls import Certificate
 from payment.phonepe.enums import Stage
-from tests.unit.diagnostics.test_rules import control, facts, judge, knock
+from tests.unit.diagnostics.test_rules import control, facts, judge, probe
 
 NOW = datetime(2026, 3, 1, 20, 0, tzinfo=timezone.utc)
 
@@ -21,7 +21,7 @@ def written(found):
 
 
 def test_the_hosting_gets_target_stage_error_and_both_clocks():
-    refused = knock(verdict=Verdict.CONNECTION_REFUSED)
+    refused = probe(verdict=Verdict.CONNECTION_REFUSED)
     made = written(facts(refused, other_host=control(Verdict.CONNECTION_REFUSED)))
     assert made["to"] == "the support of the hosting provider"
     assert "api.phonepe.com:443" in made["subject"]
@@ -31,7 +31,7 @@ def test_the_hosting_gets_target_stage_error_and_both_clocks():
 
 def test_phonepe_learns_what_works_meanwhile(settings):
     settings.PHONEPE_MERCHANT_ID = "MERCHANTOKPUJA"
-    made = written(facts(knock(verdict=Verdict.CONNECTION_TIMEOUT)))
+    made = written(facts(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
     assert made["to"] == "PhonePe's merchant support"
     assert "For comparison: control.example:443" in made["body"]
     assert "Merchant: MERCHANTOKPUJA (UAT)" in made["body"]
@@ -52,22 +52,26 @@ def test_nobody_is_written_to_when_all_is_well():
 
 def test_the_hosting_can_act_at_once():
     """Who, from where, to where, what exactly, what works meanwhile, and how to see it oneself."""
-    door = Door(Role.API, "https://api.phonepe.com/apis/hermes")
-    shut = Visit(
-        door,
+    target = Target(Role.API, "https://api.phonepe.com/apis/hermes")
+    shut = ConnectionAttempt(
+        target,
         "192.0.2.1",
         Stage.RESOLVED,
         {"dns": 3},
         verdict=Verdict.CONNECTION_REFUSED,
         finding=Finding.REFUSED,
         error="ConnectionRefusedError: [Errno 111] Connection refused",
-        source="10.0.0.5",
+        source_address="10.0.0.5",
     )
-    names = Names("api.phonepe.com", ((2, 1, 6, "", ("192.0.2.1", 443)),), told=Told(servers=("10.0.0.2",)))
+    resolution = Resolution(
+        "api.phonepe.com",
+        ((2, 1, 6, "", ("192.0.2.1", 443)),),
+        name_server=NameServerAnswer(servers=("10.0.0.2",)),
+    )
     found = facts(
-        Knock(door, (shut,), names),
-        other_host=control(seen_as="203.0.113.9"),
-        siblings=(knock("https://api-preprod.phonepe.com", Verdict.CONNECTION_REFUSED, Role.SIBLING),),
+        ProbeResult(target, (shut,), resolution),
+        other_host=control(public_address="203.0.113.9"),
+        siblings=(probe("https://api-preprod.phonepe.com", Verdict.CONNECTION_REFUSED, Role.SIBLING),),
     )
     made = written(found)
     assert made["to"] == "the support of the hosting provider"
@@ -85,26 +89,28 @@ def test_the_hosting_can_act_at_once():
 
 
 def test_phonepe_learns_which_orders_failed():
-    reply = Reply(Verdict.PHONEPE_DOWN, "api.phonepe.com:443", 12, "GATEWAY_5XX, HTTP 500, code ''")
+    reply = StatusProbeResult(
+        Verdict.PHONEPE_DOWN, "api.phonepe.com:443", 12, "GATEWAY_5XX, HTTP 500, code ''"
+    )
     made = written(facts(replies=(reply,), failing=("2026-03-01 19:59:58 UTC, pay of order OKP1: HTTP 500",)))
     assert made["to"] == "PhonePe's merchant support"
     assert "pay of order OKP1: HTTP 500" in made["body"]
 
 
 def test_whose_certificate_it_is_stands_in_the_message():
-    visit = knock(verdict=Verdict.TLS_UNTRUSTED, stage=Stage.CONNECTED).visits[0]
+    attempt = probe(verdict=Verdict.TLS_UNTRUSTED, stage=Stage.CONNECTED).attempts[0]
     shown = Certificate("CN=a firewall", "", "CN=api.phonepe.com", ("api.phonepe.com",), NOW, NOW, "ab" * 32)
-    forged = replace(visit, finding=Finding.INTERCEPTED, certificate=shown)
-    made = written(facts(Knock(visit.door, (forged,))))
+    forged = replace(attempt, finding=Finding.INTERCEPTED, certificate=shown)
+    made = written(facts(ProbeResult(attempt.target, (forged,))))
     assert made["to"] == "the support of the hosting provider"
     assert "issued by CN=a firewall" in made["body"]
 
 
 def test_no_login_of_a_proxy_stands_in_a_message():
-    door = Door(Role.API, "https://api.phonepe.com/apis/hermes", "http://user:pass-word@10.0.0.7:3128")
-    shut = Visit(
-        door, "10.0.0.7", Stage.CONNECTED, verdict=Verdict.PROXY_FAILURE, finding=Finding.PROXY_FORBIDS
+    target = Target(Role.API, "https://api.phonepe.com/apis/hermes", "http://user:pass-word@10.0.0.7:3128")
+    shut = ConnectionAttempt(
+        target, "10.0.0.7", Stage.CONNECTED, verdict=Verdict.PROXY_FAILURE, finding=Finding.PROXY_FORBIDS
     )
-    made = written(facts(Knock(door, (shut,))))
+    made = written(facts(ProbeResult(target, (shut,))))
     assert "--proxy http://10.0.0.7:3128 https://api.phonepe.com" in made["body"]
     assert "pass-word" not in made["body"]

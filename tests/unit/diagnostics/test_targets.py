@@ -1,6 +1,6 @@
 import pytest
 
-from diagnostics.targets import Door, Role, controls, doors, siblings
+from diagnostics.targets import Role, Target, control_targets, phonepe_targets, sibling_targets
 from payment.phonepe.credentials import current
 
 PROXY = "http://user:pass-word@10.0.0.7:3128"
@@ -15,22 +15,22 @@ def real_v2(settings):
 
 
 def roles(found):
-    return [(door.role, door.target) for door in found]
+    return [(target.role, target.host_port) for target in found]
 
 
 def test_every_configured_endpoint_is_a_door_and_page_hosts_are_known_as_such(real_v1):
     real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com/apis/hermes"]
-    assert roles(doors(current())) == [
+    assert roles(phonepe_targets(current())) == [
         (Role.API, "api-preprod.phonepe.com:443"),
         (Role.PAGE, "mercury-uat.phonepe.com:443"),
     ]
 
 
 def test_tokens_have_a_door_of_their_own_only_at_another_host(real_v2):
-    assert roles(doors(current())) == [(Role.API, "api-preprod.phonepe.com:443")]
+    assert roles(phonepe_targets(current())) == [(Role.API, "api-preprod.phonepe.com:443")]
     real_v2.PHONEPE_BASE_URL = "https://payments.example/pg"
     real_v2.PHONEPE_AUTH_BASE_URL = "https://tokens.example/v1"
-    assert roles(doors(current())) == [
+    assert roles(phonepe_targets(current())) == [
         (Role.API, "payments.example:443"),
         (Role.TOKEN, "tokens.example:443"),
     ]
@@ -40,7 +40,7 @@ def test_an_address_that_gives_its_own_tokens_is_known_as_one(real_v2):
     first, second = "https://payments.example/pg", "https://all-in-one.example/pg"
     real_v2.PHONEPE_BASE_URL, real_v2.PHONEPE_AUTH_BASE_URL = first, "https://tokens.example/v1"
     real_v2.PHONEPE_FALLBACK_BASE_URLS = [f"{second}|auth={second}"]
-    assert [door.host for door in doors(current()) if door.leads_to(Role.TOKEN)] == [
+    assert [target.host for target in phonepe_targets(current()) if target.serves(Role.TOKEN)] == [
         "tokens.example",
         "all-in-one.example",
     ]
@@ -49,8 +49,8 @@ def test_an_address_that_gives_its_own_tokens_is_known_as_one(real_v2):
 def test_every_control_host_is_knocked_at_by_every_way_out_that_payments_take(real_v1):
     real_v1.DIAGNOSIS_CONTROL_URLS = ["https://one.example", "https://two.example"]
     real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"https://api-preprod.phonepe.com/apis/pg-sandbox|proxy={PROXY}"]
-    found = controls(doors(current()))
-    assert [(door.host, door.way) for door in found] == [
+    found = control_targets(phonepe_targets(current()))
+    assert [(target.host, target.route) for target in found] == [
         ("one.example", "directly"),
         ("two.example", "directly"),
         ("one.example", "through the proxy 10.0.0.7:3128"),
@@ -59,18 +59,18 @@ def test_every_control_host_is_knocked_at_by_every_way_out_that_payments_take(re
 
 
 def test_phonepes_other_environment_is_compared_with_where_phonepe_is_meant(real_v1):
-    assert roles(siblings(doors(current()))) == [(Role.SIBLING, "api.phonepe.com:443")]
+    assert roles(sibling_targets(phonepe_targets(current()))) == [(Role.SIBLING, "api.phonepe.com:443")]
     real_v1.PHONEPE_BASE_URL = "http://127.0.0.1:9/apis/pg-sandbox"
-    assert siblings(doors(current())) == ()
+    assert sibling_targets(phonepe_targets(current())) == ()
 
 
 def test_the_login_of_a_proxy_is_shown_nowhere():
-    door = Door(Role.API, "https://api.phonepe.com/apis/pg", PROXY)
-    assert "pass-word" not in f"{door!r} {door.way} {door.name} {door.target}"
+    target = Target(Role.API, "https://api.phonepe.com/apis/pg", PROXY)
+    assert "pass-word" not in f"{target!r} {target.route} {target.public_name} {target.host_port}"
 
 
 def test_strangers_learn_no_address_that_is_not_phonepes_own():
-    assert Door(Role.API, "https://api.phonepe.com/apis/pg").name == "api.phonepe.com"
-    assert Door(Role.API, "https://api.phonepe.com/apis/pg", PROXY).name == "api.phonepe.com (proxy)"
-    assert Door(Role.API, "https://10.0.0.9/apis/pg").name == "configured address"
-    assert Door(Role.API, "https://phonepe.com.evil.example/").name == "configured address"
+    assert Target(Role.API, "https://api.phonepe.com/apis/pg").public_name == "api.phonepe.com"
+    assert Target(Role.API, "https://api.phonepe.com/apis/pg", PROXY).public_name == "api.phonepe.com (proxy)"
+    assert Target(Role.API, "https://10.0.0.9/apis/pg").public_name == "configured address"
+    assert Target(Role.API, "https://phonepe.com.evil.example/").public_name == "configured address"

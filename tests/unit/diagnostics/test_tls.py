@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from diagnostics.targets import Door, Role
-from diagnostics.tls import presented
+from diagnostics.targets import Role, Target
+from diagnostics.tls import fetch_certificate
 from payment.phonepe.transport import Deadline
 from tests.unit.diagnostics.servers import Server
 
@@ -19,15 +19,15 @@ def at(port):
 
 def test_a_certificate_is_seen_without_being_trusted(authority):
     with Server(certificate=authority.issue("api.phonepe.com")) as server:
-        shown = presented(Door(Role.API, URL), at(server.port), Deadline(5))
+        shown = fetch_certificate(Target(Role.API, URL), at(server.port), Deadline(5))
     assert shown.is_for("api.phonepe.com")
 
 
 def test_the_login_of_a_proxy_that_speaks_tls_never_travels_in_clear_text():
     with socket.create_server(("127.0.0.1", 0)) as proxy:
         port = proxy.getsockname()[1]
-        door = Door(Role.API, URL, f"https://user:pass-word-of-proxy@127.0.0.1:{port}")
-        assert presented(door, at(port), Deadline(0.5)) is None
+        target = Target(Role.API, URL, f"https://user:pass-word-of-proxy@127.0.0.1:{port}")
+        assert fetch_certificate(target, at(port), Deadline(0.5)) is None
         proxy.setblocking(False)
         with pytest.raises(BlockingIOError):  # nobody has called
             proxy.accept()

@@ -7,33 +7,40 @@ from string import Formatter
 import pytest
 
 from diagnostics.dependencies import DATABASE_CACHE, Hop
-from diagnostics.dns import Names, Told
+from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Facts
-from diagnostics.probes import Knock, Visit
-from diagnostics.status_probe import Reply
-from diagnostics.targets import Door, Role
+from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.status_probe import StatusProbeResult
+from diagnostics.targets import Role, Target
 from diagnostics.verdicts import RULES, judge, words
 from payment.phonepe.enums import Stage
-from tests.unit.diagnostics.test_rules import NETWORK, PHONEPE, control, facts, hop, knock
+from tests.unit.diagnostics.test_rules import NETWORK, PHONEPE, control, facts, hop, probe
 
 SANDBOX = "https://api-preprod.phonepe.com"
 TABLE = {"cache": Hop("cache", DATABASE_CACHE, ok=False, fault="down")}
 
 
 def sibling(verdict=None):
-    return knock(SANDBOX, verdict, Role.SIBLING)
+    return probe(SANDBOX, verdict, Role.SIBLING)
 
 
-def with_finding(finding, verdict, names=None, said="", url=PHONEPE):
-    found = knock(url, verdict)
-    visits = tuple(replace(visit, finding=finding, said=said) for visit in found.visits)
-    return replace(found, visits=visits, names=names or found.names)
+def with_finding(finding, verdict, resolution=None, said="", url=PHONEPE):
+    found = probe(url, verdict)
+    attempts = tuple(replace(attempt, finding=finding, answer_summary=said) for attempt in found.attempts)
+    return replace(found, attempts=attempts, resolution=resolution or found.resolution)
 
 
 def page(finding=Finding.FIREWALL_PAGE, said="HTTP 403, page 'Blocked'", url=PHONEPE, role=Role.API):
-    door = Door(role, url)
-    return Knock(door, (Visit(door, "192.0.2.1", Stage.BODY, http_status=403, finding=finding, said=said),))
+    target = Target(role, url)
+    return ProbeResult(
+        target,
+        (
+            ConnectionAttempt(
+                target, "192.0.2.1", Stage.BODY, http_status=403, finding=finding, answer_summary=said
+            ),
+        ),
+    )
 
 
 def told(found):
@@ -41,7 +48,7 @@ def told(found):
 
 
 def test_a_cache_on_another_machine_stops_nobody_and_one_without_its_table_does():
-    shut = knock(verdict=Verdict.CONNECTION_REFUSED)
+    shut = probe(verdict=Verdict.CONNECTION_REFUSED)
     elsewhere = facts(shut, hops=hop("cache", "down"))
     assert [each.verdict for each in judge(elsewhere)] == [Verdict.CONNECTION_REFUSED, Verdict.MISCONFIGURED]
     assert [each.about for each in judge(facts(shut, hops=TABLE))] == ["cache", "phonepe"]
@@ -60,7 +67,7 @@ def test_a_name_that_the_name_server_knows_is_looked_for_on_this_server_even_whe
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_both_environments_of_phonepe_shut_while_others_answer_is_a_firewall_of_the_hosting(met):
-    found = facts(knock(verdict=met), siblings=(sibling(met),))
+    found = facts(probe(verdict=met), siblings=(sibling(met),))
     [judgement] = judge(found)
     assert (judgement.verdict, judgement.culprit) == (met, Culprit.HOSTING)
     assert "if another network reaches api.phonepe.com:443" in judgement.next_action
@@ -68,13 +75,13 @@ def test_both_environments_of_phonepe_shut_while_others_answer_is_a_firewall_of_
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_one_environment_shut_while_the_other_answers_is_phonepe(met):
-    found = facts(knock(verdict=met), siblings=(sibling(),))
+    found = facts(probe(verdict=met), siblings=(sibling(),))
     assert told(found) == [(met, Culprit.PHONEPE)]
 
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.TLS_EXPIRED])
 def test_where_phonepes_other_environment_answers_the_network_is_open_though_the_controls_are_silent(met):
-    found = facts(knock(verdict=met), other_host=control(Verdict.CONNECTION_TIMEOUT), siblings=(sibling(),))
+    found = facts(probe(verdict=met), other_host=control(Verdict.CONNECTION_TIMEOUT), siblings=(sibling(),))
     [judgement] = judge(found)
     assert (judgement.verdict, judgement.culprit) == (met, Culprit.PHONEPE)
     assert "control.example" not in judgement.next_action  # it does not answer
@@ -82,7 +89,7 @@ def test_where_phonepes_other_environment_answers_the_network_is_open_though_the
 
 def test_an_address_of_our_own_making_is_not_excused_by_silent_controls_while_phonepe_answers():
     found = facts(
-        knock("https://payments.example/apis/hermes", Verdict.CONNECTION_REFUSED),
+        probe("https://payments.example/apis/hermes", Verdict.CONNECTION_REFUSED),
         other_host=control(Verdict.CONNECTION_TIMEOUT),
         siblings=(sibling(),),
     )
@@ -91,8 +98,12 @@ def test_an_address_of_our_own_making_is_not_excused_by_silent_controls_while_ph
 
 def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
     met = Verdict.DNS_FAILURE
-    names = Names("api.phonepe.com", told=Told(servers=("10.0.0.2",)), finding=Finding.NAME_SERVER_SILENT)
-    found = facts(with_finding(Finding.NAME_SERVER_SILENT, met, names), other_host=control(met))
+    resolution = Resolution(
+        "api.phonepe.com",
+        name_server=NameServerAnswer(servers=("10.0.0.2",)),
+        finding=Finding.NAME_SERVER_SILENT,
+    )
+    found = facts(with_finding(Finding.NAME_SERVER_SILENT, met, resolution), other_host=control(met))
     [judgement] = judge(found)
     assert judgement.culprit is Culprit.HOSTING
     assert judgement.summary.endswith("no name server answers.")
@@ -100,24 +111,26 @@ def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
 
 
 def test_without_anything_to_compare_with_it_is_said_what_would_settle_it():
-    [judgement] = judge(facts(knock(verdict=Verdict.CONNECTION_TIMEOUT)))
+    [judgement] = judge(facts(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
     assert "If PhonePe is reachable from other networks, a firewall" in judgement.next_action
 
 
 def test_a_door_that_is_shut_while_the_proxy_reaches_the_same_host_is_named():
-    proxied = Door(Role.API, PHONEPE, "http://10.0.0.7:3128")
-    through = Knock(proxied, (Visit(proxied, "10.0.0.7", Stage.BODY, http_status=404),))
-    [judgement] = judge(facts(knock(verdict=Verdict.CONNECTION_REFUSED), through))
+    proxied = Target(Role.API, PHONEPE, "http://10.0.0.7:3128")
+    through = ProbeResult(proxied, (ConnectionAttempt(proxied, "10.0.0.7", Stage.BODY, http_status=404),))
+    [judgement] = judge(facts(probe(verdict=Verdict.CONNECTION_REFUSED), through))
     assert (judgement.verdict, judgement.culprit) == (Verdict.OK, Culprit.NONE)
     assert "only through the proxy" in judgement.summary
     assert "ask the hosting provider" in judgement.next_action
 
 
 def test_a_second_address_that_answers_badly_is_mentioned_and_stops_nothing():
-    first, second = knock(), knock("https://second.phonepe.com/apis/hermes")
+    first, second = probe(), probe("https://second.phonepe.com/apis/hermes")
     replies = (
-        Reply(None, "api.phonepe.com:443", 12, "no such order", True, first.door),
-        Reply(Verdict.PHONEPE_DOWN, "second.phonepe.com:443", 12, "HTTP 500", None, second.door),
+        StatusProbeResult(None, "api.phonepe.com:443", 12, "no such order", True, first.target),
+        StatusProbeResult(
+            Verdict.PHONEPE_DOWN, "second.phonepe.com:443", 12, "HTTP 500", None, second.target
+        ),
     )
     [judgement] = judge(facts(first, second, replies=replies))
     assert judgement.verdict is Verdict.OK
@@ -141,8 +154,10 @@ def test_a_host_that_neither_the_name_server_nor_phonepe_knows_is_misspelt(host,
 
 
 def test_names_that_lead_astray_are_the_name_servers_fault_even_where_something_answers_there():
-    names = Names("api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER)
-    found = facts(with_finding(Finding.REFUSED, Verdict.CONNECTION_REFUSED, names))
+    resolution = Resolution(
+        "api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER
+    )
+    found = facts(with_finding(Finding.REFUSED, Verdict.CONNECTION_REFUSED, resolution))
     [judgement] = judge(found)
     assert (judgement.verdict, judgement.culprit) == (Verdict.DNS_FAILURE, Culprit.HOSTING)
     assert "10.1.1.1" in judgement.next_action
@@ -150,13 +165,19 @@ def test_names_that_lead_astray_are_the_name_servers_fault_even_where_something_
 
 
 def test_a_name_that_leads_astray_and_is_phonepe_all_the_same_is_no_fault():
-    names = Names("api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER)
-    assert told(facts(replace(knock(), names=names))) == [(Verdict.OK, Culprit.NONE)]
+    resolution = Resolution(
+        "api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER
+    )
+    assert told(facts(replace(probe(), resolution=resolution))) == [(Verdict.OK, Culprit.NONE)]
 
 
 def test_a_name_that_only_this_system_does_not_find_is_this_servers():
-    names = Names("api.phonepe.com", told=Told(("192.0.2.1",)), finding=Finding.SYSTEM_RESOLVER_FAILED)
-    found = facts(with_finding(Finding.SYSTEM_RESOLVER_FAILED, Verdict.DNS_FAILURE, names))
+    resolution = Resolution(
+        "api.phonepe.com",
+        name_server=NameServerAnswer(("192.0.2.1",)),
+        finding=Finding.SYSTEM_RESOLVER_FAILED,
+    )
+    found = facts(with_finding(Finding.SYSTEM_RESOLVER_FAILED, Verdict.DNS_FAILURE, resolution))
     assert told(found) == [(Verdict.DNS_FAILURE, Culprit.THIS_SERVER)]
 
 
@@ -180,7 +201,9 @@ def test_what_to_do_about_a_proxy_depends_on_what_it_did(finding, needed):
     assert needed in judgement.next_action
 
 
-REFUSED = Reply(Verdict.HTTP_BLOCKED, "api.phonepe.com:443", 12, "BLOCKED_RESPONSE, HTTP 403, code ''")
+REFUSED = StatusProbeResult(
+    Verdict.HTTP_BLOCKED, "api.phonepe.com:443", 12, "BLOCKED_RESPONSE, HTTP 403, code ''"
+)
 
 
 def test_a_page_under_phonepes_own_certificate_is_phonepes():
@@ -225,20 +248,20 @@ def test_each_hop_of_ours_has_a_verdict_that_does_not_blame_phonepe(name, fault,
     ("found", "first", "second"),
     [
         (
-            facts(knock(verdict=Verdict.CONNECTION_REFUSED), hops=hop("database", "down")),
+            facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop("database", "down")),
             Verdict.DATABASE_DOWN,
             Verdict.CONNECTION_REFUSED,
         ),
         (
-            facts(knock(verdict=Verdict.CONNECTION_REFUSED), hops=hop("broker", "down")),
+            facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop("broker", "down")),
             Verdict.CONNECTION_REFUSED,
             Verdict.BROKER_DOWN,
         ),
         (
             facts(
-                knock(clock_ahead=900.0),
+                probe(clock_ahead=900.0),
                 other_host=control(clock_ahead=900.0),
-                replies=(Reply(Verdict.BAD_CREDENTIALS, "api.phonepe.com:443", 1, "HTTP 401"),),
+                replies=(StatusProbeResult(Verdict.BAD_CREDENTIALS, "api.phonepe.com:443", 1, "HTTP 401"),),
             ),
             Verdict.CLOCK_SKEW,
             Verdict.BAD_CREDENTIALS,

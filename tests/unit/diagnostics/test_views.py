@@ -164,7 +164,7 @@ def test_nobody_can_aim_it_at_another_host(operator, installation):
 def test_many_calls_make_one_look(anyone, operator, installation):
     for client in (anyone, operator, anyone):
         client.get(URL)
-    assert (installation.knocks, installation.questions) == (2, 1)  # PhonePe and the control host
+    assert (installation.probes, installation.questions) == (2, 1)  # PhonePe and the control host
 
 
 def test_who_asks_too_often_is_told_to_wait(anyone, monkeypatch):

@@ -10,10 +10,10 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from diagnostics.dns import Asking
+from diagnostics.dns import DnsClients
 from diagnostics.enums import Finding, Verdict
-from diagnostics.probes import knock
-from diagnostics.targets import Door, Role
+from diagnostics.probes import probe
+from diagnostics.targets import Role, Target
 from payment.phonepe.enums import Stage
 from payment.phonepe.transport import Deadline, Resolver
 from tests.harness.certificates import YEAR, Authority
@@ -24,15 +24,15 @@ PHONEPE = "https://api.phonepe.com/apis/pg"
 OK = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
-def knocked(url, seconds=5.0, port=None, proxy=None, role=Role.API):
+def probed(url, seconds=5.0, port=None, proxy=None, role=Role.API):
     def lookup(host, asked, **_):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port or asked))]
 
-    return knock(Door(role, url, proxy), Deadline(seconds), Asking(Resolver(lookup), None)).best
+    return probe(Target(role, url, proxy), Deadline(seconds), DnsClients(Resolver(lookup), None)).best
 
 
 def proxied(port, seconds=5.0):
-    return knocked(PHONEPE, seconds, proxy=f"http://127.0.0.1:{port}")
+    return probed(PHONEPE, seconds, proxy=f"http://127.0.0.1:{port}")
 
 
 @pytest.fixture
@@ -59,25 +59,25 @@ def full():
 
 
 def test_refused():
-    visit = knocked(PHONEPE, port=refusing_port())
-    assert (visit.finding, visit.verdict) == (Finding.REFUSED, Verdict.CONNECTION_REFUSED)
-    assert visit.stopped_at == "tcp"
+    attempt = probed(PHONEPE, port=refusing_port())
+    assert (attempt.finding, attempt.verdict) == (Finding.REFUSED, Verdict.CONNECTION_REFUSED)
+    assert attempt.failed_layer == "tcp"
 
 
 def test_dropped():
     with full() as port:
-        visit = knocked(PHONEPE, seconds=1.0, port=port)
-    assert (visit.finding, visit.verdict) == (Finding.SILENT, Verdict.CONNECTION_TIMEOUT)
-    assert visit.milliseconds["tcp"] > 500
-    assert visit.stopped_at == "tcp"
+        attempt = probed(PHONEPE, seconds=1.0, port=port)
+    assert (attempt.finding, attempt.verdict) == (Finding.SILENT, Verdict.CONNECTION_TIMEOUT)
+    assert attempt.milliseconds["tcp"] > 500
+    assert attempt.failed_layer == "tcp"
 
 
 def test_cut_as_soon_as_tls_begins():
     """As boxes do that read the name in the first message."""
     with hanging_up() as port:
-        visit = knocked(PHONEPE, port=port)
-    assert (visit.finding, visit.verdict) == (Finding.RESET, Verdict.CONNECTION_RESET)
-    assert visit.stopped_at == "tls"
+        attempt = probed(PHONEPE, port=port)
+    assert (attempt.finding, attempt.verdict) == (Finding.RESET, Verdict.CONNECTION_RESET)
+    assert attempt.failed_layer == "tls"
 
 
 def test_a_proxy_that_refuses():
@@ -86,8 +86,8 @@ def test_a_proxy_that_refuses():
 
 def test_a_proxy_that_takes_the_connection_and_says_nothing():
     with silence() as port:
-        visit = proxied(port, seconds=1.0)
-    assert (visit.finding, visit.verdict) == (Finding.PROXY_SILENT, Verdict.PROXY_FAILURE)
+        attempt = proxied(port, seconds=1.0)
+    assert (attempt.finding, attempt.verdict) == (Finding.PROXY_SILENT, Verdict.PROXY_FAILURE)
 
 
 @pytest.mark.parametrize(
@@ -102,22 +102,26 @@ def test_a_proxy_that_takes_the_connection_and_says_nothing():
 )
 def test_a_proxy_that_opens_no_tunnel_says_why(said, finding):
     with scripted(b"", b"HTTP/1.1 " + said + b"\r\n\r\n") as port:
-        visit = proxied(port)
-    assert (visit.finding, visit.verdict, visit.stopped_at) == (finding, Verdict.PROXY_FAILURE, "proxy")
+        attempt = proxied(port)
+    assert (attempt.finding, attempt.verdict, attempt.failed_layer) == (
+        finding,
+        Verdict.PROXY_FAILURE,
+        "proxy",
+    )
 
 
 def test_a_certificate_made_for_phonepe_by_somebody_else_is_an_interception(authority, stranger):
     with Server(certificate=stranger.issue("api.phonepe.com")) as server:
-        visit = knocked(PHONEPE, port=server.port)
-    assert (visit.finding, visit.verdict) == (Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED)
-    assert visit.certificate.issuer == "CN=a firewall"
+        attempt = probed(PHONEPE, port=server.port)
+    assert (attempt.finding, attempt.verdict) == (Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED)
+    assert attempt.certificate.issuer == "CN=a firewall"
 
 
 def test_an_untrusted_certificate_for_another_name_is_no_interception(authority, stranger):
     with Server(certificate=stranger.issue("router.example")) as server:
-        visit = knocked(PHONEPE, port=server.port)
-    assert (visit.finding, visit.verdict) == (Finding.UNTRUSTED, Verdict.TLS_UNTRUSTED)
-    assert visit.certificate.names == ("router.example",)
+        attempt = probed(PHONEPE, port=server.port)
+    assert (attempt.finding, attempt.verdict) == (Finding.UNTRUSTED, Verdict.TLS_UNTRUSTED)
+    assert attempt.certificate.names == ("router.example",)
 
 
 @pytest.mark.parametrize(
@@ -135,15 +139,15 @@ def test_an_untrusted_certificate_for_another_name_is_no_interception(authority,
 )
 def test_a_certificate_of_the_wrong_time_or_name(authority, names, dates, finding, verdict):
     with Server(certificate=authority.issue(*names, **dates)) as server:
-        visit = knocked(PHONEPE, port=server.port)
-    assert (visit.finding, visit.verdict) == (finding, verdict)
+        attempt = probed(PHONEPE, port=server.port)
+    assert (attempt.finding, attempt.verdict) == (finding, verdict)
 
 
 def test_a_certificate_that_is_trusted_is_remembered_with_its_issuer(authority):
     with Server(certificate=authority.issue("api.phonepe.com")) as server:
-        visit = knocked(PHONEPE, port=server.port)
-    assert (visit.finding, visit.stage) == ("", Stage.BODY)
-    assert len(visit.certificate.sha256) == 64
+        attempt = probed(PHONEPE, port=server.port)
+    assert (attempt.finding, attempt.stage) == ("", Stage.BODY)
+    assert len(attempt.certificate.sha256) == 64
 
 
 @contextlib.contextmanager
@@ -176,24 +180,24 @@ def _shake_hands(listener, context):
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_a_protocol_too_old(authority):
     with only_old_tls(authority.issue("api.phonepe.com")) as port:
-        visit = knocked(PHONEPE, port=port)
-    assert (visit.finding, visit.verdict) == (Finding.PROTOCOL_TOO_OLD, Verdict.TLS_HANDSHAKE_FAILED)
+        attempt = probed(PHONEPE, port=port)
+    assert (attempt.finding, attempt.verdict) == (Finding.PROTOCOL_TOO_OLD, Verdict.TLS_HANDSHAKE_FAILED)
 
 
 def test_no_tls_at_all(phonepe_server):
-    assert knocked(PHONEPE, port=phonepe_server.port).finding == Finding.NOT_TLS
+    assert probed(PHONEPE, port=phonepe_server.port).finding == Finding.NOT_TLS
 
 
 def test_a_handshake_that_is_broken_off():
     refusal = b"\x15\x03\x03\x00\x02\x02\x28"  # alert: handshake failure
     with scripted(b"", refusal) as port:
-        visit = knocked(PHONEPE, port=port)
-    assert (visit.finding, visit.verdict) == (Finding.HANDSHAKE_REFUSED, Verdict.TLS_HANDSHAKE_FAILED)
+        attempt = probed(PHONEPE, port=port)
+    assert (attempt.finding, attempt.verdict) == (Finding.HANDSHAKE_REFUSED, Verdict.TLS_HANDSHAKE_FAILED)
 
 
 def test_a_handshake_that_is_not_answered():
     with silence() as port:
-        assert knocked(PHONEPE, seconds=1.0, port=port).finding == Finding.HANDSHAKE_SILENT
+        assert probed(PHONEPE, seconds=1.0, port=port).finding == Finding.HANDSHAKE_SILENT
 
 
 PAGE = b"<html><title>Web Page\n Blocked</title></html>"
@@ -216,24 +220,27 @@ PAGE = b"<html><title>Web Page\n Blocked</title></html>"
 def test_the_kind_of_answer(head, body, finding):
     answer = b"HTTP/1.1 " + head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
     with scripted(b"", answer) as port:
-        visit = knocked(f"http://127.0.0.1:{port}/apis/pg")
-    assert (visit.finding, visit.is_reached) == (finding, True)
+        attempt = probed(f"http://127.0.0.1:{port}/apis/pg")
+    assert (attempt.finding, attempt.is_reached) == (finding, True)
 
 
 def test_a_page_is_told_by_its_title_and_a_redirect_by_its_host():
     head = b"HTTP/1.1 403 Forbidden\r\nServer: Squid\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
     page = head % len(PAGE) + PAGE
     with scripted(b"", page) as port:
-        assert knocked(f"http://127.0.0.1:{port}").said == "HTTP 403, page 'Web Page Blocked', Server: Squid"
+        assert (
+            probed(f"http://127.0.0.1:{port}").answer_summary
+            == "HTTP 403, page 'Web Page Blocked', Server: Squid"
+        )
     moved = b"HTTP/1.1 302 Found\r\nLocation: https://portal.example/?token=1\r\nContent-Length: 0\r\n\r\n"
     with scripted(b"", moved) as port:
-        assert knocked(f"http://127.0.0.1:{port}").said == "HTTP 302, to portal.example"
+        assert probed(f"http://127.0.0.1:{port}").answer_summary == "HTTP 302, to portal.example"
 
 
 def test_a_control_host_may_show_pages_and_tells_our_address():
     told = b"fl=1\nip=203.0.113.9\nts=1\n"
     said = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(told) + told
     with scripted(b"", said) as port:
-        visit = knocked(f"http://127.0.0.1:{port}", role=Role.CONTROL)
-    assert (visit.finding, visit.seen_as) == ("", "203.0.113.9")
-    assert visit.source == "127.0.0.1"
+        attempt = probed(f"http://127.0.0.1:{port}", role=Role.CONTROL)
+    assert (attempt.finding, attempt.public_address) == ("", "203.0.113.9")
+    assert attempt.source_address == "127.0.0.1"
