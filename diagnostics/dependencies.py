@@ -1,100 +1,214 @@
-"""Our own hops: database and cache. A refusal of one of these has nothing to do with PhonePe."""
+"""Checks of what we depend on ourselves: database, cache, disk, mail, broker, worker, webhooks.
+
+A refusal by one of these has nothing to do with PhonePe. Mail server and broker cannot stop a payment.
+"""
 
 import contextlib
 import secrets
+import shutil
+import smtplib
+import socket
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.cache import cache as django_cache
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
 
+from core.clocks import database_now
 from core.errors import is_busy
 from core.logging import redact
 from diagnostics.result_cache import CACHE_ERRORS
+from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
+from payment.services.queue import oldest_overdue
+from payment.states import AttemptState
 
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
-CONNECT_SECONDS = 5
 DATABASE_CACHE = "DatabaseCache"  # the target of a cache that is a table
-# Their checks only read rows, or ask an address of ours that may not be reachable from inside.
-NOT_JUDGED_BY_SILENCE = {"worker", "webhook", "webhook_silence"}
-BUSY_SECONDS = 2  # SQLite: another writer is waited for so long
+CONNECT_SECONDS = 5
+BUSY_SECONDS = 2  # SQLite: how long to wait for another writer
+MIN_FREE_BYTES = 256 * 1024 * 1024
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+BROKER_PORT = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
+# They only read rows, or send a request to our own address, which may not be reachable from inside.
+NO_FAULT_ON_TIMEOUT = {"worker", "webhook", "webhook_silence"}
+MAX_OVERDUE_SECONDS = 60  # a due row waits no longer while a worker runs
+MAX_MISSED_RUNS = 3  # of the worker's own diagnoses, before it counts as stopped
+# How many of the last paid orders are looked at, how far back, and how many are needed to judge.
+WEBHOOK_SAMPLE, WEBHOOK_WINDOW, WEBHOOK_MINIMUM = 20, timedelta(days=7), 5
+WEBHOOK_DELAY = timedelta(minutes=5)  # a webhook may arrive a little after our status request
 
 
 @dataclass(frozen=True)
-class Hop:
-    """`ok` None: could not be asked. `fault` is a word for machines, "" when all is well."""
+class CheckResult:
+    """`ok` None: could not be checked. `fault` is a word for programs, "" when all is well."""
 
-    layer: str
+    name: str
     target: str
     ok: bool | None = True
     fault: str = ""
     detail: str = ""
     milliseconds: int = 0
 
+    def failed(self, fault: str, detail: str) -> "CheckResult":
+        return replace(self, ok=False, fault=fault, detail=detail)
 
-def timed(check: Callable[[], Hop | None]) -> Hop | None:
-    """With the milliseconds it took. None: there is no such hop here."""
+    def passed(self, detail: str) -> "CheckResult":
+        return replace(self, detail=detail)
+
+    def unknown(self, detail: str, fault: str = "") -> "CheckResult":
+        return replace(self, ok=None, fault=fault, detail=detail)
+
+
+def run_timed(check: Callable[[], CheckResult | None]) -> CheckResult | None:
+    """With the milliseconds it took. None: there is no such dependency here."""
     started = time.monotonic()
-    hop = check()
-    return hop and replace(hop, milliseconds=round((time.monotonic() - started) * 1000))
+    found = check()
+    return found and replace(found, milliseconds=round((time.monotonic() - started) * 1000))
 
 
-def database() -> Hop:
+def timeout_result(name: str) -> CheckResult:
+    """For a check that did not return in time."""
+    target = database_target() if name == "database" else name
+    ok = None if name in NO_FAULT_ON_TIMEOUT else False
+    return CheckResult(name, target, ok, "down", "no answer within the time of the diagnosis")
+
+
+def describe_error(error: Exception) -> str:
+    """The first line of the driver's message, without passwords."""
+    lines = str(error).splitlines() or [""]
+    return redact(f"{type(error).__name__}: {lines[0][:300]}")
+
+
+def check_database() -> CheckResult:
     """Answers `SELECT 1`, and has every table that this code expects."""
-    hop = Hop("database", database_target())
+    check = CheckResult("database", database_target())
     try:
-        with contextlib.closing(_unpooled()) as direct:
+        with contextlib.closing(_unpooled_connection()) as direct:
             pending = _unapplied_migrations(direct)
     except DATABASE_ERRORS as error:
-        return replace(hop, ok=False, fault="down", detail=exact(error))
+        return check.failed("down", describe_error(error))
     if pending:
-        return replace(hop, ok=False, fault="migrations", detail=f"{pending} migrations are not applied")
-    return replace(hop, detail="answers, all migrations are applied")
+        return check.failed("migrations", f"{pending} migrations are not applied")
+    return check.passed("answers, all migrations are applied")
 
 
-def writable_database() -> Hop:
-    """As `database`, and takes writes. One that somebody else is just writing to does."""
-    hop = database()
-    if not hop.ok:
-        return hop
+def check_database_writes() -> CheckResult:
+    """As `check_database`, and the database takes writes. One that another writer keeps busy does."""
+    check = check_database()
+    if not check.ok:
+        return check
     started = time.monotonic()
     try:
-        with contextlib.closing(_unpooled()) as direct, direct.cursor() as cursor:
+        with contextlib.closing(_unpooled_connection()) as direct, direct.cursor() as cursor:
             cursor.execute("SELECT 1")
             took = round((time.monotonic() - started) * 1000)
             cursor.execute("DELETE FROM django_migrations WHERE 1 = 0")
     except DATABASE_ERRORS as error:
         if is_busy(error):
-            return replace(hop, detail=f"{hop.detail}, somebody is writing")
-        return replace(hop, ok=False, fault="readonly", detail=exact(error))
-    return replace(hop, detail=f"{hop.detail}, takes writes, connected in {took} ms")
+            return check.passed(f"{check.detail}, somebody is writing")
+        return check.failed("readonly", describe_error(error))
+    return check.passed(f"{check.detail}, takes writes, connected in {took} ms")
 
 
-def cache() -> Hop:
-    """What is written can be read again: throttles and PhonePe's token are shared through it."""
+def check_cache() -> CheckResult:
+    """What is written can be read again: throttles and PhonePe's token are shared through the cache."""
     store = getattr(django_cache, "redis", django_cache)  # the bare one: ours never fails (core.cache)
-    hop = Hop("cache", cache_target())
+    kind = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
+    # host:port of a cache on another machine, else the kind of cache.
+    check = CheckResult("cache", str(getattr(django_cache, "target", kind)))
     key, value = f"diagnosis-{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
         store.set(key, value, 60)
         kept = store.get(key)
         store.delete(key)
     except CACHE_ERRORS as error:
-        return replace(hop, ok=False, fault="down", detail=exact(error))
+        return check.failed("down", describe_error(error))
     if kept != value:
-        return replace(hop, ok=False, fault="down", detail="what was written could not be read again")
-    return replace(hop, detail="keeps what is written")
+        return check.failed("down", "what was written could not be read again")
+    return check.passed("keeps what is written")
 
 
-def silent(layer: str) -> Hop:
-    """For a hop whose check did not come back in time."""
-    target = database_target() if layer == "database" else layer
-    ok = None if layer in NOT_JUDGED_BY_SILENCE else False
-    return Hop(layer, target, ok, "down", "no answer within the time of the diagnosis")
+def check_disk(min_free: int = MIN_FREE_BYTES) -> CheckResult:
+    """Free space at the database file, and where this process was started."""
+    folders = {str(_database_folder()), str(settings.BASE_DIR)}
+    free, folder = min((shutil.disk_usage(folder).free, folder) for folder in folders)
+    check = CheckResult("disk", folder, detail=f"{free // 1024**2} MiB are free")
+    return check if free >= min_free else replace(check, ok=False, fault="full")
+
+
+def check_mail() -> CheckResult:
+    """Connects and sends EHLO as for a mail; sends none."""
+    if settings.EMAIL_BACKEND != SMTP:
+        kind = settings.EMAIL_BACKEND.rpartition(".")[2]
+        detail = "no mail server is configured: mails do not leave this machine"
+        return CheckResult("mail", kind, detail=detail)
+    check = CheckResult("mail", f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}")
+    try:
+        status = _ehlo_status()
+    except (OSError, smtplib.SMTPException) as error:
+        return check.failed("down", describe_error(error))
+    return check.passed(f"answers EHLO with {status}")
+
+
+def check_broker() -> CheckResult | None:
+    """Whether BROKER_URL accepts connections; None without one. No payment needs it."""
+    if not settings.BROKER_URL:
+        return None
+    try:
+        parts = urlsplit(settings.BROKER_URL)
+        host, port = parts.hostname or "localhost", parts.port or BROKER_PORT.get(parts.scheme, 5672)
+    except ValueError:
+        return CheckResult("broker", "BROKER_URL").failed("down", "BROKER_URL is no address")
+    check = CheckResult("broker", f"{host}:{port}")
+    try:
+        with socket.create_connection((host, port), CONNECT_SECONDS):
+            return check.passed("takes connections")
+    except OSError as error:
+        return check.failed("down", describe_error(error))
+
+
+def check_worker() -> CheckResult:
+    """Rows that stay overdue show that no worker runs; where nothing is due, its own diagnoses show that one does."""
+    check = CheckResult("worker", "manage.py work")
+    runs = DiagnosisRun.objects.filter(asked_by=DiagnosisRun.AskedBy.WORKER).order_by("-pk")
+    try:
+        due_since = oldest_overdue()
+        last_seen = runs.values_list("started_at", flat=True).first()
+        now = database_now()
+    except DATABASE_ERRORS:
+        return check.unknown("not known while the database cannot be asked")
+    if due_since is None:
+        return _check_idle_worker(check, last_seen, now)
+    overdue = round((now - due_since).total_seconds())
+    if overdue > MAX_OVERDUE_SECONDS:
+        return check.failed("down", f"work has been due for {overdue} s")
+    return check.passed(f"working: the oldest due row waits for {max(overdue, 0)} s")
+
+
+def check_webhook_silence() -> CheckResult:
+    """Fails when all paid orders were found by status requests only: PhonePe's webhooks do not arrive."""
+    check = CheckResult("webhook_silence", "the last paid orders")
+    try:
+        announced = _orders_with_webhook()
+    except DATABASE_ERRORS:
+        return check.unknown("not known while the database cannot be asked")
+    count = f"{len(announced)} paid orders in {WEBHOOK_WINDOW.days} days, {sum(announced)} of them announced by PhonePe"
+    if len(announced) < WEBHOOK_MINIMUM:
+        detail = f"{count}: too few to say"
+        return check.passed(detail) if any(announced) else check.unknown(detail)
+    if not any(announced):
+        return check.failed("silent", f"{count}: all were found by asking only")
+    return check.passed(count)
 
 
 def database_target() -> str:
@@ -105,14 +219,8 @@ def database_target() -> str:
     return f"{target['HOST'] or 'local socket'}:{target['PORT'] or 5432}"
 
 
-def cache_target() -> str:
-    """host:port of a cache on another machine, else what kind of cache it is."""
-    kind = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
-    return str(getattr(django_cache, "target", kind))
-
-
-def _unpooled() -> BaseDatabaseWrapper:
-    """A connection of its own: a pool hides what the database says behind "no connection within 5 seconds"."""
+def _unpooled_connection() -> BaseDatabaseWrapper:
+    """A new connection: a pool hides the database's error behind "no connection within 5 seconds"."""
     options = {name: value for name, value in connection.settings_dict["OPTIONS"].items() if name != "pool"}
     if connection.vendor == "postgresql":
         options["connect_timeout"] = CONNECT_SECONDS
@@ -130,7 +238,50 @@ def _unapplied_migrations(direct: BaseDatabaseWrapper) -> int:
     return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
 
 
-def exact(error: Exception) -> str:
-    """The first line of what the driver said, without passwords."""
-    lines = str(error).splitlines() or [""]
-    return redact(f"{type(error).__name__}: {lines[0][:300]}")
+def _database_folder() -> Path:
+    if connection.vendor != "sqlite":
+        return settings.BASE_DIR
+    folder = Path(str(connection.settings_dict["NAME"])).parent
+    return folder if folder.is_dir() else settings.BASE_DIR
+
+
+def _ehlo_status() -> int:
+    """The server's reply code to EHLO; the one after STARTTLS where mails use it."""
+    context = ssl.create_default_context()
+    address = (settings.EMAIL_HOST, settings.EMAIL_PORT)
+    server: smtplib.SMTP
+    if settings.EMAIL_USE_SSL:
+        server = smtplib.SMTP_SSL(*address, timeout=CONNECT_SECONDS, context=context)
+    else:
+        server = smtplib.SMTP(*address, timeout=CONNECT_SECONDS)
+    with server:
+        status, _ = server.ehlo()
+        if settings.EMAIL_USE_TLS:
+            server.starttls(context=context)
+            status, _ = server.ehlo()
+        if status >= 400:
+            raise smtplib.SMTPResponseException(status, "the server does not greet us")
+        return status
+
+
+def _check_idle_worker(check: CheckResult, last_seen: datetime | None, now: datetime) -> CheckResult:
+    interval = timedelta(minutes=settings.DIAGNOSIS_EVERY_MINUTES)
+    if last_seen is None or not interval:
+        return check.passed("nothing is due: idle, or not needed yet")
+    ago = round((now - last_seen).total_seconds())
+    if now - last_seen > MAX_MISSED_RUNS * interval + timedelta(minutes=1):
+        return check.failed("down", f"nothing is due, but it was last seen {ago} s ago")
+    return check.passed(f"nothing is due: idle, seen {max(ago, 0)} s ago")
+
+
+def _orders_with_webhook() -> list[bool]:
+    """For each of the last paid orders, newest first: whether a webhook about it has arrived."""
+    now = timezone.now()
+    paid = PaymentAttempt.objects.filter(
+        state=AttemptState.COMPLETED,
+        simulated=False,
+        decided_at__range=(now - WEBHOOK_WINDOW, now - WEBHOOK_DELAY),
+    )
+    has_webhook = Exists(WebhookEvent.objects.filter(attempt=OuterRef("pk")))
+    newest = paid.annotate(has_webhook=has_webhook).order_by("-decided_at", "-pk")[:WEBHOOK_SAMPLE]
+    return list(newest.values_list("has_webhook", flat=True))

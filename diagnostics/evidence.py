@@ -4,7 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from diagnostics.dependencies import DATABASE_CACHE, Hop
+from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.enums import Finding, Verdict
 from diagnostics.probes import ProbeResult
 from diagnostics.status_probe import StatusProbeResult
@@ -26,7 +26,7 @@ class Facts:
     controls: tuple[ProbeResult, ...] = ()
     siblings: tuple[ProbeResult, ...] = ()
     replies: tuple[StatusProbeResult, ...] = ()
-    hops: Mapping[str, Hop] = field(default_factory=dict)
+    hops: Mapping[str, CheckResult] = field(default_factory=dict)
     failing: tuple[str, ...] = ()
     is_simulated: bool = False
 

@@ -37,6 +37,8 @@ def _database_fault() -> str:
     """In a thread, because a database that accepts connections and says nothing would hold us for ever."""
     with waiting.places.take(waiting.BRIEFLY) as may_wait:
         try:
-            return result(begin(dependencies.database), Deadline(PATIENCE)).fault if may_wait else "down"
+            return (
+                result(begin(dependencies.check_database), Deadline(PATIENCE)).fault if may_wait else "down"
+            )
         except TimeoutError:
             return "down"

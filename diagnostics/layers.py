@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from diagnostics.dependencies import Hop
+from diagnostics.dependencies import CheckResult
 from diagnostics.dns import is_address
 from diagnostics.enums import Finding
 from diagnostics.evidence import Facts
@@ -47,8 +47,8 @@ def all_rungs(facts: Facts, ladders: Iterable[Wire]) -> Iterator[Wire]:
         yield from each["ladder"]
 
 
-def of_hop(hop: Hop) -> Wire:
-    return _rung(hop.layer, "", hop.target, hop.ok, hop.milliseconds, hop.fault, hop.detail)
+def of_hop(hop: CheckResult) -> Wire:
+    return _rung(hop.name, "", hop.target, hop.ok, hop.milliseconds, hop.fault, hop.detail)
 
 
 def _ladder(probe: ProbeResult, replies: list[StatusProbeResult]) -> Iterator[Wire]:

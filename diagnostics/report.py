@@ -34,7 +34,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from diagnostics import configuration, history, layers
-from diagnostics.dependencies import Hop
+from diagnostics.dependencies import CheckResult
 from diagnostics.evidence import Facts
 from diagnostics.history import Past
 from diagnostics.support_message import letter
@@ -79,7 +79,7 @@ def _judged(judgement: Judgement) -> Wire:
     }
 
 
-def _dependency(hop: Hop) -> Wire:
+def _dependency(hop: CheckResult) -> Wire:
     return {
         "target": hop.target,
         "ok": hop.ok,

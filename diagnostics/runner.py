@@ -15,8 +15,8 @@ from django.utils import timezone
 from core.errors import Unavailable
 from core.logging import redact
 from core.waiting import wait_for
-from diagnostics import dependencies, history, labour, neighbours, result_cache
-from diagnostics.dependencies import DATABASE_ERRORS, Hop
+from diagnostics import dependencies, history, result_cache
+from diagnostics.dependencies import DATABASE_ERRORS, CheckResult
 from diagnostics.dns import DnsClients
 from diagnostics.evidence import Facts
 from diagnostics.history import Past
@@ -27,7 +27,7 @@ from diagnostics.report import Wire, report
 from diagnostics.status_probe import StatusProbeResult, probe_status
 from diagnostics.status_probe import timeout_result as status_timeout
 from diagnostics.targets import Role, Target, control_targets, is_in_process, phonepe_targets, sibling_targets
-from diagnostics.webhook_check import doorbell
+from diagnostics.webhook_check import check_webhook
 from payment.checks import address_problems
 from payment.gateways import PhonePeGateway
 from payment.models import DiagnosisRun
@@ -147,19 +147,21 @@ def configured() -> tuple[Merchant | None, str]:
     return merchant, ""
 
 
-def _hops(merchant: Merchant | None, clients: DnsClients) -> Iterator[tuple[str, Callable[[], Hop | None]]]:
-    checks: dict[str, Callable[[], Hop | None]] = {
-        "database": dependencies.writable_database,
-        "worker": labour.worker,
-        "cache": dependencies.cache,
-        "disk": neighbours.disk,
-        "mail": neighbours.mail,
-        "broker": neighbours.broker,
-        "webhook": functools.partial(doorbell, merchant, clients.system),
-        "webhook_silence": labour.webhook_silence,
+def _hops(
+    merchant: Merchant | None, clients: DnsClients
+) -> Iterator[tuple[str, Callable[[], CheckResult | None]]]:
+    checks: dict[str, Callable[[], CheckResult | None]] = {
+        "database": dependencies.check_database_writes,
+        "worker": dependencies.check_worker,
+        "cache": dependencies.check_cache,
+        "disk": dependencies.check_disk,
+        "mail": dependencies.check_mail,
+        "broker": dependencies.check_broker,
+        "webhook": functools.partial(check_webhook, merchant, clients.system),
+        "webhook_silence": dependencies.check_webhook_silence,
     }
     for name, check in checks.items():
-        yield name, functools.partial(dependencies.timed, check)
+        yield name, functools.partial(dependencies.run_timed, check)
 
 
 def _network(merchant: Merchant, deadline: Deadline, clients: DnsClients, ask_simulator: bool) -> Facts:
@@ -225,11 +227,11 @@ def _a_little_less(deadline: Deadline) -> Deadline:
     return deadline.within(deadline.remaining() * SHARE_OF_ANSWERING)
 
 
-def _hop(name: str, check: "Future[Hop | None]", deadline: Deadline) -> Hop | None:
+def _hop(name: str, check: "Future[CheckResult | None]", deadline: Deadline) -> CheckResult | None:
     try:
         return result(check, deadline)
     except TimeoutError:
-        return dependencies.silent(name)
+        return dependencies.timeout_result(name)
 
 
 def _past(past: "Future[Past]", deadline: Deadline) -> Past:

@@ -131,7 +131,7 @@ def _command(probe: ProbeResult) -> str:
 def _own_hops(facts: Facts) -> Iterator[str]:
     for hop in facts.hops.values():
         if hop.ok is False:
-            yield f"{hop.layer} ({hop.target}): {hop.detail}"
+            yield f"{hop.name} ({hop.target}): {hop.detail}"
 
 
 def _both_clocks(now: datetime) -> str:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from django.conf import settings
 
 from diagnostics import webhook_check
-from diagnostics.dependencies import Hop
+from diagnostics.dependencies import CheckResult
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Facts
 from diagnostics.probes import ProbeResult
@@ -102,7 +102,7 @@ def _of_door(probe: ProbeResult) -> dict[str, str]:
 
 def _of_hops(facts: Facts) -> Iterator[tuple[str, str]]:
     for name in HOPS:
-        hop = facts.hops.get(name, Hop(name, ""))
+        hop = facts.hops.get(name, CheckResult(name, ""))
         yield name, hop.detail
         yield f"{name}_target", hop.target
 

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
-from diagnostics.dependencies import exact
+from diagnostics.dependencies import describe_error
 from diagnostics.golive import flow, installation, network, server
 from diagnostics.golive.site import FAIL, NOT_RUN, NoAnswer, Point, Result, Site, failed
 
@@ -79,4 +79,4 @@ def _result(point: Point, site: Site) -> Result:
     except NoAnswer as error:
         return failed(str(error), "Start the server; say with --at where it is, if not at PUBLIC_BASE_URL.")
     except (DatabaseError, InterfaceError) as error:
-        return failed(f"the database: {exact(error)}", "See `manage.py doctor`.")
+        return failed(f"the database: {describe_error(error)}", "See `manage.py doctor`.")

@@ -1,7 +1,7 @@
-"""Our own knock at the webhook door: it proves who it is as PhonePe would, and leaves nothing behind.
+"""The self-test of the webhook: the diagnosis calls it with PhonePe's credentials, and nothing is stored.
 
-A ticket that only this installation can sign says that it is ours. The door then checks the authentication of the call
-as ever, and answers with a proof over the very bytes that arrived, so that a proxy which rewrites bodies shows.
+A token that only this installation can sign marks the call as ours. The webhook authenticates the call as ever and
+answers with a proof over the bytes that arrived, so that a proxy which rewrites bodies is found.
 """
 
 import base64
@@ -21,7 +21,7 @@ VALID_SECONDS = 60
 _signer = TimestampSigner(salt="payment.webhook-self-test")
 
 
-def ticket() -> str:
+def create_token() -> str:
     return _signer.sign(secrets.token_urlsafe(12))
 
 
@@ -34,24 +34,24 @@ def is_ours(offered: str) -> bool:
     return True
 
 
-def proof(of_ticket: str, raw_body: bytes) -> str:
-    """What only this installation can say about these bytes."""
-    return salted_hmac("payment.webhook-self-test.proof", of_ticket.encode() + raw_body).hexdigest()
+def proof(token: str, raw_body: bytes) -> str:
+    """Only this installation can compute it for these bytes."""
+    return salted_hmac("payment.webhook-self-test.proof", token.encode() + raw_body).hexdigest()
 
 
-def proves(answer: object, of_ticket: str, raw_body: bytes) -> bool:
+def proves(answer: object, token: str, raw_body: bytes) -> bool:
     given = answer.get("proof") if isinstance(answer, dict) else None
-    return isinstance(given, str) and constant_time_compare(given, proof(of_ticket, raw_body))
+    return isinstance(given, str) and constant_time_compare(given, proof(token, raw_body))
 
 
 def body() -> bytes:
-    """Bytes that no parser would write again in the same way. Means nothing to anybody."""
+    """JSON that no serializer would write in the same way. It names no order."""
     nonce = base64.b64encode(json.dumps({"selfTest": secrets.token_hex(8)}).encode()).decode()
     return f'{{ "response" :"{nonce}",\n\t"type":"SELF\\u005fTEST" }}\r\n'.encode()
 
 
 def signed(merchant: Merchant, raw_body: bytes) -> dict[str, str]:
-    """Headers by which `merchant` would know PhonePe; {} when no scheme has its secret."""
+    """Headers that authenticate PhonePe to `merchant`; {} when no scheme has its secret."""
     if merchant.webhook_authorization:
         return {"Authorization": merchant.webhook_authorization}
     if merchant.webhook_secret:

@@ -72,7 +72,7 @@ class PhonePeWebhookView(APIView):
 
 
 def _prove(raw: HttpRequest) -> Response:
-    """The diagnosis knocks at our public address: as strict as for PhonePe, and nothing is kept."""
+    """The self-test of the diagnosis: authenticated like a call of PhonePe, and nothing is stored."""
     authenticate_webhook(raw.headers, raw.body)
     return Response({"success": True, "proof": self_test.proof(raw.headers[self_test.HEADER], raw.body)})
 

@@ -46,7 +46,7 @@ def _can_simulate() -> bool:
     if not settings.PHONEPE_SIMULATION_MODE:
         return False
     try:
-        return result(begin(dependencies.database), Deadline(PATIENCE)).ok is True
+        return result(begin(dependencies.check_database), Deadline(PATIENCE)).ok is True
     except TimeoutError:
         return False
 

@@ -1,14 +1,20 @@
+from datetime import timedelta
+
 import pytest
 from django.core.cache import caches
 from django.core.cache.backends.base import BaseCache
 from django.db import OperationalError, connection, connections, transaction
+from django.utils import timezone
 
 from diagnostics import dependencies
 from diagnostics.parallel import begin, result
+from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.phonepe.transport import Deadline
-from tests.unit.diagnostics.servers import refusing_port
+from payment.states import AttemptState
+from tests.unit.diagnostics.servers import refusing_port, scripted
+from tests.unit.payment.builders import make_payment
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.sockets]
 
 
 class DeafCache(BaseCache):
@@ -33,24 +39,24 @@ def rename(app, other):
 
 
 def test_a_database_with_every_table_is_well():
-    hop = dependencies.timed(dependencies.database)
-    assert (hop.ok, hop.fault) == (True, "")
-    assert hop.target
+    check = dependencies.run_timed(dependencies.check_database)
+    assert (check.ok, check.fault) == (True, "")
+    assert check.target
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_migration_that_was_not_applied_is_counted():
     rename("payment", "renamed")
-    hop = dependencies.database()
+    check = dependencies.check_database()
     rename("renamed", "payment")
-    assert (hop.ok, hop.fault) == (False, "migrations")
+    assert (check.ok, check.fault) == (False, "migrations")
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_takes_writes_is_known_by_one():
-    hop = dependencies.writable_database()
-    assert hop.ok is True
-    assert "takes writes" in hop.detail
+    check = dependencies.check_database_writes()
+    assert check.ok is True
+    assert "takes writes" in check.detail
 
 
 @pytest.mark.django_db(transaction=True)
@@ -65,8 +71,8 @@ def test_a_database_that_answers_and_takes_no_writes_is_told_from_one_that_is_do
         "OPTIONS": options,
     }
     monkeypatch.setitem(connections.settings, "default", readonly)
-    hop = result(begin(dependencies.writable_database), Deadline(5))
-    assert (hop.ok, hop.fault) == (False, "readonly")
+    check = result(begin(dependencies.check_database_writes), Deadline(5))
+    assert (check.ok, check.fault) == (False, "readonly")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -75,8 +81,8 @@ def test_a_database_that_somebody_is_just_writing_to_takes_writes(monkeypatch):
         pytest.skip("only SQLite lets one write at a time")
     monkeypatch.setattr(dependencies, "BUSY_SECONDS", 0.1)
     with transaction.atomic():
-        hop = result(begin(dependencies.writable_database), Deadline(5))
-    assert (hop.ok, "somebody is writing" in hop.detail) == (True, True)
+        check = result(begin(dependencies.check_database_writes), Deadline(5))
+    assert (check.ok, "somebody is writing" in check.detail) == (True, True)
 
 
 def test_a_pool_does_not_hide_what_the_database_says(monkeypatch):
@@ -84,10 +90,10 @@ def test_a_pool_does_not_hide_what_the_database_says(monkeypatch):
     engine = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": port, "NAME": "shop"}
     pooled = engine | {"OPTIONS": {"pool": {"min_size": 0, "timeout": 5}}}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | pooled)
-    hop = result(begin(dependencies.database), Deadline(3))
-    assert hop.fault == "down"
-    assert f"port {port}" in hop.detail
-    assert "refused" in hop.detail
+    check = result(begin(dependencies.check_database), Deadline(3))
+    assert check.fault == "down"
+    assert f"port {port}" in check.detail
+    assert "refused" in check.detail
 
 
 def test_no_user_and_no_password_stand_in_the_name_of_the_database(monkeypatch):
@@ -98,12 +104,12 @@ def test_no_user_and_no_password_stand_in_the_name_of_the_database(monkeypatch):
 
 
 def test_a_cache_that_keeps_what_is_written_is_well():
-    assert dependencies.cache().ok is True
+    assert dependencies.check_cache().ok is True
 
 
 def test_a_cache_that_forgets_at_once_is_down(settings):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.DeafCache"}}
-    assert dependencies.cache().fault == "down"
+    assert dependencies.check_cache().fault == "down"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -111,13 +117,178 @@ def test_a_cache_table_that_was_never_made_is_down(settings):
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "never_made"}
     }
-    hop = dependencies.cache()
-    assert hop.fault == "down"
-    assert "never_made" in hop.detail
+    check = dependencies.check_cache()
+    assert check.fault == "down"
+    assert "never_made" in check.detail
     assert caches["default"]
 
 
 def test_what_a_driver_says_is_told_without_secrets(settings):
     settings.PHONEPE_SALT_KEY = "a-salt-key-that-nobody-may-see"
     error = OperationalError("no access for a-salt-key-that-nobody-may-see\nand a second line")
-    assert dependencies.exact(error) == "OperationalError: no access for [secret]"
+    assert dependencies.describe_error(error) == "OperationalError: no access for [secret]"
+
+
+@pytest.fixture
+def mail_server(settings):
+    settings.EMAIL_BACKEND = dependencies.SMTP
+    settings.EMAIL_HOST = "127.0.0.1"
+    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
+    return settings
+
+
+def test_a_mail_server_that_greets_is_well(mail_server):
+    with scripted(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
+        mail_server.EMAIL_PORT = port
+        check = dependencies.check_mail()
+    assert (check.ok, check.target) == (True, f"127.0.0.1:{port}")
+    assert "250" in check.detail
+
+
+def test_a_mail_server_that_refuses_is_named_with_its_address(mail_server):
+    mail_server.EMAIL_PORT = refusing_port()
+    check = dependencies.check_mail()
+    assert (check.ok, check.fault, check.target) == (False, "down", f"127.0.0.1:{mail_server.EMAIL_PORT}")
+    assert "refused" in check.detail
+
+
+def test_a_mail_server_that_turns_us_away_is_down(mail_server):
+    with scripted(b"554 no service for you\r\n") as port:
+        mail_server.EMAIL_PORT = port
+        check = dependencies.check_mail()
+    assert (check.ok, check.fault) == (False, "down")
+    assert "no service for you" in check.detail
+
+
+def test_a_mail_server_that_offers_no_encryption_is_down_where_mails_need_it(mail_server):
+    mail_server.EMAIL_USE_TLS = True
+    with scripted(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
+        mail_server.EMAIL_PORT = port
+        assert dependencies.check_mail().fault == "down"
+
+
+def test_without_a_mail_server_there_is_nothing_to_reach(settings):
+    settings.EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+    assert dependencies.check_mail().ok is True
+
+
+def test_no_broker_is_no_fault(settings):
+    settings.BROKER_URL = ""
+    assert dependencies.check_broker() is None
+
+
+def test_a_broker_that_takes_connections_is_well(settings):
+    with scripted() as port:
+        settings.BROKER_URL = f"redis://127.0.0.1:{port}/0"
+        assert dependencies.check_broker().ok is True
+
+
+def test_a_broker_that_refuses_is_named_with_its_address_and_without_its_login(settings):
+    port = refusing_port()
+    settings.BROKER_URL = f"amqp://okpuja:the-broker-password@127.0.0.1:{port}//"
+    check = dependencies.check_broker()
+    assert (check.ok, check.fault, check.target) == (False, "down", f"127.0.0.1:{port}")
+    assert "Connection refused" in check.detail
+    assert "the-broker-password" not in repr(check)
+
+
+def test_a_broker_url_that_is_none_is_said_to_be_none(settings):
+    settings.BROKER_URL = "amqp://broker:port"
+    assert dependencies.check_broker().fault == "down"
+
+
+def test_room_on_the_disk_is_counted():
+    assert dependencies.check_disk().ok is True
+    check = dependencies.check_disk(min_free=1 << 62)
+    assert (check.ok, check.fault) == (False, "full")
+    assert "MiB" in check.detail
+
+
+def due(seconds):
+    payment = make_payment()
+    moment = timezone.now() - timedelta(seconds=seconds)
+    PaymentAttempt.objects.filter(payment=payment).update(next_check_at=moment)
+
+
+def test_a_worker_without_work_may_be_idle():
+    check = dependencies.check_worker()
+    assert check.ok is True
+    assert "idle" in check.detail
+
+
+def test_a_row_that_is_due_for_a_moment_is_no_reason_to_worry():
+    due(20)
+    assert dependencies.check_worker().ok is True
+
+
+def test_a_row_that_is_due_for_minutes_means_that_no_worker_runs():
+    due(200)
+    check = dependencies.check_worker()
+    assert (check.ok, check.fault) == (False, "down")
+    assert "200 s" in check.detail or "201 s" in check.detail
+
+
+def seen(minutes):
+    moment = timezone.now() - timedelta(minutes=minutes)
+    DiagnosisRun.objects.create(asked_by=DiagnosisRun.AskedBy.WORKER, started_at=moment)
+
+
+def paid(number, announced=False, **told):
+    for _ in range(number):
+        payment = make_payment()
+        told = {"simulated": False, "decided_at": timezone.now() - timedelta(minutes=10)} | told
+        attempt = payment.attempts.get()
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(
+            state=AttemptState.COMPLETED, received_paise=attempt.amount_paise, **told
+        )
+        if announced:
+            WebhookEvent.objects.create(
+                digest=f"{attempt.pk}",
+                scheme="hmac",
+                body=b"{}",
+                claimed_verdict="COMPLETED",
+                attempt=attempt,
+            )
+
+
+def test_a_worker_that_looked_a_while_ago_is_alive(settings):
+    settings.DIAGNOSIS_EVERY_MINUTES = 5
+    seen(minutes=6)
+    assert dependencies.check_worker().ok is True
+
+
+def test_a_worker_that_has_not_looked_for_long_is_down_though_nothing_is_due(settings):
+    settings.DIAGNOSIS_EVERY_MINUTES = 5
+    seen(minutes=20)
+    check = dependencies.check_worker()
+    assert (check.ok, check.fault) == (False, "down")
+    assert "last seen" in check.detail
+
+
+def test_a_worker_that_never_looks_by_itself_is_not_missed_for_it(settings):
+    settings.DIAGNOSIS_EVERY_MINUTES = 0
+    seen(minutes=600)
+    assert dependencies.check_worker().ok is True
+
+
+def test_payments_that_were_all_found_by_asking_mean_that_phonepe_does_not_call_us():
+    paid(5)
+    check = dependencies.check_webhook_silence()
+    assert (check.ok, check.fault) == (False, "silent")
+
+
+def test_one_call_among_them_proves_that_calls_come():
+    paid(5)
+    paid(1, announced=True)
+    assert dependencies.check_webhook_silence().ok is True
+
+
+def test_few_payments_say_nothing_about_calls():
+    paid(4)
+    assert dependencies.check_webhook_silence().ok is None
+
+
+def test_play_money_and_the_last_minutes_say_nothing_about_calls():
+    paid(5, simulated=True)
+    paid(5, decided_at=timezone.now())
+    assert dependencies.check_webhook_silence().ok is None

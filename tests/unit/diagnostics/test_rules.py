@@ -1,6 +1,6 @@
 import pytest
 
-from diagnostics.dependencies import Hop
+from diagnostics.dependencies import CheckResult
 from diagnostics.enums import VERDICT_OF, Culprit, Verdict
 from diagnostics.evidence import Facts
 from diagnostics.probes import ConnectionAttempt, ProbeResult
@@ -46,7 +46,7 @@ def verdict_and_culprit(found):
 
 
 def hop(name, fault, **told):
-    return {name: Hop(name, "somewhere:1", ok=False, fault=fault, detail="why", **told)}
+    return {name: CheckResult(name, "somewhere:1", ok=False, fault=fault, detail="why", **told)}
 
 
 NETWORK = [

@@ -1,7 +1,7 @@
 from dataclasses import replace
 from datetime import datetime, timezone
 
-from diagnostics.dependencies import Hop
+from diagnostics.dependencies import CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Finding, Verdict
 from diagnostics.evidence import Facts
@@ -38,7 +38,9 @@ def test_phonepe_learns_what_works_meanwhile(settings):
 
 
 def test_a_fault_of_this_server_is_told_without_blaming_the_network():
-    down = Hop("database", "db.internal:5432", ok=False, fault="down", detail="OperationalError: refused")
+    down = CheckResult(
+        "database", "db.internal:5432", ok=False, fault="down", detail="OperationalError: refused"
+    )
     made = written(facts(hops={"database": down}))
     assert made["to"] == "whoever operates this server"
     assert "database (db.internal:5432): OperationalError: refused" in made["body"]

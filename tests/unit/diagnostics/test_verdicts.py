@@ -6,7 +6,7 @@ from string import Formatter
 
 import pytest
 
-from diagnostics.dependencies import DATABASE_CACHE, Hop
+from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Facts
@@ -18,7 +18,7 @@ from payment.phonepe.enums import Stage
 from tests.unit.diagnostics.test_rules import NETWORK, PHONEPE, control, facts, hop, probe
 
 SANDBOX = "https://api-preprod.phonepe.com"
-TABLE = {"cache": Hop("cache", DATABASE_CACHE, ok=False, fault="down")}
+TABLE = {"cache": CheckResult("cache", DATABASE_CACHE, ok=False, fault="down")}
 
 
 def sibling(verdict=None):

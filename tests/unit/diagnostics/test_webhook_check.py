@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from django.urls import reverse
 
-from diagnostics import webhook_check as doorbells
-from diagnostics.webhook_check import doorbell
+from diagnostics import webhook_check
+from diagnostics.webhook_check import check_webhook
 from payment.models import WebhookEvent
 from payment.phonepe import self_test
 from payment.phonepe.credentials import current
@@ -97,71 +97,71 @@ def real_v2(settings):
     return settings
 
 
-def rung():
+def checked():
     def lookup(host, port, **_):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
 
-    return doorbell(current(), Resolver(lookup))
+    return check_webhook(current(), Resolver(lookup))
 
 
 def test_the_address_is_the_one_that_phonepe_calls():
-    assert reverse("payment-webhook") == doorbells.PATH
+    assert reverse("payment-webhook") == webhook_check.PATH
 
 
 def test_a_door_that_is_strict_and_changes_nothing_is_well_and_keeps_nothing(shop):
-    hop = rung()
-    assert (hop.ok, hop.fault) == (True, "")
-    assert "unchanged" in hop.detail
+    check = checked()
+    assert (check.ok, check.fault) == (True, "")
+    assert "unchanged" in check.detail
     assert not WebhookEvent.objects.exists()
 
 
 def test_the_hmac_and_the_salt_key_open_the_door_as_well(shop, settings):
     settings.PHONEPE_WEBHOOK_PASSWORD, settings.PHONEPE_WEBHOOK_SECRET = "", "an-hmac-secret"
-    assert rung().ok is True
+    assert checked().ok is True
     settings.PHONEPE_CLIENT_ID, settings.PHONEPE_MERCHANT_ID = "", "MERCHANTOKPUJA"
     settings.PHONEPE_WEBHOOK_SECRET, settings.PHONEPE_SALT_KEY = "", "a-salt-key"
-    assert rung().ok is True
+    assert checked().ok is True
 
 
 def test_a_redirect_is_no_final_host(shop):
     shop.answer = (301, {"Location": "https://www.shop.example/api/"}, b"")
-    hop = rung()
-    assert (hop.ok, hop.fault) == (False, "redirect")
-    assert "www.shop.example" in hop.detail
+    check = checked()
+    assert (check.ok, check.fault) == (False, "redirect")
+    assert "www.shop.example" in check.detail
 
 
 def test_a_proxy_that_takes_the_authorization_away_is_noticed(shop):
     shop.change = lambda headers, body: ({k: v for k, v in headers.items() if k != "Authorization"}, body)
-    assert rung().fault == "refuses"
+    assert checked().fault == "refuses"
 
 
 def test_a_proxy_that_writes_bodies_anew_is_noticed(shop):
     shop.change = lambda headers, body: (headers, body.strip())
-    assert rung().fault == "changed"
+    assert checked().fault == "changed"
 
 
 def test_a_page_in_the_place_of_our_door_is_noticed(shop):
     shop.answer = (403, {"Content-Type": "text/html"}, b"<title>Just a moment</title>")
-    hop = rung()
-    assert hop.fault == "other"
-    assert "Just a moment" in hop.detail
+    check = checked()
+    assert check.fault == "other"
+    assert "Just a moment" in check.detail
 
 
 def test_somebody_who_takes_calls_that_prove_nothing_is_not_us(shop):
     shop.answer = (200, {"Content-Type": "application/json"}, b"{}")
-    assert rung().fault == "open"
+    assert checked().fault == "open"
 
 
 def test_a_certificate_that_phonepe_would_not_trust_is_noticed(shop, settings):
     settings.DIAGNOSIS_CA_BUNDLE = ""
-    assert rung().fault == "tls"
+    assert checked().fault == "tls"
 
 
 def test_a_network_that_does_not_reach_its_own_public_address_leaves_it_unsure(shop, settings):
     settings.PUBLIC_BASE_URL = f"https://shop.example:{refusing_port()}"
-    hop = rung()
-    assert (hop.ok, hop.fault) == (None, "unsure")
-    assert "from outside" in hop.detail
+    check = checked()
+    assert (check.ok, check.fault) == (None, "unsure")
+    assert "from outside" in check.detail
 
 
 @pytest.mark.parametrize(
@@ -169,11 +169,11 @@ def test_a_network_that_does_not_reach_its_own_public_address_leaves_it_unsure(s
 )
 def test_an_address_that_phonepe_cannot_call_is_not_looked_at(real_v2, address):
     real_v2.PUBLIC_BASE_URL = address
-    assert rung().ok is None
+    assert checked().ok is None
 
 
 def test_a_ticket_of_another_installation_opens_nothing(client, real_v2):
-    made = self_test.ticket()
+    made = self_test.create_token()
     headers = {self_test.HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
     headers |= self_test.signed(current(), b"{}")
     answer = client.post(URL, b"{}", content_type="application/json", headers=headers)
@@ -182,6 +182,6 @@ def test_a_ticket_of_another_installation_opens_nothing(client, real_v2):
 
 def test_a_ticket_alone_is_no_authentication(client, real_v2):
     answer = client.post(
-        URL, b"{}", content_type="application/json", headers={self_test.HEADER: self_test.ticket()}
+        URL, b"{}", content_type="application/json", headers={self_test.HEADER: self_test.create_token()}
     )
     assert answer.status_code == 401
