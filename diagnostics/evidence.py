@@ -1,86 +1,86 @@
-"""What one diagnosis found out, before anybody judges it."""
+"""Everything that one diagnosis has found out, before the rules judge it."""
 
 import ipaddress
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.enums import Finding, Verdict
-from diagnostics.probes import ProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role
-from diagnostics.tls import Certificate
 
-CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and everybody's certificates are about time
+CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and all certificates depend on the time
 
 
 @dataclass(frozen=True)
-class Facts:
-    """`problem`: what the settings refuse. No `replies`: PhonePe was not asked anything.
+class Evidence:
+    """`settings_problem`: why the settings cannot be used. No `status_results`: no status request was sent.
 
-    `siblings`: PhonePe's other environment, by the same ways out. `failing`: orders whose calls failed lately.
+    `siblings`: PhonePe's other environment, by the same routes. `failed_calls`: orders whose calls failed lately.
     """
 
-    problem: str = ""
+    settings_problem: str = ""
     probes: tuple[ProbeResult, ...] = ()
     controls: tuple[ProbeResult, ...] = ()
     siblings: tuple[ProbeResult, ...] = ()
-    replies: tuple[StatusProbeResult, ...] = ()
-    hops: Mapping[str, CheckResult] = field(default_factory=dict)
-    failing: tuple[str, ...] = ()
+    status_results: tuple[StatusProbeResult, ...] = ()
+    dependencies: Mapping[str, CheckResult] = field(default_factory=dict)
+    failed_calls: tuple[str, ...] = ()
     is_simulated: bool = False
 
     @property
-    def blocked(self) -> ProbeResult | None:
-        """The target that keeps payments from being made. One open target of each role is enough."""
+    def unreachable(self) -> ProbeResult | None:
+        """The target without which no payment can be made. One reached target of each role is enough."""
         for role in (Role.API, Role.TOKEN):
-            to_it = [probe for probe in self.probes if probe.target.serves(role)]
-            if to_it and not any(probe.is_reached for probe in to_it):
-                return to_it[0]
+            serving = [probe for probe in self.probes if probe.target.serves(role)]
+            if serving and not any(probe.is_reached for probe in serving):
+                return serving[0]
         return None
 
     @property
-    def reply(self) -> StatusProbeResult | None:
-        """The answer that payments would get: one address that honours us is enough."""
-        good = (reply for reply in self.replies if reply.verdict is None)
-        return next(good, next(iter(self.replies), None))
+    def status(self) -> StatusProbeResult | None:
+        """The answer that payments would get: one address that accepts us is enough."""
+        good = (result for result in self.status_results if result.verdict is None)
+        return next(good, next(iter(self.status_results), None))
 
     @property
-    def spare(self) -> ProbeResult | None:
-        """An address that the settings name for payments and that does not work, while another one does."""
-        bad = {reply.target for reply in self.replies if reply.verdict is not None}
-        useful = (probe for probe in self.probes if probe.target.role is not Role.PAGE)
-        return next((probe for probe in useful if not probe.is_reached or probe.target in bad), None)
+    def degraded(self) -> ProbeResult | None:
+        """A payment address in the settings that does not work, while another one does."""
+        failed = {result.target for result in self.status_results if result.verdict is not None}
+        used = (probe for probe in self.probes if probe.target.role is not Role.PAGE)
+        return next((probe for probe in used if not probe.is_reached or probe.target in failed), None)
 
     @property
     def subject(self) -> ProbeResult | None:
-        """What a judgement about PhonePe is about: the target that is shut, that does not answer well, or the first."""
-        asked = (probe for probe in self.probes if self.reply and probe.target == self.reply.target)
-        return self.blocked or next(asked, next(iter(self.probes), None))
+        """What a conclusion about PhonePe is about: the unreachable target, the one that answers, or the first."""
+        answering = (probe for probe in self.probes if self.status and probe.target == self.status.target)
+        return self.unreachable or next(answering, next(iter(self.probes), None))
 
     @property
-    def compared(self) -> tuple[ProbeResult, ...]:
-        """The control hosts by the same way out as the subject."""
-        return tuple(self._same_way(self.controls))
+    def comparable_controls(self) -> tuple[ProbeResult, ...]:
+        """The control hosts by the same route as the subject."""
+        return tuple(self._by_same_route(self.controls))
 
     @property
     def control(self) -> ProbeResult | None:
-        """One that works if any does."""
-        return max(self.compared, key=lambda probe: probe.is_reached, default=None)
-
-    @property
-    def control_works(self) -> bool:
-        return self.control is not None and self.control.is_reached
+        """A reached one, if there is any."""
+        return max(self.comparable_controls, key=lambda probe: probe.is_reached, default=None)
 
     @property
     def sibling(self) -> ProbeResult | None:
-        return max(self._same_way(self.siblings), key=lambda probe: probe.is_reached, default=None)
+        return max(self._by_same_route(self.siblings), key=lambda probe: probe.is_reached, default=None)
 
     @property
-    def other_way(self) -> ProbeResult | None:
-        """The host of the shut spare address, reached through a proxy."""
-        shut = self.spare
-        return next((probe for probe in self.probes if shut and _is_way_around(probe, shut)), None)
+    def proxied_alternative(self) -> ProbeResult | None:
+        """The host of the degraded address, reached by another route."""
+        if not (failed := self.degraded):
+            return None
+        same_host = (probe for probe in self.probes if probe.target.host == failed.target.host)
+        return next(
+            (probe for probe in same_host if probe.is_reached and probe.target.proxy != failed.target.proxy),
+            None,
+        )
 
     @property
     def is_phonepe(self) -> bool:
@@ -88,95 +88,85 @@ class Facts:
 
     @property
     def is_local(self) -> bool:
-        """PhonePe is played on this machine: no network is involved."""
-        return self.subject is not None and _is_loopback(self.subject.target.host)
+        """PhonePe is simulated on this machine: no network is involved."""
+        if self.subject is None:
+            return False
+        host = self.subject.target.host
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
     @property
     def fault(self) -> Verdict | None:
         """What stops us on the way to PhonePe, or what PhonePe itself refuses."""
-        if self.blocked is not None:
-            return self._whose_clock(self.blocked.verdict)
-        return self.reply.verdict if self.reply else None
+        if self.unreachable is None:
+            return self.status.verdict if self.status else None
+        verdict = self.unreachable.verdict
+        # A certificate that is not valid yet is PhonePe's fault when our clock is right.
+        is_theirs = verdict is Verdict.CLOCK_SKEW and self.is_clock_confirmed
+        return Verdict.TLS_EXPIRED if is_theirs else verdict
 
     @property
     def finding(self) -> str:
-        """The same, more exactly. A kind of answer counts only when PhonePe has not answered better elsewhere."""
+        """The fault in detail. A kind of answer counts only when PhonePe has not answered better elsewhere."""
         return self.subject.finding if self.subject and self.fault else ""
 
     @property
     def interceptor(self) -> str:
-        """Who issues certificates for names of others, as the certificates say. "" when nobody does."""
-        issuers = [
+        """Who issues certificates for names of others, as the certificates state. "" when nobody does."""
+        issuers = (
             attempt.certificate.issuer
-            for probe in (*self.probes, *self.siblings, *self.controls)
-            for attempt in probe.attempts
+            for attempt in _attempts((*self.probes, *self.siblings, *self.controls))
             if attempt.certificate and attempt.finding == Finding.INTERCEPTED
-        ]
-        return next(iter(issuers), "")
+        )
+        return next(issuers, "")
 
     @property
-    def opens_everything(self) -> bool:
-        """One issuer, no public authority, has made PhonePe's certificate and that of a host that is unrelated."""
-        ours = set(_private_issuers((self.subject,) if self.subject else ()))
-        return bool(ours & set(_private_issuers(self.compared)))
+    def intercepts_all_tls(self) -> bool:
+        """One issuer, no public authority, has issued PhonePe's certificate and that of an unrelated host."""
+        ours = _private_issuers((self.subject,) if self.subject else ())
+        return bool(ours & _private_issuers(self.comparable_controls))
 
     @property
     def clock_ahead(self) -> float:
-        """Seconds that our clock is ahead of the others' (behind: negative), by the one who differs least."""
+        """Seconds that our clock is ahead (negative: behind), by the host whose clock differs least."""
         return min(self._clocks(), key=abs, default=0.0)
 
     @property
-    def clock_is_confirmed(self) -> bool:
-        """Somebody whom we reach tells the time as we do."""
+    def is_clock_confirmed(self) -> bool:
+        """Some host that we reach has the same time as we do."""
         return any(abs(ahead) <= CLOCK_TOLERANCE for ahead in self._clocks())
 
     @property
     def public_address(self) -> str:
-        """Our public address, if a control host tells it."""
-        attempts = (attempt for probe in self.controls for attempt in probe.attempts)
-        return next((attempt.public_address for attempt in attempts if attempt.public_address), "")
+        """Our public address, if a control host reports it."""
+        addresses = (attempt.public_address for attempt in _attempts(self.controls))
+        return next(filter(None, addresses), "")
 
     @property
     def caches_in_database(self) -> bool:
-        return "cache" in self.hops and self.hops["cache"].target == DATABASE_CACHE
+        return "cache" in self.dependencies and self.dependencies["cache"].target == DATABASE_CACHE
 
-    def failed(self, hop: str, *faults: str) -> bool:
-        """Without `faults`: whatever is wrong with it."""
-        if hop not in self.hops or self.hops[hop].ok is not False:
+    def dependency_failed(self, name: str, *faults: str) -> bool:
+        """Without `faults`: by any fault."""
+        if name not in self.dependencies or self.dependencies[name].ok is not False:
             return False
-        return not faults or self.hops[hop].fault in faults
+        return not faults or self.dependencies[name].fault in faults
 
     def _clocks(self) -> Iterator[float]:
-        attempts = (
-            attempt for probe in (*self.controls, *self.siblings, *self.probes) for attempt in probe.attempts
-        )
+        attempts = _attempts((*self.controls, *self.siblings, *self.probes))
         return (attempt.clock_ahead for attempt in attempts if attempt.clock_ahead is not None)
 
-    def _whose_clock(self, met: Verdict | None) -> Verdict | None:
-        """A certificate from the future is a bad one when our clock is right."""
-        is_theirs = met is Verdict.CLOCK_SKEW and self.clock_is_confirmed
-        return Verdict.TLS_EXPIRED if is_theirs else met
-
-    def _same_way(self, probes: tuple[ProbeResult, ...]) -> Iterator[ProbeResult]:
+    def _by_same_route(self, probes: Iterable[ProbeResult]) -> Iterator[ProbeResult]:
         subject = self.subject
         return (probe for probe in probes if subject and probe.target.proxy == subject.target.proxy)
 
 
-def _private_issuers(probes: tuple[ProbeResult, ...]) -> Iterator[str]:
-    shown: list[Certificate] = [
-        attempt.certificate for probe in probes for attempt in probe.attempts if attempt.certificate
-    ]
-    return (each.issuer for each in shown if not each.is_by_a_public_authority)
+def _attempts(probes: Iterable[ProbeResult]) -> Iterator[ConnectionAttempt]:
+    return (attempt for probe in probes for attempt in probe.attempts)
 
 
-def _is_way_around(probe: ProbeResult, shut: ProbeResult) -> bool:
-    return (
-        probe.is_reached and probe.target.host == shut.target.host and probe.target.proxy != shut.target.proxy
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+def _private_issuers(probes: Iterable[ProbeResult]) -> set[str]:
+    certificates = (attempt.certificate for attempt in _attempts(probes) if attempt.certificate)
+    return {each.issuer for each in certificates if not each.is_by_a_public_authority}

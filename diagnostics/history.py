@@ -1,7 +1,7 @@
-"""The runs before this one, and what has changed since the last one in which all was well.
+"""Earlier runs, and what has changed since the last one in which all was well.
 
-Kept in the database, the newest few hundred. Without a database nothing is kept and nothing compared, and the
-diagnosis is none the slower for it.
+The newest few hundred are kept in the database. Without a database nothing is kept or compared, and the diagnosis takes
+no longer.
 """
 
 import hashlib
@@ -14,63 +14,97 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from diagnostics import configuration
+from diagnostics import config
 from diagnostics.dependencies import DATABASE_ERRORS
-from diagnostics.evidence import Facts
+from diagnostics.evidence import Evidence
 from payment.models import DiagnosisRun, GatewayCall
 from payment.services.timeline import unknown_codes
 
-Wire = dict[str, Any]
+Json = dict[str, Any]
+# What may change between two runs: kind -> name -> value.
+Circumstances = Mapping[str, Mapping[str, Any]]
 
-KEPT = 500
-SHOWN = 10
-FAILING, FAILING_SHOWN = timedelta(hours=1), 3
+RUNS_KEPT = 500
+RUNS_SHOWN = 10
+FAILED_CALLS_SINCE, FAILED_CALLS_SHOWN = timedelta(hours=1), 3
 
 
 @dataclass(frozen=True)
-class Past:
-    """`circumstances` of the last good run; None when there was none or the database does not tell."""
-
-    since: datetime | None = None
-    circumstances: Mapping[str, Mapping[str, Any]] | None = None
-    runs: tuple[Wire, ...] = ()
-    failing: tuple[str, ...] = ()
-    unknown_codes: tuple[Wire, ...] = ()
+class RunSummary:
+    checked_at: str
+    verdict: str
+    culprit: str
+    summary: str
+    asked_by: str
 
 
-def recall() -> Past:
+@dataclass(frozen=True)
+class UnknownCode:
+    code: str
+    times: int
+    last_seen: str
+
+
+@dataclass(frozen=True)
+class Change:
+    what: str
+    before: str
+    now: str
+
+
+@dataclass(frozen=True)
+class Changes:
+    since: str
+    changes: list[Change]
+
+
+@dataclass(frozen=True)
+class PastRuns:
+    """`ok_since`, `circumstances`: of the last good run; None when there was none or the database fails."""
+
+    ok_since: datetime | None = None
+    circumstances: Circumstances | None = None
+    runs: tuple[RunSummary, ...] = ()
+    failed_calls: tuple[str, ...] = ()
+    unknown_codes: tuple[UnknownCode, ...] = ()
+
+
+def load_past_runs() -> PastRuns:
     try:
         good = DiagnosisRun.objects.filter(success=True).defer("answer").order_by("-pk").first()
         finished = DiagnosisRun.objects.exclude(finished_at=None).order_by("-pk")
-        lines = map(_line, finished.defer("answer", "circumstances")[:SHOWN])
-        found = Past(runs=tuple(lines), failing=tuple(_failing()), unknown_codes=tuple(_unknown()))
+        runs = [_summary(run) for run in finished.defer("answer", "circumstances")[:RUNS_SHOWN]]
+        codes = [
+            UnknownCode(row["code"], row["times"], _local_time(row["last_seen"])) for row in unknown_codes()
+        ]
+        past = PastRuns(runs=tuple(runs), failed_calls=tuple(_failed_calls()), unknown_codes=tuple(codes))
     except DATABASE_ERRORS:
-        return Past()
-    return replace(found, since=good.started_at, circumstances=good.circumstances) if good else found
+        return PastRuns()
+    return replace(past, ok_since=good.started_at, circumstances=good.circumstances) if good else past
 
 
-def keep(answer: Wire, circumstances: Wire, asked_by: str, started_at: datetime) -> None:
-    """Writes down one run that nobody has announced. Raises what a database raises."""
-    run = DiagnosisRun(asked_by=asked_by, started_at=started_at)
-    finish(run, answer, circumstances)
+def save_run(answer: Json, circumstances: Circumstances, asked_by: str, started_at: datetime) -> None:
+    """Saves a run for which no row exists yet. Raises DATABASE_ERRORS."""
+    finish_run(DiagnosisRun(asked_by=asked_by, started_at=started_at), answer, circumstances)
 
 
-def finish(run: DiagnosisRun, answer: Wire, circumstances: Wire) -> None:
+def finish_run(run: DiagnosisRun, answer: Json, circumstances: Circumstances) -> None:
     run.finished_at = timezone.now()
     run.success, run.verdict, run.culprit = answer["success"], answer["verdict"], answer["culprit"]
     run.summary, run.took_ms = answer["summary"][:300], answer["took_ms"]
     run.answer = {name: value for name, value in answer.items() if name != "history"}
     run.circumstances = circumstances
     run.save()
-    too_old = DiagnosisRun.objects.order_by("-pk").values_list("pk", flat=True)[KEPT : KEPT + 100]
+    too_old = DiagnosisRun.objects.order_by("-pk").values_list("pk", flat=True)[RUNS_KEPT : RUNS_KEPT + 100]
     DiagnosisRun.objects.filter(pk__in=list(too_old)).delete()
 
 
-def circumstances(facts: Facts, config: Wire) -> Wire:
-    """What may change between two runs, by what and where. No secret: `config` is masked."""
-    marks = configuration.marks()
-    probes = [*facts.probes, *facts.controls]
+def circumstances(evidence: Evidence, configured: Json) -> Circumstances:
+    """No secret is in it: `configured` is masked."""
+    fingerprints = config.hidden_fingerprints()
+    probes = [*evidence.probes, *evidence.controls]
     attempts = [attempt for probe in probes for attempt in probe.attempts]
+    public = {"public": evidence.public_address} if evidence.public_address else {}
     return {
         "dns answer": {
             probe.target.peer[0]: sorted(probe.resolution.all_addresses)
@@ -85,59 +119,54 @@ def circumstances(facts: Facts, config: Wire) -> Wire:
         "source address": {
             attempt.family: attempt.source_address for attempt in attempts if attempt.source_address
         }
-        | ({"public": facts.public_address} if facts.public_address else {}),
-        "setting": {name: str(value) for name, value in config.items()}
-        | {"fingerprint": fingerprint(config | marks)},
-        "hidden setting": marks,
+        | public,
+        "setting": {name: str(value) for name, value in configured.items()}
+        | {"fingerprint": _fingerprint(configured | fingerprints)},
+        "hidden setting": fingerprints,
         "build": {"": settings.BUILD},
     }
 
 
-def fingerprint(config: Wire) -> str:
-    """Of the settings, masked, and the marks of those that are hidden."""
-    return hashlib.sha256(json.dumps(config, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-def changed(past: Past, now: Wire) -> Wire | None:
-    """`since` and `changes[]` of `what`, `before`, `now`; None when there is nothing to compare with."""
-    if past.since is None or past.circumstances is None:
+def changes_since_ok(past: PastRuns, now: Circumstances) -> Changes | None:
+    """None when there is nothing to compare with."""
+    if past.ok_since is None or past.circumstances is None:
         return None
-    since = timezone.localtime(past.since).isoformat(timespec="seconds")
-    return {"since": since, "changes": list(_changes(past.circumstances, now))}
+    return Changes(_local_time(past.ok_since), list(_changes(past.circumstances, now)))
 
 
-def _changes(before: Mapping[str, Mapping[str, Any]], now: Wire) -> Iterator[Wire]:
-    """Of names that were seen both times; address lists only when they have nothing in common (they rotate)."""
-    for kind in now:
-        for name in before.get(kind, {}).keys() & now[kind].keys():
-            was, is_now = before[kind][name], now[kind][name]
-            if was != is_now and not (isinstance(was, list) and set(was) & set(is_now)):
-                yield {"what": f"{kind} {name}".strip(), "before": _text(was), "now": _text(is_now)}
+def _changes(before: Circumstances, now: Circumstances) -> Iterator[Change]:
+    """Of names that occur in both; address lists only when they have nothing in common (DNS rotates them)."""
+    for kind, values in now.items():
+        known = before.get(kind, {})
+        for name in known.keys() & values.keys():
+            old, new = known[name], values[name]
+            if old != new and not (isinstance(old, list) and set(old) & set(new)):
+                yield Change(f"{kind} {name}".strip(), _text(old), _text(new))
 
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _line(run: DiagnosisRun) -> Wire:
-    return {
-        "checked_at": timezone.localtime(run.started_at).isoformat(timespec="seconds"),
-        "verdict": run.verdict,
-        "culprit": run.culprit,
-        "summary": run.summary,
-        "asked_by": run.asked_by,
-    }
+def _fingerprint(configured: Json) -> str:
+    """Of the masked settings and the fingerprints of the hidden ones."""
+    return hashlib.sha256(json.dumps(configured, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def _unknown() -> Iterator[Wire]:
-    for row in unknown_codes():
-        yield {**row, "last_seen": timezone.localtime(row["last_seen"]).isoformat(timespec="seconds")}
+def _local_time(moment: datetime) -> str:
+    return timezone.localtime(moment).isoformat(timespec="seconds")
 
 
-def _failing() -> Iterator[str]:
+def _summary(run: DiagnosisRun) -> RunSummary:
+    return RunSummary(_local_time(run.started_at), run.verdict, run.culprit, run.summary, run.asked_by)
+
+
+def _failed_calls() -> Iterator[str]:
     """The last orders that a call failed about, for whoever looks them up."""
-    failed = GatewayCall.objects.exclude(error_category="").filter(started_at__gte=timezone.now() - FAILING)
-    for call in failed.select_related("attempt").order_by("-pk")[:FAILING_SHOWN]:
+    failed = GatewayCall.objects.exclude(error_category="").filter(
+        started_at__gte=timezone.now() - FAILED_CALLS_SINCE
+    )
+    for call in failed.select_related("attempt").order_by("-pk")[:FAILED_CALLS_SHOWN]:
         what = f"HTTP {call.http_status} {call.code}".strip() if call.http_status else call.error_category
         about = f"order {call.attempt}" if call.attempt else "no order"
         yield f"{call.started_at:%Y-%m-%d %H:%M:%S} UTC, {call.operation} of {about}: {what}"

@@ -1,12 +1,10 @@
-"""Shapes of a diagnosis on the wire. What the short one does not name, strangers do not get."""
+"""The JSON of a diagnosis. Strangers get only the fields of the short form."""
 
 from typing import Any
 
 from rest_framework import serializers
 
 from diagnostics.enums import Culprit, Verdict
-
-FOR_EVERYONE = ("success", "verdict", "culprit", "summary", "checked_at", "endpoints")
 
 
 class EndpointSerializer(serializers.Serializer[Any]):

@@ -1,20 +1,21 @@
-"""A message ready to be sent to whoever must act: what, when, how far, the exact error, and what works meanwhile."""
+"""A message to whoever must act: what fails, when, how far we get, the exact error, and what works meanwhile."""
 
 import socket
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
 from core.logging import redact
-from diagnostics.configuration import masked
+from diagnostics.config import mask
 from diagnostics.enums import Culprit, Finding
-from diagnostics.evidence import Facts
+from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.verdicts import Judgement
+from diagnostics.verdicts import Conclusion
 
-TO = {
+RECIPIENT = {
     Culprit.HOSTING: "the support of the hosting provider",
     Culprit.PHONEPE: "PhonePe's merchant support",
     Culprit.CREDENTIALS: "whoever manages our account in PhonePe's dashboard",
@@ -24,116 +25,111 @@ TO = {
 INDIA = ZoneInfo("Asia/Kolkata")
 
 
-def letter(judgement: Judgement, facts: Facts, now: datetime) -> dict[str, str] | None:
-    """`to`, `subject`, `body`; None when nobody has to act. `now` is aware."""
-    if judgement.culprit is Culprit.NONE:
+@dataclass(frozen=True)
+class SupportMessage:
+    to: str
+    subject: str
+    body: str
+
+
+def write_support_message(conclusion: Conclusion, evidence: Evidence, now: datetime) -> SupportMessage | None:
+    """None when nobody has to act. `now` is aware."""
+    if conclusion.culprit is Culprit.NONE:
         return None
-    return {
-        "to": TO[judgement.culprit],
-        "subject": redact(_subject(judgement, facts)),
-        "body": redact("\n".join(_lines(judgement, facts, now))),
-    }
+    return SupportMessage(
+        RECIPIENT[conclusion.culprit],
+        redact(_subject(conclusion, evidence)),
+        redact("\n".join(_lines(conclusion, evidence, now))),
+    )
 
 
-def _subject(judgement: Judgement, facts: Facts) -> str:
-    what = judgement.verdict.value.replace("_", " ")
-    if _is_about_phonepe(judgement) and (probe := facts.subject):
-        return f"{what}: from {_source(probe, facts)} to {probe.target.host_port}"
+def _subject(conclusion: Conclusion, evidence: Evidence) -> str:
+    what = conclusion.verdict.value.replace("_", " ")
+    if conclusion.about == "phonepe" and (probe := evidence.subject):
+        return f"{what}: from {_source_address(probe, evidence)} to {probe.target.host_port}"
     return f"{what} on {socket.gethostname()}"
 
 
-def _lines(judgement: Judgement, facts: Facts, now: datetime) -> list[str]:
-    evidence = _network(facts) if _is_about_phonepe(judgement) else _own_hops(facts)
+def _lines(conclusion: Conclusion, evidence: Evidence, now: datetime) -> list[str]:
+    utc, india = now.astimezone(timezone.utc), now.astimezone(INDIA)
     return [
-        judgement.summary,
+        conclusion.summary,
         "",
-        f"Checked at: {_both_clocks(now)}",
+        f"Checked at: {utc:%Y-%m-%d %H:%M:%S} UTC ({india:%Y-%m-%d %H:%M:%S} IST)",
         f"Our server: {socket.gethostname()} (build {settings.BUILD})",
-        *_ids(judgement, facts),
-        *evidence,
+        *_merchant_lines(conclusion, evidence),
+        *(_network_lines(evidence) if conclusion.about == "phonepe" else _dependency_lines(evidence)),
         "",
-        f"What is needed: {judgement.next_action}",
+        f"What is needed: {conclusion.next_action}",
     ]
 
 
-def _is_about_phonepe(judgement: Judgement) -> bool:
-    return judgement.about == "phonepe"
-
-
-def _ids(judgement: Judgement, facts: Facts) -> Iterator[str]:
-    """PhonePe finds us by our id; to everyone else its ends are enough."""
-    if judgement.culprit not in {Culprit.PHONEPE, Culprit.CREDENTIALS}:
+def _merchant_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
+    """PhonePe finds us by our id; for everyone else it is masked."""
+    if conclusion.culprit not in {Culprit.PHONEPE, Culprit.CREDENTIALS}:
         return
-    name = settings.PHONEPE_MERCHANT_ID or settings.PHONEPE_CLIENT_ID
-    is_theirs = judgement.culprit is Culprit.PHONEPE
-    yield f"Merchant: {name if is_theirs else masked(name)} ({settings.PHONEPE_ENV})"
-    if facts.failing:
+    merchant = settings.PHONEPE_MERCHANT_ID or settings.PHONEPE_CLIENT_ID
+    shown = merchant if conclusion.culprit is Culprit.PHONEPE else mask(merchant)
+    yield f"Merchant: {shown} ({settings.PHONEPE_ENV})"
+    if evidence.failed_calls:
         yield "Calls that failed lately:"
-        yield from (f"  {line}" for line in facts.failing)
+        yield from (f"  {line}" for line in evidence.failed_calls)
 
 
-def _network(facts: Facts) -> Iterator[str]:
-    if probe := facts.subject:
-        yield f"Source address: {_source(probe, facts)}"
+def _network_lines(evidence: Evidence) -> Iterator[str]:
+    if probe := evidence.subject:
+        yield f"Source address: {_source_address(probe, evidence)}"
         yield f"Target: {probe.target.host_port}, {probe.target.route}"
-        yield from _knocked(probe)
-        yield f"To repeat: {_command(probe)}"
-    for reply in facts.replies:
-        yield f"A question about an order that does not exist, to {reply.host_port}: {reply.detail}"
-    others = (*facts.compared, *((facts.sibling,) if facts.sibling else ()))
+        yield from _probe_lines(probe)
+        yield f"To repeat: {_curl_command(probe)}"
+    for result in evidence.status_results:
+        yield f"A question about an order that does not exist, to {result.host_port}: {result.detail}"
+    others = (*evidence.comparable_controls, *((evidence.sibling,) if evidence.sibling else ()))
     for other in others:
         yield f"For comparison: {other.target.host_port}, {other.target.route}"
-        yield from _knocked(other)
+        yield from _probe_lines(other)
 
 
-def _knocked(probe: ProbeResult) -> Iterator[str]:
-    if probe.resolution.addresses:
-        yield f"  {probe.resolution.host} is {', '.join(probe.resolution.all_addresses)} ({probe.resolution.source})"
-    yield from map(_visited, probe.attempts)
-
-
-def _visited(attempt: ConnectionAttempt) -> str:
-    took = ", ".join(f"{layer} {ms} ms" for layer, ms in attempt.milliseconds.items())
-    return f"  {attempt.address or 'no address'}: {took or 'nothing'}; {_end(attempt)}{_certificate(attempt)}"
+def _probe_lines(probe: ProbeResult) -> Iterator[str]:
+    found = probe.resolution
+    if found.addresses:
+        yield f"  {found.host} is {', '.join(found.all_addresses)} ({found.source})"
+    for attempt in probe.attempts:
+        times = ", ".join(f"{layer} {ms} ms" for layer, ms in attempt.milliseconds.items())
+        yield f"  {attempt.address or 'no address'}: {times or 'nothing'}; {_end(attempt)}{_certificate(attempt)}"
 
 
 def _end(attempt: ConnectionAttempt) -> str:
     if attempt.is_reached:
         return attempt.answer_summary or f"HTTP {attempt.http_status}"
-    found = f" ({Finding(attempt.finding).label})" if attempt.finding else ""
-    return f"stopped at {attempt.failed_layer}: {attempt.error}{found}"
+    finding = f" ({Finding(attempt.finding).label})" if attempt.finding else ""
+    return f"stopped at {attempt.failed_layer}: {attempt.error}{finding}"
 
 
 def _certificate(attempt: ConnectionAttempt) -> str:
-    shown = attempt.certificate
-    if shown is None or attempt.failed_layer != "tls":
+    certificate = attempt.certificate
+    if certificate is None or attempt.failed_layer != "tls":
         return ""
     return (
-        f"; certificate of {shown.subject}, issued by {shown.issuer}, valid from "
-        f"{shown.valid_from:%Y-%m-%d} until {shown.valid_until:%Y-%m-%d}, SHA-256 {shown.sha256}"
+        f"; certificate of {certificate.subject}, issued by {certificate.issuer}, valid from "
+        f"{certificate.valid_from:%Y-%m-%d} until {certificate.valid_until:%Y-%m-%d}, SHA-256 {certificate.sha256}"
     )
 
 
-def _source(probe: ProbeResult, facts: Facts) -> str:
-    local = next(
-        (attempt.source_address for attempt in probe.attempts if attempt.source_address), "an unknown address"
-    )
-    return f"{local} (public: {facts.public_address})" if facts.public_address else local
+def _source_address(probe: ProbeResult, evidence: Evidence) -> str:
+    known = (attempt.source_address for attempt in probe.attempts if attempt.source_address)
+    local, public = next(known, "an unknown address"), evidence.public_address
+    return f"{local} (public: {public})" if public else local
 
 
-def _command(probe: ProbeResult) -> str:
-    """For the receiver, on this server. A proxy is named without its login."""
+def _curl_command(probe: ProbeResult) -> str:
+    """To be run on this server. The proxy is named without its login."""
     host, port = probe.target.peer
     proxy = f"--proxy http://{host}:{port} " if probe.target.proxy else ""
     return f"curl -sv --max-time 10 -o /dev/null {proxy}{probe.target.url}"
 
 
-def _own_hops(facts: Facts) -> Iterator[str]:
-    for hop in facts.hops.values():
-        if hop.ok is False:
-            yield f"{hop.name} ({hop.target}): {hop.detail}"
-
-
-def _both_clocks(now: datetime) -> str:
-    utc, india = now.astimezone(timezone.utc), now.astimezone(INDIA)
-    return f"{utc:%Y-%m-%d %H:%M:%S} UTC ({india:%Y-%m-%d %H:%M:%S} IST)"
+def _dependency_lines(evidence: Evidence) -> Iterator[str]:
+    for check in evidence.dependencies.values():
+        if check.ok is False:
+            yield f"{check.name} ({check.target}): {check.detail}"

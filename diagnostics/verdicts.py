@@ -1,9 +1,5 @@
-"""From facts to one verdict: the first rule that applies, the most urgent and most specific ones first.
+"""From evidence to conclusions: the first rule that applies, for each subject of which something is wrong."""
 
-Of further faults each thing has its own: what is told first is to be mended first.
-"""
-
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,19 +7,14 @@ from django.conf import settings
 from diagnostics import webhook_check
 from diagnostics.dependencies import CheckResult
 from diagnostics.enums import Culprit, Finding, Verdict
-from diagnostics.evidence import Facts
-from diagnostics.probes import ProbeResult
-from diagnostics.probes import timeout_result as probe_timeout
-from diagnostics.rules.answer import ANSWER, WELL
-from diagnostics.rules.dependencies import BASIS, BESIDE, CLOCK
-from diagnostics.rules.network import CERTIFICATES, PROXY, WAY
-from diagnostics.rules.rule import Rule
+from diagnostics.evidence import Evidence
+from diagnostics.probes import timeout_result
+from diagnostics.rules import RULES, Rule
 from diagnostics.targets import Role, Target
 
-RULES: tuple[Rule, ...] = (*BASIS, *PROXY, *CERTIFICATES, *WAY, *CLOCK, *ANSWER, *BESIDE, *WELL)
-NOWHERE = Target(Role.API, "")  # where the settings name no PhonePe to probe at
-HOPS = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
-WHAT = {
+NO_TARGET = Target(Role.API, "")  # where the settings name no address of PhonePe
+DEPENDENCIES = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
+DESCRIPTION = {
     Verdict.DNS_FAILURE: "the name cannot be resolved",
     Verdict.CONNECTION_REFUSED: "the connection is refused",
     Verdict.CONNECTION_TIMEOUT: "the connection is not answered",
@@ -38,7 +29,9 @@ WHAT = {
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Conclusion:
+    """What one rule says about the evidence."""
+
     about: str
     verdict: Verdict
     culprit: Culprit
@@ -50,63 +43,61 @@ class Judgement:
         return f"docs/troubleshooting.md#{self.verdict.value}"
 
 
-def judge(facts: Facts) -> tuple[Judgement, ...]:
-    """What is wrong, most urgent first; when nothing is, the one judgement that says so."""
-    applying = {rule.about: rule for rule in reversed(RULES) if rule.applies(facts)}
+def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
+    """What is wrong, most urgent first; when nothing is, the one conclusion that says so."""
+    applying = {rule.about: rule for rule in reversed(RULES) if rule.applies(evidence)}
     first = [rule for rule in RULES if applying.get(rule.about) is rule]
     wrong = [rule for rule in first if rule.about]
-    return tuple(_judgement(rule, facts) for rule in wrong or first)
+    return tuple(_conclusion(rule, evidence) for rule in wrong or first)
 
 
-def _judgement(rule: Rule, facts: Facts) -> Judgement:
-    said = words(facts)
-    return Judgement(
+def _conclusion(rule: Rule, evidence: Evidence) -> Conclusion:
+    fields = text_fields(evidence)
+    return Conclusion(
         rule.about,
-        rule.verdict or facts.fault or Verdict.PHONEPE_DOWN,
+        rule.verdict or evidence.fault or Verdict.PHONEPE_DOWN,
         rule.culprit,
-        rule.summary.format(**said),
-        rule.next_action.format(**said),
+        rule.summary.format(**fields),
+        rule.next_action.format(**fields),
     )
 
 
-def words(facts: Facts) -> dict[str, str]:
-    """What the texts of rules may name. In a public summary only: name, what, found."""
+def text_fields(evidence: Evidence) -> dict[str, str]:
+    """What the texts of rules may contain. A public summary contains only name, what and finding."""
+    subject = evidence.subject or timeout_result(NO_TARGET)
+    target, name_server = subject.target, subject.resolution.name_server
+    clock, fault = evidence.clock_ahead, evidence.fault
     return {
-        "problem": facts.problem,
-        "what": WHAT.get(facts.fault, "it fails") if facts.fault else "",
-        "found": Finding(facts.finding).label if facts.finding else "",
-        "reply": facts.reply.detail if facts.reply else "",
-        "control": facts.control.target.host_port if facts.control else "",
-        "sibling": facts.sibling.target.host_port if facts.sibling else "",
-        "interceptor": facts.interceptor,
-        "spare": _shut(facts.spare) if facts.spare else "",
-        "clock": f"{abs(facts.clock_ahead) / 60:.0f} minutes {'fast' if facts.clock_ahead > 0 else 'slow'}",
+        "problem": evidence.settings_problem,
+        "what": DESCRIPTION.get(fault, "it fails") if fault else "",
+        "finding": Finding(evidence.finding).label if evidence.finding else "",
+        "status": evidence.status.detail if evidence.status else "",
+        "control": evidence.control.target.host_port if evidence.control else "",
+        "sibling": evidence.sibling.target.host_port if evidence.sibling else "",
+        "interceptor": evidence.interceptor,
+        "degraded": _degraded(evidence),
+        "clock": f"{abs(clock) / 60:.0f} minutes {'fast' if clock > 0 else 'slow'}",
         "webhook_url": settings.PUBLIC_BASE_URL + webhook_check.PATH,
-        **_of_door(facts.subject or probe_timeout(NOWHERE)),
-        **dict(_of_hops(facts)),
+        "name": target.public_name,
+        "host": target.host,
+        "target": target.host_port,
+        "route": target.route,
+        "error": subject.error,
+        "answer": subject.best.answer_summary,
+        "addresses": ", ".join(name_server.addresses),
+        "servers": ", ".join(name_server.servers) or "not known",
+        **_dependency_fields(evidence),
     }
 
 
-def _of_door(probe: ProbeResult) -> dict[str, str]:
-    return {
-        "name": probe.target.public_name,
-        "host": probe.target.host,
-        "target": probe.target.host_port,
-        "way": probe.target.route,
-        "error": probe.error,
-        "page": probe.best.answer_summary,
-        "told": ", ".join(probe.resolution.name_server.addresses),
-        "servers": ", ".join(probe.resolution.name_server.servers) or "not known",
-    }
+def _dependency_fields(evidence: Evidence) -> dict[str, str]:
+    checks = {name: evidence.dependencies.get(name, CheckResult(name, "")) for name in DEPENDENCIES}
+    targets = {f"{name}_target": check.target for name, check in checks.items()}
+    return {name: check.detail for name, check in checks.items()} | targets
 
 
-def _of_hops(facts: Facts) -> Iterator[tuple[str, str]]:
-    for name in HOPS:
-        hop = facts.hops.get(name, CheckResult(name, ""))
-        yield name, hop.detail
-        yield f"{name}_target", hop.target
-
-
-def _shut(probe: ProbeResult) -> str:
-    why = probe.error or "it does not answer our question well"
-    return f"Shut is {probe.target.host_port}, {probe.target.route}: {why}"
+def _degraded(evidence: Evidence) -> str:
+    if not (failed := evidence.degraded):
+        return ""
+    why = failed.error or "it does not answer our question well"
+    return f"Shut is {failed.target.host_port}, {failed.target.route}: {why}"

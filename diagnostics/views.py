@@ -1,4 +1,4 @@
-"""Whose fault is it? Short for everyone, full for who operates this server; as JSON, as a page, as text."""
+"""The diagnosis over HTTP: short for everyone, full for operators; as JSON, as a page, as text."""
 
 import functools
 from collections.abc import Callable
@@ -29,8 +29,8 @@ from core.throttling import CallerThrottle
 from core.waiting import UnderWay
 from diagnostics import result_cache
 from diagnostics.parallel import begin, result
-from diagnostics.renderers import PageRenderer, TextRenderer
-from diagnostics.runner import DiagnosisRunning, fresh, latest
+from diagnostics.render import PageRenderer, TextRenderer
+from diagnostics.runner import DiagnosisRunning, diagnose, latest_report
 from diagnostics.serializers import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
 from payment.phonepe.transport import Deadline
 
@@ -39,23 +39,23 @@ STRICT = OpenApiParameter("strict", bool, description="answer 503 unless all is 
 FORMAT = OpenApiParameter("format", str, enum=["json", "html", "text"], description="a browser gets html")
 
 COOKIE, SALT = "diagnosis", "payment.diagnosis.door"
-OPEN_FOR = 8 * 3600  # seconds
-PATIENCE = 2.0  # seconds for a login to be checked
-UNCHECKED = (AuthenticationFailed, DatabaseError, InterfaceError)
+COOKIE_SECONDS = 8 * 3600
+LOGIN_TIMEOUT = 2.0  # seconds
+LOGIN_ERRORS = (AuthenticationFailed, DatabaseError, InterfaceError)
 
 T = TypeVar("T")
-looks = UnderWay()  # each takes a thread for ten seconds: one of them at a time is enough
+posted_runs = UnderWay()  # each takes a thread for ten seconds: one at a time is enough
 
 
 class OptionalLogin(ActiveUserAuthentication):
-    """A login that can't be checked, because the database is down or silent, is no reason to give no diagnosis."""
+    """A login that cannot be checked, because the database is down or silent, still gets the short diagnosis."""
 
     def authenticate(self, request: Request) -> Any:
-        return _soon(functools.partial(super().authenticate, request))
+        return _within_timeout(functools.partial(super().authenticate, request))
 
 
 class DiagnosisThrottle(CallerThrottle):
-    """Counts where a database that is down is no hindrance."""
+    """Counts in a cache that works without the database."""
 
     scope = "diagnosis"
     cache: Any = result_cache
@@ -68,7 +68,7 @@ class OptionalLoginScheme(BearerScheme):
 
 @method_decorator(never_cache, name="dispatch")
 class DebugConnectivityView(APIView):
-    """Takes no address: it can't be aimed at anything but what is configured. It never starts a payment."""
+    """Takes no address: it probes only what is configured. It never starts a payment."""
 
     authentication_classes = (OptionalLogin,)
     permission_classes = (AllowAny,)
@@ -76,7 +76,7 @@ class DebugConnectivityView(APIView):
     renderer_classes = (JSONRenderer, PageRenderer, TextRenderer)
 
     def get_renderers(self) -> list[BaseRenderer]:
-        """Only who looks is shown a page; programs that post read JSON."""
+        """Pages and text for GET only; programs that POST get JSON."""
         return super().get_renderers() if self.request.method in {"GET", "HEAD"} else [JSONRenderer()]
 
     @extend_schema(
@@ -86,9 +86,9 @@ class DebugConnectivityView(APIView):
     )
     def get(self, request: Request) -> Response:
         """The last diagnosis, at most thirty seconds old: what is wrong, and who has to act."""
-        found = latest()
+        found = latest_report()
         is_strict = request.query_params.get("strict", "").lower() in {"1", "true"}
-        shape = DiagnosisSerializer if may_look_at_all(request) else ShortDiagnosisSerializer
+        shape = DiagnosisSerializer if may_read_all(request) else ShortDiagnosisSerializer
         return Response(shape(found).data, status=503 if is_strict and not found["success"] else 200)
 
     @extend_schema(
@@ -104,17 +104,17 @@ class DebugConnectivityView(APIView):
         TestPaymentRequest(data=request.data).is_valid(raise_exception=True)
         if settings.PHONEPE_ENV == "PRODUCTION":
             raise Conflict("This is not done in production.", code="not_in_production")
-        if not looks.begin("fresh"):
+        if not posted_runs.begin("fresh"):
             raise DiagnosisRunning
         try:
-            return Response(DiagnosisSerializer(fresh(ask_simulator=True)).data)
+            return Response(DiagnosisSerializer(diagnose(ask_simulator=True)).data)
         finally:
-            looks.end("fresh")
+            posted_runs.end("fresh")
 
 
 @method_decorator(never_cache, name="dispatch")
 class OpsTokenView(APIView):
-    """OPS_TOKEN, typed into the page, opens the full page to this browser: it needs no database."""
+    """OPS_TOKEN, typed into the page, gives this browser a cookie for the full page. Needs no database."""
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
@@ -131,9 +131,9 @@ class OpsTokenView(APIView):
         answer = HttpResponseRedirect(page, status=303)
         answer.set_signed_cookie(
             COOKIE,
-            _proof(),
+            _cookie_value(),
             salt=SALT,
-            max_age=OPEN_FOR,
+            max_age=COOKIE_SECONDS,
             path=page.rstrip("/"),  # with and without the last slash
             secure=settings.SESSION_COOKIE_SECURE,
             httponly=True,
@@ -142,10 +142,10 @@ class OpsTokenView(APIView):
         return answer
 
 
-def may_look_at_all(request: Request) -> bool:
-    """Whoever may see all, and a browser that has shown OPS_TOKEN or is logged in to the admin.
+def may_read_all(request: Request) -> bool:
+    """Operators, and a browser with the cookie or a staff session.
 
-    Only for looking: what a browser sends by itself may have been asked for by another site.
+    For GET only: a browser sends cookies by itself, also with requests that another site makes it send.
     """
     return may_see_all(request) or _has_cookie(request) or _is_staff_session(request)
 
@@ -161,30 +161,30 @@ def knows_token(offered: str) -> bool:
     return bool(settings.OPS_TOKEN) and constant_time_compare(offered, settings.OPS_TOKEN)
 
 
-def _proof() -> str:
-    """Another OPS_TOKEN shuts all targets that the former one has opened."""
+def _cookie_value() -> str:
+    """A new OPS_TOKEN invalidates all cookies of the former one."""
     return salted_hmac(SALT, settings.OPS_TOKEN).hexdigest()
 
 
 def _has_cookie(request: Request) -> bool:
     try:
-        shown = request._request.get_signed_cookie(COOKIE, "", salt=SALT, max_age=OPEN_FOR)
+        offered = request._request.get_signed_cookie(COOKIE, "", salt=SALT, max_age=COOKIE_SECONDS)
     except BadSignature:
         return False
-    return bool(settings.OPS_TOKEN) and constant_time_compare(shown or "", _proof())
+    return bool(settings.OPS_TOKEN) and constant_time_compare(offered or "", _cookie_value())
 
 
 def _is_staff_session(request: Request) -> bool:
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
-    user = _soon(functools.partial(get_user, request._request))
+    user = _within_timeout(functools.partial(get_user, request._request))
     return bool(getattr(user, "is_staff", False) and getattr(user, "is_active", False))
 
 
-def _soon(find: Callable[[], T]) -> T | None:
-    """What the database tells about the caller; None when it refuses, or does not tell in time."""
+def _within_timeout(find: Callable[[], T]) -> T | None:
+    """What the database says about the caller; None when it fails, or does not answer in time."""
     with waiting.places.take(waiting.BRIEFLY) as may_wait:
         try:
-            return result(begin(find, UNCHECKED), Deadline(PATIENCE)) if may_wait else None
-        except (*UNCHECKED, TimeoutError):
+            return result(begin(find, LOGIN_ERRORS), Deadline(LOGIN_TIMEOUT)) if may_wait else None
+        except (*LOGIN_ERRORS, TimeoutError):
             return None

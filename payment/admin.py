@@ -22,7 +22,7 @@ from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
 from core.errors import Refusal
 from core.money import paise, rupees
-from diagnostics import rendering
+from diagnostics import render
 from payment.models import (
     DiagnosisRun,
     Dispute,
@@ -471,7 +471,7 @@ class DiagnosisRunAdmin(ReadOnlyAdmin):
 
     @admin.display(description="what was found")
     def told(self, run: DiagnosisRun) -> str:
-        said = rendering.as_text(run.answer) if run.finished_at else ""
+        said = render.as_text(run.answer) if run.finished_at else ""
         return format_html("<pre style='white-space: pre-wrap'>{}</pre>", said)
 
 

@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import F
 
 from core.clocks import database_now
-from diagnostics.monitor import diagnosis_due, look
+from diagnostics.monitor import diagnosis_due, run_diagnosis
 from notifications.models import Notification
 from notifications.sending import pause_after, send
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
@@ -102,7 +102,7 @@ KINDS: dict[str, Job] = {
     "keys": Job(queue.keys_due, forget_key),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
     "receipts": Job(queue.receipts_due, number_next_receipt),
-    "diagnosis": Job(diagnosis_due, look),
+    "diagnosis": Job(diagnosis_due, run_diagnosis),
     "watch": Job(watch_due, watch),
     "reconcile": Job(days_due, compare_day, COMPARISON_LEASE),
 }

@@ -11,7 +11,7 @@ from diagnostics.dependencies import describe_error
 from diagnostics.golive import flow, installation, network, server
 from diagnostics.golive.site import FAIL, NOT_RUN, NoAnswer, Point, Result, Site, failed
 
-Wire = dict[str, Any]
+Json = dict[str, Any]
 
 
 def with_play_money() -> bool:
@@ -50,7 +50,7 @@ POINTS = (
 )
 
 
-def go_through(site: Site) -> Wire:
+def go_through(site: Site) -> Json:
     """`success`, `checked_at`, `build`, `environment`, `simulation`, `checks[]`: each with `check`, `title`,
     `result` (pass, fail, not-run), `required`, `reason`, `next_action`."""
     checks = [_line(point, _result(point, site)) for point in POINTS]
@@ -64,11 +64,11 @@ def go_through(site: Site) -> Wire:
     }
 
 
-def _line(point: Point, result: Result) -> Wire:
+def _line(point: Point, result: Result) -> Json:
     return {"check": point.name, "title": point.title, "required": point.is_required(), **asdict(result)}
 
 
-def _bad(line: Wire) -> set[str]:
+def _bad(line: Json) -> set[str]:
     return {FAIL, NOT_RUN} if line["required"] else {FAIL}
 
 

@@ -5,7 +5,7 @@ import re
 from django.conf import settings
 
 from diagnostics.golive.site import Result, Site, failed, not_run, passed
-from diagnostics.runner import configured
+from diagnostics.runner import usable_merchant
 from payment.checks import DANGEROUS
 
 # PhonePe's dashboard takes no other webhook login.
@@ -41,7 +41,7 @@ def safe_settings(site: Site) -> Result:
 
 
 def credentials(site: Site) -> Result:
-    merchant, problem = configured()
+    merchant, problem = usable_merchant()
     if merchant is None or problem:
         return failed(problem, "Copy the credentials from PhonePe's dashboard.")
     return passed(

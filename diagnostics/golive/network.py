@@ -3,7 +3,7 @@
 from django.conf import settings
 
 from diagnostics.enums import Verdict
-from diagnostics.golive.site import Result, Site, Wire, by_hop, failed, not_run, passed
+from diagnostics.golive.site import Json, Result, Site, failed, from_check, not_run, passed
 
 
 def connectivity(site: Site) -> Result:
@@ -49,18 +49,20 @@ def clock(site: Site) -> Result:
 
 
 def database(site: Site) -> Result:
-    return by_hop(site.hop("database"), "python manage.py migrate; see docs/troubleshooting.md")
+    return from_check(site.dependency("database"), "python manage.py migrate; see docs/troubleshooting.md")
 
 
 def worker(site: Site) -> Result:
-    return by_hop(site.hop("worker"), "Start `python manage.py work` and let systemd start it again.")
+    return from_check(
+        site.dependency("worker"), "Start `python manage.py work` and let systemd start it again."
+    )
 
 
 def callback(site: Site) -> Result:
     """As PhonePe calls: strangers refused, PhonePe known, the body unchanged, in time."""
-    return by_hop(site.hop("webhook"), "Try the address from outside: docs/troubleshooting.md")
+    return from_check(site.dependency("webhook"), "Try the address from outside: docs/troubleshooting.md")
 
 
-def _rungs(found: Wire, layer: str) -> list[Wire]:
+def _rungs(found: Json, layer: str) -> list[Json]:
     """Of PhonePe's own addresses: what is wrong with a host of comparison is not the way to PhonePe."""
     return [rung for each in found["endpoints"] for rung in each["ladder"] if rung["layer"] == layer]

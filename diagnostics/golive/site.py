@@ -8,10 +8,10 @@ from typing import Any
 import requests
 from django.conf import settings
 
-from diagnostics.runner import fresh
+from diagnostics.runner import diagnose
 from payment.models import DiagnosisRun
 
-Wire = dict[str, Any]
+Json = dict[str, Any]
 
 PATIENCE = 10  # seconds
 PASS, FAIL, NOT_RUN = "pass", "fail", "not-run"
@@ -46,12 +46,12 @@ class Site:
         self.session.trust_env = False  # a proxy of this shell is nobody's way to us
 
     @functools.cached_property
-    def diagnosis(self) -> Wire:
+    def diagnosis(self) -> Json:
         by = DiagnosisRun.AskedBy.COMMAND
-        return fresh(ask_simulator=settings.PHONEPE_SIMULATION_MODE, asked_by=by)
+        return diagnose(ask_simulator=settings.PHONEPE_SIMULATION_MODE, asked_by=by)
 
-    def hop(self, name: str) -> Wire:
-        found: Wire = self.diagnosis["dependencies"].get(name, {"ok": None, "detail": "not looked at"})
+    def dependency(self, name: str) -> Json:
+        found: Json = self.diagnosis["dependencies"].get(name, {"ok": None, "detail": "not looked at"})
         return found
 
     def ask(self, method: str, url: str, **more: Any) -> requests.Response:
@@ -88,14 +88,14 @@ def not_run(reason: str, next_action: str = "") -> Result:
     return Result(NOT_RUN, reason, next_action)
 
 
-def by_hop(hop: Wire, next_action: str) -> Result:
+def from_check(check: Json, next_action: str) -> Result:
     """What the diagnosis says of one of our own hops."""
-    if hop["ok"] is None:
-        return not_run(hop["detail"], next_action)
-    return passed(hop["detail"]) if hop["ok"] else failed(hop["detail"], next_action)
+    if check["ok"] is None:
+        return not_run(check["detail"], next_action)
+    return passed(check["detail"]) if check["ok"] else failed(check["detail"], next_action)
 
 
-def json_of(answer: requests.Response) -> Wire:
+def json_of(answer: requests.Response) -> Json:
     """{} for whatever is no JSON object, such as the page of something in front of us."""
     try:
         said = answer.json()

@@ -5,20 +5,20 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from diagnostics import dependencies, rendering
+from diagnostics import dependencies, render
 from diagnostics.parallel import begin, result
-from diagnostics.runner import fresh
+from diagnostics.runner import diagnose
 from payment.models import DiagnosisRun
 from payment.phonepe.transport import Deadline
 
-Wire = dict[str, Any]
+Json = dict[str, Any]
 
-NAMES = (*rendering.STEPS, *rendering.HOPS)
-PATIENCE = 1.5  # seconds, of the ten that the whole may take
+NAMES = (*render.LAYERS, *render.DEPENDENCIES)
+DATABASE_TIMEOUT = 1.5  # seconds, of the ten that the whole may take
 
 
 class Command(BaseCommand):
-    """Needs no database and no running server. Settings that cannot be read are told by `manage.py` itself."""
+    """Needs no database and no running server. `manage.py` itself reports settings that cannot be read."""
 
     help = "Says what is broken, whose fault it is and what to do. Ends with 0 only when all is well."
     requires_system_checks = ()
@@ -33,77 +33,58 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, only: list[str], **forms: Any) -> None:
-        _refuse_unknown(only)
-        found = fresh(ask_simulator=_can_simulate(), asked_by=DiagnosisRun.AskedBy.COMMAND)
-        checks = _named(found["checks"], only)
-        self.stdout.write(_told(found, checks if only else None, forms).rstrip("\n"))
+        if unknown := set(only) - set(NAMES):
+            raise CommandError(
+                f"No such layer or hop: {', '.join(sorted(unknown))}. There are {', '.join(NAMES)}."
+            )
+        found = diagnose(ask_simulator=_can_ask_simulator(), asked_by=DiagnosisRun.AskedBy.COMMAND)
+        checks = _selected(found["checks"], only)
+        self.stdout.write(_output(found, checks if only else None, forms).rstrip("\n"))
         if not (_are_well(checks) if only else _is_well(found)):
             sys.exit(1)
 
 
-def _can_simulate() -> bool:
+def _can_ask_simulator() -> bool:
     """The simulated PhonePe keeps its orders in our own database."""
     if not settings.PHONEPE_SIMULATION_MODE:
         return False
     try:
-        return result(begin(dependencies.check_database), Deadline(PATIENCE)).ok is True
+        return result(begin(dependencies.check_database), Deadline(DATABASE_TIMEOUT)).ok is True
     except TimeoutError:
         return False
 
 
-def _is_well(found: Wire) -> bool:
-    """A PhonePe that is simulated has to answer, too: "simulated" alone says only that no money moves."""
+def _is_well(found: Json) -> bool:
+    """A simulated PhonePe has to answer, too: "simulated" alone says only that no money moves."""
     if not settings.PHONEPE_SIMULATION_MODE:
         return bool(found["success"])
-    asked = [check for check in found["checks"] if check["layer"] in ("credentials", "contract")]
-    return bool(found["success"] and asked and all(check["ok"] for check in asked))
+    answers = [check for check in found["checks"] if check["layer"] in ("credentials", "contract")]
+    return bool(found["success"] and answers and all(check["ok"] for check in answers))
 
 
-def _are_well(checks: list[Wire]) -> bool:
-    """What could not be asked, or says nothing, is not well by itself, and no fault beside others."""
-    answers = {check["ok"] for check in checks}
-    return True in answers and False not in answers
+def _are_well(checks: list[Json]) -> bool:
+    """A check without a result is no fault, but at least one has to pass."""
+    results = {check["ok"] for check in checks}
+    return True in results and False not in results
 
 
-def _refuse_unknown(only: list[str]) -> None:
-    if unknown := set(only) - set(NAMES):
-        raise CommandError(
-            f"No such layer or hop: {', '.join(sorted(unknown))}. There are {', '.join(NAMES)}."
-        )
-
-
-def _named(checks: list[Wire], only: list[str]) -> list[Wire]:
-    """One that nobody came to says so: what stopped us stands before it, or it is not needed here."""
-    there = {check["layer"] for check in checks}
+def _selected(checks: list[Json], only: list[str]) -> list[Json]:
+    """A selected name without a check gets an entry too: an earlier layer failed, or it is not used here."""
+    present = {check["layer"] for check in checks}
     found = [check for check in checks if check["layer"] in only]
-    return found + [_not_come_to(name) for name in only if name not in there]
+    absent = {"family": "", "target": "nothing", "ok": None, "ms": 0, "finding": ""}
+    detail = {"detail": "not come to, or not used here"}
+    return found + [{"layer": name, **absent, **detail} for name in only if name not in present]
 
 
-def _not_come_to(name: str) -> Wire:
-    return {
-        "layer": name,
-        "family": "",
-        "target": "nothing",
-        "ok": None,
-        "ms": 0,
-        "finding": "",
-        "detail": "not come to, or not used here",
-    }
-
-
-def _told(found: Wire, checks: list[Wire] | None, forms: dict[str, Any]) -> str:
-    if forms["support_message"]:
-        return _letter(found["support_message"], forms["json"])
+def _output(found: Json, checks: list[Json] | None, forms: dict[str, Any]) -> str:
+    """`checks` None: the whole report."""
+    message = found["support_message"]
     if forms["json"]:
-        return json.dumps(
-            found if checks is None else {**found, "checks": checks}, indent=2, ensure_ascii=False
-        )
-    return rendering.as_text(found) if checks is None else rendering.checks_as_text(checks)
-
-
-def _letter(message: dict[str, str] | None, as_json: bool) -> str:
-    if as_json:
-        return json.dumps(message, indent=2, ensure_ascii=False)
-    if message is None:
-        return "Nobody has to act."
-    return f"To: {message['to']}\nSubject: {message['subject']}\n\n{message['body']}"
+        report = found if checks is None else {**found, "checks": checks}
+        return json.dumps(message if forms["support_message"] else report, indent=2, ensure_ascii=False)
+    if forms["support_message"]:
+        if message is None:
+            return "Nobody has to act."
+        return f"To: {message['to']}\nSubject: {message['subject']}\n\n{message['body']}"
+    return render.as_text(found) if checks is None else render.checks_as_text(checks)

@@ -6,10 +6,11 @@ from django.db import DatabaseError, connections
 from django.utils import timezone
 
 from diagnostics import history
-from diagnostics.configuration import marks
-from diagnostics.history import Past, changed, keep, recall
-from diagnostics.runner import diagnose, fresh
+from diagnostics.config import hidden_fingerprints
+from diagnostics.history import Change, PastRuns, changes_since_ok, load_past_runs, save_run
+from diagnostics.runner import diagnose
 from payment.models import DiagnosisRun, GatewayCall
+from tests.unit.diagnostics.reports import report_json
 from tests.unit.diagnostics.servers import Server, refusing_port
 from tests.unit.payment.builders import make_payment
 
@@ -27,7 +28,7 @@ ANSWER = {
 
 def kept(number=1, **told):
     for _ in range(number):
-        keep(ANSWER | told, {"build": {"": "abc"}}, "web", timezone.now())
+        save_run(ANSWER | told, {"build": {"": "abc"}}, "web", timezone.now())
 
 
 def test_a_run_is_kept_with_what_was_found_and_without_the_runs_before_it():
@@ -38,7 +39,7 @@ def test_a_run_is_kept_with_what_was_found_and_without_the_runs_before_it():
 
 
 def test_the_oldest_runs_are_forgotten(monkeypatch):
-    monkeypatch.setattr(history, "KEPT", 3)
+    monkeypatch.setattr(history, "RUNS_KEPT", 3)
     kept(5)
     assert DiagnosisRun.objects.count() == 3
 
@@ -46,16 +47,16 @@ def test_the_oldest_runs_are_forgotten(monkeypatch):
 def test_the_last_runs_are_told_newest_first():
     kept(1, verdict="dns_failure", success=False)
     kept(1)
-    assert [line["verdict"] for line in recall().runs] == ["ok", "dns_failure"]
+    assert [line.verdict for line in load_past_runs().runs] == ["ok", "dns_failure"]
 
 
 def test_a_run_that_never_ended_is_not_told():
     DiagnosisRun.objects.create(asked_by="worker", started_at=timezone.now())
-    assert recall().runs == ()
+    assert load_past_runs().runs == ()
 
 
 def test_what_has_changed_is_told_by_what_it_was_and_is():
-    past = Past(
+    past = PastRuns(
         timezone.now() - timedelta(hours=1),
         {
             "dns answer": {"api.phonepe.com": ["192.0.2.1"], "gone.example": ["192.0.2.9"]},
@@ -68,29 +69,31 @@ def test_what_has_changed_is_told_by_what_it_was_and_is():
         "setting": {"client_id": "CL…JB", "deadline_seconds": "20"},
         "build": {"": "bbbbbbbbbbbb"},
     }
-    assert changed(past, now)["changes"] == [
-        {"what": "dns answer api.phonepe.com", "before": "192.0.2.1", "now": "10.0.0.1"},
-        {"what": "setting client_id", "before": "CL…JA", "now": "CL…JB"},
-        {"what": "build", "before": "aaaaaaaaaaaa", "now": "bbbbbbbbbbbb"},
+    assert changes_since_ok(past, now).changes == [
+        Change("dns answer api.phonepe.com", "192.0.2.1", "10.0.0.1"),
+        Change("setting client_id", "CL…JA", "CL…JB"),
+        Change("build", "aaaaaaaaaaaa", "bbbbbbbbbbbb"),
     ]
 
 
 def test_addresses_that_rotate_have_not_changed():
-    past = Past(timezone.now(), {"dns answer": {"api.phonepe.com": ["192.0.2.1", "192.0.2.2"]}})
-    assert changed(past, {"dns answer": {"api.phonepe.com": ["192.0.2.2", "192.0.2.3"]}})["changes"] == []
+    past = PastRuns(timezone.now(), {"dns answer": {"api.phonepe.com": ["192.0.2.1", "192.0.2.2"]}})
+    assert (
+        changes_since_ok(past, {"dns answer": {"api.phonepe.com": ["192.0.2.2", "192.0.2.3"]}}).changes == []
+    )
 
 
 def test_without_a_good_run_nothing_is_compared():
-    assert changed(Past(), {"build": {"": "a"}}) is None
+    assert changes_since_ok(PastRuns(), {"build": {"": "a"}}) is None
 
 
 @pytest.mark.sockets
 def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, control):
     with Server() as phonepe:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe.port}/apis/pg-sandbox"
-        assert fresh()["changed_since_last_ok"] is None
+        assert diagnose()["changed_since_last_ok"] is None
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
-    answer = fresh()
+    answer = diagnose()
     changes = {change["what"] for change in answer["changed_since_last_ok"]["changes"]}
     assert changes == {"setting endpoints", "setting fingerprint"}
     assert [line["verdict"] for line in answer["history"]] == ["ok"]
@@ -99,10 +102,10 @@ def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, contr
 @pytest.mark.sockets
 def test_a_secret_that_was_swapped_is_told_by_its_name_and_not_by_itself(real_v1, control, phonepe_server):
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox"
-    assert fresh()["success"]
+    assert diagnose()["success"]
     real_v1.PHONEPE_SALT_KEY = "another-salt-key-nobody-may-see"
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
-    told = {change["what"]: change for change in fresh()["changed_since_last_ok"]["changes"]}
+    told = {change["what"]: change for change in diagnose()["changed_since_last_ok"]["changes"]}
 
     assert {"hidden setting PHONEPE_SALT_KEY", "setting fingerprint"} <= told.keys()
     assert "hidden setting PHONEPE_CLIENT_SECRET" not in told
@@ -111,16 +114,16 @@ def test_a_secret_that_was_swapped_is_told_by_its_name_and_not_by_itself(real_v1
 
 def test_the_mark_of_a_secret_is_of_no_use_without_the_key_of_the_installation(settings):
     settings.PHONEPE_SALT_KEY = "a-salt-key-nobody-may-see"
-    ours = marks()["PHONEPE_SALT_KEY"]
+    ours = hidden_fingerprints()["PHONEPE_SALT_KEY"]
     settings.SECRET_KEY = "the key of somebody else, who tries salts one by one"
-    assert marks()["PHONEPE_SALT_KEY"] != ours
+    assert hidden_fingerprints()["PHONEPE_SALT_KEY"] != ours
 
 
 def test_without_a_database_nothing_is_kept_and_all_is_told(monkeypatch):
     gone = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": refusing_port()}
     gone |= {"NAME": "shop", "USER": "okpuja", "PASSWORD": "x", "OPTIONS": {}}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | gone)
-    answer = fresh()
+    answer = diagnose()
     assert (answer["verdict"], answer["history"]) == ("database_down", [])
 
 
@@ -128,7 +131,7 @@ def test_a_table_that_is_not_there_yet_stops_no_diagnosis(monkeypatch):
     monkeypatch.setattr(DiagnosisRun._meta, "db_table", "not_made_yet")
     with pytest.raises(DatabaseError):
         DiagnosisRun.objects.count()
-    assert diagnose()["verdict"] == "simulated"
+    assert report_json()["verdict"] == "simulated"
 
 
 def test_orders_whose_calls_failed_are_named_for_whoever_looks_them_up():
@@ -148,7 +151,7 @@ def test_orders_whose_calls_failed_are_named_for_whoever_looks_them_up():
         error_category="GATEWAY_5XX",
         started_at=timezone.now(),
     )
-    [line] = recall().failing
+    [line] = load_past_runs().failed_calls
     assert f"pay of order {attempt.merchant_order_id}: HTTP 500 INTERNAL_SERVER_ERROR" in line
 
 
@@ -156,7 +159,7 @@ def test_no_secret_is_kept(settings, real_v1, control):
     settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
     settings.PHONEPE_WEBHOOK_PASSWORD = "Webhook-pass-word-9"
     settings.BROKER_URL = f"amqp://user:the-broker-password@127.0.0.1:{refusing_port()}"
-    fresh()
+    diagnose()
     run = DiagnosisRun.objects.get()
     text = json.dumps([run.answer, run.circumstances])
     for secret in (

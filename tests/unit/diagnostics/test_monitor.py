@@ -60,7 +60,7 @@ def test_it_looks_once_in_its_time_and_asks_the_simulated_phonepe():
 
 def test_what_it_saw_is_what_everybody_is_told():
     looks()
-    assert runner.latest()["checks"] == DiagnosisRun.objects.get().answer["checks"]
+    assert runner.latest_report()["checks"] == DiagnosisRun.objects.get().answer["checks"]
     assert DiagnosisRun.objects.count() == 1
 
 

@@ -11,9 +11,10 @@ from django.db import connections
 from django.test import Client
 from rest_framework_simplejwt.tokens import AccessToken
 
-from diagnostics import result_cache, runner
+from diagnostics import result_cache
 from diagnostics.views import DiagnosisThrottle
 from payment.models import GatewayCall
+from tests.unit.diagnostics.reports import report_json
 from tests.unit.diagnostics.servers import Server, refusing_port
 from tests.unit.payment.services.test_codes import heard
 
@@ -195,7 +196,7 @@ def test_the_page_comes_while_the_database_is_down_and_opens_by_token(
 
 
 def test_a_silent_database_holds_up_nobody_who_is_logged_in(staff, monkeypatch, settings):
-    remembered = {"last": runner.diagnose(), "running": True}
+    remembered = {"last": report_json(), "running": True}
     for name, value in remembered.items():
         result_cache.own.set(f"diagnosis-{name}", value, 60)
     result_cache.own.set("shared-cache-rests", True, 60)

@@ -2,12 +2,12 @@ import pytest
 
 from diagnostics.dependencies import CheckResult
 from diagnostics.enums import VERDICT_OF, Culprit, Verdict
-from diagnostics.evidence import Facts
+from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role, Target
-from diagnostics.verdicts import RULES, WHAT
-from diagnostics.verdicts import judge as judge_all
+from diagnostics.verdicts import DESCRIPTION, RULES
+from diagnostics.verdicts import conclude as conclude_all
 from payment.phonepe.enums import ErrorCategory, Stage
 
 PHONEPE = "https://api.phonepe.com/apis/hermes"
@@ -16,9 +16,9 @@ HERE = "http://127.0.0.1:9000/simulator"
 CONTROL = "https://control.example"
 
 
-def judge(found):
+def conclude(found):
     """What is to be mended first."""
-    return judge_all(found)[0]
+    return conclude_all(found)[0]
 
 
 def probe(url=PHONEPE, verdict=None, role=Role.API, stage=Stage.RESOLVED, **told):
@@ -36,16 +36,16 @@ def control(verdict=None, **told):
     return probe(CONTROL, verdict, Role.CONTROL, **told)
 
 
-def facts(*probes, other_host=None, **found):
-    return Facts(probes=probes or (probe(),), controls=(other_host or control(),), **found)
+def evidence(*probes, other_host=None, **found):
+    return Evidence(probes=probes or (probe(),), controls=(other_host or control(),), **found)
 
 
 def verdict_and_culprit(found):
-    judged = judge(found)
-    return judged.verdict, judged.culprit
+    concluded = conclude(found)
+    return concluded.verdict, concluded.culprit
 
 
-def hop(name, fault, **told):
+def failing(name, fault, **told):
     return {name: CheckResult(name, "somewhere:1", ok=False, fault=fault, detail="why", **told)}
 
 
@@ -60,22 +60,25 @@ NETWORK = [
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.DNS_FAILURE])
 def test_when_nothing_outside_is_reached_it_is_the_hosting(met):
-    assert verdict_and_culprit(facts(probe(verdict=met), other_host=control(met))) == (met, Culprit.HOSTING)
+    assert verdict_and_culprit(evidence(probe(verdict=met), other_host=control(met))) == (
+        met,
+        Culprit.HOSTING,
+    )
 
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_when_others_are_reached_and_phonepe_is_not_it_is_phonepe(met):
-    assert verdict_and_culprit(facts(probe(verdict=met))) == (met, Culprit.PHONEPE)
+    assert verdict_and_culprit(evidence(probe(verdict=met))) == (met, Culprit.PHONEPE)
 
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.DNS_FAILURE, Verdict.TLS_UNTRUSTED])
 def test_an_address_of_our_own_making_is_never_phonepes_fault(met):
-    assert verdict_and_culprit(facts(probe(OTHER, met))) == (met, Culprit.CONFIGURATION)
+    assert verdict_and_culprit(evidence(probe(OTHER, met))) == (met, Culprit.CONFIGURATION)
 
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_nobody_outside_is_to_blame_for_an_address_on_this_machine(met):
-    found = facts(probe(HERE, met), other_host=control(Verdict.NETWORK_UNREACHABLE))
+    found = evidence(probe(HERE, met), other_host=control(Verdict.NETWORK_UNREACHABLE))
     assert verdict_and_culprit(found) == (met, Culprit.CONFIGURATION)
 
 
@@ -86,7 +89,7 @@ def test_only_a_control_by_the_same_way_out_says_anything():
     reset = ProbeResult(
         proxied, (ConnectionAttempt(proxied, "10.0.0.7", Stage.TLS, verdict=Verdict.CONNECTION_RESET),)
     )
-    found = Facts(
+    found = Evidence(
         probes=(reset,),
         controls=(
             control(Verdict.CONNECTION_REFUSED),
@@ -97,59 +100,62 @@ def test_only_a_control_by_the_same_way_out_says_anything():
 
 
 def test_phonepes_name_alone_unknown_is_the_name_server_of_the_hosting():
-    found = facts(probe(verdict=Verdict.DNS_FAILURE, stage=Stage.STARTED))
+    found = evidence(probe(verdict=Verdict.DNS_FAILURE, stage=Stage.STARTED))
     assert verdict_and_culprit(found) == (Verdict.DNS_FAILURE, Culprit.HOSTING)
 
 
 @pytest.mark.parametrize("met", [Verdict.TLS_UNTRUSTED, Verdict.TLS_HOSTNAME_MISMATCH])
 def test_somebody_who_answers_in_phonepes_place_sits_at_the_hosting(met):
-    assert verdict_and_culprit(facts(probe(verdict=met))) == (met, Culprit.HOSTING)
+    assert verdict_and_culprit(evidence(probe(verdict=met))) == (met, Culprit.HOSTING)
 
 
 def test_a_server_that_trusts_nobody_has_to_renew_its_authorities():
-    found = facts(probe(verdict=Verdict.TLS_UNTRUSTED), other_host=control(Verdict.TLS_UNTRUSTED))
+    found = evidence(probe(verdict=Verdict.TLS_UNTRUSTED), other_host=control(Verdict.TLS_UNTRUSTED))
     assert verdict_and_culprit(found) == (Verdict.TLS_UNTRUSTED, Culprit.THIS_SERVER)
 
 
 def test_phonepes_expired_certificate_is_phonepes():
-    assert verdict_and_culprit(facts(probe(verdict=Verdict.TLS_EXPIRED))) == (
+    assert verdict_and_culprit(evidence(probe(verdict=Verdict.TLS_EXPIRED))) == (
         Verdict.TLS_EXPIRED,
         Culprit.PHONEPE,
     )
 
 
 def test_when_everybodys_certificate_has_expired_it_is_our_clock():
-    found = facts(probe(verdict=Verdict.TLS_EXPIRED), other_host=control(Verdict.TLS_EXPIRED))
+    found = evidence(probe(verdict=Verdict.TLS_EXPIRED), other_host=control(Verdict.TLS_EXPIRED))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
 
 
 def test_a_certificate_from_the_future_is_our_clock():
-    assert verdict_and_culprit(facts(probe(verdict=Verdict.CLOCK_SKEW)))[0] is Verdict.CLOCK_SKEW
+    assert verdict_and_culprit(evidence(probe(verdict=Verdict.CLOCK_SKEW)))[0] is Verdict.CLOCK_SKEW
 
 
 @pytest.mark.parametrize(("url", "culprit"), [(PHONEPE, Culprit.PHONEPE), (OTHER, Culprit.CONFIGURATION)])
 def test_a_certificate_from_the_future_is_its_owners_while_others_tell_our_time(url, culprit):
-    found = facts(probe(url, Verdict.CLOCK_SKEW), other_host=control(clock_ahead=2.0))
+    found = evidence(probe(url, Verdict.CLOCK_SKEW), other_host=control(clock_ahead=2.0))
     assert verdict_and_culprit(found) == (Verdict.TLS_EXPIRED, culprit)
 
 
 def test_a_certificate_from_the_future_is_our_clocks_while_others_tell_another_time():
-    found = facts(probe(verdict=Verdict.CLOCK_SKEW), other_host=control(clock_ahead=-86_000.0))
+    found = evidence(probe(verdict=Verdict.CLOCK_SKEW), other_host=control(clock_ahead=-86_000.0))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
 
 
 def test_a_clock_that_everybody_contradicts_is_wrong():
-    found = facts(probe(clock_ahead=-900.0), other_host=control(clock_ahead=-899.0))
+    found = evidence(probe(clock_ahead=-900.0), other_host=control(clock_ahead=-899.0))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
-    assert "15 minutes slow" in judge(found).next_action
+    assert "15 minutes slow" in conclude(found).next_action
 
 
 def test_one_host_with_a_wrong_clock_is_not_believed_against_another():
-    assert judge(facts(probe(clock_ahead=900.0), other_host=control(clock_ahead=1.0))).verdict is Verdict.OK
+    assert (
+        conclude(evidence(probe(clock_ahead=900.0), other_host=control(clock_ahead=1.0))).verdict
+        is Verdict.OK
+    )
 
 
 def test_a_proxy_is_our_own_choice():
-    found = facts(
+    found = evidence(
         probe(verdict=Verdict.PROXY_FAILURE, stage=Stage.CONNECTED), other_host=control(Verdict.PROXY_FAILURE)
     )
     assert verdict_and_culprit(found) == (Verdict.PROXY_FAILURE, Culprit.CONFIGURATION)
@@ -157,23 +163,23 @@ def test_a_proxy_is_our_own_choice():
 
 @pytest.mark.parametrize("fault", ["down", "migrations"])
 def test_our_own_database_comes_before_everything_else(fault):
-    found = facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop("database", fault))
-    assert judge(found).culprit is Culprit.THIS_SERVER
-    assert judge(found).verdict in {Verdict.DATABASE_DOWN, Verdict.MISCONFIGURED}
+    found = evidence(probe(verdict=Verdict.CONNECTION_REFUSED), dependencies=failing("database", fault))
+    assert conclude(found).culprit is Culprit.THIS_SERVER
+    assert conclude(found).verdict in {Verdict.DATABASE_DOWN, Verdict.MISCONFIGURED}
 
 
 def test_our_own_cache_is_not_phonepes_fault():
-    assert verdict_and_culprit(facts(hops=hop("cache", "down"))) == (
+    assert verdict_and_culprit(evidence(dependencies=failing("cache", "down"))) == (
         Verdict.MISCONFIGURED,
         Culprit.THIS_SERVER,
     )
 
 
 def test_settings_that_cannot_be_used_are_named_to_the_operator_only():
-    judged = judge(Facts(problem="PHONEPE_ENV is UAT, but 10.1.2.3 belongs to PRODUCTION"))
-    assert judged.verdict is Verdict.MISCONFIGURED
-    assert "10.1.2.3" in judged.next_action
-    assert "10.1.2.3" not in judged.summary
+    concluded = conclude(Evidence(settings_problem="PHONEPE_ENV is UAT, but 10.1.2.3 belongs to PRODUCTION"))
+    assert concluded.verdict is Verdict.MISCONFIGURED
+    assert "10.1.2.3" in concluded.next_action
+    assert "10.1.2.3" not in concluded.summary
 
 
 @pytest.mark.parametrize(
@@ -192,35 +198,35 @@ def test_settings_that_cannot_be_used_are_named_to_the_operator_only():
 )
 def test_what_phonepe_says_about_us_decides_once_it_is_reached(said, culprit):
     reply = StatusProbeResult(said, "api.phonepe.com:443", 12, "HTTP 401")
-    assert verdict_and_culprit(facts(replies=(reply,))) == (said, culprit)
+    assert verdict_and_culprit(evidence(status_results=(reply,))) == (said, culprit)
 
 
 def test_what_is_not_phonepe_and_answers_nonsense_is_a_wrong_address():
     reply = StatusProbeResult(Verdict.PHONEPE_DOWN, "payments.example:443", 12, "HTTP 500")
-    assert judge(facts(probe(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
+    assert conclude(evidence(probe(OTHER), status_results=(reply,))).culprit is Culprit.CONFIGURATION
 
 
 def test_a_client_is_unknown_only_where_phonepe_says_so():
     reply = StatusProbeResult(Verdict.WRONG_ENVIRONMENT, "payments.example:443", 12, "HTTP 404")
-    assert judge(facts(probe(OTHER), replies=(reply,))).culprit is Culprit.CONFIGURATION
-    assert judge(facts(probe(HERE), replies=(reply,))).culprit is Culprit.CREDENTIALS
+    assert conclude(evidence(probe(OTHER), status_results=(reply,))).culprit is Culprit.CONFIGURATION
+    assert conclude(evidence(probe(HERE), status_results=(reply,))).culprit is Culprit.CREDENTIALS
 
 
 def test_one_open_door_is_enough_and_the_shut_one_is_mentioned():
-    judged = judge(facts(probe(verdict=Verdict.CONNECTION_TIMEOUT), probe(OTHER)))
-    assert judged.verdict is Verdict.OK
-    assert "not by every configured address" in judged.summary
+    concluded = conclude(evidence(probe(verdict=Verdict.CONNECTION_TIMEOUT), probe(OTHER)))
+    assert concluded.verdict is Verdict.OK
+    assert "not by every configured address" in concluded.summary
 
 
 def test_a_page_host_that_cannot_be_reached_stops_no_payment():
     page = probe("https://mercury-t2.phonepe.com", Verdict.CONNECTION_REFUSED, Role.PAGE)
-    assert verdict_and_culprit(facts(probe(), page)) == (Verdict.OK, Culprit.NONE)
-    assert judge(facts(probe(), page)) == judge(facts(probe()))
+    assert verdict_and_culprit(evidence(probe(), page)) == (Verdict.OK, Culprit.NONE)
+    assert conclude(evidence(probe(), page)) == conclude(evidence(probe()))
 
 
 def test_without_a_door_for_tokens_no_payment_is_made():
     token = probe("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
-    assert judge(facts(probe(), token)).verdict is Verdict.CONNECTION_REFUSED
+    assert conclude(evidence(probe(), token)).verdict is Verdict.CONNECTION_REFUSED
 
 
 def test_tokens_from_the_address_that_takes_payments_are_enough():
@@ -228,30 +234,30 @@ def test_tokens_from_the_address_that_takes_payments_are_enough():
     shut = probe("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
     second = Target(Role.API, OTHER, issues_tokens=True)
     open_one = ProbeResult(second, (ConnectionAttempt(second, "192.0.2.2", Stage.BODY, http_status=404),))
-    judged = judge(facts(probe(), shut, open_one))
-    assert judged.verdict is Verdict.OK
-    assert "not by every configured address" in judged.summary
+    concluded = conclude(evidence(probe(), shut, open_one))
+    assert concluded.verdict is Verdict.OK
+    assert "not by every configured address" in concluded.summary
 
 
 def test_a_worker_that_leaves_work_undone_is_noticed_when_all_else_is_well():
-    assert verdict_and_culprit(facts(hops=hop("worker", "down"))) == (
+    assert verdict_and_culprit(evidence(dependencies=failing("worker", "down"))) == (
         Verdict.WORKER_DOWN,
         Culprit.THIS_SERVER,
     )
 
 
 def test_simulation_is_never_called_ok():
-    assert judge(Facts(is_simulated=True)).verdict is Verdict.SIMULATED
+    assert conclude(Evidence(is_simulated=True)).verdict is Verdict.SIMULATED
 
 
 def test_all_is_well():
-    assert verdict_and_culprit(facts()) == (Verdict.OK, Culprit.NONE)
+    assert verdict_and_culprit(evidence()) == (Verdict.OK, Culprit.NONE)
 
 
 @pytest.mark.parametrize("met", sorted(set(VERDICT_OF.values()) - {Verdict.PROXY_FAILURE}))
 @pytest.mark.parametrize("url", [PHONEPE, OTHER, HERE])
 def test_public_summaries_name_no_address_of_ours(met, url):
-    summary = judge(facts(probe(url, met))).summary
+    summary = conclude(evidence(probe(url, met))).summary
     assert not any(inside in summary for inside in ("192.0.2.1", "127.0.0.1", "payments.example", "OSError"))
 
 
@@ -260,7 +266,7 @@ def test_every_way_a_try_can_fail_has_a_verdict():
 
 
 def test_every_verdict_has_a_rule_that_can_give_it():
-    given = {rule.verdict for rule in RULES} | set(WHAT) | {Verdict.HTTP_BLOCKED}
+    given = {rule.verdict for rule in RULES} | set(DESCRIPTION) | {Verdict.HTTP_BLOCKED}
     assert set(Verdict) <= given
 
 
@@ -270,8 +276,8 @@ def test_every_verdict_has_a_rule_that_can_give_it():
     + [("mail", "down"), ("broker", "down")],
 )
 def test_a_small_fault_beside_a_grave_one_does_not_say_that_payments_work(name, fault):
-    shut = facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop(name, fault))
-    grave, small = judge_all(shut)
+    shut = evidence(probe(verdict=Verdict.CONNECTION_REFUSED), dependencies=failing(name, fault))
+    grave, small = conclude_all(shut)
 
     assert grave.verdict is Verdict.CONNECTION_REFUSED
     assert "Payments work," not in small.summary

@@ -11,9 +11,10 @@ from django.db import connections
 from core.errors import Unavailable
 from diagnostics import result_cache, runner
 from diagnostics.dns import DnsClients
-from diagnostics.runner import DiagnosisRunning, diagnose, latest
+from diagnostics.runner import DiagnosisRunning, latest_report
 from payment.models import DiagnosisRun
 from payment.phonepe.transport import Resolver
+from tests.unit.diagnostics.reports import report_json
 from tests.unit.diagnostics.servers import Server, refusing_port, silence
 
 pytestmark = [pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
@@ -62,7 +63,7 @@ def name_server():
 
 
 def test_in_simulation_nothing_is_knocked_at(settings, control):
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("simulated", "none")
     assert answer["success"] is True
     assert answer["endpoints"] == []
@@ -70,7 +71,7 @@ def test_in_simulation_nothing_is_knocked_at(settings, control):
 
 
 def test_a_phonepe_that_knows_us_is_ok(base_url, control, phonepe_server):
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
     assert short(answer) == [{"endpoint": "configured address", "reachable": True, "stage": "HTTP"}]
     assert layers(answer, f"127.0.0.1:{phonepe_server.port}") == {
@@ -83,7 +84,7 @@ def test_a_phonepe_that_knows_us_is_ok(base_url, control, phonepe_server):
 
 
 def test_no_payment_is_ever_started(base_url, control, phonepe_server):
-    diagnose()
+    report_json()
     assert {method for method, _ in phonepe_server.asked} == {"GET"}
     assert phonepe_server.questions == 1
 
@@ -93,7 +94,7 @@ def test_a_refusal_while_the_other_environment_answers_is_phonepes(real_v1, cont
     ports["api-preprod.phonepe.com"] = refusing_port()
     with Server(certificate=authority.issue("api.phonepe.com")) as sibling:
         ports["api.phonepe.com"] = sibling.port
-        answer = diagnose(clients=clients)
+        answer = report_json(clients=clients)
     assert sibling.questions == 0
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "phonepe")
     assert "contract" not in layers(answer, "")
@@ -105,7 +106,7 @@ def test_a_refusal_at_every_address_of_phonepe_while_others_answer_is_a_firewall
 ):
     ports, clients = name_server
     ports |= {"api-preprod.phonepe.com": refusing_port(), "api.phonepe.com": refusing_port()}
-    answer = diagnose(clients=clients)
+    answer = report_json(clients=clients)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
     assert "What settles it" in answer["next_action"]
 
@@ -114,31 +115,31 @@ def test_a_refusal_by_everyone_is_the_hostings(real_v1, name_server):
     ports, clients = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
     real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{refusing_port()}"]
-    answer = diagnose(clients=clients)
+    answer = report_json(clients=clients)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
 
 
 def test_credentials_that_phonepe_refuses_are_named(base_url, control, phonepe_server):
     phonepe_server.answer = (401, {"success": False, "code": "401"})
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("bad_credentials", "credentials")
 
 
 def test_a_merchant_without_a_salt_key_is_named(base_url, control, phonepe_server):
     said = {"success": False, "code": "KEY_NOT_CONFIGURED", "message": "Key not found for the merchant"}
     phonepe_server.answer = (404, said)
-    assert diagnose()["verdict"] == "key_not_configured"
+    assert report_json()["verdict"] == "key_not_configured"
 
 
 def test_a_path_that_phonepe_does_not_know_is_a_wrong_base_url(base_url, control, phonepe_server):
     phonepe_server.answer = (400, {"message": "Bad Request - Api Mapping Not Found"})
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("wrong_base_url", "configuration")
 
 
 def test_a_page_in_the_place_of_an_answer_means_that_somebody_blocks(base_url, control, phonepe_server):
     phonepe_server.answer = (403, "<html>Access denied</html>")
-    assert diagnose()["verdict"] == "http_blocked"
+    assert report_json()["verdict"] == "http_blocked"
 
 
 def test_a_database_that_refuses_is_never_reported_as_phonepe(base_url, control, monkeypatch):
@@ -155,7 +156,7 @@ def test_a_database_that_refuses_is_never_reported_as_phonepe(base_url, control,
         "OPTIONS": {},
     }
     monkeypatch.setitem(connections.settings, "default", gone)
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("database_down", "this_server")
     assert f"127.0.0.1:{port}" in answer["next_action"]
     assert answer["endpoints"][0]["reachable"] is True
@@ -169,7 +170,7 @@ def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(re
     with silence() as port:
         real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
         began = time.monotonic()
-        answer = diagnose(2.0, DnsClients(Resolver(lambda *_, **__: never.wait(30)), None))
+        answer = report_json(2.0, DnsClients(Resolver(lambda *_, **__: never.wait(30)), None))
         took = time.monotonic() - began
     never.set()
     assert took < 3
@@ -182,7 +183,7 @@ def test_a_phonepe_that_is_reached_and_then_silent_does_not_outlast_the_deadline
 ):
     phonepe_server.is_mute = True
     began = time.monotonic()
-    answer = diagnose(2.0)
+    answer = report_json(2.0)
     assert time.monotonic() - began < 3
     assert answer["verdict"] == "phonepe_down"
     assert answer["endpoints"][0]["stage"] == "HTTP"
@@ -198,7 +199,7 @@ def test_page_hosts_are_knocked_at_and_never_asked(base_url, control, settings, 
     with Server() as pages:
         ports["mercury-uat.phonepe.com"] = pages.port
         settings.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
-        answer = diagnose(clients=clients)
+        answer = report_json(clients=clients)
     assert answer["verdict"] == "ok"
     assert short(answer)[1] == {
         "endpoint": "mercury-uat.phonepe.com",
@@ -214,7 +215,7 @@ def test_v2_is_asked_for_a_token_where_tokens_are_given(real_v1, control):
     with Server() as payments:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{payments.port}"
         real_v1.PHONEPE_AUTH_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
-        answer = diagnose()
+        answer = report_json()
     assert [endpoint["reachable"] for endpoint in answer["endpoints"]] == [True, False]
     assert answer["verdict"] == "connection_refused"
     assert payments.questions == 0
@@ -241,7 +242,7 @@ def test_a_token_that_is_not_given_tells_wrong_secrets_environments_and_addresse
     real_v1.PHONEPE_CLIENT_SECRET = "a-client-secret-that-nobody-may-see"
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}"
     phonepe_server.answer = (status, said)
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == (verdict, culprit)
 
 
@@ -258,7 +259,7 @@ def test_a_token_that_is_not_given_tells_wrong_secrets_environments_and_addresse
 def test_settings_that_contradict_each_other_are_named(real_v1, wrong, named):
     for name, value in wrong.items():
         setattr(real_v1, name, value)
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("misconfigured", "configuration")
     assert named in answer["next_action"]
     assert "my-pass-word" not in json.dumps(answer)
@@ -270,7 +271,7 @@ def test_of_many_who_ask_at_once_one_looks_and_few_wait_for_its_answer(base_url,
 
     def ask():
         try:
-            answers.append(latest())
+            answers.append(latest_report())
         except DiagnosisRunning:
             refused.append(True)
 
@@ -287,39 +288,39 @@ def test_of_many_who_ask_at_once_one_looks_and_few_wait_for_its_answer(base_url,
 
 
 def test_for_thirty_seconds_the_last_answer_is_given(base_url, control, phonepe_server):
-    first = latest()
-    assert latest() == first
+    first = latest_report()
+    assert latest_report() == first
     assert phonepe_server.probes == 1
     cache.delete(runner.RUNNING)  # the thirty seconds are over
-    latest()
+    latest_report()
     assert phonepe_server.probes == 2
 
 
 def test_while_somebody_else_looks_the_former_answer_is_given():
     cache.set(runner.LAST, {"verdict": "ok"}, 60)
     cache.set(runner.RUNNING, True, 30)
-    assert latest() == {"verdict": "ok"}
+    assert latest_report() == {"verdict": "ok"}
 
 
 def test_a_shared_cache_that_can_be_read_but_not_written_allows_one_look_in_thirty_seconds(
     settings, base_url, control, phonepe_server
 ):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.ReadOnlyCache"}}
-    assert latest(patience=0) == latest(patience=0)
+    assert latest_report(patience=0) == latest_report(patience=0)
     assert phonepe_server.probes == 1
 
 
 def test_whoever_waits_in_vain_for_somebodys_answer_looks_themselves():
     """The thread died."""
     cache.set(runner.RUNNING, True, 30)
-    assert latest(patience=0)["verdict"] == "simulated"
+    assert latest_report(patience=0)["verdict"] == "simulated"
 
 
 def test_who_asks_while_the_first_diagnosis_is_being_made_is_told_to_come_again():
     cache.set(runner.RUNNING, True, 30)
     result_cache.own.set(runner.RUNNING, True, 30)
     with pytest.raises(Unavailable) as refused:
-        latest(patience=0)
+        latest_report(patience=0)
     assert refused.value.code == "diagnosis_running"
 
 
@@ -333,7 +334,7 @@ def test_each_address_has_a_ladder_for_each_family_of_its_own(real_v1, control, 
     found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", phonepe_server.port))
     real_v1.PHONEPE_BASE_URL = f"http://localhost:{phonepe_server.port}/apis/pg-sandbox"
     real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"]
-    answer = diagnose(clients=DnsClients(Resolver(lambda host, port, **_: [closed, found]), None))
+    answer = report_json(clients=DnsClients(Resolver(lambda host, port, **_: [closed, found]), None))
     first, second = answer["endpoints"]
     assert ladder(first) == [
         ("dns", "ipv4", True, ""),
@@ -357,7 +358,7 @@ def test_each_address_is_asked_and_the_worse_one_is_told_though_payments_go_on(r
     with Server() as good, Server(answer=refusal) as bad:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{bad.port}/apis/pg-sandbox"
         real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{good.port}/apis/pg-sandbox"]
-        answer = diagnose()
+        answer = report_json()
     assert [ladder(each)[-2][2] for each in answer["endpoints"]] == [False, True]
     assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
     assert f"127.0.0.1:{bad.port}" in answer["next_action"]
@@ -367,7 +368,7 @@ def test_when_only_the_second_address_is_open_and_refuses_us_that_is_the_fault(r
     with Server(answer=(401, {"success": False, "code": "401"})) as second:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
         real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{second.port}/apis/pg-sandbox"]
-        answer = diagnose()
+        answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("bad_credentials", "credentials")
 
 
@@ -378,7 +379,7 @@ def test_v2_climbs_from_the_token_to_the_contract(real_v1, control, phonepe_serv
     with Server(answer=(200, grant)) as tokens:
         real_v1.PHONEPE_AUTH_BASE_URL = f"http://127.0.0.1:{tokens.port}"
         phonepe_server.answer = (500, {"code": "INTERNAL_SERVER_ERROR"})
-        answer = diagnose()
+        answer = report_json()
     assert ladder(answer["endpoints"][0])[-2:] == [
         ("credentials", "", True, ""),
         ("contract", "", False, "not_as_expected"),
@@ -393,7 +394,7 @@ def test_a_broker_that_refuses_is_named_and_phonepe_is_not_blamed_while_payments
     settings.BROKER_URL = f"amqp://okpuja:the-broker-password@127.0.0.1:{port}//"
     paid = client.get("/api/payments/payments/simulate-payment-success/")
     assert (paid.status_code, paid.json()["status"]) == (200, "SUCCESS")
-    answer = diagnose(ask_simulator=True)
+    answer = report_json(ask_simulator=True)
     assert (answer["verdict"], answer["culprit"]) == ("broker_down", "this_server")
     assert f"127.0.0.1:{port}" in answer["next_action"]
     assert f"broker (127.0.0.1:{port}): ConnectionRefusedError" in answer["support_message"]["body"]
@@ -404,7 +405,7 @@ def test_a_broker_that_refuses_is_named_and_phonepe_is_not_blamed_while_payments
 def test_a_mail_server_that_refuses_is_named_and_phonepe_is_not_blamed(base_url, control, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", refusing_port()
-    answer = diagnose()
+    answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("mail_down", "this_server")
     assert f"127.0.0.1:{settings.EMAIL_PORT}" in answer["next_action"]
     assert answer["endpoints"][0]["reachable"] is True
@@ -413,7 +414,7 @@ def test_a_mail_server_that_refuses_is_named_and_phonepe_is_not_blamed(base_url,
 def test_of_two_faults_both_are_told_with_what_to_do(real_v1, control, settings):
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
     settings.BROKER_URL = f"amqp://127.0.0.1:{refusing_port()}"
-    answer = diagnose()
+    answer = report_json()
     assert answer["verdict"] == "connection_refused"
     [other] = answer["also"]
     assert (other["verdict"], other["troubleshooting"]) == (
@@ -423,7 +424,7 @@ def test_of_two_faults_both_are_told_with_what_to_do(real_v1, control, settings)
 
 
 def test_every_hop_of_ours_is_looked_at(base_url, control):
-    answer = diagnose()
+    answer = report_json()
     assert set(answer["dependencies"]) == {
         "database", "worker", "cache", "disk", "mail", "webhook", "webhook_silence",
     }  # fmt: skip
@@ -440,7 +441,7 @@ def test_every_host_that_is_silent_costs_no_more_than_the_deadline(real_v1, sett
         real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{port}/apis/pg-sandbox"]
         real_v1.DIAGNOSIS_CONTROL_URLS = [f"https://127.0.0.1:{port}", f"http://127.0.0.1:{port}"]
         began = time.monotonic()
-        answer = diagnose(2.0)
+        answer = report_json(2.0)
         assert time.monotonic() - began < 3
     assert answer["success"] is False
     assert answer["dependencies"]["mail"]["ok"] is False
@@ -463,20 +464,20 @@ def test_a_cache_that_is_as_silent_as_everything_else_costs_no_more_either(real_
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{port}/apis/pg-sandbox"
         real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
         began = time.monotonic()
-        answer = latest()
+        answer = latest_report()
         took = time.monotonic() - began
     assert took < 3.9
     assert answer["success"] is False
-    assert latest() == answer
+    assert latest_report() == answer
 
 
 def test_a_clock_that_was_set_back_does_not_keep_an_old_diagnosis(settings):
     settings.PHONEPE_SIMULATION_MODE = True
-    latest()
+    latest_report()
     cache.set(runner.RUNNING, time.time() + 3600, 7200)  # what a clock an hour ahead has left
 
-    latest()
+    latest_report()
     assert DiagnosisRun.objects.count() == 2
 
-    latest()
+    latest_report()
     assert DiagnosisRun.objects.count() == 2

@@ -1,28 +1,29 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime, timezone
 
 from diagnostics.dependencies import CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Finding, Verdict
-from diagnostics.evidence import Facts
+from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
-from diagnostics.support_message import letter
+from diagnostics.support_message import write_support_message
 from diagnostics.targets import Role, Target
 from diagnostics.tls import Certificate
 from payment.phonepe.enums import Stage
-from tests.unit.diagnostics.test_rules import control, facts, judge, probe
+from tests.unit.diagnostics.test_rules import conclude, control, evidence, probe
 
 NOW = datetime(2026, 3, 1, 20, 0, tzinfo=timezone.utc)
 
 
 def written(found):
-    return letter(judge(found), found, NOW)
+    message = write_support_message(conclude(found), found, NOW)
+    return message and asdict(message)
 
 
 def test_the_hosting_gets_target_stage_error_and_both_clocks():
     refused = probe(verdict=Verdict.CONNECTION_REFUSED)
-    made = written(facts(refused, other_host=control(Verdict.CONNECTION_REFUSED)))
+    made = written(evidence(refused, other_host=control(Verdict.CONNECTION_REFUSED)))
     assert made["to"] == "the support of the hosting provider"
     assert "api.phonepe.com:443" in made["subject"]
     assert "2026-03-01 20:00:00 UTC (2026-03-02 01:30:00 IST)" in made["body"]
@@ -31,7 +32,7 @@ def test_the_hosting_gets_target_stage_error_and_both_clocks():
 
 def test_phonepe_learns_what_works_meanwhile(settings):
     settings.PHONEPE_MERCHANT_ID = "MERCHANTOKPUJA"
-    made = written(facts(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
+    made = written(evidence(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
     assert made["to"] == "PhonePe's merchant support"
     assert "For comparison: control.example:443" in made["body"]
     assert "Merchant: MERCHANTOKPUJA (UAT)" in made["body"]
@@ -41,15 +42,15 @@ def test_a_fault_of_this_server_is_told_without_blaming_the_network():
     down = CheckResult(
         "database", "db.internal:5432", ok=False, fault="down", detail="OperationalError: refused"
     )
-    made = written(facts(hops={"database": down}))
+    made = written(evidence(dependencies={"database": down}))
     assert made["to"] == "whoever operates this server"
     assert "database (db.internal:5432): OperationalError: refused" in made["body"]
     assert "phonepe.com" not in made["body"]
 
 
 def test_nobody_is_written_to_when_all_is_well():
-    assert written(facts()) is None
-    assert written(Facts(is_simulated=True)) is None
+    assert written(evidence()) is None
+    assert written(Evidence(is_simulated=True)) is None
 
 
 def test_the_hosting_can_act_at_once():
@@ -70,7 +71,7 @@ def test_the_hosting_can_act_at_once():
         ((2, 1, 6, "", ("192.0.2.1", 443)),),
         name_server=NameServerAnswer(servers=("10.0.0.2",)),
     )
-    found = facts(
+    found = evidence(
         ProbeResult(target, (shut,), resolution),
         other_host=control(public_address="203.0.113.9"),
         siblings=(probe("https://api-preprod.phonepe.com", Verdict.CONNECTION_REFUSED, Role.SIBLING),),
@@ -94,7 +95,11 @@ def test_phonepe_learns_which_orders_failed():
     reply = StatusProbeResult(
         Verdict.PHONEPE_DOWN, "api.phonepe.com:443", 12, "GATEWAY_5XX, HTTP 500, code ''"
     )
-    made = written(facts(replies=(reply,), failing=("2026-03-01 19:59:58 UTC, pay of order OKP1: HTTP 500",)))
+    made = written(
+        evidence(
+            status_results=(reply,), failed_calls=("2026-03-01 19:59:58 UTC, pay of order OKP1: HTTP 500",)
+        )
+    )
     assert made["to"] == "PhonePe's merchant support"
     assert "pay of order OKP1: HTTP 500" in made["body"]
 
@@ -103,7 +108,7 @@ def test_whose_certificate_it_is_stands_in_the_message():
     attempt = probe(verdict=Verdict.TLS_UNTRUSTED, stage=Stage.CONNECTED).attempts[0]
     shown = Certificate("CN=a firewall", "", "CN=api.phonepe.com", ("api.phonepe.com",), NOW, NOW, "ab" * 32)
     forged = replace(attempt, finding=Finding.INTERCEPTED, certificate=shown)
-    made = written(facts(ProbeResult(attempt.target, (forged,))))
+    made = written(evidence(ProbeResult(attempt.target, (forged,))))
     assert made["to"] == "the support of the hosting provider"
     assert "issued by CN=a firewall" in made["body"]
 
@@ -113,6 +118,6 @@ def test_no_login_of_a_proxy_stands_in_a_message():
     shut = ConnectionAttempt(
         target, "10.0.0.7", Stage.CONNECTED, verdict=Verdict.PROXY_FAILURE, finding=Finding.PROXY_FORBIDS
     )
-    made = written(facts(ProbeResult(target, (shut,))))
+    made = written(evidence(ProbeResult(target, (shut,))))
     assert "--proxy http://10.0.0.7:3128 https://api.phonepe.com" in made["body"]
     assert "pass-word" not in made["body"]

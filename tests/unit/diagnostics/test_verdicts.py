@@ -9,13 +9,13 @@ import pytest
 from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
-from diagnostics.evidence import Facts
+from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role, Target
-from diagnostics.verdicts import RULES, judge, words
+from diagnostics.verdicts import RULES, conclude, text_fields
 from payment.phonepe.enums import Stage
-from tests.unit.diagnostics.test_rules import NETWORK, PHONEPE, control, facts, hop, probe
+from tests.unit.diagnostics.test_rules import NETWORK, PHONEPE, control, evidence, failing, probe
 
 SANDBOX = "https://api-preprod.phonepe.com"
 TABLE = {"cache": CheckResult("cache", DATABASE_CACHE, ok=False, fault="down")}
@@ -44,51 +44,56 @@ def page(finding=Finding.FIREWALL_PAGE, said="HTTP 403, page 'Blocked'", url=PHO
 
 
 def told(found):
-    return [(each.verdict, each.culprit) for each in judge(found)]
+    return [(each.verdict, each.culprit) for each in conclude(found)]
 
 
 def test_a_cache_on_another_machine_stops_nobody_and_one_without_its_table_does():
     shut = probe(verdict=Verdict.CONNECTION_REFUSED)
-    elsewhere = facts(shut, hops=hop("cache", "down"))
-    assert [each.verdict for each in judge(elsewhere)] == [Verdict.CONNECTION_REFUSED, Verdict.MISCONFIGURED]
-    assert [each.about for each in judge(facts(shut, hops=TABLE))] == ["cache", "phonepe"]
+    elsewhere = evidence(shut, dependencies=failing("cache", "down"))
+    assert [each.verdict for each in conclude(elsewhere)] == [
+        Verdict.CONNECTION_REFUSED,
+        Verdict.MISCONFIGURED,
+    ]
+    assert [each.about for each in conclude(evidence(shut, dependencies=TABLE))] == ["cache", "phonepe"]
 
 
 def test_a_cache_that_went_down_with_the_database_is_no_fault_of_its_own():
-    [judgement] = judge(facts(hops=TABLE | hop("database", "down")))
-    assert judgement.verdict is Verdict.DATABASE_DOWN
+    [conclusion] = conclude(evidence(dependencies=TABLE | failing("database", "down")))
+    assert conclusion.verdict is Verdict.DATABASE_DOWN
 
 
 def test_a_name_that_the_name_server_knows_is_looked_for_on_this_server_even_when_no_name_is_found():
     met = Verdict.DNS_FAILURE
-    found = facts(with_finding(Finding.SYSTEM_RESOLVER_FAILED, met), other_host=control(met))
+    found = evidence(with_finding(Finding.SYSTEM_RESOLVER_FAILED, met), other_host=control(met))
     assert told(found) == [(met, Culprit.THIS_SERVER)]
 
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_both_environments_of_phonepe_shut_while_others_answer_is_a_firewall_of_the_hosting(met):
-    found = facts(probe(verdict=met), siblings=(sibling(met),))
-    [judgement] = judge(found)
-    assert (judgement.verdict, judgement.culprit) == (met, Culprit.HOSTING)
-    assert "if another network reaches api.phonepe.com:443" in judgement.next_action
+    found = evidence(probe(verdict=met), siblings=(sibling(met),))
+    [conclusion] = conclude(found)
+    assert (conclusion.verdict, conclusion.culprit) == (met, Culprit.HOSTING)
+    assert "if another network reaches api.phonepe.com:443" in conclusion.next_action
 
 
 @pytest.mark.parametrize("met", NETWORK)
 def test_one_environment_shut_while_the_other_answers_is_phonepe(met):
-    found = facts(probe(verdict=met), siblings=(sibling(),))
+    found = evidence(probe(verdict=met), siblings=(sibling(),))
     assert told(found) == [(met, Culprit.PHONEPE)]
 
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.TLS_EXPIRED])
 def test_where_phonepes_other_environment_answers_the_network_is_open_though_the_controls_are_silent(met):
-    found = facts(probe(verdict=met), other_host=control(Verdict.CONNECTION_TIMEOUT), siblings=(sibling(),))
-    [judgement] = judge(found)
-    assert (judgement.verdict, judgement.culprit) == (met, Culprit.PHONEPE)
-    assert "control.example" not in judgement.next_action  # it does not answer
+    found = evidence(
+        probe(verdict=met), other_host=control(Verdict.CONNECTION_TIMEOUT), siblings=(sibling(),)
+    )
+    [conclusion] = conclude(found)
+    assert (conclusion.verdict, conclusion.culprit) == (met, Culprit.PHONEPE)
+    assert "control.example" not in conclusion.next_action  # it does not answer
 
 
 def test_an_address_of_our_own_making_is_not_excused_by_silent_controls_while_phonepe_answers():
-    found = facts(
+    found = evidence(
         probe("https://payments.example/apis/hermes", Verdict.CONNECTION_REFUSED),
         other_host=control(Verdict.CONNECTION_TIMEOUT),
         siblings=(sibling(),),
@@ -103,39 +108,39 @@ def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
         name_server=NameServerAnswer(servers=("10.0.0.2",)),
         finding=Finding.NAME_SERVER_SILENT,
     )
-    found = facts(with_finding(Finding.NAME_SERVER_SILENT, met, resolution), other_host=control(met))
-    [judgement] = judge(found)
-    assert judgement.culprit is Culprit.HOSTING
-    assert judgement.summary.endswith("no name server answers.")
-    assert "the name server (10.0.0.2)" in judgement.next_action
+    found = evidence(with_finding(Finding.NAME_SERVER_SILENT, met, resolution), other_host=control(met))
+    [conclusion] = conclude(found)
+    assert conclusion.culprit is Culprit.HOSTING
+    assert conclusion.summary.endswith("no name server answers.")
+    assert "the name server (10.0.0.2)" in conclusion.next_action
 
 
 def test_without_anything_to_compare_with_it_is_said_what_would_settle_it():
-    [judgement] = judge(facts(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
-    assert "If PhonePe is reachable from other networks, a firewall" in judgement.next_action
+    [conclusion] = conclude(evidence(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
+    assert "If PhonePe is reachable from other networks, a firewall" in conclusion.next_action
 
 
 def test_a_door_that_is_shut_while_the_proxy_reaches_the_same_host_is_named():
     proxied = Target(Role.API, PHONEPE, "http://10.0.0.7:3128")
     through = ProbeResult(proxied, (ConnectionAttempt(proxied, "10.0.0.7", Stage.BODY, http_status=404),))
-    [judgement] = judge(facts(probe(verdict=Verdict.CONNECTION_REFUSED), through))
-    assert (judgement.verdict, judgement.culprit) == (Verdict.OK, Culprit.NONE)
-    assert "only through the proxy" in judgement.summary
-    assert "ask the hosting provider" in judgement.next_action
+    [conclusion] = conclude(evidence(probe(verdict=Verdict.CONNECTION_REFUSED), through))
+    assert (conclusion.verdict, conclusion.culprit) == (Verdict.OK, Culprit.NONE)
+    assert "only through the proxy" in conclusion.summary
+    assert "ask the hosting provider" in conclusion.next_action
 
 
 def test_a_second_address_that_answers_badly_is_mentioned_and_stops_nothing():
     first, second = probe(), probe("https://second.phonepe.com/apis/hermes")
-    replies = (
+    status_results = (
         StatusProbeResult(None, "api.phonepe.com:443", 12, "no such order", True, first.target),
         StatusProbeResult(
             Verdict.PHONEPE_DOWN, "second.phonepe.com:443", 12, "HTTP 500", None, second.target
         ),
     )
-    [judgement] = judge(facts(first, second, replies=replies))
-    assert judgement.verdict is Verdict.OK
-    assert "second.phonepe.com:443" in judgement.next_action
-    assert judge(facts(first, second, replies=replies[::-1]))[0].verdict is Verdict.OK
+    [conclusion] = conclude(evidence(first, second, status_results=status_results))
+    assert conclusion.verdict is Verdict.OK
+    assert "second.phonepe.com:443" in conclusion.next_action
+    assert conclude(evidence(first, second, status_results=status_results[::-1]))[0].verdict is Verdict.OK
 
 
 @pytest.mark.parametrize(
@@ -148,27 +153,27 @@ def test_a_second_address_that_answers_badly_is_mentioned_and_stops_nothing():
 )
 def test_a_host_that_neither_the_name_server_nor_phonepe_knows_is_misspelt(host, finding, culprit):
     found = with_finding(finding, Verdict.DNS_FAILURE, url=f"https://{host}/apis/pg")
-    [judgement] = judge(facts(found))
-    assert judgement.culprit is culprit
-    assert ("Correct PHONEPE_BASE_URL" in judgement.next_action) == (culprit is Culprit.CONFIGURATION)
+    [conclusion] = conclude(evidence(found))
+    assert conclusion.culprit is culprit
+    assert ("Correct PHONEPE_BASE_URL" in conclusion.next_action) == (culprit is Culprit.CONFIGURATION)
 
 
 def test_names_that_lead_astray_are_the_name_servers_fault_even_where_something_answers_there():
     resolution = Resolution(
         "api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER
     )
-    found = facts(with_finding(Finding.REFUSED, Verdict.CONNECTION_REFUSED, resolution))
-    [judgement] = judge(found)
-    assert (judgement.verdict, judgement.culprit) == (Verdict.DNS_FAILURE, Culprit.HOSTING)
-    assert "10.1.1.1" in judgement.next_action
-    assert "10.1.1.1" not in judgement.summary
+    found = evidence(with_finding(Finding.REFUSED, Verdict.CONNECTION_REFUSED, resolution))
+    [conclusion] = conclude(found)
+    assert (conclusion.verdict, conclusion.culprit) == (Verdict.DNS_FAILURE, Culprit.HOSTING)
+    assert "10.1.1.1" in conclusion.next_action
+    assert "10.1.1.1" not in conclusion.summary
 
 
 def test_a_name_that_leads_astray_and_is_phonepe_all_the_same_is_no_fault():
     resolution = Resolution(
         "api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER
     )
-    assert told(facts(replace(probe(), resolution=resolution))) == [(Verdict.OK, Culprit.NONE)]
+    assert told(evidence(replace(probe(), resolution=resolution))) == [(Verdict.OK, Culprit.NONE)]
 
 
 def test_a_name_that_only_this_system_does_not_find_is_this_servers():
@@ -177,13 +182,13 @@ def test_a_name_that_only_this_system_does_not_find_is_this_servers():
         name_server=NameServerAnswer(("192.0.2.1",)),
         finding=Finding.SYSTEM_RESOLVER_FAILED,
     )
-    found = facts(with_finding(Finding.SYSTEM_RESOLVER_FAILED, Verdict.DNS_FAILURE, resolution))
+    found = evidence(with_finding(Finding.SYSTEM_RESOLVER_FAILED, Verdict.DNS_FAILURE, resolution))
     assert told(found) == [(Verdict.DNS_FAILURE, Culprit.THIS_SERVER)]
 
 
 @pytest.mark.parametrize("others", [None, Verdict.TLS_UNTRUSTED])
 def test_whoever_opens_encrypted_connections_sits_at_the_hosting_whether_they_open_all_or_phonepes(others):
-    found = facts(with_finding(Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED), other_host=control(others))
+    found = evidence(with_finding(Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED), other_host=control(others))
     assert told(found) == [(Verdict.TLS_UNTRUSTED, Culprit.HOSTING)]
 
 
@@ -196,9 +201,9 @@ def test_whoever_opens_encrypted_connections_sits_at_the_hosting_whether_they_op
     ],
 )
 def test_what_to_do_about_a_proxy_depends_on_what_it_did(finding, needed):
-    [judgement] = judge(facts(with_finding(finding, Verdict.PROXY_FAILURE)))
-    assert judgement.culprit is Culprit.CONFIGURATION
-    assert needed in judgement.next_action
+    [conclusion] = conclude(evidence(with_finding(finding, Verdict.PROXY_FAILURE)))
+    assert conclusion.culprit is Culprit.CONFIGURATION
+    assert needed in conclusion.next_action
 
 
 REFUSED = StatusProbeResult(
@@ -207,23 +212,23 @@ REFUSED = StatusProbeResult(
 
 
 def test_a_page_under_phonepes_own_certificate_is_phonepes():
-    assert told(facts(page(), replies=(REFUSED,))) == [(Verdict.HTTP_BLOCKED, Culprit.PHONEPE)]
+    assert told(evidence(page(), status_results=(REFUSED,))) == [(Verdict.HTTP_BLOCKED, Culprit.PHONEPE)]
 
 
 def test_the_same_page_in_the_place_of_others_is_the_networks():
-    found = facts(
-        page(), other_host=page(url="https://control.example", role=Role.CONTROL), replies=(REFUSED,)
+    found = evidence(
+        page(), other_host=page(url="https://control.example", role=Role.CONTROL), status_results=(REFUSED,)
     )
     assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.HOSTING)]
 
 
 def test_a_page_without_encryption_is_the_networks():
-    found = facts(page(url="http://api.phonepe.com/apis/hermes"), replies=(REFUSED,))
+    found = evidence(page(url="http://api.phonepe.com/apis/hermes"), status_results=(REFUSED,))
     assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.HOSTING)]
 
 
 def test_an_address_that_sends_us_elsewhere_is_a_wrong_setting():
-    found = facts(page(Finding.REDIRECT, "HTTP 301, to www.phonepe.com"), replies=(REFUSED,))
+    found = evidence(page(Finding.REDIRECT, "HTTP 301, to www.phonepe.com"), status_results=(REFUSED,))
     assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.CONFIGURATION)]
 
 
@@ -241,43 +246,53 @@ def test_an_address_that_sends_us_elsewhere_is_a_wrong_setting():
     ],
 )
 def test_each_hop_of_ours_has_a_verdict_that_does_not_blame_phonepe(name, fault, verdict, culprit):
-    assert told(facts(hops=hop(name, fault))) == [(verdict, culprit)]
+    assert told(evidence(dependencies=failing(name, fault))) == [(verdict, culprit)]
 
 
 @pytest.mark.parametrize(
     ("found", "first", "second"),
     [
         (
-            facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop("database", "down")),
+            evidence(probe(verdict=Verdict.CONNECTION_REFUSED), dependencies=failing("database", "down")),
             Verdict.DATABASE_DOWN,
             Verdict.CONNECTION_REFUSED,
         ),
         (
-            facts(probe(verdict=Verdict.CONNECTION_REFUSED), hops=hop("broker", "down")),
+            evidence(probe(verdict=Verdict.CONNECTION_REFUSED), dependencies=failing("broker", "down")),
             Verdict.CONNECTION_REFUSED,
             Verdict.BROKER_DOWN,
         ),
         (
-            facts(
+            evidence(
                 probe(clock_ahead=900.0),
                 other_host=control(clock_ahead=900.0),
-                replies=(StatusProbeResult(Verdict.BAD_CREDENTIALS, "api.phonepe.com:443", 1, "HTTP 401"),),
+                status_results=(
+                    StatusProbeResult(Verdict.BAD_CREDENTIALS, "api.phonepe.com:443", 1, "HTTP 401"),
+                ),
             ),
             Verdict.CLOCK_SKEW,
             Verdict.BAD_CREDENTIALS,
         ),
-        (facts(hops=hop("mail", "down") | hop("worker", "down")), Verdict.WORKER_DOWN, Verdict.MAIL_DOWN),
-        (facts(hops=hop("database", "down") | hop("disk", "full")), Verdict.DISK_FULL, Verdict.DATABASE_DOWN),
+        (
+            evidence(dependencies=failing("mail", "down") | failing("worker", "down")),
+            Verdict.WORKER_DOWN,
+            Verdict.MAIL_DOWN,
+        ),
+        (
+            evidence(dependencies=failing("database", "down") | failing("disk", "full")),
+            Verdict.DISK_FULL,
+            Verdict.DATABASE_DOWN,
+        ),
     ],
 )
 def test_of_two_faults_the_one_to_mend_first_is_told_first_and_the_other_is_not_forgotten(
     found, first, second
 ):
-    assert [judgement.verdict for judgement in judge(found)] == [first, second]
+    assert [conclusion.verdict for conclusion in conclude(found)] == [first, second]
 
 
 def test_a_fault_beside_payments_is_told_in_simulation_too():
-    assert told(Facts(is_simulated=True, hops=hop("broker", "down"))) == [
+    assert told(Evidence(is_simulated=True, dependencies=failing("broker", "down"))) == [
         (Verdict.BROKER_DOWN, Culprit.THIS_SERVER)
     ]
 
@@ -287,13 +302,13 @@ def test_every_verdict_has_its_section():
     assert {f"### {verdict}" for verdict in Verdict.values} <= set(sections)
 
 
-@pytest.mark.parametrize("found", [facts(), Facts()])
+@pytest.mark.parametrize("found", [evidence(), Evidence()])
 def test_every_text_names_only_words_that_there_are(found):
-    said = words(found)
+    said = text_fields(found)
     texts = [text for rule in RULES for text in (rule.summary, rule.next_action)]
     assert all(text.format(**said) for text in texts)
 
 
 def test_public_summaries_may_name_three_words_only():
     names = {name for rule in RULES for _, name, _, _ in Formatter().parse(rule.summary) if name}
-    assert names <= {"name", "what", "found"}
+    assert names <= {"name", "what", "finding"}

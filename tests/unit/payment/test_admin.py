@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from booking.models import Slot
-from diagnostics.runner import fresh
+from diagnostics.runner import diagnose
 from payment.models import (
     DiagnosisRun,
     Dispute,
@@ -108,7 +108,7 @@ def test_staff_find_a_payment_by_a_number_that_was_kept_as_text(desk, phonepe, k
 
 
 def test_staff_read_what_each_diagnosis_has_found_and_change_nothing(desk):
-    fresh()
+    diagnose()
     run = DiagnosisRun.objects.get()
     page = reverse("admin:payment_diagnosisrun_change", args=[run.pk])
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from diagnostics import rendering
+from diagnostics import render
 from diagnostics.enums import Culprit, Verdict
 
 
-def rung(layer, ok, family="", detail=""):
+def layer_json(layer, ok, family="", detail=""):
     return {
         "layer": layer,
         "ok": ok,
@@ -22,8 +22,8 @@ def short(stage, reachable=False):
     return {"endpoint": "api.phonepe.com", "stage": stage, "reachable": reachable}
 
 
-def states(ladder):
-    return [(each.step, each.state) for each in ladder.rungs]
+def states(route):
+    return [(each.name, each.state) for each in route.steps]
 
 
 @pytest.mark.parametrize(
@@ -38,19 +38,19 @@ def states(ladder):
     ],
 )
 def test_the_first_step_that_failed_is_red_for_strangers_too(stage, reachable, drawn):
-    [ladder] = rendering.ladders(short(stage, reachable))
-    assert [state for _, state in states(ladder)] == drawn
+    [route] = render.routes(short(stage, reachable))
+    assert [state for _, state in states(route)] == drawn
 
 
 def test_each_address_family_has_a_ladder_of_its_own_with_the_common_steps_in_both():
-    rungs = [
-        rung("dns", True, "ipv4"),
-        rung("dns", True, "ipv6"),
-        rung("tcp", False, "ipv6"),
-        rung("tcp", True, "ipv4"),
-        rung("credentials", True),
+    layers = [
+        layer_json("dns", True, "ipv4"),
+        layer_json("dns", True, "ipv6"),
+        layer_json("tcp", False, "ipv6"),
+        layer_json("tcp", True, "ipv4"),
+        layer_json("credentials", True),
     ]
-    four, six = rendering.ladders({"endpoint": "x", "ladder": rungs})
+    four, six = render.routes({"endpoint": "x", "ladder": layers})
 
     assert (four.family, six.family) == ("IPv4", "IPv6")
     assert states(four) == [("Find the address", "good"), ("Connect", "good"), ("Be recognised", "good")]
@@ -58,23 +58,23 @@ def test_each_address_family_has_a_ladder_of_its_own_with_the_common_steps_in_bo
 
 
 def test_steps_that_nobody_came_to_are_drawn_in_grey():
-    [ladder] = rendering.ladders({"endpoint": "x", "ladder": [rung("dns", True), rung("tcp", False)]})
+    [route] = render.routes({"endpoint": "x", "ladder": [layer_json("dns", True), layer_json("tcp", False)]})
 
-    assert states(ladder)[2:] == [("Encrypt", "unseen"), ("Get an answer", "unseen")]
+    assert states(route)[2:] == [("Encrypt", "unseen"), ("Get an answer", "unseen")]
 
 
 def test_what_says_nothing_is_neither_red_nor_green():
-    [ladder] = rendering.ladders({"endpoint": "x", "ladder": [rung("http", None)]})
-    assert states(ladder) == [("Get an answer", "unseen")]
+    [route] = render.routes({"endpoint": "x", "ladder": [layer_json("http", None)]})
+    assert states(route) == [("Get an answer", "unseen")]
 
 
 @pytest.mark.parametrize("culprit", Culprit.values)
 def test_whoever_has_to_act_is_named_in_plain_words(culprit):
-    assert rendering.who_acts({"culprit": culprit})
+    assert render.who_acts({"culprit": culprit})
 
 
 @pytest.mark.parametrize(
-    ("verdict", "success", "mood"),
+    ("verdict", "success", "severity"),
     [
         (Verdict.OK, True, "good"),
         (Verdict.SIMULATED, True, "simulated"),
@@ -83,9 +83,9 @@ def test_whoever_has_to_act_is_named_in_plain_words(culprit):
         (Verdict.DATABASE_DOWN, False, "bad"),
     ],
 )
-def test_what_does_not_stop_payments_is_not_shown_as_if_it_did(verdict, success, mood):
-    assert rendering.mood({"verdict": verdict.value, "success": success}) == mood
+def test_what_does_not_stop_payments_is_not_shown_as_if_it_did(verdict, success, severity):
+    assert render.severity({"verdict": verdict.value, "success": success}) == severity
 
 
 def test_times_are_told_as_people_read_them():
-    assert rendering.moment("2026-11-23T05:46:58+05:30") == "23 Nov 2026, 05:46:58 (IST)"
+    assert render.format_time("2026-11-23T05:46:58+05:30") == "23 Nov 2026, 05:46:58 (IST)"

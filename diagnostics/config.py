@@ -1,4 +1,4 @@
-"""What is configured, fit to be shown to staff: ids by their first and last two characters, secrets only as set."""
+"""The configuration as staff may see it: ids by their first and last two characters, secrets only as "set"."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -8,9 +8,9 @@ from django.utils.crypto import salted_hmac
 
 from payment.phonepe.credentials import Endpoint, Merchant
 
-Wire = dict[str, Any]
+Json = dict[str, Any]
 
-# Shown by their ends, or only as set: another value would look the same.
+# Masked, so that another value may look the same.
 HIDDEN = (
     "PHONEPE_MERCHANT_ID",
     "PHONEPE_SALT_KEY",
@@ -29,7 +29,7 @@ HIDDEN = (
 )
 
 
-def shown(merchant: Merchant | None) -> Wire:
+def masked(merchant: Merchant | None) -> Json:
     """`merchant` None: nothing usable is configured."""
     return {
         "environment": settings.PHONEPE_ENV,
@@ -37,13 +37,13 @@ def shown(merchant: Merchant | None) -> Wire:
         "payments_enabled": settings.PAYMENT_ENABLED,
         "api_version": merchant.identity.generation if merchant else settings.PHONEPE_API_VERSION,
         "endpoints": [_endpoint(endpoint) for endpoint in merchant.endpoints] if merchant else [],
-        "merchant_id": masked(settings.PHONEPE_MERCHANT_ID),
+        "merchant_id": mask(settings.PHONEPE_MERCHANT_ID),
         "salt_key": is_set(settings.PHONEPE_SALT_KEY),
         "salt_index": settings.PHONEPE_SALT_INDEX,
-        "client_id": masked(settings.PHONEPE_CLIENT_ID),
+        "client_id": mask(settings.PHONEPE_CLIENT_ID),
         "client_secret": is_set(settings.PHONEPE_CLIENT_SECRET),
         "client_version": settings.PHONEPE_CLIENT_VERSION,
-        "webhook_username": masked(settings.PHONEPE_WEBHOOK_USERNAME),
+        "webhook_username": mask(settings.PHONEPE_WEBHOOK_USERNAME),
         "webhook_password": is_set(settings.PHONEPE_WEBHOOK_PASSWORD),
         "webhook_secret": is_set(settings.PHONEPE_WEBHOOK_SECRET),
         "former_credentials": len(settings.PHONEPE_PREVIOUS),
@@ -57,12 +57,12 @@ def shown(merchant: Merchant | None) -> Wire:
     }
 
 
-def marks() -> dict[str, str]:
-    """A mark for each hidden setting: another one after a change, and of no use to anybody without SECRET_KEY."""
-    return {name: _mark(name) for name in HIDDEN}
+def hidden_fingerprints() -> dict[str, str]:
+    """Of each hidden setting: another one after a change, and of no use to anybody without SECRET_KEY."""
+    return {name: _fingerprint(name) for name in HIDDEN}
 
 
-def masked(value: str) -> str:
+def mask(value: str) -> str:
     """Enough to recognise an id, too little to use it."""
     if not value:
         return "not set"
@@ -73,12 +73,12 @@ def is_set(secret: str) -> str:
     return "set" if secret else "not set"
 
 
-def _mark(name: str) -> str:
+def _fingerprint(name: str) -> str:
     value = getattr(settings, name)
     return salted_hmac(f"payment.diagnosis.{name}", str(value)).hexdigest()[:8] if value else "not set"
 
 
-def _endpoint(endpoint: Endpoint) -> Wire:
+def _endpoint(endpoint: Endpoint) -> Json:
     return {
         "base_url": endpoint.base_url,
         "token_base_url": endpoint.auth_base_url,

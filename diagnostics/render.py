@@ -1,0 +1,264 @@
+"""A diagnosis for people: as a page and as plain text. Reads the JSON of `diagnostics.report`, short or full."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from rest_framework.renderers import BaseRenderer
+
+from diagnostics.enums import Culprit, Verdict
+
+Json = dict[str, Any]
+
+LAYERS = {
+    "dns": "Find the address",
+    "tcp": "Connect",
+    "proxy": "Pass the proxy",
+    "tls": "Encrypt",
+    "http": "Get an answer",
+    "credentials": "Be recognised",
+    "contract": "Ask about an order",
+}
+# The short answer tells only the last layer that worked, one of these.
+STAGES = ("DNS", "TCP", "TLS", "HTTP")
+WHO_ACTS = {
+    Culprit.NONE: "nobody",
+    Culprit.HOSTING: "the hosting provider, or whoever runs this server's network",
+    Culprit.PHONEPE: "PhonePe",
+    Culprit.CREDENTIALS: "whoever manages our account in PhonePe's dashboard",
+    Culprit.CONFIGURATION: "whoever configures this server",
+    Culprit.THIS_SERVER: "whoever operates this server",
+}
+# Payments go on with these.
+MINOR = {Verdict.BROKER_DOWN, Verdict.MAIL_DOWN, Verdict.WEBHOOK_UNREACHABLE}
+DEPENDENCIES = {
+    "database": "Database",
+    "worker": "Background worker",
+    "cache": "Cache",
+    "mail": "Mail server",
+    "broker": "Message broker",
+    "disk": "Disk",
+    "webhook": "PhonePe's way to us",
+    "webhook_silence": "Calls from PhonePe",
+}
+MARKS = {"good": "+", "bad": "X", "unseen": "-"}
+FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6", "": ""}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One layer. `state`: good, bad, or unseen (not checked, or it says nothing)."""
+
+    name: str
+    state: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Route:
+    """The steps to one endpoint by one address family."""
+
+    family: str
+    steps: tuple[Step, ...]
+
+
+class TextRenderer(BaseRenderer):
+    """For terminals."""
+
+    media_type = "text/plain"
+    format = "text"
+
+    def render(self, data: Any, media_type: str | None = None, context: Any = None) -> bytes:
+        return (as_text(data) if is_report(data) else f"{data['error']}\n").encode()
+
+
+class PageRenderer(BaseRenderer):
+    """For browsers."""
+
+    media_type = "text/html"
+    format = "html"
+
+    def render(self, data: Any, media_type: str | None = None, context: Any = None) -> bytes:
+        request: HttpRequest = context["request"]._request
+        if not is_report(data):
+            return render_to_string("payment/trouble.html", {"sentence": data["error"]}, request).encode()
+        return render_to_string("diagnostics/diagnosis.html", page_context(data, request), request).encode()
+
+
+def is_report(data: Json) -> bool:
+    """Errors are rendered by the same renderers."""
+    return "verdict" in data
+
+
+def page_context(found: Json, request: HttpRequest) -> Json:
+    changed = found.get("changed_since_last_ok")
+    codes = found.get("unknown_codes", [])
+    return {
+        "found": found,
+        "is_full": "next_action" in found,
+        "is_refused": "refused" in request.GET,
+        "severity": severity(found),
+        "who_acts": who_acts(found),
+        "checked_at": format_time(found["checked_at"]),
+        "since": format_time(changed["since"]) if changed else "",
+        "history": [{**run, "at": format_time(run["checked_at"])} for run in found.get("history", [])],
+        "unknown_codes": [{**each, "at": format_time(each["last_seen"])} for each in codes],
+        "endpoints": _page_endpoints(found["endpoints"]),
+        "controls": _page_endpoints(found.get("controls", [])),
+        "dependencies": dependencies(found),
+        "build": settings.BUILD,
+    }
+
+
+def as_text(found: Json) -> str:
+    return "\n".join(_lines(found)) + "\n"
+
+
+def checks_as_text(checks: list[Json]) -> str:
+    return "".join(
+        f"{MARKS[state_of(each['ok'])]} {each['layer']:<12} {each['target']}: {each['detail']}\n"
+        for each in checks
+    )
+
+
+def state_of(ok: bool | None) -> str:
+    return "unseen" if ok is None else "good" if ok else "bad"
+
+
+def severity(found: Json) -> str:
+    """Of the whole answer, also a CSS class: good, simulated, hampered (payments go on) or bad."""
+    if not found["success"]:
+        return "hampered" if found["verdict"] in MINOR else "bad"
+    return "simulated" if found["verdict"] == Verdict.SIMULATED else "good"
+
+
+def who_acts(found: Json) -> str:
+    return WHO_ACTS[Culprit(found["culprit"])]
+
+
+def format_time(text: str) -> str:
+    """`2026-11-23T05:46:58+05:30` as people read it."""
+    at = datetime.fromisoformat(text)
+    return f"{at:%-d %b %Y, %H:%M:%S} ({at:%Z})".replace("UTC+05:30", "IST")
+
+
+def routes(endpoint: Json) -> list[Route]:
+    """One for each address family that was tried; layers that belong to none stand in all of them."""
+    layers = endpoint.get("ladder")
+    if layers is None:
+        return [Route("", tuple(_steps_of_stage(endpoint)))]
+    families = list(dict.fromkeys(each["family"] for each in layers if each["family"])) or [""]
+    return [Route(FAMILIES[family], _steps(layers, family)) for family in families]
+
+
+def dependencies(found: Json) -> list[Json]:
+    """With `name` and `state`, in the order of the answer."""
+    return [
+        {**check, "name": DEPENDENCIES.get(name, name), "state": state_of(check["ok"])}
+        for name, check in found.get("dependencies", {}).items()
+    ]
+
+
+def _lines(found: Json) -> Iterator[str]:
+    yield from (
+        found["summary"],
+        "",
+        f"Verdict:    {found['verdict']}",
+        f"Must act:   {who_acts(found)}",
+    )
+    if "next_action" in found:
+        yield f"What to do: {found['next_action']}"
+    yield f"Checked at: {format_time(found['checked_at'])}"
+    for also in found.get("also", []):
+        yield f"Also:       {also['summary']} {also['next_action']}"
+    yield from _endpoint_lines("The way to PhonePe", found["endpoints"])
+    yield from _endpoint_lines("For comparison", found.get("controls", []))
+    yield from _dependency_lines(found)
+    yield from _change_lines(found.get("changed_since_last_ok"))
+    yield from _unknown_code_lines(found.get("unknown_codes", []))
+    yield from _support_message_lines(found.get("support_message"))
+
+
+def _endpoint_lines(title: str, endpoints: list[Json]) -> Iterator[str]:
+    if not endpoints:
+        return
+    yield from ("", title)
+    for endpoint in endpoints:
+        # The host for everyone; target, role and route for whoever operates this server.
+        is_full = "target" in endpoint
+        yield "  {target} ({role}, {way})".format(**endpoint) if is_full else f"  {endpoint['endpoint']}"
+        for route in routes(endpoint):
+            yield from (
+                f"    {MARKS[step.state]} {route.family:<5}{step.name:<19} {step.detail}".rstrip()
+                for step in route.steps
+            )
+
+
+def _dependency_lines(found: Json) -> Iterator[str]:
+    checks = dependencies(found)
+    if checks:
+        yield from ("", "Our own server")
+    for check in checks:
+        yield f"  {MARKS[check['state']]} {check['name']:<20} {check['target']}: {check['detail']}"
+
+
+def _change_lines(changed: Json | None) -> Iterator[str]:
+    if not changed:
+        return
+    yield from ("", f"Changed since all was well, on {format_time(changed['since'])}")
+    for change in changed["changes"]:
+        yield f"  {change['what']}: {change['before']} -> {change['now']}"
+    if not changed["changes"]:
+        yield "  nothing that we look at"
+
+
+def _unknown_code_lines(codes: list[Json]) -> Iterator[str]:
+    if codes:
+        yield from (
+            "",
+            "Words of PhonePe that we do not know. They decide nothing; somebody should look them up",
+        )
+    for each in codes:
+        yield f"  {each['code']}: {each['times']} times, last on {format_time(each['last_seen'])}"
+
+
+def _support_message_lines(message: Json | None) -> Iterator[str]:
+    if not message:
+        return
+    yield from ("", f"Message to send to {message['to']}", f"  Subject: {message['subject']}", "")
+    yield from (f"  {line}".rstrip() for line in message["body"].splitlines())
+
+
+def _steps(layers: list[Json], family: str) -> tuple[Step, ...]:
+    """Those of one family; after a failed step also the steps that were not reached, up to an HTTP answer."""
+    steps = tuple(
+        Step(LAYERS[each["layer"]], state_of(each["ok"]), each["detail"])
+        for each in layers
+        if each["family"] in ("", family)
+    )
+    if not steps or steps[-1].state != "bad":
+        return steps
+    names = [LAYERS[stage.lower()] for stage in STAGES]
+    last = steps[-1].name
+    not_reached = names[names.index(last) + 1 :] if last in names else []
+    return steps + tuple(Step(name, "unseen") for name in not_reached)
+
+
+def _steps_of_stage(endpoint: Json) -> Iterator[Step]:
+    """Passed up to `stage`; the next one failed."""
+    stage = "TCP" if endpoint["stage"] == "PROXY" else endpoint["stage"]
+    reached = STAGES.index(stage) if stage in STAGES else -1
+    for position, name in enumerate(STAGES):
+        is_passed = endpoint["reachable"] or position <= reached
+        state = "good" if is_passed else "bad" if position == reached + 1 else "unseen"
+        yield Step(LAYERS[name.lower()], state)
+
+
+def _page_endpoints(endpoints: list[Json]) -> list[Json]:
+    return [
+        {**each, "name": each.get("target", each["endpoint"]), "routes": routes(each)} for each in endpoints
+    ]
