@@ -44,7 +44,7 @@ from payment.models.receipts import read_serial_number
 from payment.reconciliation.report import as_text
 from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
-from payment.services.outcomes import accept_held, return_held
+from payment.services.outcomes import accept_after_review, return_after_review
 from payment.services.receipts import number_receipt
 from payment.services.refunds.requests import approve_refund, withdraw_refund
 from payment.services.slot_closure import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
@@ -164,11 +164,11 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
 
     @admin.action(description="Held: take what came as the payment", permissions=["decide"])
     def accept(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
-        self.decide(request, payments, lambda payment: accept_held(payment.pk))
+        self.decide(request, payments, lambda payment: accept_after_review(payment.pk))
 
     @admin.action(description="Held: send back what came", permissions=["decide"])
     def send_back(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
-        self.decide(request, payments, lambda payment: return_held(payment.pk))
+        self.decide(request, payments, lambda payment: return_after_review(payment.pk))
 
     @admin.action(
         description="Stop waiting for it (with a reason): free cart and place", permissions=["decide"]

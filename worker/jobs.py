@@ -1,7 +1,7 @@
 """The background: what is due is found in the rows themselves, never in a second queue.
 
 A kind of work is a Job: which rows are due, and what is done about one of them. `payment.services.leases` claims one
-row at a time and catches what goes wrong with it. What is learned from PhonePe always goes to `settle`; the lease
+row at a time and catches what goes wrong with it. What is learned from PhonePe always goes to `apply_status`; the lease
 guards only who asks, and when the row is looked at again.
 """
 
@@ -57,14 +57,14 @@ def run_due(kinds: Iterable[str], limit: int = 10) -> int:
 
 def ask_about_attempt(attempt_id: int) -> None:
     attempt = _begin(PaymentAttempt, attempt_id)
-    heard = status.ask_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
-    _look_again(attempt, status.next_look(_as_it_stands(attempt), heard, database_now()))
+    heard = status.poll_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
+    _look_again(attempt, status.next_poll_at(_as_it_stands(attempt), heard, database_now()))
 
 
 def send_refund(refund_id: int) -> None:
     refund = _begin(Refund, refund_id)
-    sending.work_on(refund, Deadline(DEADLINE_SECONDS))
-    _look_again(refund, sending.next_look(_as_it_stands(refund), database_now()))
+    sending.send_or_poll(refund, Deadline(DEADLINE_SECONDS))
+    _look_again(refund, sending.next_check_time(_as_it_stands(refund), database_now()))
 
 
 def handle_event(event_id: int) -> None:

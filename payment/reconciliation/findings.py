@@ -11,7 +11,7 @@ from payment.services.gateway_calls import NO_ANSWER
 
 logger = logging.getLogger(__name__)
 
-# Hands what was learned to `settle`, `settle_refund` or `fulfil`; says whether the rows are right now.
+# Hands what was learned to `apply_status`, `apply_refund_status` or `fulfil`; says whether the rows are right now.
 Mend = Callable[[], bool]
 
 

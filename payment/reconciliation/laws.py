@@ -13,7 +13,7 @@ from django.db.models.functions import Coalesce, Least
 
 from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund
-from payment.services.refunds.amounts import LEAST_PAISE, REQUESTED
+from payment.services.refunds.amounts import MIN_REFUND_PAISE, REQUESTED
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 Kind = LedgerEntry.Kind
@@ -121,7 +121,7 @@ def _kept_though_nobody_booked() -> Rows:
     kept = Q(kind=Kind.SURPLUS) | Q(kind=Kind.RECEIPT, payment__fulfilment__in=OWED)
     taken = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind=Kind.CHARGEBACK)
     entries = LedgerEntry.objects.filter(kept, ~Exists(taken)).annotate(owed=_owed())
-    return entries.filter(amount_paise__gte=F("owed") + LEAST_PAISE)
+    return entries.filter(amount_paise__gte=F("owed") + MIN_REFUND_PAISE)
 
 
 def _kept_though_not_accepted() -> Rows:
@@ -130,7 +130,7 @@ def _kept_though_not_accepted() -> Rows:
     held = _entered((Kind.SUSPENSE,), attempt=OuterRef("pk"))
     decided = PaymentAttempt.objects.exclude(payment__fulfilment=Fulfilment.HELD_FOR_STAFF)
     told = decided.filter(~Exists(taken)).annotate(held=held, owed=_owed("pk"))
-    return told.filter(held__gte=F("owed") + LEAST_PAISE)
+    return told.filter(held__gte=F("owed") + MIN_REFUND_PAISE)
 
 
 def _disputes_entered_otherwise() -> Rows:

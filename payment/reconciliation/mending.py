@@ -4,10 +4,10 @@ from payment.gateways import OrderStatus, RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
-from payment.services.outcomes import fulfil_now, settle
-from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.sending import ask_about_refund, look_for_refund
-from payment.services.status import ask
+from payment.services.outcomes import apply_status, fulfil_now
+from payment.services.refunds.outcomes import apply_refund_status
+from payment.services.refunds.sending import find_unknown_refund, poll_refund
+from payment.services.status import poll
 from payment.states import AttemptState, Fulfilment, RefundState
 
 SECONDS = 15
@@ -15,13 +15,13 @@ UNFINISHED = (Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF)
 
 
 def take_in_order(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
-    settle(attempt.pk, answer, source)
+    apply_status(attempt.pk, answer, source)
     return _is_in_its_place(attempt)
 
 
 def inquire_order(attempt: PaymentAttempt, source: str) -> bool:
     """Raises NO_ANSWER."""
-    ask(attempt, Deadline(SECONDS), source)
+    poll(attempt, Deadline(SECONDS), source)
     return _is_in_its_place(attempt)
 
 
@@ -32,7 +32,7 @@ def fulfil_order(attempt: PaymentAttempt) -> bool:
 
 def take_in_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
     """What PhonePe does not know is right when it is to be said again."""
-    settled = settle_refund(refund.pk, answer, source)
+    settled = apply_refund_status(refund.pk, answer, source)
     if answer.verdict is ProviderStatus.NOT_FOUND:
         return not settled.is_with_phonepe
     return answer.verdict.value == settled.state
@@ -40,12 +40,12 @@ def take_in_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
 
 def inquire_refund(refund: Refund, source: str) -> bool:
     """Raises NO_ANSWER."""
-    return ask_about_refund(refund, Deadline(SECONDS), source).state == RefundState.COMPLETED
+    return poll_refund(refund, Deadline(SECONDS), source).state == RefundState.COMPLETED
 
 
 def adopt_settled_refund(attempt: PaymentAttempt, merchant_refund_id: str, paise: int, source: str) -> bool:
     """A refund that was made in PhonePe's dashboard, and of which no webhook told us. Raises NO_ANSWER."""
-    refund = look_for_refund(attempt, merchant_refund_id, paise, Deadline(SECONDS), source)
+    refund = find_unknown_refund(attempt, merchant_refund_id, paise, Deadline(SECONDS), source)
     return refund is not None and refund.state == RefundState.COMPLETED
 
 

@@ -12,7 +12,7 @@ from payment.gateways import GatewayError, OrderStatus, RefundStatus, gateway_fo
 from payment.models import PaymentAttempt, Refund
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.transport import Deadline
-from payment.services.gateway_calls import call
+from payment.services.gateway_calls import call_gateway
 
 SECONDS = 15  # for one question
 SILENT = 5  # so many in a row without an answer, and PhonePe is left alone
@@ -33,14 +33,14 @@ class Questions:
     def about_order(self, attempt: PaymentAttempt) -> OrderStatus | None:
         def ask(deadline: Deadline) -> OrderStatus:
             gateway = gateway_for(attempt.identity)
-            return call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
+            return call_gateway(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
 
         return self._answered(attempt, ask)
 
     def about_refund(self, refund: Refund) -> RefundStatus | None:
         def ask(deadline: Deadline) -> RefundStatus:
             gateway = gateway_for(refund.attempt.identity)
-            return call(refund.attempt, gateway.refund_status, refund.merchant_refund_id, deadline)
+            return call_gateway(refund.attempt, gateway.refund_status, refund.merchant_refund_id, deadline)
 
         return self._answered(refund.attempt, ask)
 

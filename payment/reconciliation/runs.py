@@ -1,8 +1,8 @@
 """One comparison of a day: what PhonePe says, what our rows say, what the settlement file says.
 
-Nothing is mended unless that was asked for, and then only by what mends it every day: `settle`, `settle_refund`,
-`fulfil`; fees are added to the ledger. The nightly comparison never mends: it tells staff. Which days it owes follows
-from the rows that it has left, not from the hour at which a worker looks: nights without a worker are caught up.
+Nothing is repaired unless that was asked for, and then only by the functions that work every day: `apply_status`,
+`apply_refund_status`, `fulfil`; fees are added to the ledger. The nightly comparison never repairs: it alerts staff.
+The rows of finished comparisons say which days are still to be compared, so nights without a worker are caught up.
 """
 
 import logging

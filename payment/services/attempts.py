@@ -40,12 +40,12 @@ from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
-from payment.services.gateway_calls import call
+from payment.services.gateway_calls import call_gateway
 from payment.services.holds import keep_place
 from payment.services.links import return_url, webhook_url
-from payment.services.outcomes import close_attempt, settle
-from payment.services.schedule import next_question
-from payment.services.transitions import lock_payment, move_attempt, write_down_opening
+from payment.services.outcomes import apply_status, close_attempt
+from payment.services.schedule import next_poll
+from payment.services.transitions import lock_payment, move_attempt, record_opening
 from payment.states import AttemptState, PaymentState
 
 MOST_ATTEMPTS = 3
@@ -147,9 +147,9 @@ def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
         sent_at=now,
         expires_at=expires_at,
         call_lease_until=now + longest_call(),
-        next_check_at=next_question(now, expires_at, now),
+        next_check_at=next_poll(now, expires_at, now),
     )
-    write_down_opening(payment, attempt, rule)
+    record_opening(payment, attempt, rule)
     return Claim(attempt, sent_before=None)
 
 
@@ -220,7 +220,7 @@ def _begin_call(attempt: PaymentAttempt, now: datetime) -> Claim:
         attempt.expires_at = min(attempt.expires_at, now)
     attempt.sent_at, attempt.call_lease_until = now, now + longest_call()
     attempt.not_found_answers = 0
-    attempt.next_check_at = next_question(now, attempt.expires_at, now)
+    attempt.next_check_at = next_poll(now, attempt.expires_at, now)
     begun = ["sent_at", "expires_at", "call_lease_until", "not_found_answers", "next_check_at"]
     attempt.save(update_fields=begun)
     return Claim(attempt, sent_before)
@@ -245,7 +245,7 @@ def _lock_open(payment_id: int) -> Payment:
 def _pay(claim: Claim, deadline: Deadline) -> CheckoutPage:
     attempt = claim.attempt
     gateway = gateway_for(attempt.identity)
-    return call(
+    return call_gateway(
         attempt, gateway.pay, _order(attempt), deadline, check_status_first=claim.sent_before is not None
     )
 
@@ -289,7 +289,7 @@ def _keep_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
 def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
     """The id of `lost` is taken and its page can't be had again: watch it, and open another one."""
     if status is not None:
-        settle(lost.pk, status, "pay call")
+        apply_status(lost.pk, status, "pay call")
     _watch(lost)
     if lost.number == MOST_ATTEMPTS:
         _end_lease(lost)
@@ -331,7 +331,7 @@ def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -
     attempt = claim.attempt
     if isinstance(error, Rejected):
         said = next((each.code for each in reversed(error.http_attempts) if each.code), error.code)
-        settle(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said), "pay call")
+        apply_status(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said), "pay call")
         return
     perhaps_arrived = isinstance(error, OutcomeUnknown)
     with transaction.atomic():

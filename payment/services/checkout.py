@@ -35,7 +35,7 @@ from payment.services.attempts import (
     page_of,
     prefix,
 )
-from payment.services.outcomes import is_past_its_pages, stop_waiting
+from payment.services.outcomes import has_no_open_page, stop_waiting
 from payment.states import PaymentState
 
 ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code", "country")
@@ -186,7 +186,7 @@ def _found_again(payment: Payment, click: Click, deadline: Deadline) -> Started:
     try:
         return Started(payment, page_of(payment, deadline), is_new=False)
     except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
-        if payment.checkout is None or _is_silence(error) or not is_past_its_pages(payment):
+        if payment.checkout is None or _is_silence(error) or not has_no_open_page(payment):
             raise
         stop_waiting(payment.pk, "given_up", "click")
         raise PaymentClosed(payment_id=payment.pk) from error

@@ -29,16 +29,21 @@ from payment.models import (
 from payment.phonepe.schemas import DisputeClaim
 from payment.phonepe.v2 import read_dispute
 from payment.services.notifications import alert_staff
-from payment.services.refunds.amounts import LEAST_PAISE, has_gone_twice, refundable_paise, taken_paise
-from payment.services.refunds.outcomes import (
-    call_next,
-    end_debt,
-    is_owed_whole,
-    owe_all_that_is_left,
-    restore_what_was_cut,
-    withdraw_what_is_not_left,
+from payment.services.refunds.amounts import (
+    MIN_REFUND_PAISE,
+    charged_back_paise,
+    is_returned_twice,
+    refundable_paise,
 )
-from payment.services.refunds.requests import owe_refund
+from payment.services.refunds.outcomes import (
+    cut_unsent_refunds,
+    is_owed_in_full,
+    mark_refunded,
+    refund_remaining,
+    restore_cut_refunds,
+    schedule_next_refund,
+)
+from payment.services.refunds.requests import create_refund
 from payment.services.transitions import lock_payment
 
 BEYOND = "the other disputes of this order leave less than it takes"
@@ -233,12 +238,12 @@ def _enter_shares(attempt: PaymentAttempt) -> set[int]:
     """
     beyond: set[int] = set()
     if attempt.received_paise is not None:
-        before, shares = taken_paise(attempt), _shares(attempt, attempt.received_paise)
+        before, shares = charged_back_paise(attempt), _shares(attempt, attempt.received_paise)
         for share in shares:
             _enter(share, attempt)
-        _move_refunds(attempt, taken_paise(attempt) - before, shares)
+        _move_refunds(attempt, charged_back_paise(attempt) - before, shares)
         beyond = {share.dispute.pk for share in shares if share.paise < share.wanted_paise}
-    call_next(attempt)  # what had to wait until somebody says how much is disputed
+    schedule_next_refund(attempt)  # what had to wait until somebody says how much is disputed
     return beyond
 
 
@@ -283,9 +288,9 @@ def _move_refunds(attempt: PaymentAttempt, more_paise: int, shares: list[Share])
     if more_paise < 0:
         _return_what_is_owed(attempt)
     elif more_paise > 0:
-        withdraw_what_is_not_left(attempt)
-        end_debt(attempt)
-        if has_gone_twice(attempt):
+        cut_unsent_refunds(attempt)
+        mark_refunded(attempt)
+        if is_returned_twice(attempt):
             taking = next(share.dispute for share in shares if share.more_paise > 0)
             alert_staff("dispute_after_refund", attempt.payment, case=f"dispute:{taking.dispute_id}")
 
@@ -293,13 +298,13 @@ def _move_refunds(attempt: PaymentAttempt, more_paise: int, shares: list[Share])
 def _return_what_is_owed(attempt: PaymentAttempt) -> None:
     """What never became a booking is the buyer's again, and so is what was owed when the bank took it. Of a
     booking that was cancelled while the bank had the money, a person must say what is due."""
-    if is_owed_whole(attempt):
-        owe_all_that_is_left(attempt, BROUGHT_BACK)
+    if is_owed_in_full(attempt):
+        refund_remaining(attempt, BROUGHT_BACK)
         return
-    restore_what_was_cut(attempt)
+    restore_cut_refunds(attempt)
     left = refundable_paise(attempt)
-    if left >= LEAST_PAISE and _was_cancelled_meanwhile(attempt):
-        owe_refund(attempt, left, BROUGHT_BACK, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
+    if left >= MIN_REFUND_PAISE and _was_cancelled_meanwhile(attempt):
+        create_refund(attempt, left, BROUGHT_BACK, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
 
 
 def _was_cancelled_meanwhile(attempt: PaymentAttempt) -> bool:

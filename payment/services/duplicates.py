@@ -13,7 +13,7 @@ from booking.services import nearby_slots
 from core.errors import Conflict
 from payment.models import Payment
 from payment.services.notifications import STANDS, tell_paid_twice
-from payment.services.refunds.requests import send_receipt_back
+from payment.services.refunds.requests import refund_without_booking
 
 OFFERED_PLACES = 3
 PAID_TWICE = "the same puja at the same time was booked meanwhile"
@@ -44,7 +44,7 @@ def send_back_as_paid_twice(
     payment: Payment, rule: str, reason: str = PAID_TWICE, chosen: Slot | None = None
 ) -> None:
     """All of it, with the booking that stands named to the buyer. Under the payment's lock."""
-    send_receipt_back(payment, rule, reason)
+    refund_without_booking(payment, rule, reason)
     if (checkout := payment.checkout) is None:
         return
     same = _bookings(checkout, chosen.starts_at) if chosen else _bookings_of_its_time(checkout)

@@ -19,32 +19,32 @@ Answer = TypeVar("Answer", CheckoutPage, OrderStatus, RefundStatus)
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)
 
 # Half of the server's threads stay free for people who only look, however long PhonePe takes.
-places = BoundedSemaphore(settings.PHONEPE_CALLS_AT_ONCE)
+call_permits = BoundedSemaphore(settings.PHONEPE_CALLS_AT_ONCE)
 
 
-def call(
+def call_gateway(
     attempt: PaymentAttempt, ask: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs
 ) -> Answer:
     """Ask PhonePe about `attempt` and keep every try as a GatewayCall, whatever became of it.
 
     Raises GatewayError as `ask` does, Unavailable when too many calls are under way.
     """
-    if not places.acquire(blocking=False):
+    if not call_permits.acquire(blocking=False):
         raise Unavailable(
             "Too many payments are being opened at the moment. Please try again in a few seconds."
         )
     try:
         answer = ask(*args, **kwargs)
     except GatewayError as error:
-        _keep(error.http_attempts, attempt)
+        _record_calls(error.http_attempts, attempt)
         raise
     finally:
-        places.release()
-    _keep(answer.http_attempts, attempt)
+        call_permits.release()
+    _record_calls(answer.http_attempts, attempt)
     return answer
 
 
-def _keep(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt) -> None:
+def _record_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt) -> None:
     GatewayCall.objects.bulk_create(
         GatewayCall(
             payment_id=attempt.payment_id,

@@ -11,7 +11,7 @@ from core.clocks import SKEW, database_now
 from payment.models import Payment
 from payment.services.queue import holds_due
 from payment.services.schedule import MINUTE, scaled
-from payment.services.transitions import lock_payment, write_down_payment
+from payment.services.transitions import lock_payment, record_payment
 from payment.states import Fulfilment
 
 STRETCH = 5 * MINUTE
@@ -69,7 +69,7 @@ def _free_cart(payment_id: int) -> bool:
     if payment.fulfilment != Fulfilment.HELD_FOR_STAFF or payment.checkout is None:
         return False
     release(payment.checkout)
-    write_down_payment(payment, "released_while_held", "")
+    record_payment(payment, "released_while_held", "")
     return True
 
 

@@ -13,10 +13,10 @@ from core.errors import Refusal
 from payment.models import Offer, Payment
 from payment.services.duplicates import BookedMeanwhile, places_for, send_back_as_paid_twice
 from payment.services.notifications import tell_moved, tell_offer_closed
-from payment.services.outcomes import OfferClosed, fulfil_elsewhere, was_chosen
+from payment.services.outcomes import OfferClosed, fulfil_with_slot, is_same_choice
 from payment.services.queue import offers_due
-from payment.services.refunds.requests import cancel_booking, send_receipt_back
-from payment.services.transitions import lock_payment, write_down_booking
+from payment.services.refunds.requests import cancel_booking, refund_without_booking
+from payment.services.transitions import lock_payment, record_booking
 from payment.states import Fulfilment
 
 NOT_CHOSEN = "The temple called the time off, and no other one was chosen."
@@ -54,7 +54,7 @@ def choose(payment: Payment, slot_id: int) -> Payment:
     if offer is not None and offer.because == Offer.Because.CALLED_OFF:
         return _move_to_chosen(payment.pk, slot)
     try:
-        return fulfil_elsewhere(payment.pk, slot)
+        return fulfil_with_slot(payment.pk, slot)
     except (CartConverted, BookedMeanwhile) as refusal:
         _end_as_paid_twice(payment.pk, refusal.code, slot)
         raise
@@ -65,7 +65,7 @@ def decline(payment_id: int, rule: str) -> Payment:
     """A person wants the money instead of another place. Twice is once. Raises AlreadyChosen."""
     payment = lock_payment(pk=payment_id)
     if offer := Offer.objects.filter(payment=payment).first():
-        was_chosen(offer, None)
+        is_same_choice(offer, None)
     return close_offer(payment_id, rule)
 
 
@@ -81,7 +81,7 @@ def close_offer(payment_id: int, rule: str) -> Payment:
         return payment
     if payment.fulfilment != Fulfilment.OFFERED:
         return payment
-    send_receipt_back(payment, rule, "the time was gone when the money came")
+    refund_without_booking(payment, rule, "the time was gone when the money came")
     tell_offer_closed(payment)
     return payment
 
@@ -108,7 +108,7 @@ def _move_to_chosen(payment_id: int, slot: Slot) -> Payment:
     offer = Offer.objects.select_for_update(of=("self",)).filter(payment=payment).first()
     if offer is None:
         raise OfferClosed(payment_id=payment.pk)
-    if was_chosen(offer, slot):
+    if is_same_choice(offer, slot):
         return payment
     booking = Booking.objects.select_related("checkout__cart").get(checkout__payment=payment)
     before = timezone.localtime(booking.starts_at)
@@ -117,6 +117,6 @@ def _move_to_chosen(payment_id: int, slot: Slot) -> Payment:
     offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
     offer.save(update_fields=["state", "slot", "decided_at"])
     booking.refresh_from_db()
-    write_down_booking(payment, booking.status, "other_place_chosen", f"from {before:%Y-%m-%d %H:%M}")
+    record_booking(payment, booking.status, "other_place_chosen", f"from {before:%Y-%m-%d %H:%M}")
     tell_moved(booking, before)
     return payment

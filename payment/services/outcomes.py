@@ -1,4 +1,4 @@
-"""Every outcome of an order passes through `settle`, whoever reports it.
+"""Every outcome of an order passes through `apply_status`, whoever reports it.
 
 The money first: what PhonePe says was paid is written down and committed, whatever happens next.
 Then the fulfilment, in a transaction of its own. When it raises, the money stays, and the worker tries again.
@@ -38,15 +38,15 @@ from payment.services.notifications import (
     tell_surplus,
 )
 from payment.services.receipts import owe_receipt, paid_at
-from payment.services.refunds.amounts import left_beside_owed, sendable_paise
-from payment.services.refunds.requests import NothingLeft, owe_refund, send_receipt_back
+from payment.services.refunds.amounts import remaining_paise, sendable_paise
+from payment.services.refunds.requests import NothingLeft, create_refund, refund_without_booking
 from payment.services.schedule import HOUR, MINUTE, scaled
 from payment.services.transitions import (
     lock_payment,
     move_attempt,
     move_fulfilment,
     move_payment,
-    write_down_payment,
+    record_payment,
 )
 from payment.states import AttemptState, Fulfilment, PaymentState
 
@@ -73,7 +73,7 @@ class StillPayable(Conflict):
     retryable = True
 
 
-def settle(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
+def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
     """Bring what PhonePe answered about this attempt into the rows, under the payment's lock.
 
     `source` says who asked; it goes into the timeline. `giving_up` closes an attempt that is merely unpaid.
@@ -132,7 +132,7 @@ class AlreadyChosen(Conflict):
     hindi = "आप पहले ही एक समय चुन चुके हैं। उसे छोड़ने के लिए अपनी बुकिंग रद्द करें।"
 
 
-def was_chosen(offer: Offer, slot: Slot | None) -> bool:
+def is_same_choice(offer: Offer, slot: Slot | None) -> bool:
     """The same choice again. Raises AlreadyChosen for another one; no slot is the choice of the money."""
     if offer.state != Offer.State.TAKEN or offer.slot is None:
         return False
@@ -142,7 +142,7 @@ def was_chosen(offer: Offer, slot: Slot | None) -> bool:
     raise AlreadyChosen(payment_id=offer.payment_id, starts_at=starts_at)
 
 
-def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
+def fulfil_with_slot(payment_id: int, slot: Slot) -> Payment:
     """The place that the buyer has chosen from their offer. The same choice twice is one booking.
 
     Raises SlotGone when somebody was faster, OfferClosed when it is too late to choose, BookedMeanwhile for a time
@@ -151,7 +151,7 @@ def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
     with transaction.atomic():
         payment = lock_payment(pk=payment_id)
         offer = Offer.objects.select_for_update(of=("self",)).filter(payment=payment).first()
-        if offer is not None and was_chosen(offer, slot):
+        if offer is not None and is_same_choice(offer, slot):
             return payment
         if offer is None or payment.checkout is None or payment.fulfilment != Fulfilment.OFFERED:
             raise OfferClosed(payment_id=payment.pk)
@@ -164,24 +164,24 @@ def fulfil_elsewhere(payment_id: int, slot: Slot) -> Payment:
     return payment
 
 
-def accept_held(payment_id: int) -> Payment:
+def accept_after_review(payment_id: int) -> Payment:
     """Staff take what came as the payment, though another amount was agreed.
 
     Raises Conflict `not_held`, NothingLeft when it has gone back meanwhile.
     """
     with transaction.atomic():
-        payment = _lock_held(payment_id)
+        payment = _lock_in_review(payment_id)
         _accept_suspense(payment)
     return fulfil_now(payment)
 
 
-def return_held(payment_id: int) -> Payment:
+def return_after_review(payment_id: int) -> Payment:
     """Staff send back what was held; the payment ends, or waits for the right amount if a page is still open.
 
     Raises Conflict `not_held`.
     """
     with transaction.atomic():
-        payment = _lock_held(payment_id)
+        payment = _lock_in_review(payment_id)
         _return_suspense(payment, "another amount was agreed")
         move_fulfilment(payment, Fulfilment.NONE, "returned_by_staff", held_because="")
         last = payment.attempts.latest("number")
@@ -190,7 +190,7 @@ def return_held(payment_id: int) -> Payment:
     return payment
 
 
-def _lock_held(payment_id: int) -> Payment:
+def _lock_in_review(payment_id: int) -> Payment:
     payment = lock_payment(pk=payment_id)
     if payment.fulfilment != Fulfilment.HELD_FOR_STAFF:
         raise Conflict("This payment is not waiting for staff.", code="not_held", payment_id=payment.pk)
@@ -201,8 +201,8 @@ def _accept_suspense(payment: Payment) -> None:
     """What lay in suspense becomes the receipt; entries are added, never changed. What lay beside it goes back."""
     held = _newest_still_here(payment)
     _decide_paid(payment, ACCEPTED)
-    _enter(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
-    _enter(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
+    _add_ledger_entry(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
+    _add_ledger_entry(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
     owe_receipt(payment)
     _return_suspense(payment, "another order was accepted", kept=held.attempt)
 
@@ -212,7 +212,7 @@ def _newest_still_here(payment: Payment) -> LedgerEntry:
     for entry in (
         payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE).order_by("-pk")
     ):
-        if left_beside_owed(entry.attempt) == entry.amount_paise:
+        if remaining_paise(entry.attempt) == entry.amount_paise:
             entry.attempt.payment = payment
             return entry
     raise NothingLeft(payment_id=payment.pk)
@@ -228,16 +228,16 @@ def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) 
         return
     payment = attempt.payment
     if _as_agreed(attempt, answer) and _decide_paid(payment, "money_received"):
-        _enter(attempt, LedgerEntry.Kind.RECEIPT, paise)
+        _add_ledger_entry(attempt, LedgerEntry.Kind.RECEIPT, paise)
         owe_receipt(payment)
         _return_suspense(payment, "it was paid as agreed meanwhile")
     elif payment.state == PaymentState.SUCCESS:
-        _enter(attempt, LedgerEntry.Kind.SURPLUS, paise)
+        _add_ledger_entry(attempt, LedgerEntry.Kind.SURPLUS, paise)
         _return(attempt, "paid twice")
         tell_surplus(payment, attempt)
     else:
-        _enter(attempt, LedgerEntry.Kind.SUSPENSE, paise)
-        _hold_for_staff(payment, "amount_differs")
+        _add_ledger_entry(attempt, LedgerEntry.Kind.SUSPENSE, paise)
+        _send_to_review(payment, "amount_differs")
     book_disputes(attempt)  # the bank may have been faster
 
 
@@ -283,7 +283,9 @@ def _as_agreed(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
     return answer.amount_paise == attempt.amount_paise
 
 
-def _enter(attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int, because: str = "") -> None:
+def _add_ledger_entry(
+    attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int, because: str = ""
+) -> None:
     LedgerEntry.objects.create(
         payment=attempt.payment,
         attempt=attempt,
@@ -303,7 +305,7 @@ def _fulfil_or_send_back(payment: Payment) -> None:
     except BookedMeanwhile as refusal:
         send_back_as_paid_twice(payment, refusal.code)
     except SlotGone as refusal:
-        _offer_another_place(payment, refusal.code)
+        _offer_other_slots(payment, refusal.code)
 
 
 def _fulfil(payment: Payment) -> None:
@@ -317,11 +319,11 @@ def _fulfil(payment: Payment) -> None:
     tell_booked(payment)
 
 
-def _offer_another_place(payment: Payment, rule: str) -> None:
+def _offer_other_slots(payment: Payment, rule: str) -> None:
     """The money came too late for its place. The buyer chooses among those that are left, or gets it back."""
     places = places_for(payment.checkout) if payment.checkout else []
     if not places or payment.checkout is None:
-        send_receipt_back(payment, "no_place_left", "the time was gone when the money came")
+        refund_without_booking(payment, "no_place_left", "the time was gone when the money came")
         tell_offer_closed(payment)
         return
     release(payment.checkout)
@@ -346,10 +348,10 @@ def _return_suspense(payment: Payment, reason: str, kept: PaymentAttempt | None 
 
 def _return(attempt: PaymentAttempt, reason: str) -> None:
     if left := sendable_paise(attempt):
-        owe_refund(attempt, left, reason, asked_by=None)
+        create_refund(attempt, left, reason, asked_by=None)
 
 
-def _hold_for_staff(payment: Payment, rule: str) -> None:
+def _send_to_review(payment: Payment, rule: str) -> None:
     if move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None):
         tell_received(payment)
         alert_staff(rule, payment)
@@ -384,7 +386,7 @@ def _apply_not_found(attempt: PaymentAttempt, source: str, giving_up: bool) -> N
         return  # the page can still be open
     if giving_up:
         close_attempt(attempt, AttemptState.EXPIRED, "given_up", source)
-    elif _missed_for_long(attempt, now):
+    elif _was_not_found_for_long(attempt, now):
         rule = "forgotten_by_phonepe" if was_known else "never_reached_phonepe"
         close_attempt(attempt, AttemptState.EXPIRED, rule, source)
 
@@ -413,7 +415,7 @@ def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
         payment = lock_payment(pk=payment_id)
         if not payment.is_open:
             return payment
-        if not is_past_its_pages(payment):
+        if not has_no_open_page(payment):
             raise StillPayable(payment_id=payment.pk)
         for attempt in payment.attempts.select_for_update(no_key=True).filter(state__in=OPEN_ATTEMPT):
             attempt.payment = payment
@@ -423,11 +425,11 @@ def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
         _end_if_unpaid(last)
         if payment.checkout:  # of what staff hold
             release(payment.checkout)
-        write_down_payment(payment, rule, detail)
+        record_payment(payment, rule, detail)
     return payment
 
 
-def is_past_its_pages(payment: Payment) -> bool:
+def has_no_open_page(payment: Payment) -> bool:
     """No order of this payment has a page that can be paid, and no request is opening one."""
     now = database_now()
     asked_to_wait = payment.attempts.filter(state__in=(*OPEN_ATTEMPT, AttemptState.COMPLETED))
@@ -444,10 +446,10 @@ def _end_if_unpaid(last: PaymentAttempt, *, tried: bool = False) -> None:
         return
     if payment.checkout:
         release(payment.checkout)
-    _tell_end(payment, tried)
+    _notify_end(payment, tried)
 
 
-def _tell_end(payment: Payment, tried: bool) -> None:
+def _notify_end(payment: Payment, tried: bool) -> None:
     """Nobody whose cart was booked by other money is told that nothing is booked."""
     if payment.checkout and payment.checkout.cart.status == Cart.Status.CONVERTED:
         return
@@ -455,7 +457,7 @@ def _tell_end(payment: Payment, tried: bool) -> None:
     tell(payment)
 
 
-def _missed_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
+def _was_not_found_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
     since = attempt.sent_at or attempt.created_at
     return attempt.not_found_answers >= NOT_FOUND_ANSWERS and has_passed(
         since, now, scaled(NOT_FOUND_SECONDS)

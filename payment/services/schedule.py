@@ -33,7 +33,7 @@ def longest_pause_on_page() -> timedelta:
     return max(_first_pause(), scaled(MINUTE))
 
 
-def next_question(
+def next_poll(
     sent_at: datetime, expires_at: datetime, now: datetime, *, closed: bool = False
 ) -> datetime | None:
     """The first prescribed moment after `now`. None only for a closed order, when its tail has ended.
@@ -44,7 +44,7 @@ def next_question(
     return next((moment for moment in moments if moment > now), None)
 
 
-def repeated_question(
+def repeated_poll(
     sent_at: datetime, expires_at: datetime, now: datetime, *, closed: bool = False
 ) -> datetime:
     """When to ask again after no answer: a quarter of the time since the missed moment, 1 minute to 1 day.

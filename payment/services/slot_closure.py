@@ -15,7 +15,7 @@ from payment.models import Offer, Payment
 from payment.services.notifications import tell_called_off, tell_moved
 from payment.services.outcomes import choice_end
 from payment.services.refunds.requests import cancel_booking
-from payment.services.transitions import lock_payment, write_down_booking
+from payment.services.transitions import lock_payment, record_booking
 
 MOST_AT_ONCE = 100  # bookings of one call, which is one request: each has a transaction, a refund, a mail
 MOST_TRIED = 10  # free times, the nearest first
@@ -123,7 +123,7 @@ def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome
     if not move(booking, slot, reason):
         return Outcome.ENDED
     booking.refresh_from_db()
-    write_down_booking(payment, booking.status, "moved_by_temple", f"from {before:%Y-%m-%d %H:%M}: {reason}")
+    record_booking(payment, booking.status, "moved_by_temple", f"from {before:%Y-%m-%d %H:%M}: {reason}")
     tell_moved(booking, before)
     return Outcome.MOVED
 
@@ -143,6 +143,6 @@ def _offer_times(booking: Booking, closed: Slot, reason: str) -> Outcome:
     if not call_off_time(booking, until, reason):
         return Outcome.ENDED
     offer = Offer.objects.create(payment=payment, because=Offer.Because.CALLED_OFF, expires_at=until)
-    write_down_booking(payment, booking.status, "called_off_by_temple", reason)
+    record_booking(payment, booking.status, "called_off_by_temple", reason)
     tell_called_off(booking, offer, [slot.starts_at for slot in free])
     return Outcome.OFFERED

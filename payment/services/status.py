@@ -1,4 +1,4 @@
-"""Asking PhonePe what became of a payment, and settling what it says."""
+"""Polls the status of orders at PhonePe and applies what it says."""
 
 import functools
 import logging
@@ -14,39 +14,39 @@ from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
-from payment.services.gateway_calls import NO_ANSWER, call
-from payment.services.outcomes import fulfil_now, is_past_its_pages, settle, stop_waiting
-from payment.services.schedule import DAY, next_question, repeated_question, scaled
+from payment.services.gateway_calls import NO_ANSWER, call_gateway
+from payment.services.outcomes import apply_status, fulfil_now, has_no_open_page, stop_waiting
+from payment.services.schedule import DAY, next_poll, repeated_poll, scaled
 from payment.states import AttemptState, Fulfilment, PaymentState
 
 logger = logging.getLogger(__name__)
 
-# PhonePe throttles those who ask in circles: webhook, return page and frontend share one question.
-SECONDS_BETWEEN_QUESTIONS = 2
-# By payment id. PhonePe may take longer than the pause: still only one thread of this process asks about a payment.
-questions_under_way = UnderWay()
+# PhonePe throttles frequent polling: webhook, return page and frontend share one status request.
+SECONDS_BETWEEN_POLLS = 2
+# By payment id. PhonePe may take longer than the pause: still only one thread of this process polls a payment.
+polls_in_progress = UnderWay()
 ENDED_UNPAID = (PaymentState.FAILED, PaymentState.CANCELLED)
 # COMPLETED is missing on purpose: with an amount the attempt is COMPLETED, too, and without one money is on its way.
 ENDS_AN_ORDER = (ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)
 
 
-def ask(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
-    """One question about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
-    return settle(attempt.pk, _question(attempt, deadline), source, giving_up=giving_up)
+def poll(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
+    """One status request about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
+    return apply_status(attempt.pk, fetch_status(attempt, deadline), source, giving_up=giving_up)
 
 
-def ask_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> ProviderStatus | None:
-    """The worker's question: what PhonePe says about the order, None when there is no answer."""
+def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> ProviderStatus | None:
+    """The worker's poll: what PhonePe says about the order, None when there is no answer."""
     try:
-        answer = _question(attempt, deadline)
+        answer = fetch_status(attempt, deadline)
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
         return None
-    settle(attempt.pk, answer, "worker")
+    apply_status(attempt.pk, answer, "worker")
     return answer.verdict
 
 
-def next_look(attempt: PaymentAttempt, heard: ProviderStatus | None, now: datetime) -> datetime | None:
+def next_poll_at(attempt: PaymentAttempt, heard: ProviderStatus | None, now: datetime) -> datetime | None:
     """When the worker asks again after `heard`. None only after an answer that ends the order.
 
     That is: the money came, or the order is closed, its tail is over, and PhonePe knows of no open order either.
@@ -56,8 +56,8 @@ def next_look(attempt: PaymentAttempt, heard: ProviderStatus | None, now: dateti
     closed = attempt.state not in OPEN_ATTEMPT
     sent_at = min(attempt.sent_at or attempt.created_at, now)  # else written by a clock that was wrong
     if heard is None:
-        return repeated_question(sent_at, attempt.expires_at, now, closed=closed)
-    following = next_question(sent_at, attempt.expires_at, now, closed=closed)
+        return repeated_poll(sent_at, attempt.expires_at, now, closed=closed)
+    following = next_poll(sent_at, attempt.expires_at, now, closed=closed)
     if following is None and heard not in ENDS_AN_ORDER:
         return now + scaled(DAY)
     return following
@@ -71,17 +71,19 @@ def refresh(payment: Payment, seconds: int, source: str) -> Payment:
     """
     deadline = Deadline(seconds)
     if payment.is_open:
-        may_ask = _may_ask(payment) or wait_for(functools.partial(_has_news, payment), deadline.remaining())
+        may_ask = _claim_poll(payment) or wait_for(
+            functools.partial(_is_decided_or_ours, payment), deadline.remaining()
+        )
         if may_ask and payment.is_open:
-            payment = _ask_about_all(payment, deadline, source)
+            payment = _poll_all(payment, deadline, source)
     # Also when another request has just committed the receipt and is about to fulfil it: one of both does.
     return fulfil_now(payment) if payment.fulfilment == Fulfilment.DUE else payment
 
 
-def look_again(payment: Payment, seconds: int, source: str) -> Payment:
+def refresh_after_return(payment: Payment, seconds: int, source: str) -> Payment:
     """As `refresh`, also when the payment has ended unpaid: who comes back from its page may have paid late."""
-    if payment.state in ENDED_UNPAID and _may_ask(payment):
-        return _ask_about_all(payment, Deadline(seconds), source)
+    if payment.state in ENDED_UNPAID and _claim_poll(payment):
+        return _poll_all(payment, Deadline(seconds), source)
     return refresh(payment, seconds, source)
 
 
@@ -91,9 +93,9 @@ def give_up(payment: Payment, seconds: int) -> Payment:
     Once no page can be paid any more, the cart is free whatever PhonePe says or does not say. Until then raises
     NO_ANSWER when PhonePe cannot be asked; Conflict while a request is opening the page.
     """
-    silence = _ask_for_the_last_time(payment, Deadline(seconds))
+    silence = _poll_before_giving_up(payment, Deadline(seconds))
     payment.refresh_from_db()
-    if payment.is_open and is_past_its_pages(payment):
+    if payment.is_open and has_no_open_page(payment):
         return stop_waiting(payment.pk, "given_up", "give_up")
     if payment.is_open and silence:
         raise silence
@@ -107,7 +109,7 @@ def stop_waiting_by_staff(payment_id: int, reason: str, by: User) -> Payment:
     return stop_waiting(payment_id, "stopped_by_staff", f"by user {by.pk}: {reason}")
 
 
-def _ask_for_the_last_time(payment: Payment, deadline: Deadline) -> Refusal | None:
+def _poll_before_giving_up(payment: Payment, deadline: Deadline) -> Refusal | None:
     """Every open order; what is merely unpaid is closed. The error of an order that PhonePe does not answer about."""
     silence: Refusal | None = None
     for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT):
@@ -116,33 +118,33 @@ def _ask_for_the_last_time(payment: Payment, deadline: Deadline) -> Refusal | No
                 "This payment is just being opened. Please wait a moment.", code="payment_under_way"
             )
         try:
-            ask(attempt, deadline, "give_up", giving_up=True)
+            poll(attempt, deadline, "give_up", giving_up=True)
         except NO_ANSWER as error:
             silence = error
     return silence
 
 
-def _question(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus:
+def fetch_status(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus:
     gateway = gateway_for(attempt.identity)
-    return call(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
+    return call_gateway(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
 
 
-def _may_ask(payment: Payment) -> bool:
-    """Claims the next question for this payment, which `_ask_about_all` then asks."""
-    if not questions_under_way.begin(payment.pk):
+def _claim_poll(payment: Payment) -> bool:
+    """Claims the next poll of this payment, for `_poll_all`."""
+    if not polls_in_progress.begin(payment.pk):
         return False
     is_ours = False
     try:
-        is_ours = _has_paused(payment)
+        is_ours = _reserve_poll(payment)
     finally:
         if not is_ours:
-            questions_under_way.end(payment.pk)
+            polls_in_progress.end(payment.pk)
     return is_ours
 
 
-def _has_paused(payment: Payment) -> bool:
-    """Whether nobody, in any process, has asked lately; the question is written down as ours then."""
-    now, pause = database_now(), timedelta(seconds=SECONDS_BETWEEN_QUESTIONS)
+def _reserve_poll(payment: Payment) -> bool:
+    """Whether no process has polled lately; if so, the poll is recorded as ours."""
+    now, pause = database_now(), timedelta(seconds=SECONDS_BETWEEN_POLLS)
     lately = Q(
         asked_at__gt=now - pause, asked_at__lte=now + pause
     )  # further ahead: of a clock that was wrong
@@ -150,21 +152,21 @@ def _has_paused(payment: Payment) -> bool:
     return bool(Payment.objects.filter(free, pk=payment.pk).update(asked_at=now))
 
 
-def _has_news(payment: Payment) -> bool:
-    """Decided by whoever is asking, or ours to ask about now."""
+def _is_decided_or_ours(payment: Payment) -> bool:
+    """Decided by whoever is polling, or ours to poll now."""
     payment.refresh_from_db()
-    return not payment.is_open or _may_ask(payment)
+    return not payment.is_open or _claim_poll(payment)
 
 
-def _ask_about_all(payment: Payment, deadline: Deadline, source: str) -> Payment:
+def _poll_all(payment: Payment, deadline: Deadline, source: str) -> Payment:
     try:
         attempts = payment.attempts.order_by("-number")
         for attempt in attempts.filter(state__in=OPEN_ATTEMPT) if payment.is_open else attempts:
             try:
-                payment = ask(attempt, deadline, source)
+                payment = poll(attempt, deadline, source)
             except NO_ANSWER as error:
                 logger.warning("no answer", extra={"payment": payment.pk, "category": error.error_category})
     finally:
-        questions_under_way.end(payment.pk)
+        polls_in_progress.end(payment.pk)
     payment.refresh_from_db()  # a webhook may have settled it while we were looking
     return payment

@@ -19,20 +19,20 @@ def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -
     before = payment.state
     if not payment.advance(to, **values):
         return False
-    _write_down(payment, None, "payment", before, to, rule)
+    _record(payment, None, "payment", before, to, rule)
     return True
 
 
-def write_down_payment(payment: Payment, rule: str, detail: str) -> None:
+def record_payment(payment: Payment, rule: str, detail: str) -> None:
     """What was decided about a payment, whether or not that has moved it."""
-    _write_down(payment, None, "payment", payment.state, payment.state, rule, detail)
+    _record(payment, None, "payment", payment.state, payment.state, rule, detail)
 
 
 def move_fulfilment(payment: Payment, to: Fulfilment, rule: str, **values: Any) -> bool:
     before = payment.fulfilment
     if not payment.turn_into(to, **values):
         return False
-    _write_down(payment, None, "fulfilment", before, to, rule)
+    _record(payment, None, "fulfilment", before, to, rule)
     return True
 
 
@@ -42,35 +42,35 @@ def move_attempt(
     before = attempt.state
     if not attempt.advance(to, **values):
         return False
-    _write_down(attempt.payment, attempt, "attempt", before, to, rule, detail)
+    _record(attempt.payment, attempt, "attempt", before, to, rule, detail)
     return True
 
 
-def write_down_opening(payment: Payment, attempt: PaymentAttempt, rule: str) -> None:
-    _write_down(payment, attempt, "attempt", "", attempt.state, rule, f"number {attempt.number}")
+def record_opening(payment: Payment, attempt: PaymentAttempt, rule: str) -> None:
+    _record(payment, attempt, "attempt", "", attempt.state, rule, f"number {attempt.number}")
 
 
 def move_refund(refund: Refund, to: RefundState, rule: str, detail: str = "", **values: Any) -> bool:
     before = refund.state
     if not refund.advance(to, **values):
         return False
-    write_down_refund(refund, rule, detail, before=before)
+    record_refund(refund, rule, detail, before=before)
     return True
 
 
-def write_down_refund(refund: Refund, rule: str, detail: str = "", *, before: str | None = None) -> None:
+def record_refund(refund: Refund, rule: str, detail: str = "", *, before: str | None = None) -> None:
     """`before` is "" for a refund that is new, and left out for what happens to one without moving it."""
     before = refund.state if before is None else before
     detail = f"{refund.merchant_refund_id} {detail}".strip()
-    _write_down(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail)
+    _record(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail)
 
 
-def write_down_booking(payment: Payment, status: str, rule: str, detail: str) -> None:
+def record_booking(payment: Payment, status: str, rule: str, detail: str) -> None:
     """What happened to the booking of a payment without a move of its money."""
-    _write_down(payment, None, "booking", status, status, rule, detail)
+    _record(payment, None, "booking", status, status, rule, detail)
 
 
-def _write_down(
+def _record(
     payment: Payment,
     attempt: PaymentAttempt | None,
     subject: str,

@@ -20,10 +20,10 @@ from payment.services.disputes import note_dispute
 from payment.services.gateway_calls import NO_ANSWER
 from payment.services.leases import work_on
 from payment.services.notifications import alert_not_understood, alert_staff
-from payment.services.refunds.outcomes import call_next
-from payment.services.refunds.sending import ask_about_refund, look_for_refund
+from payment.services.refunds.outcomes import schedule_next_refund
+from payment.services.refunds.sending import find_unknown_refund, poll_refund
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
-from payment.services.status import ask
+from payment.services.status import poll
 from payment.services.transitions import lock_payment
 from payment.states import AttemptState, RefundState
 
@@ -126,7 +126,7 @@ def close_event(event_id: int, reason: str, by: User) -> None:
         event = WebhookEvent.objects.select_related("attempt").get(pk=event_id)
         if event.attempt is not None:
             lock_payment(pk=event.attempt.payment_id)
-            call_next(event.attempt)  # refunds that a dispute held back
+            schedule_next_refund(event.attempt)  # refunds that a dispute held back
 
 
 def next_look(event: WebhookEvent, now: datetime, *, answered: bool = True) -> datetime | None:
@@ -226,18 +226,20 @@ def _ask(event: WebhookEvent, deadline: Deadline) -> None:
         if _has_come(event.attempt, deadline) and not had_come:
             _note(event)  # once more: only now is known how much came, and what disputes can take of it
     elif event.refund is not None:
-        ask_about_refund(event.refund, deadline, "webhook")
+        poll_refund(event.refund, deadline, "webhook")
     elif event.attempt is not None and not _is_about_refund(event):
-        ask(event.attempt, deadline, "webhook")
+        poll(event.attempt, deadline, "webhook")
     elif event.attempt is not None and _has_come(event.attempt, deadline):
-        event.refund = look_for_refund(event.attempt, event.merchant_refund_id, event.claimed_paise, deadline)
+        event.refund = find_unknown_refund(
+            event.attempt, event.merchant_refund_id, event.claimed_paise, deadline
+        )
         event.save(update_fields=["refund"])
 
 
 def _has_come(attempt: PaymentAttempt, deadline: Deadline) -> bool:
     """Receipt first: money whose way back is told before its way here would else be booked when it is gone."""
     if attempt.state != AttemptState.COMPLETED:
-        ask(attempt, deadline, "webhook")
+        poll(attempt, deadline, "webhook")
         attempt.refresh_from_db()
     return attempt.state == AttemptState.COMPLETED
 

@@ -23,7 +23,7 @@ from payment.serializers.sentences import user_message
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
 from payment.services.offers import is_choosing
-from payment.services.status import look_again, refresh
+from payment.services.status import refresh, refresh_after_return
 from payment.states import PaymentState
 
 RETURN_SECONDS = 6
@@ -54,7 +54,7 @@ class ReturnView(PageView):
     """Where PhonePe sends the browser back to. What it brings along is not believed; PhonePe is asked."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        payment = look_again(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
+        payment = refresh_after_return(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
         return SeeOther(where_to(payment))
 
     post = get  # V1's redirectMode POST

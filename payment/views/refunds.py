@@ -17,8 +17,8 @@ from payment.models import Payment, Refund
 from payment.serializers.payments import PaymentSerializer, for_wire
 from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
 from payment.services.idempotency import answer_once
-from payment.services.outcomes import accept_held, return_held
-from payment.services.refunds.requests import approve_refund, ask_for_refund, withdraw_refund
+from payment.services.outcomes import accept_after_review, return_after_review
+from payment.services.refunds.requests import approve_refund, request_refund, withdraw_refund
 from payment.services.status import stop_waiting_by_staff
 from payment.states import RefundState
 from payment.views.payments import IDEMPOTENCY_KEY
@@ -45,7 +45,7 @@ class PaymentRefundView(StaffView):
         form.is_valid(raise_exception=True)
         amount, reason = form.validated_data.get("amount"), form.validated_data["reason"]
         wanted = None if amount is None else paise(str(amount))
-        refund = ask_for_refund(payment.pk, wanted, reason, cast(User, request.user))
+        refund = request_refund(payment.pk, wanted, reason, cast(User, request.user))
         return Response(RefundSerializer(refund).data, status=201)
 
 
@@ -83,7 +83,7 @@ class PaymentResolutionView(StaffView):
         if action == "stop_waiting":
             stop_waiting_by_staff(payment.pk, form.validated_data["reason"], by)
         else:
-            decide = accept_held if action == "book" else return_held
+            decide = accept_after_review if action == "book" else return_after_review
             decide(payment.pk)
         return Response(PaymentSerializer(for_wire(Payment.objects.all()).get(pk=payment.pk)).data)
 

@@ -7,8 +7,8 @@ from django.urls import URLPattern, get_resolver
 
 from booking.models import Booking
 from payment.services.checkout import start_payment
-from payment.services.outcomes import settle
-from payment.services.refunds.requests import owe_refund
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import create_refund
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
 
@@ -126,11 +126,11 @@ def filled(alice, package, slot):
     """Each owner's route with the id of something that is Alice's."""
     sold = builders.make_cart(alice, package, slot.starts_at)
     bought = make_payment(builders.make_checkout(sold))
-    settle(bought.attempts.get().pk, completed(), "worker")
+    apply_status(bought.attempts.get().pk, completed(), "worker")
     booking = Booking.objects.get()
     cart = builders.make_cart(alice, package, slot.starts_at)
     start_payment(alice, cart_id=cart.pk)
-    refund = owe_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
+    refund = create_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
     ids = {
         "api/payments/refunds/": refund.pk,
         "api/puja/slots/": slot.pk,

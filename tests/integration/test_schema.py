@@ -41,7 +41,7 @@ few = settings(
 @pytest.fixture
 def callers(filled, alice, monkeypatch):
     """Headers of a devotee three times, then those of a stranger, and so on."""
-    monkeypatch.setattr(status, "SECONDS_BETWEEN_QUESTIONS", 0)
+    monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 0)
     devotee = {"Authorization": f"Bearer {AccessToken.for_user(alice)}"}
     return itertools.cycle([devotee, devotee, devotee, {}])
 

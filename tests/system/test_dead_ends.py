@@ -15,7 +15,7 @@ from django.utils import timezone
 from booking.models import Booking, Cart, Checkout, SlotHold
 from payment.models import Payment, PaymentAttempt
 from payment.services.checkout import start_payment
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt
@@ -102,7 +102,7 @@ def last_of_three_failed(attempt: PaymentAttempt) -> None:
 
 
 def held_for_staff(attempt: PaymentAttempt) -> None:
-    settle(attempt.pk, completed(1), "worker")
+    apply_status(attempt.pk, completed(1), "worker")
 
 
 def held_beside_an_open_page(attempt: PaymentAttempt) -> None:

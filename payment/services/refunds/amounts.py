@@ -16,43 +16,43 @@ from payment.models import Dispute, LedgerEntry, PaymentAttempt, Refund, Webhook
 from payment.phonepe import webhook_events
 from payment.states import RefundState
 
-LEAST_PAISE = 100  # PhonePe sends nothing below one rupee back, and what stays must be returnable too
+MIN_REFUND_PAISE = 100  # PhonePe sends nothing below one rupee back, and what stays must be returnable too
 REQUESTED = Q(state=RefundState.WAITING, held_because=Refund.Hold.SECOND_PERSON)
 
 
-def requested(attempt: PaymentAttempt) -> QuerySet[Refund]:
+def requested_refunds(attempt: PaymentAttempt) -> QuerySet[Refund]:
     """Asked for by staff and not approved yet. The buyer has not heard of it."""
     return attempt.refunds.filter(REQUESTED)
 
 
-def owed(attempt: PaymentAttempt) -> QuerySet[Refund]:
+def owed_refunds(attempt: PaymentAttempt) -> QuerySet[Refund]:
     """What goes back, or went: each row that has neither failed nor waits for a second person."""
     return attempt.refunds.exclude(state=RefundState.FAILED).exclude(REQUESTED)
 
 
-def left_beside(attempt: PaymentAttempt, refunds: QuerySet[Refund]) -> int:
+def remaining_beside(attempt: PaymentAttempt, refunds: QuerySet[Refund]) -> int:
     """In paise: what this attempt brought, less these refunds and what the buyer's bank has taken."""
     going = refunds.aggregate(sum=Sum("amount_paise"))["sum"] or 0
-    return max((attempt.received_paise or 0) - going - taken_paise(attempt), 0)
+    return max((attempt.received_paise or 0) - going - charged_back_paise(attempt), 0)
 
 
-def left_beside_owed(attempt: PaymentAttempt) -> int:
+def remaining_paise(attempt: PaymentAttempt) -> int:
     """What can still become owed: requests hold nothing back."""
-    return left_beside(attempt, owed(attempt))
+    return remaining_beside(attempt, owed_refunds(attempt))
 
 
 def sendable_paise(attempt: PaymentAttempt) -> int:
-    """As `left_beside_owed`; 0 for less than a rupee, which PhonePe does not send."""
-    left = left_beside_owed(attempt)
-    return left if left >= LEAST_PAISE else 0
+    """As `remaining_paise`; 0 for less than a rupee, which PhonePe does not send."""
+    left = remaining_paise(attempt)
+    return left if left >= MIN_REFUND_PAISE else 0
 
 
 def refundable_paise(attempt: PaymentAttempt) -> int:
     """What can still be requested: beside all that is owed, and all that is requested already."""
-    return left_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED))
+    return remaining_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED))
 
 
-def taken_paise(attempt: PaymentAttempt) -> int:
+def charged_back_paise(attempt: PaymentAttempt) -> int:
     """What the buyer's bank holds by our books."""
     entries = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK)
     return -(entries.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
@@ -63,10 +63,10 @@ def cut_paise(attempt: PaymentAttempt) -> int:
     return attempt.refunds.aggregate(sum=Sum("cut_paise"))["sum"] or 0
 
 
-def has_gone_twice(attempt: PaymentAttempt) -> bool:
+def is_returned_twice(attempt: PaymentAttempt) -> bool:
     """The bank has taken what was on its way back already: no row of ours can stop that any more."""
-    going = owed(attempt).aggregate(sum=Sum("amount_paise"))["sum"] or 0
-    return going + taken_paise(attempt) > (attempt.received_paise or 0)
+    going = owed_refunds(attempt).aggregate(sum=Sum("amount_paise"))["sum"] or 0
+    return going + charged_back_paise(attempt) > (attempt.received_paise or 0)
 
 
 def is_disputed_without_amount(attempt: PaymentAttempt) -> bool:
@@ -86,7 +86,7 @@ def is_disputed_without_amount(attempt: PaymentAttempt) -> bool:
     return in_review.filter(not_read | not_overtaken).exists()
 
 
-def share_of_booking(booking: Booking, left_paise: int, now: datetime) -> int:
+def policy_share(booking: Booking, left_paise: int, now: datetime) -> int:
     """What a customer who cancels now gets back of `left_paise`: what the mails promise is asked here, too."""
     until = free_until(booking)
     if booking.choose_until or (until is not None and now <= until):
@@ -105,6 +105,6 @@ def share_paise(left_paise: int, ahead: timedelta) -> int:
     """What goes back of `left_paise` when the puja starts `ahead` of now. Whole paise, in the shop's favour."""
     percent = next((share for hours, share in settings.REFUND_POLICY if ahead >= timedelta(hours=hours)), 0)
     share = left_paise * percent // 100
-    if share < LEAST_PAISE:
+    if share < MIN_REFUND_PAISE:
         return 0
-    return left_paise if left_paise - share < LEAST_PAISE else share
+    return left_paise if left_paise - share < MIN_REFUND_PAISE else share

@@ -1,4 +1,4 @@
-"""Where every outcome of a refund ends, from wherever it is reported: `settle_refund`."""
+"""Where every outcome of a refund ends, from wherever it is reported: `apply_refund_status`."""
 
 from datetime import timedelta
 
@@ -13,24 +13,24 @@ from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttem
 from payment.phonepe.enums import ProviderStatus
 from payment.services.notifications import alert_staff, tell_refund_credited, tell_refund_started
 from payment.services.refunds.amounts import (
-    LEAST_PAISE,
+    MIN_REFUND_PAISE,
     cut_paise,
-    left_beside,
-    left_beside_owed,
-    owed,
+    owed_refunds,
+    remaining_beside,
+    remaining_paise,
     sendable_paise,
 )
 from payment.services.refunds.requests import (
+    cancel_if_fully_refunded,
     create_refund,
-    give_up_what_it_paid,
+    expected_credit_at,
+    insert_refund,
     lock_refund,
     next_refund_id,
-    owe_refund,
-    promised_by,
     supersede_requests,
 )
 from payment.services.schedule import MINUTE, scaled
-from payment.services.transitions import lock_payment, move_fulfilment, move_refund, write_down_refund
+from payment.services.transitions import lock_payment, move_fulfilment, move_refund, record_refund
 from payment.states import Fulfilment, RefundState
 
 # "Not found" right after it was sent may only mean "not yet". Not scaled: calls are never faster in tests.
@@ -47,21 +47,21 @@ MOVES = {
 
 
 @transaction.atomic
-def settle_refund(refund_id: int, answer: RefundStatus, source: str) -> Refund:
+def apply_refund_status(refund_id: int, answer: RefundStatus, source: str) -> Refund:
     """Bring what PhonePe answered about this refund into the rows, under the payment's lock.
 
     Saying the same thing twice, or late, or in another order, changes nothing.
     """
     refund = lock_refund(refund_id)
     if answer.verdict is ProviderStatus.COMPLETED:
-        _complete(refund, answer, source)
+        _apply_completed(refund, answer, source)
     elif answer.verdict is ProviderStatus.FAILED:
-        _fail(refund, answer, source)
+        _apply_failed(refund, answer, source)
     elif answer.verdict is ProviderStatus.NOT_FOUND:
-        _miss(refund)
+        _apply_not_found(refund)
     else:
         to = MOVES[answer.verdict]
-        move_refund(refund, to, f"phonepe_says_{to.lower()}", source, **_learned(refund, answer))
+        move_refund(refund, to, f"phonepe_says_{to.lower()}", source, **_provider_fields(refund, answer))
     return refund
 
 
@@ -73,7 +73,7 @@ def adopt_refund(
 
     None for less than a rupee, which PhonePe does not refund: staff must see what that is.
     """
-    if amount_paise < LEAST_PAISE:
+    if amount_paise < MIN_REFUND_PAISE:
         return None
     payment = lock_payment(pk=attempt.payment_id)
     attempt.refresh_from_db()  # what it brought may have been written down since it was looked up
@@ -89,27 +89,27 @@ def adopt_refund(
             origin=Refund.Origin.DASHBOARD,
             reason=DASHBOARD,
             sent_at=timezone.now(),
-            expected_by=promised_by(),
+            expected_by=expected_credit_at(),
             next_check_at=timezone.now(),
         )
-        write_down_refund(refund, "refund_found", source, before="")
-    refund = settle_refund(refund.pk, answer, source)
+        record_refund(refund, "refund_found", source, before="")
+    refund = apply_refund_status(refund.pk, answer, source)
     if refund.state != RefundState.FAILED:
-        withdraw_what_is_not_left(refund.attempt)
-        give_up_what_it_paid(refund)
-        end_debt(refund.attempt)
+        cut_unsent_refunds(refund.attempt)
+        cancel_if_fully_refunded(refund)
+        mark_refunded(refund.attempt)
     return refund
 
 
-def withdraw_what_is_not_left(attempt: PaymentAttempt) -> None:
+def cut_unsent_refunds(attempt: PaymentAttempt) -> None:
     """Less is left than is owed: what was not sent yet is cut, the oldest last. Requests end before that."""
-    unsent = owed(attempt).filter(state__in=UNSENT_REFUND, sent_at=None)
-    left = left_beside(attempt, owed(attempt).exclude(pk__in=unsent))
+    unsent = owed_refunds(attempt).filter(state__in=UNSENT_REFUND, sent_at=None)
+    left = remaining_beside(attempt, owed_refunds(attempt).exclude(pk__in=unsent))
     remainders = []
     for refund in list(unsent.order_by("pk")):
         kept = min(refund.amount_paise, left)
         if kept < refund.amount_paise:
-            kept = kept if kept >= LEAST_PAISE else 0
+            kept = kept if kept >= MIN_REFUND_PAISE else 0
             refund.attempt, refund.payment = attempt, attempt.payment
             remainders.append((refund, kept))
             move_refund(
@@ -123,41 +123,41 @@ def withdraw_what_is_not_left(attempt: PaymentAttempt) -> None:
         left -= kept
     for refund, kept in remainders:
         if kept:
-            _owe_the_rest(refund, kept)
+            _create_remainder(refund, kept)
     supersede_requests(attempt)
-    call_next(attempt)
+    schedule_next_refund(attempt)
 
 
-def restore_what_was_cut(attempt: PaymentAttempt) -> None:
+def restore_cut_refunds(attempt: PaymentAttempt) -> None:
     """Money that had gone another way is here again: what was owed before is owed again.
 
     It decided about the booking when it was first owed, and does not decide again.
     """
-    amount = min(cut_paise(attempt), left_beside_owed(attempt))
-    if amount < LEAST_PAISE:
+    amount = min(cut_paise(attempt), remaining_paise(attempt))
+    if amount < MIN_REFUND_PAISE:
         return
-    restored = create_refund(attempt, amount, _forget_cuts(attempt, amount), held_because=Refund.Hold.NONE)
+    restored = insert_refund(attempt, amount, _clear_cuts(attempt, amount), held_because=Refund.Hold.NONE)
     supersede_requests(attempt)
     tell_refund_started(restored)
 
 
-def owe_all_that_is_left(attempt: PaymentAttempt, reason: str) -> None:
+def refund_remaining(attempt: PaymentAttempt, reason: str) -> None:
     """Nobody has a booking for it."""
-    _forget_cuts(attempt, cut_paise(attempt))
+    _clear_cuts(attempt, cut_paise(attempt))
     if left := sendable_paise(attempt):
-        owe_refund(attempt, left, reason, asked_by=None)
+        create_refund(attempt, left, reason, asked_by=None)
 
 
-def _owe_the_rest(refund: Refund, rest: int) -> None:
+def _create_remainder(refund: Refund, rest: int) -> None:
     """Another amount is another refund: nobody knows for certain that this one was never heard of."""
     who = {"asked_by": refund.asked_by, "approved_by": refund.approved_by, "approved_at": refund.approved_at}
     held_because = Refund.Hold(refund.held_because)
-    remainder = create_refund(refund.attempt, rest, refund.reason, held_because=held_because, **who)
+    remainder = insert_refund(refund.attempt, rest, refund.reason, held_because=held_because, **who)
     if not held_because:
         tell_refund_started(remainder)
 
 
-def _forget_cuts(attempt: PaymentAttempt, paise: int) -> str:
+def _clear_cuts(attempt: PaymentAttempt, paise: int) -> str:
     """So much of what was cut is owed again, the newest first; the reason of the newest."""
     reason = ""
     for refund in list(attempt.refunds.filter(cut_paise__gt=0).order_by("-pk")):
@@ -169,26 +169,26 @@ def _forget_cuts(attempt: PaymentAttempt, paise: int) -> str:
     return reason
 
 
-def _complete(refund: Refund, answer: RefundStatus, source: str) -> None:
+def _apply_completed(refund: Refund, answer: RefundStatus, source: str) -> None:
     had_failed = refund.state == RefundState.FAILED
     ended = {"decided_at": timezone.now(), "next_check_at": None, "cut_paise": 0}
     if not move_refund(
-        refund, RefundState.COMPLETED, "money_went_back", source, **_learned(refund, answer), **ended
+        refund, RefundState.COMPLETED, "money_went_back", source, **_provider_fields(refund, answer), **ended
     ):
         return
     paise = refund.amount_paise if answer.amount_paise is None else answer.amount_paise
-    _enter(refund, paise)
+    _add_ledger_entry(refund, paise)
     if paise != refund.amount_paise:
         alert_staff("refund_differs", refund.payment, refund_id=refund.merchant_refund_id, refund_paise=paise)
     if had_failed:
-        withdraw_what_is_not_left(refund.attempt)
-        give_up_what_it_paid(refund)
-    end_debt(refund.attempt)
-    call_next(refund.attempt)
+        cut_unsent_refunds(refund.attempt)
+        cancel_if_fully_refunded(refund)
+    mark_refunded(refund.attempt)
+    schedule_next_refund(refund.attempt)
     tell_refund_credited(refund)
 
 
-def _enter(refund: Refund, paise: int) -> None:
+def _add_ledger_entry(refund: Refund, paise: int) -> None:
     LedgerEntry.objects.create(
         payment=refund.payment,
         attempt=refund.attempt,
@@ -199,7 +199,7 @@ def _enter(refund: Refund, paise: int) -> None:
     )
 
 
-def end_debt(attempt: PaymentAttempt) -> None:
+def mark_refunded(attempt: PaymentAttempt) -> None:
     """What could not become a booking is at rest when the money has arrived where it came from."""
     entries = attempt.ledger.exclude(kind=LedgerEntry.Kind.FEE)  # which the buyer neither paid nor gets
     moved = entries.aggregate(sum=Sum("amount_paise"))["sum"]
@@ -208,17 +208,17 @@ def end_debt(attempt: PaymentAttempt) -> None:
         move_fulfilment(attempt.payment, Fulfilment.REFUNDED, "money_went_back")
 
 
-def _fail(refund: Refund, answer: RefundStatus, source: str) -> None:
+def _apply_failed(refund: Refund, answer: RefundStatus, source: str) -> None:
     """The debt stays: another row with another id takes its place. PhonePe never takes the old id again."""
     ended = {"decided_at": timezone.now(), "next_check_at": None}
-    learned = _learned(refund, answer)
+    learned = _provider_fields(refund, answer)
     if not move_refund(refund, RefundState.FAILED, "phonepe_says_failed", source, **learned, **ended):
         return
     _replace(refund)
-    call_next(refund.attempt)
+    schedule_next_refund(refund.attempt)
 
 
-def is_owed_whole(attempt: PaymentAttempt) -> bool:
+def is_owed_in_full(attempt: PaymentAttempt) -> bool:
     """Nobody has a booking for it, and its owner was told that all of it goes back, whoever was to send it."""
     if attempt.payment.fulfilment in (*OWED_WHOLE, Fulfilment.HELD_FOR_STAFF):
         return attempt.payment.fulfilment != Fulfilment.HELD_FOR_STAFF
@@ -226,18 +226,18 @@ def is_owed_whole(attempt: PaymentAttempt) -> bool:
 
 
 def _replace(failed: Refund) -> None:
-    attempt, tries = failed.attempt, _ids_tried(failed)
+    attempt, tries = failed.attempt, _count_ids(failed)
     is_ours = failed.origin == Refund.Origin.SHOP
-    due = failed.amount_paise if is_ours else _owed_instead(failed)
-    amount = min(due, left_beside_owed(attempt))
-    amount = amount if amount >= LEAST_PAISE else 0
+    due = failed.amount_paise if is_ours else _replacement_paise(failed)
+    amount = min(due, remaining_paise(attempt))
+    amount = amount if amount >= MIN_REFUND_PAISE else 0
     if is_ours and amount < due:
         failed.cut_paise = due - amount
         failed.save(update_fields=["cut_paise"])
     if not amount:
         return
     if not is_ours:
-        _forget_cuts(attempt, amount)
+        _clear_cuts(attempt, amount)
     too_many = tries >= IDS_TRIED_BY_ITSELF or not is_ours
     refund = Refund.objects.create(
         payment_id=failed.payment_id,
@@ -250,39 +250,39 @@ def _replace(failed: Refund) -> None:
         approved_by=failed.approved_by,
         approved_at=failed.approved_at,
         held_because=Refund.Hold.FAILED_OFTEN if too_many else Refund.Hold.NONE,
-        expected_by=promised_by(),
+        expected_by=expected_credit_at(),
         next_check_at=None if too_many else timezone.now() + tries * scaled(PAUSE_AFTER_FAILURE),
     )
-    write_down_refund(refund, "refund_failed_often" if too_many else "refund_again", before="")
+    record_refund(refund, "refund_failed_often" if too_many else "refund_again", before="")
     supersede_requests(attempt)
     if too_many:
         alert_staff("refund_failed_often", failed.payment, refund_id=refund.merchant_refund_id)
 
 
-def _owed_instead(failed: Refund) -> int:
+def _replacement_paise(failed: Refund) -> int:
     """What the dashboard had taken over, by sending it or by ending the booking, and could not send."""
-    if is_owed_whole(failed.attempt):
-        return left_beside_owed(failed.attempt)
+    if is_owed_in_full(failed.attempt):
+        return remaining_paise(failed.attempt)
     cancelled = Booking.objects.filter(checkout__payment=failed.payment_id, status=Booking.Status.CANCELLED)
     ended_by_it = cancelled.filter(cancellation_reason=DASHBOARD)
     return max(cut_paise(failed.attempt), failed.amount_paise if ended_by_it.exists() else 0)
 
 
-def _ids_tried(refund: Refund) -> int:
-    return 1 + (_ids_tried(refund.replaces) if refund.replaces else 0)
+def _count_ids(refund: Refund) -> int:
+    return 1 + (_count_ids(refund.replaces) if refund.replaces else 0)
 
 
-def _miss(refund: Refund) -> None:
+def _apply_not_found(refund: Refund) -> None:
     """PhonePe does not know it: then it never arrived, and may be said again under the same id."""
     lately = refund.sent_at is None or not has_passed(refund.sent_at, timezone.now(), NOT_FOUND_AFTER)
     if refund.state not in (RefundState.CREATED, RefundState.UNKNOWN) or lately:
         return
     refund.sent_at = None
     refund.save(update_fields=["sent_at"])
-    write_down_refund(refund, "refund_never_arrived")
+    record_refund(refund, "refund_never_arrived")
 
 
-def call_next(attempt: PaymentAttempt) -> None:
+def schedule_next_refund(attempt: PaymentAttempt) -> None:
     """One at a time: what has waited for this one is due now."""
     if attempt.refunds.filter(state__in=OPEN_REFUND, origin=Refund.Origin.SHOP).exists():
         return
@@ -290,7 +290,7 @@ def call_next(attempt: PaymentAttempt) -> None:
     in_line.update(next_check_at=timezone.now())
 
 
-def _learned(refund: Refund, answer: RefundStatus) -> dict[str, str]:
+def _provider_fields(refund: Refund, answer: RefundStatus) -> dict[str, str]:
     return {
         "provider_refund_id": answer.provider_refund_id or refund.provider_refund_id,
         "utr": answer.utr or refund.utr,

@@ -18,15 +18,15 @@ from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.services.notifications import tell_cancelled, tell_refund_started
 from payment.services.refunds.amounts import (
-    LEAST_PAISE,
+    MIN_REFUND_PAISE,
     is_disputed_without_amount,
-    left_beside_owed,
+    policy_share,
     refundable_paise,
-    requested,
+    remaining_paise,
+    requested_refunds,
     sendable_paise,
-    share_of_booking,
 )
-from payment.services.transitions import lock_payment, move_fulfilment, move_refund, write_down_refund
+from payment.services.transitions import lock_payment, move_fulfilment, move_refund, record_refund
 from payment.states import Fulfilment, PaymentState, RefundState
 
 Hold = Refund.Hold
@@ -62,7 +62,7 @@ class SamePerson(Refusal):
     default_detail = "A refund of this size must be approved by another person than the one who asked for it."
 
 
-def owe_refund(
+def create_refund(
     attempt: PaymentAttempt,
     amount_paise: int,
     reason: str,
@@ -75,18 +75,18 @@ def owe_refund(
     What is owed takes the place of requests that no longer fit beside it. Under the payment's lock.
     Raises NothingLeft for more than is left beside what is owed.
     """
-    if amount_paise > left_beside_owed(attempt):
+    if amount_paise > remaining_paise(attempt):
         raise NothingLeft
-    refund = create_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=held_because)
+    refund = insert_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=held_because)
     if refund.is_requested:
         return refund
     supersede_requests(attempt)
     if not held_because:
-        _announce(refund)
+        _cancel_and_notify(refund)
     return refund
 
 
-def create_refund(
+def insert_refund(
     attempt: PaymentAttempt, amount_paise: int, reason: str, *, held_because: Refund.Hold, **fields: Any
 ) -> Refund:
     """The row alone, and its line in the timeline. Whoever calls this has looked at what is left."""
@@ -97,18 +97,18 @@ def create_refund(
         amount_paise=amount_paise,
         reason=reason[:200],
         held_because=held_because,
-        expected_by=promised_by(),
+        expected_by=expected_credit_at(),
         next_check_at=None if held_because else timezone.now(),
         **fields,
     )
-    write_down_refund(refund, "refund_held" if held_because else "refund_promised", before="")
+    record_refund(refund, "refund_held" if held_because else "refund_promised", before="")
     return refund
 
 
 def supersede_requests(attempt: PaymentAttempt) -> None:
     """Requests that no longer fit beside what is owed, the oldest kept: they end, and staff may ask anew."""
-    left = left_beside_owed(attempt)
-    for request in list(requested(attempt).order_by("pk")):
+    left = remaining_paise(attempt)
+    for request in list(requested_refunds(attempt).order_by("pk")):
         if request.amount_paise <= left:
             left -= request.amount_paise
             continue
@@ -126,26 +126,26 @@ def next_refund_id(attempt: PaymentAttempt) -> str:
     return next(each for each in ids if each not in taken)
 
 
-def promised_by() -> datetime:
+def expected_credit_at() -> datetime:
     return timezone.now() + timedelta(days=settings.REFUND_EXPECTED_DAYS)
 
 
 @transaction.atomic
-def ask_for_refund(payment_id: int, amount_paise: int | None, reason: str, asked_by: User) -> Refund:
+def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked_by: User) -> Refund:
     """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it,
     and pieces of a large refund are one refund.
 
     Raises NotPaid, NothingLeft, Simulated, Disputed, Refusal (`too_much`, `too_little`).
     """
     payment = lock_payment(pk=payment_id)
-    attempt = attempt_that_paid(payment)
+    attempt = paid_attempt(payment)
     _refuse_if_simulated(attempt)
     refuse_if_disputed(attempt)
     left = refundable_paise(attempt)
-    amount_paise = _checked(amount_paise, left)
+    amount_paise = _validate_amount(amount_paise, left)
     together = (attempt.received_paise or 0) - left + amount_paise
     hold = Hold.SECOND_PERSON if together > settings.REFUND_SECOND_PERSON_ABOVE * 100 else Hold.NONE
-    return owe_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=hold)
+    return create_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=hold)
 
 
 @transaction.atomic
@@ -164,12 +164,12 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
     if needs_two_people:
         _refuse_if_too_much(refund)
         refund.approved_by, refund.approved_at = approved_by, timezone.now()
-    refund.held_because, refund.expected_by, refund.next_check_at = "", promised_by(), timezone.now()
+    refund.held_because, refund.expected_by, refund.next_check_at = "", expected_credit_at(), timezone.now()
     refund.save(update_fields=["held_because", "approved_by", "approved_at", "expected_by", "next_check_at"])
-    write_down_refund(refund, "refund_approved", f"by user {approved_by.pk}")
+    record_refund(refund, "refund_approved", f"by user {approved_by.pk}")
     supersede_requests(refund.attempt)
     if needs_two_people:
-        _announce(refund)
+        _cancel_and_notify(refund)
     return refund
 
 
@@ -216,23 +216,25 @@ def cancel_booking(
         raise Refusal("This puja has already begun; it can't be cancelled any more.", code="too_late")
     if not cancel(booking, reason):
         raise Conflict("This booking is no longer confirmed.", code="not_confirmed")
-    attempt = attempt_that_paid(payment)
+    attempt = paid_attempt(payment)
     left = sendable_paise(attempt)
-    share = left if in_full else share_of_booking(booking, left, now)
+    share = left if in_full else policy_share(booking, left, now)
     _end_offer(payment)
     tell_cancelled(booking, share)
-    return owe_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
+    return (
+        create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
+    )
 
 
-def send_receipt_back(payment: Payment, rule: str, reason: str) -> None:
+def refund_without_booking(payment: Payment, rule: str, reason: str) -> None:
     """What was paid can't become a booking any more: all of it goes back. Under the payment's lock."""
-    _close_case(payment, rule)
-    attempt = attempt_that_paid(payment)
+    _end_without_booking(payment, rule)
+    attempt = paid_attempt(payment)
     if left := sendable_paise(attempt):
-        owe_refund(attempt, left, reason, asked_by=None)
+        create_refund(attempt, left, reason, asked_by=None)
 
 
-def attempt_that_paid(payment: Payment) -> PaymentAttempt:
+def paid_attempt(payment: Payment) -> PaymentAttempt:
     """Raises NotPaid."""
     receipt = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.RECEIPT).first()
     if receipt is None or payment.state != PaymentState.SUCCESS:
@@ -241,13 +243,13 @@ def attempt_that_paid(payment: Payment) -> PaymentAttempt:
     return receipt.attempt
 
 
-def give_up_what_it_paid(refund: Refund) -> None:
+def cancel_if_fully_refunded(refund: Refund) -> None:
     """Who gets everything back has no booking any more, and no time to choose. Twice is once.
 
     Only what is owed counts: a request that waits for a second person may still be refused.
     """
     pays = refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
-    if not pays or left_beside_owed(refund.attempt):
+    if not pays or remaining_paise(refund.attempt):
         return
     confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)
     if booking := confirmed.filter(checkout__payment=refund.payment_id).first():
@@ -255,10 +257,10 @@ def give_up_what_it_paid(refund: Refund) -> None:
         _end_offer(refund.payment)
         tell_cancelled(booking, refund.amount_paise)
     elif refund.payment.fulfilment in UNBOOKED:
-        _close_case(refund.payment, "all_sent_back")
+        _end_without_booking(refund.payment, "all_sent_back")
 
 
-def _close_case(payment: Payment, rule: str) -> None:
+def _end_without_booking(payment: Payment, rule: str) -> None:
     """It becomes no booking: its offer ends, and its cart, place and promo use are free again."""
     move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None, held_because="")
     _end_offer(payment)
@@ -272,8 +274,8 @@ def _end_offer(payment: Payment) -> None:
     open_one.update(state=Offer.State.CLOSED, decided_at=timezone.now())
 
 
-def _announce(refund: Refund) -> None:
-    give_up_what_it_paid(refund)
+def _cancel_and_notify(refund: Refund) -> None:
+    cancel_if_fully_refunded(refund)
     tell_refund_started(refund)
 
 
@@ -285,7 +287,7 @@ def refuse_if_disputed(attempt: PaymentAttempt) -> None:
 
 def _refuse_if_too_much(request: Refund) -> None:
     """The money may have gone another way since it was asked for."""
-    left = left_beside_owed(request.attempt)
+    left = remaining_paise(request.attempt)
     if request.amount_paise > left:
         raise Refusal(
             f"Only {rupees(left)} rupees of this payment are left: withdraw this request, and ask for that.",
@@ -302,14 +304,14 @@ def _refuse_if_simulated(attempt: PaymentAttempt) -> None:
         raise Simulated(payment_id=attempt.payment_id) from error
 
 
-def _checked(wanted: int | None, left: int) -> int:
+def _validate_amount(wanted: int | None, left: int) -> int:
     """PhonePe refunds nothing below a rupee: neither what goes nor what stays may be less."""
-    if left < LEAST_PAISE:
+    if left < MIN_REFUND_PAISE:
         raise NothingLeft
     if wanted is None or wanted == left:
         return left
     if wanted > left:
         raise Refusal(f"Only {rupees(left)} rupees of this payment are left.", code="too_much")
-    if wanted < LEAST_PAISE or left - wanted < LEAST_PAISE:
+    if wanted < MIN_REFUND_PAISE or left - wanted < MIN_REFUND_PAISE:
         raise Refusal("What goes back and what stays must each be at least one rupee.", code="too_little")
     return wanted

@@ -20,7 +20,7 @@ from accounts.models import Address, User
 from booking.models import Booking, Cart, Package, PromoCode, PujaCategory, PujaService, Slot
 from payment.models import Payment
 from payment.services.checkout import start_payment
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from tests.harness import builders
 from tests.integration.input.doors import assert_answered, few
 from tests.unit.payment.builders import completed
@@ -191,7 +191,7 @@ def buy(api: Any, package: Package, start: datetime | None = None, promo: PromoC
 
 
 def book_paid(payment: Payment) -> Booking:
-    settle(payment.attempts.latest("number").pk, completed(payment.amount_paise), "worker")
+    apply_status(payment.attempts.latest("number").pk, completed(payment.amount_paise), "worker")
     return Booking.objects.get(checkout=payment.checkout)
 
 

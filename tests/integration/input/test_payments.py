@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from booking.models import Booking
 from core.money import rupees
 from payment.models import Payment
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from simulator.faults import BY_PAISE
 from simulator.models import Order
 from tests.harness import builders
@@ -127,7 +127,7 @@ def test_any_wish_to_simulate_is_answered_and_confirms_nothing(body):
 @pytest.fixture
 def booking(alice, package):
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package)))
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     return Booking.objects.get()
 
 

@@ -128,8 +128,8 @@ BREAKAGES = (
     Breakage(
         "D10",
         "payment/services/attempts.py",
-        "settle(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said)",
-        "settle(attempt.pk, OrderStatus(verdict=ProviderStatus.UNKNOWN, code=said)",
+        "apply_status(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said)",
+        "apply_status(attempt.pk, OrderStatus(verdict=ProviderStatus.UNKNOWN, code=said)",
         "unit/payment/services/test_checkout.py::test_wrong_credentials_are_a_refusal_and_the_cart_is_free_again",
     ),
     Breakage(
@@ -317,14 +317,14 @@ BREAKAGES = (
     Breakage(
         "D34",
         "payment/services/refunds/amounts.py",
-        " - going - taken_paise(attempt)",
-        " - taken_paise(attempt)",
+        " - going - charged_back_paise(attempt)",
+        " - charged_back_paise(attempt)",
         f"{PROMISES}::test_nothing_is_promised_twice",
     ),
     Breakage(
         "D35",
         "payment/services/refunds/requests.py",
-        "share = left if in_full else share_of_booking(booking, left, now)",
+        "share = left if in_full else policy_share(booking, left, now)",
         "share = left",
         f"{PROMISES}::test_less_than_forty_eight_hours_ahead_nothing_goes_back",
     ),

@@ -9,8 +9,8 @@ from django.utils import timezone
 from booking.models import Booking, Cart
 from payment.models import Payment, PaymentAttempt, Refund, StateChange
 from payment.phonepe.transport import Deadline
-from payment.services.outcomes import settle
-from payment.services.status import ask
+from payment.services.outcomes import apply_status
+from payment.services.status import poll
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests.harness import builders
 from tests.harness.races import at_once
@@ -43,7 +43,7 @@ def two_orders(generation, phone, cart, phonepe):
 
 
 def question(attempt):
-    return partial(ask, attempt, Deadline(5), "worker")
+    return partial(poll, attempt, Deadline(5), "worker")
 
 
 def test_two_orders_that_fail_at_once_end_the_payment_once_and_free_the_cart(two_orders, cart, slot, phonepe):
@@ -276,7 +276,7 @@ def test_two_workers_webhook_and_customer_at_once_settle_one_payment_once(
 def test_an_order_that_many_hear_has_failed_is_closed_once_and_leaves_the_other_one_open(two_orders, slot):
     payment, first, second = two_orders
 
-    at_once(*[partial(settle, first.pk, news, "worker") for news in (PENDING, FAILED, PENDING, FAILED)])
+    at_once(*[partial(apply_status, first.pk, news, "worker") for news in (PENDING, FAILED, PENDING, FAILED)])
 
     first.refresh_from_db()
     assert (first.state, second.state) == (AttemptState.FAILED, AttemptState.PENDING)

@@ -12,8 +12,8 @@ from accounts.models import Address
 from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
 from core.pagination import MOST, BoundedArray
 from payment.models import Payment, Refund
-from payment.services.outcomes import settle
-from payment.services.refunds.requests import owe_refund
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import create_refund
 from tests.harness import ROOT, builders
 from tests.integration.test_access import plain
 from tests.unit.payment.builders import completed, make_payment
@@ -86,8 +86,8 @@ def test_no_view_answers_many_rows_past_the_pages():
 def rows(alice, service, package, slot):
     """501 rows in each list, and more."""
     bought = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
-    settle(bought.attempts.get().pk, completed(), "worker")
-    owe_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
+    apply_status(bought.attempts.get().pk, completed(), "worker")
+    create_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
     copied(PujaCategory, name="Category {}")
     copied(PujaService, title="Puja {}")
     copied(Package, location="Town {}")

@@ -9,7 +9,7 @@ from django.db import connection
 from notifications.models import Notification
 from notifications.services import tell
 from payment.models import Payment
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from tests.unit.payment.builders import completed, make_payment
 from worker.jobs import KINDS, run_due
 from worker.management.commands.work import THREADS
@@ -44,7 +44,7 @@ def test_money_is_taken_and_booked_while_a_mail_server_is_silent(settings, alice
         call, _ = server.accept()  # and never a word
 
         payment = make_payment(user=alice)
-        settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+        apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
         others = [kind for kind in KINDS if kind not in ("notifications", "diagnosis")]
         while run_due(others):
             pass

@@ -9,7 +9,7 @@ from booking.models import Checkout
 from payment.models import Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.schemas import OrderStatus
-from payment.services.schedule import next_question
+from payment.services.schedule import next_poll
 from payment.states import AttemptState
 
 numbers = itertools.count(1)
@@ -44,7 +44,7 @@ def make_attempt(payment: Payment, number: int = 1, **fields) -> PaymentAttempt:
         "expires_at": now + timedelta(minutes=15),
     }
     attempt = PaymentAttempt(payment=payment, **defaults | fields)
-    attempt.next_check_at = next_question(attempt.sent_at or now, attempt.expires_at, now)
+    attempt.next_check_at = next_poll(attempt.sent_at or now, attempt.expires_at, now)
     attempt.save()
     return attempt
 

@@ -22,9 +22,9 @@ from payment.models import (
     WebhookEvent,
 )
 from payment.services.checkout import start_gift, start_payment
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.services.receipts import pdf, receipt_of
-from payment.services.refunds.requests import ask_for_refund
+from payment.services.refunds.requests import request_refund
 from payment.services.webhooks import handle, receive_webhook
 from simulator.webhook_deliveries import _proof
 from tests.harness import builders
@@ -38,7 +38,7 @@ def paid(alice, cart, phonepe):
     started = start_payment(alice, cart_id=cart.pk)
     phonepe.decide(started.attempt.merchant_order_id)
     receive_webhook(_proof(phonepe.webhooks[-1]), phonepe.webhooks[-1].body.encode())
-    settle(started.attempt.pk, completed(started.payment.amount_paise), "worker")
+    apply_status(started.attempt.pk, completed(started.payment.amount_paise), "worker")
     return started.payment
 
 
@@ -139,7 +139,7 @@ def act(desk, model, action: str, *rows, **typed: str) -> str:
 
 def test_a_second_person_approves_a_refund_at_the_desk(desk, paid, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 500
-    asked = ask_for_refund(paid.pk, None, "a gesture", builders.make_user("asker@example.com", is_staff=True))
+    asked = request_refund(paid.pk, None, "a gesture", builders.make_user("asker@example.com", is_staff=True))
 
     assert "1 decided." in act(desk, Refund, "approve", asked)
 
@@ -148,7 +148,7 @@ def test_a_second_person_approves_a_refund_at_the_desk(desk, paid, settings):
 
 def test_who_asked_is_told_at_the_desk_that_another_must_approve(desk, paid, staff, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 500
-    asked = ask_for_refund(paid.pk, None, "a gesture", staff)
+    asked = request_refund(paid.pk, None, "a gesture", staff)
 
     assert "another person" in act(desk, Refund, "approve", asked)
 
@@ -194,7 +194,7 @@ def test_staff_without_the_right_see_no_decisions(client, paid):
 def test_staff_find_a_receipt_by_its_number_and_read_it_as_its_payer_does(desk, paid, typed):
     receipt = receipt_of(paid)
     other = start_gift(None, amount_paise=20_000).payment
-    settle(other.attempts.get().pk, completed(20_000), "worker")
+    apply_status(other.attempts.get().pk, completed(20_000), "worker")
     said = typed.format(
         number=receipt, dashes=str(receipt).replace("/", "-").lower(), reference=paid.reference
     )

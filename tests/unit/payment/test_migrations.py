@@ -23,7 +23,7 @@ from payment.models import (
 )
 from payment.models.receipts import financial_year
 from payment.reconciliation.laws import broken_laws
-from payment.services.outcomes import accept_held, settle
+from payment.services.outcomes import accept_after_review, apply_status
 from payment.services.receipts import pdf, receipt_of
 from payment.states import AttemptState, RefundState
 from tests.harness import builders
@@ -134,9 +134,9 @@ def migrated_receipts():
 
 def paid(came: int = 10_000, **fields) -> Payment:
     payment = make_payment(**fields)
-    settle(payment.attempts.get().pk, completed(came), "worker")
+    apply_status(payment.attempts.get().pk, completed(came), "worker")
     if came != payment.amount_paise:
-        accept_held(payment.pk)
+        accept_after_review(payment.pk)
     return payment
 
 
@@ -185,7 +185,7 @@ def test_a_receipt_that_was_given_out_stays_as_it_is_and_one_without_a_number_is
 def disputes(cart):
     """What the release before 0014 had made of disputes: rows of tables, since its models are gone."""
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     attempt = payment.attempts.get()
 
     def news(number: int, word: str, dispute_id: object, state: str = "HANDLED", scheme: str = "hmac"):
@@ -242,7 +242,7 @@ def test_the_starts_that_a_moved_booking_has_had_are_read_from_the_timeline(
 ):
     first, second, third, now = (builders.make_slot(slot.service, days=days) for days in (5, 6, 7, 8))
     kept = make_payment(builders.make_checkout(cart))
-    settle(kept.attempts.get().pk, completed(), "worker")
+    apply_status(kept.attempts.get().pk, completed(), "worker")
     if chose_another_time:
         Offer.objects.create(payment=kept, slot=first, state="TAKEN", expires_at=timezone.now())
     migrate("0016_late_money")
@@ -258,8 +258,8 @@ def test_the_starts_that_a_moved_booking_has_had_are_read_from_the_timeline(
     had = set(EarlierStart.objects.values_list("starts_at", flat=True))
     assert had == {begun.starts_at, second.starts_at, third.starts_at}
     late = make_payment(builders.make_checkout(builders.make_cart(alice, package, third.starts_at)))
-    settle(late.attempts.get().pk, FAILED, "worker")
-    settle(late.attempts.get().pk, completed(), "webhook")
+    apply_status(late.attempts.get().pk, FAILED, "worker")
+    apply_status(late.attempts.get().pk, completed(), "webhook")
     assert Payment.objects.get(pk=late.pk).fulfilment == "REFUND_DUE"
 
 
@@ -350,5 +350,5 @@ def test_a_dispute_whose_times_can_be_true_is_not_touched(cart, told):
 
 def paid_order(cart) -> PaymentAttempt:
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     return payment.attempts.get()

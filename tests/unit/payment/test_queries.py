@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from payment.models import GatewayCall, Payment, PaymentAttempt, WebhookEvent
 from payment.services.links import return_url, status_url
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from simulator.webhook_deliveries import _proof
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt, make_payment
@@ -48,7 +48,7 @@ def add_purchase(user, service):
     payment = make_payment(builders.make_checkout(cart))
     make_attempt(payment, number=2)
     add_history(payment)
-    settle(payment.attempts.get(number=1).pk, completed(payment.amount_paise), "worker")
+    apply_status(payment.attempts.get(number=1).pk, completed(payment.amount_paise), "worker")
     builders.make_address(user, is_default=False)
     return payment
 
@@ -154,7 +154,7 @@ def test_a_click_costs_the_same_whatever_its_customer_has_bought(generation, api
         (first, opened), (second, again) = click(cart), click(cart)
         assert (opened.status_code, again.status_code) == (201, 200)
         attempt = PaymentAttempt.objects.get(merchant_order_id=opened.json()["merchant_transaction_id"])
-        settle(attempt.pk, completed(attempt.amount_paise), "worker")
+        apply_status(attempt.pk, completed(attempt.amount_paise), "worker")
         return first, second
 
     purchases()

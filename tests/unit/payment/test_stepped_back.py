@@ -50,7 +50,7 @@ def an_order(now: datetime, clock: datetime, *, age: timedelta = 5 * MINUTE, sta
         expires_at=sent_at + 15 * MINUTE,
         state=state,
     )
-    following = status.next_look(attempt, ProviderStatus.PENDING, clock)
+    following = status.next_poll_at(attempt, ProviderStatus.PENDING, clock)
     PaymentAttempt.objects.update(created_at=sent_at, next_check_at=following)
     return attempt
 
@@ -71,7 +71,7 @@ def a_refund(now: datetime, clock: datetime, *, age: timedelta = HOUR, **fields)
     )
     Refund.objects.filter(pk=refund.pk).update(created_at=now - age)
     refund.refresh_from_db()
-    Refund.objects.filter(pk=refund.pk).update(next_check_at=sending.next_look(refund, clock))
+    Refund.objects.filter(pk=refund.pk).update(next_check_at=sending.next_check_time(refund, clock))
     return refund
 
 
@@ -253,7 +253,7 @@ def test_questions_of_a_right_clock_stand(state, life, said_again):
     for age in AGES:
         at = opened + said_again + age
         for heard in (None, ProviderStatus.PENDING):
-            assert mended_later(attempt, status.next_look(attempt, heard, at), at) == []
+            assert mended_later(attempt, status.next_poll_at(attempt, heard, at), at) == []
 
 
 @pytest.mark.parametrize("is_sent", [True, False])
@@ -261,7 +261,7 @@ def test_looks_of_a_right_clock_at_a_refund_stand(is_sent):
     asked = timezone.now() - 60 * DAY
     refund = a_refund(asked, asked, age=timedelta(), sent_at=asked if is_sent else None)
     for age in AGES:
-        assert mended_later(refund, sending.next_look(refund, asked + age), asked + age) == []
+        assert mended_later(refund, sending.next_check_time(refund, asked + age), asked + age) == []
 
 
 @pytest.mark.parametrize("tries", [1, 2])
@@ -304,7 +304,7 @@ def test_a_refund_that_was_sent_in_the_future_grows_older(step):
     watch(1)
 
     refund.refresh_from_db()
-    assert sending.next_look(refund, now + DAY) > now + DAY + 5 * HOUR
+    assert sending.next_check_time(refund, now + DAY) > now + DAY + 5 * HOUR
 
 
 @pytest.mark.parametrize("step", [HOUR, 400 * DAY], ids=["an hour", "a year"])
@@ -331,7 +331,7 @@ def test_an_order_that_was_opened_in_the_future_is_over_and_asked_about_daily_in
     attempt.refresh_from_db()
     assert attempt.is_past_its_page(timezone.now())
     later = now + 2 * DAY + HOUR
-    assert status.next_look(attempt, ProviderStatus.PENDING, later) > later + 20 * HOUR
+    assert status.next_poll_at(attempt, ProviderStatus.PENDING, later) > later + 20 * HOUR
 
 
 # --- What else is believed ------------------------------------------------------------------------------------------

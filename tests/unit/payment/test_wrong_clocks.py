@@ -33,9 +33,9 @@ from payment.services.attempts import _claim
 from payment.services.checkout import start_payment
 from payment.services.idempotency import _digest
 from payment.services.monitoring import watch
-from payment.services.outcomes import settle, stop_waiting
+from payment.services.outcomes import apply_status, stop_waiting
 from payment.services.queue import due
-from payment.services.refunds.outcomes import settle_refund
+from payment.services.refunds.outcomes import apply_refund_status
 from payment.services.status import give_up, refresh
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import make_payment
@@ -182,7 +182,7 @@ def test_a_refund_that_never_arrived_is_sent_again_whenever_it_was_sent(wrong):
         next_check_at=timezone.now(),
     )
 
-    settle_refund(refund.pk, RefundStatus(ProviderStatus.NOT_FOUND), "worker")
+    apply_refund_status(refund.pk, RefundStatus(ProviderStatus.NOT_FOUND), "worker")
 
     refund.refresh_from_db()
     assert refund.sent_at is None
@@ -215,7 +215,7 @@ def test_a_page_that_was_opened_with_a_longer_life_stays_open(opened_before, slo
 
     watch(1)
     run_due(["holds"])
-    payment = settle(attempt.pk, OrderStatus(ProviderStatus.PENDING), "worker")
+    payment = apply_status(attempt.pk, OrderStatus(ProviderStatus.PENDING), "worker")
 
     slot.refresh_from_db()
     assert (payment.state, Checkout.objects.get().state, slot.held) == ("PENDING", "RESERVED", 1)

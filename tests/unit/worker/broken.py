@@ -24,8 +24,8 @@ from payment.models import (
     WebhookEvent,
 )
 from payment.reconciliation.days import yesterday
-from payment.services.outcomes import settle
-from payment.services.refunds.requests import owe_refund
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import create_refund
 from payment.states import Fulfilment, PaymentState
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
@@ -83,11 +83,11 @@ def open_order() -> int:
 
 def paid_gift() -> Payment:
     payment = make_payment()
-    return settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    return apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
 
 
 def refund() -> int:
-    return owe_refund(paid_gift().attempts.get(), 1_000, "a gesture", asked_by=None).pk
+    return create_refund(paid_gift().attempts.get(), 1_000, "a gesture", asked_by=None).pk
 
 
 def event() -> int:
@@ -134,7 +134,7 @@ def notification() -> int:
 
 def waiting_money() -> int:
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(1), "worker")
+    apply_status(payment.attempts.get().pk, completed(1), "worker")
     Payment.objects.filter(pk=payment.pk).update(created_at=ago(10_000))
     return payment.pk
 

@@ -15,7 +15,7 @@ from payment.services import leases
 from payment.services.checkout import start_payment
 from payment.services.leases import LEASE
 from payment.services.queue import oldest_overdue
-from payment.services.status import ask
+from payment.services.status import poll
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
 from simulator.webhook_deliveries import _proof
@@ -105,7 +105,7 @@ def test_a_worker_that_lost_its_lease_still_settles_what_it_learned_and_ends_no_
     WorkLease.objects.update(held_until=timezone.now())
     assert claim(started.attempt)
 
-    ask(started.attempt, Deadline(5), "worker")
+    poll(started.attempt, Deadline(5), "worker")
     leases._end(lost, None)
 
     assert Payment.objects.get().fulfilment == Fulfilment.BOOKED

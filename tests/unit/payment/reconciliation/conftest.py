@@ -7,8 +7,8 @@ from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, StateCh
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import reconcile
 from payment.services.checkout import start_payment
-from payment.services.refunds.requests import owe_refund
-from payment.services.refunds.sending import work_on
+from payment.services.refunds.requests import create_refund
+from payment.services.refunds.sending import send_or_poll
 from payment.services.status import refresh
 from tests.harness.phonepe import PhonePe
 
@@ -45,8 +45,8 @@ class Day:
 
     def refunds(self, payment: Payment, paise: int = 30_000) -> Refund:
         """Sent, and under way at PhonePe."""
-        refund = owe_refund(self.order(payment), paise, "a gesture", asked_by=None)
-        work_on(refund, Deadline(5))
+        refund = create_refund(self.order(payment), paise, "a gesture", asked_by=None)
+        send_or_poll(refund, Deadline(5))
         return Refund.objects.get(pk=refund.pk)
 
 

@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.states import Fulfilment, RefundState
 from simulator.models import Order as SimulatedOrder
 from simulator.models import Refund as SimulatedRefund
@@ -76,7 +76,7 @@ def test_our_row_says_another_amount_than_phonepe(day, paid):
 
 def test_a_booking_that_phonepe_has_no_money_for_is_found_and_left_to_people(day, opened):
     attempt = day.order(opened)
-    settle(attempt.pk, completed(opened.amount_paise), "a lie")
+    apply_status(attempt.pk, completed(opened.amount_paise), "a lie")
 
     (found,) = day.compare(fix=True).findings
     assert (found.kind.value, found.booking) == ("booking without money", Booking.objects.get().book_id)

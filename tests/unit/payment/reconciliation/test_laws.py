@@ -7,7 +7,7 @@ from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.reconciliation.account import compare_account
 from payment.reconciliation.laws import LAWS, broken_laws, totals
-from payment.services.outcomes import accept_held, return_held, settle
+from payment.services.outcomes import accept_after_review, apply_status, return_after_review
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import completed, make_attempt, make_payment
 
@@ -29,8 +29,8 @@ def entry(attempt, kind, paise, reference, **fields):
 
 def sent_back_by_staff(paise=5_000):
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(paise), "worker")
-    return return_held(payment.pk)
+    apply_status(payment.attempts.get().pk, completed(paise), "worker")
+    return return_after_review(payment.pk)
 
 
 BREAKAGES = {
@@ -70,7 +70,7 @@ def test_each_law_finds_the_row_that_breaks_it(day, paid, name):
 def test_a_ledger_that_balances_costs_one_query_for_each_law(django_assert_num_queries):
     for _ in range(3):
         payment = make_payment()
-        settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+        apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
 
     with django_assert_num_queries(len(LAWS)):
         assert broken() == set()
@@ -105,7 +105,7 @@ def test_what_came_twice_is_surplus_and_promised_back(alice):
     payment = make_payment()
     again = make_attempt(payment, 2)
     for attempt in payment.attempts.all():
-        settle(attempt.pk, completed(payment.amount_paise), "worker")
+        apply_status(attempt.pk, completed(payment.amount_paise), "worker")
     assert broken() == set()
 
     again.refunds.update(amount_paise=payment.amount_paise - 99)  # the rest is less than PhonePe sends
@@ -150,20 +150,20 @@ def test_another_amount_below_one_rupee_has_no_way_back():
 def test_another_amount_that_the_buyers_bank_has_taken_needs_no_refund():
     payment = make_payment()
     attempt = payment.attempts.get()
-    settle(attempt.pk, completed(5_000), "worker")
+    apply_status(attempt.pk, completed(5_000), "worker")
     dispute(attempt, amount_paise=5_000)
     entry(attempt, "CHARGEBACK", -5_000, "D1")
 
-    return_held(payment.pk)
+    return_after_review(payment.pk)
     assert broken() == set()
 
 
 def test_another_amount_that_staff_have_accepted_balances():
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(5_000), "worker")
+    apply_status(payment.attempts.get().pk, completed(5_000), "worker")
     assert broken() == set()
 
-    accept_held(payment.pk)
+    accept_after_review(payment.pk)
     assert Payment.objects.get().state == PaymentState.SUCCESS
     assert broken() == set()
 

@@ -6,24 +6,24 @@ from payment.models import GatewayCall, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.reconciliation import questions
 from payment.reconciliation.questions import SILENT, Questions
-from payment.services.gateway_calls import places
+from payment.services.gateway_calls import call_permits
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
-    taken = [places.acquire() for _ in range(settings.PHONEPE_CALLS_AT_ONCE)]
+    taken = [call_permits.acquire() for _ in range(settings.PHONEPE_CALLS_AT_ONCE)]
     waited = []
 
     def sleep(seconds):
         waited.append(seconds)
-        places.release()
+        call_permits.release()
 
     try:
         answer = Questions(60, sleep).about_order(PaymentAttempt.objects.get())
     finally:
         for _ in taken[1:]:
-            places.release()
+            call_permits.release()
 
     assert answer.verdict is ProviderStatus.PENDING
     assert waited == [questions.PAUSE]

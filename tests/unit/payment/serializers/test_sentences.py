@@ -8,7 +8,7 @@ from django.test import Client
 from payment.models import PaymentAttempt
 from payment.serializers.sentences import BY_FATE, BY_STATE, message, user_message
 from payment.services.links import status_url
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.states import Fulfilment, PaymentState
 from tests.unit.payment.builders import FAILED, make_payment
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.django_db
 def refused():
     """The bank has refused: a wrong PIN."""
     payment = make_payment()
-    return settle(payment.attempts.get().pk, FAILED, "test")
+    return apply_status(payment.attempts.get().pk, FAILED, "test")
 
 
 def test_every_state_and_every_fate_is_told_in_both_languages():

@@ -23,8 +23,8 @@ from payment.services.attempts import (
     call_for_page,
 )
 from payment.services.checkout import reopen, start_gift, start_payment
-from payment.services.outcomes import settle
-from payment.services.status import ask, refresh
+from payment.services.outcomes import apply_status
+from payment.services.status import poll, refresh
 from payment.states import AttemptState, Fulfilment, PaymentState
 from simulator.models import Merchant
 from simulator.models import Order as SimulatedOrder
@@ -134,7 +134,7 @@ def test_an_order_that_never_left_in_its_time_is_followed_by_a_fresh_checkout(
     first = click_in_vain(alice, cart, phonepe, timedelta(minutes=-16))
 
     started = start_payment(alice, cart_id=cart.pk)
-    ask(started.attempt, Deadline(5), "worker")
+    poll(started.attempt, Deadline(5), "worker")
 
     started.payment.refresh_from_db()
     assert (started.is_new, started.payment.is_open) == (True, True)
@@ -155,7 +155,7 @@ def test_a_gift_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
     PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
 
     attempt = reopen(Payment.objects.get())
-    ask(attempt, Deadline(5), "worker")
+    poll(attempt, Deadline(5), "worker")
 
     assert Payment.objects.get().is_open
 
@@ -225,7 +225,7 @@ def test_money_for_an_order_whose_page_was_lost_is_not_lost(alice, cart, phonepe
     lost = started.payment.attempts.get(number=1)
 
     phonepe.decide(lost.merchant_order_id)
-    payment = ask(lost, Deadline(5), "worker")
+    payment = poll(lost, Deadline(5), "worker")
 
     assert (payment.state, payment.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
 
@@ -267,7 +267,7 @@ def test_a_click_after_the_page_expired_starts_afresh(alice, cart, phonepe):
 
 def test_a_click_on_a_paid_cart_says_so(alice, cart, phonepe):
     started = start_payment(alice, cart_id=cart.pk)
-    settle(started.attempt.pk, completed(), "webhook")
+    apply_status(started.attempt.pk, completed(), "webhook")
 
     with pytest.raises(AlreadyPaid) as paid:
         start_payment(alice, cart_id=cart.pk)
@@ -324,7 +324,7 @@ def test_a_click_after_a_crash_between_intent_and_call_opens_one_order(generatio
 
 def test_money_that_staff_looks_at_is_not_asked_for_again(alice, cart):
     started = start_payment(alice, cart_id=cart.pk)
-    settle(started.attempt.pk, completed(100), "webhook")
+    apply_status(started.attempt.pk, completed(100), "webhook")
 
     with pytest.raises(Conflict) as held:
         start_payment(alice, cart_id=cart.pk)
@@ -337,7 +337,7 @@ def test_nobody_is_led_to_pay_for_a_cart_that_other_money_has_booked(alice, cart
     phonepe.decide(first.attempt.merchant_order_id, "failure")
     refresh(first.payment, 5, "test")
     second = start_payment(alice, cart_id=cart.pk)
-    settle(first.attempt.pk, completed(), "late money")
+    apply_status(first.attempt.pk, completed(), "late money")
 
     with pytest.raises(PaymentClosed):
         reopen(second.payment)

@@ -17,13 +17,13 @@ from notifications.models import Notification
 from payment.models import Dispute, DisputeUpdate, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.reconciliation.laws import broken_laws
 from payment.services.disputes import BEYOND, confirm_dispute, decide_dispute, note_dispute
-from payment.services.outcomes import return_held, settle
+from payment.services.outcomes import apply_status, return_after_review
 from payment.services.refunds.requests import (
     Disputed,
     approve_refund,
-    ask_for_refund,
     cancel_booking,
-    owe_refund,
+    create_refund,
+    request_refund,
 )
 from payment.services.refunds.sending import _claim
 from payment.services.webhooks import close_event, handle
@@ -40,7 +40,7 @@ digests = count(1)
 @pytest.fixture
 def paid(cart):
     payment = make_payment(builders.make_checkout(cart))
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 @pytest.fixture
@@ -169,7 +169,7 @@ def test_disputes_that_were_faster_than_the_money_take_no_more_than_it(cart):
     early = [comes_in(attempt, "lost", 1, dispute=name) for name in ("A", "B")]
     assert [note_dispute(event, attempt) for event in early] == ["", ""]
 
-    settle(attempt.pk, completed(), "worker")
+    apply_status(attempt.pk, completed(), "worker")
     attempt.refresh_from_db()
 
     assert balance(attempt) == PAID
@@ -193,7 +193,7 @@ def test_staff_can_part_the_money_between_two_disputes(attempt, staff):
 
 
 def test_money_that_one_dispute_gives_back_and_another_takes_is_not_sent_to_the_buyer(attempt):
-    owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    create_refund(attempt, 30_000, "a gesture", asked_by=None)
     for name in ("A", "B"):
         arrives(attempt, "lost", 1, dispute=name)
     told = Notification.objects.filter(kind="refund_started").count()
@@ -230,7 +230,7 @@ def test_a_dispute_about_another_order_of_ours_is_not_believed(attempt, alice, p
     arrives(attempt, "created", 1)
     cart = builders.make_cart(alice, package, slot.starts_at)
     another = make_payment(builders.make_checkout(cart)).attempts.get()
-    settle(another.pk, completed(), "worker")
+    apply_status(another.pk, completed(), "worker")
     another.refresh_from_db()
 
     assert arrives(another, "lost", 2).state == "NEEDS_REVIEW"
@@ -289,18 +289,18 @@ def test_refunds_are_refused_while_nobody_knows_how_much_is_disputed(
     attempt, staff, asker, settings, news, scheme
 ):
     settings.REFUND_SECOND_PERSON_ABOVE = 0
-    waiting = ask_for_refund(attempt.payment_id, 10_000, "a gesture", asker)
+    waiting = request_refund(attempt.payment_id, 10_000, "a gesture", asker)
     arrives(attempt, *news, scheme)
 
     with pytest.raises(Disputed, match="disputes this payment"):
-        ask_for_refund(attempt.payment_id, 10_000, "another gesture", staff)
+        request_refund(attempt.payment_id, 10_000, "another gesture", staff)
     if Refund.objects.get(pk=waiting.pk).is_requested:
         with pytest.raises(Disputed):
             approve_refund(waiting.pk, staff)
 
 
 def test_what_is_owed_waits_and_goes_out_when_the_dispute_says_how_much(attempt):
-    refund = owe_refund(attempt, 30_000, "a rule", asked_by=None)
+    refund = create_refund(attempt, 30_000, "a rule", asked_by=None)
     arrives(attempt, "created", 1, amount=None)
     assert _claim(refund.pk) is None
 
@@ -312,7 +312,7 @@ def test_what_is_owed_waits_and_goes_out_when_the_dispute_says_how_much(attempt)
 def test_staff_say_how_much_is_disputed_and_the_rest_can_go_back(attempt, staff):
     arrives(attempt, "created", 1, amount=None)
     decide_dispute(Dispute.objects.get().pk, staff, amount_paise=50_000)
-    assert ask_for_refund(attempt.payment_id, 60_000, "the rest", staff).amount_paise == 60_000
+    assert request_refund(attempt.payment_id, 60_000, "the rest", staff).amount_paise == 60_000
 
     decide_dispute(Dispute.objects.get().pk, staff, status="LOST")
 
@@ -344,11 +344,11 @@ def test_a_case_that_staff_close_lets_refunds_go_again(attempt, staff):
     event = arrives(attempt, "lost", None, scheme="authorization")
     decide_dispute(Dispute.objects.get().pk, staff, status="WON")
     with pytest.raises(Disputed):
-        ask_for_refund(attempt.payment_id, 10_000, "a gesture", staff)
+        request_refund(attempt.payment_id, 10_000, "a gesture", staff)
 
     close_event(event.pk, "the dashboard says that it is over", staff)
 
-    assert ask_for_refund(attempt.payment_id, 10_000, "a gesture", staff).amount_paise == 10_000
+    assert request_refund(attempt.payment_id, 10_000, "a gesture", staff).amount_paise == 10_000
 
 
 # --- Debts outlive a dispute ---------------------------------------------------------------------
@@ -356,7 +356,7 @@ def test_a_case_that_staff_close_lets_refunds_go_again(attempt, staff):
 
 def test_what_was_owed_when_the_bank_took_the_money_is_owed_again_when_it_is_back(attempt):
     """As often as the bank changes its mind; and no more than was owed."""
-    owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    create_refund(attempt, 30_000, "a gesture", asked_by=None)
     for minute, word in enumerate(["lost", "won", "lost", "won"]):
         arrives(attempt, word, minute)
 
@@ -376,9 +376,9 @@ def test_the_share_of_a_cancelled_booking_is_owed_again_and_no_more(attempt, set
 
 def test_another_amount_that_goes_back_is_owed_again_when_the_bank_brings_it_back(cart, staff, paid):
     held = make_payment(None)
-    settle(held.attempts.get().pk, completed(5_000), "worker")
-    settle(held.attempts.get().pk, completed(5_000), "worker")
-    return_held(held.pk)
+    apply_status(held.attempts.get().pk, completed(5_000), "worker")
+    apply_status(held.attempts.get().pk, completed(5_000), "worker")
+    return_after_review(held.pk)
     arrives(held.attempts.get(), "lost", 1, amount=5_000)
     assert not held.refunds.exclude(state="FAILED").exists()
     arrives(held.attempts.get(), "won", 2, amount=5_000)
@@ -388,7 +388,7 @@ def test_another_amount_that_goes_back_is_owed_again_when_the_bank_brings_it_bac
 
 def test_staff_hear_when_the_bank_takes_what_was_sent_back_already(attempt, settings):
     settings.STAFF_EMAILS = ["ops@example.com"]
-    refund = owe_refund(attempt, PAID, "cancelled", asked_by=None)
+    refund = create_refund(attempt, PAID, "cancelled", asked_by=None)
     _claim(refund.pk)
     arrives(attempt, "lost", 1)
 

@@ -9,8 +9,13 @@ from booking.models import Booking
 from core.errors import Conflict
 from payment.models import Dispute, Payment, Refund, WebhookEvent
 from payment.services.disputes import confirm_dispute
-from payment.services.outcomes import settle
-from payment.services.refunds.requests import cancel_booking, owe_refund, refundable_paise, send_receipt_back
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import (
+    cancel_booking,
+    create_refund,
+    refund_without_booking,
+    refundable_paise,
+)
 from payment.services.webhooks import handle, receive_webhook
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
@@ -21,7 +26,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def paid(cart):
     payment = make_payment(builders.make_checkout(cart))
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 @pytest.fixture
@@ -134,7 +139,7 @@ def test_a_dispute_about_no_order_of_ours_is_shown_to_staff(paid):
 
 
 def test_what_the_bank_has_taken_is_not_sent_back_a_second_time(news, paid):
-    owe_refund(paid.attempts.get(), 110_000, "a gesture", asked_by=None)
+    create_refund(paid.attempts.get(), 110_000, "a gesture", asked_by=None)
 
     news("lost", 1)
 
@@ -147,7 +152,7 @@ def owed(paid):
     Booking.objects.all().delete()
     Payment.objects.update(fulfilment="DUE")
     paid.refresh_from_db()
-    send_receipt_back(paid, "slot_gone", "the time was gone")
+    refund_without_booking(paid, "slot_gone", "the time was gone")
 
 
 def test_the_bank_pays_our_debt_and_it_is_at_rest(news, owed):

@@ -13,7 +13,7 @@ from payment.models import Offer, Payment, Refund
 from payment.services.duplicates import BookedMeanwhile
 from payment.services.notification_delivery import why_over
 from payment.services.offers import choose, places
-from payment.services.outcomes import accept_held, settle
+from payment.services.outcomes import accept_after_review, apply_status
 from payment.states import Fulfilment
 from tests.harness import builders, invariants
 from tests.harness.races import at_once, while_uncommitted
@@ -34,12 +34,12 @@ def fill(alice, package, slot):
 
 
 def gives_up(payment: Payment) -> Payment:
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
     return Payment.objects.get(pk=payment.pk)
 
 
 def pays(payment: Payment, paise: int = 110_000) -> Payment:
-    settle(payment.attempts.get().pk, completed(paise), "webhook")
+    apply_status(payment.attempts.get().pk, completed(paise), "webhook")
     return Payment.objects.get(pk=payment.pk)
 
 
@@ -177,7 +177,7 @@ def test_what_staff_accept_late_is_compared_with_what_was_booked_meanwhile(fill,
     held = pays(fill(), 90_000)
     second = pays(fill())
 
-    accept_held(held.pk)
+    accept_after_review(held.pk)
 
     assert_sent_back(held, second)
 

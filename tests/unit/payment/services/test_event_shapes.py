@@ -17,7 +17,7 @@ from payment.services.checkout import start_payment
 from payment.services.disputes import BEYOND
 from payment.services.monitoring import watch
 from payment.services.notification_delivery import why_over
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.services.webhooks import close_event, handle, receive_webhook
 from tests.unit.payment.builders import completed
 
@@ -40,7 +40,7 @@ def order(settings, alice, cart, phonepe):
     settings.PHONEPE_API_VERSION = "v2"
     started = start_payment(alice, cart_id=cart.pk)
     phonepe.decide(started.attempt.merchant_order_id)
-    settle(started.attempt.pk, completed(), "worker")
+    apply_status(started.attempt.pk, completed(), "worker")
     return started.attempt.merchant_order_id
 
 

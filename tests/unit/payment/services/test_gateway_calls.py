@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from payment.models import Payment, PaymentAttempt, WebhookEvent
 from payment.services.checkout import start_payment
-from payment.services.gateway_calls import places
+from payment.services.gateway_calls import call_permits
 from payment.services.links import return_url
 from payment.services.status import refresh
 from payment.services.webhooks import handle, receive_webhook
@@ -28,10 +28,10 @@ def started(alice, cart):
 @pytest.fixture
 def crowd(settings):
     for _ in range(settings.PHONEPE_CALLS_AT_ONCE):
-        places.acquire()
+        call_permits.acquire()
     yield
     for _ in range(settings.PHONEPE_CALLS_AT_ONCE):
-        places.release()
+        call_permits.release()
 
 
 def test_a_question_that_finds_no_place_leaves_the_payment_as_it_was(started, crowd):
@@ -62,6 +62,6 @@ def test_the_worker_comes_again_later(started, crowd):
 def test_a_click_in_a_crowd_is_told_to_come_again_and_may(api, alice, cart, crowd):
     answer = api(alice).post(PROCESS_CART, {"cart_id": cart.pk})
     assert (answer.status_code, answer.data["payment_id"]) == (503, Payment.objects.get().pk)
-    places.release()
+    call_permits.release()
     assert api(alice).post(PROCESS_CART, {"cart_id": cart.pk}).status_code == 200
-    places.acquire()
+    call_permits.acquire()

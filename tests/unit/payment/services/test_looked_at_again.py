@@ -28,10 +28,16 @@ from payment.models import Offer, Payment, Refund, StateChange
 from payment.phonepe.enums import ProviderStatus
 from payment.services.holds import end_hold
 from payment.services.offers import choose, close_offer, decline, expire_offer
-from payment.services.outcomes import accept_held, fulfil, return_held, settle, stop_waiting
+from payment.services.outcomes import (
+    accept_after_review,
+    apply_status,
+    fulfil,
+    return_after_review,
+    stop_waiting,
+)
 from payment.services.receipts import number_receipt
-from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
+from payment.services.refunds.outcomes import apply_refund_status
+from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
 from payment.services.slot_closure import Outcome, move_all, refund_all
 from tests.harness import builders
 from tests.harness.invariants import LAWS, query, violations
@@ -78,19 +84,19 @@ def left_alone() -> World:
 
 def booked() -> World:
     world = opened()
-    settle(world.attempt_id, completed(), "worker")
+    apply_status(world.attempt_id, completed(), "worker")
     return world
 
 
 def refund_requested() -> World:
     world = booked()
-    ask_for_refund(world.payment.pk, None, "they wrote to us", world.staff[0])
+    request_refund(world.payment.pk, None, "they wrote to us", world.staff[0])
     return world
 
 
 def refund_sent() -> World:
     world = booked()
-    refund = ask_for_refund(world.payment.pk, 10_000, "a gesture", world.staff[0])
+    refund = request_refund(world.payment.pk, 10_000, "a gesture", world.staff[0])
     Refund.objects.filter(pk=refund.pk).update(state="PENDING", sent_at=timezone.now())
     return world
 
@@ -98,21 +104,21 @@ def refund_sent() -> World:
 def offered() -> World:
     world = opened()
     close(world.slot)
-    settle(world.attempt_id, completed(), "worker")
+    apply_status(world.attempt_id, completed(), "worker")
     Offer.objects.filter(payment=world.payment).update(expires_at=timezone.now())
     return world
 
 
 def held() -> World:
     world = opened()
-    settle(world.attempt_id, completed(100_000), "worker")
+    apply_status(world.attempt_id, completed(100_000), "worker")
     make_attempt(world.payment, number=2)
     return world
 
 
 def filled() -> World:
     world = opened()
-    settle(world.attempt_id, FAILED, "worker")
+    apply_status(world.attempt_id, FAILED, "worker")
     return world
 
 
@@ -139,10 +145,10 @@ SITUATIONS: dict[Callable[[], World], dict[str, Service]] = {
     booked: {
         **STAFF_CLOSE,
         "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
-        "staff refund all": lambda world: ask_for_refund(world.payment.pk, None, "", world.staff[0]),
-        "staff refund a part": lambda world: ask_for_refund(world.payment.pk, 10_000, "", world.staff[1]),
+        "staff refund all": lambda world: request_refund(world.payment.pk, None, "", world.staff[0]),
+        "staff refund a part": lambda world: request_refund(world.payment.pk, 10_000, "", world.staff[1]),
         "the receipt is numbered": lambda world: number_receipt(world.payment.receipt.pk),
-        "the money is heard of again": lambda world: settle(world.attempt_id, completed(), "webhook"),
+        "the money is heard of again": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
         "staff complete it": lambda world: complete(world.booking),
     },
     refund_requested: {
@@ -154,21 +160,23 @@ SITUATIONS: dict[Callable[[], World], dict[str, Service]] = {
     refund_sent: {
         **STAFF_CLOSE,
         "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
-        "staff refund the rest": lambda world: ask_for_refund(world.payment.pk, None, "", world.staff[0]),
-        "PhonePe says it went back": lambda world: settle_refund(
+        "staff refund the rest": lambda world: request_refund(world.payment.pk, None, "", world.staff[0]),
+        "PhonePe says it went back": lambda world: apply_refund_status(
             refund_of(world), RefundStatus(ProviderStatus.COMPLETED), "webhook"
         ),
-        "PhonePe says it failed": lambda world: settle_refund(
+        "PhonePe says it failed": lambda world: apply_refund_status(
             refund_of(world), RefundStatus(ProviderStatus.FAILED), "webhook"
         ),
     },
     opened: {
         "staff close the time": lambda world: close(world.slot),
-        "the money comes": lambda world: settle(world.attempt_id, completed(), "webhook"),
-        "another amount comes": lambda world: settle(world.attempt_id, completed(1_000), "webhook"),
-        "it fails": lambda world: settle(world.attempt_id, FAILED, "worker"),
-        "PhonePe does not know it": lambda world: settle(world.attempt_id, NOT_FOUND, "worker"),
-        "the customer gives up": lambda world: settle(world.attempt_id, PENDING, "give_up", giving_up=True),
+        "the money comes": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
+        "another amount comes": lambda world: apply_status(world.attempt_id, completed(1_000), "webhook"),
+        "it fails": lambda world: apply_status(world.attempt_id, FAILED, "worker"),
+        "PhonePe does not know it": lambda world: apply_status(world.attempt_id, NOT_FOUND, "worker"),
+        "the customer gives up": lambda world: apply_status(
+            world.attempt_id, PENDING, "give_up", giving_up=True
+        ),
         "the hold ends": hold_ends,
         "the checkout is released": lambda world: release(world.payment.checkout),
         "the cart is deleted": lambda world: delete_cart(cart_of(world)),
@@ -177,9 +185,9 @@ SITUATIONS: dict[Callable[[], World], dict[str, Service]] = {
     left_alone: {
         "the customer gives up": lambda world: stop_waiting(world.payment.pk, "given_up", ""),
         "staff stop waiting": lambda world: stop_waiting(world.payment.pk, "stopped_by_staff", ""),
-        "the money comes": lambda world: settle(world.attempt_id, completed(), "webhook"),
-        "another amount comes": lambda world: settle(world.attempt_id, completed(1_000), "webhook"),
-        "PhonePe says pending": lambda world: settle(world.attempt_id, PENDING, "worker"),
+        "the money comes": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
+        "another amount comes": lambda world: apply_status(world.attempt_id, completed(1_000), "webhook"),
+        "PhonePe says pending": lambda world: apply_status(world.attempt_id, PENDING, "worker"),
         "the hold ends": hold_ends,
     },
     offered: {
@@ -189,19 +197,19 @@ SITUATIONS: dict[Callable[[], World], dict[str, Service]] = {
         "the customer declines": lambda world: decline(world.payment.pk, "offer_declined"),
         "staff end it": lambda world: close_offer(world.payment.pk, "closed_by_staff"),
         "its time ends": lambda world: expire_offer(world.payment.offers.latest("pk").pk),
-        "staff refund all": lambda world: ask_for_refund(world.payment.pk, None, "", world.staff[0]),
+        "staff refund all": lambda world: request_refund(world.payment.pk, None, "", world.staff[0]),
         "staff close the other time": lambda world: move_all(world.another, "closed"),
     },
     held: {
-        "staff accept": lambda world: accept_held(world.payment.pk),
-        "staff send it back": lambda world: return_held(world.payment.pk),
-        "the right amount comes": lambda world: settle(
+        "staff accept": lambda world: accept_after_review(world.payment.pk),
+        "staff send it back": lambda world: return_after_review(world.payment.pk),
+        "the right amount comes": lambda world: apply_status(
             world.payment.attempts.latest("number").pk, completed(), "webhook"
         ),
         "the hold ends": hold_ends,
     },
     filled: {
-        "the late money comes": lambda world: settle(world.attempt_id, completed(), "webhook"),
+        "the late money comes": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
         "the cart is checked out": lambda world: make_payment(
             check_out(cart_of(world), address_id=None, expires_at=timezone.now() + timedelta(minutes=15))
         ),
@@ -298,7 +306,7 @@ def test_an_offer_that_was_prolonged_meanwhile_stays_open(monkeypatch):
 
 def test_a_hold_that_was_stretched_meanwhile_is_kept(monkeypatch):
     world = opened()
-    settle(world.attempt_id, FAILED, "worker")
+    apply_status(world.attempt_id, FAILED, "worker")
     SlotHold.objects.update(state="HELD", expires_at=timezone.now())
     Slot.objects.filter(pk=world.slot.pk).update(held=1)
     later = timezone.now() + timedelta(minutes=5)

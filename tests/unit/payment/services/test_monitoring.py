@@ -10,8 +10,8 @@ from django.utils import timezone
 from notifications.models import Notification
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.monitoring import watch
-from payment.services.outcomes import settle
-from payment.services.refunds.requests import owe_refund
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import create_refund
 from payment.states import Fulfilment
 from tests.unit.payment.builders import completed, make_payment
 from worker.jobs import run_due
@@ -35,7 +35,7 @@ def ago(**span):
 
 def test_a_quiet_day_alerts_nobody(settings):
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     make_payment()
     watch(1)
 
@@ -54,8 +54,8 @@ def test_a_payment_that_phonepe_does_not_decide_is_told_once_a_day():
 @pytest.mark.parametrize("said", [None, 0])
 def test_money_of_which_phonepe_does_not_say_how_much_came_is_told_at_once(said):
     attempt = make_payment().attempts.get()
-    settle(attempt.pk, completed(said), "webhook")
-    settle(attempt.pk, completed(said), "worker")
+    apply_status(attempt.pk, completed(said), "webhook")
+    apply_status(attempt.pk, completed(said), "worker")
 
     assert told() == ["amount_missing"]
 
@@ -63,15 +63,15 @@ def test_money_of_which_phonepe_does_not_say_how_much_came_is_told_at_once(said)
 def test_an_amount_that_came_before_is_not_missed_later():
     payment = make_payment()
     attempt = payment.attempts.get()
-    settle(attempt.pk, completed(payment.amount_paise), "webhook")
-    settle(attempt.pk, completed(None), "worker")
+    apply_status(attempt.pk, completed(payment.amount_paise), "webhook")
+    apply_status(attempt.pk, completed(None), "worker")
 
     assert told() == []
 
 
 def test_money_that_waits_for_staff_is_told_again():
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(1), "worker")
+    apply_status(payment.attempts.get().pk, completed(1), "worker")
     assert told() == ["amount_differs"]
 
     assert Payment.objects.get().fulfilment == Fulfilment.HELD_FOR_STAFF
@@ -82,8 +82,8 @@ def test_money_that_waits_for_staff_is_told_again():
 
 def test_a_refund_that_is_later_than_promised_is_told():
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
-    owe_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    create_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
     Refund.objects.update(expected_by=ago(days=1))
     watch(1)
 
@@ -92,8 +92,8 @@ def test_a_refund_that_is_later_than_promised_is_told():
 
 def test_what_is_left_of_a_rehearsal_alerts_nobody(settings):
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
-    owe_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    create_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
     Refund.objects.update(expected_by=ago(days=1))
     make_payment().attempts.update(expires_at=ago(hours=3))
     settings.PHONEPE_SIMULATION_MODE = False
@@ -143,7 +143,7 @@ def test_an_event_that_is_given_up_after_days_without_a_worker_is_told_as_well(d
 def test_payments_that_only_our_questions_confirm_are_told():
     for _ in range(5):
         payment = make_payment()
-        settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+        apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     watch(1)
 
     assert told() == ["webhook_silence"]

@@ -16,8 +16,8 @@ from payment.models import Offer, Payment, Refund
 from payment.serializers.sentences import message
 from payment.services.notification_delivery import enclose
 from payment.services.offers import choose, close_offer, decline, places
-from payment.services.outcomes import AlreadyChosen, OfferClosed, settle
-from payment.services.refunds.requests import ask_for_refund, cancel_booking
+from payment.services.outcomes import AlreadyChosen, OfferClosed, apply_status
+from payment.services.refunds.requests import cancel_booking, request_refund
 from payment.services.slot_closure import Outcome, move_all, refund_all
 from payment.states import Fulfilment
 from tests.harness import builders
@@ -39,7 +39,7 @@ def no_refund_without_a_move(settings):
 
 def book(who, package, slot) -> Payment:
     payment = make_payment(builders.make_checkout(builders.make_cart(who, package, slot.starts_at)))
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 @pytest.fixture
@@ -218,7 +218,7 @@ def test_the_chosen_time_is_booked_once_and_may_still_be_cancelled_in_full(paid,
     [
         lambda payment, staff: decline(payment.pk, "offer_declined"),
         lambda payment, staff: cancel_booking(booking(), "no, thank you"),
-        lambda payment, staff: ask_for_refund(payment.pk, None, "said no by phone", staff),
+        lambda payment, staff: request_refund(payment.pk, None, "said no by phone", staff),
         lambda payment, staff: refund_all(Slot.objects.order_by("pk").first(), REASON, staff),
         lambda payment, staff: Offer.objects.update(expires_at=timezone.now()) and run_due(["offers"]),
     ],
@@ -254,7 +254,7 @@ def test_an_offer_of_late_money_and_one_of_the_temple_may_follow_each_other(alic
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
     second = slot_in(service, 60)
     Slot.objects.filter(pk=slot.pk).update(starts_at=timezone.now() - HOUR)
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     choose(payment, second.pk)
     near = slot_in(service, 10)
 
@@ -293,7 +293,7 @@ def chosen(request, alice, package, service, slot):
     if request.param == "LATE":
         payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
         Slot.objects.filter(pk=slot.pk).update(starts_at=timezone.now() - HOUR)
-        settle(payment.attempts.get().pk, completed(), "worker")
+        apply_status(payment.attempts.get().pk, completed(), "worker")
     else:
         payment = book(alice, package, slot)
         move_all(slot, REASON)

@@ -34,9 +34,9 @@ from payment.services.notifications import (
     tell_refund_started,
 )
 from payment.services.offers import close_offer
-from payment.services.outcomes import settle
-from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.requests import cancel_booking, owe_refund
+from payment.services.outcomes import apply_status
+from payment.services.refunds.outcomes import apply_refund_status
+from payment.services.refunds.requests import cancel_booking, create_refund
 from payment.services.slot_closure import move_all
 from payment.services.webhooks import close_event
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
@@ -58,7 +58,7 @@ def payment(cart):
 
 
 def pays(payment: Payment) -> Payment:
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 def is_offered(payment: Payment) -> Payment:
@@ -74,7 +74,7 @@ def booking(payment: Payment) -> Booking:
 
 def refund(payment: Payment) -> Refund:
     pays(payment)
-    return owe_refund(payment.attempts.get(), 10_000, "a gesture", asked_by=None)
+    return create_refund(payment.attempts.get(), 10_000, "a gesture", asked_by=None)
 
 
 def fulfilment_becomes(to: str) -> Callable[[Payment], Any]:
@@ -107,7 +107,7 @@ def booking_is_cancelled_by_us(payment: Payment) -> None:
 
 
 def held(payment: Payment) -> None:
-    settle(payment.attempts.get().pk, completed(1), "worker")
+    apply_status(payment.attempts.get().pk, completed(1), "worker")
 
 
 def fails_then_is_held_for_staff(payment: Payment) -> None:
@@ -340,9 +340,9 @@ def test_a_booking_that_was_moved_before_it_was_confirmed_is_confirmed_for_its_n
 def test_the_refund_that_took_the_place_of_a_failed_one_is_told_instead(payment, mailoutbox):
     pays(payment)
     Notification.objects.all().delete()
-    first = owe_refund(payment.attempts.get(), 10_000, "a gesture", asked_by=None)
+    first = create_refund(payment.attempts.get(), 10_000, "a gesture", asked_by=None)
     Refund.objects.update(state=RefundState.PENDING, sent_at=timezone.now())
-    settle_refund(first.pk, RefundStatus(ProviderStatus.FAILED), "worker")
+    apply_refund_status(first.pk, RefundStatus(ProviderStatus.FAILED), "worker")
     while run_due(["notifications"]):
         pass
 

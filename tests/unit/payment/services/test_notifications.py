@@ -12,7 +12,7 @@ from payment.models import Offer, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.schemas import OrderStatus
 from payment.services.notifications import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
-from payment.services.outcomes import accept_held, settle
+from payment.services.outcomes import accept_after_review, apply_status
 from payment.services.receipts import paper_of, receipt_of
 from payment.states import RefundState
 from tests.harness import builders
@@ -32,7 +32,7 @@ def told():
 
 
 def hear(payment, answer, **more):
-    return settle(payment.attempts.get().pk, answer, "worker", **more)
+    return apply_status(payment.attempts.get().pk, answer, "worker", **more)
 
 
 def test_a_booking_is_told_with_its_receipt(payment, mailoutbox):
@@ -151,7 +151,7 @@ def test_a_gift_that_staff_accept_is_told_once_more_with_its_receipt(db, mailout
     hear(payment, completed(5_000))
     hear(payment, completed(5_000))
     run_due(["notifications"], limit=10)
-    accept_held(payment.pk)
+    accept_after_review(payment.pk)
     run_due(["notifications"], limit=10)
 
     assert [len(mail.attachments) for mail in mailoutbox] == [0, 1]
@@ -256,7 +256,7 @@ def test_a_refund_is_told_with_its_bank_reference(payment):
 def test_what_goes_back_is_no_part_of_what_was_paid(payment):
     hear(payment, completed(100_000))
     second = make_attempt(payment, number=2)
-    settle(second.pk, completed(110_000), "worker")
+    apply_status(second.pk, completed(110_000), "worker")
 
     booked = Notification.objects.get(kind="booked").facts
     assert (booked["amount_paise"], booked["agreed_paise"]) == (110_000, None)
@@ -264,7 +264,7 @@ def test_what_goes_back_is_no_part_of_what_was_paid(payment):
 
 def test_what_staff_accept_is_told_and_receipted_as_what_came(payment, mailoutbox):
     hear(payment, completed(100_000))
-    accept_held(payment.pk)
+    accept_after_review(payment.pk)
     run_due(["notifications"], limit=10)
 
     booked = Notification.objects.get(kind="booked").facts

@@ -11,8 +11,8 @@ from booking.services import SlotGone, release_hold
 from payment.models import Offer, Payment, Refund
 from payment.services.holds import end_hold
 from payment.services.offers import NoSuchTime, choose, close_offer, places
-from payment.services.outcomes import OfferClosed, settle
-from payment.services.refunds.requests import ask_for_refund
+from payment.services.outcomes import OfferClosed, apply_status
+from payment.services.refunds.requests import request_refund
 from payment.states import Fulfilment
 from tests.harness import builders, races
 from tests.unit.payment.builders import FAILED, completed, make_payment
@@ -31,13 +31,13 @@ def another(service, slot):
 def late(cart, slot):
     """The payment was given up, its place went to somebody else, and then the money came."""
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
     Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
     return payment
 
 
 def money_comes(payment: Payment) -> Payment:
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 def fate(payment: Payment) -> str:
@@ -150,7 +150,7 @@ def test_two_people_cannot_choose_the_same_last_place(late, another, package, sl
     money_comes(late)
     Slot.objects.filter(pk=slot.pk).update(booked=0)
     theirs = make_payment(builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at)))
-    settle(theirs.attempts.get().pk, FAILED, "worker")
+    apply_status(theirs.attempts.get().pk, FAILED, "worker")
     Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
     money_comes(theirs)
 
@@ -164,7 +164,7 @@ def test_two_people_cannot_choose_the_same_last_place(late, another, package, sl
 
 def test_who_has_been_given_everything_back_can_choose_no_more(late, another, staff):
     money_comes(late)
-    ask_for_refund(late.pk, None, "they wrote to us", staff)
+    request_refund(late.pk, None, "they wrote to us", staff)
 
     with pytest.raises(OfferClosed):
         choose(late, another.pk)
@@ -176,7 +176,7 @@ def test_who_has_been_given_everything_back_can_choose_no_more(late, another, st
 
 def test_who_has_been_given_a_part_back_can_still_choose(late, another, staff):
     money_comes(late)
-    ask_for_refund(late.pk, 10_000, "a gesture", staff)
+    request_refund(late.pk, 10_000, "a gesture", staff)
 
     assert choose(late, another.pk).fulfilment == Fulfilment.BOOKED
 
@@ -196,7 +196,7 @@ def test_a_cart_whose_money_goes_back_is_free_again(cart, slot):
 def test_a_puja_that_had_no_slots_yet_can_be_moved_to_one_of_them(package, alice):
     """Its checkout had no place to hold, and its time has passed: a choice must not be gone for ever."""
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package)))
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
     Checkout.objects.update(starts_at=timezone.now() - timedelta(hours=1))
     first = builders.make_slot(package.puja_service)
     assert money_comes(payment).fulfilment == Fulfilment.OFFERED

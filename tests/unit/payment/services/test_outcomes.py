@@ -14,7 +14,7 @@ from payment.gateways import RefundStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, StateChange
 from payment.phonepe.enums import ProviderStatus
 from payment.services import outcomes
-from payment.services.outcomes import accept_held, fulfil, return_held, settle
+from payment.services.outcomes import accept_after_review, apply_status, fulfil, return_after_review
 from payment.services.refunds.outcomes import adopt_refund
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests.harness import builders
@@ -56,7 +56,7 @@ def ledger(payment: Payment) -> list[tuple[str, int]]:
 
 
 def test_money_received_becomes_one_booking_and_one_receipt(payment, attempt, slot):
-    settled = settle(attempt.pk, completed(), "worker")
+    settled = apply_status(attempt.pk, completed(), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     assert ledger(payment) == [("RECEIPT", 110_000)]
@@ -68,7 +68,7 @@ def test_money_received_becomes_one_booking_and_one_receipt(payment, attempt, sl
 
 def test_the_same_news_three_times_changes_nothing(payment, attempt):
     for source in ("webhook", "worker", "return page"):
-        settle(attempt.pk, completed(), source)
+        apply_status(attempt.pk, completed(), source)
 
     assert ledger(payment) == [("RECEIPT", 110_000)]
     assert Booking.objects.count() == 1
@@ -76,24 +76,24 @@ def test_the_same_news_three_times_changes_nothing(payment, attempt):
 
 
 def test_nothing_undoes_a_completed_payment(payment, attempt):
-    settle(attempt.pk, completed(), "worker")
+    apply_status(attempt.pk, completed(), "worker")
 
     for news in (FAILED, PENDING, NOT_FOUND, NONSENSE):
-        settled = settle(attempt.pk, news, "webhook")
+        settled = apply_status(attempt.pk, news, "webhook")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     assert state(attempt) == AttemptState.COMPLETED
 
 
 def test_a_word_we_do_not_know_is_neither_success_nor_failure(payment, attempt):
-    settled = settle(attempt.pk, NONSENSE, "worker")
+    settled = apply_status(attempt.pk, NONSENSE, "worker")
 
     assert settled.state == PaymentState.PENDING
     assert state(attempt) == AttemptState.PENDING
 
 
 def test_a_failed_payment_frees_the_cart_and_the_place(payment, attempt, slot):
-    settled = settle(attempt.pk, FAILED, "worker")
+    settled = apply_status(attempt.pk, FAILED, "worker")
 
     assert settled.state == PaymentState.FAILED
     slot.refresh_from_db()
@@ -107,7 +107,7 @@ def test_a_failed_payment_leaves_the_new_cart_of_the_customer_alone(payment, att
         alice, package, builders.make_slot(package.puja_service, days=5).starts_at
     )
 
-    settle(attempt.pk, FAILED, "worker")
+    apply_status(attempt.pk, FAILED, "worker")
 
     assert Cart.objects.get(pk=payment.checkout.cart_id).status == Cart.Status.ABANDONED
     wanted_since.refresh_from_db()
@@ -115,9 +115,9 @@ def test_a_failed_payment_leaves_the_new_cart_of_the_customer_alone(payment, att
 
 
 def test_money_after_failure_takes_the_place_again(payment, attempt, slot):
-    settle(attempt.pk, FAILED, "worker")
+    apply_status(attempt.pk, FAILED, "worker")
 
-    settled = settle(attempt.pk, completed(), "worker")
+    settled = apply_status(attempt.pk, completed(), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     slot.refresh_from_db()
@@ -127,17 +127,17 @@ def test_money_after_failure_takes_the_place_again(payment, attempt, slot):
 def test_money_after_the_hold_has_ended_takes_the_place_again(payment, attempt, slot):
     release_hold(payment.checkout)
 
-    assert settle(attempt.pk, completed(), "worker").fulfilment == Fulfilment.BOOKED
+    assert apply_status(attempt.pk, completed(), "worker").fulfilment == Fulfilment.BOOKED
 
     slot.refresh_from_db()
     assert (slot.held, slot.booked) == (0, 1)
 
 
 def test_late_money_goes_back_when_its_place_is_gone_and_there_is_no_other(payment, attempt, slot):
-    settle(attempt.pk, FAILED, "worker")
+    apply_status(attempt.pk, FAILED, "worker")
     Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
 
-    settled = settle(attempt.pk, completed(), "worker")
+    settled = apply_status(attempt.pk, completed(), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
     assert Refund.objects.get().amount_paise == 110_000
@@ -146,7 +146,7 @@ def test_late_money_goes_back_when_its_place_is_gone_and_there_is_no_other(payme
 
 
 def test_another_amount_is_never_booked(payment, attempt):
-    settled = settle(attempt.pk, completed(100), "webhook")
+    settled = apply_status(attempt.pk, completed(100), "webhook")
 
     assert settled.state == PaymentState.PENDING
     assert (settled.fulfilment, settled.held_because) == (Fulfilment.HELD_FOR_STAFF, "amount_differs")
@@ -159,14 +159,14 @@ def test_money_of_another_merchant_is_never_booked(checkout):
     payment = make_payment(checkout)
     payment.attempts.update(generation="v1", merchant="PGTESTPAYUAT")
 
-    settled = settle(payment.attempts.get().pk, completed(merchant_id="SOMEBODYELSE"), "webhook")
+    settled = apply_status(payment.attempts.get().pk, completed(merchant_id="SOMEBODYELSE"), "webhook")
 
     assert settled.fulfilment == Fulfilment.HELD_FOR_STAFF
     assert not Booking.objects.exists()
 
 
 def test_completed_without_an_amount_is_asked_about_again(payment, attempt):
-    settled = settle(attempt.pk, completed(None), "worker")
+    settled = apply_status(attempt.pk, completed(None), "worker")
 
     assert settled.state == PaymentState.PENDING
     assert state(attempt) == AttemptState.PENDING
@@ -174,9 +174,9 @@ def test_completed_without_an_amount_is_asked_about_again(payment, attempt):
 
 def test_a_second_order_paid_for_the_same_payment_goes_back(payment, attempt):
     second = make_attempt(payment, number=2)
-    settle(attempt.pk, completed(), "worker")
+    apply_status(attempt.pk, completed(), "worker")
 
-    settle(second.pk, completed(), "worker")
+    apply_status(second.pk, completed(), "worker")
 
     assert ledger(payment) == [("RECEIPT", 110_000), ("SURPLUS", 110_000)]
     promised = Refund.objects.get()
@@ -187,11 +187,11 @@ def test_a_second_order_paid_for_the_same_payment_goes_back(payment, attempt):
 def test_a_cart_paid_twice_in_two_payments_is_booked_once_and_the_other_money_goes_back(
     payment, attempt, alice
 ):
-    settle(attempt.pk, FAILED, "worker")
+    apply_status(attempt.pk, FAILED, "worker")
     again = make_payment(builders.make_checkout(Cart.objects.get()))
-    settle(again.attempts.get().pk, completed(), "worker")
+    apply_status(again.attempts.get().pk, completed(), "worker")
 
-    late = settle(attempt.pk, completed(), "worker")
+    late = apply_status(attempt.pk, completed(), "worker")
 
     assert (late.state, late.fulfilment) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
     assert (Refund.objects.get().payment, Refund.objects.get().amount_paise) == (late, 110_000)
@@ -202,15 +202,15 @@ def test_a_cart_paid_twice_in_two_payments_is_booked_once_and_the_other_money_go
 def test_a_payment_lives_as_long_as_one_of_its_orders_may_bring_money(payment, attempt):
     second = make_attempt(payment, number=2)
 
-    assert settle(second.pk, FAILED, "worker").state == PaymentState.PENDING
-    assert settle(attempt.pk, FAILED, "worker").state == PaymentState.FAILED
+    assert apply_status(second.pk, FAILED, "worker").state == PaymentState.PENDING
+    assert apply_status(attempt.pk, FAILED, "worker").state == PaymentState.FAILED
 
 
 def test_not_found_right_after_the_call_is_no_no(payment, attempt):
     PaymentAttempt.objects.update(state=AttemptState.UNKNOWN, sent_at=timezone.now())
 
     for _ in range(5):
-        settled = settle(attempt.pk, NOT_FOUND, "worker")
+        settled = apply_status(attempt.pk, NOT_FOUND, "worker")
 
     assert settled.state == PaymentState.PENDING
     assert state(attempt) == AttemptState.UNKNOWN
@@ -221,7 +221,7 @@ def test_not_found_for_five_minutes_ends_an_order_that_never_arrived(payment, at
         state=AttemptState.UNKNOWN, sent_at=timezone.now() - timedelta(minutes=5, seconds=1)
     )
 
-    states = [settle(attempt.pk, NOT_FOUND, "worker").state for _ in range(3)]
+    states = [apply_status(attempt.pk, NOT_FOUND, "worker").state for _ in range(3)]
 
     assert states == [PaymentState.PENDING, PaymentState.PENDING, PaymentState.CANCELLED]
     assert state(attempt) == AttemptState.EXPIRED
@@ -232,7 +232,7 @@ def test_not_found_does_not_end_an_order_that_was_seen_before(payment, attempt):
     PaymentAttempt.objects.update(sent_at=timezone.now() - timedelta(hours=1))
 
     for _ in range(4):
-        settle(attempt.pk, NOT_FOUND, "worker")
+        apply_status(attempt.pk, NOT_FOUND, "worker")
 
     assert state(attempt) == AttemptState.PENDING
 
@@ -240,7 +240,7 @@ def test_not_found_does_not_end_an_order_that_was_seen_before(payment, attempt):
 def test_an_expired_page_nobody_tried_to_pay_ends_the_payment(payment, attempt):
     PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    assert settle(attempt.pk, PENDING, "worker").state == PaymentState.CANCELLED
+    assert apply_status(attempt.pk, PENDING, "worker").state == PaymentState.CANCELLED
 
 
 def test_an_expired_page_with_a_try_under_way_is_waited_for(payment, attempt):
@@ -248,33 +248,33 @@ def test_an_expired_page_with_a_try_under_way_is_waited_for(payment, attempt):
 
     trying = PENDING.__class__(PENDING.verdict, provider_transaction_id="OM1")
 
-    assert settle(attempt.pk, trying, "worker").state == PaymentState.PENDING
+    assert apply_status(attempt.pk, trying, "worker").state == PaymentState.PENDING
 
 
 def test_giving_up_closes_what_is_merely_unpaid(payment, attempt):
-    settled = settle(attempt.pk, PENDING, "give_up", giving_up=True)
+    settled = apply_status(attempt.pk, PENDING, "give_up", giving_up=True)
 
     assert settled.state == PaymentState.CANCELLED
     assert Cart.objects.get().status == Cart.Status.ACTIVE
 
 
 def test_giving_up_does_not_lose_money_that_has_come(payment, attempt):
-    assert settle(attempt.pk, completed(), "give_up", giving_up=True).fulfilment == Fulfilment.BOOKED
+    assert apply_status(attempt.pk, completed(), "give_up", giving_up=True).fulfilment == Fulfilment.BOOKED
 
 
 def test_a_completed_order_of_nothing_is_no_money_and_is_asked_about_again(payment, attempt):
-    settled = settle(attempt.pk, completed(0), "worker")
+    settled = apply_status(attempt.pk, completed(0), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.PENDING, Fulfilment.NONE)
     assert (state(attempt), ledger(payment)) == (AttemptState.PENDING, [])
     assert PaymentAttempt.objects.get().next_check_at is not None
-    assert settle(attempt.pk, completed(), "worker").fulfilment == Fulfilment.BOOKED
+    assert apply_status(attempt.pk, completed(), "worker").fulfilment == Fulfilment.BOOKED
 
 
 def test_a_gift_is_received_without_a_booking():
     gift = make_payment()
 
-    settled = settle(gift.attempts.get().pk, completed(10_000), "worker")
+    settled = apply_status(gift.attempts.get().pk, completed(10_000), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.GIFT)
     assert not Booking.objects.exists()
@@ -286,7 +286,7 @@ def test_a_receipt_survives_a_database_that_refuses_the_booking(payment, attempt
         held=0
     )  # taking the hold would make it negative: a constraint refuses
 
-    settled = settle(attempt.pk, completed(), "worker")
+    settled = apply_status(attempt.pk, completed(), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.DUE)
     assert ledger(payment) == [("RECEIPT", 110_000)]
@@ -300,13 +300,13 @@ def test_a_receipt_survives_a_database_that_refuses_the_booking(payment, attempt
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "where", ["book", "tell_booked", "_offer_another_place", "send_back_as_paid_twice", "tell_received"]
+    "where", ["book", "tell_booked", "_offer_other_slots", "send_back_as_paid_twice", "tell_received"]
 )
 def test_money_is_in_the_books_whatever_error_meets_its_fulfilment(
     payment, attempt, slot, monkeypatch, where
 ):
     """Also one of the handlers of what cannot be booked, and of telling the buyer that they have to wait."""
-    refusals = {"_offer_another_place": SlotGone(), "send_back_as_paid_twice": CartConverted()}
+    refusals = {"_offer_other_slots": SlotGone(), "send_back_as_paid_twice": CartConverted()}
 
     def fail(error):
         def raise_error(*args):
@@ -318,7 +318,7 @@ def test_money_is_in_the_books_whatever_error_meets_its_fulfilment(
         broken.setattr(outcomes, "book", fail(refusals.get(where, KeyError("snapshot"))))
         if where != "book":
             broken.setattr(outcomes, where, fail(KeyError("snapshot")))
-        settled = settle(attempt.pk, completed(), "worker")
+        settled = apply_status(attempt.pk, completed(), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.DUE)
     assert (state(attempt), ledger(payment)) == (AttemptState.COMPLETED, [("RECEIPT", 110_000)])
@@ -329,18 +329,18 @@ def test_money_is_in_the_books_whatever_error_meets_its_fulfilment(
 
 @pytest.mark.django_db(transaction=True)
 def test_what_staff_accept_stays_accepted_when_it_cannot_be_fulfilled_now(payment, attempt, slot):
-    settle(attempt.pk, completed(50_000), "worker")
+    apply_status(attempt.pk, completed(50_000), "worker")
     Slot.objects.filter(pk=slot.pk).update(held=0)
 
-    assert accept_held(payment.pk).fulfilment == Fulfilment.DUE
+    assert accept_after_review(payment.pk).fulfilment == Fulfilment.DUE
     assert Receipt.objects.get().total_paise == 50_000
 
 
 def test_another_amount_for_what_is_paid_already_goes_back(payment, attempt):
     second = make_attempt(payment, number=2)
-    settle(attempt.pk, completed(), "worker")
+    apply_status(attempt.pk, completed(), "worker")
 
-    settled = settle(second.pk, completed(5_000), "worker")
+    settled = apply_status(second.pk, completed(5_000), "worker")
 
     assert settled.fulfilment == Fulfilment.BOOKED
     assert ledger(payment) == [("RECEIPT", 110_000), ("SURPLUS", 5_000)]
@@ -348,11 +348,11 @@ def test_another_amount_for_what_is_paid_already_goes_back(payment, attempt):
 
 
 def test_of_two_wrong_amounts_staff_take_one_and_the_other_goes_back(payment, attempt):
-    settle(attempt.pk, completed(50_000), "worker")
+    apply_status(attempt.pk, completed(50_000), "worker")
     second = make_attempt(payment, number=2)
-    settle(second.pk, completed(60_000), "worker")
+    apply_status(second.pk, completed(60_000), "worker")
 
-    assert accept_held(payment.pk).fulfilment == Fulfilment.BOOKED
+    assert accept_after_review(payment.pk).fulfilment == Fulfilment.BOOKED
 
     assert Refund.objects.get().attempt == attempt
     assert Refund.objects.get().amount_paise == 50_000
@@ -360,24 +360,24 @@ def test_of_two_wrong_amounts_staff_take_one_and_the_other_goes_back(payment, at
 
 
 def test_what_has_gone_back_meanwhile_is_not_taken_for_a_payment(payment, attempt):
-    settle(attempt.pk, completed(50_000), "worker")
+    apply_status(attempt.pk, completed(50_000), "worker")
     attempt.refresh_from_db()
     adopt_refund(
         attempt, "DASH1", 50_000, RefundStatus(ProviderStatus.COMPLETED, amount_paise=50_000), "webhook"
     )
 
     with pytest.raises(Conflict):
-        accept_held(payment.pk)
+        accept_after_review(payment.pk)
 
     assert not Booking.objects.exists()
-    assert return_held(payment.pk).fulfilment == Fulfilment.NONE
+    assert return_after_review(payment.pk).fulfilment == Fulfilment.NONE
 
 
 def test_what_was_held_goes_back_when_the_right_amount_comes(payment, attempt):
     second = make_attempt(payment, number=2)
-    settle(attempt.pk, completed(5_000), "worker")
+    apply_status(attempt.pk, completed(5_000), "worker")
 
-    settled = settle(second.pk, completed(), "worker")
+    settled = apply_status(second.pk, completed(), "worker")
 
     assert (settled.fulfilment, settled.held_because) == (Fulfilment.BOOKED, "")
     assert ledger(payment) == [("SUSPENSE", 5_000), ("RECEIPT", 110_000)]
@@ -386,9 +386,9 @@ def test_what_was_held_goes_back_when_the_right_amount_comes(payment, attempt):
 
 
 def test_staff_take_another_amount_as_the_payment(payment, attempt):
-    settle(attempt.pk, completed(100_000), "worker")
+    apply_status(attempt.pk, completed(100_000), "worker")
 
-    accepted = accept_held(payment.pk)
+    accepted = accept_after_review(payment.pk)
 
     assert (accepted.state, accepted.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     assert ledger(payment) == [("SUSPENSE", 100_000), ("SUSPENSE", -100_000), ("RECEIPT", 100_000)]
@@ -397,20 +397,20 @@ def test_staff_take_another_amount_as_the_payment(payment, attempt):
 
 
 def test_another_amount_that_staff_take_when_its_place_is_gone_goes_back_as_it_came(payment, attempt, slot):
-    settle(attempt.pk, completed(100_000), "worker")
+    apply_status(attempt.pk, completed(100_000), "worker")
     release_hold(payment.checkout)
     Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
 
-    assert accept_held(payment.pk).fulfilment == Fulfilment.REFUND_DUE
+    assert accept_after_review(payment.pk).fulfilment == Fulfilment.REFUND_DUE
 
     assert Refund.objects.get().amount_paise == 100_000
     assert "what can never be a booking is promised back, whole" not in violations(query)
 
 
 def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, attempt, slot):
-    settle(attempt.pk, completed(100_000), "worker")
+    apply_status(attempt.pk, completed(100_000), "worker")
 
-    returned = return_held(payment.pk)
+    returned = return_after_review(payment.pk)
 
     assert (returned.state, returned.fulfilment) == (PaymentState.CANCELLED, Fulfilment.NONE)
     assert Refund.objects.get().amount_paise == 100_000
@@ -420,10 +420,10 @@ def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, atte
 
 
 def test_what_staff_have_decided_is_decided_once(payment, attempt):
-    settle(attempt.pk, completed(100_000), "worker")
-    return_held(payment.pk)
+    apply_status(attempt.pk, completed(100_000), "worker")
+    return_after_review(payment.pk)
 
-    for decide in (accept_held, return_held):
+    for decide in (accept_after_review, return_after_review):
         with pytest.raises(Conflict):
             decide(payment.pk)
 
@@ -431,7 +431,7 @@ def test_what_staff_have_decided_is_decided_once(payment, attempt):
 
 
 def test_every_move_stands_beside_its_rule(payment, attempt):
-    settle(attempt.pk, completed(), "webhook")
+    apply_status(attempt.pk, completed(), "webhook")
 
     told = StateChange.objects.values_list("subject", "before", "after", "rule", "detail")
     assert list(told) == [
@@ -442,7 +442,7 @@ def test_every_move_stands_beside_its_rule(payment, attempt):
 
 
 def test_the_database_refuses_a_second_receipt(payment, attempt):
-    settle(attempt.pk, completed(), "worker")
+    apply_status(attempt.pk, completed(), "worker")
 
     with pytest.raises(IntegrityError), transaction.atomic():
         LedgerEntry.objects.create(
@@ -456,7 +456,7 @@ def test_the_database_refuses_success_without_a_fulfilment(payment):
 
 
 def test_a_hold_taken_by_its_booking_is_not_released_again(payment, attempt):
-    settle(attempt.pk, completed(), "worker")
+    apply_status(attempt.pk, completed(), "worker")
 
     assert book(payment.checkout) == Booking.objects.get()
     assert not release_hold(payment.checkout)

@@ -11,7 +11,7 @@ from booking.models import Booking
 from notifications.models import Notification
 from payment.models import LedgerEntry, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_number, serial_number
-from payment.services.outcomes import accept_held, settle
+from payment.services.outcomes import accept_after_review, apply_status
 from payment.services.receipts import number_receipt, owe_receipt, paper_of, pdf, receipt_of
 from payment.states import Fulfilment
 from tests.harness import builders
@@ -28,7 +28,7 @@ def numbers(series="OKP"):
 def paid(count=1, **fields):
     payments = [make_payment(**fields) for _ in range(count)]
     for payment in payments:
-        settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+        apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     return payments
 
 
@@ -56,7 +56,7 @@ def test_money_that_came_has_a_receipt_with_a_number():
 
 def test_a_payment_without_money_has_no_receipt():
     payment = make_payment()
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
 
     assert receipt_of(payment) is None
 
@@ -215,7 +215,7 @@ def opened_in_march(monkeypatch, **fields):
 def test_money_of_march_that_we_learn_of_in_april_is_of_march(monkeypatch):
     """PhonePe tells when it was paid; our worker was away."""
     payment = opened_in_march(monkeypatch)
-    settle(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=MARCH), "worker")
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=MARCH), "worker")
 
     receipt = receipt_of(payment)
     assert (receipt.received_at, str(receipt)) == (MARCH, "OKP/25-26/000001")
@@ -224,9 +224,9 @@ def test_money_of_march_that_we_learn_of_in_april_is_of_march(monkeypatch):
 def test_what_staff_accept_in_april_is_dated_by_its_money(monkeypatch):
     payment = make_payment()
     PaymentAttempt.objects.update(created_at=MARCH - timedelta(minutes=5))
-    settle(payment.attempts.get().pk, completed(9_000, paid_at=MARCH), "worker")
+    apply_status(payment.attempts.get().pk, completed(9_000, paid_at=MARCH), "worker")
     monkeypatch.setattr(django_timezone, "now", lambda: APRIL)
-    accept_held(payment.pk)
+    accept_after_review(payment.pk)
 
     receipt = receipt_of(payment)
     assert (receipt.received_at, receipt.year) == (MARCH, 2025)
@@ -237,7 +237,7 @@ def test_what_staff_accept_in_april_is_dated_by_its_money(monkeypatch):
 def test_a_late_receipt_of_last_year_leaves_no_gap_in_either(monkeypatch):
     payments = [opened_in_march(monkeypatch) for _ in range(4)]
     for payment, moment in zip(payments, (MARCH, APRIL, MARCH, APRIL), strict=True):
-        settle(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=moment), "worker")
+        apply_status(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=moment), "worker")
     while run_due(["receipts"]):
         pass
 
@@ -257,7 +257,7 @@ def test_a_late_receipt_of_last_year_leaves_no_gap_in_either(monkeypatch):
 def test_a_time_that_cannot_be_true_is_not_the_date_of_a_receipt(told):
     before = django_timezone.now()
     payment = make_payment()
-    settle(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=told), "worker")
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=told), "worker")
 
     assert before <= payment.receipt.received_at <= django_timezone.now()
 
@@ -265,7 +265,7 @@ def test_a_time_that_cannot_be_true_is_not_the_date_of_a_receipt(told):
 def test_a_clock_that_is_a_little_ahead_dates_nothing_in_the_future():
     payment = make_payment()
     ahead = django_timezone.now() + timedelta(seconds=30)
-    settle(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=ahead), "worker")
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise, paid_at=ahead), "worker")
 
     assert payment.receipt.received_at < ahead
 
@@ -291,9 +291,9 @@ def with_discount(alice, cart):
 
 @pytest.mark.parametrize("came", [110_000, 90_000, 130_000, 100])
 def test_price_less_discount_and_the_difference_is_what_came(with_discount, came):
-    settle(with_discount.attempts.get().pk, completed(came), "worker")
+    apply_status(with_discount.attempts.get().pk, completed(came), "worker")
     if came != 110_000:
-        accept_held(with_discount.pk)
+        accept_after_review(with_discount.pk)
 
     paper = printed(with_discount)
     assert (paper.price_paise, paper.discount_paise, paper.total_paise) == (120_000, 10_000, came)
@@ -316,7 +316,7 @@ def test_a_receipt_that_does_not_add_up_is_refused_by_the_database(column):
 
 def test_what_went_back_stands_on_the_receipt_and_what_came_twice_does_not(with_discount):
     attempt = with_discount.attempts.get()
-    settle(attempt.pk, completed(110_000), "worker")
+    apply_status(attempt.pk, completed(110_000), "worker")
     for kind, paise, reference in (
         (LedgerEntry.Kind.REFUND, -30_000, "R1"),
         (LedgerEntry.Kind.CHARGEBACK, -80_000, "D1"),
@@ -332,7 +332,7 @@ def test_what_went_back_stands_on_the_receipt_and_what_came_twice_does_not(with_
 
 
 def test_the_time_on_the_receipt_is_that_of_the_booking(with_discount):
-    settle(with_discount.attempts.get().pk, completed(110_000), "worker")
+    apply_status(with_discount.attempts.get().pk, completed(110_000), "worker")
     moved = django_timezone.now() + timedelta(days=30)
     Booking.objects.update(starts_at=moved, status=Booking.Status.CANCELLED)
 
@@ -341,7 +341,7 @@ def test_the_time_on_the_receipt_is_that_of_the_booking(with_discount):
 
 
 def test_a_time_that_is_gone_is_not_on_the_receipt(with_discount):
-    settle(with_discount.attempts.get().pk, completed(110_000), "worker")
+    apply_status(with_discount.attempts.get().pk, completed(110_000), "worker")
     Booking.objects.all().delete()
     type(with_discount).objects.update(fulfilment=Fulfilment.OFFERED)
 

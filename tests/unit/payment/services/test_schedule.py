@@ -3,7 +3,7 @@ from itertools import pairwise
 
 import pytest
 
-from payment.services.schedule import next_question, repeated_question
+from payment.services.schedule import next_poll, repeated_poll
 
 SENT = datetime(2026, 6, 11, 4, 30, tzinfo=timezone.utc)
 EXPIRES = SENT + timedelta(minutes=15)
@@ -12,7 +12,7 @@ EXPIRES = SENT + timedelta(minutes=15)
 def offsets(until: timedelta, **options) -> list[int]:
     """Seconds after the sending at which PhonePe is asked, up to `until`."""
     moments, now = [], SENT
-    while (now := next_question(SENT, EXPIRES, now, **options)) and now <= SENT + until:
+    while (now := next_poll(SENT, EXPIRES, now, **options)) and now <= SENT + until:
         moments.append(int((now - SENT).total_seconds()))
     return moments
 
@@ -41,21 +41,21 @@ def test_after_expiry_a_slow_tail_goes_on_for_seven_days():
 
 
 def test_after_the_tail_a_closed_order_is_not_asked_about_any_more():
-    assert next_question(SENT, EXPIRES, EXPIRES + timedelta(days=8), closed=True) is None
+    assert next_poll(SENT, EXPIRES, EXPIRES + timedelta(days=8), closed=True) is None
 
 
 @pytest.mark.parametrize("days", [7, 8, 29, 400, 4000])
 def test_an_open_order_is_asked_about_every_day_without_end(days):
     now = EXPIRES + timedelta(days=days, hours=5)
 
-    assert next_question(SENT, EXPIRES, now) == EXPIRES + timedelta(days=days + 1)
+    assert next_poll(SENT, EXPIRES, now) == EXPIRES + timedelta(days=days + 1)
 
 
 def repeats(since: timedelta, how_many: int, **options) -> list[int]:
     """Seconds from one question without an answer to the next, the first one so long after the expiry."""
     moments = [EXPIRES + since]
     for _ in range(how_many):
-        moments.append(repeated_question(SENT, EXPIRES, moments[-1], **options))
+        moments.append(repeated_poll(SENT, EXPIRES, moments[-1], **options))
     return [int((after - before).total_seconds()) for before, after in pairwise(moments)]
 
 
@@ -69,7 +69,7 @@ def test_a_question_without_an_answer_is_repeated_before_the_next_one_is_due():
 def test_while_phonepe_prescribes_questions_no_repeat_comes_later_than_they_do():
     for second in range(0, 900, 7):
         now = SENT + timedelta(seconds=second)
-        assert repeated_question(SENT, EXPIRES, now) <= next_question(SENT, EXPIRES, now)
+        assert repeated_poll(SENT, EXPIRES, now) <= next_poll(SENT, EXPIRES, now)
 
 
 @pytest.mark.parametrize("closed", [True, False])
@@ -84,7 +84,7 @@ def test_the_last_question_is_repeated_for_ever_and_at_least_daily(closed):
 def test_a_late_answer_does_not_shift_the_schedule():
     late = SENT + timedelta(seconds=301)
 
-    assert next_question(SENT, EXPIRES, late) in {
+    assert next_poll(SENT, EXPIRES, late) in {
         SENT + timedelta(seconds=s) for s in offsets(timedelta(hours=1))
     }
 
@@ -92,4 +92,4 @@ def test_a_late_answer_does_not_shift_the_schedule():
 def test_time_can_be_made_faster(settings):
     settings.PAYMENT_TIME_SCALE = 10
 
-    assert next_question(SENT, EXPIRES, SENT) == SENT + timedelta(seconds=2.5)
+    assert next_poll(SENT, EXPIRES, SENT) == SENT + timedelta(seconds=2.5)

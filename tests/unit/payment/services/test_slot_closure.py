@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Offer, Payment, Refund
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.services.slot_closure import MOST_AT_ONCE, Outcome, move_all, refund_all
 from payment.states import Fulfilment
 from tests.harness import builders
@@ -23,7 +23,7 @@ def another(service, slot):
 
 def book(who, package, slot) -> Payment:
     payment = make_payment(builders.make_checkout(builders.make_cart(who, package, slot.starts_at)))
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_who_is_just_paying_for_a_closed_time_is_offered_another(alice, package,
 
     assert refund_all(slot, "closed", staff).cleared == []
     assert places(slot) == (0, 0)
-    settled = settle(payment.attempts.get().pk, completed(), "worker")
+    settled = apply_status(payment.attempts.get().pk, completed(), "worker")
 
     assert settled.fulfilment == Fulfilment.OFFERED
     assert Offer.objects.get().payment == payment

@@ -15,7 +15,7 @@ from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.services import status
 from payment.services.checkout import start_payment
-from payment.services.status import give_up, next_look, refresh
+from payment.services.status import give_up, next_poll_at, refresh
 from payment.states import AttemptState, Fulfilment, PaymentState
 from worker.jobs import run_due
 
@@ -58,7 +58,7 @@ def test_whoever_waits_sees_what_the_other_one_learned(started, phonepe, monkeyp
 
     def somebody_else_learns(seconds):
         monkeypatch.setattr(waiting.time, "sleep", lambda seconds: None)  # PhonePe takes its time as well
-        status.ask(started.attempt, status.Deadline(5), "webhook")
+        status.poll(started.attempt, status.Deadline(5), "webhook")
 
     monkeypatch.setattr(waiting.time, "sleep", somebody_else_learns)
     payment = refresh(started.payment, 5, "return page")
@@ -70,7 +70,7 @@ def test_whoever_waits_sees_what_the_other_one_learned(started, phonepe, monkeyp
 def test_who_finds_no_place_to_wait_is_told_what_is_known_at_once(started, monkeypatch):
     """Would wait for ten minutes if there were a place."""
     Payment.objects.update(asked_at=timezone.now())
-    monkeypatch.setattr(status, "SECONDS_BETWEEN_QUESTIONS", 600)
+    monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 600)
     monkeypatch.setattr(waiting, "places", Places(1))
 
     with waiting.places.take():
@@ -81,13 +81,13 @@ def test_who_finds_no_place_to_wait_is_told_what_is_known_at_once(started, monke
 
 def test_a_question_that_takes_long_is_not_asked_beside_itself(started, monkeypatch):
     """A silent PhonePe is asked by one thread about one payment, however often its customer reloads the page."""
-    monkeypatch.setattr(status, "SECONDS_BETWEEN_QUESTIONS", 0)
-    status.questions_under_way.begin(started.payment.pk)
+    monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 0)
+    status.polls_in_progress.begin(started.payment.pk)
     try:
         assert refresh(started.payment, 0.2, "check-booking").state == PaymentState.PENDING
         assert questions() == 0
     finally:
-        status.questions_under_way.end(started.payment.pk)
+        status.polls_in_progress.end(started.payment.pk)
 
     refresh(started.payment, 5, "check-booking")
     assert questions() == 1
@@ -96,7 +96,7 @@ def test_a_question_that_takes_long_is_not_asked_beside_itself(started, monkeypa
 def test_who_comes_back_the_moment_the_webhook_has_settled_sees_it(started, phonepe):
     seen_before = Payment.objects.get()
     phonepe.decide(started.attempt.merchant_order_id)
-    status.ask(started.attempt, status.Deadline(5), "webhook")
+    status.poll(started.attempt, status.Deadline(5), "webhook")
 
     assert refresh(seen_before, 5, "return page").state == PaymentState.SUCCESS
 
@@ -161,7 +161,7 @@ def test_money_after_giving_up_is_still_a_booking(started, phonepe):
     give_up(started.payment, 5)
     phonepe.decide(started.attempt.merchant_order_id)
 
-    payment = status.ask(started.attempt, status.Deadline(5), "worker")
+    payment = status.poll(started.attempt, status.Deadline(5), "worker")
 
     assert (payment.state, payment.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     assert Booking.objects.count() == 1
@@ -186,7 +186,7 @@ def test_only_an_answer_that_ends_the_order_ends_the_questions(state, heard, age
     sent_at = now - age
     attempt = PaymentAttempt(state=state, sent_at=sent_at, expires_at=sent_at + timedelta(minutes=15))
 
-    following = next_look(attempt, heard, now)
+    following = next_poll_at(attempt, heard, now)
 
     has_ended = (
         state in ENDED

@@ -14,7 +14,7 @@ from payment.models import Offer, Payment, PaymentAttempt, Refund
 from payment.services.attempts import StartTooNear
 from payment.services.checkout import reopen, start_payment
 from payment.services.offers import choose, places
-from payment.services.outcomes import fulfil, settle
+from payment.services.outcomes import apply_status, fulfil
 from payment.states import AttemptState, Fulfilment
 from tests.harness import builders
 from tests.unit.payment.builders import FAILED, completed, make_payment
@@ -119,11 +119,11 @@ def test_the_demo_sells_itself_whatever_the_notice(alice, settings):
 
 
 def paid_in_time(payment):
-    return settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    return apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
 
 
 def paid_late(payment):
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
     return paid_in_time(payment)
 
 

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from payment.models import GatewayCall
 from payment.services import timeline
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from tests.unit.payment.builders import FAILED, make_payment
 
 pytestmark = pytest.mark.django_db
@@ -74,7 +74,7 @@ def test_what_went_well_asks_nothing_of_anybody():
 
 def test_the_buyer_reads_why_their_bank_said_no(db):
     payment = make_payment()
-    settle(payment.attempts.get().pk, FAILED, "test")
+    apply_status(payment.attempts.get().pk, FAILED, "test")
 
     said = [entry["text"] for entry in timeline.for_owner(payment)]
 

@@ -12,7 +12,7 @@ from core.errors import Conflict
 from payment.models import Payment, PaymentAttempt, StateChange
 from payment.services.checkout import start_payment
 from payment.services.monitoring import watch
-from payment.services.outcomes import accept_held, return_held, settle, stop_waiting
+from payment.services.outcomes import accept_after_review, apply_status, return_after_review, stop_waiting
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness import builders
 from tests.unit.payment.builders import NONSENSE, NOT_FOUND, completed
@@ -47,11 +47,11 @@ def cart_status() -> str:
 def test_an_order_that_phonepe_has_forgotten_is_closed_after_its_page(payment):
     attempt = payment.attempts.get()
     for _ in range(5):
-        settle(attempt.pk, NOT_FOUND, "worker")
+        apply_status(attempt.pk, NOT_FOUND, "worker")
     assert Payment.objects.get().is_open  # its page can be paid
 
     pages_expire()
-    settle(attempt.pk, NOT_FOUND, "worker")
+    apply_status(attempt.pk, NOT_FOUND, "worker")
 
     attempt.refresh_from_db()
     assert (attempt.state, attempt.code) == (AttemptState.EXPIRED, "forgotten_by_phonepe")
@@ -61,7 +61,7 @@ def test_an_order_that_phonepe_has_forgotten_is_closed_after_its_page(payment):
 
 def test_one_not_found_after_the_page_is_not_enough(payment):
     pages_expire()
-    settle(payment.attempts.get().pk, NOT_FOUND, "worker")
+    apply_status(payment.attempts.get().pk, NOT_FOUND, "worker")
 
     assert Payment.objects.get().is_open
 
@@ -75,7 +75,7 @@ def test_nobody_stops_waiting_while_a_page_can_be_paid(payment):
 
 
 def test_nobody_stops_waiting_for_what_was_paid(payment):
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     pages_expire()
 
     assert stop_waiting(payment.pk, "given_up", "a test").fulfilment == Fulfilment.BOOKED
@@ -83,7 +83,7 @@ def test_nobody_stops_waiting_for_what_was_paid(payment):
 
 
 def test_staff_stop_waiting_and_say_why(payment, resolve, staff):
-    settle(payment.attempts.get().pk, NONSENSE, "worker")
+    apply_status(payment.attempts.get().pk, NONSENSE, "worker")
     pages_expire()
 
     answer = resolve(staff, action="stop_waiting", reason="the bank says it never heard of it")
@@ -140,7 +140,7 @@ def test_staff_stop_waiting_at_the_desk(payment, client, staff):
 @pytest.fixture
 def held(payment):
     """Another amount came than was agreed, and staff look at it."""
-    return settle(payment.attempts.get().pk, completed(1), "worker")
+    return apply_status(payment.attempts.get().pk, completed(1), "worker")
 
 
 def test_what_staff_hold_keeps_its_cart_only_for_the_life_of_the_page(held, api, alice, cart):
@@ -175,9 +175,9 @@ def test_staff_accept_what_they_held_when_its_cart_was_free(held, alice, cart, a
     api(alice).post(CLEANUP.format(cart.pk))
     if bought_again:
         again = start_payment(alice, cart_id=cart.pk)
-        settle(again.attempt.pk, completed(), "worker")
+        apply_status(again.attempt.pk, completed(), "worker")
 
-    accepted = accept_held(held.pk)
+    accepted = accept_after_review(held.pk)
 
     assert accepted.fulfilment == (Fulfilment.REFUND_DUE if bought_again else Fulfilment.BOOKED)
 
@@ -186,4 +186,4 @@ def test_staff_return_what_they_held_when_its_cart_was_free(held, alice, cart, a
     pages_expire()
     api(alice).post(CLEANUP.format(cart.pk))
 
-    assert return_held(held.pk).state == PaymentState.CANCELLED
+    assert return_after_review(held.pk).state == PaymentState.CANCELLED

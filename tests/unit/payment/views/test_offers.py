@@ -9,7 +9,7 @@ from django.utils import timezone
 from booking.models import Booking, Slot
 from payment.models import Payment
 from payment.services.links import offer_url, return_url, status_url
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.services.slot_closure import move_all
 from payment.states import Fulfilment
 from tests.harness import builders
@@ -26,9 +26,9 @@ def another(service, slot):
 @pytest.fixture
 def offered(cart, slot, another):
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
     Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 def token(url: str) -> str:
@@ -149,7 +149,7 @@ def test_a_second_choice_does_not_get_the_answer_of_the_first(api, link, another
 @pytest.fixture
 def called_off(cart, slot, service):
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     near = Slot.objects.create(service=service, starts_at=timezone.now() + timedelta(hours=10), capacity=1)
     move_all(slot, "the river has risen")
     return payment, near

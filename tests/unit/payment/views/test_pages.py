@@ -6,7 +6,7 @@ from django.test import Client
 from payment.models import Payment
 from payment.services.checkout import start_gift, start_payment
 from payment.services.links import return_url, status_url
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from tests.unit.payment.builders import FAILED, completed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -43,7 +43,7 @@ def test_who_comes_back_too_early_is_sent_to_the_page_that_asks_again(payment):
 
 
 def test_who_failed_lands_on_the_failure_page(payment):
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
 
     where = f"http://frontend.example/failedbooking?code=PAYMENT_FAILED&bookingId={payment.reference}"
     assert back(payment).url == where
@@ -117,7 +117,7 @@ def test_the_status_page_leads_back_to_the_payment_page(gift):
 
 
 def test_a_decided_payment_is_not_opened_again(gift):
-    settle(gift.attempts.get().pk, completed(10_000), "worker")
+    apply_status(gift.attempts.get().pk, completed(10_000), "worker")
 
     page = Client().post(status_url(gift).removeprefix("http://testserver"))
 

@@ -8,7 +8,7 @@ from accounts.models import User
 from booking.models import Booking, Cart
 from payment.models import IdempotencyKey, Payment, PaymentAttempt
 from payment.services.checkout import start_payment
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from simulator.models import Order as SimulatedOrder
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
@@ -434,7 +434,7 @@ def test_giving_up_what_phonepe_cannot_tell_about_says_that_it_is_still_open(cli
 
 
 def test_giving_up_what_staff_look_at_says_so(client, payment, cart):
-    settle(payment.attempts.get().pk, completed(1), "worker")
+    apply_status(payment.attempts.get().pk, completed(1), "worker")
 
     said = client.post(f"/api/cart/carts/{cart.pk}/cleanup_old_payments/").json()
 

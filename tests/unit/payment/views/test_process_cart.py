@@ -10,7 +10,7 @@ from accounts.models import Address
 from booking.models import Cart, Checkout, Package, PromoCode
 from payment.models import Payment
 from payment.services.checkout import start_payment
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from tests.harness import builders
 from tests.harness.races import at_once, while_uncommitted
 from tests.unit.payment.builders import FAILED
@@ -170,7 +170,7 @@ def test_between_release_and_retry_the_price_may_not_rise_unseen(client, cart):
     look(client, cart)
     price(1100)
     payment = Payment.objects.get(pk=click(client, cart).json()["payment_id"])
-    settle(payment.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, FAILED, "worker")
     price(2100)
 
     refused = click(client, cart).json()

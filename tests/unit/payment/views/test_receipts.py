@@ -3,7 +3,7 @@
 import pytest
 
 from payment.models import Receipt
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def paid(alice, cart):
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     return payment
 
 

@@ -12,9 +12,9 @@ from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import IdempotencyKey, Payment, Refund
 from payment.phonepe.enums import ProviderStatus
-from payment.services.outcomes import accept_held, settle
-from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.requests import approve_refund, ask_for_refund
+from payment.services.outcomes import accept_after_review, apply_status
+from payment.services.refunds.outcomes import apply_refund_status
+from payment.services.refunds.requests import approve_refund, request_refund
 from payment.states import RefundState
 from tests.harness import builders, races
 from tests.unit.payment.builders import completed, make_attempt, make_payment
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def paid(cart):
     """₹1100, booked."""
     payment = make_payment(builders.make_checkout(cart))
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_the_same_key_is_one_refund(refund):
 def test_the_same_key_for_another_payment_is_another_refund(refund, api, staff, charlie, package, slot):
     refund("300.00", **{"Idempotency-Key": "a-key-of-mine"})
     theirs = make_payment(builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at)))
-    settle(theirs.attempts.get().pk, completed(), "worker")
+    apply_status(theirs.attempts.get().pk, completed(), "worker")
 
     url, body = f"/api/payments/payments/{theirs.pk}/refund/", {"reason": "a gesture", "amount": "300.00"}
     answer = api(staff).post(url, body, headers={"Idempotency-Key": "a-key-of-mine"})
@@ -232,7 +232,7 @@ def test_a_yes_and_a_no_at_the_same_moment_are_one_of_both(large, api, colleague
 
 def test_the_database_refuses_one_person_for_both(paid, staff, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 500
-    asked = ask_for_refund(paid.pk, None, "a gesture", staff)
+    asked = request_refund(paid.pk, None, "a gesture", staff)
 
     with pytest.raises(IntegrityError, match="refund_needs_two_people"):
         Refund.objects.filter(pk=asked.pk).update(approved_by=staff)
@@ -261,7 +261,7 @@ def test_a_cancellation_during_a_partial_refund_promises_the_rest_and_drops_noth
 
 
 def test_a_refund_that_failed_too_often_is_let_go_by_anybody_of_the_staff(paid, staff):
-    asked = ask_for_refund(paid.pk, 30_000, "a gesture", staff)
+    asked = request_refund(paid.pk, 30_000, "a gesture", staff)
     Refund.objects.update(held_because=Refund.Hold.FAILED_OFTEN, next_check_at=None)
 
     approve_refund(asked.pk, staff)
@@ -272,7 +272,7 @@ def test_a_refund_that_failed_too_often_is_let_go_by_anybody_of_the_staff(paid, 
 @pytest.mark.parametrize(("action", "state"), [("book", "SUCCESS"), ("refund", "CANCELLED")])
 def test_staff_decide_about_another_amount(api, staff, alice, package, slot, action, state):
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
-    settle(payment.attempts.get().pk, completed(100_000), "worker")
+    apply_status(payment.attempts.get().pk, completed(100_000), "worker")
     url = f"/api/payments/payments/{payment.pk}/resolve/"
 
     answer = api(staff).post(url, {"action": action})
@@ -288,7 +288,7 @@ def wire_status(api, alice, payment: Payment) -> str:
 
 
 def went_back(refund: Refund) -> None:
-    settle_refund(refund.pk, RefundStatus(ProviderStatus.COMPLETED, refund.amount_paise), "worker")
+    apply_refund_status(refund.pk, RefundStatus(ProviderStatus.COMPLETED, refund.amount_paise), "worker")
 
 
 def sent(refund: Refund) -> Refund:
@@ -297,22 +297,22 @@ def sent(refund: Refund) -> Refund:
 
 
 def test_the_status_follows_from_what_went_back_and_not_from_what_was_promised(api, alice, paid, staff):
-    part = ask_for_refund(paid.pk, 30_000, "a gesture", staff)
+    part = request_refund(paid.pk, 30_000, "a gesture", staff)
     assert wire_status(api, alice, paid) == "SUCCESS"
 
     went_back(sent(part))
     assert wire_status(api, alice, paid) == "PARTIALLY_REFUNDED"
 
-    went_back(sent(ask_for_refund(paid.pk, None, "the rest", staff)))
+    went_back(sent(request_refund(paid.pk, None, "the rest", staff)))
     assert wire_status(api, alice, paid) == "REFUNDED"
 
 
 def test_sending_back_what_came_twice_is_no_refund_of_the_payment(api, alice, paid, staff):
-    settle(make_attempt(paid, number=2).pk, completed(), "worker")
+    apply_status(make_attempt(paid, number=2).pk, completed(), "worker")
     went_back(sent(Refund.objects.get()))
     assert wire_status(api, alice, paid) == "SUCCESS"
 
-    went_back(sent(ask_for_refund(paid.pk, 30_000, "a gesture", staff)))
+    went_back(sent(request_refund(paid.pk, 30_000, "a gesture", staff)))
     assert wire_status(api, alice, paid) == "PARTIALLY_REFUNDED"
 
 
@@ -320,9 +320,9 @@ def test_another_amount_that_was_accepted_is_refunded_when_all_of_it_went_back(
     api, staff, alice, package, slot
 ):
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
-    settle(payment.attempts.get().pk, completed(100_000), "worker")
-    accept_held(payment.pk)
+    apply_status(payment.attempts.get().pk, completed(100_000), "worker")
+    accept_after_review(payment.pk)
 
-    went_back(sent(ask_for_refund(payment.pk, None, "a gesture", staff)))
+    went_back(sent(request_refund(payment.pk, None, "a gesture", staff)))
 
     assert wire_status(api, alice, payment) == "REFUNDED"

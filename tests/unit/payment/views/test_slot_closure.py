@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Refund
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def booked(cart):
     payment = make_payment(builders.make_checkout(cart))
-    return settle(payment.attempts.get().pk, completed(), "worker")
+    return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
 @pytest.fixture

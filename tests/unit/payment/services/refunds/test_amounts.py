@@ -17,10 +17,10 @@ from payment.gateways import RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import ProviderStatus
 from payment.services.disputes import decide_dispute
-from payment.services.outcomes import settle
-from payment.services.refunds.amounts import left_beside_owed, refundable_paise
-from payment.services.refunds.outcomes import adopt_refund, settle_refund
-from payment.services.refunds.requests import approve_refund, ask_for_refund, cancel_booking, withdraw_refund
+from payment.services.outcomes import apply_status
+from payment.services.refunds.amounts import refundable_paise, remaining_paise
+from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
+from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
 from payment.services.refunds.sending import _claim
 from payment.services.webhooks import handle
 from payment.states import RefundState
@@ -39,13 +39,13 @@ def paid(alice, slot, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 0
     package = builders.make_package(slot.service, rupees=20_000)
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
-    settle(payment.attempts.get().pk, completed(PAID), "worker")
+    apply_status(payment.attempts.get().pk, completed(PAID), "worker")
     return Payment.objects.get(pk=payment.pk)
 
 
 @pytest.fixture
-def request_refund(paid, staff):
-    return lambda rupees: ask_for_refund(paid.pk, rupees * 100, "a gesture", staff)
+def request_rupees(paid, staff):
+    return lambda rupees: request_refund(paid.pk, rupees * 100, "a gesture", staff)
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def live() -> list[tuple[int, str]]:
     return [(row.amount_paise // 100, "requested" if row.is_requested else "owed") for row in rows]
 
 
-def test_a_booking_stands_when_the_large_request_beside_the_approved_one_is_refused(request_refund, other):
-    large, small = request_refund(15_000), request_refund(5_000)
+def test_a_booking_stands_when_the_large_request_beside_the_approved_one_is_refused(request_rupees, other):
+    large, small = request_rupees(15_000), request_rupees(5_000)
 
     approve_refund(small.pk, other)
     assert booking() == "CONFIRMED"
@@ -85,25 +85,25 @@ def test_a_booking_stands_when_the_large_request_beside_the_approved_one_is_refu
     assert live() == [(5_000, "owed")]
 
 
-def test_a_booking_ends_when_the_last_piece_of_all_its_money_is_approved(request_refund, other):
-    large, small = request_refund(15_000), request_refund(5_000)
+def test_a_booking_ends_when_the_last_piece_of_all_its_money_is_approved(request_rupees, other):
+    large, small = request_rupees(15_000), request_rupees(5_000)
     approve_refund(small.pk, other)
     approve_refund(large.pk, other)
 
     assert booking() == "CANCELLED"
 
 
-def test_requests_limit_requests(request_refund):
-    request_refund(15_000)
+def test_requests_limit_requests(request_rupees):
+    request_rupees(15_000)
 
     with pytest.raises(Refusal):
-        request_refund(5_001)
+        request_rupees(5_001)
 
 
 def test_a_refund_in_the_dashboard_ends_requests_before_it_cuts_what_is_owed(
-    request_refund, dashboard, other
+    request_rupees, dashboard, other
 ):
-    owed, waiting = request_refund(8_000), request_refund(12_000)
+    owed, waiting = request_rupees(8_000), request_rupees(12_000)
     approve_refund(owed.pk, other)
 
     dashboard(12_000)
@@ -115,19 +115,19 @@ def test_a_refund_in_the_dashboard_ends_requests_before_it_cuts_what_is_owed(
 
 
 def test_a_request_that_still_fits_beside_a_refund_of_the_dashboard_goes_on_waiting(
-    request_refund, dashboard
+    request_rupees, dashboard
 ):
-    request_refund(15_000)
-    request_refund(5_000)
+    request_rupees(15_000)
+    request_rupees(5_000)
 
     dashboard(10_000)
 
     assert live() == [(5_000, "requested"), (10_000, "owed")]
 
 
-def test_a_request_for_more_than_is_left_is_refused_with_a_sentence(request_refund, other, dashboard):
+def test_a_request_for_more_than_is_left_is_refused_with_a_sentence(request_rupees, other, dashboard):
     """However it came about: here by a row that was changed by hand."""
-    waiting = request_refund(15_000)
+    waiting = request_rupees(15_000)
     dashboard(2_000)
     Refund.objects.filter(pk=waiting.pk).update(amount_paise=1_900_000)
 
@@ -135,26 +135,26 @@ def test_a_request_for_more_than_is_left_is_refused_with_a_sentence(request_refu
         approve_refund(waiting.pk, other)
 
 
-def test_a_request_holds_nothing_back_of_what_a_failed_refund_owes(request_refund, other):
-    owed = request_refund(5_000)
+def test_a_request_holds_nothing_back_of_what_a_failed_refund_owes(request_rupees, other):
+    owed = request_rupees(5_000)
     approve_refund(owed.pk, other)
-    request_refund(15_000)
+    request_rupees(15_000)
     _claim(owed.pk)
 
-    settle_refund(owed.pk, RefundStatus(FAILED), "worker")
+    apply_refund_status(owed.pk, RefundStatus(FAILED), "worker")
 
     assert live() == [(15_000, "requested"), (5_000, "owed")]
 
 
 def test_what_the_dashboard_ended_and_could_not_send_is_owed_whole_and_a_person_looks_at_it(
-    request_refund, other, dashboard
+    request_rupees, other, dashboard
 ):
-    owed = request_refund(5_000)
+    owed = request_rupees(5_000)
     approve_refund(owed.pk, other)
     theirs = dashboard(18_000, ProviderStatus.CONFIRMED)
     assert (live(), booking()) == ([(18_000, "owed"), (2_000, "owed")], "CANCELLED")
 
-    settle_refund(theirs.pk, RefundStatus(FAILED), "worker")
+    apply_refund_status(theirs.pk, RefundStatus(FAILED), "worker")
 
     assert live() == [(2_000, "owed"), (18_000, "owed")]
     assert Refund.objects.latest("pk").held_because == Refund.Hold.FAILED_OFTEN
@@ -221,7 +221,7 @@ class Life:
             getattr(self, name)(*how)
 
     def request(self, rupees: int | None) -> None:
-        ask_for_refund(self.attempt.payment_id, rupees and rupees * 100, "a gesture", self.asker)
+        request_refund(self.attempt.payment_id, rupees and rupees * 100, "a gesture", self.asker)
 
     def approve(self, nth: int) -> None:
         if refund := self.pick(nth, Refund.objects.filter(held_because="SECOND_PERSON", state="WAITING")):
@@ -252,7 +252,7 @@ class Life:
     def end(self, nth: int, verdict: ProviderStatus) -> None:
         sent = Refund.objects.exclude(state__in=("COMPLETED", "FAILED")).filter(sent_at__isnull=False)
         if refund := self.pick(nth, sent):
-            settle_refund(refund.pk, RefundStatus(verdict), "worker")
+            apply_refund_status(refund.pk, RefundStatus(verdict), "worker")
 
     def dispute(self, word: str, rupees: int) -> None:
         number = next(self.numbers)
@@ -284,7 +284,7 @@ class Life:
         self.must_be_cancelled = True
 
     def all_may_be_back(self) -> None:
-        self.must_be_cancelled |= left_beside_owed(self.read()) == 0
+        self.must_be_cancelled |= remaining_paise(self.read()) == 0
 
     def read(self) -> PaymentAttempt:
         return PaymentAttempt.objects.select_related("payment").get(pk=self.attempt.pk)
@@ -301,7 +301,7 @@ class Life:
         stands = sum(row.amount_paise for row in ours if not row.is_requested)
         stands += sum(Refund.objects.values_list("cut_paise", flat=True))
         assert stands >= self.decided, "a debt stands in no row"
-        assert refundable_paise(self.read()) <= left_beside_owed(self.read())
+        assert refundable_paise(self.read()) <= remaining_paise(self.read())
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -8,9 +8,9 @@ from booking.models import Booking
 from payment.gateways import RefundStatus
 from payment.models import Refund
 from payment.phonepe.enums import ProviderStatus
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.services.refunds.outcomes import adopt_refund
-from payment.services.refunds.requests import approve_refund, ask_for_refund, withdraw_refund
+from payment.services.refunds.requests import approve_refund, request_refund, withdraw_refund
 from payment.states import RefundState
 from tests.harness import builders, invariants
 from tests.harness.races import at_once, while_uncommitted
@@ -24,14 +24,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def attempt(cart, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 0
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     return payment.attempts.select_related("payment").get()
 
 
 @pytest.fixture
 def approve(attempt, staff):
     """₹800 of ₹1,100, asked for by one person and approved by another."""
-    waiting = ask_for_refund(attempt.payment_id, 80_000, "a gesture", staff)
+    waiting = request_refund(attempt.payment_id, 80_000, "a gesture", staff)
     other = builders.make_user("second@example.com", is_staff=True)
     return partial(approve_refund, waiting.pk, other)
 

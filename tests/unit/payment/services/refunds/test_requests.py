@@ -8,13 +8,13 @@ from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
 from payment.models import Refund
 from payment.phonepe.enums import ProviderStatus
-from payment.services.outcomes import settle
+from payment.services.outcomes import apply_status
 from payment.services.refunds.outcomes import adopt_refund
 from payment.services.refunds.requests import (
     NothingLeft,
-    ask_for_refund,
     cancel_booking,
     refundable_paise,
+    request_refund,
     withdraw_refund,
 )
 from payment.states import RefundState
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def booking(cart):
     payment = make_payment(builders.make_checkout(cart))
-    settle(payment.attempts.get().pk, completed(), "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
     return Booking.objects.select_related("checkout", "user").get()
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_promised_twice(booking):
 def test_a_large_refund_in_small_pieces_needs_the_second_person_too(booking, staff, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 500
 
-    pieces = [ask_for_refund(booking.checkout.payment.pk, 40_000, "a gesture", staff) for _ in range(2)]
+    pieces = [request_refund(booking.checkout.payment.pk, 40_000, "a gesture", staff) for _ in range(2)]
 
     assert [piece.held_because for piece in pieces] == ["", Refund.Hold.SECOND_PERSON]
 
@@ -101,7 +101,7 @@ def test_what_goes_back_follows_the_time_that_the_booking_has_now(booking):
 def wish(booking, staff, settings):
     """Of the staff: all of it, which a colleague has not allowed yet."""
     settings.REFUND_SECOND_PERSON_ABOVE = 500
-    return ask_for_refund(booking.checkout.payment.pk, None, "a gesture", staff)
+    return request_refund(booking.checkout.payment.pk, None, "a gesture", staff)
 
 
 def test_what_a_cancelled_booking_is_owed_does_not_wait_for_a_wish_of_the_staff(booking, wish, staff):
@@ -129,6 +129,6 @@ def test_of_less_than_a_rupee_nothing_is_left(booking, staff):
     )
 
     with pytest.raises(NothingLeft):
-        ask_for_refund(booking.checkout.payment.pk, None, "the rest", staff)
+        request_refund(booking.checkout.payment.pk, None, "the rest", staff)
     assert cancel_booking(booking, "the temple is closed", in_full=True) is None
     assert Refund.objects.count() == 1

@@ -12,9 +12,9 @@ from payment.models import GatewayCall, Refund
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services import leases
-from payment.services.refunds.outcomes import settle_refund
-from payment.services.refunds.requests import ask_for_refund, cancel_booking, owe_refund
-from payment.services.refunds.sending import next_look, work_on
+from payment.services.refunds.outcomes import apply_refund_status
+from payment.services.refunds.requests import cancel_booking, create_refund, request_refund
+from payment.services.refunds.sending import next_check_time, send_or_poll
 from payment.states import Fulfilment, RefundState
 from simulator.models import Refund as SimulatedRefund
 from tests.harness import races
@@ -29,7 +29,7 @@ LONG_AGO = timedelta(minutes=2)
 
 @pytest.fixture
 def owed(attempt):
-    return owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    return create_refund(attempt, 30_000, "a gesture", asked_by=None)
 
 
 @pytest.fixture
@@ -98,13 +98,13 @@ def test_a_worker_that_slept_and_failed_does_not_unsay_what_another_has_said(owe
     def another_worker(request):
         sent_long_ago()
         for _ in range(2):  # asks: "not found"; says it
-            work_on(Refund.objects.get(), Deadline(5))
+            send_or_poll(Refund.objects.get(), Deadline(5))
         line.before["refund"].extend([refuse] * 9)
         refuse(request)
 
     line.before["refund"].append(another_worker)
 
-    work_on(owed, Deadline(2))
+    send_or_poll(owed, Deadline(2))
 
     assert (state(owed), Refund.objects.get().is_with_phonepe) == (RefundState.PENDING, True)
     assert SimulatedRefund.objects.count() == 1
@@ -152,7 +152,7 @@ def test_a_worker_killed_after_it_called_sends_nothing_twice(owed, work, phonepe
 
 
 def test_one_refund_of_an_order_after_the_other(attempt, owed, work, phonepe):
-    second = owe_refund(attempt, 20_000, "another gesture", asked_by=None)
+    second = create_refund(attempt, 20_000, "another gesture", asked_by=None)
     work()
     assert (state(owed), state(second)) == (RefundState.PENDING, RefundState.WAITING)
 
@@ -200,7 +200,7 @@ def test_after_three_ids_a_person_must_find_out_why(owed, work, phonepe):
 
 def test_what_can_be_no_booking_is_at_rest_when_the_money_is_back(paid, attempt, work, phonepe):
     paid.__class__.objects.update(fulfilment=Fulfilment.REFUND_DUE)
-    owe_refund(attempt, 110_000, "no place", asked_by=None)
+    create_refund(attempt, 110_000, "no place", asked_by=None)
     work()
     paid.refresh_from_db()
     assert paid.fulfilment == Fulfilment.REFUND_DUE
@@ -229,7 +229,7 @@ def test_the_older_a_refund_the_rarer_the_question(owed):
     seconds = []
     for age in (1, 400, 86_400 * 10):
         now = owed.created_at + timedelta(seconds=age)
-        seconds.append((next_look(owed, now) - now).total_seconds())
+        seconds.append((next_check_time(owed, now) - now).total_seconds())
 
     assert seconds == [10, 100, 6 * 3600]
 
@@ -237,13 +237,13 @@ def test_the_older_a_refund_the_rarer_the_question(owed):
 def test_a_refund_that_has_ended_is_not_looked_at(owed):
     owed.state = RefundState.COMPLETED
 
-    assert next_look(owed, timezone.now()) is None
+    assert next_check_time(owed, timezone.now()) is None
 
 
 def test_a_refund_on_hold_is_not_sent_by_whoever_comes(owed):
     Refund.objects.update(held_because=Refund.Hold.SECOND_PERSON)
 
-    work_on(Refund.objects.get(), Deadline(5))
+    send_or_poll(Refund.objects.get(), Deadline(5))
 
     assert (state(owed), told_phonepe("refund")) == (RefundState.WAITING, 0)
 
@@ -257,7 +257,7 @@ def test_three_workers_at_once_send_a_refund_once(owed):
 
 def test_a_worker_that_lost_its_lease_does_not_send_what_another_is_sending(owed):
     """Both hold the row as it was before either of them began."""
-    races.at_once(*[partial(work_on, Refund.objects.get(pk=owed.pk), Deadline(5)) for _ in range(2)])
+    races.at_once(*[partial(send_or_poll, Refund.objects.get(pk=owed.pk), Deadline(5)) for _ in range(2)])
 
     assert (told_phonepe("refund"), SimulatedRefund.objects.count()) == (1, 1)
 
@@ -266,7 +266,7 @@ def test_worker_and_webhook_at_once_enter_a_refund_once(owed, paid, work, ledger
     work()
     arrived = RefundStatus(ProviderStatus.COMPLETED, 30_000)
 
-    races.at_once(*(partial(settle_refund, owed.pk, arrived, who) for who in ("worker", "webhook")))
+    races.at_once(*(partial(apply_refund_status, owed.pk, arrived, who) for who in ("worker", "webhook")))
 
     assert ledger(paid) == [("RECEIPT", 110_000), ("REFUND", -30_000)]
 
@@ -276,7 +276,7 @@ def test_a_cancellation_and_a_refund_at_once_promise_no_more_than_came(paid, sta
 
     races.at_once(
         partial(cancel_booking, booking, "travelling"),
-        partial(ask_for_refund, paid.pk, 50_000, "a gesture", staff),
+        partial(request_refund, paid.pk, 50_000, "a gesture", staff),
     )
 
     assert sum(Refund.objects.values_list("amount_paise", flat=True)) == 110_000

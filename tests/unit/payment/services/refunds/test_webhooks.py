@@ -10,9 +10,9 @@ from notifications.models import Notification
 from payment.gateways import RefundStatus
 from payment.models import Payment, Refund, WebhookEvent
 from payment.phonepe.enums import ProviderStatus
-from payment.services.outcomes import fulfil, settle
-from payment.services.refunds.outcomes import adopt_refund, settle_refund
-from payment.services.refunds.requests import owe_refund
+from payment.services.outcomes import apply_status, fulfil
+from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
+from payment.services.refunds.requests import create_refund
 from payment.services.webhooks import handle, receive_webhook
 from payment.states import RefundState
 from simulator.webhook_deliveries import _proof
@@ -37,7 +37,7 @@ def newest(phonepe):
 
 @pytest.mark.usefixtures("generation")
 def test_a_webhook_about_a_refund_is_a_reason_to_ask(attempt, work, phonepe, newest):
-    refund = owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    refund = create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
     phonepe.passes(10)
 
@@ -50,7 +50,7 @@ def test_a_webhook_about_a_refund_is_a_reason_to_ask(attempt, work, phonepe, new
 def test_a_webhook_about_a_refund_that_phonepe_does_not_confirm_changes_nothing(
     attempt, work, phonepe, newest
 ):
-    refund = owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    refund = create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
     phonepe.passes(10)
     phonepe.breaks("refund_status", "status_500", times=99)
@@ -92,7 +92,7 @@ def test_the_same_news_of_the_dashboard_twice_is_one_refund(paid, attempt, phone
 
 
 def test_what_the_dashboard_has_sent_is_not_sent_again_by_us(attempt, work, phonepe, newest):
-    ours = owe_refund(attempt, 110_000, "no place", asked_by=None)
+    ours = create_refund(attempt, 110_000, "no place", asked_by=None)
     phonepe.gives_back(attempt.merchant_order_id)
     phonepe.passes(10)
     newest()
@@ -105,7 +105,7 @@ def test_what_the_dashboard_has_sent_is_not_sent_again_by_us(attempt, work, phon
 def test_a_refund_that_never_arrived_is_not_said_for_ever_when_the_dashboard_was_faster(
     attempt, work, phonepe, newest
 ):
-    ours = owe_refund(attempt, 110_000, "no place", asked_by=None)
+    ours = create_refund(attempt, 110_000, "no place", asked_by=None)
     phonepe.breaks("refund", "reset_before")
     phonepe.breaks("refund_status", "status_500", times=9)
     work()
@@ -126,7 +126,7 @@ def test_a_refund_that_phonepe_refuses_because_the_dashboard_was_faster_stays_ow
     attempt, work, phonepe
 ):
     """The news of the dashboard is lost; PhonePe itself refuses to send more than came."""
-    ours = owe_refund(attempt, 110_000, "no place", asked_by=None)
+    ours = create_refund(attempt, 110_000, "no place", asked_by=None)
     phonepe.gives_back(attempt.merchant_order_id)
     work()
     work()
@@ -137,7 +137,7 @@ def test_a_refund_that_phonepe_refuses_because_the_dashboard_was_faster_stays_ow
 
 
 def test_a_dashboards_refund_may_run_beside_ours(attempt, work, phonepe):
-    owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
 
     adopt_refund(attempt, "FROM-DASHBOARD", 20_000, RefundStatus(ProviderStatus.PENDING, 20_000), "webhook")
@@ -146,28 +146,28 @@ def test_a_dashboards_refund_may_run_beside_ours(attempt, work, phonepe):
 
 
 def test_a_failed_refund_that_arrives_after_all_takes_its_replacement_back(attempt, work, ledger, paid):
-    refund = owe_refund(attempt, 110_000, "no place", asked_by=None)
+    refund = create_refund(attempt, 110_000, "no place", asked_by=None)
     work()
-    settle_refund(refund.pk, RefundStatus(ProviderStatus.FAILED, 110_000), "worker")
+    apply_refund_status(refund.pk, RefundStatus(ProviderStatus.FAILED, 110_000), "worker")
     assert Refund.objects.filter(state=RefundState.WAITING).count() == 1
 
-    settle_refund(refund.pk, RefundStatus(ProviderStatus.COMPLETED, 110_000), "webhook")
+    apply_refund_status(refund.pk, RefundStatus(ProviderStatus.COMPLETED, 110_000), "webhook")
 
     assert not Refund.objects.filter(state=RefundState.WAITING).exists()
     assert ledger(paid) == [("RECEIPT", 110_000), ("REFUND", -110_000)]
 
 
 def test_the_ledger_says_what_went_back_and_not_what_was_asked_for(attempt, work, ledger, paid):
-    refund = owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    refund = create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
 
-    settle_refund(refund.pk, RefundStatus(ProviderStatus.COMPLETED, 20_000), "worker")
+    apply_refund_status(refund.pk, RefundStatus(ProviderStatus.COMPLETED, 20_000), "worker")
 
     assert ledger(paid)[1:] == [("REFUND", -20_000)]
 
 
 def test_nothing_undoes_a_completed_refund(attempt, work, ledger, paid):
-    refund = owe_refund(attempt, 30_000, "a gesture", asked_by=None)
+    refund = create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
     for verdict in (
         ProviderStatus.COMPLETED,
@@ -176,7 +176,7 @@ def test_nothing_undoes_a_completed_refund(attempt, work, ledger, paid):
         ProviderStatus.NOT_FOUND,
         ProviderStatus.UNKNOWN,
     ):
-        settle_refund(refund.pk, RefundStatus(verdict, 30_000), "webhook")
+        apply_refund_status(refund.pk, RefundStatus(verdict, 30_000), "webhook")
 
     refund.refresh_from_db()
     assert refund.state == RefundState.COMPLETED
@@ -186,7 +186,7 @@ def test_nothing_undoes_a_completed_refund(attempt, work, ledger, paid):
 def test_money_sent_back_in_the_dashboard_before_it_was_booked_is_not_booked(cart):
     payment = make_payment(builders.make_checkout(cart))
     attempt = payment.attempts.get()
-    settle(attempt.pk, completed(), "worker")
+    apply_status(attempt.pk, completed(), "worker")
     Booking.objects.all().delete()
     Payment.objects.update(fulfilment="DUE", fulfil_at=timezone.now())
     attempt.refresh_from_db()
@@ -200,7 +200,7 @@ def test_money_sent_back_in_the_dashboard_before_it_was_booked_is_not_booked(car
 
 
 def test_what_the_dashboard_left_of_a_promise_is_promised_again(attempt):
-    owe_refund(attempt, 110_000, "the time was gone", asked_by=None)
+    create_refund(attempt, 110_000, "the time was gone", asked_by=None)
 
     answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=50_000)
     adopt_refund(attempt, "DASH1", 50_000, answer, "webhook")
@@ -220,9 +220,9 @@ def test_what_the_dashboard_took_over_and_could_not_send_is_owed_again_and_a_per
 ):
     settings.STAFF_EMAILS = ["ops@example.com"]
     Booking.objects.update(status=Booking.Status.CANCELLED)
-    ours = owe_refund(attempt, 110_000, "cancelled", asked_by=None)
+    ours = create_refund(attempt, 110_000, "cancelled", asked_by=None)
     theirs = adopt_refund(attempt, "DASH1", 110_000, CONFIRMED, "webhook")
-    settle_refund(theirs.pk, FAILED, "worker")
+    apply_refund_status(theirs.pk, FAILED, "worker")
 
     ours.refresh_from_db()
     owed = attempt.refunds.exclude(state=RefundState.FAILED).get()
@@ -234,7 +234,7 @@ def test_what_the_dashboard_took_over_and_could_not_send_is_owed_again_and_a_per
 def test_a_booking_that_a_refund_of_the_dashboard_has_cancelled_is_owed_its_money_when_that_fails(attempt):
     theirs = adopt_refund(attempt, "DASH1", 110_000, CONFIRMED, "webhook")
     assert Booking.objects.get().status == Booking.Status.CANCELLED
-    settle_refund(theirs.pk, FAILED, "worker")
+    apply_refund_status(theirs.pk, FAILED, "worker")
 
     assert attempt.refunds.exclude(state=RefundState.FAILED).get().amount_paise == 110_000
 
@@ -243,7 +243,7 @@ def test_a_booking_that_a_refund_of_the_dashboard_has_cancelled_is_owed_its_mone
 def test_a_gesture_of_the_dashboard_that_fails_owes_nothing_to_who_has_a_booking(attempt, told):
     theirs = adopt_refund(attempt, "DASH1", 30_000, told[0], "webhook")
     for answer in told:
-        settle_refund(theirs.pk, answer, "worker")
+        apply_refund_status(theirs.pk, answer, "worker")
 
     assert attempt.refunds.get().state == RefundState.FAILED
     assert Booking.objects.get().status == Booking.Status.CONFIRMED
@@ -254,7 +254,7 @@ def test_an_id_that_a_refund_has_already_is_not_given_to_the_next(attempt):
     answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=10_000)
     adopt_refund(attempt, f"R1-{attempt.merchant_order_id}", 10_000, answer, "webhook")
 
-    assert owe_refund(attempt, 10_000, "a gesture", asked_by=None).merchant_refund_id.startswith("R2-")
+    assert create_refund(attempt, 10_000, "a gesture", asked_by=None).merchant_refund_id.startswith("R2-")
 
 
 def test_less_than_a_rupee_is_no_refund_of_phonepe_and_is_left_to_staff(attempt):

@@ -1,6 +1,6 @@
-"""One road: nothing but `payment.services.outcomes` says that a payment, an order or a booking is good.
+"""Only `payment.services.outcomes` may say that a payment, an order or a booking is good.
 
-Read from the code itself, so that a second road is noticed on the day it is built.
+Read from the code itself, so that a second function that does so is noticed on the day it is written.
 """
 
 import ast
@@ -10,9 +10,9 @@ import pytest
 from okpuja.build import PACKAGES
 from tests.harness import ROOT
 
-SETTLING = "payment/services/outcomes.py"
+OUTCOMES = "payment/services/outcomes.py"
 REFUNDS = "payment/services/refunds/outcomes.py"
-CHANGES = "payment/services/transitions.py"
+TRANSITIONS = "payment/services/transitions.py"
 BOOKINGS = "booking/services/bookings.py"
 GOOD = {"PaymentState.SUCCESS", "AttemptState.COMPLETED", "Fulfilment.BOOKED", "Fulfilment.GIFT"}
 WRITES = {"update", "create", "bulk_create", "get_or_create", "update_or_create", "save"}
@@ -42,25 +42,25 @@ def name(call: ast.Call) -> str:
     return ast.unparse(call.func).rpartition(".")[2]
 
 
-def said(call: ast.Call) -> set[str]:
+def mentioned(call: ast.Call) -> set[str]:
     """Every name that the arguments of a call mention."""
     given = [*call.args, *(keyword.value for keyword in call.keywords)]
     return {ast.unparse(node) for each in given for node in ast.walk(each) if isinstance(node, ast.Attribute)}
 
 
-def who(*names: str) -> set[str]:
+def callers_of(*names: str) -> set[str]:
     return {path for path, call in calls() if name(call) in names}
 
 
-def test_only_settling_moves_a_payment_or_an_order_to_its_good_end():
+def test_only_outcomes_move_a_payment_or_an_order_to_its_good_end():
     movers = {"move_payment", "move_attempt", "move_fulfilment"}
-    roads = {path for path, call in calls() if name(call) in movers and said(call) & GOOD}
+    modules_found = {path for path, call in calls() if name(call) in movers and mentioned(call) & GOOD}
 
-    assert roads == {SETTLING}
+    assert modules_found == {OUTCOMES}
 
 
-def test_only_settling_books():
-    assert who("book") == {SETTLING}
+def test_only_outcomes_book():
+    assert callers_of("book") == {OUTCOMES}
     assert {path for path, call in calls() if ast.unparse(call.func) == "Booking.objects.create"} == {
         BOOKINGS
     }
@@ -68,7 +68,7 @@ def test_only_settling_books():
 
 def test_rows_of_money_are_moved_with_their_rule_beside_it_and_in_no_other_way():
     assert {path for path, call in calls() if name(call) in {"advance", "turn_into"}} <= {
-        CHANGES,
+        TRANSITIONS,
         "payment/models/payments.py",
         "payment/models/refunds.py",
     }
@@ -78,7 +78,7 @@ def test_nobody_writes_a_state_past_the_table_of_moves():
     past = [
         (path, call.lineno)
         for path, call in calls()
-        if name(call) in WRITES and said(call) & (GOOD | {"RefundState.COMPLETED", "RefundState.FAILED"})
+        if name(call) in WRITES and mentioned(call) & (GOOD | {"RefundState.COMPLETED", "RefundState.FAILED"})
     ]
 
     assert past == []
@@ -97,24 +97,24 @@ def test_nobody_assigns_a_good_end_either():
 
 
 def test_only_the_outcomes_of_refunds_complete_a_refund():
-    roads = {
+    modules_found = {
         path
         for path, call in calls()
-        if name(call) == "move_refund" and "RefundState.COMPLETED" in said(call)
+        if name(call) == "move_refund" and "RefundState.COMPLETED" in mentioned(call)
     }
 
-    assert roads == {REFUNDS}
+    assert modules_found == {REFUNDS}
 
 
 @pytest.mark.parametrize(
-    ("kind", "road"),
-    [("RECEIPT", SETTLING), ("SURPLUS", SETTLING), ("SUSPENSE", SETTLING), ("REFUND", REFUNDS)],
+    ("kind", "module"),
+    [("RECEIPT", OUTCOMES), ("SURPLUS", OUTCOMES), ("SUSPENSE", OUTCOMES), ("REFUND", REFUNDS)],
 )
-def test_money_enters_the_ledger_where_it_is_settled(kind, road):
+def test_money_enters_the_ledger_where_its_outcome_is_applied(kind, module):
     entered = {
         path
         for path, call in calls()
-        if name(call) in {"_enter", "create"} and f"LedgerEntry.Kind.{kind}" in said(call)
+        if name(call) in {"_add_ledger_entry", "create"} and f"LedgerEntry.Kind.{kind}" in mentioned(call)
     }
 
-    assert entered == {road}
+    assert entered == {module}
