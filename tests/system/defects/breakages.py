@@ -289,8 +289,8 @@ BREAKAGES = (
     Breakage(
         "D29",
         "diagnostics/views.py",
-        "DiagnosisSerializer if may_look_at_all(request) else",
-        "DiagnosisSerializer if may_look_at_all(request) or True else",
+        "DiagnosisSerializer if may_read_all(request) else",
+        "DiagnosisSerializer if may_read_all(request) or True else",
         "unit/diagnostics/test_views.py::test_anyone_learns_no_address_no_id_and_no_error",
     ),
     Breakage(
