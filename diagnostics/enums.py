@@ -1,4 +1,4 @@
-"""The words of an answer. Whoever scripts against the diagnosis reads these three lists."""
+"""The public words of a diagnosis: scripts compare with them, so they never change."""
 
 from django.db import models
 
@@ -53,7 +53,7 @@ class Culprit(models.TextChoices):
 
 
 class Finding(models.TextChoices):
-    """What exactly was met on one rung of a ladder. Several findings may come to the same verdict."""
+    """What exactly happened at one layer. Several findings may lead to the same verdict."""
 
     NAME_UNKNOWN = "name_unknown", "the name server says that there is no such name (NXDOMAIN)"
     NAME_SERVER_FAILED = "name_server_failed", "the name server fails (SERVFAIL)"
@@ -99,7 +99,7 @@ class Finding(models.TextChoices):
     NOT_AS_EXPECTED = "not_as_expected", "not the answer that an unknown order has"
 
 
-# What a failed try to reach somebody comes to.
+# The verdict for a failed request.
 VERDICT_OF = {
     ErrorCategory.DNS_ERROR: Verdict.DNS_FAILURE,
     ErrorCategory.CONNECTION_REFUSED: Verdict.CONNECTION_REFUSED,
@@ -117,7 +117,7 @@ VERDICT_OF = {
     ErrorCategory.REJECTED: Verdict.MISCONFIGURED,
     ErrorCategory.BAD_RESPONSE: Verdict.PHONEPE_DOWN,
 }
-# What a finding says about the verdict where the category of the error says less.
+# The verdict for a finding, where the error category says less.
 VERDICT_OF_FINDING = {
     Finding.PRIVATE_ANSWER: Verdict.DNS_FAILURE,
     Finding.SINKHOLE_ANSWER: Verdict.DNS_FAILURE,

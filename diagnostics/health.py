@@ -1,4 +1,4 @@
-"""For whoever watches this process: is it alive, and can it work? No internals, no login."""
+"""Liveness and readiness for load balancers and orchestrators. No internals, no login."""
 
 from django.conf import settings
 from django.http import HttpRequest, JsonResponse
@@ -10,7 +10,7 @@ from diagnostics import dependencies
 from diagnostics.parallel import begin, result
 from payment.phonepe.transport import Deadline
 
-PATIENCE = 5.0  # seconds; orchestrators give up soon after
+TIMEOUT = 5.0  # seconds; orchestrators give up soon after
 
 
 @never_cache
@@ -34,11 +34,9 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 
 def _database_fault() -> str:
-    """In a thread, because a database that accepts connections and says nothing would hold us for ever."""
+    """In a thread, because a database that accepts connections and does not answer would block for ever."""
     with waiting.places.take(waiting.BRIEFLY) as may_wait:
         try:
-            return (
-                result(begin(dependencies.check_database), Deadline(PATIENCE)).fault if may_wait else "down"
-            )
+            return result(begin(dependencies.check_database), Deadline(TIMEOUT)).fault if may_wait else "down"
         except TimeoutError:
             return "down"

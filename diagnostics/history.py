@@ -138,8 +138,8 @@ def _changes(before: Circumstances, now: Circumstances) -> Iterator[Change]:
     """Of names that occur in both; address lists only when they have nothing in common (DNS rotates them)."""
     for kind, values in now.items():
         known = before.get(kind, {})
-        for name in known.keys() & values.keys():
-            old, new = known[name], values[name]
+        for name, new in values.items():
+            old = known.get(name, new)
             if old != new and not (isinstance(old, list) and set(old) & set(new)):
                 yield Change(f"{kind} {name}".strip(), _text(old), _text(new))
 

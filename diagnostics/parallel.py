@@ -1,4 +1,4 @@
-"""Work side by side, in daemon threads: waited for no longer than a deadline, and by nobody at exit.
+"""Parallel tasks in daemon threads, awaited no longer than a deadline, and not at exit.
 
 An executor would join its threads when the process ends, and one of ours may be inside a `getaddrinfo` that never
 returns.
@@ -20,11 +20,11 @@ Expected = tuple[type[Exception], ...]
 
 
 class ThreadDied(RuntimeError):
-    """A mistake of ours ended the thread, which has written its stack: never to be taken for a hop's silence."""
+    """A bug ended the thread, which has printed its traceback. It must not pass for a dependency that is silent."""
 
 
 def begin(task: Callable[[], T], expected: Expected = ()) -> "futures.Future[T]":
-    """`expected` is what the task may raise: it is raised again where the result is asked for."""
+    """`expected`: what the task may raise. `result` raises it again."""
     future: futures.Future[T] = futures.Future()
     context = contextvars.copy_context()  # log lines of the thread keep the id of the request
     run = functools.partial(context.run, _run, task, expected, future)
@@ -33,7 +33,7 @@ def begin(task: Callable[[], T], expected: Expected = ()) -> "futures.Future[T]"
 
 
 def result(future: "futures.Future[T]", deadline: Deadline) -> T:
-    """What the task returned, or raised as expected; TimeoutError when it is late, ThreadDied when it never comes."""
+    """What the task returned, or raised as expected. Raises TimeoutError when it is late, ThreadDied after a bug."""
     try:
         return future.result(deadline.remaining())
     except futures.TimeoutError:
@@ -43,7 +43,7 @@ def result(future: "futures.Future[T]", deadline: Deadline) -> T:
 
 
 def side_by_side(tasks: Sequence[Callable[[], T]], deadline: Deadline) -> list[T | None]:
-    """What each task returned, in their order; None for one that did not end in time."""
+    """The results in the order of the tasks; None for one that did not end in time."""
     return [_in_time(future, deadline) for future in [begin(task) for task in tasks]]
 
 
@@ -60,5 +60,5 @@ def _run(task: Callable[[], T], expected: Expected, future: "futures.Future[T]")
     except expected as error:
         future.set_exception(error)
     finally:
-        future.cancel()  # tells those who wait that nothing comes any more; a result that is there stays
+        future.cancel()  # callers that wait get ThreadDied; a result that is set stays
         connections.close_all()

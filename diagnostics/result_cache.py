@@ -1,7 +1,6 @@
-"""What all processes remember together, or, while the shared cache fails, this one alone.
+"""The shared cache, or, while it fails, a cache of this process.
 
-The shared cache may live in the very database that is being diagnosed: no answer may depend on it, nor wait long for
-it.
+The shared cache may be a table of the database that is being diagnosed: no answer may depend on it or wait long for it.
 """
 
 import functools
@@ -21,16 +20,16 @@ except ImportError:  # installed only where CACHE_URL asks for it
     RedisError = OSError  # type: ignore[assignment, misc]
 
 CACHE_ERRORS = (DatabaseError, InterfaceError, OSError, RedisError)
-PATIENCE = 1.5  # seconds
-REST = 30  # seconds without the shared cache after it has failed: who waits for an answer waits for it once
-RESTS = "shared-cache-rests"
+TIMEOUT = 1.5  # seconds
+RETRY_AFTER = 30  # seconds without the shared cache after it has failed: a caller waits for it once at most
+FAILED = "shared-cache-rests"
 
 T = TypeVar("T")
 own = LocMemCache("diagnosis", {})
 
 
 def add(key: str, value: Any, seconds: int) -> bool:
-    """True for the one caller, of all processes, who was first."""
+    """True for the first caller of all processes only."""
     return _shared_or_own(lambda store: store.add(key, value, seconds))
 
 
@@ -47,10 +46,10 @@ def delete(key: str) -> None:
 
 
 def _shared_or_own(use: Callable[[Any], T]) -> T:
-    if own.get(RESTS):
+    if own.get(FAILED):
         return use(own)
     try:
-        return result(begin(functools.partial(use, cache), CACHE_ERRORS), Deadline(PATIENCE))
+        return result(begin(functools.partial(use, cache), CACHE_ERRORS), Deadline(TIMEOUT))
     except CACHE_ERRORS:  # a cache that does not answer in time is a TimeoutError, hence an OSError
-        own.set(RESTS, True, REST)
+        own.set(FAILED, True, RETRY_AFTER)
         return use(own)

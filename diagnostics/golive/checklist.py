@@ -1,4 +1,4 @@
-"""The points in the order in which they are read, and what became of them."""
+"""The points in the order of the list, and their results."""
 
 from dataclasses import asdict
 from typing import Any
@@ -50,7 +50,7 @@ POINTS = (
 )
 
 
-def go_through(site: Site) -> Json:
+def run_checklist(site: Site) -> Json:
     """`success`, `checked_at`, `build`, `environment`, `simulation`, `checks[]`: each with `check`, `title`,
     `result` (pass, fail, not-run), `required`, `reason`, `next_action`."""
     checks = [_line(point, _result(point, site)) for point in POINTS]
@@ -73,7 +73,7 @@ def _bad(line: Json) -> set[str]:
 
 
 def _result(point: Point, site: Site) -> Result:
-    """A server or a database that is away fails the points that need it, and no other."""
+    """A server or database that is down fails only the points that need it."""
     try:
         return point.check(site)
     except NoAnswer as error:

@@ -1,16 +1,16 @@
-"""Payments that are really made: with play money only."""
+"""Real payment flows, in simulation or the sandbox only."""
 
 import time
 
 from django.conf import settings
 
 from core.errors import Refusal
-from diagnostics.golive.site import Result, Site, failed, json_of, not_run, passed
+from diagnostics.golive.site import Result, Site, failed, json_object, not_run, passed
 from payment.models import WebhookEvent
 from payment.services.checkout import start_gift
 
 SMALLEST_PAISE = 100
-CALL_WITHIN = 10.0  # seconds
+WEBHOOK_WITHIN = 10.0  # seconds
 NO_REAL_MONEY = "no program moves real money: pay one rupee yourself, and look at its timeline"
 
 
@@ -25,21 +25,21 @@ def payment_initiation(site: Site) -> Result:
 
 
 def full_flow(site: Site) -> Result:
-    """From a cart to a booking, and PhonePe's own call about it."""
+    """From a cart to a booking, and PhonePe's webhook about it."""
     if not settings.PHONEPE_SIMULATION_MODE:
         return not_run("nobody pays on PhonePe's page by program: do it once by hand, with play money")
-    answer = site.ask("GET", "/api/payments/payments/simulate-payment-success/")
-    said = json_of(answer) if answer.status_code == 200 else {}
-    if not said.get("booking_created"):
+    answer = site.request("GET", "/api/payments/payments/simulate-payment-success/")
+    body = json_object(answer) if answer.status_code == 200 else {}
+    if not body.get("booking_created"):
         return failed(f"the demo payment ended with {answer.status_code}", "Look at the server's log.")
-    order = str(said["merchant_transaction_id"])
-    if not _was_called_about(order):
+    order = str(body["merchant_transaction_id"])
+    if not _has_webhook(order):
         return failed(f"paid and booked, but no call came about {order}", "Is SIMULATOR_DELIVERS on?")
-    return passed(f"booked as {said['booking_reference']}, and the webhook came")
+    return passed(f"booked as {body['booking_reference']}, and the webhook came")
 
 
-def _was_called_about(order: str) -> bool:
-    until = time.monotonic() + CALL_WITHIN
+def _has_webhook(order: str) -> bool:
+    until = time.monotonic() + WEBHOOK_WITHIN
     while time.monotonic() < until:
         if WebhookEvent.objects.filter(merchant_order_id=order).exists():
             return True

@@ -50,7 +50,7 @@ def credentials(site: Site) -> Result:
 
 
 def webhook_login(site: Site) -> Result:
-    """PhonePe's own rules: who breaks them cannot enter the same login in the dashboard."""
+    """PhonePe's rules: its dashboard accepts no other login."""
     user, password = settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD
     if not user and not password:
         return _without_login()
@@ -73,7 +73,7 @@ def backups(site: Site) -> Result:
 
 
 def mail(site: Site) -> Result:
-    """Whether a mail server takes it is for the diagnosis."""
+    """Whether the mail server works is checked by the diagnosis."""
     scheme = settings.EMAIL_URL.partition(":")[0]
     if not scheme.startswith("smtp"):
         return failed(

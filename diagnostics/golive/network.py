@@ -1,4 +1,4 @@
-"""What one diagnosis says: the way to PhonePe, the clock, the worker, PhonePe's way to us."""
+"""What one diagnosis says: the network to PhonePe, the clock, the worker, the webhook."""
 
 from django.conf import settings
 
@@ -7,11 +7,11 @@ from diagnostics.golive.site import Json, Result, Site, failed, from_check, not_
 
 
 def connectivity(site: Site) -> Result:
-    """PhonePe's answer alone decides: a mail server that is down is another point."""
+    """Only PhonePe's answer decides: a mail server that is down is another point."""
     found = site.diagnosis
     if settings.PHONEPE_SIMULATION_MODE:
         return not_run("PhonePe is simulated: nothing outside was looked at", "Run this with simulation off.")
-    if not any(rung["ok"] for rung in _rungs(found, "contract")):
+    if not any(each["ok"] for each in _layers(found, "contract")):
         return failed(found["summary"], found["next_action"])
     if shut := [each["endpoint"] for each in found["endpoints"] if not each["reachable"]]:
         return failed(f"not reached: {', '.join(shut)}", "Mend it, or take it out of the settings.")
@@ -19,7 +19,7 @@ def connectivity(site: Site) -> Result:
 
 
 def nothing_is_broken(site: Site) -> Result:
-    """Whatever is looked at has a word here: cache, disk, mail and broker have no point of their own."""
+    """Any fault fails it: cache, disk, mail and broker have no point of their own."""
     found = site.diagnosis
     if not found["success"]:
         return failed(found["summary"], found["next_action"])
@@ -27,14 +27,14 @@ def nothing_is_broken(site: Site) -> Result:
 
 
 def tls(site: Site) -> Result:
-    """Of the way to PhonePe; our own certificate is looked at with the callback URL."""
-    rungs = _rungs(site.diagnosis, "tls")
-    broken = [each for each in rungs if each["ok"] is False]
+    """Of PhonePe; our own certificate is checked with the callback URL."""
+    tls_layers = _layers(site.diagnosis, "tls")
+    broken = [each for each in tls_layers if each["ok"] is False]
     if broken:
         return failed(f"{broken[0]['target']}: {broken[0]['detail']}", site.diagnosis["next_action"])
-    if not rungs:
+    if not tls_layers:
         return not_run("no encrypted address was looked at", "Run this with simulation off.")
-    return passed(f"{len(rungs)} certificates are trusted")
+    return passed(f"{len(tls_layers)} certificates are trusted")
 
 
 def clock(site: Site) -> Result:
@@ -59,10 +59,10 @@ def worker(site: Site) -> Result:
 
 
 def callback(site: Site) -> Result:
-    """As PhonePe calls: strangers refused, PhonePe known, the body unchanged, in time."""
+    """As PhonePe calls it: wrong credentials refused, PhonePe's accepted, the body unchanged, in time."""
     return from_check(site.dependency("webhook"), "Try the address from outside: docs/troubleshooting.md")
 
 
-def _rungs(found: Json, layer: str) -> list[Json]:
-    """Of PhonePe's own addresses: what is wrong with a host of comparison is not the way to PhonePe."""
-    return [rung for each in found["endpoints"] for rung in each["ladder"] if rung["layer"] == layer]
+def _layers(found: Json, name: str) -> list[Json]:
+    """Of PhonePe's own addresses; control hosts do not count."""
+    return [each for endpoint in found["endpoints"] for each in endpoint["ladder"] if each["layer"] == name]

@@ -1,13 +1,13 @@
-"""What the running server answers."""
+"""Checks of the running server over HTTP."""
 
 import requests
 from django.conf import settings
 from django.urls import reverse
 
-from diagnostics.golive.site import Result, Site, failed, json_of, not_run, passed
+from diagnostics.golive.site import Result, Site, failed, json_object, not_run, passed
 from payment.models import DiagnosisRun
 
-SOME = 8  # requests: every process of a small server is met
+REQUESTS = 8  # enough to reach every process of a small server
 # With one of these PhonePe is not told which domain its page was opened from, and refuses the order.
 HIDES_THE_DOMAIN = {"no-referrer", "same-origin"}
 NONSENSE = {"amount": "nonsense"}
@@ -15,15 +15,15 @@ NONSENSE = {"amount": "nonsense"}
 
 def health(site: Site) -> Result:
     for path in ("/healthz", "/readyz"):
-        status = site.ask("GET", path).status_code
+        status = site.request("GET", path).status_code
         if status != 200:
             return failed(f"{path} answers {status}", "See the server's log.")
     return passed("the server lives, its database answers and is migrated")
 
 
 def builds(site: Site) -> Result:
-    """Old code that still answers after a deployment."""
-    if others := {_build_of_server(site) for _ in range(SOME)} - {settings.BUILD}:
+    """Finds old code that still runs after a deployment."""
+    if others := {_build_of_server(site) for _ in range(REQUESTS)} - {settings.BUILD}:
         return failed(
             f"here is {settings.BUILD}, running is {', '.join(sorted(others))}", "Restart all servers."
         )
@@ -38,8 +38,8 @@ def builds(site: Site) -> Result:
 
 
 def error_handling(site: Site) -> Result:
-    missing = site.ask("GET", "/api/there-is-no-such-route/")
-    refused = site.ask("POST", reverse("payment-process-cart"), json=NONSENSE)
+    missing = site.request("GET", "/api/there-is-no-such-route/")
+    refused = site.request("POST", reverse("payment-process-cart"), json=NONSENSE)
     for answer, expected in ((missing, 404), (refused, 400)):
         if answer.status_code != expected or not _is_worded(answer):
             return failed(
@@ -50,11 +50,11 @@ def error_handling(site: Site) -> Result:
 
 
 def final_host(site: Site) -> Result:
-    """PhonePe follows no redirect. From a stranger our own 401 is the right answer."""
+    """PhonePe follows no redirect. Without credentials our own 401 is the right answer."""
     url = settings.PUBLIC_BASE_URL + reverse("payment-webhook")
     if not url.startswith("https://"):
         return failed(f"{url} is not https: PhonePe calls no such address", "Set PUBLIC_BASE_URL=https://…")
-    answer = site.ask("POST", url, data=b"{}", headers={"Content-Type": "application/json"})
+    answer = site.request("POST", url, data=b"{}", headers={"Content-Type": "application/json"})
     if 300 <= answer.status_code < 400:
         target = answer.headers.get("Location", "elsewhere")
         return failed(
@@ -70,7 +70,7 @@ def final_host(site: Site) -> Result:
 def referrer(site: Site) -> Result:
     pages = [page for page in (settings.FRONTEND_BASE_URL, site.base_url + "/healthz") if page]
     for page in pages:
-        policy = site.ask("GET", page).headers.get("Referrer-Policy", "").lower()
+        policy = site.request("GET", page).headers.get("Referrer-Policy", "").lower()
         if policy in HIDES_THE_DOMAIN:
             return failed(f"{page} sends Referrer-Policy: {policy}", "Use strict-origin-when-cross-origin.")
     return passed(f"no policy of {', '.join(pages)} hides the domain from PhonePe")
@@ -87,8 +87,8 @@ def domain(site: Site) -> Result:
 
 
 def _build_of_server(site: Site) -> str:
-    site.session.close()  # a kept connection would lead to the same process each time
-    return str(json_of(site.ask("GET", "/healthz")).get("build", "unknown"))
+    site.session.close()  # a kept connection would reach the same process each time
+    return str(json_object(site.request("GET", "/healthz")).get("build", "unknown"))
 
 
 def _build_of_worker() -> str:
@@ -99,9 +99,9 @@ def _build_of_worker() -> str:
 
 
 def _is_worded(answer: requests.Response) -> bool:
-    said = json_of(answer)
+    body = json_object(answer)
     return (
-        next(iter(said), "") == "error"
-        and {"code", "request_id"} <= said.keys()
+        next(iter(body), "") == "error"
+        and {"code", "request_id"} <= body.keys()
         and "Traceback" not in answer.text
     )

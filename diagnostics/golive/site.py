@@ -1,4 +1,4 @@
-"""What the checks look at: one diagnosis, and the running server as its callers meet it."""
+"""What the checks use: one diagnosis, and the running server over HTTP."""
 
 import functools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from payment.models import DiagnosisRun
 
 Json = dict[str, Any]
 
-PATIENCE = 10  # seconds
+TIMEOUT = 10  # seconds
 PASS, FAIL, NOT_RUN = "pass", "fail", "not-run"
 
 
@@ -27,14 +27,14 @@ class Result:
 
 
 class NoAnswer(Exception):
-    """The server that customers and PhonePe talk to cannot be asked. Carries where and why."""
+    """The server does not answer our requests. The message says at which URL and why."""
 
 
 @dataclass
 class Site:
-    """`base_url`: where the server is asked, which is PUBLIC_BASE_URL unless somebody says otherwise.
+    """`base_url`: where requests go; PUBLIC_BASE_URL when empty.
 
-    `acknowledged`: what a person vouches for, because no program can look it up.
+    `acknowledged`: what a person has confirmed, because no program can look it up.
     """
 
     base_url: str = ""
@@ -43,7 +43,7 @@ class Site:
 
     def __post_init__(self) -> None:
         self.base_url = (self.base_url or settings.PUBLIC_BASE_URL).rstrip("/")
-        self.session.trust_env = False  # a proxy of this shell is nobody's way to us
+        self.session.trust_env = False  # customers do not use the proxy of this shell
 
     @functools.cached_property
     def diagnosis(self) -> Json:
@@ -54,12 +54,12 @@ class Site:
         found: Json = self.diagnosis["dependencies"].get(name, {"ok": None, "detail": "not looked at"})
         return found
 
-    def ask(self, method: str, url: str, **more: Any) -> requests.Response:
+    def request(self, method: str, url: str, **more: Any) -> requests.Response:
         """`url` absolute, or a path of our own server. Follows no redirect. Raises NoAnswer."""
         address = url if url.startswith("http") else self.base_url + url
         is_ours = address.startswith((self.base_url, settings.PUBLIC_BASE_URL))
         trust = (is_ours and settings.DIAGNOSIS_CA_BUNDLE) or True
-        more |= {"timeout": PATIENCE, "allow_redirects": False, "verify": trust}
+        more |= {"timeout": TIMEOUT, "allow_redirects": False, "verify": trust}
         try:
             return self.session.request(method, address, **more)
         except requests.RequestException as error:
@@ -89,13 +89,13 @@ def not_run(reason: str, next_action: str = "") -> Result:
 
 
 def from_check(check: Json, next_action: str) -> Result:
-    """What the diagnosis says of one of our own hops."""
+    """The result of one dependency check of the diagnosis."""
     if check["ok"] is None:
         return not_run(check["detail"], next_action)
     return passed(check["detail"]) if check["ok"] else failed(check["detail"], next_action)
 
 
-def json_of(answer: requests.Response) -> Json:
+def json_object(answer: requests.Response) -> Json:
     """{} for whatever is no JSON object, such as the page of something in front of us."""
     try:
         said = answer.json()

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from diagnostics.golive.checklist import go_through
+from diagnostics.golive.checklist import run_checklist
 from diagnostics.golive.site import Site
 
 MARKS = {"pass": "+", "fail": "X", "not-run": "-"}
@@ -26,7 +26,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, at: str, **options: Any) -> None:
         vouched = frozenset(name for name in ("backups", "domain") if options[f"acknowledge_{name}"])
-        answer = go_through(Site(at, vouched))
+        answer = run_checklist(Site(at, vouched))
         self.stdout.write(
             json.dumps(answer, indent=2, ensure_ascii=False) if options["json"] else _text(answer)
         )

@@ -9,7 +9,7 @@ from tests.system.lab.world import Host, Wire, World
 
 @dataclass(frozen=True)
 class Case:
-    """`finding`: on a rung of each of `broken`'s ladders, or of our own hop `hop`. `named`: in what is to be done.
+    """`finding`: at a layer of each of `broken`, or of our own `dependency`. `named`: in what is to be done.
 
     `also`: further verdicts that must be told. `look`: who diagnoses. `needs_postgresql`: starts a server.
     """
@@ -22,7 +22,7 @@ class Case:
     culprit: str
     finding: str = ""
     broken: Callable[[World], tuple[Host, ...]] = lambda world: ()
-    hop: str = ""
+    dependency: str = ""
     named: str = ""
     also: tuple[Verdict, ...] = ()
     look: Callable[[World], Wire] = World.look

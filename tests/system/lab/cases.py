@@ -1,7 +1,8 @@
 """All rows of the table, by name."""
 
-from tests.system.lab import doorbell, house, settings, two, way
+from tests.system.lab import dependencies, network, settings, two, webhook
 
 CASES = {
-    case.name: case for case in (*way.rows(), *settings.rows(), *house.rows(), *doorbell.rows(), *two.rows())
+    case.name: case
+    for case in (*network.rows(), *settings.rows(), *dependencies.rows(), *webhook.rows(), *two.rows())
 }

@@ -26,7 +26,7 @@ HTML = "text/html"
 
 @dataclass(frozen=True)
 class Fault:
-    """`finding`: on the rung that broke. `generations`: where PhonePe has such a thing."""
+    """`finding`: at the layer that failed. `generations`: where PhonePe has such a thing."""
 
     title: str
     breaks: Break

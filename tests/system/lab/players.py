@@ -91,7 +91,7 @@ def says(status: int, body: bytes, kind: str = "application/json", *headers: str
 
 
 def only_questions(answer: Answer) -> Answer:
-    """Whoever only knocks is told what PhonePe tells them."""
+    """A probe gets the answer that PhonePe gives it."""
     return lambda request: answer(request) if is_question(request) else phonepe(request)
 
 

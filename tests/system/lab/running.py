@@ -19,7 +19,7 @@ from diagnostics.serializers import ShortDiagnosisSerializer
 from payment.models import DiagnosisRun
 from tests.system.lab.case import Case
 from tests.system.lab.cases import CASES
-from tests.system.lab.world import Wire, World, rungs
+from tests.system.lab.world import Wire, World, layers
 
 LONGEST = 11_000  # milliseconds: ten seconds and a tenth
 AT_ONCE = 8  # most of them wait for somebody's silence
@@ -95,11 +95,11 @@ def complaints(case: Case, world: World, found: Wire) -> Iterator[str]:
 
 def _about_evidence(case: Case, world: World, found: Wire) -> Iterator[str]:
     for host in case.broken(world):
-        met = {rung["finding"] for rung in rungs(found, host)}
+        met = {layer["finding"] for layer in layers(found, host)}
         if case.finding not in met:
             yield f"expected {case.finding} at {host.target}, found {sorted(filter(None, met))}"
-    if case.hop and found["dependencies"][case.hop]["finding"] != case.finding:
-        yield f"expected {case.finding} of {case.hop}, found {found['dependencies'][case.hop]}"
+    if case.dependency and found["dependencies"][case.dependency]["finding"] != case.finding:
+        yield f"expected {case.finding} of {case.dependency}, found {found['dependencies'][case.dependency]}"
     if case.named not in found["next_action"]:
         yield f"{case.named} is not named: {found['next_action']}"
 

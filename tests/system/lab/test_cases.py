@@ -55,7 +55,7 @@ def test_everybody_who_may_have_to_act_has_to_in_some_case():
     assert {case.culprit for case in CASES.values()} == set(Culprit)
 
 
-def test_every_finding_on_a_ladder_is_met_in_some_case():
+def test_every_finding_of_a_layer_is_met_in_some_case():
     """But for three: an address family that is not there, and two words for answers that say the same as others."""
     told_otherwise = {Finding.NO_ADDRESS, Finding.FORBIDDEN, Finding.CREDENTIALS_REFUSED}
     assert {case.finding for case in CASES.values()} >= set(Finding) - told_otherwise

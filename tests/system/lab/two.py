@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from diagnostics.enums import Culprit, Verdict
 from tests.integration.wire.gates import Request
-from tests.system.lab import faults, house, players
+from tests.system.lab import dependencies, faults, players
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER, Break
 from tests.system.lab.world import LOGIN, Host, World
@@ -21,11 +21,12 @@ def rows() -> Iterator[Case]:
             yield Case(title, generation, "two faults", arrange, verdict, culprit, also=also)
     yield Case(
         "PhonePe refused, cache refused", "v2", "two faults", both(_phonepe(faults.refused), _no_cache),
-        V.CONNECTION_REFUSED, PHONEPE, also=(V.MISCONFIGURED,), look=house.with_redis,
+        V.CONNECTION_REFUSED, PHONEPE, also=(V.MISCONFIGURED,), look=dependencies.with_redis,
     )  # fmt: skip
     yield Case(
         "PhonePe refused, database refused", "v2", "two faults", both(_phonepe(faults.refused), _no_database),
-        V.DATABASE_DOWN, THIS_SERVER, "down", hop="database", also=(V.CONNECTION_REFUSED,), look=house.elsewhere,
+        V.DATABASE_DOWN, THIS_SERVER, "down", dependency="database", also=(V.CONNECTION_REFUSED,),
+        look=dependencies.elsewhere,
     )  # fmt: skip
 
 
@@ -67,11 +68,11 @@ def _wrong_secret(world: World) -> None:
 
 
 def _no_database(world: World) -> None:
-    house.database({"listens": False})(world)
+    dependencies.database({"listens": False})(world)
 
 
 def _no_cache(world: World) -> None:
-    house.cache({"listens": False})(world)
+    dependencies.cache({"listens": False})(world)
 
 
 def _proxy_forbids(world: World) -> None:
@@ -98,18 +99,19 @@ def _dead_ipv6(world: World) -> None:
         host.more = ("2001:db8::66",)
 
 
-MAIL_REFUSED: Arrange = house.mail_server({"listens": False})
-BROKER_REFUSED: Arrange = house.broker({"listens": False})
+MAIL_REFUSED: Arrange = dependencies.mail_server({"listens": False})
+BROKER_REFUSED: Arrange = dependencies.broker({"listens": False})
 ROWS: tuple[tuple[str, Arrange, Verdict, str, tuple[Verdict, ...]], ...] = (
     ("PhonePe refused, broker refused", both(_phonepe(faults.refused), BROKER_REFUSED),
      V.CONNECTION_REFUSED, PHONEPE, (V.BROKER_DOWN,)),
-    ("everybody silent, mail server silent", both(_everybody(faults.dropped), house.mail_server({"is_deaf": True})),
+    ("everybody silent, mail server silent",
+     both(_everybody(faults.dropped), dependencies.mail_server({"is_deaf": True})),
      V.CONNECTION_TIMEOUT, HOSTING, (V.MAIL_DOWN,)),
     ("no name is resolved, broker among them", both(_everybody(faults.named("silence")),
-     house.broker({"told": "silence"})), V.DNS_FAILURE, HOSTING, (V.BROKER_DOWN,)),
+     dependencies.broker({"told": "silence"})), V.DNS_FAILURE, HOSTING, (V.BROKER_DOWN,)),
     ("mail server refused, broker refused", both(MAIL_REFUSED, BROKER_REFUSED),
      V.MAIL_DOWN, THIS_SERVER, (V.BROKER_DOWN,)),
-    ("disk full, PhonePe silent", both(house.full_disk, _phonepe(faults.dropped)),
+    ("disk full, PhonePe silent", both(dependencies.full_disk, _phonepe(faults.dropped)),
      V.DISK_FULL, THIS_SERVER, (V.CONNECTION_TIMEOUT,)),
     ("proxy forbids, credentials wrong", both(_proxy_forbids, _wrong_secret), V.PROXY_FAILURE, CONFIGURATION, ()),
     ("first refused, second silent", both(_first(faults.refused), _second(faults.dropped)),

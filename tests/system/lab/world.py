@@ -227,8 +227,8 @@ def _as_text(value: Any) -> str:
     return ",".join(value) if isinstance(value, list) else str(value)
 
 
-def rungs(found: Wire, host: Host) -> Iterator[Wire]:
-    """Those of the ladder that leads to `host`."""
+def layers(found: Wire, host: Host) -> Iterator[Wire]:
+    """Those of the endpoint at `host`."""
     for endpoint in found["endpoints"]:
         if endpoint["target"] == host.target:
             yield from endpoint["ladder"]

@@ -58,7 +58,7 @@ def test_without_a_database_no_request_should_come_here(database_at):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_says_nothing_is_down(database_at, monkeypatch):
-    monkeypatch.setattr(health, "PATIENCE", 0.2)
+    monkeypatch.setattr(health, "TIMEOUT", 0.2)
     with silence() as port:
         database_at(port)
         answer = Client().get("/readyz")

@@ -40,7 +40,7 @@ class Counted(BrokenCache):
 @pytest.fixture(params=[BrokenCache, SilentCache])
 def failing_cache(request, settings, monkeypatch):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.{request.param.__name__}"}}
-    monkeypatch.setattr(result_cache, "PATIENCE", 0.05)
+    monkeypatch.setattr(result_cache, "TIMEOUT", 0.05)
     SilentCache.said_enough.clear()
     yield
     SilentCache.said_enough.set()

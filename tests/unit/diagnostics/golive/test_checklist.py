@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from diagnostics import result_cache
 from diagnostics.golive import flow, installation, network, server
-from diagnostics.golive.checklist import POINTS, go_through
+from diagnostics.golive.checklist import POINTS, run_checklist
 from diagnostics.golive.site import FAIL, NOT_RUN, PASS, NoAnswer, Site
 from payment.models import DiagnosisRun, Payment, WebhookEvent
 from tests.harness.certificates import Authority
@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
 @pytest.fixture(autouse=True)
 def nothing_remembered(monkeypatch):
     result_cache.own.clear()
-    monkeypatch.setattr(flow, "CALL_WITHIN", 0.2)  # the simulated PhonePe calls nobody here
+    monkeypatch.setattr(flow, "WEBHOOK_WITHIN", 0.2)  # the simulated PhonePe calls nobody here
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def results(answer):
 
 
 def test_every_point_is_there_with_a_result_and_a_reason(site):
-    answer = go_through(site)
+    answer = run_checklist(site)
 
     assert [line["check"] for line in answer["checks"]] == [point.name for point in POINTS]
     assert all(line["result"] in {PASS, FAIL, NOT_RUN} and line["reason"] for line in answer["checks"])
@@ -85,7 +85,7 @@ def test_every_point_is_there_with_a_result_and_a_reason(site):
 
 
 def test_without_a_server_only_the_points_that_need_one_fail(nowhere):
-    found = results(go_through(nowhere))
+    found = results(run_checklist(nowhere))
 
     assert found["health"] == found["builds"] == found["error_handling"] == FAIL
     assert found["database"] == found["debug_off"] == PASS
@@ -93,7 +93,7 @@ def test_without_a_server_only_the_points_that_need_one_fail(nowhere):
 
 def test_no_secret_of_the_installation_is_told(site, settings):
     settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD = "webhook_user", "short!secret"
-    told = json.dumps(go_through(site))
+    told = json.dumps(run_checklist(site))
     for secret in (settings.SECRET_KEY, settings.OPS_TOKEN, "short!secret"):
         assert secret not in told
 
@@ -248,9 +248,11 @@ class TestServer:
         settings.DIAGNOSIS_CA_BUNDLE = str(authority.bundle)
         with Server(certificate=authority.issue("127.0.0.1")) as ours:
             site = Site(f"https://127.0.0.1:{ours.port}")
-            assert site.ask("GET", "/healthz").status_code == 400
+            assert site.request("GET", "/healthz").status_code == 400
             with pytest.raises(NoAnswer):
-                site.ask("GET", f"https://localhost:{ours.port}/")  # the shop is trusted as browsers trust it
+                site.request(
+                    "GET", f"https://localhost:{ours.port}/"
+                )  # the shop is trusted as browsers trust it
 
     def test_old_code_that_still_works_is_found(self, site):
         DiagnosisRun.objects.create(

@@ -1,4 +1,4 @@
-"""What anybody may do to a diagnosis: nothing but read it, and that costs one look in half a minute."""
+"""Strangers may only read a diagnosis, which costs one run in half a minute."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,7 +21,7 @@ def phonepe():
 
 @pytest.fixture(scope="module")
 def stranger():
-    """Whoever wants our server to probe at their target."""
+    """A host that wants our server to send requests to it."""
     with Server() as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""Rows about our own house: none of them is PhonePe's."""
+"""Rows about our own dependencies: none of them is PhonePe's fault."""
 
 import functools
 import signal
@@ -42,14 +42,14 @@ def _neighbours() -> Iterator[Case]:
     ):
         yield Case(
             f"mail server {title}", "v2", "our house", mail_server(change), Verdict.MAIL_DOWN, THIS_SERVER, "down",
-            hop="mail", named="mail.hosting.example:2525",
+            dependency="mail", named="mail.hosting.example:2525",
         )  # fmt: skip
     yield Case("mail server that works", "v2", "our house", mail_server({}), OK, NONE)
     for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
         for generation in GENERATIONS:
             yield Case(
                 f"broker {title}", generation, "our house", broker(change), Verdict.BROKER_DOWN, THIS_SERVER, "down",
-                hop="broker", named="broker.hosting.example:5672",
+                dependency="broker", named="broker.hosting.example:5672",
             )  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def broker(change: dict[str, object]) -> Callable[[World], None]:
 
 def _disks() -> Iterator[Case]:
     yield Case(
-        "disk full", "v2", "our house", full_disk, Verdict.DISK_FULL, THIS_SERVER, "full", hop="disk",
+        "disk full", "v2", "our house", full_disk, Verdict.DISK_FULL, THIS_SERVER, "full", dependency="disk",
         named="Make room",
     )  # fmt: skip
 
@@ -80,12 +80,12 @@ def _caches() -> Iterator[Case]:
     for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
         yield Case(
             f"cache {title}", "v2", "our house", cache(change), Verdict.MISCONFIGURED, THIS_SERVER, "down",
-            hop="cache", named="cache.hosting.example:6379",
+            dependency="cache", named="cache.hosting.example:6379",
             look=with_redis,
         )  # fmt: skip
     yield Case(
         "cache without its table", "v2", "our house", nothing, Verdict.MISCONFIGURED, THIS_SERVER, "down",
-        hop="cache", named="createcachetable", look=lambda world: world.ask_doctor(CACHE_URL="db://no_such_table"),
+        dependency="cache", named="createcachetable", look=lambda world: world.ask_doctor(CACHE_URL="db://no_such_table"),
     )  # fmt: skip
 
 
@@ -102,7 +102,7 @@ def cache(change: dict[str, object]) -> Callable[[World], None]:
 def _workers() -> Iterator[Case]:
     yield Case(
         "worker stopped", "v2", "our house", nothing, Verdict.WORKER_DOWN, THIS_SERVER, "down",
-        hop="worker", named="manage.py work", look=_after_the_worker_was_killed,
+        dependency="worker", named="manage.py work", look=_after_the_worker_was_killed,
     )  # fmt: skip
     yield Case("worker that works", "v2", "our house", nothing, OK, NONE, look=_while_the_worker_works)
 
@@ -138,7 +138,9 @@ def _due(since: timedelta) -> PaymentAttempt:
 
 
 def _databases() -> Iterator[Case]:
-    mine = functools.partial(Case, generation="v2", where="our house", culprit=THIS_SERVER, hop="database")
+    mine = functools.partial(
+        Case, generation="v2", where="our house", culprit=THIS_SERVER, dependency="database"
+    )
     yield mine(
         "database older than the code", arrange=nothing, verdict=Verdict.MISCONFIGURED,
         finding="migrations", named="manage.py migrate", look=_older,

@@ -1,4 +1,4 @@
-"""Rows about PhonePe's way to us: our own public address, with something in front of it that spoils the calls."""
+"""Rows about PhonePe's webhooks: our public address, with something in front of it that breaks the calls."""
 
 import json
 import time
@@ -62,16 +62,16 @@ def rows() -> Iterator[Case]:
         ("door without TLS", {"behave": players.tell(message(400, b""))}, "tls", THIS_SERVER),
     ):
         yield Case(
-            title, "v2", "our door", _shop(change), Verdict.WEBHOOK_UNREACHABLE, culprit, finding, hop="webhook",
+            title, "v2", "our door", _shop(change), Verdict.WEBHOOK_UNREACHABLE, culprit, finding, dependency="webhook",
             named=SHOP,
         )  # fmt: skip
     yield Case(
         "own certificate of nobody's", "v2", "our door", _untrusted, Verdict.WEBHOOK_UNREACHABLE, THIS_SERVER, "tls",
-        hop="webhook", named=SHOP,
+        dependency="webhook", named=SHOP,
     )  # fmt: skip
     yield Case(
         "own address not reached from inside", "v2", "our door", _shop({"lives_here": False}), OK, NONE, "unsure",
-        hop="webhook",
+        dependency="webhook",
     )  # fmt: skip
 
 

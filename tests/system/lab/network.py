@@ -1,4 +1,4 @@
-"""Rows about the way to PhonePe: every fault, at the first address, the second, both, all of PhonePe's, everybody's."""
+"""Rows about the network to PhonePe: every fault at the first address, the second, both, all of PhonePe, everybody."""
 
 from collections.abc import Callable, Iterator
 
