@@ -98,7 +98,7 @@ def from_check(check: Json, next_action: str) -> Result:
 def json_object(answer: requests.Response) -> Json:
     """{} for whatever is no JSON object, such as the page of something in front of us."""
     try:
-        said = answer.json()
+        body = answer.json()
     except requests.JSONDecodeError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return body if isinstance(body, dict) else {}

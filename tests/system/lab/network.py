@@ -74,7 +74,7 @@ def _only_the_name_server_knows(generation: str) -> Case:
 
 
 def _tokens() -> Iterator[Case]:
-    """V2 may be told to fetch its tokens elsewhere: that is a door of its own."""
+    """V2 may fetch its tokens from another host: that is a target of its own."""
     for title, change, verdict, culprit, finding in (
         ("tokens from another host", {}, OK, NONE, ""),
         ("token host refused", {"listens": False}, Verdict.CONNECTION_REFUSED, PHONEPE, Finding.REFUSED),

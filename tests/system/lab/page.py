@@ -27,11 +27,11 @@ answers come from the simulator, which checks every credential, and PostgreSQL i
 pay by the other, the verdict is `ok`, and what is to be done names the broken one. "all of PhonePe" includes its other
 environment, "everybody" the control hosts. Of two faults the verdict is the one to mend first.
 
-A row is right when verdict, who must act, the finding at the broken hop, the hop that is named, and the further faults
-are as expected; when it took eleven seconds at most (ten and a tenth); when no configured secret stands in the answer,
-the history or the log; and when strangers read no address, error or id.
-Eight rows are played at a time. Up to twelve that were wrong are played once more, alone: on a busy machine patience
-ends before an answer comes.
+A row is right when verdict, who must act, the finding at the layer that failed, the address that is named, and the
+further faults are as expected; when it took eleven seconds at most (ten and a tenth); when no configured secret is in
+the answer, the history or the log; and when strangers read no address, error or id.
+Eight rows run at a time. Up to twelve that were wrong run once more, alone: on a busy machine a timeout may end before
+an answer comes.
 
 | case | where | verdict | must act | ms |
 |---|---|---|---|---|

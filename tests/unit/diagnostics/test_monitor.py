@@ -52,7 +52,7 @@ def test_it_looks_once_in_its_time_and_asks_the_simulated_phonepe():
     run = DiagnosisRun.objects.get()
     assert (run.verdict, run.asked_by) == ("simulated", "worker")
     [endpoint] = run.answer["endpoints"]
-    assert {rung["layer"]: rung["ok"] for rung in endpoint["ladder"]} == {
+    assert {layer["layer"]: layer["ok"] for layer in endpoint["ladder"]} == {
         "credentials": True,
         "contract": True,
     }

@@ -122,7 +122,7 @@ def test_another_ops_token_shuts_what_the_former_one_has_opened(browser, setting
     assert "Do you operate this server?" in text_of(browser.get(URL))
 
 
-def test_without_an_ops_token_the_door_stays_shut(browser, settings):
+def test_without_an_ops_token_no_cookie_is_given(browser, settings):
     settings.OPS_TOKEN = ""
     assert "refused" in probe(browser, "")["Location"]
 

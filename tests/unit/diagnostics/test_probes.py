@@ -39,7 +39,7 @@ def test_any_answer_proves_that_the_way_is_open(phonepe_server):
     assert attempt.address == "127.0.0.1"
 
 
-def test_a_knock_carries_no_credentials(phonepe_server):
+def test_a_probe_carries_no_credentials(phonepe_server):
     probed(f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox")
     assert phonepe_server.asked == [("GET", "/apis/pg-sandbox")]
 
@@ -111,7 +111,7 @@ def test_a_silent_handshake_stops_at_tls():
     assert attempt.failed_layer == "tls"
 
 
-def test_a_walk_that_does_not_come_back_has_noted_how_far_it_came(monkeypatch):
+def test_an_attempt_that_does_not_return_has_recorded_how_far_it_came(monkeypatch):
     monkeypatch.setattr(probes, "SHARE", 10)  # it would go on for longer than anybody waits
     with silence() as port:
         attempt = probed(f"https://127.0.0.1:{port}", seconds=1.0)

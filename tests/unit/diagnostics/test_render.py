@@ -1,4 +1,4 @@
-"""What people see of a ladder."""
+"""What people see of the layers."""
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_the_first_step_that_failed_is_red_for_strangers_too(stage, reachable, d
     assert [state for _, state in states(route)] == drawn
 
 
-def test_each_address_family_has_a_ladder_of_its_own_with_the_common_steps_in_both():
+def test_each_address_family_has_a_route_of_its_own_with_the_common_steps_in_both():
     layers = [
         layer_json("dns", True, "ipv4"),
         layer_json("dns", True, "ipv6"),

@@ -212,7 +212,7 @@ def test_a_client_is_unknown_only_where_phonepe_says_so():
     assert conclude(evidence(probe(HERE), status_results=(reply,))).culprit is Culprit.CREDENTIALS
 
 
-def test_one_open_door_is_enough_and_the_shut_one_is_mentioned():
+def test_one_reached_target_is_enough_and_the_unreachable_one_is_mentioned():
     concluded = conclude(evidence(probe(verdict=Verdict.CONNECTION_TIMEOUT), probe(OTHER)))
     assert concluded.verdict is Verdict.OK
     assert "not by every configured address" in concluded.summary
@@ -224,7 +224,7 @@ def test_a_page_host_that_cannot_be_reached_stops_no_payment():
     assert conclude(evidence(probe(), page)) == conclude(evidence(probe()))
 
 
-def test_without_a_door_for_tokens_no_payment_is_made():
+def test_without_a_target_for_tokens_no_payment_is_made():
     token = probe("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
     assert conclude(evidence(probe(), token)).verdict is Verdict.CONNECTION_REFUSED
 

@@ -36,7 +36,7 @@ class ReadOnlyCache(BaseCache):
     delete = add
 
 
-def short(answer):
+def public_endpoints(answer):
     return [{name: each[name] for name in ("endpoint", "reachable", "stage")} for each in answer["endpoints"]]
 
 
@@ -62,7 +62,7 @@ def name_server():
     return ports, DnsClients(Resolver(lookup), None)
 
 
-def test_in_simulation_nothing_is_knocked_at(settings, control):
+def test_in_simulation_nothing_is_probed(settings, control):
     answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("simulated", "none")
     assert answer["success"] is True
@@ -73,7 +73,9 @@ def test_in_simulation_nothing_is_knocked_at(settings, control):
 def test_a_phonepe_that_knows_us_is_ok(base_url, control, phonepe_server):
     answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
-    assert short(answer) == [{"endpoint": "configured address", "reachable": True, "stage": "HTTP"}]
+    assert public_endpoints(answer) == [
+        {"endpoint": "configured address", "reachable": True, "stage": "HTTP"}
+    ]
     assert layers(answer, f"127.0.0.1:{phonepe_server.port}") == {
         "tcp": True,
         "http": True,
@@ -98,7 +100,9 @@ def test_a_refusal_while_the_other_environment_answers_is_phonepes(real_v1, cont
     assert sibling.questions == 0
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "phonepe")
     assert "contract" not in layers(answer, "")
-    assert short(answer) == [{"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}]
+    assert public_endpoints(answer) == [
+        {"endpoint": "api-preprod.phonepe.com", "reachable": False, "stage": "DNS"}
+    ]
 
 
 def test_a_refusal_at_every_address_of_phonepe_while_others_answer_is_a_firewall(
@@ -194,14 +198,14 @@ def test_the_whole_diagnosis_takes_ten_seconds_at_most():
     assert runner.SECONDS <= 10
 
 
-def test_page_hosts_are_knocked_at_and_never_asked(base_url, control, settings, name_server):
+def test_page_hosts_are_probed_and_get_no_status_request(base_url, control, settings, name_server):
     ports, clients = name_server
     with Server() as pages:
         ports["mercury-uat.phonepe.com"] = pages.port
         settings.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
         answer = report_json(clients=clients)
     assert answer["verdict"] == "ok"
-    assert short(answer)[1] == {
+    assert public_endpoints(answer)[1] == {
         "endpoint": "mercury-uat.phonepe.com",
         "reachable": False,  # this one speaks no TLS
         "stage": "TCP",
@@ -324,11 +328,11 @@ def test_who_asks_while_the_first_diagnosis_is_being_made_is_told_to_come_again(
     assert refused.value.code == "diagnosis_running"
 
 
-def ladder(endpoint):
-    return [(rung["layer"], rung["family"], rung["ok"], rung["finding"]) for rung in endpoint["ladder"]]
+def layer_facts(endpoint):
+    return [(layer["layer"], layer["family"], layer["ok"], layer["finding"]) for layer in endpoint["ladder"]]
 
 
-def test_each_address_has_a_ladder_for_each_family_of_its_own(real_v1, control, phonepe_server):
+def test_each_address_has_layers_for_each_family_of_its_own(real_v1, control, phonepe_server):
     """PhonePe has an IPv6 address that this machine has no way to."""
     closed = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", refusing_port(), 0, 0))
     found = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", phonepe_server.port))
@@ -336,7 +340,7 @@ def test_each_address_has_a_ladder_for_each_family_of_its_own(real_v1, control, 
     real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"]
     answer = report_json(clients=DnsClients(Resolver(lambda host, port, **_: [closed, found]), None))
     first, second = answer["endpoints"]
-    assert ladder(first) == [
+    assert layer_facts(first) == [
         ("dns", "ipv4", True, ""),
         ("dns", "ipv6", True, ""),
         ("tcp", "ipv4", True, ""),
@@ -359,7 +363,7 @@ def test_each_address_is_asked_and_the_worse_one_is_told_though_payments_go_on(r
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{bad.port}/apis/pg-sandbox"
         real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{good.port}/apis/pg-sandbox"]
         answer = report_json()
-    assert [ladder(each)[-2][2] for each in answer["endpoints"]] == [False, True]
+    assert [layer_facts(each)[-2][2] for each in answer["endpoints"]] == [False, True]
     assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
     assert f"127.0.0.1:{bad.port}" in answer["next_action"]
 
@@ -372,7 +376,7 @@ def test_when_only_the_second_address_is_open_and_refuses_us_that_is_the_fault(r
     assert (answer["verdict"], answer["culprit"]) == ("bad_credentials", "credentials")
 
 
-def test_v2_climbs_from_the_token_to_the_contract(real_v1, control, phonepe_server):
+def test_v2_is_checked_from_the_token_to_the_contract(real_v1, control, phonepe_server):
     real_v1.PHONEPE_CLIENT_ID, real_v1.PHONEPE_CLIENT_SECRET = "CLIENTOKPUJA", "a-client-secret"
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}"
     grant = {"access_token": "a-token-that-nobody-may-see", "issued_at": 1, "expires_at": 32_503_680_000}
@@ -380,7 +384,7 @@ def test_v2_climbs_from_the_token_to_the_contract(real_v1, control, phonepe_serv
         real_v1.PHONEPE_AUTH_BASE_URL = f"http://127.0.0.1:{tokens.port}"
         phonepe_server.answer = (500, {"code": "INTERNAL_SERVER_ERROR"})
         answer = report_json()
-    assert ladder(answer["endpoints"][0])[-2:] == [
+    assert layer_facts(answer["endpoints"][0])[-2:] == [
         ("credentials", "", True, ""),
         ("contract", "", False, "not_as_expected"),
     ]
@@ -423,7 +427,7 @@ def test_of_two_faults_both_are_told_with_what_to_do(real_v1, control, settings)
     )
 
 
-def test_every_hop_of_ours_is_looked_at(base_url, control):
+def test_every_dependency_of_ours_is_checked(base_url, control):
     answer = report_json()
     assert set(answer["dependencies"]) == {
         "database", "worker", "cache", "disk", "mail", "webhook", "webhook_silence",

@@ -18,7 +18,7 @@ def roles(found):
     return [(target.role, target.host_port) for target in found]
 
 
-def test_every_configured_endpoint_is_a_door_and_page_hosts_are_known_as_such(real_v1):
+def test_every_configured_endpoint_is_a_target_and_page_hosts_are_known_as_such(real_v1):
     real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com/apis/hermes"]
     assert roles(phonepe_targets(current())) == [
         (Role.API, "api-preprod.phonepe.com:443"),
@@ -26,7 +26,7 @@ def test_every_configured_endpoint_is_a_door_and_page_hosts_are_known_as_such(re
     ]
 
 
-def test_tokens_have_a_door_of_their_own_only_at_another_host(real_v2):
+def test_tokens_have_a_target_of_their_own_only_at_another_host(real_v2):
     assert roles(phonepe_targets(current())) == [(Role.API, "api-preprod.phonepe.com:443")]
     real_v2.PHONEPE_BASE_URL = "https://payments.example/pg"
     real_v2.PHONEPE_AUTH_BASE_URL = "https://tokens.example/v1"
@@ -46,7 +46,7 @@ def test_an_address_that_gives_its_own_tokens_is_known_as_one(real_v2):
     ]
 
 
-def test_every_control_host_is_knocked_at_by_every_way_out_that_payments_take(real_v1):
+def test_every_control_host_is_probed_by_every_route_that_payments_take(real_v1):
     real_v1.DIAGNOSIS_CONTROL_URLS = ["https://one.example", "https://two.example"]
     real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"https://api-preprod.phonepe.com/apis/pg-sandbox|proxy={PROXY}"]
     found = control_targets(phonepe_targets(current()))

@@ -120,7 +120,7 @@ def test_without_anything_to_compare_with_it_is_said_what_would_settle_it():
     assert "If PhonePe is reachable from other networks, a firewall" in conclusion.next_action
 
 
-def test_a_door_that_is_shut_while_the_proxy_reaches_the_same_host_is_named():
+def test_a_host_that_only_the_proxy_reaches_is_named():
     proxied = Target(Role.API, PHONEPE, "http://10.0.0.7:3128")
     through = ProbeResult(proxied, (ConnectionAttempt(proxied, "10.0.0.7", Stage.BODY, http_status=404),))
     [conclusion] = conclude(evidence(probe(verdict=Verdict.CONNECTION_REFUSED), through))
@@ -245,7 +245,7 @@ def test_an_address_that_sends_us_elsewhere_is_a_wrong_setting():
         ("webhook_silence", "silent", Verdict.WEBHOOK_UNREACHABLE, Culprit.CONFIGURATION),
     ],
 )
-def test_each_hop_of_ours_has_a_verdict_that_does_not_blame_phonepe(name, fault, verdict, culprit):
+def test_each_dependency_of_ours_has_a_verdict_that_does_not_blame_phonepe(name, fault, verdict, culprit):
     assert told(evidence(dependencies=failing(name, fault))) == [(verdict, culprit)]
 
 

@@ -108,14 +108,14 @@ def test_the_address_is_the_one_that_phonepe_calls():
     assert reverse("payment-webhook") == webhook_check.PATH
 
 
-def test_a_door_that_is_strict_and_changes_nothing_is_well_and_keeps_nothing(shop):
+def test_a_webhook_that_is_strict_and_changes_nothing_is_well_and_stores_nothing(shop):
     check = checked()
     assert (check.ok, check.fault) == (True, "")
     assert "unchanged" in check.detail
     assert not WebhookEvent.objects.exists()
 
 
-def test_the_hmac_and_the_salt_key_open_the_door_as_well(shop, settings):
+def test_the_hmac_and_the_salt_key_authenticate_as_well(shop, settings):
     settings.PHONEPE_WEBHOOK_PASSWORD, settings.PHONEPE_WEBHOOK_SECRET = "", "an-hmac-secret"
     assert checked().ok is True
     settings.PHONEPE_CLIENT_ID, settings.PHONEPE_MERCHANT_ID = "", "MERCHANTOKPUJA"
@@ -140,7 +140,7 @@ def test_a_proxy_that_writes_bodies_anew_is_noticed(shop):
     assert checked().fault == "changed"
 
 
-def test_a_page_in_the_place_of_our_door_is_noticed(shop):
+def test_a_page_in_the_place_of_our_webhook_is_noticed(shop):
     shop.answer = (403, {"Content-Type": "text/html"}, b"<title>Just a moment</title>")
     check = checked()
     assert check.fault == "other"
@@ -172,7 +172,7 @@ def test_an_address_that_phonepe_cannot_call_is_not_looked_at(real_v2, address):
     assert checked().ok is None
 
 
-def test_a_ticket_of_another_installation_opens_nothing(client, real_v2):
+def test_a_token_of_another_installation_starts_no_self_test(client, real_v2):
     made = self_test.create_token()
     headers = {self_test.HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
     headers |= self_test.signed(current(), b"{}")
@@ -180,7 +180,7 @@ def test_a_ticket_of_another_installation_opens_nothing(client, real_v2):
     assert answer.json() == {"success": True, "message": "kept"}  # authentic, and an ordinary call
 
 
-def test_a_ticket_alone_is_no_authentication(client, real_v2):
+def test_a_token_alone_is_no_authentication(client, real_v2):
     answer = client.post(
         URL, b"{}", content_type="application/json", headers={self_test.HEADER: self_test.create_token()}
     )

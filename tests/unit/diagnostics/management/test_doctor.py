@@ -111,7 +111,7 @@ def test_when_nobody_has_to_act_there_is_no_message():
     assert ask("--support-message")[0].strip() == "Nobody has to act."
 
 
-def test_one_hop_can_be_asked_about_alone(phonepe_at):
+def test_one_dependency_can_be_checked_alone(phonepe_at):
     phonepe_at(refusing_port())
     said, code = ask("--only", "database")
 
@@ -120,7 +120,7 @@ def test_one_hop_can_be_asked_about_alone(phonepe_at):
     assert ask("--only", "database", "tcp")[1] == 1
 
 
-def test_an_unknown_hop_is_refused_with_the_names_that_there_are():
+def test_an_unknown_name_is_refused_with_the_names_that_exist():
     with pytest.raises(CommandError, match="database"):
         ask("--only", "kafka")
 
