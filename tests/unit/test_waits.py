@@ -24,6 +24,7 @@ BOUNDED = {
 NO_REQUEST = {
     "worker/management/commands/work.py",
     "worker/management/commands/serve.py",
+    "worker/management/commands/dev.py",
     "diagnostics/golive/flow.py",  # a command
     "payment/reconciliation/questions.py",  # the worker, or a command
     "simulator/dispatcher.py",  # a thread of its own
