@@ -1,16 +1,16 @@
-"""PhonePe as the rest of the house sees it: open an order, ask about it, refund, hear webhooks.
+"""PhonePe as the services see it: open an order, fetch its status, refund, authenticate webhooks.
 
     Refusal (core.errors)
-    ├── NotConfigured        503  no credentials for this
-    ├── NotAuthentic         401  a webhook that does not prove to come from PhonePe
-    └── GatewayError              carries what was tried: error_category, host, port, http_attempts
-        ├── NotSent          503  nothing can have reached PhonePe, or it turned us away unread
-        ├── Rejected         502  PhonePe read it and said no
-        ├── OutcomeUnknown   504  it may have arrived; nobody could say within the deadline
-        └── CheckoutPageLost         409  PhonePe knows the order, its page cannot be had; never leaves the services
+    ├── NotConfigured         503  no credentials for this
+    ├── NotAuthentic          401  a webhook that does not prove to come from PhonePe
+    └── GatewayError               carries the HTTP attempts: error_category, host, port, http_attempts
+        ├── NotSent           503  nothing can have reached PhonePe, or it turned the request away unread
+        ├── Rejected          502  PhonePe read the request and refused it
+        ├── OutcomeUnknown    504  the request may have arrived; its outcome is not known within the deadline
+        └── CheckoutPageLost  409  PhonePe knows the order, but its checkout page is lost; handled by the services
 
-The law of repeating: what was never sent may go to the next endpoint. What may have arrived is not said again
-before PhonePe was asked about it.
+The rule of retries: a request that was not sent goes to the next endpoint. A request that may have arrived is sent
+again only after a status request that says "not found".
 """
 
 import functools
@@ -23,7 +23,7 @@ from typing import Protocol, TypeVar
 
 from core.errors import Refusal
 from payment.phonepe import credentials, response_codes, v1, v2
-from payment.phonepe.client import Call, Courier
+from payment.phonepe.client import CallContext, PhonePeClient
 from payment.phonepe.credentials import Identity, Merchant, NotConfigured
 from payment.phonepe.enums import ErrorCategory, Generation, Operation, ProviderStatus
 from payment.phonepe.errors import RequestFailed
@@ -67,24 +67,25 @@ __all__ = [
     "gateway_for",
 ]
 
-T = TypeVar("T")
 S = TypeVar("S", OrderStatus, RefundStatus)
 
+# What `check_status_first` assumes of an earlier call.
 EARLIER_CALL = RequestFailed(ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS)
+AMBIGUOUS_OR_DUPLICATE = {RequestOutcome.AMBIGUOUS, RequestOutcome.DUPLICATE_ID}
 
 
 class GatewayError(Refusal):
-    """`http_attempts` are all HTTP http_attempts of the call; the last one that failed, failed at `host` and `port`.
+    """`http_attempts` are all of the call; `host` and `port` are those at which the last failed one failed.
 
-    When PhonePe says for how long it turns us away, the caller is told no shorter time.
+    A time to wait that PhonePe gave is passed on to the caller, never a shorter one.
     """
 
-    def __init__(self, failure: RequestFailed, call: Call) -> None:
+    def __init__(self, failure: RequestFailed, context: CallContext) -> None:
         super().__init__()
         self.error_category = failure.category.value
         self.phonepe_code = failure.code
-        self.http_attempts = tuple(call.http_attempts)
-        failed = [each for each in call.http_attempts if each.error_category]
+        self.http_attempts = tuple(context.http_attempts)
+        failed = [attempt for attempt in self.http_attempts if attempt.error_category]
         self.host, self.port = failed[-1].hop if failed else ("", 0)
         if self.retry_after and failure.retry_after:
             self.retry_after = max(self.retry_after, math.ceil(failure.retry_after))
@@ -130,20 +131,20 @@ class OutcomeUnknown(GatewayError):
 
 
 class CheckoutPageLost(GatewayError):
-    """`status` is what PhonePe says about the order whose page is lost; None when it could not be asked."""
+    """`status` is what PhonePe says about the order whose page is lost; None when it did not answer."""
 
     status_code = 409
     default_code = "page_lost"
     default_detail = "The payment page was lost. Please try again."
     retryable = True
 
-    def __init__(self, failure: RequestFailed, call: Call, status: OrderStatus | None) -> None:
-        super().__init__(failure, call)
+    def __init__(self, failure: RequestFailed, context: CallContext, status: OrderStatus | None) -> None:
+        super().__init__(failure, context)
         self.status = status and replace(status, http_attempts=self.http_attempts)
 
 
-class Dialect(Protocol):
-    """What `phonepe_v1` and `phonepe_v2` do each in its own way."""
+class ApiVersion(Protocol):
+    """What `payment.phonepe.v1` and `payment.phonepe.v2` do each in its own way."""
 
     def pay(self, merchant: Merchant, order: Order) -> Request: ...
     def order_status(self, merchant: Merchant, merchant_order_id: str) -> Request: ...
@@ -171,10 +172,10 @@ class PhonePeGateway:
     ) -> None:
         is_v2 = merchant.identity.generation == Generation.V2
         self.merchant = merchant
-        self._dialect: Dialect = v2 if is_v2 else v1
-        self._courier = Courier(
+        self._api: ApiVersion = v2 if is_v2 else v1
+        self._client = PhonePeClient(
             merchant,
-            self._dialect.classify_answer,
+            self._api.classify_answer,
             (tokens or TokenStore(merchant)) if is_v2 else None,
             session,
             sleep,
@@ -186,103 +187,115 @@ class PhonePeGateway:
 
         `check_status_first`: an earlier call for this order may have arrived.
         """
-        call = Call(deadline, in_doubt=check_status_first)
-        request = self._dialect.pay(self.merchant, order)
-
-        def page_is_lost(failure: RequestFailed, status: OrderStatus | None) -> CheckoutPage:
-            raise CheckoutPageLost(failure, call, status)
-
-        ask = self._order_question(order.merchant_order_id, call)
-        page = self._say(request, self._dialect.read_page, ask, page_is_lost, call)
-        return replace(page, http_attempts=tuple(call.http_attempts))
+        context = CallContext(deadline, may_have_arrived=check_status_first)
+        request = self._api.pay(self.merchant, order)
+        if check_status_first:
+            self._check_order_is_unknown(order, EARLIER_CALL, context)
+        while True:
+            try:
+                page = self._client.send(request, self._api.read_page, context)
+                return replace(page, http_attempts=tuple(context.http_attempts))
+            except RequestFailed as failure:
+                if failure.outcome not in AMBIGUOUS_OR_DUPLICATE:
+                    raise _gateway_error(failure, context) from failure
+                self._check_order_is_unknown(order, failure, context)
+                if not self._client.back_off(failure, context):
+                    raise _gateway_error(failure, context) from failure
 
     def order_status(self, merchant_order_id: str, deadline: Deadline) -> OrderStatus:
-        """What became of an order; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
-        call = Call(deadline)
-        return _answer(self._order_question(merchant_order_id, call), call)
+        """PhonePe's status of an order; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
+        context = CallContext(deadline)
+        try:
+            status = self._fetch_order_status(merchant_order_id, context)
+        except RequestFailed as failure:
+            raise _gateway_error(failure, context) from failure
+        return replace(status, http_attempts=tuple(context.http_attempts))
 
     def refund(self, order: RefundOrder, deadline: Deadline) -> RefundStatus:
-        """Sends money back. Raises NotSent, Rejected, OutcomeUnknown: then it may have moved."""
-        call = Call(deadline)
-        request = self._dialect.refund(self.merchant, order)
-
-        def is_known(failure: RequestFailed, status: RefundStatus | None) -> RefundStatus:
-            if status is None or status.verdict is ProviderStatus.NOT_FOUND:
-                raise OutcomeUnknown(failure, call)
-            return status
-
-        ask = self._refund_question(order.merchant_refund_id, call)
-        status = self._say(request, self._dialect.read_refund_status, ask, is_known, call)
-        return replace(status, http_attempts=tuple(call.http_attempts))
+        """Sends money back. Raises NotSent, Rejected, OutcomeUnknown: after the last, it may have moved."""
+        context = CallContext(deadline)
+        request = self._api.refund(self.merchant, order)
+        while True:
+            try:
+                status = self._client.send(request, self._api.read_refund_status, context)
+                return replace(status, http_attempts=tuple(context.http_attempts))
+            except RequestFailed as failure:
+                # PhonePe also rejects the second request under one id, so the status decides.
+                is_rejected = failure.category is ErrorCategory.REJECTED
+                if failure.outcome not in AMBIGUOUS_OR_DUPLICATE and not is_rejected:
+                    raise _gateway_error(failure, context) from failure
+                found = self._status_after(
+                    failure, self._fetch_refund_status, order.merchant_refund_id, context
+                )
+                if found is not None and found.verdict is not ProviderStatus.NOT_FOUND:
+                    return replace(found, http_attempts=tuple(context.http_attempts))
+                if failure.outcome is not RequestOutcome.AMBIGUOUS or not self._client.back_off(
+                    failure, context
+                ):
+                    raise _gateway_error(failure, context) from failure
 
     def refund_status(self, merchant_refund_id: str, deadline: Deadline) -> RefundStatus:
-        """What became of a refund; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
-        call = Call(deadline)
-        return _answer(self._refund_question(merchant_refund_id, call), call)
+        """PhonePe's status of a refund; "not found" is an answer. Raises NotSent, Rejected, OutcomeUnknown."""
+        context = CallContext(deadline)
+        try:
+            status = self._fetch_refund_status(merchant_refund_id, context)
+        except RequestFailed as failure:
+            raise _gateway_error(failure, context) from failure
+        return replace(status, http_attempts=tuple(context.http_attempts))
 
     def probe(self, deadline: Deadline) -> tuple[HttpAttempt, ...]:
-        """Knocks at every endpoint, page hosts too, without credentials. Any HTTP answer means reached."""
-        call = Call(deadline)
-        self._courier.knock(call)
-        return tuple(call.http_attempts)
+        """Probes every endpoint, page hosts too, without credentials. Any HTTP answer means reached."""
+        context = CallContext(deadline)
+        self._client.probe_endpoints(context)
+        return tuple(context.http_attempts)
 
-    def _order_question(self, merchant_order_id: str, call: Call) -> Callable[[], OrderStatus]:
-        request = self._dialect.order_status(self.merchant, merchant_order_id)
-
+    def _fetch_order_status(self, merchant_order_id: str, context: CallContext) -> OrderStatus:
         def read(answer: Json) -> OrderStatus:
-            status = self._dialect.read_order_status(answer)
-            _refuse_other(merchant_order_id, status.merchant_order_id)
+            status = self._api.read_order_status(answer)
+            _require_same_id(merchant_order_id, status.merchant_order_id)
             return status
 
-        return functools.partial(self._courier.deliver, request, read, call)
+        return self._client.send(self._api.order_status(self.merchant, merchant_order_id), read, context)
 
-    def _refund_question(self, merchant_refund_id: str, call: Call) -> Callable[[], RefundStatus]:
-        request = self._dialect.refund_status(self.merchant, merchant_refund_id)
-
+    def _fetch_refund_status(self, merchant_refund_id: str, context: CallContext) -> RefundStatus:
         def read(answer: Json) -> RefundStatus:
-            status = self._dialect.read_refund_status(answer)
-            _refuse_other(merchant_refund_id, status.merchant_refund_id)
+            status = self._api.read_refund_status(answer)
+            _require_same_id(merchant_refund_id, status.merchant_refund_id)
             return status
 
-        return functools.partial(self._courier.deliver, request, read, call)
+        return self._client.send(self._api.refund_status(self.merchant, merchant_refund_id), read, context)
 
-    def _say(
-        self,
-        request: Request,
-        read: Callable[[Json], T],
-        ask: Callable[[], S],
-        conclude: Callable[[RequestFailed, S | None], T],
-        call: Call,
-    ) -> T:
-        """Says what must not happen twice, asking first whenever an earlier try may have arrived.
+    def _check_order_is_unknown(self, order: Order, failure: RequestFailed, context: CallContext) -> None:
+        """Returns when PhonePe does not know the order: it may be opened again.
 
-        `conclude` decides what it means that PhonePe knows the id: None if nobody says what has taken it.
+        Raises CheckoutPageLost when PhonePe knows it, OutcomeUnknown when PhonePe does not say.
         """
-        failure = EARLIER_CALL if call.in_doubt else None
-        while True:
-            if failure is not None:
-                found = _found(request.operation, failure, ask, call)
-                if (
-                    found is None
-                    or found.verdict is not ProviderStatus.NOT_FOUND
-                    or failure.outcome is RequestOutcome.DUPLICATE_ID
-                ):
-                    return conclude(failure, found)
-                if not self._may_say_again(failure, call):
-                    raise _error(failure, call) from failure
-            try:
-                return self._courier.deliver(request, read, call)
-            except RequestFailed as error:
-                failure = error
-                call.in_doubt |= failure.outcome is RequestOutcome.AMBIGUOUS
+        status = self._status_after(failure, self._fetch_order_status, order.merchant_order_id, context)
+        is_duplicate = failure.outcome is RequestOutcome.DUPLICATE_ID
+        if is_duplicate or status is None or status.verdict is not ProviderStatus.NOT_FOUND:
+            raise CheckoutPageLost(failure, context, status) from failure
 
-    def _may_say_again(self, failure: RequestFailed, call: Call) -> bool:
-        """PhonePe does not know the id. An earlier call is long over: there is nothing to wait for."""
-        if failure is EARLIER_CALL:
-            return True
-        return failure.outcome is RequestOutcome.AMBIGUOUS and self._courier.pause(
-            failure, call, call.deadline
-        )
+    def _status_after(
+        self,
+        failure: RequestFailed,
+        fetch_status: Callable[[str, CallContext], S],
+        merchant_id: str,
+        context: CallContext,
+    ) -> S | None:
+        """PhonePe's status after an ambiguous attempt. Raises OutcomeUnknown.
+
+        None: PhonePe said that it knows the id, and gives no status for it.
+        """
+        is_duplicate = failure.outcome is RequestOutcome.DUPLICATE_ID
+        try:
+            status = fetch_status(merchant_id, context)
+        except RequestFailed as no_status:
+            if is_duplicate:
+                return None
+            raise OutcomeUnknown(no_status, context) from no_status
+        if status.verdict is ProviderStatus.UNKNOWN and not is_duplicate:
+            raise OutcomeUnknown(failure, context) from failure
+        return status
 
 
 def current_gateway() -> PhonePeGateway:
@@ -301,46 +314,16 @@ def _gateway(process: int, merchant: Merchant) -> PhonePeGateway:
     return PhonePeGateway(merchant)
 
 
-def _answer(ask: Callable[[], S], call: Call) -> S:
-    try:
-        answer = ask()
-    except RequestFailed as failure:
-        raise _error(failure, call) from failure
-    return replace(answer, http_attempts=tuple(call.http_attempts))
-
-
-def _found(operation: Operation, failure: RequestFailed, ask: Callable[[], S], call: Call) -> S | None:
-    """What PhonePe knows of the id; None if the id is taken and PhonePe does not say by what."""
-    if not _is_worth_asking(operation, failure):
-        raise _error(failure, call) from failure
-    try:
-        found = ask()
-    except RequestFailed as silence:
-        if failure.outcome is RequestOutcome.DUPLICATE_ID:
-            return None
-        raise OutcomeUnknown(silence, call) from silence
-    if found.verdict is ProviderStatus.UNKNOWN and failure.outcome is not RequestOutcome.DUPLICATE_ID:
-        raise OutcomeUnknown(failure, call) from failure
-    return found
-
-
-def _is_worth_asking(operation: Operation, failure: RequestFailed) -> bool:
-    """A refused refund may be the second one under its id. A refused order has no page either way."""
+def _gateway_error(failure: RequestFailed, context: CallContext) -> GatewayError:
+    """Once an attempt may have arrived, no later rejection makes the outcome known."""
+    if context.may_have_arrived or failure.outcome in AMBIGUOUS_OR_DUPLICATE:
+        return OutcomeUnknown(failure, context)
     if failure.outcome is RequestOutcome.REJECTED:
-        return operation is Operation.REFUND and failure.category is ErrorCategory.REJECTED
-    return failure.outcome in {RequestOutcome.AMBIGUOUS, RequestOutcome.DUPLICATE_ID}
+        return Rejected(failure, context)
+    return NotSent(failure, context)
 
 
-def _error(failure: RequestFailed, call: Call) -> GatewayError:
-    """Once something may have arrived, no later refusal undoes it."""
-    if call.in_doubt or failure.outcome in {RequestOutcome.AMBIGUOUS, RequestOutcome.DUPLICATE_ID}:
-        return OutcomeUnknown(failure, call)
-    if failure.outcome is RequestOutcome.REJECTED:
-        return Rejected(failure, call)
-    return NotSent(failure, call)
-
-
-def _refuse_other(asked: str, answered: str | None) -> None:
-    """An answer about somebody else's order is no answer."""
-    if answered not in (None, asked):
+def _require_same_id(requested: str, answered: str | None) -> None:
+    """An answer about another order or refund is no answer. Raises Unreadable."""
+    if answered not in (None, requested):
         raise Unreadable("an answer about another id")

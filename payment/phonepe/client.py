@@ -1,6 +1,7 @@
-"""How one message gets to PhonePe and its answer back: endpoints, pauses, token, a record of each try.
+"""The HTTP client of PhonePe's API: endpoint fallback, retries with exponential backoff and full jitter, access token,
+circuit breaker, and a record of each HTTP attempt.
 
-There is one loop. A failed try says whether it may be repeated; the loop only obeys.
+There is one loop, `PhonePeClient.send`. The failure of an attempt says whether a retry is safe; the loop obeys.
 """
 
 import functools
@@ -12,250 +13,259 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from django.conf import settings
-from django.utils import timezone
 
 from payment.phonepe import transport, v2
 from payment.phonepe.circuit_breaker import CircuitBreaker
 from payment.phonepe.credentials import Endpoint, Merchant, host_and_port
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
-from payment.phonepe.errors import WIRE_ERRORS, RequestFailed, classify_error, parse_response
+from payment.phonepe.errors import WIRE_ERRORS, RequestFailed, categorize, classify_error, parse_response
 from payment.phonepe.oauth import TokenStore
-from payment.phonepe.schemas import HttpAttempt, Json, Request, RequestOutcome, Unreadable, code
-from payment.phonepe.transport import Answer, Deadline, Session
+from payment.phonepe.schemas import HttpAttempt, Json, Request, RequestOutcome
+from payment.phonepe.transport import Deadline, InFlightRequest, Session
+from payment.phonepe.v2 import AccessToken
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-FateOf = Callable[[Operation, int, Json], RequestOutcome | None]
+ClassifyAnswer = Callable[[Operation, int, Json], RequestOutcome | None]
 
 BACKOFF_BASE_SECONDS, BACKOFF_CAP_SECONDS = 0.5, 4.0
-# What must not be said twice leaves the rest of the time for asking what became of it.
+# A request that must not be sent twice leaves a fifth of the time for the status request after it.
 SEND_SHARE = 0.8
 
 
 @dataclass
-class Call:
-    """One call of ours: its deadline, its http_attempts, the repeats it took, whether anything may have arrived."""
+class CallContext:
+    """One call of the gateway: its deadline, its HTTP attempts and its retries.
+
+    `may_have_arrived`: PhonePe may know the order or refund, because an attempt ended ambiguously.
+    """
 
     deadline: Deadline
+    may_have_arrived: bool = False
+    retries: int = 0
     http_attempts: list[HttpAttempt] = field(default_factory=list)
-    repeats: int = 0
-    in_doubt: bool = False
+
+    def record(
+        self,
+        operation: Operation,
+        endpoint: Endpoint,
+        in_flight: InFlightRequest,
+        *,
+        http_status: int | None = None,
+        code: str = "",
+        category: ErrorCategory | None = None,
+    ) -> None:
+        """Keeps the attempt, and logs it when it failed."""
+        base_url = endpoint.base_url_for(operation)
+        host, port = host_and_port(base_url)
+        attempt = HttpAttempt(
+            operation=operation,
+            endpoint=base_url,
+            host=host,
+            port=port,
+            proxy=endpoint.proxy_name,
+            stage=in_flight.stage or Stage.STARTED,
+            milliseconds=in_flight.elapsed_ms,
+            http_status=http_status,
+            code=code,
+            error_category=category.value if category else "",
+            started_at=in_flight.started_at,
+        )
+        self.http_attempts.append(attempt)
+        if category:
+            logger.warning("PhonePe: a try failed", extra=_log_fields(attempt))
 
 
-class Courier:
-    """Carries the messages of one merchant. Safe to share between threads."""
+class PhonePeClient:
+    """Sends the requests of one merchant. Safe to share between threads."""
 
     def __init__(
         self,
         merchant: Merchant,
-        outcome: FateOf,
+        classify_answer: ClassifyAnswer,
         tokens: TokenStore | None,
         session: Session | None,
         sleep: Callable[[float], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._merchant = merchant
-        self._fate = outcome
+        self._classify_answer = classify_answer
         self._tokens = tokens
         self._session = session
         self._sleep = sleep
-        self._clock = clock
         self._breaker = CircuitBreaker(clock)
 
-    def deliver(self, request: Request, read: Callable[[Json], T], call: Call) -> T:
-        """One message, answered and read. A refused token is renewed once. Raises RequestFailed.
+    def send(
+        self,
+        request: Request,
+        read: Callable[[Json], T],
+        context: CallContext,
+        deadline: Deadline | None = None,
+    ) -> T:
+        """Sends a request until it has a usable answer, and returns what `read` makes of it. Raises RequestFailed.
 
-        A 401 that is not PhonePe's own leaves open whether the message arrived: then it is not said again here.
+        `deadline` is that of the call unless an earlier one is given.
         """
-        if self._tokens is None:
-            return self._go_round(request, {}, read, call, call.deadline)
-        grant = self._grant(self._tokens, call)
-        try:
-            return self._go_round(request, v2.authorization(grant), read, call, call.deadline)
-        except RequestFailed as failure:
-            if failure.http_status != 401:
-                raise
-            self._tokens.refused(grant)
-            if failure.outcome is RequestOutcome.AMBIGUOUS and not request.operation.idempotent:
-                raise
-        grant = self._grant(self._tokens, call)
-        return self._go_round(request, v2.authorization(grant), read, call, call.deadline)
-
-    def knock(self, call: Call) -> None:
-        """Every endpoint once, page hosts too, unsigned. The http_attempts of the call say what came of it."""
-        endpoints = self._merchant.endpoints
-        for position, endpoint in enumerate(endpoints):
-            share = call.deadline.within(call.deadline.remaining() / (len(endpoints) - position))
-            exchange = Exchange(endpoint, Request(Operation.PROBE, "GET", "/"), share, self._clock)
+        operation, deadline = request.operation, deadline or context.deadline
+        endpoints: list[Endpoint] = []
+        turn, has_new_token = 0, False
+        while True:
+            token = self._authorize(operation, context)
+            # Ordered after the token request, which shows which endpoints work.
+            endpoints = endpoints or self._order_endpoints(operation)
+            endpoint = endpoints[turn % len(endpoints)]
+            share = _share_of(deadline, operation, endpoints_left=len(endpoints) - turn)
             try:
-                answer = exchange.send(self._session or transport.session(), {})
+                return self._send_once(endpoint, request, token, read, context, share)
             except RequestFailed as failure:
-                call.http_attempts.append(
-                    exchange.record(failure.http_status, failure.code, failure.category)
-                )
-            else:
-                call.http_attempts.append(exchange.record(answer.http_status, "", None))
+                if not deadline.expired and failure.may_retry(operation):
+                    has_next = turn + 1 < len(endpoints) and failure.outcome is not RequestOutcome.THROTTLED
+                    if has_next or self.back_off(failure, context, deadline):
+                        turn += 1
+                        continue
+                if token is None or has_new_token or failure.http_status != 401:
+                    raise
+                self._discard_token(token)
+                # A 401 that PhonePe did not write does not say whether the request arrived.
+                if failure.outcome is RequestOutcome.AMBIGUOUS and not operation.idempotent:
+                    raise
+                endpoints, turn, has_new_token = [], 0, True
 
-    def pause(self, failure: RequestFailed, call: Call, deadline: Deadline) -> bool:
-        """Waits before a repeat, at random up to a bound that doubles. False: no repeat or no time left."""
-        longest = min(BACKOFF_BASE_SECONDS * 2**call.repeats, BACKOFF_CAP_SECONDS)
+    def probe_endpoints(self, context: CallContext) -> None:
+        """Sends one unsigned GET to every endpoint, page hosts included. The attempts of the call are the result."""
+        endpoints = self._merchant.endpoints
+        session = self._session or transport.session()
+        for position, endpoint in enumerate(endpoints):
+            remaining = context.deadline.remaining()
+            in_flight = session.start_request(
+                context.deadline.within(remaining / (len(endpoints) - position))
+            )
+            try:
+                answer = session.send_request(in_flight, "GET", endpoint.base_url + "/", proxy=endpoint.proxy)
+            except WIRE_ERRORS as error:
+                category = categorize(error, in_flight.stage)
+                context.record(Operation.PROBE, endpoint, in_flight, category=category)
+            else:
+                context.record(Operation.PROBE, endpoint, in_flight, http_status=answer.http_status)
+
+    def back_off(
+        self, failure: RequestFailed, context: CallContext, deadline: Deadline | None = None
+    ) -> bool:
+        """Waits before a retry: exponential backoff with full jitter, or as long as PhonePe asks for.
+
+        False, without a wait, when no retry or not enough time is left.
+        """
+        remaining = (deadline or context.deadline).remaining()
+        longest = min(BACKOFF_BASE_SECONDS * 2**context.retries, BACKOFF_CAP_SECONDS)
         seconds = random.uniform(0, longest) if failure.retry_after is None else failure.retry_after
-        if call.repeats >= settings.PHONEPE_MAX_RETRIES or seconds >= deadline.remaining():
+        if context.retries >= settings.PHONEPE_MAX_RETRIES or seconds >= remaining:
             return False
-        call.repeats += 1
+        context.retries += 1
         self._sleep(seconds)
         return True
 
-    def _grant(self, tokens: TokenStore, call: Call) -> v2.AccessToken:
-        """A token, in half of the time left. Without one the message itself has not been said."""
-        deadline = call.deadline.within(call.deadline.remaining() / 2)
-        request = v2.token(self._merchant)
-        fetch = functools.partial(self._go_round, request, {}, v2.read_access_token, call)
+    def _authorize(self, operation: Operation, context: CallContext) -> AccessToken | None:
+        """A valid access token, within half of the time left; None where a request is sent without one.
+
+        Raises RequestFailed: without a token the request itself was not sent.
+        """
+        if self._tokens is None or operation is Operation.TOKEN:
+            return None
+        deadline = context.deadline.within(context.deadline.remaining() / 2)
+        fetch = functools.partial(self.send, v2.token_request(self._merchant), v2.read_access_token, context)
         try:
-            return tokens.get(fetch, deadline)
+            return self._tokens.get(fetch, deadline)
         except RequestFailed as failure:
             raise failure.as_not_sent() from failure
 
-    def _go_round(
-        self,
-        request: Request,
-        headers: Mapping[str, str],
-        read: Callable[[Json], T],
-        call: Call,
-        deadline: Deadline,
-    ) -> T:
-        """The one loop: each endpoint in turn, then again after a pause, as long as the failures allow it."""
-        route = self._breaker.order_by_health(self._route(request.operation))
-        turn = 0
-        while True:
-            share = _share(request.operation, deadline, len(route) - turn)
-            try:
-                return self._try(route[turn % len(route)], request, headers, read, share, call)
-            except RequestFailed as failure:
-                if deadline.expired or not failure.may_retry(request.operation):
-                    raise
-                may_go_on = turn + 1 < len(route) and failure.outcome is not RequestOutcome.THROTTLED
-                if not may_go_on and not self.pause(failure, call, deadline):
-                    raise
-                turn += 1
+    def _discard_token(self, token: AccessToken) -> None:
+        if self._tokens is not None:
+            self._tokens.discard(token)
 
-    def _route(self, operation: Operation) -> list[Endpoint]:
-        """An order is opened where connecting works. No circuit ever holds back a question or a refund."""
-        signing = [endpoint for endpoint in self._merchant.endpoints if endpoint.signs]
-        if operation is not Operation.PAY:
-            return signing
-        return [endpoint for endpoint in signing if self._breaker.allows(endpoint)] or signing
+    def _order_endpoints(self, operation: Operation) -> list[Endpoint]:
+        """The endpoints that work best come first. Only the opening of an order leaves out an open circuit."""
+        endpoints = [endpoint for endpoint in self._merchant.endpoints if endpoint.signs]
+        if operation is Operation.PAY:
+            allowed = [endpoint for endpoint in endpoints if self._breaker.allows(endpoint)]
+            endpoints = allowed or endpoints
+        return self._breaker.order_by_health(endpoints)
 
-    def _try(
+    def _send_once(
         self,
         endpoint: Endpoint,
         request: Request,
-        headers: Mapping[str, str],
+        token: AccessToken | None,
         read: Callable[[Json], T],
-        share: Deadline,
-        call: Call,
+        context: CallContext,
+        deadline: Deadline,
     ) -> T:
-        exchange = Exchange(endpoint, request, share, self._clock)
+        """One HTTP attempt: sends, classifies and records it. Raises RequestFailed."""
+        session = self._session or transport.session()
+        in_flight = session.start_request(deadline)
+        headers = {**request.headers, **(v2.authorization(token) if token else {})}
         try:
-            answer = exchange.send(self._session or transport.session(), headers)
-            said = parse_response(request.operation, answer, self._fate)
-            result = _read(read, said, answer)
+            answer = session.send_request(
+                in_flight,
+                request.method,
+                endpoint.base_url_for(request.operation) + request.path,
+                body=request.body,
+                headers=headers,
+                proxy=endpoint.proxy,
+            )
+            result, code = parse_response(request.operation, answer, self._classify_answer, read)
+        except WIRE_ERRORS as error:
+            failure = classify_error(error, in_flight.stage)
+            self._record_failure(request.operation, endpoint, in_flight, failure, context)
+            raise failure from error
         except RequestFailed as failure:
-            call.http_attempts.append(exchange.record(failure.http_status, failure.code, failure.category))
-            self._learn(endpoint, failure)
+            self._record_failure(request.operation, endpoint, in_flight, failure, context)
             raise
-        call.http_attempts.append(exchange.record(answer.http_status, code(said), None))
+        context.record(request.operation, endpoint, in_flight, http_status=answer.http_status, code=code)
         self._breaker.record_success(endpoint)
         return result
 
-    def _learn(self, endpoint: Endpoint, failure: RequestFailed) -> None:
-        if failure.outcome is RequestOutcome.AMBIGUOUS:
-            self._breaker.record_ambiguous(endpoint)
+    def _record_failure(
+        self,
+        operation: Operation,
+        endpoint: Endpoint,
+        in_flight: InFlightRequest,
+        failure: RequestFailed,
+        context: CallContext,
+    ) -> None:
+        context.record(
+            operation,
+            endpoint,
+            in_flight,
+            http_status=failure.http_status,
+            code=failure.code,
+            category=failure.category,
+        )
         if failure.outcome is RequestOutcome.NOT_SENT:
             self._breaker.record_failure(endpoint)
-        else:
-            self._breaker.record_success(endpoint)
+            return
+        self._breaker.record_success(endpoint)
+        if failure.outcome is RequestOutcome.AMBIGUOUS:
+            self._breaker.record_ambiguous(endpoint)
+            context.may_have_arrived |= not operation.idempotent
 
 
-class Exchange:
-    """One HTTP try: sent once, then told as a `HttpAttempt`."""
-
-    def __init__(
-        self, endpoint: Endpoint, request: Request, share: Deadline, clock: Callable[[], float]
-    ) -> None:
-        self._endpoint = endpoint
-        self._request = request
-        self._share = share
-        self._clock = clock
-        self._base = endpoint.auth_base_url if request.operation is Operation.TOKEN else endpoint.base_url
-        self._stage: Stage | None = None
-        self._started_at, self._began = timezone.now(), clock()
-
-    def send(self, session: Session, headers: Mapping[str, str]) -> Answer:
-        """Raises RequestFailed."""
-        in_flight = session.start_request(self._share)
-        url = self._base + self._request.path
-        try:
-            return session.send_request(
-                in_flight,
-                self._request.method,
-                url,
-                body=self._request.body,
-                headers={**self._request.headers, **headers},
-                proxy=self._endpoint.proxy,
-            )
-        except WIRE_ERRORS as error:
-            raise classify_error(error, in_flight.stage) from error
-        finally:
-            self._stage = in_flight.stage
-
-    def record(self, http_status: int | None, code: str, category: ErrorCategory | None) -> HttpAttempt:
-        host, port = host_and_port(self._base)
-        made = HttpAttempt(
-            operation=self._request.operation,
-            endpoint=self._base,
-            host=host,
-            port=port,
-            proxy=self._endpoint.proxy_name,
-            stage=Stage.STARTED if self._stage is None else self._stage,
-            milliseconds=round((self._clock() - self._began) * 1000),
-            http_status=http_status,
-            code=code,
-            error_category=category.value if category else "",
-            started_at=self._started_at,
-        )
-        if category:
-            logger.warning("PhonePe: a try failed", extra=_told(made))
-        return made
-
-
-def _read(read: Callable[[Json], T], said: Json, answer: Answer) -> T:
-    try:
-        return read(said)
-    except Unreadable as error:
-        status, word = answer.http_status, code(said)
-        raise RequestFailed(
-            ErrorCategory.BAD_RESPONSE, RequestOutcome.AMBIGUOUS, http_status=status, code=word
-        ) from error
-
-
-def _share(operation: Operation, deadline: Deadline, endpoints_left: int) -> Deadline:
-    """A silent endpoint must not eat the time of the next one, nor saying the time for asking."""
+def _share_of(deadline: Deadline, operation: Operation, endpoints_left: int) -> Deadline:
+    """The time of one attempt. A silent endpoint leaves time for the next one, and for a status request."""
     part = 1.0 if operation.idempotent else SEND_SHARE
     return deadline.within(deadline.remaining() * part / max(endpoints_left, 1))
 
 
-def _told(made: HttpAttempt) -> dict[str, object]:
-    host, port = made.hop
+def _log_fields(attempt: HttpAttempt) -> Mapping[str, object]:
+    host, port = attempt.hop
     return {
-        "hop": "phonepe" if host == made.host else "proxy",
+        "hop": "phonepe" if host == attempt.host else "proxy",
         "host": host,
         "port": port,
-        "operation": made.operation.value,
-        "proxy": made.proxy,
-        "stage": made.stage.name,
-        "ms": made.milliseconds,
-        "http_status": made.http_status,
-        "phonepe_code": made.code,
-        "error_category": made.error_category,
+        "operation": attempt.operation.value,
+        "proxy": attempt.proxy,
+        "stage": attempt.stage.name,
+        "ms": attempt.milliseconds,
+        "http_status": attempt.http_status,
+        "phonepe_code": attempt.code,
+        "error_category": attempt.error_category,
     }

@@ -15,7 +15,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 from core.errors import Refusal
-from payment.phonepe.enums import ErrorCategory, Generation
+from payment.phonepe.enums import ErrorCategory, Generation, Operation
 from payment.phonepe.response_codes import OUR_SIDE
 
 SANDBOX = "https://api-preprod.phonepe.com/apis/pg-sandbox"
@@ -105,6 +105,9 @@ class Endpoint:
     @property
     def port(self) -> int:
         return host_and_port(self.base_url)[1]
+
+    def base_url_for(self, operation: Operation) -> str:
+        return self.auth_base_url if operation is Operation.TOKEN else self.base_url
 
     @property
     def proxy_name(self) -> str:

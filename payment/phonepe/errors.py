@@ -1,4 +1,4 @@
-"""One failed try: what went wrong, and what that means for saying the same thing again.
+"""One failed HTTP attempt: its category, and whether a retry is safe.
 
 Decided by the types of the exceptions, the stage reached and the shape of the answer, never by their text.
 """
@@ -7,18 +7,21 @@ import errno
 import http.client
 import socket
 import ssl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
+from typing import TypeVar
 
 import requests
 from urllib3 import exceptions as urllib3_errors
 
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
-from payment.phonepe.schemas import Json, RequestOutcome, code, json_object
+from payment.phonepe.schemas import Json, RequestOutcome, Unreadable, code, json_object
 from payment.phonepe.transport import Answer, DeadlineExceeded, ResponseTooLarge
 
-# Everything the wire can raise; all else is a mistake of ours.
+T = TypeVar("T")
+
+# Everything that an HTTP attempt can raise. Any other exception is a bug of ours.
 WIRE_ERRORS = (
     requests.RequestException,
     urllib3_errors.HTTPError,
@@ -58,11 +61,11 @@ TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLErro
 
 CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CLIENT", "401"}
 
-LONGEST_WAIT = 86_400.0  # seconds: what anybody may tell us to wait
+LONGEST_WAIT = 86_400.0  # seconds: no longer Retry-After is believed
 
 
 class RequestFailed(Exception):
-    """A try without a usable answer. The loop in `payment.phonepe.client` only obeys what is said here."""
+    """An HTTP attempt without a usable answer. `PhonePeClient.send` retries by what this says."""
 
     def __init__(
         self,
@@ -81,7 +84,7 @@ class RequestFailed(Exception):
         self.retry_after = retry_after
 
     def as_not_sent(self) -> "RequestFailed":
-        """The same failure of a step before the message itself: whatever arrived, the message did not."""
+        """The same failure, of a request that goes before the one in question: that one was not sent."""
         if self.outcome is RequestOutcome.AMBIGUOUS:
             return RequestFailed(
                 self.category, RequestOutcome.NOT_SENT, http_status=self.http_status, code=self.code
@@ -95,45 +98,50 @@ class RequestFailed(Exception):
 
 
 def classify_error(error: BaseException, stage: Stage | None) -> RequestFailed:
-    """The wire broke before there was a whole answer."""
+    """The failure of an attempt that ended without a whole answer."""
     outcome = RequestOutcome.NOT_SENT if nothing_sent(error, stage) else RequestOutcome.AMBIGUOUS
     return RequestFailed(categorize(error, stage), outcome)
 
 
 def parse_response(
-    operation: Operation, answer: Answer, outcome: Callable[[Operation, int, Json], RequestOutcome | None]
-) -> Json:
-    """The JSON that an answer carries. `outcome` is the generation's own. Raises RequestFailed."""
-    status, said = answer.http_status, json_object(answer.body)
-    word = code(said or {})
+    operation: Operation,
+    answer: Answer,
+    classify_answer: Callable[[Operation, int, Json], RequestOutcome | None],
+    read: Callable[[Json], T],
+) -> tuple[T, str]:
+    """What `read` makes of an answer's JSON, and PhonePe's code. Raises RequestFailed.
+
+    `classify_answer` is that of the API version: None for an answer that can be read.
+    """
+    status, payload = answer.http_status, json_object(answer.body)
+    word = code(payload or {})
+
+    def failed(
+        category: ErrorCategory, outcome: RequestOutcome, retry_after: float | None = None
+    ) -> RequestFailed:
+        return RequestFailed(category, outcome, http_status=status, code=word, retry_after=retry_after)
+
     if status == 429 or word == "TOO_MANY_REQUESTS":
-        wait = _parse_retry_after(answer.headers.get("Retry-After", ""), answer.headers.get("Date", ""))
-        raise RequestFailed(
-            ErrorCategory.RATE_LIMITED,
-            RequestOutcome.THROTTLED,
-            http_status=status,
-            code=word,
-            retry_after=wait,
-        )
+        raise failed(ErrorCategory.RATE_LIMITED, RequestOutcome.THROTTLED, _parse_retry_after(answer.headers))
     if status >= 500 or status == 408:
-        raise RequestFailed(
-            ErrorCategory.GATEWAY_5XX, RequestOutcome.AMBIGUOUS, http_status=status, code=word
-        )
-    if said is None or 300 <= status < 400:
+        raise failed(ErrorCategory.GATEWAY_5XX, RequestOutcome.AMBIGUOUS)
+    if payload is None or 300 <= status < 400:
         raise RequestFailed(_categorize_unreadable(answer), RequestOutcome.AMBIGUOUS, http_status=status)
-    if (verdict := outcome(operation, status, said)) is None:
-        return said
-    raise RequestFailed(
-        _categorize_rejection(operation, status, word), verdict, http_status=status, code=word
-    )
+    outcome = classify_answer(operation, status, payload)
+    if outcome is not None:
+        raise failed(_categorize_rejection(operation, status, word), outcome)
+    try:
+        return read(payload), word
+    except Unreadable as error:
+        raise failed(ErrorCategory.BAD_RESPONSE, RequestOutcome.AMBIGUOUS) from error
 
 
 def categorize(error: BaseException, stage: Stage | None) -> ErrorCategory:
-    """What broke. `stage` None: an adapter that writes no stage, judged by the exceptions alone."""
+    """The category of an exception. `stage` None: an adapter that writes no stage; then the exceptions decide."""
     causes = list(_causes(error))
-    for kinds, verdict in BY_TYPE:
+    for kinds, category in BY_TYPE:
         if any(isinstance(cause, kinds) for cause in causes):
-            return verdict
+            return category
     if any(isinstance(cause, TLS_ERRORS) for cause in causes) and nothing_sent(error, stage):
         return ErrorCategory.TLS_ERROR
     if any(getattr(cause, "errno", None) in UNREACHABLE for cause in causes):
@@ -151,7 +159,7 @@ def nothing_sent(error: BaseException, stage: Stage | None) -> bool:
 
 
 def _categorize_timeout(stage: Stage | None, unsent: bool) -> ErrorCategory:
-    """Which hop it was that did not answer in time."""
+    """Which step did not end in time."""
     if not unsent:
         return ErrorCategory.READ_TIMEOUT
     if stage is Stage.STARTED:
@@ -188,14 +196,15 @@ def _categorize_rejection(operation: Operation, http_status: int, word: str) -> 
     return ErrorCategory.AUTHENTICATION if operation is Operation.TOKEN else ErrorCategory.REJECTED
 
 
-def _parse_retry_after(value: str, date: str) -> float | None:
-    """Seconds, from either form of the header. A moment is compared with the answer's own `Date`: of one clock."""
+def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds, from either form of `Retry-After`. A moment is compared with the answer's own `Date`: of one clock."""
+    value = headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return float(min(int(value[:6]), LONGEST_WAIT))
     moment = _parse_date(value)
     if moment is None:
         return None
-    now = _parse_date(date) or datetime.now(timezone.utc)
+    now = _parse_date(headers.get("Date", "")) or datetime.now(timezone.utc)
     return min(max((moment - now).total_seconds(), 0.0), LONGEST_WAIT)
 
 

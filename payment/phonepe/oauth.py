@@ -24,17 +24,17 @@ Fetch = Callable[[Deadline], AccessToken]
 
 
 LAST_SECONDS = 5
-# While a token is still valid nobody's payment waits long for the next one, nor asks for it at every call.
+# While a token is valid no payment waits long for the next one, and not every call asks for it.
 RENEWAL_SECONDS = 3
 RENEWAL_PAUSE = 30
-# What PhonePe tells of a token's life is believed within these seconds; else it is taken to live for FALLBACK_LIFE.
+# A lifetime outside of these seconds is not believed: the token is then taken to live for FALLBACK_LIFE.
 SHORTEST_LIFE, LONGEST_LIFE = 60, 30 * 86_400
 FALLBACK_LIFE = 300
 SKEW = 60
 
 
 class TokenCache(Protocol):
-    """Where processes find each other's tokens: a cache."""
+    """The cache through which processes share a token."""
 
     def get(self, key: str, /) -> Any: ...
 
@@ -55,15 +55,15 @@ class TokenStore:
         self._now = now
         self._store = store
         self._lock = threading.Lock()
-        self._grant: AccessToken | None = None
+        self._token: AccessToken | None = None
         self._renew_after = 0.0
 
     def get(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
-        """A token to use now. Only one thread fetches; who holds a valid token does not wait for it.
+        """A token to use now. Only one thread fetches; a thread with a valid token does not wait for it.
 
         Raises RequestFailed when there is no valid token and none can be had.
         """
-        held = self._valid(self._grant)
+        held = self._if_valid(self._token)
         if held and not self._is_due(held):
             return held
         if not self._lock.acquire(timeout=0 if held else deadline.remaining()):
@@ -71,58 +71,58 @@ class TokenStore:
                 return held
             raise RequestFailed(ErrorCategory.READ_TIMEOUT, RequestOutcome.NOT_SENT)
         try:
-            return self._renewed(fetch, deadline)
+            return self._renew(fetch, deadline)
         finally:
             self._lock.release()
 
-    def refused(self, grant: AccessToken) -> None:
-        """PhonePe does not honour it any more. A newer one, fetched by somebody else meanwhile, stays."""
-        if self._grant == grant:
-            self._grant = None
-        if self._shared() == grant:
-            self._share(None)
+    def discard(self, token: AccessToken) -> None:
+        """Drops a token that PhonePe rejected. A newer one, fetched by another thread meanwhile, stays."""
+        if self._token == token:
+            self._token = None
+        if self._read_cache() == token:
+            self._write_cache(None)
 
-    def _renewed(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
-        held = self._valid(self._newest())
+    def _renew(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
+        held = self._if_valid(self._find_newest())
         if held is None:
-            held = self._fetched(fetch, deadline)
+            held = self._fetch_and_share(fetch, deadline)
         elif self._is_due(held):
             try:
-                held = self._fetched(fetch, deadline.within(RENEWAL_SECONDS))
+                held = self._fetch_and_share(fetch, deadline.within(RENEWAL_SECONDS))
             except RequestFailed:
                 self._renew_after = self._now() + RENEWAL_PAUSE
-        self._grant = held
+        self._token = held
         return held
 
-    def _fetched(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
-        grant = self._believed(fetch(deadline))
-        self._share(grant)
-        return grant
+    def _fetch_and_share(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
+        token = self._bound_lifetime(fetch(deadline))
+        self._write_cache(token)
+        return token
 
-    def _believed(self, grant: AccessToken) -> AccessToken:
-        """On our clock: of a token whose life cannot be what PhonePe says, or whose clock is not ours, little is."""
+    def _bound_lifetime(self, token: AccessToken) -> AccessToken:
+        """A token whose lifetime cannot be right on our clock is taken to live for FALLBACK_LIFE from now."""
         now = int(self._now())
-        left = grant.expires_at - now
-        if SHORTEST_LIFE <= left <= LONGEST_LIFE and grant.issued_at <= now + SKEW:
-            return grant
-        return replace(grant, issued_at=now, expires_at=now + FALLBACK_LIFE)
+        left = token.expires_at - now
+        if SHORTEST_LIFE <= left <= LONGEST_LIFE and token.issued_at <= now + SKEW:
+            return token
+        return replace(token, issued_at=now, expires_at=now + FALLBACK_LIFE)
 
-    def _newest(self) -> AccessToken | None:
-        grants = [grant for grant in (self._grant, self._shared()) if grant]
-        return max(grants, key=lambda grant: grant.issued_at, default=None)
+    def _find_newest(self) -> AccessToken | None:
+        tokens = [token for token in (self._token, self._read_cache()) if token]
+        return max(tokens, key=lambda token: token.issued_at, default=None)
 
-    def _valid(self, grant: AccessToken | None) -> AccessToken | None:
-        """Not one that was issued in the future: our clock has been set back, and how old it is nobody knows."""
+    def _if_valid(self, token: AccessToken | None) -> AccessToken | None:
+        """A token issued in the future is not valid: our clock was set back, and its age is unknown."""
         now = self._now()
-        return grant if grant and grant.issued_at - SKEW <= now < grant.expires_at - LAST_SECONDS else None
+        return token if token and token.issued_at - SKEW <= now < token.expires_at - LAST_SECONDS else None
 
-    def _is_due(self, grant: AccessToken) -> bool:
-        half = grant.issued_at + (grant.expires_at - grant.issued_at) // 2
+    def _is_due(self, token: AccessToken) -> bool:
+        half = token.issued_at + (token.expires_at - token.issued_at) // 2
         now = self._now()
         pauses = now < self._renew_after <= now + RENEWAL_PAUSE
         return now >= half and not pauses
 
-    def _shared(self) -> AccessToken | None:
+    def _read_cache(self) -> AccessToken | None:
         # Without the cache each process has a token of its own, which works: its failure stops no payment.
         try:
             stored = self._store.get(self._key)
@@ -131,12 +131,12 @@ class TokenStore:
             return None
         return AccessToken(*stored) if stored else None
 
-    def _share(self, grant: AccessToken | None) -> None:
+    def _write_cache(self, token: AccessToken | None) -> None:
         try:
-            if grant is None:
+            if token is None:
                 self._store.delete(self._key)
             else:
-                lifetime = max(grant.expires_at - int(self._now()), 1)
-                self._store.set(self._key, (grant.token, grant.issued_at, grant.expires_at), lifetime)
+                lifetime = max(token.expires_at - int(self._now()), 1)
+                self._store.set(self._key, (token.value, token.issued_at, token.expires_at), lifetime)
         except DatabaseError:
             logger.warning("the cache does not answer; tokens are not shared between processes")

@@ -27,13 +27,13 @@ LARGEST_SECONDS = 10**11
 
 
 class RequestOutcome(enum.Enum):
-    """What a failed try means for saying the same thing again."""
+    """What a failed HTTP attempt means for a retry."""
 
-    NOT_SENT = "nothing of it can have reached PhonePe: say it elsewhere at once"
-    THROTTLED = "turned away unread: wait, then say it again"
-    AMBIGUOUS = "nobody knows: ask before saying it again"
-    DUPLICATE_ID = "PhonePe already knows this id: ask what became of it"
-    REJECTED = "PhonePe read it and said no: saying it again changes nothing"
+    NOT_SENT = "no byte of it can have reached PhonePe: retry at the next endpoint at once"
+    THROTTLED = "turned away unread: wait, then retry"
+    AMBIGUOUS = "it may have arrived: fetch the status before a retry"
+    DUPLICATE_ID = "PhonePe knows this id already: fetch the status"
+    REJECTED = "PhonePe read it and refused it: a retry changes nothing"
 
 
 class Unreadable(ValueError):
@@ -80,7 +80,7 @@ class RefundOrder:
 
 @dataclass(frozen=True)
 class HttpAttempt:
-    """One HTTP try, fit to store: no secrets, no phone numbers. `error_category` is "" if all was well."""
+    """The record of one HTTP attempt, without secrets or phone numbers. `error_category` is "" if it succeeded."""
 
     operation: Operation
     endpoint: str
@@ -178,7 +178,7 @@ class DisputeClaim:
 
 
 def hop(category: str, host: str, port: int, proxy: str) -> tuple[str, int]:
-    """Host and port of whom a try broke at: the proxy, if that opened no way to PhonePe."""
+    """Host and port at which an attempt failed: those of the proxy when it opened no tunnel."""
     if category != ErrorCategory.PROXY_ERROR or not proxy:
         return host, port
     return host_and_port(proxy)

@@ -1,8 +1,8 @@
-"""The wire to PhonePe: one session per process whose every try is bounded and knows how far it came.
+"""HTTP connections to PhonePe: one session per process; every attempt has a deadline and knows the stage it reached.
 
 `requests` bounds neither name resolution, nor several addresses, nor a dripping answer, and its exceptions
-cannot tell a silent TLS handshake from a silent answer. So the connections are ours: they look up the `InFlightRequest`
-under way, take their seconds from its deadline and write the `Stage` they reach into it.
+cannot tell a silent TLS handshake from a silent answer. So the connections are ours: they find the `InFlightRequest`
+of this context, take their timeouts from its deadline and write the `Stage` they reach into it.
 """
 
 import functools
@@ -22,6 +22,7 @@ from typing import Any
 import requests
 import urllib3
 from django.conf import settings
+from django.utils import timezone
 from django.utils.module_loading import import_string
 from requests.adapters import HTTPAdapter
 from urllib3 import connection as urllib3_connection
@@ -39,11 +40,11 @@ Lookup = Callable[..., list[Address]]
 
 
 class ResponseTooLarge(Exception):
-    """An answer larger than anything PhonePe has to say."""
+    """An answer larger than any that PhonePe sends."""
 
 
 class DeadlineExceeded(TimeoutError):
-    """The time for this try is over."""
+    """The time for this attempt is over."""
 
 
 class Deadline:
@@ -116,22 +117,31 @@ class Resolver:
 
 
 class InFlightRequest:
-    """One try under way: the time it has, and the stage it reached (None: not carried by our connections)."""
+    """One HTTP attempt under way: the time it has, when it began, and the stage it reached.
+
+    `stage` is None while no connection of ours carries it: a mounted adapter writes none.
+    """
 
     def __init__(self, deadline: Deadline, resolver: Resolver) -> None:
         self.deadline = deadline
         self.resolver = resolver
         self.stage: Stage | None = None
-        self._phase = deadline.within(settings.PHONEPE_CONNECT_TIMEOUT)
+        self.started_at = timezone.now()
+        self._started = deadline.clock()
+        self._step_deadline = deadline.within(settings.PHONEPE_CONNECT_TIMEOUT)
+
+    @property
+    def elapsed_ms(self) -> int:
+        return round((self.deadline.clock() - self._started) * 1000)
 
     def reach(self, stage: Stage) -> None:
         self.stage = stage
         if stage is Stage.SENT:
-            self._phase = self.deadline.within(settings.PHONEPE_READ_TIMEOUT)
+            self._step_deadline = self.deadline.within(settings.PHONEPE_READ_TIMEOUT)
 
     def remaining_seconds(self) -> float:
         """Seconds the next step may take. Raises DeadlineExceeded."""
-        remaining = self._phase.remaining()
+        remaining = self._step_deadline.remaining()
         if remaining <= 0:
             raise DeadlineExceeded
         return remaining
@@ -141,7 +151,7 @@ _in_flight: ContextVar[InFlightRequest] = ContextVar("in_flight")
 
 
 class BoundedReads(io.RawIOBase):
-    """Each read waits only for what is left of the in_flight, so that an answer cannot drip for ever."""
+    """Each read waits only for the time that is left, so that an answer cannot drip for ever."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._socket = raw, sock
@@ -173,7 +183,7 @@ class _BoundedConnection(urllib3_connection.HTTPConnection):
         in_flight = _in_flight.get()
         addresses = in_flight.resolver.addresses(self._dns_host, self.port, in_flight.remaining_seconds())
         in_flight.reach(Stage.RESOLVED)
-        sock = _connected(addresses, in_flight)
+        sock = _connect_to_any(addresses, in_flight)
         in_flight.reach(Stage.CONNECTED)
         sock.settimeout(in_flight.remaining_seconds())
         return sock
@@ -233,7 +243,7 @@ class BoundedAdapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """The first thing of a try: raises OSError when the file of whom to trust is gone."""
+        """The first step of an attempt: raises OSError when the file of whom to trust is gone."""
         _in_flight.get().reach(Stage.STARTED)
         super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
 
@@ -272,7 +282,7 @@ class Session(requests.Session):
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
     ) -> Answer:
-        """One try. Raises InTransaction, and what `payment.phonepe.errors.WIRE_ERRORS` lists."""
+        """One HTTP attempt. Raises InTransaction, and what `payment.phonepe.errors.WIRE_ERRORS` lists."""
         give_back_connections()
         token = _in_flight.set(in_flight)
         try:
@@ -288,7 +298,7 @@ class Session(requests.Session):
                 stream=True,
             )
             in_flight.reach(Stage.HEADERS)
-            body_read = _body(response, in_flight)
+            body_read = _read_body(response, in_flight)
             in_flight.reach(Stage.BODY)
             return Answer(response.status_code, response.headers, body_read)
         finally:
@@ -310,7 +320,7 @@ def _session(process: int, verify: bool | str, origin: str, adapter: str) -> Ses
     return made
 
 
-def _connected(addresses: list[Address], in_flight: InFlightRequest) -> socket.socket:
+def _connect_to_any(addresses: list[Address], in_flight: InFlightRequest) -> socket.socket:
     """The first address that answers. Each gets its share of the time: a dead IPv6 leaves some for IPv4."""
     for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
         try:
@@ -334,7 +344,7 @@ def _connect(address: Address, seconds: float) -> socket.socket:
     return sock
 
 
-def _body(response: requests.Response, in_flight: InFlightRequest) -> bytes:
+def _read_body(response: requests.Response, in_flight: InFlightRequest) -> bytes:
     chunks, size = [], 0
     with response:
         for chunk in response.iter_content(CHUNK):

@@ -78,7 +78,7 @@ DUPLICATE_ID_CODES = {
 class AccessToken:
     """An access token with the seconds since 1970 between which PhonePe honours it."""
 
-    token: str
+    value: str
     issued_at: int
     expires_at: int
 
@@ -86,7 +86,7 @@ class AccessToken:
         return f"AccessToken(until {self.expires_at})"
 
 
-def token(merchant: Merchant) -> Request:
+def token_request(merchant: Merchant) -> Request:
     form = {
         "client_id": merchant.client_id,
         "client_version": merchant.client_version,
@@ -107,8 +107,8 @@ def read_access_token(answer: Json) -> AccessToken:
     return AccessToken(granted, int(issued.timestamp()), int(expires.timestamp()))
 
 
-def authorization(grant: AccessToken) -> Mapping[str, str]:
-    return {"Authorization": f"O-Bearer {grant.token}"}
+def authorization(token: AccessToken) -> Mapping[str, str]:
+    return {"Authorization": f"O-Bearer {token.value}"}
 
 
 def pay(merchant: Merchant, order: Order) -> Request:

@@ -133,13 +133,17 @@ def test_only_what_is_safe_is_repeated(outcome, a_question, an_order):
 )
 def test_who_spoke_instead_of_phonepe_is_told_apart(status, content_type, body, category):
     with pytest.raises(RequestFailed) as caught:
-        parse_response(Operation.PAY, Answer(status, {"Content-Type": content_type}, body), lambda *_: None)
+        parse_response(
+            Operation.PAY, Answer(status, {"Content-Type": content_type}, body), lambda *_: None, dict
+        )
     assert (caught.value.category, caught.value.outcome) == (category, RequestOutcome.AMBIGUOUS)
 
 
 def retry_after(value, **headers):
     with pytest.raises(RequestFailed) as caught:
-        parse_response(Operation.PAY, Answer(429, {"Retry-After": value, **headers}, b""), lambda *_: None)
+        parse_response(
+            Operation.PAY, Answer(429, {"Retry-After": value, **headers}, b""), lambda *_: None, dict
+        )
     return caught.value.retry_after
 
 

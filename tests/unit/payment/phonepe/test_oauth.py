@@ -111,7 +111,7 @@ def test_another_secret_never_meets_the_token_of_the_old_one():
 def test_a_refused_token_is_forgotten_by_every_process():
     first, second = Shop(), Shop()
     refused = first.get()
-    first.tokens.refused(refused)
+    first.tokens.discard(refused)
     assert second.get() != refused
 
 
@@ -123,7 +123,7 @@ def test_a_late_refusal_does_not_throw_away_the_newer_token(settings, remembers)
     old = shop.get()
     shop.now = HALF + 60
     new = shop.get()
-    shop.tokens.refused(old)
+    shop.tokens.discard(old)
     assert shop.get() == new
 
 
@@ -206,7 +206,7 @@ def test_who_may_not_wait_for_the_shared_cache_keeps_tokens_elsewhere():
     grant = shop.get()
     other = TokenStore(MERCHANT, now=lambda: shop.now, store=kept)
     assert other.get(shop.fetch, Deadline(5)) == grant
-    other.refused(grant)
+    other.discard(grant)
     assert shop.fetched == 1
     assert TokenStore(MERCHANT, now=lambda: shop.now, store=kept).get(shop.fetch, Deadline(5)) != grant
 

@@ -43,7 +43,7 @@ def test_a_refund_is_written_byte_for_byte_as_phonepe_expects_it():
 
 
 def test_a_token_is_asked_for_as_a_form():
-    request = v2.token(MERCHANT)
+    request = v2.token_request(MERCHANT)
     assert request.headers["Content-Type"] == "application/x-www-form-urlencoded"
     assert parse_qs(request.body.decode()) == {
         "client_id": ["CLIENT-1"],
