@@ -140,7 +140,7 @@ class CartViewSet(GenericViewSet):
 
     @extend_schema(request=CartChoiceSerializer, responses={201: CartSerializer})
     def create(self, request: Request) -> Response:
-        cart = services.place_in_cart(cast(User, request.user), **self._choice(request))
+        cart = services.fill_cart(cast(User, request.user), **self._choice(request))
         return self._answer(cart, status.HTTP_201_CREATED)
 
     @extend_schema(request=CartChoiceSerializer)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from fpdf.errors import FPDFException
 
 from core.money import grouped
-from notifications.letters import Unwritable
+from notifications.messages import Unwritable
 from notifications.sheet import ACCENT, INK, QUIET, Rows, Sheet
 from notifications.wording import INDIA, day, known, moment
 
@@ -29,7 +29,7 @@ class Returned:
 
 
 @dataclass(frozen=True)
-class Paper:
+class ReceiptDocument:
     """What stands on a receipt. Amounts in paise; empty text is left out. Raises ValueError if they do not add up.
 
     `difference_paise` is what came above (below: negative) what was agreed, which staff have accepted.
@@ -111,7 +111,7 @@ WORDS = {
 }
 
 
-def render(paper: Paper, language: str) -> bytes:
+def render(paper: ReceiptDocument, language: str) -> bytes:
     """The receipt in `en` or `hi`; the same paper, the same bytes. Raises Unwritable."""
     try:
         with timezone.override(INDIA):
@@ -120,7 +120,7 @@ def render(paper: Paper, language: str) -> bytes:
         raise Unwritable(f"the receipt {paper.number} cannot be drawn: {error}") from error
 
 
-def _drawn(paper: Paper, language: str) -> bytes:
+def _drawn(paper: ReceiptDocument, language: str) -> bytes:
     words = WORDS[language]
     with Sheet() as sheet:
         sheet.set_creation_date(paper.received_at)
@@ -152,7 +152,7 @@ def _draw_head(sheet: Sheet, title: str, warning: str) -> None:
     sheet.ln(4)
 
 
-def _about(paper: Paper, words: dict[str, str], language: str) -> Rows:
+def _about(paper: ReceiptDocument, words: dict[str, str], language: str) -> Rows:
     starts_at = moment(paper.starts_at.isoformat(), language) if paper.starts_at else ""
     if starts_at and paper.is_cancelled:
         starts_at = words["cancelled"].format(moment=starts_at)
@@ -165,7 +165,7 @@ def _about(paper: Paper, words: dict[str, str], language: str) -> Rows:
     ]
 
 
-def _amounts(paper: Paper, words: dict[str, str]) -> Rows:
+def _amounts(paper: ReceiptDocument, words: dict[str, str]) -> Rows:
     return [
         (paper.item or words["gift"], f"₹{grouped(paper.price_paise)}"),
         (words["discount"], _signed(-paper.discount_paise)),
@@ -173,7 +173,7 @@ def _amounts(paper: Paper, words: dict[str, str]) -> Rows:
     ]
 
 
-def _returned(paper: Paper, words: dict[str, str], language: str) -> Rows:
+def _returned(paper: ReceiptDocument, words: dict[str, str], language: str) -> Rows:
     """What went back stands under what came: whoever is shown this paper later must not be misled."""
     rows = [
         (
@@ -192,7 +192,7 @@ def _signed(paise: int) -> str:
     return f"{'–' if paise < 0 else '+'} ₹{grouped(abs(paise))}"
 
 
-def _payment(paper: Paper, words: dict[str, str]) -> Rows:
+def _payment(paper: ReceiptDocument, words: dict[str, str]) -> Rows:
     return [
         (words["method"], "PhonePe"),
         (words["reference"], paper.reference),
@@ -201,7 +201,7 @@ def _payment(paper: Paper, words: dict[str, str]) -> Rows:
     ]
 
 
-def _report_unwritten(sheet: Sheet, paper: Paper, words: dict[str, str]) -> None:
+def _report_unwritten(sheet: Sheet, paper: ReceiptDocument, words: dict[str, str]) -> None:
     """On the paper and in the log, by code point: the log names nobody."""
     codes = [f"U+{ord(char):04X}" for char in sheet.unwritten]
     logger.warning(

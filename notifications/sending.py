@@ -15,7 +15,7 @@ from django.utils import timezone
 from core.logging import redact
 from notifications import hooks
 from notifications.alerts import sentence_of
-from notifications.letters import Unwritable, write
+from notifications.messages import Unwritable, write
 from notifications.models import Notification
 from notifications.services import alert
 
@@ -28,7 +28,7 @@ OLDEST_NEWS = timedelta(days=14)  # a mail server that is away for longer has ma
 
 
 @dataclass(frozen=True)
-class Enclosed:
+class Attachments:
     """What is made for a message at the moment it is sent: a link to go on, PDF files by name, and newer facts.
 
     `over` says why the message is not true any more: then it is dropped.
@@ -40,10 +40,10 @@ class Enclosed:
     over: str = ""
 
 
-Enclose = Callable[[Notification], Enclosed]
+Attach = Callable[[Notification], Attachments]
 
 
-def send(notification: Notification, enclose: Enclose) -> None:
+def send(notification: Notification, enclose: Attach) -> None:
     """One try. Outside any transaction; whatever goes wrong with it stays in the notification."""
     if notification.state != Notification.State.WAITING:
         return
@@ -78,7 +78,7 @@ def _correct_address(notification: Notification) -> None:
         notification.email = notification.user.email
 
 
-def _deliver(notification: Notification, enclosed: Enclosed) -> None:
+def _deliver(notification: Notification, enclosed: Attachments) -> None:
     notification.facts = notification.facts | enclosed.facts  # said so, and not kept
     if notification.channel == Notification.Channel.HOOK:
         text = {"sentence": sentence_of(notification.facts), "at": notification.created_at.isoformat()}
@@ -87,7 +87,7 @@ def _deliver(notification: Notification, enclosed: Enclosed) -> None:
         _mail(notification, enclosed).send()
 
 
-def _mail(notification: Notification, enclosed: Enclosed) -> EmailMultiAlternatives:
+def _mail(notification: Notification, enclosed: Attachments) -> EmailMultiAlternatives:
     to = (
         [notification.email] if notification.channel == Notification.Channel.PERSON else settings.STAFF_EMAILS
     )
@@ -109,9 +109,9 @@ def _failed(notification: Notification, error: OSError) -> None:
     if _is_for_good(error) or (last_pause_is_over and (_is_answer(error) or too_old)):
         _give_up(notification, error)
         return
-    is_kept = _move(notification, Notification.State.WAITING, last_error=_told(error))
+    is_kept = _move(notification, Notification.State.WAITING, last_error=_error_text(error))
     if is_kept and last_pause_is_over and notification.kind != "alert":
-        alert("messages_wait", "mail", {"message": notification.key, "cause": _told(error)})
+        alert("messages_wait", "mail", {"message": notification.key, "cause": _error_text(error)})
 
 
 def _is_answer(error: OSError) -> bool:
@@ -129,12 +129,12 @@ def _is_for_good(error: OSError) -> bool:
 
 
 def _give_up(notification: Notification, error: Exception) -> None:
-    is_ended = _move(notification, Notification.State.GIVEN_UP, last_error=_told(error))
+    is_ended = _move(notification, Notification.State.GIVEN_UP, last_error=_error_text(error))
     if is_ended and notification.kind != "alert":  # an alert about an alert would go the same way
         alert(
             "message_given_up",
             f"notification:{notification.pk}",
-            {"message": notification.key, "cause": _told(error)},
+            {"message": notification.key, "cause": _error_text(error)},
         )
 
 
@@ -148,6 +148,6 @@ def _move(notification: Notification, to: Notification.State, **values: object) 
     return True
 
 
-def _told(error: Exception) -> str:
+def _error_text(error: Exception) -> str:
     """Without the reader's address: it goes to the staff's own program, too."""
     return redact(f"{type(error).__name__}: {error}")[:300]

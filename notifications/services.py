@@ -14,11 +14,11 @@ Facts = dict[str, Any]
 LONGEST_KEY = 120
 
 
-def tell(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
+def notify(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
     """Tell a person once per key; `email` is for those without an account. Who left no address is not told.
 
     `facts` are plain JSON: `*_paise` ints, moments as ISO 8601 text, references. Which ones a kind needs
-    stands in `notifications.letters`.
+    stands in `notifications.messages`.
     """
     address = user.email if user else email
     if address:
@@ -36,14 +36,14 @@ def alert(rule: str, case: str, facts: Facts) -> None:
         _put(Notification(kind="alert", key=f"{key}:hook", facts=facts, channel=Notification.Channel.HOOK))
 
 
-def cases_told_today(rule: str) -> set[str]:
+def cases_alerted_today(rule: str) -> set[str]:
     """The cases of this rule that staff have been alerted to since midnight."""
     today = f":{timezone.localdate():%Y-%m-%d}:"
     alerts = Notification.objects.filter(key__startswith=f"alert:{rule}:", key__contains=today)
     return set(alerts.values_list("facts__case", flat=True))
 
 
-def was_told(key: str) -> bool:
+def was_notified(key: str) -> bool:
     """Whether it was sent, or is to be sent."""
     said = (Notification.State.WAITING, Notification.State.SENT)
     return Notification.objects.filter(key=key, state__in=said).exists()

@@ -1,4 +1,4 @@
-"""The background: what is due is found in the rows themselves, never in a second queue.
+"""Background work: the rows themselves say what is due; there is no second queue.
 
 A kind of work is a Job: which rows are due, and what is done about one of them. `payment.services.leases` claims one
 row at a time and catches what goes wrong with it. What is learned from PhonePe always goes to `apply_status`; the lease
@@ -20,17 +20,17 @@ from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
 from payment.services import queue, status
-from payment.services.holds import end_hold
-from payment.services.leases import DATABASE_TROUBLE, Job, work_on_next
-from payment.services.monitoring import watch, watch_due
-from payment.services.notification_delivery import enclose
+from payment.services.holds import expire_hold
+from payment.services.leases import DATABASE_TROUBLE, Job, process_next_row
+from payment.services.monitoring import checks_due, run_checks
+from payment.services.notification_delivery import attach
 from payment.services.offers import expire_offer
 from payment.services.outcomes import fulfil
 from payment.services.queue import Scheduled, due
 from payment.services.receipts import number_receipt
 from payment.services.refunds import sending
 from payment.services.schedule import scaled
-from payment.services.webhooks import handle, next_look
+from payment.services.webhooks import next_check_time, process_event
 
 DEADLINE_SECONDS = 15
 # A mail server may answer each of its commands only just in time; a receipt is drawn before.
@@ -55,55 +55,55 @@ def run_due(kinds: Iterable[str], limit: int = 10) -> int:
     return tried
 
 
-def ask_about_attempt(attempt_id: int) -> None:
+def poll_attempt(attempt_id: int) -> None:
     attempt = _begin(PaymentAttempt, attempt_id)
     heard = status.poll_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
-    _look_again(attempt, status.next_poll_at(_as_it_stands(attempt), heard, database_now()))
+    _reschedule(attempt, status.next_poll_at(_reload(attempt), heard, database_now()))
 
 
 def send_refund(refund_id: int) -> None:
     refund = _begin(Refund, refund_id)
     sending.send_or_poll(refund, Deadline(DEADLINE_SECONDS))
-    _look_again(refund, sending.next_check_time(_as_it_stands(refund), database_now()))
+    _reschedule(refund, sending.next_check_time(_reload(refund), database_now()))
 
 
 def handle_event(event_id: int) -> None:
     event = _begin(WebhookEvent, event_id)
-    answered = handle(event, DEADLINE_SECONDS)
-    _look_again(event, next_look(event, database_now(), answered=answered))
+    answered = process_event(event, DEADLINE_SECONDS)
+    _reschedule(event, next_check_time(event, database_now(), answered=answered))
 
 
 def send_notification(notice_id: int) -> None:
     notification = _begin(Notification, notice_id)
-    send(notification, enclose)
+    send(notification, attach)
     pause = pause_after(notification)
-    _look_again(notification, None if pause is None else database_now() + scaled(pause))
+    _reschedule(notification, None if pause is None else database_now() + scaled(pause))
 
 
 def fulfil_payment(payment_id: int) -> None:
     fulfil(payment_id)
 
 
-def number_next_receipt(receipt_id: int) -> None:
+def assign_receipt_number(receipt_id: int) -> None:
     number_receipt(receipt_id)
 
 
-def forget_key(key_id: int) -> None:
+def delete_key(key_id: int) -> None:
     IdempotencyKey.objects.filter(pk=key_id).delete()
 
 
 KINDS: dict[str, Job] = {
-    "attempts": Job(partial(due, PaymentAttempt), ask_about_attempt),
+    "attempts": Job(partial(due, PaymentAttempt), poll_attempt),
     "refunds": Job(partial(due, Refund), send_refund),
     "events": Job(partial(due, WebhookEvent), handle_event),
     "fulfilments": Job(queue.fulfilments_due, fulfil_payment),
-    "holds": Job(queue.holds_due, end_hold),
+    "holds": Job(queue.holds_due, expire_hold),
     "offers": Job(queue.offers_due, expire_offer),
-    "keys": Job(queue.keys_due, forget_key),
+    "keys": Job(queue.keys_due, delete_key),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
-    "receipts": Job(queue.receipts_due, number_next_receipt),
+    "receipts": Job(queue.receipts_due, assign_receipt_number),
     "diagnosis": Job(diagnosis_due, run_diagnosis),
-    "watch": Job(watch_due, watch),
+    "watch": Job(checks_due, run_checks),
     "reconcile": Job(days_due, compare_day, COMPARISON_LEASE),
 }
 # Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server, nor a look at both.
@@ -117,7 +117,7 @@ RECONCILE_KINDS = ("reconcile",)
 
 def _run_kind(kind: str, limit: int) -> int:
     tried, now = 0, database_now()
-    while tried < limit and work_on_next(kind, KINDS[kind], now):
+    while tried < limit and process_next_row(kind, KINDS[kind], now):
         tried += 1
     return tried
 
@@ -128,12 +128,12 @@ def _begin(model: type[Scheduled], row_id: int) -> Scheduled:
     return model._default_manager.get(pk=row_id)
 
 
-def _look_again(begun: Scheduled, next_check_at: datetime | None) -> None:
+def _reschedule(begun: Scheduled, next_check_at: datetime | None) -> None:
     """Unless somebody has rescheduled the row since we began: a click, a decision, another worker."""
     as_begun = type(begun)._default_manager.filter(pk=begun.pk, next_check_at=begun.next_check_at)
     as_begun.update(next_check_at=next_check_at)
 
 
-def _as_it_stands(row: Scheduled) -> Scheduled:
+def _reload(row: Scheduled) -> Scheduled:
     """Another object: the begun one knows when it was due."""
     return type(row)._default_manager.get(pk=row.pk)

@@ -14,7 +14,7 @@ from booking.services.carts import (
     change_cart,
     delete_cart,
     deletion_status,
-    place_in_cart,
+    fill_cart,
     put_promo,
     remember_total,
 )
@@ -24,6 +24,7 @@ from booking.services.places import (
     SlotGone,
     close,
     earliest_start,
+    extend_hold,
     hold_end,
     last_choice,
     lead,
@@ -31,7 +32,6 @@ from booking.services.places import (
     nearby_slots,
     page_life,
     release_hold,
-    stretch_hold,
 )
 
 __all__ = [
@@ -52,6 +52,8 @@ __all__ = [
     "demo_package",
     "earliest_move",
     "earliest_start",
+    "extend_hold",
+    "fill_cart",
     "hold_end",
     "last_choice",
     "lead",
@@ -59,10 +61,8 @@ __all__ = [
     "move",
     "nearby_slots",
     "page_life",
-    "place_in_cart",
     "put_promo",
     "release",
     "release_hold",
     "remember_total",
-    "stretch_hold",
 ]

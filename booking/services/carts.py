@@ -21,7 +21,7 @@ FURTHEST = timedelta(days=365)
 PAYMENT_OPEN = "A payment for this cart is still open. Finish it, cancel it, or wait until it has expired."
 
 
-def place_in_cart(
+def fill_cart(
     user: User,
     *,
     puja_service: int,
@@ -44,7 +44,7 @@ def place_in_cart(
 
 @transaction.atomic
 def change_cart(cart: Cart, **changes: Any) -> Cart:
-    """The cart with the changes, named as in `place_in_cart`. Raises as that does, and `cart_not_active`.
+    """The cart with the changes, named as in `fill_cart`. Raises as that does, and `cart_not_active`.
 
     A cart that was checked out before stays as it is and a new one replaces it: money that comes late for
     the old one must find what it was paid for.

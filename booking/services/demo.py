@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Cart, Package, PujaCategory, PujaService
-from booking.services.carts import place_in_cart
+from booking.services.carts import fill_cart
 from booking.services.places import earliest_start
 
 DEMO_SERVICE = "Online Archana"
@@ -15,7 +15,7 @@ DEMO_SERVICE = "Online Archana"
 def demo_cart(user: User) -> Cart:
     """An ACTIVE cart of this person for the demo puja, at 10:00 on the day after the nearest that is sold."""
     package = demo_package()
-    return place_in_cart(
+    return fill_cart(
         user,
         puja_service=package.puja_service_id,
         package_id=package.pk,

@@ -72,7 +72,7 @@ def release_hold(checkout: Checkout) -> bool:
     return True
 
 
-def stretch_hold(checkout: Checkout, until: datetime) -> bool:
+def extend_hold(checkout: Checkout, until: datetime) -> bool:
     """Keeps the place longer while PhonePe has not decided. Says if there was one to keep."""
     holds = SlotHold.objects.filter(checkout=checkout, state=State.HELD, expires_at__lt=until)
     return holds.update(expires_at=until) == 1

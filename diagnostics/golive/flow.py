@@ -7,7 +7,7 @@ from django.conf import settings
 from core.errors import Refusal
 from diagnostics.golive.site import Result, Site, failed, json_object, not_run, passed
 from payment.models import WebhookEvent
-from payment.services.checkout import start_gift
+from payment.services.checkout import start_donation
 
 SMALLEST_PAISE = 100
 WEBHOOK_WITHIN = 10.0  # seconds
@@ -18,7 +18,7 @@ def payment_initiation(site: Site) -> Result:
     if _is_real():
         return not_run(NO_REAL_MONEY)
     try:
-        started = start_gift(None, amount_paise=SMALLEST_PAISE, reference="golive")
+        started = start_donation(None, amount_paise=SMALLEST_PAISE, reference="golive")
     except Refusal as refusal:
         return failed(f"{refusal.detail} ({refusal.error_category})", "See `manage.py doctor`.")
     return passed(f"order {started.attempt.merchant_order_id} has a page")

@@ -12,7 +12,7 @@ from payment.services.gateway_calls import NO_ANSWER
 logger = logging.getLogger(__name__)
 
 # Hands what was learned to `apply_status`, `apply_refund_status` or `fulfil`; says whether the rows are right now.
-Mend = Callable[[], bool]
+Repair = Callable[[], bool]
 
 
 class Kind(str, Enum):
@@ -82,7 +82,7 @@ class Finding:
     simulated: bool = False
     detail: str = ""
     mended: bool = False
-    mend: Mend | None = field(default=None, repr=False, compare=False)
+    mend: Repair | None = field(default=None, repr=False, compare=False)
 
     @property
     def subject(self) -> tuple[Kind, str, str, int | None, str]:

@@ -17,13 +17,13 @@ from django.utils import timezone
 
 from core.clocks import database_now
 from payment.models import PaymentAttempt, Reconciliation
-from payment.reconciliation.comparing import compare_orders, compare_refunds
+from payment.reconciliation.comparison import compare_orders, compare_refunds
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order
-from payment.reconciliation.questions import Questions
+from payment.reconciliation.own_rows import compare_rows
 from payment.reconciliation.report import Report
-from payment.reconciliation.settled import compare_settlement
 from payment.reconciliation.settlement import Settlement
-from payment.reconciliation.standing import compare_rows
+from payment.reconciliation.settlement_rows import compare_settlement
+from payment.reconciliation.status_checks import StatusChecks
 from payment.services.notifications import alert_staff
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def reconcile(day: date, settlement: Settlement | None = None, *, fix: bool = Fa
 
 def compare(day: date, settlement: Settlement | None = None, *, fix: bool = False) -> Report:
     """Mended is what was found by one comparison before the next begins, so that nothing is told twice."""
-    questions = Questions(SECONDS)
+    questions = StatusChecks(SECONDS)
     found: dict[tuple[object, ...], Finding] = {}
     comparisons = [compare_orders(day, questions), compare_refunds(day, questions), compare_rows(day)]
     if settlement is not None:
@@ -86,12 +86,12 @@ def days_due(now: datetime) -> list[int]:
 
 def compare_day(ordinal: int) -> None:
     """The nightly comparison of one day, under the lease of its kind of work: once for all workers."""
-    run = _begun(date.fromordinal(ordinal), database_now())
+    run = _begin(date.fromordinal(ordinal), database_now())
     report = compare(run.day)
     with transaction.atomic():
         _keep(run, report)
         if not report.is_clean:
-            _tell(report)
+            _alert(report)
 
 
 def _first_day(now: datetime) -> date:
@@ -102,7 +102,7 @@ def _first_day(now: datetime) -> date:
     return min(filter(None, (ordered and timezone.localtime(ordered).date(), compared, yesterday)))
 
 
-def _begun(day: date, now: datetime) -> Reconciliation:
+def _begin(day: date, now: datetime) -> Reconciliation:
     """The day's one nightly row: new, or left by a worker who died or failed while comparing, or to be repeated."""
     wanted = Reconciliation(day=day, asked_by=AskedBy.WORKER, occasion=f"nightly {day}", started_at=now)
     Reconciliation.objects.bulk_create([wanted], ignore_conflicts=True)
@@ -111,7 +111,7 @@ def _begun(day: date, now: datetime) -> Reconciliation:
     return nightly.get()
 
 
-def _not_asked(questions: Questions) -> Iterator[Finding]:
+def _not_asked(questions: StatusChecks) -> Iterator[Finding]:
     """A generator: read when everything has been asked that could be."""
     for attempt in questions.parked:
         yield about_order(attempt, Kind.NOT_ASKED, Fix.CREDENTIALS)
@@ -133,7 +133,7 @@ def _keep(run: Reconciliation, report: Report) -> None:
     Reconciliation.objects.filter(pk__in=list(old)).delete()
 
 
-def _tell(report: Report) -> None:
+def _alert(report: Report) -> None:
     counts = report.wire(most=0)["counts"]
     told = ", ".join(f"{count} {kind}" for kind, count in counts.items())
     logger.error("books differ", extra={"day": str(report.day), "counts": counts})

@@ -9,7 +9,7 @@ from booking.filters import LARGEST_ID
 from booking.serializers import RupeesField, SlotSerializer
 from payment.models import Offer
 from payment.serializers.sentences import message
-from payment.services.offers import places
+from payment.services.offers import slots_to_choose
 
 
 class ChoiceRequest(serializers.Serializer[Any]):
@@ -53,4 +53,4 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
 
     @extend_schema_field(SlotSerializer(many=True))
     def get_places(self, offer: Offer) -> list[dict[str, Any]]:
-        return list(SlotSerializer(places(offer.payment), many=True).data)
+        return list(SlotSerializer(slots_to_choose(offer.payment), many=True).data)

@@ -12,7 +12,7 @@ from core.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
 from payment.services.links import offer_url
-from payment.services.offers import is_choosing
+from payment.services.offers import can_choose
 from payment.states import PaymentState
 
 STATUS_WORDS = {
@@ -163,7 +163,7 @@ class PaymentSerializer(PaymentListSerializer):
         return (latest(payment).page_url or None) if payment.is_open else None
 
     def get_offer_url(self, payment: Payment) -> str | None:
-        return offer_url(payment) if is_choosing(payment) else None
+        return offer_url(payment) if can_choose(payment) else None
 
     def get_is_refundable(self, payment: Payment) -> bool:
         return wire_status(payment) in ("SUCCESS", "PARTIALLY_REFUNDED")

@@ -2,7 +2,7 @@
 
 from payment.models import Payment
 from payment.phonepe.response_codes import ASKING, PAID, STARTED, WAIT, Sentence, meaning
-from payment.services.offers import is_choosing
+from payment.services.offers import can_choose
 from payment.states import Fulfilment, PaymentState
 
 BY_STATE = {
@@ -51,7 +51,7 @@ UNDECIDED = {STARTED, PAID, WAIT, ASKING}  # nothing to say of a payment that ha
 
 def message(payment: Payment, language: str = "en") -> str:
     """One sentence, whatever PhonePe called it."""
-    if payment.fulfilment == Fulfilment.BOOKED and is_choosing(payment):
+    if payment.fulfilment == Fulfilment.BOOKED and can_choose(payment):
         return CALLED_OFF.in_language(language)
     found = BY_FATE.get(Fulfilment(payment.fulfilment)) or BY_STATE[PaymentState(payment.state)]
     return found.in_language(language)

@@ -41,14 +41,14 @@ from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import call_gateway
-from payment.services.holds import keep_place
+from payment.services.holds import extend_for_page
 from payment.services.links import return_url, webhook_url
 from payment.services.outcomes import apply_status, close_attempt
 from payment.services.schedule import next_poll
 from payment.services.transitions import lock_payment, move_attempt, record_opening
 from payment.states import AttemptState, PaymentState
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST = 3
 
 
@@ -106,26 +106,26 @@ class StartTooNear(Conflict):
     hindi = "आपकी पूजा का समय अब बहुत पास है। कृपया कार्ट में यह भुगतान रद्द करें और दूसरा समय चुनें।"
 
 
-def page_of(payment: Payment, deadline: Deadline) -> PaymentAttempt:
+def find_or_open_page(payment: Payment, deadline: Deadline) -> PaymentAttempt:
     """An attempt whose page can be opened now, found or made.
 
-    Raises PaymentUnderWay while another request is making it, and whatever `call_for_page` raises.
+    Raises PaymentUnderWay while another request is making it, and whatever `request_page` raises.
     """
     found = wait_for(functools.partial(_claim, payment.pk), SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
     if found is None:
         raise PaymentUnderWay(payment_id=payment.pk)
-    return found if isinstance(found, PaymentAttempt) else call_for_page(found, deadline)
+    return found if isinstance(found, PaymentAttempt) else request_page(found, deadline)
 
 
-def call_for_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
+def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
     """Says the order to PhonePe until a page is there, opening the next attempt when a page is lost."""
     while True:
         try:
-            return _keep_page(claim.attempt, _pay(claim, deadline))
+            return _store_page(claim.attempt, _pay(claim, deadline))
         except CheckoutPageLost as lost:
             claim = _open_next(claim.attempt, lost.status)
         except (GatewayError, NotConfigured, Unavailable) as error:
-            _end_call(claim, error)
+            _apply_call_error(claim, error)
             error.extra["payment_id"] = claim.attempt.payment_id
             raise
 
@@ -181,7 +181,7 @@ def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | 
     if attempt.state not in OPEN_ATTEMPT:  # an earlier one keeps the payment open
         _refuse_too_near(payment, now)
         return _open_after(attempt, payment, "earlier_order_ended")
-    if _never_left(attempt, payment, now):
+    if _was_never_sent(attempt, payment, now):
         close_attempt(attempt, AttemptState.EXPIRED, "never_sent", "click")
         return None
     _refuse_too_near(payment, now)
@@ -195,7 +195,7 @@ def _refuse_too_near(payment: Payment, now: datetime) -> None:
         raise StartTooNear(payment_id=payment.pk)
 
 
-def _never_left(attempt: PaymentAttempt, payment: Payment, now: datetime) -> bool:
+def _was_never_sent(attempt: PaymentAttempt, payment: Payment, now: datetime) -> bool:
     """No order of this payment can be at PhonePe, and the time for its place is over: better to check out anew.
 
     A gift has no place, and nothing to check out.
@@ -206,11 +206,11 @@ def _never_left(attempt: PaymentAttempt, payment: Payment, now: datetime) -> boo
 
 
 def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
-    if ended.number == MOST_ATTEMPTS:
-        raise TooManyAttempts(payment.pk, *_what_lost_the_page(payment.pk))
+    if ended.number == MAX_ATTEMPTS:
+        raise TooManyAttempts(payment.pk, *_last_page_error(payment.pk))
     claim = open_attempt(payment, ended.number + 1, rule)
     if payment.checkout:
-        keep_place(payment.checkout, claim.attempt.expires_at)
+        extend_for_page(payment.checkout, claim.attempt.expires_at)
     return claim
 
 
@@ -266,7 +266,7 @@ def _order(attempt: PaymentAttempt) -> Order:
 
 
 @transaction.atomic
-def _keep_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
+def _store_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
     """The pay call's own answer: it may fill in the page, never decide anything.
 
     News of the order may have been faster: nobody is sent to a page that has been paid or has failed.
@@ -282,7 +282,7 @@ def _keep_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
     attempt.save(update_fields=["page_url", "provider_order_id", "expires_at", "call_lease_until"])
     move_attempt(attempt, AttemptState.PENDING, "page_opened", "pay call")
     if payment.checkout:
-        keep_place(payment.checkout, attempt.expires_at)
+        extend_for_page(payment.checkout, attempt.expires_at)
     return attempt
 
 
@@ -290,10 +290,10 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
     """The id of `lost` is taken and its page can't be had again: watch it, and open another one."""
     if status is not None:
         apply_status(lost.pk, status, "pay call")
-    _watch(lost)
-    if lost.number == MOST_ATTEMPTS:
+    _mark_page_lost(lost)
+    if lost.number == MAX_ATTEMPTS:
         _end_lease(lost)
-        raise TooManyAttempts(lost.payment_id, *_what_lost_the_page(lost.payment_id))
+        raise TooManyAttempts(lost.payment_id, *_last_page_error(lost.payment_id))
     with transaction.atomic():
         payment = _lock_open(lost.payment_id)
         if payment.attempts.latest("number").number > lost.number:  # our lease had ended
@@ -302,7 +302,7 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
         return _open_after(lost, payment, "page_lost")
 
 
-def _what_lost_the_page(payment_id: int) -> tuple[str, tuple[str, int]]:
+def _last_page_error(payment_id: int) -> tuple[str, tuple[str, int]]:
     """Category and hop of the last try to open a page that broke. No row: the process died with it.
 
     That an id is taken (REJECTED) is no break: it tells of an earlier one.
@@ -315,7 +315,7 @@ def _what_lost_the_page(payment_id: int) -> tuple[str, tuple[str, int]]:
 
 
 @transaction.atomic
-def _watch(lost: PaymentAttempt) -> None:
+def _mark_page_lost(lost: PaymentAttempt) -> None:
     """The lease stays ours: another click must not call for this order, and open the next one beside us."""
     lock_payment(pk=lost.payment_id)
     move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
@@ -326,7 +326,7 @@ def _end_lease(attempt: PaymentAttempt) -> None:
     PaymentAttempt.objects.filter(pk=attempt.pk).update(call_lease_until=None)
 
 
-def _end_call(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -> None:
+def _apply_call_error(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -> None:
     """What the failed call says about the attempt: refused for good, perhaps arrived, or never sent."""
     attempt = claim.attempt
     if isinstance(error, Rejected):

@@ -1,4 +1,4 @@
-"""From a cart, or a guest's gift, to a page at PhonePe where it can be paid.
+"""From a cart, or a guest's donation, to a checkout page at PhonePe.
 
 The intent is committed before PhonePe hears of it: `payment.services.attempts` goes on from there.
 """
@@ -29,11 +29,11 @@ from payment.services.attempts import (
     Claim,
     PaymentClosed,
     TooManyAttempts,
-    call_for_page,
+    find_or_open_page,
     open_attempt,
     page_expiry,
-    page_of,
     prefix,
+    request_page,
 )
 from payment.services.outcomes import has_no_open_page, stop_waiting
 from payment.states import PaymentState
@@ -110,12 +110,12 @@ def start_payment(
         return _start(user, cart, click, deadline)
 
 
-def start_gift(user: User | None, *, amount_paise: int, reference: str = "", mobile: str = "") -> Started:
+def start_donation(user: User | None, *, amount_paise: int, reference: str = "", mobile: str = "") -> Started:
     """Open a payment without a cart. Raises Unavailable, and GatewayError as `start_payment` does."""
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     with transaction.atomic():
-        claim = _write_intent(
+        claim = _create_payment(
             user=user, amount_paise=amount_paise, payer_reference=reference, payer_mobile=mobile
         )
     return _open(claim, deadline)
@@ -124,7 +124,7 @@ def start_gift(user: User | None, *, amount_paise: int, reference: str = "", mob
 def reopen(payment: Payment) -> PaymentAttempt:
     """An attempt with a page the customer can open now, for a payment that is still open."""
     _refuse_if_disabled()
-    return page_of(payment, Deadline(settings.PHONEPE_DEADLINE))
+    return find_or_open_page(payment, Deadline(settings.PHONEPE_DEADLINE))
 
 
 def _refuse_if_disabled() -> None:
@@ -137,7 +137,7 @@ def _refuse_if_disabled() -> None:
 
 def _start(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
     if payment := _open_payment(cart):
-        return _found_again(payment, click, deadline)
+        return _resume(payment, click, deadline)
     try:
         with transaction.atomic():
             checkout = check_out(
@@ -146,7 +146,7 @@ def _start(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
                 expires_at=page_expiry(),
                 expected_paise=click.expected_paise,
             )
-            claim = _write_intent(
+            claim = _create_payment(
                 user=user,
                 checkout=checkout,
                 amount_paise=checkout.total_paise,
@@ -163,28 +163,28 @@ def _start(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
 
 
 def _open(claim: Claim, deadline: Deadline) -> Started:
-    return Started(claim.attempt.payment, call_for_page(claim, deadline), is_new=True)
+    return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
 def _after_another_click(cart: Cart, click: Click, deadline: Deadline) -> Started:
     """The cart was checked out between our look and our lock."""
     if payment := _open_payment(cart):
-        return _found_again(payment, click, deadline)
+        return _resume(payment, click, deadline)
     paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
     if paid:
         raise AlreadyPaid(payment_id=paid.pk)
     raise Conflict("This cart is no longer active. Please reload the page.", code="cart_not_active")
 
 
-def _found_again(payment: Payment, click: Click, deadline: Deadline) -> Started:
+def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
     """The open payment for a click that wants the same. Raises CheckoutDiffers, PriceChanged.
 
     PaymentClosed: its pages have expired and none can be opened any more; the caller checks out anew.
     """
     if payment.checkout is not None:
-        _refuse_other(payment, payment.checkout, click)
+        _refuse_if_different(payment, payment.checkout, click)
     try:
-        return Started(payment, page_of(payment, deadline), is_new=False)
+        return Started(payment, find_or_open_page(payment, deadline), is_new=False)
     except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
         if payment.checkout is None or _is_silence(error) or not has_no_open_page(payment):
             raise
@@ -199,7 +199,7 @@ def _is_silence(error: Refusal) -> bool:
     )
 
 
-def _refuse_other(payment: Payment, frozen: Checkout, click: Click) -> None:
+def _refuse_if_different(payment: Payment, frozen: Checkout, click: Click) -> None:
     """An address is compared as it reads now: its owner may have corrected it since."""
     if click.expected_paise is not None and frozen.total_paise > click.expected_paise:
         raise PriceChanged(click.expected_paise, frozen.total_paise, payment_id=payment.pk)
@@ -216,7 +216,7 @@ def _open_payment(cart: Cart) -> Payment | None:
     return Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
 
 
-def _write_intent(
+def _create_payment(
     *,
     user: User | None,
     amount_paise: int,

@@ -89,7 +89,7 @@ class Share:
 
 
 @transaction.atomic
-def note_dispute(event: WebhookEvent, disputed: PaymentAttempt) -> str:
+def record_dispute(event: WebhookEvent, disputed: PaymentAttempt) -> str:
     """Add what this event says about a dispute of this order, and bring the books to it. Twice is once.
 
     Returns what of it nobody understands, for staff; "" if all is clear.
@@ -119,7 +119,9 @@ def confirm_dispute(dispute_id: int, by: User) -> Dispute:
         raise Conflict("This dispute has been confirmed already.", code="confirmed_already")
     _refuse_unknown(Status(dispute.status))
     newest = max(dispute.updates.all(), key=lambda update: update.rank)
-    _say(dispute, attempt, by, Status(dispute.status), dispute.amount_paise, newest.told_at or timezone.now())
+    _add_staff_update(
+        dispute, attempt, by, Status(dispute.status), dispute.amount_paise, newest.told_at or timezone.now()
+    )
     return dispute
 
 
@@ -139,14 +141,14 @@ def decide_dispute(
         raise Refusal("A dispute is about at least one paisa, and at most about what came.", code="too_much")
     now = max(timezone.now(), dispute.told_at + TICK)
     amount = dispute.amount_paise if amount_paise is None else amount_paise
-    _say(dispute, attempt, by, said, amount, now)
+    _add_staff_update(dispute, attempt, by, said, amount, now)
     return dispute
 
 
 def book_disputes(attempt: PaymentAttempt) -> None:
     """Bring the books to what is known of all disputes of this order. Under the payment's lock."""
     for dispute in attempt.disputes.order_by("pk"):
-        _bring_to_date(dispute, attempt)
+        _update_dispute(dispute, attempt)
     _enter_shares(attempt)
 
 
@@ -192,7 +194,7 @@ def _add_update(
             "is_proven": event.scheme == "hmac",
         },
     )
-    _bring_to_date(dispute, attempt)
+    _update_dispute(dispute, attempt)
     is_beyond = dispute.pk in _enter_shares(attempt)
     is_silent = dispute.amount_paise is None and dispute.status != Status.WON
     is_possible = claim.amount_paise is None or _is_possible(claim.amount_paise, attempt.received_paise)
@@ -204,7 +206,7 @@ def _add_update(
     ]
 
 
-def _say(
+def _add_staff_update(
     dispute: Dispute,
     attempt: PaymentAttempt,
     by: User,
@@ -214,12 +216,12 @@ def _say(
 ) -> None:
     said = {"status": status, "amount_paise": amount_paise, "told_at": told_at, "is_proven": True}
     DisputeUpdate.objects.create(dispute=dispute, said_by=by, **said)
-    _bring_to_date(dispute, attempt)
+    _update_dispute(dispute, attempt)
     if dispute.pk in _enter_shares(attempt):
         raise Refusal("The other disputes of this order leave less: correct them first.", code="too_much")
 
 
-def _bring_to_date(dispute: Dispute, attempt: PaymentAttempt) -> None:
+def _update_dispute(dispute: Dispute, attempt: PaymentAttempt) -> None:
     """The dispute's row to all of its updates."""
     latest = Position.of(list(dispute.updates.all()), attempt.received_paise)
     if latest is None:
@@ -286,7 +288,7 @@ def _enter(share: Share, attempt: PaymentAttempt) -> None:
 def _move_refunds(attempt: PaymentAttempt, more_paise: int, shares: list[Share]) -> None:
     """Taken: it goes back no second time. Brought back: what was owed of it is owed again."""
     if more_paise < 0:
-        _return_what_is_owed(attempt)
+        _restore_refunds(attempt)
     elif more_paise > 0:
         cut_unsent_refunds(attempt)
         mark_refunded(attempt)
@@ -295,7 +297,7 @@ def _move_refunds(attempt: PaymentAttempt, more_paise: int, shares: list[Share])
             alert_staff("dispute_after_refund", attempt.payment, case=f"dispute:{taking.dispute_id}")
 
 
-def _return_what_is_owed(attempt: PaymentAttempt) -> None:
+def _restore_refunds(attempt: PaymentAttempt) -> None:
     """What never became a booking is the buyer's again, and so is what was owed when the bank took it. Of a
     booking that was cancelled while the bank had the money, a person must say what is due."""
     if is_owed_in_full(attempt):

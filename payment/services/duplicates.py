@@ -12,10 +12,10 @@ from booking.models import Booking, Checkout, EarlierStart, Slot
 from booking.services import nearby_slots
 from core.errors import Conflict
 from payment.models import Payment
-from payment.services.notifications import STANDS, tell_paid_twice
+from payment.services.notifications import STANDS, notify_paid_twice
 from payment.services.refunds.requests import refund_without_booking
 
-OFFERED_PLACES = 3
+MAX_OFFERED_SLOTS = 3
 PAID_TWICE = "the same puja at the same time was booked meanwhile"
 
 
@@ -40,7 +40,7 @@ def refuse_if_booked_meanwhile(payment: Payment, checkout: Checkout, chosen: Slo
         raise BookedMeanwhile(payment_id=payment.pk)
 
 
-def send_back_as_paid_twice(
+def refund_as_paid_twice(
     payment: Payment, rule: str, reason: str = PAID_TWICE, chosen: Slot | None = None
 ) -> None:
     """All of it, with the booking that stands named to the buyer. Under the payment's lock."""
@@ -49,14 +49,14 @@ def send_back_as_paid_twice(
         return
     same = _bookings(checkout, chosen.starts_at) if chosen else _bookings_of_its_time(checkout)
     of_this_cart = _of_person(checkout).filter(checkout__cart=checkout.cart_id)
-    tell_paid_twice(payment, of_this_cart.first() or same.first())
+    notify_paid_twice(payment, of_this_cart.first() or same.first())
 
 
-def places_for(checkout: Checkout) -> list[Slot]:
+def slots_to_offer(checkout: Checkout) -> list[Slot]:
     """Free times near the one that was paid for, without those that the person has booked anyway."""
     theirs = set(_of_person(checkout).values_list("starts_at", flat=True))
-    near = nearby_slots(checkout, limit=OFFERED_PLACES + len(theirs))
-    return [slot for slot in near if slot.starts_at not in theirs][:OFFERED_PLACES]
+    near = nearby_slots(checkout, limit=MAX_OFFERED_SLOTS + len(theirs))
+    return [slot for slot in near if slot.starts_at not in theirs][:MAX_OFFERED_SLOTS]
 
 
 def _of_person(checkout: Checkout) -> QuerySet[Booking]:

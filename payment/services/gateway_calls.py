@@ -1,4 +1,4 @@
-"""The one door through which services reach PhonePe."""
+"""Every call of a service to PhonePe passes through `call_gateway`, which records it."""
 
 from collections.abc import Callable, Iterable
 from threading import BoundedSemaphore
@@ -25,7 +25,7 @@ call_permits = BoundedSemaphore(settings.PHONEPE_CALLS_AT_ONCE)
 def call_gateway(
     attempt: PaymentAttempt, ask: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs
 ) -> Answer:
-    """Ask PhonePe about `attempt` and keep every try as a GatewayCall, whatever became of it.
+    """Call PhonePe about `attempt` and record each HTTP attempt as a GatewayCall, whatever its result.
 
     Raises GatewayError as `ask` does, Unavailable when too many calls are under way.
     """

@@ -1,4 +1,4 @@
-"""How long the place of an undecided payment is kept."""
+"""How long the hold of an undecided payment lasts."""
 
 from datetime import datetime
 
@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from booking.models import Checkout, SlotHold
-from booking.services import hold_end, longest_page_life, release, release_hold, stretch_hold
+from booking.services import extend_hold, hold_end, longest_page_life, release, release_hold
 from core.clocks import SKEW, database_now
 from payment.models import Payment
 from payment.services.queue import holds_due
@@ -14,18 +14,18 @@ from payment.services.schedule import MINUTE, scaled
 from payment.services.transitions import lock_payment, record_payment
 from payment.states import Fulfilment
 
-STRETCH = 5 * MINUTE
+EXTENSION = 5 * MINUTE
 # Not for ever: others want the place too. The payment then goes on without it, by the rule for late money.
-LONGEST_STRETCH = 30 * MINUTE
+MAX_EXTENSION = 30 * MINUTE
 
 
-def keep_place(checkout: Checkout, page_expires_at: datetime) -> None:
+def extend_for_page(checkout: Checkout, page_expires_at: datetime) -> None:
     """Another page was opened: the hold outlives this one as it would have outlived the first."""
-    stretch_hold(checkout, min(hold_end(page_expires_at), _last_moment(checkout)))
+    extend_hold(checkout, min(hold_end(page_expires_at), _latest_end(checkout)))
 
 
 @transaction.atomic
-def end_hold(hold_id: int) -> None:
+def expire_hold(hold_id: int) -> None:
     """A hold is over. Stretched while the payment is undecided or waits for its booking, given back otherwise.
 
     Looked at again under the lock: a new page may have stretched it meanwhile.
@@ -39,32 +39,32 @@ def end_hold(hold_id: int) -> None:
     if not waits:
         release(checkout)
         release_hold(checkout)  # also of a checkout that was released before and kept its place
-    elif now < _last_moment(checkout) and not _is_of_a_wrong_clock(checkout, now):
-        stretch_hold(checkout, min(now + scaled(STRETCH), _last_moment(checkout)))
+    elif now < _latest_end(checkout) and not _is_of_a_wrong_clock(checkout, now):
+        extend_hold(checkout, min(now + scaled(EXTENSION), _latest_end(checkout)))
     else:
         release_hold(checkout)
 
 
-def mend_holds(now: datetime) -> int:
+def repair_holds(now: datetime) -> int:
     """Holds that end later than any hold can are over: a clock was wrong when they were written. Their number."""
-    longest = hold_end(now + longest_page_life()) + scaled(LONGEST_STRETCH) + SKEW
+    longest = hold_end(now + longest_page_life()) + scaled(MAX_EXTENSION) + SKEW
     wrong = Q(expires_at__gt=longest) | Q(checkout__created_at__gt=now + SKEW, expires_at__gt=now)
     return SlotHold.objects.filter(wrong, state=SlotHold.State.HELD).update(expires_at=now)
 
 
-def free_carts_of_held_payments(now: datetime, limit: int = 20) -> int:
+def release_carts_in_review(now: datetime, limit: int = 20) -> int:
     """Whose money staff look at may buy again: their cart is free when its place would be. Their number."""
-    ended = now - (hold_end(now) - now) - scaled(LONGEST_STRETCH)
+    ended = now - (hold_end(now) - now) - scaled(MAX_EXTENSION)
     held = Payment.objects.filter(
         fulfilment=Fulfilment.HELD_FOR_STAFF,
         checkout__state=Checkout.State.RESERVED,
     ).filter(Q(checkout__expires_at__lte=ended) | Q(checkout__created_at__gt=now + SKEW))
     payment_ids = list(held.order_by("pk").values_list("pk", flat=True)[:limit])
-    return sum(_free_cart(payment_id) for payment_id in payment_ids)
+    return sum(_release_cart(payment_id) for payment_id in payment_ids)
 
 
 @transaction.atomic
-def _free_cart(payment_id: int) -> bool:
+def _release_cart(payment_id: int) -> bool:
     payment = lock_payment(pk=payment_id)
     if payment.fulfilment != Fulfilment.HELD_FOR_STAFF or payment.checkout is None:
         return False
@@ -78,5 +78,5 @@ def _is_of_a_wrong_clock(checkout: Checkout, now: datetime) -> bool:
     return checkout.created_at > now + SKEW or checkout.expires_at > now + longest_page_life() + SKEW
 
 
-def _last_moment(checkout: Checkout) -> datetime:
-    return hold_end(checkout.expires_at) + scaled(LONGEST_STRETCH)
+def _latest_end(checkout: Checkout) -> datetime:
+    return hold_end(checkout.expires_at) + scaled(MAX_EXTENSION)

@@ -17,7 +17,7 @@ from django.db.models import F, QuerySet
 
 from core.clocks import database_now
 from core.logging import redact
-from notifications.services import alert, cases_told_today
+from notifications.services import alert, cases_alerted_today
 from payment.models import WorkLease
 from payment.services.queue import free
 from payment.services.schedule import HOUR, scaled
@@ -53,19 +53,19 @@ class Job:
     lease: timedelta = LEASE
 
 
-def work_on_next(kind: str, job: Job, now: datetime) -> bool:
+def process_next_row(kind: str, job: Job, now: datetime) -> bool:
     """Work on the most neglected free row of those that were due at `now`. False when there is none.
 
     Raises only when the database cannot be used.
     """
     rows: list[int] = []
-    with _pushing_back(kind, WHOLE_KIND):
+    with push_back_on_error(kind, WHOLE_KIND):
         rows = _free_rows(kind, job, now)
     for row in rows:
         lease = _claim(kind, row, job.lease)
         if lease is None:
             continue
-        with _pushing_back(kind, row, lease):
+        with push_back_on_error(kind, row, lease):
             if not _is_due(job, row, now):  # whoever held it until now has done it
                 _end(lease, None)
                 continue
@@ -77,12 +77,12 @@ def work_on_next(kind: str, job: Job, now: datetime) -> bool:
     return False
 
 
-def work_on(kind: str, row: int, act: Act, length: timedelta = LEASE) -> bool:
+def process_row(kind: str, row: int, act: Act, length: timedelta = LEASE) -> bool:
     """Work on this row now, under the same lease as the background. False while somebody else holds it."""
     lease = _claim(kind, row, length)
     if lease is None:
         return False
-    with _pushing_back(kind, row, lease):
+    with push_back_on_error(kind, row, lease):
         _end(lease, act(row))
     return True
 
@@ -95,7 +95,7 @@ def try_now(kind: str, row: int, act: Callable[[int], Result]) -> Result | None:
     try:
         return act(row)
     except Exception:  # any bug of ours, as in the background
-        _leave_unusable()
+        _close_unusable_connection()
         logger.exception("left to the background", extra={"kind": kind, "row": row})
         return None
 
@@ -152,13 +152,13 @@ def _end(lease: WorkLease, again_at: datetime | None) -> None:
         ours.update(held_until=again_at, tries=0, error="")
 
 
-def _leave_unusable() -> None:
+def _close_unusable_connection() -> None:
     if connection.errors_occurred and not connection.in_atomic_block and not connection.is_usable():
         connection.close()  # the next query connects anew
 
 
 @contextmanager
-def _pushing_back(kind: str, row: int, lease: WorkLease | None = None) -> Iterator[None]:
+def push_back_on_error(kind: str, row: int, lease: WorkLease | None = None) -> Iterator[None]:
     """Here (and in `try_now`) everything is caught: the bug of one row must not stop the others, nor the worker.
 
     What the database refused to answer is raised again when the row has been pushed back: whoever called waits a
@@ -167,7 +167,7 @@ def _pushing_back(kind: str, row: int, lease: WorkLease | None = None) -> Iterat
     try:
         yield
     except Exception as error:  # any bug of ours: it is logged, counted and alerted
-        _leave_unusable()
+        _close_unusable_connection()
         lease = lease or _claim(kind, row, timedelta())
         if lease is not None:
             _push_back(lease, error)
@@ -191,7 +191,7 @@ def _push_back(lease: WorkLease, error: Exception) -> None:
 def _alert_if_often(lease: WorkLease) -> None:
     if lease.tries < ALERT_AFTER:
         return
-    told = [case for case in cases_told_today("work_fails") if case.startswith(f"{lease.kind}:")]
+    told = [case for case in cases_alerted_today("work_fails") if case.startswith(f"{lease.kind}:")]
     if str(lease) not in told and len(told) < MOST_ALERTS:
         cause = lease.error or "no word of it: its process has ended"
         facts = {"work": lease.kind, "row": lease.row, "tries": lease.tries, "cause": cause}

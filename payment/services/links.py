@@ -1,4 +1,4 @@
-"""Signed links to one payment. A return link opens nothing but the road back; each purpose has its own salt."""
+"""Signed links to one payment. A return link only leads back to the payment; each purpose has its own salt."""
 
 from django.conf import settings
 from django.core import signing

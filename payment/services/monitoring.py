@@ -1,4 +1,4 @@
-"""What staff must hear of because time has passed and nothing has happened. Each case is told once a day."""
+"""Checks of each minute: alerts staff when something takes too long. Each case is alerted once a day."""
 
 import logging
 from collections import deque
@@ -14,11 +14,11 @@ from django.conf import settings
 from django.db.models import Count, Min, Q
 
 from core.clocks import database_now
-from notifications.services import cases_told_today
+from notifications.services import cases_alerted_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.services.holds import free_carts_of_held_payments, mend_holds
-from payment.services.leases import WHOLE_KIND, work_on
-from payment.services.moments import mend_moments
+from payment.services.clock_repairs import repair_schedules
+from payment.services.holds import release_carts_in_review, repair_holds
+from payment.services.leases import WHOLE_KIND, process_row
 from payment.services.notifications import alert_staff
 from payment.services.queue import oldest_overdue
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
@@ -34,7 +34,7 @@ RECENT_SECONDS = (
     31 * DAY
 )  # an event is asked about until PhonePe answers and a worker runs, which may take days
 SILENCE_SECONDS, ENOUGH_PAYMENTS = DAY, 5
-SECONDS_BETWEEN_LOOKS = MINUTE
+SECONDS_BETWEEN_CHECKS = MINUTE
 MOST_CASES = 20  # of one rule at one look: the rest is told at the next
 PING_TIMEOUT = (5, 5)
 
@@ -49,36 +49,36 @@ class Case:
     facts: dict[str, Any]
 
 
-def askable(simulated: str) -> Q:
+def real_or_simulating(simulated: str) -> Q:
     """Play money whose simulator is switched off is nobody's loss. `simulated`: the column that says what it is."""
     return Q() if settings.PHONEPE_SIMULATION_MODE else Q(**{simulated: False})
 
 
-def watch_due(now: datetime) -> list[int]:
+def checks_due(now: datetime) -> list[int]:
     """Always: its lease says when somebody looks again."""
     return [WHOLE_KIND]
 
 
-def watch(_: int) -> datetime:
+def run_checks(_: int) -> datetime:
     """One look at everything, each minute, by one of the workers. Returns when to look again.
 
     Each rule is work of its own, and so is each case of a rule: one that cannot be told stops no other.
     """
     now = database_now()
     for rule, look in RULES.items():
-        work_on(f"watch {rule}", WHOLE_KIND, partial(_look, look, now))
-    return database_now() + timedelta(seconds=SECONDS_BETWEEN_LOOKS)
+        process_row(f"watch {rule}", WHOLE_KIND, partial(_run_check, look, now))
+    return database_now() + timedelta(seconds=SECONDS_BETWEEN_CHECKS)
 
 
-def _look(look: Callable[[datetime], object], now: datetime, _: int) -> None:
+def _run_check(look: Callable[[datetime], object], now: datetime, _: int) -> None:
     look(now)
 
 
-def _tell(rule: str, cases: Iterable[Case]) -> None:
+def _alert_cases(rule: str, cases: Iterable[Case]) -> None:
     """Those that were told today take no room from the others."""
-    told = cases_told_today(rule)
+    told = cases_alerted_today(rule)
     untold = (case for case in cases if case.name not in told)
-    tried = (case for case in untold if work_on(f"tell {rule}", case.row, partial(_alert, rule, case)))
+    tried = (case for case in untold if process_row(f"tell {rule}", case.row, partial(_alert, rule, case)))
     deque(islice(tried, MOST_CASES), maxlen=0)
 
 
@@ -107,11 +107,13 @@ def _in_review(kind: dict[str, Any]) -> Case:
     return Case(None, f"events:{kind['event']}:{kind['unclear']}"[:100], kind["first"], facts)
 
 
-def _watch_payments(now: datetime) -> None:
+def _check_payments(now: datetime) -> None:
     undecided = PaymentAttempt.objects.filter(
-        askable("simulated"), state__in=OPEN_ATTEMPT, expires_at__lte=now - scaled(UNDECIDED_SECONDS)
+        real_or_simulating("simulated"),
+        state__in=OPEN_ATTEMPT,
+        expires_at__lte=now - scaled(UNDECIDED_SECONDS),
     ).select_related("payment__checkout")
-    _tell(
+    _alert_cases(
         "payment_stuck",
         (_case(row.payment, order=row.merchant_order_id, state=row.state) for row in undecided.iterator()),
     )
@@ -119,30 +121,32 @@ def _watch_payments(now: datetime) -> None:
         fulfilment__in=(Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF),
         created_at__lte=now - scaled(UNFULFILLED_SECONDS),
     )
-    _tell("money_waits", map(_case, waiting.select_related("checkout").iterator()))
+    _alert_cases("money_waits", map(_case, waiting.select_related("checkout").iterator()))
 
 
-def _watch_refunds(now: datetime) -> None:
+def _check_refunds(now: datetime) -> None:
     under_way = Refund.objects.filter(
-        askable("attempt__simulated"), state__in=(RefundState.WAITING, *OPEN_REFUND)
+        real_or_simulating("attempt__simulated"), state__in=(RefundState.WAITING, *OPEN_REFUND)
     )
     late = under_way.filter(expected_by__lte=now).select_related("payment__checkout")
-    _tell("refund_stuck", map(_late_refund, late.iterator()))
+    _alert_cases("refund_stuck", map(_late_refund, late.iterator()))
 
 
-def _watch_events(now: datetime) -> None:
+def _check_events(now: datetime) -> None:
     """What PhonePe told and, asked about it again and again, has not confirmed."""
     recent = WebhookEvent.objects.filter(
         state=WebhookEvent.State.RECEIVED, received_at__gte=now - scaled(RECENT_SECONDS)
     )
     unconfirmed = recent.filter(Q(received_at__lte=now - scaled(UNCONFIRMED_SECONDS)) | Q(next_check_at=None))
-    _tell("event_unconfirmed", map(_unconfirmed, unconfirmed.select_related("attempt__payment__checkout")))
+    _alert_cases(
+        "event_unconfirmed", map(_unconfirmed, unconfirmed.select_related("attempt__payment__checkout"))
+    )
     in_review = WebhookEvent.objects.filter(state=WebhookEvent.State.NEEDS_REVIEW).order_by()
     kinds = in_review.values("event", "unclear").annotate(count=Count("pk"), first=Min("pk"))
-    _tell("events_in_review", map(_in_review, kinds.order_by("first")))
+    _alert_cases("events_in_review", map(_in_review, kinds.order_by("first")))
 
 
-def _watch_webhooks(now: datetime) -> None:
+def _check_webhooks(now: datetime) -> None:
     """Payments are confirmed, and PhonePe has not called once: it has a wrong address, or a wall is between."""
     since = now - scaled(SILENCE_SECONDS)
     if WebhookEvent.objects.filter(received_at__gte=since).exists():
@@ -152,7 +156,7 @@ def _watch_webhooks(now: datetime) -> None:
         alert_staff("webhook_silence", case="webhooks", payments=count)
 
 
-def _watch_worker(now: datetime) -> None:
+def _check_worker(now: datetime) -> None:
     if _is_late(now):
         alert_staff("worker_overdue", case="worker")
     elif settings.DEAD_MAN_URL:
@@ -173,12 +177,12 @@ def _report_alive() -> None:
 
 
 RULES: dict[str, Callable[[datetime], object]] = {
-    "moments": mend_moments,
-    "hold moments": mend_holds,
-    "held payments": free_carts_of_held_payments,
-    "payments": _watch_payments,
-    "refunds": _watch_refunds,
-    "events": _watch_events,
-    "webhooks": _watch_webhooks,
-    "worker": _watch_worker,
+    "moments": repair_schedules,
+    "hold moments": repair_holds,
+    "held payments": release_carts_in_review,
+    "payments": _check_payments,
+    "refunds": _check_refunds,
+    "events": _check_events,
+    "webhooks": _check_webhooks,
+    "worker": _check_worker,
 }

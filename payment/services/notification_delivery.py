@@ -15,10 +15,10 @@ from django.utils import timezone
 
 from booking.models import Booking, Cart
 from notifications.models import Notification
-from notifications.sending import Enclosed
+from notifications.sending import Attachments
 from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.links import offer_url, status_url
-from payment.services.notifications import tell_refund_started
+from payment.services.notifications import notify_refund_started
 from payment.services.receipts import pdf, receipt_of
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
@@ -32,17 +32,19 @@ WITH_RECEIPT = ("booked", "received")
 WITH_CHOICE = ("offer", "called_off")
 
 
-def enclose(notification: Notification) -> Enclosed:
+def attach(notification: Notification) -> Attachments:
     """The link to go on, the receipt, the time that the booking has now; and last, whether all of it is still so."""
-    if over := why_over(notification):  # no receipt is numbered and drawn for nothing
-        return Enclosed(over=over)
+    if over := reason_to_drop(notification):  # no receipt is numbered and drawn for nothing
+        return Attachments(over=over)
     payment = Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
     if payment is None:
-        return Enclosed()
+        return Attachments()
     if notification.kind == "alert":
-        return Enclosed(settings.PUBLIC_BASE_URL + reverse("admin:payment_payment_change", args=[payment.pk]))
+        return Attachments(
+            settings.PUBLIC_BASE_URL + reverse("admin:payment_payment_change", args=[payment.pk])
+        )
     link, files, facts = _link(notification, payment), _receipt(notification, payment), _newest(notification)
-    return Enclosed(link, files, facts, over=why_over(notification))
+    return Attachments(link, files, facts, over=reason_to_drop(notification))
 
 
 def _newest(notification: Notification) -> dict[str, str]:
@@ -61,13 +63,13 @@ def _receipt(notification: Notification, payment: Payment) -> dict[str, bytes]:
     return dict([pdf(receipt, notification.language)]) if receipt else {}
 
 
-def why_over(notification: Notification) -> str:
+def reason_to_drop(notification: Notification) -> str:
     """Why the message is not sent any more; empty while what it says is true. Reads the rows as they are now."""
     if notification.kind == "alert":
-        alert_rule = OVER_ALERTS.get(str(notification.facts.get("rule")))
+        alert_rule = ALERT_DROP_RULES.get(str(notification.facts.get("rule")))
         return alert_rule(notification.facts) if alert_rule else ""
     payment = Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
-    rule = OVER.get(notification.kind)
+    rule = DROP_RULES.get(notification.kind)
     return rule(payment, notification.facts) if rule and payment else ""
 
 
@@ -154,7 +156,7 @@ def _refund_started(payment: Payment, facts: Facts) -> str:
         last = successor
     if last.state in ENDED_REFUND:
         return "the refund has failed"
-    tell_refund_started(last)
+    notify_refund_started(last)
     return f"the refund has failed; {last.merchant_refund_id} has taken its place"
 
 
@@ -163,7 +165,7 @@ def _refund_credited(payment: Payment, facts: Facts) -> str:
     return "" if refund is None or refund.state == RefundState.COMPLETED else "the refund is not credited"
 
 
-OVER: dict[str, Callable[[Payment, Facts], str]] = {
+DROP_RULES: dict[str, Callable[[Payment, Facts], str]] = {
     "received": _received,
     "booked": _booked,
     "pending": _pending,
@@ -234,7 +236,7 @@ def _work(facts: Facts) -> str:
     return "" if failing.exists() else "the row has gone through"
 
 
-OVER_ALERTS: dict[str, Callable[[Facts], str]] = {
+ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "amount_differs": _fulfilment(Fulfilment.HELD_FOR_STAFF),
     "amount_missing": _attempt(*OPEN_ATTEMPT, AttemptState.FAILED, AttemptState.EXPIRED),
     "payment_stuck": _attempt(*OPEN_ATTEMPT),

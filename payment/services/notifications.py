@@ -1,6 +1,6 @@
-"""What people are told about a payment. Each function only writes into the outbox, in the caller's transaction.
+"""Notifications about a payment. Each function only writes into the outbox, in the caller's transaction.
 
-A message is said once: its key names what it is about. Links and receipts are added when it is sent
+A notification is sent once: its key names what it is about. Links and receipts are added when it is sent
 (`payment.services.notification_delivery`).
 """
 
@@ -22,82 +22,82 @@ from payment.services.refunds.amounts import free_until
 STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 
 
-def tell_received(payment: Payment) -> None:
+def notify_received(payment: Payment) -> None:
     """The money is here, and is no booking (yet): a gift, a case for staff, a booking that has to wait.
 
     Said once of each: what staff have held may be a gift later, and its receipt goes with that message.
     """
     guest = _address_of_guest(payment)
-    _tell("received", payment, _what_came(payment), about=payment.fulfilment, email=guest)
+    _notify("received", payment, _amount_facts(payment), about=payment.fulfilment, email=guest)
 
 
-def tell_booked(payment: Payment) -> None:
+def notify_booked(payment: Payment) -> None:
     """Needs the booking to exist."""
-    _tell("booked", payment, _what_came(payment) | _booking(payment))
+    _notify("booked", payment, _amount_facts(payment) | _booking(payment))
 
 
-def tell_pending(payment: Payment) -> None:
+def notify_pending(payment: Payment) -> None:
     """The customer has tried to pay and their bank takes long: they must not pay twice."""
-    _tell("pending", payment)
+    _notify("pending", payment)
 
 
-def tell_failed(payment: Payment) -> None:
-    _tell("failed", payment)
+def notify_failed(payment: Payment) -> None:
+    _notify("failed", payment)
 
 
-def tell_ended(payment: Payment) -> None:
+def notify_ended(payment: Payment) -> None:
     """Nobody tried to pay. Said only to those whom we have asked to wait."""
-    if outbox.was_told(_key("pending", payment)):
-        _tell("failed", payment)
+    if outbox.was_notified(_key("pending", payment)):
+        _notify("failed", payment)
 
 
-def tell_refund_started(refund: Refund) -> None:
-    _tell_about_refund("refund_started", refund, {"expected_by": _iso(refund.expected_by)})
+def notify_refund_started(refund: Refund) -> None:
+    _notify_about_refund("refund_started", refund, {"expected_by": _iso(refund.expected_by)})
 
 
-def tell_refund_credited(refund: Refund) -> None:
-    _tell_about_refund("refund_credited", refund, {"utr": refund.utr})
+def notify_refund_credited(refund: Refund) -> None:
+    _notify_about_refund("refund_credited", refund, {"utr": refund.utr})
 
 
-def tell_offer(payment: Payment, starts: Iterable[datetime], until: datetime) -> None:
+def notify_offer(payment: Payment, starts: Iterable[datetime], until: datetime) -> None:
     """The place is gone: `starts` are the times to choose from, by a signed link, until `until`."""
     offered = {"offered": [_iso(start) for start in starts], "until": _iso(until)}
-    _tell("offer", payment, offered | _wanted(payment))
+    _notify("offer", payment, offered | _wanted(payment))
 
 
-def tell_offer_closed(payment: Payment) -> None:
+def notify_offer_closed(payment: Payment) -> None:
     """Nothing was chosen, or there was nothing to choose from: the money goes back."""
-    _tell("offer_closed", payment, _wanted(payment))
+    _notify("offer_closed", payment, _wanted(payment))
 
 
-def tell_paid_twice(payment: Payment, kept: Booking | None) -> None:
+def notify_paid_twice(payment: Payment, kept: Booking | None) -> None:
     """All of it goes back, because `kept` was booked with other money. Its refund is told by itself."""
     if kept is not None:
-        _tell("paid_twice", payment, _what_came(payment) | _kept(kept))
+        _notify("paid_twice", payment, _amount_facts(payment) | _kept(kept))
 
 
-def tell_surplus(payment: Payment, attempt: PaymentAttempt) -> None:
+def notify_surplus(payment: Payment, attempt: PaymentAttempt) -> None:
     """Another order of a payment that had been paid. Gifts have no booking to name: of them the refund tells."""
     kept = Booking.objects.filter(checkout__payment=payment, status__in=STANDS).first()
     if kept is not None:
         facts = {"amount_paise": attempt.received_paise, **_kept(kept)}
-        _tell("paid_twice", payment, facts, about=attempt.merchant_order_id)
+        _notify("paid_twice", payment, facts, about=attempt.merchant_order_id)
 
 
-def tell_cancelled(booking: Booking, refund_paise: int) -> None:
+def notify_cancelled(booking: Booking, refund_paise: int) -> None:
     """`refund_paise`: what goes back by the policy, 0 for nothing."""
     payment = booking.checkout.payment
-    _tell("cancelled", payment, {**_booking(payment), "refund_paise": refund_paise})
+    _notify("cancelled", payment, {**_booking(payment), "refund_paise": refund_paise})
 
 
-def tell_moved(booking: Booking, before: datetime) -> None:
+def notify_moved(booking: Booking, before: datetime) -> None:
     """It was moved from `before` to the booking's time of now. Every move is told, also one to a time known before."""
     payment = booking.checkout.payment
-    facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _promised_until(booking)}
-    _tell("moved", payment, facts, about=f"move:{booking.moves}")
+    facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _free_cancellation_until(booking)}
+    _notify("moved", payment, facts, about=f"move:{booking.moves}")
 
 
-def tell_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]) -> None:
+def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]) -> None:
     """The temple has called the time off: `starts` are the ones to choose from, by a signed link."""
     facts = {
         **_booking(offer.payment),
@@ -106,14 +106,14 @@ def tell_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]) 
         "wanted_at": _iso(booking.starts_at),
         "starts_at": "",
     }
-    _tell("called_off", offer.payment, facts, about=f"offer:{offer.pk}")
+    _notify("called_off", offer.payment, facts, about=f"offer:{offer.pk}")
 
 
 def alert_staff(rule: str, payment: Payment | None = None, *, case: str = "", **facts: Any) -> None:
     """Once per rule, case and day; the case is the payment where there is one. `facts` are plain JSON."""
     if payment is not None:
         case = case or f"payment:{payment.pk}"
-        facts = {**_facts(payment), **_what_came(payment), **facts}
+        facts = {**_facts(payment), **_amount_facts(payment), **facts}
     outbox.alert(rule, case, facts)
 
 
@@ -126,16 +126,16 @@ def alert_not_understood(event: WebhookEvent) -> None:
     alert_staff("event_not_understood", payment, case=case, unclear=event.unclear, event_id=event.pk, **facts)
 
 
-def _tell(
+def _notify(
     kind: str, payment: Payment, facts: outbox.Facts | None = None, *, about: str = "", email: str = ""
 ) -> None:
     key = f"{_key(kind, payment)}:{about}" if about else _key(kind, payment)
-    outbox.tell(kind, key, _facts(payment) | (facts or {}), user=payment.user, email=email)
+    outbox.notify(kind, key, _facts(payment) | (facts or {}), user=payment.user, email=email)
 
 
-def _tell_about_refund(kind: str, refund: Refund, more: outbox.Facts) -> None:
+def _notify_about_refund(kind: str, refund: Refund, more: outbox.Facts) -> None:
     facts = {"refund_paise": refund.amount_paise, "refund_id": refund.merchant_refund_id, **more}
-    _tell(kind, refund.payment, facts, about=refund.merchant_refund_id)
+    _notify(kind, refund.payment, facts, about=refund.merchant_refund_id)
 
 
 def _key(kind: str, payment: Payment) -> str:
@@ -161,7 +161,7 @@ def _paid_at(payment: Payment) -> datetime | None:
     return receipts.values_list("received_at", flat=True).first() or payment.decided_at
 
 
-def _what_came(payment: Payment) -> outbox.Facts:
+def _amount_facts(payment: Payment) -> outbox.Facts:
     """Which may be another amount than was agreed: what paid it, else what is held for it."""
     sums = dict(payment.ledger.order_by().values_list("kind").annotate(sum=Sum("amount_paise")))
     agreed = payment.amount_paise
@@ -184,7 +184,7 @@ def _booking(payment: Payment) -> outbox.Facts:
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)} if booking else {}
 
 
-def _promised_until(booking: Booking) -> str:
+def _free_cancellation_until(booking: Booking) -> str:
     """Until when a cancellation gives everything back; "" when that is over already."""
     until = free_until(booking)
     return _iso(until) if until is not None and until > timezone.now() else ""

@@ -11,8 +11,8 @@ from booking.services import CartConverted, move
 from core.clocks import database_now
 from core.errors import Refusal
 from payment.models import Offer, Payment
-from payment.services.duplicates import BookedMeanwhile, places_for, send_back_as_paid_twice
-from payment.services.notifications import tell_moved, tell_offer_closed
+from payment.services.duplicates import BookedMeanwhile, refund_as_paid_twice, slots_to_offer
+from payment.services.notifications import notify_moved, notify_offer_closed
 from payment.services.outcomes import OfferClosed, fulfil_with_slot, is_same_choice
 from payment.services.queue import offers_due
 from payment.services.refunds.requests import cancel_booking, refund_without_booking
@@ -28,7 +28,7 @@ class NoSuchTime(Refusal):
     default_detail = "There is no such time for this puja."
 
 
-def is_choosing(payment: Payment) -> bool:
+def can_choose(payment: Payment) -> bool:
     """Another place can be chosen for this payment now."""
     if payment.fulfilment != Fulfilment.BOOKED or payment.checkout is None:
         return payment.fulfilment == Fulfilment.OFFERED
@@ -36,11 +36,11 @@ def is_choosing(payment: Payment) -> bool:
     return booking is not None and booking.choose_until is not None
 
 
-def places(payment: Payment) -> list[Slot]:
+def slots_to_choose(payment: Payment) -> list[Slot]:
     """What can be chosen now; none when the choice is over."""
-    if payment.checkout is None or not is_choosing(payment):
+    if payment.checkout is None or not can_choose(payment):
         return []
-    return places_for(payment.checkout)
+    return slots_to_offer(payment.checkout)
 
 
 def choose(payment: Payment, slot_id: int) -> Payment:
@@ -82,7 +82,7 @@ def close_offer(payment_id: int, rule: str) -> Payment:
     if payment.fulfilment != Fulfilment.OFFERED:
         return payment
     refund_without_booking(payment, rule, "the time was gone when the money came")
-    tell_offer_closed(payment)
+    notify_offer_closed(payment)
     return payment
 
 
@@ -90,7 +90,7 @@ def close_offer(payment_id: int, rule: str) -> Payment:
 def _end_as_paid_twice(payment_id: int, rule: str, chosen: Slot) -> None:
     payment = lock_payment(pk=payment_id)
     if payment.fulfilment == Fulfilment.OFFERED:
-        send_back_as_paid_twice(payment, rule, chosen=chosen)
+        refund_as_paid_twice(payment, rule, chosen=chosen)
 
 
 @transaction.atomic
@@ -118,5 +118,5 @@ def _move_to_chosen(payment_id: int, slot: Slot) -> Payment:
     offer.save(update_fields=["state", "slot", "decided_at"])
     booking.refresh_from_db()
     record_booking(payment, booking.status, "other_place_chosen", f"from {before:%Y-%m-%d %H:%M}")
-    tell_moved(booking, before)
+    notify_moved(booking, before)
     return payment

@@ -21,23 +21,23 @@ from payment.phonepe.enums import Generation, ProviderStatus
 from payment.services.disputes import book_disputes
 from payment.services.duplicates import (
     BookedMeanwhile,
-    places_for,
+    refund_as_paid_twice,
     refuse_if_booked_meanwhile,
-    send_back_as_paid_twice,
+    slots_to_offer,
 )
 from payment.services.leases import try_now
 from payment.services.notifications import (
     alert_staff,
-    tell_booked,
-    tell_ended,
-    tell_failed,
-    tell_offer,
-    tell_offer_closed,
-    tell_pending,
-    tell_received,
-    tell_surplus,
+    notify_booked,
+    notify_ended,
+    notify_failed,
+    notify_offer,
+    notify_offer_closed,
+    notify_pending,
+    notify_received,
+    notify_surplus,
 )
-from payment.services.receipts import owe_receipt, paid_at
+from payment.services.receipts import create_receipt, paid_at
 from payment.services.refunds.amounts import remaining_paise, sendable_paise
 from payment.services.refunds.requests import NothingLeft, create_refund, refund_without_booking
 from payment.services.schedule import HOUR, MINUTE, scaled
@@ -121,7 +121,7 @@ def _postpone_fulfilment(payment_id: int) -> None:
     later = timezone.now() + scaled(SECONDS_BEFORE_NEXT_TRY)
     waiting = Payment.objects.filter(pk=payment_id, fulfilment=Fulfilment.DUE)
     if waiting.update(fulfil_at=later):
-        tell_received(waiting.get())
+        notify_received(waiting.get())
 
 
 class AlreadyChosen(Conflict):
@@ -160,7 +160,7 @@ def fulfil_with_slot(payment_id: int, slot: Slot) -> Payment:
         offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
         offer.save(update_fields=["state", "slot", "decided_at"])
         move_fulfilment(payment, Fulfilment.BOOKED, "other_place_chosen")
-        tell_booked(payment)
+        notify_booked(payment)
     return payment
 
 
@@ -203,7 +203,7 @@ def _accept_suspense(payment: Payment) -> None:
     _decide_paid(payment, ACCEPTED)
     _add_ledger_entry(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
     _add_ledger_entry(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
-    owe_receipt(payment)
+    create_receipt(payment)
     _return_suspense(payment, "another order was accepted", kept=held.attempt)
 
 
@@ -229,12 +229,12 @@ def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) 
     payment = attempt.payment
     if _as_agreed(attempt, answer) and _decide_paid(payment, "money_received"):
         _add_ledger_entry(attempt, LedgerEntry.Kind.RECEIPT, paise)
-        owe_receipt(payment)
+        create_receipt(payment)
         _return_suspense(payment, "it was paid as agreed meanwhile")
     elif payment.state == PaymentState.SUCCESS:
         _add_ledger_entry(attempt, LedgerEntry.Kind.SURPLUS, paise)
         _return(attempt, "paid twice")
-        tell_surplus(payment, attempt)
+        notify_surplus(payment, attempt)
     else:
         _add_ledger_entry(attempt, LedgerEntry.Kind.SUSPENSE, paise)
         _send_to_review(payment, "amount_differs")
@@ -301,9 +301,9 @@ def _fulfil_or_send_back(payment: Payment) -> None:
         with transaction.atomic():
             _fulfil(payment)
     except CartConverted as refusal:
-        send_back_as_paid_twice(payment, refusal.code, "the cart was paid twice")
+        refund_as_paid_twice(payment, refusal.code, "the cart was paid twice")
     except BookedMeanwhile as refusal:
-        send_back_as_paid_twice(payment, refusal.code)
+        refund_as_paid_twice(payment, refusal.code)
     except SlotGone as refusal:
         _offer_other_slots(payment, refusal.code)
 
@@ -311,26 +311,26 @@ def _fulfil_or_send_back(payment: Payment) -> None:
 def _fulfil(payment: Payment) -> None:
     if payment.checkout is None:
         move_fulfilment(payment, Fulfilment.GIFT, "gift_received", fulfil_at=None)
-        tell_received(payment)
+        notify_received(payment)
         return
     refuse_if_booked_meanwhile(payment, payment.checkout)
     book(payment.checkout)
     move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
-    tell_booked(payment)
+    notify_booked(payment)
 
 
 def _offer_other_slots(payment: Payment, rule: str) -> None:
     """The money came too late for its place. The buyer chooses among those that are left, or gets it back."""
-    places = places_for(payment.checkout) if payment.checkout else []
+    places = slots_to_offer(payment.checkout) if payment.checkout else []
     if not places or payment.checkout is None:
         refund_without_booking(payment, "no_place_left", "the time was gone when the money came")
-        tell_offer_closed(payment)
+        notify_offer_closed(payment)
         return
     release(payment.checkout)
     until = choice_end(payment.checkout)
     Offer.objects.create(payment=payment, expires_at=until)
     move_fulfilment(payment, Fulfilment.OFFERED, rule, fulfil_at=None)
-    tell_offer(payment, [place.starts_at for place in places], until)
+    notify_offer(payment, [place.starts_at for place in places], until)
 
 
 def choice_end(checkout: Checkout) -> datetime:
@@ -353,7 +353,7 @@ def _return(attempt: PaymentAttempt, reason: str) -> None:
 
 def _send_to_review(payment: Payment, rule: str) -> None:
     if move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None):
-        tell_received(payment)
+        notify_received(payment)
         alert_staff(rule, payment)
 
 
@@ -372,7 +372,7 @@ def _apply_pending(attempt: PaymentAttempt, answer: OrderStatus, source: str, gi
     elif attempt.is_past_its_page(database_now()) and not under_way:
         close_attempt(attempt, AttemptState.EXPIRED, "page_expired_unpaid", source)
     elif under_way and attempt.created_at <= timezone.now() - scaled(LONG_SECONDS):
-        tell_pending(attempt.payment)
+        notify_pending(attempt.payment)
 
 
 def _apply_not_found(attempt: PaymentAttempt, source: str, giving_up: bool) -> None:
@@ -453,7 +453,7 @@ def _notify_end(payment: Payment, tried: bool) -> None:
     """Nobody whose cart was booked by other money is told that nothing is booked."""
     if payment.checkout and payment.checkout.cart.status == Cart.Status.CONVERTED:
         return
-    tell = tell_failed if tried else tell_ended
+    tell = notify_failed if tried else notify_ended
     tell(payment)
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import F
 
 from booking.models import Booking
-from notifications.receipt import Paper, Returned, render
+from notifications.receipt import ReceiptDocument, Returned, render
 from payment.gateways import OrderStatus
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year
@@ -28,12 +28,12 @@ def paid_at(attempt: PaymentAttempt, answer: OrderStatus, now: datetime) -> date
     return min(told, now)
 
 
-def owe_receipt(payment: Payment) -> None:
+def create_receipt(payment: Payment) -> None:
     """In the transaction that takes the money, after its ledger entry; twice is once.
 
     Dated by the money: staff may accept in April what came in March, the year before.
     """
-    entry, checkout = _money(payment), payment.checkout
+    entry, checkout = _receipt_entry(payment), payment.checkout
     received_at = entry.attempt.paid_at or entry.attempt.decided_at or entry.created_at
     price, discount = (checkout.price_paise, checkout.discount_paise) if checkout else (entry.amount_paise, 0)
     written = {
@@ -67,14 +67,14 @@ def receipt_of(payment: Payment) -> Receipt | None:
     receipts = Receipt.objects.filter(payment=payment).values_list("pk", flat=True)
     receipt_id = receipts.first()
     if receipt_id is None and payment.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists():
-        owe_receipt(payment)
+        create_receipt(payment)
         receipt_id = receipts.first()
     return number_receipt(receipt_id) if receipt_id else None
 
 
 def pdf(receipt: Receipt, language: str) -> tuple[str, bytes]:
     """File name and content, drawn anew whenever it is asked for, with the time and the name of that day."""
-    return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(paper_of(receipt), language)
+    return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(receipt_document(receipt), language)
 
 
 def _next_number(series: str, year: int) -> int:
@@ -84,13 +84,13 @@ def _next_number(series: str, year: int) -> int:
     return counter.get().last
 
 
-def paper_of(receipt: Receipt) -> Paper:
+def receipt_document(receipt: Receipt) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
-    entry = _money(payment)
+    entry = _receipt_entry(payment)
     booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
     cart = checkout.snapshot if checkout else {}
     address = (checkout.address or {}) if checkout else {}
-    return Paper(
+    return ReceiptDocument(
         number=str(receipt),
         received_at=receipt.received_at,
         simulated=receipt.series == Receipt.Series.SIMULATION,
@@ -110,7 +110,7 @@ def paper_of(receipt: Receipt) -> Paper:
     )
 
 
-def _money(payment: Payment) -> LedgerEntry:
+def _receipt_entry(payment: Payment) -> LedgerEntry:
     """What paid it: one entry, whatever else came or went."""
     return payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
 

@@ -1,8 +1,8 @@
-"""When PhonePe is asked what became of an order.
+"""When the status of an order is polled.
 
-PhonePe prescribes the questions up to the end of the page's life (docs/phonepe.md, "When to ask").
-The tail after it is ours: money has been seen to arrive after expiry. An order that stays open is asked about
-every day without end; a question that got no answer is repeated before the next one is due.
+PhonePe prescribes the polls up to the end of the page's life (docs/phonepe.md, "When to ask").
+The tail after it is ours: money has been seen to arrive after expiry. An order that stays open is polled
+every day without end; a poll that got no answer is repeated before the next one is due.
 """
 
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from django.conf import settings
 
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 
-# For so many seconds, a question every so many seconds; then one a minute until the page expires.
+# For so many seconds, a poll every so many seconds; then one a minute until the page expires.
 PRESCRIBED = ((30, 3), (60, 6), (60, 10), (60, 30))
 DAYS_OF_TAIL = 7
 TAIL = (5 * MINUTE, HOUR, 6 * HOUR, *(day * DAY for day in range(1, DAYS_OF_TAIL + 1)))

@@ -1,4 +1,4 @@
-"""Playing the customer at the simulated PhonePe, through its control door; what comes of it takes the real road."""
+"""Plays the customer at the simulated PhonePe through its control API; the outcome is applied as any other."""
 
 import json
 import time
@@ -52,7 +52,7 @@ def simulate(payment: Payment, outcome: str) -> Payment:
 
 
 def demo_payment() -> Demo:
-    """From an empty cart to a confirmed booking, by the ordinary road."""
+    """From an empty cart to a confirmed booking, by the ordinary functions."""
     refuse_without_simulation()
     clock = _Clock()
     user = _demo_user()

@@ -12,7 +12,7 @@ from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, call_off_time, close, earliest_move, move, nearby_slots
 from payment.models import Offer, Payment
-from payment.services.notifications import tell_called_off, tell_moved
+from payment.services.notifications import notify_called_off, notify_moved
 from payment.services.outcomes import choice_end
 from payment.services.refunds.requests import cancel_booking
 from payment.services.transitions import lock_payment, record_booking
@@ -124,7 +124,7 @@ def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome
         return Outcome.ENDED
     booking.refresh_from_db()
     record_booking(payment, booking.status, "moved_by_temple", f"from {before:%Y-%m-%d %H:%M}: {reason}")
-    tell_moved(booking, before)
+    notify_moved(booking, before)
     return Outcome.MOVED
 
 
@@ -144,5 +144,5 @@ def _offer_times(booking: Booking, closed: Slot, reason: str) -> Outcome:
         return Outcome.ENDED
     offer = Offer.objects.create(payment=payment, because=Offer.Because.CALLED_OFF, expires_at=until)
     record_booking(payment, booking.status, "called_off_by_temple", reason)
-    tell_called_off(booking, offer, [slot.starts_at for slot in free])
+    notify_called_off(booking, offer, [slot.starts_at for slot in free])
     return Outcome.OFFERED

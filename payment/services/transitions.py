@@ -1,4 +1,4 @@
-"""The lock of a payment, and every move of a row with the rule that fired beside it, in the same transaction."""
+"""The lock of a payment, and every transition of a row, recorded with its rule in the same transaction."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""PhonePe's calls to us: authenticated, kept as they came, and then only a reason to ask."""
+"""Webhooks of PhonePe: authenticated, stored as they came, and then only a reason to poll the status."""
 
 import hashlib
 import logging
@@ -16,9 +16,9 @@ from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import Generation, ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.phonepe.webhook_events import Family, canonical, family_of, is_about_dispute
-from payment.services.disputes import note_dispute
+from payment.services.disputes import record_dispute
 from payment.services.gateway_calls import NO_ANSWER
-from payment.services.leases import work_on
+from payment.services.leases import process_row
 from payment.services.notifications import alert_not_understood, alert_staff
 from payment.services.refunds.outcomes import schedule_next_refund
 from payment.services.refunds.sending import find_unknown_refund, poll_refund
@@ -43,8 +43,8 @@ ENOUGH_FOR_REFUND = {
 # An event PhonePe does not confirm is asked about every 3 s, later every minute, then ever more rarely for a day.
 SOON_SECONDS, SOON_CHECKS = 3, 10
 LATER_SECONDS, LATEST_SECONDS = MINUTE, 6 * HOUR
-ASKED_FOR_SECONDS = DAY
-QUICK_ASK_SECONDS = 3
+POLLED_FOR_SECONDS = DAY
+QUICK_POLL_SECONDS = 3
 
 
 def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
@@ -54,18 +54,18 @@ def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
     """
     claim = authenticate_webhook(headers, body)
     digest = hashlib.sha256(claim.scheme.encode() + b"\0" + body).hexdigest()
-    read = _event(claim, digest, headers, body)
+    read = _build_event(claim, digest, headers, body)
     with transaction.atomic():
         WebhookEvent.objects.bulk_create([read], ignore_conflicts=True)
         WebhookEvent.objects.filter(digest=digest).update(deliveries=F("deliveries") + 1)
         kept = WebhookEvent.objects.select_related("attempt", "refund__attempt").get(digest=digest)
         if kept.deliveries > 1:
-            kept = _look_again(kept, read)
+            kept = _reopen(kept, read)
         _alert_if_nobody_can_ask(kept)
     return kept
 
 
-def _look_again(kept: WebhookEvent, read: WebhookEvent) -> WebhookEvent:
+def _reopen(kept: WebhookEvent, read: WebhookEvent) -> WebhookEvent:
     """Its merchant, its order or its words may be known by now; or it was asked about in vain, and given up."""
     is_known_now = kept.attempt is None and kept.refund is None and read.state == State.RECEIVED
     is_read_now = kept.state == State.NEEDS_REVIEW and not read.unclear
@@ -82,33 +82,33 @@ def _look_again(kept: WebhookEvent, read: WebhookEvent) -> WebhookEvent:
     return WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=kept.pk)
 
 
-def handle_at_once(event: WebhookEvent) -> None:
+def process_now(event: WebhookEvent) -> None:
     """The web process's own quick look, leased like a worker's: the same call five times at once is one question."""
-    work_on("events", event.pk, _handle_now, timedelta(seconds=2 * QUICK_ASK_SECONDS))
+    process_row("events", event.pk, _process_now, timedelta(seconds=2 * QUICK_POLL_SECONDS))
 
 
-def handle(event: WebhookEvent, seconds: int = QUICK_ASK_SECONDS) -> bool:
+def process_event(event: WebhookEvent, seconds: int = QUICK_POLL_SECONDS) -> bool:
     """Ask about what the event is about; it ends when the answer is at least as final as the event.
 
     False when PhonePe gave no answer.
     """
     if event.state != State.RECEIVED:
         return True
-    _note(event)
+    _record_dispute(event)
     answered = True
     try:
-        _ask(event, Deadline(seconds))
+        _poll(event, Deadline(seconds))
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"event": event.pk, "category": error.error_category})
         answered = False
     if _is_answered(event):
-        _end(event)
+        _finish(event)
     return answered
 
 
-def _note(event: WebhookEvent) -> None:
+def _record_dispute(event: WebhookEvent) -> None:
     if is_about_dispute(event.event) and event.attempt is not None:
-        event.unclear = note_dispute(event, event.attempt)
+        event.unclear = record_dispute(event, event.attempt)
         WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(unclear=event.unclear)
 
 
@@ -129,25 +129,25 @@ def close_event(event_id: int, reason: str, by: User) -> None:
             schedule_next_refund(event.attempt)  # refunds that a dispute held back
 
 
-def next_look(event: WebhookEvent, now: datetime, *, answered: bool = True) -> datetime | None:
+def next_check_time(event: WebhookEvent, now: datetime, *, answered: bool = True) -> datetime | None:
     """When the worker looks again after a look that settled nothing.
 
     None when PhonePe has answered and for a day has not confirmed the event. No answer is never the last one.
     """
     age = now - event.received_at
-    if answered and age >= scaled(ASKED_FOR_SECONDS):
+    if answered and age >= scaled(POLLED_FOR_SECONDS):
         return None
     if event.checks < SOON_CHECKS:
         return now + scaled(SOON_SECONDS)
     return now + min(max(age / 4, scaled(LATER_SECONDS)), scaled(LATEST_SECONDS))
 
 
-def _handle_now(event_id: int) -> None:
+def _process_now(event_id: int) -> None:
     """As it stands under the lease: another delivery of the same call may have been faster."""
-    handle(WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=event_id))
+    process_event(WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=event_id))
 
 
-def _event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
+def _build_event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
     refund, attempt = _refund_for(claim), _attempt_for(claim)
     known = refund is not None or attempt is not None
     return WebhookEvent(
@@ -220,23 +220,25 @@ def _is_about_refund(told: WebhookClaim | WebhookEvent) -> bool:
     return told.merchant_refund_id not in ("", told.merchant_order_id)
 
 
-def _ask(event: WebhookEvent, deadline: Deadline) -> None:
+def _poll(event: WebhookEvent, deadline: Deadline) -> None:
     if is_about_dispute(event.event) and event.attempt is not None:
         had_come = event.attempt.state == AttemptState.COMPLETED
-        if _has_come(event.attempt, deadline) and not had_come:
-            _note(event)  # once more: only now is known how much came, and what disputes can take of it
+        if _ensure_received(event.attempt, deadline) and not had_come:
+            _record_dispute(
+                event
+            )  # once more: only now is known how much came, and what disputes can take of it
     elif event.refund is not None:
         poll_refund(event.refund, deadline, "webhook")
     elif event.attempt is not None and not _is_about_refund(event):
         poll(event.attempt, deadline, "webhook")
-    elif event.attempt is not None and _has_come(event.attempt, deadline):
+    elif event.attempt is not None and _ensure_received(event.attempt, deadline):
         event.refund = find_unknown_refund(
             event.attempt, event.merchant_refund_id, event.claimed_paise, deadline
         )
         event.save(update_fields=["refund"])
 
 
-def _has_come(attempt: PaymentAttempt, deadline: Deadline) -> bool:
+def _ensure_received(attempt: PaymentAttempt, deadline: Deadline) -> bool:
     """Receipt first: money whose way back is told before its way here would else be booked when it is gone."""
     if attempt.state != AttemptState.COMPLETED:
         poll(attempt, deadline, "webhook")
@@ -259,7 +261,7 @@ def _is_answered(event: WebhookEvent) -> bool:
     return of_one_try or claimed not in ENOUGH or event.attempt.state in ENOUGH[claimed]
 
 
-def _end(event: WebhookEvent) -> None:
+def _finish(event: WebhookEvent) -> None:
     """Whatever we do not understand of it ends before staff, not as handled. What staff have closed stays closed."""
     state = State.NEEDS_REVIEW if event.unclear else State.HANDLED
     with transaction.atomic():

@@ -16,7 +16,7 @@ from payment.serializers.offers import ChoiceRequest, OfferSerializer
 from payment.serializers.payments import booking_of
 from payment.serializers.sentences import message
 from payment.services.links import OFFER, payment_behind
-from payment.services.offers import choose, decline, is_choosing, places
+from payment.services.offers import can_choose, choose, decline, slots_to_choose
 from payment.views.pages import PageView, SeeOther, grouped
 
 
@@ -63,9 +63,9 @@ class OfferPageView(PageView):
             "amount": grouped(payment.amount_paise),
             "message": message(payment),
             "booking": booking,
-            "choosing": is_choosing(payment),
+            "choosing": can_choose(payment),
             "had": booking.starts_at if booking else payment.checkout and payment.checkout.starts_at,
-            "places": places(payment),
+            "places": slots_to_choose(payment),
             "notice": notice,
         }
         return render(request, "payment/offer.html", context, status=status)

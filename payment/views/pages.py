@@ -22,7 +22,7 @@ from payment.serializers.payments import booking_of
 from payment.serializers.sentences import user_message
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
-from payment.services.offers import is_choosing
+from payment.services.offers import can_choose
 from payment.services.status import refresh, refresh_after_return
 from payment.states import PaymentState
 
@@ -91,7 +91,7 @@ class StatusPageView(PageView):
             "message": user_message(payment, language),
             "language": language,
             "booking": booking_of(payment),
-            "offer": offer_url(payment) if is_choosing(payment) else "",
+            "offer": offer_url(payment) if can_choose(payment) else "",
             "notice": notice,
         }
         return render(request, "payment/status.html", context, status=status)

@@ -28,7 +28,7 @@ from payment.serializers.payments import (
 )
 from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, SimulatePaymentRequest
 from payment.services import timeline
-from payment.services.checkout import Started, start_gift, start_payment
+from payment.services.checkout import Started, start_donation, start_payment
 from payment.services.idempotency import answer_once
 from payment.services.simulation import demo_payment, refuse_without_simulation, simulate
 from payment.services.status import refresh
@@ -100,7 +100,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             )
         if not settings.PAYMENT_GUEST_CHECKOUT:
             raise Refusal("Please log in and pay for a cart.", code="guest_checkout_off")
-        return start_gift(
+        return start_donation(
             request.user if request.user.is_authenticated else None,
             amount_paise=paise(str(wanted["amount"])),
             reference=wanted.get("user_id") or "",

@@ -14,7 +14,7 @@ from core.errors import Refusal
 from payment.gateways import NotAuthentic, authenticate_webhook
 from payment.models import WebhookEvent
 from payment.phonepe import self_test
-from payment.services.webhooks import handle_at_once, receive_webhook
+from payment.services.webhooks import process_now, receive_webhook
 
 logger = logging.getLogger(__name__)
 
@@ -62,25 +62,25 @@ class PhonePeWebhookView(APIView):
         if not raw.body.strip():
             raise EmptyCall
         if self_test.is_ours(raw.headers.get(self_test.HEADER, "")):
-            return _prove(raw)
+            return _answer_self_test(raw)
         try:
             event = receive_webhook(raw.headers, raw.body)
         except NotAuthentic:
             _count_refusal()
             raise
-        return AnswerThen({"success": True, "message": "kept"}, afterwards=lambda: _ask_now(event))
+        return AnswerThen({"success": True, "message": "kept"}, afterwards=lambda: _process_now(event))
 
 
-def _prove(raw: HttpRequest) -> Response:
-    """The self-test of the diagnosis: authenticated like a call of PhonePe, and nothing is stored."""
+def _answer_self_test(raw: HttpRequest) -> Response:
+    """The self-test of the diagnosis: authenticated as strictly as PhonePe's calls; nothing is stored."""
     authenticate_webhook(raw.headers, raw.body)
     return Response({"success": True, "proof": self_test.proof(raw.headers[self_test.HEADER], raw.body)})
 
 
-def _ask_now(event: WebhookEvent) -> None:
-    """A quick first try; whatever it does not settle, the worker asks about within half a second."""
+def _process_now(event: WebhookEvent) -> None:
+    """A quick first poll; what it leaves undecided, the worker polls within half a second."""
     try:
-        handle_at_once(event)
+        process_now(event)
     except OperationalError:
         logger.warning("the database is busy; left to the worker", extra={"event": event.pk})
 

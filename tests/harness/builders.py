@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from accounts.models import Address, User
 from booking.models import Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
-from booking.services import check_out, place_in_cart
+from booking.services import check_out, fill_cart
 
 PASSWORD = "a-long-lotus-pond-47"
 numbers = itertools.count(1)
@@ -71,7 +71,7 @@ def make_cart(
 ) -> Cart:
     """An ACTIVE cart, made as a person makes one."""
     start = timezone.localtime(start or in_days(3))
-    return place_in_cart(
+    return fill_cart(
         user,
         puja_service=package.puja_service_id,
         package_id=package.pk,

@@ -9,7 +9,7 @@ import pytest
 from django.apps import apps
 from django.db.models import DateTimeField
 
-from payment.services.moments import SCHEDULES
+from payment.services.clock_repairs import SCHEDULES
 from tests.unit.test_structure import MODULES, nodes
 
 OURS = ("accounts", "booking", "notifications", "payment")

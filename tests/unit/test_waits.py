@@ -26,7 +26,7 @@ NO_REQUEST = {
     "worker/management/commands/serve.py",
     "worker/management/commands/dev.py",
     "diagnostics/golive/flow.py",  # a command
-    "payment/reconciliation/questions.py",  # the worker, or a command
+    "payment/reconciliation/status_checks.py",  # the worker, or a command
     "simulator/dispatcher.py",  # a thread of its own
 }
 

@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from core.errors import Unavailable
 from core.money import rupees
-from payment.reconciliation.account import Difference, compare_account
-from payment.reconciliation.laws import broken_laws, totals
+from payment.reconciliation.invariants import find_violations, totals
+from payment.reconciliation.simulator_account import Difference, compare_account
 
 
 class Command(BaseCommand):
@@ -22,7 +22,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="for machines, amounts in paise")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        broken, account = broken_laws(), _account()
+        broken, account = find_violations(), _account()
         answer = {
             "balances": not broken and not account,
             "broken": [asdict(each) for each in broken],

@@ -1,4 +1,4 @@
-"""Where every outcome of a refund ends, from wherever it is reported: `apply_refund_status`."""
+"""Every outcome of a refund passes through `apply_refund_status`, whoever reports it."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ from core.clocks import has_passed
 from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.phonepe.enums import ProviderStatus
-from payment.services.notifications import alert_staff, tell_refund_credited, tell_refund_started
+from payment.services.notifications import alert_staff, notify_refund_credited, notify_refund_started
 from payment.services.refunds.amounts import (
     MIN_REFUND_PAISE,
     cut_paise,
@@ -69,7 +69,7 @@ def apply_refund_status(refund_id: int, answer: RefundStatus, source: str) -> Re
 def adopt_refund(
     attempt: PaymentAttempt, merchant_refund_id: str, amount_paise: int, answer: RefundStatus, source: str
 ) -> Refund | None:
-    """A refund that somebody made in PhonePe's dashboard gets a row, and from then on the common road.
+    """A refund that somebody made in PhonePe's dashboard gets a row, and is then treated as any other.
 
     None for less than a rupee, which PhonePe does not refund: staff must see what that is.
     """
@@ -138,7 +138,7 @@ def restore_cut_refunds(attempt: PaymentAttempt) -> None:
         return
     restored = insert_refund(attempt, amount, _clear_cuts(attempt, amount), held_because=Refund.Hold.NONE)
     supersede_requests(attempt)
-    tell_refund_started(restored)
+    notify_refund_started(restored)
 
 
 def refund_remaining(attempt: PaymentAttempt, reason: str) -> None:
@@ -154,7 +154,7 @@ def _create_remainder(refund: Refund, rest: int) -> None:
     held_because = Refund.Hold(refund.held_because)
     remainder = insert_refund(refund.attempt, rest, refund.reason, held_because=held_because, **who)
     if not held_because:
-        tell_refund_started(remainder)
+        notify_refund_started(remainder)
 
 
 def _clear_cuts(attempt: PaymentAttempt, paise: int) -> str:
@@ -185,7 +185,7 @@ def _apply_completed(refund: Refund, answer: RefundStatus, source: str) -> None:
         cancel_if_fully_refunded(refund)
     mark_refunded(refund.attempt)
     schedule_next_refund(refund.attempt)
-    tell_refund_credited(refund)
+    notify_refund_credited(refund)
 
 
 def _add_ledger_entry(refund: Refund, paise: int) -> None:

@@ -1,4 +1,4 @@
-"""Who may promise money back, how much of it is left, and what a promise does to the booking."""
+"""Who may request and approve a refund, and what a refund does to the booking."""
 
 from datetime import datetime, timedelta
 from itertools import count
@@ -16,7 +16,7 @@ from core.money import rupees
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
-from payment.services.notifications import tell_cancelled, tell_refund_started
+from payment.services.notifications import notify_cancelled, notify_refund_started
 from payment.services.refunds.amounts import (
     MIN_REFUND_PAISE,
     is_disputed_without_amount,
@@ -220,7 +220,7 @@ def cancel_booking(
     left = sendable_paise(attempt)
     share = left if in_full else policy_share(booking, left, now)
     _end_offer(payment)
-    tell_cancelled(booking, share)
+    notify_cancelled(booking, share)
     return (
         create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
     )
@@ -255,7 +255,7 @@ def cancel_if_fully_refunded(refund: Refund) -> None:
     if booking := confirmed.filter(checkout__payment=refund.payment_id).first():
         cancel(booking, refund.reason)
         _end_offer(refund.payment)
-        tell_cancelled(booking, refund.amount_paise)
+        notify_cancelled(booking, refund.amount_paise)
     elif refund.payment.fulfilment in UNBOOKED:
         _end_without_booking(refund.payment, "all_sent_back")
 
@@ -276,7 +276,7 @@ def _end_offer(payment: Payment) -> None:
 
 def _cancel_and_notify(refund: Refund) -> None:
     cancel_if_fully_refunded(refund)
-    tell_refund_started(refund)
+    notify_refund_started(refund)
 
 
 def refuse_if_disputed(attempt: PaymentAttempt) -> None:

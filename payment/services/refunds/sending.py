@@ -1,7 +1,7 @@
-"""One step of a refund towards PhonePe: it is said once, and then asked about until PhonePe has decided.
+"""One step of a refund towards PhonePe: it is sent once, and then polled until PhonePe has decided.
 
-The law of repeating holds here too: what was never sent is said again under the same id; what may have arrived
-is asked about first; another id is used only after PhonePe's status has said FAILED.
+The rule of retries: a refund that was never sent is sent again under the same id. One that may have arrived is polled
+first. Another id is used only after PhonePe's status has said FAILED.
 """
 
 import logging

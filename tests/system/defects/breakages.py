@@ -30,8 +30,8 @@ BREAKAGES = (
     Breakage(
         "D1",
         "payment/services/attempts.py",
-        "return _keep_page(claim.attempt, _pay(claim, deadline))",
-        '_keep_page(claim.attempt, _pay(claim, deadline))\n            raise Unavailable(code="phonepe_unreachable")',
+        "return _store_page(claim.attempt, _pay(claim, deadline))",
+        '_store_page(claim.attempt, _pay(claim, deadline))\n            raise Unavailable(code="phonepe_unreachable")',
         f"{REFUSALS}::test_nobody_is_told_that_phonepe_failed_after_it_has_opened_the_order",
     ),
     Breakage(

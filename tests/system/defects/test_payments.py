@@ -4,7 +4,7 @@ import pytest
 
 from booking.models import Booking, Checkout
 from payment.models import Payment, PaymentAttempt, Refund
-from payment.services.checkout import start_gift, start_payment
+from payment.services.checkout import start_donation, start_payment
 from tests.harness import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -97,7 +97,7 @@ def test_a_promised_refund_is_not_yet_a_refund(api, alice, paid):
 
 def test_order_ids_of_the_same_moment_differ_and_cannot_be_guessed():
     for _ in range(20):
-        start_gift(None, amount_paise=100)
+        start_donation(None, amount_paise=100)
 
     ids = list(PaymentAttempt.objects.values_list("merchant_order_id", flat=True))
     assert len(set(ids)) == 20

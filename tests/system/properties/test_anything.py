@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from booking.models import Booking
 from payment.models import Payment, Refund
-from payment.services.offers import places
+from payment.services.offers import slots_to_choose
 from payment.states import Fulfilment, PaymentState
 from tests.system.properties import audit, stories
 from tests.system.properties.town import DAY, DEEP, HOUR, MINUTE, Town, pick, waiting_for_choice
@@ -99,7 +99,7 @@ class Life(RuleBasedStateMachine):
     @rule(number=which, chosen=st.one_of(st.none(), which))
     def somebody_answers_their_offer(self, number, chosen):
         if payment := pick(waiting_for_choice(), number):
-            found = places(payment)
+            found = slots_to_choose(payment)
             self.town.answer_offer(payment, None if chosen is None else pick(found, chosen))
 
     @rule(number=which, rupees=st.sampled_from((None, 1, 100, 600)))

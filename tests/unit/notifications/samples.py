@@ -4,7 +4,7 @@ from datetime import datetime, timezone
 
 from accounts.models import User
 from notifications.models import Notification
-from notifications.receipt import Paper
+from notifications.receipt import ReceiptDocument
 
 PAYMENT = {
     "payment_id": 17,
@@ -43,7 +43,7 @@ FACTS = {
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }
 ALERT = {**PAYMENT, "rule": "amount_differs", "case": "payment:17", "held_because": "amount_differs"}
-PAPER = Paper(
+PAPER = ReceiptDocument(
     number="OKP/26-27/000123",
     received_at=datetime(2026, 11, 22, 4, 34, tzinfo=timezone.utc),
     simulated=False,

@@ -5,7 +5,7 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.auth.models import Permission
 
 from notifications.models import Notification
-from notifications.services import tell
+from notifications.services import notify
 
 pytestmark = pytest.mark.django_db
 LIST = "/admin/notifications/notification/"
@@ -18,7 +18,7 @@ def desk(client, staff):
 
 
 def test_staff_send_a_message_again(desk, alice):
-    tell("booked", "booked:payment:1", {}, user=alice)
+    notify("booked", "booked:payment:1", {}, user=alice)
     notification = Notification.objects.get()
     Notification.objects.update(state="GIVEN_UP", next_check_at=None, last_error="refused")
     assert "refused" in desk.get(LIST).content.decode()
@@ -33,7 +33,7 @@ def test_who_may_only_look_sends_nothing(client, alice):
     alice.save()
     alice.user_permissions.add(Permission.objects.get(codename="view_notification"))
     client.force_login(alice)
-    tell("booked", "booked:payment:1", {}, user=alice)
+    notify("booked", "booked:payment:1", {}, user=alice)
     Notification.objects.update(state="GIVEN_UP", next_check_at=None)
     assert client.get(LIST).status_code == 200
 
@@ -43,7 +43,7 @@ def test_who_may_only_look_sends_nothing(client, alice):
 
 
 def test_nobody_changes_what_people_are_told(desk, alice):
-    tell("booked", "booked:payment:1", {}, user=alice)
+    notify("booked", "booked:payment:1", {}, user=alice)
     page = f"{LIST}{Notification.objects.get().pk}/change/"
     assert desk.get(page).status_code == 200
 

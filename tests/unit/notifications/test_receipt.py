@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from notifications.receipt import Paper, Returned, render
+from notifications.receipt import ReceiptDocument, Returned, render
 from tests.unit.notifications.pdf_pages import Pages
 from tests.unit.notifications.people import PEOPLE
 from tests.unit.notifications.samples import PAPER
@@ -99,7 +99,7 @@ def test_what_went_back_and_what_is_left_stand_under_what_came():
 
 
 def test_a_gift_has_no_time_and_no_discount():
-    gift = Paper(
+    gift = ReceiptDocument(
         number="OKP/26-27/000001",
         received_at=PAPER.received_at,
         simulated=True,

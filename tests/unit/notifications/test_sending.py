@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from core.logging import JsonFormatter
 from notifications.models import Notification
-from notifications.sending import PAUSES, Enclosed, pause_after, send
-from notifications.services import alert, tell
+from notifications.sending import PAUSES, Attachments, pause_after, send
+from notifications.services import alert, notify
 from tests.unit.notifications.servers import mail_server, refused_port, silent_port
 from worker.jobs import run_due
 
@@ -35,7 +35,7 @@ def smtp(settings):
 
 @pytest.fixture
 def notification(alice):
-    tell("booked", "booked:payment:1", FACTS, user=alice)
+    notify("booked", "booked:payment:1", FACTS, user=alice)
     return Notification.objects.get()
 
 
@@ -48,7 +48,7 @@ def test_a_person_gets_one_mail_in_two_forms_with_the_receipt(smtp, notification
         smtp.EMAIL_PORT = server.port
         send(
             notification,
-            lambda notification: Enclosed("https://shop.example/pay/1", {"receipt.pdf": b"%PDF-1.7"}),
+            lambda notification: Attachments("https://shop.example/pay/1", {"receipt.pdf": b"%PDF-1.7"}),
         )
 
     (mail,) = server.mails
@@ -76,7 +76,7 @@ def test_the_worker_sends_what_is_due_once(smtp, notification):
 
 def test_messages_of_one_moment_go_out_in_the_order_they_were_written_in(alice, mailoutbox):
     for number in range(3):
-        tell("booked", f"booked:payment:{number}", FACTS | {"book_id": f"BK-{number}"}, user=alice)
+        notify("booked", f"booked:payment:{number}", FACTS | {"book_id": f"BK-{number}"}, user=alice)
     first = Notification.objects.get(key="booked:payment:0")
     first.save()  # PostgreSQL keeps it behind the others from now on
     make_due()
@@ -112,7 +112,7 @@ def test_an_address_that_was_corrected_is_the_one_it_goes_to(notification, alice
 def test_what_was_sent_is_not_sent_again_when_its_lease_ends(smtp, notification):
     with mail_server() as server:
         smtp.EMAIL_PORT = server.port
-        send(notification, lambda notification: Enclosed())
+        send(notification, lambda notification: Attachments())
         run_due(["notifications"])  # its next_check_at still stands
 
     assert len(server.mails) == 1
@@ -122,7 +122,7 @@ def test_what_was_sent_is_not_sent_again_when_its_lease_ends(smtp, notification)
 def test_a_failed_try_of_what_a_second_worker_has_sent_changes_nothing_and_alerts_nobody(
     notification, alerts
 ):
-    def sent_meanwhile(_: Notification) -> Enclosed:
+    def sent_meanwhile(_: Notification) -> Attachments:
         Notification.objects.filter(pk=notification.pk).update(state=Notification.State.SENT)
         raise ValueError("an address that no mail can carry")
 
@@ -261,8 +261,8 @@ def test_a_dead_mail_server_does_not_breed_alerts_about_alerts(smtp, db):
 )
 def test_what_cannot_be_written_is_given_up_and_stops_nobody_else(kind, facts, alice, mailoutbox, settings):
     settings.STAFF_EMAILS = ["ops@example.com"]
-    tell(kind, "broken", facts, user=alice)
-    tell("booked", "good", FACTS, user=alice)
+    notify(kind, "broken", facts, user=alice)
+    notify("booked", "good", FACTS, user=alice)
     while run_due(["notifications"]):
         pass
 
@@ -273,7 +273,7 @@ def test_what_cannot_be_written_is_given_up_and_stops_nobody_else(kind, facts, a
 
 
 def test_an_address_no_mail_can_carry_is_given_up(alice, settings):
-    tell("booked", "booked:payment:1", FACTS, user=alice)
+    notify("booked", "booked:payment:1", FACTS, user=alice)
     type(alice).objects.update(email="alice@example.com\nBcc: all@example.com")
     run_due(["notifications"])
 

@@ -7,7 +7,7 @@ import pytest
 from django.db import transaction
 
 from notifications.models import Notification
-from notifications.services import alert, send_again, tell, was_told
+from notifications.services import alert, notify, send_again, was_notified
 from tests.harness import ROOT, builders
 
 pytestmark = pytest.mark.django_db
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 def test_the_same_thing_is_told_once(alice):
     for _ in range(2):
-        tell("booked", "booked:payment:1", {"amount_paise": 100}, user=alice)
+        notify("booked", "booked:payment:1", {"amount_paise": 100}, user=alice)
 
     notification = Notification.objects.get()
     assert (notification.email, notification.language, notification.state) == (
@@ -23,44 +23,44 @@ def test_the_same_thing_is_told_once(alice):
         "en",
         "WAITING",
     )
-    assert was_told("booked:payment:1")
+    assert was_notified("booked:payment:1")
 
 
 def test_saying_it_twice_leaves_the_callers_transaction_alive(alice):
     with transaction.atomic():
-        tell("booked", "booked:payment:1", {}, user=alice)
-        tell("booked", "booked:payment:1", {}, user=alice)
-        tell("booked", "booked:payment:2", {}, user=alice)
+        notify("booked", "booked:payment:1", {}, user=alice)
+        notify("booked", "booked:payment:1", {}, user=alice)
+        notify("booked", "booked:payment:2", {}, user=alice)
 
     assert Notification.objects.count() == 2
 
 
 def test_what_was_rolled_back_is_not_told(alice):
     with transaction.atomic():
-        tell("booked", "booked:payment:1", {}, user=alice)
+        notify("booked", "booked:payment:1", {}, user=alice)
         transaction.set_rollback(True)
 
     assert not Notification.objects.exists()
 
 
 def test_a_repeat_can_be_recognised_by_its_message_id(alice):
-    tell("booked", "booked:payment:1", {}, user=alice)
+    notify("booked", "booked:payment:1", {}, user=alice)
     first = Notification.objects.get().message_id
     Notification.objects.all().delete()
-    tell("booked", "booked:payment:1", {"amount_paise": 5}, user=alice)
+    notify("booked", "booked:payment:1", {"amount_paise": 5}, user=alice)
 
     assert Notification.objects.get().message_id == first
     assert first.endswith("@testserver>")
 
 
 def test_people_are_told_in_their_language(db):
-    tell("booked", "booked:payment:1", {}, user=builders.make_user(language="hi"))
+    notify("booked", "booked:payment:1", {}, user=builders.make_user(language="hi"))
 
     assert Notification.objects.get().language == "hi"
 
 
 def test_a_guest_who_left_no_address_is_told_nothing(db):
-    tell("received", "received:payment:1", {}, user=None)
+    notify("received", "received:payment:1", {}, user=None)
 
     assert not Notification.objects.exists()
 
@@ -81,7 +81,7 @@ def test_without_staff_addresses_nobody_is_alerted(db):
 
 
 def test_what_was_given_up_may_be_sent_again(alice):
-    tell("booked", "booked:payment:1", {}, user=alice)
+    notify("booked", "booked:payment:1", {}, user=alice)
     Notification.objects.update(state="GIVEN_UP", checks=9, next_check_at=None, last_error="refused")
 
     assert send_again(Notification.objects.get())

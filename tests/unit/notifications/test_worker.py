@@ -7,7 +7,7 @@ import pytest
 from django.db import connection
 
 from notifications.models import Notification
-from notifications.services import tell
+from notifications.services import notify
 from payment.models import Payment
 from payment.services.outcomes import apply_status
 from tests.unit.payment.builders import completed, make_payment
@@ -30,7 +30,7 @@ def test_every_kind_of_work_has_a_thread():
 def test_money_is_taken_and_booked_while_a_mail_server_is_silent(settings, alice):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_TIMEOUT = "127.0.0.1", PATIENCE
-    tell("pending", "pending:payment:0", {"amount_paise": 100}, user=alice)
+    notify("pending", "pending:payment:0", {"amount_paise": 100}, user=alice)
 
     def send_mail():
         run_due(["notifications"])

@@ -21,11 +21,11 @@ from payment.models import (
     StateChange,
     WebhookEvent,
 )
-from payment.services.checkout import start_gift, start_payment
+from payment.services.checkout import start_donation, start_payment
 from payment.services.outcomes import apply_status
 from payment.services.receipts import pdf, receipt_of
 from payment.services.refunds.requests import request_refund
-from payment.services.webhooks import handle, receive_webhook
+from payment.services.webhooks import process_event, receive_webhook
 from simulator.webhook_deliveries import _proof
 from tests.harness import builders
 from tests.unit.payment.builders import completed
@@ -68,7 +68,7 @@ def test_every_row_of_money_can_be_looked_at_and_not_be_changed(desk, paid, mode
 
 @pytest.mark.parametrize("typed", ["098765 00001", "+91 98765-00001", "98765 0000"])
 def test_staff_find_a_payment_by_the_phone_of_who_pays(desk, paid, typed):
-    guest = start_gift(None, amount_paise=20_000, mobile="+44 7911 123456").payment
+    guest = start_donation(None, amount_paise=20_000, mobile="+44 7911 123456").payment
     page = desk.get(reverse("admin:payment_payment_changelist"), {"q": typed}).content.decode()
     assert paid.reference in page
     assert guest.reference not in page
@@ -100,8 +100,8 @@ def test_staff_find_a_payment_by_the_phone_of_who_pays(desk, paid, typed):
     ],
 )
 def test_staff_find_a_payment_by_a_number_that_was_kept_as_text(desk, phonepe, kept, typed):
-    guest = start_gift(None, amount_paise=20_000, mobile=kept).payment
-    other = start_gift(None, amount_paise=20_000, mobile="12345/67890 or 24680").payment
+    guest = start_donation(None, amount_paise=20_000, mobile=kept).payment
+    other = start_donation(None, amount_paise=20_000, mobile="12345/67890 or 24680").payment
     page = desk.get(reverse("admin:payment_payment_changelist"), {"q": typed}).content.decode()
     assert guest.reference in page
     assert other.reference not in page
@@ -193,7 +193,7 @@ def test_staff_without_the_right_see_no_decisions(client, paid):
 @pytest.mark.parametrize("typed", ["{number}", "{dashes}", " {number} ", "{reference}", "alice"])
 def test_staff_find_a_receipt_by_its_number_and_read_it_as_its_payer_does(desk, paid, typed):
     receipt = receipt_of(paid)
-    other = start_gift(None, amount_paise=20_000).payment
+    other = start_donation(None, amount_paise=20_000).payment
     apply_status(other.attempts.get().pk, completed(20_000), "worker")
     said = typed.format(
         number=receipt, dashes=str(receipt).replace("/", "-").lower(), reference=paid.reference
@@ -228,7 +228,7 @@ def disputed(paid):
         claimed_verdict="UNKNOWN",
         attempt=paid.attempts.get(),
     )
-    handle(event)
+    process_event(event)
     return Dispute.objects.get()
 
 

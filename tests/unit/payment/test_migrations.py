@@ -22,7 +22,7 @@ from payment.models import (
     WebhookEvent,
 )
 from payment.models.receipts import financial_year
-from payment.reconciliation.laws import broken_laws
+from payment.reconciliation.invariants import find_violations
 from payment.services.outcomes import accept_after_review, apply_status
 from payment.services.receipts import pdf, receipt_of
 from payment.states import AttemptState, RefundState
@@ -306,7 +306,7 @@ def test_a_dispute_that_was_told_with_a_time_in_the_future_hides_its_end_no_long
     assert (dispute.status, dispute.told_at < timezone.now()) == ("LOST", True)
     assert [row.amount_paise for row in dispute.ledger.all()] == [-110_000]
     assert set(WebhookEvent.objects.values_list("state", flat=True)) == {"HANDLED"}
-    assert broken_laws() == []
+    assert find_violations() == []
 
 
 def test_what_staff_said_of_a_dispute_from_the_future_stands_and_later_news_counts_more(cart, staff, told):

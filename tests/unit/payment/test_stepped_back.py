@@ -21,11 +21,11 @@ from payment.models import (
 from payment.phonepe.enums import ProviderStatus
 from payment.reconciliation.runs import NIGHT_ENDS
 from payment.services import status
-from payment.services.moments import SCHEDULES, mend_moments
-from payment.services.monitoring import watch
+from payment.services.clock_repairs import SCHEDULES, repair_schedules
+from payment.services.monitoring import run_checks
 from payment.services.refunds import sending
 from payment.services.schedule import scaled
-from payment.services.webhooks import next_look
+from payment.services.webhooks import next_check_time
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import make_attempt, make_payment
 from worker.jobs import KINDS
@@ -102,7 +102,7 @@ def an_event(now: datetime, clock: datetime, *, age: timedelta = HOUR, checks: i
         digest="d", scheme="hmac", body=b"{}", attempt=attempt, checks=checks, claimed_verdict="COMPLETED"
     )
     event.received_at = now - age
-    event.next_check_at = next_look(event, clock, answered=False)
+    event.next_check_at = next_check_time(event, clock, answered=False)
     event.save()
     return event
 
@@ -168,7 +168,7 @@ SCHEDULED = [
     ("receipts", a_receipt),
 ]
 KEPT_OTHERWISE = {
-    "holds": "payment.services.holds.mend_holds",
+    "holds": "payment.services.holds.repair_holds",
     "offers": "the end that the buyer was told, which stands",
     "keys": "only forgets what nobody needs any more",
     "diagnosis": "what it is for has a number, no moment",
@@ -201,7 +201,7 @@ def test_what_a_clock_that_was_ahead_has_scheduled_is_due(kind, made, step):
     now = timezone.now()
     row = made(now, now + step)
 
-    watch(1)
+    run_checks(1)
 
     assert is_due(kind, row)
 
@@ -213,7 +213,7 @@ def test_two_clocks_that_differ_a_little_change_nothing(kind, made, skew):
     row = made(now, now + timedelta(seconds=skew))
     before = moment_of(row)
 
-    watch(1)
+    run_checks(1)
 
     assert moment_of(row) == before
 
@@ -275,7 +275,7 @@ def test_looks_of_a_right_clock_at_an_event_stand(checks):
     told = timezone.now() - 60 * DAY
     event = an_event(told, told, age=timedelta(), checks=checks)
     for age in AGES:
-        assert mended_later(event, next_look(event, told + age, answered=False), told + age) == []
+        assert mended_later(event, next_check_time(event, told + age, answered=False), told + age) == []
 
 
 @pytest.mark.parametrize("tries", range(12))
@@ -290,7 +290,7 @@ def test_the_sweep_takes_as_many_statements_whatever_it_finds(django_assert_num_
         make_payment()
 
     with django_assert_num_queries(len(SCHEDULES) + 5):
-        mend_moments(timezone.now())
+        repair_schedules(timezone.now())
 
 
 # --- What has begun in the future is not asked about at the fastest pace until then ---------------------------------
@@ -301,7 +301,7 @@ def test_a_refund_that_was_sent_in_the_future_grows_older(step):
     now = timezone.now()
     refund = a_refund(now, now + step, age=-step)
 
-    watch(1)
+    run_checks(1)
 
     refund.refresh_from_db()
     assert sending.next_check_time(refund, now + DAY) > now + DAY + 5 * HOUR
@@ -313,10 +313,10 @@ def test_an_event_that_came_in_the_future_is_given_up_after_a_day(step):
     event = an_event(now, now + step, age=-step)
     WebhookEvent.objects.update(received_at=now + step)
 
-    watch(1)
+    run_checks(1)
 
     event.refresh_from_db()
-    assert next_look(event, now + DAY + MINUTE) is None
+    assert next_check_time(event, now + DAY + MINUTE) is None
 
 
 @pytest.mark.parametrize("state", [AttemptState.PENDING, AttemptState.EXPIRED])
@@ -326,7 +326,7 @@ def test_an_order_that_was_opened_in_the_future_is_over_and_asked_about_daily_in
     attempt = a_new_order(now, now + step)
     PaymentAttempt.objects.update(state=state)
 
-    watch(1)
+    run_checks(1)
 
     attempt.refresh_from_db()
     assert attempt.is_past_its_page(timezone.now())
@@ -342,7 +342,7 @@ def test_a_day_that_was_compared_before_its_end_is_compared_again():
     day = timezone.localdate(now)
     Reconciliation.objects.create(day=day, asked_by="worker", started_at=now + DAY, finished_at=now + DAY)
 
-    watch(1)
+    run_checks(1)
 
     assert day.toordinal() in KINDS["reconcile"].due(now + DAY)
 
@@ -353,7 +353,7 @@ def test_a_day_that_was_compared_by_hand_stays_as_it_is():
         day=timezone.localdate(now), asked_by="command", started_at=now + HOUR, finished_at=now + HOUR
     )
 
-    watch(1)
+    run_checks(1)
 
     by_hand.refresh_from_db()
     assert by_hand.finished_at == now + HOUR

@@ -32,7 +32,7 @@ from payment.phonepe.enums import ProviderStatus
 from payment.services.attempts import _claim
 from payment.services.checkout import start_payment
 from payment.services.idempotency import _digest
-from payment.services.monitoring import watch
+from payment.services.monitoring import run_checks
 from payment.services.outcomes import apply_status, stop_waiting
 from payment.services.queue import due
 from payment.services.refunds.outcomes import apply_refund_status
@@ -142,7 +142,7 @@ def test_a_row_whose_worker_died_is_worked_on_whatever_its_clock_said(started, p
 def test_a_row_that_is_to_be_looked_at_in_a_wrong_year_is_due():
     rows = one_of_each(timezone.now() + timedelta(days=400))
 
-    watch(1)
+    run_checks(1)
 
     assert are_due(rows) == [True] * 4
 
@@ -151,7 +151,7 @@ def test_an_order_that_was_sent_in_the_future_is_asked_about_now(started):
     ahead = timezone.now() + timedelta(hours=2)
     PaymentAttempt.objects.update(sent_at=ahead, next_check_at=ahead + timedelta(seconds=25))
 
-    watch(1)
+    run_checks(1)
 
     assert run_due(["attempts"]) == 1
     following = PaymentAttempt.objects.get().next_check_at - timezone.now()
@@ -163,7 +163,7 @@ def test_a_place_is_not_held_until_a_wrong_clock_lets_it_go(started, slot):
     SlotHold.objects.update(expires_at=ahead)
     Checkout.objects.update(expires_at=ahead)
 
-    watch(1)
+    run_checks(1)
     run_due(["holds"])
 
     slot.refresh_from_db()
@@ -213,7 +213,7 @@ def test_a_page_that_was_opened_with_a_longer_life_stays_open(opened_before, slo
     attempt = PaymentAttempt.objects.get()
     assert attempt.has_open_page(timezone.now())
 
-    watch(1)
+    run_checks(1)
     run_due(["holds"])
     payment = apply_status(attempt.pk, OrderStatus(ProviderStatus.PENDING), "worker")
 
@@ -253,7 +253,7 @@ def test_a_page_and_a_place_of_a_clock_that_was_ahead_are_over(started, minutes,
     SlotHold.objects.update(**moments)
 
     assert PaymentAttempt.objects.get().is_past_its_page(timezone.now())
-    watch(1)
+    run_checks(1)
     run_due(["holds"])
     slot.refresh_from_db()
     assert slot.held == 0
@@ -274,7 +274,7 @@ def test_the_cart_of_held_money_is_free_though_it_was_checked_out_in_the_future(
     ahead = timezone.now() + timedelta(hours=1)
     Checkout.objects.update(created_at=ahead, expires_at=ahead + timedelta(minutes=15))
 
-    watch(1)
+    run_checks(1)
 
     assert Checkout.objects.get().state == Checkout.State.RELEASED
 

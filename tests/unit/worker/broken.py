@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from booking.models import SlotHold
 from notifications.models import Notification
-from notifications.services import tell
+from notifications.services import notify
 from payment.models import (
     DiagnosisRun,
     IdempotencyKey,
@@ -128,7 +128,7 @@ def old_key() -> int:
 
 def notification() -> int:
     key = uuid4().hex
-    tell("pending", key, {"amount_paise": 100}, user=builders.make_user())
+    notify("pending", key, {"amount_paise": 100}, user=builders.make_user())
     return Notification.objects.get(key=key).pk
 
 

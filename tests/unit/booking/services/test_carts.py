@@ -5,7 +5,7 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from booking.models import Cart, Package, PujaService, Slot
-from booking.services import change_cart, delete_cart, deletion_status, place_in_cart, put_promo, release
+from booking.services import change_cart, delete_cart, deletion_status, fill_cart, put_promo, release
 from core.errors import Conflict, Refusal
 from tests.harness import builders
 from tests.harness.races import at_once, while_uncommitted
@@ -19,7 +19,7 @@ def place(user, package, **changes):
         "selected_date": start.date(),
         "selected_time": start.time(),
     }
-    return place_in_cart(user, **choice | changes)
+    return fill_cart(user, **choice | changes)
 
 
 def active(user):

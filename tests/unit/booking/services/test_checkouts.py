@@ -6,7 +6,7 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from booking.models import Cart, Checkout, Package, PromoCode, Slot, SlotHold
-from booking.services import book, release, release_hold, stretch_hold
+from booking.services import book, extend_hold, release, release_hold
 from core.errors import Conflict
 from tests.harness import builders
 from tests.harness.races import at_once
@@ -168,16 +168,16 @@ def test_a_hold_may_end_before_its_payment(cart, slot):
 def test_a_hold_is_stretched_but_never_shortened_nor_revived(cart):
     checkout = builders.make_checkout(cart)
     later = checkout.hold.expires_at + timedelta(minutes=30)
-    assert stretch_hold(checkout, later)
-    assert not stretch_hold(checkout, later - timedelta(minutes=1))
+    assert extend_hold(checkout, later)
+    assert not extend_hold(checkout, later - timedelta(minutes=1))
     release_hold(checkout)
-    assert not stretch_hold(checkout, later + timedelta(minutes=1))
+    assert not extend_hold(checkout, later + timedelta(minutes=1))
 
 
 def test_a_checkout_without_a_slot_has_no_hold_to_move(alice, slotless_service):
     checkout = builders.make_checkout(builders.make_cart(alice, slotless_service.packages.get()))
     assert not release_hold(checkout)
-    assert not stretch_hold(checkout, timezone.now())
+    assert not extend_hold(checkout, timezone.now())
 
 
 # --- At the same moment ------------------------------------------------------------------------

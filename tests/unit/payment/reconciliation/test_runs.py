@@ -64,7 +64,7 @@ def test_two_workers_at_once_compare_once():
 
 def test_what_a_dead_worker_left_is_taken_over_when_its_lease_has_ended():
     now = timezone.now()
-    runs._begun(ago(1), now)
+    runs._begin(ago(1), now)
     assert leases._claim("reconcile", ago(1).toordinal(), COMPARISON_LEASE)  # … and it is killed
     assert compares() == 0
 
@@ -160,7 +160,7 @@ def test_the_database_keeps_one_nightly_comparison_of_a_day():
 
 def test_a_night_that_kills_its_worker_does_not_keep_the_others_waiting(opened):
     first_order(2)
-    runs._begun(ago(2), timezone.now())
+    runs._begin(ago(2), timezone.now())
     assert leases._claim("reconcile", ago(2).toordinal(), COMPARISON_LEASE)  # … and the worker is killed
 
     assert [compares(), compares()] == [1, 0]

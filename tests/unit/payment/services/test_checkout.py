@@ -20,9 +20,9 @@ from payment.services.attempts import (
     PaymentClosed,
     PaymentUnderWay,
     TooManyAttempts,
-    call_for_page,
+    request_page,
 )
-from payment.services.checkout import reopen, start_gift, start_payment
+from payment.services.checkout import reopen, start_donation, start_payment
 from payment.services.outcomes import apply_status
 from payment.services.status import poll, refresh
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -150,7 +150,7 @@ def test_an_order_that_never_left_in_its_time_is_followed_by_a_fresh_checkout(
 def test_a_gift_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
     phonepe.breaks("pay", "refuse", times=9)
     with pytest.raises(NotSent):
-        start_gift(None, amount_paise=10_000)
+        start_donation(None, amount_paise=10_000)
     phonepe.heals()
     PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
 
@@ -366,9 +366,9 @@ def test_two_requests_that_lost_the_same_page_open_one_more_order(alice, cart, p
         attempt, sent_before=attempt.sent_at
     )  # of a process that was held up until its lease had ended
 
-    first = call_for_page(claim, Deadline(5))
+    first = request_page(claim, Deadline(5))
     with pytest.raises(PaymentUnderWay):
-        call_for_page(claim, Deadline(5))
+        request_page(claim, Deadline(5))
 
     assert attempts(first.payment) == [(1, AttemptState.PENDING), (2, AttemptState.PENDING)]
     assert len(phonepe.order_ids) == 2
@@ -385,7 +385,7 @@ def test_no_new_money_is_taken_while_payments_are_off(alice, cart, settings, pho
 
 
 def test_a_gift_has_a_page_and_no_cart(generation, phonepe):
-    started = start_gift(None, amount_paise=10_000, reference="test_user", mobile="9876543210")
+    started = start_donation(None, amount_paise=10_000, reference="test_user", mobile="9876543210")
     phonepe.decide(started.attempt.merchant_order_id)
 
     payment = refresh(started.payment, 5, "test")
@@ -396,7 +396,7 @@ def test_a_gift_has_a_page_and_no_cart(generation, phonepe):
 def test_a_gift_whose_page_was_lost_can_be_reopened(phonepe):
     phonepe.breaks("pay", "refuse", times=9)
     with pytest.raises(NotSent):
-        start_gift(None, amount_paise=10_000)
+        start_donation(None, amount_paise=10_000)
     phonepe.heals()
 
     assert reopen(Payment.objects.get()).page_url

@@ -15,8 +15,8 @@ from core.clocks import SKEW
 from core.errors import Conflict, Refusal
 from notifications.models import Notification
 from payment.models import Dispute, DisputeUpdate, Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.reconciliation.laws import broken_laws
-from payment.services.disputes import BEYOND, confirm_dispute, decide_dispute, note_dispute
+from payment.reconciliation.invariants import find_violations
+from payment.services.disputes import BEYOND, confirm_dispute, decide_dispute, record_dispute
 from payment.services.outcomes import apply_status, return_after_review
 from payment.services.refunds.requests import (
     Disputed,
@@ -26,7 +26,7 @@ from payment.services.refunds.requests import (
     request_refund,
 )
 from payment.services.refunds.sending import _claim
-from payment.services.webhooks import close_event, handle
+from payment.services.webhooks import close_event, process_event
 from tests.harness import builders
 from tests.harness.invariants import query, violations
 from tests.unit.payment.builders import completed, make_payment
@@ -78,7 +78,7 @@ def comes_in(
 
 def arrives(attempt: PaymentAttempt, *news, **more) -> WebhookEvent:
     event = comes_in(attempt, *news, **more)
-    handle(event)
+    process_event(event)
     event.refresh_from_db()
     return event
 
@@ -94,7 +94,7 @@ def test_lost_won_and_lost_again_leaves_the_money_with_the_bank(attempt):
 
     assert balance(attempt) == PAID
     assert attempt.ledger.filter(kind="CHARGEBACK").count() == 3
-    assert broken_laws() == []
+    assert find_violations() == []
 
 
 @pytest.mark.parametrize("words", [("created", "lost"), ("lost", "created")])
@@ -124,7 +124,7 @@ def test_news_that_is_dated_in_the_future_outranks_no_later_news(attempt, ahead)
 
     assert Dispute.objects.get().status == "LOST"
     assert balance(attempt) == PAID
-    assert broken_laws() == []
+    assert find_violations() == []
 
 
 def test_a_clock_that_is_ahead_by_seconds_is_believed(attempt):
@@ -144,13 +144,13 @@ def test_disputes_of_one_order_take_no_more_together_than_came(attempt, first, s
     assert (beyond.state, beyond.unclear) == ("NEEDS_REVIEW", BEYOND)
     assert Notification.objects.filter(facts__rule="event_not_understood", facts__event_id=beyond.pk).exists()
     assert balance(attempt) == PAID
-    assert broken_laws() == []
+    assert find_violations() == []
     assert violations(query) == {}
 
     arrives(attempt, "won", 3, first, dispute="A")
 
     assert balance(attempt) == second
-    assert broken_laws() == []
+    assert find_violations() == []
 
 
 def test_staff_cannot_say_that_two_disputes_took_the_same_money(attempt, staff):
@@ -167,13 +167,13 @@ def test_staff_cannot_say_that_two_disputes_took_the_same_money(attempt, staff):
 def test_disputes_that_were_faster_than_the_money_take_no_more_than_it(cart):
     attempt = make_payment(builders.make_checkout(cart)).attempts.get()
     early = [comes_in(attempt, "lost", 1, dispute=name) for name in ("A", "B")]
-    assert [note_dispute(event, attempt) for event in early] == ["", ""]
+    assert [record_dispute(event, attempt) for event in early] == ["", ""]
 
     apply_status(attempt.pk, completed(), "worker")
     attempt.refresh_from_db()
 
     assert balance(attempt) == PAID
-    assert [note_dispute(event, attempt) for event in early] == ["", BEYOND]
+    assert [record_dispute(event, attempt) for event in early] == ["", BEYOND]
     assert violations(query) == {}
 
 
@@ -189,7 +189,7 @@ def test_staff_can_part_the_money_between_two_disputes(attempt, staff):
         60_000,
         PAID - 60_000,
     ]
-    assert broken_laws() == []
+    assert find_violations() == []
 
 
 def test_money_that_one_dispute_gives_back_and_another_takes_is_not_sent_to_the_buyer(attempt):

@@ -16,7 +16,7 @@ from payment.services.refunds.requests import (
     refund_without_booking,
     refundable_paise,
 )
-from payment.services.webhooks import handle, receive_webhook
+from payment.services.webhooks import process_event, receive_webhook
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
 
@@ -48,7 +48,7 @@ def news(paid):
             claimed_verdict="UNKNOWN",
             attempt=paid.attempts.get(),
         )
-        handle(event)
+        process_event(event)
         return event
 
     return tell

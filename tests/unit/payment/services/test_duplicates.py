@@ -11,8 +11,8 @@ from booking.services import move
 from notifications.models import Notification
 from payment.models import Offer, Payment, Refund
 from payment.services.duplicates import BookedMeanwhile
-from payment.services.notification_delivery import why_over
-from payment.services.offers import choose, places
+from payment.services.notification_delivery import reason_to_drop
+from payment.services.offers import choose, slots_to_choose
 from payment.services.outcomes import accept_after_review, apply_status
 from payment.states import Fulfilment
 from tests.harness import builders, invariants
@@ -75,11 +75,11 @@ def test_that_somebody_paid_twice_is_no_news_once_the_other_booking_is_cancelled
     first = gives_up(fill())
     pays(fill()), pays(first)
     notice = Notification.objects.get(kind="paid_twice")
-    assert why_over(notice) == ""
+    assert reason_to_drop(notice) == ""
 
     Booking.objects.update(status="CANCELLED")
 
-    assert why_over(notice) == "the booking that it names has been cancelled"
+    assert reason_to_drop(notice) == "the booking that it names has been cancelled"
 
 
 def test_two_carts_that_are_both_paid_in_time_are_two_bookings(fill):
@@ -229,7 +229,7 @@ def test_a_time_that_they_have_booked_meanwhile_is_not_offered(fill, offered):
     payment, (first, second) = offered
     pays(fill(first.starts_at))
 
-    assert places(payment) == [second]
+    assert slots_to_choose(payment) == [second]
 
 
 def test_a_time_that_they_have_booked_meanwhile_and_choose_from_an_old_page_is_paid_twice(fill, offered):

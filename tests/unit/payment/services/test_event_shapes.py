@@ -12,13 +12,13 @@ from core.errors import Conflict, Refusal
 from notifications.models import Notification
 from payment.models import Dispute, Payment, WebhookEvent
 from payment.phonepe.webhook_events import FAMILIES, Family
-from payment.reconciliation.laws import broken_laws
+from payment.reconciliation.invariants import find_violations
 from payment.services.checkout import start_payment
 from payment.services.disputes import BEYOND
-from payment.services.monitoring import watch
-from payment.services.notification_delivery import why_over
+from payment.services.monitoring import run_checks
+from payment.services.notification_delivery import reason_to_drop
 from payment.services.outcomes import apply_status
-from payment.services.webhooks import close_event, handle, receive_webhook
+from payment.services.webhooks import close_event, process_event, receive_webhook
 from tests.unit.payment.builders import completed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,7 @@ def told(event: object, payload: object, **more: object) -> WebhookEvent:
     """PhonePe's call arrives, and is handled as the web process would."""
     body = {"event": event, "payload": payload, **more}
     kept = receive_webhook(LOGIN, json.dumps(body).encode())
-    handle(kept)
+    process_event(kept)
     kept.refresh_from_db()
     return kept
 
@@ -57,7 +57,7 @@ def told_v1(code: object, data: object) -> WebhookEvent:
     text = base64.b64encode(json.dumps({"success": True, "code": code, "data": data}).encode()).decode()
     proof = {"X-VERIFY": f"{hashlib.sha256((text + SALT).encode()).hexdigest()}###1"}
     kept = receive_webhook(proof, json.dumps({"response": text}).encode())
-    handle(kept)
+    process_event(kept)
     kept.refresh_from_db()
     return kept
 
@@ -192,7 +192,7 @@ def test_the_older_name_of_an_event_is_the_same_event(order):
     kept = receive_webhook(
         LOGIN, json.dumps({"type": "CHECKOUT_ORDER_COMPLETED", "payload": payload}).encode()
     )
-    handle(kept)
+    process_event(kept)
 
     kept.refresh_from_db()
     assert (kept.event, kept.state) == ("checkout.order.completed", "HANDLED")
@@ -265,11 +265,11 @@ def test_a_dispute_about_money_that_we_have_not_heard_of_waits_until_it_has_come
     body = json.dumps({"event": "payment.dispute.lost", "payload": dispute(order)}).encode()
     secret = hashlib.sha256  # the login proves it; staff confirm it later
     event = receive_webhook({"Authorization": secret(b"sim_hook:Sim-pass-9").hexdigest()}, body)
-    handle(event)
+    process_event(event)
     assert WebhookEvent.objects.get().state == "RECEIVED"
 
     phonepe.decide(order)
-    handle(event)
+    process_event(event)
 
     assert WebhookEvent.objects.get(pk=event.pk).state == "HANDLED"
     assert Payment.objects.get().state == "SUCCESS"
@@ -285,16 +285,16 @@ def test_of_two_lost_disputes_that_were_faster_than_the_money_one_is_put_before_
         receive_webhook(LOGIN, body.encode())
     WebhookEvent.objects.update(scheme="hmac")  # as if it had been signed: then it is believed at once
     for event in WebhookEvent.objects.order_by("pk"):
-        handle(event)
+        process_event(event)
     assert set(WebhookEvent.objects.values_list("state", flat=True)) == {"RECEIVED"}
 
     phonepe.decide(order)
     for event in WebhookEvent.objects.order_by("-pk"):  # the one that gets nothing asks for the money
-        handle(event)
+        process_event(event)
 
     ended = WebhookEvent.objects.order_by("pk").values_list("state", "unclear")
     assert list(ended) == [("HANDLED", ""), ("NEEDS_REVIEW", BEYOND)]
-    assert broken_laws() == []
+    assert find_violations() == []
 
 
 # --- Staff, and calls that come again ------------------------------------------------------------
@@ -320,11 +320,11 @@ def test_staff_close_a_case_with_a_reason(order, staff):
 def test_an_alert_about_a_case_that_was_closed_is_not_sent_any_more(order, staff):
     event = told("payment.captured", {"merchantOrderId": order})
     alert = Notification.objects.get(facts__rule="event_not_understood")
-    assert why_over(alert) == ""
+    assert reason_to_drop(alert) == ""
 
     close_event(event.pk, "a new product of PhonePe", staff)
 
-    assert why_over(alert) == "the events have been closed"
+    assert reason_to_drop(alert) == "the events have been closed"
 
 
 def test_what_is_handled_needs_nobody_to_close_it(order, staff):
@@ -336,7 +336,7 @@ def test_what_is_handled_needs_nobody_to_close_it(order, staff):
 
 def test_staff_hear_each_day_of_what_is_not_closed(order):
     told("payment.captured", {"merchantOrderId": order})
-    watch(10)
+    run_checks(10)
 
     assert alerts("events_in_review") == 1
 
@@ -388,7 +388,7 @@ def test_a_second_look_that_comes_late_leaves_what_the_first_one_has_ended(order
     stale.state = "RECEIVED"
     told("payment.dispute.under_review", dispute(order, updatedAt=NOW_MS + 1))
 
-    handle(stale)
+    process_event(stale)
 
     event.refresh_from_db()
     assert (event.state, event.unclear != "") == ("NEEDS_REVIEW", True)

@@ -26,7 +26,7 @@ from booking.services import change_cart, check_out, close, complete, delete_car
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, Refund, StateChange
 from payment.phonepe.enums import ProviderStatus
-from payment.services.holds import end_hold
+from payment.services.holds import expire_hold
 from payment.services.offers import choose, close_offer, decline, expire_offer
 from payment.services.outcomes import (
     accept_after_review,
@@ -132,7 +132,7 @@ def cart_of(world: World) -> Cart:
 
 def hold_ends(world: World) -> None:
     SlotHold.objects.filter(checkout=world.payment.checkout).update(expires_at=timezone.now())
-    end_hold(world.payment.checkout.hold.pk)
+    expire_hold(world.payment.checkout.hold.pk)
 
 
 Service = Callable[[World], Any]
@@ -312,7 +312,7 @@ def test_a_hold_that_was_stretched_meanwhile_is_kept(monkeypatch):
     later = timezone.now() + timedelta(minutes=5)
     stretch = lambda: SlotHold.objects.update(expires_at=later)  # noqa: E731
     with committed_before_transaction(1, stretch, monkeypatch):
-        end_hold(SlotHold.objects.get().pk)
+        expire_hold(SlotHold.objects.get().pk)
 
     assert SlotHold.objects.get().state == "HELD"
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from notifications.models import Notification
 from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.services.monitoring import watch
+from payment.services.monitoring import run_checks
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import create_refund
 from payment.states import Fulfilment
@@ -37,7 +37,7 @@ def test_a_quiet_day_alerts_nobody(settings):
     payment = make_payment()
     apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     make_payment()
-    watch(1)
+    run_checks(1)
 
     assert told() == []
 
@@ -45,8 +45,8 @@ def test_a_quiet_day_alerts_nobody(settings):
 def test_a_payment_that_phonepe_does_not_decide_is_told_once_a_day():
     make_payment()
     PaymentAttempt.objects.update(expires_at=ago(hours=3))
-    watch(1)
-    watch(1)
+    run_checks(1)
+    run_checks(1)
 
     assert told() == ["payment_stuck"]
 
@@ -76,7 +76,7 @@ def test_money_that_waits_for_staff_is_told_again():
 
     assert Payment.objects.get().fulfilment == Fulfilment.HELD_FOR_STAFF
     Payment.objects.update(created_at=ago(hours=2))
-    watch(1)
+    run_checks(1)
     assert "money_waits" in told()
 
 
@@ -85,7 +85,7 @@ def test_a_refund_that_is_later_than_promised_is_told():
     apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
     create_refund(payment.attempts.get(), 100, "a gesture", asked_by=None)
     Refund.objects.update(expected_by=ago(days=1))
-    watch(1)
+    run_checks(1)
 
     assert told() == ["refund_stuck"]
 
@@ -97,11 +97,11 @@ def test_what_is_left_of_a_rehearsal_alerts_nobody(settings):
     Refund.objects.update(expected_by=ago(days=1))
     make_payment().attempts.update(expires_at=ago(hours=3))
     settings.PHONEPE_SIMULATION_MODE = False
-    watch(1)
+    run_checks(1)
     assert told() == []
 
     PaymentAttempt.objects.update(simulated=False)
-    watch(1)
+    run_checks(1)
     assert sorted(told()) == ["payment_stuck", "refund_stuck"]
 
 
@@ -110,7 +110,7 @@ def test_however_many_are_stuck_each_is_told():
         make_payment()
     PaymentAttempt.objects.update(expires_at=ago(hours=3))
     for _ in range(3):
-        watch(1)
+        run_checks(1)
 
     assert told() == ["payment_stuck"] * 25
 
@@ -120,8 +120,8 @@ def test_what_phonepe_told_and_never_confirmed_is_told():
     WebhookEvent.objects.create(
         digest="d", scheme="hmac", body=b"{}", event="pg.refund.completed", attempt=attempt, checks=40
     )
-    watch(1)
-    watch(1)
+    run_checks(1)
+    run_checks(1)
 
     assert told() == ["event_unconfirmed"]
 
@@ -135,7 +135,7 @@ def test_an_event_that_is_given_up_after_days_without_a_worker_is_told_as_well(d
         digest="d", scheme="hmac", body=b"{}", event="pg.refund.completed", attempt=attempt
     )
     WebhookEvent.objects.update(received_at=ago(days=days))
-    watch(1)
+    run_checks(1)
 
     assert told() == rules
 
@@ -144,7 +144,7 @@ def test_payments_that_only_our_questions_confirm_are_told():
     for _ in range(5):
         payment = make_payment()
         apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
-    watch(1)
+    run_checks(1)
 
     assert told() == ["webhook_silence"]
 
@@ -164,7 +164,7 @@ def test_it_hears_nothing_of_a_worker_that_is_late(settings):
     responses.get(ALIVE)
     make_payment()
     PaymentAttempt.objects.update(next_check_at=ago(minutes=6))
-    watch(1)
+    run_checks(1)
 
     assert len(responses.calls) == 0
     assert told() == ["worker_overdue"]
@@ -175,4 +175,4 @@ def test_a_dead_man_address_that_is_dead_itself_stops_nothing(settings):
     settings.DEAD_MAN_URL = ALIVE
     responses.get(ALIVE, body=requests.ConnectTimeout("no answer"))
 
-    assert watch(1) > timezone.now()
+    assert run_checks(1) > timezone.now()

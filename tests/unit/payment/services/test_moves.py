@@ -10,12 +10,12 @@ from django.utils import timezone
 from booking.models import Booking, Package, PujaService, Slot
 from booking.services import NoticeTooShort, SlotGone, complete, move
 from core.errors import Conflict, Refusal
-from notifications.letters import write
+from notifications.messages import write
 from notifications.models import Notification
 from payment.models import Offer, Payment, Refund
 from payment.serializers.sentences import message
-from payment.services.notification_delivery import enclose
-from payment.services.offers import choose, close_offer, decline, places
+from payment.services.notification_delivery import attach
+from payment.services.offers import choose, close_offer, decline, slots_to_choose
 from payment.services.outcomes import AlreadyChosen, OfferClosed, apply_status
 from payment.services.refunds.requests import cancel_booking, request_refund
 from payment.services.slot_closure import Outcome, move_all, refund_all
@@ -133,7 +133,7 @@ def test_the_letters_can_be_written(paid, slot, service, language, settings):
     def letter(kind):
         (notice,) = mails(kind)
         notice.language = language
-        link = enclose(notice).link
+        link = attach(notice).link
         return link, write(notice, link).text
 
     near = slot_in(service, 10)
@@ -236,7 +236,7 @@ def test_who_does_not_choose_gets_everything_back(paid, slot, service, staff, se
     assert Refund.objects.get().amount_paise == 110_000
     assert Offer.objects.get().state == Offer.State.CLOSED
     assert [notice.facts["refund_paise"] for notice in mails("cancelled")] == [110_000]
-    assert places(Payment.objects.get()) == []
+    assert slots_to_choose(Payment.objects.get()) == []
     with pytest.raises(OfferClosed):
         choose(paid, near.pk)
     close_offer(paid.pk, "offer_expired")

@@ -14,24 +14,24 @@ from booking.models import Booking, Slot
 from booking.services import cancel
 from notifications.alerts import SENTENCES
 from notifications.models import Notification
-from notifications.services import send_again, was_told
+from notifications.services import send_again, was_notified
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.phonepe.enums import ProviderStatus
-from payment.services.notification_delivery import OVER, OVER_ALERTS
+from payment.services.notification_delivery import ALERT_DROP_RULES, DROP_RULES
 from payment.services.notifications import (
     alert_staff,
-    tell_booked,
-    tell_cancelled,
-    tell_failed,
-    tell_moved,
-    tell_offer,
-    tell_offer_closed,
-    tell_paid_twice,
-    tell_pending,
-    tell_received,
-    tell_refund_credited,
-    tell_refund_started,
+    notify_booked,
+    notify_cancelled,
+    notify_failed,
+    notify_moved,
+    notify_offer,
+    notify_offer_closed,
+    notify_paid_twice,
+    notify_pending,
+    notify_received,
+    notify_refund_credited,
+    notify_refund_started,
 )
 from payment.services.offers import close_offer
 from payment.services.outcomes import apply_status
@@ -125,14 +125,14 @@ class News:
 
 PERSON: dict[str, News] = {
     "received": News(
-        lambda payment: (held(payment), tell_received(Payment.objects.get(pk=payment.pk))),
+        lambda payment: (held(payment), notify_received(Payment.objects.get(pk=payment.pk))),
         (lambda payment: Payment.objects.update(fulfilment=Fulfilment.NONE),),
     ),
-    "booked": News(lambda payment: tell_booked(pays(payment)), (booking_is_cancelled, is_called_off)),
-    "pending": News(tell_pending, (pays, held)),
-    "failed": News(tell_failed, (pays, held)),
+    "booked": News(lambda payment: notify_booked(pays(payment)), (booking_is_cancelled, is_called_off)),
+    "pending": News(notify_pending, (pays, held)),
+    "failed": News(notify_failed, (pays, held)),
     "offer": News(
-        lambda payment: tell_offer(is_offered(payment), [Slot.objects.get().starts_at], timezone.now()),
+        lambda payment: notify_offer(is_offered(payment), [Slot.objects.get().starts_at], timezone.now()),
         (
             lambda payment: close_offer(payment.pk, "offer_declined"),
             lambda payment: Offer.objects.update(expires_at=timezone.now()),
@@ -148,29 +148,29 @@ PERSON: dict[str, News] = {
         ),
     ),
     "offer_closed": News(
-        lambda payment: tell_offer_closed(close_offer(is_offered(payment).pk, "offer_declined")),
+        lambda payment: notify_offer_closed(close_offer(is_offered(payment).pk, "offer_declined")),
         (fulfilment_becomes(Fulfilment.BOOKED),),
     ),
     "cancelled": News(
-        lambda payment: (pays(payment), booking_is_cancelled(payment), tell_cancelled(booking(payment), 0)),
+        lambda payment: (pays(payment), booking_is_cancelled(payment), notify_cancelled(booking(payment), 0)),
         (lambda payment: Booking.objects.update(status="CONFIRMED"),),
     ),
     "moved": News(
-        lambda payment: (pays(payment), tell_moved(booking(payment), timezone.now())),
+        lambda payment: (pays(payment), notify_moved(booking(payment), timezone.now())),
         (booking_is_moved, booking_is_cancelled),
     ),
     "paid_twice": News(
-        lambda payment: (pays(payment), tell_paid_twice(payment, booking(payment))), (booking_is_cancelled,)
+        lambda payment: (pays(payment), notify_paid_twice(payment, booking(payment))), (booking_is_cancelled,)
     ),
     "refund_started": News(
-        lambda payment: tell_refund_started(refund(payment)),
+        lambda payment: notify_refund_started(refund(payment)),
         (refund_becomes(RefundState.COMPLETED), refund_becomes(RefundState.FAILED)),
     ),
     "refund_credited": News(
         lambda payment: (
             refund(payment),
             refund_becomes(RefundState.COMPLETED)(payment),
-            tell_refund_credited(Refund.objects.get()),
+            notify_refund_credited(Refund.objects.get()),
         ),
         (refund_becomes(RefundState.FAILED),),
     ),
@@ -250,7 +250,7 @@ STAFF: dict[str, News] = {
     "events_in_review": News(event_in_review("events_in_review"), (event_is_closed,)),
     "work_fails": News(work_fails, (lambda payment: WorkLease.objects.filter(kind="offers").delete(),)),
 }
-HAPPENED = {name for name, rule in OVER_ALERTS.items() if rule.__name__ == "_happened"}
+HAPPENED = {name for name, rule in ALERT_DROP_RULES.items() if rule.__name__ == "_happened"}
 ALL = {
     **{(kind, ""): news for kind, news in PERSON.items()},
     **{("alert", rule): news for rule, news in STAFF.items()},
@@ -299,17 +299,17 @@ def test_every_kind_of_message_has_a_rule_and_a_test():
         path.stem for path in Path(notifications.__file__).parent.glob("templates/notifications/en/*.txt")
     }
 
-    assert OVER.keys() | {"alert"} == texts
-    assert PERSON.keys() == OVER.keys()
+    assert DROP_RULES.keys() | {"alert"} == texts
+    assert PERSON.keys() == DROP_RULES.keys()
 
 
 def test_every_alert_has_a_rule_and_what_may_be_over_a_test():
-    assert OVER_ALERTS.keys() == SENTENCES.keys()
-    assert STAFF.keys() == OVER_ALERTS.keys() - HAPPENED
+    assert ALERT_DROP_RULES.keys() == SENTENCES.keys()
+    assert STAFF.keys() == ALERT_DROP_RULES.keys() - HAPPENED
 
 
 def test_your_bank_has_not_decided_does_not_come_after_booked(payment, mailoutbox):
-    tell_pending(payment)
+    notify_pending(payment)
     pays(payment)
     run_due(["notifications"])
 
@@ -319,7 +319,7 @@ def test_your_bank_has_not_decided_does_not_come_after_booked(payment, mailoutbo
 def test_who_cancels_before_the_confirmation_went_out_hears_of_the_cancellation_only(payment, mailoutbox):
     pays(payment)
     booking_is_cancelled(payment)
-    tell_cancelled(booking(payment), 110_000)
+    notify_cancelled(booking(payment), 110_000)
     run_due(["notifications"])
 
     assert list(Notification.objects.order_by("pk").values_list("kind", "state")) == [
@@ -371,15 +371,15 @@ def test_a_fact_that_ends_while_the_receipt_is_drawn_is_over_all_the_same(paymen
 
 
 def test_what_was_dropped_was_not_told(payment):
-    tell_pending(payment)
+    notify_pending(payment)
     held(payment)
     run_due(["notifications"], limit=10)
 
-    assert not was_told(f"pending:payment:{payment.pk}")
+    assert not was_notified(f"pending:payment:{payment.pk}")
 
 
 def test_staff_cannot_send_what_is_over(payment, mailoutbox):
-    tell_pending(payment)
+    notify_pending(payment)
     pays(payment)
     run_due(["notifications"], limit=10)
     mailoutbox.clear()
@@ -391,7 +391,7 @@ def test_staff_cannot_send_what_is_over(payment, mailoutbox):
 
 
 def test_a_payment_that_ended_unpaid_is_still_told(payment, mailoutbox):
-    tell_failed(payment)
+    notify_failed(payment)
     Payment.objects.update(state=PaymentState.FAILED)
     run_due(["notifications"])
 

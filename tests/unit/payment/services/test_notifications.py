@@ -11,9 +11,14 @@ from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.schemas import OrderStatus
-from payment.services.notifications import tell_cancelled, tell_moved, tell_offer, tell_refund_credited
+from payment.services.notifications import (
+    notify_cancelled,
+    notify_moved,
+    notify_offer,
+    notify_refund_credited,
+)
 from payment.services.outcomes import accept_after_review, apply_status
-from payment.services.receipts import paper_of, receipt_of
+from payment.services.receipts import receipt_document, receipt_of
 from payment.states import RefundState
 from tests.harness import builders
 from tests.unit.payment.builders import FAILED, PENDING, completed, make_attempt, make_payment
@@ -190,8 +195,8 @@ def test_each_move_of_a_booking_is_told(payment):
         booking.starts_at = before + timedelta(days=days)
         booking.moves += 1
         booking.save()
-        tell_moved(booking, before)
-        tell_moved(booking, before)  # the same move
+        notify_moved(booking, before)
+        notify_moved(booking, before)  # the same move
 
     assert told() == ["booked", "moved", "moved", "moved"]
 
@@ -208,9 +213,9 @@ def test_the_receipt_and_later_mails_name_the_time_that_the_booking_has_now(paym
         reason="x",
         state=RefundState.COMPLETED,
     )
-    tell_refund_credited(refund)
+    notify_refund_credited(refund)
 
-    assert paper_of(receipt_of(payment)).starts_at == booking.starts_at
+    assert receipt_document(receipt_of(payment)).starts_at == booking.starts_at
     told_at = Notification.objects.get(kind="refund_credited").facts["starts_at"]
     assert datetime.fromisoformat(told_at) == booking.starts_at
 
@@ -224,13 +229,13 @@ def test_every_message_can_be_written_from_the_facts_that_telling_gives(payment,
         hear(payment, answer)
         run_due(["notifications"])
     booking = payment.checkout.booking
-    tell_moved(booking, booking.starts_at - timedelta(days=1))
+    notify_moved(booking, booking.starts_at - timedelta(days=1))
     run_due(["notifications"])
     cancel(booking, "the family is travelling")
-    tell_cancelled(booking, 110_000)
+    notify_cancelled(booking, 110_000)
     until = timezone.now() + timedelta(hours=24)
     Offer.objects.create(payment=payment, expires_at=until)
-    tell_offer(payment, [Slot.objects.get().starts_at], until)
+    notify_offer(payment, [Slot.objects.get().starts_at], until)
     run_due(["notifications"])
 
     assert not Notification.objects.exclude(state="SENT").exists()
@@ -247,7 +252,7 @@ def test_a_refund_is_told_with_its_bank_reference(payment):
         utr="UTR9",
         state=RefundState.COMPLETED,
     )
-    tell_refund_credited(refund)
+    notify_refund_credited(refund)
 
     facts = Notification.objects.get(kind="refund_credited").facts
     assert (facts["refund_paise"], facts["utr"]) == (110_000, "UTR9")
@@ -269,5 +274,5 @@ def test_what_staff_accept_is_told_and_receipted_as_what_came(payment, mailoutbo
 
     booked = Notification.objects.get(kind="booked").facts
     assert (booked["amount_paise"], booked["agreed_paise"]) == (100_000, 110_000)
-    assert paper_of(receipt_of(payment)).total_paise == 100_000
+    assert receipt_document(receipt_of(payment)).total_paise == 100_000
     assert "₹1,000.00" in mailoutbox[-1].body

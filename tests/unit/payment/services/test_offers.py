@@ -9,8 +9,8 @@ from django.utils import timezone
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
 from booking.services import SlotGone, release_hold
 from payment.models import Offer, Payment, Refund
-from payment.services.holds import end_hold
-from payment.services.offers import NoSuchTime, choose, close_offer, places
+from payment.services.holds import expire_hold
+from payment.services.offers import NoSuchTime, choose, close_offer, slots_to_choose
 from payment.services.outcomes import OfferClosed, apply_status
 from payment.services.refunds.requests import request_refund
 from payment.states import Fulfilment
@@ -48,7 +48,7 @@ def test_the_nearest_free_times_are_offered_and_none_is_kept(late, another, slot
     settled = money_comes(late)
 
     assert settled.fulfilment == Fulfilment.OFFERED
-    assert places(settled) == [another]
+    assert slots_to_choose(settled) == [another]
     offer = Offer.objects.get()
     assert timedelta(hours=23) < offer.expires_at - timezone.now() <= timedelta(hours=24)
     another.refresh_from_db()
@@ -117,7 +117,7 @@ def test_who_comes_after_the_end_is_told_so(late, another):
     with pytest.raises(OfferClosed):
         choose(late, another.pk)
 
-    assert places(Payment.objects.get(pk=late.pk)) == []
+    assert slots_to_choose(Payment.objects.get(pk=late.pk)) == []
 
 
 def test_with_no_time_left_the_money_goes_back_at_once(late):
@@ -213,7 +213,7 @@ def test_the_place_of_money_that_waits_for_its_booking_is_kept(cart, slot):
     Payment.objects.update(state="SUCCESS", fulfilment=Fulfilment.DUE)
     SlotHold.objects.update(expires_at=timezone.now())
 
-    end_hold(SlotHold.objects.get().pk)
+    expire_hold(SlotHold.objects.get().pk)
 
     assert SlotHold.objects.get().state == SlotHold.State.HELD
     assert Checkout.objects.get().state == Checkout.State.RESERVED

@@ -300,13 +300,13 @@ def test_a_receipt_survives_a_database_that_refuses_the_booking(payment, attempt
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize(
-    "where", ["book", "tell_booked", "_offer_other_slots", "send_back_as_paid_twice", "tell_received"]
+    "where", ["book", "notify_booked", "_offer_other_slots", "refund_as_paid_twice", "notify_received"]
 )
 def test_money_is_in_the_books_whatever_error_meets_its_fulfilment(
     payment, attempt, slot, monkeypatch, where
 ):
     """Also one of the handlers of what cannot be booked, and of telling the buyer that they have to wait."""
-    refusals = {"_offer_other_slots": SlotGone(), "send_back_as_paid_twice": CartConverted()}
+    refusals = {"_offer_other_slots": SlotGone(), "refund_as_paid_twice": CartConverted()}
 
     def fail(error):
         def raise_error(*args):

@@ -12,7 +12,7 @@ from notifications.models import Notification
 from payment.models import LedgerEntry, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_number, serial_number
 from payment.services.outcomes import accept_after_review, apply_status
-from payment.services.receipts import number_receipt, owe_receipt, paper_of, pdf, receipt_of
+from payment.services.receipts import create_receipt, number_receipt, pdf, receipt_document, receipt_of
 from payment.states import Fulfilment
 from tests.harness import builders
 from tests.unit.payment.builders import FAILED, completed, make_payment
@@ -135,7 +135,7 @@ def test_a_receipt_that_is_missing_is_written_when_somebody_asks_for_it():
 
 def test_owing_a_receipt_twice_is_owing_it_once():
     (payment,) = paid()
-    owe_receipt(payment)
+    create_receipt(payment)
 
     assert Receipt.objects.count() == 1
 
@@ -146,7 +146,7 @@ def test_a_receipt_that_the_database_refuses_is_not_passed_over_in_silence():
     LedgerEntry.objects.update(amount_paise=0)
 
     with pytest.raises(IntegrityError), transaction.atomic():
-        owe_receipt(payment)
+        create_receipt(payment)
 
 
 # The rule: a consecutive number of at most sixteen characters, letters, digits, hyphen and slash, unique in its year.
@@ -278,7 +278,7 @@ def test_the_year_is_that_of_india_whatever_the_time_zone_of_the_server(settings
 
 def printed(payment):
     """What stands on the paper: it can only be made if it adds up."""
-    return paper_of(receipt_of(payment))
+    return receipt_document(receipt_of(payment))
 
 
 @pytest.fixture

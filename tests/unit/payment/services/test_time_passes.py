@@ -13,7 +13,7 @@ from booking.services import SlotGone, demo_cart, nearby_slots
 from payment.models import Offer, Payment, PaymentAttempt, Refund
 from payment.services.attempts import StartTooNear
 from payment.services.checkout import reopen, start_payment
-from payment.services.offers import choose, places
+from payment.services.offers import choose, slots_to_choose
 from payment.services.outcomes import apply_status, fulfil
 from payment.states import AttemptState, Fulfilment
 from tests.harness import builders
@@ -173,7 +173,7 @@ def test_a_time_that_has_come_too_near_can_be_chosen_no_more(cart, service, slot
     paid_in_time(payment)
     for span in (-2 * MINUTE, 59 * MINUTE):
         Slot.objects.filter(pk=another.pk).update(starts_at=timezone.now() + span)
-        assert places(Payment.objects.get()) == []
+        assert slots_to_choose(Payment.objects.get()) == []
         with pytest.raises(SlotGone):
             choose(payment, another.pk)
     assert Payment.objects.get().fulfilment == Fulfilment.OFFERED

@@ -11,7 +11,7 @@ from booking.models import Cart, Checkout
 from core.errors import Conflict
 from payment.models import Payment, PaymentAttempt, StateChange
 from payment.services.checkout import start_payment
-from payment.services.monitoring import watch
+from payment.services.monitoring import run_checks
 from payment.services.outcomes import accept_after_review, apply_status, return_after_review, stop_waiting
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness import builders
@@ -157,11 +157,11 @@ def test_what_staff_hold_keeps_its_cart_only_for_the_life_of_the_page(held, api,
 
 def test_what_staff_hold_gives_its_cart_back_by_itself(held):
     pages_expire(minutes=34)
-    watch(1)
+    run_checks(1)
     assert cart_status() == Cart.Status.CHECKED_OUT
 
     pages_expire(minutes=36)
-    watch(1)
+    run_checks(1)
 
     assert cart_status() == Cart.Status.ACTIVE
     assert Payment.objects.get().fulfilment == Fulfilment.HELD_FOR_STAFF

@@ -11,7 +11,7 @@ from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, We
 from payment.phonepe import credentials
 from payment.phonepe.webhooks import NotAuthentic
 from payment.services.checkout import start_payment
-from payment.services.webhooks import close_event, handle, next_look, receive_webhook
+from payment.services.webhooks import close_event, next_check_time, process_event, receive_webhook
 from payment.states import Fulfilment, PaymentState
 from simulator.webhook_deliveries import _proof
 
@@ -37,7 +37,7 @@ def call(started, phonepe):
 
 def test_a_webhook_is_a_reason_to_ask_and_the_answer_books(call):
     event = receive_webhook(*call())
-    handle(event)
+    process_event(event)
 
     assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
     assert WebhookEvent.objects.get().state == WebhookEvent.State.HANDLED
@@ -47,7 +47,7 @@ def test_a_webhook_is_a_reason_to_ask_and_the_answer_books(call):
 def test_the_same_webhook_three_times_is_one_event_one_booking_one_receipt(call):
     headers, body = call()
     for _ in range(3):
-        handle(receive_webhook(headers, body))
+        process_event(receive_webhook(headers, body))
 
     assert WebhookEvent.objects.get().deliveries == 3
     assert Booking.objects.count() == 1
@@ -60,7 +60,7 @@ def test_a_webhook_that_phonepe_does_not_confirm_confirms_nothing(call, phonepe,
     phonepe.breaks("status", "status_500", times=99)
 
     event = receive_webhook(headers, body)
-    handle(event)
+    process_event(event)
 
     assert Payment.objects.get().state == PaymentState.PENDING
     event.refresh_from_db()
@@ -69,7 +69,7 @@ def test_a_webhook_that_phonepe_does_not_confirm_confirms_nothing(call, phonepe,
 
 
 def test_a_failed_payment_is_told_too(call):
-    handle(receive_webhook(*call("failure")))
+    process_event(receive_webhook(*call("failure")))
 
     assert Payment.objects.get().state == PaymentState.FAILED
 
@@ -83,7 +83,7 @@ def test_a_try_that_failed_is_no_failed_payment(alice, cart, phonepe, settings):
     }
     login = {"Authorization": credentials.current().webhook_authorization}
 
-    handle(receive_webhook(login, json.dumps(body).encode()))
+    process_event(receive_webhook(login, json.dumps(body).encode()))
 
     assert Payment.objects.get().is_open
     assert WebhookEvent.objects.get().state == WebhookEvent.State.HANDLED
@@ -115,7 +115,7 @@ def test_an_order_we_never_made_is_kept_for_staff(call):
     PaymentAttempt.objects.update(merchant_order_id="ANOTHER-ORDER")
 
     event = receive_webhook(headers, body)
-    handle(event)
+    process_event(event)
 
     assert event.state == WebhookEvent.State.UNMATCHED
     assert event.next_check_at is None
@@ -125,7 +125,7 @@ def test_a_body_with_another_amount_is_shown_to_staff_and_changes_nothing(call, 
     event = receive_webhook(*call(amount_paise=100))
 
     assert "100 paise" in event.differs
-    handle(event)
+    process_event(event)
     payment = Payment.objects.get()
     assert (payment.state, payment.fulfilment) == (PaymentState.PENDING, Fulfilment.HELD_FOR_STAFF)
     assert not Booking.objects.exists()
@@ -134,16 +134,16 @@ def test_a_body_with_another_amount_is_shown_to_staff_and_changes_nothing(call, 
 def test_an_event_nobody_confirms_is_asked_about_for_a_day_and_then_left_to_staff():
     now = timezone.now()
     event = WebhookEvent(checks=0, received_at=now)
-    assert (next_look(event, now) - now).total_seconds() == 3
+    assert (next_check_time(event, now) - now).total_seconds() == 3
 
     event.checks = 10
-    assert (next_look(event, now) - now).total_seconds() == 60
+    assert (next_check_time(event, now) - now).total_seconds() == 60
 
     event.received_at = now - timedelta(hours=23)
-    assert next_look(event, now) > now + timedelta(hours=5)
+    assert next_check_time(event, now) > now + timedelta(hours=5)
 
     event.received_at = now - timedelta(hours=24)
-    assert next_look(event, now) is None
+    assert next_check_time(event, now) is None
 
 
 @pytest.mark.parametrize("days", [0, 1, 5, 300])
@@ -152,7 +152,7 @@ def test_a_phonepe_that_does_not_answer_is_never_the_last_look_at_an_event(check
     now = timezone.now()
     event = WebhookEvent(checks=checks, received_at=now - timedelta(days=days))
 
-    assert now < next_look(event, now, answered=False) <= now + timedelta(hours=6)
+    assert now < next_check_time(event, now, answered=False) <= now + timedelta(hours=6)
 
 
 @pytest.mark.parametrize("unclear", ["", "a word that nobody knows"])
@@ -162,7 +162,7 @@ def test_what_staff_close_while_a_worker_asks_stays_closed_and_alerts_nobody(cal
     at_work = WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=event.pk)
     close_event(event.pk, "seen in the dashboard", staff)
 
-    handle(at_work)
+    process_event(at_work)
 
     event.refresh_from_db()
     assert (event.state, event.closed_because) == (WebhookEvent.State.CLOSED, "seen in the dashboard")

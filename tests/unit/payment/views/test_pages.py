@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 
 from payment.models import Payment
-from payment.services.checkout import start_gift, start_payment
+from payment.services.checkout import start_donation, start_payment
 from payment.services.links import return_url, status_url
 from payment.services.outcomes import apply_status
 from tests.unit.payment.builders import FAILED, completed
@@ -19,7 +19,7 @@ def payment(alice, cart):
 
 @pytest.fixture
 def gift():
-    return start_gift(None, amount_paise=10_000).payment
+    return start_donation(None, amount_paise=10_000).payment
 
 
 def back(payment: Payment, method: str = "get"):

@@ -22,7 +22,7 @@ from payment.services.refunds.amounts import refundable_paise, remaining_paise
 from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
 from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
 from payment.services.refunds.sending import _claim
-from payment.services.webhooks import handle
+from payment.services.webhooks import process_event
 from payment.states import RefundState
 from tests.harness import builders, invariants
 from tests.unit.payment.builders import completed, make_payment
@@ -271,7 +271,7 @@ class Life:
             attempt=self.attempt,
             next_check_at=timezone.now(),
         )
-        handle(event)
+        process_event(event)
 
     def staff_say(self, status: str, rupees: int) -> None:
         if dispute := self.attempt.disputes.first():

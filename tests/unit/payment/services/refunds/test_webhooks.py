@@ -13,7 +13,7 @@ from payment.phonepe.enums import ProviderStatus
 from payment.services.outcomes import apply_status, fulfil
 from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
 from payment.services.refunds.requests import create_refund
-from payment.services.webhooks import handle, receive_webhook
+from payment.services.webhooks import process_event, receive_webhook
 from payment.states import RefundState
 from simulator.webhook_deliveries import _proof
 from tests.harness import builders
@@ -29,7 +29,7 @@ def newest(phonepe):
     def arrives() -> WebhookEvent:
         delivery = phonepe.webhooks[-1]
         event = receive_webhook(_proof(delivery), delivery.body.encode())
-        handle(event)
+        process_event(event)
         return event
 
     return arrives

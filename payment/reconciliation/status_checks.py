@@ -1,6 +1,6 @@
-"""Asking PhonePe about a whole day: one question after the other, never for longer than was allowed.
+"""Polls PhonePe about a whole day: one status request after the other, within a deadline.
 
-What is asked is kept as every call to PhonePe is; nothing else is written here.
+Each request is recorded as every call to PhonePe is; nothing else is written here.
 """
 
 import time
@@ -14,14 +14,14 @@ from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import call_gateway
 
-SECONDS = 15  # for one question
-SILENT = 5  # so many in a row without an answer, and PhonePe is left alone
+SECONDS = 15  # for one status request
+MAX_UNANSWERED = 5  # after so many requests in a row without an answer, no more are sent
 PAUSE = 0.2
 
 Answer = TypeVar("Answer", OrderStatus, RefundStatus)
 
 
-class Questions:
+class StatusChecks:
     """`asked` were answered; what was not, is counted in `unanswered`, or stands in `parked` for want of keys."""
 
     def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
@@ -45,11 +45,11 @@ class Questions:
         return self._answered(refund.attempt, ask)
 
     def _answered(self, attempt: PaymentAttempt, ask: Callable[[Deadline], Answer]) -> Answer | None:
-        if self._silent >= SILENT or self.deadline.expired:
+        if self._silent >= MAX_UNANSWERED or self.deadline.expired:
             self.unanswered += 1
             return None
         try:
-            answer = self._patiently(ask, self.deadline.within(SECONDS))
+            answer = self._wait_for_permit(ask, self.deadline.within(SECONDS))
         except NotConfigured:
             self._park(attempt)
             return None
@@ -61,8 +61,8 @@ class Questions:
         self.asked += 1
         return answer
 
-    def _patiently(self, ask: Callable[[Deadline], Answer], deadline: Deadline) -> Answer:
-        """Customers come first: while they take all places at PhonePe, we wait. Raises NO_ANSWER."""
+    def _wait_for_permit(self, ask: Callable[[Deadline], Answer], deadline: Deadline) -> Answer:
+        """Customers come first: while they use all call permits, we wait. Raises NO_ANSWER."""
         while True:
             try:
                 return ask(deadline)
@@ -72,6 +72,6 @@ class Questions:
                 self.sleep(PAUSE)
 
     def _park(self, attempt: PaymentAttempt) -> None:
-        """Play money whose simulator is gone is nobody's loss."""
+        """Simulated money without a simulator needs no comparison."""
         if not attempt.simulated:
             self.parked.append(attempt)

@@ -1,4 +1,4 @@
-"""The simulated PhonePe's own account, asked for at its control door, beside our ledger."""
+"""The account of the simulated PhonePe, read from its control API, beside our ledger."""
 
 from collections import defaultdict
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def _owner(identity: Identity) -> Owner:
 
 
 def _theirs() -> dict[Owner, tuple[int, int]]:
-    answer = _asked(f"{_origin()}/simulator/control/account/")
+    answer = _fetch(f"{_origin()}/simulator/control/account/")
     accounts = answer.get("merchants")
     if not isinstance(accounts, list):
         raise Unavailable("The simulated PhonePe did not tell its account.", code="simulator_refused")
@@ -86,7 +86,7 @@ def _origin() -> str:
     return f"{base.scheme}://{base.netloc}"
 
 
-def _asked(url: str) -> dict[str, Any]:
+def _fetch(url: str) -> dict[str, Any]:
     session = transport.session()
     in_flight = session.start_request(Deadline(SECONDS))
     try:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from booking.models import Booking
 from payment.models import LedgerEntry, WebhookEvent
 from payment.reconciliation.days import span
-from payment.reconciliation.standing import compare_rows
+from payment.reconciliation.own_rows import compare_rows
 from simulator.events import EVENTS
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -1,4 +1,4 @@
-"""What our own rows of a day say, without asking anybody."""
+"""Contradictions among our own rows of a day, found without PhonePe."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -13,7 +13,7 @@ from payment.reconciliation.days import on
 from payment.reconciliation.findings import Finding, Fix, Kind, about_payment
 from payment.states import PaymentState
 
-STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
+BOOKING_STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 Entry = LedgerEntry.Kind
 # Payouts to us, PhonePe's health, debits that are only announced: whatever new word PhonePe has for them.
 NO_ORDERS_MONEY = ("settlement.", "order.split.settlement.", "downtime.", "subscription.notification.")
@@ -22,12 +22,12 @@ NO_ORDERS_MONEY = ("settlement.", "order.split.settlement.", "downtime.", "subsc
 def compare_rows(day: date) -> Iterator[Finding]:
     yield from _bookings_without_receipt(day)
     yield from _bookings_whose_money_went_back(day)
-    yield from _strangers(day)
+    yield from _unknown_events(day)
 
 
 def _bookings_without_receipt(day: date) -> Iterator[Finding]:
     receipt = LedgerEntry.objects.filter(payment__checkout=OuterRef("checkout"), kind=Entry.RECEIPT)
-    made = Booking.objects.filter(on(day, "created_at"), ~Exists(receipt), status__in=STANDS)
+    made = Booking.objects.filter(on(day, "created_at"), ~Exists(receipt), status__in=BOOKING_STANDS)
     for booking in made.select_related("checkout__payment"):
         payment = getattr(booking.checkout, "payment", None)
         yield Finding(
@@ -61,7 +61,7 @@ def _bookings_whose_money_went_back(day: date) -> Iterator[Finding]:
         )
 
 
-def _strangers(day: date) -> Iterator[Finding]:
+def _unknown_events(day: date) -> Iterator[Finding]:
     """PhonePe called about orders and refunds that are not in our books, or that it has never confirmed."""
     that_day, day_before = on(day, "received_at"), on(day - timedelta(days=1), "received_at")
     # PhonePe is asked for a day: one of the evening is given up when the night of its day has been compared.

@@ -1,4 +1,4 @@
-"""What --fix does about orders and refunds. Each looks at the row afterwards, and says whether it is right now."""
+"""What --fix does about orders and refunds. Each function says whether the row is right afterwards."""
 
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund
@@ -14,23 +14,23 @@ SECONDS = 15
 UNFINISHED = (Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF)
 
 
-def take_in_order(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
+def apply_order_status(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
     apply_status(attempt.pk, answer, source)
-    return _is_in_its_place(attempt)
+    return _is_repaired(attempt)
 
 
-def inquire_order(attempt: PaymentAttempt, source: str) -> bool:
+def poll_order(attempt: PaymentAttempt, source: str) -> bool:
     """Raises NO_ANSWER."""
     poll(attempt, Deadline(SECONDS), source)
-    return _is_in_its_place(attempt)
+    return _is_repaired(attempt)
 
 
 def fulfil_order(attempt: PaymentAttempt) -> bool:
     fulfil_now(Payment.objects.get(pk=attempt.payment_id))
-    return _is_in_its_place(attempt)
+    return _is_repaired(attempt)
 
 
-def take_in_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
+def apply_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
     """What PhonePe does not know is right when it is to be said again."""
     settled = apply_refund_status(refund.pk, answer, source)
     if answer.verdict is ProviderStatus.NOT_FOUND:
@@ -38,7 +38,7 @@ def take_in_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
     return answer.verdict.value == settled.state
 
 
-def inquire_refund(refund: Refund, source: str) -> bool:
+def poll_settled_refund(refund: Refund, source: str) -> bool:
     """Raises NO_ANSWER."""
     return poll_refund(refund, Deadline(SECONDS), source).state == RefundState.COMPLETED
 
@@ -49,7 +49,7 @@ def adopt_settled_refund(attempt: PaymentAttempt, merchant_refund_id: str, paise
     return refund is not None and refund.state == RefundState.COMPLETED
 
 
-def _is_in_its_place(attempt: PaymentAttempt) -> bool:
+def _is_repaired(attempt: PaymentAttempt) -> bool:
     """The money came, and nobody has to do anything for it to become what was ordered, or to go back."""
     received = PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.COMPLETED)
     return received.exclude(payment__fulfilment__in=UNFINISHED).exists()

@@ -9,7 +9,7 @@ from typing import Any
 from payment.models import LedgerEntry, PaymentAttempt, Refund
 from payment.reconciliation.days import on
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
-from payment.reconciliation.mending import adopt_settled_refund, inquire_order, inquire_refund
+from payment.reconciliation.repairs import adopt_settled_refund, poll_order, poll_settled_refund
 from payment.reconciliation.settlement import Settled, Settlement
 from payment.states import AttemptState, RefundState
 
@@ -57,7 +57,7 @@ def _payments(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Finding]:
 def _payment(attempt: PaymentAttempt, settled: Settled) -> Iterator[Finding]:
     theirs = settled.amount_paise
     if attempt.state != AttemptState.COMPLETED:
-        mend = partial(inquire_order, attempt, SOURCE)
+        mend = partial(poll_order, attempt, SOURCE)
         said = f"settled by PhonePe, ours is {attempt.state}"
         yield about_order(
             attempt,
@@ -118,7 +118,7 @@ def _contradictions(attempt: PaymentAttempt, settled: Settled, *, refund: str = 
 def _refund(refund: Refund, settled: Settled) -> Iterator[Finding]:
     theirs = settled.amount_paise
     if refund.state != RefundState.COMPLETED:
-        mend = partial(inquire_refund, refund, SOURCE)
+        mend = partial(poll_settled_refund, refund, SOURCE)
         said = f"settled by PhonePe, ours is {refund.state}"
         yield about_refund(
             refund, Kind.REFUND_NOT_CREDITED, Fix.ASK, theirs_paise=theirs, detail=said, mend=mend

@@ -5,8 +5,8 @@ from django.utils import timezone
 
 from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
-from payment.reconciliation.account import compare_account
-from payment.reconciliation.laws import LAWS, broken_laws, totals
+from payment.reconciliation.invariants import INVARIANTS, find_violations, totals
+from payment.reconciliation.simulator_account import compare_account
 from payment.services.outcomes import accept_after_review, apply_status, return_after_review
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import completed, make_attempt, make_payment
@@ -53,7 +53,7 @@ BREAKAGES = {
 
 
 def broken():
-    return {each.law for each in broken_laws()}
+    return {each.law for each in find_violations()}
 
 
 @pytest.mark.parametrize("name", BREAKAGES)
@@ -63,7 +63,7 @@ def test_each_law_finds_the_row_that_breaks_it(day, paid, name):
 
     BREAKAGES[name](paid)
 
-    (law,) = (law.says for law in LAWS if law.breakers.__name__ == f"_{name}")
+    (law,) = (law.says for law in INVARIANTS if law.violating_rows.__name__ == f"_{name}")
     assert law in broken()
 
 
@@ -72,12 +72,12 @@ def test_a_ledger_that_balances_costs_one_query_for_each_law(django_assert_num_q
         payment = make_payment()
         apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
 
-    with django_assert_num_queries(len(LAWS)):
+    with django_assert_num_queries(len(INVARIANTS)):
         assert broken() == set()
 
 
 def test_there_is_a_breakage_for_each_law():
-    assert {f"_{name}" for name in BREAKAGES} == {law.breakers.__name__ for law in LAWS}
+    assert {f"_{name}" for name in BREAKAGES} == {law.violating_rows.__name__ for law in INVARIANTS}
 
 
 @pytest.mark.usefixtures("generation")

@@ -1,8 +1,8 @@
-"""Moments that a row waits for, and that lie later than its own schedule can have set them: a clock was ahead.
+"""Finds rows that a wrong clock has scheduled too late, and makes them due.
 
-Each schedule here grows with the age of its row or with its tries. So whatever it has set before ends no later than
-what it would set now. A row that waits for longer was scheduled by a clock that has been set back since, and is due:
-to look too early is harmless, and its own schedule says when to look again.
+Each schedule here grows with the age of its row or with its tries. So a time that it has set before is never later
+than the time that it would set now. A row with a later time was scheduled by a clock that was ahead. To check it too
+early does no harm: its own schedule then sets the next time.
 """
 
 from collections.abc import Callable
@@ -43,13 +43,13 @@ class Schedule:
         return rows.update(**{self.column: now})
 
 
-def mend_moments(now: datetime) -> int:
+def repair_schedules(now: datetime) -> int:
     """Rows that wait for longer than their schedule says are due. Their number; one statement a schedule."""
-    _mend_beginnings(now)
-    return sum(schedule.mend(now) for schedule in SCHEDULES) + _mend_nights(now)
+    _repair_start_times(now)
+    return sum(schedule.mend(now) for schedule in SCHEDULES) + _repair_nightly_runs(now)
 
 
-def _mend_beginnings(now: datetime) -> None:
+def _repair_start_times(now: datetime) -> None:
     """What has begun in the future begins now, else its age stays below zero, and it is asked about at its fastest
     until then. A page of a wrong clock has ended, in the sense of `PaymentAttempt.is_of_a_wrong_clock`."""
     ahead = now + SKEW
@@ -63,7 +63,7 @@ def _mend_beginnings(now: datetime) -> None:
     WebhookEvent.objects.filter(next_check_at__isnull=False, received_at__gt=ahead).update(received_at=now)
 
 
-def _latest_question(now: datetime) -> Combinable:
+def _latest_poll(now: datetime) -> Combinable:
     """A page that is open is asked about each minute; after it the next moment of the tail is the last possible one.
 
     The tail of an order that was said again after its page had ended begins when it was said.
@@ -85,7 +85,7 @@ def _latest_question(now: datetime) -> Combinable:
     )
 
 
-def _latest_look_at_refund(now: datetime) -> Combinable:
+def _latest_check_of_refund(now: datetime) -> Combinable:
     """Who replaces one that failed begins with a pause for each id that was tried."""
     pause = IDS_TRIED_BY_ITSELF * scaled(PAUSE_AFTER_FAILURE)
     return Case(
@@ -95,7 +95,7 @@ def _latest_look_at_refund(now: datetime) -> Combinable:
     )
 
 
-def _latest_look_at_event(now: datetime) -> Combinable:
+def _latest_check_of_event(now: datetime) -> Combinable:
     return Case(
         When(checks__lt=SOON_CHECKS, then=Value(now + scaled(SOON_SECONDS))),
         default=_quarter_of_age(now, F("received_at"), LATER_SECONDS, LATEST_SECONDS),
@@ -103,7 +103,7 @@ def _latest_look_at_event(now: datetime) -> Combinable:
     )
 
 
-def _latest_try_of_notice(now: datetime) -> Combinable:
+def _latest_try_of_notification(now: datetime) -> Combinable:
     """`checks` counts the tries; a message that was never tried is due when it is written."""
     pauses = (0, *PAUSES)
     return Case(
@@ -122,16 +122,16 @@ def _latest_comparison(now: datetime) -> Combinable:
 
 
 SCHEDULES = (
-    Schedule(PaymentAttempt, "next_check_at", _latest_question),
-    Schedule(Refund, "next_check_at", _latest_look_at_refund),
-    Schedule(WebhookEvent, "next_check_at", _latest_look_at_event),
-    Schedule(Notification, "next_check_at", _latest_try_of_notice),
+    Schedule(PaymentAttempt, "next_check_at", _latest_poll),
+    Schedule(Refund, "next_check_at", _latest_check_of_refund),
+    Schedule(WebhookEvent, "next_check_at", _latest_check_of_event),
+    Schedule(Notification, "next_check_at", _latest_try_of_notification),
     Schedule(Payment, "fulfil_at", _latest_fulfilment),
     Schedule(Reconciliation, "compare_again_at", _latest_comparison),
 )
 
 
-def _mend_nights(now: datetime) -> int:
+def _repair_nightly_runs(now: datetime) -> int:
     """A night that was compared in the future is compared again when it is over: the day had not ended."""
     nightly = Reconciliation.objects.filter(asked_by=Reconciliation.AskedBy.WORKER)
     ahead = nightly.filter(started_at__gt=now + SKEW, finished_at__isnull=False)

@@ -4,8 +4,8 @@ import pytest
 
 from payment.models import GatewayCall, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
-from payment.reconciliation import questions
-from payment.reconciliation.questions import SILENT, Questions
+from payment.reconciliation import status_checks
+from payment.reconciliation.status_checks import MAX_UNANSWERED, StatusChecks
 from payment.services.gateway_calls import call_permits
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -20,29 +20,29 @@ def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
         call_permits.release()
 
     try:
-        answer = Questions(60, sleep).about_order(PaymentAttempt.objects.get())
+        answer = StatusChecks(60, sleep).about_order(PaymentAttempt.objects.get())
     finally:
         for _ in taken[1:]:
             call_permits.release()
 
     assert answer.verdict is ProviderStatus.PENDING
-    assert waited == [questions.PAUSE]
+    assert waited == [status_checks.PAUSE]
 
 
 def test_a_phonepe_that_stays_silent_is_left_alone(day, opened):
     day.phonepe.breaks("status", "refuse", times=99)
-    attempt, asking = PaymentAttempt.objects.get(), Questions(60)
-    for _ in range(SILENT):
+    attempt, asking = PaymentAttempt.objects.get(), StatusChecks(60)
+    for _ in range(MAX_UNANSWERED):
         asking.about_order(attempt)
     asked = GatewayCall.objects.count()
 
     assert asking.about_order(attempt) is None
     assert GatewayCall.objects.count() == asked
-    assert asking.unanswered == SILENT + 1
+    assert asking.unanswered == MAX_UNANSWERED + 1
 
 
 def test_when_the_time_is_over_nobody_is_asked(opened):
-    asking = Questions(0)
+    asking = StatusChecks(0)
 
     assert asking.about_order(PaymentAttempt.objects.get()) is None
     assert (asking.asked, asking.unanswered) == (0, 1)

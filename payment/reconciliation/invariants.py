@@ -1,6 +1,6 @@
-"""What the ledger must say at every moment, and what it must say of PhonePe's own account in simulation.
+"""What the ledger must say at every moment.
 
-Each law is a query for the rows that break it. Simulated money is counted apart from real money.
+Each invariant is a query for the rows that violate it. Simulated money is counted apart from real money.
 """
 
 from collections.abc import Callable
@@ -22,27 +22,27 @@ Rows = QuerySet[Any]
 CAME = (Kind.RECEIPT, Kind.SURPLUS, Kind.SUSPENSE)
 OWED = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 REFUND_ID = "merchant_refund_id"
-SHOWN = 50  # rows of one broken law
+MAX_ROWS = 50  # rows of one violation
 
 
 @dataclass(frozen=True)
-class Law:
-    """`breakers` are the rows that break it; each is told by its own name."""
+class Invariant:
+    """`violating_rows` returns the rows that violate it; a report names each of them."""
 
     says: str
-    breakers: Callable[[], Rows]
+    violating_rows: Callable[[], Rows]
 
 
 @dataclass(frozen=True)
-class Broken:
+class Violation:
     law: str
     rows: tuple[str, ...]
     count: int
 
 
-def broken_laws() -> list[Broken]:
-    """At most one query and a count for each law, however many rows there are."""
-    return [broken for law in LAWS if (broken := _broken(law))]
+def find_violations() -> list[Violation]:
+    """At most one query and a count for each invariant, however many rows there are."""
+    return [found for invariant in INVARIANTS if (found := _find_violation(invariant))]
 
 
 def totals(*, simulated: bool) -> dict[str, int]:
@@ -54,10 +54,10 @@ def totals(*, simulated: bool) -> dict[str, int]:
     }
 
 
-def _broken(law: Law) -> Broken | None:
-    rows = law.breakers().order_by("pk")
-    shown = tuple(f"{type(row)._meta.verbose_name} {row}" for row in islice(rows, SHOWN))
-    return Broken(law.says, shown, rows.count()) if shown else None
+def _find_violation(invariant: Invariant) -> Violation | None:
+    rows = invariant.violating_rows().order_by("pk")
+    shown = tuple(f"{type(row)._meta.verbose_name} {row}" for row in islice(rows, MAX_ROWS))
+    return Violation(invariant.says, shown, rows.count()) if shown else None
 
 
 def _entered(kinds: tuple[Kind, ...], **which: Any) -> Coalesce:
@@ -174,32 +174,34 @@ def _entries_of_another_payment() -> Rows:
     return LedgerEntry.objects.exclude(payment=F("attempt__payment"))
 
 
-LAWS = (
-    Law(
+INVARIANTS = (
+    Invariant(
         "A completed order is in the ledger with what it brought, and no other order is.",
         _orders_entered_otherwise,
     ),
-    Law("A paid payment has one receipt, and no other payment has one.", _paid_without_receipt),
-    Law(
+    Invariant("A paid payment has one receipt, and no other payment has one.", _paid_without_receipt),
+    Invariant(
         "What paid a payment is on the receipt that people are given, with its amount.",
         _received_without_paper,
     ),
-    Law(
+    Invariant(
         "A completed refund is in the ledger with its amount, and no other refund is.",
         _refunds_entered_otherwise,
     ),
-    Law("What went back in the ledger is a refund of that order.", _refunds_of_nothing),
-    Law("No more goes back than came.", _more_sent_back_than_came),
-    Law(
+    Invariant("What went back in the ledger is a refund of that order.", _refunds_of_nothing),
+    Invariant("No more goes back than came.", _more_sent_back_than_came),
+    Invariant(
         "What came twice, or could not become a booking, is on its way back, whole.",
         _kept_though_nobody_booked,
     ),
-    Law("Another amount than was agreed is accepted, or on its way back, whole.", _kept_though_not_accepted),
-    Law("A lost dispute is in the ledger with its amount.", _disputes_entered_otherwise),
-    Law("Chargebacks of an order never exceed what it brought.", _more_taken_than_came),
-    Law("A booking is paid by a payment that says so.", _bookings_that_nothing_pays),
-    Law("A payment that says so has its booking.", _booked_without_booking),
-    Law("A gift is a payment for nothing that was ordered.", _gifts_that_ordered_something),
-    Law("Simulated money stays apart from real money.", _play_money_among_real),
-    Law("An entry belongs to the payment of its order.", _entries_of_another_payment),
+    Invariant(
+        "Another amount than was agreed is accepted, or on its way back, whole.", _kept_though_not_accepted
+    ),
+    Invariant("A lost dispute is in the ledger with its amount.", _disputes_entered_otherwise),
+    Invariant("Chargebacks of an order never exceed what it brought.", _more_taken_than_came),
+    Invariant("A booking is paid by a payment that says so.", _bookings_that_nothing_pays),
+    Invariant("A payment that says so has its booking.", _booked_without_booking),
+    Invariant("A gift is a payment for nothing that was ordered.", _gifts_that_ordered_something),
+    Invariant("Simulated money stays apart from real money.", _play_money_among_real),
+    Invariant("An entry belongs to the payment of its order.", _entries_of_another_payment),
 )

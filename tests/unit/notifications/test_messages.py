@@ -6,7 +6,7 @@ import pytest
 
 from accounts.models import User
 from notifications.alerts import SENTENCES, sentence_of
-from notifications.letters import Unwritable, write
+from notifications.messages import Unwritable, write
 from notifications.models import Notification
 from tests.unit.notifications.samples import FACTS, notifications
 

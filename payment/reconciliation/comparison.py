@@ -12,9 +12,9 @@ from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.schemas import OrderStatus, RefundStatus
 from payment.reconciliation.days import on, span
 from payment.reconciliation.findings import Finding, Fix, Kind, about_order, about_refund
-from payment.reconciliation.mending import fulfil_order, take_in_order, take_in_refund
-from payment.reconciliation.questions import Questions
-from payment.services.monitoring import askable
+from payment.reconciliation.repairs import apply_order_status, apply_refund, fulfil_order
+from payment.reconciliation.status_checks import StatusChecks
+from payment.services.monitoring import real_or_simulating
 from payment.states import AttemptState, Fulfilment, RefundState
 
 SOURCE = "reconciliation"
@@ -25,21 +25,23 @@ FINAL = (ProviderStatus.COMPLETED, ProviderStatus.FAILED, ProviderStatus.NOT_FOU
 REFUND_UNDER_WAY = (RefundState.WAITING, *OPEN_REFUND)
 
 
-def compare_orders(day: date, questions: Questions) -> Iterator[Finding]:
+def compare_orders(day: date, questions: StatusChecks) -> Iterator[Finding]:
     """Those that were sent or decided that day, one by one: each is read after PhonePe has answered."""
     sent = PaymentAttempt.objects.filter(on(day, "created_at", "decided_at"), sent_at__isnull=False)
     for pk in list(sent.order_by("pk").values_list("pk", flat=True)):
         answer = questions.about_order(PaymentAttempt.objects.get(pk=pk))
         attempt = PaymentAttempt.objects.select_related("payment__checkout__booking").get(pk=pk)
         found = _order(attempt, answer) if answer else None
-        if found := found or _fate(attempt):
+        if found := found or _unfulfilled(attempt):
             yield found
 
 
-def compare_refunds(day: date, questions: Questions) -> Iterator[Finding]:
+def compare_refunds(day: date, questions: StatusChecks) -> Iterator[Finding]:
     """Those that were promised or decided that day, and all that are later than was promised by its end."""
     late = Q(state__in=REFUND_UNDER_WAY, expected_by__lt=span(day)[1])
-    wanted = Refund.objects.filter(on(day, "created_at", "decided_at") | late, askable("attempt__simulated"))
+    wanted = Refund.objects.filter(
+        on(day, "created_at", "decided_at") | late, real_or_simulating("attempt__simulated")
+    )
     for pk in list(wanted.order_by("pk").values_list("pk", flat=True)):
         asked = Refund.objects.select_related("attempt").get(pk=pk)
         answer = questions.about_refund(asked) if asked.is_with_phonepe else None
@@ -78,11 +80,11 @@ def _not_received(attempt: PaymentAttempt, answer: OrderStatus) -> Finding:
         ours_paise=0,
         theirs_paise=answer.amount_paise,
         detail=f"ours is {attempt.state}",
-        mend=partial(take_in_order, attempt, answer, SOURCE),
+        mend=partial(apply_order_status, attempt, answer, SOURCE),
     )
 
 
-def _fate(attempt: PaymentAttempt) -> Finding | None:
+def _unfulfilled(attempt: PaymentAttempt) -> Finding | None:
     """Money that came and is not where it belongs yet."""
     payment = attempt.payment
     if attempt.state != AttemptState.COMPLETED:
@@ -112,7 +114,7 @@ def _refund(refund: Refund, answer: RefundStatus) -> Finding | None:
         return about_refund(refund, Kind.REFUND_NOT_CREDITED, Fix.LOOK_UP_REFUND, detail=said)
     if answer.verdict not in FINAL:
         return None
-    learn = partial(take_in_refund, refund, answer, SOURCE)
+    learn = partial(apply_refund, refund, answer, SOURCE)
     return about_refund(refund, Kind.REFUND_NOT_CREDITED, Fix.REFUND, detail=said, mend=learn)
 
 

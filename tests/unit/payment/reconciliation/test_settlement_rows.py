@@ -6,8 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from booking.models import Booking
 from payment.models import LedgerEntry, Payment, Refund
-from payment.reconciliation.settled import BATCH, compare_settlement
 from payment.reconciliation.settlement import read
+from payment.reconciliation.settlement_rows import BATCH, compare_settlement
 from payment.states import Fulfilment, RefundState
 from simulator.models import Refund as SimulatedRefund
 from tests.unit.payment.reconciliation.test_settlement import file, row
