@@ -73,10 +73,11 @@ def test_one_broken_row_stops_neither_its_kind_nor_another_one(kind, caplog):
         assert {name for name, key in good.items() if not BROKEN[name].is_done(key)} == set()
         assert not case.is_done(broken)
         lease = WorkLease.objects.exclude(error="").get()
-        assert (lease.kind, lease.row, lease.tries) == (case.leased_as or kind, broken, 1)
+        assert (lease.kind, lease.row) == (case.leased_as or kind, broken)
+        assert lease.tries < ALERT_AFTER  # more than one where the others took longer than the first pause
         assert "broken on purpose" in lease.error
-        (logged,) = [record for record in caplog.records if record.message == "work failed"]
-        assert (logged.kind, logged.row) == (lease.kind, lease.row)
+        failed = [record for record in caplog.records if record.message == "work failed"]
+        assert {(record.kind, record.row) for record in failed} == {(lease.kind, lease.row)}
         assert alerts() == []
 
         for _ in range(ALERT_AFTER):
