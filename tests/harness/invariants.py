@@ -68,7 +68,8 @@ LAWS = {
     """,
     "an offer is open as long as its payment waits for a choice": """
         SELECT payment.id FROM payment_payment payment
-        LEFT JOIN payment_offer offer ON offer.payment_id = payment.id AND offer.state = 'OPEN'
+        LEFT JOIN payment_offer offer
+            ON offer.payment_id = payment.id AND offer.state = 'OPEN' AND offer.because <> 'CALLED_OFF'
         WHERE (payment.fulfilment = 'OFFERED') <> (offer.id IS NOT NULL)
     """,
     "a cart is booked once": """

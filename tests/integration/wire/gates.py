@@ -85,7 +85,9 @@ class Gate(Server):
                 connection.sendall(pass_on())
 
     def _is_asked(self, connection: ssl.SSLSocket) -> bool:
-        """Waits for the next request. False: this side hangs up instead."""
+        """Waits for the next request. False: this side hangs up instead, or has done so."""
+        if connection.fileno() == -1:
+            return False
         while not (connection.pending() or select.select([connection], [], [], 0.05)[0]):
             if self._last_words is not None:
                 connection.sendall(self._last_words)

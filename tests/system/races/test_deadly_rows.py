@@ -13,10 +13,10 @@ TELL = """
 import django
 django.setup()
 from accounts.models import User
-from notifications.services import tell
+from notifications.services import notify
 for name in ("deadly", "other"):
     user = User.objects.create_user(f"{name}@example.com", None)
-    tell("pending", name, {"amount_paise": 100}, user=user)
+    notify("pending", name, {"amount_paise": 100}, user=user)
 """
 WORK = """
 import django
