@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from django.conf import settings
-
-from payment.phonepe import transport, v2
+from payment.phonepe import credentials, transport, v2
 from payment.phonepe.circuit_breaker import CircuitBreaker
 from payment.phonepe.credentials import Endpoint, Merchant, host_and_port
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
@@ -158,7 +156,7 @@ class PhonePeClient:
         remaining = (deadline or context.deadline).remaining()
         longest = min(BACKOFF_BASE_SECONDS * 2**context.retries, BACKOFF_CAP_SECONDS)
         seconds = random.uniform(0, longest) if failure.retry_after is None else failure.retry_after
-        if context.retries >= settings.PHONEPE_MAX_RETRIES or seconds >= remaining:
+        if context.retries >= credentials.config().max_retries or seconds >= remaining:
             return False
         context.retries += 1
         self._sleep(seconds)

@@ -1,9 +1,10 @@
-"""Who we are at PhonePe and where PhonePe is: merchants and endpoints, built from the settings at every call.
+"""Who we are at PhonePe and where PhonePe is: merchants and endpoints, parsed from the settings once.
 
 Money of one environment, merchant or generation is never asked about with the credentials of another: an
 attempt keeps the `Identity` it was opened under, and `for_identity` gives exactly that merchant or none.
 """
 
+import functools
 import hashlib
 import ipaddress
 from collections.abc import Iterable, Mapping
@@ -13,6 +14,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
+from django.dispatch import receiver
 
 from core.errors import Refusal
 from payment.phonepe.enums import ErrorCategory, Generation, Operation
@@ -146,15 +149,54 @@ class Merchant:
         return hashlib.sha256(f"{self.webhook_username}:{self.webhook_password}".encode()).hexdigest()
 
 
+@dataclass(frozen=True)
+class PhonePeConfig:
+    """The settings about PhonePe, parsed. `current` is the merchant of new orders; None when there is none.
+
+    `known` are all merchants whose webhooks can be verified and whose orders have a status, the current one first.
+    After a change of keys one identity stands there twice: its old keys still verify.
+    """
+
+    current: Merchant | None
+    configured: tuple[Merchant, ...]
+    previous: tuple[Merchant, ...]
+    known: tuple[Merchant, ...]
+    max_retries: int
+
+
+@functools.cache
+def config() -> PhonePeConfig:
+    """Parsed once in a process. Raises ImproperlyConfigured for addresses or credentials that cannot be used."""
+    configured = _build({name: getattr(settings, f"PHONEPE_{name.upper()}") for name in NAMES})
+    previous = _build_previous()
+    simulated: tuple[Merchant, ...] = ()
+    if settings.PHONEPE_SIMULATION_MODE:
+        generation = _simulated_generation()
+        other = Generation.V1 if generation == Generation.V2 else Generation.V2
+        simulated = (_simulated(generation), _simulated(other))
+    wanted = settings.PHONEPE_API_VERSION
+    usable = [merchant for merchant in configured if wanted in ("auto", merchant.identity.generation)]
+    return PhonePeConfig(
+        current=next(iter((*simulated, *usable)), None),
+        configured=configured,
+        previous=previous,
+        known=tuple(dict.fromkeys((*simulated, *configured, *previous))),
+        max_retries=settings.PHONEPE_MAX_RETRIES,
+    )
+
+
+@receiver(setting_changed)
+def _forget_config(*, setting: str, **kwargs: object) -> None:
+    if setting.startswith(("PHONEPE_", "SIMULATOR_")):
+        config.cache_clear()
+
+
 def current() -> Merchant:
     """The merchant that new orders are opened under. Raises NotConfigured."""
-    if settings.PHONEPE_SIMULATION_MODE:
-        return _simulated(_simulated_generation())
-    wanted = settings.PHONEPE_API_VERSION
-    for merchant in configured():
-        if wanted in ("auto", merchant.identity.generation):
-            return merchant
-    raise NotConfigured()
+    merchant = config().current
+    if merchant is None:
+        raise NotConfigured()
+    return merchant
 
 
 def for_identity(identity: Identity) -> Merchant:
@@ -166,28 +208,18 @@ def for_identity(identity: Identity) -> Merchant:
 
 
 def known() -> tuple[Merchant, ...]:
-    """Whose webhooks we can verify and whose orders we can ask about, the current one first.
-
-    After a change of keys one identity stands here twice: its old keys still verify.
-    """
-    merchants = [*configured(), *previous()]
-    if settings.PHONEPE_SIMULATION_MODE:
-        generation = _simulated_generation()
-        other = Generation.V1 if generation == Generation.V2 else Generation.V2
-        merchants = [_simulated(generation), _simulated(other), *merchants]
-    return tuple(dict.fromkeys(merchants))
+    return config().known
 
 
 def configured() -> tuple[Merchant, ...]:
-    """The merchants in the settings, V2 first. Raises ImproperlyConfigured for addresses not to be used."""
-    return _built({name: getattr(settings, f"PHONEPE_{name.upper()}") for name in NAMES})
+    return config().configured
 
 
-def previous() -> tuple[Merchant, ...]:
-    """Former credentials: they verify webhooks and ask about old orders, nothing is opened under them."""
+def _build_previous() -> tuple[Merchant, ...]:
+    """Former credentials: they verify webhooks and fetch the status of old orders; no order is opened under them."""
     if not isinstance(settings.PHONEPE_PREVIOUS, list):
         raise ImproperlyConfigured("PHONEPE_PREVIOUS must be a JSON list of former credentials")
-    return tuple(merchant for entry in settings.PHONEPE_PREVIOUS for merchant in _built(_former(entry)))
+    return tuple(merchant for entry in settings.PHONEPE_PREVIOUS for merchant in _build(_former(entry)))
 
 
 def host_and_port(address: str) -> tuple[str, int]:
@@ -209,7 +241,7 @@ def _former(entry: object) -> Mapping[str, Any]:
     return {**former, "fallback_base_urls": [item.strip() for item in fallbacks if item.strip()]}
 
 
-def _built(config: Mapping[str, Any]) -> tuple[Merchant, ...]:
+def _build(config: Mapping[str, Any]) -> tuple[Merchant, ...]:
     generations = [Generation.V2] if config["client_id"] else []
     if config["merchant_id"] and config["salt_key"]:
         generations.append(Generation.V1)

@@ -274,3 +274,10 @@ def test_a_dot_after_the_name_lets_nobody_sign_for_a_host_of_pages(real):
 )
 def test_an_endpoint_knows_its_port(base, port):
     assert Endpoint(base, base).port == port
+
+
+def test_the_settings_are_parsed_once_and_again_only_after_a_change(settings):
+    first = credentials.config()
+    assert credentials.config() is first
+    settings.PHONEPE_MAX_RETRIES = first.max_retries + 1
+    assert credentials.config().max_retries == first.max_retries + 1
