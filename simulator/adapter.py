@@ -1,6 +1,6 @@
-"""The in-process door: a `requests` adapter behind which PhonePe lives, for SIMULATOR_ORIGIN.
+"""A `requests` transport adapter that calls the simulator in this process, for SIMULATOR_ORIGIN.
 
-An armed fault raises what `requests` itself raises over a real connection, down to the inner errors.
+An armed fault raises the exception that `requests` raises on a real connection, with the same inner errors.
 """
 
 import io
@@ -25,7 +25,7 @@ from urllib3.exceptions import (
 )
 
 from simulator import control, dispatcher, router
-from simulator.wire import Request, Response, answer
+from simulator.wire import Request, Response, json_response
 
 
 class SimulatorAdapter(BaseAdapter):
@@ -38,30 +38,30 @@ class SimulatorAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        response = answered(_read(request))
-        if response.breakage:
-            raise _broken(response.breakage, request)
-        if response.seconds_late > _patience(timeout):
-            raise _broken("silence", request)
-        time.sleep(response.seconds_late)
+        response = handle(_read(request))
+        if response.connection_fault:
+            raise _connection_error(response.connection_fault, request)
+        if response.delay_seconds > _read_timeout(timeout):
+            raise _connection_error("silence", request)
+        time.sleep(response.delay_seconds)
         return _write(response, request)
 
     def close(self) -> None:
-        """Nothing is open: every call is a function call."""
+        """Nothing to close: every call is a function call."""
 
 
-def answered(request: Request) -> Response:
+def handle(request: Request) -> Response:
     if not settings.PHONEPE_SIMULATION_MODE:
-        return answer({"error": "There is no simulator here."}, 404)
+        return json_response({"error": "There is no simulator here."}, 404)
     is_call = request.path.startswith(router.PREFIX)
     response = router.handle(request) if is_call else control.handle(request)
     if request.method == "POST":
-        dispatcher.ring(at_once=not is_call)
+        dispatcher.wake(at_once=not is_call)
     return response
 
 
-def _patience(timeout: Any) -> float:
-    """Seconds for an answer. Whoever would give up before it comes is told so without the wait."""
+def _read_timeout(timeout: Any) -> float:
+    """Seconds to wait for a response. A caller that would time out first gets its timeout at once."""
     patience = timeout[1] if isinstance(timeout, tuple) else timeout
     return float("inf") if patience is None else float(patience)
 
@@ -79,7 +79,7 @@ def _read(request: requests.PreparedRequest) -> Request:
 
 
 def _text(header: str | bytes) -> str:
-    """As a server would read it: headers travel in Latin-1."""
+    """As a server reads it: headers are encoded in Latin-1."""
     return header.decode("latin-1") if isinstance(header, bytes) else header
 
 
@@ -102,20 +102,20 @@ def _write(response: Response, request: requests.PreparedRequest) -> requests.Re
     return written
 
 
-def _broken(breakage: str, request: requests.PreparedRequest) -> requests.RequestException:
+def _connection_error(connection_fault: str, request: requests.PreparedRequest) -> requests.RequestException:
     url = urlsplit(request.url or "")
     pool = HTTPConnectionPool(url.hostname or "", url.port)
     connection = HTTPConnection(url.hostname or "", url.port or 80)
-    if breakage == "refuse":
+    if connection_fault == "refuse":
         cause = NewConnectionError(
             connection, "Failed to establish a new connection: [Errno 111] Connection refused"
         )
         cause.__cause__ = ConnectionRefusedError(111, "Connection refused")
         return requests.ConnectionError(MaxRetryError(pool, url.path, cause), request=request)
-    if breakage == "connect_timeout":
+    if connection_fault == "connect_timeout":
         late = ConnectTimeoutError(connection, "Connection timed out")
         return requests.ConnectTimeout(MaxRetryError(pool, url.path, late), request=request)
-    if breakage == "silence":
+    if connection_fault == "silence":
         return requests.ReadTimeout(ReadTimeoutError(pool, url.path, "Read timed out."), request=request)
     reset = ConnectionResetError(104, "Connection reset by peer")
     return requests.ConnectionError(ProtocolError("Connection aborted.", reset), request=request)

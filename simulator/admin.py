@@ -14,7 +14,7 @@ ModelAdmin: Any = import_string(
 
 
 class ReadOnly(ModelAdmin):
-    """PhonePe's books are written by calls and customers, not by hand."""
+    """Only API calls and customers change these rows."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -1,16 +1,16 @@
-"""Bodies with `Transfer-Encoding: chunked`, which the server of the process does not know."""
+"""Reads bodies with `Transfer-Encoding: chunked`, which Django's development server does not support."""
 
 import re
 from email.message import Message
 from typing import BinaryIO
 
-LIMIT = 1_048_576  # bytes of a body
-LONGEST_LINE, MOST_TRAILERS = 8_192, 100
+MAX_BYTES = 1_048_576  # bytes of a body
+MAX_LINE_BYTES, MAX_TRAILERS = 8_192, 100
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,8})[ \t]*(;[^\r\n]*)?\r\n")
 
 
-class Unreadable(ValueError):
-    """`status` is what HTTP answers to it."""
+class InvalidBody(ValueError):
+    """`status`: the HTTP status of the response."""
 
     def __init__(self, status: int = 400) -> None:
         super().__init__(status)
@@ -18,44 +18,44 @@ class Unreadable(ValueError):
 
 
 def is_chunked(headers: Message) -> bool:
-    """Raises Unreadable for a coding that is not known, and for a body with two lengths."""
+    """Raises InvalidBody for an unknown coding, and for a body with two lengths."""
     coding = headers.get("Transfer-Encoding", "").strip().lower()
     if coding and (coding != "chunked" or "Content-Length" in headers):
-        raise Unreadable
+        raise InvalidBody
     return bool(coding)
 
 
-def read(line: BinaryIO) -> bytes:
-    """The whole body. Raises Unreadable for one that is cut off, is none, or is larger than LIMIT."""
+def read(stream: BinaryIO) -> bytes:
+    """The whole body. Raises InvalidBody when it is truncated, malformed, or larger than MAX_BYTES."""
     body = b""
-    while size := _size(line):
-        if len(body) + size > LIMIT:
-            raise Unreadable(413)
-        body += _exactly(line, size)
-        if _exactly(line, 2) != b"\r\n":
-            raise Unreadable
-    for _ in range(MOST_TRAILERS):  # nobody reads them
-        if _line(line) == b"\r\n":
+    while size := _read_size(stream):
+        if len(body) + size > MAX_BYTES:
+            raise InvalidBody(413)
+        body += _read_exactly(stream, size)
+        if _read_exactly(stream, 2) != b"\r\n":
+            raise InvalidBody
+    for _ in range(MAX_TRAILERS):  # trailers are ignored
+        if _read_line(stream) == b"\r\n":
             return body
-    raise Unreadable
+    raise InvalidBody
 
 
-def _size(line: BinaryIO) -> int:
-    told = SIZE.fullmatch(_line(line))
-    if told is None:
-        raise Unreadable
-    return int(told[1], 16)
+def _read_size(stream: BinaryIO) -> int:
+    match = SIZE.fullmatch(_read_line(stream))
+    if match is None:
+        raise InvalidBody
+    return int(match[1], 16)
 
 
-def _line(line: BinaryIO) -> bytes:
-    said = line.readline(LONGEST_LINE)
-    if not said.endswith(b"\n"):
-        raise Unreadable
-    return said
+def _read_line(stream: BinaryIO) -> bytes:
+    data = stream.readline(MAX_LINE_BYTES)
+    if not data.endswith(b"\n"):
+        raise InvalidBody
+    return data
 
 
-def _exactly(line: BinaryIO, size: int) -> bytes:
-    said = line.read(size)
-    if len(said) < size:
-        raise Unreadable
-    return said
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) < size:
+        raise InvalidBody
+    return data

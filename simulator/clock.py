@@ -1,4 +1,4 @@
-"""PhonePe's time: the real one plus what the control door has advanced it by, or one moment while it is stopped."""
+"""The simulator's clock: real time plus an offset, or a fixed time while it is stopped. The control API sets it."""
 
 from datetime import datetime, timedelta
 
@@ -9,14 +9,14 @@ from django.utils import timezone
 from simulator.models import Clock
 
 
-def set_right() -> None:
-    """To the real time, and going."""
+def reset() -> None:
+    """To real time, running."""
     Clock.objects.update_or_create(pk=Clock.ONLY, defaults={"offset": timedelta(0), "stopped_at": None})
 
 
 def now() -> datetime:
     clock = Clock.objects.filter(pk=Clock.ONLY).first()
-    return shown(clock) if clock else timezone.now()
+    return read_clock(clock) if clock else timezone.now()
 
 
 def is_stopped() -> bool:
@@ -24,7 +24,7 @@ def is_stopped() -> bool:
 
 
 def advance(seconds: int) -> datetime:
-    """A stopped clock is moved on and stays stopped."""
+    """A stopped clock moves forward and stays stopped."""
     step = timedelta(seconds=seconds)
     Clock.objects.get_or_create(pk=Clock.ONLY)
     Clock.objects.filter(pk=Clock.ONLY).update(offset=F("offset") + step, stopped_at=F("stopped_at") + step)
@@ -33,21 +33,21 @@ def advance(seconds: int) -> datetime:
 
 def stop() -> datetime:
     with transaction.atomic():
-        clock = _locked()
-        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=shown(clock))
+        clock = _lock_row()
+        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=read_clock(clock))
     return now()
 
 
 def start() -> datetime:
-    """It goes on from where it was stopped."""
+    """It continues from the time at which it was stopped."""
     with transaction.atomic():
-        clock = _locked()
-        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=None, offset=shown(clock) - timezone.now())
+        clock = _lock_row()
+        Clock.objects.filter(pk=Clock.ONLY).update(stopped_at=None, offset=read_clock(clock) - timezone.now())
     return now()
 
 
 def milliseconds(moment: datetime) -> int:
-    """Epoch milliseconds, counted in whole numbers: a float would be off by one now and then."""
+    """Epoch milliseconds, by integer arithmetic: a float is sometimes off by one."""
     since_epoch = moment - datetime.fromtimestamp(0, tz=moment.tzinfo)
     return since_epoch // timedelta(milliseconds=1)
 
@@ -56,12 +56,12 @@ def seconds(moment: datetime) -> int:
     return milliseconds(moment) // 1000
 
 
-def shown(clock: Clock) -> datetime:
+def read_clock(clock: Clock) -> datetime:
     moment: datetime = clock.stopped_at or timezone.now() + clock.offset
     return moment
 
 
-def _locked() -> Clock:
+def _lock_row() -> Clock:
     Clock.objects.get_or_create(pk=Clock.ONLY)
     clock: Clock = Clock.objects.select_for_update().get(pk=Clock.ONLY)
     return clock

@@ -1,6 +1,6 @@
-"""The strings behind the stage, as JSON: decide for the customer, arm faults, move the clock, read accounts.
+"""The control API, in JSON: decide for the customer, arm faults, move the clock, read accounts.
 
-Who may pull them is for the door to say (`views.control`); the in-process adapter is always let in.
+`views.control` checks the permission of HTTP callers; the in-process adapter is always allowed.
 """
 
 import re
@@ -24,14 +24,14 @@ from simulator import (
     validation,
 )
 from simulator import webhook_deliveries as outbox
-from simulator.models import Attempt, Delivery, Fault, Luck, Merchant, Order, Refund, Token
+from simulator.models import Attempt, Delivery, Fault, FaultRate, Merchant, Order, Refund, Token
 from simulator.orders import Choice
-from simulator.wire import Json, Refused, Request, Response, answer, read_object
+from simulator.wire import ApiError, Json, Request, Response, json_response, read_object
 
 PREFIX = "/simulator/control/"
-SHOWN = 100
-OURS = merchants.PUBLISHED[Merchant.Generation.V2]["merchant_id"]
-LONGEST = 10**8
+ROWS_SHOWN = 100
+DEFAULT_MERCHANT = merchants.PUBLISHED[Merchant.Generation.V2]["merchant_id"]
+MAX_SECONDS = 10**8
 NUMBER, SIGNED = re.compile(r"[0-9]{0,7}"), re.compile(r"-?[0-9]{1,7}")
 
 
@@ -40,58 +40,60 @@ def handle(request: Request) -> Response:
     for route in ROUTES:
         matched = route.pattern.fullmatch(path)
         if matched and route.method == request.method:
-            return _answer(route.handler, request, matched.groups())
-    return answer({"error": "There is nothing to control here."}, 404)
+            return _call_handler(route.handler, request, matched.groups())
+    return json_response({"error": "There is nothing to control here."}, 404)
 
 
-def _answer(handler: Callable[..., Json], request: Request, captured: tuple[str, ...]) -> Response:
+def _call_handler(handler: Callable[..., Json], request: Request, captured: tuple[str, ...]) -> Response:
     try:
-        return answer(handler(_body(request), *captured))
-    except Refused as refused:
-        return refused.response
-    except (orders.NotPossible, events.NothingToSay) as impossible:
-        return answer({"error": str(impossible)}, 409)
+        return json_response(handler(_body(request), *captured))
+    except ApiError as error:
+        return error.response
+    except (orders.NotAllowed, events.SubjectMissing) as error:
+        return json_response({"error": str(error)}, 409)
 
 
 def list_orders(body: Json) -> Json:
-    newest = Order.objects.select_related("merchant").order_by("-pk")[:SHOWN]
-    return {"orders": [snapshots.order(order) for order in newest]}
+    newest = Order.objects.select_related("merchant").order_by("-pk")[:ROWS_SHOWN]
+    return {"orders": [snapshots.serialize_order(order) for order in newest]}
 
 
 def show_order(body: Json, merchant_order_id: str) -> Json:
-    return snapshots.in_full(_find_order(merchant_order_id))
+    return snapshots.serialize_order_with_details(_find_order(merchant_order_id))
 
 
 def decide_order(body: Json, merchant_order_id: str) -> Json:
     """`outcome`, and optionally `reason` (a detailedErrorCode), `amount_paise` (what arrives instead), `seconds`."""
     order = _find_order(merchant_order_id)
     amount_paise, reason = body.get("amount_paise"), body.get("reason", orders.WRONG_PIN)
-    seconds = body.get("seconds", orders.BANK_TAKES)
+    seconds = body.get("seconds", orders.BANK_SECONDS)
     _require(amount_paise is None or validation.is_paise(amount_paise), "amount_paise must be at least 100")
     _require(validation.is_text(reason, 60), "reason must be a word")
-    _require(type(seconds) is int and 0 <= seconds <= LONGEST, "seconds must be a whole number")
+    _require(type(seconds) is int and 0 <= seconds <= MAX_SECONDS, "seconds must be a whole number")
     choice = Choice(amount_paise=amount_paise, reason=reason, seconds=seconds)
     orders.decide(order, _outcome(body, orders.OUTCOMES), choice)
-    return snapshots.in_full(order)
+    return snapshots.serialize_order_with_details(order)
 
 
 def refund_order(body: Json, merchant_order_id: str) -> Json:
-    """As if somebody had done it in PhonePe's dashboard; without `amount_paise` all that is left."""
+    """Refunds as from PhonePe's dashboard; without `amount_paise`, all that is left."""
     amount_paise = body.get("amount_paise")
     _require(amount_paise is None or validation.is_paise(amount_paise), "amount_paise must be at least 100")
-    return snapshots.refund(refunds.from_dashboard(_find_order(merchant_order_id), amount_paise))
+    return snapshots.serialize_refund(
+        refunds.refund_from_dashboard(_find_order(merchant_order_id), amount_paise)
+    )
 
 
 def decide_refund(body: Json, merchant_refund_id: str) -> Json:
-    refund = _latest(
+    refund = _find_newest(
         Refund.objects.select_related("merchant", "order__merchant"), "refund", merchant_refund_id
     )
-    refunds.decide(refund, _outcome(body, refunds.MOVES))
-    return snapshots.refund(refund)
+    refunds.decide(refund, _outcome(body, refunds.TRANSITIONS))
+    return snapshots.serialize_refund(refund)
 
 
 def arm_fault(body: Json) -> Json:
-    """`call`: strikes that call from now on, and `times` in all; `about`: those for one order or refund only."""
+    """Strikes `times` calls, beginning with the `call`-th from now. `about`: only calls for that order or refund."""
     operation, kind = body.get("operation"), body.get("kind", body.get("fault"))
     kinds = faults.KINDS.get(operation, ()) if isinstance(operation, str) else ()
     _require(bool(kinds), f"operation must be one of {', '.join(faults.OPERATIONS)}")
@@ -103,27 +105,32 @@ def arm_fault(body: Json) -> Json:
     carried_out = body.get("carried_out")
     _require(carried_out is None or isinstance(carried_out, bool), "carried_out must be true or false")
     _require(
-        carried_out is not False or not faults.always_sends(str(operation), str(kind)),
+        carried_out is not False or not faults.sends_webhook(str(operation), str(kind)),
         f"carried_out cannot be false for {kind}: it strikes a webhook that is sent. drop sends none",
     )
     armed = faults.arm(str(operation), str(kind), times, argument, carried_out, call=call, about=about)
-    return snapshots.fault(armed)
+    return snapshots.serialize_fault(armed)
 
 
 def list_faults(body: Json) -> Json:
     return {
-        "faults": [snapshots.fault(fault) for fault in Fault.objects.filter(times_left__gt=0).order_by("pk")]
+        "faults": [
+            snapshots.serialize_fault(fault)
+            for fault in Fault.objects.filter(times_left__gt=0).order_by("pk")
+        ]
     }
 
 
 def account(body: Json) -> Json:
-    """What PhonePe's own books say; the shop's ledger must say the same."""
-    return {"merchants": [snapshots.account(merchant) for merchant in Merchant.objects.order_by("pk")]}
+    """Paid and refunded paise per merchant, to compare with the shop's ledger."""
+    return {
+        "merchants": [snapshots.serialize_account(merchant) for merchant in Merchant.objects.order_by("pk")]
+    }
 
 
 def list_deliveries(body: Json) -> Json:
-    newest = Delivery.objects.order_by("-pk")[:SHOWN]
-    return {"deliveries": [snapshots.delivery(delivery) for delivery in newest]}
+    newest = Delivery.objects.order_by("-pk")[:ROWS_SHOWN]
+    return {"deliveries": [snapshots.serialize_delivery(delivery) for delivery in newest]}
 
 
 def change_merchant(body: Json, merchant_id: str) -> Json:
@@ -139,18 +146,18 @@ def change_merchant(body: Json, merchant_id: str) -> Json:
 
 
 def send_again(body: Json, number: str) -> Json:
-    """The same bytes once more, whether they were heard or not."""
+    """Sends the same body once more, whether it was delivered or not."""
     known = Delivery.objects.select_related("merchant")
     delivery = known.filter(pk=int(number)).first() if NUMBER.fullmatch(number) else None
     if delivery is None:
-        raise Refused(404, {"error": "There is no such delivery."})
-    return snapshots.delivery(outbox.send_again(delivery))
+        raise ApiError(404, {"error": "There is no such delivery."})
+    return snapshots.serialize_delivery(outbox.resend(delivery))
 
 
 def send_webhook(body: Json) -> Json:
-    """Any event of V2's, to a `merchant` of V2 (the published one), about an order or refund of theirs (the newest).
+    """Sends any V2 event to a V2 `merchant` (default: the published one), about their order or refund (the newest).
 
-    `payload` replaces members of what would be said; `scheme` (sha, hmac) proves it so, whatever was agreed.
+    `payload` replaces members; `scheme` (sha, hmac) overrides the merchant's authentication scheme.
     """
     event, scheme, reference = body.get("event"), body.get("scheme", ""), body.get("about", "")
     _require(event in tuple(events.EVENTS), f"event must be one of {', '.join(events.EVENTS)}")
@@ -161,13 +168,15 @@ def send_webhook(body: Json) -> Json:
     )
     given = body.get("payload", {})
     _require(
-        isinstance(given, dict) and validation.is_speakable(given), "payload must be an object of whole text"
+        isinstance(given, dict) and validation.is_encodable(given), "payload must be an object of whole text"
     )
-    merchant = merchants.by_merchant_id(Merchant.Generation.V2, str(body.get("merchant", OURS)))
+    merchant = merchants.find_by_merchant_id(
+        Merchant.Generation.V2, str(body.get("merchant", DEFAULT_MERCHANT))
+    )
     if merchant is None:
-        raise Refused(404, {"error": "There is no such merchant of V2."})
-    said = events.announced(str(event), merchant, reference, clock.now(), given)
-    return snapshots.delivery(outbox.announce(merchant, said, scheme)) | {"said": said}
+        raise ApiError(404, {"error": "There is no such merchant of V2."})
+    message = events.build_event(str(event), merchant, reference, clock.now(), given)
+    return snapshots.serialize_delivery(outbox.enqueue_event(merchant, message, scheme)) | {"said": message}
 
 
 def show_clock(body: Json) -> Json:
@@ -175,30 +184,30 @@ def show_clock(body: Json) -> Json:
 
 
 def set_clock(body: Json) -> Json:
-    """`advance` by seconds, `stopped` true or false. Time passes at once: orders expire, refunds settle."""
+    """`advance` in seconds, `stopped` true or false. Applied at once: orders expire, refunds settle."""
     seconds, stopped = body.get("advance", 0), body.get("stopped")
     _require(bool(body.keys() & {"advance", "stopped"}), "advance or stopped is missing")
-    _require(type(seconds) is int and 0 <= seconds <= LONGEST, "advance must be a number of seconds")
+    _require(type(seconds) is int and 0 <= seconds <= MAX_SECONDS, "advance must be a number of seconds")
     _require(stopped is None or isinstance(stopped, bool), "stopped must be true or false")
     if stopped is not None:
         clock.stop() if stopped else clock.start()
     if seconds:
         clock.advance(seconds)
-    transitions.catch_up_due()
+    transitions.apply_all_due()
     refunds.settle_due()
     return show_clock(body)
 
 
 def reset(body: Json) -> Json:
-    """Everything is forgotten but the merchants. With a `seed` calls fail by chance, `percent` of a hundred."""
+    """Deletes everything but the merchants. With a `seed`, `percent` of a hundred calls get a fault."""
     seed, percents = body.get("seed"), body.get("percent", faults.PERCENTS)
     _require(seed is None or (type(seed) is int and abs(seed) < 2**63), "seed must be a whole number")
     _require(_are_percents(percents), "percent must name operations, each with 0 to 100")
-    for model in (Delivery, Refund, Attempt, Order, Token, Fault, Luck):
+    for model in (Delivery, Refund, Attempt, Order, Token, Fault, FaultRate):
         model.objects.all().delete()
-    clock.set_right()
+    clock.reset()
     if seed is not None:
-        seeded_faults.seed(seed, percents)
+        seeded_faults.set_rates(seed, percents)
     return {"reset": True, "seed": seed}
 
 
@@ -241,9 +250,9 @@ def _body(request: Request) -> Json:
     return body or {}
 
 
-def _require(met: bool, error: str, status: int = 400) -> None:
-    if not met:
-        raise Refused(status, {"error": error})
+def _require(condition: bool, error: str, status: int = 400) -> None:
+    if not condition:
+        raise ApiError(status, {"error": error})
 
 
 def _outcome(body: Json, known: Iterable[str]) -> str:
@@ -253,13 +262,13 @@ def _outcome(body: Json, known: Iterable[str]) -> str:
 
 
 def _find_order(merchant_order_id: str) -> Order:
-    order: Order = _latest(Order.objects.select_related("merchant"), "order", merchant_order_id)
-    transitions.catch_up(order)
+    order: Order = _find_newest(Order.objects.select_related("merchant"), "order", merchant_order_id)
+    transitions.apply_due(order)
     return order
 
 
-def _latest(rows: QuerySet[Any], noun: str, reference: str) -> Any:
-    """Ids are unique per merchant only; of several the newest is meant."""
+def _find_newest(rows: QuerySet[Any], noun: str, reference: str) -> Any:
+    """Ids are unique per merchant only; the newest row is taken."""
     row = rows.filter(**{f"merchant_{noun}_id": reference}).order_by("-pk").first()
     _require(row is not None, f"There is no {noun} {reference}.", 404)
     return row
@@ -272,9 +281,9 @@ def _count(body: Json, name: str) -> int:
 
 
 def _is_argument(kind: str, argument: str) -> bool:
-    """Most take a number of seconds, of times, of bytes or of paise."""
+    """Most arguments are a number of seconds, times, bytes or paise."""
     if kind == "says":
-        return argument in canned_errors.SAYINGS
+        return argument in canned_errors.ERRORS
     if kind == "html":
         return argument == "" or (NUMBER.fullmatch(argument) is not None and 200 <= int(argument) <= 599)
     if kind == "clock_off":

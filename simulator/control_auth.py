@@ -1,6 +1,6 @@
-"""Who may pull the strings: whoever sits at this machine, and whoever knows the ops token.
+"""Who may use the control API: callers from this machine, and callers with the ops token.
 
-A program says the token in a header. A browser cannot; it says it once in a form and keeps a cookie that proves it.
+A program sends the token in a header. A browser sends it once in a form and then keeps a signed cookie.
 """
 
 from ipaddress import ip_address
@@ -10,31 +10,31 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 COOKIE = "simulator_operator"
-LASTS = 12 * 60 * 60  # seconds; the browser forgets it earlier, when it is closed
+COOKIE_SECONDS = 12 * 60 * 60  # the browser drops it earlier, when it is closed
 
 
 def may_control(request: HttpRequest) -> bool:
-    """Behind a proxy everybody seems to sit at this machine, and then the token decides."""
-    if knows_token(request.headers.get("X-Ops-Token", "")):
+    """Behind a proxy every caller seems to be local; then only the token counts."""
+    if is_ops_token(request.headers.get("X-Ops-Token", "")):
         return True
-    from_elsewhere = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-    near = _is_loopback(request.META.get("REMOTE_ADDR", ""))
-    return settings.NUM_PROXIES == 0 and near and not from_elsewhere
+    is_cross_site = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
+    is_local = _is_loopback(request.META.get("REMOTE_ADDR", ""))
+    return settings.NUM_PROXIES == 0 and is_local and not is_cross_site
 
 
-def knows_token(offered: str) -> bool:
+def is_ops_token(offered: str) -> bool:
     return bool(settings.OPS_TOKEN) and constant_time_compare(offered, settings.OPS_TOKEN)
 
 
 def is_signed_in(request: HttpRequest) -> bool:
-    offered = request.get_signed_cookie(COOKIE, default="", salt=COOKIE, max_age=LASTS)
-    return bool(settings.OPS_TOKEN) and constant_time_compare(str(offered), _proof())
+    offered = request.get_signed_cookie(COOKIE, default="", salt=COOKIE, max_age=COOKIE_SECONDS)
+    return bool(settings.OPS_TOKEN) and constant_time_compare(str(offered), _cookie_value())
 
 
-def remember(request: HttpRequest, response: HttpResponse) -> HttpResponse:
+def set_cookie(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     response.set_signed_cookie(
         COOKIE,
-        _proof(),
+        _cookie_value(),
         salt=COOKIE,
         path="/simulator",
         secure=request.is_secure(),
@@ -44,8 +44,8 @@ def remember(request: HttpRequest, response: HttpResponse) -> HttpResponse:
     return response
 
 
-def _proof() -> str:
-    """Of the token, not the token: a cookie can be read by whoever has the browser. Another token ends it."""
+def _cookie_value() -> str:
+    """A digest of the token, because a cookie can be read in the browser. A new token makes it invalid."""
     return salted_hmac(COOKIE, settings.OPS_TOKEN).hexdigest()
 
 

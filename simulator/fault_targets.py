@@ -1,4 +1,4 @@
-"""What a call is about, read before it is carried out: faults may be meant for one order only."""
+"""Which order or refund a request names. Read before it is handled, because a fault may target one id."""
 
 import base64
 import binascii
@@ -7,25 +7,25 @@ from typing import NamedTuple
 from simulator.validation import is_paise, is_reference
 from simulator.wire import Json, Request, read_object
 
-LONGEST_ID = 63
+MAX_ID_LENGTH = 63
 ID_FIELDS = ("merchantTransactionId", "merchantOrderId", "merchantRefundId")
 
 
-class Subject(NamedTuple):
-    """Of the merchant's making, unchecked: no id and no paise where there is nothing usable."""
+class FaultTarget(NamedTuple):
+    """From an unchecked request: an empty id and 0 paise where nothing usable is found."""
 
     reference: str = ""
     amount_paise: int = 0
 
 
-def read(request: Request, captured: tuple[str, ...]) -> Subject:
-    """`captured`: the ids in the path; the last one is what is asked about."""
+def read_target(request: Request, captured: tuple[str, ...]) -> FaultTarget:
+    """`captured`: the ids in the path, of which the last one counts."""
     if captured:
-        return Subject(_reference(captured[-1]))
+        return FaultTarget(_reference(captured[-1]))
     payload = _payload(request.body)
     amount = payload.get("amount")
     reference = next((payload[name] for name in ID_FIELDS if name in payload), "")
-    return Subject(_reference(reference), amount if isinstance(amount, int) and is_paise(amount) else 0)
+    return FaultTarget(_reference(reference), amount if isinstance(amount, int) and is_paise(amount) else 0)
 
 
 def _payload(body: bytes) -> Json:
@@ -40,4 +40,4 @@ def _payload(body: bytes) -> Json:
 
 
 def _reference(value: object) -> str:
-    return value if isinstance(value, str) and is_reference(value, LONGEST_ID) else ""
+    return value if isinstance(value, str) and is_reference(value, MAX_ID_LENGTH) else ""

@@ -1,6 +1,6 @@
-"""Ids with the anatomy of the real ones: prefix, Indian time to the millisecond, seven digits.
+"""Ids in the format of the real ones: prefix, Indian time to the millisecond, seven digits.
 
-`OMO` order, `OM` attempt, `OMR` refund; in V1 `T` payment, `P` refund. To a client they are opaque.
+`OMO` order, `OM` attempt, `OMR` refund; in V1 `T` payment, `P` refund. Clients treat them as opaque.
 """
 
 import secrets

@@ -1,4 +1,4 @@
-"""How a customer gets to pay when the shop has no page of ours: a link into their UPI app, a picture, a bank's page."""
+"""The response when the merchant has chosen the payment mode: a UPI intent link, a QR code, or a bank's page."""
 
 import base64
 import struct
@@ -10,36 +10,36 @@ from simulator.models import Order
 from simulator.wire import Json
 
 MERCHANT_CATEGORY = "5311"
-BY_COLLECT = "UPI_COLLECT"
-BY_INTENT = ("UPI_INTENT", "PPE_INTENT")
-BY_PICTURE = "UPI_QR"
-SIDE = 41  # pixels of a picture
+COLLECT = "UPI_COLLECT"
+INTENTS = ("UPI_INTENT", "PPE_INTENT")
+QR = "UPI_QR"
+PIXELS_A_SIDE = 41  # of the QR code
 
 
-def way_to_pay(order: Order, mode: str) -> Json:
-    """V2's members for it. A collect request comes to the customer's app by itself."""
-    if mode == BY_COLLECT:
+def v2_response(order: Order, mode: str) -> Json:
+    """Members of the V2 response. A collect request needs none: it appears in the customer's app."""
+    if mode == COLLECT:
         return {}
-    if mode in BY_INTENT:
+    if mode in INTENTS:
         return {"intentUrl": intent_url(order)}
-    if mode == BY_PICTURE:
-        return {"intentUrl": intent_url(order), "qrData": picture(intent_url(order))}
+    if mode == QR:
+        return {"intentUrl": intent_url(order), "qrData": draw_qr(intent_url(order))}
     return {"redirectUrl": orders.page_url(order)}
 
 
-def instrument_response(order: Order, kind: str) -> Json:
-    """V1's words for the same."""
-    if kind == BY_COLLECT:
+def v1_response(order: Order, kind: str) -> Json:
+    """The same as V1's `instrumentResponse`."""
+    if kind == COLLECT:
         return {"type": kind}
-    if kind in BY_INTENT:
+    if kind in INTENTS:
         return {"type": kind, "intentUrl": intent_url(order)}
-    if kind == BY_PICTURE:
-        return {"type": kind, "qrData": picture(intent_url(order)), "intentUrl": intent_url(order)}
+    if kind == QR:
+        return {"type": kind, "qrData": draw_qr(intent_url(order)), "intentUrl": intent_url(order)}
     return {"type": kind, "redirectInfo": {"url": orders.page_url(order), "method": "GET"}}
 
 
 def intent_url(order: Order) -> str:
-    """As UPI apps read it; rupees here, unlike everywhere else."""
+    """In the format of UPI apps; amounts are rupees only here."""
     rupees = f"{order.amount_paise // 100}.{order.amount_paise % 100:02}"
     merchant_id, reference = order.merchant.merchant_id, order.merchant_order_id
     members = {
@@ -59,12 +59,15 @@ def intent_url(order: Order) -> str:
     return "upi://pay?" + urlencode(members, quote_via=quote, safe="@")
 
 
-def picture(text: str) -> str:
-    """A PNG in base64, different for every text. Nobody can scan it: there is no money behind it."""
-    bits = _bits(text.encode(), SIDE * SIDE)
-    rows = [bits[start : start + SIDE] for start in range(0, SIDE * SIDE, SIDE)]
+def draw_qr(text: str) -> str:
+    """A PNG in base64, different for every text. It is not a real QR code and cannot be scanned."""
+    bits = _bits(text.encode(), PIXELS_A_SIDE * PIXELS_A_SIDE)
+    rows = [
+        bits[start : start + PIXELS_A_SIDE]
+        for start in range(0, PIXELS_A_SIDE * PIXELS_A_SIDE, PIXELS_A_SIDE)
+    ]
     pixels = b"".join(b"\x00" + bytes(255 if bit else 0 for bit in row) for row in rows)
-    header = struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)  # eight bits of grey
+    header = struct.pack(">IIBBBBB", PIXELS_A_SIDE, PIXELS_A_SIDE, 8, 0, 0, 0, 0)  # eight bits of grey
     chunks = (b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")
     return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)).decode()
 

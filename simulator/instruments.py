@@ -1,72 +1,74 @@
-"""What a customer can pay with on the page, and which of it a shop has asked to be shown."""
+"""Payment instruments on the page, and which of them the merchant has enabled."""
 
 import re
 from collections.abc import Iterator
 from typing import Any
 
-from simulator.transitions import INSTRUMENTS, SCANNED, Means
+from simulator.transitions import INSTRUMENT_TYPES, QR_CODE, PaymentInstrument
 from simulator.wire import Json
 
-ADDRESS = re.compile(r"[A-Za-z0-9._-]{2,60}@[A-Za-z]{2,20}")
+VPA = re.compile(r"[A-Za-z0-9._-]{2,60}@[A-Za-z]{2,20}")
 UPI_NUMBER = re.compile(r"[0-9]{8,10}")
 UPI_ID = "upi_id"
-# What the page calls it, and what the wire does.
-MEANS = {
-    "upi_app": ("UPI app", Means("UPI_INTENT")),
-    UPI_ID: ("UPI id", Means("UPI_COLLECT")),
-    "upi_qr": ("QR code", SCANNED),
-    "credit_card": ("Credit card", Means("CARD", "CREDIT_CARD", "")),
-    "debit_card": ("Debit card", Means("CARD", "DEBIT_CARD", "")),
-    "net_banking": ("Net banking", Means("NET_BANKING", "NET_BANKING", "")),
+# name: label on the page, instrument in the API.
+INSTRUMENTS = {
+    "upi_app": ("UPI app", PaymentInstrument("UPI_INTENT")),
+    UPI_ID: ("UPI id", PaymentInstrument("UPI_COLLECT")),
+    "upi_qr": ("QR code", QR_CODE),
+    "credit_card": ("Credit card", PaymentInstrument("CARD", "CREDIT_CARD", "")),
+    "debit_card": ("Debit card", PaymentInstrument("CARD", "DEBIT_CARD", "")),
+    "net_banking": ("Net banking", PaymentInstrument("NET_BANKING", "NET_BANKING", "")),
 }
 
 
-class BadAddress(Exception):
-    """No UPI id looks like this."""
+class InvalidVpa(Exception):
+    """Not a valid UPI id."""
 
 
-def chosen(name: str, address: str) -> Means:
-    """A customer who chooses nothing scans the QR code. Raises BadAddress."""
-    if name not in MEANS:
-        return Means()
-    means = MEANS[name][1]
+def parse_choice(name: str, address: str) -> PaymentInstrument:
+    """The default is the QR code. Raises InvalidVpa."""
+    if name not in INSTRUMENTS:
+        return PaymentInstrument()
+    instrument = INSTRUMENTS[name][1]
     if name != UPI_ID:
-        return means
-    if not ADDRESS.fullmatch(address):
-        raise BadAddress(address)
-    return Means(means.mode, means.instrument, _masked(address))
+        return instrument
+    if not VPA.fullmatch(address):
+        raise InvalidVpa(address)
+    return PaymentInstrument(instrument.mode, instrument.instrument, _mask_vpa(address))
 
 
-def agreed(mode: str, address: str = "") -> Means:
-    """How the shop lets its customer pay when it has a page of its own. `address`: of a collect request."""
-    if mode in INSTRUMENTS:
-        return Means(mode, INSTRUMENTS[mode], "")
-    return Means(mode, SCANNED.instrument, _masked(address) if address else SCANNED.vpa)
+def from_mode(mode: str, address: str = "") -> PaymentInstrument:
+    """The instrument of a mode that the merchant has chosen. `address`: the UPI id of a collect request."""
+    if mode in INSTRUMENT_TYPES:
+        return PaymentInstrument(mode, INSTRUMENT_TYPES[mode], "")
+    return PaymentInstrument(mode, QR_CODE.instrument, _mask_vpa(address) if address else QR_CODE.vpa)
 
 
-def of_mode(mode: str) -> list[str]:
-    """What a page shows when only this mode is left."""
-    return [name for name, (_, means) in MEANS.items() if means.mode == mode]
+def names_of_mode(mode: str) -> list[str]:
+    """What the page shows when the mode is fixed."""
+    return [name for name, (_, instrument) in INSTRUMENTS.items() if instrument.mode == mode]
 
 
-def offered(config: Json) -> list[str]:
-    """`paymentModeConfig` names modes to show or modes to hide; without it everything is shown."""
+def enabled_names(config: Json) -> list[str]:
+    """`paymentModeConfig` lists modes to show or modes to hide; without it all are shown."""
     if "enabledPaymentModes" in config:
-        shown = set(_named(config["enabledPaymentModes"], bare_card=("CREDIT_CARD", "DEBIT_CARD")))
-        return [name for name in MEANS if name in shown]
-    hidden = set(_named(config.get("disabledPaymentModes", []), bare_card=()))
-    return [name for name in MEANS if name not in hidden]
+        shown = set(_match_modes(config["enabledPaymentModes"], bare_card=("CREDIT_CARD", "DEBIT_CARD")))
+        return [name for name in INSTRUMENTS if name in shown]
+    hidden = set(_match_modes(config.get("disabledPaymentModes", []), bare_card=()))
+    return [name for name in INSTRUMENTS if name not in hidden]
 
 
-def _named(modes: list[Any], bare_card: tuple[str, ...]) -> Iterator[str]:
-    """`bare_card`: what CARD without card types means. Under the hidden ones it means nothing."""
+def _match_modes(modes: list[Any], bare_card: tuple[str, ...]) -> Iterator[str]:
+    """`bare_card`: the card types of CARD without `cardTypes`. To hide bare CARD hides nothing."""
     for mode in modes:
         instruments = mode.get("cardTypes") or bare_card if mode["type"] == "CARD" else ()
-        for name, (_, means) in MEANS.items():
-            if means.mode == mode["type"] and (means.mode != "CARD" or means.instrument in instruments):
+        for name, (_, instrument) in INSTRUMENTS.items():
+            if instrument.mode == mode["type"] and (
+                instrument.mode != "CARD" or instrument.instrument in instruments
+            ):
                 yield name
 
 
-def _masked(address: str) -> str:
+def _mask_vpa(address: str) -> str:
     name, _, bank = address.partition("@")
     return f"{name[:2]}****{name[-2:]}@{bank}"

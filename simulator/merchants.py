@@ -1,4 +1,4 @@
-"""The merchants everybody may be: their secrets are printed in docs/simulator.md and protect nothing."""
+"""The merchants and their credentials. The published ones stand in docs/simulator.md and protect nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
@@ -28,26 +28,28 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 }
 
 
-def by_merchant_id(generation: str, merchant_id: str, **asked: Exists) -> Merchant | None:
-    """`asked`: what else is to be known of the merchant, by the attribute that tells it."""
-    return _find(generation, "merchant_id", merchant_id, asked)
+def find_by_merchant_id(generation: str, merchant_id: str, **annotations: Exists) -> Merchant | None:
+    """`annotations` are set on the merchant as attributes."""
+    return _find(generation, "merchant_id", merchant_id, annotations)
 
 
-def by_client_id(client_id: str) -> Merchant | None:
+def find_by_client_id(client_id: str) -> Merchant | None:
     return _find(Merchant.Generation.V2, "client_id", client_id)
 
 
-def publish(webhook_url: str = "", more: Iterable[Sequence[str]] = ()) -> list[Merchant]:
-    """Creates whichever merchant is missing, and points all of them at `webhook_url`.
+def ensure_merchants(webhook_url: str = "", more: Iterable[Sequence[str]] = ()) -> list[Merchant]:
+    """Creates the missing merchants, and sets `webhook_url` on all of them.
 
     `more`: (v1, id, salt key, index) or (v2, id, client id, client secret, version).
     """
-    merchants = [_create(generation) for generation in PUBLISHED] + [_open(*words) for words in more]
+    merchants = [_create_published(generation) for generation in PUBLISHED] + [
+        _register(*fields) for fields in more
+    ]
     Merchant.objects.update(webhook_url=webhook_url)
     return merchants
 
 
-def _open(generation: str, merchant_id: str, *credentials: str) -> Merchant:
+def _register(generation: str, merchant_id: str, *credentials: str) -> Merchant:
     if generation == Merchant.Generation.V1:
         salt_key, salt_index = credentials
         known: dict[str, Any] = {"salt_key": salt_key, "salt_index": int(salt_index)}
@@ -66,18 +68,18 @@ def _open(generation: str, merchant_id: str, *credentials: str) -> Merchant:
 
 
 def _find(
-    generation: str, field: str, value: str, asked: Mapping[str, Exists] = MappingProxyType({})
+    generation: str, field: str, value: str, annotations: Mapping[str, Exists] = MappingProxyType({})
 ) -> Merchant | None:
     if not is_reference(value, 80):
         return None
     known = Merchant.objects.filter(generation=generation, **{field: value})
-    found: Merchant | None = known.annotate(**asked).first()
+    found: Merchant | None = known.annotate(**annotations).first()
     if found is None and PUBLISHED[generation].get(field) == value:
-        return _create(generation)
+        return _create_published(generation)
     return found
 
 
-def _create(generation: str) -> Merchant:
+def _create_published(generation: str) -> Merchant:
     known = dict(PUBLISHED[generation])
     merchant: Merchant
     merchant, _ = Merchant.objects.get_or_create(

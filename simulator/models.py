@@ -1,4 +1,4 @@
-"""PhonePe's own books: its merchants, what they asked for, what customers did, what it has yet to say.
+"""The simulator's database: merchants, orders, attempts, refunds, webhooks and faults.
 
 Amounts are whole paise. Only `transitions`, `refunds` and `webhook_deliveries` change their state.
 """
@@ -22,7 +22,7 @@ class Merchant(models.Model):
         V2 = "v2"
 
     class Scheme(models.TextChoices):
-        """How V2 proves a webhook: a constant made of user and password, or a signature of the body."""
+        """How a V2 webhook is authenticated: SHA-256 of user and password, or HMAC of the body."""
 
         SHA = "sha"
         HMAC = "hmac"
@@ -64,14 +64,14 @@ class Token(models.Model):
 
 
 class Order(models.Model):
-    """One payment asked for. `provider_id` is V2's order id; V1 has none until the customer tries to pay."""
+    """One requested payment. `provider_id` is V2's order id; V1 has none before the first attempt."""
 
     class RedirectMode(models.TextChoices):
         REDIRECT = "REDIRECT"
         POST = "POST"
 
     class Flow(models.TextChoices):
-        """V2: the customer chooses on PhonePe's page, or has chosen in the shop (custom checkout)."""
+        """V2: the customer chooses on PhonePe's page, or in the shop (custom checkout)."""
 
         PAGE = "PG_CHECKOUT"
         CUSTOM = "PG"
@@ -123,7 +123,7 @@ class Order(models.Model):
 
 
 class Attempt(models.Model):
-    """One try of the customer on the page. `amount_paise` is what left the customer's account."""
+    """One attempt of the customer to pay. `amount_paise` is what left their account."""
 
     order = models.ForeignKey(Order, on_delete=models.CASCADE, related_name="attempts")
     provider_id = models.CharField(max_length=40, unique=True)
@@ -176,7 +176,7 @@ class Refund(models.Model):
 
 
 class Delivery(models.Model):
-    """A webhook on its way: the exact bytes, when to try next, how the last try ended."""
+    """A webhook: the exact body, when to try next, the result of the last try."""
 
     merchant = models.ForeignKey(Merchant, on_delete=models.CASCADE, related_name="deliveries")
     event = models.CharField(max_length=60)
@@ -210,7 +210,7 @@ class Delivery(models.Model):
 
 
 class Fault(models.Model):
-    """`calls_before` calls of `operation` go well, the next `times_left` go wrong as `kind` says."""
+    """`calls_before` calls of `operation` succeed; the next `times_left` get the fault `kind`."""
 
     class Source(models.TextChoices):
         CONTROL = "control"
@@ -240,8 +240,8 @@ class Fault(models.Model):
         return f"{self.operation}: {self.kind} × {self.times_left}"
 
 
-class Luck(models.Model):
-    """Of a hundred calls of `operation`, `percent` go wrong; which ones follows from `seed` and their number."""
+class FaultRate(models.Model):
+    """`percent` of a hundred calls of `operation` get a fault; `seed` and the number of the call decide which."""
 
     operation = models.CharField(max_length=20, unique=True)
     seed = models.BigIntegerField()
@@ -249,7 +249,7 @@ class Luck(models.Model):
     calls = models.PositiveBigIntegerField(default=0)
 
     class Meta:
-        verbose_name_plural = "luck"
+        verbose_name_plural = "fault rates"
 
     def __str__(self) -> str:
         return f"{self.operation}: {self.percent} % of seed {self.seed}"

@@ -1,4 +1,4 @@
-"""The control door, described in OpenAPI: on its own, and as part of what the site says of itself."""
+"""OpenAPI of the control API: a document of its own, and a part of the site's schema."""
 
 import inspect
 from typing import Any
@@ -9,15 +9,15 @@ from simulator import control, events, faults, orders, refunds
 from simulator.models import Merchant
 from simulator.wire import Json
 
-WHOLE = {"type": "integer"}
+INTEGER = {"type": "integer"}
 TEXT = {"type": "string"}
-TRUTH = {"type": "boolean"}
+BOOLEAN = {"type": "boolean"}
 PAISE = {"type": "integer", "minimum": 100, "description": "paise"}
 SECONDS = {"type": "integer", "minimum": 0, "description": "seconds"}
 KINDS = sorted({kind for kinds in faults.KINDS.values() for kind in kinds})
 TAG = "simulator"
 
-# What a POST may say, by handler; the members in REQUIRED must be there.
+# Members of the body of a POST, by handler; those in REQUIRED must be present.
 BODIES: dict[str, Json] = {
     "decide_order": {
         "outcome": {"enum": list(orders.OUTCOMES)},
@@ -26,7 +26,7 @@ BODIES: dict[str, Json] = {
         "seconds": SECONDS,
     },
     "refund_order": {"amount_paise": PAISE},
-    "decide_refund": {"outcome": {"enum": list(refunds.MOVES)}},
+    "decide_refund": {"outcome": {"enum": list(refunds.TRANSITIONS)}},
     "arm_fault": {
         "operation": {"enum": list(faults.OPERATIONS)},
         "fault": {"enum": KINDS},
@@ -34,7 +34,7 @@ BODIES: dict[str, Json] = {
         "call": {"type": "integer", "minimum": 1, "default": 1, "description": "strikes this call first"},
         "about": TEXT | {"description": "the merchant's id of an order or refund"},
         "argument": TEXT | {"description": "seconds, times, bytes, paise, or a code, as the fault says"},
-        "carried_out": TRUTH | {"description": "whether the call has its effect all the same"},
+        "carried_out": BOOLEAN | {"description": "whether the call has its effect all the same"},
     },
     "send_again": {},
     "send_webhook": {
@@ -45,12 +45,12 @@ BODIES: dict[str, Json] = {
         "scheme": {"enum": list(Merchant.Scheme.values)},
     },
     "change_merchant": {"webhook_url": TEXT, "webhook_scheme": {"enum": list(Merchant.Scheme.values)}},
-    "set_clock": {"advance": SECONDS, "stopped": TRUTH},
+    "set_clock": {"advance": SECONDS, "stopped": BOOLEAN},
     "reset": {
-        "seed": WHOLE,
+        "seed": INTEGER,
         "percent": {
             "type": "object",
-            "properties": {name: WHOLE | {"minimum": 0, "maximum": 100} for name in faults.OPERATIONS},
+            "properties": {name: INTEGER | {"minimum": 0, "maximum": 100} for name in faults.OPERATIONS},
         },
     },
 }
@@ -80,9 +80,9 @@ def paths() -> Json:
 
 
 def add_control(result: Json, **around: Any) -> Json:
-    """A postprocessing hook of drf-spectacular: the control door is no REST framework view.
+    """A postprocessing hook of drf-spectacular: the control API has no REST framework view.
 
-    Without simulation there is no such door, and nothing to describe.
+    Without simulation mode there is no control API to describe.
     """
     if settings.PHONEPE_SIMULATION_MODE:
         result["paths"] |= paths()
@@ -91,29 +91,29 @@ def add_control(result: Json, **around: Any) -> Json:
 
 def _operation(route: control.Route, reference: str) -> Json:
     name = route.handler.__name__
-    said: Json = {
+    operation: Json = {
         "operationId": f"simulator_{name}",
         "tags": [TAG],
         "description": inspect.getdoc(route.handler) or "",
         "responses": _responses(),
     }
     if "{}" in route.path:
-        said["parameters"] = [{"name": reference, "in": "path", "required": True, "schema": TEXT}]
+        operation["parameters"] = [{"name": reference, "in": "path", "required": True, "schema": TEXT}]
     if route.method == "POST":
         schema = {"type": "object", "properties": BODIES[name]}
         if name in REQUIRED:
             schema["required"] = REQUIRED[name]
-        said["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-    return said
+        operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
+    return operation
 
 
 def _responses() -> Json:
     sentence = {"type": "object", "properties": {"error": TEXT}}
-    refused = {"content": {"application/json": {"schema": sentence}}}
+    error_response = {"content": {"application/json": {"schema": sentence}}}
     return {
         "200": {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
-        "400": {"description": "It makes no sense", **refused},
-        "403": {"description": "Only the operator may", **refused},
-        "404": {"description": "There is no such thing, or no simulation", **refused},
-        "409": {"description": "Its state does not allow it", **refused},
+        "400": {"description": "Invalid request", **error_response},
+        "403": {"description": "Only the operator may call it", **error_response},
+        "404": {"description": "Not found, or no simulation mode", **error_response},
+        "409": {"description": "The state does not allow it", **error_response},
     }

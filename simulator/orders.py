@@ -1,4 +1,4 @@
-"""An order from its customer's side: placed by the shop, shown on a page, decided by what the customer does there."""
+"""Orders: created by the merchant, shown on a page, decided by the customer. Money faults strike here."""
 
 import secrets
 from collections.abc import Callable
@@ -12,25 +12,25 @@ from django.urls import reverse
 
 from simulator import clock, faults, refunds, transitions
 from simulator.models import Fault, Order, State
-from simulator.transitions import SCANNED, Means, NotPossible
+from simulator.transitions import QR_CODE, NotAllowed, PaymentInstrument
 
-V1_LASTS = timedelta(minutes=20)
-WRONG_PIN, TOO_LITTLE = "ZM", "Z9"
-BANK_TAKES = 30
-LATE_BY = 60
+V1_LIFETIME = timedelta(minutes=20)
+WRONG_PIN, INSUFFICIENT_BALANCE = "ZM", "Z9"
+BANK_SECONDS = 30
+LATE_SECONDS = 60
 
 
 @dataclass(frozen=True)
 class Choice:
-    """How the customer does it: with which means, what arrives, why it fails, how many seconds the bank takes."""
+    """Details of an outcome: instrument, amount that arrives, error code of a failure, seconds the bank takes."""
 
-    means: Means = SCANNED
+    instrument: PaymentInstrument = QR_CODE
     amount_paise: int | None = None
     reason: str = WRONG_PIN
-    seconds: int = BANK_TAKES
+    seconds: int = BANK_SECONDS
 
 
-AS_USUAL = Choice()
+DEFAULT_CHOICE = Choice()
 
 
 def new_page_token() -> str:
@@ -41,10 +41,10 @@ def page_url(order: Order) -> str:
     return settings.PUBLIC_BASE_URL + reverse("simulator:page", args=[order.page_token])
 
 
-def place(order: Order) -> bool:
-    """Writes the order; False when its merchant has used the id before.
+def insert(order: Order) -> bool:
+    """False when the merchant has used the id before.
 
-    One INSERT is a transaction of its own; inside another one it needs a savepoint to fail at.
+    A single INSERT needs no transaction; inside another transaction it needs a savepoint.
     """
     try:
         with transaction.atomic() if connection.in_atomic_block else nullcontext():
@@ -54,47 +54,47 @@ def place(order: Order) -> bool:
     return True
 
 
-def decide(order: Order, outcome: str, choice: Choice = AS_USUAL) -> None:
-    """`outcome` is one of OUTCOMES. Raises NotPossible."""
+def decide(order: Order, outcome: str, choice: Choice = DEFAULT_CHOICE) -> None:
+    """`outcome` is one of OUTCOMES. Raises NotAllowed."""
     if outcome not in OUTCOMES:
-        raise NotPossible(f"An order cannot end as {outcome!r}.")
-    transitions.catch_up(order)
+        raise NotAllowed(f"An order cannot end as {outcome!r}.")
+    transitions.apply_due(order)
     OUTCOMES[outcome](order, choice)
 
 
-def pay(order: Order, choice: Choice = AS_USUAL) -> None:
-    """The customer's own part succeeds; what becomes of the money, a fault may know better."""
+def pay(order: Order, choice: Choice = DEFAULT_CHOICE) -> None:
+    """The customer approves the payment. A money fault may change what arrives, and when."""
     if order.state != State.PENDING:
-        raise NotPossible(f"The order is {order.state}.")
+        raise NotAllowed(f"The order is {order.state}.")
     fault = faults.take("money_in", order.merchant_order_id)
     if fault is None:
-        transitions.receive(order, choice.means, choice.amount_paise)
+        transitions.receive_payment(order, choice.instrument, choice.amount_paise)
     else:
-        MISHAPS[fault.kind](order, choice, fault)
+        MONEY_FAULTS[fault.kind](order, choice, fault)
 
 
 def pay_late(order: Order, choice: Choice) -> None:
-    """The customer's bank lets the money through after the order has ended."""
+    """The money arrives after the order has ended."""
     if order.state == State.PENDING:
         transitions.expire(order)
-    transitions.receive(order, choice.means, choice.amount_paise)
+    transitions.receive_payment(order, choice.instrument, choice.amount_paise)
 
 
-def wait(order: Order, choice: Choice) -> None:
+def wait_for_bank(order: Order, choice: Choice) -> None:
     until = clock.now() + timedelta(seconds=choice.seconds)
-    transitions.wait_for_bank(order, until, choice.means)
+    transitions.wait_for_bank(order, until, choice.instrument)
 
 
 def fail(order: Order, choice: Choice) -> None:
-    transitions.fail(order, choice.reason, choice.means)
+    transitions.fail(order, choice.reason, choice.instrument)
 
 
 def fail_attempt(order: Order, choice: Choice) -> None:
-    transitions.fail_attempt(order, choice.reason, choice.means)
+    transitions.fail_attempt(order, choice.reason, choice.instrument)
 
 
-def lack_money(order: Order, choice: Choice) -> None:
-    transitions.fail_attempt(order, TOO_LITTLE, choice.means)
+def fail_insufficient_balance(order: Order, choice: Choice) -> None:
+    transitions.fail_attempt(order, INSUFFICIENT_BALANCE, choice.instrument)
 
 
 def expire(order: Order, choice: Choice) -> None:
@@ -102,60 +102,60 @@ def expire(order: Order, choice: Choice) -> None:
 
 
 def close(order: Order, choice: Choice) -> None:
-    """Nothing happens; the order stays open until its time is up."""
+    """The page is closed; the order stays open until it expires."""
 
 
 OUTCOMES: dict[str, Callable[[Order, Choice], None]] = {
     "success": pay,
     "failure": fail,
     "attempt_failed": fail_attempt,
-    "insufficient_balance": lack_money,
-    "slow": wait,
+    "insufficient_balance": fail_insufficient_balance,
+    "slow": wait_for_bank,
     "close": close,
     "expire": expire,
     "late_success": pay_late,
 }
 
 
-def _comes_slowly(order: Order, choice: Choice, fault: Fault) -> None:
-    transitions.wait_for_bank(order, clock.now() + _pause(fault, BANK_TAKES), choice.means)
+def _pay_slowly(order: Order, choice: Choice, fault: Fault) -> None:
+    transitions.wait_for_bank(order, clock.now() + _fault_delay(fault, BANK_SECONDS), choice.instrument)
 
 
-def _comes_after_expiry(order: Order, choice: Choice, fault: Fault) -> None:
-    transitions.wait_for_bank(order, order.expires_at + _pause(fault, LATE_BY), choice.means)
+def _pay_after_expiry(order: Order, choice: Choice, fault: Fault) -> None:
+    transitions.wait_for_bank(order, order.expires_at + _fault_delay(fault, LATE_SECONDS), choice.instrument)
 
 
-def _comes_after_failure(order: Order, choice: Choice, fault: Fault) -> None:
-    transitions.fail(order, choice.reason, choice.means)
-    transitions.expect_late(order, clock.now() + _pause(fault, BANK_TAKES))
+def _pay_after_failure(order: Order, choice: Choice, fault: Fault) -> None:
+    transitions.fail(order, choice.reason, choice.instrument)
+    transitions.schedule_late_payment(order, clock.now() + _fault_delay(fault, BANK_SECONDS))
 
 
-def _comes_at_the_second_try(order: Order, choice: Choice, fault: Fault) -> None:
-    transitions.fail_attempt(order, choice.reason, choice.means)
-    transitions.receive(order, choice.means, choice.amount_paise)
+def _pay_at_second_attempt(order: Order, choice: Choice, fault: Fault) -> None:
+    transitions.fail_attempt(order, choice.reason, choice.instrument)
+    transitions.receive_payment(order, choice.instrument, choice.amount_paise)
 
 
-def _comes_short(order: Order, choice: Choice, fault: Fault) -> None:
-    """A rupee less than asked for, or the paise in the argument."""
-    transitions.receive(
-        order, choice.means, int(fault.argument) if fault.argument else order.amount_paise - 100
+def _pay_other_amount(order: Order, choice: Choice, fault: Fault) -> None:
+    """A rupee less than the amount of the order, or the paise in the argument."""
+    transitions.receive_payment(
+        order, choice.instrument, int(fault.argument) if fault.argument else order.amount_paise - 100
     )
 
 
-def _goes_back(order: Order, choice: Choice, fault: Fault) -> None:
-    transitions.receive(order, choice.means, choice.amount_paise)
-    refunds.from_dashboard(order)
+def _pay_and_refund(order: Order, choice: Choice, fault: Fault) -> None:
+    transitions.receive_payment(order, choice.instrument, choice.amount_paise)
+    refunds.refund_from_dashboard(order)
 
 
-MISHAPS: dict[str, Callable[[Order, Choice, Fault], None]] = {
-    "slow": _comes_slowly,
-    "after_expiry": _comes_after_expiry,
-    "after_failure": _comes_after_failure,
-    "attempt_fails": _comes_at_the_second_try,
-    "other_amount": _comes_short,
-    "dashboard_refund": _goes_back,
+MONEY_FAULTS: dict[str, Callable[[Order, Choice, Fault], None]] = {
+    "slow": _pay_slowly,
+    "after_expiry": _pay_after_expiry,
+    "after_failure": _pay_after_failure,
+    "attempt_fails": _pay_at_second_attempt,
+    "other_amount": _pay_other_amount,
+    "dashboard_refund": _pay_and_refund,
 }
 
 
-def _pause(fault: Fault, usual: int) -> timedelta:
+def _fault_delay(fault: Fault, usual: int) -> timedelta:
     return timedelta(seconds=int(fault.argument or usual))

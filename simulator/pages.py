@@ -1,4 +1,4 @@
-"""What a customer sees in the browser: one page without scripts, whose buttons decide what happens."""
+"""The payment page. It needs no JavaScript; its buttons decide the outcome."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,84 +14,89 @@ from simulator import clock, instruments, orders, transitions, v1_messages
 from simulator.models import Attempt, Order, State
 from simulator.orders import Choice
 from simulator.v2_messages import REASONS
-from simulator.views import rings, simulation_only
+from simulator.views import simulation_only, wakes_dispatcher
 
 BAD_ADDRESS = "Incorrect UPI details. Please check the UPI ID entered."
 
 
-# The token in the address is the customer's secret; a cookie beside it would protect nothing more.
+# The token in the URL is the secret; a CSRF cookie would add no protection.
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @simulation_only
-@rings
+@wakes_dispatcher
 def page(request: HttpRequest, token: str) -> HttpResponse:
     order = get_object_or_404(Order.objects.select_related("merchant"), page_token=token)
-    transitions.catch_up(order)
+    transitions.apply_due(order)
     if request.method == "POST":
         return _decide(request, order)
     return _show(request, order)
 
 
 def _decide(request: HttpRequest, order: Order) -> HttpResponse:
-    """The customer's choice. As long as the order is open they stay, unless they close the page."""
+    """The customer's choice. They stay on the page while the order is open, unless they close it."""
     outcome = request.POST.get("choice", "")
     try:
-        paid_with = instruments.chosen(request.POST.get("means", ""), request.POST.get("upi_id", "").strip())
-        orders.decide(order, outcome, Choice(means=paid_with))
-    except instruments.BadAddress:
+        instrument = instruments.parse_choice(
+            request.POST.get("means", ""), request.POST.get("upi_id", "").strip()
+        )
+        orders.decide(order, outcome, Choice(instrument=instrument))
+    except instruments.InvalidVpa:
         return _show(request, order, BAD_ADDRESS)
-    except transitions.NotPossible as impossible:
+    except transitions.NotAllowed as impossible:
         order.refresh_from_db()
         return _show(request, order, str(impossible), status=409)
     if order.state == State.PENDING and outcome != "close":
         return HttpResponseRedirect(reverse("simulator:page", args=[order.page_token]))
-    return _back_to_shop(request, order)
+    return _redirect_to_merchant(request, order)
 
 
-def _back_to_shop(request: HttpRequest, order: Order) -> HttpResponse:
+def _redirect_to_merchant(request: HttpRequest, order: Order) -> HttpResponse:
     if order.redirect_mode == Order.RedirectMode.REDIRECT:
         return HttpResponseRedirect(order.redirect_url)
-    fields = v1_messages.returned_form(order, _last_try(order))
+    fields = v1_messages.build_return_form(order, _last_attempt(order))
     return render(request, "simulator/return.html", {"action": order.redirect_url, "fields": fields})
 
 
 def _show(request: HttpRequest, order: Order, problem: str = "", status: int = 200) -> HttpResponse:
     left = order.expires_at - clock.now()
-    shown = {
+    context = {
         "order": order,
-        "rupees": rupees(order.amount_paise),
+        "rupees": format_rupees(order.amount_paise),
         "minutes_left": max(-(-left // timedelta(minutes=1)), 0),
-        "means": _means(request, order),
+        "means": _instrument_choices(request, order),
         "upi_id": request.POST.get("upi_id", ""),
-        "problem": problem or _why_failed(order),
+        "problem": problem or _failure_message(order),
     }
-    return render(request, "simulator/page.html", shown, status=status)
+    return render(request, "simulator/page.html", context, status=status)
 
 
-def _means(request: HttpRequest, order: Order) -> list[dict[str, Any]]:
-    names = order.offered or list(instruments.MEANS)
-    picked = request.POST.get("means") or names[0]
-    return [{"name": name, "label": instruments.MEANS[name][0], "picked": name == picked} for name in names]
+def _instrument_choices(request: HttpRequest, order: Order) -> list[dict[str, Any]]:
+    names = order.offered or list(instruments.INSTRUMENTS)
+    selected = request.POST.get("means") or names[0]
+    return [
+        {"name": name, "label": instruments.INSTRUMENTS[name][0], "picked": name == selected}
+        for name in names
+    ]
 
 
-def _why_failed(order: Order) -> str:
-    """Of an order that is still open: its last try."""
-    last = _last_try(order)
+def _failure_message(order: Order) -> str:
+    """Of the last attempt, while the order is still open."""
+    last = _last_attempt(order)
     if order.state != State.PENDING or last is None or last.state != State.FAILED:
         return ""
-    why = {"ZM": "Wrong PIN", "Z9": "Insufficient balance"}
+    messages = {"ZM": "Wrong PIN", "Z9": "Insufficient balance"}
     known = REASONS.get(last.detailed_error_code)
-    said = why.get(last.detailed_error_code) or (known[-1] if known else "The payment failed")
-    return f"{said}. No money was taken; you can try again."
+    message = messages.get(last.detailed_error_code) or (known[-1] if known else "The payment failed")
+    return f"{message}. No money was taken; you can try again."
 
 
-def _last_try(order: Order) -> Attempt | None:
+def _last_attempt(order: Order) -> Attempt | None:
     last: Attempt | None = order.attempts.order_by("pk").last()
     return last
 
 
-def rupees(paise: int) -> str:
+def format_rupees(paise: int) -> str:
     """Indian grouping: 14990000 paise are 1,49,900.00."""
     whole, rest = divmod(paise, 100)
     head, tail = f"{whole}"[:-3], f"{whole}"[-3:]

@@ -1,7 +1,7 @@
-"""The simulator as a process of its own: own settings, own SQLite file, no project around it.
+"""The simulator as its own process, with its own settings and SQLite file.
 
-`python -m simulator --port N` (what `manage.py phonepe_simulator` becomes). Of the
-environment it reads OPS_TOKEN only, so it runs although the shop's database, cache or settings are broken.
+`phonepe-simulator --port N`, `python -m simulator` or `manage.py phonepe_simulator`. The only environment variable that
+it reads is OPS_TOKEN, so it runs even if the shop's database, cache or settings are broken.
 """
 
 import argparse
@@ -27,17 +27,17 @@ from django.core.wsgi import get_wsgi_application
 from django.utils.module_loading import import_string
 
 from simulator import chunked_bodies
-from simulator.sockets import OUR_SERVER
+from simulator.sockets import PROCESS_SOCKET
 
 ID = r"[A-Za-z0-9_-]{1,38}"
 MERCHANT = re.compile(rf"v1:{ID}:[^:]{{1,80}}:[0-9]{{1,3}}|v2:{ID}:[^:]{{1,80}}:[^:]{{1,80}}:[0-9]{{1,3}}")
-SIGN = r"[!#-&(-_a-~]"  # of ASCII, and no quotation mark
-TOKEN = re.compile(f"({SIGN}([!-~]*{SIGN})?)?")
-SECONDS_FOR_A_BODY = 20
-SHOPS_WEBHOOK = "http://127.0.0.1:8000/api/payments/webhook/phonepe/"
+VISIBLE = r"[!#-&(-_a-~]"  # printable ASCII without quotation marks
+TOKEN = re.compile(f"({VISIBLE}([!-~]*{VISIBLE})?)?")
+BODY_SECONDS = 20
+DEFAULT_WEBHOOK_URL = "http://127.0.0.1:8000/api/payments/webhook/phonepe/"
 
 
-# A stack where we fail ourselves; a 500 that a fault has asked for is none.
+# Log tracebacks of our own errors; a 500 from an armed fault has none.
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -50,7 +50,7 @@ LOGGING = {
 
 
 class Handler(WSGIRequestHandler):
-    """Hands its socket to the views, which break it when a fault says so. Reads chunked bodies before they do."""
+    """Gives the socket to the views, so that a fault can break it. Decodes chunked bodies."""
 
     def handle_one_request(self) -> None:
         line = self.rfile
@@ -60,17 +60,17 @@ class Handler(WSGIRequestHandler):
             self.rfile = line
 
     def parse_request(self) -> bool:
-        """False when the answer has been given: the request cannot be read."""
+        """False when the request is invalid and an error has been sent."""
         if not super().parse_request():
             return False
         connection = cast(socket, self.connection)
-        connection.settimeout(SECONDS_FOR_A_BODY)
+        connection.settimeout(BODY_SECONDS)
         try:
             if chunked_bodies.is_chunked(self.headers):
                 self._replace_body(chunked_bodies.read(self.rfile))
-        except chunked_bodies.Unreadable as unreadable:
+        except chunked_bodies.InvalidBody as error:
             self.close_connection = True
-            self.send_error(unreadable.status)
+            self.send_error(error.status)
             return False
         except TimeoutError:
             self.close_connection = True
@@ -87,10 +87,10 @@ class Handler(WSGIRequestHandler):
 
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
-        return environ | {OUR_SERVER: self.connection}
+        return environ | {PROCESS_SOCKET: self.connection}
 
     def log_message(self, format: str, *args: Any) -> None:
-        """One line a request would hide what the tests of a shop have to say."""
+        """No access log: it would hide the output of the shop's tests."""
 
 
 def main() -> None:
@@ -98,24 +98,24 @@ def main() -> None:
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Answers until SIGTERM or Ctrl-C. The line with "ready" is printed when the first call may come."""
+    """Serves until SIGTERM or Ctrl-C. Prints the line with "ready" once it accepts requests."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _leave)
+        signal.signal(number, _exit)
     with ExitStack() as stack:
         server = stack.enter_context(ThreadedWSGIServer((options.host, options.port), Handler))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="phonepe-simulator-"))
         address = f"http://{options.host}:{server.server_port}"
         configure(options.database or str(Path(folder) / "simulator.sqlite3"), address)
         call_command("migrate", verbosity=0)
-        # By its path: models cannot be imported before there are settings.
-        publish = import_string("simulator.merchants.publish")
+        # By dotted path: models cannot be imported before the settings are configured.
+        publish = import_string("simulator.merchants.ensure_merchants")
         merchants = publish(options.webhook_url, [text.split(":") for text in options.merchant])
         if options.seed is not None:
-            import_string("simulator.faults.begin_by_chance")(options.seed)
-        # What fell due while no process was there waits for nobody's call.
-        import_string("simulator.dispatcher.ring")()
+            import_string("simulator.faults.arm_by_seed")(options.seed)
+        # Send what became due while no process was running.
+        import_string("simulator.dispatcher.wake")()
         server.set_app(StaticFilesHandler(get_wsgi_application()))
-        sys.stdout.write(welcome(address, merchants))
+        sys.stdout.write(startup_message(address, merchants))
         sys.stdout.flush()
         server.serve_forever(poll_interval=0.1)
 
@@ -145,14 +145,14 @@ def configure(database: str, address: str) -> None:
 
 
 def _ops_token() -> str:
-    """Whoever sends it sends what is meant: `docker --env-file` keeps quotation marks, a mounted file its line end."""
+    """Rejects a token that no client could send: `docker --env-file` keeps quotation marks, a file its newline."""
     token = os.environ.get("OPS_TOKEN", "")
     if not TOKEN.fullmatch(token):
         raise SystemExit("OPS_TOKEN has spaces, quotation marks or unseen characters around it or in it")
     return token
 
 
-def welcome(address: str, merchants: list[Any]) -> str:
+def startup_message(address: str, merchants: list[Any]) -> str:
     bases = ("pg-sandbox", "hermes", "pg", "identity-manager")
     lines = [f"{address}/simulator/apis/{base}" for base in bases]
     lines += [f"merchant {merchant}" for merchant in merchants]
@@ -179,7 +179,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, required=True, help="0 takes a free one and prints it")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--database", default="", help="SQLite file; without it a temporary one")
-    parser.add_argument("--webhook-url", default=SHOPS_WEBHOOK, help="where V2 webhooks go")
+    parser.add_argument("--webhook-url", default=DEFAULT_WEBHOOK_URL, help="where V2 webhooks go")
     parser.add_argument("--seed", type=int, help="calls go wrong by chance, the same ones for the same seed")
     parser.add_argument(
         "--merchant",
@@ -191,11 +191,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _merchant(text: str) -> str:
-    """Told at once what is wrong with it, not in the middle of the start."""
+    """Rejects a malformed merchant while the arguments are parsed."""
     if not MERCHANT.fullmatch(text):
         raise argparse.ArgumentTypeError("v1:ID:SALT_KEY:INDEX or v2:ID:CLIENT_ID:CLIENT_SECRET:VERSION")
     return text
 
 
-def _leave(number: int, frame: FrameType | None) -> None:
+def _exit(number: int, frame: FrameType | None) -> None:
     raise SystemExit(0)

@@ -1,4 +1,4 @@
-"""What a simulator that runs in a process of its own serves: itself and nothing else."""
+"""URLs of the simulator as its own process."""
 
 from django.urls import include, path
 

@@ -1,4 +1,4 @@
-"""Money on its way back: accepted at once, settled a little later, never more than came in."""
+"""Refunds: accepted at once, settled after a delay, never more than was paid."""
 
 from datetime import timedelta
 
@@ -7,52 +7,52 @@ from django.db.models import Sum
 
 from simulator import clock, faults, identifiers, webhook_deliveries
 from simulator.models import Fault, Merchant, Order, Refund, State
-from simulator.transitions import NotPossible
-from simulator.validation import LEAST_PAISE
+from simulator.transitions import NotAllowed
+from simulator.validation import MIN_PAISE
 
-SETTLES_AFTER, SETTLES_SLOWLY = timedelta(seconds=3), timedelta(hours=6)
-TOO_MUCH = "EXCESS_REFUND_AMOUNT"
-NOT_SETTLED = (State.PENDING, State.CONFIRMED)
+SETTLEMENT_DELAY, SLOW_SETTLEMENT_DELAY = timedelta(seconds=3), timedelta(hours=6)
+EXCESS_AMOUNT = "EXCESS_REFUND_AMOUNT"
+OPEN = (State.PENDING, State.CONFIRMED)
 
 # outcome: from, to
-MOVES = {
+TRANSITIONS = {
     "confirm": ((State.PENDING,), State.CONFIRMED),
-    "success": (NOT_SETTLED, State.COMPLETED),
-    "failure": (NOT_SETTLED, State.FAILED),
+    "success": (OPEN, State.COMPLETED),
+    "failure": (OPEN, State.FAILED),
 }
 
 
-class IdTaken(Exception):
+class DuplicateId(Exception):
     """The merchant has used this id before."""
 
 
-class TooMuch(Exception):
+class ExcessAmount(Exception):
     """More than is left of what was paid."""
 
 
 def accept(order: Order, merchant_refund_id: str, amount_paise: int, callback_url: str = "") -> Refund:
-    """Raises IdTaken, and in V2 TooMuch; V1 keeps a refund of too much as a FAILED one."""
+    """Raises DuplicateId, and in V2 ExcessAmount; V1 stores an excess refund as FAILED."""
     try:
         with transaction.atomic():
             return _accept(order, merchant_refund_id, amount_paise, callback_url)
     except IntegrityError as error:
-        raise IdTaken(merchant_refund_id) from error
+        raise DuplicateId(merchant_refund_id) from error
 
 
-def from_dashboard(order: Order, amount_paise: int | None = None) -> Refund:
-    """Somebody at the shop gives money back by hand: nobody called, and the id is of PhonePe's making.
+def refund_from_dashboard(order: Order, amount_paise: int | None = None) -> Refund:
+    """A refund made by hand in PhonePe's dashboard; PhonePe assigns its id.
 
-    Without an amount all that is left. Raises NotPossible.
+    Without an amount, all that is left. Raises NotAllowed.
     """
     amount_paise = amount_paise or refundable_paise(order)
-    if order.state != State.COMPLETED or amount_paise < LEAST_PAISE:
-        raise NotPossible("There is nothing to be refunded.")
+    if order.state != State.COMPLETED or amount_paise < MIN_PAISE:
+        raise NotAllowed("There is nothing to be refunded.")
     merchant_refund_id = identifiers.provider_id("DASHBOARD", clock.now())
     try:
         with transaction.atomic():
             return _accept(order, merchant_refund_id, amount_paise, by_dashboard=True)
-    except TooMuch as too_much:
-        raise NotPossible("So much is not left to be refunded.") from too_much
+    except ExcessAmount as too_much:
+        raise NotAllowed("So much is not left to be refunded.") from too_much
 
 
 def refundable_paise(order: Order) -> int:
@@ -62,31 +62,31 @@ def refundable_paise(order: Order) -> int:
 
 
 def decide(refund: Refund, outcome: str, error_code: str = "PAYMENT_ERROR", detailed: str = "U28") -> None:
-    """`confirm` `success` `failure`. Raises NotPossible."""
-    if outcome not in MOVES:
-        raise NotPossible(f"A refund cannot end as {outcome!r}.")
-    allowed, to = MOVES[outcome]
+    """`confirm` `success` `failure`. Raises NotAllowed."""
+    if outcome not in TRANSITIONS:
+        raise NotAllowed(f"A refund cannot end as {outcome!r}.")
+    allowed, to = TRANSITIONS[outcome]
     changes: dict[str, str] = {"state": to}
     if to == State.FAILED:
         changes |= {"error_code": error_code, "detailed_error_code": detailed}
     with transaction.atomic():
         if not Refund.objects.filter(pk=refund.pk, state__in=allowed).update(**changes):
-            raise NotPossible(f"The refund is {refund.state}.")
+            raise NotAllowed(f"The refund is {refund.state}.")
         refund.refresh_from_db()
-        webhook_deliveries.refund_moved(refund)
+        webhook_deliveries.enqueue_refund_event(refund)
 
 
 def settle_if_due(refund: Refund) -> None:
-    if refund.state not in NOT_SETTLED or refund.settles_at > clock.now():
+    if refund.state not in OPEN or refund.settles_at > clock.now():
         return
     try:
         decide(refund, "failure" if refund.settles_as == State.FAILED else "success")
-    except NotPossible:
+    except NotAllowed:
         refund.refresh_from_db()
 
 
 def settle_due(limit: int = 100) -> None:
-    due = Refund.objects.filter(state__in=NOT_SETTLED, settles_at__lte=clock.now())
+    due = Refund.objects.filter(state__in=OPEN, settles_at__lte=clock.now())
     for refund in due.select_related("merchant", "order__merchant").order_by("settles_at", "pk")[:limit]:
         settle_if_due(refund)
 
@@ -99,14 +99,14 @@ def _accept(
     *,
     by_dashboard: bool = False,
 ) -> Refund:
-    # Two refunds of one order wait for each other here, or both would find the same money left.
+    # Serializes the refunds of one order, so that two of them never refund the same money.
     order = Order.objects.select_for_update(of=("self",)).select_related("merchant").get(pk=order.pk)
-    if _taken(order.merchant, merchant_refund_id):
-        raise IdTaken(merchant_refund_id)
+    if _is_used(order.merchant, merchant_refund_id):
+        raise DuplicateId(merchant_refund_id)
     v1 = order.merchant.generation == Merchant.Generation.V1
     too_much = amount_paise > refundable_paise(order)
     if too_much and (by_dashboard or not v1):
-        raise TooMuch(merchant_refund_id)
+        raise ExcessAmount(merchant_refund_id)
     moment = clock.now()
     fault = None if too_much else faults.take("money_back", merchant_refund_id, order.merchant_order_id)
     refund: Refund = Refund.objects.create(
@@ -117,25 +117,25 @@ def _accept(
         amount_paise=amount_paise,
         state=State.FAILED if too_much else State.PENDING,
         error_code="PAYMENT_ERROR" if too_much else "",
-        detailed_error_code=TOO_MUCH if too_much else "",
+        detailed_error_code=EXCESS_AMOUNT if too_much else "",
         callback_url=callback_url,
         created_at=moment,
-        settles_at=moment + _pause(fault),
+        settles_at=moment + _settlement_delay(fault),
         settles_as=State.FAILED if fault and fault.kind == "fails" else State.COMPLETED,
         by_dashboard=by_dashboard,
     )
     return refund
 
 
-def _pause(fault: Fault | None) -> timedelta:
+def _settlement_delay(fault: Fault | None) -> timedelta:
     if fault is None or fault.kind != "slow":
-        return SETTLES_AFTER
-    return timedelta(seconds=int(fault.argument)) if fault.argument else SETTLES_SLOWLY
+        return SETTLEMENT_DELAY
+    return timedelta(seconds=int(fault.argument)) if fault.argument else SLOW_SETTLEMENT_DELAY
 
 
-def _taken(merchant: Merchant, merchant_refund_id: str) -> bool:
+def _is_used(merchant: Merchant, merchant_refund_id: str) -> bool:
     if merchant.refunds.filter(merchant_refund_id=merchant_refund_id).exists():
         return True
-    # V1 knows only transactions: a refund cannot have the id of a payment.
+    # In V1 payments and refunds share one namespace of ids.
     v1 = merchant.generation == Merchant.Generation.V1
     return v1 and merchant.orders.filter(merchant_order_id=merchant_refund_id).exists()

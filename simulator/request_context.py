@@ -1,4 +1,4 @@
-"""What every call needs to know before it begins: the time, and whether anything may go wrong. One question."""
+"""The clock, and whether any fault is armed: loaded by one query before each API call."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -6,28 +6,28 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
-from simulator.clock import shown
+from simulator.clock import read_clock
 from simulator.models import Clock
 
-# Asked before every call, and so written out: to let Django compose it costs more than to have it answered.
-QUESTION = """
+# Raw SQL because it runs on every call: the ORM takes longer to build it than the database to run it.
+QUERY = """
     SELECT clock.*,
         EXISTS(SELECT 1 FROM simulator_fault WHERE operation = %s AND times_left > 0) AS armed,
-        EXISTS(SELECT 1 FROM simulator_luck WHERE operation = %s) AS chance
+        EXISTS(SELECT 1 FROM simulator_faultrate WHERE operation = %s) AS chance
     FROM simulator_clock AS clock
 """
 
 
-class Mood(NamedTuple):
-    """`calm`: neither a fault nor chance has anything to say to a call of this operation."""
+class RequestContext(NamedTuple):
+    """`has_no_fault`: no armed or seeded fault can strike this operation."""
 
     moment: datetime
-    calm: bool
+    has_no_fault: bool
 
 
-def read(operation: str) -> Mood:
-    """The clock's row answers for the two other tables; where it is missing, they must be asked."""
-    answers: Iterable[Any] = Clock.objects.raw(QUESTION, [operation, operation])
-    for clock in answers:
-        return Mood(shown(clock), calm=not (clock.armed or clock.chance))
-    return Mood(timezone.now(), calm=False)
+def load(operation: str) -> RequestContext:
+    """Without a row of the clock the query returns nothing, and faults must be looked up."""
+    rows: Iterable[Any] = Clock.objects.raw(QUERY, [operation, operation])
+    for clock in rows:
+        return RequestContext(read_clock(clock), has_no_fault=not (clock.armed or clock.chance))
+    return RequestContext(timezone.now(), has_no_fault=False)

@@ -1,4 +1,4 @@
-"""PhonePe's front gate: which base knows which path, and which fault is armed for it."""
+"""Routes API calls: which base serves which path, and which fault strikes the call."""
 
 import re
 from collections.abc import Callable
@@ -8,10 +8,10 @@ from django.db import InterfaceError, OperationalError
 
 from simulator import canned_errors, fault_targets, faults, request_context, v1, v2, v2_auth, wire_faults
 from simulator.models import Fault
-from simulator.wire import Refused, Request, Response, answer
+from simulator.wire import ApiError, Request, Response, json_response
 
 PREFIX = "/simulator/apis/"
-# Each base knows its own paths only, the sandbox all of them: a wrong base fails here as it does there.
+# Each base serves its own paths only, the sandbox all of them: a wrong base fails as it does at PhonePe.
 SANDBOX = "pg-sandbox"
 V1_BASES = frozenset({"hermes", "merchant-simulator", SANDBOX})
 V2_BASES = frozenset({"pg", SANDBOX})
@@ -19,7 +19,7 @@ TOKEN_BASES = frozenset({"identity-manager", SANDBOX})
 
 INGEST_BASES = frozenset({"pg-ingestion", SANDBOX})
 
-NEVER_BROKEN = "ingest"
+NO_FAULTS = "ingest"
 
 UNMAPPED = {"message": "Bad Request - Api Mapping Not Found"}
 
@@ -40,8 +40,8 @@ def _route(
 
 
 def ingest(request: Request) -> Response:
-    """PhonePe's own SDKs tell how they fare; nobody reads it here."""
-    return answer({"success": True})
+    """Telemetry of PhonePe's SDKs, which is ignored."""
+    return json_response({"success": True})
 
 
 ROUTES = (
@@ -50,9 +50,9 @@ ROUTES = (
     _route("POST", V1_BASES, "/pg/v1/refund", "refund", v1.refund),
     _route("POST", V1_BASES, "/pg/v1/vpa/validate", "status", v1.validate_vpa),
     _route("GET", V1_BASES, "/pg/v1/options/{}", "status", v1.options),
-    _route("POST", V1_BASES, "/plugin/ingest-event", NEVER_BROKEN, ingest),
-    _route("POST", INGEST_BASES, "/client/v1/backend/events/batch", NEVER_BROKEN, ingest),
-    _route("POST", TOKEN_BASES, "/v1/oauth/token", "token", v2_auth.token),
+    _route("POST", V1_BASES, "/plugin/ingest-event", NO_FAULTS, ingest),
+    _route("POST", INGEST_BASES, "/client/v1/backend/events/batch", NO_FAULTS, ingest),
+    _route("POST", TOKEN_BASES, "/v1/oauth/token", "token", v2_auth.issue_token),
     _route("POST", V2_BASES, "/checkout/v2/pay", "pay", v2.pay),
     _route("POST", V2_BASES, "/checkout/v2/sdk/order", "pay", v2.sdk_order),
     _route("GET", V2_BASES, "/checkout/v2/order/{}/status", "status", v2.order_status),
@@ -68,42 +68,44 @@ ROUTES = (
 
 
 def handle(request: Request) -> Response:
-    """The answer to a call of `/simulator/apis/<base>/<path>`. Never raises for what a caller may send."""
+    """The response to `/simulator/apis/<base>/<path>`. Never raises for any input."""
     base, _, rest = request.path.removeprefix(PREFIX).partition("/")
     path = "/" + rest
     for route in ROUTES:
         matched = route.pattern.fullmatch(path)
         if matched and request.method == route.method and base in route.bases:
-            return _carry_out(route, replace(request, path=path), matched.groups())
-    return answer(UNMAPPED, 400)
+            return _handle_with_fault(route, replace(request, path=path), matched.groups())
+    return json_response(UNMAPPED, 400)
 
 
-def _carry_out(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
+def _handle_with_fault(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
     try:
-        now = request_context.read(route.operation)
+        now = request_context.load(route.operation)
         request = replace(request, moment=now.moment)
-        fault = _fault(route, request, captured, now.calm)
+        fault = _take_fault(route, request, captured, now.has_no_fault)
         if fault is None:
-            return _answer(route, request, captured)
+            return _call_handler(route, request, captured)
         genuine = None
         if fault.carried_out:
-            genuine = _answer(route, wire_faults.as_read(fault.kind, request), captured)
-        return wire_faults.spoiled(fault.kind, fault.argument, genuine)
+            genuine = _call_handler(route, wire_faults.alter_request(fault.kind, request), captured)
+        return wire_faults.apply_fault(fault.kind, fault.argument, genuine)
     except (OperationalError, InterfaceError):
-        # PhonePe has troubles of its own, but never ours: a caller must not see our database break.
-        return canned_errors.response("INTERNAL_SERVER_ERROR")
+        # A caller sees a PhonePe error, never an error of our database.
+        return canned_errors.build_response("INTERNAL_SERVER_ERROR")
 
 
-def _fault(route: Route, request: Request, captured: tuple[str, ...], calm: bool) -> Fault | None:
-    if route.operation == NEVER_BROKEN:
+def _take_fault(
+    route: Route, request: Request, captured: tuple[str, ...], has_no_fault: bool
+) -> Fault | None:
+    if route.operation == NO_FAULTS:
         return None
-    subject = fault_targets.read(request, captured)
-    speaks = route.operation == "pay" and faults.arm_by_amount(subject.reference, subject.amount_paise)
-    return None if calm and not speaks else faults.take(route.operation, subject.reference)
+    subject = fault_targets.read_target(request, captured)
+    armed = route.operation == "pay" and faults.arm_by_amount(subject.reference, subject.amount_paise)
+    return None if has_no_fault and not armed else faults.take(route.operation, subject.reference)
 
 
-def _answer(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
+def _call_handler(route: Route, request: Request, captured: tuple[str, ...]) -> Response:
     try:
         return route.handler(request, *captured)
-    except Refused as refused:
-        return refused.response
+    except ApiError as error:
+        return error.response

@@ -1,34 +1,35 @@
-"""Chance that can be repeated: whether the n-th call of an operation goes wrong follows from the seed alone."""
+"""Repeatable random faults: the seed alone decides whether the n-th call of an operation gets a fault."""
 
 import hashlib
 from collections.abc import Mapping
 
 from django.db.models import F
 
-from simulator.models import Luck
+from simulator.models import FaultRate
 
 
-def seed(number: int, percents: Mapping[str, int]) -> None:
-    """From now on `percents[operation]` of a hundred calls go wrong; the same seed picks the same ones."""
-    Luck.objects.all().delete()
-    Luck.objects.bulk_create(
-        Luck(operation=operation, seed=number, percent=percent) for operation, percent in percents.items()
+def set_rates(number: int, percents: Mapping[str, int]) -> None:
+    """From now on `percents[operation]` of a hundred calls get a fault; the same seed picks the same calls."""
+    FaultRate.objects.all().delete()
+    FaultRate.objects.bulk_create(
+        FaultRate(operation=operation, seed=number, percent=percent)
+        for operation, percent in percents.items()
     )
 
 
-def draw(operation: str, kinds: tuple[str, ...]) -> str:
-    """Which kind of fault this call meets; empty for none, also when all is reset meanwhile."""
-    luck = _count(operation)
-    if luck is None:
+def draw_fault(operation: str, kinds: tuple[str, ...]) -> str:
+    """The kind of fault for this call, empty for none."""
+    rate = _take_number(operation)
+    if rate is None:
         return ""
-    digest = hashlib.sha256(f"{luck.seed}/{operation}/{luck.calls}".encode()).digest()
+    digest = hashlib.sha256(f"{rate.seed}/{operation}/{rate.calls}".encode()).digest()
     which, chance = divmod(int.from_bytes(digest[:8], "big"), 100)
-    return kinds[which % len(kinds)] if chance < luck.percent else ""
+    return kinds[which % len(kinds)] if chance < rate.percent else ""
 
 
-def _count(operation: str) -> Luck | None:
-    """As it was before this call. Calls that come together get numbers apart."""
-    while luck := Luck.objects.filter(operation=operation).first():
-        if Luck.objects.filter(pk=luck.pk, calls=luck.calls).update(calls=F("calls") + 1):
-            return luck
+def _take_number(operation: str) -> FaultRate | None:
+    """The rate with the number of this call in `calls`. Concurrent calls get different numbers."""
+    while rate := FaultRate.objects.filter(operation=operation).first():
+        if FaultRate.objects.filter(pk=rate.pk, calls=rate.calls).update(calls=F("calls") + 1):
+            return rate
     return None

@@ -1,4 +1,4 @@
-"""The books as JSON, for whoever pulls the strings."""
+"""Rows as JSON for the control API."""
 
 from django.db.models import Q, Sum
 
@@ -7,14 +7,14 @@ from simulator.models import Attempt, Delivery, Fault, Merchant, Order, Refund, 
 from simulator.wire import Json
 
 
-def in_full(row: Order) -> Json:
-    return order(row) | {
-        "attempts": [attempt(tried) for tried in row.attempts.order_by("pk")],
-        "refunds": [refund(returned) for returned in row.refunds.order_by("pk")],
+def serialize_order_with_details(row: Order) -> Json:
+    return serialize_order(row) | {
+        "attempts": [serialize_attempt(attempt) for attempt in row.attempts.order_by("pk")],
+        "refunds": [serialize_refund(refund) for refund in row.refunds.order_by("pk")],
     }
 
 
-def order(row: Order) -> Json:
+def serialize_order(row: Order) -> Json:
     return {
         "merchant_order_id": row.merchant_order_id,
         "merchant_id": row.merchant.merchant_id,
@@ -32,13 +32,13 @@ def order(row: Order) -> Json:
     }
 
 
-def attempt(row: Attempt) -> Json:
-    shown = ("provider_id", "amount_paise", "state", "mode", "utr", "error_code", "detailed_error_code")
-    return {name: getattr(row, name) for name in shown}
+def serialize_attempt(row: Attempt) -> Json:
+    fields = ("provider_id", "amount_paise", "state", "mode", "utr", "error_code", "detailed_error_code")
+    return {name: getattr(row, name) for name in fields}
 
 
-def refund(row: Refund) -> Json:
-    shown = (
+def serialize_refund(row: Refund) -> Json:
+    fields = (
         "merchant_refund_id",
         "provider_id",
         "by_dashboard",
@@ -47,31 +47,31 @@ def refund(row: Refund) -> Json:
         "error_code",
         "detailed_error_code",
     )
-    return {name: getattr(row, name) for name in shown}
+    return {name: getattr(row, name) for name in fields}
 
 
-def fault(row: Fault) -> Json:
-    shown = ("operation", "kind", "about", "calls_before", "times_left", "argument", "carried_out", "source")
-    return {name: getattr(row, name) for name in shown}
+def serialize_fault(row: Fault) -> Json:
+    fields = ("operation", "kind", "about", "calls_before", "times_left", "argument", "carried_out", "source")
+    return {name: getattr(row, name) for name in fields}
 
 
-def delivery(row: Delivery) -> Json:
-    shown = ("id", "event", "about", "url", "tries", "last_status", "last_error")
+def serialize_delivery(row: Delivery) -> Json:
+    fields = ("id", "event", "about", "url", "tries", "last_status", "last_error")
     done = {"delivered": row.delivered_at is not None, "finished": row.due_at is None}
-    return {name: getattr(row, name) for name in shown} | done
+    return {name: getattr(row, name) for name in fields} | done
 
 
-def account(merchant: Merchant) -> Json:
+def serialize_account(merchant: Merchant) -> Json:
     received = Attempt.objects.filter(order__merchant=merchant, state=State.COMPLETED)
-    returned = merchant.refunds.aggregate(
+    totals = merchant.refunds.aggregate(
         done=Sum("amount_paise", filter=Q(state=State.COMPLETED)),
-        open=Sum("amount_paise", filter=Q(state__in=refunds.NOT_SETTLED)),
+        open=Sum("amount_paise", filter=Q(state__in=refunds.OPEN)),
     )
     return {
         "merchant_id": merchant.merchant_id,
         "generation": merchant.generation,
         "orders": merchant.orders.count(),
         "paid_paise": received.aggregate(paise=Sum("amount_paise"))["paise"] or 0,
-        "refunded_paise": returned["done"] or 0,
-        "refunds_open_paise": returned["open"] or 0,
+        "refunded_paise": totals["done"] or 0,
+        "refunds_open_paise": totals["open"] or 0,
     }

@@ -1,4 +1,4 @@
-"""Breaking a real connection on purpose, as far as the server in front of us lets go of its socket."""
+"""Resets or holds a real connection, where the server gives access to its socket."""
 
 import os
 import select
@@ -10,48 +10,48 @@ from typing import Any
 
 from django.db import connections
 
-OUR_SERVER = "simulator.socket"
-GUNICORN = "gunicorn.socket"
+PROCESS_SOCKET = "simulator.socket"
+GUNICORN_SOCKET = "gunicorn.socket"
 RESET_AT_CLOSE = struct.pack("ii", 1, 0)
-SILENT_FOR = 120
-places_in_the_shop = BoundedSemaphore(2)
+SILENCE_SECONDS = 120
+waiting_slots = BoundedSemaphore(2)
 
 
-def break_off(environ: Mapping[str, Any], breakage: str) -> bool:
-    """False when this server keeps its sockets to itself.
+def break_connection(environ: Mapping[str, Any], connection_fault: str) -> bool:
+    """False when this server gives no access to its socket.
 
-    An accepted connection cannot be refused any more: `refuse` and `connect_timeout` become a reset.
+    An accepted connection can no longer be refused: `refuse` and `connect_timeout` become a reset.
     """
-    connection = environ.get(OUR_SERVER) or environ.get(GUNICORN)
+    connection = environ.get(PROCESS_SOCKET) or environ.get(GUNICORN_SOCKET)
     if connection is None:
         return False
-    if breakage == "silence":
-        wait(environ, SILENT_FOR)
+    if connection_fault == "silence":
+        wait_for_caller(environ, SILENCE_SECONDS)
     _reset(connection)
     return True
 
 
-def wait(environ: Mapping[str, Any], seconds: int) -> None:
-    """Not longer than the caller does, as far as we can see the caller: readable is who has hung up.
+def wait_for_caller(environ: Mapping[str, Any], seconds: int) -> None:
+    """Sleeps until the caller hangs up (its socket becomes readable), at most `seconds`.
 
-    In the shop's own server threads are few, and the shop needs them: beyond two nobody is late or silent there.
+    Inside the shop's server at most two requests wait, because the shop needs its threads; others return at once.
     """
-    connections.close_all()  # while the caller waits here, others may need the database
-    connection = environ.get(OUR_SERVER) or environ.get(GUNICORN)
-    is_shops = OUR_SERVER not in environ
-    if is_shops and not places_in_the_shop.acquire(blocking=False):
+    connections.close_all()  # do not hold a database connection while waiting
+    connection = environ.get(PROCESS_SOCKET) or environ.get(GUNICORN_SOCKET)
+    in_site = PROCESS_SOCKET not in environ
+    if in_site and not waiting_slots.acquire(blocking=False):
         return
     try:
         select.select([connection] if connection else [], [], [], seconds)
     finally:
-        if is_shops:
-            places_in_the_shop.release()
+        if in_site:
+            waiting_slots.release()
 
 
 def _reset(connection: socket.socket) -> None:
-    """Sends RST now, and leaves the server a socket that is closed at the other end, to write its answer to.
+    """Sends RST now, and leaves the server a socket whose other end is closed.
 
-    The server still owns the descriptor; closing it here could close somebody else's later.
+    The server still owns the descriptor: if we closed it, a later close could hit another connection.
     """
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
     ours, theirs = socket.socketpair()

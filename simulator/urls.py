@@ -9,7 +9,7 @@ app_name = "simulator"
 
 
 def either(route: str, view: Callable[..., HttpResponse], name: str = "") -> Iterator[URLPattern]:
-    """With and without the last slash: a redirect would lose what was posted."""
+    """With and without the trailing slash: a redirect would lose the body of a POST."""
     yield path(route, view, name=name) if name else path(route, view)
     yield path(route.removesuffix("/"), view)
 

@@ -1,16 +1,16 @@
-"""What PhonePe says in V1, and how it proves that it said it (salt key, `###`, salt index)."""
+"""V1 responses and callbacks, and their checksum (SHA-256 with the salt key, `###`, salt index)."""
 
 import base64
 import hashlib
 
 from simulator.models import Attempt, Merchant, Order, Refund, State
-from simulator.wire import Json, compact, refusal
+from simulator.wire import Json, error_body, to_json
 
 SUCCEEDED = "PAYMENT_SUCCESS"
 PENDING = "PAYMENT_PENDING"
 FAILED = "PAYMENT_ERROR"
 TIMED_OUT = "TIMED_OUT"
-# Why a payment may end unpaid, besides FAILED and whatever a bank says.
+# Codes of an unpaid payment, besides FAILED and the codes of banks.
 REASONS = {"PAYMENT_DECLINED", "PAYMENT_CANCELLED", TIMED_OUT, "USER_BLOCKED", "DUPLICATE_TXN_REQUEST"}
 BANKS = {"SBIN": "State Bank of India", "HDFC": "HDFC Bank", "ICIC": "ICICI Bank", "UTIB": "Axis Bank"}
 POPULAR = ("SBIN", "HDFC")
@@ -27,7 +27,7 @@ def checksum(text: str, merchant: Merchant) -> str:
     return f"{digest}###{merchant.salt_index}"
 
 
-def opened(order: Order, instrument_response: Json) -> Json:
+def payment_initiated(order: Order, instrument_response: Json) -> Json:
     return {
         "success": True,
         "code": "PAYMENT_INITIATED",
@@ -41,10 +41,10 @@ def opened(order: Order, instrument_response: Json) -> Json:
 
 
 def payment(order: Order, attempt: Attempt | None) -> Json:
-    """Status and callback of a payment. The last attempt decides what is told about the instrument."""
+    """Status and callback of a payment. The instrument is that of the last attempt."""
     paid = order.state == State.COMPLETED and attempt is not None
-    code = code_of(order)
-    return _said(code) | {
+    code = get_code(order)
+    return _header(code) | {
         "data": {
             "merchantId": order.merchant.merchant_id,
             "merchantTransactionId": order.merchant_order_id,
@@ -58,8 +58,8 @@ def payment(order: Order, attempt: Attempt | None) -> Json:
 
 
 def refund(refund: Refund) -> Json:
-    """The answer to a refund call, and its status until it is settled."""
-    return _said(code_of(refund)) | {
+    """The response to a refund request, and its status until it is settled."""
+    return _header(get_code(refund)) | {
         "data": {
             "merchantId": refund.merchant.merchant_id,
             "merchantTransactionId": refund.merchant_refund_id,
@@ -72,20 +72,20 @@ def refund(refund: Refund) -> Json:
 
 
 def refund_status(row: Refund, attempt: Attempt | None) -> Json:
-    said = refund(row)
+    body = refund(row)
     if row.state == State.COMPLETED and attempt:
-        said["data"] |= {"responseCode": "SUCCESS", "paymentInstrument": _instrument(attempt)}
-    return said
+        body["data"] |= {"responseCode": "SUCCESS", "paymentInstrument": _instrument(attempt)}
+    return body
 
 
-def callback(said: Json) -> Json:
-    return {"response": base64.b64encode(compact(said)).decode()}
+def callback(body: Json) -> Json:
+    return {"response": base64.b64encode(to_json(body)).decode()}
 
 
-def returned_form(order: Order, attempt: Attempt | None) -> dict[str, str]:
-    """The fields the browser posts to the shop. `transactionId` is the shop's own id."""
+def build_return_form(order: Order, attempt: Attempt | None) -> dict[str, str]:
+    """The form fields that the browser posts to the merchant. `transactionId` is the merchant's id."""
     fields = {
-        "code": code_of(order),
+        "code": get_code(order),
         "merchantId": order.merchant.merchant_id,
         "transactionId": order.merchant_order_id,
         "amount": str(order.amount_paise),
@@ -94,7 +94,7 @@ def returned_form(order: Order, attempt: Attempt | None) -> dict[str, str]:
     return fields | {"checksum": checksum("".join(fields.values()), order.merchant)}
 
 
-def code_of(row: Order | Refund) -> str:
+def get_code(row: Order | Refund) -> str:
     if row.state == State.COMPLETED:
         return SUCCEEDED
     if row.state == State.FAILED:
@@ -106,16 +106,16 @@ def key_not_configured() -> Json:
     return {"success": False, "code": "KEY_NOT_CONFIGURED", "message": "Key not found for the merchant"}
 
 
-def duplicate() -> Json:
+def duplicate_id() -> Json:
     message = "The transaction id you have entered seems to be invalid."
-    return refusal("INVALID_TRANSACTION_ID", message)
+    return error_body("INVALID_TRANSACTION_ID", message)
 
 
 def bad_request(message: str = "Please check the inputs you have provided.") -> Json:
-    return refusal("BAD_REQUEST", message)
+    return error_body("BAD_REQUEST", message)
 
 
-def good_vpa(address: str) -> Json:
+def valid_vpa(address: str) -> Json:
     return {
         "success": True,
         "code": "SUCCESS",
@@ -125,10 +125,10 @@ def good_vpa(address: str) -> Json:
 
 
 def options(every_bank: bool) -> Json:
-    """The shape is that of PhonePe's SDK; no captured answer is known."""
-    banks = {"popularBanks": [_named(bank) for bank in POPULAR]}
+    """In the format of PhonePe's SDK; no captured response is known."""
+    banks = {"popularBanks": [_bank_option(bank) for bank in POPULAR]}
     if every_bank:
-        banks["allBanks"] = [_named(bank) for bank in BANKS]
+        banks["allBanks"] = [_bank_option(bank) for bank in BANKS]
     on = {"enabled": True}
     return {
         "success": True,
@@ -138,20 +138,20 @@ def options(every_bank: bool) -> Json:
     }
 
 
-def bad_vpa() -> Json:
-    return refusal("INVALID_VPA", "Incorrect UPI details. Please check the UPI ID entered.")
+def invalid_vpa() -> Json:
+    return error_body("INVALID_VPA", "Incorrect UPI details. Please check the UPI ID entered.")
 
 
 def not_found() -> Json:
-    return refusal("TRANSACTION_NOT_FOUND", "No transaction found for the given id")
+    return error_body("TRANSACTION_NOT_FOUND", "No transaction found for the given id")
 
 
-def bare(status: int) -> Json:
-    """How the gate in front of the API refuses: a number and nothing else."""
+def code_only(status: int) -> Json:
+    """An error of the gateway in front of the API: a number and nothing else."""
     return {"success": False, "code": str(status)}
 
 
-def _said(code: str) -> Json:
+def _header(code: str) -> Json:
     return {
         "success": code in {SUCCEEDED, PENDING},
         "code": code,
@@ -161,9 +161,18 @@ def _said(code: str) -> Json:
 
 def _instrument(attempt: Attempt) -> Json:
     if attempt.mode == "CARD":
-        return {"type": "CARD", "cardType": attempt.instrument, **_bank(attempt), "brn": attempt.utr}
+        return {
+            "type": "CARD",
+            "cardType": attempt.instrument,
+            **_bank_references(attempt),
+            "brn": attempt.utr,
+        }
     if attempt.mode == "NET_BANKING":
-        return {"type": "NETBANKING", **_bank(attempt), "pgServiceTransactionId": f"PGS{attempt.utr}"}
+        return {
+            "type": "NETBANKING",
+            **_bank_references(attempt),
+            "pgServiceTransactionId": f"PGS{attempt.utr}",
+        }
     return {
         "type": "UPI",
         "utr": attempt.utr,
@@ -173,11 +182,11 @@ def _instrument(attempt: Attempt) -> Json:
     }
 
 
-def _named(bank_id: str) -> Json:
+def _bank_option(bank_id: str) -> Json:
     return {"bankId": bank_id, "bankName": BANKS[bank_id], "available": True}
 
 
-def _bank(attempt: Attempt) -> Json:
+def _bank_references(attempt: Attempt) -> Json:
     return {
         "pgTransactionId": f"PG{attempt.utr}",
         "bankTransactionId": attempt.utr,

@@ -1,13 +1,13 @@
-"""What V1 accepts in a payment, a refund, an address. Each check raises Refused."""
+"""Validates V1 payments, refunds and UPI ids. Each check raises ApiError."""
 
 import re
 from typing import Any
 
 from simulator import v1_messages
-from simulator.instruments import ADDRESS
+from simulator.instruments import VPA
 from simulator.models import Order
 from simulator.validation import is_object, is_paise, is_reference, is_text, is_url
-from simulator.wire import Json, Refused
+from simulator.wire import ApiError, Json
 
 PAY_FIELDS = {
     "merchantId",
@@ -30,11 +30,11 @@ REFUND_FIELDS = {
     "amount",
     "callbackUrl",
 }
-LONGEST_ID = 38
-LONGEST_USER_ID = 35
+MAX_ID_LENGTH = 38
+MAX_USER_ID_LENGTH = 35
 MOBILE = re.compile(r"[0-9]{1,15}")
 
-# Instrument: the mode it is paid with. Only the page leaves that to the customer.
+# Instrument: payment mode. Only PAY_PAGE leaves the mode to the customer.
 MODES = {
     "PAY_PAGE": "",
     "UPI_INTENT": "UPI_INTENT",
@@ -45,7 +45,7 @@ MODES = {
     "TOKEN": "CARD",
     "NET_BANKING": "NET_BANKING",
 }
-# The members that are documented. Those of cards are not: whatever comes with one is taken.
+# The documented members. Those of cards are not documented, so any are accepted.
 MEMBERS = {
     "PAY_PAGE": set[str](),
     "UPI_INTENT": {"targetApp"},
@@ -54,35 +54,35 @@ MEMBERS = {
     "NET_BANKING": {"bankId"},
 }
 NEEDS_USER = {"PAY_PAGE", "CARD", "SAVED_CARD"}
-NEEDS_NO_WAY_BACK = {"UPI_INTENT", "UPI_COLLECT", "UPI_QR"}
+REDIRECT_OPTIONAL = {"UPI_INTENT", "UPI_COLLECT", "UPI_QR"}
 
 
 def check_pay(payload: Json) -> None:
     transaction_id = payload.get("merchantTransactionId")
-    if isinstance(transaction_id, str) and not 1 <= len(transaction_id) <= LONGEST_ID:
-        message = f"merchantTransactionId size must be between 1 and {LONGEST_ID}."
-        raise Refused(400, v1_messages.bad_request(message))
+    if isinstance(transaction_id, str) and not 1 <= len(transaction_id) <= MAX_ID_LENGTH:
+        message = f"merchantTransactionId size must be between 1 and {MAX_ID_LENGTH}."
+        raise ApiError(400, v1_messages.bad_request(message))
     _require(is_object(payload, PAY_FIELDS), _is_instrument(payload.get("paymentInstrument")))
     kind = payload["paymentInstrument"]["type"]
     _require(
-        is_reference(transaction_id, LONGEST_ID),
+        is_reference(transaction_id, MAX_ID_LENGTH),
         _is_user(payload.get("merchantUserId"), optional=kind not in NEEDS_USER),
         is_paise(payload.get("amount")),
-        _is_way_back(payload.get("redirectUrl"), optional=kind in NEEDS_NO_WAY_BACK),
+        _is_redirect_url(payload.get("redirectUrl"), optional=kind in REDIRECT_OPTIONAL),
         is_url(payload.get("callbackUrl")),
         payload.get("redirectMode") in (None, *Order.RedirectMode.values),
         _is_mobile(payload.get("mobileNumber")),
         _is_device(payload.get("deviceContext", {})),
     )
-    if kind == "UPI_COLLECT" and not ADDRESS.fullmatch(payload["paymentInstrument"]["vpa"]):
-        raise Refused(417, v1_messages.bad_vpa())
+    if kind == "UPI_COLLECT" and not VPA.fullmatch(payload["paymentInstrument"]["vpa"]):
+        raise ApiError(417, v1_messages.invalid_vpa())
 
 
 def check_refund(payload: Json) -> None:
     _require(
         is_object(payload, REFUND_FIELDS),
-        is_reference(payload.get("merchantTransactionId"), LONGEST_ID),
-        is_reference(payload.get("originalTransactionId"), LONGEST_ID),
+        is_reference(payload.get("merchantTransactionId"), MAX_ID_LENGTH),
+        is_reference(payload.get("originalTransactionId"), MAX_ID_LENGTH),
         _is_user(payload.get("merchantUserId"), optional=True),
         is_paise(payload.get("amount")),
         is_url(payload.get("callbackUrl")),
@@ -104,10 +104,10 @@ def _is_instrument(value: Any) -> bool:
 
 
 def _is_user(value: Any, *, optional: bool) -> bool:
-    return (optional and value is None) or is_reference(value, LONGEST_USER_ID)
+    return (optional and value is None) or is_reference(value, MAX_USER_ID_LENGTH)
 
 
-def _is_way_back(value: Any, *, optional: bool) -> bool:
+def _is_redirect_url(value: Any, *, optional: bool) -> bool:
     return (optional and value is None) or is_url(value)
 
 
@@ -119,6 +119,6 @@ def _is_device(value: Any) -> bool:
     return is_object(value, {"deviceOS"}) and value.get("deviceOS") in (None, "ANDROID", "IOS")
 
 
-def _require(*met: bool) -> None:
-    if not all(met):
-        raise Refused(400, v1_messages.bad_request())
+def _require(*conditions: bool) -> None:
+    if not all(conditions):
+        raise ApiError(400, v1_messages.bad_request())

@@ -1,4 +1,4 @@
-"""V2's orders and refunds: plain JSON and a token, under `/apis/pg` and the sandbox."""
+"""The V2 API of orders and refunds: JSON with an OAuth token, under `/apis/pg` and the sandbox."""
 
 from datetime import timedelta
 
@@ -13,111 +13,113 @@ from simulator import (
     v2_validation,
 )
 from simulator.models import Attempt, Merchant, Order, State
-from simulator.v2_auth import asked, body, merchant
-from simulator.wire import Json, Refused, Request, Response, answer
+from simulator.v2_auth import authenticate, is_set, read_body
+from simulator.wire import ApiError, Json, Request, Response, json_response
 
 
 def pay(request: Request) -> Response:
-    order = _place(_order(request, *_page_order(request)))
-    return answer(v2_messages.opened(order, {"redirectUrl": orders.page_url(order)}))
+    order = _insert(_build_order(request, *_read_page_order(request)))
+    return json_response(v2_messages.order_created(order, {"redirectUrl": orders.page_url(order)}))
 
 
 def sdk_order(request: Request) -> Response:
-    """For a mobile app: it opens the page itself, with the token."""
-    order = _place(_order(request, *_page_order(request, for_app=True)))
-    return answer(v2_messages.opened(order, {"token": order.page_token}))
+    """For a mobile app, which opens the page with the token."""
+    order = _insert(_build_order(request, *_read_page_order(request, for_app=True)))
+    return json_response(v2_messages.order_created(order, {"token": order.page_token}))
 
 
 def pay_custom(request: Request) -> Response:
-    """The customer has chosen in the shop: there is no page, but for cards and banks, which have their own."""
-    payer, payload = merchant(request), body(request)
+    """Custom checkout: the merchant has chosen the mode. Only cards and net banking get a page."""
+    merchant, payload = authenticate(request), read_body(request)
     v2_validation.check_custom_order(payload)
-    wanted = payload["paymentFlow"]["paymentMode"]
-    mode = wanted["type"]
+    payment_mode = payload["paymentFlow"]["paymentMode"]
+    mode = payment_mode["type"]
     lasts = {"expireAfter": v2_validation.CUSTOM_EXPIRES_AFTER[mode]}
-    order = _order(request, payer, lasts | payload)
-    agreed = instruments.agreed(mode, wanted.get("details", {}).get("vpa", ""))
+    order = _build_order(request, merchant, lasts | payload)
+    agreed = instruments.from_mode(mode, payment_mode.get("details", {}).get("vpa", ""))
     order.flow, order.mode, order.vpa = Order.Flow.CUSTOM, mode, agreed.vpa
-    order.offered = instruments.of_mode(mode)
-    return answer(v2_messages.opened(_place(order), instrument_responses.way_to_pay(order, mode)))
+    order.offered = instruments.names_of_mode(mode)
+    return json_response(
+        v2_messages.order_created(_insert(order), instrument_responses.v2_response(order, mode))
+    )
 
 
 def order_status(request: Request, merchant_order_id: str) -> Response:
-    payer = merchant(request)
-    order = _find(payer, merchant_order_id)
+    merchant = authenticate(request)
+    order = _find_order(merchant, merchant_order_id)
     if order is None:
-        raise Refused(400, v2_messages.order_unknown())
-    return _status(request, order)
+        raise ApiError(400, v2_messages.order_not_found())
+    return _answer_status(request, order)
 
 
 def custom_order_status(request: Request, merchant_order_id: str) -> Response:
-    """Both families know all orders of the merchant; only their words for an unknown one differ."""
-    payer = merchant(request)
-    order = _find(payer, merchant_order_id)
+    """Both families find all orders of the merchant; only their error for an unknown one differs."""
+    merchant = authenticate(request)
+    order = _find_order(merchant, merchant_order_id)
     if order is None:
-        raise Refused(404, v2_messages.entry_unknown(payer, merchant_order_id))
-    return _status(request, order)
+        raise ApiError(404, v2_messages.entry_not_found(merchant, merchant_order_id))
+    return _answer_status(request, order)
 
 
 def attempt_status(request: Request, transaction_id: str) -> Response:
-    payer = merchant(request)
-    attempts = Attempt.objects.filter(order__merchant=payer, provider_id=transaction_id)
+    merchant = authenticate(request)
+    attempts = Attempt.objects.filter(order__merchant=merchant, provider_id=transaction_id)
     attempt = attempts.select_related("order__merchant").first()
     if attempt is None:
-        raise Refused(404, v2_messages.entry_unknown(payer, transaction_id))
-    transitions.catch_up(attempt.order, request.moment)
+        raise ApiError(404, v2_messages.entry_not_found(merchant, transaction_id))
+    transitions.apply_due(attempt.order, request.moment)
     attempt.refresh_from_db()
-    return answer(v2_messages.order_status(attempt.order, [attempt], **_wishes(request)))
+    return json_response(v2_messages.order_status(attempt.order, [attempt], **_status_options(request)))
 
 
 def refund(request: Request) -> Response:
-    payer, payload = merchant(request), body(request)
+    merchant, payload = authenticate(request), read_body(request)
     v2_validation.check_refund(payload)
-    order = _find(payer, payload["originalMerchantOrderId"])
+    order = _find_order(merchant, payload["originalMerchantOrderId"])
     if order is None:
-        raise Refused(400, v2_messages.order_unknown())
+        raise ApiError(400, v2_messages.order_not_found())
     if order.state != State.COMPLETED:
-        raise Refused(400, v2_messages.bad_request())
+        raise ApiError(400, v2_messages.bad_request())
     try:
         accepted = refunds.accept(order, payload["merchantRefundId"], payload["amount"])
-    except refunds.IdTaken as taken:
-        raise Refused(417, v2_messages.duplicate()) from taken
-    except refunds.TooMuch as too_much:
-        raise Refused(400, v2_messages.bad_request()) from too_much
-    return answer(v2_messages.refund_accepted(accepted))
+    except refunds.DuplicateId as taken:
+        raise ApiError(417, v2_messages.duplicate_id()) from taken
+    except refunds.ExcessAmount as too_much:
+        raise ApiError(400, v2_messages.bad_request()) from too_much
+    return json_response(v2_messages.refund_accepted(accepted))
 
 
 def refund_status(request: Request, merchant_refund_id: str) -> Response:
-    payer = merchant(request)
-    found = payer.refunds.filter(merchant_refund_id=merchant_refund_id)
+    merchant = authenticate(request)
+    found = merchant.refunds.filter(merchant_refund_id=merchant_refund_id)
     row = found.select_related("merchant", "order__merchant").first()
     if row is None:
-        raise Refused(404, v2_messages.entry_unknown(payer, merchant_refund_id))
+        raise ApiError(404, v2_messages.entry_not_found(merchant, merchant_refund_id))
     refunds.settle_if_due(row)
-    return answer(v2_messages.refund_status(row, row.order.attempts.get(state=State.COMPLETED)))
+    return json_response(v2_messages.refund_status(row, row.order.attempts.get(state=State.COMPLETED)))
 
 
 def validate_upi(request: Request) -> Response:
-    """Whether there is a UPI id or number like this one."""
-    merchant(request)
-    payload = body(request)
+    """Whether the UPI id or number is valid."""
+    authenticate(request)
+    payload = read_body(request)
     v2_validation.check_address(payload)
     address, number = payload.get("vpa", ""), payload.get("upiNumber", "")
-    valid = bool(instruments.ADDRESS.fullmatch(address) or instruments.UPI_NUMBER.fullmatch(number))
-    return answer(v2_messages.address(valid))
+    valid = bool(instruments.VPA.fullmatch(address) or instruments.UPI_NUMBER.fullmatch(number))
+    return json_response(v2_messages.address(valid))
 
 
-def _page_order(request: Request, *, for_app: bool = False) -> tuple[Merchant, Json]:
-    payer, payload = merchant(request), body(request)
+def _read_page_order(request: Request, *, for_app: bool = False) -> tuple[Merchant, Json]:
+    merchant, payload = authenticate(request), read_body(request)
     v2_validation.check_page_order(payload, for_app=for_app)
-    return payer, payload
+    return merchant, payload
 
 
-def _order(request: Request, payer: Merchant, payload: Json) -> Order:
+def _build_order(request: Request, merchant: Merchant, payload: Json) -> Order:
     flow, moment = payload["paymentFlow"], request.moment
     lasts = timedelta(seconds=payload.get("expireAfter", v2_validation.EXPIRES_AFTER))
     return Order(
-        merchant=payer,
+        merchant=merchant,
         merchant_order_id=payload["merchantOrderId"],
         provider_id=identifiers.provider_id("OMO", moment),
         page_token=orders.new_page_token(),
@@ -125,31 +127,31 @@ def _order(request: Request, payer: Merchant, payload: Json) -> Order:
         redirect_url=flow.get("merchantUrls", {}).get("redirectUrl", ""),
         message=flow.get("message", ""),
         meta_info=payload.get("metaInfo"),
-        offered=instruments.offered(flow.get("paymentModeConfig", {})),
+        offered=instruments.enabled_names(flow.get("paymentModeConfig", {})),
         retry_disabled=payload.get("disablePaymentRetry") or flow.get("disablePaymentRetry") or False,
         created_at=moment,
         expires_at=moment + lasts,
     )
 
 
-def _place(order: Order) -> Order:
-    if not orders.place(order):
-        raise Refused(417, v2_messages.duplicate())
+def _insert(order: Order) -> Order:
+    if not orders.insert(order):
+        raise ApiError(417, v2_messages.duplicate_id())
     return order
 
 
-def _find(payer: Merchant, merchant_order_id: str) -> Order | None:
-    known = payer.orders.filter(merchant_order_id=merchant_order_id).select_related("merchant")
+def _find_order(merchant: Merchant, merchant_order_id: str) -> Order | None:
+    known = merchant.orders.filter(merchant_order_id=merchant_order_id).select_related("merchant")
     order: Order | None = known.first()
     return order
 
 
-def _status(request: Request, order: Order) -> Response:
-    transitions.catch_up(order, request.moment)
+def _answer_status(request: Request, order: Order) -> Response:
+    transitions.apply_due(order, request.moment)
     attempts = list(order.attempts.order_by("pk"))
-    shown = attempts if asked(request, "details") else attempts[-1:]
-    return answer(v2_messages.order_status(order, shown, **_wishes(request)))
+    shown = attempts if is_set(request, "details") else attempts[-1:]
+    return json_response(v2_messages.order_status(order, shown, **_status_options(request)))
 
 
-def _wishes(request: Request) -> dict[str, bool]:
-    return {"explain": asked(request, "errorContext"), "settled": asked(request, "settlementDetails")}
+def _status_options(request: Request) -> dict[str, bool]:
+    return {"explain": is_set(request, "errorContext"), "settled": is_set(request, "settlementDetails")}

@@ -1,4 +1,4 @@
-"""Who calls in V2, and what they bring: client credentials for a token, a token and an object for all else."""
+"""V2 authentication: client credentials for a token, then the token on every other request."""
 
 import secrets
 from datetime import timedelta
@@ -8,65 +8,65 @@ from urllib.parse import parse_qs
 from simulator import merchants, v2_messages
 from simulator.models import Merchant, Token
 from simulator.validation import is_reference
-from simulator.wire import JSON, Json, Refused, Request, Response, answer, read_object
+from simulator.wire import JSON, ApiError, Json, Request, Response, json_response, read_object
 
-TOKEN_LASTS = timedelta(seconds=624_600)
-DEEPEST = 6  # of the objects in a request
+TOKEN_LIFETIME = timedelta(seconds=624_600)
+MAX_DEPTH = 6  # of nested objects in a request
 
 
-def token(request: Request) -> Response:
-    form = _form(request)
+def issue_token(request: Request) -> Response:
+    form = _read_form(request)
     client_id = form.get("client_id", "")
     if not client_id or form.get("grant_type") != "client_credentials":
-        raise Refused(400, v2_messages.client_refused("OIM000", "Bad Request"))
-    merchant = merchants.by_client_id(client_id)
-    if merchant is None:
-        raise Refused(404, v2_messages.client_unknown())
+        raise ApiError(400, v2_messages.invalid_client("OIM000", "Bad Request"))
+    authenticate = merchants.find_by_client_id(client_id)
+    if authenticate is None:
+        raise ApiError(404, v2_messages.client_not_found())
     offered = (form.get("client_secret"), form.get("client_version"))
-    if offered != (merchant.client_secret, str(merchant.client_version)):
-        raise Refused(401, v2_messages.client_refused("OIM004", "Unauthorized"))
+    if offered != (authenticate.client_secret, str(authenticate.client_version)):
+        raise ApiError(401, v2_messages.invalid_client("OIM004", "Unauthorized"))
     issued = Token.objects.create(
-        merchant=merchant,
+        merchant=authenticate,
         value=secrets.token_urlsafe(48),
         issued_at=request.moment,
-        expires_at=request.moment + TOKEN_LASTS,
+        expires_at=request.moment + TOKEN_LIFETIME,
     )
-    return answer(v2_messages.token(issued))
+    return json_response(v2_messages.token(issued))
 
 
-def merchant(request: Request) -> Merchant:
-    """`O-Bearer`, spelled so: it catches everybody's first `Bearer`."""
+def authenticate(request: Request) -> Merchant:
+    """The scheme must be `O-Bearer`; the usual `Bearer` is rejected."""
     scheme, _, value = request.headers.get("Authorization", "").partition(" ")
     if scheme != "O-Bearer" or not is_reference(value, 80):
-        raise Refused(401, v2_messages.unauthorized())
+        raise ApiError(401, v2_messages.unauthorized())
     known = Merchant.objects.filter(tokens__value=value, tokens__expires_at__gt=request.moment)[:1]
     for found in known:
         return found
-    raise Refused(401, v2_messages.unauthorized())
+    raise ApiError(401, v2_messages.unauthorized())
 
 
-def body(request: Request) -> Json:
-    """PhonePe's own SDK sends what it does not set as null: null is absent."""
+def read_body(request: Request) -> Json:
+    """PhonePe's SDK sends unset members as null, so null means absent."""
     payload = read_object(request.body) if request.content_type == JSON else None
     if payload is None:
-        raise Refused(400, v2_messages.bad_request())
+        raise ApiError(400, v2_messages.bad_request())
     known: Json = _without_nulls(payload)
     return known
 
 
-def asked(request: Request, name: str) -> bool:
-    """The Python SDK writes `details=False`."""
+def is_set(request: Request, name: str) -> bool:
+    """The Python SDK sends `details=False`, with a capital letter."""
     return request.query.get(name, "").lower() == "true"
 
 
-def _form(request: Request) -> dict[str, str]:
+def _read_form(request: Request) -> dict[str, str]:
     if request.content_type != "application/x-www-form-urlencoded":
-        raise Refused(400, v2_messages.client_refused("OIM000", "Bad Request"))
+        raise ApiError(400, v2_messages.invalid_client("OIM000", "Bad Request"))
     fields = parse_qs(request.body.decode("utf-8", "replace"))
     return {name: values[0] for name, values in fields.items()}
 
 
-def _without_nulls(value: Any, levels: int = DEEPEST) -> Any:
+def _without_nulls(value: Any, levels: int = MAX_DEPTH) -> Any:
     if isinstance(value, dict) and levels:
         return {name: _without_nulls(item, levels - 1) for name, item in value.items() if item is not None}
     return value

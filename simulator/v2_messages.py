@@ -1,4 +1,4 @@
-"""What PhonePe says in V2. Key order, null or absent, seconds or milliseconds: as on the real wire."""
+"""V2 responses and events. Key order, null or absent, seconds or milliseconds: as PhonePe sends them."""
 
 import hashlib
 import hmac
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from simulator.clock import milliseconds, seconds
 from simulator.models import Attempt, Merchant, Order, Refund, State, Token
-from simulator.wire import Json, refusal
+from simulator.wire import Json, error_body
 
 BANK_TROUBLE = ("BANK_TECHNICAL_ISSUE", "AUTHORIZATION", "ISSUING_BANK", "The bank is unavailable")
 # detailedErrorCode: errorCode, stage, source, description
@@ -24,19 +24,19 @@ REASONS = {
         "The payment was not completed",
     ),
 }
-# Codes that have been seen without the one they belong to.
+# Error codes that were captured without their detailed code.
 UNMAPPED = {
     *("AUTHORIZATION_ERROR", "UPI_BACKBONE_ERROR", "PG_BACKBONE_ERROR", "INVALID_OTP_TOKEN"),
     *("INVALID_SPLIT_DETAILS", "SPLIT_SETTLEMENT_NOT_ENABLED", "NOTIFICATION_ATTEMPTS_BREACHED"),
     *("INVALID_EXPIRY", "ORDER_EXPIRED", "ORDER_CANCELLED_BY_USER", "TXN_STATUS_AWAITED", "OTHERS"),
 }
-# Nobody's bank account is credited here: to settle is never begun.
+# The simulator never settles to a bank account.
 SETTLEMENT = {"state": "NOT_INITIATED", "splitSettlementDetails": [], "accountsSettlementDetails": []}
 UNEXPLAINED = ("", "AUTHORIZATION", "CUSTOMER", "The payment failed")
 
 
 def token(row: Token) -> Json:
-    """Seconds here, unlike everywhere else."""
+    """Times in seconds, only here."""
     expires_at = seconds(row.expires_at)
     return {
         "access_token": row.value,
@@ -49,31 +49,31 @@ def token(row: Token) -> Json:
     }
 
 
-def opened(order: Order, way: Json) -> Json:
-    """`way` to pay: `redirectUrl`, an app's `token`, or what a custom checkout gets."""
+def order_created(order: Order, instructions: Json) -> Json:
+    """`instructions`: `redirectUrl`, an app's `token`, or the members of a custom checkout."""
     expire_at = milliseconds(order.expires_at)
-    return {"orderId": order.provider_id, "state": order.state, "expireAt": expire_at, **way}
+    return {"orderId": order.provider_id, "state": order.state, "expireAt": expire_at, **instructions}
 
 
 def order_status(
     order: Order, attempts: Sequence[Attempt], *, explain: bool = False, settled: bool = False
 ) -> Json:
-    """`attempts` oldest first; the caller has chosen all of them or the latest."""
-    said: Json = {"orderId": order.provider_id, "state": order.state, "amount": amount(order, attempts)}
+    """`attempts`: oldest first; all of them or the latest."""
+    body: Json = {"orderId": order.provider_id, "state": order.state, "amount": amount(order, attempts)}
     if order.state == State.COMPLETED:
-        said |= {"payableAmount": said["amount"], "feeAmount": 0}
-    said["expireAt"] = milliseconds(order.expires_at)
-    said |= _error(order)
-    said["paymentDetails"] = [_attempt(attempt) for attempt in attempts]
+        body |= {"payableAmount": body["amount"], "feeAmount": 0}
+    body["expireAt"] = milliseconds(order.expires_at)
+    body |= _error(order)
+    body["paymentDetails"] = [_attempt(attempt) for attempt in attempts]
     if explain and order.state == State.FAILED:
-        said["errorContext"] = _explained(order)
+        body["errorContext"] = _error_context(order)
     if settled:
-        said["settlementDetails"] = dict(SETTLEMENT)
-    return said | _meta_info(order)
+        body["settlementDetails"] = dict(SETTLEMENT)
+    return body | _meta_info(order)
 
 
 def amount(order: Order, attempts: Sequence[Attempt]) -> int:
-    """What was paid; until then, what is asked for."""
+    """What was paid; before that, the amount of the order."""
     paid = [attempt.amount_paise for attempt in attempts if attempt.state == State.COMPLETED]
     return paid[0] if paid else order.amount_paise
 
@@ -95,13 +95,13 @@ def refund_status(refund: Refund, attempt: Attempt) -> Json:
 
 
 def order_event(outcome: str, order: Order, attempts: Sequence[Attempt]) -> Json:
-    """`outcome`: order.completed, order.failed, transaction.attempt.failed. Custom checkouts have their own names."""
+    """`outcome`: order.completed, order.failed, transaction.attempt.failed. Custom checkouts have the prefix `pg`."""
     family = "pg" if order.flow == Order.Flow.CUSTOM else "checkout"
     return event(f"{family}.{outcome}", order_payload(outcome, order, attempts))
 
 
 def order_payload(outcome: str, order: Order, attempts: Sequence[Attempt]) -> Json:
-    details = _paid_in_event if outcome == "order.completed" else _failed_in_event
+    details = _completed_detail if outcome == "order.completed" else _failed_detail
     return {
         "orderId": order.provider_id,
         "merchantId": order.merchant.merchant_id,
@@ -135,7 +135,7 @@ def refund_event(outcome: str, refund: Refund, mode: str) -> Json:
 def webhook_headers(
     merchant: Merchant, body: bytes, scheme: str = "", *, other_scheme: bool = False
 ) -> dict[str, str]:
-    """One constant for every webhook of the merchant, or a signature of this very body."""
+    """A constant header per merchant, or an HMAC of this body."""
     if ((scheme or merchant.webhook_scheme) == Merchant.Scheme.HMAC) != other_scheme:
         return signature(merchant.webhook_secret, merchant.webhook_key_id, body)
     return {"Authorization": shared_secret(merchant.webhook_username, merchant.webhook_password)}
@@ -155,28 +155,28 @@ def address(valid: bool) -> Json:
 
 
 def bad_request() -> Json:
-    return refusal("BAD_REQUEST", "Please check the inputs you have provided.")
+    return error_body("BAD_REQUEST", "Please check the inputs you have provided.")
 
 
 def unauthorized() -> Json:
     message = "Authorization failed [message = Please check the authorization token and try again]"
-    return refusal("AUTHORIZATION_FAILED", message)
+    return error_body("AUTHORIZATION_FAILED", message)
 
 
-def duplicate() -> Json:
+def duplicate_id() -> Json:
     return {"success": False, "code": "INVALID_TRANSACTION_ID", "message": "Order ID has already been used"}
 
 
-def order_unknown() -> Json:
+def order_not_found() -> Json:
     return {"code": "INVALID_MERCHANT_ORDER_ID", "message": "No entry found for given merchant order id"}
 
 
-def entry_unknown(merchant: Merchant, reference: str) -> Json:
-    """How the `/payments/v2` family says it; for refunds and attempts no captured answer is known."""
-    return refusal("ORDER_NOT_FOUND", f"No entry found for {merchant.merchant_id}, {reference}")
+def entry_not_found(merchant: Merchant, reference: str) -> Json:
+    """As `/payments/v2` responds for orders; for refunds and attempts no captured response is known."""
+    return error_body("ORDER_NOT_FOUND", f"No entry found for {merchant.merchant_id}, {reference}")
 
 
-def client_refused(error_code: str, reason: str, tracking_id: str | None = None) -> Json:
+def invalid_client(error_code: str, reason: str, tracking_id: str | None = None) -> Json:
     return {
         "code": "INVALID_CLIENT",
         "errorCode": error_code,
@@ -185,8 +185,8 @@ def client_refused(error_code: str, reason: str, tracking_id: str | None = None)
     }
 
 
-def client_unknown() -> Json:
-    """Of this answer only the sentence is known."""
+def client_not_found() -> Json:
+    """Only the message of this response is known."""
     return {"message": f"Not Found: Client Not Found, trackingId: {secrets.token_hex(8)}"}
 
 
@@ -194,7 +194,7 @@ def event(name: str, payload: Json) -> Json:
     return {"type": name.upper().replace(".", "_"), "event": name, "payload": payload}
 
 
-def _paid_in_event(attempt: Attempt) -> Json:
+def _completed_detail(attempt: Attempt) -> Json:
     return {
         "paymentMode": attempt.mode,
         "transactionId": attempt.provider_id,
@@ -204,7 +204,7 @@ def _paid_in_event(attempt: Attempt) -> Json:
     }
 
 
-def _failed_in_event(attempt: Attempt) -> Json:
+def _failed_detail(attempt: Attempt) -> Json:
     return {
         "paymentMode": attempt.mode,
         "timestamp": milliseconds(attempt.created_at),
@@ -216,7 +216,7 @@ def _failed_in_event(attempt: Attempt) -> Json:
 
 
 def _attempt(attempt: Attempt) -> Json:
-    said = {
+    body = {
         "transactionId": attempt.provider_id,
         "paymentMode": attempt.mode,
         "timestamp": milliseconds(attempt.created_at),
@@ -226,9 +226,9 @@ def _attempt(attempt: Attempt) -> Json:
         "state": attempt.state,
     }
     if attempt.state != State.COMPLETED:
-        return said | _error(attempt)
+        return body | _error(attempt)
     source = {**_instrument(attempt), **_rail(attempt), "amount": attempt.amount_paise}
-    return said | _rail(attempt) | _instrument(attempt) | {"splitInstruments": [source]}
+    return body | _rail(attempt) | _instrument(attempt) | {"splitInstruments": [source]}
 
 
 def _rail(attempt: Attempt) -> Json:
@@ -259,7 +259,7 @@ def _error(row: Order | Attempt | Refund) -> Json:
     return {"errorCode": row.error_code, "detailedErrorCode": row.detailed_error_code}
 
 
-def _explained(order: Order) -> Json:
+def _error_context(order: Order) -> Json:
     _, stage, source, description = REASONS.get(order.detailed_error_code, UNEXPLAINED)
     return {**_error(order), "source": source, "stage": stage, "description": description}
 

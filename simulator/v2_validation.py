@@ -1,15 +1,15 @@
-"""What V2 accepts in an order or a refund. Each check raises Refused with PhonePe's one sentence for all of it."""
+"""Validates V2 orders and refunds. Each check raises ApiError with PhonePe's single message for all errors."""
 
 import re
 from typing import Any
 
 from simulator import instruments, v2_messages
 from simulator.validation import is_object, is_paise, is_reference, is_text, is_url
-from simulator.wire import Json, Refused
+from simulator.wire import ApiError, Json
 
-LONGEST_ID = 63
+MAX_ID_LENGTH = 63
 EXPIRES_AFTER, PAGE_LIMITS, CUSTOM_LIMITS = 600, range(300, 3601), range(300, 5_184_001)
-# Where the shop has a page of its own, how long an order lasts depends on how it is paid.
+# Default lifetime of a custom checkout in seconds, by mode.
 CUSTOM_EXPIRES_AFTER = {
     "UPI_INTENT": 600,
     "PPE_INTENT": 600,
@@ -28,7 +28,7 @@ REFUND_FIELDS = {"merchantRefundId", "originalMerchantOrderId", "amount"}
 DEVICE_FIELDS = {"deviceOS", "merchantCallBackScheme", "merchantCallbackScheme"}
 MODES = ("UPI_INTENT", "UPI_COLLECT", "UPI_QR", "NET_BANKING", "CARD")
 CARD_TYPES = ("DEBIT_CARD", "CREDIT_CARD")
-# What each mode of a custom checkout must say, and what it may say besides.
+# Required and optional members of each mode of a custom checkout.
 MODE_FIELDS: dict[str, tuple[set[str], set[str]]] = {
     "UPI_INTENT": (set(), {"targetApp"}),
     "PPE_INTENT": (set(), set()),
@@ -38,7 +38,7 @@ MODE_FIELDS: dict[str, tuple[set[str], set[str]]] = {
     "TOKEN": ({"tokenDetails"}, {"authMode", "merchantUserId"}),
     "NET_BANKING": ({"bankId"}, {"merchantUserId"}),
 }
-ON_A_BANKS_PAGE = ("CARD", "TOKEN", "NET_BANKING")
+REDIRECT_MODES = ("CARD", "TOKEN", "NET_BANKING")
 FREE_UDF = {f"udf{number}" for number in range(1, 11)}
 NARROW_UDF = {f"udf{number}" for number in range(11, 16)}
 NARROW = re.compile(r"[a-zA-Z0-9_\- @.+]*")
@@ -46,7 +46,7 @@ MOBILE = re.compile(r"(\+91)?[0-9]{10}")
 
 
 def check_page_order(payload: Json, *, for_app: bool = False) -> None:
-    """An app opens the page itself, and needs no address to come back to."""
+    """An app opens the page itself and needs no redirect URL."""
     _require(is_object(payload, PAGE_FIELDS))
     _check_order(payload, PAGE_LIMITS)
     _require(
@@ -57,13 +57,13 @@ def check_page_order(payload: Json, *, for_app: bool = False) -> None:
     _require(is_object(flow, FLOW_FIELDS))
     _require(
         flow.get("type") == "PG_CHECKOUT",
-        _is_way_back(flow.get("merchantUrls", {}), optional=for_app),
+        _are_merchant_urls(flow.get("merchantUrls", {}), optional=for_app),
         is_text(flow.get("message", ""), 255),
         isinstance(flow.get("disablePaymentRetry", False), bool),
         _is_mode_config(flow.get("paymentModeConfig", {})),
     )
-    # Where every mode is hidden nobody could pay.
-    _require(bool(instruments.offered(flow.get("paymentModeConfig", {}))))
+    # With every mode hidden nobody could pay.
+    _require(bool(instruments.enabled_names(flow.get("paymentModeConfig", {}))))
 
 
 def check_custom_order(payload: Json) -> None:
@@ -73,15 +73,15 @@ def check_custom_order(payload: Json) -> None:
     _require(is_object(flow, {"type", "paymentMode", "merchantUrls"}), flow.get("type") == "PG")
     mode = flow.get("paymentMode")
     _require(_is_payment_mode(mode), _is_device(payload.get("deviceContext", {})))
-    optional = mode["type"] not in ON_A_BANKS_PAGE
-    _require(_is_way_back(flow.get("merchantUrls", {}), optional=optional))
+    optional = mode["type"] not in REDIRECT_MODES
+    _require(_are_merchant_urls(flow.get("merchantUrls", {}), optional=optional))
 
 
 def check_refund(payload: Json) -> None:
     _require(
         is_object(payload, REFUND_FIELDS),
-        is_reference(payload.get("merchantRefundId"), LONGEST_ID),
-        is_reference(payload.get("originalMerchantOrderId"), LONGEST_ID),
+        is_reference(payload.get("merchantRefundId"), MAX_ID_LENGTH),
+        is_reference(payload.get("originalMerchantOrderId"), MAX_ID_LENGTH),
         is_paise(payload.get("amount")),
     )
 
@@ -94,7 +94,7 @@ def check_address(payload: Json) -> None:
 def _check_order(payload: Json, expiry: range) -> None:
     after = payload.get("expireAfter", EXPIRES_AFTER)
     _require(
-        is_reference(payload.get("merchantOrderId"), LONGEST_ID),
+        is_reference(payload.get("merchantOrderId"), MAX_ID_LENGTH),
         is_paise(payload.get("amount")),
         type(after) is int and after in expiry,
         _is_meta_info(payload.get("metaInfo", {})),
@@ -103,7 +103,7 @@ def _check_order(payload: Json, expiry: range) -> None:
     )
 
 
-def _is_way_back(urls: Any, *, optional: bool) -> bool:
+def _are_merchant_urls(urls: Any, *, optional: bool) -> bool:
     if not is_object(urls, {"redirectUrl"}):
         return False
     return (optional and not urls) or is_url(urls.get("redirectUrl"))
@@ -117,7 +117,7 @@ def _is_login(value: Any) -> bool:
 
 
 def _are_constraints(value: Any) -> bool:
-    """Which account or card must pay: read, and not enforced, because nobody here has an account."""
+    """Which account or card must pay. Not enforced: the simulator has no accounts."""
     return isinstance(value, list) and all(isinstance(item, dict) for item in value)
 
 
@@ -142,7 +142,7 @@ def _is_detail(name: str, value: Any) -> bool:
 
 
 def _is_collected(value: Any, members: dict[str, str]) -> bool:
-    """A UPI id or a number, under the member that its type says."""
+    """A UPI id or a number, in the member that its type names."""
     if not isinstance(value, dict) or not isinstance(value.get("type"), str):
         return False
     member = members.get(value["type"], "")
@@ -158,7 +158,7 @@ def _is_meta_info(value: Any) -> bool:
 
 
 def _is_mode_config(value: Any) -> bool:
-    """Modes to offer or modes to hide, never both."""
+    """Modes to show or modes to hide, never both."""
     if not is_object(value, {"enabledPaymentModes", "disabledPaymentModes"}) or len(value) > 1:
         return False
     return all(isinstance(modes, list) and all(map(_is_mode, modes)) for modes in value.values())
@@ -171,6 +171,6 @@ def _is_mode(value: Any) -> bool:
     return isinstance(cards, list) and all(card in CARD_TYPES for card in cards)
 
 
-def _require(*met: bool) -> None:
-    if not all(met):
-        raise Refused(400, v2_messages.bad_request())
+def _require(*conditions: bool) -> None:
+    if not all(conditions):
+        raise ApiError(400, v2_messages.bad_request())

@@ -1,4 +1,4 @@
-"""What PhonePe accepts in a field, the same in both generations."""
+"""Validation of fields that V1 and V2 share."""
 
 import json
 import re
@@ -6,17 +6,17 @@ from collections.abc import Collection
 from typing import Any
 from urllib.parse import urlsplit
 
-LEAST_PAISE, MOST_PAISE = 100, 10**13
+MIN_PAISE, MAX_PAISE = 100, 10**13
 REFERENCE = re.compile(r"[A-Za-z0-9_-]+")
-# Labels that a name server could know, or what stands in the brackets of an IPv6 address.
+# DNS labels, or the inside of a bracketed IPv6 address.
 HOST = re.compile(rb"(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}\.?|[0-9a-f]*:[0-9a-f:.]*")
-# Half a character, or none: JSON can carry them, databases and UTF-8 cannot.
+# NUL and lone surrogates: valid in JSON, but not in a database or in UTF-8.
 UNSTORABLE = re.compile(r"[\x00\ud800-\udfff]")
 
 
 def is_paise(value: Any) -> bool:
-    """A whole number of at least one rupee; Python's True is a number too, JSON's is not."""
-    return type(value) is int and LEAST_PAISE <= value <= MOST_PAISE
+    """An integer of at least one rupee. `type()`, because True is an int in Python."""
+    return type(value) is int and MIN_PAISE <= value <= MAX_PAISE
 
 
 def is_reference(value: Any, longest: int) -> bool:
@@ -27,8 +27,8 @@ def is_text(value: Any, longest: int) -> bool:
     return isinstance(value, str) and len(value) <= longest and UNSTORABLE.search(value) is None
 
 
-def is_speakable(value: Any) -> bool:
-    """Whether it can go out as UTF-8: nowhere in it is half a character."""
+def is_encodable(value: Any) -> bool:
+    """Whether it can be encoded as UTF-8: it has no lone surrogate."""
     return UNSTORABLE.search(json.dumps(value, ensure_ascii=False)) is None
 
 
@@ -44,5 +44,5 @@ def is_url(value: Any) -> bool:
 
 
 def is_object(value: Any, members: Collection[str]) -> bool:
-    """An object without a member that is not documented: merchants are told not to send any."""
+    """An object with documented members only; PhonePe rejects others."""
     return isinstance(value, dict) and value.keys() <= set(members)

@@ -1,4 +1,4 @@
-"""The HTTP door: the API, and the strings behind the stage."""
+"""HTTP views of the API and of the control API."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
-from simulator import control as strings
+from simulator import control as control_api
 from simulator import dispatcher, openapi, router, sockets
 from simulator.control_auth import may_control
 from simulator.wire import Request, Response
@@ -18,25 +18,25 @@ View = Callable[..., HttpResponse]
 
 def simulation_only(view: View) -> View:
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not settings.PHONEPE_SIMULATION_MODE:
             raise Http404
         return view(request, *args, **kwargs)
 
-    return guarded
+    return wrapped
 
 
-def rings(view: View) -> View:
-    """What a POST has decided is told at once, after it is committed."""
+def wakes_dispatcher(view: View) -> View:
+    """Wakes the dispatcher after a POST is committed."""
 
     @wraps(view)
-    def ringing(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)
         if request.method == "POST":
-            dispatcher.ring()
+            dispatcher.wake()
         return response
 
-    return ringing
+    return wrapped
 
 
 @csrf_exempt
@@ -44,26 +44,26 @@ def rings(view: View) -> View:
 def api(request: HttpRequest, rest: str) -> HttpResponse:
     response = router.handle(_read(request))
     if request.method == "POST":
-        dispatcher.ring(at_once=False)
+        dispatcher.wake(at_once=False)
     return _write(request, response)
 
 
 def operator_only(view: View) -> View:
     @wraps(view)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if not may_control(request):
             return JsonResponse({"error": "Only the operator may control the simulator."}, status=403)
         return view(request, *args, **kwargs)
 
-    return guarded
+    return wrapped
 
 
 @csrf_exempt
 @simulation_only
 @operator_only
-@rings
+@wakes_dispatcher
 def control(request: HttpRequest, rest: str) -> HttpResponse:
-    return _write(request, strings.handle(_read(request)))
+    return _write(request, control_api.handle(_read(request)))
 
 
 @simulation_only
@@ -77,10 +77,10 @@ def _read(request: HttpRequest) -> Request:
 
 
 def _write(request: HttpRequest, response: Response) -> HttpResponse:
-    if response.breakage:
-        sockets.break_off(request.META, response.breakage)
-        # Nobody reads this, unless the server would not let go of its socket.
+    if response.connection_fault:
+        sockets.break_connection(request.META, response.connection_fault)
+        # Only sent when the server gives no access to its socket.
         return HttpResponse(b"", status=502)
-    if response.seconds_late:
-        sockets.wait(request.META, response.seconds_late)
+    if response.delay_seconds:
+        sockets.wait_for_caller(request.META, response.delay_seconds)
     return HttpResponse(response.body, status=response.status, headers=dict(response.headers))

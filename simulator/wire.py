@@ -1,4 +1,4 @@
-"""What goes in and what comes out, whichever door it takes: HTTP or the in-process adapter."""
+"""Requests and responses, the same over HTTP and through the in-process adapter."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -10,7 +10,7 @@ from django.utils import timezone
 from requests.structures import CaseInsensitiveDict
 
 Json = dict[str, Any]
-Breakage = Literal["refuse", "connect_timeout", "reset", "silence"]
+ConnectionFault = Literal["refuse", "connect_timeout", "reset", "silence"]
 
 JSON = "application/json"
 JSON_HEADERS = {"Content-Type": JSON}
@@ -18,7 +18,7 @@ JSON_HEADERS = {"Content-Type": JSON}
 
 @dataclass(frozen=True)
 class Request:
-    """`moment`: when it came, by PhonePe's clock."""
+    """`moment`: when it arrived, by the simulator's clock."""
 
     method: str
     path: str
@@ -35,36 +35,36 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """`breakage` tells the door to break the connection instead of answering, `seconds_late` to wait before."""
+    """`connection_fault`: break the connection instead. `delay_seconds`: wait before the response."""
 
     status: int
     body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=lambda: JSON_HEADERS)
-    breakage: Breakage | None = None
-    seconds_late: int = 0
+    connection_fault: ConnectionFault | None = None
+    delay_seconds: int = 0
 
 
 Handler = Callable[..., Response]
 
 
-class Refused(Exception):
-    """A request that PhonePe would refuse, with what it would say."""
+class ApiError(Exception):
+    """An error response of PhonePe."""
 
-    def __init__(self, status: int, said: Json) -> None:
-        super().__init__(said)
-        self.response = answer(said, status)
-
-
-def compact(said: Json) -> bytes:
-    return json.dumps(said, separators=(",", ":"), ensure_ascii=False).encode()
+    def __init__(self, status: int, body: Json) -> None:
+        super().__init__(body)
+        self.response = json_response(body, status)
 
 
-def answer(said: Json, status: int = 200) -> Response:
-    return Response(status, compact(said))
+def to_json(body: Json) -> bytes:
+    return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
-def refusal(code: str, message: str) -> Json:
-    """How both generations word most refusals."""
+def json_response(body: Json, status: int = 200) -> Response:
+    return Response(status, to_json(body))
+
+
+def error_body(code: str, message: str) -> Json:
+    """The body of most errors, in V1 and V2."""
     return {"success": False, "code": code, "message": message, "data": {}}
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandParser
 
 from simulator.process import add_arguments
-from simulator.webhook_deliveries import OUR_WEBHOOK
+from simulator.webhook_deliveries import WEBHOOK_PATH
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         add_arguments(parser)
-        parser.set_defaults(webhook_url=settings.PUBLIC_BASE_URL + OUR_WEBHOOK)
+        parser.set_defaults(webhook_url=settings.PUBLIC_BASE_URL + WEBHOOK_PATH)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Becomes the other process, so that it has our id and gets our signals."""

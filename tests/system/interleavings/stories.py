@@ -9,7 +9,7 @@ from django.utils import timezone
 from booking.models import Booking, Cart, Slot
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from simulator.models import Delivery
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from worker.jobs import KINDS, run_due
 
 WEBHOOK = "/api/payments/webhook/phonepe/"
@@ -31,7 +31,9 @@ def call_us(delivery: Delivery) -> int:
     """PhonePe's webhook through our door, seconds after the last question: the status of our answer."""
     two_seconds_pass()
     body = delivery.body.encode()
-    answer = Client().post(WEBHOOK, body, content_type="application/json", headers=_proof(delivery))
+    answer = Client().post(
+        WEBHOOK, body, content_type="application/json", headers=authentication_headers(delivery)
+    )
     return answer.status_code
 
 

@@ -10,7 +10,7 @@ from django.test import Client
 from booking.models import Slot
 from payment.models import Payment, WebhookEvent
 from payment.states import Fulfilment, PaymentState
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from tests.harness.invariants import query
 from tests.system.interleavings.stories import (
     WEBHOOK,
@@ -68,7 +68,7 @@ def test_a_webhook_that_finds_no_database_is_told_so_and_nothing_is_lost_when_it
     paid, slot, phonepe, at
 ):
     delivery = phonepe.webhooks[-1]
-    headers, body = _proof(delivery), delivery.body.encode()
+    headers, body = authentication_headers(delivery), delivery.body.encode()
     with without_database(at):
         answer = Client().post(WEBHOOK, body, content_type="application/json", headers=headers)
 
@@ -86,7 +86,7 @@ def test_a_webhook_that_finds_no_database_is_told_so_and_nothing_is_lost_when_it
 @pytest.mark.postgresql
 def test_a_webhook_whose_database_connection_was_killed_is_told_so(paid, slot, phonepe):
     delivery = phonepe.webhooks[-1]
-    headers, body = _proof(delivery), delivery.body.encode()
+    headers, body = authentication_headers(delivery), delivery.body.encode()
     ((backend,),) = query("SELECT pg_backend_pid()")
     parameters = connection.get_connection_params()
     parameters = {name: parameters[name] for name in ("dbname", "host", "port", "user") if name in parameters}

@@ -10,7 +10,7 @@ from payment.phonepe.enums import Operation
 from payment.services.webhooks import receive_webhook
 from payment.states import RefundState
 from simulator.models import Refund as SimulatedRefund
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from tests.harness.races import at_once
 from tests.system.properties import audit
 from tests.system.properties.town import MINUTE, WORK, Town
@@ -38,7 +38,7 @@ def town_with_two_gifts(heard):
 
 def keep(town, delivery):
     """The call is committed, and the server dies before it has asked."""
-    receive_webhook(_proof(delivery), delivery.body.encode())
+    receive_webhook(authentication_headers(delivery), delivery.body.encode())
 
 
 def calls(operation):

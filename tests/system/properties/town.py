@@ -24,7 +24,7 @@ from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent,
 from payment.services.links import offer_url, return_url
 from payment.states import Fulfilment
 from simulator.models import Delivery
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from tests.harness import builders
 from tests.harness.phonepe import CONTROL, PhonePe
 from tests.system.properties import audit
@@ -137,7 +137,7 @@ class Town:
 
     def call_us(self, delivery: Delivery) -> Any:
         body = delivery.body.encode()
-        headers = _proof(delivery)
+        headers = authentication_headers(delivery)
         return self.ours(
             lambda: Client().post(WEBHOOK, body, content_type="application/json", headers=headers)
         )

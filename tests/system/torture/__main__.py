@@ -77,7 +77,7 @@ def come_home(threads: list[threading.Thread], misfortunes: Misfortunes) -> None
 
 def come_to_rest(place: Town) -> None:
     """Hours pass, at PhonePe and in the shops, until nobody has anything to do; then the rest of the week, once."""
-    for statement in ("DELETE FROM simulator_luck", "DELETE FROM simulator_fault"):
+    for statement in ("DELETE FROM simulator_faultrate", "DELETE FROM simulator_fault"):
         place.phonepe.query(statement)
     began = time.monotonic()
     for passes in (HOURS_PASS, WEEK_PASSES, HOURS_PASS):

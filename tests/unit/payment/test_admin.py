@@ -26,7 +26,7 @@ from payment.services.outcomes import apply_status
 from payment.services.receipts import pdf, receipt_of
 from payment.services.refunds.requests import request_refund
 from payment.services.webhooks import process_event, receive_webhook
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from tests.harness import builders
 from tests.unit.payment.builders import completed
 
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def paid(alice, cart, phonepe):
     started = start_payment(alice, cart_id=cart.pk)
     phonepe.decide(started.attempt.merchant_order_id)
-    receive_webhook(_proof(phonepe.webhooks[-1]), phonepe.webhooks[-1].body.encode())
+    receive_webhook(authentication_headers(phonepe.webhooks[-1]), phonepe.webhooks[-1].body.encode())
     apply_status(started.attempt.pk, completed(started.payment.amount_paise), "worker")
     return started.payment
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from payment.models import GatewayCall, Payment, PaymentAttempt, WebhookEvent
 from payment.services.links import return_url, status_url
 from payment.services.outcomes import apply_status
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt, make_payment
 from worker.jobs import run_due
@@ -82,7 +82,9 @@ def add_history(payment, times=1):
 
 def call_us(delivery):
     body = delivery.body.encode()
-    return Client().post(WEBHOOK, body, content_type="application/json", headers=_proof(delivery))
+    return Client().post(
+        WEBHOOK, body, content_type="application/json", headers=authentication_headers(delivery)
+    )
 
 
 def two_seconds_pass():

@@ -45,7 +45,7 @@ def test_chunks_are_put_together(raw, body):
     ],
 )
 def test_what_are_no_chunks_is_refused(raw):
-    with pytest.raises(chunked_bodies.Unreadable) as refused:
+    with pytest.raises(chunked_bodies.InvalidBody) as refused:
         chunked_bodies.read(io.BytesIO(raw))
     assert refused.value.status == 400
 
@@ -53,7 +53,7 @@ def test_what_are_no_chunks_is_refused(raw):
 def test_a_body_above_the_limit_is_not_read():
     line = io.BytesIO(b"100001\r\n" + b"x" * 2_000_000)
 
-    with pytest.raises(chunked_bodies.Unreadable) as refused:
+    with pytest.raises(chunked_bodies.InvalidBody) as refused:
         chunked_bodies.read(line)
 
     assert refused.value.status == 413
@@ -68,7 +68,7 @@ def test_a_body_whose_end_is_not_certain_is_refused(told):
     for name, value in told.items():
         headers[name] = value
 
-    with pytest.raises(chunked_bodies.Unreadable):
+    with pytest.raises(chunked_bodies.InvalidBody):
         chunked_bodies.is_chunked(headers)
 
 

@@ -5,7 +5,7 @@ Each row: what provokes it, the HTTP status, and what the body says.
 
 import pytest
 
-from simulator.canned_errors import SAYINGS
+from simulator.canned_errors import ERRORS
 from tests.harness.servers import Installation
 from tests.unit.simulator.shop import V1Shop, V2Shop
 
@@ -268,9 +268,9 @@ def test_v2_says_it(shops, code):
     check(shops, V2_ROWS[code])
 
 
-@pytest.mark.parametrize("code", SAYINGS)
+@pytest.mark.parametrize("code", ERRORS)
 def test_whatever_needs_a_merchant_that_we_are_not_is_said_on_demand(shops, code):
-    status, body = SAYINGS[code]
+    status, body = ERRORS[code]
     check(shops, (lambda s: s.told("pay", s.v2.pay, "says", argument=code), status, body))
 
 

@@ -12,20 +12,20 @@ from simulator.models import Delivery, Order
 HOOK = "http://testserver/api/payments/webhook/phonepe/"
 
 
-def couriers():
-    return [thread for thread in threading.enumerate() if thread.name == "simulator-courier"]
+def dispatcher_threads():
+    return [thread for thread in threading.enumerate() if thread.name == "simulator-dispatcher"]
 
 
 @contextmanager
 def delivering(settings):
-    """The courier is on; on leaving, it has come to rest by itself."""
+    """The dispatcher runs; on leaving, its thread has ended by itself."""
     settings.SIMULATOR_DELIVERS = True
     try:
         yield
     finally:
-        for thread in couriers():
+        for thread in dispatcher_threads():
             thread.join(timeout=10)
-        assert couriers() == []
+        assert dispatcher_threads() == []
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ class TestTheThread:
     def test_nothing_starts_where_delivering_is_switched_off(self, v2):
         v2.pay()
         v2.decide("V2-order-1", "success")
-        assert couriers() == []
+        assert dispatcher_threads() == []
 
     def test_time_that_passes_ends_orders_and_settles_refunds(self, v2, shop, settings):
         shop.post(HOOK, status=200)
@@ -76,8 +76,8 @@ class TestTheThread:
             v2.decide("V2-order-1", "success")
             assert heard.wait(10)
             for _ in range(5):
-                dispatcher.ring()
-            assert len(couriers()) == 1
+                dispatcher.wake()
+            assert len(dispatcher_threads()) == 1
             go_on.set()
 
 

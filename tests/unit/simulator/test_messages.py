@@ -7,7 +7,7 @@ import pytest
 
 from simulator import v1_messages, v2_messages
 from simulator.models import Attempt, Merchant, Order, Refund, State, Token
-from simulator.wire import compact
+from simulator.wire import to_json
 from tests.harness import ROOT
 
 GOLDEN = ROOT / "tests/harness/golden"
@@ -114,26 +114,26 @@ class TestV1:
     def test_a_payment_that_was_opened(self):
         page = "https://mercury-uat.phonepe.com/transact/simulator?token=q7Zr1mVtExampleToken"
         shown = {"type": "PAY_PAGE", "redirectInfo": {"url": page, "method": "GET"}}
-        assert compact(v1_messages.opened(v1_order(), shown)) == golden("g03_v1_pay_answer")
+        assert to_json(v1_messages.payment_initiated(v1_order(), shown)) == golden("g03_v1_pay_answer")
 
     def test_a_merchant_without_a_key(self):
-        assert compact(v1_messages.key_not_configured()) == golden("g04_v1_key_not_configured")
+        assert to_json(v1_messages.key_not_configured()) == golden("g04_v1_key_not_configured")
 
     def test_a_payment_nobody_has_tried_yet(self):
-        assert compact(v1_messages.payment(v1_order(), None)) == golden("g05_v1_status_pending")
+        assert to_json(v1_messages.payment(v1_order(), None)) == golden("g05_v1_status_pending")
 
     def test_a_payment_that_was_paid(self):
         order = v1_order(state=State.COMPLETED)
-        assert compact(v1_messages.payment(order, v1_attempt(order))) == golden("g06_v1_status_success")
+        assert to_json(v1_messages.payment(order, v1_attempt(order))) == golden("g06_v1_status_success")
 
     def test_a_payment_that_failed(self):
         order = v1_order(state=State.FAILED, error_code="PAYMENT_ERROR")
-        assert compact(v1_messages.payment(order, None)) == golden("g07_v1_status_failed")
+        assert to_json(v1_messages.payment(order, None)) == golden("g07_v1_status_failed")
 
     def test_the_callback_of_a_paid_one_and_its_proof(self):
         order = v1_order(state=State.COMPLETED)
         said = v1_messages.callback(v1_messages.payment(order, v1_attempt(order)))
-        assert compact(said) == golden("g08_v1_callback")
+        assert to_json(said) == golden("g08_v1_callback")
         proof = "e6a5a126bea3100aa2d080dcf7e31554ffba88f6e00e413df20ea977bf00a166###1"
         assert v1_messages.checksum(said["response"], V1) == proof
 
@@ -144,10 +144,10 @@ class TestV1:
             provider_id="P2606111201009000000007",
             amount_paise=149_900,
         )
-        assert compact(v1_messages.refund(refund)) == golden("g09_v1_refund_answer")
+        assert to_json(v1_messages.refund(refund)) == golden("g09_v1_refund_answer")
 
     def test_an_id_used_twice(self):
-        assert compact(v1_messages.duplicate()) == golden("g10_v1_duplicate")
+        assert to_json(v1_messages.duplicate_id()) == golden("g10_v1_duplicate")
 
     @pytest.mark.parametrize(
         ("text", "digest"),
@@ -212,7 +212,7 @@ class TestV1:
 
     def test_the_golden_request_carries_the_golden_payload_and_its_proof(self):
         text = base64.b64encode(golden("g01_v1_pay_payload")).decode()
-        assert compact({"request": text}) == golden("g02_v1_pay_request")
+        assert to_json({"request": text}) == golden("g02_v1_pay_request")
         proof = "195a36d3202f9bbd751a64d266fa60746bed27a4a65980279e6f5edddd52d8ad###1"
         assert v1_messages.checksum(text + "/pg/v1/pay", V1) == proof
 
@@ -220,7 +220,7 @@ class TestV1:
         order = Order(
             merchant=V1, merchant_order_id="MT7850590068188104", amount_paise=10_000, state=State.COMPLETED
         )
-        fields = v1_messages.returned_form(order, Attempt(provider_id="T2111221437456190170379"))
+        fields = v1_messages.build_return_form(order, Attempt(provider_id="T2111221437456190170379"))
         assert fields["checksum"] == "550362c1153bd17a8cffc091e9bf0b3249e381ffd3dd98deeb49a59fe29da368###1"
 
 
@@ -231,63 +231,63 @@ class TestV2:
             issued_at=at(1781150400000),
             expires_at=at(1781775000000),
         )
-        assert compact(v2_messages.token(row)) == golden("g11_v2_token")
+        assert to_json(v2_messages.token(row)) == golden("g11_v2_token")
 
     def test_a_client_that_is_refused(self):
-        said = v2_messages.client_refused("OIM004", "Unauthorized", "00ab12cd34ef5678")
-        assert compact(said) == golden("g12_v2_token_refused")
+        said = v2_messages.invalid_client("OIM004", "Unauthorized", "00ab12cd34ef5678")
+        assert to_json(said) == golden("g12_v2_token_refused")
 
     def test_an_order_that_was_opened(self):
         order = paid_order()
         order.state = State.PENDING
         page = "https://mercury-uat.phonepe.com/transact/uat_v2?token=eyJhbGciOiJIUzI1NiJ9.made-up.token"
-        assert compact(v2_messages.opened(order, {"redirectUrl": page})) == golden("g14_v2_pay_answer")
+        assert to_json(v2_messages.order_created(order, {"redirectUrl": page})) == golden("g14_v2_pay_answer")
 
     def test_an_order_nobody_has_tried_yet(self):
         order = paid_order()
         order.state = State.PENDING
-        assert compact(v2_messages.order_status(order, [])) == golden("g15_v2_status_pending")
+        assert to_json(v2_messages.order_status(order, [])) == golden("g15_v2_status_pending")
 
     def test_an_order_that_was_paid(self):
         said = v2_messages.order_status(paid_order(), [paid_attempt()])
-        assert compact(said) == golden("g16_v2_status_completed")
+        assert to_json(said) == golden("g16_v2_status_completed")
 
     def test_an_order_that_failed_and_why(self):
         said = v2_messages.order_status(failed_order(), [failed_attempt("INVALID_MPIN")], explain=True)
-        assert compact(said) == golden("g17_v2_status_failed")
+        assert to_json(said) == golden("g17_v2_status_failed")
 
     def test_an_order_nobody_knows(self):
-        assert compact(v2_messages.order_unknown()) == golden("g18_v2_order_unknown")
+        assert to_json(v2_messages.order_not_found()) == golden("g18_v2_order_unknown")
 
     def test_a_token_that_is_refused(self):
-        assert compact(v2_messages.unauthorized()) == golden("g19_v2_unauthorized")
+        assert to_json(v2_messages.unauthorized()) == golden("g19_v2_unauthorized")
 
     def test_an_id_used_twice(self):
-        assert compact(v2_messages.duplicate()) == golden("g20_v2_duplicate")
+        assert to_json(v2_messages.duplicate_id()) == golden("g20_v2_duplicate")
 
     def test_a_refund_that_was_accepted(self):
         refund = returned_money()
         refund.state = State.PENDING
-        assert compact(v2_messages.refund_accepted(refund)) == golden("g21_v2_refund_answer")
+        assert to_json(v2_messages.refund_accepted(refund)) == golden("g21_v2_refund_answer")
 
     def test_a_refund_that_arrived(self):
-        assert compact(v2_messages.refund_status(returned_money(), paid_attempt())) == golden(
+        assert to_json(v2_messages.refund_status(returned_money(), paid_attempt())) == golden(
             "g22_v2_refund_status"
         )
 
     def test_the_webhook_of_a_paid_order(self):
         said = v2_messages.order_event("order.completed", paid_order(), [paid_attempt()])
-        assert compact(said) == golden("g23_v2_webhook_order_completed")
+        assert to_json(said) == golden("g23_v2_webhook_order_completed")
 
     def test_the_webhook_of_a_failed_order(self):
         said = v2_messages.order_event(
             "order.failed", failed_order(), [failed_attempt("AUTHORIZATION_ERROR")]
         )
-        assert compact(said) == golden("g24_v2_webhook_order_failed")
+        assert to_json(said) == golden("g24_v2_webhook_order_failed")
 
     def test_the_webhook_of_a_refund_that_arrived(self):
         said = v2_messages.refund_event("completed", returned_money(), "UPI_QR")
-        assert compact(said) == golden("g25_v2_webhook_refund_completed")
+        assert to_json(said) == golden("g25_v2_webhook_refund_completed")
 
     @pytest.mark.parametrize(
         ("username", "password", "digest"),

@@ -87,7 +87,7 @@ class TestMishaps:
         shop.arm("money_in", "after_failure")
         shop.decide("order", "success")
         assert shop.state() == "FAILED"
-        passes(shop, orders.BANK_TAKES)
+        passes(shop, orders.BANK_SECONDS)
         assert (shop.state(), tries()) == ("COMPLETED", ["FAILED", "COMPLETED"])
 
     def test_a_first_try_that_fails_before_the_order_is_paid(self, shop):

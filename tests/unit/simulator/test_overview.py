@@ -6,7 +6,7 @@ import time
 import pytest
 from django.test import Client
 
-from simulator.control_auth import COOKIE, LASTS
+from simulator.control_auth import COOKIE, COOKIE_SECONDS
 from simulator.models import Delivery, Order, Refund
 
 PAGE = "/simulator/"
@@ -213,7 +213,7 @@ class TestSigningIn:
 
     def test_half_a_day_ends_it(self, browser, monkeypatch):
         self.sign_in(browser, OPS["X-Ops-Token"])
-        later = time.time() + LASTS + 1
+        later = time.time() + COOKIE_SECONDS + 1
         monkeypatch.setattr("django.core.signing.time.time", lambda: later)
         assert browser.get(PAGE).status_code == 403
 

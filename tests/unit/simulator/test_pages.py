@@ -2,9 +2,9 @@ import re
 
 import pytest
 
-from simulator.instruments import MEANS
+from simulator.instruments import INSTRUMENTS
 from simulator.models import Delivery, Order
-from simulator.pages import rupees
+from simulator.pages import format_rupees
 
 
 @pytest.fixture
@@ -196,7 +196,7 @@ class TestMeansOfPayment:
     def test_a_shop_may_choose_what_is_offered(self, v2, page, config, shown):
         urls = {"redirectUrl": "http://shop.example/back"}
         v2.pay(paymentFlow={"type": "PG_CHECKOUT", "merchantUrls": urls, "paymentModeConfig": config})
-        assert [choice for choice in choices(page.get()) if choice in MEANS] == shown
+        assert [choice for choice in choices(page.get()) if choice in INSTRUMENTS] == shown
 
 
 class TestTheWayBackInV1:
@@ -227,4 +227,4 @@ class TestTheWayBackInV1:
     ],
 )
 def test_rupees_are_grouped_the_indian_way(paise, shown):
-    assert rupees(paise) == shown
+    assert format_rupees(paise) == shown

@@ -21,7 +21,7 @@ def at_once(*actions):
         gate.wait(10)
         try:
             results[position] = action()
-        except (orders.NotPossible, refunds.IdTaken, refunds.TooMuch) as refused:
+        except (orders.NotAllowed, refunds.DuplicateId, refunds.ExcessAmount) as refused:
             results[position] = type(refused).__name__
         finally:
             connection.close()
@@ -49,7 +49,7 @@ def test_one_id_makes_one_order(v2):
 def test_two_clicks_pay_once(v2):
     v2.pay()
     clicks = [lambda: orders.pay(Order.objects.select_related("merchant").get()) or "paid" for _ in range(4)]
-    assert sorted(at_once(*clicks)) == ["NotPossible", "NotPossible", "NotPossible", "paid"]
+    assert sorted(at_once(*clicks)) == ["NotAllowed", "NotAllowed", "NotAllowed", "paid"]
     assert Attempt.objects.count() == 1
 
 
@@ -69,7 +69,7 @@ def test_one_refund_id_is_one_refund(v2):
     assert sorted(answers) == [200, 417, 417, 417]
 
 
-def test_two_couriers_tell_everything_once(v2):
+def test_two_dispatchers_send_every_webhook_once(v2):
     hook = "http://testserver/api/payments/webhook/phonepe/"
     for number in range(12):
         v2.pay(f"order-{number}")
@@ -90,10 +90,10 @@ def test_one_fault_strikes_once(v2):
 def test_whoever_is_on_the_line_while_all_is_reset_meets_no_error():
     def reset():
         for number in range(20):
-            seeded_faults.seed(number, {"pay": 100})
+            seeded_faults.set_rates(number, {"pay": 100})
 
     def call():
-        return [seeded_faults.draw("pay", ("delay",)) for _ in range(40)]
+        return [seeded_faults.draw_fault("pay", ("delay",)) for _ in range(40)]
 
     _, *drawn = at_once(reset, call, call)
 

@@ -84,11 +84,11 @@ class TestAnswers:
         assert shown == clock.milliseconds(order.expires_at) - 86_400_000
         assert v2.status().json()["state"] == "PENDING"
 
-    @pytest.mark.parametrize("code", canned_errors.SAYINGS)
+    @pytest.mark.parametrize("code", canned_errors.ERRORS)
     def test_every_known_refusal_can_be_heard(self, v2, code):
         v2.fetch_token()
         v2.arm("pay", "says", argument=code)
-        status, said = canned_errors.SAYINGS[code]
+        status, said = canned_errors.ERRORS[code]
         answered = v2.pay()
         assert (answered.status_code, answered.json()) == (status, said)
         assert not Order.objects.exists()

@@ -18,7 +18,7 @@ from payment.services.queue import oldest_overdue
 from payment.services.status import poll
 from payment.services.webhooks import receive_webhook
 from payment.states import AttemptState, Fulfilment, PaymentState
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from worker.jobs import KINDS, run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -115,7 +115,7 @@ def test_a_worker_that_lost_its_lease_still_settles_what_it_learned_and_ends_no_
 def test_an_event_the_web_process_could_not_settle_is_handled(started, phonepe):
     phonepe.decide(started.attempt.merchant_order_id)
     delivery = phonepe.webhooks[-1]
-    receive_webhook(_proof(delivery), delivery.body.encode())
+    receive_webhook(authentication_headers(delivery), delivery.body.encode())
 
     assert run_due(["events"]) == 1
 
@@ -127,7 +127,7 @@ def test_an_event_the_web_process_could_not_settle_is_handled(started, phonepe):
 def test_an_event_phonepe_does_not_confirm_yet_is_asked_about_in_three_seconds(started, phonepe):
     phonepe.decide(started.attempt.merchant_order_id)
     delivery = phonepe.webhooks[-1]
-    receive_webhook(_proof(delivery), delivery.body.encode())
+    receive_webhook(authentication_headers(delivery), delivery.body.encode())
     phonepe.breaks("status", "status_500", times=99)
 
     run_due(["events"])

@@ -12,7 +12,7 @@ from payment.services.links import return_url
 from payment.services.status import refresh
 from payment.services.webhooks import process_event, receive_webhook
 from payment.states import PaymentState
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -47,7 +47,7 @@ def test_who_comes_back_in_a_crowd_is_sent_to_the_page_that_asks_again(client, s
 def test_a_webhook_in_a_crowd_is_kept_for_the_worker(started, phonepe, crowd):
     phonepe.decide(started.attempt.merchant_order_id)
     delivery = phonepe.webhooks[-1]
-    process_event(receive_webhook(_proof(delivery), delivery.body.encode()))
+    process_event(receive_webhook(authentication_headers(delivery), delivery.body.encode()))
     event = WebhookEvent.objects.get()
     assert event.state == WebhookEvent.State.RECEIVED
     assert event.next_check_at <= timezone.now()

@@ -13,7 +13,7 @@ from payment.phonepe.webhooks import NotAuthentic
 from payment.services.checkout import start_payment
 from payment.services.webhooks import close_event, next_check_time, process_event, receive_webhook
 from payment.states import Fulfilment, PaymentState
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -30,7 +30,7 @@ def call(started, phonepe):
     def after(outcome: str = "success", **how):
         phonepe.decide(started.attempt.merchant_order_id, outcome, **how)
         delivery = phonepe.webhooks[-1]
-        return _proof(delivery), delivery.body.encode()
+        return authentication_headers(delivery), delivery.body.encode()
 
     return after
 

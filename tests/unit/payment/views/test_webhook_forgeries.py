@@ -16,7 +16,7 @@ from booking.models import Booking
 from payment.models import LedgerEntry, Payment, WebhookEvent
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from tests.harness.races import at_once
 from worker.jobs import run_due
 
@@ -280,7 +280,7 @@ def test_two_merchants_may_share_the_login_of_their_webhooks(unpaid, settings):
 def test_an_older_state_that_comes_late_changes_nothing(paid, generation, phonepe):
     body = paid(generation)
     order = Payment.objects.get().attempts.get().merchant_order_id
-    post(_proof(phonepe.webhooks[-1]), body)
+    post(authentication_headers(phonepe.webhooks[-1]), body)
     assert Payment.objects.get().fulfilment == "BOOKED"
 
     if generation == "v1":
@@ -307,7 +307,7 @@ def test_an_older_state_that_comes_late_changes_nothing(paid, generation, phonep
 def test_a_wrong_content_type_hides_nothing(paid, phonepe, content_type):
     body = paid("v2")
 
-    assert post(_proof(phonepe.webhooks[-1]), body, content_type).status_code == 200
+    assert post(authentication_headers(phonepe.webhooks[-1]), body, content_type).status_code == 200
     assert Payment.objects.get().fulfilment == "BOOKED"
 
 
@@ -323,7 +323,7 @@ def test_almost_a_megabyte_is_kept_and_read(unpaid):
 @pytest.mark.parametrize("generation", ["v1", "v2"])
 def test_a_hundred_deliveries_of_one_event_are_one_event_and_one_booking(paid, generation, phonepe):
     body = paid(generation)
-    headers = _proof(phonepe.webhooks[-1])
+    headers = authentication_headers(phonepe.webhooks[-1])
 
     def ten_calls():
         return [post(headers, body).status_code for _ in range(10)]

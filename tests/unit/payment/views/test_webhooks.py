@@ -11,7 +11,7 @@ from payment.phonepe import credentials
 from payment.services import leases
 from payment.services.checkout import start_payment
 from payment.services.webhooks import receive_webhook
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -24,7 +24,7 @@ def call(generation, alice, cart, phonepe):
     started = start_payment(alice, cart_id=cart.pk)
     phonepe.decide(started.attempt.merchant_order_id)
     delivery = phonepe.webhooks[-1]
-    return _proof(delivery), delivery.body.encode()
+    return authentication_headers(delivery), delivery.body.encode()
 
 
 def post(headers, body, content_type="application/json"):

@@ -15,7 +15,7 @@ from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
 from payment.services.refunds.requests import create_refund
 from payment.services.webhooks import process_event, receive_webhook
 from payment.states import RefundState
-from simulator.webhook_deliveries import _proof
+from simulator.webhook_deliveries import authentication_headers
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
 
@@ -28,7 +28,7 @@ def newest(phonepe):
 
     def arrives() -> WebhookEvent:
         delivery = phonepe.webhooks[-1]
-        event = receive_webhook(_proof(delivery), delivery.body.encode())
+        event = receive_webhook(authentication_headers(delivery), delivery.body.encode())
         process_event(event)
         return event
 
