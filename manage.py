@@ -14,4 +14,4 @@ if __name__ == "__main__":
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
-        sys.exit(misconfigured.tell(error, sys.argv[1:]))
+        sys.exit(misconfigured.report(error, sys.argv[1:]))

@@ -1,7 +1,7 @@
-"""Moments that another clock has told, or our own before it was set: believed only where they can be true.
+"""Plausibility of moments that another clock has written, or our own clock before it was corrected.
 
-A clock that is stepped back by an hour leaves leases and marks behind that end in an hour. Whoever writes one knows the
-longest time that it can lie ahead; what lies further ahead was written by a wrong clock and counts as over.
+A clock that is set back by an hour leaves leases behind that seem to end in an hour. The code that writes a moment
+knows how far ahead it can lie; a moment further ahead was written by a wrong clock and counts as ended.
 """
 
 from datetime import datetime, timedelta
@@ -10,33 +10,33 @@ from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
 
-SKEW = timedelta(seconds=60)  # by so much the clocks of two machines may differ
-SOONEST_END = timedelta(seconds=60)
+SKEW = timedelta(seconds=60)  # the clocks of two machines may differ by this much
+MIN_REMAINING = timedelta(seconds=60)
 
 
-def told_end(told: datetime | None, now: datetime, longest: timedelta) -> datetime | None:
-    """An end that PhonePe has told, if it lies between a minute from now and `longest`; else None, "not told"."""
-    return told if told and now + SOONEST_END <= told <= now + longest else None
+def plausible_end(reported: datetime | None, now: datetime, longest: timedelta) -> datetime | None:
+    """The end that PhonePe reports, if it lies between a minute and `longest` from now; else None."""
+    return reported if reported and now + MIN_REMAINING <= reported <= now + longest else None
 
 
 def is_running(until: datetime | None, now: datetime, longest: timedelta) -> bool:
-    """Whether a lease or a page, written as `longest` from its own now, has not ended."""
+    """Whether a lease or a page that was written for at most `longest` has not ended."""
     return until is not None and now < until <= now + longest
 
 
 def has_passed(since: datetime, now: datetime, span: timedelta) -> bool:
-    """Whether `span` has passed since then. A moment further ahead than `SKEW` counts as long ago: nobody knows."""
+    """Whether `span` has passed since then. A moment further ahead than `SKEW` counts as long ago."""
     return not now - span < since <= now + SKEW
 
 
-def over(column: str, now: datetime, longest: timedelta) -> Q:
+def lease_ended(column: str, now: datetime, longest: timedelta) -> Q:
     """Rows whose lease in `column` is empty or does not run, in the sense of `is_running`."""
     running = Q(**{f"{column}__gt": now, f"{column}__lte": now + longest})
     return Q(**{f"{column}__isnull": True}) | ~running
 
 
 def database_now() -> datetime:
-    """SQLite has no clock of its own: it lives on this machine."""
+    """The clock that all processes share. SQLite runs on this machine and uses its clock."""
     if connection.vendor == "sqlite":
         return timezone.now()
     with connection.cursor() as cursor:

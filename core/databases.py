@@ -1,14 +1,14 @@
-"""Our side of the wait for PhonePe: nobody does it with a database connection in hand, or with locks."""
+"""Before a call to PhonePe: no open transaction, and no database connection that is kept while waiting."""
 
 from django.db import connections
 
 
 class InTransaction(RuntimeError):
-    """A call to PhonePe was about to wait while a database transaction is open and holds its locks."""
+    """A call to PhonePe inside a database transaction would hold its locks until PhonePe answers."""
 
 
-def give_back_connections() -> None:
-    """Those of this thread. Raises InTransaction."""
+def release_connections() -> None:
+    """Closes the connections of this thread, or returns them to the pool. Raises InTransaction."""
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             raise InTransaction("PhonePe is never called inside a database transaction")

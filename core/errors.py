@@ -1,16 +1,16 @@
-"""How every "no" is worded on the wire.
+"""All error responses of the API.
 
     APIException
-    ├── Refusal              an expected "no": 400, 404, 422, 429 …
+    ├── Refusal              an expected error: 400, 404, 422, 429 …
     │   ├── Conflict         409: right request, wrong moment
     │   ├── Unreadable, TooSlow, LengthRequired, TooLarge
     │   │                    400, 408, 411, 413: a body that cannot be read, or is above DATA_UPLOAD_MAX_MEMORY_SIZE
-    │   └── Unavailable      503: a hop of ours is busy or down; nothing was done, so it may be repeated
+    │   └── Unavailable      503: a part of ours is busy or down; nothing was done, so it may be repeated
     └── (the framework's own: validation, login, permission, not found, throttled)
 
 The first key is always `error`, one sentence for a person: the frontend shows the first value it finds.
-`user_message` says it in the reader's own language. A failure is tagged with the hop that it broke at, in
-`error_category` for the caller, in `hop`, `host` and `port` of the log for whoever operates this server.
+`user_message` is the same in the reader's language. `error_category` tells the caller which part failed; `hop`, `host`
+and `port` in the log tell the person who operates this server.
 """
 
 import logging
@@ -29,12 +29,12 @@ from core.logging import request_id
 
 logger = logging.getLogger(__name__)
 
-# PostgreSQL's own words for "somebody else holds it": deadlock, lock not available, serialization.
+# PostgreSQL: deadlock detected, lock not available, serialization failure.
 BUSY_SQLSTATES = {"40P01", "55P03", "40001"}
 
 
 class Refusal(APIException):
-    """An expected "no". `code` is for machines, the message for the person, `extra` goes into the answer."""
+    """An expected error. `code` is for machines, the message for a person, `extra` is added to the answer."""
 
     status_code = 400
     default_code = "refused"
@@ -50,7 +50,7 @@ class Refusal(APIException):
         self.extra = extra
 
     def user_message(self, language: str) -> str:
-        """For the customer, in their language. `hindi` says what the default sentence says, and no other one."""
+        """For the customer, in their language. `hindi` translates the default sentence only."""
         said = _sentence(self.detail)
         return self.hindi if language == HINDI and self.hindi and said == self.default_detail else said
 
@@ -109,15 +109,15 @@ class DatabaseDown(Unavailable):
     error_category = "DATABASE"
 
 
-def render(error: Exception, context: dict[str, Any]) -> Response | None:
-    """DRF's exception handler. None means "not expected": Django answers 500 and logs the stack."""
+def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
+    """DRF's exception handler. None means an unexpected error: Django answers 500 and logs the stack."""
     known = _as_api_exception(error)
     if known is None:
         return None
     set_rollback()
     request = context.get("request")
     language = language_of(request) if request else ENGLISH
-    response = Response(body(known, language), status=known.status_code)
+    response = Response(error_body(known, language), status=known.status_code)
     if header := getattr(known, "auth_header", None):
         response["WWW-Authenticate"] = header
     if (wait := _retry_after(known)) is not None:
@@ -125,8 +125,8 @@ def render(error: Exception, context: dict[str, Any]) -> Response | None:
     return response
 
 
-def body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
-    """The wire shape of one error: `error` first, then what machines and forms read."""
+def error_body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
+    """The JSON of one error: `error` first, then what machines and forms read."""
     sentence = _sentence(error.detail)
     answer: dict[str, Any] = {"error": sentence, "detail": sentence}
     if isinstance(error, ValidationError) and isinstance(error.detail, dict):
@@ -142,29 +142,29 @@ def body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
     return answer | getattr(error, "extra", {})
 
 
-def refuse(request: HttpRequest, refusal: Refusal) -> HttpResponse:
-    """The answer of what stands before the views."""
-    return JsonResponse(body(refusal, language_of(request)), status=refusal.status_code)
+def refusal_response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+    """For middleware: the same JSON without REST framework."""
+    return JsonResponse(error_body(refusal, language_of(request)), status=refusal.status_code)
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return JsonResponse(body(NotFound()), status=404)
+    return JsonResponse(error_body(NotFound()), status=404)
 
 
 def bad_request(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return JsonResponse(body(Refusal("The request could not be read.", code="bad_request")), status=400)
+    return JsonResponse(error_body(Refusal("The request could not be read.", code="bad_request")), status=400)
 
 
 def permission_denied(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
-    return JsonResponse(body(Forbidden()), status=403)
+    return JsonResponse(error_body(Forbidden()), status=403)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Our own fault: the log has the stack, the caller gets the id to ask about."""
+    """A bug of ours: the log has the stack, the caller gets the request id."""
     logger.error("our own code failed", extra={"hop": "own_code", "path": request.path})
     fault = Refusal("Something went wrong on our side. Please try again.", code="internal_error")
     fault.error_category = "OWN_CODE"
-    return JsonResponse(body(fault), status=500)
+    return JsonResponse(error_body(fault), status=500)
 
 
 def _as_api_exception(error: Exception) -> APIException | None:
@@ -176,7 +176,7 @@ def _as_api_exception(error: Exception) -> APIException | None:
         return Forbidden()
     if isinstance(error, RequestDataTooBig):
         return TooLarge()
-    if isinstance(error, UnreadablePostError):  # the caller hung up: nobody will read this
+    if isinstance(error, UnreadablePostError):  # the client hung up
         return Unreadable()
     if isinstance(error, (OperationalError, InterfaceError)):
         return _database_refusal(error)
@@ -199,7 +199,7 @@ def _database_address() -> dict[str, Any]:
 
 
 def is_busy(error: Exception) -> bool:
-    """Deadlock, lock timeout, SQLite's "database is locked": worth repeating in a moment."""
+    """Deadlock, lock timeout, SQLite's "database is locked": the caller may repeat the request in a moment."""
     cause = error.__cause__
     return getattr(cause, "sqlstate", None) in BUSY_SQLSTATES or "locked" in str(error)
 

@@ -1,4 +1,4 @@
-"""In which language the reader of an answer is told what happened."""
+"""The language of texts for the reader of an answer."""
 
 from typing import Any
 

@@ -30,8 +30,8 @@ SECRET_SETTINGS = (
 )
 # Whoever knows their paths may call them: chats and alarms have no other login.
 SECRET_ADDRESSES = ("STAFF_WEBHOOK_URL", "DEAD_MAN_URL")
-SECRETS_OF_FORMER = ("salt_key", "client_secret", "webhook_password", "webhook_secret")
-SHORTEST = 6  # anything shorter would be found in innocent words
+FORMER_SECRETS = ("salt_key", "client_secret", "webhook_password", "webhook_secret")
+MIN_SECRET_LENGTH = 6  # anything shorter would be found in innocent words
 # Indian mobile numbers as people write them, and whatever begins with a plus and a country code.
 PHONE = re.compile(
     r"(?<![\w.])(?:\(?(?:\+|00)?91\)?[ .-]?)?0?[6-9]\d{4}[ .-]?\d{5}(?!\w|\.\d)"
@@ -42,10 +42,16 @@ CREDENTIAL = re.compile(
 )
 LOGIN = re.compile(r"//[^/@\s\"]+(?::[^@\s\"]*)?@")  # a password may have a slash in it, where it should not
 MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-CALLER_MAY_CHOOSE = re.compile(r"[\w-]{8,64}")
+VALID_REQUEST_ID = re.compile(r"[\w-]{8,64}")
 SIGNED = re.compile(r"[\w-]+:\w{6}:[\w-]{43}")  # our own links: return and status page
 # What each record has anyway, and Django's request object, which says less than the access line.
-NOT_SHOWN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "request_id", "taskName", "request"}
+STANDARD_FIELDS = set(vars(logging.makeLogRecord({}))) | {
+    "message",
+    "asctime",
+    "request_id",
+    "taskName",
+    "request",
+}
 
 access = logging.getLogger("okpuja.access")
 logger = logging.getLogger(__name__)
@@ -60,7 +66,7 @@ class RequestIdMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         offered = request.headers.get("X-Request-Id", "")
         # Never reset: Django logs refusals after the last middleware, and the next request sets its own.
-        request_id.set(offered if CALLER_MAY_CHOOSE.fullmatch(offered) else secrets.token_hex(8))
+        request_id.set(offered if VALID_REQUEST_ID.fullmatch(offered) else secrets.token_hex(8))
         started = time.monotonic()
         response = self.get_response(request)
         response["X-Request-Id"] = request_id.get()
@@ -87,7 +93,7 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "request_id": getattr(record, "request_id", ""),
         }
-        line |= {name: value for name, value in vars(record).items() if name not in NOT_SHOWN}
+        line |= {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return redact(json.dumps(line, default=str, ensure_ascii=False))
@@ -101,7 +107,7 @@ class ConsoleFormatter(logging.Formatter):
     COLOURS = {"DEBUG": 90, "INFO": 32, "WARNING": 33, "ERROR": 31, "CRITICAL": 35}  # ANSI
 
     def format(self, record: logging.LogRecord) -> str:
-        extra = {name: value for name, value in vars(record).items() if name not in NOT_SHOWN}
+        extra = {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
         if found := getattr(record, "request_id", ""):
             extra["request_id"] = found
         details = "".join(f" {name}={value}" for name, value in extra.items())
@@ -125,10 +131,10 @@ def redact(text: str) -> str:
 
 def log_dead_threads() -> None:
     """Python's own hook writes the stack of a thread as it is, secrets and all."""
-    threading.excepthook = _thread_died
+    threading.excepthook = _log_thread_death
 
 
-def _thread_died(died: threading.ExceptHookArgs) -> None:
+def _log_thread_death(died: threading.ExceptHookArgs) -> None:
     if died.exc_value is None or died.exc_type is SystemExit:
         return
     name = died.thread.name if died.thread else ""
@@ -141,8 +147,8 @@ def _secrets() -> Iterator[str]:
     yield from getattr(settings, "SECRET_KEY_FALLBACKS", ())
     yield from (urlsplit(getattr(settings, name, "")).path for name in SECRET_ADDRESSES)
     for former in getattr(settings, "PHONEPE_PREVIOUS", ()):
-        yield from (str(former.get(name, "")) for name in SECRETS_OF_FORMER)
+        yield from (str(former.get(name, "")) for name in FORMER_SECRETS)
 
 
 def _is_long(secret: str) -> bool:
-    return len(secret) >= SHORTEST
+    return len(secret) >= MIN_SECRET_LENGTH

@@ -1,4 +1,4 @@
-"""What stands between the server and the views."""
+"""Middleware: JSON errors, last slashes, bodies that could not be read."""
 
 from collections.abc import Callable
 
@@ -23,7 +23,7 @@ from core.errors import (
     bad_request,
     page_not_found,
     permission_denied,
-    refuse,
+    refusal_response,
     server_error,
 )
 from core.request_bodies import FAULT, Fault
@@ -37,8 +37,8 @@ REFUSALS: dict[Fault, type[Refusal]] = {
     Fault.NO_LENGTH: LengthRequired,
 }
 
-# What Django answers in the place of our handlers when DEBUG is on. Ours are of other classes.
-DJANGOS_PAGES = {
+# Django's own error pages when DEBUG is on. Our handlers return other classes.
+DJANGO_ERROR_RESPONSES = {
     HttpResponseBadRequest,
     HttpResponseForbidden,
     HttpResponseNotFound,
@@ -52,7 +52,7 @@ HANDLERS: dict[int, Callable[[HttpRequest], HttpResponse]] = {
 }
 CATCH_ALL = "(?P<url>.*)$"  # how the admin ends: it matches everything, and is no route
 # Their pages have links that are relative to the address in the browser.
-PAGES = "/admin/"
+REDIRECTED_PREFIX = "/admin/"
 
 
 class JsonErrorMiddleware:
@@ -64,34 +64,36 @@ class JsonErrorMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         is_api = f"{request.path_info}/".startswith("/api/")
-        return HANDLERS[response.status_code](request) if is_api and is_djangos_page(response) else response
+        return (
+            HANDLERS[response.status_code](request) if is_api and is_django_error_page(response) else response
+        )
 
 
-def is_djangos_page(response: HttpResponse) -> bool:
-    """An error page for developers, or for nobody. Our own pages under /api/ never have the status of its stacks."""
+def is_django_error_page(response: HttpResponse) -> bool:
+    """An error page of Django, such as the stack that it shows with DEBUG."""
     is_stack = settings.DEBUG and type(response) is HttpResponse and response.status_code in (400, 500)
-    return is_stack or type(response) in DJANGOS_PAGES
+    return is_stack or type(response) in DJANGO_ERROR_RESPONSES
 
 
 class LastSlashMiddleware:
-    """Every route answers with and without the last slash, by every method: a redirect would lose what was posted."""
+    """Every route answers with and without its last slash, for every method. A redirect would lose a posted body."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        path_info = spelling(request.path_info)
+        path_info = matching_path(request.path_info)
         if path_info == request.path_info:
             return self.get_response(request)
         request.path = request.path.removesuffix(request.path_info) + path_info
         request.path_info = path_info
-        if path_info.startswith(PAGES) and request.method in ("GET", "HEAD"):
+        if path_info.startswith(REDIRECTED_PREFIX) and request.method in ("GET", "HEAD"):
             return HttpResponsePermanentRedirect(request.get_full_path())
         return self.get_response(request)
 
 
-def spelling(path: str) -> str:
-    """The path as the URL configuration spells it; as it is where there is no such route."""
+def matching_path(path: str) -> str:
+    """The path with or without its last slash, as the URL configuration has it; unchanged when there is no route."""
     bare = path.rstrip("/")
     return next((each for each in (path, f"{bare}/", bare) if _is_route(each)), path)
 
@@ -111,4 +113,4 @@ class BodyMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         fault = request.META.get(FAULT)
-        return refuse(request, REFUSALS[fault]()) if fault else self.get_response(request)
+        return refusal_response(request, REFUSALS[fault]()) if fault else self.get_response(request)

@@ -7,13 +7,13 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
-MOST = 100  # rows of one answer
+MAX_ROWS = 100  # rows of one answer
 
 
 class Pages(PageNumberPagination):
     page_size = 10
     page_size_query_param = "page_size"
-    max_page_size = MOST
+    max_page_size = MAX_ROWS
 
 
 class BoundedArray(Pages):
@@ -22,22 +22,22 @@ class BoundedArray(Pages):
     Where an array ends before the rows do, its `Link` header names the next page.
     """
 
-    page_size = MOST
+    page_size = MAX_ROWS
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         self.is_array = not {self.page_query_param, self.page_size_query_param} & request.query_params.keys()
         if not self.is_array:
             return super().paginate_queryset(queryset, request, view)
-        rows = list(queryset[: MOST + 1])
-        self.goes_on_at = replace_query_param(request.build_absolute_uri(), self.page_query_param, 2)
-        self.goes_on = len(rows) > MOST
-        return rows[:MOST]
+        rows = list(queryset[: MAX_ROWS + 1])
+        self.next_url = replace_query_param(request.build_absolute_uri(), self.page_query_param, 2)
+        self.has_more = len(rows) > MAX_ROWS
+        return rows[:MAX_ROWS]
 
     def get_paginated_response(self, data: Any) -> Response:
         if not self.is_array:
             return super().get_paginated_response(data)
-        return Response(data, headers={"Link": f'<{self.goes_on_at}>; rel="next"'} if self.goes_on else None)
+        return Response(data, headers={"Link": f'<{self.next_url}>; rel="next"'} if self.has_more else None)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        bounded = schema | {"maxItems": MOST}
+        bounded = schema | {"maxItems": MAX_ROWS}
         return {"oneOf": [bounded, super().get_paginated_response_schema(bounded)]}

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ParseError
 
 
 class Bounded(parsers.BaseParser):
-    """The framework reads a body straight from the wire, past Django's own limit of its size."""
+    """Limits the size of a body: REST framework reads the stream itself and ignores Django's limit."""
 
     def parse(
         self,

@@ -1,8 +1,7 @@
-"""The body of a request, read whole before Django looks at it: with or without a length, bounded in size and time.
+"""Reads the body of a request before Django does: with or without a length, bounded in size and time.
 
-Proxies, CDNs and tunnels send bodies with `Transfer-Encoding: chunked` and no Content-Length. Django takes such a
-body for an empty one. And a body that never ends would keep a thread of the server for ever; a few that are only
-slow, all of its threads.
+Proxies, CDNs and tunnels send bodies with `Transfer-Encoding: chunked` and no Content-Length. Django treats such a body
+as empty. A body that never ends would keep a thread of the server for ever; a few slow ones would keep all threads.
 """
 
 import socket
@@ -15,16 +14,16 @@ from typing import Any
 from django.conf import settings
 from gunicorn.http.errors import ParseException
 
-from core.waiting import Places
+from core.waiting import WaitSlots
 
 Environ = dict[str, Any]
 
 FAULT = "okpuja.body_fault"  # where `core.middleware` finds a `Fault` in the WSGI environment
-FREELY = 1  # seconds in which a body may arrive without a place: one that comes from a proxy is there at once
-PIECE, MOST_PASSED = 65_536, 8 * 1_048_576  # bytes
+SECONDS_WITHOUT_SLOT = 1  # a body that comes from a proxy is there at once
+CHUNK_BYTES, MAX_DISCARDED_BYTES = 65_536, 8 * 1_048_576
 
 # Calls to PhonePe take half of the server's threads at most, waits a quarter, slow bodies an eighth.
-places = Places(max(settings.PHONEPE_CALLS_AT_ONCE // 4, 1))
+body_slots = WaitSlots(max(settings.PHONEPE_CALLS_AT_ONCE // 4, 1))
 
 
 class Fault(Enum):
@@ -42,10 +41,10 @@ class BodyNotRead(Exception):
         self.fault = fault
 
 
-def read_ahead(environ: Environ) -> None:
-    """Replaces the stream by the body itself, with its length, or by nothing and the `Fault`."""
+def buffer_body(environ: Environ) -> None:
+    """Replaces the stream by the complete body and its length, or by an empty body and the `Fault`."""
     try:
-        body = _read(environ)
+        body = _read_body(environ)
     except BodyNotRead as refused:
         environ[FAULT] = refused.fault
         body = b""
@@ -54,8 +53,8 @@ def read_ahead(environ: Environ) -> None:
         environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
-def _read(environ: Environ) -> bytes | None:
-    """None: the server says nothing of a body, and could not say where one ends."""
+def _read_body(environ: Environ) -> bytes | None:
+    """None: the request has no body that this server could find the end of."""
     length, coding = environ.get("CONTENT_LENGTH", ""), environ.get("HTTP_TRANSFER_ENCODING", "")
     has_end = environ.get("wsgi.input_terminated", False)
     if coding and (length or coding.strip().lower() != "chunked"):
@@ -66,21 +65,21 @@ def _read(environ: Environ) -> bytes | None:
         return None
     if length and not (length.isascii() and length.isdigit()):
         raise BodyNotRead(Fault.UNREADABLE)
-    return _bounded(environ)
+    return _read_bounded(environ)
 
 
-def _bounded(environ: Environ) -> bytes:
+def _read_bounded(environ: Environ) -> bytes:
     limit, length = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, environ.get("CONTENT_LENGTH", "")
     size = min(int(length), limit + 1) if length else limit + 1
-    # Without a length and chunks the server knows that nothing follows: there is nothing to wait for.
+    # A request without a length and without chunks has no body: there is nothing to wait for.
     may_wait = length not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ
-    reading = _Reading(environ.get("gunicorn.socket") if may_wait else None)
+    reading = _TimedRead(environ.get("gunicorn.socket") if may_wait else None)
     try:
         with reading:
             body: bytes = environ["wsgi.input"].read(size)
             if len(body) > limit:
-                _let_pass(environ["wsgi.input"])
-    except (OSError, ParseException) as error:  # the caller hung up, or was cut off; chunks that are none
+                _discard_rest(environ["wsgi.input"])
+    except (OSError, ParseException) as error:  # the client hung up or was cut off; invalid chunks
         raise BodyNotRead(reading.fault(error)) from error
     if len(body) > limit:
         raise BodyNotRead(Fault.TOO_LARGE)
@@ -89,18 +88,17 @@ def _bounded(environ: Environ) -> bytes:
     return body
 
 
-def _let_pass(stream: Any) -> None:
-    """Reads on without keeping anything: who is still speaking does not hear that it was too much."""
-    passed = 0
-    while passed < MOST_PASSED and (piece := stream.read(PIECE)):
-        passed += len(piece)
+def _discard_rest(stream: Any) -> None:
+    """Reads on without storing: a client that is still sending does not read the answer."""
+    discarded = 0
+    while discarded < MAX_DISCARDED_BYTES and (chunk := stream.read(CHUNK_BYTES)):
+        discarded += len(chunk)
 
 
-class _Reading:
-    """Cuts `connection` off when its body is late: the read then ends at once, and the line after the answer.
+class _TimedRead:
+    """Shuts the receiving side of `connection` down when the body is late, so that the read ends at once.
 
-    The server reads as often as it needs to, and a timeout would be one for each read. So the side that we read is
-    shut down instead, whether a read waits there or not.
+    A socket timeout would count for each read anew, and the server reads as often as it needs to.
     """
 
     def __init__(self, connection: socket.socket | None) -> None:
@@ -120,10 +118,10 @@ class _Reading:
 
     def _watch(self, connection: socket.socket) -> None:
         seconds = settings.REQUEST_BODY_SECONDS
-        if self._is_over.wait(min(FREELY, seconds)):
+        if self._is_over.wait(min(SECONDS_WITHOUT_SLOT, seconds)):
             return
-        with places.take() as may_wait:
-            if not (may_wait and self._is_over.wait(seconds - FREELY)):
+        with body_slots.reserve() as may_wait:
+            if not (may_wait and self._is_over.wait(seconds - SECONDS_WITHOUT_SLOT)):
                 self._cut(connection)
 
     def _cut(self, connection: socket.socket) -> None:
@@ -131,6 +129,6 @@ class _Reading:
             if self._is_over.is_set():
                 return
             self._is_cut = True
-            with suppress(OSError):  # the caller has hung up already
-                # Of the plain class: one with TLS would forget its keys, and could not answer.
+            with suppress(OSError):  # the client has hung up already
+                # The method of the plain class: that of a TLS socket drops its keys, and no answer could be sent.
                 socket.socket.shutdown(connection, socket.SHUT_RD)

@@ -1,4 +1,4 @@
-"""What the OpenAPI description says besides the views: every route may refuse, always in the same shape."""
+"""Adds the error responses, which all routes share, to the OpenAPI description."""
 
 from typing import Any
 
@@ -46,7 +46,7 @@ METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 def add_refusals(result: dict[str, Any], **context: Any) -> dict[str, Any]:
-    """A drf-spectacular hook. What a view says about an answer itself stays as it is."""
+    """A drf-spectacular hook. A response that a view describes itself stays unchanged."""
     result["components"]["schemas"]["Error"] = ERROR
     for operations in result["paths"].values():
         for method in METHODS & operations.keys():

@@ -1,4 +1,4 @@
-"""Throttles that a wrong clock does not close for longer than they say."""
+"""Throttles that a clock that was set back does not keep closed."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from core.clocks import SKEW
 
 
 class RateThrottle(SimpleRateThrottle):
-    """Requests of the future were counted by a clock that has been set back since: they do not count.
+    """Ignores requests that were counted in the future, by a clock that has been set back since.
 
-    The clocks of two servers may differ by `SKEW`; a moment that lies further ahead was told by a wrong clock.
+    The clocks of two servers may differ by `SKEW`.
     """
 
     duration: int

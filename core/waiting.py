@@ -1,7 +1,7 @@
-"""The one place where a request waits for somebody else.
+"""Waits of one request for the result of another one, bounded in number and time.
 
-A thread that waits is lost to everybody else, and the server has few. So every wait takes one of the places of this
-process; whoever finds none goes on at once with what is known now. tests/unit/test_waits.py lists all waits.
+The server has few threads. So each wait takes one of the slots of this process; without a free slot the request goes on
+at once with what is known. tests/unit/test_waits.py lists all waits.
 """
 
 import time
@@ -14,19 +14,19 @@ from django.conf import settings
 
 T = TypeVar("T")
 
-PAUSE = 0.1  # seconds between two looks
-BRIEFLY = 0.3  # seconds for a place, where what is waited for is hardly ever late
+POLL_SECONDS = 0.1
+SHORT_WAIT_SECONDS = 0.3  # for a slot, where the result is hardly ever late
 
 
-class Places:
-    """How many threads of this process may do something at once."""
+class WaitSlots:
+    """Bounds how many threads of this process do something at once."""
 
     def __init__(self, count: int) -> None:
         self._free = BoundedSemaphore(count)
 
     @contextmanager
-    def take(self, patience: float = 0.0) -> Iterator[bool]:
-        """Whether there was a place, within `patience` seconds. It is free again at the end of the block."""
+    def reserve(self, patience: float = 0.0) -> Iterator[bool]:
+        """Yields whether a slot was free within `patience` seconds. It is released at the end of the block."""
         taken = self._free.acquire(timeout=patience) if patience else self._free.acquire(blocking=False)
         try:
             yield taken
@@ -35,15 +35,15 @@ class Places:
                 self._free.release()
 
 
-class UnderWay:
-    """What this process is doing right now, each thing once."""
+class InProgress:
+    """The keys that this process works on right now, each once."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._keys: set[Hashable] = set()
 
     def begin(self, key: Hashable) -> bool:
-        """False when it is under way already. Who is told True calls `end`."""
+        """False when it is in progress already. After True, call `end`."""
         with self._lock:
             is_new = key not in self._keys
             self._keys.add(key)
@@ -55,17 +55,17 @@ class UnderWay:
 
 
 # Calls to PhonePe take half of the server's threads at most (PHONEPE_CALLS_AT_ONCE), waits a quarter.
-places = Places(max(settings.PHONEPE_CALLS_AT_ONCE // 2, 1))
+wait_slots = WaitSlots(max(settings.PHONEPE_CALLS_AT_ONCE // 2, 1))
 
 
 def wait_for(look: Callable[[], T], seconds: float) -> T | None:
-    """What `look` finds within `seconds`; None when it finds nothing, or at once when all places are taken."""
+    """The first true result of `look` within `seconds`. None when there is none, or at once without a free slot."""
     end = time.monotonic() + seconds
     if found := look():
         return found
-    with places.take() as may_wait:
+    with wait_slots.reserve() as may_wait:
         while may_wait and time.monotonic() < end:
-            time.sleep(PAUSE)
+            time.sleep(POLL_SECONDS)
             if found := look():
                 return found
     return None

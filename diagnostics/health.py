@@ -35,7 +35,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
 
 def _database_fault() -> str:
     """In a thread, because a database that accepts connections and does not answer would block for ever."""
-    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+    with waiting.wait_slots.reserve(waiting.SHORT_WAIT_SECONDS) as may_wait:
         try:
             return result(begin(dependencies.check_database), Deadline(TIMEOUT)).fault if may_wait else "down"
         except TimeoutError:

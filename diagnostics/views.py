@@ -26,7 +26,7 @@ from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from core import waiting
 from core.errors import Conflict
 from core.throttling import CallerThrottle
-from core.waiting import UnderWay
+from core.waiting import InProgress
 from diagnostics import result_cache
 from diagnostics.parallel import begin, result
 from diagnostics.render import PageRenderer, TextRenderer
@@ -44,7 +44,7 @@ LOGIN_TIMEOUT = 2.0  # seconds
 LOGIN_ERRORS = (AuthenticationFailed, DatabaseError, InterfaceError)
 
 T = TypeVar("T")
-posted_runs = UnderWay()  # each takes a thread for ten seconds: one at a time is enough
+posted_runs = InProgress()  # each takes a thread for ten seconds: one at a time is enough
 
 
 class OptionalLogin(ActiveUserAuthentication):
@@ -183,7 +183,7 @@ def _is_staff_session(request: Request) -> bool:
 
 def _within_timeout(find: Callable[[], T]) -> T | None:
     """What the database says about the caller; None when it fails, or does not answer in time."""
-    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+    with waiting.wait_slots.reserve(waiting.SHORT_WAIT_SECONDS) as may_wait:
         try:
             return result(begin(find, LOGIN_ERRORS), Deadline(LOGIN_TIMEOUT)) if may_wait else None
         except (*LOGIN_ERRORS, TimeoutError):

@@ -1,5 +1,4 @@
-"""Settings with which nothing starts, told without a stack: by `manage.py` and by the server, before there is a
-Django to tell it."""
+"""Reports a setting that keeps server and commands from starting, without a stack, before Django is set up."""
 
 import json
 import sys
@@ -10,10 +9,10 @@ from core.logging import LOGIN
 SUMMARY = "These settings cannot be used: neither the server nor the worker starts with them."
 
 
-def tell(error: Exception, arguments: list[str]) -> int:
-    """Writes which setting is wrong, as JSON where that is asked for. Returns the exit code.
+def report(error: Exception, arguments: list[str]) -> int:
+    """Writes which setting is wrong, as JSON with `--json`. Returns the exit code.
 
-    The texts of these errors name settings and show no secret; only an address may carry a login.
+    The texts of these errors name settings and contain no secret, except an address with a login.
     """
     wrong = LOGIN.sub("//", str(error))
     if "--json" in arguments:
@@ -24,7 +23,7 @@ def tell(error: Exception, arguments: list[str]) -> int:
 
 
 def _answer(wrong: str) -> dict[str, object]:
-    """The shape of a diagnosis, as far as there is one."""
+    """JSON like that of a diagnosis."""
     return {
         "success": False,
         "verdict": "misconfigured",

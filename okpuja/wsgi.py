@@ -13,34 +13,34 @@ from okpuja import misconfigured
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
 
-# By the names Python gives them. Other codecs it knows compress, or raise at the first letter.
+# Python's names. Its other codecs include compression, and codecs that cannot decode a query.
 CHARSETS = {"utf-8", "ascii", "iso8859-1"}
-STARTING_AGAIN_IS_NO_USE = 4  # what gunicorn's master takes this exit code of a worker for
+EXIT_DO_NOT_RESTART = 4  # gunicorn's master ends, too, when a worker ends with this code
 
 log_dead_threads()
 try:
     django = get_wsgi_application()
 except ImproperlyConfigured as error:
-    misconfigured.tell(error, [])
-    sys.exit(STARTING_AGAIN_IS_NO_USE)
+    misconfigured.report(error, [])
+    sys.exit(EXIT_DO_NOT_RESTART)
 
-from core.request_bodies import read_ahead  # noqa: E402  # its places are counted by settings that have just been checked
+from core.request_bodies import buffer_body  # noqa: E402  # reads settings, which are valid from here on
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """What has to be right before Django sees a request: its body, and the charset.
+    """Checks the body and the charset before Django sees the request.
 
-    Django decodes even the query by the caller's charset, before it can answer anything: `zlib` is a crash. A charset
-    nobody writes requests in is ignored, as Django ignores one it has never heard of.
+    Django decodes even the query with the charset of the request, and a name such as `zlib` makes it crash. A charset
+    that is not in CHARSETS is ignored, as Django ignores an unknown one.
     """
-    read_ahead(environ)
+    buffer_body(environ)
     content_type = environ.get("CONTENT_TYPE", "")
-    if not is_readable(content_type):
+    if not has_known_charset(content_type):
         environ["CONTENT_TYPE"] = content_type.partition(";")[0]
     return django(environ, start_response)
 
 
-def is_readable(content_type: str) -> bool:
+def has_known_charset(content_type: str) -> bool:
     try:
         _, parameters = parse_header_parameters(content_type)
         return codecs.lookup(parameters.get("charset", "utf-8")).name in CHARSETS

@@ -29,7 +29,7 @@ from urllib3 import connection as urllib3_connection
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from core.databases import give_back_connections
+from core.databases import release_connections
 from payment.phonepe.enums import Stage
 
 LARGEST_BODY = 1_048_576
@@ -283,7 +283,7 @@ class Session(requests.Session):
         proxy: str | None = None,
     ) -> Answer:
         """One HTTP attempt. Raises InTransaction, and what `payment.phonepe.errors.WIRE_ERRORS` lists."""
-        give_back_connections()
+        release_connections()
         token = _in_flight.set(in_flight)
         try:
             seconds = in_flight.remaining_seconds()

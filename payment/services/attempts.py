@@ -15,7 +15,7 @@ from django.db import transaction
 from accounts.phones import indian_mobile
 from booking.models import Checkout
 from booking.services import lead, longest_page_life, page_life
-from core.clocks import database_now, told_end
+from core.clocks import database_now, plausible_end
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
 from payment.gateways import (
@@ -277,7 +277,7 @@ def _store_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
     attempt.page_url = page.url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
     now = database_now()
-    attempt.expires_at = told_end(page.expires_at, now, longest_page_life()) or now + page_life()
+    attempt.expires_at = plausible_end(page.expires_at, now, longest_page_life()) or now + page_life()
     attempt.call_lease_until = None
     attempt.save(update_fields=["page_url", "provider_order_id", "expires_at", "call_lease_until"])
     move_attempt(attempt, AttemptState.PENDING, "page_opened", "pay call")

@@ -10,8 +10,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from core.clocks import database_now, over
-from core.errors import Conflict, Refusal, render
+from core.clocks import database_now, lease_ended
+from core.errors import Conflict, Refusal, handle_exception
 from payment.models import IdempotencyKey
 
 LEASE = timedelta(seconds=60)
@@ -48,7 +48,7 @@ def answer_once(request: Request, route: str, work: Callable[[], Response]) -> R
         answer = work()
         return answer
     except APIException as refusal:
-        answer = render(refusal, {})
+        answer = handle_exception(refusal, {})
         raise
     finally:
         _end(row, answer)
@@ -94,7 +94,9 @@ def _take_over(row: IdempotencyKey, mine: uuid.UUID) -> bool:
     """Whoever held the lease died with it."""
     now = database_now()
     unanswered = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease, status_code=None)
-    if not unanswered.filter(over("lease_until", now, LEASE)).update(lease=mine, lease_until=now + LEASE):
+    if not unanswered.filter(lease_ended("lease_until", now, LEASE)).update(
+        lease=mine, lease_until=now + LEASE
+    ):
         return False
     row.lease = mine
     return True

@@ -73,7 +73,7 @@ def decide(attempt: PaymentAttempt, outcome: str) -> None:
     url = f"{base.scheme}://{base.netloc}/simulator/control/orders/{attempt.merchant_order_id}/decide/"
     headers = {"Content-Type": "application/json", "X-Ops-Token": settings.OPS_TOKEN}
     session = transport.session()
-    with waiting.places.take(waiting.BRIEFLY) as may_wait:
+    with waiting.wait_slots.reserve(waiting.SHORT_WAIT_SECONDS) as may_wait:
         if not may_wait:
             raise Unavailable
         in_flight = session.start_request(Deadline(CONTROL_SECONDS))

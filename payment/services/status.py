@@ -9,7 +9,7 @@ from django.db.models import Q
 from accounts.models import User
 from core.clocks import database_now
 from core.errors import Conflict, Refusal
-from core.waiting import UnderWay, wait_for
+from core.waiting import InProgress, wait_for
 from payment.gateways import OrderStatus, gateway_for
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 # PhonePe throttles frequent polling: webhook, return page and frontend share one status request.
 SECONDS_BETWEEN_POLLS = 2
 # By payment id. PhonePe may take longer than the pause: still only one thread of this process polls a payment.
-polls_in_progress = UnderWay()
+polls_in_progress = InProgress()
 ENDED_UNPAID = (PaymentState.FAILED, PaymentState.CANCELLED)
 # COMPLETED is missing on purpose: with an amount the attempt is COMPLETED, too, and without one money is on its way.
 ENDS_AN_ORDER = (ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)

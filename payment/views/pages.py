@@ -99,7 +99,7 @@ class StatusPageView(PageView):
 
 def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
     """Worded and numbered as the API does it."""
-    told = errors.render(error, {"request": request})
+    told = errors.handle_exception(error, {"request": request})
     if told is None:
         raise error
     context = {

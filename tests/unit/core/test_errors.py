@@ -10,7 +10,7 @@ from django.test import Client, RequestFactory
 from rest_framework.exceptions import NotAuthenticated, Throttled, ValidationError
 
 from core import errors
-from core.errors import Conflict, Refusal, Unavailable, render
+from core.errors import Conflict, Refusal, Unavailable, handle_exception
 
 
 class PostgresError(Exception):
@@ -41,7 +41,7 @@ def database_says(sqlstate: str) -> OperationalError:
     ],
 )
 def test_every_refusal_has_one_shape(error, status, code):
-    answer = render(error, {})
+    answer = handle_exception(error, {})
 
     assert answer.status_code == status
     said = answer.data
@@ -53,7 +53,9 @@ def test_every_refusal_has_one_shape(error, status, code):
 
 
 def test_fields_stand_at_the_top_and_together():
-    said = render(ValidationError({"email": ["Already registered."], "phone": ["Too short."]}), {}).data
+    said = handle_exception(
+        ValidationError({"email": ["Already registered."], "phone": ["Too short."]}), {}
+    ).data
 
     assert said["error"] == "Already registered."
     assert said["email"] == ["Already registered."]
@@ -61,7 +63,9 @@ def test_fields_stand_at_the_top_and_together():
 
 
 def test_a_broken_database_is_never_told_in_its_own_words():
-    answer = render(OperationalError('connection to server at "10.0.0.5", port 5432 failed: refused'), {})
+    answer = handle_exception(
+        OperationalError('connection to server at "10.0.0.5", port 5432 failed: refused'), {}
+    )
 
     assert "10.0.0.5" not in str(answer.data)
     assert answer.data["error_category"] == "DATABASE"
@@ -72,20 +76,20 @@ def test_the_log_names_the_database_and_where_it_is(text, caplog, monkeypatch):
     gone = {"HOST": "db.internal", "PORT": 6432, "NAME": "okpuja"}
     monkeypatch.setattr(errors, "connections", {"default": SimpleNamespace(settings_dict=gone)})
 
-    render(OperationalError(text), {})
+    handle_exception(OperationalError(text), {})
 
     said = vars(caplog.records[-1])
     assert (said["hop"], said["host"], said["port"]) == ("database", "db.internal", 6432)
 
 
 def test_a_full_server_is_not_called_a_database():
-    assert render(Unavailable(), {}).data["error_category"] == "THIS_SERVER"
+    assert handle_exception(Unavailable(), {}).data["error_category"] == "THIS_SERVER"
 
 
 def test_a_reader_of_hindi_is_told_in_hindi():
     request = RequestFactory().get("/", headers={"Accept-Language": "hi-IN,hi;q=0.9"})
 
-    said = render(OperationalError("connection refused"), {"request": request}).data
+    said = handle_exception(OperationalError("connection refused"), {"request": request}).data
 
     assert re.search("[\u0900-\u097f]", said["user_message"])
     assert said["error"] == said["detail"] == "Our database does not answer. Please try again in a minute."
@@ -93,17 +97,17 @@ def test_a_reader_of_hindi_is_told_in_hindi():
 
 def test_a_sentence_of_its_own_is_not_replaced_by_hindi_of_another_one():
     request = RequestFactory().get("/", headers={"Accept-Language": "hi"})
-    said = render(Unavailable("We are not taking payments."), {"request": request}).data
+    said = handle_exception(Unavailable("We are not taking payments."), {"request": request}).data
     assert said["user_message"] == "We are not taking payments."
 
 
 def test_what_may_be_repeated_says_when():
-    assert render(Unavailable(), {})["Retry-After"] == "2"
-    assert render(Throttled(wait=3), {})["Retry-After"] == "4"
+    assert handle_exception(Unavailable(), {})["Retry-After"] == "2"
+    assert handle_exception(Throttled(wait=3), {})["Retry-After"] == "4"
 
 
 def test_our_own_mistakes_are_not_disguised_as_refusals():
-    assert render(KeyError("x"), {}) is None
+    assert handle_exception(KeyError("x"), {}) is None
 
 
 def test_an_unknown_address_answers_in_json(db):

@@ -9,7 +9,7 @@ from django.http import Http404
 from django.test import Client
 from django.urls import URLPattern, get_resolver, path
 
-from core.middleware import CATCH_ALL, spelling
+from core.middleware import CATCH_ALL, matching_path
 from tests.integration.test_access import RULES, filled
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,10 +58,10 @@ def test_the_walk_finds_routes_of_every_kind():
 @pytest.mark.parametrize("route", EVERY)
 def test_every_route_is_found_by_either_spelling(route):
     bare = route.rstrip("/")
-    assert spelling(route) == route
+    assert matching_path(route) == route
     if not route.startswith(("/simulator/apis/", "/simulator/control/")):  # these match whatever follows
-        assert {spelling(bare).rstrip("/"), spelling(f"{bare}/").rstrip("/")} == {bare}
-        assert {resolved(spelling(bare)), resolved(spelling(f"{bare}/"))} == {resolved(route)}
+        assert {matching_path(bare).rstrip("/"), matching_path(f"{bare}/").rstrip("/")} == {bare}
+        assert {resolved(matching_path(bare)), resolved(matching_path(f"{bare}/"))} == {resolved(route)}
 
 
 def resolved(route):

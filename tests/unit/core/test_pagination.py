@@ -10,7 +10,7 @@ from rest_framework.pagination import PageNumberPagination
 
 from accounts.models import Address
 from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
-from core.pagination import MOST, BoundedArray
+from core.pagination import MAX_ROWS, BoundedArray
 from payment.models import Payment, Refund
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import create_refund
@@ -66,7 +66,7 @@ def test_every_list_of_the_routes_is_bounded():
     assert lists.keys() < LISTS
     for path, pages in lists.items():
         assert issubclass(pages, PageNumberPagination), path
-        assert 0 < pages.page_size <= pages.max_page_size <= MOST, path
+        assert 0 < pages.page_size <= pages.max_page_size <= MAX_ROWS, path
         assert pages.page_size_query_param == "page_size", path
 
 
@@ -156,13 +156,13 @@ def test_of_501_rows_an_answer_has_a_hundred_and_names_the_next(
     listed = bare.json()
 
     if route != "/api/puja/services/":  # which has always come in pages
-        assert (len(listed), 'page=2>; rel="next"' in bare["Link"]) == (MOST, True)
+        assert (len(listed), 'page=2>; rel="next"' in bare["Link"]) == (MAX_ROWS, True)
     page = client.get(path, {"page_size": 7}).json()
     assert set(page) == {"count", "next", "previous", "results"}
     assert (len(page["results"]), page["count"] >= MANY, page["previous"]) == (7, True, None)
     second = client.get(path, {"page_size": 7, "page": 2}).json()
     assert not {row["id"] for row in page["results"]} & {row["id"] for row in second["results"]}
-    assert len(client.get(path, {"page_size": 100_000}).json()["results"]) == MOST
+    assert len(client.get(path, {"page_size": 100_000}).json()["results"]) == MAX_ROWS
     assert client.get(path, {"page": 10**9}).status_code == 404
 
 

@@ -6,7 +6,7 @@ import json
 import pytest
 from gunicorn.http.errors import InvalidChunkSize
 
-from core.request_bodies import FAULT, Fault, read_ahead
+from core.request_bodies import FAULT, Fault, buffer_body
 from okpuja.wsgi import application
 
 LIMIT = 1_048_576
@@ -14,7 +14,7 @@ LIMIT = 1_048_576
 
 def arrived(body=b"", stream=None, **environ):
     given = {"wsgi.input": stream or io.BytesIO(body)} | environ
-    read_ahead(given)
+    buffer_body(given)
     return given
 
 

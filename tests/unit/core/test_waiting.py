@@ -1,26 +1,26 @@
-"""Places to wait: few, free again after use, and never waited for themselves."""
+"""Slots to wait in: few, free again after use, and never waited for themselves."""
 
 import threading
 
 import pytest
 
 from core import waiting
-from core.waiting import Places, UnderWay, wait_for
+from core.waiting import InProgress, WaitSlots, wait_for
 
 
 @pytest.fixture(autouse=True)
 def one_place(monkeypatch):
-    monkeypatch.setattr(waiting, "places", Places(1))
+    monkeypatch.setattr(waiting, "wait_slots", WaitSlots(1))
 
 
 def test_what_is_there_already_needs_no_place():
-    with waiting.places.take():
+    with waiting.wait_slots.reserve():
         assert wait_for(lambda: "there", 600) == "there"
 
 
 def test_who_finds_no_place_goes_on_at_once():
     looks = []
-    with waiting.places.take():
+    with waiting.wait_slots.reserve():
         assert wait_for(lambda: looks.append("look"), 600) is None
     assert looks == ["look"]
 
@@ -29,7 +29,7 @@ def test_a_wait_ends_with_what_was_waited_for_and_gives_its_place_back(monkeypat
     monkeypatch.setattr(waiting.time, "sleep", lambda seconds: None)
     answers = iter([None, None, "there"])
     assert wait_for(lambda: next(answers), 600) == "there"
-    with waiting.places.take() as taken:
+    with waiting.wait_slots.reserve() as taken:
         assert taken
 
 
@@ -42,12 +42,12 @@ def test_a_look_that_fails_gives_the_place_back(monkeypatch):
     answers = iter([None])
     with pytest.raises(StopIteration):
         wait_for(lambda: next(answers), 600)
-    with waiting.places.take() as taken:
+    with waiting.wait_slots.reserve() as taken:
         assert taken
 
 
 def test_who_is_patient_gets_the_place_that_becomes_free():
-    with waiting.places.take():
+    with waiting.wait_slots.reserve():
         got = []
         patient = threading.Thread(target=lambda: got.append(taken_within(60)))
         patient.start()
@@ -56,12 +56,12 @@ def test_who_is_patient_gets_the_place_that_becomes_free():
 
 
 def taken_within(seconds):
-    with waiting.places.take(seconds) as taken:
+    with waiting.wait_slots.reserve(seconds) as taken:
         return taken
 
 
 def test_one_thing_is_under_way_once():
-    under_way = UnderWay()
+    under_way = InProgress()
     assert [under_way.begin(1), under_way.begin(1), under_way.begin(2)] == [True, False, True]
     under_way.end(1)
     assert under_way.begin(1)

@@ -385,7 +385,7 @@ def test_an_error_is_worded_for_a_person_and_names_its_category(world, settings)
     world.on_pay(requests.ConnectTimeout())
     with pytest.raises(GatewayError) as caught:
         world.pay()
-    body = errors.body(caught.value)
+    body = errors.error_body(caught.value)
     assert (body["code"], body["error_category"], body["retryable"]) == (
         "phonepe_unreachable",
         "CONNECTION_TIMEOUT",
@@ -434,4 +434,7 @@ def test_one_gateway_serves_a_merchant_until_the_settings_change(settings):
 def test_without_its_credentials_an_old_order_has_no_gateway():
     with pytest.raises(NotConfigured) as caught:
         gateway_for(Identity("v1", "PRODUCTION", "GONE", False))
-    assert (caught.value.status_code, errors.body(caught.value)["code"]) == (503, "payment_not_configured")
+    assert (caught.value.status_code, errors.error_body(caught.value)["code"]) == (
+        503,
+        "payment_not_configured",
+    )

@@ -9,7 +9,7 @@ from rest_framework.exceptions import NotFound
 from booking.models import Cart, SlotHold
 from core import waiting
 from core.errors import Conflict, Unavailable
-from core.waiting import Places
+from core.waiting import WaitSlots
 from payment.gateways import NotSent, OutcomeUnknown, Rejected
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.phonepe.transport import Deadline
@@ -304,9 +304,9 @@ def test_an_impatient_customer_does_not_take_every_thread_of_the_server(alice, c
     being_called = timezone.now() + timedelta(seconds=20)
     PaymentAttempt.objects.update(page_url="", call_lease_until=being_called)
     monkeypatch.setattr(attempts_service, "SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST", 600)
-    monkeypatch.setattr(waiting, "places", Places(1))
+    monkeypatch.setattr(waiting, "wait_slots", WaitSlots(1))
 
-    with waiting.places.take(), pytest.raises(PaymentUnderWay):
+    with waiting.wait_slots.reserve(), pytest.raises(PaymentUnderWay):
         start_payment(alice, cart_id=cart.pk)
 
 

@@ -9,7 +9,7 @@ from django.utils import timezone
 from booking.models import Booking, Cart
 from core import waiting
 from core.errors import Conflict
-from core.waiting import Places
+from core.waiting import WaitSlots
 from payment.gateways import GatewayError
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
@@ -71,9 +71,9 @@ def test_who_finds_no_place_to_wait_is_told_what_is_known_at_once(started, monke
     """Would wait for ten minutes if there were a place."""
     Payment.objects.update(asked_at=timezone.now())
     monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 600)
-    monkeypatch.setattr(waiting, "places", Places(1))
+    monkeypatch.setattr(waiting, "wait_slots", WaitSlots(1))
 
-    with waiting.places.take():
+    with waiting.wait_slots.reserve():
         assert refresh(started.payment, 600, "check-booking").state == PaymentState.PENDING
 
     assert questions() == 0
