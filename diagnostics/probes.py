@@ -223,7 +223,7 @@ def probe(target: Target, deadline: Deadline, clients: DnsClients) -> ProbeResul
 
 def timeout_result(target: Target) -> ProbeResult:
     """For a probe that did not return at all."""
-    verdict, error = Verdict.CONNECTION_TIMEOUT, "the knock did not come back in time"
+    verdict, error = Verdict.CONNECTION_TIMEOUT, "the probe did not end in time"
     failed = ConnectionAttempt(target, "", Stage.STARTED, {}, verdict.name, verdict, Finding.SILENT, error)
     return ProbeResult(target, (failed,))
 

@@ -209,7 +209,7 @@ def _endpoint_warning(merchant: credentials.Merchant, endpoint: credentials.Endp
     if not endpoint.signs:
         return Problem(
             "W001",
-            f"{endpoint.base_url} is a host of payment pages, not of the API: it is only knocked at by diagnosis",
+            f"{endpoint.base_url} is a host of payment pages, not of the API: only the diagnosis calls it",
             "Take it out of the settings; a second way to the same API is |proxy=URL in PHONEPE_FALLBACK_BASE_URLS.",
         )
     if _has_wrong_path(merchant, endpoint):

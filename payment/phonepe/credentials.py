@@ -297,7 +297,7 @@ def _simulated(generation: Generation) -> Merchant:
 
 
 def _endpoints(config: Mapping[str, Any], generation: Generation) -> tuple[Endpoint, ...]:
-    """The address in the settings, else the documented one. A page host is knocked at, and the documented one used."""
+    """The address in the settings, else the documented one. A page host is only probed, and the documented one used."""
     proxy, endpoints = config["proxy_url"], []
     if config["base_url"]:
         endpoints.append(_endpoint(config["base_url"], config["auth_base_url"], proxy))

@@ -148,7 +148,7 @@ def refund_status(merchant: Merchant, merchant_refund_id: str) -> Request:
 
 
 def classify_answer(operation: Operation, http_status: int, answer: Json) -> RequestOutcome | None:
-    """What an answer below 500 means for saying the message again; None: it can be read."""
+    """What an answer below 500 means for a retry; None: it can be read."""
     word = code(answer)
     if http_status < 300:
         return None

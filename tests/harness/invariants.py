@@ -25,7 +25,7 @@ LAWS = {
         SELECT paper.payment_id FROM payment_receipt paper WHERE NOT EXISTS (
             SELECT 1 FROM payment_ledgerentry WHERE payment_id = paper.payment_id AND kind = 'RECEIPT')
     """,
-    "money that came has a fate": "SELECT id FROM payment_payment WHERE state = 'SUCCESS' AND fulfilment = ''",
+    "money that came has a outcome": "SELECT id FROM payment_payment WHERE state = 'SUCCESS' AND fulfilment = ''",
     "a completed order stands in the ledger with what it brought, and no other order does": """
         SELECT attempt.id FROM payment_paymentattempt attempt
         LEFT JOIN payment_ledgerentry entry ON entry.reference = attempt.merchant_order_id
@@ -119,7 +119,7 @@ LAWS = {
 # Only once nobody is at work any more.
 AT_REST = {
     "what was reported is settled": "SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED'",
-    "what was paid has its fate": "SELECT id FROM payment_payment WHERE fulfilment = 'DUE'",
+    "what was paid has its outcome": "SELECT id FROM payment_payment WHERE fulfilment = 'DUE'",
 }
 # What PhonePe's account, wherever it stands, must say too.
 RECEIVED_PAISE = """

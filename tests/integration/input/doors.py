@@ -34,7 +34,7 @@ def some_of(**fields: st.SearchStrategy) -> st.SearchStrategy:
     return st.fixed_dictionaries({}, optional={name: good | ANYTHING for name, good in fields.items()})
 
 
-def knock(client: Any, method: str, path: str, body: Any, **headers: str) -> Any:
+def send(client: Any, method: str, path: str, body: Any, **headers: str) -> Any:
     """Sends the body as it is if it is bytes, else as JSON; an unhandled exception is a 500."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     client.raise_request_exception = False

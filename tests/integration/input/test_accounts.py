@@ -12,8 +12,8 @@ from tests.integration.input.doors import (
     assert_answered,
     assert_refused_or_done,
     few,
-    knock,
     rows,
+    send,
     some_of,
     stranger,
 )
@@ -42,7 +42,7 @@ LONGER_IN_LOWER_CASE = "a@" + ("İ" * 60 + ".") * 4 + "com"
 def test_any_registration_is_answered(body):
     before = rows()
 
-    assert_refused_or_done(knock(stranger(), "post", "/api/auth/register/", body), before)
+    assert_refused_or_done(send(stranger(), "post", "/api/auth/register/", body), before)
 
 
 @few
@@ -52,7 +52,7 @@ def test_a_person_who_registers_is_kept_as_they_said(email, phone, name):
     body |= {"password": builders.PASSWORD, "password2": builders.PASSWORD}
     User.objects.all().delete()
 
-    said = knock(stranger(), "post", "/api/auth/register/", body).json()
+    said = send(stranger(), "post", "/api/auth/register/", body).json()
 
     kept = User.objects.get()
     assert (kept.email, kept.phone, kept.first_name) == (email.lower(), read_phone(phone), name)
@@ -64,7 +64,7 @@ def test_a_person_who_registers_is_kept_as_they_said(email, phone, name):
 @few
 @given(body=some_of(email=EMAILS | TEXT, password=TEXT))
 def test_any_login_of_nobody_is_refused(body):
-    response = knock(stranger(), "post", "/api/auth/login/", body)
+    response = send(stranger(), "post", "/api/auth/login/", body)
 
     assert response.status_code == 400
     assert_answered(response)
@@ -88,7 +88,7 @@ def test_any_address_is_answered(api, alice, body, method):
     )
     before = rows()
 
-    assert_refused_or_done(knock(api(alice), method, path, body), before)
+    assert_refused_or_done(send(api(alice), method, path, body), before)
     assert alice.addresses.filter(is_default=True).count() == 1
 
 
@@ -98,7 +98,7 @@ def test_an_address_is_kept_as_it_was_given(api, charlie, line, city, code):
     Address.objects.filter(user=charlie).delete()
     body = {"address_line1": line, "city": city, "state": "Bihar", "postal_code": code}
 
-    said = knock(api(charlie), "post", "/api/auth/addresses/", body).json()
+    said = send(api(charlie), "post", "/api/auth/addresses/", body).json()
 
     assert said | body == said
     assert said["is_default"] is True

@@ -14,8 +14,8 @@ from tests.integration.input.doors import (
     assert_answered,
     assert_refused_or_done,
     few,
-    knock,
     rows,
+    send,
     some_of,
 )
 
@@ -40,7 +40,7 @@ SPELLINGS = ("%H:%M", "%H:%M:%S", "%I:%M %p", "%I:%M%p")
 def test_any_choice_is_answered(api, alice, body):
     before = rows()
 
-    assert_refused_or_done(knock(api(alice), "post", CARTS, body), before)
+    assert_refused_or_done(send(api(alice), "post", CARTS, body), before)
 
 
 @few
@@ -53,7 +53,7 @@ def test_any_day_and_hour_is_booked_as_said_or_refused(api, alice, slotless_serv
     Cart.objects.all().delete()
     body = {"puja_service": slotless_service.pk, "package_id": package.pk}
 
-    response = knock(api(alice), "post", CARTS, body | {"selected_date": day, "selected_time": hour})
+    response = send(api(alice), "post", CARTS, body | {"selected_date": day, "selected_time": hour})
 
     assert_answered(response)
     assert response.status_code == 400 or Cart.objects.get().starts_at > timezone.now()
@@ -69,7 +69,7 @@ def test_an_hour_is_the_same_in_every_spelling(api, alice, slotless_service, day
     package, day = slotless_service.packages.get(), timezone.localdate() + timedelta(days=days)
     body = {"puja_service": slotless_service.pk, "package_id": package.pk, "selected_date": str(day)}
 
-    said = knock(api(alice), "post", CARTS, body | {"selected_time": f"{hour:{spelling}}"}).json()
+    said = send(api(alice), "post", CARTS, body | {"selected_time": f"{hour:{spelling}}"}).json()
 
     assert (said["selected_date"], said["selected_time"]) == (str(day), f"{hour:%H:%M}")
     start = timezone.localtime(Cart.objects.get(pk=said["id"]).starts_at)
@@ -88,7 +88,7 @@ def cart(alice, package):
 def test_any_promo_code_is_answered_and_an_unknown_one_takes_nothing_off(api, alice, cart, body):
     before = rows()
 
-    response = knock(api(alice), "post", f"{CARTS}{cart.pk}/apply_promo/", body)
+    response = send(api(alice), "post", f"{CARTS}{cart.pk}/apply_promo/", body)
 
     assert response.status_code == 400
     assert_refused_or_done(response, before)
@@ -97,6 +97,6 @@ def test_any_promo_code_is_answered_and_an_unknown_one_takes_nothing_off(api, al
 
 @pytest.mark.parametrize("code", ["WELCOME10", "welcome10", " Welcome10 ", "wELCOME10\t"])
 def test_a_promo_code_is_known_in_every_spelling(api, alice, cart, code):
-    said = knock(api(alice), "post", f"{CARTS}{cart.pk}/apply_promo/", {"promo_code": code}).json()
+    said = send(api(alice), "post", f"{CARTS}{cart.pk}/apply_promo/", {"promo_code": code}).json()
 
     assert (said["promo_code"]["code"], said["total_price"]) == ("WELCOME10", "990.00")

@@ -18,8 +18,8 @@ from tests.integration.input.doors import (
     assert_answered,
     assert_refused_or_done,
     few,
-    knock,
     rows,
+    send,
     some_of,
     stranger,
 )
@@ -35,7 +35,7 @@ AMOUNTS = (
 MOBILES = st.from_regex(r"(\+?91[ -]?)?[6-9][0-9]{9}", fullmatch=True)
 
 
-# Some amounts mean a misfortune at the simulated PhonePe.
+# Some amounts mean a fault at the simulated PhonePe.
 HARMLESS = st.integers(100, 5_000_000).filter(lambda paise: paise % 100 not in BY_PAISE)
 
 
@@ -57,7 +57,7 @@ HARMLESS = st.integers(100, 5_000_000).filter(lambda paise: paise % 100 not in B
 def test_any_request_to_pay_is_answered_and_a_refused_one_leaves_nothing(body):
     before = rows()
 
-    assert_refused_or_done(knock(stranger(), "post", PROCESS_CART, body), before)
+    assert_refused_or_done(send(stranger(), "post", PROCESS_CART, body), before)
 
 
 @few
@@ -69,7 +69,7 @@ def test_any_request_to_pay_is_answered_and_a_refused_one_leaves_nothing(body):
 def test_no_paisa_is_lost_between_the_caller_and_phonepe(paise, as_number, mobile):
     amount = float(rupees(paise)) if as_number else rupees(paise)
 
-    said = knock(stranger(), "post", PROCESS_CART, {"amount": amount, "mobile": mobile}).json()
+    said = send(stranger(), "post", PROCESS_CART, {"amount": amount, "mobile": mobile}).json()
 
     payment = Payment.objects.get(pk=said["payment_id"])
     assert (said["amount"], payment.amount_paise) == (rupees(paise), paise)
@@ -82,7 +82,7 @@ def test_no_paisa_is_lost_between_the_caller_and_phonepe(paise, as_number, mobil
 def test_an_amount_is_taken_exactly_or_not_at_all(amount):
     before = rows()
 
-    response = knock(stranger(), "post", PROCESS_CART, {"amount": str(amount)})
+    response = send(stranger(), "post", PROCESS_CART, {"amount": str(amount)})
 
     assert_refused_or_done(response, before)
     if response.status_code == 201:
@@ -96,7 +96,7 @@ def test_an_amount_is_taken_exactly_or_not_at_all(amount):
     body=st.integers(1, 3),
 )
 def test_any_idempotency_key_is_answered(key, body):
-    response = knock(stranger(), "post", PROCESS_CART, {"amount": body}, HTTP_IDEMPOTENCY_KEY=key)
+    response = send(stranger(), "post", PROCESS_CART, {"amount": body}, HTTP_IDEMPOTENCY_KEY=key)
 
     assert response.status_code in (201, 400, 422)
     assert_answered(response)
@@ -108,7 +108,7 @@ def test_the_same_key_opens_one_payment_however_it_is_spelled(key):
     assume(key.strip() == key)
 
     asked = [
-        knock(stranger(), "post", PROCESS_CART, {"amount": 7}, HTTP_IDEMPOTENCY_KEY=key) for _ in range(2)
+        send(stranger(), "post", PROCESS_CART, {"amount": 7}, HTTP_IDEMPOTENCY_KEY=key) for _ in range(2)
     ]
 
     assert asked[0].json() == asked[1].json()
@@ -118,7 +118,7 @@ def test_the_same_key_opens_one_payment_however_it_is_spelled(key):
 @few
 @given(body=some_of(outcome=TEXT, payment_id=st.integers(), merchant_order_id=TEXT))
 def test_any_wish_to_simulate_is_answered_and_confirms_nothing(body):
-    response = knock(stranger(), "post", f"{PAYMENTS}simulate-payment-success/", body)
+    response = send(stranger(), "post", f"{PAYMENTS}simulate-payment-success/", body)
 
     assert response.status_code in (400, 404)
     assert_answered(response)
@@ -137,7 +137,7 @@ def booking(alice, package):
 @example({"status": "CANCELLED", "cancellation_reason": "x" * 501})
 @example({"status": "CANCELLED", "cancellation_reason": " "})
 def test_any_wish_about_a_booking_is_answered_and_changes_nothing(api, alice, booking, body):
-    response = knock(api(alice), "post", f"/api/booking/bookings/{booking.pk}/status/", body)
+    response = send(api(alice), "post", f"/api/booking/bookings/{booking.pk}/status/", body)
 
     assert response.status_code == 400
     assert_answered(response)
@@ -147,4 +147,4 @@ def test_any_wish_about_a_booking_is_answered_and_changes_nothing(api, alice, bo
 
 @pytest.mark.parametrize("amount", ["100", 100, 100.0, "100.0", "100.00"])
 def test_a_round_amount_may_be_written_in_any_way(amount):
-    assert knock(stranger(), "post", PROCESS_CART, {"amount": amount}).json()["amount"] == "100.00"
+    assert send(stranger(), "post", PROCESS_CART, {"amount": amount}).json()["amount"] == "100.00"

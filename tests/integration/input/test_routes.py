@@ -8,8 +8,8 @@ from tests.integration.input.doors import (
     assert_answered,
     assert_refused_or_done,
     few,
-    knock,
     rows,
+    send,
     stranger,
 )
 from tests.integration.test_access import RULES, filled
@@ -38,7 +38,7 @@ def test_any_body_is_answered_and_nothing_is_done_by_halves(api, alice, filled, 
     @example(body=DEEP[1])
     def try_it(body):
         before = rows()
-        assert_refused_or_done(knock(client, method, filled(path), body), before)
+        assert_refused_or_done(send(client, method, filled(path), body), before)
 
     try_it()
 
@@ -49,7 +49,7 @@ def test_any_body_is_answered_and_nothing_is_done_by_halves(api, alice, filled, 
 def test_any_body_of_a_stranger_is_answered(body):
     for row in WRITES:
         path, method = row.split()
-        assert_answered(knock(stranger(), method, "/" + path.format(pk=1, token="forged"), body))
+        assert_answered(send(stranger(), method, "/" + path.format(pk=1, token="forged"), body))
 
 
 def test_no_method_is_a_crash(api, alice, filled):

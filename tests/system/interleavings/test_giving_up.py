@@ -8,13 +8,13 @@ from booking.models import Cart
 from payment.models import Payment, PaymentAttempt
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness.races import at_once
-from tests.system.interleavings.stories import (
+from tests.system.interleavings.scenarios import (
     bookings,
     call_us,
     click,
-    fate,
     ledger,
     orders,
+    outcome,
     places,
     status,
     work,
@@ -44,19 +44,19 @@ def test_who_has_paid_cannot_give_up(payment, give_up, cart, slot, phonepe):
 
     assert (answer.status_code, answer.json()["code"]) == (409, "already_paid")
     assert answer.json()["payment_id"] == payment.pk
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert (places(slot), status(cart)) == ((0, 1), Cart.Status.CONVERTED)
 
 
 def test_who_pays_after_giving_up_gets_their_booking(payment, give_up, cart, slot, phonepe):
     assert give_up().json()["cleaned_count"] == 1
-    assert fate(payment) == GIVEN_UP
+    assert outcome(payment) == GIVEN_UP
     assert (places(slot), status(cart)) == ((0, 0), Cart.Status.ACTIVE)
 
     phonepe.decide(phonepe.order_ids[0])
     assert call_us(phonepe.webhooks[-1]) == 200
 
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000)]
     assert (bookings(), places(slot), status(cart)) == (1, (0, 1), Cart.Status.CONVERTED)
 
@@ -74,7 +74,7 @@ def test_who_gives_up_and_starts_again_and_pays_the_old_page_is_booked_once(
         assert call_us(phonepe.webhooks[-1]) == 200
 
     second = Payment.objects.get(pk=again.json()["payment_id"])
-    assert (fate(payment), fate(second)) == (PAID, (PaymentState.SUCCESS, Fulfilment.REFUND_DUE))
+    assert (outcome(payment), outcome(second)) == (PAID, (PaymentState.SUCCESS, Fulfilment.REFUND_DUE))
     assert (bookings(), places(slot)) == (1, (0, 1))
 
 
@@ -90,7 +90,7 @@ def test_who_pays_between_our_question_and_our_closing_is_booked(payment, give_u
     answer = give_up()
 
     assert (answer.status_code, answer.json()["code"]) == (409, "already_paid")
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert orders(payment) == [(1, AttemptState.COMPLETED)]
     assert (bookings(), places(slot), status(cart)) == (1, (0, 1), Cart.Status.CONVERTED)
 
@@ -100,11 +100,11 @@ def test_who_pays_between_our_question_and_our_closing_without_a_webhook_is_book
 ):
     line.after["status"].append(lambda request: phonepe.decide(phonepe.order_ids[0]))
     assert give_up().status_code == 200
-    assert fate(payment) == GIVEN_UP
+    assert outcome(payment) == GIVEN_UP
 
     work()
 
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert (bookings(), places(slot), status(cart)) == (1, (0, 1), Cart.Status.CONVERTED)
 
 
@@ -115,7 +115,7 @@ def test_giving_up_and_paying_at_once_end_in_a_booking_either_way(payment, give_
 
     assert told == 200
     assert answer.status_code in (200, 409)
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000)]
     assert (bookings(), places(slot), status(cart)) == (1, (0, 1), Cart.Status.CONVERTED)
 
@@ -124,7 +124,7 @@ def test_giving_up_twice_at_once_closes_the_payment_once(payment, give_up, cart,
     answers = at_once(give_up, give_up)
 
     assert [answer.status_code for answer in answers] == [200, 200]
-    assert fate(payment) == GIVEN_UP
+    assert outcome(payment) == GIVEN_UP
     assert (places(slot), status(cart)) == ((0, 0), Cart.Status.ACTIVE)
 
 
@@ -149,9 +149,9 @@ def test_nobody_gives_up_what_phonepe_keeps_silent_about(payment, give_up, cart,
     answer = give_up()
 
     assert (answer.status_code, answer.json()["code"]) == (504, "outcome_unknown")
-    assert fate(payment)[0] == PaymentState.PENDING
+    assert outcome(payment)[0] == PaymentState.PENDING
     assert (places(slot), status(cart)) == ((1, 0), Cart.Status.CHECKED_OUT)
     phonepe.heals()
     work()
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert PaymentAttempt.objects.get().state == AttemptState.COMPLETED

@@ -8,19 +8,19 @@ from payment.models import Payment, PaymentAttempt, StateChange
 from payment.services.checkout import start_payment
 from payment.states import AttemptState, Fulfilment, PaymentState
 from simulator.adapter import SimulatorAdapter
-from tests.system.interleavings.stories import (
+from tests.system.interleavings.scenarios import (
     bookings,
     call_us,
     click,
-    fate,
     leases_end,
     ledger,
     orders,
+    outcome,
     places,
     status,
     work,
 )
-from tests.unit.payment.world import REFUSED
+from tests.unit.payment.scripted_gateway import REFUSED
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.proof(every=3)
@@ -61,7 +61,7 @@ def test_money_announced_before_the_page_arrives_is_booked_and_nobody_is_sent_to
     payment = Payment.objects.get()
     assert (answer.status_code, answer.json()["code"]) == (409, "already_paid")
     assert answer.json()["payment_id"] == payment.pk
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000)]
     assert (places(slot), status(cart)) == ((0, 1), Cart.Status.CONVERTED)
 
@@ -76,8 +76,8 @@ def test_an_order_that_failed_before_its_page_arrives_is_followed_by_a_fresh_pay
     first, second = Payment.objects.order_by("pk")
     assert (answer.status_code, answer.json()["payment_id"]) == (201, second.pk)
     assert answer.json()["payment_url"] == second.attempts.get().page_url
-    assert fate(first) == (PaymentState.FAILED, Fulfilment.NONE)
-    assert fate(second) == OPEN
+    assert outcome(first) == (PaymentState.FAILED, Fulfilment.NONE)
+    assert outcome(second) == OPEN
     assert (places(slot), status(cart)) == ((1, 0), Cart.Status.CHECKED_OUT)
     assert ledger() == []
 
@@ -94,7 +94,7 @@ def test_a_worker_that_asks_while_the_page_is_being_opened_decides_nothing(
     payment = Payment.objects.get()
     assert answer.status_code == 201
     assert orders(payment) == [(1, AttemptState.PENDING)]
-    assert fate(payment) == OPEN
+    assert outcome(payment) == OPEN
     assert places(slot) == (1, 0)
     assert run_due(["attempts"]) == 0
 
@@ -141,7 +141,7 @@ def test_a_server_killed_with_the_answer_on_its_way_has_its_first_order_watched(
         phonepe.decide(order)
     work()
 
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000), ("SURPLUS", 110_000)]
     assert bookings() == 1
 
@@ -156,7 +156,7 @@ def test_a_server_killed_with_a_page_nobody_ever_opened_frees_the_cart_when_it_e
 
     work()
 
-    assert fate(Payment.objects.get())[0] == PaymentState.FAILED
+    assert outcome(Payment.objects.get())[0] == PaymentState.FAILED
     assert (places(slot), status(cart)) == ((0, 0), Cart.Status.ACTIVE)
 
 
@@ -214,7 +214,7 @@ def test_a_request_that_outlived_its_lease_leaves_two_pages_and_one_booking(
     for order in phonepe.order_ids:
         phonepe.decide(order)
         assert call_us(phonepe.webhooks[-1]) == 200
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000), ("SURPLUS", 110_000)]
     assert (bookings(), places(slot)) == (1, (0, 1))
 

@@ -14,13 +14,13 @@ from payment.services.status import poll
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests.harness import builders
 from tests.harness.races import at_once
-from tests.system.interleavings.stories import (
+from tests.system.interleavings.scenarios import (
     bookings,
     call_us,
     check_booking,
     click,
-    fate,
     ledger,
+    outcome,
     places,
     status,
     work,
@@ -53,7 +53,7 @@ def test_two_orders_that_fail_at_once_end_the_payment_once_and_free_the_cart(two
 
     at_once(question(first), question(second))
 
-    assert fate(payment) == (PaymentState.FAILED, Fulfilment.NONE)
+    assert outcome(payment) == (PaymentState.FAILED, Fulfilment.NONE)
     assert StateChange.objects.filter(subject="payment").count() == 1
     assert (places(slot), status(cart)) == ((0, 0), Cart.Status.ACTIVE)
     assert ledger() == []
@@ -66,7 +66,7 @@ def test_two_orders_paid_at_once_are_one_booking_and_one_way_back(two_orders, ca
 
     at_once(*[question(first), question(second)] * 3)
 
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000), ("SURPLUS", 110_000)]
     refund = Refund.objects.get()
     assert (refund.amount_paise, refund.state) == (110_000, RefundState.WAITING)
@@ -81,7 +81,7 @@ def test_one_order_fails_and_the_other_is_paid_at_once(two_orders, cart, slot, p
 
     at_once(question(first), question(second))
 
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000)]
     assert (bookings(), places(slot), status(cart)) == (1, (0, 1), Cart.Status.CONVERTED)
 
@@ -91,11 +91,11 @@ def test_a_payment_ends_with_the_last_of_its_orders_whichever_that_is(two_orders
     payment, *both = two_orders
     both.sort(key=lambda attempt: attempt.number, reverse=last == "first")
     for attempt in both:
-        assert fate(payment)[0] == PaymentState.PENDING
+        assert outcome(payment)[0] == PaymentState.PENDING
         phonepe.decide(attempt.merchant_order_id, "failure")
         assert call_us(phonepe.webhooks[-1]) == 200
 
-    assert fate(payment)[0] == PaymentState.FAILED
+    assert outcome(payment)[0] == PaymentState.FAILED
     assert status(cart) == Cart.Status.ACTIVE
 
 
@@ -113,8 +113,8 @@ def test_when_the_second_payment_of_a_cart_was_booked_late_money_for_the_first_g
     phonepe.decide(phonepe.order_ids[0], "late_success")
     assert call_us(phonepe.webhooks[-1]) == 200
 
-    assert fate(second) == PAID
-    assert fate(first) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
+    assert outcome(second) == PAID
+    assert outcome(first) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
     assert ledger() == [("RECEIPT", 110_000)] * 2
     refund = Refund.objects.get()
     assert (refund.payment, refund.amount_paise, refund.state) == (first, 110_000, RefundState.WAITING)
@@ -136,7 +136,7 @@ def test_late_money_for_the_first_payment_books_the_cart_while_the_page_of_the_s
     phonepe.decide(phonepe.order_ids[0], "late_success")
     call_us(phonepe.webhooks[-1])
 
-    assert (fate(first), fate(second)) == (PAID, (PaymentState.PENDING, Fulfilment.NONE))
+    assert (outcome(first), outcome(second)) == (PAID, (PaymentState.PENDING, Fulfilment.NONE))
     assert (bookings(), places(slot), status(cart)) == (1, (0, 1), Cart.Status.CONVERTED)
     again = click(phone, cart)
     assert (again.status_code, again.json()["code"]) == (409, "already_paid")
@@ -145,7 +145,7 @@ def test_late_money_for_the_first_payment_books_the_cart_while_the_page_of_the_s
     phonepe.decide(phonepe.order_ids[1])
     call_us(phonepe.webhooks[-1])
 
-    assert fate(second) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
+    assert outcome(second) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
     assert Refund.objects.get().payment == second
     assert (bookings(), places(slot)) == (1, (0, 1))
 
@@ -160,8 +160,8 @@ def test_both_payments_of_a_cart_paid_at_once_make_one_booking(generation, phone
 
     at_once(*map(question, PaymentAttempt.objects.all()))
 
-    fates = sorted(fate(payment)[1] for payment in Payment.objects.all())
-    assert fates == [Fulfilment.BOOKED, Fulfilment.REFUND_DUE]
+    outcomes = sorted(outcome(payment)[1] for payment in Payment.objects.all())
+    assert outcomes == [Fulfilment.BOOKED, Fulfilment.REFUND_DUE]
     assert ledger() == [("RECEIPT", 110_000)] * 2
     assert Refund.objects.get().payment.fulfilment == Fulfilment.REFUND_DUE
     assert (bookings(), places(slot)) == (1, (0, 1))
@@ -197,7 +197,7 @@ def test_late_money_for_a_cart_that_was_replaced_books_what_was_paid_for(
     phonepe.decide(phonepe.order_ids[0], "late_success")
     call_us(phonepe.webhooks[-1])
 
-    assert fate(Payment.objects.get()) == PAID
+    assert outcome(Payment.objects.get()) == PAID
     assert Booking.objects.get().starts_at == slot.starts_at
     assert (places(slot), places(other)) == ((0, 1), (0, 0))
     assert (status(cart), status(wanted)) == (Cart.Status.CONVERTED, Cart.Status.ACTIVE)
@@ -215,7 +215,7 @@ def test_a_worker_that_lost_its_row_with_the_receipt_in_hand_does_no_harm(
 
     attempt = PaymentAttempt.objects.get()
     assert (attempt.state, attempt.next_check_at, attempt.checks) == (AttemptState.COMPLETED, None, 2)
-    assert fate(attempt.payment) == PAID
+    assert outcome(attempt.payment) == PAID
     assert ledger() == [("RECEIPT", 110_000)]
     assert (bookings(), places(slot)) == (1, (0, 1))
 
@@ -247,7 +247,7 @@ def test_an_old_answer_that_arrives_after_the_money_changes_nothing(
 
     attempt = PaymentAttempt.objects.get()
     assert (attempt.state, attempt.next_check_at) == (AttemptState.COMPLETED, None)
-    assert fate(attempt.payment) == PAID
+    assert outcome(attempt.payment) == PAID
     assert (bookings(), places(slot)) == (1, (0, 1))
 
 
@@ -268,7 +268,7 @@ def test_two_workers_webhook_and_customer_at_once_settle_one_payment_once(
 
     assert came[:3] == [200] * 3
     assert [answer["booking_created"] for answer in came[5:]] == [True, True]
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert ledger() == [("RECEIPT", 110_000)]
     assert (bookings(), places(slot)) == (1, (0, 1))
 
@@ -281,5 +281,5 @@ def test_an_order_that_many_hear_has_failed_is_closed_once_and_leaves_the_other_
     first.refresh_from_db()
     assert (first.state, second.state) == (AttemptState.FAILED, AttemptState.PENDING)
     assert StateChange.objects.filter(attempt=first, after=AttemptState.FAILED).count() == 1
-    assert fate(payment)[0] == PaymentState.PENDING
+    assert outcome(payment)[0] == PaymentState.PENDING
     assert places(slot) == (1, 0)

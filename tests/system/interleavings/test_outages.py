@@ -12,14 +12,14 @@ from payment.models import Payment, WebhookEvent
 from payment.states import Fulfilment, PaymentState
 from simulator.webhook_deliveries import authentication_headers
 from tests.harness.invariants import query
-from tests.system.interleavings.stories import (
+from tests.system.interleavings.scenarios import (
     WEBHOOK,
     bookings,
     call_us,
     check_booking,
     click,
-    fate,
     ledger,
+    outcome,
     places,
     two_seconds_pass,
     work,
@@ -74,11 +74,11 @@ def test_a_webhook_that_finds_no_database_is_told_so_and_nothing_is_lost_when_it
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database_down")
     assert not WebhookEvent.objects.exists()
-    assert fate(paid) == (PaymentState.PENDING, Fulfilment.NONE)
+    assert outcome(paid) == (PaymentState.PENDING, Fulfilment.NONE)
 
     assert call_us(delivery) == 200
     assert WebhookEvent.objects.get().deliveries == 1
-    assert fate(paid) == PAID
+    assert outcome(paid) == PAID
     assert (bookings(), places(slot)) == (1, (0, 1))
 
 
@@ -98,7 +98,7 @@ def test_a_webhook_whose_database_connection_was_killed_is_told_so(paid, slot, p
 
     assert (answer.status_code, answer.json()["code"]) == (503, "database_down")
     assert call_us(delivery) == 200
-    assert fate(paid) == PAID
+    assert outcome(paid) == PAID
 
 
 def test_an_event_whose_question_found_no_database_is_left_to_the_worker(paid, slot, phonepe, line):
@@ -115,9 +115,9 @@ def test_an_event_whose_question_found_no_database_is_left_to_the_worker(paid, s
 
     assert answered == 200
     assert WebhookEvent.objects.get().state == "RECEIVED"
-    assert fate(paid) == (PaymentState.PENDING, Fulfilment.NONE)
+    assert outcome(paid) == (PaymentState.PENDING, Fulfilment.NONE)
     work("events")
-    assert fate(paid) == PAID
+    assert outcome(paid) == PAID
     assert WebhookEvent.objects.get().state == "HANDLED"
 
 
@@ -127,7 +127,7 @@ def test_a_booking_the_database_refuses_leaves_the_receipt_and_everybody_is_told
 ):
     with refusing_bookings():
         assert call_us(phonepe.webhooks[-1]) == 200
-        assert fate(paid) == DUE
+        assert outcome(paid) == DUE
         assert ledger() == [("RECEIPT", 110_000)]
         assert paid.fulfil_at is not None
         told = check_booking(phone, paid)
@@ -136,11 +136,11 @@ def test_a_booking_the_database_refuses_leaves_the_receipt_and_everybody_is_told
         again = click(phone, paid.checkout.cart)
         assert (again.status_code, again.json()["code"]) == (409, "already_paid")
         work("fulfilments")
-        assert fate(paid) == DUE
+        assert outcome(paid) == DUE
 
     work("fulfilments")
 
-    assert fate(paid) == PAID
+    assert outcome(paid) == PAID
     assert (bookings(), places(slot), paid.fulfil_at) == (1, (0, 1), None)
     assert WebhookEvent.objects.get().state == "HANDLED"
 
@@ -154,7 +154,7 @@ def test_a_customer_who_looks_after_the_database_has_recovered_is_booked_without
 
     assert check_booking(phone, paid)["booking_created"]
 
-    assert fate(paid) == PAID
+    assert outcome(paid) == PAID
     assert work("fulfilments") == 0
 
 
@@ -165,9 +165,9 @@ def test_a_database_that_dies_while_the_answer_is_settled_loses_nothing_phonepe_
     with without_database('INSERT INTO "payment_ledgerentry"'), pytest.raises(OperationalError):
         work("attempts")
 
-    assert fate(paid) == (PaymentState.PENDING, Fulfilment.NONE)
+    assert outcome(paid) == (PaymentState.PENDING, Fulfilment.NONE)
     assert paid.attempts.get().state == "PENDING"
     assert ledger() == []
 
     work("attempts")
-    assert fate(paid) == PAID
+    assert outcome(paid) == PAID

@@ -11,13 +11,13 @@ from payment.models import Payment, PaymentAttempt
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness import builders
 from tests.harness.races import at_once
-from tests.system.interleavings.stories import (
+from tests.system.interleavings.scenarios import (
     bookings,
     call_us,
     check_booking,
     click,
-    fate,
     ledger,
+    outcome,
     places,
     promised,
     status,
@@ -106,11 +106,11 @@ def test_late_money_and_a_rival_want_the_last_place_at_once(
     assert told == 200
     assert ledger() == [("RECEIPT", 110_000)]
     if answer.status_code == 201:
-        assert (fate(payment), promised(payment)) == (BACK, [110_000])
+        assert (outcome(payment), promised(payment)) == (BACK, [110_000])
         assert (bookings(), places(last_place)) == (0, (1, 0))
     else:
         assert (answer.status_code, answer.json()["code"]) == (409, "slot_full")
-        assert fate(payment) == PAID
+        assert outcome(payment) == PAID
         assert (bookings(), places(last_place)) == (1, (0, 1))
 
 
@@ -128,7 +128,7 @@ def test_the_rival_who_came_first_keeps_the_place_and_late_money_goes_back(
     phonepe.decide(phonepe.order_ids[0], "late_success")
     call_us(phonepe.webhooks[-1])
 
-    assert (fate(payment), promised(payment)) == (BACK, [110_000])
+    assert (outcome(payment), promised(payment)) == (BACK, [110_000])
     assert ledger() == [("RECEIPT", 110_000)] * 2
     assert (bookings(), places(last_place)) == (1, (0, 1))
     told = check_booking(phone, payment)
@@ -150,7 +150,7 @@ def test_two_late_payers_for_one_place_make_one_booking_and_one_refund(
 
     assert at_once(*map(partial, [call_us] * 2, phonepe.webhooks[-2:])) == [200, 200]
 
-    assert sorted(fate(payment) for payment in Payment.objects.all()) == [PAID, BACK]
+    assert sorted(outcome(payment) for payment in Payment.objects.all()) == [PAID, BACK]
     assert (bookings(), places(last_place)) == (1, (0, 1))
 
 
@@ -165,13 +165,13 @@ def test_a_place_is_kept_while_phonepe_is_down_and_booked_when_it_comes_back(
 
     work()
 
-    assert fate(payment) == (PaymentState.PENDING, Fulfilment.NONE)
+    assert outcome(payment) == (PaymentState.PENDING, Fulfilment.NONE)
     assert places(last_place) == (1, 0)
     assert click(*rival).json()["code"] == "slot_full"
 
     phonepe.heals()
     work()
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert (bookings(), places(last_place)) == (1, (0, 1))
 
 
@@ -185,7 +185,7 @@ def test_a_place_is_not_kept_for_ever_and_money_found_later_is_not_lost(
     phonepe.breaks("status", "status_503", times=999)
     minutes_pass(51, phonepe)
     work()
-    assert fate(payment) == (PaymentState.PENDING, Fulfilment.NONE)
+    assert outcome(payment) == (PaymentState.PENDING, Fulfilment.NONE)
     assert places(last_place) == (0, 0)
     phonepe.heals()
     if somebody_came:
@@ -197,7 +197,7 @@ def test_a_place_is_not_kept_for_ever_and_money_found_later_is_not_lost(
     assert told["success"]
     assert ledger() == [("RECEIPT", 110_000)]
     assert told["booking_created"] is not somebody_came
-    assert fate(payment) == (BACK if somebody_came else PAID)
+    assert outcome(payment) == (BACK if somebody_came else PAID)
     assert places(last_place) == ((1, 0) if somebody_came else (0, 1))
 
 
@@ -220,9 +220,9 @@ def test_a_worker_that_slept_for_an_hour_catches_up_with_one_question_each(
         work("attempts")
         work("holds", "fulfilments", "events")
 
-    assert fate(paid) == PAID
-    assert fate(left)[0] in (PaymentState.FAILED, PaymentState.CANCELLED)
-    assert fate(late) == (PaymentState.PENDING, Fulfilment.NONE)
+    assert outcome(paid) == PAID
+    assert outcome(left)[0] in (PaymentState.FAILED, PaymentState.CANCELLED)
+    assert outcome(late) == (PaymentState.PENDING, Fulfilment.NONE)
     assert (places(slot), places(other_slot)) == ((0, 1), (1, 0))
     assert status(rival[1]) == Cart.Status.ACTIVE
     assert PaymentAttempt.objects.get(payment=paid).checks == 1

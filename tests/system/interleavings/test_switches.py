@@ -7,13 +7,13 @@ from payment.states import Fulfilment, PaymentState
 from simulator.models import Merchant
 from tests.harness import builders
 from tests.system.interleavings import real
-from tests.system.interleavings.stories import (
+from tests.system.interleavings.scenarios import (
     bookings,
     call_us,
     check_booking,
     click,
-    fate,
     ledger,
+    outcome,
     two_seconds_pass,
     work,
 )
@@ -64,7 +64,7 @@ def test_simulation_switched_on_asks_phonepe_itself_about_real_money(
 
     assert call_us(phonepe.webhooks[-1]) == 200
 
-    assert fate(opened) == PAID
+    assert outcome(opened) == PAID
     assert asked(sandbox) == [f"{real.SANDBOX}/pg/v1/status/M2OURS/{order(opened)}"]
     assert opened.ledger.get().simulated is False
     assert ledger() == [("RECEIPT", 110_000)]
@@ -81,11 +81,11 @@ def test_simulated_money_is_parked_while_simulation_is_off_and_found_when_it_is_
     assert call_us(phonepe.webhooks[-1]) == 401
     work("attempts")
     assert check_booking(phone, payment)["payment_status"] == "PENDING"
-    assert fate(payment) == OPEN
+    assert outcome(payment) == OPEN
 
     settings.PHONEPE_SIMULATION_MODE = True
     work("attempts")
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
     assert payment.ledger.get().simulated is True
 
 
@@ -103,7 +103,7 @@ def test_v2_switched_on_with_a_v1_payment_open_still_asks_in_v1(
     else:
         assert check_booking(phone, opened)["booking_created"]
 
-    assert fate(opened) == PAID
+    assert outcome(opened) == PAID
     assert all("/pg/v1/status/" in url for url in asked(sandbox))
 
 
@@ -117,12 +117,12 @@ def test_another_merchant_never_asks_about_the_money_of_the_former_one(
 
     work("attempts")
     assert check_booking(phone, opened)["payment_status"] == "PENDING"
-    assert fate(opened) == OPEN
+    assert outcome(opened) == OPEN
     assert asked(sandbox) == []
 
     settings.PHONEPE_PREVIOUS = [real.credentials()]
     assert call_us(phonepe.webhooks[-1]) == 200
-    assert fate(opened) == PAID
+    assert outcome(opened) == PAID
     assert bookings() == 1
     assert asked(sandbox) == [f"{real.SANDBOX}/pg/v1/status/M2OURS/{order(opened)}"]
 
@@ -143,7 +143,7 @@ def test_after_a_change_of_merchant_the_next_order_is_opened_at_the_new_one(
     assert payment.attempts.get().merchant == "M2OTHER"
     real.pay(order(payment))
     assert call_us(phonepe.webhooks[-1]) == 200
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
 
 
 def test_a_lost_page_is_followed_by_an_order_at_the_merchant_of_today(
@@ -162,7 +162,7 @@ def test_a_lost_page_is_followed_by_an_order_at_the_merchant_of_today(
     for attempt in (second, first):
         real.pay(attempt.merchant_order_id)
         assert call_us(phonepe.webhooks[-1]) == 200
-    assert fate(opened) == PAID
+    assert outcome(opened) == PAID
     assert ledger() == [("RECEIPT", 110_000), ("SURPLUS", 110_000)]
     assert opened.refunds.get().attempt == first
 
@@ -183,7 +183,7 @@ def test_a_salt_changed_between_paying_and_coming_back_costs_a_webhook_at_most(
     two_seconds_pass()
 
     assert check_booking(phone, opened)["booking_created"]
-    assert fate(opened) == PAID
+    assert outcome(opened) == PAID
 
 
 def test_a_salt_changed_here_before_it_is_changed_there_delays_and_decides_nothing(
@@ -193,11 +193,11 @@ def test_a_salt_changed_here_before_it_is_changed_there_delays_and_decides_nothi
     real.pay(order(opened))
     work("attempts")
     assert check_booking(phone, opened)["payment_status"] == "PENDING"
-    assert fate(opened) == OPEN
+    assert outcome(opened) == OPEN
 
     Merchant.objects.filter(merchant_id="M2OURS").update(**real.credentials(salt_index=2))
     work("attempts")
-    assert fate(opened) == PAID
+    assert outcome(opened) == PAID
 
 
 def test_when_no_money_is_taken_any_more_what_was_begun_is_asked_about_settled_and_refunded(
@@ -213,7 +213,7 @@ def test_when_no_money_is_taken_any_more_what_was_begun_is_asked_about_settled_a
 
     phonepe.decide(order(payment))
     work()
-    assert fate(payment) == PAID
+    assert outcome(payment) == PAID
 
     asked_for = api(staff).post(f"/api/payments/payments/{payment.pk}/refund/", {"reason": "closed"})
     assert asked_for.status_code == 201

@@ -10,17 +10,12 @@ import sys
 
 from django.core.management import call_command
 
-from tests.system.lab import (  # `environment` first: the others need its Django
-    environment,
-    page,
-    running,
-    town,
-)
+from tests.system.lab import environment, installation, page, running
 
 
 def main() -> int:
     options = _parser().parse_args()
-    if refusal := town.refusal():
+    if refusal := installation.refusal():
         print(refusal)  # noqa: T201
         return 1
     call_command("migrate", verbosity=0)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from diagnostics.enums import Culprit, Verdict
-from tests.system.lab.world import Host, Wire, World
+from tests.system.lab.testbed import Host, Wire, World
 
 
 @dataclass(frozen=True)

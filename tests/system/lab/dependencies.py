@@ -15,10 +15,10 @@ from diagnostics.enums import Verdict
 from payment.models import PaymentAttempt
 from tests.harness.postgres import FAST, Postgres
 from tests.harness.servers import ROOT, Process, eventually, query
-from tests.system.lab import players
+from tests.system.lab import actors
 from tests.system.lab.case import NONE, OK, Case, nothing
 from tests.system.lab.faults import THIS_SERVER
-from tests.system.lab.world import CACHE, DATABASE, Wire, World
+from tests.system.lab.testbed import CACHE, DATABASE, Wire, World
 from tests.unit.payment.builders import make_payment
 
 GENERATIONS = ("v1", "v2")
@@ -36,8 +36,8 @@ def _neighbours() -> Iterator[Case]:
     for title, change in (
         ("refused", {"listens": False}),
         ("drops packets", {"is_deaf": True}),
-        ("silent", {"behave": players.listen_only}),
-        ("does not greet us", {"behave": players.tell(b"")}),
+        ("silent", {"behave": actors.listen_only}),
+        ("does not greet us", {"behave": actors.tell(b"")}),
         ("name unknown", {"told": "NXDOMAIN"}),
     ):
         yield Case(
@@ -54,7 +54,7 @@ def _neighbours() -> Iterator[Case]:
 
 
 def mail_server(change: dict[str, object]) -> Callable[[World], None]:
-    return lambda world: vars(world.sends_mail_by(players.greeting)).update(change)
+    return lambda world: vars(world.sends_mail_by(actors.greeting)).update(change)
 
 
 def broker(change: dict[str, object]) -> Callable[[World], None]:
@@ -94,9 +94,7 @@ def with_redis(world: World) -> Wire:
 
 
 def cache(change: dict[str, object]) -> Callable[[World], None]:
-    return lambda world: vars(world.neighbour(CACHE, "203.0.113.79", 6379, players.listen_only)).update(
-        change
-    )
+    return lambda world: vars(world.neighbour(CACHE, "203.0.113.79", 6379, actors.listen_only)).update(change)
 
 
 def _workers() -> Iterator[Case]:
@@ -194,7 +192,7 @@ def _read_only(world: World) -> None:
 
 
 def database(change: dict[str, object]) -> Callable[[World], None]:
-    return lambda world: vars(world.neighbour(DATABASE, "203.0.113.54", 5432, players.listen_only)).update(
+    return lambda world: vars(world.neighbour(DATABASE, "203.0.113.54", 5432, actors.listen_only)).update(
         change
     )
 

@@ -12,9 +12,9 @@ from datetime import timedelta
 from diagnostics.enums import Culprit, Finding, Verdict
 from tests.harness.certificates import YEAR
 from tests.integration.wire.faults import message
-from tests.system.lab import players
-from tests.system.lab.players import Answer, Behaviour
-from tests.system.lab.world import Host, World
+from tests.system.lab import actors
+from tests.system.lab.actors import Answer, Behaviour
+from tests.system.lab.testbed import Host, World
 
 Break = Callable[[World, Host], None]
 
@@ -94,14 +94,14 @@ def shows(*names: str, by: str = "public", starts: timedelta = -2 * YEAR, ends: 
 
 def speaks_old_tls(world: World, host: Host) -> None:
     assert host.certificate
-    behave = players.answering(host.answer)
-    host.behave = players.secured(host.certificate, behave, ssl.TLSVersion.TLSv1_1)
+    behave = actors.answering(host.answer)
+    host.behave = actors.secured(host.certificate, behave, ssl.TLSVersion.TLSv1_1)
 
 
 def is_replaced_by_a_portal(world: World, host: Host) -> None:
     """By a network whose authority this server was made to trust."""
     shows(by="trusted")(world, host)
-    answers(players.says(200, PORTAL, HTML))(world, host)
+    answers(actors.says(200, PORTAL, HTML))(world, host)
 
 
 def is_resolved_only_by_the_name_server(world: World, host: Host) -> None:
@@ -140,7 +140,7 @@ CONNECTIONS = (
     Fault("rejected by a route", routed("unreachable"), Verdict.NETWORK_UNREACHABLE, Finding.UNREACHABLE, *SHUT),
     Fault("prohibited by a route", routed("prohibit"), Verdict.NETWORK_UNREACHABLE, Finding.UNREACHABLE, *SHUT),
     Fault("a route into nothing", routed("blackhole"), Verdict.NETWORK_UNREACHABLE, Finding.UNREACHABLE, *SHUT),
-    Fault("cut as TLS begins", behaves(players.cut), Verdict.CONNECTION_RESET, Finding.RESET, *SHUT),
+    Fault("cut as TLS begins", behaves(actors.cut), Verdict.CONNECTION_RESET, Finding.RESET, *SHUT),
 )  # fmt: skip
 TLS = (
     Fault("certificate of nobody's", shows("router.example", by="stranger"), Verdict.TLS_UNTRUSTED, Finding.UNTRUSTED,
@@ -153,32 +153,32 @@ TLS = (
     Fault("certificate of another name", shows("shop.example"), Verdict.TLS_HOSTNAME_MISMATCH, Finding.WRONG_HOST,
           HOSTING),
     Fault("TLS too old", speaks_old_tls, Verdict.TLS_HANDSHAKE_FAILED, Finding.PROTOCOL_TOO_OLD, *SHUT),
-    Fault("no TLS", behaves(players.tell(message(400, b""))), Verdict.TLS_HANDSHAKE_FAILED, Finding.NOT_TLS,
+    Fault("no TLS", behaves(actors.tell(message(400, b""))), Verdict.TLS_HANDSHAKE_FAILED, Finding.NOT_TLS,
           *SHUT[:2]),
-    Fault("handshake refused", behaves(players.tell(ALERT)), Verdict.TLS_HANDSHAKE_FAILED,
+    Fault("handshake refused", behaves(actors.tell(ALERT)), Verdict.TLS_HANDSHAKE_FAILED,
           Finding.HANDSHAKE_REFUSED, *SHUT[:2]),
-    Fault("handshake silent", behaves(players.listen_only), Verdict.TLS_HANDSHAKE_FAILED,
+    Fault("handshake silent", behaves(actors.listen_only), Verdict.TLS_HANDSHAKE_FAILED,
           Finding.HANDSHAKE_SILENT, *SHUT),
 )  # fmt: skip
 ANSWERS = (
-    Fault("firewall's page", answers(players.says(403, PAGE, HTML)), Verdict.HTTP_BLOCKED, Finding.FIREWALL_PAGE,
+    Fault("firewall's page", answers(actors.says(403, PAGE, HTML)), Verdict.HTTP_BLOCKED, Finding.FIREWALL_PAGE,
           PHONEPE, of_all=HOSTING),
     Fault("captive portal", is_replaced_by_a_portal, Verdict.HTTP_BLOCKED, Finding.CAPTIVE_PORTAL,
           "", of_all=HOSTING),
-    Fault("sent elsewhere", answers(players.says(302, b"", "text/plain", "Location: https://elsewhere.example/")),
+    Fault("sent elsewhere", answers(actors.says(302, b"", "text/plain", "Location: https://elsewhere.example/")),
           Verdict.HTTP_BLOCKED, Finding.REDIRECT, CONFIGURATION),
-    Fault("too many questions", answers(players.says(429, b'{"code": "TOO_MANY_REQUESTS"}')), Verdict.RATE_LIMITED,
+    Fault("too many questions", answers(actors.says(429, b'{"code": "TOO_MANY_REQUESTS"}')), Verdict.RATE_LIMITED,
           Finding.TOO_MANY, PHONEPE),
-    Fault("error 500", answers(players.says(500, b'{"code": "INTERNAL_SERVER_ERROR"}')), Verdict.PHONEPE_DOWN,
+    Fault("error 500", answers(actors.says(500, b'{"code": "INTERNAL_SERVER_ERROR"}')), Verdict.PHONEPE_DOWN,
           Finding.SERVER_ERROR, PHONEPE),
-    Fault("502 with a page", answers(players.says(502, PAGE, HTML)), Verdict.PHONEPE_DOWN, Finding.SERVER_ERROR,
+    Fault("502 with a page", answers(actors.says(502, PAGE, HTML)), Verdict.PHONEPE_DOWN, Finding.SERVER_ERROR,
           PHONEPE),
-    Fault("broken JSON", answers(players.only_questions(players.says(200, b'{"success": tr'))),
+    Fault("broken JSON", answers(actors.only_questions(actors.says(200, b'{"success": tr'))),
           Verdict.PHONEPE_DOWN, Finding.NOT_AS_EXPECTED, PHONEPE),
-    Fault("silent to every request", answers(players.wait_for_ever), Verdict.PHONEPE_DOWN, Finding.NO_ANSWER,
+    Fault("silent to every request", answers(actors.wait_for_ever), Verdict.PHONEPE_DOWN, Finding.NO_ANSWER,
           PHONEPE),
-    Fault("silent to our question", answers(players.only_questions(players.wait_for_ever)), Verdict.PHONEPE_DOWN,
+    Fault("silent to our question", answers(actors.only_questions(actors.wait_for_ever)), Verdict.PHONEPE_DOWN,
           Finding.NOT_AS_EXPECTED, PHONEPE),
-    Fault("cut after the request", answers(players.hang_up), Verdict.CONNECTION_RESET, Finding.CUT, *SHUT[:2]),
+    Fault("cut after the request", answers(actors.hang_up), Verdict.CONNECTION_RESET, Finding.CUT, *SHUT[:2]),
 )  # fmt: skip
 FAULTS = (*NAMES, *CONNECTIONS, *TLS, *ANSWERS)

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Iterator
 
 from diagnostics.enums import Finding, Verdict
-from tests.system.lab import players
+from tests.system.lab import actors
+from tests.system.lab.actors import Behaviour
 from tests.system.lab.case import NONE, OK, Case, nothing
 from tests.system.lab.faults import (
     CONFIGURATION,
@@ -13,8 +14,7 @@ from tests.system.lab.faults import (
     Fault,
     is_resolved_only_by_the_name_server,
 )
-from tests.system.lab.players import Behaviour
-from tests.system.lab.world import LOGIN, PROXY, SANDBOX, Host, World
+from tests.system.lab.testbed import LOGIN, PROXY, SANDBOX, Host, World
 
 GENERATIONS = ("v1", "v2")
 TOKENS = "identity.phonepe.com"
@@ -98,7 +98,7 @@ def _token_host(world: World) -> tuple[Host, ...]:
 
 
 def _proxies(generation: str) -> Iterator[Case]:
-    well = players.proxy(LOGIN)
+    well = actors.proxy(LOGIN)
     yield Case("a proxy that works", generation, "both", lambda world: world.uses_proxy(well), OK, NONE)
     for title, behave, change, finding in PROXY_FAULTS:
         arrange = _behind(behave, change)
@@ -123,22 +123,22 @@ def _set(**told: object) -> Callable[[Host], None]:
 
 
 PROXY_FAULTS = (
-    ("proxy refused", players.listen_only, _set(listens=False), Finding.PROXY_REFUSED),
-    ("proxy drops packets", players.listen_only, _set(is_deaf=True), Finding.PROXY_SILENT),
-    ("proxy silent", players.listen_only, _set(), Finding.PROXY_SILENT),
-    ("proxy without a route", players.listen_only, _set(lives_here=False), Finding.PROXY_UNREACHABLE),
-    ("proxy's name unknown", players.listen_only, _set(told="NXDOMAIN"), Finding.PROXY_NAME_UNKNOWN),
-    ("proxy knows another login", players.proxy("other:login"), _set(), Finding.PROXY_WANTS_LOGIN),
-    ("proxy forbids CONNECT", players.proxy(LOGIN, 403), _set(), Finding.PROXY_FORBIDS),
-    ("proxy gets nowhere", players.proxy(LOGIN, 502), _set(), Finding.PROXY_GETS_NOWHERE),
-    ("proxy hangs up", players.cut, _set(), Finding.PROXY_FORBIDS),
+    ("proxy refused", actors.listen_only, _set(listens=False), Finding.PROXY_REFUSED),
+    ("proxy drops packets", actors.listen_only, _set(is_deaf=True), Finding.PROXY_SILENT),
+    ("proxy silent", actors.listen_only, _set(), Finding.PROXY_SILENT),
+    ("proxy without a route", actors.listen_only, _set(lives_here=False), Finding.PROXY_UNREACHABLE),
+    ("proxy's name unknown", actors.listen_only, _set(told="NXDOMAIN"), Finding.PROXY_NAME_UNKNOWN),
+    ("proxy knows another login", actors.proxy("other:login"), _set(), Finding.PROXY_WANTS_LOGIN),
+    ("proxy forbids CONNECT", actors.proxy(LOGIN, 403), _set(), Finding.PROXY_FORBIDS),
+    ("proxy gets nowhere", actors.proxy(LOGIN, 502), _set(), Finding.PROXY_GETS_NOWHERE),
+    ("proxy hangs up", actors.cut, _set(), Finding.PROXY_FORBIDS),
 )
 
 
 def _through_proxy(world: World) -> Host:
     """The second way to the same host."""
     address = f"https://{world.first.name}{SANDBOX}"
-    host = world.uses_proxy(players.proxy(LOGIN))
+    host = world.uses_proxy(actors.proxy(LOGIN))
     world.settings["PHONEPE_FALLBACK_BASE_URLS"] = [f"{address}|proxy=http://{LOGIN}@{PROXY}:3128"]
     del world.settings["PHONEPE_PROXY_URL"]
     return host
@@ -150,7 +150,7 @@ def _around(generation: str) -> Case:
     def arrange(world: World) -> None:
         world.first.told = ["198.51.100.66"]
         way = {world.first.name: world.first.address}
-        _through_proxy(world).behave = players.proxy(LOGIN, leads_to=way)
+        _through_proxy(world).behave = actors.proxy(LOGIN, leads_to=way)
 
     return Case(
         "shut directly, open by the proxy", generation, "first", arrange, OK, NONE, named="hosting provider"

@@ -19,7 +19,7 @@ from diagnostics.serializers import ShortDiagnosisSerializer
 from payment.models import DiagnosisRun
 from tests.system.lab.case import Case
 from tests.system.lab.cases import CASES
-from tests.system.lab.world import Wire, World, layers
+from tests.system.lab.testbed import Wire, World, layers
 
 LONGEST = 11_000  # milliseconds: ten seconds and a tenth
 AT_ONCE = 8  # most of them wait for somebody's silence

@@ -6,7 +6,7 @@ from typing import Any
 from diagnostics.enums import Verdict
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, THIS_SERVER
-from tests.system.lab.world import SANDBOX, World
+from tests.system.lab.testbed import SANDBOX, World
 
 
 def alike(change: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -9,10 +9,10 @@ import pytest
 
 from diagnostics.enums import Culprit, Finding, Verdict
 from tests.harness.servers import ON_POSTGRESQL, ROOT, surroundings
-from tests.system.lab import page, town
+from tests.system.lab import installation, page
 from tests.system.lab.cases import CASES
 
-REFUSAL = town.refusal()
+REFUSAL = installation.refusal()
 HERE = Path(__file__)
 
 

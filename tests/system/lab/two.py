@@ -5,10 +5,10 @@ from datetime import timedelta
 
 from diagnostics.enums import Culprit, Verdict
 from tests.integration.wire.gates import Request
-from tests.system.lab import dependencies, faults, players
+from tests.system.lab import actors, dependencies, faults
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER, Break
-from tests.system.lab.world import LOGIN, Host, World
+from tests.system.lab.testbed import LOGIN, Host, World
 
 Arrange = Callable[[World], object]
 V = Verdict
@@ -76,7 +76,7 @@ def _no_cache(world: World) -> None:
 
 
 def _proxy_forbids(world: World) -> None:
-    world.uses_proxy(players.proxy(LOGIN, 403))
+    world.uses_proxy(actors.proxy(LOGIN, 403))
 
 
 def _clocks(world: World) -> None:
@@ -85,9 +85,9 @@ def _clocks(world: World) -> None:
         host.answer = _ahead(host.answer)
 
 
-def _ahead(answer: players.Answer) -> players.Answer:
+def _ahead(answer: actors.Answer) -> actors.Answer:
     def answer_later(request: Request) -> bytes:
-        now, then = players.date(), players.date(timedelta(minutes=12))
+        now, then = actors.date(), actors.date(timedelta(minutes=12))
         return answer(request).replace(now.encode(), then.encode())
 
     return answer_later
@@ -121,7 +121,7 @@ ROWS: tuple[tuple[str, Arrange, Verdict, str, tuple[Verdict, ...]], ...] = (
     ("first refused, credentials wrong", both(_first(faults.refused), _wrong_secret),
      V.BAD_CREDENTIALS, Culprit.CREDENTIALS, ()),
     ("first answers 500, second refused",
-     both(_first(faults.answers(players.says(500, b"{}"))), _second(faults.refused)), V.PHONEPE_DOWN, PHONEPE, ()),
+     both(_first(faults.answers(actors.says(500, b"{}"))), _second(faults.refused)), V.PHONEPE_DOWN, PHONEPE, ()),
     ("clock wrong, credentials wrong", both(_clocks, _wrong_secret),
      V.CLOCK_SKEW, THIS_SERVER, (V.BAD_CREDENTIALS,)),
     ("clock wrong, PhonePe refused", both(_clocks, _phonepe(faults.refused)),

@@ -10,11 +10,11 @@ from django.test import Client
 from diagnostics.enums import Verdict
 from tests.integration.wire.faults import message
 from tests.integration.wire.gates import Request
-from tests.system.lab import players
+from tests.system.lab import actors
+from tests.system.lab.actors import Answer
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, PAGE, THIS_SERVER
-from tests.system.lab.players import Answer
-from tests.system.lab.world import SHOP, Host, World
+from tests.system.lab.testbed import SHOP, Host, World
 
 GENERATIONS = ("v1", "v2")
 
@@ -58,8 +58,8 @@ def rows() -> Iterator[Case]:
         ("somebody answers 200 to all", _says(200, b"{}"), "open", THIS_SERVER),
         ("a challenge in front of our door", _says(403, PAGE), "other", THIS_SERVER),
         ("door answers late", {"answer": late}, "slow", THIS_SERVER),
-        ("door silent", {"answer": players.wait_for_ever}, "slow", THIS_SERVER),
-        ("door without TLS", {"behave": players.tell(message(400, b""))}, "tls", THIS_SERVER),
+        ("door silent", {"answer": actors.wait_for_ever}, "slow", THIS_SERVER),
+        ("door without TLS", {"behave": actors.tell(message(400, b""))}, "tls", THIS_SERVER),
     ):
         yield Case(
             title, "v2", "our door", _shop(change), Verdict.WEBHOOK_UNREACHABLE, culprit, finding, dependency="webhook",
@@ -90,4 +90,4 @@ def _untrusted(world: World) -> None:
 
 
 def _says(status: int, body: bytes, *headers: str) -> dict[str, Answer]:
-    return {"answer": players.says(status, body, "text/html", *headers)}
+    return {"answer": actors.says(status, body, "text/html", *headers)}

@@ -76,7 +76,7 @@ def at_rest() -> dict[str, list[Any]]:
 def ending() -> dict[str, list[Any]]:
     """How a story ended, whichever of its orders and tries were used for it."""
     return {
-        "fates": sorted(Payment.objects.values_list("state", "fulfilment")),
+        "outcomes": sorted(Payment.objects.values_list("state", "fulfilment")),
         "ledger": sorted(LedgerEntry.objects.values_list("kind", "amount_paise")),
         "bookings": sorted(Booking.objects.values_list("status", flat=True)),
         "places": list(Slot.objects.order_by("starts_at").values_list("held", "booked")),

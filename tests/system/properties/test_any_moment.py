@@ -4,9 +4,9 @@ import pytest
 
 from tests.harness.servers import ON_POSTGRESQL
 from tests.system.properties import audit
+from tests.system.properties.installation import DEEP, Town
 from tests.system.properties.process import Process
-from tests.system.properties.stories import STORIES
-from tests.system.properties.town import DEEP, Town
+from tests.system.properties.scenarios import STORIES
 
 pytestmark = pytest.mark.proof(every=6)
 
@@ -46,7 +46,7 @@ def versions():
 def test_whenever_our_process_is_killed_the_end_is_the_same(generation, name):
     story = STORIES[name]
     deed, expected = tell(story)
-    assert expected["fates"] == sorted(story.fates)
+    assert expected["outcomes"] == sorted(story.outcomes)
     assert expected["ledger"] == sorted(story.ledger)
     assert expected["places"] == story.places
     assert deed.crossed
@@ -69,4 +69,4 @@ def test_a_killed_process_does_nothing_any_more(generation):
     assert (town.last.is_dead, town.last.crossed) == (True, ["before COMMIT"])
     assert Process.living is None
     assert town.phonepe.order_ids == []
-    assert audit.ending()["fates"] == []
+    assert audit.ending()["outcomes"] == []

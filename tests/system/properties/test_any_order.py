@@ -7,40 +7,40 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payment.models import Payment
-from tests.system.properties import audit, stories
-from tests.system.properties.town import DEEP, MINUTE, Town
+from tests.system.properties import audit, scenarios
+from tests.system.properties.installation import DEEP, MINUTE, Town
 
 DEALS = 6 if not DEEP else settings.default.max_examples
 
 
 def fails_and_is_paid_late(town):
-    stories.be_failed(town)
+    scenarios.be_failed(town)
     town.decide(town.phonepe.order_ids[0], "late_success")
 
 
 def two_orders_are_paid(town):
     """The first page was lost, and found again by the customer."""
-    stories.fill_cart_and_lose_the_page(town)
+    scenarios.fill_cart_and_lose_the_page(town)
     town.click(0)
     for order in town.phonepe.order_ids:
         town.decide(order, "success")
 
 
 def one_order_fails_and_the_other_is_paid(town):
-    stories.fill_cart_and_lose_the_page(town)
+    scenarios.fill_cart_and_lose_the_page(town)
     town.click(0)
     for order, outcome in zip(town.phonepe.order_ids, ("success", "failure"), strict=True):
         town.decide(order, outcome)
 
 
 def is_left_and_paid_in_the_last_second(town):
-    stories.open_page(town)
+    scenarios.open_page(town)
     town.decide(town.phonepe.order_ids[0], "slow", seconds=14 * MINUTE)
     town.time_passes(20 * MINUTE)
 
 
 PAID, ONE_PLACE = [("SUCCESS", "BOOKED")], [(0, 0), (0, 1), (0, 0)]
-ONCE, TWICE = [stories.RECEIPT], [stories.RECEIPT, stories.REFUND, stories.SURPLUS]
+ONCE, TWICE = [scenarios.RECEIPT], [scenarios.RECEIPT, scenarios.REFUND, scenarios.SURPLUS]
 BEGINNINGS = {
     fails_and_is_paid_late: ONCE,
     two_orders_are_paid: TWICE,
@@ -80,7 +80,7 @@ def test_whoever_brings_the_news_and_however_often_the_end_is_the_same(generatio
             assert audit.always() == {}
         town.quiet_comes(webhooks_arrive=the_rest_arrives)
         ending = audit.ending()
-        assert ending["fates"] == PAID
+        assert ending["outcomes"] == PAID
         assert ending["ledger"] == sorted(BEGINNINGS[begins])
         assert ending["places"] == ONE_PLACE
 

@@ -12,8 +12,8 @@ from booking.models import Booking
 from payment.models import Payment, Refund
 from payment.services.offers import slots_to_choose
 from payment.states import Fulfilment, PaymentState
-from tests.system.properties import audit, stories
-from tests.system.properties.town import DAY, DEEP, HOUR, MINUTE, Town, pick, waiting_for_choice
+from tests.system.properties import audit, scenarios
+from tests.system.properties.installation import DAY, DEEP, HOUR, MINUTE, Town, pick, waiting_for_choice
 
 DEALS, STEPS = (12, 40) if not DEEP else (settings.default.max_examples, 60)
 
@@ -23,13 +23,13 @@ OUTCOMES = ("success", "success", "success", "failure", "late_success", "attempt
 FAULTS = ("reset_before", "reset_after", "never_answer", "status_503", "html", "refuse", "cut_json")
 
 BEGINNINGS = (
-    stories.be_offered_another_time,
-    stories.be_booked,
-    stories.be_paid_twice,
-    stories.lose_the_place,
-    stories.be_sent_back,
-    stories.fill_cart_and_lose_the_page,
-    stories.be_failed,
+    scenarios.be_offered_another_time,
+    scenarios.be_booked,
+    scenarios.be_paid_twice,
+    scenarios.lose_the_place,
+    scenarios.be_sent_back,
+    scenarios.fill_cart_and_lose_the_page,
+    scenarios.be_failed,
 )
 
 

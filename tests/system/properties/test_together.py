@@ -13,7 +13,7 @@ from simulator.models import Refund as SimulatedRefund
 from simulator.webhook_deliveries import authentication_headers
 from tests.harness.races import at_once
 from tests.system.properties import audit
-from tests.system.properties.town import MINUTE, WORK, Town
+from tests.system.properties.installation import MINUTE, WORK, Town
 from worker.jobs import run_due
 
 WORKERS = 3
@@ -52,7 +52,7 @@ def test_each_call_from_phonepe_is_asked_about_by_one_of_three_workers(generatio
 
     assert calls(Operation.STATUS) == 2
     assert set(WebhookEvent.objects.values_list("state", "checks")) == {("HANDLED", 1)}
-    assert audit.ending()["fates"] == [("SUCCESS", "GIFT")] * 2
+    assert audit.ending()["outcomes"] == [("SUCCESS", "GIFT")] * 2
 
 
 def test_each_open_order_is_asked_about_by_one_of_three_workers(generation):

@@ -17,9 +17,9 @@ from random import Random
 
 from tests.harness import environment
 from tests.system.torture import audit
-from tests.system.torture.misfortunes import Misfortunes
-from tests.system.torture.people import Diary, crowd
-from tests.system.torture.town import Scale, Town, once_the_database_answers, town
+from tests.system.torture.customers import Diary, crowd
+from tests.system.torture.faults import FaultInjector
+from tests.system.torture.installation import Scale, Town, once_the_database_answers, town
 
 # Of a hundred calls, so many go wrong.
 CALLS = {"token": 10, "pay": 15, "status": 10, "refund": 15, "refund_status": 10}
@@ -46,15 +46,15 @@ def torture(minutes: float, seed: int, customers: int) -> list[str]:
     with town(scale) as place:
         place.phonepe.control("reset/", {"seed": seed, "percent": PERCENT})
         diary = Diary()
-        misfortunes = Misfortunes(place, Random(seed), scale.time)
+        faults = FaultInjector(place, Random(seed), scale.time)
         end = time.monotonic() + minutes * 60
         threads = everybody(place, diary, seed, customers, end)
-        misfortunes.go_on_until(end)
-        misfortunes.end()
-        come_home(threads, misfortunes)
+        faults.go_on_until(end)
+        faults.end()
+        come_home(threads, faults)
         come_to_rest(place)
         found = diary.violations + audit.findings(place)
-        report(place, diary, misfortunes, found)
+        report(place, diary, faults, found)
         return found
 
 
@@ -67,11 +67,11 @@ def everybody(place: Town, diary: Diary, seed: int, customers: int, end: float) 
     return threads
 
 
-def come_home(threads: list[threading.Thread], misfortunes: Misfortunes) -> None:
+def come_home(threads: list[threading.Thread], faults: FaultInjector) -> None:
     """Nobody is killed any more; who is on the way gets there."""
     for thread in threads:
         thread.join(timeout=120)
-    for program in misfortunes.town.programs:
+    for program in faults.town.programs:
         program.look_after()
 
 
@@ -114,10 +114,10 @@ def busy(place: Town) -> list[str]:
     return found
 
 
-def report(place: Town, diary: Diary, misfortunes: Misfortunes, found: list[str]) -> None:
-    kills = sum(count for name, count in misfortunes.done.items() if name.startswith("kill"))
+def report(place: Town, diary: Diary, faults: FaultInjector, found: list[str]) -> None:
+    kills = sum(count for name, count in faults.done.items() if name.startswith("kill"))
     say(f"payments   {audit.payments_made(place)}")
-    say(f"kills      {kills}   {dict(misfortunes.done)}")
+    say(f"kills      {kills}   {dict(faults.done)}")
     say(f"customers  {dict(diary.deeds.most_common())}")
     say(f"answers    {sum(diary.answers.values())}   {dict(diary.answers.most_common())}")
     for line in audit.figures(place):

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.harness import invariants
-from tests.system.torture.town import MERCHANTS, PhonePe, Shop, Town
+from tests.system.torture.installation import MERCHANTS, PhonePe, Shop, Town
 
 UNDECIDED = {
     "payments": "SELECT id FROM payment_payment WHERE state = 'PENDING' AND fulfilment <> 'HELD_FOR_STAFF'",

@@ -36,7 +36,7 @@ def test_a_silent_redis_is_waited_for_once(monkeypatch):
         shared.get("a")
         silence.settimeout(0)
         silence.accept()[0].close()
-        with pytest.raises(BlockingIOError):  # nobody else has knocked
+        with pytest.raises(BlockingIOError):  # nobody else has connected
             silence.accept()
 
 

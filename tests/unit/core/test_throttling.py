@@ -39,31 +39,31 @@ def door():
 
 
 def test_the_fourth_request_of_a_minute_is_turned_away(door):
-    knock, clock = door
-    assert [knock() for _ in range(4)] == [True, True, True, False]
+    send, clock = door
+    assert [send() for _ in range(4)] == [True, True, True, False]
 
     clock.now += 60
-    assert knock()
+    assert send()
 
 
 @pytest.mark.parametrize("hours", [1, -1, -24 * 365])
 def test_a_clock_that_is_set_opens_the_door_again(door, hours):
-    knock, clock = door
-    while knock():
+    send, clock = door
+    while send():
         clock.now += 1
 
     clock.now += hours * 3600
 
-    assert [knock() for _ in range(4)] == [True, True, True, False]
+    assert [send() for _ in range(4)] == [True, True, True, False]
 
 
 def test_two_servers_may_differ_by_seconds(door):
-    knock, clock = door
-    while knock():
+    send, clock = door
+    while send():
         clock.now += 1
     clock.now -= 20
 
-    assert not knock()
+    assert not send()
 
 
 @pytest.mark.parametrize("duration", ["min", "hour", "day"])

@@ -9,7 +9,7 @@ from notifications.scripts import FONTS
 from notifications.sheet import INK, Sheet
 from notifications.typesetting import Glyph, Run, line_of
 from tests.unit.notifications.pdf_pages import Pages, outline
-from tests.unit.notifications.people import PEOPLE
+from tests.unit.notifications.recipients import PEOPLE
 
 SIZE = 12
 ORIGINALS = {}

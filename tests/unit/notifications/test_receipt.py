@@ -8,7 +8,7 @@ import pytest
 
 from notifications.receipt import ReceiptDocument, Returned, render
 from tests.unit.notifications.pdf_pages import Pages
-from tests.unit.notifications.people import PEOPLE
+from tests.unit.notifications.recipients import PEOPLE
 from tests.unit.notifications.samples import PAPER
 
 

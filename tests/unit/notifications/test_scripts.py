@@ -9,7 +9,7 @@ from fontTools.ttLib import TTFont
 from fontTools.unicodedata import script as script_of
 
 from notifications.scripts import EVERY_FACE, FACES, FONTS, REPLACEMENT, cleaned, clusters, coverage, pieces
-from tests.unit.notifications.people import PEOPLE
+from tests.unit.notifications.recipients import PEOPLE
 
 # First and last code point of the blocks in which each script writes names, places and numbers.
 BLOCKS = {

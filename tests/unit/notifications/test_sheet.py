@@ -5,7 +5,7 @@ import pytest
 from notifications.sheet import LEFT, WIDTH, Sheet
 from notifications.typesetting import line_of
 from tests.unit.notifications.pdf_pages import Pages
-from tests.unit.notifications.people import PEOPLE
+from tests.unit.notifications.recipients import PEOPLE
 
 POINTS = 72 / 25.4
 SIZE = 11

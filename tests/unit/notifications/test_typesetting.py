@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from notifications.scripts import BASE, FACES, cleaned, pieces
 from notifications.typesetting import line_of, set_lines, shape
-from tests.unit.notifications.people import PEOPLE
+from tests.unit.notifications.recipients import PEOPLE
 
 # What the letters become only by shaping: fewer glyphs, other glyphs, another order.
 SHAPED = [

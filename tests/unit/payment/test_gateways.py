@@ -22,8 +22,7 @@ from payment.gateways import (
 from payment.phonepe.credentials import Endpoint, Identity
 from payment.phonepe.enums import Operation, ProviderStatus, Stage
 from tests.unit.payment import wire
-from tests.unit.payment.wire import V1, V2, golden
-from tests.unit.payment.world import (
+from tests.unit.payment.scripted_gateway import (
     ACCESS_TOKEN,
     BASE,
     REFUND,
@@ -34,8 +33,9 @@ from tests.unit.payment.world import (
     World,
     operations,
 )
+from tests.unit.payment.wire import V1, V2, golden
 
-pytest_plugins = ["tests.unit.payment.worlds"]
+pytest_plugins = ["tests.unit.payment.gateway_fixtures"]
 
 FRESH_TOKEN = (
     200,

@@ -101,8 +101,8 @@ class TestByAmount:
         assert written == {paise: row[:2] for paise, row in faults.BY_PAISE.items()}
 
     def test_every_fault_in_the_table_can_be_armed(self):
-        for misfortune in faults.BY_PAISE.values():
-            assert misfortune.kind in faults.KINDS[misfortune.operation]
+        for fault in faults.BY_PAISE.values():
+            assert fault.kind in faults.KINDS[fault.operation]
 
 
 class TestByChance:

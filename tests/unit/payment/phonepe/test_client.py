@@ -5,10 +5,10 @@ import pytest
 from payment.gateways import NotSent, Rejected
 from payment.phonepe import client
 from payment.phonepe.credentials import Endpoint
+from tests.unit.payment.scripted_gateway import ACCESS_TOKEN, REFUSED, SECOND, SILENT, World, operations
 from tests.unit.payment.wire import BASE, V1, V2, golden
-from tests.unit.payment.world import ACCESS_TOKEN, REFUSED, SECOND, SILENT, World, operations
 
-pytest_plugins = ["tests.unit.payment.worlds"]
+pytest_plugins = ["tests.unit.payment.gateway_fixtures"]
 
 
 # --- pauses ---
@@ -202,8 +202,8 @@ def test_a_page_host_is_knocked_at_but_never_told_anything(mock, settings):
         world.pay()
     world.hears("GET", "/", (404, ""), BASE)
     world.hears("GET", "/", (200, "<html>"), "https://mercury-t2.phonepe.com/apis")
-    knocks = world.gateway.probe(world.deadline())
-    assert [(each.operation.value, each.host, each.http_status) for each in knocks] == [
+    attempts = world.gateway.probe(world.deadline())
+    assert [(each.operation.value, each.host, each.http_status) for each in attempts] == [
         ("probe", "phonepe.example", 404),
         ("probe", "mercury-t2.phonepe.com", 200),
     ]
@@ -212,5 +212,5 @@ def test_a_page_host_is_knocked_at_but_never_told_anything(mock, settings):
 
 def test_a_knock_that_nobody_answers_is_told_too(world):
     world.hears("GET", "/", REFUSED)
-    (knock,) = world.gateway.probe(world.deadline())
-    assert (knock.http_status, knock.error_category) == (None, "CONNECTION_REFUSED")
+    (attempt,) = world.gateway.probe(world.deadline())
+    assert (attempt.http_status, attempt.error_category) == (None, "CONNECTION_REFUSED")

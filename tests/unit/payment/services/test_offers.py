@@ -40,7 +40,7 @@ def money_comes(payment: Payment) -> Payment:
     return apply_status(payment.attempts.get().pk, completed(), "worker")
 
 
-def fate(payment: Payment) -> str:
+def outcome(payment: Payment) -> str:
     return Payment.objects.get(pk=payment.pk).fulfilment
 
 
@@ -63,7 +63,7 @@ def test_the_chosen_time_is_booked_once(late, another):
 
     booking = Booking.objects.get()
     assert booking.starts_at == another.starts_at
-    assert fate(late) == Fulfilment.BOOKED
+    assert outcome(late) == Fulfilment.BOOKED
     another.refresh_from_db()
     assert (another.booked, Offer.objects.get().state) == (1, Offer.State.TAKEN)
     assert not Refund.objects.exists()
@@ -76,7 +76,7 @@ def test_a_time_that_went_meanwhile_can_be_chosen_no_more_and_the_offer_stands(l
     with pytest.raises(SlotGone):
         choose(late, another.pk)
 
-    assert fate(late) == Fulfilment.OFFERED
+    assert outcome(late) == Fulfilment.OFFERED
     assert not Booking.objects.exists()
 
 
@@ -93,7 +93,7 @@ def test_declined_the_money_goes_back_once(late, another):
     close_offer(late.pk, "offer_declined")
     close_offer(late.pk, "offer_declined")
 
-    assert fate(late) == Fulfilment.REFUND_DUE
+    assert outcome(late) == Fulfilment.REFUND_DUE
     assert Refund.objects.get().amount_paise == 110_000
     assert Offer.objects.get().state == Offer.State.CLOSED
 
@@ -106,7 +106,7 @@ def test_not_chosen_in_time_the_money_goes_back(late, another):
     assert run_due(["offers"]) == 1
     assert run_due(["offers"]) == 0
 
-    assert fate(late) == Fulfilment.REFUND_DUE
+    assert outcome(late) == Fulfilment.REFUND_DUE
     assert Refund.objects.get().amount_paise == 110_000
 
 
@@ -142,7 +142,7 @@ def test_a_choice_and_the_end_of_the_offer_at_the_same_moment_are_one_of_both(la
 
     booked, promised = Booking.objects.count(), Refund.objects.count()
     assert booked + promised == 1
-    assert fate(late) == (Fulfilment.BOOKED if booked else Fulfilment.REFUND_DUE)
+    assert outcome(late) == (Fulfilment.BOOKED if booked else Fulfilment.REFUND_DUE)
 
 
 def test_two_people_cannot_choose_the_same_last_place(late, another, package, slot, charlie):
@@ -170,7 +170,7 @@ def test_who_has_been_given_everything_back_can_choose_no_more(late, another, st
         choose(late, another.pk)
 
     assert not Booking.objects.exists()
-    assert (fate(late), Offer.objects.get().state) == (Fulfilment.REFUND_DUE, Offer.State.CLOSED)
+    assert (outcome(late), Offer.objects.get().state) == (Fulfilment.REFUND_DUE, Offer.State.CLOSED)
     assert Refund.objects.get().amount_paise == 110_000
 
 

@@ -45,7 +45,7 @@ def page(offered):
     return f"/offer/{token(offer_url(offered))}/"
 
 
-def fate() -> str:
+def outcome() -> str:
     return Payment.objects.get().fulfilment
 
 
@@ -64,7 +64,7 @@ def test_a_time_is_chosen_and_booked(api, link, another):
 
     assert said["booking_id"] == Booking.objects.get().book_id
     assert (said["state"], said["places"]) == ("TAKEN", [])
-    assert fate() == Fulfilment.BOOKED
+    assert outcome() == Fulfilment.BOOKED
 
 
 def test_declined_the_money_goes_back(api, link):
@@ -72,13 +72,13 @@ def test_declined_the_money_goes_back(api, link):
 
     assert said["state"] == "CLOSED"
     assert "refunded in full" in said["message"]
-    assert fate() == Fulfilment.REFUND_DUE
+    assert outcome() == Fulfilment.REFUND_DUE
 
 
 @pytest.mark.parametrize("body", [{}, {"slot": "x"}, {"slot": 1, "decline": True}, {"slot": 2**70}])
 def test_what_is_no_choice_is_refused(api, link, body):
     assert api().post(link, body).status_code == 400
-    assert fate() == Fulfilment.OFFERED
+    assert outcome() == Fulfilment.OFFERED
 
 
 def test_a_time_that_is_gone_is_refused_by_its_name(api, link, another):
@@ -108,7 +108,7 @@ def test_a_person_chooses_on_the_page_without_scripts(client, page, another):
 def test_a_person_gets_their_money_back_on_the_page(client, page):
     client.post(page, {"slot": ""})
 
-    assert fate() == Fulfilment.REFUND_DUE
+    assert outcome() == Fulfilment.REFUND_DUE
     assert "refunded in full" in client.get(page).content.decode()
 
 

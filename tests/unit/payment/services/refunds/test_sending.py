@@ -19,7 +19,7 @@ from payment.states import Fulfilment, RefundState
 from simulator.models import Refund as SimulatedRefund
 from tests.harness import races
 from tests.system.interleavings.line import Line
-from tests.unit.payment.world import REFUSED
+from tests.unit.payment.scripted_gateway import REFUSED
 from worker import jobs as background
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from booking.models import Booking
 from payment.models import Payment, Refund
-from tests.system.properties.town import DAY, HOUR, MINUTE, Town, waiting_for_choice
+from tests.system.properties.installation import DAY, HOUR, MINUTE, Town, waiting_for_choice
 
 Part = Callable[[Town], Any]
 PAID = ("SUCCESS", "BOOKED")
@@ -16,12 +16,12 @@ RECEIPT, SURPLUS, REFUND = ("RECEIPT", 110_000), ("SURPLUS", 110_000), ("REFUND"
 
 @dataclass(frozen=True)
 class Story:
-    """`fates`, `ledger`, `places`: how it ends if nobody dies, and therefore in any case."""
+    """`outcomes`, `ledger`, `places`: how it ends if nobody dies, and therefore in any case."""
 
     before: Part
     deed: Part
     after: Part
-    fates: list[tuple[str, str]]
+    outcomes: list[tuple[str, str]]
     ledger: list[tuple[str, int]]
     places: list[tuple[int, int]]
 

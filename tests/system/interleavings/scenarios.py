@@ -60,7 +60,7 @@ def orders(payment: Payment) -> list[tuple[int, str]]:
     return list(payment.attempts.order_by("number").values_list("number", "state"))
 
 
-def fate(payment: Payment) -> tuple[str, str]:
+def outcome(payment: Payment) -> tuple[str, str]:
     payment.refresh_from_db()
     return payment.state, payment.fulfilment
 

@@ -21,8 +21,8 @@ from okpuja.environment import mail
 from payment.phonepe.credentials import SIMULATED, SIMULATED_V1
 from tests.harness.certificates import Authority
 from tests.harness.servers import ROOT, surroundings
-from tests.system.lab import players, town
-from tests.system.lab.players import Answer, Behaviour
+from tests.system.lab import actors, installation
+from tests.system.lab.actors import Answer, Behaviour
 from tests.unit.diagnostics.servers import NameServer
 
 Wire = dict[str, Any]
@@ -51,7 +51,7 @@ class Host:
     name: str
     address: str
     port: int = 443
-    answer: Answer = players.phonepe
+    answer: Answer = actors.phonepe
     certificate: Path | None = None
     behave: Behaviour | None = None  # instead of TLS and HTTP
     lives_here: bool = True
@@ -66,13 +66,13 @@ class Host:
 
     def open(self) -> None:
         if self.lives_here and self.listens:
-            players.listen((self.address, self.port), self._behaviour(), deaf=self.is_deaf)
+            actors.listen((self.address, self.port), self._behaviour(), deaf=self.is_deaf)
 
     def _behaviour(self) -> Behaviour:
         if self.behave:
             return self.behave
         assert self.certificate, f"{self.name} has no certificate"
-        return players.secured(self.certificate, players.answering(self.answer))
+        return actors.secured(self.certificate, actors.answering(self.answer))
 
 
 @dataclass
@@ -97,8 +97,8 @@ class World:
         self.second = self._host("api-preprod-2.phonepe.com", "198.51.100.2")
         self.sibling = self._host("api.phonepe.com", "198.51.100.3")
         self.controls = [
-            self._host("one.one.one.one", "192.0.2.1", players.control),
-            self._host("www.google.com", "192.0.2.2", players.control),
+            self._host("one.one.one.one", "192.0.2.1", actors.control),
+            self._host("www.google.com", "192.0.2.2", actors.control),
         ]
         self.settings |= (
             SECRETS
@@ -152,12 +152,12 @@ class World:
 
     def has_broker(self) -> Host:
         self.settings["BROKER_URL"] = f"amqp://okpuja:lab-broker-password@{BROKER}:5672//"
-        return self.neighbour(BROKER, "203.0.113.72", 5672, players.listen_only)
+        return self.neighbour(BROKER, "203.0.113.72", 5672, actors.listen_only)
 
     def open(self, database: Path) -> None:
         """Everybody moves in; this process sees nothing else from now on."""
         here = [host.address for host in self.hosts.values() if host.lives_here]
-        town.enter(self.folder, here, self.commands, **self.files)
+        installation.enter(self.folder, here, self.commands, **self.files)
         for host in self.hosts.values():
             host.open()
         self._start_name_server()
@@ -203,12 +203,12 @@ class World:
         return ear
 
     def _start_name_server(self) -> None:
-        names = NameServer((town.NAME_SERVER, 53))
+        names = NameServer((installation.NAME_SERVER, 53))
         told = {host.name: host.told or [host.address, *host.more] for host in self.hosts.values()}
         names.known |= told
         names.start()
 
-    def _host(self, name: str, address: str, answer: Answer = players.phonepe) -> Host:
+    def _host(self, name: str, address: str, answer: Answer = actors.phonepe) -> Host:
         host = self.hosts[name] = Host(name, address, answer=answer, certificate=self.public.issue(name))
         return host
 

@@ -10,7 +10,7 @@ from payment.phonepe import client, credentials, transport
 from simulator import faults
 from tests.harness.servers import Simulator
 from tests.integration.flows.shops import WEBHOOK
-from tests.system.races.misfortunes import PAISE, End, Row, Story, rows
+from tests.system.races.faults import PAISE, End, Row, Story, rows
 
 pytestmark = [pytest.mark.proof(every=6), pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
 

@@ -4,8 +4,8 @@ import pytest
 import responses
 from responses.registries import OrderedRegistry
 
+from tests.unit.payment.scripted_gateway import SECOND, World
 from tests.unit.payment.wire import BASE, V1, V2
-from tests.unit.payment.world import SECOND, World
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from simulator import router
 from simulator.wire import Request as Question
 from tests.integration.wire.faults import message
 from tests.integration.wire.gates import Request, read_request
-from tests.system.lab import town
+from tests.system.lab import installation
 from tests.unit.payment.faults import RESET
 
 Behaviour = Callable[[socket.socket], None]
@@ -32,7 +32,7 @@ def listen(place: Place, behave: Behaviour, *, deaf: bool = False) -> None:
     family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
     listener = socket.create_server(place, family=family, backlog=64)
     if deaf:
-        town.deafen(listener)
+        installation.deafen(listener)
     threading.Thread(target=_accept, args=(listener, behave), daemon=True).start()
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.system.torture.town import Scale, Shop
+from tests.system.torture.installation import Scale, Shop
 
 API = "/api/"
 FRONTEND = "http://frontend.example"

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.system.torture.town import Program, Town
+from tests.system.torture.installation import Program, Town
 from tests.system.torture.wires import Wire
 
 KILL_EVERY = 7.0
 TICK = 0.5
-# Of a hundred misfortunes that are no kill.
+# Of a hundred faults that are no kill.
 KINDS = {
     "postgres crashes": 15,
     "postgres restarts": 10,
@@ -23,7 +23,7 @@ KINDS = {
 
 
 @dataclass
-class Misfortunes:
+class FaultInjector:
     """Told by `look` twice a second; everything happens in the caller's thread, who owns the processes."""
 
     town: Town
