@@ -21,7 +21,6 @@ NAME_IN_FILE = re.compile(r"`(\w+)`\s+in\s+\[[^\]]+\]\(([^)#]+)\)")
 TARGET = re.compile(r"\bmake ([a-z][a-z-]+)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)")
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
-NOT_THERE_YET = {"docs/glossary.md"}
 
 
 def text_of(document: str) -> str:
@@ -37,7 +36,7 @@ def test_links_lead_to_files(document):
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_paths_of_this_repository_exist(document):
     named = {path for path in PATH.findall(text_of(document)) if path.split("/")[0] in FOLDERS}
-    missing = {path for path in named - NOT_THERE_YET if not list(ROOT.glob(path.rstrip("/")))}
+    missing = {path for path in named if not list(ROOT.glob(path.rstrip("/")))}
     assert missing - {"mail/"} == set()
 
 
