@@ -14,6 +14,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connections
+from django.test import override_settings
 
 from core.logging import JsonFormatter
 from diagnostics import result_cache, runner
@@ -165,8 +166,7 @@ class World:
         shutil.copy(database, mine)
         connections["default"].settings_dict["NAME"] = str(mine)
         connections.settings["default"]["NAME"] = str(mine)
-        for name, value in self.settings.items():
-            setattr(settings, name, value)
+        override_settings(**self.settings).enable()  # what has parsed the settings hears of it
         logging.getLogger().handlers = [self._ear()]
 
     def look(self) -> Wire:
