@@ -215,7 +215,7 @@ class WebhookEventAdmin(DecidingAdmin):
         "received_at",
         "event",
         "merchant_order_id",
-        "claimed_verdict",
+        "claimed_state",
         "state",
         "unclear",
         "deliveries",
@@ -236,7 +236,7 @@ class WebhookEventAdmin(DecidingAdmin):
             "merchant_refund_id",
         ),
         *(
-            "claimed_verdict",
+            "claimed_state",
             "claimed_paise",
             "differs",
             "unclear",

@@ -227,7 +227,7 @@ class PhonePeGateway:
                 found = self._status_after(
                     failure, self._fetch_refund_status, order.merchant_refund_id, context
                 )
-                if found is not None and found.verdict is not ProviderStatus.NOT_FOUND:
+                if found is not None and found.state is not ProviderStatus.NOT_FOUND:
                     return replace(found, http_attempts=tuple(context.http_attempts))
                 if failure.outcome is not RequestOutcome.AMBIGUOUS or not self._client.back_off(
                     failure, context
@@ -272,7 +272,7 @@ class PhonePeGateway:
         """
         status = self._status_after(failure, self._fetch_order_status, order.merchant_order_id, context)
         is_duplicate = failure.outcome is RequestOutcome.DUPLICATE_ID
-        if is_duplicate or status is None or status.verdict is not ProviderStatus.NOT_FOUND:
+        if is_duplicate or status is None or status.state is not ProviderStatus.NOT_FOUND:
             raise CheckoutPageLost(failure, context, status) from failure
 
     def _status_after(
@@ -293,7 +293,7 @@ class PhonePeGateway:
             if is_duplicate:
                 return None
             raise OutcomeUnknown(no_status, context) from no_status
-        if status.verdict is ProviderStatus.UNKNOWN and not is_duplicate:
+        if status.state is ProviderStatus.UNKNOWN and not is_duplicate:
             raise OutcomeUnknown(failure, context) from failure
         return status
 

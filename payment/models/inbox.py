@@ -26,7 +26,7 @@ class WebhookEvent(models.Model):
     event = models.CharField(max_length=64, blank=True)
     merchant_order_id = models.CharField(max_length=64, blank=True, db_index=True)
     merchant_refund_id = models.CharField(max_length=64, blank=True)
-    claimed_verdict = models.CharField(max_length=16)
+    claimed_state = models.CharField(max_length=16, db_column="claimed_verdict")
     claimed_paise = models.BigIntegerField(null=True, blank=True)
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, null=True, blank=True, related_name="events")
     refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="events")

@@ -111,7 +111,7 @@ class CheckoutPage:
 class OrderStatus:
     """None and "" mean that PhonePe did not say. Nobody pays nothing: 0 for a completed order is "not said"."""
 
-    verdict: ProviderStatus
+    state: ProviderStatus
     amount_paise: int | None = None
     merchant_id: str | None = None
     merchant_order_id: str | None = None
@@ -125,13 +125,13 @@ class OrderStatus:
     http_attempts: tuple[HttpAttempt, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.verdict is ProviderStatus.COMPLETED and self.amount_paise == 0:
+        if self.state is ProviderStatus.COMPLETED and self.amount_paise == 0:
             object.__setattr__(self, "amount_paise", None)
 
 
 @dataclass(frozen=True)
 class RefundStatus:
-    verdict: ProviderStatus
+    state: ProviderStatus
     amount_paise: int | None = None
     merchant_id: str | None = None
     merchant_refund_id: str | None = None
@@ -155,7 +155,7 @@ class WebhookClaim:
     identity: Identity
     scheme: str
     event: str
-    verdict: ProviderStatus = ProviderStatus.UNKNOWN
+    state: ProviderStatus = ProviderStatus.UNKNOWN
     merchant_order_id: str = ""
     merchant_refund_id: str = ""
     amount_paise: int | None = None
@@ -259,7 +259,7 @@ def words(value: object, at_most: int = 200) -> str:
     return value.replace("\0", "").encode("utf-8", "replace").decode()[:at_most]
 
 
-def verdict(said: object, vocabulary: Mapping[str, ProviderStatus]) -> ProviderStatus:
+def provider_status(said: object, vocabulary: Mapping[str, ProviderStatus]) -> ProviderStatus:
     """Only the exact word counts; every other one, whatever its type, is UNKNOWN."""
     return vocabulary.get(said, ProviderStatus.UNKNOWN) if isinstance(said, str) else ProviderStatus.UNKNOWN
 

@@ -30,9 +30,9 @@ from payment.phonepe.schemas import (
     json_object,
     member,
     paise,
+    provider_status,
     unread_amount,
     unread_identifier,
-    verdict,
     words,
 )
 
@@ -42,7 +42,7 @@ SCHEME = "x-verify"
 MOBILE = re.compile(r"[0-9]{10}", re.ASCII)
 
 # PhonePe's `code` in a status answer. INTERNAL_SERVER_ERROR means "not known yet", as does any word not here.
-VERDICTS = {
+STATUS_CODES = {
     "PAYMENT_SUCCESS": ProviderStatus.COMPLETED,
     "PAYMENT_PENDING": ProviderStatus.PENDING,
     "PAYMENT_INITIATED": ProviderStatus.PENDING,
@@ -114,7 +114,7 @@ def classify_answer(operation: Operation, http_status: int, answer: Json) -> Req
     if word in REJECTED_CODES:
         return RequestOutcome.REJECTED
     if operation.idempotent:
-        return None if http_status < 300 or word in VERDICTS else RequestOutcome.REJECTED
+        return None if http_status < 300 or word in STATUS_CODES else RequestOutcome.REJECTED
     if http_status == 417 or word in DUPLICATE_ID_CODES:
         return RequestOutcome.DUPLICATE_ID
     if http_status >= 300 or (operation is Operation.PAY and word in PAGE_REJECTED_CODES):
@@ -133,7 +133,7 @@ def read_page(answer: Json) -> CheckoutPage:
 def read_order_status(answer: Json) -> OrderStatus:
     data = member(answer, "data")
     return OrderStatus(
-        verdict=_verdict(answer),
+        state=_provider_status(answer),
         amount_paise=paise(data.get("amount")),
         merchant_id=identifier(data.get("merchantId")) or None,
         merchant_order_id=identifier(data.get("merchantTransactionId")) or None,
@@ -148,7 +148,7 @@ def read_order_status(answer: Json) -> OrderStatus:
 def read_refund_status(answer: Json) -> RefundStatus:
     data = member(answer, "data")
     return RefundStatus(
-        verdict=_verdict(answer),
+        state=_provider_status(answer),
         amount_paise=paise(data.get("amount")),
         merchant_id=identifier(data.get("merchantId")) or None,
         merchant_refund_id=identifier(data.get("merchantTransactionId")) or None,
@@ -187,7 +187,7 @@ def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:
         identity=merchant.identity,
         scheme=SCHEME,
         event=code(answer) or "unnamed",
-        verdict=status.verdict,
+        state=status.state,
         merchant_order_id=transaction,
         merchant_refund_id=transaction,
         amount_paise=paise(member(answer, "data").get("amount")),  # 0 differs from the order's: staff see it
@@ -199,10 +199,13 @@ def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:
 def _unclear(answer: Json) -> str:
     """What of a callback we do not understand; "" if it is clear."""
     data, said = member(answer, "data"), answer.get("code")
-    is_known = isinstance(said, str) and (said in VERDICTS or said == "INTERNAL_SERVER_ERROR")
+    is_known = isinstance(said, str) and (said in STATUS_CODES or said == "INTERNAL_SERVER_ERROR")
     state = data.get("state", data.get("paymentState"))
     contradiction = (
-        is_known and said in VERDICTS and state is not None and _verdict(answer) is ProviderStatus.UNKNOWN
+        is_known
+        and said in STATUS_CODES
+        and state is not None
+        and _provider_status(answer) is ProviderStatus.UNKNOWN
     )
     unclear = (
         "" if is_known else "its code is not known",
@@ -213,13 +216,13 @@ def _unclear(answer: Json) -> str:
     return "; ".join(filter(None, unclear))
 
 
-def _verdict(answer: Json) -> ProviderStatus:
-    said = verdict(answer.get("code"), VERDICTS)
+def _provider_status(answer: Json) -> ProviderStatus:
+    said = provider_status(answer.get("code"), STATUS_CODES)
     data = member(answer, "data")
     state = data.get("state", data.get("paymentState"))
     if state is None or said is ProviderStatus.NOT_FOUND:
         return said
-    return said if verdict(state, STATES) is said else ProviderStatus.UNKNOWN
+    return said if provider_status(state, STATES) is said else ProviderStatus.UNKNOWN
 
 
 def _bank_reference(instrument: Json) -> str:

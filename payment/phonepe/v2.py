@@ -33,9 +33,9 @@ from payment.phonepe.schemas import (
     member,
     moment,
     paise,
+    provider_status,
     unread_amount,
     unread_identifier,
-    verdict,
     words,
 )
 from payment.phonepe.webhook_events import Family
@@ -167,9 +167,9 @@ def read_page(answer: Json) -> CheckoutPage:
 
 def read_order_status(answer: Json) -> OrderStatus:
     attempt = _telling(answer.get("paymentDetails"))
-    outcome = _verdict(answer, ORDER_STATES)
+    outcome = _provider_status(answer, ORDER_STATES)
     return OrderStatus(
-        verdict=outcome,
+        state=outcome,
         amount_paise=paise(answer.get("amount")),
         merchant_id=identifier(answer.get("merchantId")) or None,
         merchant_order_id=identifier(answer.get("merchantOrderId")) or None,
@@ -185,7 +185,7 @@ def read_order_status(answer: Json) -> OrderStatus:
 
 def read_refund_status(answer: Json) -> RefundStatus:
     return RefundStatus(
-        verdict=_verdict(answer, REFUND_STATES),
+        state=_provider_status(answer, REFUND_STATES),
         amount_paise=paise(answer.get("amount")),
         merchant_id=identifier(answer.get("merchantId")) or None,
         merchant_refund_id=identifier(answer.get("merchantRefundId")) or None,
@@ -230,7 +230,7 @@ def read_webhook(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookCla
         identity=merchant.identity,
         scheme=scheme,
         event=event,
-        verdict=_verdict(payload, states),
+        state=_provider_status(payload, states),
         merchant_order_id=identifier(payload.get(order)),
         merchant_refund_id=refund_id,
         amount_paise=paise(payload.get("amount")),
@@ -311,10 +311,10 @@ def _told_at(payload: Json, word: str) -> datetime | None:
     return told if told and told >= PHONEPE_BEGAN else None
 
 
-def _verdict(answer: Json, states: Mapping[str, ProviderStatus]) -> ProviderStatus:
+def _provider_status(answer: Json, states: Mapping[str, ProviderStatus]) -> ProviderStatus:
     if "state" not in answer and code(answer) in NOT_FOUND_CODES:
         return ProviderStatus.NOT_FOUND
-    return verdict(answer.get("state"), states)
+    return provider_status(answer.get("state"), states)
 
 
 def _telling(attempts: object) -> Json:

@@ -53,13 +53,13 @@ def compare_refunds(day: date, questions: StatusChecks) -> Iterator[Finding]:
 
 def _order(attempt: PaymentAttempt, answer: OrderStatus) -> Finding | None:
     is_received = attempt.state == AttemptState.COMPLETED
-    if answer.verdict is ProviderStatus.COMPLETED:
+    if answer.state is ProviderStatus.COMPLETED:
         return _amount(attempt, answer) if is_received else _not_received(attempt, answer)
-    if answer.verdict is ProviderStatus.NOT_FOUND:
+    if answer.state is ProviderStatus.NOT_FOUND:
         is_ours_alone = attempt.state not in MAY_BE_UNKNOWN
         return about_order(attempt, Kind.UNKNOWN_TO_THEM, Fix.WRITE) if is_ours_alone else None
-    if is_received and answer.verdict in (ProviderStatus.FAILED, ProviderStatus.PENDING):
-        said = f"PhonePe says {answer.verdict.value}"
+    if is_received and answer.state in (ProviderStatus.FAILED, ProviderStatus.PENDING):
+        said = f"PhonePe says {answer.state.value}"
         return about_order(attempt, Kind.BOOKING_WITHOUT_MONEY, Fix.LOOK_UP, detail=said, theirs_paise=0)
     return None
 
@@ -102,17 +102,17 @@ def _unfulfilled(attempt: PaymentAttempt) -> Finding | None:
 
 
 def _refund(refund: Refund, answer: RefundStatus) -> Finding | None:
-    said = f"PhonePe says {answer.verdict.value}, ours is {refund.state}"
-    if answer.verdict is ProviderStatus.NOT_FOUND and refund.state not in (
+    said = f"PhonePe says {answer.state.value}, ours is {refund.state}"
+    if answer.state is ProviderStatus.NOT_FOUND and refund.state not in (
         RefundState.CREATED,
         RefundState.UNKNOWN,
     ):
         return about_refund(refund, Kind.UNKNOWN_TO_THEM, Fix.LOOK_UP_REFUND)
-    if answer.verdict.value == refund.state:
+    if answer.state.value == refund.state:
         return _refunded_amount(refund, answer)
-    if refund.state == RefundState.COMPLETED and answer.verdict is not ProviderStatus.UNKNOWN:
+    if refund.state == RefundState.COMPLETED and answer.state is not ProviderStatus.UNKNOWN:
         return about_refund(refund, Kind.REFUND_NOT_CREDITED, Fix.LOOK_UP_REFUND, detail=said)
-    if answer.verdict not in FINAL:
+    if answer.state not in FINAL:
         return None
     learn = partial(apply_refund, refund, answer, SOURCE)
     return about_refund(refund, Kind.REFUND_NOT_CREDITED, Fix.REFUND, detail=said, mend=learn)

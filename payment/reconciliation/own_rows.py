@@ -90,5 +90,5 @@ def _may_move_money(event: WebhookEvent) -> bool:
         or name.endswith(".attempt.failed")
     ):
         return False
-    failed = event.claimed_verdict == ProviderStatus.FAILED.value and name.endswith(".failed")
+    failed = event.claimed_state == ProviderStatus.FAILED.value and name.endswith(".failed")
     return not failed or event.state != WebhookEvent.State.UNMATCHED

@@ -33,9 +33,9 @@ def fulfil_order(attempt: PaymentAttempt) -> bool:
 def apply_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
     """What PhonePe does not know is right when it is to be said again."""
     settled = apply_refund_status(refund.pk, answer, source)
-    if answer.verdict is ProviderStatus.NOT_FOUND:
+    if answer.state is ProviderStatus.NOT_FOUND:
         return not settled.is_with_phonepe
-    return answer.verdict.value == settled.state
+    return answer.state.value == settled.state
 
 
 def poll_settled_refund(refund: Refund, source: str) -> bool:

@@ -331,7 +331,7 @@ def _apply_call_error(claim: Claim, error: GatewayError | NotConfigured | Unavai
     attempt = claim.attempt
     if isinstance(error, Rejected):
         said = next((each.code for each in reversed(error.http_attempts) if each.code), error.code)
-        apply_status(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said), "pay call")
+        apply_status(attempt.pk, OrderStatus(state=ProviderStatus.FAILED, code=said), "pay call")
         return
     perhaps_arrived = isinstance(error, OutcomeUnknown)
     with transaction.atomic():

@@ -83,13 +83,13 @@ def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up
         payment = lock_payment(attempts=attempt_id)
         attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt_id)
         attempt.payment = payment
-        if answer.verdict is ProviderStatus.COMPLETED:
+        if answer.state is ProviderStatus.COMPLETED:
             _apply_completed(attempt, answer, source)
-        elif answer.verdict is ProviderStatus.FAILED:
+        elif answer.state is ProviderStatus.FAILED:
             _apply_failed(attempt, answer, source)
-        elif answer.verdict is ProviderStatus.PENDING:
+        elif answer.state is ProviderStatus.PENDING:
             _apply_pending(attempt, answer, source, giving_up)
-        elif answer.verdict is ProviderStatus.NOT_FOUND:
+        elif answer.state is ProviderStatus.NOT_FOUND:
             _apply_not_found(attempt, source, giving_up)
     return fulfil_now(payment)
 

@@ -43,7 +43,7 @@ def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> ProviderSta
         logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
         return None
     apply_status(attempt.pk, answer, "worker")
-    return answer.verdict
+    return answer.state
 
 
 def next_poll_at(attempt: PaymentAttempt, heard: ProviderStatus | None, now: datetime) -> datetime | None:

@@ -157,7 +157,7 @@ def _event(event: WebhookEvent) -> Entry:
     return {
         "at": event.received_at,
         "kind": "webhook",
-        "text": f"PhonePe called: {event.event or event.scheme}, {event.claimed_verdict}",
+        "text": f"PhonePe called: {event.event or event.scheme}, {event.claimed_state}",
         "order": event.merchant_order_id,
         "deliveries": event.deliveries,
         "state": event.state,

@@ -73,7 +73,7 @@ def _reopen(kept: WebhookEvent, read: WebhookEvent) -> WebhookEvent:
     if not (is_known_now or is_read_now or is_given_up):
         return kept
     names = (
-        *("event", "merchant_order_id", "merchant_refund_id", "claimed_verdict", "claimed_paise"),
+        *("event", "merchant_order_id", "merchant_refund_id", "claimed_state", "claimed_paise"),
         *("attempt", "refund", "state", "differs", "unclear", "next_check_at"),
     )
     values = {name: getattr(read, name) for name in names}
@@ -158,7 +158,7 @@ def _build_event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], b
         event=canonical(claim.event)[:64],
         merchant_order_id=claim.merchant_order_id[:64],
         merchant_refund_id=claim.merchant_refund_id[:64],
-        claimed_verdict=claim.verdict.value,
+        claimed_state=claim.state.value,
         claimed_paise=claim.amount_paise,
         attempt=attempt,
         refund=refund,
@@ -248,7 +248,7 @@ def _ensure_received(attempt: PaymentAttempt, deadline: Deadline) -> bool:
 
 def _is_answered(event: WebhookEvent) -> bool:
     """An event that is not final for the order itself is answered by any answer at all."""
-    claimed = ProviderStatus(event.claimed_verdict)
+    claimed = ProviderStatus(event.claimed_state)
     if event.refund is not None:
         event.refund.refresh_from_db()
         return claimed not in ENOUGH_FOR_REFUND or event.refund.state in ENOUGH_FOR_REFUND[claimed]

@@ -53,14 +53,14 @@ def apply_refund_status(refund_id: int, answer: RefundStatus, source: str) -> Re
     Saying the same thing twice, or late, or in another order, changes nothing.
     """
     refund = lock_refund(refund_id)
-    if answer.verdict is ProviderStatus.COMPLETED:
+    if answer.state is ProviderStatus.COMPLETED:
         _apply_completed(refund, answer, source)
-    elif answer.verdict is ProviderStatus.FAILED:
+    elif answer.state is ProviderStatus.FAILED:
         _apply_failed(refund, answer, source)
-    elif answer.verdict is ProviderStatus.NOT_FOUND:
+    elif answer.state is ProviderStatus.NOT_FOUND:
         _apply_not_found(refund)
     else:
-        to = MOVES[answer.verdict]
+        to = MOVES[answer.state]
         move_refund(refund, to, f"phonepe_says_{to.lower()}", source, **_provider_fields(refund, answer))
     return refund
 

@@ -66,7 +66,7 @@ def find_unknown_refund(
     answer = call_gateway(attempt, gateway.refund_status, merchant_refund_id, deadline)
     paise = claimed_paise if answer.amount_paise is None else answer.amount_paise
     of_this_order = answer.merchant_order_id in (None, attempt.merchant_order_id)
-    if answer.verdict in (ProviderStatus.NOT_FOUND, ProviderStatus.UNKNOWN) or not of_this_order or not paise:
+    if answer.state in (ProviderStatus.NOT_FOUND, ProviderStatus.UNKNOWN) or not of_this_order or not paise:
         return None
     return adopt_refund(attempt, merchant_refund_id, paise, answer, source)
 

@@ -75,4 +75,4 @@ class RefundDesk(Shop):
             self.tries, hop = error.http_attempts, (error.host, error.port)
             return Caught(str(error.status_code), time.monotonic() - began, error.error_category, hop)
         self.tries = status.http_attempts
-        return Caught(TOLD.get(status.verdict, "known"), time.monotonic() - began)
+        return Caught(TOLD.get(status.state, "known"), time.monotonic() - began)

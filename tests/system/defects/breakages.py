@@ -79,15 +79,15 @@ BREAKAGES = (
     Breakage(
         "D5",
         "payment/phonepe/v1.py",
-        'verdict(answer.get("code"), VERDICTS)',
-        'verdict(answer.get("status"), VERDICTS)',
+        'provider_status(answer.get("code"), STATUS_CODES)',
+        'provider_status(answer.get("status"), STATUS_CODES)',
         "unit/payment/services/test_status.py::test_asking_finds_the_money_when_the_webhook_was_lost",
     ),
     Breakage(
         "D5",
         "payment/phonepe/v2.py",
-        'return verdict(answer.get("state"), states)',
-        'return verdict(answer.get("event"), states)',
+        'return provider_status(answer.get("state"), states)',
+        'return provider_status(answer.get("event"), states)',
         "unit/payment/services/test_status.py::test_asking_finds_the_money_when_the_webhook_was_lost",
     ),
     Breakage(
@@ -128,8 +128,8 @@ BREAKAGES = (
     Breakage(
         "D10",
         "payment/services/attempts.py",
-        "apply_status(attempt.pk, OrderStatus(verdict=ProviderStatus.FAILED, code=said)",
-        "apply_status(attempt.pk, OrderStatus(verdict=ProviderStatus.UNKNOWN, code=said)",
+        "apply_status(attempt.pk, OrderStatus(state=ProviderStatus.FAILED, code=said)",
+        "apply_status(attempt.pk, OrderStatus(state=ProviderStatus.UNKNOWN, code=said)",
         "unit/payment/services/test_checkout.py::test_wrong_credentials_are_a_refusal_and_the_cart_is_free_again",
     ),
     Breakage(

@@ -246,7 +246,7 @@ def paid(number, announced=False, **told):
                 digest=f"{attempt.pk}",
                 scheme="hmac",
                 body=b"{}",
-                claimed_verdict="COMPLETED",
+                claimed_state="COMPLETED",
                 attempt=attempt,
             )
 

@@ -225,7 +225,7 @@ def disputed(paid):
         scheme="hmac",
         body=json.dumps({"event": "payment.dispute.accepted", "payload": payload}).encode(),
         event="payment.dispute.accepted",
-        claimed_verdict="UNKNOWN",
+        claimed_state="UNKNOWN",
         attempt=paid.attempts.get(),
     )
     process_event(event)

@@ -139,7 +139,7 @@ def test_an_order_that_did_arrive_is_not_opened_a_second_time(world, answer):
     world.on_status(world.spoken.pending)
     with pytest.raises(CheckoutPageLost) as caught:
         world.pay()
-    assert caught.value.status.verdict is ProviderStatus.PENDING
+    assert caught.value.status.state is ProviderStatus.PENDING
     assert operations(caught.value.http_attempts) == ["pay", "status"]
 
 
@@ -148,7 +148,7 @@ def test_money_learned_of_while_asking_is_handed_over(world):
     world.on_status(world.spoken.completed)
     with pytest.raises(CheckoutPageLost) as caught:
         world.pay()
-    assert (caught.value.status.verdict, caught.value.status.amount_paise) == (
+    assert (caught.value.status.state, caught.value.status.amount_paise) == (
         ProviderStatus.COMPLETED,
         149900,
     )
@@ -199,7 +199,7 @@ def test_a_taken_id_has_lost_its_page(world):
     world.on_status(world.spoken.pending)
     with pytest.raises(CheckoutPageLost) as caught:
         world.pay()
-    assert (caught.value.status_code, caught.value.status.verdict) == (409, ProviderStatus.PENDING)
+    assert (caught.value.status_code, caught.value.status.state) == (409, ProviderStatus.PENDING)
     assert caught.value.status.http_attempts == caught.value.http_attempts
 
 
@@ -274,19 +274,19 @@ def test_the_caller_is_not_told_to_come_back_sooner_than_phonepe_said(world):
 def test_what_became_of_an_order_is_told(world):
     world.on_status(world.spoken.completed)
     status = world.status()
-    assert (status.verdict, status.amount_paise) == (ProviderStatus.COMPLETED, 149900)
+    assert (status.state, status.amount_paise) == (ProviderStatus.COMPLETED, 149900)
     assert operations(status.http_attempts) == ["status"]
 
 
 def test_an_order_phonepe_does_not_know_is_an_answer(world):
     world.on_status(world.spoken.unknown_order)
-    assert world.status().verdict is ProviderStatus.NOT_FOUND
+    assert world.status().state is ProviderStatus.NOT_FOUND
 
 
 def test_a_question_may_be_put_to_the_next_endpoint_after_any_failure(two):
     two.on_status(SILENT)
     two.on_status(two.spoken.pending, SECOND)
-    assert two.status().verdict is ProviderStatus.PENDING
+    assert two.status().state is ProviderStatus.PENDING
     assert two.clock.slept == []
 
 
@@ -323,7 +323,7 @@ def test_an_answer_about_another_order_is_no_answer(mock, settings):
 def test_a_refund_is_accepted(world):
     world.on_refund(world.spoken.refund_accepted)
     status = world.refund()
-    assert (status.verdict, status.amount_paise) == (ProviderStatus.PENDING, 149900)
+    assert (status.state, status.amount_paise) == (ProviderStatus.PENDING, 149900)
 
 
 @pytest.mark.parametrize(
@@ -374,7 +374,7 @@ def test_a_refund_nobody_can_tell_about_is_unknown(world, settings):
 def test_what_became_of_a_refund_is_told(world):
     world.on_refund_status(world.spoken.refund_accepted)
     status = world.gateway.refund_status(REFUND.merchant_refund_id, world.deadline())
-    assert status.verdict is ProviderStatus.PENDING
+    assert status.state is ProviderStatus.PENDING
 
 
 # --- what the house sees of it ---

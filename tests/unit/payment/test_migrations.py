@@ -278,7 +278,7 @@ def told():
             body = json.dumps({"event": f"payment.dispute.{status.lower()}", "payload": payload}).encode()
             event = WebhookEvent.objects.create(
                 digest=f"{status} {age}", scheme="hmac", body=body, event=f"payment.dispute.{status.lower()}",
-                claimed_verdict="UNKNOWN", attempt=attempt, state=state,
+                claimed_state="UNKNOWN", attempt=attempt, state=state,
             )  # fmt: skip
             WebhookEvent.objects.filter(pk=event.pk).update(received_at=arrived)
         says = {"status": status, "amount_paise": 110_000, "told_at": at, "is_proven": True}

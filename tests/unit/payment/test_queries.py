@@ -73,7 +73,7 @@ def add_history(payment, times=1):
             scheme="hmac",
             body=b"{}",
             attempt=attempt,
-            claimed_verdict="COMPLETED",
+            claimed_state="COMPLETED",
             merchant_order_id=attempt.merchant_order_id,
             state="HANDLED",
         )

@@ -99,7 +99,7 @@ def a_refund_after_one_that_failed(now: datetime, clock: datetime) -> Refund:
 def an_event(now: datetime, clock: datetime, *, age: timedelta = HOUR, checks: int = 20) -> WebhookEvent:
     attempt = make_payment().attempts.get()
     event = WebhookEvent.objects.create(
-        digest="d", scheme="hmac", body=b"{}", attempt=attempt, checks=checks, claimed_verdict="COMPLETED"
+        digest="d", scheme="hmac", body=b"{}", attempt=attempt, checks=checks, claimed_state="COMPLETED"
     )
     event.received_at = now - age
     event.next_check_at = next_check_time(event, clock, answered=False)

@@ -92,7 +92,7 @@ def refund() -> int:
 
 def event() -> int:
     attempt, digest = make_payment().attempts.get(), uuid4().hex
-    told = {"event": "checkout.order.completed", "claimed_verdict": "COMPLETED", "attempt": attempt}
+    told = {"event": "checkout.order.completed", "claimed_state": "COMPLETED", "attempt": attempt}
     return WebhookEvent.objects.create(
         digest=digest, scheme="hmac", body=b"{}", next_check_at=ago(1), **told
     ).pk

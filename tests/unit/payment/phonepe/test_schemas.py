@@ -51,7 +51,7 @@ def test_whatever_phonepe_sends_is_read_without_falling(answer):
     for dialect in (v1, v2):
         for read in (dialect.read_order_status, dialect.read_refund_status):
             status = read(answer)
-            assert isinstance(status.verdict, ProviderStatus)
+            assert isinstance(status.state, ProviderStatus)
             assert status.amount_paise is None or type(status.amount_paise) is int
             f"{status.message}{status.code}{status.utr}".encode()
 

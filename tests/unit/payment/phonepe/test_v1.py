@@ -132,7 +132,7 @@ def test_an_answer_without_a_page_is_no_page(answer):
 
 def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():
     status = v1.read_order_status(golden("g06_v1_status_success"))
-    assert (status.verdict, status.amount_paise, status.utr) == (
+    assert (status.state, status.amount_paise, status.utr) == (
         ProviderStatus.COMPLETED,
         149900,
         "616200000042",
@@ -152,15 +152,15 @@ def test_what_was_paid_by_card_or_netbanking_is_found_at_the_bank_by_its_arn(typ
 
 def test_an_order_nobody_has_tried_to_pay_is_pending():
     status = v1.read_order_status(golden("g05_v1_status_pending"))
-    assert (status.verdict, status.provider_transaction_id) == (ProviderStatus.PENDING, "")
+    assert (status.state, status.provider_transaction_id) == (ProviderStatus.PENDING, "")
 
 
 def test_a_declined_order_has_failed():
-    assert v1.read_order_status(golden("g07_v1_status_failed")).verdict is ProviderStatus.FAILED
+    assert v1.read_order_status(golden("g07_v1_status_failed")).state is ProviderStatus.FAILED
 
 
 @pytest.mark.parametrize(
-    ("word", "verdict"),
+    ("word", "state"),
     [
         ("TIMED_OUT", ProviderStatus.FAILED),
         ("PAYMENT_DECLINED", ProviderStatus.FAILED),
@@ -172,15 +172,15 @@ def test_a_declined_order_has_failed():
         ({"nested": 1}, ProviderStatus.UNKNOWN),
     ],
 )
-def test_a_word_we_do_not_know_is_neither_success_nor_failure(word, verdict):
-    assert v1.read_order_status({"success": False, "code": word}).verdict is verdict
+def test_a_word_we_do_not_know_is_neither_success_nor_failure(word, state):
+    assert v1.read_order_status({"success": False, "code": word}).state is state
 
 
 @pytest.mark.parametrize("state", ["PENDING", "FAILED", "SOMETHING", 7])
 def test_a_success_that_contradicts_its_own_state_is_unknown(state):
     answer = golden("g06_v1_status_success")
     answer["data"]["state"] = state
-    assert v1.read_order_status(answer).verdict is ProviderStatus.UNKNOWN
+    assert v1.read_order_status(answer).state is ProviderStatus.UNKNOWN
 
 
 @pytest.mark.parametrize("amount", [1499.5, "1499.00", True, None, -1, [149900], 10**30])
@@ -192,7 +192,7 @@ def test_an_amount_that_is_not_whole_paise_is_no_amount(amount):
 
 def test_an_accepted_refund_is_pending():
     status = v1.read_refund_status(golden("g09_v1_refund_answer"))
-    assert (status.verdict, status.amount_paise) == (ProviderStatus.PENDING, 149900)
+    assert (status.state, status.amount_paise) == (ProviderStatus.PENDING, 149900)
     assert (status.merchant_refund_id, status.provider_refund_id) == (
         "OKPRF20260611A0001",
         "P2606111201009000000007",

@@ -83,7 +83,7 @@ def test_the_page_of_a_new_order_is_read():
 
 def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():
     status = v2.read_order_status(golden("g16_v2_status_completed"))
-    assert (status.verdict, status.amount_paise, status.utr) == (
+    assert (status.state, status.amount_paise, status.utr) == (
         ProviderStatus.COMPLETED,
         149900,
         "616200000043",
@@ -109,7 +109,7 @@ def test_of_several_attempts_the_paid_one_tells():
 
 def test_an_order_nobody_has_tried_to_pay_is_pending():
     status = v2.read_order_status(golden("g15_v2_status_pending"))
-    assert (status.verdict, status.provider_transaction_id) == (ProviderStatus.PENDING, "")
+    assert (status.state, status.provider_transaction_id) == (ProviderStatus.PENDING, "")
 
 
 @pytest.mark.parametrize(("of_try", "told"), [("PENDING", "OM1"), ("FAILED", "")])
@@ -120,7 +120,7 @@ def test_no_bank_is_deciding_about_an_open_order_whose_last_try_has_failed(of_tr
 
 def test_a_failed_order_tells_why():
     status = v2.read_order_status(golden("g17_v2_status_failed"))
-    assert (status.verdict, status.code, status.message) == (
+    assert (status.state, status.code, status.message) == (
         ProviderStatus.FAILED,
         "ZM",
         "Wrong MPIN was entered",
@@ -128,30 +128,30 @@ def test_a_failed_order_tells_why():
 
 
 def test_an_order_phonepe_does_not_know_is_not_found():
-    assert v2.read_order_status(golden("g18_v2_order_unknown")).verdict is ProviderStatus.NOT_FOUND
+    assert v2.read_order_status(golden("g18_v2_order_unknown")).state is ProviderStatus.NOT_FOUND
 
 
 @pytest.mark.parametrize("state", ["EXPIRED", "FAILED"])
 def test_an_expired_order_has_failed(state):
-    assert v2.read_order_status({"state": state}).verdict is ProviderStatus.FAILED
+    assert v2.read_order_status({"state": state}).state is ProviderStatus.FAILED
 
 
 @pytest.mark.parametrize("state", ["PAID_MAYBE", "completed", None, 1, ["COMPLETED"]])
 def test_a_word_we_do_not_know_is_neither_success_nor_failure(state):
-    assert v2.read_order_status({"state": state}).verdict is ProviderStatus.UNKNOWN
+    assert v2.read_order_status({"state": state}).state is ProviderStatus.UNKNOWN
 
 
 @pytest.mark.parametrize("details", [None, "x", [], [None], [{"rail": 5, "splitInstruments": [7]}], {"a": 1}])
-def test_strange_payment_details_do_not_stop_the_verdict(details):
+def test_strange_payment_details_do_not_hide_the_state(details):
     status = v2.read_order_status({"state": "COMPLETED", "amount": 100, "paymentDetails": details})
-    assert (status.verdict, status.utr) == (ProviderStatus.COMPLETED, "")
+    assert (status.state, status.utr) == (ProviderStatus.COMPLETED, "")
 
 
 def test_a_refund_goes_through_confirmed_to_completed():
-    assert v2.read_refund_status(golden("g21_v2_refund_answer")).verdict is ProviderStatus.PENDING
-    assert v2.read_refund_status({"state": "CONFIRMED"}).verdict is ProviderStatus.CONFIRMED
+    assert v2.read_refund_status(golden("g21_v2_refund_answer")).state is ProviderStatus.PENDING
+    assert v2.read_refund_status({"state": "CONFIRMED"}).state is ProviderStatus.CONFIRMED
     status = v2.read_refund_status(golden("g22_v2_refund_status"))
-    assert (status.verdict, status.amount_paise, status.utr) == (
+    assert (status.state, status.amount_paise, status.utr) == (
         ProviderStatus.COMPLETED,
         149900,
         "616200000043",

@@ -48,20 +48,20 @@ def test_the_login_in_the_golden_header_is_ours():
 def test_a_paid_order_is_announced(name, value):
     claim = authenticate_webhook({name: value}, COMPLETED)
     assert (claim.identity, claim.scheme) == (V2_IDENTITY, "authorization")
-    assert (claim.event, claim.verdict) == ("checkout.order.completed", ProviderStatus.COMPLETED)
+    assert (claim.event, claim.state) == ("checkout.order.completed", ProviderStatus.COMPLETED)
     assert (claim.merchant_order_id, claim.merchant_refund_id) == ("OKP-20260611-0001", "")
     assert (claim.amount_paise, claim.merchant_id) == (149900, "M2EXAMPLE0001")
 
 
 def test_a_failed_order_is_announced():
     claim = authenticate_webhook({"Authorization": HOOK}, golden_bytes("g24_v2_webhook_order_failed"))
-    assert (claim.event, claim.verdict) == ("checkout.order.failed", ProviderStatus.FAILED)
+    assert (claim.event, claim.state) == ("checkout.order.failed", ProviderStatus.FAILED)
 
 
 def test_a_refund_is_announced_with_both_ids():
     claim = authenticate_webhook({"Authorization": HOOK}, golden_bytes("g25_v2_webhook_refund_completed"))
     assert (claim.merchant_refund_id, claim.merchant_order_id) == ("OKPR-20260611-0001", "OKP-20260611-0001")
-    assert (claim.event, claim.verdict) == ("pg.refund.completed", ProviderStatus.COMPLETED)
+    assert (claim.event, claim.state) == ("pg.refund.completed", ProviderStatus.COMPLETED)
 
 
 def test_the_older_type_names_an_event_that_carries_no_newer_name():
@@ -125,7 +125,7 @@ def test_a_v1_callback_may_be_about_a_payment_or_a_refund(settings):
     settings.PHONEPE_MERCHANT_ID = "PGTESTPAYUAT"
     header = {"X-VERIFY": "e6a5a126bea3100aa2d080dcf7e31554ffba88f6e00e413df20ea977bf00a166###1"}
     claim = authenticate_webhook(header, golden_bytes("g08_v1_callback"))
-    assert (claim.scheme, claim.event, claim.verdict) == (
+    assert (claim.scheme, claim.event, claim.state) == (
         "x-verify",
         "PAYMENT_SUCCESS",
         ProviderStatus.COMPLETED,
@@ -167,7 +167,7 @@ def test_a_v1_callback_without_base64_is_unreadable_but_authentic():
     text = "not base64!"
     digest = hashlib.sha256((text + TEST_SALT).encode()).hexdigest()
     claim = authenticate_webhook({"X-VERIFY": f"{digest}###1"}, json.dumps({"response": text}).encode())
-    assert (claim.event, claim.verdict) == ("unreadable", ProviderStatus.UNKNOWN)
+    assert (claim.event, claim.state) == ("unreadable", ProviderStatus.UNKNOWN)
 
 
 # --- bodies that nobody should send ---
@@ -190,7 +190,7 @@ STRANGE = {
 @pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE.keys())
 def test_an_authentic_call_that_cannot_be_read_is_kept_as_such(body):
     claim = authenticate_webhook({"Authorization": HOOK}, body)
-    assert (claim.event, claim.verdict, claim.merchant_order_id) == ("unreadable", ProviderStatus.UNKNOWN, "")
+    assert (claim.event, claim.state, claim.merchant_order_id) == ("unreadable", ProviderStatus.UNKNOWN, "")
 
 
 @pytest.mark.parametrize("body", STRANGE.values(), ids=STRANGE.keys())
@@ -212,7 +212,7 @@ def test_members_of_the_wrong_type_say_nothing(payload):
     body = json.dumps({"event": "e\u0000" + "x" * 500, "payload": {**payload, "orderId": "OMO1"}}).encode()
     claim = authenticate_webhook({"Authorization": HOOK}, body)
     assert (claim.merchant_order_id, claim.amount_paise, claim.merchant_id) == ("", None, None)
-    assert claim.verdict is ProviderStatus.UNKNOWN
+    assert claim.state is ProviderStatus.UNKNOWN
     assert "\0" not in claim.event
     assert len(claim.event) <= 64
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 def dispute(attempt, **fields):
-    event = WebhookEvent.objects.create(digest="d", scheme="hmac", body=b"", claimed_verdict="UNKNOWN")
+    event = WebhookEvent.objects.create(digest="d", scheme="hmac", body=b"", claimed_state="UNKNOWN")
     said = {"dispute_id": "D1", "status": Dispute.Status.LOST, "amount_paise": 110_000, "is_proven": True}
     return Dispute.objects.create(attempt=attempt, event=event, told_at=timezone.now(), **said | fields)
 

@@ -56,7 +56,7 @@ def test_what_phonepe_calls_about_and_nobody_here_knows_is_unknown_to_us(day):
         body=b"",
         event="checkout.order.completed",
         merchant_order_id="STRANGER1",
-        claimed_verdict="COMPLETED",
+        claimed_state="COMPLETED",
         claimed_paise=110_000,
         state=WebhookEvent.State.UNMATCHED,
     )
@@ -73,7 +73,7 @@ def test_a_refund_that_phonepe_told_and_never_confirmed_is_listed_when_nobody_as
         event="pg.refund.completed",
         merchant_order_id=day.order(paid).merchant_order_id,
         merchant_refund_id="DASH1",
-        claimed_verdict="COMPLETED",
+        claimed_state="COMPLETED",
         claimed_paise=50,
         attempt=day.order(paid),
         next_check_at=timezone.now(),
@@ -85,14 +85,14 @@ def test_a_refund_that_phonepe_told_and_never_confirmed_is_listed_when_nobody_as
     assert (found.kind.value, found.refund) == ("unknown to us", "DASH1")
 
 
-def heard(event, verdict="UNKNOWN", **more):
+def heard(event, state="UNKNOWN", **more):
     return WebhookEvent.objects.create(
-        digest=event, scheme="sha", body=b"", event=event, claimed_verdict=verdict, state="UNMATCHED", **more
+        digest=event, scheme="sha", body=b"", event=event, claimed_state=state, state="UNMATCHED", **more
     )
 
 
 @pytest.mark.parametrize(
-    ("event", "verdict"),
+    ("event", "state"),
     [
         *(
             (event, "UNKNOWN")
@@ -110,14 +110,14 @@ def heard(event, verdict="UNKNOWN", **more):
         ("pg.refund.failed", "FAILED"),
     ],
 )
-def test_news_that_moves_no_money_of_an_order_is_no_difference(day, event, verdict):
-    heard(event, verdict, merchant_order_id="STRANGER1", claimed_paise=110_000)
+def test_news_that_moves_no_money_of_an_order_is_no_difference(day, event, state):
+    heard(event, state, merchant_order_id="STRANGER1", claimed_paise=110_000)
 
     assert kinds(day) == []
 
 
 @pytest.mark.parametrize(
-    ("event", "verdict"),
+    ("event", "state"),
     [
         ("checkout.order.completed", "COMPLETED"),
         ("checkout.order.completed", "FAILED"),
@@ -131,8 +131,8 @@ def test_news_that_moves_no_money_of_an_order_is_no_difference(day, event, verdi
         ("settlements", "UNKNOWN"),
     ],
 )
-def test_news_that_may_have_moved_money_is_a_difference_also_in_words_of_tomorrow(day, event, verdict):
-    heard(event, verdict)
+def test_news_that_may_have_moved_money_is_a_difference_also_in_words_of_tomorrow(day, event, state):
+    heard(event, state)
 
     assert kinds(day) == [("unknown to us", "STRANGER")]
 

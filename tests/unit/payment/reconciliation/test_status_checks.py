@@ -25,7 +25,7 @@ def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
         for _ in taken[1:]:
             call_permits.release()
 
-    assert answer.verdict is ProviderStatus.PENDING
+    assert answer.state is ProviderStatus.PENDING
     assert waited == [status_checks.PAUSE]
 
 

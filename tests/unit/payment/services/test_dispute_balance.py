@@ -67,7 +67,7 @@ def comes_in(
         scheme=scheme,
         body=body.encode(),
         event=f"payment.dispute.{word}",
-        claimed_verdict="UNKNOWN",
+        claimed_state="UNKNOWN",
         attempt=attempt,
         next_check_at=timezone.now(),
     )

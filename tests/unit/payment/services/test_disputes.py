@@ -45,7 +45,7 @@ def news(paid):
             scheme=scheme,
             body=json.dumps({"event": f"payment.dispute.{status}", "payload": payload}).encode(),
             event=f"payment.dispute.{status}",
-            claimed_verdict="UNKNOWN",
+            claimed_state="UNKNOWN",
             attempt=paid.attempts.get(),
         )
         process_event(event)

@@ -112,7 +112,7 @@ def test_nobody_is_told_that_nothing_is_booked_after_their_booking(payment, cart
 
 
 def test_whoever_waits_for_their_bank_is_asked_not_to_pay_twice_and_told_the_end(payment):
-    tried = PENDING.__class__(PENDING.verdict, provider_transaction_id="T1")
+    tried = PENDING.__class__(PENDING.state, provider_transaction_id="T1")
     hear(payment, tried)
     assert told() == []
 
@@ -225,7 +225,7 @@ def test_every_message_can_be_written_from_the_facts_that_telling_gives(payment,
     payment.user.language = language
     payment.user.save()
     PaymentAttempt.objects.update(created_at=timezone.now() - timedelta(minutes=6))
-    for answer in (PENDING.__class__(PENDING.verdict, provider_transaction_id="T1"), FAILED, completed()):
+    for answer in (PENDING.__class__(PENDING.state, provider_transaction_id="T1"), FAILED, completed()):
         hear(payment, answer)
         run_due(["notifications"])
     booking = payment.checkout.booking

@@ -246,7 +246,7 @@ def test_an_expired_page_nobody_tried_to_pay_ends_the_payment(payment, attempt):
 def test_an_expired_page_with_a_try_under_way_is_waited_for(payment, attempt):
     PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
-    trying = PENDING.__class__(PENDING.verdict, provider_transaction_id="OM1")
+    trying = PENDING.__class__(PENDING.state, provider_transaction_id="OM1")
 
     assert apply_status(attempt.pk, trying, "worker").state == PaymentState.PENDING
 

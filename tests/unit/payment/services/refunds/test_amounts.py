@@ -58,8 +58,8 @@ def dashboard(paid):
     """A refund that somebody makes by hand in PhonePe's dashboard."""
     numbers = count(1)
 
-    def send(rupees: int, verdict: ProviderStatus = COMPLETED) -> Refund:
-        answer = RefundStatus(verdict, amount_paise=rupees * 100)
+    def send(rupees: int, state: ProviderStatus = COMPLETED) -> Refund:
+        answer = RefundStatus(state, amount_paise=rupees * 100)
         return adopt_refund(paid.attempts.get(), f"DASH{next(numbers)}", rupees * 100, answer, "webhook")
 
     return send
@@ -235,24 +235,24 @@ class Life:
         if refund := self.pick(nth, Refund.objects.filter(held_because="SECOND_PERSON", state="WAITING")):
             withdraw_refund(refund.pk, self.approver)
 
-    def dashboard(self, rupees: int, verdict: ProviderStatus) -> None:
+    def dashboard(self, rupees: int, state: ProviderStatus) -> None:
         """PhonePe sends no more than it has."""
         gone = Refund.objects.exclude(state="FAILED").filter(sent_at__isnull=False)
         paise = min(rupees * 100, PAID - sum(gone.values_list("amount_paise", flat=True)))
-        answer, name = RefundStatus(verdict, amount_paise=paise), f"DASH{next(self.numbers)}"
+        answer, name = RefundStatus(state, amount_paise=paise), f"DASH{next(self.numbers)}"
         if paise >= 100:
             adopt_refund(self.read(), name, paise, answer, "webhook")
-        if paise >= 100 and verdict is not FAILED:
+        if paise >= 100 and state is not FAILED:
             self.all_may_be_back()
 
     def send(self, nth: int) -> None:
         if refund := self.pick(nth, Refund.objects.filter(state="WAITING", held_because="")):
             _claim(refund.pk)
 
-    def end(self, nth: int, verdict: ProviderStatus) -> None:
+    def end(self, nth: int, state: ProviderStatus) -> None:
         sent = Refund.objects.exclude(state__in=("COMPLETED", "FAILED")).filter(sent_at__isnull=False)
         if refund := self.pick(nth, sent):
-            apply_refund_status(refund.pk, RefundStatus(verdict), "worker")
+            apply_refund_status(refund.pk, RefundStatus(state), "worker")
 
     def dispute(self, word: str, rupees: int) -> None:
         number = next(self.numbers)
@@ -267,7 +267,7 @@ class Life:
             scheme="hmac",
             body=json.dumps({"event": f"payment.dispute.{word}", "payload": payload}).encode(),
             event=f"payment.dispute.{word}",
-            claimed_verdict="UNKNOWN",
+            claimed_state="UNKNOWN",
             attempt=self.attempt,
             next_check_at=timezone.now(),
         )

@@ -169,14 +169,14 @@ def test_the_ledger_says_what_went_back_and_not_what_was_asked_for(attempt, work
 def test_nothing_undoes_a_completed_refund(attempt, work, ledger, paid):
     refund = create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
-    for verdict in (
+    for state in (
         ProviderStatus.COMPLETED,
         ProviderStatus.FAILED,
         ProviderStatus.PENDING,
         ProviderStatus.NOT_FOUND,
         ProviderStatus.UNKNOWN,
     ):
-        apply_refund_status(refund.pk, RefundStatus(verdict, 30_000), "webhook")
+        apply_refund_status(refund.pk, RefundStatus(state, 30_000), "webhook")
 
     refund.refresh_from_db()
     assert refund.state == RefundState.COMPLETED
