@@ -19,7 +19,6 @@ from notifications.wording import LABELS, WORDS, known, spoken
 MISSING = "\x00"
 TEXTS = Engine(
     dirs=[str(Path(__file__).parent / "templates" / "notifications")],
-    autoescape=False,
     string_if_invalid=MISSING,
 )
 
@@ -73,7 +72,7 @@ def _rows(notification: Notification, facts: dict[str, Any], language: str) -> l
 
 def _filled(name: str, facts: dict[str, Any]) -> str:
     try:
-        text = TEXTS.get_template(name).render(Context(facts))
+        text = TEXTS.get_template(name).render(Context(facts, autoescape=False))
     except (TemplateDoesNotExist, TemplateSyntaxError) as error:
         raise Unwritable(f"the text {name} cannot be used: {error}") from error
     if MISSING in text:

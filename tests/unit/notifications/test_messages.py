@@ -52,6 +52,14 @@ def test_a_name_cannot_bring_html_along():
     assert "<b>Katha</b>" in written.text
 
 
+def test_an_ampersand_is_written_as_such():
+    written = letter(puja="Ganesh & Lakshmi Puja")
+
+    assert written.subject == "Booking BK-7KQ2MN4T confirmed: Ganesh & Lakshmi Puja"
+    assert "and Ganesh & Lakshmi Puja is booked" in written.text
+    assert "and Ganesh &amp; Lakshmi Puja is booked" in written.html
+
+
 def test_a_title_cannot_begin_another_header():
     assert letter(puja="Katha\nBcc: all@example.com").subject.endswith("Katha Bcc: all@example.com")
 
