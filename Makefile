@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench metrics lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench metrics messages lock \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -20,6 +20,7 @@ help:
 	@echo "make defects           puts each old defect back into a copy of the code: its test must fail there"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
+	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
 	@echo "make metrics           figures about the shape of the code, and the way that one payment takes through it"
@@ -85,9 +86,9 @@ torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.system.torture --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
 
 # Neither reads .env: what is checked is the code, not this installation.
-check: export DOTENV_FILE =
-check: export SECRET_KEY = only-for-checks
-check: export PHONEPE_SIMULATION_MODE = True
+check messages: export DOTENV_FILE =
+check messages: export SECRET_KEY = only-for-checks
+check messages: export PHONEPE_SIMULATION_MODE = True
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -113,6 +114,12 @@ $(VENV)/.run: requirements.lock tools/install.sh | $(VENV)/bin/python
 $(VENV)/.dev: requirements-dev.lock tools/install.sh | $(VENV)/bin/python
 	@sh tools/install.sh $(BIN)/python requirements-dev.lock
 	@touch $@ $(VENV)/.run
+
+# xgettext, msgmerge and msgfmt of GNU gettext. Nothing else needs them: the compiled catalogue is committed.
+messages: $(VENV)/.dev
+	$(BIN)/python manage.py makemessages --all --extension html,txt,py --no-wrap --no-obsolete --add-location file \
+		--ignore $(VENV) --ignore tests --ignore bench --ignore tools --ignore "simulator/*"
+	$(BIN)/python manage.py compilemessages --ignore $(VENV)
 
 # For every Python from 3.11 on and every platform.
 lock: $(VENV)/.dev

@@ -19,12 +19,14 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, NotFound, Throttled, ValidationError
 from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
-from core.language import ENGLISH, HINDI, language_of
+from core.language import ENGLISH, Text, language_of
 from core.logging import request_id
 
 logger = logging.getLogger(__name__)
@@ -34,25 +36,29 @@ BUSY_SQLSTATES = {"40P01", "55P03", "40001"}
 
 
 class Refusal(APIException):
-    """An expected error. `code` is for machines, the message for a person, `extra` is added to the answer."""
+    """An expected error. `code` is for machines, the message for a person, `extra` is added to the answer.
+
+    A message that is marked for translation (gettext_lazy) is English in `detail`, and in the reader's language in
+    `user_message`; any other one is English in both.
+    """
 
     status_code = 400
     default_code = "refused"
-    default_detail = "This is not possible."
+    default_detail: Text = "This is not possible."
     error_category = "REQUEST"
     retryable = False
-    hindi = ""
     retry_after: int | None = None
 
-    def __init__(self, detail: str | None = None, *, code: str | None = None, **extra: Any) -> None:
+    def __init__(self, detail: Text | None = None, *, code: str | None = None, **extra: Any) -> None:
         super().__init__(detail, code)
+        self.message = self.default_detail if detail is None else detail
         self.code = code or self.default_code
         self.extra = extra
 
     def user_message(self, language: str) -> str:
-        """For the customer, in their language. `hindi` translates the default sentence only."""
-        said = _sentence(self.detail)
-        return self.hindi if language == HINDI and self.hindi and said == self.default_detail else said
+        """For the customer, in their language."""
+        with translation.override(language):
+            return str(self.message)
 
 
 class Conflict(Refusal):
@@ -63,36 +69,31 @@ class Conflict(Refusal):
 class TooLarge(Refusal):
     status_code = 413
     default_code = "too_large"
-    default_detail = "The request is too large."
-    hindi = "अनुरोध बहुत बड़ा है।"
+    default_detail = _("The request is too large.")
 
 
 class Unreadable(Refusal):
     default_code = "bad_request"
-    default_detail = "The request did not arrive whole."
-    hindi = "अनुरोध पूरा नहीं पहुँचा।"
+    default_detail = _("The request did not arrive whole.")
 
 
 class TooSlow(Refusal):
     status_code = 408
     default_code = "body_too_slow"
-    default_detail = "The request took too long to arrive. Please try again."
-    hindi = "अनुरोध पहुँचने में बहुत समय लगा। कृपया फिर से प्रयास करें।"
+    default_detail = _("The request took too long to arrive. Please try again.")
     retryable = True
 
 
 class LengthRequired(Refusal):
     status_code = 411
     default_code = "length_required"
-    default_detail = "This server reads no body without a Content-Length."
-    hindi = "यह सर्वर Content-Length के बिना अनुरोध नहीं पढ़ता।"
+    default_detail = _("This server reads no body without a Content-Length.")
 
 
 class Unavailable(Refusal):
     status_code = 503
     default_code = "busy"
-    default_detail = "We are very busy at the moment. Please try again in a few seconds."
-    hindi = "अभी बहुत भीड़ है। कृपया कुछ सेकंड बाद फिर से प्रयास करें।"
+    default_detail = _("We are very busy at the moment. Please try again in a few seconds.")
     error_category = "THIS_SERVER"
     retryable = True
     retry_after = 2
@@ -104,8 +105,7 @@ class DatabaseBusy(Unavailable):
 
 class DatabaseDown(Unavailable):
     default_code = "database_down"
-    default_detail = "Our database does not answer. Please try again in a minute."
-    hindi = "हमारा सर्वर अभी उत्तर नहीं दे रहा है। कृपया एक मिनट बाद फिर से प्रयास करें।"
+    default_detail = _("Our database does not answer. Please try again in a minute.")
     error_category = "DATABASE"
 
 

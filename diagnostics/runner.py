@@ -12,6 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from core.errors import Unavailable
 from core.logging import redact
@@ -58,7 +59,7 @@ RUNNING, LAST = "diagnosis-running", "diagnosis-last"
 
 class DiagnosisRunning(Unavailable):
     default_code = "diagnosis_running"
-    default_detail = "A diagnosis is being made. Please ask again in a few seconds."
+    default_detail = _("A diagnosis is being made. Please ask again in a few seconds.")
 
 
 def latest_report(patience: float = SECONDS + 1) -> Json:

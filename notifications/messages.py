@@ -1,7 +1,7 @@
-"""From facts to words: one text per kind and language, which becomes the plain mail and the HTML mail.
+"""From facts to words: one text per kind of notification, which becomes the plain mail and the HTML mail.
 
-A text is a file `<language>/<kind>.txt`: header lines (`Subject:`, `Action:` for the link's button), an empty
-line, paragraphs. Both forms are made of it, so that they cannot say different things.
+A text is a template `<kind>.txt`: header lines (`Subject:`, `Action:` for the link's button), an empty line,
+paragraphs. Both forms are made of it, so that they cannot say different things.
 """
 
 from dataclasses import dataclass
@@ -10,15 +10,19 @@ from typing import Any
 
 from django.template import Context, Engine, TemplateDoesNotExist, TemplateSyntaxError
 from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import gettext as _
 
+from core.language import supported_language
 from notifications.alerts import sentence_of, title_of
 from notifications.models import Notification
-from notifications.wording import LABELS, WORDS, known, spoken
+from notifications.wording import LABELS, format_facts
 
 # What a text asks for and the facts lack comes out as this sign, and the letter is not sent.
 MISSING = "\x00"
 TEXTS = Engine(
-    dirs=[str(Path(__file__).parent / "templates" / "notifications")],
+    dirs=[str(Path(__file__).parent / "templates" / "notifications" / "messages")],
+    libraries={"i18n": "django.templatetags.i18n"},
     string_if_invalid=MISSING,
 )
 
@@ -36,38 +40,36 @@ class Letter:
 
 def write(notification: Notification, link: str = "") -> Letter:
     """The notification in its reader's language, with a link to go on. Raises Unwritable."""
-    language = known(notification.language)
-    try:
-        facts = spoken(notification.facts, language)
-    except (TypeError, ValueError) as error:
-        raise Unwritable(f"a fact cannot be read: {error}") from error
-    name = notification.user.full_name if notification.user else ""
-    about_alert = {"title": title_of(notification.facts), "sentence": sentence_of(notification.facts)}
-    text = _filled(f"{language}/{notification.kind}.txt", facts | about_alert)
-    head, paragraphs = _parts(text)
-    words = WORDS[language]
-    parts: dict[str, Any] = {
-        "language": language,
-        "subject": head["Subject"],
-        "greeting": words["greeting_to"].format(name=name) if name else words["greeting"],
-        "paragraphs": paragraphs,
-        "rows": _rows(notification, facts, language),
-        "action": head.get("Action", words["action"]),
-        "link": link,
-        "simulated": words["simulated"] if notification.facts.get("simulated") else "",
-        "footer": words["footer"],
-    }
+    language = supported_language(notification.language)
+    with translation.override(language):
+        try:
+            facts = format_facts(notification.facts)
+        except (TypeError, ValueError) as error:
+            raise Unwritable(f"a fact cannot be read: {error}") from error
+        about_alert = {"title": title_of(notification.facts), "sentence": sentence_of(notification.facts)}
+        head, paragraphs = _parts(_filled(f"{notification.kind}.txt", facts | about_alert))
+        name = notification.user.full_name if notification.user else ""
+        parts: dict[str, Any] = {
+            "language": language,
+            "subject": head["Subject"],
+            "greeting": _("Namaste {name},").format(name=name) if name else _("Namaste,"),
+            "paragraphs": paragraphs,
+            "rows": _rows(notification, facts),
+            "action": head.get("Action", _("See your payment")),
+            "link": link,
+            "simulated": _("Simulation: no money has moved.") if notification.facts.get("simulated") else "",
+            "footer": _("OkPuja. This message was sent automatically; please keep it for your records."),
+        }
+        html = render_to_string("notifications/letter.html", parts)
     mark = "[SIMULATION] " if parts["simulated"] else ""
-    return Letter(
-        mark + parts["subject"], _plain(parts), render_to_string("notifications/letter.html", parts)
-    )
+    return Letter(mark + parts["subject"], _plain(parts), html)
 
 
-def _rows(notification: Notification, facts: dict[str, Any], language: str) -> list[tuple[str, Any]]:
+def _rows(notification: Notification, facts: dict[str, Any]) -> list[tuple[str, Any]]:
     """What the letter is about, to be read at a glance; staff get every fact."""
     if notification.channel == Notification.Channel.STAFF:
         return [(name.replace("_", " "), said) for name, said in facts.items()]
-    return [(labels[language], facts[name]) for name, labels in LABELS.items() if name in facts]
+    return [(str(label), facts[name]) for name, label in LABELS.items() if name in facts]
 
 
 def _filled(name: str, facts: dict[str, Any]) -> str:
@@ -81,7 +83,7 @@ def _filled(name: str, facts: dict[str, Any]) -> str:
 
 
 def _parts(text: str) -> tuple[dict[str, str], list[str]]:
-    head, _, body = text.strip().partition("\n\n")
+    head, _separator, body = text.strip().partition("\n\n")
     headers = dict(line.split(": ", 1) for line in head.splitlines())
     paragraphs = [" ".join(part.split()) for part in body.split("\n\n")]
     return headers, [part for part in paragraphs if part]

@@ -15,7 +15,7 @@ PACKAGES = (
     "simulator",
     "worker",
 )
-SOURCES = {".py", ".html", ".css", ".js", ".txt"}
+SOURCES = {".py", ".html", ".css", ".js", ".txt", ".mo"}
 
 
 def fingerprint(root: Path) -> str:
@@ -28,5 +28,5 @@ def fingerprint(root: Path) -> str:
 
 
 def _sources(root: Path) -> Iterator[Path]:
-    for package in PACKAGES:
-        yield from (path for path in (root / package).rglob("*") if path.suffix in SOURCES)
+    for folder in (*PACKAGES, "locale"):
+        yield from (path for path in (root / folder).rglob("*") if path.suffix in SOURCES)

@@ -22,13 +22,13 @@ from dataclasses import replace
 from typing import Protocol, TypeVar
 
 from core.errors import Refusal
+from core.language import Text
 from payment.phonepe import credentials, response_codes, v1, v2
 from payment.phonepe.client import CallContext, PhonePeClient
 from payment.phonepe.credentials import Identity, Merchant, NotConfigured
 from payment.phonepe.enums import ErrorCategory, Generation, Operation, ProviderStatus
 from payment.phonepe.errors import RequestFailed
 from payment.phonepe.oauth import TokenStore
-from payment.phonepe.response_codes import Sentence
 from payment.phonepe.schemas import (
     CheckoutPage,
     HttpAttempt,
@@ -90,11 +90,10 @@ class GatewayError(Refusal):
         if self.retry_after and failure.retry_after:
             self.retry_after = max(self.retry_after, math.ceil(failure.retry_after))
 
-    def user_message(self, language: str) -> str:
-        return self.sentence.in_language(language)
+        self.message = self._customer_message()
 
-    @property
-    def sentence(self) -> Sentence:
+    def _customer_message(self) -> Text:
+        """What the customer is told. `detail` is for the log and for programs."""
         return response_codes.ASKING
 
 
@@ -107,8 +106,7 @@ class NotSent(GatewayError):
     retryable = True
     retry_after = 5
 
-    @property
-    def sentence(self) -> Sentence:
+    def _customer_message(self) -> Text:
         is_crowded = self.error_category == ErrorCategory.RATE_LIMITED
         return response_codes.CROWDED if is_crowded else response_codes.UNREACHABLE
 
@@ -118,8 +116,7 @@ class Rejected(GatewayError):
     default_code = "phonepe_rejected"
     default_detail = "PhonePe did not accept this request. Nothing was charged."
 
-    @property
-    def sentence(self) -> Sentence:
+    def _customer_message(self) -> Text:
         found = response_codes.meaning(self.phonepe_code)
         return found.sentence if found else response_codes.OUR_SIDE
 

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 import booking.services.places as places
 import booking.services.promos as promos
@@ -16,7 +18,6 @@ from booking.pricing import USED_UP, Price, price_of
 from booking.serializers import SNAPSHOT, CartSerializer
 from booking.services.carts import lock_active, require_bookable
 from core.errors import Conflict
-from core.language import HINDI
 from core.money import grouped, rupees
 
 OPEN_PER_USER = 2
@@ -25,27 +26,24 @@ State = Checkout.State
 
 class TooManyOpen(Conflict):
     default_code = "too_many_open"
-    default_detail = "You have two payments open already. Finish or cancel one of them first."
-    hindi = "आपके दो भुगतान पहले से खुले हैं। कृपया पहले उनमें से एक को पूरा या रद्द करें।"
+    default_detail = _("You have two payments open already. Finish or cancel one of them first.")
 
 
 class PriceChanged(Conflict):
     """The total is higher than the one that the customer saw. The answer carries both, in rupees."""
 
     default_code = "price_changed"
-    english = "The price has changed: it is ₹{total} now, not ₹{seen}. Please look at it and pay again."
-    hindi = "मूल्य बदल गया है: अब यह ₹{total} है, ₹{seen} नहीं। कृपया देखकर फिर से भुगतान करें।"
+    default_detail = _(
+        "The price has changed: it is ₹{total} now, not ₹{seen}. Please look at it and pay again."
+    )
 
     def __init__(self, seen_paise: int, total_paise: int, problem: str = "", **extra: Any) -> None:
         """`problem`: why the promo code of the cart does not count any more."""
         self.total_paise = total_paise
-        self.amounts = {"seen": grouped(seen_paise), "total": grouped(total_paise)}
+        message = format_lazy(self.default_detail, seen=grouped(seen_paise), total=grouped(total_paise))
         totals = {"expected_total": rupees(seen_paise), "total": rupees(total_paise)}
         reason: dict[str, Any] = {"promo_code": [problem]} if problem else {}
-        super().__init__(self.english.format(**self.amounts), **totals, **reason, **extra)
-
-    def user_message(self, language: str) -> str:
-        return self.hindi.format(**self.amounts) if language == HINDI else str(self.detail)
+        super().__init__(message, **totals, **reason, **extra)
 
 
 @transaction.atomic

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import Checkout, Slot, SlotHold
 from core.errors import Conflict
@@ -20,16 +21,14 @@ State = SlotHold.State
 
 class SlotFull(Conflict):
     default_code = "slot_full"
-    default_detail = "This time is booked out. Please choose another one."
-    hindi = "यह समय पूरा बुक हो चुका है। कृपया कोई दूसरा समय चुनें।"
+    default_detail = _("This time is booked out. Please choose another one.")
 
 
 class SlotGone(Conflict):
     """The money came too late: the time has passed or its last place is taken."""
 
     default_code = "slot_gone"
-    default_detail = "This time is no longer available."
-    hindi = "यह समय अब उपलब्ध नहीं है।"
+    default_detail = _("This time is no longer available.")
 
 
 def lead() -> timedelta:

@@ -16,10 +16,10 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.dispatch import receiver
+from django.utils.translation import gettext_lazy as _
 
 from core.errors import Refusal
 from payment.phonepe.enums import ErrorCategory, Generation, Operation
-from payment.phonepe.response_codes import OUR_SIDE
 
 SANDBOX = "https://api-preprod.phonepe.com/apis/pg-sandbox"
 PRODUCTION = "https://api.phonepe.com/apis"
@@ -77,8 +77,7 @@ class NotConfigured(Refusal):
 
     status_code = 503
     default_code = "payment_not_configured"
-    default_detail = "Payments are not available at the moment."
-    hindi = OUR_SIDE.hindi
+    default_detail = _("Payments are not available at the moment.")
     error_category = ErrorCategory.AUTHENTICATION
 
 

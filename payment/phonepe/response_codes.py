@@ -8,7 +8,9 @@ sentence never claims that money moved or did not; that follows from the payment
 from dataclasses import dataclass
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
+from core.language import Text
 from payment.phonepe.enums import ErrorCategory
 
 
@@ -24,100 +26,43 @@ class Actor(models.TextChoices):
 
 
 @dataclass(frozen=True)
-class Sentence:
-    english: str
-    hindi: str
-
-    def in_language(self, language: str) -> str:
-        return self.hindi if language == "hi" else self.english
-
-
-@dataclass(frozen=True)
 class Meaning:
     """`cause` and `where` are for staff; `may_retry`: whether the customer may usefully try again at once."""
 
     actor: Actor
-    sentence: Sentence
+    sentence: Text
     may_retry: bool
     cause: str
     where: str = ""
 
 
 # What customers are told. Many codes come to the same for them.
-STARTED = Sentence("Please finish the payment on PhonePe's page.", "कृपया PhonePe के पेज पर भुगतान पूरा करें।")
-PAID = Sentence("Your payment is confirmed.", "आपके भुगतान की पुष्टि हो गई है।")
-WAIT = Sentence(
-    "Your bank has not decided yet. Please wait, and do not pay a second time.",
-    "आपके बैंक से अभी अंतिम उत्तर नहीं आया है। कृपया प्रतीक्षा करें और दोबारा भुगतान न करें।",
+STARTED = _("Please finish the payment on PhonePe's page.")
+PAID = _("Your payment is confirmed.")
+WAIT = _("Your bank has not decided yet. Please wait, and do not pay a second time.")
+FAILED = _("The payment did not go through. Please try again, or pay in another way.")
+DECLINED = _("The payment was declined. Please try again when you are ready.")
+TOO_LATE = _("The time for this payment has run out. Please start again.")
+WRONG_PIN = _("The UPI PIN was wrong. Please try again with the right PIN.")
+PIN_LOCKED = _(
+    "The UPI PIN was wrong too often. Please reset it in your UPI app, or pay from another account."
 )
-FAILED = Sentence(
-    "The payment did not go through. Please try again, or pay in another way.",
-    "भुगतान पूरा नहीं हुआ। कृपया फिर से प्रयास करें या किसी दूसरे तरीके से भुगतान करें।",
+WRONG_OTP = _("The one-time password was wrong or too old. Please try again.")
+NO_BALANCE = _("There is not enough money in the account. Please pay from another one.")
+LIMIT = _("Your bank's limit for payments is reached. Please try tomorrow, or pay from another account.")
+BANK_BUSY = _("Your bank does not answer at the moment. Please try again later, or pay from another account.")
+ASK_BANK = _("Your bank does not allow this payment. Please ask your bank, or pay from another account.")
+WRONG_UPI_ID = _("There is no such UPI ID. Please check it and try again.")
+WRONG_CARD = _("The card's expiry date is wrong or has passed. Please check the card, or use another one.")
+OUR_SIDE = _(
+    "Payments are not possible at the moment because of a fault on our side. We are on it; please try later."
 )
-DECLINED = Sentence(
-    "The payment was declined. Please try again when you are ready.",
-    "भुगतान अस्वीकार कर दिया गया। जब आप तैयार हों तब फिर से प्रयास करें।",
+CROWDED = _("Too many people are paying at the moment. Please try again in a minute.")
+ASKING = _(
+    "We do not know yet whether the payment went through. We keep asking PhonePe; please do not pay again."
 )
-TOO_LATE = Sentence(
-    "The time for this payment has run out. Please start again.",
-    "इस भुगतान का समय समाप्त हो गया है। कृपया फिर से शुरू करें।",
-)
-WRONG_PIN = Sentence(
-    "The UPI PIN was wrong. Please try again with the right PIN.",
-    "UPI पिन गलत था। कृपया सही पिन के साथ फिर से प्रयास करें।",
-)
-PIN_LOCKED = Sentence(
-    "The UPI PIN was wrong too often. Please reset it in your UPI app, or pay from another account.",
-    "UPI पिन कई बार गलत डाला गया। कृपया अपने UPI ऐप में पिन रीसेट करें या दूसरे खाते से भुगतान करें।",
-)
-WRONG_OTP = Sentence(
-    "The one-time password was wrong or too old. Please try again.",
-    "ओटीपी गलत था या पुराना हो चुका था। कृपया फिर से प्रयास करें।",
-)
-NO_BALANCE = Sentence(
-    "There is not enough money in the account. Please pay from another one.",
-    "खाते में पर्याप्त राशि नहीं है। कृपया दूसरे खाते से भुगतान करें।",
-)
-LIMIT = Sentence(
-    "Your bank's limit for payments is reached. Please try tomorrow, or pay from another account.",
-    "आपके बैंक की भुगतान सीमा पूरी हो चुकी है। कृपया कल प्रयास करें या दूसरे खाते से भुगतान करें।",
-)
-BANK_BUSY = Sentence(
-    "Your bank does not answer at the moment. Please try again later, or pay from another account.",
-    "आपका बैंक अभी उत्तर नहीं दे रहा है। कृपया थोड़ी देर बाद प्रयास करें या दूसरे खाते से भुगतान करें।",
-)
-ASK_BANK = Sentence(
-    "Your bank does not allow this payment. Please ask your bank, or pay from another account.",
-    "आपका बैंक इस भुगतान की अनुमति नहीं दे रहा है। कृपया अपने बैंक से पूछें या दूसरे खाते से भुगतान करें।",
-)
-WRONG_UPI_ID = Sentence(
-    "There is no such UPI ID. Please check it and try again.",
-    "ऐसी कोई UPI आईडी नहीं है। कृपया जाँच कर फिर से प्रयास करें।",
-)
-WRONG_CARD = Sentence(
-    "The card's expiry date is wrong or has passed. Please check the card, or use another one.",
-    "कार्ड की समाप्ति तिथि गलत है या बीत चुकी है। कृपया कार्ड जाँचें या दूसरा कार्ड इस्तेमाल करें।",
-)
-OUR_SIDE = Sentence(
-    "Payments are not possible at the moment because of a fault on our side. We are on it; please try later.",
-    "हमारी ओर की गड़बड़ी के कारण अभी भुगतान संभव नहीं है। हम इसे ठीक कर रहे हैं; कृपया बाद में प्रयास करें।",
-)
-CROWDED = Sentence(
-    "Too many people are paying at the moment. Please try again in a minute.",
-    "अभी बहुत लोग भुगतान कर रहे हैं। कृपया एक मिनट बाद फिर से प्रयास करें।",
-)
-ASKING = Sentence(
-    "We do not know yet whether the payment went through. We keep asking PhonePe; please do not pay again.",
-    "अभी पता नहीं है कि भुगतान हुआ या नहीं। हम PhonePe से पूछ रहे हैं; कृपया दोबारा भुगतान न करें।",
-)
-UNREACHABLE = Sentence(
-    "PhonePe cannot be reached at the moment. Please try again in a minute.",
-    "PhonePe से अभी संपर्क नहीं हो पा रहा है। कृपया एक मिनट बाद फिर से प्रयास करें।",
-)
-REFUND = Sentence(
-    "Your refund needs a look by our staff. You need not do anything.",
-    "आपकी धन-वापसी को हमारे कर्मचारी देख रहे हैं। आपको कुछ करने की आवश्यकता नहीं है।",
-)
+UNREACHABLE = _("PhonePe cannot be reached at the moment. Please try again in a minute.")
+REFUND = _("Your refund needs a look by our staff. You need not do anything.")
 
 CUSTOMER, OWNER, DEVELOPER = Actor.CUSTOMER, Actor.OWNER, Actor.DEVELOPER
 PHONEPE, HOSTING, NOBODY = Actor.PHONEPE, Actor.HOSTING, Actor.NOBODY

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.utils import translation
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -73,7 +74,8 @@ class UserMessageField(TextField):
 
     def to_representation(self, payment: Any) -> str:
         request = self.context.get("request")
-        return user_message(payment, language_of(request) if request else ENGLISH)
+        with translation.override(language_of(request) if request else ENGLISH):
+            return user_message(payment)
 
 
 class OrderIdField(TextField):

@@ -11,6 +11,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import indian_mobile
 from booking.models import Checkout
@@ -62,24 +63,21 @@ class Claim:
 
 class AlreadyPaid(Conflict):
     default_code = "already_paid"
-    default_detail = "This has been paid already. Please look at your bookings."
-    hindi = "इसका भुगतान पहले ही हो चुका है। कृपया अपनी बुकिंग देखें।"
+    default_detail = _("This has been paid already. Please look at your bookings.")
 
 
 class PaymentUnderWay(Conflict):
     default_code = "payment_under_way"
-    default_detail = "Your payment is just being opened. Please wait a few seconds and try again."
-    hindi = "आपका भुगतान अभी खोला जा रहा है। कृपया कुछ सेकंड बाद फिर से प्रयास करें।"
+    default_detail = _("Your payment is just being opened. Please wait a few seconds and try again.")
     retryable = True
     retry_after = 3
 
 
 class TooManyAttempts(Conflict):
     default_code = "too_many_attempts"
-    default_detail = (
+    default_detail = _(
         "The payment page could not be opened. Nothing more is charged; please try again in 15 minutes."
     )
-    hindi = "भुगतान का पेज नहीं खुल सका। और कोई राशि नहीं ली जाएगी; कृपया 15 मिनट बाद फिर से प्रयास करें।"
 
     def __init__(self, payment_id: int, error_category: str, hop: tuple[str, int]) -> None:
         super().__init__(payment_id=payment_id)
@@ -91,19 +89,17 @@ class PaymentClosed(Conflict):
     """The payment was decided unpaid while we looked at it: a cart may start afresh, a gift may not."""
 
     default_code = "payment_closed"
-    default_detail = "This payment is closed. Please start again."
-    hindi = "यह भुगतान बंद हो चुका है। कृपया फिर से शुरू करें।"
+    default_detail = _("This payment is closed. Please start again.")
 
 
 class StartTooNear(Conflict):
     """No page is opened again for a puja that would begin before the page ends, or too soon after the click."""
 
     default_code = "start_too_near"
-    default_detail = (
+    default_detail = _(
         "The time of your puja is too near to pay for it now. "
         "Please cancel this payment in your cart, and choose another time."
     )
-    hindi = "आपकी पूजा का समय अब बहुत पास है। कृपया कार्ट में यह भुगतान रद्द करें और दूसरा समय चुनें।"
 
 
 def find_or_open_page(payment: Payment, deadline: Deadline) -> PaymentAttempt:

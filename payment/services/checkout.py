@@ -10,6 +10,8 @@ from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound
 
 from accounts.models import Address, User
@@ -17,7 +19,6 @@ from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
 from booking.services import PriceChanged, check_out, remember_total
 from core.errors import Conflict, Refusal, Unavailable
-from core.language import HINDI
 from core.money import rupees
 from payment.gateways import OutcomeUnknown
 from payment.models import Payment, PaymentAttempt
@@ -53,18 +54,17 @@ class CheckoutDiffers(Conflict):
     """The payment that is open was frozen for another address than is asked for now. The answer says what it is for."""
 
     default_code = "checkout_differs"
-    english = (
+    default_detail = _(
         "Your open payment is for another address: {there}. "
         "Pay it as it is, or cancel it in your cart and pay again."
     )
-    hindi = "आपका खुला भुगतान किसी और पते के लिए है: {there}। उसे वैसे ही पूरा करें, या कार्ट में रद्द करके फिर से भुगतान करें।"
 
     def __init__(self, payment: Payment, frozen: Checkout) -> None:
         lines = (frozen.address or {}).get
-        self.there = ", ".join(filter(None, map(lines, ADDRESS_LINES))) or "-"
+        there = ", ".join(filter(None, map(lines, ADDRESS_LINES))) or "-"
         give_up = reverse("cart-cleanup", args=[frozen.cart_id])
         super().__init__(
-            self.english.format(there=self.there),
+            format_lazy(self.default_detail, there=there),
             payment_id=payment.pk,
             differs=["address_id"],
             address=frozen.address,
@@ -72,9 +72,6 @@ class CheckoutDiffers(Conflict):
             total=rupees(frozen.total_paise),
             how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
         )
-
-    def user_message(self, language: str) -> str:
-        return self.hindi.format(there=self.there) if language == HINDI else str(self.detail)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ Two carts that were both paid in time are two bookings: many book the same puja 
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from accounts.services import lock_user
 from booking.models import Booking, Checkout, EarlierStart, Slot
@@ -21,10 +22,9 @@ PAID_TWICE = "the same puja at the same time was booked meanwhile"
 
 class BookedMeanwhile(Conflict):
     default_code = "booked_meanwhile"
-    default_detail = (
+    default_detail = _(
         "You have booked this puja for this time already. The money of this payment goes back to you."
     )
-    hindi = "आप यह पूजा इस समय के लिए पहले ही बुक कर चुके हैं। इस भुगतान की राशि आपको लौटाई जा रही है।"
 
 
 def refuse_if_booked_meanwhile(payment: Payment, checkout: Checkout, chosen: Slot | None = None) -> None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import Cart, Checkout, Slot
 from booking.services import CartConverted, SlotGone, book, last_choice, release
@@ -128,8 +129,7 @@ class AlreadyChosen(Conflict):
     """The first choice stands, whatever is asked for afterwards. The answer carries its start."""
 
     default_code = "already_chosen"
-    default_detail = "You have chosen a time already. To give it up, cancel your booking."
-    hindi = "आप पहले ही एक समय चुन चुके हैं। उसे छोड़ने के लिए अपनी बुकिंग रद्द करें।"
+    default_detail = _("You have chosen a time already. To give it up, cancel your booking.")
 
 
 def is_same_choice(offer: Offer, slot: Slot | None) -> bool:

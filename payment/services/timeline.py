@@ -103,7 +103,7 @@ def _for_its_owner(refund: Refund) -> Iterator[Entry]:
 
 def _for_people(rule: str) -> str:
     """An attempt that failed is closed by PhonePe's own word for it."""
-    return MEANINGS[rule].sentence.english if rule in MEANINGS else SENTENCES.get(rule, "")
+    return str(MEANINGS[rule].sentence) if rule in MEANINGS else SENTENCES.get(rule, "")
 
 
 def _in_order(entries: list[Entry]) -> list[Entry]:

@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -85,16 +86,17 @@ class StatusPageView(PageView):
         self, request: HttpRequest, payment: Payment, notice: str = "", status: int = 200
     ) -> HttpResponse:
         language = language_of(request)
-        context = {
-            "payment": payment,
-            "amount": grouped(payment.amount_paise),
-            "message": user_message(payment, language),
-            "language": language,
-            "booking": booking_of(payment),
-            "offer": offer_url(payment) if can_choose(payment) else "",
-            "notice": notice,
-        }
-        return render(request, "payment/status.html", context, status=status)
+        with translation.override(language):
+            context = {
+                "language": language,
+                "payment": payment,
+                "amount": grouped(payment.amount_paise),
+                "message": user_message(payment),
+                "booking": booking_of(payment),
+                "offer": offer_url(payment) if can_choose(payment) else "",
+                "notice": notice,
+            }
+            return render(request, "payment/status.html", context, status=status)
 
 
 def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
@@ -102,12 +104,14 @@ def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
     told = errors.handle_exception(error, {"request": request})
     if told is None:
         raise error
+    language = language_of(request)
     context = {
+        "language": language,
         "is_missing": told.status_code == 404,
         "sentence": told.data["user_message"],
-        "language": language_of(request),
     }
-    page = render(request, "payment/trouble.html", context, status=told.status_code)
+    with translation.override(language):
+        page = render(request, "payment/trouble.html", context, status=told.status_code)
     if "Retry-After" in told:
         page["Retry-After"] = told["Retry-After"]
     return page

@@ -22,6 +22,13 @@ def test_another_text_of_a_letter_is_another_build(deployed):
     assert fingerprint(deployed) != before
 
 
+def test_another_translation_is_another_build(deployed):
+    before = fingerprint(deployed)
+    (deployed / "locale").mkdir()
+    (deployed / "locale" / "django.mo").write_bytes(b"\xde\x12\x04\x95")
+    assert fingerprint(deployed) != before
+
+
 def test_a_renamed_file_is_another_build(deployed):
     before = fingerprint(deployed)
     (deployed / "payment" / "money.py").rename(deployed / "payment" / "cash.py")
