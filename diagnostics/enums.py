@@ -1,96 +1,209 @@
-"""The public words of a diagnosis: scripts compare with them, so they never change."""
+"""The public words of a diagnosis: scripts compare with them, so they never change.
+
+Each member is one row: the word, what follows from it, and last its text for people. No other table maps one of these
+words to another. A failed HTTP request to PhonePe has a word of its own, `ErrorCategory`; the text of a category stands
+in `payment.phonepe.response_codes`.
+"""
+
+from typing import Self
 
 from django.db import models
 
 from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.response_codes import WITHOUT_CODE
+
+
+class Culprit(models.TextChoices):
+    """Who has to act. `support`: who gets the support message, if it is somebody in particular."""
+
+    support: str
+
+    NONE = "none", "nobody"
+    HOSTING = (
+        "hosting",
+        "the support of the hosting provider",
+        "the hosting provider, or whoever runs this server's network",
+    )
+    PHONEPE = "phonepe", "PhonePe's merchant support", "PhonePe"
+    CREDENTIALS = "credentials", "whoever manages our account in PhonePe's dashboard"
+    CONFIGURATION = "configuration", "whoever configures this server"
+    THIS_SERVER = "this_server", "whoever operates this server"
+
+    def __new__(cls, value: str, support: str = "") -> Self:
+        row = str.__new__(cls, value)
+        row._value_, row.support = value, support
+        return row
+
+    @property
+    def recipient(self) -> str:
+        return self.support or str(self.label)
+
+
+def caused_by(category: ErrorCategory) -> tuple[tuple[ErrorCategory, ...], str]:
+    """The last two columns of a verdict that comes of this category alone: its text is the category's."""
+    return (category,), WITHOUT_CODE[category].cause
 
 
 class Verdict(models.TextChoices):
-    """What is wrong, in one word. docs/troubleshooting.md has a section for each."""
+    """What is wrong, in one word. docs/troubleshooting.md has a section for each.
 
-    OK = "ok"
-    SIMULATED = "simulated"
-    DNS_FAILURE = "dns_failure"
-    CONNECTION_REFUSED = "connection_refused"
-    CONNECTION_TIMEOUT = "connection_timeout"
-    CONNECTION_RESET = "connection_reset"
-    NETWORK_UNREACHABLE = "network_unreachable"
-    PROXY_FAILURE = "proxy_failure"
-    TLS_UNTRUSTED = "tls_untrusted"
-    TLS_EXPIRED = "tls_expired"
-    TLS_HOSTNAME_MISMATCH = "tls_hostname_mismatch"
-    TLS_HANDSHAKE_FAILED = "tls_handshake_failed"
-    CLOCK_SKEW = "clock_skew"
-    HTTP_BLOCKED = "http_blocked"
-    RATE_LIMITED = "rate_limited"
-    PHONEPE_DOWN = "phonepe_down"
-    WRONG_BASE_URL = "wrong_base_url"
-    WRONG_ENVIRONMENT = "wrong_environment"
-    BAD_CREDENTIALS = "bad_credentials"
-    KEY_NOT_CONFIGURED = "key_not_configured"
-    DATABASE_DOWN = "database_down"
-    WORKER_DOWN = "worker_down"
-    BROKER_DOWN = "broker_down"
-    MAIL_DOWN = "mail_down"
-    DISK_FULL = "disk_full"
-    WEBHOOK_UNREACHABLE = "webhook_unreachable"
-    MISCONFIGURED = "misconfigured"
+    `owner`: who has to act, unless a rule has evidence against somebody else. `categories`: failed requests that lead
+    to this verdict.
+    """
+
+    owner: Culprit
+    categories: tuple[ErrorCategory, ...]
+
+    OK = "ok", Culprit.NONE, (), "all is well"
+    SIMULATED = "simulated", Culprit.NONE, (), "PhonePe is simulated"
+    DNS_FAILURE = "dns_failure", Culprit.HOSTING, *caused_by(ErrorCategory.DNS_ERROR)
+    CONNECTION_REFUSED = (
+        "connection_refused",
+        Culprit.HOSTING,
+        *caused_by(ErrorCategory.CONNECTION_REFUSED),
+    )
+    CONNECTION_TIMEOUT = (
+        "connection_timeout",
+        Culprit.HOSTING,
+        *caused_by(ErrorCategory.CONNECTION_TIMEOUT),
+    )
+    CONNECTION_RESET = "connection_reset", Culprit.HOSTING, *caused_by(ErrorCategory.CONNECTION_RESET)
+    NETWORK_UNREACHABLE = (
+        "network_unreachable",
+        Culprit.HOSTING,
+        *caused_by(ErrorCategory.NETWORK_UNREACHABLE),
+    )
+    PROXY_FAILURE = "proxy_failure", Culprit.CONFIGURATION, *caused_by(ErrorCategory.PROXY_ERROR)
+    TLS_UNTRUSTED = "tls_untrusted", Culprit.HOSTING, (), "the certificate is not trusted"
+    TLS_EXPIRED = "tls_expired", Culprit.PHONEPE, (), "the certificate is not valid at this time"
+    TLS_HOSTNAME_MISMATCH = (
+        "tls_hostname_mismatch",
+        Culprit.HOSTING,
+        (),
+        "the certificate belongs to another name",
+    )
+    TLS_HANDSHAKE_FAILED = "tls_handshake_failed", Culprit.HOSTING, *caused_by(ErrorCategory.TLS_ERROR)
+    CLOCK_SKEW = "clock_skew", Culprit.THIS_SERVER, (), "the clock is wrong"
+    HTTP_BLOCKED = "http_blocked", Culprit.HOSTING, *caused_by(ErrorCategory.BLOCKED_RESPONSE)
+    RATE_LIMITED = "rate_limited", Culprit.PHONEPE, *caused_by(ErrorCategory.RATE_LIMITED)
+    PHONEPE_DOWN = (
+        "phonepe_down",
+        Culprit.PHONEPE,
+        (ErrorCategory.READ_TIMEOUT, ErrorCategory.GATEWAY_5XX, ErrorCategory.BAD_RESPONSE),
+        "requests are not answered properly",
+    )
+    WRONG_BASE_URL = "wrong_base_url", Culprit.CONFIGURATION, *caused_by(ErrorCategory.WRONG_ENDPOINT)
+    WRONG_ENVIRONMENT = "wrong_environment", Culprit.CREDENTIALS, (), "the client id is unknown"
+    BAD_CREDENTIALS = "bad_credentials", Culprit.CREDENTIALS, *caused_by(ErrorCategory.AUTHENTICATION)
+    KEY_NOT_CONFIGURED = "key_not_configured", Culprit.CREDENTIALS, (), "there is no salt key"
+    DATABASE_DOWN = "database_down", Culprit.THIS_SERVER, (), "the database does not work"
+    WORKER_DOWN = "worker_down", Culprit.THIS_SERVER, (), "the background worker does not run"
+    BROKER_DOWN = "broker_down", Culprit.THIS_SERVER, (), "the message broker cannot be reached"
+    MAIL_DOWN = "mail_down", Culprit.THIS_SERVER, (), "the mail server cannot be used"
+    DISK_FULL = "disk_full", Culprit.THIS_SERVER, (), "the disk is full"
+    WEBHOOK_UNREACHABLE = (
+        "webhook_unreachable",
+        Culprit.THIS_SERVER,
+        (),
+        "PhonePe's webhooks do not arrive",
+    )
+    MISCONFIGURED = "misconfigured", Culprit.CONFIGURATION, *caused_by(ErrorCategory.REJECTED)
+
+    def __new__(
+        cls, value: str, owner: Culprit = Culprit.NONE, categories: tuple[ErrorCategory, ...] = ()
+    ) -> Self:
+        row = str.__new__(cls, value)
+        row._value_, row.owner, row.categories = value, owner, categories
+        return row
+
+    @classmethod
+    def of(cls, category: str) -> "Verdict":
+        """The verdict for a failed request. Raises ValueError for a word that is no ErrorCategory."""
+        return next(row for row in cls if ErrorCategory(category) in row.categories)
 
     @property
     def is_well(self) -> bool:
         return self in {Verdict.OK, Verdict.SIMULATED}
 
-
-class Culprit(models.TextChoices):
-    """Who has to act."""
-
-    NONE = "none"
-    HOSTING = "hosting"
-    PHONEPE = "phonepe"
-    CREDENTIALS = "credentials"
-    CONFIGURATION = "configuration"
-    THIS_SERVER = "this_server"
+    @property
+    def is_minor(self) -> bool:
+        """Payments go on all the same."""
+        return self in {Verdict.BROKER_DOWN, Verdict.MAIL_DOWN, Verdict.WEBHOOK_UNREACHABLE}
 
 
 class Finding(models.TextChoices):
-    """What exactly happened at one layer. Several findings may lead to the same verdict."""
+    """What exactly happened at one layer. Several findings may lead to the same verdict.
 
-    NAME_UNKNOWN = "name_unknown", "the name server says that there is no such name (NXDOMAIN)"
-    NAME_SERVER_FAILED = "name_server_failed", "the name server fails (SERVFAIL)"
-    NAME_SERVER_SILENT = "name_server_silent", "no name server answers"
-    SYSTEM_RESOLVER_FAILED = "system_resolver_failed", "the name server knows it, this system does not"
-    PRIVATE_ANSWER = "private_answer", "the name leads into a private network"
-    SINKHOLE_ANSWER = "sinkhole_answer", "the name leads nowhere (a sinkhole)"
+    `verdict` None: not known from the finding alone. The category of the failed request decides, or, where the request
+    was answered, our status request.
+    """
+
+    verdict: Verdict | None
+
+    NAME_UNKNOWN = (
+        "name_unknown",
+        Verdict.DNS_FAILURE,
+        "the name server says that there is no such name (NXDOMAIN)",
+    )
+    NAME_SERVER_FAILED = "name_server_failed", Verdict.DNS_FAILURE, "the name server fails (SERVFAIL)"
+    NAME_SERVER_SILENT = "name_server_silent", Verdict.DNS_FAILURE, "no name server answers"
+    SYSTEM_RESOLVER_FAILED = (
+        "system_resolver_failed",
+        Verdict.DNS_FAILURE,
+        "the name server knows it, this system does not",
+    )
+    PRIVATE_ANSWER = "private_answer", Verdict.DNS_FAILURE, "the name leads into a private network"
+    SINKHOLE_ANSWER = "sinkhole_answer", Verdict.DNS_FAILURE, "the name leads nowhere (a sinkhole)"
     NO_ADDRESS = "no_address", "no address of this family"
 
-    REFUSED = "refused", "the connection is refused"
-    SILENT = "silent", "the connection is not answered"
-    RESET = "reset", "the connection is cut"
-    UNREACHABLE = "unreachable", "there is no route"
+    REFUSED = "refused", Verdict.CONNECTION_REFUSED, Verdict.CONNECTION_REFUSED.label
+    SILENT = "silent", Verdict.CONNECTION_TIMEOUT, Verdict.CONNECTION_TIMEOUT.label
+    RESET = "reset", Verdict.CONNECTION_RESET, Verdict.CONNECTION_RESET.label
+    UNREACHABLE = "unreachable", Verdict.NETWORK_UNREACHABLE, Verdict.NETWORK_UNREACHABLE.label
 
-    PROXY_NAME_UNKNOWN = "proxy_name_unknown", "the proxy's name is unknown"
-    PROXY_REFUSED = "proxy_refused", "the proxy refuses the connection"
-    PROXY_SILENT = "proxy_silent", "the proxy does not answer"
-    PROXY_UNREACHABLE = "proxy_unreachable", "there is no route to the proxy"
-    PROXY_WANTS_LOGIN = "proxy_wants_login", "the proxy wants a login, or another one (407)"
-    PROXY_FORBIDS = "proxy_forbids", "the proxy opens no tunnel to this host"
-    PROXY_GETS_NOWHERE = "proxy_gets_nowhere", "the proxy itself cannot reach this host"
+    PROXY_NAME_UNKNOWN = "proxy_name_unknown", Verdict.PROXY_FAILURE, "the proxy's name is unknown"
+    PROXY_REFUSED = "proxy_refused", Verdict.PROXY_FAILURE, "the proxy refuses the connection"
+    PROXY_SILENT = "proxy_silent", Verdict.PROXY_FAILURE, "the proxy does not answer"
+    PROXY_UNREACHABLE = "proxy_unreachable", Verdict.PROXY_FAILURE, "there is no route to the proxy"
+    PROXY_WANTS_LOGIN = (
+        "proxy_wants_login",
+        Verdict.PROXY_FAILURE,
+        "the proxy wants a login, or another one (407)",
+    )
+    PROXY_FORBIDS = "proxy_forbids", Verdict.PROXY_FAILURE, "the proxy opens no tunnel to this host"
+    PROXY_GETS_NOWHERE = (
+        "proxy_gets_nowhere",
+        Verdict.PROXY_FAILURE,
+        "the proxy itself cannot reach this host",
+    )
 
-    UNTRUSTED = "untrusted", "the certificate is not trusted"
-    INTERCEPTED = "intercepted", "somebody else has issued a certificate for this name"
-    EXPIRED = "expired", "the certificate has expired"
-    NOT_YET_VALID = "not_yet_valid", "the certificate is not valid yet"
-    WRONG_HOST = "wrong_host", "the certificate belongs to another name"
-    HANDSHAKE_REFUSED = "handshake_refused", "the other side breaks the TLS handshake off"
-    HANDSHAKE_SILENT = "handshake_silent", "the other side says nothing in the TLS handshake"
-    PROTOCOL_TOO_OLD = "protocol_too_old", "no version of TLS is spoken by both sides"
-    NOT_TLS = "not_tls", "what answers does not speak TLS"
+    UNTRUSTED = "untrusted", Verdict.TLS_UNTRUSTED, Verdict.TLS_UNTRUSTED.label
+    INTERCEPTED = "intercepted", Verdict.TLS_UNTRUSTED, "somebody else has issued a certificate for this name"
+    EXPIRED = "expired", Verdict.TLS_EXPIRED, "the certificate has expired"
+    NOT_YET_VALID = "not_yet_valid", Verdict.CLOCK_SKEW, "the certificate is not valid yet"
+    WRONG_HOST = "wrong_host", Verdict.TLS_HOSTNAME_MISMATCH, Verdict.TLS_HOSTNAME_MISMATCH.label
+    HANDSHAKE_REFUSED = (
+        "handshake_refused",
+        Verdict.TLS_HANDSHAKE_FAILED,
+        "the other side breaks the TLS handshake off",
+    )
+    HANDSHAKE_SILENT = (
+        "handshake_silent",
+        Verdict.TLS_HANDSHAKE_FAILED,
+        "the other side says nothing in the TLS handshake",
+    )
+    PROTOCOL_TOO_OLD = (
+        "protocol_too_old",
+        Verdict.TLS_HANDSHAKE_FAILED,
+        "no version of TLS is spoken by both sides",
+    )
+    NOT_TLS = "not_tls", Verdict.TLS_HANDSHAKE_FAILED, "what answers does not speak TLS"
 
     NO_ANSWER = "no_answer", "the request is not answered"
     CUT = "cut", "the connection is cut before there is an answer"
-    REDIRECT = "redirect", "the answer sends us elsewhere"
-    CAPTIVE_PORTAL = "captive_portal", "a page of a network that wants something first"
-    FIREWALL_PAGE = "firewall_page", "a page of somebody who keeps us out"
+    REDIRECT = "redirect", "the answer is a redirect"
+    CAPTIVE_PORTAL = "captive_portal", "a page of a network that wants a login or consent first"
+    FIREWALL_PAGE = "firewall_page", "a page of a firewall that blocks us"
     FORBIDDEN = "forbidden", "403"
     TOO_MANY = "too_many", "429"
     SERVER_ERROR = "server_error", "5xx"
@@ -98,39 +211,7 @@ class Finding(models.TextChoices):
     CREDENTIALS_REFUSED = "credentials_refused", "the credentials are not accepted"
     NOT_AS_EXPECTED = "not_as_expected", "not the answer that an unknown order has"
 
-
-# The verdict for a failed request.
-VERDICT_OF = {
-    ErrorCategory.DNS_ERROR: Verdict.DNS_FAILURE,
-    ErrorCategory.CONNECTION_REFUSED: Verdict.CONNECTION_REFUSED,
-    ErrorCategory.CONNECTION_TIMEOUT: Verdict.CONNECTION_TIMEOUT,
-    ErrorCategory.CONNECTION_RESET: Verdict.CONNECTION_RESET,
-    ErrorCategory.NETWORK_UNREACHABLE: Verdict.NETWORK_UNREACHABLE,
-    ErrorCategory.TLS_ERROR: Verdict.TLS_HANDSHAKE_FAILED,
-    ErrorCategory.PROXY_ERROR: Verdict.PROXY_FAILURE,
-    ErrorCategory.READ_TIMEOUT: Verdict.PHONEPE_DOWN,
-    ErrorCategory.BLOCKED_RESPONSE: Verdict.HTTP_BLOCKED,
-    ErrorCategory.RATE_LIMITED: Verdict.RATE_LIMITED,
-    ErrorCategory.GATEWAY_5XX: Verdict.PHONEPE_DOWN,
-    ErrorCategory.AUTHENTICATION: Verdict.BAD_CREDENTIALS,
-    ErrorCategory.WRONG_ENDPOINT: Verdict.WRONG_BASE_URL,
-    ErrorCategory.REJECTED: Verdict.MISCONFIGURED,
-    ErrorCategory.BAD_RESPONSE: Verdict.PHONEPE_DOWN,
-}
-# The verdict for a finding, where the error category says less.
-VERDICT_OF_FINDING = {
-    Finding.PRIVATE_ANSWER: Verdict.DNS_FAILURE,
-    Finding.SINKHOLE_ANSWER: Verdict.DNS_FAILURE,
-    Finding.PROXY_NAME_UNKNOWN: Verdict.PROXY_FAILURE,
-    Finding.PROXY_REFUSED: Verdict.PROXY_FAILURE,
-    Finding.PROXY_SILENT: Verdict.PROXY_FAILURE,
-    Finding.PROXY_UNREACHABLE: Verdict.PROXY_FAILURE,
-    Finding.PROXY_WANTS_LOGIN: Verdict.PROXY_FAILURE,
-    Finding.PROXY_FORBIDS: Verdict.PROXY_FAILURE,
-    Finding.PROXY_GETS_NOWHERE: Verdict.PROXY_FAILURE,
-    Finding.UNTRUSTED: Verdict.TLS_UNTRUSTED,
-    Finding.INTERCEPTED: Verdict.TLS_UNTRUSTED,
-    Finding.EXPIRED: Verdict.TLS_EXPIRED,
-    Finding.NOT_YET_VALID: Verdict.CLOCK_SKEW,
-    Finding.WRONG_HOST: Verdict.TLS_HOSTNAME_MISMATCH,
-}
+    def __new__(cls, value: str, verdict: Verdict | None = None) -> Self:
+        row = str.__new__(cls, value)
+        row._value_, row.verdict = value, verdict
+        return row

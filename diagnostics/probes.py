@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from core.logging import redact
 from diagnostics import tls
 from diagnostics.dns import FAMILY, DnsClients, Resolution, resolve
-from diagnostics.enums import VERDICT_OF, VERDICT_OF_FINDING, Finding, Verdict
+from diagnostics.enums import Finding, Verdict
 from diagnostics.parallel import side_by_side
 from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from diagnostics.tls import Certificate
@@ -54,13 +54,8 @@ OLD_PROTOCOL = {
     "VERSION_TOO_LOW",
 }
 OTHER_PROTOCOL = {"HTTP_REQUEST", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE", "WRONG_VERSION_NUMBER"}
-CONNECT_FINDING = {
-    ErrorCategory.CONNECTION_REFUSED: Finding.REFUSED,
-    ErrorCategory.CONNECTION_TIMEOUT: Finding.SILENT,
-    ErrorCategory.CONNECTION_RESET: Finding.RESET,
-    ErrorCategory.NETWORK_UNREACHABLE: Finding.UNREACHABLE,
-}
-PROXY_CONNECT_FINDING = {
+# No connection to the target, and the same where the peer is a proxy.
+PROXY_FINDING = {
     Finding.REFUSED: Finding.PROXY_REFUSED,
     Finding.SILENT: Finding.PROXY_SILENT,
     Finding.RESET: Finding.PROXY_REFUSED,
@@ -299,7 +294,7 @@ def _resolution_failure(target: Target, resolution: Resolution) -> ConnectionAtt
         Stage.STARTED,
         {"dns": resolution.milliseconds},
         ErrorCategory.DNS_ERROR.value,
-        VERDICT_OF_FINDING.get(Finding(finding), Verdict.DNS_FAILURE),
+        Finding(finding).verdict,
         finding,
         resolution.error,
     )
@@ -353,7 +348,7 @@ def _failed_attempt(
         stage,
         times | dict.fromkeys(failed_layers[:1], waited),
         category=kind.value,
-        verdict=VERDICT_OF_FINDING.get(finding) or VERDICT_OF[kind],
+        verdict=finding.verdict or Verdict.of(kind),
         finding=finding,
         error=redact(f"{type(cause).__name__}: {cause}"[:300]),
         source_address=request.source_address,
@@ -373,8 +368,9 @@ def _layer_times(target: Target, request: ProbeRequest, dns: int) -> dict[str, i
 def _failure_finding(target: Target, cause: BaseException, stage: Stage) -> Finding:
     """Why an attempt failed that came as far as `stage`. Resolution errors are handled before."""
     if stage < Stage.CONNECTED:
-        finding = CONNECT_FINDING.get(categorize(cause, Stage.RESOLVED), Finding.SILENT)
-        return PROXY_CONNECT_FINDING[finding] if target.proxy else finding
+        verdict = Verdict.of(categorize(cause, Stage.RESOLVED))
+        finding = next((each for each in PROXY_FINDING if each.verdict is verdict), Finding.SILENT)
+        return PROXY_FINDING[finding] if target.proxy else finding
     if target.has_tunnel and stage < Stage.PROXIED:
         return _tunnel_finding(cause)
     if target.is_tls and stage < Stage.TLS:

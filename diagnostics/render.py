@@ -25,16 +25,6 @@ LAYERS = {
 }
 # The short answer tells only the last layer that worked, one of these.
 STAGES = ("DNS", "TCP", "TLS", "HTTP")
-WHO_ACTS = {
-    Culprit.NONE: "nobody",
-    Culprit.HOSTING: "the hosting provider, or whoever runs this server's network",
-    Culprit.PHONEPE: "PhonePe",
-    Culprit.CREDENTIALS: "whoever manages our account in PhonePe's dashboard",
-    Culprit.CONFIGURATION: "whoever configures this server",
-    Culprit.THIS_SERVER: "whoever operates this server",
-}
-# Payments go on with these.
-MINOR = {Verdict.BROKER_DOWN, Verdict.MAIL_DOWN, Verdict.WEBHOOK_UNREACHABLE}
 DEPENDENCIES = {
     "database": "Database",
     "worker": "Background worker",
@@ -132,12 +122,12 @@ def state_of(ok: bool | None) -> str:
 def severity(found: Json) -> str:
     """Of the whole answer, also a CSS class: good, simulated, hampered (payments go on) or bad."""
     if not found["success"]:
-        return "hampered" if found["verdict"] in MINOR else "bad"
+        return "hampered" if Verdict(found["verdict"]).is_minor else "bad"
     return "simulated" if found["verdict"] == Verdict.SIMULATED else "good"
 
 
 def who_acts(found: Json) -> str:
-    return WHO_ACTS[Culprit(found["culprit"])]
+    return str(Culprit(found["culprit"]).label)
 
 
 def format_time(text: str) -> str:

@@ -25,15 +25,16 @@ CONNECTION_FAULTS = {
 class Rule:
     """`about`: of several faults of one subject only the first is reported. `verdict` None: `Evidence.fault`.
 
-    The texts may contain {fields} of `diagnostics.verdicts.text_fields`. The summary is public.
+    `culprit` None: the owner of the verdict. The texts may contain {fields} of `diagnostics.verdicts.text_fields`. The
+    summary is public.
     """
 
     about: str
     verdict: Verdict | None
-    culprit: Culprit
     applies: Condition
     summary: str
     next_action: str
+    culprit: Culprit | None = None
 
 
 def all_of(*conditions: Condition) -> Condition:
@@ -150,7 +151,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "disk",
         Verdict.DISK_FULL,
-        Culprit.THIS_SERVER,
         dependency_failed("disk", "full"),
         "The disk of our own server is full. PhonePe has nothing to do with it.",
         "Make room at {disk_target}: {disk}. A database that cannot write stops everything else.",
@@ -158,7 +158,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "database",
         Verdict.DATABASE_DOWN,
-        Culprit.THIS_SERVER,
         dependency_failed("database", "down"),
         "Our own database does not answer, or does not let us in. PhonePe has nothing to do with it.",
         "Start the database ({database_target}), or correct DATABASE_URL. It said: {database}",
@@ -166,7 +165,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "database",
         Verdict.DATABASE_DOWN,
-        Culprit.THIS_SERVER,
         dependency_failed("database", "readonly"),
         "Our own database answers, but takes no writes. PhonePe has nothing to do with it.",
         "Connect to the primary server, or let this process write the file ({database_target}). It said: {database}",
@@ -174,23 +172,22 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "database",
         Verdict.MISCONFIGURED,
-        Culprit.THIS_SERVER,
         dependency_failed("database", "migrations"),
         "Our own database is older than the code that is running.",
         "Run `python manage.py migrate`: {database}.",
+        culprit=Culprit.THIS_SERVER,
     ),
     Rule(
         "cache",
         Verdict.MISCONFIGURED,
-        Culprit.THIS_SERVER,
         cache_table_is_missing,
         "Our own cache does not work. PhonePe has nothing to do with it.",
         "Run `python manage.py createcachetable`, or correct CACHE_URL. It said: {cache}",
+        culprit=Culprit.THIS_SERVER,
     ),
     Rule(
         "settings",
         Verdict.MISCONFIGURED,
-        Culprit.CONFIGURATION,
         lambda evidence: bool(evidence.settings_problem),
         "The settings for PhonePe are missing or contradict each other.",
         "Correct the environment and restart: {problem}",
@@ -199,7 +196,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.PROXY_FAILURE,
-        Culprit.CONFIGURATION,
         finding_is(Finding.PROXY_WANTS_LOGIN),
         "The proxy on the way to {name} wants a login, or another one.",
         "Put the proxy's login into PHONEPE_PROXY_URL (http://user:password@host:port; {route}). It said: {error}",
@@ -207,7 +203,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.PROXY_FAILURE,
-        Culprit.CONFIGURATION,
         finding_is(Finding.PROXY_FORBIDS),
         "The proxy on the way to {name} is reached, but opens no way there.",
         "Whoever runs the proxy must allow CONNECT to {target} ({route}). It said: {error}",
@@ -215,7 +210,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.PROXY_FAILURE,
-        Culprit.CONFIGURATION,
         finding_is(
             Finding.PROXY_REFUSED, Finding.PROXY_SILENT, Finding.PROXY_UNREACHABLE, Finding.PROXY_NAME_UNKNOWN
         ),
@@ -225,7 +219,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.PROXY_FAILURE,
-        Culprit.CONFIGURATION,
         fault_is(Verdict.PROXY_FAILURE),
         "The proxy on the way to {name} does not let us through.",
         "Check that the proxy runs, knows our login, allows {target} and reaches it ({route}). It said: {error}",
@@ -234,7 +227,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.CLOCK_SKEW,
-        Culprit.THIS_SERVER,
         clock_invalidates_certificates,
         "Certificates seem not to be valid at this time: the clock of this server is wrong.",
         "Set the clock (`timedatectl set-ntp true`) and check again. The error was: {error}",
@@ -242,133 +234,132 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         None,
-        Culprit.CONFIGURATION,
         local_phonepe_is_unreachable,
         "PhonePe is configured to be on this machine, and there {what}.",
         "Start what should listen at {target}, or correct PHONEPE_BASE_URL. The error was: {error}",
+        culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.HOSTING,
         all_of(phonepe_is_unreachable, finding_is(Finding.INTERCEPTED)),
         "Somebody between this server and {name} opens encrypted connections and answers in its place.",
         "Ask the hosting provider to leave {target} alone: its certificate is issued by {interceptor}. If that is "
         "meant to be so, name that authority in PHONEPE_CA_BUNDLE. The error was: {error}",
+        culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.THIS_SERVER,
         all_certificates_are_rejected,
         "This server trusts nobody's certificates, PhonePe's or others.",
         "Bring the CA certificates up to date. If there is a proxy that opens encrypted traffic, name its "
         "certificate in PHONEPE_CA_BUNDLE. The error was: {error}",
+        culprit=Culprit.THIS_SERVER,
     ),
     # The network. Control hosts tell our network from PhonePe.
     Rule(
         "phonepe",
         None,
-        Culprit.THIS_SERVER,
         all_of(is_unreachable, finding_is(Finding.SYSTEM_RESOLVER_FAILED)),
         "The name server knows {name}, and this server does not find it all the same.",
         "See /etc/nsswitch.conf, /etc/hosts and the local resolver: {error}. The name server says: {addresses}",
+        culprit=Culprit.THIS_SERVER,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.HOSTING,
         all_of(nothing_is_reached, fault_is(Verdict.DNS_FAILURE)),
         "This server resolves no names, neither PhonePe's nor others: {finding}.",
         "See /etc/resolv.conf, and ask the hosting provider why the name server ({servers}) does not answer this "
         "server properly (UDP and TCP port 53). Neither {target} nor {control} is resolved. The error was: {error}",
+        culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.HOSTING,
         nothing_is_reached,
         "This server reaches nothing outside, neither PhonePe nor a host that has nothing to do with it: {what}.",
         "Ask the hosting provider to allow outgoing connections to port 443, and names to be resolved. Neither "
         "{target} nor the control host {control} can be reached. The error was: {error}",
+        culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.HOSTING,
         phonepe_certificate_is_rejected,
         "Somebody between this server and {name} answers in its place: {what}.",
         "Ask the hosting provider who intercepts connections to {target}. The error was: {error}",
+        culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.HOSTING,
         all_of(phonepe_is_unreachable, finding_is(Finding.PRIVATE_ANSWER, Finding.SINKHOLE_ANSWER)),
         "The name server of this server leads {name} astray: {finding}.",
         "Ask the hosting provider, or whoever writes /etc/hosts, why {target} leads there. Found: {error}",
+        culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.CONFIGURATION,
         host_is_misspelt,
         "There is no host {name}: {finding}. Most likely the address configured for PhonePe is misspelt.",
         "Correct PHONEPE_BASE_URL (or wherever the settings name {target}), or leave it empty for PhonePe's own. The "
         "error was: {error}",
+        culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.HOSTING,
         phonepe_name_is_unresolved,
         "The name server of this server does not resolve {name}, while other names are resolved: {finding}.",
         "Ask the hosting provider why {target} is not resolved, or use another name server. If no name server knows it "
         "(`dig @1.1.1.1 {host}`), it is PhonePe's own fault. The error was: {error}",
+        culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.HOSTING,
         all_of_phonepe_is_unreachable,
         "From here no address of PhonePe can be reached, in neither of its environments, while other hosts can: "
         "{what}. Most likely a firewall of the hosting provider closes the way to PhonePe alone.",
         "Ask the hosting provider first whether a firewall keeps this server from {target}: the control host {control} "
         "answers by the same way, and so does every other part of the network. What settles it: if another network "
         "reaches {target} at this time, it is the hosting; if nobody does, it is PhonePe. The error was: {error}",
+        culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.PHONEPE,
         other_environment_is_reached,
         "{name} cannot be reached: {what}. Another host of PhonePe's can.",
         "Wait and check again: {sibling} answers by the same way, {target} does not. If another network reaches "
         "{target}, ask the hosting provider; else send PhonePe the message below. The error was: {error}",
+        culprit=Culprit.PHONEPE,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.PHONEPE,
         phonepe_is_unreachable,
         "{name} cannot be reached: {what}. Other hosts can.",
         "Wait and check again: the control host {control} answers by the same way, {target} does not. If PhonePe is "
         "reachable from other networks, a firewall at the hosting provider keeps us out: ask there; else send PhonePe "
         "the message below. The error was: {error}",
+        culprit=Culprit.PHONEPE,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.CONFIGURATION,
         all_of(is_unreachable, others_are_reached),
         "The address configured for PhonePe cannot be reached: {what}. Other hosts can.",
         "Correct PHONEPE_BASE_URL ({target}), or leave it empty for PhonePe's own. The error was: {error}",
+        culprit=Culprit.CONFIGURATION,
     ),
     # The clock.
     Rule(
         "clock",
         Verdict.CLOCK_SKEW,
-        Culprit.THIS_SERVER,
         clock_is_wrong,
         "The clock of this server is wrong.",
         "Set the clock (`timedatectl set-ntp true`): it is {clock}.",
@@ -377,7 +368,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.BAD_CREDENTIALS,
-        Culprit.CREDENTIALS,
         fault_is(Verdict.BAD_CREDENTIALS),
         "PhonePe is reached, but does not accept our credentials.",
         "Copy the credentials again from PhonePe's dashboard, without spaces, and compare PHONEPE_ENV. "
@@ -386,7 +376,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.KEY_NOT_CONFIGURED,
-        Culprit.CREDENTIALS,
         fault_is(Verdict.KEY_NOT_CONFIGURED),
         "PhonePe is reached, but has no salt key for our merchant.",
         "Use the client id and secret (PHONEPE_CLIENT_ID) if the account is a V2 one; else check that merchant id "
@@ -395,7 +384,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.WRONG_ENVIRONMENT,
-        Culprit.CREDENTIALS,
         client_is_unknown_to_phonepe,
         "PhonePe is reached, but does not know us in this environment.",
         "Use the credentials of PHONEPE_ENV: those of the sandbox and of production differ. PhonePe said: {status}",
@@ -403,7 +391,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.WRONG_BASE_URL,
-        Culprit.CONFIGURATION,
         fault_is(Verdict.WRONG_BASE_URL),
         "PhonePe is reached, but not at the address where it takes payments.",
         "Leave PHONEPE_BASE_URL empty, or correct its path for PHONEPE_API_VERSION. PhonePe said: {status}",
@@ -411,7 +398,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.MISCONFIGURED,
-        Culprit.CONFIGURATION,
         fault_is(Verdict.MISCONFIGURED),
         "PhonePe is reached, but refuses the way we ask.",
         "Compare PHONEPE_API_VERSION and the credentials with PhonePe's dashboard. PhonePe said: {status}",
@@ -419,7 +405,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.RATE_LIMITED,
-        Culprit.PHONEPE,
         fault_is(Verdict.RATE_LIMITED),
         "PhonePe is reached, but takes no more questions from us for the moment.",
         "Wait a minute. If these are the shared test credentials, ask PhonePe for your own. PhonePe said: {status}",
@@ -427,7 +412,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
-        Culprit.HOSTING,
         page_is_from_network,
         "A page of the network of this server stands in the place of {name}: {finding}.",
         "Ask the hosting provider to let this server through to {target} unchanged. What was met: {answer}. "
@@ -436,50 +420,49 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
-        Culprit.CONFIGURATION,
         all_of(fault_is(Verdict.HTTP_BLOCKED), finding_is(Finding.REDIRECT)),
         "{name} is reached, but sends us to another address, which a payment does not follow.",
         "Leave PHONEPE_BASE_URL empty, or name the final address ({target}). What was met: {answer}",
+        culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
-        Culprit.PHONEPE,
         all_of(fault_is(Verdict.HTTP_BLOCKED), lambda evidence: evidence.is_phonepe),
         "{name} is reached, and its own front door keeps us out with a page.",
         "Send PhonePe the message below: the certificate is PhonePe's own, so the page is as well. It does not like "
         "the address that we come from. What was met: {answer}. The question was answered with: {status}",
+        culprit=Culprit.PHONEPE,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.PHONEPE,
         lambda evidence: evidence.fault is not None and evidence.is_phonepe,
         "{name} is reached, but does not answer properly.",
         "Wait and check again; payments under way are asked about by themselves. PhonePe said: {status}",
+        culprit=Culprit.PHONEPE,
     ),
     Rule(
         "phonepe",
         None,
-        Culprit.CONFIGURATION,
         lambda evidence: evidence.fault is not None,
         "The address configured for PhonePe is reached, but what answers there is not PhonePe as we know it.",
         "Check what listens at {target}. It said: {status}",
+        culprit=Culprit.CONFIGURATION,
     ),
     # Our own dependencies without which payments go on.
     Rule(
         "cache",
         Verdict.MISCONFIGURED,
-        Culprit.THIS_SERVER,
         cache_server_is_down,
         "Our own cache does not work: each process remembers by itself. PhonePe has nothing to do with it.",
         "Start the cache, or correct CACHE_URL ({cache_target}). Payments go on meanwhile, with a token and a count of "
         "requests for each process. It said: {cache}",
+        culprit=Culprit.THIS_SERVER,
     ),
     Rule(
         "worker",
         Verdict.WORKER_DOWN,
-        Culprit.THIS_SERVER,
         dependency_failed("worker", "down"),
         "What is due on our side is not worked off: the background worker does not run, or is stuck.",
         "Start the background worker (`python manage.py work`), or restart it: {worker}.",
@@ -487,15 +470,14 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
-        Culprit.CONFIGURATION,
         dependency_failed("webhook", "redirect"),
         "PhonePe's calls to us end at a redirect, which PhonePe does not follow. Payments are found by asking.",
         "Set PUBLIC_BASE_URL, and the webhook in PhonePe's dashboard, to the final host: {webhook_target}: {webhook}",
+        culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
-        Culprit.THIS_SERVER,
         dependency_failed("webhook", "refuses", "changed"),
         "PhonePe's calls to us do not arrive as they were sent. Payments are found by asking.",
         "See what the proxy in front does with the header Authorization and with bodies ({webhook_target}): {webhook}",
@@ -503,7 +485,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
-        Culprit.THIS_SERVER,
         dependency_failed("webhook"),
         "PhonePe's calls to us do not come through at our public address. Payments are found by asking.",
         "Make {webhook_target} answer as PhonePe needs it: {webhook}",
@@ -511,16 +492,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
-        Culprit.CONFIGURATION,
         dependency_failed("webhook_silence", "silent"),
         "PhonePe does not call us: every payment is found by asking only.",
         "Enter {webhook_url} as the webhook in PhonePe's dashboard, with the login of the settings, for the events of "
         "orders and refunds. {webhook_silence}.",
+        culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "mail",
         Verdict.MAIL_DOWN,
-        Culprit.THIS_SERVER,
         dependency_failed("mail", "down"),
         "Our mail server cannot be used: customers are told later. Neither payments nor PhonePe are concerned.",
         "Start the mail server ({mail_target}) or correct EMAIL_URL. It said: {mail}",
@@ -528,7 +508,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "broker",
         Verdict.BROKER_DOWN,
-        Culprit.THIS_SERVER,
         dependency_failed("broker", "down"),
         "Our own message broker cannot be reached. Payments work without it, and PhonePe has nothing to do with it.",
         "Start the broker ({broker_target}), or empty BROKER_URL: nothing here needs it. It said: {broker}",
@@ -537,7 +516,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "",
         Verdict.SIMULATED,
-        Culprit.NONE,
         lambda evidence: evidence.is_simulated,
         "PhonePe is simulated: everything can be tried, no money moves.",
         "Nothing. To take real money, set the credentials and PHONEPE_SIMULATION_MODE=False.",
@@ -545,7 +523,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "",
         Verdict.OK,
-        Culprit.NONE,
         lambda evidence: evidence.proxied_alternative is not None,
         "PhonePe is reached and knows us, though only through the proxy: the direct way is shut.",
         "Nothing now: payments take the proxy. As the same host answers there, something in the network of this "
@@ -554,7 +531,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "",
         Verdict.OK,
-        Culprit.NONE,
         lambda evidence: evidence.degraded is not None,
         "PhonePe is reached and knows us, though not by every configured address.",
         "Nothing now: payments take the others. {degraded}",
@@ -562,7 +538,6 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "",
         Verdict.OK,
-        Culprit.NONE,
         lambda _: True,
         "PhonePe is reached and knows us.",
         "Nothing.",

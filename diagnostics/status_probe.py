@@ -5,7 +5,7 @@
 
 from dataclasses import dataclass
 
-from diagnostics.enums import VERDICT_OF, Verdict
+from diagnostics.enums import Culprit, Verdict
 from diagnostics.targets import Target
 from payment.gateways import GatewayError, PhonePeGateway
 from payment.phonepe.enums import ErrorCategory, Operation
@@ -13,7 +13,6 @@ from payment.phonepe.schemas import HttpAttempt
 from payment.phonepe.transport import Deadline
 
 UNKNOWN_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
-CREDENTIALS_REFUSED = {Verdict.BAD_CREDENTIALS, Verdict.KEY_NOT_CONFIGURED, Verdict.WRONG_ENVIRONMENT}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ def _verdict(category: str, last: HttpAttempt | None) -> Verdict:
     is_unknown_client = last is not None and last.operation == Operation.TOKEN and last.http_status == 404
     if category == ErrorCategory.AUTHENTICATION and is_unknown_client:
         return Verdict.WRONG_ENVIRONMENT
-    return VERDICT_OF[ErrorCategory(category)]
+    return Verdict.of(category)
 
 
 def _result(
@@ -74,7 +73,7 @@ def _result(
 def _credentials_accepted(verdict: Verdict | None, http_attempts: tuple[HttpAttempt, ...]) -> bool | None:
     if verdict is None:
         return True
-    if verdict in CREDENTIALS_REFUSED:
+    if verdict.owner is Culprit.CREDENTIALS:
         return False
     has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in http_attempts)
     return True if has_token else None

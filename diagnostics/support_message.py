@@ -15,13 +15,6 @@ from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.verdicts import Conclusion
 
-RECIPIENT = {
-    Culprit.HOSTING: "the support of the hosting provider",
-    Culprit.PHONEPE: "PhonePe's merchant support",
-    Culprit.CREDENTIALS: "whoever manages our account in PhonePe's dashboard",
-    Culprit.CONFIGURATION: "whoever configures this server",
-    Culprit.THIS_SERVER: "whoever operates this server",
-}
 INDIA = ZoneInfo("Asia/Kolkata")
 
 
@@ -37,7 +30,7 @@ def write_support_message(conclusion: Conclusion, evidence: Evidence, now: datet
     if conclusion.culprit is Culprit.NONE:
         return None
     return SupportMessage(
-        RECIPIENT[conclusion.culprit],
+        conclusion.culprit.recipient,
         redact(_subject(conclusion, evidence)),
         redact("\n".join(_lines(conclusion, evidence, now))),
     )

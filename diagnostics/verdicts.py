@@ -14,18 +14,6 @@ from diagnostics.targets import Role, Target
 
 NO_TARGET = Target(Role.API, "")  # where the settings name no address of PhonePe
 DEPENDENCIES = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
-DESCRIPTION = {
-    Verdict.DNS_FAILURE: "the name cannot be resolved",
-    Verdict.CONNECTION_REFUSED: "the connection is refused",
-    Verdict.CONNECTION_TIMEOUT: "the connection is not answered",
-    Verdict.CONNECTION_RESET: "the connection is cut",
-    Verdict.NETWORK_UNREACHABLE: "there is no route",
-    Verdict.TLS_HANDSHAKE_FAILED: "no encrypted connection comes about",
-    Verdict.TLS_UNTRUSTED: "the certificate is not trusted",
-    Verdict.TLS_EXPIRED: "the certificate is not valid at this time",
-    Verdict.TLS_HOSTNAME_MISMATCH: "the certificate belongs to another name",
-    Verdict.PHONEPE_DOWN: "requests are not answered properly",
-}
 
 
 @dataclass(frozen=True)
@@ -48,15 +36,16 @@ def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
     applying = {rule.about: rule for rule in reversed(RULES) if rule.applies(evidence)}
     first = [rule for rule in RULES if applying.get(rule.about) is rule]
     wrong = [rule for rule in first if rule.about]
-    return tuple(_conclusion(rule, evidence) for rule in wrong or first)
-
-
-def _conclusion(rule: Rule, evidence: Evidence) -> Conclusion:
     fields = text_fields(evidence)
+    return tuple(_conclusion(rule, evidence.fault, fields) for rule in wrong or first)
+
+
+def _conclusion(rule: Rule, fault: Verdict | None, fields: dict[str, str]) -> Conclusion:
+    verdict = rule.verdict or fault or Verdict.PHONEPE_DOWN
     return Conclusion(
         rule.about,
-        rule.verdict or evidence.fault or Verdict.PHONEPE_DOWN,
-        rule.culprit,
+        verdict,
+        rule.culprit or verdict.owner,
         rule.summary.format(**fields),
         rule.next_action.format(**fields),
     )
@@ -69,7 +58,7 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
     clock, fault = evidence.clock_ahead, evidence.fault
     return {
         "problem": evidence.settings_problem,
-        "what": DESCRIPTION.get(fault, "it fails") if fault else "",
+        "what": str(fault.label) if fault else "",
         "finding": Finding(evidence.finding).label if evidence.finding else "",
         "status": evidence.status.detail if evidence.status else "",
         "control": evidence.control.target.host_port if evidence.control else "",

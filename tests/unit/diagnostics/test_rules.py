@@ -1,12 +1,12 @@
 import pytest
 
 from diagnostics.dependencies import CheckResult
-from diagnostics.enums import VERDICT_OF, Culprit, Verdict
+from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role, Target
-from diagnostics.verdicts import DESCRIPTION, RULES
+from diagnostics.verdicts import RULES
 from diagnostics.verdicts import conclude as conclude_all
 from payment.phonepe.enums import ErrorCategory, Stage
 
@@ -254,20 +254,24 @@ def test_all_is_well():
     assert verdict_and_culprit(evidence()) == (Verdict.OK, Culprit.NONE)
 
 
-@pytest.mark.parametrize("met", sorted(set(VERDICT_OF.values()) - {Verdict.PROXY_FAILURE}))
+@pytest.mark.parametrize(
+    "met", sorted({verdict for verdict in Verdict if verdict.categories} - {Verdict.PROXY_FAILURE})
+)
 @pytest.mark.parametrize("url", [PHONEPE, OTHER, HERE])
 def test_public_summaries_name_no_address_of_ours(met, url):
     summary = conclude(evidence(probe(url, met))).summary
     assert not any(inside in summary for inside in ("192.0.2.1", "127.0.0.1", "payments.example", "OSError"))
 
 
-def test_every_way_a_try_can_fail_has_a_verdict():
-    assert set(VERDICT_OF) == set(ErrorCategory)
+def test_each_category_of_a_failed_request_leads_to_exactly_one_verdict():
+    listed = [category for verdict in Verdict for category in verdict.categories]
+    assert sorted(listed) == sorted(ErrorCategory)
 
 
 def test_every_verdict_has_a_rule_that_can_give_it():
-    given = {rule.verdict for rule in RULES} | set(DESCRIPTION) | {Verdict.HTTP_BLOCKED}
-    assert set(Verdict) <= given
+    by_request = {verdict for verdict in Verdict if verdict.categories}
+    by_finding = {finding.verdict for finding in Finding}
+    assert set(Verdict) <= {rule.verdict for rule in RULES} | by_request | by_finding
 
 
 @pytest.mark.parametrize(
