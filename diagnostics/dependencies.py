@@ -27,7 +27,7 @@ from django.utils import timezone
 from core.clocks import database_now
 from core.errors import is_busy
 from core.logging import redact
-from diagnostics.result_cache import CACHE_ERRORS
+from diagnostics.deadlines import CACHE_ERRORS
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.services.queue import oldest_overdue
 from payment.states import AttemptState

@@ -18,8 +18,8 @@ import dns.resolver
 from django.conf import settings
 
 from core.logging import redact
+from diagnostics.deadlines import begin, result
 from diagnostics.enums import Finding
-from diagnostics.parallel import begin, result
 from okpuja.environment import name_server
 from payment.phonepe.transport import Address, Deadline, Resolver
 

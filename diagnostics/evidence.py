@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 
 from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.enums import Finding, Verdict
-from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.status_probe import StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.targets import Role
 
 CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and all certificates depend on the time

@@ -7,7 +7,7 @@ from django.views.decorators.http import require_safe
 
 from core import waiting
 from diagnostics import dependencies
-from diagnostics.parallel import begin, result
+from diagnostics.deadlines import begin, result
 from payment.phonepe.transport import Deadline
 
 TIMEOUT = 5.0  # seconds; orchestrators give up soon after

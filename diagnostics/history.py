@@ -73,7 +73,10 @@ def load_past_runs() -> PastRuns:
     try:
         good = DiagnosisRun.objects.filter(success=True).defer("answer").order_by("-pk").first()
         finished = DiagnosisRun.objects.exclude(finished_at=None).order_by("-pk")
-        runs = [_summary(run) for run in finished.defer("answer", "circumstances")[:RUNS_SHOWN]]
+        runs = [
+            RunSummary(_local_time(run.started_at), run.verdict, run.culprit, run.summary, run.asked_by)
+            for run in finished.defer("answer", "circumstances")[:RUNS_SHOWN]
+        ]
         codes = [
             UnknownCode(row["code"], row["times"], _local_time(row["last_seen"])) for row in unknown_codes()
         ]
@@ -83,12 +86,8 @@ def load_past_runs() -> PastRuns:
     return replace(past, ok_since=good.started_at, circumstances=good.circumstances) if good else past
 
 
-def save_run(answer: Json, circumstances: Circumstances, asked_by: str, started_at: datetime) -> None:
-    """Saves a run for which no row exists yet. Raises DATABASE_ERRORS."""
-    finish_run(DiagnosisRun(asked_by=asked_by, started_at=started_at), answer, circumstances)
-
-
-def finish_run(run: DiagnosisRun, answer: Json, circumstances: Circumstances) -> None:
+def save_run(run: DiagnosisRun, answer: Json, circumstances: Circumstances) -> None:
+    """Saves the run and deletes the oldest ones. `answer`: the report as JSON. Raises DATABASE_ERRORS."""
     run.finished_at = timezone.now()
     run.success, run.verdict, run.culprit = answer["success"], answer["verdict"], answer["culprit"]
     run.summary, run.took_ms = answer["summary"][:300], answer["took_ms"]
@@ -105,6 +104,8 @@ def circumstances(evidence: Evidence, configured: Json) -> Circumstances:
     probes = [*evidence.probes, *evidence.controls]
     attempts = [attempt for probe in probes for attempt in probe.attempts]
     public = {"public": evidence.public_address} if evidence.public_address else {}
+    # Of the masked settings and the fingerprints of the hidden ones.
+    everything = json.dumps(configured | fingerprints, sort_keys=True, default=str)
     return {
         "dns answer": {
             probe.target.peer[0]: sorted(probe.resolution.all_addresses)
@@ -121,44 +122,35 @@ def circumstances(evidence: Evidence, configured: Json) -> Circumstances:
         }
         | public,
         "setting": {name: str(value) for name, value in configured.items()}
-        | {"fingerprint": _fingerprint(configured | fingerprints)},
+        | {"fingerprint": hashlib.sha256(everything.encode()).hexdigest()[:12]},
         "hidden setting": fingerprints,
         "build": {"": settings.BUILD},
     }
 
 
 def changes_since_ok(past: PastRuns, now: Circumstances) -> Changes | None:
-    """None when there is nothing to compare with."""
+    """Of names that occur in both; address lists only when they have nothing in common (DNS rotates them).
+
+    None when there is nothing to compare with.
+    """
     if past.ok_since is None or past.circumstances is None:
         return None
-    return Changes(_local_time(past.ok_since), list(_changes(past.circumstances, now)))
-
-
-def _changes(before: Circumstances, now: Circumstances) -> Iterator[Change]:
-    """Of names that occur in both; address lists only when they have nothing in common (DNS rotates them)."""
+    changes = []
     for kind, values in now.items():
-        known = before.get(kind, {})
+        known = past.circumstances.get(kind, {})
         for name, new in values.items():
             old = known.get(name, new)
             if old != new and not (isinstance(old, list) and set(old) & set(new)):
-                yield Change(f"{kind} {name}".strip(), _text(old), _text(new))
+                changes.append(Change(f"{kind} {name}".strip(), _text(old), _text(new)))
+    return Changes(_local_time(past.ok_since), changes)
 
 
 def _text(value: object) -> str:
     return ", ".join(value) if isinstance(value, list) else str(value)
 
 
-def _fingerprint(configured: Json) -> str:
-    """Of the masked settings and the fingerprints of the hidden ones."""
-    return hashlib.sha256(json.dumps(configured, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
 def _local_time(moment: datetime) -> str:
     return timezone.localtime(moment).isoformat(timespec="seconds")
-
-
-def _summary(run: DiagnosisRun) -> RunSummary:
-    return RunSummary(_local_time(run.started_at), run.verdict, run.culprit, run.summary, run.asked_by)
 
 
 def _failed_calls() -> Iterator[str]:

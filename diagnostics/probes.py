@@ -1,4 +1,4 @@
-"""One probe of a target: how far a connection gets, at which addresses, how fast, and what stopped it.
+"""Probes of a target: how far a connection gets, and what PhonePe answers to a status request that moves no money.
 
 Probes use the connections that payments use (`payment.phonepe.transport`), each on fresh ones of its own. Findings come
 from the types of errors and the stage reached. Only a proxy's answer to CONNECT is read from the text of the error:
@@ -6,28 +6,28 @@ from the types of errors and the stage reached. Only a proxy's answer to CONNECT
 """
 
 import functools
-import ipaddress
 import re
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from itertools import islice
 from urllib.parse import urlsplit
 
 from core.logging import redact
 from diagnostics import tls
-from diagnostics.dns import FAMILY, DnsClients, Resolution, resolve
-from diagnostics.enums import Finding, Verdict
-from diagnostics.parallel import side_by_side
+from diagnostics.deadlines import side_by_side
+from diagnostics.dns import FAMILY, DnsClients, Resolution, is_address, resolve
+from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from diagnostics.tls import Certificate
+from payment.gateways import GatewayError, PhonePeGateway
 from payment.phonepe import transport
-from payment.phonepe.enums import ErrorCategory, Stage
+from payment.phonepe.enums import ErrorCategory, Operation, Stage
 from payment.phonepe.errors import WIRE_ERRORS, categorize
+from payment.phonepe.schemas import HttpAttempt
 from payment.phonepe.transport import Address, Answer, Deadline, InFlightRequest, Resolver, Session
 
 # A connection attempt ends a little before its caller stops waiting, so that it can report how far it came.
@@ -38,6 +38,10 @@ PUBLIC_ADDRESS = re.compile(rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE)
 TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 PROXY_GATEWAY_ERRORS = {502, 503, 504}
+
+# "Not found" is the good answer to a status request for an order that was never created: PhonePe has read the request,
+# knows the merchant and accepts the credentials.
+UNKNOWN_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
 
 # OpenSSL's X509_V_ERR_*: not yet valid, expired, other host name, other IP address.
 CERTIFICATE_FINDING = {
@@ -148,6 +152,21 @@ class ProbeResult:
         return f"{Finding(found.finding).label}: {', '.join(found.all_addresses)} ({found.source})"
 
 
+@dataclass(frozen=True)
+class StatusProbeResult:
+    """`verdict` None: PhonePe answered as it should. `host_port` is that of the last attempt.
+
+    `credentials_accepted`: None when the request did not get that far. `target` None: a PhonePe inside this process.
+    """
+
+    verdict: Verdict | None
+    host_port: str
+    milliseconds: int
+    detail: str
+    credentials_accepted: bool | None = None
+    target: Target | None = None
+
+
 class ProbeRequest(InFlightRequest):
     """A request to one address, which records when it reached each stage. The name is resolved before."""
 
@@ -202,9 +221,14 @@ def probe(target: Target, deadline: Deadline, clients: DnsClients) -> ProbeResul
         resolution = pending.finish(deadline)
         return ProbeResult(target, (_resolution_failure(target, resolution),), resolution)
     dns = pending.milliseconds
+    # A few of each family, side by side: payments go on to the next address when one is dead.
+    by_family = [
+        [each for each in dict.fromkeys(pending.addresses) if each[0] == family] for family in FAMILY
+    ]
     requests = [
         ProbeRequest(deadline.within(deadline.remaining() * SHARE), address)
-        for address in _addresses_to_try(pending.addresses)
+        for addresses in by_family
+        for address in addresses[:ADDRESSES_PER_FAMILY]
     ]
     tasks = [functools.partial(_attempt, target, request, dns) for request in requests]
     # A request that did not return has recorded how far it came.
@@ -216,11 +240,40 @@ def probe(target: Target, deadline: Deadline, clients: DnsClients) -> ProbeResul
     return ProbeResult(target, attempts, pending.finish(deadline))
 
 
-def timeout_result(target: Target) -> ProbeResult:
+def probe_timeout(target: Target) -> ProbeResult:
     """For a probe that did not return at all."""
     verdict, error = Verdict.CONNECTION_TIMEOUT, "the probe did not end in time"
     failed = ConnectionAttempt(target, "", Stage.STARTED, {}, verdict.name, verdict, Finding.SILENT, error)
     return ProbeResult(target, (failed,))
+
+
+def probe_status(
+    gateway: PhonePeGateway, deadline: Deadline, target: Target | None = None
+) -> StatusProbeResult:
+    """One status request. Never raises: errors stand in the result."""
+    verdict = None
+    try:
+        attempts = gateway.order_status(UNKNOWN_ORDER, deadline).http_attempts
+        detail = "PhonePe answered: no such order, as it should"
+    except GatewayError as error:
+        attempts = error.http_attempts
+        verdict = _status_verdict(error.error_category, attempts)
+        answer = f", HTTP {attempts[-1].http_status}, code {attempts[-1].code!r}" if attempts else ""
+        detail = f"{error.error_category}{answer}"
+    has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in attempts)
+    accepted: bool | None = True if verdict is None or has_token else None
+    if verdict is not None and verdict.owner is Culprit.CREDENTIALS:
+        accepted = False
+    host_port = f"{attempts[-1].host}:{attempts[-1].port}" if attempts else ""
+    took = sum(each.milliseconds for each in attempts)
+    return StatusProbeResult(verdict, host_port, took, detail, accepted, target)
+
+
+def status_timeout(target: Target | None = None) -> StatusProbeResult:
+    """For a status request that did not return at all."""
+    host_port = target.host_port if target else ""
+    detail = "no answer within the time of the diagnosis"
+    return StatusProbeResult(Verdict.PHONEPE_DOWN, host_port, 0, detail, target=target)
 
 
 def causes(error: BaseException) -> Iterator[BaseException]:
@@ -277,13 +330,6 @@ def is_redirect(answer: Answer) -> bool:
     return 300 <= answer.http_status < 400
 
 
-def _addresses_to_try(addresses: Iterable[Address]) -> Iterator[Address]:
-    """A few of each family, side by side: payments go on to the next address when one is dead."""
-    unique = dict.fromkeys(addresses)
-    for family in FAMILY:
-        yield from islice((address for address in unique if address[0] == family), ADDRESSES_PER_FAMILY)
-
-
 def _resolution_failure(target: Target, resolution: Resolution) -> ConnectionAttempt:
     finding = resolution.finding
     if target.proxy and finding == Finding.NAME_UNKNOWN:
@@ -318,6 +364,7 @@ def _request(target: Target, request: ProbeRequest, dns: int) -> ConnectionAttem
         except WIRE_ERRORS as error:
             return _failed_attempt(target, request, dns, error)
     is_control = target.role is Role.CONTROL
+    reported = PUBLIC_ADDRESS.search(answer.body) if is_control else None
     return ConnectionAttempt(
         target,
         request.address,
@@ -329,7 +376,7 @@ def _request(target: Target, request: ProbeRequest, dns: int) -> ConnectionAttem
         answer_summary=redact(describe_answer(answer)),
         clock_ahead=_clock_ahead(answer.headers.get("Date", "")),
         source_address=request.source_address,
-        public_address=_public_address(answer.body) if is_control else "",
+        public_address=reported[1].decode() if reported and is_address(reported[1].decode()) else "",
     )
 
 
@@ -400,14 +447,6 @@ def _tls_finding(cause: BaseException) -> Finding:
     return Finding.NOT_TLS if cause.reason in OTHER_PROTOCOL else Finding.HANDSHAKE_REFUSED
 
 
-def _public_address(body: bytes) -> str:
-    found = PUBLIC_ADDRESS.search(body)
-    try:
-        return str(ipaddress.ip_address(found[1].decode())) if found else ""
-    except ValueError:
-        return ""
-
-
 def _clock_ahead(date: str) -> float | None:
     """Seconds from a `Date` header; None if there is none to compare with."""
     try:
@@ -417,3 +456,14 @@ def _clock_ahead(date: str) -> float | None:
     if theirs.tzinfo is None:
         return None
     return (datetime.now(timezone.utc) - theirs).total_seconds()
+
+
+def _status_verdict(category: str, attempts: tuple[HttpAttempt, ...]) -> Verdict:
+    last = attempts[-1] if attempts else None
+    if last is not None and last.code == "KEY_NOT_CONFIGURED":
+        return Verdict.KEY_NOT_CONFIGURED
+    # PhonePe answers 404 to a client id that it does not know in this environment, 401 to a wrong secret.
+    is_unknown_client = last is not None and last.operation == Operation.TOKEN and last.http_status == 404
+    if category == ErrorCategory.AUTHENTICATION and is_unknown_client:
+        return Verdict.WRONG_ENVIRONMENT
+    return Verdict.of(category)

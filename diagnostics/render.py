@@ -11,6 +11,7 @@ from django.template.loader import render_to_string
 from rest_framework.renderers import BaseRenderer
 
 from diagnostics.enums import Culprit, Verdict
+from diagnostics.report import Layer
 
 Json = dict[str, Any]
 
@@ -108,10 +109,9 @@ def as_text(found: Json) -> str:
     return "\n".join(_lines(found)) + "\n"
 
 
-def checks_as_text(checks: list[Json]) -> str:
+def checks_as_text(checks: list[Layer]) -> str:
     return "".join(
-        f"{MARKS[state_of(each['ok'])]} {each['layer']:<12} {each['target']}: {each['detail']}\n"
-        for each in checks
+        f"{MARKS[state_of(each.ok)]} {each.layer:<12} {each.target}: {each.detail}\n" for each in checks
     )
 
 

@@ -1,12 +1,15 @@
-"""Runs diagnoses: at most one in thirty seconds, for all callers in all processes."""
+"""Runs diagnoses: at most one in thirty seconds for all callers in all processes, and those of the worker.
+
+The worker makes one every few minutes, and one at once when payments start to fail; one for all workers.
+"""
 
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
+import uuid
+from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,18 +17,25 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from core.clocks import SKEW, database_now
 from core.errors import Unavailable
 from core.logging import redact
 from core.waiting import wait_for
-from diagnostics import dependencies, history, result_cache, status_probe
+from diagnostics import dependencies, history
+from diagnostics.deadlines import begin, result, result_cache, side_by_side
 from diagnostics.dependencies import DATABASE_ERRORS, CheckResult
 from diagnostics.dns import DnsClients
 from diagnostics.evidence import Evidence
 from diagnostics.history import Circumstances, PastRuns
-from diagnostics.parallel import begin, result, side_by_side
-from diagnostics.probes import ProbeResult, fresh_session, probe, timeout_result
+from diagnostics.probes import (
+    StatusProbeResult,
+    fresh_session,
+    probe,
+    probe_status,
+    probe_timeout,
+    status_timeout,
+)
 from diagnostics.report import Report, build_report
-from diagnostics.status_probe import StatusProbeResult, probe_status
 from diagnostics.targets import (
     Role,
     Target,
@@ -37,24 +47,27 @@ from diagnostics.targets import (
 from diagnostics.webhook_check import check_webhook
 from payment.checks import address_problems
 from payment.gateways import PhonePeGateway
-from payment.models import DiagnosisRun
+from payment.models import DiagnosisRun, GatewayCall
 from payment.phonepe import credentials
 from payment.phonepe.credentials import Merchant, NotConfigured
 from payment.phonepe.enums import Generation
 from payment.phonepe.oauth import TokenStore
 from payment.phonepe.transport import Deadline
+from payment.services.leases import WHOLE_KIND
 
 logger = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-Check = Callable[[], CheckResult | None]
 
 SECONDS = 10.0  # the longest that one diagnosis takes, saving it included
+WORKER_SECONDS = 8.0  # of a diagnosis of the worker, without saving it
 SHARE_OF_CHECKS = 0.9
 SHARE_OF_PROBES = 0.5  # the rest is for the status requests that follow
 SHARE_OF_TASK = 0.9  # a probe or status request ends a little before its caller stops waiting
 INTERVAL, KEPT = 30, 86_400  # seconds
 RUNNING, LAST = "diagnosis-running", "diagnosis-last"
+# The worker diagnoses at once when so many of the last calls have failed lately.
+MANY_FAILURES, CALLS_CHECKED, RECENT = 3, 20, timedelta(minutes=2)
 
 
 class DiagnosisRunning(Unavailable):
@@ -68,9 +81,16 @@ def latest_report(patience: float = SECONDS + 1) -> Json:
     `patience`: seconds to wait for another caller who makes the very first one.
     """
     deadline = Deadline(SECONDS)
-    if _claim_run():
-        return diagnose(deadline)
-    return _last_report() or _wait_for_report(Deadline(patience))
+    if _claim_interval():
+        return diagnose(deadline).as_json()
+    if last := _last_report():
+        return last
+    waiting = Deadline(patience)
+    if last := wait_for(_last_report, waiting.remaining()):
+        return last
+    if waiting.expired and result_cache.own.add(RUNNING, True, INTERVAL):
+        return diagnose().as_json()  # its thread died, or the shared cache can be read but not written
+    raise DiagnosisRunning
 
 
 def diagnose(
@@ -78,23 +98,49 @@ def diagnose(
     *,
     ask_simulator: bool = False,
     asked_by: str = DiagnosisRun.AskedBy.WEB,
-) -> Json:
+) -> Report:
     """Makes a new report, caches it, and saves it if the database works."""
-    deadline, started_at = deadline or Deadline(SECONDS), timezone.now()
-    made, circumstances = make_report(deadline.remaining() * SHARE_OF_CHECKS, ask_simulator=ask_simulator)
-    answer = made.as_json()
-    tasks = [functools.partial(cache_report, answer)]
-    if made.dependencies["database"].finding not in ("down", "readonly"):
-        tasks.append(functools.partial(_save, answer, circumstances, asked_by, started_at))
+    deadline = deadline or Deadline(SECONDS)
+    run = DiagnosisRun(asked_by=asked_by, started_at=timezone.now())
+    report, circumstances = make_report(deadline.remaining() * SHARE_OF_CHECKS, ask_simulator=ask_simulator)
+    tasks = [functools.partial(cache_report, report)]
+    if report.dependencies["database"].finding not in ("down", "readonly"):
+        tasks.append(functools.partial(_save, run, report, circumstances))
     side_by_side(tasks, deadline)
-    return answer
+    return report
 
 
-def cache_report(answer: Json) -> None:
+def cache_report(report: Report) -> None:
     """For all callers from now on; no other diagnosis is made for thirty seconds."""
+    answer = report.as_json()
     result_cache.own.set(LAST, answer, INTERVAL)
     result_cache.set(RUNNING, time.time(), INTERVAL)
     result_cache.set(LAST, answer, KEPT)
+
+
+def diagnosis_due(now: datetime) -> list[int]:
+    """For the worker: row 0, the diagnosis as a whole, when one is due."""
+    return [WHOLE_KIND] if _due_occasion(now) else []
+
+
+def run_diagnosis(_: int) -> None:
+    """For the worker: takes ten seconds at most. Of several callers on one occasion only one diagnoses."""
+    now, lease = database_now(), uuid.uuid4()
+    occasion = _due_occasion(now)
+    if not occasion:
+        return
+    worker = DiagnosisRun.AskedBy.WORKER
+    mine = DiagnosisRun(asked_by=worker, occasion=occasion, lease=lease, started_at=now)
+    DiagnosisRun.objects.bulk_create([mine], ignore_conflicts=True)
+    run = DiagnosisRun.objects.filter(occasion=occasion, lease=lease).first()
+    if run is None:
+        return
+    report, circumstances = make_report(WORKER_SECONDS, ask_simulator=True)
+    cache_report(report)
+    _save(run, report, circumstances)
+    if not report.success:
+        words = {name: str(getattr(report, name)) for name in ("verdict", "culprit", "summary")}
+        logger.error("diagnosis", extra=words)
 
 
 def make_report(
@@ -109,9 +155,28 @@ def make_report(
     clients = clients or DnsClients(servers=settings.DIAGNOSIS_NAME_SERVERS)
     merchant, problem = usable_merchant()
     past_runs = begin(history.load_past_runs)
-    checks = {name: begin(check) for name, check in _dependency_checks(merchant, clients)}
+    checks: dict[str, Callable[[], CheckResult | None]] = {
+        "database": dependencies.check_database_writes,
+        "worker": dependencies.check_worker,
+        "cache": dependencies.check_cache,
+        "disk": dependencies.check_disk,
+        "mail": dependencies.check_mail,
+        "broker": dependencies.check_broker,
+        "webhook": functools.partial(check_webhook, merchant, clients.system),
+        "webhook_silence": dependencies.check_webhook_silence,
+    }
+    pending = {
+        name: begin(functools.partial(dependencies.run_timed, check)) for name, check in checks.items()
+    }
     network = _probe_network(merchant, deadline, clients, ask_simulator) if merchant else Evidence()
-    checked = {name: _check_result(name, check, deadline) for name, check in checks.items()}
+    checked = {}
+    for name, check in pending.items():
+        try:
+            found = result(check, deadline)
+        except TimeoutError:
+            found = dependencies.timeout_result(name)
+        if found:
+            checked[name] = found
     try:
         past = result(past_runs, deadline)
     except TimeoutError:
@@ -119,13 +184,13 @@ def make_report(
     evidence = replace(
         network,
         settings_problem=problem,
-        dependencies={name: check for name, check in checked.items() if check},
+        dependencies=checked,
         failed_calls=past.failed_calls,
         is_simulated=settings.PHONEPE_SIMULATION_MODE,
     )
-    made = build_report(evidence, merchant, past, now)
+    report = build_report(evidence, merchant, past, now)
     took = round((time.monotonic() - started) * 1000)
-    return replace(made, took_ms=took), history.circumstances(evidence, made.config)
+    return replace(report, took_ms=took), history.circumstances(evidence, report.config)
 
 
 def usable_merchant() -> tuple[Merchant | None, str]:
@@ -146,7 +211,7 @@ def usable_merchant() -> tuple[Merchant | None, str]:
     return merchant, ""
 
 
-def _claim_run() -> bool:
+def _claim_interval() -> bool:
     """True when nobody has made a diagnosis in the last thirty seconds, for one caller.
 
     A mark of the future stems from a clock that has been set back since; the cache would keep it for as long.
@@ -161,28 +226,6 @@ def _claim_run() -> bool:
     return result_cache.add(RUNNING, now, INTERVAL)
 
 
-def _dependency_checks(merchant: Merchant | None, clients: DnsClients) -> Iterator[tuple[str, Check]]:
-    checks: dict[str, Check] = {
-        "database": dependencies.check_database_writes,
-        "worker": dependencies.check_worker,
-        "cache": dependencies.check_cache,
-        "disk": dependencies.check_disk,
-        "mail": dependencies.check_mail,
-        "broker": dependencies.check_broker,
-        "webhook": functools.partial(check_webhook, merchant, clients.system),
-        "webhook_silence": dependencies.check_webhook_silence,
-    }
-    for name, check in checks.items():
-        yield name, functools.partial(dependencies.run_timed, check)
-
-
-def _check_result(name: str, check: "Future[CheckResult | None]", deadline: Deadline) -> CheckResult | None:
-    try:
-        return result(check, deadline)
-    except TimeoutError:
-        return dependencies.timeout_result(name)
-
-
 def _probe_network(
     merchant: Merchant, deadline: Deadline, clients: DnsClients, ask_simulator: bool
 ) -> Evidence:
@@ -194,66 +237,73 @@ def _probe_network(
     phonepe = phonepe_targets(merchant)
     groups = phonepe, control_targets(phonepe), sibling_targets(phonepe)
     targets = [target for group in groups for target in group]
-    remaining = iter(_probe_all(targets, deadline.within(deadline.remaining() * SHARE_OF_PROBES), clients))
+    probing = deadline.within(deadline.remaining() * SHARE_OF_PROBES)
+    shorter = probing.within(probing.remaining() * SHARE_OF_TASK)
+    done = side_by_side([functools.partial(probe, target, shorter, clients) for target in targets], probing)
+    remaining = iter([found or probe_timeout(target) for target, found in zip(targets, done, strict=True)])
     probes, controls, siblings = (tuple(next(remaining) for _ in group) for group in groups)
     found = Evidence(probes=probes, controls=controls, siblings=siblings)
     if found.unreachable:
         return found
-    return replace(found, status_results=tuple(_status_results(merchant, found, deadline, clients)))
-
-
-def _probe_all(targets: list[Target], deadline: Deadline, clients: DnsClients) -> list[ProbeResult]:
-    shorter = deadline.within(deadline.remaining() * SHARE_OF_TASK)
-    tasks = [functools.partial(probe, target, shorter, clients) for target in targets]
-    done = zip(targets, side_by_side(tasks, deadline), strict=True)
-    return [found or timeout_result(target) for target, found in done]
+    return replace(found, status_results=_status_results(merchant, found, deadline, clients))
 
 
 def _status_results(
     merchant: Merchant, found: Evidence, deadline: Deadline, clients: DnsClients
-) -> Iterator[StatusProbeResult]:
+) -> tuple[StatusProbeResult, ...]:
     """One address after the other: of two token requests at the same time one would invalidate the other's token."""
     reached = {probed.target for probed in found.probes if probed.is_reached}
     pairs = [(each, Target(Role.API, each.base_url, each.proxy)) for each in merchant.endpoints if each.signs]
     usable = [(endpoint, target) for endpoint, target in pairs if target in reached]
+    results = []
     for left, (endpoint, target) in zip(range(len(usable), 0, -1), usable, strict=True):
         only = replace(merchant, endpoints=(endpoint,))
-        yield _status_result(only, target, deadline.within(deadline.remaining() / left), clients)
+        share = deadline.within(deadline.remaining() / left)
+        results.append(_status_result(only, target, share, clients))
+    return tuple(results)
 
 
 def _status_result(
     merchant: Merchant, target: Target | None, deadline: Deadline, clients: DnsClients
 ) -> StatusProbeResult:
     shorter = deadline.within(deadline.remaining() * SHARE_OF_TASK)
-    task = functools.partial(_send_status_request, merchant, target, shorter, clients)
-    [found] = side_by_side([task], deadline)
-    return found or status_probe.timeout_result(target)
+
+    def send() -> StatusProbeResult:
+        if target is None:
+            return probe_status(PhonePeGateway(merchant), shorter)
+        with fresh_session(clients.system) as session:
+            tokens = TokenStore(merchant, store=result_cache)
+            return probe_status(PhonePeGateway(merchant, session=session, tokens=tokens), shorter, target)
+
+    [found] = side_by_side([send], deadline)
+    return found or status_timeout(target)
 
 
-def _send_status_request(
-    merchant: Merchant, target: Target | None, deadline: Deadline, clients: DnsClients
-) -> StatusProbeResult:
-    if target is None:
-        return probe_status(PhonePeGateway(merchant), deadline)
-    with fresh_session(clients.system) as session:
-        tokens = TokenStore(merchant, store=result_cache)
-        return probe_status(PhonePeGateway(merchant, session=session, tokens=tokens), deadline, target)
-
-
-def _save(answer: Json, circumstances: Circumstances, asked_by: str, started_at: datetime) -> None:
+def _save(run: DiagnosisRun, report: Report, circumstances: Circumstances) -> None:
     try:
-        history.save_run(answer, circumstances, asked_by, started_at)
+        history.save_run(run, report.as_json(), circumstances)
     except DATABASE_ERRORS:
-        logger.warning("this run of the diagnosis could not be kept")
+        logger.warning("this run of the diagnosis could not be saved")
 
 
 def _last_report() -> Json | None:
     return result_cache.get(LAST) or result_cache.own.get(LAST)
 
 
-def _wait_for_report(deadline: Deadline) -> Json:
-    if last := wait_for(_last_report, deadline.remaining()):
-        return last
-    if deadline.expired and result_cache.own.add(RUNNING, True, INTERVAL):
-        return diagnose()  # its thread died, or the shared cache can be read but not written
-    raise DiagnosisRunning
+def _due_occasion(now: datetime) -> str:
+    """Why the worker diagnoses now, the same for all callers of the same minutes; "" when none has to."""
+    if not settings.DIAGNOSIS_EVERY_MINUTES:
+        return ""
+    occasion = f"regular {_interval_number(now, settings.DIAGNOSIS_EVERY_MINUTES)}"
+    recent = GatewayCall.objects.order_by("-pk").values_list("started_at", "error_category")[:CALLS_CHECKED]
+    failed = sorted(at for at, category in recent if category and at >= now - RECENT)
+    if len(failed) >= MANY_FAILURES:
+        since = failed[MANY_FAILURES - 1]  # when the failed calls became many
+        if not DiagnosisRun.objects.filter(started_at__range=(since, now + SKEW)).exists():
+            occasion = f"failing {_interval_number(now, 2)}"
+    return "" if DiagnosisRun.objects.filter(occasion=occasion).exists() else occasion
+
+
+def _interval_number(now: datetime, minutes: int) -> int:
+    """Counts intervals of so many minutes."""
+    return int(now.timestamp()) // (60 * minutes)

@@ -8,7 +8,7 @@ from diagnostics import webhook_check
 from diagnostics.dependencies import CheckResult
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
-from diagnostics.probes import timeout_result
+from diagnostics.probes import probe_timeout
 from diagnostics.rules import RULES, Rule
 from diagnostics.targets import Role, Target
 
@@ -53,7 +53,7 @@ def _conclusion(rule: Rule, fault: Verdict | None, fields: dict[str, str]) -> Co
 
 def text_fields(evidence: Evidence) -> dict[str, str]:
     """What the texts of rules may contain. A public summary contains only name, what and finding."""
-    subject = evidence.subject or timeout_result(NO_TARGET)
+    subject = evidence.subject or probe_timeout(NO_TARGET)
     target, name_server = subject.target, subject.resolution.name_server
     clock, fault = evidence.clock_ahead, evidence.fault
     return {

@@ -27,8 +27,7 @@ from core import waiting
 from core.errors import Conflict
 from core.throttling import CallerThrottle
 from core.waiting import InProgress
-from diagnostics import result_cache
-from diagnostics.parallel import begin, result
+from diagnostics.deadlines import begin, result, result_cache
 from diagnostics.render import PageRenderer, TextRenderer
 from diagnostics.runner import DiagnosisRunning, diagnose, latest_report
 from diagnostics.serializers import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest

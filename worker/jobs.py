@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import F
 
 from core.clocks import database_now
-from diagnostics.monitor import diagnosis_due, run_diagnosis
+from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
 from notifications.sending import pause_after, send
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent

@@ -8,6 +8,7 @@ from typing import Any
 import requests
 from django.conf import settings
 
+from diagnostics.report import Dependency, Report
 from diagnostics.runner import diagnose
 from payment.models import DiagnosisRun
 
@@ -46,13 +47,13 @@ class Site:
         self.session.trust_env = False  # customers do not use the proxy of this shell
 
     @functools.cached_property
-    def diagnosis(self) -> Json:
+    def diagnosis(self) -> Report:
         by = DiagnosisRun.AskedBy.COMMAND
         return diagnose(ask_simulator=settings.PHONEPE_SIMULATION_MODE, asked_by=by)
 
-    def dependency(self, name: str) -> Json:
-        found: Json = self.diagnosis["dependencies"].get(name, {"ok": None, "detail": "not looked at"})
-        return found
+    def dependency(self, name: str) -> Dependency:
+        not_checked = Dependency(name, None, 0, "", "not checked")
+        return self.diagnosis.dependencies.get(name, not_checked)
 
     def request(self, method: str, url: str, **more: Any) -> requests.Response:
         """`url` absolute, or a path of our own server. Follows no redirect. Raises NoAnswer."""
@@ -88,11 +89,11 @@ def not_run(reason: str, next_action: str = "") -> Result:
     return Result(NOT_RUN, reason, next_action)
 
 
-def from_check(check: Json, next_action: str) -> Result:
+def from_check(check: Dependency, next_action: str) -> Result:
     """The result of one dependency check of the diagnosis."""
-    if check["ok"] is None:
-        return not_run(check["detail"], next_action)
-    return passed(check["detail"]) if check["ok"] else failed(check["detail"], next_action)
+    if check.ok is None:
+        return not_run(check.detail, next_action)
+    return passed(check.detail) if check.ok else failed(check.detail, next_action)
 
 
 def json_object(answer: requests.Response) -> Json:

@@ -1,17 +1,17 @@
 import json
 import sys
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from diagnostics import dependencies, render
-from diagnostics.parallel import begin, result
+from diagnostics.deadlines import begin, result
+from diagnostics.report import Layer, Report
 from diagnostics.runner import diagnose
 from payment.models import DiagnosisRun
 from payment.phonepe.transport import Deadline
-
-Json = dict[str, Any]
 
 NAMES = (*render.LAYERS, *render.DEPENDENCIES)
 DATABASE_TIMEOUT = 1.5  # seconds, of the ten that the whole may take
@@ -29,18 +29,19 @@ class Command(BaseCommand):
             "--support-message", action="store_true", help="only the message that is to be sent"
         )
         parser.add_argument(
-            "--only", nargs="+", default=[], metavar="NAME", help="layers and hops: tcp database …"
+            "--only", nargs="+", default=[], metavar="NAME", help="layers and dependencies: tcp database …"
         )
 
     def handle(self, *args: Any, only: list[str], **forms: Any) -> None:
         if unknown := set(only) - set(NAMES):
             raise CommandError(
-                f"No such layer or hop: {', '.join(sorted(unknown))}. There are {', '.join(NAMES)}."
+                f"No such layer or dependency: {', '.join(sorted(unknown))}. There are {', '.join(NAMES)}."
             )
-        found = diagnose(ask_simulator=_can_ask_simulator(), asked_by=DiagnosisRun.AskedBy.COMMAND)
-        checks = _selected(found["checks"], only)
-        self.stdout.write(_output(found, checks if only else None, forms).rstrip("\n"))
-        if not (_are_well(checks) if only else _is_well(found)):
+        report = diagnose(ask_simulator=_can_ask_simulator(), asked_by=DiagnosisRun.AskedBy.COMMAND)
+        if only:
+            report = replace(report, checks=_selected(report.checks, only))
+        self.stdout.write(_output(report, only, forms).rstrip("\n"))
+        if not _is_well(report, only):
             sys.exit(1)
 
 
@@ -54,37 +55,38 @@ def _can_ask_simulator() -> bool:
         return False
 
 
-def _is_well(found: Json) -> bool:
-    """A simulated PhonePe has to answer, too: "simulated" alone says only that no money moves."""
-    if not settings.PHONEPE_SIMULATION_MODE:
-        return bool(found["success"])
-    answers = [check for check in found["checks"] if check["layer"] in ("credentials", "contract")]
-    return bool(found["success"] and answers and all(check["ok"] for check in answers))
-
-
-def _are_well(checks: list[Json]) -> bool:
-    """A check without a result is no fault, but at least one has to pass."""
-    results = {check["ok"] for check in checks}
-    return True in results and False not in results
-
-
-def _selected(checks: list[Json], only: list[str]) -> list[Json]:
+def _selected(checks: list[Layer], only: list[str]) -> list[Layer]:
     """A selected name without a check gets an entry too: an earlier layer failed, or it is not used here."""
-    present = {check["layer"] for check in checks}
-    found = [check for check in checks if check["layer"] in only]
-    absent = {"family": "", "target": "nothing", "ok": None, "ms": 0, "finding": ""}
-    detail = {"detail": "not come to, or not used here"}
-    return found + [{"layer": name, **absent, **detail} for name in only if name not in present]
+    present = {check.layer for check in checks}
+    absent = [
+        Layer(name, "", "nothing", None, 0, "", "not reached, or not used here")
+        for name in only
+        if name not in present
+    ]
+    return [check for check in checks if check.layer in only] + absent
 
 
-def _output(found: Json, checks: list[Json] | None, forms: dict[str, Any]) -> str:
-    """`checks` None: the whole report."""
-    message = found["support_message"]
+def _output(report: Report, only: list[str], forms: dict[str, Any]) -> str:
+    message = report.support_message
     if forms["json"]:
-        report = found if checks is None else {**found, "checks": checks}
-        return json.dumps(message if forms["support_message"] else report, indent=2, ensure_ascii=False)
+        shown = (message and asdict(message)) if forms["support_message"] else report.as_json()
+        return json.dumps(shown, indent=2, ensure_ascii=False)
     if forms["support_message"]:
         if message is None:
             return "Nobody has to act."
-        return f"To: {message['to']}\nSubject: {message['subject']}\n\n{message['body']}"
-    return render.as_text(found) if checks is None else render.checks_as_text(checks)
+        return f"To: {message.to}\nSubject: {message.subject}\n\n{message.body}"
+    return render.checks_as_text(report.checks) if only else render.as_text(report.as_json())
+
+
+def _is_well(report: Report, only: list[str]) -> bool:
+    """Of the selected checks at least one has to pass and none may fail; one without a result is no fault.
+
+    Else the verdict counts. A simulated PhonePe has to answer, too: "simulated" alone says only that no money moves.
+    """
+    if only:
+        results = {check.ok for check in report.checks}
+        return True in results and False not in results
+    if not settings.PHONEPE_SIMULATION_MODE:
+        return report.success
+    answers = [check.ok for check in report.checks if check.layer in ("credentials", "contract")]
+    return report.success and bool(answers) and all(answers)

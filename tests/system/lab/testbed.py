@@ -17,7 +17,8 @@ from django.db import connections
 from django.test import override_settings
 
 from core.logging import JsonFormatter
-from diagnostics import result_cache, runner
+from diagnostics import runner
+from diagnostics.deadlines import result_cache
 from okpuja.environment import mail
 from payment.phonepe.credentials import SIMULATED, SIMULATED_V1
 from tests.harness.certificates import Authority
@@ -175,7 +176,7 @@ class World:
         began = time.monotonic()
         found = runner.diagnose()
         self.milliseconds = round((time.monotonic() - began) * 1000)
-        return json.loads(json.dumps(found, default=str))
+        return json.loads(json.dumps(found.as_json(), default=str))
 
     def ask_doctor(self, **environment: Any) -> Wire:
         """The same, by a process of its own, whose start does not count."""

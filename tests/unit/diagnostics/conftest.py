@@ -1,6 +1,6 @@
 import pytest
 
-from diagnostics import result_cache
+from diagnostics.deadlines import result_cache
 from tests.harness.certificates import Authority
 from tests.unit.diagnostics.servers import Server
 

@@ -7,7 +7,7 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from diagnostics import dependencies
-from diagnostics.parallel import begin, result
+from diagnostics.deadlines import begin, result
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.states import AttemptState

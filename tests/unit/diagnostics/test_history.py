@@ -28,7 +28,8 @@ ANSWER = {
 
 def kept(number=1, **told):
     for _ in range(number):
-        save_run(ANSWER | told, {"build": {"": "abc"}}, "web", timezone.now())
+        run = DiagnosisRun(asked_by="web", started_at=timezone.now())
+        save_run(run, ANSWER | told, {"build": {"": "abc"}})
 
 
 def test_a_run_is_kept_with_what_was_found_and_without_the_runs_before_it():
@@ -91,9 +92,9 @@ def test_without_a_good_run_nothing_is_compared():
 def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, control):
     with Server() as phonepe:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe.port}/apis/pg-sandbox"
-        assert diagnose()["changed_since_last_ok"] is None
+        assert diagnose().changed_since_last_ok is None
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
-    answer = diagnose()
+    answer = diagnose().as_json()
     changes = {change["what"] for change in answer["changed_since_last_ok"]["changes"]}
     assert changes == {"setting endpoints", "setting fingerprint"}
     assert [line["verdict"] for line in answer["history"]] == ["ok"]
@@ -102,10 +103,10 @@ def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, contr
 @pytest.mark.sockets
 def test_a_secret_that_was_swapped_is_told_by_its_name_and_not_by_itself(real_v1, control, phonepe_server):
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox"
-    assert diagnose()["success"]
+    assert diagnose().success
     real_v1.PHONEPE_SALT_KEY = "another-salt-key-nobody-may-see"
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
-    told = {change["what"]: change for change in diagnose()["changed_since_last_ok"]["changes"]}
+    told = {change["what"]: change for change in diagnose().as_json()["changed_since_last_ok"]["changes"]}
 
     assert {"hidden setting PHONEPE_SALT_KEY", "setting fingerprint"} <= told.keys()
     assert "hidden setting PHONEPE_CLIENT_SECRET" not in told
@@ -123,7 +124,7 @@ def test_without_a_database_nothing_is_kept_and_all_is_told(monkeypatch):
     gone = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": refusing_port()}
     gone |= {"NAME": "shop", "USER": "okpuja", "PASSWORD": "x", "OPTIONS": {}}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | gone)
-    answer = diagnose()
+    answer = diagnose().as_json()
     assert (answer["verdict"], answer["history"]) == ("database_down", [])
 
 

@@ -11,7 +11,7 @@ from django.db import connections
 from django.test import Client
 from rest_framework_simplejwt.tokens import AccessToken
 
-from diagnostics import result_cache
+from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
 from payment.models import GatewayCall
 from tests.unit.diagnostics.reports import report_json

@@ -7,9 +7,9 @@ from email.utils import format_datetime
 import pytest
 
 from diagnostics import dns, probes
+from diagnostics.deadlines import begin, result
 from diagnostics.dns import DnsClients
 from diagnostics.enums import Verdict
-from diagnostics.parallel import begin, result
 from diagnostics.probes import probe
 from diagnostics.targets import Role, Target
 from payment.phonepe.transport import Deadline, Resolver

@@ -9,7 +9,8 @@ from django.core.cache.backends.base import BaseCache
 from django.db import connections
 
 from core.errors import Unavailable
-from diagnostics import result_cache, runner
+from diagnostics import runner
+from diagnostics.deadlines import result_cache
 from diagnostics.dns import DnsClients
 from diagnostics.runner import DiagnosisRunning, latest_report
 from payment.models import DiagnosisRun

@@ -10,8 +10,7 @@ from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
-from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.status_probe import StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.targets import Role, Target
 from diagnostics.verdicts import RULES, conclude, text_fields
 from payment.phonepe.enums import Stage

@@ -7,7 +7,7 @@ from django.test import Client
 from drf_spectacular.generators import SchemaGenerator
 from rest_framework_simplejwt.tokens import AccessToken
 
-from diagnostics import result_cache
+from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
 from tests.unit.diagnostics.servers import Server, refusing_port
 

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import path
 from rest_framework.views import APIView
 
-from diagnostics import result_cache
+from diagnostics.deadlines import result_cache
 from diagnostics.runner import diagnose
 from okpuja.urls import handler500  # noqa: F401 - this module is a URL configuration, too
 from payment.models import Payment
@@ -54,7 +54,7 @@ def test_the_story_of_the_predecessor(api, settings):
 
     started = api().post(PROCESS_CART, {"amount": 100}).json()
     paid = api().post(SIMULATE, {"payment_id": started["payment_id"]}).json()
-    found = diagnose()
+    found = diagnose().as_json()
 
     assert started["success"] is True
     assert paid["status"] == PaymentState.SUCCESS
@@ -80,7 +80,7 @@ def test_a_cache_that_refuses_fails_no_payment_and_is_named(api, settings, caplo
     assert Payment.objects.get().attempts.get().page_url
     assert ("cache", "127.0.0.1", port) in hops(caplog)
     assert cache.target == f"127.0.0.1:{port}"
-    found = diagnose()
+    found = diagnose().as_json()
     assert found["dependencies"]["cache"]["ok"] is False
     assert found["dependencies"]["cache"]["target"] == f"127.0.0.1:{port}"
 

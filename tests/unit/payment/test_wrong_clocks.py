@@ -15,7 +15,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from booking.models import Checkout, SlotHold
 from core.errors import Conflict
-from diagnostics.monitor import diagnosis_due
+from diagnostics.runner import diagnosis_due
 from notifications.models import Notification
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import (

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import pytest
@@ -11,10 +12,14 @@ from django.conf import settings as installed
 from django.core.management import call_command
 from django.utils import timezone
 
-from diagnostics import result_cache
+from diagnostics.deadlines import result_cache
+from diagnostics.enums import Verdict
+from diagnostics.evidence import Evidence
 from diagnostics.golive import flow, installation, network, server
 from diagnostics.golive.checklist import POINTS, run_checklist
 from diagnostics.golive.site import FAIL, NOT_RUN, PASS, NoAnswer, Site
+from diagnostics.history import PastRuns
+from diagnostics.report import Endpoint, Layer, build_report
 from payment.models import DiagnosisRun, Payment, WebhookEvent
 from tests.harness.certificates import Authority
 from tests.unit.diagnostics.servers import Server
@@ -186,45 +191,47 @@ class Processes:
         self._http.server_close()
 
 
-def diagnosed(settings, **more):
-    """A site whose diagnosis has found nothing wrong, but for what is said."""
+SECURED = Layer("tls", "", "api.phonepe.com:443", True, 0, "", "certificate by a public authority")
+ANSWERED = Layer("contract", "", "api.phonepe.com:443", True, 0, "", "no such order")
+
+
+def site_with_diagnosis(settings, layers=(SECURED, ANSWERED), **changes):
+    """A site whose diagnosis found nothing wrong, except for the changes."""
     settings.PHONEPE_SIMULATION_MODE = False
-    asked = {"layer": "contract", "ok": True, "target": "api.phonepe.com:443", "detail": "no such order"}
-    secured = {**asked, "layer": "tls", "detail": "certificate by a public authority"}
-    endpoint = {"endpoint": "api.phonepe.com", "reachable": True, "ladder": [secured, asked]}
-    made = {
-        "verdict": "ok",
-        "success": True,
-        "summary": "PhonePe is reached and knows us.",
-        "next_action": "Nothing.",
-    }
-    made |= {"endpoints": [endpoint], "checks": [secured, asked], "also": []}
+    host = "api.phonepe.com"
+    endpoint = Endpoint(host, True, "HTTP", "payments", f"{host}:443", "directly", list(layers))
+    report = build_report(Evidence(), None, PastRuns(), timezone.now())
+    assert report.success
     site = Site("http://127.0.0.1:1")
-    site.__dict__["diagnosis"] = made | more
+    site.diagnosis = replace(report, **{"endpoints": [endpoint], "checks": list(layers)} | changes)
     return site
 
 
-class TestWay:
-    def test_a_mail_server_that_is_down_is_no_way_to_phonepe_that_is_shut(self, settings):
-        mail = {"verdict": "mail_down", "success": False, "summary": "Our mail server cannot be reached."}
-        site = diagnosed(settings, **mail, next_action="Start it.")
+class TestNetwork:
+    def test_a_mail_server_that_is_down_is_no_fault_of_the_connection_to_phonepe(self, settings):
+        mail = {"verdict": Verdict.MAIL_DOWN, "success": False, "summary": "The mail server is down."}
+        site = site_with_diagnosis(settings, **mail, next_action="Start it.")
 
         assert network.connectivity(site).result == PASS
         found = network.nothing_is_broken(site)
         assert (found.result, found.reason, found.next_action) == (FAIL, mail["summary"], "Start it.")
 
     def test_a_phonepe_that_does_not_know_us_is_not_connected(self, settings):
-        site = diagnosed(settings, verdict="bad_credentials", success=False, summary="not accepted")
-        site.diagnosis["endpoints"][0]["ladder"][1]["ok"] = None
+        unanswered = replace(ANSWERED, ok=None)
+        site = site_with_diagnosis(
+            settings,
+            [SECURED, unanswered],
+            verdict=Verdict.BAD_CREDENTIALS,
+            success=False,
+            summary="not accepted",
+        )
         assert network.connectivity(site).result == FAIL
 
-    def test_a_control_hosts_certificate_is_not_on_the_way_to_phonepe(self, settings):
-        site = diagnosed(settings)
-        broken = {"layer": "tls", "ok": False, "target": "control.example:443", "detail": "expired"}
-        site.diagnosis["checks"].append(broken)
-        assert network.tls(site).result == PASS
-        site.diagnosis["endpoints"][0]["ladder"].append(broken)
-        assert network.tls(site).result == FAIL
+    def test_only_certificates_of_phonepe_count(self, settings):
+        broken = Layer("tls", "", "control.example:443", False, 0, "expired", "expired")
+        of_control_host = site_with_diagnosis(settings, checks=[SECURED, ANSWERED, broken])
+        assert network.tls(of_control_host).result == PASS
+        assert network.tls(site_with_diagnosis(settings, [SECURED, ANSWERED, broken])).result == FAIL
 
 
 class TestServer:

@@ -1,0 +1,111 @@
+"""Nothing that may be broken makes a diagnosis wait: tasks in threads until a deadline, and a cache that falls back.
+
+The threads are daemons. An executor would join its threads when the process ends, and one of ours may be inside a
+`getaddrinfo` that never returns.
+"""
+
+import contextvars
+import threading
+from collections.abc import Callable, Sequence
+from concurrent import futures
+from typing import Any, TypeVar
+
+from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import DatabaseError, InterfaceError, connections
+
+from payment.phonepe.transport import Deadline
+
+try:
+    from redis.exceptions import RedisError
+except ImportError:  # installed only where CACHE_URL asks for it
+    RedisError = OSError  # type: ignore[assignment, misc]
+
+T = TypeVar("T")
+Expected = tuple[type[Exception], ...]
+
+CACHE_ERRORS = (DatabaseError, InterfaceError, OSError, RedisError)
+CACHE_TIMEOUT = 1.5  # seconds
+CACHE_RETRY_AFTER = (
+    30  # seconds without the shared cache after it has failed: a caller waits for it once at most
+)
+FAILED = "shared-cache-failed"
+
+
+class ThreadDied(RuntimeError):
+    """A bug ended the thread, which has printed its traceback. It must not pass for a dependency that is silent."""
+
+
+def begin(task: Callable[[], T], expected: Expected = ()) -> "futures.Future[T]":
+    """`expected`: what the task may raise. `result` raises it again."""
+    future: futures.Future[T] = futures.Future()
+
+    def run() -> None:
+        try:
+            future.set_result(task())
+        except expected as error:
+            future.set_exception(error)
+        finally:
+            future.cancel()  # callers that wait get ThreadDied; a result that is set stays
+            connections.close_all()
+
+    context = contextvars.copy_context()  # log lines of the thread keep the id of the request
+    threading.Thread(target=context.run, args=(run,), name="diagnosis", daemon=True).start()
+    return future
+
+
+def result(future: "futures.Future[T]", deadline: Deadline) -> T:
+    """What the task returned, or raised as expected. Raises TimeoutError when it is late, ThreadDied after a bug."""
+    try:
+        return future.result(deadline.remaining())
+    except futures.TimeoutError:
+        raise TimeoutError from None
+    except futures.CancelledError:
+        raise ThreadDied from None
+
+
+def side_by_side(tasks: Sequence[Callable[[], T]], deadline: Deadline) -> list[T | None]:
+    """The results in the order of the tasks; None for one that did not end in time."""
+    results: list[T | None] = []
+    for future in [begin(task) for task in tasks]:
+        try:
+            results.append(result(future, deadline))
+        except TimeoutError:
+            results.append(None)
+    return results
+
+
+class FallbackCache:
+    """The shared cache, or, while it fails, `own`, a cache of this process.
+
+    The shared cache may be a table of the database that is being diagnosed: no answer may depend on it or wait long.
+    """
+
+    def __init__(self) -> None:
+        self.own = LocMemCache("diagnosis", {})
+
+    def add(self, key: str, value: Any, seconds: int) -> bool:
+        """True for the first caller of all processes only."""
+        return bool(self._use("add", key, value, seconds))
+
+    def get(self, key: str, default: Any = None) -> Any:
+        return self._use("get", key, default)
+
+    def set(self, key: str, value: Any, seconds: int) -> None:
+        self._use("set", key, value, seconds)
+
+    def delete(self, key: str) -> None:
+        self._use("delete", key)
+
+    def _use(self, method: str, *args: Any) -> Any:
+        if self.own.get(FAILED):
+            return getattr(self.own, method)(*args)
+        try:
+            task = begin(lambda: getattr(cache, method)(*args), CACHE_ERRORS)
+            return result(task, Deadline(CACHE_TIMEOUT))
+        except CACHE_ERRORS:  # a cache that does not answer in time is a TimeoutError, hence an OSError
+            self.own.set(FAILED, True, CACHE_RETRY_AFTER)
+            return getattr(self.own, method)(*args)
+
+
+result_cache = FallbackCache()
