@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-from payment.phonepe.credentials import Endpoint, Merchant
+from payment.phonepe.credentials import Merchant
 
 Json = dict[str, Any]
 
@@ -36,7 +36,15 @@ def masked(merchant: Merchant | None) -> Json:
         "simulation": settings.PHONEPE_SIMULATION_MODE,
         "payments_enabled": settings.PAYMENT_ENABLED,
         "api_version": merchant.identity.generation if merchant else settings.PHONEPE_API_VERSION,
-        "endpoints": [_endpoint(endpoint) for endpoint in merchant.endpoints] if merchant else [],
+        "endpoints": [
+            {
+                "base_url": endpoint.base_url,
+                "token_base_url": endpoint.auth_base_url,
+                "proxy": endpoint.proxy_name,
+                "is_page_host": not endpoint.signs,
+            }
+            for endpoint in (merchant.endpoints if merchant else ())
+        ],
         "merchant_id": mask(settings.PHONEPE_MERCHANT_ID),
         "salt_key": is_set(settings.PHONEPE_SALT_KEY),
         "salt_index": settings.PHONEPE_SALT_INDEX,
@@ -59,7 +67,11 @@ def masked(merchant: Merchant | None) -> Json:
 
 def hidden_fingerprints() -> dict[str, str]:
     """Of each hidden setting: another one after a change, and of no use to anybody without SECRET_KEY."""
-    return {name: _fingerprint(name) for name in HIDDEN}
+    values = {name: getattr(settings, name) for name in HIDDEN}
+    return {
+        name: salted_hmac(f"payment.diagnosis.{name}", str(value)).hexdigest()[:8] if value else "not set"
+        for name, value in values.items()
+    }
 
 
 def mask(value: str) -> str:
@@ -71,17 +83,3 @@ def mask(value: str) -> str:
 
 def is_set(secret: str) -> str:
     return "set" if secret else "not set"
-
-
-def _fingerprint(name: str) -> str:
-    value = getattr(settings, name)
-    return salted_hmac(f"payment.diagnosis.{name}", str(value)).hexdigest()[:8] if value else "not set"
-
-
-def _endpoint(endpoint: Endpoint) -> Json:
-    return {
-        "base_url": endpoint.base_url,
-        "token_base_url": endpoint.auth_base_url,
-        "proxy": endpoint.proxy_name,
-        "is_page_host": not endpoint.signs,
-    }

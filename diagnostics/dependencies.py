@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -94,7 +94,10 @@ def check_database() -> CheckResult:
     check = CheckResult("database", database_target())
     try:
         with contextlib.closing(_unpooled_connection()) as direct:
-            pending = _unapplied_migrations(direct)
+            with direct.cursor() as cursor:
+                cursor.execute("SELECT 1")
+            executor = MigrationExecutor(direct)
+            pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
     except DATABASE_ERRORS as error:
         return check.failed("down", describe_error(error))
     if pending:
@@ -140,7 +143,10 @@ def check_cache() -> CheckResult:
 
 def check_disk(min_free: int = MIN_FREE_BYTES) -> CheckResult:
     """Free space at the database file, and where this process was started."""
-    folders = {str(_database_folder()), str(settings.BASE_DIR)}
+    folders = {str(settings.BASE_DIR)}
+    if connection.vendor == "sqlite":
+        database_folder = Path(str(connection.settings_dict["NAME"])).parent
+        folders |= {str(database_folder)} if database_folder.is_dir() else set()
     free, folder = min((shutil.disk_usage(folder).free, folder) for folder in folders)
     check = CheckResult("disk", folder, detail=f"{free // 1024**2} MiB are free")
     return check if free >= min_free else replace(check, ok=False, fault="full")
@@ -187,19 +193,33 @@ def check_worker() -> CheckResult:
         now = database_now()
     except DATABASE_ERRORS:
         return check.unknown("not known while the database cannot be asked")
-    if due_since is None:
-        return _check_idle_worker(check, last_seen, now)
-    overdue = round((now - due_since).total_seconds())
-    if overdue > MAX_OVERDUE_SECONDS:
-        return check.failed("down", f"work has been due for {overdue} s")
-    return check.passed(f"working: the oldest due row waits for {max(overdue, 0)} s")
+    if due_since is not None:
+        overdue = round((now - due_since).total_seconds())
+        if overdue > MAX_OVERDUE_SECONDS:
+            return check.failed("down", f"work has been due for {overdue} s")
+        return check.passed(f"working: the oldest due row waits for {max(overdue, 0)} s")
+    interval = timedelta(minutes=settings.DIAGNOSIS_EVERY_MINUTES)
+    if last_seen is None or not interval:
+        return check.passed("nothing is due: idle, or not needed yet")
+    ago = now - last_seen
+    if ago > MAX_MISSED_RUNS * interval + timedelta(minutes=1):
+        return check.failed("down", f"nothing is due, but it was last seen {ago.total_seconds():.0f} s ago")
+    return check.passed(f"nothing is due: idle, seen {max(ago.total_seconds(), 0):.0f} s ago")
 
 
 def check_webhook_silence() -> CheckResult:
     """Fails when all paid orders were found by status requests only: PhonePe's webhooks do not arrive."""
     check = CheckResult("webhook_silence", "the last paid orders")
+    now = timezone.now()
+    paid = PaymentAttempt.objects.filter(
+        state=AttemptState.COMPLETED,
+        simulated=False,
+        decided_at__range=(now - WEBHOOK_WINDOW, now - WEBHOOK_DELAY),
+    )
+    has_webhook = Exists(WebhookEvent.objects.filter(attempt=OuterRef("pk")))
+    newest = paid.annotate(has_webhook=has_webhook).order_by("-decided_at", "-pk")[:WEBHOOK_SAMPLE]
     try:
-        announced = _orders_with_webhook()
+        announced = list(newest.values_list("has_webhook", flat=True))
     except DATABASE_ERRORS:
         return check.unknown("not known while the database cannot be asked")
     count = f"{len(announced)} paid orders in {WEBHOOK_WINDOW.days} days, {sum(announced)} of them announced by PhonePe"
@@ -231,20 +251,6 @@ def _unpooled_connection() -> BaseDatabaseWrapper:
     )
 
 
-def _unapplied_migrations(direct: BaseDatabaseWrapper) -> int:
-    with direct.cursor() as cursor:
-        cursor.execute("SELECT 1")
-    executor = MigrationExecutor(direct)
-    return len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
-
-
-def _database_folder() -> Path:
-    if connection.vendor != "sqlite":
-        return settings.BASE_DIR
-    folder = Path(str(connection.settings_dict["NAME"])).parent
-    return folder if folder.is_dir() else settings.BASE_DIR
-
-
 def _ehlo_status() -> int:
     """The server's reply code to EHLO; the one after STARTTLS where mails use it."""
     context = ssl.create_default_context()
@@ -262,26 +268,3 @@ def _ehlo_status() -> int:
         if status >= 400:
             raise smtplib.SMTPResponseException(status, "the server does not greet us")
         return status
-
-
-def _check_idle_worker(check: CheckResult, last_seen: datetime | None, now: datetime) -> CheckResult:
-    interval = timedelta(minutes=settings.DIAGNOSIS_EVERY_MINUTES)
-    if last_seen is None or not interval:
-        return check.passed("nothing is due: idle, or not needed yet")
-    ago = round((now - last_seen).total_seconds())
-    if now - last_seen > MAX_MISSED_RUNS * interval + timedelta(minutes=1):
-        return check.failed("down", f"nothing is due, but it was last seen {ago} s ago")
-    return check.passed(f"nothing is due: idle, seen {max(ago, 0)} s ago")
-
-
-def _orders_with_webhook() -> list[bool]:
-    """For each of the last paid orders, newest first: whether a webhook about it has arrived."""
-    now = timezone.now()
-    paid = PaymentAttempt.objects.filter(
-        state=AttemptState.COMPLETED,
-        simulated=False,
-        decided_at__range=(now - WEBHOOK_WINDOW, now - WEBHOOK_DELAY),
-    )
-    has_webhook = Exists(WebhookEvent.objects.filter(attempt=OuterRef("pk")))
-    newest = paid.annotate(has_webhook=has_webhook).order_by("-decided_at", "-pk")[:WEBHOOK_SAMPLE]
-    return list(newest.values_list("has_webhook", flat=True))

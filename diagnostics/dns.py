@@ -105,7 +105,15 @@ class PendingResolution:
         except TimeoutError:
             answer = NameServerAnswer(finding=Finding.NAME_SERVER_SILENT)
         error = redact(f"{type(self.error).__name__}: {self.error}") if self.error else ""
-        finding = _finding(self.addresses, self.error, answer, self.is_public)
+        finding = ""
+        if self.addresses and self.is_public:
+            finding = next(filter(None, map(_address_finding, self.addresses)), "")
+        elif answer.addresses and not self.addresses:
+            finding = Finding.SYSTEM_RESOLVER_FAILED
+        elif not self.addresses:
+            errno = getattr(self.error, "errno", None) or 0
+            by_system = FINDING_OF_SYSTEM_ERROR.get(errno, Finding.NAME_SERVER_SILENT)
+            finding = answer.finding or by_system
         return Resolution(self.host, self.addresses, error, answer, finding, self.milliseconds)
 
 
@@ -131,9 +139,15 @@ def resolve(
 def query_name_servers(host: str, servers: Sequence[str], seconds: float) -> NameServerAnswer:
     """Queries A and AAAA records."""
     try:
-        client = _client(servers, seconds)
+        client = dns.resolver.Resolver(configure=not servers)
+        if servers:
+            parsed = [name_server(each) for each in servers]
+            client.nameservers = [
+                dns.nameserver.Do53Nameserver(str(address), port) for address, port in parsed
+            ]
     except (dns.exception.DNSException, ValueError):
         return NameServerAnswer(finding=Finding.NAME_SERVER_SILENT)  # this system has no name server
+    client.lifetime, client.timeout = seconds, seconds / 2
     known = tuple(str(getattr(server, "address", server)) for server in client.nameservers)
     try:
         found = [client.resolve(host, kind, raise_on_no_answer=False, search=False) for kind in ("A", "AAAA")]
@@ -157,27 +171,6 @@ def is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _client(servers: Sequence[str], seconds: float) -> dns.resolver.Resolver:
-    client = dns.resolver.Resolver(configure=not servers)
-    if servers:
-        parsed = [name_server(each) for each in servers]
-        client.nameservers = [dns.nameserver.Do53Nameserver(str(address), port) for address, port in parsed]
-    client.lifetime, client.timeout = seconds, seconds / 2
-    return client
-
-
-def _finding(
-    addresses: Sequence[Address], error: OSError | None, answer: NameServerAnswer, is_public: bool
-) -> str:
-    if addresses:
-        return next(filter(None, map(_address_finding, addresses)), "") if is_public else ""
-    if answer.addresses:
-        return Finding.SYSTEM_RESOLVER_FAILED
-    if answer.finding:
-        return answer.finding
-    return FINDING_OF_SYSTEM_ERROR.get(getattr(error, "errno", None) or 0, Finding.NAME_SERVER_SILENT)
 
 
 def _address_finding(address: Address) -> str:

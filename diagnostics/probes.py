@@ -219,7 +219,20 @@ def probe(target: Target, deadline: Deadline, clients: DnsClients) -> ProbeResul
     pending = resolve(*target.peer, deadline, clients, is_public=is_public)
     if not pending.addresses:
         resolution = pending.finish(deadline)
-        return ProbeResult(target, (_resolution_failure(target, resolution),), resolution)
+        finding = Finding(resolution.finding)
+        if target.proxy and finding is Finding.NAME_UNKNOWN:
+            finding = Finding.PROXY_NAME_UNKNOWN
+        unresolved = ConnectionAttempt(
+            target,
+            "",
+            Stage.STARTED,
+            {"dns": resolution.milliseconds},
+            ErrorCategory.DNS_ERROR.value,
+            finding.verdict,
+            finding,
+            resolution.error,
+        )
+        return ProbeResult(target, (unresolved,), resolution)
     dns = pending.milliseconds
     # A few of each family, side by side: payments go on to the next address when one is dead.
     by_family = [
@@ -328,22 +341,6 @@ def is_html(answer: Answer) -> bool:
 
 def is_redirect(answer: Answer) -> bool:
     return 300 <= answer.http_status < 400
-
-
-def _resolution_failure(target: Target, resolution: Resolution) -> ConnectionAttempt:
-    finding = resolution.finding
-    if target.proxy and finding == Finding.NAME_UNKNOWN:
-        finding = Finding.PROXY_NAME_UNKNOWN
-    return ConnectionAttempt(
-        target,
-        "",
-        Stage.STARTED,
-        {"dns": resolution.milliseconds},
-        ErrorCategory.DNS_ERROR.value,
-        Finding(finding).verdict,
-        finding,
-        resolution.error,
-    )
 
 
 def _attempt(target: Target, request: ProbeRequest, dns: int) -> ConnectionAttempt:

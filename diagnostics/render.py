@@ -106,7 +106,32 @@ def page_context(found: Json, request: HttpRequest) -> Json:
 
 
 def as_text(found: Json) -> str:
-    return "\n".join(_lines(found)) + "\n"
+    lines = [
+        *_summary_lines(found),
+        *_endpoint_lines("The way to PhonePe", found["endpoints"]),
+        *_endpoint_lines("For comparison", found.get("controls", [])),
+    ]
+    if checks := dependencies(found):
+        lines += ["", "Our own server"]
+    for check in checks:
+        lines.append(f"  {MARKS[check['state']]} {check['name']:<20} {check['target']}: {check['detail']}")
+    if changed := found.get("changed_since_last_ok"):
+        lines += ["", f"Changed since all was well, on {format_time(changed['since'])}"]
+        for change in changed["changes"]:
+            lines.append(f"  {change['what']}: {change['before']} -> {change['now']}")
+        if not changed["changes"]:
+            lines.append("  nothing that is recorded")
+    if codes := found.get("unknown_codes", []):
+        lines += [
+            "",
+            "Codes of PhonePe that we do not know. They decide nothing; somebody should look them up",
+        ]
+    for each in codes:
+        lines.append(f"  {each['code']}: {each['times']} times, last on {format_time(each['last_seen'])}")
+    if message := found.get("support_message"):
+        lines += ["", f"Message to send to {message['to']}", f"  Subject: {message['subject']}", ""]
+        lines += [f"  {line}".rstrip() for line in message["body"].splitlines()]
+    return "\n".join(lines) + "\n"
 
 
 def checks_as_text(checks: list[Layer]) -> str:
@@ -153,7 +178,7 @@ def dependencies(found: Json) -> list[Json]:
     ]
 
 
-def _lines(found: Json) -> Iterator[str]:
+def _summary_lines(found: Json) -> Iterator[str]:
     yield from (
         found["summary"],
         "",
@@ -165,12 +190,6 @@ def _lines(found: Json) -> Iterator[str]:
     yield f"Checked at: {format_time(found['checked_at'])}"
     for also in found.get("also", []):
         yield f"Also:       {also['summary']} {also['next_action']}"
-    yield from _endpoint_lines("The way to PhonePe", found["endpoints"])
-    yield from _endpoint_lines("For comparison", found.get("controls", []))
-    yield from _dependency_lines(found)
-    yield from _change_lines(found.get("changed_since_last_ok"))
-    yield from _unknown_code_lines(found.get("unknown_codes", []))
-    yield from _support_message_lines(found.get("support_message"))
 
 
 def _endpoint_lines(title: str, endpoints: list[Json]) -> Iterator[str]:
@@ -186,41 +205,6 @@ def _endpoint_lines(title: str, endpoints: list[Json]) -> Iterator[str]:
                 f"    {MARKS[step.state]} {route.family:<5}{step.name:<19} {step.detail}".rstrip()
                 for step in route.steps
             )
-
-
-def _dependency_lines(found: Json) -> Iterator[str]:
-    checks = dependencies(found)
-    if checks:
-        yield from ("", "Our own server")
-    for check in checks:
-        yield f"  {MARKS[check['state']]} {check['name']:<20} {check['target']}: {check['detail']}"
-
-
-def _change_lines(changed: Json | None) -> Iterator[str]:
-    if not changed:
-        return
-    yield from ("", f"Changed since all was well, on {format_time(changed['since'])}")
-    for change in changed["changes"]:
-        yield f"  {change['what']}: {change['before']} -> {change['now']}"
-    if not changed["changes"]:
-        yield "  nothing that we look at"
-
-
-def _unknown_code_lines(codes: list[Json]) -> Iterator[str]:
-    if codes:
-        yield from (
-            "",
-            "Words of PhonePe that we do not know. They decide nothing; somebody should look them up",
-        )
-    for each in codes:
-        yield f"  {each['code']}: {each['times']} times, last on {format_time(each['last_seen'])}"
-
-
-def _support_message_lines(message: Json | None) -> Iterator[str]:
-    if not message:
-        return
-    yield from ("", f"Message to send to {message['to']}", f"  Subject: {message['subject']}", "")
-    yield from (f"  {line}".rstrip() for line in message["body"].splitlines())
 
 
 def _steps(layers: list[Json], family: str) -> tuple[Step, ...]:

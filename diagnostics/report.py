@@ -37,14 +37,13 @@ from django.conf import settings
 from django.utils import timezone
 
 from diagnostics import config, history
-from diagnostics.dependencies import CheckResult
 from diagnostics.dns import is_address
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.history import Changes, PastRuns, RunSummary, UnknownCode
 from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.support_message import SupportMessage, write_support_message
-from diagnostics.verdicts import Conclusion, conclude
+from diagnostics.verdicts import conclude
 from payment.phonepe.credentials import Merchant
 
 Json = dict[str, Any]
@@ -125,7 +124,12 @@ class Report:
 
     def as_json(self) -> Json:
         """What is cached, stored and sent: plain types only."""
-        return asdict(self, dict_factory=_plain)
+        return asdict(
+            self,
+            dict_factory=lambda items: {
+                name: value.value if isinstance(value, Enum) else value for name, value in items
+            },
+        )
 
 
 def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, now: datetime) -> Report:
@@ -133,9 +137,20 @@ def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, 
     first, *others = conclude(evidence)
     configured = config.masked(merchant)
     endpoints = [_endpoint(probe, evidence.status_results) for probe in evidence.probes]
-    endpoints += [_in_process(result) for result in evidence.status_results if result.target is None]
+    for result in evidence.status_results:
+        if result.target is None:  # PhonePe simulated in this process: there is no network, only an answer
+            ladder = list(_status_layers(result))
+            where = ("simulated PhonePe", True, "HTTP", "payments", result.host_port, "inside this process")
+            endpoints.append(Endpoint(*where, ladder))
     controls = [_endpoint(probe, ()) for probe in (*evidence.controls, *evidence.siblings)]
-    checks = [_dependency_layer(check) for check in evidence.dependencies.values()]
+    dependencies = {
+        name: Dependency(check.target, check.ok, check.milliseconds, check.fault, check.detail)
+        for name, check in evidence.dependencies.items()
+    }
+    checks = [
+        Layer(name, "", each.target, each.ok, each.ms, each.finding, each.detail)
+        for name, each in dependencies.items()
+    ]
     checks += [layer for each in (*controls, *endpoints) for layer in each.ladder]
     is_well = first.verdict.is_well
     circumstances = history.circumstances(evidence, configured)
@@ -146,12 +161,15 @@ def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, 
         summary=first.summary,
         next_action=first.next_action,
         troubleshooting=first.troubleshooting,
-        also=[_fault(other) for other in others],
+        also=[
+            Fault(each.verdict, each.culprit, each.summary, each.next_action, each.troubleshooting)
+            for each in others
+        ],
         checked_at=timezone.localtime(now).isoformat(timespec="seconds"),
         endpoints=endpoints,
         controls=controls,
         checks=checks,
-        dependencies={name: _dependency(check) for name, check in evidence.dependencies.items()},
+        dependencies=dependencies,
         server=_server(evidence),
         config=configured,
         support_message=write_support_message(first, evidence, now),
@@ -159,28 +177,6 @@ def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, 
         history=list(past.runs),
         unknown_codes=list(past.unknown_codes),
     )
-
-
-def _plain(items: list[tuple[str, Any]]) -> Json:
-    return {name: value.value if isinstance(value, Enum) else value for name, value in items}
-
-
-def _fault(conclusion: Conclusion) -> Fault:
-    return Fault(
-        conclusion.verdict,
-        conclusion.culprit,
-        conclusion.summary,
-        conclusion.next_action,
-        conclusion.troubleshooting,
-    )
-
-
-def _dependency(check: CheckResult) -> Dependency:
-    return Dependency(check.target, check.ok, check.milliseconds, check.fault, check.detail)
-
-
-def _dependency_layer(check: CheckResult) -> Layer:
-    return Layer(check.name, "", check.target, check.ok, check.milliseconds, check.fault, check.detail)
 
 
 def _server(evidence: Evidence) -> Server:
@@ -199,6 +195,13 @@ def _server(evidence: Evidence) -> Server:
 def _endpoint(probe: ProbeResult, status_results: Iterable[StatusProbeResult]) -> Endpoint:
     passed = probe.passed_layers
     results = [result for result in status_results if result.target == probe.target]
+    is_answered = any(result.verdict is None for result in results)
+    # In the order in which a payment passes them.
+    ladder = [
+        *_dns_layers(probe),
+        *(layer for attempt in probe.attempts for layer in _attempt_layers(attempt, is_answered)),
+        *(layer for result in results for layer in _status_layers(result)),
+    ]
     return Endpoint(
         endpoint=probe.target.public_name,
         reachable=probe.is_reached,
@@ -206,31 +209,8 @@ def _endpoint(probe: ProbeResult, status_results: Iterable[StatusProbeResult]) -
         role=probe.target.role.value,
         target=probe.target.host_port,
         way=probe.target.route,
-        ladder=list(_layers(probe, results)),
+        ladder=ladder,
     )
-
-
-def _in_process(result: StatusProbeResult) -> Endpoint:
-    """PhonePe simulated in this process: there is no network, only an answer."""
-    return Endpoint(
-        endpoint="simulated PhonePe",
-        reachable=True,
-        stage="HTTP",
-        role="payments",
-        target=result.host_port,
-        way="inside this process",
-        ladder=list(_status_layers(result)),
-    )
-
-
-def _layers(probe: ProbeResult, status_results: list[StatusProbeResult]) -> Iterator[Layer]:
-    """In the order in which a payment passes them."""
-    yield from _dns_layers(probe)
-    is_answered = any(result.verdict is None for result in status_results)
-    for attempt in probe.attempts:
-        yield from _attempt_layers(attempt, is_answered)
-    for result in status_results:
-        yield from _status_layers(result)
 
 
 def _dns_layers(probe: ProbeResult) -> Iterator[Layer]:

@@ -12,7 +12,7 @@ from core.logging import redact
 from diagnostics.config import mask
 from diagnostics.enums import Culprit, Finding
 from diagnostics.evidence import Evidence
-from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.probes import ProbeResult
 from diagnostics.verdicts import Conclusion
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -29,32 +29,31 @@ def write_support_message(conclusion: Conclusion, evidence: Evidence, now: datet
     """None when nobody has to act. `now` is aware."""
     if conclusion.culprit is Culprit.NONE:
         return None
-    return SupportMessage(
-        conclusion.culprit.recipient,
-        redact(_subject(conclusion, evidence)),
-        redact("\n".join(_lines(conclusion, evidence, now))),
-    )
-
-
-def _subject(conclusion: Conclusion, evidence: Evidence) -> str:
-    what = conclusion.verdict.value.replace("_", " ")
-    if conclusion.about == "phonepe" and (probe := evidence.subject):
-        return f"{what}: from {_source_address(probe, evidence)} to {probe.target.host_port}"
-    return f"{what} on {socket.gethostname()}"
-
-
-def _lines(conclusion: Conclusion, evidence: Evidence, now: datetime) -> list[str]:
+    subject = conclusion.verdict.value.replace("_", " ")
+    if conclusion.about == "phonepe":
+        lines = list(_network_lines(evidence))
+        if probe := evidence.subject:
+            subject += f": from {_source_address(probe, evidence)} to {probe.target.host_port}"
+    else:
+        lines = [
+            f"{check.name} ({check.target}): {check.detail}"
+            for check in evidence.dependencies.values()
+            if check.ok is False
+        ]
+    if conclusion.about != "phonepe" or not evidence.subject:
+        subject += f" on {socket.gethostname()}"
     utc, india = now.astimezone(timezone.utc), now.astimezone(INDIA)
-    return [
+    body = [
         conclusion.summary,
         "",
         f"Checked at: {utc:%Y-%m-%d %H:%M:%S} UTC ({india:%Y-%m-%d %H:%M:%S} IST)",
         f"Our server: {socket.gethostname()} (build {settings.BUILD})",
         *_merchant_lines(conclusion, evidence),
-        *(_network_lines(evidence) if conclusion.about == "phonepe" else _dependency_lines(evidence)),
+        *lines,
         "",
         f"What is needed: {conclusion.next_action}",
     ]
+    return SupportMessage(conclusion.culprit.recipient, redact(subject), redact("\n".join(body)))
 
 
 def _merchant_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
@@ -74,9 +73,11 @@ def _network_lines(evidence: Evidence) -> Iterator[str]:
         yield f"Source address: {_source_address(probe, evidence)}"
         yield f"Target: {probe.target.host_port}, {probe.target.route}"
         yield from _probe_lines(probe)
-        yield f"To repeat: {_curl_command(probe)}"
+        host, port = probe.target.peer
+        proxy = f"--proxy http://{host}:{port} " if probe.target.proxy else ""  # without its login
+        yield f"To repeat: curl -sv --max-time 10 -o /dev/null {proxy}{probe.target.url}"
     for result in evidence.status_results:
-        yield f"A question about an order that does not exist, to {result.host_port}: {result.detail}"
+        yield f"A status request for an order that does not exist, to {result.host_port}: {result.detail}"
     others = (*evidence.comparable_controls, *((evidence.sibling,) if evidence.sibling else ()))
     for other in others:
         yield f"For comparison: {other.target.host_port}, {other.target.route}"
@@ -89,40 +90,20 @@ def _probe_lines(probe: ProbeResult) -> Iterator[str]:
         yield f"  {found.host} is {', '.join(found.all_addresses)} ({found.source})"
     for attempt in probe.attempts:
         times = ", ".join(f"{layer} {ms} ms" for layer, ms in attempt.milliseconds.items())
-        yield f"  {attempt.address or 'no address'}: {times or 'nothing'}; {_end(attempt)}{_certificate(attempt)}"
-
-
-def _end(attempt: ConnectionAttempt) -> str:
-    if attempt.is_reached:
-        return attempt.answer_summary or f"HTTP {attempt.http_status}"
-    finding = f" ({Finding(attempt.finding).label})" if attempt.finding else ""
-    return f"stopped at {attempt.failed_layer}: {attempt.error}{finding}"
-
-
-def _certificate(attempt: ConnectionAttempt) -> str:
-    certificate = attempt.certificate
-    if certificate is None or attempt.failed_layer != "tls":
-        return ""
-    return (
-        f"; certificate of {certificate.subject}, issued by {certificate.issuer}, valid from "
-        f"{certificate.valid_from:%Y-%m-%d} until {certificate.valid_until:%Y-%m-%d}, SHA-256 {certificate.sha256}"
-    )
+        finding = f" ({Finding(attempt.finding).label})" if attempt.finding else ""
+        end = f"stopped at {attempt.failed_layer}: {attempt.error}{finding}"
+        if (certificate := attempt.certificate) and attempt.failed_layer == "tls":
+            end += (
+                f"; certificate of {certificate.subject}, issued by {certificate.issuer}, valid from "
+                f"{certificate.valid_from:%Y-%m-%d} until {certificate.valid_until:%Y-%m-%d}, "
+                f"SHA-256 {certificate.sha256}"
+            )
+        if attempt.is_reached:
+            end = attempt.answer_summary or f"HTTP {attempt.http_status}"
+        yield f"  {attempt.address or 'no address'}: {times or 'nothing'}; {end}"
 
 
 def _source_address(probe: ProbeResult, evidence: Evidence) -> str:
     known = (attempt.source_address for attempt in probe.attempts if attempt.source_address)
     local, public = next(known, "an unknown address"), evidence.public_address
     return f"{local} (public: {public})" if public else local
-
-
-def _curl_command(probe: ProbeResult) -> str:
-    """To be run on this server. The proxy is named without its login."""
-    host, port = probe.target.peer
-    proxy = f"--proxy http://{host}:{port} " if probe.target.proxy else ""
-    return f"curl -sv --max-time 10 -o /dev/null {proxy}{probe.target.url}"
-
-
-def _dependency_lines(evidence: Evidence) -> Iterator[str]:
-    for check in evidence.dependencies.values():
-        if check.ok is False:
-            yield f"{check.name} ({check.target}): {check.detail}"

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 
-from payment.phonepe.credentials import ENVIRONMENT_OF_HOST, Endpoint, Merchant
+from payment.phonepe.credentials import ENVIRONMENT_OF_HOST, Merchant
 from payment.phonepe.enums import Generation, Stage
 
 PHONEPE = ".phonepe.com"
@@ -98,8 +98,19 @@ class Target:
 
 def phonepe_targets(merchant: Merchant) -> tuple[Target, ...]:
     """PhonePe's addresses, in the order in which payments use them."""
-    generation = merchant.identity.generation
-    found = (target for endpoint in merchant.endpoints for target in _of_endpoint(endpoint, generation))
+    found = []
+    for endpoint in merchant.endpoints:
+        if not endpoint.signs:
+            found.append(Target(Role.PAGE, endpoint.base_url, endpoint.proxy))
+            continue
+        api = Target(Role.API, endpoint.base_url, endpoint.proxy)
+        token = Target(Role.TOKEN, endpoint.auth_base_url, endpoint.proxy)
+        if merchant.identity.generation != Generation.V2:
+            found.append(api)
+        elif token.host_port == api.host_port:
+            found.append(replace(api, issues_tokens=True))
+        else:
+            found += [api, token]
     return tuple(dict.fromkeys(found))
 
 
@@ -126,16 +137,6 @@ def sibling_targets(phonepe: Iterable[Target]) -> tuple[Target, ...]:
 def is_in_process(merchant: Merchant) -> bool:
     """The simulated PhonePe runs inside this process: there is no network to probe."""
     return merchant.endpoints[0].base_url.startswith(settings.SIMULATOR_ORIGIN)
-
-
-def _of_endpoint(endpoint: Endpoint, generation: str) -> list[Target]:
-    if not endpoint.signs:
-        return [Target(Role.PAGE, endpoint.base_url, endpoint.proxy)]
-    api = Target(Role.API, endpoint.base_url, endpoint.proxy)
-    token = Target(Role.TOKEN, endpoint.auth_base_url, endpoint.proxy)
-    if generation != Generation.V2:
-        return [api]
-    return [replace(api, issues_tokens=True)] if token.host_port == api.host_port else [api, token]
 
 
 def _port(address: str) -> int:

@@ -1,10 +1,10 @@
 """The certificate that a server presents. It is read without trusting it: no data is sent over the connection."""
 
 import base64
+import contextlib
 import functools
 import hashlib
 import http.client
-import ipaddress
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,10 +55,17 @@ def fetch_certificate(target: Target, address: Address, deadline: Deadline) -> C
     host, port = address[4][:2]
     connection = http.client.HTTPConnection(host, port, timeout=deadline.remaining() or 0.001)
     if target.proxy:
-        connection.set_tunnel(target.host, target.port, headers=_proxy_authorization(target.proxy))
+        proxy = urlsplit(target.proxy)
+        login = f"{unquote(proxy.username or '')}:{unquote(proxy.password or '')}"
+        basic = f"Basic {base64.b64encode(login.encode()).decode()}"
+        headers = {"Proxy-Authorization": basic} if proxy.username else {}
+        connection.set_tunnel(target.host, target.port, headers=headers)
+    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    unverified.check_hostname = False
+    unverified.verify_mode = ssl.CERT_NONE
     try:
         connection.connect()
-        with _unverified_context().wrap_socket(connection.sock, server_hostname=target.host) as secured:
+        with unverified.wrap_socket(connection.sock, server_hostname=target.host) as secured:
             der = secured.getpeercert(binary_form=True)
         return _parse(der) if der else None
     except (OSError, http.client.HTTPException, ValueError):
@@ -67,48 +74,24 @@ def fetch_certificate(target: Target, address: Address, deadline: Deadline) -> C
         connection.close()
 
 
-def _proxy_authorization(proxy: str) -> dict[str, str]:
-    parts = urlsplit(proxy)
-    if not parts.username:
-        return {}
-    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Proxy-Authorization": f"Basic {base64.b64encode(login.encode()).decode()}"}
-
-
-def _unverified_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 def _parse(der: bytes) -> Certificate:
     certificate = x509.load_der_x509_certificate(der)
+    names: list[str] = []
+    with contextlib.suppress(x509.ExtensionNotFound):
+        holder = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        addresses = holder.get_values_for_type(x509.IPAddress)
+        names = holder.get_values_for_type(x509.DNSName)
+        names += [str(each) for each in addresses if not hasattr(each, "netmask")]
+    organisations = certificate.issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     return Certificate(
         issuer=certificate.issuer.rfc4514_string(),
-        issuer_organisation=_organisation(certificate.issuer),
+        issuer_organisation=str(organisations[0].value) if organisations else "",
         subject=certificate.subject.rfc4514_string(),
-        names=_names(certificate),
+        names=tuple(names),
         valid_from=certificate.not_valid_before_utc,
         valid_until=certificate.not_valid_after_utc,
         sha256=hashlib.sha256(der).hexdigest(),
     )
-
-
-def _organisation(name: x509.Name) -> str:
-    found = name.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
-    return str(found[0].value) if found else ""
-
-
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    try:
-        holder = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return ()
-    addresses: list[ipaddress.IPv4Address | ipaddress.IPv6Address] = [
-        each for each in holder.get_values_for_type(x509.IPAddress) if not hasattr(each, "netmask")
-    ]
-    return (*holder.get_values_for_type(x509.DNSName), *map(str, addresses))
 
 
 @functools.cache

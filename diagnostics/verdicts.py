@@ -9,7 +9,7 @@ from diagnostics.dependencies import CheckResult
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.probes import probe_timeout
-from diagnostics.rules import RULES, Rule
+from diagnostics.rules import RULES
 from diagnostics.targets import Role, Target
 
 NO_TARGET = Target(Role.API, "")  # where the settings name no address of PhonePe
@@ -37,25 +37,25 @@ def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
     first = [rule for rule in RULES if applying.get(rule.about) is rule]
     wrong = [rule for rule in first if rule.about]
     fields = text_fields(evidence)
-    return tuple(_conclusion(rule, evidence.fault, fields) for rule in wrong or first)
-
-
-def _conclusion(rule: Rule, fault: Verdict | None, fields: dict[str, str]) -> Conclusion:
-    verdict = rule.verdict or fault or Verdict.PHONEPE_DOWN
-    return Conclusion(
-        rule.about,
-        verdict,
-        rule.culprit or verdict.owner,
-        rule.summary.format(**fields),
-        rule.next_action.format(**fields),
-    )
+    conclusions = []
+    for rule in wrong or first:
+        verdict = rule.verdict or evidence.fault or Verdict.PHONEPE_DOWN
+        culprit = rule.culprit or verdict.owner
+        summary, next_action = rule.summary.format(**fields), rule.next_action.format(**fields)
+        conclusions.append(Conclusion(rule.about, verdict, culprit, summary, next_action))
+    return tuple(conclusions)
 
 
 def text_fields(evidence: Evidence) -> dict[str, str]:
     """What the texts of rules may contain. A public summary contains only name, what and finding."""
     subject = evidence.subject or probe_timeout(NO_TARGET)
     target, name_server = subject.target, subject.resolution.name_server
-    clock, fault = evidence.clock_ahead, evidence.fault
+    clock, fault, failed = evidence.clock_ahead, evidence.fault, evidence.degraded
+    degraded = ""
+    if failed:
+        why = failed.error or "it does not answer our status request well"
+        degraded = f"Not usable is {failed.target.host_port}, {failed.target.route}: {why}"
+    checks = {name: evidence.dependencies.get(name, CheckResult(name, "")) for name in DEPENDENCIES}
     return {
         "problem": evidence.settings_problem,
         "what": str(fault.label) if fault else "",
@@ -64,7 +64,7 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
         "control": evidence.control.target.host_port if evidence.control else "",
         "sibling": evidence.sibling.target.host_port if evidence.sibling else "",
         "interceptor": evidence.interceptor,
-        "degraded": _degraded(evidence),
+        "degraded": degraded,
         "clock": f"{abs(clock) / 60:.0f} minutes {'fast' if clock > 0 else 'slow'}",
         "webhook_url": settings.PUBLIC_BASE_URL + webhook_check.PATH,
         "name": target.public_name,
@@ -75,18 +75,6 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
         "answer": subject.best.answer_summary,
         "addresses": ", ".join(name_server.addresses),
         "servers": ", ".join(name_server.servers) or "not known",
-        **_dependency_fields(evidence),
+        **{name: check.detail for name, check in checks.items()},
+        **{f"{name}_target": check.target for name, check in checks.items()},
     }
-
-
-def _dependency_fields(evidence: Evidence) -> dict[str, str]:
-    checks = {name: evidence.dependencies.get(name, CheckResult(name, "")) for name in DEPENDENCIES}
-    targets = {f"{name}_target": check.target for name, check in checks.items()}
-    return {name: check.detail for name, check in checks.items()} | targets
-
-
-def _degraded(evidence: Evidence) -> str:
-    if not (failed := evidence.degraded):
-        return ""
-    why = failed.error or "it does not answer our question well"
-    return f"Shut is {failed.target.host_port}, {failed.target.route}: {why}"

@@ -1,7 +1,6 @@
 """Our own webhook URL as PhonePe calls it: https, no redirect, authenticated, body unchanged, in time."""
 
 import ipaddress
-import json
 import time
 from urllib.parse import urlsplit
 
@@ -9,11 +8,13 @@ from django.conf import settings
 
 from core.logging import redact
 from diagnostics.dependencies import CheckResult
+from diagnostics.dns import is_address
 from diagnostics.probes import describe_answer, is_redirect, root_cause
 from payment.phonepe import self_test
 from payment.phonepe.credentials import Merchant
 from payment.phonepe.enums import Stage
 from payment.phonepe.errors import WIRE_ERRORS
+from payment.phonepe.schemas import json_object
 from payment.phonepe.transport import Answer, Deadline, InFlightRequest, Resolver, Session
 
 # Not read from the URL configuration: a diagnosis must work where that cannot even be loaded.
@@ -28,8 +29,10 @@ def check_webhook(merchant: Merchant | None, resolver: Resolver) -> CheckResult:
     parts = urlsplit(url)
     port = parts.port or (443 if parts.scheme == "https" else 80)
     check = CheckResult("webhook", f"{parts.hostname}:{port}")
-    if merchant is None or settings.PHONEPE_SIMULATION_MODE or _is_local(parts.hostname or ""):
-        return check.unknown("not looked at: PhonePe itself does not have to reach this address")
+    host = parts.hostname or ""
+    is_local = ipaddress.ip_address(host).is_loopback if is_address(host) else "." not in host
+    if merchant is None or settings.PHONEPE_SIMULATION_MODE or is_local:
+        return check.unknown("not checked: PhonePe itself does not have to reach this address")
     if parts.scheme != "https":
         return check.unknown("PUBLIC_BASE_URL is not https: PhonePe calls no such address")
     with Session(settings.DIAGNOSIS_CA_BUNDLE or True, resolver) as session:
@@ -37,7 +40,15 @@ def check_webhook(merchant: Merchant | None, resolver: Resolver) -> CheckResult:
         try:
             return _call(check, session, request, url, merchant)
         except WIRE_ERRORS as error:
-            return _no_answer(check, error, request.stage or Stage.STARTED)
+            cause, stage = root_cause(error), request.stage or Stage.STARTED
+    # Our route to ourselves may differ from PhonePe's up to TCP; from TLS on it is the same server.
+    detail = redact(f"{type(cause).__name__}: {cause}"[:200])
+    if stage < Stage.CONNECTED:
+        from_outside = (
+            "this server cannot reach its own public address, which PhonePe may do: try from outside"
+        )
+        return check.unknown(f"{from_outside} ({detail})", "unsure")
+    return check.failed("tls" if stage < Stage.TLS else "slow", detail)
 
 
 def _call(
@@ -51,7 +62,7 @@ def _call(
     body = self_test.body()
     credentials = self_test.signed(merchant, body)
     if not credentials:
-        return check.failed("refuses", "no scheme is set by which PhonePe could prove itself")
+        return check.failed("refuses", "no credentials for webhooks are configured")
     token, started = self_test.create_token(), time.monotonic()
     answer = session.send_request(request, "POST", url, body=body, headers=_headers(credentials, token))
     seconds = time.monotonic() - started
@@ -59,7 +70,9 @@ def _call(
         return fault
     if seconds > PHONEPE_TIMEOUT:
         return check.failed("slow", f"took {seconds:.1f} s, and PhonePe waits {PHONEPE_TIMEOUT:.0f} s")
-    return check.passed(f"refuses strangers, knows PhonePe, unchanged, in {round(seconds * 1000)} ms")
+    return check.passed(
+        f"refuses wrong credentials, accepts PhonePe's, body unchanged, in {round(seconds * 1000)} ms"
+    )
 
 
 def _fault_of_refusal(check: CheckResult, answer: Answer) -> CheckResult | None:
@@ -70,7 +83,7 @@ def _fault_of_refusal(check: CheckResult, answer: Answer) -> CheckResult | None:
     if answer.http_status == 401:
         return None
     if answer.http_status < 300:
-        return check.failed("open", f"{summary}: somebody takes calls that prove nothing")
+        return check.failed("open", f"{summary}: calls without valid credentials are accepted")
     return check.failed("other", f"{summary} in the place of our own 401")
 
 
@@ -78,42 +91,13 @@ def _fault_of_acceptance(check: CheckResult, answer: Answer, token: str, body: b
     """None when PhonePe's credentials are accepted and every byte of the body arrived."""
     summary = describe_answer(answer)
     if answer.http_status == 401:
-        return check.failed(
-            "refuses", f"{summary}: what PhonePe sends to prove itself does not arrive as it is"
-        )
+        return check.failed("refuses", f"{summary}: PhonePe's credentials do not arrive unchanged")
     if answer.http_status != 200:
         return check.failed("other", f"{summary} in the place of our own 200")
-    if not self_test.proves(_json(answer.body), token, body):
+    if not self_test.proves(json_object(answer.body), token, body):
         return check.failed("changed", "the body does not arrive byte by byte, or another server answers")
     return None
 
 
-def _no_answer(check: CheckResult, error: BaseException, stage: Stage) -> CheckResult:
-    """Our route to ourselves may differ from PhonePe's up to TCP; from TLS on it is the same server."""
-    cause = root_cause(error)
-    detail = redact(f"{type(cause).__name__}: {cause}"[:200])
-    if stage < Stage.CONNECTED:
-        from_outside = (
-            "this server cannot reach its own public address, which PhonePe may do: try from outside"
-        )
-        return check.unknown(f"{from_outside} ({detail})", "unsure")
-    return check.failed("tls" if stage < Stage.TLS else "slow", detail)
-
-
 def _headers(credentials: dict[str, str], token: str) -> dict[str, str]:
     return {"Content-Type": "application/json", self_test.HEADER: token, **credentials}
-
-
-def _json(body: bytes) -> object:
-    try:
-        return json.loads(body)
-    except ValueError:
-        return None
-
-
-def _is_local(host: str) -> bool:
-    """Not reachable from outside this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return "." not in host

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from diagnostics.dependencies import describe_error
 from diagnostics.golive import flow, installation, network, server
-from diagnostics.golive.site import FAIL, NOT_RUN, NoAnswer, Point, Result, Site, failed
+from diagnostics.golive.site import FAIL, NOT_RUN, NoAnswer, Point, Site, failed
 
 Json = dict[str, Any]
 
@@ -53,15 +53,18 @@ POINTS = (
 def run_checklist(site: Site) -> Json:
     """`success`, `checked_at`, `build`, `environment`, `simulation`, `checks[]`: each with `check`, `title`,
     `result` (pass, fail, not-run), `required`, `reason`, `next_action`."""
-    checks = [
-        {
-            "check": point.name,
-            "title": point.title,
-            "required": point.is_required(),
-            **asdict(_run(point, site)),
-        }
-        for point in POINTS
-    ]
+    checks: list[Json] = []
+    for point in POINTS:
+        try:
+            found = point.check(site)
+        except NoAnswer as error:  # fails only the points that need the server
+            found = failed(
+                str(error), "Start the server; say with --at where it is, if not at PUBLIC_BASE_URL."
+            )
+        except (DatabaseError, InterfaceError) as error:
+            found = failed(f"the database: {describe_error(error)}", "See `manage.py doctor`.")
+        line = {"check": point.name, "title": point.title, "required": point.is_required()}
+        checks.append(line | asdict(found))
     is_bad = [line["result"] == FAIL or (line["result"] == NOT_RUN and line["required"]) for line in checks]
     return {
         "success": not any(is_bad),
@@ -71,13 +74,3 @@ def run_checklist(site: Site) -> Json:
         "simulation": settings.PHONEPE_SIMULATION_MODE,
         "checks": checks,
     }
-
-
-def _run(point: Point, site: Site) -> Result:
-    """A server or database that is down fails only the points that need it."""
-    try:
-        return point.check(site)
-    except NoAnswer as error:
-        return failed(str(error), "Start the server; say with --at where it is, if not at PUBLIC_BASE_URL.")
-    except (DatabaseError, InterfaceError) as error:
-        return failed(f"the database: {describe_error(error)}", "See `manage.py doctor`.")

@@ -53,7 +53,17 @@ def webhook_login(site: Site) -> Result:
     """PhonePe's rules: its dashboard accepts no other login."""
     user, password = settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD
     if not user and not password:
-        return _without_login()
+        if settings.PHONEPE_WEBHOOK_SECRET:
+            return passed("calls are proven by PHONEPE_WEBHOOK_SECRET")
+        if settings.PHONEPE_SIMULATION_MODE:
+            return not_run(
+                "the simulated PhonePe has its own login", "Set it together with the real credentials."
+            )
+        if settings.PHONEPE_CLIENT_ID:
+            return failed(
+                "there is none", "Set PHONEPE_WEBHOOK_USERNAME and _PASSWORD, here and in the dashboard."
+            )
+        return passed("V1 calls are proven by the salt key")
     if not WEBHOOK_USERNAME.fullmatch(user):
         return failed("the name has to be 5 to 20 letters, digits and _", "Change PHONEPE_WEBHOOK_USERNAME.")
     if not WEBHOOK_PASSWORD.fullmatch(password):
@@ -95,17 +105,3 @@ def somebody_is_told(site: Site) -> Result:
     if missing:
         return failed("nobody would hear of trouble", f"Set {', '.join(missing)}.")
     return passed("logs are JSON lines with a request id; staff are alerted; a silent worker raises an alarm")
-
-
-def _without_login() -> Result:
-    if settings.PHONEPE_WEBHOOK_SECRET:
-        return passed("calls are proven by PHONEPE_WEBHOOK_SECRET")
-    if settings.PHONEPE_SIMULATION_MODE:
-        return not_run(
-            "the simulated PhonePe has its own login", "Set it together with the real credentials."
-        )
-    if settings.PHONEPE_CLIENT_ID:
-        return failed(
-            "there is none", "Set PHONEPE_WEBHOOK_USERNAME and _PASSWORD, here and in the dashboard."
-        )
-    return passed("V1 calls are proven by the salt key")

@@ -23,11 +23,17 @@ def health(site: Site) -> Result:
 
 def builds(site: Site) -> Result:
     """Finds old code that still runs after a deployment."""
-    if others := {_build_of_server(site) for _ in range(REQUESTS)} - {settings.BUILD}:
+    builds = set()
+    for _ in range(REQUESTS):
+        site.session.close()  # a kept connection would reach the same process each time
+        builds.add(str(json_object(site.request("GET", "/healthz")).get("build", "unknown")))
+    if others := builds - {settings.BUILD}:
         return failed(
             f"here is {settings.BUILD}, running is {', '.join(sorted(others))}", "Restart all servers."
         )
-    worker = _build_of_worker()
+    runs = DiagnosisRun.objects.filter(asked_by=DiagnosisRun.AskedBy.WORKER).exclude(finished_at=None)
+    last = runs.order_by("-pk").first()
+    worker = str(last.circumstances.get("build", {}).get("", "")) if last else ""
     if worker not in ("", settings.BUILD):
         return failed(
             f"here is {settings.BUILD}, the worker has looked last with {worker}",
@@ -84,18 +90,6 @@ def domain(site: Site) -> Result:
         f"no program can look up whether PhonePe has registered {shown}",
         "Compare it with the website in PhonePe's dashboard, then run this with --acknowledge-domain.",
     )
-
-
-def _build_of_server(site: Site) -> str:
-    site.session.close()  # a kept connection would reach the same process each time
-    return str(json_object(site.request("GET", "/healthz")).get("build", "unknown"))
-
-
-def _build_of_worker() -> str:
-    """As its last diagnosis says; "" while it has made none."""
-    runs = DiagnosisRun.objects.filter(asked_by=DiagnosisRun.AskedBy.WORKER).exclude(finished_at=None)
-    last = runs.order_by("-pk").first()
-    return str(last.circumstances.get("build", {}).get("", "")) if last else ""
 
 
 def _is_worded(answer: requests.Response) -> bool:

@@ -27,18 +27,14 @@ class Command(BaseCommand):
     def handle(self, *args: Any, at: str, **options: Any) -> None:
         vouched = frozenset(name for name in ("backups", "domain") if options[f"acknowledge_{name}"])
         answer = run_checklist(Site(at, vouched))
-        self.stdout.write(
-            json.dumps(answer, indent=2, ensure_ascii=False) if options["json"] else _text(answer)
-        )
+        if options["json"]:
+            self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
+        else:
+            for line in answer["checks"]:
+                self.stdout.write(f"{MARKS[line['result']]} {line['title']}: {line['reason']}")
+                if line["next_action"]:
+                    self.stdout.write(f"    {line['next_action']}")
+            verdict = "Ready for real money." if answer["success"] else "Not ready for real money."
+            self.stdout.write(f"\n{verdict} (+ passed, X failed, - not run)")
         if not answer["success"]:
             sys.exit(1)
-
-
-def _text(answer: dict[str, Any]) -> str:
-    lines = []
-    for line in answer["checks"]:
-        lines.append(f"{MARKS[line['result']]} {line['title']}: {line['reason']}")
-        if line["next_action"]:
-            lines.append(f"    {line['next_action']}")
-    verdict = "Ready for real money." if answer["success"] else "Not ready for real money."
-    return "\n".join([*lines, "", f"{verdict} (+ passed, X failed, - not run)"])

@@ -305,5 +305,5 @@ class TestFlow:
     def test_a_booking_without_phonepes_call_is_not_the_whole_flow(self, site):
         found = flow.full_flow(site)
         assert found.result == FAIL
-        assert "no call came" in found.reason
+        assert "no webhook came" in found.reason
         assert not WebhookEvent.objects.exists()
