@@ -3,6 +3,7 @@
 import secrets
 import uuid
 from datetime import date, datetime, time
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -10,7 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.models import Address, User
 from booking.fields import (
     FIRST_MOMENT,
     LAST_MOMENT,
@@ -305,8 +306,60 @@ class Cart(models.Model):
         return timezone.make_aware(datetime.combine(self.selected_date, self.selected_time))
 
 
+# What a customer agrees to at check-out: a column of the row that was offered, and the column of Checkout that keeps
+# its value. The catalogue may change afterwards, and the address may be deleted.
+AGREED_SERVICE = {
+    "id": "puja_service_id",
+    "title": "puja_title",
+    "image_url": "puja_image_url",
+    "description": "puja_description",
+    "type": "puja_type",
+    "duration_minutes": "puja_duration_minutes",
+    "created_at": "puja_created_at",
+    "updated_at": "puja_updated_at",
+}
+AGREED_CATEGORY = {
+    "id": "category_id",
+    "name": "category_name",
+    "created_at": "category_created_at",
+    "updated_at": "category_updated_at",
+}
+AGREED_PACKAGE = {
+    "id": "package_id",
+    "location": "package_location",
+    "language": "package_language",
+    "package_type": "package_type",
+    "description": "package_description",
+    "includes_materials": "includes_materials",
+    "priest_count": "priest_count",
+    "created_at": "package_created_at",
+    "updated_at": "package_updated_at",
+}
+AGREED_PROMO = {
+    "id": "promo_code_id",
+    "code": "promo_code_text",
+    "description": "promo_description",
+    "percent": "promo_percent",
+    "amount_paise": "promo_amount_paise",
+    "min_order_paise": "promo_min_order_paise",
+    "max_discount_paise": "promo_max_discount_paise",
+}
+AGREED_ADDRESS = {
+    "id": "address_id",
+    "address_line1": "address_line1",
+    "address_line2": "address_line2",
+    "city": "address_city",
+    "state": "address_state",
+    "postal_code": "address_postal_code",
+    "country": "address_country",
+    "is_default": "address_is_default",
+    "created_at": "address_created_at",
+    "updated_at": "address_updated_at",
+}
+
+
 class Checkout(models.Model):
-    """A cart as it was when it was checked out: price, promo, address. Only its states ever change."""
+    """A cart as it was when it was checked out: puja, package, price, promo code, address. Only its states change."""
 
     class State(models.TextChoices):
         RESERVED = "RESERVED"
@@ -322,18 +375,60 @@ class Checkout(models.Model):
     cart = models.ForeignKey(Cart, on_delete=models.PROTECT, related_name="checkouts")
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="checkouts")
     state = models.CharField(max_length=10, choices=State, default=State.RESERVED)
-    price_paise = models.PositiveIntegerField()
+    expires_at = models.DateTimeField(help_text="until when the payment may take")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    price_paise = models.PositiveIntegerField(help_text="of the package")
     discount_paise = models.PositiveIntegerField(default=0)
     total_paise = models.PositiveIntegerField()
+    starts_at = models.DateTimeField()
+
+    puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="+")
+    puja_title = models.CharField(max_length=150)
+    puja_image_url = models.CharField(max_length=500)
+    puja_description = models.TextField()
+    puja_type = models.CharField(max_length=10, choices=PujaService.Type)
+    puja_duration_minutes = models.PositiveSmallIntegerField()
+    puja_created_at = models.DateTimeField()
+    puja_updated_at = models.DateTimeField()
+    category_id = models.BigIntegerField(help_text="of a PujaCategory, which may have been deleted since")
+    category_name = models.CharField(max_length=100)
+    category_created_at = models.DateTimeField()
+    category_updated_at = models.DateTimeField()
+
+    package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="+")
+    package_location = models.CharField(max_length=100)
+    package_language = models.CharField(max_length=10, choices=Package.Language)
+    package_type = models.CharField(max_length=10, choices=Package.PackageType)
+    package_description = models.TextField()
+    includes_materials = models.BooleanField()
+    priest_count = models.PositiveSmallIntegerField()
+    package_created_at = models.DateTimeField()
+    package_updated_at = models.DateTimeField()
+
     promo_code = models.ForeignKey(
         PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="checkouts"
     )
     promo_state = models.CharField(max_length=10, choices=PromoState, default=PromoState.NONE, blank=True)
-    starts_at = models.DateTimeField()
-    snapshot = models.JSONField(help_text="the cart as it read on the wire")
-    address = models.JSONField(null=True, blank=True)
-    expires_at = models.DateTimeField(help_text="until when the payment may take")
-    created_at = models.DateTimeField(auto_now_add=True)
+    promo_code_text = models.CharField(max_length=30, blank=True, default="")
+    promo_description = models.CharField(max_length=200, blank=True, default="")
+    promo_percent = models.PositiveSmallIntegerField(null=True, blank=True)
+    promo_amount_paise = models.PositiveIntegerField(null=True, blank=True)
+    promo_min_order_paise = models.PositiveIntegerField(null=True, blank=True)
+    promo_max_discount_paise = models.PositiveIntegerField(null=True, blank=True)
+
+    address_id = models.BigIntegerField(
+        null=True, blank=True, help_text="of an Address, which its owner may have deleted since"
+    )
+    address_line1 = models.CharField(max_length=200, blank=True, default="")
+    address_line2 = models.CharField(max_length=200, blank=True, default="")
+    address_city = models.CharField(max_length=80, blank=True, default="")
+    address_state = models.CharField(max_length=80, blank=True, default="")
+    address_postal_code = models.CharField(max_length=12, blank=True, default="")
+    address_country = models.CharField(max_length=60, blank=True, default="")
+    address_is_default = models.BooleanField(default=False)
+    address_created_at = models.DateTimeField(null=True, blank=True)
+    address_updated_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ("-id",)
@@ -348,10 +443,55 @@ class Checkout(models.Model):
                 condition=Q(total_paise=F("price_paise") - F("discount_paise")), name="checkout_total_adds_up"
             ),
             models.CheckConstraint(condition=Q(total_paise__gte=LEAST_PAISE), name="checkout_can_be_paid"),
+            models.CheckConstraint(
+                condition=Q(discount_paise=0) | Q(promo_code__isnull=False),
+                name="checkout_discount_has_a_promo_code",
+            ),
+            models.CheckConstraint(
+                # "Not null" is written out: SQL lets a check pass whose answer is unknown.
+                condition=Q(promo_code=None, promo_code_text="", promo_percent=None, promo_amount_paise=None)
+                | Q(promo_code__isnull=False, promo_min_order_paise__isnull=False)
+                & ~Q(promo_code_text="")
+                & (
+                    Q(promo_percent__range=(1, 100), promo_percent__isnull=False, promo_amount_paise=None)
+                    | Q(promo_amount_paise__gte=1, promo_amount_paise__isnull=False, promo_percent=None)
+                ),
+                name="checkout_promo_is_percent_or_amount",
+            ),
+            models.CheckConstraint(condition=~Q(puja_title=""), name="checkout_names_its_puja"),
+            models.CheckConstraint(
+                condition=~Q(address_line1="")
+                | Q(address_id=None, address_line2="", address_city="", address_state="")
+                & Q(address_postal_code="", address_country=""),
+                name="checkout_address_whole_or_none",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Checkout {self.pk} ({self.state})"
+
+    @property
+    def agreed_service(self) -> PujaService:
+        """As it was offered. A row in memory, like the other three: not to be saved."""
+        category = PujaCategory(**self._agreed(AGREED_CATEGORY))
+        return PujaService(category=category, **self._agreed(AGREED_SERVICE))
+
+    @property
+    def agreed_package(self) -> Package:
+        columns = self._agreed(AGREED_PACKAGE)
+        return Package(puja_service_id=self.puja_service_id, price_paise=self.price_paise, **columns)
+
+    @property
+    def agreed_promo(self) -> PromoCode | None:
+        return PromoCode(**self._agreed(AGREED_PROMO)) if self.promo_code_id else None
+
+    @property
+    def agreed_address(self) -> Address | None:
+        """None: the customer had no address."""
+        return Address(**self._agreed(AGREED_ADDRESS)) if self.address_line1 else None
+
+    def _agreed(self, columns: dict[str, str]) -> dict[str, Any]:
+        return {column: getattr(self, kept) for column, kept in columns.items()}
 
 
 class SlotHold(models.Model):

@@ -7,13 +7,12 @@ from django.utils import timezone
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.serializers import PersonSerializer
+from accounts.models import Address
+from accounts.serializers import AddressSerializer, PersonSerializer
 from booking.models import Booking, Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
 from booking.pricing import price_of
 from core.money import rupees
 
-# What a Checkout keeps of its cart.
-SNAPSHOT = ("puja_service", "package", "selected_date", "selected_time", "promo_code")
 # A cart in this state reads as its checkout in that one.
 FREEZING: dict[str, str] = {
     Cart.Status.CHECKED_OUT: Checkout.State.RESERVED,
@@ -142,6 +141,20 @@ class PromoCodeSerializer(serializers.ModelSerializer):
         return "PERCENTAGE" if promo.percent else "FIXED"
 
 
+def agreed_cart(checkout: Checkout) -> dict[str, Any]:
+    """What the customer agreed to at check-out, in the shape of their cart."""
+    start, promo = timezone.localtime(checkout.starts_at), checkout.agreed_promo
+    # A code that does not count is left out of the checkout.
+    counts = {"is_valid": True, "validity_message": ""}
+    return {
+        "puja_service": PujaServiceSerializer(checkout.agreed_service).data,
+        "package": PackageSerializer(checkout.agreed_package).data,
+        "selected_date": start.date().isoformat(),
+        "selected_time": f"{start:%H:%M}",
+        "promo_code": PromoCodeSerializer(promo).data | counts if promo else None,
+    }
+
+
 class CartSerializer(serializers.ModelSerializer):
     puja_service = PujaServiceSerializer(read_only=True)
     package = PackageSerializer(read_only=True)
@@ -175,7 +188,7 @@ class CartSerializer(serializers.ModelSerializer):
     def to_representation(self, cart: Cart) -> dict[str, Any]:
         wire = super().to_representation(cart)
         if checkout := _standing_checkout(cart):
-            return wire | checkout.snapshot | {"total_price": rupees(checkout.total_paise)}
+            return wire | agreed_cart(checkout) | {"total_price": rupees(checkout.total_paise)}
         price = price_of(cart)
         if wire["promo_code"]:
             wire["promo_code"] |= {"is_valid": not price.problem, "validity_message": price.problem}
@@ -261,9 +274,16 @@ class BookedCartSerializer(serializers.Serializer):
             "id": cart.pk,
             "cart_id": str(cart.cart_id),
             "service_type": cart.service_type,
-            **checkout.snapshot,
+            **agreed_cart(checkout),
             "total_price": rupees(checkout.total_paise),
         }
+
+
+class AgreedAddressField(serializers.JSONField):
+    """The address of a Checkout; null when the customer had none."""
+
+    def to_representation(self, address: Address) -> Any:  # type: ignore[override]
+        return AddressSerializer(address).data
 
 
 class BookingSerializer(serializers.ModelSerializer):
@@ -271,7 +291,7 @@ class BookingSerializer(serializers.ModelSerializer):
     cart = BookedCartSerializer(source="checkout", read_only=True)
     selected_date = serializers.DateField(read_only=True)
     selected_time = HourField()
-    address = serializers.JSONField(source="checkout.address", read_only=True)
+    address = AgreedAddressField(source="checkout.agreed_address", read_only=True)
     total_amount = RupeesField(source="checkout.total_paise")
 
     class Meta:

@@ -10,12 +10,18 @@ from django.utils.translation import gettext_lazy as _
 
 import booking.services.places as places
 import booking.services.promos as promos
-from accounts.models import User
-from accounts.serializers import AddressSerializer
+from accounts.models import Address, User
 from accounts.services import address_for_delivery, lock_user
-from booking.models import Cart, Checkout
+from booking.models import (
+    AGREED_ADDRESS,
+    AGREED_CATEGORY,
+    AGREED_PACKAGE,
+    AGREED_PROMO,
+    AGREED_SERVICE,
+    Cart,
+    Checkout,
+)
 from booking.pricing import USED_UP, Price, price_of
-from booking.serializers import SNAPSHOT, CartSerializer
 from booking.services.carts import lock_active, require_bookable
 from core.errors import Conflict
 from core.money import grouped, rupees
@@ -61,7 +67,8 @@ def check_out(
     _refuse_third(current.user)
     slot = require_bookable(current)
     price = _agreed_price(current, expected_paise)
-    checkout = _freeze(current, price, _address(current.user, address_id), expires_at)
+    address = address_for_delivery(current.user, address_id)
+    checkout = _freeze(current, price, address, expires_at)
     Cart.objects.filter(pk=current.pk).update(
         status=Cart.Status.CHECKED_OUT, shown_paise=price.total_paise, updated_at=timezone.now()
     )
@@ -90,20 +97,31 @@ def _refuse_third(user: User) -> None:
         raise TooManyOpen
 
 
-def _freeze(cart: Cart, price: Price, address: dict[str, Any] | None, expires_at: datetime) -> Checkout:
-    wire = CartSerializer(cart).data
+def _freeze(cart: Cart, price: Price, address: Address | None, expires_at: datetime) -> Checkout:
+    """Keeps what is offered at this moment: later changes of the catalogue do not reach this customer."""
+    offered = (
+        (cart.puja_service, AGREED_SERVICE),
+        (cart.puja_service.category, AGREED_CATEGORY),
+        (cart.package, AGREED_PACKAGE),
+        (cart.promo_code, AGREED_PROMO),
+        (address, AGREED_ADDRESS),
+    )
+    agreed = {
+        kept: getattr(row, column)
+        for row, columns in offered
+        if row is not None
+        for column, kept in columns.items()
+    }
     return Checkout.objects.create(
         cart=cart,
         user=cart.user,
         price_paise=price.price_paise,
         discount_paise=price.discount_paise,
         total_paise=price.total_paise,
-        promo_code=cart.promo_code,
         promo_state=Checkout.PromoState.RESERVED if cart.promo_code else Checkout.PromoState.NONE,
         starts_at=cart.starts_at,
-        snapshot={name: wire[name] for name in SNAPSHOT},
-        address=address,
         expires_at=expires_at,
+        **agreed,
     )
 
 
@@ -129,11 +147,6 @@ def _refuse_dearer(price: Price, seen_paise: int | None) -> None:
         raise PriceChanged(seen_paise, price.total_paise, price.problem)
     if seen_paise is None and price.problem:
         raise promos.refuse(price.problem)
-
-
-def _address(user: User, address_id: int | None) -> dict[str, Any] | None:
-    address = address_for_delivery(user, address_id)
-    return dict(AddressSerializer(address).data) if address else None
 
 
 def _reopen(checkout: Checkout) -> None:

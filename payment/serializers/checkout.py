@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from accounts.serializers import HarmlessPhoneField
 from booking.filters import LARGEST_ID
-from booking.serializers import RupeesField
+from booking.serializers import AgreedAddressField, RupeesField
 from payment.serializers.payments import STATUSES
 from payment.services.checkout import Started
 from payment.services.links import status_url
@@ -72,8 +72,10 @@ class StartedSerializer(serializers.Serializer[Started]):
     currency = serializers.CharField(default="INR", read_only=True)
     status = serializers.ChoiceField(source="payment.state", choices=STATUSES)
     cart_id = serializers.IntegerField(source="payment.checkout.cart_id", allow_null=True)
-    address = serializers.JSONField(
-        source="payment.checkout.address", allow_null=True, help_text="as it was checked out; null for a gift"
+    address = AgreedAddressField(
+        source="payment.checkout.agreed_address",
+        allow_null=True,
+        help_text="as it was checked out; null for a gift",
     )
     starts_at = serializers.DateTimeField(source="payment.checkout.starts_at", allow_null=True)
     total = RupeesField(

@@ -30,7 +30,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
     payment_id = serializers.IntegerField()
     amount = RupeesField(source="payment.amount_paise")
     because = serializers.ChoiceField(choices=Offer.Because.choices, read_only=True)
-    puja = serializers.CharField(source="payment.checkout.snapshot.puja_service.title")
+    puja = serializers.CharField(source="payment.checkout.puja_title")
     paid_for = serializers.DateTimeField(source="payment.checkout.starts_at")
     message = serializers.SerializerMethodField()
     places = serializers.SerializerMethodField()

@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers import PhoneField
-from booking.serializers import BookingSerializer, RupeesField
+from booking.serializers import BookingSerializer, RupeesField, agreed_cart
 from core.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
@@ -159,7 +159,7 @@ class PaymentSerializer(PaymentListSerializer):
         return latest(payment).provider_order_id or None
 
     def get_cart(self, payment: Payment) -> dict[str, Any] | None:
-        return payment.checkout.snapshot | {"id": payment.checkout.cart_id} if payment.checkout else None
+        return agreed_cart(payment.checkout) | {"id": payment.checkout.cart_id} if payment.checkout else None
 
     def get_payment_url(self, payment: Payment) -> str | None:
         return (latest(payment).page_url or None) if payment.is_open else None

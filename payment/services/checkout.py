@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound
 
 from accounts.models import Address, User
+from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
 from booking.services import PriceChanged, check_out, remember_total
@@ -60,14 +61,15 @@ class CheckoutDiffers(Conflict):
     )
 
     def __init__(self, payment: Payment, frozen: Checkout) -> None:
-        lines = (frozen.address or {}).get
-        there = ", ".join(filter(None, map(lines, ADDRESS_LINES))) or "-"
+        address = frozen.agreed_address
+        lines = (getattr(address, name, "") for name in ADDRESS_LINES)
+        there = ", ".join(filter(None, lines)) or "-"
         give_up = reverse("cart-cleanup", args=[frozen.cart_id])
         super().__init__(
             format_lazy(self.default_detail, there=there),
             payment_id=payment.pk,
             differs=["address_id"],
-            address=frozen.address,
+            address=AddressSerializer(address).data if address else None,
             starts_at=timezone.localtime(frozen.starts_at).isoformat(),
             total=rupees(frozen.total_paise),
             how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
@@ -202,8 +204,8 @@ def _refuse_if_different(payment: Payment, frozen: Checkout, click: Click) -> No
         raise PriceChanged(click.expected_paise, frozen.total_paise, payment_id=payment.pk)
     if click.address is None:
         return
-    before = frozen.address or {}
-    if any(before.get(name) != getattr(click.address, name) for name in ADDRESS_LINES):
+    agreed = frozen.agreed_address
+    if any(getattr(agreed, name, None) != getattr(click.address, name) for name in ADDRESS_LINES):
         raise CheckoutDiffers(payment, frozen)
 
 

@@ -171,10 +171,10 @@ def _amount_facts(payment: Payment) -> outbox.Facts:
 
 def _puja(checkout: Checkout) -> outbox.Facts:
     """The time that it has now: another one may have been chosen, or the temple has moved it."""
-    cart, booking = checkout.snapshot, Booking.objects.filter(checkout=checkout).first()
+    booking = Booking.objects.filter(checkout=checkout).first()
     return {
-        "puja": cart.get("puja_service", {}).get("title", ""),
-        "place": cart.get("package", {}).get("location", ""),
+        "puja": checkout.puja_title,
+        "place": checkout.package_location,
         "starts_at": _iso((booking or checkout).starts_at),
     }
 

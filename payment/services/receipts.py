@@ -88,15 +88,14 @@ def receipt_document(receipt: Receipt) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = _receipt_entry(payment)
     booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
-    cart = checkout.snapshot if checkout else {}
-    address = (checkout.address or {}) if checkout else {}
+    address = checkout.agreed_address if checkout else None
     return ReceiptDocument(
         number=str(receipt),
         received_at=receipt.received_at,
         simulated=receipt.series == Receipt.Series.SIMULATION,
         payer=_payer(payment),
-        address=", ".join(filter(None, (address.get(part) for part in ADDRESS))),
-        item=cart.get("puja_service", {}).get("title", ""),
+        address=", ".join(filter(None, (getattr(address, part, "") for part in ADDRESS))),
+        item=checkout.puja_title if checkout else "",
         starts_at=_starts_at(payment, booking),
         is_cancelled=booking is not None and booking.status == Booking.Status.CANCELLED,
         price_paise=receipt.price_paise,

@@ -375,7 +375,7 @@ def test_an_address_that_the_desk_accepts_can_be_sent_to(desk, api, data):
     paying = api(user).post("/api/payments/payments/process-cart/", wanted)
     assert paying.status_code == 201, paying.content
     booking = book_paid(Payment.objects.get(pk=paying.json()["payment_id"]))
-    assert booking.checkout.address["postal_code"] == address.postal_code
+    assert booking.checkout.address_postal_code == address.postal_code
 
 
 def test_staff_move_the_default_address_in_one_go(desk, alice):

@@ -35,6 +35,20 @@ for booking in Booking.objects.select_related("user"):
 print(json.dumps(told))
 """
 
+CHECK_OUTS_READ = """
+import django, json
+django.setup()
+from accounts.serializers import AddressSerializer
+from booking.models import Checkout
+from booking.serializers import agreed_cart
+told = {}
+for checkout in Checkout.objects.select_related("cart"):
+    address = checkout.agreed_address
+    told[checkout.pk] = agreed_cart(checkout), AddressSerializer(address).data if address else None
+    assert str(checkout.cart.selected_date) == told[checkout.pk][0]["selected_date"]
+print(json.dumps(told))
+"""
+
 
 class Upgraded:
     """The migrated database; `run` is what a person types, `query` is SQL."""
@@ -106,6 +120,22 @@ def test_the_books_agree_before_and_after_the_worker_has_gone_on(worked_over):
     assert invariants.violations(worked_over.query) == {}
     answer = json.loads(worked_over.must("manage.py", "ledger_check", "--json"))
     assert (answer["balances"], answer["broken"], answer["account"]) == (True, [], [])
+
+
+def test_every_check_out_reads_as_the_previous_landing_answered_it(upgraded):
+    rows = recorded()["tables"]["booking_checkout"]
+    place = rows["columns"].index
+    before = {
+        str(row[place("id")]): [
+            json.loads(row[place("snapshot")]),
+            json.loads(row[place("address")] or "null"),
+        ]
+        for row in rows["rows"]
+    }
+    after = json.loads(upgraded.must("-c", CHECK_OUTS_READ))
+    for cart, _ in [*before.values(), *after.values()]:
+        del cart["selected_date"]  # the rows of the file are moved by whole days, its JSON is not
+    assert after == before
 
 
 def test_every_order_that_is_open_will_be_asked_about(worked_over):

@@ -43,7 +43,7 @@ def test_who_has_no_address_pays_and_is_booked(api, charlie, package):
 
     api(charlie).post(f"{PAYMENTS}{started['payment_id']}/simulate-success/")
 
-    assert Booking.objects.get().checkout.address is None
+    assert Booking.objects.get().checkout.agreed_address is None
 
 
 def test_nobody_pays_with_the_address_of_a_stranger(api, alice, charlie, package):

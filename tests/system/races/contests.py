@@ -227,7 +227,7 @@ def assert_booked(customer: Customer, started: dict[str, Any]) -> dict[str, Any]
 def assert_sold_as_agreed(scene: Round, started: dict[str, Any]) -> None:
     """Whatever the cart says by now: PhonePe is to take what the checkout was frozen at, for what was chosen then."""
     frozen = scene.sql(f"""
-        SELECT checkout.total_paise, (checkout.snapshot->'package'->>'id')::int, cart.package_id
+        SELECT checkout.total_paise, checkout.package_id, cart.package_id
         FROM payment_payment payment JOIN booking_checkout checkout ON checkout.id = payment.checkout_id
         JOIN booking_cart cart ON cart.id = checkout.cart_id WHERE payment.id = {started["payment_id"]}
     """)  # noqa: S608

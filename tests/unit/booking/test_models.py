@@ -45,6 +45,38 @@ def test_the_database_refuses_a_checkout_that_does_not_add_up(alice, package, wr
 
 
 @pytest.mark.parametrize(
+    "wrong",
+    [
+        {"promo_percent": None},
+        {"promo_percent": 101},
+        {"promo_amount_paise": 5},
+        {"promo_code_text": ""},
+        {"promo_min_order_paise": None},
+        {"promo_code": None},
+        {"promo_code": None, "promo_code_text": "", "promo_percent": None},  # nothing explains the discount
+        {"puja_title": ""},
+        {"address_line1": ""},
+        {"package_description": None},
+    ],
+)
+def test_the_database_refuses_a_checkout_of_which_half_is_kept(alice, package, wrong):
+    builders.make_promo()
+    checkout = builders.make_checkout(builders.make_cart(alice, package, promo_code="WELCOME10"))
+    with refused(), transaction.atomic():
+        Checkout.objects.filter(pk=checkout.pk).update(**wrong)
+
+
+@pytest.mark.parametrize(
+    "column", ["discount_paise", "promo_min_order_paise", "promo_max_discount_paise", "puja_duration_minutes"]
+)
+def test_the_database_refuses_negative_numbers_in_a_checkout(alice, package, column):
+    builders.make_promo()
+    checkout = builders.make_checkout(builders.make_cart(alice, package, promo_code="WELCOME10"))
+    with refused(), transaction.atomic():
+        Checkout.objects.filter(pk=checkout.pk).update(**{column: -1})
+
+
+@pytest.mark.parametrize(
     "wrong", [{"percent": None}, {"percent": 101}, {"amount_paise": 5}, {"discount_type": "FIXED"}]
 )
 def test_the_database_refuses_a_promo_code_of_two_minds(db, wrong):

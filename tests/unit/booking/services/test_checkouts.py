@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 
 import pytest
@@ -5,7 +6,9 @@ from django.db import transaction
 from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
-from booking.models import Cart, Checkout, Package, PromoCode, Slot, SlotHold
+from accounts.serializers import AddressSerializer
+from booking.models import Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot, SlotHold
+from booking.serializers import CartSerializer, agreed_cart
 from booking.services import book, extend_hold, release, release_hold
 from core.errors import Conflict
 from tests.harness import builders
@@ -33,19 +36,50 @@ def test_a_checkout_freezes_the_cart_at_its_price(alice, cart, slot):
     assert (cart.status, checkout.state) == ("CHECKED_OUT", "RESERVED")
     assert (checkout.price_paise, checkout.discount_paise, checkout.total_paise) == (110_000, 11_000, 99_000)
     assert checkout.starts_at == slot.starts_at
-    assert checkout.address["address_line1"] == "12 Temple Road"
+    assert checkout.address_line1 == "12 Temple Road"
     assert places(slot) == (1, 0)
     assert uses() == (1, 0)
 
 
-def test_a_checkout_remembers_what_was_bought(cart):
-    checkout = builders.make_checkout(cart)
-    Package.objects.update(price_paise=5_100_000, package_type="PREMIUM")
-    checkout.refresh_from_db()
-    assert checkout.snapshot["package"]["package_type"] == "BASIC"
-    assert checkout.snapshot["package"]["price"] == "1100.00"
-    assert checkout.snapshot["promo_code"]["code"] == "WELCOME10"
-    assert checkout.total_paise == 99_000
+def test_a_checkout_keeps_every_column_of_what_was_offered(alice, package, slot):
+    """In the words of the API: a column of the catalogue that is shown and not kept would read differently."""
+    yesterday = timezone.now() - timedelta(days=1)
+    PujaCategory.objects.update(created_at=yesterday)
+    PujaService.objects.update(type="TEMPLE", created_at=yesterday)
+    Package.objects.update(
+        language="SANSKRIT", package_type="CUSTOM", includes_materials=True, priest_count=3
+    )
+    Package.objects.update(created_at=yesterday)
+    promo = builders.make_promo(
+        amount_paise=5_000, description="₹50 off", min_order_paise=100_000, max_discount_paise=4_000
+    )
+    address = builders.make_address(alice, is_default=False, address_line2="Second floor")
+    cart = builders.make_cart(alice, Package.objects.get(), slot.starts_at, promo_code=promo.code)
+    offered = CartSerializer(cart).data
+    address_then = AddressSerializer(address).data
+
+    checkout = builders.make_checkout(cart, address_id=address.pk)
+    PujaCategory.objects.update(name="Other", updated_at=yesterday)
+    PujaService.objects.update(
+        title="Other", image_url="https://okpuja.com/x", description="x", type="HOME", duration_minutes=7
+    )
+    PujaService.objects.update(is_active=False, updated_at=yesterday)
+    Package.objects.update(
+        location="Gaya", language="HINDI", package_type="BASIC", description="x", includes_materials=False
+    )
+    Package.objects.update(price_paise=5_100_000, priest_count=1, is_active=False, updated_at=yesterday)
+    PromoCode.objects.update(
+        code="OTHER", description="x", amount_paise=1, min_order_paise=0, max_discount_paise=None
+    )
+    address.delete()
+
+    checkout = Checkout.objects.get(pk=checkout.pk)
+    agreed = agreed_cart(checkout)
+    assert agreed == {name: offered[name] for name in agreed}
+    assert json.dumps(agreed) == json.dumps({name: offered[name] for name in agreed}), "keys in another order"
+    assert AddressSerializer(checkout.agreed_address).data == address_then
+    assert agreed["package"]["price"] == "1100.00"
+    assert (agreed["promo_code"]["discount"], checkout.total_paise) == ("50.00", 106_000)
 
 
 def test_a_hold_outlasts_its_payment_by_five_minutes(cart):
@@ -60,11 +94,11 @@ def test_a_puja_without_slots_needs_no_hold(alice, slotless_service):
 
 def test_the_chosen_address_is_kept_with_the_checkout(alice, cart):
     chosen = builders.make_address(alice, is_default=False, city="Gaya")
-    assert builders.make_checkout(cart, address_id=chosen.pk).address["city"] == "Gaya"
+    assert builders.make_checkout(cart, address_id=chosen.pk).address_city == "Gaya"
 
 
 def test_a_person_without_an_address_may_pay(charlie, package):
-    assert builders.make_checkout(builders.make_cart(charlie, package)).address is None
+    assert builders.make_checkout(builders.make_cart(charlie, package)).agreed_address is None
 
 
 def test_an_address_of_somebody_else_is_refused(charlie, cart, slot):

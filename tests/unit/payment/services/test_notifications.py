@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from booking.models import Checkout, Slot
+from booking.models import Slot
 from booking.services import cancel
 from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt
@@ -176,10 +176,11 @@ def test_a_guest_whose_payment_fails_gets_no_mail_at_an_address_that_may_not_be_
     assert told() == []
 
 
-def test_a_checkout_that_names_no_puja_costs_the_words_not_the_money(payment, settings):
+def test_a_message_that_cannot_be_written_costs_the_words_not_the_money(payment, settings):
     settings.STAFF_EMAILS = ["ops@example.com"]
-    Checkout.objects.update(snapshot={})
     hear(payment, completed())
+    booked = Notification.objects.get(kind="booked")
+    Notification.objects.filter(pk=booked.pk).update(facts=booked.facts | {"puja": ""})
     assert Payment.objects.get().fulfilment == "BOOKED"
 
     run_due(["notifications"])

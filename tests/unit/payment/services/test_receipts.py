@@ -8,6 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone as django_timezone
 
 from booking.models import Booking
+from booking.services import put_promo
 from notifications.models import Notification
 from payment.models import LedgerEntry, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_number, serial_number
@@ -283,10 +284,9 @@ def printed(payment):
 
 @pytest.fixture
 def with_discount(alice, cart):
-    checkout = builders.make_checkout(cart)
-    type(checkout).objects.update(price_paise=120_000, discount_paise=10_000)
-    checkout.refresh_from_db()
-    return make_payment(checkout)
+    type(cart.package).objects.update(price_paise=120_000)
+    put_promo(cart, builders.make_promo(amount_paise=10_000).code)
+    return make_payment(builders.make_checkout(cart))
 
 
 @pytest.mark.parametrize("came", [110_000, 90_000, 130_000, 100])
