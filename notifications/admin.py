@@ -1,4 +1,4 @@
-"""The outbox, to be looked at; what was given up can be sent again."""
+"""The outbox, read-only, with an action to send messages again."""
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
@@ -11,7 +11,7 @@ from notifications.services import send_again
 
 
 @admin.register(Notification)
-class NoticeAdmin(ReadOnly, ModelAdmin):
+class NotificationAdmin(ReadOnly, ModelAdmin):
     list_display = (
         "created_at",
         "kind",

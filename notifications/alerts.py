@@ -1,4 +1,4 @@
-"""What staff are alerted about, one sentence per rule."""
+"""What staff are alerted about, in English: one sentence per rule."""
 
 from typing import Any
 
@@ -31,5 +31,5 @@ def title_of(facts: dict[str, Any]) -> str:
 
 
 def sentence_of(facts: dict[str, Any]) -> str:
-    """Also for a rule that has no sentence of its own yet: its name says something."""
+    """The sentence of the rule; its name in words for a rule without one."""
     return SENTENCES.get(str(facts.get("rule", ""))) or title_of(facts).capitalize()

@@ -1,4 +1,4 @@
-"""Where mail goes when no server is set up: into a folder, one file a message, for any mail program to open."""
+"""The mail backend without a mail server: one `.eml` file per message in EMAIL_FOLDER, for any mail program."""
 
 import os
 from collections.abc import Sequence
@@ -18,5 +18,5 @@ class MailFolder(BaseEmailBackend):
             name = f"{timezone.localtime():%Y%m%d-%H%M%S-%f}"
             unfinished = folder / f"{name}.part"
             unfinished.write_bytes(message.message().as_bytes())
-            os.replace(unfinished, folder / f"{name}.eml")  # whoever looks sees whole messages only
+            os.replace(unfinished, folder / f"{name}.eml")  # readers of the folder see whole messages only
         return len(email_messages)

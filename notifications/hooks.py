@@ -1,4 +1,4 @@
-"""Alerts as signed JSON to a program of the staff's: a chat, a pager, a ticket system."""
+"""Alerts as signed JSON to a program of the staff: a chat, a pager, a ticket system."""
 
 import hashlib
 import hmac

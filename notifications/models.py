@@ -1,4 +1,4 @@
-"""The outbox: what people are to be told. Written beside the fact it tells; sent later, by the worker."""
+"""The outbox: messages to people, written in the transaction of their fact and sent later by the worker."""
 
 from django.conf import settings
 from django.db import models
@@ -7,7 +7,7 @@ from django.utils import timezone
 
 
 class Notification(models.Model):
-    """One message to one reader, said once per `key`. Holds facts; the words are chosen when it is sent."""
+    """One message to one reader, sent once per `key`. It stores facts; its text is written when it is sent."""
 
     class Channel(models.TextChoices):
         PERSON = "PERSON", "mail to the buyer"

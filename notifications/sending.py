@@ -1,4 +1,4 @@
-"""Out of the outbox, at least once. A repeat carries the Message-ID of the first try."""
+"""Sends the messages of the outbox, each at least once. A repeat carries the Message-ID of the first try."""
 
 import logging
 import smtplib
@@ -22,16 +22,17 @@ from notifications.services import alert
 logger = logging.getLogger(__name__)
 
 MINUTE, HOUR = 60, 3_600
-# Seconds after each failed try, three days in all; then an answer gives it up, and silence makes the last one repeat.
+# Seconds to wait after each failed try, three days in all. After that a message is given up when the mail server
+# answers, and waits for the last pause again and again when it does not.
 PAUSES = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR)
-OLDEST_NEWS = timedelta(days=14)  # a mail server that is away for longer has made it worthless
+OLDEST_NEWS = timedelta(days=14)  # an older message is of no use to its reader
 
 
 @dataclass(frozen=True)
 class Attachments:
-    """What is made for a message at the moment it is sent: a link to go on, PDF files by name, and newer facts.
+    """What is added to a message when it is sent: a link to go on, PDF files by name, and newer facts.
 
-    `over` says why the message is not true any more: then it is dropped.
+    `over` says why the message is no longer true: then it is dropped.
     """
 
     link: str = ""
@@ -43,24 +44,26 @@ class Attachments:
 Attach = Callable[[Notification], Attachments]
 
 
-def send(notification: Notification, enclose: Attach) -> None:
+def send(notification: Notification, attach: Attach) -> None:
     """One try. Outside any transaction; whatever goes wrong with it stays in the notification."""
     if notification.state != Notification.State.WAITING:
         return
-    _correct_address(notification)
+    if notification.user:  # staff may have corrected the address since the notification was written
+        notification.email = notification.user.email
     try:
-        enclosed = enclose(notification)
-        if not enclosed.over:
-            _deliver(notification, enclosed)
+        attachments = attach(notification)
+        if not attachments.over:
+            _deliver(notification, attachments)
     except OSError as error:  # refused, silent, no such host, SMTP and HTTP refusals: all of them are one
-        _failed(notification, error)
+        _retry_or_give_up(notification, error)
     except (Unwritable, ValueError) as error:  # ValueError: an address or header that no mail can carry
         logger.exception("a message cannot be written", extra={"notification": notification.key})
         _give_up(notification, error)
     else:
-        if enclosed.over:
-            logger.info("a message is over", extra={"notification": notification.key, "cause": enclosed.over})
-            _move(notification, Notification.State.DROPPED, dropped_because=enclosed.over[:200])
+        if attachments.over:
+            over = {"notification": notification.key, "cause": attachments.over}
+            logger.info("a message is over", extra=over)
+            _move(notification, Notification.State.DROPPED, dropped_because=attachments.over[:200])
         else:
             _move(notification, Notification.State.SENT, sent_at=timezone.now(), last_error="")
 
@@ -72,60 +75,44 @@ def pause_after(notification: Notification) -> int | None:
     return PAUSES[min(notification.checks, len(PAUSES)) - 1]
 
 
-def _correct_address(notification: Notification) -> None:
-    """Staff may have mended a mistyped one since the notification was written."""
-    if notification.user:
-        notification.email = notification.user.email
-
-
-def _deliver(notification: Notification, enclosed: Attachments) -> None:
-    notification.facts = notification.facts | enclosed.facts  # said so, and not kept
+def _deliver(notification: Notification, attachments: Attachments) -> None:
+    notification.facts = notification.facts | attachments.facts  # written into the message, not stored
     if notification.channel == Notification.Channel.HOOK:
-        text = {"sentence": sentence_of(notification.facts), "at": notification.created_at.isoformat()}
-        hooks.call(notification.message_id, {**text, **notification.facts})
-    else:
-        _mail(notification, enclosed).send()
-
-
-def _mail(notification: Notification, enclosed: Attachments) -> EmailMultiAlternatives:
-    to = (
-        [notification.email] if notification.channel == Notification.Channel.PERSON else settings.STAFF_EMAILS
-    )
-    if not to:
+        alert_text = {
+            "sentence": sentence_of(notification.facts),
+            "at": notification.created_at.isoformat(),
+        }
+        hooks.call(notification.message_id, {**alert_text, **notification.facts})
+        return
+    is_for_person = notification.channel == Notification.Channel.PERSON
+    recipients = [notification.email] if is_for_person else settings.STAFF_EMAILS
+    if not recipients:
         raise Unwritable("nobody to send it to")
-    letter = write(notification, enclosed.link)
+    message = write(notification, attachments.link)
     headers = {"Message-ID": notification.message_id, "Auto-Submitted": "auto-generated"}
-    mail = EmailMultiAlternatives(letter.subject, letter.text, to=to, headers=headers)
-    mail.attach_alternative(letter.html, "text/html")
-    for name, content in enclosed.files.items():
+    mail = EmailMultiAlternatives(message.subject, message.text, to=recipients, headers=headers)
+    mail.attach_alternative(message.html, "text/html")
+    for name, content in attachments.files.items():
         mail.attach(name, content, "application/pdf")
-    return mail
+    mail.send()
 
 
-def _failed(notification: Notification, error: OSError) -> None:
+def _retry_or_give_up(notification: Notification, error: OSError) -> None:
+    """Silence says nothing about this message, and a refused sender or login is a mistake of ours: both are retried."""
     logger.warning("a message was not sent", extra={"notification": notification.key, "cause": str(error)})
-    last_pause_is_over = notification.checks > len(PAUSES)
-    too_old = timezone.now() - notification.created_at > OLDEST_NEWS
-    if _is_for_good(error) or (last_pause_is_over and (_is_answer(error) or too_old)):
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        is_refused_for_good = all(code >= 500 for code, _ in error.recipients.values())
+    else:
+        is_refused_for_good = isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
+    answers = (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, requests.HTTPError)
+    is_last_try = notification.checks > len(PAUSES)
+    is_too_old = timezone.now() - notification.created_at > OLDEST_NEWS
+    if is_refused_for_good or (is_last_try and (isinstance(error, answers) or is_too_old)):
         _give_up(notification, error)
         return
-    is_kept = _move(notification, Notification.State.WAITING, last_error=_error_text(error))
-    if is_kept and last_pause_is_over and notification.kind != "alert":
+    is_waiting = _move(notification, Notification.State.WAITING, last_error=_error_text(error))
+    if is_waiting and is_last_try and notification.kind != "alert":
         alert("messages_wait", "mail", {"message": notification.key, "cause": _error_text(error)})
-
-
-def _is_answer(error: OSError) -> bool:
-    """The other side has spoken. Silence, a refused connection or a lost one say nothing about the message."""
-    return isinstance(
-        error, (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, requests.HTTPError)
-    )
-
-
-def _is_for_good(error: OSError) -> bool:
-    """This reader or this mail is refused by a 5xx. A refused sender or login is a mistake of ours, to be mended."""
-    if isinstance(error, smtplib.SMTPRecipientsRefused):
-        return all(code >= 500 for code, _ in error.recipients.values())
-    return isinstance(error, smtplib.SMTPDataError) and error.smtp_code >= 500
 
 
 def _give_up(notification: Notification, error: Exception) -> None:
@@ -139,7 +126,7 @@ def _give_up(notification: Notification, error: Exception) -> None:
 
 
 def _move(notification: Notification, to: Notification.State, **values: object) -> bool:
-    """What has been sent meanwhile by a second worker stays sent, and then False. The address is the one tried."""
+    """False if another worker has sent or ended it meanwhile. Stores the address that was tried."""
     waiting = Notification.objects.filter(pk=notification.pk, state=Notification.State.WAITING)
     if not waiting.update(state=to, email=notification.email, **values):
         notification.refresh_from_db(fields=["state"])
@@ -149,5 +136,5 @@ def _move(notification: Notification, to: Notification.State, **values: object) 
 
 
 def _error_text(error: Exception) -> str:
-    """Without the reader's address: it goes to the staff's own program, too."""
+    """Without the reader's address: staff's own program gets this text, too."""
     return redact(f"{type(error).__name__}: {error}")[:300]

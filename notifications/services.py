@@ -17,8 +17,8 @@ LONGEST_KEY = 120
 def notify(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
     """Tell a person once per key; `email` is for those without an account. Who left no address is not told.
 
-    `facts` are plain JSON: `*_paise` ints, moments as ISO 8601 text, references. Which ones a kind needs
-    stands in `notifications.messages`.
+    `facts` are plain JSON: `*_paise` ints, moments as ISO 8601 text, references. The template of the kind says which
+    it needs (`notifications/templates/notifications/messages`).
     """
     address = user.email if user else email
     if address:
@@ -27,7 +27,7 @@ def notify(kind: str, key: str, facts: Facts, *, user: User | None, email: str =
 
 
 def alert(rule: str, case: str, facts: Facts) -> None:
-    """Tell the staff, on every way that is set up, once per rule, case and day."""
+    """Tell the staff by every channel that is set up, once per rule, case and day."""
     key = f"alert:{rule}:{case}:{timezone.localdate():%Y-%m-%d}"
     facts = {"rule": rule, "case": case, **facts}
     if settings.STAFF_EMAILS:
@@ -60,9 +60,6 @@ def _put(notification: Notification) -> None:
     """The database keeps a key once. An error here would take the caller's whole transaction with it."""
     if len(notification.key) > LONGEST_KEY:
         notification.key = f"{notification.key[:50]}:{hashlib.sha256(notification.key.encode()).hexdigest()}"
-    notification.message_id = f"<{hashlib.sha256(notification.key.encode()).hexdigest()[:32]}@{_domain()}>"
+    domain = urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"
+    notification.message_id = f"<{hashlib.sha256(notification.key.encode()).hexdigest()[:32]}@{domain}>"
     Notification.objects.bulk_create([notification], ignore_conflicts=True)
-
-
-def _domain() -> str:
-    return urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"

@@ -1,4 +1,4 @@
-"""From text to lines on paper: shaped, broken, and in the order in which they are seen."""
+"""Lays out text as lines: shaped by HarfBuzz, broken at the width, in visual order."""
 
 import unicodedata
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import uharfbuzz as hb
 from fpdf.bidi import BidiParagraph
 from fpdf.enums import TextDirection
 
-from notifications.scripts import FONTS, Piece, cleaned, clusters, pieces
+from notifications.font_fallback import FONTS, clean_text, clusters, split_by_face
 
 RIGHT_TO_LEFT = frozenset(("R", "AL", "AN"))
 # Urdu's own forms of digits and of heh.
@@ -43,16 +43,29 @@ class Run:
     def width(self) -> int:
         return sum(glyph.advance for glyph in self.glyphs)
 
-    def clusters(self) -> Iterator[tuple[str, list[Glyph]]]:
-        """The letters and the glyphs that belong together, from left to right."""
+    def parts(self) -> Iterator[tuple[str, list[Glyph], int]]:
+        """Text with its glyphs and where they begin, from left to right.
+
+        A run from right to left has one part per letter, its marks apart: programs that read a PDF find letters by
+        their positions on the page, and reverse them themselves.
+        """
+        if self.direction == "ltr":
+            yield self.text, list(self.glyphs), 0
+            return
         ends = dict(pairwise([*sorted({glyph.cluster for glyph in self.glyphs}), len(self.text)]))
-        for start, glyphs in groupby(self.glyphs, key=lambda glyph: glyph.cluster):
-            yield self.text[start : ends[start]], list(glyphs)
+        position = 0
+        for start, cluster in groupby(self.glyphs, key=lambda glyph: glyph.cluster):
+            text = self.text[start : ends[start]]
+            for is_letter, part in groupby(cluster, key=lambda glyph: bool(glyph.advance)):
+                glyphs = list(part)
+                yield text if is_letter else "", glyphs, position
+                text = "" if is_letter else text
+                position += sum(glyph.advance for glyph in glyphs)
 
 
 @dataclass(frozen=True)
 class Line:
-    """`text` as it is read, `runs` as they stand from left to right."""
+    """`text` in reading order, `runs` from left to right."""
 
     text: str
     runs: tuple[Run, ...]
@@ -62,25 +75,60 @@ class Line:
         return sum(run.width for run in self.runs)
 
 
+def set_lines(text: str, width: float, *, is_bold: bool) -> tuple[list[Line], list[str]]:
+    """Lines of at most `width` (in thousandths of the font size), and the characters that no font has.
+
+    A line breaks at a space. A word that is wider than the line breaks between its letters, never inside one.
+    """
+
+    def fits(part: str) -> bool:
+        return set_line(part, is_bold=is_bold).width <= width
+
+    spans, missing = split_by_face(clean_text(text))
+    lines: list[str] = []
+    for word in "".join(span.text for span in spans).split():
+        if lines and fits(f"{lines[-1]} {word}"):
+            lines[-1] += f" {word}"
+        elif fits(word):
+            lines.append(word)
+        else:
+            lines.append("")
+            for cluster in clusters(word):
+                if lines[-1] and not fits(lines[-1] + cluster):
+                    lines.append("")
+                lines[-1] += cluster
+    return [set_line(line, is_bold=is_bold) for line in lines], missing
+
+
+def set_line(text: str, *, is_bold: bool) -> Line:
+    runs = []
+    for part, direction in _in_visual_order(text):
+        spans, _ = split_by_face(part)
+        for span in spans if direction == "ltr" else reversed(spans):
+            name = span.face.bold_name if is_bold and span.face.bold_name else span.face.name
+            is_outlined = is_bold and not span.face.bold_name
+            glyphs = shape(name, span.text, span.script, direction)
+            runs.append(Run(span.text, name, is_outlined, span.script, direction, glyphs))
+    return Line(text, tuple(runs))
+
+
+def shape(font_name: str, text: str, script: str, direction: str) -> tuple[Glyph, ...]:
+    """The glyphs and their positions, in units of the font: all of ours have a thousand to the em."""
+    buffer = hb.Buffer()
+    buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_GRAPHEMES
+    buffer.add_str(text)
+    buffer.script, buffer.direction = script, direction
+    buffer.language = LANGUAGES.get(script, "und")
+    hb.shape(_font(font_name), buffer)
+    return tuple(
+        Glyph(info.codepoint, info.cluster, position.x_advance, position.x_offset, position.y_offset)
+        for info, position in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True)
+    )
+
+
 @lru_cache
 def _font(name: str) -> hb.Font:
     return hb.Font(hb.Face(hb.Blob.from_file_path(str(FONTS / f"{name}.ttf"))))
-
-
-def set_lines(text: str, width: float, *, is_bold: bool) -> tuple[list[Line], list[str]]:
-    """Lines of at most `width` (in thousandths of the font size), and the characters that no font has."""
-    drawable, unwritten = pieces(cleaned(text))
-    written = "".join(piece.text for piece in drawable)
-    return [line_of(line, is_bold=is_bold) for line in _broken(written, width, is_bold)], unwritten
-
-
-def line_of(text: str, *, is_bold: bool) -> Line:
-    runs = [
-        _run(piece, direction, is_bold)
-        for part, direction in _in_visual_order(text)
-        for piece in _turned(pieces(part)[0], direction)
-    ]
-    return Line(text, tuple(runs))
 
 
 def _in_visual_order(text: str) -> list[tuple[str, str]]:
@@ -90,66 +138,11 @@ def _in_visual_order(text: str) -> list[tuple[str, str]]:
     paragraph = BidiParagraph(text=text, base_direction=TextDirection.LTR, preserve_bn_chars=True)
     letters = groupby(paragraph.get_characters(), key=lambda letter: letter.embedding_level)
     levels = [(level, "".join(letter.character for letter in part)) for level, part in letters]
-    return [(part, "rtl" if level % 2 else "ltr") for level, part in _reordered(levels)]
-
-
-def _reordered(levels: list[tuple[int, str]]) -> list[tuple[int, str]]:
-    """Rule L2 of the bidirectional algorithm: what stands at a level or above it is turned around, for each level."""
+    # Rule L2 of the bidirectional algorithm: for each level, what stands at it or above is reversed.
     for least in range(max(level for level, _ in levels), 0, -1):
-        turned: list[tuple[int, str]] = []
-        for is_inside, part in groupby(levels, key=lambda level: level[0] >= least):
-            inside = list(part)
-            turned += inside[::-1] if is_inside else inside
-        levels = turned
-    return levels
-
-
-def _turned(found: list[Piece], direction: str) -> list[Piece]:
-    return found[::-1] if direction == "rtl" else found
-
-
-def _run(piece: Piece, direction: str, is_bold: bool) -> Run:
-    name = piece.face.bold_name if is_bold and piece.face.bold_name else piece.face.name
-    is_outlined = is_bold and not piece.face.bold_name
-    glyphs = shape(name, piece.text, piece.script, direction)
-    return Run(piece.text, name, is_outlined, piece.script, direction, glyphs)
-
-
-def shape(font_name: str, text: str, script: str, direction: str) -> tuple[Glyph, ...]:
-    """The glyphs and their places, in units of the font: all of ours have a thousand to the em."""
-    buffer = hb.Buffer()
-    buffer.cluster_level = hb.BufferClusterLevel.MONOTONE_GRAPHEMES
-    buffer.add_str(text)
-    buffer.script, buffer.direction = script, direction
-    buffer.language = LANGUAGES.get(script, "und")
-    hb.shape(_font(font_name), buffer)
-    return tuple(
-        Glyph(info.codepoint, info.cluster, place.x_advance, place.x_offset, place.y_offset)
-        for info, place in zip(buffer.glyph_infos, buffer.glyph_positions, strict=True)
-    )
-
-
-def _broken(text: str, width: float, is_bold: bool) -> Iterator[str]:
-    """At spaces; a word wider than the line also between its letters, never inside one."""
-    line = ""
-    for word in text.split():
-        if line and line_of(f"{line} {word}", is_bold=is_bold).width <= width:
-            line = f"{line} {word}"
-            continue
-        if line:
-            yield line
-        *full, line = _torn(word, width, is_bold)
-        yield from full
-    if line:
-        yield line
-
-
-def _torn(word: str, width: float, is_bold: bool) -> list[str]:
-    if line_of(word, is_bold=is_bold).width <= width:
-        return [word]
-    parts = [""]
-    for cluster in clusters(word):
-        if parts[-1] and line_of(parts[-1] + cluster, is_bold=is_bold).width > width:
-            parts.append("")
-        parts[-1] += cluster
-    return parts
+        reordered: list[tuple[int, str]] = []
+        for is_inside, group in groupby(levels, key=lambda level: level[0] >= least):
+            inside = list(group)
+            reordered += inside[::-1] if is_inside else inside
+        levels = reordered
+    return [(part, "rtl" if level % 2 else "ltr") for level, part in levels]

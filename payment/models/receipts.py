@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import F, Q
 
-from notifications.wording import INDIA
+from notifications.formatting import INDIA
 from payment.models.payments import Payment
 
 # What still fits the sixteen characters that rule 46(b) of India's GST rules allows a serial number.

@@ -24,10 +24,10 @@ def draw(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     pages = []
     for notification in notifications():
-        letter = write(notification, LINK)
+        message = write(notification, LINK)
         page = folder / f"{notification.key}.html"
-        page.write_text(letter.html)
-        page.with_suffix(".txt").write_text(f"Subject: {letter.subject}\n\n{letter.text}")
+        page.write_text(message.html)
+        page.with_suffix(".txt").write_text(f"Subject: {message.subject}\n\n{message.text}")
         pages.append(page)
     for language in ("en", "hi"):
         (folder / f"receipt-{language}.pdf").write_bytes(render(PAPER, language))

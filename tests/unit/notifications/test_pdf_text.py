@@ -4,10 +4,10 @@ import pytest
 from fontTools.ttLib import TTFont
 from fpdf.errors import FPDFException
 
+from notifications.font_fallback import FONTS
+from notifications.pdf_document import INK, PdfDocument
 from notifications.pdf_text import text_object
-from notifications.scripts import FONTS
-from notifications.sheet import INK, Sheet
-from notifications.typesetting import Glyph, Run, line_of
+from notifications.typesetting import Glyph, Run, set_line
 from tests.unit.notifications.pdf_pages import Pages, outline
 from tests.unit.notifications.recipients import PEOPLE
 
@@ -21,15 +21,15 @@ def original(name, glyph):
 
 
 def drawn(text, style=""):
-    with Sheet() as sheet:
-        sheet.line_of(text, SIZE, style, INK)
-        return Pages(sheet.finished())
+    with PdfDocument() as pdf:
+        pdf.add_line(text, SIZE, style, INK)
+        return Pages(pdf.to_bytes())
 
 
 @pytest.mark.parametrize(("language", "script", "name", "address"), PEOPLE)
 def test_the_outlines_in_the_pdf_are_those_that_shaping_gives(language, script, name, address):
     pages = drawn(name)
-    line = line_of(name, is_bold=False)
+    line = set_line(name, is_bold=False)
 
     found = [each for shown in pages.shown() for each in shown.outlines]
     assert found == [original(run.font_name, glyph.number) for run in line.runs for glyph in run.glyphs]
@@ -40,7 +40,7 @@ def test_the_outlines_in_the_pdf_are_those_that_shaping_gives(language, script, 
 def test_each_glyph_stands_where_shaping_puts_it(language, script, name, address):
     pages = drawn(name)
     expected, at = [], 0
-    for run in line_of(name, is_bold=False).runs:
+    for run in set_line(name, is_bold=False).runs:
         for glyph in run.glyphs:
             expected.append(((at + glyph.x_offset) * SIZE / 1000, glyph.y_offset * SIZE / 1000))
             at += glyph.advance
@@ -77,5 +77,7 @@ def test_bold_letters_without_a_bold_font_have_an_outline():
 def test_what_has_no_glyph_is_never_drawn_silently():
     run = Run("x", "Regular", False, "Latn", "ltr", (Glyph(0, 0, 600, 0, 0),))
 
-    with Sheet() as sheet, pytest.raises(FPDFException):
-        text_object(run, sheet._font("Regular"), 0, 0, SIZE, INK)
+    with PdfDocument() as pdf:
+        pdf.add_line("x", SIZE, "", INK)
+        with pytest.raises(FPDFException):
+            text_object(run, pdf.fonts["regular"], 0, 0, SIZE, INK)

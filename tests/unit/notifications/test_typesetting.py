@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.scripts import BASE, FACES, cleaned, pieces
-from notifications.typesetting import line_of, set_lines, shape
+from notifications.font_fallback import BASE, FACES, clean_text, split_by_face
+from notifications.typesetting import set_line, set_lines, shape
 from tests.unit.notifications.recipients import PEOPLE
 
 # What the letters become only by shaping: fewer glyphs, other glyphs, another order.
@@ -54,8 +54,8 @@ def test_the_letters_of_a_script_are_shaped_together_whatever_stands_around_them
 ):
     direction = "rtl" if script == "Arab" else "ltr"
     for word in name.split() if script != "Latn" else ():
-        (alone,) = line_of(word, is_bold=False).runs
-        (among,) = [run for run in line_of(f"Om ({word}) 7", is_bold=False).runs if word in run.text]
+        (alone,) = set_line(word, is_bold=False).runs
+        (among,) = [run for run in set_line(f"Om ({word}) 7", is_bold=False).runs if word in run.text]
         whole = shape(alone.font_name, word, script, direction)
 
         assert alone.glyphs == whole
@@ -67,16 +67,16 @@ def test_bold_is_drawn_thicker_where_there_is_no_bold_font(face):
     letter = {"DevanagariSupplement": "\U00011b00", "TamilSupplement": "\U00011fc0", "Latin": "ʱ"}.get(
         face.name, ""
     ) or next(name[0] for _, script, name, _ in PEOPLE if face in FACES[script])
-    (run,) = line_of(letter, is_bold=True).runs
+    (run,) = set_line(letter, is_bold=True).runs
 
     assert (run.font_name, run.is_outlined) == (face.name, True)
-    assert not line_of(letter, is_bold=False).runs[0].is_outlined
-    assert line_of("Ram राम", is_bold=True).runs[0].font_name == "Bold"
+    assert not set_line(letter, is_bold=False).runs[0].is_outlined
+    assert set_line("Ram राम", is_bold=True).runs[0].font_name == "Bold"
 
 
 def order(text):
     return [
-        (run.text.strip(), run.direction) for run in line_of(text, is_bold=False).runs if run.text.strip()
+        (run.text.strip(), run.direction) for run in set_line(text, is_bold=False).runs if run.text.strip()
     ]
 
 
@@ -101,9 +101,9 @@ def test_numbers_within_an_address_from_the_right_are_read_from_the_left():
 @pytest.mark.parametrize(("language", "script", "name", "address"), PEOPLE)
 def test_no_line_is_wider_than_its_column_and_no_letter_is_lost(language, script, name, address, width):
     text = f"{name}, {address}, Flat 4/B (2nd floor) 226001"
-    lines, unwritten = set_lines(text, width, is_bold=False)
+    lines, missing = set_lines(text, width, is_bold=False)
 
-    assert unwritten == []
+    assert missing == []
     assert all(line.width <= width for line in lines)
     assert "".join("".join(line.text for line in lines).split()) == "".join(text.split())
     assert all(sorted(line.text) == sorted("".join(run.text for run in line.runs)) for line in lines)
@@ -131,11 +131,11 @@ LETTERS = st.one_of(
 @given(st.text(LETTERS, max_size=40), st.booleans())
 def test_whatever_is_written_every_letter_stands_on_a_line_and_has_a_glyph(text, is_bold):
     lines, _ = set_lines(text, 9_000, is_bold=is_bold)
-    drawn, _ = pieces(cleaned(text))
+    drawn, _ = split_by_face(clean_text(text))
 
     for line in lines:
         assert sorted(line.text) == sorted("".join(run.text for run in line.runs))
         assert all(glyph.number for run in line.runs for glyph in run.glyphs)
     assert "".join("".join(line.text for line in lines).split()) == "".join(
-        "".join(piece.text for piece in drawn).split()
+        "".join(span.text for span in drawn).split()
     )

@@ -1,9 +1,10 @@
-"""Which font draws which letters: a table by script, and what the font files hold. Nothing is left to chance.
+"""Font fallback: which font draws which letter, by its script and by the glyphs of the font files.
 
-Every script of the Eighth Schedule of India's constitution, and Latin. A letter that no font has becomes
+Covered are the scripts of the Eighth Schedule of India's constitution, and Latin. A letter that no font has becomes
 REPLACEMENT, and is reported.
 """
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from fontTools.unicodedata import script as script_of
 FONTS = Path(__file__).parent / "fonts"
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 ZWNJ, ZWJ = "\u200c", "\u200d"
-# More marks than these on one letter are no spelling; they would be drawn over the lines above and below.
+JOINERS = (ZWNJ, ZWJ)
+VARIATION_SELECTOR = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u034f]")
+# No spelling has more marks than these on one letter; they would be drawn over the lines above and below.
 MOST_MARKS = 5
 # Formatting characters that are drawn: signs under which Arabic numbers stand.
 DRAWN_FORMATS = frozenset("\u0600\u0601\u0602\u0603\u0604\u0605\u06dd\u0890\u0891\u08e2")
@@ -36,7 +39,7 @@ class Face:
 
 
 @dataclass(frozen=True)
-class Piece:
+class Span:
     """Text that one face draws, in one script (ISO 15924)."""
 
     text: str
@@ -45,7 +48,7 @@ class Piece:
 
 
 BASE = Face("Regular", "Bold")
-LATIN = Face("Latin")  # what is rare: combining accents, phonetic letters, more punctuation
+LATIN = Face("Latin")  # rare characters: combining accents, phonetic letters, more punctuation
 FACES: dict[str, tuple[Face, ...]] = {
     "Latn": (BASE, LATIN),
     "Deva": (BASE, Face("DevanagariSupplement")),  # Hindi, Marathi, Nepali, Sanskrit, Konkani, Bodo, Dogri …
@@ -72,24 +75,27 @@ def coverage(face: Face) -> frozenset[int]:
     return frozenset(hb.Face(hb.Blob.from_file_path(str(face.file))).unicodes)
 
 
-def cleaned(text: str) -> str:
+def clean_text(text: str) -> str:
     """On one line, composed, without what is not drawn: control, direction and variation characters."""
-    spaced = "".join(" " if char.isspace() else char for char in text)
-    kept = "".join(char for char in spaced if _is_drawn(char))
+    kept = ""
+    for char in text:
+        if char.isspace():
+            kept += " "
+        elif unicodedata.category(char) in ("Cc", "Cf"):
+            kept += char if char in DRAWN_FORMATS or char in JOINERS else ""
+        elif not VARIATION_SELECTOR.fullmatch(char):
+            kept += char
     return " ".join(unicodedata.normalize("NFC", kept).split())
 
 
-def _is_drawn(char: str) -> bool:
-    if unicodedata.category(char) in ("Cc", "Cf"):
-        return char in DRAWN_FORMATS or char in (ZWNJ, ZWJ)
-    return not ("\ufe00" <= char <= "\ufe0f" or "\U000e0100" <= char <= "\U000e01ef" or char == "\u034f")
-
-
 def clusters(text: str) -> Iterator[str]:
-    """Letters with their marks, and consonants that a virama joins: what may not be torn apart."""
+    """Letters with their marks, and consonants that a virama joins: where a line may not break."""
     cluster = ""
     for char in text:
-        if cluster and not _joins(cluster[-1], char):
+        category = unicodedata.category(char)
+        is_mark = category in ("Mn", "Mc", "Me") or char in JOINERS
+        follows_joiner = cluster and (unicodedata.combining(cluster[-1]) == VIRAMA or cluster[-1] == ZWJ)
+        if cluster and not is_mark and not (category == "Lo" and follows_joiner):
             yield cluster
             cluster = ""
         cluster += char
@@ -97,57 +103,39 @@ def clusters(text: str) -> Iterator[str]:
         yield cluster
 
 
-def _joins(before: str, char: str) -> bool:
-    if unicodedata.category(char) in ("Mn", "Mc", "Me") or char in (ZWNJ, ZWJ):
-        return True
-    is_letter = unicodedata.category(char) == "Lo"
-    return is_letter and (unicodedata.combining(before) == VIRAMA or before == ZWJ)
-
-
-def pieces(text: str) -> tuple[list[Piece], list[str]]:
-    """The text in the order it is read, each piece with the face that draws it; and what no face can draw."""
-    found: list[Piece] = []
-    unwritten: list[str] = []
+def split_by_face(text: str) -> tuple[list[Span], list[str]]:
+    """The text in reading order, each span with the face that draws it; and the characters that no face has."""
+    spans: list[Span] = []
+    missing: list[str] = []
     for cluster in clusters(text):
-        for part in _spellings(cluster, unwritten):
-            _append(found, _piece(part, found[-1] if found else None))
-    return found, unwritten
+        for part in _drawable_parts(cluster, missing):
+            before = spans[-1] if spans else None
+            script = next((code for code in map(script_of, part) if code not in NO_SCRIPT), "")
+            if not script and before and _has(before.face, part):
+                face, script = before.face, before.script
+            else:
+                face, script = _faces_with(part)[0], script or "Latn"
+            if before and (before.face, before.script) == (face, script):
+                spans[-1] = Span(before.text + part, face, script)
+            else:
+                spans.append(Span(part, face, script))
+    return spans, missing
 
 
-def _spellings(cluster: str, unwritten: list[str]) -> Iterable[str]:
+def _drawable_parts(cluster: str, missing: list[str]) -> Iterable[str]:
     """The cluster whole if a face has it, or its compatible spelling; else letter by letter."""
-    cluster = _bounded(cluster, unwritten)
-    for spelling in (cluster, unicodedata.normalize("NFKC", cluster)):
-        if _faces_with(spelling):
-            return [spelling]
-    drawn = []
-    for char in cluster:
-        if _faces_with(char):
-            drawn.append(char)
-        else:
-            unwritten.append(char)
-            drawn.append(REPLACEMENT)
-    return drawn
-
-
-def _bounded(cluster: str, unwritten: list[str]) -> str:
-    """Without the marks that stand beyond the first few on one letter."""
     kept, marks = "", 0
     for char in cluster:
         marks = marks + 1 if unicodedata.category(char) in ("Mn", "Me") else 0
         if marks <= MOST_MARKS:
             kept += char
         else:
-            unwritten.append(char)
-    return kept
-
-
-def _piece(cluster: str, before: Piece | None) -> Piece:
-    script = next((code for code in map(script_of, cluster) if code not in NO_SCRIPT), "")
-    if not script and before and _has(before.face, cluster):
-        return Piece(cluster, before.face, before.script)
-    face = _faces_with(cluster)[0]
-    return Piece(cluster, face, script or "Latn")
+            missing.append(char)
+    for spelling in (kept, unicodedata.normalize("NFKC", kept)):
+        if _faces_with(spelling):
+            return [spelling]
+    missing += [char for char in kept if not _faces_with(char)]
+    return [char if _faces_with(char) else REPLACEMENT for char in kept]
 
 
 @lru_cache(maxsize=4096)
@@ -158,11 +146,5 @@ def _faces_with(cluster: str) -> tuple[Face, ...]:
 
 
 def _has(face: Face, cluster: str) -> bool:
-    """The joiners need no glyph: shaping takes them out."""
-    return all(ord(char) in coverage(face) for char in cluster if char not in (ZWNJ, ZWJ))
-
-
-def _append(found: list[Piece], piece: Piece) -> None:
-    if found and (found[-1].face, found[-1].script) == (piece.face, piece.script):
-        piece = Piece(found.pop().text + piece.text, piece.face, piece.script)
-    found.append(piece)
+    """The joiners need no glyph: shaping removes them."""
+    return all(ord(char) in coverage(face) for char in cluster if char not in JOINERS)

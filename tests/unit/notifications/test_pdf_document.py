@@ -2,8 +2,8 @@
 
 import pytest
 
-from notifications.sheet import LEFT, WIDTH, Sheet
-from notifications.typesetting import line_of
+from notifications.pdf_document import LEFT, WIDTH, PdfDocument
+from notifications.typesetting import set_line
 from tests.unit.notifications.pdf_pages import Pages
 from tests.unit.notifications.recipients import PEOPLE
 
@@ -12,18 +12,18 @@ SIZE = 11
 
 
 def pages_of(*rows, **how):
-    with Sheet() as sheet:
-        sheet.rows(list(rows), **how)
-        return Pages(sheet.finished())
+    with PdfDocument() as pdf:
+        pdf.add_rows(list(rows), **how)
+        return Pages(pdf.to_bytes())
 
 
 def test_amounts_end_at_the_right_edge_whatever_stands_before_them():
     amounts = ["₹1.00", "– ₹1,490.00", "₹1,48,410.00"]
     rows = [(PEOPLE[8 + number][2], amount) for number, amount in enumerate(amounts)]
-    shown = list(pages_of(*rows, right=True).shown())
+    shown = list(pages_of(*rows, is_amounts=True).shown())
 
     edge = (LEFT + WIDTH) * POINTS
-    starts = [edge - line_of(amount, is_bold=False).width * SIZE / 1000 for amount in amounts]
+    starts = [edge - set_line(amount, is_bold=False).width * SIZE / 1000 for amount in amounts]
     for start in starts:
         assert any(each.x == pytest.approx(start, abs=0.02) for each in shown)
 
@@ -49,12 +49,12 @@ def test_a_row_without_a_value_is_left_out():
 
 
 def test_fonts_are_read_when_a_letter_needs_them():
-    with Sheet() as sheet:
-        sheet.rows([("Received from", "Radhika राधिका")])
-        assert list(sheet.fonts) == ["regular"]
+    with PdfDocument() as pdf:
+        pdf.add_rows([("Received from", "Radhika राधिका")])
+        assert list(pdf.fonts) == ["regular"]
 
-        sheet.rows([("Received from", "ராதிகா")], style="B")
-        assert list(sheet.fonts) == ["regular", "bold", "tamil"]
+        pdf.add_rows([("Received from", "ராதிகா")], style="B")
+        assert list(pdf.fonts) == ["regular", "bold", "tamil"]
 
 
 def test_a_placeholder_of_the_library_is_text():
@@ -65,7 +65,7 @@ def test_a_placeholder_of_the_library_is_text():
 
 
 def test_what_cannot_be_written_is_gathered():
-    with Sheet() as sheet:
-        sheet.rows([("Received from 😀", "王 😀")])
+    with PdfDocument() as pdf:
+        pdf.add_rows([("Received from 😀", "王 😀")])
 
-        assert list(sheet.unwritten) == ["😀", "王"]
+        assert list(pdf.missing_characters) == ["😀", "王"]

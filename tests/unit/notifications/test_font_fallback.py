@@ -8,7 +8,16 @@ import uharfbuzz as hb
 from fontTools.ttLib import TTFont
 from fontTools.unicodedata import script as script_of
 
-from notifications.scripts import EVERY_FACE, FACES, FONTS, REPLACEMENT, cleaned, clusters, coverage, pieces
+from notifications.font_fallback import (
+    EVERY_FACE,
+    FACES,
+    FONTS,
+    REPLACEMENT,
+    clean_text,
+    clusters,
+    coverage,
+    split_by_face,
+)
 from tests.unit.notifications.recipients import PEOPLE
 
 # First and last code point of the blocks in which each script writes names, places and numbers.
@@ -51,12 +60,12 @@ def outlines(face):
 @pytest.mark.parametrize("script", BLOCKS)
 def test_every_assigned_letter_has_a_glyph_that_draws_something(script):
     for letter in assigned(script):
-        drawn, unwritten = pieces(letter)
+        drawn, missing = split_by_face(letter)
 
-        assert unwritten == [], f"U+{ord(letter):04X} {unicodedata.name(letter)}"
-        for piece in drawn:
-            invisible = {point for point in map(ord, piece.text) if chr(point).isspace()}
-            assert set(map(ord, piece.text)) - invisible <= outlines(piece.face), f"U+{ord(letter):04X}"
+        assert missing == [], f"U+{ord(letter):04X} {unicodedata.name(letter)}"
+        for span in drawn:
+            invisible = {point for point in map(ord, span.text) if chr(point).isspace()}
+            assert set(map(ord, span.text)) - invisible <= outlines(span.face), f"U+{ord(letter):04X}"
 
 
 def test_every_script_of_the_table_is_tested():
@@ -80,20 +89,20 @@ def test_no_font_lies_here_that_nobody_uses():
 @pytest.mark.parametrize(("language", "script", "name", "address"), PEOPLE)
 def test_a_name_is_drawn_whole_and_by_the_font_of_its_script(language, script, name, address):
     for text in (name, address):
-        drawn, unwritten = pieces(cleaned(text))
+        drawn, missing = split_by_face(clean_text(text))
 
-        assert unwritten == []
-        assert "".join(piece.text for piece in drawn) == cleaned(text)
-        for piece in drawn:
-            own = {script_of(letter) for letter in piece.text} & FACES.keys()
-            assert own <= {piece.script}
-            assert not own or piece.face in FACES[piece.script]
+        assert missing == []
+        assert "".join(span.text for span in drawn) == clean_text(text)
+        for span in drawn:
+            own = {script_of(letter) for letter in span.text} & FACES.keys()
+            assert own <= {span.script}
+            assert not own or span.face in FACES[span.script]
 
 
 def test_scripts_may_change_within_a_word():
-    drawn, _ = pieces("Omॐஓம்ওঁ7")
+    drawn, _ = split_by_face("Omॐஓம்ওঁ7")
 
-    assert [(piece.text, piece.script) for piece in drawn] == [
+    assert [(span.text, span.script) for span in drawn] == [
         ("Om", "Latn"),
         ("ॐ", "Deva"),
         ("ஓம்", "Taml"),
@@ -104,34 +113,34 @@ def test_scripts_may_change_within_a_word():
 
 @pytest.mark.parametrize("char", ["\U0001f600", "王", "ም", "\ue000", "\U0010ffff", "\u0378"])
 def test_what_no_font_has_is_shown_and_said(char):
-    drawn, unwritten = pieces(f"Ram {char} Singh")
+    drawn, missing = split_by_face(f"Ram {char} Singh")
 
-    assert "".join(piece.text for piece in drawn) == f"Ram {REPLACEMENT} Singh"
-    assert unwritten == [char]
+    assert "".join(span.text for span in drawn) == f"Ram {REPLACEMENT} Singh"
+    assert missing == [char]
 
 
 def test_letters_in_fancy_dress_are_read_as_letters():
-    drawn, unwritten = pieces(cleaned("𝐑𝐚𝐡𝐮𝐥 ｓｉｎｇｈ"))
+    drawn, missing = split_by_face(clean_text("𝐑𝐚𝐡𝐮𝐥 ｓｉｎｇｈ"))
 
-    assert "".join(piece.text for piece in drawn) == "Rahul singh"
-    assert unwritten == []
+    assert "".join(span.text for span in drawn) == "Rahul singh"
+    assert missing == []
 
 
 def test_control_direction_and_variation_characters_are_not_drawn():
     text = "Ram\u202e\u2066\u200f\u061c\x07\x00\ufe0f\U000e0101\ufeff\u00ad\u034f\n\tSingh\u2029\u00a0"
 
-    assert cleaned(text) == "Ram Singh"
+    assert clean_text(text) == "Ram Singh"
 
 
 def test_joiners_stay_where_they_shape_letters():
-    assert cleaned("र्\u200dहाटे") == "र्\u200dहाटे"
+    assert clean_text("र्\u200dहाटे") == "र्\u200dहाटे"
 
 
 def test_marks_without_end_are_cut_off_and_said():
-    drawn, unwritten = pieces(cleaned("Z" + "\u0315" * 40))
+    drawn, missing = split_by_face(clean_text("Z" + "\u0315" * 40))
 
-    assert len("".join(piece.text for piece in drawn)) == 6
-    assert unwritten == ["\u0315"] * 35
+    assert len("".join(span.text for span in drawn)) == 6
+    assert missing == ["\u0315"] * 35
 
 
 @pytest.mark.parametrize(
