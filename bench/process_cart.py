@@ -12,7 +12,9 @@ from typing import Any
 import requests
 
 from tests.harness import environment
-from tests.harness.servers import ON_POSTGRESQL, Installation, Simulator
+from tests.harness.databases import ON_POSTGRESQL
+from tests.harness.installation import Installation
+from tests.harness.processes import Simulator
 
 CALLERS, ROUNDS, SECONDS = 4, 5, 3
 GIFT = {"amount": "101.00"}
@@ -30,8 +32,7 @@ def main() -> None:
     print(f"one insert in a bare view  {inserts:7.1f} a second")
     print(f"process-cart               {opened:7.1f} a second (a simulated PhonePe on this machine included)")
     print(f"ratio                      {opened / inserts:7.3f}")
-    if environment.postgres:
-        environment.postgres.stop()
+    environment.end()
 
 
 def rate(address: str, body: dict[str, Any], seconds: float = SECONDS) -> float:

@@ -16,7 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 import requests
 
 from tests.harness import environment
-from tests.harness.servers import ON_POSTGRESQL, Installation
+from tests.harness.databases import ON_POSTGRESQL
+from tests.harness.installation import Installation
 
 CALLERS, ROUNDS, SECONDS = 4, 5, 3
 ENOUGH = 0.4
@@ -37,8 +38,7 @@ def main() -> None:
     inserts, *opened = [statistics.median(column) for column in zip(*rounds, strict=True)]
     for name, calls_a_second in zip(calls, [inserts, *opened], strict=True):
         print(f"{name:26} {calls_a_second:7.1f} a second, ratio {calls_a_second / inserts:5.3f}")
-    if environment.postgres:
-        environment.postgres.stop()
+    environment.end()
     if min(opened) < ENOUGH * inserts:
         raise SystemExit(f"below {ENOUGH}")
 

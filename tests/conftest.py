@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 from django.core.cache import cache
 from django.db import connection
+from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 from rest_framework_simplejwt.tokens import AccessToken
@@ -15,8 +16,8 @@ from notifications.models import Notification
 from payment import gateways
 from payment.phonepe import client
 from tests.harness import ROOT, builders
+from tests.harness.databases import ON_POSTGRESQL, copy_migrated_database, delete_all_rows
 from tests.harness.phonepe import PhonePe
-from tests.harness.servers import ON_POSTGRESQL
 
 # The same examples at every run, and no clock: a busy machine must not decide whether a test passes.
 settings.register_profile(
@@ -65,6 +66,14 @@ def _needs_no_database(item: pytest.Item) -> bool:
     return folder.startswith(ONCE)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def fast_flush():
+    """After a test with real transactions."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: delete_all_rows())
+        yield
+
+
 @pytest.fixture(autouse=True)
 def cheap_passwords(settings):
     """A real hash takes a tenth of a second, in almost every test."""
@@ -79,20 +88,16 @@ def fresh_process(monkeypatch):
     monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def left_alone(django_db_setup, django_db_blocker):
-    """Threads that nobody joins, by design, may still hold a connection when the database is to be dropped."""
-    yield
-    was_made = connection.settings_dict["NAME"].startswith(
-        "test_"
-    )  # not when no test has asked for a database
-    if connection.vendor != "postgresql" or not was_made:
-        return
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+@pytest.fixture(scope="session")
+def django_db_keepdb():
+    """pytest-django must not make a database: it is a copy of one that was migrated before, and ends with the run."""
+    return True
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
+    """Called once in each worker, before its database is opened."""
+    copy_migrated_database(connection.creation._get_test_db_name())
 
 
 @pytest.fixture(autouse=True)

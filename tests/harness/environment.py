@@ -5,6 +5,7 @@ server of our own, hands its address to the xdist workers through the environmen
 """
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -49,18 +50,20 @@ WANTED = {
 }
 
 postgres: Postgres | None = None
+folder: Path | None = None
 
 
 def prepare() -> None:
-    global postgres
+    global postgres, folder
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     os.environ.update(WANTED)
+    folder = Path(tempfile.mkdtemp(prefix="okpuja-tests-"))
+    os.environ["TEST_RUN_FOLDER"] = str(folder)
     if os.environ.get("TEST_DATABASE", "sqlite") == "postgresql":
         postgres = Postgres.start()
         os.environ["DATABASE_URL"] = postgres.url("okpuja")
         return
-    folder = Path(tempfile.mkdtemp(prefix="okpuja-tests-"))
     os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'okpuja.sqlite3'}"
     os.environ["TEST_DATABASE_NAME"] = str(folder / "test.sqlite3")
 
@@ -69,6 +72,12 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     prepare()
 
 
-def pytest_unconfigure(config) -> None:
+def end() -> None:
     if postgres is not None:
         postgres.stop()
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def pytest_unconfigure(config) -> None:
+    end()

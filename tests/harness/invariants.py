@@ -1,6 +1,7 @@
-"""What must be true of the money, the places and the promo codes at every moment, in SQL.
+"""The money invariants, once, in SQL: they share no code with the product and its `ledger_check`.
 
-Each law is a query for the rows that break it. `violations` takes whatever runs SQL and gives rows back.
+Each invariant is a query for the rows that violate it. `LAWS` hold after every commit, `AT_REST` once all work is done,
+`NOTHING_INVENTED` and `NOTHING_LOST` compare with a PhonePe that is simulated inside the same database.
 """
 
 from collections.abc import Callable
@@ -56,6 +57,7 @@ LAWS = {
         LEFT JOIN payment_ledgerentry entry
             ON entry.reference = refund.merchant_refund_id AND entry.kind = 'REFUND'
         WHERE (refund.state = 'COMPLETED') <> (entry.id IS NOT NULL)
+           OR entry.amount_paise <> -refund.amount_paise
     """,
     "no more goes back than came": """
         SELECT attempt_id FROM payment_ledgerentry WHERE kind <> 'CHARGEBACK'
@@ -115,30 +117,105 @@ LAWS = {
            OR promo.used_count <> (
                 SELECT count(*) FROM booking_checkout WHERE promo_code_id = promo.id AND promo_state = 'USED')
     """,
+    "who has a booking has a place, and who has cancelled has none": """
+        SELECT booking.id FROM booking_booking booking
+        JOIN booking_slothold place ON place.checkout_id = booking.checkout_id
+        WHERE (booking.status = 'CANCELLED') = (place.state = 'TAKEN')
+    """,
 }
-# Only once nobody is at work any more.
+UNDECIDED = {
+    "payments": "SELECT id FROM payment_payment WHERE state = 'PENDING' AND fulfilment <> 'HELD_FOR_STAFF'",
+    "orders": "SELECT id FROM payment_paymentattempt WHERE state IN ('CREATED', 'UNKNOWN', 'PENDING')",
+    "fulfilments": "SELECT id FROM payment_payment WHERE fulfilment IN ('DUE', 'OFFERED')",
+    "refunds": "SELECT id FROM payment_refund WHERE state NOT IN ('COMPLETED', 'FAILED') AND held_because = ''",
+    "events": "SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED'",
+    "notifications": "SELECT id FROM notifications_notification WHERE state = 'WAITING'",
+    "holds": "SELECT id FROM booking_slothold WHERE state = 'HELD'",
+    "receipts": "SELECT id FROM payment_receipt WHERE number IS NULL",
+}
+# What was reported is applied: pages may still be open.
+REPORTS_APPLIED = {
+    "each webhook was applied": "SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED'",
+    "each received payment has its outcome": "SELECT id FROM payment_payment WHERE fulfilment = 'DUE'",
+}
+# Once all work is done, no page is open, and PhonePe has answered everything.
 AT_REST = {
-    "what was reported is settled": "SELECT id FROM payment_webhookevent WHERE state = 'RECEIVED'",
-    "what was paid has its outcome": "SELECT id FROM payment_payment WHERE fulfilment = 'DUE'",
+    **REPORTS_APPLIED,
+    **{f"no {name} are undecided": statement for name, statement in UNDECIDED.items()},
+    "each received payment is a booking, a gift, a refund, or a case for staff": """
+        SELECT id, fulfilment FROM payment_payment
+        WHERE state = 'SUCCESS' AND fulfilment NOT IN ('BOOKED', 'GIFT', 'REFUND_DUE', 'REFUNDED', 'HELD_FOR_STAFF')
+    """,
+    "what could not be booked has gone back": """
+        SELECT payment.id FROM payment_payment payment
+        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        WHERE fulfilment IN ('REFUND_DUE', 'REFUNDED') AND NOT EXISTS (
+            SELECT 1 FROM payment_refund WHERE payment_id = payment.id AND held_because <> '')
+        AND entry.amount_paise > (
+            SELECT coalesce(sum(amount_paise), 0) FROM payment_refund
+            WHERE attempt_id = entry.attempt_id AND state = 'COMPLETED')
+    """,
+    "receipts have no gaps": """
+        SELECT series, year, count(*), max(number) FROM payment_receipt
+        GROUP BY series, year HAVING count(*) <> max(number)
+    """,
+    # A confirmation that was not sent yet when its booking was cancelled is dropped: the end is told instead.
+    "each booking was told, or its end": """
+        SELECT payment.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
+        WHERE NOT EXISTS (
+            SELECT 1 FROM notifications_notification WHERE key = 'booked:payment:' || payment.id AND state = 'SENT')
+        AND NOT EXISTS (
+            SELECT 1 FROM notifications_notification WHERE key = 'cancelled:payment:' || payment.id AND state = 'SENT'
+            AND booking.status = 'CANCELLED')
+    """,
+    "who has got everything back has no booking": """
+        SELECT booking.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
+        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        WHERE booking.status <> 'CANCELLED' AND entry.amount_paise <= (
+            SELECT coalesce(sum(amount_paise), 0) FROM payment_refund
+            WHERE attempt_id = entry.attempt_id AND state = 'COMPLETED')
+    """,
+}
+# PhonePe's account may be ahead of our ledger, never behind it.
+NOTHING_INVENTED = {
+    "nothing came that PhonePe has not received": """
+        SELECT entry.reference FROM payment_ledgerentry entry
+        JOIN payment_paymentattempt attempt ON attempt.id = entry.attempt_id
+        WHERE entry.kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE') AND entry.amount_paise > 0 AND NOT EXISTS (
+            SELECT 1 FROM simulator_order told JOIN simulator_attempt paid ON paid.order_id = told.id
+            WHERE told.merchant_order_id = attempt.merchant_order_id AND paid.state = 'COMPLETED'
+            AND paid.amount_paise = entry.amount_paise)
+    """,
+    "nothing went back that PhonePe has not sent": """
+        SELECT entry.reference FROM payment_ledgerentry entry
+        WHERE entry.kind = 'REFUND' AND NOT EXISTS (
+            SELECT 1 FROM simulator_refund gone
+            WHERE gone.merchant_refund_id = entry.reference AND gone.state = 'COMPLETED'
+            AND gone.amount_paise = -entry.amount_paise)
+    """,
+}
+NOTHING_LOST = {
+    "what PhonePe received is in the ledger": """
+        SELECT told.merchant_order_id FROM simulator_order told
+        JOIN simulator_attempt paid ON paid.order_id = told.id AND paid.state = 'COMPLETED'
+        JOIN payment_paymentattempt attempt ON attempt.merchant_order_id = told.merchant_order_id
+        WHERE attempt.state <> 'COMPLETED' OR attempt.received_paise <> paid.amount_paise
+    """,
+    "what PhonePe received is for an order of ours": """
+        SELECT told.merchant_order_id FROM simulator_order told
+        LEFT JOIN payment_paymentattempt attempt ON attempt.merchant_order_id = told.merchant_order_id
+        WHERE attempt.id IS NULL
+    """,
+    "what PhonePe has sent back is in the ledger": """
+        SELECT gone.merchant_refund_id FROM simulator_refund gone
+        LEFT JOIN payment_ledgerentry entry ON entry.reference = gone.merchant_refund_id
+        WHERE gone.state = 'COMPLETED' AND entry.id IS NULL
+    """,
 }
 # What PhonePe's account, wherever it stands, must say too.
 RECEIVED_PAISE = """
     SELECT coalesce(sum(amount_paise), 0) FROM payment_ledgerentry
     WHERE kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE')
-"""
-# Only where PhonePe is simulated inside the same database, and once everything has been asked about.
-SAME_AS_PHONEPE = """
-    SELECT told.merchant_order_id FROM simulator_order told
-    JOIN simulator_attempt paid ON paid.order_id = told.id AND paid.state = 'COMPLETED'
-    LEFT JOIN payment_ledgerentry entry ON entry.reference = told.merchant_order_id
-    WHERE entry.id IS NULL OR entry.amount_paise <> paid.amount_paise
-    UNION
-    SELECT entry.reference FROM payment_ledgerentry entry
-    JOIN payment_paymentattempt attempt ON attempt.id = entry.attempt_id
-    WHERE entry.kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE') AND NOT EXISTS (
-        SELECT 1 FROM simulator_order told
-        JOIN simulator_attempt paid ON paid.order_id = told.id AND paid.state = 'COMPLETED'
-        WHERE told.merchant_order_id = attempt.merchant_order_id)
 """
 
 

@@ -7,7 +7,7 @@ import pytest
 import requests
 from playwright.sync_api import expect, sync_playwright
 
-from tests.harness.servers import Installation
+from tests.harness.installation import Installation
 
 CHROMIUM = Path("/usr/bin/chromium")
 PATIENCE = 15_000  # milliseconds; the status page looks again every five seconds

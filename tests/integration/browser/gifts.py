@@ -2,7 +2,7 @@ from typing import Any
 
 import requests
 
-from tests.harness.servers import Installation
+from tests.harness.installation import Installation
 
 
 def start_gift(shop: Installation) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import requests
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page
 
-from tests.harness.servers import Installation
+from tests.harness.installation import Installation
 
 
 def press(page: Page, name: str) -> None:

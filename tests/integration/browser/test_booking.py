@@ -8,8 +8,8 @@ import itertools
 import pytest
 from playwright.sync_api import expect
 
+from tests.harness.customers import Customer
 from tests.integration.browser.looks import assert_readable, control, press
-from tests.integration.flows.customers import Customer
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
@@ -19,7 +19,7 @@ people = itertools.cycle(range(10))
 
 @pytest.fixture
 def customer(shop):
-    return Customer([shop.url], shop.tokens[next(people)])
+    return Customer([shop.url], shop.tokens.customers[next(people)])
 
 
 @pytest.fixture

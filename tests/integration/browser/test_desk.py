@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.harness.servers import PASSWORD
+from tests.harness.databases import PASSWORD
 from tests.integration.browser.gifts import start_gift
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]

@@ -6,9 +6,9 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.harness.servers import Installation
+from tests.harness.installation import Installation
+from tests.harness.network import refusing_port
 from tests.integration.browser.test_paying import assert_readable
-from tests.unit.payment.faults import refusing_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 

@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.harness.servers import eventually
+from tests.harness.processes import eventually
 from tests.integration.browser.gifts import start_gift
 from tests.integration.browser.looks import assert_readable, control, press
 

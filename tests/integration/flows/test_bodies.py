@@ -13,8 +13,9 @@ import requests
 
 from simulator.merchants import PUBLISHED
 from simulator.models import Merchant
-from tests.harness.servers import ON_POSTGRESQL, PASSWORD, Installation, eventually
-from tests.integration.flows.shops import WEBHOOK
+from tests.harness.databases import ON_POSTGRESQL, PASSWORD
+from tests.harness.installation import WEBHOOK, Installation
+from tests.harness.processes import eventually
 
 pytestmark = pytest.mark.sockets
 

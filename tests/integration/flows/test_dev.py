@@ -5,7 +5,8 @@ import signal
 import pytest
 import requests
 
-from tests.harness.servers import ON_POSTGRESQL, Process, database, eventually, listening, surroundings
+from tests.harness.databases import ON_POSTGRESQL, seeded_database
+from tests.harness.processes import Process, eventually, listening, process_environment
 
 pytestmark = [
     pytest.mark.sockets,
@@ -24,8 +25,8 @@ def test_one_process_serves_and_does_the_background_work(tmp_path):
     with listening() as listener:
         port = listener.getsockname()[1]
     url, mails = f"http://127.0.0.1:{port}", tmp_path / "mail"
-    with database() as (database_url, _):
-        environment = surroundings(
+    with seeded_database() as (database_url, _):
+        environment = process_environment(
             DATABASE_URL=database_url,
             DEBUG="True",
             EMAIL_URL=f"file://{mails}",
@@ -45,6 +46,6 @@ def test_one_process_serves_and_does_the_background_work(tmp_path):
                 lambda: mails.is_dir() and list(mails.glob("*.eml")), "the worker sends the mail"
             )
             assert url in mail.read_text()  # the link leads to this server
-            assert f"method=GET path={path} status=200" in dev.said
+            assert f"method=GET path={path} status=200" in dev.output
         finally:
             dev.kill()

@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from tests.harness.servers import eventually
-from tests.integration.flows.customers import arrive, pay
-from tests.integration.flows.shops import open_shop
+from tests.harness.customers import arrive, pay
+from tests.harness.installation import start_installation
+from tests.harness.processes import eventually
 
 pytestmark = pytest.mark.sockets
 
@@ -16,7 +16,7 @@ AN_HOUR_AGO_MS = (int(time.time()) - 3_600) * 1_000  # what PhonePe tells has ha
 
 @pytest.fixture(scope="module")
 def shop():
-    with open_shop("v2", workers=1, STAFF_EMAILS="staff@example.com") as shop:
+    with start_installation("v2", workers=1, STAFF_EMAILS="staff@example.com") as shop:
         yield shop
 
 
@@ -36,14 +36,12 @@ def bank_says(shop, word, order, minute, scheme="hmac"):
 
 
 def taken(shop):
-    rows = shop.installation.query(
-        "SELECT amount_paise FROM payment_ledgerentry WHERE kind = 'CHARGEBACK' ORDER BY id"
-    )
+    rows = shop.query("SELECT amount_paise FROM payment_ledgerentry WHERE kind = 'CHARGEBACK' ORDER BY id")
     return [paise for (paise,) in rows]
 
 
 def alerts(shop):
-    return shop.installation.query("SELECT id FROM notifications_notification WHERE kind = 'alert'")
+    return shop.query("SELECT id FROM notifications_notification WHERE kind = 'alert'")
 
 
 def test_what_the_bank_takes_and_brings_back_is_in_the_books_and_staff_hear_of_each_turn(shop, booked):

@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.integration.flows.shops import open_shop
+from tests.harness.installation import start_installation
 
 pytestmark = pytest.mark.sockets
 
@@ -52,7 +52,9 @@ def entrance():
 
 @pytest.fixture(scope="module", params=["v1", "v2"])
 def shop(request, entrance):
-    with open_shop(request.param, first_address=entrance.base_url, PHONEPE_DEADLINE=DEADLINE) as shop:
+    with start_installation(
+        request.param, first_address=entrance.base_url, PHONEPE_DEADLINE=DEADLINE
+    ) as shop:
         yield shop
 
 
@@ -61,7 +63,9 @@ def silent_shop(request):
     """A server that has just started: it does not know yet that its first address keeps silent."""
     with closing(Entrance()) as entrance:
         entrance.keep_silent()
-        with open_shop(request.param, first_address=entrance.base_url, PHONEPE_DEADLINE=DEADLINE) as shop:
+        with start_installation(
+            request.param, first_address=entrance.base_url, PHONEPE_DEADLINE=DEADLINE
+        ) as shop:
             yield shop
 
 
@@ -83,11 +87,11 @@ def test_when_the_first_address_keeps_silent_the_second_takes_the_payment_in_tim
 
 def test_when_nobody_answers_the_click_is_told_so_in_time_and_the_next_click_can_pay(silent_shop):
     shop = silent_shop
-    shop.breaks("status", "never_answer")
+    shop.phonepe.inject_fault("status", "never_answer")
     if (
         shop.generation == "v2"
     ):  # the token has been lost at the first address already: the order goes to the second
-        shop.breaks("pay", "never_answer", carried_out=False)
+        shop.phonepe.inject_fault("pay", "never_answer", carried_out=False)
     customer = shop.customer(2)
     answer, seconds = timed_click(customer)
     told = answer.json()
@@ -97,7 +101,7 @@ def test_when_nobody_answers_the_click_is_told_so_in_time_and_the_next_click_can
         "READ_TIMEOUT",
     )
     assert seconds < DEADLINE + 1
-    assert shop.has_taken_its_faults()
+    assert not shop.phonepe.pending_faults()
 
     again = customer.check_out(customer.get("cart/carts/active/"))
     assert (again.status_code, again.json()["payment_id"]) == (200, told["payment_id"])
@@ -113,11 +117,11 @@ def timed_click(customer):
 def assert_one_order(shop, answer):
     """However often it was said, PhonePe knows of one order for this payment."""
     said = answer.json()["merchant_transaction_id"]
-    before = {entry["order"] for entry in shop.story(answer.json()["payment_id"], "call")}
+    before = {entry["order"] for entry in shop.timeline(answer.json()["payment_id"], "call")}
     assert [
-        order["merchant_order_id"] for order in shop.orders() if order["merchant_order_id"] in before
+        order["merchant_order_id"] for order in shop.phonepe.orders() if order["merchant_order_id"] in before
     ] == [said]
 
 
 def categories(shop, answer):
-    return [call["error_category"] for call in shop.story(answer.json()["payment_id"], "call")]
+    return [call["error_category"] for call in shop.timeline(answer.json()["payment_id"], "call")]

@@ -3,28 +3,28 @@
 import pytest
 import requests
 
-from tests.harness.servers import eventually
-from tests.integration.flows.customers import FRONTEND, Customer, arrive, pay
-from tests.integration.flows.shops import needs_postgresql, open_shop
+from tests.harness.customers import FRONTEND, Customer, arrive, pay
+from tests.harness.installation import needs_postgresql, start_installation
+from tests.harness.processes import eventually
 
 pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
 
 
 @pytest.fixture(scope="module", params=["v1", "v2"])
 def shop(request):
-    with open_shop(request.param, servers=2, workers=1) as shop:
+    with start_installation(request.param, servers=2, workers=1) as shop:
         yield shop
 
 
 @pytest.fixture(scope="module", params=["v1", "v2"])
 def hurried_shop(request):
     """Asks PhonePe after a second where others wait for half a minute."""
-    with open_shop(request.param, servers=1, workers=1, PAYMENT_TIME_SCALE=20) as shop:
+    with start_installation(request.param, servers=1, workers=1, PAYMENT_TIME_SCALE=20) as shop:
         yield shop
 
 
 def test_a_devotee_logs_in_chooses_pays_and_finds_their_booking(shop):
-    devotee = Customer(shop.addresses)
+    devotee = Customer(shop.urls)
     devotee.log_in("devotee@example.com")
     cart = devotee.choose("Satyanarayan Puja")
 
@@ -68,10 +68,10 @@ def test_a_customer_who_closes_their_browser_after_paying_is_booked_by_the_webho
 def test_a_webhook_that_is_sent_three_times_makes_one_booking(shop):
     customer = shop.customer(2)
     started = customer.start()
-    shop.breaks(
+    shop.phonepe.inject_fault(
         "webhook", "reset_after"
     )  # it arrives, but PhonePe does not hear our answer and says it again:
-    shop.breaks("webhook", "duplicate")  # twice
+    shop.phonepe.inject_fault("webhook", "duplicate")  # twice
     pay(started["payment_url"])
     eventually(lambda: deliveries(shop, started["payment_id"]) == 3, "three webhooks have come")
     assert_paid_once(shop, started["payment_id"])
@@ -81,7 +81,7 @@ def test_a_webhook_that_is_sent_three_times_makes_one_booking(shop):
 def test_a_payment_is_confirmed_though_the_webhook_is_lost_and_nobody_comes_back(hurried_shop):
     shop = hurried_shop
     customer = shop.customer()
-    shop.breaks("webhook", "drop")
+    shop.phonepe.inject_fault("webhook", "drop")
     started = customer.start()
     pay(started["payment_url"])
     eventually(lambda: customer.get("booking/bookings/"), "the worker has asked PhonePe")
@@ -113,15 +113,15 @@ def test_a_customer_who_closes_the_page_is_sent_to_wait_and_may_pay_on_the_same_
 
 
 def deliveries(shop, payment_id):
-    return sum(event["deliveries"] for event in shop.story(payment_id, "webhook"))
+    return sum(event["deliveries"] for event in shop.timeline(payment_id, "webhook"))
 
 
 def assert_paid_once(shop, payment_id):
     """What PhonePe has taken stands in our books once, and every webhook is dealt with in the end."""
-    money = [entry["text"] for entry in shop.story(payment_id, "money")]
+    money = [entry["text"] for entry in shop.timeline(payment_id, "money")]
     assert len(money) == 1
     assert money[0].endswith("₹2100.00")
     eventually(
-        lambda: all(event["state"] == "HANDLED" for event in shop.story(payment_id, "webhook")),
+        lambda: all(event["state"] == "HANDLED" for event in shop.timeline(payment_id, "webhook")),
         "every webhook is handled",
     )

@@ -12,16 +12,10 @@ import requests
 from django.core.management import CommandError, call_command
 
 from tests.harness import ROOT
-from tests.harness.servers import (
-    ON_POSTGRESQL,
-    Installation,
-    Process,
-    database,
-    eventually,
-    listening,
-    surroundings,
-)
-from tests.integration.flows.customers import FRONTEND, Customer, arrive, pay
+from tests.harness.customers import FRONTEND, Customer, arrive, pay
+from tests.harness.databases import ON_POSTGRESQL, seeded_database
+from tests.harness.installation import Installation
+from tests.harness.processes import Process, eventually, listening, process_environment
 
 pytestmark = [
     pytest.mark.sockets,
@@ -62,13 +56,13 @@ def test_a_devotee_pays_on_the_simulated_page_and_finds_their_booking(shop, devo
 
 
 def test_a_customer_who_never_comes_back_is_booked_by_webhook_or_worker(shop):
-    customer = Customer([shop.url], shop.tokens[0])
+    customer = Customer([shop.url], shop.tokens.customers[0])
     pay(customer.start()["payment_url"])
     eventually(lambda: customer.get("booking/bookings/"), "the booking is made")
 
 
 def test_the_worker_asks_when_the_webhook_is_lost(shop):
-    customer = Customer([shop.url], shop.tokens[1])
+    customer = Customer([shop.url], shop.tokens.customers[1])
     control = f"{shop.url}/simulator/control/faults/"
     requests.post(control, json={"operation": "webhook", "fault": "drop"}, timeout=10).raise_for_status()
     pay(customer.start()["payment_url"])
@@ -84,19 +78,19 @@ def test_ctrl_c_ends_the_server_and_its_worker():
     with Installation() as shop:
         both = shop.serve_and_work()
         eventually(lambda: answers(shop.url), "the server answers")
-        eventually(lambda: "worker started" in both.said, "the worker is at work")
+        eventually(lambda: "worker started" in both.output, "the worker is at work")
         both.ask_to_end(signal.SIGINT)
         assert both.wait() == 0
-        assert "worker ended" in both.said
+        assert "worker ended" in both.output
         assert not answers(shop.url)
 
 
 def test_an_impatient_person_ends_it_as_well():
     with Installation() as shop:
         both = shop.serve_and_work()
-        eventually(lambda: "worker started" in both.said, "the worker is at work")
+        eventually(lambda: "worker started" in both.output, "the worker is at work")
         for _ in range(20_000):
-            if "worker ended" not in both.said:
+            if "worker ended" not in both.output:
                 both.ask_to_end(signal.SIGINT)
         assert both.wait() == 0
 
@@ -104,10 +98,10 @@ def test_an_impatient_person_ends_it_as_well():
 def test_a_server_or_worker_that_is_killed_comes_back():
     with Installation() as shop:
         both = shop.serve_and_work()
-        eventually(lambda: "worker started" in both.said and answers(shop.url), "both are at work")
+        eventually(lambda: "worker started" in both.output and answers(shop.url), "both are at work")
         for child in both.children:
             os.kill(child, signal.SIGKILL)
-        eventually(lambda: both.said.count("worker started") == 2, "there is another worker")
+        eventually(lambda: both.output.count("worker started") == 2, "there is another worker")
         eventually(lambda: answers(shop.url), "there is another server")
 
 
@@ -115,11 +109,11 @@ def test_a_worker_that_can_never_live_does_not_stop_the_server():
     """However often it ends, and however soon."""
     with Installation() as shop:
         both = shop.serve_and_work()
-        eventually(lambda: "worker started" in both.said and answers(shop.url), "both are at work")
+        eventually(lambda: "worker started" in both.output and answers(shop.url), "both are at work")
         server = both.children[0]
         for ended in range(1, 4):
             kill_the_worker(both, server)
-            eventually(lambda ended=ended: both.said.count("ended by itself") >= ended, "it is missed")
+            eventually(lambda ended=ended: both.output.count("ended by itself") >= ended, "it is missed")
         assert answers(shop.url)
         assert not both.has_ended
 
@@ -133,10 +127,10 @@ def kill_the_worker(both, server):
 def test_who_kills_it_leaves_nobody_behind_who_holds_the_port():
     with Installation() as shop:
         both = shop.serve_and_work()
-        eventually(lambda: "worker started" in both.said and answers(shop.url), "both are at work")
+        eventually(lambda: "worker started" in both.output and answers(shop.url), "both are at work")
         both.ask_to_end(signal.SIGKILL)
         both.wait()
-        eventually(lambda: "worker ended" in both.said and not answers(shop.url), "both have ended")
+        eventually(lambda: "worker ended" in both.output and not answers(shop.url), "both have ended")
 
 
 def test_a_taken_port_is_told_before_anything_starts():
@@ -151,8 +145,8 @@ def test_other_commands_know_the_port_of_make_run(tmp_path):
         port = listener.getsockname()[1]
     dotenv = tmp_path / ".env"
     dotenv.touch()
-    with database() as (database_url, _):
-        environment = surroundings(DATABASE_URL=database_url, DOTENV_FILE=dotenv, PUBLIC_BASE_URL="")
+    with seeded_database() as (database_url, _):
+        environment = process_environment(DATABASE_URL=database_url, DOTENV_FILE=dotenv, PUBLIC_BASE_URL="")
         serve = Process(
             *("serve", "manage.py", "serve", "--port", str(port)),
             environment=environment,

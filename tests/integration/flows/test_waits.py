@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.harness.servers import eventually
-from tests.integration.flows.shops import open_shop
+from tests.harness.installation import start_installation
+from tests.harness.processes import eventually
 
 pytestmark = pytest.mark.sockets
 
@@ -15,7 +15,7 @@ MANY = 12  # the server has eight threads
 
 @pytest.fixture(scope="module")
 def shop():
-    with open_shop("v2", PAYMENT_TIME_SCALE=1, PHONEPE_DEADLINE=6) as shop:
+    with start_installation("v2", PAYMENT_TIME_SCALE=1, PHONEPE_DEADLINE=6) as shop:
         yield shop
 
 
@@ -36,11 +36,11 @@ def kinds(shop, number):
 
 
 def test_others_are_served_while_one_customer_waits_twelve_times(shop):
-    shop.breaks("status", "never_answer", times=10_000)
-    headers = {"Authorization": f"Bearer {shop.installation.tokens[0]}"}
+    shop.phonepe.inject_fault("status", "never_answer", times=10_000)
+    headers = {"Authorization": f"Bearer {shop.tokens.customers[0]}"}
     slow = []
     for name, method, path, body in list(kinds(shop, 0)):
-        url = f"{shop.addresses[0]}/api/{path}".replace("/api/../", "/")
+        url = f"{shop.urls[0]}/api/{path}".replace("/api/../", "/")
         with ThreadPoolExecutor(MANY) as crowd:
             asked = [
                 crowd.submit(requests.request, method, url, json=body, headers=headers, timeout=60)
@@ -48,7 +48,7 @@ def test_others_are_served_while_one_customer_waits_twelve_times(shop):
             ]
             # The server has all of them in hand or behind it when as many are left as may wait.
             eventually(lambda asked=asked: sum(not one.done() for one in asked) <= 7, "threads are free", 5)
-            if not requests.get(f"{shop.addresses[0]}/healthz", timeout=5).ok:
+            if not requests.get(f"{shop.urls[0]}/healthz", timeout=5).ok:
                 slow.append(name)
         assert {one.result().status_code for one in asked} <= {200, 201, 401, 403, 409, 429, 503, 504}, name
     assert slow == []

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.harness.servers import Installation, eventually
-from tests.integration.flows.shops import WEBHOOK
+from tests.harness.installation import WEBHOOK, Installation
+from tests.harness.processes import eventually
 
 pytestmark = pytest.mark.sockets
 

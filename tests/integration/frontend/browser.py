@@ -5,7 +5,7 @@ from typing import Any
 
 import requests
 
-from tests.integration.flows.customers import FRONTEND
+from tests.harness.customers import FRONTEND
 
 TIMEOUT = 30
 NETWORK = "Network connection issue"

@@ -2,9 +2,9 @@ import itertools
 
 import pytest
 
-from tests.harness.servers import ON_POSTGRESQL, PASSWORD
-from tests.integration.flows.conftest import no_server_breaks, pytest_runtest_makereport  # noqa: F401
-from tests.integration.flows.shops import open_shop
+from tests.harness.databases import ON_POSTGRESQL, PASSWORD
+from tests.harness.installation import start_installation
+from tests.harness.process_output import no_server_breaks, pytest_runtest_makereport  # noqa: F401
 from tests.integration.frontend import pages
 from tests.integration.frontend.browser import Browser
 
@@ -20,14 +20,16 @@ HOME = {
 
 @pytest.fixture(scope="module")
 def shop(request):
-    with open_shop(getattr(request, "param", "v2"), servers=2 if ON_POSTGRESQL else 1, workers=1) as shop:
+    with start_installation(
+        getattr(request, "param", "v2"), servers=2 if ON_POSTGRESQL else 1, workers=1
+    ) as shop:
         yield shop
 
 
 @pytest.fixture
 def tab(shop):
     """Of somebody who has never been here."""
-    return Browser(shop.installation.url).tab()
+    return Browser(shop.url).tab()
 
 
 @pytest.fixture

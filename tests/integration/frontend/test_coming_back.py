@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from tests.harness.servers import eventually
-from tests.integration.flows.customers import FRONTEND, arrive, pay
+from tests.harness.customers import FRONTEND, arrive, pay
+from tests.harness.processes import eventually
 from tests.integration.frontend import pages
 
 pytestmark = [
@@ -20,7 +20,7 @@ def started(shopper):
 
 
 def lose_webhook(shop):
-    shop.breaks("webhook", "drop")
+    shop.phonepe.inject_fault("webhook", "drop")
 
 
 def test_who_pays_sees_the_booking_and_finds_it_in_the_history(shopper, started):
@@ -111,7 +111,7 @@ def test_the_test_page_plays_the_customer(shopper, started):
 
 
 def test_a_payment_of_somebody_else_is_not_found_by_any_page(shop, shopper, started):
-    shopper.storage["access"] = shop.installation.tokens[1]
+    shopper.storage["access"] = shop.tokens.customers[1]
     number = started["payment_id"]
     for method, page in {
         "GET": ("", "check-booking/", "status/"),

@@ -5,10 +5,11 @@ from functools import partial
 import jwt
 import pytest
 
+from tests.harness.customers import arrive, pay
+from tests.harness.databases import PASSWORD
 from tests.harness.environment import WANTED
+from tests.harness.processes import eventually
 from tests.harness.races import at_once
-from tests.harness.servers import PASSWORD, eventually
-from tests.integration.flows.customers import arrive, pay
 from tests.integration.frontend import pages
 from tests.integration.frontend.browser import Browser
 
@@ -164,7 +165,7 @@ def test_a_cart_paid_in_one_tab_tells_the_other_that_it_is_paid(shopper):
 
 
 def test_a_cart_of_somebody_else_is_not_found(shopper, shop):
-    stranger = Browser(shop.installation.url, {"access": shop.installation.tokens[0]}).tab()
+    stranger = Browser(shop.url, {"access": shop.tokens.customers[0]}).tab()
     assert pages.pay_for(stranger, pages.cart(shopper)["id"]) is None
     assert stranger.toasts == ["Cart not found."]
 
@@ -175,7 +176,7 @@ def test_without_a_session_paying_leads_to_the_login(tab):
 
 
 def test_a_phonepe_that_is_down_is_told_and_a_later_click_pays(shopper, shop):
-    shop.breaks("pay", "html", times=8)
+    shop.phonepe.inject_fault("pay", "html", times=8)
     assert pages.checkout(shopper) is None
     eventually(lambda: pages.checkout(shopper), "PhonePe is up again, and the payment has its page")
     assert set(shopper.toasts) <= set(pages.PAY_TROUBLE.values())

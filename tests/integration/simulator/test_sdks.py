@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.harness.servers import Simulator
+from tests.harness.processes import Simulator
 from tests.integration.simulator.packages import run
 
 SDKS = Path(__file__).resolve().parent / "sdks"

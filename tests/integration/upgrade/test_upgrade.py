@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from tests.harness import invariants
-from tests.harness.servers import ROOT, empty_database, query, surroundings
+from tests.harness import ROOT, invariants
+from tests.harness.databases import empty_database, query
+from tests.harness.processes import process_environment
 from tests.integration.upgrade.loading import recorded
 
 # The upgrade removes no row. Tables that it renames:
@@ -54,7 +55,7 @@ class Upgraded:
     """The migrated database; `run` is what a person types, `query` is SQL."""
 
     def __init__(self, database_url: str) -> None:
-        self.environment = surroundings(
+        self.environment = process_environment(
             DATABASE_URL=database_url,
             LOG_LEVEL="ERROR",
             SIMULATOR_DELIVERS="False",

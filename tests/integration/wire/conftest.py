@@ -8,7 +8,7 @@ from django.core.cache import cache
 from payment import gateways
 from payment.phonepe import client, credentials, transport
 from tests.harness.certificates import Authority
-from tests.harness.servers import Simulator
+from tests.harness.processes import Simulator
 from tests.integration.wire.faults import RETURNS
 from tests.integration.wire.gates import HOSTS
 from tests.integration.wire.returns import RefundDesk

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.harness import network as servers
 from tests.harness.certificates import YEAR, Authority
-from tests.unit.payment import faults as servers
-from tests.unit.payment.faults import RESET, Behaviour, Server
+from tests.harness.network import RESET, Behaviour, Server
 
 Port = tuple[str, int]
 PassOn = Callable[[], bytes]

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from tests.harness.servers import eventually
+from tests.harness.network import Server
+from tests.harness.processes import eventually
 from tests.integration.wire.faults import Exchange, Port, message
-from tests.unit.payment.faults import Server
 
 HOSTS = ("first.phonepe.test", "second.phonepe.test")
 PROXIES = ("first.proxy.test", "second.proxy.test")

@@ -18,14 +18,14 @@ from payment.services.attempts import TooManyAttempts
 from payment.services.checkout import Started, start_payment
 from payment.services.status import refresh
 from tests.harness import builders
+from tests.harness import network as servers
 from tests.harness.certificates import Authority
-from tests.harness.servers import Simulator
+from tests.harness.network import Server
+from tests.harness.processes import Simulator
 from tests.integration.wire.faults import Surroundings, leads_to
 from tests.integration.wire.gates import API, HOSTS, PROXIES, Directory, Gate
 from tests.integration.wire.law import EVERYTHING, FIRST, ONCE, PAY, STATUS, TOKEN, Outcome
 from tests.integration.wire.rows import Case
-from tests.unit.payment import faults as servers
-from tests.unit.payment.faults import Server
 
 UNHURRIED = 20
 FOR_EVER = 1_000

@@ -5,8 +5,8 @@ from django.db import connections
 
 from payment.models import Payment
 from simulator.models import Order
+from tests.harness.network import refusing_port
 from tests.harness.races import at_once
-from tests.unit.payment.faults import refusing_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -144,14 +144,14 @@ def test_giving_up_and_clicking_again_at_once_leaves_one_open_payment_or_none(
 
 def test_nobody_gives_up_what_phonepe_keeps_silent_about(payment, give_up, cart, slot, phonepe):
     phonepe.decide(phonepe.order_ids[0])
-    phonepe.breaks("status", "status_503", times=99)
+    phonepe.inject_fault("status", "status_503", times=99)
 
     answer = give_up()
 
     assert (answer.status_code, answer.json()["code"]) == (504, "outcome_unknown")
     assert outcome(payment)[0] == PaymentState.PENDING
     assert (places(slot), status(cart)) == ((1, 0), Cart.Status.CHECKED_OUT)
-    phonepe.heals()
+    phonepe.clear_faults()
     work()
     assert outcome(payment) == PAID
     assert PaymentAttempt.objects.get().state == AttemptState.COMPLETED

@@ -152,7 +152,7 @@ def test_a_server_killed_with_a_page_nobody_ever_opened_frees_the_cart_when_it_e
     line.after["pay"].append(kill)
     with pytest.raises(Killed):
         start_payment(alice, cart_id=cart.pk)
-    phonepe.passes(3600)
+    phonepe.advance_clock(3600)
 
     work()
 

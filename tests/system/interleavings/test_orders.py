@@ -36,7 +36,7 @@ PAID = (PaymentState.SUCCESS, Fulfilment.BOOKED)
 @pytest.fixture
 def two_orders(generation, phone, cart, phonepe):
     """A payment whose first page was lost: both orders can be paid."""
-    phonepe.breaks("pay", "reset_after")
+    phonepe.inject_fault("pay", "reset_after")
     click(phone, cart)
     payment = Payment.objects.get()
     return payment, *payment.attempts.order_by("number")

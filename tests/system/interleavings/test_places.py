@@ -53,7 +53,7 @@ def minutes_pass(minutes, phonepe):
     for model, name in ((Checkout, "expires_at"), (SlotHold, "expires_at"), (PaymentAttempt, "expires_at")):
         for row in model.objects.all():
             model.objects.filter(pk=row.pk).update(**{name: getattr(row, name) - span})
-    phonepe.passes(minutes * 60)
+    phonepe.advance_clock(minutes * 60)
 
 
 def test_two_who_want_the_last_place_at_once_open_one_payment(
@@ -160,7 +160,7 @@ def test_a_place_is_kept_while_phonepe_is_down_and_booked_when_it_comes_back(
     click(phone, cart)
     payment = Payment.objects.get()
     phonepe.decide(phonepe.order_ids[0])
-    phonepe.breaks("status", "status_503", times=999)
+    phonepe.inject_fault("status", "status_503", times=999)
     minutes_pass(21, phonepe)  # the page lasts fifteen, the hold five more
 
     work()
@@ -169,7 +169,7 @@ def test_a_place_is_kept_while_phonepe_is_down_and_booked_when_it_comes_back(
     assert places(last_place) == (1, 0)
     assert click(*rival).json()["code"] == "slot_full"
 
-    phonepe.heals()
+    phonepe.clear_faults()
     work()
     assert outcome(payment) == PAID
     assert (bookings(), places(last_place)) == (1, (0, 1))
@@ -182,12 +182,12 @@ def test_a_place_is_not_kept_for_ever_and_money_found_later_is_not_lost(
     click(phone, cart)
     payment = Payment.objects.get()
     phonepe.decide(phonepe.order_ids[0])
-    phonepe.breaks("status", "status_503", times=999)
+    phonepe.inject_fault("status", "status_503", times=999)
     minutes_pass(51, phonepe)
     work()
     assert outcome(payment) == (PaymentState.PENDING, Fulfilment.NONE)
     assert places(last_place) == (0, 0)
-    phonepe.heals()
+    phonepe.clear_faults()
     if somebody_came:
         assert click(*rival).status_code == 201
 

@@ -218,7 +218,7 @@ def test_when_no_money_is_taken_any_more_what_was_begun_is_asked_about_settled_a
     asked_for = api(staff).post(f"/api/payments/payments/{payment.pk}/refund/", {"reason": "closed"})
     assert asked_for.status_code == 201
     work("refunds")
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work("refunds")
     assert ledger() == [("RECEIPT", 110_000), ("REFUND", -110_000)]
     assert api(staff).get(f"/api/payments/payments/{payment.pk}/timeline/").json()["status"] == "REFUNDED"

@@ -17,10 +17,10 @@ from requests.structures import CaseInsensitiveDict
 
 from simulator import router
 from simulator.wire import Request as Question
+from tests.harness.network import RESET
 from tests.integration.wire.faults import message
 from tests.integration.wire.gates import Request, read_request
 from tests.system.lab import installation
-from tests.unit.payment.faults import RESET
 
 Behaviour = Callable[[socket.socket], None]
 Answer = Callable[[Request], bytes]

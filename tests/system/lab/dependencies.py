@@ -13,8 +13,10 @@ from django.utils import timezone
 
 from diagnostics.enums import Verdict
 from payment.models import PaymentAttempt
+from tests.harness import ROOT
+from tests.harness.databases import query
 from tests.harness.postgres import FAST, Postgres
-from tests.harness.servers import ROOT, Process, eventually, query
+from tests.harness.processes import Process, eventually
 from tests.system.lab import actors
 from tests.system.lab.case import NONE, OK, Case, nothing
 from tests.system.lab.faults import THIS_SERVER
@@ -122,7 +124,9 @@ def _after_the_worker_was_killed(world: World) -> Wire:
 def _worker(world: World) -> Process:
     """One that is seen to work: it asks about what is due."""
     attempt = _due(timedelta(minutes=5))
-    worker = Process("worker", "manage.py", "work", "--interval", "0.1", environment=world.surroundings())
+    worker = Process(
+        "worker", "manage.py", "work", "--interval", "0.1", environment=world.process_environment()
+    )
     eventually(
         lambda: PaymentAttempt.objects.get(pk=attempt.pk).next_check_at > timezone.now(), "it was asked about"
     )
@@ -202,7 +206,7 @@ def _postgres(world: World) -> Postgres:
     server = Postgres.start((*FAST, "-h", "127.0.0.1"))
     query(HERE.replace("/okpuja", "/postgres"), "CREATE DATABASE okpuja")
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(migrate, cwd=ROOT, env=world.surroundings(DATABASE_URL=HERE), check=True)
+    subprocess.run(migrate, cwd=ROOT, env=world.process_environment(DATABASE_URL=HERE), check=True)
     return server
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import django
 
-from tests.harness.servers import surroundings
+from tests.harness.processes import process_environment
 
 folder = Path(tempfile.mkdtemp(prefix="okpuja-lab-"))
 database = folder / "okpuja.sqlite3"
@@ -21,5 +21,5 @@ def clean() -> None:
 
 
 atexit.register(clean)
-os.environ.update(surroundings(DATABASE_URL=f"sqlite:///{database}", CACHE_URL="locmem://lab"))
+os.environ.update(process_environment(DATABASE_URL=f"sqlite:///{database}", CACHE_URL="locmem://lab"))
 django.setup()

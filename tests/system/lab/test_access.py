@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.harness.servers import Installation
-from tests.unit.diagnostics.servers import Server
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.installation import Installation
 
 pytestmark = pytest.mark.sockets
 PATH = "/api/payments/payments/debug-connectivity/"
@@ -15,14 +15,14 @@ OPS = {"X-Ops-Token": "tests-only-ops-token"}
 
 @pytest.fixture(scope="module")
 def phonepe():
-    with Server() as server:
+    with FakePhonePe() as server:
         yield server
 
 
 @pytest.fixture(scope="module")
 def stranger():
     """A host that wants our server to send requests to it."""
-    with Server() as server:
+    with FakePhonePe() as server:
         yield server
 
 

@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from diagnostics.enums import Culprit, Finding, Verdict
-from tests.harness.servers import ON_POSTGRESQL, ROOT, surroundings
+from tests.harness import ROOT
+from tests.harness.databases import ON_POSTGRESQL
+from tests.harness.processes import process_environment
 from tests.system.lab import installation, page
 from tests.system.lab.cases import CASES
 
@@ -33,7 +35,7 @@ def laboratory(request):
     mine = [name for name in names if CASES[name].needs_postgresql == ON_POSTGRESQL]
     played = subprocess.run(
         [sys.executable, "-m", "tests.system.lab", "--json"],
-        input="\n".join(mine), cwd=ROOT, env=surroundings(), capture_output=True, text=True, check=False,
+        input="\n".join(mine), cwd=ROOT, env=process_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert played.returncode == 0, played.stderr
     told = map(json.loads, played.stdout.splitlines())

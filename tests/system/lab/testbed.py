@@ -21,11 +21,12 @@ from diagnostics import runner
 from diagnostics.deadlines import result_cache
 from okpuja.environment import mail
 from payment.phonepe.credentials import SIMULATED, SIMULATED_V1
+from tests.harness import ROOT
 from tests.harness.certificates import Authority
-from tests.harness.servers import ROOT, surroundings
+from tests.harness.name_server import NameServer
+from tests.harness.processes import process_environment
 from tests.system.lab import actors, installation
 from tests.system.lab.actors import Answer, Behaviour
-from tests.unit.diagnostics.servers import NameServer
 
 Wire = dict[str, Any]
 SANDBOX = "/apis/pg-sandbox"
@@ -182,7 +183,7 @@ class World:
         """The same, by a process of its own, whose start does not count."""
         made = subprocess.run(
             [sys.executable, "manage.py", "doctor", "--json"],
-            cwd=ROOT, env=self.surroundings(**environment), capture_output=True, text=True, check=False,
+            cwd=ROOT, env=self.process_environment(**environment), capture_output=True, text=True, check=False,
         )  # fmt: skip
         self.said.write(made.stderr)
         assert made.stdout, made.stderr
@@ -190,13 +191,13 @@ class World:
         self.milliseconds = found["took_ms"]
         return found
 
-    def surroundings(self, **environment: Any) -> dict[str, str]:
+    def process_environment(self, **environment: Any) -> dict[str, str]:
         told = {
             name: _as_text(value) for name, value in self.settings.items() if not name.startswith("EMAIL_")
         }
         database = f"sqlite:///{self.folder / self.database}"
         mine = {"DATABASE_URL": database, "CACHE_URL": "locmem://lab", "LOG_LEVEL": "INFO"}
-        return surroundings(**told | mine | environment)
+        return process_environment(**told | mine | environment)
 
     def _ear(self) -> logging.Handler:
         ear = logging.StreamHandler(self.said)

@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from django.core.cache import cache
-from django.db import connection, transaction
 from django.db.models import DateTimeField, F, Model
 from django.test import Client
 from hypothesis import settings
@@ -26,6 +25,7 @@ from payment.states import Fulfilment
 from simulator.models import Delivery
 from simulator.webhook_deliveries import authentication_headers
 from tests.harness import builders
+from tests.harness.databases import delete_all_rows
 from tests.harness.phonepe import CONTROL, PhonePe
 from tests.system.properties import audit
 from tests.system.properties.process import Process
@@ -49,9 +49,10 @@ Row = TypeVar("Row")
 
 class Town:
     def __init__(self) -> None:
-        forget_everything()
+        cache.clear()
+        delete_all_rows()
         self.phonepe, self.dies_at = PhonePe(), None
-        self.phonepe.begins_anew()
+        self.phonepe.reset()
         self.slots, self.package = _temple()
         self.customers = [browser(builders.make_user(f"devotee{n}@example.com")) for n in range(2)]
         self.staff = browser(User.objects.create_superuser("staff@example.com", builders.PASSWORD))
@@ -156,12 +157,12 @@ class Town:
         span = timedelta(seconds=seconds)
         for model in WAITING:
             model._default_manager.update(**{name: F(name) - span for name in _moments(model)})
-        self.phonepe.passes(seconds)
+        self.phonepe.advance_clock(seconds)
 
     def quiet_comes(self, *, webhooks_arrive: bool = True) -> None:
         """Everything is mended, nobody wants anything any more, and time goes by until all is in order."""
         self.dies_at = None
-        self.phonepe.heals()
+        self.phonepe.clear_faults()
         for seconds in QUIET_TIMES:
             for delivery in self.phonepe.webhooks if webhooks_arrive else ():
                 self.call_us(delivery)
@@ -202,16 +203,6 @@ def browser(user: User) -> APIClient:
     client.user = user
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
     return client
-
-
-def forget_everything() -> None:
-    """Faster than what Django does between two tests: the tables are nearly empty."""
-    cache.clear()
-    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    with transaction.atomic(), connection.cursor() as cursor:
-        for table in tables:
-            if table not in ("django_content_type", "auth_permission"):
-                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608
 
 
 def _temple() -> tuple[list[Slot], Any]:

@@ -47,7 +47,7 @@ def click_again_and_pay(town: Town) -> None:
 
 def fill_cart_and_lose_the_page(town: Town) -> None:
     fill_cart(town)
-    town.phonepe.breaks("pay", "reset_after")
+    town.phonepe.inject_fault("pay", "reset_after")
 
 
 def open_page(town: Town) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.harness.servers import ON_POSTGRESQL
+from tests.harness.databases import ON_POSTGRESQL
 from tests.system.properties import audit
 from tests.system.properties.installation import DEEP, Town
 from tests.system.properties.process import Process

@@ -132,11 +132,11 @@ class Life(RuleBasedStateMachine):
         times=st.integers(1, 6),
     )
     def phonepe_falls_ill(self, operation, fault, times):
-        self.town.phonepe.breaks(operation, fault, times)
+        self.town.phonepe.inject_fault(operation, fault, times)
 
     @rule()
     def phonepe_recovers(self):
-        self.town.phonepe.heals()
+        self.town.phonepe.clear_faults()
 
     @rule(boundary=st.integers(1, 12))
     def our_process_will_die(self, boundary):

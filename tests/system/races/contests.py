@@ -14,10 +14,10 @@ from typing import Any
 
 import requests
 
-from tests.harness.servers import eventually
-from tests.integration.flows.customers import Customer, pay
-from tests.integration.flows.shops import Shop
-from tests.integration.flows.webhooks import webhook
+from tests.harness.customers import Customer, pay
+from tests.harness.installation import InstallationWithPhonePe
+from tests.harness.processes import eventually
+from tests.harness.webhooks import webhook
 
 Answer = requests.Response
 Action = Callable[[], Answer]
@@ -39,7 +39,7 @@ AS_IT_WAS = (
 
 @dataclass
 class Round:
-    shop: Shop
+    shop: InstallationWithPhonePe
     dice: Random
     sql: Callable[[str], list[Any]]
     answers: list[Answer] = field(default_factory=list)
@@ -69,12 +69,12 @@ def many_clicks(scene: Round) -> None:
     """Somebody clicks "pay" many times: one payment, one order at PhonePe."""
     (customer,) = scene.people(1)
     cart = customer.choose()
-    before = len(scene.shop.orders())
+    before = len(scene.shop.phonepe.orders())
     clicks = scene.at_once(*[partial(customer.check_out, cart)] * scene.dice.randint(3, 10))
     expect(clicks, {200, 201}, "payment_under_way")
     assert len({one["payment_id"] for one in bodies(clicks, 200, 201)}) == 1, "one payment was opened"
     assert len(bodies(clicks, 201)) == 1, "one click was the first"
-    assert len(scene.shop.orders()) - before == 1, "PhonePe knows one order"
+    assert len(scene.shop.phonepe.orders()) - before == 1, "PhonePe knows one order"
 
 
 def much_news(scene: Round) -> None:
@@ -83,7 +83,7 @@ def much_news(scene: Round) -> None:
     started = customer.start()
     payment = f"payments/payments/{started['payment_id']}"
     if scene.dice.random() < 0.5:
-        scene.shop.breaks("webhook", "drop")
+        scene.shop.phonepe.inject_fault("webhook", "drop")
     back = pay(started["payment_url"])
     news = scene.at_once(
         *[partial(webhook, scene.shop, started)] * scene.dice.randint(1, 5),
@@ -235,7 +235,7 @@ def assert_sold_as_agreed(scene: Round, started: dict[str, Any]) -> None:
     assert (total, frozen_package) == (paise(started), package), f"{frozen} {started}"
     order = next(
         order
-        for order in scene.shop.orders()
+        for order in scene.shop.phonepe.orders()
         if order["merchant_order_id"] == started["merchant_transaction_id"]
     )
     assert order["amount_paise"] == total, f"PhonePe was told {order['amount_paise']}, not {total}"

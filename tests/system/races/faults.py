@@ -19,9 +19,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 from booking.models import Booking, Checkout, SlotHold
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
 from tests.harness import builders
+from tests.harness.customers import Customer, arrive, pay
 from tests.harness.invariants import query, violations
-from tests.harness.servers import Simulator, eventually
-from tests.integration.flows.customers import Customer, arrive, pay
+from tests.harness.processes import Simulator, eventually
 from worker.jobs import KINDS, run_due
 
 PAISE = 110_000

@@ -20,10 +20,10 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.harness import environment, invariants, servers
-from tests.harness.servers import eventually
-from tests.integration.flows.customers import Customer
-from tests.integration.flows.shops import Shop, open_shop
+from tests.harness import environment, invariants, processes
+from tests.harness.customers import Customer
+from tests.harness.installation import InstallationWithPhonePe, start_installation
+from tests.harness.processes import eventually
 from tests.system.races.contests import AS_IT_WAS, CONTESTS, Round, cancel
 
 Sql = Callable[[str], list[Any]]
@@ -47,11 +47,11 @@ class Tally:
 
 
 @contextmanager
-def arena(generation: str) -> Iterator[tuple[Shop, Sql]]:
+def arena(generation: str) -> Iterator[tuple[InstallationWithPhonePe, Sql]]:
     """Refunds are promised up to an hour before the puja, so that whoever is first to cancel gets one."""
     with (
-        open_shop(generation, servers=2, workers=2, REFUND_FULL_HOURS=1) as shop,
-        psycopg.connect(shop.installation.database_url, autocommit=True) as connection,
+        start_installation(generation, servers=2, workers=2, REFUND_FULL_HOURS=1) as shop,
+        psycopg.connect(shop.database_url, autocommit=True) as connection,
     ):
 
         def sql(statement: str) -> list[Any]:
@@ -61,7 +61,7 @@ def arena(generation: str) -> Iterator[tuple[Shop, Sql]]:
         yield shop, sql
 
 
-def play(shop: Shop, sql: Sql, contest: str, rounds: int, seed: int) -> Tally:
+def play(shop: InstallationWithPhonePe, sql: Sql, contest: str, rounds: int, seed: int) -> Tally:
     tally = Tally(shop.generation, contest)
     began, ((before,),) = time.monotonic(), sql(DEADLOCKS)
     for number in range(rounds):
@@ -77,13 +77,13 @@ def play(shop: Shop, sql: Sql, contest: str, rounds: int, seed: int) -> Tally:
 
 def play_one(scene: Round, contest: str) -> list[str]:
     """What was wrong: in the answers, in the books at once, in the logs, and in the books when all is settled."""
-    heard = {process: len(process.said) for process in servers.running}
+    heard = {process: len(process.output) for process in processes.running}
     found = complaints_of(lambda: CONTESTS[contest](scene))
     found += broken_laws(scene.sql)
     found += complaints_of(lambda: settle_down(scene))
     found += broken_laws(scene.sql)
     return found + [
-        f"{process.name} said: {news}" for process in servers.running if (news := trouble(process, heard))
+        f"{process.name} said: {news}" for process in processes.running if (news := trouble(process, heard))
     ]
 
 
@@ -99,8 +99,8 @@ def broken_laws(sql: Sql) -> list[str]:
     return [f"not so: {law} {rows}" for law, rows in invariants.violations(sql).items()]
 
 
-def trouble(process: servers.Process, heard: dict[servers.Process, int]) -> str:
-    news = process.said[heard.get(process, 0) :]
+def trouble(process: processes.Process, heard: dict[processes.Process, int]) -> str:
+    news = process.output[heard.get(process, 0) :]
     return news[-2000:] if "Traceback" in news or '"status": 500' in news else ""
 
 
@@ -111,7 +111,7 @@ def settle_down(scene: Round) -> None:
     for customer in scene.customers:
         leave(customer)
     eventually(
-        lambda: not invariants.violations(scene.sql, invariants.AT_REST),
+        lambda: not invariants.violations(scene.sql, invariants.REPORTS_APPLIED),
         "everything that was reported is settled",
     )
     eventually(lambda: taken(scene.shop) == received(scene.sql), "our ledger has what PhonePe has taken")
@@ -128,7 +128,7 @@ def leave(customer: Customer) -> None:
             assert cancelled.status_code == 200, cancelled.text
 
 
-def taken(shop: Shop) -> int:
+def taken(shop: InstallationWithPhonePe) -> int:
     return sum(merchant["paid_paise"] for merchant in shop.phonepe.control("account/")["merchants"])
 
 
@@ -176,4 +176,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     finally:
-        environment.pytest_unconfigure(None)
+        environment.end()

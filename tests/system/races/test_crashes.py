@@ -6,9 +6,9 @@ from contextlib import suppress
 import pytest
 import requests
 
-from tests.harness.servers import Installation, eventually
-from tests.integration.flows.customers import Customer, pay
-from tests.integration.flows.shops import needs_postgresql, open_shop
+from tests.harness.customers import Customer, pay
+from tests.harness.installation import Installation, needs_postgresql, start_installation
+from tests.harness.processes import eventually
 
 pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
 
@@ -26,53 +26,53 @@ A_MINUTE_PASSES = "UPDATE payment_worklease SET held_until = held_until - interv
 )
 def test_a_server_that_dies_while_it_opens_a_page_costs_a_wait_and_nothing_else(generation, arrived, orders):
     # Two seconds are a call, and seven the time in which nobody else may make it.
-    with open_shop(generation, servers=2, PHONEPE_DEADLINE=2) as shop:
-        other, doomed = shop.installation.servers
-        shop.breaks("pay", "never_answer", carried_out=arrived)
+    with start_installation(generation, servers=2, PHONEPE_DEADLINE=2) as shop:
+        other, doomed = shop.servers
+        shop.phonepe.inject_fault("pay", "never_answer", carried_out=arrived)
         cart = shop.customer().choose()
         click = threading.Thread(
-            target=lost_click, args=(Customer([doomed.url], shop.installation.tokens[0]), cart)
+            target=lost_click, args=(Customer([doomed.url], shop.tokens.customers[0]), cart)
         )
         click.start()
-        eventually(shop.has_taken_its_faults, "PhonePe keeps silent")
+        eventually(lambda: not shop.phonepe.pending_faults(), "PhonePe keeps silent")
         doomed.kill()
         click.join()
 
-        customer = Customer([other.url], shop.installation.tokens[0])
+        customer = Customer([other.url], shop.tokens.customers[0])
         refused = customer.check_out(cart)
         assert (refused.status_code, refused.json()["code"]) == (409, "payment_under_way")
         assert refused.headers["Retry-After"]
         opened = eventually(lambda: opened_page(customer, cart), "the right to call has ended")
-        assert len(shop.orders()) == orders
+        assert len(shop.phonepe.orders()) == orders
         pay(opened["payment_url"])
         eventually(lambda: customer.get("booking/bookings/"), "the booking is made")
-        shop.installation.servers.remove(doomed)
-        assert len(shop.story(opened["payment_id"], "money")) == 1
+        shop.servers.remove(doomed)
+        assert len(shop.timeline(opened["payment_id"], "money")) == 1
 
 
 def test_when_a_worker_dies_over_a_question_another_one_asks_it_after_the_lease():
-    with open_shop("v2", workers=1, PAYMENT_TIME_SCALE=20) as shop:
+    with start_installation("v2", workers=1, PAYMENT_TIME_SCALE=20) as shop:
         customer = shop.customer()
-        shop.breaks("webhook", "drop")
-        shop.breaks("status", "never_answer")
+        shop.phonepe.inject_fault("webhook", "drop")
+        shop.phonepe.inject_fault("status", "never_answer")
         pay(customer.start()["payment_url"])
-        eventually(shop.has_taken_its_faults, "the worker waits for PhonePe")
+        eventually(lambda: not shop.phonepe.pending_faults(), "the worker waits for PhonePe")
         shop.workers[0].kill()
-        assert shop.installation.query(LEASE) == [(True,)]
+        assert shop.query(LEASE) == [(True,)]
 
-        other = shop.installation.work()
-        eventually(lambda: "worker started" in other.said, "another worker is at work")
+        other = shop.work()
+        eventually(lambda: "worker started" in other.output, "another worker is at work")
         assert customer.get("booking/bookings/") == []
-        shop.installation.query(A_MINUTE_PASSES)
+        shop.query(A_MINUTE_PASSES)
         eventually(lambda: customer.get("booking/bookings/"), "the other worker has asked")
 
 
 def test_a_worker_that_is_told_again_and_again_to_end_ends():
     with Installation() as shop:
         worker = shop.work()
-        eventually(lambda: "worker started" in worker.said, "the worker is at work")
+        eventually(lambda: "worker started" in worker.output, "the worker is at work")
         for _ in range(5_000):
-            if "worker ended" not in worker.said:
+            if "worker ended" not in worker.output:
                 worker.ask_to_end()
         assert worker.wait() == 0
 

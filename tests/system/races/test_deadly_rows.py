@@ -5,7 +5,9 @@ import sys
 
 import pytest
 
-from tests.harness.servers import ROOT, database, query, surroundings
+from tests.harness import ROOT
+from tests.harness.databases import query, seeded_database
+from tests.harness.processes import process_environment
 
 pytestmark = [pytest.mark.sockets]
 
@@ -34,14 +36,14 @@ def run(program, **settings):
     return subprocess.run(
         [sys.executable, "-c", program],
         cwd=ROOT,
-        env=surroundings(**settings),
+        env=process_environment(**settings),
         check=False,
         capture_output=True,
     )
 
 
 def test_a_row_that_kills_its_process_is_pushed_back_and_told_and_the_others_go_on():
-    with database() as (url, _):
+    with seeded_database() as (url, _):
         assert run(TELL, DATABASE_URL=url).returncode == 0
         dies = run(WORK, DATABASE_URL=url)
         assert dies.returncode == 9, dies.stderr.decode()

@@ -8,8 +8,8 @@ from django.core.cache import cache
 from payment import gateways
 from payment.phonepe import client, credentials, transport
 from simulator import faults
-from tests.harness.servers import Simulator
-from tests.integration.flows.shops import WEBHOOK
+from tests.harness.installation import WEBHOOK
+from tests.harness.processes import Simulator
 from tests.system.races.faults import PAISE, End, Row, Story, rows
 
 pytestmark = [pytest.mark.proof(every=6), pytest.mark.sockets, pytest.mark.django_db(transaction=True)]

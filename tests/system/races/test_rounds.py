@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.flows.shops import needs_postgresql
+from tests.harness.installation import needs_postgresql
 from tests.system.races.contests import CONTESTS
 from tests.system.races.rounds import arena, play
 

@@ -1,10 +1,10 @@
-"""Torture: real servers, workers and PostgreSQL, a PhonePe that errs by seed, and a town full of customers.
+"""Torture: real servers, workers and PostgreSQL, a PhonePe with seeded faults, and many customers.
 
     make torture [MINUTES=5] [SEED=7]
 
-kills, cuts and restarts for so many minutes, then lets everything come to rest, and compares the books of the
-shops with those of PhonePe and with what the post office carried. Ends with 0 only if nothing was found.
-An odd seed gives V1's shop one worker and V2's three, an even one the other way round.
+kills, cuts and restarts for so many minutes, then lets everything come to rest, and compares the rows of the
+installations with those of PhonePe and with the mails that arrived. Ends with 0 only if nothing was found.
+An odd seed gives V1's installation one worker and V2's three, an even one the other way round.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from tests.harness import environment
 from tests.system.torture import audit
 from tests.system.torture.customers import Diary, crowd
 from tests.system.torture.faults import FaultInjector
-from tests.system.torture.installation import Scale, Town, once_the_database_answers, town
+from tests.system.torture.installation import Scale, Testbed, once_the_database_answers, start_testbed
 
 # Of a hundred calls, so many go wrong.
 CALLS = {"token": 10, "pay": 15, "status": 10, "refund": 15, "refund_status": 10}
@@ -43,24 +43,30 @@ WEEK_PASSES = (f"UPDATE payment_paymentattempt {DUE}",)
 
 def torture(minutes: float, seed: int, customers: int) -> list[str]:
     scale = Scale(workers={"v1": 1, "v2": 3} if seed % 2 else {"v1": 3, "v2": 1})
-    with town(scale) as place:
-        place.phonepe.control("reset/", {"seed": seed, "percent": PERCENT})
+    with start_testbed(scale) as testbed:
+        testbed.phonepe.control("reset/", {"seed": seed, "percent": PERCENT})
         diary = Diary()
-        faults = FaultInjector(place, Random(seed), scale.time)
+        faults = FaultInjector(testbed, Random(seed), scale.time)
         end = time.monotonic() + minutes * 60
-        threads = everybody(place, diary, seed, customers, end)
+        threads = everybody(testbed, diary, seed, customers, end)
         faults.go_on_until(end)
         faults.end()
         come_home(threads, faults)
-        come_to_rest(place)
-        found = diary.violations + audit.findings(place)
-        report(place, diary, faults, found)
+        come_to_rest(testbed)
+        found = diary.violations + audit.findings(testbed)
+        report(testbed, diary, faults, found)
         return found
 
 
-def everybody(place: Town, diary: Diary, seed: int, customers: int, end: float) -> list[threading.Thread]:
-    links = place.post_office.offers
-    deeds = [deed for shop in place.shops for deed in crowd(shop, links, diary, seed, customers // 2, end)]
+def everybody(
+    testbed: Testbed, diary: Diary, seed: int, customers: int, end: float
+) -> list[threading.Thread]:
+    links = testbed.inbox.offers
+    deeds = [
+        deed
+        for installation in testbed.installations
+        for deed in crowd(installation, links, diary, seed, customers // 2, end)
+    ]
     threads = [threading.Thread(target=deed, daemon=True) for deed in deeds]
     for thread in threads:
         thread.start()
@@ -71,63 +77,67 @@ def come_home(threads: list[threading.Thread], faults: FaultInjector) -> None:
     """Nobody is killed any more; who is on the way gets there."""
     for thread in threads:
         thread.join(timeout=120)
-    for program in faults.town.programs:
-        program.look_after()
+    for program in faults.testbed.programs:
+        program.restart_if_ended()
 
 
-def come_to_rest(place: Town) -> None:
+def come_to_rest(testbed: Testbed) -> None:
     """Hours pass, at PhonePe and in the shops, until nobody has anything to do; then the rest of the week, once."""
     for statement in ("DELETE FROM simulator_faultrate", "DELETE FROM simulator_fault"):
-        place.phonepe.query(statement)
+        testbed.phonepe.query(statement)
     began = time.monotonic()
     for passes in (HOURS_PASS, WEEK_PASSES, HOURS_PASS):
-        if not at_rest(place, passes, began + QUIET_SECONDS):
+        if not at_rest(testbed, passes, began + QUIET_SECONDS):
             say("NOT at rest")
             return
     say(f"at rest after {time.monotonic() - began:.0f} s")
 
 
-def at_rest(place: Town, passes: tuple[str, ...], end: float) -> bool:
+def at_rest(testbed: Testbed, passes: tuple[str, ...], end: float) -> bool:
     """Within the time, after nothing was to be done twice in a row."""
     calm, has_passed = 0, False
     while calm < 2 and time.monotonic() < end:
-        place.phonepe.control("clock/", {"advance": DAY // 4})
+        testbed.phonepe.control("clock/", {"advance": DAY // 4})
         if passes is HOURS_PASS or not has_passed:
-            pass_by(place, passes)
+            pass_by(testbed, passes)
             has_passed = True
         time.sleep(5)
-        calm = 0 if busy(place) else calm + 1
+        calm = 0 if busy(testbed) else calm + 1
     return calm == 2
 
 
-def pass_by(place: Town, passes: tuple[str, ...]) -> None:
-    for shop in place.shops:
+def pass_by(testbed: Testbed, passes: tuple[str, ...]) -> None:
+    for installation in testbed.installations:
         for statement in passes:
-            once_the_database_answers(partial(shop.sql, statement))
+            once_the_database_answers(partial(installation.query, statement))
 
 
-def busy(place: Town) -> list[str]:
-    found = [f"{shop.generation} {left}" for shop in place.shops if (left := audit.to_do(shop))]
-    if count := place.phonepe.query(NOT_DECIDED)[0][0]:
+def busy(testbed: Testbed) -> list[str]:
+    found = [
+        f"{installation.generation} {left}"
+        for installation in testbed.installations
+        if (left := audit.to_do(installation))
+    ]
+    if count := testbed.phonepe.query(NOT_DECIDED)[0][0]:
         found.append(f"{count} orders at PhonePe")
     say(f"  to do: {found}" if found else "  nobody has anything to do")
     return found
 
 
-def report(place: Town, diary: Diary, faults: FaultInjector, found: list[str]) -> None:
+def report(testbed: Testbed, diary: Diary, faults: FaultInjector, found: list[str]) -> None:
     kills = sum(count for name, count in faults.done.items() if name.startswith("kill"))
-    say(f"payments   {audit.payments_made(place)}")
+    say(f"payments   {audit.payments_made(testbed)}")
     say(f"kills      {kills}   {dict(faults.done)}")
     say(f"customers  {dict(diary.deeds.most_common())}")
     say(f"answers    {sum(diary.answers.values())}   {dict(diary.answers.most_common())}")
-    for line in audit.figures(place):
+    for line in audit.figures(testbed):
         say(line)
-    say(f"mails      {len(place.post_office.seen)} different ones arrived")
+    say(f"mails      {len(testbed.inbox.message_ids)} different ones arrived")
     say(f"violations {len(found)}")
     for what in found:
         say(f"  {what}")
     if found:
-        say(f"the books are in {place.leave_books()}")
+        say(f"the books are in {testbed.copy_books()}")
 
 
 def say(text: str) -> None:
@@ -149,4 +159,4 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     finally:
-        environment.pytest_unconfigure(None)
+        environment.end()

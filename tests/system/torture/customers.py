@@ -18,10 +18,9 @@ from typing import Any
 import psycopg
 import requests
 
-from tests.system.torture.installation import Scale, Shop
+from tests.harness.customers import API, Customer
+from tests.system.torture.installation import RestartedInstallation, Scale
 
-API = "/api/"
-FRONTEND = "http://frontend.example"
 TRIES = 6
 PAGE_LIVES = 900 / Scale().time  # seconds
 BUSY = (429, 502, 503, 504)
@@ -71,9 +70,9 @@ class Catalogue:
     slots: dict[str, list[dict[str, Any]]]
 
     @classmethod
-    def of(cls, shop: Shop) -> "Catalogue":
+    def of(cls, installation: RestartedInstallation) -> "Catalogue":
         def get(path: str) -> Any:
-            answer = requests.get(shop.urls[0] + API + path, timeout=30)
+            answer = requests.get(installation.urls[0] + API + path, timeout=30)
             assert answer.status_code == 200, answer.text
             return answer.json()
 
@@ -105,18 +104,17 @@ class Catalogue:
         }
 
 
-class Person:
-    """Somebody with a browser and a bad line: asks again for a while, then leaves it."""
+class RetryingCustomer(Customer):
+    """Somebody with a browser and a bad connection: retries for a while, then gives up."""
 
-    def __init__(self, shop: Shop, token: str, diary: Diary, dice: Random) -> None:
-        self.shop, self.diary, self.dice = shop, diary, dice
-        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+    def __init__(self, installation: RestartedInstallation, token: str, diary: Diary, dice: Random) -> None:
+        super().__init__(installation.urls, token)
+        self.diary, self.dice, self._urls = diary, dice, installation.urls
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response | None:
-        """The first answer that is neither "busy" nor a broken line; None for somebody who has given up."""
+        """The first answer that is neither "busy" nor a broken connection; None for somebody who has given up."""
         for turn in range(TRIES):
-            url = self.dice.choice(self.shop.urls) + API + path
-            answer = self.visit(method, url, body)
+            answer = self.visit(method, self.dice.choice(self._urls) + API + path, body)
             if answer is not None and answer.status_code not in BUSY:
                 return answer
             time.sleep(min(0.3 * 2**turn, 4))
@@ -126,9 +124,7 @@ class Person:
         self, method: str, url: str, body: dict[str, Any] | None = None, **how: Any
     ) -> requests.Response | None:
         try:
-            answer = requests.request(
-                method, url, json=body, headers=self._headers, timeout=30, allow_redirects=False, **how
-            )
+            answer = self.request(method, url, body, allow_redirects=False, **how)
         except requests.RequestException as error:
             self.diary.answered(type(error).__name__)
             return None
@@ -143,7 +139,7 @@ class Person:
         return answer.json() if answer is not None and answer.status_code < 300 else None
 
 
-class Customer(Person):
+class ImpatientCustomer(RetryingCustomer):
     def live(self, catalogue: Catalogue, until: float) -> None:
         while time.monotonic() < until:
             self.buy(catalogue)
@@ -228,7 +224,7 @@ class Customer(Person):
                 self.json("POST", f"cart/carts/{cart['id']}/cleanup_old_payments/")
 
 
-class Chooser(Person):
+class Chooser(RetryingCustomer):
     """Whoever got a mail that their place is gone: chooses another time, declines, or does nothing."""
 
     def live(self, links: "SimpleQueue[str]", until: float) -> None:
@@ -261,9 +257,11 @@ class Staff:
     HELD = "SELECT id FROM payment_payment WHERE fulfilment = 'HELD_FOR_STAFF' ORDER BY random() LIMIT 1"
     BOOKED = "SELECT id FROM booking_slot WHERE booked > 0 AND is_open ORDER BY random() LIMIT 1"
 
-    def __init__(self, shop: Shop, diary: Diary, dice: Random) -> None:
-        self._shop, self._dice, self._diary = shop, dice, diary
-        self._first, self._second = (Person(shop, token, diary, dice) for token in shop.staff_tokens)
+    def __init__(self, installation: RestartedInstallation, diary: Diary, dice: Random) -> None:
+        self._installation, self._dice, self._diary = installation, dice, diary
+        self._first, self._second = (
+            RetryingCustomer(installation, token, diary, dice) for token in installation.tokens.staff
+        )
 
     def live(self, until: float) -> None:
         duties = {self.refund: 80, self.decide: 15, self.close_a_time: 5}
@@ -274,7 +272,7 @@ class Staff:
             time.sleep(self._dice.uniform(1, 4))
 
     def refund(self) -> None:
-        found = self._shop.sql(self.REFUNDABLE)
+        found = self._installation.sql(self.REFUNDABLE)
         if not found:
             return
         payment_id, paise = found[0]
@@ -289,32 +287,39 @@ class Staff:
             self._second.json("POST", f"payments/refunds/{refund['id']}/approve/")
 
     def decide(self) -> None:
-        for (payment_id,) in self._shop.sql(self.HELD):
+        for (payment_id,) in self._installation.sql(self.HELD):
             action = {"action": self._dice.choice(("book", "refund"))}
             if self._first.json("POST", f"payments/payments/{payment_id}/resolve/", action):
                 self._diary.did(f"held money: {action['action']}")
 
     def close_a_time(self) -> None:
-        for (slot_id,) in self._shop.sql(self.BOOKED):
+        for (slot_id,) in self._installation.sql(self.BOOKED):
             body = {"reason": "the temple is closed", "then": self._dice.choice(("move", "refund"))}
             if self._first.json("POST", f"puja/slots/{slot_id}/close/", body) is not None:
                 self._diary.did(f"closed a time: {body['then']}")
 
 
 def crowd(
-    shop: Shop, links: "SimpleQueue[str]", diary: Diary, seed: int, size: int, until: float
+    installation: RestartedInstallation,
+    links: "SimpleQueue[str]",
+    diary: Diary,
+    seed: int,
+    size: int,
+    until: float,
 ) -> list[Callable[[], None]]:
-    """What everybody of this shop does until the end: each customer is one of the people with an account."""
-    catalogue = Catalogue.of(shop)
+    """What everybody at this installation does until the end: each customer is one of the people with an account."""
+    catalogue = Catalogue.of(installation)
 
     def dice(who: object) -> Random:
-        return Random(f"{seed} {shop.generation} {who}")
+        return Random(f"{seed} {installation.generation} {who}")
 
+    tokens = installation.tokens.customers
     customers = [
-        Customer(shop, shop.tokens[number % len(shop.tokens)], diary, dice(number)) for number in range(size)
+        ImpatientCustomer(installation, tokens[number % len(tokens)], diary, dice(number))
+        for number in range(size)
     ]
     return [
         *(partial(customer.live, catalogue, until) for customer in customers),
-        partial(Chooser(shop, "", diary, dice("chooser")).live, links, until),
-        partial(Staff(shop, diary, dice("staff")).live, until),
+        partial(Chooser(installation, "", diary, dice("chooser")).live, links, until),
+        partial(Staff(installation, diary, dice("staff")).live, until),
     ]

@@ -1,4 +1,4 @@
-"""What befalls the town: processes killed, PostgreSQL restarted, wires cut, the post office closed."""
+"""The faults: processes killed, PostgreSQL restarted, connections cut or stalled, the mail server closed."""
 
 import signal
 import time
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from tests.system.torture.installation import Program, Town
-from tests.system.torture.wires import Wire
+from tests.harness.forwarder import Forwarder
+from tests.harness.processes import RestartableProcess
+from tests.system.torture.installation import Testbed
 
 KILL_EVERY = 7.0
 TICK = 0.5
@@ -16,17 +17,17 @@ TICK = 0.5
 KINDS = {
     "postgres crashes": 15,
     "postgres restarts": 10,
-    "wire cut": 35,
-    "wire stalls": 20,
-    "post office": 20,
+    "connection cut": 35,
+    "connection stalls": 20,
+    "mail server": 20,
 }
 
 
 @dataclass
 class FaultInjector:
-    """Told by `look` twice a second; everything happens in the caller's thread, who owns the processes."""
+    """`tick` is called twice a second; everything happens in the caller's thread, who owns the processes."""
 
-    town: Town
+    testbed: Testbed
     dice: Random
     time_scale: int
     done: Counter[str] = field(default_factory=Counter)
@@ -40,19 +41,19 @@ class FaultInjector:
 
     def go_on_until(self, end: float) -> None:
         while time.monotonic() < end:
-            self.look()
+            self.tick()
             time.sleep(TICK)
 
-    def look(self) -> None:
+    def tick(self) -> None:
         now = time.monotonic()
         self.pass_time(now)
-        for program in self.town.programs:
-            program.look_after()
+        for program in self.testbed.programs:
+            program.restart_if_ended()
         for moment, mend in [one for one in self._later if one[0] <= now]:
             mend()
             self._later.remove((moment, mend))
         if now >= self._next_kill:
-            self.kill(self.dice.choice(self.town.programs))
+            self.kill(self.dice.choice(self.testbed.programs))
             self._next_kill = now + self.dice.uniform(0.5, 1.5) * KILL_EVERY
         if now >= self._next_other:
             self.strike(self.dice.choices(list(KINDS), list(KINDS.values()))[0], now)
@@ -62,29 +63,30 @@ class FaultInjector:
         """PhonePe's clock goes as fast as the shops' schedules do."""
         passed = int((now - self._clock) * (self.time_scale - 1))
         if passed > 0:
-            self.town.phonepe.control("clock/", {"advance": passed})
+            self.testbed.phonepe.control("clock/", {"advance": passed})
             self._clock = now
 
-    def kill(self, program: Program) -> None:
+    def kill(self, program: RestartableProcess) -> None:
         program.restart()
         self.done[f"kill -9 {program.name.split('-')[1]}"] += 1
 
     def strike(self, kind: str, now: float) -> None:
         self.done[kind] += 1
         if kind == "postgres crashes":
-            self.town.postgres.restart(signal.SIGQUIT)
+            self.testbed.postgres.restart(signal.SIGQUIT)
         elif kind == "postgres restarts":
-            self.town.postgres.restart(signal.SIGINT)
-        elif kind == "post office":
-            self.town.post_office.is_closed = True
-            self._later.append((now + self.dice.uniform(3, 10), self.open_post_office))
+            self.testbed.postgres.restart(signal.SIGINT)
+        elif kind == "mail server":
+            self.testbed.inbox.is_closed = True
+            self._later.append((now + self.dice.uniform(3, 10), self.reopen_mail_server))
         else:
-            wire = self.dice.choice([*self.town.wires, *(shop.entrance for shop in self.town.shops)])
-            (Wire.cut if kind == "wire cut" else Wire.stall)(wire)
-            self._later.append((now + self.dice.uniform(1, 6), wire.mend))
+            entrances = [installation.entrance for installation in self.testbed.installations]
+            forwarder = self.dice.choice([*self.testbed.network, *entrances])
+            (Forwarder.cut if kind == "connection cut" else Forwarder.stall)(forwarder)
+            self._later.append((now + self.dice.uniform(1, 6), forwarder.restore))
 
-    def open_post_office(self) -> None:
-        self.town.post_office.is_closed = False
+    def reopen_mail_server(self) -> None:
+        self.testbed.inbox.is_closed = False
 
     def end(self) -> None:
         """Everything works again."""

@@ -1,18 +1,14 @@
-"""Two shops, one for each generation of PhonePe's wire, over one PostgreSQL, one PhonePe and one post office.
+"""Two installations, one for each generation of PhonePe's API, over one PostgreSQL, one PhonePe and one mail server.
 
 Everything is a real process, and anything but PhonePe may be killed at any time and is started again.
 """
 
-import json
 import re
 import shutil
-import sqlite3
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,114 +16,59 @@ from queue import SimpleQueue
 from typing import Any
 
 import psycopg
-import requests
 
+from tests.harness.customers import FRONTEND
+from tests.harness.databases import query
+from tests.harness.forwarder import Address, Forwarder, free_port, wait_until_listening
+from tests.harness.installation import WEBHOOK, Installation
+from tests.harness.mail_server import MailServer
 from tests.harness.postgres import Postgres
-from tests.harness.servers import ROOT, Process, eventually, surroundings
-from tests.system.torture.wires import Address, Wire, free_port, until_it_listens
-from tests.unit.notifications.servers import MailServer
+from tests.harness.processes import RestartableProcess, Simulator, eventually
 
 # No fsync: the machine stays up. But what was committed must outlive a crash of PostgreSQL itself.
 DURABLE = ("-F",)
-WEBHOOK = "/api/payments/webhook/phonepe/"
 OFFER_LINK = re.compile(r"http://\S+/offer/\S+/")
-OUR_FAULT = "Internal Server Error"  # with the stack
 MERCHANTS = {"v1": "PGTESTPAYUAT", "v2": "SIMMERCHANT"}
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 WORK = ("manage.py", "work", "--interval", "0.2")
-PREPARE = """
-import django, json, sys
-django.setup()
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
-call_command("seed_demo", "--password=a-long-lotus-pond-47", stdout=open("/dev/null", "w"))
-from accounts.authentication import SessionToken
-from accounts.models import User
-people = [User.objects.create_user(f"devotee{n}@example.com", None) for n in range(int(sys.argv[1]))]
-staff = [User.objects.create_superuser(f"staff{n}@example.com", None) for n in range(2)]
-token = lambda person: str(SessionToken.for_user(person).access_token)
-print(json.dumps([[token(person) for person in group] for group in (people, staff)]))
-"""
 
 
 @dataclass
 class Scale:
-    """How big the town is, how many work in each of its shops, and how much faster its time goes."""
+    """How many customers have an account, how many workers each installation has, how much faster time goes."""
 
     people: int = 300
     workers: dict[str, int] = field(default_factory=lambda: {"v1": 1, "v2": 3})
     time: int = 60
 
 
-class Program:
-    """A process that can be killed and started again; what it said before is kept as far as it matters."""
+class RestartedInstallation(Installation):
+    """Two servers behind one entrance, and workers: each keeps its port when it is killed and started again."""
 
-    def __init__(self, name: str, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
-        self.name, self._arguments, self._environment = name, arguments, environment
-        self._complaints: list[str] = []
-        self._lock = threading.Lock()
-        self.start()
+    def __init__(
+        self, generation: str, entrance: Forwarder, addresses: list[Address], **settings: Any
+    ) -> None:
+        super().__init__(PHONEPE_API_VERSION=generation, PUBLIC_BASE_URL=entrance.url, **settings)
+        self.generation, self.entrance, self._addresses = generation, entrance, addresses
+        self.programs: list[RestartableProcess] = []
 
-    def start(self) -> None:
-        self._process = Process(self.name, *self._arguments, environment=self._environment)
+    def start(self, workers: int) -> None:
+        for address in self._addresses:
+            self._start("server", *gunicorn(address))
+        for _ in range(workers):
+            self._start("worker", *WORK)
+        for address in self._addresses:
+            wait_until_listening(address)
 
-    def restart(self) -> None:
-        """After kill -9."""
-        with self._lock:
-            self._bury()
-            self.start()
-
-    def look_after(self) -> None:
-        """Whoever ends without being killed has a fault of its own."""
-        with self._lock:
-            if self._process.has_ended:
-                self._complaints.append(f"{self.name} ended by itself: {self._process.said[-2000:]}")
-                self._bury()
-                self.start()
-
-    def end(self) -> None:
-        with self._lock:
-            self._process.stop()
-
-    @property
-    def complaints(self) -> list[str]:
-        """What it said that nobody should have to say, before each of its deaths and since."""
-        return self._complaints + self._news()
-
-    def _bury(self) -> None:
-        self._complaints += self._news()
-        self._process.kill()
-
-    def _news(self) -> list[str]:
-        lines = self._process.said.splitlines()
-        return [f"{self.name}: {line[:5000]}" for line in lines if OUR_FAULT in line]
-
-
-@dataclass
-class Shop:
-    generation: str
-    database_url: str
-    entrance: Wire
-    servers: list[Program]
-    workers: list[Program]
-    addresses: list[Address]
-    tokens: list[str]
-    staff_tokens: list[str]
+    def _start(self, kind: str, *arguments: str) -> None:
+        program = RestartableProcess(f"{self.generation}-{kind}", *arguments, environment=self.environment)
+        self.programs.append(self.keep(program))
 
     @property
     def urls(self) -> list[str]:
-        return ["http://{}:{}".format(*address) for address in self.addresses]
+        return ["http://{}:{}".format(*address) for address in self._addresses]
 
-    @property
-    def programs(self) -> list[Program]:
-        return self.servers + self.workers
-
-    def sql(self, statement: str) -> list[Any]:
-        with psycopg.connect(self.database_url, autocommit=True) as connection:
-            cursor = connection.execute(statement)
-            return cursor.fetchall() if cursor.description else []
-
-    def leave(self, folder: Path) -> None:
+    def copy_tables(self, folder: Path) -> None:
         """All of its rows, a file for each table."""
         with psycopg.connect(self.database_url) as connection:
             for (table,) in connection.execute(TABLES).fetchall():
@@ -137,56 +78,35 @@ class Shop:
 
 
 @dataclass
-class PhonePe:
-    url: str
-    books: Path
-    process: Process
+class Testbed:
+    """`network`: the two ways to PhonePe."""
 
-    def control(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
-        method = "GET" if body is None else "POST"
-        answer = requests.request(method, f"{self.url}/simulator/control/{path}", json=body, timeout=30)
-        answer.raise_for_status()
-        return answer.json()
-
-    @property
-    def complaints(self) -> list[str]:
-        """It writes a stack where it has failed itself."""
-        _, traceback, rest = self.process.said.partition("Traceback")
-        return [f"PhonePe: {traceback}{rest[:5000]}"] if traceback else []
-
-    def query(self, statement: str, *values: Any) -> list[Any]:
-        """Its own books, as an auditor reads them."""
-        with closing(sqlite3.connect(self.books, timeout=30)) as connection, connection:
-            return connection.execute(statement, values).fetchall()
-
-
-@dataclass
-class Town:
     postgres: Postgres
-    phonepe: PhonePe
-    wires: list[Wire]
-    post_office: "PostOffice"
-    shops: list[Shop] = field(default_factory=list)
+    phonepe: Simulator
+    network: list[Forwarder]
+    inbox: "Inbox"
+    installations: list[RestartedInstallation] = field(default_factory=list)
+    __test__ = False
 
     @cached_property
-    def programs(self) -> list[Program]:
-        return [program for shop in self.shops for program in shop.programs]
+    def programs(self) -> list[RestartableProcess]:
+        return [program for installation in self.installations for program in installation.programs]
 
-    def leave_books(self) -> Path:
-        """A folder with the books of the shops and of PhonePe, for whoever looks for the cause of a violation."""
+    def copy_books(self) -> Path:
+        """A folder with all rows of the installations and of PhonePe, to look for the cause of a violation."""
         folder = Path(tempfile.mkdtemp(prefix="okpuja-torture-"))
-        for shop in self.shops:
-            shop.leave(folder)
+        for installation in self.installations:
+            installation.copy_tables(folder)
         shutil.copy(self.phonepe.books, folder)
         return folder
 
 
-class PostOffice(MailServer):
-    """Keeps who was told what, by the name of the message, and links to offers; now and then it is closed."""
+class Inbox(MailServer):
+    """Keeps the id of each message, and links to offers; now and then it is closed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.seen: set[str] = set()
+        self.message_ids: set[str] = set()
         self.offers: SimpleQueue[str] = SimpleQueue()
         self.is_closed = False
 
@@ -196,77 +116,50 @@ class PostOffice(MailServer):
     def take(self, raw: bytes) -> None:
         super().take(raw)
         mail = self.mails.pop()
-        self.seen.add(mail["Message-ID"])
+        self.message_ids.add(mail["Message-ID"])
         text = mail.get_body(("plain",))
         for link in OFFER_LINK.findall(text.get_content() if text else ""):
             self.offers.put(link)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        pass  # who is killed in the middle of a mail hangs up
+        pass  # a process that is killed in the middle of a mail hangs up
 
 
 @contextmanager
-def town(scale: Scale) -> Iterator[Town]:
+def start_testbed(scale: Scale) -> Iterator[Testbed]:
     with ExitStack() as stack:
         postgres = Postgres.start(DURABLE)
         stack.callback(postgres.stop)
-        phonepe = stack.enter_context(open_phonepe())
-        post_office = stack.enter_context(PostOffice())
-        threading.Thread(target=post_office.serve_forever, args=(0.05,), daemon=True).start()
-        stack.callback(post_office.shutdown)
-        wires = [Wire([address_of(phonepe.url)]) for _ in range(2)]
-        for wire in wires:
-            stack.callback(wire.close)
-        built = Town(postgres, phonepe, wires, post_office)
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="okpuja-phonepe-")))
+        phonepe = stack.enter_context(Simulator(folder / "phonepe.sqlite3"))
+        inbox = stack.enter_context(Inbox())
+        threading.Thread(target=inbox.serve_forever, args=(0.05,), daemon=True).start()
+        stack.callback(inbox.shutdown)
+        network = [Forwarder([address_of(phonepe.url)]) for _ in range(2)]
+        for forwarder in network:
+            stack.callback(forwarder.close)
+        testbed = Testbed(postgres, phonepe, network, inbox)
         for generation, workers in scale.workers.items():
-            built.shops.append(open_shop(built, generation, workers, scale, stack))
-        yield built
+            testbed.installations.append(start_in(testbed, generation, workers, scale, stack))
+        yield testbed
 
 
-@contextmanager
-def open_phonepe() -> Iterator[PhonePe]:
-    with tempfile.TemporaryDirectory(prefix="okpuja-phonepe-") as folder:
-        books = Path(folder) / "phonepe.sqlite3"
-        arguments = ("manage.py", "phonepe_simulator", "--port", "0", "--database", str(books))
-        process = Process("simulator", *arguments, environment=surroundings(LOG_LEVEL="ERROR"))
-        try:
-            url = eventually(
-                lambda: process.said.partition("ready on ")[2].partition("\n")[0], "PhonePe is ready"
-            )
-            yield PhonePe(url, books, process)
-        finally:
-            process.stop()
-
-
-def open_shop(place: Town, generation: str, workers: int, scale: Scale, stack: ExitStack) -> Shop:
-    with psycopg.connect(place.postgres.url("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {generation}")
+def start_in(
+    testbed: Testbed, generation: str, workers: int, scale: Scale, stack: ExitStack
+) -> RestartedInstallation:
+    """PhonePe is reached in two ways, the installation in one. Calls give up early, so that much can go wrong."""
+    query(testbed.postgres.url("postgres"), f"CREATE DATABASE {generation}")
     addresses = [("127.0.0.1", free_port()) for _ in range(2)]
-    entrance = Wire(addresses)
+    entrance = Forwarder(addresses)
     stack.callback(entrance.close)
-    environment = settings_of(place, generation, entrance, scale)
-    people, staff = prepare(environment, scale.people)
-    servers = [Program(f"{generation}-server", gunicorn(address), environment) for address in addresses]
-    at_work = [Program(f"{generation}-worker", WORK, environment) for _ in range(workers)]
-    for program in servers + at_work:
-        stack.callback(program.end)
-    for address in addresses:
-        until_it_listens(address)
-    if generation == "v2":  # V1 names the address of its callback with every order
-        place.phonepe.control(f"merchants/{MERCHANTS['v2']}/", {"webhook_url": entrance.url + WEBHOOK})
-    return Shop(
-        generation, place.postgres.url(generation), entrance, servers, at_work, addresses, people, staff
-    )
-
-
-def settings_of(place: Town, generation: str, entrance: Wire, scale: Scale) -> dict[str, str]:
-    """PhonePe is reached by two wires, the shop by one. Calls give up early, so that much can go wrong."""
-    first, second = (f"{wire.url}/simulator/apis/pg-sandbox" for wire in place.wires)
-    return surroundings(
-        DATABASE_URL=place.postgres.url(generation),
-        PUBLIC_BASE_URL=entrance.url,
-        FRONTEND_BASE_URL="http://frontend.example",
-        PHONEPE_API_VERSION=generation,
+    first, second = (f"{forwarder.url}/simulator/apis/pg-sandbox" for forwarder in testbed.network)
+    installation = RestartedInstallation(
+        generation,
+        entrance,
+        addresses,
+        database_url=testbed.postgres.url(generation),
+        customers=scale.people,
+        FRONTEND_BASE_URL=FRONTEND,
         PHONEPE_BASE_URL=first,
         PHONEPE_FALLBACK_BASE_URLS=second,
         PHONEPE_DEADLINE=8,
@@ -274,7 +167,7 @@ def settings_of(place: Town, generation: str, entrance: Wire, scale: Scale) -> d
         PHONEPE_READ_TIMEOUT=4,
         PHONEPE_CALLS_AT_ONCE=8,
         PAYMENT_TIME_SCALE=scale.time,
-        EMAIL_URL=f"smtp://127.0.0.1:{place.post_office.port}",
+        EMAIL_URL=f"smtp://127.0.0.1:{testbed.inbox.port}",
         EMAIL_TIMEOUT=2,
         STAFF_EMAILS="priest@example.com",
         REFUND_FULL_HOURS=1,
@@ -282,24 +175,15 @@ def settings_of(place: Town, generation: str, entrance: Wire, scale: Scale) -> d
         OFFER_HOURS=1,
         LOG_LEVEL="WARNING",
     )
+    stack.enter_context(installation).start(workers)
+    if generation == "v2":  # V1 names the address of its callback with every order
+        testbed.phonepe.send_webhooks_to(entrance.url + WEBHOOK)
+    return installation
 
 
 def gunicorn(address: Address) -> tuple[str, ...]:
     bind = ("--bind", "{}:{}".format(*address), "--worker-class", "gthread", "--threads", "16")
     return ("-m", "gunicorn", "okpuja.wsgi:application", *bind, "--no-control-socket")
-
-
-def prepare(environment: dict[str, str], people: int) -> list[list[str]]:
-    made = subprocess.run(
-        [sys.executable, "-c", PREPARE, str(people)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert made.returncode == 0, made.stderr
-    return json.loads(made.stdout)
 
 
 def address_of(url: str) -> Address:

@@ -1,8 +1,8 @@
-"""A short one, so that the town itself is known to work; `make torture` is the long one."""
+"""A short one, so that the testbed itself is known to work; `make torture` is the long one."""
 
 import pytest
 
-from tests.harness.servers import ON_POSTGRESQL
+from tests.harness.databases import ON_POSTGRESQL
 from tests.system.torture.__main__ import torture
 
 pytestmark = pytest.mark.skipif(not ON_POSTGRESQL, reason="brings its own PostgreSQL: once is enough")

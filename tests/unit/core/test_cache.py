@@ -9,7 +9,7 @@ import pytest
 from core import cache
 from core.cache import SharedCache
 from core.logging import JsonFormatter
-from tests.unit.payment.faults import refusing_port
+from tests.harness.network import refusing_port
 
 
 @pytest.fixture

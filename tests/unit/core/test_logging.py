@@ -10,8 +10,8 @@ import pytest
 from django.test import Client
 
 from core.logging import ConsoleFormatter, JsonFormatter, log_dead_threads, redact
+from tests.harness import ROOT
 from tests.harness.environment import WANTED
-from tests.harness.servers import ROOT
 
 DYING = (
     "from threading import Thread; from django.conf import settings; "

@@ -2,7 +2,7 @@ import pytest
 
 from diagnostics.deadlines import result_cache
 from tests.harness.certificates import Authority
-from tests.unit.diagnostics.servers import Server
+from tests.harness.fake_phonepe import FakePhonePe
 
 
 @pytest.fixture(autouse=True)
@@ -23,14 +23,14 @@ def real_v1(settings):
 
 @pytest.fixture
 def phonepe_server():
-    with Server() as server:
+    with FakePhonePe() as server:
         yield server
 
 
 @pytest.fixture
 def control(settings):
     """A host that has nothing to do with PhonePe, and works."""
-    with Server() as server:
+    with FakePhonePe() as server:
         settings.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{server.port}"]
         yield server
 

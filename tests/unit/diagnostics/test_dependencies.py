@@ -11,7 +11,7 @@ from diagnostics.deadlines import begin, result
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.states import AttemptState
-from tests.unit.diagnostics.servers import refusing_port, scripted
+from tests.harness.network import refusing_port, scripted_port
 from tests.unit.payment.builders import make_payment
 
 pytestmark = [pytest.mark.django_db, pytest.mark.sockets]
@@ -138,7 +138,7 @@ def mail_server(settings):
 
 
 def test_a_mail_server_that_greets_is_well(mail_server):
-    with scripted(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
+    with scripted_port(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
         mail_server.EMAIL_PORT = port
         check = dependencies.check_mail()
     assert (check.ok, check.target) == (True, f"127.0.0.1:{port}")
@@ -153,7 +153,7 @@ def test_a_mail_server_that_refuses_is_named_with_its_address(mail_server):
 
 
 def test_a_mail_server_that_turns_us_away_is_down(mail_server):
-    with scripted(b"554 no service for you\r\n") as port:
+    with scripted_port(b"554 no service for you\r\n") as port:
         mail_server.EMAIL_PORT = port
         check = dependencies.check_mail()
     assert (check.ok, check.fault) == (False, "down")
@@ -162,7 +162,7 @@ def test_a_mail_server_that_turns_us_away_is_down(mail_server):
 
 def test_a_mail_server_that_offers_no_encryption_is_down_where_mails_need_it(mail_server):
     mail_server.EMAIL_USE_TLS = True
-    with scripted(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
+    with scripted_port(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
         mail_server.EMAIL_PORT = port
         assert dependencies.check_mail().fault == "down"
 
@@ -178,7 +178,7 @@ def test_no_broker_is_no_fault(settings):
 
 
 def test_a_broker_that_takes_connections_is_well(settings):
-    with scripted() as port:
+    with scripted_port() as port:
         settings.BROKER_URL = f"redis://127.0.0.1:{port}/0"
         assert dependencies.check_broker().ok is True
 

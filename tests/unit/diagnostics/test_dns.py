@@ -6,7 +6,7 @@ import pytest
 from diagnostics.dns import DnsClients, resolve
 from diagnostics.enums import Finding
 from payment.phonepe.transport import Deadline, Resolver
-from tests.unit.diagnostics.servers import NameServer
+from tests.harness.name_server import NameServer
 
 pytestmark = pytest.mark.sockets
 HOST = "api.phonepe.com"

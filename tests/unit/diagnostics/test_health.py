@@ -5,7 +5,7 @@ from django.db import connection, connections
 from django.test import Client
 
 from diagnostics import health
-from tests.unit.diagnostics.servers import refusing_port, silence
+from tests.harness.network import refusing_port, silent_port
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_without_a_database_no_request_should_come_here(database_at):
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_says_nothing_is_down(database_at, monkeypatch):
     monkeypatch.setattr(health, "TIMEOUT", 0.2)
-    with silence() as port:
+    with silent_port() as port:
         database_at(port)
         answer = Client().get("/readyz")
     assert answer.json()["database"] == "down"

@@ -10,8 +10,9 @@ from diagnostics.config import hidden_fingerprints
 from diagnostics.history import Change, PastRuns, changes_since_ok, load_past_runs, save_run
 from diagnostics.runner import diagnose
 from payment.models import DiagnosisRun, GatewayCall
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.network import refusing_port
 from tests.unit.diagnostics.reports import report_json
-from tests.unit.diagnostics.servers import Server, refusing_port
 from tests.unit.payment.builders import make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,7 +91,7 @@ def test_without_a_good_run_nothing_is_compared():
 
 @pytest.mark.sockets
 def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, control):
-    with Server() as phonepe:
+    with FakePhonePe() as phonepe:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe.port}/apis/pg-sandbox"
         assert diagnose().changed_since_last_ok is None
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"

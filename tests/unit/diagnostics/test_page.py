@@ -14,8 +14,9 @@ from rest_framework_simplejwt.tokens import AccessToken
 from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
 from payment.models import GatewayCall
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.network import refusing_port
 from tests.unit.diagnostics.reports import report_json
-from tests.unit.diagnostics.servers import Server, refusing_port
 from tests.unit.payment.services.test_codes import heard
 
 URL = "/api/payments/payments/debug-connectivity/"
@@ -48,7 +49,7 @@ def refused(settings):
         "a-salt-key-that-nobody-may-see",
     )
     settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
-    with Server() as server:
+    with FakePhonePe() as server:
         settings.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{server.port}"]
         yield settings
 

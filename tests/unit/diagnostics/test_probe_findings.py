@@ -17,7 +17,8 @@ from diagnostics.targets import Role, Target
 from payment.phonepe.enums import Stage
 from payment.phonepe.transport import Deadline, Resolver
 from tests.harness.certificates import YEAR, Authority
-from tests.unit.diagnostics.servers import Server, hanging_up, refusing_port, scripted, silence
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.network import refusing_port, resetting_port, scripted_port, silent_port
 
 pytestmark = pytest.mark.sockets
 PHONEPE = "https://api.phonepe.com/apis/pg"
@@ -74,7 +75,7 @@ def test_dropped():
 
 def test_cut_as_soon_as_tls_begins():
     """As boxes do that read the name in the first message."""
-    with hanging_up() as port:
+    with resetting_port() as port:
         attempt = probed(PHONEPE, port=port)
     assert (attempt.finding, attempt.verdict) == (Finding.RESET, Verdict.CONNECTION_RESET)
     assert attempt.failed_layer == "tls"
@@ -85,7 +86,7 @@ def test_a_proxy_that_refuses():
 
 
 def test_a_proxy_that_takes_the_connection_and_says_nothing():
-    with silence() as port:
+    with silent_port() as port:
         attempt = proxied(port, seconds=1.0)
     assert (attempt.finding, attempt.verdict) == (Finding.PROXY_SILENT, Verdict.PROXY_FAILURE)
 
@@ -101,7 +102,7 @@ def test_a_proxy_that_takes_the_connection_and_says_nothing():
     ],
 )
 def test_a_proxy_that_opens_no_tunnel_says_why(said, finding):
-    with scripted(b"", b"HTTP/1.1 " + said + b"\r\n\r\n") as port:
+    with scripted_port(b"", b"HTTP/1.1 " + said + b"\r\n\r\n") as port:
         attempt = proxied(port)
     assert (attempt.finding, attempt.verdict, attempt.failed_layer) == (
         finding,
@@ -111,14 +112,14 @@ def test_a_proxy_that_opens_no_tunnel_says_why(said, finding):
 
 
 def test_a_certificate_made_for_phonepe_by_somebody_else_is_an_interception(authority, stranger):
-    with Server(certificate=stranger.issue("api.phonepe.com")) as server:
+    with FakePhonePe(certificate=stranger.issue("api.phonepe.com")) as server:
         attempt = probed(PHONEPE, port=server.port)
     assert (attempt.finding, attempt.verdict) == (Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED)
     assert attempt.certificate.issuer == "CN=a firewall"
 
 
 def test_an_untrusted_certificate_for_another_name_is_no_interception(authority, stranger):
-    with Server(certificate=stranger.issue("router.example")) as server:
+    with FakePhonePe(certificate=stranger.issue("router.example")) as server:
         attempt = probed(PHONEPE, port=server.port)
     assert (attempt.finding, attempt.verdict) == (Finding.UNTRUSTED, Verdict.TLS_UNTRUSTED)
     assert attempt.certificate.names == ("router.example",)
@@ -138,13 +139,13 @@ def test_an_untrusted_certificate_for_another_name_is_no_interception(authority,
     ],
 )
 def test_a_certificate_of_the_wrong_time_or_name(authority, names, dates, finding, verdict):
-    with Server(certificate=authority.issue(*names, **dates)) as server:
+    with FakePhonePe(certificate=authority.issue(*names, **dates)) as server:
         attempt = probed(PHONEPE, port=server.port)
     assert (attempt.finding, attempt.verdict) == (finding, verdict)
 
 
 def test_a_certificate_that_is_trusted_is_remembered_with_its_issuer(authority):
-    with Server(certificate=authority.issue("api.phonepe.com")) as server:
+    with FakePhonePe(certificate=authority.issue("api.phonepe.com")) as server:
         attempt = probed(PHONEPE, port=server.port)
     assert (attempt.finding, attempt.stage) == ("", Stage.BODY)
     assert len(attempt.certificate.sha256) == 64
@@ -190,13 +191,13 @@ def test_no_tls_at_all(phonepe_server):
 
 def test_a_handshake_that_is_broken_off():
     refusal = b"\x15\x03\x03\x00\x02\x02\x28"  # alert: handshake failure
-    with scripted(b"", refusal) as port:
+    with scripted_port(b"", refusal) as port:
         attempt = probed(PHONEPE, port=port)
     assert (attempt.finding, attempt.verdict) == (Finding.HANDSHAKE_REFUSED, Verdict.TLS_HANDSHAKE_FAILED)
 
 
 def test_a_handshake_that_is_not_answered():
-    with silence() as port:
+    with silent_port() as port:
         assert probed(PHONEPE, seconds=1.0, port=port).finding == Finding.HANDSHAKE_SILENT
 
 
@@ -219,7 +220,7 @@ PAGE = b"<html><title>Web Page\n Blocked</title></html>"
 )
 def test_the_kind_of_answer(head, body, finding):
     answer = b"HTTP/1.1 " + head + b"\r\nContent-Length: %d\r\n\r\n" % len(body) + body
-    with scripted(b"", answer) as port:
+    with scripted_port(b"", answer) as port:
         attempt = probed(f"http://127.0.0.1:{port}/apis/pg")
     assert (attempt.finding, attempt.is_reached) == (finding, True)
 
@@ -227,20 +228,20 @@ def test_the_kind_of_answer(head, body, finding):
 def test_a_page_is_told_by_its_title_and_a_redirect_by_its_host():
     head = b"HTTP/1.1 403 Forbidden\r\nServer: Squid\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
     page = head % len(PAGE) + PAGE
-    with scripted(b"", page) as port:
+    with scripted_port(b"", page) as port:
         assert (
             probed(f"http://127.0.0.1:{port}").answer_summary
             == "HTTP 403, page 'Web Page Blocked', Server: Squid"
         )
     moved = b"HTTP/1.1 302 Found\r\nLocation: https://portal.example/?token=1\r\nContent-Length: 0\r\n\r\n"
-    with scripted(b"", moved) as port:
+    with scripted_port(b"", moved) as port:
         assert probed(f"http://127.0.0.1:{port}").answer_summary == "HTTP 302, to portal.example"
 
 
 def test_a_control_host_may_show_pages_and_tells_our_address():
     told = b"fl=1\nip=203.0.113.9\nts=1\n"
     said = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(told) + told
-    with scripted(b"", said) as port:
+    with scripted_port(b"", said) as port:
         attempt = probed(f"http://127.0.0.1:{port}", role=Role.CONTROL)
     assert (attempt.finding, attempt.public_address) == ("", "203.0.113.9")
     assert attempt.source_address == "127.0.0.1"

@@ -14,7 +14,9 @@ from diagnostics.probes import probe
 from diagnostics.targets import Role, Target
 from payment.phonepe.transport import Deadline, Resolver
 from tests.harness.certificates import YEAR, Authority
-from tests.unit.diagnostics.servers import NameServer, Server, hanging_up, refusing_port, silence
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.name_server import NameServer
+from tests.harness.network import refusing_port, resetting_port, silent_port
 
 pytestmark = pytest.mark.sockets
 SECONDS = 5.0
@@ -97,7 +99,7 @@ def test_connections_do_not_wait_for_what_the_name_server_says(monkeypatch):
 
 
 def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():
-    with silence() as port:
+    with silent_port() as port:
         attempt = probed(f"http://127.0.0.1:{port}", seconds=1.0)
     assert attempt.category == "READ_TIMEOUT"
     assert attempt.failed_layer == "http"
@@ -105,7 +107,7 @@ def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():
 
 
 def test_a_silent_handshake_stops_at_tls():
-    with silence() as port:
+    with silent_port() as port:
         attempt = probed(f"https://127.0.0.1:{port}", seconds=1.0)
     assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
     assert attempt.failed_layer == "tls"
@@ -113,14 +115,14 @@ def test_a_silent_handshake_stops_at_tls():
 
 def test_an_attempt_that_does_not_return_has_recorded_how_far_it_came(monkeypatch):
     monkeypatch.setattr(probes, "SHARE", 10)  # it would go on for longer than anybody waits
-    with silence() as port:
+    with silent_port() as port:
         attempt = probed(f"https://127.0.0.1:{port}", seconds=1.0)
     assert attempt.passed_layers == ("dns", "tcp")
     assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
 
 
 def test_a_connection_that_is_cut_says_so():
-    with hanging_up() as port:
+    with resetting_port() as port:
         attempt = probed(f"http://127.0.0.1:{port}")
     assert attempt.verdict is Verdict.CONNECTION_RESET
     assert attempt.failed_layer == "http"
@@ -132,7 +134,7 @@ def test_plain_http_where_tls_is_expected_is_a_failed_handshake(phonepe_server):
 
 
 def test_a_trusted_certificate_opens_the_way(authority):
-    with Server(certificate=authority.issue("127.0.0.1")) as server:
+    with FakePhonePe(certificate=authority.issue("127.0.0.1")) as server:
         attempt = probed(f"https://127.0.0.1:{server.port}")
     assert attempt.passed_layers == ("dns", "tcp", "tls", "http")
 
@@ -140,27 +142,27 @@ def test_a_trusted_certificate_opens_the_way(authority):
 def test_a_certificate_of_an_unknown_authority_is_not_trusted(authority, tmp_path):
     (tmp_path / "other").mkdir()
     stranger = Authority(tmp_path / "other")
-    with Server(certificate=stranger.issue("127.0.0.1")) as server:
+    with FakePhonePe(certificate=stranger.issue("127.0.0.1")) as server:
         attempt = probed(f"https://127.0.0.1:{server.port}")
     assert attempt.verdict is Verdict.TLS_UNTRUSTED
     assert attempt.failed_layer == "tls"
 
 
 def test_an_expired_certificate_is_called_expired(authority):
-    with Server(
+    with FakePhonePe(
         certificate=authority.issue("127.0.0.1", starts=-2 * YEAR, ends=-timedelta(days=1))
     ) as server:
         assert probed(f"https://127.0.0.1:{server.port}").verdict is Verdict.TLS_EXPIRED
 
 
 def test_a_certificate_from_the_future_tells_that_our_clock_is_slow(authority):
-    with Server(certificate=authority.issue("127.0.0.1", starts=timedelta(days=1))) as server:
+    with FakePhonePe(certificate=authority.issue("127.0.0.1", starts=timedelta(days=1))) as server:
         assert probed(f"https://127.0.0.1:{server.port}").verdict is Verdict.CLOCK_SKEW
 
 
 @pytest.mark.parametrize("asked", ["127.0.0.1", "localhost"])
 def test_a_certificate_of_another_name_is_called_so(authority, asked):
-    with Server(certificate=authority.issue("shop.example")) as server:
+    with FakePhonePe(certificate=authority.issue("shop.example")) as server:
         attempt = probed(f"https://{asked}:{server.port}", lookup=at_loopback(server.port))
     assert attempt.verdict is Verdict.TLS_HOSTNAME_MISMATCH
 

@@ -15,8 +15,9 @@ from diagnostics.dns import DnsClients
 from diagnostics.runner import DiagnosisRunning, latest_report
 from payment.models import DiagnosisRun
 from payment.phonepe.transport import Resolver
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.network import refusing_port, silent_port
 from tests.unit.diagnostics.reports import report_json
-from tests.unit.diagnostics.servers import Server, refusing_port, silence
 
 pytestmark = [pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
 
@@ -95,7 +96,7 @@ def test_no_payment_is_ever_started(base_url, control, phonepe_server):
 def test_a_refusal_while_the_other_environment_answers_is_phonepes(real_v1, control, authority, name_server):
     ports, clients = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
-    with Server(certificate=authority.issue("api.phonepe.com")) as sibling:
+    with FakePhonePe(certificate=authority.issue("api.phonepe.com")) as sibling:
         ports["api.phonepe.com"] = sibling.port
         answer = report_json(clients=clients)
     assert sibling.questions == 0
@@ -172,7 +173,7 @@ def test_a_database_that_refuses_is_never_reported_as_phonepe(base_url, control,
 def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(real_v1):
     never = threading.Event()
     real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
-    with silence() as port:
+    with silent_port() as port:
         real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
         began = time.monotonic()
         answer = report_json(2.0, DnsClients(Resolver(lambda *_, **__: never.wait(30)), None))
@@ -201,7 +202,7 @@ def test_the_whole_diagnosis_takes_ten_seconds_at_most():
 
 def test_page_hosts_are_probed_and_get_no_status_request(base_url, control, settings, name_server):
     ports, clients = name_server
-    with Server() as pages:
+    with FakePhonePe() as pages:
         ports["mercury-uat.phonepe.com"] = pages.port
         settings.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
         answer = report_json(clients=clients)
@@ -217,7 +218,7 @@ def test_page_hosts_are_probed_and_get_no_status_request(base_url, control, sett
 def test_v2_is_asked_for_a_token_where_tokens_are_given(real_v1, control):
     real_v1.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
     real_v1.PHONEPE_CLIENT_SECRET = "a-client-secret-that-nobody-may-see"
-    with Server() as payments:
+    with FakePhonePe() as payments:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{payments.port}"
         real_v1.PHONEPE_AUTH_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
         answer = report_json()
@@ -360,7 +361,7 @@ def test_each_address_has_layers_for_each_family_of_its_own(real_v1, control, ph
 
 def test_each_address_is_asked_and_the_worse_one_is_told_though_payments_go_on(real_v1, control):
     refusal = (401, {"success": False, "code": "401"})
-    with Server() as good, Server(answer=refusal) as bad:
+    with FakePhonePe() as good, FakePhonePe(answer=refusal) as bad:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{bad.port}/apis/pg-sandbox"
         real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{good.port}/apis/pg-sandbox"]
         answer = report_json()
@@ -370,7 +371,7 @@ def test_each_address_is_asked_and_the_worse_one_is_told_though_payments_go_on(r
 
 
 def test_when_only_the_second_address_is_open_and_refuses_us_that_is_the_fault(real_v1, control):
-    with Server(answer=(401, {"success": False, "code": "401"})) as second:
+    with FakePhonePe(answer=(401, {"success": False, "code": "401"})) as second:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}/apis/pg-sandbox"
         real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{second.port}/apis/pg-sandbox"]
         answer = report_json()
@@ -381,7 +382,7 @@ def test_v2_is_checked_from_the_token_to_the_contract(real_v1, control, phonepe_
     real_v1.PHONEPE_CLIENT_ID, real_v1.PHONEPE_CLIENT_SECRET = "CLIENTOKPUJA", "a-client-secret"
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}"
     grant = {"access_token": "a-token-that-nobody-may-see", "issued_at": 1, "expires_at": 32_503_680_000}
-    with Server(answer=(200, grant)) as tokens:
+    with FakePhonePe(answer=(200, grant)) as tokens:
         real_v1.PHONEPE_AUTH_BASE_URL = f"http://127.0.0.1:{tokens.port}"
         phonepe_server.answer = (500, {"code": "INTERNAL_SERVER_ERROR"})
         answer = report_json()
@@ -440,7 +441,7 @@ def test_every_dependency_of_ours_is_checked(base_url, control):
 
 def test_every_host_that_is_silent_costs_no_more_than_the_deadline(real_v1, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    with silence() as port:
+    with silent_port() as port:
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
         real_v1.PHONEPE_BASE_URL = f"https://127.0.0.1:{port}/apis/pg-sandbox"
         real_v1.PHONEPE_FALLBACK_BASE_URLS = [f"http://127.0.0.1:{port}/apis/pg-sandbox"]
@@ -465,7 +466,7 @@ def test_a_cache_that_is_as_silent_as_everything_else_costs_no_more_either(real_
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.SilentCache"}}
     result_cache.own.clear()
     monkeypatch.setattr(runner, "SECONDS", 3.0)
-    with silence() as port:
+    with silent_port() as port:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{port}/apis/pg-sandbox"
         real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{port}"]
         began = time.monotonic()

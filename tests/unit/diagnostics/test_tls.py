@@ -7,7 +7,7 @@ import pytest
 from diagnostics.targets import Role, Target
 from diagnostics.tls import fetch_certificate
 from payment.phonepe.transport import Deadline
-from tests.unit.diagnostics.servers import Server
+from tests.harness.fake_phonepe import FakePhonePe
 
 pytestmark = pytest.mark.sockets
 URL = "https://api.phonepe.com/apis/pg"
@@ -18,7 +18,7 @@ def at(port):
 
 
 def test_a_certificate_is_seen_without_being_trusted(authority):
-    with Server(certificate=authority.issue("api.phonepe.com")) as server:
+    with FakePhonePe(certificate=authority.issue("api.phonepe.com")) as server:
         shown = fetch_certificate(Target(Role.API, URL), at(server.port), Deadline(5))
     assert shown.is_for("api.phonepe.com")
 

@@ -9,7 +9,8 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
-from tests.unit.diagnostics.servers import Server, refusing_port
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.network import refusing_port
 
 URL = "/api/payments/payments/debug-connectivity/"
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -65,7 +66,7 @@ def installation(settings):
     settings.PHONEPE_MERCHANT_ID = "MERCHANTOKPUJA"
     settings.PHONEPE_WEBHOOK_USERNAME = "webhook-user-name"
     settings.PHONEPE_PROXY_URL = f"http://proxy-user:proxy-pass-word@127.0.0.1:{refusing_port()}"
-    with Server() as server:
+    with FakePhonePe() as server:
         settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{server.port}/apis/pg-sandbox"
         settings.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{server.port}"]
         yield server
@@ -154,7 +155,7 @@ def test_simulation_is_well_even_strictly(anyone):
 
 
 def test_nobody_can_aim_it_at_another_host(operator, installation):
-    with Server() as victim:
+    with FakePhonePe() as victim:
         operator.get(
             URL, {"host": "127.0.0.1", "port": victim.port, "url": f"http://127.0.0.1:{victim.port}"}
         )

@@ -15,7 +15,7 @@ from payment.phonepe import self_test
 from payment.phonepe.credentials import current
 from payment.phonepe.transport import Resolver
 from tests.harness.certificates import Authority
-from tests.unit.diagnostics.servers import refusing_port
+from tests.harness.network import refusing_port
 
 pytestmark = [pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
 URL = "/api/payments/webhook/phonepe/"

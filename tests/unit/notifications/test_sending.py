@@ -13,7 +13,8 @@ from core.logging import JsonFormatter
 from notifications.models import Notification
 from notifications.sending import PAUSES, Attachments, pause_after, send
 from notifications.services import alert, notify
-from tests.unit.notifications.servers import mail_server, refused_port, silent_port
+from tests.harness.mail_server import mail_server
+from tests.harness.network import refusing_port, silent_port
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -133,7 +134,7 @@ def test_a_failed_try_of_what_a_second_worker_has_sent_changes_nothing_and_alert
 
 
 def test_a_mail_server_that_refuses_delays_the_mail(smtp, notification):
-    smtp.EMAIL_PORT = refused_port()
+    smtp.EMAIL_PORT = refusing_port()
     run_due(["notifications"])
 
     waiting = Notification.objects.get()
@@ -216,7 +217,7 @@ def test_after_three_days_a_mail_that_is_always_put_off_is_given_up_and_staff_ar
 
 def test_a_mail_server_that_does_not_answer_uses_up_no_try(smtp, notification):
     """However long it is away, the mail waits for it, and staff hear of it every day."""
-    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
+    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refusing_port(), ["ops@example.com"]
     tries(len(PAUSES) + 5)
 
     waiting = Notification.objects.get(kind="booked")
@@ -234,7 +235,7 @@ def test_a_mail_server_that_does_not_answer_uses_up_no_try(smtp, notification):
 
 
 def test_news_of_two_weeks_ago_is_given_up_also_by_silence(smtp, notification):
-    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
+    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refusing_port(), ["ops@example.com"]
     Notification.objects.update(created_at=timezone.now() - timedelta(days=15), checks=len(PAUSES))
     tries(1)
 
@@ -243,7 +244,7 @@ def test_news_of_two_weeks_ago_is_given_up_also_by_silence(smtp, notification):
 
 
 def test_a_dead_mail_server_does_not_breed_alerts_about_alerts(smtp, db):
-    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refused_port(), ["ops@example.com"]
+    smtp.EMAIL_PORT, smtp.STAFF_EMAILS = refusing_port(), ["ops@example.com"]
     alert("amount_differs", "payment:1", {})
     tries(len(PAUSES) + 1)
 
@@ -281,7 +282,7 @@ def test_an_address_no_mail_can_carry_is_given_up(alice, settings):
 
 
 def test_pauses_are_shorter_where_time_is(smtp, notification):
-    smtp.EMAIL_PORT, smtp.PAYMENT_TIME_SCALE = refused_port(), 60
+    smtp.EMAIL_PORT, smtp.PAYMENT_TIME_SCALE = refusing_port(), 60
     run_due(["notifications"])
 
     assert (Notification.objects.get().next_check_at - timezone.now()).total_seconds() <= 1

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from tests.harness import ROOT
 from tests.harness.environment import WANTED
-from tests.harness.servers import ROOT
 
 
 def manage(*arguments, **changes):

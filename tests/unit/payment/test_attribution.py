@@ -15,8 +15,8 @@ from okpuja.urls import handler500  # noqa: F401 - this module is a URL configur
 from payment.models import Payment
 from payment.services import timeline
 from payment.states import PaymentState
+from tests.harness.network import refusing_port
 from tests.harness.races import at_once
-from tests.unit.payment.faults import refusing_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

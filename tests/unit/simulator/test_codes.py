@@ -6,7 +6,7 @@ Each row: what provokes it, the HTTP status, and what the body says.
 import pytest
 
 from simulator.canned_errors import ERRORS
-from tests.harness.servers import Installation
+from tests.harness.installation import Installation
 from tests.unit.simulator.shop import V1Shop, V2Shop
 
 pytestmark = pytest.mark.sockets

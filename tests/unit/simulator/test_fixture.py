@@ -13,26 +13,26 @@ def phonepe(db):
 
 
 def test_a_story_in_a_few_lines(phonepe, v2):
-    phonepe.breaks("pay", "status_500", call=2)
+    phonepe.inject_fault("pay", "status_500", call=2)
     assert [v2.pay(name).status_code for name in ("a", "b")] == [200, 500]
     phonepe.decide("a", "slow", seconds=60)
-    phonepe.passes(60)
+    phonepe.advance_clock(60)
     assert v2.status("a").json()["state"] == "COMPLETED"
-    phonepe.gives_back("a", 10_000)
-    phonepe.gives_back("a")
+    phonepe.refund_in_dashboard("a", 10_000)
+    phonepe.refund_in_dashboard("a")
     assert sorted(Refund.objects.values_list("amount_paise", flat=True)) == [10_000, 100_000]
     assert [webhook.event for webhook in phonepe.webhooks] == ["checkout.order.completed"]
 
 
 def test_time_can_stand_still(phonepe):
-    phonepe.stops_its_clock()
+    phonepe.stop_clock()
     assert clock.now() == clock.now()
 
 
 def test_chance_begins_and_ends(phonepe, v2):
     v2.pay()
-    phonepe.begins_anew(seed=3, pay=100)
+    phonepe.reset(seed=3, pay=100)
     assert not Order.objects.exists()
     assert faults.take("pay") is not None
-    phonepe.begins_anew()
+    phonepe.reset()
     assert faults.take("pay") is None

@@ -66,7 +66,7 @@ def test_an_open_order_is_asked_about_again_at_the_next_prescribed_moment(starte
 
 
 def test_a_silent_phonepe_changes_nothing_and_is_asked_again(started, phonepe):
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
     make_due()
     run_due(["attempts"])
 
@@ -128,7 +128,7 @@ def test_an_event_phonepe_does_not_confirm_yet_is_asked_about_in_three_seconds(s
     phonepe.decide(started.attempt.merchant_order_id)
     delivery = phonepe.webhooks[-1]
     receive_webhook(authentication_headers(delivery), delivery.body.encode())
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
 
     run_due(["events"])
 
@@ -138,12 +138,12 @@ def test_an_event_phonepe_does_not_confirm_yet_is_asked_about_in_three_seconds(s
 
 
 def test_a_payment_never_expires_without_asking_phonepe(started, cart, phonepe):
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
     make_due(expires_at=timezone.now() - timedelta(minutes=10))
     run_due(["attempts"])
     assert Payment.objects.get().state == PaymentState.PENDING
 
-    phonepe.heals()
+    phonepe.clear_faults()
     make_due()
     run_due(["attempts"])
 
@@ -160,7 +160,7 @@ def test_late_money_is_found_by_the_slow_tail(started, phonepe):
     assert attempt.state == AttemptState.EXPIRED
     assert attempt.next_check_at > timezone.now()
 
-    phonepe.passes(2000)
+    phonepe.advance_clock(2000)
     phonepe.decide(attempt.merchant_order_id, "late_success")
     make_due()
     run_due(["attempts"])

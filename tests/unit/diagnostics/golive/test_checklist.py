@@ -22,8 +22,8 @@ from diagnostics.history import PastRuns
 from diagnostics.report import Endpoint, Layer, build_report
 from payment.models import DiagnosisRun, Payment, WebhookEvent
 from tests.harness.certificates import Authority
-from tests.unit.diagnostics.servers import Server
-from tests.unit.payment.faults import refusing_port
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.network import refusing_port
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.sockets]
 
@@ -253,7 +253,7 @@ class TestServer:
     def test_our_own_address_may_have_a_certificate_of_our_own_authority(self, tmp_path, settings):
         authority = Authority(tmp_path)
         settings.DIAGNOSIS_CA_BUNDLE = str(authority.bundle)
-        with Server(certificate=authority.issue("127.0.0.1")) as ours:
+        with FakePhonePe(certificate=authority.issue("127.0.0.1")) as ours:
             site = Site(f"https://127.0.0.1:{ours.port}")
             assert site.request("GET", "/healthz").status_code == 400
             with pytest.raises(NoAnswer):

@@ -10,9 +10,10 @@ from django.core.management import CommandError, call_command
 
 from diagnostics.deadlines import result_cache
 from payment.models import DiagnosisRun
+from tests.harness import ROOT
 from tests.harness.environment import WANTED
-from tests.harness.servers import ROOT
-from tests.unit.diagnostics.servers import Server, refusing_port
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.harness.network import refusing_port
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,7 +64,7 @@ def at_a_terminal(*arguments, **environment):
 
 
 def test_it_ends_with_zero_when_phonepe_is_reached_and_knows_us(phonepe_at):
-    with Server() as server:
+    with FakePhonePe() as server:
         phonepe_at(server.port)
         said, code = ask()
 

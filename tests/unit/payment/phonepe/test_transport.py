@@ -16,9 +16,9 @@ from payment.phonepe.errors import WIRE_ERRORS, classify_error
 from payment.phonepe.schemas import RequestOutcome
 from payment.phonepe.transport import Deadline, InFlightRequest, Resolver, Session
 from tests.harness import ROOT
+from tests.harness import network as faults
 from tests.harness.certificates import YEAR, Authority
-from tests.unit.payment import faults
-from tests.unit.payment.faults import Server
+from tests.harness.network import Server
 from tests.unit.payment.wire import Clock
 
 pytestmark = pytest.mark.sockets

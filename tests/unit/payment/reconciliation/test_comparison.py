@@ -105,7 +105,7 @@ def test_an_order_that_never_arrived_is_no_difference(day, opened):
 
 def test_a_refund_that_phonepe_has_credited_is_entered(day, paid):
     day.refunds(paid)
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
 
     assert day.found() == ["refund not credited"]
     day.mends()
@@ -159,7 +159,7 @@ def test_a_refund_of_a_rehearsal_that_is_over_is_no_difference(day, paid, settin
 
 def test_a_silent_phonepe_is_said_and_never_taken_for_agreement(day, opened):
     day.pays(opened)
-    day.phonepe.breaks("status", "status_500", times=99)
+    day.phonepe.inject_fault("status", "status_500", times=99)
 
     report = day.compare(fix=True)
     assert [found.kind.value for found in report.findings] == ["PhonePe was not asked"]

@@ -83,7 +83,7 @@ def test_there_is_a_breakage_for_each_law():
 @pytest.mark.usefixtures("generation")
 def test_money_that_went_back_balances_and_is_what_phonepe_says(day, paid):
     day.refunds(paid)
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
     day.mends()
 
     assert broken() == set()

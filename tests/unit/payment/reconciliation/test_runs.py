@@ -170,12 +170,12 @@ def test_a_night_that_kills_its_worker_does_not_keep_the_others_waiting(opened):
 def test_a_night_in_which_phonepe_did_not_answer_is_compared_again(day, opened):
     first_order(1)
     day.pays(opened)
-    day.phonepe.breaks("status", "status_503", times=50)
+    day.phonepe.inject_fault("status", "status_503", times=50)
     assert compares() == 1
     assert Reconciliation.objects.get().report["counts"] == {"PhonePe was not asked": 1}
     assert compares() == 0
 
-    day.phonepe.heals()
+    day.phonepe.clear_faults()
     earlier = timezone.now() - timedelta(hours=1)
     Reconciliation.objects.update(compare_again_at=earlier)
     assert [compares(), compares()] == [1, 0]

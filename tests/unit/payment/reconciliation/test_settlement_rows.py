@@ -44,7 +44,7 @@ def test_a_fee_is_no_part_of_what_a_customer_has_got_back(day, paid, settlement)
     Payment.objects.update(fulfilment=Fulfilment.REFUND_DUE)
     Booking.objects.update(status=Booking.Status.CANCELLED)
     day.refunds(paid, 110_000 - 2_200)
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
     day.compare(fix=True)
 
     assert Refund.objects.get().state == RefundState.COMPLETED
@@ -115,7 +115,7 @@ def test_a_payment_and_a_refund_that_are_in_no_book_of_ours_are_unknown_to_us(da
 def test_a_refund_that_is_settled_is_asked_about_and_entered(day, paid, settlement):
     refund = day.refunds(paid)
     Refund.objects.update(created_at="2026-01-01T00:00Z")
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
     both = settlement(
         row("REFUND", refund.merchant_refund_id, "300.00", fee="0", igst="0"), fee="0", igst="0"
     )
@@ -159,7 +159,7 @@ def test_the_export_of_v2_brings_the_fees_of_our_orders_into_the_ledger(day, pai
     """Its rows of other shops stand beside ours, and its first row once more at its end."""
     text = (GOLDEN / "g26_v2_settlement_report.csv").read_text(encoding="utf-8")
     refund = day.refunds(paid)
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
     day.compare(fix=True)
     text = text.replace("R1-OKPMADEUP0001", refund.merchant_refund_id)
     ours = read(text.replace("OKPMADEUP0001", day.order(paid).merchant_order_id).splitlines(keepends=True))
@@ -195,7 +195,7 @@ def test_two_equal_halves_of_one_payment_bring_both_of_their_fees(
 
 def test_two_equal_halves_of_a_refund_are_the_refund(day, paid, settlement):
     refund = day.refunds(paid)
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
     day.compare(fix=True)
     half = row("REFUND", refund.merchant_refund_id, "-150.00", fee="3.00", igst="0")
 
@@ -257,7 +257,7 @@ def test_a_row_that_contradicts_itself_is_told_and_brings_no_fee(day, paid, v2):
 
 def test_a_refund_of_another_order_than_ours_is_told(day, paid, v2):
     refund = day.refunds(paid)
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
     day.compare(fix=True)
     named = {"Payment Type": "REFUND", "Merchant Reference ID": refund.merchant_refund_id}
     amounts = {"Transaction Amount": "-300.00", "Original Merchant Order ID": "OTHER1"}
@@ -269,10 +269,10 @@ def test_a_refund_of_another_order_than_ours_is_told(day, paid, v2):
 
 def test_a_refund_of_the_dashboard_that_no_webhook_told_is_found_by_its_order(day, paid, v2):
     order = day.order(paid)
-    day.phonepe.gives_back(order.merchant_order_id, 30_000)
+    day.phonepe.refund_in_dashboard(order.merchant_order_id, 30_000)
     reference = SimulatedRefund.objects.get().merchant_refund_id
     Refund.objects.all().delete()
-    day.phonepe.passes(10)
+    day.phonepe.advance_clock(10)
     told = {
         "Payment Type": "REFUND",
         "Merchant Reference ID": reference,

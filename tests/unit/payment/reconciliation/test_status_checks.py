@@ -30,7 +30,7 @@ def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
 
 
 def test_a_phonepe_that_stays_silent_is_left_alone(day, opened):
-    day.phonepe.breaks("status", "refuse", times=99)
+    day.phonepe.inject_fault("status", "refuse", times=99)
     attempt, asking = PaymentAttempt.objects.get(), StatusChecks(60)
     for _ in range(MAX_UNANSWERED):
         asking.about_order(attempt)

@@ -88,7 +88,7 @@ def test_every_try_is_kept_without_secrets(alice, cart):
 
 
 def test_what_never_was_sent_leaves_the_payment_for_the_next_click(generation, alice, cart, phonepe):
-    phonepe.breaks("pay", "refuse", times=9)
+    phonepe.inject_fault("pay", "refuse", times=9)
     with pytest.raises(NotSent) as refused:
         start_payment(alice, cart_id=cart.pk)
     assert refused.value.extra["payment_id"] == Payment.objects.get().pk
@@ -96,7 +96,7 @@ def test_what_never_was_sent_leaves_the_payment_for_the_next_click(generation, a
     assert attempts(Payment.objects.get()) == [(1, AttemptState.CREATED)]
     assert PaymentAttempt.objects.get().sent_at is None
 
-    phonepe.heals()
+    phonepe.clear_faults()
     again = start_payment(alice, cart_id=cart.pk)
 
     assert not again.is_new
@@ -106,10 +106,10 @@ def test_what_never_was_sent_leaves_the_payment_for_the_next_click(generation, a
 
 def click_in_vain(alice, cart, phonepe, expires_in: timedelta) -> PaymentAttempt:
     """PhonePe was unreachable at the first click, and has come back; the order's time ends `expires_in`."""
-    phonepe.breaks("pay", "refuse", times=9)
+    phonepe.inject_fault("pay", "refuse", times=9)
     with pytest.raises(NotSent):
         start_payment(alice, cart_id=cart.pk)
-    phonepe.heals()
+    phonepe.clear_faults()
     expires_at = timezone.now() + expires_in
     PaymentAttempt.objects.update(expires_at=expires_at)
     SlotHold.objects.update(expires_at=expires_at)
@@ -148,10 +148,10 @@ def test_an_order_that_never_left_in_its_time_is_followed_by_a_fresh_checkout(
 
 
 def test_a_gift_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
-    phonepe.breaks("pay", "refuse", times=9)
+    phonepe.inject_fault("pay", "refuse", times=9)
     with pytest.raises(NotSent):
         start_donation(None, amount_paise=10_000)
-    phonepe.heals()
+    phonepe.clear_faults()
     PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(minutes=1))
 
     attempt = reopen(Payment.objects.get())
@@ -161,7 +161,7 @@ def test_a_gift_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
 
 
 def test_an_order_that_has_ended_is_not_said_again_while_an_earlier_one_is_watched(alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_after")
+    phonepe.inject_fault("pay", "reset_after")
     started = start_payment(alice, cart_id=cart.pk)
     PaymentAttempt.objects.filter(number=2).update(
         state=AttemptState.EXPIRED
@@ -182,7 +182,7 @@ def test_an_order_that_has_ended_is_not_said_again_while_an_earlier_one_is_watch
 
 
 def test_an_order_whose_page_was_lost_is_watched_while_another_is_opened(generation, alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_after")
+    phonepe.inject_fault("pay", "reset_after")
 
     started = start_payment(alice, cart_id=cart.pk)
 
@@ -194,7 +194,7 @@ def test_an_order_whose_page_was_lost_is_watched_while_another_is_opened(generat
 
 
 def test_a_reset_before_the_order_was_made_opens_one_order(generation, alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_before")
+    phonepe.inject_fault("pay", "reset_before")
 
     started = start_payment(alice, cart_id=cart.pk)
 
@@ -203,8 +203,8 @@ def test_a_reset_before_the_order_was_made_opens_one_order(generation, alice, ca
 
 
 def test_no_answer_at_all_is_unknown_and_never_failed(generation, alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_after")
-    phonepe.breaks("status", "status_500", times=9)
+    phonepe.inject_fault("pay", "reset_after")
+    phonepe.inject_fault("status", "status_500", times=9)
     with pytest.raises(OutcomeUnknown) as unknown:
         start_payment(alice, cart_id=cart.pk)
 
@@ -214,13 +214,13 @@ def test_no_answer_at_all_is_unknown_and_never_failed(generation, alice, cart, p
     assert attempts(payment) == [(1, AttemptState.UNKNOWN)]
     assert SlotHold.objects.get().state == SlotHold.State.HELD
 
-    phonepe.heals()
+    phonepe.clear_faults()
     again = start_payment(alice, cart_id=cart.pk)
     assert (again.payment, again.attempt.number) == (payment, 2)
 
 
 def test_money_for_an_order_whose_page_was_lost_is_not_lost(alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_after")
+    phonepe.inject_fault("pay", "reset_after")
     started = start_payment(alice, cart_id=cart.pk)
     lost = started.payment.attempts.get(number=1)
 
@@ -231,7 +231,7 @@ def test_money_for_an_order_whose_page_was_lost_is_not_lost(alice, cart, phonepe
 
 
 def test_phonepe_turning_us_away_leaves_the_payment_for_the_next_click(generation, alice, cart, phonepe):
-    phonepe.breaks("pay", "status_429", times=9)
+    phonepe.inject_fault("pay", "status_429", times=9)
 
     with pytest.raises(NotSent) as busy:
         start_payment(alice, cart_id=cart.pk)
@@ -254,7 +254,7 @@ def test_a_payment_that_failed_makes_room_for_a_fresh_one(generation, alice, car
 
 def test_a_click_after_the_page_expired_starts_afresh(alice, cart, phonepe):
     first = start_payment(alice, cart_id=cart.pk)
-    phonepe.passes(901)
+    phonepe.advance_clock(901)
     PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
 
     second = start_payment(alice, cart_id=cart.pk)
@@ -344,7 +344,7 @@ def test_nobody_is_led_to_pay_for_a_cart_that_other_money_has_booked(alice, cart
 
 
 def test_after_three_lost_pages_no_fourth_order_is_opened(alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_after", times=9)
+    phonepe.inject_fault("pay", "reset_after", times=9)
 
     with pytest.raises(Conflict) as enough:
         start_payment(alice, cart_id=cart.pk)
@@ -356,11 +356,11 @@ def test_after_three_lost_pages_no_fourth_order_is_opened(alice, cart, phonepe):
 
 
 def test_two_requests_that_lost_the_same_page_open_one_more_order(alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_after")
-    phonepe.breaks("status", "status_500", times=9)
+    phonepe.inject_fault("pay", "reset_after")
+    phonepe.inject_fault("status", "status_500", times=9)
     with pytest.raises(OutcomeUnknown):
         start_payment(alice, cart_id=cart.pk)
-    phonepe.heals()
+    phonepe.clear_faults()
     attempt = PaymentAttempt.objects.get()
     claim = Claim(
         attempt, sent_before=attempt.sent_at
@@ -394,10 +394,10 @@ def test_a_gift_has_a_page_and_no_cart(generation, phonepe):
 
 
 def test_a_gift_whose_page_was_lost_can_be_reopened(phonepe):
-    phonepe.breaks("pay", "refuse", times=9)
+    phonepe.inject_fault("pay", "refuse", times=9)
     with pytest.raises(NotSent):
         start_donation(None, amount_paise=10_000)
-    phonepe.heals()
+    phonepe.clear_faults()
 
     assert reopen(Payment.objects.get()).page_url
 

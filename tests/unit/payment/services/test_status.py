@@ -40,7 +40,7 @@ def test_asking_finds_the_money_when_the_webhook_was_lost(generation, started, p
 
 
 def test_a_silent_phonepe_leaves_the_payment_as_it_was(generation, started, phonepe):
-    phonepe.breaks("status", "status_503", times=99)
+    phonepe.inject_fault("status", "status_503", times=99)
 
     assert refresh(started.payment, 5, "check-booking").state == PaymentState.PENDING
 
@@ -111,7 +111,7 @@ def test_a_decided_payment_is_not_asked_about(started, phonepe):
 
 
 def test_all_open_orders_of_a_payment_are_asked_about(alice, cart, phonepe):
-    phonepe.breaks("pay", "reset_after")
+    phonepe.inject_fault("pay", "reset_after")
     started = start_payment(alice, cart_id=cart.pk)
     phonepe.decide(started.payment.attempts.get(number=1).merchant_order_id)
 
@@ -139,7 +139,7 @@ def test_giving_up_what_was_paid_books_it(started, phonepe):
 
 
 def test_nobody_gives_up_while_phonepe_cannot_be_asked(started, cart, phonepe):
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
 
     with pytest.raises(GatewayError):
         give_up(started.payment, 5)
@@ -209,11 +209,11 @@ def a_question_is_due(**fields) -> PaymentAttempt:
 @pytest.mark.parametrize("state", [AttemptState.PENDING, AttemptState.UNKNOWN, *ENDED])
 def test_a_last_question_that_phonepe_does_not_answer_is_asked_again(state, started, phonepe):
     phonepe.decide(started.attempt.merchant_order_id)
-    phonepe.breaks("status", "status_503", times=99)
+    phonepe.inject_fault("status", "status_503", times=99)
     for _ in range(3):
         assert a_question_is_due(state=state).next_check_at > timezone.now()
 
-    phonepe.heals()
+    phonepe.clear_faults()
     assert a_question_is_due(state=state).next_check_at is None
     assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
 

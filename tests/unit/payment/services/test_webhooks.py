@@ -57,7 +57,7 @@ def test_the_same_webhook_three_times_is_one_event_one_booking_one_receipt(call)
 
 def test_a_webhook_that_phonepe_does_not_confirm_confirms_nothing(call, phonepe, started):
     headers, body = call()
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
 
     event = receive_webhook(headers, body)
     process_event(event)

@@ -61,7 +61,7 @@ def test_who_comes_back_after_paying_too_late_lands_on_their_booking(generation,
 
 
 def test_a_silent_phonepe_does_not_keep_the_payer_waiting(payment, phonepe):
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
 
     assert back(payment).status_code == 303
 

@@ -195,9 +195,9 @@ def test_a_guests_key_must_be_hard_to_guess(api):
 
 def test_an_answer_that_settled_nothing_is_not_stored(api, phonepe):
     key = {"HTTP_IDEMPOTENCY_KEY": "b2b9b2b0-7a66-4a52-9d2c-3f6f0f6f1d11"}
-    phonepe.breaks("pay", "refuse", times=9)
+    phonepe.inject_fault("pay", "refuse", times=9)
     assert api().post(PROCESS_CART, {"amount": 100}, **key).status_code == 503
-    phonepe.heals()
+    phonepe.clear_faults()
 
     assert api().post(PROCESS_CART, {"amount": 100}, **key).status_code == 201
 
@@ -228,7 +228,7 @@ def test_two_people_may_use_the_same_key(api, client, charlie, cart, package, sl
 
 
 def test_an_unreachable_phonepe_is_503_with_the_payment_to_come_back_to(client, cart, phonepe):
-    phonepe.breaks("pay", "refuse", times=9)
+    phonepe.inject_fault("pay", "refuse", times=9)
 
     answer = client.post(PROCESS_CART, {"cart_id": cart.pk})
 
@@ -242,8 +242,8 @@ def test_an_unreachable_phonepe_is_503_with_the_payment_to_come_back_to(client, 
 
 
 def test_an_unknown_outcome_is_504_with_the_payment_to_ask_about(client, cart, phonepe):
-    phonepe.breaks("pay", "reset_after")
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("pay", "reset_after")
+    phonepe.inject_fault("status", "status_500", times=99)
 
     answer = client.post(PROCESS_CART, {"cart_id": cart.pk})
 
@@ -266,7 +266,7 @@ def test_check_booking_asks_phonepe_and_shows_the_booking(client, payment, phone
 
 
 def test_check_booking_is_200_while_phonepe_is_silent(client, payment, phonepe):
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
 
     answer = client.get(url(payment, "check-booking/"))
 

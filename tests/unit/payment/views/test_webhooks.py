@@ -40,7 +40,7 @@ def test_a_webhook_is_kept_answered_and_then_asked_about(call):
 
 
 def test_phonepe_being_silent_afterwards_does_not_change_our_answer(call, phonepe):
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
 
     assert post(*call).status_code == 200
     assert WebhookEvent.objects.get().state == "RECEIVED"
@@ -57,7 +57,7 @@ def test_while_one_process_asks_about_a_call_no_other_does(call):
 
 
 def test_what_the_quick_look_did_not_settle_is_due_for_the_worker_at_once(call, phonepe):
-    phonepe.breaks("status", "status_500", times=99)
+    phonepe.inject_fault("status", "status_500", times=99)
     post(*call)
 
     event = WebhookEvent.objects.get()

@@ -56,7 +56,7 @@ def test_a_promised_refund_is_sent_asked_about_and_entered(owed, paid, work, pho
     work()
     assert state(owed) == RefundState.PENDING
 
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work()
 
     refund = Refund.objects.get()
@@ -70,7 +70,7 @@ def test_a_promised_refund_is_sent_asked_about_and_entered(owed, paid, work, pho
 
 def test_every_move_of_a_refund_stands_in_the_timeline_with_its_rule(owed, paid, work, phonepe):
     work()
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work()
 
     rules = paid.changes.filter(subject="refund").values_list("rule", flat=True)
@@ -79,11 +79,11 @@ def test_every_move_of_a_refund_stands_in_the_timeline_with_its_rule(owed, paid,
 
 @pytest.mark.usefixtures("generation")
 def test_a_refund_that_was_never_sent_is_said_again_under_the_same_id(owed, work, phonepe):
-    phonepe.breaks("refund", "refuse", times=99)
+    phonepe.inject_fault("refund", "refuse", times=99)
     work()
     assert (state(owed), Refund.objects.get().is_with_phonepe) == (RefundState.CREATED, False)
 
-    phonepe.heals()
+    phonepe.clear_faults()
     work()
 
     assert state(owed) == RefundState.PENDING
@@ -113,14 +113,14 @@ def test_a_worker_that_slept_and_failed_does_not_unsay_what_another_has_said(owe
 @pytest.mark.usefixtures("generation")
 @pytest.mark.parametrize("fault", ["reset_after", "status_500", "html", "cut_json"])
 def test_a_refund_whose_answer_is_lost_is_never_said_twice(owed, work, phonepe, fault):
-    phonepe.breaks("refund", fault, times=99, carried_out=True)
+    phonepe.inject_fault("refund", fault, times=99, carried_out=True)
     for question in ("status", "refund_status"):  # V1 has one address for both
-        phonepe.breaks(question, "status_500", times=99)
+        phonepe.inject_fault(question, "status_500", times=99)
     work()
     assert (state(owed), told_phonepe("refund")) == (RefundState.UNKNOWN, 1)
 
-    phonepe.heals()
-    phonepe.passes(10)
+    phonepe.clear_faults()
+    phonepe.advance_clock(10)
     work()
 
     assert state(owed) == RefundState.COMPLETED
@@ -144,7 +144,7 @@ def test_a_worker_killed_before_it_called_leaves_a_question_and_then_the_same_id
 def test_a_worker_killed_after_it_called_sends_nothing_twice(owed, work, phonepe):
     work()
     Refund.objects.update(state=RefundState.CREATED)  # its answer was never written down
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
 
     work()
 
@@ -156,22 +156,22 @@ def test_one_refund_of_an_order_after_the_other(attempt, owed, work, phonepe):
     work()
     assert (state(owed), state(second)) == (RefundState.PENDING, RefundState.WAITING)
 
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work()
     assert (state(owed), state(second)) == (RefundState.COMPLETED, RefundState.WAITING)
     assert Refund.objects.get(pk=second.pk).next_check_at <= timezone.now(), "its turn has come"
 
     work()
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work()
     assert state(second) == RefundState.COMPLETED
 
 
 @pytest.mark.usefixtures("generation")
 def test_a_refund_that_failed_is_sent_again_under_another_id(owed, work, phonepe, ledger, paid):
-    phonepe.breaks("money_back", "fails")
+    phonepe.inject_fault("money_back", "fails")
     work()
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work()
 
     again = Refund.objects.get(replaces=owed)
@@ -180,17 +180,17 @@ def test_a_refund_that_failed_is_sent_again_under_another_id(owed, work, phonepe
     assert again.next_check_at > timezone.now(), "not at once: what made it fail may last"
 
     work()
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work()
     assert state(again) == RefundState.COMPLETED
     assert ledger(paid)[1:] == [("REFUND", -30_000)]
 
 
 def test_after_three_ids_a_person_must_find_out_why(owed, work, phonepe):
-    phonepe.breaks("money_back", "fails", times=3)
+    phonepe.inject_fault("money_back", "fails", times=3)
     for _ in range(6):
         work()
-        phonepe.passes(10)
+        phonepe.advance_clock(10)
 
     last = Refund.objects.first()
     assert Refund.objects.filter(state=RefundState.FAILED).count() == 3
@@ -205,7 +205,7 @@ def test_what_can_be_no_booking_is_at_rest_when_the_money_is_back(paid, attempt,
     paid.refresh_from_db()
     assert paid.fulfilment == Fulfilment.REFUND_DUE
 
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
     work()
 
     paid.refresh_from_db()

@@ -39,7 +39,7 @@ def newest(phonepe):
 def test_a_webhook_about_a_refund_is_a_reason_to_ask(attempt, work, phonepe, newest):
     refund = create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
-    phonepe.passes(10)
+    phonepe.advance_clock(10)
 
     event = newest()
 
@@ -52,8 +52,8 @@ def test_a_webhook_about_a_refund_that_phonepe_does_not_confirm_changes_nothing(
 ):
     refund = create_refund(attempt, 30_000, "a gesture", asked_by=None)
     work()
-    phonepe.passes(10)
-    phonepe.breaks("refund_status", "status_500", times=99)
+    phonepe.advance_clock(10)
+    phonepe.inject_fault("refund_status", "status_500", times=99)
 
     event = newest()
 
@@ -62,8 +62,8 @@ def test_a_webhook_about_a_refund_that_phonepe_does_not_confirm_changes_nothing(
 
 
 def test_a_refund_made_in_the_dashboard_is_found_and_entered(paid, attempt, phonepe, newest, ledger):
-    phonepe.gives_back(attempt.merchant_order_id, 30_000)
-    phonepe.passes(10)
+    phonepe.refund_in_dashboard(attempt.merchant_order_id, 30_000)
+    phonepe.advance_clock(10)
 
     event = newest()
 
@@ -75,16 +75,16 @@ def test_a_refund_made_in_the_dashboard_is_found_and_entered(paid, attempt, phon
 
 
 def test_a_full_refund_in_the_dashboard_cancels_the_booking(attempt, phonepe, newest):
-    phonepe.gives_back(attempt.merchant_order_id)
-    phonepe.passes(10)
+    phonepe.refund_in_dashboard(attempt.merchant_order_id)
+    phonepe.advance_clock(10)
     newest()
 
     assert Booking.objects.get().status == Booking.Status.CANCELLED
 
 
 def test_the_same_news_of_the_dashboard_twice_is_one_refund(paid, attempt, phonepe, newest, ledger):
-    phonepe.gives_back(attempt.merchant_order_id, 30_000)
-    phonepe.passes(10)
+    phonepe.refund_in_dashboard(attempt.merchant_order_id, 30_000)
+    phonepe.advance_clock(10)
     newest()
     newest()
 
@@ -93,8 +93,8 @@ def test_the_same_news_of_the_dashboard_twice_is_one_refund(paid, attempt, phone
 
 def test_what_the_dashboard_has_sent_is_not_sent_again_by_us(attempt, work, phonepe, newest):
     ours = create_refund(attempt, 110_000, "no place", asked_by=None)
-    phonepe.gives_back(attempt.merchant_order_id)
-    phonepe.passes(10)
+    phonepe.refund_in_dashboard(attempt.merchant_order_id)
+    phonepe.advance_clock(10)
     newest()
 
     ours.refresh_from_db()
@@ -106,14 +106,14 @@ def test_a_refund_that_never_arrived_is_not_said_for_ever_when_the_dashboard_was
     attempt, work, phonepe, newest
 ):
     ours = create_refund(attempt, 110_000, "no place", asked_by=None)
-    phonepe.breaks("refund", "reset_before")
-    phonepe.breaks("refund_status", "status_500", times=9)
+    phonepe.inject_fault("refund", "reset_before")
+    phonepe.inject_fault("refund_status", "status_500", times=9)
     work()
-    phonepe.heals()
+    phonepe.clear_faults()
     Refund.objects.update(sent_at=timezone.now() - timedelta(minutes=1))
     work()  # PhonePe does not know it
-    phonepe.gives_back(attempt.merchant_order_id)
-    phonepe.passes(10)
+    phonepe.refund_in_dashboard(attempt.merchant_order_id)
+    phonepe.advance_clock(10)
     newest()
 
     ours.refresh_from_db()
@@ -127,7 +127,7 @@ def test_a_refund_that_phonepe_refuses_because_the_dashboard_was_faster_stays_ow
 ):
     """The news of the dashboard is lost; PhonePe itself refuses to send more than came."""
     ours = create_refund(attempt, 110_000, "no place", asked_by=None)
-    phonepe.gives_back(attempt.merchant_order_id)
+    phonepe.refund_in_dashboard(attempt.merchant_order_id)
     work()
     work()
 

@@ -1,11 +1,11 @@
-"""One person with a browser: the calls of the real frontend, and what the browser does between two sites."""
+"""Customers over HTTP: the calls of the real frontend, and what a browser does between two sites."""
 
 import itertools
 from typing import Any
 
 import requests
 
-from tests.harness.servers import PASSWORD
+from tests.harness.databases import PASSWORD
 
 API = "/api/"
 FRONTEND = "http://frontend.example"
@@ -27,8 +27,12 @@ class Customer:
         return self.call("POST", path, body or {})
 
     def call(self, method: str, path: str, body: dict[str, Any] | None = None) -> requests.Response:
-        url = next(self._addresses) + API + path
-        return requests.request(method, url, json=body, headers=self._headers, timeout=30)
+        return self.request(method, next(self._addresses) + API + path, body)
+
+    def request(
+        self, method: str, url: str, body: dict[str, Any] | None = None, **how: Any
+    ) -> requests.Response:
+        return requests.request(method, url, json=body, headers=self._headers, timeout=30, **how)
 
     def log_in(self, email: str, password: str = PASSWORD) -> None:
         answer = self.post("auth/login/", {"email": email, "password": password})

@@ -1,4 +1,4 @@
-"""A network that can be cut: TCP forwarders between the shop and PhonePe, and in front of the shop's servers."""
+"""A connection that can be cut: a TCP forwarder between an installation and PhonePe, or in front of its servers."""
 
 import itertools
 import socket
@@ -12,7 +12,7 @@ LOOK_SECONDS = 0.2
 BLOCK = 65_536
 
 
-class Wire:
+class Forwarder:
     """Forwards to the first of its targets that takes the call, beginning with another one each time.
 
     `cut` breaks what is connected and hangs up on whoever calls; `stall` lets callers wait for bytes that never come.
@@ -22,12 +22,12 @@ class Wire:
         self._targets = targets
         self._turns = itertools.count()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self._ends: set[socket.socket] = set()
+        self._sockets: set[socket.socket] = set()
         self._lock = threading.Lock()
         self._is_cut = False
-        self._flows = threading.Event()
-        self._flows.set()
-        threading.Thread(target=self._take_calls, name="wire", daemon=True).start()
+        self._is_flowing = threading.Event()
+        self._is_flowing.set()
+        threading.Thread(target=self._accept, name="forwarder", daemon=True).start()
 
     @property
     def url(self) -> str:
@@ -36,74 +36,74 @@ class Wire:
     def cut(self) -> None:
         self._is_cut = True
         with self._lock:
-            ends, self._ends = self._ends, set()
-        for end in ends:
-            hang_up(end)
+            open_sockets, self._sockets = self._sockets, set()
+        for each in open_sockets:
+            reset(each)
 
     def stall(self) -> None:
-        self._flows.clear()
+        self._is_flowing.clear()
 
-    def mend(self) -> None:
+    def restore(self) -> None:
         self._is_cut = False
-        self._flows.set()
+        self._is_flowing.set()
 
     def close(self) -> None:
         self.cut()
-        self._flows.set()
+        self._is_flowing.set()
         self._listener.close()
 
-    def _take_calls(self) -> None:
+    def _accept(self) -> None:
         while True:
             try:
                 caller, _ = self._listener.accept()
             except OSError:  # closed
                 return
             if self._is_cut:
-                hang_up(caller)
+                reset(caller)
             else:
-                threading.Thread(target=self._connect, args=(caller,), name="wire", daemon=True).start()
+                threading.Thread(target=self._connect, args=(caller,), name="forwarder", daemon=True).start()
 
     def _connect(self, caller: socket.socket) -> None:
         called = self._call()
         if called is None:
-            hang_up(caller)
+            reset(caller)
             return
         with self._lock:
-            self._ends |= {caller, called}
-        back = threading.Thread(target=self._carry, args=(called, caller), name="wire", daemon=True)
+            self._sockets |= {caller, called}
+        back = threading.Thread(target=self._forward, args=(called, caller), name="forwarder", daemon=True)
         back.start()
-        self._carry(caller, called)
+        self._forward(caller, called)
         back.join()
         with self._lock:
-            self._ends -= {caller, called}
+            self._sockets -= {caller, called}
         caller.close()
         called.close()
 
     def _call(self) -> socket.socket | None:
-        for target in self._in_turn():
+        for target in self._targets_in_turn():
             try:
                 return socket.create_connection(target, timeout=2)
             except OSError:
                 continue
         return None
 
-    def _in_turn(self) -> Iterator[Address]:
+    def _targets_in_turn(self) -> Iterator[Address]:
         first = next(self._turns) % len(self._targets)
         return iter(self._targets[first:] + self._targets[:first])
 
-    def _carry(self, giver: socket.socket, taker: socket.socket) -> None:
+    def _forward(self, giver: socket.socket, taker: socket.socket) -> None:
         try:
             giver.settimeout(None)
             while block := giver.recv(BLOCK):
-                self._flows.wait()
+                self._is_flowing.wait()
                 taker.sendall(block)
             taker.shutdown(socket.SHUT_WR)
         except OSError:  # cut, or hung up on
-            hang_up(giver)
-            hang_up(taker)
+            reset(giver)
+            reset(taker)
 
 
-def hang_up(end: socket.socket) -> None:
+def reset(end: socket.socket) -> None:
     """With a reset, as a broken network does it: nothing says goodbye."""
     try:
         end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\x01\x00\x00\x00\x00\x00\x00\x00")
@@ -113,7 +113,7 @@ def hang_up(end: socket.socket) -> None:
     end.close()
 
 
-def until_it_listens(address: Address, seconds: float = 30) -> None:
+def wait_until_listening(address: Address, seconds: float = 30) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:

@@ -1,6 +1,5 @@
-"""Mail servers over real sockets: one that takes mail, one that never says a word, one that is not there."""
+"""A mail server over a real socket that keeps what it is sent."""
 
-import socket
 import socketserver
 import threading
 from contextlib import contextmanager
@@ -57,15 +56,3 @@ def mail_server():
         finally:
             server.shutdown()
             thread.join()
-
-
-@contextmanager
-def silent_port():
-    """Takes connections into its queue and says nothing."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
-
-
-def refused_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]

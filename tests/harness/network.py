@@ -1,4 +1,4 @@
-"""Servers on loopback that each do one thing wrong, over real sockets."""
+"""Faults of the network, over real sockets on loopback: ports and servers that each do one thing wrong."""
 
 import contextlib
 import socket
@@ -178,3 +178,64 @@ def unanswered_port() -> Iterator[int]:
             with contextlib.suppress(BlockingIOError):
                 caller.connect(listener.getsockname())
         yield int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def silent_port() -> Iterator[int]:
+    """A port where connections are accepted by the kernel and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+@contextlib.contextmanager
+def resetting_port(after: int = 1) -> Iterator[int]:
+    """A port where connections are accepted, `after` bytes read, and the connection is reset."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        thread = threading.Thread(target=_reset_every_connection, args=(sock, after))
+        thread.start()
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            sock.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _reset_every_connection(sock: socket.socket, after: int) -> None:
+    while True:
+        try:
+            connection, _ = sock.accept()
+        except OSError:
+            return
+        with connection:
+            connection.recv(after)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+
+
+@contextlib.contextmanager
+def scripted_port(*lines: bytes) -> Iterator[int]:
+    """A port where whoever connects is sent `lines`, each after one line of theirs, the first at once."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        thread = threading.Thread(target=_say_lines, args=(sock, lines))
+        thread.start()
+        try:
+            yield sock.getsockname()[1]
+        finally:
+            sock.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+def _say_lines(sock: socket.socket, lines: tuple[bytes, ...]) -> None:
+    while True:
+        try:
+            connection, _ = sock.accept()
+        except OSError:
+            return
+        with connection, contextlib.suppress(OSError):
+            connection.settimeout(5)
+            for line in lines:
+                connection.sendall(line)
+                connection.recv(1024)
