@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects browser races torture check bench metrics messages lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects mutants browser races torture check bench metrics messages lock \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -17,7 +17,8 @@ help:
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
 	@echo "make diagnose-lab      every fault the diagnosis has a word for, made for real in networks of its own (root)"
-	@echo "make defects           puts each old defect back into a copy of the code: its test must fail there"
+	@echo "make defects           puts the five gravest old defects back into a copy of the code: their tests must fail there"
+	@echo "make mutants [ARGS=payment/services/refunds/amounts.py] [SAMPLE=20]   small wrong edits: do the tests notice?"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
@@ -40,27 +41,33 @@ dev: $(VENV)/.dev .env
 
 test: test-sqlite test-postgresql
 
+# One file needs no second worker. Three of them on two cores: many tests wait for a process.
+WORKERS ?= $(if $(filter tests/%.py,$(ARGS)),0,3)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+# Compiled tests are kept: rewriting the asserts of 300 modules in each worker takes longer than most tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 test-sqlite: $(VENV)/.dev browser
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	TEST_DATABASE=sqlite $(PYTEST) $(ARGS)
 
 test-postgresql: $(VENV)/.dev browser
 	@$(BIN)/python -m tests.harness.postgres
-	TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 3 --dist loadfile $(ARGS)
+	TEST_DATABASE=postgresql $(PYTEST) $(ARGS)
 
-# What a change to one module needs most: no sockets, no proofs, the database of the last run.
+# What a change to one module needs most: no sockets, no processes, no proofs; the migrated database is kept.
 test-fast: $(VENV)/.dev
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not proof" -n 2 --dist loadfile $(ARGS)
+	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not slow and not proof" -n 2 --dist loadfile $(ARGS)
 
-# Every case of which `make test` plays a sample, then what takes minutes.
+# Every case of which `make test` plays a sample, and on PostgreSQL what it plays on SQLite only; then what takes minutes.
 proofs: $(VENV)/.dev
-	PROOFS=1 TEST_DATABASE=sqlite $(BIN)/python -m pytest -m proof -n 3 --dist loadfile
+	PROOFS=1 TEST_DATABASE=sqlite $(PYTEST) -m proof
 	@$(BIN)/python -m tests.harness.postgres
-	PROOFS=1 TEST_DATABASE=postgresql $(BIN)/python -m pytest -m proof -n 3 --dist loadfile
+	PROOFS=1 TEST_DATABASE=postgresql $(PYTEST)
 	@$(MAKE) --no-print-directory wire-table diagnose-lab defects races torture
 
 wire-table: $(VENV)/.dev
 	@$(BIN)/python -m tests.integration.wire.page && cat docs/wire-table.md
-	PROOFS=1 $(BIN)/python -m pytest tests/integration/wire -n 3 --dist loadfile
+	PROOFS=1 $(PYTEST) tests/integration/wire
 
 # Each case in a network namespace of its own, which takes root.
 diagnose-lab: $(VENV)/.dev
@@ -69,6 +76,12 @@ diagnose-lab: $(VENV)/.dev
 
 defects: $(VENV)/.dev
 	@$(BIN)/python -m tests.system.defects
+
+# SAMPLE edits of each module, the same ones at each run with the same SEED; SAMPLE=0 for all.
+mutants: SAMPLE ?= 20
+mutants: SEED ?= 1
+mutants: $(VENV)/.dev
+	@$(BIN)/python tools/mutants.py --sample $(SAMPLE) --seed $(SEED) $(ARGS)
 
 # Chromium is a system package: installed where that is possible, else the browser tests say loudly that they skip.
 browser:
