@@ -15,7 +15,7 @@ from accounts.models import User
 from notifications.models import Notification
 from payment import gateways
 from payment.phonepe import client
-from tests.harness import ROOT, builders
+from tests.harness import PROOFS, ROOT, builders
 from tests.harness.databases import ON_POSTGRESQL, copy_migrated_database, delete_all_rows
 from tests.harness.phonepe import PhonePe
 
@@ -30,10 +30,11 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
-# `make proofs` runs every case of the tests marked `proof`; `make test` every n-th, others on each database.
-PROOFS = os.environ.get("PROOFS") == "1"
-# Sockets that break and pages that are drawn know nothing of the database behind them: once is enough.
-ONCE = ("integration/wire", "integration/browser", "integration/simulator")
+# Sockets that break, pages that are drawn and threads that wait know nothing of the database behind them: `make test`
+# plays them on SQLite only, `make proofs` on both.
+ONCE = ("integration/wire", "integration/browser", "integration/simulator", "integration/flows/test_waits")
+# Money is tested on both databases; elsewhere only what commits or races.
+MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -58,12 +59,21 @@ def _is_in_sample(item: pytest.Item, number: int) -> bool:
 
 
 def _needs_no_database(item: pytest.Item) -> bool:
-    """What has been seen on SQLite and would be no different here."""
+    """What has been seen on SQLite and would be no different on PostgreSQL."""
     folder = item.path.relative_to(ROOT / "tests").as_posix()
-    if folder.startswith("unit/"):
-        uses = {"db", "transactional_db"} & set(getattr(item, "fixturenames", ()))
-        return not uses and item.get_closest_marker("django_db") is None
-    return folder.startswith(ONCE)
+    if not folder.startswith("unit/"):
+        return folder.startswith(ONCE) and not PROOFS
+    if item.get_closest_marker("postgresql") or _commits(item):
+        return False
+    uses_database = "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker("django_db")
+    return not uses_database or not (PROOFS or folder.startswith(MONEY))
+
+
+def _commits(item: pytest.Item) -> bool:
+    """Whether it has real transactions; the others are rolled back."""
+    marker = item.get_closest_marker("django_db")
+    is_marked = marker is not None and marker.kwargs.get("transaction", False)
+    return is_marked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
 
 
 @pytest.fixture(scope="session", autouse=True)

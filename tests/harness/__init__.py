@@ -1,5 +1,8 @@
 """What tests share: rows, servers, a real PostgreSQL, a scripted PhonePe, and the money invariants in SQL."""
 
+import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# `make proofs` runs every case of the tests marked `proof`; `make test` every n-th, others on each database.
+PROOFS = os.environ.get("PROOFS") == "1"

@@ -31,8 +31,9 @@ class Postgres:
     spawn: Callable[[], subprocess.Popen]
 
     @classmethod
-    def start(cls, options: tuple[str, ...] = FAST) -> "Postgres":
-        binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="okpuja-pg-"))
+    def start(cls, options: tuple[str, ...] = FAST, parent: str | None = None) -> "Postgres":
+        """`parent`: the folder that gets the server's folder."""
+        binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="okpuja-pg-", dir=parent))
         identity = {}
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody")

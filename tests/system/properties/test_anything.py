@@ -12,10 +12,11 @@ from booking.models import Booking
 from payment.models import Payment, Refund
 from payment.services.offers import slots_to_choose
 from payment.states import Fulfilment, PaymentState
+from tests.harness import PROOFS
 from tests.system.properties import audit, scenarios
 from tests.system.properties.installation import DAY, DEEP, HOUR, MINUTE, Town, pick, waiting_for_choice
 
-DEALS, STEPS = (12, 40) if not DEEP else (settings.default.max_examples, 60)
+DEALS, STEPS = (24 if PROOFS else 6, 40) if not DEEP else (settings.default.max_examples, 60)
 
 who, which = st.integers(0, 1), st.integers(0, 5)
 slots = st.sampled_from((0, 0, 1, 2))

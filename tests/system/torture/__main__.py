@@ -26,6 +26,7 @@ CALLS = {"token": 10, "pay": 15, "status": 10, "refund": 15, "refund_status": 10
 PERCENT = CALLS | {"webhook": 30, "money_in": 8, "money_back": 10}
 DAY = 86_400
 QUIET_SECONDS = 600
+LOOK_SECONDS = 2
 NOT_DECIDED = "SELECT count(*) FROM simulator_order WHERE state = 'PENDING' OR bank_answers_at IS NOT NULL"
 # Hours of waiting pass: what would be looked at later is looked at now.
 DUE = "SET next_check_at = now() WHERE next_check_at > now() + interval '5 seconds'"
@@ -42,7 +43,7 @@ WEEK_PASSES = (f"UPDATE payment_paymentattempt {DUE}",)
 
 
 def torture(minutes: float, seed: int, customers: int) -> list[str]:
-    scale = Scale(workers={"v1": 1, "v2": 3} if seed % 2 else {"v1": 3, "v2": 1})
+    scale = Scale(people=2 * customers, workers={"v1": 1, "v2": 3} if seed % 2 else {"v1": 3, "v2": 1})
     with start_testbed(scale) as testbed:
         testbed.phonepe.control("reset/", {"seed": seed, "percent": PERCENT})
         diary = Diary()
@@ -101,7 +102,7 @@ def at_rest(testbed: Testbed, passes: tuple[str, ...], end: float) -> bool:
         if passes is HOURS_PASS or not has_passed:
             pass_by(testbed, passes)
             has_passed = True
-        time.sleep(5)
+        time.sleep(LOOK_SECONDS)
         calm = 0 if busy(testbed) else calm + 1
     return calm == 2
 

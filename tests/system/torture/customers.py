@@ -22,7 +22,7 @@ from tests.harness.customers import API, Customer
 from tests.system.torture.installation import RestartedInstallation, Scale
 
 TRIES = 6
-PAGE_LIVES = 900 / Scale().time  # seconds
+PAGE_LIVES = 900 / Scale.time  # seconds
 BUSY = (429, 502, 503, 504)
 SCARCE, PLENTY = "Ganesh Puja", "Rudrabhishek"
 ANY_TIME = "Griha Pravesh"

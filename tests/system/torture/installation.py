@@ -37,7 +37,7 @@ WORK = ("manage.py", "work", "--interval", "0.2")
 class Scale:
     """How many customers have an account, how many workers each installation has, how much faster time goes."""
 
-    people: int = 300
+    people: int
     workers: dict[str, int] = field(default_factory=lambda: {"v1": 1, "v2": 3})
     time: int = 60
 

@@ -9,4 +9,4 @@ pytestmark = pytest.mark.skipif(not ON_POSTGRESQL, reason="brings its own Postgr
 
 
 def test_a_short_bad_time_leaves_the_books_in_order():
-    assert torture(minutes=0.4, seed=7, customers=16) == []
+    assert torture(minutes=0.2, seed=7, customers=12) == []

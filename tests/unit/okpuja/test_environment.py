@@ -12,6 +12,8 @@ from okpuja.build import PACKAGES
 from tests.harness import ROOT
 from tests.harness.environment import WANTED
 
+pytestmark = pytest.mark.slow  # starts processes
+
 SETTINGS = ROOT / "okpuja/settings.py"
 EXACT = {"secret", "credential", "address", "former_credentials"}
 # What ends like this has to be the same somewhere else, letter by letter.

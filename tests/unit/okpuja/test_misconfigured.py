@@ -10,6 +10,8 @@ import pytest
 from tests.harness import ROOT
 from tests.harness.environment import WANTED
 
+pytestmark = pytest.mark.slow  # starts processes
+
 
 def manage(*arguments, **changes):
     return run("manage.py", *arguments, **changes)

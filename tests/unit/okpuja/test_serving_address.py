@@ -9,6 +9,8 @@ import pytest
 from okpuja.serving_address import read_address, save_address
 from tests.harness import ROOT
 
+pytestmark = pytest.mark.slow  # starts processes
+
 SERVE_ON_9123 = "from okpuja.serving_address import publish_address; print(publish_address(9123))"
 SHOW = "from django.conf import settings; print(settings.PUBLIC_BASE_URL)"
 

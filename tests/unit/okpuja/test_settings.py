@@ -9,6 +9,8 @@ import pytest
 
 from tests.harness import ROOT
 
+pytestmark = pytest.mark.slow  # starts processes
+
 SEED = {
     "PHONEPE_ENV": "UAT",
     "PHONEPE_MERCHANT_ID": "PGTESTPAYUAT86",

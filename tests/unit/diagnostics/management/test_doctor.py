@@ -15,7 +15,7 @@ from tests.harness.environment import WANTED
 from tests.harness.fake_phonepe import FakePhonePe
 from tests.harness.network import refusing_port
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
