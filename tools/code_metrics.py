@@ -1,9 +1,10 @@
 """Figures about the shape of the code, and about the way that one payment and one webhook take through it.
 
-    python tools/code_metrics.py [ROOT]
+    python tools/code_metrics.py [ROOT] [--files]
 
-ROOT is a working copy of this repository, of any age; by default the one that this file stands in. The payment and the
-webhook are traced in a process with a database of its own, against the simulated PhonePe.
+`--files` prints which files and frames of ours the payment and the webhook pass, instead of the figures. ROOT is a
+working copy of this repository, of any age; by default the one that this file stands in. The payment and the webhook
+are traced in a process with a database of its own, against the simulated PhonePe.
 """
 
 import ast
@@ -61,11 +62,19 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def main() -> None:
-    root = Path(sys.argv[1] if len(sys.argv) > 1 else Path(__file__).parent.parent).resolve()
+    options = [argument for argument in sys.argv[1:] if argument.startswith("-")]
+    roots = [argument for argument in sys.argv[1:] if argument not in options]
+    root = Path(roots[0] if roots else Path(__file__).parent.parent).resolve()
     if os.environ.get("CODE_METRICS_TRACE"):
         sys.stdout.write(json.dumps(trace_payment(root)))
         return
-    figures = measure_sources(root) | measure_traces(root)
+    traces = measure_traces(root)
+    lists = {name: traces.pop(name) for name in list(traces) if isinstance(traces[name], list)}
+    if "--files" in options:
+        for name, lines in lists.items():
+            sys.stdout.write("\n".join([f"{name}:", *(f"    {line}" for line in lines), ""]))
+        return
+    figures = measure_sources(root) | traces
     width = max(map(len, figures))
     for name, value in figures.items():
         sys.stdout.write(f"{name:<{width}}  {value}\n")
@@ -174,7 +183,8 @@ class Trace:
         self.own = tuple(f"{package}/" for package in packages(root) if package.name != "simulator")
         self.wire = f"{root}/simulator/adapter.py"
         self.functions: set[tuple[str, str]] = set()
-        self.depth = 0
+        self.root = root
+        self.frames: list[str] = []
 
     def __enter__(self) -> "Trace":
         sys.setprofile(self._note)
@@ -184,28 +194,30 @@ class Trace:
         sys.setprofile(None)
 
     @property
-    def files(self) -> set[str]:
-        return {file for file, _ in self.functions}
+    def files(self) -> list[str]:
+        """With the number of functions that ran in each."""
+        counted = Counter(file for file, _ in self.functions)
+        return [f"{Path(file).relative_to(self.root)}  {counted[file]}" for file in sorted(counted)]
 
     def _note(self, frame: Any, event: str, argument: object) -> None:
         if event != "call":
             return
         file, name = frame.f_code.co_filename, frame.f_code.co_qualname
-        if file == self.wire and frame.f_code.co_name == "send" and not self.depth:
-            self.depth = self._frames_from_the_view(frame)
+        if file == self.wire and frame.f_code.co_name == "send" and not self.frames:
+            self.frames = self._frames_from_the_view(frame)
         if file.startswith(self.own) and not name.endswith(">"):
             self.functions.add((file, name))
 
-    def _frames_from_the_view(self, frame: Any) -> int:
-        """Own frames above `frame`, up to the first one in a package of views."""
-        found, depth = 0, 0
+    def _frames_from_the_view(self, frame: Any) -> list[str]:
+        """Own frames above `frame`, from the outermost one in a package of views."""
+        frames: list[str] = []
         while frame is not None:
-            file = frame.f_code.co_filename
-            if file.startswith(self.own) and not frame.f_code.co_qualname.endswith("comp>"):
-                depth += 1
-                found = depth if "/views" in file else found
+            file, name = frame.f_code.co_filename, frame.f_code.co_qualname
+            if file.startswith(self.own) and not name.endswith("comp>"):
+                frames.insert(0, f"{Path(file).relative_to(self.root)}  {name}")
             frame = frame.f_back
-        return found
+        first = next((number for number, line in enumerate(frames) if "/views" in line), len(frames))
+        return frames[first:]
 
 
 class Listener(HTTPServer):
@@ -265,10 +277,14 @@ def trace_payment(root: Path) -> dict[str, Any]:
     return {
         "process-cart: files": len(payment.files),
         "process-cart: functions": len(payment.functions),
-        "process-cart: own frames from the view to the HTTP send": payment.depth,
+        "process-cart: own frames from the view to the HTTP send": len(payment.frames),
+        "process-cart, files and the number of functions in each": payment.files,
+        "process-cart, own frames from the view to the HTTP send": payment.frames,
         "webhook: files": len(webhook.files),
         "webhook: functions": len(webhook.functions),
-        "webhook: own frames from the view to the HTTP send": webhook.depth,
+        "webhook: own frames from the view to the HTTP send": len(webhook.frames),
+        "webhook, files and the number of functions in each": webhook.files,
+        "webhook, own frames from the view to the HTTP send": webhook.frames,
     }
 
 
