@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from core.errors import Unavailable
-from payment.gateways import GatewayError, OrderStatus, RefundStatus, gateway_for
+from payment.gateways import GatewayError, OrderStatus, PhonePeGateway, RefundStatus
 from payment.models import PaymentAttempt, Refund
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.transport import Deadline
@@ -32,15 +32,15 @@ class StatusChecks:
 
     def about_order(self, attempt: PaymentAttempt) -> OrderStatus | None:
         def ask(deadline: Deadline) -> OrderStatus:
-            gateway = gateway_for(attempt.identity)
-            return call_gateway(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
+            return call_gateway(attempt, PhonePeGateway.order_status, attempt.merchant_order_id, deadline)
 
         return self._answered(attempt, ask)
 
     def about_refund(self, refund: Refund) -> RefundStatus | None:
         def ask(deadline: Deadline) -> RefundStatus:
-            gateway = gateway_for(refund.attempt.identity)
-            return call_gateway(refund.attempt, gateway.refund_status, refund.merchant_refund_id, deadline)
+            return call_gateway(
+                refund.attempt, PhonePeGateway.refund_status, refund.merchant_refund_id, deadline
+            )
 
         return self._answered(refund.attempt, ask)
 

@@ -1,7 +1,7 @@
 """One order at PhonePe after the other for a payment, until one has a page that can be opened.
 
-One request at a time may call PhonePe for a payment (`call_lease_until`). Whoever comes meanwhile waits a little;
-whoever comes after a crash asks PhonePe first.
+One request at a time may call PhonePe for a payment (`call_lease_until`); another request waits a little for it.
+After a crash, the next request fetches the status first.
 """
 
 import functools
@@ -26,8 +26,8 @@ from payment.gateways import (
     Order,
     OrderStatus,
     OutcomeUnknown,
+    PhonePeGateway,
     Rejected,
-    gateway_for,
 )
 from payment.models import (
     OPEN_ATTEMPT,
@@ -86,14 +86,14 @@ class TooManyAttempts(Conflict):
 
 
 class PaymentClosed(Conflict):
-    """The payment was decided unpaid while we looked at it: a cart may start afresh, a gift may not."""
+    """The payment was decided as unpaid meanwhile. A cart may be paid anew, a donation may not."""
 
     default_code = "payment_closed"
     default_detail = _("This payment is closed. Please start again.")
 
 
 class StartTooNear(Conflict):
-    """No page is opened again for a puja that would begin before the page ends, or too soon after the click."""
+    """No page is opened again for a puja that begins before the page ends, or too soon after the click."""
 
     default_code = "start_too_near"
     default_detail = _(
@@ -114,15 +114,22 @@ def find_or_open_page(payment: Payment, deadline: Deadline) -> PaymentAttempt:
 
 
 def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
-    """Says the order to PhonePe until a page is there, opening the next attempt when a page is lost."""
+    """Send the order to PhonePe until it has a page; when a page is lost, send the order of the next attempt.
+
+    Raises GatewayError, NotConfigured and Unavailable with `payment_id`; AlreadyPaid, PaymentClosed, PaymentUnderWay,
+    TooManyAttempts.
+    """
     while True:
+        attempt = claim.attempt
         try:
-            return _store_page(claim.attempt, _pay(claim, deadline))
+            order, was_sent = _build_order(attempt), claim.sent_before is not None
+            page = call_gateway(attempt, PhonePeGateway.pay, order, deadline, check_status_first=was_sent)
+            return _store_page(attempt, page)
         except CheckoutPageLost as lost:
-            claim = _open_next(claim.attempt, lost.status)
+            claim = _open_next(attempt, lost.status)
         except (GatewayError, NotConfigured, Unavailable) as error:
             _apply_call_error(claim, error)
-            error.extra["payment_id"] = claim.attempt.payment_id
+            error.extra["payment_id"] = attempt.payment_id
             raise
 
 
@@ -150,7 +157,7 @@ def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
 
 
 def prefix(simulated: bool) -> str:
-    """An id that can't be mistaken: simulated orders never look like real ones."""
+    """Of the ids of orders: a simulated order never looks like a real one."""
     return "SIM" if simulated else "OKP"
 
 
@@ -163,7 +170,7 @@ def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
     with transaction.atomic():
         payment = _lock_open(payment_id)
         found = _find_or_begin(payment, database_now())
-    if not payment.is_open:  # raised after the commit: it shall stay closed
+    if not payment.is_open:  # raised after the commit: the payment stays closed
         raise PaymentClosed(payment_id=payment.pk)
     return found
 
@@ -174,14 +181,27 @@ def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | 
         return attempt
     if attempt.is_being_called(now):
         return None
-    if attempt.state not in OPEN_ATTEMPT:  # an earlier one keeps the payment open
+    if attempt.state not in OPEN_ATTEMPT:  # an earlier attempt keeps the payment open
         _refuse_too_near(payment, now)
         return _open_after(attempt, payment, "earlier_order_ended")
-    if _was_never_sent(attempt, payment, now):
+    others = payment.attempts.filter(state__in=OPEN_ATTEMPT).exclude(pk=attempt.pk)
+    was_never_sent = attempt.sent_at is None and not others.exists()
+    if payment.checkout is not None and was_never_sent and attempt.is_past_its_page(now):
+        # No order can be at PhonePe, and the hold of the slot is over: the cart is checked out anew. A donation
+        # has no slot, and is sent late.
         close_attempt(attempt, AttemptState.EXPIRED, "never_sent", "click")
         return None
     _refuse_too_near(payment, now)
-    return _begin_call(attempt, now)
+    sent_before = attempt.sent_at
+    if attempt.is_of_a_wrong_clock(now):  # else nothing would show it any more once it is sent now
+        attempt.expires_at = min(attempt.expires_at, now)
+    attempt.sent_at, attempt.call_lease_until = now, now + longest_call()
+    attempt.not_found_answers = 0
+    attempt.next_check_at = next_poll(now, attempt.expires_at, now)
+    attempt.save(
+        update_fields=["sent_at", "expires_at", "call_lease_until", "not_found_answers", "next_check_at"]
+    )
+    return Claim(attempt, sent_before)
 
 
 def _refuse_too_near(payment: Payment, now: datetime) -> None:
@@ -191,16 +211,6 @@ def _refuse_too_near(payment: Payment, now: datetime) -> None:
         raise StartTooNear(payment_id=payment.pk)
 
 
-def _was_never_sent(attempt: PaymentAttempt, payment: Payment, now: datetime) -> bool:
-    """No order of this payment can be at PhonePe, and the time for its place is over: better to check out anew.
-
-    A gift has no place, and nothing to check out.
-    """
-    if payment.checkout is None or attempt.sent_at or not attempt.is_past_its_page(now):
-        return False
-    return not payment.attempts.filter(state__in=OPEN_ATTEMPT).exclude(pk=attempt.pk).exists()
-
-
 def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
     if ended.number == MAX_ATTEMPTS:
         raise TooManyAttempts(payment.pk, *_last_page_error(payment.pk))
@@ -208,18 +218,6 @@ def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
     if payment.checkout:
         extend_for_page(payment.checkout, claim.attempt.expires_at)
     return claim
-
-
-def _begin_call(attempt: PaymentAttempt, now: datetime) -> Claim:
-    sent_before = attempt.sent_at
-    if attempt.is_of_a_wrong_clock(now):  # else nothing would tell any more once it is sent now
-        attempt.expires_at = min(attempt.expires_at, now)
-    attempt.sent_at, attempt.call_lease_until = now, now + longest_call()
-    attempt.not_found_answers = 0
-    attempt.next_check_at = next_poll(now, attempt.expires_at, now)
-    begun = ["sent_at", "expires_at", "call_lease_until", "not_found_answers", "next_check_at"]
-    attempt.save(update_fields=begun)
-    return Claim(attempt, sent_before)
 
 
 def _lock_open(payment_id: int) -> Payment:
@@ -238,15 +236,7 @@ def _lock_open(payment_id: int) -> Payment:
     return payment
 
 
-def _pay(claim: Claim, deadline: Deadline) -> CheckoutPage:
-    attempt = claim.attempt
-    gateway = gateway_for(attempt.identity)
-    return call_gateway(
-        attempt, gateway.pay, _order(attempt), deadline, check_status_first=claim.sent_before is not None
-    )
-
-
-def _order(attempt: PaymentAttempt) -> Order:
+def _build_order(attempt: PaymentAttempt) -> Order:
     payment = attempt.payment
     return Order(
         merchant_order_id=attempt.merchant_order_id,
@@ -263,10 +253,10 @@ def _order(attempt: PaymentAttempt) -> Order:
 
 @transaction.atomic
 def _store_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
-    """The pay call's own answer: it may fill in the page, never decide anything.
+    """The answer of the pay call fills in the page; it never decides the payment.
 
-    News of the order may have been faster: nobody is sent to a page that has been paid or has failed.
-    An order that was first said in vain has its page, and its time to pay, only from now on.
+    A webhook may have been faster: nobody is sent to a page that has been paid or has failed. The time to pay begins
+    now, also for an order that was sent before and did not arrive.
     """
     payment = _lock_open(attempt.payment_id)
     attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
@@ -283,10 +273,14 @@ def _store_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
 
 
 def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
-    """The id of `lost` is taken and its page can't be had again: watch it, and open another one."""
+    """PhonePe knows the order of `lost`, but its page cannot be had again: poll that order, and open another one."""
     if status is not None:
         apply_status(lost.pk, status, "pay call")
-    _mark_page_lost(lost)
+    with transaction.atomic():
+        # The lease stays ours: another click must not call for this order, and open the next one beside us.
+        lock_payment(pk=lost.payment_id)
+        move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
+        PaymentAttempt.objects.filter(pk=lost.pk).update(page_url="")
     if lost.number == MAX_ATTEMPTS:
         _end_lease(lost)
         raise TooManyAttempts(lost.payment_id, *_last_page_error(lost.payment_id))
@@ -299,23 +293,15 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
 
 
 def _last_page_error(payment_id: int) -> tuple[str, tuple[str, int]]:
-    """Category and hop of the last try to open a page that broke. No row: the process died with it.
+    """Category, and host with port, of the last pay call that failed. Without a row, the process died during the call.
 
-    That an id is taken (REJECTED) is no break: it tells of an earlier one.
+    "This id exists already" (REJECTED) does not count: it is the consequence of an earlier failure.
     """
-    broken = GatewayCall.objects.filter(payment_id=payment_id, operation=Operation.PAY)
-    last = broken.exclude(error_category__in=["", ErrorCategory.REJECTED]).last()
+    calls = GatewayCall.objects.filter(payment_id=payment_id, operation=Operation.PAY)
+    last = calls.exclude(error_category__in=["", ErrorCategory.REJECTED]).last()
     if last is None:
         return ErrorCategory.READ_TIMEOUT.value, ("", 0)
     return last.error_category, hop(last.error_category, last.host, last.port, last.proxy)
-
-
-@transaction.atomic
-def _mark_page_lost(lost: PaymentAttempt) -> None:
-    """The lease stays ours: another click must not call for this order, and open the next one beside us."""
-    lock_payment(pk=lost.payment_id)
-    move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
-    PaymentAttempt.objects.filter(pk=lost.pk).update(page_url="")
 
 
 def _end_lease(attempt: PaymentAttempt) -> None:
@@ -323,18 +309,18 @@ def _end_lease(attempt: PaymentAttempt) -> None:
 
 
 def _apply_call_error(claim: Claim, error: GatewayError | NotConfigured | Unavailable) -> None:
-    """What the failed call says about the attempt: refused for good, perhaps arrived, or never sent."""
+    """What the failed call means for the attempt: rejected, ambiguous, or never sent."""
     attempt = claim.attempt
     if isinstance(error, Rejected):
-        said = next((each.code for each in reversed(error.http_attempts) if each.code), error.code)
-        apply_status(attempt.pk, OrderStatus(state=ProviderStatus.FAILED, code=said), "pay call")
+        code = next((each.code for each in reversed(error.http_attempts) if each.code), error.code)
+        apply_status(attempt.pk, OrderStatus(state=ProviderStatus.FAILED, code=code), "pay call")
         return
-    perhaps_arrived = isinstance(error, OutcomeUnknown)
+    is_ambiguous = isinstance(error, OutcomeUnknown)
     with transaction.atomic():
         lock_payment(pk=attempt.payment_id)
-        sent_at = attempt.sent_at if perhaps_arrived else claim.sent_before
-        # Unless our lease has ended, and another request has said it since.
-        ours = PaymentAttempt.objects.filter(pk=attempt.pk, sent_at=attempt.sent_at)
-        ours.update(call_lease_until=None, sent_at=sent_at)
-        if perhaps_arrived:
+        sent_at = attempt.sent_at if is_ambiguous else claim.sent_before
+        # Not if our lease has ended and another request has sent the order since.
+        unchanged = PaymentAttempt.objects.filter(pk=attempt.pk, sent_at=attempt.sent_at)
+        unchanged.update(call_lease_until=None, sent_at=sent_at)
+        if is_ambiguous:
             move_attempt(attempt, AttemptState.UNKNOWN, "no_answer", error.error_category)

@@ -1,6 +1,6 @@
 """From a cart, or a guest's donation, to a checkout page at PhonePe.
 
-The intent is committed before PhonePe hears of it: `payment.services.attempts` goes on from there.
+The intent is committed before anything is sent to PhonePe; `payment.services.attempts` sends it.
 """
 
 import secrets
@@ -19,7 +19,7 @@ from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
 from booking.services import PriceChanged, check_out, remember_total
-from core.errors import Conflict, Refusal, Unavailable
+from core.errors import Conflict, Unavailable
 from core.money import rupees
 from payment.gateways import OutcomeUnknown
 from payment.models import Payment, PaymentAttempt
@@ -45,14 +45,14 @@ ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code
 
 @dataclass(frozen=True)
 class Click:
-    """What a customer asked for when they clicked on *Pay*. None: not said, and nothing to compare with."""
+    """What a customer sent with the click on *Pay*. None: not sent, and not compared."""
 
     address: Address | None
     expected_paise: int | None
 
 
 class CheckoutDiffers(Conflict):
-    """The payment that is open was frozen for another address than is asked for now. The answer says what it is for."""
+    """The open payment is for another address than this request. The answer says for which one."""
 
     default_code = "checkout_differs"
     default_detail = _(
@@ -60,25 +60,25 @@ class CheckoutDiffers(Conflict):
         "Pay it as it is, or cancel it in your cart and pay again."
     )
 
-    def __init__(self, payment: Payment, frozen: Checkout) -> None:
-        address = frozen.agreed_address
+    def __init__(self, payment: Payment, checkout: Checkout) -> None:
+        address = checkout.agreed_address
         lines = (getattr(address, name, "") for name in ADDRESS_LINES)
         there = ", ".join(filter(None, lines)) or "-"
-        give_up = reverse("cart-cleanup", args=[frozen.cart_id])
+        give_up = reverse("cart-cleanup", args=[checkout.cart_id])
         super().__init__(
             format_lazy(self.default_detail, there=there),
             payment_id=payment.pk,
             differs=["address_id"],
             address=AddressSerializer(address).data if address else None,
-            starts_at=timezone.localtime(frozen.starts_at).isoformat(),
-            total=rupees(frozen.total_paise),
+            starts_at=timezone.localtime(checkout.starts_at).isoformat(),
+            total=rupees(checkout.total_paise),
             how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
         )
 
 
 @dataclass(frozen=True)
 class Started:
-    """`is_new` is False when the caller was given the payment that an earlier click had opened."""
+    """`is_new` is False for a payment that an earlier click had opened."""
 
     payment: Payment
     attempt: PaymentAttempt
@@ -88,10 +88,10 @@ class Started:
 def start_payment(
     user: User, *, cart_id: int, address_id: int | None = None, expected_paise: int | None = None
 ) -> Started:
-    """Open, or find again, the one open payment of this user's cart.
+    """Open the payment of this user's cart, or find the open one: a cart has one at most.
 
-    All that the caller says is checked before an open payment is looked for, and compared with it then.
-    `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last.
+    All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
+    that the customer has seen; without it, the one that the cart showed last counts.
     Raises NotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
     PaymentUnderWay, too_many_open, slot_full …), Refusal when the cart can't be sold, Unavailable, and
     GatewayError with `payment_id` when PhonePe could not give a page.
@@ -104,9 +104,9 @@ def start_payment(
     address = None if address_id is None else address_for_delivery(user, address_id)
     click = Click(address, expected_paise)
     try:
-        return _start(user, cart, click, deadline)
-    except PaymentClosed:  # the open one turned out to have failed: its cart is free again
-        return _start(user, cart, click, deadline)
+        return _open_or_resume(user, cart, click, deadline)
+    except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
+        return _open_or_resume(user, cart, click, deadline)
 
 
 def start_donation(user: User | None, *, amount_paise: int, reference: str = "", mobile: str = "") -> Started:
@@ -117,7 +117,7 @@ def start_donation(user: User | None, *, amount_paise: int, reference: str = "",
         claim = _create_payment(
             user=user, amount_paise=amount_paise, payer_reference=reference, payer_mobile=mobile
         )
-    return _open(claim, deadline)
+    return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
 def reopen(payment: Payment) -> PaymentAttempt:
@@ -134,8 +134,8 @@ def _refuse_if_disabled() -> None:
         )
 
 
-def _start(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
-    if payment := _open_payment(cart):
+def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
+    if payment := _find_open_payment(cart):
         return _resume(payment, click, deadline)
     try:
         with transaction.atomic():
@@ -151,66 +151,58 @@ def _start(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
                 amount_paise=checkout.total_paise,
                 payer_mobile=user.phone or "",
             )
-    except PriceChanged as changed:  # they have been told: the next click may take it
+    except PriceChanged as changed:  # the answer names the new price: the next click accepts it
         remember_total(cart, changed.total_paise)
         raise
     except Conflict as refusal:
         if refusal.code != "cart_not_active":
             raise
-        return _after_another_click(cart, click, deadline)
-    return _open(claim, deadline)
-
-
-def _open(claim: Claim, deadline: Deadline) -> Started:
+        # Another click has checked the cart out after we looked for an open payment, and before our lock.
+        if payment := _find_open_payment(cart):
+            return _resume(payment, click, deadline)
+        paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
+        if paid is not None:
+            raise AlreadyPaid(payment_id=paid.pk) from refusal
+        raise Conflict(
+            "This cart is no longer active. Please reload the page.", code="cart_not_active"
+        ) from refusal
     return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
-def _after_another_click(cart: Cart, click: Click, deadline: Deadline) -> Started:
-    """The cart was checked out between our look and our lock."""
-    if payment := _open_payment(cart):
-        return _resume(payment, click, deadline)
-    paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
-    if paid:
-        raise AlreadyPaid(payment_id=paid.pk)
-    raise Conflict("This cart is no longer active. Please reload the page.", code="cart_not_active")
-
-
 def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
-    """The open payment for a click that wants the same. Raises CheckoutDiffers, PriceChanged.
+    """The open payment, for a click that wants the same. Raises CheckoutDiffers, PriceChanged.
 
     PaymentClosed: its pages have expired and none can be opened any more; the caller checks out anew.
     """
-    if payment.checkout is not None:
-        _refuse_if_different(payment, payment.checkout, click)
+    checkout = payment.checkout
+    if checkout is not None:
+        _refuse_if_different(payment, checkout, click)
     try:
         return Started(payment, find_or_open_page(payment, deadline), is_new=False)
     except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
-        if payment.checkout is None or _is_silence(error) or not has_no_open_page(payment):
+        attempts = error.http_attempts if isinstance(error, OutcomeUnknown) else ()
+        is_silent = bool(
+            attempts and attempts[-1].error_category
+        )  # then another order would not be opened either
+        if checkout is None or is_silent or not has_no_open_page(payment):
             raise
         stop_waiting(payment.pk, "given_up", "click")
         raise PaymentClosed(payment_id=payment.pk) from error
 
 
-def _is_silence(error: Refusal) -> bool:
-    """PhonePe did not answer: another order would not be opened either."""
-    return isinstance(error, OutcomeUnknown) and bool(
-        error.http_attempts and error.http_attempts[-1].error_category
-    )
-
-
-def _refuse_if_different(payment: Payment, frozen: Checkout, click: Click) -> None:
-    """An address is compared as it reads now: its owner may have corrected it since."""
-    if click.expected_paise is not None and frozen.total_paise > click.expected_paise:
-        raise PriceChanged(click.expected_paise, frozen.total_paise, payment_id=payment.pk)
+def _refuse_if_different(payment: Payment, checkout: Checkout, click: Click) -> None:
+    """Addresses are compared by their text now: the owner may have corrected theirs since the checkout."""
+    if click.expected_paise is not None and checkout.total_paise > click.expected_paise:
+        raise PriceChanged(click.expected_paise, checkout.total_paise, payment_id=payment.pk)
     if click.address is None:
         return
-    agreed = frozen.agreed_address
+    agreed = checkout.agreed_address
     if any(getattr(agreed, name, None) != getattr(click.address, name) for name in ADDRESS_LINES):
-        raise CheckoutDiffers(payment, frozen)
+        raise CheckoutDiffers(payment, checkout)
 
 
-def _open_payment(cart: Cart) -> Payment | None:
-    """One whose checkout was released is watched to its end, but late money for the cart has been faster."""
+def _find_open_payment(cart: Cart) -> Payment | None:
+    """Only of a reserved checkout: a payment whose checkout was released is still polled, but opens no page again."""
     reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
     return Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
 

@@ -2,39 +2,52 @@
 
 from collections.abc import Callable, Iterable
 from threading import BoundedSemaphore
-from typing import ParamSpec, TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
 
 from core.errors import Unavailable
 from core.logging import request_id
-from payment.gateways import CheckoutPage, GatewayError, HttpAttempt, OrderStatus, RefundStatus
+from payment.gateways import (
+    CheckoutPage,
+    GatewayError,
+    HttpAttempt,
+    OrderStatus,
+    PhonePeGateway,
+    RefundStatus,
+    gateway_for,
+)
 from payment.models import GatewayCall, PaymentAttempt
 from payment.phonepe.credentials import NotConfigured
 
-Asked = ParamSpec("Asked")
+Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer", CheckoutPage, OrderStatus, RefundStatus)
 
-# What asking may end with when there is no answer. None of it says anything about the order.
+# The errors of a call without an answer. None of them says anything about the order.
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)
 
-# Half of the server's threads stay free for people who only look, however long PhonePe takes.
+# Half of the server's threads stay free for other requests, however long PhonePe takes.
 call_permits = BoundedSemaphore(settings.PHONEPE_CALLS_AT_ONCE)
 
 
 def call_gateway(
-    attempt: PaymentAttempt, ask: Callable[Asked, Answer], *args: Asked.args, **kwargs: Asked.kwargs
+    attempt: PaymentAttempt,
+    operation: Callable[Concatenate[PhonePeGateway, Arguments], Answer],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
 ) -> Answer:
-    """Call PhonePe about `attempt` and record each HTTP attempt as a GatewayCall, whatever its result.
+    """Call PhonePe for the merchant of `attempt`, and record each HTTP attempt as a GatewayCall, whatever its result.
 
-    Raises GatewayError as `ask` does, Unavailable when too many calls are under way.
+    `operation` is a method of PhonePeGateway. Raises GatewayError as it does, NotConfigured, and Unavailable when too
+    many calls are under way.
     """
+    gateway = gateway_for(attempt.identity)
     if not call_permits.acquire(blocking=False):
         raise Unavailable(
             "Too many payments are being opened at the moment. Please try again in a few seconds."
         )
     try:
-        answer = ask(*args, **kwargs)
+        answer = operation(gateway, *args, **kwargs)
     except GatewayError as error:
         _record_calls(error.http_attempts, attempt)
         raise

@@ -77,8 +77,23 @@ def process_next_row(kind: str, job: Job, now: datetime) -> bool:
     return False
 
 
+@contextmanager
+def lease_row(kind: str, row: int, length: timedelta = LEASE) -> Iterator[bool]:
+    """Holds the lease of this row, which the background takes too. Yields False while another process has it.
+
+    An error of the block pushes the row back, as in the background; only one of the database is raised again.
+    """
+    lease = _claim(kind, row, length)
+    if lease is None:
+        yield False
+        return
+    with push_back_on_error(kind, row, lease):
+        yield True
+        _end(lease, None)
+
+
 def process_row(kind: str, row: int, act: Act, length: timedelta = LEASE) -> bool:
-    """Work on this row now, under the same lease as the background. False while somebody else holds it."""
+    """Work on this row now, under the same lease as the background. False while another process has it."""
     lease = _claim(kind, row, length)
     if lease is None:
         return False

@@ -10,7 +10,7 @@ from accounts.models import User
 from core.clocks import database_now
 from core.errors import Conflict, Refusal
 from core.waiting import InProgress, wait_for
-from payment.gateways import OrderStatus, gateway_for
+from payment.gateways import PhonePeGateway
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
@@ -32,13 +32,16 @@ ENDS_AN_ORDER = (ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)
 
 def poll(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
     """One status request about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
-    return apply_status(attempt.pk, fetch_status(attempt, deadline), source, giving_up=giving_up)
+    order_id = attempt.merchant_order_id
+    answer = call_gateway(attempt, PhonePeGateway.order_status, order_id, deadline)
+    return apply_status(attempt.pk, answer, source, giving_up=giving_up)
 
 
 def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> ProviderStatus | None:
     """The worker's poll: what PhonePe says about the order, None when there is no answer."""
     try:
-        answer = fetch_status(attempt, deadline)
+        order_id = attempt.merchant_order_id
+        answer = call_gateway(attempt, PhonePeGateway.order_status, order_id, deadline)
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
         return None
@@ -122,11 +125,6 @@ def _poll_before_giving_up(payment: Payment, deadline: Deadline) -> Refusal | No
         except NO_ANSWER as error:
             silence = error
     return silence
-
-
-def fetch_status(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus:
-    gateway = gateway_for(attempt.identity)
-    return call_gateway(attempt, gateway.order_status, attempt.merchant_order_id, deadline)
 
 
 def _claim_poll(payment: Payment) -> bool:

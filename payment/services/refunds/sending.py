@@ -12,7 +12,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from core.errors import Refusal
-from payment.gateways import GatewayError, OutcomeUnknown, RefundOrder, Rejected, gateway_for
+from payment.gateways import GatewayError, OutcomeUnknown, PhonePeGateway, RefundOrder, Rejected
 from payment.models import OPEN_REFUND, PaymentAttempt, Refund
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import ProviderStatus
@@ -49,8 +49,7 @@ def send_or_poll(refund: Refund, deadline: Deadline) -> None:
 
 def poll_refund(refund: Refund, deadline: Deadline, source: str) -> Refund:
     """One question, to the merchant whose order it was. Raises NO_ANSWER."""
-    gateway = gateway_for(refund.attempt.identity)
-    answer = call_gateway(refund.attempt, gateway.refund_status, refund.merchant_refund_id, deadline)
+    answer = call_gateway(refund.attempt, PhonePeGateway.refund_status, refund.merchant_refund_id, deadline)
     return apply_refund_status(refund.pk, answer, source)
 
 
@@ -62,8 +61,7 @@ def find_unknown_refund(
     source: str = "webhook",
 ) -> Refund | None:
     """A refund that we did not make, if PhonePe says that there is one for this order. Raises NO_ANSWER."""
-    gateway = gateway_for(attempt.identity)
-    answer = call_gateway(attempt, gateway.refund_status, merchant_refund_id, deadline)
+    answer = call_gateway(attempt, PhonePeGateway.refund_status, merchant_refund_id, deadline)
     paise = claimed_paise if answer.amount_paise is None else answer.amount_paise
     of_this_order = answer.merchant_order_id in (None, attempt.merchant_order_id)
     if answer.state in (ProviderStatus.NOT_FOUND, ProviderStatus.UNKNOWN) or not of_this_order or not paise:
@@ -106,8 +104,7 @@ def _take_turn(refund: Refund) -> bool:
 
 def _send(refund: Refund, deadline: Deadline) -> None:
     try:
-        gateway = gateway_for(refund.attempt.identity)
-        answer = call_gateway(refund.attempt, gateway.refund, _order(refund), deadline)
+        answer = call_gateway(refund.attempt, PhonePeGateway.refund, _order(refund), deadline)
     except OutcomeUnknown as error:
         with transaction.atomic():
             move_refund(
