@@ -50,7 +50,7 @@ from payment.services.refunds.requests import approve_refund, withdraw_refund
 from payment.services.slot_closure import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
 from payment.services.status import stop_waiting_by_staff
 from payment.services.webhooks import close_event
-from payment.views.receipts import download
+from payment.views.payments import download
 
 CLOSED = "The temple has closed this time."
 

@@ -57,7 +57,7 @@ def error_handling(site: Site) -> Result:
 
 def final_host(site: Site) -> Result:
     """PhonePe follows no redirect. Without credentials our own 401 is the right answer."""
-    url = settings.PUBLIC_BASE_URL + reverse("payment-webhook")
+    url = settings.PUBLIC_BASE_URL + reverse("webhook-phonepe")
     if not url.startswith("https://"):
         return failed(f"{url} is not https: PhonePe calls no such address", "Set PUBLIC_BASE_URL=https://…")
     answer = site.request("POST", url, data=b"{}", headers={"Content-Type": "application/json"})

@@ -1,21 +1,24 @@
-"""`Idempotency-Key`: the same key and body gives the stored answer, the same key with another body is refused."""
+"""`Idempotency-Key`: the same key and body get the stored answer; the same key with another body is refused.
+
+A request claims the key before it works, and stores its answer or releases the key afterwards. The database decides
+which of several requests with one key works.
+"""
 
 import hashlib
 import json
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
-from rest_framework.exceptions import APIException
-from rest_framework.request import Request
-from rest_framework.response import Response
+from django.db.models import QuerySet
 
 from core.clocks import database_now, lease_ended
-from core.errors import Conflict, Refusal, handle_exception
+from core.errors import Conflict, Refusal
 from payment.models import IdempotencyKey
 
 LEASE = timedelta(seconds=60)
 KEPT = timedelta(hours=24)
+GUEST = "guest"
 # Anybody may send a guest's key: it must be as hard to guess as 128 random bits (22 characters of base64).
 SHORTEST_GUEST_KEY, SHORTEST_KEY, LONGEST_KEY = 22, 8, 255
 
@@ -33,83 +36,61 @@ class KeyReused(Refusal):
     default_detail = "This Idempotency-Key was used with another request."
 
 
-def answer_once(request: Request, route: str, work: Callable[[], Response]) -> Response:
-    """Do `work`, unless its answer is stored under the request's key. Only 2xx, 400 and 422 are stored."""
-    key = request.headers.get("Idempotency-Key", "")
-    if not key:
-        return work()
-    row, is_ours = _claim(request, route, key)
-    if not is_ours:
-        response = Response(row.answer, status=row.status_code)
-        response["Idempotent-Replayed"] = "true"
-        return response
-    answer = None
-    try:
-        answer = work()
-        return answer
-    except APIException as refusal:
-        answer = handle_exception(refusal, {})
-        raise
-    finally:
-        _end(row, answer)
+def claim_key(caller: str, route: str, key: str, body: Any) -> IdempotencyKey:
+    """The row of this key. With a `status_code` it has the stored answer; without one, the caller does the work.
 
-
-def _claim(request: Request, route: str, key: str) -> tuple[IdempotencyKey, bool]:
-    now, mine = database_now(), uuid.uuid4()
-    caller = f"user:{request.user.pk}" if request.user.is_authenticated else "guest"
-    _check(key, caller)
-    found = IdempotencyKey.objects.filter(caller=caller, route=route, key_digest=_digest(key))
-    found.exclude(created_at__gte=now - KEPT, created_at__lte=now + KEPT).delete()
-    wanted = IdempotencyKey(
-        caller=caller,
-        route=route,
-        key_digest=_digest(key),
-        body_digest=_digest(json.dumps(request.data, sort_keys=True, default=str)),
-        lease=mine,
-        lease_until=now + LEASE,
-    )
-    IdempotencyKey.objects.bulk_create([wanted], ignore_conflicts=True)
-    row = found.first()
-    if row is None:  # whoever had the key has just ended without an answer to keep, and freed it
-        raise KeyInUse
-    if row.body_digest != wanted.body_digest:
-        raise KeyReused
-    if row.lease == mine or _take_over(row, mine):
-        return row, True
-    if row.status_code is None:
-        raise KeyInUse
-    return row, False
-
-
-def _check(key: str, caller: str) -> None:
-    shortest = SHORTEST_GUEST_KEY if caller == "guest" else SHORTEST_KEY
+    `caller` is `user:<id>` or GUEST. Raises Refusal for an invalid key, KeyReused, KeyInUse.
+    """
+    shortest = SHORTEST_GUEST_KEY if caller == GUEST else SHORTEST_KEY
     if not (shortest <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         raise Refusal(
             f"Idempotency-Key must have {shortest} to {LONGEST_KEY} printable characters.",
             code="idempotency_key_invalid",
         )
+    now, lease = database_now(), uuid.uuid4()
+    rows = IdempotencyKey.objects.filter(caller=caller, route=route, key_digest=_digest(key))
+    rows.exclude(created_at__gte=now - KEPT, created_at__lte=now + KEPT).delete()
+    new = IdempotencyKey(
+        caller=caller,
+        route=route,
+        key_digest=_digest(key),
+        body_digest=_digest(json.dumps(body, sort_keys=True, default=str)),
+        lease=lease,
+        lease_until=now + LEASE,
+    )
+    IdempotencyKey.objects.bulk_create([new], ignore_conflicts=True)
+    row = rows.first()
+    if row is None:  # another request had the key, ended without an answer to store, and released it just now
+        raise KeyInUse
+    if row.body_digest != new.body_digest:
+        raise KeyReused
+    if row.lease == lease or row.status_code is not None:
+        return row
+    # The lease of another request. If it has ended, that request died; one of those that come now takes it over.
+    abandoned = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease, status_code=None)
+    abandoned = abandoned.filter(lease_ended("lease_until", now, LEASE))
+    if not abandoned.update(lease=lease, lease_until=now + LEASE):
+        raise KeyInUse
+    row.lease = lease
+    return row
 
 
-def _take_over(row: IdempotencyKey, mine: uuid.UUID) -> bool:
-    """Whoever held the lease died with it."""
-    now = database_now()
-    unanswered = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease, status_code=None)
-    if not unanswered.filter(lease_ended("lease_until", now, LEASE)).update(
-        lease=mine, lease_until=now + LEASE
-    ):
-        return False
-    row.lease = mine
-    return True
-
-
-def _end(row: IdempotencyKey, response: Response | None) -> None:
-    held = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease)
-    if response is not None and (response.status_code < 300 or response.status_code in (400, 422)):
-        held.update(
-            status_code=response.status_code, answer=json.loads(json.dumps(response.data, default=str))
-        )
+def store_answer(row: IdempotencyKey, status_code: int, body: Any) -> None:
+    """Only 2xx, 400 and 422 are stored: after any other answer the same key may be tried again."""
+    if status_code < 300 or status_code in (400, 422):
+        stored = json.loads(json.dumps(body, default=str))
+        _leased(row).update(status_code=status_code, answer=stored)
     else:
-        held.delete()
+        release_key(row)
+
+
+def release_key(row: IdempotencyKey) -> None:
+    _leased(row).delete()
+
+
+def _leased(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:
+    """The row, unless another request has taken over the lease."""
+    return IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease)
 
 
 def _digest(text: str) -> str:

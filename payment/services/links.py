@@ -27,7 +27,7 @@ def offer_url(payment: Payment) -> str:
 
 
 def webhook_url() -> str:
-    return _absolute(reverse("payment-webhook"))
+    return _absolute(reverse("webhook-phonepe"))
 
 
 def payment_behind(token: str, purpose: str) -> Payment:

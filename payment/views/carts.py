@@ -1,30 +1,35 @@
-"""Routes of carts and bookings that need to know about money; mounted before booking's own."""
+"""The actions of carts, bookings and slots that move money. They are mounted before the routes of `booking`."""
 
-from typing import Any
+from typing import cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
+from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
-from booking.models import Booking, Cart, Checkout
+from accounts.models import User
+from booking.models import Booking, Cart, Checkout, Slot
 from booking.serializers import BookingSerializer
 from core.money import rupees
-from payment.models import Payment, Refund
+from payment.models import Payment
 from payment.serializers.payments import CancelRequest
 from payment.serializers.refunds import RefundSerializer
+from payment.serializers.slot_closure import ClearedSerializer, CloseRequest
 from payment.services.attempts import AlreadyPaid
 from payment.services.refunds.requests import cancel_booking
+from payment.services.slot_closure import move_all, refund_all
 from payment.services.status import give_up
 from payment.states import Fulfilment, PaymentState
+from payment.views.permissions import StaffWithPermission
 
 GIVE_UP_SECONDS = 8
 
 
-class CartCleanupView(APIView):
-    """The customer does not want to pay any more: their cart is free again, unless they have paid."""
+class CartPaymentViewSet(ViewSet):
+    lookup_value_regex = r"\d{1,18}"
 
     @extend_schema(
         operation_id="cart_cleanup_old_payments",
@@ -39,7 +44,9 @@ class CartCleanupView(APIView):
             },
         ),
     )
-    def post(self, request: Request, pk: int) -> Response:
+    @action(detail=True, methods=["post"], url_name="cleanup")
+    def cleanup_old_payments(self, request: Request, pk: str) -> Response:
+        """The customer does not want to pay any more: their cart is free again, unless they have paid."""
         cart = get_object_or_404(Cart, pk=pk, user=request.user)
         reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
         payment = Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
@@ -52,14 +59,14 @@ class CartCleanupView(APIView):
         return Response(
             {
                 "success": is_free,
-                "message": _what_was_closed(payment, is_free),
+                "message": _cleanup_message(payment, is_free),
                 "cleaned_count": int(payment is not None and is_free),
                 "can_delete": cart.status not in (Cart.Status.CHECKED_OUT, Cart.Status.CONVERTED),
             }
         )
 
 
-def _what_was_closed(payment: Payment | None, is_free: bool) -> str:
+def _cleanup_message(payment: Payment | None, is_free: bool) -> str:
     if payment is None:
         return "There was no open payment to close."
     if is_free and payment.is_open:
@@ -71,8 +78,8 @@ def _what_was_closed(payment: Payment | None, is_free: bool) -> str:
     return "The open payment was closed."
 
 
-class BookingStatusView(APIView):
-    """Customers may cancel their booking, and nothing else."""
+class BookingPaymentViewSet(ViewSet):
+    lookup_value_regex = r"\d{1,18}"
 
     @extend_schema(
         operation_id="booking_cancel",
@@ -87,26 +94,51 @@ class BookingStatusView(APIView):
             },
         ),
     )
-    def post(self, request: Request, pk: int) -> Response:
-        booking = get_object_or_404(
-            Booking.objects.select_related("checkout", "user"), pk=pk, user=request.user
-        )
+    @action(detail=True, methods=["post"])
+    def status(self, request: Request, pk: str) -> Response:
+        """Customers may cancel their booking, and nothing else."""
+        bookings = Booking.objects.select_related("checkout", "user")
+        booking = get_object_or_404(bookings, pk=pk, user=request.user)
         form = CancelRequest(data=request.data)
         form.is_valid(raise_exception=True)
         refund = cancel_booking(booking, form.validated_data["cancellation_reason"])
         booking.refresh_from_db()
-        answer: dict[str, Any] = {
-            "success": True,
-            "message": f"Your booking is cancelled. {_what_goes_back(booking, refund)}",
-            "booking": BookingSerializer(booking).data,
-            "refund": RefundSerializer(refund).data if refund else None,
-        }
-        return Response(answer)
+        if refund is None:
+            consequence = "By our policy it is not refunded any more."
+        elif refund.amount_paise == booking.checkout.total_paise:
+            consequence = "It will be refunded in full."
+        else:
+            consequence = f"₹{rupees(refund.amount_paise)} of it will be refunded."
+        return Response(
+            {
+                "success": True,
+                "message": f"Your booking is cancelled. {consequence}",
+                "booking": BookingSerializer(booking).data,
+                "refund": RefundSerializer(refund).data if refund else None,
+            }
+        )
 
 
-def _what_goes_back(booking: Booking, refund: Refund | None) -> str:
-    if refund is None:
-        return "By our policy it is not refunded any more."
-    if refund.amount_paise == booking.checkout.total_paise:
-        return "It will be refunded in full."
-    return f"₹{rupees(refund.amount_paise)} of it will be refunded."
+class SlotPaymentViewSet(ViewSet):
+    lookup_value_regex = r"\d{1,18}"
+    permission_classes = (StaffWithPermission,)
+    required_permission = "booking.change_slot"
+
+    @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClearedSerializer(many=True))
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, pk: str) -> Response:
+        """Close a time and move or refund who booked it, a hundred a call: one entry for each.
+
+        `X-Bookings-Left` says how many the call has not come to. Call again until it is 0.
+        """
+        slot = get_object_or_404(Slot, pk=pk)
+        form = CloseRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        reason, to = form.validated_data["reason"], form.validated_data.get("to")
+        if form.validated_data["then"] == "refund":
+            closing = refund_all(slot, reason, cast(User, request.user))
+        else:
+            others = Slot.objects.filter(service=slot.service_id).exclude(pk=slot.pk)
+            closing = move_all(slot, reason, to and get_object_or_404(others, pk=to))
+        cleared = ClearedSerializer(closing.cleared, many=True)
+        return Response(cleared.data, headers={"X-Bookings-Left": str(closing.left)})

@@ -1,21 +1,26 @@
-from decimal import Decimal
-from typing import Any
+"""A person's own payments, and what staff decide about payments."""
+
+from typing import Any, cast
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import QuerySet
-from django.http import Http404
-from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from django.http import Http404, HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotAuthenticated
-from rest_framework.permissions import AllowAny, BasePermission, IsAuthenticated
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.throttling import BaseThrottle
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
+from accounts.models import User
 from core.errors import Refusal
 from core.money import paise
-from payment.models import Payment
+from core.throttling import CallerThrottle
+from payment.models import Payment, Receipt, Refund
 from payment.serializers.checkout import ProcessCartRequest, StartedSerializer
 from payment.serializers.payments import (
     CheckBookingSerializer,
@@ -26,21 +31,48 @@ from payment.serializers.payments import (
     for_wire,
     wire_status,
 )
+from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
 from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, SimulatePaymentRequest
 from payment.services import timeline
-from payment.services.checkout import Started, start_donation, start_payment
-from payment.services.idempotency import answer_once
+from payment.services.checkout import start_donation, start_payment
+from payment.services.outcomes import accept_after_review, return_after_review
+from payment.services.receipts import pdf, receipt_of
+from payment.services.refunds.requests import request_refund
 from payment.services.simulation import demo_payment, refuse_without_simulation, simulate
-from payment.services.status import refresh
-from payment.views.throttles import DemoPaymentThrottle, GuestPaymentThrottle
+from payment.services.status import refresh, stop_waiting_by_staff
+from payment.states import RefundState
+from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
+from payment.views.permissions import StaffWithPermission
 
-# The frontend asks once and waits thirty seconds at most.
+# The frontend sends one request and waits thirty seconds at most.
 CHECK_BOOKING_SECONDS = 8
 STATUS_SECONDS = 5
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key and body gives the same answer"
-)
+
+class GuestPaymentThrottle(CallerThrottle):
+    """Counts donations without a login, by address of the caller. The carts of people with a login are not counted.
+
+    A form may send an empty `cart_id`: that is a donation.
+    """
+
+    scope = "guest_payment"
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        has_cart = isinstance(request.data, dict) and request.data.get("cart_id")
+        if request.user.is_authenticated or has_cart:
+            return None
+        return super().get_cache_key(request, view)
+
+
+class DemoPaymentThrottle(CallerThrottle):
+    scope = "demo_payment"
+
+
+class IgnoreAcceptHeader(DefaultContentNegotiation):
+    """A receipt is PDF whatever the caller accepts, and its errors are JSON."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
+        return renderers[0], renderers[0].media_type
 
 
 @extend_schema_view(
@@ -48,111 +80,110 @@ IDEMPOTENCY_KEY = OpenApiParameter(
     retrieve=extend_schema(responses=PaymentSerializer),
 )
 class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
-    """A person's own payments. Nobody changes one here: PhonePe's answers do."""
+    """No request changes the state of a payment directly: only PhonePe's status does."""
 
     queryset = Payment.objects.all()
     serializer_class = PaymentSerializer
     lookup_value_regex = r"\d{1,18}"
 
-    # Open to all, and therefore counted.
-    THROTTLES = {"process_cart": GuestPaymentThrottle, "simulate_payment_success": DemoPaymentThrottle}
+    required_permission = ""  # of actions with StaffWithPermission
+    # Staff reach the payments of all people by these actions.
+    actions_on_all_payments = ("timeline", "refund", "refunds", "resolve", "receipt")
 
     def get_queryset(self) -> QuerySet[Payment]:
-        user = self.request.user
-        if self.action == "timeline" and getattr(user, "is_staff", False):
-            return for_wire(Payment.objects.all())
-        return for_wire(Payment.objects.filter(user_id=user.pk or 0))
+        user, payments = self.request.user, for_wire(Payment.objects.all())
+        if self.action in self.actions_on_all_payments and getattr(user, "is_staff", False):
+            return payments
+        return payments.filter(user_id=user.pk or 0)
 
     def get_serializer_class(self) -> Any:
         return PaymentListSerializer if self.action == "list" else PaymentSerializer
-
-    def get_permissions(self) -> list[BasePermission]:
-        return [AllowAny()] if self.action in self.THROTTLES else [IsAuthenticated()]
-
-    def get_throttles(self) -> list[BaseThrottle]:
-        return [self.THROTTLES[self.action]()] if self.action in self.THROTTLES else []
 
     @extend_schema(
         request=ProcessCartRequest,
         responses={200: StartedSerializer, 201: StartedSerializer},
         parameters=[IDEMPOTENCY_KEY],
     )
-    @action(detail=False, methods=["post"], url_path="process-cart")
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="process-cart",
+        permission_classes=(AllowAny,),
+        throttle_classes=(GuestPaymentThrottle,),
+    )
+    @idempotent("process-cart")
     def process_cart(self, request: Request) -> Response:
         """Open the payment of a cart, or of a guest's gift, and say where it can be paid."""
-        return answer_once(request, "process-cart", lambda: self._process_cart(request))
-
-    def _process_cart(self, request: Request) -> Response:
         form = ProcessCartRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        started = self._start(request, form.validated_data)
-        return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
-
-    def _start(self, request: Request, wanted: dict[str, Any]) -> Started:
-        if "cart_id" in wanted:
+        fields = form.validated_data
+        if "cart_id" in fields:
             if not request.user.is_authenticated:
                 raise NotAuthenticated
-            return start_payment(
+            expected_total = fields.get("expected_total")
+            started = start_payment(
                 request.user,
-                cart_id=wanted["cart_id"],
-                address_id=wanted.get("address_id"),
-                expected_paise=_paise(wanted.get("expected_total")),
+                cart_id=fields["cart_id"],
+                address_id=fields.get("address_id"),
+                expected_paise=None if expected_total is None else paise(str(expected_total)),
             )
-        if not settings.PAYMENT_GUEST_CHECKOUT:
+        elif settings.PAYMENT_GUEST_CHECKOUT:
+            started = start_donation(
+                request.user if request.user.is_authenticated else None,
+                amount_paise=paise(str(fields["amount"])),
+                reference=fields.get("user_id") or "",
+                mobile=fields.get("mobile") or "",
+            )
+        else:
             raise Refusal("Please log in and pay for a cart.", code="guest_checkout_off")
-        return start_donation(
-            request.user if request.user.is_authenticated else None,
-            amount_paise=paise(str(wanted["amount"])),
-            reference=wanted.get("user_id") or "",
-            mobile=wanted.get("mobile") or "",
-        )
+        return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
 
     @extend_schema(responses=StatusSerializer)
     @action(detail=True)
     def status(self, request: Request, pk: str) -> Response:
         """Where the payment stands, after asking PhonePe if it is open."""
-        payment = self._refreshed(STATUS_SECONDS, "status")
+        payment = _reload(refresh(self.get_object(), STATUS_SECONDS, "status"))
         return Response(StatusSerializer(payment, context={"request": request}).data)
 
     @extend_schema(responses=CheckBookingSerializer)
     @action(detail=True, url_path="check-booking")
     def check_booking(self, request: Request, pk: str) -> Response:
         """Did it become a booking? Always 200: the answer stands in `payment_status` and `booking_created`."""
-        return self._checked()
+        return self._check_booking()
 
     @extend_schema(request=None, responses=CheckBookingSerializer)
     @action(detail=True, methods=["post"], url_path="check-and-create-booking")
     def check_and_create_booking(self, request: Request, pk: str) -> Response:
-        return self._checked()
+        return self._check_booking()
 
     @extend_schema(request=None, responses=CheckBookingSerializer)
     @action(detail=True, methods=["post"], url_path="create-booking")
     def create_booking(self, request: Request, pk: str) -> Response:
-        return self._checked()
+        return self._check_booking()
 
     @extend_schema(request=None, responses=CheckBookingSerializer)
     @action(detail=True, methods=["post"], url_path="retry-webhook")
     def retry_webhook(self, request: Request, pk: str) -> Response:
-        return self._checked()
+        return self._check_booking()
 
     @extend_schema(request=None, responses=CheckBookingSerializer)
     @action(detail=True, methods=["post"], url_path="check-and-process")
     def check_and_process(self, request: Request, pk: str) -> Response:
-        return self._checked()
+        return self._check_booking()
 
     @extend_schema(responses=TimelineSerializer)
     @action(detail=True)
     def timeline(self, request: Request, pk: str) -> Response:
         """Why it is in this state. Staff see every try and rule, the owner what it means for them."""
         payment = self.get_object()
-        tell = timeline.for_staff if request.user.is_staff else timeline.for_owner
+        list_entries = timeline.for_staff if request.user.is_staff else timeline.for_owner
         return Response(
             {
                 "payment_id": payment.pk,
                 "transaction_id": payment.reference,
                 "status": wire_status(payment),
                 "fulfilment": payment.fulfilment,
-                "entries": tell(payment),
+                "entries": list_entries(payment),
             }
         )
 
@@ -161,7 +192,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     def simulate_success(self, request: Request, pk: str) -> Response:
         """Let the simulated customer pay. 404 unless PhonePe is simulated."""
         refuse_without_simulation()
-        return self._simulated(self.get_object(), "success")
+        return _simulate(self.get_object(), "success")
 
     @extend_schema(request=OutcomeRequest, responses=SimulatedSerializer)
     @action(detail=True, methods=["post"])
@@ -170,7 +201,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         refuse_without_simulation()
         form = OutcomeRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        return self._simulated(self.get_object(), form.validated_data["outcome"])
+        return _simulate(self.get_object(), form.validated_data["outcome"])
 
     @extend_schema(methods=["GET"], operation_id="payments_demo", responses=SimulatedSerializer)
     @extend_schema(
@@ -179,44 +210,116 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         request=SimulatePaymentRequest,
         responses=SimulatedSerializer,
     )
-    @action(detail=False, methods=["get", "post"], url_path="simulate-payment-success")
+    @action(
+        detail=False,
+        methods=["get", "post"],
+        url_path="simulate-payment-success",
+        permission_classes=(AllowAny,),
+        throttle_classes=(DemoPaymentThrottle,),
+    )
     def simulate_payment_success(self, request: Request) -> Response:
         """GET: one whole demo payment by the ordinary road. POST: the same end for a payment that is open."""
         refuse_without_simulation()
         if request.method == "POST":
             form = SimulatePaymentRequest(data=request.data)
             form.is_valid(raise_exception=True)
-            return self._simulated(self._named(form.validated_data), form.validated_data["outcome"])
+            payment = self._find_to_simulate(form.validated_data)
+            return _simulate(payment, form.validated_data["outcome"])
         demo = demo_payment()
-        return Response(SimulatedSerializer(_as_it_is(demo.payment), context={"steps": demo.steps}).data)
+        return Response(SimulatedSerializer(_reload(demo.payment), context={"steps": demo.steps}).data)
 
-    def _named(self, wanted: dict[str, Any]) -> Payment:
-        """Guest payments may be played by anyone, others by their owner and by staff."""
-        if "payment_id" in wanted:
-            found = Payment.objects.filter(pk=wanted["payment_id"])
+    def _find_to_simulate(self, fields: dict[str, Any]) -> Payment:
+        """Anyone may simulate a guest's payment; other payments only their owner and staff. Raises Http404."""
+        if "payment_id" in fields:
+            payments = Payment.objects.filter(pk=fields["payment_id"])
         else:
-            found = Payment.objects.filter(attempts__merchant_order_id=wanted["merchant_order_id"])
-        payment = found.first()
-        user = self.request.user
+            payments = Payment.objects.filter(attempts__merchant_order_id=fields["merchant_order_id"])
+        payment, user = payments.first(), self.request.user
         if payment is None or not (payment.user_id in (None, user.pk) or getattr(user, "is_staff", False)):
             raise Http404
         return payment
 
-    def _refreshed(self, seconds: int, source: str) -> Payment:
-        return _as_it_is(refresh(self.get_object(), seconds, source))
+    @extend_schema(
+        operation_id="payments_refund",
+        request=RefundRequest,
+        responses={201: RefundSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    @action(
+        detail=True,
+        methods=["post"],
+        permission_classes=(StaffWithPermission,),
+        required_permission="payment.change_refund",
+    )
+    @transaction.atomic  # the refund and the answer under its key, or neither
+    @idempotent("refund:{pk}")
+    def refund(self, request: Request, pk: str) -> Response:
+        """Send back an amount, or all that is left. A full refund cancels the booking."""
+        payment = self.get_object()
+        form = RefundRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        amount, reason = form.validated_data.get("amount"), form.validated_data["reason"]
+        amount_paise = None if amount is None else paise(str(amount))
+        refund = request_refund(payment.pk, amount_paise, reason, cast(User, request.user))
+        return Response(RefundSerializer(refund).data, status=201)
 
-    def _checked(self) -> Response:
-        payment = self._refreshed(CHECK_BOOKING_SECONDS, "check-booking")
+    @extend_schema(operation_id="payments_refunds", responses=RefundSerializer(many=True))
+    @action(detail=True)
+    def refunds(self, request: Request, pk: str) -> Response:
+        """The owner sees what is owed to them; tries that failed and requests of the staff are the staff's."""
+        refunds: QuerySet[Any] = self.get_object().refunds.all()
+        if not request.user.is_staff:
+            refunds = refunds.exclude(state=RefundState.FAILED)
+            refunds = refunds.exclude(held_because=Refund.Hold.SECOND_PERSON)
+        page = self.paginate_queryset(refunds)
+        return self.get_paginated_response(RefundSerializer(page, many=True).data)
+
+    @extend_schema(operation_id="payments_resolve", request=ResolveRequest, responses=PaymentSerializer)
+    @action(
+        detail=True,
+        methods=["post"],
+        permission_classes=(StaffWithPermission,),
+        required_permission="payment.change_payment",
+    )
+    def resolve(self, request: Request, pk: str) -> Response:
+        """Decide what staff must decide: take what came as the payment, send it back, or stop waiting for it."""
+        form = ResolveRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        payment, decision = self.get_object(), form.validated_data["action"]
+        if decision == "stop_waiting":
+            stop_waiting_by_staff(payment.pk, form.validated_data["reason"], cast(User, request.user))
+        elif decision == "book":
+            accept_after_review(payment.pk)
+        else:
+            return_after_review(payment.pk)
+        return Response(PaymentSerializer(_reload(payment)).data)
+
+    @extend_schema(operation_id="payments_receipt", responses={(200, "application/pdf"): OpenApiTypes.BINARY})
+    @action(detail=True, content_negotiation_class=IgnoreAcceptHeader)
+    def receipt(self, request: Request, pk: str) -> HttpResponse:
+        """Of a payment that brought money; the same paper at every call."""
+        receipt = receipt_of(self.get_object())
+        if receipt is None:
+            raise Http404
+        return download(receipt)
+
+    def _check_booking(self) -> Response:
+        payment = _reload(refresh(self.get_object(), CHECK_BOOKING_SECONDS, "check-booking"))
         return Response(CheckBookingSerializer(payment, context={"request": self.request}).data)
 
-    def _simulated(self, payment: Payment, outcome: str) -> Response:
-        return Response(SimulatedSerializer(_as_it_is(simulate(payment, outcome))).data)
+
+def download(receipt: Receipt) -> HttpResponse:
+    """The PDF of a numbered receipt, in the language of the person who paid."""
+    payer = receipt.payment.user
+    name, content = pdf(receipt, payer.language if payer else "en")
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
-def _paise(amount: Decimal | None) -> int | None:
-    return None if amount is None else paise(str(amount))
+def _simulate(payment: Payment, outcome: str) -> Response:
+    return Response(SimulatedSerializer(_reload(simulate(payment, outcome))).data)
 
 
-def _as_it_is(payment: Payment) -> Payment:
-    """Read again with all that the serializers need, after others may have moved it."""
+def _reload(payment: Payment) -> Payment:
+    """The payment as it is now, with all that the serializers read: other requests may have changed it."""
     return for_wire(Payment.objects.all()).get(pk=payment.pk)

@@ -26,7 +26,7 @@ VIEWS = sorted(
 VIEWS += [ROOT / app / "views.py" for app in ("accounts", "booking")]
 MANY = 501
 # Closing a time works on a hundred bookings a call, and answers one row for each.
-BOUNDED_OTHERWISE = {"payment/views/slot_closure.py:post"}
+BOUNDED_OTHERWISE = {"payment/views/carts.py:close"}
 
 LISTS = {
     "/api/puja/categories/",

@@ -105,7 +105,7 @@ def checked():
 
 
 def test_the_address_is_the_one_that_phonepe_calls():
-    assert reverse("payment-webhook") == webhook_check.PATH
+    assert reverse("webhook-phonepe") == webhook_check.PATH
 
 
 def test_a_webhook_that_is_strict_and_changes_nothing_is_well_and_stores_nothing(shop):
