@@ -1,19 +1,10 @@
 from django.urls import path
+from rest_framework.routers import SimpleRouter
 
 from diagnostics.health import healthz, readyz
-from diagnostics.views import DebugConnectivityView, OpsTokenView
+from diagnostics.views import DiagnosisViewSet
 
-urlpatterns = [
-    path(
-        "api/payments/payments/debug-connectivity/",
-        DebugConnectivityView.as_view(),
-        name="debug-connectivity",
-    ),
-    path(
-        "api/payments/payments/debug-connectivity/door/",
-        OpsTokenView.as_view(),
-        name="debug-connectivity-door",
-    ),
-    path("healthz", healthz),
-    path("readyz", readyz),
-]
+router = SimpleRouter()
+router.register("api/payments/payments", DiagnosisViewSet, basename="debug")
+
+urlpatterns = [*router.urls, path("healthz", healthz), path("readyz", readyz)]

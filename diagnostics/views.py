@@ -14,13 +14,14 @@ from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework.decorators import action
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
 from rest_framework.parsers import FormParser
 from rest_framework.permissions import AllowAny
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from core import waiting
@@ -66,7 +67,7 @@ class OptionalLoginScheme(BearerScheme):
 
 
 @method_decorator(never_cache, name="dispatch")
-class DebugConnectivityView(APIView):
+class DiagnosisViewSet(ViewSet):
     """Takes no address: it probes only what is configured. It never starts a payment."""
 
     authentication_classes = (OptionalLogin,)
@@ -76,19 +77,22 @@ class DebugConnectivityView(APIView):
 
     def get_renderers(self) -> list[BaseRenderer]:
         """Pages and text for GET only; programs that POST get JSON."""
-        return super().get_renderers() if self.request.method in {"GET", "HEAD"} else [JSONRenderer()]
+        if self.request.method in {"GET", "HEAD"} or self.action == "door":
+            return super().get_renderers()
+        return [JSONRenderer()]
 
     @extend_schema(
         operation_id="debug_connectivity",
         parameters=[OPS_TOKEN, STRICT, FORMAT],
         responses={200: DiagnosisSerializer, 503: DiagnosisSerializer},
     )
-    def get(self, request: Request) -> Response:
+    @action(detail=False, url_path="debug-connectivity", url_name="connectivity")
+    def latest(self, request: Request) -> Response:
         """The last diagnosis, at most thirty seconds old: what is wrong, and who has to act."""
-        found = latest_report()
+        report = latest_report()
         is_strict = request.query_params.get("strict", "").lower() in {"1", "true"}
-        shape = DiagnosisSerializer if may_read_all(request) else ShortDiagnosisSerializer
-        return Response(shape(found).data, status=503 if is_strict and not found["success"] else 200)
+        serializer = DiagnosisSerializer if may_read_all(request) else ShortDiagnosisSerializer
+        return Response(serializer(report).data, status=503 if is_strict and not report["success"] else 200)
 
     @extend_schema(
         operation_id="debug_connectivity_now",
@@ -96,7 +100,8 @@ class DebugConnectivityView(APIView):
         request=TestPaymentRequest,
         responses=DiagnosisSerializer,
     )
-    def post(self, request: Request) -> Response:
+    @latest.mapping.post
+    def run(self, request: Request) -> Response:
         """A new diagnosis at once, with a question to PhonePe even if it is simulated. Not in production."""
         if not may_see_all(request):
             raise PermissionDenied if request.user.is_authenticated else NotAuthenticated
@@ -110,20 +115,19 @@ class DebugConnectivityView(APIView):
         finally:
             posted_runs.end("fresh")
 
-
-@method_decorator(never_cache, name="dispatch")
-class OpsTokenView(APIView):
-    """OPS_TOKEN, typed into the page, gives this browser a cookie for the full page. Needs no database."""
-
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
-    throttle_classes = (DiagnosisThrottle,)
-    parser_classes = (FormParser,)
-    renderer_classes = (PageRenderer,)
-    http_method_names = ("post",)
-
     @extend_schema(exclude=True)
-    def post(self, request: Request) -> HttpResponseRedirect:
+    @action(
+        detail=False,
+        methods=["post"],
+        url_path="debug-connectivity/door",
+        url_name="connectivity-door",
+        authentication_classes=(),
+        parser_classes=(FormParser,),
+        renderer_classes=(PageRenderer,),
+        http_method_names=("post",),
+    )
+    def door(self, request: Request) -> HttpResponseRedirect:
+        """OPS_TOKEN, typed into the page, gives this browser a cookie for the full page. Needs no database."""
         page = reverse("debug-connectivity")
         if not knows_token(str(request.data.get("ops_token", ""))):
             return HttpResponseRedirect(f"{page}?refused=1", status=303)
@@ -146,7 +150,18 @@ def may_read_all(request: Request) -> bool:
 
     For GET only: a browser sends cookies by itself, also with requests that another site makes it send.
     """
-    return may_see_all(request) or _has_cookie(request) or _is_staff_session(request)
+    if may_see_all(request):
+        return True
+    try:
+        cookie = request._request.get_signed_cookie(COOKIE, "", salt=SALT, max_age=COOKIE_SECONDS)
+    except BadSignature:
+        cookie = ""
+    if settings.OPS_TOKEN and constant_time_compare(cookie or "", _cookie_value()):
+        return True
+    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
+        return False
+    user = _within_timeout(functools.partial(get_user, request._request))
+    return bool(getattr(user, "is_staff", False) and getattr(user, "is_active", False))
 
 
 def may_see_all(request: Request) -> bool:
@@ -163,21 +178,6 @@ def knows_token(offered: str) -> bool:
 def _cookie_value() -> str:
     """A new OPS_TOKEN invalidates all cookies of the former one."""
     return salted_hmac(SALT, settings.OPS_TOKEN).hexdigest()
-
-
-def _has_cookie(request: Request) -> bool:
-    try:
-        offered = request._request.get_signed_cookie(COOKIE, "", salt=SALT, max_age=COOKIE_SECONDS)
-    except BadSignature:
-        return False
-    return bool(settings.OPS_TOKEN) and constant_time_compare(offered or "", _cookie_value())
-
-
-def _is_staff_session(request: Request) -> bool:
-    if settings.SESSION_COOKIE_NAME not in request.COOKIES:
-        return False
-    user = _within_timeout(functools.partial(get_user, request._request))
-    return bool(getattr(user, "is_staff", False) and getattr(user, "is_active", False))
 
 
 def _within_timeout(find: Callable[[], T]) -> T | None:
