@@ -79,10 +79,10 @@ class TooManyAttempts(Conflict):
         "The payment page could not be opened. Nothing more is charged; please try again in 15 minutes."
     )
 
-    def __init__(self, payment_id: int, error_category: str, hop: tuple[str, int]) -> None:
+    def __init__(self, payment_id: int, error_category: str, endpoint: tuple[str, int]) -> None:
         super().__init__(payment_id=payment_id)
         self.error_category = error_category
-        self.host, self.port = hop
+        self.host, self.port = endpoint
 
 
 class PaymentClosed(Conflict):

@@ -1,6 +1,6 @@
-"""Late money for what the same person has booked meanwhile: it goes back as paid twice, and they are told why.
+"""Late money for what the same person has booked meanwhile: it is refunded as paid twice, and they are told why.
 
-Two carts that were both paid in time are two bookings: many book the same puja for their parents, too.
+Two carts that were both paid in time are two bookings: many people book the same puja for their parents, too.
 """
 
 from datetime import datetime
@@ -35,7 +35,8 @@ def refuse_if_booked_meanwhile(payment: Payment, checkout: Checkout, chosen: Slo
     lock_user(checkout.user_id)
     same = _bookings(checkout, chosen.starts_at) if chosen else _bookings_of_its_time(checkout)
     if not payment.came_late and chosen is None:
-        same = _made_by_late_money_meanwhile(same, checkout)
+        # Only what the late money of an earlier cart booked while this one was being paid.
+        same = same.filter(checkout__payment__came_late=True, created_at__gt=checkout.created_at)
     if same.exists():
         raise BookedMeanwhile(payment_id=payment.pk)
 
@@ -79,8 +80,3 @@ def _bookings_of_its_time(checkout: Checkout) -> QuerySet[Booking]:
     """
     had_it = EarlierStart.objects.filter(booking=OuterRef("pk"), starts_at=checkout.starts_at)
     return _of_person(checkout).filter(Q(starts_at=checkout.starts_at) | Q(Exists(had_it)))
-
-
-def _made_by_late_money_meanwhile(bookings: QuerySet[Booking], checkout: Checkout) -> QuerySet[Booking]:
-    """The late money of an earlier cart was faster than this one, which was being paid already."""
-    return bookings.filter(checkout__payment__came_late=True, created_at__gt=checkout.created_at)

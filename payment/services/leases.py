@@ -1,7 +1,7 @@
-"""Who works on which row: every kind of background work claims one row at a time here.
+"""Leases of rows: every kind of background work claims one row at a time here.
 
-A row is claimed in a short transaction, worked on without one, and given back by its token. A worker that dies loses
-its lease and nothing else. A row whose work raises is pushed back with exponential backoff, and the others go on.
+A row is claimed in a short transaction, worked on without one, and released by its token. A worker that dies loses its
+lease and nothing else. A row whose work raises is pushed back with exponential backoff; the others are not delayed.
 """
 
 import logging
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models import F, QuerySet
@@ -33,11 +33,10 @@ DATABASE_TROUBLE = (OperationalError, InterfaceError)
 CANDIDATES = 10  # so many free rows are tried until one is ours
 
 Act = Callable[[int], datetime | None]
-Result = TypeVar("Result")
 
 
 class NoProgress(RuntimeError):
-    """The work on a row ended, and the row is due as before: it would be done again at once, for ever."""
+    """The work on a row ended, and the row is still due: the worker would repeat it at once, without end."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def process_next_row(kind: str, job: Job, now: datetime) -> bool:
         if lease is None:
             continue
         with push_back_on_error(kind, row, lease):
-            if not _is_due(job, row, now):  # whoever held it until now has done it
+            if not _is_due(job, row, now):  # the last holder of the lease has done it
                 _end(lease, None)
                 continue
             again_at = job.act(row)
@@ -102,21 +101,21 @@ def process_row(kind: str, row: int, act: Act, length: timedelta = LEASE) -> boo
     return True
 
 
-def try_now(kind: str, row: int, act: Callable[[int], Result]) -> Result | None:
-    """What `act` returns; None when it raised, which is logged. The row stays due, and is the background's.
+@contextmanager
+def left_to_background(kind: str, row: int) -> Iterator[None]:
+    """Logs any error of the block, and ends it: the row stays due, and the background works on it.
 
-    For what somebody does on their way whose own work must not be lost by it. `act` has a lock of its own.
+    For work that a request does early, and whose failure must not fail the request. The block takes its own lock.
     """
     try:
-        return act(row)
+        yield
     except Exception:  # any bug of ours, as in the background
         _close_unusable_connection()
         logger.exception("left to the background", extra={"kind": kind, "row": row})
-        return None
 
 
 def pause_after(tries: int) -> timedelta:
-    """How long a row is left alone after so many failed tries in a row."""
+    """How long a row is pushed back after so many failed tries in a row."""
     return scaled(min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
 
 
@@ -141,7 +140,7 @@ def _is_due(job: Job, row: int, now: datetime) -> bool:
 
 
 def _claim(kind: str, row: int, length: timedelta) -> WorkLease | None:
-    """The lease, if nobody holds the row. The database decides who of several callers gets it."""
+    """The lease, if the row has no holder. The database decides which of several callers gets it."""
     now, token = database_now(), uuid.uuid4()
     unclaimed = WorkLease(kind=kind, row=row, token=uuid.uuid4(), taken_at=now, held_until=now)
     WorkLease.objects.bulk_create([unclaimed], ignore_conflicts=True)
@@ -153,13 +152,13 @@ def _claim(kind: str, row: int, length: timedelta) -> WorkLease | None:
     until = now + max(length, pause_after(tries))
     if not as_found.update(token=token, taken_at=now, held_until=until, tries=F("tries") + 1):
         return None
-    _alert_if_often(found)  # the last try may have killed its process, which could tell nobody
+    _alert_if_often(found)  # the last try may have killed its process before it could alert anybody
     found.token, found.taken_at, found.held_until, found.tries = token, now, until, tries
     return found
 
 
 def _end(lease: WorkLease, again_at: datetime | None) -> None:
-    """The row went through. Who has lost the lease meanwhile ends nothing."""
+    """The work is done. A caller that has lost the lease meanwhile changes nothing."""
     ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
     if again_at is None:
         ours.delete()
@@ -174,10 +173,10 @@ def _close_unusable_connection() -> None:
 
 @contextmanager
 def push_back_on_error(kind: str, row: int, lease: WorkLease | None = None) -> Iterator[None]:
-    """Here (and in `try_now`) everything is caught: the bug of one row must not stop the others, nor the worker.
+    """Catches every error, as `left_to_background` does: a bug with one row must not stop the others, nor the worker.
 
-    What the database refused to answer is raised again when the row has been pushed back: whoever called waits a
-    little. When it is away altogether, the row keeps its lease instead.
+    An error of the database is raised again after the row is pushed back: the caller waits a little. When the database
+    is down, the row keeps its lease instead.
     """
     try:
         yield
@@ -185,29 +184,25 @@ def push_back_on_error(kind: str, row: int, lease: WorkLease | None = None) -> I
         _close_unusable_connection()
         lease = lease or _claim(kind, row, timedelta())
         if lease is not None:
-            _push_back(lease, error)
-        what = {"kind": kind, "row": row, "tries": lease.tries if lease else None}
+            # The second line of a database's message shows the row.
+            first_line = f"{type(error).__name__}: {error}".partition("\n")[0]
+            lease.held_until = database_now() + pause_after(lease.tries)
+            lease.error = redact(first_line)[:300]
+            ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
+            if ours.update(held_until=lease.held_until, error=lease.error):
+                _alert_if_often(lease)
+        fields = {"kind": kind, "row": row, "tries": lease.tries if lease else None}
         if isinstance(error, DATABASE_TROUBLE):
-            logger.warning("the database gave no answer", extra=what)
+            logger.warning("the database gave no answer", extra=fields)
             raise
-        logger.exception("work failed", extra=what)
-
-
-def _push_back(lease: WorkLease, error: Exception) -> None:
-    first_line = f"{type(error).__name__}: {error}".partition("\n")[
-        0
-    ]  # a database shows the row in the second
-    lease.held_until, lease.error = database_now() + pause_after(lease.tries), redact(first_line)[:300]
-    ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
-    if ours.update(held_until=lease.held_until, error=lease.error):
-        _alert_if_often(lease)
+        logger.exception("work failed", extra=fields)
 
 
 def _alert_if_often(lease: WorkLease) -> None:
     if lease.tries < ALERT_AFTER:
         return
-    told = [case for case in cases_alerted_today("work_fails") if case.startswith(f"{lease.kind}:")]
-    if str(lease) not in told and len(told) < MOST_ALERTS:
+    alerted = [case for case in cases_alerted_today("work_fails") if case.startswith(f"{lease.kind}:")]
+    if str(lease) not in alerted and len(alerted) < MOST_ALERTS:
         cause = lease.error or "no word of it: its process has ended"
-        facts = {"work": lease.kind, "row": lease.row, "tries": lease.tries, "cause": cause}
-        alert("work_fails", str(lease), facts)
+        fields = {"work": lease.kind, "row": lease.row, "tries": lease.tries, "cause": cause}
+        alert("work_fails", str(lease), fields)

@@ -1,8 +1,8 @@
 """Every outcome of an order passes through `apply_status`, whoever reports it.
 
-The money first: what PhonePe says was paid is written down and committed, whatever happens next.
-Then the fulfilment, in a transaction of its own. When it raises, the money stays, and the worker tries again.
-An order that brings no money is closed; with the last open order the payment ends and its cart is free.
+First the money: what PhonePe reports as paid is committed, whatever happens next. Then the fulfilment, in a transaction
+of its own: when it raises, the money stays recorded, and the worker tries again. An order that brings no money is
+closed; with the last open order the payment ends and its cart is free.
 """
 
 from datetime import datetime
@@ -26,7 +26,7 @@ from payment.services.duplicates import (
     refuse_if_booked_meanwhile,
     slots_to_offer,
 )
-from payment.services.leases import try_now
+from payment.services.leases import left_to_background
 from payment.services.notifications import (
     alert_staff,
     notify_booked,
@@ -53,12 +53,14 @@ from payment.states import AttemptState, Fulfilment, PaymentState
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
 ACCEPTED = "accepted_by_staff"
-# "Not found" right after a call may only mean "not yet": so many answers, over so long, make it a no.
+# "Not found" right after a call may mean "not yet": only after so many answers over so long a time it is final.
 NOT_FOUND_ANSWERS = 3
 NOT_FOUND_SECONDS = 5 * MINUTE
-# A bank that takes longer than this makes people pay twice: they are asked not to.
+# When a bank takes longer than this, people tend to pay twice: they are asked not to.
 LONG_SECONDS = 5 * MINUTE
-TIMED_OUT = "TIMED_OUT"  # V1's word for a page that was left; it has a transaction id all the same
+TIMED_OUT = (
+    "TIMED_OUT"  # V1's code for a page that the customer left; such an order has a transaction id, too
+)
 
 
 class OfferClosed(Conflict):
@@ -74,11 +76,18 @@ class StillPayable(Conflict):
     retryable = True
 
 
-def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
-    """Bring what PhonePe answered about this attempt into the rows, under the payment's lock.
+class AlreadyChosen(Conflict):
+    """The first choice counts, whatever is requested afterwards. The answer has its start."""
 
-    `source` says who asked; it goes into the timeline. `giving_up` closes an attempt that is merely unpaid.
-    Saying the same thing twice, or late, or in another order, changes nothing.
+    default_code = "already_chosen"
+    default_detail = _("You have chosen a time already. To give it up, cancel your booking.")
+
+
+def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
+    """Apply PhonePe's status of this attempt to the rows, under the payment's lock. Then fulfil what was paid.
+
+    `source` says who fetched the status; it goes into the timeline. `giving_up` closes an attempt that is merely
+    unpaid. The same status twice, or late, or in another order, changes nothing.
     """
     with transaction.atomic():
         payment = lock_payment(attempts=attempt_id)
@@ -87,7 +96,10 @@ def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up
         if answer.state is ProviderStatus.COMPLETED:
             _apply_completed(attempt, answer, source)
         elif answer.state is ProviderStatus.FAILED:
-            _apply_failed(attempt, answer, source)
+            # PhonePe also calls "failed" what nobody tried to pay in time.
+            was_tried = bool(answer.provider_transaction_id) and answer.code != TIMED_OUT
+            rule = answer.code or "phonepe_says_failed"
+            close_attempt(attempt, AttemptState.FAILED, rule, source, was_tried=was_tried)
         elif answer.state is ProviderStatus.PENDING:
             _apply_pending(attempt, answer, source, giving_up)
         elif answer.state is ProviderStatus.NOT_FOUND:
@@ -96,44 +108,69 @@ def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up
 
 
 def fulfil_now(payment: Payment) -> Payment:
-    """After the receipt is committed. What goes wrong is logged and left to the background: it loses the caller
-    nothing, and the buyer is told that their money is here."""
+    """After the receipt is committed. An error is logged and left to the background; the caller loses nothing by it,
+    and the buyer is told that their money has arrived."""
     if payment.fulfilment != Fulfilment.DUE:
         return payment
-    fulfilled = try_now("fulfilments", payment.pk, fulfil)
-    if fulfilled is None:
-        try_now("fulfilments", payment.pk, _postpone_fulfilment)
-    return fulfilled or payment
-
-
-def fulfil(payment_id: int) -> Payment:
-    """What was paid becomes what was ordered, or goes back, under the payment's lock. Twice is once.
-
-    Raises what goes wrong: the background pushes the payment back, and alerts staff.
-    """
-    with transaction.atomic():
-        payment = lock_payment(pk=payment_id)
-        if payment.fulfilment == Fulfilment.DUE:
-            _fulfil_or_send_back(payment)
+    with left_to_background("fulfilments", payment.pk):
+        return fulfil(payment.pk)
+    with left_to_background("fulfilments", payment.pk):
+        due = Payment.objects.filter(pk=payment.pk, fulfilment=Fulfilment.DUE)
+        if due.update(fulfil_at=timezone.now() + scaled(SECONDS_BEFORE_NEXT_TRY)):
+            notify_received(due.get())
     return payment
 
 
-def _postpone_fulfilment(payment_id: int) -> None:
-    later = timezone.now() + scaled(SECONDS_BEFORE_NEXT_TRY)
-    waiting = Payment.objects.filter(pk=payment_id, fulfilment=Fulfilment.DUE)
-    if waiting.update(fulfil_at=later):
-        notify_received(waiting.get())
+def fulfil(payment_id: int) -> Payment:
+    """What was paid becomes what was ordered, or is refunded, under the payment's lock. Twice is once.
+
+    Raises any error: the background pushes the payment back, and alerts staff.
+    """
+    with transaction.atomic():
+        payment = lock_payment(pk=payment_id)
+        if payment.fulfilment != Fulfilment.DUE:
+            return payment
+        if payment.checkout is None:
+            move_fulfilment(payment, Fulfilment.GIFT, "gift_received", fulfil_at=None)
+            notify_received(payment)
+            return payment
+        try:
+            with transaction.atomic():
+                refuse_if_booked_meanwhile(payment, payment.checkout)
+                book(payment.checkout)
+                move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
+                notify_booked(payment)
+        except CartConverted as refusal:
+            refund_as_paid_twice(payment, refusal.code, "the cart was paid twice")
+        except BookedMeanwhile as refusal:
+            refund_as_paid_twice(payment, refusal.code)
+        except SlotGone as refusal:
+            _offer_other_slots(payment, payment.checkout, refusal.code)
+    return payment
 
 
-class AlreadyChosen(Conflict):
-    """The first choice stands, whatever is asked for afterwards. The answer carries its start."""
+def _offer_other_slots(payment: Payment, checkout: Checkout, rule: str) -> None:
+    """The money came too late for its slot. The buyer chooses one of those that are left, or gets a refund."""
+    slots = slots_to_offer(checkout)
+    if not slots:
+        refund_without_booking(payment, "no_place_left", "the time was gone when the money came")
+        notify_offer_closed(payment)
+        return
+    release(checkout)
+    until = choice_end(checkout)
+    Offer.objects.create(payment=payment, expires_at=until)
+    move_fulfilment(payment, Fulfilment.OFFERED, rule, fulfil_at=None)
+    notify_offer(payment, [slot.starts_at for slot in slots], until)
 
-    default_code = "already_chosen"
-    default_detail = _("You have chosen a time already. To give it up, cancel your booking.")
+
+def choice_end(checkout: Checkout) -> datetime:
+    """Until when another slot may be chosen; never later than the last one that can be reached."""
+    until = timezone.now() + scaled(settings.OFFER_HOURS * HOUR)
+    return min(until, last_choice(checkout) or until)
 
 
 def is_same_choice(offer: Offer, slot: Slot | None) -> bool:
-    """The same choice again. Raises AlreadyChosen for another one; no slot is the choice of the money."""
+    """Whether this choice was made before. Raises AlreadyChosen for another one; no slot is the choice of a refund."""
     if offer.state != Offer.State.TAKEN or offer.slot is None:
         return False
     if offer.slot == slot:
@@ -143,10 +180,10 @@ def is_same_choice(offer: Offer, slot: Slot | None) -> bool:
 
 
 def fulfil_with_slot(payment_id: int, slot: Slot) -> Payment:
-    """The place that the buyer has chosen from their offer. The same choice twice is one booking.
+    """Book the slot that the buyer has chosen from their offer. The same choice twice is one booking.
 
     Raises SlotGone when somebody was faster, OfferClosed when it is too late to choose, BookedMeanwhile for a time
-    that they have booked with other money.
+    that they have booked by another payment.
     """
     with transaction.atomic():
         payment = lock_payment(pk=payment_id)
@@ -165,18 +202,30 @@ def fulfil_with_slot(payment_id: int, slot: Slot) -> Payment:
 
 
 def accept_after_review(payment_id: int) -> Payment:
-    """Staff take what came as the payment, though another amount was agreed.
+    """Staff take what came as the payment, though another amount was agreed. What lies beside it is refunded.
 
-    Raises Conflict `not_held`, NothingLeft when it has gone back meanwhile.
+    Raises Conflict `not_held`, NothingLeft when all of it has been refunded, or is about to be.
     """
     with transaction.atomic():
         payment = _lock_in_review(payment_id)
-        _accept_suspense(payment)
+        entries = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE)
+        for entry in entries.order_by("-pk"):
+            if remaining_paise(entry.attempt) == entry.amount_paise:
+                break
+        else:
+            raise NothingLeft(payment_id=payment.pk)
+        entry.attempt.payment = payment
+        _decide_paid(payment, ACCEPTED)
+        # Ledger entries are added, never changed.
+        _add_ledger_entry(entry.attempt, LedgerEntry.Kind.SUSPENSE, -entry.amount_paise, suffix=":accepted")
+        _add_ledger_entry(entry.attempt, LedgerEntry.Kind.RECEIPT, entry.amount_paise, suffix=":receipt")
+        create_receipt(payment)
+        _return_suspense(payment, "another order was accepted", kept=entry.attempt)
     return fulfil_now(payment)
 
 
 def return_after_review(payment_id: int) -> Payment:
-    """Staff send back what was held; the payment ends, or waits for the right amount if a page is still open.
+    """Staff refund what was held; the payment ends, or waits for the right amount if a page is still open.
 
     Raises Conflict `not_held`.
     """
@@ -197,37 +246,33 @@ def _lock_in_review(payment_id: int) -> Payment:
     return payment
 
 
-def _accept_suspense(payment: Payment) -> None:
-    """What lay in suspense becomes the receipt; entries are added, never changed. What lay beside it goes back."""
-    held = _newest_still_here(payment)
-    _decide_paid(payment, ACCEPTED)
-    _add_ledger_entry(held.attempt, LedgerEntry.Kind.SUSPENSE, -held.amount_paise, because=":accepted")
-    _add_ledger_entry(held.attempt, LedgerEntry.Kind.RECEIPT, held.amount_paise, because=":receipt")
-    create_receipt(payment)
-    _return_suspense(payment, "another order was accepted", kept=held.attempt)
-
-
-def _newest_still_here(payment: Payment) -> LedgerEntry:
-    """Raises NothingLeft when all of it has gone back meanwhile, or is promised."""
-    for entry in (
-        payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE).order_by("-pk")
-    ):
-        if remaining_paise(entry.attempt) == entry.amount_paise:
-            entry.attempt.payment = payment
-            return entry
-    raise NothingLeft(payment_id=payment.pk)
-
-
 def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
-    paise = answer.amount_paise
+    payment, paise, now = attempt.payment, answer.amount_paise, timezone.now()
     if paise is None:
         if attempt.state != AttemptState.COMPLETED:
-            alert_staff("amount_missing", attempt.payment, order=attempt.merchant_order_id)
+            alert_staff("amount_missing", payment, order=attempt.merchant_order_id)
         return
-    if not _complete(attempt, answer, source):
+    has_moved = move_attempt(
+        attempt,
+        AttemptState.COMPLETED,
+        "phonepe_says_completed",
+        source,
+        received_paise=paise,
+        paid_at=paid_at(attempt, answer, now),
+        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
+        provider_transaction_id=answer.provider_transaction_id,
+        utr=answer.utr,
+        code=answer.code,
+        next_check_at=None,
+        decided_at=now,
+    )
+    if not has_moved:
         return
-    payment = attempt.payment
-    if _as_agreed(attempt, answer) and _decide_paid(payment, "money_received"):
+    # V2 has no merchant id to compare: there the token says whose order it is.
+    is_v1 = attempt.generation == Generation.V1
+    is_of_other_merchant = is_v1 and answer.merchant_id not in (None, attempt.merchant)
+    is_as_agreed = paise == attempt.amount_paise and not is_of_other_merchant
+    if is_as_agreed and _decide_paid(payment, "money_received"):
         _add_ledger_entry(attempt, LedgerEntry.Kind.RECEIPT, paise)
         create_receipt(payment)
         _return_suspense(payment, "it was paid as agreed meanwhile")
@@ -237,33 +282,20 @@ def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) 
         notify_surplus(payment, attempt)
     else:
         _add_ledger_entry(attempt, LedgerEntry.Kind.SUSPENSE, paise)
-        _send_to_review(payment, "amount_differs")
+        rule = "amount_differs"
+        if move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None):
+            notify_received(payment)
+            alert_staff(rule, payment)
     book_disputes(attempt)  # the bank may have been faster
 
 
-def _complete(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool:
-    now = timezone.now()
-    return move_attempt(
-        attempt,
-        AttemptState.COMPLETED,
-        "phonepe_says_completed",
-        source,
-        received_paise=answer.amount_paise,
-        paid_at=paid_at(attempt, answer, now),
-        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
-        provider_transaction_id=answer.provider_transaction_id,
-        utr=answer.utr,
-        code=answer.code,
-        next_check_at=None,
-        decided_at=now,
-    )
-
-
 def _decide_paid(payment: Payment, rule: str) -> bool:
-    """False when the payment was paid before. Late is what comes for a cart that was free again, or what staff take
-    after they have looked at it."""
+    """False when the payment was paid before.
+
+    Money is late when its cart was free again, and when staff had to accept it.
+    """
     now, checkout = timezone.now(), payment.checkout
-    is_given_up = checkout is not None and checkout.state == Checkout.State.RELEASED
+    is_released = checkout is not None and checkout.state == Checkout.State.RELEASED
     return move_payment(
         payment,
         PaymentState.SUCCESS,
@@ -272,71 +304,21 @@ def _decide_paid(payment: Payment, rule: str) -> bool:
         held_because="",
         fulfil_at=now,
         decided_at=now,
-        came_late=is_given_up or rule == ACCEPTED,
+        came_late=is_released or rule == ACCEPTED,
     )
 
 
-def _as_agreed(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
-    """V2 has no merchant id to compare: there the token says whose order it is."""
-    if attempt.generation == Generation.V1 and answer.merchant_id not in (None, attempt.merchant):
-        return False
-    return answer.amount_paise == attempt.amount_paise
-
-
 def _add_ledger_entry(
-    attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int, because: str = ""
+    attempt: PaymentAttempt, kind: LedgerEntry.Kind, amount_paise: int, suffix: str = ""
 ) -> None:
     LedgerEntry.objects.create(
         payment=attempt.payment,
         attempt=attempt,
         kind=kind,
         amount_paise=amount_paise,
-        reference=f"{attempt.merchant_order_id}{because}",
+        reference=f"{attempt.merchant_order_id}{suffix}",
         simulated=attempt.simulated,
     )
-
-
-def _fulfil_or_send_back(payment: Payment) -> None:
-    try:
-        with transaction.atomic():
-            _fulfil(payment)
-    except CartConverted as refusal:
-        refund_as_paid_twice(payment, refusal.code, "the cart was paid twice")
-    except BookedMeanwhile as refusal:
-        refund_as_paid_twice(payment, refusal.code)
-    except SlotGone as refusal:
-        _offer_other_slots(payment, refusal.code)
-
-
-def _fulfil(payment: Payment) -> None:
-    if payment.checkout is None:
-        move_fulfilment(payment, Fulfilment.GIFT, "gift_received", fulfil_at=None)
-        notify_received(payment)
-        return
-    refuse_if_booked_meanwhile(payment, payment.checkout)
-    book(payment.checkout)
-    move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
-    notify_booked(payment)
-
-
-def _offer_other_slots(payment: Payment, rule: str) -> None:
-    """The money came too late for its place. The buyer chooses among those that are left, or gets it back."""
-    places = slots_to_offer(payment.checkout) if payment.checkout else []
-    if not places or payment.checkout is None:
-        refund_without_booking(payment, "no_place_left", "the time was gone when the money came")
-        notify_offer_closed(payment)
-        return
-    release(payment.checkout)
-    until = choice_end(payment.checkout)
-    Offer.objects.create(payment=payment, expires_at=until)
-    move_fulfilment(payment, Fulfilment.OFFERED, rule, fulfil_at=None)
-    notify_offer(payment, [place.starts_at for place in places], until)
-
-
-def choice_end(checkout: Checkout) -> datetime:
-    """Until when another place may be chosen; no longer than there is one to be reached."""
-    until = timezone.now() + scaled(settings.OFFER_HOURS * HOUR)
-    return min(until, last_choice(checkout) or until)
 
 
 def _return_suspense(payment: Payment, reason: str, kept: PaymentAttempt | None = None) -> None:
@@ -351,14 +333,8 @@ def _return(attempt: PaymentAttempt, reason: str) -> None:
         create_refund(attempt, left, reason, asked_by=None)
 
 
-def _send_to_review(payment: Payment, rule: str) -> None:
-    if move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None):
-        notify_received(payment)
-        alert_staff(rule, payment)
-
-
 def _apply_pending(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
-    under_way = bool(answer.provider_transaction_id)  # the customer has tried; their bank has not decided
+    is_with_bank = bool(answer.provider_transaction_id)  # the customer has paid; their bank has not decided
     move_attempt(
         attempt,
         AttemptState.PENDING,
@@ -369,9 +345,9 @@ def _apply_pending(attempt: PaymentAttempt, answer: OrderStatus, source: str, gi
     )
     if giving_up:
         close_attempt(attempt, AttemptState.EXPIRED, "given_up", source)
-    elif attempt.is_past_its_page(database_now()) and not under_way:
+    elif attempt.is_past_its_page(database_now()) and not is_with_bank:
         close_attempt(attempt, AttemptState.EXPIRED, "page_expired_unpaid", source)
-    elif under_way and attempt.created_at <= timezone.now() - scaled(LONG_SECONDS):
+    elif is_with_bank and attempt.created_at <= timezone.now() - scaled(LONG_SECONDS):
         notify_pending(attempt.payment)
 
 
@@ -386,29 +362,26 @@ def _apply_not_found(attempt: PaymentAttempt, source: str, giving_up: bool) -> N
         return  # the page can still be open
     if giving_up:
         close_attempt(attempt, AttemptState.EXPIRED, "given_up", source)
-    elif _was_not_found_for_long(attempt, now):
+        return
+    since = attempt.sent_at or attempt.created_at
+    is_long_ago = has_passed(since, now, scaled(NOT_FOUND_SECONDS))
+    if is_long_ago and attempt.not_found_answers >= NOT_FOUND_ANSWERS:
         rule = "forgotten_by_phonepe" if was_known else "never_reached_phonepe"
         close_attempt(attempt, AttemptState.EXPIRED, rule, source)
 
 
-def _apply_failed(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> None:
-    """PhonePe also calls failed what nobody tried to pay in time."""
-    tried = bool(answer.provider_transaction_id) and answer.code != TIMED_OUT
-    close_attempt(attempt, AttemptState.FAILED, answer.code or "phonepe_says_failed", source, tried=tried)
-
-
 def close_attempt(
-    attempt: PaymentAttempt, to: AttemptState, rule: str, source: str, *, tried: bool = False
+    attempt: PaymentAttempt, to: AttemptState, rule: str, source: str, *, was_tried: bool = False
 ) -> None:
-    """`tried`: the customer has, and it came to nothing."""
+    """`was_tried`: the customer tried to pay."""
     if move_attempt(attempt, to, rule, source, code=rule, decided_at=timezone.now(), call_lease_until=None):
-        _end_if_unpaid(attempt, tried=tried)
+        _end_if_unpaid(attempt, was_tried=was_tried)
 
 
 def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
-    """Nobody waits for this payment any more: its open orders are closed, its cart and place are free.
+    """Close the open orders of this payment; its cart and slot are free.
 
-    PhonePe is still asked about them, and what it reports as paid is late money. What staff hold stays with staff,
+    PhonePe is still polled about them, and what it reports as paid is late money. What staff hold stays with staff,
     without the cart. Raises Conflict `payment_under_way` while an order can still be paid or is being opened.
     """
     with transaction.atomic():
@@ -432,11 +405,11 @@ def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
 def has_no_open_page(payment: Payment) -> bool:
     """No order of this payment has a page that can be paid, and no request is opening one."""
     now = database_now()
-    asked_to_wait = payment.attempts.filter(state__in=(*OPEN_ATTEMPT, AttemptState.COMPLETED))
-    return all(each.is_past_its_page(now) and not each.is_being_called(now) for each in asked_to_wait)
+    attempts = payment.attempts.filter(state__in=(*OPEN_ATTEMPT, AttemptState.COMPLETED))
+    return all(each.is_past_its_page(now) and not each.is_being_called(now) for each in attempts)
 
 
-def _end_if_unpaid(last: PaymentAttempt, *, tried: bool = False) -> None:
+def _end_if_unpaid(last: PaymentAttempt, *, was_tried: bool = False) -> None:
     """The payment ends when none of its attempts can bring money any more, and its cart is free again."""
     payment = last.payment
     if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
@@ -446,19 +419,9 @@ def _end_if_unpaid(last: PaymentAttempt, *, tried: bool = False) -> None:
         return
     if payment.checkout:
         release(payment.checkout)
-    _notify_end(payment, tried)
-
-
-def _notify_end(payment: Payment, tried: bool) -> None:
-    """Nobody whose cart was booked by other money is told that nothing is booked."""
-    if payment.checkout and payment.checkout.cart.status == Cart.Status.CONVERTED:
-        return
-    tell = notify_failed if tried else notify_ended
-    tell(payment)
-
-
-def _was_not_found_for_long(attempt: PaymentAttempt, now: datetime) -> bool:
-    since = attempt.sent_at or attempt.created_at
-    return attempt.not_found_answers >= NOT_FOUND_ANSWERS and has_passed(
-        since, now, scaled(NOT_FOUND_SECONDS)
-    )
+        if payment.checkout.cart.status == Cart.Status.CONVERTED:
+            return  # the cart was booked by another payment: nobody is told that nothing is booked
+    if was_tried:
+        notify_failed(payment)
+    else:
+        notify_ended(payment)

@@ -1,7 +1,7 @@
 """When the status of an order is polled.
 
 PhonePe prescribes the polls up to the end of the page's life (docs/phonepe.md, "When to ask").
-The tail after it is ours: money has been seen to arrive after expiry. An order that stays open is polled
+The tail after it is our own rule: money has arrived after expiry. An order that stays open is polled
 every day without end; a poll that got no answer is repeated before the next one is due.
 """
 
@@ -25,7 +25,7 @@ def scaled(seconds: int) -> timedelta:
 
 
 def burst() -> timedelta:
-    """From the moment an order is sent to the last of the questions that come close together."""
+    """From the moment an order is sent to the last of the polls that come close together."""
     return _first_pause() + scaled(sum(span for span, _ in PRESCRIBED))
 
 
@@ -47,7 +47,7 @@ def next_poll(
 def repeated_poll(
     sent_at: datetime, expires_at: datetime, now: datetime, *, closed: bool = False
 ) -> datetime:
-    """When to ask again after no answer: a quarter of the time since the missed moment, 1 minute to 1 day.
+    """When to poll again after no answer: a quarter of the time since the missed moment, 1 minute to 1 day.
 
     Never later than the next prescribed moment.
     """
@@ -63,7 +63,7 @@ def repeated_poll(
 
 
 def _first_pause() -> timedelta:
-    """Not while the request that sends it is still at it."""
+    """No poll while the request that sends the order is still running."""
     return scaled(max(20, settings.PHONEPE_DEADLINE + 5))
 
 
@@ -78,15 +78,11 @@ def _moments(sent_at: datetime, expires_at: datetime, now: datetime) -> Iterator
         yield moment
     tail_begins = max(expires_at, moment - scaled(MINUTE))
     yield from _tail(tail_begins)
-    yield from _daily(tail_begins, now)
+    # After the tail one poll a day, without end. The days long past are left out.
+    day = scaled(DAY)
+    first = max(DAYS_OF_TAIL + 1, (now - tail_begins) // day)
+    yield from (tail_begins + number * day for number in count(first))
 
 
 def _tail(expires_at: datetime) -> Iterator[datetime]:
     return (expires_at + scaled(offset) for offset in TAIL)
-
-
-def _daily(tail_begins: datetime, now: datetime) -> Iterator[datetime]:
-    """After the tail, without end; the days long past are left out."""
-    day = scaled(DAY)
-    first = max(DAYS_OF_TAIL + 1, (now - tail_begins) // day)
-    return (tail_begins + number * day for number in count(first))

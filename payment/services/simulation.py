@@ -1,4 +1,4 @@
-"""Plays the customer at the simulated PhonePe through its control API; the outcome is applied as any other."""
+"""Acts as the customer at the simulated PhonePe through its control API. The outcome is applied like any other."""
 
 import json
 import time
@@ -42,7 +42,7 @@ def refuse_without_simulation() -> None:
 
 
 def simulate(payment: Payment, outcome: str) -> Payment:
-    """Let the simulated customer of this payment's newest order do `outcome`, then ask as always."""
+    """Let the simulated customer of this payment's newest order do `outcome`, then poll as always."""
     refuse_without_simulation()
     attempt = payment.attempts.latest("number")
     if not attempt.simulated or attempt.state == AttemptState.CREATED:
@@ -55,7 +55,10 @@ def demo_payment() -> Demo:
     """From an empty cart to a confirmed booking, by the ordinary functions."""
     refuse_without_simulation()
     clock = _Clock()
-    user = _demo_user()
+    user, is_new = User.objects.get_or_create(email=DEMO_EMAIL, defaults={"first_name": "Demo"})
+    if is_new:
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
     cart = demo_cart(user)
     clock.lap("cart", f"cart {cart.pk} for {cart.puja_service.title}")
     started = start_payment(user, cart_id=cart.pk)
@@ -98,11 +101,3 @@ class _Clock:
         now = time.monotonic()
         self.steps.append({"step": step, "ms": round((now - self.since) * 1000), "detail": detail})
         self.since = now
-
-
-def _demo_user() -> User:
-    user, is_new = User.objects.get_or_create(email=DEMO_EMAIL, defaults={"first_name": "Demo"})
-    if is_new:
-        user.set_unusable_password()
-        user.save(update_fields=["password"])
-    return user

@@ -8,9 +8,9 @@ from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 
 def lock_payment(**which: Any) -> Payment:
-    """The payment, ours until the transaction ends; the first lock of everything that moves money.
+    """Locks the payment until the transaction ends: the first lock of everything that moves money.
 
-    FOR NO KEY UPDATE: rows that only point to it (a record of a call, an event) need not wait for us.
+    FOR NO KEY UPDATE: rows that only refer to it (a gateway call, an event) can be written meanwhile.
     """
     return Payment.objects.select_for_update(of=("self",), no_key=True).get(**which)
 
@@ -24,7 +24,7 @@ def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -
 
 
 def record_payment(payment: Payment, rule: str, detail: str) -> None:
-    """What was decided about a payment, whether or not that has moved it."""
+    """Records a decision about a payment that does not change its state."""
     _record(payment, None, "payment", payment.state, payment.state, rule, detail)
 
 
@@ -59,14 +59,14 @@ def move_refund(refund: Refund, to: RefundState, rule: str, detail: str = "", **
 
 
 def record_refund(refund: Refund, rule: str, detail: str = "", *, before: str | None = None) -> None:
-    """`before` is "" for a refund that is new, and left out for what happens to one without moving it."""
+    """`before` is "" for a new refund; without it, the record says that the state did not change."""
     before = refund.state if before is None else before
     detail = f"{refund.merchant_refund_id} {detail}".strip()
     _record(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail)
 
 
 def record_booking(payment: Payment, status: str, rule: str, detail: str) -> None:
-    """What happened to the booking of a payment without a move of its money."""
+    """Records what happened to the booking of a payment without a transition of the payment."""
     _record(payment, None, "booking", status, status, rule, detail)
 
 
