@@ -77,7 +77,7 @@ AMBIGUOUS_OR_DUPLICATE = {RequestOutcome.AMBIGUOUS, RequestOutcome.DUPLICATE_ID}
 class GatewayError(Refusal):
     """`http_attempts` are all of the call; `host` and `port` are those at which the last failed one failed.
 
-    A time to wait that PhonePe gave is passed on to the caller, never a shorter one.
+    `retry_after` is never shorter than PhonePe asked for.
     """
 
     def __init__(self, failure: RequestFailed, context: CallContext) -> None:
@@ -93,7 +93,7 @@ class GatewayError(Refusal):
         self.message = self._customer_message()
 
     def _customer_message(self) -> Text:
-        """What the customer is told. `detail` is for the log and for programs."""
+        """For the customer. `detail` is for the log and for programs."""
         return response_codes.ASKING
 
 
@@ -128,7 +128,7 @@ class OutcomeUnknown(GatewayError):
 
 
 class CheckoutPageLost(GatewayError):
-    """`status` is what PhonePe says about the order whose page is lost; None when it did not answer."""
+    """`status` is PhonePe's status of the order whose page is lost; None when it did not answer."""
 
     status_code = 409
     default_code = "page_lost"

@@ -1,4 +1,4 @@
-"""The wire of process-cart: a cart or a gift comes in, a page to pay goes out."""
+"""Request and answer of process-cart: a cart or a donation in, the page to pay out."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The wire of an offer: other places for somebody whose money came too late."""
+"""Request and answer of an offer: other slots for a payment that came too late."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Shapes of the REST wire for payments. Rupees are strings with two decimals; paise never leave the house."""
+"""REST representation of payments. Amounts are strings of rupees with two decimals; paise stay inside."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ STATUSES = list(STATUS_WORDS)
 
 
 def for_wire(payments: QuerySet[Payment]) -> QuerySet[Payment]:
-    """With all that these serializers read, in a number of queries that does not grow with the rows."""
+    """Loads all that these serializers read, by a number of queries that does not grow with the rows."""
     kinds, entries = LedgerEntry.Kind, LedgerEntry.objects.filter(payment=OuterRef("pk")).order_by()
     refunds = entries.filter(kind=kinds.REFUND, attempt__ledger__kind=kinds.RECEIPT).values("payment")
     return (
@@ -42,7 +42,7 @@ def for_wire(payments: QuerySet[Payment]) -> QuerySet[Payment]:
 
 
 def wire_status(payment: Any) -> str:
-    """Refunds follow from the ledger; sending back what came twice is not a refund of the payment."""
+    """Computed from the ledger. The refund of a second payment of one order does not count as a refund of it."""
     refunded = -(payment.went_back or 0)
     if payment.state != PaymentState.SUCCESS or not refunded:
         return str(payment.state)
@@ -58,7 +58,7 @@ class StatusField(serializers.ChoiceField):
 
 
 class TextField(serializers.CharField):
-    """Made of the whole payment."""
+    """A text computed from the whole payment."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(source="*", read_only=True, **kwargs)

@@ -1,4 +1,4 @@
-"""The wire of money that goes back."""
+"""Requests about refunds, and their representation."""
 
 from typing import Any
 
@@ -66,5 +66,5 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
         if is_open and refund.expected_by and refund.expected_by < timezone.now():
             return LATE
         by = f"{timezone.localtime(refund.expected_by):%-d %B %Y}" if refund.expected_by else "soon"
-        told = SENTENCES[RefundState(refund.state)].format(by=by)
-        return f"{told} The bank's reference: {refund.utr}." if refund.utr else told
+        sentence = SENTENCES[RefundState(refund.state)].format(by=by)
+        return f"{sentence} The bank's reference: {refund.utr}." if refund.utr else sentence

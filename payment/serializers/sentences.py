@@ -1,4 +1,4 @@
-"""What the buyer is told about their payment, in the active language. Only its own state says where the money is."""
+"""Sentences for the buyer about their payment, in the active language. They follow from its state only."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -13,8 +13,8 @@ BY_STATE = {
     PaymentState.FAILED: _("Payment failed. You have not been charged."),
     PaymentState.CANCELLED: _("Payment was not completed. If money has left your account, we will find it."),
 }
-# Where these say more than the state does.
-BY_FATE = {
+# They take precedence over the sentence of the state.
+BY_FULFILMENT = {
     Fulfilment.HELD_FOR_STAFF: _("Your money has arrived. Our staff will contact you about your booking."),
     Fulfilment.DUE: _("Your money has arrived. Your booking is being confirmed."),
     Fulfilment.OFFERED: _(
@@ -28,23 +28,23 @@ BY_FATE = {
 CALLED_OFF = _(
     "The temple had to call off your time. Please choose another one, or get all of your money back."
 )
-UNDECIDED = (STARTED, PAID, WAIT, ASKING)  # nothing to say of a payment that has ended unpaid
+UNDECIDED = (STARTED, PAID, WAIT, ASKING)  # not for a payment that has ended unpaid
 
 
 def message(payment: Payment) -> str:
     """One sentence, whatever PhonePe called it."""
     if payment.fulfilment == Fulfilment.BOOKED and can_choose(payment):
         return str(CALLED_OFF)
-    return str(BY_FATE.get(Fulfilment(payment.fulfilment)) or BY_STATE[PaymentState(payment.state)])
+    return str(BY_FULFILMENT.get(Fulfilment(payment.fulfilment)) or BY_STATE[PaymentState(payment.state)])
 
 
 def user_message(payment: Payment) -> str:
-    """The same, and what the bank said of a payment that failed."""
-    said = message(payment)
+    """`message`, and the reason of the bank when the payment failed."""
+    sentence = message(payment)
     if payment.state != PaymentState.FAILED or payment.fulfilment:
-        return said
+        return sentence
     last = max(payment.attempts.all(), key=lambda attempt: attempt.number)
-    found = meaning(last.code)
-    if found is None or found.sentence in UNDECIDED:
-        return said
-    return f"{said} {found.sentence}"
+    reason = meaning(last.code)
+    if reason is None or reason.sentence in UNDECIDED:
+        return sentence
+    return f"{sentence} {reason.sentence}"

@@ -1,4 +1,4 @@
-"""The wire of playing the customer."""
+"""Requests and answers of the simulated customer."""
 
 from typing import Any
 

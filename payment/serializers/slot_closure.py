@@ -1,4 +1,4 @@
-"""The wire of closing a time."""
+"""Request and answer of the closure of a slot."""
 
 from typing import Any
 

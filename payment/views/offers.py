@@ -1,4 +1,4 @@
-"""Another place for late money, behind a signed link: for programs by JSON, for people by a page without scripts."""
+"""Another slot for late money, behind a signed link: as JSON for programs, as a page without scripts for people."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ class OfferPageView(PageView):
         return self._show(request, offer_behind(token))
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """A time was chosen by its button; the button without a time declines."""
+        """Each time has a button; the button without a time declines."""
         slot = request.POST.get("slot", "")
         form = ChoiceRequest(data={"slot": slot} if slot else {"decline": True})
         if not form.is_valid():

@@ -1,4 +1,4 @@
-"""Pages for the browser of somebody who pays: the way back from PhonePe, and our own plain status page."""
+"""Pages for the browser of a customer: the return from PhonePe, and our own status page."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -33,43 +33,43 @@ FAILED = (PaymentState.FAILED, PaymentState.CANCELLED)
 
 
 class SeeOther(HttpResponseRedirect):
-    """303: whatever method brought the browser here, it goes on by GET."""
+    """303: the browser follows by GET, whatever its method was."""
 
     status_code = 303
 
 
-# The token in the address is the payer's secret, and all that they can do here is pay. A cookie beside it would
-# protect nothing more, and keep those without cookies from paying.
+# The token in the URL is the payer's secret, and the only action here is to pay. A CSRF cookie would protect nothing
+# more, and would stop people without cookies from paying.
 @method_decorator([csrf_exempt, never_cache], name="dispatch")
 class PageView(View):
-    """A person sits before it: what goes wrong is told on a page, not in JSON."""
+    """For people: an error is answered by a page, not by JSON."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return super().dispatch(request, *args, **kwargs)
         except (Http404, OperationalError, InterfaceError) as error:
-            return trouble(request, error)
+            return error_page(request, error)
 
 
 class ReturnView(PageView):
-    """Where PhonePe sends the browser back to. What it brings along is not believed; PhonePe is asked."""
+    """PhonePe sends the browser back to this view. Its parameters are ignored; the status is fetched from PhonePe."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = refresh_after_return(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
-        return SeeOther(where_to(payment))
+        return SeeOther(next_url(payment))
 
     post = get  # V1's redirectMode POST
 
 
 class StatusPageView(PageView):
-    """For guests, and for shops without a frontend: what became of this payment, and the way to pay it."""
+    """For guests, and where there is no frontend: the state of this payment, and a button to pay it."""
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = refresh(payment_behind(token, STATUS), STATUS_SECONDS, "status page")
         return self._show(request, payment)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Go and pay."""
+        """Redirects to the page at PhonePe."""
         payment = payment_behind(token, STATUS)
         try:
             return SeeOther(reopen(payment).page_url)
@@ -99,26 +99,26 @@ class StatusPageView(PageView):
             return render(request, "payment/status.html", context, status=status)
 
 
-def trouble(request: HttpRequest, error: Exception) -> HttpResponse:
-    """Worded and numbered as the API does it."""
-    told = errors.handle_exception(error, {"request": request})
-    if told is None:
+def error_page(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The error page, with the sentence and the status code of the API."""
+    answer = errors.handle_exception(error, {"request": request})
+    if answer is None:
         raise error
     language = language_of(request)
     context = {
         "language": language,
-        "is_missing": told.status_code == 404,
-        "sentence": told.data["user_message"],
+        "is_missing": answer.status_code == 404,
+        "sentence": answer.data["user_message"],
     }
     with translation.override(language):
-        page = render(request, "payment/trouble.html", context, status=told.status_code)
-    if "Retry-After" in told:
-        page["Retry-After"] = told["Retry-After"]
+        page = render(request, "payment/trouble.html", context, status=answer.status_code)
+    if "Retry-After" in answer:
+        page["Retry-After"] = answer["Retry-After"]
     return page
 
 
-def where_to(payment: Payment) -> str:
-    """The page of the frontend that fits; our own for guests and where there is no frontend."""
+def next_url(payment: Payment) -> str:
+    """URL of the frontend's page for this state; our status page for guests and where there is no frontend."""
     if not settings.FRONTEND_BASE_URL or payment.checkout is None:
         return status_url(payment)
     if payment.state in FAILED:

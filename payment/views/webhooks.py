@@ -42,7 +42,7 @@ class KeptResponse(Response):
 
 
 class WebhookViewSet(ViewSet):
-    """The login of users is off here: PhonePe proves itself by its own header."""
+    """No login of a user: PhonePe authenticates itself by a header of its own."""
 
     authentication_classes = ()
     permission_classes = ()

@@ -20,7 +20,7 @@ from notifications.models import Notification
 from notifications.receipt import render
 from okpuja.build import PACKAGES
 from payment.phonepe.response_codes import MEANINGS
-from payment.serializers.sentences import BY_FATE, BY_STATE
+from payment.serializers.sentences import BY_FULFILMENT, BY_STATE
 from payment.services.attempts import TooManyAttempts
 from payment.states import Fulfilment, PaymentState
 from tests.harness import ROOT
@@ -151,13 +151,16 @@ def test_no_sentence_stands_in_hindi_in_the_code():
             BY_STATE[PaymentState.CANCELLED],
             "भुगतान पूरा नहीं हुआ। यदि आपके खाते से राशि कट गई है, तो हम उसे खोज लेंगे।",
         ),
-        (BY_FATE[Fulfilment.DUE], "आपकी राशि मिल गई है। आपकी बुकिंग की पुष्टि की जा रही है।"),
+        (BY_FULFILMENT[Fulfilment.DUE], "आपकी राशि मिल गई है। आपकी बुकिंग की पुष्टि की जा रही है।"),
         (
-            BY_FATE[Fulfilment.OFFERED],
+            BY_FULFILMENT[Fulfilment.OFFERED],
             "आपकी राशि मिल गई है, पर आपके चुने हुए समय के लिए देर हो गई। कृपया दूसरा समय चुनें।",
         ),
-        (BY_FATE[Fulfilment.REFUND_DUE], "आपकी राशि मिल गई है, पर बुकिंग नहीं हो सकी। पूरी राशि लौटाई जाएगी।"),
-        (BY_FATE[Fulfilment.REFUNDED], "बुकिंग नहीं हो सकी। आपकी पूरी राशि लौटा दी गई है।"),
+        (
+            BY_FULFILMENT[Fulfilment.REFUND_DUE],
+            "आपकी राशि मिल गई है, पर बुकिंग नहीं हो सकी। पूरी राशि लौटाई जाएगी।",
+        ),
+        (BY_FULFILMENT[Fulfilment.REFUNDED], "बुकिंग नहीं हो सकी। आपकी पूरी राशि लौटा दी गई है।"),
         (MEANINGS["ZM"].sentence, "UPI पिन गलत था। कृपया सही पिन के साथ फिर से प्रयास करें।"),
         (MEANINGS["Z9"].sentence, "खाते में पर्याप्त राशि नहीं है। कृपया दूसरे खाते से भुगतान करें।"),
         (

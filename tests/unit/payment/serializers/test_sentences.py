@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import translation
 
 from payment.models import PaymentAttempt
-from payment.serializers.sentences import BY_FATE, BY_STATE, message, user_message
+from payment.serializers.sentences import BY_FULFILMENT, BY_STATE, message, user_message
 from payment.services.links import status_url
 from payment.services.outcomes import apply_status
 from payment.states import Fulfilment, PaymentState
@@ -29,8 +29,8 @@ def refused():
 def test_every_state_and_every_fate_is_told_in_both_languages():
     assert set(BY_STATE) == set(PaymentState)
     settled_by_state = {Fulfilment.NONE, Fulfilment.BOOKED, Fulfilment.GIFT}
-    assert set(BY_FATE) == set(Fulfilment) - settled_by_state
-    for sentence in (*BY_STATE.values(), *BY_FATE.values()):
+    assert set(BY_FULFILMENT) == set(Fulfilment) - settled_by_state
+    for sentence in (*BY_STATE.values(), *BY_FULFILMENT.values()):
         assert str(sentence).isascii()
         with translation.override("hi"):
             assert DEVANAGARI.search(str(sentence))
