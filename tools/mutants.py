@@ -14,6 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +33,8 @@ NOISE = re.compile(
     r"|ReplaceComparisonOperator_(?!Is)\w+_Is(Not)?$"
 )
 AT_ONCE = 2
-SECONDS = 300
+# An edit may make a loop endless: its tests get so many times what they took before it.
+PATIENCE = 5
 CONFIG = """
 [cosmic-ray]
 module-path = "{module}"
@@ -92,11 +94,13 @@ def run(module: str, sample: int, seed: int) -> Outcome:
         if not tests:
             return Outcome(module, 0, 0, [], "no unit test imports it")
         command = f"{sys.executable} -m pytest -x -q --no-header -p no:cacheprovider {' '.join(tests)}"
+        began = time.monotonic()
         as_it_stands = call(command.split(), copy)
+        seconds = PATIENCE * (time.monotonic() - began)
         if as_it_stands.returncode:
             return Outcome(module, 0, 0, [], f"its tests fail as it stands:\n{as_it_stands.stdout[-2000:]}")
         config, session = Path(folder) / "config.toml", Path(folder) / "session.sqlite"
-        config.write_text(CONFIG.format(module=module, seconds=SECONDS, command=command))
+        config.write_text(CONFIG.format(module=module, seconds=round(seconds), command=command))
         cosmic_ray = str(Path(sys.executable).with_name("cosmic-ray"))
         call([cosmic_ray, "init", str(config), str(session)], copy).check_returncode()
         work = WorkDB(str(session), WorkDB.Mode.open)

@@ -9,10 +9,10 @@ from payment import gateways
 from payment.phonepe import client, credentials, transport
 from tests.harness.certificates import Authority
 from tests.harness.processes import Simulator
+from tests.integration.wire.endpoints import HOSTS
 from tests.integration.wire.faults import RETURNS
-from tests.integration.wire.gates import HOSTS
-from tests.integration.wire.returns import RefundDesk
-from tests.integration.wire.shop import UNHURRIED, Papers, Shop
+from tests.integration.wire.refund_scenario import RefundScenario
+from tests.integration.wire.scenario import UNHURRIED, Certificates, WireScenario
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,14 @@ def phonepe():
 
 
 @pytest.fixture(scope="session")
-def papers(tmp_path_factory):
+def certificates(tmp_path_factory):
     authority = Authority(tmp_path_factory.mktemp("authority"))
     stranger = Authority(tmp_path_factory.mktemp("stranger"))
-    return Papers(authority, stranger, authority.issue(*HOSTS))
+    return Certificates(authority, stranger, authority.issue(*HOSTS))
 
 
 @pytest.fixture
-def shop(case, transactional_db, phonepe, papers, settings, monkeypatch):
+def scenario(case, transactional_db, phonepe, certificates, settings, monkeypatch):
     gateways._gateway.cache_clear()
     cache.clear()
     monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0.01)
@@ -38,11 +38,11 @@ def shop(case, transactional_db, phonepe, papers, settings, monkeypatch):
     published = credentials.SIMULATED_V1 if case.generation == "v1" else credentials.SIMULATED
     for name in ("merchant_id", "salt_key", "client_id", "client_secret"):
         setattr(settings, f"PHONEPE_{name.upper()}", published.get(name, ""))
-    settings.PHONEPE_CA_BUNDLE = str(papers.authority.bundle)
+    settings.PHONEPE_CA_BUNDLE = str(certificates.authority.bundle)
     settings.PHONEPE_DEADLINE = UNHURRIED
-    settings.PHONEPE_MAX_RETRIES = 1  # one repeat shows the law; more of them only take longer
+    settings.PHONEPE_MAX_RETRIES = 1  # one retry is enough; more of them only take longer
     settings.PUBLIC_BASE_URL = "http://127.0.0.1:1"
     with ExitStack() as stack:
-        kind = RefundDesk if case.operation in RETURNS else Shop
-        yield kind(case, settings, stack, phonepe, papers)
+        kind = RefundScenario if case.operation in RETURNS else WireScenario
+        yield kind(case, settings, stack, phonepe, certificates)
         transport.session().close()  # a server ends when its callers have hung up

@@ -30,7 +30,7 @@ voids = itertools.count()
 
 
 class Harm(enum.Enum):
-    """What a fault does to one message. The law (tests/integration/wire/law.py) knows no more of a fault than this."""
+    """What a fault does to one message: all that `expectations.py` knows of a fault."""
 
     NONE = "the transport gets over it by itself"
     UNSENT = "not a byte of the message has left us"
@@ -46,10 +46,10 @@ class Harm(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class FaultContext:
     """What a fault may need to be built: servers end with `stack`, `certificate` is good for both hosts.
 
-    `healed` is set when the wire is whole again.
+    `restored` is set when the wire is whole again.
     """
 
     stack: ExitStack
@@ -58,10 +58,10 @@ class Surroundings:
     certificate: Path
     host: str
     good_port: int
-    healed: threading.Event
+    restored: threading.Event
 
 
-Name = Callable[[Surroundings], Callable[[], list[Port]]]
+Name = Callable[[FaultContext], Callable[[], list[Port]]]
 Proxy = Behaviour | None
 Exchange = Callable[[Server, socket.socket, PassOn], None]
 
@@ -108,60 +108,60 @@ def leads_to(*ports: Port) -> Callable[[], list[Port]]:
     return lambda: list(ports)
 
 
-def nobody(around: Surroundings) -> Callable[[], list[Port]]:
+def nobody(context: FaultContext) -> Callable[[], list[Port]]:
     return leads_to(("127.0.0.1", servers.refusing_port()))
 
 
-def full_queue(around: Surroundings) -> Callable[[], list[Port]]:
-    return leads_to(("127.0.0.1", around.stack.enter_context(servers.unanswered_port())))
+def full_queue(context: FaultContext) -> Callable[[], list[Port]]:
+    return leads_to(("127.0.0.1", context.stack.enter_context(servers.unanswered_port())))
 
 
-def dropped_packets(around: Surroundings) -> Callable[[], list[Port]]:
-    return leads_to((around.stack.enter_context(void()), 443))
+def dropped_packets(context: FaultContext) -> Callable[[], list[Port]]:
+    return leads_to((context.stack.enter_context(void()), 443))
 
 
-def no_way_there(around: Surroundings) -> Callable[[], list[Port]]:
+def no_way_there(context: FaultContext) -> Callable[[], list[Port]]:
     return leads_to(("255.255.255.255", 443))
 
 
-def unknown_name(around: Surroundings) -> Callable[[], list[Port]]:
+def unknown_name(context: FaultContext) -> Callable[[], list[Port]]:
     def lookup() -> list[Port]:
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
     return lookup
 
 
-def silent_resolver(around: Surroundings) -> Callable[[], list[Port]]:
+def silent_resolver(context: FaultContext) -> Callable[[], list[Port]]:
     def lookup() -> list[Port]:
-        around.healed.wait(30)
+        context.restored.wait(30)
         return []
 
     return lookup
 
 
-def dead_first_address(around: Surroundings) -> Callable[[], list[Port]]:
-    return leads_to(("127.0.0.1", servers.refusing_port()), ("127.0.0.1", around.good_port))
+def dead_first_address(context: FaultContext) -> Callable[[], list[Port]]:
+    return leads_to(("127.0.0.1", servers.refusing_port()), ("127.0.0.1", context.good_port))
 
 
-def silent_first_address(around: Surroundings) -> Callable[[], list[Port]]:
-    silent = around.stack.enter_context(servers.unanswered_port())
-    return leads_to(("127.0.0.1", silent), ("127.0.0.1", around.good_port))
+def silent_first_address(context: FaultContext) -> Callable[[], list[Port]]:
+    silent = context.stack.enter_context(servers.unanswered_port())
+    return leads_to(("127.0.0.1", silent), ("127.0.0.1", context.good_port))
 
 
 def somebody(behave: Behaviour) -> Name:
     """The name leads to a server that does this with every connection, before any TLS."""
 
-    def build(around: Surroundings) -> Callable[[], list[Port]]:
-        return leads_to(("127.0.0.1", around.stack.enter_context(Server(behave)).port))
+    def build(context: FaultContext) -> Callable[[], list[Port]]:
+        return leads_to(("127.0.0.1", context.stack.enter_context(Server(behave)).port))
 
     return build
 
 
-def behind(issue: Callable[[Surroundings], Path]) -> Name:
+def behind(issue: Callable[[FaultContext], Path]) -> Name:
     """The name leads to a server with this certificate."""
 
-    def build(around: Surroundings) -> Callable[[], list[Port]]:
-        server = around.stack.enter_context(Server(servers.answers(), issue(around)))
+    def build(context: FaultContext) -> Callable[[], list[Port]]:
+        server = context.stack.enter_context(Server(servers.answers(), issue(context)))
         return leads_to(("127.0.0.1", server.port))
 
     return build
@@ -341,19 +341,19 @@ NAMES = (
         "untrusted certificate",
         Harm.UNSENT,
         "TLS_ERROR",
-        name=behind(lambda around: around.stranger.issue(around.host)),
+        name=behind(lambda context: context.stranger.issue(context.host)),
     ),
     Fault(
         "expired certificate",
         Harm.UNSENT,
         "TLS_ERROR",
-        name=behind(lambda around: around.authority.issue(around.host, ends=-YEAR / 12)),
+        name=behind(lambda context: context.authority.issue(context.host, ends=-YEAR / 12)),
     ),
     Fault(
         "certificate for another host",
         Harm.UNSENT,
         "TLS_ERROR",
-        name=behind(lambda around: around.authority.issue("other.test")),
+        name=behind(lambda context: context.authority.issue("other.test")),
     ),
 )
 PROXIES = (

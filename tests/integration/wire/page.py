@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 
 from tests.harness import ROOT
-from tests.integration.wire.faults import RETURNS, Fault, Harm
-from tests.integration.wire.law import (
+from tests.integration.wire.expectations import (
     ALL,
     EVERYTHING,
     FIRST,
@@ -18,6 +17,7 @@ from tests.integration.wire.law import (
     Outcome,
     outcome_of,
 )
+from tests.integration.wire.faults import RETURNS, Fault, Harm
 from tests.integration.wire.rows import FAULTS, GENERATIONS, is_told_apart
 
 PAGE = ROOT / "docs" / "wire-table.md"

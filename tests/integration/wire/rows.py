@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
+from tests.integration.wire.endpoints import HOSTS
+from tests.integration.wire.endpoints import PROXIES as PROXY_HOSTS
+from tests.integration.wire.expectations import ALL, FIRST, ONCE, TOKEN, Outcome, outcome_of
 from tests.integration.wire.faults import EXCHANGES, KEPT, NAMES, PROXIES, RETURNS, Fault, Harm
-from tests.integration.wire.gates import HOSTS
-from tests.integration.wire.gates import PROXIES as PROXY_HOSTS
-from tests.integration.wire.law import ALL, FIRST, ONCE, TOKEN, Outcome, outcome_of
 
 FAULTS = (*NAMES, *PROXIES, *EXCHANGES, *KEPT)
 # Money on its way back meets the same wire: of the faults that do the same harm one is enough.

@@ -1,4 +1,4 @@
-"""The wire breaks while an order is being opened, and stays broken for the question what became of it."""
+"""The connection to PhonePe breaks while an order is being opened, and stays broken for the status check after it."""
 
 import pytest
 
@@ -9,5 +9,5 @@ pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
 
 
 @table("everything", *GENERATIONS)
-def test_an_order_nobody_can_tell_of_is_unknown_until_somebody_can(case, shop):
-    proofs.click_and_click_again(case, shop)
+def test_an_order_nobody_can_tell_of_is_unknown_until_somebody_can(case, scenario):
+    proofs.click_and_click_again(case, scenario)

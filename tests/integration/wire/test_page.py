@@ -6,8 +6,8 @@ import re
 import pytest
 
 from tests.integration.wire import page
+from tests.integration.wire.expectations import EXPECTED, SILENCE
 from tests.integration.wire.faults import Harm
-from tests.integration.wire.law import LAW, SILENCE
 from tests.integration.wire.rows import FAULTS, GENERATIONS, ON_THE_WAY_BACK, can_meet
 
 
@@ -32,12 +32,12 @@ def test_the_law_knows_every_harm_that_any_fault_can_do(operation, where):
         for each in GENERATIONS[operation == "token" :]
         if can_meet(operation, fault)
     }
-    assert done == set(LAW[operation, where])
+    assert done == set(EXPECTED[operation, where])
 
 
 def test_no_refund_is_said_again_before_phonepe_was_asked_unless_nothing_was_sent_or_it_was_turned_away():
     for where in WHERES[:2]:
-        for harm, outcome in LAW["refund", where].items():
+        for harm, outcome in EXPECTED["refund", where].items():
             again = re.search(r"refund \d!(?: token \d)? refund \d", outcome.tries)
             assert bool(again) == (harm in {Harm.UNSENT, Harm.BUSY, Harm.RENEWED})
 
@@ -47,7 +47,7 @@ def test_every_fault_on_the_way_back_is_one():
 
 
 def test_no_row_lets_the_buyer_hold_two_pages_and_no_order_is_open_that_we_call_refused_or_unsent():
-    for laws in (LAW, SILENCE):
+    for laws in (EXPECTED, SILENCE):
         for outcome in (outcome for row in laws.values() for outcome in row.values()):
             attempts = outcome.attempts.split()
             assert outcome.known <= len(attempts)

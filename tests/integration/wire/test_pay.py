@@ -1,4 +1,4 @@
-"""The wire breaks while an order is being opened."""
+"""The connection to PhonePe breaks while an order is being opened."""
 
 import pytest
 
@@ -9,5 +9,5 @@ pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
 
 
 @table("pay", *GENERATIONS)
-def test_whatever_breaks_while_an_order_is_opened_ends_as_the_table_says(case, shop):
-    proofs.click_and_click_again(case, shop)
+def test_whatever_breaks_while_an_order_is_opened_ends_as_the_table_says(case, scenario):
+    proofs.click_and_click_again(case, scenario)

@@ -1,4 +1,4 @@
-"""The wire breaks while money is sent back, alone or together with the question what became of it."""
+"""The connection to PhonePe breaks while a refund is sent, alone or together with the status check after it."""
 
 import pytest
 
@@ -9,10 +9,10 @@ pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
 
 
 @table("refund", *GENERATIONS)
-def test_a_refund_that_may_have_arrived_is_asked_about_and_never_made_twice(case, shop):
-    proofs.send_back_and_send_again(case, shop)
+def test_a_refund_that_may_have_arrived_is_asked_about_and_never_made_twice(case, scenario):
+    proofs.send_back_and_send_again(case, scenario)
 
 
 @table("refund and refund_status", *GENERATIONS)
-def test_a_refund_nobody_can_tell_of_is_unknown_until_somebody_can(case, shop):
-    proofs.send_back_and_send_again(case, shop)
+def test_a_refund_nobody_can_tell_of_is_unknown_until_somebody_can(case, scenario):
+    proofs.send_back_and_send_again(case, scenario)

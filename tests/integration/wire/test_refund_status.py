@@ -1,4 +1,4 @@
-"""The wire breaks while PhonePe is asked about a refund that was sent."""
+"""The connection to PhonePe breaks while the status of a refund that was sent is fetched."""
 
 import pytest
 
@@ -9,5 +9,5 @@ pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
 
 
 @table("refund_status", *GENERATIONS)
-def test_a_refund_nobody_could_be_asked_about_is_found_by_the_next_question(case, shop):
-    proofs.send_back_and_send_again(case, shop)
+def test_a_refund_nobody_could_be_asked_about_is_found_by_the_next_question(case, scenario):
+    proofs.send_back_and_send_again(case, scenario)

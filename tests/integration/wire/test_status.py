@@ -1,4 +1,4 @@
-"""The wire breaks while PhonePe is asked about an order that was paid."""
+"""The connection to PhonePe breaks while the status of an order that was paid is fetched."""
 
 import pytest
 
@@ -9,5 +9,5 @@ pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
 
 
 @table("status", *GENERATIONS)
-def test_money_that_nobody_could_be_asked_about_is_found_by_the_next_question(case, shop):
-    proofs.ask_and_ask_again(case, shop)
+def test_money_that_nobody_could_be_asked_about_is_found_by_the_next_question(case, scenario):
+    proofs.ask_and_ask_again(case, scenario)

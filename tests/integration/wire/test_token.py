@@ -1,4 +1,4 @@
-"""The wire breaks while the token for an order is being fetched."""
+"""The connection to PhonePe breaks while the token for an order is being fetched."""
 
 import pytest
 
@@ -9,5 +9,5 @@ pytestmark = [pytest.mark.proof(every=8), pytest.mark.sockets]
 
 
 @table("token", "v2")
-def test_without_a_token_nothing_was_said(case, shop):
-    proofs.click_and_click_again(case, shop)
+def test_without_a_token_nothing_was_said(case, scenario):
+    proofs.click_and_click_again(case, scenario)

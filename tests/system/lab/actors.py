@@ -1,4 +1,4 @@
-"""Who lives in the town: whoever listens at an address, and what they do to those who come."""
+"""The actors of the testbed: what listens at an address, and what it does with connections."""
 
 import base64
 import contextlib
@@ -18,8 +18,8 @@ from requests.structures import CaseInsensitiveDict
 from simulator import router
 from simulator.wire import Request as Question
 from tests.harness.network import RESET
+from tests.integration.wire.endpoints import Request, read_request
 from tests.integration.wire.faults import message
-from tests.integration.wire.gates import Request, read_request
 from tests.system.lab import installation
 
 Behaviour = Callable[[socket.socket], None]

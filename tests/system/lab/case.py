@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from diagnostics.enums import Culprit, Verdict
-from tests.system.lab.testbed import Host, Wire, World
+from tests.system.lab.testbed import Host, Testbed, Wire
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,15 @@ class Case:
     title: str
     generation: str
     where: str
-    arrange: Callable[[World], object]
+    arrange: Callable[[Testbed], object]
     verdict: Verdict
     culprit: str
     finding: str = ""
-    broken: Callable[[World], tuple[Host, ...]] = lambda world: ()
+    broken: Callable[[Testbed], tuple[Host, ...]] = lambda testbed: ()
     dependency: str = ""
     named: str = ""
     also: tuple[Verdict, ...] = ()
-    look: Callable[[World], Wire] = World.look
+    look: Callable[[Testbed], Wire] = Testbed.look
     needs_postgresql: bool = False
 
     @property
@@ -33,7 +33,7 @@ class Case:
         return f"{self.title}, {self.where}, {self.generation}"
 
 
-def nothing(world: World) -> None:
+def nothing(testbed: Testbed) -> None:
     """All is well."""
 
 

@@ -20,7 +20,7 @@ from tests.harness.processes import Process, eventually
 from tests.system.lab import actors
 from tests.system.lab.case import NONE, OK, Case, nothing
 from tests.system.lab.faults import THIS_SERVER
-from tests.system.lab.testbed import CACHE, DATABASE, Wire, World
+from tests.system.lab.testbed import CACHE, DATABASE, Testbed, Wire
 from tests.unit.payment.builders import make_payment
 
 GENERATIONS = ("v1", "v2")
@@ -55,12 +55,12 @@ def _neighbours() -> Iterator[Case]:
             )  # fmt: skip
 
 
-def mail_server(change: dict[str, object]) -> Callable[[World], None]:
-    return lambda world: vars(world.sends_mail_by(actors.greeting)).update(change)
+def mail_server(change: dict[str, object]) -> Callable[[Testbed], None]:
+    return lambda testbed: vars(testbed.sends_mail_by(actors.greeting)).update(change)
 
 
-def broker(change: dict[str, object]) -> Callable[[World], None]:
-    return lambda world: vars(world.has_broker()).update(change)
+def broker(change: dict[str, object]) -> Callable[[Testbed], None]:
+    return lambda testbed: vars(testbed.has_broker()).update(change)
 
 
 def _disks() -> Iterator[Case]:
@@ -70,12 +70,12 @@ def _disks() -> Iterator[Case]:
     )  # fmt: skip
 
 
-def full_disk(world: World) -> None:
+def full_disk(testbed: Testbed) -> None:
     """A disk of its own, with room for the database and little else."""
-    disk = world.folder / "disk"
+    disk = testbed.folder / "disk"
     disk.mkdir()
-    world.commands.append(f"mount -t tmpfs -o size=64m tmpfs {disk}")
-    world.database = "disk/okpuja.sqlite3"
+    testbed.commands.append(f"mount -t tmpfs -o size=64m tmpfs {disk}")
+    testbed.database = "disk/okpuja.sqlite3"
 
 
 def _caches() -> Iterator[Case]:
@@ -87,16 +87,18 @@ def _caches() -> Iterator[Case]:
         )  # fmt: skip
     yield Case(
         "cache without its table", "v2", "our house", nothing, Verdict.MISCONFIGURED, THIS_SERVER, "down",
-        dependency="cache", named="createcachetable", look=lambda world: world.ask_doctor(CACHE_URL="db://no_such_table"),
+        dependency="cache", named="createcachetable", look=lambda testbed: testbed.ask_doctor(CACHE_URL="db://no_such_table"),
     )  # fmt: skip
 
 
-def with_redis(world: World) -> Wire:
-    return world.ask_doctor(CACHE_URL=f"redis://:lab-cache-password@{CACHE}:6379")
+def with_redis(testbed: Testbed) -> Wire:
+    return testbed.ask_doctor(CACHE_URL=f"redis://:lab-cache-password@{CACHE}:6379")
 
 
-def cache(change: dict[str, object]) -> Callable[[World], None]:
-    return lambda world: vars(world.neighbour(CACHE, "203.0.113.79", 6379, actors.listen_only)).update(change)
+def cache(change: dict[str, object]) -> Callable[[Testbed], None]:
+    return lambda testbed: vars(testbed.neighbour(CACHE, "203.0.113.79", 6379, actors.listen_only)).update(
+        change
+    )
 
 
 def _workers() -> Iterator[Case]:
@@ -107,25 +109,25 @@ def _workers() -> Iterator[Case]:
     yield Case("worker that works", "v2", "our house", nothing, OK, NONE, look=_while_the_worker_works)
 
 
-def _while_the_worker_works(world: World) -> Wire:
-    worker = _worker(world)
+def _while_the_worker_works(testbed: Testbed) -> Wire:
+    worker = _worker(testbed)
     try:
-        return world.look()
+        return testbed.look()
     finally:
         worker.kill()
 
 
-def _after_the_worker_was_killed(world: World) -> Wire:
-    _worker(world).kill()
+def _after_the_worker_was_killed(testbed: Testbed) -> Wire:
+    _worker(testbed).kill()
     _due(timedelta(minutes=5))
-    return world.look()
+    return testbed.look()
 
 
-def _worker(world: World) -> Process:
+def _worker(testbed: Testbed) -> Process:
     """One that is seen to work: it asks about what is due."""
     attempt = _due(timedelta(minutes=5))
     worker = Process(
-        "worker", "manage.py", "work", "--interval", "0.1", environment=world.process_environment()
+        "worker", "manage.py", "work", "--interval", "0.1", environment=testbed.process_environment()
     )
     eventually(
         lambda: PaymentAttempt.objects.get(pk=attempt.pk).next_check_at > timezone.now(), "it was asked about"
@@ -149,7 +151,7 @@ def _databases() -> Iterator[Case]:
     )  # fmt: skip
     yield mine(
         "database's file not writable", arrange=_read_only, verdict=Verdict.DATABASE_DOWN, finding="down",
-        named="unable to open", look=lambda world: world.ask_doctor(DATABASE_URL=f"sqlite:///{world.folder}/ro/x.sqlite3"),
+        named="unable to open", look=lambda testbed: testbed.ask_doctor(DATABASE_URL=f"sqlite:///{testbed.folder}/ro/x.sqlite3"),
     )  # fmt: skip
     for title, change, named in (
         ("database refused", {"listens": False}, "database.hosting.example:5432"),
@@ -175,59 +177,62 @@ ELSEWHERE = f"postgresql://okpuja:lab-database-password@{DATABASE}:5432/okpuja"
 HERE = "postgresql://postgres:lab-database-password@127.0.0.1:5432/okpuja"
 
 
-def elsewhere(world: World) -> Wire:
+def elsewhere(testbed: Testbed) -> Wire:
     """The database is on another machine, and the cache in it."""
-    return world.ask_doctor(DATABASE_URL=ELSEWHERE, CACHE_URL="db://cache")
+    return testbed.ask_doctor(DATABASE_URL=ELSEWHERE, CACHE_URL="db://cache")
 
 
-def _older(world: World) -> Wire:
-    query(f"sqlite:///{world.folder / world.database}", "DELETE FROM django_migrations WHERE app = 'payment'")
-    return world.ask_doctor()
+def _older(testbed: Testbed) -> Wire:
+    query(
+        f"sqlite:///{testbed.folder / testbed.database}",
+        "DELETE FROM django_migrations WHERE app = 'payment'",
+    )
+    return testbed.ask_doctor()
 
 
-def _read_only(world: World) -> None:
-    place = world.folder / "ro"
+def _read_only(testbed: Testbed) -> None:
+    place = testbed.folder / "ro"
     place.mkdir()
-    world.commands += [
+    testbed.commands += [
         f"mount -t tmpfs -o size=512m tmpfs {place}",
         f"cp {Path(str(connection.settings_dict['NAME']))} {place}/x.sqlite3",
         f"mount -o remount,ro {place}",
     ]
 
 
-def database(change: dict[str, object]) -> Callable[[World], None]:
-    return lambda world: vars(world.neighbour(DATABASE, "203.0.113.54", 5432, actors.listen_only)).update(
+def database(change: dict[str, object]) -> Callable[[Testbed], None]:
+    return lambda testbed: vars(testbed.neighbour(DATABASE, "203.0.113.54", 5432, actors.listen_only)).update(
         change
     )
 
 
-def _postgres(world: World) -> Postgres:
-    """Within the town, with every table."""
+def _postgres(testbed: Testbed) -> Postgres:
+    """Within the testbed, with every table."""
     server = Postgres.start((*FAST, "-h", "127.0.0.1"))
     query(HERE.replace("/okpuja", "/postgres"), "CREATE DATABASE okpuja")
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(migrate, cwd=ROOT, env=world.process_environment(DATABASE_URL=HERE), check=True)
+    subprocess.run(migrate, cwd=ROOT, env=testbed.process_environment(DATABASE_URL=HERE), check=True)
     return server
 
 
-def _stopped(world: World) -> Wire:
-    _postgres(world).stop()
-    return world.ask_doctor(DATABASE_URL=HERE)
+def _stopped(testbed: Testbed) -> Wire:
+    _postgres(testbed).stop()
+    return testbed.ask_doctor(DATABASE_URL=HERE)
 
 
-def _frozen(world: World) -> Wire:
-    server = _postgres(world)
+def _frozen(testbed: Testbed) -> Wire:
+    server = _postgres(testbed)
     server.process.send_signal(signal.SIGSTOP)
     try:
-        return world.ask_doctor(DATABASE_URL=HERE)
+        return testbed.ask_doctor(DATABASE_URL=HERE)
     finally:
         server.process.kill()
 
 
-def _standby(world: World) -> Wire:
-    server = _postgres(world)
+def _standby(testbed: Testbed) -> Wire:
+    server = _postgres(testbed)
     query(HERE, "ALTER DATABASE okpuja SET default_transaction_read_only = on")
     try:
-        return world.ask_doctor(DATABASE_URL=HERE)
+        return testbed.ask_doctor(DATABASE_URL=HERE)
     finally:
         server.stop()

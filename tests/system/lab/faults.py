@@ -14,9 +14,9 @@ from tests.harness.certificates import YEAR
 from tests.integration.wire.faults import message
 from tests.system.lab import actors
 from tests.system.lab.actors import Answer, Behaviour
-from tests.system.lab.testbed import Host, World
+from tests.system.lab.testbed import Host, Testbed
 
-Break = Callable[[World, Host], None]
+Break = Callable[[Testbed, Host], None]
 
 PAGE = b"<html><title>Web Page Blocked</title></html>"
 PORTAL = b"<html><title>Welcome, please log in</title></html>"
@@ -42,70 +42,70 @@ class Fault:
 def named(said: object, address: str = "") -> Break:
     """The name server says so; what leads elsewhere leads to `address`."""
 
-    def breaks(world: World, host: Host) -> None:
+    def breaks(testbed: Testbed, host: Host) -> None:
         host.told = [address] if address else said
 
     return breaks
 
 
-def refused(world: World, host: Host) -> None:
+def refused(testbed: Testbed, host: Host) -> None:
     host.listens = False
 
 
-def dropped(world: World, host: Host) -> None:
+def dropped(testbed: Testbed, host: Host) -> None:
     host.is_deaf = True
 
 
-def has_no_route(world: World, host: Host) -> None:
+def has_no_route(testbed: Testbed, host: Host) -> None:
     host.lives_here = False
 
 
 def routed(kind: str) -> Break:
-    def breaks(world: World, host: Host) -> None:
+    def breaks(testbed: Testbed, host: Host) -> None:
         host.lives_here = False
-        world.commands.append(f"ip route add {kind} {host.address}")
+        testbed.commands.append(f"ip route add {kind} {host.address}")
 
     return breaks
 
 
 def behaves(behaviour: Behaviour) -> Break:
-    def breaks(world: World, host: Host) -> None:
+    def breaks(testbed: Testbed, host: Host) -> None:
         host.behave = behaviour
 
     return breaks
 
 
 def answers(answer: Answer) -> Break:
-    def breaks(world: World, host: Host) -> None:
+    def breaks(testbed: Testbed, host: Host) -> None:
         host.answer = answer
 
     return breaks
 
 
 def shows(*names: str, by: str = "public", starts: timedelta = -2 * YEAR, ends: timedelta = YEAR) -> Break:
-    """A certificate by one of the world's authorities; without `names` for the host's own."""
+    """A certificate by one of the testbed's authorities; without `names` for the host's own."""
 
-    def breaks(world: World, host: Host) -> None:
-        authority = getattr(world, by)
+    def breaks(testbed: Testbed, host: Host) -> None:
+        authority = getattr(testbed, by)
         host.certificate = authority.issue(*(names or (host.name,)), starts=starts, ends=ends)
 
     return breaks
 
 
-def speaks_old_tls(world: World, host: Host) -> None:
+def speaks_old_tls(testbed: Testbed, host: Host) -> None:
     assert host.certificate
     behave = actors.answering(host.answer)
     host.behave = actors.secured(host.certificate, behave, ssl.TLSVersion.TLSv1_1)
 
 
-def is_replaced_by_a_portal(world: World, host: Host) -> None:
+def is_replaced_by_a_portal(testbed: Testbed, host: Host) -> None:
     """By a network whose authority this server was made to trust."""
-    shows(by="trusted")(world, host)
-    answers(actors.says(200, PORTAL, HTML))(world, host)
+    shows(by="trusted")(testbed, host)
+    answers(actors.says(200, PORTAL, HTML))(testbed, host)
 
 
-def is_resolved_only_by_the_name_server(world: World, host: Host) -> None:
-    world.files["nsswitch"] = "hosts: files\n"
+def is_resolved_only_by_the_name_server(testbed: Testbed, host: Host) -> None:
+    testbed.files["nsswitch"] = "hosts: files\n"
 
 
 HOSTING, PHONEPE = Culprit.HOSTING, Culprit.PHONEPE

@@ -22,7 +22,7 @@ FILES = {
 
 
 def refusal() -> str:
-    """Why there can be no town on this machine; "" when there can."""
+    """Why there can be no testbed on this machine; "" when there can."""
     try:
         tried = subprocess.run(
             ["unshare", "--net", "--mount", "ip", "link"], capture_output=True, check=False

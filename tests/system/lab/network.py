@@ -14,16 +14,19 @@ from tests.system.lab.faults import (
     Fault,
     is_resolved_only_by_the_name_server,
 )
-from tests.system.lab.testbed import LOGIN, PROXY, SANDBOX, Host, World
+from tests.system.lab.testbed import LOGIN, PROXY, SANDBOX, Host, Testbed
 
 GENERATIONS = ("v1", "v2")
 TOKENS = "identity.phonepe.com"
-Hosts = Callable[[World], tuple[Host, ...]]
-ONE: dict[str, Hosts] = {"first": lambda world: (world.first,), "second": lambda world: (world.second,)}
+Hosts = Callable[[Testbed], tuple[Host, ...]]
+ONE: dict[str, Hosts] = {
+    "first": lambda testbed: (testbed.first,),
+    "second": lambda testbed: (testbed.second,),
+}
 MORE: dict[str, tuple[Hosts, str]] = {
-    "both": (lambda world: world.endpoints, "culprit"),
-    "all of PhonePe": (lambda world: world.phonepes, "of_phonepe"),
-    "everybody": (lambda world: world.everybody, "of_all"),
+    "both": (lambda testbed: testbed.endpoints, "culprit"),
+    "all of PhonePe": (lambda testbed: testbed.phonepes, "of_phonepe"),
+    "everybody": (lambda testbed: testbed.everybody, "of_all"),
 }
 
 
@@ -55,21 +58,21 @@ def _at_many(fault: Fault, generation: str) -> Iterator[Case]:
             yield Case(fault.title, generation, where, arrange, verdict, culprit, fault.finding, endpoints)
 
 
-def _breaking(fault: Fault, hosts: Hosts) -> Callable[[World], None]:
-    def arrange(world: World) -> None:
-        for host in hosts(world):
-            fault.breaks(world, host)
+def _breaking(fault: Fault, hosts: Hosts) -> Callable[[Testbed], None]:
+    def arrange(testbed: Testbed) -> None:
+        for host in hosts(testbed):
+            fault.breaks(testbed, host)
 
     return arrange
 
 
 def _only_the_name_server_knows(generation: str) -> Case:
-    def arrange(world: World) -> None:
-        is_resolved_only_by_the_name_server(world, world.first)
+    def arrange(testbed: Testbed) -> None:
+        is_resolved_only_by_the_name_server(testbed, testbed.first)
 
     return Case(
         "this system asks no name server", generation, "everybody", arrange, Verdict.DNS_FAILURE, THIS_SERVER,
-        Finding.SYSTEM_RESOLVER_FAILED, lambda world: world.endpoints,
+        Finding.SYSTEM_RESOLVER_FAILED, lambda testbed: testbed.endpoints,
     )  # fmt: skip
 
 
@@ -83,35 +86,35 @@ def _tokens() -> Iterator[Case]:
         yield Case(title, "v2", "tokens", _fetching_tokens(change), verdict, culprit, finding, _token_host)
 
 
-def _fetching_tokens(change: dict[str, object]) -> Callable[[World], None]:
-    def arrange(world: World) -> None:
-        world.settings["PHONEPE_FALLBACK_BASE_URLS"] = []
-        world.settings["PHONEPE_BASE_URL"] = f"https://{world.first.name}{SANDBOX}"
-        world.settings["PHONEPE_AUTH_BASE_URL"] = f"https://{TOKENS}{SANDBOX}"
-        vars(world.neighbour(TOKENS, "198.51.100.4", 443, None)).update(change)
+def _fetching_tokens(change: dict[str, object]) -> Callable[[Testbed], None]:
+    def arrange(testbed: Testbed) -> None:
+        testbed.settings["PHONEPE_FALLBACK_BASE_URLS"] = []
+        testbed.settings["PHONEPE_BASE_URL"] = f"https://{testbed.first.name}{SANDBOX}"
+        testbed.settings["PHONEPE_AUTH_BASE_URL"] = f"https://{TOKENS}{SANDBOX}"
+        vars(testbed.neighbour(TOKENS, "198.51.100.4", 443, None)).update(change)
 
     return arrange
 
 
-def _token_host(world: World) -> tuple[Host, ...]:
-    return (world.hosts[TOKENS],)
+def _token_host(testbed: Testbed) -> tuple[Host, ...]:
+    return (testbed.hosts[TOKENS],)
 
 
 def _proxies(generation: str) -> Iterator[Case]:
     well = actors.proxy(LOGIN)
-    yield Case("a proxy that works", generation, "both", lambda world: world.uses_proxy(well), OK, NONE)
+    yield Case("a proxy that works", generation, "both", lambda testbed: testbed.uses_proxy(well), OK, NONE)
     for title, behave, change, finding in PROXY_FAULTS:
         arrange = _behind(behave, change)
         yield Case(
             title, generation, "both", arrange, Verdict.PROXY_FAILURE, CONFIGURATION, finding,
-            lambda world: world.endpoints, named=f"{PROXY}:3128",
+            lambda testbed: testbed.endpoints, named=f"{PROXY}:3128",
         )  # fmt: skip
     yield _around(generation)
     yield _beside(generation)
 
 
-def _behind(behave: Behaviour, change: Callable[[Host], object]) -> Callable[[World], None]:
-    return lambda world: _changed(world.uses_proxy(behave), change)
+def _behind(behave: Behaviour, change: Callable[[Host], object]) -> Callable[[Testbed], None]:
+    return lambda testbed: _changed(testbed.uses_proxy(behave), change)
 
 
 def _changed(host: Host, change: Callable[[Host], object]) -> None:
@@ -135,22 +138,22 @@ PROXY_FAULTS = (
 )
 
 
-def _through_proxy(world: World) -> Host:
+def _through_proxy(testbed: Testbed) -> Host:
     """The second way to the same host."""
-    address = f"https://{world.first.name}{SANDBOX}"
-    host = world.uses_proxy(actors.proxy(LOGIN))
-    world.settings["PHONEPE_FALLBACK_BASE_URLS"] = [f"{address}|proxy=http://{LOGIN}@{PROXY}:3128"]
-    del world.settings["PHONEPE_PROXY_URL"]
+    address = f"https://{testbed.first.name}{SANDBOX}"
+    host = testbed.uses_proxy(actors.proxy(LOGIN))
+    testbed.settings["PHONEPE_FALLBACK_BASE_URLS"] = [f"{address}|proxy=http://{LOGIN}@{PROXY}:3128"]
+    del testbed.settings["PHONEPE_PROXY_URL"]
     return host
 
 
 def _around(generation: str) -> Case:
     """This server's way ends in nothing, the proxy has another one."""
 
-    def arrange(world: World) -> None:
-        world.first.told = ["198.51.100.66"]
-        way = {world.first.name: world.first.address}
-        _through_proxy(world).behave = actors.proxy(LOGIN, leads_to=way)
+    def arrange(testbed: Testbed) -> None:
+        testbed.first.told = ["198.51.100.66"]
+        way = {testbed.first.name: testbed.first.address}
+        _through_proxy(testbed).behave = actors.proxy(LOGIN, leads_to=way)
 
     return Case(
         "shut directly, open by the proxy", generation, "first", arrange, OK, NONE, named="hosting provider"
@@ -158,7 +161,7 @@ def _around(generation: str) -> Case:
 
 
 def _beside(generation: str) -> Case:
-    def arrange(world: World) -> None:
-        _through_proxy(world).listens = False
+    def arrange(testbed: Testbed) -> None:
+        _through_proxy(testbed).listens = False
 
     return Case("the second way's proxy refused", generation, "second", arrange, OK, NONE, named=PROXY)

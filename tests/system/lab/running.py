@@ -1,4 +1,4 @@
-"""Each case in a process and a town of its own, a few side by side; what came of it, and what is wrong with that."""
+"""Each case in a process and a testbed of its own, a few side by side; what came of it, and what is wrong with that."""
 
 import json
 import multiprocessing
@@ -19,7 +19,7 @@ from diagnostics.serializers import ShortDiagnosisSerializer
 from payment.models import DiagnosisRun
 from tests.system.lab.case import Case
 from tests.system.lab.cases import CASES
-from tests.system.lab.testbed import Wire, World, layers
+from tests.system.lab.testbed import Testbed, Wire, layers
 
 LONGEST = 11_000  # milliseconds: ten seconds and a tenth
 AT_ONCE = 8  # most of them wait for somebody's silence
@@ -69,32 +69,32 @@ def _met(name: str, pending: "AsyncResult[Outcome]") -> Outcome:
 
 
 def outcome(name: str, database: Path) -> Outcome:
-    """Enters a town: for a process that ends with this case."""
+    """Enters a testbed: for a process that ends with this case."""
     case = CASES[name]
     with tempfile.TemporaryDirectory(prefix="okpuja-lab-", ignore_cleanup_errors=True) as folder:
-        world = World(Path(folder), case.generation)
-        case.arrange(world)
-        world.open(database)
-        found = case.look(world)
-        wrong = tuple(complaints(case, world, found))
-    return Outcome(name, found["verdict"], found["culprit"], world.milliseconds, wrong)
+        testbed = Testbed(Path(folder), case.generation)
+        case.arrange(testbed)
+        testbed.open(database)
+        found = case.look(testbed)
+        wrong = tuple(complaints(case, testbed, found))
+    return Outcome(name, found["verdict"], found["culprit"], testbed.milliseconds, wrong)
 
 
-def complaints(case: Case, world: World, found: Wire) -> Iterator[str]:
+def complaints(case: Case, testbed: Testbed, found: Wire) -> Iterator[str]:
     judged = found["verdict"], found["culprit"]
     if judged != (case.verdict, case.culprit):
         yield f"expected {case.verdict}, {case.culprit}; found {judged}: {found['summary']}"
-    if world.milliseconds > LONGEST:
-        yield f"took {world.milliseconds} ms"
-    yield from _about_evidence(case, world, found)
+    if testbed.milliseconds > LONGEST:
+        yield f"took {testbed.milliseconds} ms"
+    yield from _about_evidence(case, testbed, found)
     yield from _about_further_faults(case, found)
     yield from _about_the_letter(found)
-    yield from _about_secrets(world, found)
+    yield from _about_secrets(testbed, found)
     yield from _about_strangers(found)
 
 
-def _about_evidence(case: Case, world: World, found: Wire) -> Iterator[str]:
-    for host in case.broken(world):
+def _about_evidence(case: Case, testbed: Testbed, found: Wire) -> Iterator[str]:
+    for host in case.broken(testbed):
         met = {layer["finding"] for layer in layers(found, host)}
         if case.finding not in met:
             yield f"expected {case.finding} at {host.target}, found {sorted(filter(None, met))}"
@@ -118,13 +118,13 @@ def _about_the_letter(found: Wire) -> Iterator[str]:
         yield "the message does not say when"
 
 
-def _about_secrets(world: World, found: Wire) -> Iterator[str]:
+def _about_secrets(testbed: Testbed, found: Wire) -> Iterator[str]:
     """Everything that leaves or stays: the answer, the row of the history, the log."""
     kept = [[run.answer, run.circumstances, run.summary] for run in DiagnosisRun.objects.all()]
-    places = {"answer": found, "history": kept, "log": world.said.getvalue()}
+    places = {"answer": found, "history": kept, "log": testbed.said.getvalue()}
     for place, said in places.items():
         text = json.dumps(said, default=str, ensure_ascii=False)
-        yield from (f"{secret} stands in the {place}" for secret in world.secrets if secret in text)
+        yield from (f"{secret} stands in the {place}" for secret in testbed.secrets if secret in text)
 
 
 def _about_strangers(found: Wire) -> Iterator[str]:

@@ -6,7 +6,7 @@ from typing import Any
 from diagnostics.enums import Verdict
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, THIS_SERVER
-from tests.system.lab.testbed import SANDBOX, World
+from tests.system.lab.testbed import SANDBOX, Testbed
 
 
 def alike(change: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -81,14 +81,14 @@ def rows() -> Iterator[Case]:
         yield Case("a network of ours is trusted", generation, "settings", _behind_a_gateway, OK, NONE)
 
 
-def _with(change: dict[str, Any]) -> Callable[[World], None]:
-    return lambda world: world.settings.update(change)
+def _with(change: dict[str, Any]) -> Callable[[Testbed], None]:
+    return lambda testbed: testbed.settings.update(change)
 
 
-def _trusts_strangers(world: World) -> None:
-    world.settings["PHONEPE_CA_BUNDLE"] = str(world.stranger.bundle)
+def _trusts_strangers(testbed: Testbed) -> None:
+    testbed.settings["PHONEPE_CA_BUNDLE"] = str(testbed.stranger.bundle)
 
 
-def _behind_a_gateway(world: World) -> None:
+def _behind_a_gateway(testbed: Testbed) -> None:
     """PhonePe's name leads into our own network, where somebody passes us on."""
-    world.first.address = "10.66.0.1"
+    testbed.first.address = "10.66.0.1"

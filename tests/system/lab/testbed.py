@@ -1,4 +1,4 @@
-"""The town as it is when all is well: PhonePe, hosts that have nothing to do with it, and the settings of one shop."""
+"""The testbed when all is well: PhonePe, hosts that have nothing to do with it, and the settings of an installation."""
 
 import io
 import json
@@ -49,7 +49,7 @@ HIDDEN = (
 
 @dataclass
 class Host:
-    """What listens at one name. Change it before the town opens."""
+    """What listens at one name. Change it before the testbed opens."""
 
     name: str
     address: str
@@ -79,13 +79,13 @@ class Host:
 
 
 @dataclass
-class World:
+class Testbed:
     folder: Path
     generation: str
     hosts: dict[str, Host] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
-    commands: list[str] = field(default_factory=list)  # for the shell, when the town is there
+    commands: list[str] = field(default_factory=list)  # for the shell, when the testbed is there
     database: str = "okpuja.sqlite3"
     milliseconds: int = 0  # that the look took
     said: io.StringIO = field(default_factory=io.StringIO)  # the log

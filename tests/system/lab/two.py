@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 from diagnostics.enums import Culprit, Verdict
-from tests.integration.wire.gates import Request
+from tests.integration.wire.endpoints import Request
 from tests.system.lab import actors, dependencies, faults
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER, Break
-from tests.system.lab.testbed import LOGIN, Host, World
+from tests.system.lab.testbed import LOGIN, Host, Testbed
 
-Arrange = Callable[[World], object]
+Arrange = Callable[[Testbed], object]
 V = Verdict
 WRONG_SECRET = {"PHONEPE_SALT_KEY": "not-the-salt-key", "PHONEPE_CLIENT_SECRET": "not-the-client-secret"}
 
@@ -30,58 +30,58 @@ def rows() -> Iterator[Case]:
     )  # fmt: skip
 
 
-def both(*arrangements: Arrange) -> Callable[[World], None]:
-    def arrange(world: World) -> None:
+def both(*arrangements: Arrange) -> Callable[[Testbed], None]:
+    def arrange(testbed: Testbed) -> None:
         for each in arrangements:
-            each(world)
+            each(testbed)
 
     return arrange
 
 
 def _phonepe(breaks: Break) -> Arrange:
-    return _at(lambda world: world.endpoints, breaks)
+    return _at(lambda testbed: testbed.endpoints, breaks)
 
 
 def _everybody(breaks: Break) -> Arrange:
-    return _at(lambda world: world.everybody, breaks)
+    return _at(lambda testbed: testbed.everybody, breaks)
 
 
 def _first(breaks: Break) -> Arrange:
-    return _at(lambda world: (world.first,), breaks)
+    return _at(lambda testbed: (testbed.first,), breaks)
 
 
 def _second(breaks: Break) -> Arrange:
-    return _at(lambda world: (world.second,), breaks)
+    return _at(lambda testbed: (testbed.second,), breaks)
 
 
 def _controls(breaks: Break) -> Arrange:
-    return _at(lambda world: tuple(world.controls), breaks)
+    return _at(lambda testbed: tuple(testbed.controls), breaks)
 
 
-def _at(hosts: Callable[[World], tuple[Host, ...]], breaks: Break) -> Arrange:
-    return lambda world: [breaks(world, host) for host in hosts(world)]
+def _at(hosts: Callable[[Testbed], tuple[Host, ...]], breaks: Break) -> Arrange:
+    return lambda testbed: [breaks(testbed, host) for host in hosts(testbed)]
 
 
-def _wrong_secret(world: World) -> None:
-    known = {name: value for name, value in WRONG_SECRET.items() if world.settings[name]}
-    world.settings.update(known)
+def _wrong_secret(testbed: Testbed) -> None:
+    known = {name: value for name, value in WRONG_SECRET.items() if testbed.settings[name]}
+    testbed.settings.update(known)
 
 
-def _no_database(world: World) -> None:
-    dependencies.database({"listens": False})(world)
+def _no_database(testbed: Testbed) -> None:
+    dependencies.database({"listens": False})(testbed)
 
 
-def _no_cache(world: World) -> None:
-    dependencies.cache({"listens": False})(world)
+def _no_cache(testbed: Testbed) -> None:
+    dependencies.cache({"listens": False})(testbed)
 
 
-def _proxy_forbids(world: World) -> None:
-    world.uses_proxy(actors.proxy(LOGIN, 403))
+def _proxy_forbids(testbed: Testbed) -> None:
+    testbed.uses_proxy(actors.proxy(LOGIN, 403))
 
 
-def _clocks(world: World) -> None:
+def _clocks(testbed: Testbed) -> None:
     """Everybody else's."""
-    for host in world.everybody:
+    for host in testbed.everybody:
         host.answer = _ahead(host.answer)
 
 
@@ -93,9 +93,9 @@ def _ahead(answer: actors.Answer) -> actors.Answer:
     return answer_later
 
 
-def _dead_ipv6(world: World) -> None:
+def _dead_ipv6(testbed: Testbed) -> None:
     """Both families have an address; by one of them nobody answers."""
-    for host in world.endpoints:
+    for host in testbed.endpoints:
         host.more = ("2001:db8::66",)
 
 

@@ -8,13 +8,13 @@ from django.db import connections
 from django.test import Client
 
 from diagnostics.enums import Verdict
+from tests.integration.wire.endpoints import Request
 from tests.integration.wire.faults import message
-from tests.integration.wire.gates import Request
 from tests.system.lab import actors
 from tests.system.lab.actors import Answer
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, PAGE, THIS_SERVER
-from tests.system.lab.testbed import SHOP, Host, World
+from tests.system.lab.testbed import SHOP, Host, Testbed
 
 GENERATIONS = ("v1", "v2")
 
@@ -75,18 +75,18 @@ def rows() -> Iterator[Case]:
     )  # fmt: skip
 
 
-def _shop(change: dict[str, object]) -> Callable[[World], Host]:
-    def arrange(world: World) -> Host:
-        world.settings["PUBLIC_BASE_URL"] = f"https://{SHOP}"
-        shop = world.neighbour(SHOP, "192.0.2.80", 443, None)
+def _shop(change: dict[str, object]) -> Callable[[Testbed], Host]:
+    def arrange(testbed: Testbed) -> Host:
+        testbed.settings["PUBLIC_BASE_URL"] = f"https://{SHOP}"
+        shop = testbed.neighbour(SHOP, "192.0.2.80", 443, None)
         vars(shop).update(change)
         return shop
 
     return arrange
 
 
-def _untrusted(world: World) -> None:
-    _shop({"answer": ours})(world).certificate = world.stranger.issue(SHOP)
+def _untrusted(testbed: Testbed) -> None:
+    _shop({"answer": ours})(testbed).certificate = testbed.stranger.issue(SHOP)
 
 
 def _says(status: int, body: bytes, *headers: str) -> dict[str, Answer]:

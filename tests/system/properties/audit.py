@@ -23,7 +23,7 @@ def at_rest() -> dict[str, list[Any]]:
 
 
 def ending() -> dict[str, list[Any]]:
-    """How a story ended, whichever of its orders and tries were used for it."""
+    """How a scenario ended, whichever of its orders and tries were used for it."""
     return {
         "outcomes": sorted(Payment.objects.values_list("state", "fulfilment")),
         "ledger": sorted(LedgerEntry.objects.values_list("kind", "amount_paise")),

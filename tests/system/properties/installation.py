@@ -1,6 +1,6 @@
-"""A small town: two customers, a guest, the temple's staff, PhonePe, our servers and workers. One verb each.
+"""An installation inside the test's own process and database: two customers, a guest, staff, PhonePe, a worker.
 
-What is ours runs as a `Process`, and dies on the way if a doom is set. Nobody is asked to behave.
+What is ours runs as a `Process`, which is killed at boundary `dies_at` if that is set.
 """
 
 from collections.abc import Callable, Sequence
@@ -47,7 +47,7 @@ QUIET_TIMES = (MINUTE, *[10 * MINUTE] * 4, HOUR, *[DAY] * 2, *[HOUR] * 4)
 Row = TypeVar("Row")
 
 
-class Town:
+class InProcessInstallation:
     def __init__(self) -> None:
         cache.clear()
         delete_all_rows()
@@ -153,13 +153,13 @@ class Town:
         """One look at everything that is due. None: it died."""
         return self.ours(partial(run_due, WORK))
 
-    def time_passes(self, seconds: int) -> None:
+    def advance_time(self, seconds: int) -> None:
         span = timedelta(seconds=seconds)
         for model in WAITING:
             model._default_manager.update(**{name: F(name) - span for name in _moments(model)})
         self.phonepe.advance_clock(seconds)
 
-    def quiet_comes(self, *, webhooks_arrive: bool = True) -> None:
+    def wait_until_at_rest(self, *, webhooks_arrive: bool = True) -> None:
         """Everything is mended, nobody wants anything any more, and time goes by until all is in order."""
         self.dies_at = None
         self.phonepe.clear_faults()
@@ -169,7 +169,7 @@ class Town:
             self.work_until_idle()
             if not audit.at_rest():
                 return
-            self.time_passes(seconds)
+            self.advance_time(seconds)
         assert audit.at_rest() == {}
 
     def work_until_idle(self) -> None:

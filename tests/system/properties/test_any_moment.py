@@ -1,27 +1,27 @@
-"""Our process is killed at every boundary of every story; the end is the same as if it had lived."""
+"""Our process is killed at every boundary of every scenario; the end is the same as if it had lived."""
 
 import pytest
 
 from tests.harness.databases import ON_POSTGRESQL
 from tests.system.properties import audit
-from tests.system.properties.installation import DEEP, Town
+from tests.system.properties.installation import DEEP, InProcessInstallation
 from tests.system.properties.process import Process
-from tests.system.properties.scenarios import STORIES
+from tests.system.properties.scenarios import SCENARIOS
 
 pytestmark = pytest.mark.proof(every=6)
 
 
-def tell(story, dies_at=None):
-    """The process of the deed, and how it all ended."""
-    town = Town()
-    story.before(town)
-    town.dies_at = dies_at
-    story.deed(town)
-    deed = town.last
+def tell(scenario, dies_at=None):
+    """The process of the action, and how it all ended."""
+    installation = InProcessInstallation()
+    scenario.before(installation)
+    installation.dies_at = dies_at
+    scenario.action(installation)
+    action = installation.last
     assert audit.always() == {}
-    story.after(town)
-    town.quiet_comes()
-    return deed, audit.ending()
+    scenario.after(installation)
+    installation.wait_until_at_rest()
+    return action, audit.ending()
 
 
 def moments(crossed):
@@ -35,8 +35,8 @@ def moments(crossed):
 
 
 def versions():
-    """Both generations on both databases when there is time; else each story in the one here and the other there."""
-    for number, name in enumerate(STORIES):
+    """Both generations on both databases when there is time; else each scenario in the one here and the other there."""
+    for number, name in enumerate(SCENARIOS):
         here = "v2" if (number % 2 == 0) == ON_POSTGRESQL else "v1"
         for generation in ("v1", "v2") if DEEP else (here,):
             yield pytest.param(generation, name, id=f"{generation} {name}")
@@ -44,29 +44,29 @@ def versions():
 
 @pytest.mark.parametrize(("generation", "name"), [*versions()], indirect=["generation"])
 def test_whenever_our_process_is_killed_the_end_is_the_same(generation, name):
-    story = STORIES[name]
-    deed, expected = tell(story)
-    assert expected["outcomes"] == sorted(story.outcomes)
-    assert expected["ledger"] == sorted(story.ledger)
-    assert expected["places"] == story.places
-    assert deed.crossed
+    scenario = SCENARIOS[name]
+    action, expected = tell(scenario)
+    assert expected["outcomes"] == sorted(scenario.outcomes)
+    assert expected["ledger"] == sorted(scenario.ledger)
+    assert expected["places"] == scenario.places
+    assert action.crossed
 
-    for number in moments(deed.crossed):
-        where = f"killed {deed.crossed[number - 1]} ({number} of {len(deed.crossed)})"
-        killed, ending = tell(story, dies_at=number)
+    for number in moments(action.crossed):
+        where = f"killed {action.crossed[number - 1]} ({number} of {len(action.crossed)})"
+        killed, ending = tell(scenario, dies_at=number)
         assert killed.is_dead, f"another way than the first time: {where}"
         assert ending == expected, where
 
 
 def test_a_killed_process_does_nothing_any_more(generation):
     """Else the test above would prove nothing: what `finally` says in code is not said by a dead process."""
-    town = Town()
-    town.choose(0, 0)
-    town.dies_at = 1
+    installation = InProcessInstallation()
+    installation.choose(0, 0)
+    installation.dies_at = 1
 
-    assert town.click(0) is None
+    assert installation.click(0) is None
 
-    assert (town.last.is_dead, town.last.crossed) == (True, ["before COMMIT"])
+    assert (installation.last.is_dead, installation.last.crossed) == (True, ["before COMMIT"])
     assert Process.living is None
-    assert town.phonepe.order_ids == []
+    assert installation.phonepe.order_ids == []
     assert audit.ending()["outcomes"] == []

@@ -8,35 +8,35 @@ from hypothesis import strategies as st
 
 from payment.models import Payment
 from tests.system.properties import audit, scenarios
-from tests.system.properties.installation import DEEP, MINUTE, Town
+from tests.system.properties.installation import DEEP, MINUTE, InProcessInstallation
 
-DEALS = 6 if not DEEP else settings.default.max_examples
-
-
-def fails_and_is_paid_late(town):
-    scenarios.be_failed(town)
-    town.decide(town.phonepe.order_ids[0], "late_success")
+EXAMPLES = 6 if not DEEP else settings.default.max_examples
 
 
-def two_orders_are_paid(town):
+def fails_and_is_paid_late(installation):
+    scenarios.be_failed(installation)
+    installation.decide(installation.phonepe.order_ids[0], "late_success")
+
+
+def two_orders_are_paid(installation):
     """The first page was lost, and found again by the customer."""
-    scenarios.fill_cart_and_lose_the_page(town)
-    town.click(0)
-    for order in town.phonepe.order_ids:
-        town.decide(order, "success")
+    scenarios.fill_cart_and_lose_the_page(installation)
+    installation.click(0)
+    for order in installation.phonepe.order_ids:
+        installation.decide(order, "success")
 
 
-def one_order_fails_and_the_other_is_paid(town):
-    scenarios.fill_cart_and_lose_the_page(town)
-    town.click(0)
-    for order, outcome in zip(town.phonepe.order_ids, ("success", "failure"), strict=True):
-        town.decide(order, outcome)
+def one_order_fails_and_the_other_is_paid(installation):
+    scenarios.fill_cart_and_lose_the_page(installation)
+    installation.click(0)
+    for order, outcome in zip(installation.phonepe.order_ids, ("success", "failure"), strict=True):
+        installation.decide(order, outcome)
 
 
-def is_left_and_paid_in_the_last_second(town):
-    scenarios.open_page(town)
-    town.decide(town.phonepe.order_ids[0], "slow", seconds=14 * MINUTE)
-    town.time_passes(20 * MINUTE)
+def is_left_and_paid_in_the_last_second(installation):
+    scenarios.open_page(installation)
+    installation.decide(installation.phonepe.order_ids[0], "slow", seconds=14 * MINUTE)
+    installation.advance_time(20 * MINUTE)
 
 
 PAID, ONE_PLACE = [("SUCCESS", "BOOKED")], [(0, 0), (0, 1), (0, 0)]
@@ -53,32 +53,32 @@ NEWS = st.lists(
 )
 
 
-def hear(town, news):
+def hear(installation, news):
     payment = Payment.objects.get()
-    webhooks = town.phonepe.webhooks
+    webhooks = installation.phonepe.webhooks
     ways = {
-        "first": partial(town.call_us, webhooks[0]),
-        "second": partial(town.call_us, webhooks[-1]),
-        "worker": town.work,
-        "return": partial(town.come_back, payment),
-        "check": partial(town.check, payment),
-        "click": partial(town.click, 0),
-        "later": partial(town.time_passes, MINUTE),
+        "first": partial(installation.call_us, webhooks[0]),
+        "second": partial(installation.call_us, webhooks[-1]),
+        "worker": installation.work,
+        "return": partial(installation.come_back, payment),
+        "check": partial(installation.check, payment),
+        "click": partial(installation.click, 0),
+        "later": partial(installation.advance_time, MINUTE),
     }
     ways[news]()
 
 
 @pytest.mark.parametrize("begins", BEGINNINGS, ids=lambda begins: begins.__name__)
 def test_whoever_brings_the_news_and_however_often_the_end_is_the_same(generation, begins):
-    @settings(max_examples=DEALS)
+    @settings(max_examples=EXAMPLES)
     @given(all_news=NEWS, the_rest_arrives=st.booleans())
     def tell(all_news, the_rest_arrives):
-        town = Town()
-        begins(town)
+        installation = InProcessInstallation()
+        begins(installation)
         for news in all_news:
-            hear(town, news)
+            hear(installation, news)
             assert audit.always() == {}
-        town.quiet_comes(webhooks_arrive=the_rest_arrives)
+        installation.wait_until_at_rest(webhooks_arrive=the_rest_arrives)
         ending = audit.ending()
         assert ending["outcomes"] == PAID
         assert ending["ledger"] == sorted(BEGINNINGS[begins])

@@ -14,9 +14,17 @@ from payment.services.offers import slots_to_choose
 from payment.states import Fulfilment, PaymentState
 from tests.harness import PROOFS
 from tests.system.properties import audit, scenarios
-from tests.system.properties.installation import DAY, DEEP, HOUR, MINUTE, Town, pick, waiting_for_choice
+from tests.system.properties.installation import (
+    DAY,
+    DEEP,
+    HOUR,
+    MINUTE,
+    InProcessInstallation,
+    pick,
+    waiting_for_choice,
+)
 
-DEALS, STEPS = (24 if PROOFS else 6, 40) if not DEEP else (settings.default.max_examples, 60)
+EXAMPLES, STEPS = (24 if PROOFS else 6, 40) if not DEEP else (settings.default.max_examples, 60)
 
 who, which = st.integers(0, 1), st.integers(0, 5)
 slots = st.sampled_from((0, 0, 1, 2))
@@ -34,12 +42,12 @@ BEGINNINGS = (
 )
 
 
-class Life(RuleBasedStateMachine):
+class RandomHistory(RuleBasedStateMachine):
     @initialize(beginning=st.sampled_from(BEGINNINGS))
     def the_day_begins(self, beginning):
-        """In the midst of a story."""
-        self.town = Town()
-        beginning(self.town)
+        """In the midst of a scenario."""
+        self.installation = InProcessInstallation()
+        beginning(self.installation)
 
     @rule(customer=who, slot=slots)
     def somebody_buys(self, customer, slot):
@@ -50,82 +58,82 @@ class Life(RuleBasedStateMachine):
 
     @rule(customer=who, slot=slots)
     def somebody_orders(self, customer, slot):
-        self.town.choose(customer, slot)
-        self.town.click(customer)
+        self.installation.choose(customer, slot)
+        self.installation.click(customer)
 
     @rule(customer=who)
     def somebody_clicks_again(self, customer):
-        self.town.click(customer)
+        self.installation.click(customer)
 
     @rule(rupees=st.integers(1, 500))
     def a_guest_gives(self, rupees):
-        self.town.give(rupees)
+        self.installation.give(rupees)
 
     @rule(customer=who)
     def somebody_gives_up(self, customer):
-        self.town.give_up(customer)
+        self.installation.give_up(customer)
 
     @rule(number=which, outcome=st.sampled_from(OUTCOMES))
     def a_page_is_used(self, number, outcome):
-        if order := pick(self.town.phonepe.order_ids, number):
-            self.town.decide(order, outcome)
+        if order := pick(self.installation.phonepe.order_ids, number):
+            self.installation.decide(order, outcome)
 
     @rule(number=which, paise=st.sampled_from((100, 50_000, 120_000)))
     def another_amount_comes(self, number, paise):
-        if order := pick(self.town.phonepe.order_ids, number):
-            self.town.decide(order, "success", amount_paise=paise)
+        if order := pick(self.installation.phonepe.order_ids, number):
+            self.installation.decide(order, "success", amount_paise=paise)
 
     @rule(number=which, again=st.booleans())
     def phonepe_calls(self, number, again):
         """The newest or an older one, late, in any order, twice, or never."""
-        if delivery := pick(self.town.phonepe.webhooks[::-1], number):
+        if delivery := pick(self.installation.phonepe.webhooks[::-1], number):
             for _ in range(1 + again):
-                self.town.call_us(delivery)
+                self.installation.call_us(delivery)
 
     @rule(number=which)
     def somebody_comes_back(self, number):
         if payment := pick(Payment.objects.all(), number):
-            self.town.come_back(payment)
+            self.installation.come_back(payment)
 
     @rule(number=which)
     def somebody_looks_for_their_booking(self, number):
         if payment := pick(Payment.objects.all(), number):
-            self.town.check(payment)
+            self.installation.check(payment)
 
     @rule(number=which)
     def somebody_cancels(self, number):
         if booking := pick(Booking.objects.order_by("pk"), number):
-            self.town.cancel(booking)
+            self.installation.cancel(booking)
 
     @rule(number=which, chosen=st.one_of(st.none(), which))
     def somebody_answers_their_offer(self, number, chosen):
         if payment := pick(waiting_for_choice(), number):
             found = slots_to_choose(payment)
-            self.town.answer_offer(payment, None if chosen is None else pick(found, chosen))
+            self.installation.answer_offer(payment, None if chosen is None else pick(found, chosen))
 
     @rule(number=which, rupees=st.sampled_from((None, 1, 100, 600)))
     def staff_refund(self, number, rupees):
         if payment := pick(Payment.objects.filter(state=PaymentState.SUCCESS), number):
-            self.town.refund(payment, rupees)
+            self.installation.refund(payment, rupees)
 
     @rule(number=which, action=st.sampled_from(("book", "refund")))
     def staff_decide_what_is_held(self, number, action):
         if payment := pick(Payment.objects.filter(fulfilment=Fulfilment.HELD_FOR_STAFF), number):
-            self.town.resolve(payment, action)
+            self.installation.resolve(payment, action)
 
     @rule(slot=slots, then=st.sampled_from(("move", "refund")))
     def the_temple_closes_a_time(self, slot, then):
-        self.town.close(self.town.slots[slot], then)
+        self.installation.close(self.installation.slots[slot], then)
 
     @rule(number=which, outcome=st.sampled_from(("confirm", "success", "failure")))
     def the_bank_decides_a_refund(self, number, outcome):
         if refund := pick(Refund.objects.all(), number):
-            self.town.decide_refund(refund, outcome)
+            self.installation.decide_refund(refund, outcome)
 
     @rule(seconds=st.sampled_from((0, 30, 5 * MINUTE, 20 * MINUTE, HOUR, 25 * HOUR, 2 * DAY)))
     def time_passes_and_the_worker_works(self, seconds):
-        self.town.time_passes(seconds)
-        self.town.work()
+        self.installation.advance_time(seconds)
+        self.installation.work()
 
     @rule(
         operation=st.sampled_from(("pay", "status", "refund", "refund_status", "token")),
@@ -133,28 +141,30 @@ class Life(RuleBasedStateMachine):
         times=st.integers(1, 6),
     )
     def phonepe_falls_ill(self, operation, fault, times):
-        self.town.phonepe.inject_fault(operation, fault, times)
+        self.installation.phonepe.inject_fault(operation, fault, times)
 
     @rule()
     def phonepe_recovers(self):
-        self.town.phonepe.clear_faults()
+        self.installation.phonepe.clear_faults()
 
     @rule(boundary=st.integers(1, 12))
     def our_process_will_die(self, boundary):
         """So many commits and calls from now."""
-        self.town.dies_at = boundary
+        self.installation.dies_at = boundary
 
     @invariant()
     def the_laws_are_kept(self):
         assert audit.always() == {}
 
     def teardown(self):
-        if hasattr(self, "town"):
-            self.town.quiet_comes(webhooks_arrive=False)
-            self.town.time_passes(HOUR)
-            self.town.work_until_idle()
+        if hasattr(self, "installation"):
+            self.installation.wait_until_at_rest(webhooks_arrive=False)
+            self.installation.advance_time(HOUR)
+            self.installation.work_until_idle()
             assert audit.at_rest() == {}
 
 
 def test_whatever_happens_nothing_is_lost_and_nothing_invented(generation):
-    run_state_machine_as_test(Life, settings=settings(max_examples=DEALS, stateful_step_count=STEPS))
+    run_state_machine_as_test(
+        RandomHistory, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS)
+    )

@@ -13,7 +13,7 @@ from simulator.models import Refund as SimulatedRefund
 from simulator.webhook_deliveries import authentication_headers
 from tests.harness.races import at_once
 from tests.system.properties import audit
-from tests.system.properties.installation import MINUTE, WORK, Town
+from tests.system.properties.installation import MINUTE, WORK, InProcessInstallation
 from worker.jobs import run_due
 
 WORKERS = 3
@@ -26,17 +26,17 @@ def work_together(*kinds):
 
 
 def town_with_two_gifts(heard):
-    town = Town()
+    installation = InProcessInstallation()
     for rupees in (11, 12):
-        town.give(rupees)
-    for order in town.phonepe.order_ids:
-        town.decide(order, "success")
-    for delivery in town.phonepe.webhooks:
-        heard(town, delivery)
-    return town
+        installation.give(rupees)
+    for order in installation.phonepe.order_ids:
+        installation.decide(order, "success")
+    for delivery in installation.phonepe.webhooks:
+        heard(installation, delivery)
+    return installation
 
 
-def keep(town, delivery):
+def keep(installation, delivery):
     """The call is committed, and the server dies before it has asked."""
     receive_webhook(authentication_headers(delivery), delivery.body.encode())
 
@@ -56,8 +56,8 @@ def test_each_call_from_phonepe_is_asked_about_by_one_of_three_workers(generatio
 
 
 def test_each_open_order_is_asked_about_by_one_of_three_workers(generation):
-    town = town_with_two_gifts(heard=lambda town, delivery: None)
-    town.time_passes(MINUTE)
+    installation = town_with_two_gifts(heard=lambda installation, delivery: None)
+    installation.advance_time(MINUTE)
 
     assert work_together("attempts") == 2
 
@@ -66,21 +66,21 @@ def test_each_open_order_is_asked_about_by_one_of_three_workers(generation):
 
 
 def test_each_refund_is_sent_by_one_of_three_workers_and_asked_about_by_one(generation):
-    town = town_with_two_gifts(heard=Town.call_us)
+    installation = town_with_two_gifts(heard=InProcessInstallation.call_us)
     for payment in Payment.objects.all():
-        assert town.refund(payment).status_code == 201
+        assert installation.refund(payment).status_code == 201
 
     assert work_together("refunds") == 2
     assert (calls(Operation.REFUND), SimulatedRefund.objects.count()) == (2, 2)
 
-    town.time_passes(MINUTE)
+    installation.advance_time(MINUTE)
     assert work_together("refunds") == 2
     assert calls(Operation.REFUND_STATUS) == 2
     assert set(Refund.objects.values_list("state", flat=True)) == {RefundState.COMPLETED}
 
 
 def test_each_person_is_told_once_by_one_of_three_workers(generation):
-    town_with_two_gifts(heard=Town.call_us)
+    town_with_two_gifts(heard=InProcessInstallation.call_us)
     assert work_together("receipts") >= 2
 
     assert work_together("notifications") == 2
@@ -90,12 +90,12 @@ def test_each_person_is_told_once_by_one_of_three_workers(generation):
 
 
 def test_three_workers_over_everything_at_once_leave_the_books_in_order(generation):
-    town = town_with_two_gifts(heard=keep)
-    town.time_passes(MINUTE)
+    installation = town_with_two_gifts(heard=keep)
+    installation.advance_time(MINUTE)
 
     for _ in range(3):
         work_together(*WORK)
         assert audit.always() == {}
 
-    town.work_until_idle()
+    installation.work_until_idle()
     assert audit.at_rest() == {}

@@ -1,6 +1,6 @@
 """One customer, one cart, and a PhonePe that does something wrong: what the merchant has when all is over.
 
-PhonePe is a process of its own, and its clock stands still: nothing happens by itself, time passes when the story
+PhonePe is a process of its own, and its clock stands still: nothing happens by itself, time passes when the scenario
 says so, on both sides. Its webhooks come over a real socket to the route that the real ones come to.
 """
 
@@ -58,7 +58,7 @@ class End:
     phonepe: tuple[int, int]
 
 
-class Desk:
+class RequestTracker:
     """Knows the threads in which our server serves a request, up to the end of what it does after its answer.
 
     Of a caller who hangs up in the middle the test's server never says that it has done with them: its thread ends.
@@ -69,7 +69,7 @@ class Desk:
         request_started.connect(self._begin)
         request_finished.connect(self._end)
 
-    def is_clear(self) -> bool:
+    def is_idle(self) -> bool:
         return not any(thread.is_alive() for thread in tuple(self._busy))
 
     def _begin(self, **signal: Any) -> None:
@@ -79,17 +79,17 @@ class Desk:
         self._busy.discard(threading.current_thread())
 
 
-class Story:
+class FaultScenario:
     def __init__(self, generation: str, phonepe: Simulator, shop: str) -> None:
         self.generation, self.phonepe = generation, phonepe
-        self.desk = Desk()  # its signals know it as long as the story does
+        self.tracker = RequestTracker()  # its signals know it as long as the scenario does
         user = builders.make_user()
         service = builders.make_service()
         self.slot = builders.make_slot(service)
         self.cart = builders.make_cart(user, builders.make_package(service), self.slot.starts_at)
         self.customer = Customer([shop], str(AccessToken.for_user(user)))
 
-    def breaks(self, row: Row, **how: Any) -> None:
+    def inject_fault(self, row: Row, **how: Any) -> None:
         fault = {"operation": row.operation, "fault": row.fault, "argument": row.argument}
         self.phonepe.control("faults/", fault | how)
 
@@ -100,7 +100,7 @@ class Story:
         """The status of the answer. A customer without a page clicks again, a little later."""
         first = answer = self.customer.check_out({"id": self.cart.pk})
         if not answer.ok:
-            self.passes(2 * MINUTE)
+            self.advance_time(2 * MINUTE)
             answer = self.customer.check_out({"id": self.cart.pk})
         assert answer.ok, answer.text
         self.page = answer.json()["payment_url"]
@@ -121,7 +121,7 @@ class Story:
         )
         assert answer.ok, answer.text
 
-    def passes(self, seconds: int) -> None:
+    def advance_time(self, seconds: int) -> None:
         """On PhonePe's clock and on ours; then webhooks come, and the worker has its turn until nothing is due."""
         self.phonepe.control("clock/", {"advance": seconds})
         grow_older(timedelta(seconds=seconds))
@@ -131,11 +131,11 @@ class Story:
                 return
         raise AssertionError("the worker turns in circles")
 
-    def ends(self) -> End:
+    def end_state(self) -> End:
         """Whatever can still come has come. The books are in order, and agree with PhonePe's."""
         pauses = UNTIL_ALL_IS_BACK if Refund.objects.exists() else ()
         for seconds in (*pauses, *UNTIL_ALL_IS_OVER):
-            self.passes(seconds)
+            self.advance_time(seconds)
         self._nothing_is_on_its_way()
         assert violations(query) == {}
         return End(
@@ -155,12 +155,12 @@ class Story:
     def webhooks_are_heard(self) -> None:
         """Each has been sent once, or is put off by a fault; and what we ask after each of them has been asked."""
         eventually(lambda: all(map(is_tried, self._deliveries())), "every webhook has been tried")
-        eventually(self.desk.is_clear, "our server has nothing more to do")
+        eventually(self.tracker.is_idle, "our server has nothing more to do")
 
     def _nothing_is_on_its_way(self) -> None:
         """Repeated webhooks have been heard too."""
         eventually(lambda: all(told["finished"] for told in self._deliveries()), "every webhook is finished")
-        eventually(self.desk.is_clear, "our server has nothing more to do")
+        eventually(self.tracker.is_idle, "our server has nothing more to do")
 
     def _deliveries(self) -> list[dict[str, Any]]:
         return self.phonepe.control("deliveries/")["deliveries"]

@@ -10,7 +10,7 @@ from payment.phonepe import client, credentials, transport
 from simulator import faults
 from tests.harness.installation import WEBHOOK
 from tests.harness.processes import Simulator
-from tests.system.races.faults import PAISE, End, Row, Story, rows
+from tests.system.races.faults import PAISE, End, FaultScenario, Row, rows
 
 pytestmark = [pytest.mark.proof(every=6), pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
 
@@ -62,14 +62,14 @@ MONEY_IN = {
     "dashboard_refund": None,  # see below
 }
 
-# In V1 nobody can tell whose refund it was: PhonePe names only the refund. It lies on the desk of our staff.
+# In V1 nobody can tell whose refund it was: PhonePe names only the refund. Staff must look at it.
 LIES_ON_THE_DESK = End(("CONFIRMED",), "BOOKED", (RECEIPT,), (PAISE, PAISE))
 
 
-def after_a_refund_by_hand(story: Story) -> End:
-    if story.generation == "v2":
+def after_a_refund_by_hand(scenario: FaultScenario) -> End:
+    if scenario.generation == "v2":
         return GIVEN_BACK
-    assert ("UNMATCHED", 1, "") in story.events()
+    assert ("UNMATCHED", 1, "") in scenario.events()
     return LIES_ON_THE_DESK
 
 
@@ -90,7 +90,7 @@ def generation(request):
 
 
 @pytest.fixture
-def story(generation, phonepe, live_server, settings, monkeypatch):
+def scenario(generation, phonepe, live_server, settings, monkeypatch):
     gateways._gateway.cache_clear()
     cache.clear()
     monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0)
@@ -105,7 +105,7 @@ def story(generation, phonepe, live_server, settings, monkeypatch):
     phonepe.control("clock/", {"stopped": True})
     for merchant in ("PGTESTPAYUAT", "SIMMERCHANT"):
         phonepe.control(f"merchants/{merchant}/", {"webhook_url": live_server.url + WEBHOOK})
-    yield Story(generation, phonepe, live_server.url)
+    yield FaultScenario(generation, phonepe, live_server.url)
     transport.session().close()
 
 
@@ -118,86 +118,86 @@ def test_every_fault_that_phonepe_knows_has_a_row_here():
 
 @pytest.mark.parametrize("generation", ["v2"])
 @pytest.mark.parametrize("row", TOKEN_ROWS, ids=str)
-def test_whatever_breaks_while_a_token_is_fetched_there_is_one_booking_and_one_receipt(story, row):
-    story.breaks(row)
-    assert story.click() == (502 if refuses(row, story.generation) else 201)
-    story.pay()
-    assert story.faults_left() == []
-    assert story.ends() == BOOKED
+def test_whatever_breaks_while_a_token_is_fetched_there_is_one_booking_and_one_receipt(scenario, row):
+    scenario.inject_fault(row)
+    assert scenario.click() == (502 if refuses(row, scenario.generation) else 201)
+    scenario.pay()
+    assert scenario.faults_left() == []
+    assert scenario.end_state() == BOOKED
 
 
 @pytest.mark.parametrize("row", PAY_ROWS, ids=str)
-def test_whatever_breaks_while_an_order_is_opened_there_is_one_booking_and_one_receipt(story, row):
-    story.breaks(row)
-    assert story.click() == (502 if refuses(row, story.generation) else 201)
-    story.pay()
-    assert story.faults_left() == []
-    assert story.ends() == BOOKED
+def test_whatever_breaks_while_an_order_is_opened_there_is_one_booking_and_one_receipt(scenario, row):
+    scenario.inject_fault(row)
+    assert scenario.click() == (502 if refuses(row, scenario.generation) else 201)
+    scenario.pay()
+    assert scenario.faults_left() == []
+    assert scenario.end_state() == BOOKED
 
 
 @pytest.mark.parametrize("row", STATUS_ROWS, ids=str)
-def test_whatever_breaks_while_phonepe_is_asked_there_is_one_booking_and_one_receipt(story, row):
-    assert story.click() == 201
-    story.breaks(row)
-    story.pay()
-    assert story.faults_left() == []
-    assert story.ends() == BOOKED
+def test_whatever_breaks_while_phonepe_is_asked_there_is_one_booking_and_one_receipt(scenario, row):
+    assert scenario.click() == 201
+    scenario.inject_fault(row)
+    scenario.pay()
+    assert scenario.faults_left() == []
+    assert scenario.end_state() == BOOKED
 
 
 @pytest.mark.parametrize("fault", KEPT)
-def test_whatever_becomes_of_a_webhook_there_is_one_booking_and_one_receipt(story, fault):
-    assert story.click() == 201
-    story.breaks(Row("webhook", fault))
-    story.pay(comes_back=False)
-    assert story.faults_left() == []
-    assert story.ends() == BOOKED
-    assert story.events() == KEPT[fault]
+def test_whatever_becomes_of_a_webhook_there_is_one_booking_and_one_receipt(scenario, fault):
+    assert scenario.click() == 201
+    scenario.inject_fault(Row("webhook", fault))
+    scenario.pay(comes_back=False)
+    assert scenario.faults_left() == []
+    assert scenario.end_state() == BOOKED
+    assert scenario.events() == KEPT[fault]
 
 
 @pytest.mark.parametrize("fault", MONEY_IN)
-def test_however_money_comes_it_is_booked_or_waits_for_staff(story, fault):
-    assert story.click() == 201
-    story.breaks(Row("money_in", fault))
-    story.pay()
-    assert story.faults_left() == []
-    end = story.ends()
-    assert end == (MONEY_IN[fault] or after_a_refund_by_hand(story))
+def test_however_money_comes_it_is_booked_or_waits_for_staff(scenario, fault):
+    assert scenario.click() == 201
+    scenario.inject_fault(Row("money_in", fault))
+    scenario.pay()
+    assert scenario.faults_left() == []
+    end = scenario.end_state()
+    assert end == (MONEY_IN[fault] or after_a_refund_by_hand(scenario))
 
 
 @pytest.mark.parametrize("row", REFUND_ROWS + MONEY_BACK_ROWS, ids=str)
-def test_whatever_breaks_while_money_is_sent_back_it_goes_back_once_and_whole(story, row):
-    story.click()
-    story.pay()
-    story.breaks(row)
-    story.cancel()
-    assert story.ends() == GIVEN_BACK
-    assert story.faults_left() == []
+def test_whatever_breaks_while_money_is_sent_back_it_goes_back_once_and_whole(scenario, row):
+    scenario.click()
+    scenario.pay()
+    scenario.inject_fault(row)
+    scenario.cancel()
+    assert scenario.end_state() == GIVEN_BACK
+    assert scenario.faults_left() == []
 
 
 @pytest.mark.parametrize("row", REFUND_STATUS_ROWS, ids=str)
-def test_whatever_breaks_while_a_refund_is_asked_about_it_goes_back_once_and_whole(story, row):
+def test_whatever_breaks_while_a_refund_is_asked_about_it_goes_back_once_and_whole(scenario, row):
     """V1 asks about refunds where it asks about payments."""
-    story.click()
-    story.pay()
-    story.breaks(replace(row, operation="status") if story.generation == "v1" else row)
-    story.cancel()
-    assert story.ends() == GIVEN_BACK
-    assert story.faults_left() == []
+    scenario.click()
+    scenario.pay()
+    scenario.inject_fault(replace(row, operation="status") if scenario.generation == "v1" else row)
+    scenario.cancel()
+    assert scenario.end_state() == GIVEN_BACK
+    assert scenario.faults_left() == []
 
 
-def test_a_failure_that_is_told_after_the_success_takes_nothing_away(story):
-    story.click()
-    story.breaks(Row("money_in", "after_failure"))
-    story.breaks(Row("webhook", "reorder"))
-    story.pay(comes_back=False)
-    assert story.ends() == BOOKED
-    assert len(story.events()) == 2
+def test_a_failure_that_is_told_after_the_success_takes_nothing_away(scenario):
+    scenario.click()
+    scenario.inject_fault(Row("money_in", "after_failure"))
+    scenario.inject_fault(Row("webhook", "reorder"))
+    scenario.pay(comes_back=False)
+    assert scenario.end_state() == BOOKED
+    assert len(scenario.events()) == 2
 
 
-def test_a_refund_that_is_told_before_its_payment_is_in_the_books_all_the_same(story):
-    story.click()
-    story.breaks(Row("money_in", "dashboard_refund"))
-    story.breaks(Row("webhook", "reorder"))
-    story.pay(comes_back=False)
-    end = story.ends()
-    assert end == after_a_refund_by_hand(story)
+def test_a_refund_that_is_told_before_its_payment_is_in_the_books_all_the_same(scenario):
+    scenario.click()
+    scenario.inject_fault(Row("money_in", "dashboard_refund"))
+    scenario.inject_fault(Row("webhook", "reorder"))
+    scenario.pay(comes_back=False)
+    end = scenario.end_state()
+    assert end == after_a_refund_by_hand(scenario)

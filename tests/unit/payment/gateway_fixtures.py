@@ -4,7 +4,7 @@ import pytest
 import responses
 from responses.registries import OrderedRegistry
 
-from tests.unit.payment.scripted_gateway import SECOND, World
+from tests.unit.payment.scripted_gateway import SECOND, ScriptedGateway
 from tests.unit.payment.wire import BASE, V1, V2
 
 
@@ -16,10 +16,10 @@ def mock():
 
 @pytest.fixture(params=[V1, V2], ids=["v1", "v2"])
 def world(request, mock):
-    return World(request.param, mock)
+    return ScriptedGateway(request.param, mock)
 
 
 @pytest.fixture(params=[V1, V2], ids=["v1", "v2"])
 def two(request, mock):
     """Two endpoints of the same environment."""
-    return World(request.param, mock, BASE, SECOND)
+    return ScriptedGateway(request.param, mock, BASE, SECOND)

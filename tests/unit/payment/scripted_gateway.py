@@ -29,7 +29,7 @@ SILENT = requests.ReadTimeout("no answer")
 RESET = requests.ConnectionError(ProtocolError("Connection aborted.", ConnectionResetError(104, "reset")))
 
 
-class World:
+class ScriptedGateway:
     """A gateway, and the exact exchanges that PhonePe has with it: nothing more, nothing less, in this order."""
 
     def __init__(self, spoken, mock, *bases, **changes):

@@ -30,7 +30,7 @@ from tests.unit.payment.scripted_gateway import (
     RESET,
     SECOND,
     SILENT,
-    World,
+    ScriptedGateway,
     operations,
 )
 from tests.unit.payment.wire import V1, V2, golden
@@ -239,7 +239,7 @@ def test_a_wall_in_between_is_named_as_such(world, settings):
 
 
 def test_a_page_that_says_401_is_asked_about_before_the_order_is_said_under_a_new_token(mock):
-    world = World(V2, mock)
+    world = ScriptedGateway(V2, mock)
     world.on_pay((401, "<html>Who are you?</html>"))
     world.hears("POST", "/v1/oauth/token", FRESH_TOKEN)
     world.on_status(V2.unknown_order)
@@ -250,7 +250,7 @@ def test_a_page_that_says_401_is_asked_about_before_the_order_is_said_under_a_ne
 def test_a_proxy_that_opens_no_way_is_the_hop_that_is_named(mock, settings):
     settings.PHONEPE_MAX_RETRIES = 0
     endpoint = Endpoint(BASE, BASE, proxy="http://me:secret@proxy.example:3128")
-    world = World(V1, mock, endpoints=(endpoint,))
+    world = ScriptedGateway(V1, mock, endpoints=(endpoint,))
     world.on_pay(requests.exceptions.ProxyError("407"))
     with pytest.raises(NotSent) as caught:
         world.pay()
@@ -308,7 +308,7 @@ def test_a_silent_phonepe_leaves_the_order_as_it_was(world, settings):
 
 def test_an_answer_about_another_order_is_no_answer(mock, settings):
     settings.PHONEPE_MAX_RETRIES = 0
-    world = World(V1, mock)
+    world = ScriptedGateway(V1, mock)
     other = golden("g06_v1_status_success")
     other["data"]["merchantTransactionId"] = "SOMEBODY-ELSES"
     world.on_status((200, other))

@@ -5,7 +5,14 @@ import pytest
 from payment.gateways import NotSent, Rejected
 from payment.phonepe import client
 from payment.phonepe.credentials import Endpoint
-from tests.unit.payment.scripted_gateway import ACCESS_TOKEN, REFUSED, SECOND, SILENT, World, operations
+from tests.unit.payment.scripted_gateway import (
+    ACCESS_TOKEN,
+    REFUSED,
+    SECOND,
+    SILENT,
+    ScriptedGateway,
+    operations,
+)
 from tests.unit.payment.wire import BASE, V1, V2, golden
 
 pytest_plugins = ["tests.unit.payment.gateway_fixtures"]
@@ -85,7 +92,7 @@ def test_no_call_outlives_its_deadline(two):
 
 @pytest.fixture
 def v2(mock):
-    world = World(V2, mock)
+    world = ScriptedGateway(V2, mock)
     world.tokens_path = "/v1/oauth/token"
     return world
 
@@ -195,7 +202,7 @@ def test_when_every_endpoint_is_left_alone_they_are_tried_all_the_same(world, se
 
 def test_a_page_host_is_knocked_at_but_never_told_anything(mock, settings):
     page_host = Endpoint("https://mercury-t2.phonepe.com/apis", "", signs=False)
-    world = World(V1, mock, endpoints=(Endpoint(BASE, BASE), page_host))
+    world = ScriptedGateway(V1, mock, endpoints=(Endpoint(BASE, BASE), page_host))
     settings.PHONEPE_MAX_RETRIES = 0
     world.on_pay(REFUSED)
     with pytest.raises(NotSent):

@@ -48,7 +48,7 @@ AFTER_THE_LOOK = range(1, 12)  # the transactions of one service, one after the 
 
 
 @dataclass
-class World:
+class Rows:
     """One customer with one payment, at a time that has room for two; another time, a day later, has room too."""
 
     slot: Slot
@@ -65,160 +65,158 @@ class World:
         return Booking.objects.select_related("user", "checkout").get(checkout=self.payment.checkout)
 
 
-def opened() -> World:
+def opened() -> Rows:
     service = builders.make_service()
     slot, another = builders.make_slot(service, days=5), builders.make_slot(service, days=6)
     package = builders.make_package(service)
     cart = builders.make_cart(builders.make_user(), package, slot.starts_at)
     staff = [builders.make_user(is_staff=True) for _ in range(2)]
-    return World(slot, another, make_payment(builders.make_checkout(cart)), staff)
+    return Rows(slot, another, make_payment(builders.make_checkout(cart)), staff)
 
 
-def left_alone() -> World:
+def left_alone() -> Rows:
     """Its page is over; a bank may still be deciding."""
-    world = opened()
+    rows = opened()
     past = timezone.now() - timedelta(hours=1)
-    world.payment.attempts.update(expires_at=past, call_lease_until=None)
-    return world
+    rows.payment.attempts.update(expires_at=past, call_lease_until=None)
+    return rows
 
 
-def booked() -> World:
-    world = opened()
-    apply_status(world.attempt_id, completed(), "worker")
-    return world
+def booked() -> Rows:
+    rows = opened()
+    apply_status(rows.attempt_id, completed(), "worker")
+    return rows
 
 
-def refund_requested() -> World:
-    world = booked()
-    request_refund(world.payment.pk, None, "they wrote to us", world.staff[0])
-    return world
+def refund_requested() -> Rows:
+    rows = booked()
+    request_refund(rows.payment.pk, None, "they wrote to us", rows.staff[0])
+    return rows
 
 
-def refund_sent() -> World:
-    world = booked()
-    refund = request_refund(world.payment.pk, 10_000, "a gesture", world.staff[0])
+def refund_sent() -> Rows:
+    rows = booked()
+    refund = request_refund(rows.payment.pk, 10_000, "a gesture", rows.staff[0])
     Refund.objects.filter(pk=refund.pk).update(state="PENDING", sent_at=timezone.now())
-    return world
+    return rows
 
 
-def offered() -> World:
-    world = opened()
-    close(world.slot)
-    apply_status(world.attempt_id, completed(), "worker")
-    Offer.objects.filter(payment=world.payment).update(expires_at=timezone.now())
-    return world
+def offered() -> Rows:
+    rows = opened()
+    close(rows.slot)
+    apply_status(rows.attempt_id, completed(), "worker")
+    Offer.objects.filter(payment=rows.payment).update(expires_at=timezone.now())
+    return rows
 
 
-def held() -> World:
-    world = opened()
-    apply_status(world.attempt_id, completed(100_000), "worker")
-    make_attempt(world.payment, number=2)
-    return world
+def held() -> Rows:
+    rows = opened()
+    apply_status(rows.attempt_id, completed(100_000), "worker")
+    make_attempt(rows.payment, number=2)
+    return rows
 
 
-def filled() -> World:
-    world = opened()
-    apply_status(world.attempt_id, FAILED, "worker")
-    return world
+def filled() -> Rows:
+    rows = opened()
+    apply_status(rows.attempt_id, FAILED, "worker")
+    return rows
 
 
-def refund_of(world: World) -> int:
-    return Refund.objects.filter(payment=world.payment).latest("-pk").pk
+def refund_of(rows: Rows) -> int:
+    return Refund.objects.filter(payment=rows.payment).latest("-pk").pk
 
 
-def cart_of(world: World) -> Cart:
-    return Cart.objects.get(pk=world.payment.checkout.cart_id)
+def cart_of(rows: Rows) -> Cart:
+    return Cart.objects.get(pk=rows.payment.checkout.cart_id)
 
 
-def hold_ends(world: World) -> None:
-    SlotHold.objects.filter(checkout=world.payment.checkout).update(expires_at=timezone.now())
-    expire_hold(world.payment.checkout.hold.pk)
+def hold_ends(rows: Rows) -> None:
+    SlotHold.objects.filter(checkout=rows.payment.checkout).update(expires_at=timezone.now())
+    expire_hold(rows.payment.checkout.hold.pk)
 
 
-Service = Callable[[World], Any]
+Service = Callable[[Rows], Any]
 STAFF_CLOSE: dict[str, Service] = {
-    "staff close and refund": lambda world: refund_all(world.slot, "closed", world.staff[0]),
-    "staff close and move there": lambda world: move_all(world.slot, "closed", world.another),
-    "staff close and move to the nearest": lambda world: move_all(world.slot, "closed"),
+    "staff close and refund": lambda rows: refund_all(rows.slot, "closed", rows.staff[0]),
+    "staff close and move there": lambda rows: move_all(rows.slot, "closed", rows.another),
+    "staff close and move to the nearest": lambda rows: move_all(rows.slot, "closed"),
 }
-SITUATIONS: dict[Callable[[], World], dict[str, Service]] = {
+SITUATIONS: dict[Callable[[], Rows], dict[str, Service]] = {
     booked: {
         **STAFF_CLOSE,
-        "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
-        "staff refund all": lambda world: request_refund(world.payment.pk, None, "", world.staff[0]),
-        "staff refund a part": lambda world: request_refund(world.payment.pk, 10_000, "", world.staff[1]),
-        "the receipt is numbered": lambda world: number_receipt(world.payment.receipt.pk),
-        "the money is heard of again": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
-        "staff complete it": lambda world: complete(world.booking),
+        "the customer cancels": lambda rows: cancel_booking(rows.booking, "travelling"),
+        "staff refund all": lambda rows: request_refund(rows.payment.pk, None, "", rows.staff[0]),
+        "staff refund a part": lambda rows: request_refund(rows.payment.pk, 10_000, "", rows.staff[1]),
+        "the receipt is numbered": lambda rows: number_receipt(rows.payment.receipt.pk),
+        "the money is heard of again": lambda rows: apply_status(rows.attempt_id, completed(), "webhook"),
+        "staff complete it": lambda rows: complete(rows.booking),
     },
     refund_requested: {
         **STAFF_CLOSE,
-        "another one approves": lambda world: approve_refund(refund_of(world), world.staff[1]),
-        "another one withdraws": lambda world: withdraw_refund(refund_of(world), world.staff[1]),
-        "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
+        "another one approves": lambda rows: approve_refund(refund_of(rows), rows.staff[1]),
+        "another one withdraws": lambda rows: withdraw_refund(refund_of(rows), rows.staff[1]),
+        "the customer cancels": lambda rows: cancel_booking(rows.booking, "travelling"),
     },
     refund_sent: {
         **STAFF_CLOSE,
-        "the customer cancels": lambda world: cancel_booking(world.booking, "travelling"),
-        "staff refund the rest": lambda world: request_refund(world.payment.pk, None, "", world.staff[0]),
-        "PhonePe says it went back": lambda world: apply_refund_status(
-            refund_of(world), RefundStatus(ProviderStatus.COMPLETED), "webhook"
+        "the customer cancels": lambda rows: cancel_booking(rows.booking, "travelling"),
+        "staff refund the rest": lambda rows: request_refund(rows.payment.pk, None, "", rows.staff[0]),
+        "PhonePe says it went back": lambda rows: apply_refund_status(
+            refund_of(rows), RefundStatus(ProviderStatus.COMPLETED), "webhook"
         ),
-        "PhonePe says it failed": lambda world: apply_refund_status(
-            refund_of(world), RefundStatus(ProviderStatus.FAILED), "webhook"
+        "PhonePe says it failed": lambda rows: apply_refund_status(
+            refund_of(rows), RefundStatus(ProviderStatus.FAILED), "webhook"
         ),
     },
     opened: {
-        "staff close the time": lambda world: close(world.slot),
-        "the money comes": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
-        "another amount comes": lambda world: apply_status(world.attempt_id, completed(1_000), "webhook"),
-        "it fails": lambda world: apply_status(world.attempt_id, FAILED, "worker"),
-        "PhonePe does not know it": lambda world: apply_status(world.attempt_id, NOT_FOUND, "worker"),
-        "the customer gives up": lambda world: apply_status(
-            world.attempt_id, PENDING, "give_up", giving_up=True
+        "staff close the time": lambda rows: close(rows.slot),
+        "the money comes": lambda rows: apply_status(rows.attempt_id, completed(), "webhook"),
+        "another amount comes": lambda rows: apply_status(rows.attempt_id, completed(1_000), "webhook"),
+        "it fails": lambda rows: apply_status(rows.attempt_id, FAILED, "worker"),
+        "PhonePe does not know it": lambda rows: apply_status(rows.attempt_id, NOT_FOUND, "worker"),
+        "the customer gives up": lambda rows: apply_status(
+            rows.attempt_id, PENDING, "give_up", giving_up=True
         ),
         "the hold ends": hold_ends,
-        "the checkout is released": lambda world: release(world.payment.checkout),
-        "the cart is deleted": lambda world: delete_cart(cart_of(world)),
-        "the worker fulfils": lambda world: fulfil(world.payment.pk),
+        "the checkout is released": lambda rows: release(rows.payment.checkout),
+        "the cart is deleted": lambda rows: delete_cart(cart_of(rows)),
+        "the worker fulfils": lambda rows: fulfil(rows.payment.pk),
     },
     left_alone: {
-        "the customer gives up": lambda world: stop_waiting(world.payment.pk, "given_up", ""),
-        "staff stop waiting": lambda world: stop_waiting(world.payment.pk, "stopped_by_staff", ""),
-        "the money comes": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
-        "another amount comes": lambda world: apply_status(world.attempt_id, completed(1_000), "webhook"),
-        "PhonePe says pending": lambda world: apply_status(world.attempt_id, PENDING, "worker"),
+        "the customer gives up": lambda rows: stop_waiting(rows.payment.pk, "given_up", ""),
+        "staff stop waiting": lambda rows: stop_waiting(rows.payment.pk, "stopped_by_staff", ""),
+        "the money comes": lambda rows: apply_status(rows.attempt_id, completed(), "webhook"),
+        "another amount comes": lambda rows: apply_status(rows.attempt_id, completed(1_000), "webhook"),
+        "PhonePe says pending": lambda rows: apply_status(rows.attempt_id, PENDING, "worker"),
         "the hold ends": hold_ends,
     },
     offered: {
-        "the customer chooses": lambda world: choose(
-            Payment.objects.get(pk=world.payment.pk), world.another.pk
-        ),
-        "the customer declines": lambda world: decline(world.payment.pk, "offer_declined"),
-        "staff end it": lambda world: close_offer(world.payment.pk, "closed_by_staff"),
-        "its time ends": lambda world: expire_offer(world.payment.offers.latest("pk").pk),
-        "staff refund all": lambda world: request_refund(world.payment.pk, None, "", world.staff[0]),
-        "staff close the other time": lambda world: move_all(world.another, "closed"),
+        "the customer chooses": lambda rows: choose(Payment.objects.get(pk=rows.payment.pk), rows.another.pk),
+        "the customer declines": lambda rows: decline(rows.payment.pk, "offer_declined"),
+        "staff end it": lambda rows: close_offer(rows.payment.pk, "closed_by_staff"),
+        "its time ends": lambda rows: expire_offer(rows.payment.offers.latest("pk").pk),
+        "staff refund all": lambda rows: request_refund(rows.payment.pk, None, "", rows.staff[0]),
+        "staff close the other time": lambda rows: move_all(rows.another, "closed"),
     },
     held: {
-        "staff accept": lambda world: accept_after_review(world.payment.pk),
-        "staff send it back": lambda world: return_after_review(world.payment.pk),
-        "the right amount comes": lambda world: apply_status(
-            world.payment.attempts.latest("number").pk, completed(), "webhook"
+        "staff accept": lambda rows: accept_after_review(rows.payment.pk),
+        "staff send it back": lambda rows: return_after_review(rows.payment.pk),
+        "the right amount comes": lambda rows: apply_status(
+            rows.payment.attempts.latest("number").pk, completed(), "webhook"
         ),
         "the hold ends": hold_ends,
     },
     filled: {
-        "the late money comes": lambda world: apply_status(world.attempt_id, completed(), "webhook"),
-        "the cart is checked out": lambda world: make_payment(
-            check_out(cart_of(world), address_id=None, expires_at=timezone.now() + timedelta(minutes=15))
+        "the late money comes": lambda rows: apply_status(rows.attempt_id, completed(), "webhook"),
+        "the cart is checked out": lambda rows: make_payment(
+            check_out(cart_of(rows), address_id=None, expires_at=timezone.now() + timedelta(minutes=15))
         ),
-        "the cart is changed": lambda world: change_cart(
-            cart_of(world), selected_date=timezone.localdate(world.another.starts_at)
+        "the cart is changed": lambda rows: change_cart(
+            cart_of(rows), selected_date=timezone.localdate(rows.another.starts_at)
         ),
-        "the promo is removed": lambda world: put_promo(cart_of(world), None),
-        "the cart is deleted": lambda world: delete_cart(cart_of(world)),
-        "staff close the time": lambda world: close(world.slot),
+        "the promo is removed": lambda rows: put_promo(cart_of(rows), None),
+        "the cart is deleted": lambda rows: delete_cart(cart_of(rows)),
+        "staff close the time": lambda rows: close(rows.slot),
     },
 }
 PAIRS = [(situation, name) for situation, services in SITUATIONS.items() for name in services]
@@ -252,63 +250,63 @@ def two_people_for_every_refund(settings):
 def test_whatever_is_committed_between_look_and_lock_nothing_is_done_twice(situation, name, monkeypatch):
     for other, action in SITUATIONS[situation].items():
         for number in AFTER_THE_LOOK:
-            world = situation()
-            between = committed_before_transaction(number, partial(action, world), monkeypatch)
+            rows = situation()
+            between = committed_before_transaction(number, partial(action, rows), monkeypatch)
             with between as was_reached, suppress(APIException):
-                SITUATIONS[situation][name](world)
+                SITUATIONS[situation][name](rows)
             story = f"{other}, before transaction {number} of: {name}"
             assert violations(query, LAWS) == {}, story
-            assert moved_or_cancelled_once(world), story
+            assert moved_or_cancelled_once(rows), story
             if not was_reached():
                 break
 
 
-def moved_or_cancelled_once(world: World) -> bool:
+def moved_or_cancelled_once(rows: Rows) -> bool:
     """Two of the staff who close one time: who was moved by one of them is neither moved nor cancelled by the other."""
-    moves = StateChange.objects.filter(payment=world.payment, rule="moved_by_temple").count()
+    moves = StateChange.objects.filter(payment=rows.payment, rule="moved_by_temple").count()
     closed_twice = Booking.objects.filter(
-        checkout=world.payment.checkout, status="CANCELLED", cancellation_reason="closed", moves__gt=0
+        checkout=rows.payment.checkout, status="CANCELLED", cancellation_reason="closed", moves__gt=0
     )
     return moves <= 1 and not closed_twice.exists()
 
 
 def test_who_was_moved_by_a_colleague_meanwhile_is_not_cancelled(monkeypatch):
-    world = booked()
+    rows = booked()
     move = STAFF_CLOSE["staff close and move there"]
-    with committed_before_transaction(1, lambda: move(world), monkeypatch):
-        (cleared,) = refund_all(world.slot, "closed", world.staff[0]).cleared
+    with committed_before_transaction(1, lambda: move(rows), monkeypatch):
+        (cleared,) = refund_all(rows.slot, "closed", rows.staff[0]).cleared
 
     assert cleared.outcome is Outcome.ENDED
-    assert (world.booking.status, world.booking.starts_at) == ("CONFIRMED", world.another.starts_at)
+    assert (rows.booking.status, rows.booking.starts_at) == ("CONFIRMED", rows.another.starts_at)
     assert not Refund.objects.exists()
 
 
 def test_when_the_nearest_time_is_taken_meanwhile_the_next_one_is_found(monkeypatch):
-    world = booked()
-    last = builders.make_slot(world.slot.service, days=8)
-    full = lambda: Slot.objects.filter(pk=world.another.pk).update(booked=2)  # noqa: E731
+    rows = booked()
+    last = builders.make_slot(rows.slot.service, days=8)
+    full = lambda: Slot.objects.filter(pk=rows.another.pk).update(booked=2)  # noqa: E731
     with committed_before_transaction(1, full, monkeypatch):
-        (cleared,) = move_all(world.slot, "closed").cleared
+        (cleared,) = move_all(rows.slot, "closed").cleared
 
     assert cleared.outcome is Outcome.MOVED
-    assert world.booking.starts_at == last.starts_at
+    assert rows.booking.starts_at == last.starts_at
 
 
 def test_an_offer_that_was_prolonged_meanwhile_stays_open(monkeypatch):
-    world = offered()
+    rows = offered()
     later = timezone.now() + timedelta(hours=1)
     prolong = lambda: Offer.objects.update(expires_at=later)  # noqa: E731
     with committed_before_transaction(1, prolong, monkeypatch):
-        expire_offer(world.payment.offers.get().pk)
+        expire_offer(rows.payment.offers.get().pk)
 
     assert Offer.objects.get().state == "OPEN"
 
 
 def test_a_hold_that_was_stretched_meanwhile_is_kept(monkeypatch):
-    world = opened()
-    apply_status(world.attempt_id, FAILED, "worker")
+    rows = opened()
+    apply_status(rows.attempt_id, FAILED, "worker")
     SlotHold.objects.update(state="HELD", expires_at=timezone.now())
-    Slot.objects.filter(pk=world.slot.pk).update(held=1)
+    Slot.objects.filter(pk=rows.slot.pk).update(held=1)
     later = timezone.now() + timedelta(minutes=5)
     stretch = lambda: SlotHold.objects.update(expires_at=later)  # noqa: E731
     with committed_before_transaction(1, stretch, monkeypatch):

@@ -1,4 +1,4 @@
-"""PhonePe's front doors: two hosts behind TLS, before one simulator, that break what they are told to break."""
+"""PhonePe's endpoints: two hosts behind TLS, before one simulator, that break what they are told to break."""
 
 import functools
 import http.client
@@ -28,7 +28,7 @@ class Request:
 
     @property
     def operation(self) -> str:
-        """V1 asks about orders and refunds at the same address: there the id says which (`returns.RefundDesk`)."""
+        """V1 has one URL for the status of orders and refunds: there the id says which (`RefundScenario`)."""
         if self.path.endswith("/oauth/token"):
             return "token"
         if "refund" in self.path.lower():
@@ -36,21 +36,21 @@ class Request:
         return "pay" if self.method == "POST" else "status"
 
 
-class Gate(Server):
-    """Passes on every request to the simulator, but for the operations that `breaks` was told to break."""
+class FaultyEndpoint(Server):
+    """Passes on every request to the simulator, but for the operations that `inject_fault` was told to break."""
 
     def __init__(self, simulator: str, certificate: Path) -> None:
-        super().__init__(Gate._serve_requests, certificate)
+        super().__init__(FaultyEndpoint._serve_requests, certificate)
         self._simulator = urlsplit(simulator).netloc
         self._exchange: Exchange | None = None
         self._operations: tuple[str, ...] = ()
         self._times = 0
         self._last_words: bytes | None = None
 
-    def breaks(self, exchange: Exchange, operations: tuple[str, ...], times: int) -> None:
+    def inject_fault(self, exchange: Exchange, operations: tuple[str, ...], times: int) -> None:
         self._exchange, self._operations, self._times = exchange, operations, times
 
-    def heals(self) -> None:
+    def restore(self) -> None:
         self._times = 0
 
     def hangs_up(self, last_words: bytes) -> None:
@@ -96,7 +96,7 @@ class Gate(Server):
         return True
 
 
-class Directory:
+class NameService:
     """The name server: what each name leads to now."""
 
     def __init__(self) -> None:
@@ -110,7 +110,7 @@ class Directory:
         """The next `times` questions after `name` are answered so."""
         self._spoilt[name] = (leads_to, times)
 
-    def heals(self) -> None:
+    def restore(self) -> None:
         self._spoilt.clear()
 
     def __call__(self, name: str, port: int, **how: object) -> list[object]:

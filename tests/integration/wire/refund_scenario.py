@@ -1,4 +1,4 @@
-"""The shop sends back what it was paid, while the wire is broken: through the gateway, as every refund goes."""
+"""A refund, sent through the gateway while the connection to PhonePe is broken."""
 
 import time
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from payment.gateways import GatewayError, HttpAttempt, RefundOrder, RefundStatu
 from payment.models import Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
-from tests.integration.wire.gates import HOSTS
-from tests.integration.wire.law import REFUND_STATUS
-from tests.integration.wire.shop import Caught, Shop, numbers
+from tests.integration.wire.endpoints import HOSTS
+from tests.integration.wire.expectations import REFUND_STATUS
+from tests.integration.wire.scenario import CallResult, WireScenario, numbers
 
 TOLD = {
     ProviderStatus.NOT_FOUND: "not found",
@@ -20,13 +20,13 @@ TOLD = {
 }
 
 
-class RefundDesk(Shop):
+class RefundScenario(WireScenario):
     refund: RefundOrder
     tries: tuple[HttpAttempt, ...] = ()
 
     def prepare(self) -> None:
         """A booked payment; for a question, a refund that was sent."""
-        self.sells()
+        self.sell()
         assert self.ask().told == "paid"
         attempt = self.payment.attempts.get()
         self.refund = RefundOrder(
@@ -38,15 +38,15 @@ class RefundDesk(Shop):
         )
         if self.case.operation == REFUND_STATUS:
             assert self.send().told == "known"
-        self.forgets()
+        self.forget_calls()
 
-    def act(self) -> Caught:
+    def act(self) -> CallResult:
         return self.ask_about_refund() if self.case.operation == REFUND_STATUS else self.send()
 
-    def send(self) -> Caught:
+    def send(self) -> CallResult:
         return self._caught(lambda deadline: current_gateway().refund(self.refund, deadline))
 
-    def ask_about_refund(self) -> Caught:
+    def ask_about_refund(self) -> CallResult:
         refund_id = self.refund.merchant_refund_id
         return self._caught(lambda deadline: current_gateway().refund_status(refund_id, deadline))
 
@@ -67,12 +67,12 @@ class RefundDesk(Shop):
         marks = ((each, "!" if each.error_category else "") for each in self.tries)
         return " ".join(f"{each.operation} {HOSTS.index(each.host) + 1}{mark}" for each, mark in marks)
 
-    def _caught(self, call: Callable[[Deadline], RefundStatus]) -> Caught:
+    def _caught(self, call: Callable[[Deadline], RefundStatus]) -> CallResult:
         began = time.monotonic()
         try:
             status = call(Deadline(self.settings.PHONEPE_DEADLINE))
         except GatewayError as error:
             self.tries, hop = error.http_attempts, (error.host, error.port)
-            return Caught(str(error.status_code), time.monotonic() - began, error.error_category, hop)
+            return CallResult(str(error.status_code), time.monotonic() - began, error.error_category, hop)
         self.tries = status.http_attempts
-        return Caught(TOLD.get(status.state, "known"), time.monotonic() - began)
+        return CallResult(TOLD.get(status.state, "known"), time.monotonic() - began)

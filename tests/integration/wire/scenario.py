@@ -1,4 +1,4 @@
-"""One click, or one question, while the wire is broken in one way; and what it looks like afterwards."""
+"""One click, or one status check, while the connection is broken in one way; and what it looks like afterwards."""
 
 import itertools
 import threading
@@ -22,9 +22,9 @@ from tests.harness import network as servers
 from tests.harness.certificates import Authority
 from tests.harness.network import Server
 from tests.harness.processes import Simulator
-from tests.integration.wire.faults import Surroundings, leads_to
-from tests.integration.wire.gates import API, HOSTS, PROXIES, Directory, Gate
-from tests.integration.wire.law import EVERYTHING, FIRST, ONCE, PAY, STATUS, TOKEN, Outcome
+from tests.integration.wire.endpoints import API, HOSTS, PROXIES, FaultyEndpoint, NameService
+from tests.integration.wire.expectations import EVERYTHING, FIRST, ONCE, PAY, STATUS, TOKEN, Outcome
+from tests.integration.wire.faults import FaultContext, leads_to
 from tests.integration.wire.rows import Case
 
 UNHURRIED = 20
@@ -33,7 +33,7 @@ numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
-class Caught:
+class CallResult:
     """What the caller got: `told` as in `Outcome`; category and hop when it was an error of PhonePe's."""
 
     told: str
@@ -43,23 +43,25 @@ class Caught:
     started: Started | None = None
 
 
-class Shop:
-    """A customer with a cart, and PhonePe behind two hosts. Broken by `breaks`, whole again after `heals`."""
+class WireScenario:
+    """A customer with a cart, and PhonePe behind two hosts. Broken by `inject_fault`, whole again after `restore`."""
 
     def __init__(
-        self, case: Case, settings: Any, stack: ExitStack, phonepe: Simulator, papers: "Papers"
+        self, case: Case, settings: Any, stack: ExitStack, phonepe: Simulator, certificates: "Certificates"
     ) -> None:
-        self.case, self.settings, self.phonepe, self._papers = case, settings, phonepe, papers
+        self.case, self.settings, self.phonepe, self._papers = case, settings, phonepe, certificates
         self._stack = stack
         self._healed = threading.Event()
         stack.callback(self._healed.set)
-        self.gates = [stack.enter_context(Gate(phonepe.url, papers.certificate)) for _ in HOSTS]
-        self.directory = Directory()
-        for host, gate in zip(HOSTS, self.gates, strict=True):
-            self.directory.knows(host, leads_to(("127.0.0.1", gate.port)))
+        self.endpoints = [
+            stack.enter_context(FaultyEndpoint(phonepe.url, certificates.certificate)) for _ in HOSTS
+        ]
+        self.name_service = NameService()
+        for host, endpoint in zip(HOSTS, self.endpoints, strict=True):
+            self.name_service.knows(host, leads_to(("127.0.0.1", endpoint.port)))
         self._endpoints = HOSTS[:1] if case.where == ONCE else HOSTS
         self._configure(("",) * len(self._endpoints))
-        transport.session().resolver = Resolver(self.directory)
+        transport.session().resolver = Resolver(self.name_service)
         self.user = builders.make_user()
         self.cart = builders.make_cart(
             self.user, builders.make_package(builders.make_service()), builders.in_days(3)
@@ -70,24 +72,24 @@ class Shop:
     def prepare(self) -> None:
         """What stood before the wire broke: a token; for a question, an order that was paid."""
         if self.case.operation == STATUS:
-            self.sells()
+            self.sell()
         elif self.case.operation != TOKEN:
             current_gateway().order_status(f"WARMUP{next(numbers):06}", Deadline(5))
-        self.forgets()
+        self.forget_calls()
 
-    def sells(self) -> None:
+    def sell(self) -> None:
         """PhonePe has the money, and has not been asked."""
         self.payment = start_payment(self.user, cart_id=self.cart.pk).payment
         order = self.payment.attempts.get().merchant_order_id
         self.phonepe.control(f"orders/{order}/decide/", {"outcome": "success"})
 
-    def forgets(self) -> None:
+    def forget_calls(self) -> None:
         """The calls so far; and unless the row is about them, no connection is left from better times."""
         self._calls_before = GatewayCall.objects.count()
         if not self.case.fault.kept:
             transport.session().close()
 
-    def breaks(self) -> None:
+    def inject_fault(self) -> None:
         self.settings.PHONEPE_DEADLINE = self.case.deadline
         fault, where = self.case.fault, self.case.where
         times = 1 if where == ONCE else FOR_EVER
@@ -95,52 +97,52 @@ class Shop:
         if fault.by_proxy:
             self._configure(tuple(f"http://{name}:3128" for name in PROXIES[: len(self._endpoints)]))
         if fault.farewell is not None:
-            self.gates[0].hangs_up(fault.farewell)  # the second has not been called yet
+            self.endpoints[0].hangs_up(fault.farewell)  # the second has not been called yet
             return
         for position in broken:
             if fault.exchange:
-                self.gates[position].breaks(fault.exchange, self._operations, times)
+                self.endpoints[position].inject_fault(fault.exchange, self._operations, times)
             else:
                 names = PROXIES if fault.by_proxy else HOSTS
-                self.directory.spoil(names[position], self._spoilt(position), times)
+                self.name_service.spoil(names[position], self._spoilt(position), times)
 
-    def heals(self) -> None:
+    def restore(self) -> None:
         self._healed.set()
         self.settings.PHONEPE_DEADLINE = UNHURRIED
-        self.directory.heals()
-        for gate in self.gates:
-            gate.heals()
+        self.name_service.restore()
+        for endpoint in self.endpoints:
+            endpoint.restore()
 
-    def act(self) -> Caught:
+    def act(self) -> CallResult:
         return self.ask() if self.case.operation == STATUS else self.click()
 
-    def click(self) -> Caught:
+    def click(self) -> CallResult:
         began = time.monotonic()
         try:
             started = start_payment(self.user, cart_id=self.cart.pk)
         except (GatewayError, TooManyAttempts) as error:
             seconds = time.monotonic() - began
             hop = (error.host, error.port)
-            return Caught(str(error.status_code), seconds, error.error_category, hop)
-        return Caught("page", time.monotonic() - began, started=started)
+            return CallResult(str(error.status_code), seconds, error.error_category, hop)
+        return CallResult("page", time.monotonic() - began, started=started)
 
-    def ask(self) -> Caught:
+    def ask(self) -> CallResult:
         began = time.monotonic()
         payment = refresh(self.payment, self.settings.PHONEPE_DEADLINE, "test")
         told = "as it was" if payment.is_open else "paid"
-        return Caught(told, time.monotonic() - began)
+        return CallResult(told, time.monotonic() - began)
 
     @property
     def payments(self) -> list[Payment]:
         return list(Payment.objects.filter(user=self.user).order_by("pk"))
 
-    def outcome(self, caught: Caught) -> Outcome:
+    def outcome(self, result: CallResult) -> Outcome:
         """How it stands: in our rows and in PhonePe's books."""
         (payment,) = self.payments
         attempts = list(payment.attempts.order_by("number"))
         return Outcome(
             self._tries(payment),
-            caught.told,
+            result.told,
             payment.state,
             " ".join(attempt.state for attempt in attempts),
             self.known(attempts),
@@ -177,10 +179,10 @@ class Shop:
         return " ".join(told)
 
     def _spoilt(self, position: int) -> Any:
-        fault, good = self.case.fault, self.gates[position].port
+        fault, good = self.case.fault, self.endpoints[position].port
         if fault.proxy:
             return leads_to(("127.0.0.1", self._stack.enter_context(Server(fault.proxy)).port))
-        around = Surroundings(
+        context = FaultContext(
             self._stack,
             self._papers.authority,
             self._papers.stranger,
@@ -189,14 +191,14 @@ class Shop:
             good,
             self._healed,
         )
-        return fault.name(around)
+        return fault.name(context)
 
     def _configure(self, proxies: tuple[str, ...]) -> None:
         """Addresses of PhonePe in the settings, each with its way out, which for now works."""
-        for name, gate in zip(PROXIES, self.gates, strict=True):
+        for name, endpoint in zip(PROXIES, self.endpoints, strict=True):
             if any(proxies):
-                tunnel = self._stack.enter_context(Server(servers.tunnels(gate.port)))
-                self.directory.knows(name, leads_to(("127.0.0.1", tunnel.port)))
+                tunnel = self._stack.enter_context(Server(servers.tunnels(endpoint.port)))
+                self.name_service.knows(name, leads_to(("127.0.0.1", tunnel.port)))
         bases = [f"https://{host}{API}" for host in self._endpoints]
         fallbacks = [f"{base}|proxy={proxy}" for base, proxy in zip(bases, proxies, strict=True)][1:]
         self.settings.PHONEPE_BASE_URL = bases[0]
@@ -205,7 +207,7 @@ class Shop:
 
 
 @dataclass(frozen=True)
-class Papers:
+class Certificates:
     """`certificate` is good for both hosts; nobody trusts the `stranger`."""
 
     authority: Authority

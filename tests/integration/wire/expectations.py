@@ -66,7 +66,7 @@ def going_back(tries: str, told: str, known: int) -> Outcome:
     return Outcome(tries, told, "SUCCESS", "COMPLETED", known)
 
 
-LAW: dict[tuple[str, str], dict[Harm, Outcome]] = {
+EXPECTED: dict[tuple[str, str], dict[Harm, Outcome]] = {
     (PAY, FIRST): {
         Harm.NONE: page("pay 1"),
         Harm.UNSENT: page("pay 1! pay 2"),
@@ -265,4 +265,4 @@ SILENCE: dict[tuple[str, str], dict[Harm, Outcome]] = {
 def outcome_of(operation: str, where: str, harm: Harm, silent: bool) -> Outcome | None:
     """None: there is no such row."""
     by_silence = SILENCE.get((operation, where), {}) if silent else {}
-    return by_silence.get(harm) or LAW.get((operation, where), {}).get(harm)
+    return by_silence.get(harm) or EXPECTED.get((operation, where), {}).get(harm)
