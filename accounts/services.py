@@ -4,6 +4,7 @@ from typing import Any, cast
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import AuthenticationFailed, NotFound, ValidationError
 from rest_framework_simplejwt.exceptions import TokenError
 from rest_framework_simplejwt.settings import api_settings
@@ -44,9 +45,9 @@ def log_in(email: str, password: str) -> User:
     if user is None:
         User().set_password(password)  # as slow as a comparison: the time must not tell who has an account
     if user is None or not user.check_password(password):
-        raise Refusal("Invalid email or password.", code="invalid_credentials")
+        raise Refusal(_("Invalid email or password."), code="invalid_credentials")
     if not user.is_active:
-        raise Refusal("This account is not active. Please contact us.", code="account_not_active")
+        raise Refusal(_("This account is not active. Please contact us."), code="account_not_active")
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     return user
 
@@ -91,7 +92,7 @@ def add_address(user: User, **fields: Any) -> Address:
     lock_user(user.pk)
     count = Address.objects.filter(user=user).count()
     if count >= ADDRESSES_PER_USER:
-        raise Refusal("You have too many addresses. Delete one first.", code="too_many_addresses")
+        raise Refusal(_("You have too many addresses. Delete one first."), code="too_many_addresses")
     is_default = fields.pop("is_default", False) or count == 0
     if is_default:
         _clear_default(user)

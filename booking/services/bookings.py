@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 import booking.services.places as places
 import booking.services.promos as promos
@@ -22,7 +23,7 @@ class CartConverted(Conflict):
     """Another checkout of the same cart has been paid and booked: this money is a surplus."""
 
     default_code = "cart_converted"
-    default_detail = "This cart has been booked already."
+    default_detail = _("This cart has been booked already.")
 
 
 class NoticeTooShort(Conflict):

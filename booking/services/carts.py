@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
 import booking.services.promos as promos
@@ -18,7 +19,7 @@ from booking.services.places import SlotFull, earliest_start
 from core.errors import Conflict, Refusal
 
 FURTHEST = timedelta(days=365)
-PAYMENT_OPEN = "A payment for this cart is still open. Finish it, cancel it, or wait until it has expired."
+PAYMENT_OPEN = _("A payment for this cart is still open. Finish it, cancel it, or wait until it has expired.")
 
 
 def fill_cart(
@@ -88,7 +89,7 @@ def delete_cart(cart: Cart) -> None:
     if current.status == Cart.Status.CHECKED_OUT:
         raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(current))
     if current.status == Cart.Status.CONVERTED:
-        raise Refusal("This cart has been booked.", code="cart_booked", **deletion_status(current))
+        raise Refusal(_("This cart has been booked."), code="cart_booked", **deletion_status(current))
     _give_up_active(current.user, pk=current.pk)
 
 
@@ -110,7 +111,7 @@ def lock_active(cart: Cart) -> Cart:
         return current
     if current.status == Cart.Status.CHECKED_OUT:
         raise Conflict(PAYMENT_OPEN, code="cart_not_active")
-    raise Conflict("This cart is closed. Please fill a new one.", code="cart_not_active")
+    raise Conflict(_("This cart is closed. Please fill a new one."), code="cart_not_active")
 
 
 def _lock(cart: Cart) -> Cart:

@@ -226,7 +226,7 @@ def _lock_open(payment_id: int) -> Payment:
         raise AlreadyPaid(payment_id=payment.pk)
     if payment.fulfilment:
         raise Conflict(
-            "Your payment is being looked at by our staff. Please do not pay again.",
+            _("Your payment is being looked at by our staff. Please do not pay again."),
             code="held_for_staff",
             payment_id=payment.pk,
         )

@@ -129,7 +129,7 @@ def reopen(payment: Payment) -> PaymentAttempt:
 def _refuse_if_disabled() -> None:
     if not settings.PAYMENT_ENABLED:
         raise Unavailable(
-            "We are not taking payments at the moment. Please try again later.",
+            _("We are not taking payments at the moment. Please try again later."),
             code="payments_disabled",
         )
 
@@ -164,7 +164,7 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
         if paid is not None:
             raise AlreadyPaid(payment_id=paid.pk) from refusal
         raise Conflict(
-            "This cart is no longer active. Please reload the page.", code="cart_not_active"
+            _("This cart is no longer active. Please reload the page."), code="cart_not_active"
         ) from refusal
     return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 

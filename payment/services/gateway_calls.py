@@ -5,6 +5,7 @@ from threading import BoundedSemaphore
 from typing import Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from core.errors import Unavailable
 from core.logging import request_id
@@ -44,7 +45,7 @@ def call_gateway(
     gateway = gateway_for(attempt.identity)
     if not call_permits.acquire(blocking=False):
         raise Unavailable(
-            "Too many payments are being opened at the moment. Please try again in a few seconds."
+            _("Too many payments are being opened at the moment. Please try again in a few seconds.")
         )
     try:
         answer = operation(gateway, *args, **kwargs)

@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
 
 from core.clocks import database_now, lease_ended
 from core.errors import Conflict, Refusal
@@ -25,7 +26,7 @@ SHORTEST_GUEST_KEY, SHORTEST_KEY, LONGEST_KEY = 22, 8, 255
 
 class KeyInUse(Conflict):
     default_code = "idempotency_in_flight"
-    default_detail = "The same request is still being worked on."
+    default_detail = _("The same request is still being worked on.")
     retryable = True
     retry_after = 3
 

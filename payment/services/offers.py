@@ -5,6 +5,7 @@ The money came too late for the place (the payment is OFFERED), or the temple ha
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import Booking, Slot
 from booking.services import CartConverted, move
@@ -25,7 +26,7 @@ NOT_CHOSEN = "The temple called the time off, and no other one was chosen."
 class NoSuchTime(Refusal):
     status_code = 404
     default_code = "no_such_time"
-    default_detail = "There is no such time for this puja."
+    default_detail = _("There is no such time for this puja.")
 
 
 def can_choose(payment: Payment) -> bool:

@@ -65,12 +65,12 @@ TIMED_OUT = (
 
 class OfferClosed(Conflict):
     default_code = "offer_closed"
-    default_detail = "This offer has ended. Your money goes back to you."
+    default_detail = _("This offer has ended. Your money goes back to you.")
 
 
 class StillPayable(Conflict):
     default_code = "payment_under_way"
-    default_detail = (
+    default_detail = _(
         "This payment can still be paid, or is just being opened. Please wait until its page has expired."
     )
     retryable = True

@@ -5,6 +5,7 @@ import logging
 from datetime import datetime, timedelta
 
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from core.clocks import database_now
@@ -102,7 +103,7 @@ def give_up(payment: Payment, seconds: int) -> Payment:
     for attempt in payment.attempts.filter(state__in=OPEN_ATTEMPT):
         if attempt.is_being_called(database_now()):
             raise Conflict(
-                "This payment is just being opened. Please wait a moment.", code="payment_under_way"
+                _("This payment is just being opened. Please wait a moment."), code="payment_under_way"
             )
         try:
             poll(attempt, deadline, "give_up", giving_up=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -11,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from core.errors import Refusal
+from core.language import language_of
 from payment.models import Offer, Payment
 from payment.serializers.offers import ChoiceRequest, OfferSerializer
 from payment.serializers.payments import booking_of
@@ -52,23 +54,27 @@ class OfferPageView(PageView):
         try:
             answer_offer(offer_behind(token).payment, form.validated_data.get("slot"))
         except Refusal as refusal:
-            return self._show(request, offer_behind(token), str(refusal.detail), refusal.status_code)
+            notice = refusal.user_message(language_of(request))
+            return self._show(request, offer_behind(token), notice, refusal.status_code)
         return SeeOther(request.path)
 
     def _show(self, request: HttpRequest, offer: Offer, notice: str = "", status: int = 200) -> HttpResponse:
         payment, booking = offer.payment, booking_of(offer.payment)
-        context: dict[str, Any] = {
-            "offer": offer,
-            "payment": payment,
-            "amount": grouped(payment.amount_paise),
-            "message": message(payment),
-            "booking": booking,
-            "choosing": can_choose(payment),
-            "had": booking.starts_at if booking else payment.checkout and payment.checkout.starts_at,
-            "places": slots_to_choose(payment),
-            "notice": notice,
-        }
-        return render(request, "payment/offer.html", context, status=status)
+        language = language_of(request)
+        with translation.override(language):
+            context: dict[str, Any] = {
+                "language": language,
+                "offer": offer,
+                "payment": payment,
+                "amount": grouped(payment.amount_paise),
+                "message": message(payment),
+                "booking": booking,
+                "choosing": can_choose(payment),
+                "had": booking.starts_at if booking else payment.checkout and payment.checkout.starts_at,
+                "places": slots_to_choose(payment),
+                "notice": notice,
+            }
+            return render(request, "payment/offer.html", context, status=status)
 
 
 def offer_behind(token: str) -> Offer:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
@@ -135,7 +136,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
                 mobile=fields.get("mobile") or "",
             )
         else:
-            raise Refusal("Please log in and pay for a cart.", code="guest_checkout_off")
+            raise Refusal(_("Please log in and pay for a cart."), code="guest_checkout_off")
         return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
 
     @extend_schema(responses=StatusSerializer)

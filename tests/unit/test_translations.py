@@ -1,5 +1,6 @@
 """Every sentence that is marked for translation has its Hindi, and nobody reads another language than their own."""
 
+import ast
 import gettext
 import os
 import re
@@ -14,7 +15,7 @@ from django.test import RequestFactory
 from django.utils import translation
 
 from booking.services.checkouts import PriceChanged
-from core.errors import Unavailable, handle_exception
+from core.errors import Refusal, Unavailable, handle_exception
 from notifications.messages import Unwritable, write
 from notifications.models import Notification
 from notifications.receipt import render
@@ -128,6 +129,77 @@ def test_a_translation_fills_in_the_same_values(language):
         if set(PLACEHOLDER.findall(text)) != set(PLACEHOLDER.findall(entry.plural or entry.text))
     ]
     assert different == []
+
+
+# Refusals that customers do not read: those for staff and those for programs that call us.
+ENGLISH_ONLY_MODULES = {
+    "diagnostics/views.py",
+    "payment/phonepe/webhooks.py",
+    "payment/reconciliation/simulator_account.py",
+    "payment/services/disputes.py",
+    "payment/services/simulation.py",
+    "payment/services/webhooks.py",
+    "payment/views/webhooks.py",
+}
+ENGLISH_ONLY = {
+    "booking/services/bookings.py": {"This time is too near to move anybody to it without asking."},
+    "core/errors.py": {
+        "Something went wrong on our side. Please try again.",  # a page for everybody, made without a language
+        "The request could not be read.",
+    },
+    "payment/gateways.py": {  # of `detail`; customers read the sentence of the response code
+        "PhonePe cannot be reached at the moment. Nothing was charged. Please try again in a minute.",
+        "PhonePe did not accept this request. Nothing was charged.",
+        "PhonePe has not answered yet. We keep asking; please do not pay a second time.",
+        "The payment page was lost. Please try again.",
+    },
+    "payment/services/idempotency.py": {"This Idempotency-Key was used with another request."},
+    "payment/services/outcomes.py": {"This payment is not waiting for staff."},
+    "payment/services/refunds/requests.py": {
+        "This payment has not been paid: there is nothing to send back.",
+        "All of this payment has been sent back or promised already.",
+        "This payment was simulated and simulation is off: no money came, and none can go back.",
+        "The buyer's bank disputes this payment, and nobody knows yet how much of it. Nothing is sent back until "
+        "the dispute says how much, or staff do: look under Disputes and Webhook events in the admin.",
+        "A refund of this size must be approved by another person than the one who asked for it.",
+        "This refund is not waiting for anybody.",
+        "This refund is not waiting for a second person.",
+        "This refund has been withdrawn already.",
+        "What goes back and what stays must each be at least one rupee.",
+    },
+    "payment/services/status.py": {"This payment is decided: nobody waits for it."},
+}
+
+
+def refusal_classes(base=Refusal):
+    return {base.__name__}.union(*map(refusal_classes, base.__subclasses__()))
+
+
+def unmarked_refusals(path):
+    """The plain sentences with which this module refuses something."""
+    known = refusal_classes() - {"Unreadable"}  # another class of this name is for answers of PhonePe
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in known and node.args:
+            said = node.args[0]
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "default_detail":
+            said = node.value
+        else:
+            continue
+        if isinstance(said, ast.Constant) and isinstance(said.value, str):
+            yield said.value
+
+
+def test_a_refusal_that_customers_read_is_marked_for_translation():
+    """Mark a new one with gettext_lazy; or list it above, if only staff or programs get it."""
+    apps = set(PACKAGES) - {"simulator"}
+    paths = [path for app in apps for path in (ROOT / app).rglob("*.py") if "migrations" not in path.parts]
+    unmarked = {
+        (name, sentence)
+        for path in paths
+        if (name := path.relative_to(ROOT).as_posix()) not in ENGLISH_ONLY_MODULES
+        for sentence in unmarked_refusals(path)
+    }
+    assert unmarked == {(name, sentence) for name, listed in ENGLISH_ONLY.items() for sentence in listed}
 
 
 def test_no_sentence_stands_in_hindi_in_the_code():

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.models import Booking
@@ -213,9 +214,9 @@ def cancel_booking(
     now = timezone.now()
     in_full = in_full or booking.choose_until is not None
     if not in_full and booking.starts_at <= now:
-        raise Refusal("This puja has already begun; it can't be cancelled any more.", code="too_late")
+        raise Refusal(_("This puja has already begun; it can't be cancelled any more."), code="too_late")
     if not cancel(booking, reason):
-        raise Conflict("This booking is no longer confirmed.", code="not_confirmed")
+        raise Conflict(_("This booking is no longer confirmed."), code="not_confirmed")
     attempt = paid_attempt(payment)
     left = sendable_paise(attempt)
     share = left if in_full else policy_share(booking, left, now)

@@ -184,3 +184,19 @@ def test_the_bookings_of_its_customer_say_until_when_to_choose(api, alice, calle
     (row,) = api(alice).get("/api/booking/bookings/").json()
     assert row["choose_until"]
     assert row["moved_because"] == "the river has risen"
+
+
+def test_who_reads_hindi_chooses_in_hindi(client, page, another):
+    hindi = {"Accept-Language": "hi-IN,hi;q=0.9,en;q=0.5"}
+
+    asked = client.get(page, headers=hindi).content.decode()
+    assert '<html lang="hi">' in asked
+    assert "<title>दूसरा समय चुनें</title>" in asked
+    assert "नहीं, मेरा पैसा लौटा दें" in asked
+    assert "send my money back" not in asked
+
+    Slot.objects.filter(pk=another.pk).update(booked=F("capacity"))
+    refused = client.post(page, {"slot": another.pk}, headers=hindi)
+    assert refused.status_code == 409
+    assert "यह समय" in refused.content.decode()
+    assert "Choose another time" in client.get(page).content.decode()
