@@ -71,3 +71,19 @@ def test_a_page_that_waits_sees_by_itself_that_the_money_has_come(page, started,
     expect(page.get_by_role("heading")).to_have_text("Waiting for your payment")
     requests.post(started["payment_url"], data={"choice": "success"}, allow_redirects=False, timeout=10)
     expect(page.get_by_role("heading")).to_have_text("Payment received")
+
+
+def test_who_reads_hindi_reads_in_hindi_what_became_of_their_money(chromium, started, tmp_path):
+    page = chromium.new_page(
+        viewport={"width": 390, "height": 844}, locale="hi-IN", timezone_id="Asia/Kolkata"
+    )
+    page.goto(started["payment_url"])
+    page.get_by_role("button", name="Let the payment fail").click()
+
+    expect(page).to_have_title(re.compile("^भुगतान "))
+    expect(page.get_by_role("heading")).to_have_text("भुगतान नहीं हुआ")
+    expect(page.get_by_role("status")).to_contain_text("आपसे कोई राशि नहीं ली गई है")
+    assert page.locator("html").get_attribute("lang") == "hi"
+    page.screenshot(path=tmp_path / "failed-hindi.png", full_page=True)
+    assert_readable(page)
+    page.close()
