@@ -41,7 +41,9 @@ class SimulatorAdapter(BaseAdapter):
         response = handle(_read(request))
         if response.connection_fault:
             raise _connection_error(response.connection_fault, request)
-        if response.delay_seconds > _read_timeout(timeout):
+        # A caller that would time out first gets its timeout at once.
+        patience = timeout[1] if isinstance(timeout, tuple) else timeout
+        if patience is not None and response.delay_seconds > float(patience):
             raise _connection_error("silence", request)
         time.sleep(response.delay_seconds)
         return _write(response, request)
@@ -60,27 +62,21 @@ def handle(request: Request) -> Response:
     return response
 
 
-def _read_timeout(timeout: Any) -> float:
-    """Seconds to wait for a response. A caller that would time out first gets its timeout at once."""
-    patience = timeout[1] if isinstance(timeout, tuple) else timeout
-    return float("inf") if patience is None else float(patience)
-
-
 def _read(request: requests.PreparedRequest) -> Request:
     url = urlsplit(request.url or "")
     body = request.body or b""
+    # As a server reads them: headers are encoded in Latin-1.
+    headers = {
+        name: value.decode("latin-1") if isinstance(value, bytes) else value
+        for name, value in request.headers.items()
+    }
     return Request(
         method=request.method or "GET",
         path=unquote(url.path),
         query=dict(parse_qsl(url.query)),
-        headers=CaseInsensitiveDict((name, _text(value)) for name, value in request.headers.items()),
+        headers=CaseInsensitiveDict(headers),
         body=body.encode() if isinstance(body, str) else body,
     )
-
-
-def _text(header: str | bytes) -> str:
-    """As a server reads it: headers are encoded in Latin-1."""
-    return header.decode("latin-1") if isinstance(header, bytes) else header
 
 
 def _write(response: Response, request: requests.PreparedRequest) -> requests.Response:

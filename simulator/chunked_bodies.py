@@ -28,7 +28,13 @@ def is_chunked(headers: Message) -> bool:
 def read(stream: BinaryIO) -> bytes:
     """The whole body. Raises InvalidBody when it is truncated, malformed, or larger than MAX_BYTES."""
     body = b""
-    while size := _read_size(stream):
+    while True:
+        match = SIZE.fullmatch(_read_line(stream))
+        if match is None:
+            raise InvalidBody
+        size = int(match[1], 16)
+        if size == 0:
+            break
         if len(body) + size > MAX_BYTES:
             raise InvalidBody(413)
         body += _read_exactly(stream, size)
@@ -38,13 +44,6 @@ def read(stream: BinaryIO) -> bytes:
         if _read_line(stream) == b"\r\n":
             return body
     raise InvalidBody
-
-
-def _read_size(stream: BinaryIO) -> int:
-    match = SIZE.fullmatch(_read_line(stream))
-    if match is None:
-        raise InvalidBody
-    return int(match[1], 16)
 
 
 def _read_line(stream: BinaryIO) -> bytes:

@@ -39,18 +39,17 @@ def handle(request: Request) -> Response:
     path = request.path.removeprefix(PREFIX).rstrip("/") + "/"
     for route in ROUTES:
         matched = route.pattern.fullmatch(path)
-        if matched and route.method == request.method:
-            return _call_handler(route.handler, request, matched.groups())
+        if not matched or route.method != request.method:
+            continue
+        try:
+            body = read_object(request.body) if request.body and request.method != "GET" else {}
+            _require(body is not None, "The body must be a JSON object.")
+            return json_response(route.handler(body, *matched.groups()))
+        except ApiError as error:
+            return error.response
+        except (orders.NotAllowed, events.SubjectMissing) as error:
+            return json_response({"error": str(error)}, 409)
     return json_response({"error": "There is nothing to control here."}, 404)
-
-
-def _call_handler(handler: Callable[..., Json], request: Request, captured: tuple[str, ...]) -> Response:
-    try:
-        return json_response(handler(_body(request), *captured))
-    except ApiError as error:
-        return error.response
-    except (orders.NotAllowed, events.SubjectMissing) as error:
-        return json_response({"error": str(error)}, 409)
 
 
 def list_orders(body: Json) -> Json:
@@ -202,7 +201,11 @@ def reset(body: Json) -> Json:
     """Deletes everything but the merchants. With a `seed`, `percent` of a hundred calls get a fault."""
     seed, percents = body.get("seed"), body.get("percent", faults.PERCENTS)
     _require(seed is None or (type(seed) is int and abs(seed) < 2**63), "seed must be a whole number")
-    _require(_are_percents(percents), "percent must name operations, each with 0 to 100")
+    is_table = isinstance(percents, dict) and percents.keys() <= set(faults.OPERATIONS)
+    _require(
+        is_table and all(type(each) is int and 0 <= each <= 100 for each in percents.values()),
+        "percent must name operations, each with 0 to 100",
+    )
     for model in (Delivery, Refund, Attempt, Order, Token, Fault, FaultRate):
         model.objects.all().delete()
     clock.reset()
@@ -240,14 +243,6 @@ ROUTES = (
     _route("POST", "clock/", set_clock),
     _route("POST", "reset/", reset),
 )
-
-
-def _body(request: Request) -> Json:
-    if request.method == "GET" or not request.body:
-        return {}
-    body = read_object(request.body)
-    _require(body is not None, "The body must be a JSON object.")
-    return body or {}
 
 
 def _require(condition: bool, error: str, status: int = 400) -> None:
@@ -291,9 +286,3 @@ def _is_argument(kind: str, argument: str) -> bool:
     if kind == "duplicate":
         return argument == "" or (NUMBER.fullmatch(argument) is not None and int(argument) >= 1)
     return NUMBER.fullmatch(argument) is not None
-
-
-def _are_percents(percents: Any) -> bool:
-    if not isinstance(percents, dict) or not percents.keys() <= set(faults.OPERATIONS):
-        return False
-    return all(type(percent) is int and 0 <= percent <= 100 for percent in percents.values())

@@ -18,7 +18,10 @@ def may_control(request: HttpRequest) -> bool:
     if is_ops_token(request.headers.get("X-Ops-Token", "")):
         return True
     is_cross_site = request.headers.get("Sec-Fetch-Site", "none") not in {"none", "same-origin"}
-    is_local = _is_loopback(request.META.get("REMOTE_ADDR", ""))
+    try:
+        is_local = ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        is_local = False
     return settings.NUM_PROXIES == 0 and is_local and not is_cross_site
 
 
@@ -47,10 +50,3 @@ def set_cookie(request: HttpRequest, response: HttpResponse) -> HttpResponse:
 def _cookie_value() -> str:
     """A digest of the token, because a cookie can be read in the browser. A new token makes it invalid."""
     return salted_hmac(COOKIE, settings.OPS_TOKEN).hexdigest()
-
-
-def _is_loopback(address: str) -> bool:
-    try:
-        return ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -61,16 +61,11 @@ class Dispatcher:
             wait = self._run_once()
             if wait is not None:
                 self._wakeup.wait(wait)
-            elif self._may_stop():
-                return
-
-    def _may_stop(self) -> bool:
-        """Decided under the lock, so that a concurrent `wake` is never lost."""
-        with self._lock:
-            if self._has_work:
-                return False
-            self._thread = None
-            return True
+                continue
+            with self._lock:  # so that a concurrent `wake` is never lost
+                if not self._has_work:
+                    self._thread = None
+                    return
 
     def _run_once(self) -> float | None:
         """Seconds until the next run, None when nothing is due. Holds no database connection while it waits."""

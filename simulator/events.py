@@ -14,6 +14,7 @@ from simulator.models import Merchant, Order, Refund
 from simulator.wire import Json
 
 SAMPLE_PAISE, SAMPLE_MAX_PAISE = 110_000, 500_000
+PAY_LINK = "https://phon.pe/simulated"
 ONE_YEAR, ONE_DAY = timedelta(days=365), timedelta(days=1)
 
 
@@ -109,11 +110,6 @@ def _sample_order(target: EventSubject, prefix: str, flow: Json) -> Json:
     }
 
 
-def _pay_link_payload(target: EventSubject) -> Json:
-    flow = {"type": "PAYLINK", "paylinkUrl": "https://phon.pe/simulated"}
-    return _sample_order(target, "PAYLINK", flow)
-
-
 def _mandate(target: EventSubject) -> Json:
     return {
         "merchantSubscriptionId": target.new_id("SUBSCRIPTION"),
@@ -124,10 +120,6 @@ def _mandate(target: EventSubject) -> Json:
         "frequency": "MONTHLY",
         "expireAt": milliseconds(target.moment + ONE_YEAR),
     }
-
-
-def _subscription_setup_payload(target: EventSubject) -> Json:
-    return _sample_order(target, "SETUP", {"type": "SUBSCRIPTION_SETUP", **_mandate(target)})
 
 
 def _redemption_flow(target: EventSubject) -> Json:
@@ -236,8 +228,16 @@ EVENTS: dict[str, Callable[[EventSubject], Any]] = {
     **_family("checkout", "order.completed order.failed transaction.attempt.failed", _order_payload),
     **_family("pg", "order.completed order.failed transaction.attempt.failed", _order_payload),
     **_family("pg.refund", "accepted completed failed", _refund_payload),
-    **_family("paylink.order", "completed failed", _pay_link_payload),
-    **_family("subscription.setup.order", "completed failed", _subscription_setup_payload),
+    **_family(
+        "paylink.order",
+        "completed failed",
+        lambda target: _sample_order(target, "PAYLINK", {"type": "PAYLINK", "paylinkUrl": PAY_LINK}),
+    ),
+    **_family(
+        "subscription.setup.order",
+        "completed failed",
+        lambda target: _sample_order(target, "SETUP", {"type": "SUBSCRIPTION_SETUP", **_mandate(target)}),
+    ),
     **_family("subscription.notification", "completed failed", _notification_payload),
     **_family("subscription.redemption.order", "completed failed", _redemption_payload),
     **_family("subscription.redemption.transaction", "completed failed", _redemption_payload),

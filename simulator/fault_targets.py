@@ -5,7 +5,7 @@ import binascii
 from typing import NamedTuple
 
 from simulator.validation import is_paise, is_reference
-from simulator.wire import Json, Request, read_object
+from simulator.wire import Request, read_object
 
 MAX_ID_LENGTH = 63
 ID_FIELDS = ("merchantTransactionId", "merchantOrderId", "merchantRefundId")
@@ -22,21 +22,16 @@ def read_target(request: Request, captured: tuple[str, ...]) -> FaultTarget:
     """`captured`: the ids in the path, of which the last one counts."""
     if captured:
         return FaultTarget(_reference(captured[-1]))
-    payload = _payload(request.body)
+    payload = read_object(request.body) or {}
+    sealed = payload.get("request")  # the base64 of V1
+    if isinstance(sealed, str):
+        try:
+            payload = read_object(base64.b64decode(sealed.encode("utf-8", "replace"))) or {}
+        except binascii.Error:
+            payload = {}
     amount = payload.get("amount")
     reference = next((payload[name] for name in ID_FIELDS if name in payload), "")
     return FaultTarget(_reference(reference), amount if isinstance(amount, int) and is_paise(amount) else 0)
-
-
-def _payload(body: bytes) -> Json:
-    payload = read_object(body) or {}
-    sealed = payload.get("request")
-    if not isinstance(sealed, str):
-        return payload
-    try:
-        return read_object(base64.b64decode(sealed.encode("utf-8", "replace"))) or {}
-    except binascii.Error:
-        return {}
 
 
 def _reference(value: object) -> str:

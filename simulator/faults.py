@@ -126,29 +126,17 @@ def arm_by_seed(seed: int) -> None:
 
 def take(operation: str, *about: str) -> Fault | None:
     """The fault for this call, armed faults before seeded ones. Concurrent calls never share the last one."""
-    met: Fault | None = None
+    struck: Fault | None = None
     armed = Fault.objects.filter(operation=operation, times_left__gt=0, about__in=("", *about))
     for fault in armed.order_by("pk"):
-        if _skip_call(fault):
+        waiting = Fault.objects.filter(pk=fault.pk, calls_before__gt=0)
+        if fault.calls_before and waiting.update(calls_before=F("calls_before") - 1):
             continue
-        if met is None and _consume(fault):
-            met = fault
-    return met or _draw_seeded(operation)
-
-
-def _skip_call(fault: Fault) -> bool:
-    if not fault.calls_before:
-        return False
-    counting = Fault.objects.filter(pk=fault.pk, calls_before__gt=0)
-    return counting.update(calls_before=F("calls_before") - 1) == 1
-
-
-def _consume(fault: Fault) -> bool:
-    left = Fault.objects.filter(pk=fault.pk, times_left__gt=0)
-    return left.update(times_left=F("times_left") - 1) == 1
-
-
-def _draw_seeded(operation: str) -> Fault | None:
+        left = Fault.objects.filter(pk=fault.pk, times_left__gt=0)
+        if struck is None and left.update(times_left=F("times_left") - 1):
+            struck = fault
+    if struck:
+        return struck
     kinds = WEBHOOK_KINDS if operation == "webhook" else KINDS[operation]
     kind = seeded_faults.draw_fault(operation, tuple(kind for kind in kinds if kind not in NOT_SEEDED))
     return _build(FaultSpec(operation, kind)) if kind else None
@@ -156,17 +144,14 @@ def _draw_seeded(operation: str) -> Fault | None:
 
 def _build(spec: FaultSpec, about: str = "") -> Fault:
     operation, kind, argument, times = spec
+    carried_out = kind not in wire_faults.KINDS or wire_faults.KINDS[kind].carried_out
+    if operation == "webhook":
+        carried_out = WEBHOOK_KINDS.get(kind, carried_out)
     return Fault(
         operation=operation,
         kind=kind,
         times_left=times,
         argument=argument,
         about=about,
-        carried_out=_is_carried_out(operation, kind),
+        carried_out=carried_out,
     )
-
-
-def _is_carried_out(operation: str, kind: str) -> bool:
-    if operation == "webhook" and kind in WEBHOOK_KINDS:
-        return WEBHOOK_KINDS[kind]
-    return kind not in wire_faults.KINDS or wire_faults.KINDS[kind].carried_out

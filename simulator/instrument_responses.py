@@ -61,21 +61,13 @@ def intent_url(order: Order) -> str:
 
 def draw_qr(text: str) -> str:
     """A PNG in base64, different for every text. It is not a real QR code and cannot be scanned."""
-    bits = _bits(text.encode(), PIXELS_A_SIDE * PIXELS_A_SIDE)
-    rows = [
-        bits[start : start + PIXELS_A_SIDE]
-        for start in range(0, PIXELS_A_SIDE * PIXELS_A_SIDE, PIXELS_A_SIDE)
-    ]
+    data, side = text.encode(), range(PIXELS_A_SIDE)
+    bits = [data[bit // 8 % len(data)] >> bit % 8 & 1 for bit in range(PIXELS_A_SIDE * PIXELS_A_SIDE)]
+    rows = [bits[row * PIXELS_A_SIDE : (row + 1) * PIXELS_A_SIDE] for row in side]
     pixels = b"".join(b"\x00" + bytes(255 if bit else 0 for bit in row) for row in rows)
     header = struct.pack(">IIBBBBB", PIXELS_A_SIDE, PIXELS_A_SIDE, 8, 0, 0, 0, 0)  # eight bits of grey
-    chunks = (b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b"")
-    return base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*chunk) for chunk in chunks)).decode()
-
-
-def _bits(text: bytes, count: int) -> list[int]:
-    return [text[bit // 8 % len(text)] >> bit % 8 & 1 for bit in range(count)]
-
-
-def _chunk(name: bytes, content: bytes) -> bytes:
-    checked = name + content
-    return struct.pack(">I", len(content)) + checked + struct.pack(">I", zlib.crc32(checked))
+    png = b"\x89PNG\r\n\x1a\n"
+    for name, content in (b"IHDR", header), (b"IDAT", zlib.compress(pixels)), (b"IEND", b""):
+        checksum = struct.pack(">I", zlib.crc32(name + content))
+        png += struct.pack(">I", len(content)) + name + content + checksum
+    return base64.b64encode(png).decode()

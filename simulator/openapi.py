@@ -60,6 +60,14 @@ REQUIRED = {
     "arm_fault": ["operation", "fault"],
     "send_webhook": ["event"],
 }
+ERROR = {"content": {"application/json": {"schema": {"type": "object", "properties": {"error": TEXT}}}}}
+RESPONSES = {
+    "200": {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
+    "400": {"description": "Invalid request", **ERROR},
+    "403": {"description": "Only the operator may call it", **ERROR},
+    "404": {"description": "Not found, or no simulation mode", **ERROR},
+    "409": {"description": "The state does not allow it", **ERROR},
+}
 IDS = {"orders": "merchant_order_id", "refunds": "merchant_refund_id", "merchants": "merchant_id"}
 
 
@@ -95,7 +103,7 @@ def _operation(route: control.Route, reference: str) -> Json:
         "operationId": f"simulator_{name}",
         "tags": [TAG],
         "description": inspect.getdoc(route.handler) or "",
-        "responses": _responses(),
+        "responses": dict(RESPONSES),
     }
     if "{}" in route.path:
         operation["parameters"] = [{"name": reference, "in": "path", "required": True, "schema": TEXT}]
@@ -105,15 +113,3 @@ def _operation(route: control.Route, reference: str) -> Json:
             schema["required"] = REQUIRED[name]
         operation["requestBody"] = {"content": {"application/json": {"schema": schema}}}
     return operation
-
-
-def _responses() -> Json:
-    sentence = {"type": "object", "properties": {"error": TEXT}}
-    error_response = {"content": {"application/json": {"schema": sentence}}}
-    return {
-        "200": {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
-        "400": {"description": "Invalid request", **error_response},
-        "403": {"description": "Only the operator may call it", **error_response},
-        "404": {"description": "Not found, or no simulation mode", **error_response},
-        "409": {"description": "The state does not allow it", **error_response},
-    }

@@ -117,14 +117,6 @@ OUTCOMES: dict[str, Callable[[Order, Choice], None]] = {
 }
 
 
-def _pay_slowly(order: Order, choice: Choice, fault: Fault) -> None:
-    transitions.wait_for_bank(order, clock.now() + _fault_delay(fault, BANK_SECONDS), choice.instrument)
-
-
-def _pay_after_expiry(order: Order, choice: Choice, fault: Fault) -> None:
-    transitions.wait_for_bank(order, order.expires_at + _fault_delay(fault, LATE_SECONDS), choice.instrument)
-
-
 def _pay_after_failure(order: Order, choice: Choice, fault: Fault) -> None:
     transitions.fail(order, choice.reason, choice.instrument)
     transitions.schedule_late_payment(order, clock.now() + _fault_delay(fault, BANK_SECONDS))
@@ -148,8 +140,12 @@ def _pay_and_refund(order: Order, choice: Choice, fault: Fault) -> None:
 
 
 MONEY_FAULTS: dict[str, Callable[[Order, Choice, Fault], None]] = {
-    "slow": _pay_slowly,
-    "after_expiry": _pay_after_expiry,
+    "slow": lambda order, choice, fault: transitions.wait_for_bank(
+        order, clock.now() + _fault_delay(fault, BANK_SECONDS), choice.instrument
+    ),
+    "after_expiry": lambda order, choice, fault: transitions.wait_for_bank(
+        order, order.expires_at + _fault_delay(fault, LATE_SECONDS), choice.instrument
+    ),
     "after_failure": _pay_after_failure,
     "attempt_fails": _pay_at_second_attempt,
     "other_amount": _pay_other_amount,

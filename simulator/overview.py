@@ -19,7 +19,21 @@ from simulator.views import simulation_only, wakes_dispatcher
 from simulator.wire import Request, read_object
 
 ROWS_SHOWN = 20
+PAY_LATE = ("late_success", "Pay late")
+# The possible outcomes in each state, with the labels of their buttons.
+BUTTONS = {
+    State.PENDING: [
+        ("success", "Pay"),
+        ("attempt_failed", "Wrong PIN"),
+        ("failure", "Fail"),
+        ("expire", "Expire"),
+        PAY_LATE,
+    ],
+    State.FAILED: [PAY_LATE],
+}
+SUMS = ("paid_paise", "refunded_paise", "refunds_open_paise")
 NUMBERS = {"advance", "seed"}
+NO_FIELDS = {"path", "csrfmiddlewaretoken"}
 
 
 @never_cache
@@ -32,7 +46,16 @@ def overview(request: HttpRequest) -> HttpResponse:
         return _sign_in_page(request)
     if request.method != "POST":
         return render(request, "simulator/overview.html", _build_context())
-    body = json.dumps(_read_form(request)).encode()
+    # A form has only text; numbers and booleans of the control API are converted.
+    fields: dict[str, Any] = {
+        name: value for name, value in request.POST.items() if value and name not in NO_FIELDS
+    }
+    for name, value in fields.items():
+        if name == "stopped":
+            fields[name] = value == "yes"
+        elif name in NUMBERS and value.isascii() and value.isdigit():
+            fields[name] = int(value)
+    body = json.dumps(fields).encode()
     answer = control.handle(Request("POST", control.PREFIX + request.POST.get("path", ""), body=body))
     if answer.status == 200:
         return HttpResponseRedirect(reverse("simulator:overview"))
@@ -57,21 +80,6 @@ def _sign_in_page(request: HttpRequest, problem: str = "") -> HttpResponse:
     return render(request, "simulator/sign_in.html", shown, status=403)
 
 
-def _read_form(request: HttpRequest) -> dict[str, Any]:
-    """A form has only text; numbers and booleans of the control API are converted."""
-    fields = {name: _read_value(name, value) for name, value in request.POST.dict().items() if value}
-    for name in ("path", "csrfmiddlewaretoken"):
-        fields.pop(name, None)
-    return fields
-
-
-def _read_value(name: str, value: object) -> object:
-    text = str(value)
-    if name == "stopped":
-        return text == "yes"
-    return int(text) if name in NUMBERS and text.isascii() and text.isdigit() else text
-
-
 def _build_context() -> dict[str, Any]:
     transitions.apply_all_due()
     refunds.settle_due()
@@ -80,6 +88,9 @@ def _build_context() -> dict[str, Any]:
     newest = (
         Order.objects.select_related("merchant").prefetch_related(attempts, refunds_of_orders).order_by("-pk")
     )
+    accounts = [snapshots.serialize_account(merchant) for merchant in Merchant.objects.order_by("pk")]
+    for account in accounts:
+        account |= {name: format_rupees(account[name]) for name in SUMS}
     return {
         "now": clock.now(),
         "stopped": clock.is_stopped(),
@@ -88,7 +99,7 @@ def _build_context() -> dict[str, Any]:
         "events": list(events.EVENTS),
         "faults": Fault.objects.filter(times_left__gt=0).order_by("pk"),
         "fault_rates": FaultRate.objects.filter(percent__gt=0).order_by("pk"),
-        "accounts": [_account_context(merchant) for merchant in Merchant.objects.order_by("pk")],
+        "accounts": accounts,
     }
 
 
@@ -102,31 +113,8 @@ def _order_context(order: Order) -> dict[str, Any]:
     return {
         "row": order,
         "rupees": format_rupees(order.amount_paise),
-        "outcomes": _possible_outcomes(order),
+        "outcomes": BUTTONS.get(State(order.state), []),
         "paid": order.state == State.COMPLETED,
         "tries": attempts,
         "refunds": refunds_of_orders,
-    }
-
-
-def _possible_outcomes(order: Order) -> list[tuple[str, str]]:
-    """The possible outcomes now, each with the label of its button."""
-    if order.state == State.COMPLETED:
-        return []
-    late = ("late_success", "Pay late")
-    if order.state == State.FAILED:
-        return [late]
-    return [
-        ("success", "Pay"),
-        ("attempt_failed", "Wrong PIN"),
-        ("failure", "Fail"),
-        ("expire", "Expire"),
-        late,
-    ]
-
-
-def _account_context(merchant: Merchant) -> dict[str, Any]:
-    account = snapshots.serialize_account(merchant)
-    return account | {
-        name: format_rupees(account[name]) for name in ("paid_paise", "refunded_paise", "refunds_open_paise")
     }

@@ -1,7 +1,6 @@
 """The payment page. It needs no JavaScript; its buttons decide the outcome."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, render
@@ -48,10 +47,6 @@ def _decide(request: HttpRequest, order: Order) -> HttpResponse:
         return _show(request, order, str(impossible), status=409)
     if order.state == State.PENDING and outcome != "close":
         return HttpResponseRedirect(reverse("simulator:page", args=[order.page_token]))
-    return _redirect_to_merchant(request, order)
-
-
-def _redirect_to_merchant(request: HttpRequest, order: Order) -> HttpResponse:
     if order.redirect_mode == Order.RedirectMode.REDIRECT:
         return HttpResponseRedirect(order.redirect_url)
     fields = v1_messages.build_return_form(order, _last_attempt(order))
@@ -60,24 +55,20 @@ def _redirect_to_merchant(request: HttpRequest, order: Order) -> HttpResponse:
 
 def _show(request: HttpRequest, order: Order, problem: str = "", status: int = 200) -> HttpResponse:
     left = order.expires_at - clock.now()
+    names = order.offered or list(instruments.INSTRUMENTS)
+    selected = request.POST.get("means") or names[0]
     context = {
         "order": order,
         "rupees": format_rupees(order.amount_paise),
         "minutes_left": max(-(-left // timedelta(minutes=1)), 0),
-        "means": _instrument_choices(request, order),
+        "means": [
+            {"name": name, "label": instruments.INSTRUMENTS[name][0], "picked": name == selected}
+            for name in names
+        ],
         "upi_id": request.POST.get("upi_id", ""),
         "problem": problem or _failure_message(order),
     }
     return render(request, "simulator/page.html", context, status=status)
-
-
-def _instrument_choices(request: HttpRequest, order: Order) -> list[dict[str, Any]]:
-    names = order.offered or list(instruments.INSTRUMENTS)
-    selected = request.POST.get("means") or names[0]
-    return [
-        {"name": name, "label": instruments.INSTRUMENTS[name][0], "picked": name == selected}
-        for name in names
-    ]
 
 
 def _failure_message(order: Order) -> str:

@@ -15,7 +15,6 @@ from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
 from socket import socket
-from types import FrameType
 from typing import Any, cast
 
 import django
@@ -67,7 +66,10 @@ class Handler(WSGIRequestHandler):
         connection.settimeout(BODY_SECONDS)
         try:
             if chunked_bodies.is_chunked(self.headers):
-                self._replace_body(chunked_bodies.read(self.rfile))
+                body = chunked_bodies.read(self.rfile)
+                del self.headers["Transfer-Encoding"]
+                self.headers["Content-Length"] = str(len(body))
+                self.rfile = BytesIO(body)
         except chunked_bodies.InvalidBody as error:
             self.close_connection = True
             self.send_error(error.status)
@@ -80,11 +82,6 @@ class Handler(WSGIRequestHandler):
             connection.settimeout(None)
         return True
 
-    def _replace_body(self, body: bytes) -> None:
-        del self.headers["Transfer-Encoding"]
-        self.headers["Content-Length"] = str(len(body))
-        self.rfile = BytesIO(body)
-
     def get_environ(self) -> dict[str, Any]:
         environ: dict[str, Any] = super().get_environ()
         return environ | {PROCESS_SOCKET: self.connection}
@@ -94,13 +91,15 @@ class Handler(WSGIRequestHandler):
 
 
 def main() -> None:
-    serve(_options())
+    parser = argparse.ArgumentParser(prog="phonepe_simulator", description=__doc__)
+    add_arguments(parser)
+    serve(parser.parse_args())
 
 
 def serve(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or Ctrl-C. Prints the line with "ready" once it accepts requests."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _exit)
+        signal.signal(number, lambda *_: sys.exit(0))
     with ExitStack() as stack:
         server = stack.enter_context(ThreadedWSGIServer((options.host, options.port), Handler))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="phonepe-simulator-"))
@@ -131,24 +130,35 @@ def configure(database: str, address: str) -> None:
         TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
         STATIC_URL="/static/",
         DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
-        DATABASES={"default": _database(database)},
+        DATABASES={
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": database,
+                # IMMEDIATE and WAL: threads that write wait for each other instead of failing.
+                "OPTIONS": {
+                    "transaction_mode": "IMMEDIATE",
+                    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+                    "timeout": 20,
+                },
+            }
+        },
         USE_TZ=True,
         TIME_ZONE="Asia/Kolkata",
         PUBLIC_BASE_URL=address,
         PHONEPE_SIMULATION_MODE=True,
         SIMULATOR_DELIVERS=True,
         NUM_PROXIES=0,
-        OPS_TOKEN=_ops_token(),
+        OPS_TOKEN=read_ops_token(),
         LOGGING=LOGGING,
     )
     django.setup()
 
 
-def _ops_token() -> str:
+def read_ops_token() -> str:
     """Rejects a token that no client could send: `docker --env-file` keeps quotation marks, a file its newline."""
     token = os.environ.get("OPS_TOKEN", "")
     if not TOKEN.fullmatch(token):
-        raise SystemExit("OPS_TOKEN has spaces, quotation marks or unseen characters around it or in it")
+        raise SystemExit("OPS_TOKEN has spaces, quotation marks or invisible characters around it or in it")
     return token
 
 
@@ -157,22 +167,6 @@ def startup_message(address: str, merchants: list[Any]) -> str:
     lines = [f"{address}/simulator/apis/{base}" for base in bases]
     lines += [f"merchant {merchant}" for merchant in merchants]
     return "\n".join([*lines, f"phonepe_simulator ready on {address}", ""])
-
-
-def _database(path: str) -> dict[str, Any]:
-    # IMMEDIATE and WAL: threads that write wait for each other instead of failing.
-    options = {
-        "transaction_mode": "IMMEDIATE",
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-        "timeout": 20,
-    }
-    return {"ENGINE": "django.db.backends.sqlite3", "NAME": path, "OPTIONS": options}
-
-
-def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="phonepe_simulator", description=__doc__)
-    add_arguments(parser)
-    return parser.parse_args()
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -195,7 +189,3 @@ def _merchant(text: str) -> str:
     if not MERCHANT.fullmatch(text):
         raise argparse.ArgumentTypeError("v1:ID:SALT_KEY:INDEX or v2:ID:CLIENT_ID:CLIENT_SECRET:VERSION")
     return text
-
-
-def _exit(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(0)

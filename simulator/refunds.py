@@ -6,7 +6,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Sum
 
 from simulator import clock, faults, identifiers, webhook_deliveries
-from simulator.models import Fault, Merchant, Order, Refund, State
+from simulator.models import Merchant, Order, Refund, State
 from simulator.transitions import NotAllowed
 from simulator.validation import MIN_PAISE
 
@@ -101,14 +101,19 @@ def _accept(
 ) -> Refund:
     # Serializes the refunds of one order, so that two of them never refund the same money.
     order = Order.objects.select_for_update(of=("self",)).select_related("merchant").get(pk=order.pk)
-    if _is_used(order.merchant, merchant_refund_id):
+    merchant, v1 = order.merchant, order.merchant.generation == Merchant.Generation.V1
+    is_used = merchant.refunds.filter(merchant_refund_id=merchant_refund_id).exists()
+    # In V1 payments and refunds share one namespace of ids.
+    if is_used or (v1 and merchant.orders.filter(merchant_order_id=merchant_refund_id).exists()):
         raise DuplicateId(merchant_refund_id)
-    v1 = order.merchant.generation == Merchant.Generation.V1
     too_much = amount_paise > refundable_paise(order)
     if too_much and (by_dashboard or not v1):
         raise ExcessAmount(merchant_refund_id)
     moment = clock.now()
     fault = None if too_much else faults.take("money_back", merchant_refund_id, order.merchant_order_id)
+    delay = SETTLEMENT_DELAY
+    if fault and fault.kind == "slow":
+        delay = timedelta(seconds=int(fault.argument)) if fault.argument else SLOW_SETTLEMENT_DELAY
     refund: Refund = Refund.objects.create(
         merchant=order.merchant,
         order=order,
@@ -120,22 +125,8 @@ def _accept(
         detailed_error_code=EXCESS_AMOUNT if too_much else "",
         callback_url=callback_url,
         created_at=moment,
-        settles_at=moment + _settlement_delay(fault),
+        settles_at=moment + delay,
         settles_as=State.FAILED if fault and fault.kind == "fails" else State.COMPLETED,
         by_dashboard=by_dashboard,
     )
     return refund
-
-
-def _settlement_delay(fault: Fault | None) -> timedelta:
-    if fault is None or fault.kind != "slow":
-        return SETTLEMENT_DELAY
-    return timedelta(seconds=int(fault.argument)) if fault.argument else SLOW_SETTLEMENT_DELAY
-
-
-def _is_used(merchant: Merchant, merchant_refund_id: str) -> bool:
-    if merchant.refunds.filter(merchant_refund_id=merchant_refund_id).exists():
-        return True
-    # In V1 payments and refunds share one namespace of ids.
-    v1 = merchant.generation == Merchant.Generation.V1
-    return v1 and merchant.orders.filter(merchant_order_id=merchant_refund_id).exists()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from django.db import InterfaceError, OperationalError
 
 from simulator import canned_errors, fault_targets, faults, request_context, v1, v2, v2_auth, wire_faults
-from simulator.models import Fault
 from simulator.wire import ApiError, Request, Response, json_response
 
 PREFIX = "/simulator/apis/"
@@ -82,7 +81,13 @@ def _handle_with_fault(route: Route, request: Request, captured: tuple[str, ...]
     try:
         now = request_context.load(route.operation)
         request = replace(request, moment=now.moment)
-        fault = _take_fault(route, request, captured, now.has_no_fault)
+        fault = None
+        if route.operation != NO_FAULTS:
+            subject = fault_targets.read_target(request, captured)
+            is_pay = route.operation == "pay"
+            armed = is_pay and faults.arm_by_amount(subject.reference, subject.amount_paise)
+            if armed or not now.has_no_fault:
+                fault = faults.take(route.operation, subject.reference)
         if fault is None:
             return _call_handler(route, request, captured)
         genuine = None
@@ -92,16 +97,6 @@ def _handle_with_fault(route: Route, request: Request, captured: tuple[str, ...]
     except (OperationalError, InterfaceError):
         # A caller sees a PhonePe error, never an error of our database.
         return canned_errors.build_response("INTERNAL_SERVER_ERROR")
-
-
-def _take_fault(
-    route: Route, request: Request, captured: tuple[str, ...], has_no_fault: bool
-) -> Fault | None:
-    if route.operation == NO_FAULTS:
-        return None
-    subject = fault_targets.read_target(request, captured)
-    armed = route.operation == "pay" and faults.arm_by_amount(subject.reference, subject.amount_paise)
-    return None if has_no_fault and not armed else faults.take(route.operation, subject.reference)
 
 
 def _call_handler(route: Route, request: Request, captured: tuple[str, ...]) -> Response:

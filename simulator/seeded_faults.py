@@ -19,17 +19,12 @@ def set_rates(number: int, percents: Mapping[str, int]) -> None:
 
 def draw_fault(operation: str, kinds: tuple[str, ...]) -> str:
     """The kind of fault for this call, empty for none."""
-    rate = _take_number(operation)
-    if rate is None:
+    while rate := FaultRate.objects.filter(operation=operation).first():
+        # `calls` is the number of this call. Concurrent calls get different numbers.
+        if FaultRate.objects.filter(pk=rate.pk, calls=rate.calls).update(calls=F("calls") + 1):
+            break
+    else:
         return ""
     digest = hashlib.sha256(f"{rate.seed}/{operation}/{rate.calls}".encode()).digest()
     which, chance = divmod(int.from_bytes(digest[:8], "big"), 100)
     return kinds[which % len(kinds)] if chance < rate.percent else ""
-
-
-def _take_number(operation: str) -> FaultRate | None:
-    """The rate with the number of this call in `calls`. Concurrent calls get different numbers."""
-    while rate := FaultRate.objects.filter(operation=operation).first():
-        if FaultRate.objects.filter(pk=rate.pk, calls=rate.calls).update(calls=F("calls") + 1):
-            return rate
-    return None

@@ -27,7 +27,13 @@ def break_connection(environ: Mapping[str, Any], connection_fault: str) -> bool:
         return False
     if connection_fault == "silence":
         wait_for_caller(environ, SILENCE_SECONDS)
-    _reset(connection)
+    # Sends RST now, and leaves the server a socket whose other end is closed. The server still owns the descriptor: if
+    # we closed it, a later close could hit another connection.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
+    ours, theirs = socket.socketpair()
+    theirs.close()
+    with ours:
+        os.dup2(ours.fileno(), connection.fileno())
     return True
 
 
@@ -46,15 +52,3 @@ def wait_for_caller(environ: Mapping[str, Any], seconds: int) -> None:
     finally:
         if in_site:
             waiting_slots.release()
-
-
-def _reset(connection: socket.socket) -> None:
-    """Sends RST now, and leaves the server a socket whose other end is closed.
-
-    The server still owns the descriptor: if we closed it, a later close could hit another connection.
-    """
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_AT_CLOSE)
-    ours, theirs = socket.socketpair()
-    theirs.close()
-    with ours:
-        os.dup2(ours.fileno(), connection.fileno())

@@ -8,7 +8,6 @@ Each function is a compare-and-set on the state, and enqueues the webhook in the
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -153,25 +152,22 @@ def _record_attempt(
     """Finishes the pending attempt, or creates a finished one."""
     details_of_all = {"amount_paise": amount_paise or order.amount_paise, **details}
     waiting = order.attempts.filter(state=State.PENDING).first()
-    if waiting is None:
-        return _create_attempt(order, **asdict(_restrict_to_mode(order, instrument)), **details_of_all)
-    Attempt.objects.filter(pk=waiting.pk).update(**details_of_all)
-    waiting.refresh_from_db()
-    return waiting
-
-
-def _restrict_to_mode(order: Order, instrument: PaymentInstrument) -> PaymentInstrument:
-    """When the merchant has chosen the mode, the customer chooses only within it, such as the card type."""
-    if order.mode in ("", instrument.mode):
-        return instrument
-    return PaymentInstrument(order.mode, INSTRUMENT_TYPES.get(order.mode, QR_CODE.instrument), order.vpa)
-
-
-def _create_attempt(order: Order, **details: Any) -> Attempt:
+    if waiting is not None:
+        Attempt.objects.filter(pk=waiting.pk).update(**details_of_all)
+        waiting.refresh_from_db()
+        return waiting
+    # When the merchant has chosen the mode, the customer chooses only within it, such as the card type.
+    if order.mode not in ("", instrument.mode):
+        kind = INSTRUMENT_TYPES.get(order.mode, QR_CODE.instrument)
+        instrument = PaymentInstrument(order.mode, kind, order.vpa)
     moment = clock.now()
     prefix = "T" if order.merchant.generation == Merchant.Generation.V1 else "OM"
     attempt: Attempt = Attempt.objects.create(
-        order=order, provider_id=identifiers.provider_id(prefix, moment), created_at=moment, **details
+        order=order,
+        provider_id=identifiers.provider_id(prefix, moment),
+        created_at=moment,
+        **asdict(instrument),
+        **details_of_all,
     )
     return attempt
 

@@ -44,7 +44,16 @@ def status(request: Request, merchant_id: str, transaction_id: str) -> Response:
     if order := merchant.orders.filter(merchant_order_id=transaction_id).select_related("merchant").first():
         transitions.apply_due(order, request.moment)
         return json_response(v1_messages.payment(order, order.attempts.order_by("pk").last()))
-    return json_response(_refund_status(merchant, transaction_id))
+    found: Refund | None = (
+        merchant.refunds.filter(merchant_refund_id=transaction_id)
+        .select_related("merchant", "order__merchant")
+        .first()
+    )
+    if found is None:
+        raise ApiError(404, v1_messages.not_found())
+    refunds.settle_if_due(found)
+    paid = found.order.attempts.filter(state=State.COMPLETED).first()
+    return json_response(v1_messages.refund_status(found, paid))
 
 
 def refund(request: Request) -> Response:
@@ -98,18 +107,6 @@ def _build_order(request: Request, merchant: Merchant, payload: Json) -> Order:
         created_at=moment,
         expires_at=moment + orders.V1_LIFETIME,
     )
-
-
-def _refund_status(merchant: Merchant, transaction_id: str) -> Json:
-    found: Refund | None = (
-        merchant.refunds.filter(merchant_refund_id=transaction_id)
-        .select_related("merchant", "order__merchant")
-        .first()
-    )
-    if found is None:
-        raise ApiError(404, v1_messages.not_found())
-    refunds.settle_if_due(found)
-    return v1_messages.refund_status(found, found.order.attempts.filter(state=State.COMPLETED).first())
 
 
 def _read_envelope(request: Request) -> tuple[Merchant, Json]:

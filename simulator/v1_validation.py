@@ -64,15 +64,17 @@ def check_pay(payload: Json) -> None:
         raise ApiError(400, v1_messages.bad_request(message))
     _require(is_object(payload, PAY_FIELDS), _is_instrument(payload.get("paymentInstrument")))
     kind = payload["paymentInstrument"]["type"]
+    mobile, device = payload.get("mobileNumber"), payload.get("deviceContext", {})
+    needs_no_redirect = kind in REDIRECT_OPTIONAL and payload.get("redirectUrl") is None
     _require(
         is_reference(transaction_id, MAX_ID_LENGTH),
         _is_user(payload.get("merchantUserId"), optional=kind not in NEEDS_USER),
         is_paise(payload.get("amount")),
-        _is_redirect_url(payload.get("redirectUrl"), optional=kind in REDIRECT_OPTIONAL),
+        needs_no_redirect or is_url(payload.get("redirectUrl")),
         is_url(payload.get("callbackUrl")),
         payload.get("redirectMode") in (None, *Order.RedirectMode.values),
-        _is_mobile(payload.get("mobileNumber")),
-        _is_device(payload.get("deviceContext", {})),
+        mobile is None or (isinstance(mobile, str) and MOBILE.fullmatch(mobile) is not None),
+        is_object(device, {"deviceOS"}) and device.get("deviceOS") in (None, "ANDROID", "IOS"),
     )
     if kind == "UPI_COLLECT" and not VPA.fullmatch(payload["paymentInstrument"]["vpa"]):
         raise ApiError(417, v1_messages.invalid_vpa())
@@ -105,18 +107,6 @@ def _is_instrument(value: Any) -> bool:
 
 def _is_user(value: Any, *, optional: bool) -> bool:
     return (optional and value is None) or is_reference(value, MAX_USER_ID_LENGTH)
-
-
-def _is_redirect_url(value: Any, *, optional: bool) -> bool:
-    return (optional and value is None) or is_url(value)
-
-
-def _is_mobile(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and MOBILE.fullmatch(value) is not None)
-
-
-def _is_device(value: Any) -> bool:
-    return is_object(value, {"deviceOS"}) and value.get("deviceOS") in (None, "ANDROID", "IOS")
 
 
 def _require(*conditions: bool) -> None:

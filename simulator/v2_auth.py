@@ -15,18 +15,21 @@ MAX_DEPTH = 6  # of nested objects in a request
 
 
 def issue_token(request: Request) -> Response:
-    form = _read_form(request)
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise ApiError(400, v2_messages.invalid_client("OIM000", "Bad Request"))
+    fields = parse_qs(request.body.decode("utf-8", "replace"))
+    form = {name: values[0] for name, values in fields.items()}
     client_id = form.get("client_id", "")
     if not client_id or form.get("grant_type") != "client_credentials":
         raise ApiError(400, v2_messages.invalid_client("OIM000", "Bad Request"))
-    authenticate = merchants.find_by_client_id(client_id)
-    if authenticate is None:
+    merchant = merchants.find_by_client_id(client_id)
+    if merchant is None:
         raise ApiError(404, v2_messages.client_not_found())
     offered = (form.get("client_secret"), form.get("client_version"))
-    if offered != (authenticate.client_secret, str(authenticate.client_version)):
+    if offered != (merchant.client_secret, str(merchant.client_version)):
         raise ApiError(401, v2_messages.invalid_client("OIM004", "Unauthorized"))
     issued = Token.objects.create(
-        merchant=authenticate,
+        merchant=merchant,
         value=secrets.token_urlsafe(48),
         issued_at=request.moment,
         expires_at=request.moment + TOKEN_LIFETIME,
@@ -57,13 +60,6 @@ def read_body(request: Request) -> Json:
 def is_set(request: Request, name: str) -> bool:
     """The Python SDK sends `details=False`, with a capital letter."""
     return request.query.get(name, "").lower() == "true"
-
-
-def _read_form(request: Request) -> dict[str, str]:
-    if request.content_type != "application/x-www-form-urlencoded":
-        raise ApiError(400, v2_messages.invalid_client("OIM000", "Bad Request"))
-    fields = parse_qs(request.body.decode("utf-8", "replace"))
-    return {name: values[0] for name, values in fields.items()}
 
 
 def _without_nulls(value: Any, levels: int = MAX_DEPTH) -> Any:

@@ -66,7 +66,8 @@ def order_status(
     body |= _error(order)
     body["paymentDetails"] = [_attempt(attempt) for attempt in attempts]
     if explain and order.state == State.FAILED:
-        body["errorContext"] = _error_context(order)
+        _, stage, source, description = REASONS.get(order.detailed_error_code, UNEXPLAINED)
+        body["errorContext"] = {**_error(order), "source": source, "stage": stage, "description": description}
     if settled:
         body["settlementDetails"] = dict(SETTLEMENT)
     return body | _meta_info(order)
@@ -257,11 +258,6 @@ def _error(row: Order | Attempt | Refund) -> Json:
     if row.state != State.FAILED:
         return {}
     return {"errorCode": row.error_code, "detailedErrorCode": row.detailed_error_code}
-
-
-def _error_context(order: Order) -> Json:
-    _, stage, source, description = REASONS.get(order.detailed_error_code, UNEXPLAINED)
-    return {**_error(order), "source": source, "stage": stage, "description": description}
 
 
 def _meta_info(order: Order) -> Json:

@@ -49,10 +49,10 @@ def check_page_order(payload: Json, *, for_app: bool = False) -> None:
     """An app opens the page itself and needs no redirect URL."""
     _require(is_object(payload, PAGE_FIELDS))
     _check_order(payload, PAGE_LIMITS)
-    _require(
-        isinstance(payload.get("disablePaymentRetry", False), bool),
-        _is_login(payload.get("prefillUserLoginDetails", {})),
-    )
+    login = payload.get("prefillUserLoginDetails", {})
+    _require(isinstance(payload.get("disablePaymentRetry", False), bool), is_object(login, {"phoneNumber"}))
+    number = login.get("phoneNumber")
+    _require(number is None or (isinstance(number, str) and MOBILE.fullmatch(number) is not None))
     flow = payload["paymentFlow"]
     _require(is_object(flow, FLOW_FIELDS))
     _require(
@@ -72,7 +72,11 @@ def check_custom_order(payload: Json) -> None:
     flow = payload["paymentFlow"]
     _require(is_object(flow, {"type", "paymentMode", "merchantUrls"}), flow.get("type") == "PG")
     mode = flow.get("paymentMode")
-    _require(_is_payment_mode(mode), _is_device(payload.get("deviceContext", {})))
+    device = payload.get("deviceContext", {})
+    _require(
+        _is_payment_mode(mode),
+        is_object(device, DEVICE_FIELDS) and device.get("deviceOS") in (None, "ANDROID", "IOS"),
+    )
     optional = mode["type"] not in REDIRECT_MODES
     _require(_are_merchant_urls(flow.get("merchantUrls", {}), optional=optional))
 
@@ -93,12 +97,14 @@ def check_address(payload: Json) -> None:
 
 def _check_order(payload: Json, expiry: range) -> None:
     after = payload.get("expireAfter", EXPIRES_AFTER)
+    # Which account or card must pay. Not enforced: the simulator has no accounts.
+    constraints = payload.get("constraints", [])
     _require(
         is_reference(payload.get("merchantOrderId"), MAX_ID_LENGTH),
         is_paise(payload.get("amount")),
         type(after) is int and after in expiry,
         _is_meta_info(payload.get("metaInfo", {})),
-        _are_constraints(payload.get("constraints", [])),
+        isinstance(constraints, list) and all(isinstance(item, dict) for item in constraints),
         isinstance(payload.get("paymentFlow"), dict),
     )
 
@@ -107,22 +113,6 @@ def _are_merchant_urls(urls: Any, *, optional: bool) -> bool:
     if not is_object(urls, {"redirectUrl"}):
         return False
     return (optional and not urls) or is_url(urls.get("redirectUrl"))
-
-
-def _is_login(value: Any) -> bool:
-    if not is_object(value, {"phoneNumber"}):
-        return False
-    number = value.get("phoneNumber")
-    return number is None or (isinstance(number, str) and MOBILE.fullmatch(number) is not None)
-
-
-def _are_constraints(value: Any) -> bool:
-    """Which account or card must pay. Not enforced: the simulator has no accounts."""
-    return isinstance(value, list) and all(isinstance(item, dict) for item in value)
-
-
-def _is_device(value: Any) -> bool:
-    return is_object(value, DEVICE_FIELDS) and value.get("deviceOS") in (None, "ANDROID", "IOS")
 
 
 def _is_payment_mode(value: Any) -> bool:

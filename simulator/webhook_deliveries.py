@@ -137,7 +137,12 @@ def _send(delivery: Delivery) -> None:
         POSTPONING[fault.kind](delivery, fault.argument)
         return
     status, error = _send_with_fault(delivery, fault)
-    _record_result(delivery, status, error)
+    if status is not None and 200 <= status < 300:
+        _finish(delivery, delivered_at=clock.now(), last_status=status, last_error="")
+    elif delivery.tries > len(RETRY_DELAYS):
+        _finish(delivery, last_status=status, last_error=error)
+    else:
+        _postpone(delivery, RETRY_DELAYS[delivery.tries - 1], status, error)
     # Release the webhooks that waited for a later one to be sent (fault `reorder`).
     held = Delivery.objects.filter(merchant=delivery.merchant, held=True, due_at__isnull=False)
     held.update(held=False, due_at=clock.now())
@@ -154,21 +159,19 @@ def _send_with_fault(delivery: Delivery, fault: Fault | None) -> tuple[int | Non
     return answers[-1]
 
 
-def _drop(delivery: Delivery, argument: str) -> None:
-    _finish(delivery, last_error="dropped by a fault")
-
-
-def _delay(delivery: Delivery, argument: str) -> None:
-    _postpone(delivery, timedelta(seconds=int(argument or DELAY_SECONDS)), error="delayed by a fault")
-
-
 def _hold(delivery: Delivery, argument: str) -> None:
     """Until a later webhook has been sent, or REORDER_SECONDS have passed."""
     Delivery.objects.filter(pk=delivery.pk).update(held=True)
     _postpone(delivery, timedelta(seconds=int(argument or REORDER_SECONDS)), error="held back by a fault")
 
 
-POSTPONING: dict[str, Callable[[Delivery, str], None]] = {"drop": _drop, "delay": _delay, "reorder": _hold}
+POSTPONING: dict[str, Callable[[Delivery, str], None]] = {
+    "drop": lambda delivery, argument: _finish(delivery, last_error="dropped by a fault"),
+    "delay": lambda delivery, argument: _postpone(
+        delivery, timedelta(seconds=int(argument or DELAY_SECONDS)), error="delayed by a fault"
+    ),
+    "reorder": _hold,
+}
 
 
 def _post(delivery: Delivery, kind: str = "", argument: str = "") -> tuple[int | None, str]:
@@ -203,15 +206,6 @@ def authentication_headers(delivery: Delivery, kind: str = "", body: bytes = b""
     else:
         proof = {"X-VERIFY": v1_messages.checksum(json.loads(body)["response"], merchant)}
     return {name: "0" * len(value) for name, value in proof.items()} if kind == "forged" else proof
-
-
-def _record_result(delivery: Delivery, status: int | None, error: str) -> None:
-    if status is not None and 200 <= status < 300:
-        _finish(delivery, delivered_at=clock.now(), last_status=status, last_error="")
-    elif delivery.tries > len(RETRY_DELAYS):
-        _finish(delivery, last_status=status, last_error=error)
-    else:
-        _postpone(delivery, RETRY_DELAYS[delivery.tries - 1], status, error)
 
 
 def _postpone(delivery: Delivery, pause: timedelta, status: int | None = None, error: str = "") -> None:

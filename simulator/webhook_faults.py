@@ -26,6 +26,12 @@ def apply_fault(delivery: Delivery, kind: str, argument: str) -> bytes:
     return to_json(callback(FAULTS[kind](decoded, decoded["data"], argument)))
 
 
+def _with(message: Json, payment: Json, members: Json) -> Json:
+    """The message, with other members in its payment."""
+    payment |= members
+    return message
+
+
 def _wrong_amount(message: Json, payment: Json, argument: str) -> Json:
     """A rupee less than was paid, or the paise in `argument`."""
     amount = int(argument) if argument else max(payment["amount"] - PAISE_LESS, 1)
@@ -35,26 +41,20 @@ def _wrong_amount(message: Json, payment: Json, argument: str) -> Json:
     return message
 
 
-def _unknown_order(message: Json, payment: Json, argument: str) -> Json:
-    payment |= {name: UNKNOWN_ID for name in IDS if name in payment}
-    return message
-
-
 def _unknown_event(message: Json, payment: Json, argument: str) -> Json:
     """V1 has no events: an unknown code instead."""
     names = {"type": "CHECKOUT_ORDER_LEVITATED", "event": "checkout.order.levitated"}
     return message | (names if "event" in message else {"code": "PAYMENT_LEVITATED"})
 
 
-def _oversized(message: Json, payment: Json, argument: str) -> Json:
-    """With an unknown member of two megabytes, or the bytes in `argument`."""
-    payment["padding"] = "x" * int(argument or PADDING)
-    return message
-
-
 FAULTS: dict[str, Callable[[Json, Json, str], Any]] = {
     "wrong_amount": _wrong_amount,
-    "unknown_order": _unknown_order,
+    "unknown_order": lambda message, payment, argument: _with(
+        message, payment, {name: UNKNOWN_ID for name in IDS if name in payment}
+    ),
     "unknown_event": _unknown_event,
-    "huge": _oversized,
+    # With an unknown member of two megabytes, or the bytes in `argument`.
+    "huge": lambda message, payment, argument: _with(
+        message, payment, {"padding": "x" * int(argument or PADDING)}
+    ),
 }

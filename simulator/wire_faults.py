@@ -14,6 +14,7 @@ from simulator import canned_errors, clock
 from simulator.wire import ConnectionFault, Request, Response, json_response, read_object, to_json
 
 HTML = b"<!DOCTYPE html><html><head><title>Access denied</title></head><body>Request blocked.</body></html>"
+HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
 BAD_GATEWAY = b"<html><head><title>502 Bad Gateway</title></head><body>502 Bad Gateway</body></html>"
 CREDENTIALS = {"authorization", "x-verify"}
 DELAY_SECONDS = 10
@@ -47,42 +48,13 @@ def _break_connection(connection_fault: ConnectionFault) -> Transform:
     return lambda genuine, argument: Response(0, connection_fault=connection_fault)
 
 
-def _unchanged(genuine: Response, argument: str) -> Response:
-    return genuine
-
-
-def _delay(genuine: Response, argument: str) -> Response:
-    return replace(genuine, delay_seconds=int(argument or DELAY_SECONDS))
-
-
-def _server_error(genuine: Response, argument: str) -> Response:
-    return canned_errors.build_response("INTERNAL_SERVER_ERROR")
-
-
-def _bad_gateway(genuine: Response, argument: str) -> Response:
-    return Response(502, BAD_GATEWAY, {"Content-Type": "text/html"})
-
-
-def _unavailable(genuine: Response, argument: str) -> Response:
-    """Not JSON: sent by a load balancer in front of PhonePe."""
-    return Response(503, b"R999", {"Content-Type": "text/plain"})
+def _respond(response: Response) -> Transform:
+    return lambda genuine, argument: response
 
 
 def _rate_limit(genuine: Response, argument: str) -> Response:
     body = canned_errors.build_response("TOO_MANY_REQUESTS")
     return replace(body, headers={**body.headers, "Retry-After": argument}) if argument else body
-
-
-def _block_page(genuine: Response, argument: str) -> Response:
-    return Response(int(argument or 403), HTML, {"Content-Type": "text/html; charset=utf-8"})
-
-
-def _truncate(genuine: Response, argument: str) -> Response:
-    return replace(genuine, body=genuine.body[: len(genuine.body) // 2])
-
-
-def _as_plain_text(genuine: Response, argument: str) -> Response:
-    return replace(genuine, headers={"Content-Type": "text/plain;charset=UTF-8"})
 
 
 def _shift_times(genuine: Response, argument: str) -> Response:
@@ -95,25 +67,31 @@ def _shift_times(genuine: Response, argument: str) -> Response:
     return replace(genuine, body=to_json(body), headers={**genuine.headers, "Date": date})
 
 
-def _canned_error(genuine: Response, argument: str) -> Response:
-    return canned_errors.build_response(argument or "BAD_REQUEST")
-
-
 KINDS = {
     "refuse": WireFault(_break_connection("refuse")),
     "connect_timeout": WireFault(_break_connection("connect_timeout")),
     "reset_before": WireFault(_break_connection("reset")),
     "reset_after": WireFault(_break_connection("reset"), carried_out=True),
     "never_answer": WireFault(_break_connection("silence"), carried_out=True),
-    "delay": WireFault(_delay, carried_out=True),
-    "status_500": WireFault(_server_error),
-    "status_502": WireFault(_bad_gateway),
-    "status_503": WireFault(_unavailable),
+    "delay": WireFault(
+        lambda genuine, argument: replace(genuine, delay_seconds=int(argument or DELAY_SECONDS)),
+        carried_out=True,
+    ),
+    "status_500": WireFault(_respond(canned_errors.build_response("INTERNAL_SERVER_ERROR"))),
+    "status_502": WireFault(_respond(Response(502, BAD_GATEWAY, {"Content-Type": "text/html"}))),
+    # Not JSON: sent by a load balancer in front of PhonePe.
+    "status_503": WireFault(_respond(Response(503, b"R999", {"Content-Type": "text/plain"}))),
     "status_429": WireFault(_rate_limit),
-    "html": WireFault(_block_page),
-    "cut_json": WireFault(_truncate, carried_out=True),
-    "wrong_content_type": WireFault(_as_plain_text, carried_out=True),
-    "expired_token": WireFault(_unchanged, carried_out=True, without_credentials=True),
+    "html": WireFault(lambda genuine, argument: Response(int(argument or 403), HTML, HTML_HEADERS)),
+    "cut_json": WireFault(
+        lambda genuine, argument: replace(genuine, body=genuine.body[: len(genuine.body) // 2]),
+        carried_out=True,
+    ),
+    "wrong_content_type": WireFault(
+        lambda genuine, argument: replace(genuine, headers={"Content-Type": "text/plain;charset=UTF-8"}),
+        carried_out=True,
+    ),
+    "expired_token": WireFault(lambda genuine, argument: genuine, carried_out=True, without_credentials=True),
     "clock_off": WireFault(_shift_times, carried_out=True),
-    "says": WireFault(_canned_error),
+    "says": WireFault(lambda genuine, argument: canned_errors.build_response(argument or "BAD_REQUEST")),
 }

@@ -104,7 +104,7 @@ def test_it_breaks_real_connections(running):
     assert v2.status("http-4").json()["state"] == "PENDING"
 
 
-def test_it_keeps_silent_until_the_caller_hangs_up(running):
+def test_a_silent_fault_lasts_until_the_caller_hangs_up(running):
     v2 = V2Shop(running)
     v2.fetch_token()
     v2.arm("token", "never_answer")
@@ -118,7 +118,7 @@ def test_it_keeps_silent_until_the_caller_hangs_up(running):
     assert v2.fetch_token().status_code == 200
 
 
-def test_webhooks_leave_by_themselves():
+def test_webhooks_are_sent_without_a_request():
     with listening() as (url, heard, arrived), simulator("--webhook-url", url) as (_, address):
         v2 = V2Shop(address)
         v2.pay("http-5")
@@ -138,7 +138,7 @@ def test_a_given_database_outlives_the_process(tmp_path):
         assert V2Shop(address).status("kept").json()["state"] == "PENDING"
 
 
-def test_webhooks_that_fell_due_meanwhile_leave_when_it_starts_again(tmp_path):
+def test_webhooks_due_meanwhile_are_sent_at_the_next_start(tmp_path):
     file = str(tmp_path / "books.sqlite3")
     with listening() as (url, heard, arrived):
         with simulator("--database", file, "--webhook-url", url) as (_, address):
@@ -156,13 +156,13 @@ def test_webhooks_that_fell_due_meanwhile_leave_when_it_starts_again(tmp_path):
     assert b'"merchantOrderId":"late"' in heard[0][2]
 
 
-def test_it_ends_when_told_to():
+def test_it_ends_at_sigterm():
     with simulator() as (process, _):
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=10) == 0
 
 
-def test_more_merchants_can_be_known_from_the_start_and_work_side_by_side():
+def test_more_merchants_can_be_given_at_start():
     more = ("--merchant", "v1:TEMPLE:salt-of-the-temple:2", "--merchant", "v2:ASHRAM:ASHRAM-CLIENT:secret:3")
     with simulator(*more) as (_, address):
         temple = TempleShop(address)
@@ -192,7 +192,7 @@ class TempleShop(V1Shop):
         return super().pay(*arguments, **changes | {"merchantId": "TEMPLE"})
 
 
-def test_a_merchant_that_cannot_be_read_is_refused_at_once():
+def test_a_malformed_merchant_is_refused_at_start():
     command = [sys.executable, "-m", "simulator", "--port", "0", "--merchant", "v3:WHO"]
     refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
     assert refused.returncode == 2
@@ -218,14 +218,14 @@ def test_a_seed_gives_the_same_run_in_every_process():
 
 
 @pytest.mark.parametrize("token", ['"token"', "token ", "token\n", "'token", "to ken", "t\u00f6ken"])
-def test_an_ops_token_that_nobody_can_say_is_refused_and_not_shown(monkeypatch, token):
+def test_an_ops_token_that_no_client_could_send_is_refused_and_not_printed(monkeypatch, token):
     monkeypatch.setattr(process.os, "environ", {"OPS_TOKEN": token})
     with pytest.raises(SystemExit, match="OPS_TOKEN") as refused:
-        process._ops_token()
+        process.read_ops_token()
     assert token.strip() not in str(refused.value)
 
 
 @pytest.mark.parametrize("token", ["", "t", "a-long_token=", "it's!"])
-def test_an_ops_token_that_can_be_said_is_taken(monkeypatch, token):
+def test_a_valid_ops_token_is_accepted(monkeypatch, token):
     monkeypatch.setattr(process.os, "environ", {"OPS_TOKEN": token})
-    assert process._ops_token() == token
+    assert process.read_ops_token() == token
