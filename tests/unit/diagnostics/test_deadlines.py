@@ -11,13 +11,13 @@ from diagnostics.deadlines import ThreadDied, begin, result, result_cache, side_
 from payment.phonepe.transport import Deadline
 
 
-def test_what_does_not_end_in_time_is_left_alone_and_the_rest_counts():
+def test_a_late_task_is_abandoned_and_the_others_count():
     never = threading.Event()
     assert side_by_side([lambda: never.wait(30), lambda: "done"], Deadline(0.2)) == [None, "done"]
     never.set()
 
 
-def test_a_mistake_of_ours_is_not_taken_for_silence(monkeypatch):
+def test_a_bug_in_a_task_is_not_reported_as_a_timeout(monkeypatch):
     told = SimpleQueue()
     monkeypatch.setattr(threading, "excepthook", told.put)
     with pytest.raises(ThreadDied):
@@ -25,7 +25,7 @@ def test_a_mistake_of_ours_is_not_taken_for_silence(monkeypatch):
     assert told.get(timeout=5).exc_type is ZeroDivisionError
 
 
-def test_what_a_task_may_raise_is_raised_where_its_result_is_asked_for():
+def test_an_expected_error_is_raised_by_result():
     def refuse():
         raise ConnectionRefusedError("nobody listens there")
 
@@ -33,7 +33,7 @@ def test_what_a_task_may_raise_is_raised_where_its_result_is_asked_for():
         result(begin(refuse, (OSError,)), Deadline(5))
 
 
-def test_nobody_waits_at_exit_for_a_thread_that_hangs():
+def test_a_hanging_thread_does_not_delay_the_exit():
     never = threading.Event()
     begin(lambda: never.wait(30))
     hanging = [thread for thread in threading.enumerate() if thread.name == "diagnosis"]
@@ -43,7 +43,7 @@ def test_nobody_waits_at_exit_for_a_thread_that_hangs():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_thread_gives_its_database_connection_back():
+def test_a_thread_closes_its_database_connection():
     def look():
         own = connections["default"]
         own.ensure_connection()
@@ -93,19 +93,19 @@ def failing_cache(request, settings, monkeypatch):
     SilentCache.said_enough.set()
 
 
-def test_what_one_process_remembers_all_know():
+def test_values_are_stored_in_the_shared_cache():
     result_cache.set("word", "shared", 60)
     assert cache.get("word") == "shared"
     assert result_cache.get("word") == "shared"
     assert result_cache.own.get("word") is None
 
 
-def test_of_all_who_ask_first_one_is():
+def test_add_succeeds_for_the_first_caller_only():
     assert result_cache.add("turn", True, 60) is True
     assert result_cache.add("turn", True, 60) is False
 
 
-def test_while_the_shared_cache_fails_this_process_remembers_alone(failing_cache):
+def test_a_failing_shared_cache_falls_back_to_the_process(failing_cache):
     assert result_cache.add("turn", True, 60) is True
     assert result_cache.add("turn", True, 60) is False
     result_cache.set("word", "own", 60)
@@ -113,7 +113,7 @@ def test_while_the_shared_cache_fails_this_process_remembers_alone(failing_cache
     assert result_cache.get("unknown", "default") == "default"
 
 
-def test_a_cache_that_has_failed_is_left_alone_for_a_while(settings):
+def test_a_failed_cache_is_not_used_for_a_while(settings):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.Counted"}}
     for _ in range(5):
         result_cache.get("word")

@@ -38,14 +38,14 @@ def rename(app, other):
         cursor.execute("UPDATE django_migrations SET app = %s WHERE app = %s", [other, app])
 
 
-def test_a_database_with_every_table_is_well():
+def test_a_database_with_every_table_passes():
     check = dependencies.run_timed(dependencies.check_database)
     assert (check.ok, check.fault) == (True, "")
     assert check.target
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_migration_that_was_not_applied_is_counted():
+def test_unapplied_migrations_are_counted():
     rename("payment", "renamed")
     check = dependencies.check_database()
     rename("renamed", "payment")
@@ -53,14 +53,14 @@ def test_a_migration_that_was_not_applied_is_counted():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_takes_writes_is_known_by_one():
+def test_a_write_proves_that_the_database_takes_writes():
     check = dependencies.check_database_writes()
     assert check.ok is True
     assert "takes writes" in check.detail
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_answers_and_takes_no_writes_is_told_from_one_that_is_down(monkeypatch):
+def test_a_read_only_database_differs_from_one_that_is_down(monkeypatch):
     options = dict(connection.settings_dict["OPTIONS"])
     if connection.vendor == "sqlite":
         options["init_command"] = "PRAGMA query_only=ON;"
@@ -76,7 +76,7 @@ def test_a_database_that_answers_and_takes_no_writes_is_told_from_one_that_is_do
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_somebody_is_just_writing_to_takes_writes(monkeypatch):
+def test_a_busy_database_takes_writes(monkeypatch):
     if connection.vendor != "sqlite":
         pytest.skip("only SQLite lets one write at a time")
     monkeypatch.setattr(dependencies, "BUSY_SECONDS", 0.1)
@@ -85,7 +85,7 @@ def test_a_database_that_somebody_is_just_writing_to_takes_writes(monkeypatch):
     assert (check.ok, "somebody is writing" in check.detail) == (True, True)
 
 
-def test_a_pool_does_not_hide_what_the_database_says(monkeypatch):
+def test_a_pool_does_not_hide_the_error_of_the_database(monkeypatch):
     port = refusing_port()
     engine = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": port, "NAME": "shop"}
     pooled = engine | {"OPTIONS": {"pool": {"min_size": 0, "timeout": 5}}}
@@ -96,24 +96,24 @@ def test_a_pool_does_not_hide_what_the_database_says(monkeypatch):
     assert "refused" in check.detail
 
 
-def test_no_user_and_no_password_stand_in_the_name_of_the_database(monkeypatch):
+def test_the_database_is_named_without_user_and_password(monkeypatch):
     target = {"HOST": "db.internal", "PORT": 5433, "USER": "okpuja", "PASSWORD": "pass-word", "NAME": "shop"}
     engine = {"ENGINE": "django.db.backends.postgresql"}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | engine | target)
     assert result(begin(dependencies.database_target), Deadline(5)) == "db.internal:5433"
 
 
-def test_a_cache_that_keeps_what_is_written_is_well():
+def test_a_cache_that_keeps_values_passes():
     assert dependencies.check_cache().ok is True
 
 
-def test_a_cache_that_forgets_at_once_is_down(settings):
+def test_a_cache_that_loses_values_is_down(settings):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.DeafCache"}}
     assert dependencies.check_cache().fault == "down"
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_cache_table_that_was_never_made_is_down(settings):
+def test_a_missing_cache_table_is_down(settings):
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "never_made"}
     }
@@ -123,7 +123,7 @@ def test_a_cache_table_that_was_never_made_is_down(settings):
     assert caches["default"]
 
 
-def test_what_a_driver_says_is_told_without_secrets(settings):
+def test_errors_of_drivers_are_reported_without_secrets(settings):
     settings.PHONEPE_SALT_KEY = "a-salt-key-that-nobody-may-see"
     error = OperationalError("no access for a-salt-key-that-nobody-may-see\nand a second line")
     assert dependencies.describe_error(error) == "OperationalError: no access for [secret]"
@@ -137,7 +137,7 @@ def mail_server(settings):
     return settings
 
 
-def test_a_mail_server_that_greets_is_well(mail_server):
+def test_a_mail_server_that_greets_passes(mail_server):
     with scripted_port(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
         mail_server.EMAIL_PORT = port
         check = dependencies.check_mail()
@@ -152,7 +152,7 @@ def test_a_mail_server_that_refuses_is_named_with_its_address(mail_server):
     assert "refused" in check.detail
 
 
-def test_a_mail_server_that_turns_us_away_is_down(mail_server):
+def test_a_mail_server_that_rejects_us_is_down(mail_server):
     with scripted_port(b"554 no service for you\r\n") as port:
         mail_server.EMAIL_PORT = port
         check = dependencies.check_mail()
@@ -160,7 +160,7 @@ def test_a_mail_server_that_turns_us_away_is_down(mail_server):
     assert "no service for you" in check.detail
 
 
-def test_a_mail_server_that_offers_no_encryption_is_down_where_mails_need_it(mail_server):
+def test_a_mail_server_without_starttls_is_down_where_mails_need_it(mail_server):
     mail_server.EMAIL_USE_TLS = True
     with scripted_port(b"220 mail ready\r\n", b"250 mail\r\n", b"221 bye\r\n") as port:
         mail_server.EMAIL_PORT = port
@@ -172,12 +172,12 @@ def test_without_a_mail_server_there_is_nothing_to_reach(settings):
     assert dependencies.check_mail().ok is True
 
 
-def test_no_broker_is_no_fault(settings):
+def test_an_absent_broker_is_no_fault(settings):
     settings.BROKER_URL = ""
     assert dependencies.check_broker() is None
 
 
-def test_a_broker_that_takes_connections_is_well(settings):
+def test_a_broker_that_accepts_connections_passes(settings):
     with scripted_port() as port:
         settings.BROKER_URL = f"redis://127.0.0.1:{port}/0"
         assert dependencies.check_broker().ok is True
@@ -192,12 +192,12 @@ def test_a_broker_that_refuses_is_named_with_its_address_and_without_its_login(s
     assert "the-broker-password" not in repr(check)
 
 
-def test_a_broker_url_that_is_none_is_said_to_be_none(settings):
+def test_an_invalid_broker_url_is_reported(settings):
     settings.BROKER_URL = "amqp://broker:port"
     assert dependencies.check_broker().fault == "down"
 
 
-def test_room_on_the_disk_is_counted():
+def test_free_disk_space_is_checked():
     assert dependencies.check_disk().ok is True
     check = dependencies.check_disk(min_free=1 << 62)
     assert (check.ok, check.fault) == (False, "full")
@@ -216,12 +216,12 @@ def test_a_worker_without_work_may_be_idle():
     assert "idle" in check.detail
 
 
-def test_a_row_that_is_due_for_a_moment_is_no_reason_to_worry():
+def test_a_row_due_for_seconds_is_no_fault():
     due(20)
     assert dependencies.check_worker().ok is True
 
 
-def test_a_row_that_is_due_for_minutes_means_that_no_worker_runs():
+def test_a_row_overdue_for_minutes_means_that_no_worker_runs():
     due(200)
     check = dependencies.check_worker()
     assert (check.ok, check.fault) == (False, "down")
@@ -251,13 +251,13 @@ def paid(number, announced=False, **told):
             )
 
 
-def test_a_worker_that_looked_a_while_ago_is_alive(settings):
+def test_a_worker_with_a_recent_diagnosis_is_alive(settings):
     settings.DIAGNOSIS_EVERY_MINUTES = 5
     seen(minutes=6)
     assert dependencies.check_worker().ok is True
 
 
-def test_a_worker_that_has_not_looked_for_long_is_down_though_nothing_is_due(settings):
+def test_a_worker_without_a_recent_diagnosis_is_down(settings):
     settings.DIAGNOSIS_EVERY_MINUTES = 5
     seen(minutes=20)
     check = dependencies.check_worker()
@@ -265,30 +265,30 @@ def test_a_worker_that_has_not_looked_for_long_is_down_though_nothing_is_due(set
     assert "last seen" in check.detail
 
 
-def test_a_worker_that_never_looks_by_itself_is_not_missed_for_it(settings):
+def test_a_worker_that_makes_no_diagnoses_is_not_down(settings):
     settings.DIAGNOSIS_EVERY_MINUTES = 0
     seen(minutes=600)
     assert dependencies.check_worker().ok is True
 
 
-def test_payments_that_were_all_found_by_asking_mean_that_phonepe_does_not_call_us():
+def test_payments_all_found_by_status_requests_mean_missing_webhooks():
     paid(5)
     check = dependencies.check_webhook_silence()
     assert (check.ok, check.fault) == (False, "silent")
 
 
-def test_one_call_among_them_proves_that_calls_come():
+def test_one_webhook_proves_that_webhooks_arrive():
     paid(5)
     paid(1, announced=True)
     assert dependencies.check_webhook_silence().ok is True
 
 
-def test_few_payments_say_nothing_about_calls():
+def test_too_few_payments_prove_nothing_about_webhooks():
     paid(4)
     assert dependencies.check_webhook_silence().ok is None
 
 
-def test_play_money_and_the_last_minutes_say_nothing_about_calls():
+def test_simulated_and_very_recent_payments_prove_nothing_about_webhooks():
     paid(5, simulated=True)
     paid(5, decided_at=timezone.now())
     assert dependencies.check_webhook_silence().ok is None

@@ -24,21 +24,21 @@ def database_at(monkeypatch):
     return at
 
 
-def test_a_living_process_needs_no_database_and_says_which_code_it_runs(settings):
+def test_healthz_needs_no_database_and_returns_the_build(settings):
     """No database is allowed in this test."""
     answer = Client().get("/healthz")
     assert (answer.status_code, answer.json()) == (200, {"status": "alive", "build": settings.BUILD})
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ready_means_that_the_database_answers_with_every_table():
+def test_readyz_is_200_when_the_database_has_every_table():
     answer = Client().get("/readyz")
     assert answer.status_code == 200
     assert answer.json() == {"status": "ready", "database": "ok", "migrations": "applied"}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_with_a_table_missing_no_request_should_come_here():
+def test_readyz_is_503_when_a_migration_is_pending():
     with connection.cursor() as cursor:
         cursor.execute("UPDATE django_migrations SET app = 'renamed' WHERE app = 'booking'")
     answer = Client().get("/readyz")
@@ -49,7 +49,7 @@ def test_with_a_table_missing_no_request_should_come_here():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_a_database_no_request_should_come_here(database_at):
+def test_readyz_is_503_without_a_database(database_at):
     database_at(refusing_port())
     answer = Client().get("/readyz")
     assert answer.status_code == 503
@@ -57,7 +57,7 @@ def test_without_a_database_no_request_should_come_here(database_at):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_database_that_says_nothing_is_down(database_at, monkeypatch):
+def test_a_silent_database_is_down(database_at, monkeypatch):
     monkeypatch.setattr(health, "TIMEOUT", 0.2)
     with silent_port() as port:
         database_at(port)
@@ -68,9 +68,9 @@ def test_a_database_that_says_nothing_is_down(database_at, monkeypatch):
 
 
 @pytest.mark.parametrize("method", ["post", "delete"])
-def test_nothing_can_be_changed_here(method):
+def test_only_safe_methods_are_allowed(method):
     assert getattr(Client(), method)("/healthz").status_code == 405
 
 
-def test_nobody_may_keep_the_answer():
+def test_the_answer_is_not_cached():
     assert "no-store" in Client().get("/healthz").headers["Cache-Control"]

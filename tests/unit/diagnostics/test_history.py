@@ -33,31 +33,31 @@ def kept(number=1, **told):
         save_run(run, ANSWER | told, {"build": {"": "abc"}})
 
 
-def test_a_run_is_kept_with_what_was_found_and_without_the_runs_before_it():
+def test_a_run_is_saved_with_its_report_but_without_earlier_runs():
     kept()
     run = DiagnosisRun.objects.get()
     assert (run.verdict, run.asked_by, run.success) == ("ok", "web", True)
     assert "history" not in run.answer
 
 
-def test_the_oldest_runs_are_forgotten(monkeypatch):
+def test_the_oldest_runs_are_deleted(monkeypatch):
     monkeypatch.setattr(history, "RUNS_KEPT", 3)
     kept(5)
     assert DiagnosisRun.objects.count() == 3
 
 
-def test_the_last_runs_are_told_newest_first():
+def test_the_last_runs_are_listed_newest_first():
     kept(1, verdict="dns_failure", success=False)
     kept(1)
     assert [line.verdict for line in load_past_runs().runs] == ["ok", "dns_failure"]
 
 
-def test_a_run_that_never_ended_is_not_told():
+def test_an_unfinished_run_is_not_listed():
     DiagnosisRun.objects.create(asked_by="worker", started_at=timezone.now())
     assert load_past_runs().runs == ()
 
 
-def test_what_has_changed_is_told_by_what_it_was_and_is():
+def test_changes_are_listed_with_old_and_new_value():
     past = PastRuns(
         timezone.now() - timedelta(hours=1),
         {
@@ -90,7 +90,7 @@ def test_without_a_good_run_nothing_is_compared():
 
 
 @pytest.mark.sockets
-def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, control):
+def test_a_fault_is_reported_with_the_changes_since_the_last_good_run(real_v1, control):
     with FakePhonePe() as phonepe:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe.port}/apis/pg-sandbox"
         assert diagnose().changed_since_last_ok is None
@@ -102,7 +102,7 @@ def test_a_fault_is_told_with_what_has_changed_since_all_was_well(real_v1, contr
 
 
 @pytest.mark.sockets
-def test_a_secret_that_was_swapped_is_told_by_its_name_and_not_by_itself(real_v1, control, phonepe_server):
+def test_a_changed_secret_is_reported_by_name_only(real_v1, control, phonepe_server):
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox"
     assert diagnose().success
     real_v1.PHONEPE_SALT_KEY = "another-salt-key-nobody-may-see"
@@ -114,14 +114,14 @@ def test_a_secret_that_was_swapped_is_told_by_its_name_and_not_by_itself(real_v1
     assert "nobody-may-see" not in json.dumps(told)
 
 
-def test_the_mark_of_a_secret_is_of_no_use_without_the_key_of_the_installation(settings):
+def test_the_fingerprint_of_a_secret_is_useless_without_secret_key(settings):
     settings.PHONEPE_SALT_KEY = "a-salt-key-nobody-may-see"
     ours = hidden_fingerprints()["PHONEPE_SALT_KEY"]
     settings.SECRET_KEY = "the key of somebody else, who tries salts one by one"
     assert hidden_fingerprints()["PHONEPE_SALT_KEY"] != ours
 
 
-def test_without_a_database_nothing_is_kept_and_all_is_told(monkeypatch):
+def test_without_a_database_nothing_is_saved_and_the_report_is_complete(monkeypatch):
     gone = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": refusing_port()}
     gone |= {"NAME": "shop", "USER": "okpuja", "PASSWORD": "x", "OPTIONS": {}}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | gone)
@@ -129,14 +129,14 @@ def test_without_a_database_nothing_is_kept_and_all_is_told(monkeypatch):
     assert (answer["verdict"], answer["history"]) == ("database_down", [])
 
 
-def test_a_table_that_is_not_there_yet_stops_no_diagnosis(monkeypatch):
+def test_a_missing_table_stops_no_diagnosis(monkeypatch):
     monkeypatch.setattr(DiagnosisRun._meta, "db_table", "not_made_yet")
     with pytest.raises(DatabaseError):
         DiagnosisRun.objects.count()
     assert report_json()["verdict"] == "simulated"
 
 
-def test_orders_whose_calls_failed_are_named_for_whoever_looks_them_up():
+def test_orders_with_failed_calls_are_listed_for_support():
     payment = make_payment()
     attempt = payment.attempts.get()
     GatewayCall.objects.create(
@@ -157,7 +157,7 @@ def test_orders_whose_calls_failed_are_named_for_whoever_looks_them_up():
     assert f"pay of order {attempt.merchant_order_id}: HTTP 500 INTERNAL_SERVER_ERROR" in line
 
 
-def test_no_secret_is_kept(settings, real_v1, control):
+def test_no_secret_is_saved(settings, real_v1, control):
     settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
     settings.PHONEPE_WEBHOOK_PASSWORD = "Webhook-pass-word-9"
     settings.BROKER_URL = f"amqp://user:the-broker-password@127.0.0.1:{refusing_port()}"

@@ -64,13 +64,13 @@ def text_of(answer):
     return html.unescape(answer.content.decode())
 
 
-def test_a_browser_gets_a_page_and_everybody_else_json(browser):
+def test_a_browser_gets_html_and_other_clients_json(browser):
     assert browser.get(URL)["Content-Type"] == "text/html; charset=utf-8"
     for accept in ("*/*", "application/json", ""):
         assert Client(headers={"Accept": accept}).get(URL)["Content-Type"] == "application/json"
 
 
-def test_the_form_can_be_asked_for_by_name():
+def test_the_format_parameter_chooses_the_format():
     assert Client().get(URL, {"format": "text"})["Content-Type"] == "text/plain; charset=utf-8"
     assert Client().get(URL, {"format": "html"})["Content-Type"] == "text/html; charset=utf-8"
     assert (
@@ -78,7 +78,7 @@ def test_the_form_can_be_asked_for_by_name():
     )
 
 
-def test_a_stranger_reads_whose_fault_it_is_and_nothing_about_the_inside(browser, refused):
+def test_the_public_page_names_the_culprit_and_nothing_internal(browser, refused):
     page = text_of(browser.get(URL))
 
     assert "Who has to act" in page
@@ -86,7 +86,7 @@ def test_a_stranger_reads_whose_fault_it_is_and_nothing_about_the_inside(browser
     assert not [word for word in INSIDE if word in page]
 
 
-def test_the_ops_token_opens_the_page_to_this_browser(browser, refused):
+def test_the_ops_token_opens_the_full_page_in_this_browser(browser, refused):
     opened = probe(browser, TOKEN)
     page = text_of(browser.get(URL))
 
@@ -96,7 +96,7 @@ def test_the_ops_token_opens_the_page_to_this_browser(browser, refused):
     assert refused.PHONEPE_BASE_URL.split("/")[2] in page
 
 
-def test_the_cookie_is_for_this_page_alone_and_no_script_reads_it(browser):
+def test_the_cookie_is_httponly_and_limited_to_this_page(browser):
     probe(browser, TOKEN)
 
     cookie = browser.cookies["diagnosis"]
@@ -105,30 +105,30 @@ def test_the_cookie_is_for_this_page_alone_and_no_script_reads_it(browser):
 
 
 @pytest.mark.parametrize("offered", ["", "wrong", "tests-only-ops-toke"])
-def test_another_token_opens_nothing_and_says_so(browser, offered):
+def test_a_wrong_ops_token_is_refused_with_a_message(browser, offered):
     answer = probe(browser, offered, follow=True)
 
     assert "That is not the token." in text_of(answer)
     assert "diagnosis" not in browser.cookies
 
 
-def test_a_cookie_that_somebody_made_up_opens_nothing(browser):
+def test_a_forged_cookie_is_refused(browser):
     browser.cookies["diagnosis"] = "full:1abcde:made-up"
     assert "Do you operate this server?" in text_of(browser.get(URL))
 
 
-def test_another_ops_token_shuts_what_the_former_one_has_opened(browser, settings):
+def test_a_new_ops_token_invalidates_old_cookies(browser, settings):
     probe(browser, TOKEN)
     settings.OPS_TOKEN = "another-ops-token"
     assert "Do you operate this server?" in text_of(browser.get(URL))
 
 
-def test_without_an_ops_token_no_cookie_is_given(browser, settings):
+def test_without_an_ops_token_no_cookie_is_set(browser, settings):
     settings.OPS_TOKEN = ""
     assert "refused" in probe(browser, "")["Location"]
 
 
-def test_who_looks_by_cookie_starts_nothing(browser):
+def test_a_cookie_does_not_allow_post(browser):
     probe(browser, TOKEN)
     assert browser.post(URL, {"test_payment": True}, content_type="application/json").status_code == 401
 
@@ -140,20 +140,20 @@ def test_staff_who_are_logged_in_to_the_admin_see_everything_and_customers_do_no
     assert "Our own server" in text_of(browser.get(URL))
 
 
-def test_nobody_on_the_way_keeps_a_copy(browser):
+def test_the_page_is_not_cached(browser):
     answer = browser.get(URL)
     assert {"no-store", "private"} <= set(answer["Cache-Control"].split(", "))
     assert answer["Referrer-Policy"] == "strict-origin-when-cross-origin"
 
 
-def test_too_many_looks_are_refused_on_a_page_too(browser, monkeypatch):
+def test_the_page_is_throttled_too(browser, monkeypatch):
     monkeypatch.setitem(DiagnosisThrottle.THROTTLE_RATES, "diagnosis", "1/min")
     browser.get(URL)
     answer = browser.get(URL)
     assert (answer.status_code, answer["Content-Type"]) == (429, "text/html; charset=utf-8")
 
 
-def test_the_text_says_what_the_page_says(refused):
+def test_text_and_page_have_the_same_content(refused):
     text = Client(headers={"X-Ops-Token": TOKEN}).get(URL, {"format": "text"}).content.decode()
 
     assert "Must act:" in text
@@ -162,7 +162,7 @@ def test_the_text_says_what_the_page_says(refused):
     assert "a-salt-key-that-nobody-may-see" not in text
 
 
-def test_words_of_phonepe_that_nobody_has_explained_are_listed(browser):
+def test_unknown_codes_of_phonepe_are_listed(browser):
     heard("BRAND_NEW")
     assert GatewayCall.objects.count() == 1
     probe(browser, TOKEN)
@@ -174,9 +174,7 @@ def test_words_of_phonepe_that_nobody_has_explained_are_listed(browser):
     assert "BRAND_NEW" not in Client().get(URL).content.decode()
 
 
-def test_the_page_comes_while_the_database_is_down_and_opens_by_token(
-    browser, refused, monkeypatch, settings
-):
+def test_without_a_database_the_page_works_and_the_token_opens_it(browser, refused, monkeypatch, settings):
     gone = {
         "ENGINE": "django.db.backends.postgresql",
         "HOST": "127.0.0.1",
@@ -196,7 +194,7 @@ def test_the_page_comes_while_the_database_is_down_and_opens_by_token(
         connections["default"] = ours
 
 
-def test_a_silent_database_holds_up_nobody_who_is_logged_in(staff, monkeypatch, settings):
+def test_a_silent_database_does_not_delay_logged_in_users(staff, monkeypatch, settings):
     remembered = {"last": report_json(), "running": True}
     for name, value in remembered.items():
         result_cache.own.set(f"diagnosis-{name}", value, 60)
@@ -220,7 +218,7 @@ def test_a_silent_database_holds_up_nobody_who_is_logged_in(staff, monkeypatch, 
     assert time.monotonic() - started < 20  # and no thirty for each question
 
 
-def test_who_asks_what_may_be_asked_reads_no_page(browser):
+def test_an_options_request_gets_json(browser):
     """A browser that sends a form with a login gets the framework's answer, as everywhere."""
     assert browser.options(URL).status_code in {200, 406}
     assert browser.options(DOOR).status_code == 405

@@ -85,7 +85,7 @@ def test_a_proxy_that_refuses():
     assert proxied(refusing_port()).finding == Finding.PROXY_REFUSED
 
 
-def test_a_proxy_that_takes_the_connection_and_says_nothing():
+def test_a_silent_proxy():
     with silent_port() as port:
         attempt = proxied(port, seconds=1.0)
     assert (attempt.finding, attempt.verdict) == (Finding.PROXY_SILENT, Verdict.PROXY_FAILURE)
@@ -101,7 +101,7 @@ def test_a_proxy_that_takes_the_connection_and_says_nothing():
         (b"504 Gateway Timeout", Finding.PROXY_GETS_NOWHERE),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel_says_why(said, finding):
+def test_the_reason_of_a_refused_tunnel_is_reported(said, finding):
     with scripted_port(b"", b"HTTP/1.1 " + said + b"\r\n\r\n") as port:
         attempt = proxied(port)
     assert (attempt.finding, attempt.verdict, attempt.failed_layer) == (
@@ -111,7 +111,7 @@ def test_a_proxy_that_opens_no_tunnel_says_why(said, finding):
     )
 
 
-def test_a_certificate_made_for_phonepe_by_somebody_else_is_an_interception(authority, stranger):
+def test_a_private_certificate_for_phonepes_name_is_an_interception(authority, stranger):
     with FakePhonePe(certificate=stranger.issue("api.phonepe.com")) as server:
         attempt = probed(PHONEPE, port=server.port)
     assert (attempt.finding, attempt.verdict) == (Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED)
@@ -144,7 +144,7 @@ def test_a_certificate_of_the_wrong_time_or_name(authority, names, dates, findin
     assert (attempt.finding, attempt.verdict) == (finding, verdict)
 
 
-def test_a_certificate_that_is_trusted_is_remembered_with_its_issuer(authority):
+def test_a_trusted_certificate_is_reported_with_its_issuer(authority):
     with FakePhonePe(certificate=authority.issue("api.phonepe.com")) as server:
         attempt = probed(PHONEPE, port=server.port)
     assert (attempt.finding, attempt.stage) == ("", Stage.BODY)
@@ -189,14 +189,14 @@ def test_no_tls_at_all(phonepe_server):
     assert probed(PHONEPE, port=phonepe_server.port).finding == Finding.NOT_TLS
 
 
-def test_a_handshake_that_is_broken_off():
+def test_a_refused_handshake():
     refusal = b"\x15\x03\x03\x00\x02\x02\x28"  # alert: handshake failure
     with scripted_port(b"", refusal) as port:
         attempt = probed(PHONEPE, port=port)
     assert (attempt.finding, attempt.verdict) == (Finding.HANDSHAKE_REFUSED, Verdict.TLS_HANDSHAKE_FAILED)
 
 
-def test_a_handshake_that_is_not_answered():
+def test_a_silent_handshake():
     with silent_port() as port:
         assert probed(PHONEPE, seconds=1.0, port=port).finding == Finding.HANDSHAKE_SILENT
 
@@ -225,7 +225,7 @@ def test_the_kind_of_answer(head, body, finding):
     assert (attempt.finding, attempt.is_reached) == (finding, True)
 
 
-def test_a_page_is_told_by_its_title_and_a_redirect_by_its_host():
+def test_a_page_is_described_by_its_title_and_a_redirect_by_its_host():
     head = b"HTTP/1.1 403 Forbidden\r\nServer: Squid\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n"
     page = head % len(PAGE) + PAGE
     with scripted_port(b"", page) as port:
@@ -238,7 +238,7 @@ def test_a_page_is_told_by_its_title_and_a_redirect_by_its_host():
         assert probed(f"http://127.0.0.1:{port}").answer_summary == "HTTP 302, to portal.example"
 
 
-def test_a_control_host_may_show_pages_and_tells_our_address():
+def test_a_control_host_may_answer_pages_and_reports_our_address():
     told = b"fl=1\nip=203.0.113.9\nts=1\n"
     said = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: %d\r\n\r\n" % len(told) + told
     with scripted_port(b"", said) as port:

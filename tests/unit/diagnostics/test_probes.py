@@ -32,7 +32,7 @@ def at_loopback(*ports):
     return lambda *_, **__: addresses
 
 
-def test_any_answer_proves_that_the_way_is_open(phonepe_server):
+def test_any_http_answer_proves_that_the_route_is_open(phonepe_server):
     attempt = probed(f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox")
     assert attempt.is_reached
     assert attempt.passed_layers == ("dns", "tcp", "http")
@@ -46,14 +46,14 @@ def test_a_probe_carries_no_credentials(phonepe_server):
     assert phonepe_server.asked == [("GET", "/apis/pg-sandbox")]
 
 
-def test_a_refused_connection_says_so_in_the_words_of_the_system():
+def test_a_refused_connection_keeps_the_error_of_the_system():
     attempt = probed(f"http://127.0.0.1:{refusing_port()}")
     assert attempt.verdict is Verdict.CONNECTION_REFUSED
     assert attempt.failed_layer == "tcp"
     assert attempt.error == "ConnectionRefusedError: [Errno 111] Connection refused"
 
 
-def test_a_name_that_nobody_knows_stops_at_dns():
+def test_an_unknown_name_fails_at_dns():
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
@@ -64,7 +64,7 @@ def test_a_name_that_nobody_knows_stops_at_dns():
     assert "Name or service not known" in attempt.error
 
 
-def test_no_secret_stands_in_the_words_of_the_system(settings):
+def test_errors_of_the_system_contain_no_secret(settings):
     settings.PHONEPE_SALT_KEY = "a-salt-key-that-nobody-may-see"
 
     def talkative(*_, **__):
@@ -73,7 +73,7 @@ def test_no_secret_stands_in_the_words_of_the_system(settings):
     assert "unknown: [secret]" in probed("https://api.phonepe.com/apis/pg", lookup=talkative).error
 
 
-def test_a_name_server_that_never_answers_costs_no_more_than_the_deadline():
+def test_a_silent_name_server_does_not_exceed_the_deadline():
     never = threading.Event()
     deadline = Deadline(30)
     attempt = probed("https://api.phonepe.com/apis/pg", seconds=1.0, lookup=lambda *_, **__: never.wait(30))
@@ -82,7 +82,7 @@ def test_a_name_server_that_never_answers_costs_no_more_than_the_deadline():
     assert deadline.remaining() > 28
 
 
-def test_connections_do_not_wait_for_what_the_name_server_says(monkeypatch):
+def test_connections_do_not_wait_for_the_name_server(monkeypatch):
     monkeypatch.setattr(dns, "TIMEOUT", 20)
     with NameServer(api_phonepe_com=["192.0.2.7"]) as server, socket.create_server(("127.0.0.1", 0)) as host:
         server.may_speak.clear()
@@ -98,7 +98,7 @@ def test_connections_do_not_wait_for_what_the_name_server_says(monkeypatch):
         assert result(found, Deadline(30)).resolution.name_server.addresses == ("192.0.2.7",)
 
 
-def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():
+def test_a_silent_listener_differs_from_a_refusal():
     with silent_port() as port:
         attempt = probed(f"http://127.0.0.1:{port}", seconds=1.0)
     assert attempt.category == "READ_TIMEOUT"
@@ -106,14 +106,14 @@ def test_a_listener_that_says_nothing_is_told_from_one_that_refuses():
     assert attempt.passed_layers == ("dns", "tcp")
 
 
-def test_a_silent_handshake_stops_at_tls():
+def test_a_silent_handshake_fails_at_tls():
     with silent_port() as port:
         attempt = probed(f"https://127.0.0.1:{port}", seconds=1.0)
     assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
     assert attempt.failed_layer == "tls"
 
 
-def test_an_attempt_that_does_not_return_has_recorded_how_far_it_came(monkeypatch):
+def test_an_attempt_that_does_not_return_reports_its_last_stage(monkeypatch):
     monkeypatch.setattr(probes, "SHARE", 10)  # it would go on for longer than anybody waits
     with silent_port() as port:
         attempt = probed(f"https://127.0.0.1:{port}", seconds=1.0)
@@ -121,7 +121,7 @@ def test_an_attempt_that_does_not_return_has_recorded_how_far_it_came(monkeypatc
     assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
 
 
-def test_a_connection_that_is_cut_says_so():
+def test_a_reset_connection_is_reported_as_reset():
     with resetting_port() as port:
         attempt = probed(f"http://127.0.0.1:{port}")
     assert attempt.verdict is Verdict.CONNECTION_RESET
@@ -133,7 +133,7 @@ def test_plain_http_where_tls_is_expected_is_a_failed_handshake(phonepe_server):
     assert attempt.verdict is Verdict.TLS_HANDSHAKE_FAILED
 
 
-def test_a_trusted_certificate_opens_the_way(authority):
+def test_a_trusted_certificate_is_accepted(authority):
     with FakePhonePe(certificate=authority.issue("127.0.0.1")) as server:
         attempt = probed(f"https://127.0.0.1:{server.port}")
     assert attempt.passed_layers == ("dns", "tcp", "tls", "http")
@@ -148,33 +148,33 @@ def test_a_certificate_of_an_unknown_authority_is_not_trusted(authority, tmp_pat
     assert attempt.failed_layer == "tls"
 
 
-def test_an_expired_certificate_is_called_expired(authority):
+def test_an_expired_certificate_is_reported_as_expired(authority):
     with FakePhonePe(
         certificate=authority.issue("127.0.0.1", starts=-2 * YEAR, ends=-timedelta(days=1))
     ) as server:
         assert probed(f"https://127.0.0.1:{server.port}").verdict is Verdict.TLS_EXPIRED
 
 
-def test_a_certificate_from_the_future_tells_that_our_clock_is_slow(authority):
+def test_a_certificate_that_is_not_valid_yet_suggests_a_slow_clock(authority):
     with FakePhonePe(certificate=authority.issue("127.0.0.1", starts=timedelta(days=1))) as server:
         assert probed(f"https://127.0.0.1:{server.port}").verdict is Verdict.CLOCK_SKEW
 
 
 @pytest.mark.parametrize("asked", ["127.0.0.1", "localhost"])
-def test_a_certificate_of_another_name_is_called_so(authority, asked):
+def test_a_certificate_of_another_name_is_a_hostname_mismatch(authority, asked):
     with FakePhonePe(certificate=authority.issue("shop.example")) as server:
         attempt = probed(f"https://{asked}:{server.port}", lookup=at_loopback(server.port))
     assert attempt.verdict is Verdict.TLS_HOSTNAME_MISMATCH
 
 
-def test_a_proxy_that_refuses_us_is_the_proxys_fault():
+def test_a_refusal_by_the_proxy_is_a_proxy_failure():
     proxy = f"http://user:pass-word-of-proxy@127.0.0.1:{refusing_port()}"
     attempt = probed("https://api.phonepe.com/apis/pg", proxy=proxy)
     assert attempt.verdict is Verdict.PROXY_FAILURE
     assert "pass-word-of-proxy" not in repr(attempt)
 
 
-def test_a_proxy_that_opens_no_tunnel_stops_at_the_proxy(phonepe_server):
+def test_a_proxy_without_a_tunnel_fails_at_the_proxy(phonepe_server):
     """An ordinary web server knows no CONNECT."""
     attempt = probed("https://api.phonepe.com/apis/pg", proxy=f"http://127.0.0.1:{phonepe_server.port}")
     assert attempt.verdict is Verdict.PROXY_FAILURE
@@ -182,7 +182,7 @@ def test_a_proxy_that_opens_no_tunnel_stops_at_the_proxy(phonepe_server):
     assert attempt.passed_layers == ("dns", "tcp")
 
 
-def test_the_better_of_two_address_families_counts(phonepe_server):
+def test_the_better_address_family_counts(phonepe_server):
     """A machine without an IPv6 route reaches PhonePe by IPv4 all the same."""
     closed = (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", refusing_port(), 0, 0))
     open_one = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", phonepe_server.port))
@@ -195,7 +195,7 @@ def test_the_better_of_two_address_families_counts(phonepe_server):
     }
 
 
-def test_a_name_whose_first_address_is_dead_is_reached_by_the_next(phonepe_server):
+def test_a_name_with_a_dead_first_address_is_reached_at_the_next(phonepe_server):
     """As a payment would reach it."""
     url, ports = f"http://localhost:{phonepe_server.port}", (refusing_port(), phonepe_server.port)
     found = probe(Target(Role.API, url), Deadline(SECONDS), DnsClients(Resolver(at_loopback(*ports)), None))
@@ -203,14 +203,14 @@ def test_a_name_whose_first_address_is_dead_is_reached_by_the_next(phonepe_serve
     assert [attempt.is_reached for attempt in found.attempts] == [False, True]
 
 
-def test_of_many_addresses_a_few_are_tried_each_once(phonepe_server):
+def test_a_few_of_many_addresses_are_tried_each_once(phonepe_server):
     ports = [phonepe_server.port] * 2 + [refusing_port() for _ in range(5)]
     url, clients = f"http://localhost:{phonepe_server.port}", DnsClients(Resolver(at_loopback(*ports)), None)
     assert len(probe(Target(Role.API, url), Deadline(SECONDS), clients).attempts) == 3
     assert phonepe_server.probes == 1
 
 
-def test_the_clock_of_the_other_side_is_compared_with_ours(phonepe_server):
+def test_the_date_header_is_compared_with_our_clock(phonepe_server):
     phonepe_server.date = format_datetime(datetime.now(timezone.utc) - timedelta(minutes=10), usegmt=True)
     attempt = probed(f"http://127.0.0.1:{phonepe_server.port}")
     assert attempt.clock_ahead == pytest.approx(600, abs=5)
@@ -219,6 +219,6 @@ def test_the_clock_of_the_other_side_is_compared_with_ours(phonepe_server):
 @pytest.mark.parametrize(
     "date", [None, "yesterday", "Mon, 01 Jan 2024 00:00:00 -0000", f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}"]
 )
-def test_a_date_that_cannot_be_read_is_not_compared(phonepe_server, date):
+def test_an_unreadable_date_header_is_not_compared(phonepe_server, date):
     phonepe_server.date = date
     assert probed(f"http://127.0.0.1:{phonepe_server.port}").clock_ahead is None

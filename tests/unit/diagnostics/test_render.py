@@ -37,7 +37,7 @@ def states(route):
         ("HTTP", True, ["good"] * 4),
     ],
 )
-def test_the_first_step_that_failed_is_red_for_strangers_too(stage, reachable, drawn):
+def test_the_first_failed_step_is_marked_in_the_short_form_too(stage, reachable, drawn):
     [route] = render.routes(short(stage, reachable))
     assert [state for _, state in states(route)] == drawn
 
@@ -57,19 +57,19 @@ def test_each_address_family_has_a_route_of_its_own_with_the_common_steps_in_bot
     assert states(six)[:2] == [("Find the address", "good"), ("Connect", "bad")]
 
 
-def test_steps_that_nobody_came_to_are_drawn_in_grey():
+def test_steps_that_were_not_reached_are_neutral():
     [route] = render.routes({"endpoint": "x", "ladder": [layer_json("dns", True), layer_json("tcp", False)]})
 
     assert states(route)[2:] == [("Encrypt", "unseen"), ("Get an answer", "unseen")]
 
 
-def test_what_says_nothing_is_neither_red_nor_green():
+def test_a_check_without_a_result_is_neutral():
     [route] = render.routes({"endpoint": "x", "ladder": [layer_json("http", None)]})
     assert states(route) == [("Get an answer", "unseen")]
 
 
 @pytest.mark.parametrize("culprit", Culprit.values)
-def test_whoever_has_to_act_is_named_in_plain_words(culprit):
+def test_every_culprit_has_a_plain_label(culprit):
     assert render.who_acts({"culprit": culprit})
 
 
@@ -83,9 +83,9 @@ def test_whoever_has_to_act_is_named_in_plain_words(culprit):
         (Verdict.DATABASE_DOWN, False, "bad"),
     ],
 )
-def test_what_does_not_stop_payments_is_not_shown_as_if_it_did(verdict, success, severity):
+def test_minor_faults_are_shown_as_minor(verdict, success, severity):
     assert render.severity({"verdict": verdict.value, "success": success}) == severity
 
 
-def test_times_are_told_as_people_read_them():
+def test_times_are_formatted_for_people():
     assert render.format_time("2026-11-23T05:46:58+05:30") == "23 Nov 2026, 05:46:58 (IST)"

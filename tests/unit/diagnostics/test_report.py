@@ -32,7 +32,7 @@ def answer(found):
     return build_report(found, None, PastRuns(), NOW).as_json()
 
 
-def test_the_public_words_stay():
+def test_the_public_words_do_not_change():
     assert Verdict.values == VERDICTS.split()
     assert Finding.values == FINDINGS.split()
     assert Culprit.values == ["none", "hosting", "phonepe", "credentials", "configuration", "this_server"]
@@ -42,7 +42,7 @@ def test_the_answer_has_the_fields_that_the_schema_describes():
     assert answer(Evidence()).keys() == DiagnosisSerializer().fields.keys()
 
 
-def test_each_endpoint_has_its_layers_and_the_full_list_has_them_after_the_dependencies():
+def test_checks_list_dependencies_then_the_layers_of_each_endpoint():
     refused = probe(verdict=Verdict.CONNECTION_REFUSED)
     made = answer(evidence(refused, other_host=control(), dependencies=failing("mail", "down")))
     [endpoint] = made["endpoints"]
@@ -69,7 +69,7 @@ def test_each_endpoint_has_its_layers_and_the_full_list_has_them_after_the_depen
 
 
 @pytest.mark.parametrize("found", [Evidence(), evidence(probe(verdict=Verdict.CONNECTION_REFUSED))])
-def test_the_answer_is_cached_and_stored_as_plain_words(found):
+def test_the_report_is_cached_and_stored_as_plain_types(found):
     made = answer(found)
     assert {type(made["verdict"]), type(made["culprit"])} == {str}
     assert {type(each["verdict"]) for each in made["also"]} <= {str}

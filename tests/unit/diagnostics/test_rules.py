@@ -58,7 +58,7 @@ NETWORK = [
 
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.DNS_FAILURE])
-def test_when_nothing_outside_is_reached_it_is_the_hosting(met):
+def test_if_nothing_outside_is_reached_the_culprit_is_the_hosting(met):
     assert verdict_and_culprit(evidence(probe(verdict=met), other_host=control(met))) == (
         met,
         Culprit.HOSTING,
@@ -66,22 +66,22 @@ def test_when_nothing_outside_is_reached_it_is_the_hosting(met):
 
 
 @pytest.mark.parametrize("met", NETWORK)
-def test_when_others_are_reached_and_phonepe_is_not_it_is_phonepe(met):
+def test_if_only_phonepe_is_unreachable_the_culprit_is_phonepe(met):
     assert verdict_and_culprit(evidence(probe(verdict=met))) == (met, Culprit.PHONEPE)
 
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.DNS_FAILURE, Verdict.TLS_UNTRUSTED])
-def test_an_address_of_our_own_making_is_never_phonepes_fault(met):
+def test_a_configured_address_is_never_phonepes_fault(met):
     assert verdict_and_culprit(evidence(probe(OTHER, met))) == (met, Culprit.CONFIGURATION)
 
 
 @pytest.mark.parametrize("met", NETWORK)
-def test_nobody_outside_is_to_blame_for_an_address_on_this_machine(met):
+def test_a_loopback_address_is_a_fault_of_the_configuration(met):
     found = evidence(probe(HERE, met), other_host=control(Verdict.NETWORK_UNREACHABLE))
     assert verdict_and_culprit(found) == (met, Culprit.CONFIGURATION)
 
 
-def test_only_a_control_by_the_same_way_out_says_anything():
+def test_only_control_hosts_by_the_same_route_count():
     """The direct way is shut on purpose; what counts is that the proxy lets others through."""
     proxied = Target(Role.API, PHONEPE, "http://10.0.0.7:3128")
     other = Target(Role.CONTROL, CONTROL, proxied.proxy)
@@ -98,62 +98,62 @@ def test_only_a_control_by_the_same_way_out_says_anything():
     assert verdict_and_culprit(found) == (Verdict.CONNECTION_RESET, Culprit.PHONEPE)
 
 
-def test_phonepes_name_alone_unknown_is_the_name_server_of_the_hosting():
+def test_an_unresolved_name_of_phonepe_alone_is_a_fault_of_the_hosting():
     found = evidence(probe(verdict=Verdict.DNS_FAILURE, stage=Stage.STARTED))
     assert verdict_and_culprit(found) == (Verdict.DNS_FAILURE, Culprit.HOSTING)
 
 
 @pytest.mark.parametrize("met", [Verdict.TLS_UNTRUSTED, Verdict.TLS_HOSTNAME_MISMATCH])
-def test_somebody_who_answers_in_phonepes_place_sits_at_the_hosting(met):
+def test_an_untrusted_certificate_of_phonepe_is_a_fault_of_the_hosting(met):
     assert verdict_and_culprit(evidence(probe(verdict=met))) == (met, Culprit.HOSTING)
 
 
-def test_a_server_that_trusts_nobody_has_to_renew_its_authorities():
+def test_if_no_certificate_is_trusted_this_server_lacks_authorities():
     found = evidence(probe(verdict=Verdict.TLS_UNTRUSTED), other_host=control(Verdict.TLS_UNTRUSTED))
     assert verdict_and_culprit(found) == (Verdict.TLS_UNTRUSTED, Culprit.THIS_SERVER)
 
 
-def test_phonepes_expired_certificate_is_phonepes():
+def test_an_expired_certificate_of_phonepe_is_phonepes_fault():
     assert verdict_and_culprit(evidence(probe(verdict=Verdict.TLS_EXPIRED))) == (
         Verdict.TLS_EXPIRED,
         Culprit.PHONEPE,
     )
 
 
-def test_when_everybodys_certificate_has_expired_it_is_our_clock():
+def test_if_all_certificates_have_expired_our_clock_is_wrong():
     found = evidence(probe(verdict=Verdict.TLS_EXPIRED), other_host=control(Verdict.TLS_EXPIRED))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
 
 
-def test_a_certificate_from_the_future_is_our_clock():
+def test_a_certificate_not_valid_yet_means_that_our_clock_is_wrong():
     assert verdict_and_culprit(evidence(probe(verdict=Verdict.CLOCK_SKEW)))[0] is Verdict.CLOCK_SKEW
 
 
 @pytest.mark.parametrize(("url", "culprit"), [(PHONEPE, Culprit.PHONEPE), (OTHER, Culprit.CONFIGURATION)])
-def test_a_certificate_from_the_future_is_its_owners_while_others_tell_our_time(url, culprit):
+def test_a_certificate_not_valid_yet_is_phonepes_fault_if_our_clock_is_confirmed(url, culprit):
     found = evidence(probe(url, Verdict.CLOCK_SKEW), other_host=control(clock_ahead=2.0))
     assert verdict_and_culprit(found) == (Verdict.TLS_EXPIRED, culprit)
 
 
-def test_a_certificate_from_the_future_is_our_clocks_while_others_tell_another_time():
+def test_a_certificate_not_valid_yet_is_our_fault_if_our_clock_is_contradicted():
     found = evidence(probe(verdict=Verdict.CLOCK_SKEW), other_host=control(clock_ahead=-86_000.0))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
 
 
-def test_a_clock_that_everybody_contradicts_is_wrong():
+def test_a_clock_that_all_hosts_contradict_is_wrong():
     found = evidence(probe(clock_ahead=-900.0), other_host=control(clock_ahead=-899.0))
     assert verdict_and_culprit(found) == (Verdict.CLOCK_SKEW, Culprit.THIS_SERVER)
     assert "15 minutes slow" in conclude(found).next_action
 
 
-def test_one_host_with_a_wrong_clock_is_not_believed_against_another():
+def test_one_host_that_confirms_our_clock_is_enough():
     assert (
         conclude(evidence(probe(clock_ahead=900.0), other_host=control(clock_ahead=1.0))).verdict
         is Verdict.OK
     )
 
 
-def test_a_proxy_is_our_own_choice():
+def test_a_proxy_failure_is_a_fault_of_the_configuration():
     found = evidence(
         probe(verdict=Verdict.PROXY_FAILURE, stage=Stage.CONNECTED), other_host=control(Verdict.PROXY_FAILURE)
     )
@@ -161,7 +161,7 @@ def test_a_proxy_is_our_own_choice():
 
 
 @pytest.mark.parametrize("fault", ["down", "migrations"])
-def test_our_own_database_comes_before_everything_else(fault):
+def test_our_database_is_reported_before_everything_else(fault):
     found = evidence(probe(verdict=Verdict.CONNECTION_REFUSED), dependencies=failing("database", fault))
     assert conclude(found).culprit is Culprit.THIS_SERVER
     assert conclude(found).verdict in {Verdict.DATABASE_DOWN, Verdict.MISCONFIGURED}
@@ -174,7 +174,7 @@ def test_our_own_cache_is_not_phonepes_fault():
     )
 
 
-def test_settings_that_cannot_be_used_are_named_to_the_operator_only():
+def test_invalid_settings_are_described_to_operators_only():
     concluded = conclude(Evidence(settings_problem="PHONEPE_ENV is UAT, but 10.1.2.3 belongs to PRODUCTION"))
     assert concluded.verdict is Verdict.MISCONFIGURED
     assert "10.1.2.3" in concluded.next_action
@@ -195,17 +195,17 @@ def test_settings_that_cannot_be_used_are_named_to_the_operator_only():
         (Verdict.CONNECTION_RESET, Culprit.PHONEPE),
     ],
 )
-def test_what_phonepe_says_about_us_decides_once_it_is_reached(said, culprit):
+def test_phonepes_answer_to_the_status_request_decides_once_it_is_reached(said, culprit):
     reply = StatusProbeResult(said, "api.phonepe.com:443", 12, "HTTP 401")
     assert verdict_and_culprit(evidence(status_results=(reply,))) == (said, culprit)
 
 
-def test_what_is_not_phonepe_and_answers_nonsense_is_a_wrong_address():
+def test_a_foreign_host_with_bad_answers_is_a_wrong_address():
     reply = StatusProbeResult(Verdict.PHONEPE_DOWN, "payments.example:443", 12, "HTTP 500")
     assert conclude(evidence(probe(OTHER), status_results=(reply,))).culprit is Culprit.CONFIGURATION
 
 
-def test_a_client_is_unknown_only_where_phonepe_says_so():
+def test_only_phonepe_can_say_that_a_client_is_unknown():
     reply = StatusProbeResult(Verdict.WRONG_ENVIRONMENT, "payments.example:443", 12, "HTTP 404")
     assert conclude(evidence(probe(OTHER), status_results=(reply,))).culprit is Culprit.CONFIGURATION
     assert conclude(evidence(probe(HERE), status_results=(reply,))).culprit is Culprit.CREDENTIALS
@@ -223,12 +223,12 @@ def test_a_page_host_that_cannot_be_reached_stops_no_payment():
     assert conclude(evidence(probe(), page)) == conclude(evidence(probe()))
 
 
-def test_without_a_target_for_tokens_no_payment_is_made():
+def test_an_unreachable_token_host_stops_payments():
     token = probe("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
     assert conclude(evidence(probe(), token)).verdict is Verdict.CONNECTION_REFUSED
 
 
-def test_tokens_from_the_address_that_takes_payments_are_enough():
+def test_tokens_from_the_payment_address_are_enough():
     """The first address has its tokens from a host that is shut; the second one gives them itself."""
     shut = probe("https://identity.phonepe.com", Verdict.CONNECTION_REFUSED, Role.TOKEN)
     second = Target(Role.API, OTHER, issues_tokens=True)
@@ -238,18 +238,18 @@ def test_tokens_from_the_address_that_takes_payments_are_enough():
     assert "not by every configured address" in concluded.summary
 
 
-def test_a_worker_that_leaves_work_undone_is_noticed_when_all_else_is_well():
+def test_overdue_work_is_reported_when_all_else_is_well():
     assert verdict_and_culprit(evidence(dependencies=failing("worker", "down"))) == (
         Verdict.WORKER_DOWN,
         Culprit.THIS_SERVER,
     )
 
 
-def test_simulation_is_never_called_ok():
+def test_simulation_never_gets_the_verdict_ok():
     assert conclude(Evidence(is_simulated=True)).verdict is Verdict.SIMULATED
 
 
-def test_all_is_well():
+def test_without_a_fault_the_verdict_is_ok():
     assert verdict_and_culprit(evidence()) == (Verdict.OK, Culprit.NONE)
 
 
@@ -257,7 +257,7 @@ def test_all_is_well():
     "met", sorted({verdict for verdict in Verdict if verdict.categories} - {Verdict.PROXY_FAILURE})
 )
 @pytest.mark.parametrize("url", [PHONEPE, OTHER, HERE])
-def test_public_summaries_name_no_address_of_ours(met, url):
+def test_public_summaries_contain_no_address_of_ours(met, url):
     summary = conclude(evidence(probe(url, met))).summary
     assert not any(inside in summary for inside in ("192.0.2.1", "127.0.0.1", "payments.example", "OSError"))
 
@@ -278,7 +278,7 @@ def test_every_verdict_has_a_rule_that_can_give_it():
     [("webhook", "redirect"), ("webhook", "refuses"), ("webhook", "tls"), ("webhook_silence", "silent")]
     + [("mail", "down"), ("broker", "down")],
 )
-def test_a_small_fault_beside_a_grave_one_does_not_say_that_payments_work(name, fault):
+def test_a_minor_fault_beside_a_grave_one_does_not_claim_that_payments_work(name, fault):
     shut = evidence(probe(verdict=Verdict.CONNECTION_REFUSED), dependencies=failing(name, fault))
     grave, small = conclude_all(shut)
 

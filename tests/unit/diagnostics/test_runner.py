@@ -72,7 +72,7 @@ def test_in_simulation_nothing_is_probed(settings, control):
     assert control.asked == []
 
 
-def test_a_phonepe_that_knows_us_is_ok(base_url, control, phonepe_server):
+def test_a_phonepe_that_accepts_our_credentials_is_ok(base_url, control, phonepe_server):
     answer = report_json()
     assert (answer["verdict"], answer["culprit"]) == ("ok", "none")
     assert public_endpoints(answer) == [
@@ -93,7 +93,9 @@ def test_no_payment_is_ever_started(base_url, control, phonepe_server):
     assert phonepe_server.questions == 1
 
 
-def test_a_refusal_while_the_other_environment_answers_is_phonepes(real_v1, control, authority, name_server):
+def test_a_refusal_while_the_other_environment_answers_is_phonepes_fault(
+    real_v1, control, authority, name_server
+):
     ports, clients = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
     with FakePhonePe(certificate=authority.issue("api.phonepe.com")) as sibling:
@@ -117,7 +119,7 @@ def test_a_refusal_at_every_address_of_phonepe_while_others_answer_is_a_firewall
     assert "What settles it" in answer["next_action"]
 
 
-def test_a_refusal_by_everyone_is_the_hostings(real_v1, name_server):
+def test_a_refusal_by_all_hosts_is_a_fault_of_the_hosting(real_v1, name_server):
     ports, clients = name_server
     ports["api-preprod.phonepe.com"] = refusing_port()
     real_v1.DIAGNOSIS_CONTROL_URLS = [f"http://127.0.0.1:{refusing_port()}"]
@@ -143,7 +145,7 @@ def test_a_path_that_phonepe_does_not_know_is_a_wrong_base_url(base_url, control
     assert (answer["verdict"], answer["culprit"]) == ("wrong_base_url", "configuration")
 
 
-def test_a_page_in_the_place_of_an_answer_means_that_somebody_blocks(base_url, control, phonepe_server):
+def test_a_page_instead_of_json_means_blocked(base_url, control, phonepe_server):
     phonepe_server.answer = (403, "<html>Access denied</html>")
     assert report_json()["verdict"] == "http_blocked"
 
@@ -170,7 +172,7 @@ def test_a_database_that_refuses_is_never_reported_as_phonepe(base_url, control,
     assert "the-database-password" not in json.dumps(answer)
 
 
-def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(real_v1):
+def test_a_silent_listener_and_name_server_do_not_exceed_the_deadline(real_v1):
     never = threading.Event()
     real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com"]
     with silent_port() as port:
@@ -184,9 +186,7 @@ def test_a_silent_listener_and_a_dead_name_server_do_not_outlast_the_deadline(re
     assert [endpoint["stage"] for endpoint in answer["endpoints"]] == ["NONE", "NONE"]
 
 
-def test_a_phonepe_that_is_reached_and_then_silent_does_not_outlast_the_deadline(
-    base_url, control, phonepe_server
-):
+def test_a_phonepe_that_does_not_answer_does_not_exceed_the_deadline(base_url, control, phonepe_server):
     phonepe_server.is_mute = True
     began = time.monotonic()
     answer = report_json(2.0)
@@ -215,7 +215,7 @@ def test_page_hosts_are_probed_and_get_no_status_request(base_url, control, sett
     assert pages.questions == 0
 
 
-def test_v2_is_asked_for_a_token_where_tokens_are_given(real_v1, control):
+def test_v2_requests_a_token_at_the_token_address(real_v1, control):
     real_v1.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
     real_v1.PHONEPE_CLIENT_SECRET = "a-client-secret-that-nobody-may-see"
     with FakePhonePe() as payments:
@@ -241,7 +241,7 @@ def test_v2_is_asked_for_a_token_where_tokens_are_given(real_v1, control):
         (404, "<html><title>Not Found</title></html>", "http_blocked", "configuration"),
     ],
 )
-def test_a_token_that_is_not_given_tells_wrong_secrets_environments_and_addresses_apart(
+def test_a_refused_token_distinguishes_secret_environment_and_address(
     real_v1, control, phonepe_server, status, said, verdict, culprit
 ):
     real_v1.PHONEPE_CLIENT_ID = "CLIENTOKPUJA"
@@ -271,7 +271,7 @@ def test_settings_that_contradict_each_other_are_named(real_v1, wrong, named):
     assert "my-pass-word" not in json.dumps(answer)
 
 
-def test_of_many_who_ask_at_once_one_looks_and_few_wait_for_its_answer(base_url, control, phonepe_server):
+def test_of_many_callers_one_diagnoses_and_few_wait(base_url, control, phonepe_server):
     """The others are told at once to come again: a thread that waits is lost to everybody else."""
     answers, refused = [], []
 
@@ -293,7 +293,7 @@ def test_of_many_who_ask_at_once_one_looks_and_few_wait_for_its_answer(base_url,
     assert phonepe_server.questions == 1
 
 
-def test_for_thirty_seconds_the_last_answer_is_given(base_url, control, phonepe_server):
+def test_the_last_report_is_returned_for_thirty_seconds(base_url, control, phonepe_server):
     first = latest_report()
     assert latest_report() == first
     assert phonepe_server.probes == 1
@@ -302,13 +302,13 @@ def test_for_thirty_seconds_the_last_answer_is_given(base_url, control, phonepe_
     assert phonepe_server.probes == 2
 
 
-def test_while_somebody_else_looks_the_former_answer_is_given():
+def test_the_former_report_is_returned_while_a_new_one_is_made():
     cache.set(runner.LAST, {"verdict": "ok"}, 60)
     cache.set(runner.RUNNING, True, 30)
     assert latest_report() == {"verdict": "ok"}
 
 
-def test_a_shared_cache_that_can_be_read_but_not_written_allows_one_look_in_thirty_seconds(
+def test_a_read_only_shared_cache_allows_one_diagnosis_in_thirty_seconds(
     settings, base_url, control, phonepe_server
 ):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.ReadOnlyCache"}}
@@ -316,13 +316,13 @@ def test_a_shared_cache_that_can_be_read_but_not_written_allows_one_look_in_thir
     assert phonepe_server.probes == 1
 
 
-def test_whoever_waits_in_vain_for_somebodys_answer_looks_themselves():
+def test_a_caller_who_waited_without_a_result_diagnoses_itself():
     """The thread died."""
     cache.set(runner.RUNNING, True, 30)
     assert latest_report(patience=0)["verdict"] == "simulated"
 
 
-def test_who_asks_while_the_first_diagnosis_is_being_made_is_told_to_come_again():
+def test_a_caller_during_the_first_diagnosis_gets_retry_later():
     cache.set(runner.RUNNING, True, 30)
     result_cache.own.set(runner.RUNNING, True, 30)
     with pytest.raises(Unavailable) as refused:
@@ -359,7 +359,7 @@ def test_each_address_has_layers_for_each_family_of_its_own(real_v1, control, ph
     )
 
 
-def test_each_address_is_asked_and_the_worse_one_is_told_though_payments_go_on(real_v1, control):
+def test_each_address_gets_a_status_request_and_the_worse_one_is_reported(real_v1, control):
     refusal = (401, {"success": False, "code": "401"})
     with FakePhonePe() as good, FakePhonePe(answer=refusal) as bad:
         real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{bad.port}/apis/pg-sandbox"
@@ -394,7 +394,7 @@ def test_v2_is_checked_from_the_token_to_the_contract(real_v1, control, phonepe_
     assert "a-token-that-nobody-may-see" not in json.dumps(answer)
 
 
-def test_a_broker_that_refuses_is_named_and_phonepe_is_not_blamed_while_payments_go_on(settings, client):
+def test_a_refusing_broker_is_named_while_payments_go_on(settings, client):
     """The predecessor reported this as a firewall that blocks PhonePe, for weeks."""
     port = refusing_port()
     settings.BROKER_URL = f"amqp://okpuja:the-broker-password@127.0.0.1:{port}//"
@@ -417,7 +417,7 @@ def test_a_mail_server_that_refuses_is_named_and_phonepe_is_not_blamed(base_url,
     assert answer["endpoints"][0]["reachable"] is True
 
 
-def test_of_two_faults_both_are_told_with_what_to_do(real_v1, control, settings):
+def test_both_of_two_faults_are_reported_with_their_actions(real_v1, control, settings):
     real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{refusing_port()}"
     settings.BROKER_URL = f"amqp://127.0.0.1:{refusing_port()}"
     answer = report_json()
@@ -439,7 +439,7 @@ def test_every_dependency_of_ours_is_checked(base_url, control):
     assert answer["took_ms"] < 10_000
 
 
-def test_every_host_that_is_silent_costs_no_more_than_the_deadline(real_v1, settings):
+def test_many_silent_hosts_do_not_exceed_the_deadline(real_v1, settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     with silent_port() as port:
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
@@ -462,7 +462,7 @@ class SilentCache(ReadOnlyCache):
     get = set = delete = add
 
 
-def test_a_cache_that_is_as_silent_as_everything_else_costs_no_more_either(real_v1, settings, monkeypatch):
+def test_a_silent_cache_does_not_exceed_the_deadline(real_v1, settings, monkeypatch):
     settings.CACHES = {"default": {"BACKEND": f"{__name__}.SilentCache"}}
     result_cache.own.clear()
     monkeypatch.setattr(runner, "SECONDS", 3.0)

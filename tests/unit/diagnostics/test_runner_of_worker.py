@@ -46,7 +46,7 @@ def looked_before(seconds_ago):
     )
 
 
-def test_it_looks_once_in_its_time_and_asks_the_simulated_phonepe():
+def test_the_worker_diagnoses_once_in_its_interval_with_a_status_request():
     assert run_due(["diagnosis"]) == 1
     assert run_due(["diagnosis"]) == 0
     run = DiagnosisRun.objects.get()
@@ -58,19 +58,19 @@ def test_it_looks_once_in_its_time_and_asks_the_simulated_phonepe():
     }
 
 
-def test_what_it_saw_is_what_everybody_is_told():
+def test_the_report_of_the_worker_is_the_one_that_everyone_gets():
     looks()
     assert runner.latest_report()["checks"] == DiagnosisRun.objects.get().answer["checks"]
     assert DiagnosisRun.objects.count() == 1
 
 
-def test_it_can_be_told_not_to_look(settings):
+def test_the_diagnoses_of_the_worker_can_be_disabled(settings):
     settings.DIAGNOSIS_EVERY_MINUTES = 0
     failing(5)
     assert looks() == 0
 
 
-def test_payments_that_start_to_fail_make_it_look_at_once():
+def test_failing_payments_start_a_diagnosis_at_once():
     looked_before(seconds_ago=60)
     failing(2)
     assert looks() == 0
@@ -79,21 +79,21 @@ def test_payments_that_start_to_fail_make_it_look_at_once():
     assert looks() == 0
 
 
-def test_failures_that_somebody_has_looked_into_need_no_other_look():
+def test_failures_before_the_last_diagnosis_start_no_other():
     looked_before(seconds_ago=300)
     failing(3, seconds_ago=30)
     looked_before(seconds_ago=5)
     assert looks() == 0
 
 
-def test_failures_of_long_ago_and_calls_that_went_well_are_no_reason():
+def test_old_failures_and_successful_calls_start_no_diagnosis():
     looked_before(seconds_ago=300)
     failing(5, seconds_ago=200)
     failing(5, category="")
     assert looks() == 0
 
 
-def test_of_many_workers_one_looks():
+def test_of_many_workers_one_diagnoses():
     barrier, looked = threading.Barrier(4), []
 
     def work():

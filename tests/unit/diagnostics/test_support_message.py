@@ -29,7 +29,7 @@ def test_the_hosting_gets_target_stage_error_and_both_clocks():
     assert "stopped at tcp: OSError: so it was" in made["body"]
 
 
-def test_phonepe_learns_what_works_meanwhile(settings):
+def test_the_message_to_phonepe_names_what_works(settings):
     settings.PHONEPE_MERCHANT_ID = "MERCHANTOKPUJA"
     made = written(evidence(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
     assert made["to"] == "PhonePe's merchant support"
@@ -37,7 +37,7 @@ def test_phonepe_learns_what_works_meanwhile(settings):
     assert "Merchant: MERCHANTOKPUJA (UAT)" in made["body"]
 
 
-def test_a_fault_of_this_server_is_told_without_blaming_the_network():
+def test_a_fault_of_this_server_is_described_without_network_details():
     down = CheckResult(
         "database", "db.internal:5432", ok=False, fault="down", detail="OperationalError: refused"
     )
@@ -47,12 +47,12 @@ def test_a_fault_of_this_server_is_told_without_blaming_the_network():
     assert "phonepe.com" not in made["body"]
 
 
-def test_nobody_is_written_to_when_all_is_well():
+def test_without_a_fault_there_is_no_message():
     assert written(evidence()) is None
     assert written(Evidence(is_simulated=True)) is None
 
 
-def test_the_hosting_can_act_at_once():
+def test_the_message_to_the_hosting_contains_a_command_to_reproduce():
     """Who, from where, to where, what exactly, what works meanwhile, and how to see it oneself."""
     target = Target(Role.API, "https://api.phonepe.com/apis/hermes")
     shut = ConnectionAttempt(
@@ -90,7 +90,7 @@ def test_the_hosting_can_act_at_once():
         assert line in made["body"]
 
 
-def test_phonepe_learns_which_orders_failed():
+def test_the_message_to_phonepe_lists_failed_orders():
     reply = StatusProbeResult(
         Verdict.PHONEPE_DOWN, "api.phonepe.com:443", 12, "GATEWAY_5XX, HTTP 500, code ''"
     )
@@ -103,7 +103,7 @@ def test_phonepe_learns_which_orders_failed():
     assert "pay of order OKP1: HTTP 500" in made["body"]
 
 
-def test_whose_certificate_it_is_stands_in_the_message():
+def test_the_message_contains_the_certificate():
     attempt = probe(verdict=Verdict.TLS_UNTRUSTED, stage=Stage.CONNECTED).attempts[0]
     shown = Certificate("CN=a firewall", "", "CN=api.phonepe.com", ("api.phonepe.com",), NOW, NOW, "ab" * 32)
     forged = replace(attempt, finding=Finding.INTERCEPTED, certificate=shown)
@@ -112,7 +112,7 @@ def test_whose_certificate_it_is_stands_in_the_message():
     assert "issued by CN=a firewall" in made["body"]
 
 
-def test_no_login_of_a_proxy_stands_in_a_message():
+def test_the_message_contains_no_login_of_a_proxy():
     target = Target(Role.API, "https://api.phonepe.com/apis/hermes", "http://user:pass-word@10.0.0.7:3128")
     shut = ConnectionAttempt(
         target, "10.0.0.7", Stage.CONNECTED, verdict=Verdict.PROXY_FAILURE, finding=Finding.PROXY_FORBIDS

@@ -18,7 +18,7 @@ def roles(found):
     return [(target.role, target.host_port) for target in found]
 
 
-def test_every_configured_endpoint_is_a_target_and_page_hosts_are_known_as_such(real_v1):
+def test_every_endpoint_is_a_target_and_page_hosts_have_their_role(real_v1):
     real_v1.PHONEPE_FALLBACK_BASE_URLS = ["https://mercury-uat.phonepe.com/apis/hermes"]
     assert roles(phonepe_targets(current())) == [
         (Role.API, "api-preprod.phonepe.com:443"),
@@ -26,7 +26,7 @@ def test_every_configured_endpoint_is_a_target_and_page_hosts_are_known_as_such(
     ]
 
 
-def test_tokens_have_a_target_of_their_own_only_at_another_host(real_v2):
+def test_tokens_have_their_own_target_only_at_another_host(real_v2):
     assert roles(phonepe_targets(current())) == [(Role.API, "api-preprod.phonepe.com:443")]
     real_v2.PHONEPE_BASE_URL = "https://payments.example/pg"
     real_v2.PHONEPE_AUTH_BASE_URL = "https://tokens.example/v1"
@@ -36,7 +36,7 @@ def test_tokens_have_a_target_of_their_own_only_at_another_host(real_v2):
     ]
 
 
-def test_an_address_that_gives_its_own_tokens_is_known_as_one(real_v2):
+def test_an_address_that_issues_its_own_tokens_is_marked(real_v2):
     first, second = "https://payments.example/pg", "https://all-in-one.example/pg"
     real_v2.PHONEPE_BASE_URL, real_v2.PHONEPE_AUTH_BASE_URL = first, "https://tokens.example/v1"
     real_v2.PHONEPE_FALLBACK_BASE_URLS = [f"{second}|auth={second}"]
@@ -58,7 +58,7 @@ def test_every_control_host_is_probed_by_every_route_that_payments_take(real_v1)
     ]
 
 
-def test_phonepes_other_environment_is_compared_with_where_phonepe_is_meant(real_v1):
+def test_the_other_environment_is_probed_only_if_phonepe_itself_is_configured(real_v1):
     assert roles(sibling_targets(phonepe_targets(current()))) == [(Role.SIBLING, "api.phonepe.com:443")]
     real_v1.PHONEPE_BASE_URL = "http://127.0.0.1:9/apis/pg-sandbox"
     assert sibling_targets(phonepe_targets(current())) == ()
@@ -69,7 +69,7 @@ def test_the_login_of_a_proxy_is_shown_nowhere():
     assert "pass-word" not in f"{target!r} {target.route} {target.public_name} {target.host_port}"
 
 
-def test_strangers_learn_no_address_that_is_not_phonepes_own():
+def test_public_names_contain_only_addresses_of_phonepe():
     assert Target(Role.API, "https://api.phonepe.com/apis/pg").public_name == "api.phonepe.com"
     assert Target(Role.API, "https://api.phonepe.com/apis/pg", PROXY).public_name == "api.phonepe.com (proxy)"
     assert Target(Role.API, "https://10.0.0.9/apis/pg").public_name == "configured address"

@@ -46,7 +46,7 @@ def told(found):
     return [(each.verdict, each.culprit) for each in conclude(found)]
 
 
-def test_a_cache_on_another_machine_stops_nobody_and_one_without_its_table_does():
+def test_a_remote_cache_does_not_stop_payments_and_a_missing_cache_table_does():
     shut = probe(verdict=Verdict.CONNECTION_REFUSED)
     elsewhere = evidence(shut, dependencies=failing("cache", "down"))
     assert [each.verdict for each in conclude(elsewhere)] == [
@@ -56,19 +56,19 @@ def test_a_cache_on_another_machine_stops_nobody_and_one_without_its_table_does(
     assert [each.about for each in conclude(evidence(shut, dependencies=TABLE))] == ["cache", "phonepe"]
 
 
-def test_a_cache_that_went_down_with_the_database_is_no_fault_of_its_own():
+def test_a_cache_in_a_failed_database_is_no_separate_fault():
     [conclusion] = conclude(evidence(dependencies=TABLE | failing("database", "down")))
     assert conclusion.verdict is Verdict.DATABASE_DOWN
 
 
-def test_a_name_that_the_name_server_knows_is_looked_for_on_this_server_even_when_no_name_is_found():
+def test_a_name_that_the_name_server_knows_is_a_fault_of_this_server():
     met = Verdict.DNS_FAILURE
     found = evidence(with_finding(Finding.SYSTEM_RESOLVER_FAILED, met), other_host=control(met))
     assert told(found) == [(met, Culprit.THIS_SERVER)]
 
 
 @pytest.mark.parametrize("met", NETWORK)
-def test_both_environments_of_phonepe_shut_while_others_answer_is_a_firewall_of_the_hosting(met):
+def test_both_environments_unreachable_is_a_firewall_of_the_hosting(met):
     found = evidence(probe(verdict=met), siblings=(sibling(met),))
     [conclusion] = conclude(found)
     assert (conclusion.verdict, conclusion.culprit) == (met, Culprit.HOSTING)
@@ -76,13 +76,13 @@ def test_both_environments_of_phonepe_shut_while_others_answer_is_a_firewall_of_
 
 
 @pytest.mark.parametrize("met", NETWORK)
-def test_one_environment_shut_while_the_other_answers_is_phonepe(met):
+def test_one_environment_unreachable_while_the_other_answers_is_phonepes_fault(met):
     found = evidence(probe(verdict=met), siblings=(sibling(),))
     assert told(found) == [(met, Culprit.PHONEPE)]
 
 
 @pytest.mark.parametrize("met", [*NETWORK, Verdict.TLS_EXPIRED])
-def test_where_phonepes_other_environment_answers_the_network_is_open_though_the_controls_are_silent(met):
+def test_an_answer_of_the_other_environment_proves_that_the_network_is_open(met):
     found = evidence(
         probe(verdict=met), other_host=control(Verdict.CONNECTION_TIMEOUT), siblings=(sibling(),)
     )
@@ -91,7 +91,7 @@ def test_where_phonepes_other_environment_answers_the_network_is_open_though_the
     assert "control.example" not in conclusion.next_action  # it does not answer
 
 
-def test_an_address_of_our_own_making_is_not_excused_by_silent_controls_while_phonepe_answers():
+def test_a_configured_address_is_at_fault_while_phonepe_answers():
     found = evidence(
         probe("https://payments.example/apis/hermes", Verdict.CONNECTION_REFUSED),
         other_host=control(Verdict.CONNECTION_TIMEOUT),
@@ -100,7 +100,7 @@ def test_an_address_of_our_own_making_is_not_excused_by_silent_controls_while_ph
     assert told(found) == [(Verdict.CONNECTION_REFUSED, Culprit.CONFIGURATION)]
 
 
-def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
+def test_if_no_name_is_resolved_the_name_server_is_named():
     met = Verdict.DNS_FAILURE
     resolution = Resolution(
         "api.phonepe.com",
@@ -114,7 +114,7 @@ def test_a_server_that_resolves_no_names_is_told_about_its_name_server():
     assert "the name server (10.0.0.2)" in conclusion.next_action
 
 
-def test_without_anything_to_compare_with_it_is_said_what_would_settle_it():
+def test_without_a_comparison_the_action_says_how_to_find_out():
     [conclusion] = conclude(evidence(probe(verdict=Verdict.CONNECTION_TIMEOUT)))
     assert "If PhonePe is reachable from other networks, a firewall" in conclusion.next_action
 
@@ -128,7 +128,7 @@ def test_a_host_that_only_the_proxy_reaches_is_named():
     assert "ask the hosting provider" in conclusion.next_action
 
 
-def test_a_second_address_that_answers_badly_is_mentioned_and_stops_nothing():
+def test_a_second_address_with_bad_answers_is_mentioned_with_verdict_ok():
     first, second = probe(), probe("https://second.phonepe.com/apis/hermes")
     status_results = (
         StatusProbeResult(None, "api.phonepe.com:443", 12, "no such order", True, first.target),
@@ -150,14 +150,14 @@ def test_a_second_address_that_answers_badly_is_mentioned_and_stops_nothing():
         ("api.phonepe.com", Finding.NAME_UNKNOWN, Culprit.HOSTING),
     ],
 )
-def test_a_host_that_neither_the_name_server_nor_phonepe_knows_is_misspelt(host, finding, culprit):
+def test_an_unknown_and_undocumented_host_is_misspelt(host, finding, culprit):
     found = with_finding(finding, Verdict.DNS_FAILURE, url=f"https://{host}/apis/pg")
     [conclusion] = conclude(evidence(found))
     assert conclusion.culprit is culprit
     assert ("Correct PHONEPE_BASE_URL" in conclusion.next_action) == (culprit is Culprit.CONFIGURATION)
 
 
-def test_names_that_lead_astray_are_the_name_servers_fault_even_where_something_answers_there():
+def test_a_private_or_sinkhole_address_is_a_dns_failure():
     resolution = Resolution(
         "api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER
     )
@@ -168,14 +168,14 @@ def test_names_that_lead_astray_are_the_name_servers_fault_even_where_something_
     assert "10.1.1.1" not in conclusion.summary
 
 
-def test_a_name_that_leads_astray_and_is_phonepe_all_the_same_is_no_fault():
+def test_a_private_address_at_which_phonepe_answers_is_no_fault():
     resolution = Resolution(
         "api.phonepe.com", ((2, 1, 6, "", ("10.1.1.1", 443)),), finding=Finding.PRIVATE_ANSWER
     )
     assert told(evidence(replace(probe(), resolution=resolution))) == [(Verdict.OK, Culprit.NONE)]
 
 
-def test_a_name_that_only_this_system_does_not_find_is_this_servers():
+def test_a_name_that_only_this_system_cannot_resolve_is_a_fault_of_this_server():
     resolution = Resolution(
         "api.phonepe.com",
         name_server=NameServerAnswer(("192.0.2.1",)),
@@ -186,7 +186,7 @@ def test_a_name_that_only_this_system_does_not_find_is_this_servers():
 
 
 @pytest.mark.parametrize("others", [None, Verdict.TLS_UNTRUSTED])
-def test_whoever_opens_encrypted_connections_sits_at_the_hosting_whether_they_open_all_or_phonepes(others):
+def test_interception_of_tls_is_a_fault_of_the_hosting(others):
     found = evidence(with_finding(Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED), other_host=control(others))
     assert told(found) == [(Verdict.TLS_UNTRUSTED, Culprit.HOSTING)]
 
@@ -199,7 +199,7 @@ def test_whoever_opens_encrypted_connections_sits_at_the_hosting_whether_they_op
         (Finding.PROXY_REFUSED, "Start the proxy"),
     ],
 )
-def test_what_to_do_about_a_proxy_depends_on_what_it_did(finding, needed):
+def test_the_action_for_a_proxy_depends_on_its_failure(finding, needed):
     [conclusion] = conclude(evidence(with_finding(finding, Verdict.PROXY_FAILURE)))
     assert conclusion.culprit is Culprit.CONFIGURATION
     assert needed in conclusion.next_action
@@ -210,23 +210,23 @@ REFUSED = StatusProbeResult(
 )
 
 
-def test_a_page_under_phonepes_own_certificate_is_phonepes():
+def test_a_page_with_phonepes_certificate_is_phonepes_fault():
     assert told(evidence(page(), status_results=(REFUSED,))) == [(Verdict.HTTP_BLOCKED, Culprit.PHONEPE)]
 
 
-def test_the_same_page_in_the_place_of_others_is_the_networks():
+def test_the_same_page_for_all_hosts_is_a_fault_of_the_network():
     found = evidence(
         page(), other_host=page(url="https://control.example", role=Role.CONTROL), status_results=(REFUSED,)
     )
     assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.HOSTING)]
 
 
-def test_a_page_without_encryption_is_the_networks():
+def test_an_unencrypted_page_is_a_fault_of_the_network():
     found = evidence(page(url="http://api.phonepe.com/apis/hermes"), status_results=(REFUSED,))
     assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.HOSTING)]
 
 
-def test_an_address_that_sends_us_elsewhere_is_a_wrong_setting():
+def test_a_redirect_is_a_fault_of_the_configuration():
     found = evidence(page(Finding.REDIRECT, "HTTP 301, to www.phonepe.com"), status_results=(REFUSED,))
     assert told(found) == [(Verdict.HTTP_BLOCKED, Culprit.CONFIGURATION)]
 
@@ -284,30 +284,28 @@ def test_each_dependency_of_ours_has_a_verdict_that_does_not_blame_phonepe(name,
         ),
     ],
 )
-def test_of_two_faults_the_one_to_mend_first_is_told_first_and_the_other_is_not_forgotten(
-    found, first, second
-):
+def test_of_two_faults_the_more_urgent_one_is_first(found, first, second):
     assert [conclusion.verdict for conclusion in conclude(found)] == [first, second]
 
 
-def test_a_fault_beside_payments_is_told_in_simulation_too():
+def test_a_minor_fault_is_reported_in_simulation_too():
     assert told(Evidence(is_simulated=True, dependencies=failing("broker", "down"))) == [
         (Verdict.BROKER_DOWN, Culprit.THIS_SERVER)
     ]
 
 
-def test_every_verdict_has_its_section():
+def test_every_verdict_has_a_section_in_troubleshooting():
     sections = Path("docs/troubleshooting.md").read_text(encoding="utf-8").splitlines()
     assert {f"### {verdict}" for verdict in Verdict.values} <= set(sections)
 
 
 @pytest.mark.parametrize("found", [evidence(), Evidence()])
-def test_every_text_names_only_words_that_there_are(found):
+def test_the_texts_of_rules_use_only_known_fields(found):
     said = text_fields(found)
     texts = [text for rule in RULES for text in (rule.summary, rule.next_action)]
     assert all(text.format(**said) for text in texts)
 
 
-def test_public_summaries_may_name_three_words_only():
+def test_public_summaries_use_only_three_fields():
     names = {name for rule in RULES for _, name, _, _ in Formatter().parse(rule.summary) if name}
     assert names <= {"name", "what", "finding"}

@@ -72,7 +72,7 @@ def installation(settings):
         yield server
 
 
-def test_anyone_learns_in_short_whose_fault_it_is(anyone, installation):
+def test_everyone_gets_the_short_diagnosis(anyone, installation):
     answer = anyone.get(URL)
     assert answer.status_code == 200
     assert set(answer.json()) == SHORT
@@ -92,11 +92,11 @@ def test_the_ops_token_opens_everything(operator, installation):
 
 
 @pytest.mark.parametrize("offered", ["", "wrong", "tests-only-ops-toke", "tëst"])
-def test_another_token_opens_nothing(installation, offered):
+def test_a_wrong_ops_token_gets_the_short_diagnosis(installation, offered):
     assert set(Client(headers={"X-Ops-Token": offered}).get(URL).json()) == SHORT
 
 
-def test_an_empty_ops_token_is_known_to_nobody(settings, anyone):
+def test_an_empty_ops_token_matches_nothing(settings, anyone):
     settings.OPS_TOKEN = ""
     assert set(Client(headers={"X-Ops-Token": ""}).get(URL).json()) == SHORT
 
@@ -106,12 +106,12 @@ def test_staff_see_everything_and_customers_do_not(api, staff, alice):
     assert set(api(alice).get(URL).json()) == SHORT
 
 
-def test_an_ended_session_is_no_reason_to_give_no_diagnosis():
+def test_an_expired_login_still_gets_the_short_diagnosis():
     answer = Client(headers={"Authorization": "Bearer long.since.over"}).get(URL)
     assert (answer.status_code, set(answer.json())) == (200, SHORT)
 
 
-def test_no_secret_stands_in_the_full_answer(operator, installation, settings):
+def test_the_full_answer_contains_no_secret(operator, installation, settings):
     direct = operator.get(URL).content.decode()
     cache.clear()
     settings.PHONEPE_BASE_URL = "https://api-preprod.phonepe.com/apis/pg-sandbox"  # by way of the proxy
@@ -121,7 +121,7 @@ def test_no_secret_stands_in_the_full_answer(operator, installation, settings):
         assert secret not in direct + proxied
 
 
-def test_ids_are_shown_by_their_ends_and_secrets_only_as_set(operator, installation, settings):
+def test_ids_are_masked_and_secrets_only_shown_as_set(operator, installation, settings):
     config = operator.get(URL).json()["config"]
     assert config["merchant_id"] == "ME…JA"
     assert config["webhook_username"] == "we…me"
@@ -129,7 +129,7 @@ def test_ids_are_shown_by_their_ends_and_secrets_only_as_set(operator, installat
     assert config["client_id"] == "not set"
 
 
-def test_a_message_to_whoever_must_act_is_ready_to_be_sent(operator, installation, settings):
+def test_the_full_answer_contains_a_support_message(operator, installation, settings):
     port = refusing_port()
     settings.PHONEPE_BASE_URL = f"http://127.0.0.1:{port}/apis/pg-sandbox"
     message = operator.get(URL).json()["support_message"]
@@ -149,7 +149,7 @@ def test_strict_answers_503_unless_all_is_well(anyone, installation, settings, s
     assert anyone.get(URL).status_code == 200
 
 
-def test_simulation_is_well_even_strictly(anyone):
+def test_strict_answers_200_in_simulation(anyone):
     answer = anyone.get(URL, {"strict": "1"})
     assert (answer.status_code, answer.json()["verdict"]) == (200, "simulated")
 
@@ -162,7 +162,7 @@ def test_nobody_can_aim_it_at_another_host(operator, installation):
     assert victim.asked == []
 
 
-def test_many_calls_make_one_look(anyone, operator, installation):
+def test_many_calls_share_one_diagnosis(anyone, operator, installation):
     for client in (anyone, operator, anyone):
         client.get(URL)
     assert (installation.probes, installation.questions) == (2, 1)  # PhonePe and the control host
@@ -197,13 +197,13 @@ class TestWithoutDatabase:
         yield
         connections["default"] = ours
 
-    def test_the_answer_comes_all_the_same_and_names_the_database(self, anyone, operator, installation):
+    def test_the_diagnosis_works_and_names_the_database(self, anyone, operator, installation):
         answer = anyone.get(URL)
         assert answer.status_code == 200
         assert (answer.json()["verdict"], answer.json()["culprit"]) == ("database_down", "this_server")
         assert operator.get(URL).json()["dependencies"]["database"]["ok"] is False
 
-    def test_there_is_still_no_more_than_one_look_in_thirty_seconds(self, anyone, installation):
+    def test_still_only_one_diagnosis_in_thirty_seconds(self, anyone, installation):
         first, second = anyone.get(URL).json(), anyone.get(URL).json()
         assert first == second
         assert installation.questions == 1
@@ -214,7 +214,7 @@ class TestWithoutDatabase:
 
 
 class TestAtOnce:
-    def test_strangers_and_customers_may_not(self, anyone, api, alice):
+    def test_anonymous_users_and_customers_may_not(self, anyone, api, alice):
         assert anyone.post(URL, {"test_payment": True}, content_type="application/json").status_code == 401
         assert api(alice).post(URL, {"test_payment": True}).status_code == 403
 
@@ -226,12 +226,12 @@ class TestAtOnce:
         assert installation.questions == 2
         assert {method for method, _ in installation.asked} == {"GET"}
 
-    def test_even_a_simulated_phonepe_is_asked(self, operator):
+    def test_a_simulated_phonepe_gets_a_status_request(self, operator):
         checks = operator.post(URL, {"test_payment": True}, content_type="application/json").json()["checks"]
         assert [check["ok"] for check in checks if check["layer"] == "contract"] == [True]
 
     @pytest.mark.parametrize("body", [{}, {"test_payment": False}, {"test_payment": "perhaps"}])
-    def test_it_must_be_asked_for(self, operator, body):
+    def test_test_payment_must_be_true(self, operator, body):
         assert operator.post(URL, body, content_type="application/json").status_code == 400
 
     def test_never_in_production(self, operator, settings):

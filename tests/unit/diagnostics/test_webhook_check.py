@@ -108,7 +108,7 @@ def test_the_address_is_the_one_that_phonepe_calls():
     assert reverse("webhook-phonepe") == webhook_check.PATH
 
 
-def test_a_webhook_that_is_strict_and_changes_nothing_is_well_and_stores_nothing(shop):
+def test_a_correct_webhook_passes_and_stores_nothing(shop):
     check = checked()
     assert (check.ok, check.fault) == (True, "")
     assert "unchanged" in check.detail
@@ -123,41 +123,41 @@ def test_the_hmac_and_the_salt_key_authenticate_as_well(shop, settings):
     assert checked().ok is True
 
 
-def test_a_redirect_is_no_final_host(shop):
+def test_a_redirect_of_the_webhook_url_fails(shop):
     shop.answer = (301, {"Location": "https://www.shop.example/api/"}, b"")
     check = checked()
     assert (check.ok, check.fault) == (False, "redirect")
     assert "www.shop.example" in check.detail
 
 
-def test_a_proxy_that_takes_the_authorization_away_is_noticed(shop):
+def test_a_proxy_that_removes_authorization_is_detected(shop):
     shop.change = lambda headers, body: ({k: v for k, v in headers.items() if k != "Authorization"}, body)
     assert checked().fault == "refuses"
 
 
-def test_a_proxy_that_writes_bodies_anew_is_noticed(shop):
+def test_a_proxy_that_rewrites_bodies_is_detected(shop):
     shop.change = lambda headers, body: (headers, body.strip())
     assert checked().fault == "changed"
 
 
-def test_a_page_in_the_place_of_our_webhook_is_noticed(shop):
+def test_a_page_instead_of_our_webhook_is_detected(shop):
     shop.answer = (403, {"Content-Type": "text/html"}, b"<title>Just a moment</title>")
     check = checked()
     assert check.fault == "other"
     assert "Just a moment" in check.detail
 
 
-def test_somebody_who_takes_calls_that_prove_nothing_is_not_us(shop):
+def test_a_server_that_accepts_wrong_credentials_is_detected(shop):
     shop.answer = (200, {"Content-Type": "application/json"}, b"{}")
     assert checked().fault == "open"
 
 
-def test_a_certificate_that_phonepe_would_not_trust_is_noticed(shop, settings):
+def test_an_untrusted_certificate_of_our_own_is_detected(shop, settings):
     settings.DIAGNOSIS_CA_BUNDLE = ""
     assert checked().fault == "tls"
 
 
-def test_a_network_that_does_not_reach_its_own_public_address_leaves_it_unsure(shop, settings):
+def test_a_public_address_unreachable_from_inside_is_unsure(shop, settings):
     settings.PUBLIC_BASE_URL = f"https://shop.example:{refusing_port()}"
     check = checked()
     assert (check.ok, check.fault) == (None, "unsure")
@@ -167,7 +167,7 @@ def test_a_network_that_does_not_reach_its_own_public_address_leaves_it_unsure(s
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1:8000", "http://localhost", "https://127.0.0.1", "http://shop.example"]
 )
-def test_an_address_that_phonepe_cannot_call_is_not_looked_at(real_v2, address):
+def test_an_address_that_phonepe_cannot_call_is_not_checked(real_v2, address):
     real_v2.PUBLIC_BASE_URL = address
     assert checked().ok is None
 

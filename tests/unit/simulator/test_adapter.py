@@ -6,7 +6,7 @@ from simulator.models import Order
 
 
 class TestFaults:
-    def test_a_refused_connection_says_so_down_to_the_inner_error(self, v2):
+    def test_a_refused_connection_has_the_same_inner_error(self, v2):
         v2.fetch_token()
         v2.arm("pay", "refuse")
         with pytest.raises(requests.ConnectionError) as raised:
@@ -25,7 +25,7 @@ class TestFaults:
             ("never_answer", requests.ReadTimeout, True),
         ],
     )
-    def test_what_the_caller_sees_does_not_tell_if_the_order_exists(self, v2, kind, error, arrived):
+    def test_the_error_does_not_show_whether_the_order_exists(self, v2, kind, error, arrived):
         v2.arm("pay", kind)
         with pytest.raises(error):
             v2.pay()
@@ -52,12 +52,12 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("kind", "status"), [("status_500", 500), ("status_503", 503), ("status_429", 429)]
     )
-    def test_trouble_at_phonepe(self, v2, kind, status):
+    def test_server_errors_of_phonepe(self, v2, kind, status):
         v2.arm("pay", kind)
         assert v2.pay().status_code == status
         assert not Order.objects.exists()
 
-    def test_a_wait_can_be_named(self, v2):
+    def test_a_delay_can_be_given(self, v2):
         v2.arm("pay", "status_429", argument=7)
         assert v2.pay().headers["Retry-After"] == "7"
 
@@ -69,7 +69,7 @@ class TestFaults:
         assert v2.pay().status_code == 200
         assert not Order.objects.exists()
 
-    def test_half_an_answer(self, v2):
+    def test_a_truncated_response(self, v2):
         v2.arm("pay", "cut_json")
         answer = v2.pay()
         assert answer.status_code == 200
@@ -92,7 +92,7 @@ class TestFaults:
         assert v2.refund_status().status_code == 500
         assert v2.refund().status_code == 200
 
-    def test_v1_breaks_the_same_way(self, v1):
+    def test_v1_gets_the_same_faults(self, v1):
         v1.arm("pay", "reset_after")
         with pytest.raises(requests.ConnectionError):
             v1.pay()

@@ -13,7 +13,7 @@ def staff(client, db):
 
 
 @pytest.mark.parametrize("model", ["merchant", "order", "attempt", "refund", "delivery", "fault", "clock"])
-def test_phonepes_books_can_be_read(staff, v2, model):
+def test_the_rows_of_phonepe_can_be_read(staff, v2, model):
     v2.pay()
     v2.decide("V2-order-1", "success")
     v2.refund()
@@ -29,5 +29,5 @@ def test_what_customers_did_cannot_be_edited(staff, v2):
     assert staff.get(reverse("admin:simulator_order_add")).status_code == 403
 
 
-def test_tokens_are_nobodys_business(staff):
+def test_tokens_are_not_shown(staff):
     assert b"/admin/simulator/token/" not in staff.get(reverse("admin:index")).content

@@ -23,7 +23,7 @@ FAULT = {"operation": "pay", "fault": "status_503"}
         (b"A \r\n0123456789\r\n0\r\nDigest: x\r\n\r\n", b"0123456789"),
     ],
 )
-def test_chunks_are_put_together(raw, body):
+def test_chunks_are_joined(raw, body):
     line = io.BytesIO(raw + b"GET / HTTP/1.1")
 
     assert chunked_bodies.read(line) == body
@@ -44,7 +44,7 @@ def test_chunks_are_put_together(raw, body):
         b"0\r\n" + b"a: b\r\n" * 200,
     ],
 )
-def test_what_are_no_chunks_is_refused(raw):
+def test_malformed_chunks_are_refused(raw):
     with pytest.raises(chunked_bodies.InvalidBody) as refused:
         chunked_bodies.read(io.BytesIO(raw))
     assert refused.value.status == 400
@@ -63,7 +63,7 @@ def test_a_body_above_the_limit_is_not_read():
 @pytest.mark.parametrize(
     "told", [{"Transfer-Encoding": "gzip"}, {"Transfer-Encoding": "chunked", "Content-Length": "1"}]
 )
-def test_a_body_whose_end_is_not_certain_is_refused(told):
+def test_a_body_with_an_ambiguous_length_is_refused(told):
     headers = Message()
     for name, value in told.items():
         headers[name] = value
@@ -73,7 +73,7 @@ def test_a_body_whose_end_is_not_certain_is_refused(told):
 
 
 @pytest.mark.sockets
-def test_the_process_reads_a_chunked_body_and_refuses_what_is_none():
+def test_the_process_reads_chunked_bodies_and_refuses_malformed_ones():
     body = json.dumps(FAULT).encode()
     with simulator() as (_, address):
         taken = said_to(address, b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body))

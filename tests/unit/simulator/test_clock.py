@@ -33,7 +33,7 @@ def test_a_stopped_clock_can_be_moved_to_the_second(v2):
     assert read(v2) == (first + timedelta(seconds=90), True)
 
 
-def test_a_clock_that_goes_on_does_so_from_where_it_was(v2):
+def test_a_restarted_clock_continues_from_its_time(v2):
     v2.control("clock/", {"stopped": True})
     v2.control("clock/", {"advance": 3600})
     stopped_at, _ = read(v2)
@@ -43,7 +43,7 @@ def test_a_clock_that_goes_on_does_so_from_where_it_was(v2):
     assert timedelta(0) <= now - stopped_at < timedelta(seconds=5)
 
 
-def test_an_order_does_not_expire_while_the_clock_stands(v2):
+def test_an_order_does_not_expire_while_the_clock_is_stopped(v2):
     v2.control("clock/", {"stopped": True})
     v2.pay(expireAfter=300)
     v2.control("clock/", {"advance": 299})
@@ -67,5 +67,5 @@ def test_advancing_twice_adds_up(v2):
 @pytest.mark.parametrize(
     "body", [{}, {"stopped": "yes"}, {"advance": "1"}, {"advance": 1.5}, {"advance": -1}]
 )
-def test_what_no_clock_can_do_is_refused(v2, body):
+def test_an_invalid_clock_change_is_refused(v2, body):
     assert v2.control("clock/", body).status_code == 400

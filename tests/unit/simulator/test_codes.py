@@ -259,22 +259,22 @@ def check(shops, row):
 
 
 @pytest.mark.parametrize("code", V1_ROWS)
-def test_v1_says_it(shops, code):
+def test_v1_can_answer_each_code(shops, code):
     assert check(shops, V1_ROWS[code])["code"] == code.partition(",")[0]
 
 
 @pytest.mark.parametrize("code", V2_ROWS)
-def test_v2_says_it(shops, code):
+def test_v2_can_answer_each_code(shops, code):
     check(shops, V2_ROWS[code])
 
 
 @pytest.mark.parametrize("code", ERRORS)
-def test_whatever_needs_a_merchant_that_we_are_not_is_said_on_demand(shops, code):
+def test_codes_of_other_merchants_can_be_requested(shops, code):
     status, body = ERRORS[code]
     check(shops, (lambda s: s.told("pay", s.v2.pay, "says", argument=code), status, body))
 
 
 @pytest.mark.parametrize("status", [402, 403, 409, 410, 422, 504])
-def test_a_status_without_words_can_be_had_too(shops, status):
+def test_a_bare_http_status_can_be_requested_too(shops, status):
     shops.v2.arm("pay", "html", argument=status)
     assert shops.v2.pay().status_code == status

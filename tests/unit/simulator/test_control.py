@@ -5,7 +5,7 @@ from simulator.models import Fault, Merchant, Order
 OPS = {"X-Ops-Token": "tests-only-ops-token"}
 
 
-def test_an_order_is_shown_with_its_tries_and_refunds(v2):
+def test_an_order_is_shown_with_its_attempts_and_refunds(v2):
     v2.pay()
     v2.decide("V2-order-1", "attempt_failed")
     v2.decide("V2-order-1", "success")
@@ -17,7 +17,7 @@ def test_an_order_is_shown_with_its_tries_and_refunds(v2):
     assert v2.control("orders/").json()["orders"][0]["merchant_order_id"] == "V2-order-1"
 
 
-def test_phonepe_keeps_its_own_account_of_the_money(v1, v2):
+def test_the_account_shows_paid_and_refunded_sums(v1, v2):
     v1.pay(amount=10_000)
     v1.decide("V1-order-1", "success")
     v2.pay("a")
@@ -57,12 +57,12 @@ def test_phonepe_keeps_its_own_account_of_the_money(v1, v2):
         {"operation": "webhook", "fault": "duplicate", "argument": "0"},
     ],
 )
-def test_a_fault_that_makes_no_sense_is_not_armed(v2, body):
+def test_an_invalid_fault_is_not_armed(v2, body):
     assert v2.control("faults/", body).status_code == 400
     assert not Fault.objects.exists()
 
 
-def test_a_forged_webhook_that_is_not_sent_is_told_to_be_a_dropped_one(v2):
+def test_a_fault_of_a_sent_webhook_cannot_have_carried_out_false(v2):
     told = v2.arm("webhook", "forged", carried_out=False).json()["error"]
     assert (
         told == "carried_out cannot be false for forged: it strikes a webhook that is sent. drop sends none"
@@ -77,7 +77,7 @@ def test_armed_faults_are_listed_until_they_have_struck(v2):
     assert v2.control("faults/").json()["faults"] == []
 
 
-def test_what_cannot_be_decided_is_refused(v2):
+def test_an_impossible_outcome_is_refused(v2):
     v2.pay()
     assert v2.decide("nobody", "success").status_code == 404
     assert v2.decide("V2-order-1", "teleport").status_code == 400
@@ -89,7 +89,7 @@ def test_what_cannot_be_decided_is_refused(v2):
     assert Order.objects.get().state == "PENDING"
 
 
-def test_a_merchants_webhook_can_be_pointed_elsewhere(v2):
+def test_the_webhook_url_of_a_merchant_can_be_changed(v2):
     v2.pay()
     change = {"webhook_url": "http://elsewhere.example/hook", "webhook_scheme": "hmac"}
     assert v2.control("merchants/SIMMERCHANT/", change).status_code == 200
@@ -99,7 +99,7 @@ def test_a_merchants_webhook_can_be_pointed_elsewhere(v2):
     assert v2.control("merchants/NOBODY/", change).status_code == 404
 
 
-def test_a_reset_forgets_everything_but_the_merchants(v2):
+def test_a_reset_deletes_everything_but_the_merchants(v2):
     v2.pay()
     v2.decide("V2-order-1", "success")
     v2.refund()
@@ -116,31 +116,31 @@ def test_a_reset_forgets_everything_but_the_merchants(v2):
 class TestWhoMayControl:
     PATH = "/simulator/control/account/"
 
-    def test_whoever_sits_at_this_machine(self, client, db):
+    def test_local_callers_may_control(self, client, db):
         assert client.get(self.PATH).status_code == 200
 
     @pytest.mark.parametrize("address", ["203.0.113.9", "", "nonsense"])
-    def test_others_need_the_ops_token(self, client, db, address):
+    def test_remote_callers_need_the_ops_token(self, client, db, address):
         assert client.get(self.PATH, REMOTE_ADDR=address).status_code == 403
         assert client.get(self.PATH, REMOTE_ADDR=address, headers=OPS).status_code == 200
 
-    def test_behind_a_proxy_everybody_does(self, client, db, settings):
+    def test_behind_a_proxy_all_callers_need_the_ops_token(self, client, db, settings):
         settings.NUM_PROXIES = 1
         assert client.get(self.PATH).status_code == 403
         assert client.get(self.PATH, headers={"X-Ops-Token": "guess"}).status_code == 403
         assert client.get(self.PATH, headers=OPS).status_code == 200
 
-    def test_no_token_set_is_no_key(self, client, db, settings):
+    def test_an_empty_ops_token_matches_nothing(self, client, db, settings):
         settings.NUM_PROXIES, settings.OPS_TOKEN = 1, ""
         assert client.get(self.PATH, headers={"X-Ops-Token": ""}).status_code == 403
 
-    def test_a_strange_website_cannot_use_the_operators_browser(self, client, db):
+    def test_a_cross_site_request_is_refused(self, client, db):
         assert (
             client.post("/simulator/control/reset/", headers={"Sec-Fetch-Site": "cross-site"}).status_code
             == 403
         )
 
-    def test_without_simulation_there_is_nothing(self, client, db, settings):
+    def test_without_simulation_mode_it_answers_404(self, client, db, settings):
         settings.PHONEPE_SIMULATION_MODE = False
         for path in (self.PATH, "/simulator/apis/pg/checkout/v2/pay", "/simulator/transact/x/"):
             assert client.get(path, headers=OPS).status_code == 404

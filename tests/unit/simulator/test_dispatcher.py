@@ -37,14 +37,14 @@ def shop():
 
 @pytest.mark.django_db(transaction=True)
 class TestTheThread:
-    def test_a_decision_is_delivered_and_then_the_thread_goes(self, v2, shop, settings):
+    def test_a_webhook_is_delivered_and_then_the_thread_ends(self, v2, shop, settings):
         shop.post(HOOK, status=200)
         v2.pay()
         with delivering(settings):
             v2.decide("V2-order-1", "success")
         assert Delivery.objects.get().delivered_at is not None
 
-    def test_nothing_starts_where_delivering_is_switched_off(self, v2):
+    def test_the_thread_does_not_start_if_deliveries_are_disabled(self, v2):
         v2.pay()
         v2.decide("V2-order-1", "success")
         assert dispatcher_threads() == []
@@ -62,7 +62,7 @@ class TestTheThread:
         assert events == ["checkout.order.completed", "checkout.order.failed", "pg.refund.completed"]
         assert not Delivery.objects.filter(delivered_at=None).exists()
 
-    def test_many_rings_make_one_thread(self, v2, shop, settings):
+    def test_many_wake_calls_start_one_thread(self, v2, shop, settings):
         heard, go_on = threading.Event(), threading.Event()
 
         def answer(request):
@@ -82,7 +82,7 @@ class TestTheThread:
 
 
 class TestWhatIsNext:
-    def test_nothing_when_all_is_at_rest(self, db):
+    def test_nothing_is_due_when_everything_is_done(self, db):
         assert dispatcher.next_due() is None
 
     def test_the_end_of_an_open_order(self, v2):

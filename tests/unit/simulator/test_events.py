@@ -68,7 +68,7 @@ def send(shop, event, **more):
 
 
 @pytest.mark.parametrize("event", EVENTS)
-def test_each_event_is_put_on_its_way(shop, event):
+def test_each_event_is_enqueued(shop, event):
     said = send(shop, event).json()["said"]
     assert said["event"] == event
     assert said["payload"]
@@ -86,7 +86,7 @@ def test_it_has_the_members_that_are_documented(shop, event):
 
 
 @pytest.mark.parametrize("event", STATES)
-def test_its_state_is_what_its_name_says_whatever_the_books_say(shop, event):
+def test_its_state_follows_its_name_and_not_the_stored_order(shop, event):
     assert send(shop, event).json()["said"]["payload"]["state"] == STATES[event]
 
 
@@ -99,14 +99,14 @@ def test_it_is_about_the_order_that_is_named_or_the_newest(shop):
     assert ids == ["V2-order-2", "V2-order-1"]
 
 
-def test_members_can_be_given_instead(shop):
+def test_members_can_be_replaced(shop):
     given = {"state": "EXPIRED", "amount": 1}
     payload = send(shop, "pg.order.failed", payload=given).json()["said"]["payload"]
     assert (payload["state"], payload["amount"], payload["merchantOrderId"]) == ("EXPIRED", 1, "V2-order-1")
 
 
 @pytest.mark.parametrize("scheme", ["sha", "hmac"])
-def test_either_scheme_proves_it(shop, scheme):
+def test_either_scheme_authenticates_it(shop, scheme):
     send(shop, "settlement.processed", scheme=scheme)
     with responses.RequestsMock() as wire:
         wire.post(HOOK, status=200)
@@ -120,7 +120,7 @@ def test_either_scheme_proves_it(shop, scheme):
         assert "Authorization" not in sent.headers
 
 
-def test_it_is_repeated_like_every_other_until_somebody_hears(shop):
+def test_it_is_retried_until_a_2xx(shop):
     send(shop, "downtime.upi.started")
     with responses.RequestsMock() as wire:
         wire.post(HOOK, status=500)
@@ -132,7 +132,7 @@ def test_it_is_repeated_like_every_other_until_somebody_hears(shop):
     assert (delivery.tries, delivery.last_status) == (2, 200)
 
 
-def test_another_merchant_can_be_told(shop):
+def test_it_can_be_sent_to_another_merchant(shop):
     Merchant.objects.create(generation="v2", merchant_id="OTHER", client_id="OTHER", name="Other")
     assert send(shop, "subscription.cancelled", merchant="OTHER").status_code == 200
     assert Delivery.objects.get().merchant.merchant_id == "OTHER"
@@ -156,6 +156,6 @@ def test_another_merchant_can_be_told(shop):
         ({"event": "pg.refund.failed", "about": "nobody"}, 409),
     ],
 )
-def test_what_makes_no_sense_is_not_sent(shop, wish, status):
+def test_an_invalid_event_is_not_sent(shop, wish, status):
     assert shop.control("webhooks/", wish).status_code == status
     assert not Delivery.objects.exists()

@@ -21,33 +21,33 @@ class TestByCount:
         v2.arm("pay", "status_500", call=3)
         assert statuses(v2, range(5)) == [200, 200, 500, 200, 200]
 
-    def test_from_the_second_on_two_of_them(self, v2):
+    def test_a_fault_can_strike_two_calls_from_the_second_on(self, v2):
         v2.arm("pay", "status_500", call=2, times=2)
         assert statuses(v2, range(5)) == [200, 500, 500, 200, 200]
 
-    def test_each_fault_counts_every_call_whatever_befell_it(self, v2):
+    def test_each_fault_counts_every_call(self, v2):
         v2.arm("pay", "status_503", times=2)
         v2.arm("pay", "status_500", call=3)
         assert statuses(v2, range(4)) == [503, 503, 500, 200]
 
     @pytest.mark.parametrize("call", [0, -1, "3", True, 1.5])
-    def test_a_call_that_cannot_be_counted_is_refused(self, v2, call):
+    def test_an_invalid_call_number_is_refused(self, v2, call):
         assert v2.arm("pay", "status_500", call=call).status_code == 400
 
 
 class TestOneOrderOnly:
-    def test_a_fault_may_be_meant_for_one_order(self, v1, v2):
+    def test_a_fault_may_be_limited_to_one_order(self, v1, v2):
         for shop in (v1, v2):
             shop.arm("pay", "status_500", about="unlucky")
             assert [shop.pay(name).status_code for name in ("lucky", "unlucky")] == [200, 500]
 
-    def test_or_for_questions_about_it(self, v2):
+    def test_a_fault_may_be_limited_to_the_status_of_one_order(self, v2):
         v2.pay("a")
         v2.pay("b")
         v2.arm("status", "status_500", about="b")
         assert [v2.status(name).status_code for name in ("a", "b")] == [200, 500]
 
-    def test_or_for_one_refund(self, v1, v2):
+    def test_a_fault_may_be_limited_to_one_refund(self, v1, v2):
         for shop, known in ((v1, "V1-order-1"), (v2, "V2-order-1")):
             shop.pay()
             shop.decide(known, "success")
@@ -55,33 +55,33 @@ class TestOneOrderOnly:
             answers = [shop.refund(name, amount=1_000).status_code for name in ("r1", "r2")]
             assert answers == [200, 500]
 
-    def test_an_id_that_cannot_be_one_is_refused(self, v2):
+    def test_an_invalid_id_is_refused(self, v2):
         assert v2.arm("pay", "status_500", about="no such id!").status_code == 400
 
 
 class TestByAmount:
-    def test_the_paise_decide_what_happens_to_the_first_call(self, v1, v2):
+    def test_the_paise_arm_a_fault_for_the_first_call(self, v1, v2):
         for shop in (v1, v2):
             assert shop.pay("unlucky", amount=110_064).status_code == 500
             Fault.objects.all().delete()
             assert shop.pay("plain", amount=110_000).status_code == 200
 
-    def test_the_same_order_is_taken_when_it_is_sent_again(self, v2):
+    def test_the_same_order_succeeds_when_it_is_sent_again(self, v2):
         assert [v2.pay(amount=110_064).status_code for _ in range(2)] == [500, 200]
 
-    def test_another_order_of_that_amount_suffers_too(self, v2):
+    def test_another_order_of_that_amount_gets_the_fault_too(self, v2):
         assert [v2.pay(name, amount=110_064).status_code for name in ("a", "b")] == [500, 500]
 
-    def test_a_lost_answer_leaves_the_order_behind(self, v2):
+    def test_a_lost_response_leaves_the_order(self, v2):
         with pytest.raises(requests.ConnectionError):
             v2.pay(amount=110_062)
         assert v2.status().json()["amount"] == 110_062
 
-    def test_later_calls_about_the_order_may_be_hit_instead(self, v2):
+    def test_the_paise_may_arm_a_fault_for_later_calls(self, v2):
         v2.pay(amount=110_073)
         assert [v2.status().status_code for _ in range(4)] == [500, 500, 500, 200]
 
-    def test_the_money_back_of_an_order_may_be_slow(self, v2):
+    def test_the_refund_of_an_order_may_be_slow(self, v2):
         v2.pay(amount=110_091)
         v2.decide("V2-order-1", "success")
         v2.refund(amount=10_000)
@@ -90,7 +90,7 @@ class TestByAmount:
         v2.control("clock/", {"advance": 5 * 3600})
         assert v2.refund_status().json()["state"] == "COMPLETED"
 
-    def test_an_amount_without_meaning_arms_nothing(self, v2):
+    def test_other_amounts_arm_no_fault(self, v2):
         for number, paise in enumerate((0, 1, 50, 75, 99)):
             v2.pay(f"order-{number}", amount=110_000 + paise)
         assert not Fault.objects.exists()
@@ -128,7 +128,7 @@ class TestByChance:
         spoiled = [one for one in self.run(v2, 7)[::2] if one != 200]
         assert 6 <= len(spoiled) <= 18  # of thirty
 
-    def test_nought_and_a_hundred_are_meant_so(self, v2):
+    def test_zero_and_a_hundred_percent_are_exact(self, v2):
         assert set(self.run(v2, 7, percent=0)[::2]) == {200}
         v2.control("reset/", {"seed": 1, "percent": {"pay": 100}})
         v2.token = ""
@@ -141,7 +141,7 @@ class TestByChance:
             met[operation] = sum(faults.take(operation) is not None for _ in range(100))
         assert all(3 <= count <= 40 for count in met.values()), met
 
-    def test_a_reset_without_seed_ends_the_chance(self, v2):
+    def test_a_reset_without_a_seed_ends_seeded_faults(self, v2):
         v2.control("reset/", {"seed": 5, "percent": {"pay": 100}})
         v2.control("reset/", {})
         assert faults.take("pay") is None
@@ -157,7 +157,7 @@ class TestByChance:
             {"seed": 5, "percent": {"pay": "5"}},
         ],
     )
-    def test_a_seed_that_makes_no_sense_forgets_nothing(self, v2, body):
+    def test_an_invalid_seed_deletes_nothing(self, v2, body):
         v2.pay()
         assert v2.control("reset/", body).status_code == 400
         assert Order.objects.exists()

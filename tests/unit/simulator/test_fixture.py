@@ -12,7 +12,7 @@ def phonepe(db):
     return PhonePe()
 
 
-def test_a_story_in_a_few_lines(phonepe, v2):
+def test_a_scenario_in_a_few_lines(phonepe, v2):
     phonepe.inject_fault("pay", "status_500", call=2)
     assert [v2.pay(name).status_code for name in ("a", "b")] == [200, 500]
     phonepe.decide("a", "slow", seconds=60)
@@ -29,7 +29,7 @@ def test_time_can_stand_still(phonepe):
     assert clock.now() == clock.now()
 
 
-def test_chance_begins_and_ends(phonepe, v2):
+def test_seeded_faults_can_be_started_and_ended(phonepe, v2):
     v2.pay()
     phonepe.reset(seed=3, pay=100)
     assert not Order.objects.exists()

@@ -15,7 +15,7 @@ def test_ids_of_one_millisecond_differ():
     assert len({identifiers.provider_id("T", MOMENT) for _ in range(50)}) > 45
 
 
-def test_a_banks_reference_has_twelve_digits():
+def test_a_utr_has_twelve_digits():
     assert re.fullmatch(r"6162\d{8}", identifiers.utr(MOMENT))
 
 

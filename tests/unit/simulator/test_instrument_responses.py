@@ -43,7 +43,7 @@ def in_v1(v1, kind, **changes):
 
 class TestV1:
     @pytest.mark.parametrize("kind", ["UPI_INTENT", "UPI_QR"])
-    def test_a_upi_app_is_told_whom_to_pay_how_much_in_rupees(self, v1, kind):
+    def test_the_upi_link_names_payee_and_rupees(self, v1, kind):
         said = in_v1(v1, kind).json()["data"]["instrumentResponse"]
         link = urlsplit(said["intentUrl"])
         members = {name: values[0] for name, values in parse_qs(link.query).items()}
@@ -56,11 +56,11 @@ class TestV1:
         said = in_v1(v1, "UPI_QR").json()["data"]["instrumentResponse"]
         assert base64.b64decode(said["qrData"]).startswith(b"\x89PNG\r\n\x1a\n")
 
-    def test_a_collect_request_comes_to_the_customers_app_by_itself(self, v1):
+    def test_a_collect_request_needs_no_link(self, v1):
         assert in_v1(v1, "UPI_COLLECT").json()["data"]["instrumentResponse"] == {"type": "UPI_COLLECT"}
 
     @pytest.mark.parametrize("kind", ["CARD", "SAVED_CARD", "TOKEN", "NET_BANKING"])
-    def test_cards_and_banks_have_a_page_that_offers_nothing_else(self, v1, client, kind):
+    def test_cards_and_banks_get_a_page_for_that_mode_only(self, v1, client, kind):
         said = in_v1(v1, kind).json()["data"]["instrumentResponse"]
         assert said == {
             "type": kind,
@@ -84,14 +84,14 @@ class TestV1:
         v1.decide("V1-order-1", "success")
         assert v1.status().json()["data"]["paymentInstrument"]["type"] == told
 
-    def test_upi_needs_neither_a_user_nor_a_way_back(self, v1):
+    def test_upi_needs_neither_user_nor_redirect_url(self, v1):
         assert in_v1(v1, "UPI_QR", without=["merchantUserId", "redirectUrl"]).status_code == 200
         assert (
             in_v1(v1, "CARD", merchant_order_id="V1-order-2", without=["merchantUserId"]).status_code == 400
         )
         assert in_v1(v1, "CARD", merchant_order_id="V1-order-3", without=["redirectUrl"]).status_code == 400
 
-    def test_a_upi_id_that_cannot_be_is_told_so(self, v1):
+    def test_an_invalid_upi_id_is_refused(self, v1):
         refused = v1.pay(paymentInstrument={"type": "UPI_COLLECT", "vpa": "nobody"})
         assert (refused.status_code, refused.json()["code"]) == (417, "INVALID_VPA")
 
@@ -109,7 +109,7 @@ class TestV1:
             "UPI_QR",
         ],
     )
-    def test_an_instrument_that_makes_no_sense_is_refused(self, v1, instrument):
+    def test_an_invalid_instrument_is_refused(self, v1, instrument):
         refused = v1.pay(paymentInstrument=instrument)
         assert (refused.status_code, refused.json()["code"]) == (400, "BAD_REQUEST")
 
@@ -139,7 +139,7 @@ class TestCustomCheckout:
             ("NET_BANKING", {"redirectUrl"}, 480),
         ],
     )
-    def test_each_mode_has_its_way_and_its_time(self, v2, mode, members, seconds):
+    def test_each_mode_has_its_response_and_lifetime(self, v2, mode, members, seconds):
         said = custom(v2, mode).json()
         assert said.keys() == {"orderId", "state", "expireAt"} | members
         order = Order.objects.get()
@@ -153,12 +153,12 @@ class TestCustomCheckout:
         assert (paid["paymentMode"], paid["state"]) == (mode, "COMPLETED")
         assert paid["rail"]["type"] == ("UPI" if mode.startswith("UPI") else "PG")
 
-    def test_the_address_that_was_asked_is_shown_masked(self, v2):
+    def test_the_upi_id_is_shown_masked(self, v2):
         custom(v2, "UPI_COLLECT")
         v2.decide("V2-order-1", "success")
         assert v2.status().json()["paymentDetails"][0]["rail"]["vpa"] == "ra****ka@ybl"
 
-    def test_its_events_have_names_of_their_own(self, v2):
+    def test_its_events_have_the_prefix_pg(self, v2):
         custom(v2, "UPI_QR")
         v2.decide("V2-order-1", "attempt_failed")
         v2.decide("V2-order-1", "success")
@@ -170,12 +170,12 @@ class TestCustomCheckout:
             "pg.order.failed",
         ]
 
-    def test_it_may_wait_for_two_months(self, v2):
+    def test_it_may_expire_after_two_months(self, v2):
         assert custom(v2, "UPI_QR", expireAfter=5_184_000).status_code == 200
         assert custom(v2, "UPI_QR", "V2-order-2", expireAfter=5_184_001).status_code == 400
         assert custom(v2, "UPI_QR", "V2-order-3", expireAfter=299).status_code == 400
 
-    def test_an_unknown_order_is_called_so_in_other_words(self, v2):
+    def test_an_unknown_order_has_another_error(self, v2):
         refused = v2.authorized("GET", "/payments/v2/order/nobody/status")
         assert refused.status_code == 404
         assert refused.json() == {
@@ -185,7 +185,7 @@ class TestCustomCheckout:
             "data": {},
         }
 
-    def test_its_status_and_its_try_can_be_asked_for(self, v2):
+    def test_its_status_and_its_attempt_can_be_read(self, v2):
         custom(v2, "UPI_QR")
         v2.decide("V2-order-1", "success")
         said = v2.authorized("GET", "/payments/v2/order/V2-order-1/status").json()
@@ -212,7 +212,7 @@ class TestCustomCheckout:
             None,
         ],
     )
-    def test_a_mode_that_makes_no_sense_is_refused(self, v2, mode):
+    def test_an_invalid_mode_is_refused(self, v2, mode):
         flow = {"type": "PG", "paymentMode": mode, "merchantUrls": {"redirectUrl": BACK}}
         refused = custom(v2, "UPI_QR", paymentFlow=flow)
         assert (refused.status_code, refused.json()["code"]) == (400, "BAD_REQUEST")
@@ -246,7 +246,7 @@ class TestUpiAddresses:
     def test_whether_there_is_one_like_this(self, v2, asked, valid):
         assert v2.authorized("POST", "/v2/validate/upi", json=asked).json()["valid"] is valid
 
-    def test_a_question_that_makes_no_sense_is_refused(self, v2):
+    def test_an_invalid_request_is_refused(self, v2):
         for asked in ({}, {"type": "VPA"}, {"type": "UPI_NUMBER", "vpa": "radhika@ybl"}):
             assert v2.authorized("POST", "/v2/validate/upi", json=asked).status_code == 400
 
@@ -256,7 +256,7 @@ class TestThePagesLimits:
         flow = {"type": "PG_CHECKOUT", "merchantUrls": {"redirectUrl": BACK}, "paymentModeConfig": config}
         return v2.pay(paymentFlow=flow)
 
-    def test_where_every_mode_is_hidden_nobody_could_pay(self, v2):
+    def test_hiding_every_mode_is_refused(self, v2):
         kinds = ("UPI_INTENT", "UPI_COLLECT", "UPI_QR", "NET_BANKING")
         hidden = [{"type": kind} for kind in kinds]
         cards = {"type": "CARD", "cardTypes": ["DEBIT_CARD", "CREDIT_CARD"]}
@@ -268,22 +268,22 @@ class TestThePagesLimits:
     @pytest.mark.parametrize(
         ("number", "status"), [("9000000001", 200), ("+919000000001", 200), ("12", 400), (7, 400)]
     )
-    def test_a_number_to_log_in_with_is_an_indian_mobile(self, v2, number, status):
+    def test_the_login_number_must_be_an_indian_mobile(self, v2, number, status):
         assert v2.pay(prefillUserLoginDetails={"phoneNumber": number}).status_code == status
 
-    def test_second_tries_can_be_switched_off_in_either_place(self, v2):
+    def test_retries_can_be_disabled_in_either_place(self, v2):
         flow = {"type": "PG_CHECKOUT", "merchantUrls": {"redirectUrl": BACK}, "disablePaymentRetry": True}
         v2.pay(paymentFlow=flow)
         v2.decide("V2-order-1", "attempt_failed")
         assert v2.status().json()["state"] == "FAILED"
 
-    def test_an_app_needs_no_way_back(self, v2):
+    def test_an_app_needs_no_redirect_url(self, v2):
         wanted = {"merchantOrderId": "app-1", "amount": 110_000, "paymentFlow": {"type": "PG_CHECKOUT"}}
         for family in ("checkout", "payments"):
             wanted["merchantOrderId"] = f"app-{family}"
             assert v2.authorized("POST", f"/{family}/v2/sdk/order", json=wanted).json()["token"]
 
-    def test_settlements_are_told_to_who_asks(self, v2):
+    def test_settlement_details_are_returned_on_request(self, v2):
         v2.pay()
         assert "settlementDetails" not in v2.status().json()
         said = v2.status(settlementDetails="True").json()["settlementDetails"]
@@ -294,6 +294,6 @@ class TestThePagesLimits:
         }
 
 
-def test_what_the_sdks_tell_of_themselves_is_heard_and_forgotten(v2):
+def test_telemetry_of_the_sdks_is_accepted_and_ignored(v2):
     for path in ("apis/pg-ingestion/client/v1/backend/events/batch", "apis/hermes/plugin/ingest-event"):
         assert v2("POST", path, json={"events": []}).status_code == 200

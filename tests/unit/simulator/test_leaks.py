@@ -31,14 +31,14 @@ def test_a_project_that_takes_real_money_does_not_start_with_simulation():
 
 
 @pytest.mark.parametrize("door", DOORS)
-def test_without_simulation_every_door_is_gone_even_for_the_operator(client, db, settings, door):
+def test_without_simulation_every_route_answers_404_even_for_the_operator(client, db, settings, door):
     settings.PHONEPE_SIMULATION_MODE = False
     for method in (client.get, client.post):
         assert method(door, headers=OPS).status_code == 404
 
 
 @pytest.mark.parametrize("door", DOORS[:3])
-def test_from_another_machine_the_strings_need_the_ops_token(client, db, door):
+def test_from_another_machine_the_control_api_needs_the_ops_token(client, db, door):
     assert client.get(door, REMOTE_ADDR="203.0.113.9").status_code == 403
     assert client.get(door, REMOTE_ADDR="203.0.113.9", headers=OPS).status_code == 200
 
@@ -50,7 +50,7 @@ class TestSimulatedMoney:
         assert order.merchant_order_id.startswith("SIM")
         assert Payment.objects.get().reference.startswith("SIM-")
 
-    def test_it_is_marked_in_the_books(self, payment, client):
+    def test_simulated_payments_are_marked(self, payment, client):
         attempt = payment.attempts.get()
         PhonePe().decide(attempt.merchant_order_id)
         client.get(f"/api/payments/payments/{payment.pk}/status/")

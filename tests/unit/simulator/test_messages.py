@@ -119,7 +119,7 @@ class TestV1:
     def test_a_merchant_without_a_key(self):
         assert to_json(v1_messages.key_not_configured()) == golden("g04_v1_key_not_configured")
 
-    def test_a_payment_nobody_has_tried_yet(self):
+    def test_a_payment_without_attempts(self):
         assert to_json(v1_messages.payment(v1_order(), None)) == golden("g05_v1_status_pending")
 
     def test_a_payment_that_was_paid(self):
@@ -243,7 +243,7 @@ class TestV2:
         page = "https://mercury-uat.phonepe.com/transact/uat_v2?token=eyJhbGciOiJIUzI1NiJ9.made-up.token"
         assert to_json(v2_messages.order_created(order, {"redirectUrl": page})) == golden("g14_v2_pay_answer")
 
-    def test_an_order_nobody_has_tried_yet(self):
+    def test_an_order_without_attempts(self):
         order = paid_order()
         order.state = State.PENDING
         assert to_json(v2_messages.order_status(order, [])) == golden("g15_v2_status_pending")
@@ -256,7 +256,7 @@ class TestV2:
         said = v2_messages.order_status(failed_order(), [failed_attempt("INVALID_MPIN")], explain=True)
         assert to_json(said) == golden("g17_v2_status_failed")
 
-    def test_an_order_nobody_knows(self):
+    def test_an_unknown_order(self):
         assert to_json(v2_messages.order_not_found()) == golden("g18_v2_order_unknown")
 
     def test_a_token_that_is_refused(self):

@@ -12,7 +12,7 @@ def test_the_description_is_valid_openapi():
     validate_schema(openapi.document())
 
 
-def test_every_string_is_described_in_words():
+def test_every_route_has_a_description():
     described = openapi.paths()
     assert sum(len(methods) for methods in described.values()) == len(control.ROUTES)
     for route in control.ROUTES:
@@ -50,11 +50,11 @@ def test_it_is_served_to_the_operator_only(client, db, settings):
 @pytest.mark.parametrize(
     "path", ["/simulator/control/faults/", "/simulator/control/orders/{merchant_order_id}/"]
 )
-def test_the_site_describes_it_with_the_rest(client, db, path):
+def test_the_schema_of_the_site_contains_it(client, db, path):
     said = client.get("/api/schema/", headers={"Accept": "application/vnd.oai.openapi+json"}).json()
     assert path in said["paths"]
 
 
-def test_without_simulation_the_site_says_nothing_of_it(settings):
+def test_without_simulation_the_schema_of_the_site_omits_it(settings):
     settings.PHONEPE_SIMULATION_MODE = False
     assert openapi.add_control({"paths": {}}) == {"paths": {}}

@@ -37,10 +37,10 @@ def paid(v2):
 
 
 class TestWhatIsShown:
-    def test_an_empty_book(self, overview, db):
+    def test_an_overview_without_orders(self, overview, db):
         assert "Nobody has ordered anything." in overview.text()
 
-    def test_orders_with_their_tries_and_refunds(self, paid, overview):
+    def test_orders_with_their_attempts_and_refunds(self, paid, overview):
         paid.refund(amount=50_000)
         shown = overview.text()
         for text in (
@@ -56,7 +56,7 @@ class TestWhatIsShown:
         assert "checkout.order.completed about V2-order-1" in overview.text()
         assert "next at" in overview.text()
 
-    def test_faults_in_force_and_chance(self, v2, overview):
+    def test_armed_and_seeded_faults(self, v2, overview):
         v2.control("reset/", {"seed": 7, "percent": {"pay": 30}})
         v2.arm("status", "html", call=3, about="V2-order-9")
         shown = overview.text()
@@ -66,12 +66,12 @@ class TestWhatIsShown:
     def test_the_account_of_the_money(self, paid, overview):
         assert "SIMMERCHANT (v2): 1 order, paid ₹1,49,900.00, refunded ₹0.00" in overview.text()
 
-    def test_what_time_has_done_is_seen_without_anybody_asking(self, v2, overview):
+    def test_due_changes_are_applied_before_the_page_is_shown(self, v2, overview):
         v2.pay(expireAfter=300)
         v2.control("clock/", {"advance": 301})
         assert "FAILED" in overview.text()
 
-    def test_the_shops_words_are_not_markup(self, v2, client):
+    def test_texts_of_the_shop_are_escaped(self, v2, client):
         v2.arm("pay", "says", argument="BAD_REQUEST")
         v2.control("merchants/SIMMERCHANT/", {})
         v2.pay()
@@ -81,12 +81,12 @@ class TestWhatIsShown:
 
 
 class TestButtons:
-    def test_the_customer_is_played(self, v2, overview):
+    def test_the_buttons_decide_for_the_customer(self, v2, overview):
         v2.pay()
         assert overview.press("orders/V2-order-1/decide/", outcome="success").status_code == 302
         assert Order.objects.get().state == "COMPLETED"
 
-    def test_money_is_given_back_from_the_dashboard(self, paid, overview):
+    def test_a_dashboard_refund_can_be_made(self, paid, overview):
         overview.press("orders/V2-order-1/refund/")
         assert Refund.objects.get().by_dashboard
 
@@ -103,7 +103,7 @@ class TestButtons:
         assert Delivery.objects.last().body == first.body
         assert Delivery.objects.last().pk != first.pk
 
-    def test_the_clock_is_stopped_moved_and_let_go(self, v2, overview):
+    def test_the_clock_is_stopped_advanced_and_started(self, v2, overview):
         overview.press("clock/", stopped="yes")
         assert "(stopped)" in overview.text()
         v2.pay(expireAfter=300)
@@ -112,12 +112,12 @@ class TestButtons:
         overview.press("clock/", stopped="no")
         assert "(stopped)" not in overview.text()
 
-    def test_everything_is_forgotten_and_chance_begins(self, paid, overview):
+    def test_a_reset_with_a_seed(self, paid, overview):
         overview.press("reset/", seed="5")
         assert not Order.objects.exists()
         assert "seed 5" in overview.text()
 
-    def test_what_is_not_possible_is_said_in_a_sentence(self, paid, overview):
+    def test_an_impossible_action_shows_an_error(self, paid, overview):
         refused = overview.press("orders/V2-order-1/decide/", outcome="success")
         assert refused.status_code == 409
         assert "The order is COMPLETED." in refused.content.decode()
@@ -133,34 +133,34 @@ class TestButtons:
 
 class TestWhoMayLook:
     @pytest.mark.parametrize("method", ["get", "post"])
-    def test_others_need_the_ops_token(self, client, db, method):
+    def test_remote_callers_need_the_ops_token(self, client, db, method):
         call = getattr(client, method)
         assert call(PAGE, REMOTE_ADDR="203.0.113.9").status_code == 403
         assert call(PAGE, REMOTE_ADDR="203.0.113.9", headers=OPS).status_code != 403
 
-    def test_behind_a_proxy_everybody_does(self, client, db, settings):
+    def test_behind_a_proxy_all_callers_need_the_ops_token(self, client, db, settings):
         settings.NUM_PROXIES = 1
         assert client.get(PAGE).status_code == 403
 
-    def test_a_strange_website_cannot_press_the_buttons(self, v2, client):
+    def test_a_cross_site_post_is_refused(self, v2, client):
         v2.pay()
         pressed = client.post(PAGE, {"path": "reset/"}, headers={"Sec-Fetch-Site": "cross-site"})
         assert pressed.status_code == 403
         assert Order.objects.exists()
 
-    def test_a_press_without_the_pages_own_secret_does_nothing(self, v2):
+    def test_a_post_without_a_csrf_token_is_refused(self, v2):
         v2.pay()
         stranger = Client(enforce_csrf_checks=True)
         assert stranger.post(PAGE, {"path": "reset/"}).status_code == 403
         assert Order.objects.exists()
 
-    def test_no_token_set_is_no_key(self, client, db, settings):
+    def test_an_empty_ops_token_matches_nothing(self, client, db, settings):
         settings.NUM_PROXIES, settings.OPS_TOKEN = 1, ""
         refused = client.post(SIGN_IN, {"token": ""})
         assert (refused.status_code, COOKIE in refused.cookies) == (403, False)
         assert b"set <code>OPS_TOKEN</code>" in client.get(PAGE).content
 
-    def test_without_simulation_there_is_nothing(self, client, db, settings):
+    def test_without_simulation_mode_it_answers_404(self, client, db, settings):
         settings.PHONEPE_SIMULATION_MODE = False
         assert client.get(PAGE, headers=OPS).status_code == 404
 
@@ -182,7 +182,7 @@ class TestSigningIn:
         assert "say the ops token" in shown
         assert "X-Ops-Token" in shown
 
-    def test_who_says_the_token_sees_the_books_and_may_press(self, browser, v2):
+    def test_the_ops_token_signs_in_and_allows_actions(self, browser, v2):
         v2.pay()
         entered = self.sign_in(browser, OPS["X-Ops-Token"])
         assert (entered.status_code, entered["Location"]) == (302, PAGE)
@@ -192,13 +192,13 @@ class TestSigningIn:
         assert browser.post(PAGE, wish).status_code == 302
         assert not Order.objects.exists()
 
-    def test_the_cookie_is_no_token_and_no_script_or_strange_page_gets_it(self, browser):
+    def test_the_cookie_is_not_the_token_and_is_httponly_and_strict(self, browser):
         cookie = self.sign_in(browser, OPS["X-Ops-Token"]).cookies[COOKIE]
         assert OPS["X-Ops-Token"] not in cookie.value
         assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Strict", PAGE.rstrip("/"))
         assert cookie["max-age"] == ""  # it ends with the browser
 
-    def test_a_guess_opens_nothing(self, browser):
+    def test_a_wrong_token_does_not_sign_in(self, browser):
         refused = self.sign_in(browser, "guess")
         assert (refused.status_code, COOKIE in refused.cookies) == (403, False)
         assert b"This is not the ops token." in refused.content
@@ -206,22 +206,22 @@ class TestSigningIn:
     def test_a_form_that_another_page_has_sent_is_refused(self, browser):
         assert browser.post(SIGN_IN, {"token": OPS["X-Ops-Token"]}).status_code == 403
 
-    def test_another_token_ends_it(self, browser, settings):
+    def test_a_new_ops_token_ends_the_session(self, browser, settings):
         self.sign_in(browser, OPS["X-Ops-Token"])
         settings.OPS_TOKEN = "another-token-since-today"
         assert browser.get(PAGE).status_code == 403
 
-    def test_half_a_day_ends_it(self, browser, monkeypatch):
+    def test_the_session_ends_after_twelve_hours(self, browser, monkeypatch):
         self.sign_in(browser, OPS["X-Ops-Token"])
         later = time.time() + COOKIE_SECONDS + 1
         monkeypatch.setattr("django.core.signing.time.time", lambda: later)
         assert browser.get(PAGE).status_code == 403
 
-    def test_a_cookie_that_was_made_up_opens_nothing(self, browser):
+    def test_a_forged_cookie_does_not_sign_in(self, browser):
         browser.cookies[COOKIE] = "made:up:cookie"
         assert browser.get(PAGE).status_code == 403
 
-    def test_programs_do_not_come_in_by_it(self, browser):
+    def test_the_cookie_does_not_open_the_control_api(self, browser):
         self.sign_in(browser, OPS["X-Ops-Token"])
         assert browser.get("/simulator/control/account/").status_code == 403
 

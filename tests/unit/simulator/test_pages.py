@@ -28,7 +28,7 @@ def choices(page):
 
 
 class TestThePage:
-    def test_it_shows_who_asks_for_how_much_and_that_it_is_a_simulation(self, v2, page):
+    def test_it_shows_merchant_amount_and_that_it_is_a_simulation(self, v2, page):
         v2.pay(amount=14_990_000)
         shown = page.get()
         for text in ("OkPuja (simulated)", "₹1,49,900.00", "V2-order-1", "15 minutes", "Simulation."):
@@ -54,7 +54,7 @@ class TestThePage:
         assert shown["Referrer-Policy"] == "strict-origin-when-cross-origin"
         assert "no-store" in shown["Cache-Control"]
 
-    def test_the_shops_words_are_not_markup(self, v2, page):
+    def test_texts_of_the_shop_are_escaped(self, v2, page):
         flow = {
             "type": "PG_CHECKOUT",
             "message": "<script>alert(1)</script>",
@@ -63,7 +63,7 @@ class TestThePage:
         v2.pay(paymentFlow=flow)
         assert b"<script" not in page.get().content
 
-    def test_nobody_finds_a_page_by_guessing(self, client, db):
+    def test_a_page_token_cannot_be_guessed(self, client, db):
         assert client.get("/simulator/transact/guess/").status_code == 404
 
     def test_paying_returns_the_customer_to_the_shop(self, v2, page):
@@ -85,12 +85,12 @@ class TestThePage:
         assert page.choose("failure")["Location"] == "http://shop.example/back"
         assert v2.status().json()["state"] == "FAILED"
 
-    def test_closing_decides_nothing(self, v2, page):
+    def test_closing_the_page_leaves_the_order_open(self, v2, page):
         v2.pay()
         assert page.choose("close")["Location"] == "http://shop.example/back"
         assert v2.status().json()["state"] == "PENDING"
 
-    def test_when_time_is_up_only_late_money_is_left(self, v2, page):
+    def test_an_expired_order_can_only_be_paid_late(self, v2, page):
         v2.pay(expireAfter=300)
         v2.control("clock/", {"advance": 301})
         assert choices(page.get()) == ["late_success", "close"]
@@ -98,7 +98,7 @@ class TestThePage:
         assert page.choose("late_success")["Location"] == "http://shop.example/back"
         assert v2.status().json()["state"] == "COMPLETED"
 
-    def test_a_second_click_takes_no_second_payment(self, v2, page):
+    def test_a_second_click_pays_only_once(self, v2, page):
         v2.pay()
         page.choose("success")
         assert page.choose("success").status_code == 409
@@ -110,7 +110,7 @@ class TestThePage:
         assert page.choose("bribe").status_code == 409
         assert v2.status().json()["state"] == "PENDING"
 
-    def test_too_little_money_may_be_tried_again(self, v2, page):
+    def test_insufficient_balance_may_be_retried(self, v2, page):
         v2.pay()
         page.choose("insufficient_balance")
         assert b"Insufficient balance. No money was taken" in page.get().content
@@ -144,7 +144,7 @@ class TestMeansOfPayment:
             ("", "UPI_QR", "UPI", "ACCOUNT"),
         ],
     )
-    def test_the_shop_reads_what_was_paid_with(self, v2, page, name, mode, rail, instrument):
+    def test_the_shop_reads_the_payment_instrument(self, v2, page, name, mode, rail, instrument):
         v2.pay()
         page.choose("success", means=name)
         paid = v2.status().json()["paymentDetails"][0]
@@ -157,7 +157,7 @@ class TestMeansOfPayment:
     @pytest.mark.parametrize(
         ("name", "said"), [("upi_app", "UPI"), ("credit_card", "CARD"), ("net_banking", "NETBANKING")]
     )
-    def test_v1_has_words_of_its_own_for_it(self, v1, page, name, said):
+    def test_v1_has_its_own_codes_for_instruments(self, v1, page, name, said):
         v1.pay()
         page.choose("success", means=name)
         assert v1.status().json()["data"]["paymentInstrument"]["type"] == said
@@ -168,7 +168,7 @@ class TestMeansOfPayment:
         assert v2.status().json()["paymentDetails"][0]["rail"]["vpa"] == "ra****ka@ybl"
 
     @pytest.mark.parametrize("address", ["", "radhika", "radhika@", "rad hika@ybl", "<b>@ybl"])
-    def test_a_upi_id_that_is_none_is_asked_for_again(self, v2, page, address):
+    def test_an_invalid_upi_id_shows_the_form_again(self, v2, page, address):
         v2.pay()
         again = page.choose("success", means="upi_id", upi_id=address)
         assert again.status_code == 200
@@ -204,7 +204,7 @@ class TestTheWayBackInV1:
         v1.pay()
         assert page.choose("success")["Location"] == "http://shop.example/back"
 
-    def test_post_is_a_sealed_form_with_a_button(self, v1, page):
+    def test_post_is_a_form_with_checksum_and_a_button(self, v1, page):
         v1.pay(redirectMode="POST")
         form = page.choose("success").content.decode()
         fields = dict(re.findall(r'name="(\w+)" value="([^"]*)"', form))

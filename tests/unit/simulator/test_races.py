@@ -53,7 +53,7 @@ def test_two_clicks_pay_once(v2):
     assert Attempt.objects.count() == 1
 
 
-def test_two_refunds_never_give_back_more_than_was_paid(v2):
+def test_two_refunds_never_exceed_the_payment(v2):
     v2.pay()
     v2.decide("V2-order-1", "success")
     numbered = [lambda shop, number=number: shop.refund(f"r{number}", amount=70_000) for number in range(4)]
@@ -87,7 +87,7 @@ def test_one_fault_strikes_once(v2):
     assert sorted(answers) == [200, 200, 200, 500]
 
 
-def test_whoever_is_on_the_line_while_all_is_reset_meets_no_error():
+def test_calls_during_a_reset_get_no_error():
     def reset():
         for number in range(20):
             seeded_faults.set_rates(number, {"pay": 100})

@@ -78,5 +78,5 @@ def test_any_value_in_a_v1_payment_is_taken_or_refused(v1, field, value):
 
 @few
 @given(path=st.sampled_from(CONTROLS), body=st.dictionaries(st.sampled_from(WISHES), anything))
-def test_any_wish_at_the_control_door_is_answered(v2, path, body):
+def test_any_request_to_the_control_api_is_answered(v2, path, body):
     assert v2.control(path, body).status_code in {200, 400, 404, 409}

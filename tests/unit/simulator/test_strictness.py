@@ -88,7 +88,7 @@ def post(v1, path, text, seal):
 @pytest.mark.parametrize("path", PAYLOADS)
 class TestTheSealOfV1:
     @pytest.mark.parametrize("wrong", SEALS)
-    def test_a_wrong_seal(self, v1, path, wrong):
+    def test_a_wrong_checksum(self, v1, path, wrong):
         text = base64.b64encode(raw(path)).decode()
         seal = SEALS[wrong] and SEALS[wrong](text, path)
         assert post(v1, path, text, seal) == NO_PROOF
@@ -108,7 +108,7 @@ class TestTheSealOfV1:
             assert post(v1, path, text, usual(hashed, path)) == UNREADABLE
 
     @pytest.mark.parametrize("text", ["", "{}", "%7B%7D", "पूजा", '{"merchantId":"PGTESTPAYUAT"}'])
-    def test_what_is_no_base64(self, v1, path, text):
+    def test_invalid_base64(self, v1, path, text):
         assert post(v1, path, text, usual(text, path)) == UNREADABLE
 
     def test_a_body_without_the_envelope(self, v1, path):
@@ -118,7 +118,7 @@ class TestTheSealOfV1:
 
 
 @pytest.mark.parametrize("wrong", [name for name in SEALS if name not in ("no path", "the JSON is hashed")])
-def test_a_wrong_seal_on_a_question(v1, wrong):
+def test_a_wrong_checksum_of_a_status_request(v1, wrong):
     v1.pay("STRICT-1")
     path = "/pg/v1/status/PGTESTPAYUAT/STRICT-1"
     headers = {"X-MERCHANT-ID": "PGTESTPAYUAT"}
@@ -131,13 +131,13 @@ def test_a_wrong_seal_on_a_question(v1, wrong):
 @pytest.mark.parametrize("kind", [None, "", "text/plain", "application/x-www-form-urlencoded", "json"])
 class TestTheContentTypeOfV1:
     @pytest.mark.parametrize("path", PAYLOADS)
-    def test_what_is_not_sent_as_json_is_not_read(self, v1, path, kind):
+    def test_a_body_that_is_not_json_is_refused(self, v1, path, kind):
         text = base64.b64encode(raw(path)).decode()
         headers = {"X-VERIFY": usual(text, path), "Content-Type": kind}
         answer = v1("POST", v1.base + path, data=json.dumps({"request": text}), headers=headers)
         assert (answer.status_code, answer.json()) == UNREADABLE
 
-    def test_a_question_must_name_it_too(self, v1, kind):
+    def test_a_status_request_needs_the_content_type_too(self, v1, kind):
         v1.pay("STRICT-1")
         refused = v1.status("STRICT-1", **{"Content-Type": kind})
         assert (refused.status_code, refused.json()["code"]) == (400, "BAD_REQUEST")
@@ -148,7 +148,7 @@ def test_a_content_type_may_have_parameters_and_capitals(v1):
     assert v1.status("STRICT-1", **{"Content-Type": "Application/JSON; charset=UTF-8"}).status_code == 200
 
 
-def test_escaped_slashes_and_indented_json_are_no_mistakes(v1):
+def test_escaped_slashes_and_indented_json_are_accepted(v1):
     path = "/pg/v1/pay"
     payload = PAYLOADS[path] | {"merchantUserId": "U1"}
     for number, text in enumerate((json.dumps(payload, indent=2), json.dumps(payload).replace("/", "\\/"))):
@@ -170,12 +170,12 @@ class TestTheTokenOfV2:
     @pytest.mark.parametrize(
         "wrong", ["Bearer {}", "o-bearer {}", "{}", "O-Bearer", "O-Bearer {}x", "Basic {}", ""]
     )
-    def test_a_token_that_is_not_shown_as_it_must_be(self, v2, method, path, wrong):
+    def test_a_token_in_another_scheme(self, v2, method, path, wrong):
         token = v2.fetch_token().json()["access_token"]
         answer = v2(method, v2.base + path, json={}, headers={"Authorization": wrong.format(token)})
         assert (answer.status_code, answer.json()) == (401, NO_TOKEN)
 
-    def test_a_token_that_has_ended(self, v2, method, path):
+    def test_an_expired_token(self, v2, method, path):
         v2.token = v2.fetch_token().json()["access_token"]
         v2.control("clock/", {"advance": 624_600})
         answer = v2.authorized(method, path, json={})

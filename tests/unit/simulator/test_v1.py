@@ -21,12 +21,12 @@ class TestPay:
         assert (answer.status_code, answer.json()["code"]) == (200, "PAYMENT_INITIATED")
         assert redirect == {"url": page, "method": "GET"}
 
-    def test_a_body_without_a_sealed_request(self, v1):
+    def test_a_body_without_a_base64_request(self, v1):
         for body in ({}, {"request": ""}, {"request": 7}, {"request": "not base64!"}, {"request": "YQ"}, []):
             refused = v1("POST", "apis/pg-sandbox/pg/v1/pay", json=body, headers={"X-VERIFY": "x"})
             assert (refused.status_code, refused.json()) == (400, {"success": False, "code": "400"})
 
-    def test_a_wrong_or_missing_seal(self, v1):
+    def test_a_wrong_or_missing_checksum(self, v1):
         text = base64.b64encode(b'{"merchantId":"PGTESTPAYUAT"}').decode()
         wrong = {
             "missing": "",
@@ -137,7 +137,7 @@ class TestStatus:
     def test_unknown(self, v1):
         assert v1.status("nobody").json()["code"] == "TRANSACTION_NOT_FOUND"
 
-    def test_the_seal_covers_the_path_and_the_merchant_is_named_in_a_header(self, v1):
+    def test_the_checksum_covers_the_path_and_a_header_names_the_merchant(self, v1):
         v1.pay()
         assert v1.status(**{"X-VERIFY": v1.seal("/pg/v1/status/PGTESTPAYUAT/other")}).status_code == 401
         assert v1.status(**{"X-MERCHANT-ID": None}).json() == BAD_REQUEST
@@ -172,7 +172,7 @@ class TestRefund:
         assert v1.refund("r1", amount=100).status_code == 417
         assert v1.pay("r1").status_code == 417
 
-    def test_an_unpaid_or_unknown_payment_has_nothing_to_give_back(self, v1):
+    def test_an_unpaid_or_unknown_payment_cannot_be_refunded(self, v1):
         v1.pay("V1-order-2")
         assert v1.refund(merchant_order_id="V1-order-2").json() == BAD_REQUEST
         assert v1.refund(merchant_order_id="nobody").json()["code"] == "TRANSACTION_NOT_FOUND"
@@ -185,18 +185,18 @@ class TestAddresses:
     def check(self, v1, vpa):
         return v1.post("/pg/v1/vpa/validate", {"merchantId": "PGTESTPAYUAT", "vpa": vpa})
 
-    def test_one_that_could_be_is_good(self, v1):
+    def test_a_valid_upi_id_is_accepted(self, v1):
         said = self.check(v1, "success@ybl").json()
         assert (said["success"], said["code"], said["data"]["vpa"]) == (True, "SUCCESS", "success@ybl")
 
-    def test_one_that_cannot_be_is_bad(self, v1):
+    def test_an_invalid_upi_id_is_rejected(self, v1):
         refused = self.check(v1, "nobody")
         assert (refused.status_code, refused.json()["code"]) == (417, "INVALID_VPA")
 
-    def test_it_is_sealed_like_everything_else(self, v1):
+    def test_it_needs_a_checksum_too(self, v1):
         sealed = {"X-VERIFY": v1.seal("something else")}
         payload = {"merchantId": "PGTESTPAYUAT", "vpa": "success@ybl"}
         assert v1.post("/pg/v1/vpa/validate", payload, sealed).status_code == 401
 
-    def test_what_is_no_text_is_refused(self, v1):
+    def test_a_value_that_is_no_text_is_refused(self, v1):
         assert self.check(v1, 7).status_code == 400

@@ -11,7 +11,7 @@ BAD_REQUEST = {
 
 
 class TestToken:
-    def test_it_is_given_for_a_week_in_seconds(self, v2):
+    def test_it_is_valid_for_a_week_in_seconds(self, v2):
         token = v2.fetch_token().json()
         assert token["token_type"] == "O-Bearer"
         assert token["expires_at"] - token["issued_at"] == 624_600
@@ -34,7 +34,7 @@ class TestToken:
     def test_another_grant_is_refused(self, v2):
         assert v2.fetch_token(grant_type="password").status_code == 400
 
-    def test_only_o_bearer_opens_the_door(self, v2):
+    def test_only_o_bearer_is_accepted(self, v2):
         value = v2.fetch_token().json()["access_token"]
         for header in (f"Bearer {value}", f"o-bearer {value}", value, "O-Bearer ", "O-Bearer wrong", ""):
             refused = v2(
@@ -66,7 +66,7 @@ class TestPay:
         assert (order.expires_at - order.created_at).total_seconds() == 300
         assert expires_at // 1000 == int(order.expires_at.timestamp())
 
-    def test_an_order_lasts_ten_minutes_when_nothing_else_is_said(self, v2):
+    def test_an_order_expires_after_ten_minutes_by_default(self, v2):
         v2.pay(without=["expireAfter"])
         order = Order.objects.get()
         assert (order.expires_at - order.created_at).total_seconds() == 600
@@ -143,7 +143,7 @@ class TestPay:
             {"type": ["PG_CHECKOUT"]},
         ],
     )
-    def test_the_flow_is_a_checkout_with_a_way_back(self, v2, flow):
+    def test_the_flow_is_a_checkout_with_a_redirect_url(self, v2, flow):
         assert v2.pay(paymentFlow=flow).status_code == 400
 
     @pytest.mark.parametrize(
@@ -207,7 +207,7 @@ class TestStatus:
         assert answer["state"] == "PENDING"
         assert answer["paymentDetails"][0]["detailedErrorCode"] == "ZM"
 
-    def test_a_wrong_pin_ends_an_order_without_second_tries(self, v2):
+    def test_a_wrong_pin_ends_an_order_without_retries(self, v2):
         v2.pay(disablePaymentRetry=True)
         v2.decide("V2-order-1", "attempt_failed")
         assert v2.status().json()["state"] == "FAILED"
@@ -229,7 +229,7 @@ class TestStatus:
         context = v2.status(errorContext="TRUE").json()["errorContext"]
         assert (context["errorCode"], context["source"]) == ("INSUFFICIENT_BALANCE", "CUSTOMER")
 
-    def test_an_order_whose_time_is_up_has_failed(self, v2):
+    def test_an_expired_order_has_failed(self, v2):
         v2.pay(expireAfter=300)
         v2.control("clock/", {"advance": 301})
         answer = v2.status().json()
@@ -257,7 +257,7 @@ class TestStatus:
         assert answer.json() == v2.status().json()
         assert v2.authorized("GET", "/checkout/v2/transaction/OM1/status").status_code == 404
 
-    def test_another_amount_may_arrive_than_was_asked_for(self, v2):
+    def test_another_amount_may_be_paid(self, v2):
         v2.pay()
         v2.decide("V2-order-1", "success", amount_paise=100)
         assert v2.status().json()["amount"] == 100
@@ -283,7 +283,7 @@ class TestRefund:
         assert v2.refund("r3", amount=50_000).status_code == 200
         assert v2.refund("r4", amount=100).status_code == 400
 
-    def test_a_failed_refund_gives_its_money_back_to_the_next_one(self, v2):
+    def test_a_failed_refund_frees_its_amount_for_the_next_one(self, v2):
         v2.refund("r1")
         v2.control("refunds/r1/decide/", {"outcome": "failure"})
         assert v2.refund_status("r1").json()["state"] == "FAILED"
@@ -294,7 +294,7 @@ class TestRefund:
         assert v2.refund("r1", amount=100).status_code == 417
         assert v2.refund("r1").status_code == 417
 
-    def test_an_unpaid_order_has_nothing_to_give_back(self, v2):
+    def test_an_unpaid_order_cannot_be_refunded(self, v2):
         v2.pay("V2-order-2")
         assert v2.refund(merchant_order_id="V2-order-2").json() == BAD_REQUEST
 

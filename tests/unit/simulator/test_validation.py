@@ -16,7 +16,7 @@ from simulator.validation import is_url
         f"https://{'x' * 63}.example/",
     ],
 )
-def test_an_address_that_can_be(url):
+def test_a_valid_webhook_url(url):
     assert is_url(url)
 
 
@@ -36,5 +36,5 @@ def test_an_address_that_can_be(url):
         7,
     ],
 )
-def test_one_that_no_shop_can_have(url):
+def test_an_invalid_webhook_url(url):
     assert not is_url(url)

@@ -1,4 +1,4 @@
-def test_the_http_door_answers_like_the_other_one(v2, client):
+def test_http_and_in_process_calls_get_the_same_answer(v2, client):
     v2.pay()
     over_http = client.get(
         "/simulator/apis/pg-sandbox/checkout/v2/order/V2-order-1/status?details=True",
@@ -26,7 +26,7 @@ def test_every_route_but_phonepes_own_is_found_without_the_last_slash(v2, client
     assert (shown, armed.status_code) == ([200, 200], 200)
 
 
-def test_its_own_process_knows_both_spellings_too(settings, v2, client):
+def test_the_separate_process_accepts_both_spellings_too(settings, v2, client):
     settings.ROOT_URLCONF, settings.MIDDLEWARE = "simulator.process_urls", []
     page = v2.pay().json()["redirectUrl"].partition("/simulator/")[2]
     for route in ("", page, "control/openapi.json/"):

@@ -33,7 +33,7 @@ def paid(v2, shop):
 
 
 class TestWhatIsSaid:
-    def test_a_paid_order_is_told_with_the_constant_header(self, paid, shop):
+    def test_a_paid_order_sends_a_webhook_with_the_constant_header(self, paid, shop):
         shop.post(HOOK, status=200)
         assert webhook_deliveries.send_due() == 1
         sent = shop.calls[0].request
@@ -51,7 +51,7 @@ class TestWhatIsSaid:
         assert sent.headers["x-phonepe-checksum-signature"] == signature
         assert sent.headers["x-phonepe-checksum-key-id"] == "CF-SIMULATOR"
 
-    def test_every_end_has_its_event(self, v2, shop):
+    def test_every_final_state_has_its_event(self, v2, shop):
         shop.post(HOOK, status=200)
         v2.pay("a")
         v2.decide("a", "attempt_failed")
@@ -67,7 +67,7 @@ class TestWhatIsSaid:
             "checkout.order.completed",
         ]
 
-    def test_a_refund_tells_each_step(self, paid, shop):
+    def test_a_refund_sends_an_event_for_each_step(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.refund("r1", amount=50_000)
         paid.control("refunds/r1/decide/", {"outcome": "confirm"})
@@ -77,7 +77,7 @@ class TestWhatIsSaid:
         webhook_deliveries.send_due()
         assert events(shop)[1:] == ["pg.refund.accepted", "pg.refund.completed", "pg.refund.failed"]
 
-    def test_v1_calls_back_where_the_payment_said_and_seals_the_response(self, v1, shop):
+    def test_v1_posts_to_the_callback_url_with_a_checksum(self, v1, shop):
         shop.post("http://shop.example/callback", status=200)
         v1.pay()
         v1.decide("V1-order-1", "attempt_failed")
@@ -88,7 +88,7 @@ class TestWhatIsSaid:
         assert sent.headers["X-VERIFY"] == v1.seal(said)
         assert json.loads(base64.b64decode(said)) == v1.status().json()
 
-    def test_a_v1_refund_calls_back_too(self, v1, shop):
+    def test_a_v1_refund_posts_to_its_callback_url(self, v1, shop):
         shop.post("http://shop.example/callback", status=200)
         shop.post("http://shop.example/refund-callback", status=200)
         v1.pay()
@@ -99,7 +99,7 @@ class TestWhatIsSaid:
         said = json.loads(base64.b64decode(json.loads(shop.calls[1].request.body)["response"]))
         assert said == v1.status("V1-refund-1").json()
 
-    def test_an_order_that_expires_unasked_is_told(self, v2, shop):
+    def test_an_order_that_expires_sends_a_webhook(self, v2, shop):
         shop.post(HOOK, status=200)
         v2.pay(expireAfter=300)
         v2.control("clock/", {"advance": 301})
@@ -108,7 +108,7 @@ class TestWhatIsSaid:
 
 
 class TestUntilSomebodyHears:
-    def test_a_silent_shop_is_asked_again_later_and_later(self, paid, shop):
+    def test_retries_have_growing_delays(self, paid, shop):
         shop.post(HOOK, body=requests.ConnectTimeout("silent"))
         assert webhook_deliveries.send_due() == 1
         assert webhook_deliveries.send_due() == 0  # not yet
@@ -120,7 +120,7 @@ class TestUntilSomebodyHears:
         assert (delivery.tries, delivery.last_status) == (2, None)
         assert delivery.last_error.startswith("ConnectTimeout")
 
-    def test_only_2xx_counts_as_heard(self, paid, shop):
+    def test_only_2xx_counts_as_delivered(self, paid, shop):
         for status in (500, 302, 401, 204):
             shop.post(HOOK, status=status)
         for _ in range(4):
@@ -133,9 +133,7 @@ class TestUntilSomebodyHears:
     @pytest.mark.parametrize(
         "host", ["shop..example", "x" * 64 + ".example", "exa mple", "shop.example:port"]
     )
-    def test_an_address_that_leads_nowhere_is_tried_like_any_other_and_keeps_nobody_waiting(
-        self, v2, shop, host
-    ):
+    def test_an_unreachable_url_is_retried_and_blocks_no_other(self, v2, shop, host):
         shop.add_passthru("http://" + host)
         shop.post(HOOK, status=200)
         for order in ("nowhere", "heard"):
@@ -163,7 +161,7 @@ class TestUntilSomebodyHears:
         assert webhook_deliveries.send_due() == 1
         assert meanwhile == [0, 1]
 
-    def test_in_the_end_it_is_given_up(self, paid, shop):
+    def test_after_the_last_retry_it_is_given_up(self, paid, shop):
         shop.post(HOOK, status=503)
         for _ in range(20):
             webhook_deliveries.send_due()
@@ -181,19 +179,19 @@ class TestUntilSomebodyHears:
 
 
 class TestFaults:
-    def test_twice(self, paid, shop):
+    def test_the_webhook_is_sent_twice(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "duplicate")
         webhook_deliveries.send_due()
         assert [call.request.body for call in shop.calls] == [shop.calls[0].request.body] * 2
 
-    def test_never(self, paid, shop):
+    def test_the_webhook_is_never_sent(self, paid, shop):
         paid.arm("webhook", "drop")
         webhook_deliveries.send_due()
         assert len(shop.calls) == 0
         assert Delivery.objects.get().due_at is None
 
-    def test_late_and_so_out_of_order(self, v2, shop):
+    def test_the_webhook_is_sent_late_and_out_of_order(self, v2, shop):
         shop.post(HOOK, status=200)
         v2.pay()
         v2.decide("V2-order-1", "attempt_failed")
@@ -204,13 +202,13 @@ class TestFaults:
         webhook_deliveries.send_due()
         assert events(shop) == ["checkout.order.completed", "checkout.transaction.attempt.failed"]
 
-    def test_with_a_proof_that_proves_nothing(self, paid, shop):
+    def test_the_webhook_has_an_invalid_signature(self, paid, shop):
         shop.post(HOOK, status=401)
         paid.arm("webhook", "forged")
         webhook_deliveries.send_due()
         assert shop.calls[0].request.headers["Authorization"] == "0" * 64
 
-    def test_heard_but_repeated_because_the_answer_was_lost(self, paid, shop):
+    def test_a_received_webhook_is_retried_when_the_response_is_lost(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "reset_after")
         webhook_deliveries.send_due()
@@ -218,13 +216,13 @@ class TestFaults:
         webhook_deliveries.send_due()
         assert len(shop.calls) == 2
 
-    def test_as_often_as_wished(self, paid, shop):
+    def test_the_webhook_is_sent_as_often_as_given(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "duplicate", argument=5)
         webhook_deliveries.send_due()
         assert len(shop.calls) == 5
 
-    def test_a_later_one_overtakes_the_one_that_is_held_back(self, v2, shop):
+    def test_a_later_webhook_is_sent_before_a_held_one(self, v2, shop):
         shop.post(HOOK, status=200)
         v2.pay()
         v2.decide("V2-order-1", "failure")
@@ -234,7 +232,7 @@ class TestFaults:
             pass
         assert events(shop) == ["checkout.order.completed", "checkout.order.failed"]
 
-    def test_one_that_nothing_overtakes_goes_in_the_end(self, paid, shop):
+    def test_a_held_webhook_is_sent_after_its_delay(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.arm("webhook", "reorder")
         webhook_deliveries.send_due()
@@ -243,7 +241,7 @@ class TestFaults:
         webhook_deliveries.send_due()
         assert events(shop) == ["checkout.order.completed"]
 
-    def test_a_refund_may_be_heard_of_before_its_payment(self, paid, shop):
+    def test_a_refund_webhook_may_arrive_before_its_payment(self, paid, shop):
         shop.post(HOOK, status=200)
         paid.refund()
         paid.control("clock/", {"advance": 5})
@@ -252,14 +250,14 @@ class TestFaults:
             pass
         assert events(shop) == ["pg.refund.completed", "checkout.order.completed"]
 
-    def test_under_the_scheme_that_was_not_agreed(self, paid, shop):
+    def test_the_webhook_uses_the_other_scheme(self, paid, shop):
         shop.post(HOOK, status=401)
         paid.arm("webhook", "other_scheme")
         webhook_deliveries.send_due()
         assert "x-phonepe-checksum-signature" in shop.calls[0].request.headers
         assert "Authorization" not in shop.calls[0].request.headers
 
-    def test_v1_under_a_scheme_it_does_not_have(self, v1, shop):
+    def test_a_v1_webhook_uses_the_scheme_of_v2(self, v1, shop):
         shop.post("http://shop.example/callback", status=401)
         v1.pay()
         v1.decide("V1-order-1", "success")
@@ -308,23 +306,23 @@ class TestLies:
         shop.calls.reset()
         assert self.told_in_v1(v1, shop, "wrong_amount", argument=1)["data"]["amount"] == 1
 
-    def test_an_order_nobody_knows(self, v1, v2, shop):
+    def test_an_unknown_order(self, v1, v2, shop):
         assert self.told_in_v2(v2, shop, "unknown_order")["payload"]["merchantOrderId"] == "NOBODYS-ORDER"
         shop.calls.reset()
         told = self.told_in_v1(v1, shop, "unknown_order")["data"]
         assert told["merchantTransactionId"] == "NOBODYS-ORDER"
 
-    def test_an_event_nobody_knows(self, v1, v2, shop):
+    def test_an_unknown_event(self, v1, v2, shop):
         assert self.told_in_v2(v2, shop, "unknown_event")["event"] == "checkout.order.levitated"
         shop.calls.reset()
         assert self.told_in_v1(v1, shop, "unknown_event")["code"] == "PAYMENT_LEVITATED"
 
-    def test_more_than_anybody_wants_to_hear(self, v1, v2, shop):
+    def test_an_oversized_body(self, v1, v2, shop):
         assert len(self.told_in_v2(v2, shop, "huge")["payload"]["padding"]) == 2_000_000
         shop.calls.reset()
         assert len(self.told_in_v1(v1, shop, "huge", argument=70_000)["data"]["padding"]) == 70_000
 
-    def test_the_books_stay_true(self, v2, shop):
+    def test_faults_of_a_body_do_not_change_the_stored_order(self, v2, shop):
         self.told_in_v2(v2, shop, "wrong_amount")
         assert v2.status().json()["amount"] == 110_000
         assert json.loads(Delivery.objects.get().body)["payload"]["amount"] == 110_000

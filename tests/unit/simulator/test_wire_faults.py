@@ -11,15 +11,13 @@ from simulator.models import Order
 
 
 class TestLate:
-    def test_an_answer_that_comes_too_late_is_a_silence_to_the_caller(self, v2):
+    def test_a_delay_beyond_the_timeout_is_a_read_timeout(self, v2):
         v2.arm("pay", "delay", argument=11)  # the caller waits for ten seconds
         with pytest.raises(requests.ReadTimeout):
             v2.pay()
         assert Order.objects.exists()
 
-    def test_an_answer_that_is_late_but_in_time_is_the_genuine_one_and_really_waited_for(
-        self, v2, monkeypatch
-    ):
+    def test_a_delay_within_the_timeout_returns_the_genuine_response(self, v2, monkeypatch):
         waited = []
         monkeypatch.setattr("time.sleep", waited.append)
         v2.fetch_token()
@@ -27,7 +25,7 @@ class TestLate:
         assert v2.pay().json()["state"] == "PENDING"
         assert sum(waited) == 9
 
-    def test_whoever_would_give_up_before_does_not_wait(self, v2, monkeypatch):
+    def test_a_delay_beyond_the_timeout_does_not_wait(self, v2, monkeypatch):
         waited = []
         monkeypatch.setattr("time.sleep", waited.append)
         v2.arm("pay", "delay", argument=11)
@@ -37,14 +35,14 @@ class TestLate:
 
 
 class TestCredentials:
-    def test_a_token_that_has_ended_is_refused_as_documented(self, v2):
+    def test_an_expired_token_is_refused_as_documented(self, v2):
         v2.pay()
         v2.arm("status", "expired_token")
         refused = v2.status()
         assert (refused.status_code, refused.json()["code"]) == (401, "AUTHORIZATION_FAILED")
         assert v2.status().status_code == 200
 
-    def test_in_v1_the_seal_is_what_is_refused(self, v1):
+    def test_in_v1_the_checksum_is_refused(self, v1):
         v1.arm("pay", "expired_token")
         refused = v1.pay()
         assert (refused.status_code, refused.json()) == (401, {"success": False, "code": "401"})
@@ -55,20 +53,20 @@ class TestCredentials:
 
 
 class TestAnswers:
-    def test_a_gateway_in_front_of_phonepe_answers_in_html(self, v2):
+    def test_a_gateway_in_front_of_phonepe_answers_html(self, v2):
         v2.arm("pay", "status_502")
         answered = v2.pay()
         assert (answered.status_code, answered.headers["Content-Type"]) == (502, "text/html")
         assert not Order.objects.exists()
 
-    def test_the_genuine_answer_under_a_wrong_name(self, v2):
+    def test_the_genuine_response_with_a_wrong_content_type(self, v2):
         v2.arm("pay", "wrong_content_type")
         answered = v2.pay()
         assert answered.headers["Content-Type"].startswith("text/plain")
         assert answered.json()["orderId"] == Order.objects.get().provider_id
 
     @pytest.mark.parametrize("off", [-7200, 86_400])
-    def test_a_clock_that_is_off_shows_in_every_moment(self, v2, off):
+    def test_a_shifted_clock_shows_in_every_time(self, v2, off):
         v2.arm("token", "clock_off", argument=off)
         answered = v2.fetch_token()
         now = clock.seconds(clock.now())
@@ -77,7 +75,7 @@ class TestAnswers:
         assert abs(int(date.timestamp()) - now - off) <= 5
         assert answered.json()["expires_at"] - answered.json()["issued_at"] == 624_600
 
-    def test_a_clock_that_is_off_moves_no_order(self, v2):
+    def test_a_shifted_clock_does_not_expire_orders(self, v2):
         v2.arm("pay", "clock_off", argument=-86_400)
         shown = v2.pay().json()["expireAt"]
         order = Order.objects.get()
@@ -85,7 +83,7 @@ class TestAnswers:
         assert v2.status().json()["state"] == "PENDING"
 
     @pytest.mark.parametrize("code", canned_errors.ERRORS)
-    def test_every_known_refusal_can_be_heard(self, v2, code):
+    def test_every_canned_error_can_be_requested(self, v2, code):
         v2.fetch_token()
         v2.arm("pay", "says", argument=code)
         status, said = canned_errors.ERRORS[code]
@@ -93,7 +91,7 @@ class TestAnswers:
         assert (answered.status_code, answered.json()) == (status, said)
         assert not Order.objects.exists()
 
-    def test_a_throttled_caller_is_told_for_how_long_or_not(self, v2):
+    def test_a_throttled_caller_gets_retry_after_if_given(self, v2):
         v2.fetch_token()
         v2.arm("pay", "status_429", argument=7)
         v2.arm("pay", "status_429")
@@ -103,5 +101,5 @@ class TestAnswers:
         ("kind", "argument"),
         [("says", "NONSENSE"), ("says", ""), ("html", "99"), ("html", "600"), ("delay", "soon")],
     )
-    def test_what_cannot_be_said_is_not_armed(self, v2, kind, argument):
+    def test_an_unknown_code_is_not_armed(self, v2, kind, argument):
         assert v2.arm("pay", kind, argument=argument).status_code == 400

@@ -96,7 +96,7 @@ def test_without_a_server_only_the_points_that_need_one_fail(nowhere):
     assert found["database"] == found["debug_off"] == PASS
 
 
-def test_no_secret_of_the_installation_is_told(site, settings):
+def test_the_checklist_contains_no_secret(site, settings):
     settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD = "webhook_user", "short!secret"
     told = json.dumps(run_checklist(site))
     for secret in (settings.SECRET_KEY, settings.OPS_TOKEN, "short!secret"):
@@ -113,7 +113,7 @@ def test_the_command_ends_with_one_until_nothing_is_left_to_do(site):
 
 
 class TestSettings:
-    def test_backups_are_vouched_for_or_described(self, settings):
+    def test_backups_are_acknowledged_or_described(self, settings):
         assert installation.backups(Site()).result == NOT_RUN
         assert installation.backups(Site(acknowledged=frozenset({"backups"}))).result == PASS
         settings.BACKUPS = "nightly to another house, restored on 1 November"
@@ -130,7 +130,7 @@ class TestSettings:
             ("okpuja_hook", "a" * 21, FAIL),
         ],
     )
-    def test_a_login_that_the_dashboard_does_not_take_is_found(self, settings, user, password, result):
+    def test_a_webhook_login_that_the_dashboard_rejects_fails(self, settings, user, password, result):
         settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD = user, password
         assert installation.webhook_login(Site()).result == result
 
@@ -138,7 +138,7 @@ class TestSettings:
         settings.DEBUG = True
         assert installation.debug_off(Site()).result == FAIL
 
-    def test_somebody_has_to_be_told_of_trouble(self, settings):
+    def test_missing_alert_settings_fail(self, settings):
         settings.STAFF_EMAILS, settings.DEAD_MAN_URL = ["staff@example.com"], "https://alarm.example/1"
         assert installation.somebody_is_told(Site()).result == PASS
         settings.STAFF_EMAILS = settings.STAFF_WEBHOOK_URL = ""
@@ -148,12 +148,12 @@ class TestSettings:
         ("url", "result"),
         [("smtp+tls://us:secret@mail.example:587", PASS), ("file:///srv/mail", FAIL), ("console://", FAIL)],
     )
-    def test_mail_that_reaches_nobody_is_found(self, settings, url, result):
+    def test_mail_that_is_not_sent_fails(self, settings, url, result):
         settings.EMAIL_URL = url
         assert installation.mail(Site()).result == result
         assert "secret" not in installation.mail(Site()).reason
 
-    def test_what_production_would_refuse_is_said_before(self, settings):
+    def test_settings_that_production_refuses_fail(self, settings):
         settings.PHONEPE_SSL_VERIFY = False
         assert "PHONEPE_SSL_VERIFY" in installation.safe_settings(Site()).reason
 
@@ -235,13 +235,13 @@ class TestNetwork:
 
 
 class TestServer:
-    def test_old_code_in_one_of_several_processes_is_found(self):
+    def test_old_code_in_one_of_several_processes_fails(self):
         with Processes([installed.BUILD, "of-last-week"]) as running:
             found = server.builds(Site(running.url))
         assert found.result == FAIL
         assert "of-last-week" in found.reason
 
-    def test_what_a_worker_said_before_it_was_started_again_is_told_as_old(self, site):
+    def test_an_old_build_of_the_worker_fails(self, site):
         DiagnosisRun.objects.create(
             asked_by=DiagnosisRun.AskedBy.WORKER,
             started_at=timezone.now(),
@@ -261,7 +261,7 @@ class TestServer:
                     "GET", f"https://localhost:{ours.port}/"
                 )  # the shop is trusted as browsers trust it
 
-    def test_old_code_that_still_works_is_found(self, site):
+    def test_an_old_build_of_the_server_fails(self, site):
         DiagnosisRun.objects.create(
             asked_by=DiagnosisRun.AskedBy.WORKER,
             started_at=timezone.now(),
@@ -273,20 +273,20 @@ class TestServer:
         assert found.result == FAIL
         assert "of-last-week" in found.reason
 
-    def test_a_callback_address_without_tls_is_no_address_for_phonepe(self, site):
+    def test_a_callback_url_without_tls_fails(self, site):
         assert server.final_host(site).result == FAIL
 
-    def test_a_server_that_is_away_is_named_with_its_address(self, nowhere):
+    def test_an_unreachable_server_is_named_with_its_address(self, nowhere):
         with pytest.raises(NoAnswer, match=nowhere.base_url):
             server.health(nowhere)
 
-    def test_a_page_that_hides_its_domain_would_be_refused_by_phonepe(self, site, settings):
+    def test_a_referrer_policy_that_hides_the_domain_fails(self, site, settings):
         assert server.referrer(site).result == PASS
         with Page("no-referrer") as frontend:
             settings.FRONTEND_BASE_URL = frontend.url
             assert server.referrer(site).result == FAIL
 
-    def test_nobody_but_a_person_knows_whether_the_domain_is_registered(self, site):
+    def test_the_registered_domain_needs_the_word_of_a_person(self, site):
         assert server.domain(site).result == NOT_RUN
         assert server.domain(Site(acknowledged=frozenset({"domain"}))).result == PASS
 
@@ -298,11 +298,11 @@ class TestFlow:
         assert flow.full_flow(Site()).result == NOT_RUN
         assert not Payment.objects.exists()
 
-    def test_an_order_is_opened_with_play_money(self):
+    def test_an_order_is_opened_in_simulation(self):
         assert flow.payment_initiation(Site()).result == PASS
         assert Payment.objects.get().amount_paise == 100
 
-    def test_a_booking_without_phonepes_call_is_not_the_whole_flow(self, site):
+    def test_a_booking_without_a_webhook_fails_the_full_flow(self, site):
         found = flow.full_flow(site)
         assert found.result == FAIL
         assert "no webhook came" in found.reason

@@ -72,7 +72,7 @@ def test_it_ends_with_zero_when_phonepe_is_reached_and_knows_us(phonepe_at):
     assert "PhonePe is reached and knows us." in said
 
 
-def test_it_ends_with_one_when_something_is_broken_and_says_what_and_whose(phonepe_at):
+def test_it_ends_with_one_and_names_fault_and_culprit(phonepe_at):
     port = refusing_port()
     phonepe_at(port)
     said, code = ask()
@@ -82,7 +82,7 @@ def test_it_ends_with_one_when_something_is_broken_and_says_what_and_whose(phone
     assert f"127.0.0.1:{port}" in said
 
 
-def test_a_simulated_phonepe_has_to_answer_too():
+def test_a_simulated_phonepe_must_answer_too():
     said, code = ask("--json")
 
     found = json.loads(said)
@@ -90,7 +90,7 @@ def test_a_simulated_phonepe_has_to_answer_too():
     assert [check["ok"] for check in found["checks"] if check["layer"] == "contract"] == [True]
 
 
-def test_machines_read_the_whole_diagnosis(phonepe_at):
+def test_json_contains_the_whole_diagnosis(phonepe_at):
     phonepe_at(refusing_port())
     said, code = ask("--json")
 
@@ -100,7 +100,7 @@ def test_machines_read_the_whole_diagnosis(phonepe_at):
     assert "a-salt-key-nobody-may-see" not in said
 
 
-def test_the_message_alone_can_be_piped_into_a_mail(phonepe_at):
+def test_the_support_message_can_be_printed_alone(phonepe_at):
     phonepe_at(refusing_port())
     said, _ = ask("--support-message")
 
@@ -126,7 +126,7 @@ def test_an_unknown_name_is_refused_with_the_names_that_exist():
         ask("--only", "kafka")
 
 
-def test_a_layer_that_nobody_came_to_is_no_typing_error_and_not_well(phonepe_at):
+def test_a_layer_that_was_not_reached_is_neither_an_unknown_name_nor_a_success(phonepe_at):
     phonepe_at(refusing_port())
     said, code = ask("--only", "tls", "contract")
 
@@ -135,7 +135,7 @@ def test_a_layer_that_nobody_came_to_is_no_typing_error_and_not_well(phonepe_at)
     assert "not reached" in said
 
 
-def test_a_run_is_kept_as_one_of_the_command():
+def test_a_run_is_saved_as_made_by_the_command():
     ask()
     assert DiagnosisRun.objects.get().asked_by == DiagnosisRun.AskedBy.COMMAND
 
@@ -156,7 +156,7 @@ def test_a_database_that_is_down_is_named_within_ten_seconds_and_phonepe_is_not_
 
 
 @pytest.mark.sockets
-def test_a_database_that_takes_connections_and_says_nothing_is_named_within_ten_seconds():
+def test_a_silent_database_is_named_within_ten_seconds():
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"
         ended = at_a_terminal("--json", DATABASE_URL=f"postgresql://okpuja:x@{address}/shop")
@@ -167,7 +167,7 @@ def test_a_database_that_takes_connections_and_says_nothing_is_named_within_ten_
     assert found["took_ms"] <= 10_000
 
 
-def test_a_password_in_a_setting_that_is_broken_is_not_told():
+def test_a_password_in_an_invalid_setting_is_not_printed():
     ended = at_a_terminal(
         PHONEPE_SIMULATION_MODE="False",
         PHONEPE_CLIENT_ID="client",
