@@ -42,8 +42,8 @@ dev: $(VENV)/.dev .env
 test: test-sqlite test-postgresql
 
 # One file needs no second worker. Three of them on two cores: many tests wait for a process.
-WORKERS ?= $(if $(filter tests/%.py,$(ARGS)),0,3)
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+WORKERS ?= $(if $(findstring .py,$(ARGS)),0,3)
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Compiled tests are kept: rewriting the asserts of 300 modules in each worker takes longer than most tests.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -59,7 +59,7 @@ test-fast: $(VENV)/.dev
 	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not slow and not proof" -n 2 --dist loadfile $(ARGS)
 
 # Every case of which `make test` plays a sample, and on PostgreSQL what it plays on SQLite only; then what takes minutes.
-proofs: $(VENV)/.dev
+proofs: $(VENV)/.dev browser
 	PROOFS=1 TEST_DATABASE=sqlite $(PYTEST) -m proof
 	@$(BIN)/python -m tests.harness.postgres
 	PROOFS=1 TEST_DATABASE=postgresql $(PYTEST)

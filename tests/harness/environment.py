@@ -49,6 +49,7 @@ WANTED = {
     "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright's synchronous API runs an event loop in the test's thread
 }
 
+PREFIX = "okpuja-tests-"
 postgres: Postgres | None = None
 folder: Path | None = None
 
@@ -61,15 +62,25 @@ def memory_folder() -> str | None:
     return None
 
 
+def remove_folders_of_killed_runs() -> None:
+    """Else their databases would stay in memory."""
+    for left in Path(memory_folder() or tempfile.gettempdir()).glob(f"{PREFIX}*-*"):
+        pid = left.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def prepare() -> None:
     global postgres, folder
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     os.environ.update(WANTED)
-    folder = Path(tempfile.mkdtemp(prefix="okpuja-tests-", dir=memory_folder()))
+    remove_folders_of_killed_runs()
+    folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=memory_folder()))
+    folder.chmod(0o711)  # PostgreSQL runs as another user inside of it
     os.environ["TEST_RUN_FOLDER"] = str(folder)
     if os.environ.get("TEST_DATABASE", "sqlite") == "postgresql":
-        postgres = Postgres.start(parent=memory_folder())
+        postgres = Postgres.start(parent=str(folder))
         os.environ["DATABASE_URL"] = postgres.url("okpuja")
         return
     os.environ["DATABASE_URL"] = f"sqlite:///{folder / 'okpuja.sqlite3'}"

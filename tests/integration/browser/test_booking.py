@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 from tests.harness.customers import Customer
 from tests.integration.browser.looks import assert_readable, control, press
 
-pytestmark = [pytest.mark.browser, pytest.mark.sockets]
+pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof(every=2)]  # on a phone, or on both
 
 PAY = "Pay ₹2,100.00"
 people = itertools.cycle(range(10))

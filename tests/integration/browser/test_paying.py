@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 from tests.integration.browser.gifts import start_gift
 from tests.integration.browser.looks import assert_readable
 
-pytestmark = [pytest.mark.browser, pytest.mark.sockets]
+pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof(every=2)]  # on a phone, or on both
 
 
 @pytest.fixture

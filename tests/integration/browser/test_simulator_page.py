@@ -10,7 +10,7 @@ from tests.harness.processes import eventually
 from tests.integration.browser.gifts import start_gift
 from tests.integration.browser.looks import assert_readable, control, press
 
-pytestmark = [pytest.mark.browser, pytest.mark.sockets]
+pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof(every=2)]  # on a phone, or on both
 
 
 @pytest.fixture

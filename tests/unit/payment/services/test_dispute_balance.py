@@ -247,6 +247,7 @@ NEWS = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(news=st.lists(NEWS, min_size=2, max_size=3), data=st.data())
 def test_any_order_and_repetition_of_the_news_gives_the_same_books(attempt, news, data):

@@ -302,6 +302,7 @@ class Life:
         assert refundable_paise(self.read()) <= remaining_paise(self.read())
 
 
+@pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=LIVES)
 def test_whatever_is_asked_approved_refused_sent_and_disputed_the_two_sums_hold(paid, staff, other, steps):
