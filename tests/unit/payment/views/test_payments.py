@@ -11,6 +11,7 @@ from payment.services.checkout import start_payment
 from payment.services.outcomes import apply_status
 from simulator.models import Order as SimulatedOrder
 from tests.harness import builders
+from tests.harness.races import at_once
 from tests.unit.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -217,6 +218,23 @@ def test_a_key_that_is_freed_while_we_look_at_it_is_asked_for_again(api, phonepe
 
     assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_in_flight")
     assert api().post(PROCESS_CART, {"amount": 100}, **key).status_code == 201
+
+
+def test_of_five_donations_with_one_key_at_once_one_is_opened_and_the_others_wait_or_get_its_answer(
+    api, phonepe
+):
+    key = {"HTTP_IDEMPOTENCY_KEY": "b2b9b2b0-7a66-4a52-9d2c-3f6f0f6f1d11"}
+
+    answers = at_once(*[lambda: api().post(PROCESS_CART, {"amount": 100}, **key)] * 5)
+
+    payment = Payment.objects.get()
+    opened = [answer for answer in answers if answer.status_code == 201]
+    assert {answer.json()["payment_id"] for answer in opened} == {payment.pk}
+    assert sum("Idempotent-Replayed" not in answer.headers for answer in opened) == 1
+    others = [answer for answer in answers if answer.status_code != 201]
+    assert {(answer.status_code, answer.json()["code"]) for answer in others} <= {
+        (409, "idempotency_in_flight")
+    }
 
 
 def test_two_people_may_use_the_same_key(api, client, charlie, cart, package, slot):
