@@ -2,7 +2,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from payment.views.carts import BookingPaymentViewSet, CartPaymentViewSet, SlotPaymentViewSet
-from payment.views.offers import OfferPageView, OfferView
+from payment.views.offers import OfferPageView, OfferViewSet
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
 from payment.views.refunds import RefundViewSet
@@ -20,7 +20,11 @@ router.register("api/puja/slots", SlotPaymentViewSet, basename="slot")
 urlpatterns = [
     *router.urls,
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),
-    path("api/payments/offers/<str:token>/", OfferView.as_view(), name="payment-offer"),
+    path(
+        "api/payments/offers/<str:token>/",
+        OfferViewSet.as_view({"get": "retrieve", "post": "choose"}),
+        name="payment-offer",
+    ),
     path("offer/<str:token>/", OfferPageView.as_view(), name="payment-offer-page"),
     path("pay/<str:token>/", StatusPageView.as_view(), name="payment-status-page"),
 ]

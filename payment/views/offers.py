@@ -9,7 +9,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSet
 
 from core.errors import Refusal
 from core.language import language_of
@@ -22,17 +22,17 @@ from payment.services.offers import can_choose, choose, decline, slots_to_choose
 from payment.views.pages import PageView, SeeOther, grouped
 
 
-class OfferView(APIView):
+class OfferViewSet(ViewSet):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
     @extend_schema(operation_id="offer_look", responses=OfferSerializer)
-    def get(self, request: Request, token: str) -> Response:
+    def retrieve(self, request: Request, token: str) -> Response:
         """The times that can be chosen now, and until when."""
         return Response(OfferSerializer(offer_behind(token)).data)
 
     @extend_schema(operation_id="offer_choose", request=ChoiceRequest, responses=OfferSerializer)
-    def post(self, request: Request, token: str) -> Response:
+    def choose(self, request: Request, token: str) -> Response:
         """Choose a time, or decline and get the money back."""
         offer = offer_behind(token)
         form = ChoiceRequest(data=request.data)
