@@ -117,7 +117,7 @@ def _retry_or_give_up(notification: Notification, error: OSError) -> None:
 
 def _give_up(notification: Notification, error: Exception) -> None:
     is_ended = _move(notification, Notification.State.GIVEN_UP, last_error=_error_text(error))
-    if is_ended and notification.kind != "alert":  # an alert about an alert would go the same way
+    if is_ended and notification.kind != "alert":  # an alert about an alert would fail the same way
         alert(
             "message_given_up",
             f"notification:{notification.pk}",

@@ -1,4 +1,4 @@
-"""Writing into the outbox, in the transaction of the fact that is told. No network, and nothing that can fail."""
+"""Writes into the outbox, in the transaction of the fact that a message is about. No network, and no errors."""
 
 import hashlib
 from typing import Any
@@ -15,7 +15,7 @@ LONGEST_KEY = 120
 
 
 def notify(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
-    """Tell a person once per key; `email` is for those without an account. Who left no address is not told.
+    """Notify a person once per key. `email` is for people without an account; without any address nothing is sent.
 
     `facts` are plain JSON: `*_paise` ints, moments as ISO 8601 text, references. The template of the kind says which
     it needs (`notifications/templates/notifications/messages`).
@@ -27,7 +27,7 @@ def notify(kind: str, key: str, facts: Facts, *, user: User | None, email: str =
 
 
 def alert(rule: str, case: str, facts: Facts) -> None:
-    """Tell the staff by every channel that is set up, once per rule, case and day."""
+    """Notify the staff by every channel that is set up, once per rule, case and day."""
     key = f"alert:{rule}:{case}:{timezone.localdate():%Y-%m-%d}"
     facts = {"rule": rule, "case": case, **facts}
     if settings.STAFF_EMAILS:
@@ -45,8 +45,8 @@ def cases_alerted_today(rule: str) -> set[str]:
 
 def was_notified(key: str) -> bool:
     """Whether it was sent, or is to be sent."""
-    said = (Notification.State.WAITING, Notification.State.SENT)
-    return Notification.objects.filter(key=key, state__in=said).exists()
+    states = (Notification.State.WAITING, Notification.State.SENT)
+    return Notification.objects.filter(key=key, state__in=states).exists()
 
 
 def send_again(notification: Notification) -> bool:

@@ -90,9 +90,9 @@ class GatewayError(Refusal):
         if self.retry_after and failure.retry_after:
             self.retry_after = max(self.retry_after, math.ceil(failure.retry_after))
 
-        self.message = self._customer_message()
+        self.message = self.customer_message()
 
-    def _customer_message(self) -> Text:
+    def customer_message(self) -> Text:
         """For the customer. `detail` is for the log and for programs."""
         return response_codes.ASKING
 
@@ -106,7 +106,7 @@ class NotSent(GatewayError):
     retryable = True
     retry_after = 5
 
-    def _customer_message(self) -> Text:
+    def customer_message(self) -> Text:
         is_crowded = self.error_category == ErrorCategory.RATE_LIMITED
         return response_codes.CROWDED if is_crowded else response_codes.UNREACHABLE
 
@@ -116,7 +116,7 @@ class Rejected(GatewayError):
     default_code = "phonepe_rejected"
     default_detail = "PhonePe did not accept this request. Nothing was charged."
 
-    def _customer_message(self) -> Text:
+    def customer_message(self) -> Text:
         found = response_codes.meaning(self.phonepe_code)
         return found.sentence if found else response_codes.OUR_SIDE
 
