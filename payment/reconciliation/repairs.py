@@ -1,4 +1,4 @@
-"""What --fix does about orders and refunds. Each function says whether the row is right afterwards."""
+"""What --fix does about orders and refunds. Each function returns whether the row is right afterwards."""
 
 from payment.gateways import OrderStatus, RefundStatus
 from payment.models import Payment, PaymentAttempt, Refund
@@ -31,11 +31,11 @@ def fulfil_order(attempt: PaymentAttempt) -> bool:
 
 
 def apply_refund(refund: Refund, answer: RefundStatus, source: str) -> bool:
-    """What PhonePe does not know is right when it is to be said again."""
-    settled = apply_refund_status(refund.pk, answer, source)
+    """A refund that PhonePe does not know is right when it will be sent again."""
+    refund = apply_refund_status(refund.pk, answer, source)
     if answer.state is ProviderStatus.NOT_FOUND:
-        return not settled.is_with_phonepe
-    return answer.state.value == settled.state
+        return not refund.is_with_phonepe
+    return answer.state.value == refund.state
 
 
 def poll_settled_refund(refund: Refund, source: str) -> bool:
@@ -44,12 +44,12 @@ def poll_settled_refund(refund: Refund, source: str) -> bool:
 
 
 def adopt_settled_refund(attempt: PaymentAttempt, merchant_refund_id: str, paise: int, source: str) -> bool:
-    """A refund that was made in PhonePe's dashboard, and of which no webhook told us. Raises NO_ANSWER."""
+    """A refund that was made in PhonePe's dashboard, and without a webhook about it. Raises NO_ANSWER."""
     refund = find_unknown_refund(attempt, merchant_refund_id, paise, Deadline(SECONDS), source)
     return refund is not None and refund.state == RefundState.COMPLETED
 
 
 def _is_repaired(attempt: PaymentAttempt) -> bool:
-    """The money came, and nobody has to do anything for it to become what was ordered, or to go back."""
+    """The money was received, and its payment is fulfilled or will be refunded without anybody."""
     received = PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.COMPLETED)
     return received.exclude(payment__fulfilment__in=UNFINISHED).exists()

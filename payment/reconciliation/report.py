@@ -1,4 +1,4 @@
-"""What a comparison found: as an object for machines, and that as text for a terminal or CSV for a spreadsheet."""
+"""The result of a comparison: as an object for machines, and that as text for a terminal or CSV for a spreadsheet."""
 
 import csv
 import io
@@ -12,9 +12,9 @@ from typing import Any
 from django.utils import timezone
 
 from core.money import rupees
-from payment.reconciliation.findings import Finding
+from payment.reconciliation.discrepancies import Discrepancy
 
-Wire = dict[str, Any]
+Json = dict[str, Any]
 
 COLUMNS = (
     *("kind", "payment_id", "order", "refund", "booking", "ours", "theirs", "simulated", "detail"),
@@ -25,100 +25,90 @@ FORMULAS = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass
 class Report:
-    """`asked`: questions that PhonePe has answered, `unanswered` those that it has not; `bad`: (line, why) of the
-    settlement file; `settled_repeats`: rows of it that repeat another one, which is no difference.
+    """`answered` and `unanswered`: status requests to PhonePe. `bad_rows`: (line, reason) of the settlement file.
+    `settled_repeats`: rows of it that repeat another one, which is no discrepancy.
     """
 
     day: date
     checked_at: datetime
-    asked: int = 0
+    answered: int = 0
     unanswered: int = 0
     settled_rows: int | None = None
     settled_repeats: int = 0
-    findings: list[Finding] = field(default_factory=list)
-    bad: list[tuple[int, str]] = field(default_factory=list)
-
-    @property
-    def is_answered(self) -> bool:
-        return not self.unanswered
+    discrepancies: list[Discrepancy] = field(default_factory=list)
+    bad_rows: list[tuple[int, str]] = field(default_factory=list)
 
     @property
     def is_clean(self) -> bool:
-        """Nothing was found. What was mended was found: comparing once more shows that it is gone."""
-        return not self.findings and not self.bad
+        """No discrepancy. A repaired one counts: the next comparison shows that it is gone."""
+        return not self.discrepancies and not self.bad_rows
 
-    def wire(self, most: int | None = None) -> Wire:
+    def to_json(self, most: int | None = None) -> Json:
         return {
             "day": self.day.isoformat(),
             "checked_at": timezone.localtime(self.checked_at).isoformat(timespec="seconds"),
             "clean": self.is_clean,
-            "asked": self.asked,
+            "asked": self.answered,
             "settled_rows": self.settled_rows,
             "settled_repeats": self.settled_repeats,
-            "counts": dict(Counter(found.kind.value for found in self.findings)),
-            "mended": sum(found.mended for found in self.findings),
-            "differences": [found.wire() for found in self.findings[:most]],
-            "bad_rows": [{"line": line, "why": why} for line, why in self.bad[:most]],
+            "counts": dict(Counter(each.kind.value for each in self.discrepancies)),
+            "mended": sum(each.mended for each in self.discrepancies),
+            "differences": [each.to_json() for each in self.discrepancies[:most]],
+            "bad_rows": [{"line": line, "why": reason} for line, reason in self.bad_rows[:most]],
         }
 
 
-def as_json(told: Wire) -> str:
-    return json.dumps(told, indent=2, ensure_ascii=False) + "\n"
+def as_json(report: Json) -> str:
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
 
 
-def as_text(told: Wire) -> str:
-    rows, bad = told["settled_rows"], told["bad_rows"]
-    lines = [f"{told['day']}. Answers from PhonePe: {told['asked']}."]
+def as_text(report: Json) -> str:
+    rows, bad_rows = report["settled_rows"], report["bad_rows"]
+    lines = [f"{report['day']}. Answers from PhonePe: {report['asked']}."]
     if rows is not None:
-        lines.append(f"Rows in the settlement file: {rows}, unreadable: {len(bad)}.")
-        if repeats := told.get("settled_repeats"):  # reports that were kept before have none
+        lines.append(f"Rows in the settlement file: {rows}, unreadable: {len(bad_rows)}.")
+        if repeats := report.get("settled_repeats"):  # reports that were kept before have none
             lines.append(f"Rows that repeat another one, word for word: {repeats}.")
-    for found in told["differences"]:
-        lines += ["", _headline(found), f"    {found['fix']}"]
-    lines += ["", *(f"line {row['line']} of the settlement file {row['why']}" for row in bad)]
-    return "\n".join([*lines, *([""] if bad else []), _conclusion(told)]) + "\n"
+    for each in report["differences"]:
+        about = {
+            "payment": each["payment_id"],
+            **{name: each[name] for name in ("order", "refund", "booking")},
+        }
+        about |= _format_amounts(each)
+        subject = ", ".join(f"{name} {value}" for name, value in about.items() if value)
+        notes = [each["detail"], *(mark for mark in ("mended", "simulated") if each[mark])]
+        note = "; ".join(filter(None, notes))
+        headline = f"{each['kind'].upper()}  {subject}" + (f" ({note})" if note else "")
+        lines += ["", headline, f"    {each['fix']}"]
+    lines += ["", *(f"line {row['line']} of the settlement file {row['why']}" for row in bad_rows)]
+    if bad_rows:
+        lines.append("")
+    if report["clean"]:
+        lines.append("No differences.")
+    else:
+        lines.append(f"Differences: {sum(report['counts'].values())}, mended: {report['mended']}.")
+    return "\n".join(lines) + "\n"
 
 
-def as_csv(told: Wire) -> str:
-    """Amounts in rupees. A cell that a spreadsheet would take for a formula is told as text."""
+def as_csv(report: Json) -> str:
+    """Amounts in rupees. A cell that a spreadsheet would take for a formula is written as text."""
     out = io.StringIO()
     writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore")
     writer.writeheader()
-    for found in told["differences"]:
-        writer.writerow({name: _cell(value) for name, value in (found | _amounts(found)).items()})
-    for row in told["bad_rows"]:
+    for each in report["differences"]:
+        cells = {}
+        for name, value in (each | _format_amounts(each)).items():
+            text = "" if value is None else str(value)
+            cells[name] = f"'{text}" if text.startswith(FORMULAS) else text
+        writer.writerow(cells)
+    for row in report["bad_rows"]:
         writer.writerow({"kind": "bad row", "detail": f"line {row['line']} {row['why']}"})
     return out.getvalue()
 
 
-FORMATS: dict[str, Callable[[Wire], str]] = {"text": as_text, "json": as_json, "csv": as_csv}
+FORMATS: dict[str, Callable[[Json], str]] = {"text": as_text, "json": as_json, "csv": as_csv}
 
 
-def _conclusion(told: Wire) -> str:
-    if told["clean"]:
-        return "No differences."
-    return f"Differences: {sum(told['counts'].values())}, mended: {told['mended']}."
-
-
-def _headline(found: Wire) -> str:
-    about = {
-        "payment": found["payment_id"],
-        "order": found["order"],
-        "refund": found["refund"],
-        "booking": found["booking"],
-        **_amounts(found),
-    }
-    what = ", ".join(f"{name} {value}" for name, value in about.items() if value)
-    notes = [found["detail"], *(mark for mark in ("mended", "simulated") if found[mark])]
-    note = "; ".join(filter(None, notes))
-    return f"{found['kind'].upper()}  {what}" + (f" ({note})" if note else "")
-
-
-def _amounts(found: Wire) -> dict[str, str]:
-    sides = ("ours", "theirs")
-    return {side: "" if (paise := found[f"{side}_paise"]) is None else rupees(paise) for side in sides}
-
-
-def _cell(value: Any) -> str:
-    text = "" if value is None else str(value)
-    return f"'{text}" if text.startswith(FORMULAS) else text
+def _format_amounts(discrepancy: Json) -> dict[str, str]:
+    paise = {side: discrepancy[f"{side}_paise"] for side in ("ours", "theirs")}
+    return {side: "" if amount is None else rupees(amount) for side, amount in paise.items()}

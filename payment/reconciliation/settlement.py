@@ -6,7 +6,7 @@ Original Merchant Order ID (of a refund), Transaction Amount, Fee, IGST, CGST, S
 and Net Amount. Amounts are rupees with at most two decimals; fees, taxes and a refund's amount are negative there. The
 order of the columns, their case and what separates their words are no concern of ours; other columns are ignored.
 
-A row that cannot be read for certain is told, never guessed at and never left out in silence.
+A row that cannot be read for certain is reported, never guessed and never left out.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from core.money import paise, rupees
 from payment.phonepe.schemas import identifier
-from payment.reconciliation.table import NotATable, Row, read_table
+from payment.reconciliation.table import NotATable, Table
 
 PAYMENT, REFUND = "PAYMENT", "REFUND"
 NAMES = {
@@ -28,25 +28,25 @@ NAMES = {
     "amount": ("transactionamount", "amount"),
 }
 FEES, TAXES = ("fee",), ("igst", "cgst", "sgst")
-# Told beside the others, and only compared with them. Two columns of such a name say nothing, and stop nothing.
+# Only compared with the other columns. Two columns of such a name are ignored, and stop nothing.
 ORDER_OF_REFUND, STATUS, TAX_SUM, FEE_SUM, NET = (
     *("originalmerchantorderid", "transactionstatus"),
     *("totaltax", "totalfees", "netamount"),
 )
 SUMS = {TAX_SUM: "Total Tax", FEE_SUM: "Total Fees", NET: "Net Amount"}
-OF_SETTLEMENTS = {*FEES, *TAXES, FEE_SUM, NET, "settlementutr", "settlementdate", "bankreferenceno"}
+ONLY_IN_SETTLEMENTS = {*FEES, *TAXES, FEE_SUM, NET, "settlementutr", "settlementdate", "bankreferenceno"}
 MOVED_NOTHING = {
     *("FAILED", "FAILURE", "ERRORED", "ERROR", "DECLINED", "CANCELLED", "EXPIRED", "PENDING"),
 }
-WANTED = "Wanted is the settlement report, with the columns Payment Type, Merchant Reference ID and Fee"
+EXPECTED = "Expected is the settlement report, with the columns Payment Type, Merchant Reference ID and Fee"
 OTHER_REPORTS = {
-    "transactions": f"this is PhonePe's report of transactions, which tells no fee. {WANTED}",
-    "refunds": f"this is PhonePe's report of refunds, which tells no payment and no fee. {WANTED}",
-    "invoice": f"this is PhonePe's invoice for its fees, which names no order. {WANTED}",
+    "transactions": f"this is PhonePe's report of transactions, which has no fees. {EXPECTED}",
+    "refunds": f"this is PhonePe's report of refunds, which has no payments and no fees. {EXPECTED}",
+    "invoice": f"this is PhonePe's invoice for its fees, which names no order. {EXPECTED}",
 }
-BY_EXCEL = "a spreadsheet has rounded it; hand in the file as PhonePe's dashboard gave it"
+ROUNDED_BY_SPREADSHEET = "a spreadsheet has rounded it; hand in the file as PhonePe's dashboard gave it"
 MOST_ROWS = 200_000
-MOST_SHOWN = 80  # characters of a bad value
+MOST_QUOTED = 80  # characters of a bad value
 
 ROUNDED = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.ASCII | re.IGNORECASE)
 SIGNED = re.compile(r"([+-]?)\s*(?:₹|Rs\.?|INR)?\s*([+-]?)\s*(.+)", re.IGNORECASE)
@@ -115,7 +115,7 @@ class Settled:
 
 @dataclass
 class Settlement:
-    """By our reference: the order's id of a payment, the refund's id of a refund. `bad`: (line, why).
+    """By our reference: the order's id of a payment, the refund's id of a refund. `bad_rows`: (line, reason).
 
     `in_part`: references of which some row cannot be read, so that their sums say nothing. `repeats`: rows that
     repeat another one word for word.
@@ -123,13 +123,51 @@ class Settlement:
 
     payments: dict[str, Settled] = field(default_factory=dict)
     refunds: dict[str, Settled] = field(default_factory=dict)
-    bad: list[tuple[int, str]] = field(default_factory=list)
+    bad_rows: list[tuple[int, str]] = field(default_factory=list)
     in_part: set[str] = field(default_factory=set)
     rows: int = 0
     repeats: int = 0
 
-
-Columns = dict[str, int]
+    def add_row(self, row: "SettlementRow", width: int) -> Part:
+        """`width`: the number of columns in the header. Raises BadRow; NotASettlement for a row of another report."""
+        if len(row.cells) <= max(row.columns.values()):
+            raise BadRow("has too few columns")
+        if any(row.cells[width:]):
+            raise BadRow("has more columns than the header: a comma in a text without quotation marks?")
+        kind, reference, status = (
+            row.text("kind").upper(),
+            row.reference("reference"),
+            row.text(STATUS).upper(),
+        )
+        if kind == "FORWARD_TRANSACTION" or status in MOVED_NOTHING:
+            raise NotASettlement(f"line {row.line} says {status or kind}: {OTHER_REPORTS['transactions']}")
+        if kind not in (PAYMENT, REFUND):
+            raise BadRow(f"PaymentType is {_quote(kind)}, neither PAYMENT nor REFUND")
+        if ROUNDED.fullmatch(reference):
+            raise BadRow(f"MerchantReferenceId is {_quote(reference)}: {ROUNDED_BY_SPREADSHEET}")
+        if not identifier(reference):
+            raise BadRow(f"MerchantReferenceId is {_quote(reference)}, which is no reference")
+        try:
+            amount = row.paise("amount")
+            if kind == PAYMENT and amount <= 0:
+                raise BadRow(f"the amount of a payment is {_quote(row.text('amount'))}")
+            if not amount:
+                raise BadRow("the amount of a refund is zero")
+            part = Part(abs(amount), row.sum_paise(FEES), row.sum_paise(TAXES))
+        except BadRow:
+            self.in_part.add(reference)
+            raise
+        order = ""
+        if kind == PAYMENT:
+            # PhonePe keeps the fee of a payment, whichever sign the file has. A refund may bring a fee back.
+            part.fee_paise, part.tax_paise = -abs(part.fee_paise), -abs(part.tax_paise)
+        else:
+            order = identifier(row.reference(ORDER_OF_REFUND))
+        sums = row.wrong_sums(part, is_payment=kind == PAYMENT)
+        contradictions = [f"line {row.line}: {wrong}" for wrong in sums]
+        parts = self.payments if kind == PAYMENT else self.refunds
+        parts.setdefault(reference, Settled()).add(part, order, contradictions)
+        return part
 
 
 def read_file(path: Path) -> Settlement:
@@ -150,169 +188,121 @@ def read_file(path: Path) -> Settlement:
 
 def read(lines: Iterable[str]) -> Settlement:
     """Raises NotASettlement."""
+    settlement = Settlement()
+    read_rows: dict[bytes, Part | None] = {}
     try:
-        table = read_table(lines)
-        return _settlement(table.rows, _columns(table.header), len(table.header))
+        table = Table(lines)
+        columns = _find_columns(table.header)
+        for line, cells in table.rows():
+            settlement.rows += 1
+            if settlement.rows > MOST_ROWS:
+                raise NotASettlement(f"more than {MOST_ROWS} rows: split the file by days")
+            # The rows themselves would fill the memory.
+            digest = hashlib.sha256("\x1f".join(cells).encode()).digest()
+            if digest in read_rows:
+                settlement.repeats += 1
+                if (part := read_rows[digest]) is not None:
+                    part.times += 1
+                continue
+            read_rows[digest] = None  # as long as it cannot be read
+            try:
+                read_rows[digest] = settlement.add_row(SettlementRow(line, cells, columns), len(table.header))
+            except BadRow as bad:
+                settlement.bad_rows.append((line, str(bad)))
     except NotATable as error:
         raise NotASettlement(str(error)) from error
+    return settlement
 
 
-def _columns(header: list[str]) -> Columns:
-    """Where each name stands that we read. Raises NotASettlement."""
-    places = defaultdict[str, list[int]](list)
-    for place, name in enumerate(header):
-        places[_plain(name)].append(place)
-    _refuse_other_reports(set(places))
-    columns = {name: places[name] for name in (*FEES, *TAXES) if name in places}
-    for wanted, known in NAMES.items():
-        found = next((name for name in known if name in places), None)
-        if found is None:
-            missing = f"the column {known[0]!r} is missing: this is not PhonePe's settlement report"
-            raise NotASettlement(missing)
-        columns[wanted] = places[found]
-    for which in columns.values():
-        if len(which) > 1:
-            names = ", ".join(_shown(header[place]) for place in which)
-            raise NotASettlement(f"columns that are needed have the same name: {names}")
-    beside = (name for name in (ORDER_OF_REFUND, STATUS, *SUMS) if len(places[name]) == 1)
-    columns |= {name: places[name] for name in beside}
-    return {name: place for name, (place,) in columns.items()}
-
-
-def _refuse_other_reports(names: set[str]) -> None:
-    """They look alike: what they are about shows in a few names only. Raises NotASettlement."""
-    is_settlement = bool(names & OF_SETTLEMENTS) and bool(names & {*NAMES["kind"]})
+def _find_columns(header: list[str]) -> dict[str, int]:
+    """The position of each column that is read. Raises NotASettlement."""
+    positions = defaultdict[str, list[int]](list)
+    for position, name in enumerate(header):
+        # Merchant Reference Id, merchant_reference_id and MerchantReferenceId are one name.
+        positions["".join(filter(str.isalnum, name.casefold()))].append(position)
+    # PhonePe's other reports look alike: only a few names show what a file is about.
+    names = set(positions)
+    is_settlement = bool(names & ONLY_IN_SETTLEMENTS) and bool(names & {*NAMES["kind"]})
     if "totalrefundamount" in names:
         raise NotASettlement(OTHER_REPORTS["refunds"])
     if {"invoiceno", "taxableamount"} <= names:
         raise NotASettlement(OTHER_REPORTS["invoice"])
     if names & {"totaltransactionamount", STATUS} and not is_settlement:
         raise NotASettlement(OTHER_REPORTS["transactions"])
+    columns = {name: positions[name] for name in (*FEES, *TAXES) if name in names}
+    for needed, spellings in NAMES.items():
+        spelling = next((name for name in spellings if name in names), None)
+        if spelling is None:
+            missing = f"the column {spellings[0]!r} is missing: this is not PhonePe's settlement report"
+            raise NotASettlement(missing)
+        columns[needed] = positions[spelling]
+    for found in columns.values():
+        if len(found) > 1:
+            same = ", ".join(_quote(header[position]) for position in found)
+            raise NotASettlement(f"columns that are needed have the same name: {same}")
+    optional = (name for name in (ORDER_OF_REFUND, STATUS, *SUMS) if len(positions[name]) == 1)
+    columns |= {name: positions[name] for name in optional}
+    return {name: position for name, (position,) in columns.items()}
 
 
-def _plain(name: str) -> str:
-    """Merchant Reference Id, merchant_reference_id and MerchantReferenceId are one name."""
-    return "".join(letter for letter in name.casefold() if letter.isalnum())
+@dataclass(frozen=True)
+class SettlementRow:
+    """The cells of one row, by the names of `_find_columns`."""
 
+    line: int
+    cells: list[str]
+    columns: dict[str, int]
 
-def _settlement(rows: Iterable[Row], columns: Columns, width: int) -> Settlement:
-    found, seen = Settlement(), dict[bytes, Part | None]()
-    for line, row in rows:
-        found.rows += 1
-        if found.rows > MOST_ROWS:
-            raise NotASettlement(f"more than {MOST_ROWS} rows: split the file by days")
-        # The rows themselves would fill the memory.
-        digest = hashlib.sha256("\x1f".join(row).encode()).digest()
-        if digest in seen:
-            found.repeats += 1
-            if (part := seen[digest]) is not None:
-                part.times += 1
-            continue
-        seen[digest] = None  # as long as it cannot be read
+    def text(self, name: str) -> str:
+        """ "" where the file has no such column."""
+        return self.cells[self.columns[name]] if name in self.columns else ""
+
+    def reference(self, name: str) -> str:
+        """Spreadsheets write an apostrophe before text that looks like a number."""
+        return self.text(name).removeprefix("'")
+
+    def paise(self, name: str) -> int:
+        """ "-₹1,100.5" is -110050. Raises BadRow for what is rounded, or no amount at all."""
+        text = self.text(name)
+        plain = text.replace("\u2212", "-")
+        found = SIGNED.fullmatch(plain)
+        before, after, digits = (found[1], found[2], found[3]) if found else ("", "", plain)
+        if ROUNDED.fullmatch(digits):
+            raise BadRow(f"{name} is {_quote(text)}: {ROUNDED_BY_SPREADSHEET}")
+        if GROUPED.fullmatch(digits):
+            digits = digits.replace(",", "")
         try:
-            seen[digest] = _add(found, row, columns, width, line)
-        except BadRow as bad:
-            found.bad.append((line, str(bad)))
-    return found
+            if before and after:
+                raise ValueError
+            return (-1 if "-" in before + after else 1) * paise(digits)
+        except ValueError as error:
+            raise BadRow(f"{name} is {_quote(text)}, not rupees with two decimals") from error
+
+    def sum_paise(self, names: tuple[str, ...]) -> int:
+        """Empty cells count as nothing. Raises BadRow."""
+        return sum(self.paise(name) for name in names if self.text(name))
+
+    def wrong_sums(self, part: Part, *, is_payment: bool) -> list[str]:
+        """Sums of the file that are not those of its cells."""
+        fee, tax = part.fee_paise, part.tax_paise
+        net = (part.amount_paise if is_payment else -part.amount_paise) + fee + tax
+        wrong = []
+        for name, parts, ours in (
+            (TAX_SUM, "IGST, CGST and SGST", tax),
+            (FEE_SUM, "Fee and taxes", fee + tax),
+            (NET, "amount, Fee and taxes", net),
+        ):
+            if not self.text(name):
+                continue
+            try:
+                theirs = self.paise(name)
+            except BadRow as bad:
+                wrong.append(str(bad))
+                continue
+            if (-abs(theirs) if is_payment and name != NET else theirs) != ours:
+                wrong.append(f"{SUMS[name]} is {rupees(theirs)}, {parts} make {rupees(ours)}")
+        return wrong
 
 
-def _add(found: Settlement, row: list[str], columns: Columns, width: int, line: int) -> Part:
-    if len(row) <= max(columns.values()):
-        raise BadRow("has too few columns")
-    if any(row[width:]):
-        raise BadRow("has more columns than the header: a comma in a text without quotation marks?")
-    kind, reference = row[columns["kind"]].upper(), row[columns["reference"]].removeprefix("'")
-    status = row[columns[STATUS]].upper() if STATUS in columns else ""
-    if kind == "FORWARD_TRANSACTION" or status in MOVED_NOTHING:
-        raise NotASettlement(f"line {line} says {status or kind}: {OTHER_REPORTS['transactions']}")
-    if kind not in (PAYMENT, REFUND):
-        raise BadRow(f"PaymentType is {_shown(kind)}, neither PAYMENT nor REFUND")
-    if ROUNDED.fullmatch(reference):
-        raise BadRow(f"MerchantReferenceId is {_shown(reference)}: {BY_EXCEL}")
-    if not identifier(reference):
-        raise BadRow(f"MerchantReferenceId is {_shown(reference)}, which is no reference")
-    of_kind = found.payments if kind == PAYMENT else found.refunds
-    try:
-        part = _payment(row, columns) if kind == PAYMENT else _refund(row, columns)
-    except BadRow:
-        found.in_part.add(reference)
-        raise
-    sums = _wrong_sums(row, columns, part, is_payment=kind == PAYMENT)
-    contradictions = [f"line {line}: {wrong}" for wrong in sums]
-    order = _order_of_refund(row, columns) if kind == REFUND else ""
-    of_kind.setdefault(reference, Settled()).add(part, order, contradictions)
-    return part
-
-
-def _payment(row: list[str], columns: Columns) -> Part:
-    """A payment is never negative. Its fee is PhonePe's, whichever sign the file gives it."""
-    amount = _paise(row, columns, "amount")
-    if amount <= 0:
-        raise BadRow(f"the amount of a payment is {_shown(row[columns['amount']])}")
-    return Part(amount, -abs(_sum(row, columns, FEES)), -abs(_sum(row, columns, TAXES)))
-
-
-def _refund(row: list[str], columns: Columns) -> Part:
-    """A refund takes from what is settled; a fee that it brings back is positive."""
-    amount = abs(_paise(row, columns, "amount"))
-    if not amount:
-        raise BadRow("the amount of a refund is zero")
-    return Part(amount, _sum(row, columns, FEES), _sum(row, columns, TAXES))
-
-
-def _order_of_refund(row: list[str], columns: Columns) -> str:
-    order = row[columns[ORDER_OF_REFUND]] if ORDER_OF_REFUND in columns else ""
-    return identifier(order.removeprefix("'"))
-
-
-def _wrong_sums(row: list[str], columns: Columns, part: Part, *, is_payment: bool) -> list[str]:
-    """Sums of the file that are not those of its cells."""
-    fee, tax = part.fee_paise, part.tax_paise
-    net = (part.amount_paise if is_payment else -part.amount_paise) + fee + tax
-    wrong = []
-    for name, parts, ours in (
-        (TAX_SUM, "IGST, CGST and SGST", tax),
-        (FEE_SUM, "Fee and taxes", fee + tax),
-        (NET, "amount, Fee and taxes", net),
-    ):
-        text = row[columns[name]] if name in columns else ""
-        if not text:
-            continue
-        try:
-            theirs = _paise(row, columns, name)
-        except BadRow as bad:
-            wrong.append(str(bad))
-            continue
-        if (-abs(theirs) if is_payment and name != NET else theirs) != ours:
-            wrong.append(f"{SUMS[name]} is {rupees(theirs)}, {parts} make {rupees(ours)}")
-    return wrong
-
-
-def _sum(row: list[str], columns: Columns, names: tuple[str, ...]) -> int:
-    return sum(_paise(row, columns, name) for name in names if name in columns and row[columns[name]])
-
-
-def _paise(row: list[str], columns: Columns, name: str) -> int:
-    """ "-₹1,100.5" is -110050. Raises BadRow for what is rounded, or no amount at all."""
-    text = row[columns[name]]
-    before, after, digits = _parts(text.replace("\u2212", "-"))
-    if ROUNDED.fullmatch(digits):
-        raise BadRow(f"{name} is {_shown(text)}: {BY_EXCEL}")
-    if GROUPED.fullmatch(digits):
-        digits = digits.replace(",", "")
-    try:
-        if before and after:
-            raise ValueError
-        return (-1 if "-" in before + after else 1) * paise(digits)
-    except ValueError as error:
-        raise BadRow(f"{name} is {_shown(text)}, not rupees with two decimals") from error
-
-
-def _parts(text: str) -> tuple[str, str, str]:
-    """The sign before the currency and after it, and the digits."""
-    found = SIGNED.fullmatch(text)
-    return (found[1], found[2], found[3]) if found else ("", "", text)
-
-
-def _shown(text: str) -> str:
-    return repr(text[:MOST_SHOWN])
+def _quote(text: str) -> str:
+    return repr(text[:MOST_QUOTED])

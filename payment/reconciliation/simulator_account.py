@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -23,7 +22,7 @@ NOTHING = (0, 0)
 
 
 @dataclass(frozen=True)
-class Difference:
+class AccountDifference:
     """Paise, ours beside theirs, of what one merchant of the simulated PhonePe received or gave back."""
 
     merchant: str
@@ -32,44 +31,51 @@ class Difference:
     theirs_paise: int
 
 
-def compare_account() -> list[Difference]:
-    """Empty when the ledger of simulated money says what PhonePe's own books say. Raises Unavailable."""
-    theirs, ours = _theirs(), _ours()
+def compare_account() -> list[AccountDifference]:
+    """Empty when the ledger of simulated money agrees with PhonePe's own account. Raises Unavailable."""
+    theirs, ours = _fetch_account(), _sum_ledger()
     return [
-        Difference(f"{owner[1]} ({owner[0]})", what, mine, said)
-        for owner in sorted(theirs.keys() | ours.keys())
-        for what, mine, said in zip(
-            ("received", "given back"), ours.get(owner, NOTHING), theirs.get(owner, NOTHING), strict=True
+        AccountDifference(f"{merchant} ({generation})", what, our_paise, their_paise)
+        for generation, merchant in sorted(theirs.keys() | ours.keys())
+        for what, our_paise, their_paise in zip(
+            ("received", "given back"),
+            ours.get((generation, merchant), NOTHING),
+            theirs.get((generation, merchant), NOTHING),
+            strict=True,
         )
-        if mine != said
+        if our_paise != their_paise
     ]
 
 
-def _ours() -> dict[Owner, tuple[int, int]]:
-    """What a staff member accepted stands in the ledger three times, and sums to what came."""
+def _sum_ledger() -> dict[Owner, tuple[int, int]]:
+    """Received and refunded paise by merchant. Accepted money has three entries, which sum to what was received."""
     columns = ("attempt__generation", "attempt__environment", "attempt__merchant")
     kinds = (Kind.RECEIPT, Kind.SURPLUS, Kind.SUSPENSE, Kind.REFUND)
-    found = (
-        LedgerEntry.objects.filter(simulated=True, kind__in=kinds).order_by().values_list(*columns, "kind")
-    )
+    entries = LedgerEntry.objects.filter(simulated=True, kind__in=kinds).order_by()
     sums: defaultdict[Owner, list[int]] = defaultdict(lambda: [0, 0])
-    for generation, environment, merchant, kind, total in found.annotate(sum=Sum("amount_paise")):
-        owner = _owner(Identity(generation, environment, merchant, True))
-        sums[owner][kind == Kind.REFUND] += -total if kind == Kind.REFUND else total
-    return {owner: (came, went) for owner, (came, went) in sums.items()}
+    for generation, environment, merchant, kind, total in entries.values_list(*columns, "kind").annotate(
+        sum=Sum("amount_paise")
+    ):
+        try:
+            # V2 tokens are issued to a client; PhonePe's account belongs to the merchant behind it.
+            owner = credentials.for_identity(Identity(generation, environment, merchant, True)).merchant_id
+        except NotConfigured:
+            owner = merchant
+        sums[generation, owner][kind == Kind.REFUND] += -total if kind == Kind.REFUND else total
+    return {owner: (received, refunded) for owner, (received, refunded) in sums.items()}
 
 
-def _owner(identity: Identity) -> Owner:
-    """V2 tokens are issued to a client; PhonePe's books are kept for the merchant behind it."""
+def _fetch_account() -> dict[Owner, tuple[int, int]]:
+    """As `_sum_ledger`, from the control API of the simulator. Raises Unavailable."""
+    base = urlsplit(credentials.current().endpoints[0].base_url)
+    url = f"{base.scheme}://{base.netloc}/simulator/control/account/"
+    session = transport.session()
+    in_flight = session.start_request(Deadline(SECONDS))
     try:
-        return identity.generation, credentials.for_identity(identity).merchant_id
-    except NotConfigured:
-        return identity.generation, identity.merchant
-
-
-def _theirs() -> dict[Owner, tuple[int, int]]:
-    answer = _fetch(f"{_origin()}/simulator/control/account/")
-    accounts = answer.get("merchants")
+        answer = session.send_request(in_flight, "GET", url, headers={"X-Ops-Token": settings.OPS_TOKEN})
+    except WIRE_ERRORS as error:
+        raise Unavailable("The simulated PhonePe does not answer.", code="simulator_silent") from error
+    accounts = (json_object(answer.body) or {}).get("merchants")
     if not isinstance(accounts, list):
         raise Unavailable("The simulated PhonePe did not tell its account.", code="simulator_refused")
     return {
@@ -79,18 +85,3 @@ def _theirs() -> dict[Owner, tuple[int, int]]:
         )
         for each in accounts
     }
-
-
-def _origin() -> str:
-    base = urlsplit(credentials.current().endpoints[0].base_url)
-    return f"{base.scheme}://{base.netloc}"
-
-
-def _fetch(url: str) -> dict[str, Any]:
-    session = transport.session()
-    in_flight = session.start_request(Deadline(SECONDS))
-    try:
-        answer = session.send_request(in_flight, "GET", url, headers={"X-Ops-Token": settings.OPS_TOKEN})
-    except WIRE_ERRORS as error:
-        raise Unavailable("The simulated PhonePe does not answer.", code="simulator_silent") from error
-    return json_object(answer.body) or {}

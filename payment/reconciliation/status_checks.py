@@ -22,56 +22,48 @@ Answer = TypeVar("Answer", OrderStatus, RefundStatus)
 
 
 class StatusChecks:
-    """`asked` were answered; what was not, is counted in `unanswered`, or stands in `parked` for want of keys."""
+    """Counts status requests: `answered` and `unanswered`. `parked`: attempts whose credentials are not configured."""
 
     def __init__(self, seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
         self.deadline = Deadline(seconds)
         self.sleep = sleep
-        self.asked = self.unanswered = self._silent = 0
+        self.answered = self.unanswered = self._unanswered_in_a_row = 0
         self.parked: list[PaymentAttempt] = []
 
-    def about_order(self, attempt: PaymentAttempt) -> OrderStatus | None:
-        def ask(deadline: Deadline) -> OrderStatus:
+    def fetch_order_status(self, attempt: PaymentAttempt) -> OrderStatus | None:
+        def fetch(deadline: Deadline) -> OrderStatus:
             return call_gateway(attempt, PhonePeGateway.order_status, attempt.merchant_order_id, deadline)
 
-        return self._answered(attempt, ask)
+        return self._fetch(attempt, fetch)
 
-    def about_refund(self, refund: Refund) -> RefundStatus | None:
-        def ask(deadline: Deadline) -> RefundStatus:
+    def fetch_refund_status(self, refund: Refund) -> RefundStatus | None:
+        def fetch(deadline: Deadline) -> RefundStatus:
             return call_gateway(
                 refund.attempt, PhonePeGateway.refund_status, refund.merchant_refund_id, deadline
             )
 
-        return self._answered(refund.attempt, ask)
+        return self._fetch(refund.attempt, fetch)
 
-    def _answered(self, attempt: PaymentAttempt, ask: Callable[[Deadline], Answer]) -> Answer | None:
-        if self._silent >= MAX_UNANSWERED or self.deadline.expired:
+    def _fetch(self, attempt: PaymentAttempt, fetch: Callable[[Deadline], Answer]) -> Answer | None:
+        """Customers come first: while they use all call permits, it waits. None: there is no answer."""
+        if self._unanswered_in_a_row >= MAX_UNANSWERED or self.deadline.expired:
             self.unanswered += 1
             return None
-        try:
-            answer = self._wait_for_permit(ask, self.deadline.within(SECONDS))
-        except NotConfigured:
-            self._park(attempt)
-            return None
-        except (GatewayError, Unavailable):
-            self._silent += 1
-            self.unanswered += 1
-            return None
-        self._silent = 0
-        self.asked += 1
-        return answer
-
-    def _wait_for_permit(self, ask: Callable[[Deadline], Answer], deadline: Deadline) -> Answer:
-        """Customers come first: while they use all call permits, we wait. Raises NO_ANSWER."""
+        deadline = self.deadline.within(SECONDS)
         while True:
             try:
-                return ask(deadline)
-            except Unavailable:
-                if deadline.remaining() < PAUSE:
-                    raise
-                self.sleep(PAUSE)
-
-    def _park(self, attempt: PaymentAttempt) -> None:
-        """Simulated money without a simulator needs no comparison."""
-        if not attempt.simulated:
-            self.parked.append(attempt)
+                answer = fetch(deadline)
+            except NotConfigured:
+                if not attempt.simulated:  # simulated money without a simulator needs no comparison
+                    self.parked.append(attempt)
+                return None
+            except (GatewayError, Unavailable) as error:
+                if isinstance(error, Unavailable) and deadline.remaining() >= PAUSE:
+                    self.sleep(PAUSE)
+                    continue
+                self._unanswered_in_a_row += 1
+                self.unanswered += 1
+                return None
+            self._unanswered_in_a_row = 0
+            self.answered += 1
+            return answer

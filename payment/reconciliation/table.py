@@ -1,13 +1,12 @@
 """A CSV export as dashboards and spreadsheets write it: its header, and one row after the other.
 
-Commas, semicolons or tabs between the cells; byte order marks, empty lines, CRLF and Excel's "sep=" line are passed
-over. Quotation marks are looked at line by line, so that one which nobody closes spoils its own row and no other.
+Commas, semicolons or tabs between the cells; byte order marks, empty lines, CRLF and Excel's "sep=" line are skipped.
+Quotation marks are read line by line, so that one without its end spoils its own row and no other.
 """
 
 import csv
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 
 DELIMITERS = (",", ";", "\t")
@@ -21,67 +20,52 @@ class NotATable(ValueError):
     """The file as a whole cannot be read; the sentence says why."""
 
 
-@dataclass
 class Table:
-    """`rows` are read from the file while they are asked for. Raises NotATable while it is read."""
+    """Reads the header at once, and the rows one by one. An empty file has an empty header. Raises NotATable."""
 
-    header: list[str]
-    rows: Iterator[Row]
+    def __init__(self, lines: Iterable[str]) -> None:
+        without_marks = ((number, line.replace(MARK, "")) for number, line in enumerate(lines, start=1))
+        self._lines = (
+            (number, line)
+            for number, line in without_marks
+            if line.strip() and not line.casefold().startswith("sep=")
+        )
+        self._ahead = deque[tuple[int, str]]()  # lines that are read, and belong to no row yet
+        number, line = next(self._lines, (1, ""))
+        self._delimiter = max(DELIMITERS, key=lambda each: len(_split_cells(number, [line], each)))
+        self.header = _split_cells(number, [line], self._delimiter)
 
+    def rows(self) -> Iterator[Row]:
+        """Without empty rows, and without the headers that several files put together have in the middle."""
+        while self._ahead or self._read_ahead(1):
+            lines = [self._ahead.popleft() for _ in range(self._count_lines_of_row())]
+            number = lines[0][0]
+            cells = _split_cells(number, [line for _, line in lines], self._delimiter)
+            if any(cells) and cells != self.header:
+                yield number, cells
 
-def read_table(lines: Iterable[str]) -> Table:
-    """An empty file has an empty header. Raises NotATable."""
-    numbered = _without_noise(enumerate(lines, start=1))
-    number, line = next(numbered, (1, ""))
-    delimiter = max(DELIMITERS, key=lambda each: len(_cells(number, [line], each)))
-    header = _cells(number, [line], delimiter)
-    return Table(header, _rows(deque(), numbered, delimiter, header))
+    def _count_lines_of_row(self) -> int:
+        """More than one if the next row is whole then, and contains no other row."""
+        width = len(self.header)
+        count, marks = 1, self._ahead[0][1].count('"')
+        while marks % 2 and count < MOST_LINES and self._read_ahead(count + 1):
+            marks += self._ahead[count][1].count('"')
+            count += 1
+        if count == 1 or marks % 2:
+            return 1
+        text = [line for _, line in islice(self._ahead, count)]
+        if any(line.count(self._delimiter) >= width - 1 for line in text[1:]):
+            return 1
+        rows = list(csv.reader(text, delimiter=self._delimiter))
+        return count if len(rows) == 1 and len(rows[0]) == width else 1
 
-
-def _without_noise(lines: Iterable[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-    for number, line in lines:
-        line = line.replace(MARK, "")
-        if line.strip() and not line.casefold().startswith("sep="):
-            yield number, line
-
-
-def _rows(
-    ahead: deque[tuple[int, str]], lines: Iterator[tuple[int, str]], delimiter: str, header: list[str]
-) -> Iterator[Row]:
-    """Without empty rows, and without headers that several files put together have in the middle."""
-    while ahead or _fill(ahead, lines, 1):
-        count = _lines_of_row(ahead, lines, delimiter, len(header))
-        taken = [ahead.popleft() for _ in range(count)]
-        number = taken[0][0]
-        cells = _cells(number, [line for _, line in taken], delimiter)
-        if any(cells) and cells != header:
-            yield number, cells
-
-
-def _lines_of_row(
-    ahead: deque[tuple[int, str]], lines: Iterator[tuple[int, str]], delimiter: str, width: int
-) -> int:
-    """How many lines the next row has: more than one if it is whole then, and no other row is swallowed by it."""
-    count, marks = 1, ahead[0][1].count('"')
-    while marks % 2 and count < MOST_LINES and _fill(ahead, lines, count + 1):
-        marks += ahead[count][1].count('"')
-        count += 1
-    if count == 1 or marks % 2:
-        return 1
-    text = [line for _, line in islice(ahead, count)]
-    if any(line.count(delimiter) >= width - 1 for line in text[1:]):
-        return 1
-    whole = list(csv.reader(text, delimiter=delimiter))
-    return count if len(whole) == 1 and len(whole[0]) == width else 1
+    def _read_ahead(self, count: int) -> bool:
+        """Reads until so many lines are ahead; returns whether they are."""
+        self._ahead.extend(islice(self._lines, max(count - len(self._ahead), 0)))
+        return len(self._ahead) >= count
 
 
-def _fill(ahead: deque[tuple[int, str]], lines: Iterator[tuple[int, str]], count: int) -> bool:
-    """Whether so many lines are there."""
-    ahead.extend(islice(lines, max(count - len(ahead), 0)))
-    return len(ahead) >= count
-
-
-def _cells(number: int, lines: list[str], delimiter: str) -> list[str]:
+def _split_cells(number: int, lines: list[str], delimiter: str) -> list[str]:
     try:
         return [cell.strip() for cell in next(csv.reader(lines, delimiter=delimiter), [])]
     except csv.Error as error:

@@ -9,12 +9,12 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from core.errors import Unavailable
 from core.money import rupees
 from payment.reconciliation.invariants import find_violations, totals
-from payment.reconciliation.simulator_account import Difference, compare_account
+from payment.reconciliation.simulator_account import compare_account
 
 
 class Command(BaseCommand):
     help = (
-        "Proves that the ledger agrees with orders, refunds, disputes and bookings, and in simulation with the"
+        "Checks that the ledger agrees with orders, refunds, disputes and bookings, and in simulation with the"
         " simulated PhonePe's own account. Ends with 0 only when it does."
     )
 
@@ -22,42 +22,34 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="for machines, amounts in paise")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        broken, account = find_violations(), _account()
-        answer = {
-            "balances": not broken and not account,
-            "broken": [asdict(each) for each in broken],
+        violations, account = find_violations(), None
+        if settings.PHONEPE_SIMULATION_MODE:
+            try:
+                account = compare_account()
+            except Unavailable as error:
+                raise CommandError(str(error.detail)) from error
+        result = {
+            "balances": not violations and not account,
+            "broken": [asdict(each) for each in violations],
             "account": None if account is None else [asdict(each) for each in account],
             "real": totals(simulated=False),
             "simulated": totals(simulated=True),
         }
-        told = json.dumps(answer, indent=2, ensure_ascii=False) if options["json"] else _text(answer)
-        self.stdout.write(told)
-        if not answer["balances"]:
+        text = json.dumps(result, indent=2, ensure_ascii=False) if options["json"] else _as_text(result)
+        self.stdout.write(text)
+        if not result["balances"]:
             sys.exit(1)
 
 
-def _account() -> list[Difference] | None:
-    """None where there is no simulated PhonePe to ask."""
-    if not settings.PHONEPE_SIMULATION_MODE:
-        return None
-    try:
-        return compare_account()
-    except Unavailable as error:
-        raise CommandError(str(error.detail)) from error
-
-
-def _text(answer: dict[str, Any]) -> str:
+def _as_text(result: dict[str, Any]) -> str:
     lines = []
-    for each in answer["broken"]:
+    for each in result["broken"]:
         lines += [f"BROKEN: {each['law']} ({each['count']} rows)", *(f"    {row}" for row in each["rows"])]
-    for each in answer["account"] or []:
+    for each in result["account"] or []:
         ours, theirs = rupees(each["ours_paise"]), rupees(each["theirs_paise"])
         lines.append(f"BROKEN: {each['what']} by {each['merchant']}: ours {ours}, PhonePe's account {theirs}")
-    lines += [f"{name} money: {_sums(answer[name])}" for name in ("real", "simulated")]
-    return "\n".join(
-        [*lines, "The ledger balances." if answer["balances"] else "The ledger does not balance."]
-    )
-
-
-def _sums(totals: dict[str, int]) -> str:
-    return ", ".join(f"{name.removesuffix('_paise')} {rupees(paise)}" for name, paise in totals.items())
+    for kind in ("real", "simulated"):
+        sums = (f"{name.removesuffix('_paise')} {rupees(paise)}" for name, paise in result[kind].items())
+        lines.append(f"{kind} money: {', '.join(sums)}")
+    lines.append("The ledger balances." if result["balances"] else "The ledger does not balance.")
+    return "\n".join(lines)

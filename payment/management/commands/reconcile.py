@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_date
 from payment.reconciliation.days import yesterday
 from payment.reconciliation.report import FORMATS
 from payment.reconciliation.runs import reconcile
-from payment.reconciliation.settlement import NotASettlement, Settlement, read_file
+from payment.reconciliation.settlement import NotASettlement, read_file
 
 
 class Command(BaseCommand):
@@ -28,23 +28,32 @@ class Command(BaseCommand):
         )
         parser.add_argument("--format", choices=tuple(FORMATS), default="text")
         parser.add_argument("--output", type=Path, metavar="FILE", help="else it is printed")
-        parser.add_argument("--fix", action="store_true", help="mend what can be mended; then compare again")
+        parser.add_argument(
+            "--fix", action="store_true", help="repair what can be repaired; then compare again"
+        )
 
     def handle(self, *args: Any, settlement: Path | None, output: Path | None, **options: Any) -> None:
-        day = _day(options["date"])
-        report = reconcile(day, _settlement(settlement), fix=options["fix"])
-        told = FORMATS[options["format"]](report.wire())
-        if output:
-            _write(output, told)
+        day = _parse_day(options["date"]) if options["date"] else yesterday()
+        try:
+            file = read_file(settlement) if settlement else None
+        except NotASettlement as error:
+            raise CommandError(f"{error}. Nothing was compared.") from error
+        report = reconcile(day, file, fix=options["fix"])
+        text = FORMATS[options["format"]](report.to_json())
+        if output is None:
+            self.stdout.write(text, ending="")
         else:
-            self.stdout.write(told, ending="")
+            try:
+                output.write_text(text, encoding="utf-8")
+            except OSError as error:
+                raise CommandError(f"{output} cannot be written: {error.strerror}") from error
         if not report.is_clean:
             sys.exit(1)
 
 
-def _day(text: str) -> date:
+def _parse_day(text: str) -> date:
     try:
-        day = parse_date(text) if text else yesterday()
+        day = parse_date(text)
     except ValueError:
         day = None
     if day is None:
@@ -52,17 +61,3 @@ def _day(text: str) -> date:
     if day > timezone.localdate():
         raise CommandError(f"{day} has not begun yet")
     return day
-
-
-def _settlement(path: Path | None) -> Settlement | None:
-    try:
-        return read_file(path) if path else None
-    except NotASettlement as error:
-        raise CommandError(f"{error}. Nothing was compared.") from error
-
-
-def _write(path: Path, told: str) -> None:
-    try:
-        path.write_text(told, encoding="utf-8")
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error

@@ -24,13 +24,13 @@ class Day:
         return reconcile(self.day, settlement, fix=fix)
 
     def found(self, settlement=None, *, fix=False) -> list[str]:
-        return [found.kind.value for found in self.compare(settlement, fix=fix).findings]
+        return [found.kind.value for found in self.compare(settlement, fix=fix).discrepancies]
 
     def mends(self, settlement=None) -> None:
         """Once is enough: nothing is found by the next comparison."""
         report = self.compare(settlement, fix=True)
-        assert report.findings
-        assert all(found.mended for found in report.findings)
+        assert report.discrepancies
+        assert all(found.mended for found in report.discrepancies)
         assert self.found(settlement) == []
 
     def order(self, payment: Payment) -> PaymentAttempt:

@@ -20,13 +20,13 @@ def test_a_day_on_which_all_went_well_is_clean(day, paid):
     report = day.compare()
 
     assert report.is_clean
-    assert report.asked == 1
+    assert report.answered == 1
 
 
 def test_paid_at_phonepe_and_not_with_us_is_paid_without_booking_and_becomes_one(day, opened):
     day.pays(opened)
 
-    (found,) = day.compare().findings
+    (found,) = day.compare().discrepancies
     assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("paid without booking", 0, 110_000)
     assert found.payment_id == opened.pk
 
@@ -45,12 +45,12 @@ def test_nothing_is_changed_without_being_asked(day, opened, rows):
 def test_another_amount_is_held_for_staff_and_found_until_they_decide(day, opened):
     day.pays(opened, amount_paise=50_000)
 
-    (found,) = day.compare(fix=True).findings
+    (found,) = day.compare(fix=True).discrepancies
     assert (found.kind.value, found.mended) == ("amount differs", False)
     assert Payment.objects.get().fulfilment == Fulfilment.HELD_FOR_STAFF
     assert not Booking.objects.exists()
 
-    (found,) = day.compare(fix=True).findings
+    (found,) = day.compare(fix=True).discrepancies
     assert (found.kind.value, found.mended) == ("amount differs", False)
     assert "admin" in found.fix.value
 
@@ -60,14 +60,14 @@ def test_what_the_database_still_refuses_is_not_mended(day, opened, slot):
     day.receives(opened)
     assert Payment.objects.get().fulfilment == Fulfilment.DUE
 
-    (found,) = day.compare(fix=True).findings
+    (found,) = day.compare(fix=True).discrepancies
     assert (found.kind.value, found.mended) == ("paid without booking", False)
 
 
 def test_our_row_says_another_amount_than_phonepe(day, paid):
     PaymentAttempt.objects.update(received_paise=100_000)
 
-    (found,) = day.compare(fix=True).findings
+    (found,) = day.compare(fix=True).discrepancies
     assert (found.kind.value, found.ours_paise, found.theirs_paise, found.mended) == (
         *("amount differs", 100_000, 110_000),
         False,
@@ -78,7 +78,7 @@ def test_a_booking_that_phonepe_has_no_money_for_is_found_and_left_to_people(day
     attempt = day.order(opened)
     apply_status(attempt.pk, completed(opened.amount_paise), "a lie")
 
-    (found,) = day.compare(fix=True).findings
+    (found,) = day.compare(fix=True).discrepancies
     assert (found.kind.value, found.booking) == ("booking without money", Booking.objects.get().book_id)
     assert not found.mended
     assert Booking.objects.get().status == Booking.Status.CONFIRMED
@@ -125,7 +125,7 @@ def test_a_refund_that_only_we_call_credited_is_found_and_left_to_people(day, pa
     day.refunds(paid)
     Refund.objects.update(state=RefundState.COMPLETED)
 
-    (found,) = day.compare(fix=True).findings
+    (found,) = day.compare(fix=True).discrepancies
     assert (found.kind.value, found.mended) == ("refund not credited", False)
 
 
@@ -141,7 +141,7 @@ def test_a_refund_of_long_ago_that_is_later_than_promised_is_found_today(day, pa
     ago = timezone.now() - timedelta(days=9)
     Refund.objects.update(created_at=ago, expected_by=ago)
 
-    (found,) = day.compare().findings
+    (found,) = day.compare().discrepancies
     assert (found.kind.value, found.refund) == (
         "refund not credited",
         Refund.objects.get().merchant_refund_id,
@@ -162,7 +162,7 @@ def test_a_silent_phonepe_is_said_and_never_taken_for_agreement(day, opened):
     day.phonepe.inject_fault("status", "status_500", times=99)
 
     report = day.compare(fix=True)
-    assert [found.kind.value for found in report.findings] == ["PhonePe was not asked"]
+    assert [found.kind.value for found in report.discrepancies] == ["PhonePe was not asked"]
     assert not report.is_clean
     assert Payment.objects.get().is_open
 
@@ -170,7 +170,7 @@ def test_a_silent_phonepe_is_said_and_never_taken_for_agreement(day, opened):
 def test_an_order_of_former_credentials_is_said_to_be_unasked(day, opened):
     PaymentAttempt.objects.update(merchant="GONE", simulated=False)
 
-    (found,) = day.compare().findings
+    (found,) = day.compare().discrepancies
     assert found.kind.value == "PhonePe was not asked"
     assert "PHONEPE_PREVIOUS" in found.fix.value
 

@@ -8,14 +8,23 @@ from django.utils import timezone
 from booking.models import Booking
 from payment.models import LedgerEntry, WebhookEvent
 from payment.reconciliation.days import span
-from payment.reconciliation.own_rows import compare_rows
+from payment.reconciliation.own_rows import (
+    find_refunded_bookings,
+    find_unconfirmed_events,
+    find_unpaid_bookings,
+)
 from simulator.events import EVENTS
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+def compare_rows(day):
+    for find in (find_unpaid_bookings, find_refunded_bookings, find_unconfirmed_events):
+        yield from find(day.day)
+
+
 def kinds(day):
-    return [(found.kind.value, found.fix.name) for found in compare_rows(day.day)]
+    return [(found.kind.value, found.fix.name) for found in compare_rows(day)]
 
 
 def test_a_booking_that_was_paid_is_well(day, paid):
@@ -61,7 +70,7 @@ def test_what_phonepe_calls_about_and_nobody_here_knows_is_unknown_to_us(day):
         state=WebhookEvent.State.UNMATCHED,
     )
 
-    (found,) = compare_rows(day.day)
+    (found,) = compare_rows(day)
     assert (found.kind.value, found.order, found.theirs_paise) == ("unknown to us", "STRANGER1", 110_000)
 
 
@@ -81,7 +90,7 @@ def test_a_refund_that_phonepe_told_and_never_confirmed_is_listed_when_nobody_as
     assert kinds(day) == []
 
     WebhookEvent.objects.filter(pk=event.pk).update(next_check_at=None)
-    (found,) = compare_rows(day.day)
+    (found,) = compare_rows(day)
     assert (found.kind.value, found.refund) == ("unknown to us", "DASH1")
 
 

@@ -64,7 +64,7 @@ def test_two_workers_at_once_compare_once():
 
 def test_what_a_dead_worker_left_is_taken_over_when_its_lease_has_ended():
     now = timezone.now()
-    runs._begin(ago(1), now)
+    begin_nightly(ago(1))
     assert leases._claim("reconcile", ago(1).toordinal(), COMPARISON_LEASE)  # … and it is killed
     assert compares() == 0
 
@@ -160,7 +160,7 @@ def test_the_database_keeps_one_nightly_comparison_of_a_day():
 
 def test_a_night_that_kills_its_worker_does_not_keep_the_others_waiting(opened):
     first_order(2)
-    runs._begin(ago(2), timezone.now())
+    begin_nightly(ago(2))
     assert leases._claim("reconcile", ago(2).toordinal(), COMPARISON_LEASE)  # … and the worker is killed
 
     assert [compares(), compares()] == [1, 0]
@@ -194,6 +194,13 @@ def test_however_often_people_compare_no_night_is_compared_anew(day, opened, mon
 
     assert Reconciliation.objects.count() == 4
     assert compares() == 0
+
+
+def begin_nightly(day):
+    """The row as it is while a worker compares."""
+    return Reconciliation.objects.create(
+        day=day, asked_by="worker", occasion=f"nightly {day}", started_at=timezone.now()
+    )
 
 
 def nightly(day: date) -> None:

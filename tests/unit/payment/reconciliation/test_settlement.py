@@ -30,7 +30,7 @@ def file(*rows, header=HEADER):
 
 
 def why(*rows):
-    return [reason for _, reason in read(file(*rows)).bad]
+    return [reason for _, reason in read(file(*rows)).bad_rows]
 
 
 def test_a_payment_brings_its_amount_and_what_phonepe_kept_of_it():
@@ -53,7 +53,7 @@ def test_the_parts_of_one_payment_add_up():
     both = read(file(row(amount="1000.00"), row(amount="100.00", instrument="WALLET", fee="0", igst="")))
 
     assert both.payments["OKP1"].amount_paise == 110_000
-    assert both.bad == []
+    assert both.bad_rows == []
 
 
 def test_the_order_and_the_spelling_of_the_columns_are_no_concern_of_ours():
@@ -73,7 +73,7 @@ def test_a_row_that_stands_there_twice_counts_once_and_is_no_fault():
     twice = read(file(row(), row(), row(instrument="WALLET", amount="100.00")))
 
     assert twice.payments["OKP1"].amount_paise == 120_000
-    assert (twice.rows, twice.repeats, twice.bad) == (3, 1, [])
+    assert (twice.rows, twice.repeats, twice.bad_rows) == (3, 1, [])
 
 
 REPEATED = {  # rows as (amount, how often it stands there), and how often each counts
@@ -118,7 +118,7 @@ def test_an_amount_that_is_not_plain_rupees_is_told_and_not_guessed(amount):
     bad = read(file(row(amount=cell), row(reference="OKP2")))
 
     assert list(bad.payments) == ["OKP2"]
-    assert [line for line, _ in bad.bad] == [2]
+    assert [line for line, _ in bad.bad_rows] == [2]
 
 
 @pytest.mark.parametrize(
@@ -211,7 +211,7 @@ def test_the_export_of_v2_with_its_69_columns_is_read():
         "OKPMADEUP0002": Settled(210_050, -4_201, -756),
     }
     assert settled.refunds == {"R1-OKPMADEUP0001": Settled(30_000, 0, 0, order="OKPMADEUP0001")}
-    assert (settled.bad, settled.rows, settled.repeats) == ([], 4, 1)
+    assert (settled.bad_rows, settled.rows, settled.repeats) == ([], 4, 1)
 
 
 @pytest.mark.parametrize("column", ["Udf1", "Net Amount", "Total Tax", "Transaction Status"])
@@ -252,15 +252,19 @@ def test_a_row_whose_sums_are_not_those_of_its_parts_says_so(number, column, val
 
 def test_without_the_sums_beside_it_a_row_is_read_as_well():
     assert (
-        v2(*((n, name, "") for n in (1, 4) for name in ("Total Tax", "Total Fees", "Net Amount"))).bad == []
+        v2(*((n, name, "") for n in (1, 4) for name in ("Total Tax", "Total Fees", "Net Amount"))).bad_rows
+        == []
     )
 
 
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("g27_v2_transactions_report", "PhonePe's report of transactions.* Wanted is the settlement report"),
-        ("g28_v2_refunds_report", "PhonePe's report of refunds.* Wanted is the settlement report"),
+        (
+            "g27_v2_transactions_report",
+            "PhonePe's report of transactions.* Expected is the settlement report",
+        ),
+        ("g28_v2_refunds_report", "PhonePe's report of refunds.* Expected is the settlement report"),
     ],
 )
 def test_another_report_that_looks_alike_is_refused_by_its_name(name, said):
@@ -271,7 +275,7 @@ def test_another_report_that_looks_alike_is_refused_by_its_name(name, said):
 @pytest.mark.parametrize("name", ["g27_v2_transactions_report", "g28_v2_refunds_report"])
 def test_another_report_without_any_row_is_refused_as_well(name):
     header = (GOLDEN / f"{name}.csv").read_text(encoding="utf-8").splitlines()[:1]
-    with pytest.raises(NotASettlement, match="Wanted is the settlement report"):
+    with pytest.raises(NotASettlement, match="Expected is the settlement report"):
         read(header)
 
 
@@ -320,7 +324,7 @@ def test_whatever_order_and_spelling_a_file_has_not_a_paisa_is_lost_or_invented(
     csv.writer(text).writerows([[needed.get(name, name) for name in columns], *rows, *again])
     settled = read(text.getvalue().splitlines(keepends=True))
 
-    assert settled.bad == []
+    assert settled.bad_rows == []
     assert settled.payments == {
         reference: Settled(amount, -fee, -tax) for reference, (amount, fee, tax) in orders.items()
     }

@@ -52,23 +52,23 @@ def test_a_fee_is_no_part_of_what_a_customer_has_got_back(day, paid, settlement)
 
 
 def test_two_people_who_hand_in_the_same_file_at_once_enter_its_fees_once(day, paid, settlement):
-    both = [day.compare(settlement()).findings[0] for _ in range(2)]
+    both = [day.compare(settlement()).discrepancies[0] for _ in range(2)]
 
-    assert [found.mend_it().mended for found in both] == [True, True]
+    assert [found.apply_repair().mended for found in both] == [True, True]
     assert LedgerEntry.objects.filter(kind="FEE").count() == 2  # a fee, and the tax on it
 
 
 def test_a_fee_that_another_file_told_otherwise_is_found(day, paid, settlement):
     day.mends(settlement())
 
-    (found,) = day.compare(settlement(fee="-30.00")).findings
+    (found,) = day.compare(settlement(fee="-30.00")).discrepancies
     assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("fee differs", -2_200, -3_000)
 
 
 def test_a_fee_and_a_tax_of_one_order_that_both_differ_are_both_told(day, paid, settlement):
     day.mends(settlement())
 
-    both = day.compare(settlement(fee="-30.00", igst="-5.40")).findings
+    both = day.compare(settlement(fee="-30.00", igst="-5.40")).discrepancies
     assert [found.ours_paise for found in both] == [-2_200, -396]
     assert [found.theirs_paise for found in both] == [-3_000, -540]
 
@@ -85,7 +85,7 @@ def test_what_is_settled_and_not_paid_with_us_is_asked_about(day, opened, settle
 
 
 def test_what_phonepe_has_not_decided_when_it_is_asked_is_not_mended(day, opened, settlement):
-    (found,) = day.compare(settlement(fee="0", igst="0"), fix=True).findings
+    (found,) = day.compare(settlement(fee="0", igst="0"), fix=True).discrepancies
 
     assert (found.kind.value, found.mended) == ("paid without booking", False)
     assert Payment.objects.get().is_open
@@ -93,7 +93,7 @@ def test_what_phonepe_has_not_decided_when_it_is_asked_is_not_mended(day, opened
 
 def test_a_refund_that_phonepe_still_has_under_way_is_not_mended(day, paid, settlement):
     row_of_refund = row("REFUND", day.refunds(paid).merchant_refund_id, "300.00", fee="0", igst="0")
-    (found,) = day.compare(settlement(row_of_refund, fee="0", igst="0"), fix=True).findings
+    (found,) = day.compare(settlement(row_of_refund, fee="0", igst="0"), fix=True).discrepancies
 
     assert (found.kind.value, found.mended) == ("refund not credited", False)
 
@@ -101,7 +101,7 @@ def test_a_refund_that_phonepe_still_has_under_way_is_not_mended(day, paid, sett
 def test_the_file_says_another_amount(day, paid, settlement):
     report = day.compare(settlement(amount="1000.00", fee="0", igst="0"))
 
-    (found,) = report.findings
+    (found,) = report.discrepancies
     assert (found.kind.value, found.ours_paise, found.theirs_paise) == ("amount differs", 110_000, 100_000)
 
 
@@ -132,13 +132,13 @@ def test_money_of_the_day_that_the_file_leaves_out_is_told(day, paid):
 def test_bad_rows_are_told_and_keep_a_comparison_from_being_clean(day, paid, settlement):
     report = day.compare(settlement("PAYMENT,too,short", fee="0", igst="0"))
 
-    assert report.findings == []
-    assert [line for line, _ in report.bad] == [3]
+    assert report.discrepancies == []
+    assert [line for line, _ in report.bad_rows] == [3]
     assert not report.is_clean
 
 
 def test_no_fee_is_entered_from_a_file_that_cannot_be_read_whole(day, paid, settlement):
-    (found,) = day.compare(settlement("PAYMENT,too,short"), fix=True).findings
+    (found,) = day.compare(settlement("PAYMENT,too,short"), fix=True).discrepancies
 
     assert (found.kind.value, found.mended) == ("fee not entered", False)
     assert "unreadable" in found.fix.value
@@ -149,8 +149,8 @@ def test_an_order_of_which_one_row_is_unreadable_is_told_by_that_row_alone(day, 
     part = row(reference=day.order(paid).merchant_order_id, amount="l00.00", instrument="WALLET")
 
     report = day.compare(settlement(part, amount="1000.00"), fix=True)
-    assert report.findings == []
-    assert [line for line, _ in report.bad] == [3]
+    assert report.discrepancies == []
+    assert [line for line, _ in report.bad_rows] == [3]
     assert not LedgerEntry.objects.filter(kind="FEE").exists()
 
 
@@ -166,7 +166,7 @@ def test_the_export_of_v2_brings_the_fees_of_our_orders_into_the_ledger(day, pai
 
     assert day.found(ours) == ["unknown to us", "fee not entered"]
     report = day.compare(ours, fix=True)
-    assert (report.settled_rows, report.settled_repeats, report.bad) == (4, 1, [])
+    assert (report.settled_rows, report.settled_repeats, report.bad_rows) == (4, 1, [])
     assert day.found(ours) == ["unknown to us"]
     fees = LedgerEntry.objects.filter(kind="FEE").values_list("amount_paise", flat=True)
     assert sorted(fees) == [-2_200, -396]
@@ -218,7 +218,7 @@ def test_an_order_whose_amount_differs_brings_no_fee(day, paid, settlement):
     """Exports that overlap may tell it twice in other words: half of that fee is none."""
     again = row(reference=day.order(paid).merchant_order_id, instrument="WALLET")
 
-    (found,) = day.compare(settlement(again), fix=True).findings
+    (found,) = day.compare(settlement(again), fix=True).discrepancies
     assert (found.kind.value, found.theirs_paise) == ("amount differs", 220_000)
     assert not LedgerEntry.objects.filter(kind="FEE").exists()
 
@@ -244,7 +244,9 @@ def v2(day, paid):
 
 
 def test_a_row_that_contradicts_itself_is_told_and_brings_no_fee(day, paid, v2):
-    (found,) = day.compare(v2({"Fee": "-22", "IGST": "-3.96", "Net Amount": "1075.04"}), fix=True).findings
+    (found,) = day.compare(
+        v2({"Fee": "-22", "IGST": "-3.96", "Net Amount": "1075.04"}), fix=True
+    ).discrepancies
 
     assert (found.kind.value, found.order, found.mended) == (
         "settlement row contradicts",
@@ -262,7 +264,7 @@ def test_a_refund_of_another_order_than_ours_is_told(day, paid, v2):
     named = {"Payment Type": "REFUND", "Merchant Reference ID": refund.merchant_refund_id}
     amounts = {"Transaction Amount": "-300.00", "Original Merchant Order ID": "OTHER1"}
 
-    (found,) = day.compare(v2({}, named | amounts)).findings
+    (found,) = day.compare(v2({}, named | amounts)).discrepancies
     assert (found.kind.value, found.refund) == ("settlement row contradicts", refund.merchant_refund_id)
     assert found.detail == "the file names the order OTHER1"
 
@@ -280,7 +282,7 @@ def test_a_refund_of_the_dashboard_that_no_webhook_told_is_found_by_its_order(da
         "Transaction Amount": "-300.00",
     }
 
-    (found,) = day.compare(v2({}, told)).findings
+    (found,) = day.compare(v2({}, told)).discrepancies
     assert (found.kind.value, found.order, found.theirs_paise) == (
         "unknown to us",
         order.merchant_order_id,

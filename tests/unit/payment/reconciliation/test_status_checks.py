@@ -20,7 +20,7 @@ def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
         call_permits.release()
 
     try:
-        answer = StatusChecks(60, sleep).about_order(PaymentAttempt.objects.get())
+        answer = StatusChecks(60, sleep).fetch_order_status(PaymentAttempt.objects.get())
     finally:
         for _ in taken[1:]:
             call_permits.release()
@@ -31,18 +31,18 @@ def test_customers_come_first_and_it_waits_for_a_place(settings, opened):
 
 def test_a_phonepe_that_stays_silent_is_left_alone(day, opened):
     day.phonepe.inject_fault("status", "refuse", times=99)
-    attempt, asking = PaymentAttempt.objects.get(), StatusChecks(60)
+    attempt, checks = PaymentAttempt.objects.get(), StatusChecks(60)
     for _ in range(MAX_UNANSWERED):
-        asking.about_order(attempt)
+        checks.fetch_order_status(attempt)
     asked = GatewayCall.objects.count()
 
-    assert asking.about_order(attempt) is None
+    assert checks.fetch_order_status(attempt) is None
     assert GatewayCall.objects.count() == asked
-    assert asking.unanswered == MAX_UNANSWERED + 1
+    assert checks.unanswered == MAX_UNANSWERED + 1
 
 
 def test_when_the_time_is_over_nobody_is_asked(opened):
-    asking = StatusChecks(0)
+    checks = StatusChecks(0)
 
-    assert asking.about_order(PaymentAttempt.objects.get()) is None
-    assert (asking.asked, asking.unanswered) == (0, 1)
+    assert checks.fetch_order_status(PaymentAttempt.objects.get()) is None
+    assert (checks.answered, checks.unanswered) == (0, 1)

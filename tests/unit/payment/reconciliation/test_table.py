@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from payment.reconciliation.table import NotATable, read_table
+from payment.reconciliation.table import NotATable, Table
 
 PLAIN = "name,amount,remark\nA,1,x\nB,2,y\n"
 BOTH = [(2, ["A", "1", "x"]), (3, ["B", "2", "y"])]
 
 
 def table(text):
-    found = read_table(text.splitlines(keepends=True))
-    return found.header, list(found.rows)
+    found = Table(text.splitlines(keepends=True))
+    return found.header, list(found.rows())
 
 
 @pytest.mark.parametrize(
@@ -93,9 +93,9 @@ def lines_of(text):
 
 @given(some.lists(ROW), some.sampled_from([",", ";", "\t"]), some.sampled_from(LINE_ENDS))
 def test_whatever_was_written_is_read(rows, delimiter, end):
-    table = read_table(lines_of(written([HEADER, *rows], delimiter, end)))
+    table = Table(lines_of(written([HEADER, *rows], delimiter, end)))
 
-    assert [cells for _, cells in table.rows] == [[cell.strip() for cell in row] for row in rows]
+    assert [cells for _, cells in table.rows()] == [[cell.strip() for cell in row] for row in rows]
 
 
 @given(some.lists(ROW, min_size=1, max_size=8), some.data())
@@ -109,7 +109,7 @@ def test_however_rows_are_broken_the_others_are_read_with_their_lines(rows, data
         is_cut = data.draw(some.booleans())
         lines[number] = (line[:place] if is_cut else f'{line[:place]}"{line[place:]}') + "\n"
 
-    found = dict(read_table(lines).rows)
+    found = dict(Table(lines).rows())
     for number, row in enumerate(rows, start=1):
         if number not in broken:
             assert found[number + 1] == [cell.strip() for cell in row]

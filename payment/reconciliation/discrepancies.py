@@ -1,4 +1,4 @@
-"""One difference between two books: what it is about, how much, and what mends it."""
+"""A discrepancy between two books: what it is about, how much, and what repairs it."""
 
 import logging
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from payment.services.gateway_calls import NO_ANSWER
 
 logger = logging.getLogger(__name__)
 
-# Hands what was learned to `apply_status`, `apply_refund_status` or `fulfil`; says whether the rows are right now.
+# Hands PhonePe's answer to `apply_status`, `apply_refund_status` or `fulfil`; returns whether the rows are right now.
 Repair = Callable[[], bool]
 
 
@@ -32,30 +32,30 @@ class Kind(str, Enum):
 class Fix(str, Enum):
     """What to do, as a sentence. Those that begin with "With --fix" are done by it."""
 
-    SETTLE = "With --fix PhonePe's answer is taken in; what became of the payment stands in its timeline."
-    ASK = "With --fix PhonePe is asked about this one, and its answer taken in."
-    FULFIL = "With --fix it is tried once more to fulfil it."
-    REFUND = "With --fix PhonePe's answer is taken in; a refund that failed is sent again under another id."
+    SETTLE = "With --fix PhonePe's answer is applied; the timeline of the payment shows the result."
+    ASK = "With --fix its status is fetched from PhonePe and applied."
+    FULFIL = "With --fix its fulfilment is tried once more."
+    REFUND = "With --fix PhonePe's answer is applied; a refund that failed is sent again under another id."
     FEE = "With --fix the fees and taxes of the settlement file are entered in the ledger."
     ROWS = (
         "No fee is entered while rows of the settlement file are unreadable: get a whole file, compare again."
     )
-    ADOPT = "With --fix PhonePe is asked about this refund, and what it says is taken in."
+    ADOPT = "With --fix the status of this refund is fetched from PhonePe and applied."
     CONTRADICTION = (
         "Look it up in PhonePe's dashboard, then ask PhonePe with its id; no fee of it is entered."
     )
-    DECIDE = "Open the payment in the admin: take what came, or send it back."
+    DECIDE = "Open the payment in the admin: accept the money, or send it back."
     LOOK_UP = "Look the order up in PhonePe's dashboard; if no money is there, cancel the booking by hand."
     CANCEL = "The buyer has all of their money back: cancel the booking by hand, so that its place is free."
     LOOK_UP_AMOUNT = (
-        "Look it up in PhonePe's dashboard; the ledger is only ever added to, so tell the accountant."
+        "Look it up in PhonePe's dashboard; no ledger entry is ever changed, so inform the accountant."
     )
     LOOK_UP_REFUND = (
         "Look the refund up in PhonePe's dashboard; if it isn't there, write to PhonePe with its id."
     )
-    APPROVE = "It waits for a person: approve or withdraw it under Refunds in the admin."
-    WAIT = "It is later than promised: write to PhonePe with its id, and to the buyer."
-    SEND = "It has not been sent: look whether the worker runs, and at the refund's last code in the admin."
+    APPROVE = "It waits for staff: approve or withdraw it under Refunds in the admin."
+    WAIT = "It is late: write to PhonePe with its id, and to the buyer."
+    SEND = "It has not been sent: check that the worker runs, and the refund's last code in the admin."
     STRANGER = (
         "Look it up in PhonePe's dashboard: another shop or system uses the same merchant, or rows were lost."
     )
@@ -68,8 +68,8 @@ class Fix(str, Enum):
 
 
 @dataclass(frozen=True)
-class Finding:
-    """Amounts in paise, None where there is none. `mend` is there when --fix can do something about it."""
+class Discrepancy:
+    """Amounts in paise, None where there is none. `repair` is what --fix does about it, if anything."""
 
     kind: Kind
     fix: Fix
@@ -82,45 +82,47 @@ class Finding:
     simulated: bool = False
     detail: str = ""
     mended: bool = False
-    mend: Repair | None = field(default=None, repr=False, compare=False)
+    repair: Repair | None = field(default=None, repr=False, compare=False)
 
     @property
     def subject(self) -> tuple[Kind, str, str, int | None, str]:
-        """The same difference may be seen from two sides; it is told once. An order has several fees."""
-        which_fee = self.detail if self.kind is Kind.FEE_DIFFERS else ""
-        return self.kind, self.order, self.refund, self.payment_id, which_fee
+        """The same for a discrepancy that two comparisons find; it is reported once. An order has several fees."""
+        fee = self.detail if self.kind is Kind.FEE_DIFFERS else ""
+        return self.kind, self.order, self.refund, self.payment_id, fee
 
-    def mend_it(self) -> "Finding":
-        if self.mend is None:
+    def apply_repair(self) -> "Discrepancy":
+        """The discrepancy with its `mended` as it is after the repair. Unchanged when PhonePe does not answer."""
+        if self.repair is None:
             return self
         try:
-            is_mended = self.mend()
+            is_repaired = self.repair()
         except NO_ANSWER as error:
             logger.warning(
-                "not mended: no answer", extra={"order": self.order, "category": error.error_category}
+                "a discrepancy was not repaired: no answer from PhonePe",
+                extra={"order": self.order, "category": error.error_category},
             )
             return self
-        return replace(self, mended=is_mended)
+        return replace(self, mended=is_repaired)
 
-    def wire(self) -> dict[str, Any]:
-        told = asdict(replace(self, mend=None))
-        del told["mend"]
-        return told | {"kind": self.kind.value, "fix": self.fix.value}
+    def to_json(self) -> dict[str, Any]:
+        columns = asdict(replace(self, repair=None))
+        del columns["repair"]
+        return columns | {"kind": self.kind.value, "fix": self.fix.value}
 
 
-def about_payment(payment: Payment, kind: Kind, fix: Fix, **more: Any) -> Finding:
+def payment_discrepancy(payment: Payment, kind: Kind, fix: Fix, **more: Any) -> Discrepancy:
     booking = getattr(payment.checkout, "booking", None) if payment.checkout_id else None
     more.setdefault("simulated", payment.simulated)
-    return Finding(kind, fix, payment_id=payment.pk, booking=booking.book_id if booking else "", **more)
+    return Discrepancy(kind, fix, payment_id=payment.pk, booking=booking.book_id if booking else "", **more)
 
 
-def about_order(attempt: PaymentAttempt, kind: Kind, fix: Fix, **more: Any) -> Finding:
+def order_discrepancy(attempt: PaymentAttempt, kind: Kind, fix: Fix, **more: Any) -> Discrepancy:
     more.setdefault("ours_paise", attempt.received_paise)
     order = attempt.merchant_order_id
-    return about_payment(attempt.payment, kind, fix, order=order, simulated=attempt.simulated, **more)
+    return payment_discrepancy(attempt.payment, kind, fix, order=order, simulated=attempt.simulated, **more)
 
 
-def about_refund(refund: Refund, kind: Kind, fix: Fix, **more: Any) -> Finding:
+def refund_discrepancy(refund: Refund, kind: Kind, fix: Fix, **more: Any) -> Discrepancy:
     more.setdefault("ours_paise", refund.amount_paise)
     more.setdefault("detail", f"ours is {refund.state}")
-    return about_order(refund.attempt, kind, fix, refund=refund.merchant_refund_id, **more)
+    return order_discrepancy(refund.attempt, kind, fix, refund=refund.merchant_refund_id, **more)
