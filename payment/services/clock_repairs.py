@@ -7,7 +7,7 @@ early does no harm: its own schedule then sets the next time.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Case, DateTimeField, ExpressionWrapper, F, Q, QuerySet, Value, When
@@ -28,6 +28,8 @@ from payment.services.webhooks import LATER_SECONDS, LATEST_SECONDS, SOON_CHECKS
 
 STEP = 1.2  # finer than what an hour adds to any of these pauses
 
+Latest = Callable[[datetime], Combinable]
+
 
 @dataclass(frozen=True)
 class Schedule:
@@ -35,23 +37,41 @@ class Schedule:
 
     model: type[Any]
     column: str
-    latest: Callable[[datetime], Combinable]
+    latest: Latest
 
-    def mend(self, now: datetime) -> int:
+    def repair(self, now: datetime) -> int:
+        """Makes rows with a later moment due. Returns their number."""
         late = Q(**{f"{self.column}__gt": now + SKEW}) & Q(**{f"{self.column}__gt": F("latest") + SKEW})
         rows: QuerySet[Any] = self.model._default_manager.alias(latest=self.latest(now)).filter(late)
         return rows.update(**{self.column: now})
 
 
+SCHEDULES: list[Schedule] = []
+
+
+def schedule_of(model: type[Any], column: str) -> Callable[[Latest], Latest]:
+    """Adds a Schedule with the decorated function as its `latest`."""
+
+    def register(latest: Latest) -> Latest:
+        SCHEDULES.append(Schedule(model, column, latest))
+        return latest
+
+    return register
+
+
 def repair_schedules(now: datetime) -> int:
-    """Rows that wait for longer than their schedule says are due. Their number; one statement a schedule."""
+    """Makes rows due that wait for longer than their schedule says. Returns their number; one statement a schedule."""
     _repair_start_times(now)
-    return sum(schedule.mend(now) for schedule in SCHEDULES) + _repair_nightly_runs(now)
+    repaired = sum(schedule.repair(now) for schedule in SCHEDULES)
+    # A night that was compared in the future is compared again when it is over: the day had not ended.
+    nightly = Reconciliation.objects.filter(asked_by=Reconciliation.AskedBy.WORKER)
+    ahead = nightly.filter(started_at__gt=now + SKEW, finished_at__isnull=False)
+    return repaired + ahead.update(finished_at=None, compare_again_at=None)
 
 
 def _repair_start_times(now: datetime) -> None:
-    """What has begun in the future begins now, else its age stays below zero, and it is asked about at its fastest
-    until then. A page of a wrong clock has ended, in the sense of `PaymentAttempt.is_of_a_wrong_clock`."""
+    """A start in the future becomes now. Otherwise the age of the row would be below zero until then, and it would be
+    polled at the fastest pace. A page with a wrong time has ended (see `PaymentAttempt.is_of_a_wrong_clock`)."""
     ahead = now + SKEW
     attempts = PaymentAttempt.objects.filter(next_check_at__isnull=False)
     written_at = Coalesce("sent_at", "created_at")
@@ -63,30 +83,36 @@ def _repair_start_times(now: datetime) -> None:
     WebhookEvent.objects.filter(next_check_at__isnull=False, received_at__gt=ahead).update(received_at=now)
 
 
-def _latest_poll(now: datetime) -> Combinable:
-    """A page that is open is asked about each minute; after it the next moment of the tail is the last possible one.
+@schedule_of(PaymentAttempt, "next_check_at")
+def latest_poll(now: datetime) -> Combinable:
+    """An open page is polled each minute; after its end, at the moments of the tail.
 
-    The tail of an order that was said again after its page had ended begins when it was said.
+    The tail of an order that was sent again after the end of its page begins with that request.
     """
     is_open = Q(state__in=OPEN_ATTEMPT)
-    said_at = Greatest("expires_at", Coalesce("sent_at", "created_at"))
-    page_end = Case(When(is_open, then=said_at), default="expires_at")
+    last_sent_at = Greatest("expires_at", Coalesce("sent_at", "created_at"))
+    page_end = Case(When(is_open, then=last_sent_at), default="expires_at")
+    tail = (
+        When(
+            GreaterThan(page_end, now - scaled(offset)),
+            then=ExpressionWrapper(page_end + (scaled(offset) + burst()), output_field=DateTimeField()),
+        )
+        for offset in TAIL
+    )
     return Case(
         When(
             is_open & Q(GreaterThan(page_end, now + scaled(MINUTE))),
             then=Value(now + longest_pause_on_page()),
         ),
-        *(
-            When(GreaterThan(page_end, now - scaled(offset)), then=_later(page_end, scaled(offset) + burst()))
-            for offset in TAIL
-        ),
+        *tail,
         default=Value(now + scaled(DAY)),
         output_field=DateTimeField(),
     )
 
 
-def _latest_check_of_refund(now: datetime) -> Combinable:
-    """Who replaces one that failed begins with a pause for each id that was tried."""
+@schedule_of(Refund, "next_check_at")
+def latest_check_of_refund(now: datetime) -> Combinable:
+    """A refund that replaces a failed one begins with a pause for each id that was tried."""
     pause = IDS_TRIED_BY_ITSELF * scaled(PAUSE_AFTER_FAILURE)
     return Case(
         When(replaces__isnull=False, checks=0, then=Value(now + pause)),
@@ -95,7 +121,8 @@ def _latest_check_of_refund(now: datetime) -> Combinable:
     )
 
 
-def _latest_check_of_event(now: datetime) -> Combinable:
+@schedule_of(WebhookEvent, "next_check_at")
+def latest_check_of_event(now: datetime) -> Combinable:
     return Case(
         When(checks__lt=SOON_CHECKS, then=Value(now + scaled(SOON_SECONDS))),
         default=_quarter_of_age(now, F("received_at"), LATER_SECONDS, LATEST_SECONDS),
@@ -103,8 +130,9 @@ def _latest_check_of_event(now: datetime) -> Combinable:
     )
 
 
-def _latest_try_of_notification(now: datetime) -> Combinable:
-    """`checks` counts the tries; a message that was never tried is due when it is written."""
+@schedule_of(Notification, "next_check_at")
+def latest_try_of_notification(now: datetime) -> Combinable:
+    """`checks` counts the tries; a notification that was never tried is due when it is written."""
     pauses = (0, *PAUSES)
     return Case(
         *(When(checks=tries, then=Value(now + scaled(pause))) for tries, pause in enumerate(pauses)),
@@ -113,35 +141,19 @@ def _latest_try_of_notification(now: datetime) -> Combinable:
     )
 
 
-def _latest_fulfilment(now: datetime) -> Combinable:
+@schedule_of(Payment, "fulfil_at")
+def latest_fulfilment(now: datetime) -> Combinable:
     return Value(now + scaled(SECONDS_BEFORE_NEXT_TRY), output_field=DateTimeField())
 
 
-def _latest_comparison(now: datetime) -> Combinable:
+@schedule_of(Reconciliation, "compare_again_at")
+def latest_comparison(now: datetime) -> Combinable:
     return Value(now + Reconciliation.AGAIN, output_field=DateTimeField())
 
 
-SCHEDULES = (
-    Schedule(PaymentAttempt, "next_check_at", _latest_poll),
-    Schedule(Refund, "next_check_at", _latest_check_of_refund),
-    Schedule(WebhookEvent, "next_check_at", _latest_check_of_event),
-    Schedule(Notification, "next_check_at", _latest_try_of_notification),
-    Schedule(Payment, "fulfil_at", _latest_fulfilment),
-    Schedule(Reconciliation, "compare_again_at", _latest_comparison),
-)
-
-
-def _repair_nightly_runs(now: datetime) -> int:
-    """A night that was compared in the future is compared again when it is over: the day had not ended."""
-    nightly = Reconciliation.objects.filter(asked_by=Reconciliation.AskedBy.WORKER)
-    ahead = nightly.filter(started_at__gt=now + SKEW, finished_at__isnull=False)
-    return ahead.update(finished_at=None, compare_again_at=None)
-
-
 def _quarter_of_age(now: datetime, since: Combinable, soonest: int, latest: int) -> Combinable:
-    """Between `soonest` and `latest` seconds from now, in steps of a fifth: SQLite divides no span exactly.
-
-    A row of the future has no age.
+    """A quarter of the row's age from now, between `soonest` and `latest` seconds, in steps of a fifth: SQLite cannot
+    divide a time span exactly. A row of the future has no age.
     """
     pauses, pause = [], scaled(soonest)
     while pause < scaled(latest):
@@ -152,7 +164,3 @@ def _quarter_of_age(now: datetime, since: Combinable, soonest: int, latest: int)
         default=Value(now + scaled(latest)),
         output_field=DateTimeField(),
     )
-
-
-def _later(moment: Combinable, span: timedelta) -> Combinable:
-    return ExpressionWrapper(moment + span, output_field=DateTimeField())

@@ -1,10 +1,10 @@
 """Disputes: a buyer asks their bank for the money back, and the bank decides.
 
-PhonePe answers no question about a dispute. What its signature covers is believed; a webhook that only carries the
-shop's login could be anybody's who has seen it once, so its money is entered when a person has looked it up.
+PhonePe has no status request for disputes. A signed webhook is believed. A webhook that carries only the shop's login
+may be forged by anybody who has seen it once, so its money is entered when staff have confirmed it.
 
-The books follow a target balance: an entry is the difference between what the dispute's updates say the bank holds
-and what its earlier entries add up to. All disputes of an order together take no more than it brought.
+An entry is the difference between what the dispute's updates say that the bank holds and the sum of its earlier
+entries. All disputes of an order together take no more than the order brought.
 """
 
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ Status = Dispute.Status
 
 @dataclass(frozen=True)
 class Position:
-    """What some updates of a dispute say in sum; the same for every order in which they arrived."""
+    """The state of a dispute after some updates, in whatever order they arrived."""
 
     newest: DisputeUpdate
     amount_paise: int | None
@@ -68,7 +68,7 @@ class Position:
         return cls(in_order[-1], amounts[-1] if amounts else None)
 
     def held_paise(self, received_paise: int) -> int:
-        """What the bank holds by this. Without an amount that is all that was paid."""
+        """What the bank holds. Without an amount that is all that was paid."""
         if self.newest.status != Status.LOST:
             return 0
         return received_paise if self.amount_paise is None else self.amount_paise
@@ -90,17 +90,25 @@ class Share:
 
 @transaction.atomic
 def record_dispute(event: WebhookEvent, disputed: PaymentAttempt) -> str:
-    """Add what this event says about a dispute of this order, and bring the books to it. Twice is once.
+    """Adds what this event says about a dispute of this order, and updates the ledger. Twice is once.
 
-    Returns what of it nobody understands, for staff; "" if all is clear.
+    Returns what of it is not understood, for staff; "" if all is clear.
     """
     claim = read_dispute(bytes(event.body))
-    attempt = _lock_attempt(disputed)
+    payment = lock_payment(pk=disputed.payment_id)
+    attempt = payment.attempts.get(pk=disputed.pk)
+    attempt.payment = payment
     dispute = Dispute.objects.filter(dispute_id=claim.dispute_id).first()
     is_elsewhere = dispute is not None and dispute.attempt_id != attempt.pk
     unclear = [claim.unclear, "the dispute is about another order of ours" if is_elsewhere else ""]
     if claim.dispute_id and not is_elsewhere:
-        dispute = dispute or _begin(claim.dispute_id, attempt, event)
+        dispute = dispute or Dispute.objects.create(
+            dispute_id=claim.dispute_id,
+            attempt=attempt,
+            event=event,
+            status=Status.UNKNOWN,
+            told_at=event.received_at,
+        )
         unclear += _add_update(dispute, attempt, event, claim)
     about = claim.dispute_id or f"event {event.pk}"
     word = claim.word or Status.UNKNOWN
@@ -110,7 +118,7 @@ def record_dispute(event: WebhookEvent, disputed: PaymentAttempt) -> str:
 
 @transaction.atomic
 def confirm_dispute(dispute_id: int, by: User) -> Dispute:
-    """A person has found it in PhonePe's dashboard.
+    """Staff have found it in PhonePe's dashboard.
 
     Raises Conflict when there is nothing to confirm, Refusal `too_much` when its other disputes leave less.
     """
@@ -129,34 +137,27 @@ def confirm_dispute(dispute_id: int, by: User) -> Dispute:
 def decide_dispute(
     dispute_id: int, by: User, *, status: str | None = None, amount_paise: int | None = None
 ) -> Dispute:
-    """Staff say how it stands in PhonePe's dashboard: what they leave out stays as it is.
+    """Staff enter what PhonePe's dashboard says; what they leave out stays as it is.
 
-    Later news of PhonePe counts more. Raises Conflict while nobody has said how it stands, Refusal `too_much` for
-    more than the order brought, or than its other disputes leave.
+    Later events of PhonePe count more. Raises Conflict while the status is unknown, Refusal `too_much` for more than
+    the order brought, or than its other disputes leave.
     """
     dispute, attempt = _lock_dispute(dispute_id)
-    said = Status(status or dispute.status)
-    _refuse_unknown(said)
+    new_status = Status(status or dispute.status)
+    _refuse_unknown(new_status)
     if amount_paise is not None and not _is_possible(amount_paise, attempt.received_paise):
         raise Refusal("A dispute is about at least one paisa, and at most about what came.", code="too_much")
     now = max(timezone.now(), dispute.told_at + TICK)
     amount = dispute.amount_paise if amount_paise is None else amount_paise
-    _add_staff_update(dispute, attempt, by, said, amount, now)
+    _add_staff_update(dispute, attempt, by, new_status, amount, now)
     return dispute
 
 
 def book_disputes(attempt: PaymentAttempt) -> None:
-    """Bring the books to what is known of all disputes of this order. Under the payment's lock."""
+    """Updates the rows and the ledger to all disputes of this order. Under the payment's lock."""
     for dispute in attempt.disputes.order_by("pk"):
         _update_dispute(dispute, attempt)
     _enter_shares(attempt)
-
-
-def _lock_attempt(attempt: PaymentAttempt) -> PaymentAttempt:
-    payment = lock_payment(pk=attempt.payment_id)
-    attempt = payment.attempts.get(pk=attempt.pk)
-    attempt.payment = payment
-    return attempt
 
 
 def _lock_dispute(dispute_id: int) -> tuple[Dispute, PaymentAttempt]:
@@ -168,20 +169,10 @@ def _lock_dispute(dispute_id: int) -> tuple[Dispute, PaymentAttempt]:
     return dispute, dispute.attempt
 
 
-def _begin(dispute_id: str, attempt: PaymentAttempt, event: WebhookEvent) -> Dispute:
-    return Dispute.objects.create(
-        dispute_id=dispute_id,
-        attempt=attempt,
-        event=event,
-        status=Status.UNKNOWN,
-        told_at=event.received_at,
-    )
-
-
 def _add_update(
     dispute: Dispute, attempt: PaymentAttempt, event: WebhookEvent, claim: DisputeClaim
 ) -> list[str]:
-    # A time that lies ahead would outrank all news that is told until then.
+    # A time in the future would outrank all updates until then.
     is_believable = claim.told_at is None or claim.told_at <= event.received_at + SKEW
     DisputeUpdate.objects.get_or_create(
         event=event,
@@ -214,15 +205,21 @@ def _add_staff_update(
     amount_paise: int | None,
     told_at: datetime,
 ) -> None:
-    said = {"status": status, "amount_paise": amount_paise, "told_at": told_at, "is_proven": True}
-    DisputeUpdate.objects.create(dispute=dispute, said_by=by, **said)
+    DisputeUpdate.objects.create(
+        dispute=dispute,
+        said_by=by,
+        status=status,
+        amount_paise=amount_paise,
+        told_at=told_at,
+        is_proven=True,
+    )
     _update_dispute(dispute, attempt)
     if dispute.pk in _enter_shares(attempt):
         raise Refusal("The other disputes of this order leave less: correct them first.", code="too_much")
 
 
 def _update_dispute(dispute: Dispute, attempt: PaymentAttempt) -> None:
-    """The dispute's row to all of its updates."""
+    """Sets the columns of the dispute to the state after all of its updates."""
     latest = Position.of(list(dispute.updates.all()), attempt.received_paise)
     if latest is None:
         return
@@ -234,27 +231,49 @@ def _update_dispute(dispute: Dispute, attempt: PaymentAttempt) -> None:
 
 
 def _enter_shares(attempt: PaymentAttempt) -> set[int]:
-    """Enter what each dispute takes. Returns the primary keys of those that get less than they say.
+    """Enters what each dispute takes. Returns the primary keys of those that get less than they claim.
 
-    Refunds follow the sum: what one dispute gives back and another takes was never free.
+    Refunds follow the sum of all disputes, since one may take what another gives back.
     """
     beyond: set[int] = set()
     if attempt.received_paise is not None:
-        before, shares = charged_back_paise(attempt), _shares(attempt, attempt.received_paise)
+        before, shares = charged_back_paise(attempt), _divide(attempt, attempt.received_paise)
         for share in shares:
-            _enter(share, attempt)
-        _move_refunds(attempt, charged_back_paise(attempt) - before, shares)
+            if not share.more_paise:
+                continue
+            LedgerEntry.objects.create(
+                payment=attempt.payment,
+                attempt=attempt,
+                dispute=share.dispute,
+                kind=LedgerEntry.Kind.CHARGEBACK,
+                amount_paise=-share.more_paise,
+                reference=f"dispute:{share.dispute.dispute_id}:{share.dispute.ledger.count() + 1}",
+                simulated=attempt.simulated,
+            )
+        taken = charged_back_paise(attempt) - before
+        if taken < 0:
+            _restore_refunds(attempt)
+        elif taken > 0:
+            cut_unsent_refunds(attempt)
+            mark_refunded(attempt)
+            if is_returned_twice(attempt):
+                dispute = next(share.dispute for share in shares if share.more_paise > 0)
+                alert_staff("dispute_after_refund", attempt.payment, case=f"dispute:{dispute.dispute_id}")
         beyond = {share.dispute.pk for share in shares if share.paise < share.wanted_paise}
-    schedule_next_refund(attempt)  # what had to wait until somebody says how much is disputed
+    schedule_next_refund(attempt)  # refunds had to wait while the disputed amount was not known
     return beyond
 
 
-def _shares(attempt: PaymentAttempt, received_paise: int) -> list[Share]:
+def _divide(attempt: PaymentAttempt, received_paise: int) -> list[Share]:
     """Together the disputes of an order take no more than it brought: two may be about the same money.
 
     What is entered stays with its dispute; what is left goes to the oldest.
     """
-    shares = [_share(dispute, received_paise) for dispute in attempt.disputes.order_by("pk")]
+    shares = []
+    for dispute in attempt.disputes.order_by("pk"):
+        proven = Position.of(list(dispute.updates.filter(is_proven=True)), received_paise)
+        entered = -(dispute.ledger.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
+        shares.append(Share(dispute, proven.held_paise(received_paise) if proven else 0, entered))
     left = received_paise
     for share in shares:
         share.paise = min(share.wanted_paise, share.entered_paise, left)
@@ -266,55 +285,25 @@ def _shares(attempt: PaymentAttempt, received_paise: int) -> list[Share]:
     return shares
 
 
-def _share(dispute: Dispute, received_paise: int) -> Share:
-    proven = Position.of(list(dispute.updates.filter(is_proven=True)), received_paise)
-    entered = -(dispute.ledger.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
-    return Share(dispute, proven.held_paise(received_paise) if proven else 0, entered)
-
-
-def _enter(share: Share, attempt: PaymentAttempt) -> None:
-    if share.more_paise:
-        LedgerEntry.objects.create(
-            payment=attempt.payment,
-            attempt=attempt,
-            dispute=share.dispute,
-            kind=LedgerEntry.Kind.CHARGEBACK,
-            amount_paise=-share.more_paise,
-            reference=f"dispute:{share.dispute.dispute_id}:{share.dispute.ledger.count() + 1}",
-            simulated=attempt.simulated,
-        )
-
-
-def _move_refunds(attempt: PaymentAttempt, more_paise: int, shares: list[Share]) -> None:
-    """Taken: it goes back no second time. Brought back: what was owed of it is owed again."""
-    if more_paise < 0:
-        _restore_refunds(attempt)
-    elif more_paise > 0:
-        cut_unsent_refunds(attempt)
-        mark_refunded(attempt)
-        if is_returned_twice(attempt):
-            taking = next(share.dispute for share in shares if share.more_paise > 0)
-            alert_staff("dispute_after_refund", attempt.payment, case=f"dispute:{taking.dispute_id}")
-
-
 def _restore_refunds(attempt: PaymentAttempt) -> None:
-    """What never became a booking is the buyer's again, and so is what was owed when the bank took it. Of a
-    booking that was cancelled while the bank had the money, a person must say what is due."""
+    """The bank has brought money back: what was owed of it is owed again, and all of it where there is no booking.
+
+    Staff must approve the refund of a booking that was cancelled while the bank had the money.
+    """
     if is_owed_in_full(attempt):
         refund_remaining(attempt, BROUGHT_BACK)
         return
     restore_cut_refunds(attempt)
     left = refundable_paise(attempt)
-    if left >= MIN_REFUND_PAISE and _was_cancelled_meanwhile(attempt):
-        create_refund(attempt, left, BROUGHT_BACK, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
-
-
-def _was_cancelled_meanwhile(attempt: PaymentAttempt) -> bool:
     cancelled = Booking.objects.filter(checkout__payment=attempt.payment_id, status=Booking.Status.CANCELLED)
-    if (booking := cancelled.first()) is None:
-        return False
-    before = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK, created_at__lte=booking.cancelled_at)
-    return (before.aggregate(sum=Sum("amount_paise"))["sum"] or 0) < 0
+    booking = cancelled.first()
+    if booking is None or left < MIN_REFUND_PAISE:
+        return
+    taken_before = attempt.ledger.filter(
+        kind=LedgerEntry.Kind.CHARGEBACK, created_at__lte=booking.cancelled_at
+    )
+    if (taken_before.aggregate(sum=Sum("amount_paise"))["sum"] or 0) < 0:
+        create_refund(attempt, left, BROUGHT_BACK, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
 
 
 def _is_possible(amount_paise: int | None, received_paise: int | None) -> bool:

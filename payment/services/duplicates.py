@@ -13,7 +13,7 @@ from booking.models import Booking, Checkout, EarlierStart, Slot
 from booking.services import nearby_slots
 from core.errors import Conflict
 from payment.models import Payment
-from payment.services.notifications import STANDS, notify_paid_twice
+from payment.services.notifications import VALID_BOOKING, notify_paid_twice
 from payment.services.refunds.requests import refund_without_booking
 
 MAX_OFFERED_SLOTS = 3
@@ -64,7 +64,7 @@ def _of_person(checkout: Checkout) -> QuerySet[Booking]:
     """Their other bookings of the same puja."""
     service = checkout.cart.puja_service_id
     found = Booking.objects.filter(
-        user=checkout.user_id, checkout__cart__puja_service=service, status__in=STANDS
+        user=checkout.user_id, checkout__cart__puja_service=service, status__in=VALID_BOOKING
     )
     return found.exclude(checkout=checkout.pk)
 

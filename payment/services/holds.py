@@ -20,40 +20,42 @@ MAX_EXTENSION = 30 * MINUTE
 
 
 def extend_for_page(checkout: Checkout, page_expires_at: datetime) -> None:
-    """Another page was opened: the hold outlives this one as it would have outlived the first."""
+    """Another page was opened: the hold lasts as long after it as after the first page."""
     extend_hold(checkout, min(hold_end(page_expires_at), _latest_end(checkout)))
 
 
 @transaction.atomic
 def expire_hold(hold_id: int) -> None:
-    """A hold is over. Stretched while the payment is undecided or waits for its booking, given back otherwise.
+    """The end of a hold has come. Extended while the payment is undecided or waits for its booking, else released.
 
-    Looked at again under the lock: a new page may have stretched it meanwhile.
+    Checked again under the lock: a new page may have extended it meanwhile.
     """
     checkout = Checkout.objects.select_related("payment").get(hold=hold_id)
     payment = lock_payment(checkout=checkout) if hasattr(checkout, "payment") else None
     now = database_now()
     if not holds_due(now).filter(pk=hold_id).exists():
         return
+    # Not compared with PHONEPE_EXPIRE_AFTER, which may have been longer at the check-out.
+    is_wrong = checkout.created_at > now + SKEW or checkout.expires_at > now + longest_page_life() + SKEW
     waits = payment is not None and (payment.is_open or payment.fulfilment == Fulfilment.DUE)
     if not waits:
         release(checkout)
         release_hold(checkout)  # also of a checkout that was released before and kept its place
-    elif now < _latest_end(checkout) and not _is_of_a_wrong_clock(checkout, now):
+    elif now < _latest_end(checkout) and not is_wrong:
         extend_hold(checkout, min(now + scaled(EXTENSION), _latest_end(checkout)))
     else:
         release_hold(checkout)
 
 
 def repair_holds(now: datetime) -> int:
-    """Holds that end later than any hold can are over: a clock was wrong when they were written. Their number."""
+    """Ends holds whose end is later than any hold's can be: a wrong clock has written it. Returns their number."""
     longest = hold_end(now + longest_page_life()) + scaled(MAX_EXTENSION) + SKEW
     wrong = Q(expires_at__gt=longest) | Q(checkout__created_at__gt=now + SKEW, expires_at__gt=now)
     return SlotHold.objects.filter(wrong, state=SlotHold.State.HELD).update(expires_at=now)
 
 
 def release_carts_in_review(now: datetime, limit: int = 20) -> int:
-    """Whose money staff look at may buy again: their cart is free when its place would be. Their number."""
+    """Customers whose money is in review may buy again: frees their carts when a hold would end. Returns the number."""
     ended = now - (hold_end(now) - now) - scaled(MAX_EXTENSION)
     held = Payment.objects.filter(
         fulfilment=Fulfilment.HELD_FOR_STAFF,
@@ -71,11 +73,6 @@ def _release_cart(payment_id: int) -> bool:
     release(payment.checkout)
     record_payment(payment, "released_while_held", "")
     return True
-
-
-def _is_of_a_wrong_clock(checkout: Checkout, now: datetime) -> bool:
-    """Not by PHONEPE_EXPIRE_AFTER, which may have been longer at the check-out."""
-    return checkout.created_at > now + SKEW or checkout.expires_at > now + longest_page_life() + SKEW
 
 
 def _latest_end(checkout: Checkout) -> datetime:

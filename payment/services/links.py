@@ -9,7 +9,7 @@ from payment.models import Payment
 
 DAY = 86_400
 RETURN, STATUS, OFFER = "payment.return", "payment.status", "payment.offer"
-# Late money may come for seven days, and people look at old links.
+# Late money may come for seven days, and people open old links.
 LIFE_SECONDS = {RETURN: 8 * DAY, STATUS: 60 * DAY, OFFER: 60 * DAY}
 
 
@@ -22,7 +22,7 @@ def status_url(payment: Payment) -> str:
 
 
 def offer_url(payment: Payment) -> str:
-    """Who has this link may choose; nothing else of the payment can be reached with it."""
+    """The holder of this link may choose. It gives access to nothing else of the payment."""
     return _absolute(reverse("payment-offer-page", args=[_token(payment, OFFER)]))
 
 

@@ -1,12 +1,10 @@
 """Checks of each minute: alerts staff when something takes too long. Each case is alerted once a day."""
 
 import logging
-from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import islice
 from typing import Any
 
 import requests
@@ -30,84 +28,74 @@ UNDECIDED_SECONDS = 2 * HOUR  # after the page has expired
 UNFULFILLED_SECONDS = HOUR
 UNCONFIRMED_SECONDS = 35 * MINUTE
 LATE_SECONDS = 5 * MINUTE
-RECENT_SECONDS = (
-    31 * DAY
-)  # an event is asked about until PhonePe answers and a worker runs, which may take days
+RECENT_SECONDS = 31 * DAY  # an event is polled until PhonePe answers, which may take days
 SILENCE_SECONDS, ENOUGH_PAYMENTS = DAY, 5
 SECONDS_BETWEEN_CHECKS = MINUTE
-MOST_CASES = 20  # of one rule at one look: the rest is told at the next
+MOST_CASES = 20  # of one rule in one run: the next run alerts the rest
 PING_TIMEOUT = (5, 5)
+
+
+Check = Callable[[datetime], object]
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is told once a day under this name, with plain facts."""
+    """What staff are alerted to once a day under this name, with plain facts. `row`: the key for the work lease."""
 
     payment: Payment | None
     name: str
     row: int
     facts: dict[str, Any]
 
+    def alert(self, rule: str, row: int) -> None:
+        alert_staff(rule, self.payment, case=self.name, **self.facts)
+
+
+# By name: part of the kind of a work lease.
+CHECKS: dict[str, Check] = {
+    "moments": repair_schedules,
+    "hold moments": repair_holds,
+    "held payments": release_carts_in_review,
+}
+
+
+def check(name: str) -> Callable[[Check], Check]:
+    """Adds a function to CHECKS."""
+
+    def register(function: Check) -> Check:
+        CHECKS[name] = function
+        return function
+
+    return register
+
 
 def real_or_simulating(simulated: str) -> Q:
-    """Play money whose simulator is switched off is nobody's loss. `simulated`: the column that says what it is."""
+    """Without simulated money while the simulator is off: nothing can come of it. `simulated`: the column."""
     return Q() if settings.PHONEPE_SIMULATION_MODE else Q(**{simulated: False})
 
 
 def checks_due(now: datetime) -> list[int]:
-    """Always: its lease says when somebody looks again."""
+    """Always: the lease of the work says when the next worker runs the checks."""
     return [WHOLE_KIND]
 
 
 def run_checks(_: int) -> datetime:
-    """One look at everything, each minute, by one of the workers. Returns when to look again.
+    """Runs all checks, each minute, on one of the workers. Returns when to run them again.
 
-    Each rule is work of its own, and so is each case of a rule: one that cannot be told stops no other.
+    Each check has a work lease of its own, and so has each case: one that fails stops no other.
     """
     now = database_now()
-    for rule, look in RULES.items():
-        process_row(f"watch {rule}", WHOLE_KIND, partial(_run_check, look, now))
+    for name, function in CHECKS.items():
+        process_row(f"watch {name}", WHOLE_KIND, partial(_run_check, function, now))
     return database_now() + timedelta(seconds=SECONDS_BETWEEN_CHECKS)
 
 
-def _run_check(look: Callable[[datetime], object], now: datetime, _: int) -> None:
-    look(now)
+def _run_check(function: Check, now: datetime, row: int) -> None:
+    function(now)
 
 
-def _alert_cases(rule: str, cases: Iterable[Case]) -> None:
-    """Those that were told today take no room from the others."""
-    told = cases_alerted_today(rule)
-    untold = (case for case in cases if case.name not in told)
-    tried = (case for case in untold if process_row(f"tell {rule}", case.row, partial(_alert, rule, case)))
-    deque(islice(tried, MOST_CASES), maxlen=0)
-
-
-def _alert(rule: str, case: Case, _: int) -> None:
-    alert_staff(rule, case.payment, case=case.name, **case.facts)
-
-
-def _case(payment: Payment, **facts: Any) -> Case:
-    return Case(payment, f"payment:{payment.pk}", payment.pk, facts)
-
-
-def _late_refund(refund: Refund) -> Case:
-    facts = {"refund_id": refund.merchant_refund_id, "refund_paise": refund.amount_paise}
-    return Case(refund.payment, f"refund:{refund.pk}", refund.pk, {"state": refund.state, **facts})
-
-
-def _unconfirmed(event: WebhookEvent) -> Case:
-    payment = event.attempt.payment if event.attempt else None
-    facts = {"event": event.event, "order": event.merchant_order_id, "refund_id": event.merchant_refund_id}
-    return Case(payment, f"event:{event.pk}", event.pk, facts)
-
-
-def _in_review(kind: dict[str, Any]) -> Case:
-    """All of a kind at once: one new word of PhonePe may have come with every order."""
-    facts = {"event": kind["event"], "unclear": kind["unclear"], "count": kind["count"]}
-    return Case(None, f"events:{kind['event']}:{kind['unclear']}"[:100], kind["first"], facts)
-
-
-def _check_payments(now: datetime) -> None:
+@check("payments")
+def check_payments(now: datetime) -> None:
     undecided = PaymentAttempt.objects.filter(
         real_or_simulating("simulated"),
         state__in=OPEN_ATTEMPT,
@@ -115,39 +103,79 @@ def _check_payments(now: datetime) -> None:
     ).select_related("payment__checkout")
     _alert_cases(
         "payment_stuck",
-        (_case(row.payment, order=row.merchant_order_id, state=row.state) for row in undecided.iterator()),
+        (
+            _payment_case(row.payment, order=row.merchant_order_id, state=row.state)
+            for row in undecided.iterator()
+        ),
     )
     waiting = Payment.objects.filter(
         fulfilment__in=(Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF),
         created_at__lte=now - scaled(UNFULFILLED_SECONDS),
     )
-    _alert_cases("money_waits", map(_case, waiting.select_related("checkout").iterator()))
+    _alert_cases("money_waits", map(_payment_case, waiting.select_related("checkout").iterator()))
 
 
-def _check_refunds(now: datetime) -> None:
+@check("refunds")
+def check_refunds(now: datetime) -> None:
     under_way = Refund.objects.filter(
         real_or_simulating("attempt__simulated"), state__in=(RefundState.WAITING, *OPEN_REFUND)
     )
     late = under_way.filter(expected_by__lte=now).select_related("payment__checkout")
-    _alert_cases("refund_stuck", map(_late_refund, late.iterator()))
+    cases = (
+        Case(
+            refund.payment,
+            f"refund:{refund.pk}",
+            refund.pk,
+            {
+                "state": refund.state,
+                "refund_id": refund.merchant_refund_id,
+                "refund_paise": refund.amount_paise,
+            },
+        )
+        for refund in late.iterator()
+    )
+    _alert_cases("refund_stuck", cases)
 
 
-def _check_events(now: datetime) -> None:
-    """What PhonePe told and, asked about it again and again, has not confirmed."""
+@check("events")
+def check_events(now: datetime) -> None:
+    """Webhooks that PhonePe's status has not confirmed for long, and webhooks in review."""
     recent = WebhookEvent.objects.filter(
         state=WebhookEvent.State.RECEIVED, received_at__gte=now - scaled(RECENT_SECONDS)
     )
     unconfirmed = recent.filter(Q(received_at__lte=now - scaled(UNCONFIRMED_SECONDS)) | Q(next_check_at=None))
-    _alert_cases(
-        "event_unconfirmed", map(_unconfirmed, unconfirmed.select_related("attempt__payment__checkout"))
+    cases = (
+        Case(
+            event.attempt.payment if event.attempt else None,
+            f"event:{event.pk}",
+            event.pk,
+            {
+                "event": event.event,
+                "order": event.merchant_order_id,
+                "refund_id": event.merchant_refund_id,
+            },
+        )
+        for event in unconfirmed.select_related("attempt__payment__checkout")
     )
+    _alert_cases("event_unconfirmed", cases)
     in_review = WebhookEvent.objects.filter(state=WebhookEvent.State.NEEDS_REVIEW).order_by()
     kinds = in_review.values("event", "unclear").annotate(count=Count("pk"), first=Min("pk"))
-    _alert_cases("events_in_review", map(_in_review, kinds.order_by("first")))
+    # All of a kind at once: one new word of PhonePe may have come with every order.
+    cases_of_kinds = (
+        Case(
+            None,
+            f"events:{kind['event']}:{kind['unclear']}"[:100],
+            kind["first"],
+            {"event": kind["event"], "unclear": kind["unclear"], "count": kind["count"]},
+        )
+        for kind in kinds.order_by("first")
+    )
+    _alert_cases("events_in_review", cases_of_kinds)
 
 
-def _check_webhooks(now: datetime) -> None:
-    """Payments are confirmed, and PhonePe has not called once: it has a wrong address, or a wall is between."""
+@check("webhooks")
+def check_webhooks(now: datetime) -> None:
+    """Payments succeed, and no webhook arrives: PhonePe has a wrong address, or a firewall stops the webhooks."""
     since = now - scaled(SILENCE_SECONDS)
     if WebhookEvent.objects.filter(received_at__gte=since).exists():
         return
@@ -156,33 +184,28 @@ def _check_webhooks(now: datetime) -> None:
         alert_staff("webhook_silence", case="webhooks", payments=count)
 
 
-def _check_worker(now: datetime) -> None:
-    if _is_late(now):
+@check("worker")
+def check_worker(now: datetime) -> None:
+    """Alerts staff when due rows wait for too long. Otherwise calls DEAD_MAN_URL, which raises an alarm by silence."""
+    oldest = oldest_overdue()
+    if oldest is not None and oldest <= now - scaled(LATE_SECONDS):
         alert_staff("worker_overdue", case="worker")
     elif settings.DEAD_MAN_URL:
-        _report_alive()
+        try:
+            requests.get(settings.DEAD_MAN_URL, timeout=PING_TIMEOUT, allow_redirects=False)
+        except requests.RequestException as error:
+            logger.warning("the dead-man address does not answer", extra={"cause": str(error)})
 
 
-def _is_late(now: datetime) -> bool:
-    oldest = oldest_overdue()
-    return oldest is not None and oldest <= now - scaled(LATE_SECONDS)
+def _alert_cases(rule: str, cases: Iterable[Case]) -> None:
+    """At most MOST_CASES. Cases that were alerted today do not count."""
+    alerted_today, alerts = cases_alerted_today(rule), 0
+    for case in cases:
+        if case.name not in alerted_today:
+            alerts += process_row(f"tell {rule}", case.row, partial(case.alert, rule))
+        if alerts == MOST_CASES:
+            return
 
 
-def _report_alive() -> None:
-    """Silence is the alarm: whoever does not get through here has an alarm that is false, and work goes on."""
-    try:
-        requests.get(settings.DEAD_MAN_URL, timeout=PING_TIMEOUT, allow_redirects=False)
-    except requests.RequestException as error:
-        logger.warning("the dead-man address does not answer", extra={"cause": str(error)})
-
-
-RULES: dict[str, Callable[[datetime], object]] = {
-    "moments": repair_schedules,
-    "hold moments": repair_holds,
-    "held payments": release_carts_in_review,
-    "payments": _check_payments,
-    "refunds": _check_refunds,
-    "events": _check_events,
-    "webhooks": _check_webhooks,
-    "worker": _check_worker,
-}
+def _payment_case(payment: Payment, **facts: Any) -> Case:
+    return Case(payment, f"payment:{payment.pk}", payment.pk, facts)

@@ -2,7 +2,7 @@
 
 A notification states a fact about a row, and may have waited for hours for a mail server. One rule for each kind says
 whether the fact still holds. If not, the notification is dropped with the reason: "your bank has not decided" must not
-arrive after "booked". Links are made at that moment too, so that they live long and nothing secret is stored.
+arrive after "booked". Links are made at that moment too, so that they are valid for long and nothing secret is stored.
 """
 
 from collections.abc import Callable
@@ -23,48 +23,39 @@ from payment.services.receipts import pdf, receipt_of
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 Facts = dict[str, Any]
+DropRule = Callable[[Payment, Facts], str]
 ENDED_REFUND = (RefundState.COMPLETED, RefundState.FAILED)
 UNFULFILLED = (Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF)
 CALLED_OFF = "the temple has called its time off"
 GOES_BACK = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
-WITH_BOOKING = ("booked", "paid_twice")  # one that stands; a move is told by itself
+WITH_BOOKING = ("booked", "paid_twice")  # a move has a notification of its own
 WITH_RECEIPT = ("booked", "received")
 WITH_CHOICE = ("offer", "called_off")
 
 
 def attach(notification: Notification) -> Attachments:
-    """The link to go on, the receipt, the time that the booking has now; and last, whether all of it is still so."""
-    if over := reason_to_drop(notification):  # no receipt is numbered and drawn for nothing
+    """The link, the receipt and the booking's time of now. The drop rule is checked before that and after it."""
+    if over := reason_to_drop(notification):  # so that no receipt is numbered and made for nothing
         return Attachments(over=over)
-    payment = Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
+    kind, facts = notification.kind, notification.facts
+    payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
     if payment is None:
         return Attachments()
-    if notification.kind == "alert":
+    if kind == "alert":
         return Attachments(
             settings.PUBLIC_BASE_URL + reverse("admin:payment_payment_change", args=[payment.pk])
         )
-    link, files, facts = _link(notification, payment), _receipt(notification, payment), _newest(notification)
-    return Attachments(link, files, facts, over=reason_to_drop(notification))
-
-
-def _newest(notification: Notification) -> dict[str, str]:
-    """A booking that was moved before this was sent is told with the time that it has now."""
-    book_id = notification.facts.get("book_id") if notification.kind in WITH_BOOKING else None
-    booking = Booking.objects.filter(book_id=book_id).first() if book_id else None
-    return {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
-
-
-def _link(notification: Notification, payment: Payment) -> str:
-    return offer_url(payment) if notification.kind in WITH_CHOICE else status_url(payment)
-
-
-def _receipt(notification: Notification, payment: Payment) -> dict[str, bytes]:
-    receipt = receipt_of(payment) if notification.kind in WITH_RECEIPT else None
-    return dict([pdf(receipt, notification.language)]) if receipt else {}
+    link = offer_url(payment) if kind in WITH_CHOICE else status_url(payment)
+    receipt = receipt_of(payment) if kind in WITH_RECEIPT else None
+    files = dict([pdf(receipt, notification.language)]) if receipt else {}
+    # A booking may have been moved since the notification was written.
+    booking = Booking.objects.filter(book_id=facts.get("book_id")).first() if kind in WITH_BOOKING else None
+    newer = {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
+    return Attachments(link, files, newer, over=reason_to_drop(notification))
 
 
 def reason_to_drop(notification: Notification) -> str:
-    """Why the message is not sent any more; empty while what it says is true. Reads the rows as they are now."""
+    """Why the notification is not sent any more; "" while it is true. Reads the rows as they are now."""
     if notification.kind == "alert":
         alert_rule = ALERT_DROP_RULES.get(str(notification.facts.get("rule")))
         return alert_rule(notification.facts) if alert_rule else ""
@@ -77,27 +68,45 @@ def booking_of(payment: Payment) -> Booking | None:
     return Booking.objects.filter(checkout__payment=payment).first()
 
 
-def _received(payment: Payment, facts: Facts) -> str:
-    """Money that waits, is held, or is a gift: as long as it is just that."""
+# By kind of notification: why it is dropped, or "".
+DROP_RULES: dict[str, DropRule] = {}
+
+
+def drop_rule(kind: str) -> Callable[[DropRule], DropRule]:
+    """Adds a function to DROP_RULES."""
+
+    def register(rule: DropRule) -> DropRule:
+        DROP_RULES[kind] = rule
+        return rule
+
+    return register
+
+
+@drop_rule("received")
+def received_is_outdated(payment: Payment, facts: Facts) -> str:
+    """Money that waits, is in review, or is a donation: dropped when it is something else now."""
     if payment.fulfilment == facts.get("fulfilment", payment.fulfilment):
         return ""
     return f"the money is no longer {facts['fulfilment']} but {payment.fulfilment or 'returned'}"
 
 
-def _booked(payment: Payment, facts: Facts) -> str:
-    """Moved in the meantime, it is sent with the time of now."""
+@drop_rule("booked")
+def booked_is_outdated(payment: Payment, facts: Facts) -> str:
+    """Not dropped after a move: `attach` adds the new time."""
     booking = booking_of(payment)
     if booking is None or booking.status == Booking.Status.CANCELLED:
         return "the booking has been cancelled"
     return CALLED_OFF if booking.choose_until else ""
 
 
-def _pending(payment: Payment, facts: Facts) -> str:
+@drop_rule("pending")
+def pending_is_outdated(payment: Payment, facts: Facts) -> str:
     is_undecided = payment.is_open and not payment.fulfilment
     return "" if is_undecided else f"the payment has been decided: {payment.state}"
 
 
-def _failed(payment: Payment, facts: Facts) -> str:
+@drop_rule("failed")
+def failed_is_outdated(payment: Payment, facts: Facts) -> str:
     if payment.state == PaymentState.SUCCESS or payment.fulfilment:
         return "the money has come after all"
     if payment.checkout and payment.checkout.cart.status == Cart.Status.CONVERTED:
@@ -105,31 +114,36 @@ def _failed(payment: Payment, facts: Facts) -> str:
     return ""
 
 
-def _offer(payment: Payment, facts: Facts) -> str:
-    return _choice(payment, Offer.Because.LATE)
+@drop_rule("offer")
+def offer_is_outdated(payment: Payment, facts: Facts) -> str:
+    return _choice_is_over(payment, Offer.Because.LATE)
 
 
-def _called_off(payment: Payment, facts: Facts) -> str:
-    return _choice(payment, Offer.Because.CALLED_OFF)
+@drop_rule("called_off")
+def called_off_is_outdated(payment: Payment, facts: Facts) -> str:
+    return _choice_is_over(payment, Offer.Because.CALLED_OFF)
 
 
-def _choice(payment: Payment, because: Offer.Because) -> str:
+def _choice_is_over(payment: Payment, because: Offer.Because) -> str:
     can_choose = Offer.objects.filter(
         payment=payment, because=because, state=Offer.State.OPEN, expires_at__gt=timezone.now()
     )
     return "" if can_choose.exists() else "the choice is over"
 
 
-def _offer_closed(payment: Payment, facts: Facts) -> str:
+@drop_rule("offer_closed")
+def offer_closed_is_outdated(payment: Payment, facts: Facts) -> str:
     return "" if payment.fulfilment in GOES_BACK else f"the money has become {payment.fulfilment}"
 
 
-def _cancelled(payment: Payment, facts: Facts) -> str:
+@drop_rule("cancelled")
+def cancelled_is_outdated(payment: Payment, facts: Facts) -> str:
     booking = booking_of(payment)
     return "" if booking and booking.status == Booking.Status.CANCELLED else "the booking is not cancelled"
 
 
-def _moved(payment: Payment, facts: Facts) -> str:
+@drop_rule("moved")
+def moved_is_outdated(payment: Payment, facts: Facts) -> str:
     booking = booking_of(payment)
     if booking is None or booking.status == Booking.Status.CANCELLED:
         return "the booking has been cancelled"
@@ -138,14 +152,16 @@ def _moved(payment: Payment, facts: Facts) -> str:
     return CALLED_OFF if booking.choose_until else ""
 
 
-def _paid_twice(payment: Payment, facts: Facts) -> str:
-    """It says that the other booking stays as it is."""
+@drop_rule("paid_twice")
+def paid_twice_is_outdated(payment: Payment, facts: Facts) -> str:
+    """It names the other booking as one that stays."""
     kept = Booking.objects.filter(book_id=facts.get("book_id")).exclude(status=Booking.Status.CANCELLED)
     return "" if kept.exists() else "the booking that it names has been cancelled"
 
 
-def _refund_started(payment: Payment, facts: Facts) -> str:
-    """The debt of a refund that failed goes on under another id, which is told instead."""
+@drop_rule("refund_started")
+def refund_started_is_outdated(payment: Payment, facts: Facts) -> str:
+    """A refund that failed is replaced by another one: then that one is announced instead."""
     refund = Refund.objects.filter(merchant_refund_id=facts.get("refund_id")).first()
     if refund is None or refund.state not in ENDED_REFUND:
         return ""
@@ -160,29 +176,14 @@ def _refund_started(payment: Payment, facts: Facts) -> str:
     return f"the refund has failed; {last.merchant_refund_id} has taken its place"
 
 
-def _refund_credited(payment: Payment, facts: Facts) -> str:
+@drop_rule("refund_credited")
+def refund_credited_is_outdated(payment: Payment, facts: Facts) -> str:
     refund = Refund.objects.filter(merchant_refund_id=facts.get("refund_id")).first()
     return "" if refund is None or refund.state == RefundState.COMPLETED else "the refund is not credited"
 
 
-DROP_RULES: dict[str, Callable[[Payment, Facts], str]] = {
-    "received": _received,
-    "booked": _booked,
-    "pending": _pending,
-    "failed": _failed,
-    "offer": _offer,
-    "offer_closed": _offer_closed,
-    "called_off": _called_off,
-    "cancelled": _cancelled,
-    "moved": _moved,
-    "paid_twice": _paid_twice,
-    "refund_started": _refund_started,
-    "refund_credited": _refund_credited,
-}
-
-
 def _happened(facts: Facts) -> str:
-    """A single occurrence, which staff must hear of however late."""
+    """An event of the past: staff are alerted however late it is."""
     return ""
 
 

@@ -19,15 +19,19 @@ from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Receipt,
 from payment.phonepe.webhook_events import is_about_dispute
 from payment.services.refunds.amounts import free_until
 
-STANDS = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
+VALID_BOOKING = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 
 
 def notify_received(payment: Payment) -> None:
-    """The money is here, and is no booking (yet): a gift, a case for staff, a booking that has to wait.
+    """The money is here, and is no booking (yet): a donation, a case for staff, a booking that has to wait.
 
-    Said once of each: what staff have held may be a gift later, and its receipt goes with that message.
+    Once for each fulfilment: money in review may become a donation later, whose message carries the receipt.
     """
-    guest = _address_of_guest(payment)
+    guest = payment.payer_reference  # guests write any name here; some write a mail address
+    try:
+        validate_email(guest)
+    except ValidationError:
+        guest = ""
     _notify("received", payment, _amount_facts(payment), about=payment.fulfilment, email=guest)
 
 
@@ -46,7 +50,7 @@ def notify_failed(payment: Payment) -> None:
 
 
 def notify_ended(payment: Payment) -> None:
-    """Nobody tried to pay. Said only to those whom we have asked to wait."""
+    """Nobody tried to pay. Only for customers whom we have asked to wait."""
     if outbox.was_notified(_key("pending", payment)):
         _notify("failed", payment)
 
@@ -71,14 +75,14 @@ def notify_offer_closed(payment: Payment) -> None:
 
 
 def notify_paid_twice(payment: Payment, kept: Booking | None) -> None:
-    """All of it goes back, because `kept` was booked with other money. Its refund is told by itself."""
+    """All of it goes back, because `kept` was booked with other money. The refund has a notification of its own."""
     if kept is not None:
         _notify("paid_twice", payment, _amount_facts(payment) | _kept(kept))
 
 
 def notify_surplus(payment: Payment, attempt: PaymentAttempt) -> None:
-    """Another order of a payment that had been paid. Gifts have no booking to name: of them the refund tells."""
-    kept = Booking.objects.filter(checkout__payment=payment, status__in=STANDS).first()
+    """Another order of a payment that had been paid. Not for donations, which have no booking to name."""
+    kept = Booking.objects.filter(checkout__payment=payment, status__in=VALID_BOOKING).first()
     if kept is not None:
         facts = {"amount_paise": attempt.received_paise, **_kept(kept)}
         _notify("paid_twice", payment, facts, about=attempt.merchant_order_id)
@@ -91,9 +95,15 @@ def notify_cancelled(booking: Booking, refund_paise: int) -> None:
 
 
 def notify_moved(booking: Booking, before: datetime) -> None:
-    """It was moved from `before` to the booking's time of now. Every move is told, also one to a time known before."""
+    """It was moved from `before` to the booking's time of now. Once for every move, also back to an earlier time."""
     payment = booking.checkout.payment
-    facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _free_cancellation_until(booking)}
+    until = free_until(booking)
+    is_free = until is not None and until > timezone.now()
+    facts = {
+        **_booking(payment),
+        "moved_from": _iso(before),
+        "free_until": _iso(until) if is_free else "",
+    }
     _notify("moved", payment, facts, about=f"move:{booking.moves}")
 
 
@@ -118,7 +128,7 @@ def alert_staff(rule: str, payment: Payment | None = None, *, case: str = "", **
 
 
 def alert_not_understood(event: WebhookEvent) -> None:
-    """Once a day for each kind: a new word of PhonePe may come with every order. Of a dispute, each."""
+    """Once a day for each kind, since a new word of PhonePe may come with every order; once for each dispute."""
     payment = event.attempt.payment if event.attempt else None
     is_single = is_about_dispute(event.event)
     case = f"event:{event.pk}" if is_single else f"events:{event.event}:{event.unclear}"[:100]
@@ -143,11 +153,13 @@ def _key(kind: str, payment: Payment) -> str:
 
 
 def _facts(payment: Payment) -> outbox.Facts:
+    # The time of the money, as on the receipt: staff may have accepted it much later.
+    received_at = Receipt.objects.filter(payment=payment).values_list("received_at", flat=True).first()
     about_money = {
         "payment_id": payment.pk,
         "reference": payment.reference,
         "amount_paise": payment.amount_paise,
-        "paid_at": _iso(_paid_at(payment)),
+        "paid_at": _iso(received_at or payment.decided_at),
         "simulated": payment.simulated,
         "held_because": payment.held_because,
         "fulfilment": payment.fulfilment,
@@ -155,18 +167,12 @@ def _facts(payment: Payment) -> outbox.Facts:
     return about_money | (_puja(payment.checkout) if payment.checkout else {})
 
 
-def _paid_at(payment: Payment) -> datetime | None:
-    """The day of the money, as on its receipt: staff may have accepted it much later."""
-    receipts = Receipt.objects.filter(payment=payment)
-    return receipts.values_list("received_at", flat=True).first() or payment.decided_at
-
-
 def _amount_facts(payment: Payment) -> outbox.Facts:
-    """Which may be another amount than was agreed: what paid it, else what is held for it."""
+    """The received amount, which may differ from the agreed one: what paid it, else what is in suspense."""
     sums = dict(payment.ledger.order_by().values_list("kind").annotate(sum=Sum("amount_paise")))
     agreed = payment.amount_paise
-    came = sums.get(LedgerEntry.Kind.RECEIPT) or sums.get(LedgerEntry.Kind.SUSPENSE) or agreed
-    return {"amount_paise": came, "agreed_paise": agreed if came != agreed else None}
+    received = sums.get(LedgerEntry.Kind.RECEIPT) or sums.get(LedgerEntry.Kind.SUSPENSE) or agreed
+    return {"amount_paise": received, "agreed_paise": agreed if received != agreed else None}
 
 
 def _puja(checkout: Checkout) -> outbox.Facts:
@@ -184,29 +190,14 @@ def _booking(payment: Payment) -> outbox.Facts:
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)} if booking else {}
 
 
-def _free_cancellation_until(booking: Booking) -> str:
-    """Until when a cancellation gives everything back; "" when that is over already."""
-    until = free_until(booking)
-    return _iso(until) if until is not None and until > timezone.now() else ""
-
-
 def _kept(booking: Booking) -> outbox.Facts:
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)}
 
 
 def _wanted(payment: Payment) -> outbox.Facts:
-    """The time that was gone is no time to come at."""
+    """The start that is gone, under a name of its own: it is no time to come at."""
     return {"wanted_at": _iso(payment.checkout.starts_at) if payment.checkout else "", "starts_at": ""}
 
 
 def _iso(moment: datetime | None) -> str:
     return timezone.localtime(moment).isoformat() if moment else ""
-
-
-def _address_of_guest(payment: Payment) -> str:
-    """Guests may call themselves what they like; some give an address."""
-    try:
-        validate_email(payment.payer_reference)
-    except ValidationError:
-        return ""
-    return payment.payer_reference

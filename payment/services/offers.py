@@ -1,6 +1,6 @@
-"""Another place for whoever has lost their own: they choose one, or the money goes back.
+"""Free slots for a customer whose slot is gone: they choose one, or the money goes back.
 
-The money came too late for the place (the payment is OFFERED), or the temple has called a booked time off.
+Either the money came too late for the slot (the payment is OFFERED), or the temple has called a booked slot off.
 """
 
 from django.db import transaction
@@ -30,7 +30,7 @@ class NoSuchTime(Refusal):
 
 
 def can_choose(payment: Payment) -> bool:
-    """Another place can be chosen for this payment now."""
+    """Another slot can be chosen for this payment now."""
     if payment.fulfilment != Fulfilment.BOOKED or payment.checkout is None:
         return payment.fulfilment == Fulfilment.OFFERED
     booking = getattr(payment.checkout, "booking", None)
@@ -38,15 +38,15 @@ def can_choose(payment: Payment) -> bool:
 
 
 def slots_to_choose(payment: Payment) -> list[Slot]:
-    """What can be chosen now; none when the choice is over."""
+    """The free slots; none when the choice is over."""
     if payment.checkout is None or not can_choose(payment):
         return []
     return slots_to_offer(payment.checkout)
 
 
 def choose(payment: Payment, slot_id: int) -> Payment:
-    """Raises NoSuchTime for a place of another puja, SlotGone, OfferClosed, AlreadyChosen; CartConverted or
-    BookedMeanwhile when the cart, or this puja at this time, was booked with other money, and then this goes back."""
+    """Raises NoSuchTime for a slot of another puja, SlotGone, OfferClosed, AlreadyChosen; CartConverted or
+    BookedMeanwhile when the cart, or this puja at this time, was booked with other money: then this money goes back."""
     service_id = payment.checkout.cart.puja_service_id if payment.checkout else None
     slot = Slot.objects.filter(pk=slot_id, service_id=service_id).first()
     if slot is None:
@@ -63,7 +63,7 @@ def choose(payment: Payment, slot_id: int) -> Payment:
 
 @transaction.atomic
 def decline(payment_id: int, rule: str) -> Payment:
-    """A person wants the money instead of another place. Twice is once. Raises AlreadyChosen."""
+    """The customer or staff want the money back instead of another slot. Twice is once. Raises AlreadyChosen."""
     payment = lock_payment(pk=payment_id)
     if offer := Offer.objects.filter(payment=payment).first():
         is_same_choice(offer, None)
@@ -72,7 +72,7 @@ def decline(payment_id: int, rule: str) -> Payment:
 
 @transaction.atomic
 def close_offer(payment_id: int, rule: str) -> Payment:
-    """Declined, or not chosen in time: the money goes back. Twice is once; a place that was chosen stays."""
+    """Declined, or not chosen in time: the money goes back. Twice is once; a chosen slot stays."""
     payment = lock_payment(pk=payment_id)
     offer = Offer.objects.filter(payment=payment, state=Offer.State.OPEN).first()
     if offer is None:
@@ -96,7 +96,7 @@ def _end_as_paid_twice(payment_id: int, rule: str, chosen: Slot) -> None:
 
 @transaction.atomic
 def expire_offer(offer_id: int) -> None:
-    """Nothing was chosen in time. Looked at again under the lock: the choice may have been made, or prolonged."""
+    """Nothing was chosen in time. Checked again under the lock: the choice may have been made, or extended."""
     lock_payment(offers=offer_id)
     if ended := offers_due(database_now()).filter(pk=offer_id).first():
         close_offer(ended.payment_id, "offer_expired")

@@ -1,4 +1,4 @@
-"""What is due, by the clock that all workers share. Rows of one moment come in the order they were made in."""
+"""Which rows are due, by the clock that all workers share. Rows of one moment are ordered by their creation."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -43,7 +43,7 @@ def offers_due(now: datetime) -> "QuerySet[Offer]":
 
 
 def receipts_due(now: datetime) -> "QuerySet[Receipt]":
-    """Whatever `received_at` says: it dates the paper, and may have been written by a clock that was ahead."""
+    """Whatever `received_at` is: it dates the receipt, and may have been written by a clock that was ahead."""
     return Receipt.objects.filter(number=None).order_by("pk")
 
 
@@ -52,14 +52,14 @@ def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":
 
 
 def free(rows: "QuerySet[Row]", kind: str, now: datetime) -> "QuerySet[Row]":
-    """Without those that somebody works on, and those that are pushed back because their work failed."""
+    """Without rows that a worker is busy with, and rows that wait because their work failed."""
     return rows.exclude(pk__in=WorkLease.objects.filter(WorkLease.held(now), kind=kind).values("row"))
 
 
 def oldest_overdue() -> datetime | None:
-    """Since when the most neglected row has been waiting. A worker that is alive keeps this young.
+    """Since when the oldest due row has been waiting. While a worker runs, that is not long ago.
 
-    Not messages: mail is a hop of its own. Not rows that fail: staff are alerted to each of them.
+    Without notifications, which depend on the mail server, and rows that fail: staff are alerted to each of them.
     """
     now = database_now()
     waiting: list[tuple[str, QuerySet[Any], str]] = [
@@ -70,9 +70,8 @@ def oldest_overdue() -> datetime | None:
         ("offers", offers_due(now), "expires_at"),
         ("receipts", receipts_due(now), "received_at"),
     ]
-    oldest = [_oldest(free(rows, kind, now), moment) for kind, rows, moment in waiting]
+    oldest = [
+        free(rows, kind, now).order_by(moment).values_list(moment, flat=True).first()
+        for kind, rows, moment in waiting
+    ]
     return min(filter(None, oldest), default=None)
-
-
-def _oldest(rows: "QuerySet[Any]", moment: str) -> datetime | None:
-    return rows.order_by(moment).values_list(moment, flat=True).first()

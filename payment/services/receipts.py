@@ -1,4 +1,4 @@
-"""The receipt of a payment: owed with the money, numbered without gaps, written as PDF whenever it is asked for."""
+"""The receipt of a payment: created with the money, numbered without gaps, written as PDF on request."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,14 +18,14 @@ ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
 
 
 def paid_at(attempt: PaymentAttempt, answer: OrderStatus, now: datetime) -> datetime:
-    """When the money came: what PhonePe tells, if it can be true, else `now`.
+    """When the money came: PhonePe's time, if it can be true, else `now`.
 
     Nobody pays before the order is opened, or in the future; clocks may differ by a minute.
     """
-    told = answer.paid_at
-    if told is None or not attempt.created_at - CLOCKS_DIFFER <= told <= now + CLOCKS_DIFFER:
+    moment = answer.paid_at
+    if moment is None or not attempt.created_at - CLOCKS_DIFFER <= moment <= now + CLOCKS_DIFFER:
         return now
-    return min(told, now)
+    return min(moment, now)
 
 
 def create_receipt(payment: Payment) -> None:
@@ -51,19 +51,24 @@ def create_receipt(payment: Payment) -> None:
 
 @transaction.atomic
 def number_receipt(receipt_id: int) -> Receipt:
-    """With its number, given now or before. In a transaction of its own, as short as can be.
+    """Gives the receipt its number, if it has none. In a transaction of its own, as short as possible.
 
-    Whoever is between the two updates makes all others of the year wait; who fails gives the number back.
+    The counter is locked from its update to the commit, so all others of the year wait. A rollback frees the number.
     """
     receipt = Receipt.objects.select_for_update(no_key=True).get(pk=receipt_id)
     if receipt.number is None:
-        receipt.number = _next_number(receipt.series, receipt.year)
+        counter = ReceiptCounter.objects.filter(series=receipt.series, year=receipt.year)
+        ReceiptCounter.objects.bulk_create(
+            [ReceiptCounter(series=receipt.series, year=receipt.year)], ignore_conflicts=True
+        )
+        counter.update(last=F("last") + 1)
+        receipt.number = counter.get().last
         receipt.save(update_fields=["number"])
     return receipt
 
 
 def receipt_of(payment: Payment) -> Receipt | None:
-    """Numbered; None when no money came for this payment. One that is missing for whatever reason is written now."""
+    """Numbered; None when no money came for this payment. A missing receipt is created now."""
     receipts = Receipt.objects.filter(payment=payment).values_list("pk", flat=True)
     receipt_id = receipts.first()
     if receipt_id is None and payment.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists():
@@ -73,27 +78,23 @@ def receipt_of(payment: Payment) -> Receipt | None:
 
 
 def pdf(receipt: Receipt, language: str) -> tuple[str, bytes]:
-    """File name and content, drawn anew whenever it is asked for, with the time and the name of that day."""
+    """File name and content, made anew for each request, with the start and the name as they are now."""
     return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(receipt_document(receipt), language)
-
-
-def _next_number(series: str, year: int) -> int:
-    counter = ReceiptCounter.objects.filter(series=series, year=year)
-    ReceiptCounter.objects.bulk_create([ReceiptCounter(series=series, year=year)], ignore_conflicts=True)
-    counter.update(last=F("last") + 1)
-    return counter.get().last
 
 
 def receipt_document(receipt: Receipt) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = _receipt_entry(payment)
+    payer = payment.payer_reference
+    if payment.user is not None:
+        payer = ", ".join(filter(None, (payment.user.full_name, payment.user.email)))
     booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
     address = checkout.agreed_address if checkout else None
     return ReceiptDocument(
         number=str(receipt),
         received_at=receipt.received_at,
         simulated=receipt.series == Receipt.Series.SIMULATION,
-        payer=_payer(payment),
+        payer=payer,
         address=", ".join(filter(None, (getattr(address, part, "") for part in ADDRESS))),
         item=checkout.puja_title if checkout else "",
         starts_at=_starts_at(payment, booking),
@@ -110,12 +111,12 @@ def receipt_document(receipt: Receipt) -> ReceiptDocument:
 
 
 def _receipt_entry(payment: Payment) -> LedgerEntry:
-    """What paid it: one entry, whatever else came or went."""
+    """The one entry that paid it."""
     return payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
 
 
 def _starts_at(payment: Payment, booking: Booking | None) -> datetime | None:
-    """The time that the booking has now. A time that was wanted and is gone is no time to come at."""
+    """The start that the booking has now; None when there is no booking to come to."""
     if booking is not None:
         return booking.starts_at
     if payment.checkout is not None and payment.fulfilment == Fulfilment.DUE:
@@ -124,18 +125,12 @@ def _starts_at(payment: Payment, booking: Booking | None) -> datetime | None:
 
 
 def _returned(attempt: PaymentAttempt) -> Iterator[Returned]:
-    """Of this money only: what came twice is on no receipt, and neither is its way back.
+    """Of this money only: surplus is on no receipt, and neither is its refund.
 
     What the buyer's bank took, and may have given back, is one sum.
     """
     for entry in attempt.ledger.filter(kind=LedgerEntry.Kind.REFUND).order_by("pk"):
         yield Returned(entry.created_at, -entry.amount_paise, entry.reference)
     disputed = list(attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK).order_by("pk"))
-    if taken := -sum(entry.amount_paise for entry in disputed):
-        yield Returned(disputed[-1].created_at, taken, disputed[-1].reference)
-
-
-def _payer(payment: Payment) -> str:
-    if payment.user is None:
-        return payment.payer_reference
-    return ", ".join(filter(None, (payment.user.full_name, payment.user.email)))
+    if charged_back := -sum(entry.amount_paise for entry in disputed):
+        yield Returned(disputed[-1].created_at, charged_back, disputed[-1].reference)

@@ -23,10 +23,10 @@ MOST_TRIED = 10  # free times, the nearest first
 
 class Outcome(Enum):
     MOVED = "moved"
-    OFFERED = "offered"  # the free times are too near to move anybody without asking: its customer chooses
+    OFFERED = "offered"  # the free times are too near to move anybody unasked: the customer chooses
     REFUNDED = "refunded"
-    NO_ROOM = "no_room"  # left as it was: choose another time, or refund
-    ENDED = "ended"  # somebody else has moved, cancelled or completed it meanwhile
+    NO_ROOM = "no_room"  # unchanged: staff choose another time, or refund
+    ENDED = "ended"  # it was moved, cancelled or completed meanwhile
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Cleared:
 @dataclass(frozen=True)
 class Closing:
     cleared: list[Cleared]
-    left: int  # bookings that this call has not come to: the next one goes on with them
+    left: int  # bookings for the next call
 
 
 def refund_all(slot: Slot, reason: str, by: User, most: int = MOST_AT_ONCE) -> Closing:
-    """Close the slot, cancel `most` of its bookings and send everything back, whatever the policy says of that.
+    """Closes the slot, cancels `most` of its bookings and refunds them in full, whatever the policy says.
 
-    Each booking is a transaction of its own: called again, it goes on with those that are left.
+    Each booking is a transaction of its own. Call it again for those that are left.
     """
     close(slot)
     bookings = _bookings(slot)
@@ -52,9 +52,9 @@ def refund_all(slot: Slot, reason: str, by: User, most: int = MOST_AT_ONCE) -> C
 
 
 def move_all(slot: Slot, reason: str, to: Slot | None = None, most: int = MOST_AT_ONCE) -> Closing:
-    """Close the slot and move `most` of its bookings to `to`, or each to the nearest free time. Can be called again.
+    """Closes the slot and moves `most` of its bookings to `to`, or each to the nearest free time. Can be called again.
 
-    To a start within MOVE_NOTICE_HOURS nobody is moved: they are offered the free times by a link.
+    Nobody is moved to a start within MOVE_NOTICE_HOURS: they are offered the free times by a link.
     """
     close(slot)
     bookings = _bookings(slot)
@@ -63,7 +63,7 @@ def move_all(slot: Slot, reason: str, to: Slot | None = None, most: int = MOST_A
 
 
 def _bookings(slot: Slot) -> QuerySet[Booking]:
-    """Those first whose customers have not been asked to choose, so that each call comes to others."""
+    """Those without an offer come first, so that each call handles others."""
     taken = SlotHold.objects.filter(slot=slot, state=SlotHold.State.TAKEN)
     confirmed = Booking.objects.filter(checkout__hold__in=taken, status=Booking.Status.CONFIRMED)
     unasked_first = F("choose_until").asc(nulls_first=True)
@@ -78,8 +78,8 @@ def _clear(
 
 
 def _lock(booking: Booking, slot: Slot) -> Payment | None:
-    """Its payment, locked, and the booking as it is now. None when it has left this slot since it was listed: another
-    of the staff has moved it, or its customer has cancelled."""
+    """Its locked payment; reloads the booking. None when it has left this slot since it was listed: it was moved by
+    other staff, or cancelled by its customer."""
     payment = lock_payment(checkout=booking.checkout_id)
     booking.refresh_from_db()
     still_here = SlotHold.objects.filter(checkout=booking.checkout_id, slot=slot, state=SlotHold.State.TAKEN)
@@ -96,7 +96,7 @@ def _refund(booking: Booking, slot: Slot, reason: str, by: User) -> Outcome:
 
 
 def _move(booking: Booking, slot: Slot, reason: str, to: Slot | None) -> Outcome:
-    """To the chosen time, or to the nearest that is free: others may take the last place of one meanwhile."""
+    """To the chosen time, or to the nearest that is free. The last place of one may be taken meanwhile."""
     in_time = nearby_slots(booking.checkout, limit=MOST_TRIED, not_before=earliest_move())
     wanted = [to] if to else in_time
     for each in wanted:
@@ -130,7 +130,7 @@ def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome
 
 @transaction.atomic
 def _offer_times(booking: Booking, closed: Slot, reason: str) -> Outcome:
-    """Its customer chooses among the free times, or gets everything back; also when they choose nothing."""
+    """The customer chooses among the free times; everything is refunded if they decline or do not choose."""
     payment = _lock(booking, closed)
     if payment is None:
         return Outcome.ENDED

@@ -3,7 +3,6 @@
 Also the list of codes of PhonePe that `payment.phonepe.response_codes` does not know.
 """
 
-from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, TypeVar
 
@@ -13,7 +12,6 @@ from django.utils import timezone
 from core.money import rupees
 from payment.models import (
     GatewayCall,
-    LedgerEntry,
     Payment,
     PaymentAttempt,
     Refund,
@@ -30,7 +28,7 @@ Row = TypeVar("Row", bound=Model)
 MAX_ENTRIES = 200  # of each kind
 UNKNOWN_CODE_WINDOW = timedelta(days=90)
 
-# What the buyer is told about a decision; rules without a sentence are of no use to them.
+# The sentence for the buyer about a decision. Rules without a sentence are not shown to them.
 SENTENCES = {
     "first_click": "You started this payment.",
     "page_opened": "The payment page was opened.",
@@ -71,48 +69,58 @@ def for_staff(payment: Payment) -> list[Entry]:
     """Oldest first: `[{at, kind, text, …}]`, the newest MAX_ENTRIES of each kind, in five queries."""
     about_it = Q(attempt__payment=payment) | Q(refund__payment=payment)
     entries = [
-        *map(_change, _newest(payment.changes.select_related("attempt"))),
-        *map(_call, _newest(payment.calls.select_related("attempt"))),
-        *map(_event, _newest(WebhookEvent.objects.filter(about_it))),
-        *map(_ledger, _newest(payment.ledger.all())),
-        *map(_refund, _newest(payment.refunds.all())),
+        *map(_change_entry, _newest(payment.changes.select_related("attempt"))),
+        *map(_call_entry, _newest(payment.calls.select_related("attempt"))),
+        *map(_event_entry, _newest(WebhookEvent.objects.filter(about_it))),
+        *(
+            {
+                "at": entry.created_at,
+                "kind": "money",
+                "text": f"{entry.get_kind_display()}: ₹{rupees(entry.amount_paise)}",
+                "order": entry.reference,
+            }
+            for entry in _newest(payment.ledger.all())
+        ),
+        *(
+            {
+                "at": refund.created_at,
+                "kind": "refund",
+                "text": f"refund of ₹{rupees(refund.amount_paise)} {refund.state}: {refund.reason}",
+                "order": refund.merchant_refund_id,
+            }
+            for refund in _newest(payment.refunds.all())
+        ),
     ]
     return _in_order(entries)
 
 
 def for_owner(payment: Payment) -> list[Entry]:
-    """The same story in the buyer's words: `[{at, text}]`."""
-    told: list[Entry] = [
-        {"at": change.created_at, "text": text}
-        for change in _newest(payment.changes.all())
-        if (text := _for_people(change.rule))
-    ]
-    went_back = [entry for refund in _newest(payment.refunds.all()) for entry in _for_its_owner(refund)]
-    return _in_order(told + went_back)
-
-
-def _for_its_owner(refund: Refund) -> Iterator[Entry]:
-    """Another try of the same money is no other refund, and a request of the staff none yet."""
-    amount = f"₹{rupees(refund.amount_paise)}"
-    requested = refund.held_because == Refund.Hold.SECOND_PERSON  # also one that has ended
-    if refund.replaces_id is None and not requested and refund.code != "nothing_left":
-        yield {"at": refund.created_at, "text": f"A refund of {amount} was arranged."}
-    if refund.state == RefundState.COMPLETED and refund.decided_at:
-        yield {"at": refund.decided_at, "text": f"The refund of {amount} was credited."}
-
-
-def _for_people(rule: str) -> str:
-    """An attempt that failed is closed by PhonePe's own word for it."""
-    return str(MEANINGS[rule].sentence) if rule in MEANINGS else SENTENCES.get(rule, "")
+    """As `for_staff`, in sentences for the buyer: `[{at, text}]`."""
+    entries: list[Entry] = []
+    for change in _newest(payment.changes.all()):
+        # The rule of a failed attempt is PhonePe's code.
+        rule = change.rule
+        text = str(MEANINGS[rule].sentence) if rule in MEANINGS else SENTENCES.get(rule, "")
+        if text:
+            entries.append({"at": change.created_at, "text": text})
+    for refund in _newest(payment.refunds.all()):
+        amount = f"₹{rupees(refund.amount_paise)}"
+        # A replacement is no other refund for the buyer. A request is none yet; this one may have ended as well.
+        is_request = refund.held_because == Refund.Hold.SECOND_PERSON
+        if refund.replaces_id is None and not is_request and refund.code != "nothing_left":
+            entries.append({"at": refund.created_at, "text": f"A refund of {amount} was arranged."})
+        if refund.state == RefundState.COMPLETED and refund.decided_at:
+            entries.append({"at": refund.decided_at, "text": f"The refund of {amount} was credited."})
+    return _in_order(entries)
 
 
 def _in_order(entries: list[Entry]) -> list[Entry]:
-    """Oldest first, on the clock that people here read."""
+    """Oldest first, in our time zone."""
     ordered = sorted(entries, key=lambda entry: entry["at"])
     return [{**entry, "at": timezone.localtime(entry["at"])} for entry in ordered]
 
 
-def _change(change: StateChange) -> Entry:
+def _change_entry(change: StateChange) -> Entry:
     order = change.attempt.merchant_order_id if change.attempt else None
     text = f"{change.subject}: {change.before or 'new'} → {change.after}, because {change.rule}"
     return {
@@ -127,13 +135,13 @@ def _change(change: StateChange) -> Entry:
     }
 
 
-def _call(call: GatewayCall) -> Entry:
+def _call_entry(call: GatewayCall) -> Entry:
     outcome = call.error_category or f"HTTP {call.http_status} {call.code}".strip()
-    way = f" through {call.proxy}" if call.proxy else ""
+    route = f" through {call.proxy}" if call.proxy else ""
     return {
         "at": call.started_at,
         "kind": "call",
-        "text": f"{call.operation} to {call.host}:{call.port}{way}: {outcome}",
+        "text": f"{call.operation} to {call.host}:{call.port}{route}: {outcome}",
         "order": call.attempt.merchant_order_id if call.attempt else None,
         "endpoint": call.endpoint,
         "stage": call.stage,
@@ -146,14 +154,14 @@ def _call(call: GatewayCall) -> Entry:
 
 
 def _explained(code: str, error_category: str = "") -> Entry:
-    """What a word of PhonePe, or a failed way to it, asks of whom; nothing where that is nobody's business."""
+    """What PhonePe's code or the error category means, and who must act; {} where nobody must."""
     found = meaning(code, error_category)
     if found is None or found.actor is Actor.NOBODY:
         return {}
     return {"means": found.cause, "who_must_act": found.actor.value, "where": found.where}
 
 
-def _event(event: WebhookEvent) -> Entry:
+def _event_entry(event: WebhookEvent) -> Entry:
     return {
         "at": event.received_at,
         "kind": "webhook",
@@ -167,16 +175,6 @@ def _event(event: WebhookEvent) -> Entry:
     }
 
 
-def _ledger(entry: LedgerEntry) -> Entry:
-    text = f"{entry.get_kind_display()}: ₹{rupees(entry.amount_paise)}"
-    return {"at": entry.created_at, "kind": "money", "text": text, "order": entry.reference}
-
-
-def _refund(refund: Refund) -> Entry:
-    text = f"refund of ₹{rupees(refund.amount_paise)} {refund.state}: {refund.reason}"
-    return {"at": refund.created_at, "kind": "refund", "text": text, "order": refund.merchant_refund_id}
-
-
 class UnknownCode(TypedDict):
     code: str
     times: int
@@ -188,7 +186,7 @@ def unknown_codes() -> list[UnknownCode]:
     since = timezone.now() - UNKNOWN_CODE_WINDOW
     calls = _count_codes(GatewayCall.objects.filter(started_at__gte=since), "started_at")
     orders = _count_codes(PaymentAttempt.objects.filter(created_at__gte=since), "created_at")
-    # One order is seen in the call that told of it, and again in the row: counted once, where it is seen more often.
+    # A code stands in the calls of an order and in its row: the larger count of the two is taken.
     found: dict[str, UnknownCode] = {}
     for row in sorted(calls + orders, key=lambda row: row["times"]):
         earlier = found.get(row["code"], row)
@@ -197,7 +195,7 @@ def unknown_codes() -> list[UnknownCode]:
 
 
 def _count_codes(rows: QuerySet[GatewayCall] | QuerySet[PaymentAttempt], moment: str) -> list[UnknownCode]:
-    """PhonePe's codes have no small letters; the rules of our own that end an attempt have nothing else."""
+    """PhonePe's codes have no lower-case letters. Our own rules, which end an attempt too, have no others."""
     counted = (
         rows.exclude(code__in=["", *MEANINGS])
         .order_by()

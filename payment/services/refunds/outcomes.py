@@ -35,7 +35,7 @@ from payment.states import Fulfilment, RefundState
 
 # "Not found" right after it was sent may only mean "not yet". Not scaled: calls are never faster in tests.
 NOT_FOUND_AFTER = timedelta(seconds=30)
-IDS_TRIED_BY_ITSELF = 3  # what the dashboard could not send, a person looks at before we try
+IDS_TRIED_BY_ITSELF = 3  # then staff decide; at once where PhonePe's dashboard could not send it
 PAUSE_AFTER_FAILURE = 5 * MINUTE
 DASHBOARD = "made in PhonePe's dashboard"
 OWED_WHOLE = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
@@ -48,9 +48,9 @@ MOVES = {
 
 @transaction.atomic
 def apply_refund_status(refund_id: int, answer: RefundStatus, source: str) -> Refund:
-    """Bring what PhonePe answered about this refund into the rows, under the payment's lock.
+    """Writes PhonePe's answer about this refund into the rows, under the payment's lock.
 
-    Saying the same thing twice, or late, or in another order, changes nothing.
+    The same answer twice, or late, or in another order, changes nothing.
     """
     refund = lock_refund(refund_id)
     if answer.state is ProviderStatus.COMPLETED:
@@ -58,7 +58,12 @@ def apply_refund_status(refund_id: int, answer: RefundStatus, source: str) -> Re
     elif answer.state is ProviderStatus.FAILED:
         _apply_failed(refund, answer, source)
     elif answer.state is ProviderStatus.NOT_FOUND:
-        _apply_not_found(refund)
+        # It never arrived, and may be sent again under the same id.
+        lately = refund.sent_at is None or not has_passed(refund.sent_at, timezone.now(), NOT_FOUND_AFTER)
+        if refund.state in (RefundState.CREATED, RefundState.UNKNOWN) and not lately:
+            refund.sent_at = None
+            refund.save(update_fields=["sent_at"])
+            record_refund(refund, "refund_never_arrived")
     else:
         to = MOVES[answer.state]
         move_refund(refund, to, f"phonepe_says_{to.lower()}", source, **_provider_fields(refund, answer))
@@ -76,7 +81,7 @@ def adopt_refund(
     if amount_paise < MIN_REFUND_PAISE:
         return None
     payment = lock_payment(pk=attempt.payment_id)
-    attempt.refresh_from_db()  # what it brought may have been written down since it was looked up
+    attempt.refresh_from_db()  # `received_paise` may have been written since the caller read it
     attempt.payment = payment
     refund = Refund.objects.filter(merchant_refund_id=merchant_refund_id).first()
     if refund is None:
@@ -102,7 +107,7 @@ def adopt_refund(
 
 
 def cut_unsent_refunds(attempt: PaymentAttempt) -> None:
-    """Less is left than is owed: what was not sent yet is cut, the oldest last. Requests end before that."""
+    """Less is left than is owed: what is not sent yet is cut, the oldest last. Requests end before that."""
     unsent = owed_refunds(attempt).filter(state__in=UNSENT_REFUND, sent_at=None)
     left = remaining_beside(attempt, owed_refunds(attempt).exclude(pk__in=unsent))
     remainders = []
@@ -122,8 +127,20 @@ def cut_unsent_refunds(attempt: PaymentAttempt) -> None:
             )
         left -= kept
     for refund, kept in remainders:
-        if kept:
-            _create_remainder(refund, kept)
+        if not kept:
+            continue
+        # Another amount is another refund: PhonePe may know this id already, with the old amount.
+        remainder = insert_refund(
+            attempt,
+            kept,
+            refund.reason,
+            held_because=Refund.Hold(refund.held_because),
+            asked_by=refund.asked_by,
+            approved_by=refund.approved_by,
+            approved_at=refund.approved_at,
+        )
+        if not refund.held_because:
+            notify_refund_started(remainder)
     supersede_requests(attempt)
     schedule_next_refund(attempt)
 
@@ -131,7 +148,7 @@ def cut_unsent_refunds(attempt: PaymentAttempt) -> None:
 def restore_cut_refunds(attempt: PaymentAttempt) -> None:
     """Money that had gone another way is here again: what was owed before is owed again.
 
-    It decided about the booking when it was first owed, and does not decide again.
+    The booking was decided when the refund was first owed, and is not decided again.
     """
     amount = min(cut_paise(attempt), remaining_paise(attempt))
     if amount < MIN_REFUND_PAISE:
@@ -142,23 +159,14 @@ def restore_cut_refunds(attempt: PaymentAttempt) -> None:
 
 
 def refund_remaining(attempt: PaymentAttempt, reason: str) -> None:
-    """Nobody has a booking for it."""
+    """All that is left goes back: there is no booking for it."""
     _clear_cuts(attempt, cut_paise(attempt))
     if left := sendable_paise(attempt):
         create_refund(attempt, left, reason, asked_by=None)
 
 
-def _create_remainder(refund: Refund, rest: int) -> None:
-    """Another amount is another refund: nobody knows for certain that this one was never heard of."""
-    who = {"asked_by": refund.asked_by, "approved_by": refund.approved_by, "approved_at": refund.approved_at}
-    held_because = Refund.Hold(refund.held_because)
-    remainder = insert_refund(refund.attempt, rest, refund.reason, held_because=held_because, **who)
-    if not held_because:
-        notify_refund_started(remainder)
-
-
 def _clear_cuts(attempt: PaymentAttempt, paise: int) -> str:
-    """So much of what was cut is owed again, the newest first; the reason of the newest."""
+    """So much of the cut amounts is owed again, the newest first. Returns the reason of the newest."""
     reason = ""
     for refund in list(attempt.refunds.filter(cut_paise__gt=0).order_by("-pk")):
         restored = min(refund.cut_paise, paise)
@@ -177,7 +185,14 @@ def _apply_completed(refund: Refund, answer: RefundStatus, source: str) -> None:
     ):
         return
     paise = refund.amount_paise if answer.amount_paise is None else answer.amount_paise
-    _add_ledger_entry(refund, paise)
+    LedgerEntry.objects.create(
+        payment=refund.payment,
+        attempt=refund.attempt,
+        kind=LedgerEntry.Kind.REFUND,
+        amount_paise=-paise,
+        reference=refund.merchant_refund_id,
+        simulated=refund.attempt.simulated,
+    )
     if paise != refund.amount_paise:
         alert_staff("refund_differs", refund.payment, refund_id=refund.merchant_refund_id, refund_paise=paise)
     if had_failed:
@@ -188,19 +203,8 @@ def _apply_completed(refund: Refund, answer: RefundStatus, source: str) -> None:
     notify_refund_credited(refund)
 
 
-def _add_ledger_entry(refund: Refund, paise: int) -> None:
-    LedgerEntry.objects.create(
-        payment=refund.payment,
-        attempt=refund.attempt,
-        kind=LedgerEntry.Kind.REFUND,
-        amount_paise=-paise,
-        reference=refund.merchant_refund_id,
-        simulated=refund.attempt.simulated,
-    )
-
-
 def mark_refunded(attempt: PaymentAttempt) -> None:
-    """What could not become a booking is at rest when the money has arrived where it came from."""
+    """Ends the fulfilment of a payment without a booking, when all of its money has gone back."""
     entries = attempt.ledger.exclude(kind=LedgerEntry.Kind.FEE)  # which the buyer neither paid nor gets
     moved = entries.aggregate(sum=Sum("amount_paise"))["sum"]
     pays = attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
@@ -209,17 +213,16 @@ def mark_refunded(attempt: PaymentAttempt) -> None:
 
 
 def _apply_failed(refund: Refund, answer: RefundStatus, source: str) -> None:
-    """The debt stays: another row with another id takes its place. PhonePe never takes the old id again."""
+    """The refund stays owed: another row with another id takes its place. PhonePe never takes the old id again."""
     ended = {"decided_at": timezone.now(), "next_check_at": None}
-    learned = _provider_fields(refund, answer)
-    if not move_refund(refund, RefundState.FAILED, "phonepe_says_failed", source, **learned, **ended):
-        return
-    _replace(refund)
-    schedule_next_refund(refund.attempt)
+    fields = _provider_fields(refund, answer)
+    if move_refund(refund, RefundState.FAILED, "phonepe_says_failed", source, **fields, **ended):
+        _replace(refund)
+        schedule_next_refund(refund.attempt)
 
 
 def is_owed_in_full(attempt: PaymentAttempt) -> bool:
-    """Nobody has a booking for it, and its owner was told that all of it goes back, whoever was to send it."""
+    """There is no booking for it, and its owner was told that all of it goes back."""
     if attempt.payment.fulfilment in (*OWED_WHOLE, Fulfilment.HELD_FOR_STAFF):
         return attempt.payment.fulfilment != Fulfilment.HELD_FOR_STAFF
     return not attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
@@ -260,7 +263,7 @@ def _replace(failed: Refund) -> None:
 
 
 def _replacement_paise(failed: Refund) -> int:
-    """What the dashboard had taken over, by sending it or by ending the booking, and could not send."""
+    """Of a failed dashboard refund: what it had cut from ours, or ended a booking for, and did not pay back."""
     if is_owed_in_full(failed.attempt):
         return remaining_paise(failed.attempt)
     cancelled = Booking.objects.filter(checkout__payment=failed.payment_id, status=Booking.Status.CANCELLED)
@@ -270,16 +273,6 @@ def _replacement_paise(failed: Refund) -> int:
 
 def _count_ids(refund: Refund) -> int:
     return 1 + (_count_ids(refund.replaces) if refund.replaces else 0)
-
-
-def _apply_not_found(refund: Refund) -> None:
-    """PhonePe does not know it: then it never arrived, and may be said again under the same id."""
-    lately = refund.sent_at is None or not has_passed(refund.sent_at, timezone.now(), NOT_FOUND_AFTER)
-    if refund.state not in (RefundState.CREATED, RefundState.UNKNOWN) or lately:
-        return
-    refund.sent_at = None
-    refund.save(update_fields=["sent_at"])
-    record_refund(refund, "refund_never_arrived")
 
 
 def schedule_next_refund(attempt: PaymentAttempt) -> None:

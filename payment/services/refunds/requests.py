@@ -73,7 +73,7 @@ def create_refund(
 ) -> Refund:
     """A new refund of what this attempt brought: a request where it waits for a second person, else owed at once.
 
-    What is owed takes the place of requests that no longer fit beside it. Under the payment's lock.
+    An owed refund supersedes requests that no longer fit beside it. Under the payment's lock.
     Raises NothingLeft for more than is left beside what is owed.
     """
     if amount_paise > remaining_paise(attempt):
@@ -90,7 +90,7 @@ def create_refund(
 def insert_refund(
     attempt: PaymentAttempt, amount_paise: int, reason: str, *, held_because: Refund.Hold, **fields: Any
 ) -> Refund:
-    """The row alone, and its line in the timeline. Whoever calls this has looked at what is left."""
+    """The row and its line in the timeline. The caller has checked what is left."""
     refund = Refund.objects.create(
         payment=attempt.payment,
         attempt=attempt,
@@ -107,7 +107,7 @@ def insert_refund(
 
 
 def supersede_requests(attempt: PaymentAttempt) -> None:
-    """Requests that no longer fit beside what is owed, the oldest kept: they end, and staff may ask anew."""
+    """Ends requests that no longer fit beside what is owed; the oldest are kept. Staff may request anew."""
     left = remaining_paise(attempt)
     for request in list(requested_refunds(attempt).order_by("pk")):
         if request.amount_paise <= left:
@@ -118,9 +118,9 @@ def supersede_requests(attempt: PaymentAttempt) -> None:
 
 
 def next_refund_id(attempt: PaymentAttempt) -> str:
-    """Made of the order and a count: whoever makes it again in its place makes the same one.
+    """Made of the order id and a number, so that it is the same if it is made again after a lost commit.
 
-    One of ours that was lost with the database may have been found again with the number that is next.
+    A number may be taken: a refund that a restored database had lost may have been found at PhonePe.
     """
     taken = set(attempt.refunds.values_list("merchant_refund_id", flat=True))
     ids = (f"R{number}-{attempt.merchant_order_id}" for number in count(1))
@@ -140,7 +140,11 @@ def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked
     """
     payment = lock_payment(pk=payment_id)
     attempt = paid_attempt(payment)
-    _refuse_if_simulated(attempt)
+    if attempt.simulated:
+        try:
+            credentials.for_identity(attempt.identity)
+        except NotConfigured as error:
+            raise Simulated(payment_id=attempt.payment_id) from error
     refuse_if_disputed(attempt)
     left = refundable_paise(attempt)
     amount_paise = _validate_amount(amount_paise, left)
@@ -151,7 +155,7 @@ def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked
 
 @transaction.atomic
 def approve_refund(refund_id: int, approved_by: User) -> Refund:
-    """Let a refund go that waits for a person: from then on it is owed.
+    """Releases a refund that waits for staff: from then on it is owed.
 
     Raises Conflict `not_on_hold`, SamePerson, Disputed, Refusal `too_much` for a request that no longer fits.
     """
@@ -163,7 +167,12 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
         raise SamePerson
     refuse_if_disputed(refund.attempt)
     if needs_two_people:
-        _refuse_if_too_much(refund)
+        left = remaining_paise(refund.attempt)  # less than at the request, where money has gone another way
+        if refund.amount_paise > left:
+            raise Refusal(
+                f"Only {rupees(left)} rupees of this payment are left: withdraw this request, and ask for that.",
+                code="too_much",
+            )
         refund.approved_by, refund.approved_at = approved_by, timezone.now()
     refund.held_because, refund.expected_by, refund.next_check_at = "", expected_credit_at(), timezone.now()
     refund.save(update_fields=["held_because", "approved_by", "approved_at", "expected_by", "next_check_at"])
@@ -176,7 +185,7 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
 
 @transaction.atomic
 def withdraw_refund(refund_id: int, by: User) -> Refund:
-    """The second person says no. The buyer has not heard of it yet. Raises Conflict `not_on_hold`."""
+    """The second person refuses it. The buyer was not notified of it. Raises Conflict `not_on_hold`."""
     refund = lock_refund(refund_id)
     if refund.held_because != Hold.SECOND_PERSON:
         raise Conflict("This refund is not waiting for a second person.", code="not_on_hold")
@@ -202,14 +211,14 @@ def lock_refund(refund_id: int) -> Refund:
 def cancel_booking(
     booking: Booking, reason: str, *, by: User | None = None, in_full: bool = False
 ) -> Refund | None:
-    """Cancel a booking, free its place, and promise the refund that the policy gives, or all of it.
+    """Cancels a booking, frees its place, and creates the refund that the policy gives, or a refund of all of it.
 
-    `by` is its owner unless said otherwise; `in_full` is for what is our own doing, at any time.
+    `by` is the owner of the booking by default. `in_full`: the temple causes the cancellation, at any time.
 
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
     payment = lock_payment(checkout=booking.checkout_id)
-    # The temple may have moved it meanwhile, or called its time off.
+    # The temple may have moved it since the caller read it, or called its time off.
     booking.refresh_from_db(fields=["starts_at", "free_until", "choose_until"])
     now = timezone.now()
     in_full = in_full or booking.choose_until is not None
@@ -245,7 +254,7 @@ def paid_attempt(payment: Payment) -> PaymentAttempt:
 
 
 def cancel_if_fully_refunded(refund: Refund) -> None:
-    """Who gets everything back has no booking any more, and no time to choose. Twice is once.
+    """Cancels the booking, or ends the offer, of a payment that is refunded whole. Twice is once.
 
     Only what is owed counts: a request that waits for a second person may still be refused.
     """
@@ -262,7 +271,7 @@ def cancel_if_fully_refunded(refund: Refund) -> None:
 
 
 def _end_without_booking(payment: Payment, rule: str) -> None:
-    """It becomes no booking: its offer ends, and its cart, place and promo use are free again."""
+    """It becomes no booking: its offer ends, and its cart, place and promo use are released."""
     move_fulfilment(payment, Fulfilment.REFUND_DUE, rule, fulfil_at=None, held_because="")
     _end_offer(payment)
     if payment.checkout:
@@ -271,8 +280,8 @@ def _end_without_booking(payment: Payment, rule: str) -> None:
 
 def _end_offer(payment: Payment) -> None:
     """Nothing can be chosen any more."""
-    open_one = Offer.objects.filter(payment=payment, state=Offer.State.OPEN)
-    open_one.update(state=Offer.State.CLOSED, decided_at=timezone.now())
+    open_offer = Offer.objects.filter(payment=payment, state=Offer.State.OPEN)
+    open_offer.update(state=Offer.State.CLOSED, decided_at=timezone.now())
 
 
 def _cancel_and_notify(refund: Refund) -> None:
@@ -284,25 +293,6 @@ def refuse_if_disputed(attempt: PaymentAttempt) -> None:
     """Raises Disputed."""
     if is_disputed_without_amount(attempt):
         raise Disputed(payment_id=attempt.payment_id)
-
-
-def _refuse_if_too_much(request: Refund) -> None:
-    """The money may have gone another way since it was asked for."""
-    left = remaining_paise(request.attempt)
-    if request.amount_paise > left:
-        raise Refusal(
-            f"Only {rupees(left)} rupees of this payment are left: withdraw this request, and ask for that.",
-            code="too_much",
-        )
-
-
-def _refuse_if_simulated(attempt: PaymentAttempt) -> None:
-    if not attempt.simulated:
-        return
-    try:
-        credentials.for_identity(attempt.identity)
-    except NotConfigured as error:
-        raise Simulated(payment_id=attempt.payment_id) from error
 
 
 def _validate_amount(wanted: int | None, left: int) -> int:

@@ -35,20 +35,22 @@ SOONEST, LATEST = 10, 6 * HOUR
 
 
 def send_or_poll(refund: Refund, deadline: Deadline) -> None:
-    """Ask about it if it may be with PhonePe, else send it if it is its turn. Never raises for a silent PhonePe."""
+    """Polls it if PhonePe may have it, else sends it if it is its turn. Never raises for a silent PhonePe."""
     if not refund.is_with_phonepe:
-        said = _claim(refund.pk)
-        if said is not None:
-            _send(said, deadline)
+        claimed = _claim(refund.pk)
+        if claimed is not None:
+            _send(claimed, deadline)
         return
     try:
         poll_refund(refund, deadline, "worker")
     except NO_ANSWER as error:
-        logger.warning("no answer", extra={"refund": str(refund), "category": error.error_category})
+        logger.warning(
+            "no answer about a refund", extra={"refund": str(refund), "category": error.error_category}
+        )
 
 
 def poll_refund(refund: Refund, deadline: Deadline, source: str) -> Refund:
-    """One question, to the merchant whose order it was. Raises NO_ANSWER."""
+    """One status request, with the credentials of the order's merchant. Raises NO_ANSWER."""
     answer = call_gateway(refund.attempt, PhonePeGateway.refund_status, refund.merchant_refund_id, deadline)
     return apply_refund_status(refund.pk, answer, source)
 
@@ -70,7 +72,7 @@ def find_unknown_refund(
 
 
 def next_check_time(refund: Refund, now: datetime) -> datetime | None:
-    """The older a refund, the rarer the question: after a quarter of its age, 10 s to 6 h. Banks take days."""
+    """The older a refund, the rarer it is polled: after a quarter of its age, 10 s to 6 h. Banks take days."""
     if refund.state in ENDED or refund.held_because:
         return None
     age = (now - (refund.sent_at or refund.created_at)) / 4
@@ -79,32 +81,36 @@ def next_check_time(refund: Refund, now: datetime) -> datetime | None:
 
 @transaction.atomic
 def _claim(refund_id: int) -> Refund | None:
-    """The refund, written down as sent, if it is its turn: the intent is committed before PhonePe hears of it."""
+    """The refund, stored as sent, if it is its turn: the intent is committed before the request is sent."""
     refund = lock_refund(refund_id)
     if refund.state not in SENDABLE or refund.is_with_phonepe or refund.held_because:
         return None
     if is_disputed_without_amount(refund.attempt):
-        return None  # looked at again; the news that says how much, or staff, call it at once
-    if refund.state == RefundState.WAITING and not _take_turn(refund):
-        return None
+        return None  # checked again later, or at once when the amount of the dispute is known
+    if refund.state == RefundState.WAITING:
+        # Our refunds of an order are sent one at a time, in the order of their creation.
+        ours = refund.attempt.refunds.filter(origin=Refund.Origin.SHOP)
+        earlier = Q(state=RefundState.WAITING, held_because="", replaces=None, pk__lt=refund.pk)
+        if ours.filter(Q(state__in=OPEN_REFUND) | earlier).exists():
+            return None
+        if not move_refund(refund, RefundState.CREATED, "refund_sent"):
+            return None
     refund.sent_at = timezone.now()
     refund.save(update_fields=["sent_at"])
     return refund
 
 
-def _take_turn(refund: Refund) -> bool:
-    """Ours go one at a time for each order, in the order in which they were promised."""
-    ours = refund.attempt.refunds.filter(origin=Refund.Origin.SHOP)
-    under_way = Q(state__in=OPEN_REFUND)
-    before_it = Q(state=RefundState.WAITING, held_because="", replaces=None, pk__lt=refund.pk)
-    if ours.filter(under_way | before_it).exists():
-        return False
-    return move_refund(refund, RefundState.CREATED, "refund_sent")
-
-
 def _send(refund: Refund, deadline: Deadline) -> None:
+    payment = refund.payment
+    order = RefundOrder(
+        merchant_refund_id=refund.merchant_refund_id,
+        merchant_order_id=refund.attempt.merchant_order_id,
+        amount_paise=refund.amount_paise,
+        user_reference=f"U{payment.user_id}" if payment.user_id else f"G{payment.pk}",
+        callback_url=webhook_url(),
+    )
     try:
-        answer = call_gateway(refund.attempt, PhonePeGateway.refund, _order(refund), deadline)
+        answer = call_gateway(refund.attempt, PhonePeGateway.refund, order, deadline)
     except OutcomeUnknown as error:
         with transaction.atomic():
             move_refund(
@@ -116,35 +122,20 @@ def _send(refund: Refund, deadline: Deadline) -> None:
         apply_refund_status(refund.pk, answer, "refund call")
 
 
-def _order(refund: Refund) -> RefundOrder:
-    payment = refund.payment
-    return RefundOrder(
-        merchant_refund_id=refund.merchant_refund_id,
-        merchant_order_id=refund.attempt.merchant_order_id,
-        amount_paise=refund.amount_paise,
-        user_reference=f"U{payment.user_id}" if payment.user_id else f"G{payment.pk}",
-        callback_url=webhook_url(),
-    )
-
-
 @transaction.atomic
-def _mark_unsent(said: Refund, error: Refusal) -> None:
-    """It did not arrive, or PhonePe refused it and does not know its id: the same id is said again later.
+def _mark_unsent(claimed: Refund, error: Refusal) -> None:
+    """It did not arrive, or PhonePe rejected it and does not know its id: the same id is sent again later.
 
-    Unless somebody has said it since, or knows more: their `sent_at` is what makes us ask about it.
+    Unless another worker has sent it since, or its state is known: then its `sent_at` stays, so that it is polled.
     """
-    refund = lock_refund(said.pk)
-    if refund.state not in SENDABLE or refund.sent_at != said.sent_at:
+    refund = lock_refund(claimed.pk)
+    if refund.state not in SENDABLE or refund.sent_at != claimed.sent_at:
         return
-    refund.sent_at, refund.code = None, _reason(error)
+    http_attempts = error.http_attempts if isinstance(error, GatewayError) else ()
+    code = next((each.code for each in reversed(http_attempts) if each.code), error.code)
+    refund.sent_at, refund.code = None, code[:64]
     refund.save(update_fields=["sent_at", "code"])
     if isinstance(error, Rejected):
         cut_unsent_refunds(refund.attempt)
     if isinstance(error, (Rejected, NotConfigured)):
         alert_staff("refund_not_sent", refund.payment, refund_id=refund.merchant_refund_id, code=refund.code)
-
-
-def _reason(error: Refusal) -> str:
-    """PhonePe's own word where it said one."""
-    http_attempts = error.http_attempts if isinstance(error, GatewayError) else ()
-    return next((each.code for each in reversed(http_attempts) if each.code), error.code)[:64]

@@ -238,7 +238,7 @@ def mended_later(row, following: datetime | None, written_at: datetime) -> list:
     type(row).objects.filter(pk=row.pk).update(next_check_at=following)
     looked_at = [written_at + look for look in LOOKS if written_at + look < following]
     schedule = next(each for each in SCHEDULES if isinstance(row, each.model))
-    return [at - written_at for at in looked_at if schedule.mend(at)]
+    return [at - written_at for at in looked_at if schedule.repair(at)]
 
 
 @pytest.mark.parametrize("said_again", [timedelta(), 3 * HOUR], ids=str)
