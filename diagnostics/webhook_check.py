@@ -60,7 +60,7 @@ def _call(
     if fault := _fault_of_refusal(check, answer):
         return fault
     body = self_test.body()
-    credentials = self_test.signed(merchant, body)
+    credentials = self_test.sign(merchant, body)
     if not credentials:
         return check.failed("refuses", "no credentials for webhooks are configured")
     token, started = self_test.create_token(), time.monotonic()

@@ -1,4 +1,4 @@
-"""Which endpoints have failed lately, in the memory of this process."""
+"""The recent failures of each endpoint, in the memory of this process."""
 
 import threading
 import time
@@ -47,7 +47,7 @@ class CircuitBreaker:
             self._ambiguous_at[endpoint] = self._clock()
 
     def order_by_health(self, endpoints: Iterable[Endpoint]) -> list[Endpoint]:
-        """The endpoint with the latest ambiguous attempt comes last: where all are ambiguous, they take turns."""
+        """The endpoint with the latest ambiguous attempt comes last. Where all have one, they alternate."""
         long_ago = self._clock() - COOLDOWN_SECONDS
         with self._lock:
             ambiguous_at = dict(self._ambiguous_at)

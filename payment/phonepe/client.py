@@ -8,7 +8,7 @@ import functools
 import logging
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -71,7 +71,20 @@ class CallContext:
         )
         self.http_attempts.append(attempt)
         if category:
-            logger.warning("PhonePe: a try failed", extra=_log_fields(attempt))
+            failed_host, failed_port = attempt.hop
+            extra = {
+                "hop": "phonepe" if failed_host == host else "proxy",
+                "host": failed_host,
+                "port": failed_port,
+                "operation": operation.value,
+                "proxy": attempt.proxy,
+                "stage": attempt.stage.name,
+                "ms": attempt.milliseconds,
+                "http_status": http_status,
+                "phonepe_code": code,
+                "error_category": attempt.error_category,
+            }
+            logger.warning("PhonePe: an HTTP attempt failed", extra=extra)
 
 
 class PhonePeClient:
@@ -112,7 +125,9 @@ class PhonePeClient:
             # Ordered after the token request, which shows which endpoints work.
             endpoints = endpoints or self._order_endpoints(operation)
             endpoint = endpoints[turn % len(endpoints)]
-            share = _share_of(deadline, operation, endpoints_left=len(endpoints) - turn)
+            # A silent endpoint leaves time for the next one, and for a status request.
+            part = 1.0 if operation.idempotent else SEND_SHARE
+            share = deadline.within(deadline.remaining() * part / max(len(endpoints) - turn, 1))
             try:
                 return self._send_once(endpoint, request, token, read, context, share)
             except RequestFailed as failure:
@@ -121,9 +136,9 @@ class PhonePeClient:
                     if has_next or self.back_off(failure, context, deadline):
                         turn += 1
                         continue
-                if token is None or has_new_token or failure.http_status != 401:
+                if token is None or self._tokens is None or has_new_token or failure.http_status != 401:
                     raise
-                self._discard_token(token)
+                self._tokens.discard(token)
                 # A 401 that PhonePe did not write does not say whether the request arrived.
                 if failure.outcome is RequestOutcome.AMBIGUOUS and not operation.idempotent:
                     raise
@@ -175,10 +190,6 @@ class PhonePeClient:
             return self._tokens.get(fetch, deadline)
         except RequestFailed as failure:
             raise failure.as_not_sent() from failure
-
-    def _discard_token(self, token: AccessToken) -> None:
-        if self._tokens is not None:
-            self._tokens.discard(token)
 
     def _order_endpoints(self, operation: Operation) -> list[Endpoint]:
         """The endpoints that work best come first. Only the opening of an order leaves out an open circuit."""
@@ -245,25 +256,3 @@ class PhonePeClient:
         if failure.outcome is RequestOutcome.AMBIGUOUS:
             self._breaker.record_ambiguous(endpoint)
             context.may_have_arrived |= not operation.idempotent
-
-
-def _share_of(deadline: Deadline, operation: Operation, endpoints_left: int) -> Deadline:
-    """The time of one attempt. A silent endpoint leaves time for the next one, and for a status request."""
-    part = 1.0 if operation.idempotent else SEND_SHARE
-    return deadline.within(deadline.remaining() * part / max(endpoints_left, 1))
-
-
-def _log_fields(attempt: HttpAttempt) -> Mapping[str, object]:
-    host, port = attempt.hop
-    return {
-        "hop": "phonepe" if host == attempt.host else "proxy",
-        "host": host,
-        "port": port,
-        "operation": attempt.operation.value,
-        "proxy": attempt.proxy,
-        "stage": attempt.stage.name,
-        "ms": attempt.milliseconds,
-        "http_status": attempt.http_status,
-        "phonepe_code": attempt.code,
-        "error_category": attempt.error_category,
-    }

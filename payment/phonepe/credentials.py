@@ -1,7 +1,7 @@
-"""Who we are at PhonePe and where PhonePe is: merchants and endpoints, parsed from the settings once.
+"""Our merchants at PhonePe and PhonePe's endpoints, parsed from the settings once.
 
-Money of one environment, merchant or generation is never asked about with the credentials of another: an
-attempt keeps the `Identity` it was opened under, and `for_identity` gives exactly that merchant or none.
+An order of one environment, merchant or generation is never polled with the credentials of another: an attempt
+keeps the `Identity` it was opened under, and `for_identity` returns exactly that merchant or none.
 """
 
 import functools
@@ -59,7 +59,7 @@ DEFAULTS: Mapping[str, Any] = dict.fromkeys(NAMES, "") | {
     "client_version": 1,
     "fallback_base_urls": (),
 }
-# Published by the simulator for everyone to see, so that no real secret ever enters it.
+# Public in the code of the simulator, so that no real secret ever enters it.
 SIMULATED = {
     "merchant_id": "SIMMERCHANT",
     "client_id": "SIM-CLIENT",
@@ -73,7 +73,7 @@ SIMULATOR_PATH = "/simulator/apis/pg-sandbox"
 
 
 class NotConfigured(Refusal):
-    """There are no credentials for this: taking money is off, or the merchant of an old order is gone."""
+    """No credentials for this: taking money is off, or the credentials of an old order are gone."""
 
     status_code = 503
     default_code = "payment_not_configured"
@@ -83,7 +83,7 @@ class NotConfigured(Refusal):
 
 @dataclass(frozen=True)
 class Identity:
-    """Under whose name an order stands. `merchant` is the merchant id in V1, the client id in V2."""
+    """Where and for whom an order was opened. `merchant` is the merchant id in V1, the client id in V2."""
 
     generation: str
     environment: str
@@ -93,7 +93,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One base URL, reached directly or through one proxy. `signs=False`: a page host, told nothing."""
+    """One base URL, reached directly or through one proxy. `signs=False`: a page host, which gets no signed request."""
 
     base_url: str
     auth_base_url: str
@@ -113,7 +113,7 @@ class Endpoint:
 
     @property
     def proxy_name(self) -> str:
-        """The proxy as it may be shown and stored: without its login."""
+        """The proxy without its login, for logs and rows."""
         if self.proxy is None:
             return ""
         parts = urlsplit(self.proxy)
@@ -153,7 +153,7 @@ class PhonePeConfig:
     """The settings about PhonePe, parsed. `current` is the merchant of new orders; None when there is none.
 
     `known` are all merchants whose webhooks can be verified and whose orders have a status, the current one first.
-    After a change of keys one identity stands there twice: its old keys still verify.
+    After a change of keys one identity is in it twice: its old keys still verify.
     """
 
     current: Merchant | None
@@ -167,7 +167,7 @@ class PhonePeConfig:
 def config() -> PhonePeConfig:
     """Parsed once in a process. Raises ImproperlyConfigured for addresses or credentials that cannot be used."""
     configured = _build({name: getattr(settings, f"PHONEPE_{name.upper()}") for name in NAMES})
-    previous = _build_previous()
+    previous = _parse_previous(settings.PHONEPE_PREVIOUS)
     simulated: tuple[Merchant, ...] = ()
     if settings.PHONEPE_SIMULATION_MODE:
         generation = _simulated_generation()
@@ -214,38 +214,38 @@ def configured() -> tuple[Merchant, ...]:
     return config().configured
 
 
-def _build_previous() -> tuple[Merchant, ...]:
-    """Former credentials: they verify webhooks and fetch the status of old orders; no order is opened under them."""
-    if not isinstance(settings.PHONEPE_PREVIOUS, list):
-        raise ImproperlyConfigured("PHONEPE_PREVIOUS must be a JSON list of former credentials")
-    return tuple(merchant for entry in settings.PHONEPE_PREVIOUS for merchant in _build(_former(entry)))
-
-
 def host_and_port(address: str) -> tuple[str, int]:
     parts = urlsplit(address)
     return _host(address), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _former(entry: object) -> Mapping[str, Any]:
-    if not isinstance(entry, dict) or not entry.keys() <= set(NAMES):
-        raise ImproperlyConfigured(
-            f"PHONEPE_PREVIOUS: every entry is an object with names from {', '.join(NAMES)}"
-        )
-    former = {**DEFAULTS, **{name: str(value).strip() for name, value in entry.items()}}
-    if not str(former["salt_index"]).isdigit() or not str(former["client_version"]).isdigit():
-        raise ImproperlyConfigured("PHONEPE_PREVIOUS: salt_index and client_version are whole numbers")
-    if former["env"] not in ("UAT", "PRODUCTION"):
-        raise ImproperlyConfigured("PHONEPE_PREVIOUS: env is UAT or PRODUCTION")
-    fallbacks = entry.get("fallback_base_urls", "").split(",")
-    return {**former, "fallback_base_urls": [item.strip() for item in fallbacks if item.strip()]}
+def _parse_previous(entries: object) -> tuple[Merchant, ...]:
+    """Former credentials: they verify webhooks and fetch the status of old orders; no order is opened under them."""
+    if not isinstance(entries, list):
+        raise ImproperlyConfigured("PHONEPE_PREVIOUS must be a JSON list of former credentials")
+    merchants: list[Merchant] = []
+    for entry in entries:
+        if not isinstance(entry, dict) or not entry.keys() <= set(NAMES):
+            raise ImproperlyConfigured(
+                f"PHONEPE_PREVIOUS: every entry is an object with names from {', '.join(NAMES)}"
+            )
+        former = {**DEFAULTS, **{name: str(value).strip() for name, value in entry.items()}}
+        if not str(former["salt_index"]).isdigit() or not str(former["client_version"]).isdigit():
+            raise ImproperlyConfigured("PHONEPE_PREVIOUS: salt_index and client_version are whole numbers")
+        if former["env"] not in ("UAT", "PRODUCTION"):
+            raise ImproperlyConfigured("PHONEPE_PREVIOUS: env is UAT or PRODUCTION")
+        fallbacks = entry.get("fallback_base_urls", "").split(",")
+        former["fallback_base_urls"] = [item.strip() for item in fallbacks if item.strip()]
+        merchants += _build(former)
+    return tuple(merchants)
 
 
 def _build(config: Mapping[str, Any]) -> tuple[Merchant, ...]:
     generations = [Generation.V2] if config["client_id"] else []
     if config["merchant_id"] and config["salt_key"]:
         generations.append(Generation.V1)
-    # A base URL is written for one generation: the one in use. The other, known for its old orders, is asked
-    # where PhonePe documents it.
+    # A base URL in the settings is that of one generation: the one in use. For old orders of the other one PhonePe's
+    # documented base URL is used.
     generations.sort(key=lambda generation: config["api_version"] not in ("auto", generation))
     return tuple(
         _merchant(
@@ -275,7 +275,7 @@ def _merchant(config: Mapping[str, Any], generation: Generation) -> Merchant:
 
 
 def _simulated_generation() -> Generation:
-    """The generation the settings would use for real, so that simulation rehearses it."""
+    """The generation that the settings would use without simulation."""
     if settings.PHONEPE_API_VERSION != "auto":
         return Generation(settings.PHONEPE_API_VERSION)
     has_salt = settings.PHONEPE_MERCHANT_ID and settings.PHONEPE_SALT_KEY
@@ -302,35 +302,37 @@ def _endpoints(config: Mapping[str, Any], generation: Generation) -> tuple[Endpo
         endpoints.append(_endpoint(config["base_url"], config["auth_base_url"], proxy))
     if not any(endpoint.signs for endpoint in endpoints):
         endpoints.insert(0, _endpoint(*DOCUMENTED[generation, config["env"]], proxy))
-    endpoints += [_fallback(item, proxy) for item in config["fallback_base_urls"]]
+    for item in config["fallback_base_urls"]:
+        # `URL[|proxy=URL][|auth=URL]`; without a proxy of its own it takes the common one.
+        base, *rest = (part.strip() for part in item.split("|"))
+        options = dict(part.partition("=")[::2] for part in rest)
+        if not options.keys() <= {"proxy", "auth"}:
+            raise ImproperlyConfigured(
+                f"PHONEPE_FALLBACK_BASE_URLS: {item!r} is not URL[|proxy=URL][|auth=URL]"
+            )
+        endpoints.append(_endpoint(base, options.get("auth", ""), options.get("proxy", proxy)))
     _refuse_mixture(endpoints, config["env"])
     return tuple(dict.fromkeys(endpoints))
 
 
-def _fallback(item: str, proxy: str) -> Endpoint:
-    """`URL[|proxy=URL][|auth=URL]`; without a proxy of its own it takes the common one."""
-    base, *rest = (part.strip() for part in item.split("|"))
-    options = dict(part.partition("=")[::2] for part in rest)
-    if not options.keys() <= {"proxy", "auth"}:
-        raise ImproperlyConfigured(f"PHONEPE_FALLBACK_BASE_URLS: {item!r} is not URL[|proxy=URL][|auth=URL]")
-    return _endpoint(base, options.get("auth", ""), options.get("proxy", proxy))
-
-
 def _endpoint(base: str, auth: str, proxy: str) -> Endpoint:
     base = base.rstrip("/")
-    auth = auth.rstrip("/") or _token_base(base)
+    # In production tokens are issued beside the API, not under it; everywhere else at the same base.
+    production = DOCUMENTED[Generation.V2, "PRODUCTION"]
+    auth = auth.rstrip("/") or (production[1] if base == production[0] else base)
     for address in (base, auth):
-        _refuse_bad(address)
+        parts, host = _split(address), _host(address)
+        if not host or parts.scheme not in ("http", "https") or parts.query or parts.username:
+            raise ImproperlyConfigured(f"{address!r} is not a base URL like {SANDBOX}")
+        is_ours = address.startswith(settings.SIMULATOR_ORIGIN) or _is_loopback(host)
+        if parts.scheme == "http" and not is_ours:
+            raise ImproperlyConfigured(f"{address!r} must be https: credentials travel to it")
     if proxy and _split(proxy).scheme not in ("http", "https"):
         raise ImproperlyConfigured("A proxy of PhonePe's endpoints must be an http:// or https:// address")
     needs_proxy = bool(proxy) and not _is_loopback(_host(base))
-    return Endpoint(base, auth, proxy if needs_proxy else None, signs=not _is_page_host(base))
-
-
-def _token_base(base: str) -> str:
-    """In production tokens are issued beside the API, not under it; everywhere else at the same base."""
-    production = DOCUMENTED[Generation.V2, "PRODUCTION"]
-    return production[1] if base == production[0] else base
+    # mercury.phonepe.com, mercury-t2, mercury-uat …: they serve pages to browsers, not the API.
+    is_page_host = _host(base).startswith("mercury") and _host(base).endswith(".phonepe.com")
+    return Endpoint(base, auth, proxy if needs_proxy else None, signs=not is_page_host)
 
 
 def _split(address: str) -> SplitResult:
@@ -342,36 +344,22 @@ def _split(address: str) -> SplitResult:
     return parts
 
 
-def _refuse_bad(address: str) -> None:
-    parts, ours = _split(address), address.startswith(settings.SIMULATOR_ORIGIN)
-    if not _host(address) or parts.scheme not in ("http", "https") or parts.query or parts.username:
-        raise ImproperlyConfigured(f"{address!r} is not a base URL like {SANDBOX}")
-    if parts.scheme == "http" and not (ours or _is_loopback(_host(address))):
-        raise ImproperlyConfigured(f"{address!r} must be https: credentials travel to it")
-
-
 def _refuse_mixture(endpoints: Iterable[Endpoint], environment: str) -> None:
-    telling = [endpoint for endpoint in endpoints if endpoint.signs]
-    addresses = [address for each in telling for address in (each.base_url, each.auth_base_url)]
+    signing = [endpoint for endpoint in endpoints if endpoint.signs]
+    addresses = [address for each in signing for address in (each.base_url, each.auth_base_url)]
     for address in addresses:
         belongs = ENVIRONMENT_OF_HOST.get(_host(address), environment)
         if belongs != environment:
             raise ImproperlyConfigured(f"PHONEPE_ENV is {environment}, but {address} belongs to {belongs}")
-    if len({endpoint.is_loopback for endpoint in telling}) > 1:
+    if len({endpoint.is_loopback for endpoint in signing}) > 1:
         raise ImproperlyConfigured("PhonePe's addresses and a simulator on this machine stand in one list")
-    if environment == "PRODUCTION" and any(endpoint.is_loopback for endpoint in telling):
+    if environment == "PRODUCTION" and any(endpoint.is_loopback for endpoint in signing):
         raise ImproperlyConfigured("PHONEPE_ENV is PRODUCTION, but PHONEPE_BASE_URL is on this machine")
 
 
 def _host(address: str) -> str:
-    """A dot at its end changes nothing about whose host it is."""
+    """Without the dot that may stand at its end."""
     return (_split(address).hostname or "").rstrip(".")
-
-
-def _is_page_host(base: str) -> bool:
-    """mercury.phonepe.com, mercury-t2, mercury-uat …: they serve pages to browsers, not the API."""
-    host = _host(base)
-    return host.startswith("mercury") and host.endswith(".phonepe.com")
 
 
 def _is_loopback(host: str) -> bool:

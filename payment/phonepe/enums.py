@@ -1,4 +1,4 @@
-"""What is said about one call to PhonePe: protocol, operation, stage reached, what failed, what PhonePe answered."""
+"""The words about one call to PhonePe: protocol, operation, stage, error category, PhonePe's status."""
 
 import enum
 
@@ -6,25 +6,25 @@ from django.db import models
 
 
 class Generation(models.TextChoices):
-    """Which of PhonePe's two protocols an attempt speaks, for its whole life."""
+    """Which of PhonePe's two protocols an attempt uses; it never changes."""
 
     V1 = "v1", "V1 (salt key)"
     V2 = "v2", "V2 (OAuth)"
 
 
 class ProviderStatus(enum.Enum):
-    """PhonePe's answer to "what became of it", in our words. A word we do not know is UNKNOWN."""
+    """PhonePe's status of an order or a refund, in our words. A word that we do not know is UNKNOWN."""
 
     PENDING = "PENDING"
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
-    CONFIRMED = "CONFIRMED"  # refunds only: accepted by the bank, still under way
+    CONFIRMED = "CONFIRMED"  # refunds only: accepted by the bank, not credited yet
     NOT_FOUND = "NOT_FOUND"
     UNKNOWN = "UNKNOWN"
 
 
 class Operation(models.TextChoices):
-    """What is asked of PhonePe in one HTTP call."""
+    """The kind of an HTTP request to PhonePe."""
 
     TOKEN = "token"  # noqa: S105 - the name of a call, not a token
     PAY = "pay"
@@ -35,12 +35,12 @@ class Operation(models.TextChoices):
 
     @property
     def idempotent(self) -> bool:
-        """May be repeated anywhere, any time. Opening an order or a refund is said once, then asked about."""
+        """May be sent again at any endpoint, any time. An order or a refund is opened once, then polled."""
         return self not in {Operation.PAY, Operation.REFUND}
 
 
 class Stage(enum.IntEnum):
-    """How far one HTTP try came. Up to TLS nothing of ours can have reached PhonePe."""
+    """How far one HTTP attempt came. Up to TLS nothing of the request can have reached PhonePe."""
 
     STARTED = 0
     RESOLVED = 1
@@ -57,7 +57,7 @@ class Stage(enum.IntEnum):
 
 
 class ErrorCategory(models.TextChoices):
-    """What went wrong between us and PhonePe, decided by exception type and stage, never by text."""
+    """Why an HTTP attempt failed, decided by exception type and stage, never by text."""
 
     DNS_ERROR = "DNS_ERROR"
     CONNECTION_REFUSED = "CONNECTION_REFUSED"

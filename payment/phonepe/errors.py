@@ -35,8 +35,8 @@ UNREACHABLE = {
     errno.EHOSTUNREACH,
     errno.EADDRNOTAVAIL,
     errno.ENETDOWN,
-    errno.EACCES,  # a route that prohibits
-    errno.EINVAL,  # a route that swallows ("blackhole")
+    errno.EACCES,  # a route of type "prohibit"
+    errno.EINVAL,  # a route of type "blackhole"
     errno.EPERM,  # a firewall on this machine
 }
 TIMEOUTS = (TimeoutError, requests.Timeout, urllib3_errors.TimeoutError)
@@ -61,7 +61,7 @@ TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLErro
 
 CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CLIENT", "401"}
 
-LONGEST_WAIT = 86_400.0  # seconds: no longer Retry-After is believed
+LONGEST_WAIT = 86_400.0  # seconds: a longer Retry-After is cut
 
 
 class RequestFailed(Exception):
@@ -126,7 +126,11 @@ def parse_response(
     if status >= 500 or status == 408:
         raise failed(ErrorCategory.GATEWAY_5XX, RequestOutcome.AMBIGUOUS)
     if payload is None or 300 <= status < 400:
-        raise RequestFailed(_categorize_unreadable(answer), RequestOutcome.AMBIGUOUS, http_status=status)
+        # A page or a redirect comes from somebody between us and PhonePe; broken JSON from PhonePe.
+        is_page = "html" in answer.headers.get("Content-Type", "").lower()
+        is_foreign = is_page or status >= 300
+        category = ErrorCategory.BLOCKED_RESPONSE if is_foreign else ErrorCategory.BAD_RESPONSE
+        raise RequestFailed(category, RequestOutcome.AMBIGUOUS, http_status=status)
     outcome = classify_answer(operation, status, payload)
     if outcome is not None:
         raise failed(_categorize_rejection(operation, status, word), outcome)
@@ -146,9 +150,16 @@ def categorize(error: BaseException, stage: Stage | None) -> ErrorCategory:
         return ErrorCategory.TLS_ERROR
     if any(getattr(cause, "errno", None) in UNREACHABLE for cause in causes):
         return ErrorCategory.NETWORK_UNREACHABLE
-    if any(isinstance(cause, TIMEOUTS) for cause in causes):
-        return _categorize_timeout(stage, nothing_sent(error, stage))
-    return ErrorCategory.CONNECTION_RESET
+    if not any(isinstance(cause, TIMEOUTS) for cause in causes):
+        return ErrorCategory.CONNECTION_RESET
+    # Which step did not end in time.
+    if not nothing_sent(error, stage):
+        return ErrorCategory.READ_TIMEOUT
+    if stage is Stage.STARTED:
+        return ErrorCategory.DNS_ERROR
+    if stage in {Stage.CONNECTED, Stage.PROXIED}:
+        return ErrorCategory.TLS_ERROR
+    return ErrorCategory.CONNECTION_TIMEOUT
 
 
 def nothing_sent(error: BaseException, stage: Stage | None) -> bool:
@@ -158,19 +169,8 @@ def nothing_sent(error: BaseException, stage: Stage | None) -> bool:
     return any(isinstance(cause, NEVER_SENT) for cause in _causes(error))
 
 
-def _categorize_timeout(stage: Stage | None, unsent: bool) -> ErrorCategory:
-    """Which step did not end in time."""
-    if not unsent:
-        return ErrorCategory.READ_TIMEOUT
-    if stage is Stage.STARTED:
-        return ErrorCategory.DNS_ERROR
-    if stage in {Stage.CONNECTED, Stage.PROXIED}:
-        return ErrorCategory.TLS_ERROR
-    return ErrorCategory.CONNECTION_TIMEOUT
-
-
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The exception and all it was made from: `requests` and urllib3 keep them in args and `reason`, too."""
+    """The exception and its causes, which `requests` and urllib3 keep in args and `reason`, too."""
     queue, seen = [error], set[int]()
     while queue:
         cause = queue.pop(0)
@@ -182,12 +182,6 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         queue += [inner for inner in found if isinstance(inner, BaseException)]
 
 
-def _categorize_unreadable(answer: Answer) -> ErrorCategory:
-    """A page or a redirect comes from somebody between us and PhonePe; broken JSON from PhonePe."""
-    page = "html" in answer.headers.get("Content-Type", "").lower()
-    return ErrorCategory.BLOCKED_RESPONSE if page or answer.http_status >= 300 else ErrorCategory.BAD_RESPONSE
-
-
 def _categorize_rejection(operation: Operation, http_status: int, word: str) -> ErrorCategory:
     if http_status == 401 or word in CREDENTIALS_REFUSED:
         return ErrorCategory.AUTHENTICATION
@@ -197,7 +191,7 @@ def _categorize_rejection(operation: Operation, http_status: int, word: str) -> 
 
 
 def _parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds, from either form of `Retry-After`. A moment is compared with the answer's own `Date`: of one clock."""
+    """Seconds, from either form of `Retry-After`. A moment is compared with the answer's own `Date` header."""
     value = headers.get("Retry-After", "")
     if value.isascii() and value.isdigit():
         return float(min(int(value[:6]), LONGEST_WAIT))

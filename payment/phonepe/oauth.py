@@ -24,10 +24,10 @@ Fetch = Callable[[Deadline], AccessToken]
 
 
 LAST_SECONDS = 5
-# While a token is valid no payment waits long for the next one, and not every call asks for it.
+# While a token is valid no payment waits long for the next one, and not every call tries to fetch it.
 RENEWAL_SECONDS = 3
 RENEWAL_PAUSE = 30
-# A lifetime outside of these seconds is not believed: the token is then taken to live for FALLBACK_LIFE.
+# A lifetime outside of these seconds cannot be right on our clock: FALLBACK_LIFE is assumed instead.
 SHORTEST_LIFE, LONGEST_LIFE = 60, 30 * 86_400
 FALLBACK_LIFE = 300
 SKEW = 60
@@ -63,12 +63,12 @@ class TokenStore:
 
         Raises RequestFailed when there is no valid token and none can be had.
         """
-        held = self._if_valid(self._token)
-        if held and not self._is_due(held):
-            return held
-        if not self._lock.acquire(timeout=0 if held else deadline.remaining()):
-            if held:
-                return held
+        token = self._if_valid(self._token)
+        if token and not self._is_due(token):
+            return token
+        if not self._lock.acquire(timeout=0 if token else deadline.remaining()):
+            if token:
+                return token
             raise RequestFailed(ErrorCategory.READ_TIMEOUT, RequestOutcome.NOT_SENT)
         try:
             return self._renew(fetch, deadline)
@@ -83,33 +83,26 @@ class TokenStore:
             self._write_cache(None)
 
     def _renew(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
-        held = self._if_valid(self._find_newest())
-        if held is None:
-            held = self._fetch_and_share(fetch, deadline)
-        elif self._is_due(held):
+        """A token from the memory or the cache, else a new one. A valid token is used when its renewal fails."""
+        stored = [token for token in (self._token, self._read_cache()) if token]
+        token = self._if_valid(max(stored, key=lambda token: token.issued_at, default=None))
+        if token is None:
+            token = self._fetch_and_share(fetch, deadline)
+        elif self._is_due(token):
             try:
-                held = self._fetch_and_share(fetch, deadline.within(RENEWAL_SECONDS))
+                token = self._fetch_and_share(fetch, deadline.within(RENEWAL_SECONDS))
             except RequestFailed:
                 self._renew_after = self._now() + RENEWAL_PAUSE
-        self._token = held
-        return held
-
-    def _fetch_and_share(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
-        token = self._bound_lifetime(fetch(deadline))
-        self._write_cache(token)
+        self._token = token
         return token
 
-    def _bound_lifetime(self, token: AccessToken) -> AccessToken:
-        """A token whose lifetime cannot be right on our clock is taken to live for FALLBACK_LIFE from now."""
-        now = int(self._now())
-        left = token.expires_at - now
-        if SHORTEST_LIFE <= left <= LONGEST_LIFE and token.issued_at <= now + SKEW:
-            return token
-        return replace(token, issued_at=now, expires_at=now + FALLBACK_LIFE)
-
-    def _find_newest(self) -> AccessToken | None:
-        tokens = [token for token in (self._token, self._read_cache()) if token]
-        return max(tokens, key=lambda token: token.issued_at, default=None)
+    def _fetch_and_share(self, fetch: Fetch, deadline: Deadline) -> AccessToken:
+        token, now = fetch(deadline), int(self._now())
+        is_plausible = SHORTEST_LIFE <= token.expires_at - now <= LONGEST_LIFE
+        if not is_plausible or token.issued_at > now + SKEW:
+            token = replace(token, issued_at=now, expires_at=now + FALLBACK_LIFE)
+        self._write_cache(token)
+        return token
 
     def _if_valid(self, token: AccessToken | None) -> AccessToken | None:
         """A token issued in the future is not valid: our clock was set back, and its age is unknown."""
@@ -123,7 +116,7 @@ class TokenStore:
         return now >= half and not pauses
 
     def _read_cache(self) -> AccessToken | None:
-        # Without the cache each process has a token of its own, which works: its failure stops no payment.
+        # Without the cache each process has a token of its own: a failure of the cache stops no payment.
         try:
             stored = self._store.get(self._key)
         except DatabaseError:

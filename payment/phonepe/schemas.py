@@ -1,7 +1,7 @@
-"""What is said to PhonePe and what is understood, in our own words and the same for both generations.
+"""Requests to PhonePe and its answers, in our own words and the same for both generations.
 
-Amounts are paise. Whatever PhonePe sends is text from outside: the readers here take only what has the right
-type and shape, and turn everything else into "not said" (None or ""), never into an exception of ours.
+Amounts are paise. Input from PhonePe is not trusted: the readers here accept only values of the right type and
+shape, and turn everything else into None or "", never into an exception of ours.
 """
 
 import enum
@@ -22,7 +22,7 @@ IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,63}")
 LARGEST_AMOUNT = 10**15
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 YEAR_2100_MS = 4_102_444_800_000
-# As seconds this is the year 5138, as milliseconds 1973: no moment of ours can be read both ways.
+# As seconds this is the year 5138, as milliseconds 1973: no moment of ours is valid as both.
 LARGEST_SECONDS = 10**11
 
 
@@ -30,7 +30,7 @@ class RequestOutcome(enum.Enum):
     """What a failed HTTP attempt means for a retry."""
 
     NOT_SENT = "no byte of it can have reached PhonePe: retry at the next endpoint at once"
-    THROTTLED = "turned away unread: wait, then retry"
+    THROTTLED = "rejected unread: wait, then retry"
     AMBIGUOUS = "it may have arrived: fetch the status before a retry"
     DUPLICATE_ID = "PhonePe knows this id already: fetch the status"
     REJECTED = "PhonePe read it and refused it: a retry changes nothing"
@@ -109,7 +109,7 @@ class CheckoutPage:
 
 @dataclass(frozen=True)
 class OrderStatus:
-    """None and "" mean that PhonePe did not say. Nobody pays nothing: 0 for a completed order is "not said"."""
+    """None and "" mean that PhonePe did not say. So does an amount of 0 for a completed order."""
 
     state: ProviderStatus
     amount_paise: int | None = None
@@ -145,11 +145,11 @@ class RefundStatus:
 
 @dataclass(frozen=True)
 class WebhookClaim:
-    """What an authentic webhook says; only a reason to ask.
+    """What an authentic webhook says; only a reason to poll.
 
-    A V1 callback names one id and does not say whether of a payment or a refund: both fields then carry it.
-    `identities` are all whose secrets prove it: two merchants of one shop may share their webhook login.
-    `unclear` says what of it we do not understand: then it ends before staff, whatever else comes of it.
+    A V1 callback names one id and does not say whether of a payment or a refund: both fields then have it.
+    `identities` are all merchants whose secrets prove it: two of one shop may share their webhook login.
+    `unclear` says what of it is not understood: then staff review it, whatever else it leads to.
     """
 
     identity: Identity
@@ -166,7 +166,7 @@ class WebhookClaim:
 
 @dataclass(frozen=True)
 class DisputeClaim:
-    """What an event about a dispute says. None and "" mean: not told, or not to be read."""
+    """What an event about a dispute says. None and "": it did not say, or it cannot be read."""
 
     dispute_id: str
     word: str
@@ -210,7 +210,7 @@ def first(value: object) -> Json:
 
 
 def whole(value: object) -> int | None:
-    """A whole number as an int. JSON does not tell 150000 from 150000.0, so some servers send the latter.
+    """A whole number as an int. JSON does not distinguish 150000 from 150000.0, so some servers send the latter.
 
     A bool, a fraction, NaN, an infinity and text are no whole number.
     """
@@ -220,7 +220,7 @@ def whole(value: object) -> int | None:
 
 
 def paise(value: object) -> int | None:
-    """The one reader of PhonePe's amounts: a whole number of paise, 0 to LARGEST_AMOUNT; else None, "not said".
+    """The one reader of PhonePe's amounts: a whole number of paise, 0 to LARGEST_AMOUNT; else None.
 
     A few of PhonePe's samples carry the digits as a string. "1500.00" may mean rupees: it is no amount.
     """
@@ -243,46 +243,45 @@ def unread_identifier(holder: Json, name: str, what: str) -> str:
 
 def unread_amount(holder: Json, name: str = "amount") -> str:
     """Why the amount under this name cannot be used; "" if it can, or if there is none."""
-    told = holder.get(name)
-    return "its amount cannot be read" if told is not None and paise(told) is None else ""
+    amount = holder.get(name)
+    return "its amount cannot be read" if amount is not None and paise(amount) is None else ""
 
 
 def is_same(given: str, expected: str) -> bool:
-    """Compares two proofs in hexadecimal, in a time that does not tell how far they agree."""
+    """Compares two proofs in hexadecimal, in constant time."""
     return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode())
 
 
 def words(value: object, at_most: int = 200) -> str:
-    """Text that any database can keep: no NUL, no half of a surrogate pair, not longer than asked."""
+    """Text that any database can store: no NUL, no half of a surrogate pair, at most so many characters."""
     if not isinstance(value, str):
         return ""
     return value.replace("\0", "").encode("utf-8", "replace").decode()[:at_most]
 
 
-def provider_status(said: object, vocabulary: Mapping[str, ProviderStatus]) -> ProviderStatus:
-    """Only the exact word counts; every other one, whatever its type, is UNKNOWN."""
-    return vocabulary.get(said, ProviderStatus.UNKNOWN) if isinstance(said, str) else ProviderStatus.UNKNOWN
+def provider_status(word: object, vocabulary: Mapping[str, ProviderStatus]) -> ProviderStatus:
+    """Only the exact word counts; every other value, whatever its type, is UNKNOWN."""
+    return vocabulary.get(word, ProviderStatus.UNKNOWN) if isinstance(word, str) else ProviderStatus.UNKNOWN
 
 
 def code(answer: Json) -> str:
-    """The machine word of an answer. Token refusals carry the precise one in `errorCode`."""
+    """PhonePe's code. Rejections of token requests have the precise one in `errorCode`."""
     found = answer.get("errorCode") or answer.get("code")
     return words(str(found) if isinstance(found, int) else found, 64)
 
 
-def moment(told: object) -> datetime | None:
-    """An aware datetime, to the second, from a number of milliseconds since 1970, or of seconds, as PhonePe's tokens
-    have them.
+def moment(value: object) -> datetime | None:
+    """An aware datetime, to the second, from milliseconds since 1970, or from seconds, as PhonePe's tokens have them.
 
-    Only the reading: whether the moment can be meant is decided by `core.clocks`.
+    Only the reading: `core.clocks` decides whether the moment can be true.
     """
-    found = fine_moment(told)
+    found = fine_moment(value)
     return found.replace(microsecond=0) if found else None
 
 
-def fine_moment(told: object) -> datetime | None:
-    """As `moment`, to the millisecond: the finest time that PhonePe gives says which of two events was later."""
-    number = whole(told)
+def fine_moment(value: object) -> datetime | None:
+    """As `moment`, to the millisecond: the finest time that PhonePe gives shows which of two events was later."""
+    number = whole(value)
     if number is None or not 0 < number < YEAR_2100_MS:
         return None
     milliseconds = number if number >= LARGEST_SECONDS else number * 1000

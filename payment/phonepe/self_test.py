@@ -1,7 +1,7 @@
 """The self-test of the webhook: the diagnosis calls it with PhonePe's credentials, and nothing is stored.
 
-A token that only this installation can sign marks the call as ours. The webhook authenticates the call as ever and
-answers with a proof over the bytes that arrived, so that a proxy which rewrites bodies is found.
+A token that only this installation can sign marks the call as ours. The webhook authenticates the call as any other
+and answers with a proof over the bytes that arrived, so that a proxy which changes bodies is found.
 """
 
 import base64
@@ -50,15 +50,15 @@ def body() -> bytes:
     return f'{{ "response" :"{nonce}",\n\t"type":"SELF\\u005fTEST" }}\r\n'.encode()
 
 
-def signed(merchant: Merchant, raw_body: bytes) -> dict[str, str]:
+def sign(merchant: Merchant, raw_body: bytes) -> dict[str, str]:
     """Headers that authenticate PhonePe to `merchant`; {} when no scheme has its secret."""
     if merchant.webhook_authorization:
         return {"Authorization": merchant.webhook_authorization}
     if merchant.webhook_secret:
-        made = hmac.new(merchant.webhook_secret.encode(), raw_body, hashlib.sha256).hexdigest()
-        return {"X-PhonePe-Checksum-Signature": made}
+        signature = hmac.new(merchant.webhook_secret.encode(), raw_body, hashlib.sha256).hexdigest()
+        return {"X-PhonePe-Checksum-Signature": signature}
     if merchant.identity.generation == Generation.V1 and (key := merchant.salt_keys.get(merchant.salt_index)):
-        said = json.loads(raw_body)["response"]
-        made = hashlib.sha256((said + key).encode()).hexdigest()
-        return {"X-VERIFY": f"{made}###{merchant.salt_index}"}
+        response = json.loads(raw_body)["response"]
+        checksum = hashlib.sha256((response + key).encode()).hexdigest()
+        return {"X-VERIFY": f"{checksum}###{merchant.salt_index}"}
     return {}

@@ -1,6 +1,6 @@
 """HTTP connections to PhonePe: one session per process; every attempt has a deadline and knows the stage it reached.
 
-`requests` bounds neither name resolution, nor several addresses, nor a dripping answer, and its exceptions
+`requests` bounds neither name resolution, nor several addresses, nor a slow answer, and its exceptions
 cannot tell a silent TLS handshake from a silent answer. So the connections are ours: they find the `InFlightRequest`
 of this context, take their timeouts from its deadline and write the `Stage` they reach into it.
 """
@@ -67,10 +67,10 @@ class Deadline:
 
 
 class Resolver:
-    """Name resolution that can be waited for as long as one likes, and no longer.
+    """Name resolution with a timeout.
 
-    `getaddrinfo` cannot be interrupted. It runs in a daemon thread, which nobody joins at exit; whoever asks
-    for a name that is being looked up joins that look-up, so a dead name server costs one thread a name.
+    `getaddrinfo` cannot be interrupted. It runs in a daemon thread, which is not joined at exit. Requests for a name
+    that is being looked up share that look-up, so a dead name server costs one thread for each name.
     """
 
     def __init__(self, lookup: Lookup | None = None) -> None:
@@ -81,39 +81,38 @@ class Resolver:
     def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
         """Raises OSError, of which a silent name server is TimeoutError."""
         with self._lock:
-            future = self._pending.get((host, port)) or self._start(host, port)
+            future = self._pending.get((host, port)) or self._start_lookup(host, port)
         try:
             return future.result(seconds)
         except futures.TimeoutError:
             raise TimeoutError(f"no name server answered for {host}") from None
 
-    def _start(self, host: str, port: int) -> futures.Future[list[Address]]:
+    def _start_lookup(self, host: str, port: int) -> futures.Future[list[Address]]:
         future: futures.Future[list[Address]] = futures.Future()
         thread = threading.Thread(
-            target=self._run, args=(host, port, future), name=f"resolve {host}", daemon=True
+            target=self._look_up, args=(host, port, future), name=f"resolve {host}", daemon=True
         )
         try:
             thread.start()
         except RuntimeError as error:
             raise OSError(f"this machine has no thread left to look up {host}") from error
-        self._pending[host, port] = future  # not before: nobody waits for a look-up that never began
+        self._pending[host, port] = future  # only now: nobody must wait for a look-up that did not begin
         return future
 
-    def _run(self, host: str, port: int, future: futures.Future[list[Address]]) -> None:
-        try:
-            future.set_result(self._look_up(host, port))
-        except OSError as error:
-            future.set_exception(error)
-        except UnicodeError as error:  # what a name that cannot be one raises
-            future.set_exception(socket.gaierror(socket.EAI_NONAME, str(error)))
-
-    def _look_up(self, host: str, port: int) -> list[Address]:
+    def _look_up(self, host: str, port: int, future: futures.Future[list[Address]]) -> None:
         lookup: Lookup = self._lookup or socket.getaddrinfo
         try:
-            return lookup(host, port, type=socket.SOCK_STREAM)
-        finally:
-            with self._lock:  # before anybody has the answer: who asks after that is not given the old one
-                del self._pending[host, port]
+            try:
+                addresses = lookup(host, port, type=socket.SOCK_STREAM)
+            finally:
+                with self._lock:  # before the answer is given: a later request must start a new look-up
+                    del self._pending[host, port]
+        except OSError as error:
+            future.set_exception(error)
+        except UnicodeError as error:  # from a host that cannot be a name
+            future.set_exception(socket.gaierror(socket.EAI_NONAME, str(error)))
+        else:
+            future.set_result(addresses)
 
 
 class InFlightRequest:
@@ -151,7 +150,7 @@ _in_flight: ContextVar[InFlightRequest] = ContextVar("in_flight")
 
 
 class BoundedReads(io.RawIOBase):
-    """Each read waits only for the time that is left, so that an answer cannot drip for ever."""
+    """Each read waits only for the time that is left, so that a slow answer ends with the deadline."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._socket = raw, sock
@@ -243,7 +242,7 @@ class BoundedAdapter(HTTPAdapter):
         return manager
 
     def cert_verify(self, *args: Any, **kwargs: Any) -> None:
-        """The first step of an attempt: raises OSError when the file of whom to trust is gone."""
+        """The first step of an attempt: raises OSError when the file of trusted certificates is gone."""
         _in_flight.get().reach(Stage.STARTED)
         super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
 
@@ -322,26 +321,24 @@ def _session(process: int, verify: bool | str, origin: str, adapter: str) -> Ses
 
 def _connect_to_any(addresses: list[Address], in_flight: InFlightRequest) -> socket.socket:
     """The first address that answers. Each gets its share of the time: a dead IPv6 leaves some for IPv4."""
-    for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
+    for left, (family, kind, protocol, _, target) in zip(
+        range(len(addresses), 0, -1), addresses, strict=True
+    ):
+        sock = None
         try:
-            return _connect(address, in_flight.remaining_seconds() / left)
+            seconds = in_flight.remaining_seconds() / left
+            sock = socket.socket(family, kind, protocol)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            sock.settimeout(seconds)
+            sock.connect(target)
         except OSError:
+            if sock is not None:
+                sock.close()
             if left == 1:
                 raise
+        else:
+            return sock
     raise socket.gaierror(socket.EAI_NONAME, "the name has no address")
-
-
-def _connect(address: Address, seconds: float) -> socket.socket:
-    family, kind, protocol, _, target = address
-    sock = socket.socket(family, kind, protocol)
-    try:
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sock.settimeout(seconds)
-        sock.connect(target)
-    except OSError:
-        sock.close()
-        raise
-    return sock
 
 
 def _read_body(response: requests.Response, in_flight: InFlightRequest) -> bytes:

@@ -52,14 +52,14 @@ STATUS_CODES = {
     "TIMED_OUT": ProviderStatus.FAILED,
     "TRANSACTION_NOT_FOUND": ProviderStatus.NOT_FOUND,
 }
-# `data.state` says it a second time; where the two disagree nobody knows.
+# `data.state` says it a second time; where the two disagree, the status is UNKNOWN.
 STATES = {
     "COMPLETED": ProviderStatus.COMPLETED,
     "PENDING": ProviderStatus.PENDING,
     "FAILED": ProviderStatus.FAILED,
 }
 DUPLICATE_ID_CODES = {"INVALID_TRANSACTION_ID", "DUPLICATE_TXN_REQUEST"}
-# Said about the request, not about a payment, with any HTTP status. Bare numbers are PhonePe's front door.
+# About the request, not about a payment, with any HTTP status. The bare numbers come from PhonePe's API gateway.
 REJECTED_CODES = {"BAD_REQUEST", "AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "400", "401", "404"}
 PAGE_REJECTED_CODES = {
     *("PAYMENT_ERROR", "PAYMENT_DECLINED", "USER_BLOCKED", "INTERNAL_SECURITY_BLOCK"),
@@ -104,7 +104,7 @@ def order_status(merchant: Merchant, merchant_order_id: str) -> Request:
 
 
 def refund_status(merchant: Merchant, merchant_refund_id: str) -> Request:
-    """V1 asks about payments and refunds at the same address, by their own ids."""
+    """V1 has the status of payments and refunds at the same address, by their own ids."""
     return _status(merchant, Operation.REFUND_STATUS, merchant_refund_id)
 
 
@@ -198,12 +198,12 @@ def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:
 
 def _unclear(answer: Json) -> str:
     """What of a callback we do not understand; "" if it is clear."""
-    data, said = member(answer, "data"), answer.get("code")
-    is_known = isinstance(said, str) and (said in STATUS_CODES or said == "INTERNAL_SERVER_ERROR")
+    data, word = member(answer, "data"), answer.get("code")
+    is_known = isinstance(word, str) and (word in STATUS_CODES or word == "INTERNAL_SERVER_ERROR")
     state = data.get("state", data.get("paymentState"))
     contradiction = (
         is_known
-        and said in STATUS_CODES
+        and word in STATUS_CODES
         and state is not None
         and _provider_status(answer) is ProviderStatus.UNKNOWN
     )
@@ -217,12 +217,12 @@ def _unclear(answer: Json) -> str:
 
 
 def _provider_status(answer: Json) -> ProviderStatus:
-    said = provider_status(answer.get("code"), STATUS_CODES)
+    status = provider_status(answer.get("code"), STATUS_CODES)
     data = member(answer, "data")
     state = data.get("state", data.get("paymentState"))
-    if state is None or said is ProviderStatus.NOT_FOUND:
-        return said
-    return said if provider_status(state, STATES) is said else ProviderStatus.UNKNOWN
+    if state is None or status is ProviderStatus.NOT_FOUND:
+        return status
+    return status if provider_status(state, STATES) is status else ProviderStatus.UNKNOWN
 
 
 def _bank_reference(instrument: Json) -> str:

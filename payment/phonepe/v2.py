@@ -43,7 +43,7 @@ from payment.phonepe.webhook_events import Family
 JSON = {"Content-Type": "application/json"}
 SHORTEST_EXPIRY, LONGEST_EXPIRY = 300, 3600
 
-# The root `state` of an order decides; PENDING stays PENDING while a customer http_attempts again on the page.
+# The root `state` of an order decides. It stays PENDING while the customer tries to pay again on the page.
 ORDER_STATES = {
     "CREATED": ProviderStatus.PENDING,
     "PENDING": ProviderStatus.PENDING,
@@ -166,20 +166,27 @@ def read_page(answer: Json) -> CheckoutPage:
 
 
 def read_order_status(answer: Json) -> OrderStatus:
-    attempt = _telling(answer.get("paymentDetails"))
-    outcome = _provider_status(answer, ORDER_STATES)
+    details = answer.get("paymentDetails")
+    tries = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
+    paid = next((each for each in tries if each.get("state") == "COMPLETED"), None)
+    # Without a paid one the first: the newest stands there.
+    attempt = paid or first(details)
+    state = _provider_status(answer, ORDER_STATES)
+    # In an open order only a try that is open too counts: after a wrong PIN no bank is deciding about it.
+    is_over = state is ProviderStatus.PENDING and attempt.get("state") == "FAILED"
     return OrderStatus(
-        state=outcome,
+        state=state,
         amount_paise=paise(answer.get("amount")),
         merchant_id=identifier(answer.get("merchantId")) or None,
         merchant_order_id=identifier(answer.get("merchantOrderId")) or None,
         provider_order_id=identifier(answer.get("orderId")),
-        provider_transaction_id=_transaction_id(outcome, attempt),
+        provider_transaction_id="" if is_over else identifier(attempt.get("transactionId")),
         utr=_bank_reference(attempt),
         code=words(answer.get("detailedErrorCode"), 64) or code(answer),
         message=words(member(answer, "errorContext").get("description")) or words(answer.get("message")),
         expires_at=moment(answer.get("expireAt")),
-        paid_at=_paid_at(attempt),
+        # PhonePe gives the beginning of the try that was paid. V1 gives no time.
+        paid_at=moment(paid.get("timestamp")) if paid else None,
     )
 
 
@@ -240,13 +247,22 @@ def read_webhook(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookCla
 
 
 def read_dispute(raw_body: bytes) -> DisputeClaim:
-    """What an event about a dispute says; whatever cannot be read is named in `unclear`."""
+    """What an event about a dispute says; `unclear` names whatever cannot be read."""
     body = json_object(raw_body) or {}
     payload, event = member(body, "payload"), _event_name(body)
-    dispute_id, word = _dispute_id(payload.get("disputeId")), webhook_events.dispute_word(event)
-    amount = paise(payload.get("disputeAmount")) or None  # a dispute about nothing says nothing
-    told_at = _told_at(payload, word)
-    status = payload.get("status")
+    word, status = webhook_events.dispute_word(event), payload.get("status")
+    # PhonePe does not document the form of the id: whole numbers and dots are accepted, too.
+    given = payload.get("disputeId")
+    if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
+        given = str(given)
+    dispute_id = given if isinstance(given, str) and DISPUTE_ID.fullmatch(given) else ""
+    amount = paise(payload.get("disputeAmount")) or None  # 0 is no amount of a dispute
+    # The time of creation dates the creation only, no later change.
+    told_at = fine_moment(payload.get("updatedAt"))
+    if told_at is None and word == "CREATED":
+        told_at = fine_moment(payload.get("createdAt"))
+    if told_at and told_at < PHONEPE_BEGAN:
+        told_at = None
     contradiction = status in DISPUTE_STATES and webhook_events.is_known(event) and status != word
     unclear = (
         "" if dispute_id else "its dispute id cannot be read",
@@ -284,31 +300,11 @@ def _unclear(event: str, raw_body: bytes, payload: Json, states: Mapping[str, Pr
         unclear.append(unread_identifier(payload, "originalMerchantOrderId", "order"))
     else:
         unclear.append(unread_identifier(payload, "merchantOrderId", "order"))
-    unclear.append(_unread_state(payload, states))
+    state = payload.get("state")  # without one the event is still a reason to poll
+    is_read = state is None or (isinstance(state, str) and state in (*states, *NOTICE_STATES))
+    unclear.append("" if is_read else "its state is not known")
     unclear.append(unread_amount(payload))
     return "; ".join(filter(None, unclear))
-
-
-def _unread_state(payload: Json, states: Mapping[str, ProviderStatus]) -> str:
-    """Without a state it is a mere reason to ask."""
-    state = payload.get("state")
-    is_read = state is None or (isinstance(state, str) and state in (*states, *NOTICE_STATES))
-    return "" if is_read else "its state is not known"
-
-
-def _dispute_id(value: object) -> str:
-    """PhonePe nowhere says what it looks like: a whole number and dots are fine, too."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        value = str(value)
-    return value if isinstance(value, str) and DISPUTE_ID.fullmatch(value) else ""
-
-
-def _told_at(payload: Json, word: str) -> datetime | None:
-    """A dispute's own time of creation says when it was created, and nothing about its later turns."""
-    told = fine_moment(payload.get("updatedAt"))
-    if told is None and word == "CREATED":
-        told = fine_moment(payload.get("createdAt"))
-    return told if told and told >= PHONEPE_BEGAN else None
 
 
 def _provider_status(answer: Json, states: Mapping[str, ProviderStatus]) -> ProviderStatus:
@@ -317,31 +313,12 @@ def _provider_status(answer: Json, states: Mapping[str, ProviderStatus]) -> Prov
     return provider_status(answer.get("state"), states)
 
 
-def _telling(attempts: object) -> Json:
-    """The attempt that was paid, else the first one: the newest stands there when only one is asked for."""
-    if not isinstance(attempts, list):
-        return {}
-    paid = (each for each in attempts if isinstance(each, dict) and each.get("state") == "COMPLETED")
-    return next(paid, first(attempts))
-
-
-def _transaction_id(outcome: ProviderStatus, attempt: Json) -> str:
-    """Of an open order, only a try that is still open: after a wrong PIN no bank is deciding about it."""
-    is_over = outcome is ProviderStatus.PENDING and attempt.get("state") == "FAILED"
-    return "" if is_over else identifier(attempt.get("transactionId"))
-
-
-def _paid_at(attempt: Json) -> datetime | None:
-    """When the customer paid: PhonePe gives the beginning of the try that came through. V1 gives no time."""
-    return moment(attempt.get("timestamp")) if attempt.get("state") == "COMPLETED" else None
-
-
 def _bank_reference(holder: Json) -> str:
     """UPI's UTR stands at the rail, the ARN of cards and net banking at the instrument.
 
     Both on the attempt itself, else on its first source of money.
     """
     sources = (holder, first(holder.get("splitInstruments")))
-    told = [member(source, "rail").get("utr") for source in sources]
-    told += [member(source, "instrument").get("arn") for source in sources]
-    return next(filter(None, (words(reference, 64) for reference in told)), "")
+    references = [member(source, "rail").get("utr") for source in sources]
+    references += [member(source, "instrument").get("arn") for source in sources]
+    return next(filter(None, (words(reference, 64) for reference in references)), "")

@@ -8,7 +8,7 @@ class Family(enum.Enum):
     REFUND = "a refund"
     DISPUTE = "a dispute"
     NO_MONEY = "nothing that moves an order's money"
-    UNKNOWN = "nobody knows what"
+    UNKNOWN = "not known"
 
 
 def _names(family: str, words: str) -> list[str]:
@@ -36,7 +36,7 @@ FAMILIES: dict[Family, list[str]] = {
     ],
 }
 DISPUTE = "payment.dispute."
-# A new word of a known family is still about what the family is about; the longest prefix comes first.
+# A new event of a known family belongs to that family; the longest prefix comes first.
 PREFIXES = (
     (DISPUTE, Family.DISPUTE),
     ("pg.refund.", Family.REFUND),
@@ -44,28 +44,28 @@ PREFIXES = (
 )
 
 
-def _plain(name: str) -> str:
-    """`CHECKOUT_ORDER_COMPLETED`, the older way, is `checkout.order.completed`."""
+def _normalize(name: str) -> str:
+    """`CHECKOUT_ORDER_COMPLETED`, the older spelling, is `checkout.order.completed`."""
     return name.lower().replace("_", ".")
 
 
-KNOWN = {_plain(name): (name, family) for family, names in FAMILIES.items() for name in names}
+KNOWN = {_normalize(name): (name, family) for family, names in FAMILIES.items() for name in names}
 
 
 def is_known(name: str) -> bool:
-    return _plain(name) in KNOWN
+    return _normalize(name) in KNOWN
 
 
 def canonical(name: str) -> str:
     """One spelling for each event that we know; lower case with dots for a new word of a known family."""
-    plain = _plain(name)
+    plain = _normalize(name)
     if plain in KNOWN:
         return KNOWN[plain][0]
     return plain if family_of(name) is not Family.UNKNOWN else name
 
 
 def family_of(name: str) -> Family:
-    plain = _plain(name)
+    plain = _normalize(name)
     if plain in KNOWN:
         return KNOWN[plain][1]
     return next((family for prefix, family in PREFIXES if plain.startswith(prefix)), Family.UNKNOWN)

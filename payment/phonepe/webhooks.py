@@ -1,4 +1,4 @@
-"""Who sent this? A webhook proves to come from PhonePe before a word of it is believed or kept."""
+"""Authentication of webhooks: before anything of one is believed or stored."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,28 +20,24 @@ class NotAuthentic(Refusal):
 def authenticate_webhook(headers: Mapping[str, str], raw_body: bytes) -> WebhookClaim:
     """What an authentic webhook claims, checked against every merchant we know. Raises NotAuthentic.
 
-    A scheme whose secret is not set is off: an empty secret is a key that everyone has.
+    A scheme whose secret is not set is off: everybody could sign with an empty secret.
     An authentic call that cannot be read is a claim with the event "unreadable".
     """
     by_name = {name.lower(): value for name, value in headers.items()}
-    proofs = [(merchant, _scheme(merchant, by_name, raw_body)) for merchant in credentials.known()]
-    proofs = [(merchant, scheme) for merchant, scheme in proofs if scheme]
+    proofs: list[tuple[Merchant, str]] = []
+    for merchant in credentials.known():
+        is_v1 = v1.callback_is_authentic(merchant, by_name, raw_body)
+        scheme = v1.SCHEME if is_v1 else v2.webhook_scheme(merchant, by_name, raw_body)
+        if scheme:
+            proofs.append((merchant, scheme))
     if not proofs:
         raise NotAuthentic()
-    identities = tuple(merchant.identity for merchant, _ in proofs)
-    return replace(_claim(*proofs[0], raw_body), identities=identities)
-
-
-def _scheme(merchant: Merchant, headers: Mapping[str, str], raw_body: bytes) -> str:
-    if v1.callback_is_authentic(merchant, headers, raw_body):
-        return v1.SCHEME
-    return v2.webhook_scheme(merchant, headers, raw_body)
-
-
-def _claim(merchant: Merchant, scheme: str, raw_body: bytes) -> WebhookClaim:
+    merchant, scheme = proofs[0]
     try:
         if scheme == v1.SCHEME:
-            return v1.read_callback(merchant, raw_body)
-        return v2.read_webhook(merchant, scheme, raw_body)
+            claim = v1.read_callback(merchant, raw_body)
+        else:
+            claim = v2.read_webhook(merchant, scheme, raw_body)
     except Unreadable:
-        return WebhookClaim(merchant.identity, scheme, "unreadable", unclear="its body cannot be read")
+        claim = WebhookClaim(merchant.identity, scheme, "unreadable", unclear="its body cannot be read")
+    return replace(claim, identities=tuple(merchant.identity for merchant, _ in proofs))

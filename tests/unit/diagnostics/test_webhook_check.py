@@ -175,7 +175,7 @@ def test_an_address_that_phonepe_cannot_call_is_not_checked(real_v2, address):
 def test_a_token_of_another_installation_starts_no_self_test(client, real_v2):
     made = self_test.create_token()
     headers = {self_test.HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
-    headers |= self_test.signed(current(), b"{}")
+    headers |= self_test.sign(current(), b"{}")
     answer = client.post(URL, b"{}", content_type="application/json", headers=headers)
     assert answer.json() == {"success": True, "message": "kept"}  # authentic, and an ordinary call
 
