@@ -57,10 +57,7 @@ class SharedCache(BaseCache):
             try:
                 return getattr(self.redis, method)(*args)
             except ERRORS as error:
-                self._back_off(error)
+                self._retry_at = time.monotonic() + BACKOFF_SECONDS
+                where = {"hop": "cache", "host": self.host, "port": self.port}
+                logger.error("the cache does not answer", extra=where | {"error": type(error).__name__})
         return getattr(self._local, method)(*args)
-
-    def _back_off(self, error: Exception) -> None:
-        self._retry_at = time.monotonic() + BACKOFF_SECONDS
-        where = {"hop": "cache", "host": self.host, "port": self.port}
-        logger.error("the cache does not answer", extra=where | {"error": type(error).__name__})

@@ -120,20 +120,23 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     response = Response(error_body(known, language), status=known.status_code)
     if header := getattr(known, "auth_header", None):
         response["WWW-Authenticate"] = header
-    if (wait := _retry_after(known)) is not None:
-        response["Retry-After"] = str(wait)
+    wait = getattr(known, "wait", None)  # of Throttled
+    retry_after = getattr(known, "retry_after", None) if wait is None else int(wait) + 1
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
     return response
 
 
 def error_body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
-    """The JSON of one error: `error` first, then what machines and forms read."""
+    """The JSON of one error: `error` first, then the keys for programs and forms."""
     sentence = _sentence(error.detail)
     answer: dict[str, Any] = {"error": sentence, "detail": sentence}
     if isinstance(error, ValidationError) and isinstance(error.detail, dict):
         answer |= {name: messages for name, messages in error.detail.items() if name not in answer}
         answer["fields"] = error.detail
+    is_validation = isinstance(error, ValidationError)
     answer |= {
-        "code": _code(error),
+        "code": "validation" if is_validation else str(getattr(error, "code", None) or error.default_code),
         "error_category": getattr(error, "error_category", "REQUEST"),
         "user_message": error.user_message(language) if isinstance(error, Refusal) else sentence,
         "retryable": getattr(error, "retryable", isinstance(error, Throttled)),
@@ -185,17 +188,13 @@ def _as_api_exception(error: Exception) -> APIException | None:
 
 def _database_refusal(error: DatabaseError | InterfaceError) -> Unavailable:
     refusal = DatabaseBusy() if is_busy(error) else DatabaseDown()
-    logger.error(
-        "the database refused", extra={"hop": "database", "code": refusal.code, **_database_address()}
-    )
-    return refusal
-
-
-def _database_address() -> dict[str, Any]:
     target = connections["default"].settings_dict
-    if not target.get("HOST"):  # SQLite, or PostgreSQL by its local socket
-        return {"host": "", "port": "", "file": str(target.get("NAME", ""))}
-    return {"host": target["HOST"], "port": target.get("PORT") or 5432}
+    if target.get("HOST"):
+        address = {"host": target["HOST"], "port": target.get("PORT") or 5432}
+    else:  # SQLite, or PostgreSQL by its local socket
+        address = {"host": "", "port": "", "file": str(target.get("NAME", ""))}
+    logger.error("the database refused", extra={"hop": "database", "code": refusal.code, **address})
+    return refusal
 
 
 def is_busy(error: Exception) -> bool:
@@ -212,15 +211,3 @@ def _sentence(detail: Any) -> str:
     if isinstance(detail, dict):
         return _sentence(detail)
     return str(detail)
-
-
-def _code(error: APIException) -> str:
-    if isinstance(error, ValidationError):
-        return "validation"
-    return str(getattr(error, "code", None) or error.default_code)
-
-
-def _retry_after(error: APIException) -> int | None:
-    if (wait := getattr(error, "wait", None)) is not None:  # Throttled
-        return int(wait) + 1
-    return getattr(error, "retry_after", None)

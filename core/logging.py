@@ -123,22 +123,22 @@ class ConsoleFormatter(logging.Formatter):
 def redact(text: str) -> str:
     """The text without configured secrets, bearer tokens, signed links, logins, mail addresses and phone
     numbers. Takes plain text and JSON."""
-    for secret in filter(_is_long, _secrets()):
+    for secret in (each for each in _secrets() if len(each) >= MIN_SECRET_LENGTH):
         text = text.replace(secret, "[secret]").replace(json.dumps(secret)[1:-1], "[secret]")
     text = SIGNED.sub("[signed]", CREDENTIAL.sub(r"\1 [secret]", text))
     return PHONE.sub("[phone]", MAIL.sub("[mail]", LOGIN.sub("//", text)))
 
 
 def log_dead_threads() -> None:
-    """Python's own hook writes the stack of a thread as it is, secrets and all."""
+    """Python's own hook would write the stack of a thread without `redact`."""
     threading.excepthook = _log_thread_death
 
 
-def _log_thread_death(died: threading.ExceptHookArgs) -> None:
-    if died.exc_value is None or died.exc_type is SystemExit:
+def _log_thread_death(failure: threading.ExceptHookArgs) -> None:
+    if failure.exc_value is None or failure.exc_type is SystemExit:
         return
-    name = died.thread.name if died.thread else ""
-    stack = (died.exc_type, died.exc_value, died.exc_traceback)
+    name = failure.thread.name if failure.thread else ""
+    stack = (failure.exc_type, failure.exc_value, failure.exc_traceback)
     logger.critical("a thread died", extra={"name_of_thread": name}, exc_info=stack)
 
 
@@ -148,7 +148,3 @@ def _secrets() -> Iterator[str]:
     yield from (urlsplit(getattr(settings, name, "")).path for name in SECRET_ADDRESSES)
     for former in getattr(settings, "PHONEPE_PREVIOUS", ()):
         yield from (str(former.get(name, "")) for name in FORMER_SECRETS)
-
-
-def _is_long(secret: str) -> bool:
-    return len(secret) >= MIN_SECRET_LENGTH

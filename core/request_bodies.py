@@ -54,7 +54,7 @@ def buffer_body(environ: Environ) -> None:
 
 
 def _read_body(environ: Environ) -> bytes | None:
-    """None: the request has no body that this server could find the end of."""
+    """None: the request has no body, or none whose end this server could find. Raises BodyNotRead."""
     length, coding = environ.get("CONTENT_LENGTH", ""), environ.get("HTTP_TRANSFER_ENCODING", "")
     has_end = environ.get("wsgi.input_terminated", False)
     if coding and (length or coding.strip().lower() != "chunked"):
@@ -77,8 +77,13 @@ def _read_bounded(environ: Environ) -> bytes:
     try:
         with reading:
             body: bytes = environ["wsgi.input"].read(size)
-            if len(body) > limit:
-                _discard_rest(environ["wsgi.input"])
+            discarded = 0
+            # A client that is still sending does not read the answer, so the rest is read, too.
+            while len(body) > limit and discarded < MAX_DISCARDED_BYTES:
+                chunk = environ["wsgi.input"].read(CHUNK_BYTES)
+                discarded += len(chunk)
+                if not chunk:
+                    break
     except (OSError, ParseException) as error:  # the client hung up or was cut off; invalid chunks
         raise BodyNotRead(reading.fault(error)) from error
     if len(body) > limit:
@@ -86,13 +91,6 @@ def _read_bounded(environ: Environ) -> bytes:
     if length and len(body) < int(length):
         raise BodyNotRead(reading.fault())
     return body
-
-
-def _discard_rest(stream: Any) -> None:
-    """Reads on without storing: a client that is still sending does not read the answer."""
-    discarded = 0
-    while discarded < MAX_DISCARDED_BYTES and (chunk := stream.read(CHUNK_BYTES)):
-        discarded += len(chunk)
 
 
 class _TimedRead:
@@ -121,14 +119,12 @@ class _TimedRead:
         if self._is_over.wait(min(SECONDS_WITHOUT_SLOT, seconds)):
             return
         with body_slots.reserve() as may_wait:
-            if not (may_wait and self._is_over.wait(seconds - SECONDS_WITHOUT_SLOT)):
-                self._cut(connection)
-
-    def _cut(self, connection: socket.socket) -> None:
-        with self._lock:
-            if self._is_over.is_set():
+            if may_wait and self._is_over.wait(seconds - SECONDS_WITHOUT_SLOT):
                 return
-            self._is_cut = True
-            with suppress(OSError):  # the client has hung up already
-                # The method of the plain class: that of a TLS socket drops its keys, and no answer could be sent.
-                socket.socket.shutdown(connection, socket.SHUT_RD)
+            with self._lock:
+                if self._is_over.is_set():
+                    return
+                self._is_cut = True
+                with suppress(OSError):  # the client has hung up already
+                    # The method of the plain class: that of a TLS socket drops its keys, and no answer could be sent.
+                    socket.socket.shutdown(connection, socket.SHUT_RD)

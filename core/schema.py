@@ -51,12 +51,8 @@ def add_refusals(result: dict[str, Any], **context: Any) -> dict[str, Any]:
     for operations in result["paths"].values():
         for method in METHODS & operations.keys():
             answers = operations[method]["responses"]
+            content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
             operations[method]["responses"] = {
-                code: _refusal(text) for code, text in REFUSALS.items()
+                code: {"description": text, "content": content} for code, text in REFUSALS.items()
             } | answers
     return result
-
-
-def _refusal(text: str) -> dict[str, Any]:
-    content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
-    return {"description": text, "content": content}
