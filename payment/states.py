@@ -11,7 +11,7 @@ class PaymentState(models.TextChoices):
 
 
 class Fulfilment(models.TextChoices):
-    """What a received payment turned into."""
+    """What the received money turned into."""
 
     NONE = "", "nothing received yet"
     DUE = "DUE"
@@ -24,7 +24,7 @@ class Fulfilment(models.TextChoices):
 
 
 class AttemptState(models.TextChoices):
-    """One order at PhonePe. CREATED: never reached PhonePe for all we know. UNKNOWN: it may have."""
+    """One order at PhonePe. CREATED: it has not reached PhonePe, as far as we know. UNKNOWN: it may have."""
 
     CREATED = "CREATED"
     UNKNOWN = "UNKNOWN"

@@ -13,9 +13,9 @@ UNTIMED = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
 
 class Dispute(models.Model):
-    """What its updates say in sum. There is nothing to ask about disputes: the webhook is the only source.
+    """The state after all of its updates. PhonePe has no status request for disputes: webhooks are the only source.
 
-    What a webhook's signature covers is entered in the ledger at once; else a person confirms it first.
+    A signed webhook is entered in the ledger at once; for others staff must confirm the dispute first.
     """
 
     class Status(models.TextChoices):
@@ -24,22 +24,22 @@ class Dispute(models.Model):
         UNKNOWN = "UNKNOWN", "PhonePe used a word that we do not know"
         CREATED = "CREATED", "the buyer has complained"
         UNDER_REVIEW = "UNDER_REVIEW", "with the bank"
-        ACTION_REQUIRED = "ACTION_REQUIRED", "evidence is wanted from us"
+        ACTION_REQUIRED = "ACTION_REQUIRED", "PhonePe wants evidence from us"
         WON = "WON", "the money stays"
         LOST = "LOST", "the money is taken"
 
     dispute_id = models.CharField(max_length=63, unique=True)
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="disputes")
-    event = models.ForeignKey(WebhookEvent, models.PROTECT, related_name="+", help_text="the last news")
+    event = models.ForeignKey(WebhookEvent, models.PROTECT, related_name="+", help_text="the last event")
     status = models.CharField(max_length=16, choices=Status)
     amount_paise = models.PositiveBigIntegerField(
-        null=True, blank=True, help_text="empty: not told, and then all that was paid is disputed"
+        null=True, blank=True, help_text="empty: not known; then all that was paid is disputed"
     )
     is_proven = models.BooleanField(
-        default=False, help_text="the last news was signed, or confirmed by staff"
+        default=False, help_text="the last update was signed, or confirmed by staff"
     )
     told_at = models.DateTimeField(
-        help_text="PhonePe's own time of the last news: older news changes nothing"
+        help_text="PhonePe's own time of the last update: older updates change nothing"
     )
     due_at = models.DateTimeField(null=True, blank=True, help_text="until when PhonePe wants our evidence")
     confirmed_by = models.ForeignKey(
@@ -56,9 +56,9 @@ class Dispute(models.Model):
 
 
 class DisputeUpdate(models.Model):
-    """One event about a dispute as it was read, or what staff have said about it. Added to, never changed.
+    """One event about a dispute, or what staff have entered about it. Rows are added, never changed.
 
-    The dispute is the sum of its updates, whatever order they arrived in.
+    The dispute is the sum of its updates, in whatever order they arrived.
     """
 
     dispute = models.ForeignKey(Dispute, models.PROTECT, related_name="updates")
@@ -88,7 +88,7 @@ class DisputeUpdate(models.Model):
 
     @property
     def rank(self) -> tuple[datetime, int, bool, int]:
-        """Later is newer. What has no readable time or word is older than everything that has."""
+        """A higher rank is newer. An update without a readable time or status is older than all others."""
         is_readable = self.told_at is not None and self.status != Dispute.Status.UNKNOWN
         told_at = self.told_at if self.told_at and is_readable else UNTIMED
         finality = Dispute.Status.values.index(self.status)

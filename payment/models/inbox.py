@@ -1,4 +1,4 @@
-"""What was said to us: calls from PhonePe, and requests with an Idempotency-Key."""
+"""Stored requests: webhooks of PhonePe, and requests with an Idempotency-Key."""
 
 from django.conf import settings
 from django.db import models
@@ -9,14 +9,14 @@ from payment.models.refunds import Refund
 
 
 class WebhookEvent(models.Model):
-    """One call from PhonePe, kept as it came. Only a reason to ask: the answer decides, never this body."""
+    """One webhook of PhonePe, stored as it came. Only a reason to poll: the status decides, never this body."""
 
     class State(models.TextChoices):
-        RECEIVED = "RECEIVED", "to be asked about"
-        HANDLED = "HANDLED", "PhonePe's answer was at least as final"
+        RECEIVED = "RECEIVED", "to be polled"
+        HANDLED = "HANDLED", "PhonePe's status was at least as final"
         UNMATCHED = "UNMATCHED", "about no order or refund of ours"
         NOTED = "NOTED", "understood; it moves no order's money"
-        NEEDS_REVIEW = "NEEDS_REVIEW", "authentic and not understood: staff must look at it"
+        NEEDS_REVIEW = "NEEDS_REVIEW", "authentic and not understood: staff must review it"
         CLOSED = "CLOSED", "closed by staff"
 
     digest = models.CharField(max_length=64, unique=True)
@@ -31,8 +31,10 @@ class WebhookEvent(models.Model):
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, null=True, blank=True, related_name="events")
     refund = models.ForeignKey(Refund, models.PROTECT, null=True, blank=True, related_name="events")
     state = models.CharField(max_length=16, choices=State, default=State.RECEIVED)
-    differs = models.CharField(max_length=200, blank=True, help_text="where the body contradicts the answer")
-    unclear = models.CharField(max_length=200, blank=True, help_text="what of it we do not understand")
+    differs = models.CharField(
+        max_length=200, blank=True, help_text="where the body contradicts PhonePe's status"
+    )
+    unclear = models.CharField(max_length=200, blank=True, help_text="what of it is not understood")
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -69,7 +71,7 @@ class WebhookEvent(models.Model):
 
 
 class IdempotencyKey(models.Model):
-    """One caller, route and key with the stored answer. Without an answer it is a lease on doing the work."""
+    """One caller, route and key with the stored answer. Without an answer it is the lease of the running request."""
 
     caller = models.CharField(max_length=64)
     route = models.CharField(max_length=64)

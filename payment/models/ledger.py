@@ -8,7 +8,7 @@ from payment.models.payments import Payment, PaymentAttempt
 
 
 class LedgerEntry(models.Model):
-    """Money that moved, in paise: in is positive, out is negative. Balances are sums."""
+    """Money that moved, in paise: positive when received, negative when sent back. Balances are sums."""
 
     class Kind(models.TextChoices):
         RECEIPT = "RECEIPT", "pays the payment"

@@ -1,4 +1,4 @@
-"""Another place for somebody whose own is gone: their money came late, or the temple has called the time off."""
+"""Free slots for a customer whose slot is gone: the money came late, or the temple has called the slot off."""
 
 from django.db import models
 from django.db.models import Q
@@ -8,8 +8,8 @@ from payment.models.payments import Payment
 
 
 class Offer(models.Model):
-    """The choice between the nearest free places and the money, until `expires_at`. Which places are free is
-    looked up when somebody looks: none is kept for them meanwhile. At most one is open for a payment."""
+    """The choice between the nearest free slots and the money, until `expires_at`. Free slots are looked up when the
+    customer opens the page: none is reserved before. At most one offer is open for a payment."""
 
     class Because(models.TextChoices):
         LATE = "LATE", "the money came too late"
@@ -24,7 +24,7 @@ class Offer(models.Model):
     because = models.CharField(max_length=12, choices=Because, default=Because.LATE)
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     slot = models.ForeignKey(
-        Slot, models.PROTECT, null=True, blank=True, related_name="+", help_text="what was chosen"
+        Slot, models.PROTECT, null=True, blank=True, related_name="+", help_text="the chosen slot"
     )
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)

@@ -1,4 +1,4 @@
-"""What is owed, and each order that was opened at PhonePe to collect it."""
+"""Payments, and their attempts: each order that was opened at PhonePe."""
 
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -17,7 +17,7 @@ from payment.states import AttemptState, Fulfilment, PaymentState
 
 OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
 
-# Read as "may become KEY from any of VALUES". The UPDATE's row count says who won.
+# Read as "may become KEY from any of VALUES". The row count of the UPDATE shows which caller moved the row.
 PAYMENT_FROM = {
     PaymentState.SUCCESS: (PaymentState.PENDING, PaymentState.FAILED, PaymentState.CANCELLED),
     PaymentState.FAILED: (PaymentState.PENDING,),
@@ -48,12 +48,12 @@ Row = TypeVar("Row", bound=models.Model)
 
 
 def longest_call() -> timedelta:
-    """How long one request may call PhonePe for an attempt: never faster in tests, as calls are not."""
+    """How long one request may call PhonePe for an attempt. Not scaled in tests, where calls take as long."""
     return timedelta(seconds=settings.PHONEPE_DEADLINE) + AFTER_DEADLINE
 
 
 def advance(row: Row, column: str, to: str, sources: tuple[str, ...], values: dict[str, Any]) -> bool:
-    """Move `column` of this row to `to` if it may move there now. True when this call moved it."""
+    """Moves `column` of this row to `to` if its state allows that. True when this call moved it."""
     found = type(row)._default_manager.filter(pk=row.pk, **{f"{column}__in": sources})
     if not found.update(**{column: to}, **values):
         return False
@@ -63,7 +63,7 @@ def advance(row: Row, column: str, to: str, sources: tuple[str, ...], values: di
 
 
 class Payment(models.Model):
-    """What is owed for one Checkout, or one gift of a guest (no checkout). Decided once."""
+    """What a customer owes for one Checkout, or a donation of a guest (no checkout). Decided once."""
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="payments"
@@ -79,12 +79,13 @@ class Payment(models.Model):
         null=True, blank=True, help_text="when the worker tries to fulfil it again"
     )
     came_late = models.BooleanField(
-        default=False, help_text="its cart had been given up, or staff took it later: compare other bookings"
+        default=False,
+        help_text="its cart was free again, or staff accepted it later: compare with other bookings",
     )
-    payer_reference = models.CharField(max_length=64, blank=True, help_text="what guests called themselves")
+    payer_reference = models.CharField(max_length=64, blank=True, help_text="name or mail address of a guest")
     payer_mobile = PhoneField(blank=True)
     simulated = models.BooleanField(default=False)
-    asked_at = models.DateTimeField(null=True, blank=True, help_text="the last question to PhonePe about it")
+    asked_at = models.DateTimeField(null=True, blank=True, help_text="the last status request to PhonePe")
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True, blank=True)
 
@@ -123,7 +124,7 @@ class Payment(models.Model):
 
 
 class PaymentAttempt(models.Model):
-    """One order at PhonePe for a payment, watched to its end even when another one was opened."""
+    """One order at PhonePe for a payment, polled to its end even when another one was opened."""
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="attempts")
     number = models.PositiveSmallIntegerField()
@@ -132,10 +133,10 @@ class PaymentAttempt(models.Model):
     amount_paise = models.PositiveBigIntegerField()
     received_paise = models.PositiveBigIntegerField(null=True, blank=True)
     paid_at = models.DateTimeField(
-        null=True, blank=True, help_text="when its money came: PhonePe's time, else when we learned of it"
+        null=True, blank=True, help_text="when its money came: PhonePe's time, else the time of the poll"
     )
 
-    # Whom to ask about it. Settings may change under an open attempt; these never do.
+    # The identity under which it was opened. Settings may change while it is open; these columns never do.
     generation = models.CharField(max_length=2, choices=Generation)
     environment = models.CharField(max_length=10)
     merchant = models.CharField(max_length=64)
@@ -145,12 +146,12 @@ class PaymentAttempt(models.Model):
     provider_order_id = models.CharField(max_length=64, blank=True)
     provider_transaction_id = models.CharField(max_length=64, blank=True)
     utr = models.CharField(max_length=64, blank=True, help_text="the bank's reference")
-    code = models.CharField(max_length=64, blank=True, help_text="PhonePe's last word about it")
+    code = models.CharField(max_length=64, blank=True, help_text="PhonePe's last code about it")
 
     sent_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="when it may first have reached PhonePe the last time it was said; empty: never sent",
+        help_text="when the last request to open it may have reached PhonePe; empty: never sent",
     )
     expires_at = models.DateTimeField()
     call_lease_until = models.DateTimeField(null=True, blank=True, help_text="a request is calling PhonePe")
@@ -190,19 +191,19 @@ class PaymentAttempt(models.Model):
 
     @property
     def identity(self) -> Identity:
-        """Who is asked about it, whatever the settings say by now."""
+        """The identity under which it was opened, whatever the settings are now."""
         return Identity(self.generation, self.environment, self.merchant, self.simulated)
 
     def has_open_page(self, now: datetime) -> bool:
         return self.state == AttemptState.PENDING and bool(self.page_url) and not self.is_past_its_page(now)
 
     def is_past_its_page(self, now: datetime) -> bool:
-        """The time to pay is over, or was written by a clock that was wrong."""
+        """The time to pay is over, or a wrong clock has written it."""
         return now >= self.expires_at or self.is_of_a_wrong_clock(now)
 
     def is_of_a_wrong_clock(self, now: datetime) -> bool:
-        """Its page was opened in the future, or ends later than any page: not by PHONEPE_EXPIRE_AFTER, which may
-        have been longer when the page was opened. An end before `sent_at` is of the clock that was set right."""
+        """Its page was opened in the future, or ends later than any page can. PHONEPE_EXPIRE_AFTER is no measure: it
+        may have been longer then. An end before `sent_at` was written by the corrected clock."""
         written_at = self.sent_at or self.created_at
         opened_ahead = self.expires_at > written_at > now + SKEW
         return opened_ahead or self.expires_at > now + longest_page_life() + SKEW

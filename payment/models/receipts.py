@@ -1,4 +1,4 @@
-"""Receipts for money that came, numbered without gaps in each financial year."""
+"""Receipts for received money, numbered without gaps in each financial year."""
 
 import re
 from datetime import datetime
@@ -9,7 +9,7 @@ from django.db.models import F, Q
 from notifications.formatting import INDIA
 from payment.models.payments import Payment
 
-# What still fits the sixteen characters that rule 46(b) of India's GST rules allows a serial number.
+# The largest that fits into sixteen characters, the limit of rule 46(b) of India's GST rules for a serial number.
 LAST_NUMBER = 99_999_999
 # A year is written with two digits: those of two centuries would be the same.
 FIRST_YEAR, LAST_YEAR = 2000, 2099
@@ -33,15 +33,15 @@ def serial_number(series: str, year: int, number: int) -> str:
 
 
 def read_serial_number(text: str) -> tuple[str, int, int] | None:
-    """Series, year and number of what somebody read off a receipt; None for anything else."""
+    """Series, year and number of a serial number as people write it; None for any other text."""
     found = SERIAL_NUMBER.fullmatch(text.strip().upper())
     return (found[1], 2000 + int(found[2]), int(found[3])) if found else None
 
 
 class Receipt(models.Model):
-    """Written beside the money, numbered a moment later: nobody who takes money waits for the next number.
+    """Written in the transaction that takes the money, numbered a moment later, so that no payment waits for a number.
 
-    Dated by the money, whenever staff decided about it. What it says about amounts never changes.
+    Dated by the money, even if staff decided later. Its amounts never change.
     """
 
     class Series(models.TextChoices):
@@ -52,7 +52,7 @@ class Receipt(models.Model):
     series = models.CharField(max_length=3, choices=Series)
     year = models.PositiveSmallIntegerField(help_text="the financial year that begins in it")
     number = models.PositiveIntegerField(null=True, blank=True)
-    received_at = models.DateTimeField(help_text="when the money came, as far as PhonePe tells")
+    received_at = models.DateTimeField(help_text="when the money came, by PhonePe's time where it gives one")
     price_paise = models.BigIntegerField()
     discount_paise = models.BigIntegerField(default=0)
     difference_paise = models.BigIntegerField(

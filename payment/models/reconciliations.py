@@ -7,13 +7,13 @@ from django.db.models import Q
 
 
 class Reconciliation(models.Model):
-    """One comparison and what it found. Of each day there is one nightly comparison."""
+    """One comparison and its result. Each day has one nightly comparison."""
 
     class AskedBy(models.TextChoices):
         WORKER = "worker"
         COMMAND = "command"
 
-    AGAIN = timedelta(hours=3)  # later a comparison is repeated in which PhonePe did not answer
+    AGAIN = timedelta(hours=3)  # until a comparison that PhonePe did not answer is repeated
 
     day = models.DateField(help_text="of our time zone")
     asked_by = models.CharField(max_length=8, choices=AskedBy)
@@ -21,7 +21,7 @@ class Reconciliation(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     compare_again_at = models.DateTimeField(
-        null=True, blank=True, help_text="a nightly one, when PhonePe left questions without an answer"
+        null=True, blank=True, help_text="a nightly one, when PhonePe did not answer all status requests"
     )
     is_clean = models.BooleanField(default=False)
     differences = models.PositiveIntegerField(default=0)

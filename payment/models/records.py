@@ -1,4 +1,4 @@
-"""What happened: every move of a row, and every HTTP try to PhonePe."""
+"""Records: every change of state, every HTTP attempt to PhonePe, every diagnosis."""
 
 from django.db import models
 
@@ -7,7 +7,7 @@ from payment.phonepe.enums import ErrorCategory
 
 
 class StateChange(models.Model):
-    """What moved, from where to where, and the rule that fired. Written beside the move, in its transaction."""
+    """A change of state with the rule that caused it, written in the same transaction."""
 
     payment = models.ForeignKey(Payment, models.CASCADE, related_name="changes")
     attempt = models.ForeignKey(PaymentAttempt, models.CASCADE, null=True, blank=True, related_name="changes")
@@ -27,7 +27,7 @@ class StateChange(models.Model):
 
 
 class GatewayCall(models.Model):
-    """One HTTP try to PhonePe, whatever became of it. No secrets, no phone numbers, no bodies."""
+    """One HTTP attempt to PhonePe. No secrets, no phone numbers, no bodies."""
 
     payment = models.ForeignKey(Payment, models.CASCADE, null=True, blank=True, related_name="calls")
     attempt = models.ForeignKey(PaymentAttempt, models.CASCADE, null=True, blank=True, related_name="calls")
@@ -36,7 +36,7 @@ class GatewayCall(models.Model):
     host = models.CharField(max_length=200)
     port = models.PositiveIntegerField()
     proxy = models.CharField(max_length=200, blank=True)
-    stage = models.CharField(max_length=16, help_text="how far it came")
+    stage = models.CharField(max_length=16, help_text="how far the attempt came")
     milliseconds = models.PositiveIntegerField()
     http_status = models.PositiveSmallIntegerField(null=True, blank=True)
     code = models.CharField(max_length=64, blank=True)
@@ -52,9 +52,9 @@ class GatewayCall(models.Model):
 
 
 class DiagnosisRun(models.Model):
-    """One look at every hop, and what came of it. Masked as the answer is: no secret, no personal data.
+    """One diagnosis of every connection, and its result. Masked as the answer is: no secret, no personal data.
 
-    `occasion` is what the worker claims a run by, once for all workers; `lease` says who has claimed it.
+    `occasion` is unique, so that only one worker begins a scheduled run; `lease` says which one has claimed it.
     """
 
     class AskedBy(models.TextChoices):

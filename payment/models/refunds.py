@@ -13,7 +13,7 @@ OPEN_REFUND = (RefundState.CREATED, RefundState.UNKNOWN, RefundState.PENDING, Re
 ENDED_REFUND = (RefundState.COMPLETED, RefundState.FAILED)
 UNSENT_REFUND = (RefundState.WAITING, RefundState.CREATED, RefundState.UNKNOWN)  # with an empty `sent_at`
 
-# Read as "may become KEY from any of VALUES". The UPDATE's row count says who won.
+# Read as "may become KEY from any of VALUES". The row count of the UPDATE shows which caller moved the row.
 REFUND_FROM = {
     RefundState.CREATED: (RefundState.WAITING,),
     RefundState.UNKNOWN: (RefundState.CREATED,),
@@ -27,7 +27,7 @@ REFUND_FROM = {
 class Refund(models.Model):
     """Money on its way back for one attempt. Further refunds of the same attempt wait, they are never dropped.
 
-    One that failed is replaced by another row with another id: the debt always stands in a row that is not FAILED.
+    One that failed is replaced by another row with another id, so what is owed is always in a row that is not FAILED.
     """
 
     class Origin(models.TextChoices):
@@ -37,9 +37,9 @@ class Refund(models.Model):
     class Hold(models.TextChoices):
         """Why staff must act before it is sent."""
 
-        NONE = "", "goes out by itself"
+        NONE = "", "is sent without approval"
         SECOND_PERSON = "SECOND_PERSON", "above the limit: another person must approve it"
-        FAILED_OFTEN = "FAILED_OFTEN", "failed under several ids: somebody must find out why"
+        FAILED_OFTEN = "FAILED_OFTEN", "failed under several ids: staff must find out why"
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="refunds")
@@ -54,7 +54,7 @@ class Refund(models.Model):
 
     cut_paise = models.PositiveBigIntegerField(
         default=0,
-        help_text="what of it is still owed and stands in no other row: the money had gone another way",
+        help_text="the part that is still owed and is in no other row: its money had gone another way",
     )
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="refunds_asked_for"
@@ -65,17 +65,17 @@ class Refund(models.Model):
     )
     approved_at = models.DateTimeField(null=True, blank=True)
 
-    expected_by = models.DateTimeField(null=True, blank=True, help_text="what the buyer is promised")
+    expected_by = models.DateTimeField(null=True, blank=True, help_text="the date that the buyer was given")
     provider_refund_id = models.CharField(max_length=64, blank=True)
     utr = models.CharField(
         max_length=64, blank=True, help_text="the bank's reference: UTR, for cards the ARN"
     )
-    code = models.CharField(max_length=64, blank=True, help_text="the last word about it")
+    code = models.CharField(max_length=64, blank=True, help_text="the last code about it")
 
     sent_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="when it may have reached PhonePe; empty: it has not, for all we know",
+        help_text="when it may have reached PhonePe; empty: it has not, as far as we know",
     )
     next_check_at = models.DateTimeField(null=True, blank=True)
     checks = models.PositiveIntegerField(default=0)
@@ -91,7 +91,7 @@ class Refund(models.Model):
             ),
         ]
         constraints = [
-            # What the dashboard sends is not ours to line up.
+            # Refunds from PhonePe's dashboard are not sent by us, one after the other.
             models.UniqueConstraint(
                 fields=["attempt"],
                 condition=Q(state__in=OPEN_REFUND, origin="SHOP"),
@@ -129,5 +129,5 @@ class Refund(models.Model):
 
     @property
     def is_with_phonepe(self) -> bool:
-        """It may have arrived: it must be asked about, not said again."""
+        """It may have arrived: it must be polled, not sent again."""
         return self.sent_at is not None

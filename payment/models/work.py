@@ -1,4 +1,4 @@
-"""Rows that the background works on, and those that it could not work off."""
+"""Rows that workers are busy with, and rows whose work has failed."""
 
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 class WorkLease(models.Model):
-    """The lease of one worker on one row of one kind of work. It is deleted when the row went through.
+    """The lease of one worker on one row of one kind of work. It is deleted when the work has succeeded.
 
     A row whose work failed keeps it: the row is held until its backoff has passed. `tries` counts when a row is
     claimed, so that a row that kills its process counts too. Row 0 stands for a kind of work as a whole.
@@ -20,8 +20,8 @@ class WorkLease(models.Model):
     row = models.BigIntegerField(help_text="primary key of the row; 0: the kind of work as a whole")
     token = models.UUIDField(help_text="who holds it")
     taken_at = models.DateTimeField()
-    held_until = models.DateTimeField(help_text="nobody else works on the row before")
-    tries = models.PositiveIntegerField(default=0, help_text="since the row went through last")
+    held_until = models.DateTimeField(help_text="no other worker takes the row before")
+    tries = models.PositiveIntegerField(default=0, help_text="since the last success")
     error = models.CharField(max_length=300, blank=True, help_text="the last one, without personal data")
 
     class Meta:
@@ -34,7 +34,7 @@ class WorkLease(models.Model):
         return f"{self.kind}:{self.row}"
 
     def is_held(self, now: datetime) -> bool:
-        """A lease that was taken far in the future is over: the clock was set back since."""
+        """A lease that was taken in the future has ended: the clock was set back since."""
         return self.taken_at <= now + CLOCK_TOLERANCE and now < self.held_until
 
     @staticmethod
