@@ -1,8 +1,8 @@
-"""Background work: the rows themselves say what is due; there is no second queue.
+"""Background work: columns of the rows say what is due; there is no second queue.
 
-A kind of work is a Job: which rows are due, and what is done about one of them. `payment.services.leases` claims one
-row at a time and catches what goes wrong with it. What is learned from PhonePe always goes to `apply_status`; the lease
-guards only who asks, and when the row is looked at again.
+A Job is one kind of work: which rows are due, and what is done about one of them. `payment.services.leases` claims one
+row at a time and catches its errors. PhonePe's answers always go to `apply_status`; the lease only guards which worker
+polls, and when the row is checked again.
 """
 
 from collections.abc import Iterable
@@ -33,21 +33,25 @@ from payment.services.schedule import scaled
 from payment.services.webhooks import next_check_time, process_event
 
 DEADLINE_SECONDS = 15
-# A mail server may answer each of its commands only just in time; a receipt is drawn before.
+# A mail server may answer each command just before the timeout; a receipt is made before that.
 MAIL_LEASE = timedelta(seconds=60 + 20 * settings.EMAIL_TIMEOUT)
 COMPARISON_LEASE = timedelta(minutes=60)  # longer than any comparison of a day
 
 
 def run_due(kinds: Iterable[str], limit: int = 10) -> int:
-    """Do at most `limit` rows of each kind that are due now; returns how many were tried.
+    """Works on at most `limit` due rows of each kind; returns how many were tried.
 
-    Any number of callers is safe: each row is claimed by one of them. Raises what the database refused to answer,
-    when every kind has had its turn.
+    Safe for any number of callers: each row is claimed by one of them. Raises an error of the database after every
+    kind was tried.
     """
     tried, trouble = 0, None
     for kind in kinds:
         try:
-            tried += _run_kind(kind, limit)
+            now = database_now()
+            for _ in range(limit):
+                if not process_next_row(kind, KINDS[kind], now):
+                    break
+                tried += 1
         except DATABASE_TROUBLE as error:
             trouble = error
     if trouble is not None:
@@ -57,8 +61,8 @@ def run_due(kinds: Iterable[str], limit: int = 10) -> int:
 
 def poll_attempt(attempt_id: int) -> None:
     attempt = _begin(PaymentAttempt, attempt_id)
-    heard = status.poll_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
-    _reschedule(attempt, status.next_poll_at(_reload(attempt), heard, database_now()))
+    provider_status = status.poll_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
+    _reschedule(attempt, status.next_poll_at(_reload(attempt), provider_status, database_now()))
 
 
 def send_refund(refund_id: int) -> None:
@@ -73,8 +77,8 @@ def handle_event(event_id: int) -> None:
     _reschedule(event, next_check_time(event, database_now(), answered=answered))
 
 
-def send_notification(notice_id: int) -> None:
-    notification = _begin(Notification, notice_id)
+def send_notification(notification_id: int) -> None:
+    notification = _begin(Notification, notification_id)
     send(notification, attach)
     pause = pause_after(notification)
     _reschedule(notification, None if pause is None else database_now() + scaled(pause))
@@ -106,7 +110,7 @@ KINDS: dict[str, Job] = {
     "watch": Job(checks_due, run_checks),
     "reconcile": Job(days_due, compare_day, COMPARISON_LEASE),
 }
-# Threads apart, so that a silent PhonePe stops nothing else, nor does a silent mail server, nor a look at both.
+# Separate threads, so that neither a silent PhonePe nor a silent mail server nor a diagnosis stops other work.
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     ("fulfilments", "holds", "offers", "receipts", "keys"),
@@ -115,25 +119,18 @@ NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnos
 RECONCILE_KINDS = ("reconcile",)
 
 
-def _run_kind(kind: str, limit: int) -> int:
-    tried, now = 0, database_now()
-    while tried < limit and process_next_row(kind, KINDS[kind], now):
-        tried += 1
-    return tried
-
-
 def _begin(model: type[Scheduled], row_id: int) -> Scheduled:
-    """The row as it stands. `checks` counts at the beginning: a try that kills the worker is a try."""
+    """The row as it is. `checks` counts at the beginning, so that a try that kills the worker counts."""
     model._default_manager.filter(pk=row_id).update(checks=F("checks") + 1)
     return model._default_manager.get(pk=row_id)
 
 
 def _reschedule(begun: Scheduled, next_check_at: datetime | None) -> None:
-    """Unless somebody has rescheduled the row since we began: a click, a decision, another worker."""
-    as_begun = type(begun)._default_manager.filter(pk=begun.pk, next_check_at=begun.next_check_at)
-    as_begun.update(next_check_at=next_check_at)
+    """Unless the row was rescheduled since the beginning: by a click, a decision, another worker."""
+    unchanged = type(begun)._default_manager.filter(pk=begun.pk, next_check_at=begun.next_check_at)
+    unchanged.update(next_check_at=next_check_at)
 
 
 def _reload(row: Scheduled) -> Scheduled:
-    """Another object: the begun one knows when it was due."""
+    """A new object: `_reschedule` needs the old one's `next_check_at`."""
     return type(row)._default_manager.get(pk=row.pk)

@@ -33,17 +33,17 @@ class Command(BaseCommand):
     def handle(self, *args: Any, port: int, threads: int, **options: Any) -> None:
         refuse_taken(port)
         url = publish_address(port)
-        # Not an Event: a signal that comes while the Event is looked at, or set, would wait for itself.
-        told_to_end: list[int] = []
+        # Not an Event: a signal that comes while the Event is read, or set, would wait for itself.
+        received_signals: list[int] = []
         for number in ENDS:
-            signal.signal(number, lambda number, _: told_to_end.append(number))
+            signal.signal(number, lambda number, _: received_signals.append(number))
         children = [
             Child("server", server(port, threads), must_start=True),
             Child("worker", [sys.executable, "manage.py", "work"], must_start=False),
         ]
         self.say_where(url, port)
         try:
-            while not told_to_end:
+            while not received_signals:
                 time.sleep(0.5)
                 for child in children:
                     child.keep_alive()
@@ -94,7 +94,7 @@ def server(port: int, threads: int) -> list[str]:
 
 
 def ending_with_its_parent() -> Callable[[], Any] | None:
-    """What a child does first, so that kill -9 of us leaves nobody behind who holds the port. Only Linux can."""
+    """What a child does first, so that no child keeps the port after a kill -9 of this process. On Linux only."""
     if sys.platform != "linux":
         return None
     prctl = ctypes.CDLL(None).prctl  # loaded here: between fork and exec nothing may be imported
@@ -105,8 +105,8 @@ class Child:
     """A process that is started again when it ends by itself, with exponential backoff while it ends soon or the system
     cannot start it.
 
-    One that `must_start` ends us when it ends soon after its very first start: nothing is served then. Later, and
-    for the others always, we go on: a server is no worse for a worker that cannot live.
+    A child that `must_start` ends this command when it ends soon after its first start: nothing is served then. Later,
+    and for the others always, the command goes on: the server works without a worker.
     """
 
     def __init__(self, name: str, command: list[str], *, must_start: bool) -> None:
@@ -116,10 +116,10 @@ class Child:
         self.start()
 
     def start(self) -> None:
-        """A system that has no memory or no process to spare now may have one later."""
+        """A system without free memory or processes may have some later."""
         self.started = time.monotonic()
         try:
-            # A group of its own: Ctrl-C reaches us alone, and we end both in order.
+            # A session of its own: Ctrl-C reaches this process only, which ends both in order.
             self.process = subprocess.Popen(
                 self.command,
                 cwd=settings.BASE_DIR,
@@ -129,20 +129,22 @@ class Child:
         except (OSError, subprocess.SubprocessError) as error:
             if self.must_start and self.process is None:
                 raise CommandError(f"the {self.name} does not start: {error}") from error
-            self._plan_start("a child could not be started; it is tried again", error=str(error))
+            self._plan_start("a child could not be started; it will be tried again", error=str(error))
 
     def keep_alive(self) -> None:
-        """To be called often; never waits."""
+        """Call it often; it never waits."""
         if self.start_at or self.process is None:
-            self._start_when_due()
+            if time.monotonic() >= self.start_at:
+                self.start_at = 0.0
+                self.start()
             return
         ended = self.process.poll()
         if ended is None:
             self.must_start = self.must_start and time.monotonic() - self.started < SECONDS_TO_START
         elif self.must_start and ended >= 0:  # below zero: killed from outside
-            raise CommandError(f"the {self.name} does not start; its message stands above")
+            raise CommandError(f"the {self.name} does not start; see its message above")
         else:
-            self._plan_start("a child has ended by itself; it is started again", exit_code=ended)
+            self._plan_start("a child has ended; it will be started again", exit_code=ended)
 
     def _plan_start(self, message: str, **why: Any) -> None:
         now = time.monotonic()
@@ -151,13 +153,8 @@ class Child:
         self.start_at = now + self.pause
         logger.error(message, extra={"child": self.name, "seconds": self.pause, **why})
 
-    def _start_when_due(self) -> None:
-        if time.monotonic() >= self.start_at:
-            self.start_at = 0.0
-            self.start()
-
     def end(self) -> None:
-        """Politely; what has not ended after a while is killed. Rows survive that."""
+        """SIGTERM, and SIGKILL for a child that does not end in time: no work is lost by that."""
         if self.process is None:
             return
         self.process.terminate()

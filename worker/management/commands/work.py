@@ -28,7 +28,7 @@ THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
     (WATCH_KINDS, 1),
     (RECONCILE_KINDS, 1),
 )
-# The first finds nothing, it only looks; the second is due once a day.
+# The checks find no due rows, they only look; reconciliation is due once a day.
 LEAST_PAUSE: dict[tuple[str, ...], float] = {WATCH_KINDS: 5, RECONCILE_KINDS: 60}
 LONGEST_PAUSE = 30
 ASKED, DIED = "asked to end", "a thread died"
@@ -36,7 +36,7 @@ ASKED, DIED = "asked to end", "a thread died"
 
 class Command(BaseCommand):
     help = (
-        "Asks PhonePe, handles webhook events, ends holds, sends mail. Runs until SIGTERM; --once for cron."
+        "Polls PhonePe, handles webhook events, ends holds, sends mail. Runs until SIGTERM; --once for cron."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -78,8 +78,8 @@ class Command(BaseCommand):
 def guarded_loop(
     kinds: tuple[str, ...], stop: threading.Event, ends: SimpleQueue[str], interval: float
 ) -> None:
-    """What goes wrong with a row is caught where it is claimed (`payment.services.leases`). A thread that dies of
-    anything else ends the whole process, loudly: whoever runs it starts it again."""
+    """Errors of a row are caught where it is claimed (`payment.services.leases`). Any other error of a thread ends the
+    whole process with an error, so that its supervisor starts it again."""
     finished = False
     try:
         loop(kinds, stop, interval)
@@ -90,7 +90,7 @@ def guarded_loop(
 
 
 def loop(kinds: tuple[str, ...], stop: threading.Event, interval: float) -> None:
-    """Until told to stop. A database that is away is waited for; it never ends the loop."""
+    """Until `stop` is set. While the database is away the loop waits; that never ends it."""
     pause = interval
     while not stop.is_set():
         try:
