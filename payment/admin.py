@@ -1,4 +1,4 @@
-"""Money is looked at here, never changed: PhonePe's answers and the services change it. Staff decide by actions."""
+"""The admin shows money and never changes it: PhonePe's answers and the services do. Staff decide by actions."""
 
 from collections.abc import Callable
 from typing import Any, cast
@@ -65,11 +65,11 @@ class DecidingAdmin(ReadOnlyAdmin):
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"payment.change_{self.opts.model_name}")
 
-    def decide(self, request: HttpRequest, rows: QuerySet[Any], act: Callable[[Any], object]) -> None:
+    def decide(self, request: HttpRequest, rows: QuerySet[Any], action: Callable[[Any], object]) -> None:
         done = 0
         for row in rows:
             try:
-                act(row)
+                action(row)
                 done += 1
             except Refusal as refusal:
                 self.message_user(request, f"{row}: {refusal.detail}", messages.WARNING)
@@ -86,7 +86,7 @@ class Rows(ReadOnly, TabularInline):
     tab = True
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields  # a form, which nobody gets to see, could not hold the moments of creation
+        return self.fields  # so that no form is built: it could not contain `created_at`
 
 
 class AttemptRows(Rows):
@@ -162,21 +162,21 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
     actions = ("accept", "send_back", "stop_waiting")
     action_form = ReasonForm
 
-    @admin.action(description="Held: take what came as the payment", permissions=["decide"])
+    @admin.action(description="In review: accept the money as the payment", permissions=["decide"])
     def accept(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
         self.decide(request, payments, lambda payment: accept_after_review(payment.pk))
 
-    @admin.action(description="Held: send back what came", permissions=["decide"])
+    @admin.action(description="In review: send the money back", permissions=["decide"])
     def send_back(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
         self.decide(request, payments, lambda payment: return_after_review(payment.pk))
 
     @admin.action(
-        description="Stop waiting for it (with a reason): free cart and place", permissions=["decide"]
+        description="Stop waiting for it (with a reason): free cart and slot", permissions=["decide"]
     )
     def stop_waiting(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
         reason = request.POST.get("reason", "").strip()
         if not reason:
-            self.message_user(request, "Say why: fill in the reason beside the action.", messages.WARNING)
+            self.message_user(request, "Enter the reason beside the action.", messages.WARNING)
             return
         by = cast(User, request.user)
         self.decide(request, payments, lambda payment: stop_waiting_by_staff(payment.pk, reason, by))
@@ -250,7 +250,7 @@ class WebhookEventAdmin(DecidingAdmin):
         ),
     )
 
-    @admin.action(description="Close: it has been looked at (give a reason)", permissions=["decide"])
+    @admin.action(description="Close: it has been reviewed (with a reason)", permissions=["decide"])
     def close(self, request: HttpRequest, events: QuerySet[WebhookEvent]) -> None:
         by, reason = cast(User, request.user), request.POST.get("reason", "")
         self.decide(request, events, lambda event: close_event(event.pk, reason, by))
@@ -291,11 +291,11 @@ class RefundAdmin(DecidingAdmin):
     def amount(self, refund: Refund) -> str:
         return rupees(refund.amount_paise)
 
-    @admin.action(description="Approve: let it go out", permissions=["decide"])
+    @admin.action(description="Approve: send it", permissions=["decide"])
     def approve(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
         self.decide(request, refunds, lambda refund: approve_refund(refund.pk, cast(User, request.user)))
 
-    @admin.action(description="Withdraw what waits for a second person", permissions=["decide"])
+    @admin.action(description="Withdraw a request that awaits approval", permissions=["decide"])
     def withdraw(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
         self.decide(request, refunds, lambda refund: withdraw_refund(refund.pk, cast(User, request.user)))
 
@@ -321,46 +321,48 @@ class DisputeAdmin(DecidingAdmin):
     search_fields = ("dispute_id", "attempt__merchant_order_id")
     inlines = (DisputeUpdateRows, DisputeLedgerRows)
     action_form = RupeesForm
-    actions = ("confirm", "say_amount", "say_lost", "say_won")
+    actions = ("confirm", "enter_amount", "mark_lost", "mark_won")
 
     @admin.display(description="amount (₹)", ordering="amount_paise")
     def amount(self, dispute: Dispute) -> str:
-        return "not told: all of it" if dispute.amount_paise is None else rupees(dispute.amount_paise)
+        return "not known: all of it" if dispute.amount_paise is None else rupees(dispute.amount_paise)
 
-    @admin.action(description="Confirm: it stands so in PhonePe's dashboard", permissions=["decide"])
+    @admin.action(description="Confirm: PhonePe's dashboard says the same", permissions=["decide"])
     def confirm(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
         self.decide(request, disputes, lambda dispute: confirm_dispute(dispute.pk, cast(User, request.user)))
 
-    @admin.action(description="Say how much is disputed", permissions=["decide"])
-    def say_amount(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
+    @admin.action(description="Enter the disputed amount", permissions=["decide"])
+    def enter_amount(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
         if _disputed_paise(request) is None:
-            self.message_user(request, "Say how much: in rupees, beside the action.", messages.WARNING)
+            self.message_user(request, "Enter the amount in rupees beside the action.", messages.WARNING)
             return
-        self._say(request, disputes, None)
+        self._decide_dispute(request, disputes, None)
 
-    @admin.action(description="Say that it is lost: the bank has the money", permissions=["decide"])
-    def say_lost(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
-        self._say(request, disputes, Dispute.Status.LOST)
+    @admin.action(description="Mark as lost: the bank has the money", permissions=["decide"])
+    def mark_lost(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
+        self._decide_dispute(request, disputes, Dispute.Status.LOST)
 
-    @admin.action(description="Say that it is over: the money is ours", permissions=["decide"])
-    def say_won(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
-        self._say(request, disputes, Dispute.Status.WON)
+    @admin.action(description="Mark as won: the money is ours", permissions=["decide"])
+    def mark_won(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
+        self._decide_dispute(request, disputes, Dispute.Status.WON)
 
-    def _say(self, request: HttpRequest, disputes: QuerySet[Dispute], status: Dispute.Status | None) -> None:
-        by, said = cast(User, request.user), _disputed_paise(request)
+    def _decide_dispute(
+        self, request: HttpRequest, disputes: QuerySet[Dispute], status: Dispute.Status | None
+    ) -> None:
+        by, amount = cast(User, request.user), _disputed_paise(request)
         self.decide(
             request,
             disputes,
-            lambda dispute: decide_dispute(dispute.pk, by, status=status, amount_paise=said),
+            lambda dispute: decide_dispute(dispute.pk, by, status=status, amount_paise=amount),
         )
 
 
 def _disputed_paise(request: HttpRequest) -> int | None:
-    """What staff have typed beside the action; None for nothing, or no amount."""
+    """The amount beside the action; None if the field is empty or is no amount."""
     form = RupeesForm(request.POST)
     form.is_valid()  # the action itself is checked by the admin
-    typed = form.cleaned_data.get("rupees")
-    return None if typed is None else paise(f"{typed:f}")
+    amount = form.cleaned_data.get("rupees")
+    return None if amount is None else paise(f"{amount:f}")
 
 
 admin.site.unregister(Slot)
@@ -368,7 +370,7 @@ admin.site.unregister(Slot)
 
 @admin.register(Slot)
 class SlotAdmin(BookingSlotAdmin):
-    """Closing a time moves bookings and money: more than the booking app knows of."""
+    """Closing a slot moves bookings and money, which the booking app does not know."""
 
     actions = ("close_and_move", "close_and_refund")
 
@@ -384,25 +386,23 @@ class SlotAdmin(BookingSlotAdmin):
     def _close(
         self, request: HttpRequest, slots: QuerySet[Slot], close: Callable[[Slot, int], Closing]
     ) -> None:
-        """All of them are closed, and bookings dealt with as many as one request may."""
+        """Closes all of the slots, and clears as many bookings as one request may."""
         most = MOST_AT_ONCE
         for slot in slots:
             closing = close(slot, most)
-            most -= len(closing.cleared)
-            self._tell(request, slot, closing)
-
-    def _tell(self, request: HttpRequest, slot: Slot, closing: Closing) -> None:
-        cleared = closing.cleared
-        no_room = [each.booking.book_id for each in cleared if each.outcome is Outcome.NO_ROOM]
-        asked = [each.booking.book_id for each in cleared if each.outcome is Outcome.OFFERED]
-        told = f"{slot} is closed; {len(cleared) - len(no_room)} bookings dealt with."
-        if asked:
-            told += f" Free times are too near to move {', '.join(asked)}: they were asked by mail to choose."
-        if no_room:
-            told += f" No free time for {', '.join(no_room)}."
-        if closing.left:
-            told += f" {closing.left} bookings are left: choose the action again."
-        self.message_user(request, told, messages.WARNING if no_room or closing.left else messages.SUCCESS)
+            cleared = closing.cleared
+            most -= len(cleared)
+            no_room = [each.booking.book_id for each in cleared if each.outcome is Outcome.NO_ROOM]
+            offered = [each.booking.book_id for each in cleared if each.outcome is Outcome.OFFERED]
+            text = f"{slot} is closed; {len(cleared) - len(no_room)} bookings dealt with."
+            if offered:
+                text += f" Free times are too near to move {', '.join(offered)}: a mail asks them to choose."
+            if no_room:
+                text += f" No free time for {', '.join(no_room)}."
+            if closing.left:
+                text += f" {closing.left} bookings are left: choose the action again."
+            is_complete = not no_room and not closing.left
+            self.message_user(request, text, messages.SUCCESS if is_complete else messages.WARNING)
 
 
 @admin.register(LedgerEntry)
@@ -415,7 +415,7 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "payment", "amount", "received_at", "paper")
+    list_display = ("__str__", "payment", "amount", "received_at", "pdf_link")
     list_filter = ("series", "year")
     list_select_related = ("payment",)
     search_fields = ("payment__reference", "payment__user__email")
@@ -434,11 +434,11 @@ class ReceiptAdmin(ReadOnlyAdmin):
         return rupees(receipt.total_paise)
 
     @admin.display(description="PDF")
-    def paper(self, receipt: Receipt) -> str:
+    def pdf_link(self, receipt: Receipt) -> str:
         return format_html('<a href="{}">PDF</a>', reverse("admin:payment_receipt_pdf", args=[receipt.pk]))
 
     def get_urls(self) -> list[URLPattern]:
-        """As its payer gets it; it is numbered now if it was not yet."""
+        """The PDF, as the payer gets it. The receipt gets its number now if it has none."""
         pdf = path("<int:pk>/pdf/", self.admin_site.admin_view(self.download), name="payment_receipt_pdf")
         return [pdf, *super().get_urls()]
 
@@ -454,10 +454,10 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = ("day", "asked_by", "is_clean", "differences", "started_at", "finished_at")
     list_filter = ("is_clean", "asked_by")
     date_hierarchy = "day"
-    fields = ("day", "asked_by", "started_at", "finished_at", "is_clean", "differences", "found")
+    fields = ("day", "asked_by", "started_at", "finished_at", "is_clean", "differences", "result")
 
-    @admin.display(description="what was found")
-    def found(self, run: Reconciliation) -> str:
+    @admin.display(description="result")
+    def result(self, run: Reconciliation) -> str:
         return format_html(
             "<pre style='white-space: pre-wrap'>{}</pre>", as_text(run.report) if run.report else ""
         )
@@ -467,12 +467,12 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 class DiagnosisRunAdmin(ReadOnlyAdmin):
     list_display = ("started_at", "asked_by", "verdict", "culprit", "summary", "took_ms")
     list_filter = ("success", "verdict", "asked_by")
-    fields = ("started_at", "finished_at", "asked_by", "told")
+    fields = ("started_at", "finished_at", "asked_by", "result")
 
-    @admin.display(description="what was found")
-    def told(self, run: DiagnosisRun) -> str:
-        said = render.as_text(run.answer) if run.finished_at else ""
-        return format_html("<pre style='white-space: pre-wrap'>{}</pre>", said)
+    @admin.display(description="result")
+    def result(self, run: DiagnosisRun) -> str:
+        text = render.as_text(run.answer) if run.finished_at else ""
+        return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
 
 
 @admin.register(StateChange)
@@ -485,7 +485,7 @@ class StateChangeAdmin(ReadOnlyAdmin):
 
 @admin.register(WorkLease)
 class WorkLeaseAdmin(DecidingAdmin):
-    """Rows that the background works on now, and those whose work has failed."""
+    """Rows that a worker is busy with, and rows whose work has failed."""
 
     list_display = ("kind", "row", "tries", "error", "taken_at", "held_until")
     list_filter = ("kind",)
@@ -494,9 +494,9 @@ class WorkLeaseAdmin(DecidingAdmin):
 
     @admin.action(description="Try again now", permissions=["decide"])
     def try_again(self, request: HttpRequest, leases: QuerySet[WorkLease]) -> None:
-        """Only what has failed: what is worked on now stays with its worker."""
-        freed = leases.exclude(error="").update(held_until=timezone.now())
-        self.message_user(request, f"{freed} will be tried again.", messages.SUCCESS)
+        """Only rows whose work has failed: the others stay with their worker."""
+        due = leases.exclude(error="").update(held_until=timezone.now())
+        self.message_user(request, f"{due} will be tried again.", messages.SUCCESS)
 
 
 @admin.register(IdempotencyKey)

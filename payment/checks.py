@@ -29,10 +29,6 @@ class Problem(NamedTuple):
 Rules = tuple[tuple[Callable[[], bool], Problem], ...]
 
 
-def _has_credentials() -> bool:
-    return bool(settings.PHONEPE_CLIENT_ID or (settings.PHONEPE_MERCHANT_ID and settings.PHONEPE_SALT_KEY))
-
-
 def _has_weak_secret_key() -> bool:
     key = settings.SECRET_KEY
     is_known = key.startswith(("insecure", "django-insecure"))
@@ -51,7 +47,7 @@ DANGEROUS: Rules = (
         lambda: settings.PHONEPE_SIMULATION_MODE,
         Problem(
             "E001",
-            "PHONEPE_SIMULATION_MODE is on: bookings would be paid with play money",
+            "PHONEPE_SIMULATION_MODE is on: bookings would be paid with simulated money",
             "Set it to False.",
         ),
     ),
@@ -77,7 +73,7 @@ DANGEROUS: Rules = (
         lambda: not settings.PHONEPE_SSL_VERIFY,
         Problem(
             "E005",
-            "PHONEPE_SSL_VERIFY is off: anybody on the way may answer for PhonePe",
+            "PHONEPE_SSL_VERIFY is off: anybody on the network path may answer for PhonePe",
             "Set it to True; a certificate authority of your own goes into PHONEPE_CA_BUNDLE.",
         ),
     ),
@@ -99,9 +95,7 @@ DANGEROUS: Rules = (
     ),
     (
         lambda: settings.PAYMENT_TIME_SCALE != 1,
-        Problem(
-            "E008", "PAYMENT_TIME_SCALE is for tests: holds and questions would end early", "Set it to 1."
-        ),
+        Problem("E008", "PAYMENT_TIME_SCALE is for tests: holds and polls would end early", "Set it to 1."),
     ),
 )
 
@@ -114,7 +108,11 @@ UNWISE: Rules = (
         ),
     ),
     (
-        lambda: settings.PHONEPE_ENV == "PRODUCTION" and not _has_credentials(),
+        lambda: (
+            settings.PHONEPE_ENV == "PRODUCTION"
+            and not settings.PHONEPE_CLIENT_ID
+            and not (settings.PHONEPE_MERCHANT_ID and settings.PHONEPE_SALT_KEY)
+        ),
         Problem(
             "W003",
             "There are no PhonePe credentials: no payment can start",
@@ -125,7 +123,7 @@ UNWISE: Rules = (
         lambda: not settings.EMAIL_URL.startswith("smtp"),
         Problem(
             "W005",
-            "EMAIL_URL names no mail server: what people and staff are to be told reaches nobody",
+            "EMAIL_URL names no mail server: no notification reaches customers or staff",
             "Set it to smtp+tls://user:password@host:587.",
         ),
     ),
@@ -144,7 +142,7 @@ def refuse_unsafe() -> None:
     """Raises ImproperlyConfigured with every reason not to start. Needs no database."""
     problems = address_problems()
     if settings.PHONEPE_ENV == "PRODUCTION":
-        problems += _broken(DANGEROUS)
+        problems += _violated(DANGEROUS)
     if problems:
         reasons = "".join(
             f"\n  payment.{problem.id}: {problem.text}. {problem.remedy}" for problem in problems
@@ -154,7 +152,19 @@ def refuse_unsafe() -> None:
 
 def address_problems() -> list[Problem]:
     """Addresses, former credentials and certificates that cannot be used anywhere, UAT included."""
-    problems = [problem for name in BUNDLES if (problem := _bundle_problem(name))]
+    problems = []
+    for name in BUNDLES:
+        file = getattr(settings, name)
+        try:
+            if file:
+                ssl.create_default_context(cafile=file)
+        except OSError as error:  # also for a file that `ssl` cannot read as certificates
+            problem = Problem(
+                "E010",
+                f"{name}: no certificates can be read from {file!r} ({error.strerror})",
+                "Name a file of PEM certificates, or leave it empty: the built-in ones are then trusted.",
+            )
+            problems.append(problem)
     try:
         credentials.known()
     except ImproperlyConfigured as error:
@@ -162,63 +172,45 @@ def address_problems() -> list[Problem]:
     return problems
 
 
-def _bundle_problem(name: str) -> Problem | None:
-    """A file without certificates trusts nobody: no call would leave, and no message says why."""
-    file = getattr(settings, name)
-    try:
-        if file:
-            ssl.create_default_context(cafile=file)
-    except OSError as error:  # what `ssl` cannot make sense of is one, too
-        return Problem(
-            "E010",
-            f"{name}: no certificates can be read from {file!r} ({error.strerror})",
-            "Name a file of PEM certificates, or leave it empty: the built-in ones are then trusted.",
-        )
-    return None
-
-
 @checks.register(checks.Tags.security)
 def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     if problems := address_problems():
-        return _told(checks.Error, problems)
-    warnings = [
-        _endpoint_warning(merchant, each)
-        for merchant in credentials.configured()
-        for each in merchant.endpoints
-    ]
-    return _told(checks.Warning, [warning for warning in warnings if warning])
+        return _messages(checks.Error, problems)
+    warnings = []
+    for merchant in credentials.configured():
+        for endpoint in merchant.endpoints:
+            if not endpoint.signs:
+                warning = Problem(
+                    "W001",
+                    f"{endpoint.base_url} is a host of payment pages, not of the API: only the diagnosis calls it",
+                    "Take it out of the settings; a second way to the same API is |proxy=URL in"
+                    " PHONEPE_FALLBACK_BASE_URLS.",
+                )
+                warnings.append(warning)
+            elif _has_wrong_path(merchant, endpoint):
+                warning = Problem(
+                    "W004",
+                    f"{endpoint.base_url} speaks the other generation of PhonePe's protocol, or issues no tokens",
+                    "Leave PHONEPE_BASE_URL and PHONEPE_AUTH_BASE_URL empty: the documented addresses are then used.",
+                )
+                warnings.append(warning)
+    return _messages(checks.Warning, warnings)
 
 
 @checks.register(checks.Tags.security, deploy=True)
 def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     level = checks.Error if settings.PHONEPE_ENV == "PRODUCTION" else checks.Warning
-    return _told(level, _broken(DANGEROUS)) + _told(checks.Warning, _broken(UNWISE))
+    return _messages(level, _violated(DANGEROUS)) + _messages(checks.Warning, _violated(UNWISE))
 
 
-def _broken(rules: Rules) -> list[Problem]:
-    return [problem for is_broken, problem in rules if is_broken()]
+def _violated(rules: Rules) -> list[Problem]:
+    return [problem for is_violated, problem in rules if is_violated()]
 
 
-def _told(
+def _messages(
     level: Callable[..., checks.CheckMessage], problems: Iterable[Problem]
 ) -> list[checks.CheckMessage]:
     return [level(problem.text, problem.remedy, id=f"payment.{problem.id}") for problem in problems]
-
-
-def _endpoint_warning(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> Problem | None:
-    if not endpoint.signs:
-        return Problem(
-            "W001",
-            f"{endpoint.base_url} is a host of payment pages, not of the API: only the diagnosis calls it",
-            "Take it out of the settings; a second way to the same API is |proxy=URL in PHONEPE_FALLBACK_BASE_URLS.",
-        )
-    if _has_wrong_path(merchant, endpoint):
-        return Problem(
-            "W004",
-            f"{endpoint.base_url} speaks the other generation of PhonePe's protocol, or issues no tokens",
-            "Leave PHONEPE_BASE_URL and PHONEPE_AUTH_BASE_URL empty: the documented addresses are then used.",
-        )
-    return None
 
 
 def _has_wrong_path(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> bool:

@@ -236,20 +236,20 @@ def test_staff_see_a_dispute_with_all_its_news(desk, disputed):
     page = desk.get(reverse("admin:payment_dispute_change", args=[disputed.pk])).content.decode()
 
     assert "PhonePe used a word that we do not know" in page
-    assert "not told: all of it" in desk.get(reverse("admin:payment_dispute_changelist")).content.decode()
+    assert "not known: all of it" in desk.get(reverse("admin:payment_dispute_changelist")).content.decode()
 
 
 def test_staff_say_at_the_desk_how_much_of_a_payment_is_lost(desk, disputed, paid):
-    assert "1 decided." in act(desk, Dispute, "say_lost", disputed, rupees="500.50")
+    assert "1 decided." in act(desk, Dispute, "mark_lost", disputed, rupees="500.50")
 
     assert paid.ledger.get(kind="CHARGEBACK").amount_paise == -50_050
-    assert "1 decided." in act(desk, Dispute, "say_won", disputed)
+    assert "1 decided." in act(desk, Dispute, "mark_won", disputed)
     assert sum(paid.ledger.filter(kind="CHARGEBACK").values_list("amount_paise", flat=True)) == 0
 
 
 @pytest.mark.parametrize("typed", ["", "0.5", "abc", "-5", "1e400", "100.555", "1101"])
 def test_an_amount_that_cannot_be_meant_decides_nothing_at_the_desk(desk, disputed, paid, typed):
-    act(desk, Dispute, "say_lost" if typed else "say_amount", disputed, rupees=typed)
+    act(desk, Dispute, "mark_lost" if typed else "enter_amount", disputed, rupees=typed)
 
     assert not paid.ledger.filter(kind="CHARGEBACK").exists()
 

@@ -128,7 +128,7 @@ def test_staff_stop_waiting_at_the_desk(payment, client, staff):
     body = {"action": "stop_waiting", "_selected_action": [payment.pk]}
     pages_expire()
 
-    assert "Say why" in client.post(url, body, follow=True).content.decode()
+    assert "Enter the reason" in client.post(url, body, follow=True).content.decode()
     assert Payment.objects.get().is_open
     assert 'name="reason"' in client.get(url).content.decode()
 
