@@ -32,17 +32,19 @@ voids = itertools.count()
 class Harm(enum.Enum):
     """What a fault does to one message: all that `expectations.py` knows of a fault."""
 
-    NONE = "the transport gets over it by itself"
-    UNSENT = "not a byte of the message has left us"
-    LOST = "it may have arrived; in truth it did not"
-    KEPT = "it may have arrived; in truth PhonePe carried it out"
-    BUSY = "turned away unread, for a while that can be waited for"
+    NONE = "none: the transport recovers by itself"
+    UNSENT = "no byte of it was sent"
+    LOST = "it may have arrived; in fact it did not"
+    KEPT = "it may have arrived; in fact PhonePe has carried it out"
+    BUSY = "turned away unread, for a time that the caller can wait"
     CLOSED = "turned away unread, for longer than the caller can wait"
-    REFUSED = "read, and refused"
-    DISPUTED = "read, and refused; but a refund that was taken before is refused in the same way"
-    RENEWED = "read, and refused because of the token"
-    WALLED = "it may have arrived; in truth a page of somebody else's refused it, and we renew the token"
-    STRANGE = "answered in words that mean nothing to us"
+    REFUSED = "read and rejected"
+    DISPUTED = "read and rejected; but a refund that PhonePe already has is rejected in the same way"
+    RENEWED = "read and rejected because of the token"
+    WALLED = (
+        "it may have arrived; in fact a page of a firewall or proxy rejected it, and the token is renewed"
+    )
+    STRANGE = "answered with a status that we do not know"
 
 
 @dataclass(frozen=True)

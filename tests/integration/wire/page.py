@@ -22,52 +22,53 @@ from tests.integration.wire.rows import FAULTS, GENERATIONS, is_told_apart
 
 PAGE = ROOT / "docs" / "wire-table.md"
 OPENING = """\
-# The wire, fault by fault
+# What happens after each network fault
 
-What comes of everything that can go wrong between us and PhonePe. Every row is a test over real sockets (`make
-wire-table`), for V1 and V2, through TLS, with two addresses of PhonePe before one simulator; this page is written from
-the rows of those tests (`python -m tests.integration.wire.page`) and a test refuses one that is out of date.
+This table lists the faults that can happen between us and PhonePe, and the result of each. Every row is a test over
+real sockets (`make wire-table`), for V1 and V2, through TLS, with two addresses of PhonePe that lead to one
+simulator. This page is written from the rows of those tests (`python -m tests.integration.wire.page`); a test fails
+when it is out of date.
 
-How to read a cell: `pay 1!` is a try at the first address that broke, `pay 2` one at the second that did not, `|`
-stands before the next order of the same payment. Then what the caller is told, and how many orders (or refunds) PhonePe
-has. The tests allow one repeat (`PHONEPE_MAX_RETRIES=1`); the default is three.
+How to read a cell: `pay 1!` is an HTTP attempt at the first address that failed, `pay 2` one at the second address
+that did not fail. `|` separates the orders of one payment. Then follow the result for the caller, and how many orders
+(or refunds) PhonePe has. The tests allow one retry (`PHONEPE_MAX_RETRIES=1`); the default is three.
 
-| told | means | payment, attempt |
+| result | means | payment, attempt |
 |---|---|---|
-| page | the page is open | PENDING, PENDING; an order whose page was lost is PENDING too and watched to its end |
-| 503 | nothing was sent, or PhonePe turned us away unread | PENDING, CREATED; the next click says the same order |
-| 502 | PhonePe read it and said no | FAILED, FAILED; the cart is free, the next click is a new payment |
-| 504 | it may have arrived, nobody can tell | PENDING, UNKNOWN; we go on asking, the next click asks first |
-| 409 | three orders, three lost pages | PENDING, three times PENDING; no fourth order |
-| paid | the question was answered | SUCCESS, COMPLETED, booked |
-| as it was | the question was not answered | PENDING, PENDING; the next question finds the money |
+| page | the checkout page is open | PENDING, PENDING; an order whose page was lost is PENDING and polled, too |
+| 503 | nothing was sent, or PhonePe turned it away unread | PENDING, CREATED; the next click sends it again |
+| 502 | PhonePe has rejected the request | FAILED, FAILED; the cart is free, the next click makes a new payment |
+| 504 | it may have arrived; its outcome is not known | PENDING, UNKNOWN; the worker polls, the next click polls first |
+| 409 | three orders, and the pages of all three were lost | PENDING, three times PENDING; no fourth order |
+| paid | the status request was answered | SUCCESS, COMPLETED, booked |
+| as it was | the status request was not answered | PENDING, PENDING; the next poll finds the money |
 | known | PhonePe has said that it has the refund | SUCCESS, COMPLETED, as in every row of a refund |
-| unclear | PhonePe has answered, and said nothing that we understand | SUCCESS, COMPLETED; the next question tells |
+| unclear | PhonePe's answer contains no status that we know | SUCCESS, COMPLETED; the next poll finds the status |
 
-In rows of refunds 502, 503 and 504 say the same of the refund, and the payment stays paid. These rows speak to the
-gateway, which every refund goes through.
+In the rows of refunds 502, 503 and 504 mean the same for the refund, and the payment stays paid. These rows call the
+gateway directly, which sends every refund.
 
-An error names its category, and host and port of the hop that broke: the last address tried, or the proxy before it.
+An error names its category, and the host and port that failed: the last address tried, or its proxy.
 
-Every row shows besides: it takes no longer than the deadline and a tenth, and what is not silence is told at once; no
-order at PhonePe is left unwatched; the buyer holds one page at most; when the wire is whole again, the next click gets
-a page (but for 409), or the next question finds the money, which is booked once, or the refund; one that PhonePe has
-not got is said again under the same id, and goes back once.
+Every row also checks: the call takes at most the deadline and a tenth; a fault that is not silence is reported at
+once; no order at PhonePe is left without polls; the buyer has one page at most. When the network works again, the
+next click gets a page (except after 409), or the next poll finds the money, which is booked once, or the refund. A
+refund that PhonePe does not have is sent again under the same id, and is paid once.
 
-A connection that was kept from an earlier call may have been hung up. What PhonePe has done before we write is seen
-before we write: a new connection is made, and nothing is in doubt. What it does as we write is not: the message counts
-as one that may have arrived, and is asked about.
+PhonePe may have closed a connection that was kept from an earlier call. If it has done so before the request is
+written, that is noticed: a new connection is made, and the outcome is certain. If it does so while the request is
+written, the request may have arrived, and its status is polled.
 
-What a fault does to a message:
+What a fault does to a request:
 """
 TITLES = {
-    PAY: ("Opening an order", "The token of V2 is there already.", (FIRST, ALL, ONCE)),
-    TOKEN: ("Fetching the token of V2", "Then opening an order with it.", (FIRST, ALL, ONCE)),
-    EVERYTHING: ("Opening an order, and asking about it", "Both break at both addresses.", (ALL,)),
-    STATUS: ("Asking about an order that was paid", "", (FIRST, ALL, ONCE)),
-    REFUND: ("Sending money back", "", (FIRST, ALL)),
-    REFUND_AND_STATUS: ("Sending money back, and asking about it", "Both break at both addresses.", (ALL,)),
-    REFUND_STATUS: ("Asking about a refund that was sent", "", (FIRST, ALL)),
+    PAY: ("Opening an order", "V2 already has an access token.", (FIRST, ALL, ONCE)),
+    TOKEN: ("Fetching the access token of V2", "Then an order is opened with it.", (FIRST, ALL, ONCE)),
+    EVERYTHING: ("Opening an order, and fetching its status", "Both fail at both addresses.", (ALL,)),
+    STATUS: ("Fetching the status of a paid order", "", (FIRST, ALL, ONCE)),
+    REFUND: ("Sending a refund", "", (FIRST, ALL)),
+    REFUND_AND_STATUS: ("Sending a refund, and fetching its status", "Both fail at both addresses.", (ALL,)),
+    REFUND_STATUS: ("Fetching the status of a sent refund", "", (FIRST, ALL)),
 }
 
 
@@ -83,7 +84,7 @@ def _section(operation: str) -> Iterator[str]:
     yield f"\n## {title}\n"
     if about:
         yield f"{about}\n"
-    yield f"| fault | harm | called | {' | '.join(f'at {where}' for where in wheres)} |"
+    yield f"| fault | effect | category | {' | '.join(f'at {where}' for where in wheres)} |"
     yield "|---" * (3 + len(wheres)) + "|"
     for fault in FAULTS:
         yield from _lines(fault, operation, wheres)
