@@ -17,7 +17,7 @@ class Pages(PageNumberPagination):
 
 
 class BoundedArray(Pages):
-    """A bare array; `{count, next, previous, results}` for whoever asks with `page` or `page_size`.
+    """A bare array; `{count, next, previous, results}` for a request with `page` or `page_size`.
 
     Where an array ends before the rows do, its `Link` header names the next page.
     """

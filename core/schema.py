@@ -7,7 +7,7 @@ REFUSALS = {
     "401": "no login, or an ended one",
     "403": "not for this person",
     "404": "does not exist, or not for this person",
-    "405": "this method does nothing here",
+    "405": "this route has no such method",
     "406": "only JSON is answered",
     "408": "the body took too long to arrive",
     "409": "right request, wrong moment",
@@ -15,14 +15,14 @@ REFUSALS = {
     "415": "this content type is not read",
     "422": "the Idempotency-Key was used with another request",
     "429": "too many requests: wait for Retry-After",
-    "502": "PhonePe said no, or nonsense",
-    "503": "a hop is busy or down, nothing was done: error_category says which",
-    "504": "the outcome is not known yet: payment_id can be asked about",
+    "502": "PhonePe rejected the request, or its answer cannot be read",
+    "503": "a dependency is busy or down, nothing was done: error_category says which",
+    "504": "the outcome is not known yet: poll the status of payment_id",
 }
 TEXT = {"type": "string"}
 ERROR = {
     "type": "object",
-    "description": "`error` comes first: one sentence for a person. Fields that are wrong stand beside it, too.",
+    "description": "`error` comes first: one sentence for a person. Wrong fields have keys of their own, too.",
     "properties": {
         "error": {"type": "string", "minLength": 1},
         "detail": {"type": "string", "minLength": 1},
@@ -31,9 +31,7 @@ ERROR = {
         "user_message": TEXT,
         "retryable": {"type": "boolean"},
         "request_id": TEXT,
-        "payment_id": {
-            "description": "which payment it is about, or what is wrong with the one that was named"
-        },
+        "payment_id": {"description": "the payment in question, or what is wrong with the given payment_id"},
         "fields": {"type": "object", "additionalProperties": True},
         "non_field_errors": {"type": "array", "items": TEXT},
         "wait_minutes": {"type": "integer"},

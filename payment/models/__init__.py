@@ -7,7 +7,7 @@ Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one ord
    ├─── Receipt                                  numbered without gaps (ReceiptCounter has the last number)
    └──< StateChange                              what moved, and the rule that moved it
 WebhookEvent                                     one call from PhonePe, as it came
-Dispute ──< DisputeUpdate                        a buyer asks their bank for the money back; each news of it
+Dispute ──< DisputeUpdate                        a buyer asks their bank for the money back; each event about it
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one look at every hop
 Reconciliation                                   one day's comparison with PhonePe's books

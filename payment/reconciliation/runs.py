@@ -67,7 +67,7 @@ def compare(day: date, settlement: Settlement | None = None, *, fix: bool = Fals
         parked = order_discrepancy(attempt, Kind.NOT_ASKED, Fix.CREDENTIALS)
         discrepancies.setdefault(parked.subject, parked)
     if checks.unanswered:
-        detail = f"{checks.unanswered} questions without an answer"
+        detail = f"{checks.unanswered} status requests without an answer"
         silence = Discrepancy(Kind.NOT_ASKED, Fix.LATER, detail=detail)
         discrepancies[silence.subject] = silence
     return Report(

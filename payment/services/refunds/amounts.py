@@ -1,9 +1,9 @@
 """How much of a payment can be refunded. The sums are read under the payment's lock.
 
-*Owed*: refunds that a rule has made, or that two people have approved. They decide about the booking and are cut last.
+*Owed*: refunds that a rule has made, or that were approved. They decide about the booking and are cut last.
 *Requested*: refunds that await approval. They only limit further requests, and are superseded first.
 
-Also the cancellation policy: what percentage goes back, by the hours before the start.
+Also the cancellation policy: the percentage that goes back, by the hours before the start.
 """
 
 from datetime import datetime, timedelta
@@ -16,78 +16,78 @@ from payment.models import Dispute, LedgerEntry, PaymentAttempt, Refund, Webhook
 from payment.phonepe import webhook_events
 from payment.states import RefundState
 
-MIN_REFUND_PAISE = 100  # PhonePe sends nothing below one rupee back, and what stays must be returnable too
+MIN_REFUND_PAISE = 100  # PhonePe's minimum is one rupee; what stays must be refundable later, too
 REQUESTED = Q(state=RefundState.WAITING, held_because=Refund.Hold.SECOND_PERSON)
 
 
 def requested_refunds(attempt: PaymentAttempt) -> QuerySet[Refund]:
-    """Asked for by staff and not approved yet. The buyer has not heard of it."""
+    """Requested by staff and not approved yet. The buyer was not notified."""
     return attempt.refunds.filter(REQUESTED)
 
 
 def owed_refunds(attempt: PaymentAttempt) -> QuerySet[Refund]:
-    """What goes back, or went: each row that has neither failed nor waits for a second person."""
+    """Refunds that are or will be sent: all that have neither failed nor await approval."""
     return attempt.refunds.exclude(state=RefundState.FAILED).exclude(REQUESTED)
 
 
 def remaining_beside(attempt: PaymentAttempt, refunds: QuerySet[Refund]) -> int:
     """In paise: what this attempt brought, less these refunds and what the buyer's bank has taken."""
-    going = refunds.aggregate(sum=Sum("amount_paise"))["sum"] or 0
-    return max((attempt.received_paise or 0) - going - charged_back_paise(attempt), 0)
+    refunded = refunds.aggregate(sum=Sum("amount_paise"))["sum"] or 0
+    return max((attempt.received_paise or 0) - refunded - charged_back_paise(attempt), 0)
 
 
 def remaining_paise(attempt: PaymentAttempt) -> int:
-    """What can still become owed: requests hold nothing back."""
+    """What can still become owed: requests are not subtracted."""
     return remaining_beside(attempt, owed_refunds(attempt))
 
 
 def sendable_paise(attempt: PaymentAttempt) -> int:
-    """As `remaining_paise`; 0 for less than a rupee, which PhonePe does not send."""
+    """As `remaining_paise`; 0 for less than a rupee, which PhonePe does not refund."""
     left = remaining_paise(attempt)
     return left if left >= MIN_REFUND_PAISE else 0
 
 
 def refundable_paise(attempt: PaymentAttempt) -> int:
-    """What can still be requested: beside all that is owed, and all that is requested already."""
+    """What can still be requested: less all that is owed, and all that is requested already."""
     return remaining_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED))
 
 
 def charged_back_paise(attempt: PaymentAttempt) -> int:
-    """What the buyer's bank holds by our books."""
+    """What the buyer's bank has taken, by the ledger."""
     entries = attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK)
     return -(entries.aggregate(sum=Sum("amount_paise"))["sum"] or 0)
 
 
 def cut_paise(attempt: PaymentAttempt) -> int:
-    """What was owed and could not be sent, because the money had gone another way."""
+    """What was owed and could not be sent, because the money had gone another way (dashboard, bank)."""
     return attempt.refunds.aggregate(sum=Sum("cut_paise"))["sum"] or 0
 
 
 def is_returned_twice(attempt: PaymentAttempt) -> bool:
-    """The bank has taken what was on its way back already: no row of ours can stop that any more."""
-    going = owed_refunds(attempt).aggregate(sum=Sum("amount_paise"))["sum"] or 0
-    return going + charged_back_paise(attempt) > (attempt.received_paise or 0)
+    """The bank has taken money that was refunded, too, and that refund can no longer be stopped."""
+    owed = owed_refunds(attempt).aggregate(sum=Sum("amount_paise"))["sum"] or 0
+    return owed + charged_back_paise(attempt) > (attempt.received_paise or 0)
 
 
 def is_disputed_without_amount(attempt: PaymentAttempt) -> bool:
-    """A dispute that does not say how much, or news of one that nobody has understood: nothing of this order is
-    sent back until staff or later news say how much the bank wants."""
+    """A dispute without an amount, or an event about one that is not understood: nothing of this order is refunded
+    until staff or a later event say how much the bank wants."""
     unknown = Q(amount_paise=None) | Q(status=Dispute.Status.UNKNOWN)
     if attempt.disputes.filter(unknown).exclude(status=Dispute.Status.WON).exists():
         return True
     in_review = attempt.events.filter(
         event__startswith=webhook_events.DISPUTE, state=WebhookEvent.State.NEEDS_REVIEW
     )
-    not_read = Q(dispute_update=None) | Q(dispute_update__told_at=None)
-    not_overtaken = Q(
+    is_unreadable = Q(dispute_update=None) | Q(dispute_update__told_at=None)
+    is_newest = Q(
         dispute_update__status=Dispute.Status.UNKNOWN,
         dispute_update__told_at__gte=F("dispute_update__dispute__told_at"),
     )
-    return in_review.filter(not_read | not_overtaken).exists()
+    return in_review.filter(is_unreadable | is_newest).exists()
 
 
 def policy_share(booking: Booking, left_paise: int, now: datetime) -> int:
-    """What a customer who cancels now gets back of `left_paise`: what the mails promise is asked here, too."""
+    """What a customer who cancels now gets back of `left_paise`. The mails quote it, too."""
     until = free_until(booking)
     if booking.choose_until or (until is not None and now <= until):
         return left_paise
@@ -95,7 +95,7 @@ def policy_share(booking: Booking, left_paise: int, now: datetime) -> int:
 
 
 def free_until(booking: Booking) -> datetime | None:
-    """Until when a cancellation gives everything back: after a move by the temple, else by the policy."""
+    """Until when a cancellation is refunded in full: after a move by the temple, else by the policy."""
     hours = [hours for hours, percent in settings.REFUND_POLICY if percent == 100]
     by_policy = booking.starts_at - timedelta(hours=min(hours)) if hours else None
     return max(filter(None, (by_policy, booking.free_until)), default=None)

@@ -1,4 +1,4 @@
-"""Every outcome of a refund passes through `apply_refund_status`, whoever reports it."""
+"""Every outcome of a refund passes through `apply_refund_status`: of a webhook, a poll, or the refund call."""
 
 from datetime import timedelta
 

@@ -52,7 +52,7 @@ BREAKAGES = (
     Breakage(
         "D34",
         "payment/services/refunds/amounts.py",
-        " - going - charged_back_paise(attempt)",
+        " - refunded - charged_back_paise(attempt)",
         " - charged_back_paise(attempt)",
         "unit/payment/services/refunds/test_requests.py::test_nothing_is_promised_twice",
     ),
