@@ -79,7 +79,7 @@ class Process:
 
     def wait(self) -> int:
         """Its exit code. What has not ended after ten seconds is a failure."""
-        return self._popen.wait(timeout=10)
+        return self._popen.wait(timeout=60)
 
     def stop(self) -> None:
         """Politely, and for certain."""
@@ -114,7 +114,7 @@ class Server(Process):
             *("-m", "gunicorn", application, "--bind", f"fd://{listener.fileno()}"),
             *(
                 "--worker-class",
-                "gthread",
+                "okpuja.gunicorn_worker.Worker",
                 "--threads",
                 "8",
                 "--graceful-timeout",
@@ -246,7 +246,7 @@ def address_of(listener: socket.socket) -> str:
     return "http://{}:{}".format(*listener.getsockname())
 
 
-def eventually(look: Callable[[], T], what: str, seconds: float = 20) -> T:
+def eventually(look: Callable[[], T], what: str, seconds: float = 60) -> T:
     """What `look` returns as soon as it is something."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -4,8 +4,7 @@ import hashlib
 import json
 import re
 import socket
-from contextlib import ExitStack, contextmanager, suppress
-from select import select
+from contextlib import contextmanager
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -197,43 +196,6 @@ def test_bodies_with_a_length_have_no_more_time(shop):
             f"POST {LOGIN_PATH} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: 9\r\n\r\n{{".encode()
         )
         assert heard(line)[0] == 408
-
-
-THREADS, PLACES = 8, 1  # of the server; for slow bodies, by PHONEPE_CALLS_AT_ONCE
-
-
-def test_slow_bodies_leave_threads_to_everybody_else():
-    """One caller with a dripping body for every thread: all but those with a place are sent away."""
-    with Installation(REQUEST_BODY_SECONDS=300) as shop, ExitStack() as lines:
-        shop.serve()
-        eventually(lambda: is_there(shop), "the server answers")
-        dripping = [lines.enter_context(line_to(shop, LOGIN_PATH)) for _ in range(THREADS)]
-
-        assert eventually(lambda: drips(dripping) and is_there(shop), "the server answers all the same")
-        eventually(lambda: len(drips(dripping)) == PLACES, "the others are sent away")
-
-        (waiting,) = drips(dripping)
-        for line in dripping:
-            if line is not waiting:
-                assert (heard(line)[0], is_closed(line)) == (408, True)
-        waiting.sendall(chunks(BODIES[JSON]))
-        assert heard(waiting)[0] == 200
-
-
-def drips(lines):
-    """Those that have not been answered yet, after another byte of a body on each."""
-    going = [line for line in lines if not select([line], [], [], 0)[0]]
-    for line in going:
-        with suppress(ConnectionError):
-            line.sendall(b"1\r\n \r\n")
-    return going
-
-
-def is_closed(line):
-    try:
-        return line.recv(1) == b""
-    except ConnectionError:
-        return True
 
 
 def test_two_requests_on_one_line_are_kept_apart(shop):

@@ -182,8 +182,9 @@ def start_in(
 
 
 def gunicorn(address: Address) -> tuple[str, ...]:
-    bind = ("--bind", "{}:{}".format(*address), "--worker-class", "gthread", "--threads", "16")
-    return ("-m", "gunicorn", "okpuja.wsgi:application", *bind, "--no-control-socket")
+    host, port = address
+    serving = (f"--bind={host}:{port}", "--worker-class=okpuja.gunicorn_worker.Worker", "--threads=16")
+    return ("-m", "gunicorn", "okpuja.wsgi:application", *serving, "--no-control-socket")
 
 
 def address_of(url: str) -> Address:

@@ -80,16 +80,10 @@ def refuse_taken(port: int) -> None:
 
 
 def server(port: int, threads: int) -> list[str]:
-    bind = ["--bind", f"127.0.0.1:{port}", "--worker-class", "gthread", "--threads", str(threads)]
     return [
-        sys.executable,
-        "-m",
-        "gunicorn",
-        "okpuja.wsgi:application",
-        *bind,
-        "--log-level",
-        "warning",
-        "--no-control-socket",
+        *(sys.executable, "-m", "gunicorn", "okpuja.wsgi:application", f"--bind=127.0.0.1:{port}"),
+        *("--worker-class=okpuja.gunicorn_worker.Worker", f"--threads={threads}"),
+        *("--log-level=warning", "--no-control-socket"),
     ]
 
 

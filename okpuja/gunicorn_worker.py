@@ -1,0 +1,309 @@
+"""A gunicorn worker whose threads wait for no client.
+
+gunicorn's own thread worker reads a request and writes its answer in a thread, for as long as the client likes, and its
+main loop waits for clients that do not hang up. Here a thread gets a request that has arrived completely, and what the
+client does not read of the answer is left to the main loop. The main loop never waits, and each step has a deadline.
+Used as `--worker-class okpuja.gunicorn_worker.Worker`; `--threads` is how many requests are in work at once.
+"""
+
+import errno
+import json
+import re
+import selectors
+import socket
+import time
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from gunicorn.workers.gthread import TConn, ThreadWorker
+
+HEAD_SECONDS = 10.0  # from the connection, or the end of the answer before, to the end of the head
+SEND_SECONDS = 30.0  # for a client to read what is left of an answer when the thread has finished
+LINGER_SECONDS = 2.0  # after an answer, for the client to hang up: an earlier close could cut the answer off
+MAX_LINGERING = 100  # more are closed at once
+MAX_HEAD_BYTES, MAX_CHUNK_LINE_BYTES = 65_536, 4_096
+MAX_BUFFERED_BYTES = 64 * 1_048_576  # of all unfinished requests of a process
+MAX_UNSENT_BYTES = 4 * 1_048_576  # of one answer; the thread waits with what is more, SEND_SECONDS at most
+IO_BYTES = 65_536
+
+END_OF_HEAD, END_OF_LINE = b"\r\n\r\n", b"\r\n"
+CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
+EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
+CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-f]{1,8})[ \t]*(;.*)?", re.IGNORECASE | re.DOTALL)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class RequestBuffer:
+    """The bytes of a request, and whether they are enough for a thread to go on.
+
+    Enough is the whole request, or more than the thread will accept, or bytes that make no sense: the thread has the
+    parser and the answers for all of these.
+    """
+
+    def __init__(self, max_body_bytes: int) -> None:
+        self.data = bytearray()
+        self.body_start = 0  # 0 until the head is complete
+        self.must_continue = False  # the client sends its body after `100 Continue`
+        self._max_body_bytes = max_body_bytes
+        self._searched = 0
+        self._content_length: int | None = 0
+        self._next_chunk = 0
+
+    def is_complete(self) -> bool:
+        """To be asked after each change of `data`; looks only at what is new."""
+        if not self.body_start and not self._read_head():
+            return False
+        received = len(self.data) - self.body_start
+        if received > self._max_body_bytes:
+            return True
+        if self._content_length is not None:
+            return received >= self._content_length
+        return self._read_chunks()
+
+    def _read_head(self) -> bool:
+        end = self.data.find(END_OF_HEAD, max(self._searched - len(END_OF_HEAD), 0))
+        self._searched = len(self.data)
+        if end < 0:
+            return False
+        self.body_start = self._next_chunk = end + len(END_OF_HEAD)
+        head = bytes(self.data[: self.body_start])
+        length, chunked = CONTENT_LENGTH.search(head), CHUNKED.search(head)
+        if chunked and not length:
+            self._content_length = None
+        elif length and not chunked:
+            self._content_length = int(length[1])
+        self.must_continue = bool(EXPECT.search(head))
+        return True
+
+    def _read_chunks(self) -> bool:
+        while (line_end := self.data.find(END_OF_LINE, self._next_chunk)) >= 0:
+            size = CHUNK_SIZE.fullmatch(self.data, self._next_chunk, line_end)
+            if size is None:
+                return True
+            if int(size[1], 16) == 0:
+                # The trailers end with an empty line; without trailers it follows at once.
+                return self.data.find(END_OF_HEAD, line_end) >= 0
+            after = line_end + len(END_OF_LINE) + int(size[1], 16) + len(END_OF_LINE)
+            if after > len(self.data):
+                return False
+            self._next_chunk = after
+        return len(self.data) - self._next_chunk > MAX_CHUNK_LINE_BYTES
+
+
+class PatientSocket(socket.socket):
+    """Keeps what the client does not take at once. The other methods are those of a blocking socket."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(fileno=sock.detach())
+        self.unsent = bytearray()
+
+    def sendall(self, data: Any, flags: int = 0) -> None:
+        rest = memoryview(data).cast("B")
+        if not self.unsent:
+            with suppress(BlockingIOError):
+                while rest:
+                    rest = rest[self.send(rest, flags | socket.MSG_DONTWAIT) :]
+        self.unsent += rest
+        if len(self.unsent) > MAX_UNSENT_BYTES:
+            self.settimeout(SEND_SECONDS)
+            super().sendall(self.unsent, flags)
+            self.unsent.clear()
+
+    def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
+        file.seek(offset)
+        data = file.read(-1 if count is None else count)
+        self.sendall(data)
+        return len(data)
+
+
+class Connection(TConn):
+    """One client, and its next request until a thread takes it over."""
+
+    def __init__(self, worker: "Worker", sock: socket.socket, client: Any, server: Any) -> None:
+        super().__init__(worker.cfg, PatientSocket(sock), client, server)
+        self.data_ready = True  # gunicorn need not wait for it in the thread
+        self._worker = worker
+        self.buffer = RequestBuffer(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        self.deadline = 0.0  # time.monotonic()
+
+    def init(self) -> None:
+        super().init()
+        self.parser.unreader.unread(bytes(self.buffer.data))
+        self.buffer = RequestBuffer(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+    def take_back(self) -> None:
+        """What the parser has read of a further request."""
+        if self.parser is not None:
+            self.buffer.data += self.parser.unreader.take_buffered()
+
+    def close(self, graceful: bool = False) -> None:
+        if graceful:
+            self._worker.linger(self)
+        else:
+            super().close()
+
+
+class Worker(ThreadWorker):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._receiving: dict[Connection, None] = {}  # the oldest first
+        self._sending: dict[Connection, Future[Any]] = {}
+        self._lingering: dict[Connection, None] = {}
+        self._buffered_bytes = 0
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        super().check_config(cfg, log)
+        if cfg.is_ssl:
+            raise RuntimeError("okpuja.gunicorn_worker serves plain HTTP, behind a proxy that ends TLS")
+
+    def accept(self, listener: socket.socket) -> None:
+        try:
+            sock, client = listener.accept()
+        except OSError as error:
+            if error.errno in (errno.EMFILE, errno.ENFILE) and self._receiving:
+                self._give_up(next(iter(self._receiving)))
+            return
+        self.nr_conns += 1
+        self.enqueue_req(Connection(self, sock, client, listener.getsockname()))
+
+    def enqueue_req(self, conn: Connection) -> None:
+        """Of a new connection, of a kept one that can be read, or of bytes that came behind a request."""
+        conn.take_back()
+        if conn.buffer.is_complete():
+            super().enqueue_req(conn)
+            return
+        if len(self._receiving) >= self.worker_connections // 2:
+            self._give_up(next(iter(self._receiving)))  # so that a flood leaves room for those who are fast
+        conn.sock.setblocking(False)
+        conn.deadline = time.monotonic() + HEAD_SECONDS
+        self._receiving[conn] = None
+        self._buffered_bytes += len(conn.buffer.data)
+        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._receive(conn))
+
+    def _receive(self, conn: Connection) -> None:
+        try:
+            data = conn.sock.recv(IO_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._give_up(conn)
+            return
+        buffer, had_head = conn.buffer, bool(conn.buffer.body_start)
+        buffer.data += data
+        self._buffered_bytes += len(data)
+        if buffer.is_complete():
+            self._stop_receiving(conn)
+            super().enqueue_req(conn)
+        elif buffer.body_start and not had_head:
+            conn.deadline = time.monotonic() + settings.REQUEST_BODY_SECONDS
+            if buffer.must_continue:
+                self._send(conn, CONTINUE)
+        elif not buffer.body_start and len(buffer.data) > MAX_HEAD_BYTES:
+            self._give_up(conn, 431, "head_too_large", "The head of the request is too large.")
+        if self._buffered_bytes > MAX_BUFFERED_BYTES and self._receiving:
+            self._give_up(next(iter(self._receiving)))
+
+    def _give_up(self, conn: Connection, status: int = 0, code: str = "", detail: str = "") -> None:
+        """Closes, after an answer if a status is given. Its form is that of `core.errors`."""
+        self._stop_receiving(conn)
+        self.nr_conns -= 1
+        if not status:
+            conn.close()
+            return
+        body = json.dumps({"detail": detail, "code": code, "retryable": status == 408}).encode()
+        head = f"HTTP/1.1 {status} {code}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
+        self._send(conn, f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
+        self.linger(conn)
+
+    def _send(self, conn: Connection, answer: bytes) -> None:
+        with suppress(OSError):  # the client has gone, or reads nothing
+            conn.sock.send(answer)
+
+    def _stop_receiving(self, conn: Connection) -> None:
+        del self._receiving[conn]
+        self._buffered_bytes -= len(conn.buffer.data)
+        self.poller.unregister(conn.sock)
+
+    def finish_request(self, conn: Connection, fs: "Future[Any]") -> None:
+        """When the thread has finished, and the client has read the answer."""
+        if not conn.sock.unsent:
+            super().finish_request(conn, fs)
+            return
+        conn.sock.setblocking(False)
+        conn.deadline = time.monotonic() + SEND_SECONDS
+        self._sending[conn] = fs
+        self.poller.register(conn.sock, selectors.EVENT_WRITE, lambda _: self._send_rest(conn))
+
+    def _send_rest(self, conn: Connection) -> None:
+        unsent = conn.sock.unsent
+        try:
+            del unsent[: conn.sock.send(unsent[:IO_BYTES])]
+        except BlockingIOError:
+            return
+        except OSError:
+            self._stop_sending(conn)
+            return
+        if not unsent:
+            self.poller.unregister(conn.sock)
+            super().finish_request(conn, self._sending.pop(conn))
+
+    def _stop_sending(self, conn: Connection) -> None:
+        del self._sending[conn]
+        self.poller.unregister(conn.sock)
+        self.nr_conns -= 1
+        conn.close()
+
+    def linger(self, conn: Connection) -> None:
+        """Closes as soon as the client has hung up, as RFC 9112 section 9.6 asks for."""
+        try:
+            conn.sock.setblocking(False)
+            conn.sock.shutdown(socket.SHUT_WR)
+        except OSError:  # it has hung up
+            conn.close()
+            return
+        if len(self._lingering) >= MAX_LINGERING:
+            conn.close()
+            return
+        conn.deadline = time.monotonic() + LINGER_SECONDS
+        self._lingering[conn] = None
+        self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._read_rest(conn))
+
+    def _read_rest(self, conn: Connection) -> None:
+        try:
+            rest = conn.sock.recv(IO_BYTES)
+        except BlockingIOError:
+            return
+        except OSError:
+            rest = b""
+        if not rest:
+            self._end_lingering(conn)
+
+    def _end_lingering(self, conn: Connection) -> None:
+        del self._lingering[conn]
+        self.poller.unregister(conn.sock)
+        conn.close()
+
+    def murder_pending(self) -> None:
+        """gunicorn's main loop calls it once a second, also while it ends."""
+        now = time.monotonic()
+        for conn in [conn for conn in self._receiving if conn.deadline <= now]:
+            if conn.buffer.data:
+                what = "request" if conn.buffer.body_start else "head of the request"
+                self._give_up(
+                    conn, 408, "body_too_slow", f"The {what} took too long to arrive. Please try again."
+                )
+            else:
+                self._give_up(conn)
+        if not self.alive:
+            for conn in [conn for conn in self._receiving if not conn.buffer.data]:
+                self._give_up(conn)
+        for conn in [conn for conn in self._sending if conn.deadline <= now]:
+            self._stop_sending(conn)
+        for conn in [conn for conn in self._lingering if conn.deadline <= now]:
+            self._end_lingering(conn)

@@ -1,0 +1,145 @@
+"""Clients that send slowly, never, or never hang up: threads of the server are for complete requests."""
+
+import json
+import socket
+import time
+from contextlib import ExitStack, suppress
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.harness.databases import ON_POSTGRESQL, PASSWORD
+from tests.harness.installation import Installation
+from tests.harness.processes import eventually
+
+pytestmark = pytest.mark.sockets
+
+CONNECTIONS = 200
+LOGIN = json.dumps({"email": "devotee@example.com", "password": PASSWORD}).encode()
+HALF_HEAD = b"POST /api/auth/login/ HTTP/1.1\r\nHost: {host}\r\n"
+HEAD = HALF_HEAD + b"Content-Type: application/json\r\n"
+STARTS = {
+    "nothing": b"",
+    "half a head": HALF_HEAD,
+    "half a body": HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(LOGIN), LOGIN[:9]),
+    "half a large body": HEAD + b"Content-Length: 900000\r\n\r\n%s" % LOGIN[:9],
+    "half a chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n9\r\n%s" % LOGIN[:4],
+    "waits for 100": HEAD + b"Content-Length: %d\r\nExpect: 100-continue\r\n\r\n" % len(LOGIN),
+}
+# One byte more, which leaves the request unfinished.
+DRIPS = {"half a head": b"x", "half a body": b" ", "half a large body": b" ", "half a chunk": b" "}
+
+
+@pytest.fixture(scope="module", params=["server", "embedded default"])
+def installation(request):
+    if request.param == "embedded default" and ON_POSTGRESQL:
+        pytest.skip("the embedded default is SQLite")
+    with Installation(REQUEST_BODY_SECONDS=30) as installation:
+        installation.serve() if request.param == "server" else installation.serve_and_work()
+        eventually(lambda: answers(installation), "the server answers")
+        yield installation
+
+
+def answers(installation):
+    try:
+        return requests.get(f"{installation.url}/healthz", timeout=30).ok
+    except requests.RequestException:
+        return False
+
+
+def connect(installation, start, receive_buffer=None):
+    address = urlsplit(installation.url)
+    connection = socket.socket()
+    connection.settimeout(60)
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.connect((address.hostname, address.port))
+    connection.sendall(start.replace(b"{host}", address.netloc.encode()))
+    return connection
+
+
+@pytest.mark.parametrize("kind", STARTS)
+def test_two_hundred_unfinished_requests_delay_nobody(installation, kind):
+    with ExitStack() as stack:
+        connections = [stack.enter_context(connect(installation, STARTS[kind])) for _ in range(CONNECTIONS)]
+        for _ in range(5):
+            for connection in connections:
+                with suppress(OSError):
+                    connection.sendall(DRIPS.get(kind, b""))
+            assert answers(installation)
+
+
+@pytest.mark.parametrize("start", [STARTS["half a body"], STARTS["half a chunk"]])
+def test_an_unfinished_body_can_still_be_finished(installation, start):
+    rest = b"%s\r\n%x\r\n%s\r\n0\r\n\r\n" % (LOGIN[4:9], len(LOGIN) - 9, LOGIN[9:])
+    with connect(installation, start) as connection:
+        answers(installation)
+        connection.sendall(rest if b"chunked" in start else LOGIN[9:])
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+def test_a_client_that_waits_for_100_continue_is_served(installation):
+    with connect(installation, STARTS["waits for 100"]) as connection:
+        assert connection.recv(4096).startswith(b"HTTP/1.1 100")
+        connection.sendall(LOGIN)
+        # gunicorn says it once more. Clients have to read any number of them (RFC 9110 section 15.2).
+        eventually(lambda: b"HTTP/1.1 200" in connection.recv(4096), "the login is answered")
+
+
+def test_a_head_that_drips_for_ever_is_answered_408(installation):
+    with connect(installation, HALF_HEAD) as connection:
+        connection.settimeout(0.5)
+        answer = eventually(lambda: drip(connection), "the server answers a head that never ends")
+
+    assert answer.startswith(b"HTTP/1.1 408")
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "body_too_slow"
+
+
+def drip(connection):
+    with suppress(TimeoutError):
+        connection.sendall(b"x")
+        return connection.recv(4096)
+    return b""
+
+
+def test_a_head_without_an_end_is_answered_431(installation):
+    with connect(installation, HALF_HEAD) as connection:
+        connection.sendall(b"x" * 70_000)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 431")
+
+
+def test_clients_that_never_hang_up_delay_nobody(installation):
+    """The server closes after the answer, and may not wait in its main loop for the client to do the same."""
+    ask = b"GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    with ExitStack() as stack:
+        started = time.monotonic()
+        for _ in range(20):
+            connection = stack.enter_context(connect(installation, ask))
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+        assert time.monotonic() - started < 20  # two seconds each, when the main loop waits
+
+
+def test_clients_that_read_nothing_delay_nobody(installation):
+    """Four answers of 1.5 MB are more than the kernel keeps for a client."""
+    path = "/static/drf_spectacular_sidecar/swagger-ui-dist/swagger-ui-bundle.js"
+    size = len(requests.get(f"{installation.url}{path}", timeout=60).content)
+    ask = f"GET {path} HTTP/1.1\r\nHost: {{host}}\r\n\r\n".encode()
+    with ExitStack() as stack:
+        readers = [
+            stack.enter_context(connect(installation, 4 * ask, receive_buffer=4096)) for _ in range(20)
+        ]
+
+        assert answers(installation)
+        assert len(readers[0].makefile("rb").read(4 * size)) == 4 * size > 6_000_000
+
+
+def test_requests_that_arrive_together_are_answered_in_order(installation):
+    ask = b"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    last = b"GET /nothing-here HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    with connect(installation, ask + ask + last[:30]) as connection:
+        connection.sendall(last[30:].replace(b"{host}", urlsplit(installation.url).netloc.encode()))
+        said = connection.makefile("rb").read()
+
+    assert (said.count(b"HTTP/1.1 200"), said.count(b"HTTP/1.1 404")) == (2, 1)
