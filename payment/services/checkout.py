@@ -12,14 +12,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import NotFound
 
 from accounts.models import Address, User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
 from booking.services import PriceChanged, check_out, remember_total
-from core.errors import Conflict, Unavailable
+from core.errors import Conflict, Refusal, Unavailable
 from core.money import rupees
 from payment.gateways import OutcomeUnknown
 from payment.models import Payment, PaymentAttempt
@@ -49,6 +48,12 @@ class Click:
 
     address: Address | None
     expected_paise: int | None
+
+
+class CartNotFound(Refusal):
+    status_code = 404
+    default_code = "not_found"
+    default_detail = _("Cart not found.")
 
 
 class CheckoutDiffers(Conflict):
@@ -92,7 +97,7 @@ def start_payment(
 
     All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
     that the customer has seen; without it, the one that the cart showed last counts.
-    Raises NotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
+    Raises CartNotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
     PaymentUnderWay, too_many_open, slot_full …), Refusal when the cart can't be sold, Unavailable, and
     GatewayError with `payment_id` when PhonePe could not give a page.
     """
@@ -100,7 +105,7 @@ def start_payment(
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     cart = Cart.objects.filter(pk=cart_id, user=user).first()
     if cart is None:
-        raise NotFound("Cart not found.")
+        raise CartNotFound
     address = None if address_id is None else address_for_delivery(user, address_id)
     click = Click(address, expected_paise)
     try:

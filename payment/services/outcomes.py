@@ -58,9 +58,8 @@ NOT_FOUND_ANSWERS = 3
 NOT_FOUND_SECONDS = 5 * MINUTE
 # When a bank takes longer than this, people tend to pay twice: they are asked not to.
 LONG_SECONDS = 5 * MINUTE
-TIMED_OUT = (
-    "TIMED_OUT"  # V1's code for a page that the customer left; such an order has a transaction id, too
-)
+# V1's code for a page that the customer left; such an order has a transaction id, too.
+TIMED_OUT = "TIMED_OUT"
 
 
 class OfferClosed(Conflict):
@@ -216,7 +215,7 @@ def accept_after_review(payment_id: int) -> Payment:
             raise NothingLeft(payment_id=payment.pk)
         entry.attempt.payment = payment
         _decide_paid(payment, ACCEPTED)
-        # Ledger entries are added, never changed.
+        # The newest one that has not been refunded. Ledger entries are added, never changed.
         _add_ledger_entry(entry.attempt, LedgerEntry.Kind.SUSPENSE, -entry.amount_paise, suffix=":accepted")
         _add_ledger_entry(entry.attempt, LedgerEntry.Kind.RECEIPT, entry.amount_paise, suffix=":receipt")
         create_receipt(payment)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from django.conf import settings
-from rest_framework.exceptions import NotFound
+from django.http import Http404
 
 from accounts.models import User
 from booking.services import demo_cart
@@ -38,7 +38,7 @@ class Demo:
 def refuse_without_simulation() -> None:
     """Outside simulation these routes do not exist."""
     if not settings.PHONEPE_SIMULATION_MODE:
-        raise NotFound
+        raise Http404
 
 
 def simulate(payment: Payment, outcome: str) -> Payment:

@@ -4,7 +4,6 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from rest_framework.exceptions import NotFound
 
 from booking.models import Cart, SlotHold
 from core import waiting
@@ -22,7 +21,7 @@ from payment.services.attempts import (
     TooManyAttempts,
     request_page,
 )
-from payment.services.checkout import reopen, start_donation, start_payment
+from payment.services.checkout import CartNotFound, reopen, start_donation, start_payment
 from payment.services.outcomes import apply_status
 from payment.services.status import poll, refresh
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -71,7 +70,7 @@ def test_a_second_click_finds_the_same_payment_and_page(alice, cart, phonepe):
 
 
 def test_nobody_pays_for_the_cart_of_a_stranger(charlie, cart, phonepe):
-    with pytest.raises(NotFound):
+    with pytest.raises(CartNotFound):
         start_payment(charlie, cart_id=cart.pk)
 
     assert phonepe.order_ids == []

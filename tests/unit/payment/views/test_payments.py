@@ -220,6 +220,15 @@ def test_a_key_that_is_freed_while_we_look_at_it_is_asked_for_again(api, phonepe
     assert api().post(PROCESS_CART, {"amount": 100}, **key).status_code == 201
 
 
+def test_the_cart_of_another_person_is_not_found_in_the_language_of_the_caller(api, charlie, cart):
+    answer = api(charlie).post(PROCESS_CART, {"cart_id": cart.pk}, headers={"Accept-Language": "hi"})
+
+    assert answer.status_code == 404
+    body = answer.json()
+    assert (body["error"], body["code"]) == ("Cart not found.", "not_found")
+    assert body["user_message"] == "कार्ट नहीं मिला।"
+
+
 def test_of_five_donations_with_one_key_at_once_one_is_opened_and_the_others_wait_or_get_its_answer(
     api, phonepe
 ):
