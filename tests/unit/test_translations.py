@@ -11,7 +11,7 @@ import threading
 
 import pytest
 from django.conf import settings
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django.utils import translation
 
 from booking.services.checkouts import PriceChanged
@@ -26,6 +26,7 @@ from payment.services.attempts import TooManyAttempts
 from payment.states import Fulfilment, PaymentState
 from tests.harness import ROOT
 from tests.harness.catalogue import PLACEHOLDER, read_catalogue, sentences_of_sources
+from tests.unit.notifications.pdf_pages import Pages
 from tests.unit.notifications.samples import FACTS, PAPER
 
 DEVANAGARI = re.compile("[\u0900-\u097f]")
@@ -271,15 +272,33 @@ def test_a_refusal_with_amounts_has_them_in_both_languages():
     )
 
 
-def test_the_language_of_one_reader_reaches_nobody_else():
-    hindi = RequestFactory().get("/", headers={"Accept-Language": "hi"})
+def refuse_in_hindi():
+    request = RequestFactory().get("/", headers={"Accept-Language": "hi"})
+    return handle_exception(Unavailable(), {"request": request}).data["user_message"]
 
-    assert DEVANAGARI.search(handle_exception(Unavailable(), {"request": hindi}).data["user_message"])
-    assert handle_exception(Unavailable(), {}).data["user_message"].isascii()
-    assert DEVANAGARI.search(hindi_message("booked").subject)
-    render(PAPER, "hi")
-    with pytest.raises(Unwritable):
+
+def show_a_hindi_page():
+    return Client(headers={"Accept-Language": "hi"}).get("/pay/made-up/").content.decode()
+
+
+def fail_to_write_in_hindi():
+    with pytest.raises(Unwritable) as failed:
         hindi_message("booked", book_id=None)
+    return f"हिन्दी: {failed.value}"
+
+
+@pytest.mark.parametrize(
+    "write_in_hindi",
+    [
+        refuse_in_hindi,
+        show_a_hindi_page,
+        fail_to_write_in_hindi,
+        lambda: hindi_message("booked").subject,
+        lambda: "".join(Pages(render(PAPER, "hi")).texts()),
+    ],
+)
+def test_the_language_of_one_reader_reaches_nobody_else(write_in_hindi):
+    assert DEVANAGARI.search(write_in_hindi())
     assert str(BY_STATE[PaymentState.PENDING]).isascii()
 
 
