@@ -113,7 +113,7 @@ def run(module: str, sample: int, seed: int) -> Outcome:
 
 
 def tests_of(module: str) -> list[str]:
-    """The test file of that name first, then every unit test that imports the module."""
+    """The test file of that name first, then every unit test that imports the module, then its neighbours."""
     path = Path(module)
     own = Path("tests/unit") / path.parent / f"test_{path.name}"
     package, name = ".".join(path.parent.parts), path.stem
@@ -126,7 +126,8 @@ def tests_of(module: str) -> list[str]:
         if imports.search(file.read_text(encoding="utf-8"))
     ]
     first = [own] if (ROOT / own).exists() else []
-    return [file.as_posix() for file in dict.fromkeys([*first, *others])]
+    neighbours = [file.relative_to(ROOT) for file in sorted((ROOT / own).parent.glob("test_*.py"))]
+    return [file.as_posix() for file in dict.fromkeys([*first, *others, *neighbours])]
 
 
 def choose(work: WorkDB, sample: int, dice: Random) -> int:

@@ -1,4 +1,5 @@
 import http.client
+import json
 import socket
 import ssl
 from datetime import datetime, timedelta, timezone
@@ -178,3 +179,24 @@ def test_nobody_is_waited_for_longer_than_a_day():
     ahead = format_datetime(datetime.now(timezone.utc) + timedelta(days=400), usegmt=True)
 
     assert retry_after(ahead) == retry_after("999999") == 86_400
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "category", "outcome"),
+    [
+        (408, "ANY_WORD", E.GATEWAY_5XX, RequestOutcome.AMBIGUOUS),
+        (409, "ANY_WORD", E.REJECTED, RequestOutcome.REJECTED),
+        (500, "ANY_WORD", E.GATEWAY_5XX, RequestOutcome.AMBIGUOUS),
+        (401, "ANY_WORD", E.AUTHENTICATION, RequestOutcome.REJECTED),
+        (400, "KEY_NOT_CONFIGURED", E.AUTHENTICATION, RequestOutcome.REJECTED),
+        (400, "ANY_WORD", E.REJECTED, RequestOutcome.REJECTED),
+        (400, "", E.WRONG_ENDPOINT, RequestOutcome.REJECTED),
+    ],
+)
+def test_status_and_code_of_an_error_answer_decide_its_category(status, word, category, outcome):
+    answer = Answer(status, {"Content-Type": "application/json"}, json.dumps({"code": word}).encode())
+
+    with pytest.raises(RequestFailed) as caught:
+        parse_response(Operation.PAY, answer, lambda *_: RequestOutcome.REJECTED, lambda payload: payload)
+
+    assert (caught.value.category, caught.value.outcome) == (category, outcome)

@@ -3,6 +3,7 @@
 import json
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -18,7 +19,7 @@ from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import ProviderStatus
 from payment.services.disputes import decide_dispute
 from payment.services.outcomes import apply_status
-from payment.services.refunds.amounts import refundable_paise, remaining_paise
+from payment.services.refunds.amounts import free_until, refundable_paise, remaining_paise, sendable_paise
 from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
 from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
 from payment.services.refunds.sending import _claim
@@ -158,6 +159,24 @@ def test_what_the_dashboard_ended_and_could_not_send_is_owed_whole_and_a_person_
 
     assert live() == [(2_000, "owed"), (18_000, "owed")]
     assert Refund.objects.latest("pk").held_because == Refund.Hold.FAILED_OFTEN
+
+
+@pytest.mark.parametrize(("left", "sendable"), [(0, 0), (99, 0), (100, 100), (101, 101)])
+def test_less_than_a_rupee_is_not_sendable(paid, left, sendable):
+    attempt = paid.attempts.get()
+    attempt.received_paise = left
+
+    assert (remaining_paise(attempt), sendable_paise(attempt)) == (left, sendable)
+
+
+@pytest.mark.parametrize(
+    ("policy", "hours"), [([(72, 100), (48, 100), (24, 50), (0, 0)], 48), ([(24, 50), (0, 0)], None)]
+)
+def test_a_cancellation_is_free_until_the_last_hour_that_gives_everything_back(paid, policy, hours, settings):
+    settings.REFUND_POLICY = policy
+    booked = Booking.objects.get()
+
+    assert free_until(booked) == (booked.starts_at - timedelta(hours=hours) if hours else None)
 
 
 # --- Whatever happens, in whatever order ---------------------------------------------------------
