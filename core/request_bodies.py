@@ -1,7 +1,7 @@
 """Reads the body of a request before Django does: with or without a length, bounded in size and time.
 
 Proxies, CDNs and tunnels send bodies with `Transfer-Encoding: chunked` and no Content-Length. Django treats such a body
-as empty. A body that never ends would keep a thread of the server for ever; a few slow ones would keep all threads.
+as empty. A body that never ends would never free its thread of the server; a few slow ones would keep all threads.
 """
 
 import socket

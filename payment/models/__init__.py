@@ -1,17 +1,17 @@
-"""The rows of the money. Each guards itself: constraints say what may be, `advance` says what may become what.
+"""The rows of the money. Constraints allow only valid rows, `advance` only valid changes of state.
 
-Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one order at PhonePe · one HTTP try
+Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one order at PhonePe · one HTTP attempt
    │             └──< Refund                     money on its way back
-   ├─── Offer                                    another place, when their own is gone
+   ├─── Offer                                    free slots for a customer whose slot is gone
    ├──< LedgerEntry                              money that moved; added to, never changed
    ├─── Receipt                                  numbered without gaps (ReceiptCounter has the last number)
-   └──< StateChange                              what moved, and the rule that moved it
-WebhookEvent                                     one call from PhonePe, as it came
+   └──< StateChange                              a change of state and its rule
+WebhookEvent                                     one webhook of PhonePe, as it came
 Dispute ──< DisputeUpdate                        a buyer asks their bank for the money back; each event about it
 IdempotencyKey                                   one caller, route and key, with the stored answer
-DiagnosisRun                                     one look at every hop
+DiagnosisRun                                     one diagnosis of every connection
 Reconciliation                                   one day's comparison with PhonePe's books
-WorkLease                                        one row that the background works on, or could not work off
+WorkLease                                        one row that a worker is busy with, or whose work has failed
 """
 
 from payment.models.disputes import Dispute, DisputeUpdate

@@ -42,7 +42,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Request:
-    """`path` stands behind the endpoint's base URL; V1 signs exactly this path."""
+    """`path` follows the endpoint's base URL; V1 signs exactly this path."""
 
     operation: Operation
     method: str

@@ -169,7 +169,7 @@ def read_order_status(answer: Json) -> OrderStatus:
     details = answer.get("paymentDetails")
     tries = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
     paid = next((each for each in tries if each.get("state") == "COMPLETED"), None)
-    # Without a paid one the first: the newest stands there.
+    # Without a paid one, the first: with `details=false` PhonePe lists the newest one only.
     attempt = paid or first(details)
     state = _provider_status(answer, ORDER_STATES)
     # In an open order only a try that is open too counts: after a wrong PIN no bank is deciding about it.
@@ -314,7 +314,7 @@ def _provider_status(answer: Json, states: Mapping[str, ProviderStatus]) -> Prov
 
 
 def _bank_reference(holder: Json) -> str:
-    """UPI's UTR stands at the rail, the ARN of cards and net banking at the instrument.
+    """UPI's UTR is in the rail, the ARN of cards and net banking in the instrument.
 
     Both on the attempt itself, else on its first source of money.
     """

@@ -106,7 +106,7 @@ def payments_without_one_receipt() -> Rows:
 
 @invariant("What paid a payment is on the receipt that people are given, with its amount.")
 def entries_without_receipt() -> Rows:
-    """The receipt that somebody shows to the tax office must say what the ledger says."""
+    """The receipt is shown to the tax office, so it must agree with the ledger."""
     receipt = Receipt.objects.filter(payment=OuterRef("payment"), total_paise=OuterRef("amount_paise"))
     return LedgerEntry.objects.filter(~Exists(receipt), kind=Kind.RECEIPT)
 

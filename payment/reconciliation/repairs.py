@@ -50,6 +50,6 @@ def adopt_settled_refund(attempt: PaymentAttempt, merchant_refund_id: str, paise
 
 
 def _is_repaired(attempt: PaymentAttempt) -> bool:
-    """The money was received, and its payment is fulfilled or will be refunded without anybody."""
+    """The money was received, and its payment is fulfilled or will be refunded without staff."""
     received = PaymentAttempt.objects.filter(pk=attempt.pk, state=AttemptState.COMPLETED)
     return received.exclude(payment__fulfilment__in=UNFINISHED).exists()

@@ -1,6 +1,6 @@
 """One comparison of a day: what PhonePe says, what our rows say, what the settlement file says.
 
-Nothing is repaired unless that was asked for, and then only by the functions that work every day: `apply_status`,
+Nothing is repaired without --fix, and then only by the functions of every day: `apply_status`,
 `apply_refund_status`, `fulfil`; fees are added to the ledger. The nightly comparison never repairs: it alerts staff.
 The rows of finished comparisons say which days are still to be compared, so a night without a worker is compared later.
 """

@@ -63,7 +63,7 @@ class BadRow(ValueError):
 
 @dataclass
 class Part:
-    """One row in paise, and how often it stands in the file, word for word."""
+    """One row in paise, and how often the file has it, word for word."""
 
     amount_paise: int
     fee_paise: int
@@ -75,7 +75,7 @@ class Part:
 class Settled:
     """What the file says of one payment or refund, in paise: one customer's money may come by several instruments.
 
-    Each row counts once here, however often it stands there: see `adding_up_to`. A refund's amount is positive, as it
+    Each row counts once here, however often the file has it: see `adding_up_to`. A refund's amount is positive, as it
     is in our rows. Fees and taxes are negative when PhonePe kept them. `order`: of a refund, where the file tells it.
     `contradictions`: where its rows do not agree with themselves.
     """

@@ -15,7 +15,7 @@ from payment.services.transitions import lock_payment, record_payment
 from payment.states import Fulfilment
 
 EXTENSION = 5 * MINUTE
-# Not for ever: others want the place too. The payment then goes on without it, by the rule for late money.
+# Then others may have the place. The payment goes on without it, by the rule for late money.
 MAX_EXTENSION = 30 * MINUTE
 
 

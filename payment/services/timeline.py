@@ -186,7 +186,7 @@ def unknown_codes() -> list[UnknownCode]:
     since = timezone.now() - UNKNOWN_CODE_WINDOW
     calls = _count_codes(GatewayCall.objects.filter(started_at__gte=since), "started_at")
     orders = _count_codes(PaymentAttempt.objects.filter(created_at__gte=since), "created_at")
-    # A code stands in the calls of an order and in its row: the larger count of the two is taken.
+    # The calls of an order and its row have the same code: the larger count of the two is taken.
     found: dict[str, UnknownCode] = {}
     for row in sorted(calls + orders, key=lambda row: row["times"]):
         earlier = found.get(row["code"], row)

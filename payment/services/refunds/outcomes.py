@@ -74,7 +74,7 @@ def apply_refund_status(refund_id: int, answer: RefundStatus, source: str) -> Re
 def adopt_refund(
     attempt: PaymentAttempt, merchant_refund_id: str, amount_paise: int, answer: RefundStatus, source: str
 ) -> Refund | None:
-    """A refund that somebody made in PhonePe's dashboard gets a row, and is then treated as any other.
+    """A refund that was made in PhonePe's dashboard gets a row, and is then treated as any other.
 
     None for less than a rupee, which PhonePe does not refund: staff must see what that is.
     """
