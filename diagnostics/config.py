@@ -10,7 +10,7 @@ from payment.phonepe.credentials import Merchant
 
 Json = dict[str, Any]
 
-# Masked, so that another value may look the same.
+# Masked: a changed value may look the same, so each gets a fingerprint.
 HIDDEN = (
     "PHONEPE_MERCHANT_ID",
     "PHONEPE_SALT_KEY",

@@ -43,7 +43,7 @@ BROKER_PORT = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
 NO_FAULT_ON_TIMEOUT = {"worker", "webhook", "webhook_silence"}
 MAX_OVERDUE_SECONDS = 60  # a due row waits no longer while a worker runs
 MAX_MISSED_RUNS = 3  # of the worker's own diagnoses, before it counts as stopped
-# How many of the last paid orders are looked at, how far back, and how many are needed to judge.
+# How many of the last paid orders are checked, how far back, and how many are needed for a conclusion.
 WEBHOOK_SAMPLE, WEBHOOK_WINDOW, WEBHOOK_MINIMUM = 20, timedelta(days=7), 5
 WEBHOOK_DELAY = timedelta(minutes=5)  # a webhook may arrive a little after our status request
 
@@ -118,7 +118,7 @@ def check_database_writes() -> CheckResult:
             cursor.execute("DELETE FROM django_migrations WHERE 1 = 0")
     except DATABASE_ERRORS as error:
         if is_busy(error):
-            return check.passed(f"{check.detail}, somebody is writing")
+            return check.passed(f"{check.detail}, another writer is busy")
         return check.failed("readonly", describe_error(error))
     return check.passed(f"{check.detail}, takes writes, connected in {took} ms")
 
@@ -192,7 +192,7 @@ def check_worker() -> CheckResult:
         last_seen = runs.values_list("started_at", flat=True).first()
         now = database_now()
     except DATABASE_ERRORS:
-        return check.unknown("not known while the database cannot be asked")
+        return check.unknown("not known while the database cannot be queried")
     if due_since is not None:
         overdue = round((now - due_since).total_seconds())
         if overdue > MAX_OVERDUE_SECONDS:
@@ -221,13 +221,15 @@ def check_webhook_silence() -> CheckResult:
     try:
         announced = list(newest.values_list("has_webhook", flat=True))
     except DATABASE_ERRORS:
-        return check.unknown("not known while the database cannot be asked")
-    count = f"{len(announced)} paid orders in {WEBHOOK_WINDOW.days} days, {sum(announced)} of them announced by PhonePe"
+        return check.unknown("not known while the database cannot be queried")
+    count = (
+        f"{len(announced)} paid orders in {WEBHOOK_WINDOW.days} days, {sum(announced)} of them with a webhook"
+    )
     if len(announced) < WEBHOOK_MINIMUM:
         detail = f"{count}: too few to say"
         return check.passed(detail) if any(announced) else check.unknown(detail)
     if not any(announced):
-        return check.failed("silent", f"{count}: all were found by asking only")
+        return check.failed("silent", f"{count}: all were found by status requests only")
     return check.passed(count)
 
 

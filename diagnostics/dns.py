@@ -1,7 +1,7 @@
 """Name resolution: by the system's resolver, which connections use, and by the name server itself.
 
 The system's error says little ("Name or service not known") and not which name server was asked. So the name server is
-queried directly as well: that tells an unknown name from a server that fails or does not answer.
+queried directly as well: this distinguishes an unknown name from a server that fails or does not answer.
 """
 
 import functools
@@ -87,7 +87,7 @@ class Resolution:
 
 @dataclass(frozen=True)
 class PendingResolution:
-    """The system has answered, with `addresses` or an `error`; the name server's answer may still be on its way."""
+    """The system has answered, with `addresses` or an `error`; the name server's answer may still be missing."""
 
     host: str
     addresses: tuple[Address, ...]

@@ -98,7 +98,7 @@ class Evidence:
 
     @property
     def fault(self) -> Verdict | None:
-        """What stops us on the way to PhonePe, or what PhonePe itself refuses."""
+        """What stops us before PhonePe, or what PhonePe itself refuses."""
         if self.unreachable is None:
             return self.status.verdict if self.status else None
         verdict = self.unreachable.verdict
@@ -113,7 +113,7 @@ class Evidence:
 
     @property
     def interceptor(self) -> str:
-        """Who issues certificates for names of others, as the certificates state. "" when nobody does."""
+        """Who issues certificates for names of others, as the certificates state. "" when there are none."""
         issuers = (
             attempt.certificate.issuer
             for attempt in _attempts((*self.probes, *self.siblings, *self.controls))

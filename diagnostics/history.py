@@ -154,7 +154,7 @@ def _local_time(moment: datetime) -> str:
 
 
 def _failed_calls() -> Iterator[str]:
-    """The last orders that a call failed about, for whoever looks them up."""
+    """The last orders whose calls failed, for PhonePe's support."""
     failed = GatewayCall.objects.exclude(error_category="").filter(
         started_at__gte=timezone.now() - FAILED_CALLS_SINCE
     )

@@ -323,7 +323,7 @@ def classify_answer(answer: Answer) -> str:
 
 
 def describe_answer(answer: Answer) -> str:
-    """The answer in a few words: status, host of a redirect, title of a page, `Server` header."""
+    """The answer in short: status, host of a redirect, title of a page, `Server` header."""
     title = TITLE.search(answer.body)
     parts = [f"HTTP {answer.http_status}"]
     if location := answer.headers.get("Location", ""):

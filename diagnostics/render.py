@@ -24,7 +24,7 @@ LAYERS = {
     "credentials": "Be recognised",
     "contract": "Ask about an order",
 }
-# The short answer tells only the last layer that worked, one of these.
+# The short answer contains only the last layer that worked, one of these.
 STAGES = ("DNS", "TCP", "TLS", "HTTP")
 DEPENDENCIES = {
     "database": "Database",
@@ -33,8 +33,8 @@ DEPENDENCIES = {
     "mail": "Mail server",
     "broker": "Message broker",
     "disk": "Disk",
-    "webhook": "PhonePe's way to us",
-    "webhook_silence": "Calls from PhonePe",
+    "webhook": "Our webhook address",
+    "webhook_silence": "Webhooks from PhonePe",
 }
 MARKS = {"good": "+", "bad": "X", "unseen": "-"}
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6", "": ""}
@@ -108,7 +108,7 @@ def page_context(found: Json, request: HttpRequest) -> Json:
 def as_text(found: Json) -> str:
     lines = [
         *_summary_lines(found),
-        *_endpoint_lines("The way to PhonePe", found["endpoints"]),
+        *_endpoint_lines("The connection to PhonePe", found["endpoints"]),
         *_endpoint_lines("For comparison", found.get("controls", [])),
     ]
     if checks := dependencies(found):
@@ -116,7 +116,7 @@ def as_text(found: Json) -> str:
     for check in checks:
         lines.append(f"  {MARKS[check['state']]} {check['name']:<20} {check['target']}: {check['detail']}")
     if changed := found.get("changed_since_last_ok"):
-        lines += ["", f"Changed since all was well, on {format_time(changed['since'])}"]
+        lines += ["", f"Changed since the last good diagnosis, on {format_time(changed['since'])}"]
         for change in changed["changes"]:
             lines.append(f"  {change['what']}: {change['before']} -> {change['now']}")
         if not changed["changes"]:
@@ -124,7 +124,7 @@ def as_text(found: Json) -> str:
     if codes := found.get("unknown_codes", []):
         lines += [
             "",
-            "Codes of PhonePe that we do not know. They decide nothing; somebody should look them up",
+            "Unknown codes of PhonePe. They have no effect; please find out what they mean",
         ]
     for each in codes:
         lines.append(f"  {each['code']}: {each['times']} times, last on {format_time(each['last_seen'])}")
@@ -197,7 +197,7 @@ def _endpoint_lines(title: str, endpoints: list[Json]) -> Iterator[str]:
         return
     yield from ("", title)
     for endpoint in endpoints:
-        # The host for everyone; target, role and route for whoever operates this server.
+        # The host for everyone; target, role and route for operators only.
         is_full = "target" in endpoint
         yield "  {target} ({role}, {way})".format(**endpoint) if is_full else f"  {endpoint['endpoint']}"
         for route in routes(endpoint):

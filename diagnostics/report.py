@@ -7,7 +7,7 @@ For everyone (`diagnostics.serializers` cuts the short form out of the full one)
     summary         one sentence                    checked_at   ISO 8601, with offset
     endpoints[]     endpoint, reachable, stage      how far each address of PhonePe was reached
 
-For whoever operates this server, in addition:
+For operators, in addition:
 
     next_action     what to do first                      troubleshooting   "docs/troubleshooting.md#<verdict>"
     also[]          further faults, most urgent first: verdict, culprit, summary, next_action, troubleshooting
@@ -20,7 +20,7 @@ For whoever operates this server, in addition:
     support_message to, subject, body; null when nobody has to act
     changed_since_last_ok   since, changes[] of what, before, now (text); null when all is well or never was
     history[]       the runs before this one, newest first: checked_at, verdict, culprit, summary, asked_by
-    unknown_codes[] codes of PhonePe that nobody has explained yet: code, times, last_seen
+    unknown_codes[] codes of PhonePe that are not in our table: code, times, last_seen
 
 A layer: layer (dns, tcp, proxy, tls, http, credentials, contract), family ("ipv4", "ipv6" or ""), target, ok (null:
 not checked, or says nothing), ms, finding (diagnostics.enums.Finding, or "" when all is well), detail.
@@ -136,12 +136,7 @@ def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, 
     """`took_ms` is set by the caller, who measures it."""
     first, *others = conclude(evidence)
     configured = config.masked(merchant)
-    endpoints = [_endpoint(probe, evidence.status_results) for probe in evidence.probes]
-    for result in evidence.status_results:
-        if result.target is None:  # PhonePe simulated in this process: there is no network, only an answer
-            ladder = list(_status_layers(result))
-            where = ("simulated PhonePe", True, "HTTP", "payments", result.host_port, "inside this process")
-            endpoints.append(Endpoint(*where, ladder))
+    endpoints = _endpoints(evidence)
     controls = [_endpoint(probe, ()) for probe in (*evidence.controls, *evidence.siblings)]
     dependencies = {
         name: Dependency(check.target, check.ok, check.milliseconds, check.fault, check.detail)
@@ -177,6 +172,17 @@ def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, 
         history=list(past.runs),
         unknown_codes=list(past.unknown_codes),
     )
+
+
+def _endpoints(evidence: Evidence) -> list[Endpoint]:
+    """Of PhonePe: those that were probed, or the one inside this process."""
+    endpoints = [_endpoint(probe, evidence.status_results) for probe in evidence.probes]
+    for result in evidence.status_results:
+        if result.target is None:  # PhonePe simulated in this process: there is no network, only an answer
+            ladder = list(_status_layers(result))
+            where = ("simulated PhonePe", True, "HTTP", "payments", result.host_port, "inside this process")
+            endpoints.append(Endpoint(*where, ladder))
+    return endpoints
 
 
 def _server(evidence: Evidence) -> Server:

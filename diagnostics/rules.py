@@ -197,14 +197,14 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         Verdict.PROXY_FAILURE,
         finding_is(Finding.PROXY_WANTS_LOGIN),
-        "The proxy on the way to {name} wants a login, or another one.",
+        "The proxy to {name} requires a login, or rejects ours.",
         "Put the proxy's login into PHONEPE_PROXY_URL (http://user:password@host:port; {route}). It said: {error}",
     ),
     Rule(
         "phonepe",
         Verdict.PROXY_FAILURE,
         finding_is(Finding.PROXY_FORBIDS),
-        "The proxy on the way to {name} is reached, but opens no way there.",
+        "The proxy to {name} is reached, but refuses to connect to that host.",
         "Whoever runs the proxy must allow CONNECT to {target} ({route}). It said: {error}",
     ),
     Rule(
@@ -213,15 +213,15 @@ RULES: tuple[Rule, ...] = (
         finding_is(
             Finding.PROXY_REFUSED, Finding.PROXY_SILENT, Finding.PROXY_UNREACHABLE, Finding.PROXY_NAME_UNKNOWN
         ),
-        "The proxy on the way to {name} cannot be reached: {finding}.",
+        "The proxy to {name} cannot be reached: {finding}.",
         "Start the proxy, or correct PHONEPE_PROXY_URL ({route}). The error was: {error}",
     ),
     Rule(
         "phonepe",
         Verdict.PROXY_FAILURE,
         fault_is(Verdict.PROXY_FAILURE),
-        "The proxy on the way to {name} does not let us through.",
-        "Check that the proxy runs, knows our login, allows {target} and reaches it ({route}). It said: {error}",
+        "The proxy to {name} does not connect us.",
+        "Check that the proxy runs, accepts our login, allows {target} and reaches it ({route}). It said: {error}",
     ),
     # Certificates, and a simulated PhonePe on this machine.
     Rule(
@@ -235,7 +235,7 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         None,
         local_phonepe_is_unreachable,
-        "PhonePe is configured to be on this machine, and there {what}.",
+        "The address configured for PhonePe is on this machine, and there {what}.",
         "Start what should listen at {target}, or correct PHONEPE_BASE_URL. The error was: {error}",
         culprit=Culprit.CONFIGURATION,
     ),
@@ -243,18 +243,18 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         None,
         all_of(phonepe_is_unreachable, finding_is(Finding.INTERCEPTED)),
-        "Somebody between this server and {name} opens encrypted connections and answers in its place.",
-        "Ask the hosting provider to leave {target} alone: its certificate is issued by {interceptor}. If that is "
-        "meant to be so, name that authority in PHONEPE_CA_BUNDLE. The error was: {error}",
+        "Something between this server and {name} intercepts encrypted connections.",
+        "Ask the hosting provider not to intercept {target}: its certificate is issued by {interceptor}. If that is "
+        "intended, put that authority into PHONEPE_CA_BUNDLE. The error was: {error}",
         culprit=Culprit.HOSTING,
     ),
     Rule(
         "phonepe",
         None,
         all_certificates_are_rejected,
-        "This server trusts nobody's certificates, PhonePe's or others.",
-        "Bring the CA certificates up to date. If there is a proxy that opens encrypted traffic, name its "
-        "certificate in PHONEPE_CA_BUNDLE. The error was: {error}",
+        "This server trusts no certificates, neither PhonePe's nor others.",
+        "Update the CA certificates. If a proxy intercepts encrypted traffic, put its certificate into "
+        "PHONEPE_CA_BUNDLE. The error was: {error}",
         culprit=Culprit.THIS_SERVER,
     ),
     # The network. Control hosts tell our network from PhonePe.
@@ -262,8 +262,8 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         None,
         all_of(is_unreachable, finding_is(Finding.SYSTEM_RESOLVER_FAILED)),
-        "The name server knows {name}, and this server does not find it all the same.",
-        "See /etc/nsswitch.conf, /etc/hosts and the local resolver: {error}. The name server says: {addresses}",
+        "The name server knows {name}, but this server does not resolve it.",
+        "Check /etc/nsswitch.conf, /etc/hosts and the local resolver: {error}. The name server says: {addresses}",
         culprit=Culprit.THIS_SERVER,
     ),
     Rule(
@@ -271,7 +271,7 @@ RULES: tuple[Rule, ...] = (
         None,
         all_of(nothing_is_reached, fault_is(Verdict.DNS_FAILURE)),
         "This server resolves no names, neither PhonePe's nor others: {finding}.",
-        "See /etc/resolv.conf, and ask the hosting provider why the name server ({servers}) does not answer this "
+        "Check /etc/resolv.conf, and ask the hosting provider why the name server ({servers}) does not answer this "
         "server properly (UDP and TCP port 53). Neither {target} nor {control} is resolved. The error was: {error}",
         culprit=Culprit.HOSTING,
     ),
@@ -288,7 +288,7 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         None,
         phonepe_certificate_is_rejected,
-        "Somebody between this server and {name} answers in its place: {what}.",
+        "Something between this server and {name} answers in its place: {what}.",
         "Ask the hosting provider who intercepts connections to {target}. The error was: {error}",
         culprit=Culprit.HOSTING,
     ),
@@ -296,8 +296,8 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         None,
         all_of(phonepe_is_unreachable, finding_is(Finding.PRIVATE_ANSWER, Finding.SINKHOLE_ANSWER)),
-        "The name server of this server leads {name} astray: {finding}.",
-        "Ask the hosting provider, or whoever writes /etc/hosts, why {target} leads there. Found: {error}",
+        "The name server of this server gives a wrong address for {name}: {finding}.",
+        "Ask the hosting provider, or whoever edits /etc/hosts, why {target} has this address. Found: {error}",
         culprit=Culprit.HOSTING,
     ),
     Rule(
@@ -323,10 +323,10 @@ RULES: tuple[Rule, ...] = (
         None,
         all_of_phonepe_is_unreachable,
         "From here no address of PhonePe can be reached, in neither of its environments, while other hosts can: "
-        "{what}. Most likely a firewall of the hosting provider closes the way to PhonePe alone.",
-        "Ask the hosting provider first whether a firewall keeps this server from {target}: the control host {control} "
-        "answers by the same way, and so does every other part of the network. What settles it: if another network "
-        "reaches {target} at this time, it is the hosting; if nobody does, it is PhonePe. The error was: {error}",
+        "{what}. Most likely a firewall of the hosting provider blocks PhonePe only.",
+        "Ask the hosting provider first whether a firewall blocks {target}: the control host {control} "
+        "answers by the same route. What settles it: if another network "
+        "reaches {target} at this time, it is the hosting; if none does, it is PhonePe. The error was: {error}",
         culprit=Culprit.HOSTING,
     ),
     Rule(
@@ -334,7 +334,7 @@ RULES: tuple[Rule, ...] = (
         None,
         other_environment_is_reached,
         "{name} cannot be reached: {what}. Another host of PhonePe's can.",
-        "Wait and check again: {sibling} answers by the same way, {target} does not. If another network reaches "
+        "Wait and check again: {sibling} answers by the same route, {target} does not. If another network reaches "
         "{target}, ask the hosting provider; else send PhonePe the message below. The error was: {error}",
         culprit=Culprit.PHONEPE,
     ),
@@ -343,8 +343,8 @@ RULES: tuple[Rule, ...] = (
         None,
         phonepe_is_unreachable,
         "{name} cannot be reached: {what}. Other hosts can.",
-        "Wait and check again: the control host {control} answers by the same way, {target} does not. If PhonePe is "
-        "reachable from other networks, a firewall at the hosting provider keeps us out: ask there; else send PhonePe "
+        "Wait and check again: the control host {control} answers by the same route, {target} does not. If PhonePe is "
+        "reachable from other networks, a firewall of the hosting provider blocks us: ask there; else send PhonePe "
         "the message below. The error was: {error}",
         culprit=Culprit.PHONEPE,
     ),
@@ -364,7 +364,7 @@ RULES: tuple[Rule, ...] = (
         "The clock of this server is wrong.",
         "Set the clock (`timedatectl set-ntp true`): it is {clock}.",
     ),
-    # What PhonePe, or somebody in its place, answers.
+    # The answers of PhonePe, or of something in its place.
     Rule(
         "phonepe",
         Verdict.BAD_CREDENTIALS,
@@ -392,46 +392,46 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         Verdict.WRONG_BASE_URL,
         fault_is(Verdict.WRONG_BASE_URL),
-        "PhonePe is reached, but not at the address where it takes payments.",
+        "PhonePe is reached, but not at the address for payments.",
         "Leave PHONEPE_BASE_URL empty, or correct its path for PHONEPE_API_VERSION. PhonePe said: {status}",
     ),
     Rule(
         "phonepe",
         Verdict.MISCONFIGURED,
         fault_is(Verdict.MISCONFIGURED),
-        "PhonePe is reached, but refuses the way we ask.",
+        "PhonePe is reached, but rejects our requests.",
         "Compare PHONEPE_API_VERSION and the credentials with PhonePe's dashboard. PhonePe said: {status}",
     ),
     Rule(
         "phonepe",
         Verdict.RATE_LIMITED,
         fault_is(Verdict.RATE_LIMITED),
-        "PhonePe is reached, but takes no more questions from us for the moment.",
+        "PhonePe is reached, but accepts no more requests from us at the moment.",
         "Wait a minute. If these are the shared test credentials, ask PhonePe for your own. PhonePe said: {status}",
     ),
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
         page_is_from_network,
-        "A page of the network of this server stands in the place of {name}: {finding}.",
-        "Ask the hosting provider to let this server through to {target} unchanged. What was met: {answer}. "
-        "The question was answered with: {status}",
+        "A page of this server's network is returned instead of {name}: {finding}.",
+        "Ask the hosting provider to let this server through to {target} unchanged. The answer was: {answer}. "
+        "The status request got: {status}",
     ),
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
         all_of(fault_is(Verdict.HTTP_BLOCKED), finding_is(Finding.REDIRECT)),
-        "{name} is reached, but sends us to another address, which a payment does not follow.",
-        "Leave PHONEPE_BASE_URL empty, or name the final address ({target}). What was met: {answer}",
+        "{name} is reached, but redirects to another address, which payments do not follow.",
+        "Leave PHONEPE_BASE_URL empty, or set it to the final address ({target}). The answer was: {answer}",
         culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
         all_of(fault_is(Verdict.HTTP_BLOCKED), lambda evidence: evidence.is_phonepe),
-        "{name} is reached, and its own front door keeps us out with a page.",
-        "Send PhonePe the message below: the certificate is PhonePe's own, so the page is as well. It does not like "
-        "the address that we come from. What was met: {answer}. The question was answered with: {status}",
+        "{name} is reached, but answers with a page that blocks us.",
+        "Send PhonePe the message below: the certificate is PhonePe's own, so the page is as well. Most likely PhonePe "
+        "blocks our address. The answer was: {answer}. The status request got: {status}",
         culprit=Culprit.PHONEPE,
     ),
     Rule(
@@ -439,14 +439,14 @@ RULES: tuple[Rule, ...] = (
         None,
         lambda evidence: evidence.fault is not None and evidence.is_phonepe,
         "{name} is reached, but does not answer properly.",
-        "Wait and check again; payments under way are asked about by themselves. PhonePe said: {status}",
+        "Wait and check again; meanwhile the status of open payments is polled. PhonePe said: {status}",
         culprit=Culprit.PHONEPE,
     ),
     Rule(
         "phonepe",
         None,
         lambda evidence: evidence.fault is not None,
-        "The address configured for PhonePe is reached, but what answers there is not PhonePe as we know it.",
+        "The address configured for PhonePe is reached, but its answers are not those of PhonePe.",
         "Check what listens at {target}. It said: {status}",
         culprit=Culprit.CONFIGURATION,
     ),
@@ -455,7 +455,7 @@ RULES: tuple[Rule, ...] = (
         "cache",
         Verdict.MISCONFIGURED,
         cache_server_is_down,
-        "Our own cache does not work: each process remembers by itself. PhonePe has nothing to do with it.",
+        "Our own cache does not work: each process uses its own memory. PhonePe has nothing to do with it.",
         "Start the cache, or correct CACHE_URL ({cache_target}). Payments go on meanwhile, with a token and a count of "
         "requests for each process. It said: {cache}",
         culprit=Culprit.THIS_SERVER,
@@ -464,14 +464,14 @@ RULES: tuple[Rule, ...] = (
         "worker",
         Verdict.WORKER_DOWN,
         dependency_failed("worker", "down"),
-        "What is due on our side is not worked off: the background worker does not run, or is stuck.",
+        "Due work is not done on our side: the background worker does not run, or is stuck.",
         "Start the background worker (`python manage.py work`), or restart it: {worker}.",
     ),
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
         dependency_failed("webhook", "redirect"),
-        "PhonePe's calls to us end at a redirect, which PhonePe does not follow. Payments are found by asking.",
+        "PhonePe's webhooks end at a redirect, which PhonePe does not follow. Payments are found by status requests.",
         "Set PUBLIC_BASE_URL, and the webhook in PhonePe's dashboard, to the final host: {webhook_target}: {webhook}",
         culprit=Culprit.CONFIGURATION,
     ),
@@ -479,21 +479,21 @@ RULES: tuple[Rule, ...] = (
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
         dependency_failed("webhook", "refuses", "changed"),
-        "PhonePe's calls to us do not arrive as they were sent. Payments are found by asking.",
+        "PhonePe's webhooks do not arrive unchanged. Payments are found by status requests.",
         "See what the proxy in front does with the header Authorization and with bodies ({webhook_target}): {webhook}",
     ),
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
         dependency_failed("webhook"),
-        "PhonePe's calls to us do not come through at our public address. Payments are found by asking.",
+        "PhonePe's webhooks do not arrive at our public address. Payments are found by status requests.",
         "Make {webhook_target} answer as PhonePe needs it: {webhook}",
     ),
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
         dependency_failed("webhook_silence", "silent"),
-        "PhonePe does not call us: every payment is found by asking only.",
+        "PhonePe sends us no webhooks: payments are found by status requests only.",
         "Enter {webhook_url} as the webhook in PhonePe's dashboard, with the login of the settings, for the events of "
         "orders and refunds. {webhook_silence}.",
         culprit=Culprit.CONFIGURATION,
@@ -502,7 +502,7 @@ RULES: tuple[Rule, ...] = (
         "mail",
         Verdict.MAIL_DOWN,
         dependency_failed("mail", "down"),
-        "Our mail server cannot be used: customers are told later. Neither payments nor PhonePe are concerned.",
+        "Our mail server cannot be used: customers get their mails later. It affects neither payments nor PhonePe.",
         "Start the mail server ({mail_target}) or correct EMAIL_URL. It said: {mail}",
     ),
     Rule(
@@ -524,16 +524,16 @@ RULES: tuple[Rule, ...] = (
         "",
         Verdict.OK,
         lambda evidence: evidence.proxied_alternative is not None,
-        "PhonePe is reached and knows us, though only through the proxy: the direct way is shut.",
-        "Nothing now: payments take the proxy. As the same host answers there, something in the network of this "
-        "server shuts the direct way; ask the hosting provider. {degraded}",
+        "PhonePe is reached and knows us, though only through the proxy: the direct route is blocked.",
+        "Nothing now: payments use the proxy. As the same host answers there, something in the network of this "
+        "server blocks the direct route; ask the hosting provider. {degraded}",
     ),
     Rule(
         "",
         Verdict.OK,
         lambda evidence: evidence.degraded is not None,
         "PhonePe is reached and knows us, though not by every configured address.",
-        "Nothing now: payments take the others. {degraded}",
+        "Nothing now: payments use the others. {degraded}",
     ),
     Rule(
         "",

@@ -8,6 +8,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from concurrent import futures
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -155,19 +156,7 @@ def make_report(
     clients = clients or DnsClients(servers=settings.DIAGNOSIS_NAME_SERVERS)
     merchant, problem = usable_merchant()
     past_runs = begin(history.load_past_runs)
-    checks: dict[str, Callable[[], CheckResult | None]] = {
-        "database": dependencies.check_database_writes,
-        "worker": dependencies.check_worker,
-        "cache": dependencies.check_cache,
-        "disk": dependencies.check_disk,
-        "mail": dependencies.check_mail,
-        "broker": dependencies.check_broker,
-        "webhook": functools.partial(check_webhook, merchant, clients.system),
-        "webhook_silence": dependencies.check_webhook_silence,
-    }
-    pending = {
-        name: begin(functools.partial(dependencies.run_timed, check)) for name, check in checks.items()
-    }
+    pending = _begin_checks(merchant, clients)
     network = _probe_network(merchant, deadline, clients, ask_simulator) if merchant else Evidence()
     checked = {}
     for name, check in pending.items():
@@ -191,6 +180,23 @@ def make_report(
     report = build_report(evidence, merchant, past, now)
     took = round((time.monotonic() - started) * 1000)
     return replace(report, took_ms=took), history.circumstances(evidence, report.config)
+
+
+def _begin_checks(
+    merchant: Merchant | None, clients: DnsClients
+) -> "dict[str, futures.Future[CheckResult | None]]":
+    """Checks all dependencies of our own, side by side."""
+    checks: dict[str, Callable[[], CheckResult | None]] = {
+        "database": dependencies.check_database_writes,
+        "worker": dependencies.check_worker,
+        "cache": dependencies.check_cache,
+        "disk": dependencies.check_disk,
+        "mail": dependencies.check_mail,
+        "broker": dependencies.check_broker,
+        "webhook": functools.partial(check_webhook, merchant, clients.system),
+        "webhook_silence": dependencies.check_webhook_silence,
+    }
+    return {name: begin(functools.partial(dependencies.run_timed, check)) for name, check in checks.items()}
 
 
 def usable_merchant() -> tuple[Merchant | None, str]:

@@ -26,13 +26,15 @@ class ShortDiagnosisSerializer(serializers.Serializer[Any]):
 
 class RungSerializer(serializers.Serializer[Any]):
     layer = serializers.CharField(
-        help_text="dns, tcp, proxy, tls, http, credentials, contract, or our own hop"
+        help_text="dns, tcp, proxy, tls, http, credentials, contract, or the name of a dependency"
     )
     family = serializers.CharField(help_text="ipv4, ipv6 or empty")
     target = serializers.CharField()
-    ok = serializers.BooleanField(allow_null=True, help_text="null: not looked at, or it says nothing")
+    ok = serializers.BooleanField(
+        allow_null=True, help_text="null: not checked, or no conclusion is possible"
+    )
     ms = serializers.IntegerField()
-    finding = serializers.CharField(help_text="what exactly was met, empty when all is well")
+    finding = serializers.CharField(help_text="what exactly is wrong; empty when all is well")
     detail = serializers.CharField()
 
 
@@ -115,7 +117,7 @@ class DiagnosisSerializer(ShortDiagnosisSerializer):
     changed_since_last_ok = ChangesSerializer(allow_null=True, required=False)
     history = RunSerializer(many=True, required=False)
     unknown_codes = UnknownCodeSerializer(
-        many=True, required=False, help_text="words of PhonePe that nobody has explained yet"
+        many=True, required=False, help_text="codes of PhonePe that are not in our table"
     )
 
 

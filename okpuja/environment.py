@@ -80,7 +80,7 @@ def _refuse_unmeant(name: str, value: str, *, is_exact: bool = False, allowed: s
         raise ImproperlyConfigured(f"{name} has a space or a line end around its value: take it away")
     if any(unicodedata.category(letter) in UNSEEN for letter in value if letter not in allowed):
         raise ImproperlyConfigured(
-            f"{name} has a character in it that nobody sees, such as a line end or a zero-width space: type it anew"
+            f"{name} contains an invisible character, such as a line end or a zero-width space: type it anew"
         )
 
 
@@ -247,7 +247,7 @@ def mail(url: str) -> dict[str, Any]:
 
 
 def _port(url: str, hint: str) -> int | None:
-    """The words of a wrong port are not passed on: they may be the second half of a password."""
+    """A wrong port is not quoted: it may be the second half of a password."""
     try:
         return urlsplit(url).port
     except ValueError:

@@ -150,7 +150,7 @@ AUTH_PASSWORD_VALIDATORS = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 LANGUAGE_CODE = "en-in"
-LANGUAGES = [("en-in", "English"), ("hi", "हिन्दी")]  # what customers are told in: core/language.py
+LANGUAGES = [("en-in", "English"), ("hi", "हिन्दी")]  # of texts for customers: core/language.py
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = time_zone("TIME_ZONE", "Asia/Kolkata")
 USE_TZ = True
@@ -188,7 +188,7 @@ def database(url: str) -> dict[str, Any]:
             "timeout": 5,
         }
         return config
-    # A payment waits for a lock for three seconds, then the caller is told "busy" and may try again.
+    # A payment waits for a lock for three seconds, then the caller gets "busy" and may try again.
     limits = {
         "lock_timeout": 3_000,
         "statement_timeout": 15_000,
@@ -281,7 +281,7 @@ STAFF_WEBHOOK_URL = address("STAFF_WEBHOOK_URL")
 STAFF_WEBHOOK_SECRET = secret("STAFF_WEBHOOK_SECRET")
 # Who issues receipts: name, then lines such as an address and a tax number.
 RECEIPT_ISSUER = text("RECEIPT_ISSUER", "OkPuja").split("|")
-# Asked for every minute while the worker does its work in time: whoever watches it hears when that stops.
+# Called every minute while the worker is on time: a monitoring service alerts when the calls stop.
 DEAD_MAN_URL = address("DEAD_MAN_URL")
 
 # --- PhonePe -----------------------------------------------------------------------------------
@@ -323,7 +323,7 @@ SIMULATOR_DELIVERS = boolean("SIMULATOR_DELIVERS", True)
 # --- Diagnosis ---------------------------------------------------------------------------------
 
 # Hosts that have nothing to do with PhonePe: if they can't be reached either, PhonePe is not the one to blame.
-# The first one also tells our public address.
+# The first one also reports our public address.
 DIAGNOSIS_CONTROL_URLS = words(
     "DIAGNOSIS_CONTROL_URLS",
     "https://one.one.one.one/cdn-cgi/trace,https://www.google.com/generate_204",
@@ -335,9 +335,9 @@ DIAGNOSIS_NAME_SERVERS = words("DIAGNOSIS_NAME_SERVERS", "", name_server)
 DIAGNOSIS_TRUSTED_NETWORKS = words("DIAGNOSIS_TRUSTED_NETWORKS", "", ip_network)
 DIAGNOSIS_CA_BUNDLE = secret("DIAGNOSIS_CA_BUNDLE")
 DIAGNOSIS_EVERY_MINUTES = number("DIAGNOSIS_EVERY_MINUTES", 5)
-# Only looked at. Work is found in the rows, so that no payment needs a broker.
+# Only checked. Due work is rows in the database, so that no payment needs a broker.
 BROKER_URL = secret("BROKER_URL")
-# In words: where the database is backed up to, and when that was restored last. `manage.py golive` asks for it.
+# In words: where backups are stored, and when one was restored last. `manage.py golive` checks it.
 BACKUPS = text("BACKUPS")
 
 # --- Taking money --------------------------------------------------------------------------------
@@ -351,10 +351,10 @@ REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
 REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
 REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1, at_most=90)
 OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1, at_most=60 * 24)  # its link lives no longer
-# The temple moves nobody by itself to a time that is nearer than this: they choose it by a link.
+# The temple moves no booking to a start that is nearer than this: the customer chooses by a link.
 MOVE_NOTICE_HOURS = number("MOVE_NOTICE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
 MOVED_REFUND_IN_FULL = boolean("MOVED_REFUND_IN_FULL", True)
-# The worker compares the day before with PhonePe's books.
+# The worker compares the day before with PhonePe's records.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 # Nearer starts cannot be bought: the temple needs this long after the last second of a payment page.
 BOOKING_LEAD_MINUTES = number("BOOKING_LEAD_MINUTES", 60, at_most=7 * 24 * 60)
@@ -384,6 +384,6 @@ LOGGING = {
         "django.server": {"handlers": ["console"], "level": "WARNING", "propagate": False},
         "django.utils.autoreload": {"level": "WARNING"},
         "urllib3": {"level": "WARNING"},
-        "fontTools": {"level": "WARNING"},  # it tells every glyph of a receipt
+        "fontTools": {"level": "WARNING"},  # it logs every glyph of a receipt
     },
 }

@@ -41,7 +41,7 @@ OPERATIONS = tuple(KINDS)
 
 # The default percentages of a seed.
 PERCENTS = dict.fromkeys(CALLS, 10) | {"webhook": 25, "money_in": 10, "money_back": 10}
-# Never by seed: `says` needs an argument, and the others make a caller wait long.
+# Never by seed: `says` needs an argument, and with the others a caller waits long.
 NOT_SEEDED = {"says", "delay", "clock_off"}
 
 

@@ -174,13 +174,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--database", default="", help="SQLite file; without it a temporary one")
     parser.add_argument("--webhook-url", default=DEFAULT_WEBHOOK_URL, help="where V2 webhooks go")
-    parser.add_argument("--seed", type=int, help="calls go wrong by chance, the same ones for the same seed")
+    parser.add_argument("--seed", type=int, help="some calls get a fault, the same ones for the same seed")
     parser.add_argument(
         "--merchant",
         action="append",
         default=[],
         type=_merchant,
-        help="one more, as often as wished: v1:ID:SALT_KEY:INDEX or v2:ID:CLIENT_ID:CLIENT_SECRET:VERSION",
+        help="one more merchant; may be repeated: v1:ID:SALT_KEY:INDEX or v2:ID:CLIENT_ID:CLIENT_SECRET:VERSION",
     )
 
 

@@ -62,7 +62,7 @@ def check_page_order(payload: Json, *, for_app: bool = False) -> None:
         isinstance(flow.get("disablePaymentRetry", False), bool),
         _is_mode_config(flow.get("paymentModeConfig", {})),
     )
-    # With every mode hidden nobody could pay.
+    # With every mode hidden no payment is possible.
     _require(bool(instruments.enabled_names(flow.get("paymentModeConfig", {}))))
 
 

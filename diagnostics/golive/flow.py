@@ -11,7 +11,7 @@ from payment.services.checkout import start_donation
 
 SMALLEST_PAISE = 100
 WEBHOOK_WITHIN = 10.0  # seconds
-NO_REAL_MONEY = "no program moves real money: pay one rupee yourself, and look at its timeline"
+NO_REAL_MONEY = "no program moves real money: pay one rupee yourself, and check its timeline"
 
 
 def payment_initiation(site: Site) -> Result:
@@ -27,7 +27,7 @@ def payment_initiation(site: Site) -> Result:
 def full_flow(site: Site) -> Result:
     """From a cart to a booking, and PhonePe's webhook about it."""
     if not settings.PHONEPE_SIMULATION_MODE:
-        return not_run("nobody pays on PhonePe's page by program: do it once by hand, with play money")
+        return not_run("no program can pay on PhonePe's page: do it once by hand, in the sandbox")
     answer = site.request("GET", "/api/payments/payments/simulate-payment-success/")
     body = json_object(answer) if answer.status_code == 200 else {}
     if not body.get("booking_created"):

@@ -75,9 +75,9 @@ def backups(site: Site) -> Result:
     if settings.BACKUPS:
         return passed(f"said to be: {settings.BACKUPS}")
     if "backups" in site.acknowledged:
-        return passed("somebody vouches for them")
+        return passed("a person has acknowledged them")
     return not_run(
-        "nobody says how the database is backed up",
+        "BACKUPS does not say how the database is backed up",
         "Say it in BACKUPS, or run this with --acknowledge-backups. Restore one first.",
     )
 
@@ -103,5 +103,5 @@ def somebody_is_told(site: Site) -> Result:
         if not is_set
     ]
     if missing:
-        return failed("nobody would hear of trouble", f"Set {', '.join(missing)}.")
+        return failed("nobody would be alerted", f"Set {', '.join(missing)}.")
     return passed("logs are JSON lines with a request id; staff are alerted; a silent worker raises an alarm")

@@ -8,7 +8,7 @@ from diagnostics.golive.site import Result, Site, failed, json_object, not_run, 
 from payment.models import DiagnosisRun
 
 REQUESTS = 8  # enough to reach every process of a small server
-# With one of these PhonePe is not told which domain its page was opened from, and refuses the order.
+# With one of these PhonePe does not learn from which domain its page was opened, and refuses the order.
 HIDES_THE_DOMAIN = {"no-referrer", "same-origin"}
 NONSENSE = {"amount": "nonsense"}
 
@@ -18,7 +18,7 @@ def health(site: Site) -> Result:
         status = site.request("GET", path).status_code
         if status != 200:
             return failed(f"{path} answers {status}", "See the server's log.")
-    return passed("the server lives, its database answers and is migrated")
+    return passed("the server answers, its database works and is migrated")
 
 
 def builds(site: Site) -> Result:
@@ -36,8 +36,8 @@ def builds(site: Site) -> Result:
     worker = str(last.circumstances.get("build", {}).get("", "")) if last else ""
     if worker not in ("", settings.BUILD):
         return failed(
-            f"here is {settings.BUILD}, the worker has looked last with {worker}",
-            "Restart all workers; where that is done, wait for its next look.",
+            f"here is {settings.BUILD}, the last diagnosis of the worker was made by {worker}",
+            "Restart all workers, or wait for the next diagnosis if you have.",
         )
     seen = "" if worker else "; no worker has said what it runs"
     return passed(f"all servers run {settings.BUILD}{seen}")
@@ -49,10 +49,10 @@ def error_handling(site: Site) -> Result:
     for answer, expected in ((missing, 404), (refused, 400)):
         if answer.status_code != expected or not _is_worded(answer):
             return failed(
-                f"{answer.url} answers {answer.status_code} where a worded {expected} is expected",
+                f"{answer.url} answers {answer.status_code} where {expected} with a message is expected",
                 "Is something in front of the server answering in its place?",
             )
-    return passed("refusals are worded, numbered, and show no stack")
+    return passed("errors have a message and a request id, and show no traceback")
 
 
 def final_host(site: Site) -> Result:
@@ -85,7 +85,7 @@ def referrer(site: Site) -> Result:
 def domain(site: Site) -> Result:
     shown = settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL
     if "domain" in site.acknowledged:
-        return passed(f"somebody vouches for {shown}")
+        return passed(f"a person has acknowledged {shown}")
     return not_run(
         f"no program can look up whether PhonePe has registered {shown}",
         "Compare it with the website in PhonePe's dashboard, then run this with --acknowledge-domain.",

@@ -11,13 +11,13 @@ MARKS = {"pass": "+", "fail": "X", "not-run": "-"}
 
 
 class Command(BaseCommand):
-    help = "Goes through what has to be true before real money. Ends with 0 only when nothing is left to do."
+    help = "Checks what has to be true before real payments. Ends with 0 only when nothing is left to do."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="for machines")
         parser.add_argument(
-            "--at", default="", metavar="URL", help="where the server is asked; else PUBLIC_BASE_URL"
+            "--at", default="", metavar="URL", help="where the server listens, if not at PUBLIC_BASE_URL"
         )
         parser.add_argument("--acknowledge-backups", action="store_true", help="I have restored a backup")
         parser.add_argument(

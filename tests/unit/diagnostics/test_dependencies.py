@@ -82,7 +82,7 @@ def test_a_busy_database_takes_writes(monkeypatch):
     monkeypatch.setattr(dependencies, "BUSY_SECONDS", 0.1)
     with transaction.atomic():
         check = result(begin(dependencies.check_database_writes), Deadline(5))
-    assert (check.ok, "somebody is writing" in check.detail) == (True, True)
+    assert (check.ok, "another writer is busy" in check.detail) == (True, True)
 
 
 def test_a_pool_does_not_hide_the_error_of_the_database(monkeypatch):

@@ -1,4 +1,4 @@
-"""PhonePe's books on one page, for whoever sits at this machine."""
+"""The overview page of the simulator, for callers from this machine and for operators."""
 
 import re
 import time
@@ -38,7 +38,7 @@ def paid(v2):
 
 class TestWhatIsShown:
     def test_an_overview_without_orders(self, overview, db):
-        assert "Nobody has ordered anything." in overview.text()
+        assert "No orders yet." in overview.text()
 
     def test_orders_with_their_attempts_and_refunds(self, paid, overview):
         paid.refund(amount=50_000)
@@ -60,7 +60,7 @@ class TestWhatIsShown:
         v2.control("reset/", {"seed": 7, "percent": {"pay": 30}})
         v2.arm("status", "html", call=3, about="V2-order-9")
         shown = overview.text()
-        assert "status: html, 1 time after 2 that go well, about V2-order-9" in shown
+        assert "status: html, 1 time after 2 without a fault, about V2-order-9" in shown
         assert "pay: 30 of 100 calls, seed 7" in shown
 
     def test_the_account_of_the_money(self, paid, overview):
@@ -179,7 +179,7 @@ class TestSigningIn:
 
     def test_the_page_says_how(self, browser):
         shown = browser.get(PAGE).content.decode()
-        assert "say the ops token" in shown
+        assert "enter the ops token" in shown
         assert "X-Ops-Token" in shown
 
     def test_the_ops_token_signs_in_and_allows_actions(self, browser, v2):
