@@ -46,7 +46,7 @@ class CartPaymentViewSet(ViewSet):
     )
     @action(detail=True, methods=["post"], url_name="cleanup")
     def cleanup_old_payments(self, request: Request, pk: str) -> Response:
-        """The customer does not want to pay any more: their cart is free again, unless they have paid."""
+        """Close the open payment of a cart, and free the cart, unless it has been paid."""
         cart = get_object_or_404(Cart, pk=pk, user=request.user)
         reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
         payment = Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
@@ -96,7 +96,7 @@ class BookingPaymentViewSet(ViewSet):
     )
     @action(detail=True, methods=["post"])
     def status(self, request: Request, pk: str) -> Response:
-        """Customers may cancel their booking, and nothing else."""
+        """Cancel a booking; it is the only change that a customer can make."""
         bookings = Booking.objects.select_related("checkout", "user")
         booking = get_object_or_404(bookings, pk=pk, user=request.user)
         form = CancelRequest(data=request.data)
@@ -127,9 +127,9 @@ class SlotPaymentViewSet(ViewSet):
     @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClearedSerializer(many=True))
     @action(detail=True, methods=["post"])
     def close(self, request: Request, pk: str) -> Response:
-        """Close a time and move or refund who booked it, a hundred a call: one entry for each.
+        """Close a slot, and move or refund its bookings, a hundred in each call: one entry for each booking.
 
-        `X-Bookings-Left` says how many the call has not come to. Call again until it is 0.
+        `X-Bookings-Left` is the number of bookings that are left for the next calls. Call again until it is 0.
         """
         slot = get_object_or_404(Slot, pk=pk)
         form = CloseRequest(data=request.data)

@@ -33,7 +33,7 @@ class OfferViewSet(ViewSet):
 
     @extend_schema(operation_id="offer_choose", request=ChoiceRequest, responses=OfferSerializer)
     def choose(self, request: Request, token: str) -> Response:
-        """Choose a time, or decline and get the money back."""
+        """Choose a time, or decline and get a refund."""
         offer = offer_behind(token)
         form = ChoiceRequest(data=request.data)
         form.is_valid(raise_exception=True)

@@ -114,7 +114,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     )
     @idempotent("process-cart")
     def process_cart(self, request: Request) -> Response:
-        """Open the payment of a cart, or of a guest's gift, and say where it can be paid."""
+        """Open the payment of a cart, or a donation without a cart, and return the URL of its page."""
         form = ProcessCartRequest(data=request.data)
         form.is_valid(raise_exception=True)
         fields = form.validated_data
@@ -142,14 +142,14 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @extend_schema(responses=StatusSerializer)
     @action(detail=True)
     def status(self, request: Request, pk: str) -> Response:
-        """Where the payment stands, after asking PhonePe if it is open."""
+        """The state of the payment. If it is open, the status is fetched from PhonePe first."""
         payment = _reload(refresh(self.get_object(), STATUS_SECONDS, "status"))
         return Response(StatusSerializer(payment, context={"request": request}).data)
 
     @extend_schema(responses=CheckBookingSerializer)
     @action(detail=True, url_path="check-booking")
     def check_booking(self, request: Request, pk: str) -> Response:
-        """Did it become a booking? Always 200: the answer stands in `payment_status` and `booking_created`."""
+        """Whether the payment became a booking. Always 200: read `payment_status` and `booking_created`."""
         return self._check_booking()
 
     @extend_schema(request=None, responses=CheckBookingSerializer)
@@ -175,7 +175,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @extend_schema(responses=TimelineSerializer)
     @action(detail=True)
     def timeline(self, request: Request, pk: str) -> Response:
-        """Why it is in this state. Staff see every try and rule, the owner what it means for them."""
+        """Why the payment is in its state. Staff see each request and rule, the owner what it means for them."""
         payment = self.get_object()
         list_entries = timeline.for_staff if request.user.is_staff else timeline.for_owner
         return Response(
@@ -219,7 +219,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         throttle_classes=(DemoPaymentThrottle,),
     )
     def simulate_payment_success(self, request: Request) -> Response:
-        """GET: one whole demo payment by the ordinary road. POST: the same end for a payment that is open."""
+        """GET: one whole demo payment, by the same functions as any other. POST: an outcome for an open payment."""
         refuse_without_simulation()
         if request.method == "POST":
             form = SimulatePaymentRequest(data=request.data)
@@ -255,7 +255,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @transaction.atomic  # the refund and the answer under its key, or neither
     @idempotent("refund:{pk}")
     def refund(self, request: Request, pk: str) -> Response:
-        """Send back an amount, or all that is left. A full refund cancels the booking."""
+        """Refund an amount, or all that is left. A full refund cancels the booking."""
         payment = self.get_object()
         form = RefundRequest(data=request.data)
         form.is_valid(raise_exception=True)
@@ -267,7 +267,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @extend_schema(operation_id="payments_refunds", responses=RefundSerializer(many=True))
     @action(detail=True)
     def refunds(self, request: Request, pk: str) -> Response:
-        """The owner sees what is owed to them; tries that failed and requests of the staff are the staff's."""
+        """The refunds of a payment. Only staff see failed ones, and those that wait for a second person."""
         refunds: QuerySet[Any] = self.get_object().refunds.all()
         if not request.user.is_staff:
             refunds = refunds.exclude(state=RefundState.FAILED)
@@ -283,7 +283,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         required_permission="payment.change_payment",
     )
     def resolve(self, request: Request, pk: str) -> Response:
-        """Decide what staff must decide: take what came as the payment, send it back, or stop waiting for it."""
+        """A decision of staff: accept what came as the payment, refund it, or stop waiting for the payment."""
         form = ResolveRequest(data=request.data)
         form.is_valid(raise_exception=True)
         payment, decision = self.get_object(), form.validated_data["action"]
@@ -298,7 +298,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @extend_schema(operation_id="payments_receipt", responses={(200, "application/pdf"): OpenApiTypes.BINARY})
     @action(detail=True, content_negotiation_class=IgnoreAcceptHeader)
     def receipt(self, request: Request, pk: str) -> HttpResponse:
-        """Of a payment that brought money; the same paper at every call."""
+        """The receipt of a payment that was received; the same PDF at every call."""
         receipt = receipt_of(self.get_object())
         if receipt is None:
             raise Http404

@@ -25,13 +25,13 @@ class RefundViewSet(GenericViewSet[Refund]):
     @extend_schema(operation_id="refunds_approve", request=None, responses=RefundSerializer)
     @action(detail=True, methods=["post"])
     def approve(self, request: Request, pk: str) -> Response:
-        """Let a refund go that waits for a person: another one than who asked for it."""
+        """Approve a refund that waits for a second person: not the one who requested it."""
         refund = approve_refund(self.get_object().pk, cast(User, request.user))
         return Response(RefundSerializer(refund).data)
 
     @extend_schema(operation_id="refunds_withdraw", request=None, responses=RefundSerializer)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, pk: str) -> Response:
-        """Say no to a refund that waits for a second person."""
+        """Reject a refund that waits for a second person."""
         refund = withdraw_refund(self.get_object().pk, cast(User, request.user))
         return Response(RefundSerializer(refund).data)
