@@ -18,35 +18,35 @@ LAWS = {
         LEFT JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
         WHERE (payment.state = 'SUCCESS') <> (entry.id IS NOT NULL)
     """,
-    "what paid a payment is on its paper, with its amount, and there is no other paper": """
+    "what paid a payment is on its receipt, with its amount, and there is no other receipt": """
         SELECT entry.payment_id FROM payment_ledgerentry entry
-        LEFT JOIN payment_receipt paper ON paper.payment_id = entry.payment_id
-        WHERE entry.kind = 'RECEIPT' AND (paper.id IS NULL OR paper.total_paise <> entry.amount_paise)
+        LEFT JOIN payment_receipt receipt ON receipt.payment_id = entry.payment_id
+        WHERE entry.kind = 'RECEIPT' AND (receipt.id IS NULL OR receipt.total_paise <> entry.amount_paise)
         UNION
-        SELECT paper.payment_id FROM payment_receipt paper WHERE NOT EXISTS (
-            SELECT 1 FROM payment_ledgerentry WHERE payment_id = paper.payment_id AND kind = 'RECEIPT')
+        SELECT receipt.payment_id FROM payment_receipt receipt WHERE NOT EXISTS (
+            SELECT 1 FROM payment_ledgerentry WHERE payment_id = receipt.payment_id AND kind = 'RECEIPT')
     """,
-    "money that came has a outcome": "SELECT id FROM payment_payment WHERE state = 'SUCCESS' AND fulfilment = ''",
+    "money that came has an outcome": "SELECT id FROM payment_payment WHERE state = 'SUCCESS' AND fulfilment = ''",
     "a completed order stands in the ledger with what it brought, and no other order does": """
         SELECT attempt.id FROM payment_paymentattempt attempt
         LEFT JOIN payment_ledgerentry entry ON entry.reference = attempt.merchant_order_id
         WHERE (attempt.state = 'COMPLETED') <> (entry.id IS NOT NULL)
            OR entry.amount_paise <> attempt.received_paise
     """,
-    "what came twice is promised back, whole": """
+    "money that came twice is refunded, whole": """
         SELECT entry.id FROM payment_ledgerentry entry
         WHERE entry.kind = 'SURPLUS' AND entry.amount_paise <> (
             SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund
             WHERE refund.attempt_id = entry.attempt_id AND refund.state <> 'FAILED')
     """,
-    "what can never be a booking is promised back, whole": """
+    "money that can never be a booking is refunded, whole": """
         SELECT payment.id FROM payment_payment payment
         JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
         WHERE payment.fulfilment IN ('REFUND_DUE', 'REFUNDED') AND entry.amount_paise <> (
             SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund
             WHERE refund.attempt_id = entry.attempt_id AND refund.state <> 'FAILED')
     """,
-    "no more is promised back than came": """
+    "no more is requested back than came": """
         SELECT attempt.id FROM payment_paymentattempt attempt
         WHERE coalesce(attempt.received_paise, 0) < (
             SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund

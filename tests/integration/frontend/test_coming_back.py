@@ -92,7 +92,7 @@ def test_a_payment_with_a_promo_code_costs_what_the_cart_showed(shopper):
     assert started["amount"] == booking["total_amount"] == shown == "1890.00"
 
 
-def test_a_booking_two_days_ahead_is_cancelled_and_its_refund_promised(member, offer):
+def test_a_booking_two_days_ahead_is_cancelled_and_its_refund_requested(member, offer):
     service, package, _, time = offer
     pages.add_to_cart(member, service, package, (date.today() + timedelta(days=5)).isoformat(), time)
     started = pages.checkout(member)

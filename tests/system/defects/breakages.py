@@ -22,7 +22,7 @@ BREAKAGES = (
         "payment/phonepe/v1.py",
         "return is_same(given, expected)",
         "return bool(given)",
-        "unit/payment/views/test_webhooks.py::test_whoever_cannot_prove_to_be_phonepe_leaves_no_trace",
+        "unit/payment/views/test_webhooks.py::test_a_caller_who_cannot_prove_to_be_phonepe_leaves_no_trace",
     ),
     # One rupee paid for anything.
     Breakage(
@@ -46,7 +46,7 @@ BREAKAGES = (
         "payment/phonepe/errors.py",
         "return operation.idempotent",
         "return True",
-        "unit/payment/test_gateways.py::test_what_may_have_arrived_is_asked_about_and_said_again_only_when_unknown",
+        "unit/payment/test_gateways.py::test_an_ambiguous_request_gets_a_status_check_and_a_retry_only_when_unknown",
     ),
     # The same money was given back twice.
     Breakage(
@@ -54,6 +54,6 @@ BREAKAGES = (
         "payment/services/refunds/amounts.py",
         " - refunded - charged_back_paise(attempt)",
         " - charged_back_paise(attempt)",
-        "unit/payment/services/refunds/test_requests.py::test_nothing_is_promised_twice",
+        "unit/payment/services/refunds/test_requests.py::test_nothing_is_refunded_twice",
     ),
 )

@@ -85,7 +85,7 @@ def test_no_customer_takes_their_money_back_and_keeps_their_booking(api, alice, 
     assert Booking.objects.get().status == Booking.Status.CONFIRMED
 
 
-def test_a_promised_refund_is_not_yet_a_refund(api, alice, paid):
+def test_a_requested_refund_is_not_yet_a_refund(api, alice, paid):
     booking = Booking.objects.get()
     body = {"status": "CANCELLED", "cancellation_reason": "travelling"}
 

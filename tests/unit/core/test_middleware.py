@@ -12,7 +12,7 @@ from django.urls import URLPattern, get_resolver, path
 from core.middleware import CATCH_ALL, matching_path
 from tests.integration.test_access import RULES, filled
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]  # each route there is
 __all__ = ["filled"]
 
 VALUES = {"pk": "1", "token": "t", "book_id": "BK-1", "object_id": "1", "content_type_id": "1", "rest": "x/"}

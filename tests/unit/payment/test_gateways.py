@@ -123,7 +123,7 @@ ambiguous = pytest.mark.parametrize("answer", AMBIGUOUS.values(), ids=AMBIGUOUS.
 
 
 @ambiguous
-def test_what_may_have_arrived_is_asked_about_and_said_again_only_when_unknown(world, answer):
+def test_an_ambiguous_request_gets_a_status_check_and_a_retry_only_when_unknown(world, answer):
     world.on_pay(answer)
     world.on_status(world.spoken.unknown_order)
     world.on_pay(world.spoken.page)

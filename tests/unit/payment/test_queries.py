@@ -184,7 +184,7 @@ def opened(generation, api, alice, cart, phonepe):
         ("staff", "{id}/timeline/"),
     ],
 )
-def test_looking_at_a_payment_costs_the_same_however_long_its_story_is(
+def test_looking_at_a_payment_costs_the_same_however_long_its_timeline_is(
     request, api, purchases, opened, person, route
 ):
     viewer = request.getfixturevalue(person)
@@ -202,7 +202,7 @@ def test_looking_at_a_payment_costs_the_same_however_long_its_story_is(
 
 
 @pytest.mark.parametrize("link", [return_url, status_url])
-def test_the_pages_of_a_payment_cost_the_same_however_long_its_story_is(purchases, opened, link):
+def test_the_pages_of_a_payment_cost_the_same_however_long_its_timeline_is(purchases, opened, link):
     get = lambda: (two_seconds_pass(), Client().get(link(opened)))[1]  # noqa: E731
     get()
     few, _ = cost(get)

@@ -200,7 +200,7 @@ def test_when_every_endpoint_is_left_alone_they_are_tried_all_the_same(world, se
     assert world.pay().url
 
 
-def test_a_page_host_is_knocked_at_but_never_told_anything(mock, settings):
+def test_a_page_host_is_probed_but_never_sent_anything(mock, settings):
     page_host = Endpoint("https://mercury-t2.phonepe.com/apis", "", signs=False)
     world = ScriptedGateway(V1, mock, endpoints=(Endpoint(BASE, BASE), page_host))
     settings.PHONEPE_MAX_RETRIES = 0
@@ -217,7 +217,7 @@ def test_a_page_host_is_knocked_at_but_never_told_anything(mock, settings):
     assert "X-VERIFY" not in mock.calls[-1].request.headers
 
 
-def test_a_knock_that_nobody_answers_is_told_too(world):
+def test_a_probe_that_nobody_answers_is_reported_too(world):
     world.hears("GET", "/", REFUSED)
     (attempt,) = world.gateway.probe(world.deadline())
     assert (attempt.http_status, attempt.error_category) == (None, "CONNECTION_REFUSED")

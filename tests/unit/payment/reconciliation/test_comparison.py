@@ -113,7 +113,7 @@ def test_a_refund_that_phonepe_has_credited_is_entered(day, paid):
     assert LedgerEntry.objects.get(kind="REFUND").amount_paise == -30_000
 
 
-def test_a_refund_that_failed_at_phonepe_is_promised_again_under_another_id(day, paid):
+def test_a_refund_that_failed_at_phonepe_is_created_again_under_another_id(day, paid):
     refund = day.refunds(paid)
     day.phonepe._post(f"refunds/{refund.merchant_refund_id}/decide/", {"outcome": "failure"})
 

@@ -103,7 +103,7 @@ def test_money_that_phonepe_has_and_we_have_not_is_told(day, opened):
     assert (difference.what, difference.ours_paise, difference.theirs_paise) == ("received", 0, 110_000)
 
 
-def test_what_came_twice_is_surplus_and_promised_back(alice):
+def test_money_that_came_twice_is_surplus_and_refunded(alice):
     payment = make_payment()
     again = make_attempt(payment, 2)
     for attempt in payment.attempts.all():

@@ -120,7 +120,7 @@ def test_what_the_mail_promises_is_what_a_cancellation_does(
     assert (cancel() == 110_000) == bool(promised)
 
 
-def test_a_promise_is_kept_when_the_setting_changes_afterwards(paid, slot, service, settings):
+def test_a_refund_request_stands_when_the_setting_changes_afterwards(paid, slot, service, settings):
     move_all(slot, REASON, slot_in(service, 30))
     settings.MOVED_REFUND_IN_FULL = False
     assert cancel() == 110_000

@@ -404,7 +404,7 @@ def test_another_amount_that_staff_take_when_its_place_is_gone_goes_back_as_it_c
     assert accept_after_review(payment.pk).fulfilment == Fulfilment.REFUND_DUE
 
     assert Refund.objects.get().amount_paise == 100_000
-    assert "what can never be a booking is promised back, whole" not in violations(query)
+    assert "money that can never be a booking is refunded, whole" not in violations(query)
 
 
 def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, attempt, slot):

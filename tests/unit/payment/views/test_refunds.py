@@ -105,7 +105,7 @@ def test_a_refund_whose_answer_could_not_be_stored_is_made_once_by_the_same_key(
         ("abc", 400, "validation"),
     ],
 )
-def test_an_amount_that_cannot_go_back_is_refused_and_nothing_is_promised(refund, amount, status, code):
+def test_an_amount_that_cannot_be_refunded_is_refused_and_creates_no_refund(refund, amount, status, code):
     answer = refund(amount)
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
@@ -238,7 +238,7 @@ def test_the_database_refuses_one_person_for_both(paid, staff, settings):
         Refund.objects.filter(pk=asked.pk).update(approved_by=staff)
 
 
-def test_its_owner_sees_what_was_promised_and_a_stranger_nothing(refund, api, alice, charlie, paid):
+def test_its_owner_sees_the_refund_and_a_stranger_nothing(refund, api, alice, charlie, paid):
     refund("300.00")
     url = f"/api/payments/payments/{paid.pk}/refunds/"
 
@@ -248,7 +248,7 @@ def test_its_owner_sees_what_was_promised_and_a_stranger_nothing(refund, api, al
     assert api(charlie).get(url).status_code == 404
 
 
-def test_a_cancellation_during_a_partial_refund_promises_the_rest_and_drops_nothing(refund, api, alice):
+def test_a_cancellation_during_a_partial_refund_refunds_the_rest_and_drops_nothing(refund, api, alice):
     refund("300.00")
     booking = Booking.objects.get()
 
@@ -296,7 +296,7 @@ def sent(refund: Refund) -> Refund:
     return refund
 
 
-def test_the_status_follows_from_what_went_back_and_not_from_what_was_promised(api, alice, paid, staff):
+def test_the_status_follows_from_completed_refunds_and_not_from_requests(api, alice, paid, staff):
     part = request_refund(paid.pk, 30_000, "a gesture", staff)
     assert wire_status(api, alice, paid) == "SUCCESS"
 

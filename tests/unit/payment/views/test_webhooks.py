@@ -89,7 +89,7 @@ def test_only_post_is_a_webhook(method, db):
         {"x-phonepe-checksum-signature": "0" * 64, "x-phonepe-checksum-key-id": "CF1"},
     ],
 )
-def test_whoever_cannot_prove_to_be_phonepe_leaves_no_trace(call, headers):
+def test_a_caller_who_cannot_prove_to_be_phonepe_leaves_no_trace(call, headers):
     answer = post(headers, call[1])
 
     assert (answer.status_code, answer.json()["code"]) == (401, "not_authentic")

@@ -324,7 +324,7 @@ class Life:
 @pytest.mark.slow
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=LIVES)
-def test_whatever_is_asked_approved_refused_sent_and_disputed_the_two_sums_hold(paid, staff, other, steps):
+def test_the_two_sums_hold_in_any_order_of_requests_approvals_refunds_and_disputes(paid, staff, other, steps):
     with transaction.atomic():
         life = Life(paid.attempts.get(), staff, other)
         for name, *how in steps:

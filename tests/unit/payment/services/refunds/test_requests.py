@@ -36,7 +36,7 @@ def starts_in(booking: Booking, **span: int) -> None:
     booking.save()
 
 
-def test_a_cancelled_booking_promises_the_money_back_and_frees_the_place(booking, slot):
+def test_a_cancelled_booking_refunds_the_money_and_frees_the_place(booking, slot):
     refund = cancel_booking(booking, "travelling")
 
     assert (refund.amount_paise, refund.state) == (110_000, RefundState.WAITING)
@@ -75,7 +75,7 @@ def test_a_puja_that_has_begun_is_not_cancelled(booking):
         cancel_booking(booking, "too late")
 
 
-def test_nothing_is_promised_twice(booking):
+def test_nothing_is_refunded_twice(booking):
     refund = cancel_booking(booking, "travelling")
 
     assert refundable_paise(refund.attempt) == 0

@@ -52,7 +52,7 @@ def sent_long_ago() -> None:
 
 
 @pytest.mark.usefixtures("generation")
-def test_a_promised_refund_is_sent_asked_about_and_entered(owed, paid, work, phonepe, ledger):
+def test_a_requested_refund_is_sent_its_status_fetched_and_entered(owed, paid, work, phonepe, ledger):
     work()
     assert state(owed) == RefundState.PENDING
 
@@ -271,7 +271,7 @@ def test_worker_and_webhook_at_once_enter_a_refund_once(owed, paid, work, ledger
     assert ledger(paid) == [("RECEIPT", 110_000), ("REFUND", -30_000)]
 
 
-def test_a_cancellation_and_a_refund_at_once_promise_no_more_than_came(paid, staff):
+def test_a_cancellation_and_a_refund_at_once_refund_no_more_than_came(paid, staff):
     booking = Booking.objects.get()
 
     races.at_once(

@@ -199,7 +199,7 @@ def test_money_sent_back_in_the_dashboard_before_it_was_booked_is_not_booked(car
     assert Payment.objects.get().fulfilment == "REFUNDED"
 
 
-def test_what_the_dashboard_left_of_a_promise_is_promised_again(attempt):
+def test_what_the_dashboard_left_of_a_refund_is_requested_again(attempt):
     create_refund(attempt, 110_000, "the time was gone", asked_by=None)
 
     answer = RefundStatus(ProviderStatus.COMPLETED, amount_paise=50_000)
