@@ -142,7 +142,7 @@ REPORTS_APPLIED = {
 AT_REST = {
     **REPORTS_APPLIED,
     **{f"no {name} are undecided": statement for name, statement in UNDECIDED.items()},
-    "each received payment is a booking, a gift, a refund, or a case for staff": """
+    "each received payment is a booking, a donation, a refund, or a case for staff": """
         SELECT id, fulfilment FROM payment_payment
         WHERE state = 'SUCCESS' AND fulfilment NOT IN ('BOOKED', 'GIFT', 'REFUND_DUE', 'REFUNDED', 'HELD_FOR_STAFF')
     """,

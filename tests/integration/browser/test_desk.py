@@ -4,7 +4,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.harness.databases import PASSWORD
-from tests.integration.browser.gifts import start_gift
+from tests.integration.browser.donations import start_donation
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
@@ -17,7 +17,7 @@ def test_the_api_documentation_works_without_any_other_host(page, shop, shot):
 
 
 def test_staff_log_in_and_look_into_a_payment(page, shop, shot):
-    gift = start_gift(shop)
+    donation = start_donation(shop)
     page.goto(f"{shop.url}/admin/")
     expect(page.get_by_role("link", name="Return to site")).to_have_count(0)  # there is none
     shot("login")
@@ -26,7 +26,7 @@ def test_staff_log_in_and_look_into_a_payment(page, shop, shot):
     page.get_by_role("button", name="Log in").click()
     page.goto(f"{shop.url}/admin/payment/payment/")
     shot("payments")
-    page.get_by_role("link", name=gift["transaction_id"]).click()
+    page.get_by_role("link", name=donation["transaction_id"]).click()
     page.locator("a[href='#attempts']").click()
-    expect(page.get_by_text(gift["merchant_transaction_id"]).first).to_be_visible()
+    expect(page.get_by_text(donation["merchant_transaction_id"]).first).to_be_visible()
     shot("payment")

@@ -6,7 +6,7 @@ import pytest
 import requests
 from playwright.sync_api import expect
 
-from tests.integration.browser.gifts import start_gift
+from tests.integration.browser.donations import start_donation
 from tests.integration.browser.looks import assert_readable
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof(every=2)]  # on a phone, or on both
@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof(every=
 
 @pytest.fixture
 def started(shop):
-    return start_gift(shop)
+    return start_donation(shop)
 
 
 def test_a_guest_pays_and_reads_that_their_money_has_arrived(page, started, shot):

@@ -4,13 +4,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.integration.browser.gifts import start_gift
+from tests.integration.browser.donations import start_donation
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
 
 def test_an_order_is_paid_and_given_back_by_buttons(page, shop, shot):
-    order = start_gift(shop)["merchant_transaction_id"]
+    order = start_donation(shop)["merchant_transaction_id"]
     page.goto(f"{shop.url}/simulator/")
     page.get_by_role("button", name=f"Pay {order}").click()
     article = page.get_by_role("article").filter(has=page.get_by_role("heading", name=order, exact=True))

@@ -7,7 +7,7 @@ import requests
 from playwright.sync_api import expect
 
 from tests.harness.processes import eventually
-from tests.integration.browser.gifts import start_gift
+from tests.integration.browser.donations import start_donation
 from tests.integration.browser.looks import assert_readable, control, press
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof(every=2)]  # on a phone, or on both
@@ -15,14 +15,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof(every=
 
 @pytest.fixture
 def paying(page, shop):
-    """The browser stands before the page of a fresh gift."""
-    started = start_gift(shop)
+    """The browser stands before the page of a fresh donation."""
+    started = start_donation(shop)
     page.goto(started["payment_url"])
     return started
 
 
 @pytest.mark.parametrize("means", ["UPI app", "Credit card", "Debit card", "Net banking"])
-def test_a_gift_is_paid_by_any_means(page, paying, shot, means):
+def test_a_donation_is_paid_by_any_means(page, paying, shot, means):
     page.get_by_label(means).check()
     shot(means)
     assert_readable(page)
@@ -84,7 +84,7 @@ def test_money_can_come_after_the_time_is_up(page, paying, shop, shot):
 
 
 def test_the_page_works_without_scripts_and_from_the_keyboard(chromium, shop):
-    started = start_gift(shop)
+    started = start_donation(shop)
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto(started["payment_url"])

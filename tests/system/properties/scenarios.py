@@ -208,7 +208,7 @@ SCENARIOS = {
     "a webhook of a failure": Scenario(be_failed, hear_last, nothing, FAILED, [], NOBODY),
     "the worker's question": Scenario(be_paid, work_a_minute_later, nothing, *ONE_BOOKING),
     "the way back from the page": Scenario(be_paid, come_back, again(come_back), *ONE_BOOKING),
-    "a gift": Scenario(be_given, hear_last, nothing, [("SUCCESS", "GIFT")], [("RECEIPT", 1_100)], NOBODY),
+    "a donation": Scenario(be_given, hear_last, nothing, [("SUCCESS", "GIFT")], [("RECEIPT", 1_100)], NOBODY),
     "giving up": Scenario(open_page, give_up, again(give_up), ENDED, [], NOBODY),
     "releasing what nobody paid": Scenario(leave, work, nothing, FAILED, [], NOBODY),
     "mails and receipts": Scenario(be_booked, work, nothing, *ONE_BOOKING),

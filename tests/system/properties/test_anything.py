@@ -1,6 +1,6 @@
 """Anything in any order: customers, PhonePe, staff, workers, faults, deaths and time, as hypothesis deals them.
 
-Every step keeps the laws. When quiet comes, each paid order is exactly one booking, gift, refund or case for staff,
+Every step keeps the laws. When quiet comes, each paid order is exactly one booking, donation, refund or case for staff,
 and our ledger is PhonePe's account. The same deals at every run; `HYPOTHESIS_PROFILE=deep` deals others.
 """
 

@@ -25,7 +25,7 @@ def work_together(*kinds):
     return sum(found)
 
 
-def town_with_two_gifts(heard):
+def installation_with_two_donations(heard):
     installation = InProcessInstallation()
     for rupees in (11, 12):
         installation.give(rupees)
@@ -46,7 +46,7 @@ def calls(operation):
 
 
 def test_each_call_from_phonepe_is_asked_about_by_one_of_three_workers(generation):
-    town_with_two_gifts(heard=keep)
+    installation_with_two_donations(heard=keep)
 
     assert work_together("events") == 2
 
@@ -56,7 +56,7 @@ def test_each_call_from_phonepe_is_asked_about_by_one_of_three_workers(generatio
 
 
 def test_each_open_order_is_asked_about_by_one_of_three_workers(generation):
-    installation = town_with_two_gifts(heard=lambda installation, delivery: None)
+    installation = installation_with_two_donations(heard=lambda installation, delivery: None)
     installation.advance_time(MINUTE)
 
     assert work_together("attempts") == 2
@@ -66,7 +66,7 @@ def test_each_open_order_is_asked_about_by_one_of_three_workers(generation):
 
 
 def test_each_refund_is_sent_by_one_of_three_workers_and_asked_about_by_one(generation):
-    installation = town_with_two_gifts(heard=InProcessInstallation.call_us)
+    installation = installation_with_two_donations(heard=InProcessInstallation.call_us)
     for payment in Payment.objects.all():
         assert installation.refund(payment).status_code == 201
 
@@ -80,7 +80,7 @@ def test_each_refund_is_sent_by_one_of_three_workers_and_asked_about_by_one(gene
 
 
 def test_each_person_is_told_once_by_one_of_three_workers(generation):
-    town_with_two_gifts(heard=InProcessInstallation.call_us)
+    installation_with_two_donations(heard=InProcessInstallation.call_us)
     assert work_together("receipts") >= 2
 
     assert work_together("notifications") == 2
@@ -90,7 +90,7 @@ def test_each_person_is_told_once_by_one_of_three_workers(generation):
 
 
 def test_three_workers_over_everything_at_once_leave_the_books_in_order(generation):
-    installation = town_with_two_gifts(heard=keep)
+    installation = installation_with_two_donations(heard=keep)
     installation.advance_time(MINUTE)
 
     for _ in range(3):

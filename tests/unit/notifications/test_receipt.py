@@ -98,8 +98,8 @@ def test_what_went_back_and_what_is_left_stand_under_what_came():
     assert "रद्द" in found
 
 
-def test_a_gift_has_no_time_and_no_discount():
-    gift = ReceiptDocument(
+def test_a_donation_has_no_time_and_no_discount():
+    donation = ReceiptDocument(
         number="OKP/26-27/000001",
         received_at=PAPER.received_at,
         simulated=True,
@@ -115,7 +115,7 @@ def test_a_gift_has_no_time_and_no_discount():
         utr="",
     )
 
-    found = texts(gift, "hi")
+    found = texts(donation, "hi")
     assert "भेंट" in found
     assert "यह रसीद नहीं है" in found
     assert "छूट" not in found

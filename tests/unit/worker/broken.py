@@ -81,13 +81,13 @@ def open_order() -> int:
     return attempt.pk
 
 
-def paid_gift() -> Payment:
+def paid_donation() -> Payment:
     payment = make_payment()
     return apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
 
 
 def refund() -> int:
-    return create_refund(paid_gift().attempts.get(), 1_000, "a gesture", asked_by=None).pk
+    return create_refund(paid_donation().attempts.get(), 1_000, "a gesture", asked_by=None).pk
 
 
 def event() -> int:
@@ -99,7 +99,7 @@ def event() -> int:
 
 
 def unfulfilled() -> int:
-    payment = paid_gift()
+    payment = paid_donation()
     Payment.objects.filter(pk=payment.pk).update(fulfilment=Fulfilment.DUE, fulfil_at=ago(1))
     return payment.pk
 
@@ -114,7 +114,7 @@ def ended_hold() -> int:
 
 
 def ended_offer() -> int:
-    payment = paid_gift()
+    payment = paid_donation()
     Payment.objects.filter(pk=payment.pk).update(fulfilment=Fulfilment.OFFERED)
     return Offer.objects.create(payment=payment, expires_at=ago(1)).pk
 
@@ -140,7 +140,7 @@ def waiting_money() -> int:
 
 
 def unnumbered_receipt() -> int:
-    return Receipt.objects.get(payment=paid_gift()).pk
+    return Receipt.objects.get(payment=paid_donation()).pk
 
 
 def unseen_day() -> int:

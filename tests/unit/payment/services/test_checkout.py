@@ -146,7 +146,7 @@ def test_an_order_that_never_left_in_its_time_is_followed_by_a_fresh_checkout(
     assert slot.held == 1
 
 
-def test_a_gift_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
+def test_a_donation_that_never_left_in_its_time_gets_its_page_all_the_same(phonepe):
     phonepe.inject_fault("pay", "refuse", times=9)
     with pytest.raises(NotSent):
         start_donation(None, amount_paise=10_000)
@@ -383,7 +383,7 @@ def test_no_new_money_is_taken_while_payments_are_off(alice, cart, settings, pho
     assert cart.status == Cart.Status.ACTIVE
 
 
-def test_a_gift_has_a_page_and_no_cart(generation, phonepe):
+def test_a_donation_has_a_page_and_no_cart(generation, phonepe):
     started = start_donation(None, amount_paise=10_000, reference="test_user", mobile="9876543210")
     phonepe.decide(started.attempt.merchant_order_id)
 
@@ -392,7 +392,7 @@ def test_a_gift_has_a_page_and_no_cart(generation, phonepe):
     assert (payment.state, payment.fulfilment) == (PaymentState.SUCCESS, Fulfilment.GIFT)
 
 
-def test_a_gift_whose_page_was_lost_can_be_reopened(phonepe):
+def test_a_donation_whose_page_was_lost_can_be_reopened(phonepe):
     phonepe.inject_fault("pay", "refuse", times=9)
     with pytest.raises(NotSent):
         start_donation(None, amount_paise=10_000)

@@ -151,7 +151,7 @@ def test_a_guest_who_left_an_address_gets_their_receipt(db, mailoutbox):
     assert len(mailoutbox[0].attachments) == 1
 
 
-def test_a_gift_that_staff_accept_is_told_once_more_with_its_receipt(db, mailoutbox):
+def test_a_donation_that_staff_accept_is_told_once_more_with_its_receipt(db, mailoutbox):
     payment = make_payment(payer_reference="guest@example.com")
     hear(payment, completed(5_000))
     hear(payment, completed(5_000))

@@ -271,10 +271,10 @@ def test_a_completed_order_of_nothing_is_no_money_and_is_asked_about_again(payme
     assert apply_status(attempt.pk, completed(), "worker").fulfilment == Fulfilment.BOOKED
 
 
-def test_a_gift_is_received_without_a_booking():
-    gift = make_payment()
+def test_a_donation_is_received_without_a_booking():
+    donation = make_payment()
 
-    settled = apply_status(gift.attempts.get().pk, completed(10_000), "worker")
+    settled = apply_status(donation.attempts.get().pk, completed(10_000), "worker")
 
     assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.GIFT)
     assert not Booking.objects.exists()

@@ -300,7 +300,7 @@ def test_price_less_discount_and_the_difference_is_what_came(with_discount, came
     assert paper.difference_paise == came - 110_000
 
 
-def test_a_gift_has_no_price_but_what_came():
+def test_a_donation_has_no_price_but_what_came():
     (payment,) = paid()
 
     paper = printed(payment)

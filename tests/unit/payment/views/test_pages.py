@@ -18,7 +18,7 @@ def payment(alice, cart):
 
 
 @pytest.fixture
-def gift():
+def donation():
     return start_donation(None, amount_paise=10_000).payment
 
 
@@ -66,10 +66,10 @@ def test_a_silent_phonepe_does_not_keep_the_payer_waiting(payment, phonepe):
     assert back(payment).status_code == 303
 
 
-def test_a_guest_comes_back_to_our_own_page(gift, phonepe):
-    phonepe.decide(gift.attempts.get().merchant_order_id)
+def test_a_guest_comes_back_to_our_own_page(donation, phonepe):
+    phonepe.decide(donation.attempts.get().merchant_order_id)
 
-    answer = Client().get(return_url(gift).removeprefix("http://testserver"), follow=True)
+    answer = Client().get(return_url(donation).removeprefix("http://testserver"), follow=True)
 
     page = answer.content.decode()
     assert "Payment received" in page
@@ -98,9 +98,9 @@ def test_a_link_that_leads_nowhere_says_so_on_a_page(payment):
     assert "This link leads nowhere" in page.content.decode()
 
 
-def test_a_payer_without_cookies_can_go_and_pay(gift):
+def test_a_payer_without_cookies_can_go_and_pay(donation):
     browser = Client(enforce_csrf_checks=True)
-    assert browser.post(status_url(gift).removeprefix("http://testserver")).status_code == 303
+    assert browser.post(status_url(donation).removeprefix("http://testserver")).status_code == 303
 
 
 def test_a_return_link_opens_no_status_page(payment):
@@ -109,31 +109,31 @@ def test_a_return_link_opens_no_status_page(payment):
     assert Client().get(f"/pay/{token}/").status_code == 404
 
 
-def test_the_status_page_leads_back_to_the_payment_page(gift):
-    page = Client().post(status_url(gift).removeprefix("http://testserver"))
+def test_the_status_page_leads_back_to_the_payment_page(donation):
+    page = Client().post(status_url(donation).removeprefix("http://testserver"))
 
     assert page.status_code == 303
-    assert page.url == gift.attempts.get().page_url
+    assert page.url == donation.attempts.get().page_url
 
 
-def test_a_decided_payment_is_not_opened_again(gift):
-    apply_status(gift.attempts.get().pk, completed(10_000), "worker")
+def test_a_decided_payment_is_not_opened_again(donation):
+    apply_status(donation.attempts.get().pk, completed(10_000), "worker")
 
-    page = Client().post(status_url(gift).removeprefix("http://testserver"))
+    page = Client().post(status_url(donation).removeprefix("http://testserver"))
 
     assert page.status_code == 409
     assert "paid already" in page.content.decode()
 
 
-def test_every_page_says_where_the_browser_came_from(gift):
+def test_every_page_says_where_the_browser_came_from(donation):
     """PhonePe blocks orders that are opened without a referrer."""
-    page = Client().get(status_url(gift).removeprefix("http://testserver"))
+    page = Client().get(status_url(donation).removeprefix("http://testserver"))
 
     assert page.headers["Referrer-Policy"] == "strict-origin-when-cross-origin"
 
 
-def test_no_page_is_kept_by_a_cache(gift, payment):
-    for url in (status_url(gift), return_url(payment)):
+def test_no_page_is_kept_by_a_cache(donation, payment):
+    for url in (status_url(donation), return_url(payment)):
         assert "no-store" in Client().get(url.removeprefix("http://testserver")).headers["Cache-Control"]
 
 

@@ -406,10 +406,10 @@ def test_the_demo_can_be_run_again_and_again(api):
 
 
 def test_a_guests_payment_may_be_played_by_anyone_others_by_their_owner(api, charlie, client, payment):
-    gift = api().post(PROCESS_CART, {"amount": 100}).json()
+    donation = api().post(PROCESS_CART, {"amount": 100}).json()
 
-    assert api().post(DEMO, {"payment_id": gift["payment_id"]}).json()["status"] == "SUCCESS"
-    both = api().post(DEMO, {"payment_id": gift["payment_id"], "merchant_order_id": "another"})
+    assert api().post(DEMO, {"payment_id": donation["payment_id"]}).json()["status"] == "SUCCESS"
+    both = api().post(DEMO, {"payment_id": donation["payment_id"], "merchant_order_id": "another"})
     assert (both.status_code, list(both.json()["fields"])) == (400, ["merchant_order_id"])
     assert api().post(DEMO, {"payment_id": payment.pk}).status_code == 404
     assert api(charlie).post(DEMO, {"payment_id": payment.pk}).status_code == 404

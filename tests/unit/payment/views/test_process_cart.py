@@ -193,7 +193,7 @@ def test_a_client_may_say_what_it_expects_whatever_another_tab_has_shown(client,
         assert (answer.json()["code"], answer.json()["total"]) == ("price_changed", "1100.00")
 
 
-def test_the_limit_of_gifts_is_none_for_what_a_cart_costs(client, cart, settings):
+def test_the_limit_of_donations_is_none_for_what_a_cart_costs(client, cart, settings):
     price(60_000)
     settings.PAYMENT_GUEST_MAX_RUPEES = 50_000
     look(client, cart)
@@ -340,7 +340,7 @@ def test_an_amount_beside_a_cart_is_what_it_is_expected_to_cost(client, cart):
     assert click(client, cart, amount="1100.00").status_code == 201
 
 
-def test_a_gift_is_brought_to_no_address(client, alice):
+def test_a_donation_is_brought_to_no_address(client, alice):
     mine = Address.objects.get(user=alice)
     refused = client.post(PROCESS_CART, {"amount": "51.00", "address_id": mine.pk})
     assert (refused.status_code, list(refused.json()["fields"])) == (400, ["address_id"])
