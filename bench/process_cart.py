@@ -17,7 +17,7 @@ from tests.harness.installation import Installation
 from tests.harness.processes import Simulator
 
 CALLERS, ROUNDS, SECONDS = 4, 5, 3
-GIFT = {"amount": "101.00"}
+DONATION = {"amount": "101.00"}
 
 
 def main() -> None:
@@ -25,8 +25,8 @@ def main() -> None:
         url = shop.serve("bench.floor:application").url
         floor, payments = f"{url}/floor/", f"{url}/api/payments/payments/process-cart/"
         for address in (floor, payments):
-            rate(address, GIFT, seconds=1)  # connections, token, caches
-        rounds = [(rate(floor, GIFT), rate(payments, GIFT)) for _ in range(ROUNDS)]
+            rate(address, DONATION, seconds=1)  # connections, token, caches
+        rounds = [(rate(floor, DONATION), rate(payments, DONATION)) for _ in range(ROUNDS)]
     inserts, opened = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(f"{'PostgreSQL' if ON_POSTGRESQL else 'SQLite'}, {CALLERS} callers, median of {ROUNDS} rounds")
     print(f"one insert in a bare view  {inserts:7.1f} a second")

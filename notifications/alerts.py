@@ -10,7 +10,7 @@ SENTENCES = {
     "refund_failed_often": "A refund failed under several ids. It is sent again only when you say so.",
     "refund_not_sent": "A refund cannot be sent: PhonePe refuses it, or its credentials are gone.",
     "refund_differs": "PhonePe has refunded another amount than was asked for.",
-    "money_waits": "Money has come, and still is no booking, no gift and no refund.",
+    "money_waits": "Money has come, and still is no booking, no donation and no refund.",
     "books_differ": "A day's payments differ between PhonePe's books and ours: look at Reconciliations in the admin.",
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
     "work_fails": "Background work on one row fails again and again; other rows go on: see Work leases in the admin.",

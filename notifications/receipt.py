@@ -66,7 +66,7 @@ class ReceiptDocument:
     def price_rows(self) -> Rows:
         """What was bought, and what changes its price; labels in the active language."""
         return [
-            (self.item or _("Gift (dakshina)"), f"₹{grouped(self.price_paise)}"),
+            (self.item or _("Donation (dakshina)"), f"₹{grouped(self.price_paise)}"),
             (_("Discount"), _signed(-self.discount_paise)),
             (_("Difference to the agreed amount"), _signed(self.difference_paise)),
         ]

@@ -27,7 +27,7 @@ FULFILMENT_FROM = {
     Fulfilment.NONE: (Fulfilment.HELD_FOR_STAFF,),
     Fulfilment.DUE: (Fulfilment.NONE, Fulfilment.HELD_FOR_STAFF),
     Fulfilment.BOOKED: (Fulfilment.DUE, Fulfilment.OFFERED),
-    Fulfilment.GIFT: (Fulfilment.DUE,),
+    Fulfilment.DONATION: (Fulfilment.DUE,),
     Fulfilment.OFFERED: (Fulfilment.DUE,),
     Fulfilment.REFUND_DUE: (Fulfilment.DUE, Fulfilment.OFFERED),
     Fulfilment.REFUNDED: (Fulfilment.REFUND_DUE,),

@@ -192,9 +192,9 @@ def payments_without_booking() -> Rows:
     return Payment.objects.filter(fulfilment=Fulfilment.BOOKED, checkout__booking=None)
 
 
-@invariant("A gift is a payment for nothing that was ordered.")
+@invariant("A donation is a payment for nothing that was ordered.")
 def donations_with_checkout() -> Rows:
-    return Payment.objects.filter(fulfilment=Fulfilment.GIFT, checkout__isnull=False)
+    return Payment.objects.filter(fulfilment=Fulfilment.DONATION, checkout__isnull=False)
 
 
 @invariant("Simulated money stays apart from real money.")

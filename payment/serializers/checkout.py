@@ -14,7 +14,7 @@ from payment.services.links import status_url
 
 
 class ProcessCartRequest(serializers.Serializer[Any]):
-    """Either `cart_id` (needs a login), or `amount` in rupees for a gift without an account.
+    """Either `cart_id` (needs a login), or `amount` in rupees for a donation without an account.
 
     An amount beside a cart says what its total is expected to be.
     """
@@ -27,7 +27,7 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         max_digits=9,
         decimal_places=2,
         min_value=1,
-        help_text="rupees, at most two decimals: of a gift what is given, beside a cart the same as `expected_total`",
+        help_text="rupees, at most two decimals: what is donated; with a cart the same as `expected_total`",
     )
     expected_total = serializers.DecimalField(
         required=False,
@@ -42,7 +42,7 @@ class ProcessCartRequest(serializers.Serializer[Any]):
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "cart_id" not in fields and "amount" not in fields:
-            raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a gift."]})
+            raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a donation."]})
         amount, expected = fields.get("amount"), fields.get("expected_total")
         if "cart_id" not in fields and amount is not None and amount > settings.PAYMENT_GUEST_MAX_RUPEES:
             raise serializers.ValidationError(
@@ -51,7 +51,7 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         if None not in (amount, expected) and amount != expected:
             raise serializers.ValidationError({"expected_total": ["The amount is another one."]})
         if "cart_id" not in fields and fields.get("address_id"):
-            raise serializers.ValidationError({"address_id": ["A gift is brought to no address."]})
+            raise serializers.ValidationError({"address_id": ["A donation is brought to no address."]})
         if expected is None and amount is not None:
             fields["expected_total"] = amount
         return fields
@@ -75,7 +75,7 @@ class StartedSerializer(serializers.Serializer[Started]):
     address = AgreedAddressField(
         source="payment.checkout.agreed_address",
         allow_null=True,
-        help_text="as it was checked out; null for a gift",
+        help_text="as it was checked out; null for a donation",
     )
     starts_at = serializers.DateTimeField(source="payment.checkout.starts_at", allow_null=True)
     total = RupeesField(
@@ -83,7 +83,9 @@ class StartedSerializer(serializers.Serializer[Started]):
     )
     expires_at = serializers.DateTimeField(source="attempt.expires_at")
     simulated = serializers.BooleanField(source="payment.simulated")
-    status_url = serializers.CharField(required=False, help_text="of a gift, which has no page of a frontend")
+    status_url = serializers.CharField(
+        required=False, help_text="of a donation, which has no page of a frontend"
+    )
 
     def get_message(self, started: Started) -> str:
         return "Payment page opened." if started.is_new else "This payment is open already."

@@ -130,7 +130,7 @@ def fulfil(payment_id: int) -> Payment:
         if payment.fulfilment != Fulfilment.DUE:
             return payment
         if payment.checkout is None:
-            move_fulfilment(payment, Fulfilment.GIFT, "gift_received", fulfil_at=None)
+            move_fulfilment(payment, Fulfilment.DONATION, "gift_received", fulfil_at=None)
             notify_received(payment)
             return payment
         try:

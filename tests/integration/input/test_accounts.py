@@ -21,7 +21,9 @@ from tests.integration.input.doors import (
 pytestmark = pytest.mark.django_db
 
 PASSWORD = st.just(builders.PASSWORD)
-EMAILS = st.emails() | st.from_regex(r"[A-Za-z0-9.]{1,20}@[a-zA-Z]{1,10}\.(com|in)", fullmatch=True)
+EMAILS = st.emails() | st.from_regex(
+    r"[A-Za-z0-9]{1,9}(\.[A-Za-z0-9]{1,9})?@[a-zA-Z]{1,10}\.(com|in)", fullmatch=True
+)
 INDIAN = st.from_regex(r"(\+91|0091|91|0|)[ -]?[6-9][0-9]{4}[ -]?[0-9]{5}", fullmatch=True)
 NAMES = st.text(st.characters(exclude_categories=("C", "Z")), min_size=1, max_size=40)
 LONGER_IN_LOWER_CASE = "a@" + ("İ" * 60 + ".") * 4 + "com"

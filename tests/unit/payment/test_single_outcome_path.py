@@ -14,7 +14,7 @@ OUTCOMES = "payment/services/outcomes.py"
 REFUNDS = "payment/services/refunds/outcomes.py"
 TRANSITIONS = "payment/services/transitions.py"
 BOOKINGS = "booking/services/bookings.py"
-GOOD = {"PaymentState.SUCCESS", "AttemptState.COMPLETED", "Fulfilment.BOOKED", "Fulfilment.GIFT"}
+GOOD = {"PaymentState.SUCCESS", "AttemptState.COMPLETED", "Fulfilment.BOOKED", "Fulfilment.DONATION"}
 WRITES = {"update", "create", "bulk_create", "get_or_create", "update_or_create", "save"}
 
 

@@ -46,9 +46,9 @@ BREAKAGES = {
     "chargebacks_of_more_than_received": lambda paid: entry(
         paid.attempts.get(), "CHARGEBACK", -110_001, "D7"
     ),
-    "bookings_without_payment": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),
+    "bookings_without_payment": lambda paid: Payment.objects.update(fulfilment=Fulfilment.DONATION),
     "payments_without_booking": lambda paid: Booking.objects.all().delete(),
-    "donations_with_checkout": lambda paid: Payment.objects.update(fulfilment=Fulfilment.GIFT),
+    "donations_with_checkout": lambda paid: Payment.objects.update(fulfilment=Fulfilment.DONATION),
     "simulated_entries_of_real_attempts": lambda paid: LedgerEntry.objects.update(simulated=False),
     "entries_of_another_payment": lambda paid: LedgerEntry.objects.update(payment=make_payment()),
 }

@@ -28,7 +28,7 @@ def refused():
 
 def test_every_state_and_every_fate_is_told_in_both_languages():
     assert set(BY_STATE) == set(PaymentState)
-    settled_by_state = {Fulfilment.NONE, Fulfilment.BOOKED, Fulfilment.GIFT}
+    settled_by_state = {Fulfilment.NONE, Fulfilment.BOOKED, Fulfilment.DONATION}
     assert set(BY_FULFILMENT) == set(Fulfilment) - settled_by_state
     for sentence in (*BY_STATE.values(), *BY_FULFILMENT.values()):
         assert str(sentence).isascii()

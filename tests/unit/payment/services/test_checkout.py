@@ -389,7 +389,7 @@ def test_a_donation_has_a_page_and_no_cart(generation, phonepe):
 
     payment = refresh(started.payment, 5, "test")
 
-    assert (payment.state, payment.fulfilment) == (PaymentState.SUCCESS, Fulfilment.GIFT)
+    assert (payment.state, payment.fulfilment) == (PaymentState.SUCCESS, Fulfilment.DONATION)
 
 
 def test_a_donation_whose_page_was_lost_can_be_reopened(phonepe):

@@ -276,7 +276,7 @@ def test_a_donation_is_received_without_a_booking():
 
     settled = apply_status(donation.attempts.get().pk, completed(10_000), "worker")
 
-    assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.GIFT)
+    assert (settled.state, settled.fulfilment) == (PaymentState.SUCCESS, Fulfilment.DONATION)
     assert not Booking.objects.exists()
 
 
