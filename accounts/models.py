@@ -16,7 +16,7 @@ from accounts.phones import PhoneField, readable_phone
 INDIA_SPELLINGS = {"india", "in", "ind", "bharat", "भारत"}
 
 
-def plain_postal_code(code: str, country: str) -> str:
+def normalize_postal_code(code: str, country: str) -> str:
     """In ASCII digits, an Indian PIN code as six of them together ("११० ००१" is 110001).
 
     Raises ValidationError for what is no PIN code in India. Elsewhere a code keeps its letters and spaces.
@@ -132,6 +132,6 @@ class Address(models.Model):
 
     def clean(self) -> None:
         try:
-            self.postal_code = plain_postal_code(self.postal_code, self.country)
+            self.postal_code = normalize_postal_code(self.postal_code, self.country)
         except ValidationError as error:
             raise ValidationError({"postal_code": error}) from error

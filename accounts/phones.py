@@ -41,7 +41,7 @@ def read_phone(value: Any) -> str | None:
     return spelled.pop() if len(spelled) == 1 else None
 
 
-def kept_phone(value: Any) -> str:
+def normalize_phone(value: Any) -> str:
     """What a column keeps: E.164, or the printable text as it was written when that can't be read."""
     return read_phone(value) or _plain_text(value)[:LONGEST_KEPT].strip()
 
@@ -51,7 +51,7 @@ def is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not any(map(str.isalnum, value)))
 
 
-def wire_phone(kept: str | None) -> str | None:
+def format_phone(kept: str | None) -> str | None:
     """As the frontend's forms take it: the national digits for India, E.164 elsewhere; text as it is kept."""
     if not kept or not kept.startswith("+91") or read_phone(kept) != kept:
         return kept
@@ -67,7 +67,7 @@ def indian_mobile(kept: str | None) -> str | None:
     return None if landline else str(number.national_number)
 
 
-def searched_digits(text: str) -> str:
+def digits_to_search(text: str) -> str:
     """What to look for in E.164 columns when staff search for a whole or partial number; "" if it is no number."""
     if whole := read_phone(text):
         return whole
@@ -94,7 +94,7 @@ class PhoneField(models.CharField):
     def get_prep_value(self, value: Any) -> Any:
         if value is None or isinstance(value, Combinable):
             return value
-        return kept_phone(value) or (None if self.null else "")
+        return normalize_phone(value) or (None if self.null else "")
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         """The object in memory must say what the row says."""

@@ -6,7 +6,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Length
 from django.http import HttpRequest
 
-from accounts.phones import PhoneField, searched_digits, wire_phone
+from accounts.phones import PhoneField, digits_to_search, format_phone
 
 LENGTH_OF_AN_INDIAN_NUMBER = len("+919876543210")
 
@@ -27,7 +27,7 @@ class PhoneSearch:
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         found, may_repeat = super().get_search_results(request, queryset, search_term)  # type: ignore[misc]
-        digits = searched_digits(search_term)
+        digits = digits_to_search(search_term)
         if not digits:
             return found, may_repeat
         by_phone = Q()
@@ -40,7 +40,7 @@ def _has_number(column: str, digits: str) -> Q:
     """Kept as E.164, or somewhere in text that could not be read, whatever stands between the digits."""
     is_whole = digits.startswith("+")
     as_e164 = Q(**{column if is_whole else f"{column}__contains": digits})
-    spelled = "[^0-9]*".join((wire_phone(digits) or "").lstrip("+"))
+    spelled = "[^0-9]*".join((format_phone(digits) or "").lstrip("+"))
     # A pattern is slow: not for the many rows that hold one E.164 number.
     is_text = ~Q(**{f"{column}__startswith": "+"}) | Q(
         **{f"{column}__length__gt": LENGTH_OF_AN_INDIAN_NUMBER}

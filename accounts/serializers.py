@@ -7,8 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework_simplejwt.tokens import RefreshToken
 
-from accounts.models import Address, User, plain_postal_code
-from accounts.phones import UNREADABLE, is_blank, kept_phone, read_phone, wire_phone
+from accounts.models import Address, User, normalize_postal_code
+from accounts.phones import UNREADABLE, format_phone, is_blank, normalize_phone, read_phone
 
 
 class PasswordField(serializers.CharField):
@@ -32,14 +32,14 @@ class PhoneField(serializers.Field):
         return phone
 
     def to_representation(self, phone: str) -> str | None:
-        return wire_phone(phone)
+        return format_phone(phone)
 
 
-class HarmlessPhoneField(PhoneField):
+class LenientPhoneField(PhoneField):
     """For a payment, which no telephone number may stop: what cannot be read is kept as it was written."""
 
     def to_internal_value(self, value: Any) -> str:
-        return kept_phone(value)
+        return normalize_phone(value)
 
 
 class RegistrationSerializer(serializers.Serializer):
@@ -166,7 +166,7 @@ class AddressSerializer(serializers.ModelSerializer):
         country = attrs.get("country", self.instance.country if self.instance else "India")
         code = attrs.get("postal_code", self.instance.postal_code if self.instance else "")
         try:
-            plain = plain_postal_code(code, country)
+            plain = normalize_postal_code(code, country)
             MaxLengthValidator(Address._meta.get_field("postal_code").max_length)(plain)
         except Invalid as error:
             raise serializers.ValidationError({"postal_code": error.messages}) from error

@@ -25,7 +25,7 @@ from accounts.serializers import (
 from core.throttling import ScopedThrottle
 
 
-class DoorView(APIView):
+class PublicView(APIView):
     """Before the login nobody is asked for a token, and a stale one does no harm."""
 
     authentication_classes = ()
@@ -43,7 +43,7 @@ class DoorView(APIView):
         return dict(incoming.validated_data)
 
 
-class RegisterView(DoorView):
+class RegisterView(PublicView):
     serializer_class = RegistrationSerializer
     throttle_scope = "register"
 
@@ -53,7 +53,7 @@ class RegisterView(DoorView):
         return Response(AccountSerializer(user).data, status=status.HTTP_201_CREATED)
 
 
-class LoginView(DoorView):
+class LoginView(PublicView):
     """Wrong credentials are 400: on 401 the frontend would try to refresh and lose the message."""
 
     serializer_class = LoginSerializer
@@ -65,7 +65,7 @@ class LoginView(DoorView):
         return Response(LoginAnswerSerializer((user, SessionToken.for_user(user))).data)
 
 
-class RefreshView(DoorView):
+class RefreshView(PublicView):
     serializer_class = RefreshSerializer
 
     @extend_schema(operation_id="auth_refresh", responses=SessionSerializer)
@@ -74,7 +74,7 @@ class RefreshView(DoorView):
         return Response(SessionSerializer(session).data)
 
 
-class LogoutView(DoorView):
+class LogoutView(PublicView):
     """Open to everybody: whoever holds a refresh token may end it, also when the access token has expired."""
 
     serializer_class = RefreshSerializer

@@ -24,7 +24,7 @@ from booking.models import (
     Slot,
     SlotHold,
 )
-from booking.pricing import price_problem
+from booking.pricing import find_price_problem
 from booking.services.carts import FURTHEST
 from core.money import grouped, paise, rupees
 
@@ -91,7 +91,7 @@ class PromoCodeForm(forms.ModelForm):
             .values_list("price_paise", flat=True)
             .distinct()
         ]
-        if prices and all(price_problem(promo, price) for price in prices):
+        if prices and all(find_price_problem(promo, price) for price in prices):
             dearest = f"the dearest on sale costs ₹{grouped(max(prices))}"
             self.add_error(None, f"No package costs enough for this code: {dearest}.")
 

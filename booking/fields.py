@@ -25,7 +25,7 @@ SENSIBLE_MOMENT = (
 )
 
 
-def on_image_host(url: str) -> None:
+def require_image_host(url: str) -> None:
     try:
         host = urlsplit(url).hostname
     except ValueError:  # no address at all, which the other validator says
@@ -34,32 +34,32 @@ def on_image_host(url: str) -> None:
         raise ValidationError(f"Images must lie on one of: {', '.join(IMAGE_HOSTS)}.")
 
 
-def whole_minute(moment: datetime | time) -> None:
+def require_whole_minute(moment: datetime | time) -> None:
     """Carts know hours and minutes: what starts between two minutes cannot be chosen."""
     if moment.second or moment.microsecond:
         raise ValidationError("It starts on a whole minute, for example 10:30.")
 
 
-def says_something(text: str) -> None:
+def require_letter_or_digit(text: str) -> None:
     if not any(map(str.isalnum, text)):
         raise ValidationError("Give at least one letter or digit.")
 
 
-def shows_something(text: str) -> None:
+def require_visible_text(text: str) -> None:
     """Judged as a visitor sees it: without the tags that are taken out."""
     if "<img" in nh3.clean(text):
         return
-    says_something(html.unescape(nh3.clean(text, tags=set())))
+    require_letter_or_digit(html.unescape(nh3.clean(text, tags=set())))
 
 
 class ImageAddressField(models.CharField):
-    default_validators = [URLValidator(schemes=["https"]), on_image_host]
+    default_validators = [URLValidator(schemes=["https"]), require_image_host]
 
 
 class HtmlField(models.TextField):
     """Cleaned on every way into the database: the frontend shows it as it is, beside the visitor's tokens."""
 
-    default_validators = [shows_something]
+    default_validators = [require_visible_text]
 
     def get_prep_value(self, value: Any) -> Any:
         value = super().get_prep_value(value)
@@ -69,7 +69,7 @@ class HtmlField(models.TextField):
 class LineField(models.CharField):
     """One line that can be read: white space is one blank, invisible characters are left out on every way in."""
 
-    default_validators = [says_something]
+    default_validators = [require_letter_or_digit]
 
     def to_python(self, value: Any) -> Any:
         value = super().to_python(value)
@@ -82,7 +82,7 @@ class LineField(models.CharField):
 class WithoutSeconds(models.Field):
     """Kept to the minute on every way into the database; a form that is given seconds says so."""
 
-    default_validators = [whole_minute]
+    default_validators = [require_whole_minute]
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         moment = _minute_of(super().pre_save(model_instance, add))

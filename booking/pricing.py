@@ -24,16 +24,16 @@ class Price:
         return self.price_paise - self.discount_paise
 
 
-def price_of(cart: Cart) -> Price:
+def calculate_price(cart: Cart) -> Price:
     full = cart.package.price_paise
     if cart.promo_code is None:
         return Price(full)
-    if problem := promo_problem(cart.promo_code, cart):
+    if problem := find_promo_problem(cart.promo_code, cart):
         return Price(full, problem=problem)
-    return Price(full, discount_paise(cart.promo_code, full))
+    return Price(full, calculate_discount(cart.promo_code, full))
 
 
-def discount_paise(promo: PromoCode, price_paise: int) -> int:
+def calculate_discount(promo: PromoCode, price_paise: int) -> int:
     """A broken paisa stays with the price."""
     discount = price_paise * promo.percent // 100 if promo.percent else promo.amount_paise or 0
     if promo.max_discount_paise is not None:
@@ -41,12 +41,16 @@ def discount_paise(promo: PromoCode, price_paise: int) -> int:
     return min(discount, price_paise)
 
 
-def promo_problem(promo: PromoCode, cart: Cart) -> str:
+def find_promo_problem(promo: PromoCode, cart: Cart) -> str:
     """A sentence for the person, empty if the code counts for this cart."""
-    return _not_for(promo, cart) or _not_now(promo) or price_problem(promo, cart.package.price_paise)
+    return (
+        _find_audience_problem(promo, cart)
+        or _find_period_problem(promo)
+        or find_price_problem(promo, cart.package.price_paise)
+    )
 
 
-def _not_for(promo: PromoCode, cart: Cart) -> str:
+def _find_audience_problem(promo: PromoCode, cart: Cart) -> str:
     kind = PromoCode.CodeType
     if not promo.is_active:
         return UNKNOWN_CODE
@@ -62,7 +66,7 @@ def _has_ordered(cart: Cart) -> bool:
     return orders.exclude(cart_id=cart.pk).exists()
 
 
-def _not_now(promo: PromoCode) -> str:
+def _find_period_problem(promo: PromoCode) -> str:
     now = timezone.now()
     if promo.starts_at > now:
         return "This promo code is not valid yet."
@@ -73,10 +77,10 @@ def _not_now(promo: PromoCode) -> str:
     return ""
 
 
-def price_problem(promo: PromoCode, price_paise: int) -> str:
+def find_price_problem(promo: PromoCode, price_paise: int) -> str:
     """Why the code cannot be used at this price, whoever wants to and whenever."""
     if price_paise < promo.min_order_paise:
         return f"This promo code needs an order of ₹{rupees(promo.min_order_paise)} or more."
-    if price_paise - discount_paise(promo, price_paise) < LEAST_PAISE:
+    if price_paise - calculate_discount(promo, price_paise) < LEAST_PAISE:
         return f"With this promo code the total falls below ₹{rupees(LEAST_PAISE)}, the least we can take."
     return ""

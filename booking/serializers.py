@@ -10,7 +10,7 @@ from rest_framework import serializers
 from accounts.models import Address
 from accounts.serializers import AddressSerializer, PersonSerializer
 from booking.models import Booking, Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
-from booking.pricing import price_of
+from booking.pricing import calculate_price
 from core.money import rupees
 
 # A cart in this state reads as its checkout in that one.
@@ -187,9 +187,9 @@ class CartSerializer(serializers.ModelSerializer):
 
     def to_representation(self, cart: Cart) -> dict[str, Any]:
         wire = super().to_representation(cart)
-        if checkout := _standing_checkout(cart):
+        if checkout := _find_agreed_checkout(cart):
             return wire | agreed_cart(checkout) | {"total_price": rupees(checkout.total_paise)}
-        price = price_of(cart)
+        price = calculate_price(cart)
         if wire["promo_code"]:
             wire["promo_code"] |= {"is_valid": not price.problem, "validity_message": price.problem}
         return wire | {"total_price": rupees(price.total_paise)}
@@ -203,7 +203,7 @@ class CartSerializer(serializers.ModelSerializer):
         return cart.status == Cart.Status.ACTIVE
 
 
-def _standing_checkout(cart: Cart) -> Checkout | None:
+def _find_agreed_checkout(cart: Cart) -> Checkout | None:
     """The checkout that froze this cart. Goes over the rows in memory: a list of carts prefetches them."""
     state = FREEZING.get(cart.status)
     return next((row for row in cart.checkouts.all() if row.state == state), None) if state else None

@@ -76,24 +76,24 @@ class PujaServiceViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
     @action(detail=True, pagination_class=BoundedArray, filterset_class=None)
     def slots(self, request: Request, pk: str) -> Response:
         """Open start times to come, for two weeks from today unless `from` and `to` (dates) say otherwise."""
-        start, end = _window(request)
+        start, end = _read_period(request)
         slots = Slot.objects.filter(service=self.get_object(), is_open=True)
         shown = self.paginate_queryset(slots.filter(starts_at__gte=start, starts_at__lt=end))
         return self.get_paginated_response(SlotSerializer(shown, many=True).data)
 
 
-def _window(request: Request) -> tuple[datetime, datetime]:
+def _read_period(request: Request) -> tuple[datetime, datetime]:
     """What cannot be bought any more is not offered, whatever was asked for."""
     today = timezone.localdate()
-    first = max(today, _date(request, "from") or today)
-    last = _date(request, "to") or first + SLOT_DAYS
+    first = max(today, _read_date(request, "from") or today)
+    last = _read_date(request, "to") or first + SLOT_DAYS
     if not first <= last <= first + MOST_SLOT_DAYS:
         raise ValidationError({"to": ["Ask for at most two months, from today on."]})
     last = min(last, today + FURTHEST)
     return max(services.earliest_start(), _midnight(first)), _midnight(last + timedelta(days=1))
 
 
-def _date(request: Request, name: str) -> date | None:
+def _read_date(request: Request, name: str) -> date | None:
     text = request.query_params.get(name, "")
     try:
         day = parse_date(text)
@@ -108,10 +108,10 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _shown(cart: Cart) -> dict[str, Any]:
+def _serialize_cart(cart: Cart) -> dict[str, Any]:
     """The one way of a cart to its owner: the total that they see is what check-out may take."""
     wire = CartSerializer(cart).data
-    services.remember_total(cart, paise(wire["total_price"]))
+    services.record_shown_total(cart, paise(wire["total_price"]))
     return dict(wire)
 
 
@@ -133,7 +133,7 @@ class CartViewSet(GenericViewSet):
 
     def list(self, request: Request) -> Response:
         carts = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response([_shown(cart) for cart in carts or ()])
+        return self.get_paginated_response([_serialize_cart(cart) for cart in carts or ()])
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return self._answer(self.get_object())
@@ -178,12 +178,12 @@ class CartViewSet(GenericViewSet):
         cart = self.get_object()
         incoming = PromoChoiceSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
-        return self._answer(services.put_promo(cart, incoming.validated_data["promo_code"]))
+        return self._answer(services.set_promo(cart, incoming.validated_data["promo_code"]))
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
     def remove_promo(self, request: Request, pk: str) -> Response:
-        return self._answer(services.put_promo(self.get_object(), None))
+        return self._answer(services.set_promo(self.get_object(), None))
 
     @extend_schema(responses=DeletionStatusSerializer)
     @action(detail=True)
@@ -196,7 +196,7 @@ class CartViewSet(GenericViewSet):
         return dict(incoming.validated_data)
 
     def _answer(self, cart: Cart, code: int = status.HTTP_200_OK) -> Response:
-        return Response(_shown(cart), status=code)
+        return Response(_serialize_cart(cart), status=code)
 
 
 class BookingViewSet(ReadOnlyModelViewSet):

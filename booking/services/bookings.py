@@ -34,10 +34,10 @@ class NoticeTooShort(Conflict):
 
 
 @transaction.atomic
-def book(checkout: Checkout, elsewhere: Slot | None = None) -> Booking:
+def book(checkout: Checkout, other_slot: Slot | None = None) -> Booking:
     """The booking of a paid checkout, made now or before, inside the caller's transaction.
 
-    `elsewhere` is the slot a person chose because their money came late and their own slot was gone.
+    `other_slot` is the slot a person chose because their money came late and their own slot was gone.
     A later checkout of the same cart that is still open gives back what it holds: the cart is booked once.
     Raises SlotGone or CartConverted; nothing is changed then.
     """
@@ -45,8 +45,8 @@ def book(checkout: Checkout, elsewhere: Slot | None = None) -> Booking:
     current = Checkout.objects.select_for_update(no_key=True).get(pk=checkout.pk)
     if existing := Booking.objects.filter(checkout=current).first():
         return existing
-    _convert(current)
-    starts_at = places.take(current, elsewhere)
+    _convert_cart(current)
+    starts_at = places.take_place(current, other_slot)
     promos.use(current)
     Checkout.objects.filter(pk=current.pk).update(state=Checkout.State.BOOKED)
     return Booking.objects.create(user_id=current.user_id, checkout=current, starts_at=starts_at)
@@ -66,7 +66,7 @@ def cancel(booking: Booking, reason: str) -> bool:
     }
     if not confirmed.update(**fields):
         return False
-    places.give_back(booking.checkout)
+    places.release_place(booking.checkout)
     return True
 
 
@@ -94,7 +94,7 @@ def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> 
     if settings.MOVED_REFUND_IN_FULL:
         fields["free_until"] = slot.starts_at
     Booking.objects.filter(pk=before.pk).update(**fields)
-    places.exchange(booking.checkout, slot)
+    places.exchange_place(booking.checkout, slot)
     return True
 
 
@@ -119,7 +119,7 @@ def complete(booking: Booking) -> bool:
     return begun.update(status=Status.COMPLETED, updated_at=now) == 1
 
 
-def _convert(checkout: Checkout) -> None:
+def _convert_cart(checkout: Checkout) -> None:
     """Whatever became of the cart since: its choice is the one that was paid for (`carts.change_cart`)."""
     Cart.objects.select_for_update(no_key=True).get(pk=checkout.cart_id)
     booked = Checkout.objects.filter(cart_id=checkout.cart_id, state=Checkout.State.BOOKED)

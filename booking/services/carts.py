@@ -14,7 +14,7 @@ import booking.services.promos as promos
 from accounts.models import User
 from accounts.services import lock_user
 from booking.models import Cart, Checkout, Package, PujaService, Slot
-from booking.pricing import promo_problem
+from booking.pricing import find_promo_problem
 from booking.services.places import SlotFull, earliest_start
 from core.errors import Conflict, Refusal
 
@@ -36,7 +36,7 @@ def fill_cart(
     Takes ids of service and package; date and time as people in our time zone say them. A checked-out cart
     is not touched. Raises ValidationError on the field that is wrong, SlotFull.
     """
-    cart = _choose(user, puja_service, package_id, selected_date, selected_time, promo_code)
+    cart = _build_cart(user, puja_service, package_id, selected_date, selected_time, promo_code)
     with transaction.atomic():
         lock_user(user.pk)
         _replace_active(cart)
@@ -52,7 +52,7 @@ def change_cart(cart: Cart, **changes: Any) -> Cart:
     """
     lock_user(cart.user_id)
     current = lock_active(cart)
-    wanted = _choose(current.user, **_choice_of(current) | changes)
+    wanted = _build_cart(current.user, **_read_choice(current) | changes)
     if current.checkouts.exists():
         _replace_active(wanted)
         return wanted
@@ -63,7 +63,7 @@ def change_cart(cart: Cart, **changes: Any) -> Cart:
 
 
 @transaction.atomic
-def put_promo(cart: Cart, code: str | None) -> Cart:
+def set_promo(cart: Cart, code: str | None) -> Cart:
     """Applies the code, or removes it with None. Raises ValidationError on `promo_code`."""
     current = lock_active(cart)
     _set_promo(current, code)
@@ -71,7 +71,7 @@ def put_promo(cart: Cart, code: str | None) -> Cart:
     return current
 
 
-def remember_total(cart: Cart, total_paise: int) -> None:
+def record_shown_total(cart: Cart, total_paise: int) -> None:
     """Write down what the owner of this ACTIVE cart is shown: check-out takes no more without asking.
 
     Free when nothing has changed. A cart that is checked out shows what was frozen.
@@ -90,7 +90,7 @@ def delete_cart(cart: Cart) -> None:
         raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(current))
     if current.status == Cart.Status.CONVERTED:
         raise Refusal(_("This cart has been booked."), code="cart_booked", **deletion_status(current))
-    _give_up_active(current.user, pk=current.pk)
+    _abandon_active(current.user, pk=current.pk)
 
 
 def deletion_status(cart: Cart) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def _require_opening_hours(cart: Cart) -> None:
         raise ValidationError({"selected_time": [f"Choose a time between {opens:%H:%M} and {closes:%H:%M}."]})
 
 
-def _choose(
+def _build_cart(
     user: User,
     puja_service: int,
     package_id: int,
@@ -194,7 +194,7 @@ def _choose(
     return cart
 
 
-def _choice_of(cart: Cart) -> dict[str, Any]:
+def _read_choice(cart: Cart) -> dict[str, Any]:
     return {
         "puja_service": cart.puja_service_id,
         "package_id": cart.package_id,
@@ -206,16 +206,16 @@ def _choice_of(cart: Cart) -> dict[str, Any]:
 
 def _set_promo(cart: Cart, code: str | None) -> None:
     cart.promo_code = promos.find(code) if code else None
-    if cart.promo_code and (problem := promo_problem(cart.promo_code, cart)):
+    if cart.promo_code and (problem := find_promo_problem(cart.promo_code, cart)):
         raise promos.refuse(problem)
 
 
 def _replace_active(cart: Cart) -> None:
     """Under the person's lock, so that the unique constraint on ACTIVE carts never has to speak."""
-    _give_up_active(cart.user)
+    _abandon_active(cart.user)
     cart.save(force_insert=True)
 
 
-def _give_up_active(user: User, **which: Any) -> None:
+def _abandon_active(user: User, **which: Any) -> None:
     active = Cart.objects.filter(user=user, status=Cart.Status.ACTIVE, **which)
     active.update(status=Cart.Status.ABANDONED, updated_at=timezone.now())

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 import booking.services.places as places
 import booking.services.promos as promos
-from accounts.models import Address, User
+from accounts.models import Address
 from accounts.services import address_for_delivery, lock_user
 from booking.models import (
     AGREED_ADDRESS,
@@ -21,7 +21,7 @@ from booking.models import (
     Cart,
     Checkout,
 )
-from booking.pricing import USED_UP, Price, price_of
+from booking.pricing import USED_UP, Price, calculate_price
 from booking.services.carts import lock_active, require_bookable
 from core.errors import Conflict
 from core.money import grouped, rupees
@@ -64,16 +64,17 @@ def check_out(
     """
     lock_user(cart.user_id)
     current = lock_active(cart)
-    _refuse_third(current.user)
+    if Checkout.objects.filter(user=current.user, state=State.RESERVED).count() >= OPEN_PER_USER:
+        raise TooManyOpen
     slot = require_bookable(current)
     price = _agreed_price(current, expected_paise)
     address = address_for_delivery(current.user, address_id)
-    checkout = _freeze(current, price, address, expires_at)
+    checkout = _create_checkout(current, price, address, expires_at)
     Cart.objects.filter(pk=current.pk).update(
         status=Cart.Status.CHECKED_OUT, shown_paise=price.total_paise, updated_at=timezone.now()
     )
     if slot is not None:
-        places.hold(checkout, slot)
+        places.hold_place(checkout, slot)
     if checkout.promo_code is not None and not promos.reserve(checkout.promo_code):
         # Somebody else had the last use.
         _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))
@@ -87,17 +88,12 @@ def release(checkout: Checkout) -> None:
     lock_user(checkout.user_id)
     if not Checkout.objects.filter(pk=checkout.pk, state=State.RESERVED).update(state=State.RELEASED):
         return
-    _reopen(checkout)
+    _reopen_cart(checkout)
     places.release_hold(checkout)
-    promos.give_back(checkout)
+    promos.release(checkout)
 
 
-def _refuse_third(user: User) -> None:
-    if Checkout.objects.filter(user=user, state=State.RESERVED).count() >= OPEN_PER_USER:
-        raise TooManyOpen
-
-
-def _freeze(cart: Cart, price: Price, address: Address | None, expires_at: datetime) -> Checkout:
+def _create_checkout(cart: Cart, price: Price, address: Address | None, expires_at: datetime) -> Checkout:
     """Keeps what is offered at this moment: later changes of the catalogue do not reach this customer."""
     offered = (
         (cart.puja_service, AGREED_SERVICE),
@@ -130,7 +126,7 @@ def _agreed_price(cart: Cart, expected_paise: int | None) -> Price:
 
     A promo code that does not count any more is left out once the person has seen the total without it.
     """
-    price = price_of(cart)
+    price = calculate_price(cart)
     _refuse_dearer(price, _seen_paise(cart, expected_paise))
     if price.problem:
         cart.promo_code = None
@@ -149,7 +145,7 @@ def _refuse_dearer(price: Price, seen_paise: int | None) -> None:
         raise promos.refuse(price.problem)
 
 
-def _reopen(checkout: Checkout) -> None:
+def _reopen_cart(checkout: Checkout) -> None:
     """ACTIVE again, unless the person has filled another cart meanwhile."""
     carts = Cart.objects.filter(user_id=checkout.user_id)
     another = carts.filter(status=Cart.Status.ACTIVE).exists()

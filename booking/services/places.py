@@ -31,7 +31,7 @@ class SlotGone(Conflict):
     default_detail = _("This time is no longer available.")
 
 
-def lead() -> timedelta:
+def lead_time() -> timedelta:
     """What the temple needs between the payment and the puja."""
     return timedelta(minutes=settings.BOOKING_LEAD_MINUTES)
 
@@ -47,17 +47,17 @@ def longest_page_life() -> timedelta:
 
 def earliest_start() -> datetime:
     """The nearest start that can be bought now: whoever pays in the page's last second is still in time."""
-    return timezone.now() + page_life() + lead()
+    return timezone.now() + page_life() + lead_time()
 
 
-def hold(checkout: Checkout, slot: Slot) -> SlotHold:
+def hold_place(checkout: Checkout, slot: Slot) -> SlotHold:
     """Raises SlotFull."""
-    if not _with_room(slot).update(held=F("held") + 1):
+    if not _with_free_place(slot).update(held=F("held") + 1):
         raise SlotFull
-    return SlotHold.objects.create(checkout=checkout, slot=slot, expires_at=hold_end(checkout.expires_at))
+    return SlotHold.objects.create(checkout=checkout, slot=slot, expires_at=hold_expiry(checkout.expires_at))
 
 
-def hold_end(payment_expires_at: datetime) -> datetime:
+def hold_expiry(payment_expires_at: datetime) -> datetime:
     """Money that was paid in the last second must still find its place."""
     return payment_expires_at + HOLD_OUTLASTS_PAYMENT / settings.PAYMENT_TIME_SCALE
 
@@ -65,7 +65,7 @@ def hold_end(payment_expires_at: datetime) -> datetime:
 @transaction.atomic
 def release_hold(checkout: Checkout) -> bool:
     """HELD -> RELEASED; says if we moved it. The checkout stays RESERVED: its payment may still be open."""
-    if not _move(checkout, State.HELD, State.RELEASED):
+    if not _change_state(checkout, State.HELD, State.RELEASED):
         return False
     _slot_of(checkout).update(held=F("held") - 1)
     return True
@@ -77,41 +77,41 @@ def extend_hold(checkout: Checkout, until: datetime) -> bool:
     return holds.update(expires_at=until) == 1
 
 
-def take(checkout: Checkout, elsewhere: Slot | None = None) -> datetime:
+def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
     """The place for good, in the caller's transaction. Returns its start.
 
     A hold that was released (late money) takes a free place again. What has begun is not taken, held or not.
-    `elsewhere` is what the person has chosen instead. Raises SlotGone, with `start_passed` for what has begun.
+    `other_slot` is what the person has chosen instead. Raises SlotGone, with `start_passed` for what has begun.
     """
     place = SlotHold.objects.select_related("slot").filter(checkout=checkout).first()
-    if elsewhere is not None:
-        return _take_elsewhere(checkout, place, elsewhere)
+    if other_slot is not None:
+        return _take_other_place(checkout, place, other_slot)
     starts_at = place.slot.starts_at if place else checkout.starts_at
     if starts_at <= timezone.now():
         raise SlotGone(code="start_passed")
     if place is None:
         return starts_at
-    if _move(checkout, State.HELD, State.TAKEN):
+    if _change_state(checkout, State.HELD, State.TAKEN):
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
         return starts_at
-    _take_free(place.slot, timezone.now())
+    _take_free_place(place.slot, timezone.now())
     SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN)
     return starts_at
 
 
-def give_back(checkout: Checkout) -> None:
+def release_place(checkout: Checkout) -> None:
     """TAKEN -> RELEASED, of a cancelled booking."""
-    if _move(checkout, State.TAKEN, State.RELEASED):
+    if _change_state(checkout, State.TAKEN, State.RELEASED):
         _slot_of(checkout).update(booked=F("booked") - 1)
 
 
-def exchange(checkout: Checkout, slot: Slot) -> None:
+def exchange_place(checkout: Checkout, slot: Slot) -> None:
     """The place of a booking for one in another slot. Raises SlotGone."""
     taken = SlotHold.objects.filter(checkout=checkout, state=State.TAKEN)
     if slot.service_id != checkout.cart.puja_service_id:
         raise SlotGone()
     _lock_in_order(slot.pk, *taken.values_list("slot", flat=True))
-    _take_free(slot, timezone.now() + lead())
+    _take_free_place(slot, timezone.now() + lead_time())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
     taken.update(slot=slot)
 
@@ -134,24 +134,24 @@ def nearby_slots(checkout: Checkout, limit: int = 3, not_before: datetime | None
     return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - checkout.starts_at))[:limit]
 
 
-def last_choice(checkout: Checkout) -> datetime | None:
+def choice_deadline(checkout: Checkout) -> datetime | None:
     """Until when a place of the same puja can be chosen, as far as slots have been opened."""
     last = _free_slots(checkout).order_by("-starts_at").first()
-    return last.starts_at - lead() if last else None
+    return last.starts_at - lead_time() if last else None
 
 
 def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
     return Slot.objects.filter(
         service_id=checkout.cart.puja_service_id,
         is_open=True,
-        starts_at__gte=timezone.now() + lead(),
+        starts_at__gte=timezone.now() + lead_time(),
         capacity__gt=F("held") + F("booked"),
     )
 
 
-def _take_elsewhere(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
+def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
     _lock_in_order(slot.pk, *([place.slot_id] if place else []))
-    _take_free(slot, timezone.now() + lead())
+    _take_free_place(slot, timezone.now() + lead_time())
     if place is None:  # the puja had no slots when it was checked out, and has some now
         SlotHold.objects.create(
             checkout=checkout, slot=slot, state=State.TAKEN, expires_at=checkout.expires_at
@@ -162,8 +162,8 @@ def _take_elsewhere(checkout: Checkout, place: SlotHold | None, slot: Slot) -> d
     return slot.starts_at
 
 
-def _take_free(slot: Slot, not_before: datetime) -> None:
-    free = _with_room(slot).filter(starts_at__gte=not_before)
+def _take_free_place(slot: Slot, not_before: datetime) -> None:
+    free = _with_free_place(slot).filter(starts_at__gte=not_before)
     if not free.update(booked=F("booked") + 1):
         raise SlotGone()
 
@@ -174,11 +174,11 @@ def _lock_in_order(*slot_ids: int) -> None:
     list(rows.values_list("pk", flat=True))
 
 
-def _with_room(slot: Slot) -> QuerySet[Slot]:
+def _with_free_place(slot: Slot) -> QuerySet[Slot]:
     return Slot.objects.filter(pk=slot.pk, is_open=True, capacity__gt=F("held") + F("booked"))
 
 
-def _move(checkout: Checkout, old: str, new: str) -> bool:
+def _change_state(checkout: Checkout, old: str, new: str) -> bool:
     return SlotHold.objects.filter(checkout=checkout, state=old).update(state=new) == 1
 
 

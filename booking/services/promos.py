@@ -29,20 +29,20 @@ def reserve(promo: PromoCode) -> bool:
 
 def use(checkout: Checkout) -> None:
     """Counts the use. A reservation given back before late money came is honoured above the limit."""
-    if _move(checkout, State.RESERVED, State.USED):
-        _count(checkout, reserved_count=F("reserved_count") - 1, used_count=F("used_count") + 1)
-    elif _move(checkout, State.RELEASED, State.USED):
-        _count(checkout, used_count=F("used_count") + 1)
+    if _change_state(checkout, State.RESERVED, State.USED):
+        _add_to_counts(checkout, reserved_count=F("reserved_count") - 1, used_count=F("used_count") + 1)
+    elif _change_state(checkout, State.RELEASED, State.USED):
+        _add_to_counts(checkout, used_count=F("used_count") + 1)
 
 
-def give_back(checkout: Checkout) -> None:
-    if _move(checkout, State.RESERVED, State.RELEASED):
-        _count(checkout, reserved_count=F("reserved_count") - 1)
+def release(checkout: Checkout) -> None:
+    if _change_state(checkout, State.RESERVED, State.RELEASED):
+        _add_to_counts(checkout, reserved_count=F("reserved_count") - 1)
 
 
-def _move(checkout: Checkout, old: str, new: str) -> bool:
+def _change_state(checkout: Checkout, old: str, new: str) -> bool:
     return Checkout.objects.filter(pk=checkout.pk, promo_state=old).update(promo_state=new) == 1
 
 
-def _count(checkout: Checkout, **counts: CombinedExpression) -> None:
+def _add_to_counts(checkout: Checkout, **counts: CombinedExpression) -> None:
     PromoCode.objects.filter(checkouts=checkout).update(**counts)

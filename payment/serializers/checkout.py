@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from rest_framework import serializers
 
-from accounts.serializers import HarmlessPhoneField
+from accounts.serializers import LenientPhoneField
 from booking.filters import LARGEST_ID
 from booking.serializers import AgreedAddressField, RupeesField
 from payment.serializers.payments import STATUSES
@@ -38,7 +38,7 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
     )
     user_id = serializers.CharField(required=False, max_length=64, allow_blank=True, allow_null=True)
-    mobile = HarmlessPhoneField(required=False)
+    mobile = LenientPhoneField(required=False)
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "cart_id" not in fields and "amount" not in fields:

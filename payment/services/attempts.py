@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import indian_mobile
 from booking.models import Checkout
-from booking.services import lead, longest_page_life, page_life
+from booking.services import lead_time, longest_page_life, page_life
 from core.clocks import database_now, plausible_end
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
@@ -207,7 +207,7 @@ def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | 
 def _refuse_too_near(payment: Payment, now: datetime) -> None:
     """A page that is opened again may use up some of the temple's notice, never all of it."""
     checkout = payment.checkout
-    if checkout is not None and checkout.starts_at < now + max(lead(), page_life()):
+    if checkout is not None and checkout.starts_at < now + max(lead_time(), page_life()):
         raise StartTooNear(payment_id=payment.pk)
 
 

@@ -17,7 +17,7 @@ from accounts.models import Address, User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
-from booking.services import PriceChanged, check_out, remember_total
+from booking.services import PriceChanged, check_out, record_shown_total
 from core.errors import Conflict, Refusal, Unavailable
 from core.money import rupees
 from payment.gateways import OutcomeUnknown
@@ -157,7 +157,7 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
                 payer_mobile=user.phone or "",
             )
     except PriceChanged as changed:  # the answer names the new price: the next click accepts it
-        remember_total(cart, changed.total_paise)
+        record_shown_total(cart, changed.total_paise)
         raise
     except Conflict as refusal:
         if refusal.code != "cart_not_active":

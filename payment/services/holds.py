@@ -6,7 +6,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from booking.models import Checkout, SlotHold
-from booking.services import extend_hold, hold_end, longest_page_life, release, release_hold
+from booking.services import extend_hold, hold_expiry, longest_page_life, release, release_hold
 from core.clocks import SKEW, database_now
 from payment.models import Payment
 from payment.services.queue import holds_due
@@ -21,7 +21,7 @@ MAX_EXTENSION = 30 * MINUTE
 
 def extend_for_page(checkout: Checkout, page_expires_at: datetime) -> None:
     """Another page was opened: the hold lasts as long after it as after the first page."""
-    extend_hold(checkout, min(hold_end(page_expires_at), _latest_end(checkout)))
+    extend_hold(checkout, min(hold_expiry(page_expires_at), _latest_end(checkout)))
 
 
 @transaction.atomic
@@ -49,14 +49,14 @@ def expire_hold(hold_id: int) -> None:
 
 def repair_holds(now: datetime) -> int:
     """Ends holds whose end is later than any hold's can be: a wrong clock has written it. Returns their number."""
-    longest = hold_end(now + longest_page_life()) + scaled(MAX_EXTENSION) + SKEW
+    longest = hold_expiry(now + longest_page_life()) + scaled(MAX_EXTENSION) + SKEW
     wrong = Q(expires_at__gt=longest) | Q(checkout__created_at__gt=now + SKEW, expires_at__gt=now)
     return SlotHold.objects.filter(wrong, state=SlotHold.State.HELD).update(expires_at=now)
 
 
 def release_carts_in_review(now: datetime, limit: int = 20) -> int:
     """Customers whose money is in review may buy again: frees their carts when a hold would end. Returns the number."""
-    ended = now - (hold_end(now) - now) - scaled(MAX_EXTENSION)
+    ended = now - (hold_expiry(now) - now) - scaled(MAX_EXTENSION)
     held = Payment.objects.filter(
         fulfilment=Fulfilment.HELD_FOR_STAFF,
         checkout__state=Checkout.State.RESERVED,
@@ -76,4 +76,4 @@ def _release_cart(payment_id: int) -> bool:
 
 
 def _latest_end(checkout: Checkout) -> datetime:
-    return hold_end(checkout.expires_at) + scaled(MAX_EXTENSION)
+    return hold_expiry(checkout.expires_at) + scaled(MAX_EXTENSION)

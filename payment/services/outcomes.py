@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Cart, Checkout, Slot
-from booking.services import CartConverted, SlotGone, book, last_choice, release
+from booking.services import CartConverted, SlotGone, book, choice_deadline, release
 from core.clocks import database_now, has_passed
 from core.errors import Conflict
 from payment.gateways import OrderStatus
@@ -165,7 +165,7 @@ def _offer_other_slots(payment: Payment, checkout: Checkout, rule: str) -> None:
 def choice_end(checkout: Checkout) -> datetime:
     """Until when another slot may be chosen; never later than the last one that can be reached."""
     until = timezone.now() + scaled(settings.OFFER_HOURS * HOUR)
-    return min(until, last_choice(checkout) or until)
+    return min(until, choice_deadline(checkout) or until)
 
 
 def is_same_choice(offer: Offer, slot: Slot | None) -> bool:

@@ -5,7 +5,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from accounts.models import Address, User
-from accounts.phones import read_phone, wire_phone
+from accounts.phones import format_phone, read_phone
 from tests.harness import builders
 from tests.integration.input.doors import (
     TEXT,
@@ -59,7 +59,7 @@ def test_a_person_who_registers_is_kept_as_they_said(email, phone, name):
     kept = User.objects.get()
     assert (kept.email, kept.phone, kept.first_name) == (email.lower(), read_phone(phone), name)
     assert (said["email"], said["first_name"]) == (kept.email, kept.first_name)
-    assert said["phone"] == wire_phone(kept.phone) == kept.phone.removeprefix("+91")
+    assert said["phone"] == format_phone(kept.phone) == kept.phone.removeprefix("+91")
     assert len(said["phone"]) == 10
 
 

@@ -2,7 +2,7 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
-from accounts.models import User, plain_postal_code
+from accounts.models import User, normalize_postal_code
 from tests.harness import builders
 
 
@@ -25,20 +25,20 @@ from tests.harness import builders
 )
 @pytest.mark.parametrize("country", ["India", "india ", "IN", "भारत"])
 def test_a_pin_code_has_one_spelling(spelling, country):
-    assert plain_postal_code(spelling, country) == "110001"
+    assert normalize_postal_code(spelling, country) == "110001"
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1100011", "11000a", "110001 or 110002", "²²²²²²"])
 def test_what_is_no_pin_code_is_refused_in_india(code):
     with pytest.raises(ValidationError, match="PIN code"):
-        plain_postal_code(code, "India")
+        normalize_postal_code(code, "India")
 
 
 @pytest.mark.parametrize(
     ("code", "country", "kept"), [(" SW1A 1AA ", "United Kingdom", "SW1A 1AA"), ("४४६००", "Nepal", "44600")]
 )
 def test_a_foreign_postal_code_keeps_its_letters_and_spaces(code, country, kept):
-    assert plain_postal_code(code, country) == kept
+    assert normalize_postal_code(code, country) == kept
 
 
 def test_a_person_is_found_in_any_spelling_of_the_email(db):

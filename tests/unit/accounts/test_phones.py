@@ -5,7 +5,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from accounts.models import User
-from accounts.phones import PhoneField, indian_mobile, kept_phone, read_phone, searched_digits, wire_phone
+from accounts.phones import (
+    PhoneField,
+    digits_to_search,
+    format_phone,
+    indian_mobile,
+    normalize_phone,
+    read_phone,
+)
 from tests.harness import builders
 
 ASHA = "+919876543210"
@@ -121,8 +128,8 @@ def test_a_foreign_number_keeps_its_country_code(spelling, number):
 @pytest.mark.parametrize("value", [*NO_NUMBERS, None, "", " - "], ids=lambda value: repr(value)[:30])
 def test_what_is_not_one_number_is_read_as_none(value):
     assert read_phone(value) is None
-    assert "\x00" not in kept_phone(value)
-    assert len(kept_phone(value)) <= 32
+    assert "\x00" not in normalize_phone(value)
+    assert len(normalize_phone(value)) <= 32
 
 
 def test_a_landline_is_kept_and_not_sent_to_phonepe_as_a_mobile_number():
@@ -174,8 +181,8 @@ def test_two_different_numbers_are_not_one(numbers, between):
 
 @given(text=st.text(max_size=60) | st.sampled_from(SPELLINGS).map(str))
 def test_what_is_kept_is_stable(text):
-    kept = kept_phone(text)
-    assert kept_phone(kept) == kept
+    kept = normalize_phone(text)
+    assert normalize_phone(kept) == kept
 
 
 @given(region=st.sampled_from(sorted(phonenumbers.SUPPORTED_REGIONS)), kind=st.sampled_from([0, 1, 3]))
@@ -184,14 +191,14 @@ def test_a_form_that_gives_back_what_it_was_shown_changes_nothing(region, kind):
     assume(number is not None)
     kept = read_phone(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.INTERNATIONAL))
     assume(kept is not None)
-    assert read_phone(wire_phone(kept)) == kept
+    assert read_phone(format_phone(kept)) == kept
 
 
 @pytest.mark.parametrize(("kept", "shown"), [(ASHA, "9876543210"), ("+447911123456", "+447911123456")])
 def test_an_indian_number_is_shown_in_the_ten_digits_that_the_forms_expect(kept, shown):
-    assert wire_phone(kept) == shown
-    assert wire_phone("ask at the temple") == "ask at the temple"
-    assert wire_phone(None) is None
+    assert format_phone(kept) == shown
+    assert format_phone("ask at the temple") == "ask at the temple"
+    assert format_phone(None) is None
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS, ids=repr)
@@ -221,7 +228,7 @@ def test_what_cannot_be_read_is_kept_as_it_was_written(db):
     [("098765 4", "987654"), ("+91 98765", "9198765"), ("९८७६५", "98765"), ("४३२१०", "43210"), ("123", "")],
 )
 def test_a_part_of_a_number_can_be_searched(typed, looked_for):
-    assert searched_digits(typed) == looked_for
+    assert digits_to_search(typed) == looked_for
 
 
 def test_every_column_for_a_telephone_is_a_phone_field():

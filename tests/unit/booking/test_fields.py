@@ -5,7 +5,13 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
-from booking.fields import on_image_host, one_line, says_something, shows_something, whole_minute
+from booking.fields import (
+    one_line,
+    require_image_host,
+    require_letter_or_digit,
+    require_visible_text,
+    require_whole_minute,
+)
 from booking.models import Cart, Package, PromoCode, PujaCategory, PujaService, Slot
 from tests.harness import builders
 
@@ -15,7 +21,7 @@ from tests.harness import builders
 )
 def test_what_is_no_address_of_an_image_is_refused_not_a_crash(url):
     with pytest.raises(ValidationError):
-        on_image_host(url)
+        require_image_host(url)
 
 
 @pytest.mark.parametrize(
@@ -39,21 +45,21 @@ def test_a_title_is_a_line_on_every_way_into_the_database(service):
 @pytest.mark.parametrize("text", ["", " ", "-", "\u200d", "🙏"])
 def test_a_name_has_a_letter_or_a_digit(text):
     with pytest.raises(ValidationError):
-        says_something(text)
+        require_letter_or_digit(text)
 
 
 @pytest.mark.parametrize("html", ["<script>x</script>", "<p> </p>", "&nbsp;", "<b></b>"])
 def test_a_description_that_shows_nothing_is_refused(html):
     with pytest.raises(ValidationError):
-        shows_something(html)
-    shows_something("<p>ॐ नमः</p>")
-    shows_something('<img src="https://okpuja.com/a.jpg">')
+        require_visible_text(html)
+    require_visible_text("<p>ॐ नमः</p>")
+    require_visible_text('<img src="https://okpuja.com/a.jpg">')
 
 
 @pytest.mark.parametrize("part", [{"second": 1}, {"second": 59, "microsecond": 999_999}, {"microsecond": 1}])
 def test_staff_are_told_that_a_slot_starts_on_a_whole_minute(part):
     with pytest.raises(ValidationError, match="whole minute"):
-        whole_minute(builders.in_days(3).replace(**part))
+        require_whole_minute(builders.in_days(3).replace(**part))
 
 
 def test_a_slot_is_kept_on_the_minute_by_every_write(service):

@@ -95,7 +95,7 @@ def test_late_money_takes_the_place_that_was_offered_instead(checkout, slot, ser
     release(checkout)
     Slot.objects.update(booked=2)
     other = builders.make_slot(service, days=4)
-    booking = book(checkout, elsewhere=other)
+    booking = book(checkout, other_slot=other)
     assert booking.starts_at == other.starts_at
     assert places(other) == (0, 1)
     cancel(booking, "ill")

@@ -5,7 +5,7 @@ from django.utils import timezone
 from rest_framework.exceptions import ValidationError
 
 from booking.models import Cart, Package, PujaService, Slot
-from booking.services import change_cart, delete_cart, deletion_status, fill_cart, put_promo, release
+from booking.services import change_cart, delete_cart, deletion_status, fill_cart, release, set_promo
 from core.errors import Conflict, Refusal
 from tests.harness import builders
 from tests.harness.races import at_once, while_uncommitted
@@ -126,7 +126,7 @@ def test_what_late_money_was_paid_for_is_never_changed(alice, package):
 
 
 @pytest.mark.parametrize(
-    "change", [lambda cart: change_cart(cart, selected_time=time(8)), lambda c: put_promo(c, None)]
+    "change", [lambda cart: change_cart(cart, selected_time=time(8)), lambda c: set_promo(c, None)]
 )
 def test_a_cart_whose_payment_is_open_cannot_be_changed(alice, package, change):
     cart = builders.make_cart(alice, package)
@@ -138,18 +138,18 @@ def test_a_cart_whose_payment_is_open_cannot_be_changed(alice, package, change):
 
 def test_a_promo_code_is_found_in_any_spelling_and_can_be_removed(alice, package):
     promo = builders.make_promo()
-    cart = put_promo(builders.make_cart(alice, package), " welcome10 ")
+    cart = set_promo(builders.make_cart(alice, package), " welcome10 ")
     assert cart.promo_code == promo
-    put_promo(cart, None)
+    set_promo(cart, None)
     assert active(alice).promo_code is None
 
 
 def test_a_refused_promo_code_leaves_the_one_before(alice, package):
     good = builders.make_promo()
     builders.make_promo("EXPIRED", expires_at=timezone.now())
-    cart = put_promo(builders.make_cart(alice, package), "WELCOME10")
+    cart = set_promo(builders.make_cart(alice, package), "WELCOME10")
     with pytest.raises(ValidationError):
-        put_promo(cart, "EXPIRED")
+        set_promo(cart, "EXPIRED")
     assert active(alice).promo_code == good
 
 
@@ -200,7 +200,7 @@ def test_a_cart_checked_out_at_this_moment_cannot_be_deleted(alice, package):
 def test_a_cart_checked_out_at_this_moment_keeps_its_price(alice, package):
     builders.make_promo()
     cart = builders.make_cart(alice, package)
-    refused = while_uncommitted(lambda: builders.make_checkout(cart), lambda: put_promo(cart, "WELCOME10"))
+    refused = while_uncommitted(lambda: builders.make_checkout(cart), lambda: set_promo(cart, "WELCOME10"))
     assert getattr(refused, "code", refused) == "cart_not_active"
 
 
@@ -208,7 +208,7 @@ def test_a_cart_checked_out_at_this_moment_keeps_its_price(alice, package):
 def test_a_promo_code_finds_the_cart_whose_package_is_changed_at_this_moment(alice, package):
     builders.make_promo()
     cart, dearer = builders.make_cart(alice, package), builders.make_package(package.puja_service, 2100)
-    while_uncommitted(lambda: change_cart(cart, package_id=dearer.pk), lambda: put_promo(cart, "WELCOME10"))
+    while_uncommitted(lambda: change_cart(cart, package_id=dearer.pk), lambda: set_promo(cart, "WELCOME10"))
     cart.refresh_from_db()
     assert (cart.package, cart.promo_code.code) == (dearer, "WELCOME10")
 

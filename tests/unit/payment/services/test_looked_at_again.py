@@ -22,7 +22,7 @@ from rest_framework.exceptions import APIException
 import payment.services
 from accounts.models import User
 from booking.models import Booking, Cart, Slot, SlotHold
-from booking.services import change_cart, check_out, close, complete, delete_cart, put_promo, release
+from booking.services import change_cart, check_out, close, complete, delete_cart, release, set_promo
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, Refund, StateChange
 from payment.phonepe.enums import ProviderStatus
@@ -214,7 +214,7 @@ SITUATIONS: dict[Callable[[], Rows], dict[str, Service]] = {
         "the cart is changed": lambda rows: change_cart(
             cart_of(rows), selected_date=timezone.localdate(rows.another.starts_at)
         ),
-        "the promo is removed": lambda rows: put_promo(cart_of(rows), None),
+        "the promo is removed": lambda rows: set_promo(cart_of(rows), None),
         "the cart is deleted": lambda rows: delete_cart(cart_of(rows)),
         "staff close the time": lambda rows: close(rows.slot),
     },

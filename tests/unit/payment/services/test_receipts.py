@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone as django_timezone
 
 from booking.models import Booking
-from booking.services import put_promo
+from booking.services import set_promo
 from notifications.models import Notification
 from payment.models import LedgerEntry, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import LAST_NUMBER, financial_year, read_serial_number, serial_number
@@ -285,7 +285,7 @@ def printed(payment):
 @pytest.fixture
 def with_discount(alice, cart):
     type(cart.package).objects.update(price_paise=120_000)
-    put_promo(cart, builders.make_promo(amount_paise=10_000).code)
+    set_promo(cart, builders.make_promo(amount_paise=10_000).code)
     return make_payment(builders.make_checkout(cart))
 
 
