@@ -296,7 +296,8 @@ def test_what_is_over_is_dropped_and_says_why(name, number, payment, mailoutbox)
 
 def test_every_kind_of_message_has_a_rule_and_a_test():
     texts = {
-        path.stem for path in Path(notifications.__file__).parent.glob("templates/notifications/en/*.txt")
+        path.stem
+        for path in Path(notifications.__file__).parent.glob("templates/notifications/messages/*.txt")
     }
 
     assert DROP_RULES.keys() | {"alert"} == texts

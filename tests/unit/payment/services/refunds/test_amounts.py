@@ -19,7 +19,13 @@ from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import ProviderStatus
 from payment.services.disputes import decide_dispute
 from payment.services.outcomes import apply_status
-from payment.services.refunds.amounts import free_until, refundable_paise, remaining_paise, sendable_paise
+from payment.services.refunds.amounts import (
+    free_until,
+    is_returned_twice,
+    refundable_paise,
+    remaining_paise,
+    sendable_paise,
+)
 from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
 from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
 from payment.services.refunds.sending import _claim
@@ -167,6 +173,15 @@ def test_less_than_a_rupee_is_not_sendable(paid, left, sendable):
     attempt.received_paise = left
 
     assert (remaining_paise(attempt), sendable_paise(attempt)) == (left, sendable)
+
+
+@pytest.mark.parametrize(("received", "twice"), [(4_999, True), (5_000, False), (5_001, False)])
+def test_more_on_its_way_back_than_came_is_returned_twice(paid, dashboard, received, twice):
+    dashboard(50)
+    attempt = paid.attempts.get()
+    attempt.received_paise = received
+
+    assert is_returned_twice(attempt) is twice
 
 
 @pytest.mark.parametrize(
