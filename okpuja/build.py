@@ -1,7 +1,6 @@
 """Which code this process runs."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGES = (
@@ -22,11 +21,8 @@ def fingerprint(root: Path) -> str:
     """Twelve letters that change with any line of our code, however it was deployed: a commit's name would stay
     the same over an edited file, and is not there without git."""
     digest = hashlib.sha256()
-    for path in sorted(_sources(root)):
+    folders = [root / folder for folder in (*PACKAGES, "locale")]
+    files = [path for folder in folders for path in folder.rglob("*") if path.suffix in SOURCES]
+    for path in sorted(files):
         digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]
-
-
-def _sources(root: Path) -> Iterator[Path]:
-    for folder in (*PACKAGES, "locale"):
-        yield from (path for path in (root / folder).rglob("*") if path.suffix in SOURCES)
