@@ -78,7 +78,7 @@ class Process:
         self._popen.send_signal(number)
 
     def wait(self) -> int:
-        """Its exit code. What has not ended after ten seconds is a failure."""
+        """Its exit code. What has not ended after a minute is a failure."""
         return self._popen.wait(timeout=60)
 
     def stop(self) -> None:

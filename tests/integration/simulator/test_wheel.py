@@ -80,7 +80,7 @@ def started(python, folder):
         yield process, next(filter(None, ready))
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
 
 
@@ -127,4 +127,4 @@ def test_phonepes_own_sdk_pays_there(python, python_sdk, tmp_path):
 def test_it_ends_with_zero_at_sigterm(python, tmp_path):
     with started(python, tmp_path) as (process, _):
         process.terminate()
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0

@@ -33,7 +33,7 @@ def simulator(*arguments, **environment):
         yield process, address_of(process)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
         process.stdout.close()
 
 
@@ -159,7 +159,7 @@ def test_webhooks_due_meanwhile_are_sent_at_the_next_start(tmp_path):
 def test_it_ends_at_sigterm():
     with simulator() as (process, _):
         process.send_signal(signal.SIGTERM)
-        assert process.wait(timeout=10) == 0
+        assert process.wait(timeout=60) == 0
 
 
 def test_more_merchants_can_be_given_at_start():
@@ -194,7 +194,7 @@ class TempleShop(V1Shop):
 
 def test_a_malformed_merchant_is_refused_at_start():
     command = [sys.executable, "-m", "simulator", "--port", "0", "--merchant", "v3:WHO"]
-    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False)
+    refused = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert refused.returncode == 2
     assert "v1:ID:SALT_KEY:INDEX" in refused.stderr
 
