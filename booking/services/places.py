@@ -25,7 +25,7 @@ class SlotFull(Conflict):
 
 
 class SlotGone(Conflict):
-    """The money came too late: the time has passed or its last place is taken."""
+    """This slot cannot be taken any more: its time has passed, its last place is taken, or it is for another puja."""
 
     default_code = "slot_gone"
     default_detail = _("This time is no longer available.")

@@ -1,7 +1,8 @@
 """The HTTP client of PhonePe's API: endpoint fallback, retries with exponential backoff and full jitter, access token,
 circuit breaker, and a record of each HTTP attempt.
 
-There is one loop, `PhonePeClient.send`. The failure of an attempt says whether a retry is safe; the loop obeys.
+`PhonePeClient.send` is the loop over endpoints and retries; `RequestFailed.may_retry` decides whether a retry is safe.
+After an ambiguous answer to an order or a refund, `payment/gateways.py` fetches the status before it sends again.
 """
 
 import functools

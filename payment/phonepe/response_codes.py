@@ -27,11 +27,11 @@ class Actor(models.TextChoices):
 
 @dataclass(frozen=True)
 class Meaning:
-    """`cause` and `where` are for staff; `may_retry`: whether the customer may usefully try again at once."""
+    """`cause` and `where` are for staff; `customer_may_retry`: whether it helps to try again at once."""
 
     actor: Actor
     sentence: Text
-    may_retry: bool
+    customer_may_retry: bool
     cause: str
     where: str = ""
 

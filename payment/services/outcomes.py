@@ -107,12 +107,13 @@ def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up
 
 
 def fulfil_now(payment: Payment) -> Payment:
-    """After the receipt is committed. An error is logged and left to the background; the caller loses nothing by it,
-    and the buyer is told that their money has arrived."""
+    """After the receipt is committed. An error is logged and left to the background; the caller gets the payment
+    as usual, and the buyer is told that their money has arrived."""
     if payment.fulfilment != Fulfilment.DUE:
         return payment
     with left_to_background("fulfilments", payment.pk):
         return fulfil(payment.pk)
+    # Only after an error:
     with left_to_background("fulfilments", payment.pk):
         due = Payment.objects.filter(pk=payment.pk, fulfilment=Fulfilment.DUE)
         if due.update(fulfil_at=timezone.now() + scaled(SECONDS_BEFORE_NEXT_TRY)):

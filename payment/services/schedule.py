@@ -1,6 +1,6 @@
 """When the status of an order is polled.
 
-PhonePe prescribes the polls up to the end of the page's life (docs/phonepe.md, "When to ask").
+PhonePe prescribes the polls up to the end of the page's life (docs/phonepe.md, "When the status is fetched").
 The tail after it is our own rule: money has arrived after expiry. An order that stays open is polled
 every day without end; a poll that got no answer is repeated before the next one is due.
 """

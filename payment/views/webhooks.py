@@ -42,7 +42,7 @@ class KeptResponse(Response):
 
 
 class WebhookViewSet(ViewSet):
-    """No login of a user: PhonePe authenticates itself by a header of its own."""
+    """No login of a user: `authenticate_webhook` checks the header by which PhonePe authenticates itself."""
 
     authentication_classes = ()
     permission_classes = ()

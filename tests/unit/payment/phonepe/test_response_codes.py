@@ -91,7 +91,7 @@ def test_whoever_must_act_in_the_dashboard_is_told_where(code):
 def test_who_may_have_paid_is_never_told_to_pay_again(category):
     found = meaning("", category)
 
-    assert not found.may_retry
+    assert not found.customer_may_retry
     assert "do not pay again" in str(found.sentence)
 
 
