@@ -37,7 +37,7 @@ def builds(site: Site) -> Result:
     if worker not in ("", settings.BUILD):
         return failed(
             f"here is {settings.BUILD}, the last diagnosis of the worker was made by {worker}",
-            "Restart all workers, or wait for the next diagnosis if you have.",
+            "Restart all workers; if that is done, wait for the next diagnosis of the worker.",
         )
     seen = "" if worker else "; no worker has said what it runs"
     return passed(f"all servers run {settings.BUILD}{seen}")

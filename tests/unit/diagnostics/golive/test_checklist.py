@@ -248,7 +248,7 @@ class TestServer:
             finished_at=timezone.now(),
             circumstances={"build": {"": "of-last-week"}},
         )
-        assert "wait for its next look" in server.builds(site).next_action
+        assert "wait for the next diagnosis" in server.builds(site).next_action
 
     def test_our_own_address_may_have_a_certificate_of_our_own_authority(self, tmp_path, settings):
         authority = Authority(tmp_path)
