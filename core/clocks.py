@@ -1,7 +1,8 @@
 """Plausibility of moments that another clock has written, or our own clock before it was corrected.
 
 A clock that is set back by an hour leaves leases behind that seem to end in an hour. The code that writes a moment
-knows how far ahead it can lie; a moment further ahead was written by a wrong clock and counts as ended.
+knows how far ahead it can lie; a moment further ahead was written by a wrong clock and counts as ended. `SKEW` is
+allowed for: clocks differ, and a request that read the clock first may look at a lease that another one took later.
 """
 
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ def plausible_end(reported: datetime | None, now: datetime, longest: timedelta) 
 
 def is_running(until: datetime | None, now: datetime, longest: timedelta) -> bool:
     """Whether a lease or a page that was written for at most `longest` has not ended."""
-    return until is not None and now < until <= now + longest
+    return until is not None and now < until <= now + longest + SKEW
 
 
 def has_passed(since: datetime, now: datetime, span: timedelta) -> bool:
@@ -31,7 +32,7 @@ def has_passed(since: datetime, now: datetime, span: timedelta) -> bool:
 
 def lease_ended(column: str, now: datetime, longest: timedelta) -> Q:
     """Rows whose lease in `column` is empty or does not run, in the sense of `is_running`."""
-    running = Q(**{f"{column}__gt": now, f"{column}__lte": now + longest})
+    running = Q(**{f"{column}__gt": now, f"{column}__lte": now + longest + SKEW})
     return Q(**{f"{column}__isnull": True}) | ~running
 
 

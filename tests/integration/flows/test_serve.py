@@ -113,7 +113,7 @@ def test_a_worker_that_can_never_live_does_not_stop_the_server():
         server = both.children[0]
         for ended in range(1, 4):
             kill_the_worker(both, server)
-            eventually(lambda ended=ended: both.output.count("ended by itself") >= ended, "it is missed")
+            eventually(lambda ended=ended: both.output.count("a child has ended") >= ended, "it is missed")
         assert answers(shop.url)
         assert not both.has_ended
 

@@ -29,7 +29,8 @@ def test_what_was_not_told_is_not_told():
 
 
 @pytest.mark.parametrize(
-    ("seconds", "runs"), [(-3600, False), (0, False), (1, True), (900, True), (901, False), (3600, False)]
+    ("seconds", "runs"),
+    [(-3600, False), (0, False), (1, True), (900, True), (960, True), (961, False), (3600, False)],
 )
 def test_a_lease_runs_only_where_it_can_have_been_written(seconds, runs):
     assert is_running(at(seconds), NOW, LIFE) is runs

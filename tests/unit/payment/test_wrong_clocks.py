@@ -100,6 +100,18 @@ def test_a_key_whose_request_died_is_taken_over(wrong, api, alice, cart):
     assert again.status_code == 200
 
 
+def test_a_key_that_was_claimed_after_this_request_read_the_clock_is_in_use(api, alice, cart):
+    """Two requests at once: the one that looks later may have read the clock earlier."""
+    key = "a-key-of-thirty-two-characters-x"
+    api(alice).post(PROCESS_CART, {"cart_id": cart.pk}, format="json", HTTP_IDEMPOTENCY_KEY=key)
+    later = timezone.now() + timedelta(seconds=10)
+    IdempotencyKey.objects.update(status_code=None, answer=None, lease_until=later + timedelta(seconds=60))
+
+    again = api(alice).post(PROCESS_CART, {"cart_id": cart.pk}, format="json", HTTP_IDEMPOTENCY_KEY=key)
+
+    assert (again.status_code, again.json()["code"]) == (409, "idempotency_in_flight")
+
+
 def test_a_stored_answer_of_a_wrong_year_is_forgotten(api, alice, cart):
     key = "a-key-of-thirty-two-characters-x"
     api(alice).post(PROCESS_CART, {"cart_id": cart.pk}, format="json", HTTP_IDEMPOTENCY_KEY=key)

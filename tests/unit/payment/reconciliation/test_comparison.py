@@ -115,7 +115,7 @@ def test_a_refund_that_phonepe_has_credited_is_entered(day, paid):
 
 def test_a_refund_that_failed_at_phonepe_is_created_again_under_another_id(day, paid):
     refund = day.refunds(paid)
-    day.phonepe._post(f"refunds/{refund.merchant_refund_id}/decide/", {"outcome": "failure"})
+    day.phonepe.control(f"refunds/{refund.merchant_refund_id}/decide/", {"outcome": "failure"})
 
     day.mends()
     assert list(Refund.objects.order_by("pk").values_list("state", flat=True)) == ["FAILED", "WAITING"]
