@@ -18,7 +18,7 @@ from tests.harness import ROOT, builders
 from tests.integration.test_access import plain
 from tests.unit.payment.builders import completed, make_payment
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 VIEWS = sorted(
     path for app in ("accounts", "booking", "payment") for path in (ROOT / app).rglob("views*/*.py")

@@ -30,7 +30,7 @@ from simulator.webhook_deliveries import authentication_headers
 from tests.harness import builders
 from tests.unit.payment.builders import completed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ from tests.unit.payment.builders import make_payment
 from tests.unit.payment.scripted import Scripted
 from worker.jobs import run_due
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 PROCESS_CART = "/api/payments/payments/process-cart/"
 
 
