@@ -68,6 +68,9 @@ def claim_key(caller: str, route: str, key: str, body: Any) -> IdempotencyKey:
     if row.lease == lease or row.status_code is not None:
         return row
     # The lease of another request. If it has ended, that request died; one of those that come now takes it over.
+    now = (
+        database_now()
+    )  # read after the row: the lease may have been claimed after the first look at the clock
     abandoned = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease, status_code=None)
     abandoned = abandoned.filter(lease_ended("lease_until", now, LEASE))
     if not abandoned.update(lease=lease, lease_until=now + LEASE):
