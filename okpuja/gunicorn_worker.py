@@ -14,6 +14,7 @@ import socket
 import time
 from concurrent.futures import Future
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
@@ -108,9 +109,10 @@ class PatientSocket(socket.socket):
                     rest = rest[self.send(rest, flags | socket.MSG_DONTWAIT) :]
         self.unsent += rest
         if len(self.unsent) > MAX_UNSENT_BYTES:
+            # Taken out first: after a timeout nobody knows how much was sent, and nothing may be sent twice.
+            unsent, self.unsent = self.unsent, bytearray()
             self.settimeout(SEND_SECONDS)
-            super().sendall(self.unsent, flags)
-            self.unsent.clear()
+            super().sendall(unsent, flags)
 
     def sendfile(self, file: Any, offset: int = 0, count: int | None = None) -> int:
         file.seek(offset)
@@ -183,6 +185,8 @@ class Worker(ThreadWorker):
         self._receiving[conn] = None
         self._buffered_bytes += len(conn.buffer.data)
         self.poller.register(conn.sock, selectors.EVENT_READ, lambda _: self._receive(conn))
+        if conn.buffer.body_start:
+            self._wait_for_body(conn)
 
     def _receive(self, conn: Connection) -> None:
         try:
@@ -201,24 +205,32 @@ class Worker(ThreadWorker):
             self._stop_receiving(conn)
             super().enqueue_req(conn)
         elif buffer.body_start and not had_head:
-            conn.deadline = time.monotonic() + settings.REQUEST_BODY_SECONDS
-            if buffer.must_continue:
-                self._send(conn, CONTINUE)
+            self._wait_for_body(conn)
         elif not buffer.body_start and len(buffer.data) > MAX_HEAD_BYTES:
-            self._give_up(conn, 431, "head_too_large", "The head of the request is too large.")
+            self._give_up(conn, 431)
         if self._buffered_bytes > MAX_BUFFERED_BYTES and self._receiving:
             self._give_up(next(iter(self._receiving)))
 
-    def _give_up(self, conn: Connection, status: int = 0, code: str = "", detail: str = "") -> None:
-        """Closes, after an answer if a status is given. Its form is that of `core.errors`."""
+    def _wait_for_body(self, conn: Connection) -> None:
+        conn.deadline = time.monotonic() + settings.REQUEST_BODY_SECONDS
+        if conn.buffer.must_continue:
+            self._send(conn, CONTINUE)
+
+    def _give_up(self, conn: Connection, status: int = 0) -> None:
+        """Closes, after an answer if a status is given: 408, 431."""
+        # Not at the top: gunicorn loads this module before there are settings.
+        from core.errors import TooLarge, TooSlow, error_body  # noqa: PLC0415
+
         self._stop_receiving(conn)
         self.nr_conns -= 1
         if not status:
             conn.close()
             return
-        body = json.dumps({"detail": detail, "code": code, "retryable": status == 408}).encode()
-        head = f"HTTP/1.1 {status} {code}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}"
-        self._send(conn, f"{head}\r\nConnection: close\r\n\r\n".encode() + body)
+        refusal = TooSlow() if status == HTTPStatus.REQUEST_TIMEOUT else TooLarge()
+        body = json.dumps(error_body(refusal)).encode()
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
+        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._send(conn, head.encode() + body)
         self.linger(conn)
 
     def _send(self, conn: Connection, answer: bytes) -> None:
@@ -293,13 +305,7 @@ class Worker(ThreadWorker):
         """gunicorn's main loop calls it once a second, also while it ends."""
         now = time.monotonic()
         for conn in [conn for conn in self._receiving if conn.deadline <= now]:
-            if conn.buffer.data:
-                what = "request" if conn.buffer.body_start else "head of the request"
-                self._give_up(
-                    conn, 408, "body_too_slow", f"The {what} took too long to arrive. Please try again."
-                )
-            else:
-                self._give_up(conn)
+            self._give_up(conn, 408 if conn.buffer.data else 0)
         if not self.alive:
             for conn in [conn for conn in self._receiving if not conn.buffer.data]:
                 self._give_up(conn)

@@ -87,13 +87,29 @@ def test_a_client_that_waits_for_100_continue_is_served(installation):
         eventually(lambda: b"HTTP/1.1 200" in connection.recv(4096), "the login is answered")
 
 
+def test_a_client_that_waits_for_100_continue_behind_another_request_is_served(installation):
+    ask = b"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n"
+    with connect(installation, ask + STARTS["waits for 100"]) as connection:
+        said = connection.recv(4096)
+        while b"HTTP/1.1 100" not in said and b"HTTP/1.1 408" not in said:
+            said += connection.recv(4096)
+        assert b"HTTP/1.1 408" not in said
+        connection.sendall(LOGIN)
+        eventually(lambda: b"HTTP/1.1 200" in connection.recv(4096), "the login is answered")
+
+
 def test_a_head_that_drips_for_ever_is_answered_408(installation):
     with connect(installation, HALF_HEAD) as connection:
         connection.settimeout(0.5)
         answer = eventually(lambda: drip(connection), "the server answers a head that never ends")
 
-    assert answer.startswith(b"HTTP/1.1 408")
-    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "body_too_slow"
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    error = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert (error["code"], error["retryable"], error["error"]) == (
+        "body_too_slow",
+        True,
+        error["user_message"],
+    )
 
 
 def drip(connection):

@@ -1,8 +1,11 @@
 """When a request is complete, whatever pieces it arrives in."""
 
+import socket
+
 import pytest
 
-from okpuja.gunicorn_worker import RequestBuffer
+from okpuja import gunicorn_worker
+from okpuja.gunicorn_worker import MAX_UNSENT_BYTES, PatientSocket, RequestBuffer
 
 LIMIT = 1000
 HEAD = b"POST / HTTP/1.1\r\nHost: x\r\n"
@@ -69,3 +72,30 @@ def test_a_client_that_waits_is_told_to_go_on():
     buffer.data += HEAD + b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
 
     assert (buffer.is_complete(), buffer.must_continue) == (False, True)
+
+
+@pytest.fixture
+def unread():
+    """Our end of a connection whose other end reads nothing."""
+    ours, theirs = socket.socketpair()
+    with theirs, PatientSocket(ours) as patient:
+        yield patient, theirs
+
+
+def test_what_the_client_does_not_read_is_kept(unread):
+    ours, theirs = unread
+    answer = bytes(range(256)) * 8_000  # 2 MB
+    ours.sendall(answer[:1000])
+    ours.sendall(answer[1000:])
+
+    received = theirs.recv(len(answer), socket.MSG_WAITALL | socket.MSG_DONTWAIT)
+    assert received + bytes(ours.unsent) == answer
+
+
+def test_nothing_is_sent_twice_after_a_client_has_read_nothing_for_too_long(unread, monkeypatch):
+    monkeypatch.setattr(gunicorn_worker, "SEND_SECONDS", 0.05)
+    ours, _ = unread
+
+    with pytest.raises(TimeoutError):
+        ours.sendall(bytes(MAX_UNSENT_BYTES + 5_000_000))
+    assert not ours.unsent
