@@ -2,9 +2,12 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
+from django.core.exceptions import PermissionDenied
 from django.forms.models import BaseInlineFormSet
+from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -64,6 +67,12 @@ class AddressInline(TabularInline):
 
 @admin.register(User)
 class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
+    """Accounts of staff, and what an account is known by or may do, are edited by superusers only.
+
+    The right to change users is for the name, phone, language and status of customers: with an e-mail address or a
+    password, its holder could become anybody else.
+    """
+
     form = PersonForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -79,5 +88,43 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
         ("Account", {"fields": ("role", "account_status", "last_login", "date_joined")}),
         ("Rights", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )
+    fieldsets_of_customers = (
+        ("Person", {"fields": ("email", "first_name", "last_name", "phone", "language")}),
+        ("Account", {"fields": ("account_status", "email_verified", "role", "last_login", "date_joined")}),
+    )
+    # The field of the password is disabled, and on no page of theirs.
+    editable_by_staff = frozenset(
+        {"first_name", "last_name", "phone", "language", "account_status", "password"}
+    )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     filter_horizontal = ("user_permissions",)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_change_permission(request, obj) and may_edit(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return super().has_delete_permission(request, obj) and may_edit(request, obj)
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        if obj is None or request.user.is_superuser:
+            return super().get_fieldsets(request, obj)
+        return self.fieldsets_of_customers
+
+    def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
+        if obj is None or request.user.is_superuser:
+            return self.readonly_fields
+        return [name for name in flatten_fieldsets(self.fieldsets) if name not in self.editable_by_staff]
+
+    def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
+        """Writes what was changed here and nothing else: rights or a password may have been changed meanwhile."""
+        columns = {field.name for field in obj._meta.concrete_fields}
+        obj.save(update_fields=[*columns.intersection(form.changed_data)] if change else None)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
+        if not request.user.is_superuser:
+            raise PermissionDenied
+        return super().user_change_password(request, id, form_url)
+
+
+def may_edit(request: HttpRequest, user: User | None) -> bool:
+    return user is None or user.is_customer or request.user.is_superuser

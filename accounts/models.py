@@ -97,6 +97,18 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.account_status == self.AccountStatus.ACTIVE
 
     @property
+    def is_customer(self) -> bool:
+        """Everybody else is staff, whose accounts only superusers edit."""
+        return not (self.is_staff or self.is_superuser or self.role != self.Role.USER)
+
+    def holds(self, right: str) -> bool:
+        """Whether they may do what `right` names, as in "payment.view_payment". Superusers may do all.
+
+        `is_staff` opens the admin and grants nothing else; a right counts only together with it.
+        """
+        return self.is_staff and self.has_perm(right)
+
+    @property
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
 

@@ -124,7 +124,12 @@ def tell_what_is_missing(desk: ModelAdmin, request: HttpRequest, service: PujaSe
 
 
 class ReadOnly:
-    """Rows that money hangs on: moved by services only, looked at here."""
+    """Rows that money hangs on: moved by services only, looked at here. Staff decide by actions.
+
+    An action with `permissions=["decide"]` needs the right to change such rows, though no form changes them.
+    """
+
+    opts: Any
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -134,6 +139,9 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+    def has_decide_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):
@@ -297,7 +305,7 @@ class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     date_hierarchy = "starts_at"
     actions = ("mark_completed",)
 
-    @admin.action(description="Mark as completed (once the puja has begun)")
+    @admin.action(description="Mark as completed (once the puja has begun)", permissions=["decide"])
     def mark_completed(self, request: HttpRequest, bookings: QuerySet[Booking]) -> None:
         moved = sum(services.complete(booking) for booking in bookings)
         left = len(bookings) - moved

@@ -24,6 +24,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
+from accounts.models import User
+from accounts.permissions import may
 from core import waiting
 from core.errors import Conflict
 from core.throttling import CallerThrottle
@@ -38,6 +40,7 @@ OPS_TOKEN = OpenApiParameter("X-Ops-Token", str, OpenApiParameter.HEADER, descri
 STRICT = OpenApiParameter("strict", bool, description="answer 503 unless all is well")
 FORMAT = OpenApiParameter("format", str, enum=["json", "html", "text"], description="a browser gets html")
 
+READ_RIGHT, RUN_RIGHT = "payment.view_diagnosisrun", "payment.add_diagnosisrun"
 COOKIE, SALT = "diagnosis", "payment.diagnosis.door"
 COOKIE_SECONDS = 8 * 3600
 LOGIN_TIMEOUT = 2.0  # seconds
@@ -103,7 +106,7 @@ class DiagnosisViewSet(ViewSet):
     @latest.mapping.post
     def run(self, request: Request) -> Response:
         """A new diagnosis at once, with a question to PhonePe even if it is simulated. Not in production."""
-        if not may_see_all(request):
+        if not has_token_or_right(request, RUN_RIGHT):
             raise PermissionDenied if request.user.is_authenticated else NotAuthenticated
         TestPaymentRequest(data=request.data).is_valid(raise_exception=True)
         if settings.PHONEPE_ENV == "PRODUCTION":
@@ -146,11 +149,11 @@ class DiagnosisViewSet(ViewSet):
 
 
 def may_read_all(request: Request) -> bool:
-    """Operators, and a browser with the cookie or a staff session.
+    """Operators, and a browser with the cookie or the session of staff who hold READ_RIGHT.
 
     For GET only: a browser sends cookies by itself, also with requests that another site makes it send.
     """
-    if may_see_all(request):
+    if has_token_or_right(request, READ_RIGHT):
         return True
     try:
         cookie = request._request.get_signed_cookie(COOKIE, "", salt=SALT, max_age=COOKIE_SECONDS)
@@ -160,15 +163,19 @@ def may_read_all(request: Request) -> bool:
         return True
     if settings.SESSION_COOKIE_NAME not in request.COOKIES:
         return False
-    user = _within_timeout(functools.partial(get_user, request._request))
-    return bool(getattr(user, "is_staff", False) and getattr(user, "is_active", False))
+    return bool(_within_timeout(functools.partial(_session_holds, request, READ_RIGHT)))
 
 
-def may_see_all(request: Request) -> bool:
-    """Staff, and whoever knows OPS_TOKEN. An empty OPS_TOKEN is known to nobody."""
-    return knows_token(request.headers.get("X-Ops-Token", "")) or bool(
-        getattr(request.user, "is_staff", False)
-    )
+def _session_holds(request: Request, right: str) -> bool:
+    user = get_user(request._request)
+    return isinstance(user, User) and user.holds(right)
+
+
+def has_token_or_right(request: Request, right: str) -> bool:
+    """Whoever knows OPS_TOKEN, and staff with the right. An empty OPS_TOKEN is known to nobody."""
+    if knows_token(request.headers.get("X-Ops-Token", "")):
+        return True
+    return request.user.is_authenticated and bool(_within_timeout(functools.partial(may, request, right)))
 
 
 def knows_token(offered: str) -> bool:

@@ -29,10 +29,7 @@ class NotificationAdmin(ReadOnly, ModelAdmin):
     list_per_page = 50
     actions = ("send_once_more",)
 
-    def has_send_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("notifications.change_notification")
-
-    @admin.action(description="Send again", permissions=["send"])
+    @admin.action(description="Send again", permissions=["decide"])
     def send_once_more(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         sent = sum(send_again(notification) for notification in queryset)
         messages.info(request, f"{sent} will be sent again; what is waiting anyway was left alone.")

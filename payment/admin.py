@@ -62,9 +62,6 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):
 class DecidingAdmin(ReadOnlyAdmin):
     """Rows that staff decide about by actions; the services do it, each row by itself."""
 
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"payment.change_{self.opts.model_name}")
-
     def decide(self, request: HttpRequest, rows: QuerySet[Any], action: Callable[[Any], object]) -> None:
         done = 0
         for row in rows:

@@ -1,6 +1,6 @@
 """The actions of carts, bookings and slots that move money. They are mounted before the routes of `booking`."""
 
-from typing import cast
+from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.models import User
+from accounts.permissions import HasRight
 from booking.models import Booking, Cart, Checkout, Slot
 from booking.serializers import BookingSerializer
 from core.money import rupees
@@ -23,7 +24,6 @@ from payment.services.refunds.requests import cancel_booking
 from payment.services.slot_closure import move_all, refund_all
 from payment.services.status import give_up
 from payment.states import Fulfilment, PaymentState
-from payment.views.permissions import StaffWithPermission
 
 GIVE_UP_SECONDS = 8
 
@@ -121,8 +121,7 @@ class BookingPaymentViewSet(ViewSet):
 
 class SlotPaymentViewSet(ViewSet):
     lookup_value_regex = r"\d{1,18}"
-    permission_classes = (StaffWithPermission,)
-    required_permission = "booking.change_slot"
+    permission_classes: Any = (HasRight("booking.change_slot"),)
 
     @extend_schema(operation_id="slot_close", request=CloseRequest, responses=ClearedSerializer(many=True))
     @action(detail=True, methods=["post"])

@@ -1,6 +1,6 @@
 """A person's own payments, and what staff decide about payments."""
 
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 from django.conf import settings
 from django.db import transaction
@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ReadOnlyModelViewSet
 
 from accounts.models import User
+from accounts.permissions import HasRight, may
 from core.errors import Refusal
 from core.money import paise
 from core.throttling import CallerThrottle
@@ -43,7 +44,6 @@ from payment.services.simulation import demo_payment, refuse_without_simulation,
 from payment.services.status import refresh, stop_waiting_by_staff
 from payment.states import RefundState
 from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
-from payment.views.permissions import StaffWithPermission
 
 # The frontend sends one request and waits thirty seconds at most.
 CHECK_BOOKING_SECONDS = 8
@@ -87,15 +87,23 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     serializer_class = PaymentSerializer
     lookup_value_regex = r"\d{1,18}"
 
-    required_permission = ""  # of actions with StaffWithPermission
-    # Staff reach the payments of all people by these actions.
-    actions_on_all_payments = ("timeline", "refund", "refunds", "resolve", "receipt")
+    # By action: with this right, staff reach the payments of all people, not only their own.
+    rights: ClassVar[dict[str, str]] = {
+        "timeline": "payment.view_payment",
+        "receipt": "payment.view_receipt",
+        "refunds": "payment.view_refund",
+        "refund": "payment.change_refund",
+        "resolve": "payment.change_payment",
+    }
 
     def get_queryset(self) -> QuerySet[Payment]:
-        user, payments = self.request.user, for_wire(Payment.objects.all())
-        if self.action in self.actions_on_all_payments and getattr(user, "is_staff", False):
+        payments = for_wire(Payment.objects.all())
+        if self._reaches_all_payments():
             return payments
-        return payments.filter(user_id=user.pk or 0)
+        return payments.filter(user_id=self.request.user.pk or 0)
+
+    def _reaches_all_payments(self) -> bool:
+        return self.action in self.rights and may(self.request, self.rights[self.action])
 
     def get_serializer_class(self) -> Any:
         return PaymentListSerializer if self.action == "list" else PaymentSerializer
@@ -177,7 +185,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     def timeline(self, request: Request, pk: str) -> Response:
         """Why the payment is in its state. Staff see each request and rule, the owner what it means for them."""
         payment = self.get_object()
-        list_entries = timeline.for_staff if request.user.is_staff else timeline.for_owner
+        list_entries = timeline.for_staff if self._reaches_all_payments() else timeline.for_owner
         return Response(
             {
                 "payment_id": payment.pk,
@@ -235,8 +243,11 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             payments = Payment.objects.filter(pk=fields["payment_id"])
         else:
             payments = Payment.objects.filter(attempts__merchant_order_id=fields["merchant_order_id"])
-        payment, user = payments.first(), self.request.user
-        if payment is None or not (payment.user_id in (None, user.pk) or getattr(user, "is_staff", False)):
+        payment = payments.first()
+        if payment is None or (
+            payment.user_id not in (None, self.request.user.pk)
+            and not may(self.request, "payment.change_payment")
+        ):
             raise Http404
         return payment
 
@@ -249,8 +260,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @action(
         detail=True,
         methods=["post"],
-        permission_classes=(StaffWithPermission,),
-        required_permission="payment.change_refund",
+        permission_classes=(HasRight("payment.change_refund"),),
     )
     @transaction.atomic  # the refund and the answer under its key, or neither
     @idempotent("refund:{pk}")
@@ -269,7 +279,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     def refunds(self, request: Request, pk: str) -> Response:
         """The refunds of a payment. Only staff see failed ones, and those that wait for a second person."""
         refunds: QuerySet[Any] = self.get_object().refunds.all()
-        if not request.user.is_staff:
+        if not self._reaches_all_payments():
             refunds = refunds.exclude(state=RefundState.FAILED)
             refunds = refunds.exclude(held_because=Refund.Hold.SECOND_PERSON)
         page = self.paginate_queryset(refunds)
@@ -279,8 +289,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     @action(
         detail=True,
         methods=["post"],
-        permission_classes=(StaffWithPermission,),
-        required_permission="payment.change_payment",
+        permission_classes=(HasRight("payment.change_payment"),),
     )
     def resolve(self, request: Request, pk: str) -> Response:
         """A decision of staff: accept what came as the payment, refund it, or stop waiting for the payment."""

@@ -1,6 +1,6 @@
 """Refunds that wait for a second person. `payment.views.payments` creates and lists refunds."""
 
-from typing import cast
+from typing import Any, cast
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -9,18 +9,17 @@ from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
+from accounts.permissions import HasRight
 from payment.models import Refund
 from payment.serializers.refunds import RefundSerializer
 from payment.services.refunds.requests import approve_refund, withdraw_refund
-from payment.views.permissions import StaffWithPermission
 
 
 class RefundViewSet(GenericViewSet[Refund]):
     queryset = Refund.objects.all()
     serializer_class = RefundSerializer
     lookup_value_regex = r"\d{1,18}"
-    permission_classes = (StaffWithPermission,)
-    required_permission = "payment.change_refund"
+    permission_classes: Any = (HasRight("payment.change_refund"),)
 
     @extend_schema(operation_id="refunds_approve", request=None, responses=RefundSerializer)
     @action(detail=True, methods=["post"])

@@ -83,6 +83,18 @@ def test_nobody_catches_what_they_do_not_expect(paths):
     assert [f"{path}:{node.lineno}" for path, node in everything if path != MAY_CATCH_ALL] == []
 
 
+def test_nobody_decides_by_is_staff():
+    """It opens the admin and nothing else: `User.holds` and `HasRight` ask for a right."""
+    named = {
+        str(path)
+        for path in MODULES
+        for node in nodes(path, ast.Attribute, ast.Constant)
+        if {getattr(node, "attr", None), getattr(node, "value", None)} & {"is_staff", "is_superuser"}
+    }
+    # The model, and the page on which superusers give it.
+    assert named == {"accounts/models.py", "accounts/admin.py"}
+
+
 def test_no_module_imports_itself_by_a_detour():
     order = TopologicalSorter({name: imported(path) for name, path in DOTTED.items()})
     order.prepare()  # raises CycleError, which names the modules of the circle

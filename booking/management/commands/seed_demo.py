@@ -1,6 +1,7 @@
 """A catalogue, slots, a promo code and two people to try everything with. May be run again and again."""
 
 import secrets
+from collections.abc import Callable
 from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
@@ -131,20 +132,28 @@ def seed_slots(service: PujaService, hours: tuple[int, ...]) -> None:
 
 def seed_people(password: str) -> list[str]:
     """What the person at the terminal must be told. Who exists keeps the password, unless one is given."""
-    rights = {"is_staff": True, "is_superuser": True, "role": User.Role.ADMIN}
     chosen = password or secrets.token_urlsafe(12)
     lines = [
-        seed_person("devotee@example.com", chosen, bool(password), first_name="Asha", last_name="Devi"),
-        seed_person("staff@example.com", chosen, bool(password), first_name="Ravi", **rights),
+        seed_person(
+            User.objects.create_user,
+            "devotee@example.com",
+            chosen,
+            bool(password),
+            first_name="Asha",
+            last_name="Devi",
+        ),
+        seed_person(
+            User.objects.create_superuser, "staff@example.com", chosen, bool(password), first_name="Ravi"
+        ),
     ]
     return [line for line in lines if line]
 
 
-def seed_person(email: str, password: str, overwrite: bool, **fields: Any) -> str:
+def seed_person(create: Callable[..., User], email: str, password: str, overwrite: bool, **names: str) -> str:
     user = User.objects.filter(email=email).first()
     if user is None:
-        user = User.objects.create_user(email, password, email_verified=True, **fields)
-        if not user.is_staff:
+        user = create(email, password, email_verified=True, **names)
+        if user.is_customer:
             add_address(
                 user, address_line1="12 Temple Road", city="Patna", state="Bihar", postal_code="800001"
             )

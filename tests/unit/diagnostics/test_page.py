@@ -6,6 +6,7 @@ import time
 from urllib.parse import urlencode
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
@@ -14,6 +15,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
 from payment.models import GatewayCall
+from tests.harness import builders
 from tests.harness.fake_phonepe import FakePhonePe
 from tests.harness.network import refusing_port
 from tests.unit.diagnostics.reports import report_json
@@ -131,6 +133,14 @@ def test_without_an_ops_token_no_cookie_is_set(browser, settings):
 def test_a_cookie_does_not_allow_post(browser):
     probe(browser, TOKEN)
     assert browser.post(URL, {"test_payment": True}, content_type="application/json").status_code == 401
+
+
+def test_staff_who_are_logged_in_to_the_admin_without_the_right_see_the_short_page(browser):
+    clerk = builders.make_user(is_staff=True)
+    browser.force_login(clerk)
+    assert "Do you operate this server?" in text_of(browser.get(URL))
+    clerk.user_permissions.set(Permission.objects.filter(codename="view_diagnosisrun"))
+    assert "Our own server" in text_of(browser.get(URL))
 
 
 def test_staff_who_are_logged_in_to_the_admin_see_everything_and_customers_do_not(browser, staff, alice):

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import OperationalError, connections
 from django.test import Client
@@ -9,6 +10,7 @@ from rest_framework_simplejwt.tokens import AccessToken
 
 from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
+from tests.harness import builders
 from tests.harness.fake_phonepe import FakePhonePe
 from tests.harness.network import refusing_port
 
@@ -99,6 +101,21 @@ def test_a_wrong_ops_token_gets_the_short_diagnosis(installation, offered):
 def test_an_empty_ops_token_matches_nothing(settings, anyone):
     settings.OPS_TOKEN = ""
     assert set(Client(headers={"X-Ops-Token": ""}).get(URL).json()) == SHORT
+
+
+def test_staff_see_everything_with_the_right_to_and_run_it_with_the_right_to_that(api, installation):
+    clerk = builders.make_user(is_staff=True)
+    seen = []
+    for right in (None, "view_diagnosisrun", "add_diagnosisrun"):
+        clerk.user_permissions.set(Permission.objects.filter(codename=right))
+        seen.append(
+            (
+                len(api(clerk).get(URL).json()) == len(FULL),
+                api(clerk).post(URL, {"test_payment": True}).status_code,
+            )
+        )
+
+    assert seen == [(False, 403), (True, 403), (False, 200)]
 
 
 def test_staff_see_everything_and_customers_do_not(api, staff, alice):
