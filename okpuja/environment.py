@@ -1,5 +1,7 @@
 """How the environment is read: every variable is text, and what cannot be meant ends the start with a sentence."""
 
+import hashlib
+import hmac
 import json
 import os
 import re
@@ -198,6 +200,23 @@ def refund_policy(table: str) -> list[tuple[int, int]]:
     if policy[0][0] > LONGEST_HOURS_AHEAD:
         raise ImproperlyConfigured("REFUND_POLICY looks further ahead than bookings are taken")
     return policy
+
+
+def simulator_credentials(key: str) -> dict[str, dict[str, str]]:
+    """The keys of the embedded simulated PhonePe, for it and for the shop: others in each installation."""
+
+    def derive(name: str, length: int = 48) -> str:
+        return hmac.new(key.encode(), f"simulator.{name}".encode(), hashlib.sha256).hexdigest()[:length]
+
+    return {
+        "v1": {"merchant_id": "PGTESTPAYUAT", "salt_key": derive("salt_key")},
+        "v2": {
+            "merchant_id": "SIMMERCHANT",
+            "client_secret": derive("client_secret"),
+            "webhook_password": derive("webhook_password", 20),  # PhonePe allows no longer one
+            "webhook_secret": derive("webhook_secret"),
+        },
+    }
 
 
 def cache(url: str) -> dict[str, str]:

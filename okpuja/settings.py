@@ -30,6 +30,7 @@ from okpuja.environment import (
     rate,
     refund_policy,
     secret,
+    simulator_credentials,
     text,
     time_zone,
     web_address,
@@ -319,6 +320,11 @@ PHONEPE_PREVIOUS = former_credentials("PHONEPE_PREVIOUS")
 SIMULATOR_ADAPTER = "simulator.adapter.SimulatorAdapter"
 SIMULATOR_ORIGIN = "http://phonepe.simulator"
 SIMULATOR_DELIVERS = boolean("SIMULATOR_DELIVERS", True)
+# Who may operate it, by dotted path for the same reason.
+SIMULATOR_MAY_CONTROL = "simulator.control_auth.may_control"
+# Its keys: random ones, unless programs of others are tried with the published ones.
+SIMULATOR_PUBLISHED_KEYS = boolean("SIMULATOR_PUBLISHED_KEYS", False)
+SIMULATOR_CREDENTIALS = {} if SIMULATOR_PUBLISHED_KEYS else simulator_credentials(SECRET_KEY)
 
 # --- Diagnosis ---------------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from simulator import (
     canned_errors,
     clock,
+    destinations,
     events,
     faults,
     merchants,
@@ -137,6 +138,7 @@ def change_merchant(body: Json, merchant_id: str) -> Json:
     scheme, url = body.get("webhook_scheme"), body.get("webhook_url")
     _require(scheme is None or scheme in Merchant.Scheme.values, "webhook_scheme must be sha or hmac")
     _require(not url or validation.is_url(url), "webhook_url must be a URL")
+    _require(not url or destinations.is_allowed(str(url)), "webhook_url must be an address of the shop")
     changes = {"webhook_scheme": scheme, "webhook_url": url}
     found = Merchant.objects.filter(merchant_id=merchant_id)
     _require(found.exists(), "There is no such merchant.", 404)

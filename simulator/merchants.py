@@ -1,9 +1,12 @@
-"""The merchants and their credentials. The published ones stand in docs/simulator.md and protect nothing."""
+"""The merchants and their credentials. The published ones stand in docs/simulator.md and protect nothing; a site that
+sets SIMULATOR_CREDENTIALS has keys of its own.
+"""
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Exists
 
 from simulator.models import Merchant
@@ -80,7 +83,7 @@ def _find(
 
 
 def _create_published(generation: str) -> Merchant:
-    known = dict(PUBLISHED[generation])
+    known = PUBLISHED[generation] | getattr(settings, "SIMULATOR_CREDENTIALS", {}).get(generation, {})
     merchant: Merchant
     merchant, _ = Merchant.objects.get_or_create(
         generation=generation,

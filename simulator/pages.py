@@ -9,13 +9,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from simulator import clock, instruments, orders, transitions, v1_messages
+from simulator import clock, destinations, instruments, orders, transitions, v1_messages
 from simulator.models import Attempt, Order, State
 from simulator.orders import Choice
 from simulator.v2_messages import REASONS
 from simulator.views import simulation_only, wakes_dispatcher
 
 BAD_ADDRESS = "Incorrect UPI details. Please check the UPI ID entered."
+NO_WAY_BACK = "The shop's return address is no address of this site. You can close this page."
 
 
 # The token in the URL is the secret; a CSRF cookie would add no protection.
@@ -47,6 +48,8 @@ def _decide(request: HttpRequest, order: Order) -> HttpResponse:
         return _show(request, order, str(impossible), status=409)
     if order.state == State.PENDING and outcome != "close":
         return HttpResponseRedirect(reverse("simulator:page", args=[order.page_token]))
+    if not destinations.is_allowed(order.redirect_url):
+        return _show(request, order, NO_WAY_BACK, status=409)
     if order.redirect_mode == Order.RedirectMode.REDIRECT:
         return HttpResponseRedirect(order.redirect_url)
     fields = v1_messages.build_return_form(order, _last_attempt(order))

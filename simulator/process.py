@@ -16,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from socket import socket
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import django
 from django.conf import settings
@@ -104,7 +105,8 @@ def serve(options: argparse.Namespace) -> None:
         server = stack.enter_context(ThreadedWSGIServer((options.host, options.port), Handler))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="phonepe-simulator-"))
         address = f"http://{options.host}:{server.server_port}"
-        configure(options.database or str(Path(folder) / "simulator.sqlite3"), address)
+        hosts = {*options.allow_host, urlsplit(options.webhook_url).hostname or ""}
+        configure(options.database or str(Path(folder) / "simulator.sqlite3"), address, hosts)
         call_command("migrate", verbosity=0)
         # By dotted path: models cannot be imported before the settings are configured.
         publish = import_string("simulator.merchants.ensure_merchants")
@@ -119,7 +121,7 @@ def serve(options: argparse.Namespace) -> None:
         server.serve_forever(poll_interval=0.1)
 
 
-def configure(database: str, address: str) -> None:
+def configure(database: str, address: str, allowed_hosts: set[str]) -> None:
     settings.configure(
         SECRET_KEY=secrets.token_urlsafe(50),
         ALLOWED_HOSTS=["*"],
@@ -147,6 +149,7 @@ def configure(database: str, address: str) -> None:
         PUBLIC_BASE_URL=address,
         PHONEPE_SIMULATION_MODE=True,
         SIMULATOR_DELIVERS=True,
+        SIMULATOR_ALLOWED_HOSTS=allowed_hosts,
         NUM_PROXIES=0,
         OPS_TOKEN=read_ops_token(),
         LOGGING=LOGGING,
@@ -174,6 +177,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--database", default="", help="SQLite file; without it a temporary one")
     parser.add_argument("--webhook-url", default=DEFAULT_WEBHOOK_URL, help="where V2 webhooks go")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST",
+        help="webhooks and customers may be sent there, beside this machine and the host of --webhook-url",
+    )
     parser.add_argument("--seed", type=int, help="some calls get a fault, the same ones for the same seed")
     parser.add_argument(
         "--merchant",

@@ -13,7 +13,16 @@ import urllib3
 from django.conf import settings
 from django.db.models import F
 
-from simulator import clock, events, faults, v1_messages, v2_messages, webhook_faults, wire_faults
+from simulator import (
+    clock,
+    destinations,
+    events,
+    faults,
+    v1_messages,
+    v2_messages,
+    webhook_faults,
+    wire_faults,
+)
 from simulator.models import Attempt, Delivery, Fault, Merchant, Order, Refund, State
 from simulator.wire import Json, to_json
 
@@ -175,6 +184,8 @@ POSTPONING: dict[str, Callable[[Delivery, str], None]] = {
 
 
 def _post(delivery: Delivery, kind: str = "", argument: str = "") -> tuple[int | None, str]:
+    if not destinations.is_allowed(delivery.url):
+        return None, "not sent: this is no address of the shop"
     body = webhook_faults.apply_fault(delivery, kind, argument)
     headers = {"Content-Type": "application/json", **authentication_headers(delivery, kind, body)}
     try:

@@ -59,7 +59,7 @@ DEFAULTS: Mapping[str, Any] = dict.fromkeys(NAMES, "") | {
     "client_version": 1,
     "fallback_base_urls": (),
 }
-# Public in the code of the simulator, so that no real secret ever enters it.
+# Public in the code of the simulator, so that no real secret ever enters it. The embedded one has random keys.
 SIMULATED = {
     "merchant_id": "SIMMERCHANT",
     "client_id": "SIM-CLIENT",
@@ -290,6 +290,9 @@ def _simulated(generation: Generation) -> Merchant:
     ]
     if not _is_loopback(_host(base)):
         base, auth, fallbacks = settings.SIMULATOR_ORIGIN + SIMULATOR_PATH, "", []
+    if base.startswith((f"{settings.SIMULATOR_ORIGIN}/", f"{settings.PUBLIC_BASE_URL}/")):
+        # The simulator inside this site has keys of its own; a process of its own has the published ones.
+        credentials = credentials | settings.SIMULATOR_CREDENTIALS.get(generation.value, {})
     addresses = {"base_url": base, "auth_base_url": auth, "fallback_base_urls": fallbacks}
     merchant = _merchant({**DEFAULTS, **credentials, **addresses}, generation)
     return replace(merchant, identity=replace(merchant.identity, simulated=True))

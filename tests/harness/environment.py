@@ -35,6 +35,7 @@ WANTED = {
     "OPS_TOKEN": "tests-only-ops-token",
     "PHONEPE_SIMULATION_MODE": "True",
     "SIMULATOR_DELIVERS": "False",
+    "SIMULATOR_PUBLISHED_KEYS": "True",
     "PHONEPE_ENV": "UAT",
     "LOG_LEVEL": "WARNING",
     "EMAIL_URL": "dummy://",

@@ -22,5 +22,6 @@ class Command(BaseCommand):
         wanted = {name: options[name] for name in ("port", "host", "database", "webhook_url", "seed")}
         told = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items() if value is not None]
         told += [f"--merchant={merchant}" for merchant in options["merchant"]]
+        told += [f"--allow-host={host}" for host in options["allow_host"]]
         environment = os.environ | {"OPS_TOKEN": settings.OPS_TOKEN, "PYTHONPATH": str(settings.BASE_DIR)}
         os.execve(sys.executable, [sys.executable, "-m", "simulator", *told], environment)  # noqa: S606

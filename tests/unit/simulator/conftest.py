@@ -1,6 +1,12 @@
 import pytest
 
-from tests.unit.simulator.shop import V1Shop, V2Shop
+from tests.unit.simulator.shop import ADDRESS, V1Shop, V2Shop
+
+
+@pytest.fixture(autouse=True)
+def own_addresses(settings):
+    """The shop that pays here by hand belongs to this site."""
+    settings.FRONTEND_BASE_URL = ADDRESS
 
 
 @pytest.fixture

@@ -3,6 +3,15 @@ import pytest
 from simulator.models import Fault, Merchant, Order
 
 OPS = {"X-Ops-Token": "tests-only-ops-token"}
+FORWARDING_HEADERS = [
+    *("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Server"),
+    *("X-Forwarded", "X-Original-Forwarded-For", "Forwarded", "Forwarded-For", "Via", "X-Real-IP"),
+    *("CF-Connecting-IP", "CF-Ray", "CF-Visitor", "True-Client-IP", "X-Client-IP", "Client-IP", "CDN-Loop"),
+    *("X-Cluster-Client-IP", "Fastly-Client-IP", "Fly-Client-IP", "X-Azure-ClientIP", "X-Appengine-User-IP"),
+    *("X-ProxyUser-IP", "Proxy-Connection", "X-Envoy-External-Address", "X-Amzn-Trace-Id", "X-Remote-Addr"),
+    *("X-Original-URL", "X-Originating-IP", "X-Host", "X-Scheme", "CloudFront-Viewer-Address", "X-Remote-IP"),
+    *("X-Vercel-Forwarded-For", "X-Cloud-Trace-Context", "X-ARR-SSL", "X-Akamai-Edgescape", "X-Source-IP"),
+]
 
 
 def test_an_order_is_shown_with_its_attempts_and_refunds(v2):
@@ -91,10 +100,10 @@ def test_an_impossible_outcome_is_refused(v2):
 
 def test_the_webhook_url_of_a_merchant_can_be_changed(v2):
     v2.pay()
-    change = {"webhook_url": "http://elsewhere.example/hook", "webhook_scheme": "hmac"}
+    change = {"webhook_url": "http://shop.example/hook", "webhook_scheme": "hmac"}
     assert v2.control("merchants/SIMMERCHANT/", change).status_code == 200
     merchant = Merchant.objects.get(merchant_id="SIMMERCHANT")
-    assert (merchant.webhook_url, merchant.webhook_scheme) == ("http://elsewhere.example/hook", "hmac")
+    assert (merchant.webhook_url, merchant.webhook_scheme) == ("http://shop.example/hook", "hmac")
     assert v2.control("merchants/SIMMERCHANT/", {"webhook_scheme": "none"}).status_code == 400
     assert v2.control("merchants/NOBODY/", change).status_code == 404
 
@@ -133,6 +142,32 @@ class TestWhoMayControl:
     def test_an_empty_ops_token_matches_nothing(self, client, db, settings):
         settings.NUM_PROXIES, settings.OPS_TOKEN = 1, ""
         assert client.get(self.PATH, headers={"X-Ops-Token": ""}).status_code == 403
+
+    @pytest.mark.parametrize("name", FORWARDING_HEADERS)
+    def test_whoever_is_forwarded_is_not_near(self, client, db, name):
+        assert client.get(self.PATH, headers={name: "127.0.0.1"}).status_code == 403
+        assert client.get(self.PATH, headers={name: "127.0.0.1", **OPS}).status_code == 200
+
+    @pytest.mark.parametrize("name", ["User-Agent", "Traceparent", "X-Request-Id", "Origin", "If-None-Match"])
+    def test_headers_of_plain_clients_forward_nothing(self, client, db, name):
+        value = "http://testserver" if name == "Origin" else "anything"
+        assert client.get(self.PATH, headers={name: value}).status_code == 200
+
+    @pytest.mark.parametrize(
+        "host", ["evil.example", "127.0.0.1.evil.example", "8.8.8.8", "[2001:db8::1]:80"]
+    )
+    def test_a_foreign_name_that_leads_to_this_machine_is_not_near(self, client, db, settings, host):
+        settings.ALLOWED_HOSTS = ["*"]
+        assert client.get(self.PATH, headers={"Host": host}).status_code == 403
+
+    @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "[::1]:8000", "shop.localhost:80"])
+    def test_names_of_this_machine_are_near(self, client, db, settings, host):
+        settings.ALLOWED_HOSTS = ["*"]
+        assert client.get(self.PATH, headers={"Host": host}).status_code == 200
+
+    @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://testserver:81"])
+    def test_a_page_of_another_origin_is_refused_without_fetch_metadata(self, client, db, origin):
+        assert client.post("/simulator/control/reset/", headers={"Origin": origin}).status_code == 403
 
     def test_a_cross_site_request_is_refused(self, client, db):
         assert (

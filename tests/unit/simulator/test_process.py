@@ -23,7 +23,8 @@ pytestmark = pytest.mark.sockets
 
 @contextmanager
 def simulator(*arguments, **environment):
-    command = [sys.executable, "manage.py", "phonepe_simulator", "--port", "0", *arguments]
+    options = ("--port", "0", "--allow-host", "shop.example", *arguments)
+    command = [sys.executable, "manage.py", "phonepe_simulator", *options]
     # The shop's database is down, and its simulation mode is off: neither is the simulator's business.
     surroundings = os.environ | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none", "DOTENV_FILE": ""}
     process = subprocess.Popen(
