@@ -1,5 +1,6 @@
 """A receipt as PDF, in its reader's language. It knows no model of payments."""
 
+import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
@@ -80,6 +81,12 @@ class ReceiptDocument:
             for each in self.returned
         ]
         return [*rows, (_("Left after what was returned"), f"₹{grouped(self.left_paise)}")]
+
+
+def digest(receipt: ReceiptDocument, language: str) -> str:
+    """Of all that `render` draws from: what is on the receipt, who issues it, and the code, fonts and translations."""
+    drawn_from = (receipt, supported_language(language), settings.RECEIPT_ISSUER, settings.BUILD)
+    return hashlib.sha256(repr(drawn_from).encode()).hexdigest()
 
 
 def render(receipt: ReceiptDocument, language: str) -> bytes:

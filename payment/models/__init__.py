@@ -4,7 +4,7 @@ Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one ord
    │             └──< Refund                     money on its way back
    ├─── Offer                                    free slots for a customer whose slot is gone
    ├──< LedgerEntry                              money that moved; added to, never changed
-   ├─── Receipt                                  numbered without gaps (ReceiptCounter has the last number)
+   ├─── Receipt ──< DrawnReceipt                 numbered without gaps (ReceiptCounter has the last number) · its PDF
    └──< StateChange                              a change of state and its rule
 WebhookEvent                                     one webhook of PhonePe, as it came
 Dispute ──< DisputeUpdate                        a buyer asks their bank for the money back; each event about it
@@ -19,7 +19,7 @@ from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt, longest_call
-from payment.models.receipts import Receipt, ReceiptCounter
+from payment.models.receipts import DrawnReceipt, Receipt, ReceiptCounter
 from payment.models.reconciliations import Reconciliation
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
@@ -32,6 +32,7 @@ __all__ = [
     "DiagnosisRun",
     "Dispute",
     "DisputeUpdate",
+    "DrawnReceipt",
     "GatewayCall",
     "IdempotencyKey",
     "LedgerEntry",

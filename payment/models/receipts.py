@@ -107,3 +107,26 @@ class ReceiptCounter(models.Model):
 
     def __str__(self) -> str:
         return f"{self.series} {self.year}: {self.last}"
+
+
+class DrawnReceipt(models.Model):
+    """The PDF of a receipt in one language, drawn once. Drawn again only when `digest` says that it would differ."""
+
+    receipt = models.ForeignKey(Receipt, models.CASCADE, related_name="drawn")
+    language = models.CharField(max_length=2)
+    digest = models.CharField(max_length=64, blank=True, help_text="of what it was drawn from")
+    content = models.BinaryField(null=True)
+    drawn_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["receipt", "language"], name="receipt_drawn_once_per_language"),
+            models.CheckConstraint(
+                name="receipt_drawn_whole_or_not",
+                condition=Q(digest="", content=None, drawn_at=None)
+                | ~Q(digest="") & Q(content__isnull=False, drawn_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.receipt} ({self.language})"

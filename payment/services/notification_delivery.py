@@ -19,7 +19,7 @@ from notifications.sending import Attachments
 from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.links import offer_url, status_url
 from payment.services.notifications import notify_refund_started
-from payment.services.receipts import pdf, receipt_of
+from payment.services.receipts import MAIL_WAITS, pdf, receipt_of
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 Facts = dict[str, Any]
@@ -47,7 +47,7 @@ def attach(notification: Notification) -> Attachments:
         )
     link = offer_url(payment) if kind in WITH_CHOICE else status_url(payment)
     receipt = receipt_of(payment) if kind in WITH_RECEIPT else None
-    files = dict([pdf(receipt, notification.language)]) if receipt else {}
+    files = dict([pdf(receipt, notification.language, MAIL_WAITS)]) if receipt else {}
     # A booking may have been moved since the notification was written.
     booking = Booking.objects.filter(book_id=facts.get("book_id")).first() if kind in WITH_BOOKING else None
     newer = {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}

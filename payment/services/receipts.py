@@ -1,20 +1,38 @@
-"""The receipt of a payment: created with the money, numbered without gaps, written as PDF on request."""
+"""The receipt of a payment: created with the money, numbered without gaps, drawn as PDF once and stored."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.db import transaction
 from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import Booking
-from notifications.receipt import ReceiptDocument, Returned, render
+from core.errors import Unavailable
+from core.language import supported_language
+from core.waiting import WaitSlots, wait_for
+from notifications.messages import Unwritable
+from notifications.receipt import ReceiptDocument, Returned, digest, render
 from payment.gateways import OrderStatus
-from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
+from payment.models import DrawnReceipt, LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year
+from payment.services.leases import lease_row
 from payment.states import Fulfilment
 
 CLOCKS_DIFFER = timedelta(seconds=60)
 ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
+# Drawing takes a processor for a moment: one at a time in each process, so that the other threads go on.
+drawing_slots = WaitSlots(1)
+DRAWING = "receipt drawings"  # kind of the lease: no two processes draw the same one
+DRAWING_LEASE = timedelta(seconds=20)
+READER_WAITS, MAIL_WAITS = 3, 25  # seconds; mail has nobody who waits for it, and outlasts the lease of a dead process
+
+
+class ReceiptBusy(Unavailable):
+    default_code = "receipt_busy"
+    default_detail = _("Your receipt is being made. Please try again in a few seconds.")
 
 
 def paid_at(attempt: PaymentAttempt, answer: OrderStatus, now: datetime) -> datetime:
@@ -77,9 +95,44 @@ def receipt_of(payment: Payment) -> Receipt | None:
     return number_receipt(receipt_id) if receipt_id else None
 
 
-def pdf(receipt: Receipt, language: str) -> tuple[str, bytes]:
-    """File name and content, made anew for each request, with the start and the name as they are now."""
-    return f"receipt-{str(receipt).replace('/', '-')}.pdf", render(receipt_document(receipt), language)
+def pdf(receipt: Receipt, language: str, wait_seconds: float = READER_WAITS) -> tuple[str, bytes]:
+    """File name and content. It is drawn when it is not stored yet, and when what stands on it has changed since.
+
+    Raises ReceiptBusy when others are drawing for longer than `wait_seconds`, and Unwritable.
+    """
+    document, language = receipt_document(receipt), supported_language(language)
+    content = wait_for(partial(_find_or_draw, receipt, document, language), wait_seconds)
+    if content is None:
+        raise ReceiptBusy
+    return f"receipt-{str(receipt).replace('/', '-')}.pdf", content
+
+
+def _find_or_draw(receipt: Receipt, document: ReceiptDocument, language: str) -> bytes | None:
+    """None while another request or process draws it, or this process draws another one."""
+    drawn, _created = DrawnReceipt.objects.get_or_create(receipt=receipt, language=language)
+    wanted = digest(document, language)
+    if drawn.content is not None and drawn.digest == wanted:
+        return bytes(drawn.content)
+    with drawing_slots.reserve() as is_free:
+        return _draw(drawn, document, wanted) if is_free else None
+
+
+def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes | None:
+    """Draws and stores it under its lease. None while another process has the lease, or has just drawn it."""
+    content, failure = None, None
+    with lease_row(DRAWING, drawn.pk, DRAWING_LEASE) as is_ours:
+        stored = DrawnReceipt.objects.filter(pk=drawn.pk)
+        if not is_ours or stored.filter(digest=wanted).exists():
+            return None
+        try:
+            content = render(document, drawn.language)
+        except Unwritable as error:  # raised after the lease: it is no failure of the database or the worker
+            failure = error
+        else:
+            stored.update(content=content, digest=wanted, drawn_at=timezone.now())
+    if failure is not None:
+        raise failure
+    return content
 
 
 def receipt_document(receipt: Receipt) -> ReceiptDocument:

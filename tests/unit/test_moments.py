@@ -87,6 +87,7 @@ ONLY_SHOWN = {
     "Dispute.created_at",
     "Dispute.updated_at",
     "DisputeUpdate.created_at",
+    "DrawnReceipt.drawn_at",
     "Notification.sent_at",
     "Offer.created_at",
     "Offer.decided_at",
