@@ -290,8 +290,8 @@ class CheckoutAdmin(PhoneSearch, ReadOnlyAdmin):
 
 @admin.register(SlotHold)
 class SlotHoldAdmin(ReadOnlyAdmin):
-    list_display = ("id", "slot", "checkout", "state", "expires_at")
-    list_filter = ("state",)
+    list_display = ("id", "slot", "checkout", "state", "expires_at", "new_customer")
+    list_filter = ("state", "new_customer")
     list_select_related = ("slot__service", "checkout")
 
 

@@ -507,14 +507,33 @@ class SlotHold(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.HELD)
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
+    released_at = models.DateTimeField(null=True, blank=True, help_text="when it was released unpaid")
+    new_customer = models.BooleanField(
+        default=False, help_text="taken without a confirmed e-mail address and without a booking"
+    )
+    network = models.CharField(
+        max_length=32, blank=True, default="", help_text="keyed hash of the network; emptied after two days"
+    )
 
     class Meta:
         indexes = [
             models.Index(fields=["expires_at"], condition=Q(state="HELD"), name="holds_to_release"),
+            models.Index(fields=["network"], condition=~Q(network=""), name="holds_of_network"),
+            models.Index(fields=["slot"], condition=Q(state="HELD"), name="holds_of_slot"),
         ]
 
     def __str__(self) -> str:
         return f"Hold {self.pk} ({self.state})"
+
+
+class HoldNetwork(models.Model):
+    """A network that holds places: its row is the lock under which they are counted."""
+
+    digest = models.CharField(max_length=32, primary_key=True, help_text="as in SlotHold.network")
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.digest
 
 
 class Booking(models.Model):

@@ -6,6 +6,7 @@ SENTENCES = {
     "amount_differs": "PhonePe reports another amount than was agreed. Nothing is booked until you decide.",
     "amount_missing": "PhonePe reports a payment as completed and does not say how much came. It is asked again.",
     "payment_stuck": "PhonePe has not decided a payment for a long time.",
+    "places_held": "Many places are held and not paid for: new ones are refused to this account, network or slot.",
     "refund_stuck": "A refund has been under way for longer than banks take.",
     "refund_failed_often": "A refund failed under several ids. It is sent again only when you say so.",
     "refund_not_sent": "A refund cannot be sent: PhonePe refuses it, or its credentials are gone.",

@@ -20,6 +20,7 @@ from booking.services.carts import (
 )
 from booking.services.checkouts import PriceChanged, check_out, release
 from booking.services.demo import demo_cart, demo_package
+from booking.services.hold_limits import HoldRefused, forget_networks
 from booking.services.places import (
     SlotGone,
     choice_deadline,
@@ -36,6 +37,7 @@ from booking.services.places import (
 
 __all__ = [
     "CartConverted",
+    "HoldRefused",
     "NoticeTooShort",
     "PriceChanged",
     "SlotGone",
@@ -55,6 +57,7 @@ __all__ = [
     "earliest_start",
     "extend_hold",
     "fill_cart",
+    "forget_networks",
     "hold_expiry",
     "lead_time",
     "longest_page_life",

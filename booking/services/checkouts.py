@@ -54,13 +54,18 @@ class PriceChanged(Conflict):
 
 @transaction.atomic
 def check_out(
-    cart: Cart, *, address_id: int | None, expires_at: datetime, expected_paise: int | None = None
+    cart: Cart,
+    *,
+    address_id: int | None,
+    expires_at: datetime,
+    expected_paise: int | None = None,
+    network: str = "",
 ) -> Checkout:
     """Freezes the cart until `expires_at` (when its payment expires), inside the caller's transaction.
 
-    `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last.
-    Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, PriceChanged, or ValidationError on the field that
-    has become wrong since it was chosen. Nothing is changed then.
+    `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last. `network` is
+    where the caller is (core.networks). Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, HoldRefused,
+    PriceChanged, or ValidationError on the field that has become wrong since it was chosen. Nothing is changed then.
     """
     lock_user(cart.user_id)
     current = lock_active(cart)
@@ -74,7 +79,7 @@ def check_out(
         status=Cart.Status.CHECKED_OUT, shown_paise=price.total_paise, updated_at=timezone.now()
     )
     if slot is not None:
-        places.hold_place(checkout, slot)
+        places.hold_place(checkout, slot, network)
     if checkout.promo_code is not None and not promos.reserve(checkout.promo_code):
         # Somebody else had the last use.
         _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))

@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Checkout, Slot, SlotHold
+from booking.services.hold_limits import is_new_customer, network_digest, refuse_excess
 from core.errors import Conflict
 
 HOLD_OUTLASTS_PAYMENT = timedelta(minutes=5)
@@ -50,11 +51,19 @@ def earliest_start() -> datetime:
     return timezone.now() + page_life() + lead_time()
 
 
-def hold_place(checkout: Checkout, slot: Slot) -> SlotHold:
-    """Raises SlotFull."""
+def hold_place(checkout: Checkout, slot: Slot, network: str) -> SlotHold:
+    """Raises SlotFull, HoldRefused. `network` is where the customer is; empty when nobody knows."""
     if not _with_free_place(slot).update(held=F("held") + 1):
         raise SlotFull
-    return SlotHold.objects.create(checkout=checkout, slot=slot, expires_at=hold_expiry(checkout.expires_at))
+    hold = SlotHold.objects.create(
+        checkout=checkout,
+        slot=slot,
+        expires_at=hold_expiry(checkout.expires_at),
+        new_customer=is_new_customer(checkout.user),
+        network=network_digest(network),
+    )
+    refuse_excess(hold)
+    return hold
 
 
 def hold_expiry(payment_expires_at: datetime) -> datetime:
@@ -65,7 +74,8 @@ def hold_expiry(payment_expires_at: datetime) -> datetime:
 @transaction.atomic
 def release_hold(checkout: Checkout) -> bool:
     """HELD -> RELEASED; says if we moved it. The checkout stays RESERVED: its payment may still be open."""
-    if not _change_state(checkout, State.HELD, State.RELEASED):
+    held = SlotHold.objects.filter(checkout=checkout, state=State.HELD)
+    if not held.update(state=State.RELEASED, released_at=timezone.now()):
         return False
     _slot_of(checkout).update(held=F("held") - 1)
     return True

@@ -17,7 +17,7 @@ from accounts.models import Address, User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
-from booking.services import PriceChanged, check_out, record_shown_total
+from booking.services import HoldRefused, PriceChanged, check_out, record_shown_total
 from core.errors import Conflict, Refusal, Unavailable
 from core.money import rupees
 from payment.gateways import OutcomeUnknown
@@ -36,6 +36,7 @@ from payment.services.attempts import (
     prefix,
     request_page,
 )
+from payment.services.holds import alert_about_holds
 from payment.services.outcomes import has_no_open_page, stop_waiting
 from payment.states import PaymentState
 
@@ -44,10 +45,11 @@ ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code
 
 @dataclass(frozen=True)
 class Click:
-    """What a customer sent with the click on *Pay*. None: not sent, and not compared."""
+    """What a customer sent with the click on *Pay*, and from where. None: not sent, and not compared."""
 
     address: Address | None
     expected_paise: int | None
+    network: str
 
 
 class CartNotFound(Refusal):
@@ -91,14 +93,19 @@ class Started:
 
 
 def start_payment(
-    user: User, *, cart_id: int, address_id: int | None = None, expected_paise: int | None = None
+    user: User,
+    *,
+    cart_id: int,
+    address_id: int | None = None,
+    expected_paise: int | None = None,
+    network: str = "",
 ) -> Started:
     """Open the payment of this user's cart, or find the open one: a cart has one at most.
 
     All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
-    that the customer has seen; without it, the one that the cart showed last counts.
+    that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`.
     Raises CartNotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
-    PaymentUnderWay, too_many_open, slot_full …), Refusal when the cart can't be sold, Unavailable, and
+    PaymentUnderWay, too_many_open, slot_full, HoldRefused …), Refusal when the cart can't be sold, Unavailable, and
     GatewayError with `payment_id` when PhonePe could not give a page.
     """
     _refuse_if_disabled()
@@ -107,7 +114,7 @@ def start_payment(
     if cart is None:
         raise CartNotFound
     address = None if address_id is None else address_for_delivery(user, address_id)
-    click = Click(address, expected_paise)
+    click = Click(address, expected_paise, network)
     try:
         return _open_or_resume(user, cart, click, deadline)
     except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
@@ -149,6 +156,7 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
                 address_id=click.address.pk if click.address else None,
                 expires_at=page_expiry(),
                 expected_paise=click.expected_paise,
+                network=click.network,
             )
             claim = _create_payment(
                 user=user,
@@ -156,6 +164,9 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
                 amount_paise=checkout.total_paise,
                 payer_mobile=user.phone or "",
             )
+    except HoldRefused as refusal:  # its transaction is rolled back; the alert stays
+        alert_about_holds(refusal)
+        raise
     except PriceChanged as changed:  # the answer names the new price: the next click accepts it
         record_shown_total(cart, changed.total_paise)
         raise

@@ -1,4 +1,4 @@
-"""How long the hold of an undecided payment lasts."""
+"""How long the hold of an undecided payment lasts, and when staff hear of holds that nobody pays for."""
 
 from datetime import datetime
 
@@ -6,9 +6,11 @@ from django.db import transaction
 from django.db.models import Q
 
 from booking.models import Checkout, SlotHold
-from booking.services import extend_hold, hold_expiry, longest_page_life, release, release_hold
+from booking.services import HoldRefused, extend_hold, hold_expiry, longest_page_life, release, release_hold
 from core.clocks import SKEW, database_now
+from notifications.services import cases_alerted_today
 from payment.models import Payment
+from payment.services.notifications import alert_staff
 from payment.services.queue import holds_due
 from payment.services.schedule import MINUTE, scaled
 from payment.services.transitions import lock_payment, record_payment
@@ -17,6 +19,14 @@ from payment.states import Fulfilment
 EXTENSION = 5 * MINUTE
 # Then others may have the place. The payment goes on without it, by the rule for late money.
 MAX_EXTENSION = 30 * MINUTE
+MOST_ALERTS = 20  # a day: somebody with many networks must not fill the mail boxes of staff
+
+
+def alert_about_holds(refusal: HoldRefused) -> None:
+    """Once a day for each account, network or slot, and at most MOST_ALERTS."""
+    alerted = cases_alerted_today("places_held")
+    if refusal.case not in alerted and len(alerted) < MOST_ALERTS:
+        alert_staff("places_held", case=refusal.case, because=refusal.code, **refusal.facts)
 
 
 def extend_for_page(checkout: Checkout, page_expires_at: datetime) -> None:

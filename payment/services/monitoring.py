@@ -11,6 +11,7 @@ import requests
 from django.conf import settings
 from django.db.models import Count, Min, Q
 
+from booking.services import forget_networks
 from core.clocks import database_now
 from notifications.services import cases_alerted_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
@@ -56,6 +57,7 @@ CHECKS: dict[str, Check] = {
     "moments": repair_schedules,
     "hold moments": repair_holds,
     "held payments": release_carts_in_review,
+    "networks of holds": forget_networks,
 }
 
 

@@ -241,6 +241,7 @@ ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "amount_differs": _fulfilment(Fulfilment.HELD_FOR_STAFF),
     "amount_missing": _attempt(*OPEN_ATTEMPT, AttemptState.FAILED, AttemptState.EXPIRED),
     "payment_stuck": _attempt(*OPEN_ATTEMPT),
+    "places_held": _happened,
     "money_waits": _fulfilment(*UNFULFILLED),
     "refund_stuck": _refund,
     "refund_failed_often": _refund_held,

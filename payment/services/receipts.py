@@ -27,7 +27,10 @@ ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
 drawing_slots = WaitSlots(1)
 DRAWING = "receipt drawings"  # kind of the lease: no two processes draw the same one
 DRAWING_LEASE = timedelta(seconds=20)
-READER_WAITS, MAIL_WAITS = 3, 25  # seconds; mail has nobody who waits for it, and outlasts the lease of a dead process
+READER_WAITS, MAIL_WAITS = (
+    3,
+    25,
+)  # seconds; mail has nobody who waits for it, and outlasts the lease of a dead process
 
 
 class ReceiptBusy(Unavailable):

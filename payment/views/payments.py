@@ -23,6 +23,7 @@ from accounts.models import User
 from accounts.permissions import HasRight, may
 from core.errors import Refusal
 from core.money import paise
+from core.networks import client_address, network_of
 from core.throttling import CallerThrottle
 from payment.models import Payment, Receipt, Refund
 from payment.serializers.checkout import ProcessCartRequest, StartedSerializer
@@ -137,6 +138,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
                 cart_id=fields["cart_id"],
                 address_id=fields.get("address_id"),
                 expected_paise=None if expected_total is None else paise(str(expected_total)),
+                network=network_of(client_address(request)),
             )
         elif settings.PAYMENT_GUEST_CHECKOUT:
             started = start_donation(

@@ -21,6 +21,7 @@ OURS = (
     "STAFF_",
     "DEAD_MAN_",
     "REFUND_",
+    "HOLD",
     "SECRET_KEY",
 )
 WANTED = {
@@ -44,6 +45,10 @@ WANTED = {
     "PAYMENT_GUEST_PER_MINUTE": "10000",
     "DEMO_PAYMENT_RATE": "10000/min",
     "DIAGNOSIS_RATE": "10000/min",
+    # All customers of a test have one address.
+    "HOLDS_PER_NETWORK": "10000",
+    "HOLD_NETWORK_PERCENT": "100",
+    "HOLD_NEW_PERCENT": "100",
     "DIAGNOSIS_CONTROL_URLS": "http://127.0.0.1:9",
     "DIAGNOSIS_EVERY_MINUTES": "0",
     "RECONCILE_NIGHTLY": "False",

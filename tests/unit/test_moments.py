@@ -33,6 +33,7 @@ COUNTS_AS_OVER = {
     # ahead: its hold, or its night, is of a clock that was wrong
     "Checkout.created_at",
     "Reconciliation.started_at",
+    "HoldNetwork.seen_at",
     "DiagnosisRun.started_at",
 }
 COSTS = {
@@ -47,6 +48,8 @@ COSTS = {
     "PaymentAttempt.decided_at": "counted among the orders of the last week",
     "Receipt.received_at": "the date on the paper",
     "Refund.created_at": "looked at as a new one",
+    "SlotHold.created_at": "counted among the places paid on the last day; its network is forgotten sooner or later",
+    "SlotHold.released_at": "counted among the holds of the last day; a cool-down ends after an hour all the same",
 }
 TOLD_TO_SOMEBODY = {
     # a promise stands as it was told
@@ -101,7 +104,6 @@ ONLY_SHOWN = {
     "Reconciliation.finished_at",  # whether there is one
     "Refund.approved_at",
     "Refund.decided_at",
-    "SlotHold.created_at",
     "StateChange.created_at",
     "User.date_joined",
     "User.last_login",

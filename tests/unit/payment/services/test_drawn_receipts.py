@@ -79,9 +79,8 @@ def test_who_cannot_wait_for_a_drawing_is_told_when_to_come_back(receipt, drawin
 
 def test_no_two_processes_draw_the_same_receipt(receipt, drawings):
     drawn = DrawnReceipt.objects.create(receipt=receipt, language="en")
-    with lease_row(DRAWING, drawn.pk):  # what another process does
-        with pytest.raises(ReceiptBusy):
-            pdf(receipt, "en", 0)
+    with lease_row(DRAWING, drawn.pk), pytest.raises(ReceiptBusy):  # the lease is another process's
+        pdf(receipt, "en", 0)
     assert drawings == []
     assert pdf(receipt, "en", 0)[1].startswith(b"%PDF-")
 

@@ -1,0 +1,184 @@
+"""How many places may be held that nobody has paid for.
+
+A new customer has no confirmed e-mail address and no booking. Their unpaid holds are bounded for each network (an IPv4
+address, the /64 of an IPv6 address), and as shares of one slot. A network whose places are paid for may hold more: so
+does a mobile carrier, whose customers share an address. Whoever lets places expire unpaid has to wait before they hold
+the next one. docs/decisions.md has the reasons for the figures.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from booking.models import Booking, HoldNetwork, SlotHold
+from core.clocks import SKEW, is_running
+from core.errors import Conflict
+from core.language import Text
+
+WINDOW = timedelta(days=1)  # what was paid and what was held for nothing counts for so long
+KEPT = 2 * WINDOW  # then the network of a hold is forgotten
+LONGEST_COOL_DOWN = timedelta(hours=1)
+# In lives of a payment page, in each window: an account may hold two places twice for nothing.
+FREE_OF_ACCOUNT = 4
+LEAST_OF_NETWORK = 2  # places that new customers of a network may hold whatever happened there
+State = SlotHold.State
+
+
+class HoldRefused(Conflict):
+    """`case` names what was counted, and `facts` say how much, for an alert to staff."""
+
+    retryable = True
+
+    def __init__(self, detail: Text, case: str, wait: timedelta = timedelta(minutes=1), **facts: Any) -> None:
+        self.case, self.facts = case, facts
+        self.retry_after = max(int(wait.total_seconds()), 1)
+        super().__init__(detail)
+
+
+class TooManyHolds(HoldRefused):
+    default_code = "too_many_holds"
+
+
+class CoolDown(HoldRefused):
+    default_code = "hold_cool_down"
+
+
+@dataclass(frozen=True)
+class History:
+    """Of one account or network. `wasted`: what was held unpaid in the window, in lives of a payment page."""
+
+    held: int
+    paid: int
+    wasted: int
+    last_end: datetime | None
+
+    def refuse_while_cooling_down(self, free: int, now: datetime, detail: Text, case: str) -> None:
+        """`free` wasted lives cost nothing; each further one doubles the wait after the last one. Raises CoolDown."""
+        excess = self.wasted - free - self.paid
+        if excess <= 0 or self.last_end is None:
+            return
+        longest = LONGEST_COOL_DOWN / settings.PAYMENT_TIME_SCALE
+        first = timedelta(minutes=settings.HOLD_COOL_DOWN_MINUTES) / settings.PAYMENT_TIME_SCALE
+        until = self.last_end + min(first * 2 ** min(excess - 1, 10), longest)
+        if is_running(until, now, longest):
+            time = f"{timezone.localtime(until + timedelta(minutes=1)):%H:%M}"  # the next full minute
+            raise CoolDown(format_lazy(detail, time=time), case, until - now, wasted=self.wasted)
+
+
+def is_new_customer(user: User) -> bool:
+    return (
+        not user.email_verified
+        and not Booking.objects.filter(user=user).exclude(status=Booking.Status.CANCELLED).exists()
+    )
+
+
+def network_digest(network: str) -> str:
+    """What is stored in place of the network: a keyed hash, so that the table tells nobody who was where."""
+    return salted_hmac("booking.hold", network, algorithm="sha256").hexdigest()[:32] if network else ""
+
+
+def refuse_excess(hold: SlotHold) -> None:
+    """Raises HoldRefused when this hold, which has just been written, is one too many.
+
+    In the transaction that takes the place: it has locked the account and the slot, and locks the network here. So
+    whoever counts next counts this hold too.
+    """
+    now = timezone.now()
+    user_id = hold.checkout.user_id
+    _read_history(SlotHold.objects.filter(checkout__user=user_id), now).refuse_while_cooling_down(
+        FREE_OF_ACCOUNT,
+        now,
+        _(
+            "You have held places several times without paying for them. "
+            "Your cart is kept. Please try again after {time}."
+        ),
+        case=f"user:{user_id}",
+    )
+    if hold.new_customer:
+        _refuse_excess_of_network(hold, now)
+        _refuse_excess_of_slot(hold)
+
+
+def forget_networks(now: datetime) -> None:
+    """Deletes which network held a place as soon as nothing is counted by it any more."""
+    HoldNetwork.objects.filter(Q(seen_at__lt=now - KEPT) | Q(seen_at__gt=now + KEPT)).delete()
+    known = SlotHold.objects.exclude(network="")
+    known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT)).update(network="")
+
+
+def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
+    if not hold.network:
+        return
+    # One statement makes the row or finds it, and locks it until the end of the transaction.
+    HoldNetwork.objects.bulk_create(
+        [HoldNetwork(digest=hold.network, seen_at=now)],
+        update_conflicts=True,
+        unique_fields=["digest"],
+        update_fields=["seen_at"],
+    )
+    history = _read_history(SlotHold.objects.filter(network=hold.network), now)
+    case = f"network:{hold.network[:12]}"
+    history.refuse_while_cooling_down(
+        settings.HOLDS_PER_NETWORK // 2,
+        now,
+        _(
+            "Places were held from your internet connection and not paid for. "
+            "Your cart is kept. Please try again after {time}."
+        ),
+        case=case,
+    )
+    most = max(settings.HOLDS_PER_NETWORK + history.paid - history.wasted, LEAST_OF_NETWORK)
+    if history.held > most:
+        raise TooManyHolds(
+            _(
+                "Several people are just paying over your internet connection. "
+                "Your cart is kept. Please try again in a minute."
+            ),
+            case,
+            held=history.held - 1,
+            most=most,
+        )
+
+
+def _refuse_excess_of_slot(hold: SlotHold) -> None:
+    held = SlotHold.objects.filter(slot=hold.slot_id, state=State.HELD, new_customer=True).aggregate(
+        all=Count("pk"), network=Count("pk", filter=~Q(network="") & Q(network=hold.network))
+    )
+    shares = {"network": settings.HOLD_NETWORK_PERCENT, "all": settings.HOLD_NEW_PERCENT}
+    for group, percent in shares.items():
+        most = -(-hold.slot.capacity * percent // 100)  # rounded up: a single place can be held by anybody
+        if held[group] > most:
+            raise TooManyHolds(
+                _(
+                    "Several people are just paying for this time. "
+                    "Your cart is kept. Please try again in a minute, or choose another time."
+                ),
+                f"slot:{hold.slot_id}",
+                held=held[group] - 1,
+                most=most,
+            )
+
+
+def _read_history(holds: QuerySet[SlotHold], now: datetime) -> History:
+    """One statement. A time that the temple has called off is nobody's fault: its holds do not count."""
+    window = WINDOW / settings.PAYMENT_TIME_SCALE
+    wasted = Q(state=State.RELEASED, slot__is_open=True, released_at__gt=now - window)
+    wasted &= Q(released_at__lte=now + SKEW) & ~Q(checkout__state="BOOKED")
+    life = timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) / settings.PAYMENT_TIME_SCALE
+    found = holds.aggregate(
+        held=Count("pk", filter=Q(state=State.HELD, new_customer=True)),
+        paid=Count("pk", filter=Q(state=State.TAKEN, created_at__gt=now - window)),
+        wasted=Sum(F("released_at") - F("created_at"), filter=wasted, output_field=DurationField()),
+        last_end=Max("released_at", filter=wasted),
+    )
+    return History(
+        found["held"], found["paid"], max((found["wasted"] or timedelta()) // life, 0), found["last_end"]
+    )
