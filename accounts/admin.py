@@ -1,24 +1,30 @@
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import Address, User
+from accounts.models import Address, Session, User
 from accounts.search import PhoneSearch
 from accounts.services import lock_user
+from accounts.sessions import end, end_all
 
 admin.site.unregister(Group)
-# Their pages show refresh tokens in full: whoever reads one is that person for a week.
+# Tables of a library that are not used any more.
 admin.site.unregister([OutstandingToken, BlacklistedToken])
+
+
+# A change of one of them ends every session of the account.
+ENDS_SESSIONS = {"role", "account_status", "is_staff", "is_superuser", "groups", "user_permissions"}
 
 
 class PersonForm(UserChangeForm):
@@ -83,14 +89,17 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     search_fields = ("email", "phone", "first_name", "last_name")
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
-        (None, {"fields": ("email", "password", "email_verified")}),
+        (None, {"fields": ("email", "password", "email_confirmed_at")}),
         ("Person", {"fields": ("first_name", "last_name", "phone", "language")}),
         ("Account", {"fields": ("role", "account_status", "last_login", "date_joined")}),
         ("Rights", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )
     fieldsets_of_customers = (
         ("Person", {"fields": ("email", "first_name", "last_name", "phone", "language")}),
-        ("Account", {"fields": ("account_status", "email_verified", "role", "last_login", "date_joined")}),
+        (
+            "Account",
+            {"fields": ("account_status", "email_confirmed_at", "role", "last_login", "date_joined")},
+        ),
     )
     # The field of the password is disabled, and on no page of theirs.
     editable_by_staff = frozenset(
@@ -119,6 +128,8 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
         """Writes what was changed here and nothing else: rights or a password may have been changed meanwhile."""
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[*columns.intersection(form.changed_data)] if change else None)
+        if change and ENDS_SESSIONS.intersection(form.changed_data):
+            end_all(obj, Session.EndedBecause.ACCOUNT)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         if not request.user.is_superuser:
@@ -128,3 +139,39 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
 
 def may_edit(request: HttpRequest, user: User | None) -> bool:
     return user is None or user.is_customer or request.user.is_superuser
+
+
+@admin.register(Session)
+class SessionAdmin(ModelAdmin):
+    """Who is logged in to the API, from where; staff end a session when its owner asks for it."""
+
+    list_display = (
+        "user",
+        "created_at",
+        "last_used_at",
+        "ended_at",
+        "ended_because",
+        "network",
+        "user_agent",
+    )
+    list_filter = ("ended_because",)
+    list_select_related = ("user",)
+    search_fields = ("user__email",)
+    exclude = ("refresh_digest", "previous_digest", "user_hash")
+    actions = ("end_now",)
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_end_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_session")
+
+    @admin.action(description="End these sessions", permissions=["end"])
+    def end_now(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
+        messages.info(request, f"{end(queryset, Session.EndedBecause.STAFF)} ended at once.")

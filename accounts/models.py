@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+import uuid
 from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
@@ -10,6 +11,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.crypto import salted_hmac
 
 from accounts.phones import PhoneField, readable_phone
 
@@ -79,8 +81,13 @@ class User(AbstractBaseUser, PermissionsMixin):
     language = models.CharField(
         "language of our mails", max_length=2, choices=Language, default=Language.ENGLISH
     )
-    email_verified = models.BooleanField(default=False)
+    email_confirmed_at = models.DateTimeField(
+        null=True, blank=True, help_text="when its owner showed that mail to the address reaches them"
+    )
     is_staff = models.BooleanField("may open the admin", default=False)
+    session_epoch = models.PositiveIntegerField(
+        default=0, editable=False, help_text="counted up to end every session, also those of the admin"
+    )
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
 
     objects = UserManager()
@@ -109,6 +116,17 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.is_staff and self.has_perm(right)
 
     @property
+    def email_verified(self) -> bool:
+        """Under the name that the frontends read."""
+        return self.email_confirmed_at is not None
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """What every session, of the API and of the admin, must still agree with: a change here ends it."""
+        facts = (self.password, self.role, self.is_staff, self.is_superuser, self.session_epoch)
+        text = "|".join(map(str, facts))
+        return salted_hmac("accounts.session", text, secret=secret, algorithm="sha256").hexdigest()
+
+    @property
     def full_name(self) -> str:
         return f"{self.first_name} {self.last_name}".strip()
 
@@ -116,6 +134,42 @@ class User(AbstractBaseUser, PermissionsMixin):
     def username(self) -> str:
         """What the frontend greets a person with."""
         return self.full_name or self.email.partition("@")[0]
+
+
+class Session(models.Model):
+    """One login to the API, and the family of its tokens (`accounts.sessions`). It holds digests, no token."""
+
+    class EndedBecause(models.TextChoices):
+        LOGOUT = "LOGOUT", "logged out"
+        EVERYWHERE = "EVERYWHERE", "logged out everywhere"
+        PASSWORD = "PASSWORD", "the password was changed"
+        ACCOUNT = "ACCOUNT", "the account, its role or its rights were changed"
+        REUSE = "REUSE", "a refresh token was used twice: somebody may have copied it"
+        STAFF = "STAFF", "ended by staff"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
+    key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)
+    refresh_digest = models.CharField(max_length=64, help_text="SHA-256 of the id of the refresh token")
+    previous_digest = models.CharField(max_length=64, blank=True, help_text="of the one before")
+    user_hash = models.CharField(max_length=64, help_text="of password, role and rights at the login")
+    user_agent = models.CharField(max_length=150, blank=True)
+    network = models.CharField(max_length=43, blank=True, help_text="of the address that logged in")
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(help_text="at the login or the last refresh")
+    rotated_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(help_text="without a further refresh")
+    ended_at = models.DateTimeField(null=True, blank=True)
+    ended_because = models.CharField(max_length=10, choices=EndedBecause, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [
+            models.Index(fields=["ended_at"], name="session_ended"),
+            models.Index(fields=["expires_at"], name="session_expires"),
+        ]
+
+    def __str__(self) -> str:
+        return f"session {self.pk}"
 
 
 class Address(models.Model):

@@ -5,10 +5,10 @@ from django.core.exceptions import ValidationError as Invalid
 from django.core.validators import MaxLengthValidator
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
-from rest_framework_simplejwt.tokens import RefreshToken
 
 from accounts.models import Address, User, normalize_postal_code
 from accounts.phones import UNREADABLE, format_phone, is_blank, normalize_phone, read_phone
+from accounts.sessions import SessionTokens
 
 
 class PasswordField(serializers.CharField):
@@ -80,8 +80,8 @@ class RefreshSerializer(serializers.Serializer):
 
 
 class SessionSerializer(serializers.Serializer):
-    access = serializers.CharField(source="access_token")
-    refresh = serializers.CharField(source="*")
+    access = serializers.CharField()
+    refresh = serializers.CharField()
 
 
 class PersonSerializer(serializers.ModelSerializer):
@@ -97,6 +97,7 @@ class PersonSerializer(serializers.ModelSerializer):
 
 
 class AccountSerializer(PersonSerializer):
+    email_verified = serializers.BooleanField(read_only=True)
     avatar = serializers.SerializerMethodField()
 
     class Meta:
@@ -137,9 +138,9 @@ class ProfileSerializer(serializers.ModelSerializer):
 class LoginAnswerSerializer(serializers.Serializer):
     """A session and whose it is, side by side as the frontend reads them."""
 
-    def to_representation(self, answer: tuple[User, RefreshToken]) -> dict[str, Any]:
-        user, session = answer
-        return {**SessionSerializer(session).data, **AccountSerializer(user).data}
+    def to_representation(self, answer: tuple[User, SessionTokens]) -> dict[str, Any]:
+        user, tokens = answer
+        return {**SessionSerializer(tokens).data, **AccountSerializer(user).data}
 
 
 class AddressSerializer(serializers.ModelSerializer):

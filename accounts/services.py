@@ -1,16 +1,12 @@
-"""Accounts, sessions, addresses. What compares several rows of one person runs under `lock_user`."""
+"""Accounts and addresses. What compares several rows of one person runs under `lock_user`."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import AuthenticationFailed, NotFound, ValidationError
-from rest_framework_simplejwt.exceptions import TokenError
-from rest_framework_simplejwt.settings import api_settings
-from rest_framework_simplejwt.utils import get_md5_hash_password
+from rest_framework.exceptions import NotFound, ValidationError
 
-from accounts.authentication import SESSION_ENDED, SessionToken
 from accounts.models import Address, User
 from core.errors import Refusal
 
@@ -25,7 +21,7 @@ def lock_user(user_id: int) -> None:
     User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
 
 
-# --- Accounts and sessions ---------------------------------------------------------------------
+# --- Accounts ----------------------------------------------------------------------------------
 
 
 def register(*, email: str, password: str, phone: str | None = None, **names: str) -> User:
@@ -50,31 +46,6 @@ def log_in(email: str, password: str) -> User:
         raise Refusal(_("This account is not active. Please contact us."), code="account_not_active")
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     return user
-
-
-def rotate(raw: str) -> SessionToken:
-    """A new session token for an old one. Raises AuthenticationFailed."""
-    try:
-        old = SessionToken(raw)  # type: ignore[arg-type]
-    except TokenError as error:
-        raise AuthenticationFailed(SESSION_ENDED) from error
-    user = User.objects.filter(pk=old[api_settings.USER_ID_CLAIM]).first()
-    if user is None or not user.is_active or _password_changed(user, old):
-        raise AuthenticationFailed(SESSION_ENDED)
-    old.blacklist()
-    return cast(SessionToken, SessionToken.for_user(user))
-
-
-def log_out(raw: str) -> None:
-    """Twice is once; what is no session (any more) needs no ending."""
-    try:
-        SessionToken(raw).end()  # type: ignore[arg-type]
-    except TokenError:
-        return
-
-
-def _password_changed(user: User, token: SessionToken) -> bool:
-    return token.get(api_settings.REVOKE_TOKEN_CLAIM) != get_md5_hash_password(user.password)
 
 
 def _refuse_taken(email: str) -> None:

@@ -9,8 +9,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 
-from accounts import services
-from accounts.authentication import SessionToken
+from accounts import services, sessions
 from accounts.models import Address, User
 from accounts.serializers import (
     AccountSerializer,
@@ -62,7 +61,12 @@ class LoginView(PublicView):
     @extend_schema(operation_id="auth_login", responses=LoginAnswerSerializer)
     def post(self, request: Request) -> Response:
         user = services.log_in(**self.read(request))
-        return Response(LoginAnswerSerializer((user, SessionToken.for_user(user))).data)
+        tokens = sessions.open_session(
+            user,
+            user_agent=request.headers.get("User-Agent", ""),
+            address=ScopedThrottle().get_ident(request),
+        )
+        return Response(LoginAnswerSerializer((user, tokens)).data)
 
 
 class RefreshView(PublicView):
@@ -70,8 +74,8 @@ class RefreshView(PublicView):
 
     @extend_schema(operation_id="auth_refresh", responses=SessionSerializer)
     def post(self, request: Request) -> Response:
-        session = services.rotate(self.read(request)["refresh"])
-        return Response(SessionSerializer(session).data)
+        tokens = sessions.rotate(self.read(request)["refresh"])
+        return Response(SessionSerializer(tokens).data)
 
 
 class LogoutView(PublicView):
@@ -81,7 +85,7 @@ class LogoutView(PublicView):
 
     @extend_schema(operation_id="auth_logout", responses={205: None})
     def post(self, request: Request) -> Response:
-        services.log_out(self.read(request)["refresh"])
+        sessions.log_out(self.read(request)["refresh"])
         return Response(status=status.HTTP_205_RESET_CONTENT)
 
 

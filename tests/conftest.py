@@ -9,9 +9,9 @@ from django.db import connection
 from django.test import TransactionTestCase
 from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
+from accounts.sessions import open_session
 from notifications.models import Notification
 from payment import gateways
 from payment.phonepe import client
@@ -160,7 +160,7 @@ def api():
     def client(user: User | None = None) -> APIClient:
         client = APIClient()
         if user is not None:
-            client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+            client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user).access}")
         return client
 
     return client

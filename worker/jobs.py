@@ -12,6 +12,8 @@ from functools import partial
 from django.conf import settings
 from django.db.models import F
 
+from accounts import sessions
+from accounts.models import Session
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
@@ -96,6 +98,10 @@ def delete_key(key_id: int) -> None:
     IdempotencyKey.objects.filter(pk=key_id).delete()
 
 
+def delete_session(session_id: int) -> None:
+    Session.objects.filter(pk=session_id).delete()
+
+
 KINDS: dict[str, Job] = {
     "attempts": Job(partial(due, PaymentAttempt), poll_attempt),
     "refunds": Job(partial(due, Refund), send_refund),
@@ -104,6 +110,7 @@ KINDS: dict[str, Job] = {
     "holds": Job(queue.holds_due, expire_hold),
     "offers": Job(queue.offers_due, expire_offer),
     "keys": Job(queue.keys_due, delete_key),
+    "sessions": Job(sessions.over, delete_session),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
     "diagnosis": Job(diagnosis_due, run_diagnosis),
@@ -113,7 +120,7 @@ KINDS: dict[str, Job] = {
 # Separate threads, so that neither a silent PhonePe nor a silent mail server nor a diagnosis stops other work.
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
-    ("fulfilments", "holds", "offers", "receipts", "keys"),
+    ("fulfilments", "holds", "offers", "receipts", "keys", "sessions"),
 )
 NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnosis",), ("watch",)
 RECONCILE_KINDS = ("reconcile",)

@@ -32,11 +32,11 @@ django.setup()
 from django.core.management import call_command
 call_command("migrate", verbosity=0)
 call_command("seed_demo", "--password={PASSWORD}", stdout=open("/dev/null", "w"))
-from accounts.authentication import SessionToken
+from accounts.sessions import open_session
 from accounts.models import User
 people = [User.objects.create_user(f"devotee{{number}}@example.com", None) for number in range(int(sys.argv[1]))]
 staff = [User.objects.create_superuser(f"staff{{number}}@example.com", None) for number in range(2)]
-token = lambda person: str(SessionToken.for_user(person).access_token)
+token = lambda person: open_session(person).access
 print(json.dumps({{"customers": [token(one) for one in people], "staff": [token(one) for one in staff]}}))
 """
 MIGRATE = """

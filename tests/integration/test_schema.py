@@ -5,10 +5,10 @@ import itertools
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, settings
-from rest_framework_simplejwt.tokens import AccessToken
 from schemathesis.specs.openapi import checks
 
 from accounts.models import Address
+from accounts.sessions import open_session
 from booking.models import Booking, Cart, Package, PujaService, Slot
 from okpuja.wsgi import application
 from payment.models import Payment, Refund
@@ -42,7 +42,7 @@ few = settings(
 def callers(filled, alice, monkeypatch):
     """Headers of a devotee three times, then those of a stranger, and so on."""
     monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 0)
-    devotee = {"Authorization": f"Bearer {AccessToken.for_user(alice)}"}
+    devotee = {"Authorization": f"Bearer {open_session(alice).access}"}
     return itertools.cycle([devotee, devotee, devotee, {}])
 
 

@@ -37,6 +37,10 @@ COUNTS_AS_OVER = {
     "DiagnosisRun.started_at",
 }
 COSTS = {
+    "Session.created_at": "a login of a clock that was ahead lasts longer than the longest, by as much",
+    "Session.ended_at": "removed later",
+    "Session.expires_at": "a login ends earlier or later; its tokens carry the same moment",
+    "Session.rotated_at": "two tabs get no grace: one of them logs in again",
     "Booking.cancelled_at": "compared with the time of a chargeback only",
     "Booking.created_at": "late money is compared with bookings of the same hour",
     "Checkout.expires_at": "minutes that are shown; the order's page decides",
@@ -105,7 +109,9 @@ ONLY_SHOWN = {
     "Refund.approved_at",
     "Refund.decided_at",
     "StateChange.created_at",
+    "Session.last_used_at",
     "User.date_joined",
+    "User.email_confirmed_at",  # whether there is one
     "User.last_login",
     "WebhookEvent.handled_at",
 }

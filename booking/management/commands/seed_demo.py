@@ -152,7 +152,7 @@ def seed_people(password: str) -> list[str]:
 def seed_person(create: Callable[..., User], email: str, password: str, overwrite: bool, **names: str) -> str:
     user = User.objects.filter(email=email).first()
     if user is None:
-        user = create(email, password, email_verified=True, **names)
+        user = create(email, password, email_confirmed_at=timezone.now(), **names)
         if user.is_customer:
             add_address(
                 user, address_line1="12 Temple Road", city="Patna", state="Bihar", postal_code="800001"

@@ -18,12 +18,12 @@ import django, json
 django.setup()
 from django.test import Client
 from rest_framework.test import APIClient
-from accounts.authentication import SessionToken
+from accounts.sessions import open_session
 from booking.models import Booking
 told = []
 for booking in Booking.objects.select_related("user"):
     client = APIClient()
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {SessionToken.for_user(booking.user).access_token}")
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(booking.user).access}")
     payment = booking.checkout.payment
     for path in (
         f"/api/booking/bookings/{booking.pk}/",

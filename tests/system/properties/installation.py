@@ -14,9 +14,9 @@ from django.db.models import DateTimeField, F, Model
 from django.test import Client
 from hypothesis import settings
 from rest_framework.test import APIClient
-from rest_framework_simplejwt.tokens import AccessToken
 
 from accounts.models import User
+from accounts.sessions import open_session
 from booking.models import Booking, Cart, Checkout, Slot, SlotHold
 from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
@@ -201,7 +201,7 @@ def waiting_for_choice() -> Any:
 def browser(user: User) -> APIClient:
     client = APIClient()
     client.user = user
-    client.credentials(HTTP_AUTHORIZATION=f"Bearer {AccessToken.for_user(user)}")
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user).access}")
     return client
 
 

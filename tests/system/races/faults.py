@@ -14,8 +14,8 @@ from django.apps import apps
 from django.core.signals import request_finished, request_started
 from django.db import transaction
 from django.db.models import DateTimeField, F, Model
-from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.sessions import open_session
 from booking.models import Booking, Checkout, SlotHold
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
 from tests.harness import builders
@@ -87,7 +87,7 @@ class FaultScenario:
         service = builders.make_service()
         self.slot = builders.make_slot(service)
         self.cart = builders.make_cart(user, builders.make_package(service), self.slot.starts_at)
-        self.customer = Customer([shop], str(AccessToken.for_user(user)))
+        self.customer = Customer([shop], open_session(user).access)
 
     def inject_fault(self, row: Row, **how: Any) -> None:
         fault = {"operation": row.operation, "fault": row.fault, "argument": row.argument}

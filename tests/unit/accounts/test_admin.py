@@ -106,3 +106,36 @@ def test_a_suspended_member_of_staff_cannot_open_the_desk(desk, staff):
 @pytest.mark.parametrize("model", ["outstandingtoken", "blacklistedtoken"])
 def test_not_even_staff_read_the_sessions_of_others(desk, model):
     assert desk.get(f"/admin/token_blacklist/{model}/").status_code == 404
+
+
+def test_a_new_role_ends_every_session_of_its_owner(desk, alice, api):
+    phone = api(alice)
+    assert change(desk, alice, role="EMPLOYEE").status_code == 302
+    assert phone.get("/api/auth/addresses/").status_code == 401
+    assert alice.sessions.get().ended_because == "ACCOUNT"
+
+
+def test_an_account_that_is_opened_again_has_no_old_sessions(desk, alice, api):
+    phone = api(alice)
+    assert change(desk, alice, account_status="SUSPENDED").status_code == 302
+    alice.refresh_from_db()
+    assert change(desk, alice, account_status="ACTIVE").status_code == 302
+    assert phone.get("/api/auth/addresses/").status_code == 401
+
+
+def test_a_new_name_ends_no_session(desk, alice, api):
+    phone = api(alice)
+    assert change(desk, alice, first_name="Alisha").status_code == 302
+    assert phone.get("/api/auth/addresses/").status_code == 200
+
+
+def test_staff_see_a_session_without_its_digests_and_end_it(desk, alice, api):
+    phone, session = api(alice), alice.sessions.get()
+    page = desk.get(f"/admin/accounts/session/{session.pk}/change/").content.decode()
+    assert session.refresh_digest not in page
+    assert session.user_hash not in page
+    assert desk.get("/admin/accounts/session/add/").status_code == 403
+    assert desk.post(f"/admin/accounts/session/{session.pk}/delete/").status_code == 403
+    action = {"action": "end_now", "_selected_action": [session.pk]}
+    assert desk.post("/admin/accounts/session/", action).status_code == 302
+    assert phone.get("/api/auth/addresses/").status_code == 401

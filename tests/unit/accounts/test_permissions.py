@@ -9,9 +9,12 @@ from tests.harness import builders
 
 pytestmark = pytest.mark.django_db
 
-RIGHTS = {"role": "ADMIN", "is_staff": "on", "is_superuser": "on", "email_verified": "on"}
+RIGHTS = {"role": "ADMIN", "is_staff": "on", "is_superuser": "on"} | {
+    "email_confirmed_at_0": "2026-11-27",
+    "email_confirmed_at_1": "10:00",
+}
 NO_ADDRESSES = {"addresses-TOTAL_FORMS": 0, "addresses-INITIAL_FORMS": 0}
-GUARDED = ("email", "role", "is_staff", "is_superuser", "email_verified", "password")
+GUARDED = ("email", "role", "is_staff", "is_superuser", "email_confirmed_at", "password")
 
 
 @pytest.fixture

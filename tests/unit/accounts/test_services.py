@@ -1,7 +1,6 @@
 import pytest
 from rest_framework.exceptions import ValidationError
 
-from accounts.authentication import SessionToken
 from accounts.models import Address, User
 from accounts.services import (
     add_address,
@@ -9,7 +8,6 @@ from accounts.services import (
     change_address,
     register,
     remove_address,
-    rotate,
 )
 from tests.harness import builders
 from tests.harness.races import at_once
@@ -65,10 +63,3 @@ def test_of_two_registrations_at_once_one_is_told_that_the_email_is_taken():
     results = at_once(*[lambda: register(email="asha@example.com", password=builders.PASSWORD)] * 2)
     assert sorted(type(result).__name__ for result in results) == ["User", "ValidationError"]
     assert User.objects.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_two_tabs_that_refresh_at_the_same_moment_both_stay_logged_in(alice):
-    token = str(SessionToken.for_user(alice))
-    results = at_once(*[lambda: rotate(token)] * 2)
-    assert all(isinstance(result, SessionToken) for result in results)

@@ -10,8 +10,8 @@ from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
-from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.sessions import open_session
 from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
 from payment.models import GatewayCall
@@ -209,7 +209,7 @@ def test_a_silent_database_does_not_delay_logged_in_users(staff, monkeypatch, se
     for name, value in remembered.items():
         result_cache.own.set(f"diagnosis-{name}", value, 60)
     result_cache.own.set("shared-cache-rests", True, 60)
-    ours, token = connections["default"], AccessToken.for_user(staff)
+    ours, token = connections["default"], open_session(staff).access
     with socket.create_server(("127.0.0.1", 0)) as silent:
         frozen = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1"}
         frozen["OPTIONS"] = {"connect_timeout": 30}

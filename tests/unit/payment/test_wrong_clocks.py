@@ -11,8 +11,8 @@ import pytest
 import responses
 from django.db.models import F
 from django.utils import timezone
-from rest_framework_simplejwt.tokens import AccessToken
 
+from accounts.sessions import SessionAccess, open_session
 from booking.models import Checkout, SlotHold
 from core.errors import Conflict
 from diagnostics.runner import diagnosis_due
@@ -201,7 +201,7 @@ def test_a_refund_that_never_arrived_is_sent_again_whenever_it_was_sent(wrong):
 
 
 def test_a_login_of_a_clock_that_was_ahead_is_still_a_login(wrong, api, alice):
-    token = AccessToken.for_user(alice)
+    token = SessionAccess(open_session(alice).access)
     token.set_iat(at_time=wrong)
     phone = api()
     phone.credentials(HTTP_AUTHORIZATION=f"Bearer {token}")

@@ -9,6 +9,8 @@ from uuid import uuid4
 from django.db import connection
 from django.utils import timezone
 
+from accounts.models import Session
+from accounts.sessions import KEPT, open_session
 from booking.models import SlotHold
 from notifications.models import Notification
 from notifications.services import notify
@@ -126,6 +128,13 @@ def old_key() -> int:
     return key.pk
 
 
+def old_session() -> int:
+    open_session(builders.make_user())
+    session = Session.objects.latest("pk")
+    Session.objects.filter(pk=session.pk).update(ended_at=timezone.now() - 2 * KEPT)
+    return session.pk
+
+
 def notification() -> int:
     key = uuid4().hex
     notify("pending", key, {"amount_paise": 100}, user=builders.make_user())
@@ -183,6 +192,13 @@ BROKEN = {
         old_key,
         lambda key: not IdempotencyKey.objects.filter(pk=key).exists(),
         "payment_idempotencykey",
+        act="DELETE",
+        which="OLD.id = {key}",
+    ),
+    "sessions": Kind(
+        old_session,
+        lambda key: not Session.objects.filter(pk=key).exists(),
+        "accounts_session",
         act="DELETE",
         which="OLD.id = {key}",
     ),

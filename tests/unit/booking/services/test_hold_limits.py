@@ -117,7 +117,7 @@ def test_a_booking_that_was_cancelled_earns_nothing(slots):
 def test_known_customers_are_counted_for_no_network(slots, known):
     people = strangers(30)
     if known == "by mail":
-        User.objects.update(email_verified=True)
+        User.objects.update(email_confirmed_at=timezone.now())
     else:
         for person in people:
             book(hold(person, slots[-1], network=f"{person.pk}"))
@@ -150,7 +150,7 @@ def test_new_customers_of_many_networks_leave_places_for_known_ones(service, pac
     people = strangers(20)
 
     assert sum(gets_place(person, slot, f"192.0.2.{person.pk}") for person in people) == 18
-    assert gets_place(builders.make_user(email_verified=True), slot)
+    assert gets_place(builders.make_user(email_confirmed_at=timezone.now()), slot)
 
 
 def test_a_share_is_of_what_is_unpaid_so_that_every_place_is_sold(service, package):
@@ -214,7 +214,7 @@ def test_new_accounts_of_a_network_that_lets_places_expire_wait_too(slots):
 
     assert refused.value.code == "hold_cool_down"
     assert gets_place(builders.make_user(), slots[0], OFFICE)
-    assert gets_place(builders.make_user(email_verified=True), slots[0])
+    assert gets_place(builders.make_user(email_confirmed_at=timezone.now()), slots[0])
 
 
 def test_after_the_cool_down_a_network_may_hold_less(slots):

@@ -1,0 +1,231 @@
+"""Sessions: one row per login, asked on every request. Ended, its access and refresh tokens are worthless at once.
+
+A refresh token is good for one rotation. Its successor is derived from it, so that two tabs which refresh at the same
+moment get the same one. A token that was replaced longer than ROTATION_GRACE ago was copied by somebody: the whole
+session ends. The row keeps digests of the tokens' ids, and no token can be made from them.
+"""
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from ipaddress import ip_address, ip_network
+from typing import Any
+from uuid import UUID, uuid4
+
+import jwt
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
+from rest_framework_simplejwt.settings import api_settings
+from rest_framework_simplejwt.tokens import AccessToken, Token
+
+from accounts.models import Session, User
+
+logger = logging.getLogger(__name__)
+
+# Two tabs of one browser refresh with the same token at the same moment.
+ROTATION_GRACE = timedelta(seconds=10)
+KEPT = timedelta(days=30)  # after its end, for questions to support
+SESSION_ENDED = "Your session has ended. Please log in again."
+SESSION_CLAIM = "sid"
+NO_SESSION = UUID(int=0)
+
+
+class SteppedClockBackend(TokenBackend):
+    """A token that was issued in the future is ours all the same: the clock has been set back since."""
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        try:
+            return super().decode(token, verify)
+        except TokenBackendError as error:
+            if not isinstance(error.__cause__, jwt.ImmatureSignatureError):
+                raise
+        return jwt.decode(
+            token,
+            self.get_verifying_key(token),
+            algorithms=[self.algorithm],
+            options={"verify_iat": False, "verify_aud": False, "verify_signature": verify},
+        )
+
+
+backend = SteppedClockBackend(api_settings.ALGORITHM, api_settings.SIGNING_KEY)
+
+
+class SessionAccess(AccessToken):
+    """What `Authorization: Bearer` carries."""
+
+    def get_token_backend(self) -> TokenBackend:
+        return backend
+
+
+class SessionRefresh(Token):
+    """What a browser keeps to get the next access token. Not simplejwt's class, which stores it readable."""
+
+    token_type = "refresh"  # noqa: S105 - a kind of token
+    lifetime = api_settings.REFRESH_TOKEN_LIFETIME
+
+    def get_token_backend(self) -> TokenBackend:
+        return backend
+
+
+@dataclass(frozen=True)
+class SessionTokens:
+    access: str
+    refresh: str
+
+
+def open_session(user: User, *, user_agent: str = "", address: str = "") -> SessionTokens:
+    """A login. What the client says about itself is kept short, and its address without the last part."""
+    now, token_id = timezone.now(), uuid4().hex
+    session = Session.objects.create(
+        user=user,
+        refresh_digest=_digest(token_id),
+        user_hash=user.get_session_auth_hash(),
+        user_agent=user_agent[:150],
+        network=_network(address),
+        created_at=now,
+        last_used_at=now,
+        expires_at=_expiry(now, now),
+    )
+    return _tokens(session, token_id)
+
+
+def session_of(token: Token) -> Session | None:
+    """The live session of an access token, with its user, in one query. None when it is over."""
+    session = Session.objects.select_related("user").filter(key=_key(token.get(SESSION_CLAIM))).first()
+    return session if session is not None and _is_live(session, timezone.now()) else None
+
+
+def rotate(raw: str) -> SessionTokens:
+    """New tokens for a refresh token. Raises AuthenticationFailed."""
+    try:
+        token = SessionRefresh(raw)  # type: ignore[arg-type]
+    except TokenError as error:
+        raise AuthenticationFailed(SESSION_ENDED) from error
+    with transaction.atomic():  # whatever ends it is written, too: nothing is raised in here
+        session = _locked(token)
+        successor = _successor(session, token[api_settings.JTI_CLAIM]) if session else None
+    if session is None or successor is None:
+        raise AuthenticationFailed(SESSION_ENDED)
+    return _tokens(session, successor)
+
+
+def log_out(raw: str) -> None:
+    """Ends the session of a refresh token, also of an earlier one. Twice is once."""
+    try:
+        token = SessionRefresh(raw)  # type: ignore[arg-type]
+    except TokenError:
+        return
+    end(Session.objects.filter(key=_key_of_refresh(token)), Session.EndedBecause.LOGOUT)
+
+
+def end(sessions: "QuerySet[Session]", because: Session.EndedBecause) -> int:
+    """How many of them were open."""
+    return sessions.filter(ended_at=None).update(ended_at=timezone.now(), ended_because=because)
+
+
+@transaction.atomic
+def end_all(user: User, because: Session.EndedBecause, *, except_for: Session | None = None) -> int:
+    """Every login of a person to the API and the admin. Returns how many of the API were open.
+
+    A login or a rotation that runs meanwhile carries the former epoch, and is worthless.
+    """
+    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
+    now = User.objects.get(pk=user.pk)
+    user.session_epoch = now.session_epoch
+    others = Session.objects.filter(user=user)
+    if except_for is not None:
+        others = others.exclude(pk=except_for.pk)
+        Session.objects.filter(pk=except_for.pk).update(user_hash=now.get_session_auth_hash())
+    return end(others, because)
+
+
+def over(now: datetime) -> "QuerySet[Session]":
+    """Sessions that nobody asks about any more, the oldest first."""
+    return Session.objects.filter(Q(ended_at__lt=now - KEPT) | Q(expires_at__lt=now - KEPT)).order_by("pk")
+
+
+def _expiry(created_at: datetime, last_used_at: datetime) -> datetime:
+    idle = last_used_at + timedelta(days=settings.SESSION_IDLE_DAYS)
+    return min(idle, created_at + timedelta(days=settings.SESSION_LONGEST_DAYS))
+
+
+def _is_live(session: Session, now: datetime) -> bool:
+    """False also after a change of password, role or rights, wherever it was made."""
+    if session.ended_at or session.expires_at <= now:
+        return False
+    return constant_time_compare(session.user_hash, session.user.get_session_auth_hash())
+
+
+def _locked(token: Token) -> Session | None:
+    return Session.objects.select_for_update(no_key=True).filter(key=_key_of_refresh(token)).first()
+
+
+def _successor(session: Session, token_id: str) -> str | None:
+    """The id of the next refresh token, written into the row; None when there is none."""
+    now, digest = timezone.now(), _digest(token_id)
+    if session.ended_at:
+        return None
+    if not _is_live(session, now) or not session.user.is_active:
+        end(Session.objects.filter(pk=session.pk), Session.EndedBecause.ACCOUNT)
+        return None
+    successor = salted_hmac("accounts.sessions.successor", token_id, algorithm="sha256").hexdigest()[:32]
+    if digest == session.refresh_digest:
+        session.previous_digest, session.refresh_digest = digest, _digest(successor)
+        session.rotated_at = session.last_used_at = now
+        session.expires_at = _expiry(session.created_at, now)
+        session.save()
+        return successor
+    rotated_at = session.rotated_at or now
+    if digest == session.previous_digest and abs(now - rotated_at) <= ROTATION_GRACE:
+        return successor
+    logger.warning("a refresh token was used twice", extra={"session": session.pk, "user": session.user_id})
+    end(Session.objects.filter(pk=session.pk), Session.EndedBecause.REUSE)
+    return None
+
+
+def _tokens(session: Session, token_id: str) -> SessionTokens:
+    """Made of the row alone, so that the same row and id give the same refresh token."""
+    refresh, access = SessionRefresh(), SessionAccess()
+    refresh[api_settings.JTI_CLAIM] = token_id
+    refresh.set_iat(at_time=session.last_used_at)
+    refresh.set_exp(from_time=session.expires_at, lifetime=timedelta())
+    access.set_exp(
+        from_time=min(timezone.now() + api_settings.ACCESS_TOKEN_LIFETIME, session.expires_at),
+        lifetime=timedelta(),
+    )
+    for token in (refresh, access):
+        token[SESSION_CLAIM] = session.key.hex
+        token[api_settings.USER_ID_CLAIM] = str(session.user_id)
+    return SessionTokens(access=str(access), refresh=str(refresh))
+
+
+def _key_of_refresh(token: Token) -> UUID:
+    """Tokens of before there were sessions name none: the upgrade made one of each, under the token's own id."""
+    return _key(token.get(SESSION_CLAIM, token[api_settings.JTI_CLAIM]))
+
+
+def _key(claim: Any) -> UUID:
+    try:
+        return UUID(str(claim))
+    except ValueError:
+        return NO_SESSION
+
+
+def _digest(token_id: str) -> str:
+    return hashlib.sha256(token_id.encode()).hexdigest()
+
+
+def _network(address: str) -> str:
+    """An IPv4 network of 256 addresses, or an IPv6 network of one customer; "" for what is no address."""
+    try:
+        prefix = 24 if ip_address(address).version == 4 else 64
+    except ValueError:
+        return ""
+    return str(ip_network(f"{address}/{prefix}", strict=False))

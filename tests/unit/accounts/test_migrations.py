@@ -1,0 +1,66 @@
+"""Sessions came later than logins: a database of before keeps its logins and its confirmed addresses."""
+
+import hashlib
+from datetime import timedelta
+
+import jwt
+import pytest
+from django.core.management import call_command
+from django.db import connection
+from django.db.migrations.executor import MigrationExecutor
+from django.utils import timezone
+from rest_framework_simplejwt.settings import api_settings
+
+from accounts.models import Session, User
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_nobody_is_logged_out_by_the_upgrade_and_no_token_stays_readable(api):
+    executor = MigrationExecutor(connection)
+    executor.migrate([("accounts", "0003_phones_as_e164")])
+    before = executor.loader.project_state([("accounts", "0003_phones_as_e164")]).apps
+    alice = before.get_model("accounts", "User").objects.create(
+        email="alice@example.com", password="a-hash", email_verified=True
+    )
+    other = before.get_model("accounts", "User").objects.create(
+        email="other@example.com", password="new-hash"
+    )
+    Outstanding = (
+        MigrationExecutor(connection)
+        .loader.project_state()
+        .apps.get_model("token_blacklist", "OutstandingToken")
+    )
+
+    def outstanding(number: int, person) -> str:
+        claims = {
+            "token_type": "refresh",
+            "jti": f"{number:032x}",
+            "exp": timezone.now() + timedelta(days=5),
+            "user_id": str(person.pk),
+            "hash_password": hashlib.md5(b"a-hash").hexdigest().upper(),  # noqa: S324 - as the library did
+        }
+        token = jwt.encode(claims, api_settings.SIGNING_KEY, algorithm="HS256")
+        row = {
+            "jti": claims["jti"],
+            "token": token,
+            "expires_at": claims["exp"],
+            "created_at": timezone.now(),
+        }
+        Outstanding.objects.create(user_id=person.pk, **row)
+        return token
+
+    good, outdated = outstanding(1, alice), outstanding(2, other)
+
+    call_command("migrate", verbosity=0)
+
+    assert not Outstanding.objects.exists()
+    assert User.objects.get(email="alice@example.com").email_confirmed_at is not None
+    assert User.objects.get(email="other@example.com").email_confirmed_at is None
+    answer = api().post("/api/auth/refresh/", {"refresh": good})
+    assert answer.status_code == 200
+    client = api()
+    client.credentials(HTTP_AUTHORIZATION=f"Bearer {answer.json()['access']}")
+    assert client.get("/api/auth/addresses/").status_code == 200
+    assert api().post("/api/auth/refresh/", {"refresh": outdated}).status_code == 401
+    assert Session.objects.count() == 1
