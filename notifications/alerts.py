@@ -8,6 +8,7 @@ SENTENCES = {
     "payment_stuck": "PhonePe has not decided a payment for a long time.",
     "places_held": "Many places are held and not paid for: new ones are refused to this account, network or slot.",
     "refund_stuck": "A refund has been under way for longer than banks take.",
+    "refunds_await_approval": "Refunds wait for a second person: approve or withdraw them under Refunds in the admin.",
     "refund_failed_often": "A refund failed under several ids. It is sent again only when you say so.",
     "refund_not_sent": "A refund cannot be sent: PhonePe refuses it, or its credentials are gone.",
     "refund_differs": "PhonePe has refunded another amount than was asked for.",

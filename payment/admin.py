@@ -46,6 +46,7 @@ from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
 from payment.services.outcomes import accept_after_review, return_after_review
 from payment.services.receipts import number_receipt
+from payment.services.refunds.amounts import REQUESTED
 from payment.services.refunds.requests import approve_refund, withdraw_refund
 from payment.services.slot_closure import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
 from payment.services.status import stop_waiting_by_staff
@@ -71,6 +72,12 @@ class DecidingAdmin(ReadOnlyAdmin):
             except Refusal as refusal:
                 self.message_user(request, f"{row}: {refusal.detail}", messages.WARNING)
         self.message_user(request, f"{done} decided.", messages.SUCCESS)
+
+
+def tell_who_approves(desk: ModelAdmin, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
+    if waiting := refunds.filter(REQUESTED).distinct().count():
+        text = f"{waiting} refunds wait: a second person must approve them under Refunds. Nothing else changes before."
+        desk.message_user(request, text, messages.WARNING)
 
 
 class ReasonForm(ActionForm):
@@ -165,7 +172,9 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
 
     @admin.action(description="In review: send the money back", permissions=["decide"])
     def send_back(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
-        self.decide(request, payments, lambda payment: return_after_review(payment.pk))
+        by = cast(User, request.user)
+        self.decide(request, payments, lambda payment: return_after_review(payment.pk, by))
+        tell_who_approves(self, request, Refund.objects.filter(payment__in=payments))
 
     @admin.action(
         description="Stop waiting for it (with a reason): free cart and slot", permissions=["decide"]
@@ -307,7 +316,9 @@ class OfferAdmin(DecidingAdmin):
 
     @admin.action(description="End it now: send the money back", permissions=["decide"])
     def close(self, request: HttpRequest, offers: QuerySet[Offer]) -> None:
-        self.decide(request, offers, lambda offer: decline(offer.payment_id, "closed_by_staff"))
+        by = cast(User, request.user)
+        self.decide(request, offers, lambda offer: decline(offer.payment_id, "closed_by_staff", by))
+        tell_who_approves(self, request, Refund.objects.filter(payment__offers__in=offers))
 
 
 @admin.register(Dispute)
@@ -377,8 +388,9 @@ class SlotAdmin(BookingSlotAdmin):
 
     @admin.action(description="Close: cancel all bookings and refund them in full", permissions=["change"])
     def close_and_refund(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
-        by = cast(User, request.user)
-        self._close(request, slots, lambda slot, most: refund_all(slot, CLOSED, by, most))
+        by, batch = cast(User, request.user), [*slots]
+        self._close(request, slots, lambda slot, most: refund_all(slot, CLOSED, by, most, batch))
+        tell_who_approves(self, request, Refund.objects.filter(payment__checkout__hold__slot__in=batch))
 
     def _close(
         self, request: HttpRequest, slots: QuerySet[Slot], close: Callable[[Slot, int], Closing]
@@ -391,14 +403,16 @@ class SlotAdmin(BookingSlotAdmin):
             most -= len(cleared)
             no_room = [each.booking.book_id for each in cleared if each.outcome is Outcome.NO_ROOM]
             offered = [each.booking.book_id for each in cleared if each.outcome is Outcome.OFFERED]
-            text = f"{slot} is closed; {len(cleared) - len(no_room)} bookings dealt with."
+            waiting = [each for each in cleared if each.outcome is Outcome.AWAITING_APPROVAL]
+            done = len(cleared) - len(no_room) - len(waiting)
+            text = f"{slot} is closed; {done} bookings dealt with."
             if offered:
                 text += f" Free times are too near to move {', '.join(offered)}: a mail asks them to choose."
             if no_room:
                 text += f" No free time for {', '.join(no_room)}."
             if closing.left:
                 text += f" {closing.left} bookings are left: choose the action again."
-            is_complete = not no_room and not closing.left
+            is_complete = not no_room and not waiting and not closing.left
             self.message_user(request, text, messages.SUCCESS if is_complete else messages.WARNING)
 
 

@@ -214,7 +214,7 @@ def _add_staff_update(
         is_proven=True,
     )
     _update_dispute(dispute, attempt)
-    if dispute.pk in _enter_shares(attempt):
+    if dispute.pk in _enter_shares(attempt, by):
         raise Refusal("The other disputes of this order leave less: correct them first.", code="too_much")
 
 
@@ -230,7 +230,7 @@ def _update_dispute(dispute: Dispute, attempt: PaymentAttempt) -> None:
     dispute.save()
 
 
-def _enter_shares(attempt: PaymentAttempt) -> set[int]:
+def _enter_shares(attempt: PaymentAttempt, by: User | None = None) -> set[int]:
     """Enters what each dispute takes. Returns the primary keys of those that get less than they claim.
 
     Refunds follow the sum of all disputes, since one may take what another gives back.
@@ -252,7 +252,7 @@ def _enter_shares(attempt: PaymentAttempt) -> set[int]:
             )
         taken = charged_back_paise(attempt) - before
         if taken < 0:
-            _restore_refunds(attempt)
+            _restore_refunds(attempt, by)
         elif taken > 0:
             cut_unsent_refunds(attempt)
             mark_refunded(attempt)
@@ -285,10 +285,11 @@ def _divide(attempt: PaymentAttempt, received_paise: int) -> list[Share]:
     return shares
 
 
-def _restore_refunds(attempt: PaymentAttempt) -> None:
+def _restore_refunds(attempt: PaymentAttempt, by: User | None) -> None:
     """The bank has brought money back: what was owed of it is owed again, and all of it where there is no booking.
 
-    Staff must approve the refund of a booking that was cancelled while the bank had the money.
+    Staff must approve the refund of a booking that was cancelled while the bank had the money. `by`: who has
+    decided the dispute, and so is not who approves it.
     """
     if is_owed_in_full(attempt):
         refund_remaining(attempt, BROUGHT_BACK)
@@ -303,7 +304,7 @@ def _restore_refunds(attempt: PaymentAttempt) -> None:
         kind=LedgerEntry.Kind.CHARGEBACK, created_at__lte=booking.cancelled_at
     )
     if (taken_before.aggregate(sum=Sum("amount_paise"))["sum"] or 0) < 0:
-        create_refund(attempt, left, BROUGHT_BACK, asked_by=None, held_because=Refund.Hold.SECOND_PERSON)
+        create_refund(attempt, left, BROUGHT_BACK, asked_by=by, held_because=Refund.Hold.SECOND_PERSON)
 
 
 def _is_possible(amount_paise: int | None, received_paise: int | None) -> bool:

@@ -20,6 +20,7 @@ from payment.services.holds import release_carts_in_review, repair_holds
 from payment.services.leases import WHOLE_KIND, process_row
 from payment.services.notifications import alert_staff
 from payment.services.queue import oldest_overdue
+from payment.services.refunds.amounts import REQUESTED
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.states import Fulfilment, PaymentState, RefundState
 
@@ -27,6 +28,7 @@ logger = logging.getLogger(__name__)
 
 UNDECIDED_SECONDS = 2 * HOUR  # after the page has expired
 UNFULFILLED_SECONDS = HOUR
+UNAPPROVED_SECONDS = HOUR  # the booking of a closed slot stays until somebody approves its refund
 UNCONFIRMED_SECONDS = 35 * MINUTE
 LATE_SECONDS = 5 * MINUTE
 RECENT_SECONDS = 31 * DAY  # an event is polled until PhonePe answers, which may take days
@@ -137,6 +139,9 @@ def check_refunds(now: datetime) -> None:
         for refund in late.iterator()
     )
     _alert_cases("refund_stuck", cases)
+    requested = Refund.objects.filter(REQUESTED, created_at__lte=now - scaled(UNAPPROVED_SECONDS))
+    if count := requested.count():
+        alert_staff("refunds_await_approval", case="requests", refunds=count)
 
 
 @check("events")

@@ -244,6 +244,7 @@ ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "places_held": _happened,
     "money_waits": _fulfilment(*UNFULFILLED),
     "refund_stuck": _refund,
+    "refunds_await_approval": _happened,
     "refund_failed_often": _refund_held,
     "refund_not_sent": _refund_not_sent,
     "refund_differs": _happened,

@@ -7,6 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from booking.models import Booking, Slot
 from booking.services import CartConverted, move
 from core.clocks import database_now
@@ -16,7 +17,7 @@ from payment.services.duplicates import BookedMeanwhile, refund_as_paid_twice, s
 from payment.services.notifications import notify_moved, notify_offer_closed
 from payment.services.outcomes import OfferClosed, fulfil_with_slot, is_same_choice
 from payment.services.queue import offers_due
-from payment.services.refunds.requests import cancel_booking, refund_without_booking
+from payment.services.refunds.requests import cancel_booking, end_requests_of_all, refund_without_booking
 from payment.services.transitions import lock_payment, record_booking
 from payment.states import Fulfilment
 
@@ -62,28 +63,34 @@ def choose(payment: Payment, slot_id: int) -> Payment:
 
 
 @transaction.atomic
-def decline(payment_id: int, rule: str) -> Payment:
-    """The customer or staff want the money back instead of another slot. Twice is once. Raises AlreadyChosen."""
+def decline(payment_id: int, rule: str, by: User | None = None) -> Payment:
+    """The customer, or staff (`by`), want the money back instead of another slot. Twice is once.
+
+    Raises AlreadyChosen.
+    """
     payment = lock_payment(pk=payment_id)
     if offer := Offer.objects.filter(payment=payment).first():
         is_same_choice(offer, None)
-    return close_offer(payment_id, rule)
+    return close_offer(payment_id, rule, by)
 
 
 @transaction.atomic
-def close_offer(payment_id: int, rule: str) -> Payment:
-    """Declined, or not chosen in time: the money goes back. Twice is once; a chosen slot stays."""
+def close_offer(payment_id: int, rule: str, by: User | None = None) -> Payment:
+    """Declined, or not chosen in time: the money goes back. Twice is once; a chosen slot stays.
+
+    The offer stays open while a refund that staff decided waits for a second person.
+    """
     payment = lock_payment(pk=payment_id)
     offer = Offer.objects.filter(payment=payment, state=Offer.State.OPEN).first()
     if offer is None:
         return payment
     if offer.because == Offer.Because.CALLED_OFF:
-        cancel_booking(Booking.objects.get(checkout__payment=payment), NOT_CHOSEN, in_full=True)
+        cancel_booking(Booking.objects.get(checkout__payment=payment), NOT_CHOSEN, by=by, in_full=True)
         return payment
     if payment.fulfilment != Fulfilment.OFFERED:
         return payment
-    refund_without_booking(payment, rule, "the time was gone when the money came")
-    notify_offer_closed(payment)
+    if refund_without_booking(payment, rule, "the time was gone when the money came", by=by):
+        notify_offer_closed(payment)
     return payment
 
 
@@ -115,6 +122,7 @@ def _move_to_chosen(payment_id: int, slot: Slot) -> Payment:
     before = timezone.localtime(booking.starts_at)
     if offer.state != Offer.State.OPEN or not move(booking, slot, booking.moved_because, chosen=True):
         raise OfferClosed(payment_id=payment.pk)
+    end_requests_of_all(payment)
     offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
     offer.save(update_fields=["state", "slot", "decided_at"])
     booking.refresh_from_db()

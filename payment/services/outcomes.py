@@ -12,7 +12,8 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from booking.models import Cart, Checkout, Slot
+from accounts.models import User
+from booking.models import Checkout, Slot
 from booking.services import CartConverted, SlotGone, book, choice_deadline, release
 from core.clocks import database_now, has_passed
 from core.errors import Conflict
@@ -30,8 +31,6 @@ from payment.services.leases import left_to_background
 from payment.services.notifications import (
     alert_staff,
     notify_booked,
-    notify_ended,
-    notify_failed,
     notify_offer,
     notify_offer_closed,
     notify_pending,
@@ -40,7 +39,14 @@ from payment.services.notifications import (
 )
 from payment.services.receipts import create_receipt, paid_at
 from payment.services.refunds.amounts import remaining_paise, sendable_paise
-from payment.services.refunds.requests import NothingLeft, create_refund, refund_without_booking
+from payment.services.refunds.requests import (
+    NothingLeft,
+    create_refund,
+    end_requests_of_all,
+    refund_without_booking,
+    return_held_money,
+    supersede_requests,
+)
 from payment.services.schedule import HOUR, MINUTE, scaled
 from payment.services.transitions import (
     lock_payment,
@@ -49,6 +55,7 @@ from payment.services.transitions import (
     move_payment,
     record_payment,
 )
+from payment.services.unpaid import end_if_unpaid
 from payment.states import AttemptState, Fulfilment, PaymentState
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
@@ -194,6 +201,7 @@ def fulfil_with_slot(payment_id: int, slot: Slot) -> Payment:
             raise OfferClosed(payment_id=payment.pk)
         refuse_if_booked_meanwhile(payment, payment.checkout, slot)
         book(payment.checkout, slot)
+        end_requests_of_all(payment)
         offer.state, offer.slot, offer.decided_at = Offer.State.TAKEN, slot, timezone.now()
         offer.save(update_fields=["state", "slot", "decided_at"])
         move_fulfilment(payment, Fulfilment.BOOKED, "other_place_chosen")
@@ -215,6 +223,7 @@ def accept_after_review(payment_id: int) -> Payment:
         else:
             raise NothingLeft(payment_id=payment.pk)
         entry.attempt.payment = payment
+        supersede_requests(entry.attempt, left=0)
         _decide_paid(payment, ACCEPTED)
         # The newest one that has not been refunded. Ledger entries are added, never changed.
         _add_ledger_entry(entry.attempt, LedgerEntry.Kind.SUSPENSE, -entry.amount_paise, suffix=":accepted")
@@ -224,18 +233,16 @@ def accept_after_review(payment_id: int) -> Payment:
     return fulfil_now(payment)
 
 
-def return_after_review(payment_id: int) -> Payment:
+def return_after_review(payment_id: int, by: User | None = None) -> Payment:
     """Staff refund what was held; the payment ends, or waits for the right amount if a page is still open.
 
-    Raises Conflict `not_held`.
+    It stays in review while its refunds wait for a second person. Raises Conflict `not_held`.
     """
     with transaction.atomic():
         payment = _lock_in_review(payment_id)
-        _return_suspense(payment, "another amount was agreed")
-        move_fulfilment(payment, Fulfilment.NONE, "returned_by_staff", held_because="")
-        last = payment.attempts.latest("number")
-        last.payment = payment
-        _end_if_unpaid(last)
+        entries = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE)
+        attempts = {entry.attempt_id: entry.attempt for entry in entries}.values()
+        return_held_money(payment, [*attempts], "another amount was agreed", by)
     return payment
 
 
@@ -375,7 +382,7 @@ def close_attempt(
 ) -> None:
     """`was_tried`: the customer tried to pay."""
     if move_attempt(attempt, to, rule, source, code=rule, decided_at=timezone.now(), call_lease_until=None):
-        _end_if_unpaid(attempt, was_tried=was_tried)
+        end_if_unpaid(attempt, was_tried=was_tried)
 
 
 def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
@@ -395,7 +402,7 @@ def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
             close_attempt(attempt, AttemptState.EXPIRED, rule, detail)
         last = payment.attempts.latest("number")
         last.payment = payment
-        _end_if_unpaid(last)
+        end_if_unpaid(last)
         if payment.checkout:  # of what staff hold
             release(payment.checkout)
         record_payment(payment, rule, detail)
@@ -407,21 +414,3 @@ def has_no_open_page(payment: Payment) -> bool:
     now = database_now()
     attempts = payment.attempts.filter(state__in=(*OPEN_ATTEMPT, AttemptState.COMPLETED))
     return all(each.is_past_its_page(now) and not each.is_being_called(now) for each in attempts)
-
-
-def _end_if_unpaid(last: PaymentAttempt, *, was_tried: bool = False) -> None:
-    """The payment ends when none of its attempts can bring money any more, and its cart is free again."""
-    payment = last.payment
-    if payment.fulfilment or payment.attempts.filter(state__in=OPEN_ATTEMPT).exists():
-        return
-    to = PaymentState.FAILED if last.state == AttemptState.FAILED else PaymentState.CANCELLED
-    if not move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()):
-        return
-    if payment.checkout:
-        release(payment.checkout)
-        if payment.checkout.cart.status == Cart.Status.CONVERTED:
-            return  # the cart was booked by another payment: nobody is told that nothing is booked
-    if was_tried:
-        notify_failed(payment)
-    else:
-        notify_ended(payment)

@@ -1,20 +1,22 @@
 """The temple closes a time: everybody who booked it is moved, or gets all of the money back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, call_off_time, close, earliest_move, move, nearby_slots
-from payment.models import Offer, Payment
+from payment.models import LedgerEntry, Offer, Payment, Refund
 from payment.services.notifications import notify_called_off, notify_moved
 from payment.services.outcomes import choice_end
-from payment.services.refunds.requests import cancel_booking
+from payment.services.refunds.amounts import REQUESTED
+from payment.services.refunds.requests import awaits_refund_of_all, cancel_booking, paid_attempt
 from payment.services.transitions import lock_payment, record_booking
 
 MOST_AT_ONCE = 100  # bookings of one call, which is one request: each has a transaction, a refund, a mail
@@ -25,6 +27,7 @@ class Outcome(Enum):
     MOVED = "moved"
     OFFERED = "offered"  # the free times are too near to move anybody unasked: the customer chooses
     REFUNDED = "refunded"
+    AWAITING_APPROVAL = "awaiting_approval"  # as it was: a second person must approve its refund
     NO_ROOM = "no_room"  # unchanged: staff choose another time, or refund
     ENDED = "ended"  # it was moved, cancelled or completed meanwhile
 
@@ -41,14 +44,19 @@ class Closing:
     left: int  # bookings for the next call
 
 
-def refund_all(slot: Slot, reason: str, by: User, most: int = MOST_AT_ONCE) -> Closing:
+def refund_all(
+    slot: Slot, reason: str, by: User, most: int = MOST_AT_ONCE, batch: Collection[Slot] = ()
+) -> Closing:
     """Closes the slot, cancels `most` of its bookings and refunds them in full, whatever the policy says.
 
+    A second person must approve it when all bookings of the slots in `batch`, or of this one, are above the limit.
     Each booking is a transaction of its own. Call it again for those that are left.
     """
     close(slot)
     bookings = _bookings(slot)
-    return _clear(bookings, bookings.count(), most, lambda booking: _refund(booking, slot, reason, by))
+    slots = batch or [slot]
+    undecided = bookings.filter(awaits_approval=False).count()
+    return _clear(bookings, undecided, most, lambda booking: _refund(booking, slot, reason, by, slots))
 
 
 def move_all(slot: Slot, reason: str, to: Slot | None = None, most: int = MOST_AT_ONCE) -> Closing:
@@ -58,16 +66,25 @@ def move_all(slot: Slot, reason: str, to: Slot | None = None, most: int = MOST_A
     """
     close(slot)
     bookings = _bookings(slot)
-    unasked = bookings.filter(choose_until=None).count()
+    unasked = bookings.filter(choose_until=None, awaits_approval=False).count()
     return _clear(bookings, unasked, most, lambda booking: _move(booking, slot, reason, to))
 
 
-def _bookings(slot: Slot) -> QuerySet[Booking]:
-    """Those without an offer come first, so that each call handles others."""
-    taken = SlotHold.objects.filter(slot=slot, state=SlotHold.State.TAKEN)
-    confirmed = Booking.objects.filter(checkout__hold__in=taken, status=Booking.Status.CONFIRMED)
+def _confirmed(slots: Collection[Slot]) -> QuerySet[Booking]:
+    taken = SlotHold.objects.filter(slot__in=slots, state=SlotHold.State.TAKEN)
+    return Booking.objects.filter(checkout__hold__in=taken, status=Booking.Status.CONFIRMED)
+
+
+def _bookings(slot: Slot) -> QuerySet[Any]:
+    """Those that wait for nobody come first, so that each call handles others."""
+    requests = Refund.objects.filter(REQUESTED, payment__checkout=OuterRef("checkout"))
     unasked_first = F("choose_until").asc(nulls_first=True)
-    return confirmed.select_related("user", "checkout__cart").order_by(unasked_first, "pk")
+    return (
+        _confirmed([slot])
+        .annotate(awaits_approval=Exists(requests))
+        .select_related("user", "checkout__cart")
+        .order_by("awaits_approval", unasked_first, "pk")
+    )
 
 
 def _clear(
@@ -88,11 +105,18 @@ def _lock(booking: Booking, slot: Slot) -> Payment | None:
 
 
 @transaction.atomic
-def _refund(booking: Booking, slot: Slot, reason: str, by: User) -> Outcome:
+def _refund(booking: Booking, slot: Slot, reason: str, by: User, batch: Collection[Slot]) -> Outcome:
     if _lock(booking, slot) is None:
         return Outcome.ENDED
-    cancel_booking(booking, reason, by=by, in_full=True)
-    return Outcome.REFUNDED
+    refund = cancel_booking(booking, reason, by=by, in_full=True, batch_paise=_paid_paise(batch))
+    return Outcome.AWAITING_APPROVAL if refund and refund.is_requested else Outcome.REFUNDED
+
+
+def _paid_paise(slots: Collection[Slot]) -> int:
+    """What was paid for the bookings that these slots have now."""
+    of_bookings = LedgerEntry.objects.filter(payment__checkout__in=_confirmed(slots).values("checkout"))
+    receipts = of_bookings.filter(kind=LedgerEntry.Kind.RECEIPT)
+    return receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
 
 
 def _move(booking: Booking, slot: Slot, reason: str, to: Slot | None) -> Outcome:
@@ -117,8 +141,8 @@ def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome
     payment = _lock(booking, closed)
     if payment is None:
         return Outcome.ENDED
-    if booking.choose_until:
-        return Outcome.OFFERED
+    if outcome := _is_waiting(booking, payment):
+        return outcome
     before = timezone.localtime(booking.starts_at)
     if not move(booking, slot, reason):
         return Outcome.ENDED
@@ -128,14 +152,21 @@ def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome
     return Outcome.MOVED
 
 
+def _is_waiting(booking: Booking, payment: Payment) -> Outcome | None:
+    """Who has been asked to choose, or is about to be refunded, is not moved."""
+    if awaits_refund_of_all(paid_attempt(payment)):
+        return Outcome.AWAITING_APPROVAL
+    return Outcome.OFFERED if booking.choose_until else None
+
+
 @transaction.atomic
 def _offer_times(booking: Booking, closed: Slot, reason: str) -> Outcome:
     """The customer chooses among the free times; everything is refunded if they decline or do not choose."""
     payment = _lock(booking, closed)
     if payment is None:
         return Outcome.ENDED
-    if booking.choose_until:
-        return Outcome.OFFERED
+    if outcome := _is_waiting(booking, payment):
+        return outcome
     free = nearby_slots(booking.checkout)
     if not free:
         return Outcome.NO_ROOM

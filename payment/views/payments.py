@@ -313,7 +313,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         elif decision == "book":
             accept_after_review(payment.pk)
         else:
-            return_after_review(payment.pk)
+            return_after_review(payment.pk, cast(User, request.user))
         return Response(PaymentSerializer(_reload(payment)).data)
 
     @extend_schema(operation_id="payments_receipt", responses={(200, "application/pdf"): OpenApiTypes.BINARY})

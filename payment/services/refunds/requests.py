@@ -27,7 +27,9 @@ from payment.services.refunds.amounts import (
     requested_refunds,
     sendable_paise,
 )
+from payment.services.refunds.approval import is_above_limit, needs_second_person
 from payment.services.transitions import lock_payment, move_fulfilment, move_refund, record_refund
+from payment.services.unpaid import end_if_unpaid
 from payment.states import Fulfilment, PaymentState, RefundState
 
 Hold = Refund.Hold
@@ -37,6 +39,11 @@ UNBOOKED = (Fulfilment.DUE, Fulfilment.OFFERED)
 class NotPaid(Conflict):
     default_code = "not_paid"
     default_detail = "This payment has not been paid: there is nothing to send back."
+
+
+class NotConfirmed(Conflict):
+    default_code = "not_confirmed"
+    default_detail = _("This booking is no longer confirmed.")
 
 
 class NothingLeft(Conflict):
@@ -106,15 +113,30 @@ def insert_refund(
     return refund
 
 
-def supersede_requests(attempt: PaymentAttempt) -> None:
-    """Ends requests that no longer fit beside what is owed; the oldest are kept. Staff may request anew."""
-    left = remaining_paise(attempt)
+def supersede_requests(attempt: PaymentAttempt, left: int | None = None) -> None:
+    """Ends requests that no longer fit beside what is owed; the oldest are kept. Staff may request anew.
+
+    `left`, in paise, is 0 when something else was decided about the money: all of them end.
+    """
+    left = remaining_paise(attempt) if left is None else left
     for request in list(requested_refunds(attempt).order_by("pk")):
         if request.amount_paise <= left:
             left -= request.amount_paise
             continue
         request.attempt, request.payment = attempt, attempt.payment
         move_refund(request, RefundState.FAILED, "refund_superseded", code="superseded", next_check_at=None)
+
+
+def awaits_refund_of_all(attempt: PaymentAttempt) -> bool:
+    """A second person must approve the refund of all that is left."""
+    return refundable_paise(attempt) < MIN_REFUND_PAISE and requested_refunds(attempt).exists()
+
+
+def end_requests_of_all(payment: Payment) -> None:
+    """The customer chose another time before a second person approved the refund. Under the payment's lock."""
+    attempt = paid_attempt(payment)
+    if awaits_refund_of_all(attempt):
+        supersede_requests(attempt, left=0)
 
 
 def next_refund_id(attempt: PaymentAttempt) -> str:
@@ -133,8 +155,9 @@ def expected_credit_at() -> datetime:
 
 @transaction.atomic
 def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked_by: User) -> Refund:
-    """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it,
-    and pieces of a large refund are one refund.
+    """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it.
+
+    Its callers have required the right to refund.
 
     Raises NotPaid, NothingLeft, Simulated, Disputed, Refusal (`too_much`, `too_little`).
     """
@@ -146,10 +169,8 @@ def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked
         except NotConfigured as error:
             raise Simulated(payment_id=attempt.payment_id) from error
     refuse_if_disputed(attempt)
-    left = refundable_paise(attempt)
-    amount_paise = _validate_amount(amount_paise, left)
-    together = (attempt.received_paise or 0) - left + amount_paise
-    hold = Hold.SECOND_PERSON if together > settings.REFUND_SECOND_PERSON_ABOVE * 100 else Hold.NONE
+    amount_paise = _validate_amount(amount_paise, refundable_paise(attempt))
+    hold = Hold.SECOND_PERSON if is_above_limit(asked_by, attempt, amount_paise) else Hold.NONE
     return create_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=hold)
 
 
@@ -180,6 +201,7 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
     supersede_requests(refund.attempt)
     if needs_two_people:
         _cancel_and_notify(refund)
+        _end_review(refund.payment)
     return refund
 
 
@@ -209,25 +231,31 @@ def lock_refund(refund_id: int) -> Refund:
 
 @transaction.atomic
 def cancel_booking(
-    booking: Booking, reason: str, *, by: User | None = None, in_full: bool = False
+    booking: Booking, reason: str, *, by: User | None = None, in_full: bool = False, batch_paise: int = 0
 ) -> Refund | None:
     """Cancels a booking, frees its place, and creates the refund that the policy gives, or a refund of all of it.
 
-    `by` is the owner of the booking by default. `in_full`: the temple causes the cancellation, at any time.
+    `in_full`: the temple causes the cancellation, at any time. `by`: the member of the staff who decided so. If a
+    second person must approve the refund, it is only requested, and the approval cancels the booking. `batch_paise`:
+    what this person refunds together, see `needs_second_person`.
 
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
     payment = lock_payment(checkout=booking.checkout_id)
     # The temple may have moved it since the caller read it, or called its time off.
-    booking.refresh_from_db(fields=["starts_at", "free_until", "choose_until"])
+    booking.refresh_from_db(fields=["status", "starts_at", "free_until", "choose_until"])
     now = timezone.now()
     in_full = in_full or booking.choose_until is not None
     if not in_full and booking.starts_at <= now:
         raise Refusal(_("This puja has already begun; it can't be cancelled any more."), code="too_late")
-    if not cancel(booking, reason):
-        raise Conflict(_("This booking is no longer confirmed."), code="not_confirmed")
+    if booking.status != Booking.Status.CONFIRMED:
+        raise NotConfirmed
     attempt = paid_attempt(payment)
     left = sendable_paise(attempt)
+    if by and left and needs_second_person(by, attempt, left, batch_paise):
+        return _request_the_rest(attempt, reason, by)
+    if not cancel(booking, reason):
+        raise NotConfirmed
     share = left if in_full else policy_share(booking, left, now)
     _end_offer(payment)
     notify_cancelled(booking, share)
@@ -236,12 +264,57 @@ def cancel_booking(
     )
 
 
-def refund_without_booking(payment: Payment, rule: str, reason: str) -> None:
-    """What was paid can't become a booking any more: all of it goes back. Under the payment's lock."""
-    _end_without_booking(payment, rule)
+def refund_without_booking(payment: Payment, rule: str, reason: str, *, by: User | None = None) -> bool:
+    """What was paid can't become a booking any more: all of it goes back. Under the payment's lock.
+
+    `by`: the member of the staff who decided so. False: it is only requested, and ends when a second person approves.
+    """
     attempt = paid_attempt(payment)
-    if left := sendable_paise(attempt):
-        create_refund(attempt, left, reason, asked_by=None)
+    left = sendable_paise(attempt)
+    if by and left and needs_second_person(by, attempt, left):
+        _request_the_rest(attempt, reason, by)
+        return False
+    _end_without_booking(payment, rule)
+    if left:
+        create_refund(attempt, left, reason, asked_by=by)
+    return True
+
+
+def return_held_money(payment: Payment, attempts: list[PaymentAttempt], reason: str, by: User | None) -> None:
+    """What these attempts brought goes back, and the review ends, unless a second person must approve it first."""
+    amounts = {attempt: paise for attempt in attempts if (paise := sendable_paise(attempt))}
+    batch = sum(amounts.values())
+    is_requested = by is not None and any(
+        needs_second_person(by, attempt, paise, batch) for attempt, paise in amounts.items()
+    )
+    for attempt, paise in amounts.items():
+        attempt.payment = payment
+        if by and is_requested:
+            _request_the_rest(attempt, reason, by)
+        else:
+            create_refund(attempt, paise, reason, asked_by=by)
+    _end_review(payment)
+
+
+def _request_the_rest(attempt: PaymentAttempt, reason: str, by: User) -> Refund:
+    """A request of all that is left. If all of it is requested already, the last of those requests."""
+    left = refundable_paise(attempt)
+    if left < MIN_REFUND_PAISE:
+        return requested_refunds(attempt).latest("pk")
+    return create_refund(attempt, left, reason, asked_by=by, held_because=Hold.SECOND_PERSON)
+
+
+def _end_review(payment: Payment) -> None:
+    """All that was in review is owed: the payment ends, or waits for the right amount if a page is still open."""
+    if payment.fulfilment != Fulfilment.HELD_FOR_STAFF:
+        return
+    held = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.SUSPENSE)
+    if any(sendable_paise(entry.attempt) for entry in held):
+        return
+    move_fulfilment(payment, Fulfilment.NONE, "returned_by_staff", held_because="")
+    last = payment.attempts.latest("number")
+    last.payment = payment
+    end_if_unpaid(last)
 
 
 def paid_attempt(payment: Payment) -> PaymentAttempt:

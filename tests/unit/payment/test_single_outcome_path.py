@@ -118,3 +118,18 @@ def test_money_enters_the_ledger_where_its_outcome_is_applied(kind, module):
     }
 
     assert entered == {module}
+
+
+def test_whoever_refunds_by_a_persons_decision_asks_whether_a_second_one_is_needed():
+    """A person stands in `asked_by`. What the bank brings back waits anyway."""
+    askers = {
+        path
+        for path, call in calls()
+        if name(call) in {"create_refund", "insert_refund"}
+        for keyword in call.keywords
+        if keyword.arg == "asked_by" and ast.unparse(keyword.value) not in {"None", "refund.asked_by"}
+    }
+
+    assert askers == {"payment/services/refunds/requests.py", "payment/services/disputes.py"}
+    limit = {"payment/services/refunds/requests.py", "payment/services/refunds/approval.py"}
+    assert callers_of("needs_second_person", "is_above_limit") == limit
