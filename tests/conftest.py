@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from zlib import crc32
 
 import pytest
 from django.core.cache import cache
@@ -21,7 +22,11 @@ from tests.harness.phonepe import PhonePe
 
 # The same examples at every run, and no clock: a busy machine must not decide whether a test passes.
 settings.register_profile(
-    "suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    "suite",
+    derandomize=True,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    max_examples=100 if PROOFS else 25,
 )
 # `HYPOTHESIS_PROFILE=deep` looks for what nobody has seen yet, for as long as it takes.
 settings.register_profile(
@@ -30,10 +35,14 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
-# Sockets that break, pages that are drawn and threads that wait know nothing of the database behind them: `make test`
-# plays them on SQLite only, `make proofs` on both.
-ONCE = ("integration/wire", "integration/browser", "integration/simulator", "integration/flows/test_waits")
-# Money is tested on both databases; elsewhere only what commits or races.
+# Sockets that break, pages that are drawn, input that is refused and threads that wait know little of the database
+# behind them: `make test` plays them on SQLite only, `make proofs` on both.
+ONCE = (
+    *(f"integration/{name}" for name in ("browser", "input", "simulator", "test_access", "wire")),
+    *(f"integration/flows/test_{name}" for name in ("bodies", "dev", "slow_connections", "waits")),
+    *("system/races/test_deadly_rows", "unit/core/test_middleware"),
+)
+# Money is tested on both databases (a third of what is rolled back); elsewhere only what commits or races.
 MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
 
 
@@ -45,7 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     cases = Counter[str]()
     for item in items:
         test = f"{item.path}::{getattr(item, 'originalname', item.name)}"
-        is_kept = _is_in_sample(item, cases[test]) and not (ON_POSTGRESQL and _needs_no_database(item))
+        is_kept = _is_in_sample(item, cases[test]) and not (ON_POSTGRESQL and _is_left_to_sqlite(item))
         cases[test] += 1
         (kept if is_kept else left).append(item)
     items[:] = kept
@@ -61,21 +70,23 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _is_in_sample(item: pytest.Item, number: int) -> bool:
     """`number` counts the cases of one test, from 0."""
     proof = item.get_closest_marker("proof")
-    if proof is None or PROOFS:
+    if PROOFS or proof is None:
         return True
-    every = proof.kwargs["every"]
-    return number % every == (every // 2 if ON_POSTGRESQL else 0)
+    every = proof.kwargs.get("every")
+    return every is not None and number % every == (every // 2 if ON_POSTGRESQL else 0)
 
 
-def _needs_no_database(item: pytest.Item) -> bool:
-    """What has been seen on SQLite and would be no different on PostgreSQL."""
-    folder = item.path.relative_to(ROOT / "tests").as_posix()
-    if not folder.startswith("unit/"):
-        return folder.startswith(ONCE) and not PROOFS
-    if item.get_closest_marker("postgresql") or _commits(item):
+def _is_left_to_sqlite(item: pytest.Item) -> bool:
+    """What would be no different on PostgreSQL, and two thirds of the tests of money that are rolled back."""
+    path = item.path.relative_to(ROOT / "tests").as_posix()
+    if path.startswith(ONCE):
+        return not PROOFS
+    if not path.startswith("unit/") or item.get_closest_marker("postgresql") or _commits(item):
         return False
     uses_database = "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker("django_db")
-    return not uses_database or not (PROOFS or folder.startswith(MONEY))
+    if PROOFS or not uses_database:
+        return not uses_database
+    return not path.startswith(MONEY) or crc32(item.nodeid.encode()) % 3 != 0
 
 
 def _commits(item: pytest.Item) -> bool:
@@ -94,9 +105,10 @@ def fast_flush():
 
 
 @pytest.fixture(autouse=True)
-def cheap_passwords(settings):
-    """A real hash takes a tenth of a second, in almost every test."""
+def cheap_settings(settings):
+    """A real hash takes a tenth of a second, and each new test client would list all static files of the packages."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    settings.WHITENOISE_AUTOREFRESH = True  # looks a file up when it is asked for
 
 
 @pytest.fixture(autouse=True)

@@ -4,5 +4,5 @@ import os
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# `make proofs` runs every case of the tests marked `proof`; `make test` every n-th, others on each database.
+# `make proofs` runs every case of the tests marked `proof`; `make test` every n-th or none, others on each database.
 PROOFS = os.environ.get("PROOFS") == "1"

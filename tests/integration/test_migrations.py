@@ -15,7 +15,7 @@ from booking.serializers import PackageSerializer, PujaServiceSerializer, agreed
 
 read_snapshots = import_module("booking.migrations.0010_read_snapshots")
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

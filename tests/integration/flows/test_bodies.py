@@ -16,7 +16,7 @@ from tests.harness.databases import ON_POSTGRESQL, PASSWORD
 from tests.harness.installation import WEBHOOK, Installation
 from tests.harness.processes import eventually
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.proof(every=2)]
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data; boundary=limit"

@@ -8,7 +8,7 @@ import pytest
 
 from tests.harness.installation import start_installation
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.proof(every=2)]
 
 DEADLINE = 4
 

@@ -8,7 +8,7 @@ import requests
 from tests.harness.installation import start_installation
 from tests.harness.processes import eventually
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.proof]
 
 MANY = 12  # the server has eight threads
 

@@ -10,6 +10,7 @@ from tests.integration.frontend import pages
 
 pytestmark = [
     pytest.mark.sockets,
+    pytest.mark.proof(every=2),
     pytest.mark.parametrize("shop", ["v1", "v2"], indirect=True, scope="module"),
 ]
 

@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from payment.models import Payment
+from tests.harness import PROOFS
 from tests.system.properties import audit, scenarios
 from tests.system.properties.installation import DEEP, MINUTE, InProcessInstallation
 
-EXAMPLES = 6 if not DEEP else settings.default.max_examples
+EXAMPLES = (6 if PROOFS else 3) if not DEEP else settings.default.max_examples
 
 
 def fails_and_is_paid_late(installation):

@@ -24,7 +24,7 @@ from tests.system.properties.installation import (
     waiting_for_choice,
 )
 
-EXAMPLES, STEPS = (24 if PROOFS else 6, 40) if not DEEP else (settings.default.max_examples, 60)
+EXAMPLES, STEPS = (24 if PROOFS else 4, 40) if not DEEP else (settings.default.max_examples, 60)
 
 who, which = st.integers(0, 1), st.integers(0, 5)
 slots = st.sampled_from((0, 0, 1, 2))

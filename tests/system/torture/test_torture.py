@@ -5,7 +5,10 @@ import pytest
 from tests.harness.databases import ON_POSTGRESQL
 from tests.system.torture.__main__ import torture
 
-pytestmark = pytest.mark.skipif(not ON_POSTGRESQL, reason="brings its own PostgreSQL: once is enough")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.skipif(not ON_POSTGRESQL, reason="brings its own PostgreSQL: once is enough"),
+]
 
 
 def test_a_short_bad_time_leaves_the_books_in_order():

@@ -12,7 +12,8 @@ from django.urls import URLPattern, get_resolver, path
 from core.middleware import CATCH_ALL, matching_path
 from tests.integration.test_access import RULES, filled
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]  # each route there is
+# Each route there is.
+pytestmark = [pytest.mark.slow, pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]
 __all__ = ["filled"]
 
 VALUES = {"pk": "1", "token": "t", "book_id": "BK-1", "object_id": "1", "content_type_id": "1", "rest": "x/"}

@@ -30,7 +30,7 @@ from tests.harness import builders
 from tests.unit.payment.builders import FAILED, completed, make_attempt, make_payment
 from worker.jobs import run_due
 
-pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 
 
 def migrate(name: str) -> None:

@@ -31,7 +31,7 @@ from payment.services.refunds.requests import approve_refund, cancel_booking, re
 from payment.services.refunds.sending import _claim
 from payment.services.webhooks import process_event
 from payment.states import RefundState
-from tests.harness import builders, invariants
+from tests.harness import PROOFS, builders, invariants
 from tests.unit.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db
@@ -337,7 +337,11 @@ class Life:
 
 
 @pytest.mark.slow
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=120 if PROOFS else 25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(steps=LIVES)
 def test_the_two_sums_hold_in_any_order_of_requests_approvals_refunds_and_disputes(paid, staff, other, steps):
     with transaction.atomic():
