@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from django.utils import timezone
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import LEAST_PAISE, Cart, Checkout, PromoCode
+from core.language import Text
 from core.money import rupees
 
-UNKNOWN_CODE = "This promo code does not exist."
+UNKNOWN_CODE = _("This promo code does not exist.")
 USED_UP = "This promo code has been used up."
 
 
@@ -17,7 +20,7 @@ class Price:
 
     price_paise: int
     discount_paise: int = 0
-    problem: str = ""
+    problem: Text = ""
 
     @property
     def total_paise(self) -> int:
@@ -41,7 +44,7 @@ def calculate_discount(promo: PromoCode, price_paise: int) -> int:
     return min(discount, price_paise)
 
 
-def find_promo_problem(promo: PromoCode, cart: Cart) -> str:
+def find_promo_problem(promo: PromoCode, cart: Cart) -> Text:
     """A sentence for the person, empty if the code counts for this cart."""
     return (
         _find_audience_problem(promo, cart)
@@ -50,14 +53,14 @@ def find_promo_problem(promo: PromoCode, cart: Cart) -> str:
     )
 
 
-def _find_audience_problem(promo: PromoCode, cart: Cart) -> str:
+def _find_audience_problem(promo: PromoCode, cart: Cart) -> Text:
     kind = PromoCode.CodeType
     if not promo.is_active:
         return UNKNOWN_CODE
     if promo.code_type == kind.USER_SPECIFIC and not promo.assigned_users.filter(pk=cart.user_id).exists():
         return UNKNOWN_CODE
     if promo.code_type == kind.FIRST_ORDER and _has_ordered(cart):
-        return "This promo code is for your first order only."
+        return _("This promo code is for your first order only.")
     return ""
 
 
@@ -66,21 +69,23 @@ def _has_ordered(cart: Cart) -> bool:
     return orders.exclude(cart_id=cart.pk).exists()
 
 
-def _find_period_problem(promo: PromoCode) -> str:
+def _find_period_problem(promo: PromoCode) -> Text:
     now = timezone.now()
     if promo.starts_at > now:
-        return "This promo code is not valid yet."
+        return _("This promo code is not valid yet.")
     if promo.expires_at is not None and promo.expires_at <= now:
-        return "This promo code has expired."
+        return _("This promo code has expired.")
     if promo.usage_limit is not None and promo.reserved_count + promo.used_count >= promo.usage_limit:
         return USED_UP
     return ""
 
 
-def find_price_problem(promo: PromoCode, price_paise: int) -> str:
+def find_price_problem(promo: PromoCode, price_paise: int) -> Text:
     """Why the code cannot be used at this price, whoever wants to and whenever."""
     if price_paise < promo.min_order_paise:
-        return f"This promo code needs an order of ₹{rupees(promo.min_order_paise)} or more."
+        least = rupees(promo.min_order_paise)
+        return format_lazy(_("This promo code needs an order of ₹{least} or more."), least=least)
     if price_paise - calculate_discount(promo, price_paise) < LEAST_PAISE:
-        return f"With this promo code the total falls below ₹{rupees(LEAST_PAISE)}, the least we can take."
+        falls_below = _("With this promo code the total falls below ₹{least}, the least we can take.")
+        return format_lazy(falls_below, least=rupees(LEAST_PAISE))
     return ""

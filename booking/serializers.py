@@ -4,6 +4,7 @@ from datetime import time
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -216,17 +217,17 @@ class CartChoiceSerializer(serializers.Serializer):
     puja_service = serializers.IntegerField(min_value=1)
     package_id = serializers.IntegerField(min_value=1)
     selected_date = serializers.DateField(
-        error_messages={"invalid": "Give the date as YYYY-MM-DD, for example 2026-01-31."}
+        error_messages={"invalid": _("Give the date as YYYY-MM-DD, for example 2026-01-31.")}
     )
     selected_time = serializers.TimeField(
         input_formats=TIME_SPELLINGS,
-        error_messages={"invalid": "Give the time as HH:MM, for example 16:30 or 04:30 PM."},
+        error_messages={"invalid": _("Give the time as HH:MM, for example 16:30 or 04:30 PM.")},
     )
     promo_code = serializers.CharField(max_length=30, required=False, allow_blank=True, allow_null=True)
 
     def validate_selected_time(self, start: time) -> time:
         if start.second:
-            raise serializers.ValidationError("A puja starts on a whole minute, for example 16:30.")
+            raise serializers.ValidationError(_("A puja starts on a whole minute, for example 16:30."))
         return start
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from typing import Any, cast
 from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
+from django.utils.translation import gettext_lazy as _
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -88,7 +89,7 @@ def _read_period(request: Request) -> tuple[datetime, datetime]:
     first = max(today, _read_date(request, "from") or today)
     last = _read_date(request, "to") or first + SLOT_DAYS
     if not first <= last <= first + MOST_SLOT_DAYS:
-        raise ValidationError({"to": ["Ask for at most two months, from today on."]})
+        raise ValidationError({"to": [_("Ask for at most two months, from today on.")]})
     last = min(last, today + FURTHEST)
     return max(services.earliest_start(), _midnight(first)), _midnight(last + timedelta(days=1))
 
@@ -100,7 +101,7 @@ def _read_date(request: Request, name: str) -> date | None:
     except ValueError:
         day = None
     if text and (day is None or day > timezone.localdate() + FURTHEST_ASKED):
-        raise ValidationError({name: ["Give a date within the next year, as YYYY-MM-DD."]})
+        raise ValidationError({name: [_("Give a date within the next year, as YYYY-MM-DD.")]})
     return day
 
 

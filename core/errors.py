@@ -9,17 +9,19 @@
     └── (the framework's own: validation, login, permission, not found, throttled)
 
 The first key is always `error`, one sentence for a person: the frontend shows the first value it finds.
-`user_message` is the same in the reader's language. `error_category` tells the caller which part failed; `hop`, `host`
-and `port` in the log tell the person who operates this server.
+`user_message` is the same in the reader's language, or English where nobody has translated it. `error_category` tells
+the caller which part failed; `hop`, `host` and `port` in the log tell the person who operates this server.
 """
 
 import logging
+import math
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.utils import translation
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, NotFound, Throttled, ValidationError
 from rest_framework.exceptions import PermissionDenied as Forbidden
@@ -57,8 +59,15 @@ class Refusal(APIException):
 
     def user_message(self, language: str) -> str:
         """For the customer, in their language."""
-        with translation.override(language):
-            return str(self.message)
+        return translated(self, language)
+
+
+class InvalidField(ValidationError):
+    """400 about one field, where the sentence holds a value: its translation cannot be looked up by the English one."""
+
+    def __init__(self, name: str, message: Text) -> None:
+        super().__init__({name: [message]})
+        self.message = message
 
 
 class Conflict(Refusal):
@@ -138,11 +147,23 @@ def error_body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
     answer |= {
         "code": "validation" if is_validation else str(getattr(error, "code", None) or error.default_code),
         "error_category": getattr(error, "error_category", "REQUEST"),
-        "user_message": error.user_message(language) if isinstance(error, Refusal) else sentence,
+        "user_message": translated(error, language),
         "retryable": getattr(error, "retryable", isinstance(error, Throttled)),
         "request_id": request_id.get(),
     }
     return answer | getattr(error, "extra", {})
+
+
+def translated(error: APIException, language: str) -> str:
+    """Its sentence in this language; English if it has no translation."""
+    message = getattr(error, "message", None)
+    with translation.override(language):
+        if message is not None:
+            return str(message)
+        if wait := getattr(error, "wait", None):  # of Throttled
+            later = gettext("This was asked too often. Please try again in %(seconds)s seconds.")
+            return later % {"seconds": math.ceil(wait)}
+        return translation.gettext(_sentence(error.detail))
 
 
 def refusal_response(request: HttpRequest, refusal: Refusal) -> HttpResponse:

@@ -2,7 +2,7 @@
 
 A text is English until one is written for a reader: who writes an answer, a page, a mail or a receipt enters
 `translation.override(language)` around it, and around nothing else. No language is switched on for a whole request:
-the sentences of Django and REST framework are only half translated.
+`error`, `detail` and `fields` of the API are English, `user_message` is the reader's.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils.functional import Promise
 from django.utils.translation import get_language_from_request
+from django.utils.translation import gettext_noop as _
 
 if TYPE_CHECKING:
     from django_stubs_ext import StrOrPromise as Text
@@ -18,6 +19,34 @@ else:
     Text = str | Promise
 
 ENGLISH = "en"
+
+# Sentences of the libraries that customers read, and which have no Hindi there; and months that are misspelt there.
+OF_LIBRARIES = (
+    _("This field is required."),
+    _("This field may not be blank."),
+    _("This field may not be null."),
+    _("A valid integer is required."),
+    _("A valid number is required."),
+    _("Must be a valid boolean."),
+    _("Not a valid string."),
+    _("Enter a valid email address."),
+    _("Enter a valid URL."),
+    _("Not found."),
+    _("Authentication credentials were not provided."),
+    _("Incorrect authentication credentials."),
+    _("You do not have permission to perform this action."),
+    _("Malformed request."),
+    _("Invalid page."),
+    _("Token is invalid"),
+    _("Given token not valid for any token type"),
+    _("User not found"),
+    _("User is inactive"),
+    _("September"),
+    _("November"),
+    _("December"),
+    _("Monday"),
+    _("Thursday"),
+)
 
 
 def language_of(request: Any) -> str:

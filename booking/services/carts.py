@@ -7,6 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import ValidationError
 
@@ -16,7 +19,7 @@ from accounts.services import lock_user
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import find_promo_problem
 from booking.services.places import SlotFull, earliest_start
-from core.errors import Conflict, Refusal
+from core.errors import Conflict, InvalidField, Refusal
 
 FURTHEST = timedelta(days=365)
 PAYMENT_OPEN = _("A payment for this cart is still open. Finish it, cancel it, or wait until it has expired.")
@@ -131,9 +134,9 @@ def require_bookable(cart: Cart) -> Slot | None:
     Raises ValidationError, or SlotFull.
     """
     if not cart.puja_service.is_active:
-        raise ValidationError({"puja_service": ["This puja is not offered at the moment."]})
+        raise ValidationError({"puja_service": [_("This puja is not offered at the moment.")]})
     if not cart.package.is_active or cart.package.puja_service_id != cart.puja_service_id:
-        raise ValidationError({"package_id": ["This package is not offered for this puja."]})
+        raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
     _require_date(cart)
     if cart.puja_service.slots.exists():
         return _require_slot(cart)
@@ -144,22 +147,22 @@ def require_bookable(cart: Cart) -> Slot | None:
 def _require_date(cart: Cart) -> None:
     today = timezone.localdate()
     if cart.selected_date < today:
-        raise ValidationError({"selected_date": ["This date has passed."]})
+        raise ValidationError({"selected_date": [_("This date has passed.")]})
     if cart.selected_date > today + FURTHEST:
-        raise ValidationError({"selected_date": ["Bookings open one year ahead."]})
+        raise ValidationError({"selected_date": [_("Bookings open one year ahead.")]})
     if cart.starts_at <= timezone.now():
-        raise ValidationError({"selected_time": ["This time has passed."]})
+        raise ValidationError({"selected_time": [_("This time has passed.")]})
     if cart.starts_at < (earliest := timezone.localtime(earliest_start())):
-        raise ValidationError(
-            {"selected_time": [f"This time is too near. Choose one after {earliest:%H:%M on %-d %B}."]}
-        )
+        near = _("This time is too near. Choose one after {time} on {date}.")
+        at = {"time": f"{earliest:%H:%M}", "date": lazy(date_format, str)(earliest, "j F")}
+        raise InvalidField("selected_time", format_lazy(near, **at))
 
 
 def _require_slot(cart: Cart) -> Slot:
     slot = cart.puja_service.slots.filter(starts_at=cart.starts_at, is_open=True).first()
     if slot is None:
         raise ValidationError(
-            {"selected_time": ["This puja does not start at that time. Choose one of its slots."]}
+            {"selected_time": [_("This puja does not start at that time. Choose one of its slots.")]}
         )
     if not slot.available:
         raise SlotFull
@@ -169,7 +172,10 @@ def _require_slot(cart: Cart) -> Slot:
 def _require_opening_hours(cart: Cart) -> None:
     opens, closes = time(settings.OPENING_HOUR), time(settings.CLOSING_HOUR)
     if not opens <= cart.selected_time <= closes:
-        raise ValidationError({"selected_time": [f"Choose a time between {opens:%H:%M} and {closes:%H:%M}."]})
+        hours = {"opens": f"{opens:%H:%M}", "closes": f"{closes:%H:%M}"}
+        raise InvalidField(
+            "selected_time", format_lazy(_("Choose a time between {opens} and {closes}."), **hours)
+        )
 
 
 def _build_cart(
@@ -183,10 +189,10 @@ def _build_cart(
     """A cart that is not saved yet, with everything checked."""
     service = PujaService.objects.select_related("category").filter(pk=puja_service).first()
     if service is None:
-        raise ValidationError({"puja_service": ["This puja does not exist."]})
+        raise ValidationError({"puja_service": [_("This puja does not exist.")]})
     package = Package.objects.filter(pk=package_id).first()
     if package is None:
-        raise ValidationError({"package_id": ["This package does not exist."]})
+        raise ValidationError({"package_id": [_("This package does not exist.")]})
     cart = Cart(user=user, puja_service=service, package=package)
     cart.selected_date, cart.selected_time = selected_date, selected_time
     require_bookable(cart)

@@ -24,6 +24,7 @@ from booking.models import (
 from booking.pricing import USED_UP, Price, calculate_price
 from booking.services.carts import lock_active, require_bookable
 from core.errors import Conflict
+from core.language import Text
 from core.money import grouped, rupees
 
 OPEN_PER_USER = 2
@@ -43,12 +44,12 @@ class PriceChanged(Conflict):
         "The price has changed: it is ₹{total} now, not ₹{seen}. Please look at it and pay again."
     )
 
-    def __init__(self, seen_paise: int, total_paise: int, problem: str = "", **extra: Any) -> None:
+    def __init__(self, seen_paise: int, total_paise: int, problem: Text = "", **extra: Any) -> None:
         """`problem`: why the promo code of the cart does not count any more."""
         self.total_paise = total_paise
         message = format_lazy(self.default_detail, seen=grouped(seen_paise), total=grouped(total_paise))
         totals = {"expected_total": rupees(seen_paise), "total": rupees(total_paise)}
-        reason: dict[str, Any] = {"promo_code": [problem]} if problem else {}
+        reason: dict[str, Any] = {"promo_code": [str(problem)]} if problem else {}
         super().__init__(message, **totals, **reason, **extra)
 
 

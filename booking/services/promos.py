@@ -2,23 +2,24 @@
 
 from django.db.models import F, Q
 from django.db.models.expressions import CombinedExpression
-from rest_framework.exceptions import ValidationError
 
 from booking.models import Checkout, PromoCode
 from booking.pricing import UNKNOWN_CODE
+from core.errors import InvalidField
+from core.language import Text
 
 State = Checkout.PromoState
 
 
 def find(code: str) -> PromoCode:
-    """Raises ValidationError on `promo_code`."""
+    """Raises InvalidField on `promo_code`."""
     if promo := PromoCode.objects.filter(code=code.strip().upper()).first():
         return promo
     raise refuse(UNKNOWN_CODE)
 
 
-def refuse(problem: str) -> ValidationError:
-    return ValidationError({"promo_code": [problem]})
+def refuse(problem: Text) -> InvalidField:
+    return InvalidField("promo_code", problem)
 
 
 def reserve(promo: PromoCode) -> bool:

@@ -3,11 +3,14 @@
 from typing import Any
 
 from django.conf import settings
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from accounts.serializers import LenientPhoneField
 from booking.filters import LARGEST_ID
 from booking.serializers import AgreedAddressField, RupeesField
+from core.errors import InvalidField
 from payment.serializers.payments import STATUSES
 from payment.services.checkout import Started
 from payment.services.links import status_url
@@ -42,16 +45,15 @@ class ProcessCartRequest(serializers.Serializer[Any]):
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "cart_id" not in fields and "amount" not in fields:
-            raise serializers.ValidationError({"cart_id": ["Give cart_id, or amount for a donation."]})
+            raise serializers.ValidationError({"cart_id": [_("Give cart_id, or amount for a donation.")]})
         amount, expected = fields.get("amount"), fields.get("expected_total")
         if "cart_id" not in fields and amount is not None and amount > settings.PAYMENT_GUEST_MAX_RUPEES:
-            raise serializers.ValidationError(
-                {"amount": [f"At most ₹{settings.PAYMENT_GUEST_MAX_RUPEES} at once."]}
-            )
+            most = format_lazy(_("At most ₹{most} at once."), most=settings.PAYMENT_GUEST_MAX_RUPEES)
+            raise InvalidField("amount", most)
         if None not in (amount, expected) and amount != expected:
-            raise serializers.ValidationError({"expected_total": ["The amount is another one."]})
+            raise serializers.ValidationError({"expected_total": [_("The amount is another one.")]})
         if "cart_id" not in fields and fields.get("address_id"):
-            raise serializers.ValidationError({"address_id": ["A donation is brought to no address."]})
+            raise serializers.ValidationError({"address_id": [_("A donation is brought to no address.")]})
         if expected is None and amount is not None:
             fields["expected_total"] = amount
         return fields

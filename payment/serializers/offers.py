@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -20,7 +21,7 @@ class ChoiceRequest(serializers.Serializer[Any]):
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if ("slot" in fields) == fields["decline"]:
-            raise serializers.ValidationError({"slot": ["Choose one of the times, or decline."]})
+            raise serializers.ValidationError({"slot": [_("Choose one of the times, or decline.")]})
         return fields
 
 

@@ -8,6 +8,8 @@ from typing import Any, TypedDict, TypeVar
 
 from django.db.models import Count, Max, Model, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from core.money import rupees
 from payment.models import (
@@ -30,33 +32,37 @@ UNKNOWN_CODE_WINDOW = timedelta(days=90)
 
 # The sentence for the buyer about a decision. Rules without a sentence are not shown to them.
 SENTENCES = {
-    "first_click": "You started this payment.",
-    "page_opened": "The payment page was opened.",
-    "page_lost": "The payment page was lost on the way; another one was opened.",
-    "no_answer": "PhonePe did not answer in time. We went on asking.",
-    "money_received": "PhonePe confirmed your payment.",
-    "booked": "Your booking was confirmed.",
-    "gift_received": "Your donation was received.",
-    "amount_differs": "The amount differs from what was agreed. Our staff will contact you.",
-    "no_attempt_left": "The payment ended without a booking or a donation.",
-    "start_passed": "The time had begun when your payment arrived. You were offered other times.",
-    "slot_gone": "The time was taken when your payment arrived. You were offered other times.",
-    "other_place_chosen": "You chose another time, and your booking was confirmed.",
-    "offer_declined": "You asked for your money back.",
-    "offer_expired": "No other time was chosen. Your money goes back to you.",
-    "all_sent_back": "All of your money goes back to you.",
-    "closed_by_staff": "Our staff ended the offer. Your money goes back to you.",
-    "no_place_left": "The time was taken when your payment arrived, and no other was free. Your money goes back.",
-    "accepted_by_staff": "Our staff accepted your payment.",
-    "returned_by_staff": "Our staff sends your money back.",
-    "called_off_by_temple": "The temple called your time off. You were offered other times.",
-    "moved_by_temple": "The temple moved your booking to another time.",
-    "booked_meanwhile": "You had booked the same puja for the same time meanwhile. Your money goes back to you.",
-    "cart_converted": "This cart had been paid for already. Your money goes back to you.",
-    "given_up": "You gave this payment up.",
-    "stopped_by_staff": "Our staff closed this payment. Your cart is free again.",
-    "released_while_held": "Your cart is free again while our staff look at the money that came.",
-    "page_expired_unpaid": "The payment page expired.",
+    "first_click": _("You started this payment."),
+    "page_opened": _("The payment page was opened."),
+    "page_lost": _("The payment page was lost on the way; another one was opened."),
+    "no_answer": _("PhonePe did not answer in time. We went on asking."),
+    "money_received": _("PhonePe confirmed your payment."),
+    "booked": _("Your booking was confirmed."),
+    "gift_received": _("Your donation was received."),
+    "amount_differs": _("The amount differs from what was agreed. Our staff will contact you."),
+    "no_attempt_left": _("The payment ended without a booking or a donation."),
+    "start_passed": _("The time had begun when your payment arrived. You were offered other times."),
+    "slot_gone": _("The time was taken when your payment arrived. You were offered other times."),
+    "other_place_chosen": _("You chose another time, and your booking was confirmed."),
+    "offer_declined": _("You asked for your money back."),
+    "offer_expired": _("No other time was chosen. Your money goes back to you."),
+    "all_sent_back": _("All of your money goes back to you."),
+    "closed_by_staff": _("Our staff ended the offer. Your money goes back to you."),
+    "no_place_left": _(
+        "The time was taken when your payment arrived, and no other was free. Your money goes back."
+    ),
+    "accepted_by_staff": _("Our staff accepted your payment."),
+    "returned_by_staff": _("Our staff sends your money back."),
+    "called_off_by_temple": _("The temple called your time off. You were offered other times."),
+    "moved_by_temple": _("The temple moved your booking to another time."),
+    "booked_meanwhile": _(
+        "You had booked the same puja for the same time meanwhile. Your money goes back to you."
+    ),
+    "cart_converted": _("This cart had been paid for already. Your money goes back to you."),
+    "given_up": _("You gave this payment up."),
+    "stopped_by_staff": _("Our staff closed this payment. Your cart is free again."),
+    "released_while_held": _("Your cart is free again while our staff look at the money that came."),
+    "page_expired_unpaid": _("The payment page expired."),
 }
 
 
@@ -95,22 +101,24 @@ def for_staff(payment: Payment) -> list[Entry]:
 
 
 def for_owner(payment: Payment) -> list[Entry]:
-    """As `for_staff`, in sentences for the buyer: `[{at, text}]`."""
+    """As `for_staff`, in sentences for the buyer, in the active language: `[{at, text}]`."""
     entries: list[Entry] = []
     for change in _newest(payment.changes.all()):
         # The rule of a failed attempt is PhonePe's code.
         rule = change.rule
-        text = str(MEANINGS[rule].sentence) if rule in MEANINGS else SENTENCES.get(rule, "")
+        text = str(MEANINGS[rule].sentence if rule in MEANINGS else SENTENCES.get(rule, ""))
         if text:
             entries.append({"at": change.created_at, "text": text})
     for refund in _newest(payment.refunds.all()):
-        amount = f"₹{rupees(refund.amount_paise)}"
+        amount = {"amount": f"₹{rupees(refund.amount_paise)}"}
         # A replacement is no other refund for the buyer. A request is none yet; this one may have ended as well.
         is_request = refund.held_because == Refund.Hold.SECOND_PERSON
         if refund.replaces_id is None and not is_request and refund.code != "nothing_left":
-            entries.append({"at": refund.created_at, "text": f"A refund of {amount} was arranged."})
+            arranged = gettext("A refund of %(amount)s was arranged.") % amount
+            entries.append({"at": refund.created_at, "text": arranged})
         if refund.state == RefundState.COMPLETED and refund.decided_at:
-            entries.append({"at": refund.decided_at, "text": f"The refund of {amount} was credited."})
+            credited = gettext("The refund of %(amount)s was credited.") % amount
+            entries.append({"at": refund.decided_at, "text": credited})
     return _in_order(entries)
 
 

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils import translation
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.types import OpenApiTypes
@@ -22,6 +23,7 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from accounts.models import User
 from accounts.permissions import HasRight, may
 from core.errors import Refusal
+from core.language import language_of
 from core.money import paise
 from core.networks import client_address, network_of
 from core.throttling import CallerThrottle
@@ -189,14 +191,18 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     def timeline(self, request: Request, pk: str) -> Response:
         """Why the payment is in its state. Staff see each request and rule, the owner what it means for them."""
         payment = self.get_object()
-        list_entries = timeline.for_staff if self._reaches_all_payments() else timeline.for_owner
+        if self._reaches_all_payments():
+            entries = timeline.for_staff(payment)
+        else:
+            with translation.override(language_of(request)):
+                entries = timeline.for_owner(payment)
         return Response(
             {
                 "payment_id": payment.pk,
                 "transaction_id": payment.reference,
                 "status": wire_status(payment),
                 "fulfilment": payment.fulfilment,
-                "entries": list_entries(payment),
+                "entries": entries,
             }
         )
 

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 import pytest
 from django.db import InterfaceError, OperationalError
 from django.test import Client, RequestFactory
-from rest_framework.exceptions import NotAuthenticated, Throttled, ValidationError
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from rest_framework.exceptions import NotAuthenticated, NotFound, Throttled, ValidationError
 
 from core import errors
-from core.errors import Conflict, Refusal, Unavailable, handle_exception
+from core.errors import Conflict, InvalidField, Refusal, Unavailable, handle_exception
 
 
 class PostgresError(Exception):
@@ -99,6 +101,39 @@ def test_a_sentence_of_its_own_is_not_replaced_by_hindi_of_another_one():
     request = RequestFactory().get("/", headers={"Accept-Language": "hi"})
     said = handle_exception(Unavailable("We are not taking payments."), {"request": request}).data
     assert said["user_message"] == "We are not taking payments."
+
+
+@pytest.mark.parametrize(
+    ("error", "english", "hindi"),
+    [
+        (
+            ValidationError({"email": [_("This field is required.")]}),
+            "This field is required.",
+            "यह जानकारी आवश्यक है।",
+        ),
+        (NotFound(), "Not found.", "यह नहीं मिला।"),
+        (NotAuthenticated(), "Authentication credentials were not provided.", "कृपया पहले लॉग इन करें।"),
+        (
+            InvalidField("amount", format_lazy(_("At most ₹{most} at once."), most=500)),
+            "At most ₹500 at once.",
+            "एक बार में अधिकतम ₹500।",
+        ),
+        (
+            Throttled(wait=6.2),
+            "Request was throttled. Expected available in 7 seconds.",
+            "बहुत बार प्रयास किया गया। कृपया 7 सेकंड बाद फिर से प्रयास करें।",
+        ),
+        (
+            ValidationError(["Nobody has translated this."]),
+            "Nobody has translated this.",
+            "Nobody has translated this.",
+        ),
+    ],
+)
+def test_what_a_form_or_the_framework_refuses_is_told_in_the_language_of_the_reader(error, english, hindi):
+    request = RequestFactory().get("/", headers={"Accept-Language": "hi"})
+    answer = handle_exception(error, {"request": request}).data
+    assert (answer["error"], answer["user_message"]) == (english, hindi)
 
 
 def test_what_may_be_repeated_says_when():

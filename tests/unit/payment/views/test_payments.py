@@ -1,5 +1,7 @@
 """The REST wire of payments, as the frontend and a person with curl use it."""
 
+import re
+
 import pytest
 from django.db import connection
 from django.urls import reverse
@@ -369,6 +371,11 @@ def test_the_timeline_tells_staff_everything_and_the_owner_what_it_means(
     assert told[0] == "You started this payment."
     assert "Your booking was confirmed." in told
     assert all(entry.keys() == {"at", "text"} for entry in owner)
+
+    in_hindi = client.get(url(payment, "timeline/"), headers={"accept-language": "hi"}).json()["entries"]
+    assert [re.search("[\u0900-\u097f]", entry["text"]) is not None for entry in in_hindi] == [True] * len(
+        owner
+    )
 
     entries = api(staff).get(url(payment, "timeline/")).json()["entries"]
     kinds = {entry["kind"] for entry in entries}
