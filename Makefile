@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects mutants browser races torture check bench metrics messages lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects mutants browser races torture siege check bench metrics messages lock \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -13,7 +13,7 @@ help:
 	@echo "make dev [PORT=8000]   the same for developers: reloads changed code, shows stacks, stops at breakpoint()"
 	@echo "make test [ARGS=tests/unit/payment/test_gateways.py]   every test, on SQLite and on a real PostgreSQL"
 	@echo "make test-fast         unit tests without sockets, on SQLite"
-	@echo "make proofs            every case of the proofs of which make test plays a sample, the laboratory, races, torture"
+	@echo "make proofs            every case of the proofs of which make test plays a sample, the laboratory, races, torture, siege"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
 	@echo "make diagnose-lab      every fault the diagnosis has a word for, made for real in networks of its own (root)"
@@ -21,6 +21,7 @@ help:
 	@echo "make mutants [ARGS=payment/services/refunds/amounts.py] [SAMPLE=20]   small wrong edits: do the tests notice?"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
+	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
@@ -63,7 +64,7 @@ proofs: $(VENV)/.dev browser
 	PROOFS=1 TEST_DATABASE=sqlite $(PYTEST) -m proof
 	@$(BIN)/python -m tests.harness.postgres
 	PROOFS=1 TEST_DATABASE=postgresql $(PYTEST)
-	@$(MAKE) --no-print-directory wire-table diagnose-lab defects races torture
+	@$(MAKE) --no-print-directory wire-table diagnose-lab defects races torture siege
 
 wire-table: $(VENV)/.dev
 	@$(BIN)/python -m tests.integration.wire.page && cat docs/wire-table.md
@@ -97,6 +98,11 @@ torture: MINUTES ?= 5
 torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres
 	@$(BIN)/python -m tests.system.torture --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
+
+siege: $(VENV)/.dev
+	@$(BIN)/python -m tests.harness.postgres
+	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.siege
+	@TEST_DATABASE=sqlite $(BIN)/python -m tests.system.siege
 
 # Neither reads .env: what is checked is the code, not this installation.
 check messages: export DOTENV_FILE =
