@@ -13,6 +13,7 @@ from booking.models import Booking, Cart, Package, PujaService, Slot
 from okpuja.wsgi import application
 from payment.models import Payment, Refund
 from payment.services import status
+from tests.harness import PROOFS
 from tests.integration.test_access import filled
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,23 +35,49 @@ OWNED = {
 }
 schema = schemathesis.openapi.from_wsgi("/api/schema/?format=json", application)
 few = settings(
-    max_examples=3, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=25 if PROOFS else 3,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
 @pytest.fixture
-def callers(filled, alice, monkeypatch):
-    """Headers of a devotee three times, then those of a stranger, and so on."""
+def described(filled, monkeypatch):
+    """Checks one request of the next of these callers, with a session of its own; None is a stranger."""
     monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 0)
-    devotee = {"Authorization": f"Bearer {open_session(alice).access}"}
-    return itertools.cycle([devotee, devotee, devotee, {}])
+
+    def check(case, callers):
+        aim(case)
+        user = next(callers)
+        headers = {"Authorization": f"Bearer {open_session(user).access}"} if user else {}
+        case.call_and_validate(headers=headers, checks=CHECKS)
+
+    return check
+
+
+@pytest.fixture
+def customer(alice):
+    return itertools.cycle([alice, alice, alice, None])
+
+
+@pytest.fixture
+def superuser(staff):
+    return itertools.cycle([staff])
 
 
 @schema.parametrize()
 @few
-def test_every_answer_is_described(case, callers):
-    aim(case)
-    case.call_and_validate(headers=next(callers), checks=CHECKS)
+def test_every_answer_to_a_customer_is_described(case, described, customer):
+    described(case, customer)
+
+
+@pytest.mark.proof(every=2)
+@schema.parametrize()
+@few
+def test_every_answer_to_a_superuser_is_described(case, described, superuser):
+    described(case, superuser)
 
 
 def aim(case) -> None:
