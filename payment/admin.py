@@ -8,7 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -45,7 +45,7 @@ from payment.reconciliation.report import as_text
 from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
 from payment.services.outcomes import accept_after_review, return_after_review
-from payment.services.receipts import number_receipt
+from payment.services.receipts import ReceiptBusy, number_receipt
 from payment.services.refunds.amounts import REQUESTED
 from payment.services.refunds.requests import approve_refund, withdraw_refund
 from payment.services.slot_closure import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
@@ -457,7 +457,11 @@ class ReceiptAdmin(ReadOnlyAdmin):
         receipt = get_object_or_404(Receipt, pk=pk)
         if not self.has_view_permission(request, receipt):
             raise PermissionDenied
-        return download(number_receipt(receipt.pk))
+        try:
+            return download(number_receipt(receipt.pk))
+        except ReceiptBusy as busy:
+            self.message_user(request, busy.detail, messages.WARNING)
+            return redirect("admin:payment_receipt_change", receipt.pk)
 
 
 @admin.register(Reconciliation)

@@ -109,7 +109,14 @@ def make_receipts(
 
 
 def await_answer(customer: Customer, path: str, key: str, value: Any) -> None:
-    eventually(lambda: customer.get(path)[key] == value, f"{path} answers {key}={value}", PATIENCE)
+    """A database that is busy is asked again, as its answer says."""
+
+    def look() -> bool:
+        answer = customer.call("GET", path)
+        assert answer.status_code in (200, 503), answer.text
+        return answer.ok and answer.json()[key] == value
+
+    eventually(look, f"{path} answers {key}={value}", PATIENCE)
 
 
 def forget_drawings(installation: InstallationWithPhonePe) -> None:

@@ -23,7 +23,7 @@ from payment.models import (
 )
 from payment.services.checkout import start_donation, start_payment
 from payment.services.outcomes import apply_status
-from payment.services.receipts import pdf, receipt_of
+from payment.services.receipts import drawing_slots, pdf, receipt_of
 from payment.services.refunds.requests import request_refund
 from payment.services.webhooks import process_event, receive_webhook
 from simulator.webhook_deliveries import authentication_headers
@@ -205,6 +205,15 @@ def test_staff_find_a_receipt_by_its_number_and_read_it_as_its_payer_does(desk, 
     paper = desk.get(reverse("admin:payment_receipt_pdf", args=[receipt.pk]))
     assert paper["Content-Type"] == "application/pdf"
     assert paper.content == pdf(receipt, paid.user.language)[1]
+
+
+def test_staff_are_told_when_a_receipt_is_just_being_made(desk, paid):
+    receipt = receipt_of(paid)
+    with drawing_slots.reserve():
+        answer = desk.get(reverse("admin:payment_receipt_pdf", args=[receipt.pk]), follow=True)
+
+    assert answer.redirect_chain == [(reverse("admin:payment_receipt_change", args=[receipt.pk]), 302)]
+    assert "Your receipt is being made" in answer.content.decode()
 
 
 def test_a_receipt_is_shown_only_to_staff_who_may_see_receipts(client, paid, staff):
