@@ -282,5 +282,19 @@ def test_new_customers_who_click_at_once_hold_no_more_than_their_share(slots, se
     )
 
 
-def take(cart):
-    return check_out(cart, address_id=None, expires_at=timezone.now() + LIFE, network=HOME)
+@pytest.mark.django_db(transaction=True)
+def test_new_customers_of_many_networks_who_click_at_once_hold_no_more_of_a_slot(service, package, settings):
+    settings.HOLD_NEW_PERCENT = 40
+    slot = builders.make_slot(service, capacity=5)
+    carts = [builders.make_cart(person, package, slot.starts_at) for person in strangers(6)]
+    outcomes = at_once(
+        *[lambda cart=cart, last=last: take(cart, f"192.0.2.{last}") for last, cart in enumerate(carts)]
+    )
+
+    assert [getattr(each, "code", "held") for each in outcomes].count("held") == 2
+    slot.refresh_from_db()
+    assert slot.held == SlotHold.objects.count() == 2
+
+
+def take(cart, network=HOME):
+    return check_out(cart, address_id=None, expires_at=timezone.now() + LIFE, network=network)
