@@ -156,6 +156,7 @@ def test_every_stored_moment_has_one_rule():
     assert sorted(moment for rule in rules for moment in rule) == sorted(columns())
 
 
+@pytest.mark.slow
 def test_what_is_only_shown_is_not_compared():
     shown = {columns()[moment] for moment in ONLY_SHOWN}
     assert shown & compared() <= NOT_COMPARED

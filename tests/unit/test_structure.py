@@ -76,6 +76,7 @@ def test_no_module_has_more_than_six_hundred_lines(paths):
     assert {str(path): count for path, count in lines.items() if count > 600} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paths", [MODULES, TESTS], ids=["code", "tests"])
 def test_nobody_catches_what_they_do_not_expect(paths):
     handlers = [(path, node) for path in paths for node in nodes(path, ast.ExceptHandler)]

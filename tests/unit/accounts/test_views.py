@@ -135,6 +135,7 @@ def test_wrong_password_and_unknown_email_sound_the_same(alice, api):
     assert wrong.json()["error"] == unknown.json()["error"] == "Invalid email or password."
 
 
+@pytest.mark.slow
 def test_an_unknown_email_takes_as_long_as_a_wrong_password(alice, api, settings):
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
     alice.set_password(builders.PASSWORD)

@@ -144,6 +144,7 @@ def test_the_stack_of_a_dead_thread_is_a_line_of_the_log_without_secrets(setting
     assert settings.SECRET_KEY not in said["exception"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [["manage.py", "shell", "--no-imports", "-c", DYING], ["-c", f"import okpuja.wsgi; {DYING}"]]
 )

@@ -204,6 +204,7 @@ def test_without_a_database_the_page_works_and_the_token_opens_it(browser, refus
         connections["default"] = ours
 
 
+@pytest.mark.slow
 def test_a_silent_database_does_not_delay_logged_in_users(staff, monkeypatch, settings):
     remembered = {"last": report_json(), "running": True}
     for name, value in remembered.items():

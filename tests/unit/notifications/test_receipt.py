@@ -24,6 +24,7 @@ def test_a_receipt_is_a_pdf_and_the_same_at_every_print(language):
     assert first == render(PAPER, language)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "hi"])
 @pytest.mark.parametrize(
     ("tongue", "script", "name", "address"), [each for each in PEOPLE if each[1] not in ("Latn", "Arab")]

@@ -162,6 +162,7 @@ def start(**environment):
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 def test_a_command_in_an_unsafe_production_ends_with_the_reasons():
     run = start(PHONEPE_ENV="PRODUCTION", PHONEPE_SIMULATION_MODE="True")
     assert run.returncode != 0
@@ -169,6 +170,7 @@ def test_a_command_in_an_unsafe_production_ends_with_the_reasons():
     assert "payment.E006" in run.stderr
 
 
+@pytest.mark.slow
 def test_a_first_start_with_the_sandbox_address_and_simulation_succeeds():
     run = start(
         PHONEPE_ENV="UAT",

@@ -31,6 +31,7 @@ def payment(alice, package, slot):
     return start_payment(alice, cart_id=builders.make_cart(alice, package, slot.starts_at).pk).payment
 
 
+@pytest.mark.slow
 def test_a_project_that_takes_real_money_does_not_start_with_simulation():
     said = start(PHONEPE_ENV="PRODUCTION", PHONEPE_SIMULATION_MODE="True")
     assert said.returncode != 0

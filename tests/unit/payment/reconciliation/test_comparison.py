@@ -13,7 +13,11 @@ from simulator.models import Order as SimulatedOrder
 from simulator.models import Refund as SimulatedRefund
 from tests.unit.payment.builders import completed
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("generation")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("generation"),
+]
 
 
 def test_a_day_on_which_all_went_well_is_clean(day, paid):

@@ -11,7 +11,7 @@ from payment.services.outcomes import accept_after_review, apply_status, return_
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import completed, make_attempt, make_payment
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 def dispute(attempt, **fields):

@@ -13,7 +13,7 @@ from simulator.models import Refund as SimulatedRefund
 from tests.unit.payment.reconciliation.test_settlement import file, row
 from tests.unit.payment.wire import GOLDEN
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture

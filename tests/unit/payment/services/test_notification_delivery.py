@@ -44,7 +44,7 @@ from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
 from worker.jobs import run_due
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)

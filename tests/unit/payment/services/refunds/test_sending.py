@@ -22,7 +22,7 @@ from tests.system.interleavings.line import Line
 from tests.unit.payment.scripted_gateway import REFUSED
 from worker import jobs as background
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 LONG_AGO = timedelta(minutes=2)
 
