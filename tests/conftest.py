@@ -40,7 +40,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 ONCE = (
     *(f"integration/{name}" for name in ("browser", "input", "simulator", "test_access", "wire")),
     *(f"integration/flows/test_{name}" for name in ("bodies", "dev", "slow_connections", "waits")),
-    *("system/races/test_deadly_rows", "unit/core/test_middleware"),
+    *("system/festival", "system/races/test_deadly_rows", "unit/core/test_middleware"),
 )
 # Money is tested on both databases (a third of what is rolled back); elsewhere only what commits or races.
 MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")

@@ -13,7 +13,7 @@ from tests.system.festival.rush import Rush
 
 pytestmark = pytest.mark.django_db
 
-PEOPLE = 4_000 if PROOFS else 300
+PEOPLE = 4_000 if PROOFS else 200
 ATTACKER = "185.220.101.1"
 
 

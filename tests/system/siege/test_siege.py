@@ -6,7 +6,7 @@ from tests.system.siege.__main__ import Scale, delays, losses, table, under_sieg
 
 pytestmark = pytest.mark.sockets
 
-SHORT = Scale(connections=60, webhooks=40, receipts=10, buyers=8, silence=4, rest=3)
+SHORT = Scale(connections=60, webhooks=40, receipts=10, buyers=5, silence=4, rest=2)
 # This machine runs other tests at the same time: what is compared is the same server at rest.
 TIMES_AS_LONG = 6
 
