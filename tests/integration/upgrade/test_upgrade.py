@@ -105,6 +105,7 @@ def worked_over(upgraded):
 
 def test_no_row_is_lost(upgraded):
     before = {name: len(table["rows"]) for name, table in recorded()["tables"].items()}
+    del before["simulator_token"]  # issued for keys that everybody knew: the shop fetches another one
     after = {name: upgraded.count(name) for name in before}
     assert {name: (before[name], after[name]) for name in before if after[name] < before[name]} == {}
 
