@@ -28,10 +28,11 @@ ENDS_SESSIONS = {"role", "account_status", "is_staff", "is_superuser", "groups",
 
 
 class PersonForm(UserChangeForm):
-    """A number from before that cannot be read must not stop staff from suspending its owner."""
+    """What was stored before it was refused must not stop staff from suspending its owner."""
 
     def _get_validation_exclusions(self) -> set[str]:
-        return super()._get_validation_exclusions() | ({"phone"} - {*self.changed_data})
+        kept = {"email", "phone", "first_name", "last_name"} - {*self.changed_data}
+        return super()._get_validation_exclusions() | kept
 
 
 class AddressForm(forms.ModelForm):

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
 from accounts.phones import PhoneField, readable_phone
+from core.texts import plain_line, visible_line
 
 INDIA_SPELLINGS = {"india", "in", "ind", "bharat", "भारत"}
 
@@ -71,11 +72,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         ENGLISH = "en", "English"
         HINDI = "hi", "हिन्दी"
 
-    email = CaselessEmailField(unique=True)
+    email = CaselessEmailField(unique=True, validators=[visible_line])
     # Not unique: a family shares a telephone, and "already exists" would tell strangers who is registered.
     phone = PhoneField(null=True, blank=True, db_index=True, validators=[readable_phone])
-    first_name = models.CharField(max_length=80, blank=True)
-    last_name = models.CharField(max_length=80, blank=True)
+    first_name = models.CharField(max_length=80, blank=True, validators=[plain_line])
+    last_name = models.CharField(max_length=80, blank=True, validators=[plain_line])
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     account_status = models.CharField(max_length=12, choices=AccountStatus, default=AccountStatus.ACTIVE)
     language = models.CharField(
@@ -174,12 +175,12 @@ class Session(models.Model):
 
 class Address(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="addresses")
-    address_line1 = models.CharField(max_length=200)
-    address_line2 = models.CharField(max_length=200, blank=True)
-    city = models.CharField(max_length=80)
-    state = models.CharField(max_length=80)
-    postal_code = models.CharField(max_length=12)
-    country = models.CharField(max_length=60, default="India")
+    address_line1 = models.CharField(max_length=200, validators=[plain_line])
+    address_line2 = models.CharField(max_length=200, blank=True, validators=[plain_line])
+    city = models.CharField(max_length=80, validators=[plain_line])
+    state = models.CharField(max_length=80, validators=[plain_line])
+    postal_code = models.CharField(max_length=12, validators=[plain_line])
+    country = models.CharField(max_length=60, default="India", validators=[plain_line])
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

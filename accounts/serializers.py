@@ -9,6 +9,14 @@ from rest_framework import serializers
 from accounts.models import Address, User, normalize_postal_code
 from accounts.phones import UNREADABLE, format_phone, is_blank, normalize_phone, read_phone
 from accounts.sessions import SessionTokens
+from core.texts import plain_line, visible_line
+
+
+class LineField(serializers.CharField):
+    """What a person writes and others read, on one line."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(validators=[plain_line], **kwargs)
 
 
 class PasswordField(serializers.CharField):
@@ -45,12 +53,12 @@ class LenientPhoneField(PhoneField):
 class RegistrationSerializer(serializers.Serializer):
     """`role` and whatever else a caller would like to be is not read."""
 
-    email = serializers.EmailField(max_length=254)
+    email = serializers.EmailField(max_length=254, validators=[visible_line])
     phone = PhoneField(required=False)
     password = PasswordField()
     password2 = PasswordField()
-    first_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
-    last_name = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    first_name = LineField(max_length=80, required=False, allow_blank=True, default="")
+    last_name = LineField(max_length=80, required=False, allow_blank=True, default="")
     language = serializers.ChoiceField(User.Language.choices, required=False, default=User.Language.ENGLISH)
 
     def validate_email(self, email: str) -> str:
@@ -144,7 +152,7 @@ class LoginAnswerSerializer(serializers.Serializer):
 
 
 class AddressSerializer(serializers.ModelSerializer):
-    postal_code = serializers.CharField(max_length=32)  # as it is written; the row keeps at most twelve
+    postal_code = LineField(max_length=32)  # as it is written; the row keeps at most twelve
 
     class Meta:
         model = Address

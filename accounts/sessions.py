@@ -26,6 +26,7 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from accounts.models import Session, User
+from core.texts import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def open_session(user: User, *, user_agent: str = "", address: str = "") -> Sess
         user=user,
         refresh_digest=_digest(token_id),
         user_hash=user.get_session_auth_hash(),
-        user_agent=user_agent[:150],
+        user_agent=one_line(user_agent)[:150],
         network=_network(address),
         created_at=now,
         last_used_at=now,

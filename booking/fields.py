@@ -14,6 +14,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models.expressions import Combinable
 from django.db.models.sql.compiler import SQLCompiler
 
+from core.texts import one_line
+
 # The frontend's image component throws the whole page away for any other host.
 IMAGE_HOSTS = ("ik.imagekit.io", "example.com", "randomuser.me", "okpuja.com", "api.okpuja.com")
 # In every time zone inside the years that Python and PostgreSQL both know.
@@ -120,9 +122,3 @@ class StartsOnTheMinute(models.Func):
 
 def _minute_of(value: Any) -> Any:
     return value.replace(second=0, microsecond=0) if isinstance(value, (datetime, time)) else value
-
-
-def one_line(text: str) -> str:
-    """Without what nobody sees, but with the joiners that Indian scripts are written with."""
-    kept = (letter for letter in text if letter.isprintable() or letter.isspace() or letter in "\u200c\u200d")
-    return " ".join("".join(kept).split())

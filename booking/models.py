@@ -23,6 +23,7 @@ from booking.fields import (
     MinuteOfDayField,
     StartsOnTheMinute,
 )
+from core.texts import plain_line, plain_text
 
 # PhonePe takes no order below one rupee.
 LEAST_PAISE = 100
@@ -188,7 +189,7 @@ class PromoCode(models.Model):
         unique=True,
         validators=[RegexValidator(CODE_LETTERS, "Capital letters, digits, - and _ only.")],
     )
-    description = models.CharField(max_length=200, blank=True)
+    description = models.CharField(max_length=200, blank=True, validators=[plain_line])
     code_type = models.CharField(max_length=15, choices=CodeType, default=CodeType.PUBLIC)
     assigned_users = models.ManyToManyField(User, blank=True, related_name="+")
     discount_type = models.CharField(max_length=10, choices=DiscountType)
@@ -547,9 +548,9 @@ class Booking(models.Model):
     checkout = models.OneToOneField(Checkout, on_delete=models.PROTECT, related_name="booking")
     starts_at = models.DateTimeField()
     status = models.CharField(max_length=10, choices=Status, default=Status.CONFIRMED)
-    cancellation_reason = models.CharField(max_length=500, blank=True)
+    cancellation_reason = models.CharField(max_length=500, blank=True, validators=[plain_text])
     cancelled_at = models.DateTimeField(null=True, blank=True)
-    moved_because = models.CharField(max_length=200, blank=True, help_text="why it starts at another time")
+    moved_because = models.CharField(max_length=200, blank=True, validators=[plain_line])  # by the temple
     moves = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="how often the temple has moved it"
     )

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from core.money import grouped
+from core.texts import one_line
 
 # Receipts are dated there, whatever the time zone of the server.
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -52,7 +53,7 @@ def format_facts(facts: dict[str, Any]) -> dict[str, Any]:
         elif name == "offered":
             formatted[name] = [format_moment(datetime.fromisoformat(start)) for start in fact]
         elif isinstance(fact, str):
-            formatted[name] = " ".join(fact.split())  # a line break in a subject would begin another header
+            formatted[name] = one_line(fact)  # a line break in a subject would begin another header
         else:
             formatted[name] = fact
     return formatted

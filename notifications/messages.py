@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from core.language import supported_language
+from core.texts import shown
 from notifications.alerts import sentence_of, title_of
 from notifications.formatting import LABELS, format_facts
 from notifications.models import Notification
@@ -52,7 +53,7 @@ def write(notification: Notification, link: str = "") -> Message:
             rows = [(str(label), facts[name]) for name, label in LABELS.items() if name in facts]
         about_alert = {"title": title_of(notification.facts), "sentence": sentence_of(notification.facts)}
         headers, paragraphs = _render_text(notification.kind, facts | about_alert)
-        name = notification.user.full_name if notification.user else ""
+        name = shown(notification.user.full_name) if notification.user else ""
         simulated = _("Simulation: no money has moved.") if notification.facts.get("simulated") else ""
         parts = {
             "language": language,

@@ -22,6 +22,7 @@ from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
 from core.errors import Refusal
 from core.money import paise, rupees
+from core.texts import plain_line
 from diagnostics import render
 from payment.models import (
     DiagnosisRun,
@@ -81,7 +82,7 @@ def tell_who_approves(desk: ModelAdmin, request: HttpRequest, refunds: QuerySet[
 
 
 class ReasonForm(ActionForm):
-    reason = forms.CharField(required=False, max_length=200, label="Reason")
+    reason = forms.CharField(required=False, max_length=200, label="Reason", validators=[plain_line])
 
 
 class Rows(ReadOnly, TabularInline):

@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
+from core.texts import plain_line
 from payment.models.payments import PaymentAttempt
 from payment.models.refunds import Refund
 
@@ -38,7 +39,9 @@ class WebhookEvent(models.Model):
     closed_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
     )
-    closed_because = models.CharField(max_length=200, blank=True, help_text="the reason that staff gave")
+    closed_because = models.CharField(
+        max_length=200, blank=True, validators=[plain_line], help_text="the reason that staff gave"
+    )
     deliveries = models.PositiveIntegerField(default=0)
     next_check_at = models.DateTimeField(null=True, blank=True)
     checks = models.PositiveIntegerField(default=0)

@@ -11,6 +11,7 @@ from accounts.phones import PhoneField
 from booking.models import Checkout
 from booking.services import longest_page_life
 from core.clocks import SKEW, is_running
+from core.texts import name_or_email
 from payment.phonepe.credentials import Identity
 from payment.phonepe.enums import Generation
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -82,7 +83,9 @@ class Payment(models.Model):
         default=False,
         help_text="its cart was free again, or staff accepted it later: compare with other bookings",
     )
-    payer_reference = models.CharField(max_length=64, blank=True, help_text="name or mail address of a guest")
+    payer_reference = models.CharField(
+        max_length=64, blank=True, validators=[name_or_email], help_text="name or mail address of a guest"
+    )
     payer_mobile = PhoneField(blank=True)
     simulated = models.BooleanField(default=False)
     asked_at = models.DateTimeField(null=True, blank=True, help_text="the last status request to PhonePe")

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from core.texts import plain_line
 from payment.models.payments import Payment, PaymentAttempt, advance
 from payment.states import RefundState
 
@@ -47,7 +48,7 @@ class Refund(models.Model):
     amount_paise = models.PositiveBigIntegerField()
     state = models.CharField(max_length=16, choices=RefundState, default=RefundState.WAITING)
     origin = models.CharField(max_length=16, choices=Origin, default=Origin.SHOP)
-    reason = models.CharField(max_length=200)
+    reason = models.CharField(max_length=200, validators=[plain_line])
     replaces = models.OneToOneField(
         "self", models.PROTECT, null=True, blank=True, related_name="replaced_by", help_text="that one failed"
     )

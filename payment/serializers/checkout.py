@@ -11,6 +11,7 @@ from accounts.serializers import LenientPhoneField
 from booking.filters import LARGEST_ID
 from booking.serializers import AgreedAddressField, RupeesField
 from core.errors import InvalidField
+from core.texts import name_or_email
 from payment.serializers.payments import STATUSES
 from payment.services.checkout import Started
 from payment.services.links import status_url
@@ -40,7 +41,9 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         min_value=1,
         help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
     )
-    user_id = serializers.CharField(required=False, max_length=64, allow_blank=True, allow_null=True)
+    user_id = serializers.CharField(
+        required=False, max_length=64, allow_blank=True, allow_null=True, validators=[name_or_email]
+    )
     mobile = LenientPhoneField(required=False)
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from accounts.serializers import PhoneField
 from booking.serializers import BookingSerializer, RupeesField, agreed_cart
 from core.language import ENGLISH, language_of
+from core.texts import plain_text
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
 from payment.services.links import offer_url
@@ -221,7 +222,7 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
 
 class CancelRequest(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["CANCELLED"])
-    cancellation_reason = serializers.CharField(max_length=500)
+    cancellation_reason = serializers.CharField(max_length=500, validators=[plain_text])
 
 
 class TimelineEntry(serializers.Serializer[Any]):

@@ -5,6 +5,7 @@ from typing import Any
 from django.utils import timezone
 from rest_framework import serializers
 
+from accounts.serializers import LineField
 from booking.serializers import RupeesField
 from payment.models import Refund
 from payment.states import RefundState
@@ -31,12 +32,12 @@ class RefundRequest(serializers.Serializer[Any]):
         min_value=1,
         help_text="rupees; without it all that is left",
     )
-    reason = serializers.CharField(max_length=150)
+    reason = LineField(max_length=150)
 
 
 class ResolveRequest(serializers.Serializer[Any]):
     action = serializers.ChoiceField(choices=["refund", "book", "stop_waiting"])
-    reason = serializers.CharField(max_length=150, required=False, help_text="needed to stop waiting")
+    reason = LineField(max_length=150, required=False, help_text="needed to stop waiting")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if attrs["action"] == "stop_waiting" and not attrs.get("reason"):

@@ -4,6 +4,7 @@ from typing import Any
 
 from rest_framework import serializers
 
+from accounts.serializers import LineField
 from booking.filters import LARGEST_ID
 from payment.services.slot_closure import Outcome
 
@@ -16,7 +17,7 @@ class CloseRequest(serializers.Serializer[Any]):
         max_value=LARGEST_ID,
         help_text="another slot of the same puja; without it each booking goes to the nearest free one",
     )
-    reason = serializers.CharField(max_length=150)
+    reason = LineField(max_length=150)
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         if fields["then"] == "refund" and "to" in fields:

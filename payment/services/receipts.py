@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from booking.models import Booking
 from core.errors import Unavailable
 from core.language import supported_language
+from core.texts import shown
 from core.waiting import WaitSlots, wait_for
 from notifications.messages import Unwritable
 from notifications.receipt import ReceiptDocument, Returned, digest, render
@@ -141,9 +142,9 @@ def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes 
 def receipt_document(receipt: Receipt) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = _receipt_entry(payment)
-    payer = payment.payer_reference
+    payer = shown(payment.payer_reference)
     if payment.user is not None:
-        payer = ", ".join(filter(None, (payment.user.full_name, payment.user.email)))
+        payer = ", ".join(filter(None, (shown(payment.user.full_name), payment.user.email)))
     booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
     address = checkout.agreed_address if checkout else None
     return ReceiptDocument(
@@ -151,7 +152,7 @@ def receipt_document(receipt: Receipt) -> ReceiptDocument:
         received_at=receipt.received_at,
         simulated=receipt.series == Receipt.Series.SIMULATION,
         payer=payer,
-        address=", ".join(filter(None, (getattr(address, part, "") for part in ADDRESS))),
+        address=", ".join(filter(None, (shown(getattr(address, part, "")) for part in ADDRESS))),
         item=checkout.puja_title if checkout else "",
         starts_at=_starts_at(payment, booking),
         is_cancelled=booking is not None and booking.status == Booking.Status.CANCELLED,
