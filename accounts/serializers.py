@@ -83,6 +83,17 @@ class LoginSerializer(serializers.Serializer):
     password = PasswordField()
 
 
+class PasswordChangeSerializer(serializers.Serializer):
+    old_password = PasswordField()
+    new_password = PasswordField()
+
+
+class DetailSerializer(serializers.Serializer):
+    """One sentence about what was done."""
+
+    detail = serializers.CharField()
+
+
 class RefreshSerializer(serializers.Serializer):
     refresh = serializers.CharField(max_length=4000)
 

@@ -2,12 +2,16 @@
 
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError as Invalid
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 
-from accounts.models import Address, User
+from accounts.models import Address, Session, User
+from accounts.sessions import end_all
 from core.errors import Refusal
 
 ADDRESSES_PER_USER = 20
@@ -46,6 +50,26 @@ def log_in(email: str, password: str) -> User:
         raise Refusal(_("This account is not active. Please contact us."), code="account_not_active")
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     return user
+
+
+def change_password(user: User, session: Session | None, *, old_password: str, new_password: str) -> None:
+    """Every session but this one ends. Raises Refusal for a wrong old one, ValidationError for a weak new one."""
+    if not user.check_password(old_password):
+        raise Refusal(_("The old password is wrong."), code="wrong_password")
+    set_password(user, new_password, field="new_password", session=session)
+
+
+def set_password(user: User, password: str, *, field: str, session: Session | None = None) -> None:
+    """Unless somebody else changed it since `user` was read. Raises ValidationError at `field`, and Refusal."""
+    try:
+        validate_password(password, user)
+    except Invalid as error:
+        raise ValidationError({field: error.messages}) from error
+    hashed = make_password(password)  # takes a tenth of a second: before the transaction
+    with transaction.atomic():
+        if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
+            raise Refusal(_("The password has just been changed."), code="password_changed")
+        end_all(user, Session.EndedBecause.PASSWORD, except_for=session)
 
 
 def _refuse_taken(email: str) -> None:

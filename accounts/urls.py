@@ -1,7 +1,16 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from accounts.views import AddressViewSet, LoginView, LogoutView, ProfileView, RefreshView, RegisterView
+from accounts.views import (
+    AddressViewSet,
+    LoginView,
+    LogoutEverywhereView,
+    LogoutView,
+    PasswordChangeView,
+    ProfileView,
+    RefreshView,
+    RegisterView,
+)
 
 router = SimpleRouter()
 router.register("addresses", AddressViewSet)
@@ -11,6 +20,8 @@ urlpatterns = [
     path("login/", LoginView.as_view()),
     path("refresh/", RefreshView.as_view()),
     path("logout/", LogoutView.as_view()),
+    path("logout/everywhere/", LogoutEverywhereView.as_view()),
+    path("password/change/", PasswordChangeView.as_view()),
     path("profile/", ProfileView.as_view()),
     *router.urls,
 ]

@@ -8,14 +8,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
+from rest_framework_simplejwt.tokens import Token
 
 from accounts import services, sessions
-from accounts.models import Address, User
+from accounts.models import Address, Session, User
 from accounts.serializers import (
     AccountSerializer,
     AddressSerializer,
+    DetailSerializer,
     LoginAnswerSerializer,
     LoginSerializer,
+    PasswordChangeSerializer,
     ProfileSerializer,
     RefreshSerializer,
     RegistrationSerializer,
@@ -87,6 +90,35 @@ class LogoutView(PublicView):
     def post(self, request: Request) -> Response:
         sessions.log_out(self.read(request)["refresh"])
         return Response(status=status.HTTP_205_RESET_CONTENT)
+
+
+class LogoutEverywhereView(APIView):
+    """Ends every session of the caller, this one as well, and those of the admin."""
+
+    throttle_classes = (ScopedThrottle,)
+    throttle_scope = "login"
+
+    @extend_schema(operation_id="auth_logout_everywhere", request=None, responses={205: None})
+    def post(self, request: Request) -> Response:
+        sessions.end_all(cast(User, request.user), Session.EndedBecause.EVERYWHERE)
+        return Response(status=status.HTTP_205_RESET_CONTENT)
+
+
+class PasswordChangeView(APIView):
+    """By its owner, who knows the old one. Every other session ends; this one goes on."""
+
+    throttle_classes = (ScopedThrottle,)
+    throttle_scope = "login"
+
+    @extend_schema(
+        operation_id="auth_password_change", request=PasswordChangeSerializer, responses=DetailSerializer
+    )
+    def post(self, request: Request) -> Response:
+        incoming = PasswordChangeSerializer(data=request.data)
+        incoming.is_valid(raise_exception=True)
+        session = sessions.session_of(cast(Token, request.auth))
+        services.change_password(cast(User, request.user), session, **incoming.validated_data)
+        return Response({"detail": "Your password has been changed. You are logged out everywhere else."})
 
 
 class ProfileView(APIView):

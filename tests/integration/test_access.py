@@ -24,6 +24,8 @@ RULES = {
     "api/auth/login/ post": PUBLIC,
     "api/auth/refresh/ post": PUBLIC,
     "api/auth/logout/ post": PUBLIC,
+    "api/auth/logout/everywhere/ post": LOGIN,
+    "api/auth/password/change/ post": LOGIN,
     "api/auth/profile/ get": LOGIN,
     "api/auth/profile/ patch": LOGIN,
     "api/auth/addresses/ get": LOGIN,

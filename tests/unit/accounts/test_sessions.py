@@ -231,3 +231,45 @@ def test_a_refresh_beside_a_change_of_password_leaves_no_session(alice, attempt)
         with pytest.raises(AuthenticationFailed):
             rotate(refreshed.refresh)
     assert not Session.objects.filter(ended_at=None).exists()
+
+
+# --- What its owner does ---------------------------------------------------------------------------
+
+
+@pytest.fixture
+def devices(log_in, api):
+    """Two clients of Alice, each with a session of its own."""
+    clients = []
+    for _ in range(2):
+        clients.append(api())
+        clients[-1].credentials(HTTP_AUTHORIZATION=f"Bearer {log_in().access}")
+    return clients
+
+
+def test_a_person_logs_out_everywhere(devices):
+    assert devices[0].post("/api/auth/logout/everywhere/").status_code == 205
+    assert [each.get(MINE).status_code for each in devices] == [401, 401]
+
+
+def test_a_person_changes_their_password_and_stays_logged_in_here_alone(devices, api, alice):
+    change = {"old_password": builders.PASSWORD, "new_password": "another-lotus-pond-48"}
+    assert devices[0].post("/api/auth/password/change/", change).status_code == 200
+    assert [each.get(MINE).status_code for each in devices] == [200, 401]
+    login = {"email": alice.email, "password": "another-lotus-pond-48"}
+    assert api().post("/api/auth/login/", login).status_code == 200
+    assert api().post("/api/auth/login/", login | {"password": builders.PASSWORD}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("change", "wrong"),
+    [({"old_password": "a guess"}, "code"), ({"new_password": "12345678"}, "fields")],
+    ids=["wrong old one", "weak new one"],
+)
+def test_a_refused_change_of_password_changes_nothing(devices, alice, change, wrong):
+    right = {"old_password": builders.PASSWORD, "new_password": "another-lotus-pond-48"}
+    answer = devices[0].post("/api/auth/password/change/", right | change)
+    assert answer.status_code == 400
+    assert wrong in answer.json()
+    assert [each.get(MINE).status_code for each in devices] == [200, 200]
+    alice.refresh_from_db()
+    assert alice.check_password(builders.PASSWORD)
