@@ -3,6 +3,7 @@ from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from accounts.sessions import open_session
 from booking.models import Booking, Package, PromoCode, PujaService, Slot
 from booking.services import book
 from tests.harness import builders
@@ -19,6 +20,7 @@ def desk(staff, client):
 @pytest.fixture
 def booking(alice, package, slot):
     builders.make_promo()
+    open_session(alice)
     return book(
         builders.make_checkout(builders.make_cart(alice, package, slot.starts_at, promo_code="WELCOME10"))
     )
