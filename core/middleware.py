@@ -1,4 +1,4 @@
-"""Middleware: JSON errors, last slashes, bodies that could not be read."""
+"""Middleware: what browsers may do, JSON errors, last slashes, bodies that could not be read."""
 
 from collections.abc import Callable
 
@@ -53,6 +53,63 @@ HANDLERS: dict[int, Callable[[HttpRequest], HttpResponse]] = {
 CATCH_ALL = "(?P<url>.*)$"  # how the admin ends: it matches everything, and is no route
 # Their pages have links that are relative to the address in the browser.
 REDIRECTED_PREFIX = "/admin/"
+
+
+# None of our pages has a script or a style of its own inside; nothing may frame them.
+PAGE_POLICY = {
+    "default-src": "'none'",
+    "script-src": "'self'",
+    "style-src": "'self'",
+    "img-src": "'self' data:",
+    "font-src": "'self'",
+    "connect-src": "'self'",
+    "manifest-src": "'self'",
+    "base-uri": "'none'",
+    "frame-ancestors": "'none'",
+}
+# Pages of others: the admin's Alpine.js compiles expressions, and both write styles into elements.
+POLICIES = {
+    "/admin/": PAGE_POLICY
+    | {
+        "script-src": "'self' 'unsafe-eval'",
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: https:",
+    },
+    "/api/docs/": PAGE_POLICY | {"style-src": "'self' 'unsafe-inline'"},
+}
+NO_DEVICES = ", ".join(
+    f"{device}=()"
+    for device in (
+        "accelerometer",
+        "camera",
+        "geolocation",
+        "gyroscope",
+        "magnetometer",
+        "microphone",
+        "payment",
+        "usb",
+    )
+)
+
+
+class BrowserRulesMiddleware:
+    """What a browser may load, keep and use. Whatever does not say that it may be kept is private: `no-store`."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers.setdefault("Permissions-Policy", NO_DEVICES)
+        # Django's own page with a stack, which only DEBUG shows, has its styles inside.
+        if not (settings.DEBUG and response.status_code >= 400):
+            path = f"{request.path_info.rstrip('/')}/"
+            policy = next((POLICIES[start] for start in POLICIES if path.startswith(start)), PAGE_POLICY)
+            directives = policy | {"form-action": " ".join(settings.FORM_TARGETS)}
+            written = "; ".join(f"{name} {sources}" for name, sources in directives.items())
+            response.headers.setdefault("Content-Security-Policy", written)
+        return response
 
 
 class JsonErrorMiddleware:

@@ -98,10 +98,18 @@ def check_database() -> CheckResult:
                 cursor.execute("SELECT 1")
             executor = MigrationExecutor(direct)
             pending = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+            tables = {
+                cache["LOCATION"] for cache in settings.CACHES.values() if "DatabaseCache" in cache["BACKEND"]
+            }
+            missing = sorted(tables - set(direct.introspection.table_names()))
     except DATABASE_ERRORS as error:
         return check.failed("down", describe_error(error))
     if pending:
         return check.failed("migrations", f"{pending} migrations are not applied")
+    if missing:
+        return check.failed(
+            "migrations", f"the table of the cache is missing ({', '.join(missing)}): createcachetable"
+        )
     return check.passed("answers, all migrations are applied")
 
 

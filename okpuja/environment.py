@@ -26,6 +26,9 @@ JOINERS = "\u200c\u200d"
 QUOTATION_MARKS = "\"'`\u2018\u2019\u201c\u201d\u00ab\u00bb"
 LINES = "\r\n\t"
 
+# Of every numeric setting, as it was read: least and greatest value.
+BOUNDS: dict[str, tuple[int, int]] = {}
+
 
 def text(name: str, default: str = "") -> str:
     """A value that has been typed for people."""
@@ -93,12 +96,16 @@ def boolean(name: str, default: bool) -> bool:
     return value in {"true", "1"}
 
 
-def number(name: str, default: int, at_least: int = 0, at_most: int | None = None) -> int:
-    """The value is not quoted: beside PHONEPE_SALT_INDEX stands a secret, easily put into the wrong line."""
+def number(name: str, default: int, *, at_least: int = 0, at_most: int) -> int:
+    """The value is not quoted: beside PHONEPE_SALT_INDEX stands a secret, easily put into the wrong line.
+
+    Every number has both bounds: a digit too many would stop payments later, far from here.
+    """
+    BOUNDS[name] = (at_least, at_most)
     value = text(name, str(default))
     if not value.isascii() or not value.isdigit() or int(value) < at_least:
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {at_least}")
-    if at_most is not None and int(value) > at_most:
+    if int(value) > at_most:
         raise ImproperlyConfigured(f"{name} must be a whole number of at most {at_most}")
     return int(value)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import dj_database_url
 from corsheaders.defaults import default_headers
@@ -43,10 +44,12 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 BUILD = fingerprint(BASE_DIR)
 
 # Tests and servers started by tests set DOTENV_FILE to nothing: what they see is what they were given.
-if dotenv_file := os.environ.get("DOTENV_FILE", str(BASE_DIR / ".env")):
-    load_dotenv(dotenv_file)
+if DOTENV_FILE := os.environ.get("DOTENV_FILE", str(BASE_DIR / ".env")):
+    load_dotenv(DOTENV_FILE)
 # Written by `manage.py serve` and `manage.py dev`, beside .env.
-SERVING_ADDRESS_FILE = Path(dotenv_file).with_name(".serving-address") if dotenv_file else None
+SERVING_ADDRESS_FILE = Path(DOTENV_FILE).with_name(".serving-address") if DOTENV_FILE else None
+# What this process writes is its own: the SQLite file, mails, logs. Their readers would read people's data.
+os.umask(0o077)
 
 # --- Django -----------------------------------------------------------------------------------
 
@@ -61,7 +64,11 @@ PUBLIC_BASE_URL = address("PUBLIC_BASE_URL", serving_address or "http://127.0.0.
 FRONTEND_BASE_URL = address("FRONTEND_BASE_URL").rstrip("/")
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]", host_name)
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", "", origin)
-CORS_ALLOWED_ORIGINS = words("CORS_ALLOWED_ORIGINS", "http://localhost:3000", origin)
+PHONEPE_ENV = choice("PHONEPE_ENV", "UAT", ("UAT", "PRODUCTION"))
+# Beside real money no page is trusted that nobody has named.
+CORS_ALLOWED_ORIGINS = words(
+    "CORS_ALLOWED_ORIGINS", "" if PHONEPE_ENV == "PRODUCTION" else "http://localhost:3000", origin
+)
 # What clients send beside the library's defaults: ours, those of caches, and those of tools that trace requests.
 CORS_ALLOW_HEADERS = (
     *default_headers,
@@ -82,7 +89,7 @@ CORS_EXPOSE_HEADERS = (
     "x-bookings-left",
     "x-request-id",
 )
-NUM_PROXIES = number("NUM_PROXIES", 0)
+NUM_PROXIES = number("NUM_PROXIES", 0, at_most=10)
 OPS_TOKEN = credential("OPS_TOKEN")
 DEMO_PASSWORD = secret("DEMO_PASSWORD")
 
@@ -112,6 +119,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "core.logging.RequestIdMiddleware",
+    "core.middleware.BrowserRulesMiddleware",
     "corsheaders.middleware.CorsMiddleware",
     "core.middleware.JsonErrorMiddleware",
     "core.middleware.LastSlashMiddleware",
@@ -163,6 +171,8 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
 X_FRAME_OPTIONS = "DENY"
+# Browsers remember for a year that this host is never asked over http.
+SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 REQUEST_BODY_SECONDS = number("REQUEST_BODY_SECONDS", 20, at_least=1, at_most=300)
 
@@ -170,7 +180,7 @@ REQUEST_BODY_SECONDS = number("REQUEST_BODY_SECONDS", 20, at_least=1, at_most=30
 
 DATABASE_URL = secret("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 # gunicorn's threads in one process, plus the worker's own connections.
-DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 10, at_least=2)
+DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 10, at_least=2, at_most=1_000)
 
 
 def database(url: str) -> dict[str, Any]:
@@ -229,7 +239,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "login": rate("LOGIN_RATE", "10/min"),
         "register": rate("REGISTER_RATE", "20/hour"),
-        "guest_payment": f"{number('PAYMENT_GUEST_PER_MINUTE', 6, at_least=1)}/min",
+        "guest_payment": f"{number('PAYMENT_GUEST_PER_MINUTE', 6, at_least=1, at_most=100_000)}/min",
         "demo_payment": rate("DEMO_PAYMENT_RATE", "10/min"),
         "diagnosis": rate("DIAGNOSIS_RATE", "20/min"),
     },
@@ -272,7 +282,7 @@ UNFOLD = {
 # --- Mail --------------------------------------------------------------------------------------
 
 EMAIL_URL = secret("EMAIL_URL", f"file://{BASE_DIR / 'mail'}")
-EMAIL_TIMEOUT = number("EMAIL_TIMEOUT", 10, at_least=1)
+EMAIL_TIMEOUT = number("EMAIL_TIMEOUT", 10, at_least=1, at_most=120)
 globals().update(mail(EMAIL_URL))
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
 # Alerts go to these people, and as signed JSON to this address.
@@ -287,26 +297,25 @@ DEAD_MAN_URL = address("DEAD_MAN_URL")
 # --- PhonePe -----------------------------------------------------------------------------------
 # Raw values; `payment.phonepe.credentials` turns them into merchants and endpoints and says what is wrong with them.
 
-PHONEPE_ENV = choice("PHONEPE_ENV", "UAT", ("UAT", "PRODUCTION"))
 PHONEPE_SIMULATION_MODE = boolean("PHONEPE_SIMULATION_MODE", False)
 PHONEPE_API_VERSION = choice("PHONEPE_API_VERSION", "auto", ("auto", "v1", "v2"))
 PHONEPE_MERCHANT_ID = credential("PHONEPE_MERCHANT_ID")
 PHONEPE_SALT_KEY = credential("PHONEPE_SALT_KEY") or credential("PHONEPE_MERCHANT_KEY")
-PHONEPE_SALT_INDEX = number("PHONEPE_SALT_INDEX", 1, at_least=1)
+PHONEPE_SALT_INDEX = number("PHONEPE_SALT_INDEX", 1, at_least=1, at_most=999)
 PHONEPE_CLIENT_ID = credential("PHONEPE_CLIENT_ID")
 PHONEPE_CLIENT_SECRET = credential("PHONEPE_CLIENT_SECRET")
-PHONEPE_CLIENT_VERSION = number("PHONEPE_CLIENT_VERSION", 1, at_least=1)
+PHONEPE_CLIENT_VERSION = number("PHONEPE_CLIENT_VERSION", 1, at_least=1, at_most=9_999)
 PHONEPE_BASE_URL = secret("PHONEPE_BASE_URL")
 PHONEPE_AUTH_BASE_URL = secret("PHONEPE_AUTH_BASE_URL")
 PHONEPE_FALLBACK_BASE_URLS = words("PHONEPE_FALLBACK_BASE_URLS")
 PHONEPE_PROXY_URL = secret("PHONEPE_PROXY_URL")
 # Pages and leases that are stored are judged by these bounds: the settings may change while they are open.
 LONGEST_EXPIRE_AFTER, LONGEST_DEADLINE = 3_600, 295
-PHONEPE_CONNECT_TIMEOUT = number("PHONEPE_CONNECT_TIMEOUT", 30, at_least=1)
-PHONEPE_READ_TIMEOUT = number("PHONEPE_READ_TIMEOUT", 60, at_least=1)
+PHONEPE_CONNECT_TIMEOUT = number("PHONEPE_CONNECT_TIMEOUT", 30, at_least=1, at_most=LONGEST_DEADLINE)
+PHONEPE_READ_TIMEOUT = number("PHONEPE_READ_TIMEOUT", 60, at_least=1, at_most=LONGEST_DEADLINE)
 PHONEPE_DEADLINE = number("PHONEPE_DEADLINE", 20, at_least=1, at_most=LONGEST_DEADLINE)
-PHONEPE_MAX_RETRIES = number("PHONEPE_MAX_RETRIES", 3)
-PHONEPE_CALLS_AT_ONCE = number("PHONEPE_CALLS_AT_ONCE", 4, at_least=1)
+PHONEPE_MAX_RETRIES = number("PHONEPE_MAX_RETRIES", 3, at_most=20)
+PHONEPE_CALLS_AT_ONCE = number("PHONEPE_CALLS_AT_ONCE", 4, at_least=1, at_most=1_000)
 PHONEPE_SSL_VERIFY = boolean("PHONEPE_SSL_VERIFY", True)
 PHONEPE_CA_BUNDLE = secret("PHONEPE_CA_BUNDLE")
 PHONEPE_WEBHOOK_USERNAME = secret("PHONEPE_WEBHOOK_USERNAME")
@@ -314,6 +323,18 @@ PHONEPE_WEBHOOK_PASSWORD = secret("PHONEPE_WEBHOOK_PASSWORD")
 PHONEPE_WEBHOOK_SECRET = secret("PHONEPE_WEBHOOK_SECRET")
 PHONEPE_EXPIRE_AFTER = number("PHONEPE_EXPIRE_AFTER", 900, at_least=300, at_most=LONGEST_EXPIRE_AFTER)
 PHONEPE_PREVIOUS = former_credentials("PHONEPE_PREVIOUS")
+
+# Where forms of our pages may lead, redirects included: here, back to the shop, to a page of PhonePe.
+FORM_TARGETS = (
+    "'self'",
+    "https://*.phonepe.com",
+    *{"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in (PUBLIC_BASE_URL, FRONTEND_BASE_URL) if url},
+    *{
+        "{0.scheme}://{0.netloc}".format(urlsplit(url.partition("|")[0]))
+        for url in (PHONEPE_BASE_URL, *PHONEPE_FALLBACK_BASE_URLS)
+        if url.startswith("http://")  # a simulator on this machine
+    },
+)
 
 # The simulated PhonePe, by dotted path: no code outside the URL configuration imports it.
 SIMULATOR_ADAPTER = "simulator.adapter.SimulatorAdapter"
@@ -339,7 +360,7 @@ DIAGNOSIS_NAME_SERVERS = words("DIAGNOSIS_NAME_SERVERS", "", name_server)
 # Private networks in which PhonePe's names may lie, e.g. behind a gateway of ours.
 DIAGNOSIS_TRUSTED_NETWORKS = words("DIAGNOSIS_TRUSTED_NETWORKS", "", ip_network)
 DIAGNOSIS_CA_BUNDLE = secret("DIAGNOSIS_CA_BUNDLE")
-DIAGNOSIS_EVERY_MINUTES = number("DIAGNOSIS_EVERY_MINUTES", 5)
+DIAGNOSIS_EVERY_MINUTES = number("DIAGNOSIS_EVERY_MINUTES", 5, at_most=24 * 60)
 # Only checked. Due work is rows in the database, so that no payment needs a broker.
 BROKER_URL = secret("BROKER_URL")
 # In words: where backups are stored, and when one was restored last. `manage.py golive` checks it.
@@ -349,11 +370,11 @@ BACKUPS = text("BACKUPS")
 
 PAYMENT_ENABLED = boolean("PAYMENT_ENABLED", True)
 PAYMENT_GUEST_CHECKOUT = boolean("PAYMENT_GUEST_CHECKOUT", True)
-PAYMENT_GUEST_MAX_RUPEES = number("PAYMENT_GUEST_MAX_RUPEES", 50_000, at_least=1)
-PAYMENT_TIME_SCALE = number("PAYMENT_TIME_SCALE", 1, at_least=1)
+PAYMENT_GUEST_MAX_RUPEES = number("PAYMENT_GUEST_MAX_RUPEES", 50_000, at_least=1, at_most=10_000_000)
+PAYMENT_TIME_SCALE = number("PAYMENT_TIME_SCALE", 1, at_least=1, at_most=10_000)
 REFUND_FULL_HOURS = number("REFUND_FULL_HOURS", 48, at_most=LONGEST_HOURS_AHEAD)
 REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
-REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000)
+REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000, at_most=10_000_000)
 REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1, at_most=90)
 OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1, at_most=60 * 24)  # its link lives no longer
 # The temple moves no booking to a start that is nearer than this: the customer chooses by a link.

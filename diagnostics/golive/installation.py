@@ -6,7 +6,7 @@ from django.conf import settings
 
 from diagnostics.golive.site import Result, Site, failed, not_run, passed
 from diagnostics.runner import usable_merchant
-from payment.checks import DANGEROUS
+from payment.checks import DANGEROUS, UNWISE
 
 # PhonePe's dashboard takes no other webhook login.
 WEBHOOK_USERNAME = re.compile(r"\w{5,20}", re.ASCII)
@@ -37,7 +37,9 @@ def safe_settings(site: Site) -> Result:
     broken = [each for is_broken, each in DANGEROUS if each.id not in POINTS_OF_THEIR_OWN and is_broken()]
     if broken:
         return failed(" ".join(f"{each.text}." for each in broken), " ".join(each.remedy for each in broken))
-    return passed("production would start with these settings")
+    unwise = [each.text for is_broken, each in UNWISE if is_broken()]
+    warnings = f"; check --deploy warns: {'. '.join(unwise)}" if unwise else ""
+    return passed(f"production would start with these settings{warnings}")
 
 
 def credentials(site: Site) -> Result:

@@ -49,6 +49,15 @@ def test_readyz_is_503_when_a_migration_is_pending():
 
 
 @pytest.mark.django_db(transaction=True)
+def test_readyz_is_503_without_the_table_of_the_cache(settings):
+    backend = "django.core.cache.backends.db.DatabaseCache"
+    settings.CACHES = {"default": {"BACKEND": backend, "LOCATION": "a_missing_table"}}
+    answer = Client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "database": "ok", "migrations": "pending"}
+
+
+@pytest.mark.django_db(transaction=True)
 def test_readyz_is_503_without_a_database(database_at):
     database_at(refusing_port())
     answer = Client().get("/readyz")

@@ -6,7 +6,9 @@ import subprocess
 import sys
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
+from okpuja.environment import BOUNDS, number
 from tests.harness import ROOT
 
 pytestmark = pytest.mark.slow  # starts processes
@@ -144,3 +146,42 @@ def test_the_table_of_cancellations_may_be_written_in_any_order():
     )
 
     assert said.stdout.strip() == "[(48, 100), (24, 50), (0, 0)]"
+
+
+@pytest.mark.parametrize("name", sorted(BOUNDS))
+def test_every_number_has_a_least_and_a_greatest_value(name, monkeypatch):
+    """`BOUNDS` is filled while the settings are read: a new number is in it."""
+    least, most = BOUNDS[name]
+    assert least <= most <= 10_000_000
+    for value, is_allowed in ((least, True), (most, True), (most + 1, False), (least - 1, False)):
+        monkeypatch.setenv(name, str(value))
+        if is_allowed:
+            assert number(name, least, at_least=least, at_most=most) == value
+            continue
+        with pytest.raises(ImproperlyConfigured, match=name):
+            number(name, least, at_least=least, at_most=most)
+
+
+def test_all_numbers_of_the_example_are_bounded():
+    shown = re.findall(r"(?m)^([A-Z_]+)=\d+$", (ROOT / ".env.example").read_text())
+    assert set(shown) - BOUNDS.keys() == set()
+
+
+def test_what_a_process_writes_is_its_own(tmp_path):
+    said = start(f"from pathlib import Path; Path({str(tmp_path / 'new')!r}).touch()")
+    assert said.returncode == 0, said.stderr
+    assert (tmp_path / "new").stat().st_mode & 0o077 == 0
+
+
+def test_in_production_no_origin_is_trusted_by_default():
+    code = "from okpuja import settings; print(settings.CORS_ALLOWED_ORIGINS)"
+    clean = {
+        "PHONEPE_ENV": "PRODUCTION",
+        "SECRET_KEY": "x" * 50,
+        "DOTENV_FILE": "",
+        "PATH": os.environ["PATH"],
+    }
+    said = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=clean, capture_output=True, text=True, check=False
+    )
+    assert said.stdout.strip() == "[]"

@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from django.conf import settings as django_settings
 from django.core.exceptions import ImproperlyConfigured
 
 from payment import checks
@@ -25,13 +26,23 @@ SAFE = {
     "OPS_TOKEN": "a-long-random-text",
     "EMAIL_URL": "smtp+tls://us:secret@mail.example:587",
     "NUM_PROXIES": 1,
+    "ALLOWED_HOSTS": ["pay.example", ".pay.example"],
+    "CORS_ALLOWED_ORIGINS": ["https://www.pay.example"],
+    "FRONTEND_BASE_URL": "https://www.pay.example",
+    "SESSION_COOKIE_SECURE": True,
+    "CSRF_COOKIE_SECURE": True,
+    "DEMO_PASSWORD": "",
 }
+RATES = {"login": "10/min", "register": "20/hour", "guest_payment": "6/min"}
+DATABASE = {"ENGINE": "django.db.backends.postgresql", "NAME": "okpuja", "HOST": "db.example", "PASSWORD": ""}
 
 
 @pytest.fixture
-def production(settings):
+def production(settings, monkeypatch):
     for name, value in SAFE.items():
         setattr(settings, name, value)
+    settings.REST_FRAMEWORK = {**settings.REST_FRAMEWORK, "DEFAULT_THROTTLE_RATES": RATES}
+    monkeypatch.setitem(django_settings.DATABASES, "default", {**DATABASE, "PASSWORD": "of the database"})
     return settings
 
 
@@ -57,6 +68,38 @@ def test_a_safe_production_starts_without_a_word(production):
         ("SECRET_KEY", "insecure-and-for-debug-only-" + "x" * 32, "E007"),
         ("SECRET_KEY", "ab" * 40, "E007"),
         ("PAYMENT_TIME_SCALE", 60, "E008"),
+        ("SECRET_KEY_FALLBACKS", ["short"], "E007"),
+        ("OPS_TOKEN", "a", "E011"),
+        ("OPS_TOKEN", "aaaaaaaaaaaaaaaaaaaaaaaa", "E011"),
+        ("OPS_TOKEN", "Password-1234567", "E011"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "a", "E012"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "password1", "E012"),
+        ("PHONEPE_WEBHOOK_PASSWORD", "Sim-pass-9", "E012"),
+        ("PHONEPE_WEBHOOK_SECRET", "a", "E012"),
+        ("PHONEPE_PREVIOUS", [{"client_id": "SU1", "client_secret": "s", "webhook_secret": "a"}], "E012"),
+        ("OPS_TOKEN", SAFE["SECRET_KEY"], "E014"),
+        ("PHONEPE_WEBHOOK_SECRET", SAFE["OPS_TOKEN"], "E014"),
+        ("ALLOWED_HOSTS", ["*"], "E015"),
+        ("ALLOWED_HOSTS", [".com"], "E015"),
+        ("CORS_ALLOWED_ORIGINS", ["http://localhost:3000"], "E016"),
+        ("CORS_ALLOWED_ORIGINS", ["https://127.0.0.1:3000"], "E016"),
+        ("CORS_ALLOWED_ORIGINS", ["http://www.pay.example"], "E016"),
+        ("CSRF_TRUSTED_ORIGINS", ["https://*.pay.example"], "E016"),
+        ("CORS_ALLOW_ALL_ORIGINS", True, "E016"),
+        ("PHONEPE_BASE_URL", "https://api.phonepe.com.evil.example/apis/pg", "E017"),
+        ("PHONEPE_BASE_URL", "https://evilphonepe.com/apis/pg", "E017"),
+        (
+            "PHONEPE_FALLBACK_BASE_URLS",
+            ["https://api.phonepe.com/apis/pg|auth=https://evil.example/"],
+            "E017",
+        ),
+        ("PHONEPE_FALLBACK_BASE_URLS", ["https://evil.example/apis/pg"], "E017"),
+        ("PHONEPE_CLIENT_ID", "", "E018"),
+        ("EMAIL_URL", "smtp://us:secret@mail.example:25", "E019"),
+        ("REST_FRAMEWORK", {"DEFAULT_THROTTLE_RATES": {"login": "9999/s"}}, "E020"),
+        ("REST_FRAMEWORK", {"DEFAULT_THROTTLE_RATES": {"a new one": None}}, "E020"),
+        ("FRONTEND_BASE_URL", "http://www.pay.example", "E021"),
+        ("SESSION_COOKIE_SECURE", False, "E022"),
         ("PHONEPE_FALLBACK_BASE_URLS", ["https://api-preprod.phonepe.com/apis/pg-sandbox"], "E009"),
         ("PHONEPE_BASE_URL", "http://127.0.0.1:9000/apis/pg", "E009"),
     ],
@@ -65,7 +108,57 @@ def test_what_loses_money_or_leaks_is_refused_at_start(production, name, value, 
     setattr(production, name, value)
     with pytest.raises(ImproperlyConfigured, match=f"payment.{problem}"):
         checks.refuse_unsafe()
-    assert f"payment.{problem}" in ids([*checks.production(None), *checks.addresses(None)])
+    found = ids([*checks.production(None), *checks.addresses(None)])
+    assert any(re.fullmatch(f"payment.{problem}", each) for each in found)
+
+
+def test_each_rule_has_a_name_of_its_own():
+    known = [problem.id for _, problem in (*checks.DANGEROUS, *checks.UNWISE)]
+    assert len(set(known)) == len(known)
+
+
+def test_a_secret_for_alerts_that_can_be_guessed_is_refused(production):
+    production.STAFF_WEBHOOK_URL, production.STAFF_WEBHOOK_SECRET = "https://chat.example/x", "a"
+    with pytest.raises(ImproperlyConfigured, match=r"payment\.E013"):
+        checks.refuse_unsafe()
+
+
+def test_without_taking_payments_no_credentials_are_needed(production):
+    production.PHONEPE_CLIENT_ID, production.PAYMENT_ENABLED = "", False
+    checks.refuse_unsafe()
+
+
+@pytest.mark.parametrize("scope", sorted(django_settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"]))
+def test_an_absurd_rate_of_any_throttle_is_refused(production, scope):
+    rates = django_settings.REST_FRAMEWORK["DEFAULT_THROTTLE_RATES"] | {scope: "1000000/s"}
+    production.REST_FRAMEWORK = {"DEFAULT_THROTTLE_RATES": rates}
+    with pytest.raises(ImproperlyConfigured, match=r"payment\.E020"):
+        checks.refuse_unsafe()
+
+
+def test_published_keys_of_the_simulator_are_for_this_machine_only(production):
+    production.PHONEPE_ENV, production.PHONEPE_SIMULATION_MODE = "UAT", True
+    production.SIMULATOR_PUBLISHED_KEYS = True
+    with pytest.raises(ImproperlyConfigured, match=r"payment\.E023"):
+        checks.refuse_unsafe()
+    production.PUBLIC_BASE_URL = "http://127.0.0.1:8000"
+    checks.refuse_unsafe()
+
+
+def test_a_simulation_that_others_reach_is_a_warning(production):
+    production.PHONEPE_ENV, production.PHONEPE_SIMULATION_MODE = "UAT", True
+    production.SIMULATOR_PUBLISHED_KEYS = False
+    checks.refuse_unsafe()
+    assert "payment.W007" in ids(checks.production(None))
+
+
+def test_files_that_others_may_read_are_a_warning(production, tmp_path):
+    file = tmp_path / ".env"
+    file.touch()
+    production.DOTENV_FILE = str(file)
+    for mode, expected in ((0o600, []), (0o640, ["payment.W011"]), (0o604, ["payment.W011"])):
+        file.chmod(mode)
+        assert ids(checks.production(None)) == expected
 
 
 def test_every_reason_is_named_at_once(production):
@@ -77,7 +170,7 @@ def test_every_reason_is_named_at_once(production):
 
 
 def test_an_hmac_secret_is_proof_enough(production):
-    production.PHONEPE_WEBHOOK_PASSWORD, production.PHONEPE_WEBHOOK_SECRET = "", "whsec-1"
+    production.PHONEPE_WEBHOOK_PASSWORD, production.PHONEPE_WEBHOOK_SECRET = "", "whsec-Zq8vY2kLw5Xn0RtB"
     checks.refuse_unsafe()
 
 
@@ -129,7 +222,10 @@ def test_a_file_of_certificates_may_be_trusted(production, tmp_path):
     ("name", "value", "warning"),
     [
         ("OPS_TOKEN", "", "payment.W002"),
-        ("PHONEPE_CLIENT_ID", "", "payment.W003"),
+        ("CACHE_URL", "redis://cache.example:6379/0", "payment.W008"),
+        ("DEAD_MAN_URL", "http://alarm.example/x", "payment.W009"),
+        ("STAFF_WEBHOOK_URL", "https://chat.example/x", "payment.W012"),
+        ("LOGGING", {"root": {"level": "DEBUG"}}, "payment.W010"),
         ("EMAIL_URL", "file:///srv/okpuja/mail", "payment.W005"),
         ("NUM_PROXIES", 0, "payment.W006"),
         ("PHONEPE_FALLBACK_BASE_URLS", ["https://mercury-t2.phonepe.com/apis/hermes"], "payment.W001"),
@@ -141,6 +237,22 @@ def test_what_is_only_unwise_is_a_warning(production, name, value, warning):
     setattr(production, name, value)
     checks.refuse_unsafe()
     assert ids([*checks.production(None), *checks.addresses(None)]) == [warning]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["payment.W008"]),
+        ({"HOST": "127.0.0.1"}, []),
+        ({"HOST": "/run/postgresql"}, []),
+        ({"OPTIONS": {"sslcert": "client.pem"}}, []),
+    ],
+)
+def test_a_database_in_the_network_without_a_password_is_a_warning(
+    production, monkeypatch, changes, expected
+):
+    monkeypatch.setitem(django_settings.DATABASES, "default", DATABASE | changes)
+    assert ids(checks.production(None)) == expected
 
 
 def test_v1_on_the_path_of_v2_is_a_warning(production):
