@@ -10,11 +10,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from textwrap import indent
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+
+from core.printable import printable
 
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 
@@ -96,7 +99,7 @@ class JsonFormatter(logging.Formatter):
         line |= {name: value for name, value in vars(record).items() if name not in STANDARD_FIELDS}
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, default=str, ensure_ascii=False))
+        return printable(redact(json.dumps(line, default=str, ensure_ascii=False)))
 
     converter = staticmethod(time.gmtime)
 
@@ -111,12 +114,15 @@ class ConsoleFormatter(logging.Formatter):
         if found := getattr(record, "request_id", ""):
             extra["request_id"] = found
         details = "".join(f" {name}={value}" for name, value in extra.items())
+        said = printable(f"{record.name}: {record.getMessage()}{details}")
         level = f"{record.levelname:<8}"
         if sys.stderr.isatty():
             level = f"\x1b[{self.COLOURS.get(record.levelname, 0)}m{level}\x1b[0m"
-        line = f"{self.formatTime(record, '%H:%M:%S')} {level} {record.name}: {record.getMessage()}{details}"
+        line = f"{self.formatTime(record, '%H:%M:%S')} {level} {said}"
         if record.exc_info:
-            line += f"\n{self.formatException(record.exc_info)}"
+            # Indented: no line of a text of others looks like a record of ours.
+            stack = printable(self.formatException(record.exc_info), keep="\n")
+            line += f"\n{indent(stack, '    ')}"
         return redact(line)
 
 

@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from rest_framework.renderers import BaseRenderer
 
+from core.printable import printable, printable_values
 from diagnostics.enums import Culprit, Verdict
 from diagnostics.report import Layer
 
@@ -64,7 +65,7 @@ class TextRenderer(BaseRenderer):
     format = "text"
 
     def render(self, data: Any, media_type: str | None = None, context: Any = None) -> bytes:
-        return (as_text(data) if is_report(data) else f"{data['error']}\n").encode()
+        return (as_text(data) if is_report(data) else f"{printable(data['error'])}\n").encode()
 
 
 class PageRenderer(BaseRenderer):
@@ -86,6 +87,7 @@ def is_report(data: Json) -> bool:
 
 
 def page_context(found: Json, request: HttpRequest) -> Json:
+    found = printable_values(found, lines_in={"body"})
     changed = found.get("changed_since_last_ok")
     codes = found.get("unknown_codes", [])
     return {
@@ -106,6 +108,7 @@ def page_context(found: Json, request: HttpRequest) -> Json:
 
 
 def as_text(found: Json) -> str:
+    found = printable_values(found, lines_in={"body"})  # a line of others must not look like one of ours
     lines = [
         *_summary_lines(found),
         *_endpoint_lines("The connection to PhonePe", found["endpoints"]),
@@ -136,7 +139,8 @@ def as_text(found: Json) -> str:
 
 def checks_as_text(checks: list[Layer]) -> str:
     return "".join(
-        f"{MARKS[state_of(each.ok)]} {each.layer:<12} {each.target}: {each.detail}\n" for each in checks
+        printable(f"{MARKS[state_of(each.ok)]} {each.layer:<12} {each.target}: {each.detail}") + "\n"
+        for each in checks
     )
 
 

@@ -13,6 +13,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.utils import timezone
 
 from core.logging import redact
+from core.printable import printable
 from notifications import hooks
 from notifications.alerts import sentence_of
 from notifications.messages import Unwritable, write
@@ -90,8 +91,10 @@ def _deliver(notification: Notification, attachments: Attachments) -> None:
         raise Unwritable("nobody to send it to")
     message = write(notification, attachments.link)
     headers = {"Message-ID": notification.message_id, "Auto-Submitted": "auto-generated"}
-    mail = EmailMultiAlternatives(message.subject, message.text, to=recipients, headers=headers)
-    mail.attach_alternative(message.html, "text/html")
+    subject = printable(message.subject)
+    text, html = (printable(each, keep="\n\t") for each in (message.text, message.html))
+    mail = EmailMultiAlternatives(subject, text, to=recipients, headers=headers)
+    mail.attach_alternative(html, "text/html")
     for name, content in attachments.files.items():
         mail.attach(name, content, "application/pdf")
     mail.send()

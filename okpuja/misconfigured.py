@@ -5,6 +5,7 @@ import sys
 from datetime import datetime, timezone
 
 from core.logging import LOGIN
+from core.printable import printable
 
 SUMMARY = "These settings cannot be used: neither the server nor the worker starts with them."
 
@@ -14,7 +15,7 @@ def report(error: Exception, arguments: list[str]) -> int:
 
     The texts of these errors name settings and contain no secret, except an address with a login.
     """
-    wrong = LOGIN.sub("//", str(error))
+    wrong = printable(LOGIN.sub("//", str(error)), keep="\n")
     if "--json" in arguments:
         sys.stdout.write(json.dumps(_answer(wrong), indent=2, ensure_ascii=False) + "\n")
     else:

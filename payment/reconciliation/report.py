@@ -12,6 +12,7 @@ from typing import Any
 from django.utils import timezone
 
 from core.money import rupees
+from core.printable import printable, printable_values
 from payment.reconciliation.discrepancies import Discrepancy
 
 Json = dict[str, Any]
@@ -59,10 +60,11 @@ class Report:
 
 
 def as_json(report: Json) -> str:
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return printable(json.dumps(report, indent=2, ensure_ascii=False), keep="\n") + "\n"
 
 
 def as_text(report: Json) -> str:
+    report = printable_values(report)
     rows, bad_rows = report["settled_rows"], report["bad_rows"]
     lines = [f"{report['day']}. Answers from PhonePe: {report['asked']}."]
     if rows is not None:
@@ -92,8 +94,8 @@ def as_text(report: Json) -> str:
 
 def as_csv(report: Json) -> str:
     """Amounts in rupees. A cell that a spreadsheet would take for a formula is written as text."""
-    out = io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore")
+    report, out = printable_values(report), io.StringIO()
+    writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for each in report["differences"]:
         cells = {}

@@ -6,7 +6,7 @@ from datetime import datetime, time, timedelta
 from typing import Any, NamedTuple
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import transaction
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from accounts.models import User
 from accounts.services import add_address
 from booking.models import Package, PromoCode, PujaCategory, PujaService, Slot
 from booking.services import demo_package
+from core.printable import PrintableCommand
 
 DAYS = 14
 IMAGES = "https://ik.imagekit.io/okpuja"
@@ -66,7 +67,7 @@ WELCOME = {
 }
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = __doc__
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,8 +4,9 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from core.printable import PrintableCommand
 from diagnostics import dependencies, render
 from diagnostics.deadlines import begin, result
 from diagnostics.report import Layer, Report
@@ -17,7 +18,7 @@ NAMES = (*render.LAYERS, *render.DEPENDENCIES)
 DATABASE_TIMEOUT = 1.5  # seconds, of the ten that the whole may take
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     """Needs no database and no running server. `manage.py` itself reports settings that cannot be read."""
 
     help = "Says what is broken, whose fault it is and what to do. Ends with 0 only when all is well."

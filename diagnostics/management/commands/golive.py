@@ -2,15 +2,16 @@ import json
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import CommandParser
 
+from core.printable import PrintableCommand, printable_values
 from diagnostics.golive.checklist import run_checklist
 from diagnostics.golive.site import Site
 
 MARKS = {"pass": "+", "fail": "X", "not-run": "-"}
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = "Checks what has to be true before real payments. Ends with 0 only when nothing is left to do."
     requires_system_checks = ()
 
@@ -30,7 +31,7 @@ class Command(BaseCommand):
         if options["json"]:
             self.stdout.write(json.dumps(answer, indent=2, ensure_ascii=False))
         else:
-            for line in answer["checks"]:
+            for line in printable_values(answer["checks"]):
                 self.stdout.write(f"{MARKS[line['result']]} {line['title']}: {line['reason']}")
                 if line["next_action"]:
                     self.stdout.write(f"    {line['next_action']}")

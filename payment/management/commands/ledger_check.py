@@ -4,15 +4,16 @@ from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from core.errors import Unavailable
 from core.money import rupees
+from core.printable import PrintableCommand, printable_values
 from payment.reconciliation.invariants import find_violations, totals
 from payment.reconciliation.simulator_account import compare_account
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = (
         "Checks that the ledger agrees with orders, refunds, disputes and bookings, and in simulation with the"
         " simulated PhonePe's own account. Ends with 0 only when it does."
@@ -35,8 +36,8 @@ class Command(BaseCommand):
             "real": totals(simulated=False),
             "simulated": totals(simulated=True),
         }
-        text = json.dumps(result, indent=2, ensure_ascii=False) if options["json"] else _as_text(result)
-        self.stdout.write(text)
+        as_json = json.dumps(result, indent=2, ensure_ascii=False)
+        self.stdout.write(as_json if options["json"] else _as_text(printable_values(result)))
         if not result["balances"]:
             sys.exit(1)
 

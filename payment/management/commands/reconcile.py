@@ -3,17 +3,18 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 
+from core.printable import PrintableCommand
 from payment.reconciliation.days import yesterday
 from payment.reconciliation.report import FORMATS
 from payment.reconciliation.runs import reconcile
 from payment.reconciliation.settlement import NotASettlement, read_file
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = (
         "Compares a day of PhonePe with our payments and bookings, and with a settlement file."
         " Changes nothing without --fix. Ends with 0 only when nothing differs."

@@ -9,6 +9,7 @@ from django.contrib.staticfiles.management.commands.runserver import Command as 
 from django.core.management import call_command
 from django.db import DatabaseError, InterfaceError, connections
 
+from core.printable import PrintableCommand
 from okpuja.serving_address import publish_address
 
 logger = logging.getLogger(__name__)
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 PAUSE = 1.0  # seconds between two rounds of background work
 
 
-class Command(RunServer):
+class Command(PrintableCommand, RunServer):
     help = "Django's development server on 127.0.0.1, with the background worker in a thread of the same process."
 
     def run(self, **options: Any) -> None:

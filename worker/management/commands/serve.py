@@ -11,8 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from core.printable import PrintableCommand
 from okpuja.serving_address import publish_address
 
 logger = logging.getLogger(__name__)
@@ -23,7 +24,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 60.0  # seconds before a child is started agai
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = "Serves on 127.0.0.1 with one background worker beside it. For production see docs/deployment.md."
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -4,9 +4,10 @@ import threading
 from queue import SimpleQueue
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db import DatabaseError, InterfaceError, connection
 
+from core.printable import PrintableCommand
 from worker.jobs import (
     DATABASE_KINDS,
     DIAGNOSIS_KINDS,
@@ -34,7 +35,7 @@ LONGEST_PAUSE = 30
 ASKED, DIED = "asked to end", "a thread died"
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = (
         "Polls PhonePe, handles webhook events, ends holds, sends mail. Runs until SIGTERM; --once for cron."
     )
