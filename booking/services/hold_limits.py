@@ -29,6 +29,7 @@ LONGEST_COOL_DOWN = timedelta(hours=1)
 # In lives of a payment page, in each window: an account may hold two places twice for nothing.
 FREE_OF_ACCOUNT = 4
 LEAST_OF_NETWORK = 2  # places that new customers of a network may hold whatever happened there
+LEAST_OF_SLOT = 3  # whatever the percentage: a family, or the visitors of a small temple, share an address
 State = SlotHold.State
 
 
@@ -154,7 +155,7 @@ def _refuse_excess_of_slot(hold: SlotHold) -> None:
     )
     shares = {"network": settings.HOLD_NETWORK_PERCENT, "all": settings.HOLD_NEW_PERCENT}
     for group, percent in shares.items():
-        most = -(-hold.slot.capacity * percent // 100)  # rounded up: a single place can be held by anybody
+        most = max(-(-hold.slot.capacity * percent // 100), LEAST_OF_SLOT)
         if held[group] > most:
             raise TooManyHolds(
                 _(
