@@ -69,7 +69,7 @@ def address(python, tmp_path_factory):
 def started(python, folder):
     """`phonepe-simulator` outside the repository, so that it finds only what the wheel has brought."""
     process = subprocess.Popen(
-        [python.parent / "phonepe-simulator", "--port", "0"],
+        [python.parent / "phonepe-simulator", "--port", "0", "--allow-host", "shop.example"],
         cwd=folder,
         env={"PATH": os.environ["PATH"]},
         stdout=subprocess.PIPE,
