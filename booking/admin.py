@@ -6,7 +6,8 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.template.response import SimpleTemplateResponse
 from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
@@ -27,6 +28,7 @@ from booking.models import (
 from booking.pricing import find_price_problem
 from booking.services.carts import FURTHEST
 from core.money import grouped, paise, rupees
+from core.printable import printable
 
 # A longer number is no id.
 LONGEST_ID = 19
@@ -142,6 +144,23 @@ class ReadOnly:
 
     def has_decide_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return show_printable(super().changeform_view(request, *args, **kwargs))  # type: ignore[misc]
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        return show_printable(super().changelist_view(request, *args, **kwargs))  # type: ignore[misc]
+
+
+def show_printable(page: HttpResponse) -> HttpResponse:
+    """These rows hold what PhonePe and others sent: marks that turn the direction of writing are shown as text."""
+
+    def escape(rendered: HttpResponse) -> None:
+        rendered.content = printable(rendered.content.decode(), keep="\n\r\t").encode()
+
+    if isinstance(page, SimpleTemplateResponse):
+        page.add_post_render_callback(escape)
+    return page
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):

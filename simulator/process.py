@@ -99,6 +99,7 @@ def main() -> None:
 
 def serve(options: argparse.Namespace) -> None:
     """Serves until SIGTERM or Ctrl-C. Prints the line with "ready" once it accepts requests."""
+    os.umask(0o077)  # its database is for nobody else on this machine
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))
     with ExitStack() as stack:

@@ -271,3 +271,15 @@ def test_staff_close_a_call_that_nobody_understands_with_a_reason(desk, disputed
 
     event.refresh_from_db()
     assert (event.state, event.closed_by, event.closed_because) == ("CLOSED", staff, "accepted means lost")
+
+
+@pytest.mark.parametrize(
+    ("model", "field"), [(GatewayCall, "code"), (WebhookEvent, "unclear"), (StateChange, "detail")]
+)
+def test_what_others_sent_turns_no_direction_of_writing_at_the_desk(desk, paid, model, field):
+    model.objects.update(**{field: "paid\u202e0001\x9b\u2066"})
+    row, name = model.objects.latest("pk"), f"admin:payment_{model._meta.model_name}"
+    for url in (reverse(f"{name}_change", args=[row.pk]), reverse(f"{name}_changelist")):
+        page = desk.get(url).content.decode()
+        assert not {"\u202e", "\u2066", "\x9b"} & set(page)
+    assert "paid\\u202e0001" in desk.get(reverse(f"{name}_change", args=[row.pk])).content.decode()
