@@ -1,0 +1,238 @@
+"""Who may do what, as rules that are written down here and read from nowhere else.
+
+A rule of rights is a list of alternatives, each a set of rights that is enough. Rights add up, so two accounts prove a
+rule: one that holds an alternative and nothing else may, and one that holds all rights of the installation but one of
+each alternative may not. What that one may not, nobody may with fewer rights: with none, or with a single other one.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+
+from django.contrib import admin
+from django.db.models import Model
+
+
+@dataclass(frozen=True)
+class Needs:
+    """One of the alternatives. Without any, not even a superuser may."""
+
+    alternatives: tuple[frozenset[str], ...] = ()
+    superuser: bool = True
+
+    def enough(self) -> Iterator[frozenset[str]]:
+        yield from self.alternatives
+
+    def not_enough(self) -> Iterator[frozenset[str]]:
+        """The rights to take away, so that no alternative is left."""
+        yield from {frozenset(taken) for taken in product(*self.alternatives)}
+
+
+def right(*alternatives: str) -> Needs:
+    """Any of these. "a + b" needs both."""
+    return Needs(tuple(frozenset(each.split(" + ")) for each in alternatives))
+
+
+SUPERUSER = Needs()
+NOBODY = Needs(superuser=False)
+
+# --- The admin ----------------------------------------------------------------------------------------------------
+
+# Rows that staff add, change and delete by forms. All others are moved by services only: they are looked at.
+BY_FORM = {
+    "booking.pujacategory",
+    "booking.pujaservice",
+    "booking.package",
+    "booking.slot",
+    "booking.promocode",
+    "simulator.merchant",
+    "simulator.fault",
+}
+USERS = "accounts.user"
+
+# Page of a model: of `{app}.{model}`, by the last part of its URL.
+ACTIONS = {
+    "accounts.session end_now": right("accounts.change_session"),
+    "booking.booking mark_completed": right("booking.change_booking"),
+    "booking.slot close_and_move": right("booking.change_slot"),
+    "booking.slot close_and_refund": right(
+        "booking.change_slot"
+    ),  # without change_refund it only requests: test_approval
+    "notifications.notification send_once_more": right("notifications.change_notification"),
+    **{
+        f"payment.payment {name}": right("payment.change_payment")
+        for name in ("accept", "send_back", "stop_waiting")
+    },
+    "payment.webhookevent close": right("payment.change_webhookevent"),
+    "payment.refund approve": right("payment.change_refund"),
+    "payment.refund withdraw": right("payment.change_refund"),
+    "payment.offer close": right("payment.change_offer"),
+    **{
+        f"payment.dispute {name}": right("payment.change_dispute")
+        for name in ("confirm", "enter_amount", "mark_lost", "mark_won")
+    },
+    "payment.worklease try_again": right("payment.change_worklease"),
+}
+# Everybody who may open the admin.
+SITE_PAGES = {
+    *("index", "search", "password_change", "password_change_done", "jsi18n", "logout"),
+    *("login",),  # everybody
+    *("autocomplete", "view_on_site"),  # ask the admin of the model: refused without its right
+    *("app_list", None),  # lists what may be seen; the rest is 404
+}
+
+
+def label(model: type[Model]) -> str:
+    return f"{model._meta.app_label}.{model._meta.model_name}"
+
+
+def model_rules(model: type[Model]) -> dict[str, Needs]:
+    """`page method` of every page that each model has."""
+    app, name = label(model).split(".")
+    look = right(f"{app}.view_{name}", f"{app}.change_{name}")
+    add, change, delete = (right(f"{app}.{verb}_{name}") for verb in ("add", "change", "delete"))
+    if label(model) == USERS:
+        add = right("accounts.add_user + accounts.change_user")
+    elif label(model) not in BY_FORM:
+        add = change = delete = NOBODY
+    return {
+        "changelist get": look,
+        "history get": look,
+        "change get": look,
+        "change post": change,
+        "add get": add,
+        "add post": add,
+        "delete get": delete,
+        "delete post": delete,
+        **EXTRA.get(label(model), {}),
+    }
+
+
+EXTRA = {
+    USERS: {"password_change get": SUPERUSER, "password_change post": SUPERUSER},
+    "payment.receipt": {"pdf get": right("payment.view_receipt", "payment.change_receipt")},
+}
+# Accounts of staff, by whatever the rule of a customer's account says.
+OF_STAFF = {"change post": SUPERUSER, "delete get": SUPERUSER, "delete post": SUPERUSER}
+
+
+def action_rule(model: type[Model], action: str) -> Needs | None:
+    if action == "delete_selected":
+        return model_rules(model)["delete post"]
+    return ACTIONS.get(f"{label(model)} {action}")
+
+
+def models() -> list[type[Model]]:
+    return list(admin.site._registry)
+
+
+# --- The other routes ---------------------------------------------------------------------------------------------
+
+PUBLIC, LOGIN, OWNER, SIGNED = "public", "any account", "owner", "signed link"
+CONTROL, BY_POST = "OPS_TOKEN, or a program on this machine", "OPS_TOKEN in a form"
+SIGNATURE = "PhonePe's signature"
+
+
+@dataclass(frozen=True)
+class OwnerOr:
+    """To all others it does not exist."""
+
+    right: str
+
+
+PAYMENT = "api/payments/payments/{pk}/"
+CART = "api/cart/carts/{pk}/"
+RULES: dict[str, str | Needs | OwnerOr] = {
+    "api/auth/register/ post": PUBLIC,
+    "api/auth/login/ post": PUBLIC,
+    "api/auth/refresh/ post": PUBLIC,
+    "api/auth/logout/ post": PUBLIC,
+    "api/auth/logout/everywhere/ post": LOGIN,
+    "api/auth/password/change/ post": LOGIN,
+    "api/auth/profile/ get": LOGIN,
+    "api/auth/profile/ patch": LOGIN,
+    "api/auth/addresses/ get": LOGIN,
+    "api/auth/addresses/ post": LOGIN,
+    **{f"api/auth/addresses/{{pk}}/ {method}": OWNER for method in ("get", "put", "patch", "delete")},
+    "api/puja/categories/ get": PUBLIC,
+    "api/puja/services/ get": PUBLIC,
+    "api/puja/services/{pk}/ get": PUBLIC,
+    "api/puja/services/{pk}/slots/ get": PUBLIC,
+    "api/puja/slots/{pk}/close/ post": right("booking.change_slot"),
+    "api/puja/packages/ get": PUBLIC,
+    "api/puja/packages/{pk}/ get": PUBLIC,
+    "api/cart/carts/ get": LOGIN,
+    "api/cart/carts/ post": LOGIN,
+    "api/cart/carts/active/ get": LOGIN,
+    "api/cart/carts/clear_converted/ post": LOGIN,
+    **{f"{CART} {method}": OWNER for method in ("get", "put", "patch", "delete")},
+    f"{CART}apply_promo/ post": OWNER,
+    f"{CART}remove_promo/ post": OWNER,
+    f"{CART}deletion_status/ get": OWNER,
+    f"{CART}cleanup_old_payments/ post": OWNER,
+    "api/booking/bookings/ get": LOGIN,
+    "api/booking/bookings/latest/ get": LOGIN,
+    "api/booking/bookings/{pk}/ get": OWNER,
+    "api/booking/bookings/by-id/{book_id}/ get": OWNER,
+    "api/booking/bookings/{pk}/status/ post": OWNER,
+    "api/payments/payments/ get": LOGIN,
+    "api/payments/payments/process-cart/ post": PUBLIC,  # a cart in it needs a login: test_payments
+    "api/payments/payments/simulate-payment-success/ get": right("payment.change_payment"),
+    "api/payments/payments/simulate-payment-success/ post": PUBLIC,  # others' payments: test_payments
+    "api/payments/payments/debug-connectivity/ get": PUBLIC,  # short; in full for staff: test_diagnosis
+    "api/payments/payments/debug-connectivity/ post": right("payment.add_diagnosisrun"),
+    "api/payments/payments/debug-connectivity/door/ post": PUBLIC,  # to those who know OPS_TOKEN
+    f"{PAYMENT} get": OWNER,
+    f"{PAYMENT}status/ get": OWNER,
+    f"{PAYMENT}check-booking/ get": OWNER,
+    f"{PAYMENT}timeline/ get": OwnerOr("payment.view_payment"),
+    f"{PAYMENT}refund/ post": right("payment.change_refund"),
+    f"{PAYMENT}refunds/ get": OwnerOr("payment.view_refund"),
+    f"{PAYMENT}resolve/ post": right("payment.change_payment"),
+    "api/payments/offers/{token}/ get": SIGNED,
+    "api/payments/offers/{token}/ post": SIGNED,
+    f"{PAYMENT}receipt/ get": OwnerOr("payment.view_receipt"),
+    "api/payments/refunds/{pk}/approve/ post": right("payment.change_refund"),
+    "api/payments/refunds/{pk}/withdraw/ post": right("payment.change_refund"),
+    **{
+        f"{PAYMENT}{action}/ post": OWNER
+        for action in (
+            *("check-and-create-booking", "create-booking", "retry-webhook", "check-and-process"),
+            *("simulate", "simulate-success"),
+        )
+    },
+    "api/payments/webhook/phonepe/ post": SIGNATURE,  # proves itself by PhonePe's signature: test_webhooks
+    "api/payments/return/{token}/ get": SIGNED,
+    "api/payments/return/{token}/ post": SIGNED,
+    "offer/{token}/ get": SIGNED,
+    "offer/{token}/ post": SIGNED,
+    "pay/{token}/ get": SIGNED,
+    "pay/{token}/ post": SIGNED,
+    "api/schema/ get": PUBLIC,
+    "api/docs/ get": PUBLIC,
+    "healthz get": PUBLIC,
+    "readyz get": PUBLIC,
+}
+SIMULATOR = {
+    "simulator/ get": CONTROL,
+    "simulator/sign-in/ get": BY_POST,
+    "simulator/sign-in get": BY_POST,
+    "simulator/apis/{rest} get": PUBLIC,  # what a merchant signs: tests/integration/simulator
+    "simulator/control/openapi.json/ get": CONTROL,
+    "simulator/control/openapi.json get": CONTROL,
+    "simulator/control/{rest} get": CONTROL,
+    "simulator/transact/{token}/ get": SIGNED,
+    "simulator/transact/{token} get": SIGNED,
+}
+# Bodies that would be carried out, for those who may not.
+BODIES = {
+    "close/": {"then": "refund", "reason": "closed"},
+    "refund/": {"reason": "a gesture"},
+    "resolve/": {"action": "book"},
+    "debug-connectivity/": {"test_payment": True},
+    "bookings/{pk}/status/": {"status": "CANCELLED", "cancellation_reason": "not mine"},
+    "simulate/": {"outcome": "success"},
+    "addresses/{pk}/": {"city": "Elsewhere", "is_default": True},
+    "apply_promo/": {"promo_code": "ANY"},
+    "carts/{pk}/": {"selected_date": "2030-01-01"},
+}
