@@ -13,6 +13,7 @@ from django.http import (
     HttpResponseServerError,
 )
 from django.urls import Resolver404, resolve
+from django.utils.module_loading import import_string
 
 from core.errors import (
     LengthRequired,
@@ -113,17 +114,20 @@ class BrowserRulesMiddleware:
 
 
 class JsonErrorMiddleware:
-    """Errors under /api/ are JSON, whatever DEBUG says: the stack is in the log."""
+    """Errors under /api/ are JSON, whatever DEBUG says: the stack is in the log. Elsewhere DEBUG shows it to callers on
+    this machine and to holders of OPS_TOKEN only."""
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
+        if not is_django_error_page(response):
+            return response
         is_api = f"{request.path_info}/".startswith("/api/")
-        return (
-            HANDLERS[response.status_code](request) if is_api and is_django_error_page(response) else response
-        )
+        may_control: Callable[[HttpRequest], bool] = import_string(settings.SIMULATOR_MAY_CONTROL)
+        is_hidden = is_api or (settings.DEBUG and not may_control(request))
+        return HANDLERS[response.status_code](request) if is_hidden else response
 
 
 def is_django_error_page(response: HttpResponse) -> bool:

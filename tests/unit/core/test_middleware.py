@@ -168,6 +168,18 @@ def test_elsewhere_debug_shows_what_django_shows(settings, urls):
     assert b"<html" in failing(urls, KeyError("x")).get("/fails/").content
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "Via"])
+def test_a_stranger_sees_no_stack_while_debug_is_on(settings, urls, header):
+    settings.DEBUG = True
+    client = failing(urls, KeyError("the culprit"))
+    said = client.get("/fails/", headers={header: "203.0.113.9"}).content
+    assert b"Traceback" not in said
+    assert b"the culprit" not in said
+    assert b"SECRET_KEY" not in said
+    ops = {"X-Ops-Token": settings.OPS_TOKEN}
+    assert b"the culprit" in client.get("/fails/", headers={header: "203.0.113.9", **ops}).content
+
+
 @pytest.fixture
 def urls(settings):
     module = importlib.import_module("tests.unit.core.failing_urls")
