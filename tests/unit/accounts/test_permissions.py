@@ -4,7 +4,8 @@ import pytest
 from django.contrib.auth.models import Permission
 
 from accounts.admin import UserAdmin
-from accounts.models import User
+from accounts.models import Session, User
+from accounts.sessions import open_session
 from tests.harness import builders
 
 pytestmark = pytest.mark.django_db
@@ -136,6 +137,16 @@ def test_rights_that_were_taken_away_meanwhile_stay_away(client, staff):
 
     colleague.refresh_from_db()
     assert (colleague.first_name, colleague.is_staff) == ("Ravi", False)
+
+
+def test_a_clerk_ends_the_sessions_of_customers_only(desk, clerk, alice, staff):
+    clerk.user_permissions.set(Permission.objects.filter(content_type__model="session"))
+    open_session(alice), open_session(staff)
+    every = [*Session.objects.values_list("pk", flat=True)]
+
+    desk.post("/admin/accounts/session/", {"action": "end_now", "_selected_action": every})
+
+    assert [*Session.objects.filter(ended_at=None).values_list("user", flat=True)] == [staff.pk]
 
 
 def test_a_superuser_still_edits_everything(client, staff, alice):
