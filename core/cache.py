@@ -14,13 +14,14 @@ logger = logging.getLogger(__name__)
 
 ERRORS = (RedisError, OSError)
 TIMEOUT_SECONDS = 1  # for a Redis that accepts connections and does not answer
+MOST_IN_MEMORY = 100_000  # keys; beyond it Django lets some go
 BACKOFF_SECONDS = 30  # without Redis after a failure, so that one customer waits for it and not all
 
 
 class SharedCache(BaseCache):
     """Redis, or the memory of this process while Redis does not answer.
 
-    Throttles then count per process, and each process fetches its own PhonePe token: no payment fails.
+    Each process then fetches its own PhonePe token: no payment fails. Rates and guesses are not counted here.
     `redis` is the cache without the fallback, for the diagnosis.
     """
 
@@ -31,7 +32,9 @@ class SharedCache(BaseCache):
         address = urlsplit(server)
         self.host, self.port = address.hostname or "", address.port or 6379
         self.target = f"{self.host}:{self.port}"
-        self._local = LocMemCache("while-redis-is-down", params)
+        self._local = LocMemCache(
+            "while-redis-is-down", {**params, "OPTIONS": {"MAX_ENTRIES": MOST_IN_MEMORY}}
+        )
         self._retry_at = 0.0
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:

@@ -166,9 +166,13 @@ def translated(error: APIException, language: str) -> str:
         return translation.gettext(_sentence(error.detail))
 
 
-def refusal_response(request: HttpRequest, refusal: Refusal) -> HttpResponse:
+def refusal_response(request: HttpRequest, refusal: APIException) -> HttpResponse:
     """For middleware: the same JSON without REST framework."""
-    return JsonResponse(error_body(refusal, language_of(request)), status=refusal.status_code)
+    response = JsonResponse(error_body(refusal, language_of(request)), status=refusal.status_code)
+    wait = getattr(refusal, "wait", None)
+    if wait is not None:
+        response["Retry-After"] = str(int(wait) + 1)
+    return response
 
 
 def page_not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:

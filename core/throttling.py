@@ -1,38 +1,87 @@
-"""Throttles that a clock that was set back does not keep closed."""
+"""Rates of requests: counted in the database, by user or by network, for all processes together.
 
+Each request counts, also one that is refused; a span begins with its first request and ends after its duration.
+"""
+
+import logging
 from typing import Any
 
+from django.db import InterfaceError, OperationalError
 from rest_framework.request import Request
-from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle
+from rest_framework.throttling import SimpleRateThrottle
 
-from core.clocks import SKEW
+from core import counters
+from core.counters import Count, memory_counters
+from core.networks import client_address, network_of
+
+logger = logging.getLogger(__name__)
+
+
+def user_subject(user_id: int) -> str:
+    return f"user {user_id}"
 
 
 class RateThrottle(SimpleRateThrottle):
-    """Ignores requests that were counted in the future, by a clock that has been set back since.
+    """While the database is down or busy, each process counts by itself: no door opens, and nobody is locked out."""
 
-    The clocks of two servers may differ by `SKEW`.
-    """
-
+    scope: str
     duration: int
     num_requests: int
+    now: float
+    started: float
 
-    def throttle_failure(self) -> Any:
-        since, until = self.now - self.duration, self.now + SKEW.total_seconds()
-        self.history = [at for at in self.history if since < at <= until]
-        if len(self.history) >= self.num_requests:
-            return super().throttle_failure()
-        return self.throttle_success()
+    def __init__(self, scope: str | None = None) -> None:
+        self.scope = scope or self.scope
+        super().__init__()
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        subject = self.get_cache_key(request, view)
+        return subject is None or self.admits(subject)
+
+    def admits(self, subject: str) -> bool:
+        """Counts one request."""
+        self.now = self.timer()
+        found = self.count(subject)
+        self.started = found.started
+        return found.number <= self.num_requests
+
+    def count(self, subject: str) -> Count:
+        try:
+            return counters.count(self.scope, subject, self.duration, self.now)
+        except (OperationalError, InterfaceError) as error:
+            logger.warning("requests are counted in memory", extra={"cause": type(error).__name__})
+            return memory_counters.count(self.scope, subject, self.duration, self.now)
 
     def wait(self) -> float:
-        """Seconds until the oldest request counts no longer; the duration at most."""
-        return self.duration - max(self.now - min(self.history, default=self.now), 0.0)
+        """Seconds until the span ends; the duration at most."""
+        return min(self.started + self.duration - self.now, self.duration)
 
-
-class ScopedThrottle(ScopedRateThrottle, RateThrottle):
-    """The rate of the view's `throttle_scope`."""
+    def get_ident(self, request: Request) -> str:
+        return network_of(client_address(request._request))
 
 
 class CallerThrottle(RateThrottle):
+    """Counts people with a login by their account, others by their network."""
+
     def get_cache_key(self, request: Request, view: Any) -> str | None:
-        return self.cache_format % {"scope": self.scope, "ident": self.get_ident(request)}
+        return user_subject(request.user.pk) if request.user.is_authenticated else self.get_ident(request)
+
+
+class ScopedThrottle(CallerThrottle):
+    """The default of all views: the rate of the view's `throttle_scope`, or, without one, that of a person.
+
+    People without a login are not counted where a view has no scope of its own.
+    """
+
+    def __init__(self) -> None:
+        """Its rate is known when the view is."""
+
+    def allow_request(self, request: Request, view: Any) -> bool:
+        self.scope = getattr(view, "throttle_scope", None) or "user"
+        self.num_requests, self.duration = self.parse_rate(self.get_rate())  # type: ignore[assignment]
+        return super().allow_request(request, view)
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        if self.scope == "user" and not request.user.is_authenticated:
+            return None
+        return super().get_cache_key(request, view)

@@ -17,6 +17,7 @@ SENTENCES = {
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
     "work_fails": "Background work on one row fails again and again; other rows go on: see Work leases in the admin.",
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",
+    "guessing": "Somebody guesses at passwords, codes or OPS_TOKEN. They have to wait longer and longer.",
     "dispute": "A customer disputes a payment at their bank. There is a deadline to answer.",
     "dispute_unmatched": "PhonePe tells of a dispute about an order that is not in our books. There is a deadline.",
     "dispute_after_refund": "The buyer's bank has taken what was sent back already: dispute it, it was paid twice.",

@@ -15,6 +15,8 @@ from zoneinfo import ZoneInfo
 from django.core.exceptions import ImproperlyConfigured
 
 RATE = re.compile(r"[1-9]\d*/(s|sec|second|m|min|minute|h|hour|d|day)")
+HIGHEST_RATE = 100_000
+CACHE_ENTRIES = 1_000_000
 UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's controls, marks without a shape, bytes that are no text
 PARTS = re.compile(r"[|=]")  # of URL|proxy=URL
 HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
@@ -112,8 +114,10 @@ def number(name: str, default: int, *, at_least: int = 0, at_most: int) -> int:
 
 def rate(name: str, default: str) -> str:
     value = text(name, default)
-    if not RATE.fullmatch(value):
-        raise ImproperlyConfigured(f"{name} must be like 10/min: a number per sec, min, hour or day")
+    if not RATE.fullmatch(value) or int(value.partition("/")[0]) > HIGHEST_RATE:
+        raise ImproperlyConfigured(
+            f"{name} must be like 10/min: a number up to {HIGHEST_RATE} per sec, min, hour or day"
+        )
     return value
 
 
@@ -226,8 +230,8 @@ def simulator_credentials(key: str) -> dict[str, dict[str, str]]:
     }
 
 
-def cache(url: str) -> dict[str, str]:
-    """Throttles and the last diagnosis are shared between processes: by default through the database."""
+def cache(url: str) -> dict[str, Any]:
+    """PhonePe's token and the last diagnosis are shared between processes: by default through the database."""
     scheme, _, rest = url.partition("://")
     _port(url, "CACHE_URL must be like redis://host:6379/0")
     backends = {
@@ -239,7 +243,9 @@ def cache(url: str) -> dict[str, str]:
     if scheme not in backends:
         raise ImproperlyConfigured(f"CACHE_URL must start with one of {', '.join(backends)}, not {scheme!r}")
     backend, location = backends[scheme]
-    return {"BACKEND": backend, "LOCATION": location}
+    # Django's default, 300, lets the smallest key go, which may be PhonePe's token. Redis has a limit of its own.
+    limit = {} if scheme.startswith("redis") else {"OPTIONS": {"MAX_ENTRIES": CACHE_ENTRIES}}
+    return {"BACKEND": backend, "LOCATION": location, **limit}
 
 
 def mail(url: str) -> dict[str, Any]:

@@ -130,6 +130,7 @@ MIDDLEWARE = [
     "core.middleware.BodyMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "core.page_rates.AdminRateMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -236,12 +237,21 @@ REST_FRAMEWORK = {
     "NUM_PROXIES": NUM_PROXIES,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+    "DEFAULT_THROTTLE_CLASSES": ["core.throttling.ScopedThrottle"],
+    # `throttle_scope` of a view, with one rate for each: by user, without a login by network (core.throttling).
     "DEFAULT_THROTTLE_RATES": {
-        "login": rate("LOGIN_RATE", "10/min"),
+        "user": rate("USER_RATE", "300/min"),  # every route without a rate of its own
+        "login": rate("LOGIN_RATE", "30/min"),
+        "session": rate("SESSION_RATE", "300/min"),
         "register": rate("REGISTER_RATE", "20/hour"),
+        "payment": rate("PAYMENT_RATE", "10/min"),
         "guest_payment": f"{number('PAYMENT_GUEST_PER_MINUTE', 6, at_least=1, at_most=100_000)}/min",
+        "promo": rate("PROMO_RATE", "20/min"),
+        "receipt": rate("RECEIPT_RATE", "30/min"),
         "demo_payment": rate("DEMO_PAYMENT_RATE", "10/min"),
+        "simulation": rate("SIMULATION_RATE", "60/min"),
         "diagnosis": rate("DIAGNOSIS_RATE", "20/min"),
+        "schema": rate("SCHEMA_RATE", "30/min"),
     },
 }
 # A login ends after so many days without a refresh, and after so many in all.

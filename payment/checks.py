@@ -40,7 +40,17 @@ OUR_SECRETS = (
     "EMAIL_HOST_PASSWORD",
 )
 # Requests of one caller in a minute: above this a throttle does not stop anybody who guesses or floods.
-MOST_PER_MINUTE = {"login": 60, "register": 60, "guest_payment": 120, "demo_payment": 60, "diagnosis": 120}
+MOST_PER_MINUTE = {
+    "login": 60,
+    "register": 60,
+    "guest_payment": 120,
+    "demo_payment": 60,
+    "diagnosis": 120,
+    "payment": 120,
+    "promo": 120,
+    "receipt": 120,
+    "schema": 120,
+}
 MOST_PER_MINUTE_ELSEWHERE = 1_200
 SECONDS_OF_PERIOD = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 BUNDLES = ("PHONEPE_CA_BUNDLE", "DIAGNOSIS_CA_BUNDLE")

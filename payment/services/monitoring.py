@@ -9,10 +9,12 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.db.models import Count, Min, Q
+from django.db.models import Count, F, Min, Q
 
 from booking.services import forget_networks
 from core.clocks import database_now
+from core.counters import purge_expired
+from core.models import Counter
 from notifications.services import cases_alerted_today
 from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.services.clock_repairs import repair_schedules
@@ -34,6 +36,7 @@ LATE_SECONDS = 5 * MINUTE
 RECENT_SECONDS = 31 * DAY  # an event is polled until PhonePe answers, which may take days
 SILENCE_SECONDS, ENOUGH_PAYMENTS = DAY, 5
 SECONDS_BETWEEN_CHECKS = MINUTE
+MOST_GUESS_CASES = 3
 MOST_CASES = 20  # of one rule in one run: the next run alerts the rest
 PING_TIMEOUT = (5, 5)
 
@@ -60,6 +63,7 @@ CHECKS: dict[str, Check] = {
     "hold moments": repair_holds,
     "held payments": release_carts_in_review,
     "networks of holds": forget_networks,
+    "counters": lambda now: purge_expired(now.timestamp()),
 }
 
 
@@ -189,6 +193,20 @@ def check_webhooks(now: datetime) -> None:
     paid = Payment.objects.filter(state=PaymentState.SUCCESS, simulated=False, decided_at__gte=since)
     if (count := paid.count()) >= ENOUGH_PAYMENTS:
         alert_staff("webhook_silence", case="webhooks", payments=count)
+
+
+@check("guesses")
+def check_guesses(now: datetime) -> None:
+    """Passwords, tokens and codes that somebody guesses at: each case, or, where there are many, one for all."""
+    alarming = Counter.objects.filter(is_alarming=True, ends__gt=now.timestamp())
+    for scope, count in alarming.values_list("scope").annotate(Count("pk")).order_by("scope"):
+        worst = (
+            alarming.filter(scope=scope).annotate(attempts=F("count") + F("refused")).order_by("-attempts")
+        )
+        for counter in worst[: MOST_GUESS_CASES if count <= MOST_GUESS_CASES else 1]:
+            case = f"{scope} {counter.pk[:12]}" if count <= MOST_GUESS_CASES else f"{scope}: many"
+            facts = {"attempts": counter.attempts, "address": counter.address, "count": count}
+            alert_staff("guessing", case=case, **facts)
 
 
 @check("worker")

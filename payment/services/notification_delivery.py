@@ -253,6 +253,7 @@ ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "books_differ": _happened,
     "worker_overdue": _happened,
     "webhook_silence": _happened,
+    "guessing": _happened,
     "dispute": _happened,
     "dispute_unmatched": _happened,
     "dispute_after_refund": _happened,

@@ -13,11 +13,13 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import Throttled
 
 from core import errors
 from core.errors import Refusal
 from core.language import language_of
 from core.money import grouped
+from core.page_rates import find_excess
 from payment.models import Payment
 from payment.serializers.payments import booking_of
 from payment.serializers.sentences import user_message
@@ -71,6 +73,9 @@ class StatusPageView(PageView):
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Redirects to the page at PhonePe."""
         payment = payment_behind(token, STATUS)
+        wait = find_excess("payment", f"payment {payment.pk}")
+        if wait is not None:
+            return error_page(request, Throttled(wait))
         try:
             return SeeOther(reopen(payment).page_url)
         except Refusal as refusal:

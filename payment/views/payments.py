@@ -70,8 +70,13 @@ class GuestPaymentThrottle(CallerThrottle):
         return super().get_cache_key(request, view)
 
 
-class DemoPaymentThrottle(CallerThrottle):
-    scope = "demo_payment"
+class PaymentThrottle(CallerThrottle):
+    """Counts what people with a login open at PhonePe: carts and donations together."""
+
+    scope = "payment"
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        return super().get_cache_key(request, view) if request.user.is_authenticated else None
 
 
 class IgnoreAcceptHeader(DefaultContentNegotiation):
@@ -91,6 +96,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     queryset = Payment.objects.all()
     serializer_class = PaymentSerializer
     lookup_value_regex = r"\d{1,18}"
+    throttle_scope = "user"
 
     # By action: with this right, staff reach the payments of all people, not only their own.
     rights: ClassVar[dict[str, str]] = {
@@ -123,7 +129,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         methods=["post"],
         url_path="process-cart",
         permission_classes=(AllowAny,),
-        throttle_classes=(GuestPaymentThrottle,),
+        throttle_classes=(GuestPaymentThrottle, PaymentThrottle),
     )
     @idempotent("process-cart")
     def process_cart(self, request: Request) -> Response:
@@ -207,14 +213,14 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         )
 
     @extend_schema(request=None, responses=SimulatedSerializer)
-    @action(detail=True, methods=["post"], url_path="simulate-success")
+    @action(detail=True, methods=["post"], url_path="simulate-success", throttle_scope="simulation")
     def simulate_success(self, request: Request, pk: str) -> Response:
         """Let the simulated customer pay. 404 unless PhonePe is simulated."""
         refuse_without_simulation()
         return _simulate(self.get_object(), "success")
 
     @extend_schema(request=OutcomeRequest, responses=SimulatedSerializer)
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="simulation")
     def simulate(self, request: Request, pk: str) -> Response:
         """Let the simulated customer do something else. 404 unless PhonePe is simulated."""
         refuse_without_simulation()
@@ -234,7 +240,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         methods=["get", "post"],
         url_path="simulate-payment-success",
         permission_classes=(AllowAny,),
-        throttle_classes=(DemoPaymentThrottle,),
+        throttle_scope="demo_payment",
     )
     def simulate_payment_success(self, request: Request) -> Response:
         """GET: one whole demo payment, by the same functions as any other. POST: an outcome for an open payment.
@@ -323,7 +329,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         return Response(PaymentSerializer(_reload(payment)).data)
 
     @extend_schema(operation_id="payments_receipt", responses={(200, "application/pdf"): OpenApiTypes.BINARY})
-    @action(detail=True, content_negotiation_class=IgnoreAcceptHeader)
+    @action(detail=True, content_negotiation_class=IgnoreAcceptHeader, throttle_scope="receipt")
     def receipt(self, request: Request, pk: str) -> HttpResponse:
         """The receipt of a payment that was received; the same PDF at every call."""
         receipt = receipt_of(self.get_object())

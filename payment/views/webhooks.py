@@ -46,6 +46,7 @@ class WebhookViewSet(ViewSet):
 
     authentication_classes = ()
     permission_classes = ()
+    throttle_classes = ()  # a call that is refused is money that we do not hear of
     parser_classes = ()
 
     @extend_schema(

@@ -40,11 +40,12 @@ WANTED = {
     "PHONEPE_ENV": "UAT",
     "LOG_LEVEL": "WARNING",
     "EMAIL_URL": "dummy://",
-    "LOGIN_RATE": "10000/min",
-    "REGISTER_RATE": "10000/min",
+    **{f"{name}_RATE": "10000/min" for name in ("LOGIN", "SESSION", "REGISTER", "USER", "PAYMENT", "PROMO")},
+    **{
+        f"{name}_RATE": "10000/min"
+        for name in ("RECEIPT", "DEMO_PAYMENT", "SIMULATION", "DIAGNOSIS", "SCHEMA")
+    },
     "PAYMENT_GUEST_PER_MINUTE": "10000",
-    "DEMO_PAYMENT_RATE": "10000/min",
-    "DIAGNOSIS_RATE": "10000/min",
     # All customers of a test have one address.
     "HOLDS_PER_NETWORK": "10000",
     "HOLD_NETWORK_PERCENT": "100",

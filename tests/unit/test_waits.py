@@ -11,7 +11,7 @@ from okpuja.build import PACKAGES
 from tests.harness import ROOT
 
 WAITS = {"sleep", "wait", "acquire", "select", "_sleep"}
-OTHERS = {"unpaid", "sockets"}  # modules of ours with a function of that name
+OTHERS = {"unpaid", "sockets", "throttle"}  # of ours, with a function of that name
 BOUNDED = {
     "core/request_bodies.py": "a body, for a second; then with one of its places, until REQUEST_BODY_SECONDS",
     "core/waiting.py": "the places themselves",

@@ -73,7 +73,7 @@ def test_a_login_is_a_row_that_says_where_it_came_from(log_in, alice):
 def test_a_request_costs_no_query_for_its_session(log_in, api, django_assert_num_queries):
     client = api()
     client.credentials(HTTP_AUTHORIZATION=f"Bearer {log_in().access}")
-    with django_assert_num_queries(2):  # session and person, then the addresses
+    with django_assert_num_queries(3):  # session and person, the rate, then the addresses
         assert client.get(MINE).status_code == 200
 
 

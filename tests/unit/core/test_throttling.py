@@ -1,11 +1,14 @@
-"""Throttles count requests of the last minute, whatever the clock was when they came."""
+"""Throttles count requests of a span of time, whatever the clock was when they came, and however many come at once."""
 
 import pytest
-from django.core.cache import cache
 from rest_framework.test import APIRequestFactory
 
 from core.clocks import SKEW
+from core.models import Counter
 from core.throttling import RateThrottle
+from tests.harness.races import at_once
+
+pytestmark = pytest.mark.django_db
 
 
 class Clock:
@@ -17,6 +20,7 @@ class Clock:
 
 def make_door(clock: Clock, a_rate: str) -> RateThrottle:
     class Door(RateThrottle):
+        scope = "door"
         rate = a_rate
         timer = clock
 
@@ -33,7 +37,6 @@ def opens(door: RateThrottle) -> bool:
 @pytest.fixture
 def door():
     """A door for three requests a minute, and its clock."""
-    cache.clear()
     clock = Clock()
     return lambda: opens(make_door(clock, "3/min")), clock
 
@@ -69,7 +72,6 @@ def test_two_servers_may_differ_by_seconds(door):
 @pytest.mark.parametrize("duration", ["min", "hour", "day"])
 @pytest.mark.parametrize("back", [0, 1, 30, 59, 60, 61, 3_599, 3_600, 7_200, 86_399])
 def test_a_clock_that_is_set_back_closes_no_door_for_longer_than_its_duration(duration, back):
-    cache.clear()
     clock = Clock()
     rate = f"20/{duration}"
     while opens(make_door(clock, rate)):
@@ -85,3 +87,13 @@ def test_a_clock_that_is_set_back_closes_no_door_for_longer_than_its_duration(du
     assert door.wait() <= door.duration
     clock.now += door.duration + back
     assert opens(make_door(clock, rate))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_requests_at_the_same_moment_exactly_as_many_pass_as_the_rate_allows():
+    clock = Clock()
+    passed = at_once(*[lambda: opens(make_door(clock, "7/min"))] * 48)
+
+    assert passed.count(True) == 7
+    assert passed.count(False) == 41
+    assert Counter.objects.get().count == 48

@@ -218,7 +218,7 @@ def test_an_open_payment_that_asks_for_more_than_expected_is_no_answer(client, c
 
 def test_looking_again_writes_nothing(client, cart, django_assert_num_queries):
     look(client, cart)
-    with django_assert_num_queries(3):  # who asks, the cart, what froze it
+    with django_assert_num_queries(4):  # who asks, how often, the cart, what froze it
         look(client, cart)
 
 
