@@ -1,5 +1,6 @@
 """Accounts and addresses. What compares several rows of one person runs under `lock_user`."""
 
+import logging
 from typing import Any
 
 from django.contrib.auth.hashers import make_password
@@ -10,9 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 
+from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, Session, User
 from accounts.sessions import end_all
 from core.errors import Refusal
+
+logger = logging.getLogger(__name__)
 
 ADDRESSES_PER_USER = 20
 
@@ -39,23 +43,36 @@ def register(*, email: str, password: str, phone: str | None = None, **names: st
         raise
 
 
-def log_in(email: str, password: str) -> User:
-    """The person, or a Refusal that does not tell whether the address or the password was wrong."""
+def log_in(email: str, password: str, address: str) -> User:
+    """The person, or a Refusal that does not tell whether the email or the password was wrong.
+
+    `address` is the caller's. Raises TooManyAttempts.
+    """
+    login = begin_login(email, address)
     user = User.objects.filter(email=email).first()
     if user is None:
         User().set_password(password)  # as slow as a comparison: the time must not tell who has an account
     if user is None or not user.check_password(password):
+        logger.warning("login refused", extra={"address": address})
         raise Refusal(_("Invalid email or password."), code="invalid_credentials")
+    login.was_right()
     if not user.is_active:
         raise Refusal(_("This account is not active. Please contact us."), code="account_not_active")
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     return user
 
 
-def change_password(user: User, session: Session | None, *, old_password: str, new_password: str) -> None:
-    """Every session but this one ends. Raises Refusal for a wrong old one, ValidationError for a weak new one."""
+def change_password(
+    user: User, session: Session | None, *, old_password: str, new_password: str, address: str
+) -> None:
+    """Every session but this one ends. Raises Refusal for a wrong old one, ValidationError for a weak new one.
+
+    `address` is the caller's. Raises TooManyAttempts.
+    """
+    attempt = begin_password_check(user.pk, address)
     if not user.check_password(old_password):
         raise Refusal(_("The old password is wrong."), code="wrong_password")
+    attempt.was_right()
     set_password(user, new_password, field="new_password", session=session)
 
 

@@ -24,7 +24,7 @@ from accounts.serializers import (
     RegistrationSerializer,
     SessionSerializer,
 )
-from core.throttling import ScopedThrottle
+from core.networks import client_address
 
 
 class PublicView(APIView):
@@ -32,7 +32,7 @@ class PublicView(APIView):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    throttle_classes = (ScopedThrottle,)
+    throttle_scope = "session"
     serializer_class: type[serializers.Serializer]
 
     def get_authenticate_header(self, request: Request) -> str:
@@ -63,11 +63,10 @@ class LoginView(PublicView):
 
     @extend_schema(operation_id="auth_login", responses=LoginAnswerSerializer)
     def post(self, request: Request) -> Response:
-        user = services.log_in(**self.read(request))
+        address = client_address(request._request)
+        user = services.log_in(**self.read(request), address=address)
         tokens = sessions.open_session(
-            user,
-            user_agent=request.headers.get("User-Agent", ""),
-            address=ScopedThrottle().get_ident(request),
+            user, user_agent=request.headers.get("User-Agent", ""), address=address
         )
         return Response(LoginAnswerSerializer((user, tokens)).data)
 
@@ -95,7 +94,6 @@ class LogoutView(PublicView):
 class LogoutEverywhereView(APIView):
     """Ends every session of the caller, this one as well, and those of the admin."""
 
-    throttle_classes = (ScopedThrottle,)
     throttle_scope = "login"
 
     @extend_schema(operation_id="auth_logout_everywhere", request=None, responses={205: None})
@@ -107,7 +105,6 @@ class LogoutEverywhereView(APIView):
 class PasswordChangeView(APIView):
     """By its owner, who knows the old one. Every other session ends; this one goes on."""
 
-    throttle_classes = (ScopedThrottle,)
     throttle_scope = "login"
 
     @extend_schema(
@@ -117,7 +114,10 @@ class PasswordChangeView(APIView):
         incoming = PasswordChangeSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
         session = sessions.session_of(cast(Token, request.auth))
-        services.change_password(cast(User, request.user), session, **incoming.validated_data)
+        address = client_address(request._request)
+        services.change_password(
+            cast(User, request.user), session, address=address, **incoming.validated_data
+        )
         return Response({"detail": "Your password has been changed. You are logged out everywhere else."})
 
 

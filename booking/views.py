@@ -1,3 +1,4 @@
+from contextlib import AbstractContextManager
 from datetime import date, datetime, time, timedelta
 from typing import Any, cast
 
@@ -21,6 +22,7 @@ from accounts.models import User
 from booking import services
 from booking.filters import PackageFilter, PujaServiceFilter, with_price
 from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
+from booking.promo_guard import guarded_promo
 from booking.serializers import (
     BookingSerializer,
     CartChoiceSerializer,
@@ -37,6 +39,7 @@ from booking.serializers import (
 )
 from booking.services.carts import FURTHEST
 from core.money import paise
+from core.networks import client_address
 from core.pagination import BoundedArray, Pages
 
 SLOT_DAYS = timedelta(days=14)
@@ -122,6 +125,7 @@ class CartViewSet(GenericViewSet):
     queryset = Cart.objects.exclude(status=Cart.Status.ABANDONED)
     serializer_class = CartSerializer
     lookup_value_regex = "[0-9]+"
+    throttle_scope = "user"
 
     def get_queryset(self) -> QuerySet[Cart]:
         mine = super().get_queryset().filter(user_id=self.request.user.pk)
@@ -141,16 +145,18 @@ class CartViewSet(GenericViewSet):
 
     @extend_schema(request=CartChoiceSerializer, responses={201: CartSerializer})
     def create(self, request: Request) -> Response:
-        cart = services.fill_cart(cast(User, request.user), **self._choice(request))
+        choice = self._choice(request)
+        with self._guard(request, choice):
+            cart = services.fill_cart(cast(User, request.user), **choice)
         return self._answer(cart, status.HTTP_201_CREATED)
 
     @extend_schema(request=CartChoiceSerializer)
     def update(self, request: Request, pk: str) -> Response:
-        return self._answer(services.change_cart(self.get_object(), **self._choice(request)))
+        return self._change(request)
 
     @extend_schema(request=CartChoiceSerializer(partial=True))
     def partial_update(self, request: Request, pk: str) -> Response:
-        return self._answer(services.change_cart(self.get_object(), **self._choice(request, partial=True)))
+        return self._change(request, partial=True)
 
     @extend_schema(responses={200: CartDeletedSerializer})
     def destroy(self, request: Request, pk: str) -> Response:
@@ -174,12 +180,14 @@ class CartViewSet(GenericViewSet):
         return Response({"message": "Booked carts have been cleared."})
 
     @extend_schema(request=PromoChoiceSerializer)
-    @action(detail=True, methods=["post"])
+    @action(detail=True, methods=["post"], throttle_scope="promo")
     def apply_promo(self, request: Request, pk: str) -> Response:
         cart = self.get_object()
         incoming = PromoChoiceSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
-        return self._answer(services.set_promo(cart, incoming.validated_data["promo_code"]))
+        with self._guard(request, incoming.validated_data):
+            cart = services.set_promo(cart, incoming.validated_data["promo_code"])
+        return self._answer(cart)
 
     @extend_schema(request=None)
     @action(detail=True, methods=["post"])
@@ -195,6 +203,16 @@ class CartViewSet(GenericViewSet):
         incoming = CartChoiceSerializer(data=request.data, partial=partial)
         incoming.is_valid(raise_exception=True)
         return dict(incoming.validated_data)
+
+    def _change(self, request: Request, partial: bool = False) -> Response:
+        cart, choice = self.get_object(), self._choice(request, partial)
+        with self._guard(request, choice):
+            cart = services.change_cart(cart, **choice)
+        return self._answer(cart)
+
+    def _guard(self, request: Request, choice: dict[str, Any]) -> AbstractContextManager[None]:
+        address = client_address(request._request)
+        return guarded_promo(choice.get("promo_code"), cast(int, request.user.pk), address)
 
     def _answer(self, cart: Cart, code: int = status.HTTP_200_OK) -> Response:
         return Response(_serialize_cart(cart), status=code)

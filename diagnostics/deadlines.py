@@ -29,7 +29,7 @@ CACHE_TIMEOUT = 1.5  # seconds
 CACHE_RETRY_AFTER = (
     30  # seconds without the shared cache after it has failed: a caller waits for it once at most
 )
-FAILED = "shared-cache-failed"
+FAILED, DATABASE_FAILED = "shared-cache-failed", "database-failed"
 
 
 class ThreadDied(RuntimeError):
@@ -109,3 +109,15 @@ class FallbackCache:
 
 
 result_cache = FallbackCache()
+
+
+def from_database(task: Callable[[], T], expected: Expected = ()) -> T | None:
+    """What the task returned, or raised as expected; None while the database fails or does not answer in time."""
+    if result_cache.own.get(DATABASE_FAILED):
+        return None
+    errors = (DatabaseError, InterfaceError, OSError)
+    try:
+        return result(begin(task, (*errors, *expected)), Deadline(CACHE_TIMEOUT))
+    except errors:
+        result_cache.own.set(DATABASE_FAILED, True, CACHE_RETRY_AFTER)
+        return None

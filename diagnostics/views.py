@@ -26,11 +26,15 @@ from rest_framework.viewsets import ViewSet
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from accounts.models import User
 from accounts.permissions import may
-from core import waiting
+from core import counters, waiting
+from core.counters import Count, memory_counters
 from core.errors import Conflict
+from core.guesses import TooManyAttempts
+from core.networks import client_address
+from core.ops_token import check_ops_token
 from core.throttling import CallerThrottle
 from core.waiting import InProgress
-from diagnostics.deadlines import begin, result, result_cache
+from diagnostics.deadlines import begin, from_database, result
 from diagnostics.render import PageRenderer, TextRenderer
 from diagnostics.runner import DiagnosisRunning, diagnose, latest_report
 from diagnostics.serializers import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
@@ -58,10 +62,13 @@ class OptionalLogin(ActiveUserAuthentication):
 
 
 class DiagnosisThrottle(CallerThrottle):
-    """Counts in a cache that works without the database."""
+    """Does not wait for a silent database either: then it counts in this process."""
 
     scope = "diagnosis"
-    cache: Any = result_cache
+
+    def count(self, subject: str) -> Count:
+        counted = (self.scope, subject, self.duration, self.now)
+        return from_database(lambda: counters.count(*counted)) or memory_counters.count(*counted)
 
 
 class OptionalLoginScheme(BearerScheme):
@@ -132,7 +139,7 @@ class DiagnosisViewSet(ViewSet):
     def door(self, request: Request) -> HttpResponseRedirect:
         """OPS_TOKEN, typed into the page, gives this browser a cookie for the full page. Needs no database."""
         page = reverse("debug-connectivity")
-        if not knows_token(str(request.data.get("ops_token", ""))):
+        if not knows_token(request, str(request.data.get("ops_token", ""))):
             return HttpResponseRedirect(f"{page}?refused=1", status=303)
         answer = HttpResponseRedirect(page, status=303)
         answer.set_signed_cookie(
@@ -173,13 +180,18 @@ def _session_holds(request: Request, right: str) -> bool:
 
 def has_token_or_right(request: Request, right: str) -> bool:
     """Whoever knows OPS_TOKEN, and staff with the right. An empty OPS_TOKEN is known to nobody."""
-    if knows_token(request.headers.get("X-Ops-Token", "")):
+    if knows_token(request, request.headers.get("X-Ops-Token", "")):
         return True
     return request.user.is_authenticated and bool(_within_timeout(functools.partial(may, request, right)))
 
 
-def knows_token(offered: str) -> bool:
-    return bool(settings.OPS_TOKEN) and constant_time_compare(offered, settings.OPS_TOKEN)
+def knows_token(request: Request, offered: str) -> bool:
+    """Raises TooManyAttempts. Without the database guesses are limited by the rate of this page only."""
+    if not offered or not settings.OPS_TOKEN:
+        return False
+    address = client_address(request._request)
+    found = from_database(lambda: check_ops_token(offered, address), (TooManyAttempts,))
+    return constant_time_compare(offered, settings.OPS_TOKEN) if found is None else found
 
 
 def _cookie_value() -> str:

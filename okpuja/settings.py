@@ -153,6 +153,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["accounts.login_guard.GuardedBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
@@ -286,6 +287,7 @@ UNFOLD = {
     "SITE_TITLE": "OkPuja",
     "SITE_HEADER": "OkPuja",
     "SITE_URL": None,  # the site is the frontend's; nothing is at our own root
+    "LOGIN": {"image": None, "redirect_after": None, "form": "accounts.admin_login.LoginForm"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}payment/icon.svg"}],
 }
 
@@ -355,6 +357,7 @@ SIMULATOR_MAY_CONTROL = "simulator.control_auth.may_control"
 # Its keys: random ones, unless programs of others are tried with the published ones.
 SIMULATOR_PUBLISHED_KEYS = boolean("SIMULATOR_PUBLISHED_KEYS", False)
 SIMULATOR_CREDENTIALS = {} if SIMULATOR_PUBLISHED_KEYS else simulator_credentials(SECRET_KEY)
+OPS_TOKEN_CHECK = "core.ops_token.is_ops_token"  # noqa: S105 - how the simulator counts guesses in the shop
 
 # --- Diagnosis ---------------------------------------------------------------------------------
 

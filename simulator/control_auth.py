@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.module_loading import import_string
 
 COOKIE = "simulator_operator"
 COOKIE_SECONDS = 12 * 60 * 60  # the browser drops it earlier, when it is closed
@@ -23,7 +24,7 @@ FORWARDING = re.compile(
 
 
 def may_control(request: HttpRequest) -> bool:
-    return is_ops_token(request.headers.get("X-Ops-Token", "")) or is_near(request)
+    return is_ops_token(request, request.headers.get("X-Ops-Token", "")) or is_near(request)
 
 
 def is_near(request: HttpRequest) -> bool:
@@ -58,7 +59,10 @@ def _is_local_name(host: str) -> bool:
     return is_loopback(name) or name.endswith(".localhost") or bool(name and not re.search(r"[.:]", name))
 
 
-def is_ops_token(offered: str) -> bool:
+def is_ops_token(request: HttpRequest, offered: str) -> bool:
+    """The shop names a function that also counts guesses. A process of its own has no place to count them in."""
+    if check := getattr(settings, "OPS_TOKEN_CHECK", ""):
+        return bool(import_string(check)(request, offered))
     return bool(settings.OPS_TOKEN) and constant_time_compare(offered, settings.OPS_TOKEN)
 
 

@@ -70,7 +70,7 @@ def overview(request: HttpRequest) -> HttpResponse:
 @simulation_only
 @csrf_protect
 def sign_in(request: HttpRequest) -> HttpResponse:
-    if not control_auth.is_ops_token(request.POST.get("token", "")):
+    if not control_auth.is_ops_token(request, request.POST.get("token", "")):
         return _sign_in_page(request, "This is not the ops token.")
     return control_auth.set_cookie(request, HttpResponseRedirect(reverse("simulator:overview")))
 
