@@ -122,7 +122,7 @@ def await_answer(customer: Customer, path: str, key: str, value: Any) -> None:
 def forget_drawings(installation: InstallationWithPhonePe) -> None:
     """As if no receipt had been drawn: its mail, which the worker has sent, has one."""
     waiting = "SELECT id FROM notifications_notification WHERE state = 'WAITING'"
-    eventually(lambda: not installation.query(waiting), "all mails are sent")
+    eventually(lambda: not installation.query(waiting), "all mails are sent", PATIENCE)
     installation.query("DELETE FROM payment_drawnreceipt")
 
 
