@@ -127,6 +127,9 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
         """Writes what was changed here and nothing else: rights or a password may have been changed meanwhile."""
+        if "email" in form.changed_data and "email_confirmed_at" not in form.changed_data:
+            obj.email_confirmed_at = None  # that was another address
+            form.changed_data.append("email_confirmed_at")
         columns = {field.name for field in obj._meta.concrete_fields}
         obj.save(update_fields=[*columns.intersection(form.changed_data)] if change else None)
         if change and ENDS_SESSIONS.intersection(form.changed_data):

@@ -1,6 +1,7 @@
 """Who: a person known by e-mail address, and where the puja takes place."""
 
 import re
+import secrets
 import unicodedata
 import uuid
 from typing import Any, ClassVar
@@ -34,6 +35,10 @@ def normalize_postal_code(code: str, country: str) -> str:
     if not re.fullmatch(r"[0-9]{6}", pin):
         raise ValidationError("Give the PIN code as six digits.", code="invalid")
     return pin
+
+
+def make_nonce() -> str:
+    return secrets.token_hex(16)
 
 
 class CaselessEmailField(models.EmailField):
@@ -171,6 +176,30 @@ class Session(models.Model):
 
     def __str__(self) -> str:
         return f"session {self.pk}"
+
+
+class OneTimeCode(models.Model):
+    """Six digits that are sent by mail (`accounts.codes`). They are derived from the row with SECRET_KEY."""
+
+    class Purpose(models.TextChoices):
+        CONFIRM = "CONFIRM", "confirm the address"
+        RESET = "RESET", "reset the password"
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="codes")
+    purpose = models.CharField(max_length=8, choices=Purpose)
+    nonce = models.CharField(max_length=32, default=make_nonce, editable=False)
+    tries = models.PositiveSmallIntegerField(default=0)
+    is_sent = models.BooleanField(default=False, help_text="handed to the outbox")
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-id",)
+        indexes = [models.Index(fields=["id"], name="code_to_send", condition=Q(is_sent=False))]
+
+    def __str__(self) -> str:
+        return f"code {self.pk}"
 
 
 class Address(models.Model):

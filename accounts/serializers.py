@@ -83,6 +83,18 @@ class LoginSerializer(serializers.Serializer):
     password = PasswordField()
 
 
+class CodeRequestSerializer(serializers.Serializer):
+    email = serializers.CharField(max_length=254)
+
+
+class CodeSerializer(CodeRequestSerializer):
+    otp = serializers.CharField(max_length=12)
+
+
+class PasswordResetSerializer(CodeSerializer):
+    new_password = PasswordField()
+
+
 class PasswordChangeSerializer(serializers.Serializer):
     old_password = PasswordField()
     new_password = PasswordField()
@@ -92,6 +104,13 @@ class DetailSerializer(serializers.Serializer):
     """One sentence about what was done."""
 
     detail = serializers.CharField()
+
+
+class CodeAnswerSerializer(DetailSerializer):
+    """The same sentence under both names that the frontends read."""
+
+    success = serializers.BooleanField()
+    message = serializers.CharField()
 
 
 class RefreshSerializer(serializers.Serializer):

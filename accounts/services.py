@@ -78,15 +78,19 @@ def change_password(
 
 def set_password(user: User, password: str, *, field: str, session: Session | None = None) -> None:
     """Unless somebody else changed it since `user` was read. Raises ValidationError at `field`, and Refusal."""
-    try:
-        validate_password(password, user)
-    except Invalid as error:
-        raise ValidationError({field: error.messages}) from error
+    refuse_weak(password, user, field=field)
     hashed = make_password(password)  # takes a tenth of a second: before the transaction
     with transaction.atomic():
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
             raise Refusal(_("The password has just been changed."), code="password_changed")
         end_all(user, Session.EndedBecause.PASSWORD, except_for=session)
+
+
+def refuse_weak(password: str, user: User, *, field: str) -> None:
+    try:
+        validate_password(password, user)
+    except Invalid as error:
+        raise ValidationError({field: error.messages}) from error
 
 
 def _refuse_taken(email: str) -> None:

@@ -9,7 +9,6 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from ipaddress import ip_address, ip_network
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -26,6 +25,7 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from accounts.models import Session, User
+from core.networks import network_of
 from core.texts import one_line
 
 logger = logging.getLogger(__name__)
@@ -82,14 +82,14 @@ class SessionTokens:
 
 
 def open_session(user: User, *, user_agent: str = "", address: str = "") -> SessionTokens:
-    """A login. What the client says about itself is kept short, and its address without the last part."""
+    """A login. What the client says about itself is kept short; `address` is of `core.networks`."""
     now, token_id = timezone.now(), uuid4().hex
     session = Session.objects.create(
         user=user,
         refresh_digest=_digest(token_id),
         user_hash=user.get_session_auth_hash(),
         user_agent=one_line(user_agent)[:150],
-        network=_network(address),
+        network=network_of(address),
         created_at=now,
         last_used_at=now,
         expires_at=_expiry(now, now),
@@ -221,12 +221,3 @@ def _key(claim: Any) -> UUID:
 
 def _digest(token_id: str) -> str:
     return hashlib.sha256(token_id.encode()).hexdigest()
-
-
-def _network(address: str) -> str:
-    """An IPv4 network of 256 addresses, or an IPv6 network of one customer; "" for what is no address."""
-    try:
-        prefix = 24 if ip_address(address).version == 4 else 64
-    except ValueError:
-        return ""
-    return str(ip_network(f"{address}/{prefix}", strict=False))

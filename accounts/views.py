@@ -10,20 +10,25 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 from rest_framework_simplejwt.tokens import Token
 
-from accounts import services, sessions
-from accounts.models import Address, Session, User
+from accounts import codes, services, sessions
+from accounts.models import Address, OneTimeCode, Session, User
 from accounts.serializers import (
     AccountSerializer,
     AddressSerializer,
+    CodeAnswerSerializer,
+    CodeRequestSerializer,
+    CodeSerializer,
     DetailSerializer,
     LoginAnswerSerializer,
     LoginSerializer,
     PasswordChangeSerializer,
+    PasswordResetSerializer,
     ProfileSerializer,
     RefreshSerializer,
     RegistrationSerializer,
     SessionSerializer,
 )
+from core.language import Text
 from core.networks import client_address
 
 
@@ -52,6 +57,7 @@ class RegisterView(PublicView):
     @extend_schema(operation_id="auth_register", responses={201: AccountSerializer})
     def post(self, request: Request) -> Response:
         user = services.register(**self.read(request))
+        codes.issue(user, OneTimeCode.Purpose.CONFIRM)
         return Response(AccountSerializer(user).data, status=status.HTTP_201_CREATED)
 
 
@@ -89,6 +95,54 @@ class LogoutView(PublicView):
     def post(self, request: Request) -> Response:
         sessions.log_out(self.read(request)["refresh"])
         return Response(status=status.HTTP_205_RESET_CONTENT)
+
+
+class CodeView(PublicView):
+    """Everything by POST: a program that opens the links of a mail changes nothing."""
+
+    throttle_scope = "login"
+    sentence: Text
+
+    @extend_schema(responses=CodeAnswerSerializer)
+    def post(self, request: Request) -> Response:
+        self.act(**self.read(request))
+        sentence = str(self.sentence)
+        return Response({"success": True, "message": sentence, "detail": sentence})
+
+    def act(self, **fields: str) -> None:
+        raise NotImplementedError
+
+
+class ConfirmationRequestView(CodeView):
+    serializer_class = CodeRequestSerializer
+    sentence = "If this address waits for its confirmation, a code is on its way to it."
+
+    def act(self, **fields: str) -> None:
+        codes.request(fields["email"], OneTimeCode.Purpose.CONFIRM)
+
+
+class ConfirmationView(CodeView):
+    serializer_class = CodeSerializer
+    sentence = "Your e-mail address is confirmed."
+
+    def act(self, **fields: str) -> None:
+        codes.confirm_email(**fields)
+
+
+class PasswordResetRequestView(CodeView):
+    serializer_class = CodeRequestSerializer
+    sentence = "If there is an account with this address, a code is on its way to it."
+
+    def act(self, **fields: str) -> None:
+        codes.request(fields["email"], OneTimeCode.Purpose.RESET)
+
+
+class PasswordResetView(CodeView):
+    serializer_class = PasswordResetSerializer
+    sentence = "Your password has been changed. Please log in."
+
+    def act(self, **fields: str) -> None:
+        codes.reset_password(**fields)
 
 
 class LogoutEverywhereView(APIView):

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from django.utils.translation import gettext as _
 
+from accounts.models import User
 from core.language import supported_language
 from core.texts import shown
 from notifications.alerts import sentence_of, title_of
@@ -53,7 +54,7 @@ def write(notification: Notification, link: str = "") -> Message:
             rows = [(str(label), facts[name]) for name, label in LABELS.items() if name in facts]
         about_alert = {"title": title_of(notification.facts), "sentence": sentence_of(notification.facts)}
         headers, paragraphs = _render_text(notification.kind, facts | about_alert)
-        name = shown(notification.user.full_name) if notification.user else ""
+        name = _name_of(notification.user) if notification.user else ""
         simulated = _("Simulation: no money has moved.") if notification.facts.get("simulated") else ""
         parts = {
             "language": language,
@@ -71,6 +72,11 @@ def write(notification: Notification, link: str = "") -> Message:
             text=render_to_string("notifications/message.txt", parts),
             html=render_to_string("notifications/message.html", parts),
         )
+
+
+def _name_of(user: User) -> str:
+    """To an unconfirmed address nothing is written that its owner may not have chosen."""
+    return shown(user.full_name) if user.email_confirmed_at else ""
 
 
 def _render_text(kind: str, facts: dict[str, Any]) -> tuple[dict[str, str], list[str]]:

@@ -44,6 +44,7 @@ class Notification(models.Model):
             models.Index(
                 fields=["next_check_at"], name="notification_due", condition=Q(next_check_at__isnull=False)
             ),
+            models.Index(fields=["email", "sent_at"], name="notification_sent_to"),
         ]
 
     def __str__(self) -> str:

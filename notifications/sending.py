@@ -4,12 +4,13 @@ import logging
 import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import requests
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db.models import F
 from django.utils import timezone
 
 from core.logging import redact
@@ -18,7 +19,7 @@ from notifications import hooks
 from notifications.alerts import sentence_of
 from notifications.messages import Unwritable, write
 from notifications.models import Notification
-from notifications.services import alert
+from notifications.services import MONEY_CAME, alert
 
 logger = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ MINUTE, HOUR = 60, 3_600
 # Seconds to wait after each failed try, three days in all. After that a message is given up when the mail server
 # answers, and waits for the last pause again and again when it does not.
 PAUSES = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR)
+DAY = timedelta(days=1)
 OLDEST_NEWS = timedelta(days=14)  # an older message is of no use to its reader
 
 
@@ -51,6 +53,9 @@ def send(notification: Notification, attach: Attach) -> None:
         return
     if notification.user:  # staff may have corrected the address since the notification was written
         notification.email = notification.user.email
+    if until := _limited_until(notification):
+        _delay_or_drop(notification, until)
+        return
     try:
         attachments = attach(notification)
         if not attachments.over:
@@ -74,6 +79,37 @@ def pause_after(notification: Notification) -> int | None:
     if notification.state != Notification.State.WAITING:
         return None
     return PAUSES[min(notification.checks, len(PAUSES)) - 1]
+
+
+def _limited_until(notification: Notification) -> datetime | None:
+    """When the next mail may go to this address, if it has had MAILS_PER_ADDRESS within a day."""
+    if notification.channel != Notification.Channel.PERSON:
+        return None
+    now = timezone.now()
+    sent = Notification.objects.filter(
+        channel=Notification.Channel.PERSON,
+        state=Notification.State.SENT,
+        email=notification.email,
+        sent_at__range=(now - DAY, now),
+    )
+    limit = settings.MAILS_PER_ADDRESS
+    last = sent.order_by("-sent_at")[limit - 1 : limit].first()
+    return last.sent_at + DAY if last and last.sent_at else None
+
+
+def _delay_or_drop(notification: Notification, until: datetime) -> None:
+    """What tells of money waits for the next day, and that is no try. A code or "nothing was paid" is dropped."""
+    if notification.kind not in MONEY_CAME:
+        _move(
+            notification,
+            Notification.State.DROPPED,
+            dropped_because="too many messages to this address today",
+        )
+        return
+    waiting = Notification.objects.filter(pk=notification.pk, state=Notification.State.WAITING)
+    waiting.update(
+        next_check_at=until, checks=F("checks") - 1, last_error="too many messages to this address today"
+    )
 
 
 def _deliver(notification: Notification, attachments: Attachments) -> None:

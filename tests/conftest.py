@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test import TransactionTestCase
+from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 
@@ -142,7 +143,13 @@ def no_work_fails(request, caplog):
 
 @pytest.fixture
 def alice(db):
-    user = builders.make_user("alice@example.com", first_name="Alice", last_name="Devi", phone="9876500001")
+    user = builders.make_user(
+        "alice@example.com",
+        first_name="Alice",
+        last_name="Devi",
+        phone="9876500001",
+        email_confirmed_at=timezone.now(),
+    )
     builders.make_address(user)
     return user
 

@@ -10,14 +10,16 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F
 
-from accounts import sessions
-from accounts.models import Session
+from accounts import codes, sessions
+from accounts.models import OneTimeCode, Session
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
 from notifications.sending import pause_after, send
+from notifications.services import notify
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
@@ -98,6 +100,13 @@ def delete_key(key_id: int) -> None:
     IdempotencyKey.objects.filter(pk=key_id).delete()
 
 
+def send_code(code_id: int) -> None:
+    code = OneTimeCode.objects.select_related("user").get(pk=code_id)
+    with transaction.atomic():
+        notify(code.purpose.lower(), f"code:{code.pk}", {"code_id": code.pk}, user=code.user)
+        OneTimeCode.objects.filter(pk=code.pk).update(is_sent=True)
+
+
 def delete_session(session_id: int) -> None:
     Session.objects.filter(pk=session_id).delete()
 
@@ -110,6 +119,7 @@ KINDS: dict[str, Job] = {
     "holds": Job(queue.holds_due, expire_hold),
     "offers": Job(queue.offers_due, expire_offer),
     "keys": Job(queue.keys_due, delete_key),
+    "codes": Job(codes.to_send, send_code),
     "sessions": Job(sessions.over, delete_session),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
@@ -120,7 +130,7 @@ KINDS: dict[str, Job] = {
 # Separate threads, so that neither a silent PhonePe nor a silent mail server nor a diagnosis stops other work.
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
-    ("fulfilments", "holds", "offers", "receipts", "keys", "sessions"),
+    ("fulfilments", "holds", "offers", "receipts", "keys", "codes", "sessions"),
 )
 NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnosis",), ("watch",)
 RECONCILE_KINDS = ("reconcile",)

@@ -13,9 +13,12 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.codes import digits, is_over
+from accounts.models import OneTimeCode
 from booking.models import Booking, Cart
 from notifications.models import Notification
 from notifications.sending import Attachments
+from notifications.services import CODES
 from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.links import offer_url, status_url
 from payment.services.notifications import notify_refund_started
@@ -30,6 +33,7 @@ CALLED_OFF = "the temple has called its time off"
 GOES_BACK = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 WITH_BOOKING = ("booked", "paid_twice")  # a move has a notification of its own
 WITH_RECEIPT = ("booked", "received")
+CODE_OVER = "the code has expired, or another one has been sent"
 WITH_CHOICE = ("offer", "called_off")
 
 
@@ -38,6 +42,9 @@ def attach(notification: Notification) -> Attachments:
     if over := reason_to_drop(notification):  # so that no receipt is numbered and made for nothing
         return Attachments(over=over)
     kind, facts = notification.kind, notification.facts
+    if kind in CODES:
+        code = OneTimeCode.objects.filter(pk=facts.get("code_id")).first()
+        return Attachments(facts={"code": digits(code)}) if code else Attachments(over=CODE_OVER)
     payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
     if payment is None:
         return Attachments()
@@ -56,6 +63,9 @@ def attach(notification: Notification) -> Attachments:
 
 def reason_to_drop(notification: Notification) -> str:
     """Why the notification is not sent any more; "" while it is true. Reads the rows as they are now."""
+    if notification.kind in CODES:
+        code = OneTimeCode.objects.filter(pk=notification.facts.get("code_id")).first()
+        return CODE_OVER if code is None or is_over(code) else ""
     if notification.kind == "alert":
         alert_rule = ALERT_DROP_RULES.get(str(notification.facts.get("rule")))
         return alert_rule(notification.facts) if alert_rule else ""

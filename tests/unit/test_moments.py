@@ -37,6 +37,9 @@ COUNTS_AS_OVER = {
     "DiagnosisRun.started_at",
 }
 COSTS = {
+    "Notification.sent_at": "counted among the mails of the last day",
+    "OneTimeCode.created_at": "counted among the codes of the last day",
+    "OneTimeCode.expires_at": "a code is good for longer or shorter",
     "Session.created_at": "a login of a clock that was ahead lasts longer than the longest, by as much",
     "Session.ended_at": "removed later",
     "Session.expires_at": "a login ends earlier or later; its tokens carry the same moment",
@@ -95,7 +98,6 @@ ONLY_SHOWN = {
     "Dispute.updated_at",
     "DisputeUpdate.created_at",
     "DrawnReceipt.drawn_at",
-    "Notification.sent_at",
     "Offer.created_at",
     "Offer.decided_at",
     "Package.created_at",
@@ -111,6 +113,7 @@ ONLY_SHOWN = {
     "StateChange.created_at",
     "Session.last_used_at",
     "User.date_joined",
+    "OneTimeCode.used_at",  # whether there is one
     "User.email_confirmed_at",  # whether there is one
     "User.last_login",
     "WebhookEvent.handled_at",

@@ -18,7 +18,7 @@ from accounts.models import User
 from notifications.services import notify
 for name in ("deadly", "other"):
     user = User.objects.create_user(f"{name}@example.com", None)
-    notify("pending", name, {"amount_paise": 100}, user=user)
+    notify("received", name, {"amount_paise": 100}, user=user)
 """
 WORK = """
 import django

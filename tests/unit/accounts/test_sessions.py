@@ -66,7 +66,7 @@ def test_a_login_is_a_row_that_says_where_it_came_from(log_in, alice):
     session = alice.sessions.get()
     assert session.user_agent.startswith("Firefox/1")
     assert len(session.user_agent) == 150
-    assert session.network == "127.0.0.0/24"
+    assert session.network == "127.0.0.1"
     assert session.ended_at is None
 
 

@@ -129,6 +129,7 @@ MODEL_REASONS = {
         **dict.fromkeys(("refresh_digest", "previous_digest", "user_hash", "network"), OURSELVES),
         "user_agent": "made one line when it is stored",
     },
+    "accounts.OneTimeCode": {"nonce": OURSELVES},
     "booking.PromoCode": {"code": CHECKED},
     "booking.Checkout": dict.fromkeys(
         (
@@ -207,6 +208,9 @@ def test_every_column_of_text_has_the_rule_or_a_reason():
 NOT_READ_BY_OTHERS = {
     "LoginRequest": {"email", "password"},
     "RefreshRequest": {"refresh"},
+    "CodeRequestRequest": {"email"},
+    "CodeRequest": {"email", "otp"},
+    "PasswordResetRequest": {"email", "otp", "new_password"},
     "PasswordChangeRequest": {"old_password", "new_password"},
     "RegistrationRequest": {"phone", "password", "password2"},
     "PatchedProfileRequest": {"phone"},
@@ -247,12 +251,12 @@ def test_every_text_of_a_request_has_the_rule_or_a_reason():
     named = {each.__name__: each for each in serializer_classes()}
     found = {}
     for component, keys in free_texts().items():
-        name = component.removeprefix("Patched").removesuffix("Request")
-        fields = (named.get(name) or named[f"{name}Serializer"])().fields
-        left = {key for key in keys - NOT_READ_BY_OTHERS.get(component, set()) if not has_rule(fields[key])}
-        if left:
-            found[component] = left
-    assert found == {}
+        if read := keys - NOT_READ_BY_OTHERS.get(component, set()):
+            name = component.removeprefix("Patched").removesuffix("Request")
+            fields = (named.get(name) or named[f"{name}Serializer"])().fields
+            found[component] = {key for key in read if not has_rule(fields[key])}
+    assert len(found) > 5
+    assert {component: left for component, left in found.items() if left} == {}
 
 
 def test_the_api_refuses_a_lure_in_a_name_with_a_sentence(api, db):

@@ -6,6 +6,7 @@ from accounts.models import User
 from notifications.models import Notification
 from notifications.receipt import ReceiptDocument
 
+CONFIRMED = datetime(2026, 11, 1, tzinfo=timezone.utc)
 PAYMENT = {
     "payment_id": 17,
     "reference": "OKP-7F3K9M2Q4T6V",
@@ -40,6 +41,8 @@ FACTS = {
     "offer_closed": GONE,
     "paid_twice": BOOKING,
     "cancelled": {**BOOKING, "refund_paise": 14_841_000},
+    "confirm": {"code_id": 1, "code": "042917"},
+    "reset": {"code_id": 2, "code": "583310"},
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }
 ALERT = {**PAYMENT, "rule": "amount_differs", "case": "payment:17", "held_because": "amount_differs"}
@@ -62,7 +65,9 @@ PAPER = ReceiptDocument(
 
 def notifications():
     """Every kind in both languages, and one alert; no row is written."""
-    reader = User(email="radhika@example.com", first_name="राधिका", last_name="शर्मा")
+    reader = User(
+        email="radhika@example.com", first_name="राधिका", last_name="शर्मा", email_confirmed_at=CONFIRMED
+    )
     for language in ("en", "hi"):
         for kind, facts in FACTS.items():
             yield Notification(

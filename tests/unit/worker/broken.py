@@ -9,7 +9,8 @@ from uuid import uuid4
 from django.db import connection
 from django.utils import timezone
 
-from accounts.models import Session
+from accounts.codes import issue
+from accounts.models import OneTimeCode, Session
 from accounts.sessions import KEPT, open_session
 from booking.models import SlotHold
 from notifications.models import Notification
@@ -128,6 +129,10 @@ def old_key() -> int:
     return key.pk
 
 
+def new_code() -> int:
+    return issue(builders.make_user(), OneTimeCode.Purpose.CONFIRM).pk
+
+
 def old_session() -> int:
     open_session(builders.make_user())
     session = Session.objects.latest("pk")
@@ -137,7 +142,7 @@ def old_session() -> int:
 
 def notification() -> int:
     key = uuid4().hex
-    notify("pending", key, {"amount_paise": 100}, user=builders.make_user())
+    notify("pending", key, {"amount_paise": 100}, user=builders.make_user(email_confirmed_at=timezone.now()))
     return Notification.objects.get(key=key).pk
 
 
@@ -195,6 +200,7 @@ BROKEN = {
         act="DELETE",
         which="OLD.id = {key}",
     ),
+    "codes": Kind(new_code, lambda key: OneTimeCode.objects.get(pk=key).is_sent, "accounts_onetimecode"),
     "sessions": Kind(
         old_session,
         lambda key: not Session.objects.filter(pk=key).exists(),
