@@ -171,6 +171,8 @@ KEPT_OTHERWISE = {
     "holds": "payment.services.holds.repair_holds",
     "offers": "the end that the buyer was told, which stands",
     "keys": "only forgets what nobody needs any more",
+    "codes": "a flag says what is to be sent, no moment",
+    "sessions": "only forgets what nobody needs any more",
     "diagnosis": "what it is for has a number, no moment",
     "watch": "a lease, which says when it was taken",
 }
