@@ -63,7 +63,7 @@ def choose(payment: Payment, slot_id: int) -> Payment:
 
 
 @transaction.atomic
-def decline(payment_id: int, rule: str, by: User | None = None) -> Payment:
+def decline(payment_id: int, rule: str, by: User | None) -> Payment:
     """The customer, or staff (`by`), want the money back instead of another slot. Twice is once.
 
     Raises AlreadyChosen.
@@ -75,7 +75,7 @@ def decline(payment_id: int, rule: str, by: User | None = None) -> Payment:
 
 
 @transaction.atomic
-def close_offer(payment_id: int, rule: str, by: User | None = None) -> Payment:
+def close_offer(payment_id: int, rule: str, by: User | None) -> Payment:
     """Declined, or not chosen in time: the money goes back. Twice is once; a chosen slot stays.
 
     The offer stays open while a refund that staff decided waits for a second person.
@@ -106,7 +106,7 @@ def expire_offer(offer_id: int) -> None:
     """Nothing was chosen in time. Checked again under the lock: the choice may have been made, or extended."""
     lock_payment(offers=offer_id)
     if ended := offers_due(database_now()).filter(pk=offer_id).first():
-        close_offer(ended.payment_id, "offer_expired")
+        close_offer(ended.payment_id, "offer_expired", by=None)
 
 
 @transaction.atomic

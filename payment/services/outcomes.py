@@ -233,7 +233,7 @@ def accept_after_review(payment_id: int) -> Payment:
     return fulfil_now(payment)
 
 
-def return_after_review(payment_id: int, by: User | None = None) -> Payment:
+def return_after_review(payment_id: int, by: User) -> Payment:
     """Staff refund what was held; the payment ends, or waits for the right amount if a page is still open.
 
     It stays in review while its refunds wait for a second person. Raises Conflict `not_held`.

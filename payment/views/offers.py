@@ -91,6 +91,6 @@ def offer_behind(token: str) -> Offer:
 
 def answer_offer(payment: Payment, slot_id: int | None) -> None:
     if slot_id is None:
-        decline(payment.pk, "offer_declined")
+        decline(payment.pk, "offer_declined", by=None)
     else:
         choose(payment, slot_id)

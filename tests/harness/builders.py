@@ -17,6 +17,10 @@ def make_user(email: str | None = None, **fields) -> User:
     return User.objects.create_user(email or f"devotee{next(numbers)}@example.com", PASSWORD, **fields)
 
 
+def make_superuser() -> User:
+    return User.objects.create_superuser(f"staff{next(numbers)}@example.com", PASSWORD)
+
+
 def make_address(user: User, **fields) -> Address:
     defaults = {
         "address_line1": "12 Temple Road",

@@ -9,6 +9,7 @@ from payment.reconciliation.invariants import INVARIANTS, find_violations, total
 from payment.reconciliation.simulator_account import compare_account
 from payment.services.outcomes import accept_after_review, apply_status, return_after_review
 from payment.states import Fulfilment, PaymentState, RefundState
+from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt, make_payment
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -30,7 +31,7 @@ def entry(attempt, kind, paise, reference, **fields):
 def sent_back_by_staff(paise=5_000):
     payment = make_payment()
     apply_status(payment.attempts.get().pk, completed(paise), "worker")
-    return return_after_review(payment.pk)
+    return return_after_review(payment.pk, builders.make_superuser())
 
 
 BREAKAGES = {
@@ -156,7 +157,7 @@ def test_another_amount_that_the_buyers_bank_has_taken_needs_no_refund():
     dispute(attempt, amount_paise=5_000)
     entry(attempt, "CHARGEBACK", -5_000, "D1")
 
-    return_after_review(payment.pk)
+    return_after_review(payment.pk, builders.make_superuser())
     assert broken() == set()
 
 

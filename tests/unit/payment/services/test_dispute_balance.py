@@ -379,7 +379,7 @@ def test_another_amount_that_goes_back_is_owed_again_when_the_bank_brings_it_bac
     held = make_payment(None)
     apply_status(held.attempts.get().pk, completed(5_000), "worker")
     apply_status(held.attempts.get().pk, completed(5_000), "worker")
-    return_after_review(held.pk)
+    return_after_review(held.pk, staff)
     arrives(held.attempts.get(), "lost", 1, amount=5_000)
     assert not held.refunds.exclude(state="FAILED").exists()
     arrives(held.attempts.get(), "won", 2, amount=5_000)

@@ -192,15 +192,17 @@ SITUATIONS: dict[Callable[[], Rows], dict[str, Service]] = {
     },
     offered: {
         "the customer chooses": lambda rows: choose(Payment.objects.get(pk=rows.payment.pk), rows.another.pk),
-        "the customer declines": lambda rows: decline(rows.payment.pk, "offer_declined"),
-        "staff end it": lambda rows: close_offer(rows.payment.pk, "closed_by_staff"),
+        "the customer declines": lambda rows: decline(rows.payment.pk, "offer_declined", by=None),
+        "staff end it": lambda rows: close_offer(
+            rows.payment.pk, "closed_by_staff", by=builders.make_superuser()
+        ),
         "its time ends": lambda rows: expire_offer(rows.payment.offers.latest("pk").pk),
         "staff refund all": lambda rows: request_refund(rows.payment.pk, None, "", rows.staff[0]),
         "staff close the other time": lambda rows: move_all(rows.another, "closed"),
     },
     held: {
         "staff accept": lambda rows: accept_after_review(rows.payment.pk),
-        "staff send it back": lambda rows: return_after_review(rows.payment.pk),
+        "staff send it back": lambda rows: return_after_review(rows.payment.pk, builders.make_superuser()),
         "the right amount comes": lambda rows: apply_status(
             rows.payment.attempts.latest("number").pk, completed(), "webhook"
         ),

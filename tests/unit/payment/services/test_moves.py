@@ -216,7 +216,7 @@ def test_the_chosen_time_is_booked_once_and_may_still_be_cancelled_in_full(paid,
 @pytest.mark.parametrize(
     "ends",
     [
-        lambda payment, staff: decline(payment.pk, "offer_declined"),
+        lambda payment, staff: decline(payment.pk, "offer_declined", by=None),
         lambda payment, staff: cancel_booking(booking(), "no, thank you"),
         lambda payment, staff: request_refund(payment.pk, None, "said no by phone", staff),
         lambda payment, staff: refund_all(Slot.objects.order_by("pk").first(), REASON, staff),
@@ -239,7 +239,7 @@ def test_who_does_not_choose_gets_everything_back(paid, slot, service, staff, se
     assert slots_to_choose(Payment.objects.get()) == []
     with pytest.raises(OfferClosed):
         choose(paid, near.pk)
-    close_offer(paid.pk, "offer_expired")
+    close_offer(paid.pk, "offer_expired", by=None)
     assert Refund.objects.count() == 1
 
 
@@ -303,7 +303,7 @@ def chosen(request, alice, package, service, slot):
 
 def test_another_choice_after_the_first_is_told_what_stands(chosen):
     payment, first, second = chosen
-    for again in (lambda: choose(payment, second.pk), lambda: decline(payment.pk, "offer_declined")):
+    for again in (lambda: choose(payment, second.pk), lambda: decline(payment.pk, "offer_declined", by=None)):
         with pytest.raises(AlreadyChosen) as refused:
             again()
         assert refused.value.extra["starts_at"] == timezone.localtime(first.starts_at).isoformat()

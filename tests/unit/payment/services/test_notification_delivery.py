@@ -134,7 +134,7 @@ PERSON: dict[str, News] = {
     "offer": News(
         lambda payment: notify_offer(is_offered(payment), [Slot.objects.get().starts_at], timezone.now()),
         (
-            lambda payment: close_offer(payment.pk, "offer_declined"),
+            lambda payment: close_offer(payment.pk, "offer_declined", by=None),
             lambda payment: Offer.objects.update(expires_at=timezone.now()),
             lambda payment: Offer.objects.update(state=Offer.State.TAKEN, slot=Slot.objects.get()),
         ),
@@ -148,7 +148,7 @@ PERSON: dict[str, News] = {
         ),
     ),
     "offer_closed": News(
-        lambda payment: notify_offer_closed(close_offer(is_offered(payment).pk, "offer_declined")),
+        lambda payment: notify_offer_closed(close_offer(is_offered(payment).pk, "offer_declined", by=None)),
         (fulfilment_becomes(Fulfilment.BOOKED),),
     ),
     "cancelled": News(

@@ -90,8 +90,8 @@ def test_a_time_of_another_puja_cannot_be_chosen(late, another):
 def test_declined_the_money_goes_back_once(late, another):
     money_comes(late)
 
-    close_offer(late.pk, "offer_declined")
-    close_offer(late.pk, "offer_declined")
+    close_offer(late.pk, "offer_declined", by=None)
+    close_offer(late.pk, "offer_declined", by=None)
 
     assert outcome(late) == Fulfilment.REFUND_DUE
     assert Refund.objects.get().amount_paise == 110_000
@@ -112,7 +112,7 @@ def test_not_chosen_in_time_the_money_goes_back(late, another):
 
 def test_who_comes_after_the_end_is_told_so(late, another):
     money_comes(late)
-    close_offer(late.pk, "offer_expired")
+    close_offer(late.pk, "offer_expired", by=None)
 
     with pytest.raises(OfferClosed):
         choose(late, another.pk)
@@ -138,7 +138,7 @@ def test_every_step_stands_in_the_timeline(late, another):
 def test_a_choice_and_the_end_of_the_offer_at_the_same_moment_are_one_of_both(late, another):
     money_comes(late)
 
-    races.at_once(lambda: choose(late, another.pk), lambda: close_offer(late.pk, "offer_expired"))
+    races.at_once(lambda: choose(late, another.pk), lambda: close_offer(late.pk, "offer_expired", by=None))
 
     booked, promised = Booking.objects.count(), Refund.objects.count()
     assert booked + promised == 1

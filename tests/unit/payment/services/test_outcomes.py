@@ -359,7 +359,7 @@ def test_of_two_wrong_amounts_staff_take_one_and_the_other_goes_back(payment, at
     assert dict(ledger(payment))["RECEIPT"] == 60_000
 
 
-def test_what_has_gone_back_meanwhile_is_not_taken_for_a_payment(payment, attempt):
+def test_what_has_gone_back_meanwhile_is_not_taken_for_a_payment(payment, attempt, staff):
     apply_status(attempt.pk, completed(50_000), "worker")
     attempt.refresh_from_db()
     adopt_refund(
@@ -370,7 +370,7 @@ def test_what_has_gone_back_meanwhile_is_not_taken_for_a_payment(payment, attemp
         accept_after_review(payment.pk)
 
     assert not Booking.objects.exists()
-    assert return_after_review(payment.pk).fulfilment == Fulfilment.NONE
+    assert return_after_review(payment.pk, staff).fulfilment == Fulfilment.NONE
 
 
 def test_what_was_held_goes_back_when_the_right_amount_comes(payment, attempt):
@@ -407,10 +407,10 @@ def test_another_amount_that_staff_take_when_its_place_is_gone_goes_back_as_it_c
     assert "money that can never be a booking is refunded, whole" not in violations(query)
 
 
-def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, attempt, slot):
+def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, attempt, slot, staff):
     apply_status(attempt.pk, completed(100_000), "worker")
 
-    returned = return_after_review(payment.pk)
+    returned = return_after_review(payment.pk, staff)
 
     assert (returned.state, returned.fulfilment) == (PaymentState.CANCELLED, Fulfilment.NONE)
     assert Refund.objects.get().amount_paise == 100_000
@@ -419,13 +419,14 @@ def test_staff_send_another_amount_back_and_the_cart_is_free_again(payment, atte
     assert slot.held == 0
 
 
-def test_what_staff_have_decided_is_decided_once(payment, attempt):
+def test_what_staff_have_decided_is_decided_once(payment, attempt, staff):
     apply_status(attempt.pk, completed(100_000), "worker")
-    return_after_review(payment.pk)
+    return_after_review(payment.pk, staff)
 
-    for decide in (accept_after_review, return_after_review):
-        with pytest.raises(Conflict):
-            decide(payment.pk)
+    with pytest.raises(Conflict):
+        accept_after_review(payment.pk)
+    with pytest.raises(Conflict):
+        return_after_review(payment.pk, staff)
 
     assert Refund.objects.count() == 1
 

@@ -182,8 +182,8 @@ def test_staff_accept_what_they_held_when_its_cart_was_free(held, alice, cart, a
     assert accepted.fulfilment == (Fulfilment.REFUND_DUE if bought_again else Fulfilment.BOOKED)
 
 
-def test_staff_return_what_they_held_when_its_cart_was_free(held, alice, cart, api):
+def test_staff_return_what_they_held_when_its_cart_was_free(held, alice, cart, api, staff):
     pages_expire()
     api(alice).post(CLEANUP.format(cart.pk))
 
-    assert return_after_review(held.pk).state == PaymentState.CANCELLED
+    assert return_after_review(held.pk, staff).state == PaymentState.CANCELLED
