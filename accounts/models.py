@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import PhoneField, readable_phone
 from core.texts import plain_line, visible_line
@@ -33,7 +34,7 @@ def normalize_postal_code(code: str, country: str) -> str:
     pin = re.sub(r"[^0-9a-z]", "", ascii_digits.lower())
     pin = re.sub(r"^pin(code)?", "", pin)
     if not re.fullmatch(r"[0-9]{6}", pin):
-        raise ValidationError("Give the PIN code as six digits.", code="invalid")
+        raise ValidationError(_("Give the PIN code as six digits."), code="invalid")
     return pin
 
 

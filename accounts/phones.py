@@ -9,6 +9,7 @@ import phonenumbers
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.expressions import Combinable
+from django.utils.translation import gettext_lazy as _
 from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 REGION = "IN"
@@ -17,7 +18,7 @@ DIGITS_IN_INDIA = 10
 LONGEST_INPUT = 250  # the library reads no longer text
 LONGEST_KEPT = 32
 FEWEST_DIGITS_TO_SEARCH = 4
-UNREADABLE = "Give a phone number such as 98765 43210, or with its country code such as +44 7911 123456."
+UNREADABLE = _("Give a phone number such as 98765 43210, or with its country code such as +44 7911 123456.")
 
 LETTERS = re.compile(r"[^\W\d_]+")
 LABEL_WITH_A_DIGIT = re.compile(r"(?<=[^\W\d_])[^\w+]{0,4}\d[\s)]*:")  # "mobile no. 1:"

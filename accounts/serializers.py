@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
 from django.core.validators import MaxLengthValidator
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
@@ -69,7 +70,7 @@ class RegistrationSerializer(serializers.Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         password = attrs["password"]
         if password != attrs.pop("password2"):
-            raise serializers.ValidationError({"password2": ["The passwords do not match."]})
+            raise serializers.ValidationError({"password2": [_("The passwords do not match.")]})
         names = {"first_name": attrs["first_name"], "last_name": attrs["last_name"]}
         try:
             validate_password(password, User(email=attrs["email"], **names))

@@ -96,7 +96,7 @@ def refuse_weak(password: str, user: User, *, field: str) -> None:
 def _refuse_taken(email: str) -> None:
     """The address alone, because it is the name people log in with. A telephone belongs to a whole family."""
     if User.objects.filter(email=email).exists():
-        raise ValidationError({"email": ["An account with this email already exists."]})
+        raise ValidationError({"email": [_("An account with this email already exists.")]})
 
 
 # --- Addresses ---------------------------------------------------------------------------------
@@ -123,7 +123,7 @@ def change_address(address: Address, **fields: Any) -> Address:
     if current is None:
         raise NotFound()
     if current.is_default and not fields.get("is_default", True):
-        raise ValidationError({"is_default": ["Make another address the default instead."]})
+        raise ValidationError({"is_default": [_("Make another address the default instead.")]})
     if fields.get("is_default"):
         _clear_default(current.user)
     for name, value in fields.items():
@@ -151,7 +151,7 @@ def address_for_delivery(user: User, address_id: int | None) -> Address | None:
         return mine.order_by("-is_default", "-id").first()
     if chosen := mine.filter(pk=address_id).first():
         return chosen
-    raise ValidationError({"address_id": ["This address does not exist."]})
+    raise ValidationError({"address_id": [_("This address does not exist.")]})
 
 
 def _clear_default(user: User) -> None:

@@ -44,7 +44,8 @@ class PrintableOutput(OutputWrapper):
     def write(  # type: ignore[override]
         self, msg: str = "", style_func: Any = None, ending: str | None = None
     ) -> None:
-        super().write(printable(str(msg), keep="\n\t"), style_func, ending)
+        lines = str(msg).split("\r\n")  # CSV ends its lines so
+        super().write("\r\n".join(printable(each, keep="\n\t") for each in lines), style_func, ending)
 
 
 class PrintableCommand(BaseCommand):

@@ -16,7 +16,7 @@ class Fulfilment(models.TextChoices):
     NONE = "", "nothing received yet"
     DUE = "DUE"
     BOOKED = "BOOKED"
-    DONATION = "GIFT", "Gift"  # stored, and shown to staff, as it was first called
+    DONATION = "GIFT", "Donation"  # stored as it was first called
     OFFERED = "OFFERED"
     REFUND_DUE = "REFUND_DUE"
     REFUNDED = "REFUNDED"

@@ -95,7 +95,7 @@ def as_text(report: Json) -> str:
 def as_csv(report: Json) -> str:
     """Amounts in rupees. A cell that a spreadsheet would take for a formula is written as text."""
     report, out = printable_values(report), io.StringIO()
-    writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore", lineterminator="\n")
+    writer = csv.DictWriter(out, COLUMNS, restval="", extrasaction="ignore")
     writer.writeheader()
     for each in report["differences"]:
         cells = {}

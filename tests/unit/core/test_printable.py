@@ -213,7 +213,8 @@ def test_a_reconciliation_is_printable_in_every_format(form):
         "day": "2026-06-11", "asked": 1, "settled_rows": 1, "bad_rows": [{"line": 1, "why": HOSTILE}],
         "differences": [difference], "clean": False, "counts": {"amount_differs": 1}, "mended": 0,
     }  # fmt: skip
-    assert raw(report.FORMATS[form](found)) == set()
+    lines = report.FORMATS[form](found).replace("\r\n", "\n")  # CSV ends its lines so
+    assert raw(lines) == set()
 
 
 @pytest.mark.django_db

@@ -61,7 +61,7 @@ def test_for_a_spreadsheet_it_is_csv_in_a_file(unheard, tmp_path):
     told, code = today("--format", "csv", "--output", path)
 
     (found,) = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-    assert (told, code) == ("", 1)
+    assert (told, code, path.read_bytes().count(b"\r\n")) == ("", 1, 2)
     assert (found["kind"], found["ours"], found["theirs"]) == ("paid without booking", "0.00", "1100.00")
 
 
@@ -69,7 +69,9 @@ def test_nothing_from_a_settlement_file_becomes_a_formula(tmp_path):
     settlement = tmp_path / "settlement.csv"
     settlement.write_text("".join(file(row(reference="-OTHER"))))
 
-    (found,) = csv.DictReader(io.StringIO(today("--format", "csv", "--settlement", settlement)[0]))
+    printed = today("--format", "csv", "--settlement", settlement)[0]
+    (found,) = csv.DictReader(io.StringIO(printed))
+    assert printed.count("\r\n") == 2
     assert (found["kind"], found["order"]) == ("unknown to us", "'-OTHER")
 
 
