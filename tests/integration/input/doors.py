@@ -41,12 +41,15 @@ def send(client: Any, method: str, path: str, body: Any, **headers: str) -> Any:
     return client.generic(method.upper(), path, raw, content_type="application/json", **headers)
 
 
+FORGOTTEN = {"IdempotencyKey", "Session"}
+
+
 def rows() -> dict[str, int]:
     """How many rows each table has, without what is counted and forgotten (stored answers, sessions)."""
     kept = (
         model for app in ("accounts", "booking", "payment") for model in apps.get_app_config(app).get_models()
     )
-    return {model.__name__: model.objects.count() for model in kept if model.__name__ != "IdempotencyKey"}
+    return {model.__name__: model.objects.count() for model in kept if model.__name__ not in FORGOTTEN}
 
 
 def assert_answered(response: Any) -> None:

@@ -52,7 +52,7 @@ def test_a_row_that_kills_its_process_is_pushed_back_and_told_and_the_others_go_
 
         lives = run(WORK, DATABASE_URL=url)
         assert lives.returncode == 0, lives.stderr.decode()
-        sent = "SELECT key FROM notifications_notification WHERE state = 'SENT' AND kind = 'pending'"
+        sent = "SELECT key FROM notifications_notification WHERE state = 'SENT' AND kind = 'received'"
         assert query(url, sent) == [("other",)]
 
         for _ in range(5):
