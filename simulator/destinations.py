@@ -14,13 +14,15 @@ PORTS = {"http": 80, "https": 443}
 
 def is_allowed(url: str) -> bool:
     """Inside a site: its own addresses only. In a process of its own: this machine, and the hosts of `--allow-host`."""
+    origin = _origin(url)
+    if origin is None:
+        return False
     hosts = getattr(settings, "SIMULATOR_ALLOWED_HOSTS", None)
     if hosts is not None:
-        host = (_origin(url) or ("", "", 0))[1]
+        host = origin[1]
         return host in hosts or host == "localhost" or is_loopback(host)
     own = (settings.PUBLIC_BASE_URL, getattr(settings, "FRONTEND_BASE_URL", ""))
-    origin = _origin(url)
-    return origin is not None and origin in map(_origin, own)
+    return origin in map(_origin, own)
 
 
 def _origin(url: str) -> tuple[str, str, int] | None:

@@ -106,7 +106,7 @@ def serve(options: argparse.Namespace) -> None:
         server = stack.enter_context(ThreadedWSGIServer((options.host, options.port), Handler))
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="phonepe-simulator-"))
         address = f"http://{options.host}:{server.server_port}"
-        hosts = {*options.allow_host, urlsplit(options.webhook_url).hostname or ""}
+        hosts = {*options.allow_host, urlsplit(options.webhook_url).hostname} - {None, ""}
         configure(options.database or str(Path(folder) / "simulator.sqlite3"), address, hosts)
         call_command("migrate", verbosity=0)
         # By dotted path: models cannot be imported before the settings are configured.

@@ -84,6 +84,20 @@ class TestDestinations:
         "//evil.example/",
     ]
 
+    MALFORMED = [
+        "http://x@169.254.169.254/",
+        "http://shop@169.254.169.254/",
+        "http://evil.example\\@127.0.0.1/",
+        "http://127.0.0.1\\@evil.example/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1/ x",
+        "ftp://evil/",
+        "//evil.example/",
+        "http:///path",
+        "http://[::1/",
+        "",
+    ]
+
     @pytest.fixture(autouse=True)
     def addresses_of_the_site(self, settings, own_addresses):
         settings.PUBLIC_BASE_URL, settings.FRONTEND_BASE_URL = "http://testserver", "http://frontend.example"
@@ -146,6 +160,12 @@ class TestDestinations:
     def test_a_process_of_its_own_reaches_this_machine_and_named_hosts(self, settings, url, allowed):
         settings.SIMULATOR_ALLOWED_HOSTS = {"shop"}
         assert destinations.is_allowed(url) is allowed
+
+    @pytest.mark.parametrize("hosts", [set(), {""}, {"shop", ""}, {"evil", "169.254.169.254"}])
+    @pytest.mark.parametrize("url", MALFORMED)
+    def test_what_is_no_plain_address_is_never_called(self, settings, hosts, url):
+        settings.SIMULATOR_ALLOWED_HOSTS = hosts
+        assert not destinations.is_allowed(url)
 
 
 class TestKeys:
