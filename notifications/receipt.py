@@ -4,6 +4,7 @@ import hashlib
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.metadata import version
 
 from django.conf import settings
 from django.utils import timezone, translation
@@ -21,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # How many of the characters that no font has are listed at the end of the receipt.
 MOST_LISTED = 10
+# What lays out the text and writes the PDF.
+LIBRARIES = tuple(f"{name} {version(name)}" for name in ("fpdf2", "fonttools", "uharfbuzz"))
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ class ReceiptDocument:
 
 
 def digest(receipt: ReceiptDocument, language: str) -> str:
-    """Of all that `render` draws from: what is on the receipt, who issues it, and the code, fonts and translations."""
-    drawn_from = (receipt, supported_language(language), settings.RECEIPT_ISSUER, settings.BUILD)
+    """Of all that `render` draws from: what is on the receipt, who issues it, our code with its fonts and translations,
+    and the libraries."""
+    drawn_from = (receipt, supported_language(language), settings.RECEIPT_ISSUER, settings.BUILD, LIBRARIES)
     return hashlib.sha256(repr(drawn_from).encode()).hexdigest()
 
 

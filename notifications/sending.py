@@ -13,6 +13,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.db.models import F
 from django.utils import timezone
 
+from core.errors import Unavailable
 from core.logging import redact
 from core.printable import printable
 from notifications import hooks
@@ -28,6 +29,7 @@ MINUTE, HOUR = 60, 3_600
 # answers, and waits for the last pause again and again when it does not.
 PAUSES = (MINUTE, 5 * MINUTE, 15 * MINUTE, HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, 24 * HOUR, 24 * HOUR)
 DAY = timedelta(days=1)
+BUSY_PAUSE = timedelta(seconds=30)  # while another process makes what belongs to the message
 OLDEST_NEWS = timedelta(days=14)  # an older message is of no use to its reader
 
 
@@ -60,6 +62,8 @@ def send(notification: Notification, attach: Attach) -> None:
         attachments = attach(notification)
         if not attachments.over:
             _deliver(notification, attachments)
+    except Unavailable as error:  # a receipt that others are drawing
+        _postpone(notification, timezone.now() + BUSY_PAUSE, _error_text(error))
     except OSError as error:  # refused, silent, no such host, SMTP and HTTP refusals: all of them are one
         _retry_or_give_up(notification, error)
     except (Unwritable, ValueError) as error:  # ValueError: an address or header that no mail can carry
@@ -106,10 +110,13 @@ def _delay_or_drop(notification: Notification, until: datetime) -> None:
             dropped_because="too many messages to this address today",
         )
         return
+    _postpone(notification, until, "too many messages to this address today")
+
+
+def _postpone(notification: Notification, until: datetime, cause: str) -> None:
+    """Nothing was sent, and that is no try."""
     waiting = Notification.objects.filter(pk=notification.pk, state=Notification.State.WAITING)
-    waiting.update(
-        next_check_at=until, checks=F("checks") - 1, last_error="too many messages to this address today"
-    )
+    waiting.update(next_check_at=until, checks=F("checks") - 1, last_error=cause)
 
 
 def _deliver(notification: Notification, attachments: Attachments) -> None:

@@ -14,7 +14,7 @@ PACKAGES = (
     "simulator",
     "worker",
 )
-SOURCES = {".py", ".html", ".css", ".js", ".txt", ".mo"}
+SOURCES = {".py", ".html", ".css", ".js", ".txt", ".mo", ".ttf"}
 
 
 def fingerprint(root: Path) -> str:

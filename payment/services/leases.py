@@ -91,6 +91,20 @@ def lease_row(kind: str, row: int, length: timedelta = LEASE) -> Iterator[bool]:
         _end(lease, None)
 
 
+@contextmanager
+def hold_lease(kind: str, row: int, length: timedelta = LEASE) -> Iterator[bool]:
+    """Holds the lease of this row for work that somebody waits for. Yields False while another process has it.
+
+    It ends with the block. An error of the block is the caller's: nothing is pushed back, and the next one may try.
+    """
+    lease = _claim(kind, row, length)
+    try:
+        yield lease is not None
+    finally:
+        if lease is not None:
+            _end(lease, None)
+
+
 def process_row(kind: str, row: int, act: Act, length: timedelta = LEASE) -> bool:
     """Work on this row now, under the same lease as the background. False while another process has it."""
     lease = _claim(kind, row, length)

@@ -14,12 +14,11 @@ from core.errors import Unavailable
 from core.language import supported_language
 from core.texts import shown
 from core.waiting import WaitSlots, wait_for
-from notifications.messages import Unwritable
 from notifications.receipt import ReceiptDocument, Returned, digest, render
 from payment.gateways import OrderStatus
 from payment.models import DrawnReceipt, LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year
-from payment.services.leases import lease_row
+from payment.services.leases import hold_lease
 from payment.states import Fulfilment
 
 CLOCKS_DIFFER = timedelta(seconds=60)
@@ -28,10 +27,8 @@ ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
 drawing_slots = WaitSlots(1)
 DRAWING = "receipt drawings"  # kind of the lease: no two processes draw the same one
 DRAWING_LEASE = timedelta(seconds=20)
-READER_WAITS, MAIL_WAITS = (
-    3,
-    25,
-)  # seconds; mail has nobody who waits for it, and outlasts the lease of a dead process
+READER_WAITS = 3  # seconds
+MAIL_WAITS = 25  # seconds; nobody waits for the mail, and it outlasts the lease of a dead process
 
 
 class ReceiptBusy(Unavailable):
@@ -122,21 +119,17 @@ def _find_or_draw(receipt: Receipt, document: ReceiptDocument, language: str) ->
 
 
 def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes | None:
-    """Draws and stores it under its lease. None while another process has the lease, or has just drawn it."""
-    content, failure = None, None
-    with lease_row(DRAWING, drawn.pk, DRAWING_LEASE) as is_ours:
-        stored = DrawnReceipt.objects.filter(pk=drawn.pk)
-        if not is_ours or stored.filter(digest=wanted).exists():
+    """Draws and stores it under its lease, unless another process has stored it. None while another has the lease."""
+    with hold_lease(DRAWING, drawn.pk, DRAWING_LEASE) as is_ours:
+        row = DrawnReceipt.objects.filter(pk=drawn.pk)
+        stored = row.filter(digest=wanted).values_list("content", flat=True).first()
+        if stored is not None:
+            return bytes(stored)
+        if not is_ours:
             return None
-        try:
-            content = render(document, drawn.language)
-        except Unwritable as error:  # raised after the lease: it is no failure of the database or the worker
-            failure = error
-        else:
-            stored.update(content=content, digest=wanted, drawn_at=timezone.now())
-    if failure is not None:
-        raise failure
-    return content
+        content = render(document, drawn.language)
+        row.update(content=content, digest=wanted, drawn_at=timezone.now())
+        return content
 
 
 def receipt_document(receipt: Receipt) -> ReceiptDocument:

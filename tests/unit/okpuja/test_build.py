@@ -29,6 +29,14 @@ def test_another_translation_is_another_build(deployed):
     assert fingerprint(deployed) != before
 
 
+def test_another_font_is_another_build(deployed):
+    """Stored receipts are drawn anew."""
+    before = fingerprint(deployed)
+    (deployed / "notifications" / "fonts").mkdir(parents=True)
+    (deployed / "notifications" / "fonts" / "Bold.ttf").write_bytes(b"glyphs")
+    assert fingerprint(deployed) != before
+
+
 def test_a_renamed_file_is_another_build(deployed):
     before = fingerprint(deployed)
     (deployed / "payment" / "money.py").rename(deployed / "payment" / "cash.py")

@@ -3,12 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.db import connection
+from django.utils import timezone
 from fpdf import FPDF
 
 from accounts.models import User
 from booking.models import Booking
-from payment.models import DrawnReceipt, LedgerEntry, PaymentAttempt
-from payment.services.leases import lease_row
+from notifications.models import Notification
+from payment.models import DrawnReceipt, LedgerEntry, PaymentAttempt, WorkLease
+from payment.services.leases import hold_lease
 from payment.services.outcomes import apply_status
 from payment.services.receipts import DRAWING, ReceiptBusy, drawing_slots, pdf, receipt_of
 from tests.harness import builders
@@ -79,10 +82,67 @@ def test_who_cannot_wait_for_a_drawing_is_told_when_to_come_back(receipt, drawin
 
 def test_no_two_processes_draw_the_same_receipt(receipt, drawings):
     drawn = DrawnReceipt.objects.create(receipt=receipt, language="en")
-    with lease_row(DRAWING, drawn.pk), pytest.raises(ReceiptBusy):  # the lease is another process's
+    with hold_lease(DRAWING, drawn.pk), pytest.raises(ReceiptBusy):  # the lease is another process's
         pdf(receipt, "en", 0)
     assert drawings == []
     assert pdf(receipt, "en", 0)[1].startswith(b"%PDF-")
+
+
+def test_a_bug_while_drawing_is_told_as_one_and_blocks_no_later_drawing(
+    receipt, drawings, api, alice, monkeypatch, caplog
+):
+    client = api(alice)
+    client.raise_request_exception = False
+    with monkeypatch.context() as broken:
+        broken.setattr(FPDF, "output", lambda *arguments, **options: {}["glyph"])
+        answer = client.get(path(receipt))
+
+    assert (answer.status_code, answer.json()["retryable"]) == (500, False)
+    assert [record.exc_info[0] for record in caplog.records if record.exc_info] == [KeyError]
+    assert client.get(path(receipt)).content.startswith(b"%PDF-")
+    assert len(drawings) == 1
+
+
+@pytest.mark.work_fails
+def test_a_bug_while_drawing_for_a_mail_is_a_counted_try(receipt, drawings, monkeypatch, mailoutbox):
+    with monkeypatch.context() as broken:
+        broken.setattr(FPDF, "output", lambda *arguments, **options: {}["glyph"])
+        run_due(["notifications"])
+
+    (lease,) = WorkLease.objects.filter(kind="notifications")
+    assert (lease.tries, lease.error) == (1, "KeyError: 'glyph'")
+    assert not WorkLease.objects.filter(kind=DRAWING).exists()
+
+
+def test_a_receipt_that_another_process_has_just_stored_is_given_out(receipt, drawings):
+    stored = pdf(receipt, "en")[1]
+    wanted = DrawnReceipt.objects.get().digest
+    DrawnReceipt.objects.update(digest="older")
+
+    def store_before_the_lease(execute, sql, *arguments):
+        if WorkLease._meta.db_table in sql:
+            DrawnReceipt.objects.filter(digest="older").update(digest=wanted)
+        return execute(sql, *arguments)
+
+    with connection.execute_wrapper(store_before_the_lease):
+        assert pdf(receipt, "en", 0)[1] == stored
+    assert len(drawings) == 1
+
+
+def test_a_mail_waits_a_little_for_a_receipt_that_is_being_drawn(receipt, monkeypatch, mailoutbox, caplog):
+    monkeypatch.setattr("payment.services.notification_delivery.MAIL_WAITS", 0)
+    Notification.objects.exclude(kind="booked").delete()
+    with drawing_slots.reserve():
+        run_due(["notifications"])
+
+    waiting = Notification.objects.get()
+    assert (waiting.state, waiting.checks, mailoutbox) == ("WAITING", 0, [])
+    assert timezone.now() < waiting.next_check_at < timezone.now() + timedelta(seconds=31)
+    assert not WorkLease.objects.filter(kind="notifications").exists()
+    assert not [record for record in caplog.records if record.exc_info]
+    Notification.objects.update(next_check_at=timezone.now())
+    run_due(["notifications"])
+    assert [name for name, _, _ in mailoutbox[0].attachments] == [pdf(receipt, "en")[0]]
 
 
 def test_a_stored_receipt_is_given_out_while_another_one_is_drawn(receipt, drawings, api, alice):
@@ -127,6 +187,14 @@ def test_a_receipt_whose_facts_have_changed_is_drawn_anew(receipt, drawings, api
 def test_another_issuer_or_other_code_draws_it_anew(receipt, drawings, settings, setting, value):
     pdf(receipt, "en")
     setattr(settings, setting, value)
+    pdf(receipt, "en")
+
+    assert len(drawings) == 2
+
+
+def test_another_version_of_the_library_draws_it_anew(receipt, drawings, monkeypatch):
+    pdf(receipt, "en")
+    monkeypatch.setattr("notifications.receipt.LIBRARIES", ("another version",))
     pdf(receipt, "en")
 
     assert len(drawings) == 2
