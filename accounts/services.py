@@ -21,12 +21,13 @@ logger = logging.getLogger(__name__)
 ADDRESSES_PER_USER = 20
 
 
-def lock_user(user_id: int) -> None:
-    """One at a time per person, until the caller's transaction ends.
+def lock_user(user_id: int, other_id: int | None = None) -> None:
+    """One at a time per person, until the caller's transaction ends. Two people are locked in the order of their keys.
 
     Without the key: rows that merely point at the person can still be written meanwhile.
     """
-    User.objects.select_for_update(no_key=True).only("pk").get(pk=user_id)
+    for each in sorted({user_id, other_id or user_id}):
+        User.objects.select_for_update(no_key=True).only("pk").get(pk=each)
 
 
 # --- Accounts ----------------------------------------------------------------------------------

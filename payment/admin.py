@@ -385,7 +385,8 @@ class SlotAdmin(BookingSlotAdmin):
 
     @admin.action(description="Close: move all bookings to the nearest free times", permissions=["change"])
     def close_and_move(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
-        self._close(request, slots, lambda slot, most: move_all(slot, CLOSED, most=most))
+        by = cast(User, request.user)
+        self._close(request, slots, lambda slot, most: move_all(slot, CLOSED, by, most=most))
 
     @admin.action(description="Close: cancel all bookings and refund them in full", permissions=["change"])
     def close_and_refund(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:

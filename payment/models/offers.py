@@ -1,10 +1,12 @@
 """Free slots for a customer whose slot is gone: the money came late, or the temple has called the slot off."""
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from booking.models import Slot
 from payment.models.payments import Payment
+from payment.models.refunds import Refund
 
 
 class Offer(models.Model):
@@ -27,6 +29,22 @@ class Offer(models.Model):
         Slot, models.PROTECT, null=True, blank=True, related_name="+", help_text="the chosen slot"
     )
     expires_at = models.DateTimeField()
+    called_off_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="who closed the time, and so causes the refund if nothing is chosen",
+    )
+    requested_refund = models.ForeignKey(
+        Refund,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="nothing was chosen in time, and a second person must approve the refund",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True, blank=True)
 

@@ -78,14 +78,20 @@ def decline(payment_id: int, rule: str, by: User | None) -> Payment:
 def close_offer(payment_id: int, rule: str, by: User | None) -> Payment:
     """Declined, or not chosen in time: the money goes back. Twice is once; a chosen slot stays.
 
-    The offer stays open while a refund that staff decided waits for a second person.
+    The offer stays open while a refund that staff decided waits for a second person. `by` is None where a rule or
+    the customer decides.
     """
     payment = lock_payment(pk=payment_id)
     offer = Offer.objects.filter(payment=payment, state=Offer.State.OPEN).first()
     if offer is None:
         return payment
     if offer.because == Offer.Because.CALLED_OFF:
-        cancel_booking(Booking.objects.get(checkout__payment=payment), NOT_CHOSEN, by=by, in_full=True)
+        refund = cancel_booking(
+            Booking.objects.get(checkout__payment=payment), NOT_CHOSEN, by=by, in_full=True
+        )
+        if refund and refund.is_requested:
+            offer.requested_refund = refund
+            offer.save(update_fields=["requested_refund"])
         return payment
     if payment.fulfilment != Fulfilment.OFFERED:
         return payment
@@ -103,10 +109,13 @@ def _end_as_paid_twice(payment_id: int, rule: str, chosen: Slot) -> None:
 
 @transaction.atomic
 def expire_offer(offer_id: int) -> None:
-    """Nothing was chosen in time. Checked again under the lock: the choice may have been made, or extended."""
+    """Nothing was chosen in time. Checked again under the lock: the choice may have been made, or extended.
+
+    Whoever called the time off has caused the refund.
+    """
     lock_payment(offers=offer_id)
     if ended := offers_due(database_now()).filter(pk=offer_id).first():
-        close_offer(ended.payment_id, "offer_expired", by=None)
+        close_offer(ended.payment_id, "offer_expired", by=ended.called_off_by)
 
 
 @transaction.atomic

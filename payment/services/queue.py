@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from booking.models import SlotHold
 from core.clocks import database_now
@@ -39,7 +39,13 @@ def holds_due(now: datetime) -> "QuerySet[SlotHold]":
 
 
 def offers_due(now: datetime) -> "QuerySet[Offer]":
-    return Offer.objects.filter(state=Offer.State.OPEN, expires_at__lte=now).order_by("expires_at", "pk")
+    """Without those whose refund waits for a second person, or was refused by one: staff decide about them.
+
+    A request that was superseded is made anew.
+    """
+    undecided = Q(requested_refund=None) | Q(requested_refund__code="superseded")
+    expired = Offer.objects.filter(undecided, state=Offer.State.OPEN, expires_at__lte=now)
+    return expired.order_by("expires_at", "pk")
 
 
 def receipts_due(now: datetime) -> "QuerySet[Receipt]":

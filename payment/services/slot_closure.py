@@ -12,10 +12,11 @@ from django.utils import timezone
 from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, call_off_time, close, earliest_move, move, nearby_slots
-from payment.models import LedgerEntry, Offer, Payment, Refund
+from payment.models import LedgerEntry, Offer, Payment
 from payment.services.notifications import notify_called_off, notify_moved
 from payment.services.outcomes import choice_end
-from payment.services.refunds.amounts import REQUESTED
+from payment.services.refunds.amounts import awaiting_refund_of_all
+from payment.services.refunds.approval import called_off
 from payment.services.refunds.requests import awaits_refund_of_all, cancel_booking, paid_attempt
 from payment.services.transitions import lock_payment, record_booking
 
@@ -59,15 +60,16 @@ def refund_all(
     return _clear(bookings, undecided, most, lambda booking: _refund(booking, slot, reason, by, slots))
 
 
-def move_all(slot: Slot, reason: str, to: Slot | None = None, most: int = MOST_AT_ONCE) -> Closing:
+def move_all(slot: Slot, reason: str, by: User, to: Slot | None = None, most: int = MOST_AT_ONCE) -> Closing:
     """Closes the slot and moves `most` of its bookings to `to`, or each to the nearest free time. Can be called again.
 
-    Nobody is moved to a start within MOVE_NOTICE_HOURS: they are offered the free times by a link.
+    Nobody is moved to a start within MOVE_NOTICE_HOURS: they are offered the free times by a link. What goes back to
+    those who choose none is a refund that `by` has caused.
     """
     close(slot)
     bookings = _bookings(slot)
     unasked = bookings.filter(choose_until=None, awaits_approval=False).count()
-    return _clear(bookings, unasked, most, lambda booking: _move(booking, slot, reason, to))
+    return _clear(bookings, unasked, most, lambda booking: _move(booking, slot, reason, by, to))
 
 
 def _confirmed(slots: Collection[Slot]) -> QuerySet[Booking]:
@@ -77,7 +79,7 @@ def _confirmed(slots: Collection[Slot]) -> QuerySet[Booking]:
 
 def _bookings(slot: Slot) -> QuerySet[Any]:
     """Those that wait for nobody come first, so that each call handles others."""
-    requests = Refund.objects.filter(REQUESTED, payment__checkout=OuterRef("checkout"))
+    requests = awaiting_refund_of_all().filter(payment__checkout=OuterRef("checkout"))
     unasked_first = F("choose_until").asc(nulls_first=True)
     return (
         _confirmed([slot])
@@ -108,18 +110,21 @@ def _lock(booking: Booking, slot: Slot) -> Payment | None:
 def _refund(booking: Booking, slot: Slot, reason: str, by: User, batch: Collection[Slot]) -> Outcome:
     if _lock(booking, slot) is None:
         return Outcome.ENDED
-    refund = cancel_booking(booking, reason, by=by, in_full=True, batch_paise=_paid_paise(batch))
+    refund = cancel_booking(booking, reason, by=by, in_full=True, batch_paise=_paid_paise(batch, booking, by))
     return Outcome.AWAITING_APPROVAL if refund and refund.is_requested else Outcome.REFUNDED
 
 
-def _paid_paise(slots: Collection[Slot]) -> int:
-    """What was paid for the bookings that these slots have now."""
-    of_bookings = LedgerEntry.objects.filter(payment__checkout__in=_confirmed(slots).values("checkout"))
+def _paid_paise(slots: Collection[Slot], booking: Booking, by: User) -> int:
+    """What was paid for this booking and the others that these slots have now, less what `by` has offered other times
+    for: that is added to every refund of theirs."""
+    others = _confirmed(slots).exclude(checkout__payment__in=called_off(by).values("payment"))
+    counted = (_confirmed(slots).filter(pk=booking.pk) | others).values("checkout")
+    of_bookings = LedgerEntry.objects.filter(payment__checkout__in=counted)
     receipts = of_bookings.filter(kind=LedgerEntry.Kind.RECEIPT)
     return receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
 
 
-def _move(booking: Booking, slot: Slot, reason: str, to: Slot | None) -> Outcome:
+def _move(booking: Booking, slot: Slot, reason: str, by: User, to: Slot | None) -> Outcome:
     """To the chosen time, or to the nearest that is free. The last place of one may be taken meanwhile."""
     in_time = nearby_slots(booking.checkout, limit=MOST_TRIED, not_before=earliest_move())
     wanted = [to] if to else in_time
@@ -133,7 +138,7 @@ def _move(booking: Booking, slot: Slot, reason: str, to: Slot | None) -> Outcome
     else:
         if wanted:
             return Outcome.NO_ROOM
-    return _offer_times(booking, slot, reason)
+    return _offer_times(booking, slot, reason, by)
 
 
 @transaction.atomic
@@ -160,7 +165,7 @@ def _is_waiting(booking: Booking, payment: Payment) -> Outcome | None:
 
 
 @transaction.atomic
-def _offer_times(booking: Booking, closed: Slot, reason: str) -> Outcome:
+def _offer_times(booking: Booking, closed: Slot, reason: str, by: User) -> Outcome:
     """The customer chooses among the free times; everything is refunded if they decline or do not choose."""
     payment = _lock(booking, closed)
     if payment is None:
@@ -173,7 +178,9 @@ def _offer_times(booking: Booking, closed: Slot, reason: str) -> Outcome:
     until = choice_end(booking.checkout)
     if not call_off_time(booking, until, reason):
         return Outcome.ENDED
-    offer = Offer.objects.create(payment=payment, because=Offer.Because.CALLED_OFF, expires_at=until)
+    offer = Offer.objects.create(
+        payment=payment, because=Offer.Because.CALLED_OFF, expires_at=until, called_off_by=by
+    )
     record_booking(payment, booking.status, "called_off_by_temple", reason)
     notify_called_off(booking, offer, [slot.starts_at for slot in free])
     return Outcome.OFFERED

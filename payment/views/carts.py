@@ -134,10 +134,11 @@ class SlotPaymentViewSet(ViewSet):
         form = CloseRequest(data=request.data)
         form.is_valid(raise_exception=True)
         reason, to = form.validated_data["reason"], form.validated_data.get("to")
+        by = cast(User, request.user)
         if form.validated_data["then"] == "refund":
-            closing = refund_all(slot, reason, cast(User, request.user))
+            closing = refund_all(slot, reason, by)
         else:
             others = Slot.objects.filter(service=slot.service_id).exclude(pk=slot.pk)
-            closing = move_all(slot, reason, to and get_object_or_404(others, pk=to))
+            closing = move_all(slot, reason, by, to and get_object_or_404(others, pk=to))
         cleared = ClearedSerializer(closing.cleared, many=True)
         return Response(cleared.data, headers={"X-Bookings-Left": str(closing.left)})

@@ -7,9 +7,11 @@ Also the cancellation policy: the percentage that goes back, by the hours before
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 
 from booking.models import Booking
 from payment.models import Dispute, LedgerEntry, PaymentAttempt, Refund, WebhookEvent
@@ -50,6 +52,22 @@ def sendable_paise(attempt: PaymentAttempt) -> int:
 def refundable_paise(attempt: PaymentAttempt) -> int:
     """What can still be requested: less all that is owed, and all that is requested already."""
     return remaining_beside(attempt, attempt.refunds.exclude(state=RefundState.FAILED))
+
+
+def awaiting_refund_of_all() -> QuerySet[PaymentAttempt]:
+    """Of what these orders brought as a payment, a second person must approve the refund of all that is left."""
+
+    def total(rows: QuerySet[Any]) -> Coalesce:
+        by_order = rows.order_by().values("attempt").annotate(sum=Sum("amount_paise"))
+        return Coalesce(Subquery(by_order.values("sum")), 0)
+
+    refunds = Refund.objects.filter(attempt=OuterRef("pk")).exclude(state=RefundState.FAILED)
+    entries = LedgerEntry.objects.filter(attempt=OuterRef("pk"))
+    pays = Exists(entries.filter(kind=LedgerEntry.Kind.RECEIPT))
+    charged_back = total(entries.filter(kind=LedgerEntry.Kind.CHARGEBACK))  # below zero
+    left = Coalesce(F("received_paise"), 0) - total(refunds) + charged_back
+    requested = PaymentAttempt.objects.filter(pays, Exists(refunds.filter(REQUESTED)))
+    return requested.alias(left_paise=left).filter(left_paise__lt=MIN_REFUND_PAISE)
 
 
 def charged_back_paise(attempt: PaymentAttempt) -> int:

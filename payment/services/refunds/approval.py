@@ -6,12 +6,12 @@ What a rule owes (paid twice, no slot left, the customer's own cancellation) is 
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.services import lock_user
-from payment.models import PaymentAttempt, Refund
+from payment.models import LedgerEntry, Offer, PaymentAttempt, Refund
 from payment.services.refunds.amounts import REQUESTED, refundable_paise
 from payment.states import RefundState
 
@@ -26,17 +26,27 @@ def needs_second_person(by: User, attempt: PaymentAttempt, amount_paise: int, ba
 
 
 def is_above_limit(by: User, attempt: PaymentAttempt, amount_paise: int, batch_paise: int = 0) -> bool:
-    """One of two sums is above REFUND_SECOND_PERSON_ABOVE, this refund included: the refunds of this payment, or what
-    this person sends back alone within 24 hours with all of the batch.
+    """One of two sums is above REFUND_SECOND_PERSON_ABOVE, this refund included: the refunds of this order, or what
+    this person sends back alone within 24 hours with all of the batch and what goes back of the bookings that they
+    have called off, should their customers choose no other time.
 
-    Under the payment's lock. Locks the person, so that refunds that they start at the same time are added up.
+    Under the payment's lock. Locks the person, so that refunds that they start at the same time are added up, together
+    with the customer: each may be the other's customer.
     """
-    lock_user(by.pk)
+    lock_user(by.pk, attempt.payment.user_id)
     alone = Refund.objects.filter(
         asked_by=by, approved_by=None, created_at__gte=timezone.now() - COUNTED_TOGETHER
     )
     alone = alone.exclude(state=RefundState.FAILED).exclude(REQUESTED)
     of_person = alone.aggregate(sum=Sum("amount_paise"))["sum"] or 0
-    of_payment = (attempt.received_paise or 0) - refundable_paise(attempt) + amount_paise
-    together = of_person + max(batch_paise, amount_paise)
-    return max(of_payment, together) > settings.REFUND_SECOND_PERSON_ABOVE * 100
+    others = called_off(by).exclude(payment=attempt.payment_id).values("payment")
+    receipts = LedgerEntry.objects.filter(payment__in=others, kind=LedgerEntry.Kind.RECEIPT)
+    of_offers = receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
+    of_order = (attempt.received_paise or 0) - refundable_paise(attempt) + amount_paise
+    together = of_person + of_offers + max(batch_paise, amount_paise)
+    return max(of_order, together) > settings.REFUND_SECOND_PERSON_ABOVE * 100
+
+
+def called_off(by: User) -> QuerySet[Offer]:
+    """Times that this person closed, and whose customers have not chosen another one yet."""
+    return Offer.objects.filter(called_off_by=by, state=Offer.State.OPEN)

@@ -20,6 +20,7 @@ from payment.phonepe.credentials import NotConfigured
 from payment.services.notifications import notify_cancelled, notify_refund_started
 from payment.services.refunds.amounts import (
     MIN_REFUND_PAISE,
+    awaiting_refund_of_all,
     is_disputed_without_amount,
     policy_share,
     refundable_paise,
@@ -129,7 +130,7 @@ def supersede_requests(attempt: PaymentAttempt, left: int | None = None) -> None
 
 def awaits_refund_of_all(attempt: PaymentAttempt) -> bool:
     """A second person must approve the refund of all that is left."""
-    return refundable_paise(attempt) < MIN_REFUND_PAISE and requested_refunds(attempt).exists()
+    return awaiting_refund_of_all().filter(pk=attempt.pk).exists()
 
 
 def end_requests_of_all(payment: Payment) -> None:

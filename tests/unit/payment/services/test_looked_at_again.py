@@ -138,8 +138,8 @@ def hold_ends(rows: Rows) -> None:
 Service = Callable[[Rows], Any]
 STAFF_CLOSE: dict[str, Service] = {
     "staff close and refund": lambda rows: refund_all(rows.slot, "closed", rows.staff[0]),
-    "staff close and move there": lambda rows: move_all(rows.slot, "closed", rows.another),
-    "staff close and move to the nearest": lambda rows: move_all(rows.slot, "closed"),
+    "staff close and move there": lambda rows: move_all(rows.slot, "closed", rows.staff[0], rows.another),
+    "staff close and move to the nearest": lambda rows: move_all(rows.slot, "closed", rows.staff[0]),
 }
 SITUATIONS: dict[Callable[[], Rows], dict[str, Service]] = {
     booked: {
@@ -198,7 +198,7 @@ SITUATIONS: dict[Callable[[], Rows], dict[str, Service]] = {
         ),
         "its time ends": lambda rows: expire_offer(rows.payment.offers.latest("pk").pk),
         "staff refund all": lambda rows: request_refund(rows.payment.pk, None, "", rows.staff[0]),
-        "staff close the other time": lambda rows: move_all(rows.another, "closed"),
+        "staff close the other time": lambda rows: move_all(rows.another, "closed", rows.staff[0]),
     },
     held: {
         "staff accept": lambda rows: accept_after_review(rows.payment.pk),
@@ -288,7 +288,7 @@ def test_when_the_nearest_time_is_taken_meanwhile_the_next_one_is_found(monkeypa
     last = builders.make_slot(rows.slot.service, days=8)
     full = lambda: Slot.objects.filter(pk=rows.another.pk).update(booked=2)  # noqa: E731
     with committed_before_transaction(1, full, monkeypatch):
-        (cleared,) = move_all(rows.slot, "closed").cleared
+        (cleared,) = move_all(rows.slot, "closed", rows.staff[0]).cleared
 
     assert cleared.outcome is Outcome.MOVED
     assert rows.booking.starts_at == last.starts_at

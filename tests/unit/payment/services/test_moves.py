@@ -77,19 +77,21 @@ def mails(kind: str) -> list[Notification]:
 
 @pytest.mark.parametrize("hours", [25, 30, 47, 49, 24 * 20])
 def test_a_moved_booking_is_cancelled_with_everything_back_until_its_new_start(paid, slot, service, hours):
-    assert outcomes(move_all(slot, REASON, slot_in(service, hours))) == [Outcome.MOVED]
+    assert outcomes(move_all(slot, REASON, builders.make_superuser(), slot_in(service, hours))) == [
+        Outcome.MOVED
+    ]
     assert cancel() == 110_000
 
 
 def test_also_in_the_last_minute_before_its_new_start(paid, slot, service):
-    move_all(slot, REASON, slot_in(service, 30))
+    move_all(slot, REASON, builders.make_superuser(), slot_in(service, 30))
     near = timezone.now() + timedelta(minutes=1)
     Booking.objects.update(starts_at=near, free_until=near)
     assert cancel() == 110_000
 
 
 def test_once_it_has_begun_it_is_begun(paid, slot, service):
-    move_all(slot, REASON, slot_in(service, 30))
+    move_all(slot, REASON, builders.make_superuser(), slot_in(service, 30))
     past = timezone.now() - timedelta(minutes=1)
     Booking.objects.update(starts_at=past, free_until=past)
     with pytest.raises(Refusal) as refused:
@@ -109,7 +111,7 @@ def test_what_the_mail_promises_is_what_a_cancellation_does(
     paid, slot, service, settings, moved_in_full, policy, hours
 ):
     settings.REFUND_POLICY, settings.MOVED_REFUND_IN_FULL = policy, moved_in_full
-    move_all(slot, REASON, slot_in(service, hours))
+    move_all(slot, REASON, builders.make_superuser(), slot_in(service, hours))
 
     promised = mails("moved")[0].facts["free_until"]
     text = write(mails("moved")[0]).text
@@ -121,7 +123,7 @@ def test_what_the_mail_promises_is_what_a_cancellation_does(
 
 
 def test_a_refund_request_stands_when_the_setting_changes_afterwards(paid, slot, service, settings):
-    move_all(slot, REASON, slot_in(service, 30))
+    move_all(slot, REASON, builders.make_superuser(), slot_in(service, 30))
     settings.MOVED_REFUND_IN_FULL = False
     assert cancel() == 110_000
 
@@ -137,7 +139,7 @@ def test_the_letters_can_be_written(paid, slot, service, language, settings):
         return link, write(notice, link).text
 
     near = slot_in(service, 10)
-    move_all(slot, REASON)
+    move_all(slot, REASON, builders.make_superuser())
     link, text = letter("called_off")
     assert "/offer/" in link
     assert link in text
@@ -164,7 +166,7 @@ def test_no_service_moves_anybody_to_a_start_within_the_notice(paid, slot, servi
 def test_to_a_near_time_a_booking_is_offered_by_link_whoever_chose_it(paid, slot, service, hours):
     near = slot_in(service, hours)
 
-    assert outcomes(move_all(slot, REASON, near)) == [Outcome.OFFERED]
+    assert outcomes(move_all(slot, REASON, builders.make_superuser(), near)) == [Outcome.OFFERED]
 
     offer = Offer.objects.get()
     assert (offer.because, offer.state) == (Offer.Because.CALLED_OFF, Offer.State.OPEN)
@@ -181,27 +183,27 @@ def test_to_a_near_time_a_booking_is_offered_by_link_whoever_chose_it(paid, slot
 def test_without_a_chosen_time_each_goes_to_the_nearest_with_notice(paid, slot, service):
     slot_in(service, 10)
     far = slot_in(service, 26)
-    assert outcomes(move_all(slot, REASON)) == [Outcome.MOVED]
+    assert outcomes(move_all(slot, REASON, builders.make_superuser())) == [Outcome.MOVED]
     assert booking().starts_at == far.starts_at
 
 
 def test_called_again_it_asks_nobody_twice(paid, slot, service):
     slot_in(service, 10)
     for _ in range(3):
-        assert outcomes(move_all(slot, REASON)) == [Outcome.OFFERED]
+        assert outcomes(move_all(slot, REASON, builders.make_superuser())) == [Outcome.OFFERED]
     slot_in(service, 40)
-    assert outcomes(move_all(slot, REASON)) == [Outcome.OFFERED]
+    assert outcomes(move_all(slot, REASON, builders.make_superuser())) == [Outcome.OFFERED]
     assert len(mails("called_off")) == Offer.objects.count() == 1
 
 
 def test_with_no_free_time_at_all_nothing_is_called_off(paid, slot):
-    assert outcomes(move_all(slot, REASON)) == [Outcome.NO_ROOM]
+    assert outcomes(move_all(slot, REASON, builders.make_superuser())) == [Outcome.NO_ROOM]
     assert booking().choose_until is None
 
 
 def test_the_chosen_time_is_booked_once_and_may_still_be_cancelled_in_full(paid, slot, service):
     near, other = slot_in(service, 10), slot_in(service, 12)
-    move_all(slot, REASON)
+    move_all(slot, REASON, builders.make_superuser())
 
     choose(paid, near.pk)
     choose(paid, near.pk)
@@ -227,7 +229,7 @@ def test_the_chosen_time_is_booked_once_and_may_still_be_cancelled_in_full(paid,
 def test_who_does_not_choose_gets_everything_back(paid, slot, service, staff, settings, ends):
     settings.REFUND_SECOND_PERSON_ABOVE = 50_000
     near = slot_in(service, 10)
-    move_all(slot, REASON)
+    move_all(slot, REASON, builders.make_superuser())
     Booking.objects.update(starts_at=timezone.now() - HOUR)  # also when the time called off has passed
 
     ends(paid, staff)
@@ -245,7 +247,7 @@ def test_who_does_not_choose_gets_everything_back(paid, slot, service, staff, se
 
 def test_a_time_that_was_called_off_is_not_completed(paid, slot, service):
     slot_in(service, 10)
-    move_all(slot, REASON)
+    move_all(slot, REASON, builders.make_superuser())
     Booking.objects.update(starts_at=timezone.now() - HOUR)
     assert not complete(booking())
 
@@ -258,7 +260,7 @@ def test_an_offer_of_late_money_and_one_of_the_temple_may_follow_each_other(alic
     choose(payment, second.pk)
     near = slot_in(service, 10)
 
-    assert outcomes(move_all(second, REASON)) == [Outcome.OFFERED]
+    assert outcomes(move_all(second, REASON, builders.make_superuser())) == [Outcome.OFFERED]
     choose(payment, near.pk)
 
     assert booking().starts_at == near.starts_at
@@ -277,7 +279,7 @@ def test_every_move_is_told_also_to_a_time_that_was_known_before(paid, slot, ser
     told = []
     for source, target in ((slot, here), (here, there), (there, here), (here, there)):
         Slot.objects.update(is_open=True)
-        assert outcomes(move_all(source, REASON, target)) == [Outcome.MOVED]
+        assert outcomes(move_all(source, REASON, builders.make_superuser(), target)) == [Outcome.MOVED]
         told.append(target.starts_at)
     assert [datetime.fromisoformat(notice.facts["starts_at"]) for notice in mails("moved")] == told
     assert booking().moves == len(told)
@@ -296,7 +298,7 @@ def chosen(request, alice, package, service, slot):
         apply_status(payment.attempts.get().pk, completed(), "worker")
     else:
         payment = book(alice, package, slot)
-        move_all(slot, REASON)
+        move_all(slot, REASON, builders.make_superuser())
     choose(payment, first.pk)
     return payment, first, second
 
@@ -348,7 +350,8 @@ def test_what_was_bought_reads_as_it_was_whatever_the_catalogue_says_by_now(paid
 def test_a_cancellation_that_waits_for_a_move_gives_everything_back(paid, slot, service):
     target = slot_in(service, 30)
     refund = while_uncommitted(
-        lambda: move_all(slot, REASON, target), lambda: cancel_booking(booking(), "ill")
+        lambda: move_all(slot, REASON, builders.make_superuser(), target),
+        lambda: cancel_booking(booking(), "ill"),
     )
     assert refund.amount_paise == 110_000
     assert booking().status == Booking.Status.CANCELLED
@@ -358,7 +361,8 @@ def test_a_cancellation_that_waits_for_a_move_gives_everything_back(paid, slot, 
 def test_a_move_that_waits_for_a_cancellation_finds_nobody(paid, slot, service):
     target = slot_in(service, 30)
     cleared = while_uncommitted(
-        lambda: cancel_booking(booking(), "ill"), lambda: move_all(slot, REASON, target)
+        lambda: cancel_booking(booking(), "ill"),
+        lambda: move_all(slot, REASON, builders.make_superuser(), target),
     )
     assert outcomes(cleared) in ([Outcome.ENDED], [])
     assert not mails("moved")
@@ -367,7 +371,7 @@ def test_a_move_that_waits_for_a_cancellation_finds_nobody(paid, slot, service):
 
 def test_of_a_choice_and_a_cancellation_at_once_one_counts(paid, slot, service):
     near = slot_in(service, 10)
-    move_all(slot, REASON)
+    move_all(slot, REASON, builders.make_superuser())
     result = while_uncommitted(
         lambda: cancel_booking(booking(), "ill"), lambda: choose(Payment.objects.get(), near.pk)
     )

@@ -98,7 +98,7 @@ def is_called_off(payment: Payment) -> None:
     hour = timezone.now().replace(minute=0, second=0, microsecond=0)
     slot = Slot.objects.get()
     Slot.objects.create(service=slot.service, starts_at=hour + timedelta(hours=7))  # the only one, and near
-    move_all(slot, "the river has risen")
+    move_all(slot, "the river has risen", builders.make_superuser())
     Offer.objects.filter(payment=payment).update(expires_at=timezone.now() + timedelta(hours=1))
 
 

@@ -61,7 +61,10 @@ def test_a_second_time_there_is_nothing_left_to_do(booked, slot, staff):
 def test_they_are_moved_as_long_as_there_is_room_and_the_rest_is_left_for_another_call(
     booked, slot, another, staff
 ):
-    assert outcomes(move_all(slot, "the priest is ill", another)) == [Outcome.MOVED, Outcome.NO_ROOM]
+    assert outcomes(move_all(slot, "the priest is ill", staff, another)) == [
+        Outcome.MOVED,
+        Outcome.NO_ROOM,
+    ]
     assert (places(slot), places(another)) == ((0, 1), (0, 1))
 
     assert outcomes(refund_all(slot, "the priest is ill", staff)) == [Outcome.REFUNDED]
@@ -78,13 +81,13 @@ def test_they_are_moved_as_long_as_there_is_room_and_the_rest_is_left_for_anothe
 def test_without_a_chosen_time_each_goes_to_the_nearest_free_one(booked, slot, another, service):
     later = builders.make_slot(service, days=9)
 
-    assert outcomes(move_all(slot, "festival")) == [Outcome.MOVED] * 2
+    assert outcomes(move_all(slot, "festival", builders.make_superuser())) == [Outcome.MOVED] * 2
 
     assert (places(another), places(later)) == ((0, 1), (0, 1))
 
 
 def test_a_moved_booking_that_is_cancelled_frees_its_new_place(booked, slot, another, staff):
-    move_all(slot, "festival", another)
+    move_all(slot, "festival", builders.make_superuser(), another)
 
     refund_all(another, "and that one too", staff)
 
@@ -117,7 +120,7 @@ def test_a_call_deals_with_so_many_and_the_next_goes_on(action, three_more, slot
     def close():
         if action == "refund":
             return refund_all(slot, "the river has risen", staff, most=2)
-        return move_all(slot, "the river has risen", most=2)
+        return move_all(slot, "the river has risen", builders.make_superuser(), most=2)
 
     closings = [close() for _ in range(4)]
 
@@ -132,7 +135,7 @@ def test_who_has_been_asked_to_choose_keeps_nobody_from_being_asked(three_more, 
     soon = timezone.now() + timedelta(hours=5)
     Slot.objects.create(service=service, starts_at=soon.replace(second=0, microsecond=0), capacity=10)
 
-    closings = [move_all(slot, "the river has risen", most=2) for _ in range(3)]
+    closings = [move_all(slot, "the river has risen", builders.make_superuser(), most=2) for _ in range(3)]
 
     assert [closing.left for closing in closings] == [3, 1, 0]
     assert Offer.objects.count() == 5

@@ -151,7 +151,7 @@ def called_off(cart, slot, service):
     payment = make_payment(builders.make_checkout(cart))
     apply_status(payment.attempts.get().pk, completed(), "worker")
     near = Slot.objects.create(service=service, starts_at=timezone.now() + timedelta(hours=10), capacity=1)
-    move_all(slot, "the river has risen")
+    move_all(slot, "the river has risen", builders.make_superuser())
     return payment, near
 
 

@@ -7,17 +7,25 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
 
-from booking.models import Booking
+from booking.models import Booking, Slot
+from booking.services import close
 from payment.models import Offer, Payment, Refund
 from payment.services.monitoring import run_checks
-from payment.services.offers import choose, decline
+from payment.services.offers import choose, decline, slots_to_choose
 from payment.services.outcomes import accept_after_review, apply_status, return_after_review
-from payment.services.refunds.requests import SamePerson, approve_refund, request_refund, withdraw_refund
+from payment.services.refunds.requests import (
+    SamePerson,
+    approve_refund,
+    awaits_refund_of_all,
+    request_refund,
+    withdraw_refund,
+)
 from payment.services.slot_closure import Outcome, move_all, refund_all
 from payment.states import Fulfilment, PaymentState
 from tests.harness import builders, invariants
-from tests.harness.races import while_uncommitted
+from tests.harness.races import at_once, while_uncommitted
 from tests.unit.payment.builders import completed, make_attempt, make_payment
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -177,10 +185,10 @@ def test_a_booking_whose_refund_waits_is_not_moved_meanwhile(book, service, slot
     builders.make_slot(service, days=8, capacity=9)
     refund_all(slot, "the river has risen", asker)
 
-    assert outcomes(move_all(slot, "the river has risen")) == [WAITING] * 3
+    assert outcomes(move_all(slot, "the river has risen", builders.make_superuser())) == [WAITING] * 3
     for refund in Refund.objects.all():
         withdraw_refund(refund.pk, second)
-    assert outcomes(move_all(slot, "the river has risen")) == [Outcome.MOVED] * 3
+    assert outcomes(move_all(slot, "the river has risen", builders.make_superuser())) == [Outcome.MOVED] * 3
 
 
 @pytest.fixture
@@ -190,7 +198,7 @@ def called_off(book, service, slot, settings):
     near = builders.make_slot(service, days=0, capacity=5)
     near.starts_at = timezone.now().replace(second=0, microsecond=0) + timedelta(hours=3)
     near.save()
-    assert outcomes(move_all(slot, "the river has risen")) == [Outcome.OFFERED]
+    assert outcomes(move_all(slot, "the river has risen", builders.make_superuser())) == [Outcome.OFFERED]
     return payment, near
 
 
@@ -210,6 +218,116 @@ def test_an_offer_that_staff_end_waits_too_and_may_be_taken_meanwhile(
         return
     approve_refund(Refund.objects.get().pk, second)
     assert (sent(), statuses(), Offer.objects.get().state) == (110_000, {"CANCELLED"}, "CLOSED")
+
+
+@pytest.fixture
+def call_off(book, slot, service):
+    """Somebody closes a time that so many have booked. All of them are asked to choose another one."""
+
+    def closed(by, count: int) -> list[Payment]:
+        payments = book(count)
+        soon = timezone.now().replace(second=0, microsecond=0) + timedelta(hours=3)
+        Slot.objects.create(service=service, starts_at=soon, capacity=9)
+        assert outcomes(move_all(slot, "the river has risen", by)) == [Outcome.OFFERED] * count
+        return payments
+
+    return closed
+
+
+def nobody_chooses(*payments: Payment) -> None:
+    Offer.objects.filter(payment__in=payments).update(expires_at=timezone.now())
+    run_due(["offers"])
+
+
+def test_a_slot_closed_by_who_may_not_refund_sends_nothing_back_when_nobody_chooses(call_off, second):
+    payments = call_off(clerk("closer@example.com", "change_slot"), 2)
+
+    for _ in range(2):
+        nobody_chooses(*payments)
+
+    assert (sent(), statuses(), Refund.objects.count()) == (0, {"CONFIRMED"}, 2)
+    for refund in Refund.objects.all():
+        assert refund.asked_by.email == "closer@example.com"
+        approve_refund(refund.pk, second)
+    assert (sent(), statuses()) == (220_000, {"CANCELLED"})
+    assert {*Offer.objects.values_list("state", flat=True)} == {"CLOSED"}
+    assert invariants.violations(invariants.query) == {}
+
+
+def test_a_refund_that_the_second_person_refuses_is_not_requested_again(call_off, slot, second):
+    closer = clerk("closer@example.com", "change_slot")
+    (payment,) = call_off(closer, 1)
+    nobody_chooses(payment)
+    withdraw_refund(Refund.objects.get().pk, second)
+
+    nobody_chooses(payment)
+
+    assert (Refund.objects.count(), sent(), statuses()) == (1, 0, {"CONFIRMED"})
+    choose(payment, slots_to_choose(payment)[0].pk)
+    assert Offer.objects.get().state == "TAKEN"
+
+
+def test_times_that_one_person_called_off_are_one_sum_however_they_expire(call_off, asker):
+    payments = call_off(asker, 3)
+
+    for payment in payments:
+        nobody_chooses(payment)
+
+    assert (sent(), statuses()) == (0, {"CONFIRMED"})
+
+
+def test_times_called_off_below_the_limit_go_back_without_anybody(call_off, asker):
+    nobody_chooses(*call_off(asker, 2))
+
+    assert (sent(), statuses()) == (220_000, {"CANCELLED"})
+
+
+def test_a_closed_time_counts_what_its_closer_has_offered_before(call_off, service, book, asker):
+    call_off(asker, 2)
+    another = builders.make_slot(service, days=7, capacity=1)
+    book(1, another)
+
+    assert outcomes(refund_all(another, "the river has risen", asker)) == [WAITING]
+
+
+def test_a_time_that_is_closed_for_a_move_and_then_for_refunds_counts_once(call_off, slot, asker):
+    call_off(asker, 2)
+
+    assert outcomes(refund_all(slot, "the river has risen", asker)) == [REFUNDED] * 2
+
+
+def test_a_booking_with_a_request_of_a_part_is_still_to_be_decided(book, slot, asker, settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 500
+    payments = book(3)
+    request_refund(payments[0].pk, 60_000, "a gesture", asker)
+
+    closing = refund_all(slot, "the river has risen", asker, most=2)
+
+    assert (closing.left, sent()) == (1, 0)
+    assert refund_all(slot, "the river has risen", asker, most=2).left == 0
+    assert all(awaits_refund_of_all(payment.attempts.get()) for payment in payments)
+
+
+def test_two_of_the_staff_who_refund_each_other_do_not_wait_for_each_other(
+    service, slot, package, second, asker
+):
+    """Each locks the other as the customer of a payment, and themselves as who refunds."""
+    builders.make_slot(service, days=8, capacity=9)
+    offers = []
+    for customer in (second, asker):
+        payment = make_payment(builders.make_checkout(builders.make_cart(customer, package, slot.starts_at)))
+        offers.append(payment)
+    close(slot)
+    for payment in offers:
+        apply_status(payment.attempts.get().pk, completed(), "worker")
+
+    results = at_once(
+        lambda: request_refund(offers[0].pk, None, "wrong time", asker),
+        lambda: request_refund(offers[1].pk, None, "wrong time", second),
+    )
+
+    assert [type(each) for each in results] == [Refund, Refund]
+    assert sent() == 220_000
 
 
 @pytest.fixture
