@@ -24,7 +24,7 @@ admin.site.unregister([OutstandingToken, BlacklistedToken])
 
 
 # A change of one of them ends every session of the account.
-ENDS_SESSIONS = {"role", "account_status", "is_staff", "is_superuser", "groups", "user_permissions"}
+ENDS_SESSIONS = {"email", "role", "account_status", "is_staff", "is_superuser", "groups", "user_permissions"}
 
 
 class PersonForm(UserChangeForm):

@@ -1,21 +1,20 @@
 """Guards every login with a password: the API's, the admin's, and whatever else calls Django's `authenticate`.
 
 A network from which a person has logged in before has a counter of its own for that person: strangers who guess at the
-account from elsewhere, or who use up the attempts of a shared network, do not keep its owner out.
+account from elsewhere, or who use up the attempts of a shared network, do not keep its owner out. In a new network the
+owner gets the same by a code in their mailbox (`accounts.codes`).
 """
 
 import logging
-import time
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
+from accounts.known_networks import account_of, is_known, remember_network
 from accounts.models import User
-from core import counters
-from core.guesses import DAY, HOUR, MINUTE, Attempt, Limit, begin_attempt
-from core.models import Counter
+from core.guesses import HOUR, MINUTE, Attempt, Limit, begin_attempt
 from core.networks import UNKNOWN, client_address, network_of
 
 logger = logging.getLogger(__name__)
@@ -24,31 +23,32 @@ logger = logging.getLogger(__name__)
 LOGIN_NETWORK = Limit("login network", free=30, window=HOUR, first_wait=MINUTE, alert_at=60)
 LOGIN_ACCOUNT = Limit("login account", free=5)
 LOGIN_KNOWN_NETWORK = Limit("login known", free=5)
+# All of them together: a network that is stopped learns only of few accounts whether they are known there.
+LOGIN_KNOWN_NETWORKS = Limit("login known networks", free=60, window=HOUR, first_wait=MINUTE, alert_at=60)
 # Of a person who is logged in and gives their password again.
 PASSWORD_CHECK = Limit("password check", free=5)
-KNOWN = "known network"
-KNOWN_SECONDS = 90 * DAY
 
 
 @dataclass
 class Login:
     attempt: Attempt
-    subject: str
+    email: str
+    address: str
 
     def was_right(self) -> None:
         """Takes the attempt back, and remembers the network."""
         self.attempt.was_right()
-        counters.count(KNOWN, self.subject, KNOWN_SECONDS, time.time())
+        remember_network(self.email, self.address)
 
 
 def begin_login(email: str, address: str) -> Login:
     """Call it before the password is looked at. Raises TooManyAttempts, whether the account exists or not."""
-    account, network = email.strip().lower(), network_of(address)
-    here = f"{account} {network}"
-    known = Counter.objects.filter(pk=counters.key_of(KNOWN, here), ends__gt=time.time())
-    if known.exists():
-        return Login(begin_attempt(address, (LOGIN_KNOWN_NETWORK, here)), here)
-    return Login(begin_attempt(address, (LOGIN_NETWORK, network), (LOGIN_ACCOUNT, account)), here)
+    account, network = account_of(email), network_of(address)
+    if is_known(email, address):
+        limits = (LOGIN_KNOWN_NETWORKS, network), (LOGIN_KNOWN_NETWORK, f"{account} {network}")
+    else:
+        limits = (LOGIN_NETWORK, network), (LOGIN_ACCOUNT, account)
+    return Login(begin_attempt(address, *limits), email, address)
 
 
 def begin_password_check(user_id: int, address: str) -> Attempt:
@@ -72,7 +72,8 @@ class GuardedBackend(ModelBackend):
         login = begin_login(email, address)
         user = super().authenticate(request, email, password)
         if user is None:
-            logger.warning("login refused", extra={"address": address})
+            user_id = User.objects.filter(email=email).values_list("pk", flat=True).first()
+            logger.warning("login refused", extra={"address": address, "user": user_id})
             return None
         login.was_right()
         return user

@@ -189,11 +189,10 @@ class OneTimeCode(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="codes")
     purpose = models.CharField(max_length=8, choices=Purpose)
     nonce = models.CharField(max_length=32, default=make_nonce, editable=False)
-    tries = models.PositiveSmallIntegerField(default=0)
     is_sent = models.BooleanField(default=False, help_text="handed to the outbox")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
-    used_at = models.DateTimeField(null=True, blank=True)
+    used_at = models.DateTimeField(null=True, blank=True, help_text="or ended, with every session")
 
     class Meta:
         ordering = ("-id",)
@@ -201,6 +200,16 @@ class OneTimeCode(models.Model):
 
     def __str__(self) -> str:
         return f"code {self.pk}"
+
+
+class CodeRequest(models.Model):
+    """Somebody asked for a code. The worker looks whether there is such an account: the request tells nobody."""
+
+    email = models.CharField(max_length=254)
+    purpose = models.CharField(max_length=8, choices=OneTimeCode.Purpose)
+
+    def __str__(self) -> str:
+        return f"request {self.pk}"
 
 
 class Address(models.Model):

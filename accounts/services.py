@@ -11,10 +11,12 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 
+from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
-from accounts.models import Address, Session, User
+from accounts.models import Address, CodeRequest, OneTimeCode, Session, User
 from accounts.sessions import end_all
 from core.errors import Refusal
+from core.networks import UNKNOWN
 
 logger = logging.getLogger(__name__)
 
@@ -33,15 +35,22 @@ def lock_user(user_id: int, other_id: int | None = None) -> None:
 # --- Accounts ----------------------------------------------------------------------------------
 
 
-def register(*, email: str, password: str, phone: str | None = None, **names: str) -> User:
-    """A new ACTIVE account. Raises ValidationError on `email` when somebody else already uses it."""
+def register(*, email: str, password: str, address: str = UNKNOWN, **fields: Any) -> User:
+    """A new ACTIVE account, to which a code goes. `address` is the caller's.
+
+    Raises ValidationError on `email` when somebody else already uses it.
+    """
     _refuse_taken(email)
+    hashed = make_password(password)  # takes a tenth of a second: before the transaction
     try:
         with transaction.atomic():
-            return User.objects.create_user(email, password, phone=phone, **names)
+            user = User.objects.create(email=email.strip().lower(), password=hashed, **fields)
+            CodeRequest.objects.create(email=user.email, purpose=OneTimeCode.Purpose.CONFIRM)
     except IntegrityError:  # somebody took it between the question and the insert
         _refuse_taken(email)
         raise
+    remember_network(user.email, address)
+    return user
 
 
 def log_in(email: str, password: str, address: str) -> User:
@@ -54,7 +63,7 @@ def log_in(email: str, password: str, address: str) -> User:
     if user is None:
         User().set_password(password)  # as slow as a comparison: the time must not tell who has an account
     if user is None or not user.check_password(password):
-        logger.warning("login refused", extra={"address": address})
+        logger.warning("login refused", extra={"address": address, "user": user.pk if user else None})
         raise Refusal(_("Invalid email or password."), code="invalid_credentials")
     login.was_right()
     if not user.is_active:

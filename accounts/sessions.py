@@ -24,8 +24,9 @@ from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
 from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
-from accounts.models import Session, User
-from core.networks import network_of
+from accounts.known_networks import remember_network
+from accounts.models import OneTimeCode, Session, User
+from core.networks import UNKNOWN, network_of
 from core.texts import one_line
 
 logger = logging.getLogger(__name__)
@@ -103,8 +104,8 @@ def session_of(token: Token) -> Session | None:
     return session if session is not None and _is_live(session, timezone.now()) else None
 
 
-def rotate(raw: str) -> SessionTokens:
-    """New tokens for a refresh token. Raises AuthenticationFailed."""
+def rotate(raw: str, *, address: str = UNKNOWN) -> SessionTokens:
+    """New tokens for a refresh token; the network of `address`, the caller's, is known. Raises AuthenticationFailed."""
     try:
         token = SessionRefresh(raw)  # type: ignore[arg-type]
     except TokenError as error:
@@ -114,6 +115,7 @@ def rotate(raw: str) -> SessionTokens:
         successor = _successor(session, token[api_settings.JTI_CLAIM]) if session else None
     if session is None or successor is None:
         raise AuthenticationFailed(SESSION_ENDED)
+    remember_network(session.user.email, address)
     return _tokens(session, successor)
 
 
@@ -133,13 +135,14 @@ def end(sessions: "QuerySet[Session]", because: Session.EndedBecause) -> int:
 
 @transaction.atomic
 def end_all(user: User, because: Session.EndedBecause, *, except_for: Session | None = None) -> int:
-    """Every login of a person to the API and the admin. Returns how many of the API were open.
+    """Every login of a person to the API and the admin, and every one-time code. Returns how many of the API were open.
 
     A login or a rotation that runs meanwhile carries the former epoch, and is worthless.
     """
     User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
     now = User.objects.get(pk=user.pk)
     user.session_epoch = now.session_epoch
+    OneTimeCode.objects.filter(user=user, used_at=None).update(used_at=timezone.now())
     others = Session.objects.filter(user=user)
     if except_for is not None:
         others = others.exclude(pk=except_for.pk)

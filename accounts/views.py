@@ -56,8 +56,7 @@ class RegisterView(PublicView):
 
     @extend_schema(operation_id="auth_register", responses={201: AccountSerializer})
     def post(self, request: Request) -> Response:
-        user = services.register(**self.read(request))
-        codes.issue(user, OneTimeCode.Purpose.CONFIRM)
+        user = services.register(**self.read(request), address=client_address(request._request))
         return Response(AccountSerializer(user).data, status=status.HTTP_201_CREATED)
 
 
@@ -82,7 +81,7 @@ class RefreshView(PublicView):
 
     @extend_schema(operation_id="auth_refresh", responses=SessionSerializer)
     def post(self, request: Request) -> Response:
-        tokens = sessions.rotate(self.read(request)["refresh"])
+        tokens = sessions.rotate(self.read(request)["refresh"], address=client_address(request._request))
         return Response(SessionSerializer(tokens).data)
 
 
@@ -105,7 +104,7 @@ class CodeView(PublicView):
 
     @extend_schema(responses=CodeAnswerSerializer)
     def post(self, request: Request) -> Response:
-        self.act(**self.read(request))
+        self.act(**self.read(request), address=client_address(request._request))
         sentence = str(self.sentence)
         return Response({"success": True, "message": sentence, "detail": sentence})
 
@@ -114,11 +113,12 @@ class CodeView(PublicView):
 
 
 class ConfirmationRequestView(CodeView):
+    throttle_scope = "code"
     serializer_class = CodeRequestSerializer
     sentence = "If this address waits for its confirmation, a code is on its way to it."
 
     def act(self, **fields: str) -> None:
-        codes.request(fields["email"], OneTimeCode.Purpose.CONFIRM)
+        codes.request(purpose=OneTimeCode.Purpose.CONFIRM, **fields)
 
 
 class ConfirmationView(CodeView):
@@ -130,11 +130,12 @@ class ConfirmationView(CodeView):
 
 
 class PasswordResetRequestView(CodeView):
+    throttle_scope = "code"
     serializer_class = CodeRequestSerializer
     sentence = "If there is an account with this address, a code is on its way to it."
 
     def act(self, **fields: str) -> None:
-        codes.request(fields["email"], OneTimeCode.Purpose.RESET)
+        codes.request(purpose=OneTimeCode.Purpose.RESET, **fields)
 
 
 class PasswordResetView(CodeView):

@@ -2,7 +2,9 @@
 
 An attempt is counted before the secret is looked at, so that parallel guesses gain nothing. After `free` attempts in
 `window` seconds each one begins a wait, which doubles up to `longest_wait`. During a wait nothing is looked at: the
-right secret is refused as well, and tells nothing. A wait is bounded, so nobody is locked out for good.
+right secret is refused as well, and tells nothing. A wait is bounded. An account's owner is not locked out for good
+while others take each turn: a network where they have shown to be it has counters of its own
+(`accounts.known_networks`), and a code from their mailbox shows it.
 """
 
 import logging

@@ -243,6 +243,7 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {
         "user": rate("USER_RATE", "300/min"),  # every route without a rate of its own
         "login": rate("LOGIN_RATE", "30/min"),
+        "code": rate("CODE_RATE", "60/hour"),
         "session": rate("SESSION_RATE", "300/min"),
         "register": rate("REGISTER_RATE", "20/hour"),
         "payment": rate("PAYMENT_RATE", "10/min"),

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 
 from accounts import codes, sessions
-from accounts.models import OneTimeCode, Session
+from accounts.models import CodeRequest, OneTimeCode, Session
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
@@ -100,6 +100,10 @@ def delete_key(key_id: int) -> None:
     IdempotencyKey.objects.filter(pk=key_id).delete()
 
 
+def answer_code_request(request_id: int) -> None:
+    codes.answer(CodeRequest.objects.get(pk=request_id))
+
+
 def send_code(code_id: int) -> None:
     code = OneTimeCode.objects.select_related("user").get(pk=code_id)
     with transaction.atomic():
@@ -119,6 +123,7 @@ KINDS: dict[str, Job] = {
     "holds": Job(queue.holds_due, expire_hold),
     "offers": Job(queue.offers_due, expire_offer),
     "keys": Job(queue.keys_due, delete_key),
+    "code_requests": Job(codes.requested, answer_code_request),
     "codes": Job(codes.to_send, send_code),
     "sessions": Job(sessions.over, delete_session),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
@@ -130,7 +135,7 @@ KINDS: dict[str, Job] = {
 # Separate threads, so that neither a silent PhonePe nor a silent mail server nor a diagnosis stops other work.
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
-    ("fulfilments", "holds", "offers", "receipts", "keys", "codes", "sessions"),
+    ("fulfilments", "holds", "offers", "receipts", "keys", "code_requests", "codes", "sessions"),
 )
 NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnosis",), ("watch",)
 RECONCILE_KINDS = ("reconcile",)

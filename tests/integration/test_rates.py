@@ -46,6 +46,8 @@ COUNT_NO_STRANGERS = {
 STRICT = {
     "api/auth/login/ post": "login",
     "api/auth/register/ post": "register",
+    "api/auth/otp/request/ post": "code",
+    "api/auth/password/reset/ post": "code",
     "api/auth/refresh/ post": "session",
     "api/cart/carts/{pk}/apply_promo/ post": "promo",
     "api/payments/payments/process-cart/ post": "payment",

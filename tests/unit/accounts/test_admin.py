@@ -1,6 +1,7 @@
 import pytest
 
-from accounts.models import User
+from accounts.codes import is_over, issue
+from accounts.models import OneTimeCode, User
 from accounts.phones import UNREADABLE
 from booking.services import book
 from tests.harness import builders
@@ -113,6 +114,14 @@ def test_a_new_role_ends_every_session_of_its_owner(desk, alice, api):
     assert change(desk, alice, role="EMPLOYEE").status_code == 302
     assert phone.get("/api/auth/addresses/").status_code == 401
     assert alice.sessions.get().ended_because == "ACCOUNT"
+
+
+def test_a_new_email_address_ends_every_session_and_code_of_its_owner(desk, alice, api):
+    phone, code = api(alice), issue(alice, OneTimeCode.Purpose.RESET)
+    assert change(desk, alice, email="new@example.com").status_code == 302
+    assert phone.get("/api/auth/addresses/").status_code == 401
+    code.refresh_from_db()
+    assert is_over(code)
 
 
 def test_an_account_that_is_opened_again_has_no_old_sessions(desk, alice, api):

@@ -1,19 +1,33 @@
+import logging
 import re
 from datetime import timedelta
 
 import pytest
 from django.core import mail
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from accounts.codes import PER_DAY, TRIES, confirm_email, digits, issue
-from accounts.models import OneTimeCode, User
+from accounts.codes import (
+    CODE_ACCOUNT,
+    CODE_NETWORK,
+    PER_DAY,
+    TRIES,
+    confirm_email,
+    digits,
+    issue,
+    reset_password,
+)
+from accounts.models import CodeRequest, OneTimeCode, Session, User
+from accounts.sessions import end_all
 from core.errors import Refusal
+from core.models import Counter
 from tests.harness import builders
 from tests.harness.races import at_once
 from worker.jobs import run_due
 
 REGISTRATION = {"email": "asha@example.com", "password": builders.PASSWORD, "password2": builders.PASSWORD}
+HOME, ATTACKER, ELSEWHERE = "203.0.113.5", "198.51.100.7", "192.0.2.9"
 CONFIRM, RESET = OneTimeCode.Purpose.CONFIRM, OneTimeCode.Purpose.RESET
 
 
@@ -24,7 +38,7 @@ def outbox(settings):
 
 def sent_code() -> str:
     """What the last mail tells, after the worker has sent what is due."""
-    run_due(["codes", "notifications"])
+    run_due(["code_requests", "codes", "notifications"])
     return re.search(r"\b\d{6}\b", mail.outbox[-1].subject).group()
 
 
@@ -33,8 +47,16 @@ def forget_the_pause() -> None:
     OneTimeCode.objects.update(created_at=earlier)
 
 
-def post(api, path: str, **body: str):
-    return api().post(f"/api/auth/{path}/", body)
+def post(api, path: str, address: str = HOME, **body: str):
+    return api().post(f"/api/auth/{path}/", body, REMOTE_ADDR=address)
+
+
+def confirm(email: str, otp: str) -> None:
+    confirm_email(email, otp, HOME)
+
+
+def wrong(code: OneTimeCode) -> str:
+    return f"{(int(digits(code)) + 1) % 1_000_000:06}"
 
 
 def test_a_new_account_is_confirmed_by_the_code_in_its_mail(api, db):
@@ -61,14 +83,113 @@ def test_no_code_can_be_read_in_the_database(charlie):
             assert code not in repr(cursor.fetchall())
 
 
-def test_guesses_end_with_the_tries_also_for_the_right_code(api, charlie):
-    code = digits(issue(charlie, CONFIRM))
-    wrong = f"{(int(code) + 1) % 1_000_000:06}"
-    for _ in range(TRIES):
-        assert post(api, "otp/verify", email=charlie.email, otp=wrong).json()["code"] == "invalid_code"
-    assert post(api, "otp/verify", email=charlie.email, otp=code).status_code == 400
-    charlie.refresh_from_db()
-    assert charlie.email_confirmed_at is None
+def test_a_network_has_five_tries_while_a_code_is_good_and_strangers_burn_nobodys(api, charlie):
+    code = issue(charlie, CONFIRM)
+
+    def verify(address, otp):
+        return post(api, "otp/verify", address, email=charlie.email, otp=otp)
+
+    tries = [verify(ATTACKER, wrong(code)) for _ in range(TRIES + 1)]
+    assert [each.json()["code"] for each in tries] == ["invalid_code"] * TRIES + ["too_many_attempts"]
+    assert int(tries[-1]["Retry-After"]) >= 899
+    assert verify(ATTACKER, digits(code)).status_code == 429
+    assert verify(HOME, digits(code)).status_code == 200
+
+
+def test_unknown_addresses_count_alike(api, charlie):
+    issue(charlie, CONFIRM)
+
+    def answers(address, email):
+        tried = [post(api, "otp/verify", address, email=email, otp="000000") for _ in range(TRIES + 2)]
+        return [(each.status_code, each.json()["error"], each.json()["code"]) for each in tried]
+
+    assert answers(ATTACKER, charlie.email) == answers(ELSEWHERE, "nobody@example.com")
+
+
+def test_one_network_may_not_guess_at_the_codes_of_many(api, db):
+    tried = [
+        post(
+            api, "password/reset/confirm", email=f"p{number}@example.com", otp="1", new_password="lotus-48-x"
+        )
+        for number in range(CODE_NETWORK.free + 1)
+    ]
+    assert [each.status_code for each in tried] == [400] * CODE_NETWORK.free + [429]
+    assert Counter.objects.get(scope=CODE_NETWORK.scope).refused == 1
+
+
+def test_many_networks_together_have_a_limit_and_the_known_network_of_the_owner_has_its_own(api, charlie):
+    login = {"email": charlie.email, "password": builders.PASSWORD}
+    assert api().post("/api/auth/login/", login, REMOTE_ADDR=HOME).status_code == 200
+    code = issue(charlie, CONFIRM)
+    statuses = [
+        post(api, "otp/verify", f"198.51.{number}.1", email=charlie.email, otp=wrong(code)).status_code
+        for number in range(CODE_ACCOUNT.free + 1)
+    ]
+    assert statuses == [400] * CODE_ACCOUNT.free + [429]
+    assert post(api, "otp/verify", ELSEWHERE, email=charlie.email, otp=digits(code)).status_code == 429
+    assert post(api, "otp/verify", HOME, email=charlie.email, otp=digits(code)).status_code == 200
+
+
+def test_each_wrong_code_is_logged_with_the_account(api, charlie, caplog):
+    issue(charlie, CONFIRM)
+    with caplog.at_level(logging.WARNING):
+        post(api, "otp/verify", ATTACKER, email=charlie.email, otp="000000")
+        post(api, "otp/verify", ATTACKER, email="nobody@example.com", otp="000000")
+    lines = [record for record in caplog.records if record.message == "code refused"]
+    assert [(each.user, each.address, each.purpose) for each in lines] == [
+        (charlie.pk, ATTACKER, "CONFIRM"),
+        (None, ATTACKER, "CONFIRM"),
+    ]
+
+
+@pytest.mark.parametrize("email", ["charlie@example.com", "nobody@example.com"])
+def test_a_network_asks_for_so_many_codes_of_one_account_and_is_told_so(api, charlie, email):
+    asked = [post(api, "password/reset", ATTACKER, email=email) for _ in range(PER_DAY + 1)]
+    assert [each.status_code for each in asked] == [200] * PER_DAY + [429]
+    assert post(api, "password/reset", HOME, email=email).status_code == 200
+
+
+def test_requests_of_one_network_for_many_accounts_end(api, db):
+    asked = [post(api, "password/reset", ATTACKER, email=f"p{number}@example.com") for number in range(61)]
+    assert [each.status_code for each in asked] == [200] * 60 + [429]
+    assert post(api, "password/reset", HOME, email="p@example.com").status_code == 200
+
+
+def test_strangers_who_ask_all_day_do_not_keep_the_owner_from_a_new_password(api, charlie):
+    for number in range(3 * PER_DAY):
+        post(api, "password/reset", f"198.51.{number}.1", email=charlie.email)
+        run_due(["code_requests", "codes", "notifications"])
+        forget_the_pause()
+    assert PER_DAY < len(mail.outbox) + 1 <= PER_DAY + 2
+    OneTimeCode.objects.update(expires_at=timezone.now() - timedelta(hours=1))
+    post(api, "password/reset", email=charlie.email)
+
+    wish = {"email": charlie.email, "otp": sent_code(), "new_password": "another-lotus-pond-48"}
+    assert post(api, "password/reset/confirm", **wish).status_code == 200
+
+
+def test_a_request_of_a_stranger_ends_no_code(charlie):
+    first = issue(charlie, CONFIRM)
+    assert issue(charlie, CONFIRM) is None
+    forget_the_pause()
+    second = issue(charlie, CONFIRM)
+    assert digits(first) == digits(second)
+    confirm(charlie.email, digits(first))
+
+
+def test_after_a_code_has_ended_the_next_one_is_another(charlie):
+    first = issue(charlie, CONFIRM)
+    OneTimeCode.objects.update(expires_at=timezone.now())
+    forget_the_pause()
+    assert digits(issue(charlie, CONFIRM)) != digits(first)
+
+
+def test_a_used_code_does_not_come_back_after_many_requests(charlie):
+    for _ in range(PER_DAY):
+        code = issue(charlie, RESET)
+        forget_the_pause()
+    OneTimeCode.objects.filter(pk=code.pk).update(used_at=timezone.now())
+    assert digits(issue(charlie, RESET)) != digits(code)
 
 
 @pytest.mark.parametrize("change", ["expires_at", "used_at"])
@@ -76,44 +197,36 @@ def test_an_old_or_used_code_is_no_code(charlie, change):
     code = issue(charlie, CONFIRM)
     OneTimeCode.objects.update(**{change: timezone.now()})
     with pytest.raises(Refusal):
-        confirm_email(charlie.email, digits(code))
-
-
-def test_the_next_code_ends_the_one_before(charlie):
-    first = issue(charlie, CONFIRM)
-    assert issue(charlie, CONFIRM) is None
-    forget_the_pause()
-    second = issue(charlie, CONFIRM)
-    with pytest.raises(Refusal):
-        confirm_email(charlie.email, digits(first))
-    confirm_email(charlie.email, digits(second))
-
-
-def test_an_account_gets_so_many_codes_a_day(charlie):
-    for _ in range(PER_DAY):
-        assert issue(charlie, CONFIRM)
-        forget_the_pause()
-    assert issue(charlie, CONFIRM) is None
-    assert issue(charlie, RESET)
+        confirm(charlie.email, digits(code))
 
 
 @pytest.mark.parametrize("path", ["otp/request", "password/reset"])
 def test_nobody_learns_who_has_an_account(api, charlie, path):
-    known, unknown = post(api, path, email=charlie.email), post(api, path, email="nobody@example.com")
+    post(api, path, email="another@example.com")  # the first one begins the span of the rate
+    with CaptureQueriesContext(connection) as of_known:
+        known = post(api, path, email=charlie.email)
+    with CaptureQueriesContext(connection) as of_unknown:
+        unknown = post(api, path, email="nobody@example.com")
     assert (known.status_code, known.json()) == (unknown.status_code, unknown.json())
+    assert len(of_known) == len(of_unknown) <= 5
+    run_due(["code_requests"])
     assert [code.user for code in OneTimeCode.objects.all()] == [charlie]
+    assert not CodeRequest.objects.exists()
 
 
 def test_a_forgotten_password_is_replaced_and_every_session_ends(api, alice):
     phone = api(alice)
+    User.objects.update(first_name="Zuleikha", last_name="Devadatta")
     post(api, "password/reset", email=alice.email)
     wish = {"email": alice.email, "otp": sent_code(), "new_password": "another-lotus-pond-48"}
 
+    with_own_name = post(api, "password/reset/confirm", **wish | {"new_password": "zuleikha-devadatta"})
+    assert with_own_name.status_code == 400
     weak = post(api, "password/reset/confirm", **wish | {"new_password": "12345678"})
     assert weak.status_code == 400
     assert not re.search("invalid|expired", weak.json()["detail"], re.IGNORECASE)
-    wrong = post(api, "password/reset/confirm", **wish | {"otp": "nonsense"})
-    assert re.search("invalid|expired", wrong.json()["detail"])
+    nonsense = post(api, "password/reset/confirm", **wish | {"otp": "nonsense"})
+    assert re.search("invalid|expired", nonsense.json()["detail"])
     assert post(api, "password/reset/confirm", **wish).status_code == 200
 
     assert phone.get("/api/auth/addresses/").status_code == 401
@@ -128,7 +241,41 @@ def test_a_suspended_account_is_not_opened_by_a_code(api, charlie):
     wish = {"email": charlie.email, "otp": code, "new_password": "another-lotus-pond-48"}
     assert post(api, "password/reset/confirm", **wish).status_code == 400
     assert post(api, "password/reset", email=charlie.email).status_code == 200
+    forget_the_pause()
+    run_due(["code_requests"])
     assert OneTimeCode.objects.count() == 1
+
+
+def test_a_code_is_of_the_address_that_it_was_sent_to(charlie):
+    confirmation, reset = digits(issue(charlie, CONFIRM)), digits(issue(charlie, RESET))
+    User.objects.update(email="new@example.com")
+    with pytest.raises(Refusal):
+        confirm("new@example.com", confirmation)
+    with pytest.raises(Refusal):
+        reset_password("new@example.com", reset, "another-lotus-pond-48", HOME)
+
+
+def test_codes_end_with_the_sessions(charlie):
+    code = digits(issue(charlie, RESET))
+    end_all(charlie, Session.EndedBecause.PASSWORD)
+    with pytest.raises(Refusal):
+        reset_password(charlie.email, code, "another-lotus-pond-48", HOME)
+
+
+def test_a_code_from_the_mailbox_opens_the_login_in_a_new_network_under_attack(api, charlie):
+    def log_in(password, address):
+        body = {"email": charlie.email, "password": password}
+        return api().post("/api/auth/login/", body, REMOTE_ADDR=address).status_code
+
+    while log_in("wrong", ATTACKER) != 429:
+        pass
+    assert log_in(builders.PASSWORD, HOME) == 429
+    post(api, "password/reset", email=charlie.email)
+    wish = {"email": charlie.email, "otp": sent_code(), "new_password": "another-lotus-pond-48"}
+    assert post(api, "password/reset/confirm", **wish).status_code == 200
+
+    assert log_in("another-lotus-pond-48", HOME) == 200
+    assert log_in("another-lotus-pond-48", ELSEWHERE) == 429
 
 
 def test_a_look_at_the_address_confirms_nothing(api, charlie):
@@ -139,13 +286,13 @@ def test_a_look_at_the_address_confirms_nothing(api, charlie):
 @pytest.mark.django_db(transaction=True)
 def test_of_two_verifications_at_once_one_succeeds(charlie):
     code = digits(issue(charlie, CONFIRM))
-    results = at_once(*[lambda: confirm_email(charlie.email, code)] * 4)
+    results = at_once(*[lambda: confirm(charlie.email, code)] * 4)
     assert sorted(type(each).__name__ for each in results) == ["NoneType", "Refusal", "Refusal", "Refusal"]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_parallel_guesses_are_no_more_than_the_tries(charlie):
-    code = issue(charlie, CONFIRM)
-    at_once(*[lambda: confirm_email(charlie.email, "nonsense")] * 8)
-    code.refresh_from_db()
-    assert code.tries == TRIES
+    issue(charlie, CONFIRM)
+    results = at_once(*[lambda: confirm(charlie.email, "nonsense")] * 8)
+    kinds = sorted(type(each).__name__ for each in results)
+    assert kinds == ["Refusal"] * TRIES + ["TooManyAttempts"] * (8 - TRIES)

@@ -6,7 +6,9 @@ import pytest
 from django.contrib.auth import authenticate
 from django.test import Client
 
-from accounts.login_guard import LOGIN_ACCOUNT, LOGIN_NETWORK
+from accounts.known_networks import remember_network
+from accounts.login_guard import LOGIN_ACCOUNT, LOGIN_KNOWN_NETWORKS, LOGIN_NETWORK
+from accounts.models import User
 from core.guesses import TooManyAttempts
 from core.models import Counter
 from tests.harness import builders
@@ -169,6 +171,17 @@ def test_the_old_password_of_a_person_is_a_guess_too(alice, api):
     assert change(builders.PASSWORD) == "changed"
 
 
+def test_a_network_that_is_stopped_learns_of_few_accounts_only_whether_they_are_known_there(log_in):
+    people = [
+        builders.make_user(f"person{number}@example.com") for number in range(LOGIN_KNOWN_NETWORKS.free + 1)
+    ]
+    for person in people:
+        remember_network(person.email, ATTACKER)
+    tried = [log_in(person.email, "wrong", ATTACKER) for person in people]
+
+    assert tried == ["wrong"] * LOGIN_KNOWN_NETWORKS.free + ["wait"]
+
+
 def test_a_refused_login_is_logged_with_the_address_and_without_the_name(log_in, caplog):
     with caplog.at_level(logging.WARNING):
         for _ in range(6):
@@ -177,6 +190,7 @@ def test_a_refused_login_is_logged_with_the_address_and_without_the_name(log_in,
     lines = [record for record in caplog.records if record.message in ("login refused", "too many attempts")]
     assert [record.message for record in lines] == ["login refused"] * 5 + ["too many attempts"]
     assert {record.address for record in lines} == {ATTACKER}
+    assert {record.user for record in lines[:5]} == {User.objects.get(email=STAFF).pk}
     assert not [record for record in lines if STAFF in str(vars(record))]
 
 

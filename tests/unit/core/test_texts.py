@@ -130,6 +130,7 @@ MODEL_REASONS = {
         "user_agent": "made one line when it is stored",
     },
     "accounts.OneTimeCode": {"nonce": OURSELVES},
+    "accounts.CodeRequest": {"email": NOT_READ},
     "booking.PromoCode": {"code": CHECKED},
     "booking.Checkout": dict.fromkeys(
         (

@@ -9,8 +9,8 @@ from uuid import uuid4
 from django.db import connection
 from django.utils import timezone
 
-from accounts.codes import issue
-from accounts.models import OneTimeCode, Session
+from accounts.codes import issue, request
+from accounts.models import CodeRequest, OneTimeCode, Session
 from accounts.sessions import KEPT, open_session
 from booking.models import SlotHold
 from notifications.models import Notification
@@ -133,6 +133,11 @@ def new_code() -> int:
     return issue(builders.make_user(), OneTimeCode.Purpose.CONFIRM).pk
 
 
+def new_code_request() -> int:
+    request("nobody@example.com", OneTimeCode.Purpose.RESET, "203.0.113.5")
+    return CodeRequest.objects.latest("pk").pk
+
+
 def old_session() -> int:
     open_session(builders.make_user())
     session = Session.objects.latest("pk")
@@ -197,6 +202,13 @@ BROKEN = {
         old_key,
         lambda key: not IdempotencyKey.objects.filter(pk=key).exists(),
         "payment_idempotencykey",
+        act="DELETE",
+        which="OLD.id = {key}",
+    ),
+    "code_requests": Kind(
+        new_code_request,
+        lambda key: not CodeRequest.objects.filter(pk=key).exists(),
+        "accounts_coderequest",
         act="DELETE",
         which="OLD.id = {key}",
     ),
