@@ -18,6 +18,8 @@ from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from gunicorn import util
+from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 HEAD_SECONDS = 10.0  # from the connection, or the end of the answer before, to the end of the head
@@ -34,7 +36,56 @@ CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", r
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
 EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-f]{1,8})[ \t]*(;.*)?", re.IGNORECASE | re.DOTALL)
+TOO_LARGE = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_URI_TOO_LONG, 431}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+# What a browser may do with an answer that has not passed the middleware: nothing.
+ERROR_HEADERS = (
+    "Connection: close",
+    "Content-Type: application/json",
+    "Cache-Control: no-store",
+    "X-Content-Type-Options: nosniff",
+    "X-Frame-Options: DENY",
+    "Referrer-Policy: strict-origin-when-cross-origin",
+    "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
+)
+
+
+def error_answer(status: int) -> bytes:
+    """Head and body of an error that the server itself answers, as JSON like those of the application."""
+    # Not at the top: gunicorn loads this module before there are settings.
+    from core.errors import Refusal, TooLarge, TooSlow, error_body  # noqa: PLC0415
+
+    refusal = Refusal("The request could not be read.", code="bad_request")
+    if status == HTTPStatus.REQUEST_TIMEOUT:
+        refusal = TooSlow()
+    elif status in TOO_LARGE:
+        refusal = TooLarge()
+    elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        refusal = Refusal("Something went wrong on our side. Please try again.", code="internal_error")
+        refusal.error_category = "OWN_CODE"
+    # Without an id: the thread still has that of the request before.
+    body = json.dumps(error_body(refusal) | {"request_id": ""}).encode()
+    first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
+    head = (first, f"Date: {util.http_date()}", *ERROR_HEADERS, f"Content-Length: {len(body)}")
+    return "\r\n".join(head).encode() + END_OF_HEAD + body
+
+
+def write_error(sock: Any, status: int, reason: str, message: str) -> None:
+    """In place of gunicorn's, which answers HTML with a part of the request in it."""
+    util.write_nonblock(sock, error_answer(status))
+
+
+class Response(wsgi.Response):
+    """Does not name the server."""
+
+    def default_headers(self) -> list[str]:
+        return [header for header in super().default_headers() if not header.startswith("Server:")]
+
+
+# gunicorn has no setting for either.
+util.write_error, wsgi.Response = write_error, Response
 
 
 class RequestBuffer:
@@ -218,19 +269,12 @@ class Worker(ThreadWorker):
 
     def _give_up(self, conn: Connection, status: int = 0) -> None:
         """Closes, after an answer if a status is given: 408, 431."""
-        # Not at the top: gunicorn loads this module before there are settings.
-        from core.errors import TooLarge, TooSlow, error_body  # noqa: PLC0415
-
         self._stop_receiving(conn)
         self.nr_conns -= 1
         if not status:
             conn.close()
             return
-        refusal = TooSlow() if status == HTTPStatus.REQUEST_TIMEOUT else TooLarge()
-        body = json.dumps(error_body(refusal)).encode()
-        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nConnection: close\r\n"
-        head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
-        self._send(conn, head.encode() + body)
+        self._send(conn, error_answer(status))
         self.linger(conn)
 
     def _send(self, conn: Connection, answer: bytes) -> None:

@@ -4,6 +4,7 @@ import json
 import socket
 import time
 from contextlib import ExitStack, suppress
+from http.client import HTTPResponse
 from urllib.parse import urlsplit
 
 import pytest
@@ -123,6 +124,54 @@ def test_a_head_without_an_end_is_answered_431(installation):
     with connect(installation, HALF_HEAD) as connection:
         connection.sendall(b"x" * 70_000)
         assert connection.recv(4096).startswith(b"HTTP/1.1 431")
+
+
+MALFORMED = {
+    400: b"GET / HTTP/1.1\r\nHost : {host}\r\n\r\n",
+    414: b"GET /%s HTTP/1.1\r\nHost: {host}\r\n\r\n" % (b"x" * 5_000),
+    431: b"GET / HTTP/1.1\r\nHost: {host}\r\nX-Long: %s\r\n\r\n" % (b"<script>" * 2_000),
+    501: HALF_HEAD + b"Transfer-Encoding: unheard-of, chunked\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("status", MALFORMED)
+def test_what_is_no_request_is_answered_as_every_error_is(installation, status):
+    with connect(installation, MALFORMED[status]) as connection:
+        answer = HTTPResponse(connection)
+        answer.begin()
+        error = json.loads(answer.read())
+
+    assert (answer.status, error["user_message"], error["retryable"]) == (status, error["error"], False)
+    assert "script" not in error["error"]
+    check_headers(answer)
+
+
+def test_an_answer_of_the_server_itself_has_the_headers_of_the_others(installation):
+    with connect(installation, HALF_HEAD) as connection:
+        connection.sendall(b"x" * 70_000)
+        answer = HTTPResponse(connection)
+        answer.begin()
+
+    assert answer.status == 431
+    check_headers(answer)
+
+
+def check_headers(answer):
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    assert answer.headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'"
+    assert answer.headers["Connection"] == "close"
+    assert answer.headers["Date"]
+    assert "Server" not in answer.headers
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/nothing-here", "/static/storefront/none.css"])
+def test_no_answer_names_the_server(installation, path):
+    answer = requests.get(f"{installation.url}{path}", timeout=30)
+
+    assert "Server" not in answer.headers
+    assert answer.headers["Date"]
 
 
 def test_clients_that_never_hang_up_delay_nobody(installation):
