@@ -22,7 +22,9 @@ from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
 from core.errors import Refusal
 from core.money import paise, rupees
+from core.page_rates import find_excess, too_many_requests
 from core.texts import plain_line
+from core.throttling import user_subject
 from diagnostics import render
 from payment.models import (
     DiagnosisRun,
@@ -459,6 +461,9 @@ class ReceiptAdmin(ReadOnlyAdmin):
         receipt = get_object_or_404(Receipt, pk=pk)
         if not self.has_view_permission(request, receipt):
             raise PermissionDenied
+        wait = find_excess("receipt", user_subject(cast(User, request.user).pk))
+        if wait is not None:
+            return too_many_requests(request, wait)
         try:
             return download(number_receipt(receipt.pk))
         except ReceiptBusy as busy:

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django.utils import timezone
+from rest_framework.throttling import SimpleRateThrottle
 
 from booking.models import Slot
 from diagnostics.runner import diagnose
@@ -214,6 +215,18 @@ def test_staff_are_told_when_a_receipt_is_just_being_made(desk, paid):
 
     assert answer.redirect_chain == [(reverse("admin:payment_receipt_change", args=[receipt.pk]), 302)]
     assert "Your receipt is being made" in answer.content.decode()
+
+
+def test_receipts_of_the_admin_and_of_the_api_share_one_rate(desk, paid, staff, api, monkeypatch):
+    monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, "receipt", "2/min")
+    page = reverse("admin:payment_receipt_pdf", args=[receipt_of(paid).pk])
+    codes = [desk.get(page).status_code for _ in range(2)]
+    codes.append(api(staff).get(f"/api/payments/payments/{paid.pk}/receipt/").status_code)
+    refused = desk.get(page)
+
+    assert (codes, refused.status_code) == ([200, 200, 429], 429)
+    assert 0 < int(refused["Retry-After"]) <= 61
+    assert desk.get(reverse("admin:payment_receipt_changelist")).status_code == 200
 
 
 def test_a_receipt_is_shown_only_to_staff_who_may_see_receipts(client, paid, staff):
