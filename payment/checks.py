@@ -191,6 +191,17 @@ def _is_simulation_reachable() -> bool:
     return settings.PHONEPE_SIMULATION_MODE and not _is_on_this_machine(host)
 
 
+def _may_simulate_at_itself() -> bool:
+    """Behind a public name nobody can tell whether an address of this machine is this site."""
+    host = urlsplit(settings.PHONEPE_BASE_URL).hostname
+    return bool(
+        host
+        and _is_on_this_machine(host)
+        and _is_simulation_reachable()
+        and not settings.SIMULATOR_PUBLISHED_KEYS
+    )
+
+
 def _logs_everything() -> bool:
     logging: dict[str, Any] = settings.LOGGING
     return bool(logging["root"]["level"] == "DEBUG")
@@ -456,6 +467,15 @@ PUBLISHED_KEYS = Problem(
 )
 
 
+OWN_SIMULATOR = Problem(
+    "W013",
+    "PHONEPE_BASE_URL is a simulator on this machine: a process of its own has the published keys, which the shop takes"
+    " for it. The simulator inside this site has other keys, and refuses these",
+    "Leave PHONEPE_BASE_URL empty to use the simulator inside this site, or set SIMULATOR_PUBLISHED_KEYS to True on a"
+    " machine that others do not reach.",
+)
+
+
 def refuse_unsafe() -> None:
     """Raises ImproperlyConfigured with every reason not to start. Needs no database."""
     problems = address_problems()
@@ -514,6 +534,8 @@ def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.C
                     "Leave PHONEPE_BASE_URL and PHONEPE_AUTH_BASE_URL empty: the documented addresses are then used.",
                 )
                 warnings.append(warning)
+    if _may_simulate_at_itself():
+        warnings.append(OWN_SIMULATOR)
     return _messages(checks.Warning, warnings)
 
 

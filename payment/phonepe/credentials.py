@@ -186,7 +186,7 @@ def config() -> PhonePeConfig:
 
 @receiver(setting_changed)
 def _forget_config(*, setting: str, **kwargs: object) -> None:
-    if setting.startswith(("PHONEPE_", "SIMULATOR_")):
+    if setting.startswith(("PHONEPE_", "SIMULATOR_", "PUBLIC_BASE_URL")):
         config.cache_clear()
 
 
@@ -290,12 +290,19 @@ def _simulated(generation: Generation) -> Merchant:
     ]
     if not _is_loopback(_host(base)):
         base, auth, fallbacks = settings.SIMULATOR_ORIGIN + SIMULATOR_PATH, "", []
-    if base.startswith((f"{settings.SIMULATOR_ORIGIN}/", f"{settings.PUBLIC_BASE_URL}/")):
+    if base.startswith(f"{settings.SIMULATOR_ORIGIN}/") or _is_this_site(base):
         # The simulator inside this site has keys of its own; a process of its own has the published ones.
         credentials = credentials | settings.SIMULATOR_CREDENTIALS.get(generation.value, {})
     addresses = {"base_url": base, "auth_base_url": auth, "fallback_base_urls": fallbacks}
     merchant = _merchant({**DEFAULTS, **credentials, **addresses}, generation)
     return replace(merchant, identity=replace(merchant.identity, simulated=True))
+
+
+def _is_this_site(address: str) -> bool:
+    """However this machine is spelled. False behind a public name, which does not tell our port (payment.W013)."""
+    hosts = (_host(address), _host(settings.PUBLIC_BASE_URL))
+    ports = {host_and_port(each)[1] for each in (address, settings.PUBLIC_BASE_URL)}
+    return all(map(_is_loopback, hosts)) and len(ports) == 1
 
 
 def _endpoints(config: Mapping[str, Any], generation: Generation) -> tuple[Endpoint, ...]:

@@ -145,6 +145,30 @@ def test_published_keys_of_the_simulator_are_for_this_machine_only(production):
     checks.refuse_unsafe()
 
 
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, ["payment.W013"]),
+        ({"PUBLIC_BASE_URL": "http://127.0.0.1:8000"}, []),
+        ({"PUBLIC_BASE_URL": "http://127.0.0.1:9000"}, []),
+        ({"PHONEPE_BASE_URL": ""}, []),
+        ({"PHONEPE_SIMULATION_MODE": False}, []),
+        ({"SIMULATOR_PUBLISHED_KEYS": True}, []),
+    ],
+)
+def test_a_simulator_at_this_machine_that_may_be_our_own_is_a_warning(production, changes, expected):
+    """Behind a public name nobody can tell whether it is a process of its own, which has the published keys."""
+    production.PHONEPE_ENV, production.PHONEPE_SIMULATION_MODE = "UAT", True
+    production.PHONEPE_BASE_URL = "http://localhost:8000/simulator/apis/pg-sandbox"
+    production.SIMULATOR_PUBLISHED_KEYS = False
+    for name, value in changes.items():
+        setattr(production, name, value)
+    found = checks.addresses(None)
+
+    assert [each for each in ids(found) if each == "payment.W013"] == expected
+    assert all("SIMULATOR_PUBLISHED_KEYS" in each.hint for each in found if each.id == "payment.W013")
+
+
 def test_a_simulation_that_others_reach_is_a_warning(production):
     production.PHONEPE_ENV, production.PHONEPE_SIMULATION_MODE = "UAT", True
     production.SIMULATOR_PUBLISHED_KEYS = False

@@ -1,6 +1,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from okpuja.environment import simulator_credentials
 from payment.phonepe import credentials
 from payment.phonepe.credentials import Endpoint, Identity, NotConfigured
 
@@ -172,6 +173,35 @@ def test_a_simulator_of_its_own_process_is_used_with_its_fallbacks(settings):
         "https://api.phonepe.com",
     ]
     assert [endpoint.port for endpoint in credentials.current().endpoints] == [9000, 9001]
+
+
+@pytest.mark.parametrize(
+    ("own", "base", "is_own"),
+    [
+        ("http://127.0.0.1:8000", "http://127.0.0.1:8000", True),
+        ("http://127.0.0.1:8000", "http://localhost:8000", True),
+        ("http://localhost:8000", "http://127.0.0.1:8000", True),
+        ("http://localhost:8000", "http://[::1]:8000", True),
+        ("http://localhost", "http://127.0.0.1:80", True),
+        ("http://127.0.0.1:8000", "http://LOCALHOST.:8000", True),
+        ("http://127.0.0.1:8000", "http://127.0.0.1:9000", False),
+        ("http://127.0.0.1:800", "http://127.0.0.1:8000", False),
+        ("https://shop.example", "http://127.0.0.1:443", False),
+    ],
+)
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_the_simulator_inside_this_site_has_its_own_keys_however_it_is_spelled(
+    settings, own, base, is_own, version
+):
+    settings.PUBLIC_BASE_URL, settings.PHONEPE_BASE_URL = own, f"{base}/simulator/apis/pg-sandbox"
+    settings.PHONEPE_API_VERSION = version
+    settings.SIMULATOR_CREDENTIALS = simulator_credentials("the-secret-key-of-this-installation")
+    keys = settings.SIMULATOR_CREDENTIALS[version]
+    merchant = credentials.current()
+    used = merchant.client_secret if version == "v2" else merchant.salt_keys[1]
+
+    assert (used == (keys.get("client_secret") or keys.get("salt_key"))) is is_own
+    assert (used in ("sim-secret", "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399")) is not is_own
 
 
 def test_money_of_this_machine_is_never_real(real):
