@@ -66,7 +66,10 @@ def test_a_killed_process_does_nothing_any_more(generation):
 
     assert installation.click(0) is None
 
-    assert (installation.last.is_dead, installation.last.crossed) == (True, ["before INSERT INTO CORE_COUNTER"])
+    assert (installation.last.is_dead, installation.last.crossed) == (
+        True,
+        ["before INSERT INTO CORE_COUNTER"],
+    )
     assert Process.living is None
     assert installation.phonepe.order_ids == []
     assert audit.ending()["outcomes"] == []
