@@ -25,7 +25,8 @@ LABEL_WITH_A_DIGIT = re.compile(r"(?<=[^\W\d_])[^\w+]{0,4}\d[\s)]*:")  # "mobile
 SPREADSHEET_NUMBER = re.compile(r"^(\+?\d+)\.00?$")  # a column of numbers, exported as text
 BETWEEN_NUMBERS = re.compile(r"[,;:/|&]|(?=\+)")
 GAP = r"[^\d+]*"  # whatever people put between two groups of digits
-CODE_OF_INDIA = rf"(?:\+{GAP})?(?:0{GAP}){{0,2}}9{GAP}1{GAP}(?:\+{GAP})?"
+# The last plus is not given back: it could begin the next code as well, and "+91+91+91" were read in 2^n ways.
+CODE_OF_INDIA = rf"(?:\+{GAP})?(?:0{GAP}){{0,2}}9{GAP}1{GAP}(?:\+{GAP})?+"
 TRUNK_ZERO = rf"(?:\+{GAP})?0{GAP}"
 NATIONAL_NUMBER = rf"(?P<national>[1-9](?:{GAP}\d){{{DIGITS_IN_INDIA - 1}}})"
 INDIAN_NUMBER = re.compile(rf"(?<![\d+])(?:{CODE_OF_INDIA})*(?:{TRUNK_ZERO})?{NATIONAL_NUMBER}(?!\d)")
@@ -73,7 +74,11 @@ def digits_to_search(text: str) -> str:
     if whole := read_phone(text):
         return whole
     digits = "".join(str(unicodedata.digit(letter)) for letter in text if letter.isdecimal())
-    if any(map(str.isalpha, text)) or "@" in text or len(digits) < FEWEST_DIGITS_TO_SEARCH:
+    if (
+        any(map(str.isalpha, text))
+        or "@" in text
+        or not FEWEST_DIGITS_TO_SEARCH <= len(digits) <= LONGEST_KEPT
+    ):
         return ""
     return digits.lstrip("0")
 
@@ -112,7 +117,7 @@ def _plain_text(value: Any) -> str:
         return ""
     if isinstance(value, int):
         return str(value) if 0 <= value < 10**18 else ""  # Python refuses to spell out numbers of any length
-    letters = unicodedata.normalize("NFKC", value[:LONGEST_INPUT])
+    letters = unicodedata.normalize("NFKC", value[:LONGEST_INPUT])[:LONGEST_INPUT]  # one letter may become 18
     return "".join(map(_plain_letter, letters)).strip()
 
 

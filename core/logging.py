@@ -41,12 +41,17 @@ PHONE = re.compile(
     r"|(?<![\w.])\+[1-9](?:[ ().-]{0,2}\d){7,14}(?!\w|\.\d)"
 )
 CREDENTIAL = re.compile(
-    r"(?i)\b(O-Bearer|Bearer|access_token\W+|client_secret=|X-VERIFY\W+)\s*[\w.~+/=#-]{8,}"
+    r"(?i)\b(O-Bearer|Bearer|access_token\W{1,20}|client_secret=|X-VERIFY\W{1,20})\s*+[\w.~+/=#-]{8,}"
 )
-LOGIN = re.compile(r"//[^/@\s\"]+(?::[^@\s\"]*)?@")  # a password may have a slash in it, where it should not
-MAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+# Text of strangers is logged: no letter may be read again for each one before it. So a pattern begins where a run of
+# its letters does, and LOGIN takes what has no @ as well, to go on behind it.
+LOGIN = re.compile(
+    r"//[^/@\s\"][^/@:\s\"]*+(?::[^@\s\"]*+)?(@)?"
+)  # a password may have a slash, where it should not
+MAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
 VALID_REQUEST_ID = re.compile(r"[\w-]{8,64}")
-SIGNED = re.compile(r"[\w-]+:\w{6}:[\w-]{43}")  # our own links: return and status page
+# Our own links: return and status page. One may follow another at once.
+SIGNED = re.compile(r"(?:(?<![\w-])|(?<=:\w{6}:[\w-]{43}))[\w-]++:\w{6}:[\w-]{43}")
 # What each record has anyway, and Django's request object, which says less than the access line.
 STANDARD_FIELDS = set(vars(logging.makeLogRecord({}))) | {
     "message",
@@ -132,7 +137,8 @@ def redact(text: str) -> str:
     for secret in (each for each in _secrets() if len(each) >= MIN_SECRET_LENGTH):
         text = text.replace(secret, "[secret]").replace(json.dumps(secret)[1:-1], "[secret]")
     text = SIGNED.sub("[signed]", CREDENTIAL.sub(r"\1 [secret]", text))
-    return PHONE.sub("[phone]", MAIL.sub("[mail]", LOGIN.sub("//", text)))
+    text = LOGIN.sub(lambda found: "//" if found[1] else found[0], text)
+    return PHONE.sub("[phone]", MAIL.sub("[mail]", text))
 
 
 def log_dead_threads() -> None:

@@ -1,6 +1,7 @@
 """Text that one person writes and others read: in mails, on receipts, at the desk of staff.
 
 `plain_line` and `plain_text` are the validators of every such field; `shown` writes what was stored before them.
+REST framework runs all validators of a field, so texts of any length come here, too: the patterns are linear in it.
 """
 
 import re
@@ -11,6 +12,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.utils.translation import gettext_lazy as _
 
+# No column is longer. What is longer is refused unread.
+LONGEST = 1_000
 JOINERS = "\u200c\u200d"
 # Letters and symbols by their category, which no font draws.
 BLANK_LETTERS = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
@@ -45,27 +48,34 @@ TOP_LEVEL = frozenset(f"{COUNTRIES} {GENERAL}".split())
 TITLES = "adv dr er fr h jr kr ku kum km md mr mrs ms mohd nr opp pt prof rd sh shri smt sr sri st"
 ABBREVIATIONS = "kr no st"
 
-SCHEME = re.compile(r"[a-z][a-z0-9+.-]*:\s*/\s*/|\b(?:www|mailto|javascript)\s*[.:]", re.IGNORECASE)
+# Both patterns begin only where a run of their letters does, and give nothing of it back: each letter is read once.
+SCHEME = re.compile(
+    r"(?<![a-z0-9+.-])[0-9+.-]*+[a-z][a-z0-9+.-]*+:\s*+/\s*+/|\b(?:www|mailto|javascript)\s*+[.:]",
+    re.IGNORECASE,
+)
 NUMBERS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 DOTTED = re.compile(
-    r"(?P<at>@)?(?P<labels>[\w-]+(?:\.[\w-]+)*)\.(?P<last>xn--[\w-]+|[^\W\d_]{2,24})\b(?P<path>[/:?#]\S)?"
+    r"(?P<at>@)?(?<![\w-])(?<![\w-]\.)(?P<labels>[\w-]++(?:\.[\w-]++)*)\.(?P<last>xn--[\w-]+|[^\W\d_]{2,24})\b(?P<path>[/:?#]\S)?"
 )
 
 
 def plain_line(text: str) -> None:
     """Raises ValidationError for line breaks, for what nobody sees, and for addresses of the web."""
+    _refuse_long(text)
     _refuse_hidden(text)
     _refuse_addresses(text)
 
 
 def plain_text(text: str) -> None:
     """As `plain_line`, in several lines."""
+    _refuse_long(text)
     _refuse_hidden(text, allowed=LINE_BREAKS)
     _refuse_addresses(text)
 
 
 def name_or_email(text: str) -> None:
     """One mail address, or a plain line."""
+    _refuse_long(text)
     _refuse_hidden(text)
     if not _is_email(text):
         _refuse_addresses(text)
@@ -73,6 +83,7 @@ def name_or_email(text: str) -> None:
 
 def visible_line(text: str) -> None:
     """For what may name a site, such as a mail address: only what nobody sees is refused."""
+    _refuse_long(text)
     _refuse_hidden(text)
 
 
@@ -84,9 +95,12 @@ def shown(text: str) -> str:
     line = one_line(text)
     if _is_email(line):
         return line
-    for start, end in sorted(_addresses(line), reverse=True):
-        line = line[:start] + "[…]" + line[end:]
-    return line
+    kept, end_of_last = [], 0
+    for start, end in sorted(_addresses(line)):
+        if start >= end_of_last:
+            kept += [line[end_of_last:start], "[…]"]
+        end_of_last = max(end, end_of_last)
+    return "".join([*kept, line[end_of_last:]])
 
 
 def one_line(text: str) -> str:
@@ -102,6 +116,12 @@ def _is_email(text: str) -> bool:
     except ValidationError:
         return False
     return True
+
+
+def _refuse_long(text: str) -> None:
+    if len(text) > LONGEST:
+        too_long = _("Write it in at most %(limit)d characters.")
+        raise ValidationError(too_long, code="max_length", params={"limit": LONGEST})
 
 
 def _refuse_hidden(text: str, allowed: str = "") -> None:

@@ -35,7 +35,7 @@ SHARE = 0.9
 ADDRESSES_PER_FAMILY = 3
 # How Cloudflare's hosts report the address that a request comes from.
 PUBLIC_ADDRESS = re.compile(rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE)
-TITLE = re.compile(rb"<title[^>]*>\s*([^<]{1,80})", re.IGNORECASE)
+TITLE = re.compile(rb"<title[^<>]*+>\s*([^<]{1,80})", re.IGNORECASE)
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 PROXY_GATEWAY_ERRORS = {502, 503, 504}
 

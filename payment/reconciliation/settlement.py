@@ -49,7 +49,7 @@ MOST_ROWS = 200_000
 MOST_QUOTED = 80  # characters of a bad value
 
 ROUNDED = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.ASCII | re.IGNORECASE)
-SIGNED = re.compile(r"([+-]?)\s*(?:₹|Rs\.?|INR)?\s*([+-]?)\s*(.+)", re.IGNORECASE)
+SIGNED = re.compile(r"([+-]?)\s*+(?:₹|Rs\.?|INR)?\s*+([+-]?)\s*+(.+)", re.IGNORECASE)
 GROUPED = re.compile(r"[0-9]{1,3}(?:,[0-9]{2,3})*,[0-9]{3}(?:\.[0-9]{1,2})?", re.ASCII)
 
 
