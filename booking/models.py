@@ -509,9 +509,7 @@ class SlotHold(models.Model):
     expires_at = models.DateTimeField()
     created_at = models.DateTimeField(auto_now_add=True)
     released_at = models.DateTimeField(null=True, blank=True, help_text="when it was released unpaid")
-    new_customer = models.BooleanField(
-        default=False, help_text="taken without a confirmed e-mail address and without a booking"
-    )
+    new_customer = models.BooleanField(default=False, help_text="taken without a booking that stands")
     network = models.CharField(
         max_length=32, blank=True, default="", help_text="keyed hash of the network; emptied after two days"
     )

@@ -400,7 +400,7 @@ MOVED_REFUND_IN_FULL = boolean("MOVED_REFUND_IN_FULL", True)
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 # Nearer starts cannot be bought: the temple needs this long after the last second of a payment page.
 BOOKING_LEAD_MINUTES = number("BOOKING_LEAD_MINUTES", 60, at_most=7 * 24 * 60)
-# Unpaid holds of customers without a confirmed e-mail address and without a booking (booking/services/hold_limits.py).
+# Unpaid holds of customers without a booking (booking/services/hold_limits.py).
 HOLDS_PER_NETWORK = number("HOLDS_PER_NETWORK", 10, at_least=2, at_most=100_000)
 HOLD_NETWORK_PERCENT = number("HOLD_NETWORK_PERCENT", 25, at_least=1, at_most=100)
 HOLD_NEW_PERCENT = number("HOLD_NEW_PERCENT", 90, at_least=1, at_most=100)

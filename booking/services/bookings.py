@@ -129,3 +129,4 @@ def _convert_cart(checkout: Checkout) -> None:
     reserved = Checkout.objects.filter(cart_id=checkout.cart_id, state=Checkout.State.RESERVED)
     for later in reserved.exclude(pk=checkout.pk):
         release(later)
+        places.forgive_hold(later)

@@ -89,13 +89,16 @@ def check_out(
 
 
 @transaction.atomic
-def release(checkout: Checkout) -> None:
-    """Decided unpaid: place, promo use and cart go back. Twice is once; what is booked is left alone."""
+def release(checkout: Checkout, page_expires_at: datetime | None = None) -> None:
+    """Decided unpaid: place, promo use and cart go back. Twice is once; what is booked is left alone.
+
+    `page_expires_at`: of the last page, when it is not the first one.
+    """
     lock_user(checkout.user_id)
     if not Checkout.objects.filter(pk=checkout.pk, state=State.RESERVED).update(state=State.RELEASED):
         return
     _reopen_cart(checkout)
-    places.release_hold(checkout)
+    places.release_hold(checkout, page_expires_at)
     promos.release(checkout)
 
 

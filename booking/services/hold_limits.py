@@ -1,9 +1,9 @@
 """How many places may be held that nobody has paid for.
 
-A new customer has no confirmed e-mail address and no booking. Their unpaid holds are bounded for each network (an IPv4
-address, the /64 of an IPv6 address), and as shares of one slot. A network whose places are paid for may hold more: so
-does a mobile carrier, whose customers share an address. Whoever lets places expire unpaid has to wait before they hold
-the next one. docs/decisions.md has the reasons for the figures.
+A new customer has no booking that stands. Their unpaid holds are bounded for each network (an IPv4 address, the /64 of
+an IPv6 address), and as shares of one slot; three times wider for those with a confirmed e-mail address. A network
+whose places are paid for may hold more: so does a mobile carrier, whose customers share an address. Whoever lets places
+expire unpaid has to wait before they hold the next one. docs/decisions.md has the reasons for the figures.
 """
 
 from dataclasses import dataclass
@@ -25,10 +25,15 @@ from core.language import Text
 
 WINDOW = timedelta(days=1)  # what was paid and what was held for nothing counts for so long
 KEPT = 2 * WINDOW  # then the network of a hold is forgotten
+HOLD_OUTLASTS_PAYMENT = timedelta(
+    minutes=5
+)  # money that was paid in the last second must still find its place
 LONGEST_COOL_DOWN = timedelta(hours=1)
-# In lives of a payment page, in each window: an account may hold two places twice for nothing.
+# In lives of a hold, in each window: an account may hold two places twice for nothing.
 FREE_OF_ACCOUNT = 4
 LEAST_OF_NETWORK = 2  # places that new customers of a network may hold whatever happened there
+OUTWEIGHED = 4  # lives in a network, by each place that was paid from there: four of five people may leave
+CONFIRMED_FACTOR = 3  # a confirmed e-mail address costs little, but more than none
 LEAST_OF_SLOT = 3  # whatever the percentage: a family, or the visitors of a small temple, share an address
 State = SlotHold.State
 
@@ -54,7 +59,7 @@ class CoolDown(HoldRefused):
 
 @dataclass(frozen=True)
 class History:
-    """Of one account or network. `wasted`: what was held unpaid in the window, in lives of a payment page."""
+    """Of one account or network. `wasted`: held for nothing, in lives of a hold, less what was outweighed."""
 
     held: int
     paid: int
@@ -63,7 +68,7 @@ class History:
 
     def refuse_while_cooling_down(self, free: int, now: datetime, detail: Text, case: str) -> None:
         """`free` wasted lives cost nothing; each further one doubles the wait after the last one. Raises CoolDown."""
-        excess = self.wasted - free - self.paid
+        excess = self.wasted - free
         if excess <= 0 or self.last_end is None:
             return
         longest = LONGEST_COOL_DOWN / settings.PAYMENT_TIME_SCALE
@@ -75,10 +80,7 @@ class History:
 
 
 def is_new_customer(user: User) -> bool:
-    return (
-        not user.email_verified
-        and not Booking.objects.filter(user=user).exclude(status=Booking.Status.CANCELLED).exists()
-    )
+    return not Booking.objects.filter(user=user).exclude(status=Booking.Status.CANCELLED).exists()
 
 
 def network_digest(network: str) -> str:
@@ -94,7 +96,7 @@ def refuse_excess(hold: SlotHold) -> None:
     """
     now = timezone.now()
     user_id = hold.checkout.user_id
-    _read_history(SlotHold.objects.filter(checkout__user=user_id), now).refuse_while_cooling_down(
+    _read_history(SlotHold.objects.filter(checkout__user=user_id), now, Q(), 1).refuse_while_cooling_down(
         FREE_OF_ACCOUNT,
         now,
         _(
@@ -104,8 +106,11 @@ def refuse_excess(hold: SlotHold) -> None:
         case=f"user:{user_id}",
     )
     if hold.new_customer:
-        _refuse_excess_of_network(hold, now)
-        _refuse_excess_of_slot(hold)
+        is_confirmed = hold.checkout.user.email_verified
+        factor = CONFIRMED_FACTOR if is_confirmed else 1
+        alike = Q(new_customer=True, checkout__user__email_confirmed_at__isnull=not is_confirmed)
+        _refuse_excess_of_network(hold, now, alike, factor)
+        _refuse_excess_of_slot(hold, alike, factor)
 
 
 def forget_networks(now: datetime) -> None:
@@ -115,7 +120,8 @@ def forget_networks(now: datetime) -> None:
     known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT)).update(network="")
 
 
-def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
+def _refuse_excess_of_network(hold: SlotHold, now: datetime, alike: Q, factor: int) -> None:
+    """`alike`: the holds of other new customers with, or without, a confirmed address."""
     if not hold.network:
         return
     # One statement makes the row or finds it, and locks it until the end of the transaction.
@@ -125,10 +131,11 @@ def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
         unique_fields=["digest"],
         update_fields=["seen_at"],
     )
-    history = _read_history(SlotHold.objects.filter(network=hold.network), now)
+    history = _read_history(SlotHold.objects.filter(network=hold.network), now, alike, OUTWEIGHED)
+    bound = factor * settings.HOLDS_PER_NETWORK
     case = f"network:{hold.network[:12]}"
     history.refuse_while_cooling_down(
-        settings.HOLDS_PER_NETWORK // 2,
+        bound // 2,
         now,
         _(
             "Places were held from your internet connection and not paid for. "
@@ -136,7 +143,7 @@ def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
         ),
         case=case,
     )
-    most = max(settings.HOLDS_PER_NETWORK + history.paid - history.wasted, LEAST_OF_NETWORK)
+    most = max(bound + history.paid - history.wasted, LEAST_OF_NETWORK)
     if history.held > most:
         raise TooManyHolds(
             _(
@@ -149,13 +156,13 @@ def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
         )
 
 
-def _refuse_excess_of_slot(hold: SlotHold) -> None:
-    held = SlotHold.objects.filter(slot=hold.slot_id, state=State.HELD, new_customer=True).aggregate(
+def _refuse_excess_of_slot(hold: SlotHold, alike: Q, factor: int) -> None:
+    held = SlotHold.objects.filter(alike, slot=hold.slot_id, state=State.HELD).aggregate(
         all=Count("pk"), network=Count("pk", filter=~Q(network="") & Q(network=hold.network))
     )
     shares = {"network": settings.HOLD_NETWORK_PERCENT, "all": settings.HOLD_NEW_PERCENT}
     for group, percent in shares.items():
-        most = max(-(-hold.slot.capacity * percent // 100), LEAST_OF_SLOT)
+        most = max(-(-hold.slot.capacity * min(factor * percent, 100) // 100), LEAST_OF_SLOT)
         if held[group] > most:
             raise TooManyHolds(
                 _(
@@ -168,18 +175,21 @@ def _refuse_excess_of_slot(hold: SlotHold) -> None:
             )
 
 
-def _read_history(holds: QuerySet[SlotHold], now: datetime) -> History:
-    """One statement. A time that the temple has called off is nobody's fault: its holds do not count."""
+def _read_history(holds: QuerySet[SlotHold], now: datetime, alike: Q, outweighed: int) -> History:
+    """One statement. `alike`: whose holds count; who paid counts for all."""
     window = WINDOW / settings.PAYMENT_TIME_SCALE
-    wasted = Q(state=State.RELEASED, slot__is_open=True, released_at__gt=now - window)
-    wasted &= Q(released_at__lte=now + SKEW) & ~Q(checkout__state="BOOKED")
-    life = timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) / settings.PAYMENT_TIME_SCALE
+    wasted = alike & Q(state=State.RELEASED, released_at__gt=now - window, released_at__lte=now + SKEW)
+    wasted &= ~Q(checkout__state="BOOKED")
+    life = (
+        timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) + HOLD_OUTLASTS_PAYMENT
+    ) / settings.PAYMENT_TIME_SCALE
     found = holds.aggregate(
-        held=Count("pk", filter=Q(state=State.HELD, new_customer=True)),
+        held=Count("pk", filter=alike & Q(state=State.HELD)),
         paid=Count("pk", filter=Q(state=State.TAKEN, created_at__gt=now - window)),
         wasted=Sum(F("released_at") - F("created_at"), filter=wasted, output_field=DurationField()),
         last_end=Max("released_at", filter=wasted),
     )
+    lives = round((found["wasted"] or timedelta()) / life)
     return History(
-        found["held"], found["paid"], max((found["wasted"] or timedelta()) // life, 0), found["last_end"]
+        found["held"], found["paid"], max(lives - outweighed * found["paid"], 0), found["last_end"]
     )

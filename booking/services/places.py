@@ -12,10 +12,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Checkout, Slot, SlotHold
-from booking.services.hold_limits import is_new_customer, network_digest, refuse_excess
+from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, is_new_customer, network_digest, refuse_excess
 from core.errors import Conflict
 
-HOLD_OUTLASTS_PAYMENT = timedelta(minutes=5)
 LONGEST_PAGE = timedelta(seconds=settings.LONGEST_EXPIRE_AFTER)
 State = SlotHold.State
 
@@ -72,13 +71,24 @@ def hold_expiry(payment_expires_at: datetime) -> datetime:
 
 
 @transaction.atomic
-def release_hold(checkout: Checkout) -> bool:
-    """HELD -> RELEASED; says if we moved it. The checkout stays RESERVED: its payment may still be open."""
+def release_hold(checkout: Checkout, page_expires_at: datetime | None = None, *, counts: bool = True) -> bool:
+    """HELD -> RELEASED; says if we moved it. The checkout stays RESERVED: its payment may still be open.
+
+    `counts`: as held for nothing, until the end of its page at most; the wait for PhonePe's answer is not their fault.
+    """
     held = SlotHold.objects.filter(checkout=checkout, state=State.HELD)
-    if not held.update(state=State.RELEASED, released_at=timezone.now()):
+    page_end = hold_expiry(page_expires_at or checkout.expires_at)
+    until = min(timezone.now(), page_end) if counts else None
+    if not held.update(state=State.RELEASED, released_at=until):
         return False
     _slot_of(checkout).update(held=F("held") - 1)
     return True
+
+
+def forgive_hold(checkout: Checkout) -> None:
+    """The money came, or could not come: what was released does not count as held for nothing."""
+    released = SlotHold.objects.filter(checkout=checkout, state=State.RELEASED)
+    released.exclude(released_at=None).update(released_at=None)
 
 
 def extend_hold(checkout: Checkout, until: datetime) -> bool:
@@ -105,7 +115,7 @@ def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
         return starts_at
     _take_free_place(place.slot, timezone.now())
-    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN)
+    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, released_at=None)
     return starts_at
 
 
@@ -131,7 +141,7 @@ def close(slot: Slot) -> None:
     paying is offered another time."""
     Slot.objects.filter(pk=slot.pk).update(is_open=False)
     for held in SlotHold.objects.select_related("checkout").filter(slot=slot, state=State.HELD):
-        release_hold(held.checkout)
+        release_hold(held.checkout, counts=False)
 
 
 def nearby_slots(checkout: Checkout, limit: int = 3, not_before: datetime | None = None) -> list[Slot]:
@@ -168,7 +178,7 @@ def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) ->
         )
         return slot.starts_at
     release_hold(checkout)
-    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, slot=slot)
+    SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, slot=slot, released_at=None)
     return slot.starts_at
 
 

@@ -6,7 +6,15 @@ from django.db import transaction
 from django.db.models import Q
 
 from booking.models import Checkout, SlotHold
-from booking.services import HoldRefused, extend_hold, hold_expiry, longest_page_life, release, release_hold
+from booking.services import (
+    HoldRefused,
+    extend_hold,
+    forgive_hold,
+    hold_expiry,
+    longest_page_life,
+    release,
+    release_hold,
+)
 from core.clocks import SKEW, database_now
 from notifications.services import cases_alerted_today
 from payment.models import Payment
@@ -54,7 +62,7 @@ def expire_hold(hold_id: int) -> None:
     elif now < _latest_end(checkout) and not is_wrong:
         extend_hold(checkout, min(now + scaled(EXTENSION), _latest_end(checkout)))
     else:
-        release_hold(checkout)
+        release_hold(checkout, counts=False)  # nobody knows whether it was paid
 
 
 def repair_holds(now: datetime) -> int:
@@ -81,6 +89,7 @@ def _release_cart(payment_id: int) -> bool:
     if payment.fulfilment != Fulfilment.HELD_FOR_STAFF or payment.checkout is None:
         return False
     release(payment.checkout)
+    forgive_hold(payment.checkout)
     record_payment(payment, "released_while_held", "")
     return True
 

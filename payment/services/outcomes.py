@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.models import Checkout, Slot
-from booking.services import CartConverted, SlotGone, book, choice_deadline, release
+from booking.services import CartConverted, SlotGone, book, choice_deadline, forgive_hold, release
 from core.clocks import database_now, has_passed
 from core.errors import Conflict
 from payment.gateways import OrderStatus
@@ -153,6 +153,8 @@ def fulfil(payment_id: int) -> Payment:
             refund_as_paid_twice(payment, refusal.code)
         except SlotGone as refusal:
             _offer_other_slots(payment, payment.checkout, refusal.code)
+        if payment.fulfilment != Fulfilment.BOOKED:
+            forgive_hold(payment.checkout)  # late, but paid
     return payment
 
 
@@ -293,6 +295,8 @@ def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) 
         if move_fulfilment(payment, Fulfilment.HELD_FOR_STAFF, rule, held_because=rule, fulfil_at=None):
             notify_received(payment)
             alert_staff(rule, payment)
+            if payment.checkout:
+                forgive_hold(payment.checkout)
     book_disputes(attempt)  # the bank may have been faster
 
 
@@ -405,6 +409,8 @@ def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
         end_if_unpaid(last)
         if payment.checkout:  # of what staff hold
             release(payment.checkout)
+            if payment.fulfilment:
+                forgive_hold(payment.checkout)
         record_payment(payment, rule, detail)
     return payment
 

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from booking.models import Cart
-from booking.services import release
+from booking.services import forgive_hold, release
 from payment.models import OPEN_ATTEMPT, PaymentAttempt
 from payment.services.notifications import notify_ended, notify_failed
 from payment.services.transitions import move_payment
@@ -22,7 +22,9 @@ def end_if_unpaid(last: PaymentAttempt, *, was_tried: bool = False) -> None:
     if not move_payment(payment, to, "no_attempt_left", decided_at=timezone.now()):
         return
     if payment.checkout:
-        release(payment.checkout)
+        release(payment.checkout, last.expires_at)
+        if not last.page_url:  # PhonePe opened none: there was nothing to pay on
+            forgive_hold(payment.checkout)
         if payment.checkout.cart.status == Cart.Status.CONVERTED:
             return  # the cart was booked by another payment: nobody is told that nothing is booked
     if was_tried:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.models import Booking
-from booking.services import cancel, release
+from booking.services import cancel, forgive_hold, release
 from core.errors import Conflict, Refusal
 from core.money import rupees
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
@@ -350,6 +350,7 @@ def _end_without_booking(payment: Payment, rule: str) -> None:
     _end_offer(payment)
     if payment.checkout:
         release(payment.checkout)
+        forgive_hold(payment.checkout)
 
 
 def _end_offer(payment: Payment) -> None:

@@ -16,6 +16,7 @@ from booking.services import (
     check_out,
     close,
     forget_networks,
+    page_life,
     release,
     release_hold,
 )
@@ -26,7 +27,7 @@ from tests.harness.races import at_once
 pytestmark = pytest.mark.django_db
 
 HOME, OFFICE = "203.0.113.7", "198.51.100.9"
-LIFE = timedelta(minutes=15)
+LIFE = timedelta(minutes=15 + 5)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +44,7 @@ def slots(package):
 
 def hold(user, slot, network=HOME):
     cart = builders.make_cart(user, slot.service.packages.get(), slot.starts_at)
-    return check_out(cart, address_id=None, expires_at=timezone.now() + LIFE, network=network)
+    return check_out(cart, address_id=None, expires_at=timezone.now() + page_life(), network=network)
 
 
 def strangers(count):
@@ -96,7 +97,7 @@ def test_who_is_refused_keeps_their_cart_and_may_pay_as_soon_as_there_is_room(sl
     assert (cart.status, cart.starts_at) == (Cart.Status.ACTIVE, slots[0].starts_at)
     assert not Checkout.objects.filter(user=charlie).exists()
     book(checkouts[0])
-    assert check_out(cart, address_id=None, expires_at=timezone.now() + LIFE, network=HOME)
+    assert check_out(cart, address_id=None, expires_at=timezone.now() + page_life(), network=HOME)
 
 
 def test_a_network_whose_places_are_paid_for_may_hold_more(slots):
@@ -199,6 +200,74 @@ def test_holds_that_were_given_up_soon_are_not_held_for_nothing(slots, alice):
     assert hold(alice, slots[0])
 
 
+def abandon(people, slots, after=LIFE):
+    """All of them hold a place at once, and nobody pays: not even in the time that we wait for PhonePe's answer."""
+    held = [hold(person, slots[number % len(slots)]) for number, person in enumerate(people)]
+    for row in (SlotHold.objects.filter(state="HELD"), Checkout.objects.filter(state="RESERVED")):
+        row.update(created_at=F("created_at") - after, expires_at=F("expires_at") - after)
+    for checkout in held:
+        release(Checkout.objects.get(pk=checkout.pk))
+
+
+def test_what_we_waited_for_phonepe_is_not_held_for_nothing(slots):
+    abandon(strangers(5), slots, after=timedelta(minutes=55))
+
+    assert gets_place(builders.make_user(), slots[0])
+
+
+@pytest.mark.parametrize("seconds", [300, 900, 1800])
+def test_half_of_the_holds_of_a_network_may_be_abandoned_whatever_the_life_of_a_page(
+    slots, settings, seconds
+):
+    settings.PHONEPE_EXPIRE_AFTER = seconds
+    abandon(strangers(5), slots, after=timedelta(seconds=seconds + 300))
+    assert gets_place(builders.make_user(), slots[0])
+    abandon(strangers(1), slots, after=timedelta(seconds=seconds + 300))
+
+    assert not gets_place(builders.make_user(), slots[0])
+
+
+def test_known_customers_who_do_not_pay_hinder_nobody_in_their_network(slots):
+    people = strangers(10)
+    for person in people:
+        book(hold(person, slots[-1], network=f"{person.pk}"))
+    abandon(people, slots)
+
+    assert holds(strangers(11), slots) == 10
+
+
+def test_a_network_in_which_four_of_five_leave_does_not_stay_in_a_cool_down(slots):
+    for _ in range(6):
+        abandon(strangers(8), slots) if SlotHold.objects.exists() else abandon(strangers(5), slots)
+        time_passes(timedelta(hours=1))
+        for person in strangers(2):
+            book(hold(person, slots[0]))
+
+    assert holds(strangers(10), slots) == 10
+
+
+def test_confirmed_accounts_that_never_paid_hold_three_times_as_much(slots):
+    people = [builders.make_user(email_confirmed_at=timezone.now()) for _ in range(20)]
+
+    assert holds(people, slots) + holds(people, slots[::-1]) == 30
+    assert holds(strangers(11), slots) == 10
+
+
+def test_confirmed_accounts_of_one_network_leave_a_part_of_a_slot(service, package):
+    slot = builders.make_slot(service, capacity=20)
+    people = [builders.make_user(email_confirmed_at=timezone.now()) for _ in range(20)]
+
+    assert sum(gets_place(person, slot) for person in people) == 15
+
+
+def test_confirmed_accounts_that_let_places_expire_wait_and_others_do_not(slots):
+    people = [builders.make_user(email_confirmed_at=timezone.now()) for _ in range(16)]
+    abandon(people, slots)
+
+    assert not gets_place(builders.make_user(email_confirmed_at=timezone.now()), slots[0])
+    assert gets_place(builders.make_user(), slots[0])
+
+
 def test_the_day_after_everything_is_as_before(slots, alice):
     expire(hold(alice, slots[0]), 60 * LIFE)
     time_passes(timedelta(days=1))
@@ -232,6 +301,8 @@ def test_a_time_that_the_temple_calls_off_is_nobodys_fault(slots, alice):
     release(checkout)
 
     assert hold(alice, slots[1])
+    Slot.objects.update(is_open=True)
+    assert hold(alice, slots[2])
 
 
 def test_a_place_that_is_booked_late_was_not_held_for_nothing(slots, alice):
@@ -297,4 +368,4 @@ def test_new_customers_of_many_networks_who_click_at_once_hold_no_more_of_a_slot
 
 
 def take(cart, network=HOME):
-    return check_out(cart, address_id=None, expires_at=timezone.now() + LIFE, network=network)
+    return check_out(cart, address_id=None, expires_at=timezone.now() + page_life(), network=network)

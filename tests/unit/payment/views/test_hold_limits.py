@@ -91,3 +91,9 @@ def test_a_donation_holds_no_place_and_is_never_refused_for_one(click, slots, ap
 
     given = api().post(PROCESS_CART, {"amount": "51"}, headers={"X-Forwarded-For": "203.0.113.7"})
     assert given.status_code == 201
+
+
+def test_callers_whose_address_nobody_knows_do_not_share_ten_places(click, slots):
+    answers = [click(slot, "no address")[0].status_code for slot in slots]
+
+    assert answers == [201] * 4
