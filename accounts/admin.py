@@ -6,6 +6,7 @@ from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
@@ -33,6 +34,16 @@ class PersonForm(UserChangeForm):
     def _get_validation_exclusions(self) -> set[str]:
         kept = {"email", "phone", "first_name", "last_name"} - {*self.changed_data}
         return super()._get_validation_exclusions() | kept
+
+
+class PasswordForm(AdminPasswordChangeForm):
+    """Every session of the account ends, in the list as well."""
+
+    @transaction.atomic
+    def save(self, commit: bool = True) -> Any:
+        user = super().save(commit)
+        end_all(user, Session.EndedBecause.PASSWORD)
+        return user
 
 
 class AddressForm(forms.ModelForm):
@@ -82,7 +93,7 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
 
     form = PersonForm
     add_form = UserCreationForm
-    change_password_form = AdminPasswordChangeForm
+    change_password_form = PasswordForm
     inlines = (AddressInline,)
     ordering = ("email",)
     list_display = ("email", "full_name", "phone", "role", "account_status", "is_staff")

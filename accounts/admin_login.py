@@ -4,15 +4,19 @@ from typing import Any, cast
 
 from django import forms
 from django.contrib import admin
+from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
 from unfold.forms import AuthenticationForm
 
 from accounts.login_guard import begin_password_check
+from accounts.models import Session, User
+from accounts.sessions import end_all
 from core.errors import refusal_response
 from core.guesses import TooManyAttempts
 from core.networks import client_address, network_of
 from core.page_rates import find_excess, too_many_requests
 
+FOUND = 302
 TOO_MANY = TooManyAttempts.default_code
 
 
@@ -57,4 +61,8 @@ def _change_password(request: HttpRequest) -> HttpResponse:
     form = getattr(response, "context_data", {}).get("form")
     if form is None or "old_password" not in form.errors:
         attempt.was_right()
+    if response.status_code == FOUND:  # changed: every session but this one ends
+        user = cast(User, request.user)
+        end_all(user, Session.EndedBecause.PASSWORD)
+        update_session_auth_hash(request, user)
     return response

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import jwt
 from django.conf import settings
+from django.contrib.sessions.models import Session as AdminSession
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
@@ -34,6 +35,7 @@ logger = logging.getLogger(__name__)
 # Two tabs of one browser refresh with the same token at the same moment.
 ROTATION_GRACE = timedelta(seconds=10)
 KEPT = timedelta(days=30)  # after its end, for questions to support
+PURGED_AT_ONCE = 10_000
 SESSION_ENDED = "Your session has ended. Please log in again."
 SESSION_CLAIM = "sid"
 NO_SESSION = UUID(int=0)
@@ -153,6 +155,15 @@ def end_all(user: User, because: Session.EndedBecause, *, except_for: Session | 
 def over(now: datetime) -> "QuerySet[Session]":
     """Sessions that nobody asks about any more, the oldest first."""
     return Session.objects.filter(Q(ended_at__lt=now - KEPT) | Q(expires_at__lt=now - KEPT)).order_by("pk")
+
+
+def purge_admin(now: datetime) -> int:
+    """Deletes sessions of the admin that have expired; returns how many. In parts, so that no lock is held for long."""
+    expired = AdminSession.objects.filter(expire_date__lt=now)
+    purged = 0
+    while keys := list(expired.values_list("pk", flat=True)[:PURGED_AT_ONCE]):
+        purged += expired.filter(pk__in=keys).delete()[0]
+    return purged
 
 
 def _expiry(created_at: datetime, last_used_at: datetime) -> datetime:

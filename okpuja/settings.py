@@ -171,6 +171,7 @@ WHITENOISE_USE_FINDERS = True  # straight from the packages: no build step betwe
 # PhonePe refuses orders whose page was opened without a referrer (docs/phonepe.md, "The page").
 SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
+SESSION_COOKIE_AGE = 12 * 3_600  # seconds after a login to the admin; the worker deletes the rows
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
 X_FRAME_OPTIONS = "DENY"
 # Browsers remember for a year that this host is never asked over http.

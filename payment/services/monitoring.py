@@ -11,6 +11,7 @@ import requests
 from django.conf import settings
 from django.db.models import Count, F, Min, Q
 
+from accounts.sessions import purge_admin
 from booking.services import forget_networks
 from core.clocks import database_now
 from core.counters import purge_expired
@@ -63,6 +64,7 @@ CHECKS: dict[str, Check] = {
     "hold moments": repair_holds,
     "held payments": release_carts_in_review,
     "networks of holds": forget_networks,
+    "sessions of the admin": purge_admin,
     "counters": lambda now: purge_expired(now.timestamp()),
 }
 

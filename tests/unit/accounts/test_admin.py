@@ -124,6 +124,33 @@ def test_a_new_email_address_ends_every_session_and_code_of_its_owner(desk, alic
     assert is_over(code)
 
 
+def test_a_password_that_is_set_in_the_admin_ends_every_session_in_the_list_too(desk, staff, alice, api):
+    User.objects.filter(pk=staff.pk).update(is_superuser=True)
+    staff.refresh_from_db()
+    desk.force_login(staff)
+    phone, code = api(alice), issue(alice, OneTimeCode.Purpose.RESET)
+    new = {
+        "password1": "temple-river-81-lotus",
+        "password2": "temple-river-81-lotus",
+        "usable_password": "true",
+    }
+    assert desk.post(f"/admin/accounts/user/{alice.pk}/password/", new).status_code == 302
+    assert phone.get("/api/auth/addresses/").status_code == 401
+    assert alice.sessions.get().ended_because == "PASSWORD"
+    code.refresh_from_db()
+    assert is_over(code)
+
+
+def test_an_own_password_that_is_changed_in_the_admin_ends_every_other_session(desk, staff, api):
+    phone = api(staff)
+    new = {"new_password1": "temple-river-81-lotus", "new_password2": "temple-river-81-lotus"}
+    change = desk.post("/admin/password_change/", {"old_password": builders.PASSWORD, **new})
+    assert change.status_code == 302
+    assert phone.get("/api/auth/addresses/").status_code == 401
+    assert staff.sessions.get().ended_because == "PASSWORD"
+    assert desk.get("/admin/").status_code == 200
+
+
 def test_an_account_that_is_opened_again_has_no_old_sessions(desk, alice, api):
     phone = api(alice)
     assert change(desk, alice, account_status="SUSPENDED").status_code == 302

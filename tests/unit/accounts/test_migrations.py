@@ -32,10 +32,10 @@ def test_nobody_is_logged_out_by_the_upgrade_and_no_token_stays_readable(api):
         .apps.get_model("token_blacklist", "OutstandingToken")
     )
 
-    def outstanding(number: int, person) -> str:
+    def outstanding(jti: str, person) -> str:
         claims = {
             "token_type": "refresh",
-            "jti": f"{number:032x}",
+            "jti": jti,
             "exp": timezone.now() + timedelta(days=5),
             "user_id": str(person.pk),
             "hash_password": hashlib.md5(b"a-hash").hexdigest().upper(),  # noqa: S324 - as the library did
@@ -50,7 +50,12 @@ def test_nobody_is_logged_out_by_the_upgrade_and_no_token_stays_readable(api):
         Outstanding.objects.create(user_id=person.pk, **row)
         return token
 
-    good, outdated = outstanding(1, alice), outstanding(2, other)
+    good, outdated = outstanding(f"{1:032x}", alice), outstanding(f"{2:032x}", other)
+    outstanding("no-uuid", alice)
+    outstanding(f"{3:032x}", alice)
+    Outstanding.objects.filter(jti=f"{3:032x}").update(token="unreadable")
+    used = Outstanding.objects.create(jti="used", token="t", expires_at=timezone.now(), user_id=alice.pk)
+    used._meta.apps.get_model("token_blacklist", "BlacklistedToken").objects.create(token=used)
 
     call_command("migrate", verbosity=0)
 

@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.contrib.sessions.models import Session as AdminSession
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -19,6 +20,7 @@ from accounts.sessions import (
     rotate,
 )
 from core.clocks import database_now
+from payment.services.monitoring import run_checks
 from tests.harness import builders
 from tests.harness.races import at_once
 from worker.jobs import run_due
@@ -273,3 +275,21 @@ def test_a_refused_change_of_password_changes_nothing(devices, alice, change, wr
     assert [each.get(MINE).status_code for each in devices] == [200, 200]
     alice.refresh_from_db()
     assert alice.check_password(builders.PASSWORD)
+
+
+def test_the_worker_deletes_expired_sessions_of_the_admin_and_no_other(staff):
+    for _ in range(3):
+        Client().force_login(staff)
+    ended = AdminSession.objects.first()
+    AdminSession.objects.filter(pk=ended.pk).update(expire_date=timezone.now() - timedelta(seconds=1))
+    run_checks(0)
+    assert AdminSession.objects.count() == 2
+    assert not AdminSession.objects.filter(pk=ended.pk).exists()
+
+
+def test_a_login_to_the_admin_ends_after_a_working_day(staff):
+    client = Client()
+    client.post("/admin/login/", {"username": staff.email, "password": builders.PASSWORD})
+    assert client.get("/admin/").status_code == 200
+    AdminSession.objects.update(expire_date=AdminSession.objects.get().expire_date - timedelta(hours=12))
+    assert client.get("/admin/").status_code == 302
