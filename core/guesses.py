@@ -93,6 +93,17 @@ def begin_attempt(address: str, *limits: tuple[Limit, str]) -> Attempt:
     return attempt
 
 
+def refuse_while_waiting(limit: Limit, subject: str) -> None:
+    """For a right secret that is not counted. Raises TooManyAttempts during a wait that wrong ones began."""
+    now = time.time()
+    row = Counter.objects.filter(
+        pk=key_of(limit.scope, subject), ends__gt=now, started__lte=now + SKEW.total_seconds()
+    )
+    free_at = row.values_list("free_at", flat=True).first() or 0.0
+    if now < free_at <= now + limit.longest_wait + SKEW.total_seconds():
+        raise TooManyAttempts(free_at - now)
+
+
 def _admit(limit: Limit, key: str, admitted: int, address: str) -> float | None:
     """Counts one attempt in one statement. Returns seconds to wait, None for an attempt that may be looked at."""
     now = time.time()

@@ -5,8 +5,10 @@ from django.test import Client
 from rest_framework.throttling import SimpleRateThrottle
 
 from core.models import Counter
+from core.ops_token import check_ops_token
 from payment.services.links import status_url
 from tests.harness import builders
+from tests.harness.races import at_once
 from tests.integration import test_access
 from tests.integration.test_access import filled  # noqa: F401 - a fixture
 from tests.unit.payment.builders import make_payment
@@ -186,6 +188,13 @@ def test_the_ops_token_cannot_be_guessed_at_the_diagnosis(settings, way):
         assert offer(f"wrong-{number}") in (200, 303)
     assert offer("wrong-again") == 429
     assert offer(settings.OPS_TOKEN) == 429
+
+
+def test_right_uses_of_the_ops_token_do_not_stop_each_other(settings):
+    """Many programs behind one address use it at once: none has been answered when the others ask."""
+    for _ in range(3):
+        assert at_once(*[lambda: check_ops_token(settings.OPS_TOKEN, "198.51.100.7")] * 20) == [True] * 20
+    assert not Counter.objects.exists()
 
 
 def test_the_ops_token_cannot_be_guessed_at_the_simulator(settings):
