@@ -67,10 +67,12 @@ class MemoryCounters:
         key = f"{scope}:{subject}"
         with self._lock:
             if len(self._counts) >= MOST_IN_MEMORY and key not in self._counts:
-                self._counts = {name: each for name, each in self._counts.items() if each[1] > now}
+                # Whoever has been counted least lately: they have slowed down.
+                del self._counts[next(iter(self._counts))]
             last, ends = self._counts.get(key, (Count(0, now), 0.0))
             if not (ends > now and last.started <= now + SKEW.total_seconds()):
                 last, ends = Count(0, now), now + seconds
+            self._counts.pop(key, None)  # so that the order is that of the last use
             self._counts[key] = Count(last.number + 1, last.started), ends
             return self._counts[key][0]
 

@@ -142,6 +142,16 @@ def test_the_memory_counts_like_the_table():
         assert counters.count("user", "user 1", 60, NOW + seconds).number == number
 
 
+def test_the_memory_is_bounded_by_callers_and_keeps_those_who_call(monkeypatch):
+    monkeypatch.setattr(counters, "MOST_IN_MEMORY", 100)
+    memory = MemoryCounters()
+    for number in range(1_000):
+        memory.count("user", f"caller {number}", 3_600, NOW)
+        assert memory.count("user", "a flood", 3_600, NOW).number == number + 1
+
+    assert len(memory._counts) == 100
+
+
 def test_threads_of_a_process_count_together_in_memory():
     memory = MemoryCounters()
     threads = [
