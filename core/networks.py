@@ -1,10 +1,11 @@
 """Who sent a request: the one place that decides whether `X-Forwarded-For` counts."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.http import HttpRequest
 
+NAT64 = ip_network("64:ff9b::/96")  # RFC 6052
 IPV6_PREFIX = 64  # what one customer of a provider has: single addresses in it cost nothing
 UNKNOWN = "unknown"
 
@@ -39,5 +40,13 @@ def _read_address(text: str) -> str:
         address = ip_address(bare.partition("%")[0])
     except ValueError:
         return ""
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return str(mapped or address)
+    return str(_ipv4_inside(address) or address)
+
+
+def _ipv4_inside(address: IPv4Address | IPv6Address) -> IPv4Address | None:
+    """The IPv4 host that an IPv6 address is made of: one has all of its 6to4 network, all share that of NAT64."""
+    if isinstance(address, IPv4Address):
+        return None
+    if address in NAT64:
+        return IPv4Address(int(address) & 0xFFFF_FFFF)
+    return address.ipv4_mapped or address.sixtofour

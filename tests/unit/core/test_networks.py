@@ -37,6 +37,21 @@ def test_the_address_is_what_the_outermost_proxy_of_ours_saw(settings, proxies, 
     assert address(settings, proxies, forwarded) == found
 
 
+@pytest.mark.parametrize(
+    "peer",
+    [
+        "2002:c633:6407::1",
+        "2002:c633:6407:ffff::1",
+        "64:ff9b::c633:6407",
+        "::ffff:198.51.100.7",
+        "[64:ff9b::c633:6407]:80",
+    ],
+)
+def test_an_ipv4_host_behind_a_gateway_to_ipv6_is_that_host(settings, peer):
+    """One IPv4 address has 65,536 networks of 6to4; all hosts share the one network of NAT64."""
+    assert network_of(address(settings, 0, peer=peer)) == "198.51.100.7"
+
+
 def test_a_socket_file_has_no_address(settings):
     assert address(settings, 0, peer="") == "unknown"
 
