@@ -171,7 +171,9 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
 
     @admin.action(description="In review: accept the money as the payment", permissions=["decide"])
     def accept(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
-        self.decide(request, payments, lambda payment: accept_after_review(payment.pk))
+        by = cast(User, request.user)
+        self.decide(request, payments, lambda payment: accept_after_review(payment.pk, by))
+        tell_who_approves(self, request, Refund.objects.filter(payment__in=payments))
 
     @admin.action(description="In review: send the money back", permissions=["decide"])
     def send_back(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:

@@ -60,6 +60,8 @@ from payment.states import AttemptState, Fulfilment, PaymentState
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
 ACCEPTED = "accepted_by_staff"
+TIME_IS_GONE = "The time is gone: send the money back."
+BOOKED_WITH_OTHER_MONEY = "This was booked with other money meanwhile: send the money back."
 # "Not found" right after a call may mean "not yet": only after so many answers over so long a time it is final.
 NOT_FOUND_ANSWERS = 3
 NOT_FOUND_SECONDS = 5 * MINUTE
@@ -142,11 +144,7 @@ def fulfil(payment_id: int) -> Payment:
             notify_received(payment)
             return payment
         try:
-            with transaction.atomic():
-                refuse_if_booked_meanwhile(payment, payment.checkout)
-                book(payment.checkout)
-                move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
-                notify_booked(payment)
+            _book(payment, payment.checkout)
         except CartConverted as refusal:
             refund_as_paid_twice(payment, refusal.code, "the cart was paid twice")
         except BookedMeanwhile as refusal:
@@ -156,6 +154,15 @@ def fulfil(payment_id: int) -> Payment:
         if payment.fulfilment != Fulfilment.BOOKED:
             forgive_hold(payment.checkout)  # late, but paid
     return payment
+
+
+@transaction.atomic
+def _book(payment: Payment, checkout: Checkout) -> None:
+    """Raises CartConverted, BookedMeanwhile, SlotGone; nothing is changed then."""
+    refuse_if_booked_meanwhile(payment, checkout)
+    book(checkout)
+    move_fulfilment(payment, Fulfilment.BOOKED, "booked", fulfil_at=None)
+    notify_booked(payment)
 
 
 def _offer_other_slots(payment: Payment, checkout: Checkout, rule: str) -> None:
@@ -211,10 +218,12 @@ def fulfil_with_slot(payment_id: int, slot: Slot) -> Payment:
     return payment
 
 
-def accept_after_review(payment_id: int) -> Payment:
-    """Staff take what came as the payment, though another amount was agreed. What lies beside it is refunded.
+def accept_after_review(payment_id: int, by: User) -> Payment:
+    """Staff take what came as the payment, though another amount was agreed. What lies beside it is refunded, by them.
 
-    Raises Conflict `not_held`, NothingLeft when all of it has been refunded, or is about to be.
+    Accepting never sends the accepted money back: it stays in review when its time is gone (Conflict `slot_gone`) or
+    was booked with other money (`cart_converted`, `booked_meanwhile`). Raises Conflict `not_held`, NothingLeft when
+    all of it has been refunded, or is about to be.
     """
     with transaction.atomic():
         payment = _lock_in_review(payment_id)
@@ -231,7 +240,10 @@ def accept_after_review(payment_id: int) -> Payment:
         _add_ledger_entry(entry.attempt, LedgerEntry.Kind.SUSPENSE, -entry.amount_paise, suffix=":accepted")
         _add_ledger_entry(entry.attempt, LedgerEntry.Kind.RECEIPT, entry.amount_paise, suffix=":receipt")
         create_receipt(payment)
-        _return_suspense(payment, "another order was accepted", kept=entry.attempt)
+        held = [each.attempt for each in entries.exclude(attempt=entry.attempt)]
+        return_held_money(payment, held, "another order was accepted", by)
+        if payment.checkout:
+            _book_accepted(payment, payment.checkout)
     return fulfil_now(payment)
 
 
@@ -246,6 +258,21 @@ def return_after_review(payment_id: int, by: User) -> Payment:
         attempts = {entry.attempt_id: entry.attempt for entry in entries}.values()
         return_held_money(payment, [*attempts], "another amount was agreed", by)
     return payment
+
+
+def _book_accepted(payment: Payment, checkout: Checkout) -> None:
+    """In the transaction of the acceptance. Raises Conflict, which undoes both; other errors go to the background."""
+    refusal: Conflict | None = None
+    with left_to_background("fulfilments", payment.pk):
+        try:
+            _book(payment, checkout)
+        except SlotGone:
+            refusal = Conflict(TIME_IS_GONE, code="slot_gone", payment_id=payment.pk)
+        except (CartConverted, BookedMeanwhile) as error:
+            refusal = Conflict(BOOKED_WITH_OTHER_MONEY, code=error.code, payment_id=payment.pk)
+    if refusal:
+        raise refusal
+    payment.refresh_from_db(fields=["fulfilment"])  # DUE again after an error
 
 
 def _lock_in_review(payment_id: int) -> Payment:

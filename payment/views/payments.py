@@ -324,7 +324,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         if decision == "stop_waiting":
             stop_waiting_by_staff(payment.pk, form.validated_data["reason"], cast(User, request.user))
         elif decision == "book":
-            accept_after_review(payment.pk)
+            accept_after_review(payment.pk, cast(User, request.user))
         else:
             return_after_review(payment.pk, cast(User, request.user))
         return Response(PaymentSerializer(_reload(payment)).data)

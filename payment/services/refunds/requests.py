@@ -281,16 +281,14 @@ def refund_without_booking(payment: Payment, rule: str, reason: str, *, by: User
     return True
 
 
-def return_held_money(payment: Payment, attempts: list[PaymentAttempt], reason: str, by: User | None) -> None:
+def return_held_money(payment: Payment, attempts: list[PaymentAttempt], reason: str, by: User) -> None:
     """What these attempts brought goes back, and the review ends, unless a second person must approve it first."""
     amounts = {attempt: paise for attempt in attempts if (paise := sendable_paise(attempt))}
     batch = sum(amounts.values())
-    is_requested = by is not None and any(
-        needs_second_person(by, attempt, paise, batch) for attempt, paise in amounts.items()
-    )
+    is_requested = any(needs_second_person(by, attempt, paise, batch) for attempt, paise in amounts.items())
     for attempt, paise in amounts.items():
         attempt.payment = payment
-        if by and is_requested:
+        if is_requested:
             _request_the_rest(attempt, reason, by)
         else:
             create_refund(attempt, paise, reason, asked_by=by)

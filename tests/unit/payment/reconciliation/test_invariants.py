@@ -166,7 +166,7 @@ def test_another_amount_that_staff_have_accepted_balances():
     apply_status(payment.attempts.get().pk, completed(5_000), "worker")
     assert broken() == set()
 
-    accept_after_review(payment.pk)
+    accept_after_review(payment.pk, builders.make_superuser())
     assert Payment.objects.get().state == PaymentState.SUCCESS
     assert broken() == set()
 

@@ -201,7 +201,7 @@ SITUATIONS: dict[Callable[[], Rows], dict[str, Service]] = {
         "staff close the other time": lambda rows: move_all(rows.another, "closed", rows.staff[0]),
     },
     held: {
-        "staff accept": lambda rows: accept_after_review(rows.payment.pk),
+        "staff accept": lambda rows: accept_after_review(rows.payment.pk, rows.staff[0]),
         "staff send it back": lambda rows: return_after_review(rows.payment.pk, builders.make_superuser()),
         "the right amount comes": lambda rows: apply_status(
             rows.payment.attempts.latest("number").pk, completed(), "webhook"

@@ -156,7 +156,7 @@ def test_a_donation_that_staff_accept_is_told_once_more_with_its_receipt(db, mai
     hear(payment, completed(5_000))
     hear(payment, completed(5_000))
     run_due(["notifications"], limit=10)
-    accept_after_review(payment.pk)
+    accept_after_review(payment.pk, builders.make_superuser())
     run_due(["notifications"], limit=10)
 
     assert [len(mail.attachments) for mail in mailoutbox] == [0, 1]
@@ -270,7 +270,7 @@ def test_what_goes_back_is_no_part_of_what_was_paid(payment):
 
 def test_what_staff_accept_is_told_and_receipted_as_what_came(payment, mailoutbox):
     hear(payment, completed(100_000))
-    accept_after_review(payment.pk)
+    accept_after_review(payment.pk, builders.make_superuser())
     run_due(["notifications"], limit=10)
 
     booked = Notification.objects.get(kind="booked").facts

@@ -332,7 +332,7 @@ def test_what_staff_accept_stays_accepted_when_it_cannot_be_fulfilled_now(paymen
     apply_status(attempt.pk, completed(50_000), "worker")
     Slot.objects.filter(pk=slot.pk).update(held=0)
 
-    assert accept_after_review(payment.pk).fulfilment == Fulfilment.DUE
+    assert accept_after_review(payment.pk, builders.make_superuser()).fulfilment == Fulfilment.DUE
     assert Receipt.objects.get().total_paise == 50_000
 
 
@@ -352,7 +352,7 @@ def test_of_two_wrong_amounts_staff_take_one_and_the_other_goes_back(payment, at
     second = make_attempt(payment, number=2)
     apply_status(second.pk, completed(60_000), "worker")
 
-    assert accept_after_review(payment.pk).fulfilment == Fulfilment.BOOKED
+    assert accept_after_review(payment.pk, builders.make_superuser()).fulfilment == Fulfilment.BOOKED
 
     assert Refund.objects.get().attempt == attempt
     assert Refund.objects.get().amount_paise == 50_000
@@ -367,7 +367,7 @@ def test_what_has_gone_back_meanwhile_is_not_taken_for_a_payment(payment, attemp
     )
 
     with pytest.raises(Conflict):
-        accept_after_review(payment.pk)
+        accept_after_review(payment.pk, builders.make_superuser())
 
     assert not Booking.objects.exists()
     assert return_after_review(payment.pk, staff).fulfilment == Fulfilment.NONE
@@ -388,7 +388,7 @@ def test_what_was_held_goes_back_when_the_right_amount_comes(payment, attempt):
 def test_staff_take_another_amount_as_the_payment(payment, attempt):
     apply_status(attempt.pk, completed(100_000), "worker")
 
-    accepted = accept_after_review(payment.pk)
+    accepted = accept_after_review(payment.pk, builders.make_superuser())
 
     assert (accepted.state, accepted.fulfilment) == (PaymentState.SUCCESS, Fulfilment.BOOKED)
     assert ledger(payment) == [("SUSPENSE", 100_000), ("SUSPENSE", -100_000), ("RECEIPT", 100_000)]
@@ -396,13 +396,20 @@ def test_staff_take_another_amount_as_the_payment(payment, attempt):
     assert payment.changes.filter(subject="payment").get().rule == "accepted_by_staff"
 
 
-def test_another_amount_that_staff_take_when_its_place_is_gone_goes_back_as_it_came(payment, attempt, slot):
+def test_staff_cannot_accept_another_amount_when_its_place_is_gone(payment, attempt, slot, staff):
+    """Accepted, it would go back at once, with nobody's approval."""
     apply_status(attempt.pk, completed(100_000), "worker")
     release_hold(payment.checkout)
     Slot.objects.filter(pk=slot.pk).update(booked=F("capacity"))
 
-    assert accept_after_review(payment.pk).fulfilment == Fulfilment.REFUND_DUE
+    with pytest.raises(Conflict) as refusal:
+        accept_after_review(payment.pk, staff)
 
+    assert refusal.value.code == "slot_gone"
+    assert Payment.objects.get().fulfilment == Fulfilment.HELD_FOR_STAFF
+    assert ledger(payment) == [("SUSPENSE", 100_000)]
+    assert not Refund.objects.exists()
+    assert return_after_review(payment.pk, staff).fulfilment == Fulfilment.NONE
     assert Refund.objects.get().amount_paise == 100_000
     assert "money that can never be a booking is refunded, whole" not in violations(query)
 
@@ -424,7 +431,7 @@ def test_what_staff_have_decided_is_decided_once(payment, attempt, staff):
     return_after_review(payment.pk, staff)
 
     with pytest.raises(Conflict):
-        accept_after_review(payment.pk)
+        accept_after_review(payment.pk, builders.make_superuser())
     with pytest.raises(Conflict):
         return_after_review(payment.pk, staff)
 

@@ -227,7 +227,7 @@ def test_what_staff_accept_in_april_is_dated_by_its_money(monkeypatch):
     PaymentAttempt.objects.update(created_at=MARCH - timedelta(minutes=5))
     apply_status(payment.attempts.get().pk, completed(9_000, paid_at=MARCH), "worker")
     monkeypatch.setattr(django_timezone, "now", lambda: APRIL)
-    accept_after_review(payment.pk)
+    accept_after_review(payment.pk, builders.make_superuser())
 
     receipt = receipt_of(payment)
     assert (receipt.received_at, receipt.year) == (MARCH, 2025)
@@ -293,7 +293,7 @@ def with_discount(alice, cart):
 def test_price_less_discount_and_the_difference_is_what_came(with_discount, came):
     apply_status(with_discount.attempts.get().pk, completed(came), "worker")
     if came != 110_000:
-        accept_after_review(with_discount.pk)
+        accept_after_review(with_discount.pk, builders.make_superuser())
 
     paper = printed(with_discount)
     assert (paper.price_paise, paper.discount_paise, paper.total_paise) == (120_000, 10_000, came)

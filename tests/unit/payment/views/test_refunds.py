@@ -321,7 +321,7 @@ def test_another_amount_that_was_accepted_is_refunded_when_all_of_it_went_back(
 ):
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
     apply_status(payment.attempts.get().pk, completed(100_000), "worker")
-    accept_after_review(payment.pk)
+    accept_after_review(payment.pk, builders.make_superuser())
 
     went_back(sent(request_refund(payment.pk, None, "a gesture", staff)))
 

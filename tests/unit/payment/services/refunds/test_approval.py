@@ -361,10 +361,20 @@ def test_money_in_review_goes_back_when_the_second_person_has_approved_all_of_it
 def test_money_that_is_accepted_is_not_sent_back_by_an_older_request(held, asker):
     return_after_review(held.pk, asker)
 
-    assert accept_after_review(held.pk).fulfilment == Fulfilment.BOOKED
+    assert accept_after_review(held.pk, builders.make_superuser()).fulfilment == Fulfilment.BOOKED
 
-    assert not Refund.objects.filter(held_because="SECOND_PERSON").exclude(state="FAILED").exists()
-    assert sent() == 100_000  # the other order's
+    waiting = Refund.objects.filter(held_because="SECOND_PERSON").exclude(state="FAILED")
+    assert (waiting.get().amount_paise, sent()) == (100_000, 0)  # the other order's
+    assert invariants.violations(invariants.query) == {}
+
+
+def test_what_lies_beside_accepted_money_is_requested_by_who_may_not_refund(held, second):
+    """They accept ₹900; the ₹1,000 of the other order wait."""
+    accepted = accept_after_review(held.pk, clerk("payments@example.com", "change_payment"))
+
+    assert (accepted.fulfilment, sent()) == (Fulfilment.BOOKED, 0)
+    approve_refund(Refund.objects.get(state="WAITING").pk, second)
+    assert (sent(), statuses()) == (100_000, {"CONFIRMED"})
     assert invariants.violations(invariants.query) == {}
 
 
