@@ -238,7 +238,8 @@ def cancel_booking(
 
     `in_full`: the temple causes the cancellation, at any time. `by`: the member of the staff who decided so. If a
     second person must approve the refund, it is only requested, and the approval cancels the booking. `batch_paise`:
-    what this person refunds together, see `needs_second_person`.
+    what this person refunds together, see `needs_second_person`. Where a refund of all had been requested, what the
+    policy does not give stays requested.
 
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
@@ -260,9 +261,13 @@ def cancel_booking(
     share = left if in_full else policy_share(booking, left, now)
     _end_offer(payment)
     notify_cancelled(booking, share)
-    return (
-        create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user) if share else None
-    )
+    if not share:
+        return None
+    request = requested_refunds(attempt).latest("pk") if awaits_refund_of_all(attempt) else None
+    refund = create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user)
+    if request and request.asked_by and share < left:
+        _request_the_rest(attempt, request.reason, request.asked_by)
+    return refund
 
 
 def refund_without_booking(payment: Payment, rule: str, reason: str, *, by: User | None = None) -> bool:

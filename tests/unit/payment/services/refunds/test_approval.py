@@ -17,6 +17,7 @@ from payment.services.refunds.requests import (
     SamePerson,
     approve_refund,
     awaits_refund_of_all,
+    cancel_booking,
     request_refund,
     withdraw_refund,
 )
@@ -218,6 +219,23 @@ def test_an_offer_that_staff_end_waits_too_and_may_be_taken_meanwhile(
         return
     approve_refund(Refund.objects.get().pk, second)
     assert (sent(), statuses(), Offer.objects.get().state) == (110_000, {"CANCELLED"}, "CLOSED")
+
+
+def test_who_cancels_while_the_refund_of_all_waits_still_gets_all_when_it_is_approved(
+    book, slot, second, settings
+):
+    settings.REFUND_POLICY = [(1, 50)]
+    book(1)
+    refund_all(slot, "the river has risen", clerk("closer@example.com", "change_slot"))
+
+    cancel_booking(Booking.objects.get(), "it does not suit me")
+
+    assert (sent(), statuses()) == (55_000, {"CANCELLED"})
+    request = Refund.objects.get(state="WAITING", held_because="SECOND_PERSON")
+    assert (request.amount_paise, request.asked_by.email) == (55_000, "closer@example.com")
+    approve_refund(request.pk, second)
+    assert sent() == 110_000
+    assert invariants.violations(invariants.query) == {}
 
 
 @pytest.fixture
