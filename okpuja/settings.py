@@ -243,10 +243,10 @@ REST_FRAMEWORK = {
     # `throttle_scope` of a view, with one rate for each: by user, without a login by network (core.throttling).
     "DEFAULT_THROTTLE_RATES": {
         "user": rate("USER_RATE", "300/min"),  # every route without a rate of its own
-        "login": rate("LOGIN_RATE", "30/min"),
+        "login": rate("LOGIN_RATE", "120/min"),
         "code": rate("CODE_RATE", "60/hour"),
         "session": rate("SESSION_RATE", "300/min"),
-        "register": rate("REGISTER_RATE", "20/hour"),
+        "register": rate("REGISTER_RATE", "300/hour"),
         "payment": rate("PAYMENT_RATE", "10/min"),
         "guest_payment": f"{number('PAYMENT_GUEST_PER_MINUTE', 6, at_least=1, at_most=100_000)}/min",
         "promo": rate("PROMO_RATE", "20/min"),

@@ -41,7 +41,7 @@ OUR_SECRETS = (
 )
 # Requests of one caller in a minute: above this a throttle does not stop anybody who guesses or floods.
 MOST_PER_MINUTE = {
-    "login": 60,
+    "login": 240,
     "code": 60,
     "register": 60,
     "guest_payment": 120,
