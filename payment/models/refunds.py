@@ -100,8 +100,14 @@ class Refund(models.Model):
             ),
             models.CheckConstraint(name="refund_is_at_least_one_rupee", condition=Q(amount_paise__gte=100)),
             models.CheckConstraint(
-                name="refund_that_is_cut_has_failed",
-                condition=Q(cut_paise=0) | Q(state=RefundState.FAILED, cut_paise__lte=F("amount_paise")),
+                name="refund_that_is_cut_is_not_owed",  # failed, or a request that restores it
+                condition=Q(cut_paise=0)
+                | Q(state=RefundState.FAILED, cut_paise__lte=F("amount_paise"))
+                | Q(
+                    state=RefundState.WAITING,
+                    held_because="SECOND_PERSON",
+                    cut_paise__lte=F("amount_paise"),
+                ),
             ),
             models.CheckConstraint(
                 name="refund_on_hold_is_not_sent",

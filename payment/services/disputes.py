@@ -292,9 +292,9 @@ def _restore_refunds(attempt: PaymentAttempt, by: User | None) -> None:
     decided the dispute, and so is not who approves it.
     """
     if is_owed_in_full(attempt):
-        refund_remaining(attempt, BROUGHT_BACK)
+        refund_remaining(attempt, BROUGHT_BACK, by)
         return
-    restore_cut_refunds(attempt)
+    restore_cut_refunds(attempt, by)
     left = refundable_paise(attempt)
     cancelled = Booking.objects.filter(checkout__payment=attempt.payment_id, status=Booking.Status.CANCELLED)
     booking = cancelled.first()

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
 
+from accounts.models import User
 from booking.models import Booking
 from core.clocks import has_passed
 from payment.gateways import RefundStatus
@@ -18,8 +19,10 @@ from payment.services.refunds.amounts import (
     owed_refunds,
     remaining_beside,
     remaining_paise,
+    requested_refunds,
     sendable_paise,
 )
+from payment.services.refunds.approval import needs_second_person
 from payment.services.refunds.requests import (
     cancel_if_fully_refunded,
     create_refund,
@@ -27,6 +30,7 @@ from payment.services.refunds.requests import (
     insert_refund,
     lock_refund,
     next_refund_id,
+    request_the_rest,
     supersede_requests,
 )
 from payment.services.schedule import MINUTE, scaled
@@ -145,36 +149,63 @@ def cut_unsent_refunds(attempt: PaymentAttempt) -> None:
     schedule_next_refund(attempt)
 
 
-def restore_cut_refunds(attempt: PaymentAttempt) -> None:
+def restore_cut_refunds(attempt: PaymentAttempt, by: User | None) -> None:
     """Money that had gone another way is here again: what was owed before is owed again.
 
-    The booking was decided when the refund was first owed, and is not decided again.
+    The booking was decided when the refund was first owed, and is not decided again. `by`: the member of the staff
+    who says that the money is here; None where PhonePe says it. A request keeps in `cut_paise` what it restores, so
+    that this stays a debt if the request ends unapproved.
     """
+    for request in list(requested_refunds(attempt).filter(cut_paise__gt=0)):
+        request.attempt, request.payment = attempt, attempt.payment
+        move_refund(request, RefundState.FAILED, "refund_superseded", code="superseded", next_check_at=None)
     amount = min(cut_paise(attempt), remaining_paise(attempt))
     if amount < MIN_REFUND_PAISE:
         return
-    restored = insert_refund(attempt, amount, _clear_cuts(attempt, amount), held_because=Refund.Hold.NONE)
+    cut = _clear_cuts(attempt, amount)
+    if by and needs_second_person(by, attempt, amount):
+        insert_refund(
+            attempt,
+            amount,
+            cut.reason,
+            held_because=Refund.Hold.SECOND_PERSON,
+            asked_by=by,
+            cut_paise=amount,
+        )
+        return
+    restored = insert_refund(
+        attempt,
+        amount,
+        cut.reason,
+        held_because=Refund.Hold.NONE,
+        asked_by=by or cut.asked_by,
+        approved_by=None if by else cut.approved_by,
+        approved_at=None if by else cut.approved_at,
+    )
     supersede_requests(attempt)
     notify_refund_started(restored)
 
 
-def refund_remaining(attempt: PaymentAttempt, reason: str) -> None:
-    """All that is left goes back: there is no booking for it."""
-    _clear_cuts(attempt, cut_paise(attempt))
-    if left := sendable_paise(attempt):
-        create_refund(attempt, left, reason, asked_by=None)
+def refund_remaining(attempt: PaymentAttempt, reason: str, by: User | None) -> None:
+    """All that is left goes back: there is no booking for it. `by` as in `restore_cut_refunds`."""
+    if cut := cut_paise(attempt):
+        _clear_cuts(attempt, cut)
+    left = sendable_paise(attempt)
+    if by and left and needs_second_person(by, attempt, left):
+        request_the_rest(attempt, reason, by)
+    elif left:
+        create_refund(attempt, left, reason, asked_by=by)
 
 
-def _clear_cuts(attempt: PaymentAttempt, paise: int) -> str:
-    """So much of the cut amounts is owed again, the newest first. Returns the reason of the newest."""
-    reason = ""
-    for refund in list(attempt.refunds.filter(cut_paise__gt=0).order_by("-pk")):
+def _clear_cuts(attempt: PaymentAttempt, paise: int) -> Refund:
+    """So much of the cut amounts is owed again, the newest first. Returns the newest; there is one."""
+    cut = list(attempt.refunds.filter(cut_paise__gt=0).order_by("-pk"))
+    for refund in cut:
         restored = min(refund.cut_paise, paise)
         paise -= restored
         refund.cut_paise -= restored
         refund.save(update_fields=["cut_paise"])
-        reason = reason or refund.reason
-    return reason
+    return cut[0]
 
 
 def _apply_completed(refund: Refund, answer: RefundStatus, source: str) -> None:
@@ -239,7 +270,7 @@ def _replace(failed: Refund) -> None:
         failed.save(update_fields=["cut_paise"])
     if not amount:
         return
-    if not is_ours:
+    if not is_ours and cut_paise(attempt):
         _clear_cuts(attempt, amount)
     too_many = tries >= IDS_TRIED_BY_ITSELF or not is_ours
     refund = Refund.objects.create(

@@ -197,7 +197,17 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
             )
         refund.approved_by, refund.approved_at = approved_by, timezone.now()
     refund.held_because, refund.expected_by, refund.next_check_at = "", expected_credit_at(), timezone.now()
-    refund.save(update_fields=["held_because", "approved_by", "approved_at", "expected_by", "next_check_at"])
+    refund.cut_paise = 0
+    refund.save(
+        update_fields=[
+            "held_because",
+            "approved_by",
+            "approved_at",
+            "expected_by",
+            "next_check_at",
+            "cut_paise",
+        ]
+    )
     record_refund(refund, "refund_approved", f"by user {approved_by.pk}")
     supersede_requests(refund.attempt)
     if needs_two_people:
@@ -255,7 +265,7 @@ def cancel_booking(
     attempt = paid_attempt(payment)
     left = sendable_paise(attempt)
     if by and left and needs_second_person(by, attempt, left, batch_paise):
-        return _request_the_rest(attempt, reason, by)
+        return request_the_rest(attempt, reason, by)
     if not cancel(booking, reason):
         raise NotConfirmed
     share = left if in_full else policy_share(booking, left, now)
@@ -266,7 +276,7 @@ def cancel_booking(
     request = requested_refunds(attempt).latest("pk") if awaits_refund_of_all(attempt) else None
     refund = create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user)
     if request and request.asked_by and share < left:
-        _request_the_rest(attempt, request.reason, request.asked_by)
+        request_the_rest(attempt, request.reason, request.asked_by)
     return refund
 
 
@@ -278,7 +288,7 @@ def refund_without_booking(payment: Payment, rule: str, reason: str, *, by: User
     attempt = paid_attempt(payment)
     left = sendable_paise(attempt)
     if by and left and needs_second_person(by, attempt, left):
-        _request_the_rest(attempt, reason, by)
+        request_the_rest(attempt, reason, by)
         return False
     _end_without_booking(payment, rule)
     if left:
@@ -294,13 +304,13 @@ def return_held_money(payment: Payment, attempts: list[PaymentAttempt], reason: 
     for attempt, paise in amounts.items():
         attempt.payment = payment
         if is_requested:
-            _request_the_rest(attempt, reason, by)
+            request_the_rest(attempt, reason, by)
         else:
             create_refund(attempt, paise, reason, asked_by=by)
     _end_review(payment)
 
 
-def _request_the_rest(attempt: PaymentAttempt, reason: str, by: User) -> Refund:
+def request_the_rest(attempt: PaymentAttempt, reason: str, by: User) -> Refund:
     """A request of all that is left. If all of it is requested already, the last of those requests."""
     left = refundable_paise(attempt)
     if left < MIN_REFUND_PAISE:

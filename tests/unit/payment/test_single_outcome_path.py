@@ -130,6 +130,10 @@ def test_whoever_refunds_by_a_persons_decision_asks_whether_a_second_one_is_need
         if keyword.arg == "asked_by" and ast.unparse(keyword.value) not in {"None", "refund.asked_by"}
     }
 
-    assert askers == {"payment/services/refunds/requests.py", "payment/services/disputes.py"}
-    limit = {"payment/services/refunds/requests.py", "payment/services/refunds/approval.py"}
+    assert askers == {
+        "payment/services/refunds/requests.py",
+        "payment/services/refunds/outcomes.py",
+        "payment/services/disputes.py",
+    }
+    limit = {f"payment/services/refunds/{name}.py" for name in ("requests", "approval", "outcomes")}
     assert callers_of("needs_second_person", "is_above_limit") == limit

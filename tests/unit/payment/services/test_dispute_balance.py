@@ -23,7 +23,9 @@ from payment.services.refunds.requests import (
     approve_refund,
     cancel_booking,
     create_refund,
+    refund_without_booking,
     request_refund,
+    withdraw_refund,
 )
 from payment.services.refunds.sending import _claim
 from payment.services.webhooks import close_event, process_event
@@ -363,6 +365,42 @@ def test_what_was_owed_when_the_bank_took_the_money_is_owed_again_when_it_is_bac
 
     assert list(Refund.objects.exclude(state="FAILED").values_list("amount_paise", flat=True)) == [30_000]
     assert Booking.objects.get().status == "CONFIRMED"
+
+
+@pytest.mark.parametrize("then", ["approved", "refused and won", "lost and won"])
+def test_a_dispute_that_a_clerk_calls_won_sends_nothing_back_with_nobodys_approval(attempt, then):
+    """What was owed stays a debt, whatever becomes of the request."""
+    clerk, second = builders.make_user("clerk@example.com", is_staff=True), builders.make_superuser()
+    create_refund(attempt, 30_000, "a gesture", asked_by=None)
+    arrives(attempt, "lost", 0)
+
+    decide_dispute(Dispute.objects.get().pk, clerk, status="WON")
+
+    (request,) = Refund.objects.exclude(state="FAILED")
+    assert (request.amount_paise, request.held_because) == (30_000, "SECOND_PERSON")
+    assert request.asked_by == clerk
+    if then == "approved":
+        approve_refund(request.pk, second)
+    elif then == "refused and won":
+        withdraw_refund(request.pk, second)
+        decide_dispute(Dispute.objects.get().pk, second, status="LOST")
+        decide_dispute(Dispute.objects.get().pk, second, status="WON")
+    else:
+        decide_dispute(Dispute.objects.get().pk, second, status="LOST")
+        decide_dispute(Dispute.objects.get().pk, second, status="WON")
+    (owed,) = Refund.objects.exclude(state="FAILED")
+    assert (owed.amount_paise, owed.held_because, owed.cut_paise) == (30_000, "", 0)
+    assert sum(Refund.objects.values_list("cut_paise", flat=True)) == 0
+
+
+def test_money_without_a_booking_that_a_clerk_calls_won_waits_for_a_second_person(paid, attempt):
+    refund_without_booking(paid, "slot_gone", "the time was gone")
+    arrives(attempt, "lost", 0)
+
+    decide_dispute(Dispute.objects.get().pk, builders.make_user(is_staff=True), status="WON")
+
+    (request,) = Refund.objects.exclude(state="FAILED")
+    assert (request.amount_paise, request.held_because) == (PAID, "SECOND_PERSON")
 
 
 def test_the_share_of_a_cancelled_booking_is_owed_again_and_no_more(attempt, settings):
