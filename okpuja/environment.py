@@ -187,6 +187,15 @@ def address(name: str, default: str = "") -> str:
         ) from error
 
 
+def simulator_target(url: str) -> str:
+    """The origin of a simulator on this machine, else "". `payment.phonepe` says what is no address."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # http://[bad
+        return ""
+    return f"{parts.scheme}://{parts.netloc}" if parts.scheme == "http" else ""
+
+
 def name_server(word: str) -> tuple[IPv4Address | IPv6Address, int]:
     """`address` or, for IPv4, `address:port`."""
     host, _, port = word.partition(":") if word.count(":") == 1 else (word, "", "53")

@@ -32,6 +32,7 @@ from okpuja.environment import (
     refund_policy,
     secret,
     simulator_credentials,
+    simulator_target,
     text,
     time_zone,
     web_address,
@@ -103,7 +104,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "corsheaders",
     "rest_framework",
-    "rest_framework_simplejwt.token_blacklist",  # for its migrations: accounts 0004 emptied its tables
+    "rest_framework_simplejwt.token_blacklist",  # for its migrations: accounts 0005 emptied its tables
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -346,9 +347,9 @@ FORM_TARGETS = (
     "https://*.phonepe.com",
     *{"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in (PUBLIC_BASE_URL, FRONTEND_BASE_URL) if url},
     *{
-        "{0.scheme}://{0.netloc}".format(urlsplit(url.partition("|")[0]))
+        target
         for url in (PHONEPE_BASE_URL, *PHONEPE_FALLBACK_BASE_URLS)
-        if url.startswith("http://")  # a simulator on this machine
+        if (target := simulator_target(url.partition("|")[0]))
     },
 )
 

@@ -34,6 +34,16 @@ def start(code: str = "check", **environment: str) -> subprocess.CompletedProces
     )
 
 
+@pytest.mark.parametrize("simulates", ["True", "False"])
+@pytest.mark.parametrize("url", ["http://[bad", "https://[bad"])
+def test_an_address_of_phonepe_that_is_none_ends_with_a_sentence(url, simulates):
+    keys = {"PHONEPE_MERCHANT_ID": "OURS", "PHONEPE_SALT_KEY": "a-salt-key"}
+    run = start(PHONEPE_BASE_URL=url, PHONEPE_SIMULATION_MODE=simulates, **keys)
+    assert run.returncode != 0 or simulates == "True"
+    assert "Invalid IPv6" not in run.stderr
+    assert "Traceback" not in run.stderr
+
+
 def test_the_environment_that_the_first_installation_has_starts_as_it_is():
     assert start(**SEED).returncode == 0
     assert start(**SEED, PHONEPE_SIMULATION_MODE="True").returncode == 0
