@@ -10,6 +10,7 @@ from collections.abc import Collection
 from typing import Any, cast
 
 from django.core.management.base import BaseCommand, OutputWrapper
+from django.core.management.color import no_style
 
 # C0, DEL, C1; invisible marks, bidi controls, separators of lines; lone surrogates; tags.
 UNPRINTABLE = re.compile(
@@ -61,4 +62,6 @@ class PrintableCommand(BaseCommand):
         for name in ("stdout", "stderr"):
             if stream := options.pop(name, None):
                 setattr(self, name, PrintableOutput(stream))
-        return super().execute(*args, **options)
+        # Styles put their sequences into the text, where they look like those of others.
+        self.style = no_style()
+        return super().execute(*args, **options | {"force_color": False})

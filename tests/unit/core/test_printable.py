@@ -12,6 +12,7 @@ import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
+from django.core.management.color import color_style
 
 from core.logging import ConsoleFormatter, JsonFormatter
 from core.printable import UNPRINTABLE, PrintableCommand, printable, printable_values
@@ -98,6 +99,21 @@ def test_every_command_of_ours_writes_printable_text(path):
     assert issubclass(type(command), PrintableCommand)
     assert raw(out.getvalue()) == raw(err.getvalue()) == set()
     assert "a\\u001b[2J" in out.getvalue()
+
+
+def test_styles_of_django_leave_no_escaped_sequences_in_a_terminal():
+    class Command(PrintableCommand):
+        requires_system_checks = ()
+
+        def handle(self, *args, **options):
+            self.stdout.write(self.style.WARNING("slow"))
+
+    for options in ({}, {"force_color": True}):
+        out = StringIO()
+        command = Command()
+        command.style = color_style(force_color=True)  # as in a terminal
+        call_command(command, stdout=out, **options)
+        assert out.getvalue() == "slow\n"
 
 
 def test_streams_that_are_handed_over_are_no_way_round():
