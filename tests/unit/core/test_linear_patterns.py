@@ -20,6 +20,8 @@ from okpuja.build import PACKAGES
 from tests.harness import ROOT
 from tests.unit.core.test_texts import free_texts, serializer_classes
 
+pytestmark = pytest.mark.slow
+
 # Repeated to any length, by itself and between the words of a pattern.
 UNITS = (
     *("a", "a.", "a-", ".", "-", " ", "1", "1 ", "1.", "@", "a@", ":", "a:", "//", "//a:", "://", "a@b."),
@@ -49,12 +51,17 @@ def seconds(work, text, tries=1):
     return min(found)
 
 
+def takes_less(limit, work, text):
+    """A collection of garbage may fall into one try; it does not fall into three more."""
+    return seconds(work, text) < limit or seconds(work, text, tries=3) < limit
+
+
 def assert_linear(work, unit, end="", longest=LONG, start=""):
     """Grows the text step by step, so that exponential time is seen before it is spent."""
     for length in (48, 96):
-        assert seconds(work, start + repeated(unit, length, end)) < 0.1, (start, unit, end, length)
+        assert takes_less(0.1, work, start + repeated(unit, length, end)), (start, unit, end, length)
     if longest < LONG:
-        assert seconds(work, start + repeated(unit, longest, end)) < 0.1, (start, unit, end, longest)
+        assert takes_less(0.1, work, start + repeated(unit, longest, end)), (start, unit, end, longest)
         return
     short, long = (start + repeated(unit, length, end) for length in (SHORT, LONG))
     before = seconds(work, short)
@@ -137,7 +144,7 @@ def test_every_text_of_a_request_is_read_in_linear_time_up_to_the_longest_body()
     for name, field in fields.items():
         for unit in UNITS[:15]:
             assert_linear(field.run_validation, unit)
-        assert seconds(field.run_validation, repeated("a-", WIDE)) < 1, name
+        assert takes_less(1, field.run_validation, repeated("a-", WIDE)), name
 
 
 @pytest.mark.parametrize(
