@@ -171,6 +171,7 @@ KEPT_OTHERWISE = {
     "holds": "payment.services.holds.repair_holds",
     "offers": "the end that the buyer was told, which stands",
     "keys": "only forgets what nobody needs any more",
+    "code_requests": "each that is there is due",
     "codes": "a flag says what is to be sent, no moment",
     "sessions": "only forgets what nobody needs any more",
     "diagnosis": "what it is for has a number, no moment",
