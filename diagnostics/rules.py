@@ -1,13 +1,10 @@
 """The table of rules: which evidence leads to which verdict, culprit and advice, most urgent and specific first."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
+from diagnostics.dependency_rules import HAMPERING, STOPPING
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import CLOCK_TOLERANCE, Evidence
+from diagnostics.rule import Rule, all_of, fault_is, finding_is
 from payment.phonepe.credentials import ENVIRONMENT_OF_HOST
-
-Condition = Callable[[Evidence], bool]
 
 BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
 PAGES = {Finding.REDIRECT, Finding.CAPTIVE_PORTAL, Finding.FIREWALL_PAGE}
@@ -19,38 +16,6 @@ CONNECTION_FAULTS = {
     Verdict.NETWORK_UNREACHABLE,
     Verdict.TLS_HANDSHAKE_FAILED,
 }
-
-
-@dataclass(frozen=True)
-class Rule:
-    """`about`: of several faults of one subject only the first is reported. `verdict` None: `Evidence.fault`.
-
-    `culprit` None: the owner of the verdict. The texts may contain {fields} of `diagnostics.verdicts.text_fields`. The
-    summary is public.
-    """
-
-    about: str
-    verdict: Verdict | None
-    applies: Condition
-    summary: str
-    next_action: str
-    culprit: Culprit | None = None
-
-
-def all_of(*conditions: Condition) -> Condition:
-    return lambda evidence: all(condition(evidence) for condition in conditions)
-
-
-def fault_is(*verdicts: Verdict) -> Condition:
-    return lambda evidence: evidence.fault in verdicts
-
-
-def finding_is(*findings: Finding) -> Condition:
-    return lambda evidence: evidence.finding in findings
-
-
-def dependency_failed(name: str, *faults: str) -> Condition:
-    return lambda evidence: evidence.dependency_failed(name, *faults)
 
 
 def is_unreachable(evidence: Evidence) -> bool:
@@ -128,16 +93,6 @@ def page_is_from_network(evidence: Evidence) -> bool:
     return is_everywhere or evidence.intercepts_all_tls or not evidence.subject.target.is_tls
 
 
-def cache_table_is_missing(evidence: Evidence) -> bool:
-    """A cache in the database fails with the database: then this rule must not add advice of its own."""
-    is_failed = evidence.caches_in_database and evidence.dependency_failed("cache")
-    return is_failed and not evidence.dependency_failed("database", "down")
-
-
-def cache_server_is_down(evidence: Evidence) -> bool:
-    return evidence.dependency_failed("cache") and not evidence.caches_in_database
-
-
 def clock_is_wrong(evidence: Evidence) -> bool:
     return abs(evidence.clock_ahead) > CLOCK_TOLERANCE
 
@@ -147,44 +102,7 @@ def control_fails_with(evidence: Evidence, *verdicts: Verdict) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    # Our own dependencies without which no payment can be made.
-    Rule(
-        "disk",
-        Verdict.DISK_FULL,
-        dependency_failed("disk", "full"),
-        "The disk of our own server is full. PhonePe has nothing to do with it.",
-        "Make room at {disk_target}: {disk}. A database that cannot write stops everything else.",
-    ),
-    Rule(
-        "database",
-        Verdict.DATABASE_DOWN,
-        dependency_failed("database", "down"),
-        "Our own database does not answer, or does not let us in. PhonePe has nothing to do with it.",
-        "Start the database ({database_target}), or correct DATABASE_URL. It said: {database}",
-    ),
-    Rule(
-        "database",
-        Verdict.DATABASE_DOWN,
-        dependency_failed("database", "readonly"),
-        "Our own database answers, but takes no writes. PhonePe has nothing to do with it.",
-        "Connect to the primary server, or let this process write the file ({database_target}). It said: {database}",
-    ),
-    Rule(
-        "database",
-        Verdict.MISCONFIGURED,
-        dependency_failed("database", "migrations"),
-        "Our own database is older than the code that is running.",
-        "Run `python manage.py migrate`: {database}.",
-        culprit=Culprit.THIS_SERVER,
-    ),
-    Rule(
-        "cache",
-        Verdict.MISCONFIGURED,
-        cache_table_is_missing,
-        "Our own cache does not work. PhonePe has nothing to do with it.",
-        "Run `python manage.py createcachetable`, or correct CACHE_URL. It said: {cache}",
-        culprit=Culprit.THIS_SERVER,
-    ),
+    *STOPPING,
     Rule(
         "settings",
         Verdict.MISCONFIGURED,
@@ -450,68 +368,7 @@ RULES: tuple[Rule, ...] = (
         "Check what listens at {target}. It said: {status}",
         culprit=Culprit.CONFIGURATION,
     ),
-    # Our own dependencies without which payments go on.
-    Rule(
-        "cache",
-        Verdict.MISCONFIGURED,
-        cache_server_is_down,
-        "Our own cache does not work: each process uses its own memory. PhonePe has nothing to do with it.",
-        "Start the cache, or correct CACHE_URL ({cache_target}). Payments go on meanwhile, with a token and a count of "
-        "requests for each process. It said: {cache}",
-        culprit=Culprit.THIS_SERVER,
-    ),
-    Rule(
-        "worker",
-        Verdict.WORKER_DOWN,
-        dependency_failed("worker", "down"),
-        "Due work is not done on our side: the background worker does not run, or is stuck.",
-        "Start the background worker (`python manage.py work`), or restart it: {worker}.",
-    ),
-    Rule(
-        "webhook",
-        Verdict.WEBHOOK_UNREACHABLE,
-        dependency_failed("webhook", "redirect"),
-        "PhonePe's webhooks end at a redirect, which PhonePe does not follow. Payments are found by status requests.",
-        "Set PUBLIC_BASE_URL, and the webhook in PhonePe's dashboard, to the final host: {webhook_target}: {webhook}",
-        culprit=Culprit.CONFIGURATION,
-    ),
-    Rule(
-        "webhook",
-        Verdict.WEBHOOK_UNREACHABLE,
-        dependency_failed("webhook", "refuses", "changed"),
-        "PhonePe's webhooks do not arrive unchanged. Payments are found by status requests.",
-        "See what the proxy in front does with the header Authorization and with bodies ({webhook_target}): {webhook}",
-    ),
-    Rule(
-        "webhook",
-        Verdict.WEBHOOK_UNREACHABLE,
-        dependency_failed("webhook"),
-        "PhonePe's webhooks do not arrive at our public address. Payments are found by status requests.",
-        "Make {webhook_target} answer as PhonePe needs it: {webhook}",
-    ),
-    Rule(
-        "webhook",
-        Verdict.WEBHOOK_UNREACHABLE,
-        dependency_failed("webhook_silence", "silent"),
-        "PhonePe sends us no webhooks: payments are found by status requests only.",
-        "Enter {webhook_url} as the webhook in PhonePe's dashboard, with the login of the settings, for the events of "
-        "orders and refunds. {webhook_silence}.",
-        culprit=Culprit.CONFIGURATION,
-    ),
-    Rule(
-        "mail",
-        Verdict.MAIL_DOWN,
-        dependency_failed("mail", "down"),
-        "Our mail server cannot be used: customers get their mails later. It affects neither payments nor PhonePe.",
-        "Start the mail server ({mail_target}) or correct EMAIL_URL. It said: {mail}",
-    ),
-    Rule(
-        "broker",
-        Verdict.BROKER_DOWN,
-        dependency_failed("broker", "down"),
-        "Our own message broker cannot be reached. Payments work without it, and PhonePe has nothing to do with it.",
-        "Start the broker ({broker_target}), or empty BROKER_URL: nothing here needs it. It said: {broker}",
-    ),
+    *HAMPERING,
     # All is well.
     Rule(
         "",
