@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -99,15 +100,15 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     list_display = ("email", "full_name", "phone", "role", "account_status", "is_staff")
     list_filter = ("role", "account_status", "is_staff")
     search_fields = ("email", "phone", "first_name", "last_name")
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("last_login", "date_joined", "updated_at")
     fieldsets = (
         (None, {"fields": ("email", "password", "email_confirmed_at")}),
-        ("Person", {"fields": ("first_name", "last_name", "phone", "language")}),
-        ("Account", {"fields": ("role", "account_status", "last_login", "date_joined")}),
+        ("Person", {"fields": ("first_name", "last_name", "dob", "phone", "language")}),
+        ("Account", {"fields": ("role", "account_status", "last_login", "date_joined", "updated_at")}),
         ("Rights", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )
     fieldsets_of_customers = (
-        ("Person", {"fields": ("email", "first_name", "last_name", "phone", "language")}),
+        ("Person", {"fields": ("email", "first_name", "last_name", "dob", "phone", "language")}),
         (
             "Account",
             {"fields": ("account_status", "email_confirmed_at", "role", "last_login", "date_joined")},
@@ -115,7 +116,7 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     )
     # The field of the password is disabled, and on no page of theirs.
     editable_by_staff = frozenset(
-        {"first_name", "last_name", "phone", "language", "account_status", "password"}
+        {"first_name", "last_name", "dob", "phone", "language", "account_status", "password"}
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     filter_horizontal = ("user_permissions",)
@@ -142,7 +143,11 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
             obj.email_confirmed_at = None  # that was another address
             form.changed_data.append("email_confirmed_at")
         columns = {field.name for field in obj._meta.concrete_fields}
-        obj.save(update_fields=[*columns.intersection(form.changed_data)] if change else None)
+        changed = [*columns.intersection(form.changed_data)]
+        if changed:
+            obj.updated_at = timezone.now()
+            changed.append("updated_at")
+        obj.save(update_fields=changed if change else None)
         if change and ENDS_SESSIONS.intersection(form.changed_data):
             end_all(obj, Session.EndedBecause.ACCOUNT)
 

@@ -81,8 +81,8 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = CaselessEmailField(unique=True, validators=[visible_line])
     # Not unique: a family shares a telephone, and "already exists" would tell strangers who is registered.
     phone = PhoneField(null=True, blank=True, db_index=True, validators=[readable_phone])
-    first_name = models.CharField(max_length=80, blank=True, validators=[plain_line])
-    last_name = models.CharField(max_length=80, blank=True, validators=[plain_line])
+    first_name = models.CharField(max_length=100, blank=True, validators=[plain_line])
+    last_name = models.CharField(max_length=100, blank=True, validators=[plain_line])
     role = models.CharField(max_length=10, choices=Role, default=Role.USER)
     account_status = models.CharField(max_length=12, choices=AccountStatus, default=AccountStatus.ACTIVE)
     language = models.CharField(
@@ -95,7 +95,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     session_epoch = models.PositiveIntegerField(
         default=0, editable=False, help_text="counted up to end every session, also those of the admin"
     )
+    dob = models.DateField("date of birth", null=True, blank=True)
     date_joined = models.DateTimeField(default=timezone.now, editable=False)
+    updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="of the profile")
 
     objects = UserManager()
 
@@ -214,12 +216,12 @@ class CodeRequest(models.Model):
 
 class Address(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="addresses")
-    address_line1 = models.CharField(max_length=200, validators=[plain_line])
-    address_line2 = models.CharField(max_length=200, blank=True, validators=[plain_line])
-    city = models.CharField(max_length=80, validators=[plain_line])
-    state = models.CharField(max_length=80, validators=[plain_line])
+    address_line1 = models.CharField(max_length=255, validators=[plain_line])
+    address_line2 = models.CharField(max_length=255, blank=True, validators=[plain_line])
+    city = models.CharField(max_length=100, validators=[plain_line])
+    state = models.CharField(max_length=100, validators=[plain_line])
     postal_code = models.CharField(max_length=12, validators=[plain_line])
-    country = models.CharField(max_length=60, default="India", validators=[plain_line])
+    country = models.CharField(max_length=100, default="India", validators=[plain_line])
     is_default = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

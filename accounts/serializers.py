@@ -1,16 +1,21 @@
+from datetime import date
 from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
 from django.core.validators import MaxLengthValidator
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
+from rest_framework.fields import empty
 
 from accounts.models import Address, User, normalize_postal_code
 from accounts.phones import UNREADABLE, format_phone, is_blank, normalize_phone, read_phone
 from accounts.sessions import SessionTokens
 from core.texts import plain_line, visible_line
+
+YOUNGEST, OLDEST = 13, 130  # years
 
 
 class LineField(serializers.CharField):
@@ -51,6 +56,25 @@ class LenientPhoneField(PhoneField):
         return normalize_phone(value)
 
 
+class BirthdayField(serializers.DateField):
+    """An emptied field of a form, "", is no date. Children have no account of their own."""
+
+    def run_validation(self, data: Any = empty) -> date | None:
+        born: date | None = super().run_validation(None if data == "" else data)
+        return born
+
+    def to_internal_value(self, value: Any) -> date:
+        born, today = super().to_internal_value(value), timezone.localdate()
+        if born > today:
+            raise serializers.ValidationError(_("The date of birth lies in the future."))
+        birthdays = today.year - born.year - ((today.month, today.day) < (born.month, born.day))
+        if birthdays < YOUNGEST:
+            raise serializers.ValidationError(_("You must be at least 13 years old."))
+        if birthdays > OLDEST:
+            raise serializers.ValidationError(_("Please check the year of the date of birth."))
+        return born
+
+
 class RegistrationSerializer(serializers.Serializer):
     """`role` and whatever else a caller would like to be is not read."""
 
@@ -58,8 +82,8 @@ class RegistrationSerializer(serializers.Serializer):
     phone = PhoneField(required=False)
     password = PasswordField()
     password2 = PasswordField()
-    first_name = LineField(max_length=80, required=False, allow_blank=True, default="")
-    last_name = LineField(max_length=80, required=False, allow_blank=True, default="")
+    first_name = LineField(max_length=100, required=False, allow_blank=True, default="")
+    last_name = LineField(max_length=100, required=False, allow_blank=True, default="")
     language = serializers.ChoiceField(User.Language.choices, required=False, default=User.Language.ENGLISH)
 
     def validate_email(self, email: str) -> str:
@@ -157,17 +181,36 @@ class AccountSerializer(PersonSerializer):
         return None
 
 
-class ProfileSerializer(serializers.ModelSerializer):
-    """What people may change about themselves."""
+class ProfileSerializer(AccountSerializer):
+    """An account with what only its own page shows."""
 
+    created_at = serializers.DateTimeField(source="date_joined", read_only=True)
+
+    class Meta:
+        model = User
+        fields = (*AccountSerializer.Meta.fields, "dob", "created_at", "updated_at")
+
+
+class ProfileChangeSerializer(serializers.ModelSerializer):
+    """What people may change about themselves. Null is an empty name."""
+
+    first_name = LineField(max_length=100, required=False, allow_blank=True, allow_null=True)
+    last_name = LineField(max_length=100, required=False, allow_blank=True, allow_null=True)
+    dob = BirthdayField(required=False, allow_null=True)
     phone = PhoneField(required=False)
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name", "phone", "language")
+        fields = ("first_name", "last_name", "dob", "phone", "language")
+
+    def validate_first_name(self, name: str | None) -> str:
+        return name or ""
+
+    validate_last_name = validate_first_name
 
     def update(self, user: User, fields: dict[str, Any]) -> User:
         """Writes what came and nothing else: the account may have been suspended since it was read."""
+        fields = {**fields, "updated_at": timezone.now()}
         for name, value in fields.items():
             setattr(user, name, value)
         user.save(update_fields=[*fields])
@@ -183,6 +226,7 @@ class LoginAnswerSerializer(serializers.Serializer):
 
 
 class AddressSerializer(serializers.ModelSerializer):
+    address_line2 = LineField(max_length=255, required=False, allow_blank=True, allow_null=True)
     postal_code = LineField(max_length=32)  # as it is written; the row keeps at most twelve
 
     class Meta:
@@ -199,6 +243,9 @@ class AddressSerializer(serializers.ModelSerializer):
             "created_at",
             "updated_at",
         )
+
+    def validate_address_line2(self, line: str | None) -> str:
+        return line or ""
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if not {"postal_code", "country"} & attrs.keys():

@@ -23,6 +23,7 @@ from accounts.serializers import (
     LoginSerializer,
     PasswordChangeSerializer,
     PasswordResetSerializer,
+    ProfileChangeSerializer,
     ProfileSerializer,
     RefreshSerializer,
     RegistrationSerializer,
@@ -177,14 +178,16 @@ class PasswordChangeView(APIView):
 
 
 class ProfileView(APIView):
-    @extend_schema(operation_id="auth_profile", responses=AccountSerializer)
+    @extend_schema(operation_id="auth_profile", responses=ProfileSerializer)
     def get(self, request: Request) -> Response:
-        return Response(AccountSerializer(request.user).data)
+        return Response(ProfileSerializer(request.user).data)
 
-    @extend_schema(operation_id="auth_profile_change", request=ProfileSerializer, responses=AccountSerializer)
+    @extend_schema(
+        operation_id="auth_profile_change", request=ProfileChangeSerializer, responses=ProfileSerializer
+    )
     def patch(self, request: Request) -> Response:
-        """The name, the phone, and the language of our mails."""
-        incoming = ProfileSerializer(request.user, data=request.data, partial=True)
+        """The names, the date of birth, the phone, and the language of our mails. Answers the whole profile."""
+        incoming = ProfileChangeSerializer(request.user, data=request.data, partial=True)
         incoming.is_valid(raise_exception=True)
         incoming.save()
         return self.get(request)

@@ -421,12 +421,12 @@ class Checkout(models.Model):
     address_id = models.BigIntegerField(
         null=True, blank=True, help_text="of an Address, which its owner may have deleted since"
     )
-    address_line1 = models.CharField(max_length=200, blank=True, default="")
-    address_line2 = models.CharField(max_length=200, blank=True, default="")
-    address_city = models.CharField(max_length=80, blank=True, default="")
-    address_state = models.CharField(max_length=80, blank=True, default="")
+    address_line1 = models.CharField(max_length=255, blank=True, default="")
+    address_line2 = models.CharField(max_length=255, blank=True, default="")
+    address_city = models.CharField(max_length=100, blank=True, default="")
+    address_state = models.CharField(max_length=100, blank=True, default="")
     address_postal_code = models.CharField(max_length=12, blank=True, default="")
-    address_country = models.CharField(max_length=60, blank=True, default="")
+    address_country = models.CharField(max_length=100, blank=True, default="")
     address_is_default = models.BooleanField(default=False)
     address_created_at = models.DateTimeField(null=True, blank=True)
     address_updated_at = models.DateTimeField(null=True, blank=True)

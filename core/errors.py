@@ -8,7 +8,8 @@
     │   └── Unavailable      503: a part of ours is busy or down; nothing was done, so it may be repeated
     └── (the framework's own: validation, login, permission, not found, throttled)
 
-The first key is always `error`, one sentence for a person: the frontend shows the first value it finds.
+The first key is always `error`, one sentence for a person: the frontend shows the first value it finds. Some of its
+pages read `detail` or `message`: they are the same.
 `user_message` is the same in the reader's language, or English where nobody has translated it. `error_category` tells
 the caller which part failed; `hop`, `host` and `port` in the log tell the person who operates this server.
 """
@@ -139,7 +140,7 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
 def error_body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
     """The JSON of one error: `error` first, then the keys for programs and forms."""
     sentence = _sentence(error.detail)
-    answer: dict[str, Any] = {"error": sentence, "detail": sentence}
+    answer: dict[str, Any] = {"error": sentence, "detail": sentence, "message": sentence}
     if isinstance(error, ValidationError) and isinstance(error.detail, dict):
         answer |= {name: messages for name, messages in error.detail.items() if name not in answer}
         answer["fields"] = error.detail

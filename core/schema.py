@@ -26,6 +26,7 @@ ERROR = {
     "properties": {
         "error": {"type": "string", "minLength": 1},
         "detail": {"type": "string", "minLength": 1},
+        "message": {"type": "string", "minLength": 1},
         "code": TEXT,
         "error_category": TEXT,
         "user_message": TEXT,
@@ -37,7 +38,16 @@ ERROR = {
         "wait_minutes": {"type": "integer"},
         "can_cleanup": {"type": "boolean"},
     },
-    "required": ["error", "detail", "code", "error_category", "user_message", "retryable", "request_id"],
+    "required": [
+        "error",
+        "detail",
+        "message",
+        "code",
+        "error_category",
+        "user_message",
+        "retryable",
+        "request_id",
+    ],
     "additionalProperties": True,
 }
 METHODS = {"get", "post", "put", "patch", "delete"}

@@ -116,6 +116,7 @@ ONLY_SHOWN = {
     "OneTimeCode.used_at",  # whether there is one
     "User.email_confirmed_at",  # whether there is one
     "User.last_login",
+    "User.updated_at",
     "WebhookEvent.handled_at",
 }
 # Under a name that is compared, of models whose own is not.

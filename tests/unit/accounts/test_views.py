@@ -7,7 +7,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.models import Address, Session, User
 from accounts.phones import UNREADABLE
-from accounts.serializers import ProfileSerializer
+from accounts.serializers import ProfileChangeSerializer
 from tests.harness import builders
 
 NEW = {"email": "asha@example.com", "password": builders.PASSWORD, "password2": builders.PASSWORD}
@@ -356,7 +356,7 @@ def test_people_correct_their_own_phone(alice, charlie, api):
 
 
 def test_a_change_of_the_profile_keeps_what_happened_to_the_account_meanwhile(alice):
-    incoming = ProfileSerializer(User.objects.get(), data={"language": "hi"}, partial=True)
+    incoming = ProfileChangeSerializer(User.objects.get(), data={"language": "hi"}, partial=True)
     incoming.is_valid(raise_exception=True)
     User.objects.update(account_status="SUSPENDED", password="another one")
 
@@ -368,6 +368,67 @@ def test_a_change_of_the_profile_keeps_what_happened_to_the_account_meanwhile(al
 
 def test_a_language_we_do_not_write_is_refused(alice, api):
     assert api(alice).patch("/api/auth/profile/", {"language": "ta"}).json()["language"]
+
+
+PROFILE = {"first_name": "Alice", "last_name": "Devi", "dob": "1990-02-28"}
+
+
+def test_a_change_of_the_profile_answers_all_that_its_page_shows(alice, api):
+    answer = api(alice).patch("/api/auth/profile/", PROFILE)
+    assert answer.status_code == 200
+    assert answer.json() | PROFILE == answer.json() == api(alice).get("/api/auth/profile/").json()
+    joined, changed = answer.json()["created_at"], answer.json()["updated_at"]
+    assert joined < changed
+    assert api(alice).patch("/api/auth/profile/", {"dob": None}, format="json").json()["dob"] is None
+    assert api(alice).patch("/api/auth/profile/", {"dob": ""}).json()["dob"] is None
+
+
+@pytest.mark.parametrize(
+    ("days", "sentence"),
+    [
+        (-1, "The date of birth lies in the future."),
+        (13 * 365, "You must be at least 13 years old."),
+        (140 * 366, "Please check the year of the date of birth."),
+    ],
+)
+def test_a_date_of_birth_that_cannot_be_is_told_where_the_page_reads_it(alice, api, days, sentence):
+    born = timezone.localdate() - timedelta(days=days)
+    answer = api(alice).patch("/api/auth/profile/", PROFILE | {"dob": born.isoformat()})
+    said = answer.json()
+    assert (answer.status_code, said["dob"]) == (400, [sentence])
+    assert said["error"] == said["detail"] == said["message"] == sentence
+    alice.refresh_from_db()
+    assert alice.dob is None
+
+
+def test_a_thirteenth_birthday_is_enough(alice, api):
+    today = timezone.localdate()
+    born = f"{today.year - 13}-{today:%m-%d}"
+    assert api(alice).patch("/api/auth/profile/", {"dob": born}).json()["dob"] == born
+
+
+def test_names_have_the_length_that_the_form_lets_one_type(alice, api):
+    assert api(alice).patch("/api/auth/profile/", {"first_name": "A" * 100}).status_code == 200
+    assert api(alice).patch("/api/auth/profile/", {"first_name": "A" * 101}).json()["first_name"]
+    assert (
+        api(alice).patch("/api/auth/profile/", {"last_name": None}, format="json").json()["last_name"] == ""
+    )
+
+
+def test_an_address_has_the_lengths_that_the_form_lets_one_type(charlie, api):
+    longest = {"address_line1": "A" * 255, "address_line2": "B" * 255, "city": "C" * 100, "state": "D" * 100}
+    longest |= {"country": "Bharat", "postal_code": "221 001", "is_default": True}
+    added = api(charlie).post("/api/auth/addresses/", longest)
+    assert (added.status_code, added.json()["postal_code"]) == (201, "221001")
+    for name in ("address_line1", "address_line2", "city", "state"):
+        too_long = api(charlie).patch(f"/api/auth/addresses/{added.json()['id']}/", {name: "x" * 256})
+        assert too_long.status_code == 400
+        assert too_long.json()["detail"] == too_long.json()[name][0]
+
+
+def test_a_page_that_sends_null_for_an_empty_line_is_understood(charlie, api):
+    added = api(charlie).post("/api/auth/addresses/", HOME | {"address_line2": None}, format="json")
+    assert (added.status_code, added.json()["address_line2"]) == (201, "")
 
 
 def test_nobody_makes_themselves_staff_by_their_profile(alice, api):

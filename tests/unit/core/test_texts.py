@@ -214,7 +214,7 @@ NOT_READ_BY_OTHERS = {
     "PasswordResetRequest": {"email", "otp", "new_password"},
     "PasswordChangeRequest": {"old_password", "new_password"},
     "RegistrationRequest": {"phone", "password", "password2"},
-    "PatchedProfileRequest": {"phone"},
+    "PatchedProfileChangeRequest": {"phone"},
     "ProcessCartRequestRequest": {"mobile"},
     "SimulatePaymentRequestRequest": {"merchant_order_id"},
     **{
