@@ -8,8 +8,8 @@
     │   └── Unavailable      503: a part of ours is busy or down; nothing was done, so it may be repeated
     └── (the framework's own: validation, login, permission, not found, throttled)
 
-The first key is always `error`, one sentence for a person: the frontend shows the first value it finds. Some of its
-pages read `detail` or `message`: they are the same.
+The first key is always `error`, one sentence for a person, again in `detail` and `message`: each page of the frontends
+shows another one of the three.
 `user_message` is the same in the reader's language, or English where nobody has translated it. `error_category` tells
 the caller which part failed; `hop`, `host` and `port` in the log tell the person who operates this server.
 """
@@ -138,15 +138,15 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
 
 
 def error_body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
-    """The JSON of one error: `error` first, then the keys for programs and forms."""
+    """The JSON of one error. Pages show the first value, `detail` or `message`: the sentence is in all three."""
     sentence = _sentence(error.detail)
-    answer: dict[str, Any] = {"error": sentence, "detail": sentence, "message": sentence}
-    if isinstance(error, ValidationError) and isinstance(error.detail, dict):
+    is_validation = isinstance(error, ValidationError)
+    code = "validation" if is_validation else str(getattr(error, "code", None) or error.default_code)
+    answer: dict[str, Any] = {"error": sentence, "detail": sentence, "message": sentence, "code": code}
+    if is_validation and isinstance(error.detail, dict):
         answer |= {name: messages for name, messages in error.detail.items() if name not in answer}
         answer["fields"] = error.detail
-    is_validation = isinstance(error, ValidationError)
     answer |= {
-        "code": "validation" if is_validation else str(getattr(error, "code", None) or error.default_code),
         "error_category": getattr(error, "error_category", "REQUEST"),
         "user_message": translated(error, language),
         "retryable": getattr(error, "retryable", isinstance(error, Throttled)),

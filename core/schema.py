@@ -22,7 +22,8 @@ REFUSALS = {
 TEXT = {"type": "string"}
 ERROR = {
     "type": "object",
-    "description": "`error` comes first: one sentence for a person. Wrong fields have keys of their own, too.",
+    "description": "`error` comes first: one sentence for a person, again in `detail` and `message`. "
+    "Wrong fields have keys of their own, too.",
     "properties": {
         "error": {"type": "string", "minLength": 1},
         "detail": {"type": "string", "minLength": 1},
@@ -39,14 +40,8 @@ ERROR = {
         "can_cleanup": {"type": "boolean"},
     },
     "required": [
-        "error",
-        "detail",
-        "message",
-        "code",
-        "error_category",
-        "user_message",
-        "retryable",
-        "request_id",
+        *("error", "detail", "message", "code"),
+        *("error_category", "user_message", "retryable", "request_id"),
     ],
     "additionalProperties": True,
 }

@@ -58,11 +58,11 @@ def assert_answered(response: Any) -> None:
     if response.status_code < 400 or response["Content-Type"].startswith("text/html"):  # a page for a person
         return
     said = json.loads(response.content)
-    assert next(iter(said)) == "error"
+    assert [*said][:4] == ["error", "detail", "message", "code"]
     assert isinstance(said["error"], str)
     assert said["error"].strip()
-    assert said["detail"] == said["error"]
-    assert {"code", "error_category", "user_message", "retryable", "request_id"} <= said.keys()
+    assert said["error"] == said["detail"] == said["message"]
+    assert {"error_category", "user_message", "retryable", "request_id"} <= said.keys()
     if said["code"] == "validation":
         assert said["fields"] or isinstance(said.get("non_field_errors"), list)
 
