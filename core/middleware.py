@@ -1,5 +1,6 @@
 """Middleware: what browsers may do, JSON errors, last slashes, bodies that could not be read."""
 
+import re
 from collections.abc import Callable
 
 from django.conf import settings
@@ -52,6 +53,7 @@ HANDLERS: dict[int, Callable[[HttpRequest], HttpResponse]] = {
     500: server_error,
 }
 CATCH_ALL = "(?P<url>.*)$"  # how the admin ends: it matches everything, and is no route
+DOUBLED_SLASHES = re.compile("/{2,}")
 # Their pages have links that are relative to the address in the browser.
 REDIRECTED_PREFIX = "/admin/"
 
@@ -137,7 +139,11 @@ def is_django_error_page(response: HttpResponse) -> bool:
 
 
 class LastSlashMiddleware:
-    """Every route answers with and without its last slash, for every method. A redirect would lose a posted body."""
+    """Every route answers with and without its last slash, and under /api/ with doubled slashes, for every method.
+
+    The address is read, not redirected: a redirect would lose a posted body. The view, and with it the check of rights,
+    is found after that. Elsewhere a doubled slash is no route: a proxy may have rules about /admin/ or /simulator/.
+    """
 
     def __init__(self, get_response: GetResponse) -> None:
         self.get_response = get_response
@@ -154,7 +160,12 @@ class LastSlashMiddleware:
 
 
 def matching_path(path: str) -> str:
-    """The path with or without its last slash, as the URL configuration has it; unchanged when there is no route."""
+    """As the URL configuration has it, with or without its last slash, and with single slashes in the API.
+
+    Unchanged when there is no route, but for doubled slashes in the API.
+    """
+    single = DOUBLED_SLASHES.sub("/", path)
+    path = single if single.startswith("/api/") else path
     bare = path.rstrip("/")
     return next((each for each in (path, f"{bare}/", bare) if _is_route(each)), path)
 

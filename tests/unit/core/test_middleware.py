@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import URLPattern, get_resolver, path
 
 from core.middleware import CATCH_ALL, matching_path
+from tests.harness.builders import PASSWORD
 from tests.integration.test_access import RULES, filled
 
 # Each route there is.
@@ -41,6 +42,7 @@ def value(name):
     return VALUES.get(name, "1")
 
 
+HOST = "http://testserver"  # without it, the test client takes what follows two slashes for a host
 EVERY = sorted(set(patterns(get_resolver())))
 
 
@@ -73,7 +75,7 @@ def resolved(route):
 @pytest.mark.parametrize("row", sorted(RULES))
 def test_without_the_last_slash_the_answer_is_the_same(api, row):
     route, method = row.split()
-    route = "/" + route.format(pk=1, token="forged", book_id="BK-1")
+    route = "/" + route.format(pk=1, token="forged", book_id="BK-1", slug="a-post")
     other = route.rstrip("/") if route.endswith("/") else f"{route}/"
 
     answers = [getattr(api(), method)(each) for each in (route, other)]
@@ -86,7 +88,8 @@ def test_without_the_last_slash_the_answer_is_the_same(api, row):
 def test_what_is_posted_without_the_last_slash_arrives(api, alice, filled, row):
     route, method = row.split()
     answer = getattr(api(alice), method)(filled(route).rstrip("/"), {"x": 1})
-    assert answer.status_code not in (301, 302, 308, 404, 405, 500) or "token" in route or "door" in route
+    found = answer.status_code not in (301, 302, 308, 404, 405, 500)
+    assert found or {"token", "door", "book-with-payment"} & set(re.findall(r"[a-z-]+", route))
 
 
 def test_a_login_is_read_by_either_spelling(api, alice):
@@ -94,6 +97,57 @@ def test_a_login_is_read_by_either_spelling(api, alice):
     assert [api().post(f"/api/auth/login{slashes}", said).status_code for slashes in ("/", "", "//")] == [
         400
     ] * 3
+
+
+@pytest.mark.parametrize("row", sorted(row for row in RULES if row.startswith("api/")))
+def test_with_doubled_slashes_the_answer_is_the_same(api, row):
+    """A base address with a last slash, and an id with one: both come from the frontends."""
+    route, method = row.split()
+    route = "/" + route.format(pk=1, token="forged", book_id="BK-1", slug="a-post")
+
+    doubled = (f"{HOST}/{route}", HOST + route.replace("/", "//"))
+    answers = [getattr(api(), method)(each) for each in (route, *doubled)]
+
+    assert len({answer.status_code for answer in answers}) == 1
+
+
+def test_what_is_posted_with_doubled_slashes_arrives(api, alice):
+    said = {"email": alice.email, "password": PASSWORD}
+    answers = [
+        api().post(HOST + path, said)
+        for path in ("//api/auth/login/", "/api//auth//login", "/api/auth/login///")
+    ]
+
+    assert [answer.json()["email"] for answer in answers] == [alice.email] * 3
+
+
+def test_a_booking_is_found_by_an_id_with_a_last_slash(api, alice, filled):
+    path = filled("api/booking/bookings/by-id/{book_id}/")
+    assert api(alice).get(f"{path}/").json() == api(alice).get(path).json()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "//admin/",
+        "/admin//login/",
+        "//simulator/",
+        "/simulator//control/reset/",
+        "//healthz",
+        "//example.com/api/",
+    ],
+)
+def test_elsewhere_doubled_slashes_are_no_route(client, staff, path):
+    """Neither past the rules of a proxy, nor to another host."""
+    client.force_login(staff)
+    assert client.get(HOST + path).status_code == 404
+
+
+def test_doubled_slashes_in_the_api_lead_to_no_other_host_and_to_no_admin(client, staff):
+    client.force_login(staff)
+    for route in ("/api//admin/", "/api//../admin/", "//api//example.com/", "/api//example.com"):
+        answer = client.get(HOST + route)
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
 def test_a_form_of_the_admin_is_read_without_the_last_slash(client, staff):
