@@ -1,12 +1,16 @@
 from rest_framework.routers import SimpleRouter
 
+from booking import not_sold
 from booking.views import BookingViewSet, CartViewSet, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
 
 router = SimpleRouter()
 router.register("puja/categories", PujaCategoryViewSet)
 router.register("puja/services", PujaServiceViewSet)
 router.register("puja/packages", PackageViewSet)
+# Asked by today's frontend after any error of the routes above.
+router.register("puja/public/services", PujaServiceViewSet, basename="public-service")
+router.register("puja/public/puja/packages", PackageViewSet, basename="public-package")
 router.register("cart/carts", CartViewSet)
 router.register("booking/bookings", BookingViewSet)
 
-urlpatterns = router.urls
+urlpatterns = [*router.urls, *not_sold.urlpatterns]

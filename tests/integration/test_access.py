@@ -93,7 +93,9 @@ def filled(alice, package, slot):
 
     def fill(path: str) -> str:
         pk = next((pk for prefix, pk in ids.items() if path.startswith(prefix)), "")
-        return "/" + path.format(pk=pk, book_id=booking.book_id, token="MQ:1abcde:forged", rest="reset/")
+        return "/" + path.format(
+            pk=pk, book_id=booking.book_id, token="MQ:1abcde:forged", rest="reset/", slug="a-post"
+        )
 
     return fill
 

@@ -17,6 +17,7 @@ pytestmark = [pytest.mark.proof(every=2), pytest.mark.django_db(transaction=True
 
 SIGNED = "behind a signed link, which cannot be guessed; PhonePe is asked at most once in some seconds whoever calls"
 CATALOGUE = "public reading, a few queries: thousands of customers share one address of a mobile provider"
+NOT_SOLD = "an empty answer without a query"
 PROBE = "called by load balancers and monitoring; nothing but a short query"
 # The simulated PhonePe is not for production: its API asks for signatures, its controls for this machine or OPS_TOKEN,
 # and guesses at that are counted: below.
@@ -29,6 +30,14 @@ COUNT_NOBODY = {
     "api/puja/services/{pk}/slots/ get": CATALOGUE,
     "api/puja/packages/ get": CATALOGUE,
     "api/puja/packages/{pk}/ get": CATALOGUE,
+    "api/puja/public/services/ get": CATALOGUE,
+    "api/puja/public/services/{pk}/ get": CATALOGUE,
+    "api/puja/public/services/{pk}/slots/ get": CATALOGUE,
+    "api/puja/public/puja/packages/ get": CATALOGUE,
+    "api/puja/public/puja/packages/{pk}/ get": CATALOGUE,
+    "api/astrology/services/ get": NOT_SOLD,
+    "api/astrology/bookings/book-with-payment/ post": NOT_SOLD,
+    "api/misc/events/ get": NOT_SOLD,
     "api/payments/webhook/phonepe/ post": "PhonePe: a call that is refused is money that we do not hear of",
     "healthz get": PROBE,
     "readyz get": PROBE,

@@ -26,7 +26,13 @@ CHECKS = [
     checks.content_type_conformance,
     checks.response_schema_conformance,
 ]
-SOLD = {"/api/puja/services/": PujaService, "/api/puja/packages/": Package, "/api/puja/slots/": Slot}
+SOLD = {
+    "/api/puja/services/": PujaService,
+    "/api/puja/packages/": Package,
+    "/api/puja/public/services/": PujaService,
+    "/api/puja/public/puja/packages/": Package,
+    "/api/puja/slots/": Slot,
+}
 OWNED = {
     "/api/auth/addresses/": Address,
     "/api/cart/carts/": Cart,
