@@ -5,6 +5,7 @@ The threads are daemons. An executor would join its threads when the process end
 """
 
 import contextvars
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent import futures
@@ -16,20 +17,21 @@ from django.db import DatabaseError, InterfaceError, connections
 
 from payment.phonepe.transport import Deadline
 
-try:
-    from redis.exceptions import RedisError
-except ImportError:  # installed only where CACHE_URL asks for it
-    RedisError = OSError  # type: ignore[assignment, misc]
-
 T = TypeVar("T")
 Expected = tuple[type[Exception], ...]
 
-CACHE_ERRORS = (DatabaseError, InterfaceError, OSError, RedisError)
 CACHE_TIMEOUT = 1.5  # seconds
 CACHE_RETRY_AFTER = (
     30  # seconds without the shared cache after it has failed: a caller waits for it once at most
 )
 FAILED, DATABASE_FAILED = "shared-cache-failed", "database-failed"
+
+
+def cache_errors() -> Expected:
+    """What a failing cache raises. redis is loaded with its cache only: it takes a tenth of a second of each start."""
+    errors = (DatabaseError, InterfaceError, OSError)
+    redis = sys.modules.get("redis.exceptions")
+    return (*errors, redis.RedisError) if redis else errors
 
 
 class ThreadDied(RuntimeError):
@@ -101,9 +103,10 @@ class FallbackCache:
         if self.own.get(FAILED):
             return getattr(self.own, method)(*args)
         try:
-            task = begin(lambda: getattr(cache, method)(*args), CACHE_ERRORS)
+            getattr(cache, method)  # loads the cache, and redis with it, before its errors are named
+            task = begin(lambda: getattr(cache, method)(*args), cache_errors())
             return result(task, Deadline(CACHE_TIMEOUT))
-        except CACHE_ERRORS:  # a cache that does not answer in time is a TimeoutError, hence an OSError
+        except cache_errors():  # a cache that does not answer in time is a TimeoutError, hence an OSError
             self.own.set(FAILED, True, CACHE_RETRY_AFTER)
             return getattr(self.own, method)(*args)
 

@@ -27,7 +27,7 @@ from django.utils import timezone
 from core.clocks import database_now
 from core.errors import is_busy
 from core.logging import redact
-from diagnostics.deadlines import CACHE_ERRORS
+from diagnostics.deadlines import cache_errors
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.services.queue import oldest_overdue
 from payment.states import AttemptState
@@ -142,7 +142,7 @@ def check_cache() -> CheckResult:
         store.set(key, value, 60)
         kept = store.get(key)
         store.delete(key)
-    except CACHE_ERRORS as error:
+    except cache_errors() as error:
         return check.failed("down", describe_error(error))
     if kept != value:
         return check.failed("down", "what was written could not be read again")

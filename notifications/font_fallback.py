@@ -70,9 +70,15 @@ NO_SCRIPT = frozenset(("Zyyy", "Zinh", "Zzzz"))
 
 
 @lru_cache
+def font_face(name: str) -> hb.Face:
+    """The font file of this name, as HarfBuzz reads it: once in a process."""
+    return hb.Face(hb.Blob.from_file_path(str(FONTS / f"{name}.ttf")))
+
+
+@lru_cache
 def coverage(face: Face) -> frozenset[int]:
     """The code points that this font has a glyph for."""
-    return frozenset(hb.Face(hb.Blob.from_file_path(str(face.file))).unicodes)
+    return frozenset(font_face(face.name).unicodes)
 
 
 def clean_text(text: str) -> str:
@@ -103,8 +109,12 @@ def clusters(text: str) -> Iterator[str]:
         yield cluster
 
 
+@lru_cache(maxsize=256)  # the labels stand on every receipt
 def split_by_face(text: str) -> tuple[list[Span], list[str]]:
-    """The text in reading order, each span with the face that draws it; and the characters that no face has."""
+    """The text in reading order, each span with the face that draws it; and the characters that no face has.
+
+    Callers must not change the lists.
+    """
     spans: list[Span] = []
     missing: list[str] = []
     for cluster in clusters(text):

@@ -1,25 +1,21 @@
-"""A PDF document of labelled rows. `notifications.typesetting` lays out every text on it; fpdf2 embeds the glyphs."""
-
-from typing import cast
+"""A PDF document of labelled rows. `notifications.typesetting` lays out every text on it; fpdf2 writes the file."""
 
 from fpdf import FPDF
 from fpdf.enums import PDFResourceType
 from fpdf.fonts import TTFFont
 
-from notifications.font_fallback import FONTS
+from notifications.font_embedding import font_of_document, keep_shown_glyphs
 from notifications.pdf_text import Colour, text_object
+from notifications.receipt import Rows
 from notifications.typesetting import Line, set_lines
 
 INK, QUIET, ACCENT, RULE = (43, 33, 26), (107, 91, 79), (194, 65, 12), (234, 223, 212)
 LEFT, LABEL, AMOUNT, WIDTH = 20, 58, 45, 170  # millimetres on A4
 BODY, BODY_HEIGHT = 11, 6.0  # points, millimetres
-LAYOUT_TABLES = ("GSUB", "GPOS", "GDEF")
-
-Rows = list[tuple[str, str]]
 
 
 class PdfDocument(FPDF):
-    """A font file is read when a text first needs it: a receipt in Latin and Devanagari letters reads two.
+    """A font is embedded when a text needs it: a receipt in Latin and Devanagari letters has two.
 
     `missing_characters` are those that no font of ours has, in the order of their first use.
     """
@@ -28,6 +24,7 @@ class PdfDocument(FPDF):
         super().__init__(format="A4")
         self.set_margin(LEFT)
         self.missing_characters: dict[str, None] = {}
+        self.embedded_fonts: dict[str, TTFFont] = {}  # by the name of the file
         self.add_page()
 
     def add_line(self, text: str, size: int, style: str, colour: Colour) -> None:
@@ -65,20 +62,10 @@ class PdfDocument(FPDF):
         self.ln(5)
 
     def to_bytes(self) -> bytes:
-        """The finished PDF. Fonts are embedded without their layout tables: the glyphs are laid out already."""
-        for font in self._embedded_fonts():
-            for table in LAYOUT_TABLES:
-                if table in font.ttfont:
-                    del font.ttfont[table]
+        """The finished PDF."""
+        for name, font in self.embedded_fonts.items():
+            keep_shown_glyphs(name, font)
         return bytes(self.output())
-
-    def __enter__(self) -> "PdfDocument":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Closes the font files."""
-        for font in self._embedded_fonts():
-            font.close()
 
     def _lines(self, text: str, size: int, width: float, style: str) -> list[Line]:
         lines, missing = set_lines(text, width / self._millimetres(1, size), is_bold=style == "B")
@@ -95,12 +82,10 @@ class PdfDocument(FPDF):
     def _draw(self, line: Line, x: float, size: int, height: float, colour: Colour) -> None:
         baseline = self.h - self.get_y() - 0.5 * height - 0.3 * size / self.k  # as in fpdf2's own cells
         for run in line.runs:
-            if run.font_name.lower() not in self.fonts:
-                self.add_font(run.font_name, fname=FONTS / f"{run.font_name}.ttf")
-            font = cast(TTFFont, self.fonts[run.font_name.lower()])
+            font = self.embedded_fonts.get(run.font_name)
+            if font is None:
+                font = font_of_document(run.font_name, len(self.fonts) + 1)
+                self.embedded_fonts[run.font_name] = self.fonts[font.fontkey] = font
             self._resource_catalog.add(PDFResourceType.FONT, font.i, self.page)
             self._out(text_object(run, font, x * self.k, baseline * self.k, size, colour))
             x += self._millimetres(run.width, size)
-
-    def _embedded_fonts(self) -> list[TTFFont]:
-        return [font for font in self.fonts.values() if isinstance(font, TTFFont)]

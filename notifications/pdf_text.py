@@ -7,6 +7,7 @@ silently what a font lacks: so it only keeps the fonts here.
 from fpdf.errors import FPDFException
 from fpdf.fonts import TTFFont
 
+from notifications.font_embedding import embedded_glyph
 from notifications.typesetting import Glyph, Run
 
 # How thick the outline of a letter is drawn whose font has no bold weight: a part of its size.
@@ -22,7 +23,7 @@ def text_object(run: Run, font: TTFFont, x: float, y: float, size: float, colour
     if run.is_outlined:
         operators.append(f"2 Tr {size * BOLDER:.3f} w {ink} RG")
     for text, glyphs, position in run.parts():
-        shown = _show_glyphs(font, text, glyphs, x + position * size / 1000, y, size)
+        shown = _show_glyphs(run.font_name, font, text, glyphs, x + position * size / 1000, y, size)
         if run.script != "Latn":  # search and copying find the text, in whatever order its glyphs stand
             as_written = text.encode("utf-16-be").hex().upper()
             shown = [f"/Span <</ActualText <FEFF{as_written}>>> BDC", *shown, "EMC"]
@@ -30,7 +31,9 @@ def text_object(run: Run, font: TTFFont, x: float, y: float, size: float, colour
     return " ".join([*operators, "ET Q"])
 
 
-def _show_glyphs(font: TTFFont, text: str, glyphs: list[Glyph], x: float, y: float, size: float) -> list[str]:
+def _show_glyphs(
+    font_name: str, font: TTFFont, text: str, glyphs: list[Glyph], x: float, y: float, size: float
+) -> list[str]:
     """Embeds the glyphs; those that follow one another by their own widths are shown at once.
 
     A glyph is read as the letters of its cluster; of several glyphs of one cluster, the first is read as all of it.
@@ -49,16 +52,11 @@ def _show_glyphs(font: TTFFont, text: str, glyphs: list[Glyph], x: float, y: flo
             operators.append(f"1 0 0 1 {left:.2f} {base:.2f} Tm")
         end = ends.pop(glyph.cluster, glyph.cluster)
         letters = text[glyph.cluster - starts[0] : end - starts[0]]
-        name = font.ttfont.getGlyphName(glyph.number)
-        width = int(font.ttfont["hmtx"][name][0])
-        code = font.subset.pick_glyph(
-            font.subset.get_glyph(
-                glyph=glyph.number, unicode=tuple(map(ord, letters)), glyph_name=name, glyph_width=width
-            )
-        )
-        if not glyph.number or code is None:
+        embedded = embedded_glyph(font_name, glyph.number, letters)
+        code = font.subset.pick_glyph(embedded) if glyph.number else None
+        if code is None:
             raise FPDFException(f"{font.name} has no glyph for {letters!r}")
         codes += f"{code:04X}"
-        pen = (position[0] + width, position[1])
+        pen = (position[0] + embedded.glyph_width, position[1])
         advanced += glyph.advance
     return [*operators, f"<{codes}> Tj"] if codes else operators

@@ -10,7 +10,7 @@ import uharfbuzz as hb
 from fpdf.bidi import BidiParagraph
 from fpdf.enums import TextDirection
 
-from notifications.font_fallback import FONTS, clean_text, clusters, split_by_face
+from notifications.font_fallback import clean_text, clusters, font_face, split_by_face
 
 RIGHT_TO_LEFT = frozenset(("R", "AL", "AN"))
 # Urdu's own forms of digits and of heh.
@@ -85,8 +85,12 @@ def set_lines(text: str, width: float, *, is_bold: bool) -> tuple[list[Line], li
         return set_line(part, is_bold=is_bold).width <= width
 
     spans, missing = split_by_face(clean_text(text))
+    words = "".join(span.text for span in spans).split()
+    whole = set_line(" ".join(words), is_bold=is_bold)
+    if whole.width <= width:
+        return [whole] if words else [], missing
     lines: list[str] = []
-    for word in "".join(span.text for span in spans).split():
+    for word in words:
         if lines and fits(f"{lines[-1]} {word}"):
             lines[-1] += f" {word}"
         elif fits(word):
@@ -128,7 +132,7 @@ def shape(font_name: str, text: str, script: str, direction: str) -> tuple[Glyph
 
 @lru_cache
 def _font(name: str) -> hb.Font:
-    return hb.Font(hb.Face(hb.Blob.from_file_path(str(FONTS / f"{name}.ttf"))))
+    return hb.Font(font_face(name))
 
 
 def _in_visual_order(text: str) -> list[tuple[str, str]]:

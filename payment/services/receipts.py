@@ -14,7 +14,7 @@ from core.errors import Unavailable
 from core.language import supported_language
 from core.texts import shown
 from core.waiting import WaitSlots, wait_for
-from notifications.receipt import ReceiptDocument, Returned, digest, render
+from notifications.receipt import ReceiptDocument, Returned, digest
 from payment.gateways import OrderStatus
 from payment.models import DrawnReceipt, LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
 from payment.models.receipts import financial_year
@@ -127,6 +127,9 @@ def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes 
             return bytes(stored)
         if not is_ours:
             return None
+        # Not at the top: fpdf2 takes a quarter of a second to import, and most processes draw no receipt.
+        from notifications.receipt_pdf import render  # noqa: PLC0415
+
         content = render(document, drawn.language)
         row.update(content=content, digest=wanted, drawn_at=timezone.now())
         return content

@@ -18,7 +18,7 @@ from booking.services.checkouts import PriceChanged
 from core.errors import Refusal, Unavailable, handle_exception
 from notifications.messages import Unwritable, write
 from notifications.models import Notification
-from notifications.receipt import render
+from notifications.receipt_pdf import render
 from okpuja.build import PACKAGES
 from payment.phonepe.response_codes import MEANINGS
 from payment.serializers.sentences import BY_FULFILMENT, BY_STATE

@@ -17,7 +17,7 @@ LINK = "http://127.0.0.1:8000/pay/eyJ0ZXN0IjoxfQ:1abcde:a-signed-link/"
 
 def draw(folder: Path) -> list[Path]:
     from notifications.messages import write  # noqa: PLC0415 - Django must be set up first
-    from notifications.receipt import render  # noqa: PLC0415
+    from notifications.receipt_pdf import render  # noqa: PLC0415
     from tests.unit.notifications.recipients import PEOPLE  # noqa: PLC0415
     from tests.unit.notifications.samples import PAPER, notifications  # noqa: PLC0415
 

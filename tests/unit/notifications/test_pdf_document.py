@@ -12,9 +12,9 @@ SIZE = 11
 
 
 def pages_of(*rows, **how):
-    with PdfDocument() as pdf:
-        pdf.add_rows(list(rows), **how)
-        return Pages(pdf.to_bytes())
+    pdf = PdfDocument()
+    pdf.add_rows(list(rows), **how)
+    return Pages(pdf.to_bytes())
 
 
 def test_amounts_end_at_the_right_edge_whatever_stands_before_them():
@@ -49,12 +49,12 @@ def test_a_row_without_a_value_is_left_out():
 
 
 def test_fonts_are_read_when_a_letter_needs_them():
-    with PdfDocument() as pdf:
-        pdf.add_rows([("Received from", "Radhika राधिका")])
-        assert list(pdf.fonts) == ["regular"]
+    pdf = PdfDocument()
+    pdf.add_rows([("Received from", "Radhika राधिका")])
+    assert list(pdf.fonts) == ["regular"]
 
-        pdf.add_rows([("Received from", "ராதிகா")], style="B")
-        assert list(pdf.fonts) == ["regular", "bold", "tamil"]
+    pdf.add_rows([("Received from", "ராதிகா")], style="B")
+    assert list(pdf.fonts) == ["regular", "bold", "tamil"]
 
 
 def test_a_placeholder_of_the_library_is_text():
@@ -65,7 +65,14 @@ def test_a_placeholder_of_the_library_is_text():
 
 
 def test_what_cannot_be_written_is_gathered():
-    with PdfDocument() as pdf:
-        pdf.add_rows([("Received from 😀", "王 😀")])
+    pdf = PdfDocument()
+    pdf.add_rows([("Received from 😀", "王 😀")])
 
-        assert list(pdf.missing_characters) == ["😀", "王"]
+    assert list(pdf.missing_characters) == ["😀", "王"]
+
+
+def test_a_font_file_is_read_once_in_a_process(monkeypatch):
+    pages_of(("Received from", "Radhika"))
+    monkeypatch.setattr("notifications.font_embedding.FONTS", "gone")
+
+    assert pages_of(("Received from", "Meera")).numbers

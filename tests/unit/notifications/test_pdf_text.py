@@ -21,9 +21,9 @@ def original(name, glyph):
 
 
 def drawn(text, style=""):
-    with PdfDocument() as pdf:
-        pdf.add_line(text, SIZE, style, INK)
-        return Pages(pdf.to_bytes())
+    pdf = PdfDocument()
+    pdf.add_line(text, SIZE, style, INK)
+    return Pages(pdf.to_bytes())
 
 
 @pytest.mark.parametrize(("language", "script", "name", "address"), PEOPLE)
@@ -77,7 +77,7 @@ def test_bold_letters_without_a_bold_font_have_an_outline():
 def test_what_has_no_glyph_is_never_drawn_silently():
     run = Run("x", "Regular", False, "Latn", "ltr", (Glyph(0, 0, 600, 0, 0),))
 
-    with PdfDocument() as pdf:
-        pdf.add_line("x", SIZE, "", INK)
-        with pytest.raises(FPDFException):
-            text_object(run, pdf.fonts["regular"], 0, 0, SIZE, INK)
+    pdf = PdfDocument()
+    pdf.add_line("x", SIZE, "", INK)
+    with pytest.raises(FPDFException):
+        text_object(run, pdf.fonts["regular"], 0, 0, SIZE, INK)

@@ -6,7 +6,8 @@ from datetime import datetime, timezone
 
 import pytest
 
-from notifications.receipt import ReceiptDocument, Returned, render
+from notifications.receipt import ReceiptDocument, Returned
+from notifications.receipt_pdf import render
 from tests.unit.notifications.pdf_pages import Pages
 from tests.unit.notifications.recipients import PEOPLE
 from tests.unit.notifications.samples import PAPER
@@ -40,7 +41,7 @@ def test_names_addresses_and_titles_stand_in_their_own_script(tongue, script, na
 
 def test_all_scripts_stand_on_one_receipt(caplog):
     paper = replace(PAPER, address=", ".join(address for _, _, _, address in PEOPLE))
-    with caplog.at_level(logging.WARNING, "notifications.receipt"):
+    with caplog.at_level(logging.WARNING, "notifications.receipt_pdf"):
         pages = Pages(render(paper, "en"))
 
     fonts = {shown.font for shown in pages.shown() if any(shown.outlines)}
@@ -55,7 +56,7 @@ def test_the_issuer_may_write_its_name_in_its_own_script(settings):
 
 
 def test_what_has_no_glyph_is_said_on_the_paper_and_in_the_log(caplog):
-    with caplog.at_level(logging.WARNING, "notifications.receipt"):
+    with caplog.at_level(logging.WARNING, "notifications.receipt_pdf"):
         pages = Pages(render(replace(PAPER, payer="राम 😀 王"), "hi"))
 
     replaced = [
