@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table diagnose-lab defects mutants browser races torture siege check bench metrics messages lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege check bench metrics messages lock \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -16,6 +16,7 @@ help:
 	@echo "make proofs            every case of the proofs of which make test plays a sample, the laboratory, races, torture, siege"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
+	@echo "make frontends         what both frontends of the shop ask for, call by call, and what they get, as a table"
 	@echo "make diagnose-lab      every fault the diagnosis has a word for, made for real in networks of its own (root)"
 	@echo "make defects           puts the five gravest old defects back into a copy of the code: their tests must fail there"
 	@echo "make mutants [ARGS=payment/services/refunds/amounts.py] [SAMPLE=20]   small wrong edits: do the tests notice?"
@@ -69,6 +70,11 @@ proofs: $(VENV)/.dev browser
 wire-table: $(VENV)/.dev
 	@$(BIN)/python -m tests.integration.wire.page && cat docs/wire-table.md
 	PROOFS=1 $(PYTEST) tests/integration/wire
+
+# On SQLite; TEST_DATABASE=postgresql make frontends: on PostgreSQL.
+frontends: $(VENV)/.dev
+	@if [ "$$TEST_DATABASE" = postgresql ]; then $(BIN)/python -m tests.harness.postgres; fi
+	@$(BIN)/python -m tests.integration.frontend.page
 
 # Each case in a network namespace of its own, which takes root.
 diagnose-lab: $(VENV)/.dev

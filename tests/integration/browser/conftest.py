@@ -1,5 +1,7 @@
 """A real Chromium before a real server, which plays PhonePe itself and has no frontend beside it."""
 
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,9 +20,39 @@ QUIET = [
 SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 
 
+class Site(ThreadingHTTPServer):
+    """The frontend's host: every address is a page with nothing on it."""
+
+    class RequestHandlerClass(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            page = b"<!doctype html><title>The site</title>"
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.send_header("Content-Length", str(len(page)))
+            self.end_headers()
+            self.wfile.write(page)
+
+        def log_message(self, *_: object) -> None:
+            """Says nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), self.RequestHandlerClass)
+        self.origin = f"http://127.0.0.1:{self.server_port}"
+
+
 @pytest.fixture(scope="session")
-def shop():
-    with Installation(FRONTEND_BASE_URL="") as shop:
+def site():
+    with Site() as site:
+        thread = threading.Thread(target=site.serve_forever)
+        thread.start()
+        yield site
+        site.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="session")
+def shop(site):
+    with Installation(FRONTEND_BASE_URL="", CORS_ALLOWED_ORIGINS=site.origin) as shop:
         server = shop.serve()
         requests.get(f"{server.url}/api/puja/categories/", timeout=30).raise_for_status()
         yield shop

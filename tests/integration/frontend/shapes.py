@@ -30,8 +30,9 @@ def nothing(value: Any) -> bool:
 
 
 RUPEES = matching(r"\d+\.\d\d")
-DATE, TIME = matching(r"\d{4}-\d\d-\d\d"), matching(r"\d\d:\d\d")
+DATE, TIME = matching(r"\d{4}-\d\d-\d\d"), matching(r"\d\d:\d\d(:\d\d)?")
 TEXT = matching(r"(?s).+")
+UUID = matching(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 PAYMENT_STATUS = one_of("PENDING", "SUCCESS", "FAILED", "CANCELLED", "REFUNDED", "PARTIALLY_REFUNDED")
 
 LOGIN = {
@@ -132,7 +133,7 @@ PAYMENT = {
 BOOKING = {
     "id": int,
     "book_id": matching("BK-.{8}"),
-    "status": one_of("CONFIRMED", "COMPLETED", "CANCELLED"),
+    "status": one_of("PENDING", "CONFIRMED", "COMPLETED", "CANCELLED", "REJECTED", "FAILED"),
     "total_amount": RUPEES,
     "created_at": moment,
     "selected_date": DATE,
@@ -147,10 +148,102 @@ BOOKING = {
         },
     },
     "user": {"username": TEXT, "email": TEXT, "phone": (str, nothing)},
-    "address": {name: shape for name, shape in ADDRESS.items() if name not in ("id", "is_default")},
+    "address": (
+        {name: shape for name, shape in ADDRESS.items() if name not in ("id", "is_default")},
+        nothing,
+    ),
 }
-UNPAID = {"payment_status": PAYMENT_STATUS, "booking_created": bool, "message": TEXT}
-BOOKED = {"payment_status": PAYMENT_STATUS, "booking_created": bool, "booking": BOOKING}
+CHECKED = {"payment_status": PAYMENT_STATUS, "booking_created": bool, "message": TEXT}
+CHECKED_WITH_BOOKING = {"payment_status": PAYMENT_STATUS, "booking_created": bool, "booking": BOOKING}
+
+# Today's site.
+CART_PAYMENT = {
+    "success": bool,
+    "data": {
+        "payment_order": {
+            "id": (int, UUID),
+            "merchant_order_id": TEXT,
+            "phonepe_payment_url": matching("https?://.+"),
+            "amount": int,
+            "amount_in_rupees": (int, float, RUPEES),
+            "cart_id": UUID,
+            "status": TEXT,
+            "created_at": moment,
+        }
+    },
+}
+CART_STATUS = {"data": {"payment_status": one_of("SUCCESS", "INITIATED", "FAILED"), "booking_created": bool}}
+ORDER_STATUS = {
+    "status": TEXT,
+    "id": (int, UUID),
+    "transaction_id": (str, nothing),
+    "amount": (int, float, RUPEES),
+    "status_display": TEXT,
+    "created_at": moment,
+}
+PAID_BY = {"transaction_id": TEXT, "payment_method": TEXT, "status": PAYMENT_STATUS}
+PAID_IN_DETAIL = PAID_BY | {"payment_id": (int, TEXT), "payment_date": moment, "amount": RUPEES}
+TODAYS_BOOKING = BOOKING | {
+    "payment": PAID_BY,
+    "payment_details": (PAID_IN_DETAIL, nothing),
+    "cart": {
+        "service_type": one_of("PUJA"),
+        "puja_service": {
+            "title": TEXT,
+            "type": one_of("HOME", "TEMPLE", "ONLINE"),
+            "image_url": image,
+            "duration_minutes": int,
+            "category_detail": {"name": TEXT},
+        },
+        "package": {
+            "location": str,
+            "language": TEXT,
+            "package_type": TEXT,
+            "description": str,
+            "priest_count": int,
+            "includes_materials": bool,
+        },
+    },
+}
+PROFILE = {
+    "first_name": str,
+    "last_name": str,
+    "dob": (DATE, nothing),
+    "profile_picture": (matching("https?://.+"), nothing),
+    "created_at": moment,
+}
+PAN_CARD = {
+    "pan_number": TEXT,
+    "is_verified": bool,
+    "pan_card_image_url": (matching("https?://.+"), nothing),
+    "updated_at": (moment, nothing),
+}
+MY_PROMO = {
+    "id": int,
+    "code": TEXT,
+    "description": (str, nothing),
+    "discount": matching(r"\d+(\.\d\d)?"),
+    "discount_type": one_of("PERCENT", "FIXED"),
+    "min_order_amount": (RUPEES, nothing),
+    "max_discount_amount": (RUPEES, nothing),
+    "start_date": (moment, nothing),
+    "expiry_date": (moment, nothing),
+    "usage_limit": (int, nothing),
+    "user_usage_count": (int, nothing),
+    "code_type": one_of("PUBLIC", "PRIVATE", "ASSIGNED", "SERVICE_SPECIFIC"),
+    "is_active": bool,
+    "is_used_by_user": (bool, nothing),
+}
+USED_PROMO = {
+    "id": int,
+    "promo_code": {"code": TEXT, "description": (str, nothing)},
+    "used_at": moment,
+    "order_amount": RUPEES,
+    "discount_amount": RUPEES,
+    "order_id": (str, nothing),
+}
+MY_PROMOS = {"results": [MY_PROMO], "count": int, "next": (str, nothing), "previous": (str, nothing)}
+PROMO_ACCEPTED = {"valid": bool, "message": TEXT, "discount_amount": (int, float)}
 
 
 def misfits(value: Any, shape: Any, where: str = "") -> list[str]:

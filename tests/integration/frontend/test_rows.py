@@ -1,0 +1,33 @@
+"""Every row of both contracts that belongs to a customer, and the page that lists them."""
+
+import pytest
+
+from tests.integration.frontend import page
+from tests.integration.frontend.awaited import AWAITED
+from tests.integration.frontend.contracts import play, rows_of
+from tests.integration.frontend.rows import BOTH
+
+NAMES = [(one.era, one.name) for era in BOTH for one in rows_of(era)]
+
+
+@pytest.fixture(scope="module")
+def played(shop):
+    """Each site's story once, for all rows."""
+    return {(one.era, one.name): trouble for era in BOTH for one, trouble in play(shop, era).items()}
+
+
+@pytest.mark.sockets
+@pytest.mark.parametrize("name", NAMES, ids=[" ".join(name) for name in NAMES])
+def test_the_site_gets_what_it_reads(played, name):
+    if name in AWAITED:
+        pytest.xfail(AWAITED[name])
+    assert played[name] == ""
+
+
+def test_no_two_rows_have_one_name():
+    assert len(set(NAMES)) == len(NAMES)
+
+
+def test_the_page_lists_these_rows():
+    every = {one: AWAITED.get((one.era, one.name), "") for era in BOTH for one in rows_of(era)}
+    assert page.PAGE.read_text(encoding="utf-8") == page.text(every), "run: make frontends"
