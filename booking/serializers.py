@@ -297,7 +297,7 @@ class BookingSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = Booking
-        fields = (
+        fields: tuple[str, ...] = (
             "id",
             "book_id",
             "user",
@@ -314,8 +314,3 @@ class BookingSerializer(serializers.ModelSerializer):
             "created_at",
             "updated_at",
         )
-
-
-class FoundBookingSerializer(serializers.Serializer):
-    success = serializers.BooleanField()
-    data = BookingSerializer()  # type: ignore[assignment]

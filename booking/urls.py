@@ -1,7 +1,7 @@
 from rest_framework.routers import SimpleRouter
 
 from booking import not_sold
-from booking.views import BookingViewSet, CartViewSet, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
+from booking.views import CartViewSet, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
 
 router = SimpleRouter()
 router.register("puja/categories", PujaCategoryViewSet)
@@ -11,6 +11,5 @@ router.register("puja/packages", PackageViewSet)
 router.register("puja/public/services", PujaServiceViewSet, basename="public-service")
 router.register("puja/public/puja/packages", PackageViewSet, basename="public-package")
 router.register("cart/carts", CartViewSet)
-router.register("booking/bookings", BookingViewSet)
 
 urlpatterns = [*router.urls, *not_sold.urlpatterns]

@@ -16,20 +16,18 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet, ReadOnlyModelViewSet
+from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
 from booking import services
 from booking.filters import PackageFilter, PujaServiceFilter, with_price
-from booking.models import Booking, Cart, Package, PujaCategory, PujaService, Slot
+from booking.models import Cart, Package, PujaCategory, PujaService, Slot
 from booking.promo_guard import guarded_promo
 from booking.serializers import (
-    BookingSerializer,
     CartChoiceSerializer,
     CartDeletedSerializer,
     CartSerializer,
     DeletionStatusSerializer,
-    FoundBookingSerializer,
     MessageSerializer,
     PackageSerializer,
     PromoChoiceSerializer,
@@ -216,29 +214,3 @@ class CartViewSet(GenericViewSet):
 
     def _answer(self, cart: Cart, code: int = status.HTTP_200_OK) -> Response:
         return Response(_serialize_cart(cart), status=code)
-
-
-class BookingViewSet(ReadOnlyModelViewSet):
-    """The caller's bookings. They are made by payments and cancelled through the payment's routes only."""
-
-    queryset = Booking.objects.select_related("user", "checkout__cart")
-    serializer_class = BookingSerializer
-    lookup_value_regex = "[0-9]+"
-
-    def get_queryset(self) -> QuerySet[Booking]:
-        return super().get_queryset().filter(user_id=self.request.user.pk)
-
-    @extend_schema(responses=FoundBookingSerializer)
-    @action(detail=False, url_path="by-id/(?P<book_id>[A-Z0-9-]{3,20})")
-    def by_book_id(self, request: Request, book_id: str) -> Response:
-        return self._found(self.get_queryset().filter(book_id=book_id).first())
-
-    @extend_schema(responses=FoundBookingSerializer)
-    @action(detail=False)
-    def latest(self, request: Request) -> Response:
-        return self._found(self.get_queryset().first())
-
-    def _found(self, booking: Booking | None) -> Response:
-        if booking is None:
-            raise NotFound("There is no such booking.")
-        return Response({"success": True, "data": BookingSerializer(booking).data})

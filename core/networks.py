@@ -22,6 +22,12 @@ def client_address(request: HttpRequest) -> str:
     return _read_address(found) or UNKNOWN
 
 
+def client_network(request: HttpRequest) -> str:
+    """The network of the caller, "" when it is not known."""
+    address = client_address(request)
+    return "" if address == UNKNOWN else network_of(address)
+
+
 def network_of(address: str) -> str:
     """What is counted as one caller: an IPv4 address, the /64 of an IPv6 address."""
     if ":" not in address:

@@ -280,6 +280,7 @@ SPECTACULAR_SETTINGS = {
     ],
     "ENUM_NAME_OVERRIDES": {
         "PaymentStatusEnum": "payment.serializers.payments.STATUSES",
+        "PageStatusEnum": "payment.services.page_status.PageStatus",
         "BookingStatusEnum": "booking.models.Booking.Status",
         "MailLanguageEnum": "accounts.models.User.Language",
         "PackageLanguageEnum": "booking.models.Package.Language",

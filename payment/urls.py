@@ -1,7 +1,9 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from payment.views.carts import BookingPaymentViewSet, CartPaymentViewSet, SlotPaymentViewSet
+from payment.views.bookings import BookingViewSet
+from payment.views.carts import CartPaymentViewSet, SlotPaymentViewSet
+from payment.views.frontend_2026 import Frontend2026ViewSet
 from payment.views.offers import OfferPageView, OfferViewSet
 from payment.views.pages import ReturnView, StatusPageView
 from payment.views.payments import PaymentViewSet
@@ -9,12 +11,13 @@ from payment.views.refunds import RefundViewSet
 from payment.views.webhooks import WebhookViewSet
 
 router = SimpleRouter()
+router.register("api/payments", Frontend2026ViewSet, basename="frontend-2026")
 router.register("api/payments/payments", PaymentViewSet, basename="payment")
 router.register("api/payments/refunds", RefundViewSet, basename="refund")
 router.register("api/payments/webhook", WebhookViewSet, basename="webhook")
+router.register("api/booking/bookings", BookingViewSet, basename="booking")
 # Actions on routes of `booking`, which knows nothing about money.
 router.register("api/cart/carts", CartPaymentViewSet, basename="cart")
-router.register("api/booking/bookings", BookingPaymentViewSet, basename="booking")
 router.register("api/puja/slots", SlotPaymentViewSet, basename="slot")
 
 urlpatterns = [

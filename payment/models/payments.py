@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from accounts.phones import PhoneField
-from booking.models import Checkout
+from booking.models import Booking, Checkout
 from booking.services import longest_page_life
 from core.clocks import SKEW, is_running
 from core.texts import name_or_email
@@ -124,6 +124,11 @@ class Payment(models.Model):
     @property
     def is_open(self) -> bool:
         return self.state == PaymentState.PENDING
+
+    @property
+    def booking(self) -> Booking | None:
+        """The booking this payment became."""
+        return getattr(self.checkout, "booking", None) if self.checkout else None
 
 
 class PaymentAttempt(models.Model):

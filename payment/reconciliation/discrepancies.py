@@ -111,9 +111,9 @@ class Discrepancy:
 
 
 def payment_discrepancy(payment: Payment, kind: Kind, fix: Fix, **more: Any) -> Discrepancy:
-    booking = getattr(payment.checkout, "booking", None) if payment.checkout_id else None
+    booking_id = payment.booking.book_id if payment.booking else ""
     more.setdefault("simulated", payment.simulated)
-    return Discrepancy(kind, fix, payment_id=payment.pk, booking=booking.book_id if booking else "", **more)
+    return Discrepancy(kind, fix, payment_id=payment.pk, booking=booking_id, **more)
 
 
 def order_discrepancy(attempt: PaymentAttempt, kind: Kind, fix: Fix, **more: Any) -> Discrepancy:

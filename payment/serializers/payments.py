@@ -3,14 +3,14 @@
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
 from django.utils import translation
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers import PhoneField
-from booking.serializers import BookingSerializer, RupeesField, agreed_cart
+from booking.serializers import RupeesField, agreed_cart
 from core.language import ENGLISH, language_of
-from core.texts import plain_text
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
 from payment.services.links import offer_url
@@ -28,18 +28,22 @@ STATUS_WORDS = {
 STATUSES = list(STATUS_WORDS)
 
 
+def with_money(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """Annotated with what came, when it came, and what went back, by the ledger. See `wire_status`."""
+    kinds, entries = LedgerEntry.Kind, LedgerEntry.objects.filter(payment=OuterRef("pk")).order_by()
+    receipts = entries.filter(kind=kinds.RECEIPT)
+    refunds = entries.filter(kind=kinds.REFUND, attempt__ledger__kind=kinds.RECEIPT).values("payment")
+    return payments.annotate(
+        received=Subquery(receipts.values("amount_paise")),
+        received_at=Coalesce(Subquery(receipts.values("attempt__paid_at")), "decided_at"),
+        went_back=Subquery(refunds.annotate(sum=Sum("amount_paise")).values("sum")),
+    )
+
+
 def for_wire(payments: QuerySet[Payment]) -> QuerySet[Payment]:
     """Loads all that these serializers read, by a number of queries that does not grow with the rows."""
-    kinds, entries = LedgerEntry.Kind, LedgerEntry.objects.filter(payment=OuterRef("pk")).order_by()
-    refunds = entries.filter(kind=kinds.REFUND, attempt__ledger__kind=kinds.RECEIPT).values("payment")
-    return (
-        payments.select_related("user", "checkout", "checkout__booking")
-        .prefetch_related("attempts")
-        .annotate(
-            received=Subquery(entries.filter(kind=kinds.RECEIPT).values("amount_paise")),
-            went_back=Subquery(refunds.annotate(sum=Sum("amount_paise")).values("sum")),
-        )
-    )
+    whole = payments.select_related("user", "checkout", "checkout__booking").prefetch_related("attempts")
+    return with_money(whole)
 
 
 def wire_status(payment: Any) -> str:
@@ -197,34 +201,6 @@ class StatusSerializer(serializers.Serializer[Payment]):
         return serializers.DateTimeField().to_representation(payment.asked_at or payment.created_at)
 
 
-class CheckBookingSerializer(serializers.Serializer[Payment]):
-    """Did my payment become a booking? `success` tells whether it was paid."""
-
-    success = serializers.BooleanField()
-    payment_status = serializers.ChoiceField(choices=STATUSES)
-    booking_created = serializers.BooleanField()
-    booking = BookingSerializer(required=False)
-    message = serializers.CharField(required=False)
-    user_message = UserMessageField()
-
-    def to_representation(self, payment: Payment) -> dict[str, Any]:
-        booking, paid = booking_of(payment), payment.state == PaymentState.SUCCESS
-        answer = {
-            "success": paid,
-            "user_message": self.fields["user_message"].to_representation(payment),
-            "payment_status": wire_status(payment),
-            "booking_created": booking is not None,
-        }
-        if booking is None:
-            return answer | {"message": message(payment)}
-        return answer | {"booking": BookingSerializer(booking).data}
-
-
-class CancelRequest(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=["CANCELLED"])
-    cancellation_reason = serializers.CharField(max_length=500, validators=[plain_text])
-
-
 class TimelineEntry(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
     text = serializers.CharField()
@@ -236,11 +212,6 @@ class TimelineSerializer(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=STATUSES)
     fulfilment = serializers.CharField()
     entries = TimelineEntry(many=True, help_text="staff see kind, order, rule and more in each entry")
-
-
-def booking_of(payment: Payment) -> Any:
-    """The booking this payment became, or None; free after `for_wire`."""
-    return getattr(payment.checkout, "booking", None) if payment.checkout else None
 
 
 def latest(payment: Payment) -> Any:

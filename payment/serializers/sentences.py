@@ -2,6 +2,7 @@
 
 from django.utils.translation import gettext_lazy as _
 
+from booking.models import Booking
 from payment.models import Payment
 from payment.phonepe.response_codes import ASKING, PAID, STARTED, WAIT, meaning
 from payment.services.offers import can_choose
@@ -28,11 +29,14 @@ BY_FULFILMENT = {
 CALLED_OFF = _(
     "The temple had to call off your time. Please choose another one, or get all of your money back."
 )
+CANCELLED = _("This booking is cancelled.")
 UNDECIDED = (STARTED, PAID, WAIT, ASKING)  # not for a payment that has ended unpaid
 
 
 def message(payment: Payment) -> str:
     """One sentence, whatever PhonePe called it."""
+    if payment.booking and payment.booking.status == Booking.Status.CANCELLED:
+        return str(CANCELLED)
     if payment.fulfilment == Fulfilment.BOOKED and can_choose(payment):
         return str(CALLED_OFF)
     return str(BY_FULFILMENT.get(Fulfilment(payment.fulfilment)) or BY_STATE[PaymentState(payment.state)])

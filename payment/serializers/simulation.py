@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from booking.filters import LARGEST_ID
 from payment.models import Payment
-from payment.serializers.payments import MessageField, OrderIdField, StatusField, booking_of
+from payment.serializers.payments import MessageField, OrderIdField, StatusField
 from payment.services.simulation import OUTCOMES
 from payment.states import PaymentState
 
@@ -53,7 +53,7 @@ class SimulatedSerializer(serializers.Serializer[Any]):
         return payment.state == PaymentState.SUCCESS
 
     def get_booking_created(self, payment: Payment) -> bool:
-        return booking_of(payment) is not None
+        return payment.booking is not None
 
     @extend_schema_field(StepSerializer(many=True))
     def get_steps(self, payment: Payment) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ The intent is committed before anything is sent to PhonePe; `payment.services.at
 
 import secrets
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -95,12 +96,12 @@ class Started:
 def start_payment(
     user: User,
     *,
-    cart_id: int,
+    cart_id: int | UUID,
     address_id: int | None = None,
     expected_paise: int | None = None,
     network: str = "",
 ) -> Started:
-    """Open the payment of this user's cart, or find the open one: a cart has one at most.
+    """Open the payment of this user's cart, by `id` or `cart_id`, or find the open one: a cart has one at most.
 
     All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
     that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`.
@@ -110,7 +111,8 @@ def start_payment(
     """
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
-    cart = Cart.objects.filter(pk=cart_id, user=user).first()
+    name = "cart_id" if isinstance(cart_id, UUID) else "pk"
+    cart = Cart.objects.filter(**{name: cart_id}, user=user).first()
     if cart is None:
         raise CartNotFound
     address = None if address_id is None else address_for_delivery(user, address_id)

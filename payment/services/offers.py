@@ -32,10 +32,9 @@ class NoSuchTime(Refusal):
 
 def can_choose(payment: Payment) -> bool:
     """Another slot can be chosen for this payment now."""
-    if payment.fulfilment != Fulfilment.BOOKED or payment.checkout is None:
+    if payment.fulfilment != Fulfilment.BOOKED:
         return payment.fulfilment == Fulfilment.OFFERED
-    booking = getattr(payment.checkout, "booking", None)
-    return booking is not None and booking.choose_until is not None
+    return payment.booking is not None and payment.booking.choose_until is not None
 
 
 def slots_to_choose(payment: Payment) -> list[Slot]:

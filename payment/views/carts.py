@@ -1,4 +1,4 @@
-"""The actions of carts, bookings and slots that move money. They are mounted before the routes of `booking`."""
+"""The actions of carts and slots that move money. They are mounted before the routes of `booking`."""
 
 from typing import Any, cast
 
@@ -12,15 +12,10 @@ from rest_framework.viewsets import ViewSet
 
 from accounts.models import User
 from accounts.permissions import HasRight
-from booking.models import Booking, Cart, Checkout, Slot
-from booking.serializers import BookingSerializer
-from core.money import rupees
+from booking.models import Cart, Checkout, Slot
 from payment.models import Payment
-from payment.serializers.payments import CancelRequest
-from payment.serializers.refunds import RefundSerializer
 from payment.serializers.slot_closure import ClearedSerializer, CloseRequest
 from payment.services.attempts import AlreadyPaid
-from payment.services.refunds.requests import cancel_booking
 from payment.services.slot_closure import move_all, refund_all
 from payment.services.status import give_up
 from payment.states import Fulfilment, PaymentState
@@ -76,47 +71,6 @@ def _cleanup_message(payment: Payment | None, is_free: bool) -> str:
     if payment.is_open:
         return "Your payment is still open: PhonePe has not decided yet. Please try again in a few minutes."
     return "The open payment was closed."
-
-
-class BookingPaymentViewSet(ViewSet):
-    lookup_value_regex = r"\d{1,18}"
-
-    @extend_schema(
-        operation_id="booking_cancel",
-        request=CancelRequest,
-        responses=inline_serializer(
-            "BookingCancelled",
-            {
-                "success": serializers.BooleanField(),
-                "message": serializers.CharField(),
-                "booking": BookingSerializer(),
-                "refund": RefundSerializer(allow_null=True),
-            },
-        ),
-    )
-    @action(detail=True, methods=["post"])
-    def status(self, request: Request, pk: str) -> Response:
-        """Cancel a booking; it is the only change that a customer can make."""
-        bookings = Booking.objects.select_related("checkout", "user")
-        booking = get_object_or_404(bookings, pk=pk, user=request.user)
-        form = CancelRequest(data=request.data)
-        form.is_valid(raise_exception=True)
-        refund = cancel_booking(booking, form.validated_data["cancellation_reason"])
-        booking.refresh_from_db()
-        if refund is None:
-            consequence = "By our policy it is not refunded any more."
-        elif refund.amount_paise == booking.checkout.total_paise:
-            consequence = "It will be refunded in full."
-        else:
-            consequence = f"₹{rupees(refund.amount_paise)} of it will be refunded."
-        return Response(
-            {
-                "success": True,
-                "message": f"Your booking is cancelled. {consequence}",
-                "booking": BookingSerializer(booking).data,
-                "refund": RefundSerializer(refund).data if refund else None,
-            }
-        )
 
 
 class SlotPaymentViewSet(ViewSet):

@@ -15,7 +15,6 @@ from core.errors import Refusal
 from core.language import language_of
 from payment.models import Offer, Payment
 from payment.serializers.offers import ChoiceRequest, OfferSerializer
-from payment.serializers.payments import booking_of
 from payment.serializers.sentences import message
 from payment.services.links import OFFER, payment_behind
 from payment.services.offers import can_choose, choose, decline, slots_to_choose
@@ -59,7 +58,7 @@ class OfferPageView(PageView):
         return SeeOther(request.path)
 
     def _show(self, request: HttpRequest, offer: Offer, notice: str = "", status: int = 200) -> HttpResponse:
-        payment, booking = offer.payment, booking_of(offer.payment)
+        payment, booking = offer.payment, offer.payment.booking
         language = language_of(request)
         with translation.override(language):
             context: dict[str, Any] = {

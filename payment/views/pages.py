@@ -21,7 +21,6 @@ from core.language import language_of
 from core.money import grouped
 from core.page_rates import find_excess
 from payment.models import Payment
-from payment.serializers.payments import booking_of
 from payment.serializers.sentences import user_message
 from payment.services.checkout import reopen
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
@@ -97,7 +96,7 @@ class StatusPageView(PageView):
                 "payment": payment,
                 "amount": grouped(payment.amount_paise),
                 "message": user_message(payment),
-                "booking": booking_of(payment),
+                "booking": payment.booking,
                 "offer": offer_url(payment) if can_choose(payment) else "",
                 "notice": notice,
             }

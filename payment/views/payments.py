@@ -25,12 +25,12 @@ from accounts.permissions import HasRight, may
 from core.errors import Refusal
 from core.language import language_of
 from core.money import paise
-from core.networks import UNKNOWN, client_address, network_of
+from core.networks import client_network
 from core.throttling import CallerThrottle
 from payment.models import Payment, Receipt, Refund
+from payment.serializers.bookings import CheckBookingSerializer
 from payment.serializers.checkout import ProcessCartRequest, StartedSerializer
 from payment.serializers.payments import (
-    CheckBookingSerializer,
     PaymentListSerializer,
     PaymentSerializer,
     StatusSerializer,
@@ -141,13 +141,12 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             if not request.user.is_authenticated:
                 raise NotAuthenticated
             expected_total = fields.get("expected_total")
-            address = client_address(request)
             started = start_payment(
                 request.user,
                 cart_id=fields["cart_id"],
                 address_id=fields.get("address_id"),
                 expected_paise=None if expected_total is None else paise(str(expected_total)),
-                network="" if address == UNKNOWN else network_of(address),
+                network=client_network(request),
             )
         elif settings.PAYMENT_GUEST_CHECKOUT:
             started = start_donation(

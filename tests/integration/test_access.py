@@ -79,7 +79,7 @@ def filled(alice, package, slot):
     apply_status(bought.attempts.get().pk, completed(), "worker")
     booking = Booking.objects.get()
     cart = builders.make_cart(alice, package, slot.starts_at)
-    start_payment(alice, cart_id=cart.pk)
+    started = start_payment(alice, cart_id=cart.pk)
     refund = create_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
     ids = {
         "api/payments/refunds/": refund.pk,
@@ -93,9 +93,13 @@ def filled(alice, package, slot):
 
     def fill(path: str) -> str:
         pk = next((pk for prefix, pk in ids.items() if path.startswith(prefix)), "")
-        return "/" + path.format(
-            pk=pk, book_id=booking.book_id, token="MQ:1abcde:forged", rest="reset/", slug="a-post"
-        )
+        named = {
+            "ref": booking.book_id,
+            "cart_id": sold.cart_id,
+            "merchant_order_id": started.attempt.merchant_order_id,
+            "slug": "a-post",
+        }
+        return "/" + path.format(pk=pk, token="MQ:1abcde:forged", rest="reset/", **named)
 
     return fill
 

@@ -62,6 +62,7 @@ STRICT = {
     "api/auth/refresh/ post": "session",
     "api/cart/carts/{pk}/apply_promo/ post": "promo",
     "api/payments/payments/process-cart/ post": "payment",
+    "api/payments/cart/ post": "payment",
     "api/payments/payments/{pk}/receipt/ get": "receipt",
     "api/payments/payments/{pk}/simulate/ post": "simulation",
     "api/payments/payments/{pk}/simulate-success/ post": "simulation",

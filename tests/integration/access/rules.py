@@ -197,8 +197,14 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/booking/bookings/ get": LOGIN,
     "api/booking/bookings/latest/ get": LOGIN,
     "api/booking/bookings/{pk}/ get": OWNER,
-    "api/booking/bookings/by-id/{book_id}/ get": OWNER,
+    "api/booking/bookings/by-id/{ref}/ get": OWNER,
+    "api/booking/bookings/by-cart/{cart_id}/ get": OWNER,
     "api/booking/bookings/{pk}/status/ post": OWNER,
+    "api/payments/cart/ post": LOGIN,  # of others' carts: test_frontend_2026
+    "api/payments/cart/status/{cart_id}/ get": OWNER,
+    "api/payments/status/{merchant_order_id}/ get": OWNER,
+    "api/payments/verify-and-complete/ post": LOGIN,  # of others' carts: test_frontend_2026
+    "api/payments/payments/NaN/retry-webhook/ post": LOGIN,
     "api/payments/payments/ get": LOGIN,
     "api/payments/payments/process-cart/ post": PUBLIC,  # a cart in it needs a login: test_payments
     "api/payments/payments/simulate-payment-success/ get": right("payment.change_payment"),

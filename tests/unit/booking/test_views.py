@@ -5,8 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from booking.models import Booking, Package, PujaCategory, PujaService, Slot
-from booking.services import book
+from booking.models import Package, PujaCategory, PujaService, Slot
 from tests.harness import builders
 
 
@@ -168,74 +167,6 @@ def test_days_that_cannot_be_asked_for_are_told(service, api, query):
 def test_an_unknown_service_has_no_slots(db, api):
     assert api().get("/api/puja/services/999/slots/").status_code == 404
     assert api().get(f"/api/puja/services/{'9' * 30}/").status_code == 404
-
-
-# --- Bookings ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def booking(alice, package, slot):
-    builders.make_promo()
-    return book(
-        builders.make_checkout(builders.make_cart(alice, package, slot.starts_at, promo_code="WELCOME10"))
-    )
-
-
-def test_a_booking_reads_as_it_was_bought(alice, booking, package, api):
-    Package.objects.update(price_paise=5_100_000, package_type="PREMIUM", language="ENGLISH")
-    PujaService.objects.update(title="Something else")
-    (row,) = api(alice).get("/api/booking/bookings/").json()
-    assert set(row) == {
-        *("id", "book_id", "user", "cart", "selected_date", "selected_time", "starts_at", "address"),
-        *(
-            "status",
-            "total_amount",
-            "cancellation_reason",
-            "moved_because",
-            "choose_until",
-            "created_at",
-            "updated_at",
-        ),
-    }
-    assert row["cart"]["puja_service"]["title"] == "Griha Pravesh"
-    assert row["cart"]["package"]["package_type"] == "BASIC"
-    assert row["cart"]["promo_code"]["code"] == "WELCOME10"
-    assert (row["total_amount"], row["cart"]["total_price"]) == ("990.00", "990.00")
-    assert (row["selected_date"], row["selected_time"]) == (builders.in_days(3).date().isoformat(), "10:00")
-    assert row["user"]["email"] == "alice@example.com"
-    assert row["address"]["city"] == "Patna"
-    assert api(alice).get(f"/api/booking/bookings/{booking.pk}/").json() == row
-
-
-def test_a_booking_is_found_by_its_number_and_as_the_latest(alice, booking, api):
-    for path in (f"by-id/{booking.book_id}/", "latest/"):
-        answer = api(alice).get(f"/api/booking/bookings/{path}").json()
-        assert (answer["success"], answer["data"]["book_id"]) == (True, booking.book_id)
-
-
-def test_a_stranger_sees_no_booking_of_others(booking, charlie, api):
-    client = api(charlie)
-    assert client.get("/api/booking/bookings/").json() == []
-    for path in (f"{booking.pk}/", f"by-id/{booking.book_id}/", "latest/"):
-        assert client.get(f"/api/booking/bookings/{path}").status_code == 404
-    assert api().get("/api/booking/bookings/").status_code == 401
-
-
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_nobody_writes_a_booking_by_hand(alice, booking, api, method):
-    wish = {"cart_id": booking.checkout.cart_id, "status": "CONFIRMED"}
-    for path in ("", f"{booking.pk}/"):
-        assert getattr(api(alice), method)(f"/api/booking/bookings/{path}", wish).status_code == 405
-    assert Booking.objects.count() == 1
-
-
-def test_more_bookings_need_no_more_queries(alice, package, booking, api, django_assert_num_queries):
-    Slot.objects.update(capacity=9)
-    for _ in range(4):
-        book(builders.make_checkout(builders.make_cart(alice, package, booking.starts_at)))
-    client = api(alice)
-    with django_assert_num_queries(3):  # who asks, how often, and what is theirs
-        client.get("/api/booking/bookings/")
 
 
 # --- The description of all this ---------------------------------------------------------------

@@ -1,0 +1,72 @@
+"""Bookings with their payment, which `booking` knows nothing about."""
+
+from typing import Any
+
+from django.db.models import Prefetch, QuerySet
+from rest_framework import serializers
+
+from booking.models import Booking
+from booking.serializers import BookingSerializer, RupeesField
+from core.texts import plain_text
+from payment.models import Payment
+from payment.serializers.payments import STATUSES, StatusField, UserMessageField, wire_status, with_money
+from payment.serializers.sentences import message
+from payment.states import PaymentState
+
+
+def bookings_for_wire(bookings: QuerySet[Booking]) -> QuerySet[Booking]:
+    """Loads all that `PaidBookingSerializer` reads, by two queries."""
+    payments = Prefetch("checkout__payment", with_money(Payment.objects.all()))
+    return bookings.select_related("user", "checkout__cart").prefetch_related(payments)
+
+
+class PaymentOfBookingSerializer(serializers.Serializer[Payment]):
+    payment_id = serializers.IntegerField(source="pk")
+    transaction_id = serializers.CharField(source="reference")
+    payment_method = serializers.CharField(default="PhonePe", read_only=True)
+    status = StatusField()
+    payment_date = serializers.DateTimeField(source="received_at")
+    amount = RupeesField(source="amount_paise")
+
+
+class PaidBookingSerializer(BookingSerializer):
+    """Pages read `payment` or `payment_details`: both say the same. Null for a booking that nobody paid for here."""
+
+    payment = PaymentOfBookingSerializer(source="checkout.payment", allow_null=True, read_only=True)
+    payment_details = PaymentOfBookingSerializer(source="checkout.payment", allow_null=True, read_only=True)
+
+    class Meta(BookingSerializer.Meta):
+        fields = (*BookingSerializer.Meta.fields, "payment", "payment_details")
+
+
+class FoundBookingSerializer(serializers.Serializer[Any]):
+    success = serializers.BooleanField()
+    data = PaidBookingSerializer()  # type: ignore[assignment]
+
+
+class CheckBookingSerializer(serializers.Serializer[Payment]):
+    """Did my payment become a booking? `success` tells whether it was paid."""
+
+    success = serializers.BooleanField()
+    payment_status = serializers.ChoiceField(choices=STATUSES)
+    booking_created = serializers.BooleanField()
+    booking = PaidBookingSerializer(required=False)
+    message = serializers.CharField(required=False)
+    user_message = UserMessageField()
+
+    def to_representation(self, payment: Payment) -> dict[str, Any]:
+        booking, paid = payment.booking, payment.state == PaymentState.SUCCESS
+        answer = {
+            "success": paid,
+            "user_message": self.fields["user_message"].to_representation(payment),
+            "payment_status": wire_status(payment),
+            "booking_created": booking is not None,
+        }
+        if booking is None:
+            return answer | {"message": message(payment)}
+        return answer | {"booking": PaidBookingSerializer(booking).data}
+
+
+class CancelRequest(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["CANCELLED"])
+    cancellation_reason = serializers.CharField(max_length=500, validators=[plain_text])

@@ -1,0 +1,113 @@
+"""The caller's bookings with their payments: `booking` knows nothing about money."""
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from django.urls.converters import UUIDConverter
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ReadOnlyModelViewSet
+
+from booking.models import Booking
+from core.money import rupees
+from payment.models import Payment
+from payment.serializers.bookings import (
+    CancelRequest,
+    FoundBookingSerializer,
+    PaidBookingSerializer,
+    bookings_for_wire,
+)
+from payment.serializers.refunds import RefundSerializer
+from payment.services.page_status import STANDING
+from payment.services.refunds.requests import cancel_booking
+
+
+class BookingViewSet(ReadOnlyModelViewSet[Booking]):
+    """Bookings are made by payments, and cancelled here.
+
+    Pages show whatever they find by a cart or by a payment as confirmed: a cancelled booking is found by its own
+    number only.
+    """
+
+    queryset = Booking.objects.all()
+    serializer_class = PaidBookingSerializer
+    lookup_value_regex = r"\d{1,18}"
+
+    def get_queryset(self) -> QuerySet[Booking]:
+        return bookings_for_wire(super().get_queryset().filter(user_id=self.request.user.pk or 0))
+
+    @extend_schema(responses=FoundBookingSerializer)
+    @action(detail=False, url_path="by-id/(?P<ref>[A-Za-z0-9_-]{1,64})")
+    def by_id(self, request: Request, ref: str) -> Response:
+        """By `book_id`; or by the `merchant_order_id` or number of a payment of its cart."""
+        bookings, payments = self.get_queryset(), "checkout__cart__checkouts__payment"
+        if ref.startswith("BK-"):
+            return self._found(bookings.filter(book_id=ref).first())
+        is_number = ref.isdigit() and len(ref) <= 18
+        lookup = f"{payments}__pk" if is_number else f"{payments}__attempts__merchant_order_id"
+        return self._found(bookings.filter(status__in=STANDING, **{lookup: ref}).first())
+
+    @extend_schema(responses=PaidBookingSerializer)
+    @action(detail=False, url_path=f"by-cart/(?P<cart_id>{UUIDConverter.regex})")
+    def by_cart(self, request: Request, cart_id: str) -> Response:
+        """The bare booking. 404 when there is none: any 200 is shown as a confirmed booking."""
+        bookings = self.get_queryset().filter(status__in=STANDING, checkout__cart__cart_id=cart_id)
+        return Response(PaidBookingSerializer(self._existing(bookings.first())).data)
+
+    @extend_schema(responses=FoundBookingSerializer)
+    @action(detail=False)
+    def latest(self, request: Request) -> Response:
+        """The newest booking, if the caller's newest payment of a cart is the one that became it; else 404."""
+        booking = self.get_queryset().first()
+        if booking is None or booking.status not in STANDING:
+            return self._found(None)
+        paid = Payment.objects.filter(user_id=request.user.pk or 0, checkout__isnull=False)
+        newest = paid.order_by("-pk").values_list("checkout_id", flat=True).first()
+        return self._found(booking if newest in (None, booking.checkout_id) else None)
+
+    @extend_schema(
+        operation_id="booking_cancel",
+        request=CancelRequest,
+        responses=inline_serializer(
+            "BookingCancelled",
+            {
+                "success": serializers.BooleanField(),
+                "message": serializers.CharField(),
+                "booking": PaidBookingSerializer(),
+                "refund": RefundSerializer(allow_null=True),
+            },
+        ),
+    )
+    @action(detail=True, methods=["post"])
+    def status(self, request: Request, pk: str) -> Response:
+        """Cancel a booking; it is the only change that a customer can make."""
+        bookings = Booking.objects.select_related("checkout", "user")
+        booking = get_object_or_404(bookings, pk=pk, user=request.user)
+        form = CancelRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        refund = cancel_booking(booking, form.validated_data["cancellation_reason"])
+        if refund is None:
+            consequence = "By our policy it is not refunded any more."
+        elif refund.amount_paise == booking.checkout.total_paise:
+            consequence = "It will be refunded in full."
+        else:
+            consequence = f"₹{rupees(refund.amount_paise)} of it will be refunded."
+        return Response(
+            {
+                "success": True,
+                "message": f"Your booking is cancelled. {consequence}",
+                "booking": PaidBookingSerializer(self.get_object()).data,
+                "refund": RefundSerializer(refund).data if refund else None,
+            }
+        )
+
+    def _found(self, booking: Booking | None) -> Response:
+        return Response({"success": True, "data": PaidBookingSerializer(self._existing(booking)).data})
+
+    def _existing(self, booking: Booking | None) -> Booking:
+        if booking is None:
+            raise NotFound("There is no such booking.")
+        return booking

@@ -1,0 +1,122 @@
+"""The routes by which the frontend of 2026 pays and waits, over the same services as `process-cart`.
+
+The frontend of July 2025 uses those of `payment.views.payments`. The words that a page may be told are in
+`payment.services.page_status`.
+"""
+
+from collections.abc import Callable
+from typing import cast
+
+from django.db.models import QuerySet
+from django.urls.converters import UUIDConverter
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from accounts.models import User
+from core.money import paise
+from core.networks import client_network
+from payment.models import Payment
+from payment.serializers.frontend_2026 import (
+    CartPaidSerializer,
+    CartStatusSerializer,
+    OrderStatusSerializer,
+    PayCartRequest,
+    RetryOfNothingSerializer,
+    VerifiedSerializer,
+    VerifyRequest,
+)
+from payment.serializers.payments import for_wire
+from payment.services.checkout import start_payment
+from payment.services.page_status import (
+    PageStatus,
+    most_telling,
+    page_status,
+    payments_beside,
+    payments_of_cart,
+)
+from payment.services.status import refresh, refresh_after_return
+from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
+from payment.views.payments import CHECK_BOOKING_SECONDS, STATUS_SECONDS, PaymentThrottle
+
+Refresh = Callable[[Payment, int, str], Payment]
+
+
+class Frontend2026ViewSet(ViewSet):
+    throttle_scope = "user"
+
+    @extend_schema(
+        operation_id="payments_cart",
+        request=PayCartRequest,
+        responses={200: CartPaidSerializer, 201: CartPaidSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    @action(detail=False, methods=["post"], throttle_classes=(PaymentThrottle,))
+    @idempotent("payments-cart")
+    def cart(self, request: Request) -> Response:
+        """Open the payment of a cart, or find the open one: the same as process-cart in every respect."""
+        form = PayCartRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        fields = form.validated_data
+        expected_total = fields.get("expected_total")
+        started = start_payment(
+            cast(User, request.user),
+            cart_id=fields["cart_id"],
+            address_id=fields.get("address_id"),
+            expected_paise=None if expected_total is None else paise(str(expected_total)),
+            network=client_network(request._request),
+        )
+        return Response(CartPaidSerializer(started).data, status=201 if started.is_new else 200)
+
+    @extend_schema(operation_id="payments_cart_status", responses=CartStatusSerializer)
+    @action(detail=False, url_path=f"cart/status/(?P<cart_id>{UUIDConverter.regex})")
+    def cart_status(self, request: Request, cart_id: str) -> Response:
+        """Whether the cart became a booking. An open payment is polled first. 404: nobody has paid for this cart."""
+        payments = payments_of_cart(cast(User, request.user), UUIDConverter().to_python(cart_id))
+        payment = _refreshed(payments, refresh, STATUS_SECONDS, "cart status")
+        return Response(CartStatusSerializer(payment, context={"request": request}).data)
+
+    @extend_schema(operation_id="payments_order_status", responses=OrderStatusSerializer)
+    @action(detail=False, url_path="status/(?P<merchant_order_id>[A-Za-z0-9_-]{1,64})")
+    def order_status(self, request: Request, merchant_order_id: str) -> Response:
+        """What became of the cart of this order. An open payment is polled first."""
+        payments = payments_beside(cast(User, request.user), merchant_order_id)
+        payment = _refreshed(payments, refresh, STATUS_SECONDS, "order status")
+        return Response(OrderStatusSerializer(payment, context={"request": request}).data)
+
+    @extend_schema(
+        operation_id="payments_verify_and_complete", request=VerifyRequest, responses=VerifiedSerializer
+    )
+    @action(detail=False, methods=["post"], url_path="verify-and-complete")
+    def verify_and_complete(self, request: Request) -> Response:
+        """Fetches the status from PhonePe, also of a payment that ended unpaid: its customer says that they paid.
+
+        The click proves nothing. 200 also when nothing is booked: read `success`.
+        """
+        form = VerifyRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        payments = payments_of_cart(cast(User, request.user), form.validated_data["cart_id"])
+        was_booked = any(page_status(each) == PageStatus.SUCCESS for each in payments)
+        payment = _refreshed(payments, refresh_after_return, CHECK_BOOKING_SECONDS, "verify and complete")
+        context = {"request": request, "was_booked": was_booked}
+        return Response(VerifiedSerializer(payment, context=context).data)
+
+    @extend_schema(operation_id="payments_retry_of_nothing", request=None, responses=RetryOfNothingSerializer)
+    @action(detail=False, methods=["post"], url_path="payments/NaN/retry-webhook")
+    def retry_of_nothing(self, request: Request) -> Response:
+        """A page that knows no payment id sends NaN. `success: false` leads to the checkout, where an open payment is
+        found again; `true` would show the customer's latest booking as this payment's."""
+        sentence = "We do not know which payment this is. Please look at your bookings before you pay again."
+        return Response({"success": False, "message": sentence})
+
+
+def _refreshed(payments: QuerySet[Payment], refresh: Refresh, seconds: int, source: str) -> Payment:
+    """The most telling of these payments, after a poll of it. Raises NotFound when there is none."""
+    payment = most_telling(payments)
+    if payment is None:
+        raise NotFound("There is no payment for this.")
+    refresh(payment, seconds, source)
+    return cast(Payment, most_telling(for_wire(payments)))
