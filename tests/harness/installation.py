@@ -67,8 +67,11 @@ class Installation:
         self.servers.append(server)
         return self.keep(server)
 
-    def work(self) -> Process:
-        worker = Process("worker", "manage.py", "work", "--interval", "0.1", environment=self.environment)
+    def work(self, interval: float = 0.1) -> Process:
+        """`interval`: seconds between two looks for work; most of a worker's time is spent on them."""
+        worker = Process(
+            "worker", "manage.py", "work", "--interval", f"{interval}", environment=self.environment
+        )
         self.workers.append(worker)
         return self.keep(worker)
 

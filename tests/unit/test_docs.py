@@ -14,6 +14,7 @@ from tests.harness import ROOT
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
     *("docs/architecture.md", "docs/decisions.md", "docs/deployment.md", "docs/api.md", "docs/phonepe.md"),
+    "docs/frontends.md",
 ]
 LINK = re.compile(r"\]\(([^)#]+)\)")
 PATH = re.compile(r"`((?:[\w.*-]+/)+[\w.*-]*)`")

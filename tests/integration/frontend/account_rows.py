@@ -1,12 +1,11 @@
 """From the registration to the profile. Codes are read from the mail folder."""
 
-from functools import partial
 from io import BytesIO
 
 from PIL import Image
 
 from tests.integration.frontend import account_pages, shapes
-from tests.integration.frontend.browser import first, reader, side_by_side
+from tests.integration.frontend.browser import first, reader
 from tests.integration.frontend.people import HOME
 from tests.integration.frontend.rows import Story, Table
 from tests.integration.frontend.shapes import fitting
@@ -80,30 +79,6 @@ def log_in_to_closed_account(story: Story) -> None:
     story.shop.query(f"UPDATE accounts_user SET account_status = 'SUSPENDED' WHERE email = '{closed}'")  # noqa: S608
     account_pages.log_in(tab, closed, story.password)
     assert tab.toasts == ["Your account is SUSPENDED."]
-
-
-@row("every page", "POST auth/refresh/ after a 401", "`access, refresh`; the call is made again")
-def refresh(story: Story) -> None:
-    before = story.tab.storage["refresh"]
-    story.tab.storage["access"] = "no.such.token"
-    assert story.call("GET", "/auth/addresses/").ok
-    assert story.tab.storage["refresh"] != before
-
-
-@row("every page", "POST auth/refresh/ by two tabs at once", "both go on")
-def refresh_twice(story: Story) -> None:
-    tabs = [story.tab, story.tab.open_tab()]
-    assert side_by_side(*[partial(tab.refresh, tab.browser.main) for tab in tabs]) == [True, True]
-    assert all(tab.call("GET", "/auth/addresses/").ok for tab in tabs)
-
-
-@row("header", "POST auth/logout/", "nothing; the session is over")
-def log_out(story: Story) -> None:
-    tab = story.kept["other browser"]
-    session = dict(tab.storage)
-    account_pages.log_out(tab)
-    tab.storage.update(session)
-    assert not tab.refresh(tab.browser.main)
 
 
 @row("/forgot-password", "POST auth/password/reset/", "any 2xx, of anybody's address")

@@ -1,7 +1,7 @@
 """Rows whose routes are not there yet."""
 
 REASON = "the route is not there yet"
-NAMES = {
+NAMES: dict[str, tuple[str, ...]] = {
     "july": (
         "/login: POST auth/login/ of an account that staff have closed",
         "/cart: POST cart/carts/clear_converted/",
@@ -15,21 +15,11 @@ NAMES = {
         "/user/profile: PATCH auth/profile/picture/ with a text file",
         "/user/profile: PATCH auth/pancard/",
         "/user/profile: PATCH auth/pancard/ with a wrong number",
-        "/cart: DELETE cart/carts/{id}/ while a payment is open",
-        "/cart: POST cart/carts/{id}/cleanup_old_payments/",
         "/cart: POST cart/carts/clear_converted/",
         "/user/promos: GET promo/user/promos/",
         "/user/promos: GET promo/user/promos/history/",
         "/user/promos: GET promo/promos/validate/",
         "/user/promos: GET promo/promos/validate/ of a wrong code",
-        "/checkout: POST payments/cart/",
-        "/checkout: POST payments/cart/ again",
-        "/checkout: POST payments/cart/ of somebody else's cart",
-        "/confirmbooking, /payment-pending: GET payments/cart/status/{uuid}/ while it is open",
-        "/payment-pending: GET payments/status/{order}/ while it is open",
-        "/confirmbooking: GET booking/bookings/by-id/{order}/ without a booking",
-        "/confirmbooking: POST payments/verify-and-complete/ of an open payment",
-        "/failedbooking: POST payments/payments/NaN/retry-webhook/",
         "PhonePe → the site: the way back of who has not decided",
         "/payment-pending: GET payments/status/{order}/ every 30 s",
         "/confirmbooking: GET payments/cart/status/{uuid}/ of a paid cart",
@@ -46,14 +36,8 @@ NAMES = {
         "/user/bookings: the invoice: by-id with a slash at its end",
         "PhonePe → the site: the way back of who has paid",
         "PhonePe → the site: the way back of who was refused",
-        "/confirmbooking: GET payments/cart/status/{uuid}/ of a failed one",
         "/user/promos: GET promo/user/promos/history/ after a purchase",
-        "/user/bookings: Cancel",
         "store: POST booking/bookings/{id}/status/",
-        "/test-payment-new: POST payments/test/ with a bare number",
-        "/test-payment: GET payments/status/{order}/",
-        "/payment-debug: GET payments/latest/",
-        "/payment-debug: GET bookings/",
     ),
 }
 AWAITED = {(era, name): REASON for era, names in NAMES.items() for name in names}

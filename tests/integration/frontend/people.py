@@ -159,6 +159,7 @@ def shop_with_mails(generation: str) -> Iterator[InstallationWithPhonePe]:
     """Everything that `make run` starts, whose mails are files."""
     with (
         tempfile.TemporaryDirectory(prefix="okpuja-mail-") as folder,
-        start_installation(generation, workers=1, EMAIL_URL=f"file://{folder}") as shop,
+        start_installation(generation, EMAIL_URL=f"file://{folder}") as shop,
     ):
+        shop.work(interval=0.5)
         yield shop
