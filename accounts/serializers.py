@@ -7,15 +7,16 @@ from django.core.validators import MaxLengthValidator
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 from rest_framework.fields import empty
 
 from accounts.models import Address, User, normalize_postal_code
 from accounts.phones import UNREADABLE, format_phone, is_blank, normalize_phone, read_phone
 from accounts.sessions import SessionTokens
+from core import serializers
 from core.texts import plain_line, visible_line
 
 YOUNGEST, OLDEST = 13, 130  # years
+CUSTOMERS_ONLY = _("Accounts of staff are made by staff. You can register as a customer.")
 
 
 class LineField(serializers.CharField):
@@ -76,7 +77,7 @@ class BirthdayField(serializers.DateField):
 
 
 class RegistrationSerializer(serializers.Serializer):
-    """`role` and whatever else a caller would like to be is not read."""
+    """`role` and the code beside it are sent by the form of the frontend. Nobody becomes staff by it."""
 
     email = serializers.EmailField(max_length=254, validators=[visible_line])
     phone = PhoneField(required=False)
@@ -85,6 +86,14 @@ class RegistrationSerializer(serializers.Serializer):
     first_name = LineField(max_length=100, required=False, allow_blank=True, default="")
     last_name = LineField(max_length=100, required=False, allow_blank=True, default="")
     language = serializers.ChoiceField(User.Language.choices, required=False, default=User.Language.ENGLISH)
+    role = serializers.RegexField("^USER$", required=False, error_messages={"invalid": CUSTOMERS_ONLY})
+    employee_registration_code = serializers.CharField(
+        max_length=0,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        error_messages={"max_length": CUSTOMERS_ONLY},
+    )
 
     def validate_email(self, email: str) -> str:
         plain = email.lower()
@@ -100,7 +109,9 @@ class RegistrationSerializer(serializers.Serializer):
             validate_password(password, User(email=attrs["email"], **names))
         except Invalid as error:
             raise serializers.ValidationError({"password": error.messages}) from error
-        return attrs
+        return {
+            name: value for name, value in attrs.items() if name not in ("role", "employee_registration_code")
+        }
 
 
 class LoginSerializer(serializers.Serializer):
@@ -110,6 +121,11 @@ class LoginSerializer(serializers.Serializer):
 
 class CodeRequestSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=254)
+    via = serializers.ChoiceField(["email"], required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        attrs.pop("via", None)  # there is one way
+        return attrs
 
 
 class CodeSerializer(CodeRequestSerializer):

@@ -2,7 +2,7 @@ from typing import Any, cast
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from rest_framework import serializers, status
+from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,6 +29,7 @@ from accounts.serializers import (
     RegistrationSerializer,
     SessionSerializer,
 )
+from core import serializers
 from core.language import Text
 from core.networks import client_address
 

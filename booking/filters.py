@@ -4,9 +4,10 @@ from typing import Any
 
 from django import forms
 from django.db.models import Min, Q, QuerySet
+from django.utils import timezone
 from django_filters import rest_framework as filters
 
-from booking.models import Package, PujaService
+from booking.models import Package, PromoCode, PujaService
 
 LARGEST_ID = 2**63 - 1
 
@@ -70,6 +71,42 @@ class PackageFilter(filters.FilterSet):
     class Meta:
         model = Package
         fields = ("puja_service", "location", "language", "package_type")
+
+
+class PromoFilter(filters.FilterSet):
+    """Of `booking.services.promos.visible_to`, in the words of the frontend."""
+
+    search = filters.CharFilter(method="filter_search", max_length=100)
+    status = filters.ChoiceFilter(
+        method="filter_status", choices=[(word, word) for word in ("available", "used", "expired")]
+    )
+    code_type = filters.ChoiceFilter(
+        method="filter_code_type", choices=[(word, word) for word in ("PUBLIC", "ASSIGNED")]
+    )
+    service_type = filters.ChoiceFilter(
+        method="filter_service_type", choices=[(word, word) for word in ("puja", "astrology", "both")]
+    )
+
+    class Meta:
+        model = PromoCode
+        fields = ("search", "status", "code_type", "service_type")
+
+    def filter_search(self, codes: QuerySet, name: str, text: str) -> QuerySet:
+        return codes.filter(Q(code__icontains=text) | Q(description__icontains=text))
+
+    def filter_status(self, codes: QuerySet, name: str, word: str) -> QuerySet:
+        if word == "expired":
+            return codes.filter(expires_at__lte=timezone.now())
+        return codes.filter(uses__gt=0) if word == "used" else codes.filter(counts=True)
+
+    def filter_code_type(self, codes: QuerySet, name: str, word: str) -> QuerySet:
+        kind = PromoCode.CodeType
+        return codes.filter(
+            code_type__in=[kind.USER_SPECIFIC] if word == "ASSIGNED" else [kind.PUBLIC, kind.FIRST_ORDER]
+        )
+
+    def filter_service_type(self, codes: QuerySet, name: str, word: str) -> QuerySet:
+        return codes.none() if word == "astrology" else codes  # all are for pujas
 
 
 def with_price(services: QuerySet[PujaService]) -> QuerySet[PujaService]:

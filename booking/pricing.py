@@ -46,27 +46,33 @@ def calculate_discount(promo: PromoCode, price_paise: int) -> int:
 
 def find_promo_problem(promo: PromoCode, cart: Cart) -> Text:
     """A sentence for the person, empty if the code counts for this cart."""
+    return judge_promo(promo, cart.user_id, cart.package.price_paise, cart.pk)
+
+
+def judge_promo(promo: PromoCode, user_id: int, price_paise: int | None, cart_id: int = 0) -> Text:
+    """The same for a person without a cart, and before anybody knows the price."""
     return (
-        _find_audience_problem(promo, cart)
+        _find_audience_problem(promo, user_id, cart_id)
         or _find_period_problem(promo)
-        or find_price_problem(promo, cart.package.price_paise)
+        or (find_price_problem(promo, price_paise) if price_paise is not None else "")
     )
 
 
-def _find_audience_problem(promo: PromoCode, cart: Cart) -> Text:
+def _find_audience_problem(promo: PromoCode, user_id: int, cart_id: int) -> Text:
     kind = PromoCode.CodeType
     if not promo.is_active:
         return UNKNOWN_CODE
-    if promo.code_type == kind.USER_SPECIFIC and not promo.assigned_users.filter(pk=cart.user_id).exists():
+    if promo.code_type == kind.USER_SPECIFIC and not promo.assigned_users.filter(pk=user_id).exists():
         return UNKNOWN_CODE
-    if promo.code_type == kind.FIRST_ORDER and _has_ordered(cart):
+    if promo.code_type == kind.FIRST_ORDER and has_ordered(user_id, cart_id):
         return _("This promo code is for your first order only.")
     return ""
 
 
-def _has_ordered(cart: Cart) -> bool:
-    orders = Checkout.objects.filter(user_id=cart.user_id).exclude(state=Checkout.State.RELEASED)
-    return orders.exclude(cart_id=cart.pk).exists()
+def has_ordered(user_id: int, cart_id: int = 0) -> bool:
+    """Apart from this cart, whatever is paid for or may be paid now."""
+    orders = Checkout.objects.filter(user_id=user_id).exclude(state=Checkout.State.RELEASED)
+    return orders.exclude(cart_id=cart_id).exists()
 
 
 def _find_period_problem(promo: PromoCode) -> Text:

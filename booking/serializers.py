@@ -1,17 +1,18 @@
 """The shapes of the wire. A cart that is checked out and a booking read as they were bought."""
 
-from datetime import time
+from datetime import datetime, time
 from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 
 from accounts.models import Address
 from accounts.serializers import AddressSerializer, PersonSerializer
+from booking.fields import LAST_MOMENT
 from booking.models import Booking, Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
 from booking.pricing import calculate_price
+from core import serializers
 from core.money import rupees
 
 # A cart in this state reads as its checkout in that one.
@@ -140,6 +141,85 @@ class PromoCodeSerializer(serializers.ModelSerializer):
     @extend_schema_field(serializers.ChoiceField(choices=["PERCENTAGE", "FIXED"]))
     def get_discount_type(self, promo: PromoCode) -> str:
         return "PERCENTAGE" if promo.percent else "FIXED"
+
+
+class CustomerPromoSerializer(serializers.ModelSerializer):
+    """A code on the page of promo codes, whose words are not those of the cart: a row of `promos.visible_to`.
+
+    The page reads a missing end as one in 1970: a code without one ends on the last day there is.
+    """
+
+    discount = serializers.SerializerMethodField()
+    min_order_amount = serializers.SerializerMethodField()
+    max_discount_amount = RupeesField(source="max_discount_paise", allow_null=True)
+    start_date = serializers.DateTimeField(source="starts_at", read_only=True)
+    expiry_date = serializers.SerializerMethodField()
+    user_usage_count = serializers.IntegerField(source="uses", read_only=True)
+    code_type = serializers.SerializerMethodField()
+    is_active = serializers.BooleanField(source="counts", read_only=True, help_text="would be taken now")
+    is_used_by_user = serializers.BooleanField(source="uses", read_only=True)
+    service_type = serializers.CharField(default="puja", read_only=True)
+
+    class Meta:
+        model = PromoCode
+        fields = (
+            *("id", "code", "description", "discount", "discount_type"),
+            *("min_order_amount", "max_discount_amount", "start_date", "expiry_date", "usage_limit"),
+            *("user_usage_count", "code_type", "is_active", "is_used_by_user", "service_type"),
+        )
+
+    def get_discount(self, promo: PromoCode) -> str:
+        return f"{promo.percent}.00" if promo.percent else rupees(promo.amount_paise or 0)
+
+    def get_min_order_amount(self, promo: PromoCode) -> str | None:
+        return rupees(promo.min_order_paise) if promo.min_order_paise else None
+
+    def get_expiry_date(self, promo: PromoCode) -> datetime:
+        return timezone.localtime(promo.expires_at or LAST_MOMENT)
+
+    @extend_schema_field(serializers.ChoiceField(choices=["PUBLIC", "PRIVATE", "ASSIGNED"]))
+    def get_code_type(self, promo: PromoCode) -> str:
+        kind = PromoCode.CodeType
+        words = {kind.USER_SPECIFIC: "ASSIGNED", kind.FIRST_ORDER: "PUBLIC"}
+        return words.get(kind(promo.code_type), promo.code_type)
+
+
+class PromoUseSerializer(serializers.ModelSerializer):
+    """A booking that was paid with a promo code: what it cost before, and what the code took off."""
+
+    promo_code = serializers.SerializerMethodField()
+    used_at = serializers.DateTimeField(source="created_at", read_only=True)
+    order_amount = RupeesField(source="checkout.price_paise")
+    discount_amount = RupeesField(source="checkout.discount_paise")
+    order_id = serializers.CharField(source="book_id", read_only=True)
+
+    class Meta:
+        model = Booking
+        fields = ("id", "promo_code", "used_at", "order_amount", "discount_amount", "order_id")
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
+    def get_promo_code(self, booking: Booking) -> dict[str, str]:
+        checkout = booking.checkout
+        return {"code": checkout.promo_code_text, "description": checkout.promo_description}
+
+
+class PromoQuestionSerializer(serializers.Serializer):
+    code = serializers.CharField(max_length=30)
+    order_amount = serializers.DecimalField(
+        required=False,
+        max_digits=9,
+        decimal_places=2,
+        min_value=0,
+        help_text="rupees; without it, the price of the ACTIVE cart",
+    )
+
+
+class PromoVerdictSerializer(serializers.Serializer):
+    valid = serializers.BooleanField()
+    message = serializers.CharField()
+    user_message = serializers.CharField(help_text="the same in the language of the reader")
+    discount_amount = serializers.FloatField(help_text="rupees, as a number: the page subtracts it")
+    promo = CustomerPromoSerializer(allow_null=True)
 
 
 def agreed_cart(checkout: Checkout) -> dict[str, Any]:

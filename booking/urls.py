@@ -1,6 +1,7 @@
 from rest_framework.routers import SimpleRouter
 
 from booking import not_sold
+from booking.promo_views import CustomerPromoViewSet, PromoVerdictViewSet
 from booking.views import CartViewSet, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
 
 router = SimpleRouter()
@@ -11,5 +12,7 @@ router.register("puja/packages", PackageViewSet)
 router.register("puja/public/services", PujaServiceViewSet, basename="public-service")
 router.register("puja/public/puja/packages", PackageViewSet, basename="public-package")
 router.register("cart/carts", CartViewSet)
+router.register("promo/user/promos", CustomerPromoViewSet, basename="customer-promo")
+router.register("promo/promos", PromoVerdictViewSet, basename="promo")
 
 urlpatterns = [*router.urls, *not_sold.urlpatterns]

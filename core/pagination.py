@@ -16,6 +16,12 @@ class Pages(PageNumberPagination):
     max_page_size = MAX_ROWS
 
 
+class LimitedPages(Pages):
+    """The size of a page is called `limit` by the pages of promo codes."""
+
+    page_size_query_param = "limit"
+
+
 class BoundedArray(Pages):
     """A bare array; `{count, next, previous, results}` for a request with `page` or `page_size`.
 

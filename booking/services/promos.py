@@ -1,14 +1,19 @@
-"""Uses of a promo code: reserved with the checkout, used with the booking, else given back."""
+"""Promo codes: who may use them. A use is reserved with the checkout, used with the booking, else given back."""
 
-from django.db.models import F, Q
+from dataclasses import dataclass
+
+from django.db.models import BooleanField, Count, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import CombinedExpression
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 
-from booking.models import Checkout, PromoCode
-from booking.pricing import UNKNOWN_CODE
+from booking.models import Cart, Checkout, PromoCode
+from booking.pricing import UNKNOWN_CODE, calculate_discount, has_ordered, judge_promo
 from core.errors import InvalidField
 from core.language import Text
 
 State = Checkout.PromoState
+WITH_ROOM = Q(usage_limit=None) | Q(usage_limit__gt=F("reserved_count") + F("used_count"))
 
 
 def find(code: str) -> PromoCode:
@@ -22,10 +27,59 @@ def refuse(problem: Text) -> InvalidField:
     return InvalidField("promo_code", problem)
 
 
+@dataclass(frozen=True)
+class Discount:
+    """What a code takes off, in paise. None: a percentage of a price that nobody knows yet."""
+
+    promo: PromoCode
+    paise: int | None
+
+
+def judge(user_id: int, code: str, order_paise: int | None = None) -> Discount:
+    """What the code would take off an order of this price; without one, off the ACTIVE cart.
+
+    Raises InvalidField on `promo_code`, with the sentence that the cart would be refused with.
+    """
+    cart = Cart.objects.select_related("package").filter(user_id=user_id, status=Cart.Status.ACTIVE).first()
+    promo, price = find(code), order_paise
+    if price is None and cart is not None:
+        price = cart.package.price_paise
+    if problem := judge_promo(promo, user_id, price, cart.pk if cart else 0):
+        raise refuse(problem)
+    return Discount(promo, promo.amount_paise if price is None else calculate_discount(promo, price))
+
+
+def for_customer(user_id: int) -> QuerySet[PromoCode]:
+    """All codes on sale, also those that they may not know of, with three columns of theirs.
+
+    `uses`: how often they have used it. `is_told`: it is for everybody, or assigned to them. `counts`: it would be
+    taken now, from an order that is dear enough.
+    """
+    kind, now = PromoCode.CodeType, timezone.now()
+    open_kinds = [kind.PUBLIC] if has_ordered(user_id) else [kind.PUBLIC, kind.FIRST_ORDER]
+    used = Checkout.objects.filter(promo_code=OuterRef("pk"), user_id=user_id, promo_state=State.USED)
+    number = used.order_by().values("promo_code").annotate(number=Count("pk")).values("number")
+    assigned = PromoCode.assigned_users.through.objects.filter(user_id=user_id).values("promocode")
+    is_told = Q(code_type__in=open_kinds) | Q(code_type=kind.USER_SPECIFIC, pk__in=assigned)
+    lasts = Q(expires_at=None) | Q(expires_at__gt=now)
+    counts = (is_told | Q(code_type=kind.PRIVATE)) & lasts & WITH_ROOM
+    return PromoCode.objects.filter(is_active=True, starts_at__lte=now).annotate(
+        uses=Coalesce(Subquery(number), 0),
+        is_told=ExpressionWrapper(is_told, BooleanField()),
+        counts=ExpressionWrapper(counts, BooleanField()),
+    )
+
+
+def visible_to(user_id: int) -> QuerySet[PromoCode]:
+    """What they were told of, and what they have used. PRIVATE codes are passed on by people, never listed."""
+    return for_customer(user_id).filter(Q(is_told=True) | Q(uses__gt=0))
+
+
 def reserve(promo: PromoCode) -> bool:
     """False when the last use went to somebody else."""
-    room = Q(usage_limit=None) | Q(usage_limit__gt=F("reserved_count") + F("used_count"))
-    return PromoCode.objects.filter(room, pk=promo.pk).update(reserved_count=F("reserved_count") + 1) == 1
+    return (
+        PromoCode.objects.filter(WITH_ROOM, pk=promo.pk).update(reserved_count=F("reserved_count") + 1) == 1
+    )
 
 
 def use(checkout: Checkout) -> None:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.db.models import Prefetch, QuerySet
-from rest_framework import serializers
 
 from booking.models import Booking
 from booking.serializers import BookingSerializer, RupeesField
+from core import serializers
 from core.texts import plain_text
 from payment.models import Payment
 from payment.serializers.payments import STATUSES, StatusField, UserMessageField, wire_status, with_money

@@ -5,11 +5,11 @@ from typing import Any
 from django.conf import settings
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from rest_framework import serializers
 
 from accounts.serializers import LenientPhoneField
 from booking.filters import LARGEST_ID
 from booking.serializers import AgreedAddressField, RupeesField
+from core import serializers
 from core.errors import InvalidField
 from core.texts import name_or_email
 from payment.serializers.payments import STATUSES

@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from rest_framework import serializers
-
 from booking.filters import LARGEST_ID
 from booking.models import Booking
 from booking.serializers import RupeesField
+from core import serializers
 from payment.models import Payment
 from payment.serializers.bookings import PaidBookingSerializer, bookings_for_wire
 from payment.serializers.payments import MessageField, OrderIdField, UserMessageField

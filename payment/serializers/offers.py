@@ -4,10 +4,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 
 from booking.filters import LARGEST_ID
 from booking.serializers import RupeesField, SlotSerializer
+from core import serializers
 from payment.models import Offer
 from payment.serializers.sentences import message
 from payment.services.offers import slots_to_choose

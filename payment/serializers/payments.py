@@ -6,10 +6,10 @@ from django.db.models import OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import translation
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 
 from accounts.serializers import PhoneField
 from booking.serializers import RupeesField, agreed_cart
+from core import serializers
 from core.language import ENGLISH, language_of
 from payment.models import LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message

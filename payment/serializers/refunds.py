@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.utils import timezone
-from rest_framework import serializers
 
 from accounts.serializers import LineField
 from booking.serializers import RupeesField
+from core import serializers
 from payment.models import Refund
 from payment.states import RefundState
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
-from rest_framework import serializers
 
 from booking.filters import LARGEST_ID
+from core import serializers
 from payment.models import Payment
 from payment.serializers.payments import MessageField, OrderIdField, StatusField
 from payment.services.simulation import OUTCOMES

@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from rest_framework import serializers
-
 from accounts.serializers import LineField
 from booking.filters import LARGEST_ID
+from core import serializers
 from payment.services.slot_closure import Outcome
 
 

@@ -4,7 +4,6 @@ from typing import Any, cast
 
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema, inline_serializer
-from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +12,7 @@ from rest_framework.viewsets import ViewSet
 from accounts.models import User
 from accounts.permissions import HasRight
 from booking.models import Cart, Checkout, Slot
+from core import serializers
 from payment.models import Payment
 from payment.serializers.slot_closure import ClearedSerializer, CloseRequest
 from payment.services.attempts import AlreadyPaid

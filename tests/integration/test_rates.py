@@ -61,6 +61,7 @@ STRICT = {
     "api/auth/password/reset/ post": "code",
     "api/auth/refresh/ post": "session",
     "api/cart/carts/{pk}/apply_promo/ post": "promo",
+    "api/promo/promos/validate/ get": "promo",
     "api/payments/payments/process-cart/ post": "payment",
     "api/payments/cart/ post": "payment",
     "api/payments/payments/{pk}/receipt/ get": "receipt",

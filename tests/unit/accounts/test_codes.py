@@ -27,6 +27,7 @@ from tests.harness.races import at_once
 from worker.jobs import run_due
 
 REGISTRATION = {"email": "asha@example.com", "password": builders.PASSWORD, "password2": builders.PASSWORD}
+LOGIN = {"email": "asha@example.com", "password": builders.PASSWORD}
 HOME, ATTACKER, ELSEWHERE = "203.0.113.5", "198.51.100.7", "192.0.2.9"
 CONFIRM, RESET = OneTimeCode.Purpose.CONFIRM, OneTimeCode.Purpose.RESET
 
@@ -64,13 +65,13 @@ def test_a_new_account_is_confirmed_by_the_code_in_its_mail(api, db):
     code = sent_code()
     assert mail.outbox[0].to == ["asha@example.com"]
     assert "prize" not in mail.outbox[0].body
-    login = api().post("/api/auth/login/", REGISTRATION).json()
+    login = api().post("/api/auth/login/", LOGIN).json()
     assert (login["account_status"], login["email_verified"]) == ("ACTIVE", False)
 
     answer = post(api, "otp/verify", email="Asha@example.com", otp=code)
 
     assert (answer.status_code, answer.json()["success"]) == (200, True)
-    assert api().post("/api/auth/login/", REGISTRATION).json()["email_verified"] is True
+    assert api().post("/api/auth/login/", LOGIN).json()["email_verified"] is True
     assert post(api, "otp/verify", email="asha@example.com", otp=code).status_code == 400
 
 

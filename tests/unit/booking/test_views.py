@@ -173,7 +173,7 @@ def test_an_unknown_service_has_no_slots(db, api):
 
 
 def test_promo_codes_are_listed_nowhere(db, api, staff):
-    builders.make_promo("SECRET50")
+    builders.make_promo("SECRET50", code_type="PRIVATE")
     for path in (
         "/api/promo/promos/",
         "/api/promo/user/promos/",

@@ -1,0 +1,92 @@
+"""The promo codes of a customer: which they have, where they used them, and what one would take off."""
+
+from typing import Any, cast
+
+from django.db.models import QuerySet
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
+from django_filters.rest_framework import DjangoFilterBackend
+from drf_spectacular.utils import extend_schema
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import GenericViewSet, ViewSet
+
+from booking.filters import PromoFilter
+from booking.models import Booking, Checkout, PromoCode
+from booking.promo_guard import guarded_promo
+from booking.serializers import (
+    CustomerPromoSerializer,
+    PromoQuestionSerializer,
+    PromoUseSerializer,
+    PromoVerdictSerializer,
+)
+from booking.services import promos
+from core.errors import InvalidField
+from core.language import ENGLISH, Text, language_of
+from core.money import rupees
+from core.networks import client_address
+from core.pagination import BoundedArray, LimitedPages
+
+
+class CustomerPromoViewSet(ListModelMixin, GenericViewSet):
+    """Never a code that was not meant for the caller: nobody collects the codes of others here."""
+
+    queryset = PromoCode.objects.all()
+    serializer_class = CustomerPromoSerializer
+    filter_backends = (DjangoFilterBackend,)
+    filterset_class = PromoFilter
+    pagination_class = LimitedPages
+
+    def get_queryset(self) -> QuerySet[PromoCode]:
+        return promos.visible_to(cast(int, self.request.user.pk))
+
+    @extend_schema(responses=PromoUseSerializer(many=True))
+    @action(detail=False, pagination_class=BoundedArray, filterset_class=None)
+    def history(self, request: Request) -> Response:
+        bookings = Booking.objects.filter(user_id=cast(int, request.user.pk)).select_related("checkout")
+        used = bookings.filter(checkout__promo_state=Checkout.PromoState.USED)
+        rows = PromoUseSerializer(self.paginate_queryset(used), many=True).data
+        return self.get_paginated_response(rows)
+
+
+class PromoVerdictViewSet(ViewSet):
+    throttle_scope = "promo"
+
+    @extend_schema(
+        operation_id="promo_validate", parameters=[PromoQuestionSerializer], responses=PromoVerdictSerializer
+    )
+    @action(detail=False)
+    def validate(self, request: Request) -> Response:
+        """What applying the code to a cart would say. A refusal is 200: the page reads `valid`."""
+        names = PromoQuestionSerializer().fields
+        question = PromoQuestionSerializer(
+            data={name: value for name, value in request.query_params.items() if value and name in names}
+        )
+        question.is_valid(raise_exception=True)
+        code, amount = question.validated_data["code"], question.validated_data.get("order_amount")
+        user_id, address = cast(int, request.user.pk), client_address(request._request)
+        try:
+            with guarded_promo(code, user_id, address):
+                discount = promos.judge(user_id, code, None if amount is None else int(amount * 100))
+        except InvalidField as refusal:
+            return Response(
+                _say(request, refusal.message) | {"valid": False, "discount_amount": 0, "promo": None}
+            )
+        promo = promos.for_customer(user_id).get(pk=discount.promo.pk)
+        verdict = {"valid": True, "promo": CustomerPromoSerializer(promo).data}
+        if discount.paise is None:
+            takes = format_lazy(_("This promo code takes {percent} % off."), percent=promo.percent)
+            return Response(_say(request, takes) | verdict | {"discount_amount": 0})
+        takes = format_lazy(_("This promo code takes ₹{amount} off."), amount=rupees(discount.paise))
+        return Response(_say(request, takes) | verdict | {"discount_amount": float(rupees(discount.paise))})
+
+
+def _say(request: Request, sentence: Text) -> dict[str, Any]:
+    """As an error does: in English, and in the language of the reader."""
+    with override(ENGLISH):
+        message = str(sentence)
+    with override(language_of(request)):
+        return {"message": message, "user_message": str(sentence)}

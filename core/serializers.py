@@ -1,0 +1,101 @@
+"""REST framework's serializers, which drop no field of a request: what is not read is refused.
+
+Import this module in place of `rest_framework.serializers`; tests/unit/core/test_serializers.py sees to it. A client
+that sends a field believes that it counts. With 200 and the field dropped it would tell its user something untrue.
+"""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any, TypeVar
+
+from django.db.models import Model
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+from rest_framework.serializers import (
+    BaseSerializer,
+    BooleanField,
+    CharField,
+    ChoiceField,
+    DateField,
+    DateTimeField,
+    DecimalField,
+    DictField,
+    EmailField,
+    Field,
+    FileField,
+    FloatField,
+    ImageField,
+    IntegerField,
+    JSONField,
+    ListField,
+    RegexField,
+    SerializerMethodField,
+    TimeField,
+    URLField,
+    UUIDField,
+    ValidationError,
+)
+
+from core.printable import printable
+
+__all__ = [
+    "BaseSerializer",
+    "BooleanField",
+    "CharField",
+    "ChoiceField",
+    "DateField",
+    "DateTimeField",
+    "DecimalField",
+    "DictField",
+    "EmailField",
+    "Field",
+    "FileField",
+    "FloatField",
+    "ImageField",
+    "IntegerField",
+    "JSONField",
+    "ListField",
+    "ModelSerializer",
+    "RegexField",
+    "Serializer",
+    "SerializerMethodField",
+    "TimeField",
+    "URLField",
+    "UUIDField",
+    "ValidationError",
+]
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Model)
+UNKNOWN = _("This field is not known here.")
+FIXED = _("This field cannot be changed.")
+MOST_NAMES, LONGEST_NAME = 20, 64  # of what is refused: an answer is not as long as any request
+
+
+class Serializer(serializers.Serializer[T]):
+    """A read-only field may come back as it was sent: clients change one field of an object and return the whole."""
+
+    def to_internal_value(self, data: Any) -> Any:
+        """Raises ValidationError on each field that is wrong, unknown, or that nobody may change."""
+        unread = self._find_unread(data) if isinstance(data, Mapping) else {}
+        try:
+            values = super().to_internal_value(data)
+        except ValidationError as error:
+            raise ValidationError({**error.detail, **unread}) from error  # type: ignore[dict-item]
+        if unread:
+            raise ValidationError(unread)
+        return values
+
+    def _find_unread(self, data: Mapping[str, Any]) -> dict[str, Any]:
+        fields = self.fields
+        unknown = (name for name in data if name not in fields)
+        fixed = [name for name in data if name in fields and fields[name].read_only]
+        if fixed and self.instance is not None:
+            shown = self.to_representation(self.instance)
+            fixed = [name for name in fixed if shown[name] != data[name]]
+        named = {printable(name)[:LONGEST_NAME]: [UNKNOWN] for name in islice(unknown, MOST_NAMES)}
+        return named | {name: [FIXED] for name in fixed}
+
+
+class ModelSerializer(Serializer[M], serializers.ModelSerializer[M]):
+    pass
