@@ -17,7 +17,15 @@ from tests.integration.test_access import RULES, filled
 pytestmark = [pytest.mark.slow, pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]
 __all__ = ["filled"]
 
-VALUES = {"pk": "1", "token": "t", "book_id": "BK-1", "object_id": "1", "content_type_id": "1", "rest": "x/"}
+VALUES = {
+    **dict.fromkeys(("pk", "object_id", "content_type_id"), "1"),
+    "token": "t",
+    "ref": "BK-1",
+    "cart_id": "7d6f2c0e-1111-4222-8333-444455556666",
+    "merchant_order_id": "MO1",
+    "slug": "a-post",
+    "rest": "x/",
+}
 
 
 def patterns(resolver, prefix=""):
@@ -75,7 +83,7 @@ def resolved(route):
 @pytest.mark.parametrize("row", sorted(RULES))
 def test_without_the_last_slash_the_answer_is_the_same(api, row):
     route, method = row.split()
-    route = "/" + route.format(pk=1, token="forged", book_id="BK-1", slug="a-post")
+    route = "/" + route.format(**VALUES)
     other = route.rstrip("/") if route.endswith("/") else f"{route}/"
 
     answers = [getattr(api(), method)(each) for each in (route, other)]
@@ -103,7 +111,7 @@ def test_a_login_is_read_by_either_spelling(api, alice):
 def test_with_doubled_slashes_the_answer_is_the_same(api, row):
     """A base address with a last slash, and an id with one: both come from the frontends."""
     route, method = row.split()
-    route = "/" + route.format(pk=1, token="forged", book_id="BK-1", slug="a-post")
+    route = "/" + route.format(**VALUES)
 
     doubled = (f"{HOST}/{route}", HOST + route.replace("/", "//"))
     answers = [getattr(api(), method)(each) for each in (route, *doubled)]
@@ -122,7 +130,7 @@ def test_what_is_posted_with_doubled_slashes_arrives(api, alice):
 
 
 def test_a_booking_is_found_by_an_id_with_a_last_slash(api, alice, filled):
-    path = filled("api/booking/bookings/by-id/{book_id}/")
+    path = filled("api/booking/bookings/by-id/{ref}/")
     assert api(alice).get(f"{path}/").json() == api(alice).get(path).json()
 
 
