@@ -20,13 +20,14 @@ from django.conf import settings
 from django.core.cache import cache as django_cache
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from core.clocks import database_now
-from core.errors import is_busy
 from core.logging import redact
+from diagnostics import database_errors
 from diagnostics.deadlines import cache_errors
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.services.queue import oldest_overdue
@@ -35,10 +36,24 @@ from payment.states import AttemptState
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 DATABASE_CACHE = "DatabaseCache"  # the target of a cache that is a table
 CONNECT_SECONDS = 5
-BUSY_SECONDS = 2  # SQLite: how long to wait for another writer
+BUSY_SECONDS = 5  # SQLite: how long to wait for another writer, as long as payments do
+LOCK_SECONDS, LOCK_PAUSE = 3.0, 0.25  # PostgreSQL: how long payments wait for a lock; when to look again
 MIN_FREE_BYTES = 256 * 1024 * 1024
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 BROKER_PORT = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
+# What Redis answers when it does not take our login, or no writes. Its errors have no codes but these words.
+CACHE_FAULTS = {
+    "Authentication required": "login",
+    "NOAUTH": "login",
+    "WRONGPASS": "login",
+    "invalid username-password": "login",
+    "invalid password": "login",
+    "NOPERM": "login",
+    "no permissions": "login",
+    "read only replica": "readonly",
+    "command not allowed when used memory": "readonly",
+    "MISCONF": "readonly",
+}
 # They only read rows, or send a request to our own address, which may not be reachable from inside.
 NO_FAULT_ON_TIMEOUT = {"worker", "webhook", "webhook_silence"}
 MAX_OVERDUE_SECONDS = 60  # a due row waits no longer while a worker runs
@@ -50,7 +65,10 @@ WEBHOOK_DELAY = timedelta(minutes=5)  # a webhook may arrive a little after our 
 
 @dataclass(frozen=True)
 class CheckResult:
-    """`ok` None: could not be checked. `fault` is a word for programs, "" when all is well."""
+    """`ok` None: could not be checked. `fault` is a word for programs, "" when all is well.
+
+    `cause`: which kind of that fault it is, where the rules tell several apart.
+    """
 
     name: str
     target: str
@@ -58,9 +76,10 @@ class CheckResult:
     fault: str = ""
     detail: str = ""
     milliseconds: int = 0
+    cause: str = ""
 
-    def failed(self, fault: str, detail: str) -> "CheckResult":
-        return replace(self, ok=False, fault=fault, detail=detail)
+    def failed(self, fault: str, detail: str, cause: str = "") -> "CheckResult":
+        return replace(self, ok=False, fault=fault, detail=detail, cause=cause)
 
     def passed(self, detail: str) -> "CheckResult":
         return replace(self, detail=detail)
@@ -77,10 +96,11 @@ def run_timed(check: Callable[[], CheckResult | None]) -> CheckResult | None:
 
 
 def timeout_result(name: str) -> CheckResult:
-    """For a check that did not return in time."""
-    target = database_target() if name == "database" else name
+    """For a check that did not return in time. A cache in the database waits for the database."""
+    target = TARGETS[name]()
     ok = None if name in NO_FAULT_ON_TIMEOUT else False
-    return CheckResult(name, target, ok, "down", "no answer within the time of the diagnosis")
+    fault = "database" if name == "cache" and target == DATABASE_CACHE else "down"
+    return CheckResult(name, target, ok, fault, "no answer within the time of the diagnosis")
 
 
 def describe_error(error: Exception) -> str:
@@ -103,7 +123,7 @@ def check_database() -> CheckResult:
             }
             missing = sorted(tables - set(direct.introspection.table_names()))
     except DATABASE_ERRORS as error:
-        return check.failed("down", describe_error(error))
+        return _failed_database(check, error)
     if pending:
         return check.failed("migrations", f"{pending} migrations are not applied")
     if missing:
@@ -114,7 +134,7 @@ def check_database() -> CheckResult:
 
 
 def check_database_writes() -> CheckResult:
-    """As `check_database`, and the database takes writes. One that another writer keeps busy does."""
+    """As `check_database`, and the database takes writes as soon as payments need it."""
     check = check_database()
     if not check.ok:
         return check
@@ -124,29 +144,56 @@ def check_database_writes() -> CheckResult:
             cursor.execute("SELECT 1")
             took = round((time.monotonic() - started) * 1000)
             cursor.execute("DELETE FROM django_migrations WHERE 1 = 0")
+            if direct.vendor == "postgresql":
+                if lock := _lasting_lock(cursor):
+                    return check.failed("locked", lock)
+                cursor.execute("SET work_mem = '64kB'")
+                cursor.execute(database_errors.SPILL)
     except DATABASE_ERRORS as error:
-        if is_busy(error):
-            return check.passed(f"{check.detail}, another writer is busy")
-        return check.failed("readonly", describe_error(error))
+        return _failed_database(check, error)
     return check.passed(f"{check.detail}, takes writes, connected in {took} ms")
+
+
+def _failed_database(check: CheckResult, error: Exception) -> CheckResult:
+    cause, detail = database_errors.database_fault(error), describe_error(error)
+    if connection.vendor == "sqlite" and (obstacle := database_errors.sqlite_obstacle(cause)):
+        detail = f"{detail}; {obstacle}"
+    return check.failed(cause if cause in ("locked", "readonly", "full") else "down", detail, cause)
+
+
+def _lasting_lock(cursor: CursorWrapper) -> str:
+    """A lock on a table that others hold for longer than payments wait. It is only looked at: no lock is taken."""
+    held = database_errors.postgresql_locks(cursor)
+    until = time.monotonic() + LOCK_SECONDS
+    while held and time.monotonic() < until:
+        time.sleep(LOCK_PAUSE)
+        still = database_errors.postgresql_locks(cursor)
+        held = {name: text for name, text in held.items() if name in still}
+    return next(iter(held.values()), "")
 
 
 def check_cache() -> CheckResult:
     """What is written can be read again: throttles and PhonePe's token are shared through the cache."""
     store = getattr(django_cache, "redis", django_cache)  # the bare one: ours never fails (core.cache)
-    kind = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
-    # host:port of a cache on another machine, else the kind of cache.
-    check = CheckResult("cache", str(getattr(django_cache, "target", kind)))
+    check = CheckResult("cache", cache_target())
     key, value = f"diagnosis-{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
         store.set(key, value, 60)
         kept = store.get(key)
         store.delete(key)
+    except DATABASE_ERRORS as error:
+        is_missing = cache_table_is_missing(error)
+        return check.failed("down" if is_missing else "database", describe_error(error))
     except cache_errors() as error:
-        return check.failed("down", describe_error(error))
+        words = (fault for words, fault in CACHE_FAULTS.items() if words in str(error))
+        return check.failed("down", describe_error(error), next(words, ""))
     if kept != value:
         return check.failed("down", "what was written could not be read again")
     return check.passed("keeps what is written")
+
+
+def cache_table_is_missing(error: Exception) -> bool:
+    return getattr(error.__cause__, "sqlstate", None) == "42P01" or "no such table" in str(error)
 
 
 def check_disk(min_free: int = MIN_FREE_BYTES) -> CheckResult:
@@ -161,31 +208,36 @@ def check_disk(min_free: int = MIN_FREE_BYTES) -> CheckResult:
 
 
 def check_mail() -> CheckResult:
-    """Connects and sends EHLO as for a mail; sends none."""
+    """Connects, greets and logs in as for a mail; sends none."""
+    check = CheckResult("mail", mail_target())
     if settings.EMAIL_BACKEND != SMTP:
-        kind = settings.EMAIL_BACKEND.rpartition(".")[2]
-        detail = "no mail server is configured: mails do not leave this machine"
-        return CheckResult("mail", kind, detail=detail)
-    check = CheckResult("mail", f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}")
+        return check.passed("no mail server is configured: mails do not leave this machine")
     try:
-        status = _ehlo_status()
+        return check.passed(_greet_mail_server())
+    except smtplib.SMTPAuthenticationError as error:
+        return check.failed("down", describe_error(error), "login")
+    except smtplib.SMTPNotSupportedError as error:
+        # A server offers no STARTTLS, or no login before STARTTLS.
+        cause = "login" if "AUTH" in str(error) else "encryption"
+        return check.failed("down", describe_error(error), cause)
+    except ssl.SSLCertVerificationError as error:
+        return check.failed("down", describe_error(error), "certificate")
+    except ssl.SSLError as error:
+        return check.failed("down", describe_error(error), "encryption")
     except (OSError, smtplib.SMTPException) as error:
         return check.failed("down", describe_error(error))
-    return check.passed(f"answers EHLO with {status}")
 
 
 def check_broker() -> CheckResult | None:
     """Whether BROKER_URL accepts connections; None without one. No payment needs it."""
     if not settings.BROKER_URL:
         return None
+    check = CheckResult("broker", broker_target())
+    if check.target == "BROKER_URL":
+        return check.failed("down", "BROKER_URL is no address")
+    host, _, port = check.target.rpartition(":")
     try:
-        parts = urlsplit(settings.BROKER_URL)
-        host, port = parts.hostname or "localhost", parts.port or BROKER_PORT.get(parts.scheme, 5672)
-    except ValueError:
-        return CheckResult("broker", "BROKER_URL").failed("down", "BROKER_URL is no address")
-    check = CheckResult("broker", f"{host}:{port}")
-    try:
-        with socket.create_connection((host, port), CONNECT_SECONDS):
+        with socket.create_connection((host, int(port)), CONNECT_SECONDS):
             return check.passed("takes connections")
     except OSError as error:
         return check.failed("down", describe_error(error))
@@ -193,7 +245,7 @@ def check_broker() -> CheckResult | None:
 
 def check_worker() -> CheckResult:
     """Rows that stay overdue show that no worker runs; where nothing is due, its own diagnoses show that one does."""
-    check = CheckResult("worker", "manage.py work")
+    check = CheckResult("worker", TARGETS["worker"]())
     runs = DiagnosisRun.objects.filter(asked_by=DiagnosisRun.AskedBy.WORKER).order_by("-pk")
     try:
         due_since = oldest_overdue()
@@ -217,7 +269,7 @@ def check_worker() -> CheckResult:
 
 def check_webhook_silence() -> CheckResult:
     """Fails when all paid orders were found by status requests only: PhonePe's webhooks do not arrive."""
-    check = CheckResult("webhook_silence", "the last paid orders")
+    check = CheckResult("webhook_silence", TARGETS["webhook_silence"]())
     now = timezone.now()
     paid = PaymentAttempt.objects.filter(
         state=AttemptState.COMPLETED,
@@ -241,12 +293,53 @@ def check_webhook_silence() -> CheckResult:
     return check.passed(count)
 
 
+def cache_target() -> str:
+    """host:port of a cache on another machine, else the kind of cache."""
+    kind = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
+    return str(getattr(django_cache, "target", kind))
+
+
+def mail_target() -> str:
+    """host:port, or the kind of mail where no server is configured."""
+    if settings.EMAIL_BACKEND != SMTP:
+        return settings.EMAIL_BACKEND.rpartition(".")[2]
+    return f"{settings.EMAIL_HOST}:{settings.EMAIL_PORT}"
+
+
+def broker_target() -> str:
+    """host:port, or the name of the setting when that is no address."""
+    try:
+        parts = urlsplit(settings.BROKER_URL)
+        return f"{parts.hostname or 'localhost'}:{parts.port or BROKER_PORT.get(parts.scheme, 5672)}"
+    except ValueError:
+        return "BROKER_URL"
+
+
 def database_target() -> str:
     """host:port, or the name of the file; never user or password."""
     target = connection.settings_dict
     if connection.vendor == "sqlite":
         return f"SQLite file {target['NAME']}"
     return f"{target['HOST'] or 'local socket'}:{target['PORT'] or 5432}"
+
+
+def public_target() -> str:
+    """host:port of our own public address."""
+    parts = urlsplit(settings.PUBLIC_BASE_URL)
+    return f"{parts.hostname}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+# host:port or whatever else names a dependency, also when its check did not return.
+TARGETS: dict[str, Callable[[], str]] = {
+    "database": database_target,
+    "worker": lambda: "manage.py work",
+    "cache": cache_target,
+    "disk": lambda: str(settings.BASE_DIR),
+    "mail": mail_target,
+    "broker": broker_target,
+    "webhook": public_target,
+    "webhook_silence": lambda: "the last paid orders",
+}
 
 
 def _unpooled_connection() -> BaseDatabaseWrapper:
@@ -261,8 +354,8 @@ def _unpooled_connection() -> BaseDatabaseWrapper:
     )
 
 
-def _ehlo_status() -> int:
-    """The server's reply code to EHLO; the one after STARTTLS where mails use it."""
+def _greet_mail_server() -> str:
+    """What has worked. STARTTLS and the login are used where mails use them. Raises OSError and SMTPException."""
     context = ssl.create_default_context()
     address = (settings.EMAIL_HOST, settings.EMAIL_PORT)
     server: smtplib.SMTP
@@ -277,4 +370,8 @@ def _ehlo_status() -> int:
             status, _ = server.ehlo()
         if status >= 400:
             raise smtplib.SMTPResponseException(status, "the server does not greet us")
-        return status
+        # Django logs in only when there is both.
+        if not (settings.EMAIL_HOST_USER and settings.EMAIL_HOST_PASSWORD):
+            return f"answers EHLO with {status}; no login is configured"
+        server.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
+        return f"answers EHLO with {status}, takes our login"

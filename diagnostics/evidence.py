@@ -4,6 +4,8 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
+from django.core.checks import CheckMessage
+
 from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.enums import Finding, Verdict
 from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
@@ -17,6 +19,7 @@ class Evidence:
     """`settings_problem`: why the settings cannot be used. No `status_results`: no status request was sent.
 
     `siblings`: PhonePe's other environment, by the same routes. `failed_calls`: orders whose calls failed lately.
+    `warnings`: what `manage.py check` warns of; they change no verdict.
     """
 
     settings_problem: str = ""
@@ -27,6 +30,7 @@ class Evidence:
     dependencies: Mapping[str, CheckResult] = field(default_factory=dict)
     failed_calls: tuple[str, ...] = ()
     is_simulated: bool = False
+    warnings: tuple[CheckMessage, ...] = ()
 
     @property
     def unreachable(self) -> ProbeResult | None:
@@ -144,14 +148,21 @@ class Evidence:
         return next(filter(None, addresses), "")
 
     @property
+    def webhook_fault(self) -> str:
+        """Also where the check could not tell."""
+        check = self.dependencies.get("webhook")
+        return check.fault if check else ""
+
+    @property
     def caches_in_database(self) -> bool:
         return "cache" in self.dependencies and self.dependencies["cache"].target == DATABASE_CACHE
 
     def dependency_failed(self, name: str, *faults: str) -> bool:
-        """Without `faults`: by any fault."""
+        """Without `faults`: by any fault. A word is a fault, or one of its causes."""
         if name not in self.dependencies or self.dependencies[name].ok is not False:
             return False
-        return not faults or self.dependencies[name].fault in faults
+        check = self.dependencies[name]
+        return not faults or check.fault in faults or check.cause in faults
 
     def _clocks(self) -> Iterator[float]:
         attempts = _attempts((*self.controls, *self.siblings, *self.probes))

@@ -33,7 +33,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             fault = result(begin(dependencies.check_database), Deadline(TIMEOUT)).fault
     answer = {
         "status": "not ready" if fault else "ready",
-        "database": "down" if fault == "down" else "ok",
-        "migrations": {"down": "unknown", "migrations": "pending"}.get(fault, "applied"),
+        "database": "ok" if fault in ("", "migrations") else "down",
+        "migrations": {"": "applied", "migrations": "pending"}.get(fault, "unknown"),
     }
     return JsonResponse(answer, status=503 if fault else 200)

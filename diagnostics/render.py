@@ -124,6 +124,9 @@ def as_text(found: Json) -> str:
             lines.append(f"  {change['what']}: {change['before']} -> {change['now']}")
         if not changed["changes"]:
             lines.append("  nothing that is recorded")
+    if warnings := found.get("warnings", []):
+        lines += ["", "Settings to look at"]
+    lines += [f"  {each['text']}. {each['remedy']} ({each['id']})" for each in warnings]
     if codes := found.get("unknown_codes", []):
         lines += [
             "",

@@ -20,6 +20,7 @@ For operators, in addition:
     support_message to, subject, body; null when nobody has to act
     changed_since_last_ok   since, changes[] of what, before, now (text); null when all is well or never was
     history[]       the runs before this one, newest first: checked_at, verdict, culprit, summary, asked_by
+    warnings[]      settings to look at, as `manage.py check` names them: id, text, remedy; they change no verdict
     unknown_codes[] codes of PhonePe that are not in our table: code, times, last_seen
 
 A layer: layer (dns, tcp, proxy, tls, http, credentials, contract), family ("ipv4", "ipv6" or ""), target, ok (null:
@@ -36,6 +37,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
+from core.logging import redact
 from diagnostics import config, history
 from diagnostics.dns import is_address
 from diagnostics.enums import Culprit, Finding, Verdict
@@ -92,6 +94,13 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class SettingWarning:
+    id: str
+    text: str
+    remedy: str
+
+
+@dataclass(frozen=True)
 class Server:
     host: str
     source_addresses: list[str]
@@ -120,6 +129,7 @@ class Report:
     changed_since_last_ok: Changes | None
     history: list[RunSummary]
     unknown_codes: list[UnknownCode]
+    warnings: list[SettingWarning]
     took_ms: int = 0
 
     def as_json(self) -> Json:
@@ -171,6 +181,10 @@ def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, 
         changed_since_last_ok=None if is_well else history.changes_since_ok(past, circumstances),
         history=list(past.runs),
         unknown_codes=list(past.unknown_codes),
+        warnings=[
+            SettingWarning(str(each.id), redact(str(each.msg)), redact(each.hint or ""))
+            for each in evidence.warnings
+        ],
     )
 
 

@@ -93,6 +93,12 @@ def page_is_from_network(evidence: Evidence) -> bool:
     return is_everywhere or evidence.intercepts_all_tls or not evidence.subject.target.is_tls
 
 
+def webhook_is_unsure(evidence: Evidence) -> bool:
+    """We do not reach our own address, and no webhook has come lately that would prove that PhonePe does."""
+    silence = evidence.dependencies.get("webhook_silence")
+    return evidence.webhook_fault == "unsure" and not (silence and silence.ok)
+
+
 def clock_is_wrong(evidence: Evidence) -> bool:
     return abs(evidence.clock_ahead) > CLOCK_TOLERANCE
 
@@ -391,6 +397,22 @@ RULES: tuple[Rule, ...] = (
         lambda evidence: evidence.degraded is not None,
         "PhonePe is reached and knows us, though not by every configured address.",
         "Nothing now: payments use the others. {degraded}",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        webhook_is_unsure,
+        "PhonePe is reached and knows us. Whether it reaches us cannot be seen from here.",
+        "Try our webhook from another network, for example a phone: `{try_webhook}`. 401 is the good answer: our own "
+        "server refuses a call without credentials. From here: {webhook}",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda evidence: evidence.webhook_fault == "local",
+        "PhonePe is reached and knows us.",
+        "Nothing, on a machine of developers: PhonePe cannot call {webhook_url}, so payments are found by status "
+        "requests. Set PUBLIC_BASE_URL to the public https:// address before customers pay.",
     ),
     Rule(
         "",

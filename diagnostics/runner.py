@@ -55,6 +55,7 @@ from payment.phonepe.enums import Generation
 from payment.phonepe.oauth import TokenStore
 from payment.phonepe.transport import Deadline
 from payment.services.leases import WHOLE_KIND
+from payment.unused_settings import setting_warnings
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +106,7 @@ def diagnose(
     run = DiagnosisRun(asked_by=asked_by, started_at=timezone.now())
     report, circumstances = make_report(deadline.remaining() * SHARE_OF_CHECKS, ask_simulator=ask_simulator)
     tasks = [functools.partial(cache_report, report)]
-    if report.dependencies["database"].finding not in ("down", "readonly"):
+    if report.dependencies["database"].finding in ("", "migrations"):  # else saving waits in vain
         tasks.append(functools.partial(_save, run, report, circumstances))
     side_by_side(tasks, deadline)
     return report
@@ -176,6 +177,7 @@ def make_report(
         dependencies=checked,
         failed_calls=past.failed_calls,
         is_simulated=settings.PHONEPE_SIMULATION_MODE,
+        warnings=tuple(setting_warnings()),
     )
     report = build_report(evidence, merchant, past, now)
     took = round((time.monotonic() - started) * 1000)

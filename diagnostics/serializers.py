@@ -93,6 +93,12 @@ class RunSerializer(serializers.Serializer[Any]):
     asked_by = serializers.CharField()
 
 
+class SettingWarningSerializer(serializers.Serializer[Any]):
+    id = serializers.CharField(help_text="of the system check, as `payment.W014`")
+    text = serializers.CharField()
+    remedy = serializers.CharField(allow_blank=True)
+
+
 class UnknownCodeSerializer(serializers.Serializer[Any]):
     code = serializers.CharField()
     times = serializers.IntegerField()
@@ -117,6 +123,9 @@ class DiagnosisSerializer(ShortDiagnosisSerializer):
     history = RunSerializer(many=True, required=False)
     unknown_codes = UnknownCodeSerializer(
         many=True, required=False, help_text="codes of PhonePe that are not in our table"
+    )
+    warnings = SettingWarningSerializer(
+        many=True, required=False, help_text="what `manage.py check` warns of; it changes no verdict"
     )
 
 

@@ -1,6 +1,7 @@
 """From evidence to conclusions: the first rule that applies, for each subject of which something is wrong."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -11,9 +12,22 @@ from diagnostics.evidence import Evidence
 from diagnostics.probes import probe_timeout
 from diagnostics.rules import RULES
 from diagnostics.targets import Role, Target
+from payment.unused_settings import AUTHORITY_IGNORED, PROXY_IGNORED
 
 NO_TARGET = Target(Role.API, "")  # where the settings name no address of PhonePe
 DEPENDENCIES = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
+# Which unused variable of the environment may be the cure of what.
+HELPED_BY = {
+    f"payment.{PROXY_IGNORED}": {
+        Verdict.DNS_FAILURE,
+        Verdict.CONNECTION_REFUSED,
+        Verdict.CONNECTION_TIMEOUT,
+        Verdict.CONNECTION_RESET,
+        Verdict.NETWORK_UNREACHABLE,
+        Verdict.TLS_HANDSHAKE_FAILED,
+    },
+    f"payment.{AUTHORITY_IGNORED}": {Verdict.TLS_UNTRUSTED},
+}
 
 
 @dataclass(frozen=True)
@@ -41,9 +55,22 @@ def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
     for rule in wrong or first:
         verdict = rule.verdict or evidence.fault or Verdict.PHONEPE_DOWN
         culprit = rule.culprit or verdict.owner
-        summary, next_action = rule.summary.format(**fields), rule.next_action.format(**fields)
+        summary = rule.summary.format(**fields)
+        hints = setting_hints(evidence, verdict) if rule.about == "phonepe" else ()
+        next_action = " ".join((rule.next_action.format(**fields), *hints))
         conclusions.append(Conclusion(rule.about, verdict, culprit, summary, next_action))
     return tuple(conclusions)
+
+
+def setting_hints(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
+    """Variables of the environment that are meant to open this way, and do not."""
+    if evidence.unreachable is None:
+        return ()
+    return tuple(
+        f"{warning.msg}. {warning.hint}"
+        for warning in evidence.warnings
+        if verdict in HELPED_BY.get(str(warning.id), ())
+    )
 
 
 def text_fields(evidence: Evidence) -> dict[str, str]:
@@ -67,6 +94,8 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
         "degraded": degraded,
         "clock": f"{abs(clock) / 60:.0f} minutes {'fast' if clock > 0 else 'slow'}",
         "webhook_url": settings.PUBLIC_BASE_URL + webhook_check.PATH,
+        "webhook_host": urlsplit(settings.PUBLIC_BASE_URL).hostname or "",
+        "try_webhook": f"curl -sS -i -X POST {settings.PUBLIC_BASE_URL}{webhook_check.PATH} -d '{{}}'",
         "name": target.public_name,
         "host": target.host,
         "target": target.host_port,

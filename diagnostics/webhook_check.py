@@ -1,103 +1,282 @@
-"""Our own webhook URL as PhonePe calls it: https, no redirect, authenticated, body unchanged, in time."""
+"""Our own webhook URL as PhonePe calls it: https, no redirect, authenticated, body unchanged, in time.
+
+The details are sentences for whoever runs the server in front: what is seen from outside, and what to change.
+"""
 
 import ipaddress
+import socket
+import ssl
 import time
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from core.logging import redact
-from diagnostics.dependencies import CheckResult
+from diagnostics import tls
+from diagnostics.dependencies import CheckResult, public_target
 from diagnostics.dns import is_address
-from diagnostics.probes import describe_answer, is_redirect, root_cause
+from diagnostics.probes import describe_answer, is_html, is_redirect, root_cause
+from diagnostics.targets import Role, Target
 from payment.phonepe import self_test
-from payment.phonepe.credentials import Merchant
+from payment.phonepe.credentials import ENVIRONMENT_OF_HOST, Merchant
 from payment.phonepe.enums import Stage
 from payment.phonepe.errors import WIRE_ERRORS
 from payment.phonepe.schemas import json_object
-from payment.phonepe.transport import Answer, Deadline, InFlightRequest, Resolver, Session
+from payment.phonepe.transport import Address, Answer, Deadline, Resolver, Session
 
 # Not read from the URL configuration: a diagnosis must work where that cannot even be loaded.
 PATH = "/api/payments/webhook/phonepe/"
 PHONEPE_TIMEOUT = 3.0  # seconds
+# PhonePe's own behaviour is tried first, then what else may arrive. A server that was slow before is not judged by it.
+FIRST_SECONDS, MORE_SECONDS, FAST_SECONDS = 2 * PHONEPE_TIMEOUT, 2.5, 1.0
 WRONG_CREDENTIALS = {"Authorization": "0" * 64, "X-VERIFY": f"{'0' * 64}###1"}
+CHUNK_BYTES = 4_096
+LARGE_BYTES = 4 * CHUNK_BYTES  # more than any webhook of PhonePe
+NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
+# OpenSSL's X509_V_ERR_*, in words. The certificate's own dates and names are added.
+CERTIFICATE_ADVICE = {
+    9: "the certificate of our address is not valid before {start:%Y-%m-%d}: compare this server's clock",
+    10: "the certificate of our address has expired on {end:%Y-%m-%d}: renew it, and reload the server in front",
+    18: "the certificate of our address is self-signed: PhonePe trusts public authorities only; get one from such",
+    19: "the certificate of our address comes from an authority of its own: PhonePe trusts public authorities only",
+    62: "the certificate of our address is for {names}, not for {host}: get one for this name",
+    64: "the certificate of our address is for {names}, not for {host}: get one for this name",
+}
+UNKNOWN_ISSUER = (
+    "the certificate of our address does not lead to a public authority (issued by {issuer}): install the full chain "
+    "(fullchain.pem, not cert.pem), or get a certificate from a public authority"
+)
 
 
 def check_webhook(merchant: Merchant | None, resolver: Resolver) -> CheckResult:
     """`ok` None where this server cannot tell: many networks do not reach their own public address from inside."""
-    url = settings.PUBLIC_BASE_URL + PATH
-    parts = urlsplit(url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    check = CheckResult("webhook", f"{parts.hostname}:{port}")
-    host = parts.hostname or ""
-    is_local = ipaddress.ip_address(host).is_loopback if is_address(host) else "." not in host
-    if merchant is None or settings.PHONEPE_SIMULATION_MODE or is_local:
+    check = CheckResult("webhook", public_target())
+    if merchant is None or settings.PHONEPE_SIMULATION_MODE:
         return check.unknown("not checked: PhonePe itself does not have to reach this address")
+    parts = urlsplit(settings.PUBLIC_BASE_URL)
+    if _is_on_this_machine(host := parts.hostname or ""):
+        return check.unknown("not checked: PhonePe calls no address of this machine", "local")
     if parts.scheme != "https":
-        return check.unknown("PUBLIC_BASE_URL is not https: PhonePe calls no such address")
-    with Session(settings.DIAGNOSIS_CA_BUNDLE or True, resolver) as session:
-        request = session.start_request(Deadline(2 * PHONEPE_TIMEOUT))
-        try:
-            return _call(check, session, request, url, merchant)
-        except WIRE_ERRORS as error:
-            cause, stage = root_cause(error), request.stage or Stage.STARTED
-    # Our route to ourselves may differ from PhonePe's up to TCP; from TLS on it is the same server.
-    detail = redact(f"{type(cause).__name__}: {cause}"[:200])
-    if stage < Stage.CONNECTED:
-        from_outside = (
-            "this server cannot reach its own public address, which PhonePe may do: try from outside"
+        return check.failed(
+            "plain", f"{settings.PUBLIC_BASE_URL} is not https, and PhonePe calls no such address"
         )
-        return check.unknown(f"{from_outside} ({detail})", "unsure")
-    return check.failed("tls" if stage < Stage.TLS else "slow", detail)
+    try:
+        addresses = resolver.addresses(host, parts.port or 443, PHONEPE_TIMEOUT)
+    except OSError as error:
+        return _unresolved(check, host, error, resolver)
+    with Session(settings.DIAGNOSIS_CA_BUNDLE or True, resolver) as session:
+        caller = Caller(session, merchant, settings.PUBLIC_BASE_URL + PATH, addresses)
+        return caller.phonepe_calls(check)
 
 
-def _call(
-    check: CheckResult, session: Session, request: InFlightRequest, url: str, merchant: Merchant
-) -> CheckResult:
-    """Calls with wrong credentials first, then with PhonePe's."""
-    headers = _headers(WRONG_CREDENTIALS, self_test.create_token())
-    answer = session.send_request(request, "POST", url, body=self_test.body(), headers=headers)
-    if fault := _fault_of_refusal(check, answer):
-        return fault
-    body = self_test.body()
-    credentials = self_test.sign(merchant, body)
-    if not credentials:
-        return check.failed("refuses", "no credentials for webhooks are configured")
-    token, started = self_test.create_token(), time.monotonic()
-    answer = session.send_request(request, "POST", url, body=body, headers=_headers(credentials, token))
-    seconds = time.monotonic() - started
-    if fault := _fault_of_acceptance(check, answer, token, body):
-        return fault
-    if seconds > PHONEPE_TIMEOUT:
-        return check.failed("slow", f"took {seconds:.1f} s, and PhonePe waits {PHONEPE_TIMEOUT:.0f} s")
-    return check.passed(
-        f"refuses wrong credentials, accepts PhonePe's, body unchanged, in {round(seconds * 1000)} ms"
-    )
+class Caller:
+    """Calls as PhonePe calls. Every call has a deadline; what it fails with becomes a sentence."""
+
+    def __init__(self, session: Session, merchant: Merchant, url: str, addresses: list[Address]) -> None:
+        self.session, self.merchant, self.url, self.addresses = session, merchant, url, addresses
+
+    def phonepe_calls(self, check: CheckResult) -> CheckResult:
+        """With wrong credentials first, then with PhonePe's, at last in unusual forms."""
+        deadline = Deadline(FIRST_SECONDS)
+        refused = self._call(check, deadline, WRONG_CREDENTIALS, self_test.body(), self_test.create_token())
+        if isinstance(refused, CheckResult):
+            return refused
+        if fault := _fault_of_refusal(check, refused):
+            return fault
+        body = self_test.body()
+        if not self_test.sign(self.merchant, body):
+            return check.failed("refuses", "no credentials for webhooks are configured here")
+        started = time.monotonic()
+        if fault := self._fault_of_call(check, deadline, body):
+            return fault
+        seconds = time.monotonic() - started
+        if seconds > PHONEPE_TIMEOUT:
+            return check.failed(
+                "slow", f"answers, but after {seconds:.1f} s; PhonePe waits {PHONEPE_TIMEOUT:.0f} s"
+            )
+        if fault := self._fault_of_unusual_calls(check, is_fast=seconds <= FAST_SECONDS):
+            return fault
+        return check.passed(
+            "refuses wrong credentials, accepts PhonePe's, body unchanged, also in chunks and without the last slash, "
+            f"in {round(seconds * 1000)} ms"
+        )
+
+    def _fault_of_unusual_calls(self, check: CheckResult, *, is_fast: bool) -> CheckResult | None:
+        """Chunked bodies, large ones, and the address without its last slash."""
+        deadline = Deadline(MORE_SECONDS)
+        large = self_test.body(LARGE_BYTES)
+        chunked = self._fault_of_call(check, deadline, large, in_chunks=True)
+        if chunked and (is_fast or chunked.fault != "slow"):
+            if limited := self._fault_of_call(check, Deadline(1), large):
+                return check.failed(
+                    "limit", f"a body of {LARGE_BYTES // 1024} KiB does not pass: {limited.detail}"
+                )
+            return check.failed(
+                "chunked",
+                f"a body in chunks (Transfer-Encoding: chunked) does not pass: {chunked.detail}. Let the server in "
+                "front pass such bodies on (nginx: proxy_http_version 1.1)",
+            )
+        fault = self._fault_of_call(check, deadline, self_test.body(), url=self.url.rstrip("/"))
+        if fault and (is_fast or fault.fault != "slow"):
+            return check.failed(
+                "slash",
+                f"without its last slash the address does not work: {fault.detail}. Let the server in front pass on "
+                f"{PATH.rstrip('/')} as it passes on {PATH}",
+            )
+        return None
+
+    def _fault_of_call(
+        self, check: CheckResult, deadline: Deadline, body: bytes, *, url: str = "", in_chunks: bool = False
+    ) -> CheckResult | None:
+        """With PhonePe's credentials. None when they are accepted and every byte arrived."""
+        token = self_test.create_token()
+        headers = self_test.sign(self.merchant, body)
+        answer = self._call(check, deadline, headers, body, token, url=url, in_chunks=in_chunks)
+        return answer if isinstance(answer, CheckResult) else _fault_of_acceptance(check, answer, token, body)
+
+    def _call(
+        self,
+        check: CheckResult,
+        deadline: Deadline,
+        credentials: dict[str, str],
+        body: bytes,
+        token: str,
+        *,
+        url: str = "",
+        in_chunks: bool = False,
+    ) -> Answer | CheckResult:
+        request = self.session.start_request(deadline)
+        headers = {"Content-Type": "application/json", self_test.HEADER: token, **credentials}
+        sent = chunks(body) if in_chunks else body
+        try:
+            return self.session.send_request(request, "POST", url or self.url, body=sent, headers=headers)
+        except WIRE_ERRORS as error:
+            return self._failed_call(check, root_cause(error), request.stage or Stage.STARTED)
+
+    def _failed_call(self, check: CheckResult, cause: BaseException, stage: Stage) -> CheckResult:
+        """Our route to ourselves may differ from PhonePe's up to TCP; from TLS on it is the same server."""
+        detail = redact(f"{type(cause).__name__}: {cause}"[:200])
+        if stage < Stage.CONNECTED:
+            why = "this server cannot reach its own public address, which PhonePe may do: try from outside"
+            return check.unknown(f"{why} ({detail})", "unsure")
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return check.failed("tls", self._certificate_advice(cause))
+        if stage < Stage.TLS:
+            return check.failed(
+                "tls", f"our address does not speak TLS, or breaks it off: install a certificate ({detail})"
+            )
+        if isinstance(cause, TimeoutError):
+            return check.failed(
+                "slow", f"is reached, but does not answer; PhonePe waits {PHONEPE_TIMEOUT:.0f} s"
+            )
+        return check.failed(
+            "other", f"is reached, but the connection is cut before there is an answer ({detail})"
+        )
+
+    def _certificate_advice(self, cause: ssl.SSLCertVerificationError) -> str:
+        target = Target(Role.CONTROL, self.url)
+        found = tls.fetch_certificate(target, self.addresses[0], Deadline(PHONEPE_TIMEOUT / 3))
+        if found is None:
+            return f"PhonePe would not trust the certificate of our address: {cause.verify_message}"
+        advice = CERTIFICATE_ADVICE.get(cause.verify_code, UNKNOWN_ISSUER)
+        names = ", ".join(found.names[:3]) or found.subject
+        return advice.format(
+            start=found.valid_from, end=found.valid_until, names=names, host=target.host, issuer=found.issuer
+        )
+
+
+def chunks(body: bytes) -> Iterator[bytes]:
+    """`requests` sends what comes piece by piece with Transfer-Encoding: chunked."""
+    yield from (body[start : start + CHUNK_BYTES] for start in range(0, len(body), CHUNK_BYTES))
+
+
+def _is_on_this_machine(host: str) -> bool:
+    """A name without a dot belongs to this machine, or to a network of containers."""
+    return ipaddress.ip_address(host).is_loopback if is_address(host) else "." not in host
+
+
+def _unresolved(check: CheckResult, host: str, error: OSError, resolver: Resolver) -> CheckResult:
+    """A name server that knows others is believed when it says that there is no such name."""
+    if getattr(error, "errno", None) in NO_SUCH_NAME:
+        controls = [urlsplit(url).hostname or "" for url in settings.DIAGNOSIS_CONTROL_URLS]
+        for other in (*controls, *ENVIRONMENT_OF_HOST):
+            if not is_address(other) and _is_resolved(other, resolver):
+                return check.failed(
+                    "name_unknown", f"there is no name {host}; the same name server knows {other}"
+                )
+    why = f"this server does not resolve {host}, which PhonePe may do: try from outside"
+    return check.unknown(f"{why} ({type(error).__name__}: {error})", "unsure")
+
+
+def _is_resolved(host: str, resolver: Resolver) -> bool:
+    try:
+        return bool(resolver.addresses(host, 443, PHONEPE_TIMEOUT / 3))
+    except OSError:
+        return False
 
 
 def _fault_of_refusal(check: CheckResult, answer: Answer) -> CheckResult | None:
     """None when our own application refused the wrong credentials."""
-    summary = describe_answer(answer)
-    if is_redirect(answer):
-        return check.failed("redirect", f"{summary}: PhonePe does not follow; name the final host")
-    if answer.http_status == 401:
+    if answer.http_status == 401 and not _wants_password(answer):
         return None
     if answer.http_status < 300:
-        return check.failed("open", f"{summary}: calls without valid credentials are accepted")
-    return check.failed("other", f"{summary} in the place of our own 401")
+        summary = describe_answer(answer)
+        return check.failed(
+            "open", f"something else answers here: {summary} to a call with wrong credentials"
+        )
+    return _fault_in_front(check, answer)
 
 
 def _fault_of_acceptance(check: CheckResult, answer: Answer, token: str, body: bytes) -> CheckResult | None:
     """None when PhonePe's credentials are accepted and every byte of the body arrived."""
-    summary = describe_answer(answer)
-    if answer.http_status == 401:
-        return check.failed("refuses", f"{summary}: PhonePe's credentials do not arrive unchanged")
+    said, summary = json_object(answer.body) or {}, describe_answer(answer)
+    if answer.http_status == 401 and not _wants_password(answer):
+        return check.failed(
+            "refuses",
+            "PhonePe's credentials do not arrive unchanged: let the server in front pass the header Authorization on, "
+            f"or another installation with other credentials answers ({summary})",
+        )
+    if answer.http_status == 400:
+        return check.failed("changed", f"the body does not arrive: the server in front drops it ({summary})")
     if answer.http_status != 200:
-        return check.failed("other", f"{summary} in the place of our own 200")
-    if not self_test.proves(json_object(answer.body), token, body):
-        return check.failed("changed", "the body does not arrive byte by byte, or another server answers")
-    return None
+        return _fault_in_front(check, answer)
+    if self_test.proves(said, token, body):
+        return None
+    if "proof" in said:
+        return check.failed(
+            "changed", "the body does not arrive byte by byte: the server in front rewrites it"
+        )
+    return check.failed("changed", "another installation answers (its SECRET_KEY differs), or drops the body")
 
 
-def _headers(credentials: dict[str, str], token: str) -> dict[str, str]:
-    return {"Content-Type": "application/json", self_test.HEADER: token, **credentials}
+def _fault_in_front(check: CheckResult, answer: Answer) -> CheckResult:
+    """Something in front of our application has answered."""
+    summary, status = describe_answer(answer), answer.http_status
+    if is_redirect(answer):
+        return check.failed(
+            "redirect", f"redirects ({summary}), and PhonePe follows none: name the final host"
+        )
+    if _wants_password(answer):
+        return check.failed("other", f"a password prompt stands in front: open {PATH} without it ({summary})")
+    if status == 413:
+        return check.failed("limit", f"the server in front takes no bodies of this size ({summary})")
+    if status == 411:
+        return check.failed("other", f"the server in front takes no bodies without a length ({summary})")
+    if status in (502, 503, 504):
+        return check.failed("other", f"the server in front does not reach our application ({summary})")
+    if status in (404, 405):
+        return check.failed(
+            "other", f"the server in front does not pass {PATH} on to our application ({summary})"
+        )
+    if is_html(answer):
+        return check.failed(
+            "other", f"a page answers in our place, as of a firewall: let {PATH} through ({summary})"
+        )
+    return check.failed("other", f"something in front answers in our place ({summary})")
+
+
+def _wants_password(answer: Answer) -> bool:
+    """Our own application asks nobody for a password of HTTP."""
+    wanted = answer.headers.get("WWW-Authenticate", "").lower()
+    return answer.http_status == 401 and wanted.startswith(("basic", "digest", "negotiate", "ntlm"))

@@ -6,6 +6,6 @@ class PaymentConfig(AppConfig):
 
     def ready(self) -> None:
         """Registers the system checks, and refuses to start where money would be lost."""
-        from payment import checks  # noqa: PLC0415 - what it imports needs the apps to be loaded
+        from payment import checks, unused_settings  # noqa: F401, PLC0415 - what they import needs the apps to be loaded
 
         checks.refuse_unsafe()

@@ -520,7 +520,7 @@ def address_problems() -> list[Problem]:
 @checks.register(checks.Tags.security)
 def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     if problems := address_problems():
-        return _messages(checks.Error, problems)
+        return messages(checks.Error, problems)
     warnings = []
     for merchant in credentials.configured():
         for endpoint in merchant.endpoints:
@@ -541,20 +541,20 @@ def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.C
                 warnings.append(warning)
     if _may_simulate_at_itself():
         warnings.append(OWN_SIMULATOR)
-    return _messages(checks.Warning, warnings)
+    return messages(checks.Warning, warnings)
 
 
 @checks.register(checks.Tags.security, deploy=True)
 def production(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.CheckMessage]:
     level = checks.Error if settings.PHONEPE_ENV == "PRODUCTION" else checks.Warning
-    return _messages(level, _violated(DANGEROUS)) + _messages(checks.Warning, _violated(UNWISE))
+    return messages(level, _violated(DANGEROUS)) + messages(checks.Warning, _violated(UNWISE))
 
 
 def _violated(rules: Rules) -> list[Problem]:
     return [problem for is_violated, problem in rules if is_violated()]
 
 
-def _messages(
+def messages(
     level: Callable[..., checks.CheckMessage], problems: Iterable[Problem]
 ) -> list[checks.CheckMessage]:
     return [level(problem.text, problem.remedy, id=f"payment.{problem.id}") for problem in problems]

@@ -44,10 +44,10 @@ def proves(answer: object, token: str, raw_body: bytes) -> bool:
     return isinstance(given, str) and constant_time_compare(given, proof(token, raw_body))
 
 
-def body() -> bytes:
-    """JSON that no serializer would write in the same way. It names no order."""
+def body(padding: int = 0) -> bytes:
+    """JSON that no serializer would write in the same way, with so many bytes more. It names no order."""
     nonce = base64.b64encode(json.dumps({"selfTest": secrets.token_hex(8)}).encode()).decode()
-    return f'{{ "response" :"{nonce}",\n\t"type":"SELF\\u005fTEST" }}\r\n'.encode()
+    return f'{{ "response" :"{nonce}",\n\t"type":"SELF\\u005fTEST" }}{" " * padding}\r\n'.encode()
 
 
 def sign(merchant: Merchant, raw_body: bytes) -> dict[str, str]:

@@ -12,7 +12,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent import futures
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -277,11 +277,14 @@ class Session(requests.Session):
         method: str,
         url: str,
         *,
-        body: bytes = b"",
+        body: bytes | Iterable[bytes] = b"",
         headers: Mapping[str, str] | None = None,
         proxy: str | None = None,
     ) -> Answer:
-        """One HTTP attempt. Raises InTransaction, and what `payment.phonepe.errors.WIRE_ERRORS` lists."""
+        """One HTTP attempt. Raises InTransaction, and what `payment.phonepe.errors.WIRE_ERRORS` lists.
+
+        A body that comes piece by piece is sent in chunks (Transfer-Encoding: chunked).
+        """
         release_connections()
         token = _in_flight.set(in_flight)
         try:

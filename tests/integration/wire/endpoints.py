@@ -5,7 +5,7 @@ import http.client
 import select
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -123,6 +123,14 @@ class NameService:
         ]
 
 
+def _chunks(body: bytes) -> Iterator[bytes]:
+    while body:
+        length, _, body = body.partition(b"\r\n")
+        size = int(length, 16)
+        yield body[:size]
+        body = body[size + 2 :]
+
+
 def read_request(connection: socket.socket) -> Request | None:
     """One whole request; None when the caller has hung up."""
     received = b""
@@ -133,6 +141,10 @@ def read_request(connection: socket.socket) -> Request | None:
     head, _, body = received.partition(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines if not line.lower().startswith("host:"))
+    if headers.get("Transfer-Encoding") == "chunked":
+        while not body.endswith(b"0\r\n\r\n"):
+            body += connection.recv(65_536)
+        body = b"".join(_chunks(body))
     while len(body) < int(headers.get("Content-Length", 0)):
         body += connection.recv(65_536)
     method, path, _ = first.split(" ")

@@ -136,6 +136,22 @@ def greeting(connection: socket.socket) -> None:
         connection.sendall(b"221 bye\r\n" if said.upper().startswith(b"QUIT") else b"250 mail\r\n")
 
 
+def mail_server(
+    *offers: str, login: bytes = b"535 5.7.8 Username and Password not accepted", answer: bytes = b""
+) -> Behaviour:
+    """Offers these extensions (AUTH PLAIN, STARTTLS) and answers a login. `answer`: to EHLO instead."""
+    hello = b"".join(f"250-{offer}\r\n".encode() for offer in ("mail", *offers)) + b"250 OK\r\n"
+
+    def behaviour(connection: socket.socket) -> None:
+        connection.sendall(b"220 mail\r\n")
+        while said := connection.recv(65_536).upper():
+            assert not said.startswith((b"MAIL", b"RCPT", b"DATA")), "a diagnosis must send no mail"
+            known = {b"EHLO": answer or hello, b"HELO": answer or b"250 mail\r\n", b"AUTH": login + b"\r\n"}
+            connection.sendall(known.get(said[:4], b"221 bye\r\n"))
+
+    return behaviour
+
+
 def proxy(login: str, refusal: int = 0, leads_to: Mapping[str, str] = MappingProxyType({})) -> Behaviour:
     """Opens tunnels for whoever knows `login` ("user:password"); with `refusal` it says that to all who know it.
 

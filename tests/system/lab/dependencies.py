@@ -12,15 +12,17 @@ from django.db import connection
 from django.utils import timezone
 
 from diagnostics.enums import Verdict
+from okpuja.environment import mail
 from payment.models import PaymentAttempt
 from tests.harness import ROOT
 from tests.harness.databases import query
 from tests.harness.postgres import FAST, Postgres
 from tests.harness.processes import Process, eventually
 from tests.system.lab import actors
+from tests.system.lab.actors import Behaviour
 from tests.system.lab.case import NONE, OK, Case, nothing
 from tests.system.lab.faults import THIS_SERVER
-from tests.system.lab.testbed import CACHE, DATABASE, Testbed, Wire
+from tests.system.lab.testbed import CACHE, DATABASE, MAIL, Testbed, Wire
 from tests.unit.payment.builders import make_payment
 
 GENERATIONS = ("v1", "v2")
@@ -46,13 +48,41 @@ def _neighbours() -> Iterator[Case]:
             f"mail server {title}", "v2", "our house", mail_server(change), Verdict.MAIL_DOWN, THIS_SERVER, "down",
             dependency="mail", named="mail.hosting.example:2525",
         )  # fmt: skip
-    yield Case("mail server that works", "v2", "our house", mail_server({}), OK, NONE)
+    for title, behave, url, named in (
+        ("refuses our login", actors.mail_server("AUTH PLAIN LOGIN"), SMTP_URL, "user and password in EMAIL_URL"),
+        ("wants a password of programs", actors.mail_server("AUTH PLAIN", login=b"534 5.7.9 App password required"),
+         SMTP_URL, "user and password in EMAIL_URL"),
+        ("takes no logins", actors.mail_server(), SMTP_URL, "user and password in EMAIL_URL"),
+        ("without STARTTLS", actors.mail_server("AUTH PLAIN"), SMTP_URL.replace("smtp:", "smtp+tls:"), "smtps://"),
+        ("without TLS", actors.mail_server("AUTH PLAIN"), SMTP_URL.replace("smtp:", "smtps:"), "smtp+tls://"),
+        ("breaks off at the login", actors.mail_server("AUTH PLAIN", login=b"421 4.7.0 Try again later"), SMTP_URL,
+         "mail.hosting.example:2525"),
+    ):  # fmt: skip
+        yield Case(
+            f"mail server {title}", "v2", "our house", _mailing(behave, url), Verdict.MAIL_DOWN, THIS_SERVER, "down",
+            dependency="mail", named=named,
+        )  # fmt: skip
+    well = actors.mail_server("AUTH PLAIN", login=b"235 welcome")
+    yield Case("mail server that works", "v2", "our house", mail_server({"behave": well}), OK, NONE)
+    greets = _mailing(actors.greeting, SMTP_URL.replace("okpuja:lab-mail-password@", ""))
+    yield Case("mail server without a login", "v2", "our house", greets, OK, NONE)
     for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
         for generation in GENERATIONS:
             yield Case(
                 f"broker {title}", generation, "our house", broker(change), Verdict.BROKER_DOWN, THIS_SERVER, "down",
                 dependency="broker", named="broker.hosting.example:5672",
             )  # fmt: skip
+
+
+SMTP_URL = f"smtp://okpuja:lab-mail-password@{MAIL}:2525"
+
+
+def _mailing(behave: Behaviour, url: str) -> Callable[[Testbed], None]:
+    def arrange(testbed: Testbed) -> None:
+        testbed.sends_mail_by(behave)
+        testbed.settings |= mail(url)
+
+    return arrange
 
 
 def mail_server(change: dict[str, object]) -> Callable[[Testbed], None]:
@@ -206,22 +236,23 @@ def database(change: dict[str, object]) -> Callable[[Testbed], None]:
     )
 
 
-def _postgres(testbed: Testbed) -> Postgres:
-    """Within the testbed, with every table."""
-    server = Postgres.start((*FAST, "-h", "127.0.0.1"))
+def postgres(testbed: Testbed, parent: str | None = None) -> Postgres:
+    """Within the testbed, with every table and the cache's."""
+    server = Postgres.start((*FAST, "-h", "127.0.0.1"), parent)
     query(HERE.replace("/okpuja", "/postgres"), "CREATE DATABASE okpuja")
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
-    subprocess.run(migrate, cwd=ROOT, env=testbed.process_environment(DATABASE_URL=HERE), check=True)
+    environment = testbed.process_environment(DATABASE_URL=HERE, CACHE_URL="db://cache")
+    subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
     return server
 
 
 def _stopped(testbed: Testbed) -> Wire:
-    _postgres(testbed).stop()
+    postgres(testbed).stop()
     return testbed.ask_doctor(DATABASE_URL=HERE)
 
 
 def _frozen(testbed: Testbed) -> Wire:
-    server = _postgres(testbed)
+    server = postgres(testbed)
     server.process.send_signal(signal.SIGSTOP)
     try:
         return testbed.ask_doctor(DATABASE_URL=HERE)
@@ -230,7 +261,7 @@ def _frozen(testbed: Testbed) -> Wire:
 
 
 def _standby(testbed: Testbed) -> Wire:
-    server = _postgres(testbed)
+    server = postgres(testbed)
     query(HERE, "ALTER DATABASE okpuja SET default_transaction_read_only = on")
     try:
         return testbed.ask_doctor(DATABASE_URL=HERE)

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from diagnostics.enums import Verdict
+from tests.system.lab import faults
 from tests.system.lab.case import NONE, OK, Case
-from tests.system.lab.faults import CONFIGURATION, THIS_SERVER
-from tests.system.lab.testbed import SANDBOX, Testbed
+from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER
+from tests.system.lab.testbed import SANDBOX, Testbed, Wire
 
 
 def alike(change: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -79,6 +80,36 @@ def rows() -> Iterator[Case]:
             Verdict.TLS_UNTRUSTED, THIS_SERVER, named="PHONEPE_CA_BUNDLE",
         )  # fmt: skip
         yield Case("a network of ours is trusted", generation, "settings", _behind_a_gateway, OK, NONE)
+
+    for name, value in (
+        ("HTTPS_PROXY", "http://okpuja:lab-proxy-password@proxy.hosting.example:3128"),
+        ("https_proxy", "http://proxy.hosting.example:3128"),
+        ("ALL_PROXY", "socks5h://proxy.hosting.example:1080"),
+    ):
+        yield Case(
+            f"PhonePe refused, {name} in the environment", "v2", "settings", _refused, Verdict.CONNECTION_REFUSED,
+            PHONEPE, named=f"{name} is set in the environment: calls to PhonePe do not use it. If this server reaches "
+            "the Internet through that proxy only, set PHONEPE_PROXY_URL", look=_in_environment(**{name: value}),
+        )  # fmt: skip
+    yield Case(
+        "intercepted, REQUESTS_CA_BUNDLE in the environment", "v2", "settings", _intercepted, Verdict.TLS_UNTRUSTED,
+        HOSTING, named="set PHONEPE_CA_BUNDLE to the file",
+        look=_in_environment(REQUESTS_CA_BUNDLE="/etc/ssl/certs/ca-certificates.crt"),
+    )  # fmt: skip
+
+
+def _refused(testbed: Testbed) -> None:
+    for host in testbed.phonepes[:2]:
+        host.listens = False
+
+
+def _intercepted(testbed: Testbed) -> None:
+    for host in testbed.everybody:
+        faults.shows(by="stranger")(testbed, host)
+
+
+def _in_environment(**variables: str) -> Callable[[Testbed], Wire]:
+    return lambda testbed: testbed.ask_doctor(**variables)
 
 
 def _with(change: dict[str, Any]) -> Callable[[Testbed], None]:

@@ -179,10 +179,10 @@ class Testbed:
         self.milliseconds = round((time.monotonic() - began) * 1000)
         return json.loads(json.dumps(found.as_json(), default=str))
 
-    def ask_doctor(self, **environment: Any) -> Wire:
-        """The same, by a process of its own, whose start does not count."""
+    def ask_doctor(self, prefix: tuple[str, ...] = (), **environment: Any) -> Wire:
+        """The same, by a process of its own, whose start does not count. `prefix`: the program that starts it."""
         made = subprocess.run(
-            [sys.executable, "manage.py", "doctor", "--json"],
+            [*prefix, sys.executable, "manage.py", "doctor", "--json"],
             cwd=ROOT, env=self.process_environment(**environment), capture_output=True, text=True, check=False,
         )  # fmt: skip
         self.said.write(made.stderr)

@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 
 from django.db import connections
 from django.test import Client
@@ -43,6 +44,54 @@ def written_anew(request: Request) -> bytes:
     return ours(Request(request.method, request.path, request.headers, body))
 
 
+def chunks_dropped(request: Request) -> bytes:
+    """Some servers pass on what comes in chunks without its body."""
+    body = b"" if request.headers.pop("Transfer-Encoding", "") else request.body
+    return ours(Request(request.method, request.path, request.headers, body))
+
+
+def chunks_refused(request: Request) -> bytes:
+    return message(411, b"Length Required", "text/plain") if _is_chunked(request) else ours(request)
+
+
+def chunks_hang(request: Request) -> bytes:
+    return actors.wait_for_ever(request) if _is_chunked(request) else ours(request)
+
+
+def _is_chunked(request: Request) -> bool:
+    return "Transfer-Encoding" in request.headers
+
+
+def slash_added(status: int) -> Answer:
+    """A redirect to the same address with its slash: whoever follows a 301 sends no body any more."""
+
+    def answer(request: Request) -> bytes:
+        if request.path.endswith("/"):
+            return ours(request)
+        return message(status, b"", "text/html", f"Location: https://{SHOP}{request.path}/")
+
+    return answer
+
+
+def slash_unknown(request: Request) -> bytes:
+    return ours(request) if request.path.endswith("/") else message(404, PAGE, "text/html")
+
+
+def limited(most: int) -> Answer:
+    return lambda request: message(413, PAGE, "text/html") if len(request.body) > most else ours(request)
+
+
+def prompting(request: Request) -> bytes:
+    """A login before the whole site, as on a stage for tests."""
+    return message(401, PAGE, "text/html", 'WWW-Authenticate: Basic realm="staging"')
+
+
+def of_another_installation(request: Request) -> bytes:
+    """Same login, another SECRET_KEY: a token of ours means nothing to it."""
+    request.headers.pop("X-Self-Test", None)
+    return ours(request)
+
+
 def late(request: Request) -> bytes:
     time.sleep(3.2)  # PhonePe waits three seconds
     return ours(request)
@@ -51,28 +100,93 @@ def late(request: Request) -> bytes:
 def rows() -> Iterator[Case]:
     for generation in GENERATIONS:
         yield Case("PhonePe's way to us is open", generation, "our door", _shop({"answer": ours}), OK, NONE)
-    for title, change, finding, culprit in (
-        ("door redirects", _says(301, b"", "Location: https://www.shop.example/"), "redirect", CONFIGURATION),
-        ("Authorization is taken away", {"answer": without_proof}, "refuses", THIS_SERVER),
-        ("bodies are written anew", {"answer": written_anew}, "changed", THIS_SERVER),
-        ("somebody answers 200 to all", _says(200, b"{}"), "open", THIS_SERVER),
-        ("a challenge in front of our door", _says(403, PAGE), "other", THIS_SERVER),
-        ("door answers late", {"answer": late}, "slow", THIS_SERVER),
-        ("door silent", {"answer": actors.wait_for_ever}, "slow", THIS_SERVER),
-        ("door without TLS", {"behave": actors.tell(message(400, b""))}, "tls", THIS_SERVER),
+    for title, change, finding, culprit, named in (
+        (
+            "door redirects",
+            _says(301, b"", "Location: https://www.shop.example/"),
+            "redirect",
+            CONFIGURATION,
+            SHOP,
+        ),
+        ("Authorization is taken away", {"answer": without_proof}, "refuses", THIS_SERVER, SHOP),
+        ("bodies are written anew", {"answer": written_anew}, "changed", THIS_SERVER, SHOP),
+        ("somebody answers 200 to all", _says(200, b"{}"), "open", THIS_SERVER, SHOP),
+        ("a challenge in front of our door", _says(403, PAGE), "other", THIS_SERVER, SHOP),
+        ("door answers late", {"answer": late}, "slow", THIS_SERVER, SHOP),
+        ("door silent", {"answer": actors.wait_for_ever}, "slow", THIS_SERVER, SHOP),
+        ("door without TLS", {"behave": actors.tell(message(400, b""))}, "tls", THIS_SERVER, SHOP),
+        (
+            "chunked bodies are dropped",
+            {"answer": chunks_dropped},
+            "chunked",
+            THIS_SERVER,
+            "Transfer-Encoding",
+        ),
+        (
+            "chunked bodies are refused",
+            {"answer": chunks_refused},
+            "chunked",
+            THIS_SERVER,
+            "Transfer-Encoding",
+        ),
+        ("chunked bodies hang", {"answer": chunks_hang}, "chunked", THIS_SERVER, "Transfer-Encoding"),
+        ("a 301 adds the slash", {"answer": slash_added(301)}, "slash", THIS_SERVER, "last slash"),
+        ("a 308 adds the slash", {"answer": slash_added(308)}, "slash", THIS_SERVER, "last slash"),
+        ("no address without the slash", {"answer": slash_unknown}, "slash", THIS_SERVER, "last slash"),
+        ("bodies up to 8 KiB", {"answer": limited(8_192)}, "limit", THIS_SERVER, "16 KiB"),
+        ("bodies up to 50 bytes", {"answer": limited(50)}, "limit", THIS_SERVER, "HTTP 413"),
+        (
+            "a password prompt in front of our door",
+            {"answer": prompting},
+            "other",
+            THIS_SERVER,
+            "password prompt",
+        ),
+        (
+            "another installation answers",
+            {"answer": of_another_installation},
+            "changed",
+            THIS_SERVER,
+            "another installation",
+        ),
+        ("our server does not run", _says(502, PAGE), "other", THIS_SERVER, "does not reach our application"),
+        (
+            "our address does not exist",
+            {"told": "NXDOMAIN"},
+            "name_unknown",
+            CONFIGURATION,
+            "dig @1.1.1.1 shop.example",
+        ),
     ):
         yield Case(
             title, "v2", "our door", _shop(change), Verdict.WEBHOOK_UNREACHABLE, culprit, finding, dependency="webhook",
-            named=SHOP,
+            named=named,
+        )  # fmt: skip
+    yield Case(
+        "our address is http", "v2", "our door", _at("http://shop.example"), Verdict.WEBHOOK_UNREACHABLE, CONFIGURATION,
+        "plain", dependency="webhook", named="https://",
+    )  # fmt: skip
+    for title, change, named in (
+        ("our certificate has expired", {"ends": -timedelta(days=3)}, "expired on"),
+        ("our certificate has another name", {"names": ("www.shop.example",)}, "is for www.shop.example"),
+    ):
+        yield Case(
+            title, "v2", "our door", _certified(**change), Verdict.WEBHOOK_UNREACHABLE, THIS_SERVER, "tls",
+            dependency="webhook", named=named,
         )  # fmt: skip
     yield Case(
         "own certificate of nobody's", "v2", "our door", _untrusted, Verdict.WEBHOOK_UNREACHABLE, THIS_SERVER, "tls",
-        dependency="webhook", named=SHOP,
+        dependency="webhook", named="full chain",
     )  # fmt: skip
-    yield Case(
-        "own address not reached from inside", "v2", "our door", _shop({"lives_here": False}), OK, NONE, "unsure",
-        dependency="webhook",
-    )  # fmt: skip
+    for title, change in (
+        ("not reached from inside", {"lives_here": False}),
+        ("refuses from inside", {"listens": False}),
+        ("not resolved from inside", {"told": "SERVFAIL"}),
+    ):
+        yield Case(
+            f"own address {title}", "v2", "our door", _shop(change), OK, NONE, "unsure", dependency="webhook",
+            named="curl -sS -i -X POST https://shop.example/api/payments/webhook/phonepe/",
+        )  # fmt: skip
 
 
 def _shop(change: dict[str, object]) -> Callable[[Testbed], Host]:
@@ -81,6 +195,17 @@ def _shop(change: dict[str, object]) -> Callable[[Testbed], Host]:
         shop = testbed.neighbour(SHOP, "192.0.2.80", 443, None)
         vars(shop).update(change)
         return shop
+
+    return arrange
+
+
+def _at(address: str) -> Callable[[Testbed], object]:
+    return lambda testbed: testbed.settings.update(PUBLIC_BASE_URL=address)
+
+
+def _certified(names: tuple[str, ...] = (SHOP,), **dates: timedelta) -> Callable[[Testbed], None]:
+    def arrange(testbed: Testbed) -> None:
+        _shop({"answer": ours})(testbed).certificate = testbed.public.issue(*names, **dates)
 
     return arrange
 

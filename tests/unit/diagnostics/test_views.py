@@ -30,7 +30,7 @@ FULL = SHORT | {
         "config",
         "took_ms",
     ),
-    *("support_message", "changed_since_last_ok", "history", "unknown_codes"),
+    *("support_message", "changed_since_last_ok", "history", "unknown_codes", "warnings"),
 }
 OPS = {"X-Ops-Token": "tests-only-ops-token"}
 SECRETS = {

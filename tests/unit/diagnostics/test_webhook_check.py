@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -22,11 +23,14 @@ URL = "/api/payments/webhook/phonepe/"
 
 
 class Front:
-    """A proxy before the live server. `change` may alter (headers, body), `answer` replaces the server."""
+    """A proxy before the live server. `change` may alter (headers, body), `answer` replaces the server.
+
+    `chunked`, `slashless`: answers to such calls only. `most`: bytes of a body.
+    """
 
     def __init__(self, certificate, upstream):
         self.change = lambda headers, body: (headers, body)
-        self.answer = None
+        self.answer = self.chunked = self.slashless = self.most = None
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, upstream))
         self._http.handle_error = lambda *_: None
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -50,14 +54,25 @@ class Front:
 def _handler(front, upstream):
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self):
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            if is_chunked := self.headers["Transfer-Encoding"] == "chunked":
+                body = b"".join(iter(self._chunk, b""))
+            else:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
             headers, body = front.change(dict(self.headers.items()), body)
-            status, extra, said = front.answer or upstream(headers, body)
+            answer = front.answer or (front.chunked if is_chunked else None)
+            answer = answer or (None if self.path.endswith("/") else front.slashless)
+            if front.most is not None and len(body) > front.most:
+                answer = (413, {}, b"too large")
+            status, extra, said = answer or upstream(headers, body)
             self.send_response_only(status)
             for name, value in {**extra, "Content-Length": len(said)}.items():
                 self.send_header(name, str(value))
             self.end_headers()
             self.wfile.write(said)
+
+        def _chunk(self):
+            size = int(self.rfile.readline(), 16)
+            return self.rfile.read(size + 2)[:size]
 
         def log_message(self, *_):
             pass
@@ -164,9 +179,127 @@ def test_a_public_address_unreachable_from_inside_is_unsure(shop, settings):
     assert "from outside" in check.detail
 
 
+def test_a_proxy_without_chunked_bodies_is_detected(shop):
+    """Some refuse them, some pass on nothing of them."""
+    for answer, words in (
+        ((411, {}, b""), "Transfer-Encoding"),
+        ((501, {"Content-Type": "text/html"}, b"<title>Not implemented</title>"), "Not implemented"),
+        ((400, {"Content-Type": "application/json"}, b'{"code": "empty"}'), "drops it"),
+    ):
+        shop.chunked = answer
+        check = checked()
+        assert (check.ok, check.fault) == (False, "chunked")
+        assert words in check.detail
+
+
+def test_a_proxy_that_loses_calls_without_the_last_slash_is_detected(shop):
+    for answer in (
+        (301, {"Location": f"https://shop.example{URL}"}, b""),
+        (404, {}, b""),
+        (308, {"Location": URL}, b""),
+    ):
+        shop.slashless = answer
+        check = checked()
+        assert (check.ok, check.fault) == (False, "slash")
+        assert URL.rstrip("/") in check.detail
+
+
+def test_a_proxy_that_limits_bodies_is_detected(shop):
+    shop.most = 8_000
+    check = checked()
+    assert (check.ok, check.fault) == (False, "limit")
+    assert "16 KiB" in check.detail
+    shop.most = 50
+    assert checked().fault == "limit"
+
+
 @pytest.mark.parametrize(
-    "address", ["http://127.0.0.1:8000", "http://localhost", "https://127.0.0.1", "http://shop.example"]
+    ("answer", "words"),
+    [
+        ((401, {"WWW-Authenticate": 'Basic realm="staging"'}, b""), "a password prompt stands in front"),
+        ((502, {}, b""), "does not reach our application"),
+        ((404, {"Content-Type": "text/html"}, b"<title>Welcome to nginx</title>"), "does not pass"),
+        (
+            (503, {"Content-Type": "text/html"}, b"<title>Maintenance</title>"),
+            "does not reach our application",
+        ),
+    ],
 )
+def test_what_stands_in_front_is_told_in_words(shop, answer, words):
+    shop.answer = answer
+    check = checked()
+    assert (check.ok, check.fault) == (False, "other")
+    assert words in check.detail
+
+
+def test_another_installation_at_our_address_is_told(shop):
+    """It takes the login, knows no token of ours, and keeps the call as an ordinary one."""
+    shop.change = lambda headers, body: (
+        ({k: v for k, v in headers.items() if k != self_test.HEADER}, body)
+        if headers.get("Authorization") != "0" * 64
+        else (headers, body)
+    )
+    check = checked()
+    assert (check.ok, check.fault) == (False, "changed")
+    assert "another installation" in check.detail
+
+
+@pytest.mark.parametrize(
+    ("issue", "words"),
+    [
+        ({"ends": -timedelta(days=1)}, "has expired on"),
+        ({"starts": timedelta(days=1)}, "is not valid before"),
+        ({"names": ("www.shop.example",)}, "is for www.shop.example, not for shop.example"),
+    ],
+)
+def test_what_is_wrong_with_our_certificate_is_told_in_words(shop, settings, tmp_path, issue, words):
+    authority = Authority(tmp_path, "another")
+    settings.DIAGNOSIS_CA_BUNDLE = str(authority.bundle)
+    names = issue.pop("names", ("shop.example",))
+    with Front(authority.issue(*names, **issue), lambda *_: (200, {}, b"")) as front:
+        settings.PUBLIC_BASE_URL = f"https://shop.example:{front.port}"
+        check = checked()
+    assert (check.ok, check.fault) == (False, "tls")
+    assert words in check.detail
+    assert "Error" not in check.detail
+
+
+def test_an_unknown_authority_is_told_with_the_full_chain(shop, settings):
+    settings.DIAGNOSIS_CA_BUNDLE = ""
+    assert "fullchain.pem" in checked().detail
+
+
+def unknown(known=()):
+    """A name server that knows these names only."""
+
+    def lookup(host, port, **_):
+        if host in known:
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    return check_webhook(current(), Resolver(lookup))
+
+
+def test_a_name_that_does_not_exist_is_a_fault_where_others_are_known(real_v2):
+    real_v2.PUBLIC_BASE_URL = "https://shop.example"
+    real_v2.DIAGNOSIS_CONTROL_URLS = ["https://control.example/"]
+    check = unknown(["control.example"])
+    assert (check.ok, check.fault) == (False, "name_unknown")
+    assert "shop.example" in check.detail
+    assert unknown(["api.phonepe.com"]).fault == "name_unknown"
+    check = unknown()
+    assert (check.ok, check.fault) == (None, "unsure")
+
+
+def test_an_address_that_is_not_https_is_a_fault(real_v2):
+    real_v2.PUBLIC_BASE_URL = "http://shop.example"
+    check = checked()
+    assert (check.ok, check.fault) == (False, "plain")
+    real_v2.PHONEPE_SIMULATION_MODE = True
+    assert checked().ok is None
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:8000", "http://localhost", "https://127.0.0.1"])
 def test_an_address_that_phonepe_cannot_call_is_not_checked(real_v2, address):
     real_v2.PUBLIC_BASE_URL = address
     assert checked().ok is None
