@@ -96,7 +96,7 @@ def forget_password(story: Story) -> None:
 )
 def wrong_reset_code(story: Story) -> None:
     tab = story.visitor()
-    wrong = f"{(int(story.code(mails=2)) + 1) % 10**6:06}"
+    wrong = f"{(int(story.code('password')) + 1) % 10**6:06}"
     assert account_pages.choose_password(tab, story.email, wrong, NEW_PASSWORD) == "code"
     assert tab.toasts == [WRONG_CODE]
 
@@ -108,14 +108,14 @@ def wrong_reset_code(story: Story) -> None:
 )
 def weak_reset(story: Story) -> None:
     tab = story.visitor()
-    assert account_pages.choose_password(tab, story.email, story.code(mails=2), "password") == "password"
+    assert account_pages.choose_password(tab, story.email, story.code("password"), "password") == "password"
     assert "password" in tab.toasts[0].lower()
 
 
 @row("/forgot-password", "POST auth/password/reset/confirm/", "any 2xx; then /login?reset=success")
 def choose_password(story: Story) -> None:
     tab = story.visitor()
-    code = story.code(mails=2)
+    code = story.code("password")
     assert account_pages.choose_password(tab, story.email, code, NEW_PASSWORD) == "login"
     story.password = NEW_PASSWORD
     account_pages.log_in(story.tab, story.email, story.password)

@@ -16,10 +16,6 @@ NAMES: dict[str, tuple[str, ...]] = {
         "/user/profile: PATCH auth/pancard/",
         "/user/profile: PATCH auth/pancard/ with a wrong number",
         "/cart: POST cart/carts/clear_converted/",
-        "/user/promos: GET promo/user/promos/",
-        "/user/promos: GET promo/user/promos/history/",
-        "/user/promos: GET promo/promos/validate/",
-        "/user/promos: GET promo/promos/validate/ of a wrong code",
         "PhonePe → the site: the way back of who has not decided",
         "/payment-pending: GET payments/status/{order}/ every 30 s",
         "/confirmbooking: GET payments/cart/status/{uuid}/ of a paid cart",
@@ -36,7 +32,6 @@ NAMES: dict[str, tuple[str, ...]] = {
         "/user/bookings: the invoice: by-id with a slash at its end",
         "PhonePe → the site: the way back of who has paid",
         "PhonePe → the site: the way back of who was refused",
-        "/user/promos: GET promo/user/promos/history/ after a purchase",
         "store: POST booking/bookings/{id}/status/",
     ),
 }
