@@ -1,22 +1,27 @@
-"""One-time codes of six digits, sent by mail: they show that an address reaches its owner, and reset a password.
+"""One-time codes of six digits: they open an account, show that an address reaches its owner, and reset a password.
 
-A code is derived from its row and SECRET_KEY, so that the database holds none. Each mail has a row of its own; while a
-code is good, the next mail has the same one, so that a stranger who asks for codes ends nobody's.
+CODE_SENDER sends them, by mail if nothing else is set (`notifications.code_sender`). A code is derived from its row and
+SECRET_KEY, so that the database holds none. Each message has a row of its own; while a code is good, the next one has
+the same code, so that a stranger who asks for codes ends nobody's.
 """
 
 import logging
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any, cast
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from accounts.known_networks import account_of, is_known, remember_network
-from accounts.models import CodeRequest, OneTimeCode, User
-from accounts.services import lock_user, refuse_weak, set_password
-from core.errors import Refusal
+from accounts.models import BY_MAIL, CodeRequest, OneTimeCode, Registration, User
+from accounts.services import lock_user, open_account, refuse_weak, set_password
+from core.errors import InvalidField, Refusal
 from core.guesses import HOUR, MINUTE, Limit, begin_attempt
 from core.networks import network_of
 
@@ -28,7 +33,9 @@ PER_DAY = 8  # mails to one account for one purpose; then one after each LATER_P
 LATER_PAUSE = timedelta(hours=4)
 DAY = timedelta(days=1)
 KEPT = timedelta(days=30)
+REGISTRATION_KEPT = timedelta(days=7)  # who asks for another code by then gets it
 TRIES = 5
+CODES_AT_ONCE = 2 * PER_DAY  # good ones of one address: of each channel, of each registration
 # Wrong codes. The wait after TRIES is as long as a code is good; the total is for attackers with many networks.
 CODE_NETWORK = Limit("code network", free=30, window=HOUR, first_wait=MINUTE, alert_at=60)
 CODE_HERE = Limit("code here", free=TRIES, first_wait=15 * MINUTE, longest_wait=HOUR)
@@ -40,14 +47,14 @@ WRONG_CODE = _("This code is invalid or has expired. Please request another one.
 
 
 @transaction.atomic
-def issue(user: User, purpose: OneTimeCode.Purpose) -> OneTimeCode | None:
+def issue(user: User, purpose: OneTimeCode.Purpose, via: str = BY_MAIL) -> OneTimeCode | None:
     """The worker sends it. None when the last one is too young, which is then good for longer after many mails.
 
     So a mailbox that strangers have filled holds a good code: asking for one makes the last one good again.
     """
     lock_user(user.pk)
     now = timezone.now()
-    codes = OneTimeCode.objects.filter(user=user, purpose=purpose)
+    codes = OneTimeCode.objects.filter(user=user, purpose=purpose, via=via)
     codes.filter(created_at__lt=now - KEPT).delete()
     used = codes.exclude(used_at=None).order_by("-pk").first()
     earlier = codes.filter(pk__gt=used.pk if used else 0, created_at__range=(now - DAY, now))
@@ -57,7 +64,7 @@ def issue(user: User, purpose: OneTimeCode.Purpose) -> OneTimeCode | None:
         if is_flooded:
             codes.filter(pk=last.pk).update(expires_at=expires_at)
         return None
-    code = OneTimeCode(user=user, purpose=purpose, created_at=now, expires_at=expires_at)
+    code = OneTimeCode(user=user, purpose=purpose, via=via, created_at=now, expires_at=expires_at)
     if last is not None and (is_flooded or last.expires_at > now):
         code.nonce = last.nonce
     earlier.filter(expires_at__gt=now).update(expires_at=now)
@@ -65,29 +72,80 @@ def issue(user: User, purpose: OneTimeCode.Purpose) -> OneTimeCode | None:
     return code
 
 
-def request(email: str, purpose: OneTimeCode.Purpose, address: str) -> None:
+def request(email: str, purpose: OneTimeCode.Purpose, address: str, via: str = BY_MAIL) -> None:
     """Does the same for every address, so that nobody learns who has an account: the worker looks it up.
 
-    `address` is the caller's. Raises TooManyAttempts.
+    `address` is the caller's. Raises InvalidField for a channel that there is not, and TooManyAttempts.
     """
+    # What confirms a mail address is sent to it.
+    channels = (BY_MAIL,) if purpose == OneTimeCode.Purpose.CONFIRM else sender_channels()
+    if via not in channels:
+        raise InvalidField(
+            "via", _("This code is sent by: %(channels)s.") % {"channels": ", ".join(channels)}
+        )
     account = account_of(email)
     begin_attempt(address, (CODE_REQUESTS, f"{purpose} {account} {network_of(address)}"))
-    CodeRequest.objects.create(email=account[:254], purpose=purpose)
+    CodeRequest.objects.create(email=account[:254], purpose=purpose, via=via)
+
+
+def sender() -> Callable[..., None]:
+    """What CODE_SENDER names: a function, or an object of the class."""
+    found = import_string(settings.CODE_SENDER)
+    made: Callable[..., None] = found() if isinstance(found, type) else found
+    return made
+
+
+def sender_channels() -> tuple[str, ...]:
+    return tuple(getattr(import_string(settings.CODE_SENDER), "channels", (BY_MAIL,)))
 
 
 @transaction.atomic
 def answer(request: CodeRequest) -> None:
     """Issues a code where there is an account that can use one; the request is done."""
     user = User.objects.filter(email=request.email).first()
-    is_done = request.purpose == OneTimeCode.Purpose.CONFIRM and user is not None and user.email_confirmed_at
-    if user is not None and user.is_active and not is_done:
-        issue(user, OneTimeCode.Purpose(request.purpose))
+    is_confirmation = request.purpose == OneTimeCode.Purpose.CONFIRM
+    if user is None and is_confirmation:
+        send_again(request.email)
+    elif user is not None and user.is_active and not (is_confirmation and user.email_confirmed_at):
+        via = request.via if user.phone else BY_MAIL
+        issue(user, OneTimeCode.Purpose(request.purpose), via)
     CodeRequest.objects.filter(pk=request.pk).delete()
 
 
+def send_again(email: str) -> None:
+    """The code of the latest registration of this address, unless it went out just now."""
+    waiting = Registration.objects.filter(
+        email=email, is_answered=True, created_at__gt=timezone.now() - REGISTRATION_KEPT
+    )
+    last = waiting.order_by("-pk").first()
+    if last is not None and not (last.mailed_at and last.mailed_at > timezone.now() - PAUSE):
+        waiting.filter(pk=last.pk).update(is_answered=False)
+
+
+def mail_is_due(registration: Registration) -> bool:
+    """Counts the mail, if its code is to be sent now. False for an address that has had too many today."""
+    now = timezone.now()
+    others = Registration.objects.filter(email=registration.email, mailed_at__range=(now - DAY, now))
+    if (others.aggregate(mails=Sum("mails"))["mails"] or 0) >= PER_DAY and (
+        others.filter(mailed_at__gt=now - LATER_PAUSE).exists()
+    ):
+        return False
+    registration.mails, registration.mailed_at = registration.mails + 1, now
+    registration.save(update_fields=["mails", "mailed_at"])
+    return True
+
+
 def confirm_email(email: str, otp: str, address: str) -> None:
-    """Raises Refusal for a wrong, old or used code, and TooManyAttempts. `address` is the caller's."""
+    """Opens the account of a registration, or confirms the address of one that there is. `address` is the caller's.
+
+    Raises Refusal for a wrong, old or used code, and TooManyAttempts.
+    """
     code = _compare(email, OneTimeCode.Purpose.CONFIRM, otp, address)
+    if isinstance(code, Registration):
+        if open_account(code) is None:
+            raise Refusal(WRONG_CODE, code="invalid_code")
+        remember_network(code.email, address)
+        return
     _use(code, address)
     User.objects.filter(pk=code.user_id, email=code.user.email).update(email_confirmed_at=timezone.now())
 
@@ -97,18 +155,42 @@ def reset_password(email: str, otp: str, new_password: str, address: str) -> Non
 
     Raises Refusal for the code, TooManyAttempts, and ValidationError for a weak password, which uses up no code.
     """
-    code = _compare(email, OneTimeCode.Purpose.RESET, otp, address)
+    code = cast(OneTimeCode, _compare(email, OneTimeCode.Purpose.RESET, otp, address))
     refuse_weak(new_password, code.user, field="new_password")
     _use(code, address)
     set_password(code.user, new_password, field="new_password")
-    User.objects.filter(pk=code.user_id, email_confirmed_at=None).update(email_confirmed_at=timezone.now())
+    if code.via == BY_MAIL:
+        User.objects.filter(pk=code.user_id, email_confirmed_at=None).update(
+            email_confirmed_at=timezone.now()
+        )
 
 
-def digits(code: OneTimeCode) -> str:
-    """Of the address that the code is sent to: it confirms no other one."""
-    text = f"{code.user_id}|{code.user.email}|{code.purpose}|{code.nonce}"
+def digits(code: OneTimeCode | Registration) -> str:
+    """Of the address that the code is sent to, and of the channel: it confirms no other one."""
+    if isinstance(code, Registration):
+        text = f"registration {code.pk}|{code.email}|{code.nonce}"
+    else:
+        channel = "" if code.via == BY_MAIL else f"|{code.via}"
+        text = f"{code.user_id}|{code.user.email}|{code.purpose}|{code.nonce}{channel}"
     number = int(salted_hmac("accounts.codes", text, algorithm="sha256").hexdigest(), 16)
     return f"{number % 1_000_000:06}"
+
+
+def code_of(facts: dict[str, Any]) -> OneTimeCode | Registration | None:
+    """The code that a message is about, as long as it can be used."""
+    if pk := facts.get("registration_id"):
+        return _waiting(timezone.now()).filter(pk=pk).first()
+    code = OneTimeCode.objects.select_related("user").filter(pk=facts.get("code_id") or 0).first()
+    return None if code is None or is_over(code) else code
+
+
+def to_answer(now: datetime) -> "QuerySet[Registration]":
+    return Registration.objects.filter(is_answered=False).order_by("pk")
+
+
+def left_over(now: datetime) -> "QuerySet[Registration]":
+    """Registrations that nobody confirmed."""
+    return Registration.objects.filter(created_at__lt=now - REGISTRATION_KEPT).order_by("pk")
 
 
 def to_send(now: datetime) -> "QuerySet[OneTimeCode]":
@@ -123,17 +205,29 @@ def is_over(code: OneTimeCode) -> bool:
     return bool(code.used_at) or code.expires_at <= timezone.now()
 
 
-def _compare(email: str, purpose: OneTimeCode.Purpose, typed: str, address: str) -> OneTimeCode:
+def _waiting(now: datetime) -> "QuerySet[Registration]":
+    """Registrations with a good code, of addresses that have no account."""
+    taken = User.objects.filter(email=OuterRef("email"))
+    return Registration.objects.filter(~Exists(taken), mailed_at__gt=now - LIFETIME)
+
+
+def _compare(
+    email: str, purpose: OneTimeCode.Purpose, typed: str, address: str
+) -> OneTimeCode | Registration:
     """The code that was typed. A try counts before the account is looked up, so that unknown ones count alike."""
     network = network_of(address)
     limits = [(CODE_NETWORK, network), (CODE_HERE, f"{purpose} {account_of(email)} {network}")]
     if not is_known(email, address):  # its owner has been here: strangers elsewhere keep nobody out
         limits.append((CODE_ACCOUNT, f"{purpose} {account_of(email)}"))
     attempt = begin_attempt(address, *limits)
-    codes = OneTimeCode.objects.filter(user__email=email, purpose=purpose, used_at=None)
-    good = codes.filter(user__account_status=User.AccountStatus.ACTIVE, expires_at__gt=timezone.now())
-    code = good.select_related("user").order_by("-pk").first()
-    if code is None or not constant_time_compare(digits(code), typed.strip()):
+    now = timezone.now()
+    codes = OneTimeCode.objects.filter(user__email=email, purpose=purpose, used_at=None, expires_at__gt=now)
+    good = codes.filter(user__account_status=User.AccountStatus.ACTIVE).select_related("user").order_by("-pk")
+    found: list[OneTimeCode | Registration] = [*good[:CODES_AT_ONCE]]
+    if purpose == OneTimeCode.Purpose.CONFIRM:
+        found += _waiting(now).filter(email=email).order_by("-pk")[:CODES_AT_ONCE]
+    code = next((each for each in found if constant_time_compare(digits(each), typed.strip())), None)
+    if code is None:
         user_id = User.objects.filter(email=email).values_list("pk", flat=True).first()
         logger.warning("code refused", extra={"purpose": purpose, "address": address, "user": user_id})
         raise Refusal(WRONG_CODE, code="invalid_code")

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.phones import PhoneField, readable_phone
 from core.texts import plain_line, visible_line
 
+BY_MAIL = "email"  # the channel of codes that every installation has
 INDIA_SPELLINGS = {"india", "in", "ind", "bharat", "भारत"}
 
 
@@ -181,6 +182,34 @@ class Session(models.Model):
         return f"session {self.pk}"
 
 
+class Registration(models.Model):
+    """What somebody typed to get an account. It becomes one by the code that is sent to its address.
+
+    Rows of addresses that have an account already look the same to who registers, and never become one.
+    """
+
+    email = CaselessEmailField(db_index=True, validators=[visible_line])
+    password = models.CharField(max_length=128, editable=False, help_text="hashed")
+    phone = PhoneField(null=True, blank=True, validators=[readable_phone])
+    first_name = models.CharField(max_length=100, blank=True, validators=[plain_line])
+    last_name = models.CharField(max_length=100, blank=True, validators=[plain_line])
+    language = models.CharField(max_length=2, choices=User.Language, default=User.Language.ENGLISH)
+    nonce = models.CharField(max_length=32, default=make_nonce, editable=False)
+    is_answered = models.BooleanField(default=False, help_text="its mail is in the outbox, or there is none")
+    mails = models.PositiveSmallIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True, blank=True, help_text="when the code was sent last")
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["id"], name="registration_to_answer", condition=Q(is_answered=False)),
+            models.Index(fields=["created_at"], name="registration_made"),
+        ]
+
+    def __str__(self) -> str:
+        return f"registration {self.pk}"
+
+
 class OneTimeCode(models.Model):
     """Six digits that are sent by mail (`accounts.codes`). They are derived from the row with SECRET_KEY."""
 
@@ -190,6 +219,7 @@ class OneTimeCode(models.Model):
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="codes")
     purpose = models.CharField(max_length=8, choices=Purpose)
+    via = models.CharField(max_length=16, default=BY_MAIL, help_text="a channel of CODE_SENDER")
     nonce = models.CharField(max_length=32, default=make_nonce, editable=False)
     is_sent = models.BooleanField(default=False, help_text="handed to the outbox")
     created_at = models.DateTimeField()
@@ -209,6 +239,7 @@ class CodeRequest(models.Model):
 
     email = models.CharField(max_length=254)
     purpose = models.CharField(max_length=8, choices=OneTimeCode.Purpose)
+    via = models.CharField(max_length=16, default=BY_MAIL)
 
     def __str__(self) -> str:
         return f"request {self.pk}"

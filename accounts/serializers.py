@@ -9,12 +9,13 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.fields import empty
 
-from accounts.models import Address, User, normalize_postal_code
+from accounts.models import BY_MAIL, Address, User, normalize_postal_code
 from accounts.phones import UNREADABLE, format_phone, is_blank, normalize_phone, read_phone
 from accounts.sessions import SessionTokens
 from core import serializers
 from core.texts import plain_line, visible_line
 
+REGISTERED = _("Please look into your mailbox: we have written to this address.")
 YOUNGEST, OLDEST = 13, 130  # years
 CUSTOMERS_ONLY = _("Accounts of staff are made by staff. You can register as a customer.")
 
@@ -119,16 +120,15 @@ class LoginSerializer(serializers.Serializer):
     password = PasswordField()
 
 
-class CodeRequestSerializer(serializers.Serializer):
+class AddressOfCodesSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=254)
-    via = serializers.ChoiceField(["email"], required=False)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        attrs.pop("via", None)  # there is one way
-        return attrs
 
 
-class CodeSerializer(CodeRequestSerializer):
+class CodeRequestSerializer(AddressOfCodesSerializer):
+    via = serializers.CharField(max_length=16, required=False, default=BY_MAIL)
+
+
+class CodeSerializer(AddressOfCodesSerializer):
     otp = serializers.CharField(max_length=12)
 
 
@@ -195,6 +195,18 @@ class AccountSerializer(PersonSerializer):
     def get_avatar(self, user: User) -> str | None:
         """The frontend reads it; we keep no pictures."""
         return None
+
+
+class RegisteredSerializer(AccountSerializer):
+    """What was typed, of a person who has no account yet: `id` is null."""
+
+    success = serializers.BooleanField(default=True, read_only=True)
+    message = serializers.CharField(default=REGISTERED, read_only=True)
+    detail = serializers.CharField(default=REGISTERED, read_only=True)
+
+    class Meta:
+        model = User
+        fields = ("success", "message", "detail", *AccountSerializer.Meta.fields)
 
 
 class ProfileSerializer(AccountSerializer):

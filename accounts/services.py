@@ -3,20 +3,18 @@
 import logging
 from typing import Any
 
-from django.contrib.auth.hashers import make_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 
-from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
-from accounts.models import Address, CodeRequest, OneTimeCode, Session, User
+from accounts.models import Address, Registration, Session, User
 from accounts.sessions import end_all
 from core.errors import Refusal
-from core.networks import UNKNOWN
 
 logger = logging.getLogger(__name__)
 
@@ -35,39 +33,73 @@ def lock_user(user_id: int, other_id: int | None = None) -> None:
 # --- Accounts ----------------------------------------------------------------------------------
 
 
-def register(*, email: str, password: str, address: str = UNKNOWN, **fields: Any) -> User:
-    """A new ACTIVE account, to which a code goes. `address` is the caller's.
-
-    Raises ValidationError on `email` when somebody else already uses it.
+def register(*, email: str, password: str, **fields: Any) -> Registration:
+    """Waits for the code that goes to its address. Does the same for every address, so that nobody learns who has an
+    account: the worker looks it up.
     """
-    _refuse_taken(email)
-    hashed = make_password(password)  # takes a tenth of a second: before the transaction
-    try:
-        with transaction.atomic():
-            user = User.objects.create(email=email.strip().lower(), password=hashed, **fields)
-            CodeRequest.objects.create(email=user.email, purpose=OneTimeCode.Purpose.CONFIRM)
-    except IntegrityError:  # somebody took it between the question and the insert
-        _refuse_taken(email)
-        raise
-    remember_network(user.email, address)
-    return user
+    hashed = make_password(password)
+    return Registration.objects.create(email=email.strip().lower(), password=hashed, **fields)
+
+
+@transaction.atomic
+def open_account(registration: Registration) -> User | None:
+    """The account of a registration whose code was typed. None when another code was faster."""
+    if not Registration.objects.filter(pk=registration.pk).delete()[0]:
+        return None
+    names = ("password", "phone", "first_name", "last_name", "language")
+    fields = {name: getattr(registration, name) for name in names}
+    user, is_new = User.objects.get_or_create(
+        email=registration.email, defaults={**fields, "email_confirmed_at": timezone.now()}
+    )
+    Registration.objects.filter(email=registration.email).delete()
+    return user if is_new else None
+
+
+class NotLoggedIn(Refusal):
+    """The password is right, and there is no session. 200, because only then do the pages say what is the matter.
+
+    Without tokens: whoever looks at the status alone has nothing to go on with.
+    """
+
+    status_code = 200
+
+    def __init__(self, email: str, account_status: User.AccountStatus) -> None:
+        is_pending = account_status == User.AccountStatus.PENDING
+        sentence = (
+            _("Please enter the code that we have sent to your e-mail address.")
+            if is_pending
+            else _("This account is not active. Please contact us.")
+        )
+        super().__init__(
+            sentence,
+            code="email_not_confirmed" if is_pending else "account_not_active",
+            success=False,
+            email=email,
+            account_status=account_status,
+            access=None,
+            refresh=None,
+        )
 
 
 def log_in(email: str, password: str, address: str) -> User:
     """The person, or a Refusal that does not tell whether the email or the password was wrong.
 
-    `address` is the caller's. Raises TooManyAttempts.
+    `address` is the caller's. Raises TooManyAttempts, and NotLoggedIn where the password alone is not enough.
     """
     login = begin_login(email, address)
     user = User.objects.filter(email=email).first()
     if user is None:
         User().set_password(password)  # as slow as a comparison: the time must not tell who has an account
     if user is None or not user.check_password(password):
+        waiting = Registration.objects.filter(email=email).order_by("-pk").first()
+        if waiting is not None and check_password(password, waiting.password):
+            login.attempt.was_right()
+            raise NotLoggedIn(waiting.email, User.AccountStatus.PENDING)
         logger.warning("login refused", extra={"address": address, "user": user.pk if user else None})
         raise Refusal(_("Invalid email or password."), code="invalid_credentials")
     login.was_right()
     if not user.is_active:
-        raise Refusal(_("This account is not active. Please contact us."), code="account_not_active")
+        raise NotLoggedIn(user.email, User.AccountStatus(user.account_status))
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     return user
 
@@ -101,12 +133,6 @@ def refuse_weak(password: str, user: User, *, field: str) -> None:
         validate_password(password, user)
     except Invalid as error:
         raise ValidationError({field: error.messages}) from error
-
-
-def _refuse_taken(email: str) -> None:
-    """The address alone, because it is the name people log in with. A telephone belongs to a whole family."""
-    if User.objects.filter(email=email).exists():
-        raise ValidationError({"email": [_("An account with this email already exists.")]})
 
 
 # --- Addresses ---------------------------------------------------------------------------------

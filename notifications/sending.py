@@ -18,9 +18,10 @@ from core.logging import redact
 from core.printable import printable
 from notifications import hooks
 from notifications.alerts import sentence_of
+from notifications.code_sender import CodeMessage, send_code
 from notifications.messages import Unwritable, write
 from notifications.models import Notification
-from notifications.services import MONEY_CAME, alert
+from notifications.services import CODES, MONEY_CAME, alert
 
 logger = logging.getLogger(__name__)
 
@@ -136,6 +137,22 @@ def _deliver(notification: Notification, attachments: Attachments) -> None:
     headers = {"Message-ID": notification.message_id, "Auto-Submitted": "auto-generated"}
     subject = printable(message.subject)
     text, html = (printable(each, keep="\n\t") for each in (message.text, message.html))
+    if notification.kind in CODES:
+        send_code(
+            CodeMessage(
+                id=notification.message_id,
+                via=notification.facts["via"],
+                purpose=notification.kind,
+                email=notification.email,
+                phone=(notification.user.phone if notification.user else None) or "",
+                language=notification.language,
+                code=notification.facts["code"],
+                subject=subject,
+                text=text,
+                html=html,
+            )
+        )
+        return
     mail = EmailMultiAlternatives(subject, text, to=recipients, headers=headers)
     mail.attach_alternative(html, "text/html")
     for name, content in attachments.files.items():

@@ -14,14 +14,19 @@ Facts = dict[str, Any]
 LONGEST_KEY = 120
 # What goes to an address whose owner has not confirmed it: anybody may have registered it.
 CODES = ("confirm", "reset")
+ABOUT_LOGIN = (*CODES, "registered")
 MONEY_CAME = (
     *("received", "booked", "paid_twice", "offer", "offer_closed", "called_off", "moved", "cancelled"),
     *("refund_started", "refund_credited"),
 )
 
 
-def notify(kind: str, key: str, facts: Facts, *, user: User | None, email: str = "") -> None:
-    """Notify a person once per key. `email` is for people without an account; without any address nothing is sent.
+def notify(
+    kind: str, key: str, facts: Facts, *, user: User | None, email: str = "", language: str = ""
+) -> None:
+    """Notify a person once per key. Without any address nothing is sent.
+
+    `email` and `language` are of people without an account.
 
     To an unconfirmed address go codes and what tells of money that came, and nothing else.
 
@@ -29,9 +34,10 @@ def notify(kind: str, key: str, facts: Facts, *, user: User | None, email: str =
     it needs (`notifications/templates/notifications/messages`).
     """
     address = user.email if user else email.lower()
-    is_allowed = kind in MONEY_CAME or kind in CODES or user is None or user.email_confirmed_at is not None
+    is_for_all = kind in MONEY_CAME or kind in ABOUT_LOGIN
+    is_allowed = is_for_all or user is None or user.email_confirmed_at is not None
     if address and is_allowed:
-        language = user.language if user else settings.LANGUAGE_CODE[:2]
+        language = user.language if user else language or settings.LANGUAGE_CODE[:2]
         _put(Notification(kind=kind, key=key, facts=facts, user=user, email=address, language=language))
 
 

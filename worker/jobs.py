@@ -12,9 +12,10 @@ from functools import partial
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F
+from django.utils.timezone import localdate
 
 from accounts import codes, sessions
-from accounts.models import CodeRequest, OneTimeCode, Session
+from accounts.models import CodeRequest, OneTimeCode, Registration, Session, User
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
@@ -111,6 +112,25 @@ def send_code(code_id: int) -> None:
         OneTimeCode.objects.filter(pk=code.pk).update(is_sent=True)
 
 
+def answer_registration(registration_id: int) -> None:
+    """A code for a new address. Who has an account hears that somebody used its address, once a day at most."""
+    registration = Registration.objects.get(pk=registration_id)
+    with transaction.atomic():
+        owner = User.objects.filter(email=registration.email).first()
+        if owner is not None and owner.is_active:
+            notify("registered", f"registered:{owner.pk}:{localdate()}", {}, user=owner)
+        elif owner is None and codes.mail_is_due(registration):
+            key = f"registration:{registration.pk}:{registration.mails}"
+            facts = {"registration_id": registration.pk}
+            email, language = registration.email, registration.language
+            notify("confirm", key, facts, user=None, email=email, language=language)
+        Registration.objects.filter(pk=registration.pk).update(is_answered=True)
+
+
+def delete_registration(registration_id: int) -> None:
+    Registration.objects.filter(pk=registration_id).delete()
+
+
 def delete_session(session_id: int) -> None:
     Session.objects.filter(pk=session_id).delete()
 
@@ -124,6 +144,8 @@ KINDS: dict[str, Job] = {
     "offers": Job(queue.offers_due, expire_offer),
     "keys": Job(queue.keys_due, delete_key),
     "code_requests": Job(codes.requested, answer_code_request),
+    "registrations": Job(codes.to_answer, answer_registration),
+    "left_registrations": Job(codes.left_over, delete_registration),
     "codes": Job(codes.to_send, send_code),
     "sessions": Job(sessions.over, delete_session),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
@@ -135,7 +157,10 @@ KINDS: dict[str, Job] = {
 # Separate threads, so that neither a silent PhonePe nor a silent mail server nor a diagnosis stops other work.
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
-    ("fulfilments", "holds", "offers", "receipts", "keys", "code_requests", "codes", "sessions"),
+    (
+        *("fulfilments", "holds", "offers", "receipts", "keys"),
+        *("registrations", "code_requests", "codes", "left_registrations", "sessions"),
+    ),
 )
 NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnosis",), ("watch",)
 RECONCILE_KINDS = ("reconcile",)

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils import timezone
 
-from accounts.codes import digits, is_over
-from accounts.models import OneTimeCode
+from accounts.codes import code_of, digits
+from accounts.models import BY_MAIL
 from booking.models import Booking, Cart
 from notifications.models import Notification
 from notifications.sending import Attachments
@@ -43,8 +43,9 @@ def attach(notification: Notification) -> Attachments:
         return Attachments(over=over)
     kind, facts = notification.kind, notification.facts
     if kind in CODES:
-        code = OneTimeCode.objects.filter(pk=facts.get("code_id")).first()
-        return Attachments(facts={"code": digits(code)}) if code else Attachments(over=CODE_OVER)
+        if (code := code_of(facts)) is None:
+            return Attachments(over=CODE_OVER)
+        return Attachments(facts={"code": digits(code), "via": getattr(code, "via", BY_MAIL)})
     payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
     if payment is None:
         return Attachments()
@@ -64,8 +65,7 @@ def attach(notification: Notification) -> Attachments:
 def reason_to_drop(notification: Notification) -> str:
     """Why the notification is not sent any more; "" while it is true. Reads the rows as they are now."""
     if notification.kind in CODES:
-        code = OneTimeCode.objects.filter(pk=notification.facts.get("code_id")).first()
-        return CODE_OVER if code is None or is_over(code) else ""
+        return "" if code_of(notification.facts) else CODE_OVER
     if notification.kind == "alert":
         alert_rule = ALERT_DROP_RULES.get(str(notification.facts.get("rule")))
         return alert_rule(notification.facts) if alert_rule else ""

@@ -40,6 +40,8 @@ COSTS = {
     "Notification.sent_at": "counted among the mails of the last day",
     "OneTimeCode.created_at": "counted among the codes of the last day",
     "OneTimeCode.expires_at": "a code is good for longer or shorter",
+    "Registration.created_at": "deleted sooner or later",
+    "Registration.mailed_at": "a code is good for longer or shorter",
     "Session.created_at": "a login of a clock that was ahead lasts longer than the longest, by as much",
     "Session.ended_at": "removed later",
     "Session.expires_at": "a login ends earlier or later; its tokens carry the same moment",

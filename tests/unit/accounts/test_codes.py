@@ -1,6 +1,7 @@
 import logging
 import re
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from django.core import mail
@@ -18,10 +19,13 @@ from accounts.codes import (
     issue,
     reset_password,
 )
-from accounts.models import CodeRequest, OneTimeCode, Session, User
+from accounts.models import CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.sessions import end_all
+from core.databases import InTransaction
 from core.errors import Refusal
 from core.models import Counter
+from notifications.code_sender import CodeMessage, send_code
+from notifications.models import Notification
 from tests.harness import builders
 from tests.harness.races import at_once
 from worker.jobs import run_due
@@ -37,9 +41,12 @@ def outbox(settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 
+WORK = ("code_requests", "registrations", "codes", "notifications")
+
+
 def sent_code() -> str:
     """What the last mail tells, after the worker has sent what is due."""
-    run_due(["code_requests", "codes", "notifications"])
+    run_due(WORK)
     return re.search(r"\b\d{6}\b", mail.outbox[-1].subject).group()
 
 
@@ -52,6 +59,11 @@ def post(api, path: str, address: str = HOME, **body: str):
     return api().post(f"/api/auth/{path}/", body, REMOTE_ADDR=address)
 
 
+def register(api, password: str = builders.PASSWORD) -> None:
+    body = REGISTRATION | {"password": password, "password2": password}
+    assert api().post("/api/auth/register/", body).status_code == 201
+
+
 def confirm(email: str, otp: str) -> None:
     confirm_email(email, otp, HOME)
 
@@ -60,19 +72,160 @@ def wrong(code: OneTimeCode) -> str:
     return f"{(int(digits(code)) + 1) % 1_000_000:06}"
 
 
-def test_a_new_account_is_confirmed_by_the_code_in_its_mail(api, db):
+def test_a_new_account_is_opened_by_the_code_in_its_mail(api, db):
     assert api().post("/api/auth/register/", REGISTRATION | {"first_name": "Win a prize"}).status_code == 201
     code = sent_code()
     assert mail.outbox[0].to == ["asha@example.com"]
     assert "prize" not in mail.outbox[0].body
-    login = api().post("/api/auth/login/", LOGIN).json()
-    assert (login["account_status"], login["email_verified"]) == ("ACTIVE", False)
 
     answer = post(api, "otp/verify", email="Asha@example.com", otp=code)
 
     assert (answer.status_code, answer.json()["success"]) == (200, True)
-    assert api().post("/api/auth/login/", LOGIN).json()["email_verified"] is True
+    login = api().post("/api/auth/login/", LOGIN).json()
+    assert (login["account_status"], login["email_verified"]) == ("ACTIVE", True)
     assert post(api, "otp/verify", email="asha@example.com", otp=code).status_code == 400
+
+
+def test_a_code_opens_the_account_of_its_own_registration(api, db):
+    """Somebody else who registers with the address, before or after, neither gets the account nor stops it."""
+    owner, other = builders.PASSWORD, "a-password-of-somebody-else"
+    register(api, other)
+    register(api, owner)
+    code = sent_code()
+    register(api, other)
+    assert sent_code() != code
+
+    assert post(api, "otp/verify", email=REGISTRATION["email"], otp=code).status_code == 200
+
+    statuses = [
+        api().post("/api/auth/login/", {"email": REGISTRATION["email"], "password": password}).status_code
+        for password in (owner, other)
+    ]
+    assert statuses == [200, 400]
+    assert not Registration.objects.exists()
+
+
+def test_the_code_of_a_registration_is_sent_again(api, db):
+    register(api)
+    first = sent_code()
+    ask = {"email": REGISTRATION["email"], "via": "email"}
+    assert post(api, "otp/request", **ask).status_code == 200
+    run_due(WORK)
+    assert len(mail.outbox) == 1  # the last one left a moment ago
+    Registration.objects.update(mailed_at=timezone.now() - timedelta(minutes=16))
+    assert post(api, "otp/verify", email=ask["email"], otp=first).status_code == 400
+    assert post(api, "otp/request", **ask).status_code == 200
+    run_due(WORK)
+    assert sent_code() == first
+    assert len(mail.outbox) == 2
+    assert post(api, "otp/verify", email=ask["email"], otp=first).status_code == 200
+
+
+def test_an_address_gets_so_many_codes_of_registrations_in_a_day(api, db):
+    for _ in range(PER_DAY + 3):
+        register(api)
+        run_due(WORK)
+    assert len(mail.outbox) == PER_DAY
+    Registration.objects.update(mailed_at=timezone.now() - timedelta(hours=5))
+    register(api)
+    assert post(api, "otp/verify", email=REGISTRATION["email"], otp=sent_code()).status_code == 200
+
+
+def test_no_account_is_opened_over_one_that_there_is(api, db):
+    register(api)
+    code = sent_code()
+    builders.make_user(REGISTRATION["email"])
+    assert post(api, "otp/verify", email=REGISTRATION["email"], otp=code).status_code == 400
+    assert User.objects.get().check_password(builders.PASSWORD)
+
+
+def test_registrations_that_nobody_confirmed_are_deleted(api, db):
+    register(api)
+    run_due(["left_registrations"])
+    assert Registration.objects.count() == 1
+    Registration.objects.update(created_at=timezone.now() - timedelta(days=8))
+    run_due(["left_registrations"])
+    assert not Registration.objects.exists()
+
+
+class BySms:
+    channels = ("email", "sms")
+    sent: ClassVar[list[CodeMessage]] = []
+
+    def __call__(self, message, timeout):
+        assert timeout == 10
+        self.sent.append(message)
+
+
+@pytest.fixture
+def by_sms(settings):
+    settings.CODE_SENDER = f"{__name__}.BySms"
+    BySms.sent.clear()
+    return BySms.sent
+
+
+def test_a_channel_that_the_sender_lacks_is_refused_with_a_sentence(api, charlie):
+    for path in ("otp/request", "password/reset"):
+        answer = post(api, path, email=charlie.email, via="sms")
+        assert (answer.status_code, answer.json()["message"]) == (400, "This code is sent by: email.")
+    assert not CodeRequest.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_sender_of_the_installation_gets_the_code_and_the_phone(api, by_sms):
+    user = builders.make_user("asha@example.com", phone="9876543210", language="hi")
+    assert post(api, "password/reset", email=user.email, via="sms").status_code == 200
+    run_due(WORK)
+    (message,) = by_sms
+    facts = (message.via, message.purpose, message.email, message.phone, message.language)
+    assert facts == ("sms", "reset", user.email, "+919876543210", "hi")
+    assert message.code in message.text
+    assert not mail.outbox
+
+    wish = {"email": user.email, "otp": message.code, "new_password": "another-lotus-pond-48"}
+    assert post(api, "password/reset/confirm", **wish).status_code == 200
+    user.refresh_from_db()
+    assert user.email_confirmed_at is None  # a phone shows nothing about a mailbox
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_has_no_phone_gets_the_code_by_mail(api, by_sms, charlie):
+    assert post(api, "password/reset", email=charlie.email, via="sms").status_code == 200
+    run_due(WORK)
+    assert [message.via for message in by_sms] == ["email"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_confirms_a_mail_address_is_sent_to_it(api, by_sms):
+    assert post(api, "otp/request", email="asha@example.com", via="sms").status_code == 400
+
+
+def fails(message, timeout):
+    raise RuntimeError(f"https://sms.example/send?text={message.code}")
+
+
+def cannot(message, timeout):
+    raise ValueError(f"no text may hold {message.code}")
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("sender", "state"), [("fails", "WAITING"), ("cannot", "GIVEN_UP")])
+def test_a_sender_that_fails_stops_nothing_and_its_code_is_in_no_log(
+    charlie, settings, caplog, sender, state
+):
+    settings.CODE_SENDER = f"{__name__}.{sender}"
+    code = issue(charlie, RESET)
+    run_due(WORK)
+    told = Notification.objects.get()
+    assert told.state == state
+    assert "[code]" in told.last_error
+    assert digits(code) not in told.last_error + caplog.text
+
+
+def test_nobody_is_called_inside_a_transaction(charlie, by_sms):
+    with pytest.raises(InTransaction):
+        send_code(CodeMessage("1", "sms", "reset", charlie.email, "", "en", "123456", "", "", ""))
+    assert not by_sms
 
 
 def test_no_code_can_be_read_in_the_database(charlie):

@@ -1,0 +1,69 @@
+"""Who carries one-time codes to people: the class or function that CODE_SENDER names. docs/code-senders.md says how to
+write one."""
+
+import smtplib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+
+from accounts.codes import sender
+from core.databases import release_connections
+
+
+@dataclass(frozen=True)
+class CodeMessage:
+    """One code for one person, with the text in their language. `id` is the same at every try."""
+
+    id: str
+    via: str  # the channel that was asked for: one of the sender's `channels`
+    purpose: str  # "confirm" or "reset"
+    email: str
+    phone: str  # E.164, or "" when we know none
+    language: str
+    code: str
+    subject: str
+    text: str
+    html: str
+
+
+# What code that is not ours raises, whatever it had in mind.
+FAILURES = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, ArithmeticError)
+
+
+class CodeNotSent(OSError):
+    """A try that failed; there will be another one. Its text does not hold the code."""
+
+
+class CodeRefused(ValueError):
+    """No try can succeed. Its text does not hold the code."""
+
+
+class MailSender:
+    """By the mail server of EMAIL_URL; files in a folder when that is not set."""
+
+    channels: ClassVar[tuple[str, ...]] = ("email",)
+
+    def __call__(self, message: CodeMessage, timeout: float) -> None:
+        """Django's mail backends take the timeout from EMAIL_TIMEOUT. Raises OSError."""
+        headers = {"Message-ID": message.id, "Auto-Submitted": "auto-generated"}
+        mail = EmailMultiAlternatives(message.subject, message.text, to=[message.email], headers=headers)
+        mail.attach_alternative(message.html, "text/html")
+        mail.send()
+
+
+def send_code(message: CodeMessage) -> None:
+    """One try, outside any transaction. Raises CodeNotSent and CodeRefused, and what smtplib raises."""
+    send: Callable[..., None] = sender()
+    if not isinstance(send, MailSender):
+        release_connections()
+    try:
+        send(message, timeout=settings.EMAIL_TIMEOUT)
+    except smtplib.SMTPException:
+        raise
+    except FAILURES as error:
+        cause = f"{type(error).__name__}: {error}".replace(message.code, "[code]")
+        is_hopeless = isinstance(error, ValueError) and not isinstance(error, OSError)
+        raise (CodeRefused if is_hopeless else CodeNotSent)(cause) from None
