@@ -3,12 +3,10 @@
 REASON = "the route is not there yet"
 NAMES: dict[str, tuple[str, ...]] = {
     "july": (
-        "/login: POST auth/login/ of an account that staff have closed",
         "/cart: POST cart/carts/clear_converted/",
         "PhonePe → the site: the way back of who has not decided",
     ),
     "today": (
-        "/login: POST auth/login/ of an account that staff have closed",
         "/user/profile: GET auth/profile/",
         "/user/profile: PATCH auth/profile/",
         "/user/profile: PATCH auth/profile/picture/ as multipart",
