@@ -200,6 +200,7 @@ class AccountSerializer(PersonSerializer):
 class RegisteredSerializer(AccountSerializer):
     """What was typed, of a person who has no account yet: `id` is null."""
 
+    id = serializers.IntegerField(read_only=True, allow_null=True)
     success = serializers.BooleanField(default=True, read_only=True)
     message = serializers.CharField(default=REGISTERED, read_only=True)
     detail = serializers.CharField(default=REGISTERED, read_only=True)

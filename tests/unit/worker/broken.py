@@ -9,8 +9,9 @@ from uuid import uuid4
 from django.db import connection
 from django.utils import timezone
 
-from accounts.codes import issue, request
-from accounts.models import CodeRequest, OneTimeCode, Session
+from accounts.codes import REGISTRATION_KEPT, issue, request
+from accounts.models import CodeRequest, OneTimeCode, Registration, Session
+from accounts.services import register
 from accounts.sessions import KEPT, open_session
 from booking.models import SlotHold
 from notifications.models import Notification
@@ -138,6 +139,16 @@ def new_code_request() -> int:
     return CodeRequest.objects.latest("pk").pk
 
 
+def new_registration(age: timedelta = timedelta(0)) -> int:
+    made = register(email=f"{uuid4().hex}@example.com", password=builders.PASSWORD)
+    Registration.objects.filter(pk=made.pk).update(created_at=timezone.now() - age)
+    return made.pk
+
+
+def left_registration() -> int:
+    return new_registration(2 * REGISTRATION_KEPT)
+
+
 def old_session() -> int:
     open_session(builders.make_user())
     session = Session.objects.latest("pk")
@@ -209,6 +220,18 @@ BROKEN = {
         new_code_request,
         lambda key: not CodeRequest.objects.filter(pk=key).exists(),
         "accounts_coderequest",
+        act="DELETE",
+        which="OLD.id = {key}",
+    ),
+    "registrations": Kind(
+        new_registration,
+        lambda key: Registration.objects.get(pk=key).is_answered,
+        "accounts_registration",
+    ),
+    "left_registrations": Kind(
+        left_registration,
+        lambda key: not Registration.objects.filter(pk=key).exists(),
+        "accounts_registration",
         act="DELETE",
         which="OLD.id = {key}",
     ),
