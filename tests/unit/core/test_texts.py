@@ -214,7 +214,7 @@ NOT_READ_BY_OTHERS = {
     "CodeRequest": {"email", "otp"},
     "PasswordResetRequest": {"email", "otp", "new_password"},
     "PasswordChangeRequest": {"old_password", "new_password"},
-    "RegistrationRequest": {"phone", "password", "password2"},
+    "RegistrationRequest": {"phone", "password", "password2", "role", "employee_registration_code"},
     "PatchedProfileChangeRequest": {"phone"},
     "ProcessCartRequestRequest": {"mobile"},
     "SimulatePaymentRequestRequest": {"merchant_order_id"},
