@@ -9,6 +9,7 @@ from accounts.known_networks import KNOWN, KNOWN_SECONDS, is_known
 from accounts.sessions import open_session
 from core.models import Counter
 from tests.harness import builders
+from tests.harness.registration import registration_code
 
 pytestmark = pytest.mark.django_db
 
@@ -42,8 +43,10 @@ def test_a_refused_refresh_makes_no_network_known(alice):
     assert not Counter.objects.filter(scope=KNOWN).exists()
 
 
-def test_a_registration_makes_the_network_known(db):
+def test_the_code_of_a_registration_makes_the_network_known(db):
     new = {"email": EMAIL, "password": builders.PASSWORD, "password2": builders.PASSWORD}
     assert post("register", new) == 201
+    assert not is_known(EMAIL, HOME)
+    assert post("otp/verify", {"email": EMAIL, "otp": registration_code(EMAIL)}) == 200
     assert is_known(EMAIL, HOME)
-    assert post("register", new | {"email": EMAIL.upper()}) == 400
+    assert post("register", new | {"email": EMAIL.upper()}) == 201
