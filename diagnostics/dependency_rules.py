@@ -8,8 +8,9 @@ SQLITE = "SQLite file"  # how the target of such a database begins
 
 
 def cache_table_is_missing(evidence: Evidence) -> bool:
-    """The database works, and the table of the cache is not there."""
-    return evidence.caches_in_database and evidence.dependency_failed("cache", "down")
+    """A cache in the database fails with the database: then this rule must not add advice of its own."""
+    is_failed = evidence.caches_in_database and evidence.dependency_failed("cache", "down")
+    return is_failed and not evidence.dependency_failed("database", "down", "locked", "readonly", "full")
 
 
 def cache_server_failed(*faults: str) -> Condition:

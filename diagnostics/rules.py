@@ -256,6 +256,15 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         None,
+        all_of(phonepe_is_unreachable, finding_is(Finding.NO_ANSWER)),
+        "{name} takes our connections, but does not answer requests in time.",
+        "Wait and check again: {target} is reached, and answered nothing within the time of the diagnosis ({error}). "
+        "Meanwhile the status of open payments is polled. If it stays so, send PhonePe the message below.",
+        culprit=Culprit.PHONEPE,
+    ),
+    Rule(
+        "phonepe",
+        None,
         other_environment_is_reached,
         "{name} cannot be reached: {what}. Another host of PhonePe's can.",
         "Wait and check again: {sibling} answers by the same route, {target} does not. If another network reaches "

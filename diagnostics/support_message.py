@@ -1,4 +1,4 @@
-"""A message to whoever must act: what fails, when, how far we get, the exact error, and what works meanwhile."""
+"""A message to whoever must act: what we ask for, what fails, when, the exact error, and what works meanwhile."""
 
 import socket
 from collections.abc import Iterator
@@ -10,9 +10,10 @@ from django.conf import settings
 
 from core.logging import redact
 from diagnostics.config import mask
-from diagnostics.enums import Culprit, Finding
+from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
-from diagnostics.probes import ProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.support_requests import request_to
 from diagnostics.verdicts import Conclusion
 
 INDIA = ZoneInfo("Asia/Kolkata")
@@ -30,30 +31,45 @@ def write_support_message(conclusion: Conclusion, evidence: Evidence, now: datet
     if conclusion.culprit is Culprit.NONE:
         return None
     subject = conclusion.verdict.value.replace("_", " ")
-    if conclusion.about == "phonepe":
-        lines = list(_network_lines(evidence))
-        if probe := evidence.subject:
-            subject += f": from {_source_address(probe, evidence)} to {probe.target.host_port}"
-    else:
-        lines = [
-            f"{check.name} ({check.target}): {check.detail}"
-            for check in evidence.dependencies.values()
-            if check.ok is False
-        ]
-    if conclusion.about != "phonepe" or not evidence.subject:
-        subject += f" on {socket.gethostname()}"
+    probe = evidence.subject if conclusion.about == "phonepe" else None
+    source = _source_address(probe, evidence) if probe else socket.gethostname()
+    subject += f": from {source} to {probe.target.host_port}" if probe else f" on {source}"
     utc, india = now.astimezone(timezone.utc), now.astimezone(INDIA)
     body = [
-        conclusion.summary,
+        request_to(conclusion, evidence),
         "",
+        f"What we see: {_seen(conclusion, evidence)}",
         f"Checked at: {utc:%Y-%m-%d %H:%M:%S} UTC ({india:%Y-%m-%d %H:%M:%S} IST)",
         f"Our server: {socket.gethostname()} (build {settings.BUILD})",
         *_merchant_lines(conclusion, evidence),
-        *lines,
-        "",
-        f"What is needed: {conclusion.next_action}",
+        *(
+            _network_lines(conclusion, evidence)
+            if conclusion.about == "phonepe"
+            else _check_lines(conclusion, evidence)
+        ),
     ]
-    return SupportMessage(conclusion.culprit.recipient, redact(subject), redact("\n".join(body)))
+    return SupportMessage(_recipient(conclusion, probe), redact(subject), redact("\n".join(body)))
+
+
+def _recipient(conclusion: Conclusion, probe: ProbeResult | None) -> str:
+    if conclusion.verdict is Verdict.PROXY_FAILURE and probe and probe.target.proxy:
+        return "whoever runs the proxy {}:{}".format(*probe.target.peer)
+    return conclusion.culprit.recipient
+
+
+def _seen(conclusion: Conclusion, evidence: Evidence) -> str:
+    """In one sentence. Strangers to our code get the finding; the summary speaks of "this server" and "us"."""
+    is_outside = conclusion.culprit in {Culprit.HOSTING, Culprit.PHONEPE} and evidence.unreachable is not None
+    if is_outside and conclusion.about == "phonepe" and evidence.finding:
+        return f"{Finding(evidence.finding).label}."
+    return conclusion.summary
+
+
+def _check_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
+    """Of what the conclusion is about; another fault of ours has a message of its own when it is the first."""
+    for name, check in evidence.dependencies.items():
+        if check.ok is False and name.partition("_")[0] == conclusion.about:
+            yield f"{check.name} ({check.target}): {check.detail}"
 
 
 def _merchant_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
@@ -68,39 +84,66 @@ def _merchant_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]
         yield from (f"  {line}" for line in evidence.failed_calls)
 
 
-def _network_lines(evidence: Evidence) -> Iterator[str]:
+def _network_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
+    """PhonePe gets what it can find in its own logs, and no times of our network."""
+    is_phonepe = conclusion.culprit is Culprit.PHONEPE
     if probe := evidence.subject:
         yield f"Source address: {_source_address(probe, evidence)}"
         yield f"Target: {probe.target.host_port}, {probe.target.route}"
-        yield from _probe_lines(probe)
+        yield from _probe_lines(probe, has_times=not is_phonepe)
+        if evidence.fault is Verdict.DNS_FAILURE:
+            yield from _name_server_lines(probe)
         host, port = probe.target.peer
         proxy = f"--proxy http://{host}:{port} " if probe.target.proxy else ""  # without its login
         yield f"To repeat: curl -sv --max-time 10 -o /dev/null {proxy}{probe.target.url}"
     for result in evidence.status_results:
-        yield f"A status request for an order that does not exist, to {result.host_port}: {result.detail}"
+        answer = "Your answer to our" if is_phonepe and evidence.is_phonepe else "A"
+        yield f"{answer} status request for an order that does not exist, to {result.host_port}: {result.detail}"
     others = (*evidence.comparable_controls, *((evidence.sibling,) if evidence.sibling else ()))
     for other in others:
         yield f"For comparison: {other.target.host_port}, {other.target.route}"
-        yield from _probe_lines(other)
+        yield from _probe_lines(other, has_times=not is_phonepe)
 
 
-def _probe_lines(probe: ProbeResult) -> Iterator[str]:
+def _name_server_lines(probe: ProbeResult) -> Iterator[str]:
+    """What the name server answered, and the commands that show it."""
+    answer, host = probe.resolution.name_server, probe.resolution.host
+    finding = answer.finding or probe.resolution.finding
+    said = ", ".join(answer.addresses) or (str(Finding(finding).label) if finding else "nothing")
+    for server in answer.servers:
+        address, _, port = server.partition(":") if server.count(":") == 1 else (server, "", "")
+        command = f"dig @{address} {host}" + (f" -p {port}" if port else "")
+        yield f"Name server {server} about {host}: {said}. To see it: {command}"
+    yield f"What others know: dig @1.1.1.1 {host}"
+
+
+def _probe_lines(probe: ProbeResult, *, has_times: bool) -> Iterator[str]:
     found = probe.resolution
     if found.addresses:
         yield f"  {found.host} is {', '.join(found.all_addresses)} ({found.source})"
     for attempt in probe.attempts:
-        times = ", ".join(f"{layer} {ms} ms" for layer, ms in attempt.milliseconds.items())
-        finding = f" ({Finding(attempt.finding).label})" if attempt.finding else ""
-        end = f"stopped at {attempt.failed_layer}: {attempt.error}{finding}"
-        if (certificate := attempt.certificate) and attempt.failed_layer == "tls":
-            end += (
-                f"; certificate of {certificate.subject}, issued by {certificate.issuer}, valid from "
-                f"{certificate.valid_from:%Y-%m-%d} until {certificate.valid_until:%Y-%m-%d}, "
-                f"SHA-256 {certificate.sha256}"
-            )
-        if attempt.is_reached:
-            end = attempt.answer_summary or f"HTTP {attempt.http_status}"
-        yield f"  {attempt.address or 'no address'}: {times or 'nothing'}; {end}"
+        times = (
+            ", ".join(f"{layer} {ms} ms" for layer, ms in attempt.milliseconds.items()) if has_times else ""
+        )
+        yield f"  {attempt.address or 'no address'}: {f'{times}; ' if times else ''}{_end_of(attempt)}"
+
+
+def _end_of(attempt: ConnectionAttempt) -> str:
+    """How far one connection came."""
+    if attempt.is_reached:
+        return attempt.answer_summary or f"HTTP {attempt.http_status}"
+    layer = attempt.failed_layer
+    if attempt.finding == Finding.NO_ANSWER:
+        seconds = attempt.milliseconds.get(layer, 0) / 1000
+        return f"connected, but no answer within {seconds:.0f} s (stopped at {layer}: {attempt.error})"
+    finding = f" ({Finding(attempt.finding).label})" if attempt.finding else ""
+    end = f"stopped at {layer}: {attempt.error}{finding}"
+    if (certificate := attempt.certificate) and layer == "tls":
+        end += (
+            f"; certificate of {certificate.subject}, issued by {certificate.issuer}, valid from "
+            f"{certificate.valid_from:%Y-%m-%d} until {certificate.valid_until:%Y-%m-%d}, SHA-256 {certificate.sha256}"
+        )
+    return end
 
 
 def _source_address(probe: ProbeResult, evidence: Evidence) -> str:

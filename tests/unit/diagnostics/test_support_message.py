@@ -1,6 +1,8 @@
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 
+import pytest
+
 from diagnostics.dependencies import CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Finding, Verdict
@@ -120,3 +122,133 @@ def test_the_message_contains_no_login_of_a_proxy():
     made = written(evidence(ProbeResult(target, (shut,))))
     assert "--proxy http://10.0.0.7:3128 https://api.phonepe.com" in made["body"]
     assert "pass-word" not in made["body"]
+
+
+SERVERS = NameServerAnswer(servers=("10.0.0.2",), finding=Finding.NAME_UNKNOWN)
+SEEN = Certificate("CN=Firewall, O=Example Hosting", "", "CN=other", ("other.example",), NOW, NOW, "ab" * 32)
+PROXIED = "http://user:pass-word@10.0.0.7:3128"
+STAGES = {"dns": Stage.STARTED, "tcp": Stage.RESOLVED, "tls": Stage.CONNECTED, "http": Stage.TLS}
+
+
+def failed_at(url, finding, role=Role.API, proxy=None):
+    """A probe that this finding has ended, as real ones look."""
+    finding = Finding(finding)
+    verdict = finding.verdict or Verdict.PHONEPE_DOWN
+    layer = "tls" if verdict.value.startswith("tls") else "http" if finding.verdict is None else "tcp"
+    layer = "dns" if verdict is Verdict.DNS_FAILURE else layer
+    target = Target(role, url, proxy)
+    attempt = ConnectionAttempt(
+        target, "" if layer == "dns" else "192.0.2.1", STAGES[layer], {"dns": 3, "tcp": 9_000}, "", verdict, finding,
+        error=f"OSError: {finding.value}", source_address="10.0.0.5", certificate=SEEN if layer == "tls" else None,
+    )  # fmt: skip
+    is_misled = finding in {Finding.PRIVATE_ANSWER, Finding.SINKHOLE_ANSWER}
+    addresses = ((2, 1, 6, "", ("10.66.0.1", 443)),) if layer != "dns" or is_misled else ()
+    name_server = replace(SERVERS, finding=finding if layer == "dns" and not is_misled else "")
+    resolution = Resolution(target.host, addresses, "", name_server, finding if layer == "dns" else "")
+    return ProbeResult(target, (attempt,), resolution)
+
+
+def letters():
+    """Every message that can be written, by a name: who must act, and because of what."""
+    others = {
+        "all": lambda finding: failed_at("https://control.example", finding, Role.CONTROL),
+        "some": lambda _: control(public_address="203.0.113.9"),
+    }
+    for finding in Finding:
+        if finding is Finding.NO_ADDRESS or finding.verdict is Verdict.CLOCK_SKEW:
+            continue
+        proxy = PROXIED if finding.verdict is Verdict.PROXY_FAILURE else None
+        for extent, other in others.items():
+            found = evidence(
+                failed_at("https://api.phonepe.com/apis/hermes", finding, proxy=proxy),
+                failed_at("https://api-preprod.phonepe.com/apis/pg", finding, proxy=proxy),
+                other_host=other(finding),
+            )
+            yield f"{finding.value}, {extent}", found
+    for verdict in Verdict:
+        if verdict.categories or verdict.owner.value in ("phonepe", "credentials"):
+            reply = StatusProbeResult(
+                verdict,
+                "api.phonepe.com:443",
+                12,
+                "HTTP 404, code '', message 'Not Found, trackingId: 00ab12cd'",
+            )
+            yield f"answer {verdict.value}", evidence(status_results=(reply,))
+    for name, fault in OWN_FAULTS:
+        check = CheckResult(name, f"{name}.internal:1", False, fault, "OperationalError: what it said")
+        yield f"{name} {fault}", evidence(dependencies={name: check})
+    yield "settings", Evidence(settings_problem="set PHONEPE_CLIENT_ID")
+    yield "clock", evidence(probe(clock_ahead=900.0), other_host=control(clock_ahead=899.0))
+
+
+OWN_FAULTS = [
+    *(("database", fault) for fault in ("down", "locked", "readonly", "full", "migrations", "connections", "login")),
+    *(("cache", fault) for fault in ("down", "login", "readonly")),
+    *(("mail", fault) for fault in ("down", "login", "encryption", "certificate")),
+    *(("webhook", fault) for fault in ("plain", "name_unknown", "redirect", "refuses", "changed", "chunked", "tls")),
+    ("disk", "full"), ("worker", "down"), ("broker", "down"), ("webhook_silence", "silent"),
+]  # fmt: skip
+LETTERS = dict(letters())
+OPERATORS_WORDS = (
+    "PHONEPE_", "DATABASE_URL", "Wait and check", "message below", "meanwhile", "Ask the hosting", "Send PhonePe",
+    "resolv.conf", "docs/",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LETTERS)
+def test_every_message_asks_its_receiver_for_one_thing(name, settings):
+    settings.PHONEPE_MERCHANT_ID = "MERCHANTOKPUJA"
+    made = written(LETTERS[name])
+    request, blank, *rest = made["body"].split("\n")
+    assert blank == ""
+    assert "{" not in made["body"]
+    assert "pass-word" not in made["body"]
+    is_outside = made["to"].startswith(("the support of", "PhonePe's", "whoever runs the proxy"))
+    if is_outside:
+        assert request.startswith("Please ")
+        assert request.count("Please") == 1
+        assert not [word for word in OPERATORS_WORDS if word in "\n".join(rest) + request]
+    if made["to"] == "PhonePe's merchant support":
+        assert " ms" not in made["body"]
+        assert "Merchant: MERCHANTOKPUJA" in made["body"]
+
+
+def test_the_hosting_reads_from_where_to_where_in_one_sentence():
+    request = written(LETTERS["silent, all"])["body"].splitlines()[0]
+    assert request == (
+        "Please allow outgoing TCP 443 from 10.0.0.5 to api.phonepe.com:443, api-preprod.phonepe.com:443."
+    )
+
+
+def test_a_name_servers_operator_gets_the_answer_and_the_command_that_shows_it():
+    body = written(LETTERS["name_unknown, all"])["body"]
+    assert "To see it: dig @10.0.0.2 api.phonepe.com" in body
+    assert "the name server says that there is no such name (NXDOMAIN)" in body
+    assert "What others know: dig @1.1.1.1 api.phonepe.com" in body
+
+
+def test_phonepe_reads_its_own_sentence_with_the_tracking_id():
+    made = written(LETTERS["answer phonepe_down"])
+    assert made["to"] == "PhonePe's merchant support"
+    assert "Your answer to our status request" in made["body"]
+    assert "trackingId: 00ab12cd" in made["body"]
+
+
+def test_a_late_answer_is_not_told_as_no_connection():
+    late = failed_at("https://api.phonepe.com/apis/hermes", Finding.NO_ANSWER)
+    [attempt] = late.attempts
+    waited = replace(attempt, milliseconds={"dns": 3, "tcp": 20, "tls": 30, "http": 9_000})
+    found = evidence(replace(late, attempts=(waited,)), other_host=control(public_address="203.0.113.9"))
+    made = written(found)
+    assert (
+        "our connections are taken, but our requests are not answered in time" in made["body"].splitlines()[0]
+    )
+    assert "connected, but no answer within 9 s" in made["body"]
+    assert "cannot be reached" not in made["body"]
+    assert "cannot be reached" not in conclude(found).summary
+
+
+def test_whoever_runs_the_proxy_gets_the_message_about_it():
+    made = written(LETTERS["proxy_forbids, all"])
+    assert made["to"] == "whoever runs the proxy 10.0.0.7:3128"
+    assert made["body"].startswith("Please allow CONNECT to api.phonepe.com:443")
