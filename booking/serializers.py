@@ -51,7 +51,18 @@ class PujaCategorySerializer(serializers.ModelSerializer):
         fields = ("id", "name", "created_at", "updated_at")
 
 
+class ImageAddressField(serializers.CharField):
+    """Null for what is no address: the frontend throws the whole page away for an empty one."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, allow_null=True, **kwargs)
+
+    def to_representation(self, address: str) -> str | None:  # type: ignore[override]
+        return address if address.startswith("https://") else None
+
+
 class PujaServiceSerializer(serializers.ModelSerializer):
+    image_url = ImageAddressField()
     category_detail = PujaCategorySerializer(source="category", read_only=True)
 
     class Meta:

@@ -59,10 +59,17 @@ class PujaCategoryViewSet(ListModelMixin, Catalogue):
     serializer_class = PujaCategorySerializer
 
 
+class PackageArray(BoundedArray):
+    """The frontends look for place and language in the first answer only, and never ask for another one."""
+
+    most_rows = 500
+
+
 class PackageViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
     queryset = Package.objects.filter(is_active=True, puja_service__is_active=True)
     serializer_class = PackageSerializer
     filterset_class = PackageFilter
+    pagination_class = PackageArray
 
 
 class PujaServiceViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
@@ -174,8 +181,9 @@ class CartViewSet(GenericViewSet):
     @extend_schema(request=None, responses={200: MessageSerializer})
     @action(detail=False, methods=["post"])
     def clear_converted(self, request: Request) -> Response:
-        """The frontend asks for this after a payment. Booked carts are in no list: nothing is left over."""
-        return Response({"message": "Booked carts have been cleared."})
+        """*Clear cart*: the ACTIVE one goes, booked ones are in no list. Asked for after a payment, too."""
+        services.clear_carts(cast(User, request.user))
+        return Response({"message": "Your cart is empty."})
 
     @extend_schema(request=PromoChoiceSerializer)
     @action(detail=True, methods=["post"], throttle_scope="promo")

@@ -17,9 +17,12 @@ class Pages(PageNumberPagination):
 
 
 class LimitedPages(Pages):
-    """The size of a page is called `limit` by the pages of promo codes."""
+    """`limit` is another name for `page_size`: the pages of promo codes use it."""
 
-    page_size_query_param = "limit"
+    def get_page_size(self, request: Request) -> int | None:
+        if "limit" in request.query_params:
+            self.page_size_query_param = "limit"
+        return super().get_page_size(request)
 
 
 class BoundedArray(Pages):
@@ -29,15 +32,16 @@ class BoundedArray(Pages):
     """
 
     page_size = MAX_ROWS
+    most_rows = MAX_ROWS  # of the array
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         self.is_array = not {self.page_query_param, self.page_size_query_param} & request.query_params.keys()
         if not self.is_array:
             return super().paginate_queryset(queryset, request, view)
-        rows = list(queryset[: MAX_ROWS + 1])
+        rows = list(queryset[: self.most_rows + 1])
         self.next_url = replace_query_param(request.build_absolute_uri(), self.page_query_param, 2)
-        self.has_more = len(rows) > MAX_ROWS
-        return rows[:MAX_ROWS]
+        self.has_more = len(rows) > self.most_rows
+        return rows[: self.most_rows]
 
     def get_paginated_response(self, data: Any) -> Response:
         if not self.is_array:
@@ -45,5 +49,5 @@ class BoundedArray(Pages):
         return Response(data, headers={"Link": f'<{self.next_url}>; rel="next"'} if self.has_more else None)
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        bounded = schema | {"maxItems": MAX_ROWS}
+        bounded = schema | {"maxItems": self.most_rows}
         return {"oneOf": [bounded, super().get_paginated_response_schema(bounded)]}

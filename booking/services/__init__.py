@@ -12,6 +12,7 @@ from booking.services.bookings import (
 )
 from booking.services.carts import (
     change_cart,
+    clear_carts,
     delete_cart,
     deletion_status,
     fill_cart,
@@ -48,6 +49,7 @@ __all__ = [
     "change_cart",
     "check_out",
     "choice_deadline",
+    "clear_carts",
     "close",
     "complete",
     "delete_cart",

@@ -1,7 +1,8 @@
 """The one ACTIVE cart of a person: what may stand in it, and how it is replaced, changed, deleted."""
 
 import math
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
+from itertools import groupby
 from typing import Any
 
 from django.conf import settings
@@ -18,10 +19,12 @@ from accounts.models import User
 from accounts.services import lock_user
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import find_promo_problem
-from booking.services.places import SlotFull, earliest_start
+from booking.services.places import SlotFull, earliest_start, free_slots
 from core.errors import Conflict, InvalidField, Refusal
+from core.language import Text
 
 FURTHEST = timedelta(days=365)
+DAYS_SHOWN, TIMES_SHOWN, SLOTS_READ = 2, 8, 50  # of the free times in a refusal
 PAYMENT_OPEN = _("A payment for this cart is still open. Finish it, cancel it, or wait until it has expired.")
 
 
@@ -96,6 +99,19 @@ def delete_cart(cart: Cart) -> None:
     _abandon_active(current.user, pk=current.pk)
 
 
+@transaction.atomic
+def clear_carts(user: User) -> None:
+    """Empties the cart that can still be changed. Raises Refusal, as `delete_cart`, while another one is being paid.
+
+    Nothing is cleared then: the page shows the one that is being paid, and would say that it is gone.
+    """
+    lock_user(user.pk)
+    paid_for = Cart.objects.filter(user=user, status=Cart.Status.CHECKED_OUT).order_by("-pk").first()
+    if paid_for is not None:
+        raise Refusal(PAYMENT_OPEN, code="payment_open", **deletion_status(paid_for))
+    _abandon_active(user)
+
+
 def deletion_status(cart: Cart) -> dict[str, Any]:
     """Whether the cart may be deleted; if not, after how many minutes its open payment expires."""
     checkout = cart.checkouts.filter(state=Checkout.State.RESERVED).first()
@@ -137,36 +153,73 @@ def require_bookable(cart: Cart) -> Slot | None:
         raise ValidationError({"puja_service": [_("This puja is not offered at the moment.")]})
     if not cart.package.is_active or cart.package.puja_service_id != cart.puja_service_id:
         raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
-    _require_date(cart)
-    if cart.puja_service.slots.exists():
+    has_slots = cart.puja_service.slots.exists()
+    if wrong := _find_date_problem(cart):
+        field, problem = wrong
+        raise InvalidField(field, add_free_times(problem, cart) if has_slots else problem)
+    if has_slots:
         return _require_slot(cart)
     _require_opening_hours(cart)
     return None
 
 
-def _require_date(cart: Cart) -> None:
+def add_free_times(problem: Text, cart: Cart) -> Text:
+    """The sentence, and the times to choose instead: pages that know no slots show nothing else of them.
+
+    Those of the chosen day and of the next one that has any; without any from there on, of the first days.
+    """
+    today = timezone.localdate()
+    free = free_slots(cart.puja_service_id, earliest_start()).filter(starts_at__date__lte=today + FURTHEST)
+    chosen = min(max(cart.selected_date, today), today + FURTHEST)
+    day_begins = timezone.make_aware(datetime.combine(chosen, time.min))
+    starts = list(free.filter(starts_at__gte=day_begins).values_list("starts_at", flat=True)[:SLOTS_READ])
+    starts = starts or list(free.values_list("starts_at", flat=True)[:SLOTS_READ])
+    days = [(day, [*times]) for day, times in groupby(map(timezone.localtime, starts), key=datetime.date)]
+    named = [
+        format_lazy(
+            "{day}: {times}",
+            day=lazy(date_format, str)(day, "j F"),
+            times=", ".join(f"{start:%H:%M}" for start in times[:TIMES_SHOWN])
+            + ", …" * (len(times) > TIMES_SHOWN),
+        )
+        for day, times in days[:DAYS_SHOWN]
+    ]
+    if not named:
+        return format_lazy(
+            "{problem} {none}", problem=problem, none=_("No time of it is free at the moment.")
+        )
+    free_on = format_lazy(_("Free on {days}."), days=format_lazy("; ".join(["{}"] * len(named)), *named))
+    return format_lazy("{problem} {free_on}", problem=problem, free_on=free_on)
+
+
+def _find_date_problem(cart: Cart) -> tuple[str, Text] | None:
+    """The field, and what is wrong with it."""
     today = timezone.localdate()
     if cart.selected_date < today:
-        raise ValidationError({"selected_date": [_("This date has passed.")]})
+        return "selected_date", _("This date has passed.")
     if cart.selected_date > today + FURTHEST:
-        raise ValidationError({"selected_date": [_("Bookings open one year ahead.")]})
+        return "selected_date", _("Bookings open one year ahead.")
     if cart.starts_at <= timezone.now():
-        raise ValidationError({"selected_time": [_("This time has passed.")]})
+        return "selected_time", _("This time has passed.")
     if cart.starts_at < (earliest := timezone.localtime(earliest_start())):
         near = _("This time is too near. Choose one after {time} on {date}.")
         at = {"time": f"{earliest:%H:%M}", "date": lazy(date_format, str)(earliest, "j F")}
-        raise InvalidField("selected_time", format_lazy(near, **at))
+        return "selected_time", format_lazy(near, **at)
+    return None
 
 
 def _require_slot(cart: Cart) -> Slot:
     slot = cart.puja_service.slots.filter(starts_at=cart.starts_at, is_open=True).first()
     if slot is None:
-        raise ValidationError(
-            {"selected_time": [_("This puja does not start at that time. Choose one of its slots.")]}
-        )
+        problem = _("This puja does not start at that time. Choose one of its slots.")
+        raise InvalidField("selected_time", add_free_times(problem, cart))
     if not slot.available:
-        raise SlotFull
+        raise slot_full(cart)
     return slot
+
+
+def slot_full(cart: Cart) -> SlotFull:
+    return SlotFull(add_free_times(SlotFull.default_detail, cart))
 
 
 def _require_opening_hours(cart: Cart) -> None:

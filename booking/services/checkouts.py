@@ -22,7 +22,7 @@ from booking.models import (
     Checkout,
 )
 from booking.pricing import USED_UP, Price, calculate_price
-from booking.services.carts import lock_active, require_bookable
+from booking.services.carts import lock_active, require_bookable, slot_full
 from core.errors import Conflict
 from core.language import Text
 from core.money import grouped, rupees
@@ -80,7 +80,10 @@ def check_out(
         status=Cart.Status.CHECKED_OUT, shown_paise=price.total_paise, updated_at=timezone.now()
     )
     if slot is not None:
-        places.hold_place(checkout, slot, network)
+        try:
+            places.hold_place(checkout, slot, network)
+        except places.SlotFull as refusal:  # somebody was faster
+            raise slot_full(current) from refusal
     if checkout.promo_code is not None and not promos.reserve(checkout.promo_code):
         # Somebody else had the last use.
         _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))

@@ -160,13 +160,14 @@ def choice_deadline(checkout: Checkout) -> datetime | None:
     return last.starts_at - lead_time() if last else None
 
 
+def free_slots(service_id: int, not_before: datetime) -> QuerySet[Slot]:
+    """With a place that can be taken, the earliest first."""
+    free = Slot.objects.filter(is_open=True, capacity__gt=F("held") + F("booked"))
+    return free.filter(service_id=service_id, starts_at__gte=not_before)
+
+
 def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
-    return Slot.objects.filter(
-        service_id=checkout.cart.puja_service_id,
-        is_open=True,
-        starts_at__gte=timezone.now() + lead_time(),
-        capacity__gt=F("held") + F("booked"),
-    )
+    return free_slots(checkout.cart.puja_service_id, timezone.now() + lead_time())
 
 
 def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:

@@ -253,6 +253,38 @@ def test_deleting_a_checked_out_cart_says_how_long_to_wait(mine, cart):
     assert Cart.objects.get().status == "CHECKED_OUT"
 
 
+# --- Clear cart --------------------------------------------------------------------------------
+
+
+def test_a_cleared_cart_is_empty_also_after_a_reload(mine, cart):
+    assert mine.post(f"{CARTS}clear_converted/").status_code == 200
+    assert mine.get(f"{CARTS}active/").status_code == 404
+    assert mine.get(CARTS).json() == []
+    assert mine.post(f"{CARTS}clear_converted/").status_code == 200  # twice is once
+
+
+def test_a_cart_that_is_being_paid_is_not_cleared(mine, alice, cart, package):
+    """The page then deletes what it shows, row by row: the sentence of that refusal is this one."""
+    checkout = builders.make_checkout(cart)
+    newer = builders.make_cart(alice, package)
+    refused, deleted = mine.post(f"{CARTS}clear_converted/"), mine.delete(f"{CARTS}{cart.pk}/")
+
+    assert (refused.status_code, refused.json()["code"], refused.json()["can_cleanup"]) == (
+        400,
+        "payment_open",
+        True,
+    )
+    assert refused.json()["error"] == deleted.json()["error"]
+    assert [each.status for each in Cart.objects.order_by("pk")] == ["CHECKED_OUT", "ACTIVE"]
+    assert mine.delete(f"{CARTS}{newer.pk}/").status_code == 200
+    assert book(checkout).checkout.cart_id == cart.pk
+
+
+def test_a_cart_of_somebody_else_is_not_cleared(cart, charlie, api):
+    api(charlie).post(f"{CARTS}clear_converted/")
+    assert Cart.objects.get().status == "ACTIVE"
+
+
 # --- After it was booked -----------------------------------------------------------------------
 
 

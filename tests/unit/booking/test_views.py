@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Package, PujaCategory, PujaService, Slot
+from booking.services import book
 from tests.harness import builders
 
 
@@ -181,3 +182,43 @@ def test_promo_codes_are_listed_nowhere(db, api, staff):
         "/api/schema/?format=json",
     ):
         assert "SECRET50" not in api(staff).get(path).content.decode()
+
+
+@pytest.mark.parametrize("address", ["", "http://ik.imagekit.io/a.jpg", "/media/a.jpg"])
+def test_an_address_that_no_browser_can_load_is_null_everywhere(api, alice, package, address):
+    """In the catalogue, in carts and in what was booked."""
+    PujaService.objects.update(image_url=address)
+    cart = builders.make_cart(alice, package)
+    listed = api().get("/api/puja/services/").json()["results"][0]
+    in_cart = api(alice).get("/api/cart/carts/active/").json()["puja_service"]
+    book(builders.make_checkout(cart))
+    booked = api(alice).get("/api/booking/bookings/").json()[0]["cart"]["puja_service"]
+
+    assert [each["image_url"] for each in (listed, in_cart, booked)] == [None] * 3
+
+
+def test_the_fallback_routes_answer_as_the_first_ones(api, package):
+    """Asked after any error of these, without a token."""
+    service = package.puja_service_id
+    for path in (
+        "services/?page=1&page_size=10&is_active=true&ordering=-price",
+        f"services/{service}/",
+    ):
+        first = api().get(f"/api/puja/{path}")
+        assert first.status_code == 200
+        assert api().get(f"/api/puja/public/{path}").json() == first.json()
+    packages = api().get(f"/api/puja/packages/?puja_service={service}").json()
+    assert [each["id"] for each in packages] == [package.pk]
+    assert api().get(f"/api/puja/public/puja/packages/?puja_service={service}").json() == packages
+
+
+def test_the_slider_of_the_home_page_gets_pages_also_without_a_query(api, package):
+    """It would make blank cards of an array with our names; with pages it keeps its own ones."""
+    answer = api().get("/api/puja/services/", HTTP_AUTHORIZATION="Bearer ended").json()
+    assert (answer["count"], len(answer["results"])) == (1, 1)
+
+
+def test_what_is_not_sold_any_more_is_hidden_whatever_is_asked(api, package):
+    PujaService.objects.update(is_active=False)
+    for query in ("", "?is_active=true", "?is_active=false"):
+        assert api().get(f"/api/puja/services/{query}").json()["count"] == 0
