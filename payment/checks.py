@@ -8,6 +8,7 @@ import itertools
 import re
 import ssl
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -539,6 +540,8 @@ def addresses(app_configs: Sequence[Any] | None, **kwargs: Any) -> list[checks.C
                     "Leave PHONEPE_BASE_URL and PHONEPE_AUTH_BASE_URL empty: the documented addresses are then used.",
                 )
                 warnings.append(warning)
+            else:
+                warnings += _undocumented(merchant, endpoint)
     if _may_simulate_at_itself():
         warnings.append(OWN_SIMULATOR)
     return messages(checks.Warning, warnings)
@@ -558,6 +561,20 @@ def messages(
     level: Callable[..., checks.CheckMessage], problems: Iterable[Problem]
 ) -> list[checks.CheckMessage]:
     return [level(problem.text, problem.remedy, id=f"payment.{problem.id}") for problem in problems]
+
+
+def _undocumented(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> list[Problem]:
+    generation, environment = Generation(merchant.identity.generation), merchant.identity.environment
+    documented = " and ".join(filter(None, dict.fromkeys(credentials.DOCUMENTED[generation, environment])))
+    return [
+        Problem(
+            "W014",
+            f"{address} is no address that PhonePe documents for {generation.value} in {environment}; that is"
+            f" {documented}",
+            "Correct it, or leave PHONEPE_BASE_URL and PHONEPE_AUTH_BASE_URL empty.",
+        )
+        for address in credentials.undocumented_addresses(replace(merchant, endpoints=(endpoint,)))
+    ]
 
 
 def _has_wrong_path(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> bool:

@@ -52,6 +52,7 @@ class CallContext:
         *,
         http_status: int | None = None,
         code: str = "",
+        message: str = "",
         category: ErrorCategory | None = None,
     ) -> None:
         """Keeps the attempt, and logs it when it failed."""
@@ -69,6 +70,7 @@ class CallContext:
             code=code,
             error_category=category.value if category else "",
             started_at=in_flight.started_at,
+            message=message,
         )
         self.http_attempts.append(attempt)
         if category:
@@ -190,7 +192,10 @@ class PhonePeClient:
         try:
             return self._tokens.get(fetch, deadline)
         except RequestFailed as failure:
-            raise failure.as_not_sent() from failure
+            not_sent = failure.as_not_sent()
+            if not_sent is failure:
+                raise  # with its own cause
+            raise not_sent from failure
 
     def _order_endpoints(self, operation: Operation) -> list[Endpoint]:
         """The endpoints that work best come first. Only the opening of an order leaves out an open circuit."""
@@ -248,6 +253,8 @@ class PhonePeClient:
             in_flight,
             http_status=failure.http_status,
             code=failure.code,
+            # An answer about an order may repeat what we said of the customer.
+            message=failure.message if operation.idempotent else "",
             category=failure.category,
         )
         if failure.outcome is RequestOutcome.NOT_SENT:

@@ -30,6 +30,11 @@ DOCUMENTED = {
     (Generation.V2, "UAT"): (SANDBOX, SANDBOX),
     (Generation.V2, "PRODUCTION"): (f"{PRODUCTION}/pg", f"{PRODUCTION}/identity-manager"),
 }
+# Base URLs of the sandbox that older pages of PhonePe's documentation name for V1.
+FORMERLY_DOCUMENTED = (
+    "https://api-preprod.phonepe.com/apis/hermes",
+    "https://api-preprod.phonepe.com/apis/merchant-simulator",
+)
 ENVIRONMENT_OF_HOST = {
     "api.phonepe.com": "PRODUCTION",
     "api-preprod.phonepe.com": "UAT",
@@ -212,6 +217,18 @@ def known() -> tuple[Merchant, ...]:
 
 def configured() -> tuple[Merchant, ...]:
     return config().configured
+
+
+def undocumented_addresses(merchant: Merchant) -> tuple[str, ...]:
+    """Base URLs for calls or tokens that PhonePe documents for no such merchant; none on this machine."""
+    generation, environment = Generation(merchant.identity.generation), merchant.identity.environment
+    calls, tokens = DOCUMENTED[generation, environment]
+    known = {calls, *(FORMERLY_DOCUMENTED if (generation, environment) == (Generation.V1, "UAT") else ())}
+    endpoints = [each for each in merchant.endpoints if each.signs and not each.is_loopback]
+    unknown = [each.base_url for each in endpoints if each.base_url not in known]
+    if generation == Generation.V2:
+        unknown += [each.auth_base_url for each in endpoints if each.auth_base_url not in {tokens, *unknown}]
+    return tuple(dict.fromkeys(unknown))
 
 
 def host_and_port(address: str) -> tuple[str, int]:

@@ -1,10 +1,12 @@
 """One failed HTTP attempt: its category, and whether a retry is safe.
 
-Decided by the types of the exceptions, the stage reached and the shape of the answer, never by their text.
+Decided by the types of the exceptions, the stage reached and the shape of the answer, never by their text. Only the
+label of a rejection may follow PhonePe's sentence, where it sends no code.
 """
 
 import errno
 import http.client
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +18,8 @@ import requests
 from urllib3 import exceptions as urllib3_errors
 
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
-from payment.phonepe.schemas import Json, RequestOutcome, Unreadable, code, json_object
+from payment.phonepe.response_codes import MEANINGS
+from payment.phonepe.schemas import Json, RequestOutcome, Unreadable, code, json_object, words
 from payment.phonepe.transport import Answer, DeadlineExceeded, ResponseTooLarge
 
 T = TypeVar("T")
@@ -60,6 +63,9 @@ BY_TYPE: tuple[tuple[tuple[type[BaseException], ...], ErrorCategory], ...] = (
 TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLError)
 
 CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CLIENT", "401"}
+# PhonePe's API gateway answers 400 and 404 without a code of its own: only its sentence says what is unknown.
+PATH_UNKNOWN = re.compile(r"api mapping not found|no route matched", re.IGNORECASE)
+CLIENT_UNKNOWN = re.compile(r"client[ _]not[ _]found", re.IGNORECASE)
 
 LONGEST_WAIT = 86_400.0  # seconds: a longer Retry-After is cut
 
@@ -74,6 +80,7 @@ class RequestFailed(Exception):
         *,
         http_status: int | None = None,
         code: str = "",
+        message: str = "",
         retry_after: float | None = None,
     ) -> None:
         super().__init__(f"{category.value}, {outcome.name}, HTTP {http_status}, code {code!r}")
@@ -81,13 +88,18 @@ class RequestFailed(Exception):
         self.outcome = outcome
         self.http_status = http_status
         self.code = code
+        self.message = message
         self.retry_after = retry_after
 
     def as_not_sent(self) -> "RequestFailed":
         """The same failure, of a request that goes before the one in question: that one was not sent."""
         if self.outcome is RequestOutcome.AMBIGUOUS:
             return RequestFailed(
-                self.category, RequestOutcome.NOT_SENT, http_status=self.http_status, code=self.code
+                self.category,
+                RequestOutcome.NOT_SENT,
+                http_status=self.http_status,
+                code=self.code,
+                message=self.message,
             )
         return self
 
@@ -114,12 +126,14 @@ def parse_response(
     `classify_answer` is that of the API version: None for an answer that can be read.
     """
     status, payload = answer.http_status, json_object(answer.body)
-    word = code(payload or {})
+    word, message = code(payload or {}), words((payload or {}).get("message"))
 
     def failed(
         category: ErrorCategory, outcome: RequestOutcome, retry_after: float | None = None
     ) -> RequestFailed:
-        return RequestFailed(category, outcome, http_status=status, code=word, retry_after=retry_after)
+        return RequestFailed(
+            category, outcome, http_status=status, code=word, message=message, retry_after=retry_after
+        )
 
     if status == 429 or word == "TOO_MANY_REQUESTS":
         raise failed(ErrorCategory.RATE_LIMITED, RequestOutcome.THROTTLED, _parse_retry_after(answer.headers))
@@ -133,7 +147,7 @@ def parse_response(
         raise RequestFailed(category, RequestOutcome.AMBIGUOUS, http_status=status)
     outcome = classify_answer(operation, status, payload)
     if outcome is not None:
-        raise failed(_categorize_rejection(operation, status, word), outcome)
+        raise failed(_categorize_rejection(operation, status, word, message), outcome)
     try:
         return read(payload), word
     except Unreadable as error:
@@ -182,10 +196,14 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
         queue += [inner for inner in found if isinstance(inner, BaseException)]
 
 
-def _categorize_rejection(operation: Operation, http_status: int, word: str) -> ErrorCategory:
-    if http_status == 401 or word in CREDENTIALS_REFUSED:
+def _categorize_rejection(operation: Operation, http_status: int, word: str, message: str) -> ErrorCategory:
+    """The label of a rejection for people. Whether a retry is safe is decided before, and without `message`."""
+    if PATH_UNKNOWN.search(message):
+        return ErrorCategory.WRONG_ENDPOINT
+    if http_status == 401 or word in CREDENTIALS_REFUSED or CLIENT_UNKNOWN.search(f"{word} {message}"):
         return ErrorCategory.AUTHENTICATION
-    if word == "404" or (word == "" and http_status == 400):
+    is_unknown_path = http_status == 404 and word not in MEANINGS
+    if is_unknown_path or word == "404" or (word == "" and http_status == 400):
         return ErrorCategory.WRONG_ENDPOINT
     return ErrorCategory.AUTHENTICATION if operation is Operation.TOKEN else ErrorCategory.REJECTED
 

@@ -80,7 +80,10 @@ class RefundOrder:
 
 @dataclass(frozen=True)
 class HttpAttempt:
-    """The record of one HTTP attempt, without secrets or phone numbers. `error_category` is "" if it succeeded."""
+    """The record of one HTTP attempt, without secrets or phone numbers. `error_category` is "" if it succeeded.
+
+    `message`: PhonePe's own sentence about a failure; "" for orders and refunds, where it may repeat a phone number.
+    """
 
     operation: Operation
     endpoint: str
@@ -93,6 +96,7 @@ class HttpAttempt:
     code: str
     error_category: str
     started_at: datetime
+    message: str = ""
 
     @property
     def hop(self) -> tuple[str, int]:

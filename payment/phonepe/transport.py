@@ -10,6 +10,7 @@ import http.client
 import io
 import os
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -230,21 +231,35 @@ POOLS = {"http": PlainPool, "https": TlsPool}
 
 
 class BoundedAdapter(HTTPAdapter):
-    """`requests` over our connections, directly and through proxies."""
+    """`requests` over our connections, directly and through proxies.
+
+    `tls_context` has its trusted certificates already, and is used in the place of a file of them.
+    """
+
+    def __init__(self, tls_context: ssl.SSLContext | None = None, **kwargs: Any) -> None:
+        self._tls_context = tls_context
+        super().__init__(**kwargs)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._tls_context:
+            kwargs["ssl_context"] = self._tls_context
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if self._tls_context:
+            kwargs |= {"ssl_context": self._tls_context, "proxy_ssl_context": self._tls_context}
         manager = super().proxy_manager_for(proxy, **kwargs)
         manager.pool_classes_by_scheme = POOLS
         return manager
 
-    def cert_verify(self, *args: Any, **kwargs: Any) -> None:
+    def cert_verify(self, conn: Any, *args: Any, **kwargs: Any) -> None:
         """The first step of an attempt: raises OSError when the file of trusted certificates is gone."""
         _in_flight.get().reach(Stage.STARTED)
-        super().cert_verify(*args, **kwargs)  # type: ignore[no-untyped-call]
+        if self._tls_context:
+            conn.cert_reqs = "CERT_REQUIRED"
+            return
+        super().cert_verify(conn, *args, **kwargs)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
@@ -255,18 +270,26 @@ class Answer:
 
 
 class Session(requests.Session):
-    """Keep-alive connections to PhonePe: no environment, no cookies, no redirects, no open transaction."""
+    """Keep-alive connections to PhonePe: no environment, no cookies, no redirects, no open transaction.
 
-    def __init__(self, verify: bool | str = True, resolver: Resolver | None = None) -> None:
+    With a `tls_context`, whoever that trusts is trusted, whatever `verify` is.
+    """
+
+    def __init__(
+        self,
+        verify: bool | str = True,
+        resolver: Resolver | None = None,
+        tls_context: ssl.SSLContext | None = None,
+    ) -> None:
         super().__init__()
         self.trust_env = False
-        self.verify = verify
+        self.verify = True if tls_context else verify
         self.resolver = resolver or Resolver()
         self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         self.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
         self.headers["User-Agent"] = "okpuja-payments"
         for scheme in ("http://", "https://"):
-            self.mount(scheme, BoundedAdapter(pool_maxsize=32))
+            self.mount(scheme, BoundedAdapter(tls_context, pool_maxsize=32))
 
     def start_request(self, deadline: Deadline) -> InFlightRequest:
         return InFlightRequest(deadline, self.resolver)

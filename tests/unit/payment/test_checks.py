@@ -321,3 +321,38 @@ def test_a_first_start_with_the_sandbox_address_and_simulation_succeeds():
         PHONEPE_MERCHANT_KEY="099eb0cd-02cf-4e2a-8aca-3e6c6aff0399",
     )
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://api.phonepe.com/apis/pgs",
+        "https://api.phonepe.com/apis/pg/checkout",
+        "https://api.phonepe.com",
+        "https://API.phonepe.com/apis/PG",
+    ],
+)
+def test_an_address_that_phonepe_does_not_document_is_a_warning_that_names_the_documented_one(
+    production, address
+):
+    production.PHONEPE_BASE_URL = address
+    production.PHONEPE_AUTH_BASE_URL = "https://api.phonepe.com/apis/identity-manager"
+    [warning] = checks.addresses(None)
+    assert warning.id == "payment.W014"
+    assert "https://api.phonepe.com/apis/pg" in warning.msg
+
+
+def test_the_misprint_of_the_sandbox_address_is_told_before_anything_is_sent(production):
+    production.PHONEPE_ENV, production.PHONEPE_BASE_URL = (
+        "UAT",
+        "https://api-preprod.phonepe.com/apis/pgsandbox",
+    )
+    [warning] = checks.addresses(None)
+    assert warning.id == "payment.W014"
+    assert "https://api-preprod.phonepe.com/apis/pg-sandbox" in warning.msg
+
+
+@pytest.mark.parametrize("base", ["", "https://api-preprod.phonepe.com/apis/pg-sandbox/"])
+def test_a_documented_address_is_no_warning(production, base):
+    production.PHONEPE_ENV, production.PHONEPE_BASE_URL = "UAT", base
+    assert checks.addresses(None) == []

@@ -200,3 +200,31 @@ def test_status_and_code_of_an_error_answer_decide_its_category(status, word, ca
         parse_response(Operation.PAY, answer, lambda *_: RequestOutcome.REJECTED, lambda payload: payload)
 
     assert (caught.value.category, caught.value.outcome) == (category, outcome)
+
+
+@pytest.mark.parametrize("operation", [Operation.TOKEN, Operation.STATUS, Operation.PAY])
+@pytest.mark.parametrize(
+    ("status", "said", "category"),
+    [
+        (404, {"message": "no Route matched with those Values"}, E.WRONG_ENDPOINT),
+        (400, {"code": "BAD_REQUEST", "message": "Bad Request - Api Mapping Not Found"}, E.WRONG_ENDPOINT),
+        (404, {"message": "Not Found: Api Mapping Not Found, trackingId: 1"}, E.WRONG_ENDPOINT),
+        (404, {"message": "Not Found"}, E.WRONG_ENDPOINT),
+        (404, {"error": "Not Found", "path": "/apis/pgsandbox/v1/oauth/token"}, E.WRONG_ENDPOINT),
+        (404, {"code": "A_WORD_OF_NEXT_YEAR"}, E.WRONG_ENDPOINT),
+        (404, {"message": "Not Found: Client Not Found, trackingId: 00ab"}, E.AUTHENTICATION),
+        (404, {"code": "CLIENT_NOT_FOUND", "message": "None"}, E.AUTHENTICATION),
+        (400, {"message": "Bad Request: Client Not Found"}, E.AUTHENTICATION),
+        (404, {"code": "KEY_NOT_CONFIGURED", "message": "Key not found for the merchant"}, E.AUTHENTICATION),
+    ],
+)
+def test_an_unknown_path_and_an_unknown_client_are_told_apart_by_phonepes_words(
+    operation, status, said, category
+):
+    answer = Answer(status, {"Content-Type": "application/json"}, json.dumps(said).encode())
+
+    with pytest.raises(RequestFailed) as caught:
+        parse_response(operation, answer, lambda *_: RequestOutcome.REJECTED, lambda payload: payload)
+
+    assert caught.value.category == category
+    assert caught.value.message == said.get("message", "")
