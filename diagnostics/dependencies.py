@@ -10,7 +10,7 @@ import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +29,7 @@ from core.clocks import database_now
 from core.logging import redact
 from diagnostics import database_errors
 from diagnostics.deadlines import cache_errors
+from diagnostics.load import Load
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.services.queue import oldest_overdue
 from payment.states import AttemptState
@@ -38,6 +39,7 @@ DATABASE_CACHE = "DatabaseCache"  # the target of a cache that is a table
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 5  # SQLite: how long to wait for another writer, as long as payments do
 LOCK_SECONDS, LOCK_PAUSE = 3.0, 0.25  # PostgreSQL: how long payments wait for a lock; when to look again
+LATE_MS = 1000  # a check that failed after so long has waited for somebody
 MIN_FREE_BYTES = 256 * 1024 * 1024
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 BROKER_PORT = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
@@ -100,7 +102,24 @@ def timeout_result(name: str) -> CheckResult:
     target = TARGETS[name]()
     ok = None if name in NO_FAULT_ON_TIMEOUT else False
     fault = "database" if name == "cache" and target == DATABASE_CACHE else "down"
-    return CheckResult(name, target, ok, fault, "no answer within the time of the diagnosis")
+    return CheckResult(
+        name, target, ok, fault, "no answer within the time of the diagnosis", milliseconds=LATE_MS + 1
+    )
+
+
+def judge_under_load(checks: Mapping[str, CheckResult], load: Load) -> dict[str, CheckResult]:
+    """The checks, and the row of the load itself. Under a heavy one nobody is blamed for having answered late."""
+    judged = dict(checks)
+    late = [name for name, each in checks.items() if each.ok is False and each.milliseconds > LATE_MS]
+    if load.is_heavy:
+        for name in late:
+            judged[name] = replace(
+                checks[name], ok=None, detail=f"this server was too busy: {checks[name].detail}"
+            )
+    is_failed = load.is_heavy and bool(late)
+    fault = "busy" if load.is_heavy else ""
+    judged["load"] = CheckResult("load", "this process", not is_failed, fault, load.text)
+    return judged
 
 
 def describe_error(error: Exception) -> str:

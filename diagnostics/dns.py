@@ -8,7 +8,7 @@ import functools
 import ipaddress
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
 
@@ -18,12 +18,13 @@ import dns.resolver
 from django.conf import settings
 
 from core.logging import redact
-from diagnostics.deadlines import begin, result
+from diagnostics.deadlines import begin, result, side_by_side
 from diagnostics.enums import Finding
 from okpuja.environment import name_server
 from payment.phonepe.transport import Address, Deadline, Resolver
 
 TIMEOUT = 3.0  # seconds for the name server; connections do not wait for it
+SLOW_MS = 1000  # a healthy name server answers in less than a tenth
 SINKHOLES = tuple(map(ipaddress.ip_network, ("0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128")))
 PRIVATE = tuple(
     map(
@@ -37,6 +38,37 @@ FINDING_OF_SYSTEM_ERROR = {
     socket.EAI_NONAME: Finding.NAME_UNKNOWN,
     socket.EAI_AGAIN: Finding.NAME_SERVER_FAILED,
 }
+
+
+class LookedUpResolver(Resolver):
+    """Has looked all names up at the same time before requests need them: a slow name server costs one wait.
+
+    A failure is kept as well, and raised to every request for that name.
+    """
+
+    def __init__(self, system: Resolver, peers: Iterable[tuple[str, int]], deadline: Deadline) -> None:
+        super().__init__()
+        self._system = system
+        self._known: dict[tuple[str, int], list[Address] | OSError] = {}
+        names = list(dict.fromkeys(peers))
+        tasks = [functools.partial(self._find, *name, deadline) for name in names]
+        self._known = {
+            name: found for name, found in zip(names, side_by_side(tasks, deadline), strict=True) if found
+        }
+
+    def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
+        found = self._known.get((host, port))
+        if isinstance(found, OSError):
+            raise type(found)(*found.args)  # one object raised twice would be its own cause
+        return found or self._system.addresses(host, port, seconds)
+
+    def _find(self, host: str, port: int, deadline: Deadline) -> list[Address] | OSError | None:
+        try:
+            return self._system.addresses(host, port, deadline.remaining())
+        except TimeoutError:
+            return None  # its look-up goes on, and may end in the time of the request
+        except OSError as error:
+            return error
 
 
 @dataclass(frozen=True)
@@ -75,6 +107,10 @@ class Resolution:
     @property
     def all_addresses(self) -> tuple[str, ...]:
         return (*self.of_family("ipv4"), *self.of_family("ipv6"))
+
+    @property
+    def is_slow(self) -> bool:
+        return bool(self.addresses) and self.milliseconds > SLOW_MS and not is_address(self.host)
 
     @property
     def source(self) -> str:

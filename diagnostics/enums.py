@@ -10,7 +10,7 @@ from typing import Self
 from django.db import models
 
 from payment.phonepe.enums import ErrorCategory
-from payment.phonepe.response_codes import WITHOUT_CODE
+from payment.phonepe.response_codes import KEYS, SUPPORT, WITHOUT_CODE, Actor, Meaning
 
 
 class Culprit(models.TextChoices):
@@ -33,6 +33,18 @@ class Culprit(models.TextChoices):
         row = str.__new__(cls, value)
         row._value_, row.support = value, support
         return row
+
+    @classmethod
+    def of(cls, meaning: Meaning) -> "Culprit":
+        """Who must act when PhonePe answers our status request with a code of this meaning.
+
+        A code about a customer, or about nobody, is no answer to that request: PhonePe answers wrongly.
+        """
+        if meaning.actor is Actor.OWNER or meaning.where == KEYS:
+            return cls.CREDENTIALS
+        if meaning.actor is Actor.DEVELOPER and meaning.where != SUPPORT:
+            return cls.CONFIGURATION
+        return cls.HOSTING if meaning.actor is Actor.HOSTING else cls.PHONEPE
 
     @property
     def recipient(self) -> str:
@@ -96,6 +108,12 @@ class Verdict(models.TextChoices):
     WRONG_ENVIRONMENT = "wrong_environment", Culprit.CREDENTIALS, (), "the client id is unknown"
     BAD_CREDENTIALS = "bad_credentials", Culprit.CREDENTIALS, *caused_by(ErrorCategory.AUTHENTICATION)
     KEY_NOT_CONFIGURED = "key_not_configured", Culprit.CREDENTIALS, (), "there is no salt key"
+    SERVER_OVERLOADED = (
+        "server_overloaded",
+        Culprit.THIS_SERVER,
+        (),
+        "this server is too busy to tell what is wrong",
+    )
     DATABASE_DOWN = "database_down", Culprit.THIS_SERVER, (), "the database does not work"
     WORKER_DOWN = "worker_down", Culprit.THIS_SERVER, (), "the background worker does not run"
     BROKER_DOWN = "broker_down", Culprit.THIS_SERVER, (), "the message broker cannot be reached"
@@ -147,6 +165,7 @@ class Finding(models.TextChoices):
     )
     NAME_SERVER_FAILED = "name_server_failed", Verdict.DNS_FAILURE, "the name server fails (SERVFAIL)"
     NAME_SERVER_SILENT = "name_server_silent", Verdict.DNS_FAILURE, "no name server answers"
+    NAME_SERVER_SLOW = "name_server_slow", "the name server takes more than a second to answer"
     SYSTEM_RESOLVER_FAILED = (
         "system_resolver_failed",
         Verdict.DNS_FAILURE,
@@ -179,6 +198,11 @@ class Finding(models.TextChoices):
 
     UNTRUSTED = "untrusted", Verdict.TLS_UNTRUSTED, Verdict.TLS_UNTRUSTED.label
     INTERCEPTED = "intercepted", Verdict.TLS_UNTRUSTED, "somebody else has issued a certificate for this name"
+    CHAIN_INCOMPLETE = (
+        "chain_incomplete",
+        Verdict.TLS_UNTRUSTED,
+        "the certificate comes without those that lead to a known authority",
+    )
     EXPIRED = "expired", Verdict.TLS_EXPIRED, "the certificate has expired"
     NOT_YET_VALID = "not_yet_valid", Verdict.CLOCK_SKEW, "the certificate is not valid yet"
     WRONG_HOST = "wrong_host", Verdict.TLS_HOSTNAME_MISMATCH, Verdict.TLS_HOSTNAME_MISMATCH.label
@@ -215,3 +239,15 @@ class Finding(models.TextChoices):
         row = str.__new__(cls, value)
         row._value_, row.verdict = value, verdict
         return row
+
+
+# Nobody answered in time. Lost packets look like that, and so does a server that is too busy to listen.
+TIMEOUTS = frozenset(
+    {
+        Finding.NAME_SERVER_SILENT,
+        Finding.SILENT,
+        Finding.PROXY_SILENT,
+        Finding.HANDSHAKE_SILENT,
+        Finding.NO_ANSWER,
+    }
+)

@@ -2,14 +2,20 @@
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.core.checks import CheckMessage
 
 from diagnostics.dependencies import DATABASE_CACHE, CheckResult
-from diagnostics.enums import Finding, Verdict
-from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
+from diagnostics.dns import Resolution
+from diagnostics.enums import TIMEOUTS, Finding, Verdict
+from diagnostics.load import Load
+from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role
+from diagnostics.tls import Certificate
+from payment.phonepe.enums import Stage
+from payment.phonepe.response_codes import MEANINGS, Meaning
 
 CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and all certificates depend on the time
 
@@ -20,6 +26,7 @@ class Evidence:
 
     `siblings`: PhonePe's other environment, by the same routes. `failed_calls`: orders whose calls failed lately.
     `warnings`: what `manage.py check` warns of; they change no verdict.
+    `load`: what this process lacked of CPU time meanwhile.
     """
 
     settings_problem: str = ""
@@ -31,15 +38,28 @@ class Evidence:
     failed_calls: tuple[str, ...] = ()
     is_simulated: bool = False
     warnings: tuple[CheckMessage, ...] = ()
+    load: Load = field(default_factory=Load)
 
     @property
     def unreachable(self) -> ProbeResult | None:
-        """The target without which no payment can be made. One reached target of each role is enough."""
+        """The target without which no payment can be made. One reached target of each role is enough.
+
+        A status request that failed on the way is judged as a probe that failed there, though the probe before it did
+        not: the way may have broken since.
+        """
         for role in (Role.API, Role.TOKEN):
             serving = [probe for probe in self.probes if probe.target.serves(role)]
             if serving and not any(probe.is_reached for probe in serving):
                 return serving[0]
-        return None
+        return self._broken_since
+
+    @property
+    def _broken_since(self) -> ProbeResult | None:
+        failure = self.status.failure if self.status else None
+        if failure is None:
+            return None
+        found = (probe.resolution for probe in self.probes if probe.target == failure.target)
+        return ProbeResult(failure.target, (failure,), replace(next(found, Resolution("")), finding=""))
 
     @property
     def status(self) -> StatusProbeResult | None:
@@ -59,6 +79,31 @@ class Evidence:
         """What a conclusion about PhonePe is about: the unreachable target, the one that answers, or the first."""
         answering = (probe for probe in self.probes if self.status and probe.target == self.status.target)
         return self.unreachable or next(answering, next(iter(self.probes), None))
+
+    @property
+    def is_network_open(self) -> bool:
+        """Some other host is reached by the same route as the subject: a control host, or one of PhonePe's."""
+        others = (*self.controls, *self.siblings, *self.probes)
+        subject = self.subject
+        return any(
+            probe.is_reached and subject is not None and probe.target.host_port != subject.target.host_port
+            for probe in self._by_same_route(others)
+        )
+
+    @property
+    def is_too_busy_to_tell(self) -> bool:
+        """This process ran so late that time-outs prove nothing, and there is nothing but time-outs."""
+        is_timeout = self.finding in TIMEOUTS or bool(self.fault and self.status and self.status.timed_out)
+        # Without an answer from others nobody can say whose fault it is.
+        compared = (*self.comparable_controls, *self._by_same_route(self.siblings))
+        is_timeout |= self.unreachable is not None and any(each.finding in TIMEOUTS for each in compared)
+        is_doubted = self.fault is None and self.dependency_failed("load")
+        return self.load.is_heavy and (is_timeout or is_doubted)
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """What our table knows about the code that PhonePe answered to the status request."""
+        return MEANINGS.get(self.status.code) if self.status and self.fault else None
 
     @property
     def comparable_controls(self) -> tuple[ProbeResult, ...]:
@@ -123,13 +168,54 @@ class Evidence:
             for attempt in _attempts((*self.probes, *self.siblings, *self.controls))
             if attempt.certificate and attempt.finding == Finding.INTERCEPTED
         )
-        return next(issuers, "")
+        private = (each.issuer for each in self._certificates(self.subject) if self._is_private(each))
+        return next(issuers, next(private, ""))
 
     @property
     def intercepts_all_tls(self) -> bool:
         """One issuer, no public authority, has issued PhonePe's certificate and that of an unrelated host."""
-        ours = _private_issuers((self.subject,) if self.subject else ())
-        return bool(ours & _private_issuers(self.comparable_controls))
+        ours, others = ({each.issuer for each in found if self._is_private(each)} for found in self._compared)
+        return bool(ours & others)
+
+    @property
+    def intercepts_phonepe_only(self) -> bool:
+        """A public authority has issued the certificate of an unrelated host, and none has issued PhonePe's."""
+        ours, others = self._compared
+        is_private = bool(ours) and all(map(self._is_private, ours))
+        return is_private and any(each.is_public for each in others)
+
+    @property
+    def one_box_answers_for_all(self) -> bool:
+        """PhonePe and an unrelated host present what only one box can: a captive portal, or interception.
+
+        The same certificate, one private issuer, or self-signed ones: no public host has such. Issuers that differ are
+        those of the hosts themselves.
+        """
+        ours, others = self._compared
+        same = {each.sha256 for each in ours} & {each.sha256 for each in others}
+        self_signed = any(each.is_self_signed for each in ours) and any(
+            each.is_self_signed for each in others
+        )
+        return bool(same) or self_signed or self.intercepts_all_tls
+
+    @property
+    def issuer_is_genuine(self) -> bool:
+        """Of PhonePe's certificate without its issuer's: public logs know it, or a trusted host has the same issuer."""
+        ours = self._certificates(self.subject)
+        trusted = {
+            attempt.certificate.issuer
+            for attempt in _attempts((*self.probes, *self.siblings, *self.controls))
+            if attempt.certificate and attempt.stage >= Stage.TLS
+        }
+        return any(each.is_logged or each.issuer in trusted for each in ours)
+
+    @property
+    def slow_resolution(self) -> Resolution | None:
+        """The slowest look-up that succeeded, if a name server took too long for it."""
+        resolutions = (probe.resolution for probe in (*self.probes, *self.controls, *self.siblings))
+        return max(
+            (each for each in resolutions if each.is_slow), key=lambda each: each.milliseconds, default=None
+        )
 
     @property
     def clock_ahead(self) -> float:
@@ -164,6 +250,27 @@ class Evidence:
         check = self.dependencies[name]
         return not faults or check.fault in faults or check.cause in faults
 
+    @property
+    def _compared(self) -> tuple[list[Certificate], list[Certificate]]:
+        """PhonePe's certificates, and those of the control hosts by the same route."""
+        return self._certificates(self.subject), self._certificates(*self.comparable_controls)
+
+    def _certificates(self, *probes: ProbeResult | None) -> list[Certificate]:
+        attempts = _attempts(filter(None, probes))
+        return [attempt.certificate for attempt in attempts if attempt.certificate]
+
+    def _is_private(self, certificate: Certificate) -> bool:
+        """No public authority has issued it.
+
+        Where our list of public authorities confirms no host at all, it may be too old: then the name of one is taken
+        for its word.
+        """
+        if certificate.is_public:
+            return False
+        probes = (*self.probes, *self.siblings, *self.controls)
+        is_list_usable = any(each.is_public for each in self._certificates(*probes))
+        return is_list_usable or not certificate.bears_public_name
+
     def _clocks(self) -> Iterator[float]:
         attempts = _attempts((*self.controls, *self.siblings, *self.probes))
         return (attempt.clock_ahead for attempt in attempts if attempt.clock_ahead is not None)
@@ -175,8 +282,3 @@ class Evidence:
 
 def _attempts(probes: Iterable[ProbeResult]) -> Iterator[ConnectionAttempt]:
     return (attempt for probe in probes for attempt in probe.attempts)
-
-
-def _private_issuers(probes: Iterable[ProbeResult]) -> set[str]:
-    certificates = (attempt.certificate for attempt in _attempts(probes) if attempt.certificate)
-    return {each.issuer for each in certificates if not each.is_by_a_public_authority}

@@ -1,4 +1,4 @@
-"""Probes of a target: how far a connection gets, and what PhonePe answers to a status request that moves no money.
+"""Probes of a target: how far a connection gets, and what kind of answer comes back.
 
 Probes use the connections that payments use (`payment.phonepe.transport`), each on fresh ones of its own. Findings come
 from the types of errors and the stage reached. Only a proxy's answer to CONNECT is read from the text of the error:
@@ -19,15 +19,13 @@ from urllib.parse import urlsplit
 from core.logging import redact
 from diagnostics import tls
 from diagnostics.deadlines import side_by_side
-from diagnostics.dns import FAMILY, DnsClients, Resolution, is_address, resolve
-from diagnostics.enums import Culprit, Finding, Verdict
+from diagnostics.dns import FAMILY, FINDING_OF_SYSTEM_ERROR, DnsClients, Resolution, is_address, resolve
+from diagnostics.enums import Finding, Verdict
 from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from diagnostics.tls import Certificate
-from payment.gateways import GatewayError, PhonePeGateway
 from payment.phonepe import transport
-from payment.phonepe.enums import ErrorCategory, Operation, Stage
+from payment.phonepe.enums import ErrorCategory, Stage
 from payment.phonepe.errors import WIRE_ERRORS, categorize
-from payment.phonepe.schemas import HttpAttempt
 from payment.phonepe.transport import Address, Answer, Deadline, InFlightRequest, Resolver, Session
 
 # A connection attempt ends a little before its caller stops waiting, so that it can report how far it came.
@@ -38,10 +36,6 @@ PUBLIC_ADDRESS = re.compile(rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE)
 TITLE = re.compile(rb"<title[^<>]*+>\s*([^<]{1,80})", re.IGNORECASE)
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
 PROXY_GATEWAY_ERRORS = {502, 503, 504}
-
-# "Not found" is the good answer to a status request for an order that was never created: PhonePe has read the request,
-# knows the merchant and accepts the credentials.
-UNKNOWN_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
 
 # OpenSSL's X509_V_ERR_*: not yet valid, expired, other host name, other IP address.
 CERTIFICATE_FINDING = {
@@ -152,21 +146,6 @@ class ProbeResult:
         return f"{Finding(found.finding).label}: {', '.join(found.all_addresses)} ({found.source})"
 
 
-@dataclass(frozen=True)
-class StatusProbeResult:
-    """`verdict` None: PhonePe answered as it should. `host_port` is that of the last attempt.
-
-    `credentials_accepted`: None when the request did not get that far. `target` None: a PhonePe inside this process.
-    """
-
-    verdict: Verdict | None
-    host_port: str
-    milliseconds: int
-    detail: str
-    credentials_accepted: bool | None = None
-    target: Target | None = None
-
-
 class ProbeRequest(InFlightRequest):
     """A request to one address, which records when it reached each stage. The name is resolved before."""
 
@@ -200,7 +179,8 @@ class FixedResolver(Resolver):
 
 def fresh_session(resolver: Resolver) -> Session:
     """Trusts the authorities that payments trust, and has no open connection: a kept one proves nothing."""
-    return Session(transport.session().verify or False, resolver)
+    verify = transport.session().verify or False
+    return Session(verify, resolver, tls.trusting(verify))
 
 
 def source_address_of(address: Address) -> str:
@@ -260,42 +240,15 @@ def probe_timeout(target: Target) -> ProbeResult:
     return ProbeResult(target, (failed,))
 
 
-def probe_status(
-    gateway: PhonePeGateway, deadline: Deadline, target: Target | None = None
-) -> StatusProbeResult:
-    """One status request. Never raises: errors stand in the result."""
-    verdict = None
-    try:
-        attempts = gateway.order_status(UNKNOWN_ORDER, deadline).http_attempts
-        detail = "PhonePe answered: no such order, as it should"
-    except GatewayError as error:
-        attempts = error.http_attempts
-        verdict = _status_verdict(error.error_category, attempts)
-        answer = f", HTTP {attempts[-1].http_status}, code {attempts[-1].code!r}" if attempts else ""
-        detail = f"{error.error_category}{answer}"
-    has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in attempts)
-    accepted: bool | None = True if verdict is None or has_token else None
-    if verdict is not None and verdict.owner is Culprit.CREDENTIALS:
-        accepted = False
-    host_port = f"{attempts[-1].host}:{attempts[-1].port}" if attempts else ""
-    took = sum(each.milliseconds for each in attempts)
-    return StatusProbeResult(verdict, host_port, took, detail, accepted, target)
-
-
-def status_timeout(target: Target | None = None) -> StatusProbeResult:
-    """For a status request that did not return at all."""
-    host_port = target.host_port if target else ""
-    detail = "no answer within the time of the diagnosis"
-    return StatusProbeResult(Verdict.PHONEPE_DOWN, host_port, 0, detail, target=target)
-
-
 def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it: `requests` and urllib3 wrap errors, each in its own way."""
-    yield error
-    around = (getattr(error, "reason", None), *error.args, error.__cause__, error.__context__)
-    inner = next((cause for cause in around if isinstance(cause, BaseException)), None)
-    if inner is not None:
-        yield from causes(inner)
+    """The error and what caused it: `requests` and urllib3 wrap errors, each in its own way, some in a circle."""
+    inner: BaseException | None = error
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        around = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
+        inner = next((cause for cause in around if isinstance(cause, BaseException)), None)
 
 
 def root_cause(error: BaseException) -> BaseException:
@@ -348,9 +301,12 @@ def _attempt(target: Target, request: ProbeRequest, dns: int) -> ConnectionAttem
     if not target.is_tls or attempt.stage < (Stage.PROXIED if target.proxy else Stage.CONNECTED):
         return attempt
     certificate = tls.fetch_certificate(target, request.socket_address, request.deadline)
-    is_untrusted = attempt.finding == Finding.UNTRUSTED
-    is_forged = certificate is not None and is_untrusted and certificate.is_forged_for(target.host)
-    finding = Finding.INTERCEPTED if is_forged else attempt.finding
+    finding = attempt.finding
+    if certificate and finding == Finding.UNTRUSTED:
+        if certificate.is_forged_for(target.host):
+            finding = Finding.INTERCEPTED
+        elif certificate.is_incomplete_for(target.host):
+            finding = Finding.CHAIN_INCOMPLETE
     return replace(attempt, certificate=certificate, finding=finding)
 
 
@@ -381,7 +337,7 @@ def _failed_attempt(
     target: Target, request: ProbeRequest, dns: int, error: BaseException
 ) -> ConnectionAttempt:
     cause, stage = root_cause(error), request.furthest
-    finding = _failure_finding(target, cause, stage)
+    finding = failure_finding(target, cause, stage)
     kind = categorize(error, stage)
     times = _layer_times(target, request, dns)
     waited = request.milliseconds() - sum(times.values()) + dns
@@ -409,7 +365,14 @@ def _layer_times(target: Target, request: ProbeRequest, dns: int) -> dict[str, i
     return times
 
 
-def _failure_finding(target: Target, cause: BaseException, stage: Stage) -> Finding:
+def name_failure_finding(cause: BaseException, *, has_proxy: bool) -> Finding:
+    """Why the system did not resolve the name of a host, or of the proxy to it."""
+    errno = getattr(cause, "errno", None) or 0
+    finding = FINDING_OF_SYSTEM_ERROR.get(errno, Finding.NAME_SERVER_SILENT)
+    return Finding.PROXY_NAME_UNKNOWN if has_proxy and finding is Finding.NAME_UNKNOWN else finding
+
+
+def failure_finding(target: Target, cause: BaseException, stage: Stage) -> Finding:
     """Why an attempt failed that came as far as `stage`. Resolution errors are handled before."""
     if stage < Stage.CONNECTED:
         verdict = Verdict.of(categorize(cause, Stage.RESOLVED))
@@ -453,14 +416,3 @@ def _clock_ahead(date: str) -> float | None:
     if theirs.tzinfo is None:
         return None
     return (datetime.now(timezone.utc) - theirs).total_seconds()
-
-
-def _status_verdict(category: str, attempts: tuple[HttpAttempt, ...]) -> Verdict:
-    last = attempts[-1] if attempts else None
-    if last is not None and last.code == "KEY_NOT_CONFIGURED":
-        return Verdict.KEY_NOT_CONFIGURED
-    # PhonePe answers 404 to a client id that it does not know in this environment, 401 to a wrong secret.
-    is_unknown_client = last is not None and last.operation == Operation.TOKEN and last.http_status == 404
-    if category == ErrorCategory.AUTHENTICATION and is_unknown_client:
-        return Verdict.WRONG_ENVIRONMENT
-    return Verdict.of(category)

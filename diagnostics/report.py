@@ -43,7 +43,8 @@ from diagnostics.dns import is_address
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.history import Changes, PastRuns, RunSummary, UnknownCode
-from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.status_probe import StatusProbeResult
 from diagnostics.support_message import SupportMessage, write_support_message
 from diagnostics.verdicts import conclude
 from payment.phonepe.credentials import Merchant
@@ -245,6 +246,8 @@ def _dns_layers(probe: ProbeResult) -> Iterator[Layer]:
         if addresses := resolution.of_family(family):
             detail = f"{', '.join(addresses)} ({resolution.source})"
             finding = str(resolution.finding) if probe.is_misresolved else ""
+            if resolution.is_slow and not finding:
+                finding = Finding.NAME_SERVER_SLOW.value
             yield Layer("dns", family, host, not probe.is_misresolved, took, finding, detail)
         elif not is_address(host):
             absent = Finding.NO_ADDRESS

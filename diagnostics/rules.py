@@ -3,7 +3,7 @@
 from diagnostics.dependency_rules import HAMPERING, STOPPING
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import CLOCK_TOLERANCE, Evidence
-from diagnostics.rule import Rule, all_of, fault_is, finding_is
+from diagnostics.rule import Condition, Rule, all_of, fault_is, finding_is
 from payment.phonepe.credentials import ENVIRONMENT_OF_HOST
 
 BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
@@ -23,12 +23,11 @@ def is_unreachable(evidence: Evidence) -> bool:
 
 
 def others_are_reached(evidence: Evidence) -> bool:
-    """By the same route: a control host, or PhonePe's other environment."""
-    return any(probe is not None and probe.is_reached for probe in (evidence.control, evidence.sibling))
+    return evidence.is_network_open
 
 
 def nothing_is_reached(evidence: Evidence) -> bool:
-    return is_unreachable(evidence) and not others_are_reached(evidence)
+    return is_unreachable(evidence) and not evidence.is_network_open
 
 
 def phonepe_is_unreachable(evidence: Evidence) -> bool:
@@ -61,6 +60,35 @@ def clock_invalidates_certificates(evidence: Evidence) -> bool:
 
 def all_certificates_are_rejected(evidence: Evidence) -> bool:
     return evidence.fault in BAD_CERTIFICATE and control_fails_with(evidence, *BAD_CERTIFICATE)
+
+
+def one_box_answers_for_all(evidence: Evidence) -> bool:
+    """A name that fits nowhere shows it as well: the authority is trusted, so it is not our list that is too old."""
+    if not all_certificates_are_rejected(evidence):
+        return False
+    is_misnamed = evidence.fault is Verdict.TLS_HOSTNAME_MISMATCH
+    misnamed_too = is_misnamed and control_fails_with(evidence, Verdict.TLS_HOSTNAME_MISMATCH)
+    return misnamed_too or evidence.one_box_answers_for_all
+
+
+def is_answered_by_an_interceptor(evidence: Evidence) -> bool:
+    """Of an authority that this server trusts: PhonePe itself has not been heard."""
+    is_answer = evidence.fault in {Verdict.HTTP_BLOCKED, Verdict.PHONEPE_DOWN, Verdict.CONNECTION_RESET}
+    return is_answer and evidence.is_phonepe and evidence.intercepts_phonepe_only
+
+
+def chain_is_incomplete(evidence: Evidence) -> bool:
+    return phonepe_is_unreachable(evidence) and evidence.finding == Finding.CHAIN_INCOMPLETE
+
+
+def code_is_for(culprit: Culprit) -> Condition:
+    """PhonePe's code is in our table, and the verdict is none that a code has of its own."""
+
+    def applies(evidence: Evidence) -> bool:
+        is_open = evidence.fault in {Verdict.MISCONFIGURED, Verdict.PHONEPE_DOWN}
+        return is_open and evidence.meaning is not None and Culprit.of(evidence.meaning) is culprit
+
+    return applies
 
 
 def phonepe_certificate_is_rejected(evidence: Evidence) -> bool:
@@ -115,6 +143,14 @@ RULES: tuple[Rule, ...] = (
         lambda evidence: bool(evidence.settings_problem),
         "The settings for PhonePe are missing or contradict each other.",
         "Correct the environment and restart: {problem}",
+    ),
+    Rule(
+        "phonepe",
+        Verdict.SERVER_OVERLOADED,
+        lambda evidence: evidence.is_too_busy_to_tell,
+        "This server is too busy to tell what is wrong: answers may have come, and it was not there to read them.",
+        "Give this server more CPU time, or stop what takes it, and check again: {load}. What timed out meanwhile may "
+        "be well. The error was: {error}",
     ),
     # The proxy.
     Rule(
@@ -175,6 +211,25 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         None,
+        is_answered_by_an_interceptor,
+        "Something between this server and {name} intercepts encrypted connections, and answers in its place.",
+        "Ask the hosting provider, or whoever runs the gateway of this network, to let {target} through: its "
+        "certificate is issued by {interceptor}, which this server trusts and the public does not. The answer was: "
+        "{answer}. The status request got: {status}",
+        culprit=Culprit.HOSTING,
+    ),
+    Rule(
+        "phonepe",
+        None,
+        one_box_answers_for_all,
+        "One box in this server's network answers in the place of every host, PhonePe's and others: {what}.",
+        "Ask the hosting provider whether the network wants a login first, or who intercepts connections: {target} and "
+        "{control} show certificates that neither of them has ({certificate}). The error was: {error}",
+        culprit=Culprit.HOSTING,
+    ),
+    Rule(
+        "phonepe",
+        None,
         all_certificates_are_rejected,
         "This server trusts no certificates, neither PhonePe's nor others.",
         "Update the CA certificates. If a proxy intercepts encrypted traffic, put its certificate into "
@@ -206,6 +261,25 @@ RULES: tuple[Rule, ...] = (
         "This server reaches nothing outside, neither PhonePe nor a host that has nothing to do with it: {what}.",
         "Ask the hosting provider to allow outgoing connections to port 443, and names to be resolved. Neither "
         "{target} nor the control host {control} can be reached. The error was: {error}",
+        culprit=Culprit.HOSTING,
+    ),
+    Rule(
+        "phonepe",
+        None,
+        all_of(chain_is_incomplete, lambda evidence: evidence.issuer_is_genuine),
+        "{name} does not send the certificates that lead from its own to a known authority.",
+        "Send PhonePe the message below: the certificate is issued by a public authority ({certificate}), and the "
+        "intermediate certificate is missing. Until then add that one to PHONEPE_CA_BUNDLE. The error was: {error}",
+        culprit=Culprit.PHONEPE,
+    ),
+    Rule(
+        "phonepe",
+        None,
+        chain_is_incomplete,
+        "The certificate of {name} cannot be checked: its chain is incomplete, or somebody is in between.",
+        "Compare with another network: `openssl s_client -connect {target} -servername {host} -showcerts`. If the "
+        "same certificate comes there ({certificate}), PhonePe does not send its intermediate certificate: write to "
+        "PhonePe. If another one comes, ask the hosting provider who intercepts {target}. The error was: {error}",
         culprit=Culprit.HOSTING,
     ),
     Rule(
@@ -330,6 +404,32 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         "phonepe",
+        None,
+        code_is_for(Culprit.CREDENTIALS),
+        "PhonePe is reached, but does not serve our account: {cause}.",
+        "See to it at PhonePe: {where}. PhonePe said: {status}",
+        culprit=Culprit.CREDENTIALS,
+    ),
+    Rule(
+        "phonepe",
+        None,
+        code_is_for(Culprit.CONFIGURATION),
+        "PhonePe is reached, but rejects our requests: {cause}.",
+        "Compare PHONEPE_API_VERSION, PHONEPE_BASE_URL and the credentials with PhonePe's dashboard. PhonePe said: "
+        "{status}",
+        culprit=Culprit.CONFIGURATION,
+    ),
+    Rule(
+        "phonepe",
+        None,
+        all_of(code_is_for(Culprit.PHONEPE), lambda evidence: evidence.is_phonepe),
+        "{name} is reached, but does not answer properly: {cause}.",
+        "Wait and check again; meanwhile the status of open payments is polled. If it stays, write to {where}. PhonePe "
+        "said: {status}",
+        culprit=Culprit.PHONEPE,
+    ),
+    Rule(
+        "phonepe",
         Verdict.MISCONFIGURED,
         fault_is(Verdict.MISCONFIGURED),
         "PhonePe is reached, but rejects our requests.",
@@ -406,6 +506,13 @@ RULES: tuple[Rule, ...] = (
         lambda evidence: evidence.degraded is not None,
         "PhonePe is reached and knows us, though not by every configured address.",
         "Nothing now: payments use the others. {degraded}",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda evidence: evidence.slow_resolution is not None,
+        "PhonePe is reached and knows us, though names are resolved slowly.",
+        "Nothing stops payments; they wait for names.",
     ),
     Rule(
         "",

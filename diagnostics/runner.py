@@ -26,33 +26,18 @@ from diagnostics import dependencies, history
 from diagnostics.deadlines import begin, result, result_cache, side_by_side
 from diagnostics.dependencies import DATABASE_ERRORS, CheckResult
 from diagnostics.dns import DnsClients
+from diagnostics.enums import Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.history import Circumstances, PastRuns
-from diagnostics.probes import (
-    StatusProbeResult,
-    fresh_session,
-    probe,
-    probe_status,
-    probe_timeout,
-    status_timeout,
-)
+from diagnostics.load import LoadMeter
+from diagnostics.network import probe_network
 from diagnostics.report import Report, build_report
-from diagnostics.targets import (
-    Role,
-    Target,
-    control_targets,
-    is_in_process,
-    phonepe_targets,
-    sibling_targets,
-)
 from diagnostics.webhook_check import check_webhook
 from payment.checks import address_problems
-from payment.gateways import PhonePeGateway
 from payment.models import DiagnosisRun, GatewayCall
 from payment.phonepe import credentials
 from payment.phonepe.credentials import Merchant, NotConfigured
 from payment.phonepe.enums import Generation
-from payment.phonepe.oauth import TokenStore
 from payment.phonepe.transport import Deadline
 from payment.services.leases import WHOLE_KIND
 from payment.unused_settings import setting_warnings
@@ -64,8 +49,6 @@ Json = dict[str, Any]
 SECONDS = 10.0  # the longest that one diagnosis takes, saving it included
 WORKER_SECONDS = 8.0  # of a diagnosis of the worker, without saving it
 SHARE_OF_CHECKS = 0.9
-SHARE_OF_PROBES = 0.5  # the rest is for the status requests that follow
-SHARE_OF_TASK = 0.9  # a probe or status request ends a little before its caller stops waiting
 INTERVAL, KEPT = 30, 86_400  # seconds
 RUNNING, LAST = "diagnosis-running", "diagnosis-last"
 # The worker diagnoses at once when so many of the last calls have failed lately.
@@ -142,7 +125,9 @@ def run_diagnosis(_: int) -> None:
     _save(run, report, circumstances)
     if not report.success:
         words = {name: str(getattr(report, name)) for name in ("verdict", "culprit", "summary")}
-        logger.error("diagnosis", extra=words)
+        # A server that is too busy says nothing about anybody else, and may be well a minute later.
+        level = logging.WARNING if report.verdict is Verdict.SERVER_OVERLOADED else logging.ERROR
+        logger.log(level, "diagnosis", extra=words)
 
 
 def make_report(
@@ -155,10 +140,11 @@ def make_report(
     """
     now, started, deadline = timezone.now(), time.monotonic(), Deadline(seconds)
     clients = clients or DnsClients(servers=settings.DIAGNOSIS_NAME_SERVERS)
+    meter = LoadMeter()
     merchant, problem = usable_merchant()
     past_runs = begin(history.load_past_runs)
     pending = _begin_checks(merchant, clients)
-    network = _probe_network(merchant, deadline, clients, ask_simulator) if merchant else Evidence()
+    network = probe_network(merchant, deadline, clients, ask_simulator) if merchant else Evidence()
     checked = {}
     for name, check in pending.items():
         try:
@@ -171,10 +157,13 @@ def make_report(
         past = result(past_runs, deadline)
     except TimeoutError:
         past = PastRuns()
+    load = meter.read()
+    meter.stop()
     evidence = replace(
         network,
         settings_problem=problem,
-        dependencies=checked,
+        dependencies=dependencies.judge_under_load(checked, load),
+        load=load,
         failed_calls=past.failed_calls,
         is_simulated=settings.PHONEPE_SIMULATION_MODE,
         warnings=tuple(setting_warnings()),
@@ -232,59 +221,6 @@ def _claim_interval() -> bool:
         return False
     result_cache.delete(RUNNING)
     return result_cache.add(RUNNING, now, INTERVAL)
-
-
-def _probe_network(
-    merchant: Merchant, deadline: Deadline, clients: DnsClients, ask_simulator: bool
-) -> Evidence:
-    """Everything behind a socket; a PhonePe inside this process has none."""
-    if is_in_process(merchant):
-        if not ask_simulator:
-            return Evidence()
-        return Evidence(status_results=(_status_result(merchant, None, deadline, clients),))
-    phonepe = phonepe_targets(merchant)
-    groups = phonepe, control_targets(phonepe), sibling_targets(phonepe)
-    targets = [target for group in groups for target in group]
-    probing = deadline.within(deadline.remaining() * SHARE_OF_PROBES)
-    shorter = probing.within(probing.remaining() * SHARE_OF_TASK)
-    done = side_by_side([functools.partial(probe, target, shorter, clients) for target in targets], probing)
-    remaining = iter([found or probe_timeout(target) for target, found in zip(targets, done, strict=True)])
-    probes, controls, siblings = (tuple(next(remaining) for _ in group) for group in groups)
-    found = Evidence(probes=probes, controls=controls, siblings=siblings)
-    if found.unreachable:
-        return found
-    return replace(found, status_results=_status_results(merchant, found, deadline, clients))
-
-
-def _status_results(
-    merchant: Merchant, found: Evidence, deadline: Deadline, clients: DnsClients
-) -> tuple[StatusProbeResult, ...]:
-    """One address after the other: of two token requests at the same time one would invalidate the other's token."""
-    reached = {probed.target for probed in found.probes if probed.is_reached}
-    pairs = [(each, Target(Role.API, each.base_url, each.proxy)) for each in merchant.endpoints if each.signs]
-    usable = [(endpoint, target) for endpoint, target in pairs if target in reached]
-    results = []
-    for left, (endpoint, target) in zip(range(len(usable), 0, -1), usable, strict=True):
-        only = replace(merchant, endpoints=(endpoint,))
-        share = deadline.within(deadline.remaining() / left)
-        results.append(_status_result(only, target, share, clients))
-    return tuple(results)
-
-
-def _status_result(
-    merchant: Merchant, target: Target | None, deadline: Deadline, clients: DnsClients
-) -> StatusProbeResult:
-    shorter = deadline.within(deadline.remaining() * SHARE_OF_TASK)
-
-    def send() -> StatusProbeResult:
-        if target is None:
-            return probe_status(PhonePeGateway(merchant), shorter)
-        with fresh_session(clients.system) as session:
-            tokens = TokenStore(merchant, store=result_cache)
-            return probe_status(PhonePeGateway(merchant, session=session, tokens=tokens), shorter, target)
-
-    [found] = side_by_side([send], deadline)
-    return found or status_timeout(target)
 
 
 def _save(run: DiagnosisRun, report: Report, circumstances: Circumstances) -> None:

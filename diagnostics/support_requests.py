@@ -34,6 +34,10 @@ TO_HOSTING: Mapping[str, str] = {
         "Please exempt {targets} from TLS inspection: connections from {source} get a certificate issued by {issuer} "
         "instead of PhonePe's own."
     ),
+    Finding.CHAIN_INCOMPLETE: (
+        "Please tell us whether connections from {source} to {targets} are inspected: they get a certificate issued by "
+        "{issuer}, without the one of its issuer."
+    ),
     Verdict.TLS_UNTRUSTED: (
         "Please find out what answers in the place of {targets}, and let connections from {source} through unchanged: "
         "the certificate is issued by {issuer}."

@@ -1,11 +1,17 @@
-"""The certificate that a server presents. It is read without trusting it: no data is sent over the connection."""
+"""The certificate that a server presents, read without trusting it, and the TLS contexts that all probes share.
+
+Loading a file of authorities costs 40 to 50 ms of CPU time: each file is loaded once, and again when it has changed. No
+data is sent over a connection that reads a certificate.
+"""
 
 import base64
 import contextlib
 import functools
 import hashlib
 import http.client
+import os
 import ssl
+import threading
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,14 +20,33 @@ from urllib.parse import unquote, urlsplit
 import certifi
 from cryptography import x509
 from cryptography.x509.oid import NameOID
+from urllib3.util.ssl_ import create_urllib3_context
 
 from diagnostics.targets import Target
 from payment.phonepe.transport import Address, Deadline
 
+NO_CHECK_TIME = 0x200000  # OpenSSL's X509_V_FLAG_NO_CHECK_TIME: who has issued it, not until when
+# Organisations that sign for the public by authorities of other names.
+ISSUING_ORGANISATIONS = {
+    "Amazon",
+    "Apple Inc.",
+    "Cloudflare, Inc.",
+    "Google Trust Services",
+    "Let's Encrypt",
+    "Sectigo Limited",
+    "ZeroSSL",
+}
+_loading = threading.Lock()
+
 
 @dataclass(frozen=True)
 class Certificate:
-    """`issuer` and `subject` as the certificate states them; `sha256` of the DER form, in hex."""
+    """`issuer` and `subject` as the certificate states them; `sha256` of the DER form, in hex.
+
+    `is_public`: its chain leads to an authority that the world trusts (those of certifi), whatever this server trusts
+    besides. `has_issuer`: the certificate of its issuer was sent with it. `is_logged`: it carries the timestamps of
+    public logs, as those of public authorities do.
+    """
 
     issuer: str
     issuer_organisation: str
@@ -30,19 +55,41 @@ class Certificate:
     valid_from: datetime
     valid_until: datetime
     sha256: str
+    is_public: bool = False
+    has_issuer: bool = False
+    is_logged: bool = False
 
     def is_for(self, host: str) -> bool:
         _, _, parent = host.partition(".")
         return bool({host, f"*.{parent}"} & set(self.names))
 
     @property
-    def is_by_a_public_authority(self) -> bool:
-        """As the certificate states; only a verified chain proves it. Good enough to name who intercepts."""
-        return self.issuer_organisation in _public_authorities()
+    def is_self_signed(self) -> bool:
+        return self.issuer == self.subject
+
+    @property
+    def bears_public_name(self) -> bool:
+        """Of its issuer, as it states. Anybody can write that: `is_public` is the proof."""
+        return self.issuer_organisation in _public_organisations()
 
     def is_forged_for(self, host: str) -> bool:
-        """For an untrusted certificate: an authority that is not public has issued it for this very name."""
-        return self.is_for(host) and self.issuer != self.subject and not self.is_by_a_public_authority
+        """For an untrusted certificate: a private authority, which was sent along, has issued it for this name."""
+        return self.is_for(host) and self.has_issuer and not self.is_public and not self.is_self_signed
+
+    def is_incomplete_for(self, host: str) -> bool:
+        """For an untrusted certificate: its issuer was not sent, so nobody can tell whether it is a public one."""
+        return self.is_for(host) and not (self.has_issuer or self.is_public or self.is_self_signed)
+
+
+def trusting(bundle: bool | str) -> ssl.SSLContext | None:
+    """The context of probes that trust this file; True: the built-in authorities. None: let the request say why not."""
+    path = bundle if isinstance(bundle, str) else certifi.where()
+    try:
+        state = os.stat(path)
+        with _loading:
+            return _load(path, state.st_mtime_ns, state.st_size) if bundle else None
+    except OSError:
+        return None
 
 
 def fetch_certificate(target: Target, address: Address, deadline: Deadline) -> Certificate | None:
@@ -52,6 +99,18 @@ def fetch_certificate(target: Target, address: Address, deadline: Deadline) -> C
     """
     if target.proxy and urlsplit(target.proxy).scheme == "https":
         return None
+    try:
+        try:
+            return _fetch(target, address, deadline, _public_authorities(), is_public=True)
+        except ssl.SSLCertVerificationError:
+            return _fetch(target, address, deadline, _anybody(), is_public=False)
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
+
+
+def _fetch(
+    target: Target, address: Address, deadline: Deadline, context: ssl.SSLContext, *, is_public: bool
+) -> Certificate | None:
     host, port = address[4][:2]
     connection = http.client.HTTPConnection(host, port, timeout=deadline.remaining() or 0.001)
     if target.proxy:
@@ -60,21 +119,29 @@ def fetch_certificate(target: Target, address: Address, deadline: Deadline) -> C
         basic = f"Basic {base64.b64encode(login.encode()).decode()}"
         headers = {"Proxy-Authorization": basic} if proxy.username else {}
         connection.set_tunnel(target.host, target.port, headers=headers)
-    unverified = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    unverified.check_hostname = False
-    unverified.verify_mode = ssl.CERT_NONE
     try:
         connection.connect()
-        with unverified.wrap_socket(connection.sock, server_hostname=target.host) as secured:
-            der = secured.getpeercert(binary_form=True)
-        return _parse(der) if der else None
-    except (OSError, http.client.HTTPException, ValueError):
-        return None
+        with context.wrap_socket(connection.sock, server_hostname=target.host) as secured:
+            chain = _chain(secured)
+        return _parse(chain, is_public) if chain else None
     finally:
         connection.close()
 
 
-def _parse(der: bytes) -> Certificate:
+def _chain(secured: ssl.SSLSocket) -> list[bytes]:
+    """What the server sent, its own certificate first. Until Python 3.12 only the inner object tells the rest."""
+    if hasattr(secured, "get_unverified_chain"):
+        return list(secured.get_unverified_chain())
+    inner: Any = getattr(secured, "_sslobj", None)
+    sent = inner.get_unverified_chain() if hasattr(inner, "get_unverified_chain") else None
+    if sent:
+        return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in sent]
+    own = secured.getpeercert(binary_form=True)
+    return [own] if own else []
+
+
+def _parse(chain: list[bytes], is_public: bool) -> Certificate:
+    der, *others = chain
     certificate = x509.load_der_x509_certificate(der)
     names: list[str] = []
     with contextlib.suppress(x509.ExtensionNotFound):
@@ -82,6 +149,10 @@ def _parse(der: bytes) -> Certificate:
         addresses = holder.get_values_for_type(x509.IPAddress)
         names = holder.get_values_for_type(x509.DNSName)
         names += [str(each) for each in addresses if not hasattr(each, "netmask")]
+    is_logged = False
+    with contextlib.suppress(x509.ExtensionNotFound):
+        stamps = x509.PrecertificateSignedCertificateTimestamps
+        is_logged = bool(list(certificate.extensions.get_extension_for_class(stamps).value))
     organisations = certificate.issuer.get_attributes_for_oid(NameOID.ORGANIZATION_NAME)
     return Certificate(
         issuer=certificate.issuer.rfc4514_string(),
@@ -91,13 +162,41 @@ def _parse(der: bytes) -> Certificate:
         valid_from=certificate.not_valid_before_utc,
         valid_until=certificate.not_valid_after_utc,
         sha256=hashlib.sha256(der).hexdigest(),
+        is_public=is_public,
+        has_issuer=any(x509.load_der_x509_certificate(each).subject == certificate.issuer for each in others),
+        is_logged=is_logged,
     )
 
 
+@functools.lru_cache(maxsize=4)
+def _load(path: str, changed: int, size: int) -> ssl.SSLContext:
+    """As payments make theirs. `changed` and `size` tell one state of the file from another."""
+    context = create_urllib3_context(cert_reqs=ssl.CERT_REQUIRED)
+    context.load_verify_locations(path)
+    return context
+
+
 @functools.cache
-def _public_authorities() -> frozenset[str]:
+def _public_authorities() -> ssl.SSLContext:
+    """Trusts them whatever the host name and the time: both are judged elsewhere."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= NO_CHECK_TIME
     context.load_verify_locations(certifi.where())
-    subjects: list[Any] = [known["subject"] for known in context.get_ca_certs()]
+    return context
+
+
+@functools.cache
+def _anybody() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+@functools.cache
+def _public_organisations() -> frozenset[str]:
+    subjects: list[Any] = [known["subject"] for known in _public_authorities().get_ca_certs()]
     parts = (part for subject in subjects for group in subject for part in group)
-    return frozenset(value for name, value in parts if name == "organizationName")
+    named = {value for name, value in parts if name == "organizationName"}
+    return frozenset(named | ISSUING_ORGANISATIONS)

@@ -12,10 +12,15 @@ from diagnostics.evidence import Evidence
 from diagnostics.probes import probe_timeout
 from diagnostics.rules import RULES
 from diagnostics.targets import Role, Target
+from payment.phonepe.response_codes import SUPPORT
 from payment.unused_settings import AUTHORITY_IGNORED, PROXY_IGNORED
 
+SLOW_NAMES = (
+    "The name server is slow: {0.host} took it {0.milliseconds} ms ({0.source}). Each new connection waits for that: "
+    "ask the hosting provider, or name another server in /etc/resolv.conf."
+)
 NO_TARGET = Target(Role.API, "")  # where the settings name no address of PhonePe
-DEPENDENCIES = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker")
+DEPENDENCIES = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker", "load")
 # Which unused variable of the environment may be the cure of what.
 HELPED_BY = {
     f"payment.{PROXY_IGNORED}": {
@@ -58,6 +63,8 @@ def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
         summary = rule.summary.format(**fields)
         hints = setting_hints(evidence, verdict) if rule.about == "phonepe" else ()
         next_action = " ".join((rule.next_action.format(**fields), *hints))
+        if rule.about in {"", "phonepe"} and fields["slow"]:
+            next_action = f"{next_action} {fields['slow']}"
         conclusions.append(Conclusion(rule.about, verdict, culprit, summary, next_action))
     return tuple(conclusions)
 
@@ -82,6 +89,8 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
     if failed:
         why = failed.error or "it does not answer our status request well"
         degraded = f"Not usable is {failed.target.host_port}, {failed.target.route}: {why}"
+    meaning, slow = evidence.meaning, evidence.slow_resolution
+    certificates = [attempt.certificate for attempt in subject.attempts if attempt.certificate]
     checks = {name: evidence.dependencies.get(name, CheckResult(name, "")) for name in DEPENDENCIES}
     return {
         "problem": evidence.settings_problem,
@@ -91,6 +100,12 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
         "control": evidence.control.target.host_port if evidence.control else "",
         "sibling": evidence.sibling.target.host_port if evidence.sibling else "",
         "interceptor": evidence.interceptor,
+        "certificate": f"issued by {certificates[0].issuer}, SHA-256 {certificates[0].sha256}"
+        if certificates
+        else "",
+        "cause": meaning.cause if meaning else "",
+        "where": (meaning.where if meaning else "") or SUPPORT,
+        "slow": SLOW_NAMES.format(slow) if slow and not evidence.load.is_heavy else "",
         "degraded": degraded,
         "clock": f"{abs(clock) / 60:.0f} minutes {'fast' if clock > 0 else 'slow'}",
         "webhook_url": settings.PUBLIC_BASE_URL + webhook_check.PATH,

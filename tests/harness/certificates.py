@@ -13,21 +13,40 @@ YEAR = timedelta(days=365)
 
 
 class Authority:
-    """Signs certificates; who trusts `bundle` trusts them. Files live in `folder`."""
+    """Signs certificates; who trusts `bundle` trusts them. Files live in `folder`.
 
-    def __init__(self, folder: Path, name: str = "tests authority", organisation: str = "") -> None:
+    `above`: the authority that has signed this one; without it this one has signed itself.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str = "tests authority",
+        organisation: str = "",
+        above: "Authority | None" = None,
+    ) -> None:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = _name(name, organisation)
+        signer = above or self
         now = datetime.now(timezone.utc)
-        mine = _builder(self.name, self.name, self.key, now - YEAR, now + YEAR)
-        mine = mine.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        mine = _builder(self.name, signer.name, self.key, now - 3 * YEAR, now + 3 * YEAR)
+        mine = mine.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         mine = mine.add_extension(_usage(signs=True), critical=True)
-        self.bundle = folder / "authority.pem"
-        self.bundle.write_bytes(_pem(mine.sign(self.key, hashes.SHA256())))
+        self.bundle = folder / f"{name.replace(' ', '-')}-authority.pem"
+        self.bundle.write_bytes(_pem(mine.sign(signer.key, hashes.SHA256())))
 
-    def issue(self, *names: str, starts: timedelta = -YEAR, ends: timedelta = YEAR) -> Path:
-        """A file with key and certificate for these host names and addresses. `starts` and `ends` count from now."""
+    def issue(
+        self,
+        *names: str,
+        starts: timedelta = -YEAR,
+        ends: timedelta = YEAR,
+        with_issuer: bool = False,
+    ) -> Path:
+        """A file with key and certificate for these host names and addresses. `starts` and `ends` count from now.
+
+        `with_issuer`: the certificate of this authority is sent along.
+        """
         key = ec.generate_private_key(ec.SECP256R1())
         now = datetime.now(timezone.utc)
         made = _builder(_name(names[0]), self.name, key, now + starts, now + ends)
@@ -39,7 +58,23 @@ class Authority:
             serialization.NoEncryption(),
         )
         path = self.folder / f"{len(list(self.folder.iterdir()))}.pem"
-        path.write_bytes(secret + _pem(made.sign(self.key, hashes.SHA256())))
+        sent_along = self.bundle.read_bytes() if with_issuer else b""
+        path.write_bytes(secret + _pem(made.sign(self.key, hashes.SHA256())) + sent_along)
+        return path
+
+    def issue_for_itself(self, name: str, *names: str) -> Path:
+        """As `issue`, signed by its own key: nobody has issued it. `name` is its subject."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        now = datetime.now(timezone.utc)
+        made = _builder(_name(name), _name(name), key, now - YEAR, now + YEAR)
+        made = made.add_extension(x509.SubjectAlternativeName([_alternative(each) for each in names]), False)
+        secret = key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+        path = self.folder / f"{len(list(self.folder.iterdir()))}.pem"
+        path.write_bytes(secret + _pem(made.sign(key, hashes.SHA256())))
         return path
 
 

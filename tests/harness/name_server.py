@@ -2,6 +2,7 @@
 
 import socketserver
 import threading
+import time
 from typing import Any
 
 import dns.message
@@ -11,7 +12,12 @@ import dns.rrset
 
 
 class NameServer:
-    """Answers over UDP. `known`: addresses by name, or "NXDOMAIN", "SERVFAIL", "silence"; else NXDOMAIN."""
+    """Answers over UDP. `known`: addresses by name, or "NXDOMAIN", "SERVFAIL", "silence"; else NXDOMAIN.
+
+    A callable is called for each query and gives one of these. `seconds`: how long it thinks before it answers.
+    """
+
+    seconds = 0.0
 
     def __init__(self, place: tuple[str, int] = ("127.0.0.1", 0), **known: Any) -> None:
         self.known = {name.replace("_", "."): said for name, said in known.items()}
@@ -41,7 +47,9 @@ class NameServer:
                 data, sock = self.request
                 asked = dns.message.from_wire(data)
                 said = name_server.known.get(asked.question[0].name.to_text(omit_final_dot=True), "NXDOMAIN")
+                said = said() if callable(said) else said
                 name_server.may_speak.wait(30)
+                time.sleep(name_server.seconds)
                 if said != "silence":
                     sock.sendto(_told(asked, said).to_wire(), self.client_address)
 

@@ -27,6 +27,7 @@ NO_REQUEST = {
     "worker/management/commands/serve.py",
     "worker/management/commands/dev.py",
     "diagnostics/golive/flow.py",  # a command
+    "diagnostics/load.py",  # a thread of its own
     "payment/reconciliation/status_checks.py",  # the worker, or a command
     "simulator/dispatcher.py",  # a thread of its own
 }

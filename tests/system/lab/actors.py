@@ -27,18 +27,22 @@ Answer = Callable[[Request], bytes]
 Place = tuple[str, int]
 
 
-def listen(place: Place, behave: Behaviour, *, deaf: bool = False) -> None:
+def listen(place: Place, behave: Behaviour, *, deaf: bool = False) -> socket.socket:
     """From now on, and until this process ends."""
     family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
     listener = socket.create_server(place, family=family, backlog=64)
     if deaf:
         installation.deafen(listener)
     threading.Thread(target=_accept, args=(listener, behave), daemon=True).start()
+    return listener
 
 
 def _accept(listener: socket.socket, behave: Behaviour) -> None:
     while True:
-        connection, _ = listener.accept()
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # it was shut
+            return
         threading.Thread(target=_serve, args=(connection, behave), daemon=True).start()
 
 

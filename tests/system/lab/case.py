@@ -11,7 +11,8 @@ from tests.system.lab.testbed import Host, Testbed, Wire
 class Case:
     """`finding`: at a layer of each of `broken`, or of our own `dependency`. `named`: in what is to be done.
 
-    `also`: further verdicts that must be told. `look`: who diagnoses. `needs_postgresql`: starts a server.
+    `also`: further verdicts that must be told. `look`: who diagnoses. `needs_postgresql`: starts a server. `instead`:
+    another verdict and who must act, as right as the first; then nothing else is expected.
     """
 
     title: str
@@ -27,6 +28,7 @@ class Case:
     also: tuple[Verdict, ...] = ()
     look: Callable[[Testbed], Wire] = Testbed.look
     needs_postgresql: bool = False
+    instead: tuple[Verdict, str] | None = None
 
     @property
     def name(self) -> str:

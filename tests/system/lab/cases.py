@@ -1,15 +1,17 @@
 """All rows of the table, by name."""
 
-from tests.system.lab import dependencies, network, settings, storage, two, webhook
+from tests.system.lab import (
+    answers,
+    boxes,
+    dependencies,
+    flicker,
+    network,
+    settings,
+    starvation,
+    storage,
+    two,
+    webhook,
+)
 
-CASES = {
-    case.name: case
-    for case in (
-        *network.rows(),
-        *settings.rows(),
-        *dependencies.rows(),
-        *storage.rows(),
-        *webhook.rows(),
-        *two.rows(),
-    )
-}
+MODULES = (network, settings, dependencies, storage, webhook, two, flicker, boxes, answers, starvation)
+CASES = {case.name: case for module in MODULES for case in module.rows()}

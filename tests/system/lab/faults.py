@@ -105,7 +105,7 @@ def is_replaced_by_a_portal(testbed: Testbed, host: Host) -> None:
 
 
 def is_resolved_only_by_the_name_server(testbed: Testbed, host: Host) -> None:
-    testbed.files["nsswitch"] = "hosts: files\n"
+    testbed.files["/etc/nsswitch.conf"] = "hosts: files\n"
 
 
 HOSTING, PHONEPE = Culprit.HOSTING, Culprit.PHONEPE
@@ -144,8 +144,9 @@ CONNECTIONS = (
 )  # fmt: skip
 TLS = (
     Fault("certificate of nobody's", shows("router.example", by="stranger"), Verdict.TLS_UNTRUSTED, Finding.UNTRUSTED,
-          HOSTING, of_all=THIS_SERVER),
-    Fault("intercepted", shows(by="stranger"), Verdict.TLS_UNTRUSTED, Finding.INTERCEPTED, HOSTING, of_all=HOSTING),
+          HOSTING, of_all=HOSTING),
+    Fault("certificate without its issuer", shows(by="stranger"), Verdict.TLS_UNTRUSTED, Finding.CHAIN_INCOMPLETE,
+          HOSTING, of_all=HOSTING),
     Fault("certificate expired", shows(ends=-timedelta(days=1)), Verdict.TLS_EXPIRED, Finding.EXPIRED,
           PHONEPE, of_all=THIS_SERVER, of_all_verdict=Verdict.CLOCK_SKEW),
     Fault("certificate not yet valid", shows(starts=timedelta(days=1)), Verdict.TLS_EXPIRED, Finding.NOT_YET_VALID,

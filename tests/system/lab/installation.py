@@ -7,18 +7,21 @@ import ctypes
 import socket
 import struct
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+import certifi
 
 NEW_NETWORK, NEW_MOUNTS = 0x40000000, 0x00020000  # unshare(2)
 SO_ATTACH_FILTER = 26  # socket(7): the kernel asks a small program about each packet
 DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF for "return 0": keep nothing of it
 NAME_SERVER = "203.0.113.53"
 FILES = {
-    "resolv.conf": f"nameserver {NAME_SERVER}\n",
-    "nsswitch.conf": "hosts: files dns\n",
-    "hosts": "127.0.0.1 localhost\n",
+    "/etc/resolv.conf": f"nameserver {NAME_SERVER}\n",
+    "/etc/nsswitch.conf": "hosts: files dns\n",
+    "/etc/hosts": "127.0.0.1 localhost\n",
 }
+PUBLIC_AUTHORITIES = certifi.where()
 
 
 def refusal() -> str:
@@ -33,10 +36,10 @@ def refusal() -> str:
     return "" if tried.returncode == 0 else f"the laboratory needs root and network namespaces: {said}"
 
 
-def enter(folder: Path, addresses: Iterable[str], commands: Iterable[str], **files: str) -> None:
+def enter(folder: Path, addresses: Iterable[str], commands: Iterable[str], files: Mapping[str, str]) -> None:
     """From now on this process is alone on a network, and all `addresses` are its own.
 
-    `files`: what /etc says instead of the usual, by the first part of the name. `commands`: for the shell, at the end.
+    `files`: what a file says instead of the usual, by its path. `commands`: for the shell, at the end.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(NEW_NETWORK | NEW_MOUNTS):
@@ -44,7 +47,7 @@ def enter(folder: Path, addresses: Iterable[str], commands: Iterable[str], **fil
     lines = [*(f"address add {each} dev lo" for each in (NAME_SERVER, *addresses)), "link set lo up"]
     batch = folder / "addresses"
     batch.write_text("\n".join(lines))
-    mounts = [_mount(folder, name, files.get(name.partition(".")[0], usual)) for name, usual in FILES.items()]
+    mounts = [_mount(folder, *each) for each in (FILES | dict(files)).items()]
     shell("set -e", "mount --make-rprivate /", f"ip -batch {batch}", *mounts, *commands)
 
 
@@ -52,10 +55,10 @@ def shell(*lines: str) -> None:
     subprocess.run(["sh", "-c", "\n".join(lines)], check=True)
 
 
-def _mount(folder: Path, name: str, text: str) -> str:
-    mine = folder / name
+def _mount(folder: Path, path: str, text: str) -> str:
+    mine = folder / Path(path).name
     mine.write_text(text)
-    return f"mount --bind {mine} /etc/{name}"
+    return f"mount --bind {mine} {path}"
 
 
 def deafen(sock: socket.socket) -> None:

@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -62,6 +63,7 @@ class Host:
     is_deaf: bool = False
     more: tuple[str, ...] = ()  # further addresses, at which nobody lives
     told: Any = None  # by the name server; else where it lives
+    listener: socket.socket | None = None
 
     @property
     def target(self) -> str:
@@ -69,7 +71,7 @@ class Host:
 
     def open(self) -> None:
         if self.lives_here and self.listens:
-            actors.listen((self.address, self.port), self._behaviour(), deaf=self.is_deaf)
+            self.listener = actors.listen((self.address, self.port), self._behaviour(), deaf=self.is_deaf)
 
     def _behaviour(self) -> Behaviour:
         if self.behave:
@@ -88,14 +90,16 @@ class Testbed:
     commands: list[str] = field(default_factory=list)  # for the shell, when the testbed is there
     database: str = "okpuja.sqlite3"
     milliseconds: int = 0  # that the look took
+    name_server_seconds: float = 0.0  # that the name server takes for each answer
     said: io.StringIO = field(default_factory=io.StringIO)  # the log
 
     def __post_init__(self) -> None:
-        self.public = self._authority("public", "DigiCert Inc")  # by its own word, as a real one
-        self.trusted = self._authority("trusted")  # of the network, and this server trusts it
-        self.stranger = self._authority("stranger")
+        self.public = self.authority("public", "DigiCert Inc")  # of those that the world trusts
+        self.trusted = self.authority("trusted")  # of the network, and this server trusts it
+        self.stranger = self.authority("stranger")
         bundle = self.folder / "trusted.pem"
         bundle.write_bytes(self.public.bundle.read_bytes() + self.trusted.bundle.read_bytes())
+        self.files[installation.PUBLIC_AUTHORITIES] = self.public.bundle.read_text()
         self.first = self._host("api-preprod.phonepe.com", "198.51.100.1")
         self.second = self._host("api-preprod-2.phonepe.com", "198.51.100.2")
         self.sibling = self._host("api.phonepe.com", "198.51.100.3")
@@ -160,7 +164,7 @@ class Testbed:
     def open(self, database: Path) -> None:
         """Everybody moves in; this process sees nothing else from now on."""
         here = [host.address for host in self.hosts.values() if host.lives_here]
-        installation.enter(self.folder, here, self.commands, **self.files)
+        installation.enter(self.folder, here, self.commands, self.files)
         for host in self.hosts.values():
             host.open()
         self._start_name_server()
@@ -208,16 +212,17 @@ class Testbed:
         names = NameServer((installation.NAME_SERVER, 53))
         told = {host.name: host.told or [host.address, *host.more] for host in self.hosts.values()}
         names.known |= told
+        names.seconds = self.name_server_seconds
         names.start()
 
     def _host(self, name: str, address: str, answer: Answer = actors.phonepe) -> Host:
         host = self.hosts[name] = Host(name, address, answer=answer, certificate=self.public.issue(name))
         return host
 
-    def _authority(self, name: str, organisation: str = "") -> Authority:
+    def authority(self, name: str, organisation: str = "", above: Authority | None = None) -> Authority:
         folder = self.folder / name
         folder.mkdir()
-        return Authority(folder, name, organisation)
+        return Authority(folder, name, organisation, above)
 
     def _credentials(self) -> dict[str, Any]:
         known = SIMULATED_V1 if self.generation == "v1" else SIMULATED

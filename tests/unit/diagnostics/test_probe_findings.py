@@ -7,8 +7,6 @@ import threading
 from datetime import timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.x509.oid import NameOID
 
 from diagnostics.dns import DnsClients
 from diagnostics.enums import Finding, Verdict
@@ -40,9 +38,7 @@ def proxied(port, seconds=5.0):
 def stranger(tmp_path):
     """An authority that nobody trusts."""
     (tmp_path / "stranger").mkdir()
-    made = Authority(tmp_path / "stranger")
-    made.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a firewall")])
-    return made
+    return Authority(tmp_path / "stranger", "a firewall")
 
 
 @contextlib.contextmanager
@@ -111,8 +107,14 @@ def test_the_reason_of_a_refused_tunnel_is_reported(said, finding):
     )
 
 
-def test_a_private_certificate_for_phonepes_name_is_an_interception(authority, stranger):
+def test_a_certificate_for_phonepes_name_without_its_issuer_may_be_incomplete_or_forged(authority, stranger):
     with FakePhonePe(certificate=stranger.issue("api.phonepe.com")) as server:
+        attempt = probed(PHONEPE, port=server.port)
+    assert (attempt.finding, attempt.verdict) == (Finding.CHAIN_INCOMPLETE, Verdict.TLS_UNTRUSTED)
+
+
+def test_a_private_certificate_for_phonepes_name_is_an_interception(authority, stranger):
+    with FakePhonePe(certificate=stranger.issue("api.phonepe.com", with_issuer=True)) as server:
         attempt = probed(PHONEPE, port=server.port)
     assert (attempt.finding, attempt.verdict) == (Finding.INTERCEPTED, Verdict.TLS_UNTRUSTED)
     assert attempt.certificate.issuer == "CN=a firewall"

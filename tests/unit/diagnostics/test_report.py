@@ -15,14 +15,16 @@ NOW = datetime(2026, 3, 1, 20, 0, tzinfo=timezone.utc)
 VERDICTS = """
     ok simulated dns_failure connection_refused connection_timeout connection_reset network_unreachable proxy_failure
     tls_untrusted tls_expired tls_hostname_mismatch tls_handshake_failed clock_skew http_blocked rate_limited
-    phonepe_down wrong_base_url wrong_environment bad_credentials key_not_configured database_down worker_down
-    broker_down mail_down disk_full webhook_unreachable misconfigured
+    phonepe_down wrong_base_url wrong_environment bad_credentials key_not_configured server_overloaded
+    database_down worker_down broker_down mail_down disk_full webhook_unreachable misconfigured
 """
 FINDINGS = """
-    name_unknown name_server_failed name_server_silent system_resolver_failed private_answer sinkhole_answer no_address
+    name_unknown name_server_failed name_server_silent name_server_slow system_resolver_failed
+    private_answer sinkhole_answer no_address
     refused silent reset unreachable
     proxy_name_unknown proxy_refused proxy_silent proxy_unreachable proxy_wants_login proxy_forbids proxy_gets_nowhere
-    untrusted intercepted expired not_yet_valid wrong_host handshake_refused handshake_silent protocol_too_old not_tls
+    untrusted intercepted chain_incomplete expired not_yet_valid wrong_host handshake_refused handshake_silent
+    protocol_too_old not_tls
     no_answer cut redirect captive_portal firewall_page forbidden too_many server_error
     credentials_refused not_as_expected
 """

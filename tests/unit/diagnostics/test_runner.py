@@ -238,7 +238,8 @@ def test_v2_requests_a_token_at_the_token_address(real_v1, control):
         ),
         (404, {"code": "CLIENT_NOT_FOUND", "message": "None"}, "wrong_environment", "credentials"),
         (404, {"success": False, "code": "404"}, "wrong_base_url", "configuration"),
-        (404, "<html><title>Not Found</title></html>", "http_blocked", "configuration"),
+        (404, "<html><title>Not Found</title></html>", "wrong_base_url", "configuration"),
+        (404, {"message": "no Route matched with those Values"}, "wrong_base_url", "configuration"),
     ],
 )
 def test_a_refused_token_distinguishes_secret_environment_and_address(
@@ -432,7 +433,7 @@ def test_both_of_two_faults_are_reported_with_their_actions(real_v1, control, se
 def test_every_dependency_of_ours_is_checked(base_url, control):
     answer = report_json()
     assert set(answer["dependencies"]) == {
-        "database", "worker", "cache", "disk", "mail", "webhook", "webhook_silence",
+        "database", "worker", "cache", "disk", "mail", "webhook", "webhook_silence", "load",
     }  # fmt: skip
     assert "takes writes" in answer["dependencies"]["database"]["detail"]
     assert answer["server"]["source_addresses"] == ["127.0.0.1"]

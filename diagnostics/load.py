@@ -1,0 +1,83 @@
+"""Whether this process got the CPU time that a diagnosis takes. One that did not must not blame others for time-outs.
+
+A thread sleeps for short times and measures how much later than asked it runs again. That shows every cause: a quota of
+the container, other processes, a stopped or frozen machine, other threads of this process.
+"""
+
+import contextlib
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+INTERVAL = 0.02  # seconds
+TOLERANCE = 0.02  # seconds: threads of one process make each other wait for that long
+# Probes wait four seconds. Lost time of this length, and this share of the whole, explains that none came back.
+MOST_LOST, MOST_LOST_SHARE = 0.8, 0.25
+# Where a container tells how often its quota stopped it: cgroup v2, v1.
+CPU_STAT = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
+
+
+@dataclass(frozen=True)
+class Load:
+    """`lost`: seconds of `seconds` in which this process wanted to run and could not. `cpu`: seconds of CPU time.
+
+    `throttled`: how often the quota of its container stopped it meanwhile.
+    """
+
+    seconds: float = 0.0
+    lost: float = 0.0
+    cpu: float = 0.0
+    throttled: int = 0
+
+    @property
+    def is_heavy(self) -> bool:
+        return self.lost > MOST_LOST and self.lost > MOST_LOST_SHARE * self.seconds
+
+    @property
+    def text(self) -> str:
+        stopped = f", stopped {self.throttled} times by its CPU quota" if self.throttled else ""
+        return (
+            f"of {self.seconds:.1f} s this process was kept from running for {self.lost:.1f} s and got"
+            f" {self.cpu:.2f} s of CPU time{stopped}"
+        )
+
+
+class LoadMeter:
+    """Measures from its making on. `stop` ends its thread."""
+
+    def __init__(self) -> None:
+        self._began, self._cpu, self._throttled = time.monotonic(), time.process_time(), _times_throttled()
+        self._lost = 0.0
+        self._stopped = threading.Event()
+        threading.Thread(target=self._measure, name="diagnosis load", daemon=True).start()
+
+    def read(self) -> Load:
+        return Load(
+            time.monotonic() - self._began,
+            self._lost,
+            time.process_time() - self._cpu,
+            _times_throttled() - self._throttled,
+        )
+
+    def stop(self) -> None:
+        self._stopped.set()
+
+    def _measure(self) -> None:
+        while not self._stopped.is_set():
+            before = time.monotonic()
+            time.sleep(INTERVAL)
+            late = time.monotonic() - before - INTERVAL
+            if late > TOLERANCE:
+                self._lost += late
+
+
+def _times_throttled() -> int:
+    """0 where it cannot be read."""
+    for file in CPU_STAT:
+        with contextlib.suppress(OSError, ValueError):
+            for line in file.read_text().splitlines():
+                name, _, count = line.partition(" ")
+                if name == "nr_throttled":
+                    return int(count)
+    return 0
