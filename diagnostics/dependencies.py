@@ -278,8 +278,11 @@ def check_worker() -> CheckResult:
             return check.failed("down", f"work has been due for {overdue} s")
         return check.passed(f"working: the oldest due row waits for {max(overdue, 0)} s")
     interval = timedelta(minutes=settings.DIAGNOSIS_EVERY_MINUTES)
-    if last_seen is None or not interval:
+    if not interval:
         return check.passed("nothing is due: idle, or not needed yet")
+    if last_seen is None:
+        detail = "nothing is due: idle, or never started. No worker was ever seen here: start `python manage.py work`"
+        return replace(check, fault="never_seen", detail=detail)
     ago = now - last_seen
     if ago > MAX_MISSED_RUNS * interval + timedelta(minutes=1):
         return check.failed("down", f"nothing is due, but it was last seen {ago.total_seconds():.0f} s ago")

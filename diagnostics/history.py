@@ -72,7 +72,7 @@ class PastRuns:
 def load_past_runs() -> PastRuns:
     try:
         good = DiagnosisRun.objects.filter(success=True).defer("answer").order_by("-pk").first()
-        finished = DiagnosisRun.objects.exclude(finished_at=None).order_by("-pk")
+        finished = DiagnosisRun.objects.exclude(finished_at=None).order_by("-started_at", "-pk")
         runs = [
             RunSummary(_local_time(run.started_at), run.verdict, run.culprit, run.summary, run.asked_by)
             for run in finished.defer("answer", "circumstances")[:RUNS_SHOWN]

@@ -37,6 +37,8 @@ DEPENDENCIES = {
     "webhook": "Our webhook address",
     "webhook_silence": "Webhooks from PhonePe",
 }
+# Who has made a diagnosis: `DiagnosisRun.AskedBy`.
+WHO_LOOKED = {"web": "a visitor of the page", "worker": "the worker", "command": "manage.py doctor"}
 MARKS = {"good": "+", "bad": "X", "unseen": "-"}
 FAMILIES = {"ipv4": "IPv4", "ipv6": "IPv6", "": ""}
 
@@ -98,7 +100,14 @@ def page_context(found: Json, request: HttpRequest) -> Json:
         "who_acts": who_acts(found),
         "checked_at": format_time(found["checked_at"]),
         "since": format_time(changed["since"]) if changed else "",
-        "history": [{**run, "at": format_time(run["checked_at"])} for run in found.get("history", [])],
+        "history": [
+            {
+                **run,
+                "at": format_time(run["checked_at"]),
+                "who": WHO_LOOKED.get(run["asked_by"], run["asked_by"]),
+            }
+            for run in found.get("history", [])
+        ],
         "unknown_codes": [{**each, "at": format_time(each["last_seen"])} for each in codes],
         "endpoints": _page_endpoints(found["endpoints"]),
         "controls": _page_endpoints(found.get("controls", [])),
@@ -127,6 +136,11 @@ def as_text(found: Json) -> str:
     if warnings := found.get("warnings", []):
         lines += ["", "Settings to look at"]
     lines += [f"  {each['text']}. {each['remedy']} ({each['id']})" for each in warnings]
+    if runs := found.get("history", []):
+        lines += ["", "Earlier runs, the newest first"]
+    for run in runs:
+        who = WHO_LOOKED.get(run["asked_by"], run["asked_by"])
+        lines.append(f"  {format_time(run['checked_at'])}: {run['verdict']}, {run['culprit']} ({who})")
     if codes := found.get("unknown_codes", []):
         lines += [
             "",
@@ -149,6 +163,11 @@ def checks_as_text(checks: list[Layer]) -> str:
 
 def state_of(ok: bool | None) -> str:
     return "unseen" if ok is None else "good" if ok else "bad"
+
+
+def state_of_check(check: Json) -> str:
+    """A check that is well and yet has a finding has seen nothing that proves it."""
+    return "unseen" if check["ok"] and check["finding"] else state_of(check["ok"])
 
 
 def severity(found: Json) -> str:
@@ -180,7 +199,7 @@ def routes(endpoint: Json) -> list[Route]:
 def dependencies(found: Json) -> list[Json]:
     """With `name` and `state`, in the order of the answer."""
     return [
-        {**check, "name": DEPENDENCIES.get(name, name), "state": state_of(check["ok"])}
+        {**check, "name": DEPENDENCIES.get(name, name), "state": state_of_check(check)}
         for name, check in found.get("dependencies", {}).items()
     ]
 
@@ -240,6 +259,11 @@ def _steps_of_stage(endpoint: Json) -> Iterator[Step]:
 
 
 def _page_endpoints(endpoints: list[Json]) -> list[Json]:
-    return [
-        {**each, "name": each.get("target", each["endpoint"]), "routes": routes(each)} for each in endpoints
-    ]
+    """`state` of each: bad with a bad step, good when nothing needs to be looked at."""
+    pages = []
+    for each in endpoints:
+        found = routes(each)
+        states = {step.state for route in found for step in route.steps}
+        state = "bad" if "bad" in states else "good" if each["reachable"] else "unseen"
+        pages.append({**each, "name": each.get("target", each["endpoint"]), "routes": found, "state": state})
+    return pages

@@ -183,8 +183,7 @@ def build_report(evidence: Evidence, merchant: Merchant | None, past: PastRuns, 
         history=list(past.runs),
         unknown_codes=list(past.unknown_codes),
         warnings=[
-            SettingWarning(str(each.id), redact(str(each.msg)), redact(each.hint or ""))
-            for each in evidence.warnings
+            SettingWarning(str(each.id), redact(str(each.msg)), each.hint or "") for each in evidence.warnings
         ],
     )
 

@@ -42,6 +42,10 @@ TO_HOSTING: Mapping[str, str] = {
         "Please find out what answers in the place of {targets}, and let connections from {source} through unchanged: "
         "the certificate is issued by {issuer}."
     ),
+    Verdict.PHONEPE_DOWN: (
+        "Please find out what answers in the place of {targets}, and let connections from {source} through unchanged: "
+        "the certificate is issued by {issuer}."
+    ),
     Verdict.TLS_HOSTNAME_MISMATCH: (
         "Please find out what answers in the place of {targets}, and let connections from {source} through unchanged: "
         "the certificate is for {names}."

@@ -62,7 +62,7 @@ def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
         culprit = rule.culprit or verdict.owner
         summary = rule.summary.format(**fields)
         hints = setting_hints(evidence, verdict) if rule.about == "phonepe" else ()
-        next_action = " ".join((rule.next_action.format(**fields), *hints))
+        next_action = ". ".join((rule.next_action.format(**fields), *hints))
         if rule.about in {"", "phonepe"} and fields["slow"]:
             next_action = f"{next_action} {fields['slow']}"
         conclusions.append(Conclusion(rule.about, verdict, culprit, summary, next_action))

@@ -1,8 +1,10 @@
 """The same diagnosis for people: a page for browsers, text for terminals."""
 
 import html
+import re
 import socket
 import time
+from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
@@ -10,11 +12,12 @@ from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import connections
 from django.test import Client
+from django.utils import timezone
 
 from accounts.sessions import open_session
 from diagnostics.deadlines import result_cache
 from diagnostics.views import DiagnosisThrottle
-from payment.models import GatewayCall
+from payment.models import DiagnosisRun, GatewayCall
 from tests.harness import builders
 from tests.harness.fake_phonepe import FakePhonePe
 from tests.harness.network import refusing_port
@@ -170,6 +173,68 @@ def test_text_and_page_have_the_same_content(refused):
     assert "X " in text
     assert "Message to send to" in text
     assert "a-salt-key-that-nobody-may-see" not in text
+
+
+def test_only_what_does_not_work_is_unfolded(browser, refused):
+    """On a telephone the green ladders of all hosts would be six screens."""
+    probe(browser, TOKEN)
+    page = browser.get(URL).content.decode()
+    endpoints = re.findall(r'<details class="endpoint"( open)?>\s*<summary><h3 class="(\w+)">', page)
+    assert {state: bool(is_open) for is_open, state in endpoints} == {"good": False, "bad": True}
+
+
+def test_every_section_is_linked_and_every_link_leads_to_one(browser, refused, monkeypatch):
+    monkeypatch.setenv("PHONEPE_BASEURL", "https://api.phonepe.com")
+    browser.get(URL)
+    cache.clear()
+    result_cache.own.clear()
+    probe(browser, TOKEN)
+    page = browser.get(URL).content.decode()
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert re.findall(r'<a href="#(\w+)"', page) == sections
+    assert {"message", "phonepe", "comparison", "server", "settings", "history", "configuration"} <= set(
+        sections
+    )
+    assert "A control host is" in page
+    assert "Any answer proves that the way is open" in page
+
+
+def test_earlier_runs_are_told_in_order_with_who_looked(browser, refused):
+    now = timezone.now()
+    for minutes, who in (
+        (9, "command"),
+        (3, "worker"),
+        (6, "web"),
+    ):  # a worker's run may end after later ones
+        at = now - timedelta(minutes=minutes)
+        DiagnosisRun.objects.create(
+            asked_by=who,
+            started_at=at,
+            finished_at=now,
+            success=True,
+            verdict="ok",
+            culprit="none",
+            summary="well",
+        )
+    probe(browser, TOKEN)
+    page = text_of(browser.get(URL))
+    told = [
+        page.index(f"<td>{who}</td>") for who in ("the worker", "a visitor of the page", "manage.py doctor")
+    ]
+    assert told == sorted(told)
+    text = Client(headers={"X-Ops-Token": TOKEN}).get(URL, {"format": "text"}).content.decode()
+    assert (
+        text.index("(the worker)") < text.index("(a visitor of the page)") < text.index("(manage.py doctor)")
+    )
+
+
+def test_a_worker_that_was_never_seen_is_told(browser, settings):
+    settings.DIAGNOSIS_EVERY_MINUTES = 5
+    probe(browser, TOKEN)
+    page = text_of(browser.get(URL))
+    assert "No worker was ever seen here" in page
+    [row] = [row for row in page.split("<tr>") if "Background worker" in row]
+    assert 'class="unseen"' in row
 
 
 def test_unknown_codes_of_phonepe_are_listed(browser):
