@@ -19,6 +19,7 @@ HIGHEST_RATE = 100_000
 CACHE_ENTRIES = 1_000_000
 UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's controls, marks without a shape, bytes that are no text
 PARTS = re.compile(r"[|=]")  # of URL|proxy=URL
+PAGE = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
 HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 LONGEST_HOURS_AHEAD = 366 * 24  # bookings open one year ahead
 
@@ -160,6 +161,17 @@ def origin(word: str) -> str:
     is_implied = parts.port == {"http": 80, "https": 443}[parts.scheme]
     if word != f"{parts.scheme}://{parts.netloc}".lower() or parts.username or is_implied:
         raise ValueError(f"{word!r} is no origin like https://www.example.com, without a slash at its end")
+    return word
+
+
+def frontend(word: str) -> str:
+    """`URL` or `URL|waiting=/page`. The page is a path of that site: it must not lead to another one."""
+    url, has_page, page = word.partition("|waiting=")
+    parts = web_address(url)
+    if "|" in url + page or parts.username or parts.query or parts.fragment:
+        raise ValueError(f"{url!r} is no address of a site like https://www.example.com")
+    if has_page and page and not PAGE.fullmatch(page):
+        raise ValueError(f"{page!r} is no page like /payment-pending")
     return word
 
 

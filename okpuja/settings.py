@@ -22,6 +22,7 @@ from okpuja.environment import (
     choice,
     credential,
     former_credentials,
+    frontend,
     header_name,
     host_name,
     mail,
@@ -63,6 +64,8 @@ SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 serving_address = read_address(SERVING_ADDRESS_FILE) if SERVING_ADDRESS_FILE else ""
 PUBLIC_BASE_URL = address("PUBLIC_BASE_URL", serving_address or "http://127.0.0.1:8000").rstrip("/")
 FRONTEND_BASE_URL = address("FRONTEND_BASE_URL").rstrip("/")
+# Further addresses of the shop: `URL` or `URL|waiting=/page`. Who pays from one of them comes back to it.
+FRONTENDS = words("FRONTENDS", "", frontend)
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]", host_name)
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", "", origin)
 PHONEPE_ENV = choice("PHONEPE_ENV", "UAT", ("UAT", "PRODUCTION"))
@@ -348,7 +351,11 @@ PHONEPE_PREVIOUS = former_credentials("PHONEPE_PREVIOUS")
 FORM_TARGETS = (
     "'self'",
     "https://*.phonepe.com",
-    *{"{0.scheme}://{0.netloc}".format(urlsplit(url)) for url in (PUBLIC_BASE_URL, FRONTEND_BASE_URL) if url},
+    *{
+        "{0.scheme}://{0.netloc}".format(urlsplit(url.partition("|")[0]))
+        for url in (PUBLIC_BASE_URL, FRONTEND_BASE_URL, *FRONTENDS)
+        if url
+    },
     *{
         target
         for url in (PHONEPE_BASE_URL, *PHONEPE_FALLBACK_BASE_URLS)

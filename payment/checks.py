@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from payment.phonepe import credentials
 from payment.phonepe.enums import Generation
+from payment.services.frontends import configured_frontends, origin_of
 
 SHORTEST_SECRET_KEY = 32
 DISTINCT_CHARACTERS = 8
@@ -113,6 +114,11 @@ def _trusts_unsafe_origins() -> bool:
     return (
         is_open or bool(patterns) or any(not _is_public_https(origin) or "*" in origin for origin in origins)
     )
+
+
+def _unheard_frontends() -> set[str]:
+    heard = {*settings.CORS_ALLOWED_ORIGINS, origin_of(settings.PUBLIC_BASE_URL)}
+    return {origin_of(url) for url in configured_frontends()} - heard
 
 
 def _is_public_https(url: str) -> bool:
@@ -371,10 +377,10 @@ DANGEROUS: Rules = (
         ),
     ),
     (
-        lambda: bool(settings.FRONTEND_BASE_URL) and not settings.FRONTEND_BASE_URL.startswith("https://"),
+        lambda: not all(url.startswith("https://") for url in configured_frontends()),
         Problem(
             "E021",
-            "FRONTEND_BASE_URL is not https: customers come back to a page that anybody on the way can change",
+            "FRONTEND_BASE_URL or FRONTENDS is not https: customers come back to a page that others can change",
             "Give the https address of the shop.",
         ),
     ),
@@ -461,6 +467,15 @@ UNWISE: Rules = (
             "W012",
             "STAFF_WEBHOOK_SECRET is empty: anybody may send alerts to STAFF_WEBHOOK_URL",
             "Set it to a long random text.",
+        ),
+    ),
+    (
+        lambda: bool(_unheard_frontends()),
+        Problem(
+            "W020",
+            "CORS_ALLOWED_ORIGINS does not name the origin of FRONTEND_BASE_URL or of one of FRONTENDS: browsers there"
+            " cannot call this server",
+            "Add it, unless that site reaches this server under its own name.",
         ),
     ),
 )

@@ -23,6 +23,13 @@ class Fulfilment(models.TextChoices):
     HELD_FOR_STAFF = "HELD_FOR_STAFF"
 
 
+class FrontendGeneration(models.TextChoices):
+    """Whose routes opened a payment: which pages the site has that the customer comes back to."""
+
+    JULY_2025 = "2025"
+    YEAR_2026 = "2026"
+
+
 class AttemptState(models.TextChoices):
     """One order at PhonePe. CREATED: it has not reached PhonePe, as far as we know. UNKNOWN: it may have."""
 

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from diagnostics.golive.site import Result, Site, failed, json_object, not_run, passed
 from payment.models import DiagnosisRun
+from payment.services.frontends import configured_frontends
 
 REQUESTS = 8  # enough to reach every process of a small server
 # With one of these PhonePe does not learn from which domain its page was opened, and refuses the order.
@@ -74,7 +75,7 @@ def final_host(site: Site) -> Result:
 
 
 def referrer(site: Site) -> Result:
-    pages = [page for page in (settings.FRONTEND_BASE_URL, site.base_url + "/healthz") if page]
+    pages = [*configured_frontends(), site.base_url + "/healthz"]
     for page in pages:
         policy = site.request("GET", page).headers.get("Referrer-Policy", "").lower()
         if policy in HIDES_THE_DOMAIN:

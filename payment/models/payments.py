@@ -14,7 +14,7 @@ from core.clocks import SKEW, is_running
 from core.texts import name_or_email
 from payment.phonepe.credentials import Identity
 from payment.phonepe.enums import Generation
-from payment.states import AttemptState, Fulfilment, PaymentState
+from payment.states import AttemptState, FrontendGeneration, Fulfilment, PaymentState
 
 OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
 
@@ -88,6 +88,14 @@ class Payment(models.Model):
     )
     payer_mobile = PhoneField(blank=True)
     simulated = models.BooleanField(default=False)
+    frontend = models.CharField(
+        max_length=8, choices=FrontendGeneration, blank=True, help_text="whose routes opened it"
+    )
+    frontend_url = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="the address of the shop that opened it, if the settings name it",
+    )
     asked_at = models.DateTimeField(null=True, blank=True, help_text="the last status request to PhonePe")
     created_at = models.DateTimeField(auto_now_add=True)
     decided_at = models.DateTimeField(null=True, blank=True)

@@ -37,6 +37,7 @@ from payment.services.attempts import (
     prefix,
     request_page,
 )
+from payment.services.frontends import NO_FRONTEND, OpenedBy
 from payment.services.holds import alert_about_holds
 from payment.services.outcomes import has_no_open_page, stop_waiting
 from payment.states import PaymentState
@@ -51,6 +52,7 @@ class Click:
     address: Address | None
     expected_paise: int | None
     network: str
+    frontend: OpenedBy
 
 
 class CartNotFound(Refusal):
@@ -100,11 +102,13 @@ def start_payment(
     address_id: int | None = None,
     expected_paise: int | None = None,
     network: str = "",
+    frontend: OpenedBy = NO_FRONTEND,
 ) -> Started:
     """Open the payment of this user's cart, by `id` or `cart_id`, or find the open one: a cart has one at most.
 
     All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
-    that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`.
+    that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`. The
+    customer lands on the `frontend` that clicked last.
     Raises CartNotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
     PaymentUnderWay, too_many_open, slot_full, HoldRefused …), Refusal when the cart can't be sold, Unavailable, and
     GatewayError with `payment_id` when PhonePe could not give a page.
@@ -116,7 +120,7 @@ def start_payment(
     if cart is None:
         raise CartNotFound
     address = None if address_id is None else address_for_delivery(user, address_id)
-    click = Click(address, expected_paise, network)
+    click = Click(address, expected_paise, network, frontend)
     try:
         return _open_or_resume(user, cart, click, deadline)
     except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
@@ -165,6 +169,7 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
                 checkout=checkout,
                 amount_paise=checkout.total_paise,
                 payer_mobile=user.phone or "",
+                frontend=click.frontend,
             )
     except HoldRefused as refusal:  # its transaction is rolled back; the alert stays
         alert_about_holds(refusal)
@@ -195,6 +200,7 @@ def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
     checkout = payment.checkout
     if checkout is not None:
         _refuse_if_different(payment, checkout, click)
+    _record_frontend(payment, click.frontend)
     try:
         return Started(payment, find_or_open_page(payment, deadline), is_new=False)
     except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
@@ -219,6 +225,12 @@ def _refuse_if_different(payment: Payment, checkout: Checkout, click: Click) -> 
         raise CheckoutDiffers(payment, checkout)
 
 
+def _record_frontend(payment: Payment, frontend: OpenedBy) -> None:
+    if NO_FRONTEND != frontend != OpenedBy(payment.frontend, payment.frontend_url):
+        payment.frontend, payment.frontend_url = frontend.generation, frontend.base_url
+        payment.save(update_fields=["frontend", "frontend_url"])
+
+
 def _find_open_payment(cart: Cart) -> Payment | None:
     """Only of a reserved checkout: a payment whose checkout was released is still polled, but opens no page again."""
     reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
@@ -232,6 +244,7 @@ def _create_payment(
     checkout: Checkout | None = None,
     payer_reference: str = "",
     payer_mobile: str = "",
+    frontend: OpenedBy = NO_FRONTEND,
 ) -> Claim:
     simulated = credentials.current().identity.simulated
     payment = Payment.objects.create(
@@ -241,6 +254,8 @@ def _create_payment(
         amount_paise=amount_paise,
         payer_reference=payer_reference,
         payer_mobile=payer_mobile,
+        frontend=frontend.generation,
+        frontend_url=frontend.base_url,
         simulated=simulated,
     )
     return open_attempt(payment, 1, "first_click")

@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet, TextChoices
 
 from accounts.models import User
-from booking.models import Booking, Cart
+from booking.models import Booking, Cart, Checkout
 from payment.models import Payment, PaymentAttempt
 from payment.states import Fulfilment, PaymentState
 
@@ -61,6 +61,10 @@ def most_telling(payments: Iterable[Payment]) -> Payment | None:
 def payments_of_cart(user: User, cart_id: UUID) -> QuerySet[Payment]:
     mine = Payment.objects.filter(user=user, checkout__cart__cart_id=cart_id)
     return mine.select_related("checkout__booking")
+
+
+def payments_of_checkout(checkout: Checkout) -> QuerySet[Payment]:
+    return Payment.objects.filter(checkout__cart=checkout.cart_id).select_related("checkout__booking")
 
 
 def payments_beside(user: User, merchant_order_id: str) -> QuerySet[Payment]:

@@ -31,6 +31,7 @@ from payment.serializers.frontend_2026 import (
 )
 from payment.serializers.payments import for_wire
 from payment.services.checkout import start_payment
+from payment.services.frontends import opened_by
 from payment.services.page_status import (
     PageStatus,
     most_telling,
@@ -39,6 +40,7 @@ from payment.services.page_status import (
     payments_of_cart,
 )
 from payment.services.status import refresh, refresh_after_return
+from payment.states import FrontendGeneration
 from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
 from payment.views.payments import CHECK_BOOKING_SECONDS, STATUS_SECONDS, PaymentThrottle
 
@@ -68,6 +70,7 @@ class Frontend2026ViewSet(ViewSet):
             address_id=fields.get("address_id"),
             expected_paise=None if expected_total is None else paise(str(expected_total)),
             network=client_network(request._request),
+            frontend=opened_by(FrontendGeneration.YEAR_2026, request.headers.get("Origin", "")),
         )
         return Response(CartPaidSerializer(started).data, status=201 if started.is_new else 200)
 

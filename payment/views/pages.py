@@ -1,9 +1,7 @@
 """Pages for the browser of a customer: the return from PhonePe, and our own status page."""
 
 from typing import Any
-from urllib.parse import urlencode
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -23,14 +21,13 @@ from core.page_rates import find_excess
 from payment.models import Payment
 from payment.serializers.sentences import user_message
 from payment.services.checkout import reopen
-from payment.services.links import RETURN, STATUS, offer_url, payment_behind, status_url
+from payment.services.frontends import landing_url
+from payment.services.links import RETURN, STATUS, offer_url, payment_behind, return_url
 from payment.services.offers import can_choose
 from payment.services.status import refresh, refresh_after_return
-from payment.states import PaymentState
 
 RETURN_SECONDS = 6
 STATUS_SECONDS = 4
-FAILED = (PaymentState.FAILED, PaymentState.CANCELLED)
 
 
 class SeeOther(HttpResponseRedirect):
@@ -57,7 +54,7 @@ class ReturnView(PageView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         payment = refresh_after_return(payment_behind(token, RETURN), RETURN_SECONDS, "return page")
-        return SeeOther(next_url(payment))
+        return SeeOther(landing_url(payment))
 
     post = get  # V1's redirectMode POST
 
@@ -99,6 +96,8 @@ class StatusPageView(PageView):
                 "booking": payment.booking,
                 "offer": offer_url(payment) if can_choose(payment) else "",
                 "notice": notice,
+                # Whoever waits here in the place of a page of the shop is led there when the payment has moved.
+                "next": return_url(payment) if payment.is_open else "",
             }
             return render(request, "payment/status.html", context, status=status)
 
@@ -119,17 +118,3 @@ def error_page(request: HttpRequest, error: Exception) -> HttpResponse:
     if "Retry-After" in answer:
         page["Retry-After"] = answer["Retry-After"]
     return page
-
-
-def next_url(payment: Payment) -> str:
-    """URL of the frontend's page for this state; our status page for guests and where there is no frontend."""
-    if not settings.FRONTEND_BASE_URL or payment.checkout is None:
-        return status_url(payment)
-    if payment.state in FAILED:
-        return _frontend("/failedbooking", code="PAYMENT_FAILED", bookingId=payment.reference)
-    page = "/payment/callback" if payment.is_open else "/confirmbooking"
-    return _frontend(page, payment_id=payment.pk)
-
-
-def _frontend(page: str, **query: object) -> str:
-    return f"{settings.FRONTEND_BASE_URL}{page}?{urlencode(query)}"

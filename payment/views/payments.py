@@ -42,12 +42,13 @@ from payment.serializers.refunds import RefundRequest, RefundSerializer, Resolve
 from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, SimulatePaymentRequest
 from payment.services import timeline
 from payment.services.checkout import start_donation, start_payment
+from payment.services.frontends import opened_by
 from payment.services.outcomes import accept_after_review, return_after_review
 from payment.services.receipts import pdf, receipt_of
 from payment.services.refunds.requests import request_refund
 from payment.services.simulation import demo_payment, refuse_without_simulation, simulate
 from payment.services.status import refresh, stop_waiting_by_staff
-from payment.states import RefundState
+from payment.states import FrontendGeneration, RefundState
 from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
 
 # The frontend sends one request and waits thirty seconds at most.
@@ -147,6 +148,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
                 address_id=fields.get("address_id"),
                 expected_paise=None if expected_total is None else paise(str(expected_total)),
                 network=client_network(request),
+                frontend=opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", "")),
             )
         elif settings.PAYMENT_GUEST_CHECKOUT:
             started = start_donation(

@@ -1,14 +1,15 @@
-// Looks every five seconds whether the payment has moved, and only then shows the page anew: to be reloaded
+// Looks every five seconds whether the payment has moved, and only then goes on: to the page anew, or to where
+// `data-next` leads, which is the page of the shop for this payment. To be reloaded
 // all the time would throw whoever has it read aloud back to its top.
 const PAUSE = 5000;
-const shown = document.querySelector("main").dataset.state;
+const { state: shown, next } = document.querySelector("main").dataset;
 
 async function look() {
   try {
     const answer = await fetch(location.pathname);
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     if (answer.ok && page.querySelector("main").dataset.state !== shown) {
-      location.replace(location.pathname);
+      location.replace(next || location.pathname);
       return;
     }
   } catch (error) {

@@ -34,9 +34,11 @@ def test_a_devotee_logs_in_chooses_pays_and_finds_their_booking(shop):
     page = requests.get(started["payment_url"], timeout=10).text
     assert "₹2,100.00" in page
     payment_id = started["payment_id"]
-    assert arrive(pay(started["payment_url"])) == f"{FRONTEND}/confirmbooking?payment_id={payment_id}"
+    landed = arrive(pay(started["payment_url"]))
 
     checked = devotee.check_booking(payment_id)
+    book_id = checked["booking"]["book_id"]
+    assert landed.startswith(f"{FRONTEND}/confirmbooking?payment_id={payment_id}&booking_id={book_id}&")
     assert (checked["success"], checked["payment_status"], checked["booking_created"]) == (
         True,
         "SUCCESS",
@@ -94,7 +96,7 @@ def test_a_customer_who_fails_to_pay_gets_their_cart_back(shop):
     started = customer.start()
     back = arrive(pay(started["payment_url"], "failure"))
     reference = started["transaction_id"]
-    assert back == f"{FRONTEND}/failedbooking?code=PAYMENT_FAILED&bookingId={reference}"
+    assert back.startswith(f"{FRONTEND}/failedbooking?code=PAYMENT_FAILED&bookingId={reference}&")
     assert customer.check_booking(started["payment_id"])["payment_status"] == "FAILED"
     again = customer.check_out({"id": started["cart_id"]})
     assert again.status_code == 201
@@ -105,7 +107,7 @@ def test_a_customer_who_closes_the_page_is_sent_to_wait_and_may_pay_on_the_same_
     customer = shop.customer(4)
     started = customer.start()
     back = arrive(pay(started["payment_url"], "close"))
-    assert back == f"{FRONTEND}/payment/callback?payment_id={started['payment_id']}"
+    assert "Waiting for your payment" in requests.get(back, timeout=10).text
     again = customer.check_out({"id": started["cart_id"]})
     assert (again.status_code, again.json()["payment_url"]) == (200, started["payment_url"])
     arrive(pay(started["payment_url"]))
