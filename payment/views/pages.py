@@ -25,6 +25,7 @@ from payment.services.frontends import landing_url
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, return_url
 from payment.services.offers import can_choose
 from payment.services.status import refresh, refresh_after_return
+from payment.states import Fulfilment
 
 RETURN_SECONDS = 6
 STATUS_SECONDS = 4
@@ -87,6 +88,7 @@ class StatusPageView(PageView):
         self, request: HttpRequest, payment: Payment, notice: str = "", status: int = 200
     ) -> HttpResponse:
         language = language_of(request)
+        is_moving = payment.is_open or payment.fulfilment == Fulfilment.DUE
         with translation.override(language):
             context = {
                 "language": language,
@@ -97,7 +99,7 @@ class StatusPageView(PageView):
                 "offer": offer_url(payment) if can_choose(payment) else "",
                 "notice": notice,
                 # Whoever waits here in the place of a page of the shop is led there when the payment has moved.
-                "next": return_url(payment) if payment.is_open else "",
+                "next": return_url(payment) if is_moving else "",
             }
             return render(request, "payment/status.html", context, status=status)
 

@@ -1,5 +1,6 @@
 """One customer cannot take all threads: whatever they wait for, others are served meanwhile."""
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -25,14 +26,47 @@ def kinds(shop, number):
     started = customer.start()
     payment = f"payments/payments/{started['payment_id']}/"
     click = {"cart_id": started["cart_id"]}
+    cart_id = customer.get(f"cart/carts/{started['cart_id']}/")["cart_id"]
     yield "check-booking", "GET", f"{payment}check-booking/", None
     yield "status", "GET", f"{payment}status/", None
     yield "check-and-process", "POST", f"{payment}check-and-process/", {}
     yield "process-cart", "POST", "payments/payments/process-cart/", click
+    yield "cart status", "GET", f"payments/cart/status/{cart_id}/", None
+    yield "order status", "GET", f"payments/status/{started['merchant_transaction_id']}/", None
+    yield "verify-and-complete", "POST", "payments/verify-and-complete/", {"cart_id": cart_id}
+    yield "payments/cart", "POST", "payments/cart/", {"cart_id": cart_id}
     yield "giving up", "POST", f"cart/carts/{started['cart_id']}/cleanup_old_payments/", {}
     yield "debug-connectivity", "GET", "payments/payments/debug-connectivity/", None
     yield "a new diagnosis", "POST", "payments/payments/debug-connectivity/", {}
     yield "readyz", "GET", "../readyz", None
+
+
+def test_a_page_of_2026_is_answered_long_before_its_client_gives_up(shop):
+    """It waits for 30 seconds."""
+    shop.phonepe.inject_fault("status", "never_answer", times=10_000)
+    customer = shop.customer(1)
+    started = customer.start()
+    cart_id = customer.get(f"cart/carts/{started['cart_id']}/")["cart_id"]
+    order = started["merchant_transaction_id"]
+    seconds = {}
+    for method, path in (
+        ("get", f"payments/cart/status/{cart_id}/"),
+        ("get", f"payments/status/{order}/"),
+        ("post", "payments/verify-and-complete/"),
+    ):
+        begin = time.monotonic()
+        body = {"json": {"cart_id": cart_id}} if method == "post" else {}
+        answer = requests.request(
+            method,
+            f"{shop.url}/api/{path}",
+            headers={"Authorization": f"Bearer {shop.tokens.customers[1]}"},
+            timeout=30,
+            **body,
+        )
+        seconds[path] = time.monotonic() - begin
+        assert answer.status_code == 200
+        assert "FAILED" not in answer.text
+    assert max(seconds.values()) < 12, seconds
 
 
 def test_others_are_served_while_one_customer_waits_twelve_times(shop):
