@@ -2,10 +2,7 @@
 
 REASON = "the route is not there yet"
 NAMES: dict[str, tuple[str, ...]] = {
-    "july": (
-        "/cart: POST cart/carts/clear_converted/",
-        "PhonePe → the site: the way back of who has not decided",
-    ),
+    "july": ("PhonePe → the site: the way back of who has not decided",),
     "today": (
         "/user/profile: GET auth/profile/",
         "/user/profile: PATCH auth/profile/",
@@ -13,7 +10,6 @@ NAMES: dict[str, tuple[str, ...]] = {
         "/user/profile: PATCH auth/profile/picture/ with a text file",
         "/user/profile: PATCH auth/pancard/",
         "/user/profile: PATCH auth/pancard/ with a wrong number",
-        "/cart: POST cart/carts/clear_converted/",
         "PhonePe → the site: the way back of who has not decided",
         "/payment-pending: GET payments/status/{order}/ every 30 s",
         "/confirmbooking: GET payments/cart/status/{uuid}/ of a paid cart",

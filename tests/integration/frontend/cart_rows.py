@@ -23,7 +23,7 @@ def add_to_cart(story: Story) -> None:
 def cart_in_the_past(story: Story) -> None:
     cart = story.kept["cart"]
     choice = (cart["puja_service"]["id"], cart["package"]["id"], "2024-01-31", cart["selected_time"])
-    assert story.new_toast(shop_pages.add_to_cart, *choice) == "This date has passed."
+    assert story.new_toast(shop_pages.add_to_cart, *choice).startswith("This date has passed.")
     assert shop_pages.cart(story.tab) == cart
 
 
