@@ -198,7 +198,7 @@ class AccountSerializer(PersonSerializer):
 
 
 class RegisteredSerializer(AccountSerializer):
-    """What was typed, of a person who has no account yet: `id` is null."""
+    """`id` is null of a person who has no account before their code."""
 
     id = serializers.IntegerField(read_only=True, allow_null=True)
     success = serializers.BooleanField(default=True, read_only=True)

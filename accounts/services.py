@@ -6,15 +6,17 @@ from typing import Any
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 
+from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
-from accounts.models import Address, Registration, Session, User
+from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.sessions import end_all
 from core.errors import Refusal
+from core.networks import UNKNOWN
 
 logger = logging.getLogger(__name__)
 
@@ -33,9 +35,28 @@ def lock_user(user_id: int, other_id: int | None = None) -> None:
 # --- Accounts ----------------------------------------------------------------------------------
 
 
+def create_account(*, email: str, password: str, address: str = UNKNOWN, **fields: Any) -> User:
+    """A new ACTIVE account; a code goes to its address. `address` is the caller's.
+
+    Raises ValidationError on `email` when somebody else already uses it.
+    """
+    _refuse_taken(email)
+    hashed = make_password(password)  # takes a tenth of a second: before the transaction
+    try:
+        with transaction.atomic():
+            user = User.objects.create(email=email.strip().lower(), password=hashed, **fields)
+            CodeRequest.objects.create(email=user.email, purpose=OneTimeCode.Purpose.CONFIRM)
+    except IntegrityError:  # somebody took it between the question and the insert
+        _refuse_taken(email)
+        raise
+    remember_network(user.email, address)
+    return user
+
+
 def register(*, email: str, password: str, **fields: Any) -> Registration:
-    """Waits for the code that goes to its address. Does the same for every address, so that nobody learns who has an
-    account: the worker looks it up.
+    """With REGISTRATION_BY_CODE: waits for the code that goes to its address.
+
+    Does the same for every address, so that nobody learns who has an account: the worker looks it up.
     """
     hashed = make_password(password)
     return Registration.objects.create(email=email.strip().lower(), password=hashed, **fields)
@@ -133,6 +154,12 @@ def refuse_weak(password: str, user: User, *, field: str) -> None:
         validate_password(password, user)
     except Invalid as error:
         raise ValidationError({field: error.messages}) from error
+
+
+def _refuse_taken(email: str) -> None:
+    """The address alone, because it is the name people log in with. A telephone belongs to a whole family."""
+    if User.objects.filter(email=email).exists():
+        raise ValidationError({"email": [_("An account with this email already exists.")]})
 
 
 # --- Addresses ---------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 from typing import Any, cast
 
+from django.conf import settings
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -58,10 +59,18 @@ class RegisterView(PublicView):
 
     @extend_schema(operation_id="auth_register", responses={201: RegisteredSerializer})
     def post(self, request: Request) -> Response:
-        """The account is made by the code that goes to the address; addresses that have one get the same answer."""
-        registration = services.register(**self.read(request))
-        names = ("email", "phone", "first_name", "last_name", "language")
-        person = User(**{name: getattr(registration, name) for name in names}, account_status="PENDING")
+        """Makes an ACTIVE account. A code goes to its address, which shows that somebody reads it.
+
+        With REGISTRATION_BY_CODE the code makes the account: `account_status` is PENDING and `id` null until then, also
+        for an address that has an account.
+        """
+        fields = self.read(request)
+        if settings.REGISTRATION_BY_CODE:
+            registration = services.register(**fields)
+            names = ("email", "phone", "first_name", "last_name", "language")
+            person = User(**{name: getattr(registration, name) for name in names}, account_status="PENDING")
+        else:
+            person = services.create_account(**fields, address=client_address(request._request))
         return Response(RegisteredSerializer(person).data, status=status.HTTP_201_CREATED)
 
 

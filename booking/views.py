@@ -206,7 +206,9 @@ class CartViewSet(GenericViewSet):
         return Response(services.deletion_status(self.get_object()))
 
     def _choice(self, request: Request, partial: bool = False) -> dict[str, Any]:
-        incoming = CartChoiceSerializer(data=request.data, partial=partial)
+        incoming = CartChoiceSerializer(
+            data=request.data, partial=partial, context=self.get_serializer_context()
+        )
         incoming.is_valid(raise_exception=True)
         return dict(incoming.validated_data)
 

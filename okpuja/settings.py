@@ -305,6 +305,8 @@ EMAIL_TIMEOUT = number("EMAIL_TIMEOUT", 10, at_least=1, at_most=120)
 globals().update(mail(EMAIL_URL))
 # Who sends one-time codes, by dotted path: docs/code-senders.md.
 CODE_SENDER = text("CODE_SENDER", "notifications.code_sender.MailSender")
+# Whether the account exists only after its code. Then nobody learns by registering who has an account.
+REGISTRATION_BY_CODE = boolean("REGISTRATION_BY_CODE", False)
 # To one address within a day; what tells of money that came waits for the next one, the rest is dropped.
 MAILS_PER_ADDRESS = number("MAILS_PER_ADDRESS", 30, at_least=1, at_most=10_000)
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accounts.models import Address, Registration, User
+from accounts.models import Address, User
 from accounts.phones import format_phone, read_phone
-from accounts.services import open_account
 from tests.harness import builders
 from tests.integration.input.doors import (
     TEXT,
@@ -57,7 +56,7 @@ def test_a_person_who_registers_is_kept_as_they_said(email, phone, name):
 
     said = send(stranger(), "post", "/api/auth/register/", body).json()
 
-    kept = open_account(Registration.objects.latest("pk"))
+    kept = User.objects.get()
     assert (kept.email, kept.phone, kept.first_name) == (email.lower(), read_phone(phone), name)
     assert (said["email"], said["first_name"]) == (kept.email, kept.first_name)
     assert said["phone"] == format_phone(kept.phone) == kept.phone.removeprefix("+91")

@@ -15,7 +15,6 @@ from booking.models import Cart, Checkout, Package, Slot
 from booking.services import HoldRefused, book, check_out, fill_cart, release
 from core.errors import Conflict
 from tests.harness import builders
-from tests.harness.registration import registration_code
 
 PAGE = timedelta(minutes=15)
 CARRIER = "106.208.1.1"
@@ -95,11 +94,6 @@ class Rush:
         """One of twenty mistypes the password at the first login."""
         fields = {"email": email, "password": PASSWORD, "password2": PASSWORD}
         if self.post("register", fields, 201, self.register, email, leaves):
-            self.confirm(email, leaves)
-
-    def confirm(self, email: str, leaves: bool) -> None:
-        fields = {"email": email, "otp": registration_code(email)}
-        if self.post("otp/verify", fields, 200, self.confirm, email, leaves):
             self.log_in(email, leaves, mistyped=self.random.random() < 0.05)
 
     def log_in(self, email: str, leaves: bool, mistyped: bool = False) -> None:

@@ -59,6 +59,11 @@ def post(api, path: str, address: str = HOME, **body: str):
     return api().post(f"/api/auth/{path}/", body, REMOTE_ADDR=address)
 
 
+@pytest.fixture
+def by_code(settings):
+    settings.REGISTRATION_BY_CODE = True
+
+
 def register(api, password: str = builders.PASSWORD) -> None:
     body = REGISTRATION | {"password": password, "password2": password}
     assert api().post("/api/auth/register/", body).status_code == 201
@@ -72,7 +77,20 @@ def wrong(code: OneTimeCode) -> str:
     return f"{(int(digits(code)) + 1) % 1_000_000:06}"
 
 
-def test_a_new_account_is_opened_by_the_code_in_its_mail(api, db):
+def test_a_new_account_is_confirmed_by_the_code_in_its_mail(api, db):
+    assert api().post("/api/auth/register/", REGISTRATION).status_code == 201
+    code = sent_code()
+    login = api().post("/api/auth/login/", LOGIN).json()
+    assert (login["account_status"], login["email_verified"]) == ("ACTIVE", False)
+
+    answer = post(api, "otp/verify", email="Asha@example.com", otp=code)
+
+    assert (answer.status_code, answer.json()["success"]) == (200, True)
+    assert api().post("/api/auth/login/", LOGIN).json()["email_verified"] is True
+    assert post(api, "otp/verify", email="asha@example.com", otp=code).status_code == 400
+
+
+def test_a_new_account_is_opened_by_the_code_in_its_mail(api, db, by_code):
     assert api().post("/api/auth/register/", REGISTRATION | {"first_name": "Win a prize"}).status_code == 201
     code = sent_code()
     assert mail.outbox[0].to == ["asha@example.com"]
@@ -86,7 +104,7 @@ def test_a_new_account_is_opened_by_the_code_in_its_mail(api, db):
     assert post(api, "otp/verify", email="asha@example.com", otp=code).status_code == 400
 
 
-def test_a_code_opens_the_account_of_its_own_registration(api, db):
+def test_a_code_opens_the_account_of_its_own_registration(api, db, by_code):
     """Somebody else who registers with the address, before or after, neither gets the account nor stops it."""
     owner, other = builders.PASSWORD, "a-password-of-somebody-else"
     register(api, other)
@@ -105,7 +123,7 @@ def test_a_code_opens_the_account_of_its_own_registration(api, db):
     assert not Registration.objects.exists()
 
 
-def test_the_code_of_a_registration_is_sent_again(api, db):
+def test_the_code_of_a_registration_is_sent_again(api, db, by_code):
     register(api)
     first = sent_code()
     ask = {"email": REGISTRATION["email"], "via": "email"}
@@ -121,7 +139,7 @@ def test_the_code_of_a_registration_is_sent_again(api, db):
     assert post(api, "otp/verify", email=ask["email"], otp=first).status_code == 200
 
 
-def test_an_address_gets_so_many_codes_of_registrations_in_a_day(api, db):
+def test_an_address_gets_so_many_codes_of_registrations_in_a_day(api, db, by_code):
     for _ in range(PER_DAY + 3):
         register(api)
         run_due(WORK)
@@ -131,7 +149,7 @@ def test_an_address_gets_so_many_codes_of_registrations_in_a_day(api, db):
     assert post(api, "otp/verify", email=REGISTRATION["email"], otp=sent_code()).status_code == 200
 
 
-def test_no_account_is_opened_over_one_that_there_is(api, db):
+def test_no_account_is_opened_over_one_that_there_is(api, db, by_code):
     register(api)
     code = sent_code()
     builders.make_user(REGISTRATION["email"])
@@ -139,7 +157,7 @@ def test_no_account_is_opened_over_one_that_there_is(api, db):
     assert User.objects.get().check_password(builders.PASSWORD)
 
 
-def test_registrations_that_nobody_confirmed_are_deleted(api, db):
+def test_registrations_that_nobody_confirmed_are_deleted(api, db, by_code):
     register(api)
     run_due(["left_registrations"])
     assert Registration.objects.count() == 1

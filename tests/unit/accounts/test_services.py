@@ -6,6 +6,7 @@ from accounts.services import (
     add_address,
     address_for_delivery,
     change_address,
+    create_account,
     open_account,
     register,
     remove_address,
@@ -57,6 +58,14 @@ def test_deleting_several_at_once_leaves_a_default(alice):
     addresses = [alice.addresses.get(), *[builders.make_address(alice, is_default=False) for _ in range(3)]]
     at_once(*[lambda address=address: remove_address(address) for address in addresses[:3]])
     assert alice.addresses.get().is_default
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_registrations_at_once_one_is_told_that_the_email_is_taken():
+    wish = {"email": "asha@example.com", "password": builders.PASSWORD}
+    results = at_once(*[lambda: create_account(**wish)] * 2)
+    assert sorted(type(result).__name__ for result in results) == ["User", "ValidationError"]
+    assert User.objects.count() == 1
 
 
 @pytest.mark.django_db(transaction=True)
