@@ -11,15 +11,15 @@ from tests.harness.processes import eventually
 from tests.integration.frontend import shop_pages
 from tests.integration.frontend.browser import Browser
 from tests.integration.frontend.people import Person
+from tests.integration.frontend.rows import BOTH
 from tests.integration.frontend.truth import judge, newest_payment
 
-AWAITED = pytest.mark.xfail(reason="the routes of today's site are not there yet", strict=False)
 pytestmark = [
     pytest.mark.sockets,
     pytest.mark.proof(every=2),
     # Each site with each of PhonePe's protocols: `make test` plays one of both.
     pytest.mark.parametrize("shop", ["v1", "v2"], indirect=True, scope="module"),
-    pytest.mark.parametrize("era", ["july", pytest.param("today", marks=AWAITED)], scope="module"),
+    pytest.mark.parametrize("era", BOTH, scope="module"),
 ]
 
 
@@ -85,7 +85,6 @@ def test_a_wrong_pin_costs_nothing_and_the_next_try_books(buyer):
     expect_booked(buyer)
 
 
-@AWAITED
 def test_who_closes_the_page_is_told_to_wait_and_pays_through_the_cart(buyer):
     buyer.fill_cart()
     buyer.check_out()
@@ -97,7 +96,6 @@ def test_who_closes_the_page_is_told_to_wait_and_pays_through_the_cart(buyer):
     expect_booked(buyer)
 
 
-@AWAITED
 def test_a_slow_bank_is_waited_for(buyer):
     buyer.fill_cart()
     buyer.check_out()
