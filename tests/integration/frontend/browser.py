@@ -27,7 +27,7 @@ class NoAnswer(Exception):
 class Client(NamedTuple):
     """One axios instance of the site: `exempt` is in the paths whose GET never leads to the login."""
 
-    seconds: int
+    seconds: float
     sends_token: bool = True
     exempt: str = ""
 
