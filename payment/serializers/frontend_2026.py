@@ -143,3 +143,4 @@ class VerifiedSerializer(serializers.Serializer[Payment]):
 class RetryOfNothingSerializer(serializers.Serializer[Any]):
     success = serializers.BooleanField()
     message = serializers.CharField()
+    user_message = serializers.CharField()

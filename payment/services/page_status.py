@@ -42,15 +42,17 @@ OF_BOOKING: dict[str, PageStatus] = {
     Booking.Status.COMPLETED: SUCCESS,
     Booking.Status.CANCELLED: FAILED,
 }
-STANDING = [status for status, word in OF_BOOKING.items() if word == SUCCESS]
+# May be shown as confirmed. With `choose_until` its time was called off, and another one is not chosen yet.
+STANDING = Q(status__in=[status for status, word in OF_BOOKING.items() if word == SUCCESS], choose_until=None)
 MOST_TELLING = (SUCCESS, INITIATED, FAILED)
 
 
 def page_status(payment: Payment) -> PageStatus:
     booking = payment.booking
-    if payment.fulfilment == Fulfilment.BOOKED and booking is not None:
-        return OF_BOOKING[booking.status]
-    return OF_PAYMENT[payment.state, payment.fulfilment]
+    if payment.fulfilment != Fulfilment.BOOKED or booking is None:
+        return OF_PAYMENT[payment.state, payment.fulfilment]
+    word = OF_BOOKING[booking.status]
+    return INITIATED if word == SUCCESS and booking.choose_until else word
 
 
 def most_telling(payments: Iterable[Payment]) -> Payment | None:

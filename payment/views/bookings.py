@@ -28,8 +28,8 @@ from payment.services.refunds.requests import cancel_booking
 class BookingViewSet(ReadOnlyModelViewSet[Booking]):
     """Bookings are made by payments, and cancelled here.
 
-    Pages show whatever they find by a cart or by a payment as confirmed: a cancelled booking is found by its own
-    number only.
+    Pages show whatever they find by a cart or by a payment as confirmed: a booking that was cancelled, or whose time
+    was called off, is found by its own number only.
     """
 
     queryset = Booking.objects.all()
@@ -48,25 +48,23 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
             return self._found(bookings.filter(book_id=ref).first())
         is_number = ref.isdigit() and len(ref) <= 18
         lookup = f"{payments}__pk" if is_number else f"{payments}__attempts__merchant_order_id"
-        return self._found(bookings.filter(status__in=STANDING, **{lookup: ref}).first())
+        return self._found(bookings.filter(STANDING, **{lookup: ref}).first())
 
     @extend_schema(responses=PaidBookingSerializer)
     @action(detail=False, url_path=f"by-cart/(?P<cart_id>{UUIDConverter.regex})")
     def by_cart(self, request: Request, cart_id: str) -> Response:
         """The bare booking. 404 when there is none: any 200 is shown as a confirmed booking."""
-        bookings = self.get_queryset().filter(status__in=STANDING, checkout__cart__cart_id=cart_id)
+        bookings = self.get_queryset().filter(STANDING, checkout__cart__cart_id=cart_id)
         return Response(PaidBookingSerializer(self._existing(bookings.first())).data)
 
     @extend_schema(responses=FoundBookingSerializer)
     @action(detail=False)
     def latest(self, request: Request) -> Response:
         """The newest booking, if the caller's newest payment of a cart is the one that became it; else 404."""
-        booking = self.get_queryset().first()
-        if booking is None or booking.status not in STANDING:
-            return self._found(None)
         paid = Payment.objects.filter(user_id=request.user.pk or 0, checkout__isnull=False)
         newest = paid.order_by("-pk").values_list("checkout_id", flat=True).first()
-        return self._found(booking if newest in (None, booking.checkout_id) else None)
+        bookings = self.get_queryset().filter(STANDING)
+        return self._found((bookings if newest is None else bookings.filter(checkout=newest)).first())
 
     @extend_schema(
         operation_id="booking_cancel",

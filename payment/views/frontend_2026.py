@@ -9,6 +9,8 @@ from typing import cast
 
 from django.db.models import QuerySet
 from django.urls.converters import UUIDConverter
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -17,6 +19,7 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.models import User
+from core.language import language_of
 from core.money import paise
 from core.networks import client_network
 from payment.models import Payment
@@ -112,14 +115,18 @@ class Frontend2026ViewSet(ViewSet):
     def retry_of_nothing(self, request: Request) -> Response:
         """A page that knows no payment id sends NaN. `success: false` leads to the checkout, where an open payment is
         found again; `true` would show the customer's latest booking as this payment's."""
-        sentence = "We do not know which payment this is. Please look at your bookings before you pay again."
-        return Response({"success": False, "message": sentence})
+        sentence = _(
+            "We do not know which payment this is. Please look at your bookings before you pay again."
+        )
+        answer = {"success": False, "message": str(sentence)}
+        with translation.override(language_of(request)):
+            return Response(answer | {"user_message": str(sentence)})
 
 
 def _refreshed(payments: QuerySet[Payment], refresh: Refresh, seconds: int, source: str) -> Payment:
     """The most telling of these payments, after a poll of it. Raises NotFound when there is none."""
     payment = most_telling(payments)
     if payment is None:
-        raise NotFound("There is no payment for this.")
+        raise NotFound(_("Nobody has paid for this yet."))
     refresh(payment, seconds, source)
     return cast(Payment, most_telling(for_wire(payments)))

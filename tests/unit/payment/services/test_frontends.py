@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import Client
+from django.utils import timezone
 
 from booking.models import Booking, Slot
 from okpuja.environment import frontend, words
@@ -123,6 +124,12 @@ def test_money_of_another_amount_is_told_by_our_own_page(payment):
 def test_a_cancelled_booking_is_not_confirmed_again(payment):
     apply_status(payment.attempts.get().pk, completed(), "worker")
     cancel_booking(Booking.objects.get(), "travelling")
+    assert is_own_page(payment)
+
+
+def test_a_booking_whose_time_was_called_off_is_told_by_our_own_page_with_the_choice(payment):
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    Booking.objects.update(choose_until=timezone.now())
     assert is_own_page(payment)
 
 

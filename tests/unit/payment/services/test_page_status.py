@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 
 from booking.models import Booking, Slot
 from payment.models import Payment
@@ -68,6 +69,13 @@ def test_a_booking_that_does_not_stand_is_no_success(cart, status):
 
     assert (page_status(payment) == PageStatus.SUCCESS) == (status != Booking.Status.CANCELLED)
     assert page_status(payment) != PageStatus.INITIATED
+
+
+def test_a_booking_whose_time_was_called_off_is_waited_for(cart):
+    pay(make_payment(builders.make_checkout(cart)))
+    Booking.objects.update(choose_until=timezone.now())
+
+    assert page_status(Payment.objects.get()) == PageStatus.INITIATED
 
 
 def stored(checkout, state, fulfilment=Fulfilment.NONE):

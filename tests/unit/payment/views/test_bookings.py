@@ -1,6 +1,7 @@
 """The bookings of a person, with what they paid, and the ways in which pages look for one."""
 
 import pytest
+from django.utils import timezone
 
 from booking.models import Booking, Package, PujaService, Slot
 from booking.services import book
@@ -203,6 +204,15 @@ def test_a_cancelled_booking_is_found_by_its_own_number_only(api, alice, paid):
 
     assert api(alice).get(f"{BOOKINGS}by-id/{own}/").json()["data"]["status"] == "CANCELLED"
     assert api(alice).get(f"{BOOKINGS}by-id/{slashed}/").status_code == 200
+    others = (f"by-id/{order}/", f"by-id/{number}/", f"by-cart/{paid.checkout.cart.cart_id}/", "latest/")
+    assert [api(alice).get(BOOKINGS + path).status_code for path in others] == [404] * 4
+
+
+def test_a_booking_whose_time_was_called_off_is_not_shown_as_confirmed(api, alice, paid):
+    Booking.objects.update(choose_until=timezone.now())
+    own, _, order, number = references(paid)
+
+    assert api(alice).get(f"{BOOKINGS}by-id/{own}/").status_code == 200
     others = (f"by-id/{order}/", f"by-id/{number}/", f"by-cart/{paid.checkout.cart.cart_id}/", "latest/")
     assert [api(alice).get(BOOKINGS + path).status_code for path in others] == [404] * 4
 
