@@ -146,6 +146,29 @@ def test_a_server_killed_with_the_answer_on_its_way_has_its_first_order_watched(
     assert bookings() == 1
 
 
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_server_killed_while_the_site_of_2026_pays_leaves_an_open_payment_that_the_next_click_finds(
+    generation, phone, cart, phonepe, line, moment
+):
+    """The page reads "initiated", never "failed", and the killed click's key does not stop the next one."""
+    body = {"cart_id": str(cart.cart_id), "address_id": cart.user.addresses.get().pk}
+    getattr(line, moment)["pay"].append(kill)
+    with pytest.raises(Killed):
+        phone.post("/api/payments/cart/", body, headers={"Idempotency-Key": "killed-click"})
+    cart_status = phone.get(f"/api/payments/cart/status/{cart.cart_id}/").json()["data"]
+    assert (cart_status["payment_status"], cart_status["booking_created"]) == ("INITIATED", False)
+    leases_end()
+
+    answer = phone.post("/api/payments/cart/", body, headers={"Idempotency-Key": "another-click"})
+
+    payment = Payment.objects.get()
+    assert (answer.status_code, answer.json()["data"]["payment_order"]["id"]) == (200, payment.pk)
+    phonepe.decide(payment.attempts.latest("number").merchant_order_id)
+    verified = phone.post("/api/payments/verify-and-complete/", {"cart_id": str(cart.cart_id)}).json()
+    assert (verified["success"], bookings()) == (True, 1)
+    assert ledger() == [("RECEIPT", 110_000)]
+
+
 def test_a_server_killed_with_a_page_nobody_ever_opened_frees_the_cart_when_it_expires(
     generation, alice, cart, slot, phonepe, line
 ):

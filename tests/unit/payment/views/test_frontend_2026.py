@@ -99,6 +99,29 @@ def test_two_tabs_at_once_open_one_order(api, alice, cart):
     assert PaymentAttempt.objects.count() == Payment.objects.count() == 1
 
 
+def test_a_tab_of_each_site_at_once_open_one_order(api, alice, cart):
+    july = {"cart_id": cart.pk, "method": "PHONEPE"}
+    answers = at_once(
+        lambda: pay(api(alice), cart), lambda: api(alice).post("/api/payments/payments/process-cart/", july)
+    )
+
+    assert {answer.status_code for answer in answers} <= {200, 201, 409}
+    assert any(answer.status_code < 300 for answer in answers)
+    assert PaymentAttempt.objects.count() == Payment.objects.count() == 1
+
+
+def test_a_click_that_is_sent_twice_at_once_with_its_key_is_one(api, alice, cart):
+    body = {"cart_id": str(cart.cart_id), "address_id": cart.user.addresses.get().pk}
+    key = {"Idempotency-Key": str(uuid.uuid4())}
+    answers = at_once(*(lambda: api(alice).post(PAY, body, headers=key) for _ in range(2)))
+
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert {answer.json()["code"] for answer in answers if answer.status_code == 409} <= {
+        "idempotency_in_flight"
+    }
+    assert PaymentAttempt.objects.count() == Payment.objects.count() == 1
+
+
 def test_the_same_key_gets_the_same_answer(client, cart):
     key = {"Idempotency-Key": str(uuid.uuid4())}
     body = {"cart_id": str(cart.cart_id), "address_id": cart.user.addresses.get().pk}
@@ -329,6 +352,21 @@ def test_a_click_on_i_have_paid_finds_the_money(client, cart, payment, phonepe):
     assert (first["success"], first["already_processed"], first["booking"]) == (True, False, booking)
     assert (second["success"], second["already_processed"], second["booking"]) == (True, True, booking)
     assert Booking.objects.count() == 1
+
+
+def test_two_clicks_on_i_have_paid_and_a_round_of_the_page_make_one_booking(
+    api, alice, cart, payment, phonepe
+):
+    phonepe.decide(payment.attempts.get().merchant_order_id)
+    answers = at_once(
+        lambda: verify(api(alice), cart),
+        lambda: verify(api(alice), cart),
+        lambda: cart_status(api(alice), cart),
+    )
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert Booking.objects.count() == 1
+    assert verify(api(alice), cart).json()["success"] is True
 
 
 @pytest.mark.parametrize("body", [{}, {"cart_id": None}, {"cart_id": "x"}, []])
