@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from payment.phonepe import credentials
 from payment.phonepe.enums import Generation
-from payment.services.frontends import configured_frontends, origin_of
+from payment.services.frontends import configured_frontends, unheard_origins
 
 SHORTEST_SECRET_KEY = 32
 DISTINCT_CHARACTERS = 8
@@ -114,11 +114,6 @@ def _trusts_unsafe_origins() -> bool:
     return (
         is_open or bool(patterns) or any(not _is_public_https(origin) or "*" in origin for origin in origins)
     )
-
-
-def _unheard_frontends() -> set[str]:
-    heard = {*settings.CORS_ALLOWED_ORIGINS, origin_of(settings.PUBLIC_BASE_URL)}
-    return {origin_of(url) for url in configured_frontends()} - heard
 
 
 def _is_public_https(url: str) -> bool:
@@ -470,7 +465,7 @@ UNWISE: Rules = (
         ),
     ),
     (
-        lambda: bool(_unheard_frontends()),
+        lambda: bool(unheard_origins()),
         Problem(
             "W020",
             "CORS_ALLOWED_ORIGINS does not name the origin of FRONTEND_BASE_URL or of one of FRONTENDS: browsers there"

@@ -98,6 +98,12 @@ def origin_of(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}".lower()
 
 
+def unheard_origins() -> set[str]:
+    """Of frontends whose browsers may not call this server: neither its own origin, nor allowed by CORS."""
+    heard = {*settings.CORS_ALLOWED_ORIGINS, origin_of(settings.PUBLIC_BASE_URL)}
+    return {origin_of(url) for url in configured_frontends()} - heard
+
+
 def landing_url(payment: Payment) -> str:
     """The page that tells what became of this payment's cart.
 
