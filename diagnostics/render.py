@@ -36,6 +36,7 @@ DEPENDENCIES = {
     "disk": "Disk",
     "webhook": "Our webhook address",
     "webhook_silence": "Webhooks from PhonePe",
+    "load": "CPU time of this process",
 }
 # Who has made a diagnosis: `DiagnosisRun.AskedBy`.
 WHO_LOOKED = {"web": "a visitor of the page", "worker": "the worker", "command": "manage.py doctor"}

@@ -1,5 +1,6 @@
 """A message to whoever must act: what we ask for, what fails, when, the exact error, and what works meanwhile."""
 
+import re
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from diagnostics.config import mask
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
+from diagnostics.status_probe import StatusProbeResult
 from diagnostics.support_requests import request_to
 from diagnostics.verdicts import Conclusion
 
 INDIA = ZoneInfo("Asia/Kolkata")
+HTTP_STATUS = re.compile(r"HTTP \d{3}")
 
 
 @dataclass(frozen=True)
@@ -58,11 +61,10 @@ def _recipient(conclusion: Conclusion, probe: ProbeResult | None) -> str:
 
 
 def _seen(conclusion: Conclusion, evidence: Evidence) -> str:
-    """In one sentence. Strangers to our code get the finding; the summary speaks of "this server" and "us"."""
-    is_outside = conclusion.culprit in {Culprit.HOSTING, Culprit.PHONEPE} and evidence.unreachable is not None
-    if is_outside and conclusion.about == "phonepe" and evidence.finding:
-        return f"{Finding(evidence.finding).label}."
-    return conclusion.summary
+    """In one sentence. People outside get the finding; our summary speaks of "this server" and "us"."""
+    if conclusion.about != "phonepe" or conclusion.culprit not in {Culprit.HOSTING, Culprit.PHONEPE}:
+        return conclusion.summary
+    return f"{Finding(evidence.finding).label if evidence.finding else conclusion.verdict.label}."
 
 
 def _check_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
@@ -97,12 +99,26 @@ def _network_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
         proxy = f"--proxy http://{host}:{port} " if probe.target.proxy else ""  # without its login
         yield f"To repeat: curl -sv --max-time 10 -o /dev/null {proxy}{probe.target.url}"
     for result in evidence.status_results:
-        answer = "Your answer to our" if is_phonepe and evidence.is_phonepe else "A"
-        yield f"{answer} status request for an order that does not exist, to {result.host_port}: {result.detail}"
+        whose = "Your answer to our" if is_phonepe and evidence.is_phonepe else "A"
+        answer = _answer_of(result) if is_phonepe else result.detail
+        yield f"{whose} status request for an order that does not exist, to {result.host_port}: {answer}"
     others = (*evidence.comparable_controls, *((evidence.sibling,) if evidence.sibling else ()))
     for other in others:
         yield f"For comparison: {other.target.host_port}, {other.target.route}"
         yield from _probe_lines(other, has_times=not is_phonepe)
+
+
+def _answer_of(result: StatusProbeResult) -> str:
+    """As PhonePe sent it, with its tracking id: our own words for it mean nothing to PhonePe."""
+    status = HTTP_STATUS.search(result.detail)
+    if status is None or not (result.code or result.message):
+        return result.detail
+    parts = (
+        status[0],
+        f"code {result.code!r}" if result.code else "",
+        result.message and f"message {result.message!r}",
+    )
+    return ", ".join(filter(None, parts))
 
 
 def _name_server_lines(probe: ProbeResult) -> Iterator[str]:

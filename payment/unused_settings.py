@@ -18,7 +18,7 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"
 NO_PROXIES = ("NO_PROXY", "no_proxy")
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 PREFIX = "PHONEPE_"
-PROXY_IGNORED, AUTHORITY_IGNORED = "W014", "W015"
+PROXY_IGNORED, AUTHORITY_IGNORED = "W018", "W015"
 # What is set, when it has no effect, and what it needs.
 UNUSED: tuple[tuple[str, Callable[[], bool], str], ...] = (
     (

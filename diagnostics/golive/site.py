@@ -90,8 +90,8 @@ def not_run(reason: str, next_action: str = "") -> Result:
 
 
 def from_check(check: Dependency, next_action: str) -> Result:
-    """The result of one dependency check of the diagnosis."""
-    if check.ok is None:
+    """The result of one dependency check of the diagnosis. With a finding nothing proves that it works."""
+    if check.ok is None or (check.ok and check.finding):
         return not_run(check.detail, next_action)
     return passed(check.detail) if check.ok else failed(check.detail, next_action)
 

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from diagnostics.enums import Verdict
-from tests.system.lab import faults
 from tests.system.lab.case import NONE, OK, Case
-from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER
+from tests.system.lab.faults import CONFIGURATION, PHONEPE, THIS_SERVER
 from tests.system.lab.testbed import SANDBOX, Testbed, Wire
 
 
@@ -91,21 +90,11 @@ def rows() -> Iterator[Case]:
             PHONEPE, named=f"{name} is set in the environment: calls to PhonePe do not use it. If this server reaches "
             "the Internet through that proxy only, set PHONEPE_PROXY_URL", look=_in_environment(**{name: value}),
         )  # fmt: skip
-    yield Case(
-        "intercepted, REQUESTS_CA_BUNDLE in the environment", "v2", "settings", _intercepted, Verdict.TLS_UNTRUSTED,
-        HOSTING, named="set PHONEPE_CA_BUNDLE to the file",
-        look=_in_environment(REQUESTS_CA_BUNDLE="/etc/ssl/certs/ca-certificates.crt"),
-    )  # fmt: skip
 
 
 def _refused(testbed: Testbed) -> None:
     for host in testbed.phonepes[:2]:
         host.listens = False
-
-
-def _intercepted(testbed: Testbed) -> None:
-    for host in testbed.everybody:
-        faults.shows(by="stranger")(testbed, host)
 
 
 def _in_environment(**variables: str) -> Callable[[Testbed], Wire]:

@@ -1,3 +1,4 @@
+import sqlite3
 import threading
 import time
 from datetime import timedelta
@@ -9,7 +10,11 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from diagnostics import dependencies
+from diagnostics.database_errors import database_fault
 from diagnostics.deadlines import begin, result
+from diagnostics.enums import Verdict
+from diagnostics.evidence import Evidence
+from diagnostics.verdicts import conclude
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.states import AttemptState
@@ -168,6 +173,34 @@ def test_a_mail_server_that_greets_passes(mail_server):
     assert "250" in check.detail
 
 
+def login_at(mail_server, *answers):
+    mail_server.EMAIL_HOST_USER, mail_server.EMAIL_HOST_PASSWORD = "okpuja", "the-mail-password"
+    with scripted_port(
+        b"220 mail ready\r\n", b"250-mail\r\n250 AUTH PLAIN\r\n", *answers, b"221 bye\r\n"
+    ) as port:
+        mail_server.EMAIL_PORT = port
+        return dependencies.check_mail()
+
+
+def test_a_mail_server_that_takes_our_login_passes(mail_server):
+    check = login_at(mail_server, b"235 welcome\r\n")
+    assert (check.ok, check.fault) == (True, "")
+    assert "takes our login" in check.detail
+
+
+@pytest.mark.parametrize(
+    "said", [b"535 5.7.8 not accepted\r\n", b"534 5.7.9 application password required\r\n"]
+)
+def test_a_mail_server_that_refuses_our_login_is_down(mail_server, said):
+    check = login_at(mail_server, said)
+    assert (check.ok, check.fault, check.cause) == (False, "down", "login")
+    assert said.decode()[:3] in check.detail
+    assert "the-mail-password" not in check.detail
+    [concluded] = conclude(Evidence(dependencies={"mail": check}))
+    assert concluded.verdict is Verdict.MAIL_DOWN
+    assert "user and password in EMAIL_URL" in concluded.next_action
+
+
 def test_a_mail_server_that_refuses_is_named_with_its_address(mail_server):
     mail_server.EMAIL_PORT = refusing_port()
     check = dependencies.check_mail()
@@ -286,6 +319,78 @@ def test_a_worker_without_a_recent_diagnosis_is_down(settings):
     check = dependencies.check_worker()
     assert (check.ok, check.fault) == (False, "down")
     assert "last seen" in check.detail
+
+
+def test_a_worker_that_was_never_seen_is_told_and_is_no_fault(settings):
+    settings.DIAGNOSIS_EVERY_MINUTES = 5
+    check = dependencies.check_worker()
+    assert (check.ok, check.fault) == (True, "never_seen")
+    assert "manage.py work" in check.detail
+    seen(minutes=1)
+    assert dependencies.check_worker().fault == ""
+
+
+def test_a_check_that_did_not_return_keeps_the_name_of_what_was_late(settings):
+    """Of a late hop its address is the first thing to know."""
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST, settings.EMAIL_PORT = dependencies.SMTP, "mail.internal", 587
+    settings.BROKER_URL = "amqp://okpuja:the-broker-password@broker.internal//"
+    settings.PUBLIC_BASE_URL = "https://shop.example"
+    targets = {name: dependencies.timeout_result(name).target for name in dependencies.TARGETS}
+    assert targets["mail"] == "mail.internal:587"
+    assert targets["broker"] == "broker.internal:5672"
+    assert targets["webhook"] == "shop.example:443"
+    assert targets["database"] == dependencies.database_target()
+    assert "mail" not in targets.values()
+
+
+@pytest.mark.parametrize(
+    ("backend", "fault"), [("db.DatabaseCache", "database"), ("locmem.LocMemCache", "down")]
+)
+def test_a_cache_in_the_database_that_hangs_is_the_databases_fault(settings, backend, fault):
+    settings.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}", "LOCATION": "cache"}}
+    late = dependencies.timeout_result("cache")
+    assert (late.ok, late.fault) == (False, fault)
+    [concluded] = conclude(Evidence(dependencies={"cache": late}))
+    is_database = concluded.verdict is Verdict.DATABASE_DOWN
+    assert is_database == (fault == "database")
+    assert "Payments go on" not in concluded.next_action or not is_database
+
+
+REFUSALS = {
+    'connection failed: FATAL:  sorry, too many clients already': "connections",
+    'FATAL:  remaining connection slots are reserved for roles with the SUPERUSER attribute': "connections",
+    'FATAL:  too many connections for role "shop"': "connections",
+    'FATAL:  password authentication failed for user "shop"': "login",
+    'FATAL:  no pg_hba.conf entry for host "10.0.0.5", user "shop", database "shop", no encryption': "login",
+    'FATAL:  database "shop" does not exist': "login",
+    'FATAL:  the database system is starting up': "starting",
+    'FATAL:  the database system is not yet accepting connections': "starting",
+    'FATAL:  could not write init file: No space left on device': "full",
+    'connection to server at "10.0.0.9", port 5432 failed: Connection refused': "down",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("said", REFUSALS)
+def test_what_postgresql_refuses_is_told_apart(said):
+    assert database_fault(OperationalError(said)) == REFUSALS[said]
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"),
+    [
+        ("SQLITE_READONLY_DBMOVED", "readonly"),
+        ("SQLITE_FULL", "full"),
+        ("SQLITE_CORRUPT", "damaged"),
+        ("SQLITE_NOTADB", "damaged"),
+        ("SQLITE_CANTOPEN", "down"),
+    ],
+)
+def test_what_sqlite_refuses_is_told_apart(name, fault):
+    cause = sqlite3.OperationalError("any text")
+    cause.sqlite_errorname = name
+    error = OperationalError("any text")
+    error.__cause__ = cause
+    assert database_fault(error) == fault
 
 
 def test_a_worker_that_makes_no_diagnoses_is_not_down(settings):

@@ -168,11 +168,10 @@ def letters():
             yield f"{finding.value}, {extent}", found
     for verdict in Verdict:
         if verdict.categories or verdict.owner.value in ("phonepe", "credentials"):
+            said = "Not Found, trackingId: 00ab12cd"
+            detail = f"REJECTED, HTTP 404, code 'NOT_OURS', message {said!r}: what our table knows"
             reply = StatusProbeResult(
-                verdict,
-                "api.phonepe.com:443",
-                12,
-                "HTTP 404, code '', message 'Not Found, trackingId: 00ab12cd'",
+                verdict, "api.phonepe.com:443", 12, detail, code="NOT_OURS", message=said
             )
             yield f"answer {verdict.value}", evidence(status_results=(reply,))
     for name, fault in OWN_FAULTS:
@@ -232,7 +231,8 @@ def test_phonepe_reads_its_own_sentence_with_the_tracking_id():
     made = written(LETTERS["answer phonepe_down"])
     assert made["to"] == "PhonePe's merchant support"
     assert "Your answer to our status request" in made["body"]
-    assert "trackingId: 00ab12cd" in made["body"]
+    assert "HTTP 404, code 'NOT_OURS', message 'Not Found, trackingId: 00ab12cd'" in made["body"]
+    assert "our table" not in made["body"]
 
 
 def test_a_late_answer_is_not_told_as_no_connection():
