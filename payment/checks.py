@@ -67,6 +67,7 @@ class Problem(NamedTuple):
 
 
 Rules = tuple[tuple[Callable[[], bool], Problem], ...]
+Level = Callable[..., checks.CheckMessage]
 
 
 def _has_weak_secret_key() -> bool:
@@ -567,20 +568,18 @@ def _violated(rules: Rules) -> list[Problem]:
     return [problem for is_violated, problem in rules if is_violated()]
 
 
-def messages(
-    level: Callable[..., checks.CheckMessage], problems: Iterable[Problem]
-) -> list[checks.CheckMessage]:
+def messages(level: Level, problems: Iterable[Problem]) -> list[checks.CheckMessage]:
     return [level(problem.text, problem.remedy, id=f"payment.{problem.id}") for problem in problems]
 
 
 def _undocumented(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> list[Problem]:
-    generation, environment = Generation(merchant.identity.generation), merchant.identity.environment
-    documented = " and ".join(filter(None, dict.fromkeys(credentials.DOCUMENTED[generation, environment])))
+    generation, environment = merchant.identity.generation, merchant.identity.environment
+    known = credentials.DOCUMENTED[Generation(generation), environment]
+    documented = " and ".join(filter(None, dict.fromkeys(known)))
     return [
         Problem(
             "W014",
-            f"{address} is no address that PhonePe documents for {generation.value} in {environment}; that is"
-            f" {documented}",
+            f"{address} is no address that PhonePe documents for {generation} in {environment}; that is {documented}",
             "Correct it, or leave PHONEPE_BASE_URL and PHONEPE_AUTH_BASE_URL empty.",
         )
         for address in credentials.undocumented_addresses(replace(merchant, endpoints=(endpoint,)))
