@@ -16,6 +16,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import PhoneField, readable_phone
+from accounts.storage import private_storage
 from core.texts import plain_line, visible_line
 
 BY_MAIL = "email"  # the channel of codes that every installation has
@@ -208,6 +209,52 @@ class Registration(models.Model):
 
     def __str__(self) -> str:
         return f"registration {self.pk}"
+
+
+class Upload(models.Model):
+    """A picture of a person, drawn anew by us. The row is there before its files and goes after them."""
+
+    class Purpose(models.TextChoices):
+        PROFILE = "PROFILE", "profile picture"
+        PAN_CARD = "PAN_CARD", "PAN card"
+
+    class State(models.TextChoices):
+        STORING = "STORING", "its files are being written"
+        LIVE = "LIVE"
+        REPLACED = "REPLACED", "its files are to be deleted"
+
+    owner = models.ForeignKey(User, on_delete=models.SET_NULL, null=True, related_name="uploads")
+    purpose = models.CharField(max_length=8, choices=Purpose)
+    state = models.CharField(max_length=8, choices=State, default=State.STORING)
+    file = models.FileField(storage=private_storage, max_length=80)
+    thumbnail = models.FileField(storage=private_storage, max_length=80)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "purpose"], condition=Q(state="LIVE"), name="one_live_upload_of_a_purpose"
+            ),
+        ]
+        indexes = [models.Index(fields=["id"], name="upload_left_over", condition=~Q(state="LIVE"))]
+
+    def __str__(self) -> str:
+        return f"upload {self.pk}"
+
+
+class PanCard(models.Model):
+    """The permanent account number of a person, encrypted (`accounts.pan_cards`)."""
+
+    user = models.OneToOneField(User, on_delete=models.CASCADE, related_name="pan_card")
+    number = models.TextField(editable=False, help_text="encrypted, with the account that it is of")
+    is_verified = models.BooleanField(default=False, help_text="staff have compared it with the card")
+    updated_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        verbose_name = "PAN card"
+
+    def __str__(self) -> str:
+        return f"PAN card {self.pk}"
 
 
 class OneTimeCode(models.Model):

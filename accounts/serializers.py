@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.fields import empty
 
-from accounts.models import BY_MAIL, Address, User, normalize_postal_code
+from accounts import pan_cards, uploads
+from accounts.models import BY_MAIL, Address, PanCard, Upload, User, normalize_postal_code
 from accounts.phones import UNREADABLE, format_phone, is_blank, normalize_phone, read_phone
 from accounts.sessions import SessionTokens
 from core import serializers
@@ -193,8 +194,8 @@ class AccountSerializer(PersonSerializer):
         )
 
     def get_avatar(self, user: User) -> str | None:
-        """The frontend reads it; we keep no pictures."""
-        return None
+        """The thumbnail of their picture."""
+        return uploads.links(user, Upload.Purpose.PROFILE)[1] if user.pk else None
 
 
 class RegisteredSerializer(AccountSerializer):
@@ -214,10 +215,27 @@ class ProfileSerializer(AccountSerializer):
     """An account with what only its own page shows."""
 
     created_at = serializers.DateTimeField(source="date_joined", read_only=True)
+    profile_picture = serializers.SerializerMethodField()
+    profile_thumbnail = serializers.SerializerMethodField()
 
     class Meta:
         model = User
-        fields = (*AccountSerializer.Meta.fields, "dob", "created_at", "updated_at")
+        fields = (
+            *AccountSerializer.Meta.fields,
+            *("dob", "profile_picture", "profile_thumbnail", "created_at", "updated_at"),
+        )
+
+    def to_representation(self, user: User) -> dict[str, Any]:
+        self._links = uploads.links(user, Upload.Purpose.PROFILE)
+        return super().to_representation(user)
+
+    def get_profile_picture(self, user: User) -> str | None:
+        return self._links[0]
+
+    def get_profile_thumbnail(self, user: User) -> str | None:
+        return self._links[1]
+
+    get_avatar = get_profile_thumbnail
 
 
 class ProfileChangeSerializer(serializers.ModelSerializer):
@@ -244,6 +262,34 @@ class ProfileChangeSerializer(serializers.ModelSerializer):
             setattr(user, name, value)
         user.save(update_fields=[*fields])
         return user
+
+
+class PictureSerializer(serializers.Serializer):
+    profile_picture = serializers.FileField(allow_empty_file=True, max_length=255)
+
+
+class PanCardChangeSerializer(serializers.Serializer):
+    """A picture of the card may come along, as multipart."""
+
+    pan_number = serializers.CharField(max_length=20)
+    pan_card_image = serializers.FileField(required=False, allow_empty_file=True, max_length=255)
+
+
+class PanCardSerializer(serializers.ModelSerializer):
+    """The number is masked, in the shape of a number: `pan_cards.mask`."""
+
+    pan_number = serializers.SerializerMethodField()
+    pan_card_image_url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = PanCard
+        fields = ("pan_number", "is_verified", "pan_card_image_url", "updated_at")
+
+    def get_pan_number(self, card: PanCard) -> str:
+        return pan_cards.mask(pan_cards.number_of(card))
+
+    def get_pan_card_image_url(self, card: PanCard) -> str | None:
+        return uploads.links(card.user, Upload.Purpose.PAN_CARD)[0]
 
 
 class LoginAnswerSerializer(serializers.Serializer):

@@ -8,12 +8,15 @@ from accounts.views import (
     LoginView,
     LogoutEverywhereView,
     LogoutView,
+    PanCardView,
     PasswordChangeView,
     PasswordResetRequestView,
     PasswordResetView,
+    ProfilePictureView,
     ProfileView,
     RefreshView,
     RegisterView,
+    UploadView,
 )
 
 router = SimpleRouter()
@@ -31,5 +34,8 @@ urlpatterns = [
     path("otp/request/", ConfirmationRequestView.as_view()),
     path("otp/verify/", ConfirmationView.as_view()),
     path("profile/", ProfileView.as_view()),
+    path("profile/picture/", ProfilePictureView.as_view()),
+    path("pancard/", PanCardView.as_view()),
+    path("uploads/<str:token>/", UploadView.as_view(), name="upload"),
     *router.urls,
 ]

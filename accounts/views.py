@@ -2,8 +2,10 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,8 +13,8 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 from rest_framework_simplejwt.tokens import Token
 
-from accounts import codes, services, sessions
-from accounts.models import Address, OneTimeCode, Session, User
+from accounts import codes, pan_cards, services, sessions, uploads
+from accounts.models import Address, OneTimeCode, PanCard, Session, Upload, User
 from accounts.serializers import (
     AddressSerializer,
     CodeAnswerSerializer,
@@ -21,8 +23,11 @@ from accounts.serializers import (
     DetailSerializer,
     LoginAnswerSerializer,
     LoginSerializer,
+    PanCardChangeSerializer,
+    PanCardSerializer,
     PasswordChangeSerializer,
     PasswordResetSerializer,
+    PictureSerializer,
     ProfileChangeSerializer,
     ProfileSerializer,
     RefreshSerializer,
@@ -33,6 +38,7 @@ from accounts.serializers import (
 from core import serializers
 from core.language import Text
 from core.networks import client_address
+from core.parsers import JSONParser, UploadParser
 
 
 class PublicView(APIView):
@@ -207,6 +213,72 @@ class ProfileView(APIView):
         incoming.is_valid(raise_exception=True)
         incoming.save()
         return self.get(request)
+
+
+class ProfilePictureView(APIView):
+    """A file of the caller, decided by its content and drawn anew. Answers the whole profile."""
+
+    parser_classes = (UploadParser,)
+    throttle_scope = "upload"
+
+    @extend_schema(
+        operation_id="auth_profile_picture", request=PictureSerializer, responses=ProfileSerializer
+    )
+    def patch(self, request: Request) -> Response:
+        incoming = PictureSerializer(data=request.data)
+        incoming.is_valid(raise_exception=True)
+        file = incoming.validated_data["profile_picture"]
+        user = cast(User, request.user)
+        uploads.store(user, Upload.Purpose.PROFILE, file, "profile_picture")
+        return Response(ProfileSerializer(user).data)
+
+
+class PanCardView(APIView):
+    """Of the caller. 404 while there is none; PATCH makes it."""
+
+    parser_classes = (JSONParser, UploadParser)
+    throttle_scope = "upload"
+
+    @extend_schema(operation_id="auth_pan_card", responses=PanCardSerializer)
+    def get(self, request: Request) -> Response:
+        card = PanCard.objects.select_related("user").filter(user=cast(User, request.user)).first()
+        if card is None:
+            raise NotFound()
+        return Response(PanCardSerializer(card).data)
+
+    @extend_schema(
+        operation_id="auth_pan_card_change", request=PanCardChangeSerializer, responses=PanCardSerializer
+    )
+    def patch(self, request: Request) -> Response:
+        incoming = PanCardChangeSerializer(data=request.data)
+        incoming.is_valid(raise_exception=True)
+        user = cast(User, request.user)
+        pan_cards.save(user, incoming.validated_data["pan_number"])
+        if (file := incoming.validated_data.get("pan_card_image")) is not None:
+            uploads.store(user, Upload.Purpose.PAN_CARD, file, "pan_card_image")
+        return self.get(request)
+
+
+class UploadView(PublicView):
+    """A picture behind a link that cannot be guessed. Nothing in it runs, whatever a browser takes it for."""
+
+    throttle_classes = ()
+
+    @extend_schema(operation_id="auth_upload", responses={(200, "image/jpeg"): bytes})
+    def get(self, request: Request, token: str) -> HttpResponse:
+        if (content := uploads.read(token)) is None:
+            raise NotFound()
+        return HttpResponse(
+            content,
+            content_type="image/jpeg",
+            headers={
+                "Content-Disposition": 'inline; filename="picture.jpg"',
+                "Content-Security-Policy": "default-src 'none'; sandbox",
+                "X-Content-Type-Options": "nosniff",
+                "Cross-Origin-Resource-Policy": "cross-origin",
+                "Cache-Control": "private, max-age=600",
+            },
+        )
 
 
 class AddressViewSet(ModelViewSet):

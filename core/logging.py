@@ -48,6 +48,8 @@ CREDENTIAL = re.compile(
 LOGIN = re.compile(
     r"//[^/@\s\"][^/@:\s\"]*+(?::[^@\s\"]*+)?(@)?"
 )  # a password may have a slash, where it should not
+# A permanent account number, of identity cards.
+PAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{5}[0-9]{4}[A-Za-z](?![A-Za-z0-9])")
 MAIL = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)+")
 VALID_REQUEST_ID = re.compile(r"[\w-]{8,64}")
 # Our own links: return and status page. One may follow another at once.
@@ -138,7 +140,7 @@ def redact(text: str) -> str:
         text = text.replace(secret, "[secret]").replace(json.dumps(secret)[1:-1], "[secret]")
     text = SIGNED.sub("[signed]", CREDENTIAL.sub(r"\1 [secret]", text))
     text = LOGIN.sub(lambda found: "//" if found[1] else found[0], text)
-    return PHONE.sub("[phone]", MAIL.sub("[mail]", text))
+    return PAN.sub("[pan]", PHONE.sub("[phone]", MAIL.sub("[mail]", text)))
 
 
 def log_dead_threads() -> None:
@@ -157,6 +159,7 @@ def _log_thread_death(failure: threading.ExceptHookArgs) -> None:
 def _secrets() -> Iterator[str]:
     yield from (getattr(settings, name, "") for name in SECRET_SETTINGS)
     yield from getattr(settings, "SECRET_KEY_FALLBACKS", ())
+    yield from getattr(settings, "DATA_KEYS", ())
     yield from (urlsplit(getattr(settings, name, "")).path for name in SECRET_ADDRESSES)
     for former in getattr(settings, "PHONEPE_PREVIOUS", ()):
         yield from (str(former.get(name, "")) for name in FORMER_SECRETS)

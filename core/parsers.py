@@ -11,6 +11,8 @@ from rest_framework.exceptions import ParseError
 class Bounded(parsers.BaseParser):
     """Limits the size of a body: REST framework reads the stream itself and ignores Django's limit."""
 
+    most_bytes = 0  # 0: the limit of all bodies
+
     def parse(
         self,
         stream: IO[Any],
@@ -18,7 +20,7 @@ class Bounded(parsers.BaseParser):
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
         """Raises RequestDataTooBig, and has read one byte more than the limit at most."""
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        limit = self.most_bytes or settings.DATA_UPLOAD_MAX_MEMORY_SIZE
         body = stream.read(limit + 1)
         if len(body) > limit:
             raise RequestDataTooBig
@@ -45,3 +47,9 @@ class FormParser(Bounded, parsers.FormParser):
 
 class MultiPartParser(Bounded, parsers.MultiPartParser):
     pass
+
+
+class UploadParser(MultiPartParser):
+    """For the routes of UPLOAD_PATHS."""
+
+    most_bytes = settings.UPLOAD_BODY_BYTES

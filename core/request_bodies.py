@@ -4,6 +4,7 @@ Proxies, CDNs and tunnels send bodies with `Transfer-Encoding: chunked` and no C
 as empty. A body that never ends would never free its thread of the server; a few slow ones would keep all threads.
 """
 
+import re
 import socket
 import threading
 from contextlib import suppress
@@ -41,6 +42,14 @@ class BodyNotRead(Exception):
         self.fault = fault
 
 
+def body_limit(path: str) -> int:
+    """Bytes. A few routes take a picture."""
+    plain = re.sub("/+", "/", path).rstrip("/")
+    return (
+        settings.UPLOAD_BODY_BYTES if plain in settings.UPLOAD_PATHS else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    )
+
+
 def buffer_body(environ: Environ) -> None:
     """Replaces the stream by the complete body and its length, or by an empty body and the `Fault`."""
     try:
@@ -69,7 +78,7 @@ def _read_body(environ: Environ) -> bytes | None:
 
 
 def _read_bounded(environ: Environ) -> bytes:
-    limit, length = settings.DATA_UPLOAD_MAX_MEMORY_SIZE, environ.get("CONTENT_LENGTH", "")
+    limit, length = body_limit(environ.get("PATH_INFO", "")), environ.get("CONTENT_LENGTH", "")
     size = min(int(length), limit + 1) if length else limit + 1
     # A request without a length and without chunks has no body: there is nothing to wait for.
     may_wait = length not in ("", "0") or "HTTP_TRANSFER_ENCODING" in environ

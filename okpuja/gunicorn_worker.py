@@ -22,6 +22,8 @@ from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from core.request_bodies import body_limit
+
 HEAD_SECONDS = 10.0  # from the connection, or the end of the answer before, to the end of the head
 SEND_SECONDS = 30.0  # for a client to read what is left of an answer when the thread has finished
 LINGER_SECONDS = 2.0  # after an answer, for the client to hang up: an earlier close could cut the answer off
@@ -122,6 +124,10 @@ class RequestBuffer:
             return False
         self.body_start = self._next_chunk = end + len(END_OF_HEAD)
         head = bytes(self.data[: self.body_start])
+        target = head.split(b" ", 2)[1:2]
+        if target:
+            path = target[0].partition(b"?")[0].decode("latin-1")
+            self._max_body_bytes = max(self._max_body_bytes, body_limit(path))
         length, chunked = CONTENT_LENGTH.search(head), CHUNKED.search(head)
         if chunked and not length:
             self._content_length = None

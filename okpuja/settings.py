@@ -181,6 +181,13 @@ X_FRAME_OPTIONS = "DENY"
 # Browsers remember for a year that this host is never asked over http.
 SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+# These routes take a picture of 5 MB (accounts/pictures.py) with what stands around it.
+UPLOAD_PATHS = ("/api/auth/profile/picture", "/api/auth/pancard")
+UPLOAD_BODY_BYTES = FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1_048_576
+# Pictures of people: outside of what any server serves, one folder for all servers and workers.
+UPLOADS_DIR = secret("UPLOADS_DIR", str(BASE_DIR / "uploads"))
+# Encrypt numbers of identity cards; the first one writes, all of them read. Empty: a key derived from SECRET_KEY.
+DATA_KEYS = words("DATA_KEYS")
 REQUEST_BODY_SECONDS = number("REQUEST_BODY_SECONDS", 20, at_least=1, at_most=300)
 
 # --- Database and cache ------------------------------------------------------------------------
@@ -254,6 +261,7 @@ REST_FRAMEWORK = {
         "payment": rate("PAYMENT_RATE", "10/min"),
         "guest_payment": f"{number('PAYMENT_GUEST_PER_MINUTE', 6, at_least=1, at_most=100_000)}/min",
         "promo": rate("PROMO_RATE", "20/min"),
+        "upload": rate("UPLOAD_RATE", "30/min"),
         "receipt": rate("RECEIPT_RATE", "30/min"),
         "demo_payment": rate("DEMO_PAYMENT_RATE", "10/min"),
         "simulation": rate("SIMULATION_RATE", "60/min"),

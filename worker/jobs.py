@@ -14,8 +14,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.timezone import localdate
 
-from accounts import codes, sessions
-from accounts.models import CodeRequest, OneTimeCode, Registration, Session, User
+from accounts import codes, sessions, uploads
+from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload, User
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
@@ -131,6 +131,10 @@ def delete_registration(registration_id: int) -> None:
     Registration.objects.filter(pk=registration_id).delete()
 
 
+def delete_upload(upload_id: int) -> None:
+    uploads.delete(Upload.objects.filter(pk=upload_id))
+
+
 def delete_session(session_id: int) -> None:
     Session.objects.filter(pk=session_id).delete()
 
@@ -147,6 +151,7 @@ KINDS: dict[str, Job] = {
     "registrations": Job(codes.to_answer, answer_registration),
     "left_registrations": Job(codes.left_over, delete_registration),
     "codes": Job(codes.to_send, send_code),
+    "uploads": Job(uploads.left_over, delete_upload),
     "sessions": Job(sessions.over, delete_session),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
@@ -159,7 +164,7 @@ PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     (
         *("fulfilments", "holds", "offers", "receipts", "keys"),
-        *("registrations", "code_requests", "codes", "left_registrations", "sessions"),
+        *("registrations", "code_requests", "codes", "left_registrations", "sessions", "uploads"),
     ),
 )
 NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnosis",), ("watch",)

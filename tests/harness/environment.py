@@ -23,6 +23,9 @@ OURS = (
     "REFUND_",
     "HOLD",
     "SECRET_KEY",
+    "UPLOAD",
+    "DATA_KEYS",
+    "CODE_",
 )
 WANTED = {
     "DOTENV_FILE": "",
@@ -40,10 +43,11 @@ WANTED = {
     "PHONEPE_ENV": "UAT",
     "LOG_LEVEL": "WARNING",
     "EMAIL_URL": "dummy://",
-    **{f"{name}_RATE": "10000/min" for name in ("LOGIN", "SESSION", "REGISTER", "USER", "PAYMENT", "PROMO")},
+    "UPLOADS_DIR": f"{tempfile.gettempdir()}/okpuja-tests-uploads",
+    **{f"{name}_RATE": "10000/min" for name in ("LOGIN", "SESSION", "REGISTER", "UPLOAD", "USER", "PAYMENT")},
     **{
         f"{name}_RATE": "10000/min"
-        for name in ("RECEIPT", "DEMO_PAYMENT", "SIMULATION", "DIAGNOSIS", "SCHEMA")
+        for name in ("PROMO", "RECEIPT", "DEMO_PAYMENT", "SIMULATION", "DIAGNOSIS", "SCHEMA")
     },
     "PAYMENT_GUEST_PER_MINUTE": "10000",
     # All customers of a test have one address.

@@ -42,6 +42,7 @@ COSTS = {
     "OneTimeCode.expires_at": "a code is good for longer or shorter",
     "Registration.created_at": "deleted sooner or later",
     "Registration.mailed_at": "a code is good for longer or shorter",
+    "Upload.created_at": "files of a request that died are deleted later",
     "Session.created_at": "a login of a clock that was ahead lasts longer than the longest, by as much",
     "Session.ended_at": "removed later",
     "Session.expires_at": "a login ends earlier or later; its tokens carry the same moment",
@@ -119,6 +120,7 @@ ONLY_SHOWN = {
     "User.email_confirmed_at",  # whether there is one
     "User.last_login",
     "User.updated_at",
+    "PanCard.updated_at",
     "WebhookEvent.handled_at",
 }
 # Under a name that is compared, of models whose own is not.

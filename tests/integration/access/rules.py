@@ -53,6 +53,7 @@ USERS = "accounts.user"
 # Page of a model: of `{app}.{model}`, by the last part of its URL.
 ACTIONS = {
     "accounts.session end_now": right("accounts.change_session"),
+    "accounts.pancard mark_verified": right("accounts.change_pancard"),
     "booking.booking mark_completed": right("booking.change_booking"),
     "booking.slot close_and_move": right("booking.change_slot"),
     "booking.slot close_and_refund": right(
@@ -155,6 +156,10 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/auth/password/change/ post": LOGIN,
     "api/auth/profile/ get": LOGIN,
     "api/auth/profile/ patch": LOGIN,
+    "api/auth/profile/picture/ patch": LOGIN,
+    "api/auth/pancard/ get": LOGIN,
+    "api/auth/pancard/ patch": LOGIN,
+    "api/auth/uploads/{token}/ get": SIGNED,
     "api/auth/addresses/ get": LOGIN,
     "api/auth/addresses/ post": LOGIN,
     **{f"api/auth/addresses/{{pk}}/ {method}": OWNER for method in ("get", "put", "patch", "delete")},

@@ -129,6 +129,7 @@ MODEL_REASONS = {
         **dict.fromkeys(("refresh_digest", "previous_digest", "user_hash", "network"), OURSELVES),
         "user_agent": "made one line when it is stored",
     },
+    "accounts.PanCard": {"number": OURSELVES},
     "accounts.Registration": {"password": NOT_READ, "nonce": OURSELVES, "phone": CHECKED},
     "accounts.OneTimeCode": {"nonce": OURSELVES, "via": OURSELVES},
     "accounts.CodeRequest": {"email": NOT_READ, "via": CHECKED},

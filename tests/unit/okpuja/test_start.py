@@ -9,7 +9,7 @@ from tests.harness import ROOT
 from tests.harness.processes import process_environment
 
 # Of the PDF and of Redis: a quarter and a tenth of a second.
-LATER = ("fpdf", "fontTools", "uharfbuzz", "redis")
+LATER = ("PIL", "fpdf", "fontTools", "uharfbuzz", "redis")
 
 
 @pytest.mark.slow

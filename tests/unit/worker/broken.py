@@ -10,7 +10,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.codes import REGISTRATION_KEPT, issue, request
-from accounts.models import CodeRequest, OneTimeCode, Registration, Session
+from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload
 from accounts.services import register
 from accounts.sessions import KEPT, open_session
 from booking.models import SlotHold
@@ -149,6 +149,13 @@ def left_registration() -> int:
     return new_registration(2 * REGISTRATION_KEPT)
 
 
+def replaced_upload() -> int:
+    upload = Upload(owner=builders.make_user(), purpose="PROFILE", state="REPLACED")
+    upload.file, upload.thumbnail = f"{uuid4().hex}.jpg", f"{uuid4().hex}.jpg"
+    upload.save()
+    return upload.pk
+
+
 def old_session() -> int:
     open_session(builders.make_user())
     session = Session.objects.latest("pk")
@@ -232,6 +239,13 @@ BROKEN = {
         left_registration,
         lambda key: not Registration.objects.filter(pk=key).exists(),
         "accounts_registration",
+        act="DELETE",
+        which="OLD.id = {key}",
+    ),
+    "uploads": Kind(
+        replaced_upload,
+        lambda key: not Upload.objects.filter(pk=key).exists(),
+        "accounts_upload",
         act="DELETE",
         which="OLD.id = {key}",
     ),

@@ -1,0 +1,85 @@
+"""The permanent account number (PAN) of a person: encrypted in the database, masked in answers, never searched for.
+
+The first of DATA_KEYS encrypts; without any, a key derived from SECRET_KEY does. All of them, and the keys derived from
+SECRET_KEY and SECRET_KEY_FALLBACKS, decrypt. `manage.py reencrypt_pan_cards` writes every number under the first key.
+"""
+
+import base64
+import logging
+import re
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import PanCard, User
+from accounts.services import lock_user
+from core.errors import InvalidField, Unavailable
+
+logger = logging.getLogger(__name__)
+
+# The fourth letter is the kind of holder (P for a person); new kinds come, so every letter is taken.
+NUMBER = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]")
+MASK = re.compile(r"X{5}[0-9]{4}X")
+
+
+class KeyIsMissing(Unavailable):
+    """None of our keys decrypts what is stored."""
+
+    default_code = "pan_unreadable"
+    default_detail = _("We cannot read this PAN at the moment. Please try again later.")
+    retryable = False
+
+
+def ciphers() -> MultiFernet:
+    secrets = (*settings.DATA_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    digests = (
+        salted_hmac("accounts.pan_cards", "key", secret=secret, algorithm="sha256").digest()
+        for secret in secrets
+    )
+    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
+
+
+def encrypt(user_id: int, number: str) -> str:
+    """With the account, so that a number copied into another row is not read there."""
+    return ciphers().encrypt(f"{user_id}:{number}".encode()).decode()
+
+
+def number_of(card: PanCard) -> str:
+    """Raises KeyIsMissing."""
+    try:
+        user_id, _separator, number = ciphers().decrypt(card.number.encode()).decode().partition(":")
+    except InvalidToken as error:
+        logger.error("a PAN cannot be decrypted: a key is missing", extra={"pan_card": card.pk})
+        raise KeyIsMissing() from error
+    if user_id != str(card.user_id):
+        logger.error("a PAN is of another account", extra={"pan_card": card.pk})
+        raise KeyIsMissing()
+    return number
+
+
+def mask(number: str) -> str:
+    """In the shape of a PAN, so that the form of the frontend takes it back: XXXXX1234X."""
+    return f"XXXXX{number[5:9]}X"
+
+
+@transaction.atomic
+def save(user: User, typed: str) -> PanCard:
+    """The mask of the number that is stored changes nothing. Raises InvalidField."""
+    number = "".join(typed.split()).upper()
+    if not NUMBER.fullmatch(number):
+        sentence = _("A PAN has five letters, four digits and one letter, such as ABCPE1234F.")
+        raise InvalidField("pan_number", sentence)
+    lock_user(user.pk)
+    card = PanCard.objects.filter(user=user).first() or PanCard(user=user)
+    is_mask = bool(MASK.fullmatch(number))
+    if card.pk and is_mask and number == mask(number_of(card)):
+        return card
+    if is_mask:
+        raise InvalidField("pan_number", _("Please write the whole PAN, also what is shown as X."))
+    card.number, card.is_verified, card.updated_at = encrypt(user.pk, number), False, timezone.now()
+    card.save()
+    return card
