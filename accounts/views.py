@@ -218,7 +218,7 @@ class ProfileView(APIView):
 class ProfilePictureView(APIView):
     """A file of the caller, decided by its content and drawn anew. Answers the whole profile."""
 
-    parser_classes = (UploadParser,)
+    parser_classes = (JSONParser, UploadParser)
     throttle_scope = "upload"
 
     @extend_schema(

@@ -5,10 +5,12 @@ import json
 import re
 import socket
 from contextlib import contextmanager
+from io import BytesIO
 from urllib.parse import urlencode, urlsplit
 
 import pytest
 import requests
+from PIL import Image
 
 from simulator.merchants import PUBLISHED
 from simulator.models import Merchant
@@ -209,3 +211,28 @@ def test_two_requests_on_one_line_are_kept_apart(shop):
         said = line.makefile("rb").read()
 
     assert said.count(b"HTTP/1.1 200") == 2
+
+
+def test_a_picture_of_five_megabytes_arrives_and_a_larger_body_is_told_so(shop):
+    token = requests.post(f"{shop.url}{LOGIN_PATH}", json=LOGIN, timeout=30).json()["access"]
+
+    def send(content: bytes) -> requests.Response:
+        return requests.patch(
+            f"{shop.url}/api/auth/profile/picture/",
+            files={"profile_picture": ("me.jpg", content, "image/jpeg")},
+            headers={"Authorization": f"Bearer {token}"},
+            timeout=30,
+        )
+
+    written = BytesIO()
+    Image.effect_noise((1_500, 1_500), 200).save(written, "JPEG", quality=97)
+    picture = written.getvalue()
+    assert 1_048_576 < len(picture) <= 5 * 1_048_576
+    answer = send(picture)
+    assert answer.status_code == 200, answer.text
+    shown = requests.get(answer.json()["profile_picture"], timeout=30)
+    assert (shown.status_code, shown.headers["Content-Type"]) == (200, "image/jpeg")
+    assert (send(picture + b"x" * 5 * 1_048_576).status_code, send(b"\0" * 8 * 1_048_576).status_code) == (
+        413,
+        413,
+    )

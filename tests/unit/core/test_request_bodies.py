@@ -136,3 +136,15 @@ def test_a_fault_is_answered_on_every_route_also_where_no_body_is_read(environ, 
     assert (said[0], told["code"]) == (status, code)
     assert next(iter(told)) == "error"
     assert said[1]["access-control-allow-origin"] == "http://frontend.example"
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/auth/profile/picture/", "//api/auth//profile/picture", "/api/auth/pancard/"]
+)
+def test_a_few_routes_take_a_picture(path):
+    body = b"x" * 3 * LIMIT
+    given = arrived(body, CONTENT_LENGTH=str(len(body)), PATH_INFO=path)
+    assert (FAULT in given, len(given["wsgi.input"].read())) == (False, len(body))
+    too_much = b"x" * 7 * LIMIT
+    assert arrived(too_much, CONTENT_LENGTH=str(len(too_much)), PATH_INFO=path)[FAULT] is Fault.TOO_LARGE
+    assert arrived(body, CONTENT_LENGTH=str(len(body)), PATH_INFO=f"{path}/other")[FAULT] is Fault.TOO_LARGE

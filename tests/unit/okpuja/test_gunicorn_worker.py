@@ -29,6 +29,11 @@ def fill(data, size=1):
     return None
 
 
+def test_a_picture_arrives_whole_before_a_thread_takes_it():
+    head = b"PATCH /api/auth/profile/picture/?a=b HTTP/1.1\r\nContent-Length: 5000\r\n\r\n"
+    assert fill(head + b"x" * 5_000, 500) == len(head) + 5_000
+
+
 @pytest.mark.parametrize("name", WHOLE)
 def test_a_request_is_complete_with_its_last_byte(name):
     assert fill(WHOLE[name]) == len(WHOLE[name])
