@@ -109,6 +109,33 @@ class PromoFilter(filters.FilterSet):
         return codes.none() if word == "astrology" else codes  # all are for pujas
 
 
+class DeskPromoFilter(PromoFilter):
+    """Of all codes, for staff."""
+
+    status = filters.ChoiceFilter(
+        method="filter_status", choices=[(word, word) for word in ("active", "expired", "inactive")]
+    )
+    code_type = filters.ChoiceFilter(
+        method="filter_code_type",
+        choices=[(word, word) for word in ("PUBLIC", "PRIVATE", "ASSIGNED", "SERVICE_SPECIFIC")],
+    )
+
+    class Meta:
+        model = PromoCode
+        fields = ("search", "status", "discount_type", "code_type", "service_type")
+
+    def filter_status(self, codes: QuerySet, name: str, word: str) -> QuerySet:
+        if word == "inactive":
+            return codes.filter(is_active=False)
+        is_over = Q(expires_at__lte=timezone.now())
+        return codes.filter(is_over) if word == "expired" else codes.filter(~is_over, is_active=True)
+
+    def filter_code_type(self, codes: QuerySet, name: str, word: str) -> QuerySet:
+        if word == "PRIVATE":
+            return codes.filter(code_type=PromoCode.CodeType.PRIVATE)
+        return codes.none() if word == "SERVICE_SPECIFIC" else super().filter_code_type(codes, name, word)
+
+
 def with_price(services: QuerySet[PujaService]) -> QuerySet[PujaService]:
     """`price`: the cheapest package on sale, in paise."""
     return services.annotate(price=Min("packages__price_paise", filter=Q(packages__is_active=True)))

@@ -1,8 +1,10 @@
-"""The promo codes of a customer: which they have, where they used them, and what one would take off."""
+"""Promo codes: those of a customer, what one would take off, and the list of staff."""
 
 from typing import Any, cast
 
-from django.db.models import QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
+from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
@@ -14,11 +16,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import GenericViewSet, ViewSet
 
-from booking.filters import PromoFilter
+from accounts.permissions import HasRight
+from booking.filters import DeskPromoFilter, PromoFilter
 from booking.models import Booking, Checkout, PromoCode
 from booking.promo_guard import guarded_promo
 from booking.serializers import (
     CustomerPromoSerializer,
+    DeskPromoSerializer,
+    PromoFiguresSerializer,
     PromoQuestionSerializer,
     PromoUseSerializer,
     PromoVerdictSerializer,
@@ -52,6 +57,31 @@ class CustomerPromoViewSet(ListModelMixin, GenericViewSet):
         return self.get_paginated_response(rows)
 
 
+class DeskPromoViewSet(ListModelMixin, GenericViewSet):
+    """All codes, to look at. They are made and changed in the admin."""
+
+    queryset = PromoCode.objects.order_by("-pk")
+    serializer_class = DeskPromoSerializer
+    permission_classes: Any = (HasRight("booking.view_promocode"),)
+    filter_backends = (DjangoFilterBackend,)
+    filterset_class = DeskPromoFilter
+    pagination_class = LimitedPages
+
+    @extend_schema(responses=PromoFiguresSerializer)
+    @action(detail=False, pagination_class=None, filterset_class=None)
+    def stats(self, request: Request) -> Response:
+        is_over = Q(expires_at__lte=timezone.now())
+        codes = PromoCode.objects.aggregate(
+            total_promos=Count("pk"),
+            active_promos=Count("pk", filter=~is_over & Q(is_active=True)),
+            expired_promos=Count("pk", filter=is_over),
+        )
+        used = Checkout.objects.filter(promo_state=Checkout.PromoState.USED).aggregate(
+            total_usage=Count("pk"), total_discount_given=Coalesce(Sum("discount_paise"), 0)
+        )
+        return Response(PromoFiguresSerializer(codes | used).data)
+
+
 class PromoVerdictViewSet(ViewSet):
     throttle_scope = "promo"
 
@@ -75,10 +105,10 @@ class PromoVerdictViewSet(ViewSet):
             return Response(
                 _say(request, refusal.message) | {"valid": False, "discount_amount": 0, "promo": None}
             )
-        promo = promos.for_customer(user_id).get(pk=discount.promo.pk)
-        verdict = {"valid": True, "promo": CustomerPromoSerializer(promo).data}
+        promo = promos.for_customer(user_id).filter(pk=discount.promo.pk).first()  # None: just ended by staff
+        verdict = {"valid": True, "promo": CustomerPromoSerializer(promo).data if promo else None}
         if discount.paise is None:
-            takes = format_lazy(_("This promo code takes {percent} % off."), percent=promo.percent)
+            takes = format_lazy(_("This promo code takes {percent} % off."), percent=discount.promo.percent)
             return Response(_say(request, takes) | verdict | {"discount_amount": 0})
         takes = format_lazy(_("This promo code takes ₹{amount} off."), amount=rupees(discount.paise))
         return Response(_say(request, takes) | verdict | {"discount_amount": float(rupees(discount.paise))})

@@ -195,6 +195,29 @@ class CustomerPromoSerializer(serializers.ModelSerializer):
         return words.get(kind(promo.code_type), promo.code_type)
 
 
+class DeskPromoSerializer(CustomerPromoSerializer):
+    """A code in the list of staff, with its uses by everybody."""
+
+    usage_count = serializers.IntegerField(source="used_count", read_only=True)
+    is_active = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = PromoCode
+        fields = (
+            *("id", "code", "description", "discount", "discount_type"),
+            *("min_order_amount", "max_discount_amount", "start_date", "expiry_date", "usage_limit"),
+            *("usage_count", "code_type", "is_active", "service_type", "created_at"),
+        )
+
+
+class PromoFiguresSerializer(serializers.Serializer):
+    total_promos = serializers.IntegerField()
+    active_promos = serializers.IntegerField()
+    expired_promos = serializers.IntegerField()
+    total_usage = serializers.IntegerField()
+    total_discount_given = RupeesField(help_text="to bookings, cancelled ones included")
+
+
 class PromoUseSerializer(serializers.ModelSerializer):
     """A booking that was paid with a promo code: what it cost before, and what the code took off."""
 

@@ -1,7 +1,7 @@
 from rest_framework.routers import SimpleRouter
 
 from booking import not_sold
-from booking.promo_views import CustomerPromoViewSet, PromoVerdictViewSet
+from booking.promo_views import CustomerPromoViewSet, DeskPromoViewSet, PromoVerdictViewSet
 from booking.views import CartViewSet, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
 
 router = SimpleRouter()
@@ -13,6 +13,7 @@ router.register("puja/public/services", PujaServiceViewSet, basename="public-ser
 router.register("puja/public/puja/packages", PackageViewSet, basename="public-package")
 router.register("cart/carts", CartViewSet)
 router.register("promo/user/promos", CustomerPromoViewSet, basename="customer-promo")
+router.register("promo/admin/promos", DeskPromoViewSet, basename="desk-promo")
 router.register("promo/promos", PromoVerdictViewSet, basename="promo")
 
 urlpatterns = [*router.urls, *not_sold.urlpatterns]

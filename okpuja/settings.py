@@ -295,6 +295,7 @@ SPECTACULAR_SETTINGS = {
         "BookingStatusEnum": "booking.models.Booking.Status",
         "MailLanguageEnum": "accounts.models.User.Language",
         "PackageLanguageEnum": "booking.models.Package.Language",
+        "PromoDiscountEnum": "booking.models.PromoCode.DiscountType",
     },
 }
 

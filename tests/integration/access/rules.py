@@ -202,6 +202,8 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/promo/user/promos/ get": LOGIN,
     "api/promo/user/promos/history/ get": LOGIN,
     "api/promo/promos/validate/ get": LOGIN,
+    "api/promo/admin/promos/ get": right("booking.view_promocode"),
+    "api/promo/admin/promos/stats/ get": right("booking.view_promocode"),
     "api/booking/bookings/ get": LOGIN,
     "api/booking/bookings/latest/ get": LOGIN,
     "api/booking/bookings/{pk}/ get": OWNER,

@@ -371,3 +371,81 @@ def test_a_verdict_changes_nothing(mine, alice, package):
     promo.refresh_from_db()
 
     assert (cart.promo_code, promo.reserved_count, promo.used_count) == (None, 0, 0)
+
+
+# --- Staff -------------------------------------------------------------------------------------
+
+DESK = "/api/promo/admin/promos/"
+
+
+def test_staff_see_every_code_with_its_uses(api, staff, bought):
+    promo = builders.make_promo("SECRET", code_type=Kind.PRIVATE, usage_limit=5)
+    bought("SECRET")
+    answer = api(staff).get(f"{DESK}?page=1&limit=10&search=")
+    (row,) = answer.json()["results"]
+
+    assert answer.json()["count"] == 1
+    for name in ("start_date", "expiry_date", "created_at"):
+        assert parse_datetime(row.pop(name))
+    assert row == {
+        "id": promo.pk,
+        "code": "SECRET",
+        "description": "",
+        "discount": "10.00",
+        "discount_type": "PERCENT",
+        "min_order_amount": None,
+        "max_discount_amount": None,
+        "usage_limit": 5,
+        "usage_count": 1,
+        "code_type": "PRIVATE",
+        "is_active": True,
+        "service_type": "puja",
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("status=active", ["FLAT", "ASKED"]),
+        ("status=inactive", ["OFF"]),
+        ("status=expired", ["OVER"]),
+        ("discount_type=FIXED", ["FLAT"]),
+        ("code_type=ASSIGNED", ["ASKED"]),
+        ("code_type=SERVICE_SPECIFIC", []),
+        ("search=fl", ["FLAT"]),
+    ],
+)
+def test_staff_narrow_the_list(api, staff, query, found):
+    builders.make_promo("OFF", is_active=False)
+    builders.make_promo(
+        "OVER", expires_at=timezone.now() - timedelta(hours=1), starts_at=builders.in_days(-9)
+    )
+    builders.make_promo("ASKED", code_type=Kind.USER_SPECIFIC)
+    builders.make_promo("FLAT", amount_paise=100)
+
+    assert codes(api(staff).get(f"{DESK}?{query}")) == found
+
+
+def test_the_figures_count_what_was_given(api, staff, alice, package, bought):
+    builders.make_promo("TEN")
+    builders.make_promo(
+        "OVER", expires_at=timezone.now() - timedelta(hours=1), starts_at=builders.in_days(-9)
+    )
+    bought("TEN")
+    builders.make_checkout(builders.make_cart(alice, package, promo_code="TEN"))  # not paid
+
+    assert api(staff).get(f"{DESK}stats/").json() == {
+        "total_promos": 2,
+        "active_promos": 1,
+        "expired_promos": 1,
+        "total_usage": 1,
+        "total_discount_given": "110.00",
+    }
+
+
+def test_a_code_is_not_made_here_and_that_is_said(api, staff):
+    answer = api(staff).post(DESK, {"code": "NEW"})
+
+    assert answer.status_code == 405
+    assert answer.json()["detail"]
+    assert not PromoCode.objects.exists()
