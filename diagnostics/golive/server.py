@@ -84,7 +84,7 @@ def referrer(site: Site) -> Result:
 
 
 def domain(site: Site) -> Result:
-    shown = settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL
+    shown = ", ".join(configured_frontends()) or settings.PUBLIC_BASE_URL
     if "domain" in site.acknowledged:
         return passed(f"a person has acknowledged {shown}")
     return not_run(
