@@ -67,6 +67,11 @@ def former_credentials(name: str) -> Any:
     return found
 
 
+def variables_set() -> list[str]:
+    """The names of all variables that are not empty. Their values stay unread."""
+    return sorted(name for name, value in os.environ.items() if value.strip())
+
+
 def _raw(name: str, *, is_exact: bool = False, allowed: str = "") -> str:
     value = os.environ.get(name, "")
     _refuse_unmeant(name, value, is_exact=is_exact, allowed=allowed)

@@ -4,13 +4,13 @@ Nobody sees from outside that they are unused: `manage.py check` warns of them, 
 """
 
 import difflib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
 from django.core import checks
 
+from okpuja.environment import variables_set
 from payment.checks import Problem, addresses, messages, production
 from payment.phonepe.enums import Generation
 
@@ -147,7 +147,7 @@ def _unused_pairs() -> Iterator[Problem]:
 def _unknown_names() -> Iterator[Problem]:
     """A misspelt name is not read by anybody."""
     known = [name for name in dir(settings) if name.startswith(PREFIX)]
-    for name in sorted(os.environ):
+    for name in variables_set():
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, 1)
             remedy = f"Is {close[0]} meant?" if close else "Remove it."
@@ -155,7 +155,8 @@ def _unknown_names() -> Iterator[Problem]:
 
 
 def _present(names: Sequence[str]) -> list[str]:
-    return [name for name in names if os.environ.get(name, "").strip()]
+    found = variables_set()
+    return [name for name in names if name in found]
 
 
 def _listed(names: Sequence[str]) -> str:
