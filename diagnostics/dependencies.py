@@ -39,7 +39,6 @@ DATABASE_CACHE = "DatabaseCache"  # the target of a cache that is a table
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 5  # SQLite: how long to wait for another writer, as long as payments do
 LOCK_SECONDS, LOCK_PAUSE = 3.0, 0.25  # PostgreSQL: how long payments wait for a lock; when to look again
-LATE_MS = 1000  # a check that failed after so long has waited for somebody
 MIN_FREE_BYTES = 256 * 1024 * 1024
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 BROKER_PORT = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
@@ -80,6 +79,11 @@ class CheckResult:
     milliseconds: int = 0
     cause: str = ""
 
+    @property
+    def is_timeout(self) -> bool:
+        """It got no answer: `timeout_result`, or the error of a driver (`describe_error`)."""
+        return self.cause == "timeout" or self.detail.startswith(TimeoutError.__name__)
+
     def failed(self, fault: str, detail: str, cause: str = "") -> "CheckResult":
         return replace(self, ok=False, fault=fault, detail=detail, cause=cause)
 
@@ -102,15 +106,13 @@ def timeout_result(name: str) -> CheckResult:
     target = TARGETS[name]()
     ok = None if name in NO_FAULT_ON_TIMEOUT else False
     fault = "database" if name == "cache" and target == DATABASE_CACHE else "down"
-    return CheckResult(
-        name, target, ok, fault, "no answer within the time of the diagnosis", milliseconds=LATE_MS + 1
-    )
+    return CheckResult(name, target, ok, fault, "no answer within the time of the diagnosis", cause="timeout")
 
 
 def judge_under_load(checks: Mapping[str, CheckResult], load: Load) -> dict[str, CheckResult]:
     """The checks, and the row of the load itself. Under a heavy one nobody is blamed for having answered late."""
     judged = dict(checks)
-    late = [name for name, each in checks.items() if each.ok is False and each.milliseconds > LATE_MS]
+    late = [name for name, each in checks.items() if each.ok is False and each.is_timeout]
     if load.is_heavy:
         for name in late:
             judged[name] = replace(

@@ -60,12 +60,12 @@ class DiagnosisRunning(Unavailable):
     default_detail = _("A diagnosis is being made. Please ask again in a few seconds.")
 
 
-def latest_report(patience: float = SECONDS + 1) -> Json:
+def latest_report(patience: float = SECONDS + 1, deadline: Deadline | None = None) -> Json:
     """The last report, or a new one if the last is older than thirty seconds. Raises DiagnosisRunning.
 
-    `patience`: seconds to wait for another caller who makes the very first one.
+    `patience`: seconds to wait for another caller who makes the very first one. `deadline`: for making one.
     """
-    deadline = Deadline(SECONDS)
+    deadline = deadline or Deadline(SECONDS)
     if _claim_interval():
         return diagnose(deadline).as_json()
     if last := _last_report():

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from diagnostics import webhook_check
+from diagnostics.consequences import without_consequences
 from diagnostics.dependencies import CheckResult
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
@@ -52,6 +53,7 @@ class Conclusion:
 
 def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
     """What is wrong, most urgent first; when nothing is, the one conclusion that says so."""
+    evidence = without_consequences(evidence)
     applying = {rule.about: rule for rule in reversed(RULES) if rule.applies(evidence)}
     first = [rule for rule in RULES if applying.get(rule.about) is rule]
     wrong = [rule for rule in first if rule.about]

@@ -36,7 +36,7 @@ from core.throttling import CallerThrottle
 from core.waiting import InProgress
 from diagnostics.deadlines import begin, from_database, result
 from diagnostics.render import PageRenderer, TextRenderer
-from diagnostics.runner import DiagnosisRunning, diagnose, latest_report
+from diagnostics.runner import SECONDS, DiagnosisRunning, diagnose, latest_report
 from diagnostics.serializers import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
 from payment.phonepe.transport import Deadline
 
@@ -48,6 +48,7 @@ READ_RIGHT, RUN_RIGHT = "payment.view_diagnosisrun", "payment.add_diagnosisrun"
 COOKIE, SALT = "diagnosis", "payment.diagnosis.door"
 COOKIE_SECONDS = 8 * 3600
 LOGIN_TIMEOUT = 2.0  # seconds
+AFTERWARDS = 1.0  # seconds that are left for rights, the answer and its page
 LOGIN_ERRORS = (AuthenticationFailed, DatabaseError, InterfaceError)
 
 T = TypeVar("T")
@@ -85,6 +86,11 @@ class DiagnosisViewSet(ViewSet):
     throttle_classes = (DiagnosisThrottle,)
     renderer_classes = (JSONRenderer, PageRenderer, TextRenderer)
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """The ten seconds begin before throttle and login, which wait for a locked database as well."""
+        self.deadline = Deadline(SECONDS - AFTERWARDS)
+        super().initial(request, *args, **kwargs)
+
     def get_renderers(self) -> list[BaseRenderer]:
         """Pages and text for GET only; programs that POST get JSON."""
         if self.request.method in {"GET", "HEAD"} or self.action == "door":
@@ -99,7 +105,7 @@ class DiagnosisViewSet(ViewSet):
     @action(detail=False, url_path="debug-connectivity", url_name="connectivity")
     def latest(self, request: Request) -> Response:
         """The last diagnosis, at most thirty seconds old: what is wrong, and who has to act."""
-        report = latest_report()
+        report = latest_report(deadline=self.deadline)
         is_strict = request.query_params.get("strict", "").lower() in {"1", "true"}
         serializer = DiagnosisSerializer if may_read_all(request) else ShortDiagnosisSerializer
         return Response(serializer(report).data, status=503 if is_strict and not report["success"] else 200)
@@ -121,7 +127,7 @@ class DiagnosisViewSet(ViewSet):
         if not posted_runs.begin("fresh"):
             raise DiagnosisRunning
         try:
-            return Response(DiagnosisSerializer(diagnose(ask_simulator=True)).data)
+            return Response(DiagnosisSerializer(diagnose(self.deadline, ask_simulator=True)).data)
         finally:
             posted_runs.end("fresh")
 

@@ -6,6 +6,7 @@ from tests.system.lab import (
     dependencies,
     flicker,
     network,
+    once,
     settings,
     starvation,
     storage,
@@ -13,5 +14,5 @@ from tests.system.lab import (
     webhook,
 )
 
-MODULES = (network, settings, dependencies, storage, webhook, two, flicker, boxes, answers, starvation)
+MODULES = (network, settings, dependencies, storage, webhook, two, flicker, boxes, answers, starvation, once)
 CASES = {case.name: case for module in MODULES for case in module.rows()}

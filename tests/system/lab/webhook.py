@@ -99,7 +99,9 @@ def late(request: Request) -> bytes:
 
 def rows() -> Iterator[Case]:
     for generation in GENERATIONS:
-        yield Case("PhonePe's way to us is open", generation, "our door", _shop({"answer": ours}), OK, NONE)
+        yield Case(
+            "PhonePe's way to us is open", generation, "our door", shop_with({"answer": ours}), OK, NONE
+        )
     for title, change, finding, culprit, named in (
         (
             "door redirects",
@@ -159,7 +161,8 @@ def rows() -> Iterator[Case]:
         ),
     ):
         yield Case(
-            title, "v2", "our door", _shop(change), Verdict.WEBHOOK_UNREACHABLE, culprit, finding, dependency="webhook",
+            title, "v2", "our door", shop_with(change), Verdict.WEBHOOK_UNREACHABLE, culprit, finding,
+            dependency="webhook",
             named=named,
         )  # fmt: skip
     yield Case(
@@ -184,12 +187,12 @@ def rows() -> Iterator[Case]:
         ("not resolved from inside", {"told": "SERVFAIL"}),
     ):
         yield Case(
-            f"own address {title}", "v2", "our door", _shop(change), OK, NONE, "unsure", dependency="webhook",
+            f"own address {title}", "v2", "our door", shop_with(change), OK, NONE, "unsure", dependency="webhook",
             named="curl -sS -i -X POST https://shop.example/api/payments/webhook/phonepe/",
         )  # fmt: skip
 
 
-def _shop(change: dict[str, object]) -> Callable[[Testbed], Host]:
+def shop_with(change: dict[str, object]) -> Callable[[Testbed], Host]:
     def arrange(testbed: Testbed) -> Host:
         testbed.settings["PUBLIC_BASE_URL"] = f"https://{SHOP}"
         shop = testbed.neighbour(SHOP, "192.0.2.80", 443, None)
@@ -205,13 +208,13 @@ def _at(address: str) -> Callable[[Testbed], object]:
 
 def _certified(names: tuple[str, ...] = (SHOP,), **dates: timedelta) -> Callable[[Testbed], None]:
     def arrange(testbed: Testbed) -> None:
-        _shop({"answer": ours})(testbed).certificate = testbed.public.issue(*names, **dates)
+        shop_with({"answer": ours})(testbed).certificate = testbed.public.issue(*names, **dates)
 
     return arrange
 
 
 def _untrusted(testbed: Testbed) -> None:
-    _shop({"answer": ours})(testbed).certificate = testbed.stranger.issue(SHOP)
+    shop_with({"answer": ours})(testbed).certificate = testbed.stranger.issue(SHOP)
 
 
 def _says(status: int, body: bytes, *headers: str) -> dict[str, Answer]:
