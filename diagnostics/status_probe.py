@@ -13,7 +13,7 @@ from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from payment.gateways import GatewayError, PhonePeGateway
 from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus, Stage
 from payment.phonepe.errors import CLIENT_UNKNOWN
-from payment.phonepe.response_codes import KEYS, MEANINGS
+from payment.phonepe.response_codes import KEYS, MEANINGS, Actor
 from payment.phonepe.schemas import HttpAttempt
 from payment.phonepe.transport import Deadline
 
@@ -129,6 +129,8 @@ def _verdict(category: str, last: HttpAttempt) -> Verdict | None:
         return Verdict.WRONG_ENVIRONMENT
     if category == ErrorCategory.BLOCKED_RESPONSE and last.http_status == 404:
         return Verdict.WRONG_BASE_URL
+    if known and not category and known.actor in {Actor.CUSTOMER, Actor.NOBODY}:
+        return None  # how some order stands: PhonePe has read the request
     if known and category in SAID_BY_CODE:
         if known.where == KEYS:
             return Verdict.BAD_CREDENTIALS

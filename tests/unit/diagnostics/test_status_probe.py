@@ -1,0 +1,45 @@
+"""Every code of PhonePe that our table knows leads to whom the table names, in the table's words."""
+
+from dataclasses import replace
+
+import pytest
+
+from diagnostics.enums import Culprit, Verdict
+from diagnostics.status_probe import probe_status
+from diagnostics.verdicts import conclude
+from payment.gateways import PhonePeGateway
+from payment.phonepe import credentials
+from payment.phonepe.response_codes import MEANINGS, Actor
+from payment.phonepe.transport import Deadline, Session
+from payment.phonepe.v1 import STATUS_CODES
+from tests.harness.fake_phonepe import FakePhonePe
+from tests.unit.diagnostics.test_rules import evidence, probe
+
+pytestmark = pytest.mark.sockets
+
+
+@pytest.fixture(scope="module")
+def phonepe():
+    with FakePhonePe() as server:
+        yield server
+
+
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+@pytest.mark.parametrize("code", MEANINGS)
+def test_a_known_code_takes_culprit_and_words_from_the_table(settings, phonepe, code, status):
+    settings.PHONEPE_SIMULATION_MODE, settings.PHONEPE_API_VERSION = False, "v1"
+    settings.PHONEPE_MERCHANT_ID, settings.PHONEPE_SALT_KEY = "MERCHANTOKPUJA", "a-salt-key"
+    settings.PHONEPE_BASE_URL, settings.PHONEPE_MAX_RETRIES = f"http://127.0.0.1:{phonepe.port}", 0
+    phonepe.answer = (status, {"success": False, "code": code, "message": "PhonePe's own sentence"})
+    found = probe_status(PhonePeGateway(credentials.current(), session=Session()), Deadline(5))
+    is_about_orders = MEANINGS[code].actor in {Actor.CUSTOMER, Actor.NOBODY}
+    if (code in STATUS_CODES and status < 500) or (is_about_orders and status == 200):
+        assert found.verdict is None  # how an order stands: PhonePe has read the request
+        return
+    [conclusion] = conclude(evidence(probe(), status_results=(replace(found, target=probe().target),)))
+    known = MEANINGS[code]
+    assert conclusion.culprit is Culprit.of(known)
+    assert known.cause in conclusion.next_action
+    assert known.where in conclusion.next_action
+    assert status == 200 or "PhonePe's own sentence" in conclusion.next_action
+    assert (conclusion.verdict is Verdict.PHONEPE_DOWN) <= (conclusion.culprit is Culprit.PHONEPE)
