@@ -64,10 +64,21 @@ def _draw(content: bytes, field: str) -> tuple[bytes, bytes]:
             raise InvalidField(field, too_many)
         image.load()  # the whole file: a truncated one is refused
         upright = ImageOps.exif_transpose(image)
-    with_alpha = upright.convert("RGBA")
-    flat = Image.new("RGB", upright.size, "white")
-    flat.paste(with_alpha, mask=with_alpha)
+    flat = _flatten(upright)
     return _encode(flat, LONGEST_SIDE), _encode(flat, LONGEST_SIDE_OF_THUMBNAIL)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """In 24 bits; what is transparent becomes white. A new image: a converted one takes comments and EXIF along."""
+    flat = Image.new("RGB", image.size, "white")
+    if image.has_transparency_data:
+        with_alpha = image.convert("RGBA")
+        flat.paste(with_alpha, mask=with_alpha)
+    elif image.mode.startswith("I"):  # grey in 16 bits
+        flat.paste(image.convert("I").point(lambda grey: grey / 256).convert("RGB"))
+    else:
+        flat.paste(image.convert("RGB"))
+    return flat
 
 
 def _encode(image: Image.Image, longest: int) -> bytes:

@@ -65,7 +65,9 @@ def register(*, email: str, password: str, **fields: Any) -> Registration:
 @transaction.atomic
 def open_account(registration: Registration) -> User | None:
     """The account of a registration whose code was typed. None when another code was faster."""
-    if not Registration.objects.filter(pk=registration.pk).delete()[0]:
+    # All of the address, in one order: the codes of two of them may be typed at once.
+    of_address = Registration.objects.select_for_update().filter(email=registration.email).order_by("pk")
+    if registration.pk not in [each.pk for each in of_address]:
         return None
     names = ("password", "phone", "first_name", "last_name", "language")
     fields = {name: getattr(registration, name) for name in names}

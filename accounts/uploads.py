@@ -31,11 +31,16 @@ STORING_TIME = timedelta(hours=1)  # longer than any request
 signer = signing.TimestampSigner(salt="accounts.uploads")
 
 
-def store(owner: User, purpose: Upload.Purpose, file: UploadedFile, field: str) -> Upload:
-    """Takes the place of the one before. Raises InvalidField at `field`, and Unavailable."""
+def draw(file: UploadedFile, field: str) -> tuple[bytes, bytes]:
+    """The picture and its thumbnail, to be stored. Raises InvalidField at `field`, and Unavailable."""
     from accounts.pictures import redraw  # noqa: PLC0415
 
-    picture, thumbnail = redraw(file.name or "", file.read(), field)
+    return redraw(file.name or "", file.read(), field)
+
+
+def store(owner: User, purpose: Upload.Purpose, drawn: tuple[bytes, bytes]) -> Upload:
+    """Takes the place of the one before. Raises Unavailable."""
+    picture, thumbnail = drawn
     name = secrets.token_hex(16)
     upload = Upload.objects.create(
         owner=owner, purpose=purpose, file=f"{name}.jpg", thumbnail=f"{name}-small.jpg"

@@ -227,9 +227,9 @@ class ProfilePictureView(APIView):
     def patch(self, request: Request) -> Response:
         incoming = PictureSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
-        file = incoming.validated_data["profile_picture"]
+        drawn = uploads.draw(incoming.validated_data["profile_picture"], "profile_picture")
         user = cast(User, request.user)
-        uploads.store(user, Upload.Purpose.PROFILE, file, "profile_picture")
+        uploads.store(user, Upload.Purpose.PROFILE, drawn)
         return Response(ProfileSerializer(user).data)
 
 
@@ -252,10 +252,11 @@ class PanCardView(APIView):
     def patch(self, request: Request) -> Response:
         incoming = PanCardChangeSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
-        user = cast(User, request.user)
+        user, file = cast(User, request.user), incoming.validated_data.get("pan_card_image")
+        drawn = None if file is None else uploads.draw(file, "pan_card_image")
         pan_cards.save(user, incoming.validated_data["pan_number"])
-        if (file := incoming.validated_data.get("pan_card_image")) is not None:
-            uploads.store(user, Upload.Purpose.PAN_CARD, file, "pan_card_image")
+        if drawn is not None:
+            uploads.store(user, Upload.Purpose.PAN_CARD, drawn)
         return self.get(request)
 
 

@@ -135,5 +135,7 @@ def test_a_picture_of_the_card_may_come_along(alice, api, folder):  # noqa: F811
     assert get(api, answer.json()["pan_card_image_url"]).status_code == 200
     assert api(alice).get("/api/auth/profile/").json()["profile_picture"] is None
     wrong = SimpleUploadedFile("card.jpg", b"<script>", "image/jpeg")
-    answer = api(alice).patch(PATH, {"pan_number": NUMBER, "pan_card_image": wrong}, format="multipart")
+    other = {"pan_number": "ABCPE9999Z", "pan_card_image": wrong}
+    answer = api(alice).patch(PATH, other, format="multipart")
     assert answer.json()["detail"] == answer.json()["pan_card_image"][0]
+    assert number_of(PanCard.objects.get()) == NUMBER

@@ -74,6 +74,28 @@ def test_a_picture_is_in_the_profile_and_behind_its_link(alice, api, kind):
             assert (image.format, image.size) == ("JPEG", (64, 48))
 
 
+@pytest.mark.parametrize(
+    ("mode", "kind", "colour"),
+    [
+        ("CMYK", "JPEG", (0, 0, 0, 0)),
+        ("L", "JPEG", 255),
+        ("I;16", "PNG", 65_535),
+        ("RGBA", "PNG", (0, 0, 0, 0)),
+        ("LA", "PNG", (0, 0)),
+        ("P", "GIF", 215),
+        ("1", "PNG", 1),
+        ("RGBA", "WEBP", (0, 0, 0, 0)),
+    ],
+)
+def test_pictures_of_every_depth_are_drawn_and_what_is_transparent_is_white(alice, api, mode, kind, colour):
+    written = BytesIO()
+    Image.new(mode, (8, 8), colour).save(written, kind)
+    answer = send(api(alice), written.getvalue(), name=f"me.{kind.lower()}")
+    assert answer.status_code == 200, answer.json()
+    with Image.open(BytesIO(get(api, answer.json()["profile_picture"]).content)) as image:
+        assert min(image.getpixel((4, 4))) > 240 or mode == "P"
+
+
 def test_the_link_lets_a_browser_run_and_keep_nothing(alice, api):
     send(api(alice), picture())
     shown = get(api, api(alice).get("/api/auth/profile/").json()["profile_picture"])
@@ -207,8 +229,7 @@ def test_a_disk_that_takes_nothing_is_told_and_leaves_nothing(alice, api, folder
 
 
 def test_what_a_killed_request_left_is_deleted_by_the_worker(alice, folder):
-    file = SimpleUploadedFile("me.jpg", picture())
-    dead = uploads.store(alice, Upload.Purpose.PROFILE, file, "profile_picture")
+    dead = uploads.store(alice, Upload.Purpose.PROFILE, (picture(), picture()))
     Upload.objects.update(state="STORING")
     run_due(["uploads"])
     assert len(files(folder)) == 2  # it may still be in work
@@ -219,7 +240,7 @@ def test_what_a_killed_request_left_is_deleted_by_the_worker(alice, folder):
 
 
 def test_the_pictures_of_a_deleted_account_go_with_it(alice, folder):
-    uploads.store(alice, Upload.Purpose.PROFILE, SimpleUploadedFile("me.jpg", picture()), "profile_picture")
+    uploads.store(alice, Upload.Purpose.PROFILE, (picture(), picture()))
     alice.delete()
     run_due(["uploads"])
     assert files(folder) == []
