@@ -43,7 +43,15 @@ def test_a_refused_refresh_makes_no_network_known(alice):
     assert not Counter.objects.filter(scope=KNOWN).exists()
 
 
-def test_the_code_of_a_registration_makes_the_network_known(db):
+def test_a_registration_makes_the_network_known(db):
+    new = {"email": EMAIL, "password": builders.PASSWORD, "password2": builders.PASSWORD}
+    assert post("register", new) == 201
+    assert is_known(EMAIL, HOME)
+    assert post("register", new | {"email": EMAIL.upper()}) == 400
+
+
+def test_where_the_code_makes_the_account_it_makes_the_network_known(db, settings):
+    settings.REGISTRATION_BY_CODE = True
     new = {"email": EMAIL, "password": builders.PASSWORD, "password2": builders.PASSWORD}
     assert post("register", new) == 201
     assert not is_known(EMAIL, HOME)
