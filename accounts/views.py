@@ -225,7 +225,7 @@ class ProfilePictureView(APIView):
         operation_id="auth_profile_picture", request=PictureSerializer, responses=ProfileSerializer
     )
     def patch(self, request: Request) -> Response:
-        incoming = PictureSerializer(data=request.data)
+        incoming = PictureSerializer(data=request.data, context={"request": request})
         incoming.is_valid(raise_exception=True)
         drawn = uploads.draw(incoming.validated_data["profile_picture"], "profile_picture")
         user = cast(User, request.user)
@@ -250,7 +250,7 @@ class PanCardView(APIView):
         operation_id="auth_pan_card_change", request=PanCardChangeSerializer, responses=PanCardSerializer
     )
     def patch(self, request: Request) -> Response:
-        incoming = PanCardChangeSerializer(data=request.data)
+        incoming = PanCardChangeSerializer(data=request.data, context={"request": request})
         incoming.is_valid(raise_exception=True)
         user, file = cast(User, request.user), incoming.validated_data.get("pan_card_image")
         drawn = None if file is None else uploads.draw(file, "pan_card_image")

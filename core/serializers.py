@@ -79,7 +79,9 @@ class Serializer(serializers.Serializer[T]):
     def to_internal_value(self, data: Any) -> Any:
         """Raises ValidationError on each field that is wrong, and of a change also on what is unknown or fixed."""
         request = self.context.get("request")
-        is_change = self.instance is not None or self.partial or (request and request.method == "PUT")
+        is_change = (
+            self.instance is not None or self.partial or (request and request.method in ("PUT", "PATCH"))
+        )
         unread = self._find_unread(data) if is_change and isinstance(data, Mapping) else {}
         try:
             values = super().to_internal_value(data)
