@@ -8,5 +8,7 @@ __all__ = ["no_server_breaks", "pytest_runtest_makereport"]
 
 @pytest.fixture(scope="module")
 def shop(request):
-    with shop_with_mails(getattr(request, "param", "v2")) as shop:
+    """`(generation of PhonePe's protocol, settings)`."""
+    generation, settings = getattr(request, "param", ("v2", {}))
+    with shop_with_mails(generation, **settings) as shop:
         yield shop

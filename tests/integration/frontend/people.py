@@ -157,11 +157,11 @@ def mails_to(shop: InstallationWithPhonePe, address: str) -> list[str]:
 
 
 @contextmanager
-def shop_with_mails(generation: str) -> Iterator[InstallationWithPhonePe]:
+def shop_with_mails(generation: str, **settings: Any) -> Iterator[InstallationWithPhonePe]:
     """Everything that `make run` starts, whose mails are files."""
     with (
         tempfile.TemporaryDirectory(prefix="okpuja-mail-") as folder,
-        start_installation(generation, EMAIL_URL=f"file://{folder}") as shop,
+        start_installation(generation, EMAIL_URL=f"file://{folder}", **settings) as shop,
     ):
         shop.work(interval=0.5)
         yield shop

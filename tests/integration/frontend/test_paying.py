@@ -7,18 +7,21 @@ from functools import partial
 
 import pytest
 
+from tests.harness.databases import PASSWORD
 from tests.harness.processes import eventually
-from tests.integration.frontend import shop_pages
+from tests.integration.frontend import account_pages, shop_pages
 from tests.integration.frontend.browser import Browser
 from tests.integration.frontend.people import Person
 from tests.integration.frontend.rows import BOTH
 from tests.integration.frontend.truth import judge, newest_payment
 
+BY_CODE = {"REGISTRATION_BY_CODE": True}
+SHOPS = [("v1", {}), ("v2", BY_CODE)]
 pytestmark = [
     pytest.mark.sockets,
     pytest.mark.proof(every=2),
     # Each site with each of PhonePe's protocols: `make test` plays one of both.
-    pytest.mark.parametrize("shop", ["v1", "v2"], indirect=True, scope="module"),
+    pytest.mark.parametrize("shop", SHOPS, ids=["v1", "v2-by-code"], indirect=True, scope="module"),
     pytest.mark.parametrize("era", BOTH, scope="module"),
 ]
 
@@ -53,6 +56,15 @@ def expect_booked(buyer):
     assert buyer.tab.screen.says in ("confirmed", "our page")
     assert buyer.history()[0]["book_id"] == newest.book_id
     assert shop_pages.cart(buyer.tab) is None
+
+
+def test_who_logs_in_before_the_code_is_told_where_the_code_makes_the_account(shop, era):
+    newcomer = Person(shop, era)
+    account_pages.register(newcomer.tab, newcomer.email, "", PASSWORD)
+    account_pages.log_in(newcomer.tab, newcomer.email, PASSWORD)
+    is_told = shop.environment.get("REGISTRATION_BY_CODE") == "True"
+    assert newcomer.tab.toasts == (["Your account is PENDING."] if is_told else [])
+    assert ("access" in newcomer.tab.storage) is not is_told
 
 
 def test_from_the_catalogue_to_the_end_of_the_booking(buyer):
