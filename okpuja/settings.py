@@ -356,6 +356,7 @@ PHONEPE_WEBHOOK_USERNAME = secret("PHONEPE_WEBHOOK_USERNAME")
 PHONEPE_WEBHOOK_PASSWORD = secret("PHONEPE_WEBHOOK_PASSWORD")
 PHONEPE_WEBHOOK_SECRET = secret("PHONEPE_WEBHOOK_SECRET")
 PHONEPE_EXPIRE_AFTER = number("PHONEPE_EXPIRE_AFTER", 900, at_least=300, at_most=LONGEST_EXPIRE_AFTER)
+PHONEPE_PREFILL_PHONE = boolean("PHONEPE_PREFILL_PHONE", True)
 PHONEPE_PREVIOUS = former_credentials("PHONEPE_PREVIOUS")
 
 # Where forms of our pages may lead, redirects included: here, back to the shop, to a page of PhonePe.

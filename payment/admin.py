@@ -101,6 +101,7 @@ class AttemptRows(Rows):
     fields = (
         "number",
         "merchant_order_id",
+        "channel",
         "state",
         "amount_paise",
         "received_paise",
@@ -208,7 +209,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "merchant",
         "next_check_at",
     )
-    list_filter = ("state", "generation", "environment", "simulated")
+    list_filter = ("state", "channel", "generation", "environment", "simulated")
     list_select_related = ("payment",)
     search_fields = ("merchant_order_id", "provider_order_id", "provider_transaction_id", "utr")
     inlines = (CallRows,)

@@ -2,6 +2,7 @@
 
     Refusal (core.errors)
     ├── NotConfigured         503  no credentials for this
+    ├── NotOffered            409  this merchant's protocol has no order of this channel
     ├── NotAuthentic          401  a webhook that does not prove to come from PhonePe
     └── GatewayError               carries the HTTP attempts: error_category, host, port, http_attempts
         ├── NotSent           503  nothing can have reached PhonePe, or it turned the request away unread
@@ -21,12 +22,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, TypeVar
 
-from core.errors import Refusal
+from django.utils.translation import gettext_lazy as _
+
+from core.errors import Conflict, Refusal
 from core.language import Text
 from payment.phonepe import credentials, response_codes, v1, v2
 from payment.phonepe.client import CallContext, PhonePeClient
 from payment.phonepe.credentials import Identity, Merchant, NotConfigured
-from payment.phonepe.enums import ErrorCategory, Generation, Operation, ProviderStatus
+from payment.phonepe.enums import Channel, ErrorCategory, Generation, Operation, ProviderStatus
 from payment.phonepe.errors import RequestFailed
 from payment.phonepe.oauth import TokenStore
 from payment.phonepe.schemas import (
@@ -53,6 +56,7 @@ __all__ = [
     "HttpAttempt",
     "NotAuthentic",
     "NotConfigured",
+    "NotOffered",
     "NotSent",
     "Order",
     "OrderStatus",
@@ -65,6 +69,7 @@ __all__ = [
     "authenticate_webhook",
     "current_gateway",
     "gateway_for",
+    "refuse_unless_offered",
 ]
 
 S = TypeVar("S", OrderStatus, RefundStatus)
@@ -140,6 +145,20 @@ class CheckoutPageLost(GatewayError):
         self.status = status and replace(status, http_attempts=self.http_attempts)
 
 
+class NotOffered(Conflict):
+    default_code = "not_offered"
+    default_detail = _(
+        "Our account at PhonePe (V1) has no order tokens for PhonePe's SDK. "
+        "Please pay in a UPI app, or on the web page."
+    )
+    ON_V2 = _(
+        "Our account at PhonePe (V2) opens no UPI app directly. Please pay in PhonePe's SDK, or on the web page."
+    )
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__(self.ON_V2 if channel is Channel.UPI_INTENT else None)
+
+
 class ApiVersion(Protocol):
     """What `payment.phonepe.v1` and `payment.phonepe.v2` do each in its own way."""
 
@@ -150,7 +169,7 @@ class ApiVersion(Protocol):
     def classify_answer(
         self, operation: Operation, http_status: int, answer: Json
     ) -> RequestOutcome | None: ...
-    def read_page(self, answer: Json) -> CheckoutPage: ...
+    def read_page(self, channel: Channel, answer: Json) -> CheckoutPage: ...
     def read_order_status(self, answer: Json) -> OrderStatus: ...
     def read_refund_status(self, answer: Json) -> RefundStatus: ...
 
@@ -180,17 +199,20 @@ class PhonePeGateway:
         )
 
     def pay(self, order: Order, deadline: Deadline, *, check_status_first: bool = False) -> CheckoutPage:
-        """Opens an order. Raises NotSent, Rejected, OutcomeUnknown, CheckoutPageLost.
+        """Opens an order for its channel: PhonePe's page, its SDK in an app (V2), a UPI app (V1).
 
-        `check_status_first`: an earlier call for this order may have arrived.
+        Raises NotSent, Rejected, OutcomeUnknown, CheckoutPageLost (the page, token or link can't be had again), and
+        NotOffered. `check_status_first`: an earlier call for this order may have arrived.
         """
+        refuse_unless_offered(order.channel, self.merchant.identity.generation)
+        read = functools.partial(self._api.read_page, order.channel)
         context = CallContext(deadline, may_have_arrived=check_status_first)
         request = self._api.pay(self.merchant, order)
         if check_status_first:
             self._check_order_is_unknown(order, EARLIER_CALL, context)
         while True:
             try:
-                page = self._client.send(request, self._api.read_page, context)
+                page = self._client.send(request, read, context)
                 return replace(page, http_attempts=tuple(context.http_attempts))
             except RequestFailed as failure:
                 if failure.outcome not in AMBIGUOUS_OR_DUPLICATE:
@@ -293,6 +315,12 @@ class PhonePeGateway:
         if status.state is ProviderStatus.UNKNOWN and not is_duplicate:
             raise OutcomeUnknown(failure, context) from failure
         return status
+
+
+def refuse_unless_offered(channel: Channel, generation: str) -> None:
+    """Raises NotOffered."""
+    if not channel.is_offered_by(generation):
+        raise NotOffered(channel)
 
 
 def current_gateway() -> PhonePeGateway:

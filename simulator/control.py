@@ -75,6 +75,23 @@ def decide_order(body: Json, merchant_order_id: str) -> Json:
     return snapshots.serialize_order_with_details(order)
 
 
+def act_in_app(body: Json, merchant_order_id: str) -> Json:
+    """Plays the app with PhonePe's SDK, or a UPI app: `action`, and the order `token` of the SDK.
+
+    `told` is what the SDK tells the app: SUCCESS, FAILURE, INTERRUPTED, or null when the app was killed. A shop must
+    not believe it.
+    """
+    order, token = _find_order(merchant_order_id), body.get("token", "")
+    action = body.get("action")
+    _require(action in tuple(orders.APP_ACTIONS), f"action must be one of {', '.join(orders.APP_ACTIONS)}")
+    _require(isinstance(token, str), "token must be a text")
+    try:
+        told = orders.act_in_app(order, str(action), token)
+    except orders.TokenRefused as refused:
+        raise ApiError(401, {"errorCode": "PR004", "message": "Unauthorized"}) from refused
+    return {"told": told, "order": snapshots.serialize_order_with_details(order)}
+
+
 def refund_order(body: Json, merchant_order_id: str) -> Json:
     """Refunds as from PhonePe's dashboard; without `amount_paise`, all that is left."""
     amount_paise = body.get("amount_paise")
@@ -232,6 +249,7 @@ ROUTES = (
     _route("GET", "orders/", list_orders),
     _route("GET", "orders/{}/", show_order),
     _route("POST", "orders/{}/decide/", decide_order),
+    _route("POST", "orders/{}/app/", act_in_app),
     _route("POST", "orders/{}/refund/", refund_order),
     _route("POST", "refunds/{}/decide/", decide_refund),
     _route("GET", "faults/", list_faults),

@@ -111,6 +111,8 @@ class Order(models.Model):
         max_length=20, blank=True, help_text="How it is paid, when the shop has decided that"
     )
     vpa = models.CharField(max_length=80, blank=True, help_text="Of that mode, masked")
+    for_app = models.BooleanField(default=False, help_text="PhonePe's mobile SDK opens it with its token")
+    prefilled_phone = models.CharField(max_length=13, blank=True, help_text="Shown on the page, to log in")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     bank_answers_at = models.DateTimeField(null=True, help_text="When the money comes that is on its way")

@@ -25,6 +25,10 @@ BODIES: dict[str, Json] = {
         "amount_paise": PAISE,
         "seconds": SECONDS,
     },
+    "act_in_app": {
+        "action": {"enum": list(orders.APP_ACTIONS)},
+        "token": TEXT | {"description": "of the SDK order"},
+    },
     "refund_order": {"amount_paise": PAISE},
     "decide_refund": {"outcome": {"enum": list(refunds.TRANSITIONS)}},
     "arm_fault": {
@@ -56,6 +60,7 @@ BODIES: dict[str, Json] = {
 }
 REQUIRED = {
     "decide_order": ["outcome"],
+    "act_in_app": ["action"],
     "decide_refund": ["outcome"],
     "arm_fault": ["operation", "fault"],
     "send_webhook": ["event"],
@@ -64,6 +69,7 @@ ERROR = {"content": {"application/json": {"schema": {"type": "object", "properti
 RESPONSES = {
     "200": {"description": "Done", "content": {"application/json": {"schema": {"type": "object"}}}},
     "400": {"description": "Invalid request", **ERROR},
+    "401": {"description": "PhonePe's SDK does not start with this token"},
     "403": {"description": "Only the operator may call it", **ERROR},
     "404": {"description": "Not found, or no simulation mode", **ERROR},
     "409": {"description": "The state does not allow it", **ERROR},

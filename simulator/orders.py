@@ -18,6 +18,7 @@ V1_LIFETIME = timedelta(minutes=20)
 WRONG_PIN, INSUFFICIENT_BALANCE = "ZM", "Z9"
 BANK_SECONDS = 30
 LATE_SECONDS = 60
+APP_MODES = ("UPI_INTENT", "PPE_INTENT")
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,37 @@ def expire(order: Order, choice: Choice) -> None:
 
 def close(order: Order, choice: Choice) -> None:
     """The page is closed; the order stays open until it expires."""
+
+
+class TokenRefused(Exception):
+    """PhonePe's SDK does not start with this token."""
+
+
+# What the customer does in the app: what happens to the order, and what the SDK then tells the app.
+APP_ACTIONS: dict[str, tuple[str, str | None]] = {
+    "pays": ("success", "SUCCESS"),
+    "cancels": ("close", "INTERRUPTED"),
+    "fails": ("failure", "FAILURE"),
+    "pays_slowly": ("slow", "INTERRUPTED"),
+    "is_killed": ("close", None),
+    "pays_and_is_killed": ("success", None),
+    "fails_but_reports_success": ("failure", "SUCCESS"),
+}
+
+
+def act_in_app(order: Order, action: str, token: str, choice: Choice = DEFAULT_CHOICE) -> str | None:
+    """What PhonePe's SDK tells the app, None when the app is dead by then. Raises TokenRefused, NotAllowed.
+
+    A UPI app has been opened by a link, and gets no token.
+    """
+    transitions.apply_due(order)
+    if order.for_app and (token != order.page_token or order.state != State.PENDING):
+        raise TokenRefused
+    if not order.for_app and order.mode not in APP_MODES:
+        raise NotAllowed("The order has a page; no app was given a token or a link for it.")
+    outcome, told = APP_ACTIONS[action]
+    decide(order, outcome, choice)
+    return told
 
 
 OUTCOMES: dict[str, Callable[[Order, Choice], None]] = {

@@ -26,7 +26,8 @@ NO_WAY_BACK = "The shop's return address is no address of this site. You can clo
 @simulation_only
 @wakes_dispatcher
 def page(request: HttpRequest, token: str) -> HttpResponse:
-    order = get_object_or_404(Order.objects.select_related("merchant"), page_token=token)
+    pages = Order.objects.select_related("merchant").filter(for_app=False)
+    order = get_object_or_404(pages, page_token=token)
     transitions.apply_due(order)
     if request.method == "POST":
         return _decide(request, order)

@@ -23,8 +23,10 @@ def pay(request: Request) -> Response:
 
 
 def sdk_order(request: Request) -> Response:
-    """For a mobile app, which opens the page with the token."""
-    order = _insert(_build_order(request, *_read_page_order(request, for_app=True)))
+    """For a mobile app, whose SDK opens the payment with the token."""
+    order = _build_order(request, *_read_page_order(request, for_app=True))
+    order.for_app = True
+    _insert(order)
     return json_response(v2_messages.order_created(order, {"token": order.page_token}))
 
 
@@ -129,6 +131,7 @@ def _build_order(request: Request, merchant: Merchant, payload: Json) -> Order:
         meta_info=payload.get("metaInfo"),
         offered=instruments.enabled_names(flow.get("paymentModeConfig", {})),
         retry_disabled=payload.get("disablePaymentRetry") or flow.get("disablePaymentRetry") or False,
+        prefilled_phone=payload.get("prefillUserLoginDetails", {}).get("phoneNumber") or "",
         created_at=moment,
         expires_at=moment + lasts,
     )

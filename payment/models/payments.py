@@ -13,7 +13,7 @@ from booking.services import longest_page_life
 from core.clocks import SKEW, is_running
 from core.texts import name_or_email
 from payment.phonepe.credentials import Identity
-from payment.phonepe.enums import Generation
+from payment.phonepe.enums import Channel, Generation
 from payment.states import AttemptState, FrontendGeneration, Fulfilment, PaymentState
 
 OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
@@ -158,7 +158,15 @@ class PaymentAttempt(models.Model):
     merchant = models.CharField(max_length=64)
     simulated = models.BooleanField(default=False)
 
+    # Where the customer pays. They may change as long as PhonePe has given nothing to pay with.
+    channel = models.CharField(max_length=12, choices=Channel, default=Channel.PAGE)
+    target_app = models.CharField(max_length=100, blank=True, help_text="the UPI app of an intent")
+    device_os = models.CharField(max_length=8, blank=True, help_text="ANDROID or IOS, of an intent")
+
+    # What PhonePe gave to pay with: one of the three, by the channel.
     page_url = models.TextField(blank=True)
+    order_token = models.TextField(blank=True, help_text="for PhonePe's SDK in an app")
+    intent_url = models.TextField(blank=True, help_text="opens a UPI app")
     provider_order_id = models.CharField(max_length=64, blank=True)
     provider_transaction_id = models.CharField(max_length=64, blank=True)
     utr = models.CharField(max_length=64, blank=True, help_text="the bank's reference")
@@ -194,6 +202,12 @@ class PaymentAttempt(models.Model):
                 condition=~Q(state=AttemptState.COMPLETED) | Q(received_paise__isnull=False),
             ),
             models.CheckConstraint(
+                name="attempt_is_paid_in_its_channel",
+                condition=Q(channel=Channel.PAGE, order_token="", intent_url="")
+                | Q(channel=Channel.SDK, page_url="", intent_url="")
+                | Q(channel=Channel.UPI_INTENT, page_url="", order_token=""),
+            ),
+            models.CheckConstraint(
                 name="attempt_open_is_asked_about",
                 condition=~Q(state__in=OPEN_ATTEMPT) | Q(next_check_at__isnull=False),
             ),
@@ -210,8 +224,14 @@ class PaymentAttempt(models.Model):
         """The identity under which it was opened, whatever the settings are now."""
         return Identity(self.generation, self.environment, self.merchant, self.simulated)
 
+    @property
+    def was_opened(self) -> bool:
+        """PhonePe gave a page, an order token or a UPI link: somebody may have it, and may pay with it."""
+        return bool(self.page_url or self.order_token or self.intent_url)
+
     def has_open_page(self, now: datetime) -> bool:
-        return self.state == AttemptState.PENDING and bool(self.page_url) and not self.is_past_its_page(now)
+        """It can be paid now: on its page, or with what PhonePe gave for its channel."""
+        return self.state == AttemptState.PENDING and self.was_opened and not self.is_past_its_page(now)
 
     def is_past_its_page(self, now: datetime) -> bool:
         """The time to pay is over, or a wrong clock has written it."""

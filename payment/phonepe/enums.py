@@ -12,6 +12,20 @@ class Generation(models.TextChoices):
     V2 = "v2", "V2 (OAuth)"
 
 
+class Channel(models.TextChoices):
+    """Where the customer pays an order. PhonePe opens an order for one channel."""
+
+    PAGE = "page", "PhonePe's page in a browser"
+    SDK = "sdk", "PhonePe's SDK in an app"
+    UPI_INTENT = "upi_intent", "a UPI app on the phone"
+
+    def is_offered_by(self, generation: str) -> bool:
+        """Mobile SDKs take the order token of V2. V2's UPI intent needs custom checkout, which we do not use."""
+        if self is Channel.PAGE:
+            return True
+        return generation == (Generation.V2 if self is Channel.SDK else Generation.V1)
+
+
 class ProviderStatus(enum.Enum):
     """PhonePe's status of an order or a refund, in our words. A word that we do not know is UNKNOWN."""
 

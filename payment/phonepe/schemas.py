@@ -14,10 +14,11 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from payment.phonepe.credentials import Identity, host_and_port
-from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus, Stage
+from payment.phonepe.enums import Channel, ErrorCategory, Operation, ProviderStatus, Stage
 
 Json = dict[str, Any]
 
+MOBILE = re.compile(r"[0-9]{10}", re.ASCII)
 IDENTIFIER = re.compile(r"[A-Za-z0-9_-]{1,63}")
 LARGEST_AMOUNT = 10**15
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -56,6 +57,7 @@ class Order:
     """What to open at PhonePe. `expire_after` in seconds; `udf` are (name, value) pairs, which V2 keeps.
 
     `mobile` is an Indian one in ten digits: PhonePe takes no other spelling and no other country's.
+    `target_app` and `device_os` (ANDROID, IOS) are those of a UPI intent.
     """
 
     merchant_order_id: str
@@ -67,6 +69,14 @@ class Order:
     expire_after: int = 900
     message: str = ""
     udf: tuple[tuple[str, str], ...] = ()
+    channel: Channel = Channel.PAGE
+    target_app: str = ""
+    device_os: str = ""
+
+    @property
+    def ten_digits(self) -> str | None:
+        """The mobile number as PhonePe takes it; None for every other spelling: PhonePe might refuse the order."""
+        return self.mobile if self.mobile and MOBILE.fullmatch(self.mobile) else None
 
 
 @dataclass(frozen=True)
@@ -105,10 +115,14 @@ class HttpAttempt:
 
 @dataclass(frozen=True)
 class CheckoutPage:
+    """Where the customer pays, by the order's channel: a page's URL, a token for the SDK, or a link to a UPI app."""
+
     url: str
     provider_order_id: str
     expires_at: datetime | None = None
     http_attempts: tuple[HttpAttempt, ...] = ()
+    order_token: str = ""
+    intent_url: str = ""
 
 
 @dataclass(frozen=True)

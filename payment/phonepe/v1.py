@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 
 from payment.phonepe.credentials import Merchant
-from payment.phonepe.enums import Operation, ProviderStatus
+from payment.phonepe.enums import Channel, Operation, ProviderStatus
 from payment.phonepe.schemas import (
     CheckoutPage,
     Json,
@@ -39,7 +39,8 @@ from payment.phonepe.schemas import (
 PAY_PATH = "/pg/v1/pay"
 REFUND_PATH = "/pg/v1/refund"
 SCHEME = "x-verify"
-MOBILE = re.compile(r"[0-9]{10}", re.ASCII)
+# `upi://pay?…`, or the scheme of one app. Never a web address: the phone would open it in a browser.
+INTENT_URL = re.compile(r"(?!https?:)[a-z][a-z0-9+.-]*://[!-~]+", re.IGNORECASE)
 
 # PhonePe's `code` in a status answer. INTERNAL_SERVER_ERROR means "not known yet", as does any word not here.
 STATUS_CODES = {
@@ -77,13 +78,17 @@ def pay(merchant: Merchant, order: Order) -> Request:
         "merchantTransactionId": order.merchant_order_id,
         "merchantUserId": order.user_reference,
         "amount": order.amount_paise,
-        "redirectUrl": order.redirect_url,
-        "redirectMode": "REDIRECT",
-        "callbackUrl": order.callback_url,
     }
-    if order.mobile and MOBILE.fullmatch(order.mobile):
-        payload["mobileNumber"] = order.mobile
-    payload["paymentInstrument"] = {"type": "PAY_PAGE"}
+    if order.channel is Channel.PAGE:
+        payload |= {"redirectUrl": order.redirect_url, "redirectMode": "REDIRECT"}
+    payload["callbackUrl"] = order.callback_url
+    if order.ten_digits:
+        payload["mobileNumber"] = order.ten_digits
+    if order.channel is Channel.PAGE:
+        payload["paymentInstrument"] = {"type": "PAY_PAGE"}
+    else:
+        payload["paymentInstrument"] = {"type": "UPI_INTENT", "targetApp": order.target_app}
+        payload["deviceContext"] = {"deviceOS": order.device_os}
     return _post(merchant, Operation.PAY, PAY_PATH, payload)
 
 
@@ -122,12 +127,18 @@ def classify_answer(operation: Operation, http_status: int, answer: Json) -> Req
     return RequestOutcome.AMBIGUOUS if word == "INTERNAL_SERVER_ERROR" else None
 
 
-def read_page(answer: Json) -> CheckoutPage:
+def read_page(channel: Channel, answer: Json) -> CheckoutPage:
     data = member(answer, "data")
-    url = words(member(member(data, "instrumentResponse"), "redirectInfo").get("url"), 4000)
+    instrument, transaction_id = member(data, "instrumentResponse"), identifier(data.get("transactionId"))
+    if channel is Channel.UPI_INTENT:
+        link = words(instrument.get("intentUrl"), 4000)
+        if answer.get("success") is not True or not INTENT_URL.fullmatch(link):
+            raise Unreadable("no UPI link in the answer to a V1 payment")
+        return CheckoutPage("", transaction_id, intent_url=link)
+    url = words(member(instrument, "redirectInfo").get("url"), 4000)
     if answer.get("success") is not True or not url:
         raise Unreadable("no page in the answer to a V1 payment")
-    return CheckoutPage(url, identifier(data.get("transactionId")))
+    return CheckoutPage(url, transaction_id)
 
 
 def read_order_status(answer: Json) -> OrderStatus:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from payment.phonepe import webhook_events
 from payment.phonepe.credentials import Merchant
-from payment.phonepe.enums import Operation, ProviderStatus
+from payment.phonepe.enums import Channel, Operation, ProviderStatus
 from payment.phonepe.schemas import (
     CheckoutPage,
     DisputeClaim,
@@ -112,7 +112,11 @@ def authorization(token: AccessToken) -> Mapping[str, str]:
 
 
 def pay(merchant: Merchant, order: Order) -> Request:
-    """The merchant is known from the token; the body names none."""
+    """Opens an order for PhonePe's page, or for PhonePe's SDK in an app.
+
+    The merchant is known from the token; the body names none. Only the page takes a phone number to fill in.
+    """
+    is_page = order.channel is Channel.PAGE
     payload: Json = {
         "merchantOrderId": order.merchant_order_id,
         "amount": order.amount_paise,
@@ -125,7 +129,10 @@ def pay(merchant: Merchant, order: Order) -> Request:
         payload["paymentFlow"]["message"] = order.message
     payload["paymentFlow"]["merchantUrls"] = {"redirectUrl": order.redirect_url}
     payload["disablePaymentRetry"] = False
-    return Request(Operation.PAY, "POST", "/checkout/v2/pay", compact(payload), JSON)
+    if is_page and order.ten_digits:
+        payload["prefillUserLoginDetails"] = {"phoneNumber": order.ten_digits}
+    path = "/checkout/v2/pay" if is_page else "/checkout/v2/sdk/order"
+    return Request(Operation.PAY, "POST", path, compact(payload), JSON)
 
 
 def order_status(merchant: Merchant, merchant_order_id: str) -> Request:
@@ -158,11 +165,17 @@ def classify_answer(operation: Operation, http_status: int, answer: Json) -> Req
     return RequestOutcome.DUPLICATE_ID if taken else RequestOutcome.REJECTED
 
 
-def read_page(answer: Json) -> CheckoutPage:
+def read_page(channel: Channel, answer: Json) -> CheckoutPage:
+    order_id, expires_at = identifier(answer.get("orderId")), moment(answer.get("expireAt"))
+    if channel is Channel.SDK:
+        token = words(answer.get("token"), 4000)
+        if not token or not order_id:  # the SDK needs both
+            raise Unreadable("no order token in the answer to a V2 SDK order")
+        return CheckoutPage("", order_id, expires_at, order_token=token)
     url = words(answer.get("redirectUrl"), 4000)
     if not url:
         raise Unreadable("no page in the answer to a V2 payment")
-    return CheckoutPage(url, identifier(answer.get("orderId")), moment(answer.get("expireAt")))
+    return CheckoutPage(url, order_id, expires_at)
 
 
 def read_order_status(answer: Json) -> OrderStatus:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -12,6 +13,8 @@ from booking.serializers import AgreedAddressField, RupeesField
 from core import serializers
 from core.errors import InvalidField
 from core.texts import name_or_email
+from payment.phonepe import credentials
+from payment.phonepe.enums import Channel
 from payment.serializers.payments import STATUSES
 from payment.services.checkout import Started
 from payment.services.links import status_url
@@ -62,6 +65,43 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         return fields
 
 
+class AppOrderRequest(serializers.Serializer[Any]):
+    """A cart to be paid in a native app: in PhonePe's SDK (V2), or in a UPI app on the phone (V1)."""
+
+    cart_id = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
+    address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
+    expected_total = serializers.DecimalField(
+        required=False,
+        allow_null=True,
+        max_digits=9,
+        decimal_places=2,
+        min_value=1,
+        help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
+    )
+    flow = serializers.ChoiceField(
+        choices=[Channel.SDK.value, Channel.UPI_INTENT.value],
+        default=Channel.SDK.value,
+        help_text="`sdk`: an order token for PhonePe's SDK. `upi_intent`: a link that opens a UPI app",
+    )
+    target_app = serializers.RegexField(
+        r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}\Z",
+        required=False,
+        max_length=100,
+        help_text="of a UPI intent: the package on Android, PHONEPE, GPAY or PAYTM on iOS",
+    )
+    device_os = serializers.ChoiceField(choices=["ANDROID", "IOS"], required=False)
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        of_intent = ("target_app", "device_os")
+        if fields["flow"] == Channel.UPI_INTENT:
+            missing = {name: [_("A UPI app needs this.")] for name in of_intent if name not in fields}
+            if missing:
+                raise serializers.ValidationError(missing)
+        elif surplus := {name: [_("Only with flow upi_intent.")] for name in of_intent if name in fields}:
+            raise serializers.ValidationError(surplus)
+        return fields
+
+
 class StartedSerializer(serializers.Serializer[Started]):
     """The answer of process-cart."""
 
@@ -101,3 +141,45 @@ class StartedSerializer(serializers.Serializer[Started]):
     def to_representation(self, started: Started) -> dict[str, Any]:
         answer = super().to_representation(started)
         return answer if started.payment.checkout else answer | {"status_url": status_url(started.payment)}
+
+
+class AppOrderSerializer(StartedSerializer):
+    """The answer of app-order: what PhonePe's SDK or the UPI app needs. It has no page: its URLs are null.
+
+    The app's own result is never believed: it asks `check_booking_url` afterwards.
+    """
+
+    payment_url = serializers.CharField(source="attempt.page_url", allow_null=True)
+    checkout_url = serializers.CharField(source="attempt.page_url", allow_null=True)
+    flow = serializers.ChoiceField(source="attempt.channel", choices=Channel.choices[1:])
+    order_id = serializers.CharField(
+        source="attempt.provider_order_id", allow_null=True, help_text="PhonePe's id, for the SDK"
+    )
+    token = serializers.CharField(source="attempt.order_token", allow_null=True, help_text="for the SDK")
+    merchant_id = serializers.SerializerMethodField(help_text="for the SDK's `init`")
+    environment = serializers.SerializerMethodField(help_text="for the SDK's `init`: SANDBOX or PRODUCTION")
+    intent_url = serializers.CharField(
+        source="attempt.intent_url", allow_null=True, help_text="opens the UPI app"
+    )
+    target_app = serializers.CharField(source="attempt.target_app", allow_null=True)
+    device_os = serializers.CharField(source="attempt.device_os", allow_null=True)
+    check_booking_url = serializers.SerializerMethodField(
+        help_text="where the app asks afterwards whether it is paid"
+    )
+
+    def get_message(self, started: Started) -> str:
+        return "Order opened." if started.is_new else "This payment is open already."
+
+    def get_merchant_id(self, started: Started) -> str | None:
+        return credentials.for_identity(started.attempt.identity).merchant_id or None
+
+    def get_environment(self, started: Started) -> str:
+        return "PRODUCTION" if started.attempt.environment == "PRODUCTION" else "SANDBOX"
+
+    def get_check_booking_url(self, started: Started) -> str:
+        return reverse("payment-check-booking", args=[started.payment.pk])
+
+    def to_representation(self, started: Started) -> dict[str, Any]:
+        answer = super().to_representation(started)
+        names = ("payment_url", "checkout_url", "order_id", "token", "intent_url", "target_app", "device_os")
+        return answer | {name: answer[name] or None for name in names}

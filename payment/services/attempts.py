@@ -11,6 +11,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import indian_mobile
@@ -28,6 +30,7 @@ from payment.gateways import (
     OutcomeUnknown,
     PhonePeGateway,
     Rejected,
+    refuse_unless_offered,
 )
 from payment.models import (
     OPEN_ATTEMPT,
@@ -38,7 +41,7 @@ from payment.models import (
 )
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
-from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus
+from payment.phonepe.enums import Channel, ErrorCategory, Operation, ProviderStatus
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import call_gateway
@@ -51,6 +54,25 @@ from payment.states import AttemptState, PaymentState
 
 MAX_ATTEMPTS = 3
 SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST = 3
+
+
+OPENED_RULES = {
+    Channel.PAGE: "page_opened",
+    Channel.SDK: "sdk_order_opened",
+    Channel.UPI_INTENT: "upi_intent_opened",
+}
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Where the customer wants to pay; `target_app` and `device_os` belong to a UPI intent."""
+
+    channel: Channel = Channel.PAGE
+    target_app: str = ""
+    device_os: str = ""
+
+
+PAGE = Opening()
 
 
 @dataclass(frozen=True)
@@ -71,6 +93,31 @@ class PaymentUnderWay(Conflict):
     default_detail = _("Your payment is just being opened. Please wait a few seconds and try again.")
     retryable = True
     retry_after = 3
+
+
+class OpenElsewhere(Conflict):
+    """The order can be paid in another channel: a second one beside it could be paid, too."""
+
+    default_code = "open_elsewhere"
+    default_detail = _("This payment is open in our app. Pay it there; or cancel it, and pay again here.")
+    ON_PAGE = _(
+        "This payment is open on PhonePe's page in a browser. Pay it there; or cancel it, and pay again here."
+    )
+
+    def __init__(self, attempt: PaymentAttempt) -> None:
+        on_page, checkout = attempt.channel == Channel.PAGE, attempt.payment.checkout
+        extra: dict[str, str] = {}
+        if checkout is not None:
+            give_up = reverse("cart-cleanup", args=[checkout.cart_id])
+            extra["how_to_change"] = f"POST {give_up} closes the open payment; then send this request again."
+        super().__init__(
+            self.ON_PAGE if on_page else None,
+            payment_id=attempt.payment_id,
+            channel=attempt.channel,
+            payment_url=attempt.page_url or None,
+            expires_at=timezone.localtime(attempt.expires_at).isoformat(),
+            **extra,
+        )
 
 
 class TooManyAttempts(Conflict):
@@ -102,19 +149,22 @@ class StartTooNear(Conflict):
     )
 
 
-def find_or_open_page(payment: Payment, deadline: Deadline) -> PaymentAttempt:
-    """An attempt whose page can be opened now, found or made.
+def find_or_open_page(payment: Payment, deadline: Deadline, opening: Opening = PAGE) -> PaymentAttempt:
+    """An attempt that can be paid now in this channel, found or made.
 
-    Raises PaymentUnderWay while another request is making it, and whatever `request_page` raises.
+    Raises PaymentUnderWay while another request is making it, OpenElsewhere when it is open in another channel,
+    NotOffered, and whatever `request_page` raises.
     """
-    found = wait_for(functools.partial(_claim, payment.pk), SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
+    found = wait_for(functools.partial(_claim, payment.pk, opening), SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
     if found is None:
         raise PaymentUnderWay(payment_id=payment.pk)
     return found if isinstance(found, PaymentAttempt) else request_page(found, deadline)
 
 
 def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
-    """Send the order to PhonePe until it has a page; when a page is lost, send the order of the next attempt.
+    """Send the order to PhonePe until it has a page, or what its channel has in its place.
+
+    When that is lost, send the order of the next attempt, for the same channel.
 
     Raises GatewayError, NotConfigured and Unavailable with `payment_id`; AlreadyPaid, PaymentClosed, PaymentUnderWay,
     TooManyAttempts.
@@ -133,9 +183,13 @@ def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
             raise
 
 
-def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
-    """A new order at the merchant that the settings name now, with the right to call PhonePe for it."""
+def open_attempt(payment: Payment, number: int, rule: str, opening: Opening = PAGE) -> Claim:
+    """A new order at the merchant that the settings name now, with the right to call PhonePe for it.
+
+    Raises NotOffered.
+    """
     identity = credentials.current().identity
+    refuse_unless_offered(opening.channel, identity.generation)
     now = database_now()
     expires_at = now + page_life()
     attempt = PaymentAttempt.objects.create(
@@ -147,6 +201,9 @@ def open_attempt(payment: Payment, number: int, rule: str) -> Claim:
         environment=identity.environment,
         merchant=identity.merchant,
         simulated=identity.simulated,
+        channel=opening.channel,
+        target_app=opening.target_app,
+        device_os=opening.device_os,
         sent_at=now,
         expires_at=expires_at,
         call_lease_until=now + longest_call(),
@@ -165,25 +222,27 @@ def page_expiry() -> datetime:
     return database_now() + page_life()
 
 
-def _claim(payment_id: int) -> PaymentAttempt | Claim | None:
-    """The attempt, if its page is open; else the right to call PhonePe; None while another request has it."""
+def _claim(payment_id: int, opening: Opening) -> PaymentAttempt | Claim | None:
+    """The attempt, if it can be paid; else the right to call PhonePe; None while another request has it."""
     with transaction.atomic():
         payment = _lock_open(payment_id)
-        found = _find_or_begin(payment, database_now())
+        found = _find_or_begin(payment, opening, database_now())
     if not payment.is_open:  # raised after the commit: the payment stays closed
         raise PaymentClosed(payment_id=payment.pk)
     return found
 
 
-def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | None:
+def _find_or_begin(payment: Payment, opening: Opening, now: datetime) -> PaymentAttempt | Claim | None:
     attempt = payment.attempts.latest("number")
     if attempt.has_open_page(now):
+        if attempt.channel != opening.channel:
+            raise OpenElsewhere(attempt)
         return attempt
     if attempt.is_being_called(now):
         return None
     if attempt.state not in OPEN_ATTEMPT:  # an earlier attempt keeps the payment open
         _refuse_too_near(payment, now)
-        return _open_after(attempt, payment, "earlier_order_ended")
+        return _open_after(attempt, payment, "earlier_order_ended", opening)
     others = payment.attempts.filter(state__in=OPEN_ATTEMPT).exclude(pk=attempt.pk)
     was_never_sent = attempt.sent_at is None and not others.exists()
     if payment.checkout is not None and was_never_sent and attempt.is_past_its_page(now):
@@ -192,6 +251,12 @@ def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | 
         close_attempt(attempt, AttemptState.EXPIRED, "never_sent", "click")
         return None
     _refuse_too_near(payment, now)
+    refuse_unless_offered(opening.channel, attempt.generation)
+    if attempt.channel != opening.channel:
+        # Nobody can pay it where it was: PhonePe has given nothing to pay with, or its time is over.
+        attempt.page_url = attempt.order_token = attempt.intent_url = ""
+    attempt.channel, attempt.target_app = opening.channel, opening.target_app
+    attempt.device_os = opening.device_os
     sent_before = attempt.sent_at
     if attempt.is_of_a_wrong_clock(now):  # else nothing would show it any more once it is sent now
         attempt.expires_at = min(attempt.expires_at, now)
@@ -199,7 +264,10 @@ def _find_or_begin(payment: Payment, now: datetime) -> PaymentAttempt | Claim | 
     attempt.not_found_answers = 0
     attempt.next_check_at = next_poll(now, attempt.expires_at, now)
     attempt.save(
-        update_fields=["sent_at", "expires_at", "call_lease_until", "not_found_answers", "next_check_at"]
+        update_fields=[
+            *("channel", "target_app", "device_os", "page_url", "order_token", "intent_url"),
+            *("sent_at", "expires_at", "call_lease_until", "not_found_answers", "next_check_at"),
+        ]
     )
     return Claim(attempt, sent_before)
 
@@ -211,10 +279,10 @@ def _refuse_too_near(payment: Payment, now: datetime) -> None:
         raise StartTooNear(payment_id=payment.pk)
 
 
-def _open_after(ended: PaymentAttempt, payment: Payment, rule: str) -> Claim:
+def _open_after(ended: PaymentAttempt, payment: Payment, rule: str, opening: Opening) -> Claim:
     if ended.number == MAX_ATTEMPTS:
         raise TooManyAttempts(payment.pk, *_last_page_error(payment.pk))
-    claim = open_attempt(payment, ended.number + 1, rule)
+    claim = open_attempt(payment, ended.number + 1, rule, opening)
     if payment.checkout:
         extend_for_page(payment.checkout, claim.attempt.expires_at)
     return claim
@@ -244,10 +312,13 @@ def _build_order(attempt: PaymentAttempt) -> Order:
         redirect_url=return_url(payment),
         callback_url=webhook_url(),
         user_reference=f"U{payment.user_id}" if payment.user_id else f"G{payment.pk}",
-        mobile=indian_mobile(payment.payer_mobile),
+        mobile=indian_mobile(payment.payer_mobile) if settings.PHONEPE_PREFILL_PHONE else None,
         expire_after=settings.PHONEPE_EXPIRE_AFTER,
         message=f"Payment {payment.reference}",
         udf=(("udf1", payment.reference),),
+        channel=Channel(attempt.channel),
+        target_app=attempt.target_app,
+        device_os=attempt.device_os,
     )
 
 
@@ -258,15 +329,18 @@ def _store_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
     A webhook may have been faster: nobody is sent to a page that has been paid or has failed. The time to pay begins
     now, also for an order that was sent before and did not arrive.
     """
-    payment = _lock_open(attempt.payment_id)
+    payment, sent_for = _lock_open(attempt.payment_id), attempt.channel
     attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
-    attempt.page_url = page.url
+    if attempt.channel != sent_for:  # our lease had ended, and another request opens it elsewhere
+        raise PaymentUnderWay(payment_id=payment.pk)
+    attempt.page_url, attempt.order_token, attempt.intent_url = page.url, page.order_token, page.intent_url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
     now = database_now()
     attempt.expires_at = plausible_end(page.expires_at, now, longest_page_life()) or now + page_life()
     attempt.call_lease_until = None
-    attempt.save(update_fields=["page_url", "provider_order_id", "expires_at", "call_lease_until"])
-    move_attempt(attempt, AttemptState.PENDING, "page_opened", "pay call")
+    given = ["page_url", "order_token", "intent_url", "provider_order_id"]
+    attempt.save(update_fields=[*given, "expires_at", "call_lease_until"])
+    move_attempt(attempt, AttemptState.PENDING, OPENED_RULES[Channel(attempt.channel)], "pay call")
     if payment.checkout:
         extend_for_page(payment.checkout, attempt.expires_at)
     return attempt
@@ -280,7 +354,7 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
         # The lease stays ours: another click must not call for this order, and open the next one beside us.
         lock_payment(pk=lost.payment_id)
         move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
-        PaymentAttempt.objects.filter(pk=lost.pk).update(page_url="")
+        PaymentAttempt.objects.filter(pk=lost.pk).update(page_url="", order_token="", intent_url="")
     if lost.number == MAX_ATTEMPTS:
         _end_lease(lost)
         raise TooManyAttempts(lost.payment_id, *_last_page_error(lost.payment_id))
@@ -289,7 +363,8 @@ def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
         if payment.attempts.latest("number").number > lost.number:  # our lease had ended
             raise PaymentUnderWay(payment_id=payment.pk)
         _end_lease(lost)
-        return _open_after(lost, payment, "page_lost")
+        opening = Opening(Channel(lost.channel), lost.target_app, lost.device_os)
+        return _open_after(lost, payment, "page_lost", opening)
 
 
 def _last_page_error(payment_id: int) -> tuple[str, tuple[str, int]]:

@@ -27,8 +27,10 @@ from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.transport import Deadline
 from payment.services.attempts import (
+    PAGE,
     AlreadyPaid,
     Claim,
+    Opening,
     PaymentClosed,
     TooManyAttempts,
     find_or_open_page,
@@ -53,6 +55,7 @@ class Click:
     expected_paise: int | None
     network: str
     frontend: OpenedBy
+    opening: Opening = PAGE
 
 
 class CartNotFound(Refusal):
@@ -103,15 +106,16 @@ def start_payment(
     expected_paise: int | None = None,
     network: str = "",
     frontend: OpenedBy = NO_FRONTEND,
+    opening: Opening = PAGE,
 ) -> Started:
     """Open the payment of this user's cart, by `id` or `cart_id`, or find the open one: a cart has one at most.
 
     All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
     that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`. The
-    customer lands on the `frontend` that clicked last.
+    customer lands on the `frontend` that clicked last. `opening`: PhonePe's page, or an order for an app.
     Raises CartNotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
-    PaymentUnderWay, too_many_open, slot_full, HoldRefused …), Refusal when the cart can't be sold, Unavailable, and
-    GatewayError with `payment_id` when PhonePe could not give a page.
+    PaymentUnderWay, OpenElsewhere, NotOffered, too_many_open, slot_full, HoldRefused …), Refusal when the cart can't be
+    sold, Unavailable, and GatewayError with `payment_id` when PhonePe could not give a page.
     """
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
@@ -120,7 +124,7 @@ def start_payment(
     if cart is None:
         raise CartNotFound
     address = None if address_id is None else address_for_delivery(user, address_id)
-    click = Click(address, expected_paise, network, frontend)
+    click = Click(address, expected_paise, network, frontend, opening)
     try:
         return _open_or_resume(user, cart, click, deadline)
     except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
@@ -170,6 +174,7 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
                 amount_paise=checkout.total_paise,
                 payer_mobile=user.phone or "",
                 frontend=click.frontend,
+                opening=click.opening,
             )
     except HoldRefused as refusal:  # its transaction is rolled back; the alert stays
         alert_about_holds(refusal)
@@ -202,7 +207,7 @@ def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
         _refuse_if_different(payment, checkout, click)
     _record_frontend(payment, click.frontend)
     try:
-        return Started(payment, find_or_open_page(payment, deadline), is_new=False)
+        return Started(payment, find_or_open_page(payment, deadline, click.opening), is_new=False)
     except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
         attempts = error.http_attempts if isinstance(error, OutcomeUnknown) else ()
         is_silent = bool(
@@ -245,6 +250,7 @@ def _create_payment(
     payer_reference: str = "",
     payer_mobile: str = "",
     frontend: OpenedBy = NO_FRONTEND,
+    opening: Opening = PAGE,
 ) -> Claim:
     simulated = credentials.current().identity.simulated
     payment = Payment.objects.create(
@@ -258,4 +264,4 @@ def _create_payment(
         frontend_url=frontend.base_url,
         simulated=simulated,
     )
-    return open_attempt(payment, 1, "first_click")
+    return open_attempt(payment, 1, "first_click", opening)

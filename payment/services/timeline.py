@@ -34,6 +34,8 @@ UNKNOWN_CODE_WINDOW = timedelta(days=90)
 SENTENCES = {
     "first_click": _("You started this payment."),
     "page_opened": _("The payment page was opened."),
+    "sdk_order_opened": _("The payment was opened in the app."),
+    "upi_intent_opened": _("The payment was opened for a UPI app."),
     "page_lost": _("The payment page was lost on the way; another one was opened."),
     "no_answer": _("PhonePe did not answer in time. We went on asking."),
     "money_received": _("PhonePe confirmed your payment."),

@@ -23,7 +23,7 @@ def end_if_unpaid(last: PaymentAttempt, *, was_tried: bool = False) -> None:
         return
     if payment.checkout:
         release(payment.checkout, last.expires_at)
-        if not last.page_url:  # PhonePe opened none: there was nothing to pay on
+        if not last.was_opened:  # there was nothing to pay with
             forgive_hold(payment.checkout)
         if payment.checkout.cart.status == Cart.Status.CONVERTED:
             return  # the cart was booked by another payment: nobody is told that nothing is booked

@@ -6,7 +6,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
-from django.utils import translation
+from django.utils import timezone, translation
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.cache import never_cache
@@ -19,6 +19,7 @@ from core.language import language_of
 from core.money import grouped
 from core.page_rates import find_excess
 from payment.models import Payment
+from payment.phonepe.enums import Channel
 from payment.serializers.sentences import user_message
 from payment.services.checkout import reopen
 from payment.services.frontends import landing_url
@@ -100,8 +101,15 @@ class StatusPageView(PageView):
                 "notice": notice,
                 # Whoever waits here in the place of a page of the shop is led there when the payment has moved.
                 "next": return_url(payment) if is_moving else "",
+                "in_app": payment.is_open and _is_open_in_app(payment),
             }
             return render(request, "payment/status.html", context, status=status)
+
+
+def _is_open_in_app(payment: Payment) -> bool:
+    """Then the button of this page would be refused: there is an order to pay already."""
+    newest, now = payment.attempts.latest("number"), timezone.now()
+    return newest.channel != Channel.PAGE and newest.has_open_page(now)
 
 
 def error_page(request: HttpRequest, error: Exception) -> HttpResponse:

@@ -28,8 +28,14 @@ from core.money import paise
 from core.networks import client_network
 from core.throttling import CallerThrottle
 from payment.models import Payment, Receipt, Refund
+from payment.phonepe.enums import Channel
 from payment.serializers.bookings import CheckBookingSerializer
-from payment.serializers.checkout import ProcessCartRequest, StartedSerializer
+from payment.serializers.checkout import (
+    AppOrderRequest,
+    AppOrderSerializer,
+    ProcessCartRequest,
+    StartedSerializer,
+)
 from payment.serializers.payments import (
     PaymentListSerializer,
     PaymentSerializer,
@@ -41,8 +47,9 @@ from payment.serializers.payments import (
 from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
 from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, SimulatePaymentRequest
 from payment.services import timeline
-from payment.services.checkout import start_donation, start_payment
-from payment.services.frontends import opened_by
+from payment.services.attempts import PAGE, Opening
+from payment.services.checkout import Started, start_donation, start_payment
+from payment.services.frontends import NO_FRONTEND, OpenedBy, opened_by
 from payment.services.outcomes import accept_after_review, return_after_review
 from payment.services.receipts import pdf, receipt_of
 from payment.services.refunds.requests import request_refund
@@ -141,15 +148,8 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         if "cart_id" in fields:
             if not request.user.is_authenticated:
                 raise NotAuthenticated
-            expected_total = fields.get("expected_total")
-            started = start_payment(
-                request.user,
-                cart_id=fields["cart_id"],
-                address_id=fields.get("address_id"),
-                expected_paise=None if expected_total is None else paise(str(expected_total)),
-                network=client_network(request),
-                frontend=opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", "")),
-            )
+            frontend = opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", ""))
+            started = _start_payment(request, fields, frontend, PAGE)
         elif settings.PAYMENT_GUEST_CHECKOUT:
             started = start_donation(
                 request.user if request.user.is_authenticated else None,
@@ -160,6 +160,24 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         else:
             raise Refusal(_("Please log in and pay for a cart."), code="guest_checkout_off")
         return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
+
+    @extend_schema(
+        operation_id="payments_app_order",
+        request=AppOrderRequest,
+        responses={200: AppOrderSerializer, 201: AppOrderSerializer},
+        parameters=[IDEMPOTENCY_KEY],
+    )
+    @action(detail=False, methods=["post"], url_path="app-order", throttle_classes=(PaymentThrottle,))
+    @idempotent("app-order")
+    def app_order(self, request: Request) -> Response:
+        """Open the payment of a cart for a native app, and return what PhonePe's SDK, or a UPI app, needs."""
+        form = AppOrderRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        fields = form.validated_data
+        target_app, device_os = fields.get("target_app", ""), fields.get("device_os", "")
+        opening = Opening(Channel(fields["flow"]), target_app, device_os)
+        started = _start_payment(request, fields, NO_FRONTEND, opening)
+        return Response(AppOrderSerializer(started).data, status=201 if started.is_new else 200)
 
     @extend_schema(responses=StatusSerializer)
     @action(detail=True)
@@ -342,6 +360,19 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     def _check_booking(self) -> Response:
         payment = _reload(refresh(self.get_object(), CHECK_BOOKING_SECONDS, "check-booking"))
         return Response(CheckBookingSerializer(payment, context={"request": self.request}).data)
+
+
+def _start_payment(request: Request, fields: dict[str, Any], frontend: OpenedBy, opening: Opening) -> Started:
+    expected_total = fields.get("expected_total")
+    return start_payment(
+        cast(User, request.user),
+        cart_id=fields["cart_id"],
+        address_id=fields.get("address_id"),
+        expected_paise=None if expected_total is None else paise(str(expected_total)),
+        network=client_network(request),
+        frontend=frontend,
+        opening=opening,
+    )
 
 
 def download(receipt: Receipt) -> HttpResponse:

@@ -13,6 +13,11 @@ class ControlApi:
     def decide(self, merchant_order_id: str, outcome: str = "success", **how: Any) -> None:
         self.control(f"orders/{merchant_order_id}/decide/", {"outcome": outcome, **how})
 
+    def act_in_app(self, merchant_order_id: str, action: str = "pays", token: str = "") -> str | None:
+        """The customer pays, cancels … in PhonePe's SDK or a UPI app; what the app is told. Null when it was killed."""
+        given = {"action": action, "token": token}
+        return self.control(f"orders/{merchant_order_id}/app/", given)["told"]
+
     def inject_fault(self, operation: str, fault: str, times: int = 1, **how: Any) -> None:
         """The next `times` calls of `operation` go wrong."""
         self.control("faults/", {"operation": operation, "fault": fault, "times": times, **how})

@@ -67,6 +67,12 @@ class Customer:
         assert answer.status_code == 201, answer.text
         return answer.json()
 
+    def start_in_app(self, **more: Any) -> dict[str, Any]:
+        """Up to what PhonePe's SDK needs: the answer of app-order."""
+        answer = self.post("payments/payments/app-order/", {"cart_id": self.choose()["id"], **more})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
     def check_booking(self, payment_id: int) -> dict[str, Any]:
         return self.get(f"payments/payments/{payment_id}/check-booking/")
 

@@ -68,6 +68,7 @@ STRICT = {
     "api/promo/promos/validate/ get": "promo",
     "api/payments/payments/process-cart/ post": "payment",
     "api/payments/cart/ post": "payment",
+    "api/payments/payments/app-order/ post": "payment",
     "api/payments/payments/{pk}/receipt/ get": "receipt",
     "api/payments/payments/{pk}/simulate/ post": "simulation",
     "api/payments/payments/{pk}/simulate-success/ post": "simulation",

@@ -217,6 +217,7 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/payments/payments/NaN/retry-webhook/ post": LOGIN,
     "api/payments/payments/ get": LOGIN,
     "api/payments/payments/process-cart/ post": PUBLIC,  # a cart in it needs a login: test_payments
+    "api/payments/payments/app-order/ post": LOGIN,  # others' carts: test_app_order
     "api/payments/payments/simulate-payment-success/ get": right("payment.change_payment"),
     "api/payments/payments/simulate-payment-success/ post": PUBLIC,  # others' payments: test_payments
     "api/payments/payments/debug-connectivity/ get": PUBLIC,  # short; in full for staff: test_diagnosis

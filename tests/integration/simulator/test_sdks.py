@@ -18,7 +18,7 @@ PAGE = {
     "page": True,
     "tries": ["FAILED", "COMPLETED"],
     "paid": "COMPLETED",
-    "app": True,
+    "app": ["SUCCESS", "COMPLETED", True, "PENDING"],
     "twice": [417, "INVALID_TRANSACTION_ID"],
     "unknown": [400, "INVALID_MERCHANT_ORDER_ID"],
 }

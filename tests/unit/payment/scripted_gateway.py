@@ -32,8 +32,8 @@ RESET = requests.ConnectionError(ProtocolError("Connection aborted.", Connection
 class ScriptedGateway:
     """A gateway, and the exact exchanges that PhonePe has with it: nothing more, nothing less, in this order."""
 
-    def __init__(self, spoken, mock, *bases, **changes):
-        self.spoken, self.mock, self.clock = spoken, mock, Clock()
+    def __init__(self, spoken, mock, *bases, order=ORDER, **changes):
+        self.spoken, self.mock, self.clock, self.order = spoken, mock, Clock(), order
         merchant = wire.merchant(spoken.generation, *bases, **changes)
         tokens = TokenStore(merchant, now=lambda: ACCESS_TOKEN.issued_at + 1)
         tokens.get(lambda deadline: ACCESS_TOKEN, self.deadline())
@@ -65,7 +65,7 @@ class ScriptedGateway:
         self.hears("GET", self.spoken.refund_status_path, answer, **more)
 
     def pay(self, **more):
-        return self.gateway.pay(ORDER, self.deadline(), **more)
+        return self.gateway.pay(self.order, self.deadline(), **more)
 
     def status(self):
         return self.gateway.order_status(ORDER.merchant_order_id, self.deadline())

@@ -2,6 +2,7 @@ import base64
 import json
 import logging
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import requests
@@ -13,6 +14,7 @@ from payment.gateways import (
     CheckoutPageLost,
     GatewayError,
     NotConfigured,
+    NotOffered,
     NotSent,
     OutcomeUnknown,
     Rejected,
@@ -20,11 +22,12 @@ from payment.gateways import (
     gateway_for,
 )
 from payment.phonepe.credentials import Endpoint, Identity
-from payment.phonepe.enums import Operation, ProviderStatus, Stage
+from payment.phonepe.enums import Channel, Operation, ProviderStatus, Stage
 from tests.unit.payment import wire
 from tests.unit.payment.scripted_gateway import (
     ACCESS_TOKEN,
     BASE,
+    ORDER,
     REFUND,
     REFUSED,
     RESET,
@@ -131,6 +134,73 @@ def test_an_ambiguous_request_gets_a_status_check_and_a_retry_only_when_unknown(
     assert operations(page.http_attempts) == ["pay", "status", "pay"]
     said = [call.request.body for call in world.mock.calls if call.request.method == "POST"]
     assert said[0] == said[1]
+
+
+# --- orders for apps: the same rules ---
+
+
+def test_an_order_for_an_app_comes_back_with_what_the_app_needs(app):
+    app.on_pay(app.spoken.page)
+    page = app.pay()
+    assert page.url == ""
+    assert page.order_token or page.intent_url.startswith("upi://pay?")
+    assert operations(page.http_attempts) == ["pay"]
+
+
+@ambiguous
+def test_an_ambiguous_order_for_an_app_is_sent_again_only_when_unknown(app, answer):
+    app.on_pay(answer)
+    app.on_status(app.spoken.unknown_order)
+    app.on_pay(app.spoken.page)
+    assert operations(app.pay().http_attempts) == ["pay", "status", "pay"]
+    said = [call.request.body for call in app.mock.calls if call.request.method == "POST"]
+    assert said[0] == said[1]
+
+
+@ambiguous
+def test_an_order_for_an_app_that_did_arrive_is_not_opened_a_second_time(app, answer):
+    app.on_pay(answer)
+    app.on_status(app.spoken.pending)
+    with pytest.raises(CheckoutPageLost) as caught:
+        app.pay()
+    assert caught.value.status.state is ProviderStatus.PENDING
+
+
+def test_the_answer_of_the_other_channel_is_ambiguous(app):
+    """The order may have been opened: it is not sent again before its status is known."""
+    app.on_pay((V2 if app.spoken.generation == "v2" else V1).page)
+    app.on_status(app.spoken.pending)
+    with pytest.raises(CheckoutPageLost):
+        app.pay()
+
+
+def test_a_used_id_of_an_order_for_an_app_is_polled(app):
+    app.on_pay(app.spoken.taken)
+    app.on_status(app.spoken.pending)
+    with pytest.raises(CheckoutPageLost):
+        app.pay()
+
+
+def test_a_refused_order_for_an_app_is_refused(app):
+    app.on_pay(app.spoken.refused)
+    with pytest.raises(Rejected):
+        app.pay()
+
+
+@pytest.mark.parametrize(
+    ("spoken", "channel", "instead"),
+    [(V1, Channel.SDK, "UPI app"), (V2, Channel.UPI_INTENT, "PhonePe's SDK")],
+    ids=["v1 has no sdk orders", "v2 has no intents"],
+)
+def test_what_the_merchants_protocol_has_not_is_refused_before_anything_is_sent(
+    mock, spoken, channel, instead
+):
+    gateway = ScriptedGateway(spoken, mock, order=replace(ORDER, channel=channel))
+    with pytest.raises(NotOffered) as caught:
+        gateway.pay()
+    assert (caught.value.status_code, caught.value.code) == (409, "not_offered")
+    assert instead in str(caught.value.message)
+    assert len(mock.calls) == 0
 
 
 @ambiguous

@@ -1,7 +1,7 @@
 """What the gateway's tests share: golden messages, merchants at a made-up host, servers that misbehave."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from payment.phonepe.credentials import Endpoint, Identity, Merchant
@@ -111,3 +111,6 @@ V2 = Spoken(
         {"success": False, "code": "ORDER_NOT_FOUND", "message": "No entry found", "data": {}},
     ),
 )
+# Orders for apps: the same protocols, another message and another answer.
+V1_INTENT = replace(V1, page=(200, golden("g33_v1_upi_intent_answer")))
+V2_SDK = replace(V2, pay_path="/checkout/v2/sdk/order", page=(200, golden("g30_v2_sdk_order_answer")))

@@ -30,11 +30,13 @@ async function onPhonePesPage(shop) {
   const paid = await shop.getTransactionStatus(status.paymentDetails[1].transactionId);
   const wanted = sdk.CreateSdkOrderRequest.StandardCheckoutBuilder().merchantOrderId("js-2").amount(10000).redirectUrl(BACK);
   const app = await shop.createSdkOrder(wanted.build());
+  const told = (await control("orders/js-2/app/", { action: "pays", token: app.token })).told;
+  const statusOfApp = await shop.getOrderStatus("js-2");
   return {
     page: page.startsWith(address),
     tries: status.paymentDetails.map((tried) => tried.state),
     paid: paid.state,
-    app: Boolean(app.token),
+    app: [told, statusOfApp.state, statusOfApp.orderId === app.orderId, app.state],
     twice: await refused(() => shop.pay(order)),
     unknown: await refused(() => shop.getOrderStatus("nobody")),
   };

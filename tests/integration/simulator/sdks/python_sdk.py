@@ -50,11 +50,13 @@ def on_phonepes_page(shop):
     status = shop.get_order_status("py-1", details=True)
     paid = shop.get_transaction_status(status.payment_details[-1].transaction_id)
     app = shop.create_sdk_order(CreateSdkOrderRequest.build_standard_checkout_request("py-2", 10_000))
+    told = control("orders/py-2/app/", action="pays", token=app.token)["told"]
+    status_of_app = shop.get_order_status("py-2")
     return {
         "page": page.startswith(ADDRESS),
         "tries": [tried.state for tried in status.payment_details],
         "paid": paid.state,
-        "app": bool(app.token),
+        "app": [told, status_of_app.state, status_of_app.order_id == app.order_id, app.state],
         "twice": refused(shop.pay, order),
         "unknown": refused(shop.get_order_status, "nobody"),
     }

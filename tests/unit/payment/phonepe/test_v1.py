@@ -1,10 +1,11 @@
 import base64
 import json
+from dataclasses import replace
 
 import pytest
 
 from payment.phonepe import v1
-from payment.phonepe.enums import Operation, ProviderStatus
+from payment.phonepe.enums import Channel, Operation, ProviderStatus
 from payment.phonepe.schemas import Order, RefundOrder, RequestOutcome, Unreadable
 from tests.unit.payment import wire
 from tests.unit.payment.wire import TEST_SALT, golden, golden_bytes
@@ -40,6 +41,55 @@ def test_an_order_without_a_mobile_number_carries_none(mobile):
     payload = json.loads(base64.b64decode(json.loads(v1.pay(MERCHANT, order).body)["request"]))
     assert "mobileNumber" not in payload
     assert payload["amount"] == 100
+
+
+def test_a_upi_intent_is_written_byte_for_byte_in_paise():
+    intent = replace(ORDER, channel=Channel.UPI_INTENT, target_app="com.phonepe.app", device_os="ANDROID")
+    request = v1.pay(MERCHANT, intent)
+    encoded = json.loads(request.body)["request"]
+    assert (request.operation, request.path) == (Operation.PAY, "/pg/v1/pay")
+    assert base64.b64decode(encoded) == golden_bytes("g32_v1_upi_intent_payload")
+    assert request.headers["X-VERIFY"] == v1.checksum(encoded + "/pg/v1/pay", TEST_SALT, 1)
+
+
+def test_the_link_of_a_upi_intent_is_read():
+    page = v1.read_page(Channel.UPI_INTENT, golden("g33_v1_upi_intent_answer"))
+    assert page.intent_url.startswith("upi://pay?pa=PGTESTPAYUAT@ybl&pn=OkPuja&am=1499.00&")
+    assert (page.url, page.order_token) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        None,
+        "",
+        7,
+        "upi",
+        "https://evil.example/pay",
+        "HTTP://evil.example",
+        "upi://pay?pn=a b",
+        "javascript:x",
+    ],
+)
+def test_what_opens_no_app_is_no_link(link):
+    answer = {"success": True, "data": {"instrumentResponse": {"intentUrl": link}}}
+    with pytest.raises(Unreadable):
+        v1.read_page(Channel.UPI_INTENT, answer)
+
+
+@pytest.mark.parametrize(
+    "link", ["upi://pay?pa=a@b", "ppe://mandate", "phonepe://pay?am=1.00", "tez://upi/pay?a=1"]
+)
+def test_an_app_may_have_a_scheme_of_its_own(link):
+    answer = {"success": True, "data": {"instrumentResponse": {"intentUrl": link}}}
+    assert v1.read_page(Channel.UPI_INTENT, answer).intent_url == link
+
+
+def test_the_answer_of_the_other_channel_is_unreadable():
+    with pytest.raises(Unreadable):
+        v1.read_page(Channel.UPI_INTENT, golden("g03_v1_pay_answer"))
+    with pytest.raises(Unreadable):
+        v1.read_page(Channel.PAGE, golden("g33_v1_upi_intent_answer"))
 
 
 def test_a_question_is_signed_over_its_path_alone():
@@ -117,7 +167,7 @@ def test_checksums_agree_with_the_worked_examples(signed, expected):
 
 
 def test_the_page_of_a_new_order_is_read():
-    page = v1.read_page(golden("g03_v1_pay_answer"))
+    page = v1.read_page(Channel.PAGE, golden("g03_v1_pay_answer"))
     assert page.url == "https://mercury-uat.phonepe.com/transact/simulator?token=q7Zr1mVtExampleToken"
     assert page.expires_at is None
 
@@ -127,7 +177,7 @@ def test_the_page_of_a_new_order_is_read():
 )
 def test_an_answer_without_a_page_is_no_page(answer):
     with pytest.raises(Unreadable):
-        v1.read_page(answer)
+        v1.read_page(Channel.PAGE, answer)
 
 
 def test_a_paid_order_is_completed_with_its_amount_and_bank_reference():

@@ -1,11 +1,12 @@
 import json
+from dataclasses import replace
 from datetime import datetime, timezone
 from urllib.parse import parse_qs
 
 import pytest
 
 from payment.phonepe import v2
-from payment.phonepe.enums import Operation, ProviderStatus
+from payment.phonepe.enums import Channel, Operation, ProviderStatus
 from payment.phonepe.schemas import Order, RefundOrder, RequestOutcome, Unreadable
 from tests.unit.payment import wire
 from tests.unit.payment.wire import golden, golden_bytes
@@ -26,6 +27,51 @@ def test_an_order_is_written_byte_for_byte_as_phonepe_expects_it():
     request = v2.pay(MERCHANT, ORDER)
     assert (request.method, request.path) == ("POST", "/checkout/v2/pay")
     assert request.body == golden_bytes("g13_v2_pay_request")
+
+
+def test_an_order_for_an_app_goes_to_the_address_of_mobile_sdks():
+    request = v2.pay(MERCHANT, replace(ORDER, channel=Channel.SDK, mobile="9000000001"))
+    assert (request.operation, request.method, request.path) == (
+        Operation.PAY,
+        "POST",
+        "/checkout/v2/sdk/order",
+    )
+    assert request.body == golden_bytes("g29_v2_sdk_order_request")
+
+
+def test_the_token_of_an_order_for_an_app_is_read():
+    page = v2.read_page(Channel.SDK, golden("g30_v2_sdk_order_answer"))
+    assert (page.order_token, page.provider_order_id) == (
+        "eyJhbGciOiJIUzI1NiJ9.made-up.order-token",
+        "OMO2606111012345678909999",
+    )
+    assert (page.url, page.intent_url) == ("", "")
+    assert page.expires_at == datetime(2026, 6, 11, 4, 57, 34, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("missing", ["token", "orderId"])
+def test_the_sdk_can_do_nothing_without_token_and_order_id(missing):
+    answer = golden("g30_v2_sdk_order_answer") | {missing: None}
+    with pytest.raises(Unreadable):
+        v2.read_page(Channel.SDK, answer)
+
+
+def test_the_answer_of_the_other_channel_is_unreadable():
+    with pytest.raises(Unreadable):
+        v2.read_page(Channel.SDK, golden("g14_v2_pay_answer"))
+    with pytest.raises(Unreadable):
+        v2.read_page(Channel.PAGE, golden("g30_v2_sdk_order_answer"))
+
+
+def test_a_known_indian_mobile_number_is_filled_in_on_the_page():
+    assert v2.pay(MERCHANT, replace(ORDER, mobile="9000000001")).body == golden_bytes(
+        "g31_v2_pay_request_prefilled"
+    )
+
+
+@pytest.mark.parametrize("mobile", [None, "", "+919876543210", "+447911123456", "12345", "९८७६५४३२१०"])
+def test_no_other_number_is_sent(mobile):
+    assert v2.pay(MERCHANT, replace(ORDER, mobile=mobile)).body == golden_bytes("g13_v2_pay_request")
 
 
 @pytest.mark.parametrize(("wanted", "sent"), [(60, 300), (900, 900), (86_400, 3600)])
@@ -75,7 +121,7 @@ def test_a_token_without_text_or_lifetime_is_no_token(answer):
 
 
 def test_the_page_of_a_new_order_is_read():
-    page = v2.read_page(golden("g14_v2_pay_answer"))
+    page = v2.read_page(Channel.PAGE, golden("g14_v2_pay_answer"))
     assert page.url.startswith("https://mercury-uat.phonepe.com/transact/uat_v2?token=")
     assert page.provider_order_id == "OMO2606111012345678901234"
     assert page.expires_at == datetime(2026, 6, 11, 4, 57, 34, tzinfo=timezone.utc)
