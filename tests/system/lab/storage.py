@@ -27,6 +27,7 @@ DB_CACHE = {"CACHE_URL": "db://cache"}
 WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
 
 
+WRONG_PASSWORD = "WRONGPASS invalid username-password pair or user is disabled."
 # Takes the lock that the statements take, and says so.
 HOLDER = """
 import sqlite3, sys, time
@@ -204,7 +205,7 @@ def _on_a_full_disk(testbed: Testbed) -> Wire:
 def _redis() -> Iterator[Case]:
     for title, refusals, named in (
         ("cache wants a login", {"*": "NOAUTH Authentication required."}, "user and password in CACHE_URL"),
-        ("cache knows another password", {"AUTH": "WRONGPASS invalid username-password pair or user is disabled."},
+        ("cache knows another password", {"AUTH": WRONG_PASSWORD, "HELLO": WRONG_PASSWORD},
          "user and password in CACHE_URL"),
         ("cache forbids commands", {"SET": "NOPERM this user has no permissions to run the 'set' command"},
          "user and password in CACHE_URL"),
