@@ -63,8 +63,6 @@ def _sqlite() -> Iterator[Case]:
          _while_held("PRAGMA journal_mode=DELETE", "BEGIN EXCLUSIVE", CACHE_URL="db://cache")),
     ):  # fmt: skip
         yield _row(f"SQLite locked {title}", look, down, "locked", "python) holds the lock")
-    by_http = _while_held("BEGIN IMMEDIATE", ask=Testbed.ask_page, **DB_CACHE)
-    yield _row("SQLite locked, the cache in it, asked by HTTP", by_http, down, "locked", "holds the lock")
     brief = _while_held("BEGIN IMMEDIATE", seconds=2)
     yield Case("SQLite locked for two seconds", "v2", "our house", nothing, OK, NONE, look=brief)
     for title, command, named in (
@@ -86,9 +84,7 @@ def _sqlite() -> Iterator[Case]:
 OF_RIGHTS = {"file": "down", "folder": "readonly", "journal": "down"}
 
 
-def _while_held(
-    *statements: str, seconds: int = 60, ask: Callable[..., Wire] = Testbed.ask_doctor, **environment: str
-) -> Look:
+def _while_held(*statements: str, seconds: int = 60, **environment: str) -> Look:
     """Another program has the lock of the database, for so many seconds."""
 
     def look(testbed: Testbed) -> Wire:
@@ -109,7 +105,7 @@ def _while_held(
         assert holder.stdout
         holder.stdout.readline()
         try:
-            return ask(testbed, DATABASE_URL=database, **environment)
+            return testbed.ask_doctor(DATABASE_URL=database, **environment)
         finally:
             holder.kill()
             holder.wait()
