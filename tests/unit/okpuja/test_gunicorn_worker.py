@@ -66,7 +66,8 @@ def test_what_is_no_chunk_is_left_to_the_parser(chunk):
 @pytest.mark.parametrize(
     "start", [b"Content-Length: 5000\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n1388\r\n"]
 )
-def test_a_body_above_the_limit_is_received_up_to_the_limit(start):
+def test_a_body_above_the_limit_is_received_up_to_the_limit(start, settings):
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = LIMIT
     data = HEAD + start + b"x" * 5000
 
     assert LIMIT < fill(data) - data.index(b"\r\n\r\n") - 4 <= LIMIT + 1
