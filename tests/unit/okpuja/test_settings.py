@@ -12,6 +12,8 @@ from okpuja.environment import BOUNDS, number
 from tests.harness import ROOT
 
 pytestmark = pytest.mark.slow  # starts processes
+# One process for each case, and the same few readers, which tests/unit/okpuja/test_environment.py plays in full.
+in_sample = pytest.mark.proof(every=3)
 
 SEED = {
     "PHONEPE_ENV": "UAT",
@@ -34,6 +36,7 @@ def start(code: str = "check", **environment: str) -> subprocess.CompletedProces
     )
 
 
+@in_sample
 @pytest.mark.parametrize("simulates", ["True", "False"])
 @pytest.mark.parametrize("url", ["http://[bad", "https://[bad"])
 def test_an_address_of_phonepe_that_is_none_ends_with_a_sentence(url, simulates):
@@ -77,6 +80,7 @@ def test_without_a_secret_key_nothing_starts():
     assert "SECRET_KEY is not set" in said.stderr
 
 
+@in_sample
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -103,6 +107,7 @@ def test_a_setting_that_cannot_be_meant_is_named(name, value):
     assert f"What to do: {name}" in said.stderr
 
 
+@in_sample
 @pytest.mark.parametrize(
     ("name", "value", "secret"),
     [
@@ -134,6 +139,7 @@ def test_every_variable_stands_in_the_example():
     assert read - shown == {"TEST_DATABASE_NAME", "PHONEPE_MERCHANT_KEY"}  # for tests only; an old name
 
 
+@in_sample
 @pytest.mark.parametrize("table", ["48", "48:100,24", "x:50", "48:101", "9999:100"])
 def test_a_table_of_cancellations_that_cannot_be_read_is_refused_by_name(table):
     refused = start(REFUND_POLICY=table)
