@@ -75,6 +75,7 @@ def test_staff_are_told_once_a_day_for_each_network(click, slots, alerts):
     assert "203.0.113" not in str(told)
 
 
+@pytest.mark.slow  # 66 clicks
 def test_staff_get_no_more_than_twenty_of_these_alerts_a_day(click, slots, alerts, settings):
     settings.HOLD_COOL_DOWN_MINUTES, settings.HOLDS_PER_NETWORK = 0, 2
     slot = builders.make_slot(slots[0].service, days=20, capacity=100)
