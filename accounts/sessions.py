@@ -159,11 +159,14 @@ def over(now: datetime) -> "QuerySet[Session]":
 
 def purge_admin(now: datetime) -> int:
     """Deletes sessions of the admin that have expired; returns how many. In parts, so that no lock is held for long."""
-    expired = AdminSession.objects.filter(expire_date__lt=now)
-    purged = 0
+    expired, purged = expired_admin_sessions(now), 0
     while keys := list(expired.values_list("pk", flat=True)[:PURGED_AT_ONCE]):
         purged += expired.filter(pk__in=keys).delete()[0]
     return purged
+
+
+def expired_admin_sessions(now: datetime) -> "QuerySet[AdminSession]":
+    return AdminSession.objects.filter(expire_date__lt=now)
 
 
 def _expiry(created_at: datetime, last_used_at: datetime) -> datetime:

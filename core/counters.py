@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 
 from django.db import connection
+from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
 from core.clocks import SKEW
@@ -50,10 +51,14 @@ def count(scope: str, subject: str, seconds: float, now: float) -> Count:
 def purge_expired(now: float) -> int:
     """Deletes rows whose span has ended; returns how many. In parts, so that no lock is held for long."""
     purged = 0
-    while keys := list(Counter.objects.filter(ends__lte=now).values_list("pk", flat=True)[:PURGED_AT_ONCE]):
+    while keys := list(expired(now).values_list("pk", flat=True)[:PURGED_AT_ONCE]):
         # The span is compared again: somebody may have begun a new one meanwhile.
-        purged += Counter.objects.filter(pk__in=keys, ends__lte=now).delete()[0]
+        purged += expired(now).filter(pk__in=keys).delete()[0]
     return purged
+
+
+def expired(now: float) -> "QuerySet[Counter]":
+    return Counter.objects.filter(ends__lte=now)
 
 
 class MemoryCounters:

@@ -1,6 +1,10 @@
-"""Before a call over the network: no open transaction, and no database connection that is kept while waiting."""
+"""Connections: given back before a call over the network. Statements: several small queries in one."""
 
-from django.db import connections
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import QuerySet
 
 
 class InTransaction(RuntimeError):
@@ -13,3 +17,26 @@ def release_connections() -> None:
         if connection.in_atomic_block:
             raise InTransaction("nobody is called inside a database transaction")
         connection.close()
+
+
+def discard_dead_connections() -> None:
+    """After a restart of the database: else each connection of the pool fails once before a new one is made."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.close()
+    pool = getattr(connection, "pool", None)
+    if pool is not None and not pool.closed:
+        pool.check()
+
+
+def scalar_columns(queries: Sequence["QuerySet[Any]"]) -> tuple[list[str], list[Any]]:
+    """Sub-selects of the first value of each query, which has one column, and their parameters."""
+    compiled = [query[:1].query.sql_with_params() for query in queries]
+    return [f"({sql})" for sql, _ in compiled], [value for _, values in compiled for value in values]
+
+
+def any_rows(queries: Sequence["QuerySet[Any]"]) -> list[bool]:
+    """Whether each query finds a row, all in one statement."""
+    columns, parameters = scalar_columns([query.order_by().values("pk") for query in queries])
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(columns)}", parameters)
+        return [value is not None for value in cursor.fetchone()]

@@ -10,11 +10,13 @@ import uuid
 from collections.abc import Callable
 from concurrent import futures
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -52,6 +54,7 @@ SHARE_OF_CHECKS = 0.9
 INTERVAL, KEPT = 30, 86_400  # seconds
 RUNNING, LAST = "diagnosis-running", "diagnosis-last"
 # The worker diagnoses at once when so many of the last calls have failed lately.
+REGULAR = "regular "  # the occasion of each interval begins with it
 MANY_FAILURES, CALLS_CHECKED, RECENT = 3, 20, timedelta(minutes=2)
 
 
@@ -238,14 +241,39 @@ def _due_occasion(now: datetime) -> str:
     """Why the worker diagnoses now, the same for all callers of the same minutes; "" when none has to."""
     if not settings.DIAGNOSIS_EVERY_MINUTES:
         return ""
-    occasion = f"regular {_interval_number(now, settings.DIAGNOSIS_EVERY_MINUTES)}"
-    recent = GatewayCall.objects.order_by("-pk").values_list("started_at", "error_category")[:CALLS_CHECKED]
-    failed = sorted(at for at, category in recent if category and at >= now - RECENT)
-    if len(failed) >= MANY_FAILURES:
-        since = failed[MANY_FAILURES - 1]  # when the failed calls became many
-        if not DiagnosisRun.objects.filter(started_at__range=(since, now + SKEW)).exists():
-            occasion = f"failing {_interval_number(now, 2)}"
+    occasion = f"{REGULAR}{_interval_number(now, settings.DIAGNOSIS_EVERY_MINUTES)}"
+    if failing_since(now).exists():
+        occasion = f"failing {_interval_number(now, 2)}"
     return "" if DiagnosisRun.objects.filter(occasion=occasion).exists() else occasion
+
+
+def failing_since(now: datetime | Combinable) -> "QuerySet[GatewayCall]":
+    """The call with which failed ones became many, when no diagnosis has been made since; else none."""
+    checked = GatewayCall.objects.order_by("-pk").values("pk")[:CALLS_CHECKED]
+    failed = GatewayCall.objects.filter(pk__in=checked, started_at__gte=now - RECENT).exclude(
+        error_category=""
+    )
+    became_many = failed.order_by("started_at").values("pk")[MANY_FAILURES - 1 : MANY_FAILURES]
+    runs_since = DiagnosisRun.objects.filter(
+        started_at__gte=OuterRef("started_at"), started_at__lte=now + SKEW
+    )
+    return GatewayCall.objects.filter(~Exists(runs_since), pk__in=became_many).order_by("pk")
+
+
+def regular_runs() -> "QuerySet[DiagnosisRun]":
+    """The runs of each interval, the last first."""
+    return DiagnosisRun.objects.filter(occasion__startswith=REGULAR).order_by("-pk")
+
+
+def next_regular_run(last_occasion: str | None, now: datetime) -> datetime | None:
+    """When the next one is due, after the last one. None when there are none."""
+    minutes = settings.DIAGNOSIS_EVERY_MINUTES
+    if not minutes:
+        return None
+    number = _interval_number(now, minutes)
+    if last_occasion != f"{REGULAR}{number}":
+        return now
+    return datetime.fromtimestamp((number + 1) * 60 * minutes, tz=UTC)
 
 
 def _interval_number(now: datetime, minutes: int) -> int:

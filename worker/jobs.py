@@ -5,7 +5,7 @@ row at a time and catches its errors. PhonePe's answers always go to `apply_stat
 polls, and when the row is checked again.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,7 +24,7 @@ from notifications.services import notify
 from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
-from payment.services import queue, status
+from payment.services import idempotency, queue, status
 from payment.services.holds import expire_hold
 from payment.services.leases import DATABASE_TROUBLE, Job, process_next_row
 from payment.services.monitoring import checks_due, run_checks
@@ -43,18 +43,18 @@ MAIL_LEASE = timedelta(seconds=60 + 20 * settings.EMAIL_TIMEOUT)
 COMPARISON_LEASE = timedelta(minutes=60)  # longer than any comparison of a day
 
 
-def run_due(kinds: Iterable[str], limit: int = 10) -> int:
+def run_due(kinds: Iterable[str], limit: int = 10, claimed: Callable[[], object] = lambda: None) -> int:
     """Works on at most `limit` due rows of each kind; returns how many were tried.
 
-    Safe for any number of callers: each row is claimed by one of them. Raises an error of the database after every
-    kind was tried.
+    Safe for any number of callers: each row is claimed by one of them; `claimed` is called before the work on it.
+    Raises an error of the database after every kind was tried.
     """
     tried, trouble = 0, None
     for kind in kinds:
         try:
             now = database_now()
             for _ in range(limit):
-                if not process_next_row(kind, KINDS[kind], now):
+                if not process_next_row(kind, KINDS[kind], now, claimed):
                     break
                 tried += 1
         except DATABASE_TROUBLE as error:
@@ -139,21 +139,24 @@ def delete_session(session_id: int) -> None:
     Session.objects.filter(pk=session_id).delete()
 
 
+CHECKED, ENDING = ("next_check_at",), ("expires_at",)
 KINDS: dict[str, Job] = {
-    "attempts": Job(partial(due, PaymentAttempt), poll_attempt),
-    "refunds": Job(partial(due, Refund), send_refund),
-    "events": Job(partial(due, WebhookEvent), handle_event),
-    "fulfilments": Job(queue.fulfilments_due, fulfil_payment),
-    "holds": Job(queue.holds_due, expire_hold),
-    "offers": Job(queue.offers_due, expire_offer),
-    "keys": Job(queue.keys_due, delete_key),
+    "attempts": Job(partial(due, PaymentAttempt), poll_attempt, columns=CHECKED),
+    "refunds": Job(partial(due, Refund), send_refund, columns=CHECKED),
+    "events": Job(partial(due, WebhookEvent), handle_event, columns=CHECKED),
+    "fulfilments": Job(queue.fulfilments_due, fulfil_payment, columns=("fulfil_at",)),
+    "holds": Job(queue.holds_due, expire_hold, columns=ENDING),
+    "offers": Job(queue.offers_due, expire_offer, columns=ENDING),
+    "keys": Job(queue.keys_due, delete_key, columns=("created_at",), kept=idempotency.KEPT),
     "code_requests": Job(codes.requested, answer_code_request),
     "registrations": Job(codes.to_answer, answer_registration),
-    "left_registrations": Job(codes.left_over, delete_registration),
+    "left_registrations": Job(
+        codes.left_over, delete_registration, columns=("created_at",), kept=codes.REGISTRATION_KEPT
+    ),
     "codes": Job(codes.to_send, send_code),
-    "uploads": Job(uploads.left_over, delete_upload),
-    "sessions": Job(sessions.over, delete_session),
-    "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE),
+    "uploads": Job(uploads.left_over, delete_upload, columns=("created_at",)),
+    "sessions": Job(sessions.over, delete_session, columns=("ended_at", "expires_at"), kept=sessions.KEPT),
+    "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE, columns=CHECKED),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
     "diagnosis": Job(diagnosis_due, run_diagnosis),
     "watch": Job(checks_due, run_checks),

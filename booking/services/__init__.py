@@ -21,7 +21,7 @@ from booking.services.carts import (
 )
 from booking.services.checkouts import PriceChanged, check_out, release
 from booking.services.demo import demo_cart, demo_package
-from booking.services.hold_limits import HoldRefused, forget_networks
+from booking.services.hold_limits import HoldRefused, forget_networks, outdated_networks
 from booking.services.places import (
     SlotGone,
     choice_deadline,
@@ -67,6 +67,7 @@ __all__ = [
     "longest_page_life",
     "move",
     "nearby_slots",
+    "outdated_networks",
     "page_life",
     "record_shown_total",
     "release",

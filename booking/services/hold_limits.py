@@ -115,9 +115,16 @@ def refuse_excess(hold: SlotHold) -> None:
 
 def forget_networks(now: datetime) -> None:
     """Deletes which network held a place as soon as nothing is counted by it any more."""
-    HoldNetwork.objects.filter(Q(seen_at__lt=now - KEPT) | Q(seen_at__gt=now + KEPT)).delete()
+    networks, holds = outdated_networks(now)
+    networks.delete()
+    holds.update(network="")
+
+
+def outdated_networks(now: datetime) -> "tuple[QuerySet[HoldNetwork], QuerySet[SlotHold]]":
+    """What `forget_networks` would delete, and the holds in which it would."""
+    networks = HoldNetwork.objects.filter(Q(seen_at__lt=now - KEPT) | Q(seen_at__gt=now + KEPT))
     known = SlotHold.objects.exclude(network="")
-    known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT)).update(network="")
+    return networks, known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT))
 
 
 def _refuse_excess_of_network(hold: SlotHold, now: datetime, alike: Q, factor: int) -> None:

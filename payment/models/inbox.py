@@ -90,6 +90,7 @@ class IdempotencyKey(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["caller", "route", "key_digest"], name="idempotency_key_once"),
         ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_key_age")]
 
     def __str__(self) -> str:
         return f"{self.caller} {self.route}"

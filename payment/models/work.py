@@ -1,10 +1,21 @@
 """Rows that workers are busy with, and rows whose work has failed."""
 
+import uuid
 from datetime import datetime, timedelta
 
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
+from django.db.models.expressions import Combinable
 
+# In place of several statements of the ORM, which has no "ON CONFLICT … WHERE": every piece of work begins with it.
+CLAIM = """
+INSERT INTO payment_worklease AS lease (kind, "row", token, taken_at, held_until, tries, error)
+VALUES (%s, %s, %s, %s, %s, 1, '')
+ON CONFLICT (kind, "row") DO UPDATE SET token = excluded.token, taken_at = excluded.taken_at,
+    held_until = excluded.held_until, tries = lease.tries + 1
+WHERE NOT (lease.taken_at <= %s AND lease.held_until > excluded.taken_at)
+RETURNING *
+"""
 # Callers read the clock a little before they look at a lease, and on SQLite each has its own.
 CLOCK_TOLERANCE = timedelta(minutes=1)
 
@@ -29,15 +40,25 @@ class WorkLease(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["kind", "row"], name="work_lease_once_per_row"),
         ]
+        indexes = [models.Index(fields=["held_until"], name="work_lease_ends")]
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.row}"
+
+    @classmethod
+    def claim(cls, kind: str, row: int, now: datetime, until: datetime) -> "WorkLease | None":
+        """Takes the lease if nobody holds it, in one statement. The database decides between several callers."""
+        token = uuid.uuid4()
+        stored_token = token if connection.features.has_native_uuid_field else token.hex
+        moments = map(connection.ops.adapt_datetimefield_value, (now, until, now + CLOCK_TOLERANCE))
+        found = list(cls.objects.raw(CLAIM, [kind, row, stored_token, *moments]))
+        return found[0] if found else None
 
     def is_held(self, now: datetime) -> bool:
         """A lease that was taken in the future has ended: the clock was set back since."""
         return self.taken_at <= now + CLOCK_TOLERANCE and now < self.held_until
 
     @staticmethod
-    def held(now: datetime) -> Q:
+    def held(now: datetime | Combinable) -> Q:
         """`is_held` for queries."""
         return Q(taken_at__lte=now + CLOCK_TOLERANCE, held_until__gt=now)

@@ -39,11 +39,15 @@ class Schedule:
     column: str
     latest: Latest
 
-    def repair(self, now: datetime) -> int:
-        """Makes rows with a later moment due. Returns their number."""
+    def late_rows(self, now: datetime) -> "QuerySet[Any]":
+        """Rows with a later moment."""
         late = Q(**{f"{self.column}__gt": now + SKEW}) & Q(**{f"{self.column}__gt": F("latest") + SKEW})
         rows: QuerySet[Any] = self.model._default_manager.alias(latest=self.latest(now)).filter(late)
-        return rows.update(**{self.column: now})
+        return rows
+
+    def repair(self, now: datetime) -> int:
+        """Makes rows with a later moment due. Returns their number."""
+        return self.late_rows(now).update(**{self.column: now})
 
 
 SCHEDULES: list[Schedule] = []
@@ -61,26 +65,39 @@ def schedule_of(model: type[Any], column: str) -> Callable[[Latest], Latest]:
 
 def repair_schedules(now: datetime) -> int:
     """Makes rows due that wait for longer than their schedule says. Returns their number; one statement a schedule."""
-    _repair_start_times(now)
+    for rows, column in _wrong_start_times(now):
+        rows.update(**{column: now})
     repaired = sum(schedule.repair(now) for schedule in SCHEDULES)
-    # A night that was compared in the future is compared again when it is over: the day had not ended.
+    return repaired + _nights_ahead(now).update(finished_at=None, compare_again_at=None)
+
+
+def wrong_schedules(now: datetime) -> list["QuerySet[Any]"]:
+    """What `repair_schedules` would find."""
+    starts = [rows for rows, _ in _wrong_start_times(now)]
+    return [*starts, *(schedule.late_rows(now) for schedule in SCHEDULES), _nights_ahead(now)]
+
+
+def _nights_ahead(now: datetime) -> "QuerySet[Reconciliation]":
+    """A night that was compared in the future is compared again when it is over: the day had not ended."""
     nightly = Reconciliation.objects.filter(asked_by=Reconciliation.AskedBy.WORKER)
-    ahead = nightly.filter(started_at__gt=now + SKEW, finished_at__isnull=False)
-    return repaired + ahead.update(finished_at=None, compare_again_at=None)
+    return nightly.filter(started_at__gt=now + SKEW, finished_at__isnull=False)
 
 
-def _repair_start_times(now: datetime) -> None:
-    """A start in the future becomes now. Otherwise the age of the row would be below zero until then, and it would be
-    polled at the fastest pace. A page with a wrong time has ended (see `PaymentAttempt.is_of_a_wrong_clock`)."""
+def _wrong_start_times(now: datetime) -> list[tuple["QuerySet[Any]", str]]:
+    """Rows and their column. A start in the future becomes now. Otherwise the age of the row would be below zero until
+    then, and it would be polled at the fastest pace. A page with a wrong time has ended (see
+    `PaymentAttempt.is_of_a_wrong_clock`)."""
     ahead = now + SKEW
     attempts = PaymentAttempt.objects.filter(next_check_at__isnull=False)
     written_at = Coalesce("sent_at", "created_at")
     opened_ahead = Q(GreaterThan(written_at, ahead)) & Q(GreaterThan(F("expires_at"), written_at))
     too_long = Q(expires_at__gt=ahead + longest_page_life())
-    attempts.filter(opened_ahead | too_long).update(expires_at=now)
-    attempts.filter(sent_at__gt=ahead).update(sent_at=now)
-    Refund.objects.filter(next_check_at__isnull=False, sent_at__gt=ahead).update(sent_at=now)
-    WebhookEvent.objects.filter(next_check_at__isnull=False, received_at__gt=ahead).update(received_at=now)
+    return [
+        (attempts.filter(opened_ahead | too_long), "expires_at"),
+        (attempts.filter(sent_at__gt=ahead), "sent_at"),
+        (Refund.objects.filter(next_check_at__isnull=False, sent_at__gt=ahead), "sent_at"),
+        (WebhookEvent.objects.filter(next_check_at__isnull=False, received_at__gt=ahead), "received_at"),
+    ]
 
 
 @schedule_of(PaymentAttempt, "next_check_at")

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from booking.models import Checkout, SlotHold
 from booking.services import (
@@ -66,21 +66,31 @@ def expire_hold(hold_id: int) -> None:
 
 
 def repair_holds(now: datetime) -> int:
-    """Ends holds whose end is later than any hold's can be: a wrong clock has written it. Returns their number."""
+    """Ends holds of a wrong clock. Returns their number."""
+    return wrong_holds(now).update(expires_at=now)
+
+
+def wrong_holds(now: datetime) -> "QuerySet[SlotHold]":
+    """Holds whose end is later than any hold's can be: a wrong clock has written it."""
     longest = hold_expiry(now + longest_page_life()) + scaled(MAX_EXTENSION) + SKEW
     wrong = Q(expires_at__gt=longest) | Q(checkout__created_at__gt=now + SKEW, expires_at__gt=now)
-    return SlotHold.objects.filter(wrong, state=SlotHold.State.HELD).update(expires_at=now)
+    return SlotHold.objects.filter(wrong, state=SlotHold.State.HELD)
 
 
 def release_carts_in_review(now: datetime, limit: int = 20) -> int:
     """Customers whose money is in review may buy again: frees their carts when a hold would end. Returns the number."""
+    payment_ids = list(carts_in_review(now).order_by("pk").values_list("pk", flat=True)[:limit])
+    return sum(_release_cart(payment_id) for payment_id in payment_ids)
+
+
+def carts_in_review(now: datetime) -> "QuerySet[Payment]":
+    """Payments in review whose cart has been kept for as long as a hold."""
     ended = now - (hold_expiry(now) - now) - scaled(MAX_EXTENSION)
     held = Payment.objects.filter(
         fulfilment=Fulfilment.HELD_FOR_STAFF,
         checkout__state=Checkout.State.RESERVED,
-    ).filter(Q(checkout__expires_at__lte=ended) | Q(checkout__created_at__gt=now + SKEW))
-    payment_ids = list(held.order_by("pk").values_list("pk", flat=True)[:limit])
-    return sum(_release_cart(payment_id) for payment_id in payment_ids)
+    )
+    return held.filter(Q(checkout__expires_at__lte=ended) | Q(checkout__created_at__gt=now + SKEW))
 
 
 @transaction.atomic

@@ -5,7 +5,6 @@ lease and nothing else. A row whose work raises is pushed back with exponential 
 """
 
 import logging
-import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 
 from core.clocks import database_now
 from core.logging import redact
@@ -44,18 +43,23 @@ class Job:
     """One kind of work. `due` gives rows (or their keys), the most neglected first; `act` works on one key.
 
     `act` returns when the row is due again, for work that is kept by no column of its own, else None.
-    `lease` must be longer than the longest `act`.
+    `lease` must be longer than the longest `act`. `columns` say when a row is due, `kept` after the first of them.
+    Without columns, a row is due as soon as `due` gives it.
     """
 
     due: Callable[[datetime], QuerySet[Any] | Sequence[int]]
     act: Act
     lease: timedelta = LEASE
+    columns: tuple[str, ...] = ()
+    kept: timedelta = timedelta()
 
 
-def process_next_row(kind: str, job: Job, now: datetime) -> bool:
+def process_next_row(
+    kind: str, job: Job, now: datetime, claimed: Callable[[], object] = lambda: None
+) -> bool:
     """Work on the most neglected free row of those that were due at `now`. False when there is none.
 
-    Raises only when the database cannot be used.
+    `claimed` is called before the work on the row begins. Raises only when the database cannot be used.
     """
     rows: list[int] = []
     with push_back_on_error(kind, WHOLE_KIND):
@@ -64,6 +68,7 @@ def process_next_row(kind: str, job: Job, now: datetime) -> bool:
         lease = _claim(kind, row, job.lease)
         if lease is None:
             continue
+        claimed()
         with push_back_on_error(kind, row, lease):
             if not _is_due(job, row, now):  # the last holder of the lease has done it
                 _end(lease, None)
@@ -154,28 +159,25 @@ def _is_due(job: Job, row: int, now: datetime) -> bool:
 
 
 def _claim(kind: str, row: int, length: timedelta) -> WorkLease | None:
-    """The lease, if the row has no holder. The database decides which of several callers gets it."""
-    now, token = database_now(), uuid.uuid4()
-    unclaimed = WorkLease(kind=kind, row=row, token=uuid.uuid4(), taken_at=now, held_until=now)
-    WorkLease.objects.bulk_create([unclaimed], ignore_conflicts=True)
-    found = WorkLease.objects.filter(kind=kind, row=row).first()
-    if found is None or found.is_held(now):
-        return None
-    tries = found.tries + 1
-    as_found = WorkLease.objects.filter(pk=found.pk, token=found.token)  # each claim has another token
-    until = now + max(length, pause_after(tries))
-    if not as_found.update(token=token, taken_at=now, held_until=until, tries=F("tries") + 1):
-        return None
-    _alert_if_often(found)  # the last try may have killed its process before it could alert anybody
-    found.token, found.taken_at, found.held_until, found.tries = token, now, until, tries
-    return found
+    """The lease, if the row has no holder."""
+    now = database_now()
+    lease = WorkLease.claim(kind, row, now, now + max(length, pause_after(1)))
+    if lease is None or lease.tries == 1:
+        return lease
+    _alert_if_often(
+        lease, lease.tries - 1
+    )  # the last try may have killed its process before it could alert anybody
+    if (longest := pause_after(lease.tries)) > length:
+        lease.held_until = now + longest
+        WorkLease.objects.filter(pk=lease.pk, token=lease.token).update(held_until=lease.held_until)
+    return lease
 
 
 def _end(lease: WorkLease, again_at: datetime | None) -> None:
     """The work is done. A caller that has lost the lease meanwhile changes nothing."""
     ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
     if again_at is None:
-        ours.delete()
+        ours._raw_delete(ours.db)  # `delete` opens a transaction; nothing refers to a lease
     else:
         ours.update(held_until=again_at, tries=0, error="")
 
@@ -204,7 +206,7 @@ def push_back_on_error(kind: str, row: int, lease: WorkLease | None = None) -> I
             lease.error = redact(first_line)[:300]
             ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
             if ours.update(held_until=lease.held_until, error=lease.error):
-                _alert_if_often(lease)
+                _alert_if_often(lease, lease.tries)
         fields = {"kind": kind, "row": row, "tries": lease.tries if lease else None}
         if isinstance(error, DATABASE_TROUBLE):
             logger.warning("the database gave no answer", extra=fields)
@@ -212,8 +214,8 @@ def push_back_on_error(kind: str, row: int, lease: WorkLease | None = None) -> I
         logger.exception("work failed", extra=fields)
 
 
-def _alert_if_often(lease: WorkLease) -> None:
-    if lease.tries < ALERT_AFTER:
+def _alert_if_often(lease: WorkLease, failed_tries: int) -> None:
+    if failed_tries < ALERT_AFTER:
         return
     alerted = [case for case in cases_alerted_today("work_fails") if case.startswith(f"{lease.kind}:")]
     if str(lease) not in alerted and len(alerted) < MOST_ALERTS:

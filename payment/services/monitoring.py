@@ -1,7 +1,7 @@
 """Checks of each minute: alerts staff when something takes too long. Each case is alerted once a day."""
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -9,18 +9,28 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, Exists, F, Min, Q, QuerySet
 
-from accounts.sessions import purge_admin
-from booking.services import forget_networks
+from accounts.sessions import expired_admin_sessions, purge_admin
+from booking.services import forget_networks, outdated_networks
+from core import counters
 from core.clocks import database_now
 from core.counters import purge_expired
+from core.databases import any_rows
 from core.models import Counter
 from notifications.services import cases_alerted_today
-from payment.models import OPEN_ATTEMPT, OPEN_REFUND, Payment, PaymentAttempt, Refund, WebhookEvent
-from payment.services.clock_repairs import repair_schedules
-from payment.services.holds import release_carts_in_review, repair_holds
-from payment.services.leases import WHOLE_KIND, process_row
+from payment.models import (
+    OPEN_ATTEMPT,
+    OPEN_REFUND,
+    Payment,
+    PaymentAttempt,
+    Refund,
+    WebhookEvent,
+    WorkLease,
+)
+from payment.services.clock_repairs import repair_schedules, wrong_schedules
+from payment.services.holds import carts_in_review, release_carts_in_review, repair_holds, wrong_holds
+from payment.services.leases import WHOLE_KIND, left_to_background, process_row
 from payment.services.notifications import alert_staff
 from payment.services.queue import oldest_overdue
 from payment.services.refunds.amounts import REQUESTED
@@ -41,8 +51,7 @@ MOST_GUESS_CASES = 3
 MOST_CASES = 20  # of one rule in one run: the next run alerts the rest
 PING_TIMEOUT = (5, 5)
 
-
-Check = Callable[[datetime], object]
+Signs = Callable[[datetime], Sequence["QuerySet[Any]"]]
 
 
 @dataclass(frozen=True)
@@ -58,23 +67,33 @@ class Case:
         alert_staff(rule, self.payment, case=self.name, **self.facts)
 
 
+@dataclass(frozen=True)
+class Check:
+    """`signs`: queries of which at least one finds a row when there is something to do; None: it always runs."""
+
+    run: Callable[[datetime], object]
+    signs: Signs | None
+
+
 # By name: part of the kind of a work lease.
 CHECKS: dict[str, Check] = {
-    "moments": repair_schedules,
-    "hold moments": repair_holds,
-    "held payments": release_carts_in_review,
-    "networks of holds": forget_networks,
-    "sessions of the admin": purge_admin,
-    "counters": lambda now: purge_expired(now.timestamp()),
+    "moments": Check(repair_schedules, wrong_schedules),
+    "hold moments": Check(repair_holds, lambda now: [wrong_holds(now)]),
+    "held payments": Check(release_carts_in_review, lambda now: [carts_in_review(now)]),
+    "networks of holds": Check(forget_networks, outdated_networks),
+    "sessions of the admin": Check(purge_admin, lambda now: [expired_admin_sessions(now)]),
+    "counters": Check(
+        lambda now: purge_expired(now.timestamp()), lambda now: [counters.expired(now.timestamp())]
+    ),
 }
 
 
-def check(name: str) -> Callable[[Check], Check]:
+def check(name: str, signs: Signs | None = None) -> Callable[[Callable[[datetime], None]], Check]:
     """Adds a function to CHECKS."""
 
-    def register(function: Check) -> Check:
-        CHECKS[name] = function
-        return function
+    def register(function: Callable[[datetime], None]) -> Check:
+        CHECKS[name] = Check(function, signs)
+        return CHECKS[name]
 
     return register
 
@@ -95,22 +114,50 @@ def run_checks(_: int) -> datetime:
     Each check has a work lease of its own, and so has each case: one that fails stops no other.
     """
     now = database_now()
-    for name, function in CHECKS.items():
-        process_row(f"watch {name}", WHOLE_KIND, partial(_run_check, function, now))
+    names = list(CHECKS)
+    with left_to_background("watch", WHOLE_KIND):  # signs that cannot be read stop no check
+        names = _checks_with_signs(now)
+    for name in names:
+        process_row(f"watch {name}", WHOLE_KIND, partial(_run_check, name, now))
     return database_now() + timedelta(seconds=SECONDS_BETWEEN_CHECKS)
 
 
-def _run_check(function: Check, now: datetime, row: int) -> None:
-    function(now)
+def _run_check(name: str, now: datetime, row: int) -> None:
+    CHECKS[name].run(now)
 
 
-@check("payments")
-def check_payments(now: datetime) -> None:
-    undecided = PaymentAttempt.objects.filter(
+def _checks_with_signs(now: datetime) -> list[str]:
+    """The checks that have something to do, found by one statement: most minutes bring nothing.
+
+    A check that failed has a lease until it has succeeded.
+    """
+    signs = []
+    for name, each in CHECKS.items():
+        failed = WorkLease.objects.filter(kind=f"watch {name}", row=WHOLE_KIND)
+        signs += [(name, query) for query in (failed, *(each.signs(now) if each.signs else ()))]
+    found = any_rows([query for _, query in signs])
+    seen = {name for (name, _), is_there in zip(signs, found, strict=True) if is_there}
+    return [name for name, each in CHECKS.items() if name in seen or each.signs is None]
+
+
+def undecided_attempts(now: datetime) -> "QuerySet[PaymentAttempt]":
+    return PaymentAttempt.objects.filter(
         real_or_simulating("simulated"),
         state__in=OPEN_ATTEMPT,
         expires_at__lte=now - scaled(UNDECIDED_SECONDS),
-    ).select_related("payment__checkout")
+    )
+
+
+def waiting_money(now: datetime) -> "QuerySet[Payment]":
+    return Payment.objects.filter(
+        fulfilment__in=(Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF),
+        created_at__lte=now - scaled(UNFULFILLED_SECONDS),
+    )
+
+
+@check("payments", lambda now: [undecided_attempts(now), waiting_money(now)])
+def check_payments(now: datetime) -> None:
+    undecided = undecided_attempts(now).select_related("payment__checkout")
     _alert_cases(
         "payment_stuck",
         (
@@ -118,19 +165,24 @@ def check_payments(now: datetime) -> None:
             for row in undecided.iterator()
         ),
     )
-    waiting = Payment.objects.filter(
-        fulfilment__in=(Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF),
-        created_at__lte=now - scaled(UNFULFILLED_SECONDS),
-    )
-    _alert_cases("money_waits", map(_payment_case, waiting.select_related("checkout").iterator()))
+    waiting = waiting_money(now).select_related("checkout")
+    _alert_cases("money_waits", map(_payment_case, waiting.iterator()))
 
 
-@check("refunds")
-def check_refunds(now: datetime) -> None:
+def late_refunds(now: datetime) -> "QuerySet[Refund]":
     under_way = Refund.objects.filter(
         real_or_simulating("attempt__simulated"), state__in=(RefundState.WAITING, *OPEN_REFUND)
     )
-    late = under_way.filter(expected_by__lte=now).select_related("payment__checkout")
+    return under_way.filter(expected_by__lte=now)
+
+
+def unapproved_refunds(now: datetime) -> "QuerySet[Refund]":
+    return Refund.objects.filter(REQUESTED, created_at__lte=now - scaled(UNAPPROVED_SECONDS))
+
+
+@check("refunds", lambda now: [late_refunds(now), unapproved_refunds(now)])
+def check_refunds(now: datetime) -> None:
+    late = late_refunds(now).select_related("payment__checkout")
     cases = (
         Case(
             refund.payment,
@@ -145,18 +197,25 @@ def check_refunds(now: datetime) -> None:
         for refund in late.iterator()
     )
     _alert_cases("refund_stuck", cases)
-    requested = Refund.objects.filter(REQUESTED, created_at__lte=now - scaled(UNAPPROVED_SECONDS))
-    if count := requested.count():
+    if count := unapproved_refunds(now).count():
         alert_staff("refunds_await_approval", case="requests", refunds=count)
 
 
-@check("events")
-def check_events(now: datetime) -> None:
-    """Webhooks that PhonePe's status has not confirmed for long, and webhooks in review."""
+def unconfirmed_events(now: datetime) -> "QuerySet[WebhookEvent]":
     recent = WebhookEvent.objects.filter(
         state=WebhookEvent.State.RECEIVED, received_at__gte=now - scaled(RECENT_SECONDS)
     )
-    unconfirmed = recent.filter(Q(received_at__lte=now - scaled(UNCONFIRMED_SECONDS)) | Q(next_check_at=None))
+    return recent.filter(Q(received_at__lte=now - scaled(UNCONFIRMED_SECONDS)) | Q(next_check_at=None))
+
+
+def events_in_review() -> "QuerySet[WebhookEvent]":
+    return WebhookEvent.objects.filter(state=WebhookEvent.State.NEEDS_REVIEW)
+
+
+@check("events", lambda now: [unconfirmed_events(now), events_in_review()])
+def check_events(now: datetime) -> None:
+    """Webhooks that PhonePe's status has not confirmed for long, and webhooks in review."""
+    unconfirmed = unconfirmed_events(now)
     cases = (
         Case(
             event.attempt.payment if event.attempt else None,
@@ -171,8 +230,9 @@ def check_events(now: datetime) -> None:
         for event in unconfirmed.select_related("attempt__payment__checkout")
     )
     _alert_cases("event_unconfirmed", cases)
-    in_review = WebhookEvent.objects.filter(state=WebhookEvent.State.NEEDS_REVIEW).order_by()
-    kinds = in_review.values("event", "unclear").annotate(count=Count("pk"), first=Min("pk"))
+    kinds = (
+        events_in_review().order_by().values("event", "unclear").annotate(count=Count("pk"), first=Min("pk"))
+    )
     # All of a kind at once: one new word of PhonePe may have come with every order.
     cases_of_kinds = (
         Case(
@@ -186,21 +246,30 @@ def check_events(now: datetime) -> None:
     _alert_cases("events_in_review", cases_of_kinds)
 
 
-@check("webhooks")
+def unannounced_payments(now: datetime) -> "QuerySet[Payment]":
+    """Real money of a day in which no webhook came."""
+    since = now - scaled(SILENCE_SECONDS)
+    webhooks = WebhookEvent.objects.filter(received_at__gte=since)
+    return Payment.objects.filter(
+        ~Exists(webhooks), state=PaymentState.SUCCESS, simulated=False, decided_at__gte=since
+    )
+
+
+@check("webhooks", lambda now: [unannounced_payments(now)])
 def check_webhooks(now: datetime) -> None:
     """Payments succeed, and no webhook arrives: PhonePe has a wrong address, or a firewall stops the webhooks."""
-    since = now - scaled(SILENCE_SECONDS)
-    if WebhookEvent.objects.filter(received_at__gte=since).exists():
-        return
-    paid = Payment.objects.filter(state=PaymentState.SUCCESS, simulated=False, decided_at__gte=since)
-    if (count := paid.count()) >= ENOUGH_PAYMENTS:
+    if (count := unannounced_payments(now).count()) >= ENOUGH_PAYMENTS:
         alert_staff("webhook_silence", case="webhooks", payments=count)
 
 
-@check("guesses")
+def alarming_counters(now: datetime) -> "QuerySet[Counter]":
+    return Counter.objects.filter(is_alarming=True, ends__gt=now.timestamp())
+
+
+@check("guesses", lambda now: [alarming_counters(now)])
 def check_guesses(now: datetime) -> None:
     """Passwords, tokens and codes that somebody guesses at: each case, or, where there are many, one for all."""
-    alarming = Counter.objects.filter(is_alarming=True, ends__gt=now.timestamp())
+    alarming = alarming_counters(now)
     for scope, count in alarming.values_list("scope").annotate(Count("pk")).order_by("scope"):
         worst = (
             alarming.filter(scope=scope).annotate(attempts=F("count") + F("refused")).order_by("-attempts")

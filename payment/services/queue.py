@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
+from django.db.models.expressions import Combinable
 
 from booking.models import SlotHold
 from core.clocks import database_now
@@ -57,9 +58,10 @@ def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":
     return IdempotencyKey.objects.filter(created_at__lt=now - KEPT).order_by("created_at", "pk")
 
 
-def free(rows: "QuerySet[Row]", kind: str, now: datetime) -> "QuerySet[Row]":
+def free(rows: "QuerySet[Row]", kind: str, now: datetime | Combinable) -> "QuerySet[Row]":
     """Without rows that a worker is busy with, and rows that wait because their work failed."""
-    return rows.exclude(pk__in=WorkLease.objects.filter(WorkLease.held(now), kind=kind).values("row"))
+    # Looked up for each row that is found, not read whole: there may be many leases of rows that fail.
+    return rows.exclude(Exists(WorkLease.objects.filter(WorkLease.held(now), kind=kind, row=OuterRef("pk"))))
 
 
 def oldest_overdue() -> datetime | None:

@@ -23,7 +23,8 @@ BOUNDED = {
     "simulator/sockets.py": "two threads in the shop's server; as many as callers in a process of its own",
 }
 NO_REQUEST = {
-    "worker/management/commands/work.py",
+    "worker/bell.py",
+    "worker/scheduler.py",
     "worker/management/commands/serve.py",
     "worker/management/commands/dev.py",
     "diagnostics/golive/flow.py",  # a command

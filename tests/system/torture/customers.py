@@ -272,7 +272,7 @@ class Staff:
             time.sleep(self._dice.uniform(1, 4))
 
     def refund(self) -> None:
-        found = self._installation.sql(self.REFUNDABLE)
+        found = self._installation.query(self.REFUNDABLE)
         if not found:
             return
         payment_id, paise = found[0]
@@ -287,13 +287,13 @@ class Staff:
             self._second.json("POST", f"payments/refunds/{refund['id']}/approve/")
 
     def decide(self) -> None:
-        for (payment_id,) in self._installation.sql(self.HELD):
+        for (payment_id,) in self._installation.query(self.HELD):
             action = {"action": self._dice.choice(("book", "refund"))}
             if self._first.json("POST", f"payments/payments/{payment_id}/resolve/", action):
                 self._diary.did(f"held money: {action['action']}")
 
     def close_a_time(self) -> None:
-        for (slot_id,) in self._installation.sql(self.BOOKED):
+        for (slot_id,) in self._installation.query(self.BOOKED):
             body = {"reason": "the temple is closed", "then": self._dice.choice(("move", "refund"))}
             if self._first.json("POST", f"puja/slots/{slot_id}/close/", body) is not None:
                 self._diary.did(f"closed a time: {body['then']}")
