@@ -213,6 +213,11 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
     list_select_related = ("payment",)
     search_fields = ("merchant_order_id", "provider_order_id", "provider_transaction_id", "utr")
     inlines = (CallRows,)
+    exclude = (
+        "page_url",
+        "order_token",
+        "intent_url",
+    )  # whoever has one of them can pay, nobody else needs it
 
 
 class RupeesForm(ActionForm):

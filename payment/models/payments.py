@@ -233,6 +233,10 @@ class PaymentAttempt(models.Model):
         """It can be paid now: on its page, or with what PhonePe gave for its channel."""
         return self.state == AttemptState.PENDING and self.was_opened and not self.is_past_its_page(now)
 
+    def is_payable_though_given_up(self, now: datetime) -> bool:
+        """The customer gave it up, which PhonePe is not told: what they were given is good until it expires."""
+        return self.state == AttemptState.EXPIRED and self.was_opened and not self.is_past_its_page(now)
+
     def is_past_its_page(self, now: datetime) -> bool:
         """The time to pay is over, or a wrong clock has written it."""
         return now >= self.expires_at or self.is_of_a_wrong_clock(now)

@@ -11,8 +11,8 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
-from django.urls import reverse
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import indian_mobile
@@ -71,6 +71,10 @@ class Opening:
     target_app: str = ""
     device_os: str = ""
 
+    @classmethod
+    def of(cls, attempt: PaymentAttempt) -> "Opening":
+        return cls(Channel(attempt.channel), attempt.target_app, attempt.device_os)
+
 
 PAGE = Opening()
 
@@ -96,27 +100,27 @@ class PaymentUnderWay(Conflict):
 
 
 class OpenElsewhere(Conflict):
-    """The order can be paid in another channel: a second one beside it could be paid, too."""
+    """The order can be paid in another channel until `expires_at`: a second one beside it could be paid, too.
+
+    Giving it up withdraws nothing at PhonePe, so no step of ours ends this earlier.
+    """
 
     default_code = "open_elsewhere"
-    default_detail = _("This payment is open in our app. Pay it there; or cancel it, and pay again here.")
+    default_detail = _("This payment is open in our app. Pay it there, or pay here after {until}.")
     ON_PAGE = _(
-        "This payment is open on PhonePe's page in a browser. Pay it there; or cancel it, and pay again here."
+        "This payment is open on PhonePe's page in a browser. Pay it there, or pay here after {until}."
     )
 
     def __init__(self, attempt: PaymentAttempt) -> None:
-        on_page, checkout = attempt.channel == Channel.PAGE, attempt.payment.checkout
-        extra: dict[str, str] = {}
-        if checkout is not None:
-            give_up = reverse("cart-cleanup", args=[checkout.cart_id])
-            extra["how_to_change"] = f"POST {give_up} closes the open payment; then send this request again."
+        detail = self.ON_PAGE if attempt.channel == Channel.PAGE else self.default_detail
+        expires_at = timezone.localtime(attempt.expires_at)
         super().__init__(
-            self.ON_PAGE if on_page else None,
+            format_lazy(detail, until=f"{expires_at:%H:%M}"),
             payment_id=attempt.payment_id,
             channel=attempt.channel,
             payment_url=attempt.page_url or None,
-            expires_at=timezone.localtime(attempt.expires_at).isoformat(),
-            **extra,
+            expires_at=expires_at.isoformat(),
+            how_to_change=f"It can be paid until {expires_at.isoformat()}; send this request again after that.",
         )
 
 
@@ -211,6 +215,21 @@ def open_attempt(payment: Payment, number: int, rule: str, opening: Opening = PA
     )
     record_opening(payment, attempt, rule)
     return Claim(attempt, sent_before=None)
+
+
+def refuse_beside_given_up(checkout: Checkout, opening: Opening) -> None:
+    """An order that was given up can be paid until its page, token or link expires.
+
+    Only where it was given up may the cart be opened again before: the customer has it in front of them. Raises
+    OpenElsewhere.
+    """
+    given_up = PaymentAttempt.objects.filter(
+        payment__checkout__cart=checkout.cart_id, state=AttemptState.EXPIRED
+    )
+    now = database_now()
+    for attempt in given_up.filter(expires_at__gt=now):
+        if attempt.is_payable_though_given_up(now) and Opening.of(attempt) != opening:
+            raise OpenElsewhere(attempt)
 
 
 def prefix(simulated: bool) -> str:

@@ -37,6 +37,7 @@ from payment.services.attempts import (
     open_attempt,
     page_expiry,
     prefix,
+    refuse_beside_given_up,
     request_page,
 )
 from payment.services.frontends import NO_FRONTEND, OpenedBy
@@ -168,6 +169,7 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
                 expected_paise=click.expected_paise,
                 network=click.network,
             )
+            refuse_beside_given_up(checkout, click.opening)
             claim = _create_payment(
                 user=user,
                 checkout=checkout,

@@ -57,7 +57,7 @@ def next_poll_at(attempt: PaymentAttempt, state: ProviderStatus | None, now: dat
     """
     if attempt.state == AttemptState.COMPLETED:
         return None
-    closed = attempt.state not in OPEN_ATTEMPT
+    closed = attempt.state not in OPEN_ATTEMPT and not attempt.is_payable_though_given_up(now)
     sent_at = min(attempt.sent_at or attempt.created_at, now)  # a later one was written by a wrong clock
     if state is None:
         return repeated_poll(sent_at, attempt.expires_at, now, closed=closed)
@@ -68,7 +68,7 @@ def next_poll_at(attempt: PaymentAttempt, state: ProviderStatus | None, now: dat
 
 
 def refresh(payment: Payment, seconds: int, source: str) -> Payment:
-    """The payment after a poll of PhonePe, if it is open; within `seconds`.
+    """The payment after a poll of PhonePe, if it is open or was given up while it can be paid; within `seconds`.
 
     No answer of PhonePe is no error here: the payment comes back unchanged, and the worker goes on polling. When
     another request is polling, this one waits for its result while there is a free slot to wait, else takes what is
@@ -81,6 +81,8 @@ def refresh(payment: Payment, seconds: int, source: str) -> Payment:
         )
         if may_poll and payment.is_open:
             payment = _poll_all(payment, deadline, source)
+    elif _is_payable_though_given_up(payment) and _claim_poll(payment):
+        payment = _poll_all(payment, deadline, source)
     # Also when another request has just committed the receipt and is about to fulfil it: only one of both does.
     return fulfil_now(payment) if payment.fulfilment == Fulfilment.DUE else payment
 
@@ -122,6 +124,13 @@ def stop_waiting_by_staff(payment_id: int, reason: str, by: User) -> Payment:
     if not Payment.objects.get(pk=payment_id).is_open:
         raise Conflict("This payment is decided: nobody waits for it.", code="not_open")
     return stop_waiting(payment_id, "stopped_by_staff", f"by user {by.pk}: {reason}")
+
+
+def _is_payable_though_given_up(payment: Payment) -> bool:
+    if payment.state not in ENDED_UNPAID:
+        return False
+    now = database_now()
+    return any(each.is_payable_though_given_up(now) for each in payment.attempts.all())
 
 
 def _claim_poll(payment: Payment) -> bool:

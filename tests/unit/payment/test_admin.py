@@ -1,5 +1,6 @@
 """The desk where staff look into payments."""
 
+import html
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
+from accounts.models import User
 from booking.models import Slot
 from diagnostics.runner import diagnose
 from payment.models import (
@@ -22,6 +24,8 @@ from payment.models import (
     StateChange,
     WebhookEvent,
 )
+from payment.phonepe.enums import Channel
+from payment.services.attempts import Opening
 from payment.services.checkout import start_donation, start_payment
 from payment.services.outcomes import apply_status
 from payment.services.receipts import drawing_slots, pdf, receipt_of
@@ -106,6 +110,33 @@ def test_staff_find_a_payment_by_a_number_that_was_kept_as_text(desk, phonepe, k
     page = desk.get(reverse("admin:payment_payment_changelist"), {"q": typed}).content.decode()
     assert guest.reference in page
     assert other.reference not in page
+
+
+@pytest.mark.parametrize(
+    ("version", "opening"),
+    [
+        ("v2", Opening()),
+        ("v2", Opening(Channel.SDK)),
+        ("v1", Opening(Channel.UPI_INTENT, "com.phonepe.app", "ANDROID")),
+    ],
+    ids=["page", "sdk", "upi intent"],
+)
+def test_staff_do_not_see_what_the_customer_pays_with(client, alice, cart, settings, version, opening):
+    """Whoever has the page's address, the token or the link can pay. Not even a superuser needs it."""
+    settings.PHONEPE_API_VERSION = version
+    attempt = start_payment(alice, cart_id=cart.pk, opening=opening).attempt
+    client.force_login(User.objects.create_superuser(email="boss@example.com", password="x"))
+
+    for url in (
+        reverse("admin:payment_paymentattempt_change", args=[attempt.pk]),
+        reverse("admin:payment_paymentattempt_changelist"),
+        reverse("admin:payment_payment_change", args=[attempt.payment_id]),
+        reverse("admin:payment_payment_changelist"),
+    ):
+        page = html.unescape(client.get(url).content.decode())
+        assert attempt.merchant_order_id in page or attempt.payment.reference in page
+        for given in filter(None, (attempt.page_url, attempt.order_token, attempt.intent_url)):
+            assert given not in page
 
 
 def test_staff_read_what_each_diagnosis_has_found_and_change_nothing(desk):

@@ -9,7 +9,7 @@ from django.utils import timezone
 from booking.models import SlotHold
 from payment.gateways import NotOffered, NotSent
 from payment.models import GatewayCall, Payment, PaymentAttempt
-from payment.phonepe.enums import Channel
+from payment.phonepe.enums import Channel, ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services import attempts as attempts_service
 from payment.services.attempts import (
@@ -22,7 +22,7 @@ from payment.services.attempts import (
 )
 from payment.services.checkout import reopen, start_donation, start_payment
 from payment.services.outcomes import apply_status
-from payment.services.status import give_up, poll, refresh
+from payment.services.status import give_up, next_poll_at, poll, refresh
 from payment.states import AttemptState, Fulfilment, PaymentState
 from simulator.models import Order as SimulatedOrder
 from tests.unit.payment.builders import completed
@@ -131,7 +131,8 @@ def test_an_open_order_is_not_opened_a_second_time_elsewhere(app, alice, cart, p
     extra = refused.value.extra
     assert (extra["payment_id"], extra["channel"]) == (started.payment.pk, first.channel)
     assert extra["payment_url"] == (started.attempt.page_url or None)
-    assert f"/api/cart/carts/{cart.pk}/cleanup_old_payments/" in extra["how_to_change"]
+    assert extra["expires_at"] in extra["how_to_change"]
+    assert "cleanup" not in extra["how_to_change"]  # giving it up withdraws nothing at PhonePe
     assert payable_orders() == [started.attempt.merchant_order_id]
 
 
@@ -196,14 +197,71 @@ def test_an_answer_that_comes_after_another_request_opened_it_elsewhere_is_not_u
     assert not PaymentAttempt.objects.get().was_opened
 
 
-def test_after_the_customer_gave_it_up_it_may_be_paid_elsewhere(app, alice, cart, phonepe):
-    started = start_payment(alice, cart_id=cart.pk, opening=app)
+@pytest.mark.parametrize("first_in_app", [True, False], ids=["app then page", "page then app"])
+def test_giving_it_up_opens_nothing_elsewhere_while_it_can_be_paid(
+    app, alice, cart, slot, phonepe, first_in_app
+):
+    """PhonePe is not told that it was given up."""
+    first, then = (app, PAGE) if first_in_app else (PAGE, app)
+    started = start_payment(alice, cart_id=cart.pk, opening=first)
     give_up(started.payment, 5)
 
-    again = start_payment(alice, cart_id=cart.pk)
+    with pytest.raises(OpenElsewhere) as refused:
+        start_payment(alice, cart_id=cart.pk, opening=then)
 
-    assert again.is_new
-    assert again.attempt.page_url
+    assert refused.value.extra["payment_id"] == started.payment.pk
+    assert payable_orders() == [started.attempt.merchant_order_id]
+    slot.refresh_from_db()
+    assert slot.held == 0
+
+    phonepe.advance_clock(1201)
+    PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    again = start_payment(alice, cart_id=cart.pk, opening=then)
+    assert (again.is_new, again.attempt.channel) == (True, then.channel)
+
+
+def test_where_it_was_given_up_it_may_be_opened_again(app, alice, cart, phonepe):
+    started = start_payment(alice, cart_id=cart.pk, opening=app)
+    give_up(started.payment, 5)
+    assert start_payment(alice, cart_id=cart.pk, opening=app).is_new
+
+
+def test_money_of_an_order_that_was_given_up_is_found_when_the_app_asks(app, alice, cart, phonepe):
+    """Without a webhook, and before its token or link expires."""
+    started = start_payment(alice, cart_id=cart.pk, opening=app)
+    give_up(started.payment, 5)
+    phonepe.act_in_app(started.attempt.merchant_order_id, "pays", started.attempt.order_token)
+    Payment.objects.update(asked_at=None)
+
+    payment = refresh(Payment.objects.get(), 5, "check-booking")
+
+    assert (payment.state, payment.fulfilment, payment.came_late) == (
+        PaymentState.SUCCESS,
+        Fulfilment.BOOKED,
+        True,
+    )
+
+
+@pytest.mark.parametrize("in_app", [True, False], ids=["app", "page"])
+def test_the_worker_asks_about_an_order_that_was_given_up_until_it_expires(app, alice, cart, in_app):
+    started = start_payment(alice, cart_id=cart.pk, opening=app if in_app else PAGE)
+    give_up(started.payment, 5)
+    attempt, now = PaymentAttempt.objects.get(), timezone.now()
+    assert attempt.next_check_at < now + timedelta(minutes=1)
+
+    while now < attempt.expires_at:
+        following = next_poll_at(attempt, ProviderStatus.PENDING, now)
+        assert now < following
+        assert following <= now + timedelta(minutes=1) or now >= attempt.expires_at - timedelta(minutes=1)
+        now = following
+
+
+def test_an_order_that_failed_is_not_asked_about_each_minute(app, alice, cart, phonepe):
+    started = start_payment(alice, cart_id=cart.pk, opening=app)
+    phonepe.act_in_app(started.attempt.merchant_order_id, "fails", started.attempt.order_token)
+    refresh(started.payment, 5, "test")
+    attempt = PaymentAttempt.objects.get()
+    assert next_poll_at(attempt, ProviderStatus.FAILED, timezone.now()) > attempt.expires_at
 
 
 @pytest.mark.parametrize("then_in_app", [True, False], ids=["app again", "page"])
