@@ -28,7 +28,7 @@ from django.utils import timezone
 from core.clocks import database_now
 from core.logging import redact
 from diagnostics import database_errors
-from diagnostics.deadlines import cache_errors
+from diagnostics.deadlines import cache_errors, call_cache
 from diagnostics.load import Load
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.services.queue import oldest_overdue
@@ -199,7 +199,7 @@ def check_cache() -> CheckResult:
     check = CheckResult("cache", cache_target())
     key, value = f"diagnosis-{secrets.token_hex(8)}", secrets.token_hex(8)
     try:
-        store.set(key, value, 60)
+        call_cache(store, "set", key, value, 60)
         kept = store.get(key)
         store.delete(key)
     except DATABASE_ERRORS as error:
@@ -372,10 +372,14 @@ def _unpooled_connection() -> BaseDatabaseWrapper:
     if connection.vendor == "postgresql":
         options["connect_timeout"] = CONNECT_SECONDS
     else:
-        options["timeout"] = BUSY_SECONDS
-    return type(connections[DEFAULT_DB_ALIAS])(
+        options["timeout"] = min(BUSY_SECONDS, options.get("timeout", BUSY_SECONDS))
+    direct = type(connections[DEFAULT_DB_ALIAS])(
         connection.settings_dict | {"OPTIONS": options}, DEFAULT_DB_ALIAS
     )
+    direct.execute_wrappers = [
+        *connection.execute_wrappers
+    ]  # the deadline of this thread (diagnostics.deadlines)
+    return direct
 
 
 def _greet_mail_server() -> str:

@@ -161,7 +161,7 @@ def resolve(
     query = None
     if clients.servers is not None and not is_address(host) and host != "localhost":
         seconds = min(TIMEOUT, deadline.remaining() * 0.9)
-        query = begin(functools.partial(query_name_servers, host, clients.servers, seconds))
+        query = begin(functools.partial(query_name_servers, host, clients.servers, seconds), deadline)
     addresses: list[Address] = []
     error = None
     try:

@@ -30,7 +30,8 @@ def readyz(request: HttpRequest) -> JsonResponse:
     # In a thread, because a database that accepts connections and does not answer would block for ever.
     with waiting.wait_slots.reserve(waiting.SHORT_WAIT_SECONDS) as may_wait, suppress(TimeoutError):
         if may_wait:
-            fault = result(begin(dependencies.check_database), Deadline(TIMEOUT)).fault
+            deadline = Deadline(TIMEOUT)
+            fault = result(begin(dependencies.check_database, deadline), deadline).fault
     answer = {
         "status": "not ready" if fault else "ready",
         "database": "ok" if fault in ("", "migrations") else "down",

@@ -63,21 +63,24 @@ class DiagnosisRunning(Unavailable):
     default_detail = _("A diagnosis is being made. Please ask again in a few seconds.")
 
 
-def latest_report(patience: float = SECONDS + 1, deadline: Deadline | None = None) -> Json:
+def latest_report(patience: float = SECONDS, deadline: Deadline | None = None) -> Json:
     """The last report, or a new one if the last is older than thirty seconds. Raises DiagnosisRunning.
 
-    `patience`: seconds to wait for another caller who makes the very first one. `deadline`: for making one.
+    `patience`: seconds to wait for another caller who makes the very first one. `deadline`: for waiting or making one.
     """
     deadline = deadline or Deadline(SECONDS)
     if _claim_interval():
         return diagnose(deadline).as_json()
     if last := _last_report():
         return last
-    waiting = Deadline(patience)
+    waiting = deadline.within(patience)
     if last := wait_for(_last_report, waiting.remaining()):
         return last
+    # That caller's thread died, or the shared cache can be read but not written.
     if waiting.expired and result_cache.own.add(RUNNING, True, INTERVAL):
-        return diagnose().as_json()  # its thread died, or the shared cache can be read but not written
+        if not deadline.expired:
+            return diagnose(deadline).as_json()
+        begin(diagnose, Deadline(SECONDS))  # for whoever asks again
     raise DiagnosisRunning
 
 
@@ -125,7 +128,7 @@ def run_diagnosis(_: int) -> None:
         return
     report, circumstances = make_report(WORKER_SECONDS, ask_simulator=True)
     cache_report(report)
-    _save(run, report, circumstances)
+    side_by_side([functools.partial(_save, run, report, circumstances)], Deadline(SECONDS - WORKER_SECONDS))
     if not report.success:
         words = {name: str(getattr(report, name)) for name in ("verdict", "culprit", "summary")}
         # A server that is too busy says nothing about anybody else, and may be well a minute later.
@@ -145,8 +148,8 @@ def make_report(
     clients = clients or DnsClients(servers=settings.DIAGNOSIS_NAME_SERVERS)
     meter = LoadMeter()
     merchant, problem = usable_merchant()
-    past_runs = begin(history.load_past_runs)
-    pending = _begin_checks(merchant, clients)
+    past_runs = begin(history.load_past_runs, deadline)
+    pending = _begin_checks(merchant, clients, deadline)
     network = probe_network(merchant, deadline, clients, ask_simulator) if merchant else Evidence()
     checked = {}
     for name, check in pending.items():
@@ -177,7 +180,7 @@ def make_report(
 
 
 def _begin_checks(
-    merchant: Merchant | None, clients: DnsClients
+    merchant: Merchant | None, clients: DnsClients, deadline: Deadline
 ) -> "dict[str, futures.Future[CheckResult | None]]":
     """Checks all dependencies of our own, side by side."""
     checks: dict[str, Callable[[], CheckResult | None]] = {
@@ -190,7 +193,10 @@ def _begin_checks(
         "webhook": functools.partial(check_webhook, merchant, clients.system),
         "webhook_silence": dependencies.check_webhook_silence,
     }
-    return {name: begin(functools.partial(dependencies.run_timed, check)) for name, check in checks.items()}
+    return {
+        name: begin(functools.partial(dependencies.run_timed, check), deadline)
+        for name, check in checks.items()
+    }
 
 
 def usable_merchant() -> tuple[Merchant | None, str]:

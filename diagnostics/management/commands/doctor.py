@@ -50,8 +50,9 @@ def _can_ask_simulator() -> bool:
     """The simulated PhonePe keeps its orders in our own database."""
     if not settings.PHONEPE_SIMULATION_MODE:
         return False
+    deadline = Deadline(DATABASE_TIMEOUT)
     try:
-        return result(begin(dependencies.check_database), Deadline(DATABASE_TIMEOUT)).ok is True
+        return result(begin(dependencies.check_database, deadline), deadline).ok is True
     except TimeoutError:
         return False
 

@@ -194,7 +194,7 @@ def _databases() -> Iterator[Case]:
             look=elsewhere,
         )  # fmt: skip
     for title, look, finding in (
-        ("PostgreSQL stopped", _stopped, "down"), ("PostgreSQL frozen", _frozen, "down"),
+        ("PostgreSQL stopped", _stopped, "down"), ("PostgreSQL frozen", frozen, "down"),
         ("PostgreSQL a standby", _standby, "readonly"),
     ):  # fmt: skip
         yield mine(
@@ -251,11 +251,11 @@ def _stopped(testbed: Testbed) -> Wire:
     return testbed.ask_doctor(DATABASE_URL=HERE)
 
 
-def _frozen(testbed: Testbed) -> Wire:
+def frozen(testbed: Testbed, ask: Callable[..., Wire] = Testbed.ask_doctor, **environment: str) -> Wire:
     server = postgres(testbed)
     server.process.send_signal(signal.SIGSTOP)
     try:
-        return testbed.ask_doctor(DATABASE_URL=HERE)
+        return ask(testbed, DATABASE_URL=HERE, **environment)
     finally:
         server.process.kill()
 

@@ -17,11 +17,12 @@ from tests.harness import ROOT
 from tests.harness.databases import query
 from tests.system.lab.actors import Behaviour
 from tests.system.lab.case import NONE, OK, Case, nothing
-from tests.system.lab.dependencies import HERE, postgres
+from tests.system.lab.dependencies import HERE, frozen, postgres
 from tests.system.lab.faults import THIS_SERVER
 from tests.system.lab.testbed import CACHE, Testbed, Wire
 
 Look = Callable[[Testbed], Wire]
+SHOP_HERE = HERE.replace("postgres:", "shop:")
 DB_CACHE = {"CACHE_URL": "db://cache"}
 # Root as anybody else: rights of files count. (Another user could not read Python and the code here.)
 WITHOUT_RIGHTS = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
@@ -42,6 +43,7 @@ time.sleep(int(sys.argv[2]))
 def rows() -> Iterator[Case]:
     yield from _sqlite()
     yield from _postgresql()
+    yield from _postgresql_by_http()
     yield from _redis()
 
 
@@ -63,6 +65,12 @@ def _sqlite() -> Iterator[Case]:
          _while_held("PRAGMA journal_mode=DELETE", "BEGIN EXCLUSIVE", CACHE_URL="db://cache")),
     ):  # fmt: skip
         yield _row(f"SQLite locked {title}", look, down, "locked", "python) holds the lock")
+    for title, statements in (
+        ("SQLite locked", ("BEGIN IMMEDIATE",)),
+        ("SQLite locked for readers too", ("PRAGMA journal_mode=DELETE", "BEGIN EXCLUSIVE")),
+    ):
+        by_http = _while_held(*statements, ask=Testbed.ask_page, **DB_CACHE)
+        yield _row(f"{title}, the cache in it, asked by HTTP", by_http, down, "locked", "holds the lock")
     brief = _while_held("BEGIN IMMEDIATE", seconds=2)
     yield Case("SQLite locked for two seconds", "v2", "our house", nothing, OK, NONE, look=brief)
     for title, command, named in (
@@ -84,7 +92,9 @@ def _sqlite() -> Iterator[Case]:
 OF_RIGHTS = {"file": "down", "folder": "readonly", "journal": "down"}
 
 
-def _while_held(*statements: str, seconds: int = 60, **environment: str) -> Look:
+def _while_held(
+    *statements: str, seconds: int = 60, ask: Callable[..., Wire] = Testbed.ask_doctor, **environment: str
+) -> Look:
     """Another program has the lock of the database, for so many seconds."""
 
     def look(testbed: Testbed) -> Wire:
@@ -105,7 +115,7 @@ def _while_held(*statements: str, seconds: int = 60, **environment: str) -> Look
         assert holder.stdout
         holder.stdout.readline()
         try:
-            return testbed.ask_doctor(DATABASE_URL=database, **environment)
+            return ask(testbed, DATABASE_URL=database, **environment)
         finally:
             holder.kill()
             holder.wait()
@@ -147,16 +157,16 @@ def _in_no_folder(testbed: Testbed) -> Wire:
 
 def _postgresql() -> Iterator[Case]:
     down = Verdict.DATABASE_DOWN
-    shop = HERE.replace("postgres:lab-database-password", "shop:lab-database-password")
     for title, statements, url, environment, finding, named in (
         ("PostgreSQL table locked", (), HERE, {}, "locked", "pg_terminate_backend"),
         ("PostgreSQL cache table locked", (), HERE, DB_CACHE, "locked", "pg_terminate_backend"),
         ("PostgreSQL list of migrations locked", (), HERE, {}, "locked", "lock"),
-        ("PostgreSQL role without connections", ("CREATE ROLE shop LOGIN CONNECTION LIMIT 0",), shop, {}, "down",
+        ("PostgreSQL role without connections", ("CREATE ROLE shop LOGIN CONNECTION LIMIT 0",), SHOP_HERE, {}, "down",
          "CONNECTION LIMIT"),
         ("PostgreSQL database without connections",
-         ("CREATE ROLE shop LOGIN", "ALTER DATABASE okpuja CONNECTION LIMIT 0"), shop, {}, "down", "CONNECTION LIMIT"),
-        ("PostgreSQL without this role", (), shop, {}, "down", "Correct user, password"),
+         ("CREATE ROLE shop LOGIN", "ALTER DATABASE okpuja CONNECTION LIMIT 0"), SHOP_HERE, {}, "down",
+         "CONNECTION LIMIT"),
+        ("PostgreSQL without this role", (), SHOP_HERE, {}, "down", "Correct user, password"),
         ("PostgreSQL without this database", (), HERE.replace("/okpuja", "/no_such_shop"), {}, "down",
          "Correct user, password"),
     ):  # fmt: skip
@@ -169,7 +179,37 @@ def _postgresql() -> Iterator[Case]:
     )
 
 
-def _of_postgresql(statements: tuple[str, ...], url: str, environment: dict[str, str], locked: str) -> Look:
+def _postgresql_by_http() -> Iterator[Case]:
+    """Before the diagnosis a request looks into several tables, and afterwards it saves into one."""
+    for table in ("core_counter", "accounts_session", "django_session", "payment_diagnosisrun", "cache"):
+        locked = _of_postgresql((), HERE, DB_CACHE, table, Testbed.ask_page)
+        yield _row(
+            f"PostgreSQL {table} locked, asked by HTTP", locked, Verdict.DATABASE_DOWN, "locked", table,
+            needs_postgresql=True,
+        )  # fmt: skip
+    limit = ("CREATE ROLE shop LOGIN CONNECTION LIMIT 0",)
+    for title, look, finding, named in (
+        ("without connections", _of_postgresql(limit, SHOP_HERE, DB_CACHE, "", Testbed.ask_page), "down",
+         "CONNECTION LIMIT"),
+        ("frozen", lambda testbed: frozen(testbed, Testbed.ask_page, **DB_CACHE), "down", "127.0.0.1:5432"),
+    ):  # fmt: skip
+        yield _row(
+            f"PostgreSQL {title}, asked by HTTP",
+            look,
+            Verdict.DATABASE_DOWN,
+            finding,
+            named,
+            needs_postgresql=True,
+        )
+
+
+def _of_postgresql(
+    statements: tuple[str, ...],
+    url: str,
+    environment: dict[str, str],
+    locked: str,
+    ask: Callable[..., Wire] = Testbed.ask_doctor,
+) -> Look:
     def look(testbed: Testbed) -> Wire:
         server = postgres(testbed)
         for statement in statements:
@@ -178,7 +218,7 @@ def _of_postgresql(statements: tuple[str, ...], url: str, environment: dict[str,
             if locked:
                 session.execute(f"LOCK TABLE {locked} IN ACCESS EXCLUSIVE MODE")
             try:
-                return testbed.ask_doctor(DATABASE_URL=url, **environment)
+                return ask(testbed, DATABASE_URL=url, **environment)
             finally:
                 server.stop() if not locked else server.process.kill()
 

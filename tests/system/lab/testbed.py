@@ -47,6 +47,27 @@ HIDDEN = (
     "lab-cache-password",
 )
 
+# A request to the diagnosis, in a process of its own; prints the answer and the milliseconds. It has all that is looked
+# up in the database before the diagnosis begins: a login, a session of the admin, an address whose requests count.
+REQUEST = """
+import json, sys, time
+import django
+django.setup()
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from accounts.sessions import SessionAccess
+token, host = sys.argv[1:]
+client, address = Client(raise_request_exception=False), reverse("debug-connectivity")
+client.cookies[settings.SESSION_COOKIE_NAME] = "0123456789abcdefghijklmnopqrstuv"
+login = SessionAccess()
+login["sid"] = "00000000-0000-4000-8000-000000000000"
+headers = {"X-Ops-Token": token, "Host": host, "Authorization": f"Bearer {login}"}
+began = time.monotonic()
+answer = client.get(address, secure=True, headers=headers)
+print(json.dumps([answer.json(), round((time.monotonic() - began) * 1000)]))
+"""
+
 
 @dataclass
 class Host:
@@ -194,6 +215,18 @@ class Testbed:
         found = json.loads(made.stdout)
         self.milliseconds = found["took_ms"]
         return found
+
+    def ask_page(self, **environment: Any) -> Wire:
+        """The same by HTTP, with everything that a request does before and after."""
+        environment = self.process_environment(DJANGO_SETTINGS_MODULE="okpuja.settings", **environment)
+        made = subprocess.run(
+            [sys.executable, "-c", REQUEST, SECRETS["OPS_TOKEN"], SHOP],
+            cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        self.said.write(made.stderr)
+        assert made.stdout, made.stderr
+        found, self.milliseconds = json.loads(made.stdout)
+        return dict(found)
 
     def process_environment(self, **environment: Any) -> dict[str, str]:
         told = {

@@ -1,4 +1,8 @@
+import contextlib
+import sqlite3
 import threading
+import time
+from contextlib import closing
 from queue import SimpleQueue
 
 import pytest
@@ -7,7 +11,7 @@ from django.core.cache.backends.base import BaseCache
 from django.db import OperationalError, connections
 
 from diagnostics import deadlines
-from diagnostics.deadlines import ThreadDied, begin, result, result_cache, side_by_side
+from diagnostics.deadlines import ThreadDied, begin, from_database, result, result_cache, side_by_side
 from payment.phonepe.transport import Deadline
 
 
@@ -30,12 +34,12 @@ def test_an_expected_error_is_raised_by_result():
         raise ConnectionRefusedError("nobody listens there")
 
     with pytest.raises(ConnectionRefusedError, match="nobody listens there"):
-        result(begin(refuse, (OSError,)), Deadline(5))
+        result(begin(refuse, Deadline(5), (OSError,)), Deadline(5))
 
 
 def test_a_hanging_thread_does_not_delay_the_exit():
     never = threading.Event()
-    begin(lambda: never.wait(30))
+    begin(lambda: never.wait(30), Deadline(30))
     hanging = [thread for thread in threading.enumerate() if thread.name == "diagnosis"]
     assert hanging
     assert all(thread.daemon for thread in hanging)
@@ -49,7 +53,7 @@ def test_a_thread_closes_its_database_connection():
         own.ensure_connection()
         return own, threading.current_thread()
 
-    own, thread = result(begin(look), Deadline(5))
+    own, thread = result(begin(look, Deadline(5)), Deadline(5))
     thread.join(5)
     assert own is not connections["default"]
     assert own.connection is None
@@ -118,3 +122,61 @@ def test_a_failed_cache_is_not_used_for_a_while(settings):
     for _ in range(5):
         result_cache.get("word")
     assert Counted.calls == 1
+
+
+@pytest.fixture
+def locked_file(transactional_db, monkeypatch, tmp_path, settings):
+    """An SQLite database with the table of the cache, whose lock another connection holds."""
+    file = tmp_path / "locked.sqlite3"
+    database = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(file), "OPTIONS": {"timeout": 5}}
+    monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | database)
+    settings.CACHES = {
+        "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "kept"}
+    }
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("PRAGMA journal_mode=WAL")
+        other.execute("CREATE TABLE kept (cache_key text PRIMARY KEY, value text, expires datetime)")
+        other.execute("BEGIN IMMEDIATE")
+        yield file
+
+
+def write():
+    with connections["default"].cursor() as cursor:
+        cursor.execute("DELETE FROM kept")
+
+
+def test_a_task_waits_for_the_lock_until_its_deadline_only_however_often_it_tries(locked_file):
+    """Who waits longer makes others wait: they free cursors of that connection when they collect garbage."""
+
+    def write_often():
+        for _ in range(3):
+            with contextlib.suppress(OperationalError):
+                write()
+        return connections["default"]
+
+    began = time.monotonic()
+    used = result(begin(write_often, Deadline(1)), Deadline(5))
+    assert 0.5 < time.monotonic() - began < 2
+    assert used.settings_dict["NAME"] == str(locked_file)
+    assert connections.settings["default"]["OPTIONS"] == {"timeout": 5}  # others wait as before
+
+
+def test_a_locked_cache_in_the_database_is_a_failed_one(locked_file):
+    """Django says False for a lock, as it does when somebody else was first."""
+    began = time.monotonic()
+    assert result_cache.add("turn", True, 60) is True
+    assert result_cache.add("turn", True, 60) is False
+    assert time.monotonic() - began < 2.5
+
+
+def test_a_database_that_has_failed_is_not_tried_again_for_the_cache_in_it(locked_file):
+    assert from_database(write) is None
+    began = time.monotonic()
+    assert result_cache.add("turn", True, 60) is True
+    assert from_database(write) is None
+    assert time.monotonic() - began < 0.5
+
+
+def test_a_login_is_looked_up_although_the_database_has_failed(locked_file):
+    assert from_database(write) is None
+    assert from_database(lambda: "a login", even_if_failed=True) == "a login"

@@ -78,7 +78,7 @@ def test_a_read_only_database_differs_from_one_that_is_down(monkeypatch):
         "OPTIONS": options,
     }
     monkeypatch.setitem(connections.settings, "default", readonly)
-    check = result(begin(dependencies.check_database_writes), Deadline(5))
+    check = result(begin(dependencies.check_database_writes, Deadline(5)), Deadline(5))
     assert (check.ok, check.fault) == (False, "readonly")
 
 
@@ -90,7 +90,7 @@ def test_a_lock_that_outlasts_the_patience_of_payments_is_a_fault_with_its_holde
     with transaction.atomic():
         if connection.vendor == "postgresql":
             connection.cursor().execute("LOCK TABLE payment_paymentattempt IN SHARE MODE")
-        check = result(begin(dependencies.check_database_writes), Deadline(5))
+        check = result(begin(dependencies.check_database_writes, Deadline(5)), Deadline(5))
     assert (check.ok, check.fault) == (False, "locked")
     assert "locked" in check.detail
 
@@ -106,9 +106,9 @@ def test_a_lock_that_ends_soon_is_no_fault(monkeypatch):
                 connection.cursor().execute("LOCK TABLE payment_paymentattempt IN SHARE MODE")
             ended.wait(0.5)
 
-    holder = begin(hold_for_a_moment)
+    holder = begin(hold_for_a_moment, Deadline(5))
     time.sleep(0.1)
-    check = result(begin(dependencies.check_database_writes), Deadline(8))
+    check = result(begin(dependencies.check_database_writes, Deadline(8)), Deadline(8))
     result(holder, Deadline(5))
     assert (check.ok, check.fault) == (True, "")
 
@@ -118,7 +118,7 @@ def test_a_pool_does_not_hide_the_error_of_the_database(monkeypatch):
     engine = {"ENGINE": "django.db.backends.postgresql", "HOST": "127.0.0.1", "PORT": port, "NAME": "shop"}
     pooled = engine | {"OPTIONS": {"pool": {"min_size": 0, "timeout": 5}}}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | pooled)
-    check = result(begin(dependencies.check_database), Deadline(3))
+    check = result(begin(dependencies.check_database, Deadline(3)), Deadline(3))
     assert check.fault == "down"
     assert f"port {port}" in check.detail
     assert "refused" in check.detail
@@ -128,7 +128,7 @@ def test_the_database_is_named_without_user_and_password(monkeypatch):
     target = {"HOST": "db.internal", "PORT": 5433, "USER": "okpuja", "PASSWORD": "pass-word", "NAME": "shop"}
     engine = {"ENGINE": "django.db.backends.postgresql"}
     monkeypatch.setitem(connections.settings, "default", connections.settings["default"] | engine | target)
-    assert result(begin(dependencies.database_target), Deadline(5)) == "db.internal:5433"
+    assert result(begin(dependencies.database_target, Deadline(5)), Deadline(5)) == "db.internal:5433"
 
 
 def test_a_cache_that_keeps_values_passes():

@@ -91,7 +91,7 @@ def test_connections_do_not_wait_for_the_name_server(monkeypatch):
             Target(Role.API, "http://api.phonepe.com"),
             DnsClients(Resolver(at_loopback(port)), [server.address]),
         )
-        found = begin(functools.partial(probe, target, Deadline(30), clients))
+        found = begin(functools.partial(probe, target, Deadline(30), clients), Deadline(30))
         host.settimeout(10)
         host.accept()[0].close()
         server.may_speak.set()

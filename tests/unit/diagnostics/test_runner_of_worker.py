@@ -1,14 +1,17 @@
 """The worker looks by itself."""
 
 import threading
+import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from diagnostics import runner
+from diagnostics.runner import run_diagnosis
 from payment.models import DiagnosisRun, GatewayCall
+from tests.harness.processes import eventually
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -108,3 +111,34 @@ def test_of_many_workers_one_diagnoses():
         thread.join()
     assert sorted(looked) == [0, 0, 0, 1]
     assert DiagnosisRun.objects.count() == 1
+
+
+@pytest.mark.slow
+def test_a_lock_that_begins_during_a_diagnosis_does_not_hold_the_worker_up(real_v1, control, phonepe_server):
+    """Saving waits for two seconds of the ten; the report is there for everyone all the same."""
+    real_v1.PHONEPE_BASE_URL = f"http://127.0.0.1:{phonepe_server.port}/apis/pg-sandbox"
+    phonepe_server.is_mute = True
+    saved, began = threading.Event(), []
+
+    def lock():
+        eventually(lambda: phonepe_server.questions, "the status request arrives")
+        time.sleep(1.5)  # the checks of our own database have ended
+        with transaction.atomic(), connection.cursor() as cursor:
+            if connection.vendor == "postgresql":
+                cursor.execute("LOCK TABLE payment_diagnosisrun IN ACCESS EXCLUSIVE MODE")
+            began.append(time.monotonic())
+            phonepe_server.over.set()  # now PhonePe answers
+            saved.wait(30)
+        connection.close()
+
+    holder = threading.Thread(target=lock)
+    holder.start()
+    try:
+        run_diagnosis(0)
+        took = time.monotonic() - began[0]
+    finally:
+        saved.set()
+        holder.join()
+    assert took < 4
+    assert runner.latest_report()["verdict"] == "ok"
+    assert DiagnosisRun.objects.get().finished_at is None
