@@ -11,6 +11,7 @@ from core.texts import plain_text
 from payment.models import Payment
 from payment.serializers.payments import STATUSES, StatusField, UserMessageField, wire_status, with_money
 from payment.serializers.sentences import message
+from payment.services.page_status import standing_booking
 from payment.states import PaymentState
 
 
@@ -45,19 +46,21 @@ class FoundBookingSerializer(serializers.Serializer[Any]):
 
 
 class CheckBookingSerializer(serializers.Serializer[Payment]):
-    """Did my payment become a booking? `success` tells whether it was paid."""
+    """Did my payment become a booking that stands? `success` tells whether it was paid."""
 
     success = serializers.BooleanField()
     payment_status = serializers.ChoiceField(choices=STATUSES)
-    booking_created = serializers.BooleanField()
+    booking_created = serializers.BooleanField(
+        help_text="a booking stands: not a cancelled or called-off one"
+    )
     booking = PaidBookingSerializer(required=False)
     message = serializers.CharField(required=False)
     user_message = UserMessageField()
 
     def to_representation(self, payment: Payment) -> dict[str, Any]:
-        booking, paid = payment.booking, payment.state == PaymentState.SUCCESS
+        booking = standing_booking(payment)
         answer = {
-            "success": paid,
+            "success": payment.state == PaymentState.SUCCESS,
             "user_message": self.fields["user_message"].to_representation(payment),
             "payment_status": wire_status(payment),
             "booking_created": booking is not None,
@@ -65,6 +68,14 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
         if booking is None:
             return answer | {"message": message(payment)}
         return answer | {"booking": PaidBookingSerializer(booking).data}
+
+
+class RetryWebhookSerializer(CheckBookingSerializer):
+    """Where `success` is true, the page of 2026 goes to its confirmation: it tells whether a booking stands."""
+
+    def to_representation(self, payment: Payment) -> dict[str, Any]:
+        answer = super().to_representation(payment)
+        return answer | {"success": answer["booking_created"]}
 
 
 class CancelRequest(serializers.Serializer[Any]):

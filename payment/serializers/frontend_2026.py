@@ -10,7 +10,7 @@ from payment.models import Payment
 from payment.serializers.bookings import PaidBookingSerializer, bookings_for_wire
 from payment.serializers.payments import MessageField, OrderIdField, UserMessageField
 from payment.services.checkout import Started
-from payment.services.page_status import PageStatus, page_status
+from payment.services.page_status import PageStatus, page_status, standing_booking
 
 
 class PayCartRequest(serializers.Serializer[Any]):
@@ -74,20 +74,21 @@ class BookingCreatedField(serializers.BooleanField):
         super().__init__(source="*", read_only=True, **kwargs)
 
     def to_representation(self, payment: Any) -> bool:
-        return payment.booking is not None and page_status(payment) == PageStatus.SUCCESS
+        return standing_booking(payment) is not None
 
 
 class CartStatusData(serializers.Serializer[Payment]):
     payment_status = PageStatusField()
     booking_created = BookingCreatedField()
-    booking_id = serializers.SerializerMethodField(help_text="BK-…, null while nothing is booked")
+    booking_id = serializers.SerializerMethodField(help_text="BK-…, null while no booking stands")
     payment_id = serializers.IntegerField(source="pk")
     merchant_order_id = OrderIdField()
     message = MessageField()
     user_message = UserMessageField()
 
     def get_booking_id(self, payment: Payment) -> str | None:
-        return payment.booking.book_id if payment.booking else None
+        booking = standing_booking(payment)
+        return booking.book_id if booking else None
 
 
 class CartStatusSerializer(serializers.Serializer[Payment]):

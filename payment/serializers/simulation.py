@@ -8,6 +8,7 @@ from booking.filters import LARGEST_ID
 from core import serializers
 from payment.models import Payment
 from payment.serializers.payments import MessageField, OrderIdField, StatusField
+from payment.services.page_status import standing_booking
 from payment.services.simulation import OUTCOMES
 from payment.states import PaymentState
 
@@ -53,7 +54,7 @@ class SimulatedSerializer(serializers.Serializer[Any]):
         return payment.state == PaymentState.SUCCESS
 
     def get_booking_created(self, payment: Payment) -> bool:
-        return payment.booking is not None
+        return standing_booking(payment) is not None
 
     @extend_schema_field(StepSerializer(many=True))
     def get_steps(self, payment: Payment) -> list[dict[str, Any]]:

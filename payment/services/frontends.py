@@ -16,7 +16,13 @@ from django.dispatch import receiver
 from booking.models import Checkout
 from payment.models import Payment
 from payment.services.links import status_url
-from payment.services.page_status import PageStatus, most_telling, page_status, payments_of_checkout
+from payment.services.page_status import (
+    PageStatus,
+    most_telling,
+    page_status,
+    payments_of_checkout,
+    that_may_tell,
+)
 from payment.states import FrontendGeneration, Fulfilment, PaymentState
 
 
@@ -114,7 +120,7 @@ def landing_url(payment: Payment) -> str:
     frontend = found.get(payment.frontend_url) or found.get(settings.FRONTEND_BASE_URL)
     if frontend is None or payment.checkout is None:
         return status_url(payment)
-    told = most_telling(payments_of_checkout(payment.checkout)) or payment
+    told = most_telling(that_may_tell(payments_of_checkout(payment.checkout))) or payment
     pages = PAGES[FrontendGeneration(payment.frontend or FrontendGeneration.JULY_2025)]
     waiting_page = pages.waiting_page if frontend.waiting_page is None else frontend.waiting_page
     status = page_status(told)

@@ -1,10 +1,13 @@
 """What a page that waits for a payment is told: one of three words, for every state of ours.
 
 The pages of today's frontend poll on one word, stop on the two others, and at any fourth one show whatever booking
-the customer made last. So SUCCESS is said of a booking that stands only, FAILED only where nothing can come any more.
+the customer made last. So SUCCESS is said of a booking that stands only. FAILED: nobody has paid so far, or the money
+goes back; late money may still turn it.
 """
 
+import operator
 from collections.abc import Iterable
+from functools import reduce
 from uuid import UUID
 
 from django.db.models import Q, QuerySet, TextChoices
@@ -42,9 +45,25 @@ OF_BOOKING: dict[str, PageStatus] = {
     Booking.Status.COMPLETED: SUCCESS,
     Booking.Status.CANCELLED: FAILED,
 }
+STANDS = [status for status, word in OF_BOOKING.items() if word == SUCCESS]
 # May be shown as confirmed. With `choose_until` its time was called off, and another one is not chosen yet.
-STANDING = Q(status__in=[status for status, word in OF_BOOKING.items() if word == SUCCESS], choose_until=None)
+STANDING = Q(status__in=STANDS, choose_until=None)
+# The payments whose `page_status` is INITIATED.
+WAITED_FOR = reduce(
+    operator.or_,
+    (
+        Q(state=state, fulfilment=fulfilment)
+        for (state, fulfilment), word in OF_PAYMENT.items()
+        if word == INITIATED
+    ),
+    Q(
+        fulfilment=Fulfilment.BOOKED,
+        checkout__booking__status__in=STANDS,
+        checkout__booking__choose_until__isnull=False,
+    ),
+)
 MOST_TELLING = (SUCCESS, INITIATED, FAILED)
+UNPAID = Q(fulfilment=Fulfilment.NONE) & ~Q(state=PaymentState.PENDING)
 
 
 def page_status(payment: Payment) -> PageStatus:
@@ -55,9 +74,27 @@ def page_status(payment: Payment) -> PageStatus:
     return INITIATED if word == SUCCESS and booking.choose_until else word
 
 
+def standing_booking(payment: Payment) -> Booking | None:
+    """The booking that this payment became, if it may be shown as confirmed."""
+    return payment.booking if page_status(payment) == SUCCESS else None
+
+
+def that_may_tell(payments: QuerySet[Payment]) -> QuerySet[Payment]:
+    """Those with money, the open ones, and the newest that ended unpaid: a cart may have many of the last kind."""
+    newest = payments.filter(UNPAID).order_by("-pk").values("pk")[:1]
+    return payments.filter(~UNPAID | Q(pk__in=newest))
+
+
 def most_telling(payments: Iterable[Payment]) -> Payment | None:
-    """Of the payments of one cart: the booked one, else one that may still be booked, else the newest."""
-    return min(payments, key=lambda each: (MOST_TELLING.index(page_status(each)), -each.pk), default=None)
+    """Of the payments of one cart: the booked one, else one that may still be booked, else one whose money came.
+
+    The newest of several. Who has paid must not read "you have not been charged" of another click.
+    """
+    return min(
+        payments,
+        key=lambda each: (MOST_TELLING.index(page_status(each)), not each.fulfilment, -each.pk),
+        default=None,
+    )
 
 
 def payments_of_cart(user: User, cart_id: UUID) -> QuerySet[Payment]:

@@ -2,6 +2,7 @@
 
 import functools
 import logging
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 from django.db.models import Q
@@ -21,6 +22,8 @@ from payment.services.schedule import DAY, next_poll, repeated_poll, scaled
 from payment.states import AttemptState, Fulfilment, PaymentState
 
 logger = logging.getLogger(__name__)
+
+Refresh = Callable[[Payment, float, str], Payment]
 
 # PhonePe throttles frequent polling: webhook, return page and frontend share one status request.
 SECONDS_BETWEEN_POLLS = 2
@@ -67,7 +70,7 @@ def next_poll_at(attempt: PaymentAttempt, state: ProviderStatus | None, now: dat
     return following
 
 
-def refresh(payment: Payment, seconds: int, source: str) -> Payment:
+def refresh(payment: Payment, seconds: float, source: str) -> Payment:
     """The payment after a poll of PhonePe, if it is open or was given up while it can be paid; within `seconds`.
 
     No answer of PhonePe is no error here: the payment comes back unchanged, and the worker goes on polling. When
@@ -87,11 +90,20 @@ def refresh(payment: Payment, seconds: int, source: str) -> Payment:
     return fulfil_now(payment) if payment.fulfilment == Fulfilment.DUE else payment
 
 
-def refresh_after_return(payment: Payment, seconds: int, source: str) -> Payment:
+def refresh_after_return(payment: Payment, seconds: float, source: str) -> Payment:
     """As `refresh`, also for a payment that ended unpaid: a person who returns from its page may have paid late."""
     if payment.state in ENDED_UNPAID and _claim_poll(payment):
         return _poll_all(payment, Deadline(seconds), source)
     return refresh(payment, seconds, source)
+
+
+def refresh_each(payments: Iterable[Payment], seconds: int, source: str, refresh_one: Refresh) -> None:
+    """`refresh_one` of each, in their order, within `seconds` for all of them."""
+    deadline = Deadline(seconds)
+    for payment in payments:
+        if deadline.expired:
+            return
+        refresh_one(payment, deadline.remaining(), source)
 
 
 def give_up(payment: Payment, seconds: int) -> Payment:

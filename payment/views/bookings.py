@@ -1,6 +1,6 @@
 """The caller's bookings with their payments: `booking` knows nothing about money."""
 
-from django.db.models import QuerySet
+from django.db.models import Exists, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls.converters import UUIDConverter
 from drf_spectacular.utils import extend_schema, inline_serializer
@@ -21,7 +21,7 @@ from payment.serializers.bookings import (
     bookings_for_wire,
 )
 from payment.serializers.refunds import RefundSerializer
-from payment.services.page_status import STANDING
+from payment.services.page_status import STANDING, WAITED_FOR
 from payment.services.refunds.requests import cancel_booking
 
 
@@ -60,11 +60,20 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
     @extend_schema(responses=FoundBookingSerializer)
     @action(detail=False)
     def latest(self, request: Request) -> Response:
-        """The newest booking, if the caller's newest payment of a cart is the one that became it; else 404."""
-        paid = Payment.objects.filter(user_id=request.user.pk or 0, checkout__isnull=False)
-        newest = paid.order_by("-pk").values_list("checkout_id", flat=True).first()
+        """The booking of the cart that the caller's newest payment was for; else 404.
+
+        404 also while any payment of a cart waits for PhonePe, for staff, or for the choice of a time, and where the
+        newest payment is a donation: a page shows whatever it gets as the booking of its payment.
+        """
+        mine = Payment.objects.filter(user_id=request.user.pk or 0)
+        waiting = mine.filter(WAITED_FOR, checkout__isnull=False)
+        newest = mine.order_by("-pk").values_list("checkout__cart", Exists(waiting)).first()
         bookings = self.get_queryset().filter(STANDING)
-        return self._found((bookings if newest is None else bookings.filter(checkout=newest)).first())
+        if newest is None:
+            return self._found(bookings.first())
+        cart, is_waiting = newest
+        found = None if cart is None or is_waiting else bookings.filter(checkout__cart=cart).first()
+        return self._found(found)
 
     @extend_schema(
         operation_id="booking_cancel",

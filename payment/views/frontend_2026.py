@@ -4,10 +4,10 @@ The frontend of July 2025 uses those of `payment.views.payments`. The words that
 `payment.services.page_status`.
 """
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import cast
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls.converters import UUIDConverter
 from django.utils import translation
 from django.utils.translation import gettext_lazy as _
@@ -41,13 +41,16 @@ from payment.services.page_status import (
     page_status,
     payments_beside,
     payments_of_cart,
+    that_may_tell,
 )
-from payment.services.status import refresh, refresh_after_return
-from payment.states import FrontendGeneration
+from payment.services.status import ENDED_UNPAID, refresh, refresh_after_return, refresh_each
+from payment.states import FrontendGeneration, Fulfilment, PaymentState
 from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
 from payment.views.payments import CHECK_BOOKING_SECONDS, STATUS_SECONDS, PaymentThrottle
 
-Refresh = Callable[[Payment, int, str], Payment]
+# Each click on *Pay* after a failure is a payment of its own. The newest of them are polled.
+UNDECIDED_AT_ONCE = 5
+UNDECIDED = Q(state__in=(PaymentState.PENDING, *ENDED_UNPAID)) | Q(fulfilment=Fulfilment.DUE)
 
 
 class Frontend2026ViewSet(ViewSet):
@@ -82,7 +85,7 @@ class Frontend2026ViewSet(ViewSet):
     def cart_status(self, request: Request, cart_id: str) -> Response:
         """Whether the cart became a booking. An open payment is polled first. 404: nobody has paid for this cart."""
         payments = payments_of_cart(cast(User, request.user), UUIDConverter().to_python(cart_id))
-        payment = _refreshed(payments, refresh, STATUS_SECONDS, "cart status")
+        payment = _refreshed(payments, "cart status")
         return Response(CartStatusSerializer(payment, context={"request": request}).data)
 
     @extend_schema(operation_id="payments_order_status", responses=OrderStatusSerializer)
@@ -90,7 +93,7 @@ class Frontend2026ViewSet(ViewSet):
     def order_status(self, request: Request, merchant_order_id: str) -> Response:
         """What became of the cart of this order. An open payment is polled first."""
         payments = payments_beside(cast(User, request.user), merchant_order_id)
-        payment = _refreshed(payments, refresh, STATUS_SECONDS, "order status")
+        payment = _refreshed(payments, "order status")
         return Response(OrderStatusSerializer(payment, context={"request": request}).data)
 
     @extend_schema(
@@ -98,15 +101,18 @@ class Frontend2026ViewSet(ViewSet):
     )
     @action(detail=False, methods=["post"], url_path="verify-and-complete")
     def verify_and_complete(self, request: Request) -> Response:
-        """Fetches the status from PhonePe, also of a payment that ended unpaid: its customer says that they paid.
+        """Fetches the status from PhonePe, also of payments that ended unpaid: their customer says that they paid.
 
         The click proves nothing. 200 also when nothing is booked: read `success`.
         """
         form = VerifyRequest(data=request.data)
         form.is_valid(raise_exception=True)
         payments = payments_of_cart(cast(User, request.user), form.validated_data["cart_id"])
-        was_booked = any(page_status(each) == PageStatus.SUCCESS for each in payments)
-        payment = _refreshed(payments, refresh_after_return, CHECK_BOOKING_SECONDS, "verify and complete")
+        was_booked = page_status(_told(that_may_tell(payments))) == PageStatus.SUCCESS
+        if not was_booked:
+            newest = payments.filter(UNDECIDED).order_by("-pk")[:UNDECIDED_AT_ONCE]
+            refresh_each(newest, CHECK_BOOKING_SECONDS, "verify and complete", refresh_after_return)
+        payment = _told(for_wire(that_may_tell(payments)))
         context = {"request": request, "was_booked": was_booked}
         return Response(VerifiedSerializer(payment, context=context).data)
 
@@ -123,10 +129,17 @@ class Frontend2026ViewSet(ViewSet):
             return Response(answer | {"user_message": str(sentence)})
 
 
-def _refreshed(payments: QuerySet[Payment], refresh: Refresh, seconds: int, source: str) -> Payment:
-    """The most telling of these payments, after a poll of it. Raises NotFound when there is none."""
+def _refreshed(payments: QuerySet[Payment], source: str) -> Payment:
+    """The most telling of these payments, after a poll of those that can be paid. Raises NotFound without any."""
+    known = list(that_may_tell(payments))
+    told = most_telling(known)
+    if told is not None and page_status(told) != PageStatus.SUCCESS:
+        refresh_each(sorted(known, key=lambda each: -each.pk), STATUS_SECONDS, source, refresh)
+    return _told(for_wire(that_may_tell(payments)))
+
+
+def _told(payments: Iterable[Payment]) -> Payment:
     payment = most_telling(payments)
     if payment is None:
         raise NotFound(_("Nobody has paid for this yet."))
-    refresh(payment, seconds, source)
-    return cast(Payment, most_telling(for_wire(payments)))
+    return payment

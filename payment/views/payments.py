@@ -29,7 +29,7 @@ from core.networks import client_network
 from core.throttling import CallerThrottle
 from payment.models import Payment, Receipt, Refund
 from payment.phonepe.enums import Channel
-from payment.serializers.bookings import CheckBookingSerializer
+from payment.serializers.bookings import CheckBookingSerializer, RetryWebhookSerializer
 from payment.serializers.checkout import (
     AppOrderRequest,
     AppOrderSerializer,
@@ -202,10 +202,11 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
     def create_booking(self, request: Request, pk: str) -> Response:
         return self._check_booking()
 
-    @extend_schema(request=None, responses=CheckBookingSerializer)
+    @extend_schema(request=None, responses=RetryWebhookSerializer)
     @action(detail=True, methods=["post"], url_path="retry-webhook")
     def retry_webhook(self, request: Request, pk: str) -> Response:
-        return self._check_booking()
+        """As check-booking, with `success` only for a booking that stands."""
+        return self._check_booking(RetryWebhookSerializer)
 
     @extend_schema(request=None, responses=CheckBookingSerializer)
     @action(detail=True, methods=["post"], url_path="check-and-process")
@@ -357,9 +358,9 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             raise Http404
         return download(receipt)
 
-    def _check_booking(self) -> Response:
+    def _check_booking(self, answer: type[CheckBookingSerializer] = CheckBookingSerializer) -> Response:
         payment = _reload(refresh(self.get_object(), CHECK_BOOKING_SECONDS, "check-booking"))
-        return Response(CheckBookingSerializer(payment, context={"request": self.request}).data)
+        return Response(answer(payment, context={"request": self.request}).data)
 
 
 def _start_payment(request: Request, fields: dict[str, Any], frontend: OpenedBy, opening: Opening) -> Started:

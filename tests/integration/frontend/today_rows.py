@@ -114,11 +114,12 @@ def not_yet(story: Story) -> None:
 @row(
     "/failedbooking",
     "POST payments/payments/NaN/retry-webhook/",
-    "an error: to /checkout",
+    "200: `success` false: to /checkout",
     TODAY,
-    "no 2xx: nobody's payment has this number",
 )
 def retry_nan(story: Story) -> None:
+    told = story.call("POST", "/payments/payments/NaN/retry-webhook/").json()
+    assert (told["success"], type(told["message"]), type(told["user_message"])) == (False, str, str)
     order = story.kept["order"]["merchant_order_id"]
     today.retry_payment(story.tab, {"payment_id": order})
     assert story.tab.location == "/checkout"
@@ -361,6 +362,18 @@ def cancel(story: Story) -> None:
     booking = story.kept["booking"]
     assert story.cancel(booking["id"])["refund"]["amount"] == booking["total_amount"]
     assert next(one for one in story.history() if one["id"] == booking["id"])["status"] == "CANCELLED"
+
+
+@row(
+    "/failedbooking",
+    "POST payments/payments/{id}/retry-webhook/ of a cancelled booking",
+    "`success` false: to /checkout",
+    TODAY,
+)
+def retry_cancelled(story: Story) -> None:
+    """With `success` true the page would confirm whichever booking is the latest."""
+    today.retry_payment(story.tab, {"payment_id": str(story.kept["order"]["id"])})
+    assert story.tab.location == "/checkout"
 
 
 @row("/test-payment", "GET payments/status/{order}/", "`payment_status, booking_created`", TODAY)

@@ -116,6 +116,20 @@ def test_money_that_goes_back_is_told_by_our_own_page(payment, slot):
     assert is_own_page(payment)
 
 
+def test_money_that_goes_back_is_told_though_a_newer_click_failed(payment, cart, slot):
+    """ "You have not been charged" would be said of the newer click, while the money is here."""
+    end(payment)
+    cart.refresh_from_db()
+    again = make_payment(builders.make_checkout(cart))
+    apply_status(again.attempts.get().pk, FAILED, "worker")
+    Slot.objects.filter(pk=slot.pk).update(booked=2)
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+
+    assert Payment.objects.get(pk=payment.pk).fulfilment == Fulfilment.REFUND_DUE
+    assert landing_url(Payment.objects.get(pk=again.pk)) == landing_url(Payment.objects.get(pk=payment.pk))
+    assert is_own_page(payment)
+
+
 def test_money_of_another_amount_is_told_by_our_own_page(payment):
     apply_status(payment.attempts.get().pk, completed(100_000), "worker")
     assert is_own_page(payment)

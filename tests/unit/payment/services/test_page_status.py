@@ -6,11 +6,19 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from booking.models import Booking, Slot
+from booking.models import Booking, Checkout, Slot
 from payment.models import Payment
 from payment.models.payments import FULFILMENT_FROM, PAYMENT_FROM
 from payment.services.outcomes import apply_status
-from payment.services.page_status import OF_BOOKING, OF_PAYMENT, PageStatus, most_telling, page_status
+from payment.services.page_status import (
+    OF_BOOKING,
+    OF_PAYMENT,
+    WAITED_FOR,
+    PageStatus,
+    most_telling,
+    page_status,
+    that_may_tell,
+)
 from payment.states import Fulfilment, PaymentState
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
@@ -81,6 +89,8 @@ def test_a_booking_whose_time_was_called_off_is_waited_for(cart):
 def stored(checkout, state, fulfilment=Fulfilment.NONE):
     payment = make_payment(checkout)
     Payment.objects.filter(pk=payment.pk).update(state=state, fulfilment=fulfilment)
+    if state != PaymentState.PENDING:
+        Checkout.objects.filter(pk=checkout.pk).update(state=Checkout.State.RELEASED)
     payment.refresh_from_db()
     return payment
 
@@ -92,7 +102,11 @@ def stored(checkout, state, fulfilment=Fulfilment.NONE):
         (["FAILED", "FAILED"], 1),
         (["OFFERED", "FAILED"], 0),
         (["PENDING", "FAILED"], 0),
-        (["OFFERED", "PENDING"], 1),
+        (["OFFERED", "PENDING"], 0),
+        (["REFUND_DUE", "FAILED"], 0),
+        (["REFUNDED", "CANCELLED"], 0),
+        (["REFUND_DUE", "REFUNDED", "FAILED"], 1),
+        (["CANCELLED_BOOKING", "FAILED"], 0),
         (["BOOKED", "REFUND_DUE"], 0),
         (["REFUNDED", "BOOKED"], 1),
         (["HELD", "CANCELLED"], 0),
@@ -110,9 +124,41 @@ def test_of_several_payments_of_a_cart_the_one_tells_that_may_be_booked(alice, p
     payments = []
     for state in states:
         checkout = builders.make_checkout(builders.make_cart(alice, package, slot.starts_at))
-        booked = state == "BOOKED"
-        payment = pay(make_payment(checkout)) if booked else stored(checkout, *words.get(state, (state,)))
+        if state in ("BOOKED", "CANCELLED_BOOKING"):
+            payment = pay(make_payment(checkout))
+        else:
+            payment = stored(checkout, *words.get(state, (state,)))
+        if state == "CANCELLED_BOOKING":
+            Booking.objects.filter(checkout=checkout).update(status=Booking.Status.CANCELLED)
+            payment = Payment.objects.get(pk=payment.pk)
         payments.append(payment)
 
     assert most_telling(payments) == payments[tells]
     assert most_telling([]) is None
+    assert most_telling(that_may_tell(Payment.objects.all())) == payments[tells]
+
+
+@pytest.mark.parametrize(("state", "fulfilment"), OF_PAYMENT)
+@pytest.mark.parametrize("status", Booking.Status)
+@pytest.mark.parametrize("called_off", [False, True])
+def test_a_query_finds_the_payments_that_are_waited_for(cart, state, fulfilment, status, called_off):
+    checkout = builders.make_checkout(cart)
+    if fulfilment == Fulfilment.BOOKED:
+        payment = pay(make_payment(checkout))
+        Booking.objects.update(status=status, choose_until=timezone.now() if called_off else None)
+        payment = Payment.objects.get(pk=payment.pk)
+    else:
+        payment = stored(checkout, state, fulfilment)
+
+    is_waited_for = page_status(payment) == PageStatus.INITIATED
+    assert Payment.objects.filter(WAITED_FOR).exists() == is_waited_for
+
+
+def test_of_many_payments_that_ended_unpaid_the_newest_is_read(alice, package, slot):
+    Slot.objects.update(capacity=9)
+    states = ("FAILED", "PENDING", "CANCELLED", "FAILED")
+    payments = [
+        stored(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)), state)
+        for state in states
+    ]
+    assert set(that_may_tell(Payment.objects.all())) == {payments[1], payments[3]}

@@ -206,6 +206,19 @@ def test_a_cancelled_booking_is_found_by_its_own_number_only(api, alice, paid):
     assert api(alice).get(f"{BOOKINGS}by-id/{slashed}/").status_code == 200
     others = (f"by-id/{order}/", f"by-id/{number}/", f"by-cart/{paid.checkout.cart.cart_id}/", "latest/")
     assert [api(alice).get(BOOKINGS + path).status_code for path in others] == [404] * 4
+    assert_nothing_stands(api(alice), paid, "This booking is cancelled.")
+
+
+CHECKS = ("check-and-create-booking/", "create-booking/", "check-and-process/", "check-booking/")
+
+
+def assert_nothing_stands(client, payment, sentence):
+    """For the pages of July 2025, which show whatever booking they get as confirmed."""
+    for name in CHECKS:
+        ask = client.get if name == "check-booking/" else client.post
+        said = ask(f"/api/payments/payments/{payment.pk}/{name}").json()
+        assert (said["success"], said["booking_created"], said["message"]) == (True, False, sentence)
+        assert "booking" not in said
 
 
 def test_a_booking_whose_time_was_called_off_is_not_shown_as_confirmed(api, alice, paid):
@@ -215,6 +228,10 @@ def test_a_booking_whose_time_was_called_off_is_not_shown_as_confirmed(api, alic
     assert api(alice).get(f"{BOOKINGS}by-id/{own}/").status_code == 200
     others = (f"by-id/{order}/", f"by-id/{number}/", f"by-cart/{paid.checkout.cart.cart_id}/", "latest/")
     assert [api(alice).get(BOOKINGS + path).status_code for path in others] == [404] * 4
+    sentence = (
+        "The temple had to call off your time. Please choose another one, or get all of your money back."
+    )
+    assert_nothing_stands(api(alice), paid, sentence)
 
 
 @pytest.mark.parametrize("ends", ["open", "failed", "paid"])
@@ -236,9 +253,50 @@ def test_the_latest_booking_is_none_while_the_newest_payment_has_not_become_it(
         assert answer.status_code == 404
 
 
-def test_a_donation_keeps_nobody_from_their_latest_booking(api, alice, paid):
-    make_payment(user=alice)
+def test_a_donation_does_not_show_an_older_booking_as_its_own(api, alice, paid):
+    """Its page is told SUCCESS, finds no booking of it, and asks for the latest one."""
+    donation = make_payment(user=alice)
+    assert api(alice).get(f"{BOOKINGS}latest/").status_code == 404
+    apply_status(donation.attempts.get().pk, completed(10_000), "worker")
+    assert api(alice).get(f"{BOOKINGS}latest/").status_code == 404
+
+
+def pay_for_another_cart(alice, package, slot):
+    payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    return payment
+
+
+def test_an_older_payment_that_is_open_hides_the_latest_booking(api, alice, package, slot, cart):
+    Slot.objects.update(capacity=9)
+    make_payment(builders.make_checkout(cart))
+    pay_for_another_cart(alice, package, slot)
+    assert api(alice).get(f"{BOOKINGS}latest/").status_code == 404
+
+
+def test_an_older_booking_that_was_called_off_hides_the_latest_booking(api, alice, package, slot, paid):
+    Slot.objects.update(capacity=9)
+    Booking.objects.update(choose_until=timezone.now())
+    pay_for_another_cart(alice, package, slot)
+    assert api(alice).get(f"{BOOKINGS}latest/").status_code == 404
+
+
+def test_an_open_payment_of_somebody_else_hides_nothing(api, charlie, package, slot, paid, alice):
+    make_payment(builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at)))
     assert api(alice).get(f"{BOOKINGS}latest/").status_code == 200
+
+
+def test_the_latest_booking_is_that_of_the_cart_whichever_of_its_payments_became_it(api, alice, cart):
+    first = make_payment(builders.make_checkout(cart))
+    apply_status(first.attempts.get().pk, PHONEPE_FAILED, "worker")
+    cart.refresh_from_db()
+    again = make_payment(builders.make_checkout(cart))
+    apply_status(again.attempts.get().pk, PHONEPE_FAILED, "worker")
+    apply_status(first.attempts.get().pk, completed(), "worker")
+    first.refresh_from_db()
+
+    answer = api(alice).get(f"{BOOKINGS}latest/")
+    assert answer.json()["data"]["book_id"] == first.booking.book_id
 
 
 @pytest.mark.parametrize("path", ["by-id/{book_id}/", "by-id/{order}/", "by-cart/{cart_id}/", "latest/"])

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from booking.models import Booking, Slot
@@ -292,6 +293,47 @@ def test_a_cart_that_was_paid_twice_is_booked_whichever_order_is_asked_about(cli
     assert words(client, payment) == words(client, again) == ("SUCCESS", "SUCCESS", True)
 
 
+@pytest.fixture
+def late_money(payment, cart, slot):
+    """The money of the first click came late and found no place; the second click failed."""
+    end(payment)
+    cart.refresh_from_db()
+    again = make_payment(builders.make_checkout(cart))
+    apply_status(again.attempts.get().pk, FAILED, "worker")
+    Slot.objects.filter(pk=slot.pk).update(booked=2)
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    payment.refresh_from_db()
+    return payment
+
+
+def test_late_money_is_told_though_a_newer_click_failed(client, cart, payment, late_money):
+    assert late_money.fulfilment == Fulfilment.REFUND_DUE
+    again = Payment.objects.latest("pk")
+    sentence = "Your money has arrived, but it could not become a booking. It will be refunded in full."
+
+    for said in (cart_status(client, cart).json()["data"], order_status(client, again).json()):
+        assert (said["payment_id"] if "payment_id" in said else said["id"]) == payment.pk
+        assert said["user_message"] == sentence
+    assert words(client, again) == ("FAILED", "FAILED", False)
+    assert verify(client, cart).json()["message"] == sentence
+
+
+def test_a_cancelled_booking_is_told_though_a_newer_click_failed(client, cart, payment):
+    end(payment)
+    cart.refresh_from_db()
+    again = make_payment(builders.make_checkout(cart))
+    apply_status(again.attempts.get().pk, FAILED, "worker")
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    cancel_booking(Booking.objects.get(), "travelling")
+
+    said = cart_status(client, cart).json()["data"]
+    assert (said["payment_id"], said["message"], said["booking_id"]) == (
+        payment.pk,
+        "This booking is cancelled.",
+        None,
+    )
+
+
 def test_a_silent_phonepe_is_no_failure(client, payment, phonepe):
     phonepe.inject_fault("status", "status_500", times=99)
     assert words(client, payment) == ("INITIATED", "INITIATED", False)
@@ -369,6 +411,35 @@ def test_two_clicks_on_i_have_paid_and_a_round_of_the_page_make_one_booking(
     assert verify(api(alice), cart).json()["success"] is True
 
 
+def tries(alice, cart, number):
+    """Clicks on *Pay* that all ended unpaid, oldest first, with orders that the simulated PhonePe knows."""
+    payments = []
+    for _ in range(number):
+        payments.append(start_payment(alice, cart_id=cart.pk).payment)
+        apply_status(payments[-1].attempts.get().pk, FAILED, "worker")
+    return payments
+
+
+def test_a_click_on_i_have_paid_finds_the_money_of_an_older_click(client, alice, cart, phonepe):
+    first, _ = tries(alice, cart, 2)
+    phonepe.decide(first.attempts.get().merchant_order_id)
+
+    said = verify(client, cart).json()
+
+    assert (said["success"], said["already_processed"]) == (True, False)
+    assert Booking.objects.get().checkout.payment == first
+
+
+def test_a_click_on_i_have_paid_polls_the_five_newest_payments(client, alice, cart, phonepe):
+    payments = tries(alice, cart, 6)
+    Payment.objects.update(asked_at=None)
+
+    verify(client, cart)
+
+    polled = Payment.objects.filter(asked_at__isnull=False).values_list("pk", flat=True)
+    assert set(polled) == {payment.pk for payment in payments[1:]}
+
+
 @pytest.mark.parametrize("body", [{}, {"cart_id": None}, {"cart_id": "x"}, []])
 def test_a_click_about_nothing_is_refused(client, body):
     assert client.post(VERIFY, body).status_code == 400
@@ -386,6 +457,31 @@ def test_a_retry_without_a_payment_leads_to_the_checkout(api, client, payment):
 def test_a_retry_finds_the_money(client, payment, phonepe):
     phonepe.decide(payment.attempts.get().merchant_order_id)
     assert client.post(f"/api/payments/payments/{payment.pk}/retry-webhook/").json()["success"] is True
+
+
+def retry(client, payment):
+    return client.post(f"/api/payments/payments/{payment.pk}/retry-webhook/").json()
+
+
+def test_a_retry_leads_to_a_confirmation_only_where_a_booking_stands(client, cart, payment, late_money):
+    """`success` leads to a page that would show another booking as this payment's."""
+    said = retry(client, late_money)
+    assert (said["success"], said["payment_status"], said["booking_created"]) == (False, "SUCCESS", False)
+
+
+def test_a_retry_of_a_cancelled_or_called_off_booking_leads_to_no_confirmation(client, payment):
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    assert retry(client, payment)["success"] is True
+    Booking.objects.update(choose_until=timezone.now())
+    assert retry(client, payment)["success"] is False
+    Booking.objects.update(choose_until=None, status=Booking.Status.CANCELLED)
+    assert retry(client, payment)["success"] is False
+
+
+def test_a_retry_of_a_donation_leads_to_no_confirmation(client, alice):
+    donation = make_payment(user=alice)
+    apply_status(donation.attempts.get().pk, completed(10_000), "worker")
+    assert retry(client, donation)["success"] is False
 
 
 # --- What it costs ------------------------------------------------------------------------------
@@ -416,6 +512,13 @@ def test_a_page_that_waits_costs_the_same_whatever_its_customer_has_bought(
         for _ in range(3):
             payment = buy()
         cart = payment.checkout.cart
+
+
+def test_a_cart_of_many_clicks_costs_the_queries_of_one(client, alice, cart, django_assert_num_queries):
+    for number in (1, 4):
+        payments = tries(alice, cart, number)
+        with django_assert_num_queries(6):  # and whether the newest can still be paid
+            assert cart_status(client, cart).json()["data"]["payment_id"] == payments[-1].pk
 
 
 def test_nobody_who_waits_is_refused_for_asking():
