@@ -25,6 +25,7 @@ from payment.gateways import (
     CheckoutPage,
     CheckoutPageLost,
     GatewayError,
+    NotOffered,
     Order,
     OrderStatus,
     OutcomeUnknown,
@@ -81,10 +82,14 @@ PAGE = Opening()
 
 @dataclass(frozen=True)
 class Claim:
-    """The right to call PhonePe for an attempt. `sent_before`: an earlier call may have arrived."""
+    """The right to call PhonePe for an attempt. `sent_before`: an earlier call may have arrived.
+
+    `opening`: where the customer wants to pay now. The attempt may have been opened elsewhere, and have expired there.
+    """
 
     attempt: PaymentAttempt
     sent_before: datetime | None
+    opening: Opening = PAGE
 
 
 class AlreadyPaid(Conflict):
@@ -162,7 +167,10 @@ def find_or_open_page(payment: Payment, deadline: Deadline, opening: Opening = P
     found = wait_for(functools.partial(_claim, payment.pk, opening), SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
     if found is None:
         raise PaymentUnderWay(payment_id=payment.pk)
-    return found if isinstance(found, PaymentAttempt) else request_page(found, deadline)
+    attempt = found if isinstance(found, PaymentAttempt) else request_page(found, deadline)
+    if attempt.channel != opening.channel:
+        raise OpenElsewhere(attempt)
+    return attempt
 
 
 def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
@@ -176,11 +184,11 @@ def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
     while True:
         attempt = claim.attempt
         try:
-            order, was_sent = _build_order(attempt), claim.sent_before is not None
+            order, was_sent = _build_order(attempt, claim.opening), claim.sent_before is not None
             page = call_gateway(attempt, PhonePeGateway.pay, order, deadline, check_status_first=was_sent)
-            return _store_page(attempt, page)
+            return _store_page(attempt, page, claim.opening)
         except CheckoutPageLost as lost:
-            claim = _open_next(attempt, lost.status)
+            claim = _open_next(claim, lost.status)
         except (GatewayError, NotConfigured, Unavailable) as error:
             _apply_call_error(claim, error)
             error.extra["payment_id"] = attempt.payment_id
@@ -214,7 +222,7 @@ def open_attempt(payment: Payment, number: int, rule: str, opening: Opening = PA
         next_check_at=next_poll(now, expires_at, now),
     )
     record_opening(payment, attempt, rule)
-    return Claim(attempt, sent_before=None)
+    return Claim(attempt, sent_before=None, opening=opening)
 
 
 def refuse_beside_given_up(checkout: Checkout, opening: Opening) -> None:
@@ -254,8 +262,6 @@ def _claim(payment_id: int, opening: Opening) -> PaymentAttempt | Claim | None:
 def _find_or_begin(payment: Payment, opening: Opening, now: datetime) -> PaymentAttempt | Claim | None:
     attempt = payment.attempts.latest("number")
     if attempt.has_open_page(now):
-        if attempt.channel != opening.channel:
-            raise OpenElsewhere(attempt)
         return attempt
     if attempt.is_being_called(now):
         return None
@@ -270,12 +276,13 @@ def _find_or_begin(payment: Payment, opening: Opening, now: datetime) -> Payment
         close_attempt(attempt, AttemptState.EXPIRED, "never_sent", "click")
         return None
     _refuse_too_near(payment, now)
-    refuse_unless_offered(opening.channel, attempt.generation)
-    if attempt.channel != opening.channel:
-        # Nobody can pay it where it was: PhonePe has given nothing to pay with, or its time is over.
-        attempt.page_url = attempt.order_token = attempt.intent_url = ""
-    attempt.channel, attempt.target_app = opening.channel, opening.target_app
-    attempt.device_os = opening.device_os
+    if not opening.channel.is_offered_by(attempt.generation):  # the settings name another merchant since
+        if not attempt.was_opened:
+            return _open_after(attempt, payment, "merchant_changed", opening)
+        opening = Opening.of(attempt)  # it may have been paid: its end is asked for first
+    if not attempt.was_opened:
+        attempt.channel, attempt.target_app = opening.channel, opening.target_app
+        attempt.device_os = opening.device_os
     sent_before = attempt.sent_at
     if attempt.is_of_a_wrong_clock(now):  # else nothing would show it any more once it is sent now
         attempt.expires_at = min(attempt.expires_at, now)
@@ -284,11 +291,11 @@ def _find_or_begin(payment: Payment, opening: Opening, now: datetime) -> Payment
     attempt.next_check_at = next_poll(now, attempt.expires_at, now)
     attempt.save(
         update_fields=[
-            *("channel", "target_app", "device_os", "page_url", "order_token", "intent_url"),
+            *("channel", "target_app", "device_os"),
             *("sent_at", "expires_at", "call_lease_until", "not_found_answers", "next_check_at"),
         ]
     )
-    return Claim(attempt, sent_before)
+    return Claim(attempt, sent_before, opening)
 
 
 def _refuse_too_near(payment: Payment, now: datetime) -> None:
@@ -301,7 +308,11 @@ def _refuse_too_near(payment: Payment, now: datetime) -> None:
 def _open_after(ended: PaymentAttempt, payment: Payment, rule: str, opening: Opening) -> Claim:
     if ended.number == MAX_ATTEMPTS:
         raise TooManyAttempts(payment.pk, *_last_page_error(payment.pk))
-    claim = open_attempt(payment, ended.number + 1, rule, opening)
+    try:
+        claim = open_attempt(payment, ended.number + 1, rule, opening)
+    except (NotOffered, NotConfigured) as refusal:
+        refusal.extra["payment_id"] = payment.pk
+        raise
     if payment.checkout:
         extend_for_page(payment.checkout, claim.attempt.expires_at)
     return claim
@@ -323,7 +334,7 @@ def _lock_open(payment_id: int) -> Payment:
     return payment
 
 
-def _build_order(attempt: PaymentAttempt) -> Order:
+def _build_order(attempt: PaymentAttempt, opening: Opening) -> Order:
     payment = attempt.payment
     return Order(
         merchant_order_id=attempt.merchant_order_id,
@@ -335,29 +346,39 @@ def _build_order(attempt: PaymentAttempt) -> Order:
         expire_after=settings.PHONEPE_EXPIRE_AFTER,
         message=f"Payment {payment.reference}",
         udf=(("udf1", payment.reference),),
-        channel=Channel(attempt.channel),
-        target_app=attempt.target_app,
-        device_os=attempt.device_os,
+        channel=opening.channel,
+        target_app=opening.target_app,
+        device_os=opening.device_os,
     )
 
 
 @transaction.atomic
-def _store_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
+def _store_page(attempt: PaymentAttempt, page: CheckoutPage, opening: Opening) -> PaymentAttempt:
     """The answer of the pay call fills in the page; it never decides the payment.
 
     A webhook may have been faster: nobody is sent to a page that has been paid or has failed. The time to pay begins
     now, also for an order that was sent before and did not arrive.
     """
-    payment, sent_for = _lock_open(attempt.payment_id), attempt.channel
+    payment, known_for = _lock_open(attempt.payment_id), attempt.channel
     attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
-    if attempt.channel != sent_for:  # our lease had ended, and another request opens it elsewhere
+    if attempt.channel != known_for:  # our lease had ended, and another request opens it elsewhere
         raise PaymentUnderWay(payment_id=payment.pk)
+    attempt.channel, attempt.target_app = opening.channel, opening.target_app
+    attempt.device_os = opening.device_os
     attempt.page_url, attempt.order_token, attempt.intent_url = page.url, page.order_token, page.intent_url
     attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
     now = database_now()
     attempt.expires_at = plausible_end(page.expires_at, now, longest_page_life()) or now + page_life()
     attempt.call_lease_until = None
-    given = ["page_url", "order_token", "intent_url", "provider_order_id"]
+    given = [
+        "channel",
+        "target_app",
+        "device_os",
+        "page_url",
+        "order_token",
+        "intent_url",
+        "provider_order_id",
+    ]
     attempt.save(update_fields=[*given, "expires_at", "call_lease_until"])
     move_attempt(attempt, AttemptState.PENDING, OPENED_RULES[Channel(attempt.channel)], "pay call")
     if payment.checkout:
@@ -365,25 +386,28 @@ def _store_page(attempt: PaymentAttempt, page: CheckoutPage) -> PaymentAttempt:
     return attempt
 
 
-def _open_next(lost: PaymentAttempt, status: OrderStatus | None) -> Claim:
-    """PhonePe knows the order of `lost`, but its page cannot be had again: poll that order, and open another one."""
+def _open_next(claim: Claim, status: OrderStatus | None) -> Claim:
+    """PhonePe knows the order, but its page cannot be had again: poll that order, and open another one."""
+    lost = claim.attempt
     if status is not None:
         apply_status(lost.pk, status, "pay call")
     with transaction.atomic():
         # The lease stays ours: another click must not call for this order, and open the next one beside us.
         lock_payment(pk=lost.payment_id)
         move_attempt(lost, AttemptState.UNKNOWN, "page_lost", "pay call")
-        PaymentAttempt.objects.filter(pk=lost.pk).update(page_url="", order_token="", intent_url="")
     if lost.number == MAX_ATTEMPTS:
         _end_lease(lost)
         raise TooManyAttempts(lost.payment_id, *_last_page_error(lost.payment_id))
-    with transaction.atomic():
-        payment = _lock_open(lost.payment_id)
-        if payment.attempts.latest("number").number > lost.number:  # our lease had ended
-            raise PaymentUnderWay(payment_id=payment.pk)
-        _end_lease(lost)
-        opening = Opening(Channel(lost.channel), lost.target_app, lost.device_os)
-        return _open_after(lost, payment, "page_lost", opening)
+    try:
+        with transaction.atomic():
+            payment = _lock_open(lost.payment_id)
+            if payment.attempts.latest("number").number > lost.number:  # our lease had ended
+                raise PaymentUnderWay(payment_id=payment.pk)
+            _end_lease(lost)
+            return _open_after(lost, payment, "page_lost", claim.opening)
+    except (NotOffered, NotConfigured):
+        _end_lease(lost)  # what the transaction did is undone; the next click asks for something else
+        raise
 
 
 def _last_page_error(payment_id: int) -> tuple[str, tuple[str, int]]:

@@ -327,8 +327,47 @@ def test_an_order_of_the_former_protocol_gets_no_token_of_the_new_one(settings, 
     phonepe.clear_faults()
     settings.PHONEPE_API_VERSION = "v2"
 
-    with pytest.raises(NotOffered):
-        start_payment(alice, cart_id=cart.pk, opening=SDK)
+    started = start_payment(alice, cart_id=cart.pk, opening=SDK)
+
+    assert [(each.generation, each.channel) for each in started.payment.attempts.all()] == [
+        ("v1", Channel.UPI_INTENT),
+        ("v2", Channel.SDK),
+    ]
+    assert payable_orders() == [started.attempt.merchant_order_id]
+
+
+@pytest.mark.parametrize("then", [SDK, PAGE], ids=["sdk", "page"])
+def test_after_the_merchant_changed_no_refusal_locks_the_other_ways(settings, alice, cart, phonepe, then):
+    settings.PHONEPE_API_VERSION = "v1"
+    phonepe.inject_fault("pay", "reset_after")
+    phonepe.inject_fault("status", "status_500", times=9)
+    with pytest.raises(Exception, match="PhonePe has not answered yet"):
+        start_payment(alice, cart_id=cart.pk)
+    phonepe.clear_faults()
+    settings.PHONEPE_API_VERSION = "v2"
+
+    with pytest.raises(NotOffered) as refused:
+        start_payment(alice, cart_id=cart.pk, opening=ON_ANDROID)
+    assert refused.value.extra["payment_id"] == Payment.objects.get().pk
+
+    started = start_payment(alice, cart_id=cart.pk, opening=then)
+    assert (started.attempt.generation, started.attempt.channel) == ("v2", then.channel)
+    assert payable_orders() == [started.attempt.merchant_order_id]
+
+
+@pytest.mark.parametrize("then_in_app", [True, False], ids=["app again", "page"])
+def test_a_hold_of_an_order_that_the_app_had_is_not_forgiven_by_paying_elsewhere(
+    app, alice, cart, phonepe, then_in_app
+):
+    first = start_payment(alice, cart_id=cart.pk, opening=app)
+    phonepe.advance_clock(1201)
+    PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+    start_payment(alice, cart_id=cart.pk, opening=app if then_in_app else PAGE)
+
+    kept = PaymentAttempt.objects.get(payment=first.payment)
+    assert (kept.channel, handle(kept)) == (app.channel, handle(first.attempt))
+    assert SlotHold.objects.order_by("pk").first().released_at is not None
 
 
 # --- the other ways to an order ---
@@ -396,3 +435,19 @@ def test_an_order_of_an_app_that_is_reported_twice_is_money_once(app, alice, car
     apply_status(started.attempt.pk, completed(), "webhook")
     apply_status(started.attempt.pk, completed(), "worker")
     assert started.payment.ledger.count() == 1
+
+
+def test_an_expired_link_of_the_former_merchant_is_settled_before_a_token_of_the_new_one(
+    settings, alice, cart, phonepe
+):
+    settings.PHONEPE_API_VERSION = "v1"
+    first = start_payment(alice, cart_id=cart.pk, opening=ON_ANDROID)
+    phonepe.advance_clock(1201)
+    PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    settings.PHONEPE_API_VERSION = "v2"
+
+    second = start_payment(alice, cart_id=cart.pk, opening=SDK)
+
+    first.payment.refresh_from_db()
+    assert (first.payment.is_open, second.attempt.generation) == (False, "v2")
+    assert payable_orders() == [second.attempt.merchant_order_id]
