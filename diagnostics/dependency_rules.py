@@ -195,6 +195,15 @@ HAMPERING: tuple[Rule, ...] = (
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
+        dependency_failed("webhook", "no_secret"),
+        "Our settings have no secret for webhooks: PhonePe's are refused. Payments are found by status requests.",
+        "Set PHONEPE_WEBHOOK_USERNAME and PHONEPE_WEBHOOK_PASSWORD, or PHONEPE_WEBHOOK_SECRET, as in PhonePe's "
+        "dashboard, and restart: {webhook}",
+        culprit=Culprit.CONFIGURATION,
+    ),
+    Rule(
+        "webhook",
+        Verdict.WEBHOOK_UNREACHABLE,
         dependency_failed("webhook", "redirect"),
         "PhonePe's webhooks end at a redirect, which PhonePe does not follow. Payments are found by status requests.",
         "Set PUBLIC_BASE_URL, and the webhook in PhonePe's dashboard, to the final host: {webhook_target}: {webhook}",

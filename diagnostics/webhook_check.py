@@ -91,7 +91,9 @@ class Caller:
             return fault
         body = self_test.body()
         if not self_test.sign(self.merchant, body):
-            return check.failed("refuses", "no credentials for webhooks are configured here")
+            return check.failed(
+                "no_secret", "the settings have no secret for webhooks: every call of PhonePe gets 401"
+            )
         started = time.monotonic()
         if fault := _try_twice(lambda within: self._fault_of_call(check, within, body), deadline):
             return fault

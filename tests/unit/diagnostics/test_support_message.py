@@ -185,7 +185,8 @@ OWN_FAULTS = [
     *(("database", fault) for fault in ("down", "locked", "readonly", "full", "migrations", "connections", "login")),
     *(("cache", fault) for fault in ("down", "login", "readonly")),
     *(("mail", fault) for fault in ("down", "login", "encryption", "certificate")),
-    *(("webhook", fault) for fault in ("plain", "name_unknown", "redirect", "refuses", "changed", "chunked", "tls")),
+    *(("webhook", fault) for fault in ("plain", "name_unknown", "no_secret", "redirect", "refuses", "changed",
+      "chunked", "tls")),
     ("disk", "full"), ("worker", "down"), ("broker", "down"), ("webhook_silence", "silent"),
 ]  # fmt: skip
 LETTERS = dict(letters())

@@ -240,6 +240,7 @@ def test_a_redirect_is_a_fault_of_the_configuration():
         ("mail", "down", Verdict.MAIL_DOWN, Culprit.THIS_SERVER),
         ("broker", "down", Verdict.BROKER_DOWN, Culprit.THIS_SERVER),
         ("webhook", "redirect", Verdict.WEBHOOK_UNREACHABLE, Culprit.CONFIGURATION),
+        ("webhook", "no_secret", Verdict.WEBHOOK_UNREACHABLE, Culprit.CONFIGURATION),
         ("webhook", "refuses", Verdict.WEBHOOK_UNREACHABLE, Culprit.THIS_SERVER),
         ("webhook", "tls", Verdict.WEBHOOK_UNREACHABLE, Culprit.THIS_SERVER),
         ("webhook_silence", "silent", Verdict.WEBHOOK_UNREACHABLE, Culprit.CONFIGURATION),

@@ -138,6 +138,17 @@ def test_the_hmac_and_the_salt_key_authenticate_as_well(shop, settings):
     assert checked().ok is True
 
 
+def test_settings_without_a_secret_for_webhooks_blame_no_server_in_front(shop, settings):
+    settings.PHONEPE_CLIENT_ID, settings.PHONEPE_CLIENT_SECRET = "CLIENTOKPUJA", "a-client-secret"
+    settings.PHONEPE_MERCHANT_ID = settings.PHONEPE_SALT_KEY = ""
+    settings.PHONEPE_WEBHOOK_USERNAME = settings.PHONEPE_WEBHOOK_PASSWORD = (
+        settings.PHONEPE_WEBHOOK_SECRET
+    ) = ""
+    check = checked()
+    assert (check.ok, check.fault) == (False, "no_secret")
+    assert "settings" in check.detail
+
+
 def test_a_redirect_of_the_webhook_url_fails(shop):
     shop.answer = (301, {"Location": "https://www.shop.example/api/"}, b"")
     check = checked()
