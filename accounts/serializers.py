@@ -238,8 +238,13 @@ class ProfileSerializer(AccountSerializer):
     get_avatar = get_profile_thumbnail
 
 
-class ProfileChangeSerializer(serializers.ModelSerializer):
-    """What people may change about themselves. Null is an empty name."""
+class ProfileChangeSerializer(ProfileSerializer):
+    """What people may change about themselves, in the whole profile. Null is an empty name."""
+
+    # Signed anew at each reading, or made of what may be changed.
+    changing_by_itself = frozenset(
+        {"avatar", "profile_picture", "profile_thumbnail", "updated_at", "username", "full_name"}
+    )
 
     first_name = LineField(max_length=100, required=False, allow_blank=True, allow_null=True)
     last_name = LineField(max_length=100, required=False, allow_blank=True, allow_null=True)
@@ -248,7 +253,10 @@ class ProfileChangeSerializer(serializers.ModelSerializer):
 
     class Meta:
         model = User
-        fields = ("first_name", "last_name", "dob", "phone", "language")
+        fields = ProfileSerializer.Meta.fields
+        read_only_fields = tuple(
+            {*ProfileSerializer.Meta.fields} - {"first_name", "last_name", "dob", "phone", "language"}
+        )
 
     def validate_first_name(self, name: str | None) -> str:
         return name or ""

@@ -51,7 +51,7 @@ class PujaCategorySerializer(serializers.ModelSerializer):
         fields = ("id", "name", "created_at", "updated_at")
 
 
-class ImageAddressField(serializers.CharField):
+class SecureAddressField(serializers.CharField):
     """Null for what is no address: the frontend throws the whole page away for an empty one."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -62,7 +62,7 @@ class ImageAddressField(serializers.CharField):
 
 
 class PujaServiceSerializer(serializers.ModelSerializer):
-    image_url = ImageAddressField()
+    image_url = SecureAddressField()
     category_detail = PujaCategorySerializer(source="category", read_only=True)
 
     class Meta:

@@ -1,11 +1,16 @@
+import re
 from collections.abc import Mapping
 from io import BytesIO
 from typing import IO, Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.utils.translation import gettext_lazy as _
 from rest_framework import parsers
 from rest_framework.exceptions import ParseError
+
+# Half of a character is not UTF-8: an answer that quotes it could not be sent, and no database keeps it.
+SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Bounded(parsers.BaseParser):
@@ -34,11 +39,31 @@ class JSONParser(Bounded, parsers.JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Raises ParseError also for JSON nested deeper than the interpreter can follow."""
+        """Raises ParseError also for JSON nested deeper than the interpreter can follow, and for half characters.
+
+        Forms have none: they are decoded as UTF-8.
+        """
         try:
-            return super().parse(stream, media_type, parser_context)
+            parsed = super().parse(stream, media_type, parser_context)
         except RecursionError as error:
             raise ParseError("The JSON of the request is nested too deeply.") from error
+        if has_surrogate(parsed):
+            raise ParseError(_("The request has half of a character: a surrogate without the other one."))
+        return parsed
+
+
+def has_surrogate(value: Any) -> bool:
+    """In any text or name of a JSON value, however deep."""
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, dict):
+            waiting += [*each, *each.values()]
+        elif isinstance(each, list):
+            waiting += each
+        elif isinstance(each, str) and SURROGATE.search(each):
+            return True
+    return False
 
 
 class FormParser(Bounded, parsers.FormParser):

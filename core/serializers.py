@@ -7,7 +7,7 @@ What makes a new row, or asks for something to be done, may have more fields: ol
 
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
@@ -16,7 +16,6 @@ from rest_framework.serializers import (
     BaseSerializer,
     BooleanField,
     CharField,
-    ChoiceField,
     DateField,
     DateTimeField,
     DecimalField,
@@ -73,8 +72,18 @@ FIXED = _("This field cannot be changed.")
 MOST_NAMES, LONGEST_NAME = 20, 64  # of what is refused: an answer is not as long as any request
 
 
+class ChoiceField(serializers.ChoiceField):
+    """Quotes what it refuses so that it can be stored with the answer: PostgreSQL keeps no NUL."""
+
+    def fail(self, key: str, **values: Any) -> NoReturn:
+        super().fail(key, **{name: printable(str(value))[:LONGEST_NAME] for name, value in values.items()})
+
+
 class Serializer(serializers.Serializer[T]):
     """A read-only field may come back as it was sent: clients change one field of an object and return the whole."""
+
+    # Read-only fields whose value may be old when it comes back, such as a signed link.
+    changing_by_itself: frozenset[str] = frozenset({"updated_at"})
 
     def to_internal_value(self, data: Any) -> Any:
         """Raises ValidationError on each field that is wrong, and of a change also on what is unknown or fixed."""
@@ -97,10 +106,12 @@ class Serializer(serializers.Serializer[T]):
         fixed = [name for name in data if name in fields and fields[name].read_only]
         if fixed and self.instance is not None:
             shown = self.to_representation(self.instance)
-            fixed = [name for name in fixed if shown[name] != data[name]]
+            fixed = [
+                name for name in fixed if name not in self.changing_by_itself and shown[name] != data[name]
+            ]
         named = {printable(name)[:LONGEST_NAME]: [UNKNOWN] for name in islice(unknown, MOST_NAMES)}
         return named | {name: [FIXED] for name in fixed}
 
 
 class ModelSerializer(Serializer[M], serializers.ModelSerializer[M]):
-    pass
+    serializer_choice_field = ChoiceField

@@ -13,6 +13,7 @@ from core.errors import InvalidField
 from core.language import Text
 
 State = Checkout.PromoState
+ANY_PRICE = 2**63  # paise: an order that is dear enough for all that a fixed code takes off
 WITH_ROOM = Q(usage_limit=None) | Q(usage_limit__gt=F("reserved_count") + F("used_count"))
 
 
@@ -46,11 +47,13 @@ def judge(user_id: int, code: str, order_paise: int | None = None) -> Discount:
         price = cart.package.price_paise
     if problem := judge_promo(promo, user_id, price, cart.pk if cart else 0):
         raise refuse(problem)
-    return Discount(promo, promo.amount_paise if price is None else calculate_discount(promo, price))
+    if price is None and promo.percent:
+        return Discount(promo, None)
+    return Discount(promo, calculate_discount(promo, ANY_PRICE if price is None else price))
 
 
 def for_customer(user_id: int) -> QuerySet[PromoCode]:
-    """All codes on sale, also those that they may not know of, with three columns of theirs.
+    """All codes on sale or used by them, also those that they may not know of, with three columns of theirs.
 
     `uses`: how often they have used it. `is_told`: it is for everybody, or assigned to them. `counts`: it would be
     taken now, from an order that is dear enough.
@@ -62,12 +65,13 @@ def for_customer(user_id: int) -> QuerySet[PromoCode]:
     assigned = PromoCode.assigned_users.through.objects.filter(user_id=user_id).values("promocode")
     is_told = Q(code_type__in=open_kinds) | Q(code_type=kind.USER_SPECIFIC, pk__in=assigned)
     lasts = Q(expires_at=None) | Q(expires_at__gt=now)
-    counts = (is_told | Q(code_type=kind.PRIVATE)) & lasts & WITH_ROOM
-    return PromoCode.objects.filter(is_active=True, starts_at__lte=now).annotate(
+    on_sale = Q(is_active=True, starts_at__lte=now)
+    counts = on_sale & (is_told | Q(code_type=kind.PRIVATE)) & lasts & WITH_ROOM
+    return PromoCode.objects.annotate(
         uses=Coalesce(Subquery(number), 0),
         is_told=ExpressionWrapper(is_told, BooleanField()),
         counts=ExpressionWrapper(counts, BooleanField()),
-    )
+    ).filter(on_sale | Q(uses__gt=0))
 
 
 def visible_to(user_id: int) -> QuerySet[PromoCode]:

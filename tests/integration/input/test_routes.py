@@ -1,6 +1,9 @@
 """Every route and method there is, given anything."""
 
+import uuid
+
 import pytest
+from drf_spectacular.generators import SchemaGenerator
 from hypothesis import example, given, settings
 
 from tests.integration.input.doors import (
@@ -24,6 +27,8 @@ WRITES = [
     for row in RULES
     if row.split()[1] in ("post", "put", "patch") and not row.split()[0].endswith(BODILESS)
 ]
+# They do the same with every body.
+NO_BODY = {"api/auth/logout/everywhere/ post", "api/cart/carts/{pk}/cleanup_old_payments/ post"}
 DEEP = (b"[" * 50_000, b'{"a":' * 50_000)
 
 
@@ -50,6 +55,28 @@ def test_any_body_of_a_stranger_is_answered(body):
     for row in WRITES:
         path, method = row.split()
         assert_answered(send(stranger(), method, "/" + path.format(pk=1, token="forged"), body))
+
+
+@pytest.fixture(scope="module")
+def field_names():
+    schemas = SchemaGenerator().get_schema(public=True)["components"]["schemas"].values()
+    return {name for schema in schemas for name in schema.get("properties", {})}
+
+
+@pytest.mark.parametrize("text", ["a\ud800", "\x00"])
+@pytest.mark.parametrize("row", WRITES)
+def test_what_can_be_neither_stored_nor_sent_is_refused_in_every_field(
+    api, alice, filled, field_names, row, text
+):
+    """Also where a field quotes what it refuses, and where the refusal is stored for an Idempotency-Key."""
+    path, method = row.split()
+    for value in (text, [{"a": text}]):
+        body = dict.fromkeys(field_names, value)
+        for client in (api(alice), stranger()):
+            before, key = rows(), str(uuid.uuid4())
+            answer = send(client, method, filled(path), body, HTTP_IDEMPOTENCY_KEY=key)
+            assert_refused_or_done(answer, before)
+            assert row in NO_BODY or answer.status_code >= 400, (row, answer.content)
 
 
 def test_no_method_is_a_crash(api, alice, filled):

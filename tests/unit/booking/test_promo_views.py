@@ -449,3 +449,21 @@ def test_a_code_is_not_made_here_and_that_is_said(api, staff):
     assert answer.status_code == 405
     assert answer.json()["detail"]
     assert not PromoCode.objects.exists()
+
+
+def test_a_code_that_staff_switched_off_stays_in_the_list_of_used_ones(mine, bought):
+    promo = builders.make_promo("TEN")
+    builders.make_promo("UNUSED", is_active=False)
+    bought("TEN")
+    PromoCode.objects.filter(pk=promo.pk).update(is_active=False)
+
+    assert codes(mine.get(f"{MINE}?status=used")) == ["TEN"]
+    assert mine.get(f"{MINE}?status=used").json()["results"][0]["is_active"] is False
+    assert codes(mine.get(f"{MINE}?status=available")) == []
+
+
+@pytest.mark.parametrize(("most", "paise"), [(None, 500), (30_000, 300), (70_000, 500)])
+def test_an_amount_is_not_above_its_maximum_before_there_is_a_cart(mine, most, paise):
+    builders.make_promo("FLAT", amount_paise=50_000, max_discount_paise=most)
+
+    assert mine.get(f"{VALIDATE}?code=FLAT").json()["discount_amount"] == paise
