@@ -74,7 +74,9 @@ def check_pay(payload: Json) -> None:
         is_url(payload.get("callbackUrl")),
         payload.get("redirectMode") in (None, *Order.RedirectMode.values),
         mobile is None or (isinstance(mobile, str) and MOBILE.fullmatch(mobile) is not None),
-        is_object(device, {"deviceOS"}) and device.get("deviceOS") in (None, "ANDROID", "IOS"),
+        is_object(device, {"deviceOS", "merchantCallBackScheme"}),
+        device.get("deviceOS") in (*(() if kind == "UPI_INTENT" else (None,)), "ANDROID", "IOS"),
+        is_text(device.get("merchantCallBackScheme", "x"), 100),
     )
     if kind == "UPI_COLLECT" and not VPA.fullmatch(payload["paymentInstrument"]["vpa"]):
         raise ApiError(417, v1_messages.invalid_vpa())

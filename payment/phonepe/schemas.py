@@ -57,7 +57,7 @@ class Order:
     """What to open at PhonePe. `expire_after` in seconds; `udf` are (name, value) pairs, which V2 keeps.
 
     `mobile` is an Indian one in ten digits: PhonePe takes no other spelling and no other country's.
-    `target_app` and `device_os` (ANDROID, IOS) are those of a UPI intent.
+    `target_app`, `device_os` (ANDROID, IOS) and `callback_scheme` (IOS) are those of a UPI intent.
     """
 
     merchant_order_id: str
@@ -72,6 +72,7 @@ class Order:
     channel: Channel = Channel.PAGE
     target_app: str = ""
     device_os: str = ""
+    callback_scheme: str = ""
 
     @property
     def ten_digits(self) -> str | None:

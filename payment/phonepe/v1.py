@@ -89,6 +89,8 @@ def pay(merchant: Merchant, order: Order) -> Request:
     else:
         payload["paymentInstrument"] = {"type": "UPI_INTENT", "targetApp": order.target_app}
         payload["deviceContext"] = {"deviceOS": order.device_os}
+        if order.callback_scheme:
+            payload["deviceContext"]["merchantCallBackScheme"] = order.callback_scheme
     return _post(merchant, Operation.PAY, PAY_PATH, payload)
 
 

@@ -19,6 +19,8 @@ from payment.serializers.payments import STATUSES
 from payment.services.checkout import Started
 from payment.services.links import status_url
 
+IOS_APPS = ("PHONEPE", "GPAY", "PAYTM")
+
 
 class ProcessCartRequest(serializers.Serializer[Any]):
     """Either `cart_id` (needs a login), or `amount` in rupees for a donation without an account.
@@ -90,6 +92,12 @@ class AppOrderRequest(serializers.Serializer[Any]):
         help_text="of a UPI intent: the package on Android, PHONEPE, GPAY or PAYTM on iOS",
     )
     device_os = serializers.ChoiceField(choices=["ANDROID", "IOS"], required=False)
+    callback_scheme = serializers.RegexField(
+        r"^[A-Za-z][A-Za-z0-9+.-]{0,49}\Z",
+        required=False,
+        max_length=50,
+        help_text="of PHONEPE on IOS, and needed there: the URL scheme by which PhonePe's app returns to yours",
+    )
 
     def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
         of_intent = ("target_app", "device_os")
@@ -97,9 +105,25 @@ class AppOrderRequest(serializers.Serializer[Any]):
             missing = {name: [_("A UPI app needs this.")] for name in of_intent if name not in fields}
             if missing:
                 raise serializers.ValidationError(missing)
-        elif surplus := {name: [_("Only with flow upi_intent.")] for name in of_intent if name in fields}:
+            self._refuse_unless_on_ios(fields)
+        elif surplus := {
+            name: [_("Only with flow upi_intent.")]
+            for name in (*of_intent, "callback_scheme")
+            if name in fields
+        }:
             raise serializers.ValidationError(surplus)
         return fields
+
+    def _refuse_unless_on_ios(self, fields: dict[str, Any]) -> None:
+        """On an iPhone PhonePe knows three apps, and its own app returns by a scheme."""
+        is_ios, app = fields["device_os"] == "IOS", fields["target_app"]
+        if is_ios and app not in IOS_APPS:
+            raise InvalidField("target_app", _("On IOS: PHONEPE, GPAY or PAYTM."))
+        needs_scheme = is_ios and app == "PHONEPE"
+        if needs_scheme and "callback_scheme" not in fields:
+            raise InvalidField("callback_scheme", _("PhonePe's app on IOS needs this."))
+        if not is_ios and "callback_scheme" in fields:
+            raise InvalidField("callback_scheme", _("Only on IOS."))
 
 
 class StartedSerializer(serializers.Serializer[Started]):

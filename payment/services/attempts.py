@@ -6,7 +6,7 @@ After a crash, the next request fetches the status first.
 
 import functools
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.conf import settings
@@ -66,11 +66,15 @@ OPENED_RULES = {
 
 @dataclass(frozen=True)
 class Opening:
-    """Where the customer wants to pay; `target_app` and `device_os` belong to a UPI intent."""
+    """Where the customer wants to pay; `target_app` and `device_os` belong to a UPI intent.
+
+    `callback_scheme`: by which PhonePe's app on an iPhone returns to ours. It opens no other order.
+    """
 
     channel: Channel = Channel.PAGE
     target_app: str = ""
     device_os: str = ""
+    callback_scheme: str = field(default="", compare=False)
 
     @classmethod
     def of(cls, attempt: PaymentAttempt) -> "Opening":
@@ -123,10 +127,18 @@ class OpenElsewhere(Conflict):
             format_lazy(detail, until=f"{expires_at:%H:%M}"),
             payment_id=attempt.payment_id,
             channel=attempt.channel,
+            target_app=attempt.target_app or None,
             payment_url=attempt.page_url or None,
             expires_at=expires_at.isoformat(),
             how_to_change=f"It can be paid until {expires_at.isoformat()}; send this request again after that.",
         )
+
+
+class OpenInOtherApp(OpenElsewhere):
+    """The link that is open was made for `target_app`; another app could not open it."""
+
+    default_code = "open_in_other_app"
+    default_detail = _("This payment is open in another UPI app. Pay it there, or pay here after {until}.")
 
 
 class TooManyAttempts(Conflict):
@@ -168,8 +180,7 @@ def find_or_open_page(payment: Payment, deadline: Deadline, opening: Opening = P
     if found is None:
         raise PaymentUnderWay(payment_id=payment.pk)
     attempt = found if isinstance(found, PaymentAttempt) else request_page(found, deadline)
-    if attempt.channel != opening.channel:
-        raise OpenElsewhere(attempt)
+    _refuse_if_open_elsewhere(attempt, opening)
     return attempt
 
 
@@ -236,8 +247,15 @@ def refuse_beside_given_up(checkout: Checkout, opening: Opening) -> None:
     )
     now = database_now()
     for attempt in given_up.filter(expires_at__gt=now):
-        if attempt.is_payable_though_given_up(now) and Opening.of(attempt) != opening:
-            raise OpenElsewhere(attempt)
+        if attempt.is_payable_though_given_up(now):
+            _refuse_if_open_elsewhere(attempt, opening)
+
+
+def _refuse_if_open_elsewhere(attempt: PaymentAttempt, opening: Opening) -> None:
+    if attempt.channel != opening.channel:
+        raise OpenElsewhere(attempt)
+    if Opening.of(attempt) != opening:
+        raise OpenInOtherApp(attempt)
 
 
 def prefix(simulated: bool) -> str:
@@ -349,6 +367,7 @@ def _build_order(attempt: PaymentAttempt, opening: Opening) -> Order:
         channel=opening.channel,
         target_app=opening.target_app,
         device_os=opening.device_os,
+        callback_scheme=opening.callback_scheme,
     )
 
 

@@ -25,6 +25,7 @@ from payment.gateways import OutcomeUnknown
 from payment.models import Payment, PaymentAttempt
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
+from payment.phonepe.enums import Channel
 from payment.phonepe.transport import Deadline
 from payment.services.attempts import (
     PAGE,
@@ -119,6 +120,7 @@ def start_payment(
     sold, Unavailable, and GatewayError with `payment_id` when PhonePe could not give a page.
     """
     _refuse_if_disabled()
+    _refuse_without_merchant_id(opening)
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     name = "cart_id" if isinstance(cart_id, UUID) else "pk"
     cart = Cart.objects.filter(**{name: cart_id}, user=user).first()
@@ -154,6 +156,14 @@ def _refuse_if_disabled() -> None:
         raise Unavailable(
             _("We are not taking payments at the moment. Please try again later."),
             code="payments_disabled",
+        )
+
+
+def _refuse_without_merchant_id(opening: Opening) -> None:
+    """PhonePe's SDK does not start without it, and V2 works without it otherwise."""
+    if opening.channel is Channel.SDK and not credentials.current().merchant_id:
+        raise NotConfigured(
+            _("Payment in our app is not set up yet. Please pay on our web page."), code="merchant_id_missing"
         )
 
 

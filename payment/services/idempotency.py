@@ -7,7 +7,7 @@ which of several requests with one key works.
 import hashlib
 import json
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import QuerySet
@@ -37,10 +37,11 @@ class KeyReused(Refusal):
     default_detail = "This Idempotency-Key was used with another request."
 
 
-def claim_key(caller: str, route: str, key: str, body: Any) -> IdempotencyKey:
+def claim_key(caller: str, route: str, key: str, body: Any, good_until: str = "") -> IdempotencyKey:
     """The row of this key. With a `status_code` it has the stored answer; without one, the caller does the work.
 
-    `caller` is `user:<id>` or GUEST. Raises Refusal for an invalid key, KeyReused, KeyInUse.
+    `caller` is `user:<id>` or GUEST. `good_until` names the member of the answer that says when it is worthless: then
+    the work is done anew. Raises Refusal for an invalid key, KeyReused, KeyInUse.
     """
     shortest = SHORTEST_GUEST_KEY if caller == GUEST else SHORTEST_KEY
     if not (shortest <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
@@ -65,8 +66,13 @@ def claim_key(caller: str, route: str, key: str, body: Any) -> IdempotencyKey:
         raise KeyInUse
     if row.body_digest != new.body_digest:
         raise KeyReused
-    if row.lease == lease or row.status_code is not None:
+    if row.lease == lease:
         return row
+    if row.status_code is not None:
+        if not _is_worthless(row, good_until, now):
+            return row
+        _leased(row).delete()
+        return claim_key(caller, route, key, body, good_until)
     # The lease of another request. If it has ended, that request died; one of those that come now takes it over.
     now = (
         database_now()
@@ -90,6 +96,12 @@ def store_answer(row: IdempotencyKey, status_code: int, body: Any) -> None:
 
 def release_key(row: IdempotencyKey) -> None:
     _leased(row).delete()
+
+
+def _is_worthless(row: IdempotencyKey, good_until: str, now: datetime) -> bool:
+    if not good_until or row.answer is None or row.status_code not in (200, 201):
+        return False
+    return now >= datetime.fromisoformat(row.answer[good_until])
 
 
 def _leased(row: IdempotencyKey) -> QuerySet[IdempotencyKey]:

@@ -19,11 +19,11 @@ IDEMPOTENCY_KEY = OpenApiParameter(
 )
 
 
-def idempotent(route: str) -> Callable[[Action], Action]:
+def idempotent(route: str, good_until: str = "") -> Callable[[Action], Action]:
     """The action runs once for each caller, route and Idempotency-Key; a repeated request gets the stored answer.
 
     `route` is part of the key's scope, and is formatted with the arguments of the URL. Without the header, the action
-    runs each time.
+    runs each time. `good_until`: the member of a 2xx answer that says when it is not worth repeating any more.
     """
 
     def decorate(action: Action) -> Action:
@@ -33,7 +33,7 @@ def idempotent(route: str) -> Callable[[Action], Action]:
             if not key:
                 return action(view, request, **kwargs)
             caller = f"user:{request.user.pk}" if request.user.is_authenticated else GUEST
-            row = claim_key(caller, route.format(**kwargs), key, request.data)
+            row = claim_key(caller, route.format(**kwargs), key, request.data, good_until)
             if row.status_code is not None:
                 return Response(row.answer, row.status_code, headers={"Idempotent-Replayed": "true"})
             answer: Response | None = None

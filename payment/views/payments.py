@@ -168,14 +168,15 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         parameters=[IDEMPOTENCY_KEY],
     )
     @action(detail=False, methods=["post"], url_path="app-order", throttle_classes=(PaymentThrottle,))
-    @idempotent("app-order")
+    @idempotent("app-order", good_until="expires_at")
     def app_order(self, request: Request) -> Response:
         """Open the payment of a cart for a native app, and return what PhonePe's SDK, or a UPI app, needs."""
         form = AppOrderRequest(data=request.data)
         form.is_valid(raise_exception=True)
         fields = form.validated_data
         target_app, device_os = fields.get("target_app", ""), fields.get("device_os", "")
-        opening = Opening(Channel(fields["flow"]), target_app, device_os)
+        scheme = fields.get("callback_scheme", "")
+        opening = Opening(Channel(fields["flow"]), target_app, device_os, scheme)
         started = _start_payment(request, fields, NO_FRONTEND, opening)
         return Response(AppOrderSerializer(started).data, status=201 if started.is_new else 200)
 

@@ -61,7 +61,10 @@ def test_no_app_opens_an_order_that_has_a_page(v2):
 
 
 def test_a_upi_app_pays_what_its_link_names(v1):
-    v1.pay(paymentInstrument={"type": "UPI_INTENT", "targetApp": "com.phonepe.app"})
+    v1.pay(
+        paymentInstrument={"type": "UPI_INTENT", "targetApp": "com.phonepe.app"},
+        deviceContext={"deviceOS": "ANDROID"},
+    )
     reference = Order.objects.get().merchant_order_id
     answer = v1.control(f"orders/{reference}/app/", {"action": "pays"}).json()
     assert (answer["told"], answer["order"]["state"]) == ("SUCCESS", "COMPLETED")

@@ -38,6 +38,8 @@ def custom(v2, mode, merchant_order_id="V2-order-1", **changes):
 
 def in_v1(v1, kind, **changes):
     instrument = {"type": kind, **ACCEPTED[kind]}
+    if kind == "UPI_INTENT":
+        changes = {"deviceContext": {"deviceOS": "ANDROID"}} | changes
     return v1.pay(paymentInstrument=instrument, amount=110_050, **changes)
 
 
@@ -113,7 +115,15 @@ class TestV1:
         refused = v1.pay(paymentInstrument=instrument)
         assert (refused.status_code, refused.json()["code"]) == (400, "BAD_REQUEST")
 
-    @pytest.mark.parametrize(("device", "status"), [({"deviceOS": "IOS"}, 200), ({"deviceOS": "PALM"}, 400)])
+    @pytest.mark.parametrize(
+        ("device", "status"),
+        [
+            ({"deviceOS": "IOS"}, 200),
+            ({"deviceOS": "IOS", "merchantCallBackScheme": "shop"}, 200),
+            ({"deviceOS": "PALM"}, 400),
+            ({}, 400),
+        ],
+    )
     def test_a_device_is_one_of_two(self, v1, device, status):
         assert in_v1(v1, "UPI_INTENT", deviceContext=device).status_code == status
 

@@ -52,6 +52,18 @@ def test_a_upi_intent_is_written_byte_for_byte_in_paise():
     assert request.headers["X-VERIFY"] == v1.checksum(encoded + "/pg/v1/pay", TEST_SALT, 1)
 
 
+def test_phonepes_app_on_an_iphone_is_told_by_which_scheme_to_return():
+    intent = replace(
+        ORDER,
+        channel=Channel.UPI_INTENT,
+        target_app="PHONEPE",
+        device_os="IOS",
+        callback_scheme="com.okpuja.app",
+    )
+    payload = json.loads(base64.b64decode(json.loads(v1.pay(MERCHANT, intent).body)["request"]))
+    assert payload["deviceContext"] == {"deviceOS": "IOS", "merchantCallBackScheme": "com.okpuja.app"}
+
+
 def test_the_link_of_a_upi_intent_is_read():
     page = v1.read_page(Channel.UPI_INTENT, golden("g33_v1_upi_intent_answer"))
     assert page.intent_url.startswith("upi://pay?pa=PGTESTPAYUAT@ybl&pn=OkPuja&am=1499.00&")

@@ -1,5 +1,6 @@
 """A cart that is paid in an app: PhonePe's SDK with an order token (V2), or a UPI app with a link (V1)."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from booking.models import SlotHold
 from payment.gateways import NotOffered, NotSent
 from payment.models import GatewayCall, Payment, PaymentAttempt
+from payment.phonepe import credentials
 from payment.phonepe.enums import Channel, ProviderStatus
 from payment.phonepe.transport import Deadline
 from payment.services import attempts as attempts_service
@@ -290,16 +292,15 @@ def test_money_of_an_expired_token_is_booked_not_asked_for_again(app, alice, car
     assert first.payment.fulfilment == Fulfilment.BOOKED
 
 
-def test_a_second_upi_app_gets_the_link_that_is_open(settings, alice, cart, phonepe):
+def test_a_second_upi_app_is_told_which_one_is_open(settings, alice, cart, phonepe):
+    """The link was made for the first app."""
     settings.PHONEPE_API_VERSION = "v1"
     first = start_payment(alice, cart_id=cart.pk, opening=ON_ANDROID)
 
-    second = start_payment(alice, cart_id=cart.pk, opening=ON_IOS)
+    with pytest.raises(OpenElsewhere) as refused:
+        start_payment(alice, cart_id=cart.pk, opening=ON_IOS)
 
-    assert (second.attempt.intent_url, second.attempt.target_app) == (
-        first.attempt.intent_url,
-        "com.phonepe.app",
-    )
+    assert (refused.value.code, refused.value.extra["target_app"]) == ("open_in_other_app", "com.phonepe.app")
     assert payable_orders() == [first.attempt.merchant_order_id]
 
 
@@ -317,6 +318,38 @@ def test_what_the_merchant_does_not_have_is_refused_before_anything_is_held(
 
     slot.refresh_from_db()
     assert (Payment.objects.count(), slot.held, phonepe.order_ids) == (0, 0, [])
+
+
+def test_without_a_merchant_id_no_token_is_asked_for(settings, alice, cart, slot, phonepe, monkeypatch):
+    """PhonePe's SDK does not start without it."""
+    settings.PHONEPE_API_VERSION = "v2"
+    merchant = replace(credentials.current(), merchant_id="")
+    monkeypatch.setattr(credentials, "current", lambda: merchant)
+
+    with pytest.raises(credentials.NotConfigured) as refused:
+        start_payment(alice, cart_id=cart.pk, opening=SDK)
+
+    slot.refresh_from_db()
+    assert (refused.value.code, slot.held, phonepe.order_ids) == ("merchant_id_missing", 0, [])
+
+
+def test_money_of_a_v1_link_after_our_waiting_goes_back_when_the_cart_was_paid(
+    settings, alice, cart, phonepe
+):
+    """V1 ends no link: two orders can be paid. One is booked, the other refunded."""
+    settings.PHONEPE_API_VERSION = "v1"
+    first = start_payment(alice, cart_id=cart.pk, opening=ON_ANDROID)
+    PaymentAttempt.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    second = start_payment(alice, cart_id=cart.pk)
+    assert len(payable_orders()) == 2
+    phonepe.decide(second.attempt.merchant_order_id)
+    assert poll(second.attempt, Deadline(5), "worker").fulfilment == Fulfilment.BOOKED
+    phonepe.act_in_app(first.attempt.merchant_order_id, "pays", "")
+
+    late = poll(PaymentAttempt.objects.get(pk=first.attempt.pk), Deadline(5), "worker")
+
+    assert (late.state, late.fulfilment) == (PaymentState.SUCCESS, Fulfilment.REFUND_DUE)
+    assert late.refunds.get().amount_paise == first.attempt.amount_paise
 
 
 def test_an_order_of_the_former_protocol_gets_no_token_of_the_new_one(settings, alice, cart, phonepe):

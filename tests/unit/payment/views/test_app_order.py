@@ -1,12 +1,14 @@
 """`app-order`: what a native app gets to start PhonePe's SDK, or a UPI app, and what it is told afterwards."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from core.throttling import CallerThrottle
-from payment.models import Payment, PaymentAttempt
+from payment.models import IdempotencyKey, Payment, PaymentAttempt
 from payment.services.links import status_url
 from simulator.models import Order as SimulatedOrder
 from tests.unit.payment.scripted_gateway import ACCESS_TOKEN
@@ -16,6 +18,13 @@ pytestmark = pytest.mark.django_db(transaction=True)
 PAYMENTS = "/api/payments/payments/"
 APP_ORDER = f"{PAYMENTS}app-order/"
 INTENT = {"flow": "upi_intent", "target_app": "com.phonepe.app", "device_os": "ANDROID"}
+
+ON_IPHONE = {
+    "flow": "upi_intent",
+    "target_app": "PHONEPE",
+    "device_os": "IOS",
+    "callback_scheme": "com.okpuja.app+pay",
+}
 
 
 @pytest.fixture
@@ -68,6 +77,37 @@ def test_a_upi_app_gets_its_link(v1, client, cart):
     assert (said["payment_url"], said["checkout_url"]) == (None, None)
 
 
+def test_phonepes_app_on_an_iphone_is_told_how_to_return(v1, client, cart, phonepe):
+    answer = client.post(APP_ORDER, {"cart_id": cart.pk, **ON_IPHONE})
+
+    assert answer.status_code == 201, answer.content
+    assert (answer.json()["target_app"], answer.json()["device_os"]) == ("PHONEPE", "IOS")
+
+
+@pytest.mark.parametrize("app", ["GPAY", "PAYTM"])
+def test_other_apps_on_an_iphone_need_no_scheme(v1, client, cart, app):
+    wanted = {"cart_id": cart.pk, "flow": "upi_intent", "target_app": app, "device_os": "IOS"}
+    assert client.post(APP_ORDER, wanted).status_code == 201
+
+
+def test_a_key_whose_token_has_expired_gets_a_new_one(v2, client, cart, phonepe):
+    """The stored answer would be a token that PhonePe's SDK refuses."""
+    key = {"Idempotency-Key": "tap-12345678"}
+    first = client.post(APP_ORDER, {"cart_id": cart.pk}, headers=key).json()
+    phonepe.advance_clock(1201)
+    past = timezone.now() - timedelta(seconds=1)
+    PaymentAttempt.objects.update(expires_at=past)
+    row = IdempotencyKey.objects.get()
+    row.answer["expires_at"] = past.isoformat()
+    row.save()
+
+    answers = [client.post(APP_ORDER, {"cart_id": cart.pk}, headers=key) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 201]
+    assert answers[0].json()["token"] == answers[1].json()["token"] != first["token"]
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+
+
 def test_two_taps_get_the_same_order(v2, client, cart):
     first, second = (client.post(APP_ORDER, {"cart_id": cart.pk}) for _ in range(2))
     assert (first.status_code, second.status_code) == (201, 200)
@@ -98,6 +138,16 @@ def test_the_same_key_gets_the_stored_answer(v2, client, cart):
         (INTENT | {"target_app": "com\napp"}, "target_app"),
         ({"target_app": "com.phonepe.app"}, "target_app"),
         ({"device_os": "IOS"}, "device_os"),
+        (INTENT | {"device_os": "IOS"}, "target_app"),
+        (ON_IPHONE | {"target_app": "phonepe"}, "target_app"),
+        (INTENT | {"device_os": "IOS", "target_app": "PHONEPE"}, "callback_scheme"),
+        (ON_IPHONE | {"callback_scheme": "1app"}, "callback_scheme"),
+        (ON_IPHONE | {"callback_scheme": "our app"}, "callback_scheme"),
+        (ON_IPHONE | {"callback_scheme": "okpuja://"}, "callback_scheme"),
+        (ON_IPHONE | {"callback_scheme": "x" * 51}, "callback_scheme"),
+        (ON_IPHONE | {"callback_scheme": ""}, "callback_scheme"),
+        (INTENT | {"callback_scheme": "okpuja"}, "callback_scheme"),
+        ({"callback_scheme": "okpuja"}, "callback_scheme"),
     ],
 )
 def test_what_cannot_be_is_named(v1, client, cart, wanted, field):
