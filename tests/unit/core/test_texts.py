@@ -152,6 +152,7 @@ MODEL_REASONS = {
     "booking.HoldNetwork": {"digest": OURSELVES},
     "booking.Booking": {"book_id": OURSELVES},
     "payment.Payment": {
+        "frontend_url": OURSELVES,
         "reference": OURSELVES,
         "method": OURSELVES,
         "held_because": OURSELVES,
@@ -217,7 +218,9 @@ NOT_READ_BY_OTHERS = {
     "PasswordChangeRequest": {"old_password", "new_password"},
     "RegistrationRequest": {"phone", "password", "password2", "role", "employee_registration_code"},
     "PatchedProfileChangeRequest": {"phone"},
+    "PatchedPanCardChangeRequest": {"pan_number"},
     "ProcessCartRequestRequest": {"mobile"},
+    "AppOrderRequestRequest": {"target_app"},
     "SimulatePaymentRequestRequest": {"merchant_order_id"},
     **{
         key: {"promo_code"} for key in ("CartChoiceRequest", "PatchedCartChoiceRequest", "PromoChoiceRequest")
