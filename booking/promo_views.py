@@ -7,7 +7,6 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import override
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -30,7 +29,7 @@ from booking.serializers import (
 )
 from booking.services import promos
 from core.errors import InvalidField
-from core.language import ENGLISH, Text, language_of
+from core.language import in_both_languages
 from core.money import rupees
 from core.networks import client_address
 from core.pagination import BoundedArray, LimitedPages
@@ -103,20 +102,15 @@ class PromoVerdictViewSet(ViewSet):
                 discount = promos.judge(user_id, code, None if amount is None else int(amount * 100))
         except InvalidField as refusal:
             return Response(
-                _say(request, refusal.message) | {"valid": False, "discount_amount": 0, "promo": None}
+                in_both_languages(request, refusal.message)
+                | {"valid": False, "discount_amount": 0, "promo": None}
             )
         promo = promos.for_customer(user_id).filter(pk=discount.promo.pk).first()  # None: just ended by staff
         verdict = {"valid": True, "promo": CustomerPromoSerializer(promo).data if promo else None}
         if discount.paise is None:
             takes = format_lazy(_("This promo code takes {percent} % off."), percent=discount.promo.percent)
-            return Response(_say(request, takes) | verdict | {"discount_amount": 0})
+            return Response(in_both_languages(request, takes) | verdict | {"discount_amount": 0})
         takes = format_lazy(_("This promo code takes ₹{amount} off."), amount=rupees(discount.paise))
-        return Response(_say(request, takes) | verdict | {"discount_amount": float(rupees(discount.paise))})
-
-
-def _say(request: Request, sentence: Text) -> dict[str, Any]:
-    """As an error does: in English, and in the language of the reader."""
-    with override(ENGLISH):
-        message = str(sentence)
-    with override(language_of(request)):
-        return {"message": message, "user_message": str(sentence)}
+        return Response(
+            in_both_languages(request, takes) | verdict | {"discount_amount": float(rupees(discount.paise))}
+        )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import get_language_from_request
+from django.utils.translation import get_language_from_request, override
 from django.utils.translation import gettext_noop as _
 
 if TYPE_CHECKING:
@@ -52,6 +52,14 @@ OF_LIBRARIES = (
 def language_of(request: Any) -> str:
     """The language of ours that this browser prefers. Takes Django's requests and REST framework's."""
     return get_language_from_request(request).partition("-")[0]
+
+
+def in_both_languages(request: Any, sentence: Text) -> dict[str, str]:
+    """As an error does: in English, and in the language of the reader."""
+    with override(ENGLISH):
+        message = str(sentence)
+    with override(language_of(request)):
+        return {"message": message, "user_message": str(sentence)}
 
 
 def supported_language(language: str) -> str:

@@ -47,7 +47,7 @@ PAGES = {
     ),
     FrontendGeneration.YEAR_2026: Pages(
         confirmed=("booking_id", "book_id", "cart_id", "payment_id"),
-        failed=("payment_id", "merchant_order_id", "code", "bookingId"),
+        failed=("payment_id", "merchant_order_id", "code"),
         waiting=("merchant_order_id", "payment_id", "cart_id"),
         waiting_page="/payment-pending",
         codes={PaymentState.CANCELLED: "CANCELLED"},

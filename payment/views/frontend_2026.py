@@ -9,7 +9,6 @@ from typing import cast
 
 from django.db.models import Q, QuerySet
 from django.urls.converters import UUIDConverter
-from django.utils import translation
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import action
@@ -19,9 +18,8 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from accounts.models import User
-from core.language import language_of
-from core.money import paise
-from core.networks import client_network
+from core.errors import Conflict
+from core.language import in_both_languages
 from payment.models import Payment
 from payment.serializers.frontend_2026 import (
     CartPaidSerializer,
@@ -33,7 +31,6 @@ from payment.serializers.frontend_2026 import (
     VerifyRequest,
 )
 from payment.serializers.payments import for_wire
-from payment.services.checkout import start_payment
 from payment.services.frontends import opened_by
 from payment.services.page_status import (
     PageStatus,
@@ -46,7 +43,12 @@ from payment.services.page_status import (
 from payment.services.status import ENDED_UNPAID, refresh, refresh_after_return, refresh_each
 from payment.states import FrontendGeneration, Fulfilment, PaymentState
 from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
-from payment.views.payments import CHECK_BOOKING_SECONDS, STATUS_SECONDS, PaymentThrottle
+from payment.views.payments import (
+    CHECK_BOOKING_SECONDS,
+    STATUS_SECONDS,
+    PaymentThrottle,
+    start_payment_of,
+)
 
 # Each click on *Pay* after a failure is a payment of its own. The newest of them are polled.
 UNDECIDED_AT_ONCE = 5
@@ -65,19 +67,18 @@ class Frontend2026ViewSet(ViewSet):
     @action(detail=False, methods=["post"], throttle_classes=(PaymentThrottle,))
     @idempotent("payments-cart")
     def cart(self, request: Request) -> Response:
-        """Open the payment of a cart, or find the open one: the same as process-cart in every respect."""
+        """Open the payment of a cart, or find the open one, as process-cart does.
+
+        What is 409 there is 400 here, with the same code: the page shows the sentence of no other status.
+        """
         form = PayCartRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        fields = form.validated_data
-        expected_total = fields.get("expected_total")
-        started = start_payment(
-            cast(User, request.user),
-            cart_id=fields["cart_id"],
-            address_id=fields.get("address_id"),
-            expected_paise=None if expected_total is None else paise(str(expected_total)),
-            network=client_network(request._request),
-            frontend=opened_by(FrontendGeneration.YEAR_2026, request.headers.get("Origin", "")),
-        )
+        frontend = opened_by(FrontendGeneration.YEAR_2026, request.headers.get("Origin", ""))
+        try:
+            started = start_payment_of(request, form.validated_data, frontend)
+        except Conflict as refusal:
+            refusal.status_code = 400
+            raise
         return Response(CartPaidSerializer(started).data, status=201 if started.is_new else 200)
 
     @extend_schema(operation_id="payments_cart_status", responses=CartStatusSerializer)
@@ -124,9 +125,7 @@ class Frontend2026ViewSet(ViewSet):
         sentence = _(
             "We do not know which payment this is. Please look at your bookings before you pay again."
         )
-        answer = {"success": False, "message": str(sentence)}
-        with translation.override(language_of(request)):
-            return Response(answer | {"user_message": str(sentence)})
+        return Response({"success": False, **in_both_languages(request, sentence)})
 
 
 def _refreshed(payments: QuerySet[Payment], source: str) -> Payment:

@@ -149,7 +149,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             if not request.user.is_authenticated:
                 raise NotAuthenticated
             frontend = opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", ""))
-            started = _start_payment(request, fields, frontend, PAGE)
+            started = start_payment_of(request, fields, frontend)
         elif settings.PAYMENT_GUEST_CHECKOUT:
             started = start_donation(
                 request.user if request.user.is_authenticated else None,
@@ -177,7 +177,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         target_app, device_os = fields.get("target_app", ""), fields.get("device_os", "")
         scheme = fields.get("callback_scheme", "")
         opening = Opening(Channel(fields["flow"]), target_app, device_os, scheme)
-        started = _start_payment(request, fields, NO_FRONTEND, opening)
+        started = start_payment_of(request, fields, NO_FRONTEND, opening)
         return Response(AppOrderSerializer(started).data, status=201 if started.is_new else 200)
 
     @extend_schema(responses=StatusSerializer)
@@ -364,7 +364,10 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         return Response(answer(payment, context={"request": self.request}).data)
 
 
-def _start_payment(request: Request, fields: dict[str, Any], frontend: OpenedBy, opening: Opening) -> Started:
+def start_payment_of(
+    request: Request, fields: dict[str, Any], frontend: OpenedBy, opening: Opening = PAGE
+) -> Started:
+    """`start_payment` for the checked fields of a click on *Pay*."""
     expected_total = fields.get("expected_total")
     return start_payment(
         cast(User, request.user),

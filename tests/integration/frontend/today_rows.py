@@ -38,6 +38,21 @@ def pay_with_wrong_address(story: Story) -> None:
     assert story.new_toast(today.pay_for, story.kept["cart"], 10**9) != "Something went wrong."
 
 
+@row(
+    "/checkout",
+    "POST payments/cart/ with another address than the open payment",
+    "400: the first value",
+    TODAY,
+)
+def pay_with_other_address(story: Story) -> None:
+    other = story.kept["address"] | {"address_line1": "2 Station Road", "is_default": False}
+    del other["id"]
+    created = story.call("POST", "/auth/addresses/", other, status=201).json()
+    told = story.new_toast(today.pay_for, story.kept["cart"], created["id"])
+    assert told.startswith("Your open payment is for another address")
+    story.call("DELETE", f"/auth/addresses/{created['id']}/", status=204)
+
+
 @row("/checkout", "POST payments/cart/ of somebody else's cart", "404: `Cart not found`", TODAY)
 def foreign_cart(story: Story) -> None:
     tab = story.stranger()

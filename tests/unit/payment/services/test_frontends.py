@@ -67,7 +67,8 @@ def test_a_booking_is_named_in_the_address_so_that_no_other_one_is_shown(payment
 def test_a_failed_payment_is_named_in_the_words_of_both_pages(payment):
     apply_status(payment.attempts.get().pk, FAILED, "worker")
 
-    named = facts(payment) | {"code": "PAYMENT_FAILED", "bookingId": payment.reference}
+    july = {"bookingId": payment.reference} if payment.frontend == "2025" else {}
+    named = facts(payment) | {"code": "PAYMENT_FAILED"} | july
     assert landing(payment) == ("/failedbooking", named, SHOP)
 
 
@@ -126,8 +127,8 @@ def test_money_that_goes_back_is_told_though_a_newer_click_failed(payment, cart,
     apply_status(payment.attempts.get().pk, completed(), "worker")
 
     assert Payment.objects.get(pk=payment.pk).fulfilment == Fulfilment.REFUND_DUE
-    assert landing_url(Payment.objects.get(pk=again.pk)) == landing_url(Payment.objects.get(pk=payment.pk))
     assert is_own_page(payment)
+    assert landing(again)[0].partition(":")[0] == landing(payment)[0].partition(":")[0]
 
 
 def test_money_of_another_amount_is_told_by_our_own_page(payment):

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 from django.utils import timezone
+from django.utils.translation import override
 from rest_framework.throttling import SimpleRateThrottle
 
 from booking.models import Booking, Slot
@@ -95,9 +96,33 @@ def test_a_second_click_finds_the_open_payment_by_either_route(client, cart):
 def test_two_tabs_at_once_open_one_order(api, alice, cart):
     answers = at_once(*(lambda: pay(api(alice), cart) for _ in range(2)))
 
-    assert {answer.status_code for answer in answers} <= {200, 201, 409}
+    assert {answer.status_code for answer in answers} <= {200, 201, 400}
     assert any(answer.status_code < 300 for answer in answers)
     assert PaymentAttempt.objects.count() == Payment.objects.count() == 1
+
+
+def test_what_is_409_in_july_is_400_here_with_the_same_code(api, client, alice, cart):
+    """The page shows the sentence of a 400, and has no text for 409."""
+    pay(client, cart)
+    another = builders.make_address(alice, is_default=False, address_line1="2 Station Road")
+
+    refused = client.post(PAY, {"cart_id": str(cart.cart_id), "address_id": another.pk})
+    july = {"cart_id": cart.pk, "address_id": another.pk}
+    there = client.post("/api/payments/payments/process-cart/", july)
+
+    assert (there.status_code, there.json()["code"]) == (409, "checkout_differs")
+    assert (refused.status_code, refused.json()["code"]) == (400, "checkout_differs")
+    assert next(iter(refused.json().values())) == there.json()["error"]
+
+
+def test_a_cart_that_is_paid_is_refused_with_its_sentence(client, cart):
+    pay(client, cart)
+    apply_status(PaymentAttempt.objects.get().pk, completed(), "worker")
+
+    refused = pay(client, cart)
+
+    assert (refused.status_code, refused.json()["code"]) == (400, "already_paid")
+    assert next(iter(refused.json())) == "error"
 
 
 def test_a_tab_of_each_site_at_once_open_one_order(api, alice, cart):
@@ -106,7 +131,7 @@ def test_a_tab_of_each_site_at_once_open_one_order(api, alice, cart):
         lambda: pay(api(alice), cart), lambda: api(alice).post("/api/payments/payments/process-cart/", july)
     )
 
-    assert {answer.status_code for answer in answers} <= {200, 201, 409}
+    assert {answer.status_code for answer in answers} <= {200, 201, 400, 409}
     assert any(answer.status_code < 300 for answer in answers)
     assert PaymentAttempt.objects.count() == Payment.objects.count() == 1
 
@@ -452,6 +477,14 @@ def test_a_retry_without_a_payment_leads_to_the_checkout(api, client, payment):
     answer = client.post("/api/payments/payments/NaN/retry-webhook/")
     assert (answer.status_code, answer.json()["success"]) == (200, False)
     assert api().post("/api/payments/payments/NaN/retry-webhook/").status_code == 401
+
+
+def test_a_retry_without_a_payment_is_answered_in_both_languages(client, payment):
+    asked = {"Accept-Language": "hi"}
+    with override("hi"):
+        said = client.post("/api/payments/payments/NaN/retry-webhook/", headers=asked).json()
+    assert said["message"].startswith("We do not know which payment this is.")
+    assert said["user_message"]
 
 
 def test_a_retry_finds_the_money(client, payment, phonepe):
