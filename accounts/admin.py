@@ -104,7 +104,7 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     readonly_fields = ("last_login", "date_joined", "updated_at")
     fieldsets = (
         (None, {"fields": ("email", "password", "email_confirmed_at")}),
-        ("Person", {"fields": ("first_name", "last_name", "dob", "phone", "language")}),
+        ("Person", {"fields": ("first_name", "last_name", "dob", "phone", "phone_confirmed_at", "language")}),
         ("Account", {"fields": ("role", "account_status", "last_login", "date_joined", "updated_at")}),
         ("Rights", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )
@@ -140,9 +140,10 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
 
     def save_model(self, request: HttpRequest, obj: User, form: forms.ModelForm, change: bool) -> None:
         """Writes what was changed here and nothing else: rights or a password may have been changed meanwhile."""
-        if "email" in form.changed_data and "email_confirmed_at" not in form.changed_data:
-            obj.email_confirmed_at = None  # that was another address
-            form.changed_data.append("email_confirmed_at")
+        for reached in ("email", "phone"):  # that was another one
+            if reached in form.changed_data and f"{reached}_confirmed_at" not in form.changed_data:
+                setattr(obj, f"{reached}_confirmed_at", None)
+                form.changed_data.append(f"{reached}_confirmed_at")
         columns = {field.name for field in obj._meta.concrete_fields}
         changed = [*columns.intersection(form.changed_data)]
         if changed:
@@ -164,14 +165,13 @@ def may_edit(request: HttpRequest, user: User | None) -> bool:
 
 @admin.register(PanCard)
 class PanCardAdmin(ModelAdmin):
-    """Masked; staff say that they have compared the number with the card."""
+    """Masked, to be seen only: a number is verified beside the picture of its card, which no page shows yet."""
 
     list_display = ("user", "masked", "is_verified", "updated_at")
     list_filter = ("is_verified",)
     list_select_related = ("user",)
     search_fields = ("user__email",)
     fields = ("user", "masked", "is_verified", "updated_at")
-    actions = ("mark_verified",)
 
     @admin.display(description="number")
     def masked(self, card: PanCard) -> str:
@@ -188,18 +188,6 @@ class PanCardAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
-
-    def has_verify_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("accounts.change_pancard")
-
-    @admin.action(description="The numbers are those of the cards", permissions=["verify"])
-    def mark_verified(self, request: HttpRequest, queryset: QuerySet[PanCard]) -> None:
-        """Only the number that was on the page: its owner may have changed it since."""
-        verified = sum(
-            PanCard.objects.filter(pk=card.pk, number=card.number).update(is_verified=True)
-            for card in queryset
-        )
-        messages.info(request, f"{verified} verified.")
 
 
 @admin.register(Session)

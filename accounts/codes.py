@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.module_loading import import_string
@@ -107,7 +107,7 @@ def answer(request: CodeRequest) -> None:
     if user is None and is_confirmation:
         send_again(request.email)
     elif user is not None and user.is_active and not (is_confirmation and user.email_confirmed_at):
-        via = request.via if user.phone else BY_MAIL
+        via = request.via if user.phone and user.phone_confirmed_at else BY_MAIL
         issue(user, OneTimeCode.Purpose(request.purpose), via)
     CodeRequest.objects.filter(pk=request.pk).delete()
 
@@ -170,7 +170,7 @@ def digits(code: OneTimeCode | Registration) -> str:
     if isinstance(code, Registration):
         text = f"registration {code.pk}|{code.email}|{code.nonce}"
     else:
-        channel = "" if code.via == BY_MAIL else f"|{code.via}"
+        channel = "" if code.via == BY_MAIL else f"|{code.via}|{code.user.phone}"
         text = f"{code.user_id}|{code.user.email}|{code.purpose}|{code.nonce}{channel}"
     number = int(salted_hmac("accounts.codes", text, algorithm="sha256").hexdigest(), 16)
     return f"{number % 1_000_000:06}"
@@ -202,7 +202,9 @@ def requested(now: datetime) -> "QuerySet[CodeRequest]":
 
 
 def is_over(code: OneTimeCode) -> bool:
-    return bool(code.used_at) or code.expires_at <= timezone.now()
+    """Also when the phone that it was for is not confirmed any more."""
+    is_for_nobody = code.via != BY_MAIL and code.user.phone_confirmed_at is None
+    return bool(code.used_at) or code.expires_at <= timezone.now() or is_for_nobody
 
 
 def _waiting(now: datetime) -> "QuerySet[Registration]":
@@ -222,8 +224,9 @@ def _compare(
     attempt = begin_attempt(address, *limits)
     now = timezone.now()
     codes = OneTimeCode.objects.filter(user__email=email, purpose=purpose, used_at=None, expires_at__gt=now)
-    good = codes.filter(user__account_status=User.AccountStatus.ACTIVE).select_related("user").order_by("-pk")
-    found: list[OneTimeCode | Registration] = [*good[:CODES_AT_ONCE]]
+    usable = Q(via=BY_MAIL) | Q(user__phone_confirmed_at__isnull=False)
+    good = codes.filter(usable, user__account_status=User.AccountStatus.ACTIVE).select_related("user")
+    found: list[OneTimeCode | Registration] = [*good.order_by("-pk")[:CODES_AT_ONCE]]
     if purpose == OneTimeCode.Purpose.CONFIRM:
         found += _waiting(now).filter(email=email).order_by("-pk")[:CODES_AT_ONCE]
     code = next((each for each in found if constant_time_compare(digits(each), typed.strip())), None)

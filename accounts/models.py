@@ -93,6 +93,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     email_confirmed_at = models.DateTimeField(
         null=True, blank=True, help_text="when its owner showed that mail to the address reaches them"
     )
+    phone_confirmed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="when staff saw that messages to the phone reach the owner of the account",
+    )
     is_staff = models.BooleanField("may open the admin", default=False)
     session_epoch = models.PositiveIntegerField(
         default=0, editable=False, help_text="counted up to end every session, also those of the admin"

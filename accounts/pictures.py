@@ -4,16 +4,15 @@ Imported where one is drawn, not at the start: Pillow takes a tenth of a second.
 """
 
 import logging
-import re
 import struct
 from io import BytesIO
 from pathlib import PurePath
 
 from django.utils.translation import gettext_lazy as _
 from PIL import Image, ImageOps
+from PIL.JpegImagePlugin import JpegImageFile
 
 from core.errors import InvalidField, Unavailable
-from core.language import Text
 from core.waiting import WaitSlots
 
 logger = logging.getLogger(__name__)
@@ -21,18 +20,22 @@ logger = logging.getLogger(__name__)
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF")
 ENDINGS = {"", ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".gif"}
 MOST_BYTES = 5 * 1_048_576
-MOST_PIXELS = 30_000_000  # a hundred megabytes while it is drawn
+# What takes up to 150 megabytes while it is drawn (measured: 57 to 146). A JPEG is shrunk while it is read, unless it
+# is progressive; of other kinds every point is held at once, of WEBP four times.
+MOST_PIXELS, MOST_PIXELS_OF_PROGRESSIVE = 30_000_000, 13_000_000
+MOST_PIXELS_OF_KIND = {"PNG": 13_000_000, "GIF": 13_000_000, "WEBP": 8_000_000}
+# Each scan of a JPEG draws all of it again; honest files have about ten, and chance makes two of the bytes of a video
+# that a phone appends look like one in 65,536. In the data of a picture 0xFF is always followed by 0.
+SCAN, MOST_SCANS = b"\xff\xda", 100
 LONGEST_SIDE, LONGEST_SIDE_OF_THUMBNAIL = 1_600, 160
 QUALITY = 85
-# What browsers or servers run when a file is taken for something else. No compressed picture has these by chance.
-SCRIPTS = re.compile(rb"<\s*(?:script|svg|html|!doctype|iframe|\?php)|javascript:|%PDF-", re.IGNORECASE)
 # What Pillow raises at damaged and hostile files.
 DAMAGE = (
     *(OSError, SyntaxError, ValueError, TypeError, LookupError, ArithmeticError, EOFError, MemoryError),
     *(struct.error, Image.DecompressionBombError, Image.DecompressionBombWarning),
 )
 WRONG_KIND = _("Please choose a picture: JPEG, PNG, WEBP or GIF.")
-# Each takes up to a hundred megabytes and a second.
+# Each takes up to 150 megabytes and half a second; 230 and two and a half seconds when the file is made to be slow.
 drawing = WaitSlots(2)
 
 
@@ -45,7 +48,7 @@ def redraw(name: str, content: bytes, field: str) -> tuple[bytes, bytes]:
         raise InvalidField(field, _("The file is empty."))
     if len(content) > MOST_BYTES:
         raise InvalidField(field, _("The picture is larger than 5 MB."))
-    if PurePath(name).suffix.lower() not in ENDINGS or SCRIPTS.search(content):
+    if PurePath(name).suffix.lower() not in ENDINGS:
         raise InvalidField(field, WRONG_KIND)
     with drawing.reserve() as is_free:
         if not is_free:
@@ -59,13 +62,24 @@ def redraw(name: str, content: bytes, field: str) -> tuple[bytes, bytes]:
 
 def _draw(content: bytes, field: str) -> tuple[bytes, bytes]:
     with Image.open(BytesIO(content), formats=FORMATS) as image:
-        if image.width * image.height > MOST_PIXELS:
-            too_many: Text = _("The picture has more than 30 million points. Please choose a smaller one.")
-            raise InvalidField(field, too_many)
+        is_jpeg = isinstance(image, JpegImageFile)
+        if is_jpeg and content.count(SCAN) > MOST_SCANS:
+            raise InvalidField(field, WRONG_KIND)
+        most = MOST_PIXELS_OF_KIND.get(image.format or "", MOST_PIXELS)
+        if image.info.get("progressive"):
+            most = MOST_PIXELS_OF_PROGRESSIVE
+        if image.width * image.height > most:
+            too_many = _("The picture has more than %(most)d million points. Please choose a smaller one.")
+            raise InvalidField(field, too_many % {"most": most // 1_000_000})
+        share = min(1, LONGEST_SIDE / max(image.size))
+        image.draft("RGB", (max(int(image.width * share), 1), max(int(image.height * share), 1)))
         image.load()  # the whole file: a truncated one is refused
-        upright = ImageOps.exif_transpose(image)
-    flat = _flatten(upright)
-    return _encode(flat, LONGEST_SIDE), _encode(flat, LONGEST_SIDE_OF_THUMBNAIL)
+        small = image.convert("RGBA") if image.mode in ("P", "1") else image
+        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        flat = _flatten(ImageOps.exif_transpose(small))
+    thumbnail = flat.copy()
+    thumbnail.thumbnail((LONGEST_SIDE_OF_THUMBNAIL, LONGEST_SIDE_OF_THUMBNAIL))
+    return _encode(flat), _encode(thumbnail)
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -81,9 +95,7 @@ def _flatten(image: Image.Image) -> Image.Image:
     return flat
 
 
-def _encode(image: Image.Image, longest: int) -> bytes:
-    smaller = image.copy()
-    smaller.thumbnail((longest, longest))
+def _encode(image: Image.Image) -> bytes:
     written = BytesIO()
-    smaller.save(written, "JPEG", quality=QUALITY)
+    image.save(written, "JPEG", quality=QUALITY)
     return written.getvalue()

@@ -266,6 +266,8 @@ class ProfileChangeSerializer(ProfileSerializer):
     def update(self, user: User, fields: dict[str, Any]) -> User:
         """Writes what came and nothing else: the account may have been suspended since it was read."""
         fields = {**fields, "updated_at": timezone.now()}
+        if fields.get("phone", user.phone) != user.phone:
+            fields["phone_confirmed_at"] = None  # that was another phone
         for name, value in fields.items():
             setattr(user, name, value)
         user.save(update_fields=[*fields])

@@ -29,10 +29,6 @@ class CodeMessage:
     html: str
 
 
-# What code that is not ours raises, whatever it had in mind.
-FAILURES = (OSError, ValueError, RuntimeError, TypeError, LookupError, AttributeError, ArithmeticError)
-
-
 class CodeNotSent(OSError):
     """A try that failed; there will be another one. Its text does not hold the code."""
 
@@ -55,15 +51,15 @@ class MailSender:
 
 
 def send_code(message: CodeMessage) -> None:
-    """One try, outside any transaction. Raises CodeNotSent and CodeRefused, and what smtplib raises."""
+    """One try, outside any transaction. Raises CodeNotSent and CodeRefused, and what smtplib raises in MailSender."""
     send: Callable[..., None] = sender()
     if not isinstance(send, MailSender):
         release_connections()
     try:
         send(message, timeout=settings.EMAIL_TIMEOUT)
-    except smtplib.SMTPException:
-        raise
-    except FAILURES as error:
+    except Exception as error:
+        if isinstance(send, MailSender) and isinstance(error, smtplib.SMTPException):
+            raise  # who calls knows what each of its answers means
         cause = f"{type(error).__name__}: {error}".replace(message.code, "[code]")
         is_hopeless = isinstance(error, ValueError) and not isinstance(error, OSError)
         raise (CodeRefused if is_hopeless else CodeNotSent)(cause) from None

@@ -118,6 +118,7 @@ ONLY_SHOWN = {
     "User.date_joined",
     "OneTimeCode.used_at",  # whether there is one
     "User.email_confirmed_at",  # whether there is one
+    "User.phone_confirmed_at",  # whether there is one
     "User.last_login",
     "User.updated_at",
     "PanCard.updated_at",

@@ -53,7 +53,6 @@ USERS = "accounts.user"
 # Page of a model: of `{app}.{model}`, by the last part of its URL.
 ACTIONS = {
     "accounts.session end_now": right("accounts.change_session"),
-    "accounts.pancard mark_verified": right("accounts.change_pancard"),
     "booking.booking mark_completed": right("booking.change_booking"),
     "booking.slot close_and_move": right("booking.change_slot"),
     "booking.slot close_and_refund": right(

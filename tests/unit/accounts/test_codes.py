@@ -1,5 +1,6 @@
 import logging
 import re
+import smtplib
 from datetime import timedelta
 from typing import ClassVar
 
@@ -123,6 +124,13 @@ def test_a_code_opens_the_account_of_its_own_registration(api, db, by_code):
     assert not Registration.objects.exists()
 
 
+def test_who_registered_before_somebody_else_is_told_of_their_code(api, db, by_code):
+    register(api)
+    register(api, "a-password-of-somebody-else")
+    said = api().post("/api/auth/login/", LOGIN).json()
+    assert (said["code"], said["account_status"]) == ("email_not_confirmed", "PENDING")
+
+
 def test_the_code_of_a_registration_is_sent_again(api, db, by_code):
     register(api)
     first = sent_code()
@@ -191,7 +199,9 @@ def test_a_channel_that_the_sender_lacks_is_refused_with_a_sentence(api, charlie
 
 @pytest.mark.django_db(transaction=True)
 def test_a_sender_of_the_installation_gets_the_code_and_the_phone(api, by_sms):
-    user = builders.make_user("asha@example.com", phone="9876543210", language="hi")
+    user = builders.make_user(
+        "asha@example.com", phone="9876543210", language="hi", phone_confirmed_at=timezone.now()
+    )
     assert post(api, "password/reset", email=user.email, via="sms").status_code == 200
     run_due(WORK)
     (message,) = by_sms
@@ -214,6 +224,64 @@ def test_who_has_no_phone_gets_the_code_by_mail(api, by_sms, charlie):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_phone_that_nobody_confirmed_gets_no_code(api, by_sms):
+    """Anybody can write any number into their profile; a mistyped one is a stranger's."""
+    user = builders.make_user("asha@example.com", phone="9876543210")
+    assert post(api, "password/reset", email=user.email, via="sms").status_code == 200
+    run_due(WORK)
+    assert [message.via for message in by_sms] == ["email"]
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("is_sent", [True, False])
+def test_another_phone_is_not_confirmed_and_ends_the_codes_of_the_former_one(api, by_sms, is_sent):
+    user = builders.make_user("asha@example.com", phone="9876543210", phone_confirmed_at=timezone.now())
+    post(api, "password/reset", email=user.email, via="sms")
+    run_due(WORK if is_sent else ["code_requests"])
+    code = digits(OneTimeCode.objects.get())
+    assert api(user).patch("/api/auth/profile/", {"phone": "9876543211"}).status_code == 200
+    run_due(WORK)
+    assert len(by_sms) == is_sent
+    wish = {"email": user.email, "otp": code, "new_password": "another-lotus-pond-48"}
+    assert post(api, "password/reset/confirm", **wish).status_code == 400
+    User.objects.update(phone_confirmed_at=timezone.now())  # the new one
+    assert post(api, "password/reset/confirm", **wish).status_code == 400
+
+
+def test_the_same_phone_stays_confirmed(api, alice):
+    User.objects.filter(pk=alice.pk).update(phone="+919876543210", phone_confirmed_at=timezone.now())
+    alice.refresh_from_db()
+    assert (
+        api(alice).patch("/api/auth/profile/", {"phone": "98765 43210", "first_name": "A"}).status_code == 200
+    )
+    alice.refresh_from_db()
+    assert alice.phone_confirmed_at
+
+
+def test_a_phone_that_is_changed_in_the_admin_is_not_confirmed(client, staff, alice):
+    User.objects.filter(pk=staff.pk).update(is_superuser=True)
+    User.objects.filter(pk=alice.pk).update(phone="+919876543210", phone_confirmed_at=timezone.now())
+    client.force_login(User.objects.get(pk=staff.pk))
+    wishes = {
+        **{name: getattr(alice, name) for name in ("email", "first_name", "last_name", "role", "language")},
+        "account_status": "ACTIVE",
+        "addresses-TOTAL_FORMS": 0,
+        "addresses-INITIAL_FORMS": 0,
+    }
+    now = timezone.localtime() - timedelta(hours=1)
+    confirmed = {"phone_confirmed_at_0": f"{now:%Y-%m-%d}", "phone_confirmed_at_1": f"{now:%H:%M:%S}"}
+    path = f"/admin/accounts/user/{alice.pk}/change/"
+    for phone, more, is_confirmed in (
+        ("+919876543210", confirmed, True),
+        ("+919876543211", {}, False),
+        ("+919876543211", confirmed, True),
+    ):
+        assert client.post(path, wishes | more | {"phone": phone}).status_code == 302
+        alice.refresh_from_db()
+        assert bool(alice.phone_confirmed_at) == is_confirmed
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_confirms_a_mail_address_is_sent_to_it(api, by_sms):
     assert post(api, "otp/request", email="asha@example.com", via="sms").status_code == 400
 
@@ -222,12 +290,32 @@ def fails(message, timeout):
     raise RuntimeError(f"https://sms.example/send?text={message.code}")
 
 
+class ProviderError(Exception):
+    """As the libraries of providers have them: of no class of Python's own."""
+
+
+def has_its_own_error(message, timeout):
+    raise ProviderError(f"Unable to create record: Your code is {message.code}")
+
+
+def mails_by_itself(message, timeout):
+    raise smtplib.SMTPDataError(554, f"spam: Your code is {message.code}")
+
+
 def cannot(message, timeout):
     raise ValueError(f"no text may hold {message.code}")
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize(("sender", "state"), [("fails", "WAITING"), ("cannot", "GIVEN_UP")])
+@pytest.mark.parametrize(
+    ("sender", "state"),
+    [
+        ("fails", "WAITING"),
+        ("cannot", "GIVEN_UP"),
+        ("has_its_own_error", "WAITING"),
+        ("mails_by_itself", "WAITING"),
+    ],
+)
 def test_a_sender_that_fails_stops_nothing_and_its_code_is_in_no_log(
     charlie, settings, caplog, sender, state
 ):

@@ -106,7 +106,7 @@ def test_no_log_shows_it():
     assert redact("order OKP20261122A0001") == "order OKP20261122A0001"
 
 
-def test_the_desk_sees_the_mask_and_verifies(client, staff, alice):
+def test_the_desk_sees_the_mask_and_verifies_nothing_unseen(client, staff, alice):
     save(alice, NUMBER)
     client.force_login(staff)
     card = PanCard.objects.get()
@@ -116,7 +116,7 @@ def test_the_desk_sees_the_mask_and_verifies(client, staff, alice):
         assert NUMBER not in page
     client.post("/admin/accounts/pancard/", {"action": "mark_verified", "_selected_action": [card.pk]})
     card.refresh_from_db()
-    assert card.is_verified
+    assert not card.is_verified  # nobody can have compared it with a picture there
 
 
 @pytest.mark.django_db(transaction=True)

@@ -3,6 +3,8 @@
 import os
 import stat
 import struct
+import subprocess
+import sys
 import zlib
 from datetime import timedelta
 from io import BytesIO
@@ -16,6 +18,7 @@ from PIL import Image
 from accounts import uploads
 from accounts.models import Upload
 from accounts.pictures import MOST_BYTES, WRONG_KIND
+from tests.harness import ROOT
 from tests.harness.races import at_once
 from worker.jobs import run_due
 
@@ -96,6 +99,11 @@ def test_pictures_of_every_depth_are_drawn_and_what_is_transparent_is_white(alic
         assert min(image.getpixel((4, 4))) > 240 or mode == "P"
 
 
+@pytest.mark.parametrize("size", [(8_000, 1), (1, 8_000), (5_000, 30)])
+def test_a_narrow_picture_is_drawn(alice, api, size):
+    assert send(api(alice), picture(size=size)).status_code == 200
+
+
 def test_the_link_lets_a_browser_run_and_keep_nothing(alice, api):
     send(api(alice), picture())
     shown = get(api, api(alice).get("/api/auth/profile/").json()["profile_picture"])
@@ -118,11 +126,70 @@ def test_nothing_of_the_file_is_kept_but_the_picture(alice, api, folder):
             assert image.size == (40, 80)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        picture("GIF") + b"<ScRipt>alert(1)</script>",
+        picture(comment=b"<?php system($_GET[0]); ?>"),
+        picture(comment=b"%PDF-1.7 <html"),
+        picture() + b"<svg onload=alert(1)>",
+    ],
+)
+def test_what_chance_or_malice_writes_beside_the_points_is_not_kept(alice, api, folder, content):
+    assert send(api(alice), content).status_code == 200
+    for path in folder.iterdir():
+        kept = path.read_bytes().lower()
+        assert not any(word in kept for word in (b"<script", b"<?php", b"%pdf", b"<svg"))
+
+
+MEMORY = """
+import resource, sys
+import django
+django.setup()
+from PIL import Image, JpegImagePlugin, PngImagePlugin, GifImagePlugin, WebPImagePlugin
+from accounts.pictures import redraw
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+redraw("me", open(sys.argv[1], "rb").read(), "picture")
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "side", "how"),
+    [
+        ("JPEG", 5_470, {}),
+        ("JPEG", 3_600, {"progressive": True}),
+        ("PNG", 3_600, {"compress_level": 1}),
+        ("WEBP", 2_800, {"method": 0}),
+    ],
+)
+def test_the_largest_pictures_take_a_bounded_amount_of_memory(settings, tmp_path, kind, side, how):
+    path = tmp_path / "picture"
+    path.write_bytes(picture(kind, (side, side), **how))
+    command = [sys.executable, "-c", MEMORY, str(path)]
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "okpuja.settings",
+        "SECRET_KEY": settings.SECRET_KEY,
+    }
+    told = subprocess.run(
+        command, capture_output=True, text=True, cwd=ROOT, timeout=60, check=True, env=environment
+    )
+    assert int(told.stdout) < 170  # megabytes
+
+
 def test_the_files_are_for_this_process_alone(alice, api, folder):
     send(api(alice), picture())
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert not any("me" in name for name in files(folder))
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG of a few bytes that draws all of itself `count` times."""
+    content = picture(size=(640, 480), progressive=True)
+    start = content.index(b"\xff\xda")
+    scan = content[start : start + 2 + int.from_bytes(content[start + 2 : start + 4])]
+    return content[:start] + scan * count + b"\xff\xd9"
 
 
 REFUSED = {
@@ -132,9 +199,8 @@ REFUSED = {
     "html": (b"<!doctype html><script>alert(1)</script>", "me.png"),
     "svg": (b'<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"/>', "me.svg"),
     "svg named jpg": (b'<?xml version="1.0"?><svg xmlns="http://www.w3.org/2000/svg"/>', "me.jpg"),
-    "gif with a script": (picture("GIF") + b"<ScRipt>alert(1)</script>", "me.gif"),
-    "comment with a script": (picture(comment=b"<?php system($_GET[0]); ?>"), "me.jpg"),
-    "pdf and jpeg": (picture(comment=b"%PDF-1.7"), "me.jpg"),
+    "many scans": (scans(200), "me.jpg"),
+    "many points at once": (bomb(3_610, 3_610), "me.png"),
     "another ending": (picture(), "me.html"),
     "truncated jpeg": (picture(size=(300, 300))[:500], "me.jpg"),
     "truncated png": (picture("PNG", size=(300, 300))[:-40], "me.png"),

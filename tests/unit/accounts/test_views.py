@@ -33,6 +33,13 @@ def wait_out_the_grace():
     Session.objects.update(rotated_at=timezone.now() - timedelta(seconds=11))
 
 
+def test_an_account_that_staff_made_pending_is_not_told_of_a_code_that_never_comes(api, db):
+    user = builders.make_user("asha@example.com", account_status="PENDING")
+    said = log_in(api(), user.email, builders.PASSWORD).json()
+    assert (said["code"], said["account_status"]) == ("account_not_active", "PENDING")
+    assert "code" not in said["detail"]
+
+
 # --- Registration ------------------------------------------------------------------------------
 
 
