@@ -51,6 +51,12 @@ few = settings(
 )
 
 
+def test_the_description_is_made_without_a_query(django_assert_num_queries):
+    """It is made above before there is a database: a pool of connections to another one would stay."""
+    with django_assert_num_queries(0):
+        SchemaGenerator().get_schema(public=True)
+
+
 @pytest.fixture
 def described(filled, monkeypatch):
     """Checks one request of the next of these callers, with a session of its own; None is a stranger."""
