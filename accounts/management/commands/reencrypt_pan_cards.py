@@ -1,12 +1,13 @@
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from accounts.models import PanCard
 from accounts.pan_cards import KeyIsMissing, encrypt, number_of
+from core.printable import PrintableCommand
 
 
-class Command(BaseCommand):
+class Command(PrintableCommand):
     help = "Writes every PAN under the first key. Afterwards former keys may be taken out of the settings."
 
     def handle(self, *args: Any, **options: Any) -> None:

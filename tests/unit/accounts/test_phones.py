@@ -239,6 +239,10 @@ def test_every_column_for_a_telephone_is_a_phone_field():
         for field in model._meta.get_fields()
         if isinstance(field, models.CharField) and any(word in field.name for word in ("mobile", "phone"))
     ]
-    ours = [field for field in columns if "phonepe" not in field.name]
+    ours = [
+        field
+        for field in columns
+        if "phonepe" not in field.name and field.model._meta.app_label != "simulator"
+    ]
     assert {field.model.__name__ for field in ours} == {"User", "Registration", "Payment"}
     assert all(isinstance(field, PhoneField) for field in ours)

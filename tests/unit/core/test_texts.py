@@ -220,7 +220,7 @@ NOT_READ_BY_OTHERS = {
     "PatchedProfileChangeRequest": {"phone"},
     "PatchedPanCardChangeRequest": {"pan_number"},
     "ProcessCartRequestRequest": {"mobile"},
-    "AppOrderRequestRequest": {"target_app"},
+    "AppOrderRequestRequest": {"target_app", "callback_scheme"},
     "SimulatePaymentRequestRequest": {"merchant_order_id"},
     **{
         key: {"promo_code"} for key in ("CartChoiceRequest", "PatchedCartChoiceRequest", "PromoChoiceRequest")
