@@ -14,7 +14,7 @@ from booking.models import Booking, Slot
 from booking.services import cancel
 from notifications.alerts import SENTENCES
 from notifications.models import Notification
-from notifications.services import CODES, send_again, was_notified
+from notifications.services import ABOUT_LOGIN, send_again, was_notified
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.phonepe.enums import ProviderStatus
@@ -300,7 +300,7 @@ def test_every_kind_of_message_has_a_rule_and_a_test():
         for path in Path(notifications.__file__).parent.glob("templates/notifications/messages/*.txt")
     }
 
-    assert DROP_RULES.keys() | {"alert", *CODES} == texts
+    assert DROP_RULES.keys() | {"alert", *ABOUT_LOGIN} == texts
     assert PERSON.keys() == DROP_RULES.keys()
 
 
