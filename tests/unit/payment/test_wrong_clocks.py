@@ -29,7 +29,7 @@ from payment.models import (
     WorkLease,
 )
 from payment.phonepe.enums import ProviderStatus
-from payment.services.attempts import _claim
+from payment.services.attempts import PAGE, _claim
 from payment.services.checkout import start_payment
 from payment.services.idempotency import _digest
 from payment.services.monitoring import run_checks
@@ -276,7 +276,7 @@ def test_an_order_of_a_wrong_clock_that_is_opened_again_in_vain_is_still_over(st
     PaymentAttempt.objects.update(
         page_url="", sent_at=F("sent_at") + ahead, expires_at=F("expires_at") + ahead
     )
-    _claim(started.payment.pk)
+    _claim(started.payment.pk, PAGE)
 
     assert PaymentAttempt.objects.get().is_past_its_page(timezone.now())
 
