@@ -292,7 +292,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "PaymentStatusEnum": "payment.serializers.payments.STATUSES",
         "PageStatusEnum": "payment.services.page_status.PageStatus",
-        "BookingStatusEnum": "booking.models.Booking.Status",
+        "BookingStatusEnum": "payment.serializers.bookings.BOOKING_STATUSES",
         "MailLanguageEnum": "accounts.models.User.Language",
         "PackageLanguageEnum": "booking.models.Package.Language",
         "PromoDiscountEnum": "booking.models.PromoCode.DiscountType",

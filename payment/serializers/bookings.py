@@ -14,6 +14,9 @@ from payment.serializers.sentences import message
 from payment.services.page_status import standing_booking
 from payment.states import PaymentState
 
+PENDING = "PENDING"
+BOOKING_STATUSES = (PENDING, *Booking.Status.values)
+
 
 def bookings_for_wire(bookings: QuerySet[Booking]) -> QuerySet[Booking]:
     """Loads all that `PaidBookingSerializer` reads, by two queries."""
@@ -30,9 +33,20 @@ class PaymentOfBookingSerializer(serializers.Serializer[Payment]):
     amount = RupeesField(source="amount_paise")
 
 
+class ShownStatusField(serializers.ChoiceField):
+    """PENDING while a called-off time waits for its customer's choice: pages show CONFIRMED as going ahead."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(BOOKING_STATUSES, source="*", read_only=True, **options)
+
+    def to_representation(self, booking: Booking) -> str:  # type: ignore[override]
+        return PENDING if booking.choose_until else booking.status
+
+
 class PaidBookingSerializer(BookingSerializer):
     """Pages read `payment` or `payment_details`: both say the same. Null for a booking that nobody paid for here."""
 
+    status = ShownStatusField()
     payment = PaymentOfBookingSerializer(source="checkout.payment", allow_null=True, read_only=True)
     payment_details = PaymentOfBookingSerializer(source="checkout.payment", allow_null=True, read_only=True)
 

@@ -183,6 +183,7 @@ def test_the_page_of_a_called_off_time_lets_its_customer_decline(client, called_
 def test_the_bookings_of_its_customer_say_until_when_to_choose(api, alice, called_off):
     (row,) = api(alice).get("/api/booking/bookings/").json()
     assert row["choose_until"]
+    assert row["status"] == "PENDING"
     assert row["moved_because"] == "the river has risen"
 
 
