@@ -16,6 +16,6 @@ def check_code_sender(app_configs: Any, **kwargs: Any) -> list[checks.CheckMessa
     except (ImportError, AttributeError, TypeError) as error:
         return [checks.Error(f"CODE_SENDER cannot be used: {error}", hint=hint, id="accounts.E001")]
     if not callable(send) or BY_MAIL not in channels:
-        told = f"CODE_SENDER must be callable and have {BY_MAIL!r} among its channels"
-        return [checks.Error(told, hint=hint, id="accounts.E002")]
+        problem = f"CODE_SENDER must be callable and have {BY_MAIL!r} among its channels"
+        return [checks.Error(problem, hint=hint, id="accounts.E002")]
     return []

@@ -120,19 +120,19 @@ def landing_url(payment: Payment) -> str:
     frontend = found.get(payment.frontend_url) or found.get(settings.FRONTEND_BASE_URL)
     if frontend is None or payment.checkout is None:
         return status_url(payment)
-    told = most_telling(that_may_tell(payments_of_checkout(payment.checkout))) or payment
+    decisive = most_telling(that_may_tell(payments_of_checkout(payment.checkout))) or payment
     pages = PAGES[FrontendGeneration(payment.frontend or FrontendGeneration.JULY_2025)]
     waiting_page = pages.waiting_page if frontend.waiting_page is None else frontend.waiting_page
-    status = page_status(told)
+    status = page_status(decisive)
     if status == PageStatus.SUCCESS:
         path, names = "/confirmbooking", pages.confirmed
-    elif status == PageStatus.FAILED and not told.fulfilment:
+    elif status == PageStatus.FAILED and not decisive.fulfilment:
         path, names = "/failedbooking", pages.failed
-    elif status == PageStatus.INITIATED and waiting_page and told.fulfilment in ("", Fulfilment.DUE):
+    elif status == PageStatus.INITIATED and waiting_page and decisive.fulfilment in ("", Fulfilment.DUE):
         path, names = waiting_page, pages.waiting
     else:
-        return status_url(told)
-    facts = _facts(told, payment.checkout, pages)
+        return status_url(decisive)
+    facts = _facts(decisive, payment.checkout, pages)
     return f"{frontend.base_url}{path}?{urlencode({name: facts[name] for name in names if facts[name]})}"
 
 

@@ -131,8 +131,8 @@ class Frontend2026ViewSet(ViewSet):
 def _refreshed(payments: QuerySet[Payment], source: str) -> Payment:
     """The most telling of these payments, after a poll of those that can be paid. Raises NotFound without any."""
     known = list(that_may_tell(payments))
-    told = most_telling(known)
-    if told is not None and page_status(told) != PageStatus.SUCCESS:
+    decisive = most_telling(known)
+    if decisive is not None and page_status(decisive) != PageStatus.SUCCESS:
         refresh_each(sorted(known, key=lambda each: -each.pk), STATUS_SECONDS, source, refresh)
     return _told(for_wire(that_may_tell(payments)))
 
