@@ -135,19 +135,22 @@ def mail_is_due(registration: Registration) -> bool:
     return True
 
 
-def confirm_email(email: str, otp: str, address: str) -> None:
+def confirm_email(email: str, otp: str, address: str) -> bool:
     """Opens the account of a registration, or confirms the address of one that there is. `address` is the caller's.
 
-    Raises Refusal for a wrong, old or used code, and TooManyAttempts.
+    False when the account has no password yet (`open_account`). Raises Refusal for a wrong, old or used code, and
+    TooManyAttempts.
     """
     code = _compare(email, OneTimeCode.Purpose.CONFIRM, otp, address)
     if isinstance(code, Registration):
-        if open_account(code) is None:
+        user = open_account(code, address)
+        if user is None:
             raise Refusal(WRONG_CODE, code="invalid_code")
         remember_network(code.email, address)
-        return
+        return user.has_usable_password()
     _use(code, address)
     User.objects.filter(pk=code.user_id, email=code.user.email).update(email_confirmed_at=timezone.now())
+    return True
 
 
 def reset_password(email: str, otp: str, new_password: str, address: str) -> None:

@@ -16,7 +16,7 @@ from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.sessions import end_all
 from core.errors import Refusal
-from core.networks import UNKNOWN
+from core.networks import UNKNOWN, network_of
 
 logger = logging.getLogger(__name__)
 
@@ -54,27 +54,41 @@ def create_account(*, email: str, password: str, address: str = UNKNOWN, **field
     return user
 
 
-def register(*, email: str, password: str, **fields: Any) -> Registration:
-    """With REGISTRATION_BY_CODE: waits for the code that goes to its address.
+def register(*, email: str, password: str, address: str = UNKNOWN, **fields: Any) -> Registration:
+    """With REGISTRATION_BY_CODE: waits for the code that goes to its address. `address` is the caller's.
 
     Does the same for every address, so that nobody learns who has an account: the worker looks it up.
     """
     hashed = make_password(password)
-    return Registration.objects.create(email=email.strip().lower(), password=hashed, **fields)
+    network = network_of(address)
+    return Registration.objects.create(
+        email=email.strip().lower(), password=hashed, network=network, **fields
+    )
 
 
 @transaction.atomic
-def open_account(registration: Registration) -> User | None:
-    """The account of a registration whose code was typed. None when another code was faster."""
+def open_account(registration: Registration, address: str = UNKNOWN) -> User | None:
+    """The account of a registration whose code was typed. None when another code was faster.
+
+    `address` is that of who typed the code. Where others registered with the same mail address, the code may be of
+    a stranger's registration: then what was typed elsewhere, the password above all, is not taken over, and a code for
+    a new password goes out.
+    """
     # All of the address, in one order: the codes of two of them may be typed at once.
     of_address = Registration.objects.select_for_update().filter(email=registration.email).order_by("pk")
-    if registration.pk not in [each.pk for each in of_address]:
+    networks = {each.pk: each.network for each in of_address}
+    if registration.pk not in networks:
         return None
+    is_own = networks[registration.pk] == network_of(address) or len(set(networks.values())) == 1
     names = ("password", "phone", "first_name", "last_name", "language")
-    fields = {name: getattr(registration, name) for name in names}
+    fields = (
+        {name: getattr(registration, name) for name in names} if is_own else {"password": make_password(None)}
+    )
     user, is_new = User.objects.get_or_create(
         email=registration.email, defaults={**fields, "email_confirmed_at": timezone.now()}
     )
+    if is_new and not is_own:
+        CodeRequest.objects.create(email=user.email, purpose=OneTimeCode.Purpose.RESET)
     Registration.objects.filter(email=registration.email).delete()
     return user if is_new else None
 

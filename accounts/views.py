@@ -3,6 +3,7 @@ from typing import Any, cast
 from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound
@@ -72,7 +73,7 @@ class RegisterView(PublicView):
         """
         fields = self.read(request)
         if settings.REGISTRATION_BY_CODE:
-            registration = services.register(**fields)
+            registration = services.register(**fields, address=client_address(request._request))
             names = ("email", "phone", "first_name", "last_name", "language")
             person = User(**{name: getattr(registration, name) for name in names}, account_status="PENDING")
         else:
@@ -138,7 +139,7 @@ class CodeView(PublicView):
 class ConfirmationRequestView(CodeView):
     throttle_scope = "code"
     serializer_class = CodeRequestSerializer
-    sentence = "If this address waits for its confirmation, a code is on its way to it."
+    sentence = _("If this address waits for its confirmation, a code is on its way to it.")
 
     def act(self, **fields: str) -> None:
         codes.request(purpose=OneTimeCode.Purpose.CONFIRM, **fields)
@@ -146,16 +147,19 @@ class ConfirmationRequestView(CodeView):
 
 class ConfirmationView(CodeView):
     serializer_class = CodeSerializer
-    sentence = "Your e-mail address is confirmed."
+    sentence = _("Your e-mail address is confirmed.")
 
     def act(self, **fields: str) -> None:
-        codes.confirm_email(**fields)
+        if not codes.confirm_email(**fields):
+            self.sentence = _(
+                "Your e-mail address is confirmed. Please choose a password with the code that is on its way to you."
+            )
 
 
 class PasswordResetRequestView(CodeView):
     throttle_scope = "code"
     serializer_class = CodeRequestSerializer
-    sentence = "If there is an account with this address, a code is on its way to it."
+    sentence = _("If there is an account with this address, a code is on its way to it.")
 
     def act(self, **fields: str) -> None:
         codes.request(purpose=OneTimeCode.Purpose.RESET, **fields)
@@ -163,7 +167,7 @@ class PasswordResetRequestView(CodeView):
 
 class PasswordResetView(CodeView):
     serializer_class = PasswordResetSerializer
-    sentence = "Your password has been changed. Please log in."
+    sentence = _("Your password has been changed. Please log in.")
 
     def act(self, **fields: str) -> None:
         codes.reset_password(**fields)
@@ -196,7 +200,7 @@ class PasswordChangeView(APIView):
         services.change_password(
             cast(User, request.user), session, address=address, **incoming.validated_data
         )
-        return Response({"detail": "Your password has been changed. You are logged out everywhere else."})
+        return Response({"detail": _("Your password has been changed. You are logged out everywhere else.")})
 
 
 class ProfileView(APIView):

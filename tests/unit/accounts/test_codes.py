@@ -65,9 +65,9 @@ def by_code(settings):
     settings.REGISTRATION_BY_CODE = True
 
 
-def register(api, password: str = builders.PASSWORD) -> None:
-    body = REGISTRATION | {"password": password, "password2": password}
-    assert api().post("/api/auth/register/", body).status_code == 201
+def register(api, password: str = builders.PASSWORD, address: str = HOME, **typed: str) -> None:
+    body = REGISTRATION | {"password": password, "password2": password} | typed
+    assert api().post("/api/auth/register/", body, REMOTE_ADDR=address).status_code == 201
 
 
 def confirm(email: str, otp: str) -> None:
@@ -122,6 +122,41 @@ def test_a_code_opens_the_account_of_its_own_registration(api, db, by_code):
     ]
     assert statuses == [200, 400]
     assert not Registration.objects.exists()
+
+
+@pytest.mark.parametrize("stranger_is_first", [True, False])
+def test_the_code_of_a_strangers_registration_does_not_set_the_strangers_password(
+    api, db, by_code, stranger_is_first
+):
+    """The owner of a mailbox that holds two codes cannot tell which one is theirs."""
+    theirs = "a-password-of-somebody-else"
+    people = {HOME: (builders.PASSWORD, "Asha"), ATTACKER: (theirs, "Mallory")}
+    codes = {}
+    for address in (ATTACKER, HOME) if stranger_is_first else (HOME, ATTACKER):
+        password, first_name = people[address]
+        register(api, password, address, first_name=first_name)
+        codes[address] = sent_code()
+
+    answer = post(api, "otp/verify", email=REGISTRATION["email"], otp=codes[ATTACKER])
+
+    assert answer.status_code == 200
+    assert "choose a password" in answer.json()["message"]
+    asha = User.objects.get()
+    assert (asha.first_name, asha.has_usable_password()) == ("", False)
+    assert post(api, "login", address=ATTACKER, email=asha.email, password=theirs).status_code == 400
+    reset = {"email": asha.email, "otp": sent_code(), "new_password": builders.PASSWORD}
+    assert post(api, "password/reset/confirm", **reset).status_code == 200
+    assert post(api, "login", email=asha.email, password=builders.PASSWORD).json()["access"]
+
+
+def test_who_registers_twice_at_home_may_type_either_code(api, db, by_code):
+    register(api, "the-first-password-of-asha")
+    code = sent_code()
+    register(api)
+    assert (
+        post(api, "otp/verify", email=REGISTRATION["email"], otp=code, address=ELSEWHERE).status_code == 200
+    )
+    assert User.objects.get().check_password("the-first-password-of-asha")
 
 
 def test_who_registered_before_somebody_else_is_told_of_their_code(api, db, by_code):
