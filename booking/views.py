@@ -167,7 +167,7 @@ class CartViewSet(GenericViewSet):
     def destroy(self, request: Request, pk: str) -> Response:
         cart = self.get_object()
         services.delete_cart(cart)
-        return Response({"message": "The cart has been deleted.", "deleted_cart_id": cart.pk})
+        return Response({"message": _("The cart has been deleted."), "deleted_cart_id": cart.pk})
 
     @action(detail=False, pagination_class=None)
     def active(self, request: Request) -> Response:
@@ -183,7 +183,7 @@ class CartViewSet(GenericViewSet):
     def clear_converted(self, request: Request) -> Response:
         """*Clear cart*: the ACTIVE one goes, booked ones are in no list. Asked for after a payment, too."""
         services.clear_carts(cast(User, request.user))
-        return Response({"message": "Your cart is empty."})
+        return Response({"message": _("Your cart is empty.")})
 
     @extend_schema(request=PromoChoiceSerializer)
     @action(detail=True, methods=["post"], throttle_scope="promo")

@@ -105,7 +105,7 @@ class GatewayError(Refusal):
 class NotSent(GatewayError):
     status_code = 503
     default_code = "phonepe_unreachable"
-    default_detail = (
+    default_detail = _(
         "PhonePe cannot be reached at the moment. Nothing was charged. Please try again in a minute."
     )
     retryable = True
@@ -119,7 +119,7 @@ class NotSent(GatewayError):
 class Rejected(GatewayError):
     status_code = 502
     default_code = "phonepe_rejected"
-    default_detail = "PhonePe did not accept this request. Nothing was charged."
+    default_detail = _("PhonePe did not accept this request. Nothing was charged.")
 
     def customer_message(self) -> Text:
         found = response_codes.meaning(self.phonepe_code)
@@ -129,7 +129,7 @@ class Rejected(GatewayError):
 class OutcomeUnknown(GatewayError):
     status_code = 504
     default_code = "outcome_unknown"
-    default_detail = "PhonePe has not answered yet. We keep asking; please do not pay a second time."
+    default_detail = _("PhonePe has not answered yet. We keep asking; please do not pay a second time.")
 
 
 class CheckoutPageLost(GatewayError):
@@ -137,7 +137,7 @@ class CheckoutPageLost(GatewayError):
 
     status_code = 409
     default_code = "page_lost"
-    default_detail = "The payment page was lost. Please try again."
+    default_detail = _("The payment page was lost. Please try again.")
     retryable = True
 
     def __init__(self, failure: RequestFailed, context: CallContext, status: OrderStatus | None) -> None:

@@ -30,7 +30,7 @@ class NoticeTooShort(Conflict):
     """The temple moves nobody to a start that is so near: its customer must choose it."""
 
     default_code = "notice_too_short"
-    default_detail = "This time is too near to move anybody to it without asking."
+    default_detail = _("This time is too near to move anybody to it without asking.")
 
 
 @transaction.atomic

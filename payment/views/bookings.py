@@ -3,6 +3,7 @@
 from django.db.models import Exists, QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls.converters import UUIDConverter
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -97,15 +98,17 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
         form.is_valid(raise_exception=True)
         refund = cancel_booking(booking, form.validated_data["cancellation_reason"])
         if refund is None:
-            consequence = "By our policy it is not refunded any more."
+            sentence = _("Your booking is cancelled. By our policy it is not refunded any more.")
         elif refund.amount_paise == booking.checkout.total_paise:
-            consequence = "It will be refunded in full."
+            sentence = _("Your booking is cancelled. It will be refunded in full.")
         else:
-            consequence = f"₹{rupees(refund.amount_paise)} of it will be refunded."
+            sentence = _("Your booking is cancelled. %(amount)s of it will be refunded.") % {
+                "amount": f"₹{rupees(refund.amount_paise)}"
+            }
         return Response(
             {
                 "success": True,
-                "message": f"Your booking is cancelled. {consequence}",
+                "message": sentence,
                 "booking": PaidBookingSerializer(self.get_object()).data,
                 "refund": RefundSerializer(refund).data if refund else None,
             }
