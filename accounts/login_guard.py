@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 
+from accounts.hashers import spend_time_of_comparison
 from accounts.known_networks import account_of, is_known, remember_network
 from accounts.models import User
 from core.guesses import HOUR, MINUTE, Attempt, Limit, begin_attempt
@@ -70,10 +71,11 @@ class GuardedBackend(ModelBackend):
             return None
         address = client_address(request) if request else UNKNOWN
         login = begin_login(email, address)
-        user = super().authenticate(request, email, password)
+        user = User.objects.filter(email=email).first()
         if user is None:
-            user_id = User.objects.filter(email=email).values_list("pk", flat=True).first()
-            logger.warning("login refused", extra={"address": address, "user": user_id})
+            spend_time_of_comparison(email, password)
+        if user is None or not user.check_password(password) or not self.user_can_authenticate(user):
+            logger.warning("login refused", extra={"address": address, "user": user.pk if user else None})
             return None
         login.was_right()
         return user

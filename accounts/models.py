@@ -6,10 +6,11 @@ import unicodedata
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -135,6 +136,24 @@ class User(AbstractBaseUser, PermissionsMixin):
     def email_verified(self) -> bool:
         """Under the name that the frontends read."""
         return self.email_confirmed_at is not None
+
+    def check_password(self, raw_password: str) -> bool:
+        """As Django's. A right password that is stored with a former hash is hashed anew, and no session ends."""
+        return hashers.check_password(raw_password, self.password, self._store_anew)
+
+    def _store_anew(self, raw_password: str) -> None:
+        former, former_hash, hashed = (
+            self.password,
+            self.get_session_auth_hash(),
+            hashers.make_password(raw_password),
+        )
+        with transaction.atomic():
+            if User.objects.filter(pk=self.pk, password=former).update(password=hashed):
+                self.password = hashed
+                sessions = Session.objects.filter(user=self, user_hash=former_hash)
+                sessions.update(user_hash=self.get_session_auth_hash())
+            else:  # another login of theirs was faster
+                self.refresh_from_db(fields=["password"])
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """What every session, of the API and of the admin, must still agree with: a change here ends it."""

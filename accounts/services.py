@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
 
+from accounts.hashers import spend_time_of_comparison
 from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
@@ -21,7 +22,7 @@ from core.networks import UNKNOWN, network_of
 logger = logging.getLogger(__name__)
 
 ADDRESSES_PER_USER = 20
-REGISTRATIONS_TRIED = 5  # of one address, at a login: a comparison takes a tenth of a second
+REGISTRATIONS_TRIED = 5  # of one address, at a login: each takes a comparison
 
 
 def lock_user(user_id: int, other_id: int | None = None) -> None:
@@ -42,7 +43,7 @@ def create_account(*, email: str, password: str, address: str = UNKNOWN, **field
     Raises ValidationError on `email` when somebody else already uses it.
     """
     _refuse_taken(email)
-    hashed = make_password(password)  # takes a tenth of a second: before the transaction
+    hashed = make_password(password)  # takes its time: before the transaction
     try:
         with transaction.atomic():
             user = User.objects.create(email=email.strip().lower(), password=hashed, **fields)
@@ -129,7 +130,7 @@ def log_in(email: str, password: str, address: str) -> User:
     login = begin_login(email, address)
     user = User.objects.filter(email=email).first()
     if user is None:
-        User().set_password(password)  # as slow as a comparison: the time must not tell who has an account
+        spend_time_of_comparison(email, password)
     if user is None or not user.check_password(password):
         # Every one that may be theirs: somebody else may have registered with the address after them.
         waiting = Registration.objects.filter(email=email).order_by("-pk")[:REGISTRATIONS_TRIED]
@@ -162,7 +163,7 @@ def change_password(
 def set_password(user: User, password: str, *, field: str, session: Session | None = None) -> None:
     """Unless somebody else changed it since `user` was read. Raises ValidationError at `field`, and Refusal."""
     refuse_weak(password, user, field=field)
-    hashed = make_password(password)  # takes a tenth of a second: before the transaction
+    hashed = make_password(password)  # takes its time: before the transaction
     with transaction.atomic():
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
             raise Refusal(_("The password has just been changed."), code="password_changed")
