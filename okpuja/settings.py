@@ -99,7 +99,7 @@ DEMO_PASSWORD = secret("DEMO_PASSWORD")
 
 INSTALLED_APPS = [
     "unfold",
-    "django.contrib.admin",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # okpuja/urls.py loads the admin: workers and commands need none
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -4,6 +4,8 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 
 from accounts.admin_login import admin_login, admin_password_change
 
+admin.autodiscover()
+
 
 class SchemaView(SpectacularAPIView):
     throttle_scope = "schema"  # it takes a second of this server's time
