@@ -109,6 +109,14 @@ class Unavailable(Refusal):
     retry_after = 2
 
 
+class Crowded(Unavailable):
+    """As many people open payments as this server lets call PhonePe. Nothing was written, nothing was charged."""
+
+    default_detail = _(
+        "Many people are paying at this moment. Nothing was charged. Please wait a few seconds, and press Pay again."
+    )
+
+
 class DatabaseBusy(Unavailable):
     error_category = "DATABASE"
 

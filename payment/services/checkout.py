@@ -42,6 +42,7 @@ from payment.services.attempts import (
     request_page,
 )
 from payment.services.frontends import NO_FRONTEND, OpenedBy
+from payment.services.gateway_calls import reserve_call
 from payment.services.holds import alert_about_holds
 from payment.services.outcomes import has_no_open_page, stop_waiting
 from payment.states import PaymentState
@@ -138,11 +139,12 @@ def start_donation(user: User | None, *, amount_paise: int, reference: str = "",
     """Open a payment without a cart. Raises Unavailable, and GatewayError as `start_payment` does."""
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
-    with transaction.atomic():
-        claim = _create_payment(
-            user=user, amount_paise=amount_paise, payer_reference=reference, payer_mobile=mobile
-        )
-    return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
+    with reserve_call():
+        with transaction.atomic():
+            claim = _create_payment(
+                user=user, amount_paise=amount_paise, payer_reference=reference, payer_mobile=mobile
+            )
+        return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
 def reopen(payment: Payment) -> PaymentAttempt:
@@ -170,6 +172,11 @@ def _refuse_without_merchant_id(opening: Opening) -> None:
 def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
     if payment := _find_open_payment(cart):
         return _resume(payment, click, deadline)
+    with reserve_call():
+        return _open(user, cart, click, deadline)
+
+
+def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
     try:
         with transaction.atomic():
             checkout = check_out(

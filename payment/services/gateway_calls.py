@@ -1,14 +1,21 @@
-"""Every call of a service to PhonePe passes through `call_gateway`, which records it."""
+"""Every call of a service to PhonePe passes through `call_gateway`, which records it.
 
-from collections.abc import Callable, Iterable
-from threading import BoundedSemaphore
+Who opens an order takes the permit for its call before anything is written for it (`reserve_call`): a server that makes
+all its calls refuses a click before it has frozen the cart.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Condition
 from typing import Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
-from django.utils.translation import gettext_lazy as _
 
-from core.errors import Unavailable
+from core.errors import Crowded, Unavailable
 from core.logging import request_id
+from core.waiting import wait_slots
 from payment.gateways import (
     CheckoutPage,
     GatewayError,
@@ -27,8 +34,84 @@ Answer = TypeVar("Answer", CheckoutPage, OrderStatus, RefundStatus)
 # The errors of a call without an answer. None of them says anything about the order.
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)
 
-# Half of the server's threads stay free for other requests, however long PhonePe takes.
-call_permits = BoundedSemaphore(settings.PHONEPE_CALLS_AT_ONCE)
+SECONDS_TO_WAIT_FOR_RESERVATION, SECONDS_TO_WAIT_FOR_CALL = 2.0, 5.0
+# A few more callers prepare orders while all permits are taken, if somebody who waited got one so lately: else PhonePe
+# would have nothing to do between two calls.
+SECONDS_SINCE_RELEASE = 1.0
+
+
+class CallPermits:
+    """How many threads of this process call PhonePe at once: `count` at most, however long PhonePe takes."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._changed = Condition()
+        self._taken = 0  # by reservations, and by calls without one
+        self._calling = 0
+        self._waiting = 0
+        self._released_to_waiting_at = float("-inf")  # time.monotonic()
+
+    def acquire(self, *, is_reserved: bool = False) -> bool:
+        """For one call. Without a reservation there is no wait."""
+        with self._changed:
+            seconds = SECONDS_TO_WAIT_FOR_CALL if is_reserved else 0.0
+            may_take = is_reserved or self._taken < self.count
+            if not may_take or not self._wait_for(lambda: self._calling < self.count, seconds):
+                return False
+            self._calling += 1
+            self._taken += not is_reserved
+            return True
+
+    def release(self, *, is_reserved: bool = False) -> None:
+        with self._changed:
+            if self._waiting:
+                self._released_to_waiting_at = time.monotonic()
+            self._calling -= 1
+            self._taken -= not is_reserved
+            self._changed.notify_all()
+
+    def reserve(self, seconds: float) -> bool:
+        """A permit for the calls until `end_reservation`, if there is one within `seconds`."""
+        with self._changed:
+            if not self._wait_for(self._may_reserve, seconds):
+                return False
+            self._taken += 1
+            return True
+
+    def end_reservation(self) -> None:
+        with self._changed:
+            self._taken -= 1
+            self._changed.notify_all()
+
+    def _may_reserve(self) -> bool:
+        is_brisk = time.monotonic() - self._released_to_waiting_at <= SECONDS_SINCE_RELEASE
+        return self._taken < self.count + (max(self.count // 2, 1) if is_brisk else 0)
+
+    def _wait_for(self, is_possible: Callable[[], bool], seconds: float) -> bool:
+        self._waiting += 1
+        try:
+            return self._changed.wait_for(is_possible, seconds)
+        finally:
+            self._waiting -= 1
+
+
+# Half of the server's threads stay free for other requests.
+call_permits = CallPermits(settings.PHONEPE_CALLS_AT_ONCE)
+_is_reserved: ContextVar[bool] = ContextVar("is_reserved", default=False)
+
+
+@contextmanager
+def reserve_call() -> Iterator[None]:
+    """Around what is written for a new order, and its calls. Raises Crowded before the block: nothing was done then."""
+    with wait_slots.reserve() as may_wait:
+        if not call_permits.reserve(SECONDS_TO_WAIT_FOR_RESERVATION if may_wait else 0.0):
+            raise Crowded
+    token = _is_reserved.set(True)
+    try:
+        yield
+    finally:
+        _is_reserved.reset(token)
+        call_permits.end_reservation()
 
 
 def call_gateway(
@@ -39,27 +122,25 @@ def call_gateway(
 ) -> Answer:
     """Call PhonePe for the merchant of `attempt`, and record each HTTP attempt as a GatewayCall, whatever its result.
 
-    `operation` is a method of PhonePeGateway. Raises GatewayError as it does, NotConfigured, and Unavailable when too
-    many calls are under way.
+    `operation` is a method of PhonePeGateway. Raises GatewayError as it does, NotConfigured, and Crowded when too many
+    calls are under way.
     """
-    gateway = gateway_for(attempt.identity)
-    if not call_permits.acquire(blocking=False):
-        raise Unavailable(
-            _("Too many payments are being opened at the moment. Please try again in a few seconds.")
-        )
+    gateway, is_reserved = gateway_for(attempt.identity), _is_reserved.get()
+    if not call_permits.acquire(is_reserved=is_reserved):
+        raise Crowded
     try:
         answer = operation(gateway, *args, **kwargs)
     except GatewayError as error:
         _record_calls(error.http_attempts, attempt)
         raise
     finally:
-        call_permits.release()
+        call_permits.release(is_reserved=is_reserved)
     _record_calls(answer.http_attempts, attempt)
     return answer
 
 
 def _record_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt) -> None:
-    GatewayCall.objects.bulk_create(
+    calls = [
         GatewayCall(
             payment_id=attempt.payment_id,
             attempt=attempt,
@@ -77,4 +158,8 @@ def _record_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt)
             started_at=entry.started_at,
         )
         for entry in http_attempts
-    )
+    ]
+    if len(calls) == 1:
+        calls[0].save(force_insert=True)  # one statement, without the transaction that `bulk_create` opens
+    else:
+        GatewayCall.objects.bulk_create(calls)

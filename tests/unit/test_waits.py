@@ -15,7 +15,7 @@ OTHERS = {"unpaid", "sockets", "throttle"}  # of ours, with a function of that n
 BOUNDED = {
     "core/request_bodies.py": "a body, for a second; then with one of its places, until REQUEST_BODY_SECONDS",
     "core/waiting.py": "the places themselves",
-    "payment/services/gateway_calls.py": "takes a place at PhonePe without waiting for one",
+    "payment/services/gateway_calls.py": "a click on Pay for 2 s with one of the slots, a reserved call for 5 s",
     "payment/phonepe/oauth.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
     "payment/phonepe/client.py": "the pause before a repeat, inside such a call",
     "diagnostics/dependencies.py": "looks again at a lock, for three seconds, in a thread of the one diagnosis in 30 s",

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from payment.models import Payment, PaymentAttempt, WebhookEvent
+from payment.models import PaymentAttempt, WebhookEvent
 from payment.services.checkout import start_payment
 from payment.services.gateway_calls import call_permits
 from payment.services.links import return_url
@@ -16,8 +16,6 @@ from simulator.webhook_deliveries import authentication_headers
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PROCESS_CART = "/api/payments/payments/process-cart/"
 
 
 @pytest.fixture
@@ -57,11 +55,3 @@ def test_the_worker_comes_again_later(started, crowd):
     PaymentAttempt.objects.update(next_check_at=timezone.now() - timedelta(seconds=1))
     assert run_due(["attempts"]) == 1
     assert PaymentAttempt.objects.get().next_check_at > timezone.now()
-
-
-def test_a_click_in_a_crowd_is_told_to_come_again_and_may(api, alice, cart, crowd):
-    answer = api(alice).post(PROCESS_CART, {"cart_id": cart.pk})
-    assert (answer.status_code, answer.data["payment_id"]) == (503, Payment.objects.get().pk)
-    call_permits.release()
-    assert api(alice).post(PROCESS_CART, {"cart_id": cart.pk}).status_code == 200
-    call_permits.acquire()
