@@ -1,5 +1,5 @@
 """The HTTP client of PhonePe's API: endpoint fallback, retries with exponential backoff and full jitter, access token,
-circuit breaker, and a record of each HTTP attempt.
+circuit breaker, rate limit, and a record of each HTTP attempt.
 
 `PhonePeClient.send` is the loop over endpoints and retries; `RequestFailed.may_retry` decides whether a retry is safe.
 After an ambiguous answer to an order or a refund, `payment/gateways.py` fetches the status before it sends again.
@@ -19,6 +19,7 @@ from payment.phonepe.credentials import Endpoint, Merchant, host_and_port
 from payment.phonepe.enums import ErrorCategory, Operation, Stage
 from payment.phonepe.errors import WIRE_ERRORS, RequestFailed, categorize, classify_error, parse_response
 from payment.phonepe.oauth import TokenStore
+from payment.phonepe.rate_limit import RateLimit
 from payment.phonepe.schemas import HttpAttempt, Json, Request, RequestOutcome
 from payment.phonepe.transport import Deadline, InFlightRequest, Session
 from payment.phonepe.v2 import AccessToken
@@ -108,6 +109,7 @@ class PhonePeClient:
         self._session = session
         self._sleep = sleep
         self._breaker = CircuitBreaker(clock)
+        self._rate_limit = RateLimit(merchant, clock)
 
     def send(
         self,
@@ -132,6 +134,7 @@ class PhonePeClient:
             part = 1.0 if operation.idempotent else SEND_SHARE
             share = deadline.within(deadline.remaining() * part / max(len(endpoints) - turn, 1))
             try:
+                self._refuse_while_limited(context)
                 return self._send_once(endpoint, request, token, read, context, share)
             except RequestFailed as failure:
                 if not deadline.expired and failure.may_retry(operation):
@@ -197,6 +200,15 @@ class PhonePeClient:
                 raise  # with its own cause
             raise not_sent from failure
 
+    def _refuse_while_limited(self, context: CallContext) -> None:
+        """Raises RequestFailed: PhonePe has told some process of ours to wait. A retry has waited already."""
+        if not context.http_attempts and (seconds := self._rate_limit.seconds_left()):
+            raise RequestFailed(
+                ErrorCategory.RATE_LIMITED,
+                RequestOutcome.THROTTLED,
+                retry_after=seconds + random.uniform(0, 1),
+            )
+
     def _order_endpoints(self, operation: Operation) -> list[Endpoint]:
         """The endpoints that work best come first. Only the opening of an order leaves out an open circuit."""
         endpoints = [endpoint for endpoint in self._merchant.endpoints if endpoint.signs]
@@ -260,6 +272,8 @@ class PhonePeClient:
         if failure.outcome is RequestOutcome.NOT_SENT:
             self._breaker.record_failure(endpoint)
             return
+        if failure.outcome is RequestOutcome.THROTTLED:
+            self._rate_limit.record(failure.retry_after)
         self._breaker.record_success(endpoint)
         if failure.outcome is RequestOutcome.AMBIGUOUS:
             self._breaker.record_ambiguous(endpoint)
