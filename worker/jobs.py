@@ -66,8 +66,9 @@ def run_due(kinds: Iterable[str], limit: int = 10, claimed: Callable[[], object]
 
 def poll_attempt(attempt_id: int) -> None:
     attempt = _begin(PaymentAttempt, attempt_id)
-    provider_status = status.poll_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
-    _reschedule(attempt, status.next_poll_at(_reload(attempt), provider_status, database_now()))
+    answer = status.poll_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
+    state, untried = (answer.state, status.is_untried(answer)) if answer else (None, False)
+    _reschedule(attempt, status.next_poll_at(_reload(attempt), state, database_now(), untried=untried))
 
 
 def send_refund(refund_id: int) -> None:

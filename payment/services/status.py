@@ -12,7 +12,7 @@ from accounts.models import User
 from core.clocks import database_now
 from core.errors import Conflict, Refusal
 from core.waiting import InProgress, wait_for
-from payment.gateways import PhonePeGateway
+from payment.gateways import OrderStatus, PhonePeGateway
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
@@ -41,8 +41,8 @@ def poll(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up:
     return apply_status(attempt.pk, answer, source, giving_up=giving_up)
 
 
-def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> ProviderStatus | None:
-    """The worker's poll: PhonePe's state of the order, None when there is no answer."""
+def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus | None:
+    """The worker's poll: PhonePe's status of the order, None when there is no answer."""
     try:
         order_id = attempt.merchant_order_id
         answer = call_gateway(attempt, PhonePeGateway.order_status, order_id, deadline)
@@ -50,10 +50,18 @@ def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> ProviderSta
         logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
         return None
     apply_status(attempt.pk, answer, "worker")
-    return answer.state
+    return answer
 
 
-def next_poll_at(attempt: PaymentAttempt, state: ProviderStatus | None, now: datetime) -> datetime | None:
+def is_untried(answer: OrderStatus) -> bool:
+    """Whether PhonePe knows the order, and of no try to pay it: then no bank can be late."""
+    is_known = answer.state in (ProviderStatus.PENDING, ProviderStatus.FAILED)
+    return is_known and not answer.provider_transaction_id
+
+
+def next_poll_at(
+    attempt: PaymentAttempt, state: ProviderStatus | None, now: datetime, *, untried: bool = False
+) -> datetime | None:
     """When the worker polls again after it got `state`. None only after an answer that ends the order.
 
     That is: the money came, or the order is closed, its tail is over, and PhonePe knows of no open order either.
@@ -64,7 +72,7 @@ def next_poll_at(attempt: PaymentAttempt, state: ProviderStatus | None, now: dat
     sent_at = min(attempt.sent_at or attempt.created_at, now)  # a later one was written by a wrong clock
     if state is None:
         return repeated_poll(sent_at, attempt.expires_at, now, closed=closed)
-    following = next_poll(sent_at, attempt.expires_at, now, closed=closed)
+    following = next_poll(sent_at, attempt.expires_at, now, closed=closed, untried=untried)
     if following is None and state not in ENDS_AN_ORDER:
         return now + scaled(DAY)
     return following

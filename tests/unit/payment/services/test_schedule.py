@@ -93,3 +93,25 @@ def test_time_can_be_made_faster(settings):
     settings.PAYMENT_TIME_SCALE = 10
 
     assert next_poll(SENT, EXPIRES, SENT) == SENT + timedelta(seconds=2.5)
+
+
+def test_an_order_that_nobody_tries_to_pay_is_asked_about_less_often_and_until_its_end(settings):
+    settings.PHONEPE_DEADLINE = 15
+    prescribed = offsets(timedelta(minutes=15))
+    asked = offsets(timedelta(minutes=15), untried=True)
+    assert len(prescribed) == 40
+    assert asked[:11] == prescribed[:11] == [20, *range(23, 51, 3)]
+    assert asked[11:] == [62, 80, 98, 120, 150, 200, 290, 350, 470, 590, 710, 890]
+    assert set(asked) <= set(prescribed)
+
+
+def test_the_pause_is_a_bounded_part_of_the_orders_age(settings):
+    asked = offsets(timedelta(minutes=15), untried=True)
+    assert all(later - earlier <= 60 + earlier / 3 for earlier, later in pairwise(asked))
+    assert 900 - asked[-1] <= 60
+
+
+def test_after_its_end_it_is_asked_about_once_at_once_and_twice_more():
+    minutes = [5, 60, 1440]
+    closed = offsets(timedelta(days=30), closed=True, untried=True)
+    assert closed == [900 + minute * 60 for minute in minutes]
