@@ -3,26 +3,32 @@
 gunicorn's own thread worker reads a request and writes its answer in a thread, for as long as the client likes, and its
 main loop waits for clients that do not hang up. Here a thread gets a request that has arrived completely, and what the
 client does not read of the answer is left to the main loop. The main loop never waits, and each step has a deadline.
-Used as `--worker-class okpuja.gunicorn_worker.Worker`; `--threads` is how many requests are in work at once.
+Used as `--worker-class okpuja.gunicorn_worker.Worker`; `okpuja/lanes.py` divides `--threads` among kinds of requests.
 """
 
 import errno
 import json
+import logging
 import re
 import selectors
 import socket
 import time
+from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from core.request_bodies import body_limit
+from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, LanePool, Lanes
+
+logger = logging.getLogger(__name__)
 
 HEAD_SECONDS = 10.0  # from the connection, or the end of the answer before, to the end of the head
 SEND_SECONDS = 30.0  # for a client to read what is left of an answer when the thread has finished
@@ -36,6 +42,9 @@ IO_BYTES = 65_536
 END_OF_HEAD, END_OF_LINE = b"\r\n\r\n", b"\r\n"
 CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNORECASE)
+HEADER = rb"\r\n%s:[ \t]*([^\r\n]{1,200}?)[ \t]*\r\n"
+ORIGIN = re.compile(HEADER % b"origin", re.IGNORECASE)
+LANGUAGE = re.compile(HEADER % b"accept-language", re.IGNORECASE)
 EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-f]{1,8})[ \t]*(;.*)?", re.IGNORECASE | re.DOTALL)
 TOO_LARGE = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_URI_TOO_LONG, 431}
@@ -57,7 +66,7 @@ ERROR_HEADERS = (
 def error_answer(status: int) -> bytes:
     """Head and body of an error that the server itself answers, as JSON like those of the application."""
     # Not at the top: gunicorn loads this module before there are settings.
-    from core.errors import Refusal, TooLarge, TooSlow, error_body  # noqa: PLC0415
+    from core.errors import Refusal, TooLarge, TooSlow  # noqa: PLC0415
 
     refusal = Refusal("The request could not be read.", code="bad_request")
     if status == HTTPStatus.REQUEST_TIMEOUT:
@@ -67,10 +76,33 @@ def error_answer(status: int) -> bytes:
     elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
         refusal = Refusal("Something went wrong on our side. Please try again.", code="internal_error")
         refusal.error_category = "OWN_CODE"
+    return _written(status, refusal)
+
+
+def crowded_answer(request: bytes | bytearray, seconds: int) -> bytes:
+    """503 for a click on *Pay* that no thread will take soon: when to come again, readable by the page that sent it."""
+    from core.errors import Crowded  # noqa: PLC0415
+    from core.language import ENGLISH, language_of  # noqa: PLC0415
+
+    headers = [f"Retry-After: {seconds}"]
+    head = bytes(request[: max(request.find(END_OF_HEAD), 0) + len(END_OF_LINE)])
+    origin, language = ORIGIN.search(head), LANGUAGE.search(head)
+    if origin and (page := origin[1].decode("latin-1")) in settings.CORS_ALLOWED_ORIGINS:
+        exposed = ", ".join(settings.CORS_EXPOSE_HEADERS)
+        headers += [f"Access-Control-Allow-Origin: {page}", f"Access-Control-Expose-Headers: {exposed}"]
+    reader = HttpRequest()
+    if language:
+        reader.META["HTTP_ACCEPT_LANGUAGE"] = language[1].decode("latin-1")
+    return _written(503, Crowded(), language_of(reader) if language else ENGLISH, [*headers, "Vary: Origin"])
+
+
+def _written(status: int, refusal: Any, language: str = "en", headers: Iterable[str] = ()) -> bytes:
+    from core.errors import error_body  # noqa: PLC0415
+
     # Without an id: the thread still has that of the request before.
-    body = json.dumps(error_body(refusal) | {"request_id": ""}).encode()
+    body = json.dumps(error_body(refusal, language) | {"request_id": ""}).encode()
     first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
-    head = (first, f"Date: {util.http_date()}", *ERROR_HEADERS, f"Content-Length: {len(body)}")
+    head = (first, f"Date: {util.http_date()}", *ERROR_HEADERS, *headers, f"Content-Length: {len(body)}")
     return "\r\n".join(head).encode() + END_OF_HEAD + body
 
 
@@ -187,6 +219,9 @@ class Connection(TConn):
         self._worker = worker
         self.buffer = RequestBuffer(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
         self.deadline = 0.0  # time.monotonic()
+        self.pool: LanePool | None = None  # in which the request is
+        self.entered = 0.0  # time.monotonic()
+        self.seconds: float | None = None  # that its thread has worked on it
 
     def init(self) -> None:
         super().init()
@@ -212,6 +247,11 @@ class Worker(ThreadWorker):
         self._sending: dict[Connection, Future[Any]] = {}
         self._lingering: dict[Connection, None] = {}
         self._buffered_bytes = 0
+        self._turned_away = 0  # since the last line of the log about it
+        self._log_again_at = 0.0  # time.monotonic()
+
+    def get_thread_pool(self) -> Lanes:
+        return Lanes(self.cfg.threads)
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -233,7 +273,7 @@ class Worker(ThreadWorker):
         """Of a new connection, of a kept one that can be read, or of bytes that came behind a request."""
         conn.take_back()
         if conn.buffer.is_complete():
-            super().enqueue_req(conn)
+            self._enter_lane(conn)
             return
         if len(self._receiving) >= self.worker_connections // 2:
             self._give_up(next(iter(self._receiving)))  # so that a flood leaves room for those who are fast
@@ -260,13 +300,46 @@ class Worker(ThreadWorker):
         self._buffered_bytes += len(data)
         if buffer.is_complete():
             self._stop_receiving(conn)
-            super().enqueue_req(conn)
+            self._enter_lane(conn)
         elif buffer.body_start and not had_head:
             self._wait_for_body(conn)
         elif not buffer.body_start and len(buffer.data) > MAX_HEAD_BYTES:
             self._give_up(conn, 431)
         if self._buffered_bytes > MAX_BUFFERED_BYTES and self._receiving:
             self._give_up(next(iter(self._receiving)))
+
+    def _enter_lane(self, conn: Connection) -> None:
+        """Whoever would wait too long for a thread of this lane is told at once when to come again."""
+        pool = self.tpool.pool_for(conn.buffer.data)
+        seconds = pool.retry_after()
+        if seconds is not None:
+            self._turned_away += 1
+            self.nr_conns -= 1
+            conn.sock.setblocking(False)
+            self._send(conn, crowded_answer(conn.buffer.data, seconds))
+            self.linger(conn)
+            return
+        pool.enter()
+        conn.pool, conn.entered, conn.seconds = pool, time.monotonic(), None
+        done = pool.executor.submit(self._work, conn)
+        done.add_done_callback(lambda future: self.method_queue.defer(self._leave_lane, conn, future))
+
+    def _work(self, conn: Connection) -> Any:
+        """In a thread of the lane. PhonePe may have become slow since the request has come in."""
+        began = time.monotonic()
+        if conn.pool and conn.pool.turns_away and began - conn.entered > OLDEST_IN_QUEUE_SECONDS:
+            conn.sock.setblocking(True)
+            conn.sock.sendall(crowded_answer(conn.buffer.data, int(OLDEST_IN_QUEUE_SECONDS)))
+            return False
+        try:
+            return self.handle(conn)
+        finally:
+            conn.seconds = time.monotonic() - began
+
+    def _leave_lane(self, conn: Connection, future: "Future[Any]") -> None:
+        if conn.pool:
+            conn.pool.leave(conn.seconds)
+        self.finish_request(conn, future)
 
     def _wait_for_body(self, conn: Connection) -> None:
         conn.deadline = time.monotonic() + settings.REQUEST_BODY_SECONDS
@@ -352,8 +425,12 @@ class Worker(ThreadWorker):
         conn.close()
 
     def murder_pending(self) -> None:
-        """gunicorn's main loop calls it once a second, also while it ends."""
+        """gunicorn's main loop calls it at least once a second, also while it ends."""
         now = time.monotonic()
+        if self._turned_away and now >= self._log_again_at:
+            self._log_again_at = now + 1.0
+            logger.warning("clicks on Pay were told to come again", extra={"count": self._turned_away})
+            self._turned_away = 0
         for conn in [conn for conn in self._receiving if conn.deadline <= now]:
             self._give_up(conn, 408 if conn.buffer.data else 0)
         if not self.alive:

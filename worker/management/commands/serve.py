@@ -83,8 +83,7 @@ def refuse_taken(port: int) -> None:
 def server(port: int, threads: int) -> list[str]:
     return [
         *(sys.executable, "-m", "gunicorn", "okpuja.wsgi:application", f"--bind=127.0.0.1:{port}"),
-        *("--worker-class=okpuja.gunicorn_worker.Worker", f"--threads={threads}"),
-        *("--log-level=warning", "--no-control-socket"),
+        *("--config=python:okpuja.gunicorn_config", f"--threads={threads}", "--log-level=warning"),
     ]
 
 

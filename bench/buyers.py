@@ -1,0 +1,77 @@
+"""Many buyers at once, and others beside them: `python -m bench.buyers` reads its task on stdin, and prints the result.
+
+A process of its own with one thread: hundreds of client threads would take the processor that the server needs.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+PATIENCE_SECONDS = 120
+
+
+async def call(
+    address: tuple[str, int], method: str, path: str, token: str = "", body: Any = None
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers by lower-case name, body. One connection each, as behind a proxy without keep-alive."""
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        text = b"" if body is None else json.dumps(body).encode()
+        head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {len(text)}\r\n"
+        head += "Content-Type: application/json\r\n" + (f"Authorization: Bearer {token}\r\n" if token else "")
+        writer.write(head.encode() + b"\r\n" + text)
+        answer = await reader.read()
+    finally:
+        writer.close()
+    first, _, rest = answer.partition(b"\r\n")
+    lines, _, content = rest.partition(b"\r\n\r\n")
+    pairs = (line.partition(": ") for line in lines.decode("latin-1").split("\r\n"))
+    return int(first.split(b" ")[1]), {name.lower(): value for name, _, value in pairs}, content
+
+
+async def buy(address: tuple[str, int], token: str, cart: int, began: float) -> dict[str, Any]:
+    """Clicks until the answer is final, and comes again when it is told to."""
+    refusals, first_told = 0, 0.0
+    while True:
+        status, headers, content = await call(
+            address, "POST", "/api/payments/payments/process-cart/", token, {"cart_id": cart}
+        )
+        now = time.monotonic() - began
+        first_told = first_told or now
+        if status not in (503, 429) or now > PATIENCE_SECONDS:
+            word = json.loads(content).get("code", "") if status >= 300 else ""
+            return {"status": status, "code": word, "at": now, "told": first_told, "refusals": refusals}
+        refusals += 1
+        await asyncio.sleep(float(headers.get("retry-after", 2)))
+
+
+async def look(
+    address: tuple[str, int], path: str, pause: float, found: list[float], ended: asyncio.Event
+) -> None:
+    while not ended.is_set():
+        began = time.monotonic()
+        status, _, _ = await call(address, "GET", path)
+        found.append(time.monotonic() - began if status == 200 else 99.0)
+        await asyncio.sleep(pause)
+
+
+async def main() -> None:
+    wanted = json.load(sys.stdin)
+    host, _, port = wanted["url"].removeprefix("http://").partition(":")
+    address, ended = (host, int(port)), asyncio.Event()
+    others: dict[str, list[float]] = {path: [] for path in wanted["others"]}
+    lookers = [asyncio.create_task(look(address, path, 0.1, others[path], ended)) for path in others]
+    if wanted["quiet"]:
+        await asyncio.sleep(wanted["quiet"])
+    began = time.monotonic()
+    bought = await asyncio.gather(*(buy(address, token, cart, began) for token, cart in wanted["people"]))
+    seconds = time.monotonic() - began
+    ended.set()
+    await asyncio.gather(*lookers)
+    print(json.dumps({"bought": bought, "others": others, "seconds": seconds}))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

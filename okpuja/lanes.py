@@ -1,0 +1,101 @@
+"""Lanes of the server: requests that wait for PhonePe and requests that do not have threads of their own.
+
+A crowd of buyers keeps the threads of its lane only: the health of the process, the catalogue and PhonePe's webhooks do
+not wait behind it. `nginx` can use the same lanes (docs/deployment.md).
+"""
+
+import math
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from urllib.parse import unquote
+
+LONGEST_QUEUE_SECONDS = (
+    8.0  # that a click on *Pay* is expected to wait for a thread; longer ones are turned away
+)
+OLDEST_IN_QUEUE_SECONDS = 12.0  # the frontend waits for thirty, and PhonePe may take twenty
+LONGEST_RETRY_AFTER = 30
+FIRST_GUESS_SECONDS = 0.4
+WEIGHT_OF_LAST = 0.1
+
+
+class Lane(Enum):
+    PROBE = "probe"  # of the process itself
+    WEBHOOK = "webhook"  # PhonePe's calls
+    PAY = "pay"  # clicks on *Pay*: they open orders at PhonePe
+    STATUS = "status"  # the rest about payments: it may poll PhonePe
+    OTHER = "other"  # catalogue, carts, logins, admin
+
+
+PROBES = {"/healthz", "/readyz"}
+WEBHOOKS, PAYMENTS = "/api/payments/webhook/", ("/api/payments/", "/pay/", "/review/")
+PAY = re.compile(r"/api/payments/(cart|payments/(process-cart|app-order))")
+GIVING_UP = re.compile(r"/api/cart/carts/\d+/cleanup_old_payments")
+# Of the server's `--threads`; at least one each.
+SHARES = {Lane.PROBE: 0.125, Lane.WEBHOOK: 0.25, Lane.PAY: 0.75, Lane.STATUS: 0.25, Lane.OTHER: 0.5}
+
+
+def lane_of(method: str, target: str) -> Lane:
+    """`target` as it stands in the first line of a request."""
+    path = re.sub("/+", "/", unquote(target.partition("?")[0])).rstrip("/")
+    if path in PROBES:
+        return Lane.PROBE
+    if path.startswith(WEBHOOKS):
+        return Lane.WEBHOOK
+    if method == "POST" and PAY.fullmatch(path):
+        return Lane.PAY
+    if path.startswith(PAYMENTS) or GIVING_UP.fullmatch(path):
+        return Lane.STATUS
+    return Lane.OTHER
+
+
+class LanePool:
+    """The threads of one lane. All of it runs in the main loop of the server, which calls `enter` and `leave`."""
+
+    def __init__(self, lane: Lane, threads: int) -> None:
+        self.lane, self._threads = lane, threads
+        self.executor = ThreadPoolExecutor(threads, thread_name_prefix=lane.value)
+        self.turns_away = lane is Lane.PAY
+        self._inside = 0
+        self._seconds = FIRST_GUESS_SECONDS  # that one request takes; the last ones count most
+        self._promised_until = 0.0  # time.monotonic(): until then those come back who were turned away
+
+    def retry_after(self) -> int | None:
+        """Seconds after which the caller may come again; None when there is room now.
+
+        Each one who is turned away gets a later moment than the one before, so that they do not all come back at once.
+        """
+        pace = self._seconds / self._threads
+        wait = max(self._inside + 1 - self._threads, 0) * pace
+        if not self.turns_away or wait <= LONGEST_QUEUE_SECONDS:
+            return None
+        now = time.monotonic()
+        self._promised_until = max(self._promised_until, now + wait / 2) + pace
+        return min(math.ceil(self._promised_until - now), LONGEST_RETRY_AFTER)
+
+    def enter(self) -> None:
+        self._inside += 1
+
+    def leave(self, seconds: float | None) -> None:
+        """`seconds` that the request took in its thread; None when it was not worked on."""
+        self._inside -= 1
+        if seconds is not None:
+            self._seconds += (seconds - self._seconds) * WEIGHT_OF_LAST
+
+
+class Lanes:
+    """All lanes of a process. In the place of gunicorn's one pool of threads."""
+
+    def __init__(self, threads: int) -> None:
+        self.pools = {lane: LanePool(lane, max(int(threads * share), 1)) for lane, share in SHARES.items()}
+
+    def pool_for(self, request: bytes | bytearray) -> LanePool:
+        """`request` begins with its first line; what is none is left to the parser, in the lane of all others."""
+        end = request.find(b"\r\n", 0, 8_192)
+        method, _, rest = bytes(request[: max(end, 0)]).decode("latin-1").partition(" ")
+        return self.pools[lane_of(method, rest.partition(" ")[0])]
+
+    def shutdown(self, wait: bool) -> None:
+        for pool in self.pools.values():
+            pool.executor.shutdown(wait=wait)

@@ -1,0 +1,101 @@
+"""Buyers wait behind buyers only, and who would wait too long is told when to come again."""
+
+import json
+
+import pytest
+
+from okpuja.gunicorn_worker import crowded_answer
+from okpuja.lanes import FIRST_GUESS_SECONDS, LONGEST_QUEUE_SECONDS, LONGEST_RETRY_AFTER, Lane, Lanes, lane_of
+
+CLICK = b"POST /api/payments/payments/process-cart/ HTTP/1.1\r\nHost: x\r\n"
+EXPECTED = {
+    ("GET", "/healthz"): Lane.PROBE,
+    ("GET", "/readyz/"): Lane.PROBE,
+    ("POST", "/api/payments/webhook/phonepe/"): Lane.WEBHOOK,
+    ("POST", "/api//payments/webhook/phonepe"): Lane.WEBHOOK,
+    ("POST", "/api/payments/payments/process-cart/?a=b"): Lane.PAY,
+    ("POST", "/api/payments/payments/process%2Dcart"): Lane.PAY,
+    ("POST", "/api/payments/payments/app-order"): Lane.PAY,
+    ("POST", "/api/payments/cart/"): Lane.PAY,
+    ("OPTIONS", "/api/payments/cart/"): Lane.STATUS,
+    ("GET", "/api/payments/payments/7/check-booking/"): Lane.STATUS,
+    ("GET", "/api/payments/return/token/"): Lane.STATUS,
+    ("POST", "/pay/token/"): Lane.STATUS,
+    ("POST", "/api/cart/carts/7/cleanup_old_payments/"): Lane.STATUS,
+    ("GET", "/api/puja/services/?page=2"): Lane.OTHER,
+    ("POST", "/api/cart/carts/"): Lane.OTHER,
+    ("GET", "/"): Lane.OTHER,
+    ("", ""): Lane.OTHER,
+}
+
+
+@pytest.mark.parametrize(("method", "target"), EXPECTED)
+def test_a_request_takes_the_lane_of_what_it_waits_for(method, target):
+    assert lane_of(method, target) == EXPECTED[method, target]
+
+
+@pytest.mark.parametrize("request_bytes", [b"", b"\r\n", b"nonsense", b"\x00\xff \xfe\r\n\r\n", b"GET\r\n"])
+def test_what_is_no_request_is_left_to_the_parser(request_bytes):
+    assert Lanes(8).pool_for(request_bytes).lane == Lane.OTHER
+
+
+def test_each_lane_has_a_thread_of_its_own_however_few_there_are():
+    assert all(pool.executor._max_workers >= 1 for pool in Lanes(1).pools.values())
+
+
+def test_buyers_beyond_what_is_served_soon_are_sent_away_each_to_a_later_moment():
+    pool = Lanes(8).pools[Lane.PAY]
+    people = 0
+    while pool.retry_after() is None:
+        pool.enter()
+        people += 1
+    served_soon = LONGEST_QUEUE_SECONDS / FIRST_GUESS_SECONDS * 6
+    assert served_soon <= people <= served_soon + 8
+    waits = [pool.retry_after() for _ in range(2_000)]
+    assert waits == sorted(waits)
+    assert 1 <= waits[0] < waits[200] <= waits[-1] == LONGEST_RETRY_AFTER
+
+
+def test_when_phonepe_becomes_slow_fewer_may_queue():
+    pool = Lanes(8).pools[Lane.PAY]
+    for _ in range(50):
+        pool.enter()
+        pool.leave(20.0)
+    for _ in range(9):
+        pool.enter()
+    assert pool.retry_after() is not None
+
+
+@pytest.mark.parametrize("lane", [Lane.PROBE, Lane.WEBHOOK, Lane.STATUS, Lane.OTHER])
+def test_nobody_but_buyers_is_sent_away(lane):
+    pool = Lanes(8).pools[lane]
+    for _ in range(5_000):
+        pool.enter()
+    assert pool.retry_after() is None
+
+
+def answered(request_bytes):
+    head, _, body = crowded_answer(request_bytes, 7).partition(b"\r\n\r\n")
+    first, *lines = head.decode().split("\r\n")
+    return first, dict(line.split(": ", 1) for line in lines), json.loads(body)
+
+
+def test_the_answer_says_when_to_come_again_in_plain_words():
+    first, headers, body = answered(CLICK + b"\r\n")
+    assert first == "HTTP/1.1 503 Service Unavailable"
+    assert headers["Retry-After"] == "7"
+    assert (body["code"], body["retryable"]) == ("busy", True)
+    assert "Nothing was charged" in body["error"] == body["user_message"]
+
+
+def test_a_page_of_the_shop_may_read_it_and_others_may_not():
+    _, headers, _ = answered(CLICK + b"Origin: http://frontend.example\r\n\r\n")
+    assert headers["Access-Control-Allow-Origin"] == "http://frontend.example"
+    assert "retry-after" in headers["Access-Control-Expose-Headers"]
+    _, headers, _ = answered(CLICK + b"Origin: http://elsewhere.example\r\n\r\n")
+    assert "Access-Control-Allow-Origin" not in headers
+
+
+def test_a_header_of_the_caller_writes_no_header_of_ours():
+    _, headers, _ = answered(CLICK + b"Origin: http://frontend.example\r\nAccept-Language: hi\r\n\r\n")
+    assert set(headers) >= {"Connection", "Content-Length", "Vary"}
