@@ -27,7 +27,7 @@ help:
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
 	@echo "make metrics           figures about the shape of the code, and the way that one payment takes through it"
-	@echo "make bench             payments opened per second by us and by the simulator, beside a view that inserts one row"
+	@echo "make bench [ARGS=rush] how fast, how light: the figures that must hold, as a table (docs/performance.md keeps it)"
 
 run: $(VENV)/.run .env
 	@$(BIN)/python manage.py migrate --verbosity 0
@@ -123,8 +123,8 @@ check: $(VENV)/.dev
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 
 bench: $(VENV)/.dev
-	$(BIN)/python -m bench.process_cart
-	$(BIN)/python -m bench.simulator_pay
+	@$(BIN)/python -m tests.harness.postgres
+	@$(BIN)/python -m bench $(ARGS)
 
 metrics: $(VENV)/.dev
 	@$(BIN)/python tools/code_metrics.py

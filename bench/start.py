@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.figures import print_figure
+
 ROUNDS = 7
 BARE = (
     "from django.conf import settings; settings.configure(INSTALLED_APPS=['django.contrib.contenttypes',"
@@ -38,6 +40,9 @@ def main() -> None:
     for name, seconds in spent.items():
         median = statistics.median(seconds)
         print(f"{name:<20} {median:.2f} s of a processor, {median / bare:.2f} of the bare one")
+    print_figure(
+        "start of a web process ÷ bare Django and DRF", statistics.median(spent["web (okpuja.wsgi)"]) / bare
+    )
     print(f"load {os.getloadavg()[0]:.1f}, median of {ROUNDS} rounds")
 
 

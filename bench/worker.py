@@ -12,6 +12,7 @@ import uuid
 from collections import Counter
 from pathlib import Path
 
+from bench.figures import print_figure
 from tests.harness import environment
 from tests.harness.databases import ON_POSTGRESQL, query
 from tests.harness.installation import Installation
@@ -72,7 +73,9 @@ def idle(shop: Installation, workers: list[Process], seconds: float) -> None:
         statements = log.read()
     spent = sum(map(cpu_seconds, workers)) - before
     print(f"idle for {seconds:.0f} s: {spent / seconds / len(workers) * 100:.2f} % of a core for each worker")
+    print_figure("idle worker: % of a core", spent / seconds / len(workers) * 100)
     if ON_POSTGRESQL:
+        print_figure("idle worker: statements a second", len(statements) / seconds / len(workers))
         print(f"{len(statements) / seconds:.2f} statements a second")
         for statement, count in Counter(each[:90] for each in statements).most_common(12):
             print(f"   {count:5} {statement}")

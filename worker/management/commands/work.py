@@ -2,9 +2,11 @@ import signal
 from queue import SimpleQueue
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
 from core.printable import PrintableCommand
+from payment.services.gateway_calls import call_permits
 from worker.jobs import (
     DATABASE_KINDS,
     DIAGNOSIS_KINDS,
@@ -18,7 +20,7 @@ from worker.jobs import (
 from worker.scheduler import ASKED, DIED, Scheduler
 
 THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
-    (PHONEPE_KINDS, 4),
+    (PHONEPE_KINDS, settings.PHONEPE_POLLS_AT_ONCE),
     (DATABASE_KINDS, 2),
     (NOTIFICATION_KINDS, 2),
     (DIAGNOSIS_KINDS, 1),
@@ -43,6 +45,8 @@ class Command(PrintableCommand):
         )
 
     def handle(self, *args: Any, once: bool, interval: float, **options: Any) -> None:
+        # No customer waits for a thread of this process: all that ask may call, and the nightly comparison beside them.
+        call_permits.count = settings.PHONEPE_POLLS_AT_ONCE + 1
         if once:
             while run_due(KINDS):
                 pass
