@@ -102,85 +102,36 @@ def rows() -> Iterator[Case]:
         yield Case(
             "PhonePe's way to us is open", generation, "our door", shop_with({"answer": ours}), OK, NONE
         )
-    for title, change, finding, culprit, named in (
-        (
-            "door redirects",
-            _says(301, b"", "Location: https://www.shop.example/"),
-            "redirect",
-            CONFIGURATION,
-            SHOP,
-        ),
-        ("Authorization is taken away", {"answer": without_proof}, "refuses", THIS_SERVER, SHOP),
-        ("bodies are written anew", {"answer": written_anew}, "changed", THIS_SERVER, SHOP),
-        ("somebody answers 200 to all", _says(200, b"{}"), "open", THIS_SERVER, SHOP),
-        ("a challenge in front of our door", _says(403, PAGE), "other", THIS_SERVER, SHOP),
-        ("door answers late", {"answer": late}, "slow", THIS_SERVER, SHOP),
-        ("door silent", {"answer": actors.wait_for_ever}, "slow", THIS_SERVER, SHOP),
-        ("door without TLS", {"behave": actors.tell(message(400, b""))}, "tls", THIS_SERVER, SHOP),
-        (
-            "chunked bodies are dropped",
-            {"answer": chunks_dropped},
-            "chunked",
-            THIS_SERVER,
-            "Transfer-Encoding",
-        ),
-        (
-            "chunked bodies are refused",
-            {"answer": chunks_refused},
-            "chunked",
-            THIS_SERVER,
-            "Transfer-Encoding",
-        ),
-        ("chunked bodies hang", {"answer": chunks_hang}, "chunked", THIS_SERVER, "Transfer-Encoding"),
-        ("a 301 adds the slash", {"answer": slash_added(301)}, "slash", THIS_SERVER, "last slash"),
-        ("a 308 adds the slash", {"answer": slash_added(308)}, "slash", THIS_SERVER, "last slash"),
-        ("no address without the slash", {"answer": slash_unknown}, "slash", THIS_SERVER, "last slash"),
-        ("bodies up to 8 KiB", {"answer": limited(8_192)}, "limit", THIS_SERVER, "16 KiB"),
-        ("bodies up to 50 bytes", {"answer": limited(50)}, "limit", THIS_SERVER, "HTTP 413"),
-        (
-            "a password prompt in front of our door",
-            {"answer": prompting},
-            "other",
-            THIS_SERVER,
-            "password prompt",
-        ),
-        (
-            "another installation answers",
-            {"answer": of_another_installation},
-            "changed",
-            THIS_SERVER,
-            "another installation",
-        ),
-        ("our server does not run", _says(502, PAGE), "other", THIS_SERVER, "does not reach our application"),
-        (
-            "our address does not exist",
-            {"told": "NXDOMAIN"},
-            "name_unknown",
-            CONFIGURATION,
-            "dig @1.1.1.1 shop.example",
-        ),
-    ):
-        yield Case(
-            title, "v2", "our door", shop_with(change), Verdict.WEBHOOK_UNREACHABLE, culprit, finding,
-            dependency="webhook",
-            named=named,
-        )  # fmt: skip
-    yield Case(
-        "our address is http", "v2", "our door", _at("http://shop.example"), Verdict.WEBHOOK_UNREACHABLE, CONFIGURATION,
-        "plain", dependency="webhook", named="https://",
+    for title, change, finding, culprit, named in (*NOT_OURS, *TOO_SLOW, *CHANGED, *CHUNKED, *SLASH, *LIMITS):
+        yield _unreachable(title, shop_with(change), culprit, finding, named)
+    yield from _encryption_rows()
+    yield from _rows_from_inside()
+
+
+def _unreachable(
+    title: str, arrange: Callable[[Testbed], object], culprit: str, finding: str, named: str
+) -> Case:
+    return Case(
+        title, "v2", "our door", arrange, Verdict.WEBHOOK_UNREACHABLE, culprit, finding, dependency="webhook",
+        named=named,
     )  # fmt: skip
-    for title, change, named in (
-        ("our certificate has expired", {"ends": -timedelta(days=3)}, "expired on"),
-        ("our certificate has another name", {"names": ("www.shop.example",)}, "is for www.shop.example"),
-    ):
-        yield Case(
-            title, "v2", "our door", _certified(**change), Verdict.WEBHOOK_UNREACHABLE, THIS_SERVER, "tls",
-            dependency="webhook", named=named,
-        )  # fmt: skip
-    yield Case(
-        "own certificate of nobody's", "v2", "our door", _untrusted, Verdict.WEBHOOK_UNREACHABLE, THIS_SERVER, "tls",
-        dependency="webhook", named="full chain",
-    )  # fmt: skip
+
+
+def _encryption_rows() -> Iterator[Case]:
+    yield _unreachable("our address is http", _at("http://shop.example"), CONFIGURATION, "plain", "https://")
+    no_tls = shop_with({"behave": actors.tell(message(400, b""))})
+    yield _unreachable("door without TLS", no_tls, THIS_SERVER, "tls", SHOP)
+    expired = _certified(ends=-timedelta(days=3))
+    yield _unreachable("our certificate has expired", expired, THIS_SERVER, "tls", "expired on")
+    of_another_name = _certified("www.shop.example")
+    yield _unreachable(
+        "our certificate has another name", of_another_name, THIS_SERVER, "tls", "is for www.shop.example"
+    )
+    yield _unreachable("own certificate of nobody's", _untrusted, THIS_SERVER, "tls", "full chain")
+
+
+def _rows_from_inside() -> Iterator[Case]:
+    """This server cannot reach its own address, which says nothing about PhonePe."""
     for title, change in (
         ("not reached from inside", {"lives_here": False}),
         ("refuses from inside", {"listens": False}),
@@ -206,9 +157,9 @@ def _at(address: str) -> Callable[[Testbed], object]:
     return lambda testbed: testbed.settings.update(PUBLIC_BASE_URL=address)
 
 
-def _certified(names: tuple[str, ...] = (SHOP,), **dates: timedelta) -> Callable[[Testbed], None]:
+def _certified(name: str = SHOP, **dates: timedelta) -> Callable[[Testbed], None]:
     def arrange(testbed: Testbed) -> None:
-        shop_with({"answer": ours})(testbed).certificate = testbed.public.issue(*names, **dates)
+        shop_with({"answer": ours})(testbed).certificate = testbed.public.issue(name, **dates)
 
     return arrange
 
@@ -219,3 +170,39 @@ def _untrusted(testbed: Testbed) -> None:
 
 def _says(status: int, body: bytes, *headers: str) -> dict[str, Answer]:
     return {"answer": actors.says(status, body, "text/html", *headers)}
+
+
+# What is in front of our door, its finding, who must act, and what the advice names.
+Row = tuple[str, dict[str, object], str, str, str]
+NOT_OURS: tuple[Row, ...] = (
+    ("door redirects", _says(301, b"", "Location: https://www.shop.example/"), "redirect", CONFIGURATION, SHOP),
+    ("our address does not exist", {"told": "NXDOMAIN"}, "name_unknown", CONFIGURATION, "dig @1.1.1.1 shop.example"),
+    ("somebody answers 200 to all", _says(200, b"{}"), "open", THIS_SERVER, SHOP),
+    ("a challenge in front of our door", _says(403, PAGE), "other", THIS_SERVER, SHOP),
+    ("a password prompt in front of our door", {"answer": prompting}, "other", THIS_SERVER, "password prompt"),
+    ("our server does not run", _says(502, PAGE), "other", THIS_SERVER, "does not reach our application"),
+    ("another installation answers", {"answer": of_another_installation}, "changed", THIS_SERVER,
+     "another installation"),
+)  # fmt: skip
+TOO_SLOW: tuple[Row, ...] = (
+    ("door answers late", {"answer": late}, "slow", THIS_SERVER, SHOP),
+    ("door silent", {"answer": actors.wait_for_ever}, "slow", THIS_SERVER, SHOP),
+)
+CHANGED: tuple[Row, ...] = (
+    ("Authorization is taken away", {"answer": without_proof}, "refuses", THIS_SERVER, SHOP),
+    ("bodies are written anew", {"answer": written_anew}, "changed", THIS_SERVER, SHOP),
+)
+CHUNKED: tuple[Row, ...] = (
+    ("chunked bodies are dropped", {"answer": chunks_dropped}, "chunked", THIS_SERVER, "Transfer-Encoding"),
+    ("chunked bodies are refused", {"answer": chunks_refused}, "chunked", THIS_SERVER, "Transfer-Encoding"),
+    ("chunked bodies hang", {"answer": chunks_hang}, "chunked", THIS_SERVER, "Transfer-Encoding"),
+)
+SLASH: tuple[Row, ...] = (
+    ("a 301 adds the slash", {"answer": slash_added(301)}, "slash", THIS_SERVER, "last slash"),
+    ("a 308 adds the slash", {"answer": slash_added(308)}, "slash", THIS_SERVER, "last slash"),
+    ("no address without the slash", {"answer": slash_unknown}, "slash", THIS_SERVER, "last slash"),
+)
+LIMITS: tuple[Row, ...] = (
+    ("bodies up to 8 KiB", {"answer": limited(8_192)}, "limit", THIS_SERVER, "16 KiB"),
+    ("bodies up to 50 bytes", {"answer": limited(50)}, "limit", THIS_SERVER, "HTTP 413"),
+)
