@@ -6,6 +6,9 @@ import pytest
 import schemathesis
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
+from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.pytest._test_builder import build_operation_test
+from schemathesis.python._constants.orchestrator import make_constants_value_source
 from schemathesis.specs.openapi import checks
 
 from accounts.models import Address
@@ -42,6 +45,9 @@ OWNED = {
 }
 schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
 schema.app = application
+# In the order of the description. `schema.parametrize()` would make up the requests of all operations while tests are
+# collected: in each worker, on each database, also where none of them is played.
+OPERATIONS = [found.ok().label for found in schema.get_all_operations()]
 few = settings(
     max_examples=25 if PROOFS else 3,
     deadline=None,
@@ -81,17 +87,32 @@ def superuser(staff):
     return itertools.cycle([staff])
 
 
-@schema.parametrize()
-@few
-def test_every_answer_to_a_customer_is_described(case, described, customer):
-    described(case, customer)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_answer_to_a_customer_is_described(operation, described, customer):
+    play(operation, lambda case: described(case, customer))
 
 
 @pytest.mark.proof(every=2)
-@schema.parametrize()
-@few
-def test_every_answer_to_a_superuser_is_described(case, described, superuser):
-    described(case, superuser)
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_every_answer_to_a_superuser_is_described(operation, described, superuser):
+    play(operation, lambda case: described(case, superuser))
+
+
+def play(operation, check):
+    """Every request that schemathesis makes up for this operation."""
+
+    @few
+    def each(case):
+        check(case)
+
+    test = build_operation_test(
+        config=schema.config,
+        operation=schema.find_operation_by_label(operation),
+        test_func=each,
+        given_kwargs={},
+        feedback=FeedbackSources(constants_value_source=make_constants_value_source(schema)),
+    )
+    test()
 
 
 def aim(case) -> None:

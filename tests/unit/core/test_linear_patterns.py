@@ -78,10 +78,14 @@ def patterns():
             source = path.read_text(encoding="utf-8")
             if "re.compile(" in source:
                 name = path.relative_to(ROOT).with_suffix("").as_posix().replace("/", ".")
-                for key, value in vars(import_module(name)).items():
+                compiled = (
+                    (key, value)
+                    for key, value in vars(import_module(name)).items()
+                    if isinstance(value, re.Pattern)
+                )
+                for key, value in compiled:
                     ways = set(re.findall(rf"\b{key}\.(fullmatch|match|search|finditer|sub|split)\b", source))
-                    if isinstance(value, re.Pattern):
-                        yield f"{name}.{key}", value, ways or {"fullmatch", "search"}
+                    yield f"{name}.{key}", value, ways or {"fullmatch", "search"}
 
 
 PATTERNS = {name: (pattern, ways) for name, pattern, ways in patterns()}

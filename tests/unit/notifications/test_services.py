@@ -122,9 +122,12 @@ def fixtures_for_all(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize(
-    ("file", "name", "own"), claims_of_silence(), ids=lambda value: value.partition("(")[0]
-)
-def test_that_nobody_was_alerted_is_asserted_only_where_somebody_could_have_been(file, name, own):
+def test_that_nobody_was_alerted_is_asserted_only_where_somebody_could_have_been():
     """Without an address for staff no alert is ever written: such a test passes whatever the code does."""
-    assert "STAFF_EMAILS" in own or re.search(r"\balerts\b", own.partition("):")[0])
+    claims = claims_of_silence()
+    assert claims
+    assert [
+        f"{file}::{name}"
+        for file, name, own in claims
+        if "STAFF_EMAILS" not in own and not re.search(r"\balerts\b", own.partition("):")[0])
+    ] == []

@@ -4,6 +4,7 @@ Read from the code itself, so that a second function that does so is noticed on 
 """
 
 import ast
+from functools import cache
 
 import pytest
 
@@ -18,6 +19,7 @@ GOOD = {"PaymentState.SUCCESS", "AttemptState.COMPLETED", "Fulfilment.BOOKED", "
 WRITES = {"update", "create", "bulk_create", "get_or_create", "update_or_create", "save"}
 
 
+@cache
 def modules() -> dict[str, ast.Module]:
     found = [
         path
@@ -28,11 +30,8 @@ def modules() -> dict[str, ast.Module]:
     return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in found}
 
 
-TREES = modules()
-
-
 def calls():
-    for path, tree in TREES.items():
+    for path, tree in modules().items():
         for node in ast.walk(tree):
             if isinstance(node, ast.Call):
                 yield path, node
@@ -87,7 +86,7 @@ def test_nobody_writes_a_state_past_the_table_of_moves():
 def test_nobody_assigns_a_good_end_either():
     assigned = [
         (path, node.lineno)
-        for path, tree in TREES.items()
+        for path, tree in modules().items()
         for node in ast.walk(tree)
         if isinstance(node, ast.Assign) and any(isinstance(target, ast.Attribute) for target in node.targets)
         if any(word in ast.unparse(node.value) for word in GOOD)
