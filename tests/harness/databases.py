@@ -74,14 +74,18 @@ def delete_all_rows() -> None:
     that have no rows, and creates every permission again.
     """
     with transaction.atomic(), connection.cursor() as cursor:  # foreign keys are checked at its end
-        for table in _tables():
+        cursor.execute(_tables_with_rows())
+        for (table,) in cursor.fetchall():
             cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608
 
 
 @cache
-def _tables() -> list[str]:
+def _tables_with_rows() -> str:
+    """One statement that names them: most tests fill ten tables of eighty."""
     existing = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    return [table for table in existing if table not in KEPT]
+    names = [(table, connection.ops.quote_name(table)) for table in existing if table not in KEPT]
+    rows = (f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {name})" for table, name in names)  # noqa: S608
+    return " UNION ALL ".join(rows)
 
 
 @contextmanager
