@@ -76,11 +76,15 @@ def test_one_address_shows_a_whole_payment_without_a_login(shop):
     assert (answer["success"], answer["booking_created"]) == (True, True)
 
 
-def test_ctrl_c_ends_the_server_and_its_worker():
+def test_a_server_or_worker_that_is_killed_comes_back_and_ctrl_c_ends_both():
     with Installation() as shop:
         both = shop.serve_and_work()
-        eventually(lambda: answers(shop.url), "the server answers")
-        eventually(lambda: "worker started" in both.output, "the worker is at work")
+        eventually(lambda: "worker started" in both.output and answers(shop.url), "both are at work")
+        for child in both.children:
+            os.kill(child, signal.SIGKILL)
+        eventually(lambda: both.output.count("worker started") == 2, "there is another worker")
+        eventually(lambda: answers(shop.url), "there is another server")
+
         both.ask_to_end(signal.SIGINT)
         assert both.wait() == 0
         assert "worker ended" in both.output
@@ -95,16 +99,6 @@ def test_an_impatient_person_ends_it_as_well():
             if "worker ended" not in both.output:
                 both.ask_to_end(signal.SIGINT)
         assert both.wait() == 0
-
-
-def test_a_server_or_worker_that_is_killed_comes_back():
-    with Installation() as shop:
-        both = shop.serve_and_work()
-        eventually(lambda: "worker started" in both.output and answers(shop.url), "both are at work")
-        for child in both.children:
-            os.kill(child, signal.SIGKILL)
-        eventually(lambda: both.output.count("worker started") == 2, "there is another worker")
-        eventually(lambda: answers(shop.url), "there is another server")
 
 
 def test_a_worker_that_can_never_live_does_not_stop_the_server():
