@@ -14,7 +14,7 @@ from tests.harness.databases import ON_POSTGRESQL, PASSWORD
 from tests.harness.installation import Installation
 from tests.harness.processes import eventually
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.proof(every=2)]
 
 CONNECTIONS = 200
 LOGIN = json.dumps({"email": "devotee@example.com", "password": PASSWORD}).encode()

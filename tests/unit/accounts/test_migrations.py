@@ -13,7 +13,7 @@ from rest_framework_simplejwt.settings import api_settings
 
 from accounts.models import Session, User
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 
 
 def test_nobody_is_logged_out_by_the_upgrade_and_no_token_stays_readable(api):

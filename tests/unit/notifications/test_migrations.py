@@ -10,7 +10,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from notifications.models import Notification
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
