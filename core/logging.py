@@ -1,5 +1,5 @@
-"""Log records as JSON, one object a line, or as text for a terminal. Both carry the request id, and neither carries
-secrets, mail addresses or phone numbers."""
+"""Log records as JSON, one object a line, or as text for a terminal. Both carry the request id, and the payment and
+the order that the request or job is about; neither carries secrets, mail addresses or phone numbers."""
 
 import json
 import logging
@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from textwrap import indent
 from typing import Any
 from urllib.parse import urlsplit
@@ -30,6 +32,7 @@ SECRET_SETTINGS = (
     "PHONEPE_WEBHOOK_SECRET",
     "STAFF_WEBHOOK_SECRET",
     "EMAIL_HOST_PASSWORD",
+    "BACKUP_KEY",
 )
 # Whoever knows their paths may call them: chats and alarms have no other login.
 SECRET_ADDRESSES = ("STAFF_WEBHOOK_URL", "DEAD_MAN_URL")
@@ -64,7 +67,48 @@ STANDARD_FIELDS = set(vars(logging.makeLogRecord({}))) | {
 }
 
 access = logging.getLogger("okpuja.access")
+# What happened to a payment, one line each: the message is one word, `payment` its reference.
+events = logging.getLogger("okpuja.events")
 logger = logging.getLogger(__name__)
+
+
+@dataclass
+class LogScope:
+    """What the lines of one request or job carry. `payments` are all that it was about."""
+
+    fields: dict[str, str] = field(default_factory=dict)
+    payments: set[str] = field(default_factory=set)
+
+
+_scope: ContextVar[LogScope | None] = ContextVar("log_scope", default=None)
+
+
+@contextmanager
+def log_scope() -> Iterator[None]:
+    """One row of work: its lines carry what `log_about` names, until it ends."""
+    token = _scope.set(LogScope())
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+def log_about(payment: str, order: str = "") -> None:
+    """From here on this request or job is about this payment (its reference), and about this order of it."""
+    scope = _scope.get()
+    if scope is None:
+        return
+    if not order and scope.fields.get("payment") == payment:
+        order = scope.fields.get("order", "")
+    scope.payments.add(payment)
+    scope.fields = {"payment": payment, "order": order}
+
+
+def order_logged_for(payment: str) -> str:
+    """The order of this payment that this request or job is about; "" if it is about none."""
+    scope = _scope.get()
+    fields = scope.fields if scope else {}
+    return fields.get("order", "") if fields.get("payment") == payment else ""
 
 
 class RequestIdMiddleware:
@@ -75,20 +119,29 @@ class RequestIdMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         offered = request.headers.get("X-Request-Id", "")
-        # Never reset: Django logs refusals after the last middleware, and the next request sets its own.
+        # Neither is reset: Django logs refusals after the last middleware, and a webhook's poll follows its answer. The
+        # next request sets its own.
         request_id.set(offered if VALID_REQUEST_ID.fullmatch(offered) else secrets.token_hex(8))
+        _scope.set(scope := LogScope())
         started = time.monotonic()
         response = self.get_response(request)
         response["X-Request-Id"] = request_id.get()
         milliseconds = round((time.monotonic() - started) * 1000)
         details = {"method": request.method, "path": request.path, "status": response.status_code}
+        if len(scope.payments) > 1:
+            scope.fields = {}  # a list of payments: the line belongs to none of them
         access.info("request", extra=details | {"ms": milliseconds})
         return response
 
 
 class RequestIdFilter(logging.Filter):
+    """Adds the request id, and payment and order where the line does not name its own."""
+
     def filter(self, record: logging.LogRecord) -> bool:
         record.request_id = request_id.get()
+        scope = _scope.get()
+        for name, value in (scope.fields if scope else {}).items():
+            record.__dict__.setdefault(name, value)
         return True
 
 

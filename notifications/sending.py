@@ -14,7 +14,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from core.errors import Unavailable
-from core.logging import redact
+from core.logging import events, redact
 from core.printable import printable
 from notifications import hooks
 from notifications.alerts import sentence_of
@@ -76,7 +76,8 @@ def send(notification: Notification, attach: Attach) -> None:
             logger.info("a message is over", extra=over)
             _move(notification, Notification.State.DROPPED, dropped_because=attachments.over[:200])
         else:
-            _move(notification, Notification.State.SENT, sent_at=timezone.now(), last_error="")
+            if _move(notification, Notification.State.SENT, sent_at=timezone.now(), last_error=""):
+                events.info("told", extra={"kind": notification.kind, "channel": notification.channel})
 
 
 def pause_after(notification: Notification) -> int | None:

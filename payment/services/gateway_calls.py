@@ -14,7 +14,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 from django.conf import settings
 
 from core.errors import Crowded, Unavailable
-from core.logging import request_id
+from core.logging import events, log_about, request_id
 from core.waiting import wait_slots
 from payment.gateways import (
     CheckoutPage,
@@ -33,6 +33,8 @@ Answer = TypeVar("Answer", CheckoutPage, OrderStatus, RefundStatus)
 
 # The errors of a call without an answer. None of them says anything about the order.
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)
+
+LOGGED = ("operation", "endpoint", "stage", "http_status", "code", "error_category")
 
 SECONDS_TO_WAIT_FOR_RESERVATION, SECONDS_TO_WAIT_FOR_CALL = 2.0, 5.0
 # A few more callers prepare orders while all permits are taken, if somebody who waited got one so lately: else PhonePe
@@ -125,6 +127,7 @@ def call_gateway(
     `operation` is a method of PhonePeGateway. Raises GatewayError as it does, NotConfigured, and Crowded when too many
     calls are under way.
     """
+    log_about(attempt.payment.reference, attempt.merchant_order_id)
     gateway, is_reserved = gateway_for(attempt.identity), _is_reserved.get()
     if not call_permits.acquire(is_reserved=is_reserved):
         raise Crowded
@@ -163,3 +166,7 @@ def _record_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt)
         calls[0].save(force_insert=True)  # one statement, without the transaction that `bulk_create` opens
     else:
         GatewayCall.objects.bulk_create(calls)
+    for call in calls:
+        line = {name: getattr(call, name) for name in LOGGED}
+        subject = {"payment": attempt.payment.reference, "order": attempt.merchant_order_id}
+        events.info("asked", extra=subject | line | {"ms": call.milliseconds})

@@ -15,7 +15,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.db.models import QuerySet
 
 from core.clocks import database_now
-from core.logging import redact
+from core.logging import log_scope, redact
 from notifications.services import alert, cases_alerted_today
 from payment.models import WorkLease
 from payment.services.queue import free
@@ -69,7 +69,7 @@ def process_next_row(
         if lease is None:
             continue
         claimed()
-        with push_back_on_error(kind, row, lease):
+        with log_scope(), push_back_on_error(kind, row, lease):
             if not _is_due(job, row, now):  # the last holder of the lease has done it
                 _end(lease, None)
                 continue
@@ -115,7 +115,7 @@ def process_row(kind: str, row: int, act: Act, length: timedelta = LEASE) -> boo
     lease = _claim(kind, row, length)
     if lease is None:
         return False
-    with push_back_on_error(kind, row, lease):
+    with log_scope(), push_back_on_error(kind, row, lease):
         _end(lease, act(row))
     return True
 

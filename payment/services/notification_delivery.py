@@ -16,6 +16,7 @@ from django.utils import timezone
 from accounts.codes import code_of, digits
 from accounts.models import BY_MAIL
 from booking.models import Booking, Cart
+from core.logging import log_about
 from notifications.models import Notification
 from notifications.sending import Attachments
 from notifications.services import CODES
@@ -23,6 +24,7 @@ from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund,
 from payment.services.links import offer_url, status_url
 from payment.services.notifications import notify_refund_started
 from payment.services.receipts import MAIL_WAITS, pdf, receipt_of
+from payment.services.transitions import NEWEST_ORDER
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 Facts = dict[str, Any]
@@ -39,6 +41,9 @@ WITH_CHOICE = ("offer", "called_off")
 
 def attach(notification: Notification) -> Attachments:
     """The link, the receipt and the booking's time of now. The drop rule is checked before that and after it."""
+    about = Payment.objects.filter(pk=notification.facts.get("payment_id")).annotate(order=NEWEST_ORDER)
+    if found := about.values_list("reference", "order").first():
+        log_about(*found)
     if over := reason_to_drop(notification):  # so that no receipt is numbered and made for nothing
         return Attachments(over=over)
     kind, facts = notification.kind, notification.facts

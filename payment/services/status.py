@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import User
 from core.clocks import database_now
 from core.errors import Conflict, Refusal
+from core.logging import log_about
 from core.waiting import InProgress, wait_for
 from payment.gateways import OrderStatus, PhonePeGateway
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
@@ -47,7 +48,7 @@ def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus
         order_id = attempt.merchant_order_id
         answer = call_gateway(attempt, PhonePeGateway.order_status, order_id, deadline)
     except NO_ANSWER as error:
-        logger.warning("no answer", extra={"order": str(attempt), "category": error.error_category})
+        logger.warning("no answer", extra={"category": error.error_category})
         return None
     apply_status(attempt.pk, answer, "worker")
     return answer
@@ -86,6 +87,7 @@ def refresh(payment: Payment, seconds: float, source: str) -> Payment:
     known now.
     """
     deadline = Deadline(seconds)
+    log_about(payment.reference)
     if payment.is_open:
         may_poll = _claim_poll(payment) or wait_for(
             functools.partial(_is_decided_or_ours, payment), deadline.remaining()
@@ -183,7 +185,7 @@ def _poll_all(payment: Payment, deadline: Deadline, source: str) -> Payment:
             try:
                 payment = poll(attempt, deadline, source)
             except NO_ANSWER as error:
-                logger.warning("no answer", extra={"payment": payment.pk, "category": error.error_category})
+                logger.warning("no answer", extra={"category": error.error_category})
     finally:
         polls_in_progress.end(payment.pk)
     payment.refresh_from_db()  # a webhook may have decided it meanwhile

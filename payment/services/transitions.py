@@ -1,10 +1,25 @@
-"""The lock of a payment, and every transition of a row, recorded with its rule in the same transaction."""
+"""The lock of a payment, and every transition of a row, recorded with its rule in the same transaction, and logged as
+one line after its commit."""
 
+import functools
 from typing import Any
 
-from core.logging import request_id
+from django.db import transaction
+from django.db.models import OuterRef, Subquery
+
+from core.logging import events, log_about, order_logged_for, request_id
 from payment.models import Payment, PaymentAttempt, Refund, StateChange
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
+
+# The line of a transition says this word; other transitions are called by their subject.
+EVENTS: dict[tuple[str, str], str] = {
+    ("attempt", AttemptState.CREATED): "opened",
+    ("payment", PaymentState.SUCCESS): "paid",
+    ("fulfilment", Fulfilment.BOOKED): "booked",
+}
+NEWEST_ORDER = Subquery(
+    PaymentAttempt.objects.filter(payment=OuterRef("pk")).order_by("-number").values("merchant_order_id")[:1]
+)
 
 
 def lock_payment(**which: Any) -> Payment:
@@ -12,7 +27,10 @@ def lock_payment(**which: Any) -> Payment:
 
     FOR NO KEY UPDATE: rows that only refer to it (a gateway call, an event) can be written meanwhile.
     """
-    return Payment.objects.select_for_update(of=("self",), no_key=True).get(**which)
+    payments = Payment.objects.select_for_update(of=("self",), no_key=True)
+    payment = payments.annotate(newest_order=NEWEST_ORDER).get(**which)
+    log_about(payment.reference, order_logged_for(payment.reference) or payment.newest_order or "")
+    return payment
 
 
 def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -> bool:
@@ -62,7 +80,8 @@ def record_refund(refund: Refund, rule: str, detail: str = "", *, before: str | 
     """`before` is "" for a new refund; without it, the record says that the state did not change."""
     before = refund.state if before is None else before
     detail = f"{refund.merchant_refund_id} {detail}".strip()
-    _record(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail)
+    more = {"refund": refund.merchant_refund_id, "paise": refund.amount_paise}
+    _record(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail, **more)
 
 
 def record_booking(payment: Payment, status: str, rule: str, detail: str) -> None:
@@ -78,8 +97,9 @@ def _record(
     after: str,
     rule: str,
     detail: str = "",
+    **more: Any,
 ) -> None:
-    StateChange.objects.create(
+    change = StateChange.objects.create(
         payment=payment,
         attempt=attempt,
         subject=subject,
@@ -89,3 +109,22 @@ def _record(
         detail=detail[:200],
         request_id=request_id.get(),
     )
+    log_change(change, **more)
+
+
+def log_change(change: StateChange, **more: Any) -> None:
+    """One line in the log after the commit, with `more` keys. Without `detail`: staff write reasons and names there."""
+    payment, attempt = change.payment, change.attempt
+    newest = getattr(payment, "newest_order", None) or ""
+    order = attempt.merchant_order_id if attempt else order_logged_for(payment.reference) or newest
+    log_about(payment.reference, order)
+    line = {
+        "payment": payment.reference,
+        "order": order,
+        "before": change.before,
+        "after": change.after,
+        "rule": change.rule,
+        "paise": (attempt or payment).amount_paise,
+    }
+    word = EVENTS.get((change.subject, change.after), change.subject)
+    transaction.on_commit(functools.partial(events.info, word, extra=line | more))

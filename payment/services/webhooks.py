@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import User
 from core.errors import Conflict, Refusal
+from core.logging import events, log_about
 from payment.gateways import WebhookClaim, authenticate_webhook
 from payment.models import PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import Generation, ProviderStatus
@@ -29,6 +30,7 @@ from payment.states import AttemptState, RefundState
 
 logger = logging.getLogger(__name__)
 State = WebhookEvent.State
+WITH_PAYMENT = ("attempt__payment", "refund__attempt__payment")
 
 # An event claims the key; a row in one of these states is at least as final. Other claims: any answer is enough.
 FINAL_STATES = {
@@ -58,7 +60,7 @@ def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
     with transaction.atomic():
         WebhookEvent.objects.bulk_create([new], ignore_conflicts=True)
         WebhookEvent.objects.filter(digest=digest).update(deliveries=F("deliveries") + 1)
-        event = WebhookEvent.objects.select_related("attempt", "refund__attempt").get(digest=digest)
+        event = WebhookEvent.objects.select_related(*WITH_PAYMENT).get(digest=digest)
         if event.deliveries > 1:
             event = _reopen(event, new)
         if event.state == State.NEEDS_REVIEW:
@@ -67,6 +69,10 @@ def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
             # Other shops may share the merchant: their orders are no news, but this dispute may be ours.
             case, order = f"event:{event.pk}", event.merchant_order_id
             alert_staff("dispute_unmatched", case=case, event=event.event, order=order)
+    attempt = event.refund.attempt if event.refund else event.attempt
+    if attempt is not None:
+        log_about(attempt.payment.reference, attempt.merchant_order_id)
+    events.info("webhook", extra={"event": event.event, "state": event.state, "deliveries": event.deliveries})
     return event
 
 
@@ -140,7 +146,7 @@ def _reopen(event: WebhookEvent, new: WebhookEvent) -> WebhookEvent:
     values = {name: getattr(new, name) for name in names}
     unchanged = WebhookEvent.objects.filter(pk=event.pk, state=event.state)
     unchanged.update(**values, checks=0, handled_at=None)
-    return WebhookEvent.objects.select_related("attempt", "refund__attempt").get(pk=event.pk)
+    return WebhookEvent.objects.select_related(*WITH_PAYMENT).get(pk=event.pk)
 
 
 def process_now(event: WebhookEvent) -> None:
@@ -151,8 +157,7 @@ def process_now(event: WebhookEvent) -> None:
     try:
         with lease_row("events", event.pk, timedelta(seconds=2 * QUICK_POLL_SECONDS)) as is_ours:
             if is_ours:  # read again: another copy of the same call may have been faster
-                events = WebhookEvent.objects.select_related("attempt", "refund__attempt")
-                process_event(events.get(pk=event.pk))
+                process_event(WebhookEvent.objects.select_related(*WITH_PAYMENT).get(pk=event.pk))
     except OperationalError:
         logger.warning("the database is busy; left to the worker", extra={"event": event.pk})
 
