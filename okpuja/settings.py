@@ -411,6 +411,10 @@ DIAGNOSIS_EVERY_MINUTES = number("DIAGNOSIS_EVERY_MINUTES", 5, at_most=24 * 60)
 BROKER_URL = secret("BROKER_URL")
 # In words: where backups are stored, and when one was restored last. `manage.py golive` checks it.
 BACKUPS = text("BACKUPS")
+# Of `manage.py backup` and `restore`: the folder, the secret that encrypts the files, and for how long they are kept.
+BACKUP_DIR = secret("BACKUP_DIR", str(BASE_DIR / "backups"))
+BACKUP_KEY = secret("BACKUP_KEY")
+BACKUP_KEEP_DAYS = number("BACKUP_KEEP_DAYS", 30, at_least=1, at_most=10_000)
 
 # --- Taking money --------------------------------------------------------------------------------
 

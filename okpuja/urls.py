@@ -3,6 +3,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.admin_login import admin_login, admin_password_change
+from okpuja.metrics import MetricsView
 
 admin.autodiscover()
 
@@ -13,6 +14,7 @@ class SchemaView(SpectacularAPIView):
 
 urlpatterns = [
     path("", include("diagnostics.urls")),
+    path("metrics", MetricsView.as_view(), name="metrics"),
     # Before booking: payment answers two of booking's routes, which need to know about money.
     path("", include("payment.urls")),
     path("api/auth/", include("accounts.urls")),

@@ -50,7 +50,7 @@ def read_due_moments() -> DueMoments:
         clock, *values = cursor.fetchone()
     now = clock or timezone.now()
     moments = [
-        (question.kind, question.moment(_as_moment(value), now))
+        (question.kind, question.moment(as_moment(value), now))
         for question, value in zip(_questions(), values, strict=True)
     ]
     later = [moment for _, moment in moments if moment and moment > now]
@@ -103,7 +103,7 @@ def _questions_about_rows(kind: str, job: Job, rows: "QuerySet[Any]") -> list[Qu
     ]
 
 
-def _as_moment(value: Any) -> Any:
+def as_moment(value: Any) -> Any:
     """SQLite gives moments without their time zone, which is UTC, and as text where it has calculated them."""
     if isinstance(value, str) and value[:1].isdigit():
         value = datetime.fromisoformat(value)

@@ -20,6 +20,7 @@ from tests.integration.access.rules import (
     BY_POST,
     CONTROL,
     LOGIN,
+    OPS_TOKEN,
     OWNER,
     PAYMENT,
     PUBLIC,
@@ -39,7 +40,7 @@ ROUTES: dict[str, Any] = RULES | SIMULATOR
 METHODS = ("get", "post", "put", "patch", "delete")
 FAR = {"REMOTE_ADDR": "203.0.113.9"}
 # The answer to a caller without the secret; who is logged in makes no difference.
-EVERYBODY = {PUBLIC: None, SIGNED: 404, CONTROL: 403, BY_POST: 405, SIGNATURE: 401}
+EVERYBODY = {PUBLIC: None, SIGNED: 404, CONTROL: 403, BY_POST: 405, SIGNATURE: 401, OPS_TOKEN: 401}
 ANONYMOUS, OWNS, OTHER, SUPERUSER = "anonymous", "owner", "another customer", "superuser"
 
 

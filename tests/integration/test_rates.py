@@ -75,6 +75,7 @@ STRICT = {
     "api/payments/payments/simulate-payment-success/ get": "demo_payment",
     "api/payments/payments/debug-connectivity/ get": "diagnosis",
     "api/payments/payments/debug-connectivity/door/ post": "diagnosis",
+    "metrics get": "diagnosis",
     "api/schema/ get": "schema",
 }
 

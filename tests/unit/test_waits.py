@@ -29,6 +29,7 @@ NO_REQUEST = {
     "worker/management/commands/dev.py",
     "diagnostics/golive/flow.py",  # a command
     "diagnostics/load.py",  # a thread of its own
+    "worker/backups.py",  # commands
     "payment/reconciliation/status_checks.py",  # the worker, or a command
     "simulator/dispatcher.py",  # a thread of its own
 }

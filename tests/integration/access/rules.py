@@ -131,6 +131,7 @@ def models() -> list[type[Model]]:
 PUBLIC, LOGIN, OWNER, SIGNED = "public", "any account", "owner", "signed link"
 CONTROL, BY_POST = "OPS_TOKEN, or a program on this machine", "OPS_TOKEN in a form"
 SIGNATURE = "PhonePe's signature"
+OPS_TOKEN = "OPS_TOKEN, whoever is logged in"
 
 
 @dataclass(frozen=True)
@@ -251,6 +252,7 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/schema/ get": PUBLIC,
     "api/docs/ get": PUBLIC,
     "healthz get": PUBLIC,
+    "metrics get": OPS_TOKEN,
     "readyz get": PUBLIC,
 }
 SIMULATOR = {
