@@ -12,7 +12,7 @@ help:
 	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
 	@echo "make dev [PORT=8000]   the same for developers: reloads changed code, shows stacks, stops at breakpoint()"
 	@echo "make test [ARGS=tests/unit/payment/test_gateways.py]   every test, on SQLite and on a real PostgreSQL"
-	@echo "make test-fast         unit tests without sockets, on SQLite"
+	@echo "make test-fast         unit tests without sockets, a third of similar cases, on SQLite"
 	@echo "make proofs            every case of the proofs of which make test plays a sample, the laboratory, races, torture, siege"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
@@ -43,8 +43,8 @@ dev: $(VENV)/.dev .env
 
 test: test-sqlite test-postgresql
 
-# One file needs no second worker. Three of them on two cores: many tests wait for a process.
-WORKERS ?= $(if $(findstring .py,$(ARGS)),0,3)
+# One file needs no second worker. Four of them on two cores: many tests wait for a process.
+WORKERS ?= $(if $(findstring .py,$(ARGS)),0,4)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Compiled tests are kept: rewriting the asserts of 300 modules in each worker takes longer than most tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -56,9 +56,11 @@ test-postgresql: $(VENV)/.dev browser
 	@$(BIN)/python -m tests.harness.postgres
 	TEST_DATABASE=postgresql $(PYTEST) $(ARGS)
 
-# What a change to one module needs most: no sockets, no processes, no proofs; the migrated database is kept.
+# What a change to one module needs most: no sockets, no processes, no proofs; the migrated database is kept. Without ARGS
+# no races either, and every third case of a test that has more than three (FAST in tests/conftest.py).
 test-fast: $(VENV)/.dev
-	TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not slow and not proof" -n 2 --dist loadfile $(ARGS)
+	$(if $(ARGS),,FAST=1) TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not slow and not proof" \
+		-n 2 --dist loadfile $(ARGS)
 
 # Every case of which `make test` plays a sample, and on PostgreSQL what it plays on SQLite only; then what takes minutes.
 proofs: $(VENV)/.dev browser

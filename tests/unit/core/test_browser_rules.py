@@ -11,7 +11,7 @@ PAGES = [
     "/admin/login/",
     "/api/docs/",
     "/simulator/",
-    "/api/payments/payments/debug-connectivity/",
+    pytest.param("/api/payments/payments/debug-connectivity/", marks=pytest.mark.slow),
     "/healthz",
 ]
 PRIVATE = ["/api/auth/me/", "/api/payments/payments/", "/api/booking/bookings/", "/api/cart/carts/"]

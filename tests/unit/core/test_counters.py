@@ -31,6 +31,7 @@ def add_callers(ends, number=CALLERS, scope="register"):
     )
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_callers_of_an_hour_are_all_remembered():
     add_callers(ends=NOW + 3600)
 
@@ -40,6 +41,7 @@ def test_a_hundred_thousand_callers_of_an_hour_are_all_remembered():
     assert Counter.objects.count() == CALLERS
 
 
+@pytest.mark.slow
 def test_counters_whose_span_has_ended_are_deleted_and_no_others():
     add_callers(ends=NOW, number=25_000)
     add_callers(ends=NOW + 1, number=10, scope="login")

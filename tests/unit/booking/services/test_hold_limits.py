@@ -24,7 +24,8 @@ from core.errors import Conflict
 from tests.harness import builders
 from tests.harness.races import at_once
 
-pytestmark = pytest.mark.django_db
+# Hundreds of customers.
+pytestmark = [pytest.mark.slow, pytest.mark.django_db]
 
 HOME, OFFICE = "203.0.113.7", "198.51.100.9"
 LIFE = timedelta(minutes=15 + 5)

@@ -70,6 +70,7 @@ def test_many_who_ask_at_once_for_one_receipt_cause_one_drawing(receipt, drawing
     assert bytes(DrawnReceipt.objects.get().content) in papers
 
 
+@pytest.mark.slow  # waits for its turn
 def test_who_cannot_wait_for_a_drawing_is_told_when_to_come_back(receipt, drawings, api, alice):
     with drawing_slots.reserve():
         answer = api(alice).get(path(receipt))

@@ -268,7 +268,9 @@ def get(url):
 
 def test_who_waits_on_our_page_is_led_on_to_the_shop(api, alice, cart, phonepe):
     payment = click(api(alice), JULY, cart)
-    waiting = get(get(return_url(payment)).url)
+    page = get(return_url(payment)).url
+    Payment.objects.update(asked_at=None)  # the pause between two polls is over
+    waiting = get(page)
     assert "Waiting for your payment" in waiting.content.decode()
     assert "Not paid" not in waiting.content.decode()
 

@@ -49,10 +49,9 @@ def verify(client, cart):
 
 def words(client, payment):
     """What the two pages that wait are told: word, word, whether it is booked."""
-    waiting, confirming = (
-        order_status(client, payment).json(),
-        cart_status(client, payment.checkout.cart).json(),
-    )
+    waiting = order_status(client, payment).json()
+    two_seconds_pass()
+    confirming = cart_status(client, payment.checkout.cart).json()
     assert waiting["booking_created"] == confirming["data"]["booking_created"]
     return waiting["status"], confirming["data"]["payment_status"], waiting["booking_created"]
 
