@@ -19,6 +19,7 @@ import requests
 
 from bench.crowd import Crowd, make_crowd
 from bench.figures import print_figure
+from bench.worker import cpu_seconds
 from tests.harness import ROOT, environment
 from tests.harness.installation import Installation
 from tests.harness.processes import Process, address_of, eventually, listening
@@ -59,7 +60,10 @@ def rush(installation: Installation, phonepe: str, count: int, capacity: int) ->
     for _ in range(4 * SERVERS):  # each process has loaded everything
         requests.get(f"{url}{CATALOGUE}", timeout=60).raise_for_status()
     requests.get(f"{phonepe}/control/reset", timeout=10)
+    [server] = installation._processes
+    before = [cpu_seconds(pid) for pid in server.children]
     found = click(url, crowd)
+    found["cpu"] = sum(map(cpu_seconds, server.children)) - sum(before)
     return found | {"phonepe": requests.get(f"{phonepe}/control/", timeout=10).json(), "slot": crowd.slot}
 
 
@@ -104,6 +108,7 @@ def report(found: dict[str, Any], installation: Installation, capacity: int) -> 
         f"first answer: median {statistics.median(told):.1f} s, last {told[-1]:.1f} s; last final one {last:.1f} s",
         f"opened {len(opened) / last:.1f} a second; PhonePe allows {allowed:.1f}; PhonePe counted: {counts}",
         *(f"{path}: {percentiles(seconds)}" for path, seconds in found["others"].items()),
+        f"CPU of the server {found['cpu'] / len(bought) * 1000:.0f} ms for each cart, with those who look beside",
         f"places held {held}, booked {sold} of {capacity}",
     ]
     print("\n   ".join(lines), flush=True)

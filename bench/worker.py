@@ -97,9 +97,10 @@ def claims(shop: Installation) -> None:
     )
 
 
-def cpu_seconds(process: Process) -> float:
-    """User and system time of all its threads."""
-    fields = Path(f"/proc/{process._popen.pid}/stat").read_text().rpartition(")")[2].split()
+def cpu_seconds(process: Process | int) -> float:
+    """User and system time of all threads of a process, which may be given by its id."""
+    pid = process if isinstance(process, int) else process._popen.pid
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
