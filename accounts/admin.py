@@ -20,7 +20,7 @@ from accounts.models import Address, PanCard, Session, User
 from accounts.pan_cards import KeyIsMissing, mask, number_of
 from accounts.search import PhoneSearch
 from accounts.services import lock_user
-from accounts.sessions import end, end_all
+from accounts.session_ends import end, end_all
 
 admin.site.unregister(Group)
 # Tables of a library that are not used any more.

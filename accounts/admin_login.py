@@ -10,7 +10,7 @@ from unfold.forms import AuthenticationForm
 
 from accounts.login_guard import begin_password_check
 from accounts.models import Session, User
-from accounts.sessions import end_all
+from accounts.session_ends import end_all
 from core.errors import refusal_response
 from core.guesses import TooManyAttempts
 from core.networks import client_address, network_of

@@ -15,7 +15,7 @@ from accounts.hashers import spend_time_of_comparison
 from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
-from accounts.sessions import end_all
+from accounts.session_ends import end_all
 from core.errors import Refusal
 from core.networks import UNKNOWN, network_of
 

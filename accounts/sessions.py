@@ -14,9 +14,7 @@ from uuid import UUID, uuid4
 
 import jwt
 from django.conf import settings
-from django.contrib.sessions.models import Session as AdminSession
 from django.db import transaction
-from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework.exceptions import AuthenticationFailed
@@ -26,7 +24,10 @@ from rest_framework_simplejwt.settings import api_settings
 from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from accounts.known_networks import remember_network
-from accounts.models import OneTimeCode, Session, User
+from accounts.models import Session, User
+
+# The names of `session_ends` are known from here, too.
+from accounts.session_ends import KEPT, end, end_all, expired_admin_sessions, over, purge_admin  # noqa: F401
 from core.networks import UNKNOWN, network_of
 from core.texts import one_line
 
@@ -34,8 +35,6 @@ logger = logging.getLogger(__name__)
 
 # Two tabs of one browser refresh with the same token at the same moment.
 ROTATION_GRACE = timedelta(seconds=10)
-KEPT = timedelta(days=30)  # after its end, for questions to support
-PURGED_AT_ONCE = 10_000
 SESSION_ENDED = "Your session has ended. Please log in again."
 SESSION_CLAIM = "sid"
 NO_SESSION = UUID(int=0)
@@ -128,45 +127,6 @@ def log_out(raw: str) -> None:
     except TokenError:
         return
     end(Session.objects.filter(key=_key_of_refresh(token)), Session.EndedBecause.LOGOUT)
-
-
-def end(sessions: "QuerySet[Session]", because: Session.EndedBecause) -> int:
-    """How many of them were open."""
-    return sessions.filter(ended_at=None).update(ended_at=timezone.now(), ended_because=because)
-
-
-@transaction.atomic
-def end_all(user: User, because: Session.EndedBecause, *, except_for: Session | None = None) -> int:
-    """Every login of a person to the API and the admin, and every one-time code. Returns how many of the API were open.
-
-    A login or a rotation that runs meanwhile carries the former epoch, and is worthless.
-    """
-    User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
-    now = User.objects.get(pk=user.pk)
-    user.session_epoch = now.session_epoch
-    OneTimeCode.objects.filter(user=user, used_at=None).update(used_at=timezone.now())
-    others = Session.objects.filter(user=user)
-    if except_for is not None:
-        others = others.exclude(pk=except_for.pk)
-        Session.objects.filter(pk=except_for.pk).update(user_hash=now.get_session_auth_hash())
-    return end(others, because)
-
-
-def over(now: datetime) -> "QuerySet[Session]":
-    """Sessions that nobody asks about any more, the oldest first."""
-    return Session.objects.filter(Q(ended_at__lt=now - KEPT) | Q(expires_at__lt=now - KEPT)).order_by("pk")
-
-
-def purge_admin(now: datetime) -> int:
-    """Deletes sessions of the admin that have expired; returns how many. In parts, so that no lock is held for long."""
-    expired, purged = expired_admin_sessions(now), 0
-    while keys := list(expired.values_list("pk", flat=True)[:PURGED_AT_ONCE]):
-        purged += expired.filter(pk__in=keys).delete()[0]
-    return purged
-
-
-def expired_admin_sessions(now: datetime) -> "QuerySet[AdminSession]":
-    return AdminSession.objects.filter(expire_date__lt=now)
 
 
 def _expiry(created_at: datetime, last_used_at: datetime) -> datetime:

@@ -14,7 +14,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 from rest_framework_simplejwt.tokens import Token
 
-from accounts import codes, pan_cards, services, sessions, uploads
+from accounts import codes, pan_cards, services, session_ends, sessions, uploads
 from accounts.models import Address, OneTimeCode, PanCard, Session, Upload, User
 from accounts.serializers import (
     AddressSerializer,
@@ -180,7 +180,7 @@ class LogoutEverywhereView(APIView):
 
     @extend_schema(operation_id="auth_logout_everywhere", request=None, responses={205: None})
     def post(self, request: Request) -> Response:
-        sessions.end_all(cast(User, request.user), Session.EndedBecause.EVERYWHERE)
+        session_ends.end_all(cast(User, request.user), Session.EndedBecause.EVERYWHERE)
         return Response(status=status.HTTP_205_RESET_CONTENT)
 
 

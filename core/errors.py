@@ -27,7 +27,6 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, NotFound, Throttled, ValidationError
 from rest_framework.exceptions import PermissionDenied as Forbidden
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 from core.language import ENGLISH, Text, language_of
 from core.logging import request_id
@@ -132,7 +131,6 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     known = _as_api_exception(error)
     if known is None:
         return None
-    set_rollback()
     request = context.get("request")
     language = language_of(request) if request else ENGLISH
     response = Response(error_body(known, language), status=known.status_code)

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils.timezone import localdate
 
-from accounts import codes, sessions, uploads
+from accounts import codes, session_ends, uploads
 from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload, User
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
@@ -156,7 +156,9 @@ KINDS: dict[str, Job] = {
     ),
     "codes": Job(codes.to_send, send_code),
     "uploads": Job(uploads.left_over, delete_upload, columns=("created_at",)),
-    "sessions": Job(sessions.over, delete_session, columns=("ended_at", "expires_at"), kept=sessions.KEPT),
+    "sessions": Job(
+        session_ends.over, delete_session, columns=("ended_at", "expires_at"), kept=session_ends.KEPT
+    ),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE, columns=CHECKED),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
     "diagnosis": Job(diagnosis_due, run_diagnosis),

@@ -11,7 +11,7 @@ import requests
 from django.conf import settings
 from django.db.models import Count, Exists, F, Min, Q, QuerySet
 
-from accounts.sessions import expired_admin_sessions, purge_admin
+from accounts.session_ends import expired_admin_sessions, purge_admin
 from booking.services import forget_networks, outdated_networks
 from core import counters
 from core.clocks import database_now
