@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege check bench metrics messages lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill check bench metrics messages lock \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -22,6 +22,7 @@ help:
 	@echo "make mutants [ARGS=payment/services/refunds/amounts.py] [SAMPLE=20]   small wrong edits: do the tests notice?"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
 	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
+	@echo "make restore-drill     backup, destroy, restore into a second database, ledger_check; on SQLite and on PostgreSQL"
 	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
@@ -111,6 +112,11 @@ siege: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres
 	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.siege
 	@TEST_DATABASE=sqlite $(BIN)/python -m tests.system.siege
+
+restore-drill: $(VENV)/.dev
+	@$(BIN)/python -m tests.harness.postgres
+	@TEST_DATABASE=sqlite $(BIN)/python -m tests.system.restore_drill
+	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.restore_drill
 
 # Neither reads .env: what is checked is the code, not this installation.
 check messages: export DOTENV_FILE =

@@ -1,0 +1,102 @@
+#!/bin/sh
+# install.sh HOST [SOURCE]: one small server for OkPuja payments on Debian 12 or Ubuntu 24.04. Run it as root, as often as
+# you like: what is there stays, what is missing is added. SOURCE is a checkout of the code; without it, this one.
+#
+#   /opt/okpuja/releases/STAMP   the code with its virtual environment; /opt/okpuja/current points at one of them
+#   /etc/okpuja/okpuja.env       the settings, written once with random secrets
+#   /var/lib/okpuja              private files and backups
+set -eu
+host=${1:?usage: install.sh HOST [SOURCE]}
+source=$(cd "${2:-$(dirname "$0")/../..}" && pwd)
+here=$source/deploy/vps
+settings=/etc/okpuja/okpuja.env
+case $host in *[!A-Za-z0-9.-]*) echo "HOST is a name such as pay.example.com" >&2; exit 2 ;; esac
+[ "$(id -u)" = 0 ] || { echo "run this as root" >&2; exit 1; }
+random() { python3 -c "import secrets; print(secrets.token_urlsafe($1))"; }
+step() { echo "== $*"; }
+
+step "packages"
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -y -q --no-install-recommends python3 python3-venv postgresql postgresql-client nginx certbot nftables \
+    logrotate ca-certificates curl openssl
+
+step "user and folders"
+id okpuja >/dev/null 2>&1 || useradd --system --home-dir /var/lib/okpuja --shell /usr/sbin/nologin okpuja
+install -d -m 755 /opt/okpuja /opt/okpuja/releases
+install -d -m 750 -o root -g okpuja /etc/okpuja
+install -d -m 700 -o okpuja -g okpuja /var/lib/okpuja /var/lib/okpuja/uploads /var/lib/okpuja/backups
+
+step "database"
+if [ ! -d /run/systemd/system ]; then service postgresql start; fi # a container, or a chroot
+as_postgres() { (cd / && runuser -u postgres -- psql -qtA "$@"); }
+if [ "$(as_postgres -c "SELECT 1 FROM pg_roles WHERE rolname = 'okpuja'")" != 1 ]; then
+    as_postgres -c "CREATE ROLE okpuja LOGIN" # through the local socket: PostgreSQL asks the kernel who it is
+fi
+if [ "$(as_postgres -c "SELECT 1 FROM pg_database WHERE datname = 'okpuja'")" != 1 ]; then
+    as_postgres -c "CREATE DATABASE okpuja OWNER okpuja ENCODING 'UTF8' TEMPLATE template0"
+fi
+
+step "settings"
+if [ ! -e $settings ]; then
+    umask 027
+    sed -e "s|^SECRET_KEY=.*|SECRET_KEY=$(random 40)|" \
+        -e "s|^OPS_TOKEN=.*|OPS_TOKEN=$(random 24)|" \
+        -e "s|^DATA_KEYS=.*|DATA_KEYS=$(random 32)|" \
+        -e "s|^BACKUP_KEY=.*|BACKUP_KEY=$(random 33)|" \
+        -e "s|^BACKUP_DIR=.*|BACKUP_DIR=/var/lib/okpuja/backups|" \
+        -e "s|^UPLOADS_DIR=.*|UPLOADS_DIR=/var/lib/okpuja/uploads|" \
+        -e "s|^DATABASE_URL=.*|DATABASE_URL=postgresql://okpuja@%2Fvar%2Frun%2Fpostgresql/okpuja|" \
+        -e "s|^PUBLIC_BASE_URL=.*|PUBLIC_BASE_URL=https://$host|" \
+        -e "s|^ALLOWED_HOSTS=.*|ALLOWED_HOSTS=$host,127.0.0.1|" \
+        -e "s|^EMAIL_URL=.*|EMAIL_URL=file:///var/lib/okpuja/mail|" \
+        -e "s|^NUM_PROXIES=.*|NUM_PROXIES=1|" \
+        "$source/.env.example" >$settings.new
+    chown root:okpuja $settings.new
+    chmod 640 $settings.new
+    mv $settings.new $settings
+    umask 022
+    echo "written: $settings. Keep a copy of SECRET_KEY, DATA_KEYS and BACKUP_KEY in another place."
+fi
+
+step "units, proxy, firewall, wrapper"
+install -m 755 "$here/okpuja" /usr/local/bin/okpuja
+install -m 755 "$here/upgrade.sh" /usr/local/sbin/okpuja-upgrade
+install -m 755 "$here/rollback.sh" /usr/local/sbin/okpuja-rollback
+install -m 644 "$here"/systemd/*.service "$here"/systemd/*.socket "$here"/systemd/*.timer /etc/systemd/system/
+install -D -m 644 "$here/systemd/journald@okpuja.conf" /etc/systemd/journald@okpuja.conf
+install -D -m 644 "$here/okpuja.nft" /etc/okpuja/okpuja.nft
+install -D -m 644 "$here/nginx/okpuja-limits.conf" /etc/nginx/conf.d/okpuja-limits.conf
+install -D -m 644 "$here/nginx/okpuja-proxy.conf" /etc/nginx/snippets/okpuja-proxy.conf
+# Without a certificate only http, for certbot. The second run of this script, after certbot, opens https.
+site=okpuja-http.conf
+[ ! -e "/etc/letsencrypt/live/$host/fullchain.pem" ] || site=okpuja-https.conf
+sed "s/HOST/$host/g" "$here/nginx/$site" >/etc/nginx/sites-available/okpuja
+ln -sf ../sites-available/okpuja /etc/nginx/sites-enabled/okpuja
+rm -f /etc/nginx/sites-enabled/default
+install -d -m 755 /var/www/certbot
+nginx -t
+
+step "release"
+okpuja-upgrade "$source"
+
+step "services"
+if [ -d /run/systemd/system ]; then
+    systemctl daemon-reload
+    systemctl enable -q --now okpuja-firewall.service okpuja-web@8001.socket okpuja-web@8002.socket \
+        okpuja-web@8001.service okpuja-web@8002.service okpuja-worker.service okpuja-backup.timer
+    systemctl reload-or-restart nginx
+else
+    echo "no systemd is running here: nothing was started"
+fi
+
+cat <<TEXT
+
+Done. What is left is yours:
+  1. point $host at this server, then: certbot certonly --webroot -w /var/www/certbot -d $host
+     and run this script once more: it opens https and renews by itself (certbot.timer)
+  2. edit $settings (PhonePe's credentials, mail, the shop's address), then: okpuja-upgrade --restart
+  3. okpuja createsuperuser, then log in at https://$host/admin/
+  4. okpuja doctor          whether everything can be reached, and whose fault it is if not
+     okpuja golive          whether it may take real money
+TEXT
