@@ -8,9 +8,11 @@ from django.test import Client
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 
+from tests.harness import PROOFS
+
 # The same examples at every run: a failure in CI must be the failure at home.
 few = settings(
-    max_examples=30,
+    max_examples=30 if PROOFS else 12,
     deadline=None,
     derandomize=True,
     database=None,
