@@ -297,6 +297,7 @@ class Cart(models.Model):
                 fields=["user"], condition=Q(status="ACTIVE"), name="one_active_cart_per_user"
             ),
         ]
+        indexes = [models.Index(fields=["id"], condition=Q(status="ACTIVE"), name="cart_active")]
 
     def __str__(self) -> str:
         return f"Cart {self.pk} ({self.status})"
@@ -569,6 +570,7 @@ class Booking(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        indexes = [models.Index(fields=["starts_at"], name="booking_starts")]
 
     def __str__(self) -> str:
         return self.book_id

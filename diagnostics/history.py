@@ -158,7 +158,7 @@ def _failed_calls() -> Iterator[str]:
     failed = GatewayCall.objects.exclude(error_category="").filter(
         started_at__gte=timezone.now() - FAILED_CALLS_SINCE
     )
-    for call in failed.select_related("attempt").order_by("-pk")[:FAILED_CALLS_SHOWN]:
+    for call in failed.select_related("attempt").order_by("-started_at", "-pk")[:FAILED_CALLS_SHOWN]:
         what = f"HTTP {call.http_status} {call.code}".strip() if call.http_status else call.error_category
         about = f"order {call.attempt}" if call.attempt else "no order"
         yield f"{call.started_at:%Y-%m-%d %H:%M:%S} UTC, {call.operation} of {about}: {what}"

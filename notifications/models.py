@@ -45,6 +45,7 @@ class Notification(models.Model):
                 fields=["next_check_at"], name="notification_due", condition=Q(next_check_at__isnull=False)
             ),
             models.Index(fields=["email", "sent_at"], name="notification_sent_to"),
+            models.Index(fields=["created_at"], name="notification_alerts", condition=Q(kind="alert")),
         ]
 
     def __str__(self) -> str:

@@ -54,7 +54,10 @@ def alert(rule: str, case: str, facts: Facts) -> None:
 def cases_alerted_today(rule: str) -> set[str]:
     """The cases of this rule that staff have been alerted to since midnight."""
     today = f":{timezone.localdate():%Y-%m-%d}:"
-    alerts = Notification.objects.filter(key__startswith=f"alert:{rule}:", key__contains=today)
+    midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    alerts = Notification.objects.filter(
+        kind="alert", created_at__gte=midnight, key__startswith=f"alert:{rule}:", key__contains=today
+    )
     return set(alerts.values_list("facts__case", flat=True))
 
 

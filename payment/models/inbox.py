@@ -25,7 +25,7 @@ class WebhookEvent(models.Model):
     header_names = models.TextField(blank=True)
     body = models.BinaryField()
     event = models.CharField(max_length=64, blank=True)
-    merchant_order_id = models.CharField(max_length=64, blank=True, db_index=True)
+    merchant_order_id = models.CharField(max_length=64, blank=True)
     merchant_refund_id = models.CharField(max_length=64, blank=True)
     claimed_state = models.CharField(max_length=16, db_column="claimed_verdict")
     claimed_paise = models.BigIntegerField(null=True, blank=True)
@@ -53,6 +53,19 @@ class WebhookEvent(models.Model):
         indexes = [
             models.Index(
                 fields=["next_check_at"], name="event_due", condition=Q(next_check_at__isnull=False)
+            ),
+            models.Index(
+                fields=["received_at"],
+                name="event_unfinished",
+                condition=Q(state__in=("RECEIVED", "UNMATCHED", "NEEDS_REVIEW")),
+            ),
+            # For equality and for beginnings.
+            models.Index(fields=["merchant_order_id"], name="event_order", opclasses=["varchar_pattern_ops"]),
+            models.Index(
+                fields=["merchant_refund_id"],
+                name="event_refund",
+                opclasses=["varchar_pattern_ops"],
+                condition=~Q(merchant_refund_id=""),
             ),
         ]
         constraints = [

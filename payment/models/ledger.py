@@ -39,6 +39,7 @@ class LedgerEntry(models.Model):
     class Meta:
         ordering = ["id"]
         verbose_name_plural = "ledger entries"
+        indexes = [models.Index(fields=["id"], name="ledger_simulated", condition=Q(simulated=True))]
         constraints = [
             models.UniqueConstraint(
                 fields=["payment"], condition=Q(kind="RECEIPT"), name="ledger_one_receipt_per_payment"

@@ -1,8 +1,9 @@
 """Records: every change of state, every HTTP attempt to PhonePe, every diagnosis."""
 
 from django.db import models
+from django.db.models import Q
 
-from payment.models.payments import Payment, PaymentAttempt
+from payment.models.payments import Payment, PaymentAttempt, unknown_code
 from payment.phonepe.enums import ErrorCategory
 
 
@@ -46,6 +47,10 @@ class GatewayCall(models.Model):
 
     class Meta:
         ordering = ["id"]
+        indexes = [
+            models.Index(fields=["started_at"], name="call_failed", condition=~Q(error_category="")),
+            models.Index(fields=["started_at"], name="call_unknown_code", condition=unknown_code()),
+        ]
 
     def __str__(self) -> str:
         return f"{self.operation} {self.host}:{self.port} {self.http_status or self.error_category}"

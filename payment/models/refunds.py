@@ -90,6 +90,11 @@ class Refund(models.Model):
             models.Index(
                 fields=["next_check_at"], name="refund_due", condition=Q(next_check_at__isnull=False)
             ),
+            models.Index(
+                fields=["expected_by"],
+                name="refund_open",
+                condition=Q(state__in=(RefundState.WAITING, *OPEN_REFUND)),
+            ),
         ]
         constraints = [
             # Refunds from PhonePe's dashboard are not sent by us, one after the other.

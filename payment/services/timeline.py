@@ -20,6 +20,7 @@ from payment.models import (
     StateChange,
     WebhookEvent,
 )
+from payment.models.payments import unknown_code
 from payment.phonepe.enums import ErrorCategory
 from payment.phonepe.response_codes import MEANINGS, Actor, meaning
 from payment.states import RefundState
@@ -205,15 +206,10 @@ def unknown_codes() -> list[UnknownCode]:
 
 
 def _count_codes(rows: QuerySet[GatewayCall] | QuerySet[PaymentAttempt], moment: str) -> list[UnknownCode]:
-    """PhonePe's codes have no lower-case letters. Our own rules, which end an attempt too, have no others."""
     counted = (
-        rows.exclude(code__in=["", *MEANINGS])
+        rows.filter(unknown_code())
         .order_by()
         .values("code")
         .annotate(times=Count("pk"), last_seen=Max(moment))
     )
-    return [
-        {"code": row["code"], "times": row["times"], "last_seen": row["last_seen"]}
-        for row in counted
-        if not row["code"].islower()
-    ]
+    return [{"code": row["code"], "times": row["times"], "last_seen": row["last_seen"]} for row in counted]

@@ -1,0 +1,113 @@
+"""Indexes on tables that may be large: made and dropped while payments go on. For migrations with `atomic = False`."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import ProgrammingError, migrations
+from django.db.backends.base.schema import BaseDatabaseSchemaEditor
+from django.db.migrations.operations.base import Operation
+from django.db.migrations.state import StateApps
+from django.db.utils import NotSupportedError, OperationalError
+
+logger = logging.getLogger(__name__)
+
+# What a server says that does not have the extension, or does not let us install it.
+NO_EXTENSION = (ProgrammingError, NotSupportedError, OperationalError)
+Step = Callable[[StateApps, BaseDatabaseSchemaEditor], None]
+
+
+class AddIndexOnline(migrations.AddIndex):
+    """On PostgreSQL CONCURRENTLY: writers do not wait. One that was interrupted begins anew; its rest is removed."""
+
+    atomic = False
+
+    def database_forwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        if schema_editor.connection.vendor != "postgresql":
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+            return
+        model = to_state.apps.get_model(app_label, self.model_name)
+        if self.allow_migrate_model(schema_editor.connection.alias, model):
+            with _without_timeouts(schema_editor):
+                _drop(schema_editor, self.index.name)
+                schema_editor.add_index(model, self.index, concurrently=True)  # type: ignore[call-arg]
+
+
+def create_on_postgresql(*indexes: tuple[str, str], extension: str = "") -> Operation:
+    """`indexes`: names, and the statements behind "ON". With an `extension` that cannot be installed, none is made."""
+
+    def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        if extension and not _install(schema_editor, extension):
+            return
+        for name, statement in indexes:
+            _drop(schema_editor, name)
+            schema_editor.execute(f"CREATE INDEX CONCURRENTLY {name} ON {statement}", None)
+
+    def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        for name, _ in indexes:
+            _drop(schema_editor, name)
+
+    return migrations.RunPython(_on_postgresql(create), _on_postgresql(drop))
+
+
+def drop_pattern_indexes(app: str, *columns: str) -> Operation:
+    """Django makes a second index for LIKE on each unique or indexed text ("model.column"): where nobody uses it."""
+
+    def fields(apps: StateApps) -> Iterator[tuple[Any, Any]]:
+        for each in columns:
+            model = apps.get_model(app, each.partition(".")[0])
+            yield model, model._meta.get_field(each.partition(".")[2])
+
+    def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        for model, field in fields(apps):
+            with schema_editor.connection.cursor() as cursor:
+                found = schema_editor.connection.introspection.get_constraints(cursor, model._meta.db_table)
+            for name, about in found.items():
+                if name.endswith("_like") and about["columns"] == [field.column]:
+                    _drop(schema_editor, name)
+
+    def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        for model, field in fields(apps):
+            schema_editor.execute(schema_editor._create_like_index_sql(model, field))  # type: ignore[attr-defined]
+
+    return migrations.RunPython(_on_postgresql(drop), _on_postgresql(create))
+
+
+def _on_postgresql(step: Step) -> Step:
+    def run(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        if schema_editor.connection.vendor == "postgresql":
+            with _without_timeouts(schema_editor):
+                step(apps, schema_editor)
+
+    return run
+
+
+def _install(schema_editor: BaseDatabaseSchemaEditor, extension: str) -> bool:
+    """The owner of a database may install a trusted extension, if the server has it."""
+    try:
+        schema_editor.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    except NO_EXTENSION as error:
+        cause = str(error).partition("\n")[0]
+        logger.warning("no extension %s, so searching by parts looks at new rows only: %s", extension, cause)
+        return False
+    return True
+
+
+def _drop(schema_editor: BaseDatabaseSchemaEditor, name: str) -> None:
+    schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(name)}")
+
+
+@contextmanager
+def _without_timeouts(schema_editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
+    """Those of our connections are for requests; a million rows take longer, and nobody waits for these locks."""
+    names = ("statement_timeout", "lock_timeout")
+    for name in names:
+        schema_editor.execute(f"SET {name} = 0")
+    try:
+        yield
+    finally:
+        for name in names:
+            schema_editor.execute(f"RESET {name}")
