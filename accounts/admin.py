@@ -21,6 +21,7 @@ from accounts.pan_cards import KeyIsMissing, mask, number_of
 from accounts.search import PhoneSearch
 from accounts.services import lock_user
 from accounts.session_ends import end, end_all
+from core.long_lists import LongList
 
 admin.site.unregister(Group)
 # Tables of a library that are not used any more.
@@ -165,7 +166,7 @@ def may_edit(request: HttpRequest, user: User | None) -> bool:
 
 
 @admin.register(PanCard)
-class PanCardAdmin(ModelAdmin):
+class PanCardAdmin(LongList, ModelAdmin):
     """Masked, to be seen only: a number is verified beside the picture of its card, which no page shows yet."""
 
     list_display = ("user", "masked", "is_verified", "updated_at")
@@ -192,7 +193,7 @@ class PanCardAdmin(ModelAdmin):
 
 
 @admin.register(Session)
-class SessionAdmin(ModelAdmin):
+class SessionAdmin(LongList, ModelAdmin):
     """Who is logged in to the API, from where; staff end a session when its owner asks for it."""
 
     list_display = (

@@ -27,6 +27,7 @@ from booking.models import (
 )
 from booking.pricing import find_price_problem
 from booking.services.carts import FURTHEST
+from core.long_lists import LongList, SpanFilter
 from core.money import grouped, paise, rupees
 from core.printable import printable
 
@@ -163,7 +164,7 @@ def show_printable(page: HttpResponse) -> HttpResponse:
     return page
 
 
-class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+class ReadOnlyAdmin(ReadOnly, LongList, ModelAdmin):
     pass
 
 
@@ -244,9 +245,8 @@ class PackageAdmin(CatalogueAdmin):
 class SlotAdmin(CountingAdmin):
     form = SlotForm
     list_display = ("service", "starts_at", "capacity", "held", "booked", "available", "is_open")
-    list_filter = ("is_open", "service")
+    list_filter = ("is_open", "service", ("starts_at", SpanFilter))
     list_select_related = ("service",)
-    date_hierarchy = "starts_at"
     autocomplete_fields = ("service",)
     readonly_fields = ("held", "booked")
 
@@ -291,7 +291,7 @@ class CartAdmin(PhoneSearch, ReadOnlyAdmin):
     list_display = ("id", "user", "puja_service", "selected_date", "selected_time", "status", "updated_at")
     list_filter = ("status",)
     list_select_related = ("user", "puja_service")
-    search_fields = ("cart_id", "user__email")
+    search_fields = ("cart_id__exact", "user__email")
 
 
 @admin.register(Checkout)
@@ -300,7 +300,7 @@ class CheckoutAdmin(PhoneSearch, ReadOnlyAdmin):
     list_display = ("id", "user", "cart", "state", "total", "promo_code", "promo_state", "expires_at")
     list_filter = ("state", "promo_state")
     list_select_related = ("user", "cart", "promo_code")
-    search_fields = ("user__email", "cart__cart_id")
+    search_fields = ("user__email", "cart__cart_id__exact")
 
     @admin.display(ordering="total_paise", description="total (₹)")
     def total(self, checkout: Checkout) -> str:
@@ -318,10 +318,9 @@ class SlotHoldAdmin(ReadOnlyAdmin):
 class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     phone_fields = ("user__phone",)
     list_display = ("book_id", "user", "starts_at", "status", "choose_until", "created_at")
-    list_filter = ("status",)
+    list_filter = ("status", ("starts_at", SpanFilter))
     list_select_related = ("user",)
-    search_fields = ("book_id", "user__email", "user__phone")
-    date_hierarchy = "starts_at"
+    search_fields = ("book_id__startswith", "user__email", "user__phone")
     actions = ("mark_completed",)
 
     @admin.action(description="Mark as completed (once the puja has begun)", permissions=["decide"])

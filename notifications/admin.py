@@ -6,12 +6,13 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 
 from booking.admin import ReadOnly
+from core.long_lists import LongList, SeenValuesFilter
 from notifications.models import Notification
 from notifications.services import send_again
 
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnly, ModelAdmin):
+class NotificationAdmin(ReadOnly, LongList, ModelAdmin):
     list_display = (
         "created_at",
         "kind",
@@ -24,8 +25,8 @@ class NotificationAdmin(ReadOnly, ModelAdmin):
         "last_error",
         "dropped_because",
     )
-    list_filter = ("state", "channel", "kind", "language")
-    search_fields = ("key", "email", "message_id")
+    list_filter = ("state", "channel", ("kind", SeenValuesFilter), ("language", SeenValuesFilter))
+    search_fields = ("key__exact", "email__exact", "user__email", "message_id__exact")
     list_per_page = 50
     actions = ("send_once_more",)
 

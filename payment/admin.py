@@ -21,6 +21,7 @@ from booking.admin import ReadOnly
 from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
 from core.errors import Refusal
+from core.long_lists import LongList, SeenValuesFilter, SpanFilter
 from core.money import paise, rupees
 from core.page_rates import find_excess, too_many_requests
 from core.texts import plain_line
@@ -59,7 +60,7 @@ from payment.views.payments import download
 CLOSED = "The temple has closed this time."
 
 
-class ReadOnlyAdmin(ReadOnly, ModelAdmin):
+class ReadOnlyAdmin(ReadOnly, LongList, ModelAdmin):
     list_per_page = 50
 
 
@@ -162,10 +163,12 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
         "simulated",
         "created_at",
     )
-    list_filter = ("state", "fulfilment", "simulated")
+    list_filter = ("state", "fulfilment", "simulated", ("created_at", SpanFilter))
     list_select_related = ("user",)
-    search_fields = ("reference", "attempts__merchant_order_id", "attempts__provider_order_id", "user__email")
-    date_hierarchy = "created_at"
+    search_fields = (
+        *("reference__startswith", "user__email"),
+        *("attempts__merchant_order_id__startswith", "attempts__provider_order_id__startswith"),
+    )
     inlines = (AttemptRows, ChangeRows, CallRows, LedgerRows, RefundRows)
     actions = ("accept", "send_back", "stop_waiting")
     action_form = ReasonForm
@@ -209,9 +212,12 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
         "merchant",
         "next_check_at",
     )
-    list_filter = ("state", "channel", "generation", "environment", "simulated")
+    list_filter = ("state", "channel", "generation", ("environment", SeenValuesFilter), "simulated")
     list_select_related = ("payment",)
-    search_fields = ("merchant_order_id", "provider_order_id", "provider_transaction_id", "utr")
+    search_fields = tuple(
+        f"{name}__startswith"
+        for name in ("merchant_order_id", "provider_order_id", "provider_transaction_id", "utr")
+    )
     inlines = (CallRows,)
     exclude = (
         "page_url",
@@ -238,8 +244,8 @@ class WebhookEventAdmin(DecidingAdmin):
         "deliveries",
         "differs",
     )
-    list_filter = ("state", "scheme", "event")
-    search_fields = ("merchant_order_id", "merchant_refund_id")
+    list_filter = ("state", ("scheme", SeenValuesFilter), ("event", SeenValuesFilter))
+    search_fields = ("merchant_order_id__startswith", "merchant_refund_id__startswith")
     action_form = ReasonForm
     actions = ("close",)
     fields = (
@@ -289,8 +295,8 @@ class GatewayCallAdmin(ReadOnlyAdmin):
         "http_status",
         "error_category",
     )
-    list_filter = ("operation", "error_category", "host")
-    search_fields = ("attempt__merchant_order_id", "request_id")
+    list_filter = (("operation", SeenValuesFilter), "error_category", ("host", SeenValuesFilter))
+    search_fields = ("attempt__merchant_order_id__startswith", "request_id")
 
 
 @admin.register(Refund)
@@ -301,7 +307,7 @@ class RefundAdmin(DecidingAdmin):
     )
     list_filter = ("state", "held_because", "origin")
     list_select_related = ("asked_by", "approved_by")
-    search_fields = ("merchant_refund_id", "attempt__merchant_order_id", "utr")
+    search_fields = (*("merchant_refund_id__startswith", "attempt__merchant_order_id__startswith", "utr"),)
     actions = ("approve", "withdraw")
 
     @admin.display(description="amount (₹)", ordering="amount_paise")
@@ -322,7 +328,7 @@ class OfferAdmin(DecidingAdmin):
     list_display = ("payment", "because", "state", "slot", "expires_at", "created_at")
     list_filter = ("state",)
     list_select_related = ("payment", "slot__service")
-    search_fields = ("payment__reference", "payment__user__email")
+    search_fields = ("payment__reference__startswith", "payment__user__email")
     actions = ("close",)
 
     @admin.action(description="End it now: send the money back", permissions=["decide"])
@@ -337,7 +343,7 @@ class DisputeAdmin(DecidingAdmin):
     list_display = ("dispute_id", "attempt", "status", "amount", "is_proven", "due_at", "updated_at")
     list_filter = ("status", "is_proven")
     list_select_related = ("attempt",)
-    search_fields = ("dispute_id", "attempt__merchant_order_id")
+    search_fields = ("dispute_id", "attempt__merchant_order_id__startswith")
     inlines = (DisputeUpdateRows, DisputeLedgerRows)
     action_form = RupeesForm
     actions = ("confirm", "enter_amount", "mark_lost", "mark_won")
@@ -433,17 +439,16 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "kind", "amount_paise", "reference", "payment", "simulated")
     list_filter = ("kind", "simulated")
     list_select_related = ("payment",)
-    search_fields = ("reference",)
+    search_fields = ("reference__exact",)
 
 
 @admin.register(Receipt)
 class ReceiptAdmin(ReadOnlyAdmin):
     list_display = ("__str__", "payment", "amount", "received_at", "pdf_link")
-    list_filter = ("series", "year")
+    list_filter = ("series", ("year", SeenValuesFilter), ("received_at", SpanFilter))
     list_select_related = ("payment",)
-    search_fields = ("payment__reference", "payment__user__email")
+    search_fields = ("payment__reference__startswith", "payment__user__email")
     search_help_text = "number of the receipt, reference of the payment, or mail address"
-    date_hierarchy = "received_at"
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
@@ -482,8 +487,7 @@ class ReceiptAdmin(ReadOnlyAdmin):
 @admin.register(Reconciliation)
 class ReconciliationAdmin(ReadOnlyAdmin):
     list_display = ("day", "asked_by", "is_clean", "differences", "started_at", "finished_at")
-    list_filter = ("is_clean", "asked_by")
-    date_hierarchy = "day"
+    list_filter = ("is_clean", "asked_by", ("day", SpanFilter))
     fields = ("day", "asked_by", "started_at", "finished_at", "is_clean", "differences", "result")
 
     @admin.display(description="result")
@@ -496,7 +500,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
 @admin.register(DiagnosisRun)
 class DiagnosisRunAdmin(ReadOnlyAdmin):
     list_display = ("started_at", "asked_by", "verdict", "culprit", "summary", "took_ms")
-    list_filter = ("success", "verdict", "asked_by")
+    list_filter = ("success", ("verdict", SeenValuesFilter), "asked_by")
     fields = ("started_at", "finished_at", "asked_by", "result")
 
     @admin.display(description="result")
@@ -508,9 +512,11 @@ class DiagnosisRunAdmin(ReadOnlyAdmin):
 @admin.register(StateChange)
 class StateChangeAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "payment", "subject", "before", "after", "rule", "detail")
-    list_filter = ("subject", "rule")
+    list_filter = (("subject", SeenValuesFilter), ("rule", SeenValuesFilter))
     list_select_related = ("payment",)
-    search_fields = ("payment__reference", "attempt__merchant_order_id", "request_id")
+    search_fields = (
+        *("payment__reference__startswith", "attempt__merchant_order_id__startswith", "request_id"),
+    )
 
 
 @admin.register(WorkLease)
@@ -518,8 +524,8 @@ class WorkLeaseAdmin(DecidingAdmin):
     """Rows that a worker is busy with, and rows whose work has failed."""
 
     list_display = ("kind", "row", "tries", "error", "taken_at", "held_until")
-    list_filter = ("kind",)
-    search_fields = ("=row", "error")
+    list_filter = (("kind", SeenValuesFilter),)
+    search_fields = ("row__exact", "error")
     actions = ("try_again",)
 
     @admin.action(description="Try again now", permissions=["decide"])
@@ -532,5 +538,5 @@ class WorkLeaseAdmin(DecidingAdmin):
 @admin.register(IdempotencyKey)
 class IdempotencyKeyAdmin(ReadOnlyAdmin):
     list_display = ("created_at", "caller", "route", "status_code", "lease_until")
-    list_filter = ("route", "status_code")
+    list_filter = (("route", SeenValuesFilter), ("status_code", SeenValuesFilter))
     exclude = ("answer",)

@@ -1,0 +1,582 @@
+"""The rows of `bench.seed`: customers, what they bought, what PhonePe said, and what came of it."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+from django.core.management.color import no_style
+from django.db import connection, models, transaction
+from psycopg import sql
+
+from accounts.models import Address, OneTimeCode, Session, User
+from bench.seed import AHEAD, DAYS, IN_REVIEW, NULL, OPEN, PAYMENTS_PER_CUSTOMER, PER_DAY
+from booking.models import (
+    BOOK_ID_LETTERS,
+    Booking,
+    Cart,
+    Checkout,
+    Package,
+    PromoCode,
+    PujaCategory,
+    PujaService,
+    Slot,
+    SlotHold,
+)
+from notifications.models import Notification
+from payment.models import (
+    DiagnosisRun,
+    Dispute,
+    DisputeUpdate,
+    GatewayCall,
+    IdempotencyKey,
+    LedgerEntry,
+    Offer,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    ReceiptCounter,
+    Reconciliation,
+    Refund,
+    StateChange,
+    WebhookEvent,
+)
+from payment.models.receipts import financial_year
+from payment.services.schedule import TAIL
+
+FIRST_NAMES = ("Asha", "Radha", "Vikram", "Ananya", "Rohan", "Meera", "Arjun", "Lakshmi", "Suresh", "Priya")
+LAST_NAMES = ("Sharma", "Iyer", "Singh", "Patel", "Das", "Nair", "Verma", "Rao", "Mishra", "Ghosh", "Jain")
+CITIES = (("Patna", "Bihar", "800001"), ("Pune", "Maharashtra", "411001"), ("Varanasi", "UP", "221001"))
+PUJAS = ("Satyanarayan Puja", "Griha Pravesh", "Namkaran", "Ganesh Puja", "Lakshmi Puja", "Rudrabhishek")
+PUJAS += ("Mahamrityunjaya Jaap", "Navagraha Shanti", "Saraswati Puja", "Vivah Sanskar")
+PRICES = (210_000, 510_000, 310_000, 150_000, 250_000, 110_000, 710_000, 330_000, 180_000, 900_000)
+DESCRIPTION = "<p>Katha and puja for peace at home, with flowers, lamps and prasad for the whole family.</p>"
+HOST = "api.phonepe.com"
+MERCHANT = {"generation": "v2", "environment": "PRODUCTION", "merchant": "OKPUJAONLINE"}
+PERCENT, PROMO_EVERY = 10, 5
+SLOTS_OF_SERVICE = (DAYS + AHEAD) * PER_DAY
+
+# State of the payment, what it became, state of its last order.
+ENDINGS = {
+    "BOOKED": ("SUCCESS", "BOOKED", "COMPLETED"),
+    "SECOND_ORDER": ("SUCCESS", "BOOKED", "COMPLETED"),
+    "EXPIRED": ("CANCELLED", "", "EXPIRED"),
+    "FAILED": ("FAILED", "", "FAILED"),
+    "DONATION": ("SUCCESS", "GIFT", "COMPLETED"),
+    "LATE": ("SUCCESS", "REFUNDED", "COMPLETED"),
+    "OPEN": ("PENDING", "", "PENDING"),
+    "IN_REVIEW": ("PENDING", "HELD_FOR_STAFF", "COMPLETED"),
+}
+ATTEMPT_ENDS = {"SUCCESS": "COMPLETED", "FAILED": "FAILED", "CANCELLED": "EXPIRED"}
+# State of the check-out, of its cart, of its hold.
+UNPAID = ("RELEASED", "ABANDONED", "RELEASED")
+PLACES = {
+    "BOOKED": ("BOOKED", "CONVERTED", "TAKEN"),
+    "SECOND_ORDER": ("BOOKED", "CONVERTED", "TAKEN"),
+    "EXPIRED": UNPAID,
+    "FAILED": UNPAID,
+    "LATE": UNPAID,
+    "OPEN": ("RESERVED", "CHECKED_OUT", "HELD"),
+    "IN_REVIEW": ("RESERVED", "CHECKED_OUT", "RELEASED"),
+}
+PER_HUNDRED = (
+    ("BOOKED", 70),
+    ("EXPIRED", 15),
+    ("FAILED", 8),
+    ("DONATION", 4),
+    ("LATE", 1),
+    ("SECOND_ORDER", 2),
+)
+OF_A_HUNDRED = [ending for ending, times in PER_HUNDRED for _ in range(times)]
+
+
+class Rows:
+    """Rows of one table until they are copied. Columns that are the same in all of them have a default meanwhile."""
+
+    def __init__(self, model: type[models.Model], names: str, **same: Any) -> None:
+        fields = {field.attname: field for field in model._meta.concrete_fields}
+        given = [fields[name].column for name in names.split()]
+        self.table = model._meta.db_table
+        self.columns, self.lines, self.count = given, [], 0
+        values = {name: same.get(name, field.get_default()) for name, field in fields.items()}
+        self.defaults = {
+            field.column: field.get_db_prep_save(values[name], connection)
+            for name, field in fields.items()
+            if field.column not in given and values[name] is not None and not field.primary_key
+        }
+        self.model = model
+
+    def add(self, *cells: Any) -> None:
+        self.lines.append("\t".join(map(str, cells)))
+
+    def copy(self, cursor: psycopg.Cursor) -> None:
+        statement = sql.SQL("COPY {} ({}) FROM STDIN (FREEZE)").format(
+            sql.Identifier(self.table), sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        )
+        with cursor.copy(statement) as copy:
+            copy.write("\n".join([*self.lines, ""]))
+        self.count += len(self.lines)
+        self.lines = []
+
+    def set_defaults(self, cursor: psycopg.Cursor) -> None:
+        for column, value in self.defaults.items():
+            cursor.execute(self._alter(column, sql.SQL("SET DEFAULT {}").format(sql.Literal(value))))
+
+    def drop_defaults(self, cursor: psycopg.Cursor) -> None:
+        for column in self.defaults:
+            cursor.execute(self._alter(column, sql.SQL("DROP DEFAULT")))
+
+    def _alter(self, column: str, what: sql.Composable) -> sql.Composed:
+        names = sql.Identifier(self.table), sql.Identifier(column)
+        return sql.SQL("ALTER TABLE {} ALTER COLUMN {} ").format(*names) + what
+
+
+class Trade:
+    """`buy` writes the rows of some payments; ids are given in their order, so that no row is asked for."""
+
+    def __init__(self, payments: int, now: datetime, dice: random.Random) -> None:
+        self.now, self.dice, self.payments = now.replace(microsecond=0), dice, payments
+        self.customers = payments // PAYMENTS_PER_CUSTOMER + 1
+        self.begins = self.now - timedelta(days=DAYS)
+        self.booked, self.held = [0] * (SLOTS_OF_SERVICE * len(PUJAS)), [0] * (SLOTS_OF_SERVICE * len(PUJAS))
+        self.used = self.reserved = 0
+        self.ids = dict.fromkeys(("attempt", "event", "booking", "refund", "hold"), 0)
+        self.numbers: dict[int, int] = {}  # the last receipt of each financial year
+        self.tables = _tables()
+
+    @property
+    def rows(self) -> int:
+        return sum(table.count for table in self.tables.values())
+
+    @contextmanager
+    def loading(self) -> Iterator[Callable[[], None]]:
+        """Yields what copies the rows so far. Indexes are made at the end, in one transaction with all rows."""
+        with transaction.atomic(), connection.cursor() as cursor:
+            raw: psycopg.Cursor = cursor.cursor
+            tables = sql.SQL(", ").join(sql.Identifier(table.table) for table in self.tables.values())
+            if raw.execute("SELECT 1 FROM payment_payment LIMIT 1").fetchone():
+                raise SystemExit("This database has payments: give an empty one.")
+            raw.execute("SET LOCAL session_replication_role = replica")  # no triggers, no foreign keys
+            raw.execute(sql.SQL("TRUNCATE {} CASCADE").format(tables))
+            indexes = _drop_indexes(raw, [table.table for table in self.tables.values()])
+            for table in self.tables.values():
+                table.set_defaults(raw)
+
+            def copied() -> None:
+                for table in self.tables.values():
+                    table.copy(raw)
+
+            self._people()
+            self._records()
+            yield copied
+            self._catalogue()
+            copied()
+            for table in self.tables.values():
+                table.drop_defaults(raw)
+            for statement in indexes:
+                raw.execute(statement)
+        with connection.cursor() as cursor:
+            seeded = [table.model for table in self.tables.values()]
+            for statement in connection.ops.sequence_reset_sql(no_style(), seeded):
+                cursor.execute(statement)
+            cursor.execute("VACUUM ANALYZE")
+
+    def buy(self, numbers: range) -> None:
+        for number in numbers:
+            left = self.payments - number
+            if left <= OPEN:
+                self._pay(number, "OPEN")
+            elif left <= OPEN + IN_REVIEW:
+                self._pay(number, "IN_REVIEW")
+            else:
+                self._pay(number, OF_A_HUNDRED[number % 100])
+
+    def _pay(self, number: int, ending: str) -> None:
+        pk, key = number + 1, self.dice.getrandbits(96)
+        opened = self.begins + timedelta(days=DAYS) * (number / self.payments)
+        if ending == "OPEN":
+            opened = self.now - timedelta(minutes=2)
+        if ending == "IN_REVIEW":
+            opened = self.now - timedelta(days=2)
+        decided = opened + timedelta(minutes=3)
+        service = number % len(PUJAS)
+        has_promo = number % PROMO_EVERY == 0 and ending != "DONATION"
+        price = PRICES[service]
+        discount = price * PERCENT // 100 if has_promo else 0
+        total = price - discount
+        received = total - 100 if ending == "IN_REVIEW" else total
+        state, fulfilment, attempt_state = ENDINGS[ending]
+        user = number * 7_919 % self.customers + 1
+        if ending == "DONATION":
+            user, total, discount, received = NULL, price, 0, price
+        else:
+            self._check_out(pk, user, service, price, discount, opened, ending)
+        is_open = ending == "OPEN"
+        mobile = f"+9197{number % 100_000_000:08}" if ending == "DONATION" else ""
+        self.tables["payment"].add(
+            *(pk, user, NULL if ending == "DONATION" else pk, f"OKP-{key:024X}"[:20], total, state),
+            *(fulfilment, "amount_differs" if ending == "IN_REVIEW" else "", mobile, opened, opened),
+            NULL if state == "PENDING" else decided,
+        )
+        if ending == "SECOND_ORDER":
+            self._order(pk, 1, "FAILED", total, 0, opened, f"OKP{key ^ 1:024x}")
+        order = f"OKP{key:024x}"
+        number_of_order = 2 if ending == "SECOND_ORDER" else 1
+        attempt = self._order(pk, number_of_order, attempt_state, total, received, opened, order)
+        self._history(pk, attempt, state, fulfilment, opened, decided)
+        if is_open or ending == "EXPIRED":
+            return
+        event = self._webhook(attempt, order, attempt_state, received, decided)
+        if attempt_state == "COMPLETED":
+            self._money(pk, user, attempt, order, ending, price, discount, received, decided, event)
+        elif user != NULL:
+            self._tell("not_paid", pk, user, decided)
+
+    def _check_out(
+        self, pk: int, user: int, service: int, price: int, discount: int, opened: datetime, ending: str
+    ) -> None:
+        day = (opened - self.begins).days + 3 + pk * 31 % (AHEAD - 5)
+        slot = service * SLOTS_OF_SERVICE + day * PER_DAY + pk % PER_DAY
+        starts = self._start(slot)
+        checkout, cart, hold = PLACES[ending]
+        is_cancelled = checkout == "BOOKED" and pk % 20 == 0
+        if is_cancelled:
+            hold = "RELEASED"
+        self.booked[slot] += hold == "TAKEN"
+        self.held[slot] += hold == "HELD"
+        promo_state = {"BOOKED": "USED", "RESERVED": "RESERVED", "RELEASED": "RELEASED"}[checkout]
+        self.used += bool(discount) and promo_state == "USED"
+        self.reserved += bool(discount) and promo_state == "RESERVED"
+        promo = (1, promo_state, "DIWALI10", PERCENT, 0) if discount else (NULL, "", "", NULL, NULL)
+        uuid = f"{self.dice.getrandbits(128):032x}"
+        day_and_time = (starts + timedelta(hours=5, minutes=30)).strftime("%Y-%m-%d\t%H:%M")
+        self.tables["cart"].add(pk, user, uuid, service + 1, service + 1, day_and_time, cart, opened, opened)
+        end = opened + timedelta(minutes=15)
+        city, state, pin = CITIES[user % len(CITIES)]
+        self.tables["checkout"].add(
+            *(pk, pk, user, checkout, end, opened, price, discount, price - discount, starts),
+            *(service + 1, PUJAS[service], service + 1, *promo),
+            *(user, f"{user % 900 + 1} Temple Road", city, state, pin, self.begins, self.begins),
+            *(self.begins, self.begins, self.begins, self.begins, self.begins, self.begins),
+        )
+        released = end if hold == "RELEASED" else NULL
+        self.tables["hold"].add(pk, pk, slot + 1, hold, end + timedelta(minutes=5), opened, released)
+        if checkout == "BOOKED":
+            self._book(pk, user, starts, opened, is_cancelled)
+
+    def _book(self, pk: int, user: int, starts: datetime, opened: datetime, is_cancelled: bool) -> None:
+        status = "CANCELLED" if is_cancelled else "COMPLETED" if starts < self.now else "CONFIRMED"
+        rest, letters = pk * 48_271, []
+        for _ in range(8):
+            rest, letter = divmod(rest, len(BOOK_ID_LETTERS))
+            letters.append(BOOK_ID_LETTERS[letter])
+        self.ids["booking"] += 1
+        self.tables["booking"].add(
+            *(self.ids["booking"], f"BK-{''.join(letters)}", user, pk, starts, status),
+            *(opened + timedelta(days=1) if is_cancelled else NULL, opened, opened),
+        )
+
+    def _order(
+        self, pk: int, number: int, state: str, total: int, received: int, opened: datetime, order: str
+    ) -> int:
+        self.ids["attempt"] += 1
+        attempt, is_paid = self.ids["attempt"], state == "COMPLETED"
+        expires = opened + timedelta(minutes=15)
+        due: Any = NULL
+        if state == "PENDING":
+            due = self.now + timedelta(seconds=30)
+        elif state == "EXPIRED":
+            tail = (expires + timedelta(seconds=seconds) for seconds in TAIL)
+            due = next((moment for moment in tail if moment > self.now), NULL)
+        decided = NULL if state == "PENDING" else opened + timedelta(minutes=3)
+        self.tables["attempt"].add(
+            *(attempt, pk, number, order, state, total, received if is_paid else NULL),
+            *(decided if is_paid else NULL, f"https://{HOST}/pg/{order}", f"OMO{order[3:19]}"),
+            *(f"T{order[3:19]}" if is_paid else "", f"{attempt:012}" if is_paid else ""),
+            *(opened, expires, due, opened, decided),
+        )
+        for step in range(3):
+            failed = (attempt + step) % 200 == 0
+            self.tables["call"].add(
+                *(pk, attempt, "status" if step else "pay", 80 + attempt % 300, NULL if failed else 200),
+                *("READ_TIMEOUT" if failed else "", "NEW_WORD" if attempt % 10_000 == 0 else ""),
+                opened + timedelta(seconds=25 * step),
+            )
+        return attempt
+
+    def _history(
+        self, pk: int, attempt: int, state: str, fulfilment: str, opened: datetime, decided: datetime
+    ) -> None:
+        add = self.tables["change"].add
+        add(pk, NULL, "payment", "", "PENDING", "opened", opened)
+        add(pk, attempt, "attempt", "CREATED", "PENDING", "page_opened", opened)
+        if state != "PENDING":
+            add(pk, attempt, "attempt", "PENDING", ATTEMPT_ENDS[state], "phonepe_answered", decided)
+            add(pk, NULL, "payment", "PENDING", state, "decided", decided)
+        if fulfilment:
+            add(pk, NULL, "fulfilment", "", fulfilment, "fulfilled", decided)
+
+    def _webhook(self, attempt: int, order: str, state: str, paise: int, moment: datetime) -> int:
+        self.ids["event"] += 1
+        word = "checkout.order.completed" if state == "COMPLETED" else "checkout.order.failed"
+        body = f'{{"event":"{word}","payload":{{"merchantOrderId":"{order}","state":"{state}","amount":{paise}}}}}'
+        self.tables["event"].add(
+            *(self.ids["event"], f"{self.dice.getrandbits(256):064x}", f"\\\\x{body.encode().hex()}", word),
+            *(order, state, paise, attempt, moment, moment),
+        )
+        return self.ids["event"]
+
+    def _money(
+        self,
+        pk: int,
+        user: Any,
+        attempt: int,
+        order: str,
+        ending: str,
+        price: int,
+        discount: int,
+        received: int,
+        moment: datetime,
+        event: int,
+    ) -> None:
+        kind = "SUSPENSE" if ending == "IN_REVIEW" else "RECEIPT"
+        add = self.tables["ledger"].add
+        add(pk, attempt, kind, received, order, moment)
+        if ending == "IN_REVIEW":
+            return
+        year = financial_year(moment)
+        self.numbers[year] = self.numbers.get(year, 0) + 1
+        self.tables["receipt"].add(pk, year, self.numbers[year], moment, price, discount, received)
+        is_cancelled = ending in ("BOOKED", "SECOND_ORDER") and pk % 20 == 0
+        if ending == "LATE":
+            self.tables["offer"].add(pk, "CLOSED", moment + timedelta(days=1), moment, moment)
+        if is_cancelled or ending == "LATE":
+            self._refund(pk, attempt, order, received, moment + timedelta(days=1))
+        elif self.now - moment > timedelta(days=2):
+            add(pk, attempt, "FEE", -received // 50, f"fee:{order}", moment + timedelta(days=1))
+            add(pk, attempt, "FEE", -received * 18 // 5_000, f"tax:{order}", moment + timedelta(days=1))
+        if pk % 20_000 == 7:
+            dispute = pk // 20_000 + 1
+            self.tables["dispute"].add(dispute, f"D{pk}", attempt, event, moment, moment, moment)
+            self.tables["update"].add(dispute, event, moment, moment)
+        if user != NULL:
+            told = {"LATE": "refund_started"}.get(ending, "cancelled" if is_cancelled else "booked")
+            self._tell(told, pk, user, moment)
+
+    def _refund(self, pk: int, attempt: int, order: str, paise: int, moment: datetime) -> None:
+        self.ids["refund"] += 1
+        refund = f"R{order}"
+        self.tables["refund"].add(
+            *(self.ids["refund"], pk, attempt, refund, paise, f"OMR{order[3:19]}", f"{pk:012}", moment),
+            *(moment, moment + timedelta(hours=2)),
+        )
+        self.tables["ledger"].add(pk, attempt, "REFUND", -paise, refund, moment + timedelta(hours=2))
+
+    def _tell(self, kind: str, pk: int, user: int, moment: datetime) -> None:
+        self.tables["notification"].add(
+            *(kind, f"{kind}:payment:{pk}", user, f"devotee{user}@example.com"),
+            *(f'{{"payment_id": {pk}}}', f"<{self.dice.getrandbits(128):032x}@okpuja.example>"),
+            *(moment, moment + timedelta(seconds=5)),
+        )
+        if self.now - moment < timedelta(days=1):
+            digest, lease = f"{self.dice.getrandbits(256):064x}", f"{self.dice.getrandbits(128):032x}"
+            self.tables["key"].add(f"user:{user}", digest, digest, lease, moment, moment)
+
+    def _people(self) -> None:
+        for pk in range(1, self.customers + 1):
+            first, last = FIRST_NAMES[pk % len(FIRST_NAMES)], LAST_NAMES[pk % len(LAST_NAMES)]
+            joined = self.begins + timedelta(days=DAYS) * (pk / self.customers) * 0.9
+            self.tables["user"].add(
+                *(pk, f"devotee{pk}@example.com", f"+9198{pk:08}", first, last, joined, joined, joined),
+            )
+            city, state, pin = CITIES[pk % len(CITIES)]
+            self.tables["address"].add(pk, f"{pk % 900 + 1} Temple Road", city, state, pin, joined, joined)
+            if pk % 8 == 0:
+                ends = self.now + timedelta(hours=1 + pk % 600)
+                key, digest = f"{self.dice.getrandbits(128):032x}", f"{self.dice.getrandbits(256):064x}"
+                self.tables["session"].add(pk, key, digest, digest, self.now, self.now, ends)
+            if pk % 3 == 0:
+                self.tables["code"].add(pk, joined, joined + timedelta(minutes=15), joined)
+
+    def _records(self) -> None:
+        """Kept in a fixed number by the product itself: the same in a large shop and in a small one."""
+        for night in range(1, 400):
+            day = self.now - timedelta(days=night)
+            self.tables["reconciliation"].add(day.date(), f"night {day.date()}", day, day)
+        for run in range(500):
+            moment = self.now - timedelta(minutes=5 * (500 - run))
+            number = int(moment.timestamp()) // 300
+            self.tables["diagnosis"].add(f"regular {number}", moment, moment + timedelta(seconds=3))
+
+    def _catalogue(self) -> None:
+        self.tables["category"].add(1, "Home and family", self.begins, self.begins)
+        self.tables["promo"].add(1, "DIWALI10", PERCENT, self.begins, self.used, self.reserved, self.begins)
+        for number, (title, price) in enumerate(zip(PUJAS, PRICES, strict=True), start=1):
+            self.tables["service"].add(number, title, self.begins, self.begins)
+            self.tables["package"].add(number, number, price, self.begins, self.begins)
+        for slot, (held, booked) in enumerate(zip(self.held, self.booked, strict=True)):
+            self.tables["slot"].add(slot + 1, slot // SLOTS_OF_SERVICE + 1, self._start(slot), held, booked)
+        for year, last in self.numbers.items():
+            self.tables["counter"].add(year, last)
+
+    def _start(self, slot: int) -> datetime:
+        """04:30 and 10:30 UTC are 10:00 and 16:00 in India."""
+        day, turn = divmod(slot % SLOTS_OF_SERVICE, PER_DAY)
+        midnight = self.begins.replace(hour=0, minute=0, second=0)
+        return midnight + timedelta(days=day, hours=4 + 6 * turn, minutes=30)
+
+
+def _tables() -> dict[str, Rows]:
+    """In the order of the models; what `buy` adds to each, and what is the same in all of its rows."""
+    puja = {"puja_image_url": "https://ik.imagekit.io/okpuja/puja.jpg", "puja_description": DESCRIPTION}
+    puja |= {
+        "puja_type": "HOME",
+        "puja_duration_minutes": 90,
+        "category_id": 1,
+        "category_name": "Home and family",
+    }
+    package = {"package_location": "Patna", "package_language": "HINDI", "package_type": "STANDARD"}
+    package |= {
+        "package_description": "Two priests, all materials.",
+        "includes_materials": True,
+        "priest_count": 2,
+    }
+    sent = {"state": "SENT", "next_check_at": None, "checks": 1, "language": "en"}
+    call = {"endpoint": f"https://{HOST}/apis/pg", "host": HOST, "port": 443, "stage": "BODY"}
+    moments = "created_at updated_at"
+    return {
+        "user": Rows(
+            User,
+            "id email phone first_name last_name date_joined updated_at email_confirmed_at",
+            password="!" + "x" * 40,
+        ),
+        "address": Rows(
+            Address,
+            f"user_id address_line1 city state postal_code {moments}",
+            is_default=True,
+            country="India",
+        ),
+        "session": Rows(
+            Session, "user_id key refresh_digest user_hash created_at last_used_at expires_at", network="1"
+        ),
+        "code": Rows(
+            OneTimeCode, "user_id created_at expires_at used_at", purpose="CONFIRM", is_sent=True, nonce="n"
+        ),
+        "category": Rows(PujaCategory, f"id name {moments}"),
+        "service": Rows(
+            *(PujaService, f"id title {moments}"),
+            category_id=1,
+            type="HOME",
+            duration_minutes=90,
+            description=DESCRIPTION,
+            image_url=puja["puja_image_url"],
+        ),
+        "package": Rows(
+            *(Package, f"id puja_service_id price_paise {moments}"),
+            location="Patna",
+            language="HINDI",
+            package_type="STANDARD",
+            description="Two priests",
+        ),
+        "promo": Rows(
+            *(PromoCode, "id code percent starts_at used_count reserved_count created_at"),
+            discount_type="PERCENT",
+            min_order_paise=0,
+        ),
+        "slot": Rows(Slot, "id service_id starts_at held booked", capacity=1_000),
+        "cart": Rows(
+            Cart,
+            f"id user_id cart_id puja_service_id package_id selected_date selected_time status {moments}",
+        ),
+        "checkout": Rows(
+            Checkout,
+            "id cart_id user_id state expires_at created_at price_paise discount_paise total_paise starts_at"
+            " puja_service_id puja_title package_id promo_code_id promo_state promo_code_text promo_percent"
+            " promo_min_order_paise address_id address_line1 address_city address_state address_postal_code"
+            " address_created_at address_updated_at puja_created_at puja_updated_at category_created_at"
+            " category_updated_at package_created_at package_updated_at",
+            **puja | package | {"address_country": "India", "address_is_default": True},
+        ),
+        "hold": Rows(SlotHold, "id checkout_id slot_id state expires_at created_at released_at"),
+        "booking": Rows(Booking, f"id book_id user_id checkout_id starts_at status cancelled_at {moments}"),
+        "payment": Rows(
+            Payment,
+            "id user_id checkout_id reference amount_paise state fulfilment held_because payer_mobile created_at"
+            " asked_at decided_at",
+            frontend="2026",
+        ),
+        "attempt": Rows(
+            PaymentAttempt,
+            "id payment_id number merchant_order_id state amount_paise received_paise paid_at page_url"
+            " provider_order_id provider_transaction_id utr sent_at expires_at next_check_at created_at decided_at",
+            **MERCHANT,
+        ),
+        "call": Rows(
+            GatewayCall,
+            "payment_id attempt_id operation milliseconds http_status error_category code started_at",
+            **call,
+        ),
+        "change": Rows(StateChange, "payment_id attempt_id subject before after rule created_at"),
+        "event": Rows(
+            WebhookEvent,
+            "id digest body event merchant_order_id claimed_state claimed_paise attempt_id received_at handled_at",
+            scheme="sha256",
+            state="HANDLED",
+            deliveries=1,
+            checks=1,
+        ),
+        "ledger": Rows(LedgerEntry, "payment_id attempt_id kind amount_paise reference created_at"),
+        "receipt": Rows(
+            Receipt,
+            "payment_id year number received_at price_paise discount_paise total_paise",
+            series="OKP",
+        ),
+        "counter": Rows(ReceiptCounter, "year last", series="OKP"),
+        "refund": Rows(
+            Refund,
+            "id payment_id attempt_id merchant_refund_id amount_paise provider_refund_id utr sent_at created_at"
+            " decided_at",
+            state="COMPLETED",
+            reason="cancelled",
+        ),
+        "offer": Rows(Offer, "payment_id state expires_at created_at decided_at"),
+        "dispute": Rows(
+            Dispute, f"id dispute_id attempt_id event_id told_at {moments}", status="WON", is_proven=True
+        ),
+        "update": Rows(DisputeUpdate, "dispute_id event_id told_at created_at", status="WON", is_proven=True),
+        "notification": Rows(
+            Notification, "kind key user_id email facts message_id created_at sent_at", **sent
+        ),
+        "key": Rows(
+            IdempotencyKey,
+            "caller key_digest body_digest lease lease_until created_at",
+            route="process-cart",
+            status_code=201,
+            answer={"payment_id": 1},
+        ),
+        "reconciliation": Rows(
+            Reconciliation, "day occasion started_at finished_at", asked_by="worker", is_clean=True
+        ),
+        "diagnosis": Rows(
+            *(DiagnosisRun, "occasion started_at finished_at"),
+            asked_by="worker",
+            success=True,
+            verdict="ok",
+            culprit="none",
+            summary="All is well.",
+        ),
+    }
+
+
+def _drop_indexes(cursor: psycopg.Cursor, tables: list[str]) -> list[str]:
+    """Of these tables, without unique ones. Returns the statements that make them again."""
+    found = cursor.execute(
+        "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
+        " WHERE NOT indisunique AND indrelid = ANY (%s::regclass[])",
+        [tables],
+    ).fetchall()
+    for name, _ in found:
+        cursor.execute(sql.SQL("DROP INDEX {}").format(sql.SQL(name)))
+    return [statement for _, statement in found]

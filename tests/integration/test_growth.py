@@ -1,0 +1,323 @@
+"""What must not grow with the trade: indexes that are used, lists that count no rows. Also the rows of `bench.seed`.
+
+Only PostgreSQL shows its plans; with SQLite these tests are left out, but for those of pages and searches.
+"""
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+from importlib import import_module
+
+import psycopg
+import pytest
+from django.contrib import admin
+from django.db import connection, migrations
+from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from accounts.models import User
+from core import indexes, long_lists
+from core.long_lists import LongPaginator
+from payment.models import GatewayCall, StateChange
+from payment.services.monitoring import CHECKS
+from tests.harness import ROOT, builders
+from tests.harness.databases import ON_POSTGRESQL, empty_database
+from tests.harness.processes import process_environment
+from tests.unit.payment.builders import make_payment
+from worker.jobs import KINDS
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+on_postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="its plans and indexes")
+
+GROWING = {
+    *("payment_payment", "payment_paymentattempt", "payment_gatewaycall", "payment_webhookevent"),
+    *("payment_ledgerentry", "payment_receipt", "payment_statechange", "payment_refund"),
+    *(
+        "notifications_notification",
+        "booking_cart",
+        "booking_checkout",
+        "booking_booking",
+        "booking_slothold",
+    ),
+    *("accounts_user", "accounts_session", "accounts_address"),
+}
+
+
+def scanned(queryset) -> set[str]:
+    """The growing tables that PostgreSQL reads whole for it, though it may use any index."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET enable_seqscan = off")
+        try:
+            sql, values = queryset.query.sql_with_params()
+            cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", values)
+            [[found]] = cursor.fetchall()
+        finally:
+            cursor.execute("RESET enable_seqscan")
+    plans, tables = [found[0]["Plan"]], set()
+    while plans:
+        plan = plans.pop()
+        if plan["Node Type"] == "Seq Scan":
+            tables.add(plan["Relation Name"])
+        plans += plan.get("Plans", [])
+    return tables & GROWING
+
+
+@on_postgresql
+@pytest.mark.parametrize("name", [name for name, check in CHECKS.items() if check.signs])
+def test_what_monitoring_asks_each_minute_reads_no_table_whole(name):
+    signs = CHECKS[name].signs(timezone.now())
+    assert [scanned(query.order_by().values("pk")[:1]) for query in signs] == [set()] * len(signs)
+
+
+@on_postgresql
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_a_worker_asks_reads_no_table_whole(kind):
+    rows = KINDS[kind].due(timezone.now())
+    assert not isinstance(rows, QuerySet) or scanned(rows.values("pk")[:10]) == set()
+
+
+@on_postgresql
+def test_texts_have_an_index_for_beginnings_only_where_somebody_searches_by_them():
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT tablename, indexname FROM pg_indexes WHERE indexname LIKE '%\\_like'"
+            " AND tablename ~ '^(accounts|booking|core|notifications|payment)_'"
+        )
+        found = {
+            (table, name.removeprefix(f"{table}_").rsplit("_", 2)[0]) for table, name in cursor.fetchall()
+        }
+    assert found == {
+        ("booking_booking", "book_id"),
+        ("payment_payment", "reference"),
+        ("payment_paymentattempt", "merchant_order_id"),
+        ("payment_refund", "merchant_refund_id"),
+        # a few rows each
+        ("booking_promocode", "code"),
+        ("booking_pujacategory", "name"),
+        ("booking_pujaservice", "title"),
+    }
+
+
+@pytest.fixture
+def desk(client, staff):
+    client.force_login(staff)
+    return client
+
+
+GROWING_LISTS = sorted(
+    (model for model in admin.site._registry if model._meta.db_table in GROWING),
+    key=lambda each: each.__name__,
+)
+
+
+@pytest.mark.parametrize("model", GROWING_LISTS)
+def test_every_list_of_a_growing_table_is_a_long_list(model):
+    desk = admin.site._registry[model]
+    assert isinstance(desk, long_lists.LongList)
+    assert desk.date_hierarchy is None
+    for each in desk.list_filter:
+        field = model._meta.get_field(each) if isinstance(each, str) else None
+        assert field is None or field.choices or field.get_internal_type() == "BooleanField", each
+
+
+@pytest.fixture
+def calls():
+    return GatewayCall.objects.bulk_create(
+        GatewayCall(operation="pay", host=f"h{n}", port=443, milliseconds=n, started_at=timezone.now())
+        for n in range(230)
+    )
+
+
+@pytest.fixture
+def every_query_is_dear(monkeypatch):
+    """As on a table of millions, which no test can wait for."""
+    monkeypatch.setattr(long_lists, "plan_of", lambda queryset: long_lists.Plan(1_000, 1e9))
+
+
+def page_of(paginator, number):
+    return [row.milliseconds for row in paginator.page(number).object_list]
+
+
+def test_the_last_page_of_an_estimated_list_begins_at_its_end(calls, every_query_is_dear):
+    paginator = LongPaginator(GatewayCall.objects.order_by("pk"), 50)
+    assert (paginator.count, paginator.num_pages) == (1_000, 20)
+    with CaptureQueriesContext(connection) as queries:
+        last = page_of(paginator, 20)
+    assert last == list(range(180, 230))
+    assert page_of(paginator, 19) == list(range(130, 180))
+    assert page_of(paginator, 2) == list(range(50, 100))
+    assert not any("COUNT(" in each["sql"] for each in queries)
+
+
+def test_a_page_far_from_both_ends_is_refused_with_a_sentence(desk, calls, every_query_is_dear, monkeypatch):
+    monkeypatch.setattr(long_lists, "DEEPEST", 100)
+    page = desk.get("/admin/payment/gatewaycall/?p=10")
+    assert page.status_code == 200
+    assert "far from both ends" in page.content.decode()
+
+
+def test_a_filter_without_an_index_looks_at_the_newest_rows_and_says_so(
+    desk, calls, every_query_is_dear, monkeypatch
+):
+    monkeypatch.setattr(long_lists, "NEWEST", 5)
+    page = desk.get("/admin/payment/gatewaycall/?error_category=READ_TIMEOUT")
+    assert "only the newest 5 rows" in page.content.decode()
+
+
+def test_a_short_list_counts_and_turns_pages_as_ever(desk, calls):
+    listed = desk.get("/admin/payment/gatewaycall/?p=5").context["cl"]
+    assert (listed.result_count, len(listed.result_list)) == (230, 30)
+
+
+@pytest.mark.parametrize("cut", [None, 12])
+def test_ids_are_found_by_their_beginning(desk, alice, cart, cut):
+    payment = make_payment(builders.make_checkout(cart))
+    order = payment.attempts.get().merchant_order_id
+    for path, text in (
+        ("payment/payment", payment.reference),
+        ("payment/payment", order),
+        ("payment/paymentattempt", order),
+        ("payment/statechange", order),
+    ):
+        if path.endswith("statechange"):
+            StateChange.objects.create(
+                payment=payment, attempt=payment.attempts.get(), after="PENDING", rule="x"
+            )
+        found = desk.get(f"/admin/{path}/", {"q": text[:cut]}).context["cl"]
+        assert found.result_count >= 1, path
+
+
+def test_two_words_are_found_in_two_tables(desk, alice, cart):
+    payment = make_payment(builders.make_checkout(cart))
+    make_payment(
+        builders.make_checkout(builders.make_cart(builders.make_user("x@example.com"), cart.package))
+    )
+    found = desk.get("/admin/payment/payment/", {"q": f"{payment.reference} {alice.email}"}).context["cl"]
+    assert [row.pk for row in found.result_list] == [payment.pk]
+    nobody = desk.get("/admin/payment/payment/", {"q": f"{payment.reference} x@example.com"}).context["cl"]
+    assert nobody.result_count == 0
+
+
+def test_both_names_of_a_person_are_found_among_many(desk, monkeypatch):
+    monkeypatch.setattr(long_lists, "MOST_FOUND", 3)
+    for number in range(9):
+        User.objects.create(email=f"r{number}@example.com", first_name="Radha", last_name="Das")
+        User.objects.create(email=f"s{number}@example.com", first_name="Asha", last_name="Sharma")
+    wanted = User.objects.create(email="both@example.com", first_name="Radha", last_name="Sharma")
+    found = desk.get("/admin/accounts/user/", {"q": "radha sharma"}).context["cl"]
+    assert [row.pk for row in found.result_list] == [wanted.pk]
+
+
+def test_a_search_that_finds_too_much_says_so(desk, monkeypatch):
+    monkeypatch.setattr(long_lists, "MOST_FOUND", 3)
+    for number in range(9):
+        User.objects.create(email=f"r{number}@example.com", first_name="Radha")
+    page = desk.get("/admin/accounts/user/", {"q": "radha"})
+    assert page.context["cl"].result_count == 3
+    assert "More than 3 rows" in page.content.decode()
+
+
+@pytest.mark.parametrize("text", ["", "'", '"', "%", "_", "\\", "a\x00b", "x" * 400, "१२३४"])
+@pytest.mark.parametrize("path", ["payment/payment", "booking/cart", "payment/worklease", "accounts/user"])
+def test_no_text_breaks_the_search(desk, alice, package, path, text):
+    builders.make_cart(alice, package)
+    assert desk.get(f"/admin/{path}/", {"q": text}).status_code == 200
+
+
+@contextmanager
+def ordinary_owner(url):
+    """A role that owns its database and nothing else."""
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("DROP ROLE IF EXISTS shop")
+        owner.execute("CREATE ROLE shop LOGIN")
+        database = owner.info.dbname
+        owner.execute(f"ALTER DATABASE {database} OWNER TO shop")
+        owner.execute("ALTER SCHEMA public OWNER TO shop")
+    yield url.replace("postgres@", "shop@")
+    with psycopg.connect(url, autocommit=True) as owner:
+        owner.execute("REASSIGN OWNED BY shop TO postgres")
+        owner.execute("DROP OWNED BY shop")
+
+
+def migrate(url, **more) -> str:
+    done = subprocess.run(
+        [sys.executable, "manage.py", "migrate", "-v0"],
+        cwd=ROOT,
+        env=process_environment(DATABASE_URL=url, **more),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr + done.stdout
+
+
+def parts_index(url) -> bool:
+    with psycopg.connect(url) as connected:
+        return bool(connected.execute("SELECT 1 FROM pg_indexes WHERE indexname = 'user_parts'").fetchone())
+
+
+@on_postgresql
+def test_the_owner_of_the_database_gets_the_extension():
+    with empty_database() as url, ordinary_owner(url) as owned:
+        migrate(owned)
+        assert parts_index(url)
+
+
+@on_postgresql
+def test_without_the_right_to_the_extension_everything_else_is_migrated():
+    with empty_database() as url, ordinary_owner(url) as owned:
+        with psycopg.connect(url, autocommit=True) as connected:
+            connected.execute(f"REVOKE CREATE ON DATABASE {connected.info.dbname} FROM PUBLIC")
+            connected.execute(f"ALTER DATABASE {connected.info.dbname} OWNER TO postgres")
+            connected.execute(f"REVOKE ALL ON DATABASE {connected.info.dbname} FROM shop")
+        said = migrate(owned, LOG_LEVEL="WARNING")
+        assert "no extension pg_trgm" in said
+        assert not parts_index(url)
+
+
+@on_postgresql
+def test_an_index_that_was_interrupted_is_made_anew():
+    operation = next(
+        each
+        for each in import_module("notifications.migrations.0006_indexes_for_growth").Migration.operations
+        if isinstance(each, indexes.AddIndexOnline)
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'notification_alerts'::regclass"
+        )
+    state = migrations.state.ProjectState.from_apps(__import__("django.apps").apps.apps)
+    with connection.schema_editor(atomic=False) as editor:
+        operation.database_forwards("notifications", editor, state, state)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'notification_alerts'::regclass")
+        assert cursor.fetchone() == (True,)
+
+
+@on_postgresql
+def test_a_thousand_payments_of_the_seed_obey_every_law():
+    with empty_database() as url:
+        migrate(url)
+        done = subprocess.run(
+            [sys.executable, "-c", SEED.format(url=url)],
+            cwd=ROOT,
+            env=os.environ | {"LOG_LEVEL": "ERROR", "TEST_DATABASE": "sqlite"},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "laws of the harness hold" in done.stdout
+
+
+SEED = """
+from bench.seed import connect, prove, seed
+from tests.harness import environment
+connect({url!r})
+seed(1_000)
+prove()
+environment.end()
+"""
