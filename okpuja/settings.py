@@ -432,6 +432,12 @@ MOVE_NOTICE_HOURS = number("MOVE_NOTICE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
 MOVED_REFUND_IN_FULL = boolean("MOVED_REFUND_IN_FULL", True)
 # The worker compares the day before with PhonePe's records.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
+# Records that the worker deletes after so many days, 0: never (payment/services/retention.py). Money stays for ever.
+KEEP_GATEWAY_CALLS_DAYS = number("KEEP_GATEWAY_CALLS_DAYS", 180, at_most=36_500)
+KEEP_WEBHOOKS_DAYS = number("KEEP_WEBHOOKS_DAYS", 400, at_most=36_500)
+KEEP_NOTIFICATIONS_DAYS = number("KEEP_NOTIFICATIONS_DAYS", 400, at_most=36_500)
+KEEP_DRAWN_RECEIPTS_DAYS = number("KEEP_DRAWN_RECEIPTS_DAYS", 90, at_most=36_500)
+KEEP_CARTS_DAYS = number("KEEP_CARTS_DAYS", 90, at_most=36_500)
 # Nearer starts cannot be bought: the temple needs this long after the last second of a payment page.
 BOOKING_LEAD_MINUTES = number("BOOKING_LEAD_MINUTES", 60, at_most=7 * 24 * 60)
 # Unpaid holds of customers without a booking (booking/services/hold_limits.py).

@@ -34,6 +34,7 @@ from payment.services.leases import WHOLE_KIND, left_to_background, process_row
 from payment.services.notifications import alert_staff
 from payment.services.queue import oldest_overdue
 from payment.services.refunds.amounts import REQUESTED
+from payment.services.retention import delete_old_records, old_records
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
 from payment.states import Fulfilment, PaymentState, RefundState
 
@@ -86,6 +87,7 @@ CHECKS: dict[str, Check] = {
     "counters": Check(
         lambda now: purge_expired(now.timestamp()), lambda now: [counters.expired(now.timestamp())]
     ),
+    "old records": Check(delete_old_records, old_records),
 }
 
 
