@@ -12,13 +12,13 @@ A row that cannot be read for certain is reported, never guessed and never left 
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
-from math import gcd
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from core.money import paise, rupees
 from payment.phonepe.schemas import identifier
+from payment.reconciliation.spool import Part, Settled, Spool
 from payment.reconciliation.table import NotATable, Table
 
 PAYMENT, REFUND = "PAYMENT", "REFUND"
@@ -45,7 +45,8 @@ OTHER_REPORTS = {
     "invoice": f"this is PhonePe's invoice for its fees, which names no order. {EXPECTED}",
 }
 ROUNDED_BY_SPREADSHEET = "a spreadsheet has rounded it; hand in the file as PhonePe's dashboard gave it"
-MOST_ROWS = 200_000
+MOST_ROWS = 5_000_000
+MOST_BAD_ROWS = 10_000
 MOST_QUOTED = 80  # characters of a bad value
 
 ROUNDED = re.compile(r"[0-9]+(?:[.,][0-9]+)?E\+?[0-9]+", re.ASCII | re.IGNORECASE)
@@ -62,58 +63,6 @@ class BadRow(ValueError):
 
 
 @dataclass
-class Part:
-    """One row in paise, and how often the file has it, word for word."""
-
-    amount_paise: int
-    fee_paise: int
-    tax_paise: int
-    times: int = 1
-
-
-@dataclass
-class Settled:
-    """What the file says of one payment or refund, in paise: one customer's money may come by several instruments.
-
-    Each row counts once here, however often the file has it: see `adding_up_to`. A refund's amount is positive, as it
-    is in our rows. Fees and taxes are negative when PhonePe kept them. `order`: of a refund, where the file tells it.
-    `contradictions`: where its rows do not agree with themselves.
-    """
-
-    amount_paise: int = 0
-    fee_paise: int = 0
-    tax_paise: int = 0
-    order: str = ""
-    contradictions: list[str] = field(default_factory=list)
-    parts: list[Part] = field(default_factory=list, compare=False)
-
-    def add(self, part: Part, order: str, contradictions: list[str]) -> None:
-        self.amount_paise += part.amount_paise
-        self.fee_paise += part.fee_paise
-        self.tax_paise += part.tax_paise
-        self.order = self.order or order
-        self.contradictions += contradictions
-        self.parts.append(part)
-
-    def adding_up_to(self, paise: int) -> "Settled":
-        """With rows that repeat each other counted as often as makes this amount; each once if nothing makes it.
-
-        They are one row of exports that overlap, or equal parts of one payment; of those, too, a file may hold several
-        exports. The fewer exports, the higher the sum: at most one reading makes the amount.
-        """
-        if self.amount_paise == paise:
-            return self
-        most = gcd(*(part.times for part in self.parts))
-        for exports in (number for number in range(1, most + 1) if most % number == 0):
-            counted = [(part.times // exports, part) for part in self.parts]
-            if sum(times * part.amount_paise for times, part in counted) == paise:
-                fee = sum(times * part.fee_paise for times, part in counted)
-                tax = sum(times * part.tax_paise for times, part in counted)
-                return replace(self, amount_paise=paise, fee_paise=fee, tax_paise=tax)
-        return self
-
-
-@dataclass
 class Settlement:
     """By our reference: the order's id of a payment, the refund's id of a refund. `bad_rows`: (line, reason).
 
@@ -121,14 +70,21 @@ class Settlement:
     repeat another one word for word.
     """
 
-    payments: dict[str, Settled] = field(default_factory=dict)
-    refunds: dict[str, Settled] = field(default_factory=dict)
+    spool: Spool = field(default_factory=Spool, compare=False)
     bad_rows: list[tuple[int, str]] = field(default_factory=list)
     in_part: set[str] = field(default_factory=set)
     rows: int = 0
     repeats: int = 0
 
-    def add_row(self, row: "SettlementRow", width: int) -> Part:
+    @property
+    def payments(self) -> Mapping[str, Settled]:
+        return self.spool.of(PAYMENT)
+
+    @property
+    def refunds(self) -> Mapping[str, Settled]:
+        return self.spool.of(REFUND)
+
+    def add_row(self, row: "SettlementRow", width: int, digest: bytes) -> None:
         """`width`: the number of columns in the header. Raises BadRow; NotASettlement for a row of another report."""
         if len(row.cells) <= max(row.columns.values()):
             raise BadRow("has too few columns")
@@ -165,9 +121,7 @@ class Settlement:
             order = identifier(row.reference(ORDER_OF_REFUND))
         sums = row.wrong_sums(part, is_payment=kind == PAYMENT)
         contradictions = [f"line {row.line}: {wrong}" for wrong in sums]
-        parts = self.payments if kind == PAYMENT else self.refunds
-        parts.setdefault(reference, Settled()).add(part, order, contradictions)
-        return part
+        self.spool.add(digest, kind, reference, part, order, contradictions)
 
 
 def read_file(path: Path) -> Settlement:
@@ -189,7 +143,6 @@ def read_file(path: Path) -> Settlement:
 def read(lines: Iterable[str]) -> Settlement:
     """Raises NotASettlement."""
     settlement = Settlement()
-    read_rows: dict[bytes, Part | None] = {}
     try:
         table = Table(lines)
         columns = _find_columns(table.header)
@@ -197,18 +150,17 @@ def read(lines: Iterable[str]) -> Settlement:
             settlement.rows += 1
             if settlement.rows > MOST_ROWS:
                 raise NotASettlement(f"more than {MOST_ROWS} rows: split the file by days")
-            # The rows themselves would fill the memory.
             digest = hashlib.sha256("\x1f".join(cells).encode()).digest()
-            if digest in read_rows:
+            if settlement.spool.repeats(digest):
                 settlement.repeats += 1
-                if (part := read_rows[digest]) is not None:
-                    part.times += 1
                 continue
-            read_rows[digest] = None  # as long as it cannot be read
             try:
-                read_rows[digest] = settlement.add_row(SettlementRow(line, cells, columns), len(table.header))
+                settlement.add_row(SettlementRow(line, cells, columns), len(table.header), digest)
             except BadRow as bad:
+                settlement.spool.add_unreadable(digest)
                 settlement.bad_rows.append((line, str(bad)))
+                if len(settlement.bad_rows) > MOST_BAD_ROWS:
+                    raise NotASettlement(f"more than {MOST_BAD_ROWS} rows cannot be read: {bad}") from bad
     except NotATable as error:
         raise NotASettlement(str(error)) from error
     return settlement

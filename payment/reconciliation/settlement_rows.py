@@ -1,6 +1,6 @@
 """The settlement report beside our rows. In batches: three queries for each, however long the file is."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 from functools import partial
 from itertools import islice
@@ -15,7 +15,8 @@ from payment.reconciliation.discrepancies import (
     refund_discrepancy,
 )
 from payment.reconciliation.repairs import adopt_settled_refund, poll_order, poll_settled_refund
-from payment.reconciliation.settlement import Settled, Settlement
+from payment.reconciliation.settlement import Settlement
+from payment.reconciliation.spool import Fees, Settled
 from payment.states import AttemptState, RefundState
 
 BATCH = 500
@@ -25,18 +26,19 @@ Batch = dict[str, Settled]
 
 def compare_settlement(day: date, settlement: Settlement) -> Iterator[Discrepancy]:
     """Fees come last: what is repaired in the rows is repaired before."""
-    fees: list[LedgerEntry] = []
+    fees = Fees()
     for batch in _batches(settlement.payments, settlement.in_part):
         yield from _compare_payments(batch, fees)
     for batch in _batches(settlement.refunds, settlement.in_part):
         yield from _compare_refunds(batch, fees)
     # Money of that day that the file does not settle.
-    settled = settlement.payments.keys() | settlement.in_part
+    settled = settlement.payments
     received = PaymentAttempt.objects.filter(on(day, "decided_at"), state=AttemptState.COMPLETED)
     for attempt in received.select_related("payment__checkout__booking").iterator(BATCH):
-        if attempt.merchant_order_id not in settled:
+        order = attempt.merchant_order_id
+        if order not in settled and order not in settlement.in_part:
             yield order_discrepancy(attempt, Kind.NOT_SETTLED, Fix.NEXT_FILE)
-    if not fees:
+    if not fees.count:
         return
     # No ledger entry is ever changed, and a row that cannot be read may hold more of any fee.
     fix, repair = (Fix.ROWS, None) if settlement.bad_rows else (Fix.FEE, partial(enter_fees, fees))
@@ -44,20 +46,20 @@ def compare_settlement(day: date, settlement: Settlement) -> Iterator[Discrepanc
         Kind.FEE_NOT_ENTERED,
         fix,
         ours_paise=0,
-        theirs_paise=-sum(entry.amount_paise for entry in fees),
-        detail=f"{len(fees)} entries",
+        theirs_paise=-fees.paise,
+        detail=f"{fees.count} entries",
         repair=repair,
     )
 
 
-def _batches(settled: Batch, in_part: set[str]) -> Iterator[Batch]:
+def _batches(settled: Mapping[str, Settled], in_part: set[str]) -> Iterator[Batch]:
     """Without those of which a part only can be read: their bad rows are reported."""
     items = (item for item in settled.items() if item[0] not in in_part)
     while batch := dict(islice(items, BATCH)):
         yield batch
 
 
-def _compare_payments(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Discrepancy]:
+def _compare_payments(batch: Batch, fees: Fees) -> Iterator[Discrepancy]:
     known = PaymentAttempt.objects.select_related("payment__checkout__booking")
     attempts = {row.merchant_order_id: row for row in known.filter(merchant_order_id__in=batch)}
     entered = _entered_fees(batch)
@@ -87,7 +89,7 @@ def _compare_payments(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Discrep
             yield from _compare_fees(attempt, reference, settled, entered, fees)
 
 
-def _compare_refunds(batch: Batch, fees: list[LedgerEntry]) -> Iterator[Discrepancy]:
+def _compare_refunds(batch: Batch, fees: Fees) -> Iterator[Discrepancy]:
     known = Refund.objects.select_related("attempt__payment__checkout__booking")
     refunds = {row.merchant_refund_id: row for row in known.filter(merchant_refund_id__in=batch)}
     orders = {rows.order for reference, rows in batch.items() if reference not in refunds} - {""}
@@ -168,7 +170,7 @@ def _compare_fees(
     reference: str,
     settled: Settled,
     entered: dict[str, int],
-    fees: list[LedgerEntry],
+    fees: Fees,
 ) -> Iterator[Discrepancy]:
     """Adds to `fees` what is not entered yet; what was entered before must be the same.
 
@@ -178,15 +180,7 @@ def _compare_fees(
         fee_reference = _fee_reference(reference, name)
         ours = entered.get(fee_reference)
         if ours is None and paise:
-            entry = LedgerEntry(
-                payment_id=attempt.payment_id,
-                attempt=attempt,
-                kind=LedgerEntry.Kind.FEE,
-                amount_paise=paise,
-                reference=fee_reference,
-                simulated=attempt.simulated,
-            )
-            fees.append(entry)
+            fees.add((attempt.payment_id, attempt.pk, paise, fee_reference, attempt.simulated))
         elif ours is not None and ours != paise:
             yield order_discrepancy(
                 attempt,
@@ -209,7 +203,19 @@ def _entered_fees(batch: Batch) -> dict[str, int]:
     return dict(entries.values_list("reference", "amount_paise"))
 
 
-def enter_fees(fees: list[LedgerEntry]) -> bool:
+def enter_fees(fees: Fees) -> bool:
     """Each is added once: its reference is unique. Nothing else of a payment changes, so none is locked."""
-    LedgerEntry.objects.bulk_create(fees, batch_size=BATCH, ignore_conflicts=True)
+    for batch in fees.batches(BATCH):
+        entries = [
+            LedgerEntry(
+                kind=LedgerEntry.Kind.FEE,
+                payment_id=payment_id,
+                attempt_id=attempt_id,
+                amount_paise=paise,
+                reference=reference,
+                simulated=simulated,
+            )
+            for payment_id, attempt_id, paise, reference, simulated in batch
+        ]
+        LedgerEntry.objects.bulk_create(entries, ignore_conflicts=True)
     return True  # also when another comparison entered one of them first
