@@ -1,0 +1,219 @@
+"""One person's data: all of it as JSON for them, and its erasure, after which the money is still accounted for.
+
+The tables are named once, with the path to their person, and a test compares them with the models: a new table of
+people's data fails it until somebody has thought of it.
+"""
+
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Model, Q, QuerySet
+from django.utils.translation import gettext_lazy as _
+
+from accounts import uploads
+from accounts.models import Address, CodeRequest, OneTimeCode, PanCard, Registration, Session, Upload, User
+from accounts.pan_cards import KeyIsMissing, number_of
+from accounts.services import lock_user
+from accounts.sessions import end_all
+from booking.models import Booking, Cart, Checkout, EarlierStart, SlotHold
+from core.clocks import database_now
+from core.errors import Conflict
+from notifications.models import Notification
+from payment.models import (
+    Dispute,
+    DrawnReceipt,
+    LedgerEntry,
+    Offer,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Refund,
+    StateChange,
+    WebhookEvent,
+)
+from payment.services.retention import of_payments_under_way
+
+logger = logging.getLogger(__name__)
+
+# The paths from a row to its person: to an account, to a payment of theirs, to their mail address.
+PATHS: dict[type[Model], dict[str, str]] = {
+    User: {"account": "pk"},
+    Address: {"account": "user"},
+    PanCard: {"account": "user"},
+    Upload: {"account": "owner"},
+    Session: {"account": "user"},
+    OneTimeCode: {"account": "user"},
+    Registration: {"mail": "email"},
+    CodeRequest: {"mail": "email"},
+    Cart: {"account": "user"},
+    Checkout: {"account": "user"},
+    SlotHold: {"account": "checkout__user"},
+    Booking: {"account": "user"},
+    EarlierStart: {"account": "booking__user"},
+    Payment: {"payment": "pk"},
+    PaymentAttempt: {"payment": "payment"},
+    LedgerEntry: {"payment": "payment"},
+    Receipt: {"payment": "payment"},
+    Refund: {"payment": "payment"},
+    Offer: {"payment": "payment"},
+    Dispute: {"payment": "attempt__payment"},
+    StateChange: {"payment": "payment"},
+    WebhookEvent: {"payment": "attempt__payment"},
+    Notification: {"account": "user", "mail": "email"},
+}
+# Digests, keys, and what somebody could pay or log in with: nobody's to take along.
+SECRET = {
+    *(
+        "password",
+        "nonce",
+        "refresh_digest",
+        "previous_digest",
+        "user_hash",
+        "digest",
+        "number",
+        "session_epoch",
+    ),
+    *("page_url", "order_token", "intent_url", "network", "header_names", "groups", "user_permissions"),
+}
+ERASED = "erased.invalid"  # a name that can never exist (RFC 2606)
+
+
+class NotOver(Conflict):
+    default_code = "not_over"
+    default_detail = _("Something of this person is not over yet.")
+
+
+class Person:
+    """Who has, or had, this mail address here: an account, or a guest who gave it with a payment."""
+
+    def __init__(self, email: str) -> None:
+        self.email = email.strip().lower()
+        self.user = User.objects.filter(email=self.email).first()
+        paid = Q(payer_reference__iexact=self.email, user=None)
+        if self.user is not None:
+            paid |= Q(user=self.user)
+        self.payments = [*Payment.objects.filter(paid).values_list("pk", flat=True)]
+
+    def rows(self, model: type[Model]) -> "QuerySet[Any]":
+        known = {
+            "account": [self.user.pk] if self.user else [],
+            "payment": self.payments,
+            "mail": [self.email],
+        }
+        paths = Q()
+        for kind, path in PATHS[model].items():
+            paths |= Q(**{f"{path}__in": known[kind]})
+        return model._default_manager.filter(paths).order_by("pk")
+
+
+def export_person(email: str) -> dict[str, list[dict[str, Any]]]:
+    """By table, every row about the person. Moments in ISO 8601, amounts in paise, the PAN in full."""
+    person = Person(email)
+    return {model._meta.label_lower: [*map(_as_json, person.rows(model).iterator())] for model in PATHS}
+
+
+def _as_json(row: Model) -> dict[str, Any]:
+    fields = [field for field in row._meta.concrete_fields if field.name not in SECRET]
+    values = {field.attname: _plain(getattr(row, field.attname)) for field in fields}
+    if isinstance(row, PanCard):
+        try:
+            values["number"] = number_of(row)
+        except KeyIsMissing:
+            values["number"] = None
+    return values
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).decode("utf-8", "replace")
+    if value is None or isinstance(value, bool | int | float | str | list | dict):
+        return value
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+@transaction.atomic
+def erase_person(email: str) -> dict[str, int]:
+    """Rows that were changed or deleted, by table. Raises NotOver; once done, it does nothing more.
+
+    What is money stays, with its amounts, ids and moments: it says of whom no more.
+    """
+    person = Person(email)
+    if person.user is not None:
+        lock_user(person.user.pk)
+    _refuse_what_is_not_over(person)
+    changed = {model._meta.label_lower: count for model, count in _erase(person) if count}
+    fields = {"user": person.user and person.user.pk, "rows": sum(changed.values())}
+    logger.warning("a person was erased", extra=fields)
+    return changed
+
+
+def _refuse_what_is_not_over(person: Person) -> None:
+    if person.user is not None and not person.user.is_customer:
+        raise NotOver(_("This is an account of staff: take its rights away first."))
+    if of_payments_under_way(person.rows(Payment)).exists():
+        raise NotOver(_("A payment of this person is open, in review, disputed, or on its way back."))
+    now = database_now()
+    coming = Q(starts_at__gt=now) | Q(choose_until__gt=now)
+    if person.rows(Booking).filter(coming, status=Booking.Status.CONFIRMED).exists():
+        raise NotOver(_("A booking of this person is still to come: cancel it first."))
+
+
+def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
+    payments = person.payments
+    yield WebhookEvent, WebhookEvent.objects.filter(attempt__payment__in=payments).update(body=b"")
+    yield DrawnReceipt, DrawnReceipt.objects.filter(receipt__payment__in=payments).delete()[0]
+    yield Payment, Payment.objects.filter(pk__in=payments).update(payer_reference="", payer_mobile="")
+    messages = [*person.rows(Notification).values_list("pk", flat=True)]
+    told: dict[str, Any] = {"email": "", "facts": {}, "user": None, "next_check_at": None, "last_error": ""}
+    waiting = Notification.objects.filter(pk__in=messages, state=Notification.State.WAITING)
+    waiting.update(state=Notification.State.DROPPED, dropped_because="the person was erased")
+    yield Notification, Notification.objects.filter(pk__in=messages).update(**told)
+    for model in (Registration, CodeRequest):
+        yield model, person.rows(model).delete()[0]
+    if person.user is not None:
+        yield from _erase_account(person.user)
+
+
+def _erase_account(user: User) -> Iterator[tuple[type[Model], int]]:
+    nothing = dict.fromkeys(("line1", "line2", "city", "state", "postal_code", "country"), "")
+    columns: dict[str, Any] = {f"address_{name}": empty for name, empty in nothing.items()}
+    columns |= {"address_id": None, "address_created_at": None, "address_updated_at": None}
+    yield Checkout, Checkout.objects.filter(user=user).update(**columns, **_emptied(Checkout))
+    yield Booking, Booking.objects.filter(user=user).update(cancellation_reason="")
+    unwanted = Cart.objects.filter(user=user, checkouts=None)
+    yield Cart, unwanted.delete()[0] + Cart.objects.filter(user=user).update(**_emptied(Cart))
+    end_all(user, Session.EndedBecause.ACCOUNT)
+    for model in (Address, PanCard, Session, OneTimeCode):
+        yield model, model._default_manager.filter(user=user).delete()[0]
+    pictures = [*Upload.objects.filter(owner=user)]
+    Upload.objects.filter(owner=user).update(owner=None)
+    transaction.on_commit(lambda: uploads.delete(pictures), robust=True)
+    yield Upload, len(pictures)
+    kind = ContentType.objects.get_for_model(User)
+    about = LogEntry.objects.filter(content_type=kind, object_id=str(user.pk))
+    yield LogEntry, about.update(object_repr=f"account {user.pk}", change_message="")
+    yield User, _erase_columns(user)
+
+
+def _erase_columns(user: User) -> int:
+    name = f"account-{user.pk}@{ERASED}"
+    user.set_unusable_password()
+    nobody = {"email": name, "phone": None, "first_name": "", "last_name": "", "dob": None}
+    return User.objects.filter(pk=user.pk).update(
+        **nobody,
+        password=user.password,
+        account_status=User.AccountStatus.DEACTIVATED,
+        email_confirmed_at=None,
+        phone_confirmed_at=None,
+    )
+
+
+def _emptied(model: type[Model]) -> dict[str, Any]:
+    """What the customer wrote about the devotees, in the columns of whichever release this is."""
+    written = {"devotee_names", "gotra", "nakshatra", "people", "wishes"}
+    fields = [field for field in model._meta.concrete_fields if field.name in written]
+    return {field.name: None if field.null else field.get_default() for field in fields}

@@ -1,0 +1,176 @@
+"""A person's data goes with them, and money stays where it is."""
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.apps import apps
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from accounts.models import Address, Session, Upload, User
+from accounts.pan_cards import save
+from accounts.sessions import open_session
+from booking.models import Booking, Checkout
+from core.errors import Refusal
+from notifications.models import Notification
+from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt
+from payment.reconciliation.invariants import find_violations
+from payment.services.checkout import start_donation
+from payment.services.outcomes import apply_status
+from payment.services.personal_data import PATHS, erase_person, export_person
+from tests.harness import builders
+from tests.harness.invariants import LAWS, query, violations
+from tests.unit.payment.builders import completed, make_payment
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+OF_NOBODY = {
+    "booking.promocode": "a code is of the shop; the account that may use it loses its name",
+    "booking.package": "catalogue",
+    "booking.slot": "catalogue",
+    "payment.gatewaycall": "no personal data, by its own rule",
+    "payment.disputeupdate": "what PhonePe and staff said of a dispute",
+    "payment.drawnreceipt": "drawn from the receipt; deleted when its person is erased",
+}
+
+
+@pytest.fixture
+def paid(alice, cart):
+    """Booked and held: the puja was yesterday."""
+    alice.first_name, alice.last_name = "Asha", "Tripathi"
+    alice.save()
+    builders.make_address(alice, is_default=False)
+    payment = make_payment(builders.make_checkout(cart))
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    PaymentAttempt.objects.update(next_check_at=None)
+    Booking.objects.update(starts_at=timezone.now() - timedelta(days=1), status="COMPLETED")
+    open_session(alice)
+    return Payment.objects.get(pk=payment.pk)
+
+
+def test_every_table_with_people_in_it_is_exported_or_has_its_reason():
+    ours = [
+        m
+        for m in apps.get_models()
+        if m._meta.app_label in ("accounts", "booking", "notifications", "payment")
+    ]
+    people = {User}
+    while found := {
+        model
+        for model in ours
+        if model not in people
+        and any(
+            f.remote_field and f.remote_field.model in people
+            for f in [*model._meta.concrete_fields, *model._meta.many_to_many]
+        )
+    }:
+        people |= found
+    missing = {model._meta.label_lower for model in people - PATHS.keys()}
+    assert missing <= OF_NOBODY.keys()
+
+
+def test_the_export_has_all_of_it_and_no_secret(alice, paid, capsys):
+    call_command("export_person", alice.email.upper())
+    exported = json.loads(capsys.readouterr().out)
+    assert {name for name, rows in exported.items() if rows} >= {
+        *("accounts.user", "accounts.address", "accounts.session", "booking.cart", "booking.checkout"),
+        *(
+            "booking.booking",
+            "payment.payment",
+            "payment.paymentattempt",
+            "payment.ledgerentry",
+            "payment.receipt",
+        ),
+    }
+    text = json.dumps(exported)
+    assert alice.email in text
+    assert paid.reference in text
+    for secret in (alice.password, paid.attempts.get().page_url, Session.objects.get().user_hash):
+        assert secret not in text
+
+
+def test_the_export_of_one_person_holds_nothing_of_another(alice, charlie, paid, package):
+    builders.make_cart(charlie, package)
+    assert charlie.email not in json.dumps(export_person(alice.email))
+    assert not export_person(charlie.email)["payment.payment"]
+
+
+def test_after_the_erasure_nothing_names_the_person_and_the_money_is_still_there(alice, paid):
+    email, phone = alice.email, alice.phone
+    ledger = list(LedgerEntry.objects.values_list("reference", "amount_paise"))
+    Notification.objects.update(state="SENT", next_check_at=None)
+
+    call_command("erase_person", email, "--yes")
+
+    rows = [
+        {field.name: getattr(row, field.attname) for field in row._meta.concrete_fields}
+        for model in apps.get_models()
+        for row in model._base_manager.all()
+    ]
+    text = repr(rows)
+    assert not [word for word in (email, phone, "Tripathi", "Asha", "Temple Road") if word and word in text]
+    assert list(LedgerEntry.objects.values_list("reference", "amount_paise")) == ledger
+    assert Receipt.objects.filter(payment=paid).exists()
+    assert (Payment.objects.get(pk=paid.pk).state, find_violations()) == ("SUCCESS", [])
+    assert violations(query, LAWS) == {}
+    assert not Address.objects.exists()
+    assert not Session.objects.exists()
+    assert not User.objects.get(pk=alice.pk).is_active
+
+
+def test_nobody_is_erased_without_yes(alice, paid):
+    with pytest.raises(CommandError, match="Nothing was changed"):
+        call_command("erase_person", alice.email)
+    assert User.objects.filter(email=alice.email).exists()
+
+
+def open_payment(payment):
+    Payment.objects.filter(pk=payment.pk).update(fulfilment="REFUND_DUE")
+
+
+def coming_booking(payment):
+    Booking.objects.update(starts_at=timezone.now() + timedelta(days=1), status="CONFIRMED")
+
+
+@pytest.mark.parametrize("what", [open_payment, coming_booking])
+def test_what_is_not_over_refuses_with_a_sentence(alice, paid, what):
+    what(paid)
+    with pytest.raises(CommandError, match="of this person"):
+        call_command("erase_person", alice.email, "--yes")
+    assert User.objects.filter(email=alice.email).exists()
+    assert Checkout.objects.get().user == alice
+
+
+def test_staff_are_not_erased(staff):
+    with pytest.raises(Refusal):
+        erase_person(staff.email)
+
+
+def test_a_guest_is_exported_and_erased_by_the_mail_they_gave(phonepe):
+    guest = start_donation(
+        None, amount_paise=20_000, reference="dina@example.com", mobile="9876543210"
+    ).payment
+    apply_status(guest.attempts.get().pk, completed(guest.amount_paise), "worker")
+    PaymentAttempt.objects.update(next_check_at=None)
+    assert export_person("Dina@example.com")["payment.payment"][0]["reference"] == guest.reference
+
+    erase_person("dina@example.com")
+
+    guest.refresh_from_db()
+    assert (guest.payer_reference, guest.payer_mobile, guest.state) == ("", "", "SUCCESS")
+    assert not Notification.objects.filter(email="dina@example.com").exists()
+
+
+def test_the_pan_is_in_the_export_and_gone_after_the_erasure(alice, paid):
+    save(alice, "ABCPE1234F")
+    assert export_person(alice.email)["accounts.pancard"][0]["number"] == "ABCPE1234F"
+    erase_person(alice.email)
+    assert not Upload.objects.exists()
+    assert not User.objects.get(pk=alice.pk).email.startswith("alice")
+
+
+def test_an_unknown_address_is_said_to_be_unknown(db):
+    for command in (["export_person"], ["erase_person", "--yes"]):
+        with pytest.raises(CommandError, match="Nothing is stored"):
+            call_command(command[0], "nobody@example.com", *command[1:])
