@@ -1,0 +1,144 @@
+"""What people and workers wait for with 1,000 payments and with 1,000,000: `python -m bench.growth [SMALL LARGE]`.
+
+Two databases on one PostgreSQL of its own (`bench.seed`), and a process with the project for each. Both measure the
+same thing by turns, so that a slow minute of the machine slows both: what counts is the ratio of the medians. It takes
+about 7 GB of disk, which are free again at the end; `--folder` says where.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.seed import ROOM, connect, migrate, own_server, seed
+from tests.harness import ROOT, environment
+from tests.harness.databases import query
+
+SMALL, LARGE = 1_000, 1_000_000
+ROUNDS, CALLS = 5, 3  # by turns, and in each turn
+WANTED = 1.15
+KEPT = [
+    f"KEEP_{what}_DAYS" for what in ("GATEWAY_CALLS", "WEBHOOKS", "NOTIFICATIONS", "DRAWN_RECEIPTS", "CARTS")
+]
+Measure = Callable[[], Any]
+
+
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("sizes", type=int, nargs="*", default=[SMALL, LARGE])
+    asked.add_argument("--folder", default=ROOM)
+    asked.add_argument("--rounds", type=int, default=ROUNDS)
+    asked.add_argument("--only", default="", help="measures whose names contain this")
+    asked.add_argument("--child", default="", help=argparse.SUPPRESS)
+    options = asked.parse_args()
+    if options.child:
+        answer(options.child)
+        return
+    with own_server(options.folder) as server:
+        children = [Child(server, size) for size in options.sizes]
+        try:
+            compare(children, options.only, options.rounds)
+        finally:
+            for child in children:
+                child.end()
+    environment.end()
+
+
+class Child:
+    """A process with the project on a database of so many payments."""
+
+    def __init__(self, server: Any, size: int) -> None:
+        self.size = size
+        query(server.url("postgres"), f"CREATE DATABASE growth_{size}")
+        url = server.url(f"growth_{size}")
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.growth", "--child", url, str(size)],
+            cwd=ROOT,
+            env=os.environ | {"LOG_LEVEL": "ERROR", "TEST_DATABASE": "sqlite"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.names: list[str] = self._read()
+
+    def measure(self, name: str) -> list[float]:
+        assert self._process.stdin
+        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.flush()
+        return self._read()
+
+    def end(self) -> None:
+        if self._process.stdin:
+            self._process.stdin.close()
+        self._process.wait(timeout=60)
+
+    def _read(self) -> Any:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)["is"]
+            print(line, end="", flush=True)
+        raise RuntimeError(f"the process of {self.size} payments has ended")
+
+
+def compare(children: list[Child], only: str, rounds: int) -> None:
+    small, large = children
+    names = [name for name in large.names if name in small.names and only in name]
+    print(f"milliseconds, medians of {rounds * CALLS}; load {os.getloadavg()[0]:.1f}")
+    print(f"{'':64} {small.size:>10} {large.size:>10}  ratio")
+    ratios = {}
+    for name in names:
+        spent: dict[int, list[float]] = {child.size: [] for child in children}
+        for _ in range(rounds):
+            for child in children:
+                spent[child.size] += child.measure(name)
+        few, many = (statistics.median(spent[child.size]) for child in children)
+        ratios[name] = many / few
+        mark = "" if ratios[name] <= WANTED or name.startswith("night") else " <-"
+        print(f"{name[:64]:64} {few:10.2f} {many:10.2f} {ratios[name]:6.2f}{mark}", flush=True)
+    daily = [ratio for name, ratio in ratios.items() if not name.startswith("night")]
+    if daily:
+        worst = max(ratios, key=lambda name: ratios[name] if not name.startswith("night") else 0)
+        within = sum(ratio <= WANTED for ratio in daily)
+        print(
+            f"{within} of {len(daily)} within {WANTED}; median {statistics.median(daily):.2f}, worst {worst}"
+        )
+    print(f"load {os.getloadavg()[0]:.1f}")
+
+
+def answer(url: str) -> None:
+    """The child: prints its names, then the milliseconds of each that it reads."""
+    # As in a shop that has deleted its old records: nothing is to be deleted, and looking for it is measured.
+    os.environ |= dict.fromkeys(KEPT, "3650")
+    connect(url)
+    migrate()
+    seed(int(sys.argv[-1]))
+    from bench.growth_measures import measures  # noqa: PLC0415 - models, after `connect`
+
+    found = dict(measures())
+    say([*found])
+    for line in sys.stdin:
+        measure = found[line.strip()]
+        measure()
+        say([spent(measure) for _ in range(CALLS)])
+    environment.end()
+
+
+def spent(measure: Measure) -> float:
+    """What it returns in milliseconds itself, if it returns a number."""
+    began = time.perf_counter()
+    own = measure()
+    return own if isinstance(own, float) else (time.perf_counter() - began) * 1_000
+
+
+def say(what: Any) -> None:
+    print(json.dumps({"is": what}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,252 @@
+"""What `bench.growth` measures, by name. Names that begin with "night" are of work of once a night, or by hand."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from functools import partial
+from itertools import count
+from typing import Any
+
+from django.contrib import admin
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.sessions import open_session
+from bench.growth import Measure
+from booking.models import Booking, Package, Slot
+from diagnostics import dependencies, history
+from diagnostics.runner import failing_since
+from notifications.services import cases_alerted_today
+from payment.models import Payment, PaymentAttempt, Receipt, Refund
+from payment.reconciliation import invariants, own_rows
+from payment.reconciliation.days import on, yesterday
+from payment.services import monitoring, queue
+from payment.services.leases import _free_rows
+from payment.services.links import status_url
+from simulator.webhook_deliveries import authentication_headers
+from tests.harness.phonepe import PhonePe
+from worker.jobs import KINDS
+from worker.moments import read_due_moments
+
+API, PAYMENTS, BOOKINGS = "/api", "/api/payments/payments", "/api/booking/bookings"
+LONG_LISTS = (
+    *("payment/payment", "payment/paymentattempt", "payment/gatewaycall", "payment/statechange"),
+    *("payment/webhookevent", "payment/ledgerentry", "payment/receipt", "payment/refund", "payment/offer"),
+    *("payment/dispute", "payment/idempotencykey", "payment/diagnosisrun", "payment/reconciliation"),
+    *("booking/booking", "booking/cart", "booking/checkout", "booking/slothold", "booking/slot"),
+    *("accounts/user", "accounts/session", "notifications/notification"),
+)
+numbers = count(1)
+
+
+def measures() -> Iterator[tuple[str, Measure]]:
+    yield from _customer()
+    yield from _purchase()
+    yield from _worker()
+    yield from _diagnosis()
+    yield from _desk()
+    yield from _nightly()
+
+
+def _get(client: Client, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status_code in (200, 404), (path, answer.status_code, answer.content[:300])
+    return answer
+
+
+def _shop_of(user: User) -> Client:
+    return Client(headers={"Authorization": f"Bearer {open_session(user).access}"})
+
+
+def _customer() -> Iterator[tuple[str, Measure]]:
+    """Somebody in the middle of the customers, whose last booking is of the middle of these years."""
+    middle = User.objects.order_by("pk")[User.objects.count() // 2]
+    booking = Booking.objects.filter(user=middle).select_related("checkout__payment").last()
+    booking = booking or Booking.objects.select_related("checkout__payment", "user").last()
+    client, payment = _shop_of(booking.user), booking.checkout.payment
+    order = payment.attempts.last().merchant_order_id
+    for path in (
+        *("/healthz", f"{API}/auth/profile/", f"{API}/auth/addresses/", f"{API}/puja/categories/"),
+        *(f"{API}/puja/services/", f"{API}/puja/services/1/", f"{API}/puja/services/1/slots/"),
+        *(
+            f"{API}/puja/packages/",
+            f"{API}/puja/packages/1/",
+            f"{API}/cart/carts/",
+            f"{API}/cart/carts/active/",
+        ),
+        *(
+            f"{API}/promo/user/promos/",
+            f"{API}/promo/user/promos/history/",
+            f"{BOOKINGS}/",
+            f"{BOOKINGS}/latest/",
+        ),
+        *(f"{BOOKINGS}/{booking.pk}/", f"{BOOKINGS}/by-id/{booking.book_id}/", f"{PAYMENTS}/"),
+        *(f"{BOOKINGS}/by-cart/{booking.checkout.cart.cart_id}/", f"{PAYMENTS}/{payment.pk}/"),
+        *(f"{PAYMENTS}/{payment.pk}/{name}/" for name in ("status", "check-booking", "timeline", "refunds")),
+        *(f"{API}/payments/status/{order}/", f"{API}/payments/cart/status/{booking.checkout.cart.cart_id}/"),
+    ):
+        name = path.replace(str(booking.checkout.cart.cart_id), "{cart}").replace(order, "{order}")
+        name = (
+            name.replace(booking.book_id, "{id}")
+            .replace(f"/{payment.pk}/", "/{id}/")
+            .replace(f"/{booking.pk}/", "/{id}/")
+        )
+        yield f"GET {name}", partial(_get, client, path)
+    yield "GET /pay/{token}/", partial(_get, Client(), status_url(payment).partition("testserver")[2])
+
+
+def _purchase() -> Iterator[tuple[str, Measure]]:
+    """Each time another customer, from the cart to the booking; the simulated PhonePe is in the same process."""
+    phonepe, steps = PhonePe(), {}
+    slots = list(Slot.objects.filter(starts_at__gt=timezone.now() + timedelta(days=2)).order_by("pk")[:40])
+
+    def buy() -> None:
+        number = next(numbers)
+        user = User.objects.order_by("pk")[number * 7 % User.objects.count()]
+        slot, client = slots[number % len(slots)], _shop_of(user)
+        local = timezone.localtime(slot.starts_at)
+        package = Package.objects.get(puja_service=slot.service_id)
+        body = {
+            "puja_service": slot.service_id,
+            "package_id": package.pk,
+            "service_type": "PUJA",
+            "selected_date": str(local.date()),
+            "selected_time": f"{local:%H:%M}",
+        }
+        cart = step("cart", client, f"{API}/cart/carts/", body)
+        opened = step("process-cart", client, f"{PAYMENTS}/process-cart/", {"cart_id": cart["id"]})
+        phonepe.decide(opened["merchant_transaction_id"])
+        delivery = phonepe.webhooks[-1]
+        headers = authentication_headers(delivery)
+        began = time.perf_counter()
+        answer = Client().post(
+            f"{API}/payments/webhook/phonepe/",
+            delivery.body.encode(),
+            content_type="application/json",
+            headers=headers,
+        )
+        steps["webhook until booked"] = (time.perf_counter() - began) * 1_000
+        assert answer.status_code == 200, answer.content
+        assert Payment.objects.get(pk=opened["payment_id"]).fulfilment == "BOOKED"
+
+    def step(name: str, client: Client, path: str, body: dict[str, Any]) -> Any:
+        began = time.perf_counter()
+        answer = client.post(path, body, content_type="application/json")
+        steps[name] = (time.perf_counter() - began) * 1_000
+        assert answer.status_code in (200, 201), (path, answer.content)
+        return answer.json()
+
+    def timed(name: str) -> float:
+        buy()
+        return steps[name]
+
+    for name in ("cart", "process-cart", "webhook until booked"):
+        yield f"POST {name}", partial(timed, name)
+
+
+def _worker() -> Iterator[tuple[str, Measure]]:
+    yield "worker: when is anything due", read_due_moments
+    for kind, job in KINDS.items():
+        yield f"worker: rows of {kind}", partial(_rows_of, kind, job)
+    yield "worker: oldest overdue row", queue.oldest_overdue
+    yield "monitoring: a whole minute", partial(monitoring.run_checks, 0)
+    yield "monitoring: what there is to check", lambda: monitoring._checks_with_signs(timezone.now())
+    for name, check in monitoring.CHECKS.items():
+        yield f"monitoring: {name}", partial(_run, check)
+    yield "monitoring: cases of today", partial(cases_alerted_today, "payment_stuck")
+
+
+def _rows_of(kind: str, job: Any) -> None:
+    _free_rows(kind, job, timezone.now())
+
+
+def _run(check: Any) -> None:
+    check.run(timezone.now())
+
+
+def _diagnosis() -> Iterator[tuple[str, Measure]]:
+    yield "diagnosis: past runs", history.load_past_runs
+    yield "diagnosis: worker", dependencies.check_worker
+    yield "diagnosis: silence of webhooks", dependencies.check_webhook_silence
+    yield "diagnosis: failing since", lambda: failing_since(timezone.now()).exists()
+
+
+def _desk() -> Iterator[tuple[str, Measure]]:
+    staff = User.objects.create_superuser("staff@example.com", None)
+    client = Client()
+    client.force_login(staff)
+    payment = Payment.objects.filter(fulfilment="BOOKED").order_by("pk")[:1].get()
+    attempt = payment.attempts.get()
+    receipt = Receipt.objects.order_by("pk").first()
+    user = User.objects.order_by("pk")[10]
+    searches = {
+        "payment/payment": [
+            payment.reference,
+            payment.user.email,
+            user.phone[3:10],
+            attempt.merchant_order_id,
+        ],
+        "payment/paymentattempt": [
+            attempt.utr,
+            attempt.merchant_order_id[:14],
+            attempt.provider_transaction_id,
+        ],
+        "payment/gatewaycall": [attempt.merchant_order_id],
+        "payment/statechange": [payment.reference],
+        "payment/webhookevent": [attempt.merchant_order_id],
+        "payment/ledgerentry": [attempt.merchant_order_id],
+        "payment/receipt": [str(receipt), payment.reference, payment.user.email],
+        "payment/refund": [Refund.objects.first().merchant_refund_id, Refund.objects.first().utr],
+        "booking/booking": [Booking.objects.first().book_id, user.email, "98765"],
+        "booking/cart": [str(payment.checkout.cart.cart_id), user.email],
+        "booking/checkout": [user.email],
+        "accounts/user": [user.email, "asha", "Radha Sharma", user.phone, "nobody@nowhere"],
+        "accounts/session": [user.email],
+        "notifications/notification": [f"booked:payment:{payment.pk}", user.email],
+    }
+    yield "admin: one payment", partial(_get, client, f"/admin/payment/payment/{payment.pk}/change/")
+    yield "admin: start page", partial(_get, client, "/admin/")
+    for name in LONG_LISTS:
+        path = f"/admin/{name}/"
+        yield f"admin {name}: first page", partial(_get, client, path)
+        first = _get(client, path).context_data["cl"]
+        last = first.paginator.num_pages if first.multi_page else 1
+        yield f"admin {name}: last page", partial(_get, client, f"{path}?p={last}")
+        yield f"admin {name}: sorted by the first column", partial(_get, client, f"{path}?o=1")
+        for number, text in enumerate(searches.get(name, ()), start=1):
+            yield f"admin {name}: search {number}", partial(_get, client, f"{path}?q={text}")
+        for spec in first.filter_specs:
+            for choice in spec.choices(first):
+                if choice["query_string"] not in ("?", ""):
+                    shown = f"admin {name}: {spec.title} {choice['display']}"
+                    yield shown, partial(_get, client, path + choice["query_string"])
+    for path in (
+        f"{API}/promo/admin/promos/",
+        f"{API}/promo/admin/promos/stats/",
+        f"{API}/astrology/admin/dashboard/",
+    ):
+        yield f"desk GET {path}", partial(_get, _shop_of(staff), path)
+    assert admin.site.is_registered(Payment)
+
+
+def _nightly() -> Iterator[tuple[str, Measure]]:
+    day = yesterday()
+    yield (
+        "night: orders of a day",
+        lambda: list(
+            PaymentAttempt.objects.filter(
+                on(day, "created_at", "decided_at"), sent_at__isnull=False
+            ).values_list("pk")
+        ),
+    )
+    yield "night: unpaid bookings of a day", lambda: list(own_rows.find_unpaid_bookings(day))
+    yield "night: refunded bookings of a day", lambda: list(own_rows.find_refunded_bookings(day))
+    yield "night: unconfirmed webhooks of a day", lambda: list(own_rows.find_unconfirmed_events(day))
+    for each in invariants.INVARIANTS:
+        yield f"night: {each.sentence[:50]}", partial(_check, each)
+    yield "night: ledger_check, totals", partial(invariants.totals, simulated=False)
+
+
+def _check(invariant: invariants.Invariant) -> None:
+    assert not list(invariant.violating_rows().order_by("pk")[:1])
