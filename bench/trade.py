@@ -153,6 +153,9 @@ class Trade:
     @contextmanager
     def loading(self) -> Iterator[Callable[[], None]]:
         """Yields what copies the rows so far. Indexes are made at the end, in one transaction with all rows."""
+        with connection.cursor() as cursor:
+            for name in ("idle_in_transaction_session_timeout", "statement_timeout", "lock_timeout"):
+                cursor.execute(f"SET {name} = 0")
         with transaction.atomic(), connection.cursor() as cursor:
             raw: psycopg.Cursor = cursor.cursor
             tables = sql.SQL(", ").join(sql.Identifier(table.table) for table in self.tables.values())
