@@ -17,6 +17,7 @@ from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+import okpuja.urls  # noqa: F401 - loads the admin
 from accounts.models import User
 from core import indexes, long_lists
 from core.long_lists import LongPaginator
