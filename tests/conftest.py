@@ -93,10 +93,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         key=lambda item: not item.path.match("system/torture/*")
     )  # the longest: nobody waits for it at the end
     kept, left = [], []
+    names_files = any(".py" in argument for argument in config.args)
     tests = [f"{item.path}::{getattr(item, 'originalname', item.name)}" for item in items]
     number_of_cases, cases = Counter(tests), Counter[str]()
     for item, test in zip(items, tests, strict=True):
-        is_left = _is_left_to_sqlite(item) if ON_POSTGRESQL else _is_left_to_postgresql(item)
+        is_left = _is_left_to_sqlite(item, names_files) if ON_POSTGRESQL else _is_left_to_postgresql(item)
         is_repeated = number_of_cases[test] > MOST_CASES_IF_FAST and cases[test] % 3 != 0
         is_kept = _is_in_sample(item, cases[test]) and not is_left
         is_kept = is_kept and not (FAST and (is_repeated or _is_left_out_if_fast(item)))
@@ -130,8 +131,10 @@ def _is_left_to_postgresql(item: pytest.Item) -> bool:
     return not PROOFS and _path(item).startswith(ON_POSTGRESQL_ONLY)
 
 
-def _is_left_to_sqlite(item: pytest.Item) -> bool:
-    """What would be no different on PostgreSQL, and two thirds of the unit tests that would hardly be."""
+def _is_left_to_sqlite(item: pytest.Item, names_files: bool) -> bool:
+    """What would be no different on PostgreSQL, and two thirds of the unit tests that would hardly be, unless the
+    command names files.
+    """
     path = _path(item)
     if path.startswith(ONCE):
         return not PROOFS
@@ -145,7 +148,7 @@ def _is_left_to_sqlite(item: pytest.Item) -> bool:
         return not uses_database
     if not commits and not path.startswith(MONEY):
         return True
-    return not _races(item) and crc32(item.nodeid.encode()) % 3 != 0
+    return not names_files and not _races(item) and crc32(item.nodeid.encode()) % 3 != 0
 
 
 def _path(item: pytest.Item) -> str:
