@@ -1,6 +1,7 @@
 """Connections: given back before a call over the network. Statements: several small queries in one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -26,6 +27,22 @@ def discard_dead_connections() -> None:
     pool = getattr(connection, "pool", None)
     if pool is not None and not pool.closed:
         pool.check()
+
+
+@contextmanager
+def patient_statements() -> Iterator[None]:
+    """Our limits are for requests. A command that reads whole tables, and locks no row, takes as long as it takes."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if connection.vendor != "postgresql":
+        yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET statement_timeout = 0")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("RESET statement_timeout")
 
 
 def scalar_columns(queries: Sequence["QuerySet[Any]"]) -> tuple[list[str], list[Any]]:

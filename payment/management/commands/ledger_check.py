@@ -1,14 +1,17 @@
 import json
 import sys
 from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import CommandError, CommandParser
 
+from core.databases import patient_statements
 from core.errors import Unavailable
 from core.money import rupees
 from core.printable import PrintableCommand, printable_values
+from payment.reconciliation.days import span
 from payment.reconciliation.invariants import find_violations, totals
 from payment.reconciliation.simulator_account import compare_account
 
@@ -20,10 +23,18 @@ class Command(PrintableCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--since",
+            type=date.fromisoformat,
+            metavar="YYYY-MM-DD",
+            help="only payments whose money has moved, or could have, from that day on",
+        )
         parser.add_argument("--json", action="store_true", help="for machines, amounts in paise")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        violations, account = find_violations(), None
+        since = span(options["since"])[0] if options["since"] else None
+        with patient_statements():
+            violations, account = find_violations(since), None
         if settings.PHONEPE_SIMULATION_MODE:
             try:
                 account = compare_account()

@@ -1,10 +1,14 @@
 """`manage.py ledger_check`: ends with 0 only when the ledger agrees with everything that it can be held against."""
 
 import json
+from datetime import timedelta
 
 import pytest
+from django.utils.timezone import localdate
 
 from booking.models import Booking
+from payment.models import Payment
+from payment.reconciliation.invariants import INVARIANTS, PAYMENTS
 from payment.services.status import refresh
 from tests.unit.payment.management.conftest import run
 
@@ -36,3 +40,27 @@ def test_a_broken_law_names_the_rows_that_break_it(unheard):
 
     assert code == 1
     assert f"payment {unheard.reference}" in told
+
+
+def test_since_a_day_the_same_laws_are_checked_of_what_moved_since(unheard):
+    refresh(unheard, 5, "test")
+    Booking.objects.all().delete()
+
+    told, code = run("ledger_check", "--since", str(localdate()))
+    assert (code, f"payment {unheard.reference}" in told) == (1, True)
+    told, code = run("ledger_check", "--since", str(localdate() + timedelta(days=1)))
+    assert code == 0
+
+
+def test_since_a_day_a_booking_without_any_payment_is_found(unheard):
+    refresh(unheard, 5, "test")
+    Payment.objects.filter(pk=unheard.pk).update(checkout=None, fulfilment="GIFT")
+
+    told, code = run("ledger_check", "--since", str(localdate()))
+
+    assert code == 1
+    assert Booking.objects.get().book_id in told
+
+
+def test_every_invariant_can_be_asked_since_a_day():
+    assert {each.violating_rows().model for each in INVARIANTS} <= PAYMENTS.keys()
