@@ -68,8 +68,17 @@ ONCE = (
 ON_POSTGRESQL_ONLY = ("system/siege",)
 # On PostgreSQL what races is played whole, and a third of the other tests: on both databases they pass the same code.
 MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
-# `make test-fast` plays every third case of tests that have more.
+# `make test-fast` plays every third case of tests that have more, and leaves out the simulator and files that take
+# three seconds and more.
 MOST_CASES_IF_FAST = 3
+LEFT_OUT_IF_FAST = (
+    *("unit/simulator", "unit/accounts/test_login_guard", "unit/payment/test_single_outcome_path"),
+    *(
+        f"unit/payment/services/{name}"
+        for name in ("refunds/test_approval", "test_app_orders", "test_dispute_balance")
+    ),
+    "unit/payment/views/test_frontend_2026",
+)
 RACING = {"at_once", "while_uncommitted", "ThreadPoolExecutor", "Thread"}
 
 
@@ -123,8 +132,8 @@ def _is_in_sample(item: pytest.Item, number: int) -> bool:
 
 
 def _is_left_out_if_fast(item: pytest.Item) -> bool:
-    """Races, of which SQLite lets only one person run, and the simulator, which is a package of its own."""
-    return _races(item) or _path(item).startswith("unit/simulator")
+    """Also races, of which SQLite lets only one person run."""
+    return _races(item) or _path(item).startswith(LEFT_OUT_IF_FAST)
 
 
 def _is_left_to_postgresql(item: pytest.Item) -> bool:
