@@ -157,6 +157,8 @@ messages: $(VENV)/.dev
 # For every Python from 3.11 on and every platform.
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements.txt -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-celery.txt \
+		-o requirements-celery.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes requirements-dev.txt \
 		-o requirements-dev.lock
 

@@ -78,7 +78,7 @@ install -d -m 755 /var/www/certbot
 nginx -t
 
 step "release"
-okpuja-upgrade "$source"
+/usr/local/sbin/okpuja-upgrade "$source"
 
 step "services"
 if [ -d /run/systemd/system ]; then

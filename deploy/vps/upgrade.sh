@@ -24,7 +24,7 @@ install_release() {
     chmod -R u=rwX,go=rX "$release"
 }
 
-manage() { OKPUJA_RELEASE=$1 okpuja "$2" "$3" "$4"; }
+manage() { OKPUJA_RELEASE=$1 /usr/local/bin/okpuja "$2" "$3" "$4"; }
 
 if [ "${1:?usage: okpuja-upgrade SOURCE | --restart}" = --restart ]; then
     release=$(readlink -f $base/current)

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 from django.core.management import get_commands
 
 from tests.harness import ROOT
@@ -154,3 +155,54 @@ def test_the_firewall_is_readable():
     if "Operation not permitted" in done.stderr or "user does not exist" in done.stderr.lower():
         pytest.skip(f"NOT CHECKED: nft needs rights and the user okpuja: {done.stderr.splitlines()[0]}")
     assert done.returncode == 0, done.stderr
+
+
+def compose() -> dict:
+    return yaml.safe_load((ROOT / "compose.yaml").read_text())
+
+
+def test_every_service_of_compose_runs_a_program_that_is_there():
+    services = compose()["services"]
+
+    assert {"database", "valkey", "migrate", "web", "worker", "proxy"} <= services.keys()
+    ours = [service for service in services.values() if service.get("build")]
+    commands = [service["command"] for service in ours if "command" in service]
+    assert {command[2] for command in commands if command[1] == "manage.py"} <= get_commands().keys()
+    assert {command[0] for command in commands} <= {"python", "celery"}
+    for service in services.values():
+        assert set(service.get("depends_on", {})) <= services.keys()
+        named = {volume.partition(":")[0] for volume in service.get("volumes", [])}
+        assert all(name.startswith("./") or name in compose()["volumes"] for name in named)
+        assert all((ROOT / name).exists() for name in named if name.startswith("./"))
+
+
+def test_every_setting_of_compose_is_one():
+    named = set().union(*(service.get("environment", {}) for service in compose()["services"].values()))
+    settings = {name for name in named if not name.startswith("POSTGRES_")}
+
+    assert len(settings) > 5
+    assert [name for name in settings if not re.search(rf"(?m)^{name}=", ENVIRONMENT)] == []
+
+
+def test_no_container_of_ours_is_root_or_writes_to_its_own_code():
+    for service in compose()["services"].values():
+        if service.get("build"):
+            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert "USER 10001" in lines
+    assert any(line.startswith("HEALTHCHECK") for line in lines)
+
+
+def test_the_image_is_built_from_what_is_here_and_from_the_lock_file():
+    text = (ROOT / "Dockerfile").read_text()
+    copied = re.findall(r"(?m)^COPY (?!--from)(.+) /", text)
+    files = [name for line in copied for name in line.split()]
+
+    assert all((ROOT / name).exists() for name in files)
+    assert "--require-hashes" in text
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {".env", ".git", ".venv", "uploads", "backups"} <= set(ignored)
+
+
+def test_hadolint_finds_nothing():
+    run(program("hadolint"), ROOT / "Dockerfile")

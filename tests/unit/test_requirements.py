@@ -18,6 +18,7 @@ def pins(file: str) -> set[tuple[str, str]]:
     ("lock", "requirements"),
     [
         ("requirements.lock", ["requirements.txt"]),
+        ("requirements-celery.lock", ["requirements.txt", "requirements-celery.txt"]),
         ("requirements-dev.lock", ["requirements.txt", "requirements-dev.txt"]),
     ],
 )
@@ -26,7 +27,7 @@ def test_the_lock_holds_every_package_that_is_required_in_that_version(lock, req
     assert set().union(*map(pins, requirements)) - pins(lock) == set()
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-celery.lock", "requirements-dev.lock"])
 def test_every_locked_package_has_the_hashes_of_its_files(lock):
     packages = re.split(r"(?m)^(?=[A-Za-z0-9])", (ROOT / lock).read_text(encoding="utf-8"))[1:]
     assert packages
@@ -36,3 +37,4 @@ def test_every_locked_package_has_the_hashes_of_its_files(lock):
 def test_both_locks_agree():
     """What is tested is what runs."""
     assert pins("requirements.lock") - pins("requirements-dev.lock") == set()
+    assert pins("requirements.lock") - pins("requirements-celery.lock") == set()

@@ -30,6 +30,7 @@ NO_REQUEST = {
     "diagnostics/golive/flow.py",  # a command
     "diagnostics/load.py",  # a thread of its own
     "worker/backups.py",  # commands
+    "okpuja/celery.py",  # the timer
     "payment/reconciliation/status_checks.py",  # the worker, or a command
     "simulator/dispatcher.py",  # a thread of its own
 }
