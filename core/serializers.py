@@ -5,9 +5,10 @@ that changes a field believes that it is saved. With 200 and the field dropped i
 What makes a new row, or asks for something to be done, may have more fields: old clients send some.
 """
 
+import copy
 from collections.abc import Mapping
 from itertools import islice
-from typing import Any, NoReturn, TypeVar
+from typing import Any, ClassVar, NoReturn, TypeVar
 
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
@@ -115,3 +116,11 @@ class Serializer(serializers.Serializer[T]):
 
 class ModelSerializer(Serializer[M], serializers.ModelSerializer[M]):
     serializer_choice_field = ChoiceField
+    _compiled: ClassVar[dict[str, Field[Any, Any, Any, Any]]]
+
+    def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
+        """Built from the model once for each class, and copied: REST framework builds them anew for each serializer."""
+        own = type(self)
+        if "_compiled" not in own.__dict__:
+            own._compiled = super().get_fields()
+        return copy.deepcopy(own._compiled)
