@@ -1,11 +1,15 @@
-"""Connections: given back before a call over the network. Statements: several small queries in one."""
+"""Connections: given back before a call over the network. Statements: several small ones in one."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
+from django.db.models.sql.subqueries import UpdateQuery
+from django.utils import timezone
 
 
 class InTransaction(RuntimeError):
@@ -57,3 +61,95 @@ def any_rows(queries: Sequence["QuerySet[Any]"]) -> list[bool]:
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(columns)}", parameters)
         return [value is not None for value in cursor.fetchone()]
+
+
+@dataclass(frozen=True)
+class Write:
+    """One INSERT or UPDATE that both databases read alike, for `write_together`."""
+
+    sql: str
+    parameters: list[Any]
+
+
+def reserve_keys(*models: type[Model]) -> tuple[datetime, list[int]]:
+    """The time of the clock that all processes share, and the primary keys of the next row of each model.
+
+    Rows that point at each other are then written in one statement. Inside of a transaction, which on SQLite is the
+    only one that writes.
+    """
+    connection, tables = connections[DEFAULT_DB_ALIAS], [model._meta.db_table for model in models]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            columns = ["clock_timestamp()", *["nextval(pg_get_serial_sequence(%s, 'id'))"] * len(tables)]
+            cursor.execute(f"SELECT {', '.join(columns)}", tables)
+            now, *keys = cursor.fetchone()
+            return now, keys
+        cursor.execute("SELECT name, seq FROM sqlite_sequence")
+        last = dict(cursor.fetchall())
+        return timezone.now(), [last.get(table, 0) + 1 for table in tables]
+
+
+def insert_rows(*rows: Model, conflict: str = "") -> Write:
+    """Of one model, all with a reserved primary key, or all without one. `conflict`: an ON CONFLICT … at the end."""
+    connection, meta = connections[DEFAULT_DB_ALIAS], rows[0]._meta
+    fields = [
+        field for field in meta.local_concrete_fields if rows[0].pk is not None or not field.primary_key
+    ]
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(rows))
+    values = [
+        field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows for field in fields
+    ]
+    for row in rows:
+        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
+    sql = f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {places} {conflict}'  # noqa: S608
+    return Write(sql, values)
+
+
+def update_row(model: type[Model], which: Mapping[str, Any], values: Mapping[str, Any]) -> Write:
+    """Rows whose fields have the values of `which`: one value, or one of a tuple; names are those of attributes.
+
+    Written here because the ORM compiles each UPDATE for longer than the database works on it.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    fields = {field.attname: field for field in model._meta.local_concrete_fields}
+    allowed = {name: value if isinstance(value, tuple) else (value,) for name, value in which.items()}
+    assigned = ", ".join(f'"{fields[name].column}" = %s' for name in values)
+    found = " AND ".join(
+        f'"{fields[name].column}" IN ({", ".join(["%s"] * len(those))})' for name, those in allowed.items()
+    )
+    named = [*values.items(), *((name, value) for name, those in allowed.items() for value in those)]
+    parameters = [fields[name].get_db_prep_save(value, connection) for name, value in named]
+    return Write(f'UPDATE "{model._meta.db_table}" SET {assigned} WHERE {found}', parameters)  # noqa: S608
+
+
+def update_rows(rows: "QuerySet[Any]", **values: Any) -> Write:
+    """As `rows.update(**values)`, for conditions and values that only the ORM can write."""
+    query = rows.query.chain(UpdateQuery)
+    query.add_update_values(values)  # type: ignore[attr-defined]
+    sql, parameters = query.get_compiler(DEFAULT_DB_ALIAS).as_sql()
+    return Write(sql, list(parameters))
+
+
+def write_together(writes: Sequence[Write]) -> list[int]:
+    """How many rows each has written, in this order. In the caller's transaction.
+
+    On PostgreSQL in one round trip, as one statement: so no two of them may write the same row. SQLite has no such
+    statement, and no way to the server that could be saved.
+    """
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
+            counts = []
+            for write in writes:
+                cursor.execute(write.sql, write.parameters)
+                counts.append(cursor.rowcount)
+            return counts
+        names = [f"write_{number}" for number in range(len(writes))]
+        parts = ", ".join(
+            f"{name} AS ({write.sql} RETURNING 1)" for name, write in zip(names, writes, strict=True)
+        )
+        # The sub-selects are read from left to right, and each runs its write when it is read.
+        counted = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)  # noqa: S608
+        parameters = [value for write in writes for value in write.parameters]
+        cursor.execute(f"WITH {parts} SELECT {counted}", parameters)
+        return list(cursor.fetchone())

@@ -24,7 +24,15 @@ MONEY_CAME = (
 def notify(
     kind: str, key: str, facts: Facts, *, user: User | None, email: str = "", language: str = ""
 ) -> None:
-    """Notify a person once per key. Without any address nothing is sent.
+    """Notify a person once per key, as `compose` says."""
+    if notification := compose(kind, key, facts, user=user, email=email, language=language):
+        _put(notification)
+
+
+def compose(
+    kind: str, key: str, facts: Facts, *, user: User | None, email: str = "", language: str = ""
+) -> Notification | None:
+    """The row of a notification of a person, not written yet. None without any address.
 
     `email` and `language` are of people without an account.
 
@@ -38,7 +46,8 @@ def notify(
     is_allowed = is_for_all or user is None or user.email_confirmed_at is not None
     if address and is_allowed:
         language = user.language if user else language or settings.LANGUAGE_CODE[:2]
-        _put(Notification(kind=kind, key=key, facts=facts, user=user, email=address, language=language))
+        return _row(kind=kind, key=key, facts=facts, user=user, email=address, language=language)
+    return None
 
 
 def alert(rule: str, case: str, facts: Facts) -> None:
@@ -46,9 +55,9 @@ def alert(rule: str, case: str, facts: Facts) -> None:
     key = f"alert:{rule}:{case}:{timezone.localdate():%Y-%m-%d}"
     facts = {"rule": rule, "case": case, **facts}
     if settings.STAFF_EMAILS:
-        _put(Notification(kind="alert", key=f"{key}:mail", facts=facts, channel=Notification.Channel.STAFF))
+        _put(_row(kind="alert", key=f"{key}:mail", facts=facts, channel=Notification.Channel.STAFF))
     if settings.STAFF_WEBHOOK_URL:
-        _put(Notification(kind="alert", key=f"{key}:hook", facts=facts, channel=Notification.Channel.HOOK))
+        _put(_row(kind="alert", key=f"{key}:hook", facts=facts, channel=Notification.Channel.HOOK))
 
 
 def cases_alerted_today(rule: str) -> set[str]:
@@ -74,10 +83,14 @@ def send_again(notification: Notification) -> bool:
     return bool(done.update(**waiting, next_check_at=timezone.now()))
 
 
+def _row(*, key: str, **fields: Any) -> Notification:
+    if len(key) > LONGEST_KEY:
+        key = f"{key[:50]}:{hashlib.sha256(key.encode()).hexdigest()}"
+    domain = urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"
+    message_id = f"<{hashlib.sha256(key.encode()).hexdigest()[:32]}@{domain}>"
+    return Notification(key=key, message_id=message_id, **fields)
+
+
 def _put(notification: Notification) -> None:
     """The database keeps a key once. An error here would take the caller's whole transaction with it."""
-    if len(notification.key) > LONGEST_KEY:
-        notification.key = f"{notification.key[:50]}:{hashlib.sha256(notification.key.encode()).hexdigest()}"
-    domain = urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"
-    notification.message_id = f"<{hashlib.sha256(notification.key.encode()).hexdigest()[:32]}@{domain}>"
     Notification.objects.bulk_create([notification], ignore_conflicts=True)

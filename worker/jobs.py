@@ -95,7 +95,7 @@ def fulfil_payment(payment_id: int) -> None:
 
 
 def assign_receipt_number(receipt_id: int) -> None:
-    number_receipt(receipt_id)
+    number_receipt(receipt_id, at_once=50)
 
 
 def delete_key(key_id: int) -> None:

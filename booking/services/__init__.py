@@ -2,12 +2,14 @@
 
 from booking.services.bookings import (
     CartConverted,
+    NotAtOnce,
     NoticeTooShort,
     book,
     call_off_time,
     cancel,
     complete,
     earliest_move,
+    find_held,
     move,
 )
 from booking.services.carts import (
@@ -19,7 +21,7 @@ from booking.services.carts import (
     record_shown_total,
     set_promo,
 )
-from booking.services.checkouts import PriceChanged, check_out, release
+from booking.services.checkouts import Beside, PriceChanged, check_out, release
 from booking.services.demo import demo_cart, demo_package
 from booking.services.hold_limits import HoldRefused, forget_networks, outdated_networks
 from booking.services.places import (
@@ -28,6 +30,7 @@ from booking.services.places import (
     close,
     earliest_start,
     extend_hold,
+    extending_write,
     forgive_hold,
     hold_expiry,
     lead_time,
@@ -38,8 +41,10 @@ from booking.services.places import (
 )
 
 __all__ = [
+    "Beside",
     "CartConverted",
     "HoldRefused",
+    "NotAtOnce",
     "NoticeTooShort",
     "PriceChanged",
     "SlotGone",
@@ -59,7 +64,9 @@ __all__ = [
     "earliest_move",
     "earliest_start",
     "extend_hold",
+    "extending_write",
     "fill_cart",
+    "find_held",
     "forget_networks",
     "forgive_hold",
     "hold_expiry",

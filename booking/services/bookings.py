@@ -1,22 +1,25 @@
 """A paid checkout becomes a booking, once; a booking is cancelled, once."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 import booking.services.places as places
 import booking.services.promos as promos
 from accounts.services import lock_user
-from booking.models import Booking, Cart, Checkout, EarlierStart, Slot
+from booking.models import Booking, Cart, Checkout, EarlierStart, Slot, SlotHold
 from booking.services.checkouts import release
+from core.databases import Write, insert_rows, update_row, write_together
 from core.errors import Conflict
 
 Status = Booking.Status
+Together = Callable[[Booking], list[Write]]
 
 
 class CartConverted(Conflict):
@@ -26,6 +29,10 @@ class CartConverted(Conflict):
     default_detail = _("This cart has been booked already.")
 
 
+class NotAtOnce(Exception):
+    """Something about a checkout is unusual after all, and it must be booked by steps."""
+
+
 class NoticeTooShort(Conflict):
     """The temple moves nobody to a start that is so near: its customer must choose it."""
 
@@ -33,14 +40,21 @@ class NoticeTooShort(Conflict):
     default_detail = _("This time is too near to move anybody to it without asking.")
 
 
-@transaction.atomic
-def book(checkout: Checkout, other_slot: Slot | None = None) -> Booking:
+def book(checkout: Checkout, other_slot: Slot | None = None, together: Together | None = None) -> Booking:
     """The booking of a paid checkout, made now or before, inside the caller's transaction.
 
     `other_slot` is the slot a person chose because their money came late and their own slot was gone.
     A later checkout of the same cart that is still open gives back what it holds: the cart is booked once.
     Raises SlotGone or CartConverted; nothing is changed then.
+
+    `together`: what the caller writes in the same statement, about a checkout of `find_held`. Raises NotAtOnce when
+    it is not as it was found, and the errors of the database; the caller rolls back.
     """
+    return _book_by_steps(checkout, other_slot) if together is None else _book_together(checkout, together)
+
+
+@transaction.atomic
+def _book_by_steps(checkout: Checkout, other_slot: Slot | None) -> Booking:
     lock_user(checkout.user_id)
     current = Checkout.objects.select_for_update(no_key=True).get(pk=checkout.pk)
     if existing := Booking.objects.filter(checkout=current).first():
@@ -50,6 +64,37 @@ def book(checkout: Checkout, other_slot: Slot | None = None) -> Booking:
     promos.use(current)
     Checkout.objects.filter(pk=current.pk).update(state=Checkout.State.BOOKED)
     return Booking.objects.create(user_id=current.user_id, checkout=current, starts_at=starts_at)
+
+
+def find_held(checkouts: QuerySet[Checkout]) -> Checkout | None:
+    """The one of these that `book` can write together with the caller's rows.
+
+    It is open, has no promo code, its place is held, its time has not begun, and its cart was not booked. Under the
+    lock of the person; that staff take its place back meanwhile is noticed when it is written.
+    """
+    others = Checkout.objects.filter(cart=OuterRef("cart")).exclude(pk=OuterRef("pk"))
+    of_cart = others.exclude(state=Checkout.State.RELEASED)
+    has_place = Q(hold=None) | Q(hold__state=SlotHold.State.HELD, hold__slot__starts_at__gt=timezone.now())
+    usual = checkouts.filter(has_place, ~Exists(of_cart), state=Checkout.State.RESERVED, promo_code=None)
+    return usual.filter(starts_at__gt=timezone.now(), booking=None).select_related("hold__slot").first()
+
+
+def _book_together(checkout: Checkout, together: Together) -> Booking:
+    hold: SlotHold | None = getattr(checkout, "hold", None)
+    starts_at = hold.slot.starts_at if hold else checkout.starts_at
+    booking = Booking(user_id=checkout.user_id, checkout=checkout, starts_at=starts_at)
+    converted = {"status": Cart.Status.CONVERTED, "updated_at": timezone.now()}
+    reserved = {"id": checkout.pk, "state": Checkout.State.RESERVED}
+    writes = [
+        *together(booking),
+        update_row(Checkout, reserved, {"state": Checkout.State.BOOKED}),
+        update_row(Cart, {"id": checkout.cart_id}, converted),
+        insert_rows(booking),
+        *(places.taking_writes(hold) if hold else []),  # the slot last: all of its customers wait for its row
+    ]
+    if 0 in write_together(writes):
+        raise NotAtOnce
+    return booking
 
 
 @transaction.atomic

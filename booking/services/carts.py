@@ -123,9 +123,9 @@ def deletion_status(cart: Cart) -> dict[str, Any]:
     }
 
 
-def lock_active(cart: Cart) -> Cart:
-    """The row as it is now, locked. Raises Conflict `cart_not_active`."""
-    current = _lock(cart)
+def lock_active(cart: Cart, **annotations: Any) -> Cart:
+    """The row as it is now, locked, with `annotations`. Raises Conflict `cart_not_active`."""
+    current = _lock(cart, **annotations)
     if current.status == Cart.Status.ACTIVE:
         return current
     if current.status == Cart.Status.CHECKED_OUT:
@@ -133,15 +133,20 @@ def lock_active(cart: Cart) -> Cart:
     raise Conflict(_("This cart is closed. Please fill a new one."), code="cart_not_active")
 
 
-def _lock(cart: Cart) -> Cart:
-    """Locked alone, and read with what it points at only then.
+def _lock(cart: Cart, **annotations: Any) -> Cart:
+    """The row with what it points at, in one statement while nobody changes it.
 
     A row that was changed while PostgreSQL waited for it is joined to what it had pointed at before: a cart
-    whose package or promo code is another one now would not be found at all.
+    whose package is another one now is not found at all, and one whose promo code is another one has none. Then it
+    is read again, under its lock.
     """
-    Cart.objects.select_for_update(no_key=True).only("pk").get(pk=cart.pk)
     rows = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
-    return rows.get(pk=cart.pk)
+    rows = rows.annotate(**annotations).filter(pk=cart.pk)
+    locked = rows.select_for_update(of=("self",), no_key=True).first()
+    if locked is not None and (locked.promo_code_id is None) == (locked.promo_code is None):
+        return locked
+    Cart.objects.select_for_update(no_key=True).only("pk").get(pk=cart.pk)
+    return rows.get()
 
 
 def require_bookable(cart: Cart) -> Slot | None:
@@ -153,12 +158,13 @@ def require_bookable(cart: Cart) -> Slot | None:
         raise ValidationError({"puja_service": [_("This puja is not offered at the moment.")]})
     if not cart.package.is_active or cart.package.puja_service_id != cart.puja_service_id:
         raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
-    has_slots = cart.puja_service.slots.exists()
+    slot = cart.puja_service.slots.filter(starts_at=cart.starts_at, is_open=True).first()
+    has_slots = slot is not None or cart.puja_service.slots.exists()
     if wrong := _find_date_problem(cart):
         field, problem = wrong
         raise InvalidField(field, add_free_times(problem, cart) if has_slots else problem)
     if has_slots:
-        return _require_slot(cart)
+        return _require_free(slot, cart)
     _require_opening_hours(cart)
     return None
 
@@ -208,8 +214,7 @@ def _find_date_problem(cart: Cart) -> tuple[str, Text] | None:
     return None
 
 
-def _require_slot(cart: Cart) -> Slot:
-    slot = cart.puja_service.slots.filter(starts_at=cart.starts_at, is_open=True).first()
+def _require_free(slot: Slot | None, cart: Cart) -> Slot:
     if slot is None:
         problem = _("This puja does not start at that time. Choose one of its slots.")
         raise InvalidField("selected_time", add_free_times(problem, cart))

@@ -1,9 +1,12 @@
 """A cart frozen at a price, with its place and its promo use reserved; and the way back."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count, Exists, Model, Subquery
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -23,6 +26,8 @@ from booking.models import (
 )
 from booking.pricing import USED_UP, Price, calculate_price
 from booking.services.carts import lock_active, require_bookable, slot_full
+from booking.services.hold_limits import bookings_that_stand, refuse_excess_of_slot
+from core.databases import Write, insert_rows, reserve_keys, update_row, write_together
 from core.errors import Conflict
 from core.language import Text
 from core.money import grouped, rupees
@@ -53,37 +58,71 @@ class PriceChanged(Conflict):
         super().__init__(message, **totals, **reason, **extra)
 
 
+@dataclass(frozen=True)
+class Beside:
+    """Rows of `models` that the caller writes together with a checkout, with primary keys that are reserved for them.
+
+    `writes` gets the checkout, whether its cart was checked out before, the time, and the keys.
+    """
+
+    models: tuple[type[Model], ...]
+    writes: Callable[[Checkout, bool, datetime, list[int]], list[Write]]
+
+
+NOTHING_BESIDE = Beside((), lambda *_: [])
+
+
 @transaction.atomic
 def check_out(
     cart: Cart,
     *,
     address_id: int | None,
-    expires_at: datetime,
+    expires_at: datetime | None = None,
     expected_paise: int | None = None,
     network: str = "",
+    beside: Beside = NOTHING_BESIDE,
 ) -> Checkout:
-    """Freezes the cart until `expires_at` (when its payment expires), inside the caller's transaction.
+    """Freezes the cart until `expires_at` (when its payment expires; without it, after the life of a page).
 
     `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last. `network` is
-    where the caller is (core.networks). Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, HoldRefused,
-    PriceChanged, or ValidationError on the field that has become wrong since it was chosen. Nothing is changed then.
+    where the caller is (core.networks). The row of the slot is locked last, because all of its customers wait for it.
+    Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, HoldRefused, PriceChanged, or ValidationError on the
+    field that has become wrong since it was chosen. Nothing is changed then.
     """
+    now, (key, *keys) = reserve_keys(Checkout, *beside.models)
     lock_user(cart.user_id)
-    current = lock_active(cart)
-    if Checkout.objects.filter(user=current.user, state=State.RESERVED).count() >= OPEN_PER_USER:
+    mine = Checkout.objects.filter(user=cart.user_id)
+    others = mine.filter(state=State.RESERVED).values("user").annotate(number=Count("pk")).values("number")
+    current: Any = lock_active(
+        cart,
+        open_checkouts=Subquery(others.order_by()),
+        has_booked=Exists(bookings_that_stand(cart.user_id)),
+        was_checked_out=Exists(mine.filter(cart=cart.pk)),
+    )
+    if (current.open_checkouts or 0) >= OPEN_PER_USER:
         raise TooManyOpen
     slot = require_bookable(current)
     price = _agreed_price(current, expected_paise)
     address = address_for_delivery(current.user, address_id)
-    checkout = _create_checkout(current, price, address, expires_at)
-    Cart.objects.filter(pk=current.pk).update(
-        status=Cart.Status.CHECKED_OUT, shown_paise=price.total_paise, updated_at=timezone.now()
-    )
+    checkout = _build_checkout(current, price, address, expires_at or now + places.page_life())
+    checkout.pk = key
+    frozen = {
+        "status": Cart.Status.CHECKED_OUT,
+        "shown_paise": price.total_paise,
+        "updated_at": timezone.now(),
+    }
+    writes = [
+        update_row(Cart, {"id": current.pk}, frozen),
+        insert_rows(checkout),
+        *beside.writes(checkout, current.was_checked_out, now, keys),
+    ]
+    hold, holding = None, list[Write]()
     if slot is not None:
-        try:
-            places.hold_place(checkout, slot, network)
-        except places.SlotFull as refusal:  # somebody was faster
-            raise slot_full(current) from refusal
+        hold, holding = places.hold_place(checkout, slot, network, new_customer=not current.has_booked)
+    if not write_together(writes + holding)[-1]:  # somebody was faster
+        raise slot_full(current)
+    if hold is not None:
+        refuse_excess_of_slot(hold)
     if checkout.promo_code is not None and not promos.reserve(checkout.promo_code):
         # Somebody else had the last use.
         _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))
@@ -105,7 +144,7 @@ def release(checkout: Checkout, page_expires_at: datetime | None = None) -> None
     promos.release(checkout)
 
 
-def _create_checkout(cart: Cart, price: Price, address: Address | None, expires_at: datetime) -> Checkout:
+def _build_checkout(cart: Cart, price: Price, address: Address | None, expires_at: datetime) -> Checkout:
     """Keeps what is offered at this moment: later changes of the catalogue do not reach this customer."""
     offered = (
         (cart.puja_service, AGREED_SERVICE),
@@ -120,7 +159,7 @@ def _create_checkout(cart: Cart, price: Price, address: Address | None, expires_
         if row is not None
         for column, kept in columns.items()
     }
-    return Checkout.objects.create(
+    return Checkout(
         cart=cart,
         user=cart.user,
         price_paise=price.price_paise,

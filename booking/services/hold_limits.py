@@ -17,7 +17,6 @@ from django.utils.crypto import salted_hmac
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
 from booking.models import Booking, HoldNetwork, SlotHold
 from core.clocks import SKEW, is_running
 from core.errors import Conflict
@@ -79,8 +78,9 @@ class History:
             raise CoolDown(format_lazy(detail, time=time), case, until - now, wasted=self.wasted)
 
 
-def is_new_customer(user: User) -> bool:
-    return not Booking.objects.filter(user=user).exclude(status=Booking.Status.CANCELLED).exists()
+def bookings_that_stand(user_id: Any) -> QuerySet[Booking]:
+    """Without one, a person is a new customer. `user_id` may be an OuterRef."""
+    return Booking.objects.filter(user=user_id).exclude(status=Booking.Status.CANCELLED)
 
 
 def network_digest(network: str) -> str:
@@ -89,10 +89,10 @@ def network_digest(network: str) -> str:
 
 
 def refuse_excess(hold: SlotHold) -> None:
-    """Raises HoldRefused when this hold, which has just been written, is one too many.
+    """Raises HoldRefused when this hold, which is not written yet, would be one too many of its account or network.
 
-    In the transaction that takes the place: it has locked the account and the slot, and locks the network here. So
-    whoever counts next counts this hold too.
+    In the transaction that takes the place: it has locked the account, and locks the network here. So whoever counts
+    next counts this hold too. `refuse_excess_of_slot` follows.
     """
     now = timezone.now()
     user_id = hold.checkout.user_id
@@ -106,11 +106,7 @@ def refuse_excess(hold: SlotHold) -> None:
         case=f"user:{user_id}",
     )
     if hold.new_customer:
-        is_confirmed = hold.checkout.user.email_verified
-        factor = CONFIRMED_FACTOR if is_confirmed else 1
-        alike = Q(new_customer=True, checkout__user__email_confirmed_at__isnull=not is_confirmed)
-        _refuse_excess_of_network(hold, now, alike, factor)
-        _refuse_excess_of_slot(hold, alike, factor)
+        _refuse_excess_of_network(hold, now)
 
 
 def forget_networks(now: datetime) -> None:
@@ -127,10 +123,17 @@ def outdated_networks(now: datetime) -> "tuple[QuerySet[HoldNetwork], QuerySet[S
     return networks, known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT))
 
 
-def _refuse_excess_of_network(hold: SlotHold, now: datetime, alike: Q, factor: int) -> None:
-    """`alike`: the holds of other new customers with, or without, a confirmed address."""
+def _alike(hold: SlotHold) -> tuple[Q, int]:
+    """The holds of other new customers with, or without, a confirmed address; how much wider their bounds are."""
+    is_confirmed = hold.checkout.user.email_verified
+    alike = Q(new_customer=True, checkout__user__email_confirmed_at__isnull=not is_confirmed)
+    return alike, CONFIRMED_FACTOR if is_confirmed else 1
+
+
+def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
     if not hold.network:
         return
+    alike, factor = _alike(hold)
     # One statement makes the row or finds it, and locks it until the end of the transaction.
     HoldNetwork.objects.bulk_create(
         [HoldNetwork(digest=hold.network, seen_at=now)],
@@ -151,19 +154,23 @@ def _refuse_excess_of_network(hold: SlotHold, now: datetime, alike: Q, factor: i
         case=case,
     )
     most = max(bound + history.paid - history.wasted, LEAST_OF_NETWORK)
-    if history.held > most:
+    if history.held >= most:
         raise TooManyHolds(
             _(
                 "Several people are just paying over your internet connection. "
                 "Your cart is kept. Please try again in a minute."
             ),
             case,
-            held=history.held - 1,
+            held=history.held,
             most=most,
         )
 
 
-def _refuse_excess_of_slot(hold: SlotHold, alike: Q, factor: int) -> None:
+def refuse_excess_of_slot(hold: SlotHold) -> None:
+    """Raises HoldRefused when this hold, which has just been written, is one too many of its slot, which is locked."""
+    if not hold.new_customer:
+        return
+    alike, factor = _alike(hold)
     held = SlotHold.objects.filter(alike, slot=hold.slot_id, state=State.HELD).aggregate(
         all=Count("pk"), network=Count("pk", filter=~Q(network="") & Q(network=hold.network))
     )

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Checkout, Slot, SlotHold
-from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, is_new_customer, network_digest, refuse_excess
+from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, network_digest, refuse_excess
+from core.databases import Write, insert_rows, update_row, update_rows
 from core.errors import Conflict
 
 LONGEST_PAGE = timedelta(seconds=settings.LONGEST_EXPIRE_AFTER)
@@ -50,19 +51,23 @@ def earliest_start() -> datetime:
     return timezone.now() + page_life() + lead_time()
 
 
-def hold_place(checkout: Checkout, slot: Slot, network: str) -> SlotHold:
-    """Raises SlotFull, HoldRefused. `network` is where the customer is; empty when nobody knows."""
-    if not _with_free_place(slot).update(held=F("held") + 1):
-        raise SlotFull
-    hold = SlotHold.objects.create(
+def hold_place(
+    checkout: Checkout, slot: Slot, network: str, *, new_customer: bool
+) -> tuple[SlotHold, list[Write]]:
+    """The hold of a checkout, and what writes it. `network` is where the customer is; empty when nobody knows.
+
+    The last write is that of the slot, for whose row all its customers wait: it writes nothing when the slot is full.
+    After it, call `refuse_excess_of_slot`. Raises HoldRefused.
+    """
+    hold = SlotHold(
         checkout=checkout,
         slot=slot,
         expires_at=hold_expiry(checkout.expires_at),
-        new_customer=is_new_customer(checkout.user),
+        new_customer=new_customer,
         network=network_digest(network),
     )
     refuse_excess(hold)
-    return hold
+    return hold, [insert_rows(hold), update_rows(_with_free_place(slot), held=F("held") + 1)]
 
 
 def hold_expiry(payment_expires_at: datetime) -> datetime:
@@ -93,8 +98,12 @@ def forgive_hold(checkout: Checkout) -> None:
 
 def extend_hold(checkout: Checkout, until: datetime) -> bool:
     """Keeps the place longer while PhonePe has not decided. Says if there was one to keep."""
-    holds = SlotHold.objects.filter(checkout=checkout, state=State.HELD, expires_at__lt=until)
-    return holds.update(expires_at=until) == 1
+    return _shorter_holds(checkout, until).update(expires_at=until) == 1
+
+
+def extending_write(checkout: Checkout, until: datetime) -> Write:
+    """As `extend_hold`. It writes nothing when the hold lasts as long anyway."""
+    return update_rows(_shorter_holds(checkout, until), expires_at=until)
 
 
 def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
@@ -117,6 +126,13 @@ def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
     _take_free_place(place.slot, timezone.now())
     SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, released_at=None)
     return starts_at
+
+
+def taking_writes(hold: SlotHold) -> list[Write]:
+    """HELD -> TAKEN. The first of them writes no row when somebody has released the hold meanwhile."""
+    taken = update_row(SlotHold, {"id": hold.pk, "state": State.HELD}, {"state": State.TAKEN})
+    slot = Slot.objects.filter(pk=hold.slot_id)
+    return [taken, update_rows(slot, held=F("held") - 1, booked=F("booked") + 1)]
 
 
 def release_place(checkout: Checkout) -> None:
@@ -201,6 +217,10 @@ def _with_free_place(slot: Slot) -> QuerySet[Slot]:
 
 def _change_state(checkout: Checkout, old: str, new: str) -> bool:
     return SlotHold.objects.filter(checkout=checkout, state=old).update(state=new) == 1
+
+
+def _shorter_holds(checkout: Checkout, until: datetime) -> QuerySet[SlotHold]:
+    return SlotHold.objects.filter(checkout=checkout, state=State.HELD, expires_at__lt=until)
 
 
 def _slot_of(checkout: Checkout) -> QuerySet[Slot]:

@@ -100,6 +100,8 @@ def release(checkout: Checkout) -> None:
 
 
 def _change_state(checkout: Checkout, old: str, new: str) -> bool:
+    if checkout.promo_code_id is None:
+        return False
     return Checkout.objects.filter(pk=checkout.pk, promo_state=old).update(promo_state=new) == 1
 
 

@@ -1,9 +1,12 @@
 """Stored requests: webhooks of PhonePe, and requests with an Idempotency-Key."""
 
+from datetime import datetime
+
 from django.conf import settings
-from django.db import models
+from django.db import connection, models
 from django.db.models import Q
 
+from core.databases import insert_rows
 from core.texts import plain_line
 from payment.models.payments import PaymentAttempt
 from payment.models.refunds import Refund
@@ -85,6 +88,20 @@ class WebhookEvent(models.Model):
     def __str__(self) -> str:
         return f"{self.event} {self.merchant_order_id or self.merchant_refund_id}"
 
+    def insert_or_count(self) -> bool:
+        """Whether it is new; else one more delivery of the stored one is counted. The database decides between copies.
+
+        The ORM has no "ON CONFLICT … SET deliveries = deliveries + 1", and PhonePe waits for the answer.
+        """
+        self.deliveries = 1
+        again = "ON CONFLICT (digest) DO UPDATE SET deliveries = payment_webhookevent.deliveries + 1"
+        insert = insert_rows(self, conflict=f"{again} RETURNING id, deliveries")
+        with connection.cursor() as cursor:
+            cursor.execute(insert.sql, insert.parameters)
+            self.pk, self.deliveries = cursor.fetchone()
+        self._state.adding = False
+        return self.deliveries == 1
+
 
 class IdempotencyKey(models.Model):
     """One caller, route and key with the stored answer. Without an answer it is the lease of the running request."""
@@ -107,3 +124,22 @@ class IdempotencyKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.caller} {self.route}"
+
+    def insert_or_replace(self, oldest: datetime, newest: datetime) -> bool:
+        """False while a row that was created between the two has the key. One statement decides between requests.
+
+        The ORM has no "ON CONFLICT … DO UPDATE … WHERE".
+        """
+        columns = ("body_digest", "lease", "lease_until", "status_code", "answer", "created_at")
+        replaced = ", ".join(f"{column} = excluded.{column}" for column in columns)
+        outdated = "payment_idempotencykey.created_at NOT BETWEEN %s AND %s"
+        conflict = (
+            f"ON CONFLICT (caller, route, key_digest) DO UPDATE SET {replaced} WHERE {outdated} RETURNING id"
+        )
+        insert = insert_rows(self, conflict=conflict)
+        moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (oldest, newest)]
+        with connection.cursor() as cursor:
+            cursor.execute(insert.sql, [*insert.parameters, *moments])
+            found = cursor.fetchone()
+        self.pk = found[0] if found else None
+        return found is not None

@@ -19,6 +19,7 @@ from accounts.phones import indian_mobile
 from booking.models import Checkout
 from booking.services import lead_time, longest_page_life, page_life
 from core.clocks import database_now, plausible_end
+from core.databases import update_row, write_together
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
 from payment.gateways import (
@@ -40,17 +41,24 @@ from payment.models import (
     PaymentAttempt,
     longest_call,
 )
+from payment.models.payments import ATTEMPT_FROM
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import Channel, ErrorCategory, Operation, ProviderStatus
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import call_gateway
-from payment.services.holds import extend_for_page
+from payment.services.holds import extend_for_page, extension_for_page
 from payment.services.links import return_url, webhook_url
 from payment.services.outcomes import apply_status, close_attempt
 from payment.services.schedule import next_poll
-from payment.services.transitions import lock_payment, move_attempt, record_opening
+from payment.services.transitions import (
+    attempt_writes,
+    lock_attempt,
+    lock_payment,
+    move_attempt,
+    opening_change,
+)
 from payment.states import AttemptState, PaymentState
 
 MAX_ATTEMPTS = 3
@@ -207,15 +215,19 @@ def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
 
 
 def open_attempt(payment: Payment, number: int, rule: str, opening: Opening = PAGE) -> Claim:
-    """A new order at the merchant that the settings name now, with the right to call PhonePe for it.
+    """A new order for a payment that is open, with the right to call PhonePe for it. Raises NotOffered."""
+    attempt = build_attempt(payment, number, opening, database_now())
+    attempt.save(force_insert=True)
+    opening_change(payment, attempt, rule).save(force_insert=True)
+    return Claim(attempt, sent_before=None, opening=opening)
 
-    Raises NotOffered.
-    """
+
+def build_attempt(payment: Payment, number: int, opening: Opening, now: datetime) -> PaymentAttempt:
+    """A new order at the merchant that the settings name now, not written yet. Raises NotOffered."""
     identity = credentials.current().identity
     refuse_unless_offered(opening.channel, identity.generation)
-    now = database_now()
     expires_at = now + page_life()
-    attempt = PaymentAttempt.objects.create(
+    return PaymentAttempt(
         payment=payment,
         number=number,
         merchant_order_id=prefix(identity.simulated) + secrets.token_hex(12),
@@ -232,11 +244,9 @@ def open_attempt(payment: Payment, number: int, rule: str, opening: Opening = PA
         call_lease_until=now + longest_call(),
         next_check_at=next_poll(now, expires_at, now),
     )
-    record_opening(payment, attempt, rule)
-    return Claim(attempt, sent_before=None, opening=opening)
 
 
-def refuse_beside_given_up(checkout: Checkout, opening: Opening) -> None:
+def refuse_beside_given_up(checkout: Checkout, opening: Opening, now: datetime) -> None:
     """An order that was given up can be paid until its page, token or link expires.
 
     Only where it was given up may the cart be opened again before: the customer has it in front of them. Raises
@@ -245,7 +255,6 @@ def refuse_beside_given_up(checkout: Checkout, opening: Opening) -> None:
     given_up = PaymentAttempt.objects.filter(
         payment__checkout__cart=checkout.cart_id, state=AttemptState.EXPIRED
     )
-    now = database_now()
     for attempt in given_up.filter(expires_at__gt=now):
         if attempt.is_payable_though_given_up(now):
             _refuse_if_open_elsewhere(attempt, opening)
@@ -261,10 +270,6 @@ def _refuse_if_open_elsewhere(attempt: PaymentAttempt, opening: Opening) -> None
 def prefix(simulated: bool) -> str:
     """Of the ids of orders: a simulated order never looks like a real one."""
     return "SIM" if simulated else "OKP"
-
-
-def page_expiry() -> datetime:
-    return database_now() + page_life()
 
 
 def _claim(payment_id: int, opening: Opening) -> PaymentAttempt | Claim | None:
@@ -338,6 +343,12 @@ def _open_after(ended: PaymentAttempt, payment: Payment, rule: str, opening: Ope
 
 def _lock_open(payment_id: int) -> Payment:
     payment = lock_payment(pk=payment_id)
+    _refuse_unless_open(payment)
+    return payment
+
+
+def _refuse_unless_open(payment: Payment) -> None:
+    """Raises AlreadyPaid, PaymentClosed, Conflict. Under the payment's lock."""
     if payment.state == PaymentState.SUCCESS:
         raise AlreadyPaid(payment_id=payment.pk)
     if payment.fulfilment:
@@ -349,7 +360,6 @@ def _lock_open(payment_id: int) -> Payment:
     released = payment.checkout and payment.checkout.state != Checkout.State.RESERVED
     if released or not payment.is_open:
         raise PaymentClosed(payment_id=payment.pk)
-    return payment
 
 
 def _build_order(attempt: PaymentAttempt, opening: Opening) -> Order:
@@ -378,30 +388,33 @@ def _store_page(attempt: PaymentAttempt, page: CheckoutPage, opening: Opening) -
     A webhook may have been faster: nobody is sent to a page that has been paid or has failed. The time to pay begins
     now, also for an order that was sent before and did not arrive.
     """
-    payment, known_for = _lock_open(attempt.payment_id), attempt.channel
-    attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt.pk)
+    known_for, attempt = attempt.channel, lock_attempt(attempt.pk, "payment__checkout")
+    payment = attempt.payment
+    _refuse_unless_open(payment)
     if attempt.channel != known_for:  # our lease had ended, and another request opens it elsewhere
         raise PaymentUnderWay(payment_id=payment.pk)
-    attempt.channel, attempt.target_app = opening.channel, opening.target_app
-    attempt.device_os = opening.device_os
-    attempt.page_url, attempt.order_token, attempt.intent_url = page.url, page.order_token, page.intent_url
-    attempt.provider_order_id = attempt.provider_order_id or page.provider_order_id
     now = database_now()
-    attempt.expires_at = plausible_end(page.expires_at, now, longest_page_life()) or now + page_life()
-    attempt.call_lease_until = None
-    given = [
-        "channel",
-        "target_app",
-        "device_os",
-        "page_url",
-        "order_token",
-        "intent_url",
-        "provider_order_id",
-    ]
-    attempt.save(update_fields=[*given, "expires_at", "call_lease_until"])
-    move_attempt(attempt, AttemptState.PENDING, OPENED_RULES[Channel(attempt.channel)], "pay call")
+    given = {
+        "channel": opening.channel,
+        "target_app": opening.target_app,
+        "device_os": opening.device_os,
+        "page_url": page.url,
+        "order_token": page.order_token,
+        "intent_url": page.intent_url,
+        "provider_order_id": attempt.provider_order_id or page.provider_order_id,
+        "expires_at": plausible_end(page.expires_at, now, longest_page_life()) or now + page_life(),
+        "call_lease_until": None,
+    }
+    if attempt.state in ATTEMPT_FROM[AttemptState.PENDING]:
+        rule = OPENED_RULES[opening.channel]
+        writes = attempt_writes(attempt, AttemptState.PENDING, rule, "pay call", **given)
+    else:
+        writes = [update_row(PaymentAttempt, {"id": attempt.pk}, given)]
+        for name, value in given.items():
+            setattr(attempt, name, value)
     if payment.checkout:
-        extend_for_page(payment.checkout, attempt.expires_at)
+        writes.append(extension_for_page(payment.checkout, attempt.expires_at))
+    write_together(writes)
     return attempt
 
 

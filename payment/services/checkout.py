@@ -5,6 +5,7 @@ The intent is committed before anything is sent to PhonePe; `payment.services.at
 
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
@@ -18,7 +19,8 @@ from accounts.models import Address, User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery
 from booking.models import Cart, Checkout
-from booking.services import HoldRefused, PriceChanged, check_out, record_shown_total
+from booking.services import Beside, HoldRefused, PriceChanged, check_out, record_shown_total
+from core.databases import Write, insert_rows, reserve_keys, write_together
 from core.errors import Conflict, Refusal, Unavailable
 from core.money import rupees
 from payment.gateways import OutcomeUnknown
@@ -34,9 +36,8 @@ from payment.services.attempts import (
     Opening,
     PaymentClosed,
     TooManyAttempts,
+    build_attempt,
     find_or_open_page,
-    open_attempt,
-    page_expiry,
     prefix,
     refuse_beside_given_up,
     request_page,
@@ -45,6 +46,7 @@ from payment.services.frontends import NO_FRONTEND, OpenedBy
 from payment.services.gateway_calls import reserve_call
 from payment.services.holds import alert_about_holds
 from payment.services.outcomes import has_no_open_page, stop_waiting
+from payment.services.transitions import opening_change
 from payment.states import PaymentState
 
 ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code", "country")
@@ -141,9 +143,16 @@ def start_donation(user: User | None, *, amount_paise: int, reference: str = "",
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     with reserve_call():
         with transaction.atomic():
-            claim = _create_payment(
-                user=user, amount_paise=amount_paise, payer_reference=reference, payer_mobile=mobile
+            now, (payment_key, attempt_key) = reserve_keys(Payment, PaymentAttempt)
+            payment = _build_payment(
+                payment_key,
+                user=user,
+                amount_paise=amount_paise,
+                payer_reference=reference,
+                payer_mobile=mobile,
             )
+            claim, writes = _first_attempt(attempt_key, payment, PAGE, now)
+            write_together(writes)
         return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
@@ -177,24 +186,34 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
 
 
 def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
+    claims: list[Claim] = []
+
+    def payment_writes(
+        checkout: Checkout, was_checked_out: bool, now: datetime, keys: list[int]
+    ) -> list[Write]:
+        if was_checked_out:
+            refuse_beside_given_up(checkout, click.opening, now)
+        payment_key, attempt_key = keys
+        payment = _build_payment(
+            payment_key,
+            user=user,
+            checkout=checkout,
+            amount_paise=checkout.total_paise,
+            payer_mobile=user.phone or "",
+            frontend=click.frontend,
+        )
+        claim, writes = _first_attempt(attempt_key, payment, click.opening, now)
+        claims.append(claim)
+        return writes
+
     try:
-        with transaction.atomic():
-            checkout = check_out(
-                cart,
-                address_id=click.address.pk if click.address else None,
-                expires_at=page_expiry(),
-                expected_paise=click.expected_paise,
-                network=click.network,
-            )
-            refuse_beside_given_up(checkout, click.opening)
-            claim = _create_payment(
-                user=user,
-                checkout=checkout,
-                amount_paise=checkout.total_paise,
-                payer_mobile=user.phone or "",
-                frontend=click.frontend,
-                opening=click.opening,
-            )
+        check_out(
+            cart,
+            address_id=click.address.pk if click.address else None,
+            expected_paise=click.expected_paise,
+            network=click.network,
+            beside=Beside((Payment, PaymentAttempt), payment_writes),
+        )
     except HoldRefused as refusal:  # its transaction is rolled back; the alert stays
         alert_about_holds(refusal)
         raise
@@ -213,7 +232,7 @@ def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
         raise Conflict(
             _("This cart is no longer active. Please reload the page."), code="cart_not_active"
         ) from refusal
-    return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
+    return Started(claims[0].attempt.payment, request_page(claims[0], deadline), is_new=True)
 
 
 def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
@@ -261,7 +280,8 @@ def _find_open_payment(cart: Cart) -> Payment | None:
     return Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
 
 
-def _create_payment(
+def _build_payment(
+    key: int,
     *,
     user: User | None,
     amount_paise: int,
@@ -269,10 +289,10 @@ def _create_payment(
     payer_reference: str = "",
     payer_mobile: str = "",
     frontend: OpenedBy = NO_FRONTEND,
-    opening: Opening = PAGE,
-) -> Claim:
+) -> Payment:
     simulated = credentials.current().identity.simulated
-    payment = Payment.objects.create(
+    return Payment(
+        pk=key,
         user=user,
         checkout=checkout,
         reference=f"{prefix(simulated)}-{secrets.token_hex(8).upper()}",
@@ -283,4 +303,11 @@ def _create_payment(
         frontend_url=frontend.base_url,
         simulated=simulated,
     )
-    return open_attempt(payment, 1, "first_click", opening)
+
+
+def _first_attempt(key: int, payment: Payment, opening: Opening, now: datetime) -> tuple[Claim, list[Write]]:
+    """The right to call PhonePe for a new payment, and what writes both. Raises NotOffered."""
+    attempt = build_attempt(payment, 1, opening, now)
+    attempt.pk = key
+    change = opening_change(payment, attempt, "first_click")
+    return Claim(attempt, None, opening), [insert_rows(payment), insert_rows(attempt), insert_rows(change)]

@@ -9,6 +9,7 @@ from booking.models import Checkout, SlotHold
 from booking.services import (
     HoldRefused,
     extend_hold,
+    extending_write,
     forgive_hold,
     hold_expiry,
     longest_page_life,
@@ -16,6 +17,7 @@ from booking.services import (
     release_hold,
 )
 from core.clocks import SKEW, database_now
+from core.databases import Write
 from notifications.services import cases_alerted_today
 from payment.models import Payment
 from payment.services.notifications import alert_staff
@@ -40,6 +42,11 @@ def alert_about_holds(refusal: HoldRefused) -> None:
 def extend_for_page(checkout: Checkout, page_expires_at: datetime) -> None:
     """Another page was opened: the hold lasts as long after it as after the first page."""
     extend_hold(checkout, min(hold_expiry(page_expires_at), _latest_end(checkout)))
+
+
+def extension_for_page(checkout: Checkout, page_expires_at: datetime) -> Write:
+    """As `extend_for_page`, for `write_together`."""
+    return extending_write(checkout, min(hold_expiry(page_expires_at), _latest_end(checkout)))
 
 
 @transaction.atomic

@@ -51,7 +51,6 @@ def claim_key(caller: str, route: str, key: str, body: Any, good_until: str = ""
         )
     now, lease = database_now(), uuid.uuid4()
     rows = IdempotencyKey.objects.filter(caller=caller, route=route, key_digest=_digest(key))
-    rows.exclude(created_at__gte=now - KEPT, created_at__lte=now + KEPT).delete()
     new = IdempotencyKey(
         caller=caller,
         route=route,
@@ -60,14 +59,13 @@ def claim_key(caller: str, route: str, key: str, body: Any, good_until: str = ""
         lease=lease,
         lease_until=now + LEASE,
     )
-    IdempotencyKey.objects.bulk_create([new], ignore_conflicts=True)
+    if new.insert_or_replace(now - KEPT, now + KEPT):
+        return new
     row = rows.first()
     if row is None:  # another request had the key, ended without an answer to store, and released it just now
         raise KeyInUse
     if row.body_digest != new.body_digest:
         raise KeyReused
-    if row.lease == lease:
-        return row
     if row.status_code is not None:
         if not _is_worthless(row, good_until, now):
             return row

@@ -122,7 +122,7 @@ def process_row(kind: str, row: int, act: Act, length: timedelta = LEASE) -> boo
 
 @contextmanager
 def left_to_background(kind: str, row: int) -> Iterator[None]:
-    """Logs any error of the block, and ends it: the row stays due, and the background works on it.
+    """Logs any error of the block, and ends it: the row stays due, and another way or the background works on it.
 
     For work that a request does early, and whose failure must not fail the request. The block takes its own lock.
     """

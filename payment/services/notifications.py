@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Checkout
 from notifications import services as outbox
+from notifications.models import Notification
 from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
 from payment.phonepe.webhook_events import is_about_dispute
 from payment.services.refunds.amounts import free_until
@@ -38,6 +39,13 @@ def notify_received(payment: Payment) -> None:
 def notify_booked(payment: Payment) -> None:
     """Needs the booking to exist."""
     _notify("booked", payment, _amount_facts(payment) | _booking(payment))
+
+
+def booked_notification(payment: Payment, receipt: Receipt, booking: Booking) -> Notification | None:
+    """What `notify_booked` writes about a payment as agreed, of rows that may not be in the database yet."""
+    facts = _facts_about_money(payment, receipt.received_at) | _puja(booking.checkout, booking)
+    facts |= {"amount_paise": receipt.total_paise, "agreed_paise": None} | _kept(booking)
+    return outbox.compose("booked", _key("booked", payment), facts, user=payment.user)
 
 
 def notify_pending(payment: Payment) -> None:
@@ -155,16 +163,22 @@ def _key(kind: str, payment: Payment) -> str:
 def _facts(payment: Payment) -> outbox.Facts:
     # The time of the money, as on the receipt: staff may have accepted it much later.
     received_at = Receipt.objects.filter(payment=payment).values_list("received_at", flat=True).first()
-    about_money = {
+    about_money, checkout = _facts_about_money(payment, received_at or payment.decided_at), payment.checkout
+    if checkout is None:
+        return about_money
+    return about_money | _puja(checkout, Booking.objects.filter(checkout=checkout).first())
+
+
+def _facts_about_money(payment: Payment, paid_at: datetime | None) -> outbox.Facts:
+    return {
         "payment_id": payment.pk,
         "reference": payment.reference,
         "amount_paise": payment.amount_paise,
-        "paid_at": _iso(received_at or payment.decided_at),
+        "paid_at": _iso(paid_at),
         "simulated": payment.simulated,
         "held_because": payment.held_because,
         "fulfilment": payment.fulfilment,
     }
-    return about_money | (_puja(payment.checkout) if payment.checkout else {})
 
 
 def _amount_facts(payment: Payment) -> outbox.Facts:
@@ -175,9 +189,8 @@ def _amount_facts(payment: Payment) -> outbox.Facts:
     return {"amount_paise": received, "agreed_paise": agreed if received != agreed else None}
 
 
-def _puja(checkout: Checkout) -> outbox.Facts:
+def _puja(checkout: Checkout, booking: Booking | None) -> outbox.Facts:
     """The time that it has now: another one may have been chosen, or the temple has moved it."""
-    booking = Booking.objects.filter(checkout=checkout).first()
     return {
         "puja": checkout.puja_title,
         "place": checkout.package_location,

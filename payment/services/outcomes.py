@@ -6,6 +6,7 @@ closed; with the last open order the payment ends and its cart is free.
 """
 
 from datetime import datetime
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -19,7 +20,8 @@ from core.clocks import database_now, has_passed
 from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAttempt
-from payment.phonepe.enums import Generation, ProviderStatus
+from payment.phonepe.enums import ProviderStatus
+from payment.services.at_once import find_usual, is_of_other_merchant, payment_writes
 from payment.services.disputes import book_disputes
 from payment.services.duplicates import (
     BookedMeanwhile,
@@ -49,6 +51,7 @@ from payment.services.refunds.requests import (
 )
 from payment.services.schedule import HOUR, MINUTE, scaled
 from payment.services.transitions import (
+    lock_attempt,
     lock_payment,
     move_attempt,
     move_fulfilment,
@@ -98,21 +101,41 @@ def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up
     unpaid. The same status twice, or late, or in another order, changes nothing.
     """
     with transaction.atomic():
-        payment = lock_payment(attempts=attempt_id)
-        attempt = payment.attempts.select_for_update(no_key=True).get(pk=attempt_id)
-        attempt.payment = payment
-        if answer.state is ProviderStatus.COMPLETED:
-            _apply_completed(attempt, answer, source)
-        elif answer.state is ProviderStatus.FAILED:
-            # PhonePe also calls "failed" what nobody tried to pay in time.
-            was_tried = bool(answer.provider_transaction_id) and answer.code != TIMED_OUT
-            rule = answer.code or "phonepe_says_failed"
-            close_attempt(attempt, AttemptState.FAILED, rule, source, was_tried=was_tried)
-        elif answer.state is ProviderStatus.PENDING:
-            _apply_pending(attempt, answer, source, giving_up)
-        elif answer.state is ProviderStatus.NOT_FOUND:
-            _apply_not_found(attempt, source, giving_up)
-    return fulfil_now(payment)
+        attempt = lock_attempt(attempt_id)
+        is_booked = answer.state is ProviderStatus.COMPLETED and _book_at_once(attempt, answer, source)
+        if is_booked is None:
+            transaction.set_rollback(True)
+        elif not is_booked:
+            _apply(attempt, answer, source, giving_up)
+    if is_booked is None:  # after an error: the money first, whatever happens next
+        with transaction.atomic():
+            attempt = lock_attempt(attempt_id)
+            _apply(attempt, answer, source, giving_up)
+    return fulfil_now(attempt.payment)
+
+
+def _apply(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up: bool) -> None:
+    if answer.state is ProviderStatus.COMPLETED:
+        _apply_completed(attempt, answer, source)
+    elif answer.state is ProviderStatus.FAILED:
+        # PhonePe also calls "failed" what nobody tried to pay in time.
+        was_tried = bool(answer.provider_transaction_id) and answer.code != TIMED_OUT
+        rule = answer.code or "phonepe_says_failed"
+        close_attempt(attempt, AttemptState.FAILED, rule, source, was_tried=was_tried)
+    elif answer.state is ProviderStatus.PENDING:
+        _apply_pending(attempt, answer, source, giving_up)
+    elif answer.state is ProviderStatus.NOT_FOUND:
+        _apply_not_found(attempt, source, giving_up)
+
+
+def _book_at_once(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool | None:
+    """False when anything is unusual, None after any error: it is logged, and the caller rolls back."""
+    with left_to_background("booked at once", attempt.payment_id):
+        usual = find_usual(attempt, answer)
+        if usual is not None:
+            book(usual, together=partial(payment_writes, attempt, answer, source))
+        return usual is not None
+    return None
 
 
 def fulfil_now(payment: Payment) -> Payment:
@@ -304,10 +327,7 @@ def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) 
     )
     if not has_moved:
         return
-    # V2 has no merchant id to compare: there the token says whose order it is.
-    is_v1 = attempt.generation == Generation.V1
-    is_of_other_merchant = is_v1 and answer.merchant_id not in (None, attempt.merchant)
-    is_as_agreed = paise == attempt.amount_paise and not is_of_other_merchant
+    is_as_agreed = paise == attempt.amount_paise and not is_of_other_merchant(attempt, answer)
     if is_as_agreed and _decide_paid(payment, "money_received"):
         _add_ledger_entry(attempt, LedgerEntry.Kind.RECEIPT, paise)
         create_receipt(payment)

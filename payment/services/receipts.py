@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Booking
+from core.databases import insert_rows, update_row, write_together
 from core.errors import Unavailable
 from core.language import supported_language
 from core.texts import shown
@@ -21,6 +21,7 @@ from payment.models.receipts import financial_year
 from payment.services.leases import hold_lease
 from payment.states import Fulfilment
 
+BACKLOG = 5  # so many receipts beside one are numbered together with it
 CLOCKS_DIFFER = timedelta(seconds=60)
 ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
 # Drawing takes a processor for a moment: one at a time in each process, so that the other threads go on.
@@ -52,37 +53,57 @@ def create_receipt(payment: Payment) -> None:
 
     Dated by the money: staff may accept in April what came in March, the year before.
     """
-    entry, checkout = _receipt_entry(payment), payment.checkout
+    entry = _receipt_entry(payment)
     received_at = entry.attempt.paid_at or entry.attempt.decided_at or entry.created_at
-    price, discount = (checkout.price_paise, checkout.discount_paise) if checkout else (entry.amount_paise, 0)
-    written = {
-        "series": Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY,
-        "year": financial_year(received_at),
-        "received_at": received_at,
-        "price_paise": price,
-        "discount_paise": discount,
-        "difference_paise": entry.amount_paise - (price - discount),
-        "total_paise": entry.amount_paise,
-    }
+    receipt = build_receipt(payment, received_at, entry.amount_paise)
     # Not `ignore_conflicts`: on SQLite that ignores a receipt that a constraint refuses, too.
-    Receipt.objects.get_or_create(payment=payment, defaults=written)
+    if not Receipt.objects.filter(payment=payment).exists():
+        receipt.save(force_insert=True)
+
+
+def build_receipt(payment: Payment, received_at: datetime, total_paise: int) -> Receipt:
+    """The row without its number, not written yet."""
+    checkout = payment.checkout
+    price, discount = (checkout.price_paise, checkout.discount_paise) if checkout else (total_paise, 0)
+    return Receipt(
+        payment=payment,
+        series=Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY,
+        year=financial_year(received_at),
+        received_at=received_at,
+        price_paise=price,
+        discount_paise=discount,
+        difference_paise=total_paise - (price - discount),
+        total_paise=total_paise,
+    )
 
 
 @transaction.atomic
-def number_receipt(receipt_id: int) -> Receipt:
+def number_receipt(receipt_id: int, at_once: int = 1) -> Receipt:
     """Gives the receipt its number, if it has none. In a transaction of its own, as short as possible.
 
-    The counter is locked from its update to the commit, so all others of the year wait. A rollback frees the number.
+    The counter is locked from its update to the commit, so all others of the year wait. So the worker numbers a
+    backlog of the year together, up to `at_once`, without those that another transaction numbers. A rollback frees
+    the numbers.
     """
     receipt = Receipt.objects.select_for_update(no_key=True).get(pk=receipt_id)
-    if receipt.number is None:
-        counter = ReceiptCounter.objects.filter(series=receipt.series, year=receipt.year)
-        ReceiptCounter.objects.bulk_create(
-            [ReceiptCounter(series=receipt.series, year=receipt.year)], ignore_conflicts=True
-        )
-        counter.update(last=F("last") + 1)
-        receipt.number = counter.get().last
-        receipt.save(update_fields=["number"])
+    if receipt.number is not None:
+        return receipt
+    batch = [receipt]
+    if at_once > 1:
+        waiting = Receipt.objects.filter(number=None, series=receipt.series, year=receipt.year)
+        free = waiting.exclude(pk=receipt_id).select_for_update(skip_locked=True, no_key=True)
+        others = list(free.order_by("pk")[: at_once - 1])
+        if len(others) >= BACKLOG:
+            batch = sorted([receipt, *others], key=lambda each: each.pk)
+    counter = ReceiptCounter(series=receipt.series, year=receipt.year, last=len(batch))
+    counted = "ON CONFLICT (series, year) DO UPDATE SET last = payment_receiptcounter.last + excluded.last"
+    insert = insert_rows(counter, conflict=f"{counted} RETURNING last")
+    with connection.cursor() as cursor:
+        cursor.execute(insert.sql, insert.parameters)
+        [last] = cursor.fetchone()
+    for number, each in enumerate(batch, last - len(batch) + 1):
+        each.number = number
+    write_together([update_row(Receipt, {"id": each.pk}, {"number": each.number}) for each in batch])
     return receipt
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
 
+from core.databases import Write, insert_rows, update_row
 from core.logging import events, log_about, order_logged_for, request_id
 from payment.models import Payment, PaymentAttempt, Refund, StateChange
+from payment.models.payments import ATTEMPT_FROM
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 # The line of a transition says this word; other transitions are called by their subject.
@@ -31,6 +33,18 @@ def lock_payment(**which: Any) -> Payment:
     payment = payments.annotate(newest_order=NEWEST_ORDER).get(**which)
     log_about(payment.reference, order_logged_for(payment.reference) or payment.newest_order or "")
     return payment
+
+
+def lock_attempt(attempt_id: int, beside: str = "payment__user") -> PaymentAttempt:
+    """The attempt with its payment, both locked, the payment first; with a row that is read `beside` them.
+
+    What is not locked is as old as the wait for the lock.
+    """
+    # PostgreSQL locks the rows of a join in the order of this tuple. A row that it waited for is read again.
+    locked = PaymentAttempt.objects.select_for_update(of=("payment", "self"), no_key=True)
+    attempt = locked.select_related("payment", beside).get(pk=attempt_id)
+    log_about(attempt.payment.reference, attempt.merchant_order_id)
+    return attempt
 
 
 def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -> bool:
@@ -64,8 +78,21 @@ def move_attempt(
     return True
 
 
-def record_opening(payment: Payment, attempt: PaymentAttempt, rule: str) -> None:
-    _record(payment, attempt, "attempt", "", attempt.state, rule, f"number {attempt.number}")
+def attempt_writes(
+    attempt: PaymentAttempt, to: AttemptState, rule: str, detail: str = "", **values: Any
+) -> list[Write]:
+    """As `move_attempt`, for `write_together`: under the attempt's lock, which is in a state that may become `to`."""
+    before, values = attempt.state, {"state": to, **values}
+    for name, value in values.items():
+        setattr(attempt, name, value)
+    change = state_change(attempt.payment, attempt, "attempt", before, to, rule, detail)
+    moved = update_row(PaymentAttempt, {"id": attempt.pk, "state": tuple(ATTEMPT_FROM[to])}, values)
+    return [moved, insert_rows(change)]
+
+
+def opening_change(payment: Payment, attempt: PaymentAttempt, rule: str) -> StateChange:
+    """The record of a new order, not written yet."""
+    return state_change(payment, attempt, "attempt", "", attempt.state, rule, f"number {attempt.number}")
 
 
 def move_refund(refund: Refund, to: RefundState, rule: str, detail: str = "", **values: Any) -> bool:
@@ -89,7 +116,7 @@ def record_booking(payment: Payment, status: str, rule: str, detail: str) -> Non
     _record(payment, None, "booking", status, status, rule, detail)
 
 
-def _record(
+def state_change(
     payment: Payment,
     attempt: PaymentAttempt | None,
     subject: str,
@@ -98,8 +125,9 @@ def _record(
     rule: str,
     detail: str = "",
     **more: Any,
-) -> None:
-    change = StateChange.objects.create(
+) -> StateChange:
+    """The record of a transition, not written yet. Its line in the log, with `more` keys, follows the commit."""
+    change = StateChange(
         payment=payment,
         attempt=attempt,
         subject=subject,
@@ -110,6 +138,7 @@ def _record(
         request_id=request_id.get(),
     )
     log_change(change, **more)
+    return change
 
 
 def log_change(change: StateChange, **more: Any) -> None:
@@ -128,3 +157,7 @@ def log_change(change: StateChange, **more: Any) -> None:
     }
     word = EVENTS.get((change.subject, change.after), change.subject)
     transaction.on_commit(functools.partial(events.info, word, extra=line | more))
+
+
+def _record(*change: Any, **more: Any) -> None:
+    state_change(*change, **more).save(force_insert=True)

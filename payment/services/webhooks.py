@@ -3,13 +3,16 @@
 import hashlib
 import logging
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import OperationalError, transaction
-from django.db.models import F, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from core.clocks import is_running
 from core.errors import Conflict, Refusal
 from core.logging import events, log_about
 from payment.gateways import WebhookClaim, authenticate_webhook
@@ -19,7 +22,7 @@ from payment.phonepe.transport import Deadline
 from payment.phonepe.webhook_events import Family, canonical, family_of, is_about_dispute
 from payment.services.disputes import record_dispute
 from payment.services.gateway_calls import NO_ANSWER
-from payment.services.leases import lease_row
+from payment.services.leases import lease_row, push_back_on_error
 from payment.services.notifications import alert_not_understood, alert_staff
 from payment.services.refunds.outcomes import schedule_next_refund
 from payment.services.refunds.sending import find_unknown_refund, poll_refund
@@ -47,28 +50,26 @@ SOON_SECONDS, SOON_CHECKS = 3, 10
 LATER_SECONDS, LATEST_SECONDS = MINUTE, 6 * HOUR
 POLLED_FOR_SECONDS = DAY
 QUICK_POLL_SECONDS = 3
+FIRST_POLL = timedelta(seconds=2 * QUICK_POLL_SECONDS)  # then the process has died, and the worker polls
+ALERTING = (State.NEEDS_REVIEW, State.UNMATCHED)
 
 
-def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
+def receive_webhook(
+    headers: Mapping[str, str], body: bytes, claimed_for: timedelta = timedelta()
+) -> WebhookEvent:
     """Store one authentic call. Raises NotAuthentic (401). Committed when this returns; no network here.
 
-    A call that comes again is processed again if it could not be assigned or understood before.
+    `claimed_for`: so long the worker leaves a new event to the caller, who goes on with `process_now`. A call that
+    comes again is processed again if it could not be assigned or understood before.
     """
     claim = authenticate_webhook(headers, body)
     digest = hashlib.sha256(claim.scheme.encode() + b"\0" + body).hexdigest()
     new = _build_event(claim, digest, headers, body)
-    with transaction.atomic():
-        WebhookEvent.objects.bulk_create([new], ignore_conflicts=True)
-        WebhookEvent.objects.filter(digest=digest).update(deliveries=F("deliveries") + 1)
-        event = WebhookEvent.objects.select_related(*WITH_PAYMENT).get(digest=digest)
-        if event.deliveries > 1:
-            event = _reopen(event, new)
-        if event.state == State.NEEDS_REVIEW:
-            alert_not_understood(event)
-        elif event.state == State.UNMATCHED and is_about_dispute(event.event):
-            # Other shops may share the merchant: their orders are no news, but this dispute may be ours.
-            case, order = f"event:{event.pk}", event.merchant_order_id
-            alert_staff("dispute_unmatched", case=case, event=event.event, order=order)
+    if new.next_check_at is not None:
+        new.next_check_at += claimed_for
+    with transaction.atomic() if new.state in ALERTING else nullcontext():
+        event = new if new.insert_or_count() else _reopen(digest, new)
+        _alert_staff(event)
     attempt = event.refund.attempt if event.refund else event.attempt
     if attempt is not None:
         log_about(attempt.payment.reference, attempt.merchant_order_id)
@@ -78,11 +79,17 @@ def receive_webhook(headers: Mapping[str, str], body: bytes) -> WebhookEvent:
 
 def _build_event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
     """The row of a call. Its order or refund is ours only at the merchant that the call proves."""
-    refunds, attempts = Refund.objects.select_related("attempt"), PaymentAttempt.objects
-    refund = refunds.filter(merchant_refund_id=claim.merchant_refund_id).first()
+    order_id, refund_id = claim.merchant_order_id, claim.merchant_refund_id
+    attempts = PaymentAttempt.objects.select_related("payment")
+    attempt = attempts.filter(merchant_order_id=order_id).first() if order_id else None
+    refund = None
+    # No order and refund have one id: what V1 names in both places is the one or the other.
+    if refund_id and (attempt is None or refund_id != order_id):
+        refund = (
+            Refund.objects.select_related("attempt__payment").filter(merchant_refund_id=refund_id).first()
+        )
     if refund is not None and refund.attempt.identity not in claim.identities:
         refund = None
-    attempt = attempts.filter(merchant_order_id=claim.merchant_order_id).first()
     if attempt is not None and attempt.identity not in claim.identities:
         attempt = None
     is_known = refund is not None or attempt is not None
@@ -132,30 +139,55 @@ def _is_about_refund(call: WebhookClaim | WebhookEvent) -> bool:
     return call.merchant_refund_id not in ("", call.merchant_order_id)
 
 
-def _reopen(event: WebhookEvent, new: WebhookEvent) -> WebhookEvent:
+def _alert_staff(event: WebhookEvent) -> None:
+    if event.state == State.NEEDS_REVIEW:
+        alert_not_understood(event)
+    elif event.state == State.UNMATCHED and is_about_dispute(event.event):
+        # Other shops may share the merchant: their orders are no news, but this dispute may be ours.
+        case, order = f"event:{event.pk}", event.merchant_order_id
+        alert_staff("dispute_unmatched", case=case, event=event.event, order=order)
+
+
+@transaction.atomic
+def _reopen(digest: str, new: WebhookEvent) -> WebhookEvent:
     """`new` is the same call, read again. Its order or its words may be known by now; or polling had ended."""
+    stored = WebhookEvent.objects.select_related(*WITH_PAYMENT)
+    event = stored.get(digest=digest)
     is_known_now = event.attempt is None and event.refund is None and new.state == State.RECEIVED
     is_read_now = event.state == State.NEEDS_REVIEW and not new.unclear
     has_ended = event.state == State.RECEIVED and event.next_check_at is None
-    if not (is_known_now or is_read_now or has_ended):
-        return event
-    names = (
-        *("event", "merchant_order_id", "merchant_refund_id", "claimed_state", "claimed_paise"),
-        *("attempt", "refund", "state", "differs", "unclear", "next_check_at"),
-    )
-    values = {name: getattr(new, name) for name in names}
-    unchanged = WebhookEvent.objects.filter(pk=event.pk, state=event.state)
-    unchanged.update(**values, checks=0, handled_at=None)
-    return WebhookEvent.objects.select_related(*WITH_PAYMENT).get(pk=event.pk)
+    if is_known_now or is_read_now or has_ended:
+        names = (
+            *("event", "merchant_order_id", "merchant_refund_id", "claimed_state", "claimed_paise"),
+            *("attempt", "refund", "state", "differs", "unclear"),
+        )
+        values = {name: getattr(new, name) for name in names}
+        values["next_check_at"] = timezone.now() if new.state == State.RECEIVED else None
+        unchanged = WebhookEvent.objects.filter(pk=event.pk, state=event.state)
+        unchanged.update(**values, checks=0, handled_at=None)
+        event = stored.get(pk=event.pk)
+    return event
 
 
 def process_now(event: WebhookEvent) -> None:
-    """The first poll, by the web process: quick, and under the worker's lease, so that copies of one call poll once.
+    """The first poll, by the web process: quick, and of one copy of a call only.
 
-    What it leaves undecided, the worker polls within half a second.
+    What it leaves undecided, the worker polls at once.
     """
+    if event.state != State.RECEIVED:
+        return
+    is_new, now = event.deliveries == 1, timezone.now()
+    if not is_new and event.checks == 0 and is_running(event.next_check_at, now, FIRST_POLL):
+        return  # the process that got the first copy is polling
     try:
-        with lease_row("events", event.pk, timedelta(seconds=2 * QUICK_POLL_SECONDS)) as is_ours:
+        if is_new:
+            with push_back_on_error("events", event.pk):
+                process_event(event)
+            undecided = WebhookEvent.objects.filter(pk=event.pk, next_check_at=event.next_check_at)
+            if event.state == State.RECEIVED:
+                undecided.update(next_check_at=timezone.now())
+            return
+        with lease_row("events", event.pk, FIRST_POLL) as is_ours:
             if is_ours:  # read again: another copy of the same call may have been faster
                 process_event(WebhookEvent.objects.select_related(*WITH_PAYMENT).get(pk=event.pk))
     except OperationalError:
@@ -187,8 +219,8 @@ def process_event(event: WebhookEvent, seconds: int = QUICK_POLL_SECONDS) -> boo
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"event": event.pk, "category": error.error_category})
         has_answered = False
-    if _is_answered(event):
-        _finish(event)
+    if (answered := _answered_when(event)) is not None:
+        _finish(event, answered)
     return has_answered
 
 
@@ -206,27 +238,28 @@ def _ensure_received(attempt: PaymentAttempt, deadline: Deadline) -> bool:
     return attempt.state == AttemptState.COMPLETED
 
 
-def _is_answered(event: WebhookEvent) -> bool:
-    """An event that is not final for the order itself is answered by any answer at all."""
+def _answered_when(event: WebhookEvent) -> dict[str, Any] | None:
+    """What must be true of its row by now; nothing for an event that any answer answers. None: it is not answered."""
     claimed = ProviderStatus(event.claimed_state)
     if event.refund is not None:
-        event.refund.refresh_from_db()
-        return claimed not in FINAL_REFUND_STATES or event.refund.state in FINAL_REFUND_STATES[claimed]
+        final = FINAL_REFUND_STATES.get(claimed)
+        return {"refund__state__in": final} if final else {}
     if event.attempt is None or _is_about_refund(event):
-        return False
-    event.attempt.refresh_from_db()
+        return None
     if is_about_dispute(event.event):
-        return event.attempt.state == AttemptState.COMPLETED  # what is disputed is in our ledger, too
+        return {"attempt__state": AttemptState.COMPLETED}  # what is disputed is in our ledger, too
     is_about_one_try = "attempt" in event.event.lower()  # the customer may try again on the page
-    return is_about_one_try or claimed not in FINAL_STATES or event.attempt.state in FINAL_STATES[claimed]
+    if is_about_one_try or claimed not in FINAL_STATES:
+        return {}
+    return {"attempt__state__in": FINAL_STATES[claimed]}
 
 
-def _finish(event: WebhookEvent) -> None:
+def _finish(event: WebhookEvent, answered: dict[str, Any]) -> None:
     """An event that is not understood waits for staff. What staff have closed meanwhile stays closed."""
     state = State.NEEDS_REVIEW if event.unclear else State.HANDLED
     values = {"state": state, "unclear": event.unclear, "handled_at": timezone.now(), "next_check_at": None}
-    with transaction.atomic():
-        if WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(**values):
+    with transaction.atomic() if event.unclear else nullcontext():
+        if WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED, **answered).update(**values):
             event.state = state
             if event.unclear:
                 alert_not_understood(event)

@@ -12,7 +12,7 @@ from core.errors import Refusal
 from payment.gateways import NotAuthentic, authenticate_webhook
 from payment.models import WebhookEvent
 from payment.phonepe import self_test
-from payment.services.webhooks import process_now, receive_webhook
+from payment.services.webhooks import FIRST_POLL, process_now, receive_webhook
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ class WebhookViewSet(ViewSet):
             authenticate_webhook(raw.headers, raw.body)
             return Response({"success": True, "proof": self_test.proof(test_token, raw.body)})
         try:
-            event = receive_webhook(raw.headers, raw.body)
+            event = receive_webhook(raw.headers, raw.body, FIRST_POLL)
         except NotAuthentic:
             if not cache.add(REFUSED_COUNTER, 1, DAY):  # only the number of such calls is stored
                 cache.incr(REFUSED_COUNTER)

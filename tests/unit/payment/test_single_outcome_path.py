@@ -12,6 +12,7 @@ from okpuja.build import PACKAGES
 from tests.harness import ROOT
 
 OUTCOMES = "payment/services/outcomes.py"
+AT_ONCE = "payment/services/at_once.py"  # the usual case of OUTCOMES, in one statement
 REFUNDS = "payment/services/refunds/outcomes.py"
 TRANSITIONS = "payment/services/transitions.py"
 BOOKINGS = "booking/services/bookings.py"
@@ -52,17 +53,27 @@ def callers_of(*names: str) -> set[str]:
 
 
 def test_only_outcomes_move_a_payment_or_an_order_to_its_good_end():
-    movers = {"move_payment", "move_attempt", "move_fulfilment"}
+    movers = {"move_payment", "move_attempt", "move_fulfilment", "attempt_writes"}
     modules_found = {path for path, call in calls() if name(call) in movers and mentioned(call) & GOOD}
 
-    assert modules_found == {OUTCOMES}
+    assert modules_found == {OUTCOMES, AT_ONCE}
+
+
+def test_only_outcomes_ask_for_the_usual_case():
+    importers = {
+        path
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module == "payment.services.at_once"
+    }
+
+    assert importers == {OUTCOMES}
 
 
 def test_only_outcomes_book():
     assert callers_of("book") == {OUTCOMES}
-    assert {path for path, call in calls() if ast.unparse(call.func) == "Booking.objects.create"} == {
-        BOOKINGS
-    }
+    makers = {"Booking.objects.create", "Booking"}
+    assert {path for path, call in calls() if ast.unparse(call.func) in makers} == {BOOKINGS}
 
 
 def test_rows_of_money_are_moved_with_their_rule_beside_it_and_in_no_other_way():
@@ -113,10 +124,12 @@ def test_money_enters_the_ledger_where_its_outcome_is_applied(kind, module):
     entered = {
         path
         for path, call in calls()
-        if name(call) in {"_add_ledger_entry", "create"} and f"LedgerEntry.Kind.{kind}" in mentioned(call)
+        if name(call) in {"_add_ledger_entry", "create", "LedgerEntry"}
+        and f"LedgerEntry.Kind.{kind}" in mentioned(call)
     }
 
-    assert entered == {module}
+    assert entered - {AT_ONCE} == {module}
+    assert (AT_ONCE in entered) == (kind == "RECEIPT")
 
 
 def test_whoever_refunds_by_a_persons_decision_asks_whether_a_second_one_is_needed():
