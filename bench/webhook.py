@@ -1,0 +1,218 @@
+"""A webhook until its payment is booked: `TEST_DATABASE=postgresql python -m bench.webhook [ROUNDS] [TIMES]`.
+
+By turns in one process, over one database: the same rows by plain psycopg, a plain Django view with ORM statements
+that checks nothing (`bench.floor`), and ours. PhonePe is in the same process and keeps no rows; psycopg asks nobody.
+"""
+
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from tests.harness import environment
+from tests.harness.databases import ON_POSTGRESQL, seeded_database
+
+ROUNDS, TIMES, SLOTS = 7, 40, 20
+WEBHOOK = "/api/payments/webhook/phonepe/"
+
+
+def main() -> None:
+    rounds, times = [*map(int, sys.argv[1:]), *(ROUNDS, TIMES)[len(sys.argv) - 1 :]]
+    if not ON_POSTGRESQL:
+        raise SystemExit("TEST_DATABASE=postgresql python -m bench.webhook")
+    with seeded_database() as (url, _):
+        prepare(url)
+        measure(url, rounds, times)
+    environment.end()
+
+
+def prepare(url: str) -> None:
+    """Django over this database, before a PhonePe in this process."""
+    os.environ |= {"DJANGO_SETTINGS_MODULE": "okpuja.settings", "DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
+    os.environ |= {"PHONEPE_API_VERSION": "v2", "CACHE_URL": "locmem://bench"}
+    import django  # noqa: PLC0415 - the settings are chosen before
+    from django.conf import settings  # noqa: PLC0415
+
+    django.setup()
+    settings.SIMULATOR_ADAPTER = "tests.harness.paid_phonepe.PaidPhonePe"
+    settings.ROOT_URLCONF = "bench.floor"
+
+
+def measure(url: str, rounds: int, times: int) -> None:
+    import psycopg  # noqa: PLC0415
+    from django.test import Client  # noqa: PLC0415
+
+    from bench.contest import alternate  # noqa: PLC0415
+    from bench.figures import print_figure  # noqa: PLC0415
+    from tests.harness.paid_phonepe import webhook  # noqa: PLC0415
+
+    payments, client = open_payments(3 * (rounds * times + 1)), Client()
+    written = [list(statements(next(payments))) for _ in range(rounds * times + 1)]
+
+    def call(path: str) -> None:
+        attempt = next(payments).attempts.get()
+        headers, body = webhook(attempt.merchant_order_id, attempt.amount_paise)
+        assert client.post(path, body, "application/json", headers=headers).status_code == 200
+
+    with psycopg.connect(url, autocommit=True) as connection:
+
+        def rows() -> None:
+            with connection.transaction():
+                for sql, parameters in written.pop():
+                    connection.execute(sql, parameters)
+
+        contenders = {
+            "rows by psycopg": rows,
+            "naive view": lambda: call("/naive/"),
+            "ours": lambda: call(WEBHOOK),
+        }
+        ratios = alternate(contenders, rounds, times, "rows by psycopg")
+    print_figure("webhook until booked ÷ psycopg rows", ratios["ours"])
+    print_figure("webhook until booked ÷ naive ORM view", ratios["ours"] / ratios["naive view"])
+    from payment.models import Payment  # noqa: PLC0415
+
+    booked, told = Payment.objects.filter(fulfilment="BOOKED").count(), 3 * (rounds * times + 1)
+    assert booked == told, f"{booked} of {told} are booked"
+
+
+def open_payments(count: int) -> Iterator[Any]:
+    """Payments whose page is open, all alike, of customers of their own."""
+    from booking.models import Checkout, Slot, SlotHold  # noqa: PLC0415
+    from payment.services.checkout import start_payment  # noqa: PLC0415
+    from tests.harness.paid_phonepe import PaidPhonePe  # noqa: PLC0415
+
+    slots, buyer, cart = shop()
+    first = start_payment(buyer, cart_id=cart.pk)
+    hold, checkout = SlotHold.objects.get(), Checkout.objects.get()
+    cart.refresh_from_db()
+    people, carts = buyers(buyer, cart, count)
+    ids, numbers = [person.pk for person in people], range(count)
+    checkouts = copies(checkout, user_id=ids, cart_id=[each.pk for each in carts])
+    places = [slots[n % SLOTS].pk for n in numbers]
+    copies(hold, checkout_id=[each.pk for each in checkouts], slot_id=places)
+    for slot in slots:
+        Slot.objects.filter(pk=slot.pk).update(held=places.count(slot.pk) + (slot == slots[0]))
+    payments = copies(
+        first.payment,
+        user_id=ids,
+        checkout_id=[each.pk for each in checkouts],
+        reference=[f"BENCH-{n}" for n in numbers],
+    )
+    orders = [f"BENCH{n:020}" for n in numbers]
+    copies(first.attempt, payment_id=[each.pk for each in payments], merchant_order_id=orders)
+    PaidPhonePe.amounts |= dict.fromkeys(orders, first.attempt.amount_paise)
+    return iter(payments)
+
+
+def shop() -> tuple[list[Any], Any, Any]:
+    """Slots of one puja with room for everybody, a customer, and their cart."""
+    from tests.harness import builders  # noqa: PLC0415
+
+    service = builders.make_service()
+    package = builders.make_package(service)
+    slots = [
+        builders.make_slot(service, hour=n % 24, days=3 + n // 24, capacity=30_000) for n in range(SLOTS)
+    ]
+    buyer = builders.make_user("bench@example.com")
+    return slots, buyer, builders.make_cart(buyer, package, slots[0].starts_at)
+
+
+def buyers(buyer: Any, cart: Any, count: int) -> tuple[list[Any], list[Any]]:
+    """So many customers like this one, each with a cart like theirs."""
+    people = copies(buyer, email=[f"bench{n}@example.com" for n in range(count)])
+    ids = [person.pk for person in people]
+    return people, copies(cart, user_id=ids, cart_id=[uuid.uuid4() for _ in ids])
+
+
+def copies(row: Any, **changed: list[Any]) -> list[Any]:
+    """One for each value in the lists of `changed`."""
+    columns = {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+    del columns["id"]
+    each_value = zip(*changed.values(), strict=True)
+    rows = [type(row)(**columns | dict(zip(changed, values, strict=True))) for values in each_value]
+    return list(type(row).objects.bulk_create(rows, batch_size=500))
+
+
+def statements(payment: Any) -> Iterator[tuple[str, list[Any]]]:
+    """What a webhook leaves behind, as SQL: each row once, in the order of the locks."""
+    from django.db.models import F  # noqa: PLC0415
+    from django.utils import timezone  # noqa: PLC0415
+
+    from booking.models import Booking, Cart, Checkout, Slot, SlotHold  # noqa: PLC0415
+    from core.databases import insert_rows, update_row, update_rows  # noqa: PLC0415
+    from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, StateChange, WebhookEvent  # noqa: PLC0415
+    from payment.services.notifications import booked_notification  # noqa: PLC0415
+    from payment.services.receipts import build_receipt  # noqa: PLC0415
+    from tests.harness.paid_phonepe import webhook  # noqa: PLC0415
+
+    attempt, now = payment.attempts.get(), timezone.now()
+    paise, checkout = (
+        attempt.amount_paise,
+        Checkout.objects.select_related("hold__slot").get(pk=payment.checkout_id),
+    )
+    event = WebhookEvent(
+        digest=attempt.merchant_order_id,
+        scheme="authorization",
+        body=webhook(attempt.merchant_order_id, paise)[1],
+        event="checkout.order.completed",
+        merchant_order_id=attempt.merchant_order_id,
+        claimed_state="COMPLETED",
+        claimed_paise=paise,
+        attempt=attempt,
+        state="HANDLED",
+        handled_at=now,
+    )
+    call = GatewayCall(
+        payment=payment,
+        attempt=attempt,
+        operation="status",
+        host="h",
+        port=1,
+        stage="BODY",
+        milliseconds=1,
+        http_status=200,
+        started_at=now,
+    )
+    entry = LedgerEntry(
+        payment=payment,
+        attempt=attempt,
+        kind="RECEIPT",
+        amount_paise=paise,
+        reference=attempt.merchant_order_id,
+    )
+    receipt = build_receipt(payment, now, paise)
+    booking = Booking(user_id=checkout.user_id, checkout=checkout, starts_at=checkout.starts_at)
+    changes = [StateChange(payment=payment, subject=name, after="X", rule="bench") for name in "abc"]
+    paid = {
+        "state": "COMPLETED",
+        "received_paise": paise,
+        "paid_at": now,
+        "next_check_at": None,
+        "decided_at": now,
+    }
+    decided = {"state": "SUCCESS", "fulfilment": "BOOKED", "decided_at": now}
+    notification = booked_notification(payment, receipt, booking)
+    assert notification is not None
+    for write in (
+        insert_rows(event),
+        insert_rows(call),
+        update_row(PaymentAttempt, {"id": attempt.pk}, paid),
+        update_row(Payment, {"id": payment.pk}, decided),
+        insert_rows(entry),
+        insert_rows(receipt),
+        *(insert_rows(change) for change in changes),
+        insert_rows(notification),
+        update_row(Checkout, {"id": checkout.pk}, {"state": "BOOKED"}),
+        update_row(Cart, {"id": checkout.cart_id}, {"status": "CONVERTED", "updated_at": now}),
+        insert_rows(booking),
+        update_row(SlotHold, {"id": checkout.hold.pk}, {"state": "TAKEN"}),
+        update_rows(
+            Slot.objects.filter(pk=checkout.hold.slot_id), held=F("held") - 1, booked=F("booked") + 1
+        ),
+    ):
+        yield write.sql, write.parameters
+
+
+if __name__ == "__main__":
+    main()
