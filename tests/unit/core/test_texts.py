@@ -130,7 +130,12 @@ MODEL_REASONS = {
         "user_agent": "made one line when it is stored",
     },
     "accounts.PanCard": {"number": OURSELVES},
-    "accounts.Registration": {"password": NOT_READ, "nonce": OURSELVES, "phone": CHECKED},
+    "accounts.Registration": {
+        "password": NOT_READ,
+        "nonce": OURSELVES,
+        "network": OURSELVES,
+        "phone": CHECKED,
+    },
     "accounts.OneTimeCode": {"nonce": OURSELVES, "via": OURSELVES},
     "accounts.CodeRequest": {"email": NOT_READ, "via": CHECKED},
     "booking.PromoCode": {"code": CHECKED},
