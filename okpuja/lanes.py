@@ -28,9 +28,9 @@ class Lane(Enum):
     OTHER = "other"  # catalogue, carts, logins, admin
 
 
-PROBES = {"/healthz", "/readyz"}
+PROBES = {"/healthz", "/readyz", "/metrics"}
 WEBHOOKS, PAYMENTS = "/api/payments/webhook/", ("/api/payments/", "/pay/", "/review/")
-PAY = re.compile(r"/api/payments/(cart|payments/(process-cart|app-order))")
+PAY = re.compile(r"/api/payments/(cart|payments/(process-cart|app-order|\d+/try-again))")
 GIVING_UP = re.compile(r"/api/cart/carts/\d+/cleanup_old_payments")
 # Of the server's `--threads`; at least one each.
 SHARES = {Lane.PROBE: 0.125, Lane.WEBHOOK: 0.25, Lane.PAY: 0.75, Lane.STATUS: 0.25, Lane.OTHER: 0.5}

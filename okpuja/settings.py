@@ -98,8 +98,8 @@ OPS_TOKEN = credential("OPS_TOKEN")
 DEMO_PASSWORD = secret("DEMO_PASSWORD")
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin.apps.SimpleAdminConfig",  # okpuja/urls.py loads the admin: workers and commands need none
+    "unfold.apps.BasicAppConfig",
+    "okpuja.admin_site.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

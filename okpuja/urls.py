@@ -5,8 +5,6 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from accounts.admin_login import admin_login, admin_password_change
 from okpuja.metrics import MetricsView
 
-admin.autodiscover()
-
 
 class SchemaView(SpectacularAPIView):
     throttle_scope = "schema"  # it takes a second of this server's time

@@ -31,3 +31,23 @@ def test_no_process_loads_what_it_may_never_need(entry):
 
     assert "payment.models" in loaded
     assert set(ENTRIES[entry]).isdisjoint(loaded)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "first", ["", "import accounts.admin;", "import payment.admin;", "import okpuja.urls;"]
+)
+def test_whoever_looks_at_the_admin_finds_all_of_it(first):
+    code = f"""import django; django.setup(); {first}
+from django.contrib import admin
+from django.contrib.auth.models import Group
+from booking.models import Slot
+from payment.models import Payment
+site = admin.site
+assert site.is_registered(Slot) and site.is_registered(Payment) and not site.is_registered(Group)
+print(type(site._registry[Slot]).__module__)"""
+    environment = process_environment() | {"DJANGO_SETTINGS_MODULE": "okpuja.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert (done.stdout.strip(), done.stderr) == ("payment.admin", "")

@@ -1,0 +1,27 @@
+"""The site of the admin. It loads the admin of all apps when somebody looks at it: workers and commands rarely do."""
+
+from typing import Any
+
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.utils.module_loading import autodiscover_modules
+from unfold.sites import UnfoldAdminSite
+
+
+class DeskSite(UnfoldAdminSite):
+    _is_loaded = False
+
+    @property
+    def _registry(self) -> dict[Any, Any]:
+        """Of Django's site. Whoever reads it or registers a model finds all models."""
+        if not self._is_loaded:
+            self._is_loaded = True
+            autodiscover_modules("admin")
+        return self._models
+
+    @_registry.setter
+    def _registry(self, models: dict[Any, Any]) -> None:
+        self._models = models
+
+
+class DeskConfig(SimpleAdminConfig):
+    default_site = "okpuja.admin_site.DeskSite"
