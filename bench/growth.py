@@ -116,10 +116,10 @@ def answer(url: str) -> None:
     # As in a shop that has deleted its old records: nothing is to be deleted, and looking for it is measured.
     os.environ |= dict.fromkeys(KEPT, "3650")
     connect(url)
-    migrate()
-    seed(int(sys.argv[-1]))
     from bench.growth_measures import measures  # noqa: PLC0415 - models, after `connect`
 
+    migrate()
+    seed(int(sys.argv[-1]))
     found = dict(measures())
     say([*found])
     for line in sys.stdin:
