@@ -1,8 +1,9 @@
 """What people and workers wait for with 1,000 payments and with 1,000,000: `python -m bench.growth [SMALL LARGE]`.
 
-Two databases on one PostgreSQL of its own (`bench.seed`), and a process with the project for each. Both measure the
-same thing by turns, so that a slow minute of the machine slows both: what counts is the ratio of the medians. It takes
-about 7 GB of disk, which are free again at the end; `--folder` says where.
+Two databases on one PostgreSQL of its own (`bench.seed`), and a process with the project for each. Both do the same by
+turns; what is printed is processor time, of the process and of its connections in PostgreSQL together: on a machine
+that is busy, the clock on the wall says how long others have worked. `--wall` prints that. What counts is the ratio of
+the medians. It takes about 7 GB of disk, which are free again at the end; `--folder` says where.
 """
 
 import argparse
@@ -13,11 +14,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import nullcontext, suppress
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from bench.seed import ROOM, connect, migrate, own_server, seed
+from bench.seed import ROOM, connect, is_seeded, migrate, own_server, seed
 from tests.harness import ROOT, environment
 from tests.harness.databases import query
+from tests.harness.postgres import Postgres
 
 SMALL, LARGE = 1_000, 1_000_000
 ROUNDS, CALLS = 5, 3  # by turns, and in each turn
@@ -26,38 +31,51 @@ KEPT = [
     f"KEEP_{what}_DAYS" for what in ("GATEWAY_CALLS", "WEBHOOKS", "NOTIFICATIONS", "DRAWN_RECEIPTS", "CARTS")
 ]
 Measure = Callable[[], Any]
+Clock = Callable[[bool], float]  # in milliseconds; at the start, or at the end, of what is measured
 
 
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("sizes", type=int, nargs="*", default=[SMALL, LARGE])
     asked.add_argument("--folder", default=ROOM)
+    asked.add_argument(
+        "--databases", nargs=2, help="in place of our own: URLs of two that bench.seed has filled"
+    )
     asked.add_argument("--rounds", type=int, default=ROUNDS)
     asked.add_argument("--only", default="", help="measures whose names contain this")
+    asked.add_argument(
+        "--wall", action="store_true", help="time on the clock, for a machine that does nothing else"
+    )
     asked.add_argument("--child", default="", help=argparse.SUPPRESS)
     options = asked.parse_args()
     if options.child:
-        answer(options.child)
+        answer(options.child, on_the_wall if options.wall else partial(processor_time, options.child))
         return
-    with own_server(options.folder) as server:
-        children = [Child(server, size) for size in options.sizes]
+    with own_server(options.folder) if not options.databases else nullcontext() as server:
+        children: list[Child] = []
         try:
-            compare(children, options.only, options.rounds)
+            for number, size in enumerate(options.sizes):
+                url = options.databases[number] if options.databases else new_database(server, size)
+                children.append(Child(url, size, ["--wall"] if options.wall else []))
+            compare(children, options)
         finally:
             for child in children:
                 child.end()
     environment.end()
 
 
+def new_database(server: Postgres, size: int) -> str:
+    query(server.url("postgres"), f"CREATE DATABASE growth_{size}")
+    return server.url(f"growth_{size}")
+
+
 class Child:
     """A process with the project on a database of so many payments."""
 
-    def __init__(self, server: Any, size: int) -> None:
+    def __init__(self, url: str, size: int, more: list[str]) -> None:
         self.size = size
-        query(server.url("postgres"), f"CREATE DATABASE growth_{size}")
-        url = server.url(f"growth_{size}")
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.growth", "--child", url, str(size)],
+            [sys.executable, "-m", "bench.growth", *more, "--child", url, str(size)],
             cwd=ROOT,
             env=os.environ | {"LOG_LEVEL": "ERROR", "TEST_DATABASE": "sqlite"},
             stdin=subprocess.PIPE,
@@ -86,10 +104,12 @@ class Child:
         raise RuntimeError(f"the process of {self.size} payments has ended")
 
 
-def compare(children: list[Child], only: str, rounds: int) -> None:
+def compare(children: list[Child], options: argparse.Namespace) -> None:
+    only, rounds, wall = options.only, options.rounds, options.wall
     small, large = children
     names = [name for name in large.names if name in small.names and only in name]
-    print(f"milliseconds, medians of {rounds * CALLS}; load {os.getloadavg()[0]:.1f}")
+    unit = "milliseconds" if wall else "milliseconds of a processor"
+    print(f"{unit}, medians of {rounds * CALLS}; load {os.getloadavg()[0]:.1f}")
     print(f"{'':64} {small.size:>10} {large.size:>10}  ratio")
     ratios = {}
     for name in names:
@@ -111,7 +131,7 @@ def compare(children: list[Child], only: str, rounds: int) -> None:
     print(f"load {os.getloadavg()[0]:.1f}")
 
 
-def answer(url: str) -> None:
+def answer(url: str, clock: Clock) -> None:
     """The child: prints its names, then the milliseconds of each that it reads."""
     # As in a shop that has deleted its old records: nothing is to be deleted, and looking for it is measured.
     os.environ |= dict.fromkeys(KEPT, "3650")
@@ -119,21 +139,45 @@ def answer(url: str) -> None:
     from bench.growth_measures import measures  # noqa: PLC0415 - models, after `connect`
 
     migrate()
-    seed(int(sys.argv[-1]))
-    found = dict(measures())
+    if not is_seeded():
+        seed(int(sys.argv[-1]))
+    found = dict(measures(clock))
     say([*found])
     for line in sys.stdin:
         measure = found[line.strip()]
         measure()
-        say([spent(measure) for _ in range(CALLS)])
+        say([spent(measure, clock) for _ in range(CALLS)])
     environment.end()
 
 
-def spent(measure: Measure) -> float:
-    """What it returns in milliseconds itself, if it returns a number."""
-    began = time.perf_counter()
+def spent(measure: Measure, clock: Clock) -> float:
+    """Milliseconds; what it returns itself, if it returns a number."""
+    began = clock(True)
     own = measure()
-    return own if isinstance(own, float) else (time.perf_counter() - began) * 1_000
+    return own if isinstance(own, float) else clock(False) - began
+
+
+def on_the_wall(is_start: bool) -> float:
+    return time.perf_counter() * 1_000
+
+
+def processor_time(url: str, is_start: bool) -> float:
+    """Reading it takes time of this process, which is left out on both sides."""
+    if is_start:
+        used = backends_time(url.rpartition("/")[2])
+        return used + time.process_time() * 1_000
+    own = time.process_time() * 1_000
+    return own + backends_time(url.rpartition("/")[2])
+
+
+def backends_time(database: str) -> float:
+    """Of the processes that serve this database, in milliseconds."""
+    total = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if f" {database} ".encode() in (folder / "cmdline").read_bytes()[:80]:
+                total += int((folder / "schedstat").read_text().split()[0])
+    return total / 1e6
 
 
 def say(what: Any) -> None:

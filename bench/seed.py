@@ -78,6 +78,12 @@ def migrate() -> None:
     call_command("migrate", verbosity=0)
 
 
+def is_seeded() -> bool:
+    from payment.models import Payment  # noqa: PLC0415 - models, after `connect`
+
+    return Payment.objects.exists()
+
+
 def seed(payments: int) -> None:
     from bench.trade import Trade  # noqa: PLC0415 - models, after `connect`
 
