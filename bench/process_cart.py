@@ -12,6 +12,7 @@ from typing import Any
 
 import requests
 
+from bench.figures import print_figure
 from bench.webhook import buyers, prepare, shop
 from tests.harness import environment
 from tests.harness.databases import ON_POSTGRESQL, seeded_database
@@ -34,7 +35,7 @@ def main() -> None:
     print(f"{'PostgreSQL' if ON_POSTGRESQL else 'SQLite'}, {CALLERS} callers, median of {ROUNDS} rounds")
     print(f"one insert in a bare view  {inserts:7.1f} a second")
     print(f"process-cart               {opened:7.1f} a second (a simulated PhonePe on this machine included)")
-    print(f"ratio                      {opened / inserts:7.3f}")
+    print_figure("process-cart ÷ one insert in a bare view", opened / inserts)
     if ON_POSTGRESQL:
         with seeded_database() as (url, _):
             prepare(url)
