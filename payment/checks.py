@@ -57,6 +57,7 @@ MOST_PER_MINUTE = {
 MOST_PER_MINUTE_ELSEWHERE = 1_200
 MOST_MINUTES_AT_ONCE = 20  # of a long span, all may come in its first second
 SECONDS_OF_PERIOD = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+UNDOCUMENTED = "W014"
 BUNDLES = ("PHONEPE_CA_BUNDLE", "DIAGNOSIS_CA_BUNDLE")
 
 
@@ -358,11 +359,7 @@ DANGEROUS: Rules = (
     ),
     (
         _sends_mail_login_in_clear,
-        Problem(
-            "E019",
-            "EMAIL_URL sends its login in the clear",
-            "Use smtp+tls:// (STARTTLS) or smtps://.",
-        ),
+        Problem("E019", "EMAIL_URL sends its login in the clear", "Use smtp+tls:// (STARTTLS) or smtps://."),
     ),
     (
         lambda: bool(_absurd_rates()),
@@ -443,11 +440,7 @@ UNWISE: Rules = (
     ),
     (
         _logs_everything,
-        Problem(
-            "W010",
-            "LOG_LEVEL is DEBUG: libraries log what they send and receive",
-            "Set it to INFO.",
-        ),
+        Problem("W010", "LOG_LEVEL is DEBUG: libraries log what they send and receive", "Set it to INFO."),
     ),
     (
         lambda: bool(_readable_files()),
@@ -472,6 +465,14 @@ UNWISE: Rules = (
             "CORS_ALLOWED_ORIGINS does not name the origin of FRONTEND_BASE_URL or of one of FRONTENDS: browsers there"
             " cannot call this server",
             "Add it, unless that site reaches this server under its own name.",
+        ),
+    ),
+    (
+        lambda: bool(settings.PHONEPE_CLIENT_ID and not settings.PHONEPE_MERCHANT_ID),
+        Problem(
+            "W021",
+            "PHONEPE_MERCHANT_ID is empty: PhonePe's SDK needs it, so our app cannot open payments",
+            "Copy it from PhonePe's dashboard, if customers pay in the app; the page does not need it.",
         ),
     ),
 )
@@ -578,7 +579,7 @@ def _undocumented(merchant: credentials.Merchant, endpoint: credentials.Endpoint
     documented = " and ".join(filter(None, dict.fromkeys(known)))
     return [
         Problem(
-            "W014",
+            UNDOCUMENTED,
             f"{address} is no address that PhonePe documents for {generation} in {environment}; that is {documented}",
             "Correct it, or leave PHONEPE_BASE_URL and PHONEPE_AUTH_BASE_URL empty.",
         )

@@ -18,7 +18,7 @@ PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY"
 NO_PROXIES = ("NO_PROXY", "no_proxy")
 AUTHORITIES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
 PREFIX = "PHONEPE_"
-PROXY_IGNORED, AUTHORITY_IGNORED = "W018", "W015"
+AUTHORITY_IGNORED, UNUSED_SETTING, UNKNOWN_NAME, PROXY_IGNORED = "W015", "W016", "W017", "W018"
 # What is set, when it has no effect, and what it needs.
 UNUSED: tuple[tuple[str, Callable[[], bool], str], ...] = (
     (
@@ -141,7 +141,7 @@ def _unused_authorities() -> Iterator[Problem]:
 def _unused_pairs() -> Iterator[Problem]:
     for name, is_unused, need in UNUSED:
         if getattr(settings, name) and is_unused():
-            yield Problem("W016", f"{name} is set and not used", f"{need[0].upper()}{need[1:]}.")
+            yield Problem(UNUSED_SETTING, f"{name} is set and not used", f"{need[0].upper()}{need[1:]}.")
 
 
 def _unknown_names() -> Iterator[Problem]:
@@ -151,7 +151,9 @@ def _unknown_names() -> Iterator[Problem]:
         if name.startswith(PREFIX) and name not in known:
             close = difflib.get_close_matches(name, known, 1)
             remedy = f"Is {close[0]} meant?" if close else "Remove it."
-            yield Problem("W017", f"{name} is set in the environment, and no setting has this name", remedy)
+            yield Problem(
+                UNKNOWN_NAME, f"{name} is set in the environment, and no setting has this name", remedy
+            )
 
 
 def _present(names: Sequence[str]) -> list[str]:

@@ -46,8 +46,11 @@ def credentials(site: Site) -> Result:
     merchant, problem = usable_merchant()
     if merchant is None or problem:
         return failed(problem, "Copy the credentials from PhonePe's dashboard.")
+    no_app = (
+        "" if settings.PHONEPE_MERCHANT_ID else "; PHONEPE_MERCHANT_ID is not: our app cannot open payments"
+    )
     return passed(
-        f"credentials for {merchant.identity.generation} in {merchant.identity.environment} are there"
+        f"credentials for {merchant.identity.generation} in {merchant.identity.environment} are there{no_app}"
     )
 
 

@@ -165,7 +165,11 @@ MEANINGS: dict[str, Meaning] = {
     "PR004": Meaning(DEVELOPER, TOO_LATE, RETRY, "the app's order token is wrong, expired or of UAT"),
     # What we said
     "BAD_REQUEST": Meaning(
-        DEVELOPER, OUR_SIDE, STOP, "a member of the request is missing, wrong or too long"
+        DEVELOPER,
+        OUR_SIDE,
+        STOP,
+        "a member of the request is missing, wrong or too long",
+        "docs/phonepe.md; where V2 refuses to open its page, try PHONEPE_PREFILL_PHONE=False",
     ),
     "400": Meaning(DEVELOPER, OUR_SIDE, STOP, "V1: `request` is missing or is not base64"),
     "404": Meaning(DEVELOPER, OUR_SIDE, STOP, "wrong host, path or merchant: look at PHONEPE_BASE_URL"),

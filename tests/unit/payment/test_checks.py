@@ -17,6 +17,7 @@ SAFE = {
     "PUBLIC_BASE_URL": "https://pay.example",
     "PHONEPE_ENV": "PRODUCTION",
     "PHONEPE_SIMULATION_MODE": False,
+    "PHONEPE_MERCHANT_ID": "MERCHANTOKPUJA",
     "PHONEPE_CLIENT_ID": "SU123",
     "PHONEPE_CLIENT_SECRET": "a-secret",
     "PHONEPE_WEBHOOK_USERNAME": "our_hook",
@@ -252,6 +253,7 @@ def test_a_file_of_certificates_may_be_trusted(production, tmp_path):
     ("name", "value", "warning"),
     [
         ("OPS_TOKEN", "", "payment.W002"),
+        ("PHONEPE_MERCHANT_ID", "", "payment.W021"),
         ("CACHE_URL", "redis://cache.example:6379/0", "payment.W008"),
         ("DEAD_MAN_URL", "http://alarm.example/x", "payment.W009"),
         ("STAFF_WEBHOOK_URL", "https://chat.example/x", "payment.W012"),
