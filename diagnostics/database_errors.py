@@ -10,6 +10,7 @@ from django.db import connection
 from django.db.backends.utils import CursorWrapper
 
 from core.errors import is_busy
+from payment.phonepe.enums import ErrorCategory
 
 # The beginnings of SQLite's names of errors (`sqlite3.Error.sqlite_errorname`).
 FAULT_OF_SQLITE_ERROR = {
@@ -20,6 +21,7 @@ FAULT_OF_SQLITE_ERROR = {
 }
 FAULT_OF_SQLSTATE = {
     "25006": "readonly",
+    "42501": "rights",
     "53100": "full",
     "53300": "connections",
     "57P03": "starting",
@@ -42,7 +44,12 @@ FAULT_OF_REFUSAL = {
     "does not exist": "login",
     "not permitted to log in": "login",
     "permission denied for database": "login",
+    "not currently accepting connections": "login",
     "No space left on device": "full",
+    "name resolution": ErrorCategory.DNS_ERROR.value,
+    "Name or service not known": ErrorCategory.DNS_ERROR.value,
+    "resolve host": ErrorCategory.DNS_ERROR.value,
+    "translate host name": ErrorCategory.DNS_ERROR.value,
 }
 # Locks that make the writes of a payment wait, held by others: process, program, state, table.
 HELD_LOCKS = """
@@ -62,7 +69,7 @@ SPILL = """
 
 
 def database_fault(error: Exception) -> str:
-    """locked, readonly, full, damaged, connections, starting, login, or down for everything else."""
+    """locked, readonly, full, damaged, connections, starting, login, rights, or down for everything else."""
     if is_busy(error):
         return "locked"
     cause = error.__cause__ or error

@@ -18,6 +18,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from diagnostics.failures import note_own_limit
 from payment.phonepe.transport import Deadline
 
 T = TypeVar("T")
@@ -28,6 +29,7 @@ CACHE_RETRY_AFTER = (
     30  # seconds without the shared cache after it has failed: a caller waits for it once at most
 )
 SHARE_OF_LOCKS = 0.9  # of the time of a task: what it found out about a lock still counts
+MAY_BE_OWN_LIMITS = (OSError, RuntimeError, MemoryError, DatabaseError, InterfaceError)
 FAILED, DATABASE_FAILED = "shared-cache-failed", "database-failed"
 
 
@@ -43,7 +45,10 @@ class ThreadDied(RuntimeError):
 
 
 def begin(task: Callable[[], T], deadline: Deadline, expected: Expected = ()) -> "futures.Future[T]":
-    """`expected`: what the task may raise; `result` raises it again. `deadline`: for waits for locks."""
+    """`expected`: what the task may raise; `result` raises it again. `deadline`: for waits for locks.
+
+    A task that ends for want of files, threads or memory has not come back: `result` raises TimeoutError.
+    """
     future: futures.Future[T] = futures.Future()
     locks = deadline.within(deadline.remaining() * SHARE_OF_LOCKS)
 
@@ -54,12 +59,20 @@ def begin(task: Callable[[], T], deadline: Deadline, expected: Expected = ()) ->
             future.set_result(task())
         except expected as error:
             future.set_exception(error)
+        except MAY_BE_OWN_LIMITS as error:
+            if not note_own_limit(error):
+                raise
+            future.set_exception(TimeoutError(str(error)))
         finally:
             future.cancel()  # callers that wait get ThreadDied; a result that is set stays
             connections.close_all()
 
     context = contextvars.copy_context()  # log lines of the thread keep the id of the request
-    threading.Thread(target=context.run, args=(run,), name="diagnosis", daemon=True).start()
+    try:
+        threading.Thread(target=context.run, args=(run,), name="diagnosis", daemon=True).start()
+    except RuntimeError as error:
+        note_own_limit(error)
+        future.set_exception(TimeoutError(str(error)))  # callers do without, as if it had not come back
     return future
 
 

@@ -4,8 +4,8 @@ A refusal by one of these has nothing to do with PhonePe. Mail server and broker
 """
 
 import contextlib
+import os
 import secrets
-import shutil
 import smtplib
 import socket
 import ssl
@@ -29,8 +29,11 @@ from core.clocks import database_now
 from core.logging import redact
 from diagnostics import database_errors
 from diagnostics.deadlines import cache_errors, call_cache
+from diagnostics.failures import note_own_limit
 from diagnostics.load import Load
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
+from payment.phonepe.enums import Stage
+from payment.phonepe.errors import categorize
 from payment.services.queue import oldest_overdue
 from payment.states import AttemptState
 
@@ -40,6 +43,7 @@ CONNECT_SECONDS = 5
 BUSY_SECONDS = 5  # SQLite: how long to wait for another writer, as long as payments do
 LOCK_SECONDS, LOCK_PAUSE = 3.0, 0.25  # PostgreSQL: how long payments wait for a lock; when to look again
 MIN_FREE_BYTES = 256 * 1024 * 1024
+MIN_FREE_TEMPORARY = 1024 * 1024  # containers give temporary files a small disk of its own
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 BROKER_PORT = {"amqp": 5672, "amqps": 5671, "redis": 6379, "rediss": 6379}
 # What Redis answers when it does not take our login, or no writes. Its errors have no codes but these words.
@@ -51,9 +55,15 @@ CACHE_FAULTS = {
     "invalid password": "login",
     "NOPERM": "login",
     "no permissions": "login",
+    "without any password configured": "login",
+    "protected mode": "login",
     "read only replica": "readonly",
     "command not allowed when used memory": "readonly",
     "MISCONF": "readonly",
+    "NOREPLICAS": "readonly",
+    "enough good replicas": "readonly",
+    "MASTERDOWN": "readonly",
+    "Link with MASTER is down": "readonly",
 }
 # They only read rows, or send a request to our own address, which may not be reachable from inside.
 NO_FAULT_ON_TIMEOUT = {"worker", "webhook", "webhook_silence"}
@@ -110,14 +120,17 @@ def timeout_result(name: str) -> CheckResult:
 
 
 def judge_under_load(checks: Mapping[str, CheckResult], load: Load) -> dict[str, CheckResult]:
-    """The checks, and the row of the load itself. Under a heavy one nobody is blamed for having answered late."""
+    """The checks, and the row of the load itself. Under a heavy one nobody is blamed for having answered late.
+
+    Without open files or threads nothing works that this process tries.
+    """
     judged = dict(checks)
-    late = [name for name, each in checks.items() if each.ok is False and each.is_timeout]
+    failed = {name: each for name, each in checks.items() if each.ok is False}
+    late = [name for name, each in failed.items() if each.is_timeout or load.exhausted]
     if load.is_heavy:
         for name in late:
-            judged[name] = replace(
-                checks[name], ok=None, detail=f"this server was too busy: {checks[name].detail}"
-            )
+            detail = f"this server was not able to tell: {checks[name].detail}"
+            judged[name] = replace(checks[name], ok=None, detail=detail)
     is_failed = load.is_heavy and bool(late)
     fault = "busy" if load.is_heavy else ""
     judged["load"] = CheckResult("load", "this process", not is_failed, fault, load.text)
@@ -126,8 +139,15 @@ def judge_under_load(checks: Mapping[str, CheckResult], load: Load) -> dict[str,
 
 def describe_error(error: Exception) -> str:
     """The first line of the driver's message, without passwords."""
+    note_own_limit(error)
     lines = str(error).splitlines() or [""]
     return redact(f"{type(error).__name__}: {lines[0][:300]}")
+
+
+def _network_fault(error: Exception) -> str:
+    """The word for a connection that failed, as payments have it: a fault of the network fails for all in one way."""
+    is_network = any(isinstance(each, OSError) for each in (error, error.__cause__, error.__context__))
+    return categorize(error, Stage.RESOLVED).value if is_network else ""
 
 
 def check_database() -> CheckResult:
@@ -207,7 +227,7 @@ def check_cache() -> CheckResult:
         return check.failed("down" if is_missing else "database", describe_error(error))
     except cache_errors() as error:
         words = (fault for words, fault in CACHE_FAULTS.items() if words in str(error))
-        return check.failed("down", describe_error(error), next(words, ""))
+        return check.failed("down", describe_error(error), next(words, _network_fault(error)))
     if kept != value:
         return check.failed("down", "what was written could not be read again")
     return check.passed("keeps what is written")
@@ -218,14 +238,21 @@ def cache_table_is_missing(error: Exception) -> bool:
 
 
 def check_disk(min_free: int = MIN_FREE_BYTES) -> CheckResult:
-    """Free space at the database file, and where this process was started."""
-    folders = {str(settings.BASE_DIR)}
+    """Free space and inodes at the database file, where this process was started, and for temporary files."""
+    needed = {str(settings.BASE_DIR): min_free}
     if connection.vendor == "sqlite":
-        database_folder = Path(str(connection.settings_dict["NAME"])).parent
-        folders |= {str(database_folder)} if database_folder.is_dir() else set()
-    free, folder = min((shutil.disk_usage(folder).free, folder) for folder in folders)
-    check = CheckResult("disk", folder, detail=f"{free // 1024**2} MiB are free")
-    return check if free >= min_free else replace(check, ok=False, fault="full")
+        needed[str(Path(str(connection.settings_dict["NAME"])).parent)] = min_free
+    needed.setdefault(os.environ.get("TMPDIR") or "/tmp", min(min_free, MIN_FREE_TEMPORARY))  # noqa: S108
+    found = {folder: os.statvfs(folder) for folder in needed if Path(folder).is_dir()}
+    free = {folder: status.f_bavail * status.f_frsize for folder, status in found.items()}
+    for folder, status in found.items():
+        check = CheckResult("disk", folder)
+        if free[folder] < needed[folder]:
+            return check.failed("full", f"{free[folder] // 1024**2} MiB are free")
+        if status.f_files and not status.f_favail:  # a file system without a limit says 0 files
+            return check.failed("full", "no file can be made: all inodes are taken")
+    least = min(free, key=lambda folder: free[folder] - needed[folder])
+    return CheckResult("disk", least).passed(f"{free[least] // 1024**2} MiB are free")
 
 
 def check_mail() -> CheckResult:
@@ -236,7 +263,10 @@ def check_mail() -> CheckResult:
     try:
         return check.passed(_greet_mail_server())
     except smtplib.SMTPAuthenticationError as error:
-        return check.failed("down", describe_error(error), "login")
+        # 4xx: not now. 530 with this word: not before the connection is encrypted.
+        wants_encryption = "STARTTLS" in str(error)
+        by_code = "login" if error.smtp_code >= 500 else ""
+        return check.failed("down", describe_error(error), "encryption" if wants_encryption else by_code)
     except smtplib.SMTPNotSupportedError as error:
         # A server offers no STARTTLS, or no login before STARTTLS.
         cause = "login" if "AUTH" in str(error) else "encryption"
@@ -246,22 +276,30 @@ def check_mail() -> CheckResult:
     except ssl.SSLError as error:
         return check.failed("down", describe_error(error), "encryption")
     except (OSError, smtplib.SMTPException) as error:
-        return check.failed("down", describe_error(error))
+        # The server knows no way to log in that Python does.
+        cause = "login" if "suitable authentication" in str(error) else _network_fault(error)
+        return check.failed("down", describe_error(error), cause)
 
 
 def check_broker() -> CheckResult | None:
-    """Whether BROKER_URL accepts connections; None without one. No payment needs it."""
+    """Whether BROKER_URL accepts connections; None without one. No payment needs it. Of a cluster one is enough."""
     if not settings.BROKER_URL:
         return None
     check = CheckResult("broker", broker_target())
     if check.target == "BROKER_URL":
         return check.failed("down", "BROKER_URL is no address")
-    host, _, port = check.target.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), CONNECT_SECONDS):
-            return check.passed("takes connections")
-    except OSError as error:
-        return check.failed("down", describe_error(error))
+    if ":" not in check.target:
+        return check.unknown("not checked: such a broker has no address of its own")
+    errors, cause, addresses = [], "", check.target.split(", ")
+    for address in addresses:
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS / len(addresses)):
+                return check.passed("takes connections")
+        except OSError as error:
+            errors.append(describe_error(error))
+            cause = _network_fault(error)
+    return check.failed("down", "; ".join(dict.fromkeys(errors)), cause)
 
 
 def check_worker() -> CheckResult:
@@ -331,10 +369,15 @@ def mail_target() -> str:
 
 
 def broker_target() -> str:
-    """host:port, or the name of the setting when that is no address."""
+    """host:port of each, the scheme of a broker without an address, or the name of the setting if it is none."""
     try:
-        parts = urlsplit(settings.BROKER_URL)
-        return f"{parts.hostname or 'localhost'}:{parts.port or BROKER_PORT.get(parts.scheme, 5672)}"
+        urls = [urlsplit(url) for url in settings.BROKER_URL.split(";")]
+        first = urls[0].scheme
+        if first not in BROKER_PORT:
+            return first or "BROKER_URL"
+        return ", ".join(
+            f"{url.hostname or 'localhost'}:{url.port or BROKER_PORT.get(url.scheme, 5672)}" for url in urls
+        )
     except ValueError:
         return "BROKER_URL"
 
@@ -401,5 +444,7 @@ def _greet_mail_server() -> str:
         # Django logs in only when there is both.
         if not (settings.EMAIL_HOST_USER and settings.EMAIL_HOST_PASSWORD):
             return f"answers EHLO with {status}; no login is configured"
+        if server.has_extn("starttls") and not server.has_extn("auth"):
+            raise smtplib.SMTPNotSupportedError("the server takes logins after STARTTLS only")
         server.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
         return f"answers EHLO with {status}, takes our login"

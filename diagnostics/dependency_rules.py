@@ -70,8 +70,17 @@ STOPPING: tuple[Rule, ...] = (
         Verdict.DATABASE_DOWN,
         dependency_failed("database", "login"),
         "Our own database does not let us in. PhonePe has nothing to do with it.",
-        "Correct user, password and database name in DATABASE_URL, or create what it names at {database_target}. It "
-        "said: {database}",
+        "Correct user, password and database name in DATABASE_URL, or create what it names at {database_target}, or "
+        "let it take our connections. It said: {database}",
+    ),
+    Rule(
+        "database",
+        Verdict.DATABASE_DOWN,
+        dependency_failed("database", "rights"),
+        "Our own database lets us in, and not at its tables. PhonePe has nothing to do with it.",
+        "Use the user in DATABASE_URL that owns the tables at {database_target}, or give this one the rights on all "
+        "tables and sequences (`GRANT ALL ON ALL TABLES IN SCHEMA public TO …`, the same for SEQUENCES). It said: "
+        "{database}",
     ),
     Rule(
         "database",
@@ -143,7 +152,8 @@ HAMPERING: tuple[Rule, ...] = (
         Verdict.MISCONFIGURED,
         cache_server_failed("login"),
         "Our own cache does not let us in: each process uses its own memory. PhonePe has nothing to do with it.",
-        "Correct user and password in CACHE_URL (redis://user:password@host:6379; {cache_target}). Payments go on "
+        "Correct user and password in CACHE_URL (redis://user:password@host:6379; {cache_target}), or take out what "
+        "the server does not want. Payments go on "
         "meanwhile, with a token and a count of requests for each process. It said: {cache}",
         culprit=Culprit.THIS_SERVER,
     ),
@@ -220,10 +230,20 @@ HAMPERING: tuple[Rule, ...] = (
     Rule(
         "webhook",
         Verdict.WEBHOOK_UNREACHABLE,
-        dependency_failed("webhook", "chunked", "slash", "limit"),
-        "The server in front of our public address does not pass every form of call on: PhonePe's webhooks may get "
-        "lost. Payments are found by status requests.",
-        "Change the server in front of {webhook_target}: {webhook}",
+        dependency_failed("webhook", "limit"),
+        "The server in front of our public address takes no bodies as long as PhonePe's webhooks. Payments are found "
+        "by status requests.",
+        "Raise the limit of the server in front of {webhook_target} (nginx: client_max_body_size): {webhook}",
+    ),
+    Rule(
+        "webhook",
+        Verdict.WEBHOOK_UNREACHABLE,
+        dependency_failed("webhook", "private"),
+        "Our public address belongs to a private network: PhonePe's webhooks do not arrive. Payments are found by "
+        "status requests.",
+        "Set PUBLIC_BASE_URL, and the webhook in PhonePe's dashboard, to the https:// address that customers use: "
+        "{webhook}",
+        culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "webhook",

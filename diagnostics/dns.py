@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Sequence
 from concurrent import futures
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from django.conf import settings
 
@@ -20,13 +21,17 @@ from diagnostics.enums import Finding
 from okpuja.environment import name_server
 from payment.phonepe.transport import Address, Deadline, Resolver
 
+HOSTS_FILE = Path("/etc/hosts")
 TIMEOUT = 3.0  # seconds for the name server; connections do not wait for it
 SLOW_MS = 1000  # a healthy name server answers in less than a tenth
 SINKHOLES = tuple(map(ipaddress.ip_network, ("0.0.0.0/8", "127.0.0.0/8", "::/128", "::1/128")))
 PRIVATE = tuple(
     map(
         ipaddress.ip_network,
-        ("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7"),
+        (
+            *("10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12", "192.168.0.0/16"),
+            *("fc00::/7", "fe80::/10"),
+        ),
     )
 )
 FAMILY = {socket.AF_INET: "ipv4", socket.AF_INET6: "ipv6"}
@@ -78,11 +83,12 @@ class DnsClients:
 
 @dataclass(frozen=True)
 class NameServerAnswer:
-    """`finding` is "" when the name server has answered with addresses."""
+    """`finding` is "" when the name server has answered with addresses. `silent`: those that were tried before it."""
 
     addresses: tuple[str, ...] = ()
     servers: tuple[str, ...] = ()
     finding: str = ""
+    silent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -114,8 +120,16 @@ class Resolution:
         """Who has answered, for people."""
         if is_address(self.host):
             return "given as an address"
-        servers = self.name_server.servers
-        return f"name server {', '.join(servers)}" if servers else "system's resolver"
+        if self.is_from_file:
+            return str(HOSTS_FILE)
+        servers, silent = self.name_server.servers, self.name_server.silent
+        unheard = f"; {', '.join(silent)} does not answer" if silent else ""
+        return f"name server {', '.join(servers)}{unheard}" if servers else "system's resolver"
+
+    @property
+    def is_from_file(self) -> bool:
+        """Somebody has written the name into the file of hosts, which the system reads first."""
+        return self.host.lower() in _names_in_hosts_file()
 
 
 @dataclass(frozen=True)
@@ -140,7 +154,12 @@ class PendingResolution:
         error = redact(f"{type(self.error).__name__}: {self.error}") if self.error else ""
         finding = ""
         if self.addresses and self.is_public:
-            finding = next(filter(None, map(_address_finding, self.addresses)), "")
+            findings = (_address_finding(str(address[4][0])) for address in self.addresses)
+            finding = next(filter(None, findings), "")
+        elif answer.silent and isinstance(self.error, TimeoutError):
+            # The system waits five seconds for each server that is silent before it asks the next one.
+            finding = Finding.NAME_SERVER_SILENT
+            answer = NameServerAnswer(servers=answer.silent, finding=finding)
         elif answer.addresses and not self.addresses:
             finding = Finding.SYSTEM_RESOLVER_FAILED
         elif not self.addresses:
@@ -200,7 +219,8 @@ def query_name_servers(host: str, servers: Sequence[str], seconds: float) -> Nam
         return NameServerAnswer((), known, Finding.NAME_SERVER_SILENT)
     addresses = tuple(record.address for answer in found for record in answer.rrset or ())
     responders = tuple(dict.fromkeys(str(answer.nameserver) for answer in found if answer.nameserver))
-    return NameServerAnswer(addresses, responders or known, "" if addresses else Finding.NAME_UNKNOWN)
+    silent = known[: known.index(responders[0])] if responders and responders[0] in known else ()
+    return NameServerAnswer(addresses, responders or known, "" if addresses else Finding.NAME_UNKNOWN, silent)
 
 
 def is_address(host: str) -> bool:
@@ -211,9 +231,27 @@ def is_address(host: str) -> bool:
     return True
 
 
-def _address_finding(address: Address) -> str:
+def is_on_this_machine(host: str) -> bool:
+    """A name without a dot belongs to this machine, or to a network of containers."""
+    return ipaddress.ip_address(host).is_loopback if is_address(host) else "." not in host
+
+
+def is_private(address: str) -> bool:
+    """Also an address of this machine alone."""
+    return bool(_address_finding(address))
+
+
+def _names_in_hosts_file() -> set[str]:
+    try:
+        lines = HOSTS_FILE.read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    return {name.lower() for line in lines for name in line.partition("#")[0].split()[1:]}
+
+
+def _address_finding(address: str) -> str:
     """ "" for an address where PhonePe can be."""
-    ip = ipaddress.ip_address(str(address[4][0]).partition("%")[0])
+    ip = ipaddress.ip_address(address.partition("%")[0])
     if any(ip in ipaddress.ip_network(network) for network in settings.DIAGNOSIS_TRUSTED_NETWORKS):
         return ""
     if any(ip in network for network in SINKHOLES):

@@ -180,7 +180,11 @@ class Finding(models.TextChoices):
     RESET = "reset", Verdict.CONNECTION_RESET, Verdict.CONNECTION_RESET.label
     UNREACHABLE = "unreachable", Verdict.NETWORK_UNREACHABLE, Verdict.NETWORK_UNREACHABLE.label
 
-    PROXY_NAME_UNKNOWN = "proxy_name_unknown", Verdict.PROXY_FAILURE, "the proxy's name is unknown"
+    PROXY_NAME_UNKNOWN = (
+        "proxy_name_unknown",
+        Verdict.PROXY_FAILURE,
+        "the proxy's name is not resolved",
+    )
     PROXY_REFUSED = "proxy_refused", Verdict.PROXY_FAILURE, "the proxy refuses the connection"
     PROXY_SILENT = "proxy_silent", Verdict.PROXY_FAILURE, "the proxy does not answer"
     PROXY_UNREACHABLE = "proxy_unreachable", Verdict.PROXY_FAILURE, "there is no route to the proxy"

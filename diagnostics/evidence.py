@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.dns import Resolution
 from diagnostics.enums import TIMEOUTS, Finding, Verdict
-from diagnostics.load import Load
+from diagnostics.load import MOST_LOST, Load
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role
@@ -17,6 +17,7 @@ from diagnostics.tls import Certificate
 from payment.phonepe.enums import Stage
 from payment.phonepe.response_codes import MEANINGS, Meaning
 
+FAMILY_NAMES = {"ipv4": "IPv4", "ipv6": "IPv6", "": ""}
 CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and all certificates depend on the time
 
 
@@ -81,6 +82,20 @@ class Evidence:
         return self.unreachable or next(answering, next(iter(self.probes), None))
 
     @property
+    def is_from_hosts_file(self) -> bool:
+        return self.subject is not None and self.subject.resolution.is_from_file
+
+    @property
+    def failed_family(self) -> str:
+        """IPv4 or IPv6: the status request failed, and of the probes before it only those by this family did."""
+        failure = self.status.failure if self.status else None
+        probes = (probe for probe in self.probes if failure and probe.target == failure.target)
+        attempts = [attempt for probe in probes for attempt in probe.attempts]
+        reached = {attempt.family for attempt in attempts if attempt.is_reached}
+        failed = {attempt.family for attempt in attempts} - reached
+        return FAMILY_NAMES[failed.pop()] if reached and len(failed) == 1 else ""
+
+    @property
     def is_network_open(self) -> bool:
         """Some other host is reached by the same route as the subject: a control host, or one of PhonePe's."""
         others = (*self.controls, *self.siblings, *self.probes)
@@ -92,7 +107,14 @@ class Evidence:
 
     @property
     def is_too_busy_to_tell(self) -> bool:
-        """This process ran so late that time-outs prove nothing, and there is nothing but time-outs."""
+        """This process ran so late that time-outs prove nothing, and there is nothing but time-outs.
+
+        Without open files or threads no failure proves anything.
+        """
+        if self.status and self.status.is_late and self.load.lost > MOST_LOST:
+            return True
+        if self.load.exhausted:
+            return bool(self.fault or self.degraded or self.dependency_failed("load"))
         is_timeout = self.finding in TIMEOUTS or bool(self.fault and self.status and self.status.timed_out)
         # Without an answer from others nobody can say whose fault it is.
         compared = (*self.comparable_controls, *self._by_same_route(self.siblings))
@@ -226,6 +248,14 @@ class Evidence:
     def is_clock_confirmed(self) -> bool:
         """Some host that we reach has the same time as we do."""
         return any(abs(ahead) <= CLOCK_TOLERANCE for ahead in self._clocks())
+
+    @property
+    def source_address(self) -> str:
+        """Ours on the route of the subject (by the family that fails), "" where no connection has shown it."""
+        subject, family = (self.subject,) if self.subject else (), self.failed_family
+        attempts = _attempts((*subject, *self._by_same_route((*self.probes, *self.controls))))
+        fitting = (each for each in attempts if not family or FAMILY_NAMES[each.family] == family)
+        return next((attempt.source_address for attempt in fitting if attempt.source_address), "")
 
     @property
     def public_address(self) -> str:

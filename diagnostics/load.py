@@ -1,14 +1,19 @@
-"""Whether this process got the CPU time that a diagnosis takes. One that did not must not blame others for time-outs.
+"""Whether this process got the CPU time, the open files and the threads that a diagnosis takes.
 
-A thread sleeps for short times and measures how much later than asked it runs again. That shows every cause: a quota of
-the container, other processes, a stopped or frozen machine, other threads of this process.
+One that did not must not blame others. A thread sleeps for short times and measures how much later than asked it runs
+again. That shows every cause: a quota of the container, other processes, a stopped or frozen machine, other threads of
+this process. Each time it also opens a file: without a free one there is no connection, no name and no database.
 """
 
 import contextlib
+import os
+import resource
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from diagnostics.failures import OwnLimits, note_own_limit
 
 INTERVAL = 0.02  # seconds
 TOLERANCE = 0.02  # seconds: threads of one process make each other wait for that long
@@ -22,20 +27,23 @@ CPU_STAT = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat")
 class Load:
     """`lost`: seconds of `seconds` in which this process wanted to run and could not. `cpu`: seconds of CPU time.
 
-    `throttled`: how often the quota of its container stopped it meanwhile.
+    `throttled`: how often the quota of its container stopped it meanwhile. `exhausted`: what there was none left of.
     """
 
     seconds: float = 0.0
     lost: float = 0.0
     cpu: float = 0.0
     throttled: int = 0
+    exhausted: str = ""
 
     @property
     def is_heavy(self) -> bool:
-        return self.lost > MOST_LOST and self.lost > MOST_LOST_SHARE * self.seconds
+        return bool(self.exhausted) or (self.lost > MOST_LOST and self.lost > MOST_LOST_SHARE * self.seconds)
 
     @property
     def text(self) -> str:
+        if self.exhausted:
+            return self.exhausted
         stopped = f", stopped {self.throttled} times by its CPU quota" if self.throttled else ""
         return (
             f"of {self.seconds:.1f} s this process was kept from running for {self.lost:.1f} s and got"
@@ -49,8 +57,12 @@ class LoadMeter:
     def __init__(self) -> None:
         self._began, self._cpu, self._throttled = time.monotonic(), time.process_time(), _times_throttled()
         self._lost = 0.0
+        self._files, self._threads, self._memory = OwnLimits.files, OwnLimits.threads, OwnLimits.memory
         self._stopped = threading.Event()
-        threading.Thread(target=self._measure, name="diagnosis load", daemon=True).start()
+        try:
+            threading.Thread(target=self._measure, name="diagnosis load", daemon=True).start()
+        except RuntimeError as error:
+            note_own_limit(error)
 
     def read(self) -> Load:
         return Load(
@@ -58,7 +70,24 @@ class LoadMeter:
             self._lost,
             time.process_time() - self._cpu,
             _times_throttled() - self._throttled,
+            self._exhausted(),
         )
+
+    def _exhausted(self) -> str:
+        if OwnLimits.files > self._files:
+            most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            return (
+                f"this process may have {most} open files, and had none left for a connection: raise its limit "
+                "(LimitNOFILE= of systemd, `ulimit -n`), or restart it if it has opened them by mistake"
+            )
+        if OwnLimits.threads > self._threads:
+            return (
+                "a thread could not be started: raise the limit of threads or of memory (TasksMax= of systemd, "
+                "--pids-limit and --memory of a container), or stop what takes them"
+            )
+        if OwnLimits.memory > self._memory:
+            return "there was no memory left: give this server more, or stop what takes it"
+        return ""
 
     def stop(self) -> None:
         self._stopped.set()
@@ -66,10 +95,19 @@ class LoadMeter:
     def _measure(self) -> None:
         while not self._stopped.is_set():
             before = time.monotonic()
+            _open_file()
             time.sleep(INTERVAL)
             late = time.monotonic() - before - INTERVAL
             if late > TOLERANCE:
                 self._lost += late
+
+
+def _open_file() -> None:
+    """Without a free one there is no connection, and `getaddrinfo` speaks of the name server."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        note_own_limit(error)
 
 
 def _times_throttled() -> int:

@@ -10,7 +10,7 @@ import re
 import socket
 import ssl
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -21,6 +21,7 @@ from diagnostics import tls
 from diagnostics.deadlines import side_by_side
 from diagnostics.dns import FAMILY, FINDING_OF_SYSTEM_ERROR, DnsClients, Resolution, is_address, resolve
 from diagnostics.enums import Finding, Verdict
+from diagnostics.failures import note_own_limit, root_cause
 from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from diagnostics.tls import Certificate
 from payment.phonepe import transport
@@ -35,7 +36,7 @@ ADDRESSES_PER_FAMILY = 3
 PUBLIC_ADDRESS = re.compile(rb"^ip=([0-9a-fA-F.:]{3,45})$", re.MULTILINE)
 TITLE = re.compile(rb"<title[^<>]*+>\s*([^<]{1,80})", re.IGNORECASE)
 TUNNEL_REFUSED = re.compile(r"Tunnel connection failed: (\d{3})")
-PROXY_GATEWAY_ERRORS = {502, 503, 504}
+PROXY_GATEWAY_ERRORS = {500, 502, 503, 504}
 
 # OpenSSL's X509_V_ERR_*: not yet valid, expired, other host name, other IP address.
 CERTIFICATE_FINDING = {
@@ -200,7 +201,7 @@ def probe(target: Target, deadline: Deadline, clients: DnsClients) -> ProbeResul
     if not pending.addresses:
         resolution = pending.finish(deadline)
         finding = Finding(resolution.finding)
-        if target.proxy and finding is Finding.NAME_UNKNOWN:
+        if target.proxy:
             finding = Finding.PROXY_NAME_UNKNOWN
         unresolved = ConnectionAttempt(
             target,
@@ -238,23 +239,6 @@ def probe_timeout(target: Target) -> ProbeResult:
     verdict, error = Verdict.CONNECTION_TIMEOUT, "the probe did not end in time"
     failed = ConnectionAttempt(target, "", Stage.STARTED, {}, verdict.name, verdict, Finding.SILENT, error)
     return ProbeResult(target, (failed,))
-
-
-def causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what caused it: `requests` and urllib3 wrap errors, each in its own way, some in a circle."""
-    inner: BaseException | None = error
-    seen: set[int] = set()
-    while inner is not None and id(inner) not in seen:
-        seen.add(id(inner))
-        yield inner
-        around = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
-        inner = next((cause for cause in around if isinstance(cause, BaseException)), None)
-
-
-def root_cause(error: BaseException) -> BaseException:
-    """The error of the operating system or of OpenSSL."""
-    *_, last = causes(error)
-    return last
 
 
 def classify_answer(answer: Answer) -> str:
@@ -337,6 +321,7 @@ def _failed_attempt(
     target: Target, request: ProbeRequest, dns: int, error: BaseException
 ) -> ConnectionAttempt:
     cause, stage = root_cause(error), request.furthest
+    note_own_limit(error)
     finding = failure_finding(target, cause, stage)
     kind = categorize(error, stage)
     times = _layer_times(target, request, dns)
@@ -369,7 +354,7 @@ def name_failure_finding(cause: BaseException, *, has_proxy: bool) -> Finding:
     """Why the system did not resolve the name of a host, or of the proxy to it."""
     errno = getattr(cause, "errno", None) or 0
     finding = FINDING_OF_SYSTEM_ERROR.get(errno, Finding.NAME_SERVER_SILENT)
-    return Finding.PROXY_NAME_UNKNOWN if has_proxy and finding is Finding.NAME_UNKNOWN else finding
+    return Finding.PROXY_NAME_UNKNOWN if has_proxy else finding
 
 
 def failure_finding(target: Target, cause: BaseException, stage: Stage) -> Finding:

@@ -11,7 +11,7 @@ from django.template.loader import render_to_string
 from rest_framework.renderers import BaseRenderer
 
 from core.printable import printable, printable_values
-from diagnostics.enums import Culprit, Verdict
+from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.report import Layer
 
 Json = dict[str, Any]
@@ -189,11 +189,12 @@ def format_time(text: str) -> str:
 
 
 def routes(endpoint: Json) -> list[Route]:
-    """One for each address family that was tried; layers that belong to none stand in all of them."""
+    """One for each address family that has an address; layers that belong to none stand in all of them."""
     layers = endpoint.get("ladder")
     if layers is None:
         return [Route("", tuple(_steps_of_stage(endpoint)))]
-    families = list(dict.fromkeys(each["family"] for each in layers if each["family"])) or [""]
+    with_address = (each for each in layers if each["finding"] != Finding.NO_ADDRESS)
+    families = list(dict.fromkeys(each["family"] for each in with_address if each["family"])) or [""]
     return [Route(FAMILIES[family], _steps(layers, family)) for family in families]
 
 

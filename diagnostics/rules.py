@@ -4,6 +4,7 @@ from diagnostics.dependency_rules import HAMPERING, STOPPING
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import CLOCK_TOLERANCE, Evidence
 from diagnostics.rule import Condition, Rule, all_of, fault_is, finding_is
+from diagnostics.well_rules import WELL
 from payment.phonepe.credentials import ENVIRONMENT_OF_HOST
 
 BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
@@ -121,10 +122,25 @@ def page_is_from_network(evidence: Evidence) -> bool:
     return is_everywhere or evidence.intercepts_all_tls or not evidence.subject.target.is_tls
 
 
-def webhook_is_unsure(evidence: Evidence) -> bool:
-    """We do not reach our own address, and no webhook has come lately that would prove that PhonePe does."""
-    silence = evidence.dependencies.get("webhook_silence")
-    return evidence.webhook_fault == "unsure" and not (silence and silence.ok)
+def is_redirected(evidence: Evidence) -> bool:
+    """The probe may be answered well, and the status request be sent elsewhere."""
+    is_answer = evidence.status is not None and evidence.status.is_redirect
+    return evidence.fault is Verdict.HTTP_BLOCKED and (is_answer or evidence.finding == Finding.REDIRECT)
+
+
+def address_is_from_hosts_file(evidence: Evidence) -> bool:
+    return phonepe_is_unreachable(evidence) and evidence.is_from_hosts_file
+
+
+def tunnel_leads_nowhere(evidence: Evidence) -> bool:
+    """The proxy says that it has opened the way, and for no host anything comes back."""
+    is_tunnel = evidence.subject is not None and evidence.subject.target.has_tunnel
+    is_dead = evidence.fault in {Verdict.TLS_HANDSHAKE_FAILED, Verdict.CONNECTION_RESET}
+    return is_tunnel and is_dead and nothing_is_reached(evidence)
+
+
+def one_family_fails(evidence: Evidence) -> bool:
+    return phonepe_is_unreachable(evidence) and bool(evidence.failed_family)
 
 
 def clock_is_wrong(evidence: Evidence) -> bool:
@@ -143,6 +159,13 @@ RULES: tuple[Rule, ...] = (
         lambda evidence: bool(evidence.settings_problem),
         "The settings for PhonePe are missing or contradict each other.",
         "Correct the environment and restart: {problem}",
+    ),
+    Rule(
+        "phonepe",
+        Verdict.SERVER_OVERLOADED,
+        lambda evidence: evidence.is_too_busy_to_tell and bool(evidence.load.exhausted),
+        "This server has no open files or threads left: nothing can be told about others before it has.",
+        "Look at this process first: {load}. Then check again.",
     ),
     Rule(
         "phonepe",
@@ -175,6 +198,14 @@ RULES: tuple[Rule, ...] = (
         ),
         "The proxy to {name} cannot be reached: {finding}.",
         "Start the proxy, or correct PHONEPE_PROXY_URL ({route}). The error was: {error}",
+    ),
+    Rule(
+        "phonepe",
+        Verdict.PROXY_FAILURE,
+        tunnel_leads_nowhere,
+        "The proxy to {name} says that it has connected us, and nothing comes back, for no host: {finding}.",
+        "Whoever runs the proxy must see why it passes nothing on: neither {target} nor {control} answers "
+        "({route}). The error was: {error}",
     ),
     Rule(
         "phonepe",
@@ -240,9 +271,18 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         None,
+        address_is_from_hosts_file,
+        "This server has an address of its own for {name} in /etc/hosts, and at that address {what}.",
+        "Take {host} out of /etc/hosts, where it is {found}; the name server says: {addresses}. The error was: {error}",
+        culprit=Culprit.THIS_SERVER,
+    ),
+    Rule(
+        "phonepe",
+        None,
         all_of(is_unreachable, finding_is(Finding.SYSTEM_RESOLVER_FAILED)),
         "The name server knows {name}, but this server does not resolve it.",
-        "Check /etc/nsswitch.conf, /etc/hosts and the local resolver: {error}. The name server says: {addresses}",
+        "Check /etc/resolv.conf (its `search` domains may get no answer), /etc/nsswitch.conf and the local resolver: "
+        "{error}. The name server says: {addresses}",
         culprit=Culprit.THIS_SERVER,
     ),
     Rule(
@@ -314,6 +354,17 @@ RULES: tuple[Rule, ...] = (
         "The name server of this server does not resolve {name}, while other names are resolved: {finding}.",
         "Ask the hosting provider why {target} is not resolved, or use another name server. If no name server knows it "
         "(`dig @1.1.1.1 {host}`), it is PhonePe's own fault. The error was: {error}",
+        culprit=Culprit.HOSTING,
+    ),
+    Rule(
+        "phonepe",
+        None,
+        one_family_fails,
+        "{name} is reached by one kind of address only, and this server tries the other one first: {what}.",
+        "By {failed_family} connections to {target} begin and nothing follows, the other kind works. Ask the hosting "
+        "provider to repair {failed_family}, or switch it off on this server until then (for IPv6: `sysctl "
+        "net.ipv6.conf.all.disable_ipv6=1`, or `precedence ::ffff:0:0/96 100` in /etc/gai.conf). The error was: "
+        "{error}",
         culprit=Culprit.HOSTING,
     ),
     Rule(
@@ -453,18 +504,19 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
-        all_of(fault_is(Verdict.HTTP_BLOCKED), finding_is(Finding.REDIRECT)),
+        is_redirected,
         "{name} is reached, but redirects to another address, which payments do not follow.",
-        "Leave PHONEPE_BASE_URL empty, or set it to the final address ({target}). The answer was: {answer}",
+        "Leave PHONEPE_BASE_URL empty, or set it to the final address ({target}). The answer was: {answer}. The status "
+        "request got: {status}",
         culprit=Culprit.CONFIGURATION,
     ),
     Rule(
         "phonepe",
         Verdict.HTTP_BLOCKED,
         all_of(fault_is(Verdict.HTTP_BLOCKED), lambda evidence: evidence.is_phonepe),
-        "{name} is reached, but answers with a page that blocks us.",
-        "Send PhonePe the message below: the certificate is PhonePe's own, so the page is as well. Most likely PhonePe "
-        "blocks our address. The answer was: {answer}. The status request got: {status}",
+        "{name} is reached, but blocks our requests.",
+        "Send PhonePe the message below: the certificate is PhonePe's own, so the refusal is as well. Most likely a "
+        "firewall of PhonePe blocks our address. The answer was: {answer}. The status request got: {status}",
         culprit=Culprit.PHONEPE,
     ),
     Rule(
@@ -484,57 +536,5 @@ RULES: tuple[Rule, ...] = (
         culprit=Culprit.CONFIGURATION,
     ),
     *HAMPERING,
-    # All is well.
-    Rule(
-        "",
-        Verdict.SIMULATED,
-        lambda evidence: evidence.is_simulated,
-        "PhonePe is simulated: everything can be tried, no money moves.",
-        "Nothing. To take real money, set the credentials and PHONEPE_SIMULATION_MODE=False.",
-    ),
-    Rule(
-        "",
-        Verdict.OK,
-        lambda evidence: evidence.proxied_alternative is not None,
-        "PhonePe is reached and knows us, though only through the proxy: the direct route is blocked.",
-        "Nothing now: payments use the proxy. As the same host answers there, something in the network of this "
-        "server blocks the direct route; ask the hosting provider. {degraded}",
-    ),
-    Rule(
-        "",
-        Verdict.OK,
-        lambda evidence: evidence.degraded is not None,
-        "PhonePe is reached and knows us, though not by every configured address.",
-        "Nothing now: payments use the others. {degraded}",
-    ),
-    Rule(
-        "",
-        Verdict.OK,
-        lambda evidence: evidence.slow_resolution is not None,
-        "PhonePe is reached and knows us, though names are resolved slowly.",
-        "Nothing stops payments; they wait for names.",
-    ),
-    Rule(
-        "",
-        Verdict.OK,
-        webhook_is_unsure,
-        "PhonePe is reached and knows us. Whether it reaches us cannot be seen from here.",
-        "Try our webhook from another network, for example a phone: `{try_webhook}`. 401 is the good answer: our own "
-        "server refuses a call without credentials. From here: {webhook}",
-    ),
-    Rule(
-        "",
-        Verdict.OK,
-        lambda evidence: evidence.webhook_fault == "local",
-        "PhonePe is reached and knows us.",
-        "Nothing, on a machine of developers: PhonePe cannot call {webhook_url}, so payments are found by status "
-        "requests. Set PUBLIC_BASE_URL to the public https:// address before customers pay.",
-    ),
-    Rule(
-        "",
-        Verdict.OK,
-        lambda _: True,
-        "PhonePe is reached and knows us.",
-        "Nothing.",
-    ),
+    *WELL,
 )

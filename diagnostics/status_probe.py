@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from core.logging import redact
 from diagnostics.enums import Culprit, Verdict
-from diagnostics.probes import ConnectionAttempt, failure_finding, name_failure_finding, root_cause
+from diagnostics.failures import note_own_limit, root_cause
+from diagnostics.probes import ConnectionAttempt, failure_finding, name_failure_finding
 from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from payment.gateways import GatewayError, PhonePeGateway
 from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus, Stage
-from payment.phonepe.errors import CLIENT_UNKNOWN
+from payment.phonepe.errors import CLIENT_UNKNOWN, PATH_STATUSES
 from payment.phonepe.response_codes import KEYS, MEANINGS, Actor
 from payment.phonepe.schemas import HttpAttempt
-from payment.phonepe.transport import Deadline
+from payment.phonepe.transport import Deadline, DeadlineExceeded
 
 # "Not found" is the good answer to a status request for an order that was never created: PhonePe has read the request,
 # knows the merchant and accepts the credentials.
@@ -39,6 +40,9 @@ SAID_BY_CODE = {
     ErrorCategory.BAD_RESPONSE,
 }
 
+# Without JSON the status alone says it.
+BY_STATUS = dict.fromkeys(PATH_STATUSES, Verdict.WRONG_BASE_URL) | {401: Verdict.BAD_CREDENTIALS}
+
 
 @dataclass(frozen=True)
 class StatusProbeResult:
@@ -46,6 +50,7 @@ class StatusProbeResult:
 
     `credentials_accepted`: None when the request did not get that far. `target` None: a PhonePe inside this process.
     `code`, `message`: PhonePe's own. `failure`: where the request failed on the way. `timed_out`: it got no answer.
+    `is_late`: there was no time left when it began.
     """
 
     verdict: Verdict | None
@@ -58,6 +63,8 @@ class StatusProbeResult:
     message: str = ""
     failure: ConnectionAttempt | None = None
     timed_out: bool = False
+    is_redirect: bool = False
+    is_late: bool = False
 
     @property
     def is_doubtful(self) -> bool:
@@ -69,15 +76,20 @@ def probe_status(
     gateway: PhonePeGateway, deadline: Deadline, target: Target | None = None
 ) -> StatusProbeResult:
     """One status request. Never raises: errors stand in the result."""
-    verdict, failure, category = None, None, ""
+    verdict, failure, category, wait, is_late = None, None, "", 0, False
     try:
         status = gateway.order_status(UNKNOWN_ORDER, deadline)
         attempts = status.http_attempts
         if status.state is ProviderStatus.UNKNOWN and attempts:
             verdict = _verdict("", attempts[-1])
     except GatewayError as error:
-        attempts, category = error.http_attempts, error.error_category
+        attempts, category, wait = error.http_attempts, error.error_category, error.retry_after or 0
         verdict = _verdict(category, attempts[-1]) if attempts else Verdict.of(category)
+        has_no_time = isinstance(root_cause(error), DeadlineExceeded)
+        is_over = has_no_time and bool(attempts) and attempts[-1].stage < Stage.RESOLVED
+        is_late = is_over and len(attempts) == 1
+        if is_over and not is_late:  # the token took all the time
+            verdict, category = Verdict.PHONEPE_DOWN, ErrorCategory.READ_TIMEOUT
         failure = _failure(error, attempts[-1], target) if attempts and category in OF_THE_WAY else None
     has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in attempts)
     accepted: bool | None = True if verdict is None or has_token else None
@@ -88,13 +100,15 @@ def probe_status(
         verdict,
         f"{last.host}:{last.port}" if last else "",
         sum(each.milliseconds for each in attempts),
-        _detail(category, last) if verdict else "PhonePe answered: no such order, as it should",
+        _detail(category, last, wait) if verdict else "PhonePe answered: no such order, as it should",
         accepted,
         target,
         last.code if last else "",
         redact(last.message) if last else "",
         failure,
         timed_out=category == ErrorCategory.READ_TIMEOUT,
+        is_redirect=last is not None and last.http_status in range(300, 400),
+        is_late=is_late,
     )
 
 
@@ -105,13 +119,17 @@ def status_timeout(target: Target | None = None) -> StatusProbeResult:
     return StatusProbeResult(Verdict.PHONEPE_DOWN, host_port, 0, detail, target=target, timed_out=True)
 
 
-def _detail(category: str, last: HttpAttempt | None) -> str:
-    """Category, what PhonePe said, and what our table of codes knows about it."""
+def _detail(category: str, last: HttpAttempt | None, wait: int) -> str:
+    """Category, what PhonePe said, and what our table of codes knows about it. `wait`: seconds until a retry."""
     if last is None:
         return category
-    parts = [category or "answered", f"HTTP {last.http_status}", f"code {last.code!r}"]
+    parts = [category or "answered"]
+    if last.http_status:
+        parts += [f"HTTP {last.http_status}", f"code {last.code!r}"]
     if last.message:
         parts.append(f"message {redact(last.message)!r}")
+    if category == ErrorCategory.RATE_LIMITED and wait:
+        parts.append(f"asks for a pause of {wait} s")
     detail = ", ".join(parts)
     if known := MEANINGS.get(last.code):
         detail += f": {known.cause}" + (f" ({known.where})" if known.where else "")
@@ -127,8 +145,11 @@ def _verdict(category: str, last: HttpAttempt) -> Verdict | None:
     is_unknown_client = CLIENT_UNKNOWN.search(f"{last.code} {last.message}") is not None
     if category == ErrorCategory.AUTHENTICATION and is_unknown_client:
         return Verdict.WRONG_ENVIRONMENT
-    if category == ErrorCategory.BLOCKED_RESPONSE and last.http_status == 404:
-        return Verdict.WRONG_BASE_URL
+    # PhonePe's API gives a code to its 403, a firewall or a gateway before it gives none. 511: a network wants a login.
+    if last.http_status == 511 or (last.http_status == 403 and not last.code):
+        return Verdict.HTTP_BLOCKED
+    if category == ErrorCategory.BLOCKED_RESPONSE and last.http_status in BY_STATUS:
+        return BY_STATUS[last.http_status]
     if known and not category and known.actor in {Actor.CUSTOMER, Actor.NOBODY}:
         return None  # how some order stands: PhonePe has read the request
     if known and category in SAID_BY_CODE:
@@ -145,6 +166,7 @@ def _failure(error: GatewayError, last: HttpAttempt, target: Target | None) -> C
     if target is None or target.host_port != f"{last.host}:{last.port}":
         target = Target(Role.TOKEN, last.endpoint, proxy)
     cause = root_cause(error)
+    note_own_limit(error)
     if last.stage < Stage.RESOLVED:
         finding = name_failure_finding(cause, has_proxy=proxy is not None)
     else:

@@ -15,10 +15,11 @@ from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
-from diagnostics.support_requests import request_to
+from diagnostics.support_requests import request_to, source_of
 from diagnostics.verdicts import Conclusion
 
 INDIA = ZoneInfo("Asia/Kolkata")
+BLOCKED = "our API requests get 403, a page or a redirect, and no answer of the API."
 HTTP_STATUS = re.compile(r"HTTP \d{3}")
 
 
@@ -34,8 +35,9 @@ def write_support_message(conclusion: Conclusion, evidence: Evidence, now: datet
     if conclusion.culprit is Culprit.NONE:
         return None
     subject = conclusion.verdict.value.replace("_", " ")
-    probe = evidence.subject if conclusion.about == "phonepe" else None
-    source = _source_address(probe, evidence) if probe else socket.gethostname()
+    is_about_network = conclusion.about == "phonepe" and conclusion.verdict is not Verdict.SERVER_OVERLOADED
+    probe = evidence.subject if is_about_network else None
+    source = source_of(evidence) if probe else socket.gethostname()
     subject += f": from {source} to {probe.target.host_port}" if probe else f" on {source}"
     utc, india = now.astimezone(timezone.utc), now.astimezone(INDIA)
     body = [
@@ -64,7 +66,9 @@ def _seen(conclusion: Conclusion, evidence: Evidence) -> str:
     """In one sentence. People outside get the finding; our summary speaks of "this server" and "us"."""
     if conclusion.about != "phonepe" or conclusion.culprit not in {Culprit.HOSTING, Culprit.PHONEPE}:
         return conclusion.summary
-    return f"{Finding(evidence.finding).label if evidence.finding else conclusion.verdict.label}."
+    if evidence.finding:
+        return f"{Finding(evidence.finding).label}."
+    return BLOCKED if conclusion.verdict is Verdict.HTTP_BLOCKED else f"{conclusion.verdict.label}."
 
 
 def _check_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
@@ -90,9 +94,14 @@ def _network_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]:
     """PhonePe gets what it can find in its own logs, and no times of our network."""
     is_phonepe = conclusion.culprit is Culprit.PHONEPE
     if probe := evidence.subject:
-        yield f"Source address: {_source_address(probe, evidence)}"
+        if evidence.source_address:
+            yield f"Source address: {source_of(evidence)}"
         yield f"Target: {probe.target.host_port}, {probe.target.route}"
         yield from _probe_lines(probe, has_times=not is_phonepe)
+        for before in evidence.probes:
+            if before is not probe and before.target == probe.target:
+                yield "A moment before, by each address:"
+                yield from _probe_lines(before, has_times=not is_phonepe)
         if evidence.fault is Verdict.DNS_FAILURE:
             yield from _name_server_lines(probe)
         host, port = probe.target.peer
@@ -160,9 +169,3 @@ def _end_of(attempt: ConnectionAttempt) -> str:
             f"{certificate.valid_from:%Y-%m-%d} until {certificate.valid_until:%Y-%m-%d}, SHA-256 {certificate.sha256}"
         )
     return end
-
-
-def _source_address(probe: ProbeResult, evidence: Evidence) -> str:
-    known = (attempt.source_address for attempt in probe.attempts if attempt.source_address)
-    local, public = next(known, "an unknown address"), evidence.public_address
-    return f"{local} (public: {public})" if public else local

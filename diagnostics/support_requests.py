@@ -8,6 +8,7 @@ from diagnostics.probes import ProbeResult
 from diagnostics.targets import Role
 from diagnostics.verdicts import Conclusion
 
+ONE_FAMILY = "one family"  # IPv4 or IPv6 alone fails
 # By finding or verdict, the first that fits. The {fields} are those of `_fields`.
 TO_HOSTING: Mapping[str, str] = {
     Finding.NAME_SERVER_SILENT: (
@@ -56,6 +57,10 @@ TO_HOSTING: Mapping[str, str] = {
     Verdict.HTTP_BLOCKED: (
         "Please let requests from {source} to {targets} through: a page of a firewall or gateway answers instead."
     ),
+    ONE_FAMILY: (
+        "Please repair {family} between {source} and {targets} (often its MTU): connections are made by it, and then "
+        "nothing passes; the other kind of address works."
+    ),
     Verdict.TLS_HANDSHAKE_FAILED: (
         "Please allow outgoing TLS connections (TCP 443) from {source} to {targets}: they are made, and broken off or "
         "dropped as TLS begins."
@@ -69,7 +74,7 @@ TO_HOSTING: Mapping[str, str] = {
 TO_HOSTING_ELSE = "Please allow outgoing TCP {ports} from {source} to {targets}."
 TO_PHONEPE: Mapping[str, str] = {
     Verdict.HTTP_BLOCKED: (
-        "Please unblock {public} at {targets}: our API requests are answered with a block page."
+        "Please unblock {public} at {targets}: our API requests are answered with 403 or a block page, not by your API."
     ),
     Verdict.RATE_LIMITED: (
         "Please tell us which limit of requests applies to our merchant at {targets}, and raise it if you can."
@@ -96,10 +101,10 @@ TO_PROXY: Mapping[str, str] = {
     Finding.PROXY_WANTS_LOGIN: "Please give us a login for the proxy {proxy}: it wants one, or another, from {local}.",
     Finding.PROXY_FORBIDS: "Please allow CONNECT to {targets} through the proxy {proxy} from {local}.",
     Finding.PROXY_GETS_NOWHERE: (
-        "Please make the proxy {proxy} reach {targets}: it answers our CONNECT with 502, 503 or 504."
+        "Please make the proxy {proxy} reach {targets}: it answers our CONNECT with an error of the server (5xx)."
     ),
     Finding.PROXY_SILENT: "Please let the proxy {proxy} answer {local}: connections to it time out.",
-    Finding.PROXY_NAME_UNKNOWN: "Please tell us the right address of the proxy: the name in {proxy} does not exist.",
+    Finding.PROXY_NAME_UNKNOWN: "Please tell us the right address of the proxy: the name in {proxy} is not resolved.",
     Finding.PROXY_REFUSED: "Please start the proxy {proxy}, or let {local} connect to it: it refuses.",
     Finding.PROXY_UNREACHABLE: "Please give {local} a route to the proxy {proxy}.",
 }
@@ -120,14 +125,20 @@ def request_to(conclusion: Conclusion, evidence: Evidence) -> str:
         texts, otherwise = TO_PHONEPE, TO_PHONEPE_ELSE
     else:
         return conclusion.next_action
-    words = (str(evidence.finding), conclusion.verdict.value)
+    words = (ONE_FAMILY if evidence.failed_family else "", str(evidence.finding), conclusion.verdict.value)
     text = next((texts[word] for word in words if word in texts), otherwise)
     return text.format(**_fields(evidence, probe))
 
 
+def source_of(evidence: Evidence) -> str:
+    """Where our connections come from, for people."""
+    local, public = evidence.source_address or UNKNOWN, evidence.public_address
+    return f"{local} (public: {public})" if public else local
+
+
 def _fields(evidence: Evidence, probe: ProbeResult) -> dict[str, str]:
     certificate, public = probe.best.certificate, evidence.public_address
-    local = next((each.source_address for each in probe.attempts if each.source_address), UNKNOWN)
+    local = evidence.source_address or UNKNOWN
     servers = ", ".join(probe.resolution.name_server.servers)
     host, port = probe.target.peer
     unreached = _payment_targets(evidence.probes, reached=False) or _payment_targets(
@@ -140,7 +151,8 @@ def _fields(evidence: Evidence, probe: ProbeResult) -> dict[str, str]:
         or str(probe.target.port),
         "host": probe.resolution.host or probe.target.host,
         "proxy": f"{host}:{port}",
-        "source": f"{local} (public: {public})" if public else local,
+        "source": source_of(evidence),
+        "family": evidence.failed_family,
         "local": local,
         "public": f"our address {public or local}" if public or local != UNKNOWN else UNKNOWN,
         "servers": servers or "of this server",

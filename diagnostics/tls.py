@@ -44,8 +44,8 @@ class Certificate:
     """`issuer` and `subject` as the certificate states them; `sha256` of the DER form, in hex.
 
     `is_public`: its chain leads to an authority that the world trusts (those of certifi), whatever this server trusts
-    besides. `has_issuer`: the certificate of its issuer was sent with it. `is_logged`: it carries the timestamps of
-    public logs, as those of public authorities do.
+    besides. `has_root`: the certificates sent with it end in an authority that has signed itself. `is_logged`: it
+    carries the timestamps of public logs, as those of public authorities do.
     """
 
     issuer: str
@@ -56,7 +56,7 @@ class Certificate:
     valid_until: datetime
     sha256: str
     is_public: bool = False
-    has_issuer: bool = False
+    has_root: bool = False
     is_logged: bool = False
 
     def is_for(self, host: str) -> bool:
@@ -73,12 +73,12 @@ class Certificate:
         return self.issuer_organisation in _public_organisations()
 
     def is_forged_for(self, host: str) -> bool:
-        """For an untrusted certificate: a private authority, which was sent along, has issued it for this name."""
-        return self.is_for(host) and self.has_issuer and not self.is_public and not self.is_self_signed
+        """For an untrusted certificate: a private authority, sent up to its root, has issued it for this name."""
+        return self.is_for(host) and self.has_root and not self.is_public and not self.is_self_signed
 
     def is_incomplete_for(self, host: str) -> bool:
-        """For an untrusted certificate: its issuer was not sent, so nobody can tell whether it is a public one."""
-        return self.is_for(host) and not (self.has_issuer or self.is_public or self.is_self_signed)
+        """For an untrusted certificate: the chain breaks off, so nobody can tell whether its end is a public one."""
+        return self.is_for(host) and not (self.has_root or self.is_public or self.is_self_signed)
 
 
 def trusting(bundle: bool | str) -> ssl.SSLContext | None:
@@ -129,7 +129,11 @@ def _fetch(
 
 
 def _chain(secured: ssl.SSLSocket) -> list[bytes]:
-    """What the server sent, its own certificate first. Until Python 3.12 only the inner object tells the rest."""
+    """What the server sent, its own certificate first.
+
+    Before Python 3.13 only the private `_sslobj` tells what was sent besides. Where it does not either, its own
+    certificate is all that is known, and a finding says less: "untrusted" for "intercepted".
+    """
     if hasattr(secured, "get_unverified_chain"):
         return list(secured.get_unverified_chain())
     inner: Any = getattr(secured, "_sslobj", None)
@@ -163,9 +167,18 @@ def _parse(chain: list[bytes], is_public: bool) -> Certificate:
         valid_until=certificate.not_valid_after_utc,
         sha256=hashlib.sha256(der).hexdigest(),
         is_public=is_public,
-        has_issuer=any(x509.load_der_x509_certificate(each).subject == certificate.issuer for each in others),
+        has_root=_ends_in_root(certificate, [x509.load_der_x509_certificate(each) for each in others]),
         is_logged=is_logged,
     )
+
+
+def _ends_in_root(certificate: x509.Certificate, sent: list[x509.Certificate]) -> bool:
+    """Names are followed from issuer to issuer, each used once; servers may send them in any order."""
+    by_subject = {each.subject: each for each in sent}
+    issuer = by_subject.pop(certificate.issuer, None)
+    while issuer and issuer.issuer != issuer.subject:
+        issuer = by_subject.pop(issuer.issuer, None)
+    return issuer is not None
 
 
 @functools.lru_cache(maxsize=4)

@@ -13,8 +13,9 @@ from diagnostics.evidence import Evidence
 from diagnostics.probes import probe_timeout
 from diagnostics.rules import RULES
 from diagnostics.targets import Role, Target
+from payment.checks import UNDOCUMENTED
 from payment.phonepe.response_codes import SUPPORT
-from payment.unused_settings import AUTHORITY_IGNORED, PROXY_IGNORED
+from payment.unused_settings import AUTHORITY_IGNORED, PROXY_IGNORED, UNKNOWN_NAME, UNUSED_SETTING
 
 SLOW_NAMES = (
     "The name server is slow: {0.host} took it {0.milliseconds} ms ({0.source}). Each new connection waits for that: "
@@ -22,8 +23,11 @@ SLOW_NAMES = (
 )
 NO_TARGET = Target(Role.API, "")  # where the settings name no address of PhonePe
 DEPENDENCIES = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker", "load")
-# Which unused variable of the environment may be the cure of what.
+# Which warning about the settings may be the cause of what; of those that are not here, of nothing.
 HELPED_BY = {
+    f"payment.{UNUSED_SETTING}": frozenset(Verdict),
+    f"payment.{UNKNOWN_NAME}": frozenset(Verdict),
+    f"payment.{UNDOCUMENTED}": {Verdict.WRONG_BASE_URL, Verdict.DNS_FAILURE},
     f"payment.{PROXY_IGNORED}": {
         Verdict.DNS_FAILURE,
         Verdict.CONNECTION_REFUSED,
@@ -72,13 +76,13 @@ def conclude(evidence: Evidence) -> tuple[Conclusion, ...]:
 
 
 def setting_hints(evidence: Evidence, verdict: Verdict) -> tuple[str, ...]:
-    """Variables of the environment that are meant to open this way, and do not."""
-    if evidence.unreachable is None:
-        return ()
+    """Variables of the environment that are meant to open this way and do not, addresses that PhonePe does not name."""
+    url = evidence.subject.target.url if evidence.subject else ""
     return tuple(
         f"{warning.msg}. {warning.hint}"
         for warning in evidence.warnings
         if verdict in HELPED_BY.get(str(warning.id), ())
+        and (warning.id != f"payment.{UNDOCUMENTED}" or str(warning.msg).startswith(f"{url} "))
     )
 
 
@@ -109,6 +113,7 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
         "where": (meaning.where if meaning else "") or SUPPORT,
         "slow": SLOW_NAMES.format(slow) if slow and not evidence.load.is_heavy else "",
         "degraded": degraded,
+        "failed_family": evidence.failed_family,
         "clock": f"{abs(clock) / 60:.0f} minutes {'fast' if clock > 0 else 'slow'}",
         "webhook_url": settings.PUBLIC_BASE_URL + webhook_check.PATH,
         "webhook_host": urlsplit(settings.PUBLIC_BASE_URL).hostname or "",
@@ -120,6 +125,7 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
         "error": subject.error,
         "answer": subject.best.answer_summary,
         "addresses": ", ".join(name_server.addresses),
+        "found": ", ".join(subject.resolution.all_addresses),
         "servers": ", ".join(name_server.servers) or "not known",
         **{name: check.detail for name, check in checks.items()},
         **{f"{name}_target": check.target for name, check in checks.items()},

@@ -3,21 +3,23 @@
 The details are sentences for whoever runs the server in front: what is seen from outside, and what to change.
 """
 
-import ipaddress
 import socket
 import ssl
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.http.request import validate_host
 
 from core.logging import redact
 from diagnostics import tls
 from diagnostics.dependencies import CheckResult, public_target
-from diagnostics.dns import is_address
-from diagnostics.probes import describe_answer, is_html, is_redirect, root_cause
+from diagnostics.dns import is_address, is_on_this_machine, is_private
+from diagnostics.failures import root_cause
+from diagnostics.probes import describe_answer, is_html, is_redirect
 from diagnostics.targets import Role, Target
 from payment.phonepe import self_test
 from payment.phonepe.credentials import ENVIRONMENT_OF_HOST, Merchant
@@ -31,12 +33,15 @@ T = TypeVar("T")
 # Not read from the URL configuration: a diagnosis must work where that cannot even be loaded.
 PATH = "/api/payments/webhook/phonepe/"
 PHONEPE_TIMEOUT = 3.0  # seconds
-# PhonePe's own behaviour is tried first, then what else may arrive. A server that was slow before is not judged by it.
+# PhonePe sends small bodies with their length, to the address as it was entered. That is tried first and decides. What
+# else may arrive is tried afterwards, and is a note: a server that was slow before is not judged by it.
 FIRST_SECONDS, MORE_SECONDS, FAST_SECONDS = 7.0, 2.5, 1.0
 TRY_SECONDS = 3.5  # of one try: long enough to see an answer that comes too late
 WRONG_CREDENTIALS = {"Authorization": "0" * 64, "X-VERIFY": f"{'0' * 64}###1"}
 CHUNK_BYTES = 4_096
+PHONEPE_BYTES = 4_096  # of a long webhook: an order with many tries to pay it
 LARGE_BYTES = 4 * CHUNK_BYTES  # more than any webhook of PhonePe
+PRIVATE_NAMES = (".internal", ".local", ".lan", ".home", ".corp", ".intranet", ".localdomain", ".home.arpa")
 NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NONAME)}
 # OpenSSL's X509_V_ERR_*, in words. The certificate's own dates and names are added.
 CERTIFICATE_ADVICE = {
@@ -59,19 +64,25 @@ def check_webhook(merchant: Merchant | None, resolver: Resolver) -> CheckResult:
     if merchant is None or settings.PHONEPE_SIMULATION_MODE:
         return check.unknown("not checked: PhonePe itself does not have to reach this address")
     parts = urlsplit(settings.PUBLIC_BASE_URL)
-    if _is_on_this_machine(host := parts.hostname or ""):
+    if is_on_this_machine(host := parts.hostname or ""):
         return check.unknown("not checked: PhonePe calls no address of this machine", "local")
     if parts.scheme != "https":
         return check.failed(
             "plain", f"{settings.PUBLIC_BASE_URL} is not https, and PhonePe calls no such address"
         )
+    if (is_address(host) and is_private(host)) or host.endswith(PRIVATE_NAMES):
+        return check.failed("private", f"{host} belongs to a private network, which PhonePe does not reach")
     try:
         addresses = resolver.addresses(host, parts.port or 443, PHONEPE_TIMEOUT)
     except OSError as error:
         return _unresolved(check, host, error, resolver)
     with Session(settings.DIAGNOSIS_CA_BUNDLE or True, resolver) as session:
         caller = Caller(session, merchant, settings.PUBLIC_BASE_URL + PATH, addresses)
-        return caller.phonepe_calls(check)
+        called = caller.phonepe_calls(check)
+    if called.ok and all(is_private(str(address[4][0])) for address in addresses):
+        why = f"works, but {host} leads into a private network from here, and perhaps from everywhere"
+        return called.unknown(f"{why}: try from outside", "unsure")
+    return called
 
 
 class Caller:
@@ -81,7 +92,7 @@ class Caller:
         self.session, self.merchant, self.url, self.addresses = session, merchant, url, addresses
 
     def phonepe_calls(self, check: CheckResult) -> CheckResult:
-        """With wrong credentials first, then with PhonePe's, at last in unusual forms."""
+        """With wrong credentials first, then with PhonePe's, at last in forms that PhonePe does not use."""
         deadline = Deadline(FIRST_SECONDS)
         wrong = self_test.body(), self_test.create_token()
         refused = _try_twice(lambda within: self._call(check, within, WRONG_CREDENTIALS, *wrong), deadline)
@@ -89,7 +100,7 @@ class Caller:
             return refused
         if fault := _fault_of_refusal(check, refused):
             return fault
-        body = self_test.body()
+        body = self_test.body(PHONEPE_BYTES)
         if not self_test.sign(self.merchant, body):
             return check.failed(
                 "no_secret", "the settings have no secret for webhooks: every call of PhonePe gets 401"
@@ -102,14 +113,16 @@ class Caller:
             return check.failed(
                 "slow", f"answers, but after {seconds:.1f} s; PhonePe waits {PHONEPE_TIMEOUT:.0f} s"
             )
-        if fault := self._fault_of_unusual_calls(check, is_fast=seconds <= FAST_SECONDS):
-            return fault
-        return check.passed(
-            "refuses wrong credentials, accepts PhonePe's, body unchanged, also in chunks and without the last slash, "
-            f"in {round(seconds * 1000)} ms"
+        passed = (
+            f"refuses wrong credentials, accepts PhonePe's, body unchanged, in {round(seconds * 1000)} ms"
         )
+        if note := self._note_of_unusual_calls(check, is_fast=seconds <= FAST_SECONDS):
+            return replace(
+                note, ok=True, detail=f"{passed}. PhonePe does not call so, others may: {note.detail}"
+            )
+        return check.passed(f"{passed}; also in chunks and without the last slash")
 
-    def _fault_of_unusual_calls(self, check: CheckResult, *, is_fast: bool) -> CheckResult | None:
+    def _note_of_unusual_calls(self, check: CheckResult, *, is_fast: bool) -> CheckResult | None:
         """Chunked bodies, large ones, and the address without its last slash."""
         deadline = Deadline(MORE_SECONDS)
         large = self_test.body(LARGE_BYTES)
@@ -205,11 +218,6 @@ def chunks(body: bytes) -> Iterator[bytes]:
     yield from (body[start : start + CHUNK_BYTES] for start in range(0, len(body), CHUNK_BYTES))
 
 
-def _is_on_this_machine(host: str) -> bool:
-    """A name without a dot belongs to this machine, or to a network of containers."""
-    return ipaddress.ip_address(host).is_loopback if is_address(host) else "." not in host
-
-
 def _unresolved(check: CheckResult, host: str, error: OSError, resolver: Resolver) -> CheckResult:
     """A name server that knows others is believed when it says that there is no such name."""
     if getattr(error, "errno", None) in NO_SUCH_NAME:
@@ -239,6 +247,8 @@ def _fault_of_refusal(check: CheckResult, answer: Answer) -> CheckResult | None:
         return check.failed(
             "open", f"something else answers here: {summary} to a call with wrong credentials"
         )
+    if answer.http_status == 400:
+        return _fault_of_bad_request(check, answer)
     return _fault_in_front(check, answer)
 
 
@@ -262,6 +272,16 @@ def _fault_of_acceptance(check: CheckResult, answer: Answer, token: str, body: b
             "changed", "the body does not arrive byte by byte: the server in front rewrites it"
         )
     return check.failed("changed", "another installation answers (its SECRET_KEY differs), or drops the body")
+
+
+def _fault_of_bad_request(check: CheckResult, answer: Answer) -> CheckResult:
+    """Our application answers 400 to a host that it does not know, and to a call without its body."""
+    host, summary = urlsplit(settings.PUBLIC_BASE_URL).hostname or "", describe_answer(answer)
+    if not validate_host(host, settings.ALLOWED_HOSTS):
+        return check.failed(
+            "other", f"our application does not know its host: add {host} to ALLOWED_HOSTS ({summary})"
+        )
+    return check.failed("changed", f"the body does not arrive: the server in front drops it ({summary})")
 
 
 def _fault_in_front(check: CheckResult, answer: Answer) -> CheckResult:

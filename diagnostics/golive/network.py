@@ -57,7 +57,10 @@ def worker(site: Site) -> Result:
 
 def callback(site: Site) -> Result:
     """As PhonePe calls it: wrong credentials refused, PhonePe's accepted, the body unchanged, in time."""
-    return from_check(site.dependency("webhook"), "Try the address from outside: docs/troubleshooting.md")
+    check = site.dependency("webhook")
+    if check.ok:  # with a finding, a note about calls of others
+        return passed(check.detail)
+    return from_check(check, "Try the address from outside: docs/troubleshooting.md")
 
 
 def _layers(report: Report, name: str) -> list[Layer]:

@@ -64,8 +64,12 @@ TLS_ERRORS = (ssl.SSLError, urllib3_errors.SSLError, requests.exceptions.SSLErro
 
 CREDENTIALS_REFUSED = {"AUTHORIZATION_FAILED", "KEY_NOT_CONFIGURED", "INVALID_CLIENT", "401"}
 # PhonePe's API gateway answers 400 and 404 without a code of its own: only its sentence says what is unknown.
-PATH_UNKNOWN = re.compile(r"api mapping not found|no route matched", re.IGNORECASE)
-CLIENT_UNKNOWN = re.compile(r"client[ _]not[ _]found", re.IGNORECASE)
+PATH_UNKNOWN = re.compile(r"api mapping not found|no route (?:matched|and no api)", re.IGNORECASE)
+CLIENT_UNKNOWN = re.compile(
+    r"(?:client|merchant)(?:[ _]?id)?[ _](?:was[ _])?(?:not[ _]found|does[ _]not[ _]exist)", re.IGNORECASE
+)
+CLIENT_REFUSED = re.compile(r"(?:invalid|unauthorized)[ _]client", re.IGNORECASE)  # RFC 6749
+PATH_STATUSES = {404, 405, 410}
 
 LONGEST_WAIT = 86_400.0  # seconds: a longer Retry-After is cut
 
@@ -126,7 +130,9 @@ def parse_response(
     `classify_answer` is that of the API version: None for an answer that can be read.
     """
     status, payload = answer.http_status, json_object(answer.body)
-    word, message = code(payload or {}), words((payload or {}).get("message"))
+    said = payload or {}
+    sentences = (words(said.get(name)) for name in ("message", "error", "error_description"))
+    word, message = code(said), next(filter(None, sentences), "")
 
     def failed(
         category: ErrorCategory, outcome: RequestOutcome, retry_after: float | None = None
@@ -200,9 +206,11 @@ def _categorize_rejection(operation: Operation, http_status: int, word: str, mes
     """The label of a rejection for people. Whether a retry is safe is decided before, and without `message`."""
     if PATH_UNKNOWN.search(message):
         return ErrorCategory.WRONG_ENDPOINT
-    if http_status == 401 or word in CREDENTIALS_REFUSED or CLIENT_UNKNOWN.search(f"{word} {message}"):
+    said = f"{word} {message}"
+    is_client_refused = CLIENT_UNKNOWN.search(said) or CLIENT_REFUSED.search(said)
+    if http_status == 401 or word in CREDENTIALS_REFUSED or is_client_refused:
         return ErrorCategory.AUTHENTICATION
-    is_unknown_path = http_status == 404 and word not in MEANINGS
+    is_unknown_path = http_status in PATH_STATUSES and word not in MEANINGS
     if is_unknown_path or word == "404" or (word == "" and http_status == 400):
         return ErrorCategory.WRONG_ENDPOINT
     return ErrorCategory.AUTHENTICATION if operation is Operation.TOKEN else ErrorCategory.REJECTED

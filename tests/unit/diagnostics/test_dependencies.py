@@ -253,6 +253,35 @@ def test_an_invalid_broker_url_is_reported(settings):
     assert dependencies.check_broker().fault == "down"
 
 
+def test_of_a_cluster_one_broker_is_enough(settings):
+    with scripted_port() as port:
+        settings.BROKER_URL = f"amqp://127.0.0.1:{refusing_port()};amqp://127.0.0.1:{port}"
+        assert dependencies.check_broker().ok is True
+    first, second = refusing_port(), refusing_port()
+    settings.BROKER_URL = f"amqp://127.0.0.1:{first};amqp://127.0.0.1:{second}"
+    assert dependencies.check_broker().target == f"127.0.0.1:{first}, 127.0.0.1:{second}"
+    assert dependencies.check_broker().fault == "down"
+
+
+@pytest.mark.parametrize("url", ["memory://", "filesystem://", "sqs://key:secret@"])
+def test_a_broker_without_an_address_of_its_own_is_not_checked(settings, url):
+    settings.BROKER_URL = url
+    assert dependencies.check_broker().ok is None
+    assert "secret" not in repr(dependencies.check_broker())
+
+
+@pytest.mark.parametrize(
+    ("said", "cause"),
+    [
+        (b"530 5.7.0 Must issue a STARTTLS command first\r\n", "encryption"),
+        (b"454 4.7.0 Temporary authentication failure\r\n", ""),
+        (b"535 5.7.139 basic authentication is disabled\r\n", "login"),
+    ],
+)
+def test_a_refused_login_is_told_by_what_cures_it(mail_server, said, cause):
+    assert login_at(mail_server, said).cause == cause
+
+
 def test_free_disk_space_is_checked():
     assert dependencies.check_disk().ok is True
     check = dependencies.check_disk(min_free=1 << 62)

@@ -43,3 +43,40 @@ def test_a_known_code_takes_culprit_and_words_from_the_table(settings, phonepe, 
     assert known.where in conclusion.next_action
     assert status == 200 or "PhonePe's own sentence" in conclusion.next_action
     assert (conclusion.verdict is Verdict.PHONEPE_DOWN) <= (conclusion.culprit is Culprit.PHONEPE)
+
+
+@pytest.fixture
+def v2(settings, phonepe):
+    settings.PHONEPE_SIMULATION_MODE, settings.PHONEPE_API_VERSION = False, "v2"
+    settings.PHONEPE_CLIENT_ID, settings.PHONEPE_CLIENT_SECRET = "CLIENTOKPUJA", "a-client-secret"
+    settings.PHONEPE_BASE_URL, settings.PHONEPE_MAX_RETRIES = f"http://127.0.0.1:{phonepe.port}", 0
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "verdict"),
+    [
+        (401, {}, Verdict.BAD_CREDENTIALS),
+        (401, {"code": "TOKEN_REVOKED"}, Verdict.BAD_CREDENTIALS),
+        (
+            400,
+            {"error": "invalid_client", "error_description": "Bad client credentials"},
+            Verdict.BAD_CREDENTIALS,
+        ),
+        (400, {"message": "Client does not exist"}, Verdict.WRONG_ENVIRONMENT),
+        (404, {"message": "Merchant Not Found"}, Verdict.WRONG_ENVIRONMENT),
+        (404, {"message": "Client id not found"}, Verdict.WRONG_ENVIRONMENT),
+        (403, {"message": "Forbidden"}, Verdict.HTTP_BLOCKED),
+        (403, {}, Verdict.HTTP_BLOCKED),
+        (403, {"code": "FORBIDDEN"}, Verdict.MISCONFIGURED),
+        (405, {"message": "Method Not Allowed"}, Verdict.WRONG_BASE_URL),
+        (410, {"message": "gone"}, Verdict.WRONG_BASE_URL),
+        (400, {"error": "Api Mapping Not Found"}, Verdict.WRONG_BASE_URL),
+        (404, {"message": "no route and no API found with those values"}, Verdict.WRONG_BASE_URL),
+        (307, {}, Verdict.HTTP_BLOCKED),
+    ],
+)
+def test_an_answer_without_a_known_code_is_judged_by_status_and_words(v2, phonepe, status, said, verdict):
+    phonepe.answer = (status, said)
+    found = probe_status(PhonePeGateway(credentials.current(), session=Session()), Deadline(5))
+    assert found.verdict is verdict
+    assert found.is_redirect is (status == 307)

@@ -1,18 +1,21 @@
 """Evidence decides between our network and PhonePe; of two faults the one to mend first is told first."""
 
+import ast
+import re
 from dataclasses import replace
 from pathlib import Path
 from string import Formatter
 
 import pytest
 
-from diagnostics.dependencies import DATABASE_CACHE, CheckResult
+from diagnostics import dependencies, webhook_check
+from diagnostics.dependencies import DATABASE_CACHE, TARGETS, CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
-from diagnostics.targets import Role, Target
+from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from diagnostics.verdicts import RULES, conclude, text_fields
 from payment.phonepe.enums import Stage
 from tests.unit.diagnostics.test_rules import NETWORK, PHONEPE, control, evidence, failing, probe
@@ -299,6 +302,38 @@ def test_a_minor_fault_is_reported_in_simulation_too():
 def test_every_verdict_has_a_section_in_troubleshooting():
     sections = Path("docs/troubleshooting.md").read_text(encoding="utf-8").splitlines()
     assert {f"### {verdict}" for verdict in Verdict.values} <= set(sections)
+
+
+def rows_of_words():
+    """By layer or check: the words of the table in docs/troubleshooting.md."""
+    table = (
+        Path("docs/troubleshooting.md").read_text(encoding="utf-8").partition("## Every word of a finding")[2]
+    )
+    rows = [
+        line.split("|")[1:3] for line in table.partition("\n## ")[0].splitlines() if line.startswith("| `")
+    ]
+    return [(re.findall(r"`(\w+)`", first), re.findall(r"`(\w+)`", words)) for first, words in rows]
+
+
+def test_every_finding_of_a_layer_stands_in_troubleshooting_and_no_other():
+    layers = {*STAGE_OF_LAYER, "credentials", "contract"}
+    told = [word for first, words in rows_of_words() if layers & set(first) for word in words]
+    assert sorted(told) == sorted(Finding.values)
+
+
+def test_every_finding_of_a_check_of_ours_stands_in_troubleshooting():
+    """The words are literals in the code of the checks, wherever a result is made."""
+    told = {word for first, words in rows_of_words() if set(first) & set(TARGETS) for word in words}
+    said = set()
+    for module in (dependencies, webhook_check):
+        calls = ast.walk(ast.parse(Path(module.__file__).read_text(encoding="utf-8")))
+        for call in calls:
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "failed":
+                said |= {each.value for each in ast.walk(call.args[0]) if isinstance(each, ast.Constant)}
+            if isinstance(call, ast.Call) and getattr(call.func, "attr", "") == "unknown":
+                said |= {each.value for each in call.args[1:] if isinstance(each, ast.Constant)}
+    assert len(said) > 20
+    assert said - {""} <= told
 
 
 @pytest.mark.parametrize("found", [evidence(), Evidence()])

@@ -227,4 +227,4 @@ def test_an_unknown_path_and_an_unknown_client_are_told_apart_by_phonepes_words(
         parse_response(operation, answer, lambda *_: RequestOutcome.REJECTED, lambda payload: payload)
 
     assert caught.value.category == category
-    assert caught.value.message == said.get("message", "")
+    assert caught.value.message == (said.get("message") or said.get("error", ""))
