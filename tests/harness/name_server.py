@@ -5,6 +5,7 @@ import threading
 import time
 from typing import Any
 
+import dns.flags
 import dns.message
 import dns.rcode
 import dns.rdatatype
@@ -12,15 +13,18 @@ import dns.rrset
 
 
 class NameServer:
-    """Answers over UDP. `known`: addresses by name, or "NXDOMAIN", "SERVFAIL", "silence"; else NXDOMAIN.
+    """Answers over UDP. `known`: addresses by name, or "NXDOMAIN", "SERVFAIL", "TRUNCATED", "silence".
 
     A callable is called for each query and gives one of these. `seconds`: how long it thinks before it answers.
+    `slow`: the same for one name or one kind of record ("AAAA"). `otherwise`: what it says about all other names.
     """
 
     seconds = 0.0
+    otherwise = "NXDOMAIN"
 
     def __init__(self, place: tuple[str, int] = ("127.0.0.1", 0), **known: Any) -> None:
         self.known = {name.replace("_", "."): said for name, said in known.items()}
+        self.slow: dict[str, float] = {}
         self.may_speak = threading.Event()
         self.may_speak.set()
         self._server = socketserver.ThreadingUDPServer(place, self._handler())
@@ -46,10 +50,16 @@ class NameServer:
             def handle(self) -> None:
                 data, sock = self.request
                 asked = dns.message.from_wire(data)
-                said = name_server.known.get(asked.question[0].name.to_text(omit_final_dot=True), "NXDOMAIN")
+                question = asked.question[0]
+                name, kind = (
+                    question.name.to_text(omit_final_dot=True),
+                    dns.rdatatype.to_text(question.rdtype),
+                )
+                said = name_server.known.get(name, name_server.otherwise)
                 said = said() if callable(said) else said
                 name_server.may_speak.wait(30)
-                time.sleep(name_server.seconds)
+                slow = name_server.slow
+                time.sleep(max(name_server.seconds, slow.get(name, 0.0), slow.get(kind, 0.0)))
                 if said != "silence":
                     sock.sendto(_told(asked, said).to_wire(), self.client_address)
 
@@ -58,6 +68,9 @@ class NameServer:
 
 def _told(asked: dns.message.Message, said: Any) -> dns.message.Message:
     told, question = dns.message.make_response(asked), asked.question[0]
+    if said == "TRUNCATED":
+        told.flags |= dns.flags.TC
+        return told
     if isinstance(said, str):
         told.set_rcode(dns.rcode.from_text(said))
         return told

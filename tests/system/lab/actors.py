@@ -5,6 +5,7 @@ import contextlib
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -27,12 +28,14 @@ Answer = Callable[[Request], bytes]
 Place = tuple[str, int]
 
 
-def listen(place: Place, behave: Behaviour, *, deaf: bool = False) -> socket.socket:
-    """From now on, and until this process ends."""
+def listen(place: Place, behave: Behaviour, *, deaf: bool = False, lost: float = 0.0) -> socket.socket:
+    """From now on, and until this process ends. `lost`: the share of packets that never arrive."""
     family = socket.AF_INET6 if ":" in place[0] else socket.AF_INET
     listener = socket.create_server(place, family=family, backlog=64)
     if deaf:
         installation.deafen(listener)
+    if lost:
+        installation.lose_packets(listener, lost)
     threading.Thread(target=_accept, args=(listener, behave), daemon=True).start()
     return listener
 
@@ -133,6 +136,22 @@ def tell(words: bytes) -> Behaviour:
     return behaviour
 
 
+def tell_and_wait(words: bytes) -> Behaviour:
+    """Says this once they have been spoken to, and keeps the connection."""
+
+    def behaviour(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(words)
+        listen_only(connection)
+
+    return behaviour
+
+
+def tell_at_once(words: bytes) -> Behaviour:
+    """Says this before anybody has spoken, and hangs up."""
+    return lambda connection: connection.sendall(words)
+
+
 def greeting(connection: socket.socket) -> None:
     """A mail server: whatever it is told, it is content."""
     connection.sendall(b"220 mail\r\n")
@@ -156,15 +175,18 @@ def mail_server(
     return behaviour
 
 
-def proxy(login: str, refusal: int = 0, leads_to: Mapping[str, str] = MappingProxyType({})) -> Behaviour:
+def proxy(
+    login: str, refusal: int = 0, leads_to: Mapping[str, str] = MappingProxyType({}), thinks: float = 0.0
+) -> Behaviour:
     """Opens tunnels for whoever knows `login` ("user:password"); with `refusal` it says that to all who know it.
 
-    `leads_to`: addresses that it knows better than the name server.
+    `leads_to`: addresses that it knows better than the name server. `thinks`: seconds before it answers.
     """
     expected = f"Basic {base64.b64encode(login.encode()).decode()}"
 
     def behaviour(connection: socket.socket) -> None:
         asked = read_request(connection)
+        time.sleep(thinks)
         knows = asked and CaseInsensitiveDict(asked.headers).get("Proxy-Authorization") == expected
         if refusal or not knows:
             connection.sendall(message(refusal if knows else 407, b"", "text/plain"))

@@ -1,6 +1,7 @@
 """Rows about who is in between: one box in the place of everybody, interception, and chains that do not fit."""
 
 from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
 
 from diagnostics.enums import Culprit, Finding, Verdict
 from tests.harness.certificates import Authority
@@ -23,6 +24,10 @@ ISSUERS = {
 
 
 def rows() -> Iterator[Case]:
+    yield Case(
+        "intermediate missing at the first", "v2", "first", intermediate_missing_at_the_first, V.OK, Culprit.NONE,
+        F.CHAIN_INCOMPLETE, lambda testbed: (testbed.first,), named="api-preprod.phonepe.com",
+    )  # fmt: skip
     for generation in ("v1", "v2"):
         for title, where, arrange, verdict, culprit, finding in ROWS:
             yield Case(
@@ -146,6 +151,93 @@ def authorities_of_a_laboratory(answer: actors.Answer) -> Arrange:
     return arrange
 
 
+def signed_by_itself(hosts: Callable[[Testbed], Iterable[Host]]) -> Arrange:
+    def arrange(testbed: Testbed) -> None:
+        for host in hosts(testbed):
+            host.certificate = testbed.stranger.issue_for_itself(host.name, host.name)
+
+    return arrange
+
+
+def forged_below_a_root(hosts: Callable[[Testbed], Iterable[Host]]) -> Arrange:
+    """As in companies: the box signs by an authority of its own, whose root it does not send."""
+
+    def arrange(testbed: Testbed) -> None:
+        box = testbed.authority("inspection", "Hosting Ltd", testbed.stranger)
+        for host in hosts(testbed):
+            host.certificate = box.issue(host.name, with_issuer=True)
+
+    return arrange
+
+
+def one_of_two_intermediates_missing(testbed: Testbed) -> None:
+    """The first was sent; nobody says who has signed it."""
+    chains_complete(testbed)
+    upper = testbed.authority("upper", "DigiCert Inc", testbed.public)
+    lower = testbed.authority("lower", "DigiCert Inc", upper)
+    for host in testbed.endpoints:
+        host.certificate = lower.issue(host.name, with_issuer=True)
+
+
+def intermediate_missing_at_the_first(testbed: Testbed) -> None:
+    chains_complete(testbed)
+    authority = public_authorities_of_phonepe(testbed)
+    testbed.second.certificate = authority.issue(testbed.second.name, with_issuer=True)
+    testbed.first.certificate = authority.issue(testbed.first.name)
+
+
+def issued_by(organisation: str) -> Arrange:
+    """Another name that public authorities bear: what counts is the chain."""
+
+    def arrange(testbed: Testbed) -> None:
+        authority = testbed.authority("another", organisation, testbed.public)
+        for host in testbed.endpoints:
+            host.certificate = authority.issue(host.name, with_issuer=True)
+
+    return arrange
+
+
+def forged_by_a_namesake(testbed: Testbed) -> None:
+    """Anybody can write the name of a public authority into a certificate."""
+    forger = testbed.authority("forger", "DigiCert Inc")
+    for host in testbed.endpoints:
+        host.certificate = forger.issue(host.name, with_issuer=True)
+
+
+def expired_box(testbed: Testbed) -> None:
+    """One box answers for everybody, and its own certificate has expired."""
+    shown = testbed.stranger.issue("portal.hosting.example", ends=-timedelta(days=30))
+    for host in testbed.everybody:
+        host.certificate, host.answer = shown, PORTAL
+
+
+def wildcard_everywhere(testbed: Testbed) -> None:
+    shown = testbed.stranger.issue("*.hosting.example", "hosting.example")
+    for host in testbed.everybody:
+        host.certificate = shown
+
+
+def network_wants_a_login(testbed: Testbed) -> None:
+    """RFC 6585: 511."""
+    forged_with_a_page(everybody, actors.says(511, PAGE, HTML))(testbed)
+
+
+def changed_dates(ends: timedelta, starts: timedelta = -timedelta(days=90)) -> Arrange:
+    def arrange(testbed: Testbed) -> None:
+        for host in testbed.endpoints:
+            host.certificate = testbed.public.issue(host.name, starts=starts, ends=ends)
+
+    return arrange
+
+
+def for_names(*names: str) -> Arrange:
+    def arrange(testbed: Testbed) -> None:
+        for host in testbed.endpoints:
+            host.certificate = testbed.public.issue(*names)
+
+    return arrange
+
+
 FIREWALL = actors.says(403, PAGE, HTML)
 BAD_GATEWAY = actors.says(502, PAGE, HTML)
 CONTENT = actors.says(200, b"<html><title>Content filter</title></html>", HTML)
@@ -176,6 +268,30 @@ ROWS: tuple[tuple[str, str, Arrange, Verdict, str, str], ...] = (
      F.CHAIN_INCOMPLETE),
     ("new authorities, old list", "everybody", store_too_old, V.TLS_UNTRUSTED, THIS_SERVER, ""),
     ("list of payments too old", "everybody", store_of_payments_too_old, V.TLS_UNTRUSTED, THIS_SERVER, ""),
+    ("signed by itself", "both", signed_by_itself(endpoints), V.TLS_UNTRUSTED, HOSTING, F.UNTRUSTED),
+    ("signed by itself", "all of PhonePe", signed_by_itself(phonepes), V.TLS_UNTRUSTED, HOSTING, F.UNTRUSTED),
+    ("intercepted below a root", "everybody", forged_below_a_root(everybody), V.TLS_UNTRUSTED, HOSTING, ""),
+    ("intercepted below a root", "both", forged_below_a_root(endpoints), V.TLS_UNTRUSTED, HOSTING, F.CHAIN_INCOMPLETE),
+    ("one of two intermediates missing", "both", one_of_two_intermediates_missing, V.TLS_UNTRUSTED, HOSTING,
+     F.CHAIN_INCOMPLETE),
+    ("forged by a namesake", "both", forged_by_a_namesake, V.TLS_UNTRUSTED, HOSTING, F.INTERCEPTED),
+    ("portal whose certificate has expired", "everybody", expired_box, V.TLS_UNTRUSTED, HOSTING, ""),
+    ("portal with a wildcard certificate", "everybody", wildcard_everywhere, V.TLS_UNTRUSTED, HOSTING, ""),
+    ("network wants a login (511)", "everybody", network_wants_a_login, V.HTTP_BLOCKED, HOSTING, F.CAPTIVE_PORTAL),
+    ("certificates by Let's Encrypt", "both", issued_by("Let's Encrypt"), V.OK, Culprit.NONE, ""),
+    ("certificates by ZeroSSL", "both", issued_by("ZeroSSL"), V.OK, Culprit.NONE, ""),
+    ("certificates by eMudhra", "both", issued_by("eMudhra Technologies Limited"), V.OK, Culprit.NONE, ""),
+    ("certificate expired an hour ago", "both", changed_dates(-timedelta(hours=1)), V.TLS_EXPIRED, PHONEPE, F.EXPIRED),
+    ("certificate expired last year", "both", changed_dates(-timedelta(days=400), -timedelta(days=700)), V.TLS_EXPIRED,
+     PHONEPE, F.EXPIRED),
+    ("certificate valid in two days", "both", changed_dates(timedelta(days=90), timedelta(days=2)), V.TLS_EXPIRED,
+     PHONEPE, F.NOT_YET_VALID),
+    ("certificate ends in an hour", "both", changed_dates(timedelta(hours=1)), V.OK, Culprit.NONE, ""),
+    ("certificate for *.phonepe.com", "both", for_names("*.phonepe.com"), V.OK, Culprit.NONE, ""),
+    ("certificate for *.preprod.phonepe.com", "both", for_names("*.preprod.phonepe.com"), V.TLS_HOSTNAME_MISMATCH,
+     HOSTING, F.WRONG_HOST),
+    ("certificate for the bare domain", "both", for_names("phonepe.com"), V.TLS_HOSTNAME_MISMATCH, HOSTING,
+     F.WRONG_HOST),
     ("PhonePe's page, unknown authorities", "both", authorities_of_a_laboratory(FIREWALL), V.HTTP_BLOCKED, PHONEPE,
      F.FIREWALL_PAGE),
     ("PhonePe's 502, unknown authorities", "both", authorities_of_a_laboratory(actors.says(502, b"{}")),

@@ -5,6 +5,9 @@ from tests.system.lab import (
     boxes,
     dependencies,
     flicker,
+    limits,
+    lines,
+    names,
     network,
     once,
     settings,
@@ -14,5 +17,8 @@ from tests.system.lab import (
     webhook,
 )
 
-MODULES = (network, settings, dependencies, storage, webhook, two, flicker, boxes, answers, starvation, once)
+MODULES = (
+    network, names, lines, limits, settings, dependencies, storage, webhook, two, flicker, boxes, answers, starvation,
+    once,
+)  # fmt: skip
 CASES = {case.name: case for module in MODULES for case in module.rows()}

@@ -2,6 +2,7 @@
 
 import functools
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,11 +19,12 @@ from tests.harness import ROOT
 from tests.harness.databases import query
 from tests.harness.postgres import FAST, Postgres
 from tests.harness.processes import Process, eventually
+from tests.integration.wire.faults import message
 from tests.system.lab import actors
 from tests.system.lab.actors import Behaviour
 from tests.system.lab.case import NONE, OK, Case, nothing
 from tests.system.lab.faults import THIS_SERVER
-from tests.system.lab.testbed import CACHE, DATABASE, MAIL, Testbed, Wire
+from tests.system.lab.testbed import BROKER, CACHE, DATABASE, MAIL, Testbed, Wire
 from tests.unit.payment.builders import make_payment
 
 GENERATIONS = ("v1", "v2")
@@ -55,17 +57,59 @@ def _neighbours() -> Iterator[Case]:
         ("takes no logins", actors.mail_server(), SMTP_URL, "user and password in EMAIL_URL"),
         ("without STARTTLS", actors.mail_server("AUTH PLAIN"), SMTP_URL.replace("smtp:", "smtp+tls:"), "smtps://"),
         ("without TLS", actors.mail_server("AUTH PLAIN"), SMTP_URL.replace("smtp:", "smtps:"), "smtp+tls://"),
+        ("wants STARTTLS first", actors.mail_server("STARTTLS", login=b"530 5.7.0 Must issue a STARTTLS command first"),
+         SMTP_URL, "smtp+tls://"),
+        ("knows another kind of login", actors.mail_server("AUTH XOAUTH2"), SMTP_URL, "user and password in EMAIL_URL"),
+        ("has disabled our login", actors.mail_server("AUTH LOGIN", login=b"535 5.7.139 basic login is disabled"),
+         SMTP_URL, "user and password in EMAIL_URL"),
+        ("cannot check logins now", actors.mail_server("AUTH PLAIN", login=b"454 4.7.0 Temporary failure"),
+         SMTP_URL, "mail.hosting.example:2525"),
+        ("turns us away", actors.tell_at_once(b"554 5.7.1 Your address is on a block list\r\n"), SMTP_URL,
+         "block list"),
+        ("has too many clients", actors.tell_at_once(b"421 4.7.0 Too many connections\r\n"), SMTP_URL,
+         "Too many connections"),
+        ("is a web server", actors.tell(message(400, b"")), SMTP_URL, "mail.hosting.example:2525"),
+        ("is silent at the login", _silent_at_the_login, SMTP_URL, "mail.hosting.example:2525"),
         ("breaks off at the login", actors.mail_server("AUTH PLAIN", login=b"421 4.7.0 Try again later"), SMTP_URL,
          "mail.hosting.example:2525"),
     ):  # fmt: skip
         yield Case(
-            f"mail server {title}", "v2", "our house", _mailing(behave, url), Verdict.MAIL_DOWN, THIS_SERVER, "down",
+            f"mail server {title}", "v2", "our house", mailing(behave, url), Verdict.MAIL_DOWN, THIS_SERVER, "down",
             dependency="mail", named=named,
         )  # fmt: skip
+    for title, dates, named in (
+        ("an expired certificate", {"ends": -timedelta(days=1)}, "certificate"),
+        ("a certificate of another name", {"names": ("smtp.hosting.example",)}, "certificate"),
+        ("a certificate of nobody's", {"by": "stranger"}, "certificate"),
+    ):
+        yield Case(
+            f"mail server with {title}", "v2", "our house", encrypted_mail(**dates), Verdict.MAIL_DOWN, THIS_SERVER,
+            "down", dependency="mail", named=named,
+        )  # fmt: skip
+    yield Case("mail server that speaks TLS", "v2", "our house", encrypted_mail(), OK, NONE)
     well = actors.mail_server("AUTH PLAIN", login=b"235 welcome")
     yield Case("mail server that works", "v2", "our house", mail_server({"behave": well}), OK, NONE)
-    greets = _mailing(actors.greeting, SMTP_URL.replace("okpuja:lab-mail-password@", ""))
+    greets = mailing(actors.greeting, SMTP_URL.replace("okpuja:lab-mail-password@", ""))
     yield Case("mail server without a login", "v2", "our house", greets, OK, NONE)
+    for title, url, named in (
+        ("refuses, redis", f"redis://:lab-broker-password@{BROKER}:6379/1", f"{BROKER}:6379"),
+        ("refuses, amqps", f"amqps://okpuja:lab-broker-password@{BROKER}", f"{BROKER}:5671"),
+        ("of a cluster refuses", f"amqp://{BROKER}:5671;amqp://{BROKER}:5670", f"{BROKER}:5671"),
+    ):
+        yield Case(
+            f"broker {title}", "v2", "our house", _broker_at(url), Verdict.BROKER_DOWN, THIS_SERVER, "down",
+            dependency="broker", named=named,
+        )  # fmt: skip
+    for title, url in (
+        ("in memory", "memory://"),
+        ("in a folder", "filesystem://"),
+        ("of a cluster takes connections", f"amqp://{BROKER}:5670;amqp://{BROKER}:5672"),
+    ):
+        yield Case(f"broker {title}", "v2", "our house", _broker_at(url), OK, NONE)
+    yield Case(
+        "broker's name unknown", "v2", "our house", broker({"told": "NXDOMAIN"}), Verdict.BROKER_DOWN, THIS_SERVER,
+        "down", dependency="broker", named=f"{BROKER}:5672",
+    )  # fmt: skip
     for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
         for generation in GENERATIONS:
             yield Case(
@@ -77,10 +121,41 @@ def _neighbours() -> Iterator[Case]:
 SMTP_URL = f"smtp://okpuja:lab-mail-password@{MAIL}:2525"
 
 
-def _mailing(behave: Behaviour, url: str) -> Callable[[Testbed], None]:
+def mailing(behave: Behaviour, url: str) -> Callable[[Testbed], None]:
     def arrange(testbed: Testbed) -> None:
         testbed.sends_mail_by(behave)
         testbed.settings |= mail(url)
+
+    return arrange
+
+
+def _silent_at_the_login(connection: socket.socket) -> None:
+    """It has greeted us before."""
+    connection.sendall(b"220 mail\r\n")
+    while said := connection.recv(65_536):
+        if said.upper().startswith((b"EHLO", b"HELO")):
+            connection.sendall(b"250-mail\r\n250 AUTH PLAIN\r\n")
+
+
+def encrypted_mail(
+    names: tuple[str, ...] = (MAIL,), by: str = "public", **dates: timedelta
+) -> Callable[[Testbed], None]:
+    """smtps://; certificates are compared with the built-in authorities, those of the public ones here."""
+
+    def arrange(testbed: Testbed) -> None:
+        welcome = actors.mail_server("AUTH PLAIN", login=b"235 welcome")
+        certificate = getattr(testbed, by).issue(*names, **dates)
+        testbed.sends_mail_by(actors.secured(certificate, welcome))
+        testbed.settings |= mail(SMTP_URL.replace("smtp:", "smtps:"))
+        testbed.trusts_public_authorities()
+
+    return arrange
+
+
+def _broker_at(url: str) -> Callable[[Testbed], None]:
+    def arrange(testbed: Testbed) -> None:
+        testbed.has_broker()
+        testbed.settings["BROKER_URL"] = url
 
     return arrange
 
@@ -242,7 +317,7 @@ def postgres(testbed: Testbed, parent: str | None = None) -> Postgres:
     query(HERE.replace("/okpuja", "/postgres"), "CREATE DATABASE okpuja")
     migrate = [sys.executable, "manage.py", "migrate", "--verbosity", "0"]
     environment = testbed.process_environment(DATABASE_URL=HERE, CACHE_URL="db://cache")
-    subprocess.run(migrate, cwd=ROOT, env=environment, check=True)
+    subprocess.run(migrate, cwd=ROOT, env=environment, check=True, capture_output=True)
     return server
 
 

@@ -15,6 +15,8 @@ import certifi
 NEW_NETWORK, NEW_MOUNTS = 0x40000000, 0x00020000  # unshare(2)
 SO_ATTACH_FILTER = 26  # socket(7): the kernel asks a small program about each packet
 DROP = struct.pack("HBBI", 0x06, 0, 0, 0)  # BPF for "return 0": keep nothing of it
+KEEP = struct.pack("HBBI", 0x06, 0, 0, 0xFFFFFFFF)
+LOAD_RANDOM = struct.pack("HBBI", 0x20, 0, 0, 0xFFFFF000 + 56)  # SKF_AD_RANDOM
 NAME_SERVER = "203.0.113.53"
 FILES = {
     "/etc/resolv.conf": f"nameserver {NAME_SERVER}\n",
@@ -63,5 +65,16 @@ def _mount(folder: Path, path: str, text: str) -> str:
 
 def deafen(sock: socket.socket) -> None:
     """Every packet that comes for this socket is dropped, as by a firewall."""
-    program = ctypes.create_string_buffer(DROP)
-    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, struct.pack("HP", 1, ctypes.addressof(program)))
+    _filter(sock, DROP)
+
+
+def lose_packets(sock: socket.socket, share: float) -> None:
+    """So many of the packets that come for this socket, and for the connections that it accepts, are lost."""
+    jump_if_greater = struct.pack("HBBI", 0x25, 0, 1, round(share * 0xFFFFFFFF))
+    _filter(sock, LOAD_RANDOM, jump_if_greater, KEEP, DROP)
+
+
+def _filter(sock: socket.socket, *steps: bytes) -> None:
+    program = ctypes.create_string_buffer(b"".join(steps))
+    packed = struct.pack("HP", len(steps), ctypes.addressof(program))
+    sock.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, packed)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from diagnostics.enums import Finding, Verdict
+from tests.integration.wire.faults import message
 from tests.system.lab import actors
 from tests.system.lab.actors import Behaviour
 from tests.system.lab.case import NONE, OK, Case, nothing
@@ -103,6 +104,8 @@ def _token_host(testbed: Testbed) -> tuple[Host, ...]:
 def _proxies(generation: str) -> Iterator[Case]:
     well = actors.proxy(LOGIN)
     yield Case("a proxy that works", generation, "both", lambda testbed: testbed.uses_proxy(well), OK, NONE)
+    slow = actors.proxy(LOGIN, thinks=1.0)
+    yield Case("a proxy that takes a second", generation, "both", _behind(slow, _set()), OK, NONE)
     for title, behave, change, finding in PROXY_FAULTS:
         arrange = _behind(behave, change)
         yield Case(
@@ -135,6 +138,33 @@ PROXY_FAULTS = (
     ("proxy forbids CONNECT", actors.proxy(LOGIN, 403), _set(), Finding.PROXY_FORBIDS),
     ("proxy gets nowhere", actors.proxy(LOGIN, 502), _set(), Finding.PROXY_GETS_NOWHERE),
     ("proxy hangs up", actors.cut, _set(), Finding.PROXY_FORBIDS),
+    ("proxy answers 400", actors.proxy(LOGIN, 400), _set(), Finding.PROXY_FORBIDS),
+    ("proxy knows no CONNECT (405)", actors.proxy(LOGIN, 405), _set(), Finding.PROXY_FORBIDS),
+    ("proxy finds nothing (404)", actors.proxy(LOGIN, 404), _set(), Finding.PROXY_FORBIDS),
+    ("proxy fails (500)", actors.proxy(LOGIN, 500), _set(), Finding.PROXY_GETS_NOWHERE),
+    ("proxy is full (503)", actors.proxy(LOGIN, 503), _set(), Finding.PROXY_GETS_NOWHERE),
+    ("proxy times out (504)", actors.proxy(LOGIN, 504), _set(), Finding.PROXY_GETS_NOWHERE),
+    ("proxy asks everybody for a login", actors.proxy(LOGIN, 407), _set(), Finding.PROXY_WANTS_LOGIN),
+    (
+        "proxy sends to a login page (302)",
+        actors.tell(message(302, b"", "text/html", "Location: http://login.hosting.example/")),
+        _set(),
+        Finding.PROXY_FORBIDS,
+    ),
+    ("proxy speaks something else", actors.tell(b"SSH-2.0-OpenSSH_9.2\r\n"), _set(), Finding.PROXY_FORBIDS),
+    (
+        "proxy opens and says nothing",
+        actors.tell_and_wait(b"HTTP/1.1 200 Connection established\r\n\r\n"),
+        _set(),
+        Finding.HANDSHAKE_SILENT,
+    ),
+    (
+        "proxy opens and hangs up",
+        actors.tell(b"HTTP/1.1 200 Connection established\r\n\r\n"),
+        _set(),
+        Finding.HANDSHAKE_REFUSED,
+    ),
+    ("proxy's name server fails", actors.listen_only, _set(told="SERVFAIL"), Finding.PROXY_NAME_UNKNOWN),
 )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from diagnostics.enums import Verdict
 from tests.system.lab.case import NONE, OK, Case
-from tests.system.lab.faults import CONFIGURATION, PHONEPE, THIS_SERVER
+from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER
 from tests.system.lab.testbed import SANDBOX, Testbed, Wire
 
 
@@ -84,12 +84,65 @@ def rows() -> Iterator[Case]:
         ("HTTPS_PROXY", "http://okpuja:lab-proxy-password@proxy.hosting.example:3128"),
         ("https_proxy", "http://proxy.hosting.example:3128"),
         ("ALL_PROXY", "socks5h://proxy.hosting.example:1080"),
+        ("HTTP_PROXY", "http://10.0.0.8:8080"),
+        ("http_proxy", "http://okpuja:lab-proxy-password@10.0.0.8:8080"),
+        ("all_proxy", "http://proxy.hosting.example:3128"),
     ):
         yield Case(
             f"PhonePe refused, {name} in the environment", "v2", "settings", _refused, Verdict.CONNECTION_REFUSED,
             PHONEPE, named=f"{name} is set in the environment: calls to PhonePe do not use it. If this server reaches "
             "the Internet through that proxy only, set PHONEPE_PROXY_URL", look=_in_environment(**{name: value}),
         )  # fmt: skip
+
+    for title, variables, named in (
+        (
+            "PHONEPE_PROXY misspelt",
+            {"PHONEPE_PROXY": "http://proxy.hosting.example:3128"},
+            "PHONEPE_PROXY_URL",
+        ),
+        (
+            "NO_PROXY without a proxy",
+            {"NO_PROXY": ".phonepe.com", "HTTPS_PROXY": "http://10.0.0.8:3128"},
+            "NO_PROXY",
+        ),
+    ):
+        yield Case(
+            f"PhonePe refused, {title}", "v2", "settings", _refused, Verdict.CONNECTION_REFUSED, PHONEPE, named=named,
+            look=_in_environment(**variables),
+        )  # fmt: skip
+    for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        yield Case(
+            f"intercepted, {name} in the environment", "v2", "settings", _intercepted, Verdict.TLS_UNTRUSTED, HOSTING,
+            named=f"{name} is set in the environment: calls to PhonePe do not use it",
+            look=_in_environment(**{name: "/etc/ssl/certs/company.pem"}),
+        )  # fmt: skip
+    yield Case(
+        "PhonePe refused, PHONEPE_AUTH_BASE_URL alone", "v2", "settings", _only_tokens_are_named,
+        Verdict.CONNECTION_REFUSED, PHONEPE, named="PHONEPE_AUTH_BASE_URL",
+    )  # fmt: skip
+    for path, verdict, named in (
+        ("/apis/pgsandbox", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+        ("/apis/pg-sandbox/checkout/v2", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+        ("/api/pg-sandbox", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+        ("", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+    ):
+        yield Case(
+            f"misspelt path {path or '/'}", "v2", "settings", _with(
+                {"PHONEPE_BASE_URL": f"{FIRST}{path}", "PHONEPE_FALLBACK_BASE_URLS": []}
+            ), verdict, CONFIGURATION, named=named,
+        )  # fmt: skip
+
+
+def _intercepted(testbed: Testbed) -> None:
+    """Payments trust the built-in authorities."""
+    del testbed.settings["PHONEPE_CA_BUNDLE"]
+    for host in testbed.endpoints:
+        host.certificate = testbed.stranger.issue(host.name, with_issuer=True)
+
+
+def _only_tokens_are_named(testbed: Testbed) -> None:
+    _refused(testbed)
+    testbed.settings["PHONEPE_AUTH_BASE_URL"] = f"https://{testbed.first.name}/apis/identity-manager"
 
 
 def _refused(testbed: Testbed) -> None:

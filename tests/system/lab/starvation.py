@@ -14,7 +14,7 @@ from itertools import chain, repeat
 
 from diagnostics.enums import Verdict
 from tests.system.lab.case import NONE, OK, Case, nothing
-from tests.system.lab.faults import PHONEPE, THIS_SERVER, refused
+from tests.system.lab.faults import HOSTING, PHONEPE, THIS_SERVER, refused
 from tests.system.lab.testbed import Testbed, Wire
 
 V = Verdict
@@ -38,11 +38,26 @@ def rows() -> Iterator[Case]:
             ("a tenth of a CPU", TENTH),
             ("a tenth of a CPU, a second at a time", NAP),
             ("a hundredth of a CPU", HUNDREDTH),
+            ("a twentieth of a CPU, in long turns", (0.05, 0.95)),
+            ("a third of a CPU", (0.05, 0.1)),
         ):
             yield Case(
                 title, generation, "this server", nothing, OK, NONE, look=starved(repeat_of(rhythm)),
                 instead=TOO_BUSY,
             )  # fmt: skip
+        for title, arrange, verdict, culprit in (
+            ("secret wrong", _wrong_secret, V.BAD_CREDENTIALS, "credentials"),
+            ("PhonePe silent", _silent, V.CONNECTION_TIMEOUT, PHONEPE),
+            ("names unknown", _unknown, V.DNS_FAILURE, HOSTING),
+        ):
+            yield Case(
+                f"a tenth of a CPU, {title}", generation, "this server", arrange, verdict, culprit,
+                look=starved(repeat_of(TENTH)), instead=TOO_BUSY,
+            )  # fmt: skip
+        yield Case(
+            "frozen for two seconds", generation, "this server", nothing, OK, NONE,
+            look=starved(lambda: chain([(0.15, 2.0)], repeat(FOREVER))), instead=TOO_BUSY,
+        )  # fmt: skip
         yield Case(
             "a tenth of a CPU, PhonePe refused", generation, "this server", _refused, V.CONNECTION_REFUSED, PHONEPE,
             look=starved(repeat_of(TENTH)), instead=TOO_BUSY,
@@ -56,6 +71,21 @@ def repeat_of(rhythm: Rhythm) -> Callable[[], Iterator[Rhythm]]:
 def _refused(testbed: Testbed) -> None:
     for host in testbed.endpoints:
         refused(testbed, host)
+
+
+def _wrong_secret(testbed: Testbed) -> None:
+    wrong = {"PHONEPE_SALT_KEY": "not-the-salt-key", "PHONEPE_CLIENT_SECRET": "not-the-client-secret"}
+    testbed.settings.update({name: value for name, value in wrong.items() if testbed.settings[name]})
+
+
+def _silent(testbed: Testbed) -> None:
+    for host in testbed.endpoints:
+        host.is_deaf = True
+
+
+def _unknown(testbed: Testbed) -> None:
+    for host in testbed.endpoints:
+        host.told = "NXDOMAIN"
 
 
 def starved(rhythms: Callable[[], Iterator[Rhythm]]) -> Callable[[Testbed], Wire]:

@@ -15,6 +15,8 @@ import psycopg
 from diagnostics.enums import Verdict
 from tests.harness import ROOT
 from tests.harness.databases import query
+from tests.integration.wire.faults import message
+from tests.system.lab import actors
 from tests.system.lab.actors import Behaviour
 from tests.system.lab.case import NONE, OK, Case, nothing
 from tests.system.lab.dependencies import HERE, frozen, postgres
@@ -66,6 +68,22 @@ def _sqlite() -> Iterator[Case]:
     ):  # fmt: skip
         yield _row(f"SQLite locked {title}", look, down, "locked", "python) holds the lock")
     for title, statements in (
+        (
+            "by a reader that has begun to write",
+            ("PRAGMA journal_mode=DELETE", "BEGIN", "DELETE FROM core_counter"),
+        ),
+        ("by one that holds it exclusively", ("PRAGMA locking_mode=EXCLUSIVE", "BEGIN IMMEDIATE")),
+        ("by a schema change", ("BEGIN", "CREATE TABLE unfinished (id integer)")),
+    ):
+        yield _row(f"SQLite locked {title}", _while_held(*statements), down, "locked", "holds the lock")
+    reading = _while_held("BEGIN", "SELECT * FROM core_counter")
+    yield Case("SQLite read for long by another", "v2", "our house", nothing, OK, NONE, look=reading)
+    for seconds in (1, 3):
+        short = _while_held("BEGIN EXCLUSIVE", seconds=seconds)
+        yield Case(
+            f"SQLite locked for {seconds} s, exclusively", "v2", "our house", nothing, OK, NONE, look=short
+        )
+    for title, statements in (
         ("SQLite locked", ("BEGIN IMMEDIATE",)),
         ("SQLite locked for readers too", ("PRAGMA journal_mode=DELETE", "BEGIN EXCLUSIVE")),
     ):
@@ -84,6 +102,12 @@ def _sqlite() -> Iterator[Case]:
     ):
         yield _row(f"SQLite {title} of another user", _without_rights(command), down, OF_RIGHTS[title], named)
     broken = b"not a database at all, " * 100
+    yield _row(
+        "SQLite file is empty", _with_file(b""), Verdict.MISCONFIGURED, "migrations", "manage.py migrate"
+    )
+    header = b"SQLite format 3\0" + b"\x10\0\1\1\0\x40\x20\x20" + b"\xff" * 4096
+    yield _row("SQLite file is damaged", _with_file(header), down, "down", "restore the last backup")
+    yield _row("SQLite file is a folder", _with_folder, down, "down", "must own the file")
     yield _row("SQLite file is none", _with_file(broken), down, "down", "restore the last backup")
     yield _row("SQLite folder is missing", _in_no_folder, down, "down", "there is no folder")
 
@@ -108,7 +132,7 @@ def _while_held(
             *statements,
         ]
         subprocess.run(
-            [sys.executable, "manage.py", "createcachetable"], cwd=ROOT, check=True,
+            [sys.executable, "manage.py", "createcachetable"], cwd=ROOT, check=True, capture_output=True,
             env=testbed.process_environment(DATABASE_URL=database, CACHE_URL="db://cache"),
         )  # fmt: skip
         holder = subprocess.Popen(command, stdout=subprocess.PIPE)
@@ -149,6 +173,11 @@ def _with_file(content: bytes) -> Look:
         return testbed.ask_doctor(DATABASE_URL=f"sqlite:///{file}")
 
     return look
+
+
+def _with_folder(testbed: Testbed) -> Wire:
+    (testbed.folder / "folder.sqlite3").mkdir()
+    return testbed.ask_doctor(DATABASE_URL=f"sqlite:///{testbed.folder}/folder.sqlite3")
 
 
 def _in_no_folder(testbed: Testbed) -> Wire:
@@ -253,10 +282,35 @@ def _redis() -> Iterator[Case]:
         ("cache is loading", {"*": "LOADING Redis is loading the dataset in memory"}, "Start the cache"),
         ("cache has too many clients", {"*": "ERR max number of clients reached"}, "Start the cache"),
         ("cache loses what is written", {}, "Start the cache"),
+        ("cache has no user of this name",
+         {"AUTH": WRONG_PASSWORD, "HELLO": WRONG_PASSWORD, "*": "NOAUTH Authentication required."},
+         "user and password in CACHE_URL"),
+        ("cache has no password at all", {"AUTH": "ERR AUTH <password> called without any password configured for the"
+         " default user. Are you sure your configuration is correct?"}, "user and password in CACHE_URL"),
+        ("cache forbids keys", {"SET": "NOPERM this user has no permissions to access one of the keys used"},
+         "user and password in CACHE_URL"),
+        ("cache in protected mode", {"*": "DENIED Redis is running in protected mode because it is enabled"},
+         "user and password in CACHE_URL"),
+        ("cache has too few replicas", {"SET": "NOREPLICAS Not enough good replicas to write."}, "write again"),
+        ("cache's primary is down", {"*": "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to"
+         " 'no'."}, "primary in CACHE_URL"),
+        ("cache is a cluster", {"SET": "MOVED 3999 127.0.0.1:6381"}, "CACHE_URL"),
+        ("cache's cluster is down", {"SET": "CLUSTERDOWN The cluster is down"}, "CACHE_URL"),
+        ("cache is busy with a script", {"*": "BUSY Redis is busy running a script. You can only call SCRIPT KILL"},
+         "CACHE_URL"),
     ):  # fmt: skip
         yield Case(
             title, "v2", "our house", _cache_server(redis(refusals)), Verdict.MISCONFIGURED, THIS_SERVER, "down",
             dependency="cache", named=named, look=_with_redis,
+        )  # fmt: skip
+    for title, behave in (
+        ("speaks HTTP", actors.tell(message(400, b""))),
+        ("hangs up", actors.cut),
+        ("wants TLS", actors.tell(b"\x15\x03\x03\x00\x02\x02\x46")),
+    ):
+        yield Case(
+            f"cache {title}", "v2", "our house", _cache_server(behave), Verdict.MISCONFIGURED, THIS_SERVER, "down",
+            dependency="cache", named=f"{CACHE}:6379", look=_with_redis,
         )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import os
 import shutil
 import socket
 import subprocess
@@ -82,6 +83,7 @@ class Host:
     lives_here: bool = True
     listens: bool = True
     is_deaf: bool = False
+    lost: float = 0.0  # the share of packets that never arrive
     more: tuple[str, ...] = ()  # further addresses, at which nobody lives
     told: Any = None  # by the name server; else where it lives
     listener: socket.socket | None = None
@@ -92,7 +94,8 @@ class Host:
 
     def open(self) -> None:
         if self.lives_here and self.listens:
-            self.listener = actors.listen((self.address, self.port), self._behaviour(), deaf=self.is_deaf)
+            place = self.address, self.port
+            self.listener = actors.listen(place, self._behaviour(), deaf=self.is_deaf, lost=self.lost)
 
     def _behaviour(self) -> Behaviour:
         if self.behave:
@@ -112,6 +115,9 @@ class Testbed:
     database: str = "okpuja.sqlite3"
     milliseconds: int = 0  # that the look took
     name_server_seconds: float = 0.0  # that the name server takes for each answer
+    slow_names: dict[str, float] = field(default_factory=dict)  # the same for one name, or one kind of record
+    other_names: str = "NXDOMAIN"  # what the name server says about all other names
+    silent_name_servers: tuple[str, ...] = ()
     said: io.StringIO = field(default_factory=io.StringIO)  # the log
 
     def __post_init__(self) -> None:
@@ -174,6 +180,10 @@ class Testbed:
         self.settings["PHONEPE_PROXY_URL"] = f"http://{login}@{PROXY}:3128"
         return self.neighbour(PROXY, "203.0.113.8", 3128, behave)
 
+    def trusts_public_authorities(self) -> None:
+        """Also where no setting names a file of authorities: mail and whatever else uses the system's."""
+        os.environ["SSL_CERT_FILE"] = str(self.public.bundle)
+
     def sends_mail_by(self, behave: Behaviour) -> Host:
         self.settings |= mail(f"smtp://okpuja:lab-mail-password@{MAIL}:2525")
         return self.neighbour(MAIL, "203.0.113.25", 2525, behave)
@@ -185,6 +195,7 @@ class Testbed:
     def open(self, database: Path) -> None:
         """Everybody moves in; this process sees nothing else from now on."""
         here = [host.address for host in self.hosts.values() if host.lives_here]
+        here += self.silent_name_servers
         installation.enter(self.folder, here, self.commands, self.files)
         for host in self.hosts.values():
             host.open()
@@ -243,10 +254,19 @@ class Testbed:
 
     def _start_name_server(self) -> None:
         names = NameServer((installation.NAME_SERVER, 53))
-        told = {host.name: host.told or [host.address, *host.more] for host in self.hosts.values()}
-        names.known |= told
-        names.seconds = self.name_server_seconds
+        for host in self.hosts.values():
+            where = [host.address, *host.more]
+            names.known[host.name] = where if host.told is None else host.told
+        names.seconds, names.slow, names.otherwise = (
+            self.name_server_seconds,
+            self.slow_names,
+            self.other_names,
+        )
         names.start()
+        for address in self.silent_name_servers:
+            silent = NameServer((address, 53))
+            silent.otherwise = "silence"
+            silent.start()
 
     def _host(self, name: str, address: str, answer: Answer = actors.phonepe) -> Host:
         host = self.hosts[name] = Host(name, address, answer=answer, certificate=self.public.issue(name))

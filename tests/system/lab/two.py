@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from diagnostics.enums import Culprit, Verdict
 from tests.integration.wire.endpoints import Request
-from tests.system.lab import actors, dependencies, faults
+from tests.system.lab import actors, dependencies, faults, once
 from tests.system.lab.case import NONE, OK, Case
 from tests.system.lab.faults import CONFIGURATION, HOSTING, PHONEPE, THIS_SERVER, Break
 from tests.system.lab.testbed import LOGIN, Host, Testbed
@@ -22,6 +22,16 @@ def rows() -> Iterator[Case]:
     yield Case(
         "PhonePe refused, cache refused", "v2", "two faults", both(_phonepe(faults.refused), _no_cache),
         V.CONNECTION_REFUSED, PHONEPE, also=(V.MISCONFIGURED,), look=dependencies.with_redis,
+    )  # fmt: skip
+    yield Case(
+        "no name is known, the database's neither", "v2", "two faults",
+        both(_everybody(faults.named("NXDOMAIN")), dependencies.database({"told": "NXDOMAIN"})), V.DNS_FAILURE, HOSTING,
+        look=dependencies.elsewhere,
+    )  # fmt: skip
+    yield Case(
+        "no name is known, the cache's neither", "v2", "two faults",
+        both(_everybody(faults.named("SERVFAIL")), dependencies.cache({"told": "SERVFAIL"})), V.DNS_FAILURE, HOSTING,
+        look=dependencies.with_redis,
     )  # fmt: skip
     yield Case(
         "PhonePe refused, database refused", "v2", "two faults", both(_phonepe(faults.refused), _no_database),
@@ -79,15 +89,29 @@ def _proxy_forbids(testbed: Testbed) -> None:
     testbed.uses_proxy(actors.proxy(LOGIN, 403))
 
 
-def _clocks(testbed: Testbed) -> None:
+def clocks(ahead: timedelta) -> Arrange:
     """Everybody else's."""
-    for host in testbed.everybody:
-        host.answer = _ahead(host.answer)
+
+    def arrange(testbed: Testbed) -> None:
+        for host in testbed.everybody:
+            host.answer = _ahead(host.answer, ahead)
+
+    return arrange
 
 
-def _ahead(answer: actors.Answer) -> actors.Answer:
+def _clock_of_one(testbed: Testbed) -> None:
+    """One host outside has a wrong clock; all others agree with ours."""
+    testbed.controls[0].answer = _ahead(testbed.controls[0].answer, timedelta(days=2))
+
+
+def _clock_of_phonepe(testbed: Testbed) -> None:
+    for host in testbed.phonepes:
+        host.answer = _ahead(host.answer, -timedelta(hours=3))
+
+
+def _ahead(answer: actors.Answer, ahead: timedelta) -> actors.Answer:
     def answer_later(request: Request) -> bytes:
-        now, then = actors.date(), actors.date(timedelta(minutes=12))
+        now, then = actors.date(), actors.date(ahead)
         return answer(request).replace(now.encode(), then.encode())
 
     return answer_later
@@ -99,6 +123,7 @@ def _dead_ipv6(testbed: Testbed) -> None:
         host.more = ("2001:db8::66",)
 
 
+_clocks = clocks(timedelta(minutes=12))
 MAIL_REFUSED: Arrange = dependencies.mail_server({"listens": False})
 BROKER_REFUSED: Arrange = dependencies.broker({"listens": False})
 ROWS: tuple[tuple[str, Arrange, Verdict, str, tuple[Verdict, ...]], ...] = (
@@ -106,9 +131,22 @@ ROWS: tuple[tuple[str, Arrange, Verdict, str, tuple[Verdict, ...]], ...] = (
      V.CONNECTION_REFUSED, PHONEPE, (V.BROKER_DOWN,)),
     ("everybody silent, mail server silent",
      both(_everybody(faults.dropped), dependencies.mail_server({"is_deaf": True})),
-     V.CONNECTION_TIMEOUT, HOSTING, (V.MAIL_DOWN,)),
+     V.CONNECTION_TIMEOUT, HOSTING, ()),
     ("no name is resolved, broker among them", both(_everybody(faults.named("silence")),
-     dependencies.broker({"told": "silence"})), V.DNS_FAILURE, HOSTING, (V.BROKER_DOWN,)),
+     dependencies.broker({"told": "silence"})), V.DNS_FAILURE, HOSTING, ()),
+    ("no name is known, mail server among them", both(_everybody(faults.named("NXDOMAIN")),
+     dependencies.mail_server({"told": "NXDOMAIN"})), V.DNS_FAILURE, HOSTING, ()),
+    ("no route, broker among them", both(_everybody(faults.has_no_route), dependencies.broker({"lives_here": False})),
+     V.NETWORK_UNREACHABLE, HOSTING, ()),
+    ("everybody silent, mail server refuses our login", both(_everybody(faults.dropped),
+     dependencies.mailing(actors.mail_server("AUTH PLAIN"), dependencies.SMTP_URL)), V.CONNECTION_TIMEOUT, HOSTING,
+     (V.MAIL_DOWN,)),
+    ("clock wrong, mail server's certificate too", both(_everybody(faults.shows(starts=timedelta(days=1))),
+     dependencies.encrypted_mail(starts=timedelta(days=1))), V.CLOCK_SKEW, THIS_SERVER, ()),
+    ("everybody intercepted, mail server too",
+     both(_everybody(once.forged), dependencies.encrypted_mail(by="stranger")), V.TLS_UNTRUSTED, HOSTING, ()),
+    ("PhonePe silent, mail server silent", both(_phonepe(faults.dropped), dependencies.mail_server({"is_deaf": True})),
+     V.CONNECTION_TIMEOUT, PHONEPE, (V.MAIL_DOWN,)),
     ("mail server refused, broker refused", both(MAIL_REFUSED, BROKER_REFUSED),
      V.MAIL_DOWN, THIS_SERVER, (V.BROKER_DOWN,)),
     ("disk full, PhonePe silent", both(dependencies.full_disk, _phonepe(faults.dropped)),
@@ -127,6 +165,13 @@ ROWS: tuple[tuple[str, Arrange, Verdict, str, tuple[Verdict, ...]], ...] = (
     ("clock wrong, PhonePe refused", both(_clocks, _phonepe(faults.refused)),
      V.CONNECTION_REFUSED, PHONEPE, (V.CLOCK_SKEW,)),
     ("clock wrong", _clocks, V.CLOCK_SKEW, THIS_SERVER, ()),
+    ("clock two days behind", clocks(timedelta(days=2)), V.CLOCK_SKEW, THIS_SERVER, ()),
+    ("clock two days fast", clocks(-timedelta(days=2)), V.CLOCK_SKEW, THIS_SERVER, ()),
+    ("clock six minutes behind", clocks(timedelta(minutes=6)), V.CLOCK_SKEW, THIS_SERVER, ()),
+    ("clock an hour fast (summer time)", clocks(-timedelta(hours=1)), V.CLOCK_SKEW, THIS_SERVER, ()),
+    ("clock four minutes fast", clocks(-timedelta(minutes=4)), OK, NONE, ()),
+    ("a control host's clock wrong", _clock_of_one, OK, NONE, ()),
+    ("PhonePe's clock wrong", _clock_of_phonepe, OK, NONE, ()),
     ("PhonePe refused, control hosts silent", both(_phonepe(faults.refused), _controls(faults.dropped)),
      V.CONNECTION_REFUSED, PHONEPE, ()),
     ("control hosts refused", _controls(faults.refused), OK, NONE, ()),

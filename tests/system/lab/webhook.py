@@ -86,6 +86,28 @@ def prompting(request: Request) -> bytes:
     return message(401, PAGE, "text/html", 'WWW-Authenticate: Basic realm="staging"')
 
 
+def without_body(request: Request) -> bytes:
+    return ours(Request(request.method, request.path, {**request.headers, "Content-Length": "0"}, b""))
+
+
+def shortened(request: Request) -> bytes:
+    return ours(Request(request.method, request.path, request.headers, request.body.strip()))
+
+
+def without_own_header(request: Request) -> bytes:
+    known = {name: value for name, value in request.headers.items() if not name.startswith("X-Self")}
+    return ours(Request(request.method, request.path, known, request.body))
+
+
+def of_the_last_century(request: Request) -> bytes:
+    return ours(request).replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+
+
+def a_little_late(request: Request) -> bytes:
+    time.sleep(1.4)
+    return ours(request)
+
+
 def of_another_installation(request: Request) -> bytes:
     """Same login, another SECRET_KEY: a token of ours means nothing to it."""
     request.headers.pop("X-Self-Test", None)
@@ -102,8 +124,22 @@ def rows() -> Iterator[Case]:
         yield Case(
             "PhonePe's way to us is open", generation, "our door", shop_with({"answer": ours}), OK, NONE
         )
-    for title, change, finding, culprit, named in (*NOT_OURS, *TOO_SLOW, *CHANGED, *CHUNKED, *SLASH, *LIMITS):
+    for title, change, finding, culprit, named in (*NOT_OURS, *TOO_SLOW, *CHANGED):
         yield _unreachable(title, shop_with(change), culprit, finding, named)
+    for title, answer, finding, named in NOTES:
+        yield Case(
+            title, "v2", "our door", shop_with({"answer": answer}), OK, NONE, finding, dependency="webhook",
+            named=named,
+        )  # fmt: skip
+    for title, answer in (
+        ("speaks HTTP/1.0", of_the_last_century),
+        ("takes a second and a half", a_little_late),
+    ):
+        yield Case(f"door {title}", "v2", "our door", shop_with({"answer": answer}), OK, NONE)
+    for address in ("https://10.1.2.3", "https://192.168.7.7:8443", "https://shop.internal"):
+        yield _unreachable(
+            f"our address is {address}", _at(address), CONFIGURATION, "private", "PUBLIC_BASE_URL"
+        )
     yield from _encryption_rows()
     yield from _rows_from_inside()
 
@@ -121,12 +157,16 @@ def _encryption_rows() -> Iterator[Case]:
     yield _unreachable("our address is http", _at("http://shop.example"), CONFIGURATION, "plain", "https://")
     no_tls = shop_with({"behave": actors.tell(message(400, b""))})
     yield _unreachable("door without TLS", no_tls, THIS_SERVER, "tls", SHOP)
-    expired = _certified(ends=-timedelta(days=3))
-    yield _unreachable("our certificate has expired", expired, THIS_SERVER, "tls", "expired on")
-    of_another_name = _certified("www.shop.example")
-    yield _unreachable(
-        "our certificate has another name", of_another_name, THIS_SERVER, "tls", "is for www.shop.example"
-    )
+    yield _unreachable("door cut", shop_with({"behave": actors.cut}), THIS_SERVER, "tls", SHOP)
+    for title, certified, named in (
+        ("our certificate has expired", _certified(ends=-timedelta(days=3)), "expired on"),
+        ("our certificate expired an hour ago", _certified(ends=-timedelta(hours=1)), "expired on"),
+        ("our certificate is valid tomorrow", _certified(starts=timedelta(days=1)), "not valid before"),
+        ("our certificate has another name", _certified("www.shop.example"), "is for www.shop.example"),
+        ("our certificate is for the domain below", _certified("*.shop.example"), "is for *.shop.example"),
+        ("own certificate signed by itself", _by_itself, "self-signed"),
+    ):
+        yield _unreachable(title, certified, THIS_SERVER, "tls", named)
     yield _unreachable("own certificate of nobody's", _untrusted, THIS_SERVER, "tls", "full chain")
 
 
@@ -136,6 +176,8 @@ def _rows_from_inside() -> Iterator[Case]:
         ("not reached from inside", {"lives_here": False}),
         ("refuses from inside", {"listens": False}),
         ("not resolved from inside", {"told": "SERVFAIL"}),
+        ("without an address from inside", {"told": []}),
+        ("in a private network from inside", {"answer": ours, "address": "10.66.0.8"}),
     ):
         yield Case(
             f"own address {title}", "v2", "our door", shop_with(change), OK, NONE, "unsure", dependency="webhook",
@@ -164,6 +206,10 @@ def _certified(name: str = SHOP, **dates: timedelta) -> Callable[[Testbed], None
     return arrange
 
 
+def _by_itself(testbed: Testbed) -> None:
+    shop_with({"answer": ours})(testbed).certificate = testbed.stranger.issue_for_itself(SHOP, SHOP)
+
+
 def _untrusted(testbed: Testbed) -> None:
     shop_with({"answer": ours})(testbed).certificate = testbed.stranger.issue(SHOP)
 
@@ -180,6 +226,20 @@ NOT_OURS: tuple[Row, ...] = (
     ("somebody answers 200 to all", _says(200, b"{}"), "open", THIS_SERVER, SHOP),
     ("a challenge in front of our door", _says(403, PAGE), "other", THIS_SERVER, SHOP),
     ("a password prompt in front of our door", {"answer": prompting}, "other", THIS_SERVER, "password prompt"),
+    ("door redirects, 302", _says(302, b"", "Location: http://shop.example/maintenance"), "redirect", CONFIGURATION,
+     SHOP),
+    ("door redirects, 307", _says(307, b"", "Location: https://shop.example/hi/"), "redirect", CONFIGURATION, SHOP),
+    ("a Digest prompt in front of our door", _says(401, PAGE, 'WWW-Authenticate: Digest realm="x", nonce="1"'), "other",
+     THIS_SERVER, "password prompt"),
+    ("a challenge of Cloudflare", _says(403, b"<html><title>Just a moment...</title></html>"), "other", THIS_SERVER,
+     "Just a moment"),
+    ("a page for maintenance", _says(503, b"<html><title>Back soon</title></html>"), "other", THIS_SERVER,
+     "does not reach our application"),
+    ("too many calls, says the server in front", _says(429, PAGE), "other", THIS_SERVER, "HTTP 429"),
+    ("a web server's first page", _says(200, b"<html><title>Welcome to nginx!</title></html>"), "open", THIS_SERVER,
+     "Welcome to nginx"),
+    ("no such page, says the server in front", _says(404, PAGE), "other", THIS_SERVER, "does not pass"),
+    ("only GET, says the server in front", _says(405, PAGE), "other", THIS_SERVER, "does not pass"),
     ("our server does not run", _says(502, PAGE), "other", THIS_SERVER, "does not reach our application"),
     ("another installation answers", {"answer": of_another_installation}, "changed", THIS_SERVER,
      "another installation"),
@@ -191,18 +251,26 @@ TOO_SLOW: tuple[Row, ...] = (
 CHANGED: tuple[Row, ...] = (
     ("Authorization is taken away", {"answer": without_proof}, "refuses", THIS_SERVER, SHOP),
     ("bodies are written anew", {"answer": written_anew}, "changed", THIS_SERVER, SHOP),
-)
-CHUNKED: tuple[Row, ...] = (
-    ("chunked bodies are dropped", {"answer": chunks_dropped}, "chunked", THIS_SERVER, "Transfer-Encoding"),
-    ("chunked bodies are refused", {"answer": chunks_refused}, "chunked", THIS_SERVER, "Transfer-Encoding"),
-    ("chunked bodies hang", {"answer": chunks_hang}, "chunked", THIS_SERVER, "Transfer-Encoding"),
-)
-SLASH: tuple[Row, ...] = (
-    ("a 301 adds the slash", {"answer": slash_added(301)}, "slash", THIS_SERVER, "last slash"),
-    ("a 308 adds the slash", {"answer": slash_added(308)}, "slash", THIS_SERVER, "last slash"),
-    ("no address without the slash", {"answer": slash_unknown}, "slash", THIS_SERVER, "last slash"),
-)
-LIMITS: tuple[Row, ...] = (
-    ("bodies up to 8 KiB", {"answer": limited(8_192)}, "limit", THIS_SERVER, "16 KiB"),
+    ("bodies are taken away", {"answer": without_body}, "changed", THIS_SERVER, "body"),
+    ("bodies lose their last line end", {"answer": shortened}, "changed", THIS_SERVER, "byte by byte"),
+    (
+        "unknown headers are taken away",
+        {"answer": without_own_header},
+        "changed",
+        THIS_SERVER,
+        "another installation",
+    ),
+    ("door hangs up on each call", {"answer": actors.hang_up}, "other", THIS_SERVER, "cut before"),
     ("bodies up to 50 bytes", {"answer": limited(50)}, "limit", THIS_SERVER, "HTTP 413"),
+    ("bodies up to 2 KiB", {"answer": limited(2_048)}, "limit", THIS_SERVER, "client_max_body_size"),
+)
+# PhonePe sends small bodies with their length, to the address as it was entered. Others may not.
+NOTES: tuple[tuple[str, Answer, str, str], ...] = (
+    ("chunked bodies are dropped", chunks_dropped, "chunked", "Transfer-Encoding"),
+    ("chunked bodies are refused", chunks_refused, "chunked", "Transfer-Encoding"),
+    ("chunked bodies hang", chunks_hang, "chunked", "Transfer-Encoding"),
+    ("a 301 adds the slash", slash_added(301), "slash", "last slash"),
+    ("a 308 adds the slash", slash_added(308), "slash", "last slash"),
+    ("no address without the slash", slash_unknown, "slash", "last slash"),
+    ("bodies up to 8 KiB", limited(8_192), "limit", "16 KiB"),
 )
