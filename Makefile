@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill check bench metrics messages lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -21,8 +21,9 @@ help:
 	@echo "make defects           puts the five gravest old defects back into a copy of the code: their tests must fail there"
 	@echo "make mutants [ARGS=payment/services/refunds/amounts.py] [SAMPLE=20]   small wrong edits: do the tests notice?"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
-	@echo "make torture [MINUTES=5] [SEED=]   kill, cut and restart a town of two shops, then audit it from outside"
+	@echo "make torture [MINUTES=5] [SEED=] [ARGS=--celery]   kill, cut and restart a town of two shops, then audit it from outside"
 	@echo "make restore-drill     backup, destroy, restore into a second database, ledger_check; on SQLite and on PostgreSQL"
+	@echo "make rolling-restart [ROUNDS=2]   restart two web processes and two workers while people pay: how many requests fail?"
 	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
@@ -106,12 +107,17 @@ races: $(VENV)/.dev
 torture: MINUTES ?= 5
 torture: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres
-	@$(BIN)/python -m tests.system.torture --minutes $(MINUTES) $(addprefix --seed ,$(SEED))
+	@$(BIN)/python -m tests.system.torture --minutes $(MINUTES) $(addprefix --seed ,$(SEED)) $(ARGS)
 
 siege: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres
 	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.siege
 	@TEST_DATABASE=sqlite $(BIN)/python -m tests.system.siege
+
+rolling-restart: ROUNDS ?= 2
+rolling-restart: $(VENV)/.dev
+	@$(BIN)/python -m tests.harness.postgres
+	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.rolling_restart --rounds $(ROUNDS)
 
 restore-drill: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres

@@ -22,6 +22,7 @@ class Broker:
 
     def __init__(self) -> None:
         self.port = free_port()
+        self._process: subprocess.Popen | None = None
         self.url = f"redis://127.0.0.1:{self.port}/0"
         self.start()
 
@@ -32,6 +33,7 @@ class Broker:
         self.kill()
 
     def start(self) -> None:
+        self.kill()
         arguments = ["--port", f"{self.port}", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
         self._process = subprocess.Popen(
             [str(SERVER), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -44,8 +46,9 @@ class Broker:
         raise AssertionError("the broker did not start")
 
     def kill(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
 
     def empty(self) -> None:
         with contextlib.suppress(redis.exceptions.RedisError):

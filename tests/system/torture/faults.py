@@ -21,6 +21,8 @@ KINDS = {
     "connection stalls": 20,
     "mail server": 20,
 }
+# Beside them, where Celery works.
+KINDS_OF_BROKER = {"broker killed": 25, "broker emptied": 25}
 
 
 @dataclass
@@ -56,7 +58,8 @@ class FaultInjector:
             self.kill(self.dice.choice(self.testbed.programs))
             self._next_kill = now + self.dice.uniform(0.5, 1.5) * KILL_EVERY
         if now >= self._next_other:
-            self.strike(self.dice.choices(list(KINDS), list(KINDS.values()))[0], now)
+            kinds = KINDS | (KINDS_OF_BROKER if self.testbed.broker else {})
+            self.strike(self.dice.choices(list(kinds), list(kinds.values()))[0], now)
             self._next_other = now + self.dice.uniform(6, 18)
 
     def pass_time(self, now: float) -> None:
@@ -76,6 +79,11 @@ class FaultInjector:
             self.testbed.postgres.restart(signal.SIGQUIT)
         elif kind == "postgres restarts":
             self.testbed.postgres.restart(signal.SIGINT)
+        elif kind == "broker emptied" and self.testbed.broker:
+            self.testbed.broker.empty()
+        elif kind == "broker killed" and self.testbed.broker:
+            self.testbed.broker.kill()
+            self._later.append((now + self.dice.uniform(2, 10), self.testbed.broker.start))
         elif kind == "mail server":
             self.testbed.inbox.is_closed = True
             self._later.append((now + self.dice.uniform(3, 10), self.reopen_mail_server))

@@ -17,6 +17,7 @@ from typing import Any
 
 import psycopg
 
+from tests.harness.broker import Broker
 from tests.harness.customers import FRONTEND
 from tests.harness.databases import query
 from tests.harness.forwarder import Address, Forwarder, free_port, wait_until_listening
@@ -31,15 +32,32 @@ OFFER_LINK = re.compile(r"http://\S+/offer/\S+/")
 MERCHANTS = {"v1": "PGTESTPAYUAT", "v2": "SIMMERCHANT"}
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY tablename"
 WORK = ("manage.py", "work", "--interval", "0.2")
+CELERY = ("-m", "celery", "--app", "okpuja.celery")
+CELERY_WORK = (*CELERY, "worker", "--pool", "threads", "--concurrency", "11", "--loglevel", "WARNING")
+CELERY_TIMER = (*CELERY, "beat", "--scheduler", "okpuja.celery:RowTimer", "--loglevel", "WARNING")
 
 
 @dataclass
 class Scale:
-    """How many customers have an account, how many workers each installation has, how much faster time goes."""
+    """How many customers have an account, how many workers each installation has, how much faster time goes.
+
+    `celery`: workers are Celery's, two of them and a timer for each installation, over one broker.
+    """
 
     people: int
     workers: dict[str, int] = field(default_factory=lambda: {"v1": 1, "v2": 3})
     time: int = 60
+    celery: bool = False
+
+
+class CeleryProcess(RestartableProcess):
+    """kombu may end a worker whose broker was killed: its supervisor starts it again, and nothing is lost."""
+
+    def restart_if_ended(self) -> None:
+        if self._process.has_ended and "/kombu/" in self._process.output[-4000:]:
+            self.restart()
+            return
+        super().restart_if_ended()
 
 
 class RestartedInstallation(Installation):
@@ -55,13 +73,17 @@ class RestartedInstallation(Installation):
     def start(self, workers: int) -> None:
         for address in self._addresses:
             self._start("server", *gunicorn(address))
-        for _ in range(workers):
-            self._start("worker", *WORK)
+        is_on_celery = "BROKER_URL" in self.environment
+        for _ in range(2 if is_on_celery else workers):
+            self._start("worker", *(CELERY_WORK if is_on_celery else WORK))
+        if is_on_celery:
+            self._start("timer", *CELERY_TIMER)
         for address in self._addresses:
             wait_until_listening(address)
 
     def _start(self, kind: str, *arguments: str) -> None:
-        program = RestartableProcess(f"{self.generation}-{kind}", *arguments, environment=self.environment)
+        restartable = CeleryProcess if arguments[:2] == CELERY[:2] else RestartableProcess
+        program = restartable(f"{self.generation}-{kind}", *arguments, environment=self.environment)
         self.programs.append(self.keep(program))
 
     @property
@@ -86,6 +108,7 @@ class Testbed:
     network: list[Forwarder]
     inbox: "Inbox"
     installations: list[RestartedInstallation] = field(default_factory=list)
+    broker: Broker | None = None
     __test__ = False
 
     @cached_property
@@ -139,6 +162,8 @@ def start_testbed(scale: Scale) -> Iterator[Testbed]:
         for forwarder in network:
             stack.callback(forwarder.close)
         testbed = Testbed(postgres, phonepe, network, inbox)
+        if scale.celery:
+            testbed.broker = stack.enter_context(Broker())
         for generation, workers in scale.workers.items():
             testbed.installations.append(start_in(testbed, generation, workers, scale, stack))
         yield testbed
@@ -153,6 +178,9 @@ def start_in(
     entrance = Forwarder(addresses)
     stack.callback(entrance.close)
     first, second = (f"{forwarder.url}/simulator/apis/pg-sandbox" for forwarder in testbed.network)
+    # Each installation has its own database in the broker.
+    number = len(testbed.installations)
+    broker = {"BROKER_URL": f"{testbed.broker.url[:-1]}{number}"} if testbed.broker else {}
     installation = RestartedInstallation(
         generation,
         entrance,
@@ -174,6 +202,7 @@ def start_in(
         REFUND_SECOND_PERSON_ABOVE=3000,
         OFFER_HOURS=1,
         LOG_LEVEL="WARNING",
+        **broker,
     )
     stack.enter_context(installation).start(workers)
     if generation == "v2":  # V1 names the address of its callback with every order
