@@ -144,7 +144,7 @@ def answer(url: str, clock: Clock) -> None:
     found = dict(measures(clock))
     say([*found])
     for line in sys.stdin:
-        measure = found[line.strip()]
+        measure = found[line.rstrip("\n")]
         measure()
         say([spent(measure, clock) for _ in range(CALLS)])
     environment.end()

@@ -400,8 +400,9 @@ class Trade:
                 ends = self.now + timedelta(hours=1 + pk % 600)
                 key, digest = f"{self.dice.getrandbits(128):032x}", f"{self.dice.getrandbits(256):064x}"
                 self.tables["session"].add(pk, key, digest, digest, self.now, self.now, ends)
-            if pk % 3 == 0:
-                self.tables["code"].add(pk, joined, joined + timedelta(minutes=15), joined)
+            if pk % 24 == 0:
+                asked = self.now - timedelta(days=pk % 29)
+                self.tables["code"].add(pk, asked, asked + timedelta(minutes=15), asked)
 
     def _records(self) -> None:
         """Kept in a fixed number by the product itself: the same in a large shop and in a small one."""

@@ -9,7 +9,8 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import and_
 from typing import Any
 
 from django.contrib import admin, messages
@@ -172,7 +173,8 @@ class Column:
             return self.equals(word)
         name = self.field.name
         if self.lookup == "startswith":  # ids of ours are spelled in capitals, PhonePe's are as they come
-            return Q(**{f"{name}__startswith": word}) | Q(**{f"{name}__startswith": word.upper()})
+            begins = Q(**{f"{name}__startswith": word}) | Q(**{f"{name}__startswith": word.upper()})
+            return begins & self.is_filled
         return Q(**{f"{name}__{self.lookup}": word}) & self.is_filled
 
     def equals(self, word: str) -> Q:
@@ -223,18 +225,18 @@ class Search:
         """Rows whose own or related row is so."""
         if not column.relation:
             return {*_some(self._rows.filter(condition))}
-        return self._of_related(column, _some(column.model._default_manager.filter(condition)))
+        return self._of_related(column, _some(column.model._default_manager.filter(condition).order_by()))
 
     def _in_group(self, columns: list[Column], words: list[str]) -> set[Any]:
         """Every word in one of these columns, which are of one table."""
-        condition = Q()
-        for word in words:
-            condition &= _any(column.holds(word) for column in columns)
-        keys = self.find_where(columns[0], condition)
-        if len(words) == 1 and connection.vendor == "postgresql":
-            for column in columns:  # whole, where a part of it can be looked for among the newest rows only
-                if column.lookup == "icontains":
-                    keys |= self._whole(column, words[0])
+        if len(words) > 1:
+            every = [_any(column.holds(word) for column in columns) for word in words]
+            return self.find_where(columns[0], reduce(and_, every))
+        keys = set[Any]()
+        for column in columns:  # each by itself: one without an index must not keep the others from theirs
+            keys |= self.find_where(column, column.holds(words[0]))
+            if column.lookup != "exact":
+                keys |= self._whole(column, words[0])
         return keys
 
     def _whole(self, column: Column, word: str) -> set[Any]:

@@ -22,7 +22,6 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connectio
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
 from core.clocks import database_now
@@ -338,10 +337,13 @@ def check_webhook_silence() -> CheckResult:
         simulated=False,
         decided_at__range=(now - WEBHOOK_WINDOW, now - WEBHOOK_DELAY),
     )
-    has_webhook = Exists(WebhookEvent.objects.filter(attempt=OuterRef("pk")))
-    newest = paid.annotate(has_webhook=has_webhook).order_by("-decided_at", "-pk")[:WEBHOOK_SAMPLE]
+    newest = paid.order_by("-decided_at", "-pk").values_list("pk", flat=True)[:WEBHOOK_SAMPLE]
     try:
-        announced = list(newest.values_list("has_webhook", flat=True))
+        # Not by EXISTS in one statement: PostgreSQL would read the orders of all webhooks for it.
+        orders = list(newest)
+        webhooks = WebhookEvent.objects.filter(attempt__in=orders).values_list("attempt", flat=True)
+        found = set(webhooks)
+        announced = [order in found for order in orders]
     except DATABASE_ERRORS:
         return check.unknown("not known while the database cannot be queried")
     count = (

@@ -11,7 +11,9 @@ from importlib import import_module
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.contrib import admin
+from django.core.exceptions import EmptyResultSet
 from django.db import connection, migrations
 from django.db.models import QuerySet
 from django.test.utils import CaptureQueriesContext
@@ -121,6 +123,44 @@ def test_every_list_of_a_growing_table_is_a_long_list(model):
     for each in desk.list_filter:
         field = model._meta.get_field(each) if isinstance(each, str) else None
         assert field is None or field.choices or field.get_internal_type() == "BooleanField", each
+
+
+IDS = sorted(
+    {
+        (model._meta.label, path)
+        for model, each in admin.site._registry.items()
+        if isinstance(each, long_lists.LongList)
+        for path in each.search_fields
+        if path.endswith("__startswith")
+    }
+)
+
+
+@on_postgresql
+@pytest.mark.parametrize(("label", "path"), IDS)
+def test_every_id_is_looked_up_by_an_index(label, path):
+    column = long_lists.read_column(apps.get_model(label), path)
+    rows = column.model._default_manager.filter(column.holds("OKP0a1")).order_by()
+    assert scanned(rows.values("pk")[:10]) == set()
+
+
+def dear_for_request_ids(rows):
+    try:
+        where = str(rows.query).partition("WHERE")[2]
+    except EmptyResultSet:
+        return long_lists.Plan(0, 0)
+    return long_lists.Plan(1, 1e9 if "request_id" in where else 1)
+
+
+def test_an_old_order_is_found_though_another_column_has_no_index(desk, alice, cart, monkeypatch):
+    """`request_id` of a change has none: it is looked for among the newest rows, and nothing else is."""
+    payment = make_payment(builders.make_checkout(cart))
+    old = StateChange.objects.create(payment=payment, after="PENDING", rule="x", request_id="abc")
+    monkeypatch.setattr(long_lists, "NEWEST", 0)
+    monkeypatch.setattr(long_lists, "plan_of", dear_for_request_ids)
+    found = desk.get("/admin/payment/statechange/", {"q": payment.reference}).context["cl"]
+    assert [row.pk for row in found.result_list] == [old.pk]
+    assert desk.get("/admin/payment/statechange/", {"q": "abc"}).context["cl"].result_count == 0
 
 
 @pytest.fixture
