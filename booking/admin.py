@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from accounts.search import PhoneSearch
 from booking import services
+from booking.devotees import DEVOTEE_FIELDS
 from booking.models import (
     Booking,
     Cart,
@@ -28,6 +29,7 @@ from booking.models import (
 from booking.pricing import find_price_problem
 from booking.services.carts import FURTHEST
 from core.long_lists import LongList, SpanFilter
+from core.dates import spell_date
 from core.money import grouped, paise, rupees
 from core.printable import printable
 
@@ -107,9 +109,8 @@ class SlotForm(forms.ModelForm):
     def clean_starts_at(self) -> datetime:
         start: datetime = self.cleaned_data["starts_at"]
         if start < (earliest := timezone.localtime(services.earliest_start())):
-            raise forms.ValidationError(
-                f"Nobody could book this in time: choose one after {earliest:%H:%M on %-d %B}."
-            )
+            soonest = f"{earliest:%H:%M} on {spell_date(earliest, year=False)}"
+            raise forms.ValidationError(f"Nobody could book this in time: choose one after {soonest}.")
         if timezone.localtime(start).date() > timezone.localdate() + FURTHEST:
             raise forms.ValidationError("Bookings open one year ahead: choose an earlier time.")
         return start
@@ -216,7 +217,7 @@ class PujaServiceAdmin(ModelAdmin):
     list_display = ("title", "category", "type", "duration_minutes", "is_active")
     list_filter = ("category", "type", "is_active")
     list_select_related = ("category",)
-    search_fields = ("title",)
+    search_fields = ("title", "title_hi")
 
     def save_model(self, request: HttpRequest, obj: PujaService, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -322,6 +323,27 @@ class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     list_select_related = ("user",)
     search_fields = ("book_id__startswith", "user__email", "user__phone")
     actions = ("mark_completed",)
+    readonly_fields = DEVOTEE_FIELDS
+
+    @admin.display(description="for whom")
+    def devotee_names(self, booking: Booking) -> str:
+        return booking.checkout.devotee_names
+
+    @admin.display
+    def gotra(self, booking: Booking) -> str:
+        return booking.checkout.gotra
+
+    @admin.display
+    def nakshatra(self, booking: Booking) -> str:
+        return booking.checkout.nakshatra
+
+    @admin.display
+    def people(self, booking: Booking) -> int | None:
+        return booking.checkout.people
+
+    @admin.display
+    def wishes(self, booking: Booking) -> str:
+        return booking.checkout.wishes
 
     @admin.action(description="Mark as completed (once the puja has begun)", permissions=["decide"])
     def mark_completed(self, request: HttpRequest, bookings: QuerySet[Booking]) -> None:

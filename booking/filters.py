@@ -1,5 +1,7 @@
 """How the catalogue is searched, narrowed and ordered."""
 
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django import forms
@@ -51,9 +53,15 @@ class PujaServiceFilter(filters.FilterSet):
         fields = ("search", "category", "type", "location", "language", "is_active", "ordering")
 
     def filter_search(self, services: QuerySet, name: str, text: str) -> QuerySet:
-        anywhere = (
-            Q(title__icontains=text) | Q(description__icontains=text) | Q(category__name__icontains=text)
+        columns = (
+            "title",
+            "title_hi",
+            "description",
+            "description_hi",
+            "category__name",
+            "category__name_hi",
         )
+        anywhere = reduce(or_, (Q(**{f"{column}__icontains": text}) for column in columns))
         return services.filter(anywhere)
 
     def filter_location(self, services: QuerySet, name: str, place: str) -> QuerySet:

@@ -12,6 +12,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from accounts.models import Address, User
+from booking.agreed import AGREED_ADDRESS, AGREED_CATEGORY, AGREED_PACKAGE, AGREED_PROMO, AGREED_SERVICE
+from booking.devotees import DevoteeDetails
 from booking.fields import (
     FIRST_MOMENT,
     LAST_MOMENT,
@@ -23,11 +25,14 @@ from booking.fields import (
     MinuteOfDayField,
     StartsOnTheMinute,
 )
+from core.dates import spell_moment
 from core.texts import plain_line, plain_text
 
 # PhonePe takes no order below one rupee.
 LEAST_PAISE = 100
 LEAST_MINUTES = 5
+# Beside the English column: where it is empty, the English one is read (core.language.translated).
+IN_HINDI: dict[str, Any] = {"blank": True, "default": "", "help_text": "in Hindi; empty: as in English"}
 # Without I, L, O, U, 0 and 1: people read these aloud on the phone.
 BOOK_ID_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
 
@@ -44,6 +49,7 @@ def make_book_id() -> str:
 
 class PujaCategory(models.Model):
     name = LineField(max_length=100, unique=True)
+    name_hi = LineField(max_length=100, **IN_HINDI)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -63,8 +69,12 @@ class PujaService(models.Model):
         ONLINE = "ONLINE"
 
     title = LineField(max_length=150, unique=True)
+    title_hi = LineField(max_length=150, **IN_HINDI)
     image_url = ImageAddressField(max_length=500)
     description = HtmlField()
+    description_hi = HtmlField(**IN_HINDI)
+    preparation = HtmlField(blank=True, default="", help_text="what to have ready; after the payment")
+    preparation_hi = HtmlField(**IN_HINDI)
     category = models.ForeignKey(PujaCategory, on_delete=models.PROTECT, related_name="services")
     type = models.CharField(max_length=10, choices=Type)
     duration_minutes = models.PositiveSmallIntegerField(validators=[MinValueValidator(LEAST_MINUTES), MOST])
@@ -100,10 +110,12 @@ class Package(models.Model):
 
     puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="packages")
     location = LineField(max_length=100)
+    location_hi = LineField(max_length=100, **IN_HINDI)
     language = models.CharField(max_length=10, choices=Language)
     package_type = models.CharField(max_length=10, choices=PackageType)
     price_paise = models.PositiveIntegerField()
     description = HtmlField()
+    description_hi = HtmlField(**IN_HINDI)
     includes_materials = models.BooleanField(default=False)
     priest_count = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1), MOST])
     is_active = models.BooleanField(default=True)
@@ -154,7 +166,7 @@ class Slot(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.service}, {timezone.localtime(self.starts_at):%d %b %Y %H:%M}"
+        return f"{self.service}, {spell_moment(self.starts_at)}"
 
     @property
     def available(self) -> int:
@@ -258,7 +270,7 @@ class PromoCode(models.Model):
             )
 
 
-class Cart(models.Model):
+class Cart(DevoteeDetails):
     """What a person wants. Its choice stays as it is once it was checked out; see `services.change_cart`."""
 
     class Status(models.TextChoices):
@@ -293,6 +305,7 @@ class Cart(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = [
+            *DevoteeDetails.Meta.constraints,
             models.UniqueConstraint(
                 fields=["user"], condition=Q(status="ACTIVE"), name="one_active_cart_per_user"
             ),
@@ -308,59 +321,7 @@ class Cart(models.Model):
         return timezone.make_aware(datetime.combine(self.selected_date, self.selected_time))
 
 
-# What a customer agrees to at check-out: a column of the row that was offered, and the column of Checkout that keeps
-# its value. The catalogue may change afterwards, and the address may be deleted.
-AGREED_SERVICE = {
-    "id": "puja_service_id",
-    "title": "puja_title",
-    "image_url": "puja_image_url",
-    "description": "puja_description",
-    "type": "puja_type",
-    "duration_minutes": "puja_duration_minutes",
-    "created_at": "puja_created_at",
-    "updated_at": "puja_updated_at",
-}
-AGREED_CATEGORY = {
-    "id": "category_id",
-    "name": "category_name",
-    "created_at": "category_created_at",
-    "updated_at": "category_updated_at",
-}
-AGREED_PACKAGE = {
-    "id": "package_id",
-    "location": "package_location",
-    "language": "package_language",
-    "package_type": "package_type",
-    "description": "package_description",
-    "includes_materials": "includes_materials",
-    "priest_count": "priest_count",
-    "created_at": "package_created_at",
-    "updated_at": "package_updated_at",
-}
-AGREED_PROMO = {
-    "id": "promo_code_id",
-    "code": "promo_code_text",
-    "description": "promo_description",
-    "percent": "promo_percent",
-    "amount_paise": "promo_amount_paise",
-    "min_order_paise": "promo_min_order_paise",
-    "max_discount_paise": "promo_max_discount_paise",
-}
-AGREED_ADDRESS = {
-    "id": "address_id",
-    "address_line1": "address_line1",
-    "address_line2": "address_line2",
-    "city": "address_city",
-    "state": "address_state",
-    "postal_code": "address_postal_code",
-    "country": "address_country",
-    "is_default": "address_is_default",
-    "created_at": "address_created_at",
-    "updated_at": "address_updated_at",
-}
-
-
-class Checkout(models.Model):
+class Checkout(DevoteeDetails):
     """A cart as it was when it was checked out: puja, package, price, promo code, address. Only its states change."""
 
     class State(models.TextChoices):
@@ -387,22 +348,27 @@ class Checkout(models.Model):
 
     puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="+")
     puja_title = models.CharField(max_length=150)
+    puja_title_hi = models.CharField(max_length=150, blank=True, default="")
     puja_image_url = models.CharField(max_length=500)
     puja_description = models.TextField()
+    puja_description_hi = models.TextField(blank=True, default="")
     puja_type = models.CharField(max_length=10, choices=PujaService.Type)
     puja_duration_minutes = models.PositiveSmallIntegerField()
     puja_created_at = models.DateTimeField()
     puja_updated_at = models.DateTimeField()
     category_id = models.BigIntegerField(help_text="of a PujaCategory, which may have been deleted since")
     category_name = models.CharField(max_length=100)
+    category_name_hi = models.CharField(max_length=100, blank=True, default="")
     category_created_at = models.DateTimeField()
     category_updated_at = models.DateTimeField()
 
     package = models.ForeignKey(Package, on_delete=models.PROTECT, related_name="+")
     package_location = models.CharField(max_length=100)
+    package_location_hi = models.CharField(max_length=100, blank=True, default="")
     package_language = models.CharField(max_length=10, choices=Package.Language)
     package_type = models.CharField(max_length=10, choices=Package.PackageType)
     package_description = models.TextField()
+    package_description_hi = models.TextField(blank=True, default="")
     includes_materials = models.BooleanField()
     priest_count = models.PositiveSmallIntegerField()
     package_created_at = models.DateTimeField()
@@ -435,6 +401,7 @@ class Checkout(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = [
+            *DevoteeDetails.Meta.constraints,
             models.UniqueConstraint(
                 fields=["cart"], condition=Q(state="RESERVED"), name="one_reserved_checkout_per_cart"
             ),
@@ -597,4 +564,4 @@ class EarlierStart(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.booking}, {timezone.localtime(self.starts_at):%d %b %Y %H:%M}"
+        return f"{self.booking}, {spell_moment(self.starts_at)}"

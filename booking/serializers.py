@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 
 from accounts.models import Address
-from accounts.serializers import AddressSerializer, PersonSerializer
+from accounts.serializers import AddressSerializer, LineField, PersonSerializer
+from booking.devotees import DEVOTEE_FIELDS, MOST_PEOPLE
 from booking.fields import LAST_MOMENT
 from booking.models import Booking, Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
 from booking.pricing import calculate_price
 from core import serializers
 from core.money import rupees
+from core.texts import plain_text
 
 # A cart in this state reads as its checkout in that one.
 FREEZING: dict[str, str] = {
@@ -48,7 +50,7 @@ class HourField(serializers.TimeField):
 class PujaCategorySerializer(serializers.ModelSerializer):
     class Meta:
         model = PujaCategory
-        fields = ("id", "name", "created_at", "updated_at")
+        fields = ("id", "name", "created_at", "updated_at", "name_hi")
 
 
 class SecureAddressField(serializers.CharField):
@@ -79,6 +81,8 @@ class PujaServiceSerializer(serializers.ModelSerializer):
             "is_active",
             "created_at",
             "updated_at",
+            "title_hi",
+            "description_hi",
         )
 
 
@@ -100,6 +104,8 @@ class PackageSerializer(serializers.ModelSerializer):
             "is_active",
             "created_at",
             "updated_at",
+            "location_hi",
+            "description_hi",
         )
 
 
@@ -267,6 +273,7 @@ def agreed_cart(checkout: Checkout) -> dict[str, Any]:
         "selected_date": start.date().isoformat(),
         "selected_time": f"{start:%H:%M}",
         "promo_code": PromoCodeSerializer(promo).data | counts if promo else None,
+        **{name: getattr(checkout, name) for name in DEVOTEE_FIELDS},
     }
 
 
@@ -298,6 +305,7 @@ class CartSerializer(serializers.ModelSerializer):
             "updated_at",
             "total_price",
             "can_delete",
+            *DEVOTEE_FIELDS,
         )
 
     def to_representation(self, cart: Cart) -> dict[str, Any]:
@@ -338,6 +346,15 @@ class CartChoiceSerializer(serializers.Serializer):
         error_messages={"invalid": _("Give the time as HH:MM, for example 16:30 or 04:30 PM.")},
     )
     promo_code = serializers.CharField(max_length=30, required=False, allow_blank=True, allow_null=True)
+    devotee_names = serializers.CharField(
+        max_length=500, required=False, allow_blank=True, validators=[plain_text], help_text="for whom it is"
+    )
+    gotra = LineField(max_length=60, required=False, allow_blank=True)
+    nakshatra = LineField(max_length=60, required=False, allow_blank=True)
+    people = serializers.IntegerField(min_value=1, max_value=MOST_PEOPLE, required=False, allow_null=True)
+    wishes = serializers.CharField(
+        max_length=500, required=False, allow_blank=True, validators=[plain_text], help_text="to the priest"
+    )
 
     def validate_selected_time(self, start: time) -> time:
         if start.second:

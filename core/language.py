@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import get_language_from_request, override
+from django.utils.translation import get_language, get_language_from_request, override
 from django.utils.translation import gettext_noop as _
 
 if TYPE_CHECKING:
@@ -60,6 +60,15 @@ def in_both_languages(request: Any, sentence: Text) -> dict[str, str]:
         message = str(sentence)
     with override(language_of(request)):
         return {"message": message, "user_message": str(sentence)}
+
+
+def translated(row: Any, column: str, language: str = "") -> str:
+    """What stands in the column for this language (`title_hi` beside `title`), else in English.
+
+    `language`: the active one where it is not given.
+    """
+    language = (language or get_language() or ENGLISH).partition("-")[0]
+    return getattr(row, f"{column}_{language}", "") or getattr(row, column)
 
 
 def supported_language(language: str) -> str:

@@ -4,10 +4,10 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils import dateformat, timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext
 
+from core.dates import spell_date, spell_moment
 from core.money import grouped
 from core.texts import one_line
 
@@ -41,32 +41,23 @@ def format_facts(facts: dict[str, Any]) -> dict[str, Any]:
     Raises TypeError or ValueError for a fact that is not what its name says.
     """
     formatted: dict[str, Any] = {}
+    in_hindi = {name: fact for name, fact in facts.items() if name.endswith("_hi") and fact}
+    facts = {name: fact for name, fact in facts.items() if not name.endswith("_hi")}
+    if get_language() == "hi":
+        facts |= {name.removesuffix("_hi"): fact for name, fact in in_hindi.items()}
     for name, fact in facts.items():
         if fact in (None, "", 0):
             continue
         if name.endswith("_paise"):
             formatted[name.removesuffix("_paise")] = f"₹{grouped(fact)}"
         elif name in MOMENTS:
-            formatted[name] = format_moment(datetime.fromisoformat(fact))
+            formatted[name] = spell_moment(datetime.fromisoformat(fact))
         elif name in DAYS:
-            formatted[name] = format_day(datetime.fromisoformat(fact))
+            formatted[name] = spell_date(datetime.fromisoformat(fact))
         elif name == "offered":
-            formatted[name] = [format_moment(datetime.fromisoformat(start)) for start in fact]
+            formatted[name] = [spell_moment(datetime.fromisoformat(start)) for start in fact]
         elif isinstance(fact, str):
             formatted[name] = one_line(fact)  # a line break in a subject would begin another header
         else:
             formatted[name] = fact
     return formatted
-
-
-def format_moment(at: datetime) -> str:
-    """In our time zone."""
-    # Translators: Django's date format of a moment in mails and receipts, see
-    # https://docs.djangoproject.com/en/5.2/ref/templates/builtins/#date
-    return dateformat.format(timezone.localtime(at), pgettext("date format", "l, j F Y, g:i A"))
-
-
-def format_day(at: datetime) -> str:
-    """In our time zone."""
-    # Translators: Django's date format of a day in mails and receipts.
-    return dateformat.format(timezone.localtime(at), pgettext("date format", "j F Y"))

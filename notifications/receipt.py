@@ -8,9 +8,9 @@ from importlib.metadata import version
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from core.dates import spell_date
 from core.language import supported_language
 from core.money import grouped
-from notifications.formatting import format_day
 
 Rows = list[tuple[str, str]]  # labels with their values
 
@@ -72,7 +72,7 @@ class ReceiptDocument:
         # Translators: {reference} is the number of a refund, or of a dispute at the buyer's bank.
         text = _("Returned on {day} ({reference})")
         rows = [
-            (text.format(day=format_day(each.at), reference=each.reference), _signed(-each.amount_paise))
+            (text.format(day=spell_date(each.at), reference=each.reference), _signed(-each.amount_paise))
             for each in self.returned
         ]
         return [*rows, (_("Left after what was returned"), f"₹{grouped(self.left_paise)}")]

@@ -10,10 +10,11 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from fpdf.errors import FPDFException
 
+from core.dates import spell_date, spell_moment
 from core.language import supported_language
 from core.money import grouped
 from notifications.font_fallback import REPLACEMENT
-from notifications.formatting import INDIA, format_day, format_moment
+from notifications.formatting import INDIA
 from notifications.messages import Unwritable
 from notifications.pdf_document import ACCENT, INK, QUIET, PdfDocument
 from notifications.receipt import ReceiptDocument
@@ -36,7 +37,7 @@ def render(receipt: ReceiptDocument, language: str) -> bytes:
 
 def _draw(receipt: ReceiptDocument, language: str) -> bytes:
     issuer, *issuer_lines = settings.RECEIPT_ISSUER
-    starts_at = format_moment(receipt.starts_at) if receipt.starts_at else ""
+    starts_at = spell_moment(receipt.starts_at) if receipt.starts_at else ""
     if starts_at and receipt.is_cancelled:
         # Translators: the time of a puja whose booking is cancelled.
         starts_at = _("{moment} (cancelled)").format(moment=starts_at)
@@ -56,7 +57,7 @@ def _draw(receipt: ReceiptDocument, language: str) -> bytes:
     pdf.add_rows(
         [
             (_("Receipt number"), receipt.number),
-            (_("Date of payment"), format_day(receipt.received_at)),
+            (_("Date of payment"), spell_date(receipt.received_at)),
             (_("Received from"), receipt.payer),
             (_("Address"), receipt.address),
             (_("Time of the puja"), starts_at),

@@ -8,7 +8,6 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -17,9 +16,11 @@ from rest_framework.exceptions import ValidationError
 import booking.services.promos as promos
 from accounts.models import User
 from accounts.services import lock_user
+from booking.devotees import DEVOTEE_FIELDS
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import find_promo_problem
 from booking.services.places import SlotFull, earliest_start, free_slots
+from core.dates import spell_date
 from core.errors import Conflict, InvalidField, Refusal
 from core.language import Text
 
@@ -36,13 +37,14 @@ def fill_cart(
     selected_date: date,
     selected_time: time,
     promo_code: str | None = None,
+    **devotees: Any,
 ) -> Cart:
     """A new ACTIVE cart in place of the old one, which is given up only when the new one is fine.
 
-    Takes ids of service and package; date and time as people in our time zone say them. A checked-out cart
-    is not touched. Raises ValidationError on the field that is wrong, SlotFull.
+    Takes ids of service and package; date and time as people in our time zone say them; for whom it is, by the names of
+    DEVOTEE_FIELDS. A checked-out cart is not touched. Raises ValidationError on the field that is wrong, SlotFull.
     """
-    cart = _build_cart(user, puja_service, package_id, selected_date, selected_time, promo_code)
+    cart = _build_cart(user, puja_service, package_id, selected_date, selected_time, promo_code, **devotees)
     with transaction.atomic():
         lock_user(user.pk)
         _replace_active(cart)
@@ -62,7 +64,7 @@ def change_cart(cart: Cart, **changes: Any) -> Cart:
     if current.checkouts.exists():
         _replace_active(wanted)
         return wanted
-    for name in ("puja_service", "package", "selected_date", "selected_time", "promo_code"):
+    for name in ("puja_service", "package", "selected_date", "selected_time", "promo_code", *DEVOTEE_FIELDS):
         setattr(current, name, getattr(wanted, name))
     current.save()
     return current
@@ -184,7 +186,7 @@ def add_free_times(problem: Text, cart: Cart) -> Text:
     named = [
         format_lazy(
             "{day}: {times}",
-            day=lazy(date_format, str)(day, "j F"),
+            day=lazy(spell_date, str)(day, year=False),
             times=", ".join(f"{start:%H:%M}" for start in times[:TIMES_SHOWN])
             + ", …" * (len(times) > TIMES_SHOWN),
         )
@@ -209,7 +211,7 @@ def _find_date_problem(cart: Cart) -> tuple[str, Text] | None:
         return "selected_time", _("This time has passed.")
     if cart.starts_at < (earliest := timezone.localtime(earliest_start())):
         near = _("This time is too near. Choose one after {time} on {date}.")
-        at = {"time": f"{earliest:%H:%M}", "date": lazy(date_format, str)(earliest, "j F")}
+        at = {"time": f"{earliest:%H:%M}", "date": lazy(spell_date, str)(earliest, year=False)}
         return "selected_time", format_lazy(near, **at)
     return None
 
@@ -243,6 +245,7 @@ def _build_cart(
     selected_date: date,
     selected_time: time,
     promo_code: str | None,
+    **devotees: Any,
 ) -> Cart:
     """A cart that is not saved yet, with everything checked."""
     service = PujaService.objects.select_related("category").filter(pk=puja_service).first()
@@ -251,7 +254,7 @@ def _build_cart(
     package = Package.objects.filter(pk=package_id).first()
     if package is None:
         raise ValidationError({"package_id": [_("This package does not exist.")]})
-    cart = Cart(user=user, puja_service=service, package=package)
+    cart = Cart(user=user, puja_service=service, package=package, **devotees)
     cart.selected_date, cart.selected_time = selected_date, selected_time
     require_bookable(cart)
     _set_promo(cart, promo_code)
@@ -265,6 +268,7 @@ def _read_choice(cart: Cart) -> dict[str, Any]:
         "selected_date": cart.selected_date,
         "selected_time": cart.selected_time,
         "promo_code": cart.promo_code.code if cart.promo_code else None,
+        **{name: getattr(cart, name) for name in DEVOTEE_FIELDS},
     }
 
 

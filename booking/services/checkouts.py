@@ -15,15 +15,15 @@ import booking.services.places as places
 import booking.services.promos as promos
 from accounts.models import Address
 from accounts.services import address_for_delivery, lock_user
-from booking.models import (
+from booking.agreed import (
     AGREED_ADDRESS,
     AGREED_CATEGORY,
     AGREED_PACKAGE,
     AGREED_PROMO,
     AGREED_SERVICE,
-    Cart,
-    Checkout,
 )
+from booking.devotees import AGREED_DEVOTEES
+from booking.models import Cart, Checkout
 from booking.pricing import USED_UP, Price, calculate_price
 from booking.services.carts import lock_active, require_bookable, slot_full
 from booking.services.hold_limits import bookings_that_stand, refuse_excess_of_slot
@@ -151,6 +151,7 @@ def _build_checkout(cart: Cart, price: Price, address: Address | None, expires_a
         (cart.puja_service.category, AGREED_CATEGORY),
         (cart.package, AGREED_PACKAGE),
         (cart.promo_code, AGREED_PROMO),
+        (cart, AGREED_DEVOTEES),
         (address, AGREED_ADDRESS),
     )
     agreed = {

@@ -26,7 +26,7 @@ def demo_cart(user: User) -> Cart:
 
 def demo_package() -> Package:
     """Made when it is missing, so that a demonstration needs no seed."""
-    category, _ = PujaCategory.objects.get_or_create(name="Online")
+    category, _ = PujaCategory.objects.get_or_create(name="Online", defaults={"name_hi": "ऑनलाइन"})
     service, _ = PujaService.objects.get_or_create(
         title=DEMO_SERVICE,
         defaults={
@@ -35,6 +35,8 @@ def demo_package() -> Package:
             "duration_minutes": 30,
             "image_url": "https://ik.imagekit.io/okpuja/online-archana.jpg",
             "description": "<p>An archana in your name, seen live from the temple.</p>",
+            "title_hi": "ऑनलाइन अर्चना",
+            "description_hi": "<p>आपके नाम से अर्चना, मंदिर से सीधे दिखाई जाती है।</p>",
         },
     )
     packages = Package.objects.filter(puja_service=service, is_active=True)
@@ -45,5 +47,7 @@ def demo_package() -> Package:
         package_type=Package.PackageType.BASIC,
         price_paise=110_00,
         description="<p>One priest, a live link, and the prasad by post.</p>",
+        location_hi="ऑनलाइन",
+        description_hi="<p>एक पंडित, सीधा प्रसारण, और डाक से प्रसाद।</p>",
         includes_materials=True,
     )

@@ -32,6 +32,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
     amount = RupeesField(source="payment.amount_paise")
     because = serializers.ChoiceField(choices=Offer.Because.choices, read_only=True)
     puja = serializers.CharField(source="payment.checkout.puja_title")
+    puja_hi = serializers.CharField(source="payment.checkout.puja_title_hi")
     paid_for = serializers.DateTimeField(source="payment.checkout.starts_at")
     message = serializers.SerializerMethodField()
     places = serializers.SerializerMethodField()
@@ -45,7 +46,7 @@ class OfferSerializer(serializers.ModelSerializer[Offer]):
     class Meta:
         model = Offer
         fields = (
-            *("payment_id", "state", "because", "expires_at", "amount", "puja", "paid_for"),
+            *("payment_id", "state", "because", "expires_at", "amount", "puja", "puja_hi", "paid_for"),
             *("message", "places", "booking_id", "starts_at"),
         )
 

@@ -7,6 +7,8 @@ from django.utils import timezone
 from accounts.serializers import LineField
 from booking.serializers import RupeesField
 from core import serializers
+from core.dates import spell_date
+from core.language import ENGLISH
 from payment.models import Refund
 from payment.states import RefundState
 
@@ -66,6 +68,6 @@ class RefundSerializer(serializers.ModelSerializer[Refund]):
         is_open = refund.state not in (RefundState.COMPLETED, RefundState.FAILED)
         if is_open and refund.expected_by and refund.expected_by < timezone.now():
             return LATE
-        by = f"{timezone.localtime(refund.expected_by):%-d %B %Y}" if refund.expected_by else "soon"
+        by = spell_date(refund.expected_by, ENGLISH) if refund.expected_by else "soon"
         sentence = SENTENCES[RefundState(refund.state)].format(by=by)
         return f"{sentence} The bank's reference: {refund.utr}." if refund.utr else sentence

@@ -193,7 +193,9 @@ def _puja(checkout: Checkout, booking: Booking | None) -> outbox.Facts:
     """The time that it has now: another one may have been chosen, or the temple has moved it."""
     return {
         "puja": checkout.puja_title,
+        "puja_hi": checkout.puja_title_hi,
         "place": checkout.package_location,
+        "place_hi": checkout.package_location_hi,
         "starts_at": _iso((booking or checkout).starts_at),
     }
 

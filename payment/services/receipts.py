@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from booking.models import Booking
 from core.databases import insert_rows, update_row, write_together
 from core.errors import Unavailable
-from core.language import supported_language
+from core.language import ENGLISH, supported_language, translated
 from core.texts import shown
 from core.waiting import WaitSlots, wait_for
 from notifications.receipt import ReceiptDocument, Returned, digest
@@ -122,7 +122,8 @@ def pdf(receipt: Receipt, language: str, wait_seconds: float = READER_WAITS) -> 
 
     Raises ReceiptBusy when others are drawing for longer than `wait_seconds`, and Unwritable.
     """
-    document, language = receipt_document(receipt), supported_language(language)
+    language = supported_language(language)
+    document = receipt_document(receipt, language)
     content = wait_for(partial(_find_or_draw, receipt, document, language), wait_seconds)
     if content is None:
         raise ReceiptBusy
@@ -156,7 +157,7 @@ def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes 
         return content
 
 
-def receipt_document(receipt: Receipt) -> ReceiptDocument:
+def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = _receipt_entry(payment)
     payer = shown(payment.payer_reference)
@@ -170,7 +171,7 @@ def receipt_document(receipt: Receipt) -> ReceiptDocument:
         simulated=receipt.series == Receipt.Series.SIMULATION,
         payer=payer,
         address=", ".join(filter(None, (shown(getattr(address, part, "")) for part in ADDRESS))),
-        item=checkout.puja_title if checkout else "",
+        item=translated(checkout, "puja_title", language) if checkout else "",
         starts_at=_starts_at(payment, booking),
         is_cancelled=booking is not None and booking.status == Booking.Status.CANCELLED,
         price_paise=receipt.price_paise,

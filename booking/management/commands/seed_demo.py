@@ -27,6 +27,8 @@ class Puja(NamedTuple):
     minutes: int
     rupees: int
     description: str
+    title_hi: str
+    description_hi: str
     slot_hours: tuple[int, ...] = ()  # none: any time while we are open
 
 
@@ -38,18 +40,90 @@ PUJAS = (
         120,
         2100,
         "Katha and puja for peace at home.",
+        "सत्यनारायण पूजा",
+        "घर में शांति के लिए कथा और पूजा।",
         (8, 11, 16),
     ),
-    Puja("Griha Pravesh", "Home and family", "HOME", 180, 5100, "The first steps into a new home."),
-    Puja("Namkaran Sanskar", "Home and family", "HOME", 90, 3100, "A name for the newborn."),
-    Puja("Ganesh Puja", "Festivals", "HOME", 60, 1500, "For a good beginning.", (7, 9, 18)),
-    Puja("Lakshmi Puja", "Festivals", "HOME", 90, 2500, "For prosperity, with lamps at dusk.", (17, 19)),
-    Puja("Rudrabhishek", "Temple", "TEMPLE", 75, 1100, "Abhishek of Lord Shiva with milk and honey.", (6, 8)),
-    Puja("Mahamrityunjaya Jaap", "Temple", "TEMPLE", 150, 7100, "For health and long life."),
+    Puja(
+        "Griha Pravesh",
+        "Home and family",
+        "HOME",
+        180,
+        5100,
+        "The first steps into a new home.",
+        "गृह प्रवेश",
+        "नए घर में पहला कदम।",
+    ),
+    Puja(
+        "Namkaran Sanskar",
+        "Home and family",
+        "HOME",
+        90,
+        3100,
+        "A name for the newborn.",
+        "नामकरण संस्कार",
+        "नवजात शिशु का नामकरण।",
+    ),
+    Puja(
+        "Ganesh Puja",
+        "Festivals",
+        "HOME",
+        60,
+        1500,
+        "For a good beginning.",
+        "गणेश पूजा",
+        "शुभ आरंभ के लिए।",
+        (7, 9, 18),
+    ),
+    Puja(
+        "Lakshmi Puja",
+        "Festivals",
+        "HOME",
+        90,
+        2500,
+        "For prosperity, with lamps at dusk.",
+        "लक्ष्मी पूजा",
+        "समृद्धि के लिए, संध्या के दीपों के साथ।",
+        (17, 19),
+    ),
+    Puja(
+        "Rudrabhishek",
+        "Temple",
+        "TEMPLE",
+        75,
+        1100,
+        "Abhishek of Lord Shiva with milk and honey.",
+        "रुद्राभिषेक",
+        "दूध और शहद से भगवान शिव का अभिषेक।",
+        (6, 8),
+    ),
+    Puja(
+        "Mahamrityunjaya Jaap",
+        "Temple",
+        "TEMPLE",
+        150,
+        7100,
+        "For health and long life.",
+        "महामृत्युंजय जाप",
+        "स्वास्थ्य और दीर्घायु के लिए।",
+    ),
+)
+CATEGORIES_HI = {"Home and family": "घर और परिवार", "Festivals": "त्योहार", "Temple": "मंदिर"}
+PREPARATION = (
+    "<p>Please bathe before the puja, wear clean clothes, and have flowers, fruit and a lamp ready.</p>",
+    "<p>कृपया पूजा से पहले स्नान करें, स्वच्छ वस्त्र पहनें, और फूल, फल तथा दीपक तैयार रखें।</p>",
 )
 LEVELS = (
-    (Package.PackageType.BASIC, Package.Language.HINDI, 1, 1, False, "One priest."),
-    (Package.PackageType.STANDARD, Package.Language.HINDI, 2, 2, True, "Two priests, all materials."),
+    (Package.PackageType.BASIC, Package.Language.HINDI, 1, 1, False, "One priest.", "एक पंडित।"),
+    (
+        Package.PackageType.STANDARD,
+        Package.Language.HINDI,
+        2,
+        2,
+        True,
+        "Two priests, all materials.",
+        "दो पंडित, सारी सामग्री सहित।",
+    ),
     (
         Package.PackageType.PREMIUM,
         Package.Language.SANSKRIT,
@@ -57,6 +131,7 @@ LEVELS = (
         4,
         True,
         "Four priests, all materials, prasad.",
+        "चार पंडित, सारी सामग्री और प्रसाद सहित।",
     ),
 )
 WELCOME = {
@@ -94,13 +169,19 @@ class Command(PrintableCommand):
 
 
 def seed_puja(puja: Puja) -> None:
-    category, _ = PujaCategory.objects.get_or_create(name=puja.category)
+    category, _ = PujaCategory.objects.get_or_create(
+        name=puja.category, defaults={"name_hi": CATEGORIES_HI[puja.category]}
+    )
     slug = puja.title.lower().replace(" ", "-")
     fields = {
         "category": category,
         "type": puja.type,
         "duration_minutes": puja.minutes,
         "description": f"<p>{puja.description}</p>",
+        "title_hi": puja.title_hi,
+        "description_hi": f"<p>{puja.description_hi}</p>",
+        "preparation": PREPARATION[0],
+        "preparation_hi": PREPARATION[1],
         "image_url": f"{IMAGES}/{slug}.jpg",
     }
     service, made = PujaService.objects.get_or_create(title=puja.title, defaults=fields)
@@ -110,7 +191,7 @@ def seed_puja(puja: Puja) -> None:
 
 
 def seed_packages(service: PujaService, rupees: int) -> None:
-    for kind, language, times, priests, materials, description in LEVELS:
+    for kind, language, times, priests, materials, description, description_hi in LEVELS:
         Package.objects.create(
             puja_service=service,
             location="Patna",
@@ -120,6 +201,8 @@ def seed_packages(service: PujaService, rupees: int) -> None:
             priest_count=priests,
             includes_materials=materials,
             description=f"<p>{description}</p>",
+            location_hi="पटना",
+            description_hi=f"<p>{description_hi}</p>",
         )
 
 

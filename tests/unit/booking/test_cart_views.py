@@ -44,6 +44,7 @@ def test_a_cart_reads_as_the_frontend_expects(mine, alice, package):
         *("id", "cart_id", "user", "service_type", "puja_service", "package", "astrology_service"),
         *("selected_date", "selected_time", "promo_code", "status", "created_at", "updated_at"),
         *("total_price", "can_delete"),
+        *("devotee_names", "gotra", "nakshatra", "people", "wishes"),
     }
     assert (wire["user"], wire["status"], wire["can_delete"]) == (alice.pk, "ACTIVE", True)
     assert (wire["selected_time"], wire["total_price"]) == ("10:00", "990.00")

@@ -41,7 +41,7 @@ def test_a_service_reads_as_the_frontend_expects(shop, api):
     assert (page["count"], page["next"], page["previous"]) == (2, None, None)
     assert set(page["results"][0]) == {
         *("id", "title", "image_url", "description", "category", "category_detail", "type"),
-        *("duration_minutes", "is_active", "created_at", "updated_at"),
+        *("duration_minutes", "is_active", "created_at", "updated_at", "title_hi", "description_hi"),
     }
     assert page["results"][0]["category_detail"]["name"] == "Festivals"
     assert api().get(f"/api/puja/services/{shop[0].pk}/").json() == page["results"][0]
@@ -53,6 +53,7 @@ def test_categories_and_packages_are_bare_arrays(shop, api):
     assert set(package) == {
         *("id", "puja_service", "location", "language", "package_type", "price", "description"),
         *("includes_materials", "priest_count", "is_active", "created_at", "updated_at"),
+        *("location_hi", "description_hi"),
     }
     assert (package["price"], package["language"]) == ("1100.00", "SANSKRIT")
 

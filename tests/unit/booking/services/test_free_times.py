@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
-from django.utils.formats import date_format
 from django.utils.translation import override
 
 from booking.models import Slot
 from booking.services.carts import FURTHEST, TIMES_SHOWN
+from core.dates import spell_date
 from tests.harness import builders
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ def slots(package):
 
 
 def day(days):
-    return date_format(builders.in_days(days), "j F")
+    return spell_date(builders.in_days(days), year=False)
 
 
 def choice(package, days=3, time="08:00"):
@@ -138,7 +138,7 @@ def test_at_the_click_on_pay_the_free_times_are_named_too(mine, package, slots, 
 def test_the_times_are_named_in_the_language_of_the_reader(mine, package, slots):
     answer = mine.post(CARTS, choice(package), HTTP_ACCEPT_LANGUAGE="hi").json()
     with override("hi"):
-        in_hindi = date_format(builders.in_days(3), "j F")
+        in_hindi = spell_date(builders.in_days(3), year=False)
 
     assert in_hindi in answer["user_message"]
     assert day(3) in answer["error"]

@@ -1,0 +1,40 @@
+"""How dates and times are written for people, in English and in Hindi; moments in our time zone.
+
+The names of months and weekdays are those of CLDR (Babel): Django's Hindi catalogue misspells several of them.
+`language` is the active one where it is not given.
+"""
+
+from datetime import date, datetime, time
+
+from babel.dates import format_date, format_time
+from django.utils import timezone
+from django.utils.translation import get_language
+
+from core.language import ENGLISH, supported_language
+
+LOCALES = {"en": "en_IN", "hi": "hi"}
+# Hindi counts the hours to 24: CLDR's Hindi has "am" and "pm" in English.
+TIMES = {"en": "h:mm a", "hi": "HH:mm"}
+
+
+def spell_date(value: date, language: str = "", *, weekday: bool = False, year: bool = True) -> str:
+    """17 September 2026, or 17 सितंबर 2026. Takes moments, too."""
+    day = timezone.localtime(value).date() if isinstance(value, datetime) else value
+    pattern = "EEEE, " * weekday + "d MMMM" + " y" * year
+    return format_date(day, pattern, locale=LOCALES[_language(language)])
+
+
+def spell_time(value: datetime | time, language: str = "") -> str:
+    """4:30 PM, or 16:30."""
+    hour = timezone.localtime(value).time() if isinstance(value, datetime) else value
+    language = _language(language)
+    return format_time(hour, TIMES[language], locale=LOCALES[language])
+
+
+def spell_moment(value: datetime, language: str = "") -> str:
+    """Thursday, 17 September 2026, 4:30 PM."""
+    return f"{spell_date(value, language, weekday=True)}, {spell_time(value, language)}"
+
+
+def _language(language: str) -> str:
+    return supported_language((language or get_language() or ENGLISH).partition("-")[0])

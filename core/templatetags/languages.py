@@ -1,0 +1,15 @@
+"""The filters of templates for what is written in two languages.
+
+Dates: Django's own filters take their months from another catalogue.
+"""
+
+from django import template
+
+from core.dates import spell_date, spell_moment, spell_time
+from core.language import translated
+
+register = template.Library()
+register.filter("spell_date", spell_date)
+register.filter("spell_time", spell_time)
+register.filter("spell_moment", spell_moment)
+register.filter("translated", translated)
