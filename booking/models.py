@@ -31,7 +31,7 @@ from core.texts import plain_line, plain_text
 # PhonePe takes no order below one rupee.
 LEAST_PAISE = 100
 LEAST_MINUTES = 5
-# Beside the English column: where it is empty, the English one is read (core.language.translated).
+# Beside the English column: where it is empty, the English one is read (core.language.localized).
 IN_HINDI: dict[str, Any] = {"blank": True, "default": "", "help_text": "in Hindi; empty: as in English"}
 # Without I, L, O, U, 0 and 1: people read these aloud on the phone.
 BOOK_ID_LETTERS = "ABCDEFGHJKMNPQRSTVWXYZ23456789"
@@ -520,6 +520,15 @@ class Booking(models.Model):
     moves = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="how often the temple has moved it"
     )
+    own_moves = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="how often its customer has moved it"
+    )
+    terms_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="its customer moved it away from this start: the refund policy still counts from it",
+    )
     free_until = models.DateTimeField(
         null=True,
         blank=True,
@@ -541,6 +550,16 @@ class Booking(models.Model):
 
     def __str__(self) -> str:
         return self.book_id
+
+    @property
+    def changes(self) -> int:
+        """How often it was moved. Signed links and calendars know by it that they are old."""
+        return self.moves + self.own_moves
+
+    @property
+    def policy_start(self) -> datetime:
+        """The start that the refund policy counts from: nobody gains by moving a booking before they cancel it."""
+        return min(self.terms_from or self.starts_at, self.starts_at)
 
     @property
     def selected_date(self) -> date:

@@ -62,7 +62,7 @@ def in_both_languages(request: Any, sentence: Text) -> dict[str, str]:
         return {"message": message, "user_message": str(sentence)}
 
 
-def translated(row: Any, column: str, language: str = "") -> str:
+def localized(row: Any, column: str, language: str = "") -> str:
     """What stands in the column for this language (`title_hi` beside `title`), else in English.
 
     `language`: the active one where it is not given.

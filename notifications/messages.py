@@ -40,8 +40,8 @@ class Message:
     html: str
 
 
-def write(notification: Notification, link: str = "") -> Message:
-    """The notification in its reader's language, with a link to go on. Raises Unwritable."""
+def write(notification: Notification, link: str = "", change_link: str = "") -> Message:
+    """In its reader's language, with a link to go on, and one to change a booking. Raises Unwritable."""
     language = supported_language(notification.language)
     with translation.override(language):
         try:
@@ -64,6 +64,8 @@ def write(notification: Notification, link: str = "") -> Message:
             "rows": rows,
             "action": headers.get("Action", _("See your payment")),
             "link": link,
+            "change": _("Cancel or move your booking"),
+            "change_link": change_link,
             "simulated": simulated,
             "footer": _("OkPuja. This message was sent automatically; please keep it for your records."),
         }

@@ -5,6 +5,8 @@ import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from email.encoders import encode_base64
+from email.mime.base import MIMEBase
 from typing import Any
 
 import requests
@@ -36,15 +38,16 @@ OLDEST_NEWS = timedelta(days=14)  # an older message is of no use to its reader
 
 @dataclass(frozen=True)
 class Attachments:
-    """What is added to a message when it is sent: a link to go on, PDF files by name, and newer facts.
+    """What is added to a message when it is sent: a link to go on, files by name (PDF, calendar), and newer facts.
 
-    `over` says why the message is no longer true: then it is dropped.
+    `change_link`: to cancel or move a booking. `over` says why the message is no longer true: then it is dropped.
     """
 
     link: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     facts: dict[str, Any] = field(default_factory=dict)
     over: str = ""
+    change_link: str = ""
 
 
 Attach = Callable[[Notification], Attachments]
@@ -134,7 +137,7 @@ def _deliver(notification: Notification, attachments: Attachments) -> None:
     recipients = [notification.email] if is_for_person else settings.STAFF_EMAILS
     if not recipients:
         raise Unwritable("nobody to send it to")
-    message = write(notification, attachments.link)
+    message = write(notification, attachments.link, attachments.change_link)
     headers = {"Message-ID": notification.message_id, "Auto-Submitted": "auto-generated"}
     subject = printable(message.subject)
     text, html = (printable(each, keep="\n\t") for each in (message.text, message.html))
@@ -157,8 +160,20 @@ def _deliver(notification: Notification, attachments: Attachments) -> None:
     mail = EmailMultiAlternatives(subject, text, to=recipients, headers=headers)
     mail.attach_alternative(html, "text/html")
     for name, content in attachments.files.items():
-        mail.attach(name, content, "application/pdf")
+        if name.endswith(".ics"):
+            mail.attach(_calendar_part(name, content))
+        else:
+            mail.attach(name, content, "application/pdf")
     mail.send()
+
+
+def _calendar_part(name: str, content: bytes) -> MIMEBase:
+    """As it is, byte by byte: a text part would get other line breaks."""
+    part = MIMEBase("text", "calendar", charset="utf-8", method="PUBLISH")
+    part.set_payload(content)
+    encode_base64(part)
+    part.add_header("Content-Disposition", "attachment", filename=name)
+    return part
 
 
 def _retry_or_give_up(notification: Notification, error: OSError) -> None:

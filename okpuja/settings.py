@@ -268,6 +268,7 @@ REST_FRAMEWORK = {
         "promo": rate("PROMO_RATE", "20/min"),
         "upload": rate("UPLOAD_RATE", "30/min"),
         "receipt": rate("RECEIPT_RATE", "30/min"),
+        "calendar": rate("CALENDAR_RATE", "120/min"),
         "demo_payment": rate("DEMO_PAYMENT_RATE", "10/min"),
         "simulation": rate("SIMULATION_RATE", "60/min"),
         "diagnosis": rate("DIAGNOSIS_RATE", "20/min"),
@@ -430,6 +431,9 @@ OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1, at_most=60 * 24)  # its link
 # The temple moves no booking to a start that is nearer than this: the customer chooses by a link.
 MOVE_NOTICE_HOURS = number("MOVE_NOTICE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
 MOVED_REFUND_IN_FULL = boolean("MOVED_REFUND_IN_FULL", True)
+# A customer moves a booking so often, until so many hours before its start.
+CUSTOMER_MOVES = number("CUSTOMER_MOVES", 2, at_most=20)
+CUSTOMER_MOVE_HOURS = number("CUSTOMER_MOVE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
 # The worker compares the day before with PhonePe's records.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 # Records that the worker deletes after so many days, 0: never (payment/services/retention.py). Money stays for ever.

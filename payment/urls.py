@@ -1,7 +1,9 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from payment.views.booking_changes import BookingChangePageView, BookingChangeViewSet
 from payment.views.bookings import BookingViewSet
+from payment.views.calendars import BookingCalendarFileView, CalendarFeedFileView, CalendarFeedViewSet
 from payment.views.carts import CartPaymentViewSet, SlotPaymentViewSet
 from payment.views.frontend_2026 import Frontend2026ViewSet
 from payment.views.offers import OfferPageView, OfferViewSet
@@ -28,6 +30,21 @@ urlpatterns = [
         OfferViewSet.as_view({"get": "retrieve", "post": "choose"}),
         name="payment-offer",
     ),
+    path(
+        "api/booking/changes/<str:token>/",
+        BookingChangeViewSet.as_view({"get": "retrieve"}),
+        name="booking-change",
+    ),
+    path("api/booking/changes/<str:token>/cancel/", BookingChangeViewSet.as_view({"post": "cancel"})),
+    path("api/booking/changes/<str:token>/move/", BookingChangeViewSet.as_view({"post": "move"})),
+    path(
+        "api/booking/calendar-feed/",
+        CalendarFeedViewSet.as_view({"get": "retrieve", "post": "open", "delete": "close"}),
+        name="calendar-feed",
+    ),
+    path("booking/<str:token>/", BookingChangePageView.as_view(), name="booking-change-page"),
+    path("calendar/feed/<str:token>/", CalendarFeedFileView.as_view(), name="calendar-feed-file"),
+    path("calendar/<str:token>/", BookingCalendarFileView.as_view(), name="booking-calendar-file"),
     path("offer/<str:token>/", OfferPageView.as_view(), name="payment-offer-page"),
     path("pay/<str:token>/", StatusPageView.as_view(), name="payment-status-page"),
 ]

@@ -11,6 +11,7 @@ from booking.services.bookings import (
     earliest_move,
     find_held,
     move,
+    move_by_customer,
 )
 from booking.services.carts import (
     change_cart,
@@ -19,6 +20,7 @@ from booking.services.carts import (
     deletion_status,
     fill_cart,
     record_shown_total,
+    require_open_start,
     set_promo,
 )
 from booking.services.checkouts import Beside, PriceChanged, check_out, release
@@ -32,6 +34,7 @@ from booking.services.places import (
     extend_hold,
     extending_write,
     forgive_hold,
+    free_slots,
     hold_expiry,
     lead_time,
     longest_page_life,
@@ -69,15 +72,18 @@ __all__ = [
     "find_held",
     "forget_networks",
     "forgive_hold",
+    "free_slots",
     "hold_expiry",
     "lead_time",
     "longest_page_life",
     "move",
+    "move_by_customer",
     "nearby_slots",
     "outdated_networks",
     "page_life",
     "record_shown_total",
     "release",
     "release_hold",
+    "require_open_start",
     "set_promo",
 ]

@@ -133,6 +133,7 @@ def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> 
         "starts_at": slot.starts_at,
         "moved_because": reason,
         "moves": F("moves") + 1,
+        "terms_from": None,
         "choose_until": None,
         "updated_at": timezone.now(),
     }
@@ -140,6 +141,32 @@ def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> 
         fields["free_until"] = slot.starts_at
     Booking.objects.filter(pk=before.pk).update(**fields)
     places.exchange_place(booking.checkout, slot)
+    return True
+
+
+@transaction.atomic
+def move_by_customer(booking: Booking, to: Slot | datetime) -> bool:
+    """A confirmed booking gets another time of the same puja by the wish of its customer, in the caller's transaction.
+
+    `to`: a slot; a start where the puja has none. Says whether we moved it. Raises SlotGone; nothing is changed then.
+    """
+    confirmed = Booking.objects.select_for_update(no_key=True).filter(
+        pk=booking.pk, status=Status.CONFIRMED, choose_until=None
+    )
+    before = confirmed.first()
+    if before is None:
+        return False
+    starts_at = to.starts_at if isinstance(to, Slot) else to
+    EarlierStart.objects.get_or_create(booking=before, starts_at=before.starts_at)
+    Booking.objects.filter(pk=before.pk).update(
+        starts_at=starts_at,
+        moved_because="",
+        own_moves=F("own_moves") + 1,
+        terms_from=before.policy_start,
+        updated_at=timezone.now(),
+    )
+    if isinstance(to, Slot):
+        places.exchange_place(booking.checkout, to)
     return True
 
 

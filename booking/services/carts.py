@@ -229,6 +229,15 @@ def slot_full(cart: Cart) -> SlotFull:
     return SlotFull(add_free_times(SlotFull.default_detail, cart))
 
 
+def require_open_start(service: PujaService, starts_at: datetime) -> None:
+    """For a puja without slots. Raises InvalidField for a start that nobody could buy now."""
+    start = timezone.localtime(starts_at)
+    wanted = Cart(puja_service=service, selected_date=start.date(), selected_time=start.time())
+    if wrong := _find_date_problem(wanted):
+        raise InvalidField(*wrong)
+    _require_opening_hours(wanted)
+
+
 def _require_opening_hours(cart: Cart) -> None:
     opens, closes = time(settings.OPENING_HOUR), time(settings.CLOSING_HOUR)
     if not opens <= cart.selected_time <= closes:

@@ -6,10 +6,10 @@ Dates: Django's own filters take their months from another catalogue.
 from django import template
 
 from core.dates import spell_date, spell_moment, spell_time
-from core.language import translated
+from core.language import localized
 
 register = template.Library()
 register.filter("spell_date", spell_date)
 register.filter("spell_time", spell_time)
 register.filter("spell_moment", spell_moment)
-register.filter("translated", translated)
+register.filter("localized", localized)

@@ -1,10 +1,16 @@
 """Sentences for the buyer about their payment, in the active language. They follow from its state only."""
 
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Booking
+from core.dates import spell_moment
+from core.language import Text
+from core.money import grouped
 from payment.models import Payment
 from payment.phonepe.response_codes import ASKING, PAID, STARTED, WAIT, meaning
+from payment.services.booking_changes import Cancellation
 from payment.services.offers import can_choose
 from payment.states import Fulfilment, PaymentState
 
@@ -31,6 +37,22 @@ CALLED_OFF = _(
 )
 CANCELLED = _("This booking is cancelled.")
 UNDECIDED = (STARTED, PAID, WAIT, ASKING)  # not for a payment that has ended unpaid
+
+
+def cancellation_sentence(found: Cancellation | None) -> Text:
+    """What a cancellation would give back now, and until when."""
+    if found is None:
+        return _("This booking cannot be cancelled any more.")
+    if not found.refund_paise:
+        return _("If you cancel now, nothing goes back to you.")
+    amounts = {"refund": f"₹{grouped(found.refund_paise)}", "paid": f"₹{grouped(found.paid_paise)}"}
+    all_of_it = _("If you cancel now, all of it goes back to you: {refund}.")
+    part_of_it = _("If you cancel now, {refund} of {paid} go back to you.")
+    sentence = format_lazy(all_of_it if found.refund_paise == found.paid_paise else part_of_it, **amounts)
+    if found.until is None:
+        return sentence
+    later = _("After {until} it is less.")
+    return format_lazy("{} {}", sentence, format_lazy(later, until=lazy(spell_moment, str)(found.until)))
 
 
 def message(payment: Payment) -> str:

@@ -1,16 +1,22 @@
-"""Signed links to one payment. A return link only leads back to the payment; each purpose has its own salt."""
+"""Signed links to one payment or booking. Each purpose has its own salt: one link leads to nothing else."""
+
+from dataclasses import dataclass
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
 from django.http import Http404
 from django.urls import reverse
+from django.utils import timezone
 
+from booking.models import Booking
 from payment.models import Payment
 
 DAY = 86_400
 RETURN, STATUS, OFFER = "payment.return", "payment.status", "payment.offer"
-# Late money may come for seven days, and people open old links.
-LIFE_SECONDS = {RETURN: 8 * DAY, STATUS: 60 * DAY, OFFER: 60 * DAY}
+CHANGE, CALENDAR = "booking.change", "booking.calendar"
+# Late money may come for seven days, people open old links, and bookings open one year ahead.
+LIFE_SECONDS = {RETURN: 8 * DAY, STATUS: 60 * DAY, OFFER: 60 * DAY, CHANGE: 370 * DAY, CALENDAR: 370 * DAY}
 
 
 def return_url(payment: Payment) -> str:
@@ -26,20 +32,71 @@ def offer_url(payment: Payment) -> str:
     return _absolute(reverse("payment-offer-page", args=[_token(payment, OFFER)]))
 
 
+def change_url(booking: Booking) -> str:
+    """The holder of this link may cancel or move the booking, once, until its puja begins."""
+    token = signing.dumps([booking.pk, booking.own_moves], salt=CHANGE)
+    return _absolute(reverse("booking-change-page", args=[token]))
+
+
+def calendar_url(booking: Booking) -> str:
+    """The calendar file of this booking, which names the puja, its place and its time."""
+    return _absolute(reverse("booking-calendar-file", args=[signing.dumps(booking.pk, salt=CALENDAR)]))
+
+
+def feed_url(secret: str) -> str:
+    return _absolute(reverse("calendar-feed-file", args=[secret]))
+
+
 def webhook_url() -> str:
     return _absolute(reverse("webhook-phonepe"))
 
 
 def payment_behind(token: str, purpose: str) -> Payment:
     """The payment that a token names. Raises Http404 for forged, expired and foreign tokens alike."""
-    try:
-        payment_id = signing.loads(token, salt=purpose, max_age=LIFE_SECONDS[purpose])
-    except signing.BadSignature as error:
-        raise Http404 from error
-    payment = Payment.objects.select_related("checkout").filter(pk=payment_id).first()
+    payment = Payment.objects.select_related("checkout").filter(pk=_named_by(token, purpose)).first()
     if payment is None:
         raise Http404
     return payment
+
+
+@dataclass(frozen=True)
+class ChangeLink:
+    booking: Booking
+    own_moves: int  # when the link was made
+
+    @property
+    def is_used(self) -> bool:
+        """Its holder, or somebody else, has moved the booking since."""
+        return self.booking.own_moves != self.own_moves
+
+
+def change_behind(token: str) -> ChangeLink:
+    """Raises Http404 for forged and foreign tokens, and once the puja has begun."""
+    booking_id, own_moves = _named_by(token, CHANGE)
+    booking = _booking(booking_id)
+    if booking.starts_at <= timezone.now():
+        raise Http404
+    return ChangeLink(booking, own_moves)
+
+
+def booking_of_calendar(token: str) -> Booking:
+    """Raises Http404 for forged, expired and foreign tokens alike."""
+    return _booking(_named_by(token, CALENDAR))
+
+
+def _booking(booking_id: int) -> Booking:
+    rows = Booking.objects.select_related("user", "checkout__cart__puja_service", "checkout__payment")
+    booking = rows.filter(pk=booking_id).first()
+    if booking is None:
+        raise Http404
+    return booking
+
+
+def _named_by(token: str, purpose: str) -> Any:
+    try:
+        return signing.loads(token, salt=purpose, max_age=LIFE_SECONDS[purpose])
+    except signing.BadSignature as error:
+        raise Http404 from error
 
 
 def _token(payment: Payment, purpose: str) -> str:

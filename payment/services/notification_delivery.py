@@ -15,13 +15,14 @@ from django.utils import timezone
 
 from accounts.codes import code_of, digits
 from accounts.models import BY_MAIL
+from booking.calendar_files import calendar_file
 from booking.models import Booking, Cart
 from core.logging import log_about
 from notifications.models import Notification
 from notifications.sending import Attachments
 from notifications.services import CODES
 from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
-from payment.services.links import offer_url, status_url
+from payment.services.links import change_url, offer_url, status_url
 from payment.services.notifications import notify_refund_started
 from payment.services.receipts import MAIL_WAITS, pdf, receipt_of
 from payment.services.transitions import NEWEST_ORDER
@@ -34,6 +35,8 @@ UNFULFILLED = (Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF)
 CALLED_OFF = "the temple has called its time off"
 GOES_BACK = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 WITH_BOOKING = ("booked", "paid_twice")  # a move has a notification of its own
+CHANGEABLE = ("booked", "moved", "moved_by_customer")  # with a link to cancel or move it
+WITH_CALENDAR = (*CHANGEABLE, "cancelled")
 WITH_RECEIPT = ("booked", "received")
 CODE_OVER = "the code has expired, or another one has been sent"
 WITH_CHOICE = ("offer", "called_off")
@@ -61,10 +64,17 @@ def attach(notification: Notification) -> Attachments:
     link = offer_url(payment) if kind in WITH_CHOICE else status_url(payment)
     receipt = receipt_of(payment) if kind in WITH_RECEIPT else None
     files = dict([pdf(receipt, notification.language, MAIL_WAITS)]) if receipt else {}
-    # A booking may have been moved since the notification was written.
-    booking = Booking.objects.filter(book_id=facts.get("book_id")).first() if kind in WITH_BOOKING else None
-    newer = {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
-    return Attachments(link, files, newer, over=reason_to_drop(notification))
+    newer, change_link = {}, ""
+    if kind in WITH_BOOKING + WITH_CALENDAR:
+        rows = Booking.objects.select_related("checkout", "user")
+        if booking := rows.filter(book_id=facts.get("book_id")).first():
+            if kind in WITH_BOOKING:  # it may have been moved since the notification was written
+                newer = {"starts_at": timezone.localtime(booking.starts_at).isoformat()}
+            if kind in WITH_CALENDAR:
+                files[f"{booking.book_id}.ics"] = calendar_file([booking], notification.language)
+            if kind in CHANGEABLE:
+                change_link = change_url(booking)
+    return Attachments(link, files, newer, reason_to_drop(notification), change_link)
 
 
 def reason_to_drop(notification: Notification) -> str:
@@ -158,6 +168,7 @@ def cancelled_is_outdated(payment: Payment, facts: Facts) -> str:
 
 
 @drop_rule("moved")
+@drop_rule("moved_by_customer")
 def moved_is_outdated(payment: Payment, facts: Facts) -> str:
     booking = booking_of(payment)
     if booking is None or booking.status == Booking.Status.CANCELLED:

@@ -38,7 +38,9 @@ def notify_received(payment: Payment) -> None:
 
 def notify_booked(payment: Payment) -> None:
     """Needs the booking to exist."""
-    _notify("booked", payment, _amount_facts(payment) | _booking(payment))
+    booking = payment.booking
+    until = _free_until(booking) if booking else ""
+    _notify("booked", payment, _amount_facts(payment) | _booking(payment) | {"free_until": until})
 
 
 def booked_notification(payment: Payment, receipt: Receipt, booking: Booking) -> Notification | None:
@@ -105,14 +107,15 @@ def notify_cancelled(booking: Booking, refund_paise: int) -> None:
 def notify_moved(booking: Booking, before: datetime) -> None:
     """It was moved from `before` to the booking's time of now. Once for every move, also back to an earlier time."""
     payment = booking.checkout.payment
-    until = free_until(booking)
-    is_free = until is not None and until > timezone.now()
-    facts = {
-        **_booking(payment),
-        "moved_from": _iso(before),
-        "free_until": _iso(until) if is_free else "",
-    }
+    facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _free_until(booking)}
     _notify("moved", payment, facts, about=f"move:{booking.moves}")
+
+
+def notify_moved_by_customer(booking: Booking, before: datetime) -> None:
+    """Once for every move; the link to change it again is made when the notification is sent."""
+    payment = booking.checkout.payment
+    facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _free_until(booking)}
+    _notify("moved_by_customer", payment, facts, about=f"own_move:{booking.own_moves}")
 
 
 def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]) -> None:
@@ -207,6 +210,12 @@ def _booking(payment: Payment) -> outbox.Facts:
 
 def _kept(booking: Booking) -> outbox.Facts:
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)}
+
+
+def _free_until(booking: Booking) -> str:
+    """Until when a cancellation gives everything back; empty when it does not any more."""
+    until = free_until(booking)
+    return _iso(until) if until is not None and until > timezone.now() else ""
 
 
 def _wanted(payment: Payment) -> outbox.Facts:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from booking.models import Booking
 from core.databases import insert_rows, update_row, write_together
 from core.errors import Unavailable
-from core.language import ENGLISH, supported_language, translated
+from core.language import ENGLISH, localized, supported_language
 from core.texts import shown
 from core.waiting import WaitSlots, wait_for
 from notifications.receipt import ReceiptDocument, Returned, digest
@@ -171,7 +171,7 @@ def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocume
         simulated=receipt.series == Receipt.Series.SIMULATION,
         payer=payer,
         address=", ".join(filter(None, (shown(getattr(address, part, "")) for part in ADDRESS))),
-        item=translated(checkout, "puja_title", language) if checkout else "",
+        item=localized(checkout, "puja_title", language) if checkout else "",
         starts_at=_starts_at(payment, booking),
         is_cancelled=booking is not None and booking.status == Booking.Status.CANCELLED,
         price_paise=receipt.price_paise,

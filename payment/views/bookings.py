@@ -1,9 +1,11 @@
 """The caller's bookings with their payments: `booking` knows nothing about money."""
 
 from django.db.models import Exists, QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls.converters import UUIDConverter
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -14,7 +16,9 @@ from rest_framework.viewsets import ReadOnlyModelViewSet
 from booking.models import Booking
 from core import serializers
 from core.money import rupees
+from core.negotiation import IgnoreAcceptHeader
 from payment.models import Payment
+from payment.serializers.booking_changes import MoveRequest, OwnBookingChangesSerializer
 from payment.serializers.bookings import (
     CancelRequest,
     FoundBookingSerializer,
@@ -22,8 +26,10 @@ from payment.serializers.bookings import (
     bookings_for_wire,
 )
 from payment.serializers.refunds import RefundSerializer
+from payment.services.booking_changes import move_booking
 from payment.services.page_status import STANDING, WAITED_FOR
 from payment.services.refunds.requests import cancel_booking
+from payment.views.calendars import calendar_download
 
 
 class BookingViewSet(ReadOnlyModelViewSet[Booking]):
@@ -113,6 +119,30 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
                 "refund": RefundSerializer(refund).data if refund else None,
             }
         )
+
+    @extend_schema(operation_id="booking_changes", responses=OwnBookingChangesSerializer)
+    @action(detail=True)
+    def changes(self, request: Request, pk: str) -> Response:
+        """What to prepare, where it takes place, and what can still be changed at what price."""
+        return self._changes(request, self.get_object())
+
+    @extend_schema(operation_id="booking_move", request=MoveRequest, responses=OwnBookingChangesSerializer)
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, pk: str) -> Response:
+        """To another free time of the same puja."""
+        booking, form = self.get_object(), MoveRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        return self._changes(request, move_booking(booking, **form.validated_data))
+
+    @extend_schema(operation_id="booking_calendar", responses={(200, "text/calendar"): OpenApiTypes.BINARY})
+    @action(detail=True, content_negotiation_class=IgnoreAcceptHeader)
+    def calendar(self, request: Request, pk: str) -> HttpResponse:
+        """The booking as a calendar file."""
+        booking = self.get_object()
+        return calendar_download([booking], booking.user.language, booking.book_id)
+
+    def _changes(self, request: Request, booking: Booking) -> Response:
+        return Response(OwnBookingChangesSerializer(booking, context={"request": request}).data)
 
     def _found(self, booking: Booking | None) -> Response:
         return Response({"success": True, "data": PaidBookingSerializer(self._existing(booking)).data})

@@ -14,7 +14,6 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotAuthenticated, PermissionDenied
-from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -25,6 +24,7 @@ from accounts.permissions import HasRight, may
 from core.errors import Refusal
 from core.language import language_of
 from core.money import paise
+from core.negotiation import IgnoreAcceptHeader
 from core.networks import client_network
 from core.throttling import CallerThrottle
 from payment.models import Payment, Receipt, Refund
@@ -85,13 +85,6 @@ class PaymentThrottle(CallerThrottle):
 
     def get_cache_key(self, request: Request, view: Any) -> str | None:
         return super().get_cache_key(request, view) if request.user.is_authenticated else None
-
-
-class IgnoreAcceptHeader(DefaultContentNegotiation):
-    """A receipt is PDF whatever the caller accepts, and its errors are JSON."""
-
-    def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
-        return renderers[0], renderers[0].media_type
 
 
 @extend_schema_view(

@@ -74,6 +74,7 @@ TOLD_TO_SOMEBODY = {
 SAID_BY_SOMEBODY = {
     # entered by people, or PhonePe's own time
     "Booking.starts_at",
+    "Booking.terms_from",
     "Checkout.starts_at",
     "Dispute.due_at",
     "Dispute.told_at",
@@ -89,6 +90,7 @@ ONLY_SHOWN = {
     "Address.created_at",
     "Address.updated_at",
     "Booking.updated_at",
+    "CalendarFeed.created_at",
     "Checkout.address_created_at",
     "Checkout.address_updated_at",
     "Checkout.category_created_at",

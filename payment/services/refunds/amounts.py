@@ -109,13 +109,22 @@ def policy_share(booking: Booking, left_paise: int, now: datetime) -> int:
     until = free_until(booking)
     if booking.choose_until or (until is not None and now <= until):
         return left_paise
-    return share_paise(left_paise, booking.starts_at - now)
+    return share_paise(left_paise, booking.policy_start - now)
+
+
+def share_ends_at(booking: Booking, left_paise: int, now: datetime) -> datetime | None:
+    """Until when a cancellation gives back as much as it does now. None: until the puja begins."""
+    share = policy_share(booking, left_paise, now)
+    steps = [booking.policy_start - timedelta(hours=hours) for hours, _ in settings.REFUND_POLICY]
+    later = sorted(step for step in [*steps, booking.free_until] if step and step >= now)
+    after = timedelta(microseconds=1)
+    return next((step for step in later if policy_share(booking, left_paise, step + after) < share), None)
 
 
 def free_until(booking: Booking) -> datetime | None:
     """Until when a cancellation is refunded in full: after a move by the temple, else by the policy."""
     hours = [hours for hours, percent in settings.REFUND_POLICY if percent == 100]
-    by_policy = booking.starts_at - timedelta(hours=min(hours)) if hours else None
+    by_policy = booking.policy_start - timedelta(hours=min(hours)) if hours else None
     return max(filter(None, (by_policy, booking.free_until)), default=None)
 
 

@@ -254,8 +254,8 @@ def cancel_booking(
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
     payment = lock_payment(checkout=booking.checkout_id)
-    # The temple may have moved it since the caller read it, or called its time off.
-    booking.refresh_from_db(fields=["status", "starts_at", "free_until", "choose_until"])
+    # It may have been moved since the caller read it, or its time called off.
+    booking.refresh_from_db(fields=["status", "starts_at", "terms_from", "free_until", "choose_until"])
     now = timezone.now()
     in_full = in_full or booking.choose_until is not None
     if not in_full and booking.starts_at <= now:

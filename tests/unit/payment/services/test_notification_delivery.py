@@ -25,6 +25,7 @@ from payment.services.notifications import (
     notify_cancelled,
     notify_failed,
     notify_moved,
+    notify_moved_by_customer,
     notify_offer,
     notify_offer_closed,
     notify_paid_twice,
@@ -157,6 +158,10 @@ PERSON: dict[str, News] = {
     ),
     "moved": News(
         lambda payment: (pays(payment), notify_moved(booking(payment), timezone.now())),
+        (booking_is_moved, booking_is_cancelled),
+    ),
+    "moved_by_customer": News(
+        lambda payment: (pays(payment), notify_moved_by_customer(booking(payment), timezone.now())),
         (booking_is_moved, booking_is_cancelled),
     ),
     "paid_twice": News(

@@ -1,0 +1,17 @@
+"""The row behind the secret address at which a person's calendar reads all of their bookings."""
+
+from django.conf import settings
+from django.db import models
+
+
+class CalendarFeed(models.Model):
+    """One for each person. Of its secret only the digest is stored: nobody can read it here, and a new one ends it."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="calendar_feed"
+    )
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"Calendar feed {self.pk}"

@@ -1,0 +1,41 @@
+"""A calendar reads a person's bookings by a secret address, without a login, until they end it."""
+
+import hashlib
+import secrets
+
+from django.utils import timezone
+
+from accounts.models import User
+from booking.feeds import CalendarFeed
+from booking.models import Booking
+
+MOST_EVENTS = 500
+
+
+def open_feed(user: User) -> str:
+    """A new secret, which is shown once. The one before ends."""
+    secret = secrets.token_urlsafe(32)
+    fields = {"digest": _digest(secret), "created_at": timezone.now()}
+    CalendarFeed.objects.update_or_create(user=user, defaults=fields)
+    return secret
+
+
+def close_feed(user: User) -> bool:
+    """Says whether there was one."""
+    deleted, _by_model = CalendarFeed.objects.filter(user=user).delete()
+    return bool(deleted)
+
+
+def owner_of(secret: str) -> User | None:
+    """Looked up by its digest, so that no answer takes longer the better a guess was."""
+    feed = CalendarFeed.objects.select_related("user").filter(digest=_digest(secret)).first()
+    return feed.user if feed and feed.user.is_active else None
+
+
+def bookings_of(user: User) -> list[Booking]:
+    """The newest MOST_EVENTS, cancelled ones among them: a calendar takes those out."""
+    return list(Booking.objects.select_related("checkout").filter(user=user)[:MOST_EVENTS])
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()

@@ -1,0 +1,113 @@
+"""Cancel or move a booking by the signed link of its mails, without a login: as JSON, and as a page without scripts.
+
+Reading changes nothing, whoever opens the link: programs that look through mails follow every link in them.
+"""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import translation
+from drf_spectacular.utils import extend_schema
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from booking.models import Booking
+from core.errors import InvalidField, Refusal, translated
+from core.language import language_of
+from payment.serializers.booking_changes import BookingChangesSerializer, CancelByLinkRequest, MoveRequest
+from payment.serializers.sentences import cancellation_sentence
+from payment.services.booking_changes import (
+    cancel_by_link,
+    cancellation_now,
+    find_move_problem,
+    has_any_time,
+    move_by_link,
+    require_fresh,
+    times_to_move,
+)
+from payment.services.links import calendar_url, change_behind, change_url
+from payment.views.pages import PageView, SeeOther
+
+BY_LINK = "cancelled by its customer"
+
+
+class BookingChangeViewSet(ViewSet):
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    @extend_schema(operation_id="booking_changes_look", responses=BookingChangesSerializer)
+    def retrieve(self, request: Request, token: str) -> Response:
+        """What can be changed now, and what a cancellation would give back."""
+        return self._answer(request, require_fresh(change_behind(token)))
+
+    @extend_schema(
+        operation_id="booking_changes_cancel", request=CancelByLinkRequest, responses=BookingChangesSerializer
+    )
+    def cancel(self, request: Request, token: str) -> Response:
+        link, form = change_behind(token), CancelByLinkRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        cancel_by_link(link, form.validated_data["cancellation_reason"] or BY_LINK)
+        return self._answer(request, link.booking)
+
+    @extend_schema(
+        operation_id="booking_changes_move", request=MoveRequest, responses=BookingChangesSerializer
+    )
+    def move(self, request: Request, token: str) -> Response:
+        """The link ends with it; the message about the move has the next one."""
+        link, form = change_behind(token), MoveRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        return self._answer(request, move_by_link(link, **form.validated_data))
+
+    def _answer(self, request: Request, booking: Booking) -> Response:
+        booking.refresh_from_db()
+        return Response(BookingChangesSerializer(booking, context={"request": request}).data)
+
+
+class BookingChangePageView(PageView):
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = change_behind(token)
+        if link.is_used:
+            raise Http404
+        return self._show(request, link.booking)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Each time has a button, and so has the cancellation."""
+        link = change_behind(token)
+        try:
+            if request.POST.get("action") == "cancel":
+                cancel_by_link(link, BY_LINK)
+                return SeeOther(request.path)
+            chosen = {name: value for name in ("slot", "starts_at") if (value := request.POST.get(name))}
+            form = MoveRequest(data=chosen)
+            if not form.is_valid():
+                raise Http404
+            return SeeOther(change_url(move_by_link(link, **form.validated_data)))
+        except (Refusal, InvalidField) as refusal:
+            link.booking.refresh_from_db()
+            notice = translated(refusal, language_of(request))
+            return self._show(request, link.booking, notice, refusal.status_code)
+
+    def _show(
+        self, request: HttpRequest, booking: Booking, notice: str = "", status: int = 200
+    ) -> HttpResponse:
+        language = language_of(request)
+        found = cancellation_now(booking)
+        problem = find_move_problem(booking)
+        with translation.override(language):
+            context: dict[str, Any] = {
+                "language": language,
+                "booking": booking,
+                "checkout": booking.checkout,
+                "is_cancelled": booking.status == Booking.Status.CANCELLED,
+                "cancellation": found,
+                "sentence": cancellation_sentence(found),
+                "problem": problem.user_message(language) if problem else "",
+                "times": [] if problem else times_to_move(booking),
+                "any_time": has_any_time(booking),
+                "calendar": calendar_url(booking),
+                "notice": notice,
+            }
+            return render(request, "payment/change.html", context, status=status)
