@@ -520,6 +520,9 @@ class Booking(models.Model):
     moves = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="how often the temple has moved it"
     )
+    next_reminder_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="when its customer is reminded; empty: not any more"
+    )
     own_moves = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="how often its customer has moved it"
     )
@@ -546,7 +549,14 @@ class Booking(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        indexes = [models.Index(fields=["starts_at"], name="booking_starts")]
+        indexes = [
+            models.Index(
+                fields=["next_reminder_at"],
+                condition=Q(next_reminder_at__isnull=False),
+                name="booking_reminders_due",
+            ),
+            models.Index(fields=["starts_at"], name="booking_starts"),
+        ]
 
     def __str__(self) -> str:
         return self.book_id

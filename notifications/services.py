@@ -17,7 +17,7 @@ CODES = ("confirm", "reset")
 ABOUT_LOGIN = (*CODES, "registered")
 MONEY_CAME = (
     *("received", "booked", "paid_twice", "offer", "offer_closed", "called_off", "moved", "cancelled"),
-    "moved_by_customer",
+    *("moved_by_customer", "reminder"),
     *("refund_started", "refund_credited"),
 )
 

@@ -239,6 +239,14 @@ def refund_policy(table: str) -> list[tuple[int, int]]:
     return policy
 
 
+def hours_ahead(name: str, default: str) -> list[int]:
+    """`24,1`: whole hours, the longest first; empty: none."""
+    words = [word.strip() for word in text(name, default).split(",") if word.strip()]
+    if not all(word.isdecimal() and 1 <= int(word) <= LONGEST_HOURS_AHEAD for word in words):
+        raise ImproperlyConfigured(f"{name} must be hours like 24,1, each up to {LONGEST_HOURS_AHEAD}")
+    return sorted({int(word) for word in words}, reverse=True)
+
+
 def simulator_credentials(key: str) -> dict[str, dict[str, str]]:
     """The keys of the embedded simulated PhonePe, for it and for the shop: others in each installation."""
 

@@ -25,6 +25,7 @@ from okpuja.environment import (
     frontend,
     header_name,
     host_name,
+    hours_ahead,
     mail,
     name_server,
     number,
@@ -434,6 +435,8 @@ MOVED_REFUND_IN_FULL = boolean("MOVED_REFUND_IN_FULL", True)
 # A customer moves a booking so often, until so many hours before its start.
 CUSTOMER_MOVES = number("CUSTOMER_MOVES", 2, at_most=20)
 CUSTOMER_MOVE_HOURS = number("CUSTOMER_MOVE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
+# Who has booked is reminded so many hours before the start.
+REMINDER_HOURS = hours_ahead("REMINDER_HOURS", "24,1")
 # The worker compares the day before with PhonePe's records.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 # Records that the worker deletes after so many days, 0: never (payment/services/retention.py). Money stays for ever.

@@ -34,6 +34,7 @@ from payment.services.outcomes import fulfil
 from payment.services.queue import Scheduled, due
 from payment.services.receipts import number_receipt
 from payment.services.refunds import sending
+from payment.services.reminders import remind
 from payment.services.schedule import scaled
 from payment.services.webhooks import next_check_time, process_event
 
@@ -148,6 +149,7 @@ KINDS: dict[str, Job] = {
     "fulfilments": Job(queue.fulfilments_due, fulfil_payment, columns=("fulfil_at",)),
     "holds": Job(queue.holds_due, expire_hold, columns=ENDING),
     "offers": Job(queue.offers_due, expire_offer, columns=ENDING),
+    "reminders": Job(queue.reminders_due, remind, columns=("next_reminder_at",)),
     "keys": Job(queue.keys_due, delete_key, columns=("created_at",), kept=idempotency.KEPT),
     "code_requests": Job(codes.requested, answer_code_request),
     "registrations": Job(codes.to_answer, answer_registration),
@@ -169,7 +171,7 @@ KINDS: dict[str, Job] = {
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     (
-        *("fulfilments", "holds", "offers", "receipts", "keys"),
+        *("fulfilments", "holds", "offers", "receipts", "reminders", "keys"),
         *("registrations", "code_requests", "codes", "left_registrations", "sessions", "uploads"),
     ),
 )

@@ -12,6 +12,7 @@ from booking.services.bookings import (
     find_held,
     move,
     move_by_customer,
+    next_reminder,
 )
 from booking.services.carts import (
     change_cart,
@@ -79,6 +80,7 @@ __all__ = [
     "move",
     "move_by_customer",
     "nearby_slots",
+    "next_reminder",
     "outdated_networks",
     "page_life",
     "record_shown_total",

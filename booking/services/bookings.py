@@ -63,7 +63,12 @@ def _book_by_steps(checkout: Checkout, other_slot: Slot | None) -> Booking:
     starts_at = places.take_place(current, other_slot)
     promos.use(current)
     Checkout.objects.filter(pk=current.pk).update(state=Checkout.State.BOOKED)
-    return Booking.objects.create(user_id=current.user_id, checkout=current, starts_at=starts_at)
+    return Booking.objects.create(
+        user_id=current.user_id,
+        checkout=current,
+        starts_at=starts_at,
+        next_reminder_at=next_reminder(starts_at, timezone.now()),
+    )
 
 
 def find_held(checkouts: QuerySet[Checkout]) -> Checkout | None:
@@ -82,7 +87,12 @@ def find_held(checkouts: QuerySet[Checkout]) -> Checkout | None:
 def _book_together(checkout: Checkout, together: Together) -> Booking:
     hold: SlotHold | None = getattr(checkout, "hold", None)
     starts_at = hold.slot.starts_at if hold else checkout.starts_at
-    booking = Booking(user_id=checkout.user_id, checkout=checkout, starts_at=starts_at)
+    booking = Booking(
+        user_id=checkout.user_id,
+        checkout=checkout,
+        starts_at=starts_at,
+        next_reminder_at=next_reminder(starts_at, timezone.now()),
+    )
     converted = {"status": Cart.Status.CONVERTED, "updated_at": timezone.now()}
     reserved = {"id": checkout.pk, "state": Checkout.State.RESERVED}
     writes = [
@@ -107,6 +117,7 @@ def cancel(booking: Booking, reason: str) -> bool:
         "cancellation_reason": reason,
         "cancelled_at": now,
         "choose_until": None,
+        "next_reminder_at": None,
         "updated_at": now,
     }
     if not confirmed.update(**fields):
@@ -135,6 +146,7 @@ def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> 
         "moves": F("moves") + 1,
         "terms_from": None,
         "choose_until": None,
+        "next_reminder_at": next_reminder(slot.starts_at, timezone.now()),
         "updated_at": timezone.now(),
     }
     if settings.MOVED_REFUND_IN_FULL:
@@ -163,11 +175,18 @@ def move_by_customer(booking: Booking, to: Slot | datetime) -> bool:
         moved_because="",
         own_moves=F("own_moves") + 1,
         terms_from=before.policy_start,
+        next_reminder_at=next_reminder(starts_at, timezone.now()),
         updated_at=timezone.now(),
     )
     if isinstance(to, Slot):
         places.exchange_place(booking.checkout, to)
     return True
+
+
+def next_reminder(starts_at: datetime, after: datetime) -> datetime | None:
+    """The first moment after this one at which a customer is reminded of a puja with this start."""
+    moments = (starts_at - timedelta(hours=hours) for hours in settings.REMINDER_HOURS)
+    return min((moment for moment in moments if moment > after), default=None)
 
 
 def earliest_move() -> datetime:

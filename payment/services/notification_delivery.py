@@ -35,7 +35,7 @@ UNFULFILLED = (Fulfilment.DUE, Fulfilment.HELD_FOR_STAFF)
 CALLED_OFF = "the temple has called its time off"
 GOES_BACK = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
 WITH_BOOKING = ("booked", "paid_twice")  # a move has a notification of its own
-CHANGEABLE = ("booked", "moved", "moved_by_customer")  # with a link to cancel or move it
+CHANGEABLE = ("booked", "moved", "moved_by_customer", "reminder")  # with a link to cancel or move it
 WITH_CALENDAR = (*CHANGEABLE, "cancelled")
 WITH_RECEIPT = ("booked", "received")
 CODE_OVER = "the code has expired, or another one has been sent"
@@ -176,6 +176,12 @@ def moved_is_outdated(payment: Payment, facts: Facts) -> str:
     if booking.starts_at != datetime.fromisoformat(facts["starts_at"]):
         return "the booking has been moved again"
     return CALLED_OFF if booking.choose_until else ""
+
+
+@drop_rule("reminder")
+def reminder_is_outdated(payment: Payment, facts: Facts) -> str:
+    has_begun = datetime.fromisoformat(facts["starts_at"]) <= timezone.now()
+    return moved_is_outdated(payment, facts) or ("the puja has begun" if has_begun else "")
 
 
 @drop_rule("paid_twice")

@@ -46,7 +46,8 @@ def notify_booked(payment: Payment) -> None:
 def booked_notification(payment: Payment, receipt: Receipt, booking: Booking) -> Notification | None:
     """What `notify_booked` writes about a payment as agreed, of rows that may not be in the database yet."""
     facts = _facts_about_money(payment, receipt.received_at) | _puja(booking.checkout, booking)
-    facts |= {"amount_paise": receipt.total_paise, "agreed_paise": None} | _kept(booking)
+    facts |= {"amount_paise": receipt.total_paise, "agreed_paise": None, "free_until": _free_until(booking)}
+    facts |= _kept(booking)
     return outbox.compose("booked", _key("booked", payment), facts, user=payment.user)
 
 
@@ -116,6 +117,13 @@ def notify_moved_by_customer(booking: Booking, before: datetime) -> None:
     payment = booking.checkout.payment
     facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _free_until(booking)}
     _notify("moved_by_customer", payment, facts, about=f"own_move:{booking.own_moves}")
+
+
+def notify_reminder(booking: Booking, due_at: datetime) -> None:
+    """Once for each moment at which one was due, and for each time that the booking has had."""
+    payment = booking.checkout.payment
+    about = f"{booking.changes}:{due_at:%Y%m%d%H%M}"
+    _notify("reminder", payment, _booking(payment), about=about)
 
 
 def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]) -> None:

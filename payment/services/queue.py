@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.db.models.expressions import Combinable
 
-from booking.models import SlotHold
+from booking.models import Booking, SlotHold
 from core.clocks import database_now
 from notifications.models import Notification
 from payment.models import (
@@ -47,6 +47,10 @@ def offers_due(now: datetime) -> "QuerySet[Offer]":
     undecided = Q(requested_refund=None) | Q(requested_refund__code="superseded")
     expired = Offer.objects.filter(undecided, state=Offer.State.OPEN, expires_at__lte=now)
     return expired.order_by("expires_at", "pk")
+
+
+def reminders_due(now: datetime) -> "QuerySet[Booking]":
+    return Booking.objects.filter(next_reminder_at__lte=now).order_by("next_reminder_at", "pk")
 
 
 def receipts_due(now: datetime) -> "QuerySet[Receipt]":

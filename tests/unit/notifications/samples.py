@@ -44,6 +44,7 @@ FACTS = {
     "confirm": {"code_id": 1, "code": "042917"},
     "reset": {"code_id": 2, "code": "583310"},
     "registered": {},
+    "reminder": BOOKING,
     "moved_by_customer": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }

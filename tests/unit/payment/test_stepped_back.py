@@ -170,6 +170,7 @@ SCHEDULED = [
 KEPT_OTHERWISE = {
     "holds": "payment.services.holds.repair_holds",
     "offers": "the end that the buyer was told, which stands",
+    "reminders": "counted back from the start of the puja, whatever the clock was",
     "keys": "only forgets what nobody needs any more",
     "code_requests": "each that is there is due",
     "registrations": "a flag says what is to be answered, no moment",

@@ -13,7 +13,7 @@ from accounts.codes import REGISTRATION_KEPT, issue, request
 from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload
 from accounts.services import register
 from accounts.sessions import KEPT, open_session
-from booking.models import SlotHold
+from booking.models import Booking, SlotHold
 from notifications.models import Notification
 from notifications.services import notify
 from payment.models import (
@@ -121,6 +121,21 @@ def ended_offer() -> int:
     payment = paid_donation()
     Payment.objects.filter(pk=payment.pk).update(fulfilment=Fulfilment.OFFERED)
     return Offer.objects.create(payment=payment, expires_at=ago(1)).pk
+
+
+def near_puja() -> int:
+    """A booking whose customer is to be reminded."""
+    slot = builders.make_slot(builders.make_service())
+    cart = builders.make_cart(builders.make_user(), builders.make_package(slot.service), slot.starts_at)
+    payment = make_payment(builders.make_checkout(cart))
+    booking = apply_status(payment.attempts.get().pk, completed(), "worker").booking
+    Booking.objects.filter(pk=booking.pk).update(next_reminder_at=ago(60))
+    return booking.pk
+
+
+def is_reminded(booking_id: int) -> bool:
+    booking = Booking.objects.get(pk=booking_id)
+    return Notification.objects.filter(kind="reminder", facts__book_id=booking.book_id).exists()
 
 
 def old_key() -> int:
@@ -243,6 +258,7 @@ BROKEN = {
         act="DELETE",
         which="OLD.id = {key}",
     ),
+    "reminders": Kind(near_puja, is_reminded, "booking_booking"),
     "uploads": Kind(
         replaced_upload,
         lambda key: not Upload.objects.filter(pk=key).exists(),

@@ -33,6 +33,7 @@ from payment.services.notifications import (
     notify_received,
     notify_refund_credited,
     notify_refund_started,
+    notify_reminder,
 )
 from payment.services.offers import close_offer
 from payment.services.outcomes import apply_status
@@ -158,6 +159,10 @@ PERSON: dict[str, News] = {
     ),
     "moved": News(
         lambda payment: (pays(payment), notify_moved(booking(payment), timezone.now())),
+        (booking_is_moved, booking_is_cancelled),
+    ),
+    "reminder": News(
+        lambda payment: (pays(payment), notify_reminder(booking(payment), timezone.now())),
         (booking_is_moved, booking_is_cancelled),
     ),
     "moved_by_customer": News(
