@@ -8,6 +8,7 @@ from payment.views.carts import CartPaymentViewSet, SlotPaymentViewSet
 from payment.views.frontend_2026 import Frontend2026ViewSet
 from payment.views.offers import OfferPageView, OfferViewSet
 from payment.views.pages import ReturnView, StatusPageView
+from payment.views.paying import PayingViewSet
 from payment.views.payments import PaymentViewSet
 from payment.views.refunds import RefundViewSet
 from payment.views.webhooks import WebhookViewSet
@@ -30,6 +31,7 @@ urlpatterns = [
         OfferViewSet.as_view({"get": "retrieve", "post": "choose"}),
         name="payment-offer",
     ),
+    path("api/payments/paying/", PayingViewSet.as_view({"get": "retrieve", "post": "watch"}), name="paying"),
     path(
         "api/booking/changes/<str:token>/",
         BookingChangeViewSet.as_view({"get": "retrieve"}),

@@ -31,6 +31,7 @@ from payment.services.monitoring import checks_due, run_checks
 from payment.services.notification_delivery import attach
 from payment.services.offers import expire_offer
 from payment.services.outcomes import fulfil
+from payment.services.paying import tell_if_paying_works
 from payment.services.queue import Scheduled, due
 from payment.services.receipts import number_receipt
 from payment.services.refunds import sending
@@ -150,6 +151,7 @@ KINDS: dict[str, Job] = {
     "holds": Job(queue.holds_due, expire_hold, columns=ENDING),
     "offers": Job(queue.offers_due, expire_offer, columns=ENDING),
     "reminders": Job(queue.reminders_due, remind, columns=("next_reminder_at",)),
+    "paying_watches": Job(queue.watches_due, tell_if_paying_works, columns=CHECKED),
     "keys": Job(queue.keys_due, delete_key, columns=("created_at",), kept=idempotency.KEPT),
     "code_requests": Job(codes.requested, answer_code_request),
     "registrations": Job(codes.to_answer, answer_registration),
@@ -171,7 +173,7 @@ KINDS: dict[str, Job] = {
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     (
-        *("fulfilments", "holds", "offers", "receipts", "reminders", "keys"),
+        *("fulfilments", "holds", "offers", "receipts", "reminders", "paying_watches", "keys"),
         *("registrations", "code_requests", "codes", "left_registrations", "sessions", "uploads"),
     ),
 )

@@ -11,6 +11,7 @@ Dispute ──< DisputeUpdate                        a buyer asks their bank for
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one diagnosis of every connection
 Reconciliation                                   one day's comparison with PhonePe's books
+PayingWatch                                      a customer who is told when paying works again
 WorkLease                                        one row that a worker is busy with, or whose work has failed
 """
 
@@ -18,6 +19,7 @@ from payment.models.disputes import Dispute, DisputeUpdate
 from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
+from payment.models.paying_watches import PayingWatch
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt, longest_call
 from payment.models.receipts import DrawnReceipt, Receipt, ReceiptCounter
 from payment.models.reconciliations import Reconciliation
@@ -37,6 +39,7 @@ __all__ = [
     "IdempotencyKey",
     "LedgerEntry",
     "Offer",
+    "PayingWatch",
     "Payment",
     "PaymentAttempt",
     "Receipt",

@@ -67,6 +67,12 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         return fields
 
 
+class TryAgainRequest(serializers.Serializer[Any]):
+    """`slot`: another time, one of the `times` of a refusal."""
+
+    slot = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
+
+
 class AppOrderRequest(serializers.Serializer[Any]):
     """A cart to be paid in a native app: in PhonePe's SDK (V2), or in a UPI app on the phone (V1)."""
 

@@ -54,6 +54,8 @@ def attach(notification: Notification) -> Attachments:
         if (code := code_of(facts)) is None:
             return Attachments(over=CODE_OVER)
         return Attachments(facts={"code": digits(code), "via": getattr(code, "via", BY_MAIL)})
+    if kind == "paying_works":
+        return Attachments(settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL)
     payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
     if payment is None:
         return Attachments()

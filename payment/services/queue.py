@@ -12,6 +12,7 @@ from notifications.models import Notification
 from payment.models import (
     IdempotencyKey,
     Offer,
+    PayingWatch,
     Payment,
     PaymentAttempt,
     Receipt,
@@ -47,6 +48,10 @@ def offers_due(now: datetime) -> "QuerySet[Offer]":
     undecided = Q(requested_refund=None) | Q(requested_refund__code="superseded")
     expired = Offer.objects.filter(undecided, state=Offer.State.OPEN, expires_at__lte=now)
     return expired.order_by("expires_at", "pk")
+
+
+def watches_due(now: datetime) -> "QuerySet[PayingWatch]":
+    return PayingWatch.objects.filter(next_check_at__lte=now).order_by("next_check_at", "pk")
 
 
 def reminders_due(now: datetime) -> "QuerySet[Booking]":

@@ -1,5 +1,6 @@
 """Pages for the browser of a customer: the return from PhonePe, and our own status page."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import InterfaceError, OperationalError
@@ -13,14 +14,18 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import Throttled
 
+from booking.models import Slot
 from core import errors
 from core.errors import Refusal
 from core.language import language_of
 from core.money import grouped
+from core.networks import client_network
 from core.page_rates import find_excess
 from payment.models import Payment
 from payment.phonepe.enums import Channel
+from payment.serializers.checkout import TryAgainRequest
 from payment.serializers.sentences import user_message
+from payment.services.another_try import TimeGone, can_try_again, try_again
 from payment.services.checkout import reopen
 from payment.services.frontends import landing_url
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, return_url
@@ -75,6 +80,12 @@ class StatusPageView(PageView):
         if wait is not None:
             return error_page(request, Throttled(wait))
         try:
+            if can_try_again(payment):
+                form = TryAgainRequest(data={"slot": request.POST.get("slot") or None})
+                if not form.is_valid():
+                    raise Http404
+                slot, network = form.validated_data["slot"], client_network(request)
+                return SeeOther(try_again(payment, slot, network=network).attempt.page_url)
             return SeeOther(reopen(payment).page_url)
         except Refusal as refusal:
             payment.refresh_from_db()
@@ -83,10 +94,16 @@ class StatusPageView(PageView):
                 payment,
                 notice=refusal.user_message(language_of(request)),
                 status=refusal.status_code,
+                times=refusal.times if isinstance(refusal, TimeGone) else (),
             )
 
     def _show(
-        self, request: HttpRequest, payment: Payment, notice: str = "", status: int = 200
+        self,
+        request: HttpRequest,
+        payment: Payment,
+        notice: str = "",
+        status: int = 200,
+        times: Iterable[Slot] = (),
     ) -> HttpResponse:
         language = language_of(request)
         is_moving = payment.is_open or payment.fulfilment == Fulfilment.DUE
@@ -99,6 +116,8 @@ class StatusPageView(PageView):
                 "booking": payment.booking,
                 "offer": offer_url(payment) if can_choose(payment) else "",
                 "notice": notice,
+                "again": can_try_again(payment),
+                "times": times,
                 # Whoever waits here in the place of a page of the shop is led there when the payment has moved.
                 "next": return_url(payment) if is_moving else "",
                 "in_app": payment.is_open and _is_open_in_app(payment),

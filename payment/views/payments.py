@@ -35,6 +35,7 @@ from payment.serializers.checkout import (
     AppOrderSerializer,
     ProcessCartRequest,
     StartedSerializer,
+    TryAgainRequest,
 )
 from payment.serializers.payments import (
     PaymentListSerializer,
@@ -47,6 +48,7 @@ from payment.serializers.payments import (
 from payment.serializers.refunds import RefundRequest, RefundSerializer, ResolveRequest
 from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, SimulatePaymentRequest
 from payment.services import timeline
+from payment.services.another_try import try_again
 from payment.services.attempts import PAGE, Opening
 from payment.services.checkout import Started, start_donation, start_payment
 from payment.services.frontends import NO_FRONTEND, OpenedBy, opened_by
@@ -172,6 +174,21 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         opening = Opening(Channel(fields["flow"]), target_app, device_os, scheme)
         started = start_payment_of(request, fields, NO_FRONTEND, opening)
         return Response(AppOrderSerializer(started).data, status=201 if started.is_new else 200)
+
+    @extend_schema(
+        operation_id="payments_try_again",
+        request=TryAgainRequest,
+        responses={200: StartedSerializer, 201: StartedSerializer},
+    )
+    @action(detail=True, methods=["post"], url_path="try-again", throttle_classes=(PaymentThrottle,))
+    def try_again(self, request: Request, pk: str) -> Response:
+        """Pay for the same puja again after a payment that ended unpaid; at its time if that is still free."""
+        payment, form = self.get_object(), TryAgainRequest(data=request.data)
+        form.is_valid(raise_exception=True)
+        frontend = opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", ""))
+        slot = form.validated_data.get("slot")
+        started = try_again(payment, slot, network=client_network(request), frontend=frontend)
+        return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
 
     @extend_schema(responses=StatusSerializer)
     @action(detail=True)

@@ -51,6 +51,8 @@ COSTS = {
     "Cart.updated_at": "the same",
     "DrawnReceipt.drawn_at": "deleted sooner or later, and drawn again when somebody asks for it",
     "Booking.cancelled_at": "compared with the time of a chargeback only",
+    "PayingWatch.created_at": "forgotten sooner or later",
+    "PayingWatch.next_check_at": "told later",
     "Booking.next_reminder_at": "a reminder comes earlier or later, or is left out; the start is in it",
     "Booking.created_at": "late money is compared with bookings of the same hour",
     "Checkout.expires_at": "minutes that are shown; the order's page decides",

@@ -45,6 +45,7 @@ FACTS = {
     "reset": {"code_id": 2, "code": "583310"},
     "registered": {},
     "reminder": BOOKING,
+    "paying_works": {},
     "moved_by_customer": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }

@@ -20,6 +20,7 @@ from payment.models import (
     DiagnosisRun,
     IdempotencyKey,
     Offer,
+    PayingWatch,
     Payment,
     PaymentAttempt,
     Receipt,
@@ -136,6 +137,13 @@ def near_puja() -> int:
 def is_reminded(booking_id: int) -> bool:
     booking = Booking.objects.get(pk=booking_id)
     return Notification.objects.filter(kind="reminder", facts__book_id=booking.book_id).exists()
+
+
+def asked_to_be_told() -> int:
+    """Longer ago than they are remembered."""
+    watch = PayingWatch.objects.create(user=builders.make_user(), next_check_at=ago(1))
+    PayingWatch.objects.filter(pk=watch.pk).update(created_at=ago(3 * 86_400))
+    return watch.pk
 
 
 def old_key() -> int:
@@ -255,6 +263,13 @@ BROKEN = {
         left_registration,
         lambda key: not Registration.objects.filter(pk=key).exists(),
         "accounts_registration",
+        act="DELETE",
+        which="OLD.id = {key}",
+    ),
+    "paying_watches": Kind(
+        asked_to_be_told,
+        lambda key: not PayingWatch.objects.filter(pk=key).exists(),
+        "payment_payingwatch",
         act="DELETE",
         which="OLD.id = {key}",
     ),

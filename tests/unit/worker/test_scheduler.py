@@ -164,7 +164,16 @@ def test_a_ring_from_inside_is_heard_once():
 
 
 # Their rows become due long after they are written, when the scheduler has looked at them often, or may wait for it.
-FORESEEN = {"holds", "offers", "reminders", "keys", "left_registrations", "sessions", "uploads"}
+FORESEEN = {
+    "holds",
+    "offers",
+    "reminders",
+    "paying_watches",
+    "keys",
+    "left_registrations",
+    "sessions",
+    "uploads",
+}
 
 
 @on_postgresql

@@ -1,0 +1,99 @@
+"""Whether people can pay now: asked before anybody fills a cart to its end."""
+
+import time
+from datetime import datetime, timedelta
+from threading import Lock
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from accounts.models import User
+from core.clocks import database_now
+from notifications.services import notify
+from payment.models import DiagnosisRun, GatewayCall, PayingWatch
+from payment.phonepe import credentials
+from payment.phonepe.credentials import NotConfigured
+from payment.phonepe.enums import ErrorCategory
+
+FAILED_IN_A_ROW = 3
+NEWEST = 20  # calls that are looked at: they are in the order of their ids, and have no index by time
+RECENT = timedelta(minutes=5)
+KEPT_SECONDS = 5.0
+ASKED_AGAIN = timedelta(minutes=1)
+WATCHED = timedelta(days=2)
+# Answers about one order: others can be paid.
+ABOUT_ONE_ORDER = (ErrorCategory.REJECTED, "")
+
+
+class _Known:
+    """The last answer, in the memory of this process."""
+
+    def __init__(self) -> None:
+        self.lock, self.until, self.works = Lock(), 0.0, True
+
+
+known = _Known()
+
+
+def paying_works() -> bool:
+    """False while payments are switched off or not set up, and while the last calls to PhonePe all failed.
+
+    A query at most, once in some seconds.
+    """
+    if not settings.PAYMENT_ENABLED or not _is_configured():
+        return False
+    with known.lock:
+        if time.monotonic() >= known.until:
+            known.works, known.until = _answered_lately(), time.monotonic() + KEPT_SECONDS
+        return known.works
+
+
+def watch(user: User) -> None:
+    """They are told by mail when paying works again. Asking twice is once."""
+    PayingWatch.objects.get_or_create(user=user, defaults={"next_check_at": database_now() + ASKED_AGAIN})
+
+
+@transaction.atomic
+def tell_if_paying_works(watch_id: int) -> None:
+    """Told once, when PhonePe has answered since they asked; after two days the question is forgotten."""
+    watched = (
+        PayingWatch.objects.select_for_update(no_key=True, of=("self",))
+        .select_related("user")
+        .get(pk=watch_id)
+    )
+    now = database_now()
+    if watched.next_check_at > now:
+        return
+    if settings.PAYMENT_ENABLED and _is_configured() and _has_answered_since(watched.created_at):
+        notify("paying_works", f"paying_works:{watched.pk}", {}, user=watched.user)
+    elif now - watched.created_at < WATCHED:
+        PayingWatch.objects.filter(pk=watched.pk).update(next_check_at=now + ASKED_AGAIN)
+        return
+    watched.delete()
+
+
+def _is_configured() -> bool:
+    try:
+        credentials.current()
+    except NotConfigured:
+        return False
+    return True
+
+
+def _answered_lately() -> bool:
+    """A call that is older says nothing: then the next customer tries."""
+    calls = list(
+        GatewayCall.objects.order_by("-pk").values_list("started_at", "error_category")[:FAILED_IN_A_ROW]
+    )
+    since = timezone.now() - RECENT
+    failed = [at >= since and category not in ABOUT_ONE_ORDER for at, category in calls]
+    return len(failed) < FAILED_IN_A_ROW or not all(failed)
+
+
+def _has_answered_since(moment: datetime) -> bool:
+    """To a customer, to the worker, or to a diagnosis."""
+    calls = GatewayCall.objects.order_by("-pk").values_list("started_at", "error_category")[:NEWEST]
+    if any(at > moment and category in ABOUT_ONE_ORDER for at, category in calls):
+        return True
+    return DiagnosisRun.objects.filter(started_at__gt=moment, success=True).exists()

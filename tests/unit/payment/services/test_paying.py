@@ -1,0 +1,140 @@
+"""Who wants to pay while PhonePe does not answer is told before, and told again when it works."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from notifications.models import Notification
+from payment.models import DiagnosisRun, GatewayCall, PayingWatch
+from payment.services import paying
+from payment.services.paying import paying_works, tell_if_paying_works, watch
+from tests.harness.races import at_once
+from worker.jobs import run_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/payments/paying/"
+
+
+@pytest.fixture(autouse=True)
+def nothing_known(monkeypatch):
+    monkeypatch.setattr(paying, "known", paying._Known())
+
+
+def called(error_category: str = "", minutes_ago: float = 0, times: int = 1) -> None:
+    at = timezone.now() - timedelta(minutes=minutes_ago)
+    for _ in range(times):
+        GatewayCall.objects.create(
+            operation="pay",
+            endpoint="https://example.com",
+            host="example.com",
+            port=443,
+            milliseconds=1,
+            stage="CONNECTED",
+            error_category=error_category,
+            started_at=at,
+        )
+
+
+@pytest.mark.parametrize(
+    ("calls", "works"),
+    [
+        ([], True),
+        ([("CONNECTION_REFUSED", 1, 2)], True),
+        ([("CONNECTION_REFUSED", 1, 3)], False),
+        ([("GATEWAY_5XX", 1, 1), ("READ_TIMEOUT", 1, 1), ("DNS_ERROR", 0, 1)], False),
+        ([("CONNECTION_REFUSED", 1, 3), ("", 0, 1)], True),
+        ([("CONNECTION_REFUSED", 1, 3), ("REJECTED", 0, 1)], True),
+        ([("CONNECTION_REFUSED", 6, 3)], True),
+        ([("AUTHENTICATION", 0, 3)], False),
+    ],
+)
+def test_paying_works_unless_the_last_calls_all_failed(calls, works):
+    for category, minutes_ago, times in calls:
+        called(category, minutes_ago, times)
+    assert paying_works() is works
+
+
+def test_it_does_not_work_while_it_is_switched_off(settings):
+    settings.PAYMENT_ENABLED = False
+    assert paying_works() is False
+
+
+def test_many_who_ask_cost_one_query(django_assert_num_queries):
+    with django_assert_num_queries(1):
+        assert [paying_works() for _ in range(5)] == [True] * 5
+
+
+def test_everybody_is_told_whether_they_can_pay(api):
+    assert api().get(URL).json()["works"] is True
+    paying.known.until = 0
+    called("CONNECTION_REFUSED", times=3)
+
+    told = api().get(URL, headers={"Accept-Language": "hi"}).json()
+    assert told["works"] is False
+    assert told["message"].startswith("Payments do not work at the moment.")
+    assert api().post(URL).status_code == 401
+
+
+def test_who_asked_is_told_once_when_phonepe_answers_again(api, alice):
+    called("CONNECTION_REFUSED", times=3)
+    assert [api(alice).post(URL).status_code for _ in range(2)] == [202, 202]
+    due()
+    run_due(["paying_watches"])
+    assert not Notification.objects.exists()
+
+    called()
+    due()
+    run_due(["paying_watches"])
+    run_due(["paying_watches"])
+    assert Notification.objects.get().kind == "paying_works"
+    assert not PayingWatch.objects.exists()
+
+
+def test_an_answer_from_before_the_question_does_not_count(alice):
+    called(minutes_ago=1)
+    watch(alice)
+    due()
+    run_due(["paying_watches"])
+
+    assert not Notification.objects.exists()
+
+
+def test_a_diagnosis_that_went_well_counts(alice):
+    watch(alice)
+    DiagnosisRun.objects.create(asked_by="worker", started_at=timezone.now(), success=True)
+    due()
+    run_due(["paying_watches"])
+
+    assert Notification.objects.count() == 1
+
+
+def test_nobody_is_written_to_when_paying_works_already(api, alice):
+    assert api(alice).post(URL).status_code == 200
+    assert not PayingWatch.objects.exists()
+
+
+def test_after_two_days_the_question_is_forgotten(alice):
+    watch(alice)
+    PayingWatch.objects.update(created_at=timezone.now() - timedelta(days=2, minutes=1))
+    due()
+    run_due(["paying_watches"])
+
+    assert not PayingWatch.objects.exists()
+    assert not Notification.objects.exists()
+
+
+@pytest.mark.slow
+def test_two_workers_tell_once(alice):
+    watch(alice)
+    called()
+    due()
+    row = PayingWatch.objects.get().pk
+    at_once(lambda: tell_if_paying_works(row), lambda: tell_if_paying_works(row))
+
+    assert Notification.objects.count() == 1
+
+
+def due() -> None:
+    PayingWatch.objects.update(next_check_at=timezone.now() - timedelta(seconds=1))
