@@ -14,6 +14,7 @@ from django.utils import timezone
 from accounts.models import Address, User
 from booking.agreed import AGREED_ADDRESS, AGREED_CATEGORY, AGREED_PACKAGE, AGREED_PROMO, AGREED_SERVICE
 from booking.devotees import DevoteeDetails
+from booking.feeds import CalendarFeed as CalendarFeed
 from booking.fields import (
     FIRST_MOMENT,
     LAST_MOMENT,
@@ -25,6 +26,7 @@ from booking.fields import (
     MinuteOfDayField,
     StartsOnTheMinute,
 )
+from booking.waiting import WaitingEntry as WaitingEntry
 from core.dates import spell_moment
 from core.texts import plain_line, plain_text
 

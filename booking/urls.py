@@ -3,6 +3,7 @@ from rest_framework.routers import SimpleRouter
 from booking import not_sold
 from booking.promo_views import CustomerPromoViewSet, DeskPromoViewSet, PromoVerdictViewSet
 from booking.views import CartViewSet, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
+from booking.waiting_views import WaitingViewSet
 
 router = SimpleRouter()
 router.register("puja/categories", PujaCategoryViewSet)
@@ -12,6 +13,7 @@ router.register("puja/packages", PackageViewSet)
 router.register("puja/public/services", PujaServiceViewSet, basename="public-service")
 router.register("puja/public/puja/packages", PackageViewSet, basename="public-package")
 router.register("cart/carts", CartViewSet)
+router.register("booking/waiting", WaitingViewSet, basename="waiting")
 router.register("promo/user/promos", CustomerPromoViewSet, basename="customer-promo")
 router.register("promo/admin/promos", DeskPromoViewSet, basename="desk-promo")
 router.register("promo/promos", PromoVerdictViewSet, basename="promo")

@@ -117,7 +117,7 @@ def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _serialize_cart(cart: Cart) -> dict[str, Any]:
+def serialize_cart(cart: Cart) -> dict[str, Any]:
     """The one way of a cart to its owner: the total that they see is what check-out may take."""
     wire = CartSerializer(cart).data
     services.record_shown_total(cart, paise(wire["total_price"]))
@@ -143,7 +143,7 @@ class CartViewSet(GenericViewSet):
 
     def list(self, request: Request) -> Response:
         carts = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
-        return self.get_paginated_response([_serialize_cart(cart) for cart in carts or ()])
+        return self.get_paginated_response([serialize_cart(cart) for cart in carts or ()])
 
     def retrieve(self, request: Request, pk: str) -> Response:
         return self._answer(self.get_object())
@@ -223,4 +223,4 @@ class CartViewSet(GenericViewSet):
         return guarded_promo(choice.get("promo_code"), cast(int, request.user.pk), address)
 
     def _answer(self, cart: Cart, code: int = status.HTTP_200_OK) -> Response:
-        return Response(_serialize_cart(cart), status=code)
+        return Response(serialize_cart(cart), status=code)

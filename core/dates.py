@@ -18,7 +18,7 @@ TIMES = {"en": "h:mm a", "hi": "HH:mm"}
 
 
 def spell_date(value: date, language: str = "", *, weekday: bool = False, year: bool = True) -> str:
-    """17 September 2026, or 17 सितंबर 2026. Takes moments, too."""
+    """17 September 2026. Takes moments, too."""
     day = timezone.localtime(value).date() if isinstance(value, datetime) else value
     pattern = "EEEE, " * weekday + "d MMMM" + " y" * year
     return format_date(day, pattern, locale=LOCALES[_language(language)])

@@ -5,8 +5,6 @@ import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from email.encoders import encode_base64
-from email.mime.base import MIMEBase
 from typing import Any
 
 import requests
@@ -160,20 +158,8 @@ def _deliver(notification: Notification, attachments: Attachments) -> None:
     mail = EmailMultiAlternatives(subject, text, to=recipients, headers=headers)
     mail.attach_alternative(html, "text/html")
     for name, content in attachments.files.items():
-        if name.endswith(".ics"):
-            mail.attach(_calendar_part(name, content))
-        else:
-            mail.attach(name, content, "application/pdf")
+        mail.attach(name, content, "text/calendar" if name.endswith(".ics") else "application/pdf")
     mail.send()
-
-
-def _calendar_part(name: str, content: bytes) -> MIMEBase:
-    """As it is, byte by byte: a text part would get other line breaks."""
-    part = MIMEBase("text", "calendar", charset="utf-8", method="PUBLISH")
-    part.set_payload(content)
-    encode_base64(part)
-    part.add_header("Content-Disposition", "attachment", filename=name)
-    return part
 
 
 def _retry_or_give_up(notification: Notification, error: OSError) -> None:

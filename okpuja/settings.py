@@ -435,6 +435,8 @@ MOVED_REFUND_IN_FULL = boolean("MOVED_REFUND_IN_FULL", True)
 # A customer moves a booking so often, until so many hours before its start.
 CUSTOMER_MOVES = number("CUSTOMER_MOVES", 2, at_most=20)
 CUSTOMER_MOVE_HOURS = number("CUSTOMER_MOVE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
+# So long a place is held for whoever is next on the waiting list of a full time.
+WAITING_OFFER_MINUTES = number("WAITING_OFFER_MINUTES", 60, at_least=5, at_most=7 * 24 * 60)
 # Who has booked is reminded so many hours before the start.
 REMINDER_HOURS = hours_ahead("REMINDER_HOURS", "24,1")
 # The worker compares the day before with PhonePe's records.

@@ -16,6 +16,7 @@ from django.utils.timezone import localdate
 
 from accounts import codes, session_ends, uploads
 from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload, User
+from booking.services.waiting_list import offers_to_end, to_offer
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
@@ -37,6 +38,7 @@ from payment.services.receipts import number_receipt
 from payment.services.refunds import sending
 from payment.services.reminders import remind
 from payment.services.schedule import scaled
+from payment.services.waiting_list import offer_to_next, pass_on
 from payment.services.webhooks import next_check_time, process_event
 
 DEADLINE_SECONDS = 15
@@ -152,6 +154,8 @@ KINDS: dict[str, Job] = {
     "offers": Job(queue.offers_due, expire_offer, columns=ENDING),
     "reminders": Job(queue.reminders_due, remind, columns=("next_reminder_at",)),
     "paying_watches": Job(queue.watches_due, tell_if_paying_works, columns=CHECKED),
+    "waiting": Job(to_offer, offer_to_next),
+    "waiting_offers": Job(offers_to_end, pass_on, columns=("offered_until",)),
     "keys": Job(queue.keys_due, delete_key, columns=("created_at",), kept=idempotency.KEPT),
     "code_requests": Job(codes.requested, answer_code_request),
     "registrations": Job(codes.to_answer, answer_registration),
@@ -174,6 +178,7 @@ PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     (
         *("fulfilments", "holds", "offers", "receipts", "reminders", "paying_watches", "keys"),
+        *("waiting", "waiting_offers"),
         *("registrations", "code_requests", "codes", "left_registrations", "sessions", "uploads"),
     ),
 )

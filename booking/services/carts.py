@@ -19,7 +19,7 @@ from accounts.services import lock_user
 from booking.devotees import DEVOTEE_FIELDS
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import find_promo_problem
-from booking.services.places import SlotFull, earliest_start, free_slots
+from booking.services.places import SlotFull, earliest_start, free_slots, is_offered
 from core.dates import spell_date
 from core.errors import Conflict, InvalidField, Refusal
 from core.language import Text
@@ -220,7 +220,7 @@ def _require_free(slot: Slot | None, cart: Cart) -> Slot:
     if slot is None:
         problem = _("This puja does not start at that time. Choose one of its slots.")
         raise InvalidField("selected_time", add_free_times(problem, cart))
-    if not slot.available:
+    if not slot.available and not is_offered(cart.user_id, slot):
         raise slot_full(cart)
     return slot
 

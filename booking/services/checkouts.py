@@ -119,7 +119,8 @@ def check_out(
     hold, holding = None, list[Write]()
     if slot is not None:
         hold, holding = places.hold_place(checkout, slot, network, new_customer=not current.has_booked)
-    if not write_together(writes + holding)[-1]:  # somebody was faster
+    is_written = write_together(writes + holding)[-1]
+    if not is_written and not (slot and places.take_offered(cart.user_id, slot)):  # somebody was faster
         raise slot_full(current)
     if hold is not None:
         refuse_excess_of_slot(hold)

@@ -7,12 +7,13 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Checkout, Slot, SlotHold
 from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, network_digest, refuse_excess
+from booking.waiting import WaitingEntry
 from core.databases import Write, insert_rows, update_row, update_rows
 from core.errors import Conflict
 
@@ -56,7 +57,8 @@ def hold_place(
 ) -> tuple[SlotHold, list[Write]]:
     """The hold of a checkout, and what writes it. `network` is where the customer is; empty when nobody knows.
 
-    The last write is that of the slot, for whose row all its customers wait: it writes nothing when the slot is full.
+    The last write is that of the slot, for whose row all its customers wait: it writes nothing when the slot is full,
+    or others wait for its places. Who was offered one of the waiting list takes that then, by `take_offered`.
     After it, call `refuse_excess_of_slot`. Raises HoldRefused.
     """
     hold = SlotHold(
@@ -67,7 +69,19 @@ def hold_place(
         network=network_digest(network),
     )
     refuse_excess(hold)
-    return hold, [insert_rows(hold), update_rows(_with_free_place(slot), held=F("held") + 1)]
+    return hold, [insert_rows(hold), update_rows(free_for_newcomers(slot), held=F("held") + 1)]
+
+
+def is_offered(user_id: int, slot: Slot) -> bool:
+    """A place of the waiting list is held for this person."""
+    return WaitingEntry.objects.filter(user_id=user_id, slot=slot, state=WaitingEntry.State.OFFERED).exists()
+
+
+def take_offered(user_id: int, slot: Slot) -> bool:
+    """The place stays counted among the held ones: now for the checkout."""
+    offered = WaitingEntry.objects.filter(user_id=user_id, slot=slot, state=WaitingEntry.State.OFFERED)
+    is_open = Slot.objects.select_for_update(no_key=True).filter(pk=slot.pk, is_open=True).first()
+    return is_open is not None and offered.update(state=WaitingEntry.State.TAKEN) == 1
 
 
 def hold_expiry(payment_expires_at: datetime) -> datetime:
@@ -123,7 +137,7 @@ def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
     if _change_state(checkout, State.HELD, State.TAKEN):
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
         return starts_at
-    _take_free_place(place.slot, timezone.now())
+    _take_free_place(with_free_place(place.slot), timezone.now())
     SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, released_at=None)
     return starts_at
 
@@ -147,7 +161,7 @@ def exchange_place(checkout: Checkout, slot: Slot) -> None:
     if slot.service_id != checkout.cart.puja_service_id:
         raise SlotGone()
     _lock_in_order(slot.pk, *taken.values_list("slot", flat=True))
-    _take_free_place(slot, timezone.now() + lead_time())
+    _take_free_place(free_for_newcomers(slot), timezone.now() + lead_time())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
     taken.update(slot=slot)
 
@@ -155,7 +169,13 @@ def exchange_place(checkout: Checkout, slot: Slot) -> None:
 def close(slot: Slot) -> None:
     """Nobody can choose it any more, and places that are only held for it are given back: whoever is just
     paying is offered another time."""
-    Slot.objects.filter(pk=slot.pk).update(is_open=False)
+    with transaction.atomic():
+        Slot.objects.filter(pk=slot.pk).update(is_open=False)
+        waiting = WaitingEntry.objects.filter(slot=slot)
+        offered = waiting.filter(state=WaitingEntry.State.OFFERED).update(state=WaitingEntry.State.PASSED)
+        waiting.filter(state=WaitingEntry.State.WAITING).update(state=WaitingEntry.State.PASSED)
+        if offered:
+            Slot.objects.filter(pk=slot.pk).update(held=F("held") - offered)
     for held in SlotHold.objects.select_related("checkout").filter(slot=slot, state=State.HELD):
         release_hold(held.checkout, counts=False)
 
@@ -179,7 +199,7 @@ def choice_deadline(checkout: Checkout) -> datetime | None:
 def free_slots(service_id: int, not_before: datetime) -> QuerySet[Slot]:
     """With a place that can be taken, the earliest first."""
     free = Slot.objects.filter(is_open=True, capacity__gt=F("held") + F("booked"))
-    return free.filter(service_id=service_id, starts_at__gte=not_before)
+    return _unless_waited_for(free).filter(service_id=service_id, starts_at__gte=not_before)
 
 
 def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
@@ -188,7 +208,7 @@ def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
 
 def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
     _lock_in_order(slot.pk, *([place.slot_id] if place else []))
-    _take_free_place(slot, timezone.now() + lead_time())
+    _take_free_place(free_for_newcomers(slot), timezone.now() + lead_time())
     if place is None:  # the puja had no slots when it was checked out, and has some now
         SlotHold.objects.create(
             checkout=checkout, slot=slot, state=State.TAKEN, expires_at=checkout.expires_at
@@ -199,9 +219,8 @@ def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) ->
     return slot.starts_at
 
 
-def _take_free_place(slot: Slot, not_before: datetime) -> None:
-    free = _with_free_place(slot).filter(starts_at__gte=not_before)
-    if not free.update(booked=F("booked") + 1):
+def _take_free_place(free: QuerySet[Slot], not_before: datetime) -> None:
+    if not free.filter(starts_at__gte=not_before).update(booked=F("booked") + 1):
         raise SlotGone()
 
 
@@ -211,8 +230,18 @@ def _lock_in_order(*slot_ids: int) -> None:
     list(rows.values_list("pk", flat=True))
 
 
-def _with_free_place(slot: Slot) -> QuerySet[Slot]:
+def with_free_place(slot: Slot) -> QuerySet[Slot]:
     return Slot.objects.filter(pk=slot.pk, is_open=True, capacity__gt=F("held") + F("booked"))
+
+
+def free_for_newcomers(slot: Slot) -> QuerySet[Slot]:
+    """While somebody waits for a place of it, a free one is theirs."""
+    return _unless_waited_for(with_free_place(slot))
+
+
+def _unless_waited_for(slots: QuerySet[Slot]) -> QuerySet[Slot]:
+    waiting = WaitingEntry.objects.filter(slot=OuterRef("pk"), state=WaitingEntry.State.WAITING)
+    return slots.filter(~Exists(waiting))
 
 
 def _change_state(checkout: Checkout, old: str, new: str) -> bool:

@@ -86,7 +86,7 @@ class BookingChangesSerializer(serializers.Serializer[Booking]):
     @extend_schema_field(CancellationSerializer)
     def get_cancellation(self, booking: Booking) -> dict[str, Any]:
         found = cancellation_now(booking)
-        about = {
+        about: dict[str, Any] = {
             "is_possible": found is not None,
             "refund": found.refund_paise if found else 0,
             "paid": found.paid_paise if found else 0,

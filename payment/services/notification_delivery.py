@@ -16,7 +16,7 @@ from django.utils import timezone
 from accounts.codes import code_of, digits
 from accounts.models import BY_MAIL
 from booking.calendar_files import calendar_file
-from booking.models import Booking, Cart
+from booking.models import Booking, Cart, WaitingEntry
 from core.logging import log_about
 from notifications.models import Notification
 from notifications.sending import Attachments
@@ -54,7 +54,7 @@ def attach(notification: Notification) -> Attachments:
         if (code := code_of(facts)) is None:
             return Attachments(over=CODE_OVER)
         return Attachments(facts={"code": digits(code), "via": getattr(code, "via", BY_MAIL)})
-    if kind == "paying_works":
+    if kind in DROP_RULES_WITHOUT_PAYMENT:
         return Attachments(settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL)
     payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
     if payment is None:
@@ -86,6 +86,8 @@ def reason_to_drop(notification: Notification) -> str:
     if notification.kind == "alert":
         alert_rule = ALERT_DROP_RULES.get(str(notification.facts.get("rule")))
         return alert_rule(notification.facts) if alert_rule else ""
+    if without_payment := DROP_RULES_WITHOUT_PAYMENT.get(notification.kind):
+        return without_payment(notification.facts)
     payment = Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
     rule = DROP_RULES.get(notification.kind)
     return rule(payment, notification.facts) if rule and payment else ""
@@ -271,6 +273,16 @@ def _work(facts: Facts) -> str:
     return "" if failing.exists() else "the row has gone through"
 
 
+def _place_is_given_away(facts: Facts) -> str:
+    offered = WaitingEntry.objects.filter(pk=facts["waiting_id"], state=WaitingEntry.State.OFFERED)
+    return "" if offered.exists() else "the place is not kept any more"
+
+
+# By kind of notification to a customer who has not paid.
+DROP_RULES_WITHOUT_PAYMENT: dict[str, Callable[[Facts], str]] = {
+    "paying_works": _happened,
+    "waiting_offer": _place_is_given_away,
+}
 ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "amount_differs": _fulfilment(Fulfilment.HELD_FOR_STAFF),
     "amount_missing": _attempt(*OPEN_ATTEMPT, AttemptState.FAILED, AttemptState.EXPIRED),

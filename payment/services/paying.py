@@ -66,7 +66,8 @@ def tell_if_paying_works(watch_id: int) -> None:
     if watched.next_check_at > now:
         return
     if settings.PAYMENT_ENABLED and _is_configured() and _has_answered_since(watched.created_at):
-        notify("paying_works", f"paying_works:{watched.pk}", {}, user=watched.user)
+        facts = {"at": timezone.localtime(now).isoformat()}
+        notify("paying_works", f"paying_works:{watched.pk}", facts, user=watched.user)
     elif now - watched.created_at < WATCHED:
         PayingWatch.objects.filter(pk=watched.pk).update(next_check_at=now + ASKED_AGAIN)
         return

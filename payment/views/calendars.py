@@ -53,7 +53,7 @@ class CalendarFeedViewSet(ViewSet):
         return self._answer(request)
 
     def _answer(self, request: Request, url: str | None = None, code: int = status.HTTP_200_OK) -> Response:
-        feed = CalendarFeed.objects.filter(user_id=request.user.pk).first()
+        feed = CalendarFeed.objects.filter(user=cast(User, request.user)).first()
         told = {"is_open": feed is not None, "created_at": feed.created_at if feed else None, "url": url}
         return Response(told, status=code)
 

@@ -33,7 +33,7 @@ ANSWER = inline_serializer(
 class PayingViewSet(ViewSet):
     permission_classes = (AllowAny,)
 
-    def get_permissions(self) -> list[AllowAny | IsAuthenticated]:  # type: ignore[override]
+    def get_permissions(self) -> list[AllowAny | IsAuthenticated]:
         return [IsAuthenticated()] if self.action == "watch" else [AllowAny()]
 
     @extend_schema(operation_id="paying_look", responses=ANSWER)

@@ -106,6 +106,7 @@ LAWS = {
     "held and booked places are those of the holds": """
         SELECT slot.id FROM booking_slot slot
         WHERE slot.held <> (SELECT count(*) FROM booking_slothold WHERE slot_id = slot.id AND state = 'HELD')
+                         + (SELECT count(*) FROM booking_waitingentry WHERE slot_id = slot.id AND state = 'OFFERED')
            OR slot.booked <> (SELECT count(*) FROM booking_slothold WHERE slot_id = slot.id AND state = 'TAKEN')
            OR slot.held + slot.booked > slot.capacity
     """,

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
 from accounts.models import User
-from booking.models import Booking
+from booking.models import Booking, WaitingEntry
 from payment.services.checkout import start_payment
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import create_refund
@@ -81,6 +81,7 @@ def filled(alice, package, slot):
     booking = Booking.objects.get()
     cart = builders.make_cart(alice, package, slot.starts_at)
     started = start_payment(alice, cart_id=cart.pk)
+    waiting = WaitingEntry.objects.create(user=alice, slot=slot, package=package)
     refund = create_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
     ids = {
         "api/payments/refunds/": refund.pk,
@@ -89,6 +90,7 @@ def filled(alice, package, slot):
         "api/auth/addresses/": alice.addresses.get().pk,
         "api/cart/carts/": cart.pk,
         "api/booking/bookings/": booking.pk,
+        "api/booking/waiting/": waiting.pk,
         "api/payments/payments/": alice.payments.latest("pk").pk,
     }
 

@@ -70,6 +70,7 @@ COSTS = {
 TOLD_TO_SOMEBODY = {
     # a promise stands as it was told
     "Booking.choose_until",
+    "WaitingEntry.offered_until",
     "Booking.free_until",
     "Offer.expires_at",
     "Refund.expected_by",
@@ -121,6 +122,7 @@ ONLY_SHOWN = {
     "StateChange.created_at",
     "Session.last_used_at",
     "User.date_joined",
+    "WaitingEntry.created_at",
     "OneTimeCode.used_at",  # whether there is one
     "User.email_confirmed_at",  # whether there is one
     "User.phone_confirmed_at",  # whether there is one

@@ -37,6 +37,9 @@ MAY_HOLD_DEVANAGARI = {
     "accounts/migrations/0002_language_of_mails.py",
     "accounts/migrations/0011_registrations.py",
     "okpuja/settings.py",
+    # Rows of a demonstration, not sentences of ours.
+    "booking/management/commands/seed_demo.py",
+    "booking/services/demo.py",
 }
 
 

@@ -45,7 +45,12 @@ FACTS = {
     "reset": {"code_id": 2, "code": "583310"},
     "registered": {},
     "reminder": BOOKING,
-    "paying_works": {},
+    "paying_works": {"at": PAYMENT["paid_at"]},
+    "waiting_offer": {
+        **{name: PAYMENT[name] for name in ("puja", "place", "starts_at")},
+        "waiting_id": 1,
+        "until": "2026-11-27T10:30:00+05:30",
+    },
     "moved_by_customer": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }

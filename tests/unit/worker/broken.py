@@ -13,7 +13,7 @@ from accounts.codes import REGISTRATION_KEPT, issue, request
 from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload
 from accounts.services import register
 from accounts.sessions import KEPT, open_session
-from booking.models import Booking, SlotHold
+from booking.models import Booking, SlotHold, WaitingEntry
 from notifications.models import Notification
 from notifications.services import notify
 from payment.models import (
@@ -146,6 +146,17 @@ def asked_to_be_told() -> int:
     return watch.pk
 
 
+def waits(**fields) -> int:
+    """For a time that has a free place."""
+    slot = builders.make_slot(builders.make_service(), held=1 if fields else 0)
+    package = builders.make_package(slot.service)
+    return WaitingEntry.objects.create(user=builders.make_user(), slot=slot, package=package, **fields).pk
+
+
+def ended_offer_of_a_place() -> int:
+    return waits(state="OFFERED", offered_until=ago(1))
+
+
 def old_key() -> int:
     fields = {"caller": "guest", "route": "process-cart", "key_digest": uuid4().hex, "body_digest": "b"}
     key = IdempotencyKey.objects.create(**fields, lease=uuid4(), lease_until=timezone.now())
@@ -272,6 +283,16 @@ BROKEN = {
         "payment_payingwatch",
         act="DELETE",
         which="OLD.id = {key}",
+    ),
+    "waiting": Kind(
+        waits,
+        lambda key: WaitingEntry.objects.get(pk=key).state == "OFFERED",
+        "booking_waitingentry",
+    ),
+    "waiting_offers": Kind(
+        ended_offer_of_a_place,
+        lambda key: WaitingEntry.objects.get(pk=key).state == "PASSED",
+        "booking_waitingentry",
     ),
     "reminders": Kind(near_puja, is_reminded, "booking_booking"),
     "uploads": Kind(

@@ -169,6 +169,8 @@ FORESEEN = {
     "offers",
     "reminders",
     "paying_watches",
+    "waiting",
+    "waiting_offers",
     "keys",
     "left_registrations",
     "sessions",

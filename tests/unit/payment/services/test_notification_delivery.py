@@ -18,7 +18,7 @@ from notifications.services import ABOUT_LOGIN, send_again, was_notified
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.phonepe.enums import ProviderStatus
-from payment.services.notification_delivery import ALERT_DROP_RULES, DROP_RULES
+from payment.services.notification_delivery import ALERT_DROP_RULES, DROP_RULES, DROP_RULES_WITHOUT_PAYMENT
 from payment.services.notifications import (
     alert_staff,
     notify_booked,
@@ -310,7 +310,7 @@ def test_every_kind_of_message_has_a_rule_and_a_test():
         for path in Path(notifications.__file__).parent.glob("templates/notifications/messages/*.txt")
     }
 
-    assert DROP_RULES.keys() | {"alert", *ABOUT_LOGIN} == texts
+    assert DROP_RULES.keys() | DROP_RULES_WITHOUT_PAYMENT.keys() | {"alert", *ABOUT_LOGIN} == texts
     assert PERSON.keys() == DROP_RULES.keys()
 
 
@@ -345,7 +345,7 @@ def test_a_booking_that_was_moved_before_it_was_confirmed_is_confirmed_for_its_n
     run_due(["notifications"])
 
     assert "5 March 2027" in mailoutbox[0].body
-    assert len(mailoutbox[0].attachments) == 1
+    assert len(mailoutbox[0].attachments) == 2  # receipt and calendar
 
 
 def test_the_refund_that_took_the_place_of_a_failed_one_is_told_instead(payment, mailoutbox):

@@ -50,7 +50,8 @@ def test_a_booking_is_told_with_its_receipt(payment, mailoutbox):
     assert payment.checkout.booking.book_id in mail.subject
     assert "₹1,100.00" in mail.body
     number = str(receipt_of(payment)).replace("/", "-")
-    ((name, content, kind),) = mail.attachments
+    (name, content, kind), (calendar, _, calendar_kind) = mail.attachments
+    assert (calendar, calendar_kind) == (f"{payment.checkout.booking.book_id}.ics", "text/calendar")
     assert (name, kind) == (f"receipt-{number}.pdf", "application/pdf")
     assert content.startswith(b"%PDF-")
 

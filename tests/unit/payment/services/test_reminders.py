@@ -61,7 +61,7 @@ def test_it_is_due_a_day_and_an_hour_before(booking):
     starts_in(booking, 23.99)
     run_due(["reminders"])
     assert due_at() == Booking.objects.get().starts_at - HOUR
-    starts_in(booking, 0.99)
+    starts_in(booking, 0.9, due_hours_ago=0.1)
     run_due(["reminders"])
     assert due_at() is None
     assert len(reminders()) == 2

@@ -1,0 +1,156 @@
+"""The waiting list of a full time. Who has waited longest is offered the next free place, which is held for them.
+
+A place that becomes free is not sold to others while somebody waits for it (`places.free_for_newcomers`). Each move is
+one conditional UPDATE of the entry under the lock of the slot; only who moved it may move the slot's numbers.
+"""
+
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+import booking.services.places as places
+from accounts.models import User
+from accounts.services import lock_user
+from booking.models import Cart, Package, Slot
+from booking.services.carts import fill_cart
+from booking.waiting import WaitingEntry
+from core.errors import Conflict, Refusal
+
+State = WaitingEntry.State
+MOST_AT_ONCE = 5  # times for which one person waits
+OPEN = (State.WAITING, State.OFFERED)
+
+
+class NotWaited(Conflict):
+    """`code` says why nobody can wait: `time_free`, `time_over`, `waiting_too_often`."""
+
+    default_code = "time_free"
+    default_detail = _("This time has a free place: you can book it now.")
+
+
+class OfferOver(Conflict):
+    default_code = "waiting_over"
+    default_detail = _("This place is not kept for you any more.")
+
+
+class NoSuchPlace(Refusal):
+    status_code = 404
+    default_code = "no_such_time"
+    default_detail = _("There is no such time for this puja.")
+
+
+@transaction.atomic
+def join(user: User, slot_id: int, package_id: int) -> WaitingEntry:
+    """Twice is once. Raises NoSuchPlace, NotWaited."""
+    lock_user(user.pk)
+    slot = Slot.objects.select_for_update(no_key=True).filter(pk=slot_id, service__is_active=True).first()
+    package = Package.objects.filter(
+        pk=package_id, is_active=True, puja_service_id=slot.service_id if slot else None
+    ).first()
+    if slot is None or package is None:
+        raise NoSuchPlace
+    mine = WaitingEntry.objects.filter(user=user, state__in=OPEN)
+    if already := mine.filter(slot=slot).first():
+        return already
+    if not slot.is_open or slot.starts_at < places.earliest_start():
+        raise NotWaited(_("This time cannot be booked any more."), code="time_over")
+    if places.free_for_newcomers(slot).exists():
+        raise NotWaited
+    if mine.count() >= MOST_AT_ONCE:
+        raise NotWaited(_("You are waiting for several times already."), code="waiting_too_often")
+    return WaitingEntry.objects.create(user=user, slot=slot, package=package)
+
+
+@transaction.atomic
+def leave(entry: WaitingEntry) -> None:
+    """Twice is once. A place that was offered becomes free for the next one."""
+    slot = _lock_slot(entry)
+    if _move(entry, State.OFFERED, State.LEFT):
+        _give_back(slot)
+    else:
+        _move(entry, State.WAITING, State.LEFT)
+
+
+def accept(entry: WaitingEntry) -> Cart:
+    """Fills their cart with the time that is held for them; checking it out takes the place. Raises OfferOver."""
+    current = WaitingEntry.objects.select_related("slot", "user").get(pk=entry.pk)
+    if current.state != State.OFFERED:
+        raise OfferOver
+    start = timezone.localtime(current.slot.starts_at)
+    return fill_cart(
+        current.user,
+        puja_service=current.slot.service_id,
+        package_id=current.package_id,
+        selected_date=start.date(),
+        selected_time=start.time(),
+    )
+
+
+def to_offer(_now: datetime) -> "QuerySet[WaitingEntry]":
+    """Who has waited longest for a time that has a free place."""
+    earlier = WaitingEntry.objects.filter(slot=OuterRef("slot"), state=State.WAITING, pk__lt=OuterRef("pk"))
+    free = WaitingEntry.objects.filter(
+        ~Exists(earlier),
+        state=State.WAITING,
+        slot__is_open=True,
+        slot__starts_at__gt=Now(),
+        slot__capacity__gt=F("slot__held") + F("slot__booked"),
+    )
+    return free.order_by("pk")
+
+
+def offers_to_end(now: datetime) -> "QuerySet[WaitingEntry]":
+    return WaitingEntry.objects.filter(state=State.OFFERED, offered_until__lte=now).order_by(
+        "offered_until", "pk"
+    )
+
+
+@transaction.atomic
+def offer_place(entry_id: int, now: datetime) -> WaitingEntry | None:
+    """Holds a free place for this entry. None when there is none: somebody else has it, or it is too late."""
+    entry = WaitingEntry.objects.select_related("user").get(pk=entry_id)
+    slot = _lock_slot(entry)
+    until = min(
+        now + timedelta(minutes=settings.WAITING_OFFER_MINUTES) / settings.PAYMENT_TIME_SCALE,
+        slot.starts_at - places.page_life() - places.lead_time(),
+    )
+    if until <= now or not entry.user.is_active:
+        _move(entry, State.WAITING, State.PASSED)
+        return None
+    earlier = WaitingEntry.objects.filter(slot=slot, state=State.WAITING, pk__lt=entry.pk)
+    if earlier.exists() or not places.with_free_place(slot).exists():
+        return None
+    if not _move(entry, State.WAITING, State.OFFERED, offered_until=until):
+        return None
+    Slot.objects.filter(pk=slot.pk).update(held=F("held") + 1)
+    entry.state, entry.offered_until = State.OFFERED, until
+    return entry
+
+
+@transaction.atomic
+def end_offer(entry_id: int, now: datetime) -> bool:
+    """Not taken in time: the place is free for the next one. Says whether we ended it."""
+    entry = WaitingEntry.objects.get(pk=entry_id)
+    slot = _lock_slot(entry)
+    ended = WaitingEntry.objects.filter(pk=entry.pk, state=State.OFFERED, offered_until__lte=now)
+    if not ended.update(state=State.PASSED):
+        return False
+    _give_back(slot)
+    return True
+
+
+def _lock_slot(entry: WaitingEntry) -> Slot:
+    return Slot.objects.select_for_update(no_key=True).get(pk=entry.slot_id)
+
+
+def _give_back(slot: Slot) -> None:
+    Slot.objects.filter(pk=slot.pk).update(held=F("held") - 1)
+
+
+def _move(entry: WaitingEntry, old: str, new: str, **values: datetime) -> bool:
+    return WaitingEntry.objects.filter(pk=entry.pk, state=old).update(state=new, **values) == 1

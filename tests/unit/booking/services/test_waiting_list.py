@@ -1,0 +1,267 @@
+"""A full time: who has waited longest gets the next place, held for them for a while, and nobody else gets it."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from booking.models import Booking, Checkout, Slot, SlotHold
+from booking.services.places import SlotFull, close, free_slots
+from booking.services.waiting_list import (
+    MOST_AT_ONCE,
+    NotWaited,
+    OfferOver,
+    accept,
+    end_offer,
+    join,
+    leave,
+    offer_place,
+)
+from booking.waiting import WaitingEntry
+from notifications.models import Notification
+from payment.services.notification_delivery import reason_to_drop
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import cancel_booking
+from tests.harness import builders, invariants
+from tests.harness.races import at_once
+from tests.unit.payment.builders import completed, make_payment
+from worker.jobs import run_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+URL = "/api/booking/waiting/"
+
+
+@pytest.fixture
+def slot(service):
+    return builders.make_slot(service, capacity=1)
+
+
+@pytest.fixture
+def sold(package, slot) -> Booking:
+    """The only place of the slot."""
+    checkout = builders.make_checkout(builders.make_cart(builders.make_user(), package, slot.starts_at))
+    return apply_status(make_payment(checkout).attempts.get().pk, completed(), "worker").booking
+
+
+@pytest.fixture(autouse=True)
+def places_add_up():
+    yield
+    law = invariants.LAWS["held and booked places are those of the holds"]
+    assert invariants.query(law) == []
+
+
+def work() -> None:
+    run_due(["waiting_offers", "waiting"])
+
+
+def states() -> list[str]:
+    return list(WaitingEntry.objects.order_by("pk").values_list("state", flat=True))
+
+
+def numbers(slot: Slot) -> tuple[int, int]:
+    return Slot.objects.values_list("held", "booked").get(pk=slot.pk)
+
+
+def test_who_has_waited_longest_is_offered_the_place_that_becomes_free(alice, charlie, package, slot, sold):
+    join(charlie, slot.pk, package.pk)
+    join(alice, slot.pk, package.pk)
+    work()
+    assert states() == ["WAITING", "WAITING"]
+
+    cancel_booking(sold, "test")
+    work()
+    work()
+
+    assert states() == ["OFFERED", "WAITING"]
+    assert numbers(slot) == (1, 0)
+
+
+def test_they_are_told_until_when_the_place_is_kept(alice, package, slot, sold, settings):
+    settings.WAITING_OFFER_MINUTES = 30
+    entry = join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    work()
+    told = Notification.objects.get(kind="waiting_offer")
+
+    entry.refresh_from_db()
+    assert told.facts["until"] == timezone.localtime(entry.offered_until).isoformat()
+    assert abs(entry.offered_until - timezone.now() - timedelta(minutes=30)) < timedelta(minutes=1)
+    assert reason_to_drop(told) == ""
+    leave(entry)
+    assert reason_to_drop(told) == "the place is not kept any more"
+
+
+def test_nobody_else_gets_it_before_or_after_the_offer(alice, charlie, package, slot, sold):
+    join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    assert not free_slots(package.puja_service_id, timezone.now()).exists()
+    with pytest.raises(SlotFull):
+        builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at))
+    work()
+    with pytest.raises(SlotFull):
+        builders.make_cart(builders.make_user(), package, slot.starts_at)
+
+
+def test_the_offered_place_becomes_their_booking(alice, package, slot, sold):
+    entry = join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    work()
+    cart = accept(entry)
+    assert numbers(slot) == (1, 0)
+
+    checkout = builders.make_checkout(cart)
+    assert (states(), numbers(slot)) == (["TAKEN"], (1, 0))
+    assert SlotHold.objects.get(checkout=checkout).state == "HELD"
+    payment = make_payment(checkout)
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    assert numbers(slot) == (0, 1)
+    work()
+    assert states() == ["TAKEN"]
+
+
+def test_who_does_not_pay_leaves_the_place_to_the_next_one(alice, charlie, package, slot, sold):
+    first, _second = join(alice, slot.pk, package.pk), join(charlie, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    work()
+    WaitingEntry.objects.filter(pk=first.pk).update(offered_until=timezone.now() - timedelta(seconds=1))
+    work()
+
+    assert states() == ["PASSED", "OFFERED"]
+    assert numbers(slot) == (1, 0)
+    with pytest.raises(OfferOver):
+        accept(first)
+
+
+def test_a_hold_that_ends_unpaid_is_passed_on_too(alice, charlie, package, slot):
+    checkout = builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at))
+    make_payment(checkout, state="FAILED")
+    join(alice, slot.pk, package.pk)
+    SlotHold.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    run_due(["holds"])
+    work()
+
+    assert states() == ["OFFERED"]
+    assert Checkout.objects.get().pk == checkout.pk
+
+
+@pytest.mark.parametrize("offered", [False, True])
+def test_who_leaves_waits_no_more_and_gives_the_place_back(alice, package, slot, sold, offered):
+    entry = join(alice, slot.pk, package.pk)
+    if offered:
+        cancel_booking(sold, "test")
+        work()
+    leave(entry)
+    leave(entry)
+
+    assert states() == ["LEFT"]
+    assert numbers(slot) == ((0, 0) if offered else (0, 1))
+
+
+def test_closing_a_time_ends_its_list(alice, charlie, package, slot, sold):
+    join(alice, slot.pk, package.pk)
+    join(charlie, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    work()
+    close(slot)
+    work()
+
+    assert states() == ["PASSED", "PASSED"]
+    assert numbers(slot) == (0, 0)
+
+
+def test_a_place_that_becomes_free_too_late_is_offered_to_nobody(alice, package, slot, sold):
+    join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    Slot.objects.filter(pk=slot.pk).update(
+        starts_at=(timezone.now() + timedelta(minutes=30)).replace(second=0, microsecond=0)
+    )
+    work()
+
+    assert states() == ["PASSED"]
+    assert not Notification.objects.filter(kind="waiting_offer").exists()
+
+
+def test_one_waits_once_for_a_full_time_and_for_few_of_them(alice, package, slot, sold, service):
+    assert join(alice, slot.pk, package.pk) == join(alice, slot.pk, package.pk)
+    free = builders.make_slot(service, days=5)
+    full = [builders.make_slot(service, days=6 + day, capacity=1) for day in range(MOST_AT_ONCE)]
+    Slot.objects.filter(pk__in=[each.pk for each in full]).update(is_open=True, capacity=1)
+    with pytest.raises(NotWaited) as refused:
+        join(alice, free.pk, package.pk)
+    assert refused.value.code == "time_free"
+
+    for each in full:
+        checkout = builders.make_checkout(builders.make_cart(builders.make_user(), package, each.starts_at))
+        assert checkout.hold.state == "HELD"
+    for each in full[:-1]:
+        join(alice, each.pk, package.pk)
+    with pytest.raises(NotWaited) as refused:
+        join(alice, full[-1].pk, package.pk)
+    assert refused.value.code == "waiting_too_often"
+
+
+def test_by_the_api(api, alice, charlie, package, slot, sold):
+    made = api(alice).post(URL, {"slot": slot.pk, "package_id": package.pk})
+    assert made.status_code == 201
+    entry = f"{URL}{made.json()['id']}/"
+    assert api(charlie).post(f"{entry}accept/").status_code == 404
+    assert api(alice).post(f"{entry}accept/").json()["code"] == "waiting_over"
+
+    cancel_booking(sold, "test")
+    work()
+    listed = api(alice).get(URL).json()
+    assert [(each["state"], each["slot"]) for each in listed] == [("OFFERED", slot.pk)]
+    cart = api(alice).post(f"{entry}accept/")
+    assert cart.status_code == 200
+    assert cart.json()["total_price"] == "1100.00"
+    assert api(alice).delete(entry).status_code == 204
+    assert api(alice).get(URL).json() == []
+    assert api(alice).post(URL, {"slot": 0, "package_id": "x"}).status_code == 400
+
+
+# --- Races ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_one_place_is_offered_once_however_many_workers_look(alice, charlie, package, slot, sold):
+    first, second = join(alice, slot.pk, package.pk), join(charlie, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    now = timezone.now()
+    at_once(*(lambda pk=pk: offer_place(pk, now) for pk in (first.pk, second.pk, first.pk, second.pk)))
+
+    assert states() == ["OFFERED", "WAITING"]
+    assert numbers(slot) == (1, 0)
+
+
+@pytest.mark.slow
+def test_taking_against_the_end_of_the_offer_leaves_one_place(alice, package, slot, sold):
+    entry = join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    work()
+    cart = accept(entry)
+    later = timezone.now() + timedelta(days=1)
+    at_once(lambda: builders.make_checkout(cart), lambda: end_offer(entry.pk, later))
+
+    held, booked = numbers(slot)
+    assert (held, booked) in ((1, 0), (0, 0))
+    assert held == SlotHold.objects.filter(state="HELD").count()
+
+
+@pytest.mark.slow
+def test_a_newcomer_against_the_offer_gets_no_place(alice, charlie, package, slot, sold):
+    cart = builders.make_cart(charlie, package, builders.make_slot(package.puja_service, days=8).starts_at)
+    Slot.objects.filter(pk=slot.pk).update(is_open=True)
+    entry = join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    cart = type(cart).objects.get(pk=cart.pk)
+    start = timezone.localtime(slot.starts_at)
+    type(cart).objects.filter(pk=cart.pk).update(selected_date=start.date(), selected_time=start.time())
+    cart.refresh_from_db()
+
+    _offer, refusal = at_once(
+        lambda: offer_place(entry.pk, timezone.now()), lambda: builders.make_checkout(cart)
+    )
+
+    assert getattr(refusal, "code", refusal) == "slot_full"
+    assert states() == ["OFFERED"]
