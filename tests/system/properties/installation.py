@@ -17,10 +17,10 @@ from rest_framework.test import APIClient
 
 from accounts.models import User
 from accounts.sessions import open_session
-from booking.models import Booking, Cart, Checkout, Slot, SlotHold
+from booking.models import Booking, Cart, Checkout, Slot, SlotHold, WaitingEntry
 from notifications.models import Notification
 from payment.models import Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
-from payment.services.links import offer_url, return_url
+from payment.services.links import change_url, offer_url, return_url
 from payment.states import Fulfilment
 from simulator.models import Delivery
 from simulator.webhook_deliveries import authentication_headers
@@ -32,12 +32,14 @@ from tests.system.properties.process import Process
 from worker.jobs import DATABASE_KINDS, NOTIFICATION_KINDS, PHONEPE_KINDS, run_due
 
 PAYMENTS = "/api/payments/payments/"
+WAITING_LIST = "/api/booking/waiting/"
 WEBHOOK = "/api/payments/webhook/phonepe/"
 WORK = (*PHONEPE_KINDS, *DATABASE_KINDS, *NOTIFICATION_KINDS)
 MINUTE, HOUR, DAY = 60, 3_600, 86_400
 # Whatever waits for a moment. The pujas themselves move along with us.
 WAITING: tuple[type[Model], ...] = (
     *(Checkout, SlotHold, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease, Offer, Notification),
+    WaitingEntry,
 )
 LONG_WORK = 40
 DEEP = not settings.default.derandomize
@@ -102,6 +104,26 @@ class InProcessInstallation:
         body = {"status": "CANCELLED", "cancellation_reason": "travelling"}
         return self.ours(
             partial(owner.post, f"/api/booking/bookings/{booking.pk}/status/", body, format="json")
+        )
+
+    def move(self, booking: Booking, slot: Slot) -> Any:
+        """By the link of the mail, which anybody may hold."""
+        address = urlsplit(change_url(booking)).path.replace("/booking/", "/api/booking/changes/")
+        return self.ours(partial(self.guest.post, f"{address}move/", {"slot": slot.pk}, format="json"))
+
+    def try_again(self, payment: Payment) -> Any:
+        owner = next((one for one in self.customers if one.user.pk == payment.user_id), self.guest)
+        return self.ours(partial(owner.post, f"{PAYMENTS}{payment.pk}/try-again/", {}, format="json"))
+
+    def wait_for(self, customer: int, slot: Slot) -> Any:
+        body = {"slot": slot.pk, "package_id": self.package.pk}
+        return self.ours(partial(self.customers[customer].post, WAITING_LIST, body, format="json"))
+
+    def answer_waiting(self, entry: WaitingEntry, *, leaves: bool) -> Any:
+        owner = next(one for one in self.customers if one.user.pk == entry.user_id)
+        address = f"{WAITING_LIST}{entry.pk}/"
+        return self.ours(
+            partial(owner.delete, address) if leaves else partial(owner.post, f"{address}accept/")
         )
 
     def answer_offer(self, payment: Payment, slot: Slot | None) -> Any:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from booking.models import Booking
+from booking.models import Booking, WaitingEntry
 from payment.models import Payment, Refund
 from payment.services.offers import slots_to_choose
 from payment.states import Fulfilment, PaymentState
@@ -104,6 +104,25 @@ class RandomHistory(RuleBasedStateMachine):
     def somebody_cancels(self, number):
         if booking := pick(Booking.objects.order_by("pk"), number):
             self.installation.cancel(booking)
+
+    @rule(number=which, slot=slots)
+    def somebody_moves(self, number, slot):
+        if booking := pick(Booking.objects.order_by("pk"), number):
+            self.installation.move(booking, self.installation.slots[slot])
+
+    @rule(number=which)
+    def somebody_tries_again(self, number):
+        if payment := pick(Payment.objects.filter(user__isnull=False), number):
+            self.installation.try_again(payment)
+
+    @rule(customer=who, slot=slots)
+    def somebody_waits_for_a_place(self, customer, slot):
+        self.installation.wait_for(customer, self.installation.slots[slot])
+
+    @rule(number=which, leaves=st.booleans())
+    def somebody_answers_on_the_waiting_list(self, number, leaves):
+        if entry := pick(WaitingEntry.objects.order_by("pk"), number):
+            self.installation.answer_waiting(entry, leaves=leaves)
 
     @rule(number=which, chosen=st.one_of(st.none(), which))
     def somebody_answers_their_offer(self, number, chosen):

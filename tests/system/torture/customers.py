@@ -103,6 +103,15 @@ class Catalogue:
             "selected_time": moment["time"],
         }
 
+    def slot_of(self, choice: dict[str, Any]) -> int | None:
+        """None for a puja without slots."""
+        moment = (choice["selected_date"], choice["selected_time"])
+        title = next(
+            name for name, service in self.services.items() if service["id"] == choice["puja_service"]
+        )
+        slots = self.slots.get(title, ())
+        return next((slot["id"] for slot in slots if (slot["date"], slot["time"]) == moment), None)
+
 
 class RetryingCustomer(Customer):
     """Somebody with a browser and a bad connection: retries for a while, then gives up."""
@@ -161,8 +170,11 @@ class ImpatientCustomer(RetryingCustomer):
             self.look_after(started["payment_id"])
 
     def order(self, catalogue: Catalogue) -> dict[str, Any] | None:
-        cart = self.json("POST", "cart/carts/", catalogue.choice(self.dice))
+        choice = catalogue.choice(self.dice)
+        cart = self.json("POST", "cart/carts/", choice)
         if cart is None:
+            if slot := catalogue.slot_of(choice):
+                self.json("POST", "booking/waiting/", {"slot": slot, "package_id": choice["package_id"]})
             return None
         if self.dice.random() < 0.2:
             self.json("POST", f"cart/carts/{cart['id']}/apply_promo/", {"promo_code": "WELCOME10"})
@@ -215,8 +227,39 @@ class ImpatientCustomer(RetryingCustomer):
             body = {"status": "CANCELLED", "cancellation_reason": "travelling"}
             self.json("POST", f"booking/bookings/{booking['id']}/status/", body)
             self.diary.did("cancelled a booking")
+        if booking and self.dice.random() < 0.15:
+            self.move(booking["id"])
+        if not booking and self.dice.random() < 0.3:
+            self.try_again(payment_id)
         if self.dice.random() < 0.2:
             self.clear_carts()
+        self.look_at_the_waiting_list()
+
+    def move(self, booking_id: int) -> None:
+        changes = self.json("GET", f"booking/bookings/{booking_id}/changes/")
+        if changes and changes["move"]["times"]:
+            slot = self.dice.choice(changes["move"]["times"])["id"]
+            if self.json("POST", f"booking/bookings/{booking_id}/move/", {"slot": slot}):
+                self.diary.did("moved a booking")
+
+    def try_again(self, payment_id: int) -> None:
+        started = self.json("POST", f"payments/payments/{payment_id}/try-again/", {})
+        if started:
+            self.diary.did("tried again")
+            self.use_page(started["payment_url"], ("success",))
+
+    def look_at_the_waiting_list(self) -> None:
+        for entry in self.json("GET", "booking/waiting/") or ():
+            if entry["state"] == "OFFERED" and self.dice.random() < 0.6:
+                cart = self.json("POST", f"booking/waiting/{entry['id']}/accept/")
+                if cart and (started := self.click(cart["id"])):
+                    self.diary.did("took a place of the waiting list")
+                    self.use_page(started["payment_url"], ("success",))
+            elif self.dice.random() < 0.1:
+                self.call("DELETE", f"booking/waiting/{entry['id']}/")
+
+    def click(self, cart_id: int) -> dict[str, Any] | None:
+        return self.json("POST", "payments/payments/process-cart/", {"cart_id": cart_id, "method": "PHONEPE"})
 
     def clear_carts(self) -> None:
         for cart in self.json("GET", "cart/carts/") or ():
