@@ -28,8 +28,8 @@ from booking.models import (
 )
 from booking.pricing import find_price_problem
 from booking.services.carts import FURTHEST
-from core.long_lists import LongList, SpanFilter
 from core.dates import spell_date
+from core.long_lists import LongList, SpanFilter
 from core.money import grouped, paise, rupees
 from core.printable import printable
 

@@ -19,7 +19,8 @@ from accounts.models import Address, CodeRequest, OneTimeCode, PanCard, Registra
 from accounts.pan_cards import KeyIsMissing, number_of
 from accounts.services import lock_user
 from accounts.sessions import end_all
-from booking.models import Booking, Cart, Checkout, EarlierStart, SlotHold
+from booking.models import Booking, CalendarFeed, Cart, Checkout, EarlierStart, SlotHold, WaitingEntry
+from booking.services.waiting_list import leave
 from core.clocks import database_now
 from core.errors import Conflict
 from notifications.models import Notification
@@ -28,6 +29,7 @@ from payment.models import (
     DrawnReceipt,
     LedgerEntry,
     Offer,
+    PayingWatch,
     Payment,
     PaymentAttempt,
     Receipt,
@@ -54,6 +56,9 @@ PATHS: dict[type[Model], dict[str, str]] = {
     SlotHold: {"account": "checkout__user"},
     Booking: {"account": "user"},
     EarlierStart: {"account": "booking__user"},
+    CalendarFeed: {"account": "user"},
+    WaitingEntry: {"account": "user"},
+    PayingWatch: {"account": "user"},
     Payment: {"payment": "pk"},
     PaymentAttempt: {"payment": "payment"},
     LedgerEntry: {"payment": "payment"},
@@ -187,7 +192,9 @@ def _erase_account(user: User) -> Iterator[tuple[type[Model], int]]:
     unwanted = Cart.objects.filter(user=user, checkouts=None)
     yield Cart, unwanted.delete()[0] + Cart.objects.filter(user=user).update(**_emptied(Cart))
     end_all(user, Session.EndedBecause.ACCOUNT)
-    for model in (Address, PanCard, Session, OneTimeCode):
+    for entry in WaitingEntry.objects.filter(user=user):
+        leave(entry)  # a place that was offered goes to the next one
+    for model in (Address, PanCard, Session, OneTimeCode, CalendarFeed, WaitingEntry, PayingWatch):
         yield model, model._default_manager.filter(user=user).delete()[0]
     pictures = [*Upload.objects.filter(owner=user)]
     Upload.objects.filter(owner=user).update(owner=None)

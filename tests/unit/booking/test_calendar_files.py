@@ -32,7 +32,8 @@ def booking(alice, package, slot) -> Booking:
 
 def book(who, package, slot) -> Booking:
     payment = make_payment(builders.make_checkout(builders.make_cart(who, package, slot.starts_at)))
-    return apply_status(payment.attempts.get().pk, completed(), "worker").booking
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    return Booking.objects.get(checkout=payment.checkout)
 
 
 def read(content: bytes) -> list:

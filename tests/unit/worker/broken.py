@@ -129,7 +129,8 @@ def near_puja() -> int:
     slot = builders.make_slot(builders.make_service())
     cart = builders.make_cart(builders.make_user(), builders.make_package(slot.service), slot.starts_at)
     payment = make_payment(builders.make_checkout(cart))
-    booking = apply_status(payment.attempts.get().pk, completed(), "worker").booking
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    booking = Booking.objects.get(checkout=payment.checkout)
     Booking.objects.filter(pk=booking.pk).update(next_reminder_at=ago(60))
     return booking.pk
 

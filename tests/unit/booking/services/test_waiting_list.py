@@ -41,7 +41,8 @@ def slot(service):
 def sold(package, slot) -> Booking:
     """The only place of the slot."""
     checkout = builders.make_checkout(builders.make_cart(builders.make_user(), package, slot.starts_at))
-    return apply_status(make_payment(checkout).attempts.get().pk, completed(), "worker").booking
+    apply_status(make_payment(checkout).attempts.get().pk, completed(), "worker")
+    return Booking.objects.get(checkout=checkout)
 
 
 @pytest.fixture(autouse=True)

@@ -37,7 +37,8 @@ def slot(service):
 @pytest.fixture
 def booking(alice, package, slot) -> Booking:
     payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
-    return apply_status(payment.attempts.get().pk, completed(), "worker").booking
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    return Booking.objects.get(checkout=payment.checkout)
 
 
 def starts_in(booking: Booking, hours: float, due_hours_ago: float = 0.01) -> None:
