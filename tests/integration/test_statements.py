@@ -23,7 +23,7 @@ PAYMENTS = "/api/payments/payments/"
 MOST = {
     "webhook": 10,
     "process-cart": 19,
-    "process-cart with a key": 22,
+    "process-cart with a key": 23,
     "check-booking": 19,
 }
 MORE_ON_SQLITE = 12
