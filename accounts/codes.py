@@ -1,4 +1,5 @@
-"""One-time codes of six digits: they open an account, show that an address reaches its owner, and reset a password.
+"""One-time codes of six digits: they open an account, show that an address reaches its owner, reset a password, and
+log people in to our own pages.
 
 CODE_SENDER sends them, by mail if nothing else is set (`notifications.code_sender`). A code is derived from its row and
 SECRET_KEY, so that the database holds none. Each message has a row of its own; while a code is good, the next one has
@@ -11,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django.conf import settings
+from django.contrib.auth.hashers import UNUSABLE_PASSWORD_PREFIX, make_password
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 from django.utils import timezone
@@ -19,8 +21,9 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from accounts.known_networks import account_of, is_known, remember_network
-from accounts.models import BY_MAIL, CodeRequest, OneTimeCode, Registration, User
+from accounts.models import BY_MAIL, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.services import lock_user, open_account, refuse_weak, set_password
+from accounts.sessions import end_all
 from core.errors import InvalidField, Refusal
 from core.guesses import HOUR, MINUTE, Limit, begin_attempt
 from core.networks import network_of
@@ -78,7 +81,7 @@ def request(email: str, purpose: OneTimeCode.Purpose, address: str, via: str = B
     `address` is the caller's. Raises InvalidField for a channel that there is not, and TooManyAttempts.
     """
     # What confirms a mail address is sent to it.
-    channels = (BY_MAIL,) if purpose == OneTimeCode.Purpose.CONFIRM else sender_channels()
+    channels = sender_channels() if purpose == OneTimeCode.Purpose.RESET else (BY_MAIL,)
     if via not in channels:
         raise InvalidField(
             "via", _("This code is sent by: %(channels)s.") % {"channels": ", ".join(channels)}
@@ -105,18 +108,27 @@ def answer(request: CodeRequest) -> None:
     user = User.objects.filter(email=request.email).first()
     is_confirmation = request.purpose == OneTimeCode.Purpose.CONFIRM
     if user is None and is_confirmation:
-        send_again(request.email)
+        send_again(Registration.objects.filter(email=request.email))
+    elif user is None and request.purpose == OneTimeCode.Purpose.LOGIN:
+        register_without_password(request.email)
     elif user is not None and user.is_active and not (is_confirmation and user.email_confirmed_at):
         via = request.via if user.phone and user.phone_confirmed_at else BY_MAIL
         issue(user, OneTimeCode.Purpose(request.purpose), via)
     CodeRequest.objects.filter(pk=request.pk).delete()
 
 
-def send_again(email: str) -> None:
-    """The code of the latest registration of this address, unless it went out just now."""
-    waiting = Registration.objects.filter(
-        email=email, is_answered=True, created_at__gt=timezone.now() - REGISTRATION_KEPT
-    )
+def register_without_password(email: str) -> None:
+    """Whoever reads the code at this address gets an account by it. What others have typed for it is left alone."""
+    earlier = Registration.objects.filter(email=email, password__startswith=UNUSABLE_PASSWORD_PREFIX)
+    if earlier.filter(created_at__gt=timezone.now() - REGISTRATION_KEPT).exists():
+        send_again(earlier)
+    else:
+        Registration.objects.create(email=email, password=make_password(None))
+
+
+def send_again(registrations: "QuerySet[Registration]") -> None:
+    """The code of the latest of these, which are of one address, unless it went out just now."""
+    waiting = registrations.filter(is_answered=True, created_at__gt=timezone.now() - REGISTRATION_KEPT)
     last = waiting.order_by("-pk").first()
     if last is not None and not (last.mailed_at and last.mailed_at > timezone.now() - PAUSE):
         waiting.filter(pk=last.pk).update(is_answered=False)
@@ -151,6 +163,29 @@ def confirm_email(email: str, otp: str, address: str) -> bool:
     _use(code, address)
     User.objects.filter(pk=code.user_id, email=code.user.email).update(email_confirmed_at=timezone.now())
     return True
+
+
+def log_in(email: str, otp: str, address: str) -> User:
+    """The person whose code it is; a new account for an address that has none. `address` is the caller's.
+
+    An address that nobody has confirmed may have been given by somebody else: their password and sessions end here.
+    Raises Refusal for a wrong, old or used code, and TooManyAttempts.
+    """
+    code = _compare(email, OneTimeCode.Purpose.LOGIN, otp, address)
+    if isinstance(code, Registration):
+        if (user := open_account(code)) is None:
+            raise Refusal(WRONG_CODE, code="invalid_code")
+        remember_network(code.email, address)
+        return user
+    _use(code, address)
+    user = code.user
+    if user.email_confirmed_at is None:
+        user.email_confirmed_at = timezone.now()
+        user.password = make_password(None)
+        user.save(update_fields=["email_confirmed_at", "password"])
+        end_all(user, Session.EndedBecause.PASSWORD)
+    User.objects.filter(pk=user.pk).update(last_login=timezone.now())
+    return user
 
 
 def reset_password(email: str, otp: str, new_password: str, address: str) -> None:
@@ -232,6 +267,9 @@ def _compare(
     found: list[OneTimeCode | Registration] = [*good.order_by("-pk")[:CODES_AT_ONCE]]
     if purpose == OneTimeCode.Purpose.CONFIRM:
         found += _waiting(now).filter(email=email).order_by("-pk")[:CODES_AT_ONCE]
+    elif purpose == OneTimeCode.Purpose.LOGIN:
+        opened_by_code = _waiting(now).filter(email=email, password__startswith=UNUSABLE_PASSWORD_PREFIX)
+        found += opened_by_code.order_by("-pk")[:CODES_AT_ONCE]
     code = next((each for each in found if constant_time_compare(digits(each), typed.strip())), None)
     if code is None:
         user_id = User.objects.filter(email=email).values_list("pk", flat=True).first()

@@ -288,6 +288,7 @@ class OneTimeCode(models.Model):
     class Purpose(models.TextChoices):
         CONFIRM = "CONFIRM", "confirm the address"
         RESET = "RESET", "reset the password"
+        LOGIN = "LOGIN", "log in to our own pages"
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="codes")
     purpose = models.CharField(max_length=8, choices=Purpose)

@@ -55,6 +55,15 @@ def create_account(*, email: str, password: str, address: str = UNKNOWN, **field
     return user
 
 
+def create_guest(*, email: str, first_name: str, phone: str | None, language: str) -> User | None:
+    """An account without a password, for somebody who books as a guest. None when the address has one already, which
+    is opened by a code (`accounts.codes.log_in`)."""
+    fields = {"first_name": first_name, "phone": phone, "language": language}
+    defaults = {**fields, "password": make_password(None)}
+    user, is_new = User.objects.get_or_create(email=email.strip().lower(), defaults=defaults)
+    return user if is_new else None
+
+
 def register(*, email: str, password: str, address: str = UNKNOWN, **fields: Any) -> Registration:
     """With REGISTRATION_BY_CODE: waits for the code that goes to its address. `address` is the caller's.
 

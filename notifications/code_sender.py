@@ -19,7 +19,7 @@ class CodeMessage:
 
     id: str
     via: str  # the channel that was asked for: one of the sender's `channels`
-    purpose: str  # "confirm" or "reset"
+    purpose: str  # "confirm", "reset" or "login"
     email: str
     phone: str  # E.164, or "" when we know none
     language: str

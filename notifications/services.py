@@ -13,7 +13,7 @@ from notifications.models import Notification
 Facts = dict[str, Any]
 LONGEST_KEY = 120
 # What goes to an address whose owner has not confirmed it: anybody may have registered it.
-CODES = ("confirm", "reset")
+CODES = ("confirm", "reset", "login")
 ABOUT_LOGIN = (*CODES, "registered")
 MONEY_CAME = (
     *("received", "booked", "paid_twice", "offer", "offer_closed", "called_off", "moved", "cancelled"),

@@ -43,6 +43,7 @@ FACTS = {
     "cancelled": {**BOOKING, "refund_paise": 14_841_000},
     "confirm": {"code_id": 1, "code": "042917"},
     "reset": {"code_id": 2, "code": "583310"},
+    "login": {"code_id": 3, "code": "271828"},
     "registered": {},
     "reminder": BOOKING,
     "paying_works": {"at": PAYMENT["paid_at"]},
