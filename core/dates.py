@@ -6,6 +6,7 @@ The names of months and weekdays are those of CLDR (Babel): Django's Hindi catal
 
 from datetime import date, datetime, time
 
+from babel import Locale
 from babel.dates import format_date, format_time
 from django.utils import timezone
 from django.utils.translation import get_language
@@ -34,6 +35,18 @@ def spell_time(value: datetime | time, language: str = "") -> str:
 def spell_moment(value: datetime, language: str = "") -> str:
     """Thursday, 17 September 2026, 4:30 PM."""
     return f"{spell_date(value, language, weekday=True)}, {spell_time(value, language)}"
+
+
+def spell_month(day: date, language: str = "") -> str:
+    """September 2026, as the heading of a calendar."""
+    return format_date(day, "LLLL y", locale=LOCALES[_language(language)])
+
+
+def weekday_names(language: str = "") -> list[tuple[str, str]]:
+    """From Sunday on, in full and short."""
+    locale = Locale.parse(LOCALES[_language(language)])
+    full, short = (locale.days["stand-alone"][width] for width in ("wide", "abbreviated"))
+    return [(full[number], short[number]) for number in (6, 0, 1, 2, 3, 4, 5)]
 
 
 def _language(language: str) -> str:

@@ -14,6 +14,7 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from core.brand import brand
 from core.language import supported_language
 from core.texts import shown
 from notifications.alerts import sentence_of, title_of
@@ -53,7 +54,7 @@ def write(notification: Notification, link: str = "", change_link: str = "") -> 
         else:
             rows = [(str(label), facts[name]) for name, label in LABELS.items() if name in facts]
         about_alert = {"title": title_of(notification.facts), "sentence": sentence_of(notification.facts)}
-        headers, paragraphs = _render_text(notification.kind, facts | about_alert)
+        headers, paragraphs = _render_text(notification.kind, facts | about_alert | {"brand": brand().name})
         name = _name_of(notification.user) if notification.user else ""
         simulated = _("Simulation: no money has moved.") if notification.facts.get("simulated") else ""
         parts = {
@@ -67,7 +68,11 @@ def write(notification: Notification, link: str = "", change_link: str = "") -> 
             "change": _("Cancel or move your booking"),
             "change_link": change_link,
             "simulated": simulated,
-            "footer": _("OkPuja. This message was sent automatically; please keep it for your records."),
+            "footer": _(
+                "{brand}. This message was sent automatically; please keep it for your records."
+            ).format(brand=brand().name),
+            "contact": " · ".join(filter(None, (brand().phone, brand().email))),
+            "brand": brand(),
         }
         return Message(
             subject=f"[SIMULATION] {headers['Subject']}" if simulated else headers["Subject"],

@@ -12,6 +12,7 @@ PACKAGES = (
     "notifications",
     "payment",
     "simulator",
+    "storefront",
     "worker",
 )
 SOURCES = {".py", ".html", ".css", ".js", ".txt", ".mo", ".ttf"}

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from ipaddress import IPv4Address, IPv6Address, ip_address
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from zoneinfo import ZoneInfo
@@ -21,6 +22,9 @@ UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}  # Unicode's controls, marks without a s
 PARTS = re.compile(r"[|=]")  # of URL|proxy=URL
 PAGE = re.compile(r"(?:/[A-Za-z0-9_-]+)+")
 HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+COLOUR = re.compile(r"#[0-9a-f]{6}")
+LEAST_CONTRAST = 4.5
+PICTURES, LARGEST_PICTURE = (".svg", ".png", ".webp", ".jpg"), 20_480
 LONGEST_HOURS_AHEAD = 366 * 24  # bookings open one year ahead
 
 
@@ -217,6 +221,33 @@ def name_server(word: str) -> tuple[IPv4Address | IPv6Address, int]:
     """`address` or, for IPv4, `address:port`."""
     host, _, port = word.partition(":") if word.count(":") == 1 else (word, "", "53")
     return ip_address(host), int(port)
+
+
+def colour(name: str, default: str) -> str:
+    """`#rrggbb`, as dark as white letters on it need (WCAG 2: a contrast of 4.5)."""
+    value = text(name, default).lower()
+    if not COLOUR.fullmatch(value):
+        raise ImproperlyConfigured(f"{name} must be a colour like {default}")
+    shares = (int(value[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (
+        each / 12.92 if each <= 0.04045 else ((each + 0.055) / 1.055) ** 2.4 for each in shares
+    )
+    if 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05) < LEAST_CONTRAST:
+        raise ImproperlyConfigured(f"{name} is too light: white letters on it cannot be read")
+    return value
+
+
+def picture(name: str) -> str:
+    """The path of a small picture, or "". Pages on slow networks load it: 20 KB at most."""
+    value = secret(name)
+    if not value:
+        return ""
+    path = Path(value)
+    if path.suffix.lower() not in PICTURES or not path.is_file() or path.stat().st_size > LARGEST_PICTURE:
+        raise ImproperlyConfigured(
+            f"{name} must be the path of a file {', '.join(PICTURES)} of at most 20 KB"
+        )
+    return value
 
 
 def choice(name: str, default: str, choices: tuple[str, ...]) -> str:

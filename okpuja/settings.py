@@ -20,6 +20,7 @@ from okpuja.environment import (
     boolean,
     cache,
     choice,
+    colour,
     credential,
     former_credentials,
     frontend,
@@ -30,6 +31,7 @@ from okpuja.environment import (
     name_server,
     number,
     origin,
+    picture,
     rate,
     refund_policy,
     secret,
@@ -117,6 +119,7 @@ INSTALLED_APPS = [
     "booking",
     "notifications",
     "payment",
+    "storefront",
     "diagnostics",
     "worker",
     "simulator",
@@ -152,6 +155,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "core.brand.page_context",
             ]
         },
     }
@@ -183,6 +187,7 @@ SECURE_REFERRER_POLICY = "strict-origin-when-cross-origin"
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if NUM_PROXIES else None
 SESSION_COOKIE_AGE = 12 * 3_600  # seconds after a login to the admin; the worker deletes the rows
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PUBLIC_BASE_URL.startswith("https://")
+CSRF_FAILURE_VIEW = "storefront.views.page.csrf_failure"
 X_FRAME_OPTIONS = "DENY"
 # Browsers remember for a year that this host is never asked over http.
 SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
@@ -237,7 +242,15 @@ DATABASES = {"default": database(DATABASE_URL)}
 if test_database := secret("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
 CACHE_URL = secret("CACHE_URL", "db://cache")
-CACHES = {"default": cache(CACHE_URL)}
+CACHES = {
+    "default": cache(CACHE_URL),
+    # Pages of the shop for visitors without a login, in each process: no request leaves it for them.
+    "pages": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "LOCATION": "pages",
+        "OPTIONS": {"MAX_ENTRIES": 200},
+    },
+}
 
 # --- REST --------------------------------------------------------------------------------------
 
@@ -306,10 +319,23 @@ SPECTACULAR_SETTINGS = {
     },
 }
 
+# --- The shop ------------------------------------------------------------------------------------
+
+# Our own pages for customers. Off unless somebody wants them: most installations have a frontend of their own.
+STOREFRONT = boolean("STOREFRONT", False)
+# What pages, mails, receipts and the admin show of the business (core/brand.py).
+BRAND_NAME = text("BRAND_NAME", "OkPuja")
+BRAND_LOGO = picture("BRAND_LOGO")
+BRAND_COLOUR = colour("BRAND_COLOUR", "#a8380b")
+BRAND_EMAIL = text("BRAND_EMAIL")
+BRAND_PHONE = text("BRAND_PHONE")
+BRAND_ADDRESS = [line.strip() for line in text("BRAND_ADDRESS").split("|") if line.strip()]
+BRAND_LEGAL = [line.strip() for line in text("BRAND_LEGAL").split("|") if line.strip()]
+
 UNFOLD = {
-    "SITE_TITLE": "OkPuja",
-    "SITE_HEADER": "OkPuja",
-    "SITE_URL": None,  # the site is the frontend's; nothing is at our own root
+    "SITE_TITLE": BRAND_NAME,
+    "SITE_HEADER": BRAND_NAME,
+    "SITE_URL": "/" if STOREFRONT else None,  # without the shop nothing is at our own root
     "LOGIN": {"image": None, "redirect_after": None, "form": "accounts.admin_login.LoginForm"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}payment/icon.svg"}],
 }
@@ -331,7 +357,7 @@ STAFF_EMAILS = words("STAFF_EMAILS", is_exact=False)
 STAFF_WEBHOOK_URL = address("STAFF_WEBHOOK_URL")
 STAFF_WEBHOOK_SECRET = secret("STAFF_WEBHOOK_SECRET")
 # Who issues receipts: name, then lines such as an address and a tax number.
-RECEIPT_ISSUER = text("RECEIPT_ISSUER", "OkPuja").split("|")
+RECEIPT_ISSUER = text("RECEIPT_ISSUER", "|".join((BRAND_NAME, *BRAND_ADDRESS, *BRAND_LEGAL))).split("|")
 # Called every minute while the worker is on time: a monitoring service alerts when the calls stop.
 DEAD_MAN_URL = address("DEAD_MAN_URL")
 

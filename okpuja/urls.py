@@ -3,6 +3,7 @@ from django.urls import include, path
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts.admin_login import admin_login, admin_password_change
+from core.brand_views import BrandColoursView, BrandLogoView
 from okpuja.metrics import MetricsView
 
 
@@ -15,6 +16,9 @@ urlpatterns = [
     path("metrics", MetricsView.as_view(), name="metrics"),
     # Before booking: payment answers two of booking's routes, which need to know about money.
     path("", include("payment.urls")),
+    path("", include("storefront.urls")),
+    path("brand/colours.css", BrandColoursView.as_view(), name="brand-colours"),
+    path("brand/logo", BrandLogoView.as_view(), name="brand-logo"),
     path("api/auth/", include("accounts.urls")),
     path("api/", include("booking.urls")),
     path("api/schema/", SchemaView.as_view(), name="schema"),

@@ -28,6 +28,7 @@ class FrontendGeneration(models.TextChoices):
 
     JULY_2025 = "2025"
     YEAR_2026 = "2026"
+    SHOP = "SHOP", "our own pages"
 
 
 class AttemptState(models.TextChoices):

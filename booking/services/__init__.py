@@ -40,6 +40,7 @@ from booking.services.places import (
     lead_time,
     longest_page_life,
     nearby_slots,
+    nearest_free_slots,
     page_life,
     release_hold,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "move",
     "move_by_customer",
     "nearby_slots",
+    "nearest_free_slots",
     "next_reminder",
     "outdated_networks",
     "page_life",

@@ -182,12 +182,18 @@ def close(slot: Slot) -> None:
 
 def nearby_slots(checkout: Checkout, limit: int = 3, not_before: datetime | None = None) -> list[Slot]:
     """Free places of the same puja that can be taken now, nearest to the time that was paid for."""
-    free = _free_slots(checkout)
+    earliest = timezone.now() + lead_time()
     if not_before is not None:
-        free = free.filter(starts_at__gte=not_before)
-    before = free.filter(starts_at__lt=checkout.starts_at).order_by("-starts_at")[:limit]
-    after = free.filter(starts_at__gte=checkout.starts_at)[:limit]
-    return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - checkout.starts_at))[:limit]
+        earliest = max(earliest, not_before)
+    return nearest_free_slots(checkout.cart.puja_service_id, checkout.starts_at, earliest, limit)
+
+
+def nearest_free_slots(service_id: int, wanted: datetime, not_before: datetime, limit: int = 3) -> list[Slot]:
+    """Nearest to the start that somebody wanted, the nearest first."""
+    free = free_slots(service_id, not_before)
+    before = free.filter(starts_at__lt=wanted).order_by("-starts_at")[:limit]
+    after = free.filter(starts_at__gte=wanted)[:limit]
+    return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - wanted))[:limit]
 
 
 def choice_deadline(checkout: Checkout) -> datetime | None:

@@ -118,7 +118,7 @@ def landing_url(payment: Payment) -> str:
     """
     found = configured_frontends()
     frontend = found.get(payment.frontend_url) or found.get(settings.FRONTEND_BASE_URL)
-    if frontend is None or payment.checkout is None:
+    if frontend is None or payment.checkout is None or payment.frontend == FrontendGeneration.SHOP:
         return status_url(payment)
     decisive = most_telling(that_may_tell(payments_of_checkout(payment.checkout))) or payment
     pages = PAGES[FrontendGeneration(payment.frontend or FrontendGeneration.JULY_2025)]

@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
+from django.conf import settings
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.decorators import method_decorator
 from django.views import View
@@ -27,11 +29,11 @@ from payment.serializers.checkout import TryAgainRequest
 from payment.serializers.sentences import user_message
 from payment.services.another_try import TimeGone, can_try_again, try_again
 from payment.services.checkout import reopen
-from payment.services.frontends import landing_url
+from payment.services.frontends import OpenedBy, landing_url
 from payment.services.links import RETURN, STATUS, offer_url, payment_behind, return_url
 from payment.services.offers import can_choose
 from payment.services.status import refresh, refresh_after_return
-from payment.states import Fulfilment
+from payment.states import FrontendGeneration, Fulfilment
 
 RETURN_SECONDS = 6
 STATUS_SECONDS = 4
@@ -85,7 +87,8 @@ class StatusPageView(PageView):
                 if not form.is_valid():
                     raise Http404
                 slot, network = form.validated_data["slot"], client_network(request)
-                return SeeOther(try_again(payment, slot, network=network).attempt.page_url)
+                where = OpenedBy(payment.frontend, payment.frontend_url)  # they land there again
+                return SeeOther(try_again(payment, slot, network=network, frontend=where).attempt.page_url)
             return SeeOther(reopen(payment).page_url)
         except Refusal as refusal:
             payment.refresh_from_db()
@@ -118,11 +121,20 @@ class StatusPageView(PageView):
                 "notice": notice,
                 "again": can_try_again(payment),
                 "times": times,
+                "is_over": not payment.is_open and payment.fulfilment not in ("DUE", "BOOKED"),
                 # Whoever waits here in the place of a page of the shop is led there when the payment has moved.
                 "next": return_url(payment) if is_moving else "",
                 "in_app": payment.is_open and _is_open_in_app(payment),
+                "booking_url": _booking_url(payment),
             }
             return render(request, "payment/status.html", context, status=status)
+
+
+def _booking_url(payment: Payment) -> str:
+    """The page of the booking in our own shop, for those who paid there."""
+    if not settings.STOREFRONT or payment.frontend != FrontendGeneration.SHOP or payment.booking is None:
+        return ""
+    return reverse("shop-booking", args=[payment.booking.book_id])
 
 
 def _is_open_in_app(payment: Payment) -> bool:

@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.proof(every=2), pytest.mark.django_db(transaction=True
 SIGNED = "behind a signed link, which cannot be guessed; PhonePe is asked at most once in some seconds whoever calls"
 CATALOGUE = "public reading, a few queries: thousands of customers share one address of a mobile provider"
 NOT_SOLD = "an empty answer without a query"
+PAGE = "a page without data, or a redirect to one; who has a session of the pages is counted: tests/unit/storefront"
 PROBE = "called by load balancers and monitoring; nothing but a short query"
 # The simulated PhonePe is not for production: its API asks for signatures, its controls for this machine or OPS_TOKEN,
 # and guesses at that are counted: below.
@@ -56,6 +57,22 @@ COUNT_NOBODY = {
     "offer/{token}/ get": SIGNED,
     "offer/{token}/ post": SIGNED,
     "pay/{token}/ get": SIGNED,
+    "{root} get": CATALOGUE,
+    "pujas/{pk}/ get": CATALOGUE,
+    "pujas/{pk}/times/ get": CATALOGUE,
+    "book/ get": CATALOGUE,
+    "login/ get": PAGE,
+    "login/code/ get": PAGE,
+    "logout/ post": PAGE,
+    **{f"review/{{cart_id}}/ {method}": PAGE for method in ("get", "post")},
+    "bookings/ get": PAGE,
+    **{f"waiting/ {method}": PAGE for method in ("get", "post")},
+    "bookings/{book_id}/ get": PAGE,
+    "bookings/{book_id}/receipt/ get": PAGE,
+    "language/{code}/ get": PAGE,
+    "outbox/ get": "in simulation only",
+    "brand/colours.css get": PAGE,
+    "brand/logo get": PAGE,
     "pay/{token}/ post": "counted by payment when its link is genuine: below",
 }
 # Without a login. Those that answer 401 do nothing.
@@ -63,6 +80,9 @@ COUNT_NO_STRANGERS = {
     "api/docs/ get": "a page without data",
 }
 STRICT = {
+    "book/ post": "register",
+    "login/ post": "code",
+    "login/code/ post": "login",
     "api/auth/login/ post": "login",
     "api/auth/register/ post": "register",
     "api/auth/otp/request/ post": "code",

@@ -129,6 +129,12 @@ def models() -> list[type[Model]]:
 # --- The other routes ---------------------------------------------------------------------------------------------
 
 PUBLIC, LOGIN, OWNER, SIGNED = "public", "any account", "owner", "signed link"
+# A token of the API opens no page, and a login to the admin neither: what a session of the pages opens is tried in
+# tests/unit/storefront.
+PAGES, DEMO = (
+    "a session of the shop's pages, else a redirect to its login",
+    "a person at this machine, in simulation",
+)
 CONTROL, BY_POST = "OPS_TOKEN, or a program on this machine", "OPS_TOKEN in a form"
 SIGNATURE = "PhonePe's signature"
 OPS_TOKEN = "OPS_TOKEN, whoever is logged in"
@@ -269,6 +275,27 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "offer/{token}/ post": SIGNED,
     "pay/{token}/ get": SIGNED,
     "pay/{token}/ post": SIGNED,
+    "{root} get": PUBLIC,
+    "pujas/{pk}/ get": PUBLIC,
+    "pujas/{pk}/times/ get": PUBLIC,
+    "book/ get": PUBLIC,
+    "book/ post": PUBLIC,
+    "review/{cart_id}/ get": PAGES,
+    "review/{cart_id}/ post": PAGES,
+    "login/ get": PUBLIC,
+    "login/ post": PUBLIC,
+    "login/code/ get": PUBLIC,
+    "login/code/ post": PUBLIC,
+    "logout/ post": PUBLIC,
+    "bookings/ get": PAGES,
+    "waiting/ get": PAGES,
+    "waiting/ post": PAGES,
+    "bookings/{book_id}/ get": PAGES,
+    "bookings/{book_id}/receipt/ get": PAGES,
+    "language/{code}/ get": PUBLIC,
+    "outbox/ get": DEMO,
+    "brand/colours.css get": PUBLIC,
+    "brand/logo get": PUBLIC,
     "api/schema/ get": PUBLIC,
     "api/docs/ get": PUBLIC,
     "healthz get": PUBLIC,

@@ -56,6 +56,7 @@ class Command(PrintableCommand):
         if base.startswith("http://127.0.0.1") and not base.endswith(f":{port}"):
             self.stdout.write(f"  PUBLIC_BASE_URL is set to {base}, but this server listens on port {port}.")
         for name, path in {
+            **({"Shop": "/"} if settings.STOREFRONT else {}),
             "API documentation": "/api/docs/",
             "Admin": "/admin/",
             "Whose fault is it": "/api/payments/payments/debug-connectivity/",

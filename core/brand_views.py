@@ -1,0 +1,33 @@
+"""The colour and the logo of the brand, for the pages: no style may stand inside a page, and no other host is asked."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.cache import patch_cache_control
+from django.views import View
+
+from core.brand import brand
+
+DAY = 86_400
+NO_SCRIPTS = (
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox"  # of an SVG file that is opened by itself
+)
+
+
+class BrandColoursView(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return _kept(HttpResponse(f":root{{--brand:{brand().colour}}}\n", content_type="text/css"))
+
+
+class BrandLogoView(View):
+    def get(self, request: HttpRequest) -> HttpResponse:
+        found = brand()
+        if not found.logo:
+            raise Http404
+        headers = {"Content-Security-Policy": NO_SCRIPTS}
+        return _kept(HttpResponse(found.logo, content_type=found.logo_type, headers=headers))
+
+
+def _kept(response: HttpResponse) -> HttpResponse:
+    """Pages name a new address when the brand changes."""
+    patch_cache_control(response, public=True, max_age=DAY)
+    response["ETag"] = f'"{brand().version}"'
+    return response

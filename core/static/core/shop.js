@@ -1,0 +1,42 @@
+// Every page works without this file.
+
+// A second click on a button of a form sends nothing. The server would not do it twice either.
+for (const form of document.querySelectorAll("form[method=post]")) {
+  form.addEventListener("submit", (event) => {
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    event.submitter?.setAttribute("aria-disabled", "true");
+  });
+}
+
+// Back from the payment page: browsers show the page as it was left.
+addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) {
+    delete form.dataset.sent;
+    for (const button of form.querySelectorAll("[aria-disabled]")) button.removeAttribute("aria-disabled");
+  }
+});
+
+// A page that waits for a payment looks every five seconds whether it has moved, and only then goes on: to the page
+// anew, or to where `data-next` leads. To be reloaded all the time would throw whoever has it read aloud back to its top.
+const PAUSE = 5000;
+const { waits, state, next } = document.querySelector("main").dataset;
+
+async function look() {
+  try {
+    const answer = await fetch(location.pathname);
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    if (answer.ok && page.querySelector("main").dataset.state !== state) {
+      location.replace(next || location.pathname);
+      return;
+    }
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // a TypeError: no network for a moment
+  }
+  setTimeout(look, PAUSE);
+}
+
+if (waits) setTimeout(look, PAUSE);

@@ -1,0 +1,297 @@
+"""From a free time to the payment: details, review, pay. Whatever is decided here is decided by the services."""
+
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework.exceptions import APIException, ValidationError
+
+from accounts import codes
+from accounts.models import Address, OneTimeCode, User
+from accounts.services import address_for_delivery, create_guest
+from booking.models import Cart, Checkout, Package, PujaService, Slot
+from booking.pricing import calculate_price
+from booking.promo_guard import guarded_promo
+from booking.services import (
+    change_cart,
+    earliest_start,
+    nearest_free_slots,
+    record_shown_total,
+    set_promo,
+)
+from booking.services.places import SlotFull
+from core.errors import Refusal, translated
+from core.networks import client_network
+from payment.services.checkout import start_payment
+from payment.services.frontends import OpenedBy
+from payment.services.paying import paying_works, watch
+from payment.services.status import give_up
+from payment.states import FrontendGeneration, PaymentState
+from payment.views.pages import SeeOther
+from storefront.drafts import address_of, fill, keep_address, make_draft
+from storefront.forms import AddressChoiceForm, AddressForm, ChoiceForm, ContactForm, DevoteeForm, PromoForm
+from storefront.policy import shares_in_words
+from storefront.sessions import CODE_EMAIL, DRAFT, sign_in
+from storefront.views.page import CustomerPage, Page
+
+GIVE_UP_SECONDS = 8
+LARGEST_TOTAL = 2**31
+OUR_PAGES = OpenedBy(FrontendGeneration.SHOP)
+
+
+class DetailsPage(Page):
+    """Who books, for whom, and where. Whoever is new goes on as a guest; an address with an account needs its code."""
+
+    template: ClassVar[str] = "storefront/details.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        choice = read_choice(request.GET)
+        if choice is None:
+            return SeeOther(reverse("shop-catalogue"))
+        return self._show(choice, self._forms(choice, None))
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if not self.customer:
+            self.count("register")
+        choice = read_choice(request.POST)
+        if choice is None:
+            return SeeOther(reverse("shop-catalogue"))
+        forms = self._forms(choice, request.POST)
+        wrong = [
+            form for form in self._needed(forms).values() if not form.is_valid()
+        ]  # each shows its errors
+        if wrong:
+            return self._show(choice, forms, HTTPStatus.BAD_REQUEST)
+        draft = self._draft(choice, forms)
+        if self.customer:
+            return to_review(request, self.customer, draft, self.language)
+        contact = draft["contact"]
+        guest = None
+        if not settings.REGISTRATION_BY_CODE:
+            guest = create_guest(
+                email=forms["contact"].cleaned_data["email"], language=self.language, **contact
+            )
+        if guest is None:
+            return self._ask_for_code(draft, forms["contact"].cleaned_data["email"])
+        sign_in(request, guest)
+        return to_review(request, guest, draft, self.language)
+
+    def _forms(self, choice: dict[str, Any], data: Any) -> dict[str, Any]:
+        forms: dict[str, Any] = {} if self.customer else {"contact": ContactForm(data)}
+        forms["devotees"] = DevoteeForm(data)
+        if choice["puja"].type == PujaService.Type.HOME:
+            if self.customer:
+                forms["choice"] = AddressChoiceForm(self.customer, data)
+            forms["address"] = AddressForm(data)
+        return forms
+
+    def _needed(self, forms: dict[str, Any]) -> dict[str, Any]:
+        """Without the fields of a new address when one of the person's is chosen."""
+        which = forms.get("choice")
+        if which is not None and which.data.get("address") not in (None, AddressChoiceForm.NEW):
+            return {name: form for name, form in forms.items() if name != "address"}
+        return forms
+
+    def _draft(self, choice: dict[str, Any], forms: dict[str, Any]) -> dict[str, Any]:
+        contact: dict[str, Any] = {}
+        if "contact" in forms:
+            typed = forms["contact"].cleaned_data
+            contact = {"first_name": typed["name"], "phone": typed["phone"]}
+        address: dict[str, Any] | int | None = None
+        if "address" in forms:
+            chosen = forms["choice"].cleaned_data["address"] if "choice" in forms else AddressChoiceForm.NEW
+            address = forms["address"].cleaned_data if chosen == AddressChoiceForm.NEW else int(chosen)
+        what = {**choice, "service": choice["puja"].pk, "package": choice["package"].pk}
+        return make_draft(what, contact, forms["devotees"].cleaned_data, address)
+
+    def _ask_for_code(self, draft: dict[str, Any], email: str) -> HttpResponse:
+        self.count("code")
+        codes.request(email, OneTimeCode.Purpose.LOGIN, self.address)
+        self.request.session[DRAFT], self.request.session[CODE_EMAIL] = draft, email
+        return SeeOther(reverse("shop-code"))
+
+    def _show(
+        self, choice: dict[str, Any], forms: dict[str, Any], status: int = HTTPStatus.OK
+    ) -> HttpResponse:
+        shown = {f"{name}_form": form for name, form in forms.items()}
+        return self.show(status, is_down=not paying_works(), **choice, **shown)
+
+
+def read_choice(data: Any) -> dict[str, Any] | None:
+    """The package, its puja, and the time; None for what is no choice, or not sold any more."""
+    form = ChoiceForm(data)
+    if not form.is_valid():
+        return None
+    on_sale = Package.objects.select_related("puja_service__category").filter(
+        pk=form.cleaned_data["package"], is_active=True, puja_service__is_active=True
+    )
+    if (package := on_sale.first()) is None:
+        return None
+    day, time = form.cleaned_data["date"], form.cleaned_data["time"]
+    starts_at = timezone.make_aware(datetime.combine(day, time))
+    return {
+        "package": package,
+        "puja": package.puja_service,
+        "date": day,
+        "time": time,
+        "starts_at": starts_at,
+    }
+
+
+def to_review(request: HttpRequest, person: User, draft: dict[str, Any], language: str) -> HttpResponse:
+    """Fills the cart and leads to it; back to the calendar with a sentence when the time is not free any more."""
+    if settings.LANGUAGE_COOKIE_NAME in request.COOKIES and person.language != language:
+        User.objects.filter(pk=person.pk).update(language=language)  # mails follow what was chosen here
+    try:
+        cart = fill(request, person, draft)
+    except (ValidationError, Refusal) as refusal:
+        messages.error(request, translated(refusal, language))
+        query = urlencode({"package": draft["package"], "day": draft["date"]})
+        return SeeOther(f"{reverse('shop-times', args=[draft['service']])}?{query}")
+    return SeeOther(reverse("shop-review", args=[cart.cart_id]))
+
+
+class ReviewPage(CustomerPage):
+    """One cart of the person who is signed in: what it is, what it costs, and the button to pay."""
+
+    template: ClassVar[str] = "storefront/review.html"
+
+    def get(self, request: HttpRequest, cart_id: UUID) -> HttpResponse:
+        return self._show(self._cart(cart_id))
+
+    def post(self, request: HttpRequest, cart_id: UUID) -> HttpResponse:
+        """`do` is the button that was pressed."""
+        cart = self._cart(cart_id)
+        actions = {
+            "pay": self._pay,
+            "promo": self._apply_promo,
+            "no-promo": self._remove_promo,
+            "time": self._change_time,
+            "free": self._give_up,
+        }
+        action = actions.get(request.POST.get("do", ""))
+        if action is None:
+            raise Http404
+        try:
+            return action(cart)
+        except APIException as refusal:
+            if refusal.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                watch(self.person)  # they are told by mail when paying works again
+            return self._show(self._cart(cart_id), refusal)
+
+    def _cart(self, cart_id: UUID) -> Cart:
+        """Of this person alone. Raises Http404."""
+        carts = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
+        return get_object_or_404(carts, cart_id=cart_id, user=self.person)
+
+    def _pay(self, cart: Cart) -> HttpResponse:
+        """To the page at PhonePe: of the payment that is open, if there is one. A cart has one at most."""
+        self.count("payment")
+        seen = self.request.POST.get("total", "")
+        is_number = seen.isascii() and seen.isdigit() and int(seen) < LARGEST_TOTAL
+        started = start_payment(
+            self.person,
+            cart_id=cart.cart_id,
+            address_id=address_of(self.request, cart),
+            expected_paise=int(seen) if is_number else None,
+            network=client_network(self.request),
+            frontend=OUR_PAGES,
+        )
+        return SeeOther(started.attempt.page_url)
+
+    def _apply_promo(self, cart: Cart) -> HttpResponse:
+        self.count("promo")
+        form = PromoForm(self.request.POST)
+        if not form.is_valid():
+            return self._show(cart, promo_form=form)
+        code = form.cleaned_data["promo_code"]
+        with guarded_promo(code, self.person.pk, self.address):
+            set_promo(cart, code)
+        return SeeOther(self.request.path)
+
+    def _remove_promo(self, cart: Cart) -> HttpResponse:
+        set_promo(cart, None)
+        return SeeOther(self.request.path)
+
+    def _change_time(self, cart: Cart) -> HttpResponse:
+        wanted = self.request.POST.get("slot", "")
+        slots = Slot.objects.filter(service_id=cart.puja_service_id)
+        slot = (
+            slots.filter(pk=wanted).first()
+            if wanted.isascii() and wanted.isdigit() and len(wanted) < 19
+            else None
+        )
+        if slot is None:
+            raise Http404
+        start = timezone.localtime(slot.starts_at)
+        changed = change_cart(cart, selected_date=start.date(), selected_time=start.time())
+        keep_address(self.request, cart, changed)
+        return SeeOther(reverse("shop-review", args=[changed.cart_id]))
+
+    def _give_up(self, cart: Cart) -> HttpResponse:
+        """Ends the open payment, so that the cart can be changed; an order that was paid meanwhile is booked."""
+        self.count("payment")
+        checkout = cart.checkouts.select_related("payment").filter(state=Checkout.State.RESERVED).first()
+        if checkout is not None and checkout.payment.state == PaymentState.PENDING:
+            give_up(checkout.payment, GIVE_UP_SECONDS)
+        return SeeOther(self.request.path)
+
+    def _show(
+        self, cart: Cart, refusal: APIException | None = None, promo_form: PromoForm | None = None
+    ) -> HttpResponse:
+        checkout = None
+        if cart.status == Cart.Status.ABANDONED:  # another one was filled since
+            return SeeOther(f"{reverse('shop-times', args=[cart.puja_service_id])}?package={cart.package_id}")
+        if cart.status == Cart.Status.ACTIVE:
+            price = calculate_price(cart)
+            total, starts_at = price.total_paise, cart.starts_at
+            costs: dict[str, Any] = {
+                "price_paise": price.price_paise,
+                "discount_paise": price.discount_paise,
+                "problem": price.problem,
+            }
+            record_shown_total(cart, total)
+        else:
+            checkout = get_object_or_404(cart.checkouts.exclude(state=Checkout.State.RELEASED))
+            if cart.status == Cart.Status.CONVERTED:
+                return SeeOther(reverse("shop-booking", args=[checkout.booking.book_id]))
+            total, starts_at = checkout.total_paise, checkout.starts_at
+            costs = {"price_paise": checkout.price_paise, "discount_paise": checkout.discount_paise}
+        is_full = isinstance(refusal, SlotFull)
+        wanted = Slot.objects.filter(service=cart.puja_service_id, starts_at=starts_at)
+        return self.show(
+            HTTPStatus.OK if refusal is None else refusal.status_code,
+            cart=cart,
+            checkout=checkout,
+            total_paise=total,
+            starts_at=starts_at,
+            **costs,
+            promo_form=promo_form or PromoForm(),
+            where=self._address_of(cart, checkout)
+            if cart.puja_service.type == PujaService.Type.HOME
+            else None,
+            rules=shares_in_words(starts_at, total),
+            notice=self.sentence_of(refusal) if refusal else "",
+            is_full=is_full,
+            full_slot=wanted.first() if is_full else None,
+            is_down=not paying_works(),
+            is_watched=refusal is not None and refusal.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR,
+            others=nearest_free_slots(cart.puja_service_id, starts_at, earliest_start()) if is_full else [],
+        )
+
+    def _address_of(self, cart: Cart, checkout: Checkout | None) -> Address | None:
+        """Where the priest goes: what was agreed, else what was chosen, else the default."""
+        if checkout is not None:
+            return checkout.agreed_address
+        try:
+            return address_for_delivery(self.person, address_of(self.request, cart))
+        except ValidationError:  # deleted meanwhile
+            return address_for_delivery(self.person, None)

@@ -1,0 +1,78 @@
+"""The waiting list: for a full time, and what a person waits for."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from booking.models import Package, Slot
+from booking.services.waiting_list import OPEN, accept, join, leave
+from booking.waiting import WaitingEntry
+from core.errors import Refusal
+from payment.views.pages import SeeOther
+from storefront.forms import WaitForm
+from storefront.views.page import CustomerPage
+
+
+class WaitingPage(CustomerPage):
+    """With `slot` and `package`: asks whether to wait for that time."""
+
+    template: ClassVar[str] = "storefront/waiting.html"
+
+    def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """`do` is the button that was pressed."""
+        action = {"join": self._join, "leave": self._leave, "book": self._book}.get(
+            request.POST.get("do", "")
+        )
+        if action is None:
+            raise Http404
+        try:
+            return action()
+        except Refusal as refusal:
+            return self._show(self.sentence_of(refusal), refusal.status_code)
+
+    def _join(self) -> HttpResponse:
+        form = WaitForm(self.request.POST)
+        form.is_valid()
+        wanted = form.cleaned_data
+        join(self.person, wanted.get("slot") or 0, wanted.get("package") or 0)
+        messages.success(self.request, _("You are on the list. We write to you when a place is free."))
+        return SeeOther(self.request.path)
+
+    def _leave(self) -> HttpResponse:
+        leave(self._entry())
+        return SeeOther(self.request.path)
+
+    def _book(self) -> HttpResponse:
+        return SeeOther(reverse("shop-review", args=[accept(self._entry()).cart_id]))
+
+    def _entry(self) -> WaitingEntry:
+        """Of this person alone. Raises Http404."""
+        form = WaitForm(self.request.POST)
+        form.is_valid()
+        return get_object_or_404(self._entries(), pk=form.cleaned_data.get("entry") or 0)
+
+    def _entries(self) -> QuerySet[WaitingEntry]:
+        return WaitingEntry.objects.select_related("slot__service", "package").filter(
+            user=self.person, state__in=OPEN
+        )
+
+    def _show(self, notice: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
+        form = WaitForm(self.request.GET)
+        wanted = form.cleaned_data if form.is_valid() else {}
+        slots, packages = Slot.objects.select_related("service"), Package.objects.filter(is_active=True)
+        return self.show(
+            status,
+            notice=notice,
+            slot=slots.filter(pk=wanted.get("slot") or 0, service__is_active=True).first(),
+            package=packages.filter(pk=wanted.get("package") or 0).first(),
+            entries=self._entries(),
+        )

@@ -1,0 +1,386 @@
+"""From the details to the booking, without JavaScript; and everything that comes between two people and one place."""
+
+import re
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+from rest_framework.throttling import SimpleRateThrottle
+
+from accounts.models import Address, User
+from booking.models import Booking, Cart, Checkout, Slot
+from booking.services import fill_cart, release
+from booking.services.waiting_list import join
+from core.models import Counter
+from payment.models import Payment, PaymentAttempt
+from payment.services.links import return_url
+from tests.harness import builders
+from tests.harness.races import at_once
+from tests.unit.storefront.visitor import GUEST, HOME, Visitor, sent_code
+from worker.jobs import run_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def review(visitor, package, slot):
+    """A guest stands before the button to pay."""
+    return visitor.begin(package, slot)
+
+
+def pay(visitor, path):
+    total = re.search(r'name="total" value="(\d+)"', visitor.text)[1]
+    return visitor.post(path, {"do": "pay", "total": total})
+
+
+def test_a_guest_books_and_sees_the_booking(visitor, review, slot, phonepe):
+    assert "₹1,100" in visitor.text
+    assert "Cancel before" in visitor.text
+    pay(visitor, review)
+    attempt = PaymentAttempt.objects.get()
+    assert visitor.page.url == attempt.page_url
+    phonepe.decide(attempt.merchant_order_id)
+    visitor.get(f"/review/{Cart.objects.get().cart_id}/")
+    back = visitor.get(f"/api/payments/return/{token_of(attempt.payment)}/")
+    assert "/pay/" in back.url
+    visitor.follow()
+
+    booking = Booking.objects.get()
+    assert booking.book_id in visitor.text
+    assert "Payment received" in visitor.text
+    assert (booking.starts_at, booking.user.email) == (slot.starts_at, GUEST["email"])
+    assert booking.user.phone == "+919876543210"
+    assert booking.checkout.agreed_address.postal_code == "800001"
+    visitor.get("/bookings/")
+    assert booking.book_id in visitor.text
+    visitor.get(f"/bookings/{booking.book_id}/receipt/")
+    assert visitor.page["Content-Type"] == "application/pdf"
+
+
+def token_of(payment):
+    return return_url(payment).rstrip("/").rpartition("/")[2]
+
+
+def test_the_payment_of_our_pages_comes_back_to_our_pages_also_beside_a_frontend(
+    visitor, review, phonepe, settings
+):
+    pay(visitor, review)
+    phonepe.decide(PaymentAttempt.objects.get().merchant_order_id)
+    back = visitor.get(f"/api/payments/return/{token_of(Payment.objects.get())}/")
+
+    assert settings.FRONTEND_BASE_URL
+    assert back.url.startswith("http://testserver/pay/")
+
+
+def test_a_double_click_two_tabs_and_back_make_one_payment(visitor, review):
+    pages = [pay(visitor, review).url]
+    visitor.get(review)
+    assert "Go to the payment page" in visitor.text
+    pages.append(pay(visitor, review).url)
+    both = [Visitor(), Visitor()]
+    for tab in both:
+        tab.client.cookies = visitor.client.cookies
+        tab.get(review)
+    pages += [each.url for each in at_once(*[lambda tab=tab: pay(tab, review) for tab in both])]
+
+    assert len(set(pages)) == 1
+    assert Payment.objects.count() == PaymentAttempt.objects.count() == 1
+
+
+def test_two_first_clicks_at_once_make_one_payment(visitor, review):
+    tabs = [Visitor(), Visitor(), Visitor()]
+    for tab in tabs:
+        tab.client.cookies = visitor.client.cookies
+        tab.get(review)
+    answers = at_once(*[lambda tab=tab: pay(tab, review) for tab in tabs])
+
+    assert Payment.objects.count() == PaymentAttempt.objects.count() == 1
+    # Whoever comes while PhonePe is being asked is told to wait, and has paid nothing.
+    assert {answer.status_code for answer in answers} <= {303, 409}
+    assert 303 in {answer.status_code for answer in answers}
+
+
+def test_a_price_that_rose_is_shown_before_it_is_taken(visitor, review, package):
+    package.price_paise = 150_000
+    package.save()
+    pay(visitor, review)
+
+    assert visitor.page.status_code == 409
+    assert "₹1,500" in visitor.text
+    assert not Payment.objects.exists()
+    assert pay(visitor, review).status_code == 303
+    assert Payment.objects.get().amount_paise == 150_000
+
+
+def test_the_second_of_two_is_offered_the_nearest_times_and_books_one(visitor, service, package, alice):
+    last = builders.make_slot(service, days=3, capacity=1)
+    near, far = builders.make_slot(service, days=4), builders.make_slot(service, days=9)
+    path = visitor.begin(package, last)
+    faster = builders.make_cart(alice, package, last.starts_at)
+    builders.make_checkout(faster)
+    pay(visitor, path)
+
+    assert visitor.page.status_code == 409
+    assert "booked out" in visitor.text
+    offered = re.findall(r'name="slot" value="(\d+)"', visitor.text)
+    assert offered == [f"{near.pk}", f"{far.pk}"]
+    visitor.post(path, {"do": "time", "slot": offered[0]})
+    visitor.follow()
+    assert pay(visitor, visitor.page.request["PATH_INFO"]).status_code == 303
+    checkout = Checkout.objects.exclude(user=alice).get()
+    assert checkout.starts_at == near.starts_at
+    assert checkout.address_line1 == HOME["address-address_line1"]
+
+
+def test_a_time_that_was_taken_while_the_form_was_filled_leads_back_to_the_calendar(
+    visitor, package, service
+):
+    slot = builders.make_slot(service, capacity=1)
+    choice = visitor.choose(package, slot)
+    Slot.objects.filter(pk=slot.pk).update(booked=1)
+    visitor.post("/book/", choice | GUEST | HOME)
+    visitor.follow()
+
+    assert "booked out" in visitor.text
+    assert visitor.page.request["PATH_INFO"] == f"/pujas/{service.pk}/times/"
+
+
+def test_a_payment_that_fails_leads_back_to_the_cart(visitor, review, phonepe):
+    pay(visitor, review)
+    phonepe.decide(PaymentAttempt.objects.get().merchant_order_id, "failure")
+    visitor.get(f"/api/payments/return/{token_of(Payment.objects.get())}/")
+    visitor.follow()
+    assert "Not paid" in visitor.text
+    assert "Try again" in visitor.text
+    visitor.get(review)
+
+    assert pay(visitor, review).status_code == 303
+    assert Payment.objects.count() == 2
+    assert set(Payment.objects.values_list("frontend", flat=True)) == {"SHOP"}
+
+
+def test_who_does_not_want_to_pay_after_all_gets_the_cart_back(visitor, review):
+    pay(visitor, review)
+    visitor.get(review)
+    visitor.post(review, {"do": "free"})
+    visitor.follow()
+
+    assert "Pay ₹1,100" in visitor.text or "open" in visitor.text
+    assert Payment.objects.count() == 1
+
+
+def test_a_promo_code_is_taken_off_and_removed(visitor, review):
+    builders.make_promo("WELCOME10")
+    visitor.post(review, {"do": "promo", "promo_code": "nonsense"})
+    assert "This promo code does not exist." in visitor.text
+    visitor.post(review, {"do": "promo", "promo_code": "welcome10"})
+    visitor.follow()
+    assert "Pay ₹990" in visitor.text
+    visitor.post(review, {"do": "no-promo"})
+    visitor.follow()
+    assert "Pay ₹1,100" in visitor.text
+
+
+def test_what_is_missing_is_said_at_its_field_and_nothing_is_lost(visitor, package, slot):
+    choice = visitor.choose(package, slot)
+    visitor.post(
+        "/book/", choice | GUEST | HOME | {"phone": "12", "address-postal_code": "8", "name": "Meera"}
+    )
+
+    assert visitor.page.status_code == 400
+    assert "Give the PIN code as six digits." in visitor.text
+    assert 'aria-invalid="true"' in visitor.text
+    assert 'value="Meera"' in visitor.text
+    assert not User.objects.filter(email=GUEST["email"]).exists()
+
+
+def test_devotees_are_told_to_the_priest(visitor, package, slot):
+    path = visitor.begin(package, slot, devotee_names="Meera\nRohan", gotra="Kashyap", people="4")
+    assert "Kashyap" in visitor.text
+    pay(visitor, path)
+
+    checkout = Checkout.objects.get()
+    assert (checkout.devotee_names.split(), checkout.gotra, checkout.people) == (
+        ["Meera", "Rohan"],
+        "Kashyap",
+        4,
+    )
+
+
+def test_an_address_with_an_account_is_opened_by_its_code_only(visitor, package, slot, alice):
+    choice = visitor.choose(package, slot)
+    visitor.post("/book/", choice | GUEST | HOME | {"email": "ALICE@example.com"})
+    visitor.follow()
+    assert "Enter your code" in visitor.text
+    assert "Alice" not in visitor.text
+    assert not Cart.objects.exists()
+    assert visitor.get("/bookings/").status_code == 303
+
+    code = sent_code()
+    visitor.get("/login/code/")
+    visitor.post("/login/code/", {"code": f"{(int(code) + 1) % 10**6:06}"})
+    assert visitor.page.status_code == 400
+    visitor.post("/login/code/", {"code": code})
+    visitor.follow()
+    assert "Griha Pravesh" in visitor.text
+    assert Cart.objects.get().user == alice
+    alice.refresh_from_db()
+    assert (alice.first_name, alice.phone) == ("Alice", "+919876500001")  # the form changes nobody's profile
+
+
+def test_where_accounts_begin_with_a_code_guests_do_too(visitor, package, slot, settings):
+    settings.REGISTRATION_BY_CODE = True
+    choice = visitor.choose(package, slot)
+    visitor.post("/book/", choice | GUEST | HOME)
+    visitor.follow()
+    assert not User.objects.exists()
+    visitor.post("/login/code/", {"code": sent_code()})
+    visitor.follow()
+
+    guest = User.objects.get()
+    assert (guest.email, guest.first_name, bool(guest.email_confirmed_at)) == (
+        GUEST["email"],
+        "Meera Sinha",
+        True,
+    )
+    assert Cart.objects.get().user == guest
+
+
+def test_a_person_chooses_an_address_of_theirs_or_a_new_one(visitor, package, slot, alice, charlie):
+    theirs, foreign = alice.addresses.get(), builders.make_address(charlie)
+    visitor.sign_in(alice.email)
+    choice = visitor.choose(package, slot)
+    visitor.post("/book/", choice | {"address": f"{foreign.pk}"})
+    assert visitor.page.status_code == 400
+    visitor.post("/book/", choice | {"address": f"{theirs.pk}"})
+    visitor.follow()
+    assert theirs.address_line1 in visitor.text
+    for _ in range(2):
+        choice = visitor.choose(package, slot)
+        visitor.post("/book/", choice | {"address": "new"} | HOME)
+        visitor.follow()
+        assert "4 Ganga Path" in visitor.text
+    assert Address.objects.filter(user=alice).count() == 2
+
+
+def test_a_form_of_another_site_does_nothing(visitor, review):
+    """It has no token."""
+    answer = visitor.client.post(review, {"do": "pay", "total": "110000"})
+
+    assert answer.status_code == 403
+    assert "keeps no cookies" in answer.content.decode()
+    assert not Payment.objects.exists()
+
+
+def test_nobody_reads_anybody_elses_cart_booking_or_receipt(visitor, review, package, slot, alice, phonepe):
+    cart = builders.make_cart(alice, package, slot.starts_at)
+    for path in (f"/review/{cart.cart_id}/", "/bookings/BK-NOTTHERE/"):
+        assert visitor.get(path).status_code == 404
+        assert "Alice" not in visitor.text
+    pay_path = f"/review/{cart.cart_id}/"
+    visitor.get(review)
+    assert visitor.post(pay_path, {"do": "pay", "total": "110000"}).status_code == 404
+    assert not Payment.objects.exists()
+
+
+def test_a_planted_session_is_worth_nothing(package, slot):
+    attacker, victim = Visitor(), Visitor()
+    choice = attacker.choose(package, slot)
+    builders.make_user("known@example.com")
+    attacker.post("/book/", choice | GUEST | HOME | {"email": "known@example.com"})
+    planted = attacker.client.cookies["sessionid"].value
+    victim.client.cookies["sessionid"] = planted
+    victim.begin(package, slot)
+
+    assert victim.client.cookies["sessionid"].value != planted
+    assert not Session.objects.filter(session_key=planted).exists()
+    assert attacker.get("/bookings/").status_code == 303
+
+
+def test_guests_and_payments_are_counted(visitor, review):
+    pay(visitor, review)
+
+    assert {"register", "payment", "user"} <= set(Counter.objects.values_list("scope", flat=True))
+
+
+def test_too_many_clicks_on_pay_are_told_to_wait(visitor, review, monkeypatch):
+    monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, "payment", "1/min")
+    assert pay(visitor, review).status_code == 303
+    visitor.get(review)
+    assert pay(visitor, review).status_code == 429
+    assert Payment.objects.count() == 1
+
+
+def test_payments_that_are_switched_off_keep_the_cart(visitor, review, settings):
+    settings.PAYMENT_ENABLED = False
+    pay(visitor, review)
+
+    assert visitor.page.status_code == 503
+    assert "not taking payments" in visitor.text
+    assert Cart.objects.get().status == "ACTIVE"
+
+
+def test_an_outage_of_phonepe_is_said_and_the_same_cart_is_paid_later(visitor, review, phonepe):
+    phonepe.inject_fault("pay", "status_500", times=99)
+    pay(visitor, review)
+
+    assert visitor.page.status_code >= 500
+    phonepe.clear_faults()
+    visitor.get(review)
+    assert pay(visitor, review).status_code == 303
+    assert Payment.objects.count() == 1
+
+
+def test_another_cart_in_a_second_tab_is_never_paid_by_mistake(visitor, review, package, service, slot):
+    other = builders.make_slot(service, days=5)
+    visitor.choose(package, other)
+    person = User.objects.get(email=GUEST["email"])
+    fill_cart(
+        person,
+        puja_service=service.pk,
+        package_id=package.pk,
+        selected_date=timezone.localtime(other.starts_at).date(),
+        selected_time=timezone.localtime(other.starts_at).time(),
+    )
+    visitor.post(review, {"do": "pay", "total": "110000"})
+
+    assert visitor.page.url == f"/pujas/{service.pk}/times/?package={package.pk}"
+    assert not Checkout.objects.exists()
+
+
+def test_who_waits_for_a_full_time_books_the_place_that_is_kept_for_them(
+    visitor, service, package, alice, charlie
+):
+    slot = builders.make_slot(service, capacity=1)
+    taken = builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at))
+    visitor.sign_in(alice.email)
+    visitor.get(f"/pujas/{service.pk}/times/?package={package.pk}&day={timezone.localdate(slot.starts_at)}")
+    path = f"/waiting/?slot={slot.pk}&amp;package={package.pk}"
+    assert path in visitor.text
+    visitor.get(path.replace("&amp;", "&"))
+    visitor.post("/waiting/", {"do": "join", "slot": f"{slot.pk}", "package": f"{package.pk}"})
+    visitor.follow()
+    assert "You are on the list." in visitor.text
+    release(taken)
+    run_due(("waiting",))
+    visitor.get("/waiting/")
+    assert "A place is kept for you until" in visitor.text
+
+    entry = re.search(r'name="entry" value="(\d+)"', visitor.text)[1]
+    visitor.post("/waiting/", {"do": "book", "entry": entry})
+    path = visitor.page.url
+    visitor.follow()
+    assert pay(visitor, path).status_code == 303
+    assert Checkout.objects.get(user=alice).starts_at == slot.starts_at
+
+
+def test_nobody_moves_the_entries_of_somebody_else(visitor, service, package, alice, charlie):
+    slot = builders.make_slot(service, capacity=1)
+    builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at))
+    entry = join(alice, slot.pk, package.pk)
+    visitor.sign_in(charlie.email)
+    visitor.get(f"/waiting/?slot={slot.pk}&package={package.pk}")
+    assert visitor.post("/waiting/", {"do": "leave", "entry": f"{entry.pk}"}).status_code == 404
+    entry.refresh_from_db()
+
+    assert entry.state == "WAITING"
