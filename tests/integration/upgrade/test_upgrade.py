@@ -137,7 +137,16 @@ def test_every_check_out_reads_as_the_previous_landing_answered_it(upgraded):
     after = json.loads(upgraded.must("-c", CHECK_OUTS_READ))
     for cart, _ in [*before.values(), *after.values()]:
         del cart["selected_date"]  # the rows of the file are moved by whole days, its JSON is not
-    assert after == before
+    assert without_new_keys(after, before) == before
+
+
+def without_new_keys(answer, before):
+    """What was answered then, of what is answered now: releases add keys, and take none away."""
+    if isinstance(answer, dict) and isinstance(before, dict):
+        return {key: without_new_keys(answer[key], before[key]) for key in answer.keys() & before.keys()}
+    if isinstance(answer, list) and isinstance(before, list) and len(answer) == len(before):
+        return [without_new_keys(each, then) for each, then in zip(answer, before, strict=True)]
+    return answer
 
 
 def test_every_order_that_is_open_will_be_asked_about(worked_over):

@@ -115,7 +115,7 @@ def ended_hold() -> int:
     checkout = builders.make_checkout(builders.make_cart(builders.make_user(), package, slot.starts_at))
     make_payment(checkout, state=PaymentState.FAILED)
     SlotHold.objects.filter(checkout=checkout).update(expires_at=ago(1))
-    return checkout.hold.pk
+    return SlotHold.objects.get(checkout=checkout).pk
 
 
 def ended_offer() -> int:
