@@ -85,7 +85,9 @@ def booking_of_calendar(token: str) -> Booking:
 
 
 def _booking(booking_id: int) -> Booking:
-    rows = Booking.objects.select_related("user", "checkout__cart__puja_service", "checkout__payment")
+    rows = Booking.objects.select_related(
+        "user", "checkout__cart", "checkout__puja_service", "checkout__payment"
+    )
     booking = rows.filter(pk=booking_id).first()
     if booking is None:
         raise Http404

@@ -16,7 +16,7 @@ from rest_framework.viewsets import ViewSet
 
 from booking.models import Booking
 from core.errors import InvalidField, Refusal, translated
-from core.language import language_of
+from core.language import language_of, localized
 from payment.serializers.booking_changes import BookingChangesSerializer, CancelByLinkRequest, MoveRequest
 from payment.serializers.sentences import cancellation_sentence
 from payment.services.booking_changes import (
@@ -108,6 +108,7 @@ class BookingChangePageView(PageView):
                 "times": [] if problem else times_to_move(booking),
                 "any_time": has_any_time(booking),
                 "calendar": calendar_url(booking),
+                "preparation": localized(booking.checkout.puja_service, "preparation"),
                 "notice": notice,
             }
             return render(request, "payment/change.html", context, status=status)

@@ -267,8 +267,11 @@ def test_who_only_opens_the_link_changes_nothing(booking, later, method):
 
 
 def test_the_page_shows_what_goes_back_and_cancels_by_a_button(booking):
+    ready = "<p>Please have flowers and a lamp ready.</p>"
+    type(booking.checkout.puja_service).objects.update(preparation=ready)
     page = Client().get(path(change_url(booking))).content.decode()
     assert "₹1,100.00" in page
+    assert ready in page
 
     answer = Client().post(path(change_url(booking)), {"action": "cancel"})
 
