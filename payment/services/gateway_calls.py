@@ -15,7 +15,7 @@ from django.conf import settings
 
 from core.errors import Crowded, Unavailable
 from core.logging import events, log_about, request_id
-from core.waiting import wait_slots
+from core.waiting import WaitSlots
 from payment.gateways import (
     CheckoutPage,
     GatewayError,
@@ -99,13 +99,15 @@ class CallPermits:
 
 # Half of the server's threads stay free for other requests.
 call_permits = CallPermits(settings.PHONEPE_CALLS_AT_ONCE)
+# Clicks only: no other request of the process, and no check of its health, waits behind buyers.
+reservation_slots = WaitSlots(max(settings.PHONEPE_CALLS_AT_ONCE // 2, 1))
 _is_reserved: ContextVar[bool] = ContextVar("is_reserved", default=False)
 
 
 @contextmanager
 def reserve_call() -> Iterator[None]:
     """Around what is written for a new order, and its calls. Raises Crowded before the block: nothing was done then."""
-    with wait_slots.reserve() as may_wait:
+    with reservation_slots.reserve() as may_wait:
         if not call_permits.reserve(SECONDS_TO_WAIT_FOR_RESERVATION if may_wait else 0.0):
             raise Crowded
     token = _is_reserved.set(True)

@@ -1,10 +1,14 @@
 import threading
+from contextlib import ExitStack, suppress
 
 import pytest
 from django.db import connection, connections
 from django.test import Client
 
+from core.errors import Crowded
+from core.waiting import wait_slots
 from diagnostics import health
+from payment.services.gateway_calls import call_permits, reservation_slots, reserve_call
 from tests.harness.network import refusing_port, silent_port
 
 
@@ -74,6 +78,50 @@ def test_a_silent_database_is_down(database_at, monkeypatch):
     assert answer.json()["database"] == "down"
     for thread in [thread for thread in threading.enumerate() if thread.name == "diagnosis"]:
         thread.join(5)
+
+
+def take_all(slots, stack):
+    while stack.enter_context(slots.reserve()):
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("slots", [wait_slots, reservation_slots])
+def test_the_database_is_ready_whoever_else_waits_in_this_process(slots):
+    with ExitStack() as stack:
+        take_all(slots, stack)
+        answer = Client().get("/readyz")
+    assert (answer.status_code, answer.json()["database"]) == (200, "ok")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_database_is_ready_while_buyers_wait_for_a_slow_phonepe(settings):
+    for _ in range(settings.PHONEPE_CALLS_AT_ONCE):
+        assert call_permits.acquire()
+
+    def click():
+        with suppress(Crowded), reserve_call():
+            pytest.fail("PhonePe is busy")
+
+    buyers = [threading.Thread(target=click) for _ in range(6)]
+    for buyer in buyers:
+        buyer.start()
+    answers = [Client().get("/readyz").json()["database"] for _ in range(3)]
+    for buyer in buyers:
+        buyer.join()
+    for _ in range(settings.PHONEPE_CALLS_AT_ONCE):
+        call_permits.release()
+    assert answers == ["ok"] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_was_not_asked_is_not_said_to_be_down(monkeypatch):
+    monkeypatch.setattr(health, "SHORT_WAIT_SECONDS", 0.01)
+    with ExitStack() as stack:
+        take_all(health.check_slots, stack)
+        answer = Client().get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "database": "unknown", "migrations": "unknown"}
 
 
 @pytest.mark.parametrize("method", ["post", "delete"])
