@@ -40,6 +40,7 @@ OUR_SECRETS = (
     "PHONEPE_WEBHOOK_SECRET",
     "STAFF_WEBHOOK_SECRET",
     "EMAIL_HOST_PASSWORD",
+    "BACKUP_KEY",
 )
 # Requests of one caller in a minute: above this a throttle does not stop anybody who guesses or floods.
 MOST_PER_MINUTE = {
