@@ -54,15 +54,14 @@ def routes(resolver: Any = None, prefix: str = ""):
         if path.startswith("admin/"):
             continue
         if isinstance(entry, URLPattern):
-            yield from (f"{plain(path)} {method}" for method in methods(entry.callback))
+            yield from (f"{plain(path) or '{root}'} {method}" for method in methods(entry.callback))
         else:
             yield from routes(entry, path)
 
 
 def plain(pattern: str) -> str:
     pattern = re.sub(r"\(\?P<(\w+)>[^)]*\)", r"{\1}", pattern)
-    plain_one = re.sub(r"<\w+:(\w+)>", r"{\1}", pattern).replace("^", "").replace("$", "")
-    return plain_one or "{root}"
+    return re.sub(r"<\w+:(\w+)>", r"{\1}", pattern).replace("^", "").replace("$", "")
 
 
 def methods(view: Any) -> list[str]:

@@ -25,6 +25,8 @@ VALUES = {
     "merchant_order_id": "MO1",
     "slug": "a-post",
     "rest": "x/",
+    "book_id": "BK-1",
+    "code": "hi",
 }
 
 
@@ -51,7 +53,7 @@ def value(name):
 
 
 HOST = "http://testserver"  # without it, the test client takes what follows two slashes for a host
-EVERY = sorted(set(patterns(get_resolver())))
+EVERY = sorted({*patterns(get_resolver())} - {"/"})  # which has one spelling
 
 
 def test_the_walk_finds_routes_of_every_kind():
@@ -80,7 +82,7 @@ def resolved(route):
     return found.func, str(found.kwargs)
 
 
-@pytest.mark.parametrize("row", sorted(RULES))
+@pytest.mark.parametrize("row", sorted(RULES.keys() - {"{root} get"}))
 def test_without_the_last_slash_the_answer_is_the_same(api, row):
     route, method = row.split()
     route = "/" + route.format(**VALUES)
