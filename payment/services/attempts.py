@@ -47,7 +47,7 @@ from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import Channel, ErrorCategory, Operation, ProviderStatus
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
-from payment.services.gateway_calls import call_gateway
+from payment.services.gateway_calls import call_gateway, reserve_call
 from payment.services.holds import extend_for_page, extension_for_page
 from payment.services.links import return_url, webhook_url
 from payment.services.outcomes import apply_status, close_attempt
@@ -204,7 +204,8 @@ def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
         attempt = claim.attempt
         try:
             order, was_sent = _build_order(attempt, claim.opening), claim.sent_before is not None
-            page = call_gateway(attempt, PhonePeGateway.pay, order, deadline, check_status_first=was_sent)
+            with reserve_call():  # who opens an order again has the same chance as new buyers
+                page = call_gateway(attempt, PhonePeGateway.pay, order, deadline, check_status_first=was_sent)
             return _store_page(attempt, page, claim.opening)
         except CheckoutPageLost as lost:
             claim = _open_next(claim, lost.status)

@@ -43,24 +43,30 @@ SECONDS_SINCE_RELEASE = 1.0
 
 
 class CallPermits:
-    """How many threads of this process call PhonePe at once: `count` at most, however long PhonePe takes."""
+    """How many threads of this process call PhonePe at once: `count` at most, however long PhonePe takes.
+
+    In a rush on Pay, orders leave one of them to the calls without a reservation: polls and refunds.
+    """
 
     def __init__(self, count: int) -> None:
         self.count = count
         self._changed = Condition()
         self._taken = 0  # by reservations, and by calls without one
         self._calling = 0
+        self._calling_unreserved = 0
         self._waiting = 0
         self._released_to_waiting_at = float("-inf")  # time.monotonic()
 
     def acquire(self, *, is_reserved: bool = False) -> bool:
         """For one call. Without a reservation there is no wait."""
+        may_call, seconds = self._may_call, 0.0
+        if is_reserved:
+            may_call, seconds = self._may_call_reserved, SECONDS_TO_WAIT_FOR_CALL
         with self._changed:
-            seconds = SECONDS_TO_WAIT_FOR_CALL if is_reserved else 0.0
-            may_take = is_reserved or self._taken < self.count
-            if not may_take or not self._wait_for(lambda: self._calling < self.count, seconds):
+            if not self._wait_for(may_call, seconds):
                 return False
             self._calling += 1
+            self._calling_unreserved += not is_reserved
             self._taken += not is_reserved
             return True
 
@@ -69,6 +75,7 @@ class CallPermits:
             if self._waiting:
                 self._released_to_waiting_at = time.monotonic()
             self._calling -= 1
+            self._calling_unreserved -= not is_reserved
             self._taken -= not is_reserved
             self._changed.notify_all()
 
@@ -85,9 +92,26 @@ class CallPermits:
             self._taken -= 1
             self._changed.notify_all()
 
+    @property
+    def _left_by_orders(self) -> int:
+        return 1 if self.count > 1 else 0
+
+    @property
+    def _reserved(self) -> int:
+        return self._taken - self._calling_unreserved
+
     def _may_reserve(self) -> bool:
         is_brisk = time.monotonic() - self._released_to_waiting_at <= SECONDS_SINCE_RELEASE
-        return self._taken < self.count + (max(self.count // 2, 1) if is_brisk else 0)
+        free = self.count - max(self._calling_unreserved, self._left_by_orders)
+        return self._reserved < free + (max(self.count // 2, 1) if is_brisk else 0)
+
+    def _may_call_reserved(self) -> bool:
+        calling = self._calling - self._calling_unreserved
+        return self._calling < self.count and calling < self.count - self._left_by_orders
+
+    def _may_call(self) -> bool:
+        free = max(self.count - self._reserved, self._left_by_orders)
+        return self._calling < self.count and self._calling_unreserved < free
 
     def _wait_for(self, is_possible: Callable[[], bool], seconds: float) -> bool:
         self._waiting += 1
@@ -106,7 +130,13 @@ _is_reserved: ContextVar[bool] = ContextVar("is_reserved", default=False)
 
 @contextmanager
 def reserve_call() -> Iterator[None]:
-    """Around what is written for a new order, and its calls. Raises Crowded before the block: nothing was done then."""
+    """Around what is written for a new order, and its calls. Raises Crowded before the block: nothing was done then.
+
+    Within another one it changes nothing.
+    """
+    if _is_reserved.get():
+        yield
+        return
     with reservation_slots.reserve() as may_wait:
         if not call_permits.reserve(SECONDS_TO_WAIT_FOR_RESERVATION if may_wait else 0.0):
             raise Crowded

@@ -20,6 +20,7 @@ PROCESS_CART = "/api/payments/payments/process-cart/"
 @pytest.fixture
 def crowd(settings, monkeypatch):
     monkeypatch.setattr(gateway_calls, "SECONDS_TO_WAIT_FOR_RESERVATION", 0.05)
+    monkeypatch.setattr(call_permits, "_released_to_waiting_at", float("-inf"))
     for _ in range(settings.PHONEPE_CALLS_AT_ONCE):
         assert call_permits.acquire()
     yield
@@ -73,15 +74,88 @@ def test_who_prepares_an_order_keeps_its_call_from_those_who_only_ask(settings):
 
 
 def test_nobody_prepares_an_order_while_phonepe_is_silent():
-    permits = CallPermits(2)
+    permits = CallPermits(3)
     assert permits.reserve(0)
     assert permits.reserve(0)
     assert not permits.reserve(0.05)
 
 
+@pytest.mark.parametrize("count", [2, 3, 4, 8])
+def test_a_rush_of_orders_leaves_a_permit_to_polls(count):
+    """Also when somebody who waited got a permit just now, and more than usual prepare their orders."""
+    permits = CallPermits(count)
+    permits._released_to_waiting_at = time.monotonic()
+    while permits.reserve(0):
+        pass
+    for _ in range(count - 1):
+        assert permits.acquire(is_reserved=True)
+    assert permits.acquire()
+    assert not permits.acquire()
+    assert permits._calling == count
+    permits.release(is_reserved=True)
+    assert not permits.acquire(), "what orders have reserved is theirs"
+    permits.release()
+    assert permits.acquire()
+
+
+def test_polls_are_made_during_a_rush_on_pay():
+    permits, end, polls, orders = CallPermits(4), time.monotonic() + 1.5, [], []
+
+    def buy(_):
+        while time.monotonic() < end:
+            if permits.reserve(1.0):
+                if permits.acquire(is_reserved=True):
+                    time.sleep(0.05)
+                    permits.release(is_reserved=True)
+                    orders.append(1)
+                permits.end_reservation()
+
+    def poll():
+        while time.monotonic() < end:
+            made = permits.acquire()
+            polls.append(made)
+            time.sleep(0.05)
+            if made:
+                permits.release()
+
+    with ThreadPoolExecutor(9) as people:
+        done = [*(people.submit(buy, None) for _ in range(8)), people.submit(poll)]
+        for each in done:
+            each.result()
+    assert all(polls), polls
+    assert len(orders) > len(polls)
+    assert (permits._taken, permits._calling, permits._waiting) == (0, 0, 0)
+
+
+def test_who_failed_once_waits_for_a_permit_as_new_buyers_do(api, alice, cart, settings, monkeypatch):
+    """The payment is written, and has no page: its next click is no call without a reservation."""
+    monkeypatch.setattr(gateway_calls, "SECONDS_TO_WAIT_FOR_CALL", 0.0)
+    others = settings.PHONEPE_CALLS_AT_ONCE - 1
+    with reserve_call():
+        assert all(call_permits.acquire() for _ in range(others))
+        assert call_permits.acquire(is_reserved=True)
+        assert api(alice).post(PROCESS_CART, {"cart_id": cart.pk}).status_code == 503
+        call_permits.release(is_reserved=True)
+    assert Payment.objects.count() == 1
+    assert call_permits.acquire()
+
+    threading.Timer(0.5, call_permits.release).start()
+    try:
+        assert api(alice).post(PROCESS_CART, {"cart_id": cart.pk}).status_code in (200, 201)
+    finally:
+        for _ in range(others):
+            call_permits.release()
+
+
+def test_a_reservation_within_another_one_takes_no_second_permit():
+    with reserve_call(), reserve_call():
+        assert call_permits._taken == 1
+    assert call_permits._taken == 0
+
+
 def test_at_phonepe_are_never_more_than_the_setting_allows_and_never_fewer_for_long(monkeypatch):
     """Twenty people, four of whom PhonePe serves at once in 50 ms; each needs 20 ms of ours before and after."""
-    permits, lock, calling, most = CallPermits(4), threading.Lock(), 0, 0
+    permits, lock, calling, most = CallPermits(5), threading.Lock(), 0, 0  # one is left to polls
 
     def buy(_):
         nonlocal calling, most
