@@ -1,7 +1,11 @@
 #!/bin/sh
 # okpuja-upgrade SOURCE: installs a checkout as a new release and goes over to it, one process after the other.
 # okpuja-upgrade --restart: the same release again, after a change of settings.
+# okpuja-upgrade --rollback: back to the release that served before (okpuja-rollback).
 # A request never meets a closed door: the sockets belong to systemd, and one web process serves while the other starts.
+#
+# A release that has answered /readyz has a file .was-ready. `previous` points at no other, and the newest is never deleted:
+# after any number of upgrades that failed there is one to go back to.
 set -eu
 base=/opt/okpuja
 keep=3
@@ -16,7 +20,7 @@ install_release() {
     # The code without a developer's own files: neither their settings nor their database.
     tar -C "$source" --exclude=./.git --exclude=./.venv --exclude=./.env --exclude='*.sqlite3*' --exclude=__pycache__ \
         --exclude=./mail --exclude=./uploads --exclude=./backups --exclude=./.pytest_cache --exclude=./.mypy_cache \
-        -cf - . | tar -C "$release" -xf -
+        --exclude=./.was-ready -cf - . | tar -C "$release" -xf -
     python3 -m venv "$release/.venv"
     sh "$release/tools/install.sh" "$release/.venv/bin/python" "$release/requirements.lock"
     "$release/.venv/bin/python" -m compileall -q "$release" -x '/\.venv/' || true
@@ -26,37 +30,68 @@ install_release() {
 
 manage() { OKPUJA_RELEASE=$1 /usr/local/bin/okpuja "$2" "$3" "$4"; }
 
-if [ "${1:?usage: okpuja-upgrade SOURCE | --restart}" = --restart ]; then
-    release=$(readlink -f $base/current)
-else
-    install_release "$1"
-fi
-# The settings must be right, and the old code goes on working over the new tables: then it is safe to go over.
-manage "$release" check --fail-level ERROR
-[ ! -e $base/current ] || manage "$release" backup --to /var/lib/okpuja/backups
-manage "$release" migrate --verbosity 1
+runs() { [ -d /run/systemd/system ] && systemctl is-enabled -q okpuja-worker.service 2>/dev/null; }
 
-if [ "$(readlink -f $base/current 2>/dev/null || true)" != "$release" ]; then
-    [ ! -e $base/current ] || ln -sfn "$(readlink -f $base/current)" $base/previous
+ready() { curl -fsS -o /dev/null --max-time 5 -H 'Host: 127.0.0.1' "http://127.0.0.1:$1/readyz"; }
+
+# The release that answered last, without the one that is named.
+newest_ready() {
+    find $base/releases -mindepth 2 -maxdepth 2 -name .was-ready -printf '%T@ %h\n' | sort -rn | cut -d ' ' -f 2- |
+        grep -vxF "$1" | head -n 1
+}
+
+go_over() {
     ln -sfn "$release" $base/current.new
     mv -T $base/current.new $base/current
-fi
+    # What did not answer is nothing to go back to.
+    back=$(newest_ready "$release")
+    [ -z "$before" ] || [ "$before" = "$release" ] || [ ! -e "$before/.was-ready" ] || back=$before
+    if [ -n "$back" ]; then ln -sfn "$back" $base/previous; else rm -f $base/previous; fi
+}
 
-if [ -d /run/systemd/system ] && systemctl is-enabled -q okpuja-worker.service 2>/dev/null; then
+restart_processes() {
+    unready=
     for port in 8001 8002; do
         systemctl restart "okpuja-web@$port.service"
         tries=0
-        until curl -fsS -o /dev/null --max-time 5 -H 'Host: 127.0.0.1' "http://127.0.0.1:$port/readyz"; do
+        until ready $port; do
             tries=$((tries + 1))
-            [ $tries -lt 30 ] || { echo "okpuja-web@$port is not ready: run okpuja-rollback" >&2; exit 1; }
+            [ $tries -lt 30 ] || { unready=$port; break; }
             sleep 1
         done
+        # The other process still serves with the release before. After a rollback nothing is better than this one.
+        [ -z "$unready" ] || [ "$1" = --rollback ] || break
     done
-    systemctl restart okpuja-worker.service
-fi
+    if [ -z "$unready" ]; then touch "$release/.was-ready"; fi
+    if [ -z "$unready" ] || [ "$1" = --rollback ]; then systemctl restart okpuja-worker.service; fi
+    [ -z "$unready" ] || { echo "okpuja-web@$unready is not ready: okpuja doctor says why, okpuja-rollback goes back" >&2; exit 1; }
+}
 
-# Old releases, but never the two that may be needed.
+before=$(readlink -e $base/current || true)
+# A release of before these marks, or the first one of a server: both processes answer, and so it is one to go back to.
+if [ -n "$before" ] && [ ! -e "$before/.was-ready" ] && runs && ready 8001 2>/dev/null && ready 8002 2>/dev/null; then
+    touch "$before/.was-ready"
+fi
+case ${1:?usage: okpuja-upgrade SOURCE | --restart | --rollback} in
+    --rollback)
+        release=$(readlink -e $base/previous) || { echo "there is no release to go back to" >&2; exit 1; }
+        ;;
+    *)
+        if [ "$1" = --restart ]; then release=${before:?nothing is installed}; else install_release "$1"; fi
+        # The settings must be right, and the old code goes on working over the new tables: then it is safe to go over.
+        manage "$release" check --fail-level ERROR
+        [ -z "$before" ] || manage "$release" backup --to /var/lib/okpuja/backups
+        manage "$release" migrate --verbosity 1
+        ;;
+esac
+[ "$release" = "$before" ] || go_over
+if runs; then restart_processes "$1"; fi
+
+# Old releases, but never one that may be needed.
 for old in $(find $base/releases -mindepth 1 -maxdepth 1 -type d | sort -r | tail -n +$((keep + 1))); do
-    [ "$old" = "$(readlink -f $base/current)" ] || [ "$old" = "$(readlink -f $base/previous)" ] || rm -rf "$old"
+    case $old in
+        "$release" | "$(readlink -f $base/previous)" | "$(newest_ready "")" | "$(newest_ready "$release")") ;;
+        *) rm -rf "$old" ;;
+    esac
 done
 echo "running: $release"
