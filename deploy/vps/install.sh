@@ -74,7 +74,10 @@ site=okpuja-http.conf
 sed "s/HOST/$host/g" "$here/nginx/$site" >/etc/nginx/sites-available/okpuja
 ln -sf ../sites-available/okpuja /etc/nginx/sites-enabled/okpuja
 rm -f /etc/nginx/sites-enabled/default
-install -d -m 755 /var/www/certbot
+install -d -m 755 /var/www/certbot /etc/letsencrypt/renewal-hooks/deploy
+# certbot.timer renews the certificate; nginx reads it again only when it is told to.
+printf '#!/bin/sh\nexec systemctl reload nginx\n' >/etc/letsencrypt/renewal-hooks/deploy/okpuja
+chmod 755 /etc/letsencrypt/renewal-hooks/deploy/okpuja
 nginx -t
 
 step "release"

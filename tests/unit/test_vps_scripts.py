@@ -97,6 +97,15 @@ def server(tmp_path):
     return made
 
 
+def test_nginx_is_reloaded_after_each_renewal_of_the_certificate(server):
+    hook = server.folder / "etc/letsencrypt/renewal-hooks/deploy/okpuja"
+    (server.folder / "systemctl").unlink()
+
+    assert os.access(hook, os.X_OK)
+    assert server.run(str(hook)) == ""
+    assert (server.folder / "systemctl").read_text() == "reload nginx\n"
+
+
 def test_after_upgrades_that_failed_rollback_goes_to_the_release_that_served(server):
     assert "running" in server.upgrade("good")
     served = server.current
