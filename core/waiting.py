@@ -56,6 +56,8 @@ class InProgress:
 
 # Calls to PhonePe take half of the server's threads at most (PHONEPE_CALLS_AT_ONCE), waits a quarter.
 wait_slots = WaitSlots(max(settings.PHONEPE_CALLS_AT_ONCE // 2, 1))
+# Threads of webhooks that poll PhonePe after their answer. Our own server knows how many threads webhooks have there.
+webhook_polls = WaitSlots(max(settings.PHONEPE_CALLS_AT_ONCE // 4, 1))
 
 
 def wait_for(look: Callable[[], T], seconds: float) -> T | None:

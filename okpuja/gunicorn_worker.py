@@ -25,8 +25,9 @@ from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
+from core import waiting
 from core.request_bodies import body_limit
-from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, LanePool, Lanes
+from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes
 
 logger = logging.getLogger(__name__)
 
@@ -251,7 +252,10 @@ class Worker(ThreadWorker):
         self._log_again_at = 0.0  # time.monotonic()
 
     def get_thread_pool(self) -> Lanes:
-        return Lanes(self.cfg.threads)
+        lanes = Lanes(self.cfg.threads)
+        # A webhook may poll PhonePe after its answer; the other half of the threads answers the next ones.
+        waiting.webhook_polls = waiting.WaitSlots(lanes.pools[Lane.WEBHOOK].threads // 2)
+        return lanes
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:

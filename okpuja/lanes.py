@@ -54,7 +54,7 @@ class LanePool:
     """The threads of one lane. All of it runs in the main loop of the server, which calls `enter` and `leave`."""
 
     def __init__(self, lane: Lane, threads: int) -> None:
-        self.lane, self._threads = lane, threads
+        self.lane, self.threads = lane, threads
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix=lane.value)
         self.turns_away = lane is Lane.PAY
         self._inside = 0
@@ -66,8 +66,8 @@ class LanePool:
 
         Each one who is turned away gets a later moment than the one before, so that they do not all come back at once.
         """
-        pace = self._seconds / self._threads
-        wait = max(self._inside + 1 - self._threads, 0) * pace
+        pace = self._seconds / self.threads
+        wait = max(self._inside + 1 - self.threads, 0) * pace
         if not self.turns_away or wait <= LONGEST_QUEUE_SECONDS:
             return None
         now = time.monotonic()

@@ -7,11 +7,12 @@ from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import User
+from core import waiting
 from core.clocks import is_running
 from core.errors import Conflict, Refusal
 from core.logging import events, log_about
@@ -22,7 +23,7 @@ from payment.phonepe.transport import Deadline
 from payment.phonepe.webhook_events import Family, canonical, family_of, is_about_dispute
 from payment.services.disputes import record_dispute
 from payment.services.gateway_calls import NO_ANSWER
-from payment.services.leases import lease_row, push_back_on_error
+from payment.services.leases import DATABASE_TROUBLE, lease_row, push_back_on_error
 from payment.services.notifications import alert_not_understood, alert_staff
 from payment.services.refunds.outcomes import schedule_next_refund
 from payment.services.refunds.sending import find_unknown_refund, poll_refund
@@ -172,25 +173,30 @@ def _reopen(digest: str, new: WebhookEvent) -> WebhookEvent:
 def process_now(event: WebhookEvent) -> None:
     """The first poll, by the web process: quick, and of one copy of a call only.
 
-    What it leaves undecided, the worker polls at once.
+    What it leaves undecided, the worker polls at once; so it does with all of it while other webhooks are polling here,
+    because the thread is needed for the next answer to PhonePe.
     """
     if event.state != State.RECEIVED:
         return
     is_new, now = event.deliveries == 1, timezone.now()
     if not is_new and event.checks == 0 and is_running(event.next_check_at, now, FIRST_POLL):
         return  # the process that got the first copy is polling
+    undecided = WebhookEvent.objects.filter(
+        pk=event.pk, state=State.RECEIVED, next_check_at=event.next_check_at
+    )
     try:
-        if is_new:
-            with push_back_on_error("events", event.pk):
-                process_event(event)
-            undecided = WebhookEvent.objects.filter(pk=event.pk, next_check_at=event.next_check_at)
-            if event.state == State.RECEIVED:
-                undecided.update(next_check_at=timezone.now())
-            return
-        with lease_row("events", event.pk, FIRST_POLL) as is_ours:
-            if is_ours:  # read again: another copy of the same call may have been faster
-                process_event(WebhookEvent.objects.select_related(*WITH_PAYMENT).get(pk=event.pk))
-    except OperationalError:
+        with waiting.webhook_polls.reserve() as may_poll:
+            if may_poll and not is_new:
+                with lease_row("events", event.pk, FIRST_POLL) as is_ours:
+                    if is_ours:  # read again: another copy of the same call may have been faster
+                        process_event(WebhookEvent.objects.select_related(*WITH_PAYMENT).get(pk=event.pk))
+                return
+            if may_poll:
+                with push_back_on_error("events", event.pk):
+                    process_event(event)
+        if event.state == State.RECEIVED:
+            undecided.update(next_check_at=timezone.now())
+    except DATABASE_TROUBLE:
         logger.warning("the database is busy; left to the worker", extra={"event": event.pk})
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -10,6 +11,7 @@ import requests
 from bench.buyers import call
 from tests.harness.installation import Installation
 from tests.harness.processes import Process, eventually
+from tests.harness.webhooks import webhook
 
 pytestmark = [pytest.mark.sockets, pytest.mark.proof]
 
@@ -23,6 +25,7 @@ def shop():
     address = eventually(lambda: stub.output.partition("ready on ")[2].strip(), "PhonePe is ready")
     base_url = f"{address}/simulator/apis/pg-sandbox"
     with Installation(PHONEPE_API_VERSION="v1", PHONEPE_BASE_URL=base_url) as shop:
+        shop.generation = "v1"
         shop.serve()
         requests.get(f"{shop.url}/api/puja/services/", timeout=60).raise_for_status()
         requests.get(f"{shop.url}/healthz", timeout=60).raise_for_status()
@@ -68,3 +71,25 @@ def test_a_rush_keeps_neither_the_health_nor_the_catalogue_nor_webhooks_waiting(
     assert len(set(waits)) > 3
     [[opened]] = shop.query("SELECT count(*) FROM payment_payment")
     assert opened <= 6 * 4  # whoever is not served yet has nothing that would have to be undone
+
+
+def test_ten_webhooks_at_once_are_each_answered_while_phonepe_is_slow(shop):
+    def click(_):
+        def opened():
+            answer = requests.post(shop.url + PROCESS_CART, json=DONATION, timeout=60)
+            return answer.json() if answer.status_code == 201 else None
+
+        return eventually(opened, "the order is opened", seconds=60)
+
+    def call_back(started):
+        answer = webhook(shop, started)
+        return answer.status_code, answer.elapsed.total_seconds()
+
+    with ThreadPoolExecutor(10) as people:
+        orders = list(people.map(click, range(10)))
+        answers = list(people.map(call_back, orders))
+
+    assert {status for status, _ in answers} == {200}
+    assert max(seconds for _, seconds in answers) < SECONDS_AT_PHONEPE / 2
+    [[stored]] = shop.query("SELECT count(*) FROM payment_webhookevent WHERE attempt_id IS NOT NULL")
+    assert stored == 10

@@ -1,17 +1,22 @@
 """The door for PhonePe: nothing but 200, 401 and, without a database, 503."""
 
 import json
+from contextlib import ExitStack
+from datetime import timedelta
 
 import pytest
+from django.db import InterfaceError, OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
+from core import waiting
 from payment.models import GatewayCall, Payment, WebhookEvent, WorkLease
 from payment.phonepe import credentials
 from payment.services import leases
 from payment.services.checkout import start_payment
-from payment.services.webhooks import receive_webhook
+from payment.services.webhooks import process_now, receive_webhook
 from simulator.webhook_deliveries import authentication_headers
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,6 +68,40 @@ def test_what_the_quick_look_did_not_settle_is_due_for_the_worker_at_once(call, 
     event = WebhookEvent.objects.get()
     assert not WorkLease.objects.exists()
     assert event.next_check_at <= timezone.now()
+
+
+@pytest.mark.parametrize("deliveries", [1, 2])
+def test_while_other_webhooks_poll_here_the_worker_polls_at_once(call, deliveries):
+    with ExitStack() as stack:
+        while stack.enter_context(waiting.webhook_polls.reserve()):
+            pass
+        assert post(*call).status_code == 200
+        if deliveries == 2:
+            later = timezone.now() + timedelta(hours=1)
+            WebhookEvent.objects.update(next_check_at=later, checks=1)
+            assert post(*call).status_code == 200
+
+    event = WebhookEvent.objects.get()
+    assert (event.state, event.deliveries) == ("RECEIVED", deliveries)
+    assert event.next_check_at <= timezone.now()
+    assert not GatewayCall.objects.filter(operation="status").exists()
+    run_due(["events"])
+    assert Payment.objects.get().fulfilment == "BOOKED"
+
+
+@pytest.mark.parametrize("error", [OperationalError, InterfaceError])
+def test_a_database_that_fails_after_the_answer_leaves_the_event_to_the_worker(call, error):
+    event = receive_webhook(*call)
+
+    def fail(execute, sql, parameters, many, context):
+        raise error("gone")
+
+    with connection.execute_wrapper(fail):
+        process_now(event)
+
+    event.refresh_from_db()
+    assert event.state == "RECEIVED"
+    assert event.next_check_at is not None
 
 
 def test_the_content_type_does_not_matter(call):
