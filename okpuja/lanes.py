@@ -21,26 +21,34 @@ WEIGHT_OF_LAST = 0.1
 
 
 class Lane(Enum):
-    PROBE = "probe"  # of the process itself
+    PROBE = "probe"  # of the process itself; it asks nobody
+    CHECK = "check"  # readiness and metrics: they ask the database, which may not answer
     WEBHOOK = "webhook"  # PhonePe's calls
     PAY = "pay"  # clicks on *Pay*: they open orders at PhonePe
     STATUS = "status"  # the rest about payments: it may poll PhonePe
     OTHER = "other"  # catalogue, carts, logins, admin
 
 
-PROBES = {"/healthz", "/readyz", "/metrics"}
+PROBES = {"/healthz": Lane.PROBE, "/readyz": Lane.CHECK, "/metrics": Lane.CHECK}
 WEBHOOKS, PAYMENTS = "/api/payments/webhook/", ("/api/payments/", "/pay/", "/review/")
 PAY = re.compile(r"/api/payments/(cart|payments/(process-cart|app-order|\d+/try-again))")
 GIVING_UP = re.compile(r"/api/cart/carts/\d+/cleanup_old_payments")
 # Of the server's `--threads`; at least one each.
-SHARES = {Lane.PROBE: 0.125, Lane.WEBHOOK: 0.25, Lane.PAY: 0.75, Lane.STATUS: 0.25, Lane.OTHER: 0.5}
+SHARES = {
+    Lane.PROBE: 0.125,
+    Lane.CHECK: 0.25,
+    Lane.WEBHOOK: 0.25,
+    Lane.PAY: 0.75,
+    Lane.STATUS: 0.25,
+    Lane.OTHER: 0.5,
+}
 
 
 def lane_of(method: str, target: str) -> Lane:
     """`target` as it stands in the first line of a request."""
     path = re.sub("/+", "/", unquote(target.partition("?")[0])).rstrip("/")
     if path in PROBES:
-        return Lane.PROBE
+        return PROBES[path]
     if path.startswith(WEBHOOKS):
         return Lane.WEBHOOK
     if method == "POST" and PAY.fullmatch(path):

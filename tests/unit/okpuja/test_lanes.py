@@ -10,7 +10,8 @@ from okpuja.lanes import FIRST_GUESS_SECONDS, LONGEST_QUEUE_SECONDS, LONGEST_RET
 CLICK = b"POST /api/payments/payments/process-cart/ HTTP/1.1\r\nHost: x\r\n"
 EXPECTED = {
     ("GET", "/healthz"): Lane.PROBE,
-    ("GET", "/readyz/"): Lane.PROBE,
+    ("GET", "/readyz/"): Lane.CHECK,
+    ("GET", "/metrics"): Lane.CHECK,
     ("POST", "/api/payments/webhook/phonepe/"): Lane.WEBHOOK,
     ("POST", "/api//payments/webhook/phonepe"): Lane.WEBHOOK,
     ("POST", "/api/payments/payments/process-cart/?a=b"): Lane.PAY,
@@ -66,7 +67,7 @@ def test_when_phonepe_becomes_slow_fewer_may_queue():
     assert pool.retry_after() is not None
 
 
-@pytest.mark.parametrize("lane", [Lane.PROBE, Lane.WEBHOOK, Lane.STATUS, Lane.OTHER])
+@pytest.mark.parametrize("lane", [Lane.PROBE, Lane.CHECK, Lane.WEBHOOK, Lane.STATUS, Lane.OTHER])
 def test_nobody_but_buyers_is_sent_away(lane):
     pool = Lanes(8).pools[lane]
     for _ in range(5_000):
