@@ -16,9 +16,13 @@ MOST_ADDRESSES = 10  # kept in a session
 Draft = dict[str, Any]
 
 
-def make_draft(choice: Draft, contact: Draft, devotees: Draft, address: Draft | int | None) -> Draft:
-    """As a session keeps it. `address`: the fields of a new one, or the number of one of the person's."""
+def make_draft(
+    choice: Draft, email: str, contact: Draft, devotees: Draft, address: Draft | int | None
+) -> Draft:
+    """As a session keeps it, for the account of `email`. `address`: the fields of a new one, or the number of one of
+    the person's."""
     return {
+        "email": email,
         "service": choice["service"],
         "package": choice["package"],
         "date": choice["date"].isoformat(),
@@ -29,8 +33,14 @@ def make_draft(choice: Draft, contact: Draft, devotees: Draft, address: Draft | 
     }
 
 
+def waiting_draft(request: HttpRequest, email: str) -> Draft | None:
+    """What was typed with this address. People share phones: what was typed with another one is nobody's here."""
+    draft: Draft = request.session.get(DRAFT, {})
+    return draft if draft.get("email") == email else None
+
+
 def fill(request: HttpRequest, person: User, draft: Draft) -> Cart:
-    """The cart of a draft, which is done then. Raises ValidationError and Refusal, as `fill_cart` does."""
+    """The cart of a draft. Raises ValidationError and Refusal, as `fill_cart` does."""
     _complete_profile(person, draft["contact"])
     cart = fill_cart(
         person,
@@ -42,7 +52,6 @@ def fill(request: HttpRequest, person: User, draft: Draft) -> Cart:
     )
     if draft["address"]:
         _remember_address(request, cart, _address_id(person, draft["address"]))
-    request.session.pop(DRAFT, None)
     return cart
 
 

@@ -8,22 +8,24 @@ from django.utils.crypto import constant_time_compare
 from accounts.models import User
 
 USER, USER_HASH = "shop_user", "shop_user_hash"
-# What a visitor has typed before we knew who they are, and the address that waits for its code.
-DRAFT, CODE_EMAIL = "shop_draft", "shop_code_email"
+# What a visitor has typed before we knew who they are, the address that waits for its code, and where they go then.
+DRAFT, CODE_EMAIL, NEXT = "shop_draft", "shop_code_email", "shop_next"
 ADDRESSES = "shop_addresses"  # of the carts of this session: where the puja takes place
 
 
 def sign_in(request: HttpRequest, user: User) -> None:
-    """The session gets a new key, so that one that somebody had planted is worth nothing. The draft is kept."""
+    """The session gets a new key, so that one that somebody had planted is worth nothing. What was typed
+    before, by whomever, ends here."""
     request.session.cycle_key()
-    request.session.pop(CODE_EMAIL, None)
+    for key in (DRAFT, CODE_EMAIL, NEXT):
+        request.session.pop(key, None)
     request.session[USER] = user.pk
     request.session[USER_HASH] = user.get_session_auth_hash()
     rotate_token(request)
 
 
 def sign_out(request: HttpRequest) -> None:
-    for key in (USER, USER_HASH, DRAFT, CODE_EMAIL, ADDRESSES):
+    for key in (USER, USER_HASH, DRAFT, CODE_EMAIL, NEXT, ADDRESSES):
         request.session.pop(key, None)
     request.session.cycle_key()
 

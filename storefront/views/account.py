@@ -25,13 +25,13 @@ from payment.services.offers import can_choose
 from payment.services.receipts import receipt_of
 from payment.views.pages import SeeOther
 from payment.views.payments import download
+from storefront.drafts import waiting_draft
 from storefront.forms import CodeForm, LoginForm
-from storefront.sessions import CODE_EMAIL, DRAFT, sign_in, sign_out
+from storefront.sessions import CODE_EMAIL, DRAFT, NEXT, sign_in, sign_out
 from storefront.views.booking import to_review
 from storefront.views.page import CustomerPage, Page
 
 MOST_BOOKINGS = 50
-NEXT = "shop_next"
 
 
 class LoginPage(Page):
@@ -55,6 +55,7 @@ class LoginPage(Page):
             if wants_code:
                 codes.request(email, OneTimeCode.Purpose.LOGIN, self.address)
                 request.session[CODE_EMAIL], request.session[NEXT] = email, safe_next(target)
+                request.session.pop(DRAFT, None)
                 return SeeOther(reverse("shop-code"))
             person = log_in(email, form.cleaned_data["password"], self.address)
         except Refusal as refusal:
@@ -87,11 +88,9 @@ class CodePage(Page):
             person = codes.log_in(email, form.cleaned_data["code"], self.address)
         except Refusal as refusal:
             return self._show(form, self.sentence_of(refusal), refusal.status_code)
+        draft, target = waiting_draft(request, person.email), safe_next(request.session.get(NEXT, ""))
         sign_in(request, person)
-        target = safe_next(request.session.pop(NEXT, ""))
-        if draft := request.session.get(DRAFT):
-            return to_review(request, person, draft, self.language)
-        return SeeOther(target)
+        return to_review(request, person, draft, self.language) if draft else SeeOther(target)
 
     def _send_again(self, email: str) -> HttpResponse:
         self.count("code")
@@ -103,10 +102,9 @@ class CodePage(Page):
         return SeeOther(reverse("shop-code"))
 
     def _show(self, form: CodeForm, notice: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
-        session = self.request.session
-        return self.show(
-            status, form=form, notice=notice, email=session[CODE_EMAIL], goes_on=DRAFT in session
-        )
+        email = self.request.session[CODE_EMAIL]
+        goes_on = waiting_draft(self.request, email) is not None
+        return self.show(status, form=form, notice=notice, email=email, goes_on=goes_on)
 
 
 class LogoutPage(Page):

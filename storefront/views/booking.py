@@ -76,11 +76,9 @@ class DetailsPage(Page):
         contact = draft["contact"]
         guest = None
         if not settings.REGISTRATION_BY_CODE:
-            guest = create_guest(
-                email=forms["contact"].cleaned_data["email"], language=self.language, **contact
-            )
+            guest = create_guest(email=draft["email"], language=self.language, **contact)
         if guest is None:
-            return self._ask_for_code(draft, forms["contact"].cleaned_data["email"])
+            return self._ask_for_code(draft)
         sign_in(request, guest)
         return to_review(request, guest, draft, self.language)
 
@@ -101,21 +99,21 @@ class DetailsPage(Page):
         return forms
 
     def _draft(self, choice: dict[str, Any], forms: dict[str, Any]) -> dict[str, Any]:
-        contact: dict[str, Any] = {}
+        email, contact = self.customer.email if self.customer else "", {}
         if "contact" in forms:
             typed = forms["contact"].cleaned_data
-            contact = {"first_name": typed["name"], "phone": typed["phone"]}
+            email, contact = typed["email"], {"first_name": typed["name"], "phone": typed["phone"]}
         address: dict[str, Any] | int | None = None
         if "address" in forms:
             chosen = forms["choice"].cleaned_data["address"] if "choice" in forms else AddressChoiceForm.NEW
             address = forms["address"].cleaned_data if chosen == AddressChoiceForm.NEW else int(chosen)
         what = {**choice, "service": choice["puja"].pk, "package": choice["package"].pk}
-        return make_draft(what, contact, forms["devotees"].cleaned_data, address)
+        return make_draft(what, email, contact, forms["devotees"].cleaned_data, address)
 
-    def _ask_for_code(self, draft: dict[str, Any], email: str) -> HttpResponse:
+    def _ask_for_code(self, draft: dict[str, Any]) -> HttpResponse:
         self.count("code")
-        codes.request(email, OneTimeCode.Purpose.LOGIN, self.address)
-        self.request.session[DRAFT], self.request.session[CODE_EMAIL] = draft, email
+        codes.request(draft["email"], OneTimeCode.Purpose.LOGIN, self.address)
+        self.request.session[DRAFT], self.request.session[CODE_EMAIL] = draft, draft["email"]
         return SeeOther(reverse("shop-code"))
 
     def _show(

@@ -384,3 +384,38 @@ def test_nobody_moves_the_entries_of_somebody_else(visitor, service, package, al
     entry.refresh_from_db()
 
     assert entry.state == "WAITING"
+
+
+@pytest.mark.parametrize("way", ["code", "password"])
+def test_what_one_person_typed_never_reaches_another_one_on_the_same_phone(
+    visitor, package, slot, alice, charlie, way
+):
+    choice = visitor.choose(package, slot)
+    typed = {"email": alice.email, "wishes": "for my operation"}
+    visitor.post("/book/", choice | GUEST | HOME | typed)
+    assert visitor.page.url == "/login/code/"
+    visitor.get("/login/")
+    visitor.post("/login/", {"email": charlie.email, "do": way, "password": builders.PASSWORD})
+    if way == "code":
+        visitor.follow()
+        assert "your booking goes on" not in visitor.text
+        visitor.post("/login/code/", {"code": sent_code()})
+    visitor.follow()
+
+    assert "for my operation" not in visitor.text
+    assert not Cart.objects.exists()
+    assert not Address.objects.filter(user=charlie, address_line1=HOME["address-address_line1"]).exists()
+
+
+def test_a_draft_whose_time_is_gone_is_forgotten(visitor, service, package, alice):
+    slot = builders.make_slot(service, capacity=1)
+    choice = visitor.choose(package, slot)
+    visitor.post("/book/", choice | GUEST | HOME | {"email": alice.email})
+    visitor.follow()
+    Slot.objects.filter(pk=slot.pk).update(booked=1)
+    visitor.post("/login/code/", {"code": sent_code()})
+    visitor.follow()
+    assert "booked out" in visitor.text
+
+    assert not Cart.objects.exists()
+    assert "shop_draft" not in visitor.client.session
