@@ -27,7 +27,7 @@ from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from core import waiting
 from core.request_bodies import body_limit
-from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes
+from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes, path_of
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +159,7 @@ class RequestBuffer:
         head = bytes(self.data[: self.body_start])
         target = head.split(b" ", 2)[1:2]
         if target:
-            path = target[0].partition(b"?")[0].decode("latin-1")
+            path = path_of(target[0].decode("latin-1"))
             self._max_body_bytes = max(self._max_body_bytes, body_limit(path))
         length, chunked = CONTENT_LENGTH.search(head), CHUNKED.search(head)
         if chunked and not length:

@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from urllib.parse import unquote
 
+from gunicorn.util import split_request_uri
+
 LONGEST_QUEUE_SECONDS = (
     8.0  # that a click on *Pay* is expected to wait for a thread; longer ones are turned away
 )
@@ -31,7 +33,7 @@ class Lane(Enum):
 
 PROBES = {"/healthz": Lane.PROBE, "/readyz": Lane.CHECK, "/metrics": Lane.CHECK}
 WEBHOOKS, PAYMENTS = "/api/payments/webhook/", ("/api/payments/", "/pay/", "/review/")
-PAY = re.compile(r"/api/payments/(cart|payments/(process-cart|app-order|\d+/try-again))")
+PAY = re.compile(r"/api/payments/(cart|payments/(process-cart|app-order|\d+/try-again))|/(pay|review)/[^/]+")
 GIVING_UP = re.compile(r"/api/cart/carts/\d+/cleanup_old_payments")
 # Of the server's `--threads`; at least one each.
 SHARES = {
@@ -44,9 +46,18 @@ SHARES = {
 }
 
 
+def path_of(target: str) -> str:
+    """The path of a request's first line, as gunicorn's parser reads it: without host, query and fragment."""
+    try:
+        path = split_request_uri(target).path
+    except ValueError:
+        return ""  # the parser refuses it
+    return re.sub("/+", "/", unquote(path)).rstrip("/")
+
+
 def lane_of(method: str, target: str) -> Lane:
     """`target` as it stands in the first line of a request."""
-    path = re.sub("/+", "/", unquote(target.partition("?")[0])).rstrip("/")
+    path = path_of(target)
     if path in PROBES:
         return PROBES[path]
     if path.startswith(WEBHOOKS):

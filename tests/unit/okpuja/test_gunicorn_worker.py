@@ -29,8 +29,11 @@ def fill(data, size=1):
     return None
 
 
-def test_a_picture_arrives_whole_before_a_thread_takes_it():
-    head = b"PATCH /api/auth/profile/picture/?a=b HTTP/1.1\r\nContent-Length: 5000\r\n\r\n"
+@pytest.mark.parametrize("target", [b"?a=b", b"#x", b"?a#x"])
+@pytest.mark.parametrize("host", [b"", b"http://shop.example"])
+def test_a_picture_arrives_whole_before_a_thread_takes_it(host, target):
+    path = host + b"/api/auth/profile/picture/" + target
+    head = b"PATCH " + path + b" HTTP/1.1\r\nContent-Length: 5000\r\n\r\n"
     assert fill(head + b"x" * 5_000, 500) == len(head) + 5_000
 
 
