@@ -120,7 +120,7 @@ def check_out(
     if slot is not None:
         hold, holding = places.hold_place(checkout, slot, network, new_customer=not current.has_booked)
     is_written = write_together(writes + holding)[-1]
-    if not is_written and not (slot and places.take_offered(cart.user_id, slot)):  # somebody was faster
+    if not is_written and not (slot and places.hold_kept_place(cart.user_id, slot)):  # somebody was faster
         raise slot_full(current)
     if hold is not None:
         refuse_excess_of_slot(hold)

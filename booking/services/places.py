@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -58,7 +58,7 @@ def hold_place(
     """The hold of a checkout, and what writes it. `network` is where the customer is; empty when nobody knows.
 
     The last write is that of the slot, for whose row all its customers wait: it writes nothing when the slot is full,
-    or others wait for its places. Who was offered one of the waiting list takes that then, by `take_offered`.
+    others wait for its places, or one is kept for this person. `hold_kept_place` decides then.
     After it, call `refuse_excess_of_slot`. Raises HoldRefused.
     """
     hold = SlotHold(
@@ -69,19 +69,36 @@ def hold_place(
         network=network_digest(network),
     )
     refuse_excess(hold)
-    return hold, [insert_rows(hold), update_rows(free_for_newcomers(slot), held=F("held") + 1)]
+    kept = WaitingEntry.objects.filter(_offered(checkout.user_id), slot=OuterRef("pk"))
+    free = free_for_newcomers(slot).filter(~Exists(kept))
+    return hold, [insert_rows(hold), update_rows(free, held=F("held") + 1)]
 
 
 def is_offered(user_id: int, slot: Slot) -> bool:
     """A place of the waiting list is held for this person."""
-    return WaitingEntry.objects.filter(user_id=user_id, slot=slot, state=WaitingEntry.State.OFFERED).exists()
+    return WaitingEntry.objects.filter(_offered(user_id), slot=slot).exists()
 
 
-def take_offered(user_id: int, slot: Slot) -> bool:
-    """The place stays counted among the held ones: now for the checkout."""
-    offered = WaitingEntry.objects.filter(user_id=user_id, slot=slot, state=WaitingEntry.State.OFFERED)
-    is_open = Slot.objects.select_for_update(no_key=True).filter(pk=slot.pk, is_open=True).first()
-    return is_open is not None and offered.update(state=WaitingEntry.State.TAKEN) == 1
+def hold_kept_place(user_id: int, slot: Slot) -> bool:
+    """The place that the waiting list keeps for this person; a free one when their offer has just ended.
+
+    The slot counts it among the held ones: now for their checkout.
+    """
+    _lock_in_order(slot.pk)
+    is_open = Slot.objects.filter(pk=slot.pk, is_open=True).exists()
+    if is_open and _accept_offer(user_id, slot):
+        return True
+    return free_for_newcomers(slot).update(held=F("held") + 1) == 1
+
+
+def _offered(user_id: int) -> Q:
+    return Q(user_id=user_id, state=WaitingEntry.State.OFFERED)
+
+
+def _accept_offer(user_id: int, slot: Slot) -> bool:
+    """Ends the entry; its place stays counted among the held ones. Under the lock of the slot."""
+    offered = WaitingEntry.objects.filter(_offered(user_id), slot=slot)
+    return offered.update(state=WaitingEntry.State.TAKEN) == 1
 
 
 def hold_expiry(payment_expires_at: datetime) -> datetime:
@@ -137,7 +154,8 @@ def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
     if _change_state(checkout, State.HELD, State.TAKEN):
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
         return starts_at
-    _take_free_place(with_free_place(place.slot), timezone.now())
+    _lock_in_order(place.slot_id)
+    _take_free_place(checkout, place.slot, with_free_place(place.slot), timezone.now())
     SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, released_at=None)
     return starts_at
 
@@ -161,9 +179,10 @@ def exchange_place(checkout: Checkout, slot: Slot) -> None:
     if slot.service_id != checkout.cart.puja_service_id:
         raise SlotGone()
     _lock_in_order(slot.pk, *taken.values_list("slot", flat=True))
-    _take_free_place(free_for_newcomers(slot), timezone.now() + lead_time())
+    _take_free_place(checkout, slot, free_for_newcomers(slot), timezone.now() + lead_time())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
-    taken.update(slot=slot)
+    if not taken.update(slot=slot):
+        _add_taken_hold(checkout, slot)
 
 
 def close(slot: Slot) -> None:
@@ -214,18 +233,26 @@ def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
 
 def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
     _lock_in_order(slot.pk, *([place.slot_id] if place else []))
-    _take_free_place(free_for_newcomers(slot), timezone.now() + lead_time())
-    if place is None:  # the puja had no slots when it was checked out, and has some now
-        SlotHold.objects.create(
-            checkout=checkout, slot=slot, state=State.TAKEN, expires_at=checkout.expires_at
-        )
+    _take_free_place(checkout, slot, free_for_newcomers(slot), timezone.now() + lead_time())
+    if place is None:
+        _add_taken_hold(checkout, slot)
         return slot.starts_at
     release_hold(checkout)
     SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, slot=slot, released_at=None)
     return slot.starts_at
 
 
-def _take_free_place(free: QuerySet[Slot], not_before: datetime) -> None:
+def _add_taken_hold(checkout: Checkout, slot: Slot) -> None:
+    """The puja had no slots when it was checked out, and has some now: without a hold its place never comes back."""
+    SlotHold.objects.create(checkout=checkout, slot=slot, state=State.TAKEN, expires_at=checkout.expires_at)
+
+
+def _take_free_place(checkout: Checkout, slot: Slot, free: QuerySet[Slot], not_before: datetime) -> None:
+    """The place that the waiting list keeps for this person, else one of `free`. Under the lock of the slot."""
+    current = Slot.objects.filter(pk=slot.pk, is_open=True, starts_at__gte=not_before)
+    if current.exists() and _accept_offer(checkout.user_id, slot):
+        current.update(held=F("held") - 1, booked=F("booked") + 1)
+        return
     if not free.filter(starts_at__gte=not_before).update(booked=F("booked") + 1):
         raise SlotGone()
 

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import override
 
 from booking.models import Booking, EarlierStart, Slot
+from booking.services import move
 from core.errors import InvalidField, Refusal
 from notifications.models import Notification
 from payment.models import LedgerEntry, Payment, Refund, StateChange
@@ -242,6 +243,27 @@ def test_a_puja_without_slots_moves_within_the_opening_hours(alice, slotless_ser
 
     booking.refresh_from_db()
     assert booking.starts_at == wanted
+
+
+@pytest.mark.parametrize("who", ["the customer", "the temple"])
+def test_a_booking_from_before_its_puja_had_slots_gives_its_new_place_back(alice, slotless_service, who):
+    start = (timezone.localtime() + timedelta(days=5)).replace(hour=10, minute=0, second=0, microsecond=0)
+    cart = builders.make_cart(alice, builders.make_package(slotless_service), start)
+    apply_status(make_payment(builders.make_checkout(cart)).attempts.get().pk, completed(), "worker")
+    booking = Booking.objects.get()
+    slot = builders.make_slot(slotless_service, days=8, capacity=1)
+    if who == "the customer":
+        move_booking(booking, slot.pk)
+    else:
+        assert move(booking, slot, "the priest is ill")
+    slot.refresh_from_db()
+    assert (slot.held, slot.booked, booking.checkout.hold.state) == (0, 1, "TAKEN")
+
+    other = builders.make_slot(slotless_service, days=9, capacity=1)
+    move_booking(booking, other.pk)
+    assert Slot.objects.get(pk=slot.pk).booked == 0
+    cancel_booking(booking, "test")
+    assert Slot.objects.get(pk=other.pk).booked == 0
 
 
 def test_the_times_to_choose_from_are_free_and_another(booking, slot, later, service):
