@@ -16,7 +16,7 @@ from django.utils.timezone import localdate
 
 from accounts import codes, session_ends, uploads
 from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload, User
-from booking.services.waiting_list import offers_to_end, to_offer
+from booking.services.waiting_list import NOTICE, end_late_list, offers_to_end, to_offer, too_late
 from core.clocks import database_now
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
@@ -156,6 +156,7 @@ KINDS: dict[str, Job] = {
     "paying_watches": Job(queue.watches_due, tell_if_paying_works, columns=CHECKED),
     "waiting": Job(to_offer, offer_to_next),
     "waiting_offers": Job(offers_to_end, pass_on, columns=("offered_until",)),
+    "late_waiting": Job(too_late, end_late_list, columns=("slot__starts_at",), kept=-NOTICE),
     "keys": Job(queue.keys_due, delete_key, columns=("created_at",), kept=idempotency.KEPT),
     "code_requests": Job(codes.requested, answer_code_request),
     "registrations": Job(codes.to_answer, answer_registration),
@@ -178,7 +179,7 @@ PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     (
         *("fulfilments", "holds", "offers", "receipts", "reminders", "paying_watches", "keys"),
-        *("waiting", "waiting_offers"),
+        *("waiting", "waiting_offers", "late_waiting"),
         *("registrations", "code_requests", "codes", "left_registrations", "sessions", "uploads"),
     ),
 )

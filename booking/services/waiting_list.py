@@ -19,10 +19,13 @@ from accounts.services import lock_user
 from booking.models import Cart, Package, Slot
 from booking.services.carts import fill_cart
 from booking.waiting import WaitingEntry
+from core.clocks import database_now
 from core.errors import Conflict, Refusal
 
 State = WaitingEntry.State
 MOST_AT_ONCE = 5  # times for which one person waits
+PASSED_AT_ONCE = 500
+NOTICE = places.page_life() + places.lead_time()  # a nearer start cannot be bought any more
 OPEN = (State.WAITING, State.OFFERED)
 
 
@@ -61,7 +64,7 @@ def join(user: User, slot_id: int, package_id: int) -> WaitingEntry:
         raise NotWaited(_("This time cannot be booked any more."), code="time_over")
     if places.free_for_newcomers(slot).exists():
         raise NotWaited
-    if mine.count() >= MOST_AT_ONCE:
+    if mine.filter(slot__starts_at__gt=timezone.now()).count() >= MOST_AT_ONCE:
         raise NotWaited(_("You are waiting for several times already."), code="waiting_too_often")
     return WaitingEntry.objects.create(user=user, slot=slot, package=package)
 
@@ -108,6 +111,20 @@ def offers_to_end(now: datetime) -> "QuerySet[WaitingEntry]":
     return WaitingEntry.objects.filter(state=State.OFFERED, offered_until__lte=now).order_by(
         "offered_until", "pk"
     )
+
+
+def too_late(now: datetime) -> "QuerySet[WaitingEntry]":
+    """Who waits for a time that nobody can buy any more."""
+    late = WaitingEntry.objects.filter(state=State.WAITING, slot__starts_at__lte=now + NOTICE)
+    return late.order_by("slot__starts_at", "pk")
+
+
+def end_late_list(entry_id: int) -> None:
+    """This entry, and others that wait for the same time, at most PASSED_AT_ONCE."""
+    slot = WaitingEntry.objects.filter(pk=entry_id).values("slot")
+    late = too_late(database_now()).filter(slot__in=slot)
+    keys = list(late.values_list("pk", flat=True)[:PASSED_AT_ONCE])
+    WaitingEntry.objects.filter(pk__in=keys, state=State.WAITING).update(state=State.PASSED)
 
 
 @transaction.atomic

@@ -173,6 +173,7 @@ KEPT_OTHERWISE = {
     "paying_watches": "a mail that comes later, and says then what is true",
     "waiting": "a state says who waits, no moment",
     "waiting_offers": "the end that the person was told, which stands",
+    "late_waiting": "counted back from the start of the puja, whatever the clock was",
     "reminders": "counted back from the start of the puja, whatever the clock was",
     "keys": "only forgets what nobody needs any more",
     "code_requests": "each that is there is due",

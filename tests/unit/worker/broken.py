@@ -13,7 +13,7 @@ from accounts.codes import REGISTRATION_KEPT, issue, request
 from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload
 from accounts.services import register
 from accounts.sessions import KEPT, open_session
-from booking.models import Booking, SlotHold, WaitingEntry
+from booking.models import Booking, Slot, SlotHold, WaitingEntry
 from notifications.models import Notification
 from notifications.services import notify
 from payment.models import (
@@ -158,6 +158,12 @@ def ended_offer_of_a_place() -> int:
     return waits(state="OFFERED", offered_until=ago(1))
 
 
+def waits_for_what_is_over() -> int:
+    entry = waits()
+    Slot.objects.filter(waiting_entries=entry).update(starts_at=ago(60))
+    return entry
+
+
 def old_key() -> int:
     fields = {"caller": "guest", "route": "process-cart", "key_digest": uuid4().hex, "body_digest": "b"}
     key = IdempotencyKey.objects.create(**fields, lease=uuid4(), lease_until=timezone.now())
@@ -292,6 +298,11 @@ BROKEN = {
     ),
     "waiting_offers": Kind(
         ended_offer_of_a_place,
+        lambda key: WaitingEntry.objects.get(pk=key).state == "PASSED",
+        "booking_waitingentry",
+    ),
+    "late_waiting": Kind(
+        waits_for_what_is_over,
         lambda key: WaitingEntry.objects.get(pk=key).state == "PASSED",
         "booking_waitingentry",
     ),

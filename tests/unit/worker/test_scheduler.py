@@ -171,6 +171,7 @@ FORESEEN = {
     "paying_watches",
     "waiting",
     "waiting_offers",
+    "late_waiting",
     "keys",
     "left_registrations",
     "sessions",

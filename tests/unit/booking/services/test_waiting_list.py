@@ -19,6 +19,7 @@ from booking.services.waiting_list import (
 )
 from booking.waiting import WaitingEntry
 from notifications.models import Notification
+from payment.services.booking_changes import move_booking
 from payment.services.notification_delivery import reason_to_drop
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import cancel_booking
@@ -221,6 +222,64 @@ def test_by_the_api(api, alice, charlie, package, slot, sold):
     assert api(alice).post(URL, {"slot": 0, "package_id": "x"}).status_code == 400
 
 
+@pytest.fixture
+def pair(package, service) -> tuple[Slot, list[Booking]]:
+    """A full time with two places, and their bookings."""
+    slot = builders.make_slot(service, days=6, capacity=2)
+    for _ in range(2):
+        checkout = builders.make_checkout(builders.make_cart(builders.make_user(), package, slot.starts_at))
+        apply_status(make_payment(checkout).attempts.get().pk, completed(), "worker")
+    return slot, list(Booking.objects.all())
+
+
+def test_who_accepts_their_offer_takes_that_place_though_another_is_free(alice, charlie, package, pair):
+    slot, sold = pair
+    entry = join(alice, slot.pk, package.pk)
+    cancel_booking(sold[0], "test")
+    work()
+    cancel_booking(sold[1], "test")
+    checkout = builders.make_checkout(accept(entry))
+    assert (states(), numbers(slot)) == (["TAKEN"], (1, 0))
+
+    apply_status(make_payment(checkout).attempts.get().pk, completed(), "worker")
+    assert numbers(slot) == (0, 1)
+    assert builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at)).hold.state == "HELD"
+
+
+def test_who_moves_a_booking_to_the_offered_time_takes_the_offered_place(alice, package, pair, service):
+    slot, sold = pair
+    before = builders.make_slot(service, days=9)
+    checkout = builders.make_checkout(builders.make_cart(alice, package, before.starts_at))
+    apply_status(make_payment(checkout).attempts.get().pk, completed(), "worker")
+    join(alice, slot.pk, package.pk)
+    cancel_booking(sold[0], "test")
+    work()
+    move_booking(checkout.booking, slot.pk)
+    assert (states(), numbers(slot), numbers(before)) == (["TAKEN"], (0, 2), (0, 0))
+
+
+def test_a_list_ends_when_its_time_cannot_be_bought_any_more(alice, charlie, package, slot, sold):
+    join(alice, slot.pk, package.pk)
+    join(charlie, slot.pk, package.pk)
+    assert run_due(["late_waiting"]) == 0
+    near = (timezone.now() + timedelta(minutes=5)).replace(second=0, microsecond=0)
+    Slot.objects.filter(pk=slot.pk).update(starts_at=near)
+
+    assert run_due(["late_waiting"]) == 1
+    assert states() == ["PASSED", "PASSED"]
+    assert run_due(["late_waiting"]) == 0
+
+
+def test_times_that_are_over_keep_nobody_from_waiting_for_another(alice, package, service):
+    full = [builders.make_slot(service, days=6 + day, capacity=1) for day in range(MOST_AT_ONCE + 1)]
+    Slot.objects.filter(pk__in=[each.pk for each in full]).update(held=1)
+    for each in full[:-1]:
+        join(alice, each.pk, package.pk)
+    Slot.objects.filter(pk=full[0].pk).update(starts_at=timezone.now() - timedelta(days=1))
+    assert join(alice, full[-1].pk, package.pk).state == "WAITING"
+    Slot.objects.update(held=0)
+
+
 # --- Races ----------------------------------------------------------------------------------------
 
 
@@ -266,3 +325,23 @@ def test_a_newcomer_against_the_offer_gets_no_place(alice, charlie, package, slo
 
     assert getattr(refusal, "code", refusal) == "slot_full"
     assert states() == ["OFFERED"]
+
+
+@pytest.mark.slow
+def test_two_who_check_out_beside_a_free_place_take_the_offer_and_the_free_one(alice, charlie, package, pair):
+    slot, sold = pair
+    newcomer = builders.make_cart(charlie, package, builders.make_slot(slot.service, days=8).starts_at)
+    entry = join(alice, slot.pk, package.pk)
+    cancel_booking(sold[0], "test")
+    work()
+    cancel_booking(sold[1], "test")
+    start = timezone.localtime(slot.starts_at)
+    type(newcomer).objects.filter(pk=newcomer.pk).update(
+        selected_date=start.date(), selected_time=start.time()
+    )
+    newcomer.refresh_from_db()
+    cart = accept(entry)
+    at_once(lambda: builders.make_checkout(cart), lambda: builders.make_checkout(newcomer))
+
+    assert (states(), numbers(slot)) == (["TAKEN"], (2, 0))
+    assert SlotHold.objects.filter(slot=slot, state="HELD").count() == 2
