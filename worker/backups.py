@@ -97,22 +97,33 @@ def make_backup(folder: Path, key: str) -> tuple[Path, Manifest]:
 
 
 def delete_old(folder: Path, days: int) -> list[Path]:
-    """Backups that are older than `days`, but never the newest one."""
-    oldest = timezone.now() - timedelta(days=days)
-    deleted = []
-    for file in sorted(folder.glob(PATTERN))[:-1]:
-        made_at = datetime.strptime(file.stem, "okpuja-%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        if made_at < oldest:
-            file.unlink()
-            deleted.append(file)
-    return deleted
+    """Backups that are older than `days`, but never the newest one, and what backups that were killed have left."""
+    now = timezone.now()
+    old = [file for made_at, file in _finished(folder)[:-1] if made_at < now - timedelta(days=days)]
+    yesterday = (now - timedelta(days=1)).timestamp()
+    old += [file for file in folder.glob("okpuja-*.partial") if file.stat().st_mtime < yesterday]
+    for file in old:
+        file.unlink()
+    return old
 
 
 def newest(folder: Path) -> Path:
-    files = sorted(folder.glob(PATTERN))
+    files = _finished(folder)
     if not files:
         raise BackupFailed(f"there is no backup in {folder}")
-    return files[-1]
+    return files[-1][1]
+
+
+def _finished(folder: Path) -> list[tuple[datetime, Path]]:
+    """Backups that we have named, the oldest first. Copies that somebody made beside them are theirs."""
+    found = []
+    for file in folder.glob(PATTERN):
+        try:
+            made_at = datetime.strptime(file.stem, "okpuja-%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            continue
+        found.append((made_at, file))
+    return sorted(found)
 
 
 def verify(file: Path, key: str) -> Manifest:
@@ -276,7 +287,9 @@ def _loader(database: dict[str, Any]) -> Iterator[IO[bytes]]:
         with Path(database["NAME"]).open("wb") as file:
             yield file
         return
-    arguments = ["--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={database['NAME']}"]
+    # Comments are those of extensions: pg_trgm that an administrator, or template1, has made is not ours to comment.
+    arguments = ["--no-owner", "--no-privileges", "--no-comments", "--exit-on-error"]
+    arguments.append(f"--dbname={database['NAME']}")
     with _program("pg_restore", database, *arguments, stdin=subprocess.PIPE) as process:
         assert process.stdin is not None  # noqa: S101 - a pipe
         yield process.stdin
@@ -344,7 +357,10 @@ def _is_empty(database: dict[str, Any]) -> bool:
     with _connect(database) as connection:
         found = connection.execute(
             "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_%' LIMIT 1"
+            " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_%'"
+            # Views of an extension that template1 has (pg_stat_statements) are no tables of anybody.
+            " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
+            " AND d.objid = c.oid AND d.deptype = 'e') LIMIT 1"
         )
         return found.fetchone() is None
 

@@ -16,7 +16,7 @@ from core.encrypted_files import EncryptedWriter
 from okpuja.settings import database
 from tests.harness.databases import ON_POSTGRESQL, empty_database, query
 from tests.unit.payment.builders import make_payment
-from worker.backups import BackupFailed, delete_old, make_backup, restore, verify
+from worker.backups import BackupFailed, delete_old, make_backup, newest, restore, verify
 
 needs_pg_dump = pytest.mark.skipif(
     ON_POSTGRESQL and not shutil.which("pg_dump"), reason="NOT CHECKED: pg_dump is not here"
@@ -154,6 +154,51 @@ def test_old_backups_are_deleted_but_never_the_newest(places):
     (folder / names[0]).touch()
     assert delete_old(folder, 30) == []
     assert (folder / "okpuja-notes.txt").exists()
+
+
+def test_copies_of_others_are_neither_read_nor_deleted(places):
+    """A name that is none of ours must not stop the nightly backup, nor count as the newest one."""
+    folder = places / "backups"
+    folder.mkdir()
+    old, new = (f"okpuja-{timezone.now() - timedelta(days=days):%Y%m%dT%H%M%SZ}" for days in (90, 60))
+    strange = [f"{old}-copy.backup", f"{new} (1).backup", "okpuja-before-the-move.backup", "okpuja-.backup"]
+    for name in [*strange, f"{old}.backup", f"{new}.backup"]:
+        (folder / name).touch()
+
+    assert newest(folder).name == f"{new}.backup"
+    assert [file.name for file in delete_old(folder, 30)] == [f"{old}.backup"]
+    assert {file.name for file in folder.iterdir()} == {*strange, f"{new}.backup"}
+
+
+def test_what_killed_backups_left_is_deleted_after_a_day(places):
+    folder = places / "backups"
+    folder.mkdir()
+    for name, hours in (("okpuja-20260101T000000Z.partial", 25), ("okpuja-20260102T000000Z.partial", 1)):
+        (folder / name).touch()
+        moment = (timezone.now() - timedelta(hours=hours)).timestamp()
+        os.utime(folder / name, (moment, moment))
+
+    assert [file.name for file in delete_old(folder, 30)] == ["okpuja-20260101T000000Z.partial"]
+
+
+@pytest.mark.skipif(not ON_POSTGRESQL, reason="extensions are PostgreSQL's")
+@pytest.mark.parametrize("extension", ["pg_trgm", "pg_stat_statements"])
+def test_an_ordinary_role_restores_where_an_administrator_made_the_extension(backup, places, extension):
+    with empty_database() as url:
+        if (extension,) not in query(url, "SELECT name FROM pg_available_extensions"):
+            pytest.skip(f"NOT CHECKED: {extension} is not here")
+        name = url.rpartition("/")[2]
+        query(url, f"CREATE EXTENSION {extension}")
+        query(url, f"CREATE ROLE {name} LOGIN")
+        query(url, f"ALTER DATABASE {name} OWNER TO {name}")
+        try:
+            result = restore(backup, KEY, {**database(url), "USER": name}, None)
+            assert result.differences == {}
+            assert result.facts["payments"] == 1
+        finally:
+            query(url, f"ALTER DATABASE {name} OWNER TO postgres")
+            query(url, f"DROP OWNED BY {name}")
+            query(url, f"DROP ROLE {name}")
 
 
 def test_the_commands_make_check_and_restore_the_newest(places, settings):

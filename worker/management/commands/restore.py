@@ -19,7 +19,12 @@ class Command(PrintableCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", default="", help="without it: the newest one in BACKUP_DIR")
-        parser.add_argument("--database-url", default="", help="an empty database instead of DATABASE_URL")
+        parser.add_argument(
+            "--database-url",
+            default="",
+            help="an empty database instead of DATABASE_URL. Everybody on this machine can read arguments: give the"
+            " password in the variable PGPASSWORD",
+        )
         parser.add_argument(
             "--uploads", default="", metavar="FOLDER", help="an empty folder instead of UPLOADS_DIR"
         )
