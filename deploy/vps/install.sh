@@ -12,7 +12,6 @@ here=$source/deploy/vps
 settings=/etc/okpuja/okpuja.env
 case $host in *[!A-Za-z0-9.-]*) echo "HOST is a name such as pay.example.com" >&2; exit 2 ;; esac
 [ "$(id -u)" = 0 ] || { echo "run this as root" >&2; exit 1; }
-random() { python3 -c "import secrets; print(secrets.token_urlsafe($1))"; }
 step() { echo "== $*"; }
 
 step "packages"
@@ -40,18 +39,26 @@ fi
 step "settings"
 if [ ! -e $settings ]; then
     umask 027
-    sed -e "s|^SECRET_KEY=.*|SECRET_KEY=$(random 40)|" \
-        -e "s|^OPS_TOKEN=.*|OPS_TOKEN=$(random 24)|" \
-        -e "s|^DATA_KEYS=.*|DATA_KEYS=$(random 32)|" \
-        -e "s|^BACKUP_KEY=.*|BACKUP_KEY=$(random 33)|" \
-        -e "s|^BACKUP_DIR=.*|BACKUP_DIR=/var/lib/okpuja/backups|" \
-        -e "s|^UPLOADS_DIR=.*|UPLOADS_DIR=/var/lib/okpuja/uploads|" \
-        -e "s|^DATABASE_URL=.*|DATABASE_URL=postgresql://okpuja@%2Fvar%2Frun%2Fpostgresql/okpuja|" \
-        -e "s|^PUBLIC_BASE_URL=.*|PUBLIC_BASE_URL=https://$host|" \
-        -e "s|^ALLOWED_HOSTS=.*|ALLOWED_HOSTS=$host,127.0.0.1|" \
-        -e "s|^EMAIL_URL=.*|EMAIL_URL=file:///var/lib/okpuja/mail|" \
-        -e "s|^NUM_PROXIES=.*|NUM_PROXIES=1|" \
-        "$source/.env.example" >$settings.new
+    # Here and not by arguments of a program, which everybody on the machine can read.
+    python3 - "$host" "$source/.env.example" >$settings.new <<'PYTHON'
+import re, secrets, sys
+values = {
+    "SECRET_KEY": secrets.token_urlsafe(40),
+    "OPS_TOKEN": secrets.token_urlsafe(24),
+    "DATA_KEYS": secrets.token_urlsafe(32),
+    "BACKUP_KEY": secrets.token_urlsafe(33),
+    "BACKUP_DIR": "/var/lib/okpuja/backups",
+    "UPLOADS_DIR": "/var/lib/okpuja/uploads",
+    "DATABASE_URL": "postgresql://okpuja@%2Fvar%2Frun%2Fpostgresql/okpuja",
+    "PUBLIC_BASE_URL": "https://" + sys.argv[1],
+    "ALLOWED_HOSTS": sys.argv[1] + ",127.0.0.1",
+    "EMAIL_URL": "file:///var/lib/okpuja/mail",
+    "NUM_PROXIES": "1",
+}
+for line in open(sys.argv[2], encoding="utf-8"):
+    name = re.match(r"(\w*)=?", line)[1]
+    print(f"{name}={values[name]}" if line.startswith(f"{name}=") and name in values else line.rstrip("\n"))
+PYTHON
     chown root:okpuja $settings.new
     chmod 640 $settings.new
     mv $settings.new $settings

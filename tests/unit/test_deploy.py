@@ -49,7 +49,7 @@ def test_the_install_script_can_be_read_in_five_minutes():
 
 
 def test_every_setting_that_the_script_writes_is_one():
-    written = re.findall(r"s\|\^(\w+)=", (VPS / "install.sh").read_text())
+    written = re.findall(r"(?m)^    \"(\w+)\": ", (VPS / "install.sh").read_text())
 
     assert len(written) > 8
     assert [name for name in written if not re.search(rf"(?m)^{name}=", ENVIRONMENT)] == []
@@ -111,6 +111,20 @@ def test_the_proxy_waits_for_longer_than_an_answer_may_take(settings):
 
     assert seconds > settings.PHONEPE_DEADLINE + 8  # and the queue of clicks (okpuja/lanes.py)
     assert "$proxy_add_x_forwarded_for" not in proxy
+
+
+@pytest.mark.parametrize("file", ["vps/nginx/okpuja-https.conf", "compose/nginx.conf"])
+def test_no_bound_of_an_address_holds_for_webhooks(file):
+    """nginx hands a bound of the server down to every location that has none of its own."""
+    text = re.sub(r"#.*", "", (ROOT / "deploy" / file).read_text())
+    bound = r"limit_(?:req|conn) (?:zone=)?okpuja"
+    webhooks = re.search(r"location /api/payments/webhook/ \{(.*?)\}", text, re.DOTALL)[1]
+    others = re.findall(r"location (?!/api/payments/webhook/)[^{]*\{([^}]*proxy_pass[^}]*)\}", text)
+
+    assert others
+    assert all(re.search(bound, location) for location in others)
+    assert not re.search(bound, webhooks)
+    assert not re.search(bound, re.sub(r"location [^{]*\{.*?\}", "", text, flags=re.DOTALL))
 
 
 def test_systemd_accepts_the_units(tmp_path):

@@ -97,6 +97,33 @@ def server(tmp_path):
     return made
 
 
+def test_no_secret_is_an_argument_of_a_program(tmp_path):
+    """Everybody on the machine can read the arguments of every process."""
+    server = Server(tmp_path)
+    for name in ("python3", "sed"):
+        real = shutil.which(name)
+        original = (
+            (tmp_path / "bin" / name).read_text() if name in PROGRAMS else f'#!/bin/sh\nexec {real} "$@"\n'
+        )
+        (tmp_path / "bin" / name).write_text(
+            original.replace("#!/bin/sh\n", f'#!/bin/sh\necho "$*" >>{tmp_path}/arguments\n')
+        )
+        (tmp_path / "bin" / name).chmod(0o755)
+    server.install()
+    written = dict(
+        line.split("=", 1)
+        for line in (tmp_path / "etc/okpuja/okpuja.env").read_text().splitlines()
+        if re.match(r"\w+=", line)
+    )
+
+    assert written["ALLOWED_HOSTS"] == f"{HOST},127.0.0.1"
+    assert written.keys() == dict(re.findall(r"(?m)^(\w+)=(.*)", (ROOT / ".env.example").read_text())).keys()
+    seen = (tmp_path / "arguments").read_text()
+    for secret in ("SECRET_KEY", "OPS_TOKEN", "DATA_KEYS", "BACKUP_KEY"):
+        assert len(written[secret]) >= 32
+        assert written[secret] not in seen
+
+
 def test_nginx_is_reloaded_after_each_renewal_of_the_certificate(server):
     hook = server.folder / "etc/letsencrypt/renewal-hooks/deploy/okpuja"
     (server.folder / "systemctl").unlink()
