@@ -38,6 +38,7 @@ class LoginPage(Page):
     """A code by mail, or the password of an account that has one. Nobody learns here who has an account."""
 
     template: ClassVar[str] = "storefront/login.html"
+    parameters = ("next",)
 
     def get(self, request: HttpRequest) -> HttpResponse:
         if self.customer:

@@ -23,7 +23,7 @@ from payment.views.pages import SeeOther
 from storefront.calendar import FreeTimes, month_beside
 from storefront.forms import TimesForm
 from storefront.policy import rules_in_words
-from storefront.views.page import Page, may_see_demo
+from storefront.views.page import Page, address_with, may_see_demo
 
 PUJAS_OF_PAGE = 24
 LONGEST_SEARCH = 100
@@ -34,7 +34,12 @@ class PublicPage(Page):
     """The same for everybody who is not signed in."""
 
     def answer(self, key: str, build: Callable[[], HttpResponse]) -> HttpResponse:
-        """From memory if `key` is not empty. With an ETag, so that a browser that has the page loads nothing."""
+        """From memory if `key` is not empty. With an ETag, so that a browser that has the page loads nothing.
+
+        What is kept is read by strangers: no page that was asked for with more than its own parameters.
+        """
+        if not self.request.GET.keys() <= {*self.parameters}:
+            key = ""
         if self.customer:
             return build()
         content = self._remember(key, build) if key else build().content
@@ -55,6 +60,7 @@ class PublicPage(Page):
 
 class CataloguePage(PublicPage):
     template: ClassVar[str] = "storefront/catalogue.html"
+    parameters = ("q", "category", "page")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         search = one_line(request.GET.get("q", "")[:LONGEST_SEARCH])
@@ -76,6 +82,7 @@ class CataloguePage(PublicPage):
             categories=categories.distinct(),
             category=category,
             search=search,
+            here=address_with(self.request.path, shown | {"page": number}),
             # Links to other pages of what is shown begin with it.
             query=urlencode({name: value for name, value in shown.items() if value}),
         )
@@ -97,6 +104,7 @@ class TimesPage(Page):
     """The month with its free days, and the times of one day. Never from memory: places go fast."""
 
     template: ClassVar[str] = "storefront/times.html"
+    parameters = ("package", "month", "day")
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         puja, form = find_puja(pk), TimesForm(request.GET)

@@ -34,6 +34,8 @@ class Page(View):
     """`template` is rendered in the language of the reader. With STOREFRONT off there is no such page."""
 
     template: ClassVar[str]
+    # Of the query string, what this page understands. Nothing else of it is ever written into a page.
+    parameters: ClassVar[tuple[str, ...]] = ()
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not settings.STOREFRONT:
@@ -82,7 +84,14 @@ class Page(View):
 
     def show(self, status: int = HTTPStatus.OK, **context: Any) -> HttpResponse:
         facts = {"language": self.language, "customer": self.customer, "demo": demo(self.request)}
+        facts["here"] = self.here()
         return render(self.request, self.template, facts | context, status=status)
+
+    def here(self) -> str:
+        """The address of this page, as links to it are written."""
+        return address_with(
+            self.request.path, {name: self.request.GET.get(name, "") for name in self.parameters}
+        )
 
     def sentence_of(self, error: APIException) -> str:
         """For the reader."""
@@ -94,13 +103,19 @@ class CustomerPage(Page):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if settings.STOREFRONT and self._customer_if_reachable() is None:
-            return SeeOther(f"{reverse('shop-login')}?{urlencode({'next': request.get_full_path()})}")
+            return SeeOther(f"{reverse('shop-login')}?{urlencode({'next': self.here()})}")
         return super().dispatch(request, *args, **kwargs)
 
     @property
     def person(self) -> User:
         assert self.customer is not None  # noqa: S101 - `dispatch` has looked
         return self.customer
+
+
+def address_with(path: str, values: dict[str, Any]) -> str:
+    """Without those that are empty."""
+    query = urlencode({name: value for name, value in values.items() if value})
+    return f"{path}?{query}" if query else path
 
 
 def demo(request: HttpRequest) -> dict[str, Any] | None:

@@ -23,6 +23,7 @@ class WaitingPage(CustomerPage):
     """With `slot` and `package`: asks whether to wait for that time."""
 
     template: ClassVar[str] = "storefront/waiting.html"
+    parameters = ("slot", "package")
 
     def get(self, request: HttpRequest) -> HttpResponse:
         return self._show()

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 from django.core.cache import caches
@@ -211,3 +212,20 @@ def test_a_puja_without_slots_is_free_whenever_we_are_open(visitor, slotless_ser
 )
 def test_a_made_up_calendar_is_no_crash(visitor, service, package, query):
     assert visitor.get(f"/pujas/{service.pk}/times/?{query.format(pk=package.pk)}").status_code in (200, 303)
+
+
+@pytest.mark.parametrize("path", ["/", "/pujas/{puja}/"])
+def test_a_page_from_memory_holds_nothing_of_what_another_visitor_asked(package, path):
+    path = path.format(puja=package.puja_service_id)
+    for query in ("email=victim@example.com&utm=s3cret", "page=s3cret", "category=s3cret", "q=&s3cret=1"):
+        asked = Client().get(f"{path}?{query}")
+        assert "s3cret" not in asked.content.decode()
+        assert "s3cret" not in Client().get(path).content.decode()
+    assert f'href="/language/hi/?next={path}"' in Client().get(path).content.decode()
+
+
+def test_the_language_is_changed_where_the_reader_stands(package):
+    text = Client().get("/", {"q": "griha", "category": package.puja_service.category_id}).content.decode()
+
+    query = quote(f"q=griha&category={package.puja_service.category_id}")
+    assert f'href="/language/hi/?next=/%3F{query}"' in text
