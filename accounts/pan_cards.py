@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PanCard, User
-from accounts.services import lock_user
+from accounts.services import lock_active_user
 from core.errors import InvalidField, Unavailable
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,7 @@ def save(user: User, typed: str) -> PanCard:
     if not NUMBER.fullmatch(number):
         sentence = _("A PAN has five letters, four digits and one letter, such as ABCPE1234F.")
         raise InvalidField("pan_number", sentence)
-    lock_user(user.pk)
+    lock_active_user(user.pk)
     card = PanCard.objects.filter(user=user).first() or PanCard(user=user)
     is_mask = bool(MASK.fullmatch(number))
     if card.pk and is_mask and number == mask(number_of(card)):

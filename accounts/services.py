@@ -16,7 +16,7 @@ from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.session_ends import end_all
-from core.errors import Refusal
+from core.errors import Conflict, Refusal
 from core.networks import UNKNOWN, network_of
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,21 @@ def lock_user(user_id: int, other_id: int | None = None) -> None:
     """
     for each in sorted({user_id, other_id or user_id}):
         User.objects.select_for_update(no_key=True).only("pk").get(pk=each)
+
+
+class AccountClosed(Conflict):
+    default_code = "account_closed"
+    default_detail = _("This account was closed.")
+
+
+def lock_active_user(user_id: int) -> None:
+    """As `lock_user`, for what a person adds: nothing comes to an account that was erased or closed meanwhile.
+
+    Raises AccountClosed.
+    """
+    user = User.objects.select_for_update(no_key=True).only("account_status").get(pk=user_id)
+    if not user.is_active:
+        raise AccountClosed
 
 
 # --- Accounts ----------------------------------------------------------------------------------
@@ -197,8 +212,8 @@ def _refuse_taken(email: str) -> None:
 
 @transaction.atomic
 def add_address(user: User, **fields: Any) -> Address:
-    """The first address of a person is the default, whatever `is_default` says."""
-    lock_user(user.pk)
+    """The first address of a person is the default, whatever `is_default` says. Raises AccountClosed."""
+    lock_active_user(user.pk)
     count = Address.objects.filter(user=user).count()
     if count >= ADDRESSES_PER_USER:
         raise Refusal(_("You have too many addresses. Delete one first."), code="too_many_addresses")
@@ -211,7 +226,7 @@ def add_address(user: User, **fields: Any) -> Address:
 @transaction.atomic
 def change_address(address: Address, **fields: Any) -> Address:
     """Raises ValidationError when the default is to be unset: choosing another one does that."""
-    lock_user(address.user_id)
+    lock_active_user(address.user_id)
     current = Address.objects.filter(pk=address.pk).first()
     if current is None:
         raise NotFound()

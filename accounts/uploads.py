@@ -20,7 +20,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Upload, User
-from accounts.services import lock_user
+from accounts.services import lock_active_user
 from accounts.storage import private_storage
 from core.errors import Unavailable
 
@@ -58,7 +58,7 @@ def store(owner: User, purpose: Upload.Purpose, drawn: tuple[bytes, bytes]) -> U
 
 @transaction.atomic
 def _show(upload: Upload) -> Upload:
-    lock_user(upload.owner_id or 0)
+    lock_active_user(upload.owner_id or 0)
     before = Upload.objects.filter(owner=upload.owner, purpose=upload.purpose, state=Upload.State.LIVE)
     replaced = [*before]
     before.update(state=Upload.State.REPLACED)

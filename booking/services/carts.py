@@ -15,7 +15,7 @@ from rest_framework.exceptions import ValidationError
 
 import booking.services.promos as promos
 from accounts.models import User
-from accounts.services import lock_user
+from accounts.services import lock_active_user, lock_user
 from booking.devotees import DEVOTEE_FIELDS
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import find_promo_problem
@@ -46,7 +46,7 @@ def fill_cart(
     """
     cart = _build_cart(user, puja_service, package_id, selected_date, selected_time, promo_code, **devotees)
     with transaction.atomic():
-        lock_user(user.pk)
+        lock_active_user(user.pk)
         _replace_active(cart)
     return cart
 
@@ -58,7 +58,7 @@ def change_cart(cart: Cart, **changes: Any) -> Cart:
     A cart that was checked out before stays as it is and a new one replaces it: money that comes late for
     the old one must find what it was paid for.
     """
-    lock_user(cart.user_id)
+    lock_active_user(cart.user_id)
     current = lock_active(cart)
     wanted = _build_cart(current.user, **_read_choice(current) | changes)
     if current.checkouts.exists():

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 import booking.services.places as places
 import booking.services.promos as promos
 from accounts.models import Address
-from accounts.services import address_for_delivery, lock_user
+from accounts.services import address_for_delivery, lock_active_user, lock_user
 from booking.agreed import (
     AGREED_ADDRESS,
     AGREED_CATEGORY,
@@ -86,11 +86,11 @@ def check_out(
 
     `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last. `network` is
     where the caller is (core.networks). The row of the slot is locked last, because all of its customers wait for it.
-    Raises Conflict `cart_not_active`, TooManyOpen, SlotFull, HoldRefused, PriceChanged, or ValidationError on the
-    field that has become wrong since it was chosen. Nothing is changed then.
+    Raises Conflict `cart_not_active`, AccountClosed, TooManyOpen, SlotFull, HoldRefused, PriceChanged, or
+    ValidationError on the field that has become wrong since it was chosen. Nothing is changed then.
     """
     now, (key, *keys) = reserve_keys(Checkout, *beside.models)
-    lock_user(cart.user_id)
+    lock_active_user(cart.user_id)
     mine = Checkout.objects.filter(user=cart.user_id)
     others = mine.filter(state=State.RESERVED).values("user").annotate(number=Count("pk")).values("number")
     current: Any = lock_active(

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 import booking.services.places as places
 from accounts.models import User
-from accounts.services import lock_user
+from accounts.services import lock_active_user
 from booking.models import Cart, Package, Slot
 from booking.services.carts import fill_cart
 from booking.waiting import WaitingEntry
@@ -50,7 +50,7 @@ class NoSuchPlace(Refusal):
 @transaction.atomic
 def join(user: User, slot_id: int, package_id: int) -> WaitingEntry:
     """Twice is once. Raises NoSuchPlace, NotWaited."""
-    lock_user(user.pk)
+    lock_active_user(user.pk)
     slot = Slot.objects.select_for_update(no_key=True).filter(pk=slot_id, service__is_active=True).first()
     package = Package.objects.filter(
         pk=package_id, is_active=True, puja_service_id=slot.service_id if slot else None

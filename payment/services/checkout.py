@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Address, User
 from accounts.serializers import AddressSerializer
-from accounts.services import address_for_delivery
+from accounts.services import address_for_delivery, lock_active_user
 from booking.models import Cart, Checkout
 from booking.services import Beside, HoldRefused, PriceChanged, check_out, record_shown_total
 from core.databases import Write, insert_rows, reserve_keys, write_together
@@ -138,12 +138,14 @@ def start_payment(
 
 
 def start_donation(user: User | None, *, amount_paise: int, reference: str = "", mobile: str = "") -> Started:
-    """Open a payment without a cart. Raises Unavailable, and GatewayError as `start_payment` does."""
+    """Open a payment without a cart. Raises Unavailable, AccountClosed, and GatewayError as `start_payment` does."""
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
     with reserve_call():
         with transaction.atomic():
             now, (payment_key, attempt_key) = reserve_keys(Payment, PaymentAttempt)
+            if user is not None:
+                lock_active_user(user.pk)
             payment = _build_payment(
                 payment_key,
                 user=user,

@@ -146,14 +146,28 @@ def erase_person(email: str) -> dict[str, int]:
 
     What is money stays, with its amounts, ids and moments: it says of whom no more.
     """
-    person = Person(email)
-    if person.user is not None:
-        lock_user(person.user.pk)
+    person = _lock_person(email)
     _refuse_what_is_not_over(person)
     changed = {model._meta.label_lower: count for model, count in _erase(person) if count}
     fields = {"user": person.user and person.user.pk, "rows": sum(changed.values())}
     logger.warning("a person was erased", extra=fields)
     return changed
+
+
+def _lock_person(email: str) -> Person:
+    """Their payments before them, in the order of everything that moves money. Raises NotOver.
+
+    A payment that was opened between the two reads is not locked; none is opened behind the lock of the person.
+    """
+    person = Person(email)
+    payments = Payment.objects.select_for_update(no_key=True).filter(pk__in=person.payments).order_by("pk")
+    locked = {payment.pk for payment in payments.only("pk")}
+    if person.user is not None:
+        lock_user(person.user.pk)
+    current = Person(email)
+    if not locked.issuperset(current.payments):
+        raise NotOver(_("A payment of this person has just been opened: try again later."))
+    return current
 
 
 def _refuse_what_is_not_over(person: Person) -> None:

@@ -19,8 +19,13 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
         return [outcome(person) for person in [people.submit(act, action, gate) for action in actions]]
 
 
-def while_uncommitted(first: Callable[[], Any], second: Callable[[], Any]) -> Any:
-    """What came of `second`, which began after `first` had done its work and before that was committed."""
+def while_uncommitted(
+    first: Callable[[], Any], second: Callable[[], Any], then: Callable[[], Any] = lambda: None
+) -> Any:
+    """What came of `second`, which began after `first` had done its work and before that was committed.
+
+    `then`: what the first one goes on with when the second one waits.
+    """
     gate = threading.Barrier(2)
     with ThreadPoolExecutor(1) as people:
         person = people.submit(act, second, gate)
@@ -28,6 +33,7 @@ def while_uncommitted(first: Callable[[], Any], second: Callable[[], Any]) -> An
             first()
             gate.wait(timeout=10)
             _until_somebody_waits(person)
+            then()
         return outcome(person)
 
 

@@ -8,19 +8,24 @@ from django.apps import apps
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from accounts.models import Address, Session, Upload, User
+from accounts.models import Address, PanCard, Session, Upload, User
 from accounts.pan_cards import save
+from accounts.services import AccountClosed, add_address, lock_user
 from accounts.sessions import open_session
 from booking.models import Booking, Checkout
+from booking.services import change_cart
+from booking.services.waiting_list import join
 from core.errors import Refusal
 from notifications.models import Notification
 from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt
 from payment.reconciliation.invariants import find_violations
 from payment.services.checkout import start_donation
 from payment.services.outcomes import apply_status
-from payment.services.personal_data import PATHS, erase_person, export_person
+from payment.services.personal_data import PATHS, NotOver, erase_person, export_person
+from payment.services.transitions import lock_payment
 from tests.harness import builders
 from tests.harness.invariants import LAWS, query, violations
+from tests.harness.races import while_uncommitted
 from tests.unit.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,6 +145,47 @@ def test_what_is_not_over_refuses_with_a_sentence(alice, paid, what):
         call_command("erase_person", alice.email, "--yes")
     assert User.objects.filter(email=alice.email).exists()
     assert Checkout.objects.get().user == alice
+
+
+def test_a_payment_that_is_opened_meanwhile_refuses_the_erasure(alice, paid, package, slot):
+    def click():
+        lock_user(alice.pk)
+        make_payment(builders.make_checkout(builders.make_cart(alice, package)))
+
+    refused = while_uncommitted(click, lambda: erase_person(alice.email))
+    assert isinstance(refused, NotOver)
+    assert {payment.user.email for payment in Payment.objects.all()} == {alice.email}
+
+
+WRITTEN_BY_A_PERSON = {
+    "a check-out": lambda alice, cart, slot: builders.make_checkout(cart),
+    "a donation": lambda alice, cart, slot: start_donation(alice, amount_paise=20_000, mobile="9876543210"),
+    "a cart": lambda alice, cart, slot: change_cart(cart, wishes="for Asha"),
+    "an address": lambda alice, cart, slot: add_address(
+        alice, address_line1="4 Ganga Path", city="Gaya", state="Bihar", postal_code="823001"
+    ),
+    "a PAN": lambda alice, cart, slot: save(alice, "ABCPE1234F"),
+    "a place on the waiting list": lambda alice, cart, slot: join(alice, slot.pk, cart.package_id),
+}
+
+
+@pytest.mark.parametrize("write", WRITTEN_BY_A_PERSON.values(), ids=WRITTEN_BY_A_PERSON)
+def test_nothing_comes_to_an_account_that_is_erased_meanwhile(alice, paid, package, slot, phonepe, write):
+    cart = builders.make_cart(alice, package)
+    closed = while_uncommitted(lambda: erase_person(alice.email), lambda: write(alice, cart, slot))
+    assert isinstance(closed, AccountClosed)
+    assert not Address.objects.exists()
+    assert not PanCard.objects.exists()
+    assert Payment.objects.get() == paid
+
+
+def test_an_outcome_and_an_erasure_take_their_locks_in_one_order(alice, paid):
+    erased = while_uncommitted(
+        lambda: lock_payment(pk=paid.pk),
+        lambda: erase_person(alice.email),
+        then=lambda: lock_user(alice.pk),
+    )
+    assert erased["accounts.user"] == 1
 
 
 def test_staff_are_not_erased(staff):
