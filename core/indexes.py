@@ -19,21 +19,33 @@ Step = Callable[[StateApps, BaseDatabaseSchemaEditor], None]
 
 
 class AddIndexOnline(migrations.AddIndex):
-    """On PostgreSQL CONCURRENTLY: writers do not wait. One that was interrupted begins anew; its rest is removed."""
+    """On PostgreSQL CONCURRENTLY: writers do not wait. One that was interrupted is removed, and made again.
+
+    A migration that is not atomic begins with its first index when it runs again: those that are there stay.
+    """
 
     atomic = False
 
     def database_forwards(
         self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
     ) -> None:
-        if schema_editor.connection.vendor != "postgresql":
-            super().database_forwards(app_label, schema_editor, from_state, to_state)
-            return
         model = to_state.apps.get_model(app_label, self.model_name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        if _is_valid(schema_editor, self.index.name):
+            return
+        with _without_timeouts(schema_editor):
+            _drop(schema_editor, self.index.name)
+            options = {"concurrently": True} if _is_postgresql(schema_editor) else {}
+            schema_editor.add_index(model, self.index, **options)
+
+    def database_backwards(
+        self, app_label: str, schema_editor: BaseDatabaseSchemaEditor, from_state: Any, to_state: Any
+    ) -> None:
+        model = from_state.apps.get_model(app_label, self.model_name)
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             with _without_timeouts(schema_editor):
                 _drop(schema_editor, self.index.name)
-                schema_editor.add_index(model, self.index, concurrently=True)  # type: ignore[call-arg]
 
 
 def create_on_postgresql(*indexes: tuple[str, str], extension: str = "") -> Operation:
@@ -43,6 +55,8 @@ def create_on_postgresql(*indexes: tuple[str, str], extension: str = "") -> Oper
         if extension and not _install(schema_editor, extension):
             return
         for name, statement in indexes:
+            if _is_valid(schema_editor, name):
+                continue
             _drop(schema_editor, name)
             schema_editor.execute(f"CREATE INDEX CONCURRENTLY {name} ON {statement}", None)
 
@@ -71,6 +85,8 @@ def drop_pattern_indexes(app: str, *columns: str) -> Operation:
 
     def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         for model, field in fields(apps):
+            columns = (model._meta.db_table, [field.column])
+            _drop(schema_editor, schema_editor._create_index_name(*columns, suffix="_like"))  # type: ignore[attr-defined]
             schema_editor.execute(schema_editor._create_like_index_sql(model, field))  # type: ignore[attr-defined]
 
     return migrations.RunPython(_on_postgresql(drop), _on_postgresql(create))
@@ -78,7 +94,7 @@ def drop_pattern_indexes(app: str, *columns: str) -> Operation:
 
 def _on_postgresql(step: Step) -> Step:
     def run(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
-        if schema_editor.connection.vendor == "postgresql":
+        if _is_postgresql(schema_editor):
             with _without_timeouts(schema_editor):
                 step(apps, schema_editor)
 
@@ -97,12 +113,29 @@ def _install(schema_editor: BaseDatabaseSchemaEditor, extension: str) -> bool:
 
 
 def _drop(schema_editor: BaseDatabaseSchemaEditor, name: str) -> None:
-    schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {schema_editor.quote_name(name)}")
+    how = "CONCURRENTLY" if _is_postgresql(schema_editor) else ""
+    schema_editor.execute(f"DROP INDEX {how} IF EXISTS {schema_editor.quote_name(name)}")
+
+
+def _is_valid(schema_editor: BaseDatabaseSchemaEditor, name: str) -> bool:
+    """PostgreSQL keeps one that was interrupted, as invalid; elsewhere it is made anew. `sqlmigrate` asks nobody."""
+    if schema_editor.collect_sql or not _is_postgresql(schema_editor):
+        return False
+    with schema_editor.connection.cursor() as cursor:
+        cursor.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", [name])
+        return cursor.fetchone() == (True,)
+
+
+def _is_postgresql(schema_editor: BaseDatabaseSchemaEditor) -> bool:
+    return schema_editor.connection.vendor == "postgresql"
 
 
 @contextmanager
 def _without_timeouts(schema_editor: BaseDatabaseSchemaEditor) -> Iterator[None]:
     """Those of our connections are for requests; a million rows take longer, and nobody waits for these locks."""
+    if not _is_postgresql(schema_editor):
+        yield
+        return
     names = ("statement_timeout", "lock_timeout")
     for name in names:
         schema_editor.execute(f"SET {name} = 0")

@@ -90,11 +90,6 @@ class Migration(migrations.Migration):
             model_name='webhookevent',
             index=models.Index(condition=models.Q(('merchant_refund_id', ''), _negated=True), fields=['merchant_refund_id'], name='event_refund', opclasses=['varchar_pattern_ops']),
         ),
-        migrations.AlterField(
-            model_name='webhookevent',
-            name='merchant_order_id',
-            field=models.CharField(blank=True, max_length=64),
-        ),
         create_on_postgresql(
             # Small, and cheap to keep: new rows are behind the old ones. For the comparison of each night.
             ("attempt_days", f"payment_paymentattempt USING brin (created_at, decided_at) {SUMMARIZED}"),

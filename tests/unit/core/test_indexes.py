@@ -1,0 +1,77 @@
+"""A migration that makes indexes online may be interrupted anywhere, in both directions: it ends when it runs again."""
+
+from itertools import count
+
+import pytest
+from django.db import connection, migrations
+from django.db.migrations.loader import MigrationLoader
+
+from core.indexes import AddIndexOnline
+
+pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
+
+OURS = {"accounts", "booking", "core", "notifications", "payment"}
+IN_STEPS = sorted(
+    key
+    for key, migration in MigrationLoader(None).disk_migrations.items()
+    if key[0] in OURS and not migration.atomic
+)
+OF_INDEXES = [key for key in IN_STEPS if key != ("booking", "0010_read_snapshots")]
+
+
+class Interrupted(Exception):
+    pass
+
+
+def indexes() -> set[str]:
+    with connection.cursor() as cursor:
+        return {
+            name
+            for table in connection.introspection.table_names(cursor)
+            for name, about in connection.introspection.get_constraints(cursor, table).items()
+            if about["index"]
+        }
+
+
+def run(key: tuple[str, str], way: str, changes: int, monkeypatch) -> None:
+    """Raises Interrupted before the change of an index behind so many others."""
+    loader = MigrationLoader(connection)
+    state = loader.project_state(key, at_end=False)
+    left = iter(range(changes))
+    with monkeypatch.context() as patch, connection.schema_editor(atomic=False) as editor:
+        execute = editor.execute
+
+        def interrupted(sql, params=()):
+            if str(sql).startswith(("CREATE INDEX", "DROP INDEX")) and next(left, None) is None:
+                raise Interrupted
+            return execute(sql, params)
+
+        patch.setattr(editor, "execute", interrupted)
+        getattr(loader.get_migration(*key), way)(state, editor)
+
+
+@pytest.mark.parametrize("key", OF_INDEXES, ids=".".join)
+def test_what_was_interrupted_is_finished_by_the_next_run(key, monkeypatch):
+    before = indexes()
+    for way in ("unapply", "apply"):
+        for changes in count(1, step=4):
+            try:
+                run(key, way, changes, monkeypatch)
+                break
+            except Interrupted:
+                continue
+    assert indexes() == before
+
+
+@pytest.mark.parametrize("key", OF_INDEXES, ids=".".join)
+def test_on_postgresql_a_second_run_makes_no_index_anew(key, monkeypatch):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no index that is half made, so it makes them all again")
+    run(key, "apply", 0, monkeypatch)
+
+
+def test_a_migration_in_steps_holds_nothing_that_cannot_be_repeated():
+    """Other changes, above all those for which SQLite copies a table, are for a migration in one transaction."""
+    loader = MigrationLoader(None)
+    held = {type(step) for key in IN_STEPS for step in loader.disk_migrations[key].operations}
+    assert held == {AddIndexOnline, migrations.RunPython}
