@@ -27,6 +27,7 @@ from notifications.models import Notification
 from payment.models import (
     Dispute,
     DrawnReceipt,
+    IdempotencyKey,
     LedgerEntry,
     Offer,
     PayingWatch,
@@ -41,7 +42,8 @@ from payment.services.retention import of_payments_under_way
 
 logger = logging.getLogger(__name__)
 
-# The paths from a row to its person: to an account, to a payment of theirs, to their mail address.
+# The paths from a row to its person: to an account, a payment, an order or a refund of theirs, to their mail address,
+# or to what idempotency keys call them.
 PATHS: dict[type[Model], dict[str, str]] = {
     User: {"account": "pk"},
     Address: {"account": "user"},
@@ -67,7 +69,8 @@ PATHS: dict[type[Model], dict[str, str]] = {
     Offer: {"payment": "payment"},
     Dispute: {"payment": "attempt__payment"},
     StateChange: {"payment": "payment"},
-    WebhookEvent: {"payment": "attempt__payment"},
+    WebhookEvent: {"attempt": "attempt", "refund": "refund"},
+    IdempotencyKey: {"caller": "caller"},
     Notification: {"account": "user", "mail": "email"},
 }
 # Digests, keys, and what somebody could pay or log in with: nobody's to take along.
@@ -82,8 +85,10 @@ SECRET = {
         "number",
         "session_epoch",
     ),
+    *("answer", "key_digest", "body_digest", "lease"),
     *("page_url", "order_token", "intent_url", "network", "header_names", "groups", "user_permissions"),
 }
+NO_REASON = "the person was erased"
 ERASED = "erased.invalid"  # a name that can never exist (RFC 2606)
 
 
@@ -106,7 +111,10 @@ class Person:
     def rows(self, model: type[Model]) -> "QuerySet[Any]":
         known = {
             "account": [self.user.pk] if self.user else [],
+            "caller": [f"user:{self.user.pk}"] if self.user else [],
             "payment": self.payments,
+            "attempt": PaymentAttempt.objects.filter(payment__in=self.payments),
+            "refund": Refund.objects.filter(payment__in=self.payments),
             "mail": [self.email],
         }
         paths = Q()
@@ -183,13 +191,19 @@ def _refuse_what_is_not_over(person: Person) -> None:
 
 def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
     payments = person.payments
-    yield WebhookEvent, WebhookEvent.objects.filter(attempt__payment__in=payments).update(body=b"")
+    yield LogEntry, _erase_log(person)
+    events = person.rows(WebhookEvent)
+    yield WebhookEvent, events.exclude(body=b"").update(body=b"")
+    events.filter(state=WebhookEvent.State.CLOSED).update(closed_because=NO_REASON)
+    written = person.rows(Refund).exclude(origin=Refund.Origin.DASHBOARD).exclude(reason=NO_REASON)
+    yield Refund, written.update(reason=NO_REASON)  # the customer's words, or those of staff about them
+    yield IdempotencyKey, person.rows(IdempotencyKey).delete()[0]
     yield DrawnReceipt, DrawnReceipt.objects.filter(receipt__payment__in=payments).delete()[0]
     yield Payment, Payment.objects.filter(pk__in=payments).update(payer_reference="", payer_mobile="")
     messages = [*person.rows(Notification).values_list("pk", flat=True)]
     told: dict[str, Any] = {"email": "", "facts": {}, "user": None, "next_check_at": None, "last_error": ""}
     waiting = Notification.objects.filter(pk__in=messages, state=Notification.State.WAITING)
-    waiting.update(state=Notification.State.DROPPED, dropped_because="the person was erased")
+    waiting.update(state=Notification.State.DROPPED, dropped_because=NO_REASON)
     yield Notification, Notification.objects.filter(pk__in=messages).update(**told)
     for model in (Registration, CodeRequest):
         yield model, person.rows(model).delete()[0]
@@ -202,7 +216,7 @@ def _erase_account(user: User) -> Iterator[tuple[type[Model], int]]:
     columns: dict[str, Any] = {f"address_{name}": empty for name, empty in nothing.items()}
     columns |= {"address_id": None, "address_created_at": None, "address_updated_at": None}
     yield Checkout, Checkout.objects.filter(user=user).update(**columns, **_emptied(Checkout))
-    yield Booking, Booking.objects.filter(user=user).update(cancellation_reason="")
+    yield Booking, Booking.objects.filter(user=user).update(cancellation_reason="", moved_because="")
     unwanted = Cart.objects.filter(user=user, checkouts=None)
     yield Cart, unwanted.delete()[0] + Cart.objects.filter(user=user).update(**_emptied(Cart))
     end_all(user, Session.EndedBecause.ACCOUNT)
@@ -214,10 +228,18 @@ def _erase_account(user: User) -> Iterator[tuple[type[Model], int]]:
     Upload.objects.filter(owner=user).update(owner=None)
     transaction.on_commit(lambda: uploads.delete(pictures), robust=True)
     yield Upload, len(pictures)
-    kind = ContentType.objects.get_for_model(User)
-    about = LogEntry.objects.filter(content_type=kind, object_id=str(user.pk))
-    yield LogEntry, about.update(object_repr=f"account {user.pk}", change_message="")
     yield User, _erase_columns(user)
+
+
+def _erase_log(person: Person) -> int:
+    """What staff did with rows of the person, which the log of the admin calls by name, address or mail address."""
+    count = 0
+    for model in PATHS:
+        keys = [str(key) for key in person.rows(model).values_list("pk", flat=True)]
+        kind = ContentType.objects.get_for_model(model)
+        entries = LogEntry.objects.filter(content_type=kind, object_id__in=keys)
+        count += entries.update(object_repr=model._meta.verbose_name, change_message="")
+    return count
 
 
 def _erase_columns(user: User) -> int:

@@ -2,9 +2,12 @@
 
 import json
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
@@ -12,12 +15,12 @@ from accounts.models import Address, PanCard, Session, Upload, User
 from accounts.pan_cards import save
 from accounts.services import AccountClosed, add_address, lock_user
 from accounts.sessions import open_session
-from booking.models import Booking, Checkout
+from booking.models import Booking, Cart, Checkout
 from booking.services import change_cart
 from booking.services.waiting_list import join
 from core.errors import Refusal
 from notifications.models import Notification
-from payment.models import LedgerEntry, Payment, PaymentAttempt, Receipt
+from payment.models import IdempotencyKey, LedgerEntry, Payment, PaymentAttempt, Receipt, WebhookEvent
 from payment.reconciliation.invariants import find_violations
 from payment.services.checkout import start_donation
 from payment.services.outcomes import apply_status
@@ -108,12 +111,7 @@ def test_after_the_erasure_nothing_names_the_person_and_the_money_is_still_there
 
     call_command("erase_person", email, "--yes")
 
-    rows = [
-        {field.name: getattr(row, field.attname) for field in row._meta.concrete_fields}
-        for model in apps.get_models()
-        for row in model._base_manager.all()
-    ]
-    text = repr(rows)
+    text = all_columns()
     assert not [word for word in (email, phone, "Tripathi", "Asha", "Temple Road") if word and word in text]
     assert list(LedgerEntry.objects.values_list("reference", "amount_paise")) == ledger
     assert Receipt.objects.filter(payment=paid).exists()
@@ -122,6 +120,63 @@ def test_after_the_erasure_nothing_names_the_person_and_the_money_is_still_there
     assert not Address.objects.exists()
     assert not Session.objects.exists()
     assert not User.objects.get(pk=alice.pk).is_active
+
+
+def test_what_people_wrote_is_erased_with_them(alice, paid, staff):
+    attempt = paid.attempts.get()
+    attempt.refunds.create(
+        payment=paid,
+        merchant_refund_id="R1",
+        amount_paise=100,
+        state="FAILED",
+        reason="cancelled: Asha Tripathi is ill",
+    )
+    for number, about in enumerate([{"attempt": attempt}, {"refund": attempt.refunds.get()}]):
+        WebhookEvent.objects.create(
+            digest=f"{number}",
+            scheme="V2",
+            claimed_state="COMPLETED",
+            body=b'{"name": "Asha Tripathi"}',
+            state="CLOSED",
+            closed_because="Asha called",
+            closed_by=staff,
+            **about,
+        )
+    IdempotencyKey.objects.create(
+        **dict.fromkeys(("route", "key_digest", "body_digest"), "x"),
+        caller=f"user:{alice.pk}",
+        lease=uuid4(),
+        lease_until=timezone.now(),
+        status_code=200,
+        answer={"address": "12 Temple Road", "name": "Asha Tripathi"},
+    )
+    for row in (alice, Address.objects.first(), Booking.objects.get()):
+        LogEntry.objects.create(
+            user=staff,
+            content_type=ContentType.objects.get_for_model(row),
+            object_id=row.pk,
+            object_repr="Asha Tripathi, Temple Road",
+            action_flag=2,
+        )
+    Booking.objects.update(cancellation_reason="Asha is ill", moved_because="Asha is ill")
+    Cart.objects.update(devotee_names=["Asha Tripathi"], wishes="for Asha")
+    Checkout.objects.update(devotee_names=["Asha Tripathi"], wishes="for Asha")
+    Notification.objects.update(state="SENT", next_check_at=None)
+
+    assert len(export_person(alice.email)["payment.webhookevent"]) == 2
+    erase_person(alice.email)
+
+    assert not [word for word in ("Asha", "Tripathi", "Temple Road") if word in all_columns()]
+    assert not IdempotencyKey.objects.exists()
+
+
+def all_columns() -> str:
+    rows = [
+        {field.name: getattr(row, field.attname) for field in row._meta.concrete_fields}
+        for model in apps.get_models()
+        for row in model._base_manager.all()
+    ]
+    return repr(rows)
 
 
 def test_nobody_is_erased_without_yes(alice, paid):
