@@ -13,6 +13,7 @@ settings=/etc/okpuja/okpuja.env
 case $host in *[!A-Za-z0-9.-]*) echo "HOST is a name such as pay.example.com" >&2; exit 2 ;; esac
 [ "$(id -u)" = 0 ] || { echo "run this as root" >&2; exit 1; }
 step() { echo "== $*"; }
+put() { sh "$here/put.sh" "$@"; }
 
 step "packages"
 export DEBIAN_FRONTEND=noninteractive
@@ -70,15 +71,21 @@ step "units, proxy, firewall, wrapper"
 install -m 755 "$here/okpuja" /usr/local/bin/okpuja
 install -m 755 "$here/upgrade.sh" /usr/local/sbin/okpuja-upgrade
 install -m 755 "$here/rollback.sh" /usr/local/sbin/okpuja-rollback
-install -m 644 "$here"/systemd/*.service "$here"/systemd/*.socket "$here"/systemd/*.timer /etc/systemd/system/
-install -D -m 644 "$here/systemd/journald@okpuja.conf" /etc/systemd/journald@okpuja.conf
-install -D -m 644 "$here/okpuja.nft" /etc/okpuja/okpuja.nft
-install -D -m 644 "$here/nginx/okpuja-limits.conf" /etc/nginx/conf.d/okpuja-limits.conf
-install -D -m 644 "$here/nginx/okpuja-proxy.conf" /etc/nginx/snippets/okpuja-proxy.conf
+install -d -m 755 /etc/okpuja/nft.d /etc/okpuja/nginx.d
+for unit in "$here"/systemd/*.service "$here"/systemd/*.socket "$here"/systemd/*.timer; do
+    put "$unit" "/etc/systemd/system/${unit##*/}"
+done
+put "$here/systemd/journald@okpuja.conf" /etc/systemd/journald@okpuja.conf
+put "$here/okpuja.nft" /etc/okpuja/okpuja.nft
+put "$here/nginx/okpuja-limits.conf" /etc/nginx/conf.d/okpuja-limits.conf
+put "$here/nginx/okpuja-proxy.conf" /etc/nginx/snippets/okpuja-proxy.conf
 # Without a certificate only http, for certbot. The second run of this script, after certbot, opens https.
 site=okpuja-http.conf
 [ ! -e "/etc/letsencrypt/live/$host/fullchain.pem" ] || site=okpuja-https.conf
-sed "s/HOST/$host/g" "$here/nginx/$site" >/etc/nginx/sites-available/okpuja
+site_file=$(mktemp)
+sed "s/HOST/$host/g" "$here/nginx/$site" >"$site_file"
+put "$site_file" /etc/nginx/sites-available/okpuja
+rm "$site_file"
 ln -sf ../sites-available/okpuja /etc/nginx/sites-enabled/okpuja
 rm -f /etc/nginx/sites-enabled/default
 install -d -m 755 /var/www/certbot /etc/letsencrypt/renewal-hooks/deploy
@@ -86,16 +93,16 @@ install -d -m 755 /var/www/certbot /etc/letsencrypt/renewal-hooks/deploy
 printf '#!/bin/sh\nexec systemctl reload nginx\n' >/etc/letsencrypt/renewal-hooks/deploy/okpuja
 chmod 755 /etc/letsencrypt/renewal-hooks/deploy/okpuja
 nginx -t
+if [ -d /run/systemd/system ]; then systemctl daemon-reload; fi # before the release is started with these units
 
 step "release"
 /usr/local/sbin/okpuja-upgrade "$source"
 
 step "services"
 if [ -d /run/systemd/system ]; then
-    systemctl daemon-reload
     systemctl enable -q --now okpuja-firewall.service okpuja-web@8001.socket okpuja-web@8002.socket \
         okpuja-web@8001.service okpuja-web@8002.service okpuja-worker.service okpuja-backup.timer
-    systemctl reload-or-restart nginx
+    systemctl reload-or-restart okpuja-firewall.service nginx.service
 else
     echo "no systemd is running here: nothing was started"
 fi

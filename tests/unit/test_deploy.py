@@ -190,6 +190,16 @@ def test_every_service_of_compose_runs_a_program_that_is_there():
         assert all((ROOT / name).exists() for name in named if name.startswith("./"))
 
 
+def test_celery_runs_in_an_image_that_has_it_and_every_log_is_bounded():
+    services = compose()["services"]
+    celery = [service for service in services.values() if service.get("command", [""])[0] == "celery"]
+    plain = {service["image"] for service in services.values() if service.get("build") == "."}
+
+    assert [service["build"]["args"] for service in celery] == [{"CELERY": "1"}] * 2
+    assert not plain & {service["image"] for service in celery}
+    assert all(service["logging"]["options"]["max-size"] for service in services.values())
+
+
 def test_every_setting_of_compose_is_one():
     named = set().union(*(service.get("environment", {}) for service in compose()["services"].values()))
     settings = {name for name in named if not name.startswith("POSTGRES_")}

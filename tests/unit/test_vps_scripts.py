@@ -124,6 +124,39 @@ def test_no_secret_is_an_argument_of_a_program(tmp_path):
         assert written[secret] not in seen
 
 
+@pytest.mark.parametrize(
+    "file",
+    [
+        "etc/systemd/system/okpuja-worker.service",
+        "etc/okpuja/okpuja.nft",
+        "etc/nginx/sites-available/okpuja",
+        "etc/nginx/conf.d/okpuja-limits.conf",
+    ],
+)
+def test_what_an_operator_changed_outlives_the_script(server, file):
+    changed = server.folder / file
+    untouched = server.folder / "etc/systemd/system/okpuja-backup.timer"
+    text = changed.read_text()
+    changed.write_text(text + "# changed here\n")
+    timer = server.vps / "systemd/okpuja-backup.timer"
+    timer.write_text(timer.read_text() + "# newer\n")
+
+    for _ in range(2):
+        assert str(changed) in server.install()
+        assert changed.read_text() == text + "# changed here\n"
+        assert Path(f"{changed}.new").read_text() == text
+        assert untouched.read_text() == timer.read_text()
+
+
+def test_new_units_are_read_before_the_release_is_started_and_the_firewall_after(server):
+    (server.folder / "systemctl").unlink()
+    server.install()
+
+    told = (server.folder / "systemctl").read_text().splitlines()
+    assert told.index("daemon-reload") < told.index("restart okpuja-web@8001.service")
+    assert any("reload-or-restart okpuja-firewall.service" in line for line in told)
+
+
 def test_nginx_is_reloaded_after_each_renewal_of_the_certificate(server):
     hook = server.folder / "etc/letsencrypt/renewal-hooks/deploy/okpuja"
     (server.folder / "systemctl").unlink()
