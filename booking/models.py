@@ -294,6 +294,8 @@ class Cart(DevoteeDetails):
     promo_code = models.ForeignKey(
         PromoCode, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
     )
+    # Where the puja takes place, as chosen in our own shop. Empty: not chosen there, or deleted since.
+    address = models.ForeignKey(Address, models.SET_NULL, null=True, blank=True, related_name="+")
     status = models.CharField(max_length=12, choices=Status, default=Status.ACTIVE)
     shown_paise = models.PositiveIntegerField(
         null=True,

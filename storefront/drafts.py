@@ -3,15 +3,14 @@
 from datetime import date, time
 from typing import Any
 
+from django.db import transaction
 from django.http import HttpRequest
 
 from accounts.models import Address, User
-from accounts.services import add_address
+from accounts.services import add_address, address_for_delivery
 from booking.models import Cart
 from booking.services import fill_cart
-from storefront.sessions import ADDRESSES, DRAFT
-
-MOST_ADDRESSES = 10  # kept in a session
+from storefront.sessions import DRAFT
 
 Draft = dict[str, Any]
 
@@ -39,46 +38,36 @@ def waiting_draft(request: HttpRequest, email: str) -> Draft | None:
     return draft if draft.get("email") == email else None
 
 
-def fill(request: HttpRequest, person: User, draft: Draft) -> Cart:
+def fill(person: User, draft: Draft) -> Cart:
     """The cart of a draft. Raises ValidationError and Refusal, as `fill_cart` does."""
     _complete_profile(person, draft["contact"])
-    cart = fill_cart(
-        person,
-        puja_service=draft["service"],
-        package_id=draft["package"],
-        selected_date=date.fromisoformat(draft["date"]),
-        selected_time=time.fromisoformat(draft["time"]),
-        **draft["devotees"],
-    )
-    if draft["address"]:
-        _remember_address(request, cart, _address_id(person, draft["address"]))
-    return cart
-
-
-def address_of(request: HttpRequest, cart: Cart) -> int | None:
-    """The number of the address that was chosen for this cart in this session."""
-    chosen: int | None = request.session.get(ADDRESSES, {}).get(cart.cart_id.hex)
-    return chosen
-
-
-def keep_address(request: HttpRequest, before: Cart, after: Cart) -> None:
-    """For a cart that replaces another one."""
-    if chosen := address_of(request, before):
-        _remember_address(request, after, chosen)
-
-
-def _remember_address(request: HttpRequest, cart: Cart, address_id: int) -> None:
-    known = request.session.get(ADDRESSES, {})
-    latest = [*known.items()][1 - MOST_ADDRESSES :]
-    request.session[ADDRESSES] = {**dict(latest), cart.cart_id.hex: address_id}
+    with transaction.atomic():
+        return fill_cart(
+            person,
+            puja_service=draft["service"],
+            package_id=draft["package"],
+            selected_date=date.fromisoformat(draft["date"]),
+            selected_time=time.fromisoformat(draft["time"]),
+            address_id=_address_id(person, draft["address"]) if draft["address"] else None,
+            **draft["devotees"],
+        )
 
 
 def _address_id(person: User, address: Draft | int) -> int:
-    """Of the person's own: typed twice, it is one."""
+    """Of the person's own: typed twice, it is one. Raises ValidationError for one that was deleted meanwhile."""
     if isinstance(address, int):
-        return address
+        found = address_for_delivery(person, address)
+        assert found is not None  # noqa: S101 - a number was given
+        return found.pk
     same = Address.objects.filter(user=person, **address).first()
     return (same or add_address(person, **address)).pk
+
+
+def change_phone(person: User, phone: str) -> None:
+    """They have typed it while they were signed in. Nobody has confirmed it yet."""
+    if phone and person.phone and phone != person.phone:
+        person.phone, person.phone_confirmed_at = phone, None
+        person.save(update_fields=["phone", "phone_confirmed_at"])
 
 
 def _complete_profile(person: User, contact: Draft) -> None:

@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Address, User, normalize_postal_code
-from accounts.phones import UNREADABLE, is_blank, read_phone
+from accounts.phones import UNREADABLE, format_phone, is_blank, read_phone
 from booking.devotees import DEVOTEE_FIELDS
 from booking.filters import LARGEST_ID
 from booking.models import Cart
@@ -70,6 +70,21 @@ class ContactForm(forms.Form):
         if is_blank(self.cleaned_data["phone"]) or (phone := read_phone(self.cleaned_data["phone"])) is None:
             raise ValidationError(UNREADABLE)
         return phone
+
+
+class PersonForm(ContactForm):
+    """Of somebody who is signed in: what the priest has to know of them. What they change here is changed for good."""
+
+    email = None  # type: ignore[assignment]
+
+    def __init__(self, person: User, data: Any) -> None:
+        super().__init__(data, initial={"phone": format_phone(person.phone)})
+        self.fields["phone"].required = not person.phone
+        if person.first_name:
+            del self.fields["name"]
+
+    def clean_phone(self) -> str:
+        return super().clean_phone() if self.cleaned_data["phone"] else ""
 
 
 class DevoteeForm(forms.ModelForm):

@@ -10,7 +10,6 @@ from accounts.models import User
 USER, USER_HASH = "shop_user", "shop_user_hash"
 # What a visitor has typed before we knew who they are, the address that waits for its code, and where they go then.
 DRAFT, CODE_EMAIL, NEXT = "shop_draft", "shop_code_email", "shop_next"
-ADDRESSES = "shop_addresses"  # of the carts of this session: where the puja takes place
 
 
 def sign_in(request: HttpRequest, user: User) -> None:
@@ -25,7 +24,7 @@ def sign_in(request: HttpRequest, user: User) -> None:
 
 
 def sign_out(request: HttpRequest) -> None:
-    for key in (USER, USER_HASH, DRAFT, CODE_EMAIL, NEXT, ADDRESSES):
+    for key in (USER, USER_HASH, DRAFT, CODE_EMAIL, NEXT):
         request.session.pop(key, None)
     request.session.cycle_key()
 

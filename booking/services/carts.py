@@ -37,14 +37,17 @@ def fill_cart(
     selected_date: date,
     selected_time: time,
     promo_code: str | None = None,
+    address_id: int | None = None,
     **devotees: Any,
 ) -> Cart:
     """A new ACTIVE cart in place of the old one, which is given up only when the new one is fine.
 
     Takes ids of service and package; date and time as people in our time zone say them; for whom it is, by the names of
-    DEVOTEE_FIELDS. A checked-out cart is not touched. Raises ValidationError on the field that is wrong, SlotFull.
+    DEVOTEE_FIELDS; `address_id`: one of the user's own. A checked-out cart is not touched. Raises ValidationError on
+    the field that is wrong, SlotFull.
     """
     cart = _build_cart(user, puja_service, package_id, selected_date, selected_time, promo_code, **devotees)
+    cart.address_id = address_id
     with transaction.atomic():
         lock_active_user(user.pk)
         _replace_active(cart)
@@ -61,6 +64,7 @@ def change_cart(cart: Cart, **changes: Any) -> Cart:
     lock_active_user(cart.user_id)
     current = lock_active(cart)
     wanted = _build_cart(current.user, **_read_choice(current) | changes)
+    wanted.address_id = current.address_id
     if current.checkouts.exists():
         _replace_active(wanted)
         return wanted

@@ -12,11 +12,13 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import APIException, ValidationError
 
 from accounts import codes
-from accounts.models import Address, OneTimeCode, User
-from accounts.services import address_for_delivery, create_guest
+from accounts.models import OneTimeCode, User
+from accounts.phones import format_phone
+from accounts.services import create_guest
 from booking.models import Cart, Checkout, Package, PujaService, Slot
 from booking.pricing import calculate_price
 from booking.promo_guard import guarded_promo
@@ -36,15 +38,30 @@ from payment.services.paying import paying_works, watch
 from payment.services.status import give_up
 from payment.states import FrontendGeneration, PaymentState
 from payment.views.pages import SeeOther
-from storefront.drafts import address_of, fill, keep_address, make_draft
-from storefront.forms import AddressChoiceForm, AddressForm, ChoiceForm, ContactForm, DevoteeForm, PromoForm
+from storefront.drafts import change_phone, fill, make_draft
+from storefront.forms import (
+    AddressChoiceForm,
+    AddressForm,
+    ChoiceForm,
+    ContactForm,
+    DevoteeForm,
+    PersonForm,
+    PromoForm,
+)
 from storefront.policy import shares_in_words
 from storefront.sessions import CODE_EMAIL, DRAFT, sign_in
-from storefront.views.page import CustomerPage, Page
+from storefront.views.page import CustomerPage, Page, address_with
 
 GIVE_UP_SECONDS = 8
 LARGEST_TOTAL = 2**31
 OUR_PAGES = OpenedBy(FrontendGeneration.SHOP)
+
+
+class AddressMissing(Refusal):
+    """Nothing is paid for a puja at home before the priest knows where it is."""
+
+    default_code = "address_missing"
+    default_detail = _("Please say where the puja takes place: no address is chosen for it any more.")
 
 
 class DetailsPage(Page):
@@ -56,7 +73,7 @@ class DetailsPage(Page):
         choice = read_choice(request.GET)
         if choice is None:
             return SeeOther(reverse("shop-catalogue"))
-        return self._show(choice, self._forms(choice, None))
+        return self._show(choice, self._forms(choice, None, self._begun(choice)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         if not self.customer:
@@ -72,6 +89,7 @@ class DetailsPage(Page):
             return self._show(choice, forms, HTTPStatus.BAD_REQUEST)
         draft = self._draft(choice, forms)
         if self.customer:
+            change_phone(self.customer, draft["contact"]["phone"])
             return to_review(request, self.customer, draft, self.language)
         contact = draft["contact"]
         guest = None
@@ -82,12 +100,20 @@ class DetailsPage(Page):
         sign_in(request, guest)
         return to_review(request, guest, draft, self.language)
 
-    def _forms(self, choice: dict[str, Any], data: Any) -> dict[str, Any]:
-        forms: dict[str, Any] = {} if self.customer else {"contact": ContactForm(data)}
-        forms["devotees"] = DevoteeForm(data)
+    def _begun(self, choice: dict[str, Any]) -> Cart | None:
+        """What a person has typed for this package already, to be changed."""
+        mine = Cart.objects.filter(user=self.customer, status=Cart.Status.ACTIVE, package=choice["package"])
+        return mine.first() if self.customer else None
+
+    def _forms(self, choice: dict[str, Any], data: Any, begun: Cart | None = None) -> dict[str, Any]:
+        forms: dict[str, Any] = {
+            "contact": PersonForm(self.customer, data) if self.customer else ContactForm(data)
+        }
+        forms["devotees"] = DevoteeForm(data, instance=begun)
         if choice["puja"].type == PujaService.Type.HOME:
             if self.customer:
-                forms["choice"] = AddressChoiceForm(self.customer, data)
+                chosen = {"address": f"{begun.address_id}"} if begun and begun.address_id else None
+                forms["choice"] = AddressChoiceForm(self.customer, data, initial=chosen)
             forms["address"] = AddressForm(data)
         return forms
 
@@ -99,10 +125,9 @@ class DetailsPage(Page):
         return forms
 
     def _draft(self, choice: dict[str, Any], forms: dict[str, Any]) -> dict[str, Any]:
-        email, contact = self.customer.email if self.customer else "", {}
-        if "contact" in forms:
-            typed = forms["contact"].cleaned_data
-            email, contact = typed["email"], {"first_name": typed["name"], "phone": typed["phone"]}
+        typed = forms["contact"].cleaned_data
+        email = self.customer.email if self.customer else typed["email"]
+        contact = {"first_name": typed.get("name", ""), "phone": typed["phone"]}
         address: dict[str, Any] | int | None = None
         if "address" in forms:
             chosen = forms["choice"].cleaned_data["address"] if "choice" in forms else AddressChoiceForm.NEW
@@ -119,8 +144,18 @@ class DetailsPage(Page):
     def _show(
         self, choice: dict[str, Any], forms: dict[str, Any], status: int = HTTPStatus.OK
     ) -> HttpResponse:
-        shown = {f"{name}_form": form for name, form in forms.items()}
+        shown: dict[str, Any] = {f"{name}_form": form for name, form in forms.items()}
+        shown["here"] = address_with(self.request.path, link_to(choice))
         return self.show(status, is_down=not paying_works(), **choice, **shown)
+
+
+def link_to(choice: dict[str, Any]) -> dict[str, str]:
+    """The parameters that `read_choice` reads."""
+    return {
+        "package": f"{choice['package'].pk}",
+        "date": f"{choice['date']:%Y-%m-%d}",
+        "time": f"{choice['time']:%H:%M}",
+    }
 
 
 def read_choice(data: Any) -> dict[str, Any] | None:
@@ -149,11 +184,19 @@ def to_review(request: HttpRequest, person: User, draft: dict[str, Any], languag
     if settings.LANGUAGE_COOKIE_NAME in request.COOKIES and person.language != language:
         User.objects.filter(pk=person.pk).update(language=language)  # mails follow what was chosen here
     try:
-        cart = fill(request, person, draft)
+        cart = fill(person, draft)
     except (ValidationError, Refusal) as refusal:
         messages.error(request, translated(refusal, language))
         query = urlencode({"package": draft["package"], "day": draft["date"]})
         return SeeOther(f"{reverse('shop-times', args=[draft['service']])}?{query}")
+    typed = draft["contact"]["phone"]
+    if (
+        typed and typed != person.phone
+    ):  # it was typed before they signed in: a profile is not changed by that
+        text = _(
+            "The priest calls you on the number of your account, not on {typed}. You can change it below."
+        )
+        messages.warning(request, text.format(typed=typed))
     return SeeOther(reverse("shop-review", args=[cart.cart_id]))
 
 
@@ -187,18 +230,22 @@ class ReviewPage(CustomerPage):
 
     def _cart(self, cart_id: UUID) -> Cart:
         """Of this person alone. Raises Http404."""
-        carts = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
+        carts = Cart.objects.select_related(
+            "user", "puja_service__category", "package", "promo_code", "address"
+        )
         return get_object_or_404(carts, cart_id=cart_id, user=self.person)
 
     def _pay(self, cart: Cart) -> HttpResponse:
         """To the page at PhonePe: of the payment that is open, if there is one. A cart has one at most."""
         self.count("payment")
+        if needs_address(cart):
+            raise AddressMissing
         seen = self.request.POST.get("total", "")
         is_number = seen.isascii() and seen.isdigit() and int(seen) < LARGEST_TOTAL
         started = start_payment(
             self.person,
             cart_id=cart.cart_id,
-            address_id=address_of(self.request, cart),
+            address_id=cart.address_id,
             expected_paise=int(seen) if is_number else None,
             network=client_network(self.request),
             frontend=OUR_PAGES,
@@ -231,7 +278,6 @@ class ReviewPage(CustomerPage):
             raise Http404
         start = timezone.localtime(slot.starts_at)
         changed = change_cart(cart, selected_date=start.date(), selected_time=start.time())
-        keep_address(self.request, cart, changed)
         return SeeOther(reverse("shop-review", args=[changed.cart_id]))
 
     def _give_up(self, cart: Cart) -> HttpResponse:
@@ -263,6 +309,7 @@ class ReviewPage(CustomerPage):
                 return SeeOther(reverse("shop-booking", args=[checkout.booking.book_id]))
             total, starts_at = checkout.total_paise, checkout.starts_at
             costs = {"price_paise": checkout.price_paise, "discount_paise": checkout.discount_paise}
+        where = checkout.agreed_address if checkout else cart.address
         is_full = isinstance(refusal, SlotFull)
         wanted = Slot.objects.filter(service=cart.puja_service_id, starts_at=starts_at)
         return self.show(
@@ -273,9 +320,13 @@ class ReviewPage(CustomerPage):
             starts_at=starts_at,
             **costs,
             promo_form=promo_form or PromoForm(),
-            where=self._address_of(cart, checkout)
-            if cart.puja_service.type == PujaService.Type.HOME
-            else None,
+            where=where if cart.puja_service.type == PujaService.Type.HOME else None,
+            needs_address=needs_address(cart),
+            phone=format_phone(self.person.phone),
+            change=address_with(
+                reverse("shop-details"),
+                link_to({"package": cart.package, "date": cart.selected_date, "time": cart.selected_time}),
+            ),
             rules=shares_in_words(starts_at, total),
             notice=self.sentence_of(refusal) if refusal else "",
             is_full=is_full,
@@ -285,11 +336,8 @@ class ReviewPage(CustomerPage):
             others=nearest_free_slots(cart.puja_service_id, starts_at, earliest_start()) if is_full else [],
         )
 
-    def _address_of(self, cart: Cart, checkout: Checkout | None) -> Address | None:
-        """Where the priest goes: what was agreed, else what was chosen, else the default."""
-        if checkout is not None:
-            return checkout.agreed_address
-        try:
-            return address_for_delivery(self.person, address_of(self.request, cart))
-        except ValidationError:  # deleted meanwhile
-            return address_for_delivery(self.person, None)
+
+def needs_address(cart: Cart) -> bool:
+    """What was checked out has the address that was agreed on."""
+    is_at_home = cart.puja_service.type == PujaService.Type.HOME
+    return is_at_home and cart.status == Cart.Status.ACTIVE and cart.address_id is None

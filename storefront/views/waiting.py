@@ -8,15 +8,17 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from booking.models import Package, Slot
-from booking.services.waiting_list import OPEN, accept, join, leave
+from booking.services.waiting_list import OPEN, OfferOver, join, leave
 from booking.waiting import WaitingEntry
 from core.errors import Refusal
 from payment.views.pages import SeeOther
 from storefront.forms import WaitForm
-from storefront.views.page import CustomerPage
+from storefront.views.booking import link_to
+from storefront.views.page import CustomerPage, address_with
 
 
 class WaitingPage(CustomerPage):
@@ -53,7 +55,13 @@ class WaitingPage(CustomerPage):
         return SeeOther(self.request.path)
 
     def _book(self) -> HttpResponse:
-        return SeeOther(reverse("shop-review", args=[accept(self._entry()).cart_id]))
+        """To the details, as from the calendar: the priest has to know for whom it is, and where. The place is kept."""
+        entry = self._entry()
+        if entry.state != WaitingEntry.State.OFFERED:
+            raise OfferOver
+        start = timezone.localtime(entry.slot.starts_at)
+        choice = {"package": entry.package, "date": start.date(), "time": start.time()}
+        return SeeOther(address_with(reverse("shop-details"), link_to(choice)))
 
     def _entry(self) -> WaitingEntry:
         """Of this person alone. Raises Http404."""

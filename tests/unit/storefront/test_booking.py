@@ -33,6 +33,10 @@ def pay(visitor, path):
     return visitor.post(path, {"do": "pay", "total": total})
 
 
+def hidden_fields(visitor):
+    return dict(re.findall(r'type="hidden" name="(package|date|time)" value="([^"]*)"', visitor.text))
+
+
 def test_a_guest_books_and_sees_the_booking(visitor, review, slot, phonepe):
     assert "₹1,100" in visitor.text
     assert "Cancel before" in visitor.text
@@ -368,10 +372,16 @@ def test_who_waits_for_a_full_time_books_the_place_that_is_kept_for_them(
 
     entry = re.search(r'name="entry" value="(\d+)"', visitor.text)[1]
     visitor.post("/waiting/", {"do": "book", "entry": entry})
+    visitor.follow()
+    visitor.post(
+        "/book/", hidden_fields(visitor) | HOME | {"address": "new", "devotee_names": "Alice, Rohan"}
+    )
     path = visitor.page.url
     visitor.follow()
     assert pay(visitor, path).status_code == 303
-    assert Checkout.objects.get(user=alice).starts_at == slot.starts_at
+    checkout = Checkout.objects.get(user=alice)
+    assert (checkout.starts_at, checkout.address_line1) == (slot.starts_at, HOME["address-address_line1"])
+    assert checkout.devotee_names == "Alice, Rohan"
 
 
 def test_nobody_moves_the_entries_of_somebody_else(visitor, service, package, alice, charlie):
@@ -419,3 +429,99 @@ def test_a_draft_whose_time_is_gone_is_forgotten(visitor, service, package, alic
 
     assert not Cart.objects.exists()
     assert "shop_draft" not in visitor.client.session
+
+
+@pytest.fixture
+def mothers(alice):
+    return builders.make_address(alice, address_line1="Mothers House", is_default=False)
+
+
+@pytest.fixture
+def at_mothers(visitor, package, slot, alice, mothers):
+    """Signed in; the address that is not the default is chosen."""
+    visitor.sign_in(alice.email)
+    choice = visitor.choose(package, slot)
+    visitor.post("/book/", choice | {"address": f"{mothers.pk}"})
+    path = visitor.page.url
+    visitor.follow()
+    return path
+
+
+def test_the_chosen_address_outlives_the_session(visitor, at_mothers, alice):
+    visitor.post("/logout/")
+    other = Visitor()
+    other.get("/login/")
+    login = {"email": alice.email, "password": builders.PASSWORD, "do": "password"}
+    other.post("/login/", login)
+    other.get(at_mothers)
+    assert "Mothers House" in other.text
+    assert pay(other, at_mothers).status_code == 303
+    assert Checkout.objects.get().address_line1 == "Mothers House"
+
+
+def test_an_address_that_was_deleted_is_asked_for_again_and_none_takes_its_place(
+    visitor, at_mothers, alice, mothers
+):
+    page = visitor.page
+    mothers.delete()
+    visitor.page = page
+    pay(visitor, at_mothers)
+    assert visitor.page.status_code == 400
+    assert not Payment.objects.exists()
+    assert "Please say where the puja takes place" in visitor.text
+    assert alice.addresses.get().address_line1 not in visitor.text
+
+    way_on = re.search(r'class="button" href="([^"]+)"', visitor.text)[1].replace("&amp;", "&")
+    visitor.get(way_on)
+    visitor.post("/book/", hidden_fields(visitor) | {"address": f"{alice.addresses.get().pk}"})
+    path = visitor.page.url
+    visitor.follow()
+    assert pay(visitor, path).status_code == 303
+    assert Checkout.objects.get().agreed_address == alice.addresses.get()
+
+
+def test_no_puja_at_home_is_paid_without_an_address_wherever_its_cart_was_filled(
+    visitor, package, slot, alice
+):
+    visitor.sign_in(alice.email)
+    path = f"/review/{builders.make_cart(alice, package, slot.starts_at).cart_id}/"
+    visitor.get(path)
+    assert "Please say where the puja takes place" in visitor.text
+    visitor.post(path, {"do": "pay", "total": "110000"})
+    assert visitor.page.status_code == 400
+    assert not Payment.objects.exists()
+
+
+def test_who_is_new_and_signed_in_gives_a_name_and_a_phone(visitor, package, slot):
+    visitor.sign_in("new@example.com")
+    choice = visitor.choose(package, slot)
+    visitor.post("/book/", choice | HOME | {"address": "new"})
+    assert visitor.page.status_code == 400
+    visitor.post("/book/", choice | HOME | GUEST | {"address": "new"})
+    visitor.follow()
+
+    person = User.objects.get()
+    assert (person.first_name, person.phone) == (GUEST["name"], "+919876543210")
+    assert "9876543210" in visitor.text
+
+
+def test_another_phone_than_that_of_the_account_is_told_and_can_be_changed(visitor, package, slot, alice):
+    choice = visitor.choose(package, slot)
+    visitor.post("/book/", choice | GUEST | HOME | {"email": alice.email})
+    visitor.follow()
+    visitor.post("/login/code/", {"code": sent_code()})
+    visitor.follow()
+    assert "not on +919876543210" in visitor.text
+    assert "9876500001" in visitor.text
+    change = re.search(r'href="(/book/[^"]+)">Change the phone', visitor.text)[1].replace("&amp;", "&")
+    visitor.get(change)
+    assert 'value="9876500001"' in visitor.text
+    kept = re.search(r'name="address" value="(\d+)"[^>]*checked', visitor.text)[1]
+    visitor.post("/book/", choice | {"address": kept, "phone": "98765 43210"})
+    visitor.follow()
+
+    alice.refresh_from_db()
+    assert alice.phone == "+919876543210"
+    assert "9876543210" in visitor.text
+    assert "9876500001" not in visitor.text
+    assert Cart.objects.get(status="ACTIVE").address.address_line1 == HOME["address-address_line1"]
