@@ -129,7 +129,7 @@ def left_to_background(kind: str, row: int) -> Iterator[None]:
     try:
         yield
     except Exception:  # any bug of ours, as in the background
-        _close_unusable_connection()
+        close_unusable_connection()
         logger.exception("left to the background", extra={"kind": kind, "row": row})
 
 
@@ -182,7 +182,7 @@ def _end(lease: WorkLease, again_at: datetime | None) -> None:
         ours.update(held_until=again_at, tries=0, error="")
 
 
-def _close_unusable_connection() -> None:
+def close_unusable_connection() -> None:
     if connection.errors_occurred and not connection.in_atomic_block and not connection.is_usable():
         connection.close()  # the next query connects anew
 
@@ -197,7 +197,7 @@ def push_back_on_error(kind: str, row: int, lease: WorkLease | None = None) -> I
     try:
         yield
     except Exception as error:  # any bug of ours: it is logged, counted and alerted
-        _close_unusable_connection()
+        close_unusable_connection()
         lease = lease or _claim(kind, row, timedelta())
         if lease is not None:
             # The second line of a database's message shows the row.

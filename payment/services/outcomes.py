@@ -5,11 +5,12 @@ of its own: when it raises, the money stays recorded, and the worker tries again
 closed; with the last open order the payment ends and its cart is free.
 """
 
+import logging
 from datetime import datetime
 from functools import partial
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, InterfaceError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -29,7 +30,7 @@ from payment.services.duplicates import (
     refuse_if_booked_meanwhile,
     slots_to_offer,
 )
-from payment.services.leases import left_to_background
+from payment.services.leases import close_unusable_connection, left_to_background
 from payment.services.notifications import (
     alert_staff,
     notify_booked,
@@ -60,6 +61,8 @@ from payment.services.transitions import (
 )
 from payment.services.unpaid import end_if_unpaid
 from payment.states import AttemptState, Fulfilment, PaymentState
+
+logger = logging.getLogger(__name__)
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
 ACCEPTED = "accepted_by_staff"
@@ -100,13 +103,22 @@ def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up
     `source` says who fetched the status; it goes into the timeline. `giving_up` closes an attempt that is merely
     unpaid. The same status twice, or late, or in another order, changes nothing.
     """
-    with transaction.atomic():
-        attempt = lock_attempt(attempt_id)
-        is_booked = answer.state is ProviderStatus.COMPLETED and _book_at_once(attempt, answer, source)
-        if is_booked is None:
-            transaction.set_rollback(True)
-        elif not is_booked:
-            _apply(attempt, answer, source, giving_up)
+    is_booked: bool | None = False
+    try:
+        with transaction.atomic():
+            attempt = lock_attempt(attempt_id)
+            is_booked = answer.state is ProviderStatus.COMPLETED and _book_at_once(attempt, answer, source)
+            if is_booked is None:
+                transaction.set_rollback(True)
+            elif not is_booked:
+                _apply(attempt, answer, source, giving_up)
+    except (DatabaseError, InterfaceError) as error:
+        if is_booked is False:  # these were the steps, or the lock before them
+            raise
+        # Deferred constraints are checked by COMMIT, which may also be lost with its connection.
+        logger.warning("not booked at once: the commit failed", extra={"error": type(error).__name__})
+        close_unusable_connection()
+        is_booked = None
     if is_booked is None:  # after an error: the money first, whatever happens next
         with transaction.atomic():
             attempt = lock_attempt(attempt_id)

@@ -213,3 +213,37 @@ def accept_bookings():
     if connection.vendor == "sqlite":
         return ["DROP TRIGGER refuse"]
     return ["DROP TRIGGER refuse ON booking_booking", "DROP FUNCTION refuse()"]
+
+
+@pytest.fixture
+def bookings_fail_at_commit(transactional_db):
+    """As a deferred constraint that a later migration adds: every statement succeeds, and COMMIT does not."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no triggers that wait for COMMIT")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE FUNCTION fail_late() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'refused at commit' USING ERRCODE = 'check_violation'; END $$"
+        )
+        cursor.execute(
+            "CREATE CONSTRAINT TRIGGER late AFTER INSERT ON booking_booking "
+            "DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION fail_late()"
+        )
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TRIGGER late ON booking_booking")
+        cursor.execute("DROP FUNCTION fail_late()")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_money_stays_when_the_booking_fails_at_commit(bookings_fail_at_commit, payment):
+    pay(payment)
+
+    payment = Payment.objects.get()
+    assert (payment.state, payment.fulfilment) == ("SUCCESS", "DUE")
+    assert payment.attempts.get().state == "COMPLETED"
+    assert [(entry.kind, entry.amount_paise) for entry in LedgerEntry.objects.exclude(kind="FEE")] == [
+        ("RECEIPT", payment.amount_paise)
+    ]
+    assert Receipt.objects.count() == 1
+    assert not Booking.objects.exists()
