@@ -204,8 +204,8 @@ REQUEST_BODY_SECONDS = number("REQUEST_BODY_SECONDS", 20, at_least=1, at_most=30
 # --- Database and cache ------------------------------------------------------------------------
 
 DATABASE_URL = secret("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
-# gunicorn's threads in one process, plus the worker's own connections.
-DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 10, at_least=2, at_most=1_000)
+# Of one process. The lanes of a server have up to twice gunicorn's `--threads` and four more (okpuja/lanes.py).
+DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 20, at_least=2, at_most=1_000)
 
 
 def database(url: str) -> dict[str, Any]:

@@ -55,6 +55,13 @@ def test_each_lane_has_a_thread_of_its_own_however_few_there_are():
     assert all(pool.executor._max_workers >= 1 for pool in Lanes(1).pools.values())
 
 
+@pytest.mark.parametrize("threads", [1, 2, 4, 8, 16, 64])
+def test_the_advised_pool_has_a_connection_for_each_thread(threads, settings):
+    count = sum(pool.threads for pool in Lanes(threads).pools.values())
+    assert count <= 2 * threads + 4
+    assert threads > 8 or count <= settings.DATABASE_POOL_SIZE
+
+
 def test_buyers_beyond_what_is_served_soon_are_sent_away_each_to_a_later_moment():
     pool = Lanes(8).pools[Lane.PAY]
     people = 0
