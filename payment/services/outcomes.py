@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.models import Checkout, Slot
-from booking.services import CartConverted, SlotGone, book, choice_deadline, forgive_hold, release
+from booking.services import CartConverted, NotAtOnce, SlotGone, book, choice_deadline, forgive_hold, release
 from core.clocks import database_now, has_passed
 from core.errors import Conflict
 from payment.gateways import OrderStatus
@@ -145,7 +145,11 @@ def _book_at_once(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> 
     with left_to_background("booked at once", attempt.payment_id):
         usual = find_usual(attempt, answer)
         if usual is not None:
-            book(usual, together=partial(payment_writes, attempt, answer, source))
+            try:
+                book(usual, together=partial(payment_writes, attempt, answer, source))
+            except NotAtOnce:  # staff, or another request, was faster: no error
+                logger.info("not booked at once", extra={"row": attempt.payment_id})
+                return None
         return usual is not None
     return None
 

@@ -215,6 +215,23 @@ def accept_bookings():
     return ["DROP TRIGGER refuse ON booking_booking", "DROP FUNCTION refuse()"]
 
 
+def test_a_place_that_staff_take_back_meanwhile_is_no_error(payment, caplog):
+    taken = []
+
+    def take_back(execute, sql, params, many, context):
+        if "INSERT INTO" in sql and "booking_booking" in sql and not taken:
+            taken.append(SlotHold.objects.update(state=SlotHold.State.RELEASED))
+        return execute(sql, params, many, context)
+
+    with caplog.at_level("INFO"), connection.execute_wrapper(take_back):
+        pay(payment)
+
+    assert taken == [1]
+    lines = [record for record in caplog.records if record.getMessage() == "not booked at once"]
+    assert [(line.levelname, line.exc_info) for line in lines] == [("INFO", None)]
+    assert Payment.objects.get().state == "SUCCESS"
+
+
 @pytest.fixture
 def bookings_fail_at_commit(transactional_db):
     """As a deferred constraint that a later migration adds: every statement succeeds, and COMMIT does not."""
