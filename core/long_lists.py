@@ -63,6 +63,11 @@ def newest(queryset: Rows) -> Rows:
     return queryset.filter(pk__gt=last - NEWEST)
 
 
+def say_narrowed(request: HttpRequest) -> None:
+    text = f"No index helps with this choice: only the newest {NEWEST:,} rows were looked through."
+    messages.warning(request, text)
+
+
 class LongPaginator(Paginator):
     """Counts exactly where that is cheap. Pages of an estimated count are reached from the nearer end."""
 
@@ -103,8 +108,7 @@ class LongChangeList(ChangeList):
             messages.warning(request, "Too many rows to sort them by this column: filter or search first.")
             if is_cheap(rows[: self.list_per_page + 1]):
                 return rows
-        text = f"No index helps with this choice: only the newest {NEWEST:,} rows were looked through."
-        messages.warning(request, text)
+        say_narrowed(request)
         return newest(rows)
 
     def get_results(self, request: HttpRequest) -> None:
@@ -141,10 +145,13 @@ class LongList:
         for path, condition in self.find_also(search_term):
             column = read_column(queryset.model, path)
             keys |= search.find_where(column, condition & column.is_filled)
-        if len(keys) > MOST_FOUND and not request.path.endswith("/autocomplete/"):
-            messages.warning(
-                request, f"More than {MOST_FOUND} rows were found: here are some. Type more of it."
-            )
+        if not request.path.endswith("/autocomplete/"):  # which shows no messages: the next page would
+            if len(keys) > MOST_FOUND:
+                messages.warning(
+                    request, f"More than {MOST_FOUND} rows were found: here are some. Type more of it."
+                )
+            if search.was_narrowed:
+                say_narrowed(request)
         return queryset.filter(pk__in=sorted(keys, reverse=True)[:MOST_FOUND]), False
 
     def find_also(self, search_term: str) -> Iterable[tuple[str, Q]]:
@@ -196,9 +203,13 @@ def read_column(model: type[Model], path: str) -> Column:
 
 
 class Search:
-    """Keys of rows, at most MOST_FOUND + 1 of each lookup. An OR over several tables would read them whole."""
+    """Keys of rows, at most MOST_FOUND + 1 of each lookup. An OR over several tables would read them whole.
+
+    `was_narrowed`: some lookup had no index, and looked at the newest rows only.
+    """
 
     def __init__(self, queryset: Rows, fields: Iterable[str]) -> None:
+        self.was_narrowed = False
         self._rows = queryset.order_by()
         self._groups: dict[str, list[Column]] = {}
         for path in fields:
@@ -224,8 +235,16 @@ class Search:
     def find_where(self, column: Column, condition: Q) -> set[Any]:
         """Rows whose own or related row is so."""
         if not column.relation:
-            return {*_some(self._rows.filter(condition))}
-        return self._of_related(column, _some(column.model._default_manager.filter(condition).order_by()))
+            return {*self._some(self._rows.filter(condition))}
+        related = column.model._default_manager.filter(condition).order_by()
+        return self._of_related(column, self._some(related))
+
+    def _some(self, rows: Rows) -> list[Any]:
+        found = rows.values_list("pk", flat=True)[: MOST_FOUND + 1]
+        if not is_cheap(found):
+            found = newest(rows).values_list("pk", flat=True)[: MOST_FOUND + 1]
+            self.was_narrowed = True
+        return [*found]
 
     def _in_group(self, columns: list[Column], words: list[str]) -> set[Any]:
         """Every word in one of these columns, which are of one table."""
@@ -272,13 +291,6 @@ def _moved(condition: Q, relation: str) -> Q:
         for part in children
     ]
     return Q(*parts, _connector=condition.connector, _negated=condition.negated)
-
-
-def _some(rows: Rows) -> list[Any]:
-    found = rows.values_list("pk", flat=True)[: MOST_FOUND + 1]
-    if not is_cheap(found):
-        found = newest(rows).values_list("pk", flat=True)[: MOST_FOUND + 1]
-    return [*found]
 
 
 def _words(search_term: str) -> Iterator[str]:
