@@ -15,6 +15,7 @@ SENTENCES = {
     "money_waits": "Money has come, and still is no booking, no donation and no refund.",
     "books_differ": "A day's payments differ between PhonePe's books and ours: look at Reconciliations in the admin.",
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
+    "backup_overdue": "There is no backup of the last 36 hours in BACKUP_DIR: look at what `manage.py backup` says.",
     "work_fails": "Background work on one row fails again and again; other rows go on: see Work leases in the admin.",
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",
     "guessing": "Somebody guesses at passwords, codes or OPS_TOKEN. They have to wait longer and longer.",

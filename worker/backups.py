@@ -25,9 +25,9 @@ import psycopg
 from django.conf import settings
 from django.utils import timezone
 
+from core.backup_files import PATTERN
 from core.encrypted_files import EncryptedReader, EncryptedWriter, Unreadable
 
-PATTERN = "okpuja-*.backup"
 PART_BYTES = 8 * 1_048_576
 DATABASE, UPLOADS, MANIFEST = "database/", "uploads/", "manifest.json"
 SHORTEST_KEY = 32

@@ -1,9 +1,12 @@
 """What the settings say."""
 
 import re
+from datetime import timedelta
 
 from django.conf import settings
+from django.utils import timezone
 
+from core.backup_files import is_overdue, newest_made_at
 from diagnostics.golive.site import Result, Site, failed, not_run, passed
 from diagnostics.runner import usable_merchant
 from payment.checks import DANGEROUS, UNWISE
@@ -77,6 +80,9 @@ def webhook_login(site: Site) -> Result:
 
 
 def backups(site: Site) -> Result:
+    """Those of `manage.py backup` by the age of the newest one; others are what somebody says."""
+    if settings.BACKUP_KEY:
+        return _age_of_backup()
     if settings.BACKUPS:
         return passed(f"said to be: {settings.BACKUPS}")
     if "backups" in site.acknowledged:
@@ -85,6 +91,16 @@ def backups(site: Site) -> Result:
         "BACKUPS does not say how the database is backed up",
         "Say it in BACKUPS, or run this with --acknowledge-backups. Restore one first.",
     )
+
+
+def _age_of_backup() -> Result:
+    made_at, now = newest_made_at(), timezone.now()
+    found = "there is none in BACKUP_DIR"
+    if made_at is not None:
+        found = f"the newest one is {(now - made_at) // timedelta(hours=1)} hours old"
+    if is_overdue(now):
+        return failed(found, "Run `manage.py backup`, and look why its timer does not. Restore one first.")
+    return passed(found)
 
 
 def mail(site: Site) -> Result:

@@ -14,6 +14,7 @@ from django.db.models import Count, Exists, F, Min, Q, QuerySet
 from accounts.session_ends import expired_admin_sessions, purge_admin
 from booking.services import forget_networks, outdated_networks
 from core import counters
+from core.backup_files import is_overdue, newest_made_at
 from core.clocks import database_now
 from core.counters import purge_expired
 from core.databases import any_rows
@@ -287,6 +288,14 @@ def check_guesses(now: datetime) -> None:
             case = f"{scope} {counter.pk[:12]}" if count <= MOST_GUESS_CASES else f"{scope}: many"
             facts = {"attempts": counter.attempts, "address": counter.address, "count": count}
             alert_staff("guessing", case=case, **facts)
+
+
+@check("backups")
+def check_backups(now: datetime) -> None:
+    """The backup of each night fails, or its timer does not run: nothing else notices until it is needed."""
+    if is_overdue(now):
+        made_at = newest_made_at()
+        alert_staff("backup_overdue", case="backup", made_at=made_at and made_at.isoformat())
 
 
 @check("worker")

@@ -298,6 +298,7 @@ ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "work_fails": _work,
     "books_differ": _happened,
     "worker_overdue": _happened,
+    "backup_overdue": _happened,
     "webhook_silence": _happened,
     "guessing": _happened,
     "dispute": _happened,

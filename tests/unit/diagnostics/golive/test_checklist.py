@@ -5,6 +5,7 @@ import itertools
 import json
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 
 import pytest
@@ -118,6 +119,17 @@ class TestSettings:
         assert installation.backups(Site(acknowledged=frozenset({"backups"}))).result == PASS
         settings.BACKUPS = "nightly to another house, restored on 1 November"
         assert installation.backups(Site()).result == PASS
+
+    @pytest.mark.parametrize(("hours", "result"), [(None, FAIL), (37, FAIL), (2, PASS)])
+    def test_our_own_backups_are_judged_by_the_age_of_the_newest(self, settings, tmp_path, hours, result):
+        settings.BACKUP_DIR, settings.BACKUP_KEY = str(tmp_path), "k" * 40
+        settings.BACKUPS = "nightly"
+        if hours:
+            made_at = datetime.now(UTC) - timedelta(hours=hours, minutes=1)
+            (tmp_path / f"okpuja-{made_at:%Y%m%dT%H%M%SZ}.backup").touch()
+        judged = installation.backups(Site())
+        assert judged.result == result
+        assert f"{hours} hours old" in judged.reason or hours is None
 
     @pytest.mark.parametrize(
         ("user", "password", "result"),

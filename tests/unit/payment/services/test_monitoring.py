@@ -1,6 +1,6 @@
 """Staff hear of what does not move, once a day; the dead-man address hears of a worker that does."""
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 import pytest
 import requests
@@ -15,6 +15,14 @@ from payment.services.refunds.requests import create_refund
 from payment.states import Fulfilment
 from tests.unit.payment.builders import completed, make_payment
 from worker.jobs import run_due
+
+KEY = "k" * 40
+BACKUPS = [
+    (35, KEY, []),
+    (37, KEY, ["backup_overdue"]),
+    (None, KEY, ["backup_overdue"]),
+    (None, "", []),
+]
 
 pytestmark = pytest.mark.django_db
 ALIVE = "http://127.0.0.1:9/ping"
@@ -147,6 +155,17 @@ def test_payments_that_only_our_questions_confirm_are_told():
     run_checks(1)
 
     assert told() == ["webhook_silence"]
+
+
+@pytest.mark.parametrize(("hours", "key", "rules"), BACKUPS)
+def test_a_backup_that_is_missing_or_too_old_is_told_once_a_day(settings, tmp_path, hours, key, rules):
+    settings.BACKUP_DIR, settings.BACKUP_KEY = str(tmp_path), key
+    for age in (hours and (hours, hours + 24)) or ():
+        (tmp_path / f"okpuja-{ago(hours=age).astimezone(UTC):%Y%m%dT%H%M%SZ}.backup").touch()
+    run_checks(1)
+    run_checks(1)
+
+    assert told() == rules
 
 
 @responses.activate
