@@ -92,7 +92,7 @@ def _told_and_of_no_dispute(events: Rows) -> Rows:
     told = DisputeUpdate.objects.filter(event=OuterRef("pk"))
     last = Dispute.objects.filter(event=OuterRef("pk"))
     done = events.filter(~Exists(told), ~Exists(last), state__in=DONE_EVENT, next_check_at=None)
-    return _of_what_is_over("attempt__payment")(done)
+    return _of_what_is_over("refund__payment")(_of_what_is_over("attempt__payment")(done))
 
 
 RULES = {
@@ -104,11 +104,10 @@ RULES = {
     ),
     # Drawn again when somebody asks for one.
     "drawn receipts": Rule(DrawnReceipt, "drawn_at", "KEEP_DRAWN_RECEIPTS_DAYS"),
-    # What was checked out belongs to a payment. A person has one active cart.
+    # What was checked out belongs to a payment, and stays: enough of it would hide the rows behind it.
     "carts": Rule(
         *(Cart, "updated_at", "KEEP_CARTS_DAYS"),
-        lambda rows: rows.filter(~Exists(Checkout.objects.filter(cart=OuterRef("pk")))),
-        Q(status=Cart.Status.ACTIVE),
+        among=Q(~Exists(Checkout.objects.filter(cart=OuterRef("pk"))), status=Cart.Status.ACTIVE),
     ),
     "codes": Rule(OneTimeCode, "created_at", "", lambda rows: rows.filter(is_sent=True)),
 }

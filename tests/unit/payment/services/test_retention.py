@@ -90,6 +90,19 @@ def test_old_records_of_a_payment_that_is_over_go_and_nothing_else_does(paid, no
     assert not old_records(now)[0].exists()
 
 
+def test_carts_of_payments_do_not_hide_the_carts_behind_them(alice, charlie, package, now, monkeypatch):
+    monkeypatch.setattr(retention, "LOOKED_AT", 1)
+    kept = builders.make_cart(alice, package)
+    builders.make_checkout(kept)
+    old = builders.make_cart(charlie, package)
+    Cart.objects.update(status=Cart.Status.ACTIVE, updated_at=now - LONG_AGO)
+
+    delete_old_records(now)
+
+    assert list(Cart.objects.all()) == [kept]
+    assert old.pk > kept.pk
+
+
 def test_only_these_tables_have_a_rule():
     """A table that is added here holds nothing that money, disputes, refunds or audits need."""
     assert {rule.model for rule in retention.RULES.values()} == RECORDS
