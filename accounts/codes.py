@@ -21,7 +21,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from accounts.known_networks import account_of, is_known, remember_network
-from accounts.models import BY_MAIL, CodeRequest, OneTimeCode, Registration, Session, User
+from accounts.models import BY_MAIL, Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.services import lock_user, open_account, refuse_weak, set_password
 from accounts.sessions import end_all
 from core.errors import InvalidField, Refusal
@@ -168,7 +168,8 @@ def confirm_email(email: str, otp: str, address: str) -> bool:
 def log_in(email: str, otp: str, address: str) -> User:
     """The person whose code it is; a new account for an address that has none. `address` is the caller's.
 
-    An address that nobody has confirmed may have been given by somebody else: their password and sessions end here.
+    An address that nobody has confirmed may have been given by somebody else: their password and sessions end here, and
+    of an account that a guest's booking has made, name, phone and addresses, too. What was booked keeps its own.
     Raises Refusal for a wrong, old or used code, and TooManyAttempts.
     """
     code = _compare(email, OneTimeCode.Purpose.LOGIN, otp, address)
@@ -180,9 +181,17 @@ def log_in(email: str, otp: str, address: str) -> User:
     _use(code, address)
     user = code.user
     if user.email_confirmed_at is None:
+        if not user.has_usable_password():
+            user.first_name, user.last_name, user.phone, user.phone_confirmed_at = "", "", None, None
+            Address.objects.filter(user=user).delete()
         user.email_confirmed_at = timezone.now()
         user.password = make_password(None)
-        user.save(update_fields=["email_confirmed_at", "password"])
+        user.save(
+            update_fields=[
+                *("email_confirmed_at", "password"),
+                *("first_name", "last_name", "phone", "phone_confirmed_at"),
+            ]
+        )
         end_all(user, Session.EndedBecause.PASSWORD)
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     return user

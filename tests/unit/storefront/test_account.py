@@ -230,3 +230,26 @@ def test_a_request_for_a_code_waits_for_the_worker(visitor, alice):
 
     assert CodeRequest.objects.get().purpose == "LOGIN"
     assert mail.outbox == []
+
+
+def test_what_a_stranger_typed_as_a_guest_is_gone_with_the_first_code_of_the_owner(visitor, package, slot):
+    stranger = Visitor()
+    stranger.begin(package, slot, name="Stranger", **{"address-address_line1": "Strangers House"})
+    person = User.objects.get()
+    assert (person.first_name, person.phone is None) == ("Stranger", False)
+    visitor.sign_in(person.email)
+
+    person.refresh_from_db()
+    assert (person.first_name, person.phone, person.phone_confirmed_at) == ("", None, None)
+    assert not person.addresses.exists()
+    visitor.choose(package, slot)
+    assert "Strangers House" not in visitor.text
+    assert stranger.get("/bookings/").status_code == 303
+
+
+def test_who_has_registered_keeps_name_and_addresses_with_their_first_code(visitor, alice):
+    User.objects.filter(pk=alice.pk).update(email_confirmed_at=None)
+    visitor.sign_in(alice.email)
+
+    alice.refresh_from_db()
+    assert (alice.first_name, alice.phone, alice.addresses.count()) == ("Alice", "+919876500001", 1)
