@@ -12,6 +12,7 @@ from booking.filters import LARGEST_ID
 from booking.serializers import AgreedAddressField, RupeesField
 from core import serializers
 from core.errors import InvalidField
+from core.money import paise
 from core.texts import name_or_email
 from payment.phonepe import credentials
 from payment.phonepe.enums import Channel
@@ -68,9 +69,22 @@ class ProcessCartRequest(serializers.Serializer[Any]):
 
 
 class TryAgainRequest(serializers.Serializer[Any]):
-    """`slot`: another time, one of the `times` of a refusal."""
+    """`slot`: one of the `times` of a refusal. `expected_total`: the `total` of `price_changed`, once it was seen."""
 
     slot = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
+    expected_total = serializers.DecimalField(
+        required=False,
+        allow_null=True,
+        max_digits=9,
+        decimal_places=2,
+        min_value=1,
+        help_text="rupees: the total on the customer's screen, if it is not that of this payment",
+    )
+
+    @property
+    def expected_paise(self) -> int | None:
+        total = self.validated_data.get("expected_total")
+        return None if total is None else paise(str(total))
 
 
 class AppOrderRequest(serializers.Serializer[Any]):

@@ -43,9 +43,16 @@ def can_try_again(payment: Payment) -> bool:
 
 
 def try_again(
-    payment: Payment, slot_id: int | None = None, *, network: str = "", frontend: OpenedBy = NO_FRONTEND
+    payment: Payment,
+    slot_id: int | None = None,
+    *,
+    expected_paise: int | None = None,
+    network: str = "",
+    frontend: OpenedBy = NO_FRONTEND,
 ) -> Started:
     """A new payment for what this one was for, or the open one: with its address and at its price, or less.
+
+    `expected_paise`: the total that the customer has seen since, after PriceChanged.
 
     The place is held anew, within the limits of every hold. `slot_id`: another time of the same puja.
     Raises TimeGone, OtherCart, AlreadyPaid, and what `start_payment` raises.
@@ -70,7 +77,7 @@ def try_again(
             checkout.user,
             cart_id=cart.pk,
             address_id=_address_of(checkout),
-            expected_paise=checkout.total_paise,
+            expected_paise=checkout.total_paise if expected_paise is None else expected_paise,
             network=network,
             frontend=frontend,
         )

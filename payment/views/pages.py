@@ -17,10 +17,11 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import Throttled
 
 from booking.models import Slot
+from booking.services.checkouts import PriceChanged
 from core import errors
 from core.errors import Refusal
 from core.language import language_of
-from core.money import grouped
+from core.money import grouped, rupees
 from core.networks import client_network
 from core.page_rates import find_excess
 from payment.models import Payment
@@ -83,12 +84,16 @@ class StatusPageView(PageView):
             return error_page(request, Throttled(wait))
         try:
             if can_try_again(payment):
-                form = TryAgainRequest(data={"slot": request.POST.get("slot") or None})
+                form = TryAgainRequest(
+                    data={name: request.POST.get(name) or None for name in ("slot", "expected_total")}
+                )
                 if not form.is_valid():
                     raise Http404
                 slot, network = form.validated_data["slot"], client_network(request)
                 where = OpenedBy(payment.frontend, payment.frontend_url)  # they land there again
-                return SeeOther(try_again(payment, slot, network=network, frontend=where).attempt.page_url)
+                seen = form.expected_paise
+                started = try_again(payment, slot, expected_paise=seen, network=network, frontend=where)
+                return SeeOther(started.attempt.page_url)
             return SeeOther(reopen(payment).page_url)
         except Refusal as refusal:
             payment.refresh_from_db()
@@ -98,6 +103,7 @@ class StatusPageView(PageView):
                 notice=refusal.user_message(language_of(request)),
                 status=refusal.status_code,
                 times=refusal.times if isinstance(refusal, TimeGone) else (),
+                total_paise=refusal.total_paise if isinstance(refusal, PriceChanged) else None,
             )
 
     def _show(
@@ -107,6 +113,7 @@ class StatusPageView(PageView):
         notice: str = "",
         status: int = 200,
         times: Iterable[Slot] = (),
+        total_paise: int | None = None,
     ) -> HttpResponse:
         language = language_of(request)
         is_moving = payment.is_open or payment.fulfilment == Fulfilment.DUE
@@ -121,6 +128,9 @@ class StatusPageView(PageView):
                 "notice": notice,
                 "again": can_try_again(payment),
                 "times": times,
+                # Agreed to by the next click.
+                "total": None if total_paise is None else rupees(total_paise),
+                "total_shown": "" if total_paise is None else f"₹{grouped(total_paise)}",
                 "is_over": not payment.is_open and payment.fulfilment not in ("DUE", "BOOKED"),
                 # Whoever waits here in the place of a page of the shop is led there when the payment has moved.
                 "next": return_url(payment) if is_moving else "",

@@ -187,7 +187,13 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         form.is_valid(raise_exception=True)
         frontend = opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", ""))
         slot = form.validated_data.get("slot")
-        started = try_again(payment, slot, network=client_network(request), frontend=frontend)
+        started = try_again(
+            payment,
+            slot,
+            expected_paise=form.expected_paise,
+            network=client_network(request),
+            frontend=frontend,
+        )
         return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
 
     @extend_schema(responses=StatusSerializer)

@@ -1,5 +1,6 @@
 """After a failed payment one click pays for the same puja again, at its time if that is free, else at a near one."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -170,3 +171,28 @@ def test_the_next_try_waits_like_every_hold_when_places_were_held_for_nothing(al
     assert holds.count() == 1
     try_again(failed)
     assert holds.count() == 2
+
+
+def test_a_higher_price_is_paid_once_it_was_agreed_to(api, alice, failed):
+    type(failed.checkout.package).objects.update(price_paise=200_000)
+    total = api(alice).post(url(failed)).json()["total"]
+    answer = api(alice).post(url(failed), {"expected_total": total})
+
+    assert answer.status_code == 201
+    assert Payment.objects.get(pk=answer.json()["payment_id"]).amount_paise == 200_000
+
+
+def test_the_page_shows_a_higher_price_and_its_button_pays_it(failed):
+    type(failed.checkout.package).objects.update(price_paise=200_000)
+    path, browser = status_url(failed).removeprefix("http://testserver"), Client()
+    page = browser.post(path)
+    assert page.status_code == 409
+    assert "Pay ₹2,000" in page.content.decode()
+    seen = re.search(r'name="expected_total" value="([^"]+)"', page.content.decode())[1]
+    type(failed.checkout.package).objects.update(price_paise=300_000)
+    assert "Pay ₹3,000" in browser.post(path, {"expected_total": seen}).content.decode()
+    assert Payment.objects.count() == 1
+    type(failed.checkout.package).objects.update(price_paise=200_000)
+
+    assert browser.post(path, {"expected_total": seen}).status_code == 303
+    assert Payment.objects.latest("pk").amount_paise == 200_000
