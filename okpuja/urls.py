@@ -33,5 +33,5 @@ urlpatterns = [
 
 handler400 = "core.errors.bad_request"
 handler403 = "core.errors.permission_denied"
-handler404 = "core.errors.page_not_found"
+handler404 = "storefront.views.page.not_found"
 handler500 = "core.errors.server_error"

@@ -12,6 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils import translation
+from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
@@ -149,6 +150,17 @@ def trouble_page(request: HttpRequest, error: Exception, language: str) -> HttpR
     if "Retry-After" in answer:
         page["Retry-After"] = answer["Retry-After"]
     return page
+
+
+def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
+    """For an address that this server does not have: a page for people, JSON for programs."""
+    reads_pages = "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
+    if settings.STOREFRONT and reads_pages:
+        answer = trouble_page(request, Http404(), language_of(request))
+    else:
+        answer = page_not_found(request, exception)
+    patch_vary_headers(answer, ("Accept",))
+    return answer
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
