@@ -8,6 +8,7 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import translation
+from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -83,7 +84,9 @@ class BookingChangePageView(PageView):
             chosen = {name: value for name in ("slot", "starts_at") if (value := request.POST.get(name))}
             form = MoveRequest(data=chosen)
             if not form.is_valid():
-                raise Http404
+                raise InvalidField(
+                    "starts_at", _("This time cannot be read. Please choose one of these times.")
+                )
             return SeeOther(change_url(move_by_link(link, **form.validated_data)))
         except (Refusal, InvalidField) as refusal:
             link.booking.refresh_from_db()

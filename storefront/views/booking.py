@@ -13,7 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
-from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.exceptions import APIException, Throttled, ValidationError
 
 from accounts import codes
 from accounts.models import OneTimeCode, User
@@ -32,6 +32,7 @@ from booking.services import (
 from booking.services.places import SlotFull
 from core.errors import Refusal, translated
 from core.networks import client_network
+from payment.gateways import NotSent
 from payment.services.checkout import start_payment
 from payment.services.frontends import OpenedBy
 from payment.services.paying import paying_works, watch
@@ -96,7 +97,10 @@ class DetailsPage(Page):
         if not settings.REGISTRATION_BY_CODE:
             guest = create_guest(email=draft["email"], language=self.language, **contact)
         if guest is None:
-            return self._ask_for_code(draft)
+            try:
+                return self._ask_for_code(draft)
+            except (Refusal, Throttled) as refusal:  # nothing that was typed is lost
+                return self._show(choice, forms, refusal.status_code, self.sentence_of(refusal))
         sign_in(request, guest)
         return to_review(request, guest, draft, self.language)
 
@@ -142,11 +146,15 @@ class DetailsPage(Page):
         return SeeOther(reverse("shop-code"))
 
     def _show(
-        self, choice: dict[str, Any], forms: dict[str, Any], status: int = HTTPStatus.OK
+        self,
+        choice: dict[str, Any],
+        forms: dict[str, Any],
+        status: int = HTTPStatus.OK,
+        notice: str = "",
     ) -> HttpResponse:
         shown: dict[str, Any] = {f"{name}_form": form for name, form in forms.items()}
         shown["here"] = address_with(self.request.path, link_to(choice))
-        return self.show(status, is_down=not paying_works(), **choice, **shown)
+        return self.show(status, is_down=not paying_works(), notice=notice, **choice, **shown)
 
 
 def link_to(choice: dict[str, Any]) -> dict[str, str]:
@@ -224,7 +232,7 @@ class ReviewPage(CustomerPage):
         try:
             return action(cart)
         except APIException as refusal:
-            if refusal.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            if isinstance(refusal, NotSent):
                 watch(self.person)  # they are told by mail when paying works again
             return self._show(self._cart(cart_id), refusal)
 
@@ -293,6 +301,12 @@ class ReviewPage(CustomerPage):
     ) -> HttpResponse:
         checkout = None
         if cart.status == Cart.Status.ABANDONED:  # another one was filled since
+            messages.warning(
+                self.request,
+                _(
+                    "You have chosen something else since, and nothing was paid here. Please choose a time again."
+                ),
+            )
             return SeeOther(f"{reverse('shop-times', args=[cart.puja_service_id])}?package={cart.package_id}")
         if cart.status == Cart.Status.ACTIVE:
             price = calculate_price(cart)
@@ -332,7 +346,7 @@ class ReviewPage(CustomerPage):
             is_full=is_full,
             full_slot=wanted.first() if is_full else None,
             is_down=not paying_works(),
-            is_watched=refusal is not None and refusal.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR,
+            is_watched=isinstance(refusal, NotSent),
             others=nearest_free_slots(cart.puja_service_id, starts_at, earliest_start()) if is_full else [],
         )
 

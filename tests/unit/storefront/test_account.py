@@ -253,3 +253,22 @@ def test_who_has_registered_keeps_name_and_addresses_with_their_first_code(visit
 
     alice.refresh_from_db()
     assert (alice.first_name, alice.phone, alice.addresses.count()) == ("Alice", "+919876500001", 1)
+
+
+def test_an_unknown_address_is_a_page_for_people_and_json_for_programs(settings):
+    people = {"headers": {"Accept": "text/html,*/*;q=0.8"}}
+    page = Client().get("/no-such-page/", **people)
+    assert (page.status_code, page["Content-Type"]) == (404, "text/html; charset=utf-8")
+    assert "There is nothing at this address" in page.content.decode()
+    assert Client().get("/api/no-such-thing/", **people)["Content-Type"] == "application/json"
+    assert Client().get("/no-such-page/")["Content-Type"] == "application/json"
+    settings.STOREFRONT = False
+    assert Client().get("/no-such-page/", **people)["Content-Type"] == "application/json"
+
+
+def test_without_the_shop_no_page_leads_to_it(settings):
+    settings.STOREFRONT = False
+    refused = Client(enforce_csrf_checks=True).post("/admin/login/", {"username": "a"})
+
+    assert refused.status_code == 403
+    assert 'href="/"' not in refused.content.decode()

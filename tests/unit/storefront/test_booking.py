@@ -12,7 +12,7 @@ from booking.models import Booking, Cart, Checkout, Slot
 from booking.services import fill_cart, release
 from booking.services.waiting_list import join
 from core.models import Counter
-from payment.models import Payment, PaymentAttempt
+from payment.models import PayingWatch, Payment, PaymentAttempt
 from payment.services.links import return_url
 from tests.harness import builders
 from tests.harness.races import at_once
@@ -525,3 +525,40 @@ def test_another_phone_than_that_of_the_account_is_told_and_can_be_changed(visit
     assert "9876543210" in visitor.text
     assert "9876500001" not in visitor.text
     assert Cart.objects.get(status="ACTIVE").address.address_line1 == HOME["address-address_line1"]
+
+
+def test_too_many_codes_lose_nothing_that_was_typed(visitor, package, slot, alice, monkeypatch):
+    monkeypatch.setitem(SimpleRateThrottle.THROTTLE_RATES, "code", "1/min")
+    typed = GUEST | HOME | {"email": alice.email, "wishes": "Please sing"}
+    for _ in range(2):
+        visitor.post("/book/", visitor.choose(package, slot) | typed)
+
+    assert visitor.page.status_code == 429
+    assert "Please sing" in visitor.text
+    assert f'value="{HOME["address-address_line1"]}"' in visitor.text
+    assert 'role="alert"' in visitor.text
+
+
+def test_a_cart_that_another_one_has_replaced_says_why_it_is_not_paid(visitor, review, package, service):
+    page, other = visitor.page, builders.make_slot(service, days=9)
+    choice = visitor.choose(package, other)
+    visitor.post("/book/", choice | HOME | {"address": "new"})
+    visitor.page = page
+    visitor.post(review, {"do": "pay", "total": "110000"})
+    visitor.follow()
+
+    assert "nothing was paid here" in visitor.text
+    assert not Payment.objects.exists()
+
+
+def test_only_an_outage_of_phonepe_promises_a_mail(visitor, review, settings, phonepe):
+    settings.PAYMENT_ENABLED = False
+    pay(visitor, review)
+    assert visitor.page.status_code == 503
+    assert not PayingWatch.objects.exists()
+    assert "We write to you" not in visitor.text
+    settings.PAYMENT_ENABLED = True
+    phonepe.inject_fault("pay", "status_503", times=99)
+    visitor.get(review)
+    pay(visitor, review)
+    assert ("We write to you" in visitor.text) == PayingWatch.objects.exists()

@@ -448,3 +448,13 @@ def test_one_link_clicked_for_two_times_at_once_is_one_move(booking, later, serv
 
 def try_move(booking: Booking, slot: Slot) -> Booking:
     return move_booking(Booking.objects.get(pk=booking.pk), slot.pk)
+
+
+@pytest.mark.parametrize("typed", ["5/12/2026 10:00", "", "tomorrow", "2026-12-05T10:00+99:00"])
+def test_a_time_that_cannot_be_read_is_told_on_the_page(booking, later, typed):
+    answer = Client().post(path(change_url(booking)), {"starts_at": typed})
+
+    assert 400 <= answer.status_code < 500
+    assert answer.status_code != 404
+    assert 'role="alert"' in answer.content.decode()
+    assert Booking.objects.get(pk=booking.pk).starts_at == booking.starts_at
