@@ -131,8 +131,9 @@ def cart_of(rows: Rows) -> Cart:
 
 
 def hold_ends(rows: Rows) -> None:
-    SlotHold.objects.filter(checkout=rows.payment.checkout).update(expires_at=timezone.now())
-    expire_hold(rows.payment.checkout.hold.pk)
+    hold = SlotHold.objects.get(checkout=rows.payment.checkout)
+    SlotHold.objects.filter(pk=hold.pk).update(expires_at=timezone.now())
+    expire_hold(hold.pk)
 
 
 Service = Callable[[Rows], Any]
