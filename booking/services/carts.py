@@ -164,9 +164,11 @@ def require_bookable(cart: Cart) -> Slot | None:
         raise ValidationError({"puja_service": [_("This puja is not offered at the moment.")]})
     if not cart.package.is_active or cart.package.puja_service_id != cart.puja_service_id:
         raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
-    slot = cart.puja_service.slots.filter(starts_at=cart.starts_at, is_open=True).first()
-    has_slots = slot is not None or cart.puja_service.slots.exists()
-    if wrong := _find_date_problem(cart):
+    wrong = _find_date_problem(cart)  # before its moment reaches the database, which does not know every one
+    slots = cart.puja_service.slots.all()
+    slot = None if wrong else slots.filter(starts_at=cart.starts_at, is_open=True).first()
+    has_slots = slot is not None or slots.exists()
+    if wrong:
         field, problem = wrong
         raise InvalidField(field, add_free_times(problem, cart) if has_slots else problem)
     if has_slots:
