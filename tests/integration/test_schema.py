@@ -13,7 +13,7 @@ from schemathesis.specs.openapi import checks
 
 from accounts.models import Address
 from accounts.sessions import open_session
-from booking.models import Booking, Cart, Package, PujaService, Slot
+from booking.models import Booking, Cart, Package, PujaService, Slot, WaitingEntry
 from okpuja.wsgi import application
 from payment.models import Payment, Refund
 from payment.services import status
@@ -40,6 +40,7 @@ OWNED = {
     "/api/auth/addresses/": Address,
     "/api/cart/carts/": Cart,
     "/api/booking/bookings/": Booking,
+    "/api/booking/waiting/": WaitingEntry,
     "/api/payments/payments/": Payment,
     "/api/payments/refunds/": Refund,
 }

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from django.core.cache import cache
 
+from payment import gateways
 from payment.gateways import GatewayError, current_gateway
 from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.phonepe import transport
@@ -112,6 +114,9 @@ class WireScenario:
         self.name_service.restore()
         for endpoint in self.endpoints:
             endpoint.restore()
+        if self.case.category == "RATE_LIMITED":  # the pause that PhonePe asked for is over
+            gateways._gateway.cache_clear()
+            cache.clear()
 
     def act(self) -> CallResult:
         return self.ask() if self.case.operation == STATUS else self.click()
