@@ -79,7 +79,7 @@ def test_every_variable_is_read_through_the_one_rule():
     apart.add("simulator/management/commands/phonepe_simulator.py")  # hands its own on to the process
     apart.add("okpuja/serving_address.py")  # hands PUBLIC_BASE_URL on to the processes that it starts
     apart.add("okpuja/celery.py")  # names the settings, as wsgi.py does
-    apart.add("diagnostics/dependencies.py")  # TMPDIR: Python's own reader of it writes a file, which a full disk refuses
+    apart.add("diagnostics/dependencies.py")  # TMPDIR, where tempfile would write
     apart.add("worker/backups.py")  # hands its own on to PostgreSQL's programs
     reading = {
         path.relative_to(ROOT).as_posix()

@@ -26,6 +26,7 @@ from booking.services import change_cart, check_out, close, complete, delete_car
 from payment.gateways import RefundStatus
 from payment.models import Offer, Payment, Refund, StateChange
 from payment.phonepe.enums import ProviderStatus
+from payment.services.booking_changes import move_booking
 from payment.services.holds import expire_hold
 from payment.services.offers import choose, close_offer, decline, expire_offer
 from payment.services.outcomes import (
@@ -38,6 +39,7 @@ from payment.services.outcomes import (
 from payment.services.receipts import number_receipt
 from payment.services.refunds.outcomes import apply_refund_status
 from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
+from payment.services.reminders import remind
 from payment.services.slot_closure import Outcome, move_all, refund_all
 from tests.harness import builders
 from tests.harness.invariants import LAWS, query, violations
@@ -146,6 +148,8 @@ SITUATIONS: dict[Callable[[], Rows], dict[str, Service]] = {
     booked: {
         **STAFF_CLOSE,
         "the customer cancels": lambda rows: cancel_booking(rows.booking, "travelling"),
+        "the customer moves it": lambda rows: move_booking(rows.booking, rows.another.pk),
+        "they are reminded": lambda rows: remind(rows.booking.pk),
         "staff refund all": lambda rows: request_refund(rows.payment.pk, None, "", rows.staff[0]),
         "staff refund a part": lambda rows: request_refund(rows.payment.pk, 10_000, "", rows.staff[1]),
         "the receipt is numbered": lambda rows: number_receipt(rows.payment.receipt.pk),
@@ -276,7 +280,7 @@ def moved_or_cancelled_once(rows: Rows) -> bool:
 def test_who_was_moved_by_a_colleague_meanwhile_is_not_cancelled(monkeypatch):
     rows = booked()
     move = STAFF_CLOSE["staff close and move there"]
-    with committed_before_transaction(1, lambda: move(rows), monkeypatch):
+    with committed_before_transaction(2, lambda: move(rows), monkeypatch):  # the first one closes the slot
         (cleared,) = refund_all(rows.slot, "closed", rows.staff[0]).cleared
 
     assert cleared.outcome is Outcome.ENDED
@@ -324,6 +328,8 @@ TESTED_ELSEWHERE = {
     "attempts": "tests/system/interleavings/test_opening.py",
     "disputes": "tests/unit/payment/services/test_disputes.py",
     "webhooks": "tests/unit/payment/services/test_webhooks.py",
+    "paying": "tests/unit/payment/services/test_paying.py",
+    "personal_data": "tests/unit/payment/services/test_personal_data.py",
     "sending": "tests/unit/payment/services/refunds/test_sending.py",
 }
 
@@ -336,5 +342,6 @@ def test_every_module_whose_services_lock_a_payment_is_walked_through():
         if names & {"lock_payment", "lock_refund", "select_for_update"}:
             locking.add(path.stem)
     walked = {"slot_closure", "holds", "offers", "receipts", "outcomes", "requests"}
+    walked |= {"booking_changes", "reminders"}
 
     assert locking - {"transitions"} - TESTED_ELSEWHERE.keys() == walked
