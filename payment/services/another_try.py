@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Address
 from booking.models import Cart, Checkout, Slot
-from booking.services import change_cart, earliest_start, free_slots
+from booking.services import change_cart, earliest_start, nearest_free_slots
 from core.errors import Conflict, InvalidField
 from payment.models import Payment
 from payment.services.attempts import AlreadyPaid
@@ -84,19 +84,17 @@ def try_again(
     except InvalidField as refusal:
         if not {"selected_date", "selected_time"} & refusal.detail.keys():  # type: ignore[union-attr]
             raise
-        raise TimeGone(nearest_times(checkout), payment) from refusal
+        raise TimeGone(_times_beside(checkout), payment) from refusal
     except Conflict as refusal:
         if refusal.code != "slot_full":
             raise
-        raise TimeGone(nearest_times(checkout), payment) from refusal
+        raise TimeGone(_times_beside(checkout), payment) from refusal
 
 
-def nearest_times(checkout: Checkout) -> list[Slot]:
-    """Free times of the same puja that can be bought now, the nearest to the wanted one first."""
-    free = free_slots(checkout.puja_service_id, earliest_start())
-    before = free.filter(starts_at__lt=checkout.starts_at).order_by("-starts_at")[:MOST_TIMES]
-    after = free.filter(starts_at__gt=checkout.starts_at)[:MOST_TIMES]
-    return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - checkout.starts_at))[:MOST_TIMES]
+def _times_beside(checkout: Checkout) -> list[Slot]:
+    """Of the same puja, that can be bought now."""
+    wanted, earliest = checkout.starts_at, earliest_start()
+    return nearest_free_slots(checkout.puja_service_id, wanted, earliest, MOST_TIMES)
 
 
 def _change_time(cart: Cart, slot_id: int) -> Cart:
