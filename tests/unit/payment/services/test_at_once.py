@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from booking.models import Booking, Cart, Checkout, Slot, SlotHold
+from booking.models import Booking, Cart, Checkout, PujaService, Slot, SlotHold
 from booking.services import release_hold
 from notifications.models import Notification
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, StateChange, WebhookEvent
@@ -22,6 +22,7 @@ TABLES = (
     *(LedgerEntry, Receipt, StateChange, Notification),
 )
 OF_ITS_OWN = {"id", "book_id", "booking_id"}
+COUNTED = {"starts_at", "next_reminder_at", "free_until"}  # from the start of the puja, whenever it was paid
 
 
 @pytest.fixture
@@ -45,7 +46,8 @@ def was_written_at_once(captured):
 
 def plain(value):
     if isinstance(value, dict):
-        return {name: plain(each) for name, each in value.items() if name not in OF_ITS_OWN}
+        own = {name: each for name, each in value.items() if name not in OF_ITS_OWN}
+        return {name: each if name in COUNTED else plain(each) for name, each in own.items()}
     return "a moment" if isinstance(value, datetime) else value
 
 
@@ -68,9 +70,11 @@ def undone(work):
 
 @pytest.mark.parametrize("has_slot", [True, False])
 @pytest.mark.parametrize("language", ["en", "hi"])
-def test_the_rows_are_those_of_the_steps(alice, slotless_service, cart, has_slot, language):
+def test_the_rows_are_those_of_the_steps(alice, slotless_service, cart, settings, has_slot, language):
     alice.language = language
     alice.save()
+    settings.REMINDER_HOURS, settings.REFUND_POLICY = (24, 2), [(48, 100), (24, 50)]
+    PujaService.objects.update(title_hi="गृह प्रवेश", preparation="<p>Flowers</p>", preparation_hi="<p>फूल</p>")
     if not has_slot:
         cart = builders.make_cart(alice, slotless_service.packages.get())
     payment = make_payment(builders.make_checkout(cart))
@@ -90,6 +94,11 @@ def test_the_rows_are_those_of_the_steps(alice, slotless_service, cart, has_slot
     assert (is_usual, is_usual_again) == (True, False)
     assert at_once == step_by_step
     assert [row["fulfilment"] for row in at_once["Payment"]] == ["BOOKED"]
+    [booking] = at_once["Booking"]
+    assert booking["next_reminder_at"] == booking["starts_at"] - timedelta(hours=24)
+    [facts] = [row["facts"] for row in at_once["Notification"] if row["kind"] == "booked"]
+    assert facts["puja_hi"] == "गृह प्रवेश"
+    assert facts["free_until"]
     assert len(at_once["Receipt"]) == len(at_once["LedgerEntry"]) == len(at_once["Booking"]) == 1
 
 
