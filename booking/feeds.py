@@ -5,12 +5,16 @@ from django.db import models
 
 
 class CalendarFeed(models.Model):
-    """One for each person. Of its secret only the digest is stored: nobody can read it here, and a new one ends it."""
+    """One for each person. Of its secret only the digest is stored: nobody can read it here, and a new one ends it.
+
+    It ends with the logins of its person, as `User.session_epoch` counts them: whoever loses the account reads no more.
+    """
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="calendar_feed"
     )
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    session_epoch = models.PositiveIntegerField(default=0, editable=False, help_text="when it was opened")
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

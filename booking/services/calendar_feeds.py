@@ -1,8 +1,10 @@
-"""A calendar reads a person's bookings by a secret address, without a login, until they end it."""
+"""A calendar reads a person's bookings by a secret address, without a login, until they end it, or all their logins
+are ended: by a new password, a log-out everywhere, or by whoever takes the account over."""
 
 import hashlib
 import secrets
 
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
@@ -15,7 +17,11 @@ MOST_EVENTS = 500
 def open_feed(user: User) -> str:
     """A new secret, which is shown once. The one before ends."""
     secret = secrets.token_urlsafe(32)
-    fields = {"digest": _digest(secret), "created_at": timezone.now()}
+    fields = {
+        "digest": _digest(secret),
+        "session_epoch": user.session_epoch,
+        "created_at": timezone.now(),
+    }
     CalendarFeed.objects.update_or_create(user=user, defaults=fields)
     return secret
 
@@ -26,9 +32,15 @@ def close_feed(user: User) -> bool:
     return bool(deleted)
 
 
+def find_feed(user: User) -> CalendarFeed | None:
+    """The one that can be read."""
+    return CalendarFeed.objects.filter(user=user, session_epoch=user.session_epoch).first()
+
+
 def owner_of(secret: str) -> User | None:
     """Looked up by its digest, so that no answer takes longer the better a guess was."""
-    feed = CalendarFeed.objects.select_related("user").filter(digest=_digest(secret)).first()
+    feeds = CalendarFeed.objects.filter(session_epoch=F("user__session_epoch"))
+    feed = feeds.select_related("user").filter(digest=_digest(secret)).first()
     return feed.user if feed and feed.user.is_active else None
 
 

@@ -17,9 +17,8 @@ from rest_framework.viewsets import ViewSet
 
 from accounts.models import User
 from booking.calendar_files import CONTENT_TYPE, calendar_file
-from booking.feeds import CalendarFeed
 from booking.models import Booking
-from booking.services.calendar_feeds import bookings_of, close_feed, open_feed, owner_of
+from booking.services.calendar_feeds import bookings_of, close_feed, find_feed, open_feed, owner_of
 from core import serializers
 from core.networks import client_address, network_of
 from core.page_rates import find_excess, too_many_requests
@@ -53,7 +52,7 @@ class CalendarFeedViewSet(ViewSet):
         return self._answer(request)
 
     def _answer(self, request: Request, url: str | None = None, code: int = status.HTTP_200_OK) -> Response:
-        feed = CalendarFeed.objects.filter(user=cast(User, request.user)).first()
+        feed = find_feed(cast(User, request.user))
         told = {"is_open": feed is not None, "created_at": feed.created_at if feed else None, "url": url}
         return Response(told, status=code)
 

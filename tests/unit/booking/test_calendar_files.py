@@ -7,9 +7,14 @@ from django.test import Client
 from icalendar import Calendar
 from rest_framework.throttling import SimpleRateThrottle
 
+from accounts.codes import digits, issue, log_in
+from accounts.models import OneTimeCode, Session
+from accounts.services import set_password
+from accounts.session_ends import end_all
 from booking.calendar_files import calendar_file
 from booking.feeds import CalendarFeed
 from booking.models import Booking, Checkout
+from booking.services.calendar_feeds import open_feed, owner_of
 from notifications.models import Notification
 from notifications.sending import send
 from payment.services.booking_changes import move_booking
@@ -169,6 +174,38 @@ def test_an_account_that_was_closed_has_no_feed(api, alice, booking):
     type(alice).objects.filter(pk=alice.pk).update(account_status="SUSPENDED")
 
     assert Client().get(url).status_code == 404
+
+
+def log_out_everywhere(alice):
+    end_all(alice, Session.EndedBecause.EVERYWHERE)
+
+
+def change_the_password(alice):
+    set_password(alice, "Another-strong-pass-881", field="new_password")
+
+
+def take_the_account_over(alice):
+    """By a code to the address, which a stranger registered before its owner came."""
+    type(alice).objects.filter(pk=alice.pk).update(email_confirmed_at=None)
+    code = issue(alice, OneTimeCode.Purpose.LOGIN)
+    log_in(alice.email, digits(code), "203.0.113.5")
+
+
+@pytest.mark.parametrize("end", [log_out_everywhere, change_the_password, take_the_account_over])
+def test_the_feed_ends_with_the_logins_of_its_person(api, alice, booking, end):
+    url = opened(api(alice))
+    end(alice)
+
+    assert Client().get(url).status_code == 404
+    alice.refresh_from_db()
+    assert api(alice).get(FEED).json()["is_open"] is False
+    assert Client().get(opened(api(alice))).status_code == 200
+
+
+def test_a_feed_that_is_opened_while_the_logins_end_is_worthless(alice):
+    former = type(alice).objects.get(pk=alice.pk)
+    end_all(alice, Session.EndedBecause.EVERYWHERE)
+    assert owner_of(open_feed(former)) is None
 
 
 def test_guesses_are_counted(monkeypatch, booking):
