@@ -17,8 +17,10 @@ LONGEST_LINE = 75  # octets, without the line break
 ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code")
 
 
-def calendar_file(bookings: Iterable[Booking], language: str, name: str = "") -> bytes:
-    """`name` is that of a feed. Needs `checkout` of each booking."""
+def calendar_file(
+    bookings: Iterable[Booking], language: str, name: str = "", *, with_address: bool = True
+) -> bytes:
+    """`name` is that of a feed. Needs `checkout` of each booking. Without address: for others than their customer."""
     language = supported_language(language)
     with translation.override(language):
         lines = [
@@ -28,22 +30,23 @@ def calendar_file(bookings: Iterable[Booking], language: str, name: str = "") ->
             "CALSCALE:GREGORIAN",
             "METHOD:PUBLISH",
             *([f"X-WR-CALNAME:{_escape(name)}", "REFRESH-INTERVAL;VALUE=DURATION:PT1H"] if name else ()),
-            *(line for booking in bookings for line in _event(booking, language)),
+            *(line for booking in bookings for line in _event(booking, language, with_address)),
             "END:VCALENDAR",
         ]
     return "".join(f"{_fold(line)}\r\n" for line in lines).encode()
 
 
-def place_of(booking: Booking, language: str) -> str:
+def place_of(booking: Booking, language: str, *, with_address: bool = True) -> str:
     """Where it takes place: the address of the customer for a puja at home, if they gave one."""
     checkout = booking.checkout
-    address = checkout.agreed_address if checkout.puja_type == PujaService.Type.HOME else None
+    is_at_home = with_address and checkout.puja_type == PujaService.Type.HOME
+    address = checkout.agreed_address if is_at_home else None
     if address is None:
         return str(localized(checkout, "package_location", language))
     return ", ".join(filter(None, (shown(getattr(address, part)) for part in ADDRESS_LINES)))
 
 
-def _event(booking: Booking, language: str) -> Iterator[str]:
+def _event(booking: Booking, language: str, with_address: bool) -> Iterator[str]:
     """The id stays the same, and the sequence rises with each change, so that a calendar replaces what it has."""
     checkout, host = booking.checkout, urlsplit(settings.PUBLIC_BASE_URL).hostname or "localhost"
     is_cancelled = booking.status == Booking.Status.CANCELLED
@@ -57,7 +60,7 @@ def _event(booking: Booking, language: str) -> Iterator[str]:
         f"DTSTART:{_utc(booking.starts_at)}",
         f"DTEND:{_utc(booking.starts_at + timedelta(minutes=checkout.puja_duration_minutes))}",
         f"SUMMARY:{_escape(localized(checkout, 'puja_title', language))}",
-        f"LOCATION:{_escape(place_of(booking, language))}",
+        f"LOCATION:{_escape(place_of(booking, language, with_address=with_address))}",
         f"DESCRIPTION:{_escape(number)}",
         f"STATUS:{status}",
         f"TRANSP:{'TRANSPARENT' if is_cancelled else 'OPAQUE'}",

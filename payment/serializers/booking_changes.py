@@ -23,7 +23,7 @@ from payment.services.booking_changes import (
     moves_left,
     times_to_move,
 )
-from payment.services.links import calendar_url, change_url
+from payment.services.links import SHARED_CALENDAR, calendar_url, change_url
 
 
 class MoveRequest(serializers.Serializer[Any]):
@@ -112,7 +112,7 @@ class BookingChangesSerializer(serializers.Serializer[Booking]):
         return MoveSerializer(about).data
 
     def get_calendar_url(self, booking: Booking) -> str:
-        return calendar_url(booking)
+        return calendar_url(booking, SHARED_CALENDAR)
 
 
 class OwnBookingChangesSerializer(BookingChangesSerializer):
@@ -121,6 +121,9 @@ class OwnBookingChangesSerializer(BookingChangesSerializer):
     change_url = serializers.SerializerMethodField()
     address = serializers.SerializerMethodField()
     map_url = serializers.SerializerMethodField()
+
+    def get_calendar_url(self, booking: Booking) -> str:
+        return calendar_url(booking)
 
     def get_change_url(self, booking: Booking) -> str:
         return change_url(booking)

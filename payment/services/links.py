@@ -14,9 +14,16 @@ from payment.models import Payment
 
 DAY = 86_400
 RETURN, STATUS, OFFER = "payment.return", "payment.status", "payment.offer"
-CHANGE, CALENDAR = "booking.change", "booking.calendar"
+CHANGE, CALENDAR, SHARED_CALENDAR = "booking.change", "booking.calendar", "booking.calendar.shared"
 # Late money may come for seven days, people open old links, and bookings open one year ahead.
-LIFE_SECONDS = {RETURN: 8 * DAY, STATUS: 60 * DAY, OFFER: 60 * DAY, CHANGE: 370 * DAY, CALENDAR: 370 * DAY}
+LIFE_SECONDS = {
+    RETURN: 8 * DAY,
+    STATUS: 60 * DAY,
+    OFFER: 60 * DAY,
+    CHANGE: 370 * DAY,
+    CALENDAR: 370 * DAY,
+    SHARED_CALENDAR: 370 * DAY,
+}
 
 
 def return_url(payment: Payment) -> str:
@@ -38,9 +45,12 @@ def change_url(booking: Booking) -> str:
     return _absolute(reverse("booking-change-page", args=[token]))
 
 
-def calendar_url(booking: Booking) -> str:
-    """The calendar file of this booking, which names the puja, its place and its time."""
-    return _absolute(reverse("booking-calendar-file", args=[signing.dumps(booking.pk, salt=CALENDAR)]))
+def calendar_url(booking: Booking, purpose: str = CALENDAR) -> str:
+    """The calendar file of this booking, which names the puja, its place and its time.
+
+    SHARED_CALENDAR: for whoever holds its change link, who is not told the address of a puja at home.
+    """
+    return _absolute(reverse("booking-calendar-file", args=[signing.dumps(booking.pk, salt=purpose)]))
 
 
 def feed_url(secret: str) -> str:
@@ -79,9 +89,12 @@ def change_behind(token: str) -> ChangeLink:
     return ChangeLink(booking, own_moves)
 
 
-def booking_of_calendar(token: str) -> Booking:
-    """Raises Http404 for forged, expired and foreign tokens alike."""
-    return _booking(_named_by(token, CALENDAR))
+def booking_of_calendar(token: str) -> tuple[Booking, bool]:
+    """And whether its address may be told. Raises Http404 for forged, expired and foreign tokens alike."""
+    try:
+        return _booking(_named_by(token, SHARED_CALENDAR)), False
+    except Http404:
+        return _booking(_named_by(token, CALENDAR)), True
 
 
 def _booking(booking_id: int) -> Booking:

@@ -21,6 +21,7 @@ from core.language import language_of, localized
 from payment.serializers.booking_changes import BookingChangesSerializer, CancelByLinkRequest, MoveRequest
 from payment.serializers.sentences import cancellation_sentence
 from payment.services.booking_changes import (
+    LinkUsed,
     cancel_by_link,
     cancellation_now,
     find_move_problem,
@@ -29,7 +30,7 @@ from payment.services.booking_changes import (
     require_fresh,
     times_to_move,
 )
-from payment.services.links import calendar_url, change_behind, change_url
+from payment.services.links import SHARED_CALENDAR, calendar_url, change_behind, change_url
 from payment.views.pages import PageView, SeeOther
 
 BY_LINK = "cancelled by its customer"
@@ -70,9 +71,7 @@ class BookingChangeViewSet(ViewSet):
 class BookingChangePageView(PageView):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         link = change_behind(token)
-        if link.is_used:
-            raise Http404
-        return self._show(request, link.booking)
+        return self._show_used(request) if link.is_used else self._show(request, link.booking)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
         """Each time has a button, and so has the cancellation."""
@@ -87,11 +86,23 @@ class BookingChangePageView(PageView):
                 raise InvalidField(
                     "starts_at", _("This time cannot be read. Please choose one of these times.")
                 )
-            return SeeOther(change_url(move_by_link(link, **form.validated_data)))
+            was_used = link.is_used
+            booking = move_by_link(link, **form.validated_data)
+            return self._show_used(request) if was_used else SeeOther(change_url(booking))
+        except LinkUsed:
+            return self._show_used(request)
         except (Refusal, InvalidField) as refusal:
             link.booking.refresh_from_db()
             notice = translated(refusal, language_of(request))
             return self._show(request, link.booking, notice, refusal.status_code)
+
+    def _show_used(self, request: HttpRequest) -> HttpResponse:
+        """Nothing about the booking as it is now, and no link to it: the holder of an old one may be anybody."""
+        with translation.override(language_of(request)):
+            sentence = LinkUsed.default_detail
+            return render(
+                request, "payment/link_used.html", {"sentence": sentence}, status=LinkUsed.status_code
+            )
 
     def _show(
         self, request: HttpRequest, booking: Booking, notice: str = "", status: int = 200
@@ -110,7 +121,7 @@ class BookingChangePageView(PageView):
                 "problem": problem.user_message(language) if problem else "",
                 "times": [] if problem else times_to_move(booking),
                 "any_time": has_any_time(booking),
-                "calendar": calendar_url(booking),
+                "calendar": calendar_url(booking, SHARED_CALENDAR),
                 "preparation": localized(booking.checkout.puja_service, "preparation"),
                 "notice": notice,
             }

@@ -76,15 +76,19 @@ class CalendarFeedFileView(View):
 @method_decorator(never_cache, name="dispatch")
 class BookingCalendarFileView(View):
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
-        booking = booking_of_calendar(token)
-        return calendar_download([booking], booking.user.language, booking.book_id)
+        booking, with_address = booking_of_calendar(token)
+        return calendar_download([booking], booking.user.language, booking.book_id, with_address=with_address)
 
 
 def calendar_download(
-    bookings: Iterable[Booking], language: str, file_name: str, name: str = ""
+    bookings: Iterable[Booking], language: str, file_name: str, name: str = "", *, with_address: bool = True
 ) -> HttpResponse:
     headers = {
         "Content-Disposition": f'attachment; filename="{file_name}.ics"',
         "Cache-Control": "private, no-store",
     }
-    return HttpResponse(calendar_file(bookings, language, name), content_type=CONTENT_TYPE, headers=headers)
+    return HttpResponse(
+        calendar_file(bookings, language, name, with_address=with_address),
+        content_type=CONTENT_TYPE,
+        headers=headers,
+    )

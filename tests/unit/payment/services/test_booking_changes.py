@@ -1,5 +1,6 @@
 """A customer moves or cancels a booking by a link: what they are told is what happens, and no link works twice."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -8,8 +9,9 @@ from django.test import Client
 from django.utils import timezone
 from django.utils.translation import override
 
-from booking.models import Booking, EarlierStart, Slot
+from booking.models import Booking, Checkout, EarlierStart, Slot
 from booking.services import move
+from core.dates import spell_moment
 from core.errors import InvalidField, Refusal
 from notifications.models import Notification
 from payment.models import LedgerEntry, Payment, Refund, StateChange
@@ -311,7 +313,38 @@ def test_the_page_moves_by_a_button_and_leads_on_to_its_new_link(booking, later)
     booking.refresh_from_db()
     assert booking.starts_at == later.starts_at
     assert (answer.status_code, answer.url) == (303, change_url(booking))
-    assert Client().get(old).status_code == 404
+
+
+def test_a_used_link_shows_neither_the_new_time_nor_a_link(booking, later, service):
+    old, another = path(change_url(booking)), builders.make_slot(service, days=10)
+    move_booking(booking, later.pk)
+    tried = [Client().get(old), Client().post(old, {"action": "cancel"})]
+    tried += [Client().post(old, {"slot": slot.pk}) for slot in (another, later)]
+
+    for answer in tried:
+        page = answer.content.decode()
+        assert answer.status_code == 409
+        assert "This link has been used." in page
+        assert booking.book_id not in page
+        assert "/booking/" not in page
+        assert "/calendar/" not in page
+        assert spell_moment(later.starts_at) not in page
+    booking.refresh_from_db()
+    assert (booking.status, booking.own_moves) == ("CONFIRMED", 1)
+
+
+def test_who_holds_the_change_link_is_not_told_the_home_address(api, alice, booking):
+    Checkout.objects.update(puja_type="HOME")
+    shared = Client().get(api_of(booking)).json()["calendar_url"]
+    page = Client().get(path(change_url(booking))).content.decode()
+    own = api(alice).get(f"/api/booking/bookings/{booking.pk}/changes/").json()["calendar_url"]
+
+    home = booking.checkout.agreed_address.address_line1
+    assert home in Client().get(path(own)).content.decode()
+    for link in (shared, *re.findall(r'href="([^"]+/calendar/[^"]+)"', page)):
+        answer = Client().get(path(link))
+        assert answer.status_code == 200
+        assert home not in answer.content.decode()
 
 
 def test_a_click_that_arrives_twice_is_one_move(booking, later):
