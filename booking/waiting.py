@@ -21,6 +21,9 @@ class WaitingEntry(models.Model):
     package = models.ForeignKey("booking.Package", models.PROTECT, related_name="+")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     offered_until = models.DateTimeField(null=True, blank=True)
+    network = models.CharField(
+        max_length=32, blank=True, default="", editable=False
+    )  # digest of where they joined
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -28,6 +31,7 @@ class WaitingEntry(models.Model):
         verbose_name_plural = "waiting entries"
         indexes = [
             models.Index(fields=["slot"], condition=Q(state="WAITING"), name="waiting_for_slot"),
+            models.Index(fields=["network"], condition=~Q(network=""), name="waiting_of_network"),
             models.Index(
                 fields=["offered_until"], condition=Q(state="OFFERED"), name="waiting_offers_to_end"
             ),

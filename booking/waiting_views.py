@@ -18,6 +18,7 @@ from booking.services.waiting_list import OPEN, accept, join, leave
 from booking.views import serialize_cart
 from booking.waiting import WaitingEntry
 from core import serializers
+from core.networks import client_network
 
 
 class WaitingRequest(serializers.Serializer[Any]):
@@ -55,7 +56,8 @@ class WaitingViewSet(ListModelMixin, GenericViewSet[WaitingEntry]):
         """Wait for a place of a full time."""
         form = WaitingRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        entry = join(cast(User, request.user), form.validated_data["slot"], form.validated_data["package_id"])
+        wanted, network = form.validated_data, client_network(request)
+        entry = join(cast(User, request.user), wanted["slot"], wanted["package_id"], network)
         return Response(WaitingEntrySerializer(entry).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None})

@@ -17,7 +17,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from booking.models import Booking, HoldNetwork, SlotHold
+from booking.models import Booking, HoldNetwork, SlotHold, WaitingEntry
 from core.clocks import SKEW, is_running
 from core.errors import Conflict
 from core.language import Text
@@ -109,18 +109,32 @@ def refuse_excess(hold: SlotHold) -> None:
         _refuse_excess_of_network(hold, now)
 
 
+def lock_network(digest: str, now: datetime) -> None:
+    """Until the end of the transaction: one statement makes the row or finds it."""
+    HoldNetwork.objects.bulk_create(
+        [HoldNetwork(digest=digest, seen_at=now)],
+        update_conflicts=True,
+        unique_fields=["digest"],
+        update_fields=["seen_at"],
+    )
+
+
 def forget_networks(now: datetime) -> None:
     """Deletes which network held a place as soon as nothing is counted by it any more."""
-    networks, holds = outdated_networks(now)
+    networks, holds, entries = outdated_networks(now)
     networks.delete()
     holds.update(network="")
+    entries.update(network="")
 
 
-def outdated_networks(now: datetime) -> "tuple[QuerySet[HoldNetwork], QuerySet[SlotHold]]":
-    """What `forget_networks` would delete, and the holds in which it would."""
+def outdated_networks(
+    now: datetime,
+) -> "tuple[QuerySet[HoldNetwork], QuerySet[SlotHold], QuerySet[WaitingEntry]]":
+    """What `forget_networks` would delete, and the holds and the ended waiting entries in which it would."""
     networks = HoldNetwork.objects.filter(Q(seen_at__lt=now - KEPT) | Q(seen_at__gt=now + KEPT))
     known = SlotHold.objects.exclude(network="")
-    return networks, known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT))
+    ended = WaitingEntry.objects.exclude(network="").exclude(state__in=("WAITING", "OFFERED"))
+    return networks, known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT)), ended
 
 
 def _alike(hold: SlotHold) -> tuple[Q, int]:
@@ -134,13 +148,7 @@ def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
     if not hold.network:
         return
     alike, factor = _alike(hold)
-    # One statement makes the row or finds it, and locks it until the end of the transaction.
-    HoldNetwork.objects.bulk_create(
-        [HoldNetwork(digest=hold.network, seen_at=now)],
-        update_conflicts=True,
-        unique_fields=["digest"],
-        update_fields=["seen_at"],
-    )
+    lock_network(hold.network, now)
     history = _read_history(SlotHold.objects.filter(network=hold.network), now, alike, OUTWEIGHED)
     bound = factor * settings.HOLDS_PER_NETWORK
     case = f"network:{hold.network[:12]}"

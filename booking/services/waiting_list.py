@@ -18,6 +18,7 @@ from accounts.models import User
 from accounts.services import lock_active_user
 from booking.models import Cart, Package, Slot
 from booking.services.carts import fill_cart
+from booking.services.hold_limits import CONFIRMED_FACTOR, bookings_that_stand, lock_network, network_digest
 from booking.waiting import WaitingEntry
 from core.clocks import database_now
 from core.errors import Conflict, Refusal
@@ -25,12 +26,15 @@ from core.errors import Conflict, Refusal
 State = WaitingEntry.State
 MOST_AT_ONCE = 5  # times for which one person waits
 PASSED_AT_ONCE = 500
+MOST_OFFERS = 3  # that end in a row before the place goes to everybody
+OFFER_PART = 12  # of the time for which a place can still be sold: three offers leave three quarters of it
+SHORTEST_OFFER = timedelta(minutes=10)
 NOTICE = places.page_life() + places.lead_time()  # a nearer start cannot be bought any more
 OPEN = (State.WAITING, State.OFFERED)
 
 
 class NotWaited(Conflict):
-    """`code` says why nobody can wait: `time_free`, `time_over`, `waiting_too_often`."""
+    """`code` says why nobody can wait: `time_free`, `time_over`, `waiting_too_often`, `email_not_confirmed`."""
 
     default_code = "time_free"
     default_detail = _("This time has a free place: you can book it now.")
@@ -48,9 +52,16 @@ class NoSuchPlace(Refusal):
 
 
 @transaction.atomic
-def join(user: User, slot_id: int, package_id: int) -> WaitingEntry:
-    """Twice is once. Raises NoSuchPlace, NotWaited."""
+def join(user: User, slot_id: int, package_id: int, network: str = "") -> WaitingEntry:
+    """Twice is once. `network` is where the person is; empty when nobody knows. Raises NoSuchPlace, NotWaited.
+
+    The offer goes by mail, to an address that reaches them: a list of addresses that nobody reads would keep a place
+    unsold. For the same reason the entries of one network are bounded, as holds are.
+    """
     lock_active_user(user.pk)
+    digest = network_digest(network)
+    if digest:
+        lock_network(digest, database_now())
     slot = Slot.objects.select_for_update(no_key=True).filter(pk=slot_id, service__is_active=True).first()
     package = Package.objects.filter(
         pk=package_id, is_active=True, puja_service_id=slot.service_id if slot else None
@@ -64,9 +75,15 @@ def join(user: User, slot_id: int, package_id: int) -> WaitingEntry:
         raise NotWaited(_("This time cannot be booked any more."), code="time_over")
     if places.free_for_newcomers(slot).exists():
         raise NotWaited
+    if user.email_confirmed_at is None:
+        raise NotWaited(
+            _("Please confirm your e-mail address first: we write to it when a place is free."),
+            code="email_not_confirmed",
+        )
+    _refuse_crowd(user, digest)
     if mine.filter(slot__starts_at__gt=timezone.now()).count() >= MOST_AT_ONCE:
         raise NotWaited(_("You are waiting for several times already."), code="waiting_too_often")
-    return WaitingEntry.objects.create(user=user, slot=slot, package=package)
+    return WaitingEntry.objects.create(user=user, slot=slot, package=package, network=digest)
 
 
 @transaction.atomic
@@ -132,10 +149,7 @@ def offer_place(entry_id: int, now: datetime) -> WaitingEntry | None:
     """Holds a free place for this entry. None when there is none: somebody else has it, or it is too late."""
     entry = WaitingEntry.objects.select_related("user").get(pk=entry_id)
     slot = _lock_slot(entry)
-    until = min(
-        now + timedelta(minutes=settings.WAITING_OFFER_MINUTES) / settings.PAYMENT_TIME_SCALE,
-        slot.starts_at - places.page_life() - places.lead_time(),
-    )
+    until = _offer_end(slot, now)
     if until <= now or not entry.user.is_active:
         _move(entry, State.WAITING, State.PASSED)
         return None
@@ -149,6 +163,14 @@ def offer_place(entry_id: int, now: datetime) -> WaitingEntry | None:
     return entry
 
 
+def _offer_end(slot: Slot, now: datetime) -> datetime:
+    """The nearer the start, the shorter: a part of the time for which the place can be sold, so that it is left."""
+    last = slot.starts_at - places.page_life() - places.lead_time()
+    longest = timedelta(minutes=settings.WAITING_OFFER_MINUTES) / settings.PAYMENT_TIME_SCALE
+    shortest = min(SHORTEST_OFFER / settings.PAYMENT_TIME_SCALE, longest)
+    return min(now + max(min(longest, (last - now) / OFFER_PART), shortest), last)
+
+
 @transaction.atomic
 def end_offer(entry_id: int, now: datetime) -> bool:
     """Not taken in time: the place is free for the next one. Says whether we ended it."""
@@ -158,7 +180,30 @@ def end_offer(entry_id: int, now: datetime) -> bool:
     if not ended.update(state=State.PASSED):
         return False
     _give_back(slot)
+    _end_if_nobody_takes(slot)
     return True
+
+
+def _refuse_crowd(user: User, network: str) -> None:
+    """Who has a booking that stands may always wait. Under the lock of the network. Raises NotWaited."""
+    if not network or bookings_that_stand(user.pk).exists():
+        return
+    entries = WaitingEntry.objects.filter(network=network, state__in=OPEN, slot__starts_at__gt=timezone.now())
+    if entries.count() >= CONFIRMED_FACTOR * settings.HOLDS_PER_NETWORK:
+        raise NotWaited(
+            _("Many people wait over your internet connection already. Please try again later."),
+            code="waiting_too_often",
+        )
+
+
+def _end_if_nobody_takes(slot: Slot) -> None:
+    """After MOST_OFFERS that ended in a row, the place goes to everybody. Under the lock of the slot."""
+    latest = (
+        WaitingEntry.objects.filter(slot=slot).exclude(offered_until=None).order_by("-offered_until", "-pk")
+    )
+    states = list(latest.values_list("state", flat=True)[:MOST_OFFERS])
+    if states == [State.PASSED] * MOST_OFFERS:
+        WaitingEntry.objects.filter(slot=slot, state=State.WAITING).update(state=State.PASSED)
 
 
 def _lock_slot(entry: WaitingEntry) -> Slot:

@@ -15,6 +15,7 @@ from booking.models import Package, Slot
 from booking.services.waiting_list import OPEN, OfferOver, join, leave
 from booking.waiting import WaitingEntry
 from core.errors import Refusal
+from core.networks import client_network
 from payment.views.pages import SeeOther
 from storefront.forms import WaitForm
 from storefront.views.booking import link_to
@@ -46,7 +47,8 @@ class WaitingPage(CustomerPage):
         form = WaitForm(self.request.POST)
         form.is_valid()
         wanted = form.cleaned_data
-        join(self.person, wanted.get("slot") or 0, wanted.get("package") or 0)
+        network = client_network(self.request)
+        join(self.person, wanted.get("slot") or 0, wanted.get("package") or 0, network)
         messages.success(self.request, _("You are on the list. We write to you when a place is free."))
         return SeeOther(self.request.path)
 

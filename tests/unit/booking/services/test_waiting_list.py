@@ -6,9 +6,11 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking, Checkout, Slot, SlotHold
-from booking.services.places import SlotFull, close, free_slots
+from booking.services import forget_networks
+from booking.services.places import SlotFull, close, free_slots, lead_time, page_life
 from booking.services.waiting_list import (
     MOST_AT_ONCE,
+    MOST_OFFERS,
     NotWaited,
     OfferOver,
     accept,
@@ -34,6 +36,13 @@ URL = "/api/booking/waiting/"
 
 
 @pytest.fixture
+def charlie(charlie):
+    charlie.email_confirmed_at = timezone.now()
+    charlie.save()
+    return charlie
+
+
+@pytest.fixture
 def slot(service):
     return builders.make_slot(service, capacity=1)
 
@@ -55,6 +64,10 @@ def places_add_up():
 
 def work() -> None:
     run_due(["waiting_offers", "waiting"])
+
+
+def confirmed():
+    return builders.make_user(email_confirmed_at=timezone.now())
 
 
 def states() -> list[str]:
@@ -278,6 +291,86 @@ def test_times_that_are_over_keep_nobody_from_waiting_for_another(alice, package
     Slot.objects.filter(pk=full[0].pk).update(starts_at=timezone.now() - timedelta(days=1))
     assert join(alice, full[-1].pk, package.pk).state == "WAITING"
     Slot.objects.update(held=0)
+
+
+def test_only_who_has_shown_that_mail_reaches_them_waits(alice, package, slot, sold):
+    type(alice).objects.update(email_confirmed_at=None)
+    alice.refresh_from_db()
+    with pytest.raises(NotWaited) as refused:
+        join(alice, slot.pk, package.pk)
+    assert refused.value.code == "email_not_confirmed"
+
+
+def test_few_new_customers_of_one_network_wait_and_it_is_forgotten(alice, package, slot, sold, settings):
+    settings.HOLDS_PER_NETWORK = 1
+    here = "203.0.113.7"
+    first = [join(confirmed(), slot.pk, package.pk, here) for _ in range(3)]
+    with pytest.raises(NotWaited) as refused:
+        join(confirmed(), slot.pk, package.pk, here)
+    assert refused.value.code == "waiting_too_often"
+    type(alice).objects.update(email_confirmed_at=timezone.now())
+    sold.user.refresh_from_db()
+    assert join(sold.user, slot.pk, package.pk, here).state == "WAITING"  # has a booking
+    assert join(confirmed(), slot.pk, package.pk, "198.51.100.9").state == "WAITING"
+    assert join(confirmed(), slot.pk, package.pk).state == "WAITING"
+    leave(first[0])
+    leave(first[1])
+    assert join(alice, slot.pk, package.pk, here).state == "WAITING"
+
+    assert here not in "".join(WaitingEntry.objects.values_list("network", flat=True))
+    forget_networks(timezone.now())
+    assert [
+        each.network == "" for each in WaitingEntry.objects.filter(pk__in=[each.pk for each in first])
+    ] == [*(True, True, False)]
+
+
+@pytest.mark.parametrize(("hours", "minutes"), [(200, 60), (6.5, 27), (2, 10)])
+def test_the_nearer_the_start_the_shorter_is_the_offer(alice, package, slot, sold, settings, hours, minutes):
+    settings.WAITING_OFFER_MINUTES, settings.BOOKING_LEAD_MINUTES = 60, 60
+    entry = join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    sellable = timedelta(hours=hours) - page_life() - lead_time()
+    Slot.objects.filter(pk=slot.pk).update(starts_at=timezone.now() + timedelta(hours=hours))
+    now = timezone.now()
+    offer_place(entry.pk, now)
+
+    entry.refresh_from_db()
+    length = entry.offered_until - now
+    assert timedelta(minutes=9) < length <= timedelta(minutes=minutes)
+    assert MOST_OFFERS * length < sellable
+
+
+def test_after_three_offers_that_nobody_took_the_place_goes_to_everybody(charlie, package, slot, sold):
+    for _ in range(MOST_OFFERS + 2):
+        join(confirmed(), slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    for _ in range(MOST_OFFERS):
+        work()
+        assert states().count("OFFERED") == 1
+        WaitingEntry.objects.filter(state="OFFERED").update(
+            offered_until=timezone.now() - timedelta(seconds=1)
+        )
+    work()
+
+    assert set(states()) == {"PASSED"}
+    assert numbers(slot) == (0, 0)
+    assert builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at)).hold.state == "HELD"
+
+
+def test_who_takes_an_offer_keeps_the_list_going(package, slot, sold):
+    for _ in range(MOST_OFFERS + 1):
+        join(confirmed(), slot.pk, package.pk)
+    WaitingEntry.objects.filter(pk=WaitingEntry.objects.earliest("pk").pk).update(
+        state="TAKEN", offered_until=timezone.now() + timedelta(hours=2)
+    )
+    cancel_booking(sold, "test")
+    for _ in range(MOST_OFFERS - 1):
+        work()
+        WaitingEntry.objects.filter(state="OFFERED").update(
+            offered_until=timezone.now() - timedelta(seconds=1)
+        )
+    work()
+    assert states() == ["TAKEN", "PASSED", "PASSED", "OFFERED"]
 
 
 # --- Races ----------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ def keep_open_feeds(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("booking", "0021_waiting_list"), ("accounts", "0015_search_by_parts")]
+    dependencies = [("booking", "0022_cart_address"), ("accounts", "0015_search_by_parts")]
 
     operations = [
         migrations.AddField(
