@@ -247,7 +247,7 @@ def call_off(book, slot, service):
         soon = timezone.now().replace(second=0, microsecond=0) + timedelta(hours=3)
         Slot.objects.create(service=service, starts_at=soon, capacity=9)
         assert outcomes(move_all(slot, "the river has risen", by)) == [Outcome.OFFERED] * count
-        return payments
+        return list(Payment.objects.filter(pk__in=[each.pk for each in payments]).order_by("pk"))
 
     return closed
 
