@@ -149,6 +149,7 @@ def test_two_late_payers_for_one_place_make_one_booking_and_one_refund(
         phonepe.decide(order, "late_success")
 
     assert at_once(*map(partial, [call_us] * 2, phonepe.webhooks[-2:])) == [200, 200]
+    work("events")  # of two webhooks at once one may be left to it
 
     assert sorted(outcome(payment) for payment in Payment.objects.all()) == [PAID, BACK]
     assert (bookings(), places(last_place)) == (1, (0, 1))
