@@ -156,6 +156,7 @@ MODEL_REASONS = {
         COPIED,
     ),
     "booking.SlotHold": {"network": OURSELVES},
+    "booking.WaitingEntry": {"network": OURSELVES},
     "booking.CalendarFeed": {"digest": OURSELVES},
     "booking.HoldNetwork": {"digest": OURSELVES},
     "booking.Booking": {"book_id": OURSELVES},
