@@ -124,7 +124,7 @@ class CallPermits:
 # Half of the server's threads stay free for other requests.
 call_permits = CallPermits(settings.PHONEPE_CALLS_AT_ONCE)
 # Clicks only: no other request of the process, and no check of its health, waits behind buyers.
-reservation_slots = WaitSlots(max(settings.PHONEPE_CALLS_AT_ONCE // 2, 1))
+reservation_slots = WaitSlots(settings.PHONEPE_CALLS_AT_ONCE)
 _is_reserved: ContextVar[bool] = ContextVar("is_reserved", default=False)
 
 
