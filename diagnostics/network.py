@@ -21,6 +21,7 @@ from diagnostics.targets import (
 from payment.gateways import PhonePeGateway
 from payment.phonepe.credentials import Merchant
 from payment.phonepe.oauth import TokenStore
+from payment.phonepe.rate_limit import RateLimit
 from payment.phonepe.transport import Deadline, Resolver
 
 SHARE_OF_PROBES = 0.5  # of the time; the rest is for the status requests that follow
@@ -99,11 +100,13 @@ def _status_result(
     shorter = deadline.within(deadline.remaining() * SHARE_OF_TASK)
 
     def send() -> StatusProbeResult:
+        # A database or cache of ours that hangs must not take the time of a question to PhonePe.
+        tokens, limit = TokenStore(merchant, store=result_cache), RateLimit(merchant, store=result_cache)
         if target is None:
-            return probe_status(PhonePeGateway(merchant), shorter)
+            return probe_status(PhonePeGateway(merchant, tokens=tokens, rate_limit=limit), shorter)
         with fresh_session(resolver) as session:
-            tokens = TokenStore(merchant, store=result_cache)
-            return probe_status(PhonePeGateway(merchant, session=session, tokens=tokens), shorter, target)
+            gateway = PhonePeGateway(merchant, session=session, tokens=tokens, rate_limit=limit)
+            return probe_status(gateway, shorter, target)
 
     [found] = side_by_side([send], deadline)
     return found or status_timeout(target)

@@ -32,6 +32,7 @@ from payment.phonepe.credentials import Identity, Merchant, NotConfigured
 from payment.phonepe.enums import Channel, ErrorCategory, Generation, Operation, ProviderStatus
 from payment.phonepe.errors import RequestFailed
 from payment.phonepe.oauth import TokenStore
+from payment.phonepe.rate_limit import RateLimit
 from payment.phonepe.schemas import (
     CheckoutPage,
     HttpAttempt,
@@ -185,6 +186,7 @@ class PhonePeGateway:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         tokens: TokenStore | None = None,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         is_v2 = merchant.identity.generation == Generation.V2
         self.merchant = merchant
@@ -196,6 +198,7 @@ class PhonePeGateway:
             session,
             sleep,
             clock,
+            rate_limit,
         )
 
     def pay(self, order: Order, deadline: Deadline, *, check_status_first: bool = False) -> CheckoutPage:

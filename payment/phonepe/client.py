@@ -102,6 +102,7 @@ class PhonePeClient:
         session: Session | None,
         sleep: Callable[[float], None],
         clock: Callable[[], float] = time.monotonic,
+        rate_limit: RateLimit | None = None,
     ) -> None:
         self._merchant = merchant
         self._classify_answer = classify_answer
@@ -109,7 +110,7 @@ class PhonePeClient:
         self._session = session
         self._sleep = sleep
         self._breaker = CircuitBreaker(clock)
-        self._rate_limit = RateLimit(merchant, clock)
+        self._rate_limit = rate_limit or RateLimit(merchant, clock)
 
     def send(
         self,

@@ -42,7 +42,7 @@ def laboratory(request):
     return {outcome["name"]: outcome for outcome in told}
 
 
-@pytest.mark.proof
+@pytest.mark.proof(every=8)
 @pytest.mark.sockets
 @pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL)
 @pytest.mark.parametrize("name", [played(name) for name in CASES])
