@@ -6,6 +6,9 @@ money, booking, reasons and message are committed together, or none of them is; 
 Whatever is unusual, and any error, is left to the steps. A test compares the rows of both, on both databases.
 """
 
+from datetime import datetime
+from typing import Any
+
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
@@ -60,6 +63,22 @@ def _unburdened(attempt: PaymentAttempt) -> QuerySet[Checkout]:
     return mine.exclude(Exists(entries)).exclude(Exists(attempt.disputes.all())).exclude(Exists(late))
 
 
+def values_when_paid(
+    attempt: PaymentAttempt, answer: OrderStatus, paise: int, now: datetime
+) -> dict[str, Any]:
+    """The columns of a paid attempt, written at once or by steps."""
+    return {
+        "received_paise": paise,
+        "paid_at": paid_at(attempt, answer, now),
+        "provider_order_id": answer.provider_order_id or attempt.provider_order_id,
+        "provider_transaction_id": answer.provider_transaction_id,
+        "utr": answer.utr,
+        "code": answer.code,
+        "next_check_at": None,
+        "decided_at": now,
+    }
+
+
 def payment_writes(
     attempt: PaymentAttempt, answer: OrderStatus, source: str, booking: Booking
 ) -> list[Write]:
@@ -71,14 +90,7 @@ def payment_writes(
         AttemptState.COMPLETED,
         "phonepe_says_completed",
         source,
-        received_paise=paise,
-        paid_at=paid_at(attempt, answer, now),
-        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
-        provider_transaction_id=answer.provider_transaction_id,
-        utr=answer.utr,
-        code=answer.code,
-        next_check_at=None,
-        decided_at=now,
+        **values_when_paid(attempt, answer, paise, now),
     )
     of_payment = {
         "state": PaymentState.SUCCESS,

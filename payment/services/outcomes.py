@@ -22,7 +22,7 @@ from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
-from payment.services.at_once import find_usual, is_of_other_merchant, payment_writes
+from payment.services.at_once import find_usual, is_of_other_merchant, payment_writes, values_when_paid
 from payment.services.disputes import book_disputes
 from payment.services.duplicates import (
     BookedMeanwhile,
@@ -40,7 +40,7 @@ from payment.services.notifications import (
     notify_received,
     notify_surplus,
 )
-from payment.services.receipts import create_receipt, paid_at
+from payment.services.receipts import create_receipt
 from payment.services.refunds.amounts import remaining_paise, sendable_paise
 from payment.services.refunds.requests import (
     NothingLeft,
@@ -332,14 +332,7 @@ def _apply_completed(attempt: PaymentAttempt, answer: OrderStatus, source: str) 
         AttemptState.COMPLETED,
         "phonepe_says_completed",
         source,
-        received_paise=paise,
-        paid_at=paid_at(attempt, answer, now),
-        provider_order_id=answer.provider_order_id or attempt.provider_order_id,
-        provider_transaction_id=answer.provider_transaction_id,
-        utr=answer.utr,
-        code=answer.code,
-        next_check_at=None,
-        decided_at=now,
+        **values_when_paid(attempt, answer, paise, now),
     )
     if not has_moved:
         return
