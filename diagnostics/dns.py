@@ -7,6 +7,7 @@ queried directly as well: this distinguishes an unknown name from a server that 
 import functools
 import ipaddress
 import socket
+import threading
 import time
 from collections.abc import Iterable, Sequence
 from concurrent import futures
@@ -188,12 +189,17 @@ def resolve(
     return PendingResolution(host, tuple(addresses), error, took, query, is_public)
 
 
+_import_lock = threading.Lock()
+
+
 def query_name_servers(host: str, servers: Sequence[str], seconds: float) -> NameServerAnswer:
     """Queries A and AAAA records."""
-    # A fifth of the time that a process takes to start, for what only a diagnosis needs.
-    import dns.exception  # noqa: PLC0415
-    import dns.nameserver  # noqa: PLC0415
-    import dns.resolver  # noqa: PLC0415
+    # A fifth of the time that a process takes to start, for what only a diagnosis needs. One thread at a time: these
+    # modules import each other, and a second thread would get them half loaded.
+    with _import_lock:
+        import dns.exception  # noqa: PLC0415
+        import dns.nameserver  # noqa: PLC0415
+        import dns.resolver  # noqa: PLC0415
 
     try:
         client = dns.resolver.Resolver(configure=not servers)
