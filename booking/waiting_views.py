@@ -13,10 +13,10 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
 from booking.filters import LARGEST_ID
+from booking.models import WaitingEntry
 from booking.serializers import CartSerializer
 from booking.services.waiting_list import OPEN, accept, join, leave
 from booking.views import serialize_cart
-from booking.waiting import WaitingEntry
 from core import serializers
 from core.networks import client_network
 

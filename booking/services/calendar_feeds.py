@@ -8,8 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import User
-from booking.feeds import CalendarFeed
-from booking.models import Booking
+from booking.models import Booking, CalendarFeed
 
 MOST_EVENTS = 500
 

@@ -11,9 +11,8 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from booking.models import Checkout, Slot, SlotHold
+from booking.models import Checkout, Slot, SlotHold, WaitingEntry
 from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, network_digest, refuse_excess
-from booking.waiting import WaitingEntry
 from core.databases import Write, insert_rows, update_row, update_rows
 from core.errors import Conflict
 

@@ -16,10 +16,9 @@ from django.utils.translation import gettext_lazy as _
 import booking.services.places as places
 from accounts.models import User
 from accounts.services import lock_active_user
-from booking.models import Cart, Package, Slot
+from booking.models import Cart, Package, Slot, WaitingEntry
 from booking.services.carts import fill_cart
 from booking.services.hold_limits import CONFIRMED_FACTOR, bookings_that_stand, lock_network, network_digest
-from booking.waiting import WaitingEntry
 from core.clocks import database_now
 from core.errors import Conflict, Refusal
 

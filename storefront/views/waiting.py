@@ -11,9 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from booking.models import Package, Slot
+from booking.models import Package, Slot, WaitingEntry
 from booking.services.waiting_list import OPEN, OfferOver, join, leave
-from booking.waiting import WaitingEntry
 from core.errors import Refusal
 from core.networks import client_network
 from payment.views.pages import SeeOther

@@ -12,8 +12,7 @@ from accounts.models import OneTimeCode, Session
 from accounts.services import set_password
 from accounts.session_ends import end_all
 from booking.calendar_files import calendar_file
-from booking.feeds import CalendarFeed
-from booking.models import Booking, Checkout
+from booking.models import Booking, CalendarFeed, Checkout
 from booking.services.calendar_feeds import open_feed, owner_of
 from notifications.models import Notification
 from notifications.sending import send

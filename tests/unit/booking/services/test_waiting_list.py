@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from booking.models import Booking, Checkout, Slot, SlotHold
+from booking.models import Booking, Checkout, Slot, SlotHold, WaitingEntry
 from booking.services import forget_networks
 from booking.services.places import SlotFull, close, free_slots, lead_time, page_life
 from booking.services.waiting_list import (
@@ -19,7 +19,6 @@ from booking.services.waiting_list import (
     leave,
     offer_place,
 )
-from booking.waiting import WaitingEntry
 from notifications.models import Notification
 from payment.services.booking_changes import move_booking
 from payment.services.notification_delivery import reason_to_drop

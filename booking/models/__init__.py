@@ -1,0 +1,38 @@
+"""What is sold, wanted, booked. Rows guard themselves by constraints; `booking.services` moves them.
+
+PujaCategory ──< PujaService ──< Package       the catalogue; a puja without slots starts whenever it is open
+                     └──< Slot                 a start with places
+PromoCode                                      a discount
+Cart ──< Checkout ─── SlotHold                 what a person wants · what was agreed · its place in a slot
+             └── Booking ──< EarlierStart      what was paid for · the starts that it was moved away from
+WaitingEntry                                   one person waits for a place of a full slot
+HoldNetwork                                    the lock under which the places that one network holds are counted
+CalendarFeed                                   the secret address of a customer's calendar
+"""
+
+from booking.models.bookings import Booking, EarlierStart, make_book_id
+from booking.models.calendar_feeds import CalendarFeed
+from booking.models.carts import Cart
+from booking.models.catalogue import LEAST_PAISE, Package, PujaCategory, PujaService
+from booking.models.checkouts import Checkout, HoldNetwork, SlotHold
+from booking.models.promo_codes import PromoCode
+from booking.models.slots import Slot
+from booking.models.waiting import WaitingEntry
+
+__all__ = [
+    "LEAST_PAISE",
+    "Booking",
+    "CalendarFeed",
+    "Cart",
+    "Checkout",
+    "EarlierStart",
+    "HoldNetwork",
+    "Package",
+    "PromoCode",
+    "PujaCategory",
+    "PujaService",
+    "Slot",
+    "SlotHold",
+    "WaitingEntry",
+    "make_book_id",
+]
