@@ -131,7 +131,7 @@ check messages: export PHONEPE_SIMULATION_MODE = True
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy accounts booking core diagnostics notifications okpuja payment simulator storefront worker
+	$(BIN)/mypy accounts backoffice booking core diagnostics notifications okpuja payment simulator storefront worker
 	$(BIN)/lint-imports
 	$(BIN)/python manage.py makemigrations --check --dry-run
 	$(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null

@@ -1,14 +1,21 @@
 """The site of the admin. It loads the admin of all apps when somebody looks at it: workers and commands rarely do."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib.admin.apps import SimpleAdminConfig
-from django.utils.module_loading import autodiscover_modules
+from django.http import HttpRequest, HttpResponse
+from django.utils.module_loading import autodiscover_modules, import_string
 from unfold.sites import UnfoldAdminSite
 
 
 class DeskSite(UnfoldAdminSite):
     _is_loaded = False
+    start_page = "backoffice.views.today.start"  # by dotted path: this module is loaded before any model
+
+    def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        start: Callable[[HttpRequest], HttpResponse] = import_string(self.start_page)
+        return start(request)
 
     @property
     def _registry(self) -> dict[Any, Any]:

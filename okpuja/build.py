@@ -6,6 +6,7 @@ from pathlib import Path
 PACKAGES = (
     "okpuja",
     "accounts",
+    "backoffice",
     "booking",
     "core",
     "diagnostics",

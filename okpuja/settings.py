@@ -120,6 +120,7 @@ INSTALLED_APPS = [
     "notifications",
     "payment",
     "storefront",
+    "backoffice",
     "diagnostics",
     "worker",
     "simulator",
@@ -162,6 +163,7 @@ TEMPLATES = [
 ]
 
 AUTH_USER_MODEL = "accounts.User"
+LOGIN_REDIRECT_URL = "admin:index"  # unfold's login page forgets where it was to lead
 AUTHENTICATION_BACKENDS = ["accounts.login_guard.GuardedBackend"]
 # The first one writes. The others only read: a login with one of them stores the password anew (docs/decisions.md).
 PASSWORD_HASHERS = [
@@ -338,6 +340,8 @@ UNFOLD = {
     "SITE_URL": "/" if STOREFRONT else None,  # without the shop nothing is at our own root
     "LOGIN": {"image": None, "redirect_after": None, "form": "accounts.admin_login.LoginForm"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}payment/icon.svg"}],
+    "SIDEBAR": {"navigation": "backoffice.navigation.navigation"},
+    "ENVIRONMENT": "backoffice.navigation.environment_badge",
 }
 
 # --- Mail --------------------------------------------------------------------------------------

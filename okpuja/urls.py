@@ -28,6 +28,7 @@ urlpatterns = [
     path("simulator/", include("simulator.urls")),
     path("admin/login/", admin_login),
     path("admin/password_change/", admin_password_change),
+    path("admin/desk/", include("backoffice.urls")),
     path("admin/", admin.site.urls),
 ]
 

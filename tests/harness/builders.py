@@ -3,6 +3,7 @@
 import itertools
 from datetime import datetime, timedelta
 
+from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from accounts.models import Address, User
@@ -19,6 +20,13 @@ def make_user(email: str | None = None, **fields) -> User:
 
 def make_superuser() -> User:
     return User.objects.create_superuser(f"staff{next(numbers)}@example.com", PASSWORD)
+
+
+def make_staff(role: str, **fields) -> User:
+    """Staff with one of the roles that the migrations of `backoffice` have made."""
+    user = make_user(is_staff=True, **fields)
+    user.groups.add(Group.objects.get(name=role))
+    return user
 
 
 def make_address(user: User, **fields) -> Address:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.test import Client, RequestFactory
+from django.test import RequestFactory
 from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 
 from accounts.models import User
@@ -57,22 +57,6 @@ def test_every_action_of_the_admin_has_a_rule():
     assert {(model, name) for model, name in found if name != "delete_selected"} == {
         tuple(row.split()) for row in ACTIONS
     }
-
-
-@pytest.fixture
-def clients():
-    """`clients(user)` is a browser that is logged in to the admin; None is nobody."""
-    made: dict[int | None, Client] = {}
-
-    def client(user: User | None) -> Client:
-        key = user.pk if user else None
-        if key not in made:
-            made[key] = Client()
-            if user is not None:
-                made[key].force_login(user)
-        return made[key]
-
-    return client
 
 
 @pytest.fixture

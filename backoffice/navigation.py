@@ -1,0 +1,69 @@
+"""The sidebar: one list, each entry with the right that it needs."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from backoffice import rights
+from backoffice.pages import may
+from core.language import Text
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`page`: the name of a URL. `icon`: a name of Google's Material Symbols. No rights: for all staff."""
+
+    title: Text
+    icon: str
+    page: str
+    rights: tuple[str, ...] = ()
+
+
+SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
+    (
+        _("Day"),
+        (Entry(_("Today"), "today", "desk:today", (rights.SEE_BOOKINGS,)),),
+    ),
+    (
+        _("Behind the desk"),
+        (Entry(_("All tables"), "table_view", "desk:tables"),),
+    ),
+)
+
+
+def entries_of(request: HttpRequest) -> list[Entry]:
+    return [entry for _, entries in SECTIONS for entry in entries if may(request, *entry.rights)]
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """UNFOLD's SIDEBAR. An entry is active on its page and on the pages below its address."""
+    allowed, today = entries_of(request), reverse("desk:today")
+    sections = []
+    for title, entries in SECTIONS:
+        items = [
+            {
+                "title": entry.title,
+                "icon": entry.icon,
+                "link": (link := reverse(entry.page)),
+                "active": request.path == link or (link != today and request.path.startswith(link)),
+            }
+            for entry in entries
+            if entry in allowed
+        ]
+        if items:
+            sections.append({"title": title, "separator": True, "items": items})
+    return sections
+
+
+def environment_badge(request: HttpRequest) -> list[str]:
+    """UNFOLD's ENVIRONMENT, on every page: whether the money is real."""
+    if settings.PHONEPE_SIMULATION_MODE:
+        return [gettext("Simulation"), "warning"]
+    if settings.PHONEPE_ENV == "UAT":
+        return [gettext("Test (UAT)"), "warning"]
+    return [gettext("Production"), "success"]

@@ -1,0 +1,53 @@
+"""What every page of the desk is made of: its rights, and unfold's frame around it.
+
+A further page: a view with `desk_page` in backoffice/views, its path in backoffice/urls.py, its entry in
+backoffice/navigation.py, its template with the block `desk`. The matrix of rights in the tests finds it by itself.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, cast
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from core.language import Text
+
+View = Callable[..., HttpResponse]
+
+
+def desk_page(*rights: str) -> Callable[[View], View]:
+    """A page for staff who hold all of these rights: without a login the login of the admin, without a right 403."""
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if may(request, *rights):
+                return view(request, *args, **kwargs)
+            return show(request, "backoffice/forbidden.html", _("Not for your role"), status=403)
+
+        page = wraps(view)(admin.site.admin_view(guarded))
+        page.rights = rights  # type: ignore[attr-defined]  # the matrix of the tests asks for them
+        return page
+
+    return decorate
+
+
+def may(request: HttpRequest, *rights: str) -> bool:
+    """For buttons as for pages: whether whoever is logged in holds all of these rights."""
+    return all(cast(User, request.user).holds(right) for right in rights)
+
+
+def show(
+    request: HttpRequest, template: str, title: Text, *, status: int = 200, **context: Any
+) -> TemplateResponse:
+    """The template, which extends backoffice/page.html, with sidebar, theme and messages around it.
+
+    `trail` of the context: pairs of title and address above this page.
+    """
+    request.current_app = admin.site.name
+    frame = admin.site.each_context(request)
+    return TemplateResponse(request, template, {**frame, "title": title, **context}, status=status)

@@ -1,0 +1,106 @@
+"""Who may do what on the desk. A right is a permission of Django; a role is a group of that name, made by migrations.
+
+A further right: a constant, its words in `WORDS`, its roles in `ROLES`, and a migration with `grant`
+(backoffice/migrations/_grants.py). A test compares this table with what the migrations have made.
+"""
+
+from django.utils.translation import gettext_lazy as _
+
+from core.language import Text
+
+SEE_BOOKINGS = "booking.view_booking"
+CHANGE_BOOKINGS = "booking.change_booking"
+SEE_SLOTS = "booking.view_slot"
+ADD_SLOTS = "booking.add_slot"
+CHANGE_SLOTS = "booking.change_slot"
+SEE_CATALOGUE = "booking.view_pujaservice"
+ADD_CATALOGUE = "booking.add_pujaservice"
+CHANGE_CATALOGUE = "booking.change_pujaservice"
+SEE_PACKAGES = "booking.view_package"
+ADD_PACKAGES = "booking.add_package"
+CHANGE_PACKAGES = "booking.change_package"
+SEE_PROMO_CODES = "booking.view_promocode"
+ADD_PROMO_CODES = "booking.add_promocode"
+CHANGE_PROMO_CODES = "booking.change_promocode"
+SEE_PEOPLE = "accounts.view_user"
+CHANGE_PEOPLE = "accounts.change_user"
+END_SESSIONS = "accounts.change_session"
+SEE_PAYMENTS = "payment.view_payment"
+DECIDE_PAYMENTS = "payment.change_payment"
+SEE_REFUNDS = "payment.view_refund"
+REFUND = "payment.change_refund"
+SEE_OFFERS = "payment.view_offer"
+END_OFFERS = "payment.change_offer"
+SEE_RECEIPTS = "payment.view_receipt"
+SEE_LEDGER = "payment.view_ledgerentry"
+SEE_RECONCILIATIONS = "payment.view_reconciliation"
+SEE_DISPUTES = "payment.view_dispute"
+DECIDE_DISPUTES = "payment.change_dispute"
+SEE_WEBHOOKS = "payment.view_webhookevent"
+CLOSE_WEBHOOKS = "payment.change_webhookevent"
+SEE_DIAGNOSES = "payment.view_diagnosisrun"
+DIAGNOSE = "payment.add_diagnosisrun"
+SEE_WORK = "payment.view_worklease"
+REPEAT_WORK = "payment.change_worklease"
+SEE_MESSAGES = "notifications.view_notification"
+RESEND_MESSAGES = "notifications.change_notification"
+
+# What the page of a person says instead of a list of permissions.
+WORDS: dict[str, Text] = {
+    SEE_BOOKINGS: _("see bookings: who, when, where, and whether it is paid"),
+    CHANGE_BOOKINGS: _("move, cancel and complete bookings"),
+    SEE_SLOTS: _("see the times of pujas"),
+    ADD_SLOTS: _("add times of pujas"),
+    CHANGE_SLOTS: _("change and close times of pujas, with the bookings in them"),
+    SEE_CATALOGUE: _("see the catalogue"),
+    ADD_CATALOGUE: _("add pujas to the catalogue"),
+    CHANGE_CATALOGUE: _("change pujas of the catalogue"),
+    SEE_PACKAGES: _("see packages and prices"),
+    ADD_PACKAGES: _("add packages with their prices"),
+    CHANGE_PACKAGES: _("change packages and prices"),
+    SEE_PROMO_CODES: _("see promo codes"),
+    ADD_PROMO_CODES: _("add promo codes"),
+    CHANGE_PROMO_CODES: _("change promo codes"),
+    SEE_PEOPLE: _("see the accounts of customers and staff"),
+    CHANGE_PEOPLE: _("change names and phones of customers, and suspend customers"),
+    END_SESSIONS: _("log customers out"),
+    SEE_PAYMENTS: _("see payments and how they came about"),
+    DECIDE_PAYMENTS: _("decide about payments in review"),
+    SEE_REFUNDS: _("see refunds"),
+    REFUND: _("refund money, and approve refunds as the second person"),
+    SEE_OFFERS: _("see times that were offered instead of a lost one"),
+    END_OFFERS: _("end such an offer and send the money back"),
+    SEE_RECEIPTS: _("see and print receipts"),
+    SEE_LEDGER: _("see the ledger"),
+    SEE_RECONCILIATIONS: _("see comparisons with PhonePe's records"),
+    SEE_DISPUTES: _("see disputes"),
+    DECIDE_DISPUTES: _("decide about disputes"),
+    SEE_WEBHOOKS: _("see what PhonePe has sent"),
+    CLOSE_WEBHOOKS: _("close events of PhonePe that nobody else could explain"),
+    SEE_DIAGNOSES: _("see diagnoses of the connection to PhonePe"),
+    DIAGNOSE: _("run a diagnosis with a test payment"),
+    SEE_WORK: _("see background work"),
+    REPEAT_WORK: _("repeat background work that failed"),
+    SEE_MESSAGES: _("see messages to customers"),
+    RESEND_MESSAGES: _("send a message once more"),
+}
+
+OWNER, MANAGER, SUPPORT = "Owner", "Manager", "Support"
+ACCOUNTANT, COORDINATOR, PRIEST = "Accountant", "Coordinator", "Priest"
+
+_LOOK = frozenset({SEE_BOOKINGS, SEE_SLOTS, SEE_CATALOGUE, SEE_PACKAGES})
+_SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE_DISPUTES})
+
+ROLES: dict[str, frozenset[str]] = {
+    OWNER: frozenset(WORDS),
+    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE},
+    SUPPORT: _LOOK
+    | _SEE_MONEY
+    | {CHANGE_BOOKINGS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}
+    | {SEE_MESSAGES, RESEND_MESSAGES, SEE_WEBHOOKS, SEE_DIAGNOSES},
+    ACCOUNTANT: _LOOK
+    | _SEE_MONEY
+    | {SEE_PROMO_CODES, SEE_LEDGER, SEE_RECONCILIATIONS, DECIDE_DISPUTES, SEE_WEBHOOKS},
+    COORDINATOR: _LOOK | {CHANGE_BOOKINGS, ADD_SLOTS, CHANGE_SLOTS},
+    PRIEST: frozenset(),
+}
