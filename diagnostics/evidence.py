@@ -9,7 +9,7 @@ from django.core.checks import CheckMessage
 from diagnostics.dependencies import DATABASE_CACHE, CheckResult
 from diagnostics.dns import Resolution
 from diagnostics.enums import TIMEOUTS, Finding, Verdict
-from diagnostics.load import MOST_LOST, Load
+from diagnostics.load import Load
 from diagnostics.probes import ConnectionAttempt, ProbeResult
 from diagnostics.status_probe import StatusProbeResult
 from diagnostics.targets import Role
@@ -66,12 +66,13 @@ class Evidence:
     def status(self) -> StatusProbeResult | None:
         """The answer that payments would get: one address that accepts us is enough."""
         good = (result for result in self.status_results if result.verdict is None)
-        return next(good, next(iter(self.status_results), None))
+        asked = (result for result in self.status_results if not result.is_late)
+        return next(good, next(asked, next(iter(self.status_results), None)))
 
     @property
     def degraded(self) -> ProbeResult | None:
         """A payment address in the settings that does not work, while another one does."""
-        failed = {result.target for result in self.status_results if result.verdict is not None}
+        failed = {result.target for result in self.status_results if result.verdict and not result.is_late}
         used = (probe for probe in self.probes if probe.target.role is not Role.PAGE)
         return next((probe for probe in used if not probe.is_reached or probe.target in failed), None)
 
@@ -111,8 +112,9 @@ class Evidence:
 
         Without open files or threads no failure proves anything.
         """
-        if self.status and self.status.is_late and self.load.lost > MOST_LOST:
-            return True
+        if self.status and self.status.is_late:
+            # A database or a cache that hangs explains it, and is told by itself.
+            return not self.dependency_failed("database") and not self.dependency_failed("cache")
         if self.load.exhausted:
             return bool(self.fault or self.degraded or self.dependency_failed("load"))
         is_timeout = self.finding in TIMEOUTS or bool(self.fault and self.status and self.status.timed_out)
@@ -171,7 +173,7 @@ class Evidence:
     def fault(self) -> Verdict | None:
         """What stops us before PhonePe, or what PhonePe itself refuses."""
         if self.unreachable is None:
-            return self.status.verdict if self.status else None
+            return self.status.verdict if self.status and not self.status.is_late else None
         verdict = self.unreachable.verdict
         # A certificate that is not valid yet is PhonePe's fault when our clock is right.
         is_theirs = verdict is Verdict.CLOCK_SKEW and self.is_clock_confirmed

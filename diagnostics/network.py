@@ -9,7 +9,7 @@ from diagnostics.dns import DnsClients, LookedUpResolver
 from diagnostics.enums import TIMEOUTS
 from diagnostics.evidence import Evidence
 from diagnostics.probes import ProbeResult, fresh_session, probe, probe_timeout
-from diagnostics.status_probe import StatusProbeResult, probe_status, status_timeout
+from diagnostics.status_probe import SHORTEST_WAIT, StatusProbeResult, probe_status, status_timeout
 from diagnostics.targets import (
     Role,
     Target,
@@ -28,7 +28,6 @@ SHARE_OF_PROBES = 0.5  # of the time; the rest is for the status requests that f
 SHARE_OF_SECOND_PROBES = 0.6  # of the rest: without an address that is reached there is no status request
 SHARE_OF_NAMES = 0.5  # of what is left for the status requests
 SHARE_OF_TASK = 0.9  # a probe or status request ends a little before its caller stops waiting
-SHORTEST_REQUEST = 0.5  # seconds that a second status request needs at least
 
 
 def probe_network(
@@ -87,7 +86,7 @@ def _status_results(
         share = deadline.within(deadline.remaining() / (left + 1))
         results.append(_status_result(only, target, share, names))
     doubtful = next((each for each, result in enumerate(results) if result.is_doubtful), None)
-    if doubtful is not None and deadline.remaining() > SHORTEST_REQUEST:
+    if doubtful is not None and deadline.remaining() > SHORTEST_WAIT:
         endpoint, target = usable[doubtful]
         only = replace(merchant, endpoints=(endpoint,))
         results[doubtful] = _status_result(only, target, deadline, clients.system)

@@ -282,6 +282,6 @@ def _status_layers(result: StatusProbeResult) -> Iterator[Layer]:
     finding = Finding.CREDENTIALS_REFUSED.value if is_refused else ""
     detail = result.detail if is_refused else {True: "accepted", None: "not known"}[accepted]
     yield Layer("credentials", "", target, accepted, 0, finding, detail)
-    ok = None if is_refused else result.verdict is None
+    ok = None if is_refused or result.is_late else result.verdict is None
     finding = Finding.NOT_AS_EXPECTED.value if ok is False else ""
     yield Layer("contract", "", target, ok, result.milliseconds, finding, result.detail)

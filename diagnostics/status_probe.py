@@ -16,11 +16,14 @@ from payment.phonepe.enums import ErrorCategory, Operation, ProviderStatus, Stag
 from payment.phonepe.errors import CLIENT_UNKNOWN, PATH_STATUSES
 from payment.phonepe.response_codes import KEYS, MEANINGS, Actor
 from payment.phonepe.schemas import HttpAttempt
-from payment.phonepe.transport import Deadline, DeadlineExceeded
+from payment.phonepe.transport import Deadline
 
 # "Not found" is the good answer to a status request for an order that was never created: PhonePe has read the request,
 # knows the merchant and accepts the credentials.
 UNKNOWN_ORDER = "DIAGNOSIS-NO-SUCH-ORDER"
+# Seconds. Silence for a shorter time proves nothing.
+SHORTEST_WAIT = 0.5
+LATE = "not asked: no time was left"
 # Failures that stem from the way to PhonePe. After them nobody knows what PhonePe would have answered.
 OF_THE_WAY = {
     ErrorCategory.DNS_ERROR,
@@ -50,7 +53,7 @@ class StatusProbeResult:
 
     `credentials_accepted`: None when the request did not get that far. `target` None: a PhonePe inside this process.
     `code`, `message`: PhonePe's own. `failure`: where the request failed on the way. `timed_out`: it got no answer.
-    `is_late`: there was no time left when it began.
+    `is_late`: what came before it had taken the time, so that PhonePe had less than `SHORTEST_WAIT` to answer.
     """
 
     verdict: Verdict | None
@@ -69,7 +72,7 @@ class StatusProbeResult:
     @property
     def is_doubtful(self) -> bool:
         """Another request may well be answered: this one got no answer, which lost packets explain."""
-        return self.failure is not None or self.timed_out
+        return self.failure is not None or self.timed_out or self.is_late
 
 
 def probe_status(
@@ -85,10 +88,11 @@ def probe_status(
     except GatewayError as error:
         attempts, category, wait = error.http_attempts, error.error_category, error.retry_after or 0
         verdict = _verdict(category, attempts[-1]) if attempts else Verdict.of(category)
-        has_no_time = isinstance(root_cause(error), DeadlineExceeded)
-        is_over = has_no_time and bool(attempts) and attempts[-1].stage < Stage.RESOLVED
-        is_late = is_over and len(attempts) == 1
-        if is_over and not is_late:  # the token took all the time
+        has_no_time = isinstance(root_cause(error), TimeoutError) and bool(attempts)
+        is_late = has_no_time and sum(each.milliseconds for each in attempts) < SHORTEST_WAIT * 1000
+        if is_late:
+            verdict, category = Verdict.SERVER_OVERLOADED, LATE
+        elif has_no_time and attempts[-1].stage < Stage.RESOLVED and len(attempts) > 1:  # the token took all
             verdict, category = Verdict.PHONEPE_DOWN, ErrorCategory.READ_TIMEOUT
         failure = _failure(error, attempts[-1], target) if attempts and category in OF_THE_WAY else None
     has_token = any(each.operation == Operation.TOKEN and not each.error_category for each in attempts)

@@ -13,7 +13,7 @@ from payment.phonepe.response_codes import MEANINGS, Actor
 from payment.phonepe.transport import Deadline, Session
 from payment.phonepe.v1 import STATUS_CODES
 from tests.harness.fake_phonepe import FakePhonePe
-from tests.unit.diagnostics.test_rules import evidence, probe
+from tests.unit.diagnostics.test_rules import evidence, failing, probe
 
 pytestmark = pytest.mark.sockets
 
@@ -80,3 +80,33 @@ def test_an_answer_without_a_known_code_is_judged_by_status_and_words(v2, phonep
     found = probe_status(PhonePeGateway(credentials.current(), session=Session()), Deadline(5))
     assert found.verdict is verdict
     assert found.is_redirect is (status == 307)
+
+
+def test_a_status_request_that_had_no_time_accuses_nobody_outside(v2, phonepe):
+    late = probe_status(PhonePeGateway(credentials.current(), session=Session()), Deadline(0))
+    assert late.is_late
+    assert late.failure is None
+    late = replace(late, target=probe().target)
+    [conclusion] = conclude(evidence(probe(), status_results=(late,)))
+    assert (conclusion.verdict, conclusion.culprit) == (Verdict.SERVER_OVERLOADED, Culprit.THIS_SERVER)
+
+
+@pytest.mark.parametrize(("hop", "fault"), [("database", "down"), ("cache", "hangs")])
+def test_a_hop_of_ours_that_took_the_time_is_told_alone(v2, phonepe, hop, fault):
+    late = probe_status(PhonePeGateway(credentials.current(), session=Session()), Deadline(0))
+    found = evidence(
+        probe(),
+        status_results=(replace(late, target=probe().target),),
+        dependencies=failing(hop, fault),
+    )
+    [conclusion] = conclude(found)
+    assert (conclusion.verdict, conclusion.culprit) != (Verdict.SERVER_OVERLOADED, Culprit.THIS_SERVER)
+    assert conclusion.about == hop
+
+
+def test_an_address_that_was_not_asked_in_time_is_not_degraded(v2, phonepe):
+    late = probe_status(PhonePeGateway(credentials.current(), session=Session()), Deadline(0))
+    other = probe("https://second.example.com")
+    well = replace(late, verdict=None, is_late=False, target=other.target)
+    found = evidence(probe(), other, status_results=(replace(late, target=probe().target), well))
+    assert found.degraded is None
