@@ -34,19 +34,19 @@ def laboratory(request):
     names = [item.callspec.params["name"] for item in wanted if "name" in item.callspec.params]
     mine = [name for name in names if CASES[name].needs_postgresql == ON_POSTGRESQL]
     told = play(mine)
-    # The cases wait for real seconds, and other tests may have had the CPU in those: what was wrong is played once more.
+    # Cases wait for real seconds, in which other tests may have had the CPU: what was wrong is played once more.
     return told | play([name for name in mine if told[name]["wrong"]])
 
 
 def play(names):
     if not names:
         return {}
-    played = subprocess.run(
+    lab = subprocess.run(
         [sys.executable, "-m", "tests.system.lab", "--json"],
         input="\n".join(names), cwd=ROOT, env=process_environment(), capture_output=True, text=True, check=False,
     )  # fmt: skip
-    assert played.returncode == 0, played.stderr
-    return {outcome["name"]: outcome for outcome in map(json.loads, played.stdout.splitlines())}
+    assert lab.returncode == 0, lab.stderr
+    return {outcome["name"]: outcome for outcome in map(json.loads, lab.stdout.splitlines())}
 
 
 @pytest.mark.proof(every=8)
