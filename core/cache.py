@@ -2,7 +2,7 @@
 
 import logging
 import time
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
 from django.core.cache.backends.base import DEFAULT_TIMEOUT, BaseCache
@@ -25,17 +25,20 @@ class SharedCache(BaseCache):
     `redis` is the cache without the fallback, for the diagnosis.
     """
 
+    # By server, for the process: Django makes a cache for each thread, and one wait is enough for all of them.
+    _retry_at: ClassVar[dict[str, float]] = {}
+
     def __init__(self, server: str, params: dict[str, Any]) -> None:
         super().__init__(params)
         limits = {"socket_connect_timeout": TIMEOUT_SECONDS, "socket_timeout": TIMEOUT_SECONDS, "retry": None}
         self.redis = RedisCache(server, {**params, "OPTIONS": {**limits, **params.get("OPTIONS", {})}})
         address = urlsplit(server)
+        self._server = server
         self.host, self.port = address.hostname or "", address.port or 6379
         self.target = f"{self.host}:{self.port}"
         self._local = LocMemCache(
             "while-redis-is-down", {**params, "OPTIONS": {"MAX_ENTRIES": MOST_IN_MEMORY}}
         )
-        self._retry_at = 0.0
 
     def get(self, key: Any, default: Any = None, version: int | None = None) -> Any:
         return self._call("get", key, default, version)
@@ -56,11 +59,11 @@ class SharedCache(BaseCache):
         self._call("clear")
 
     def _call(self, method: str, *args: Any) -> Any:
-        if time.monotonic() >= self._retry_at:
+        if time.monotonic() >= self._retry_at.get(self._server, 0.0):
             try:
                 return getattr(self.redis, method)(*args)
             except ERRORS as error:
-                self._retry_at = time.monotonic() + BACKOFF_SECONDS
+                self._retry_at[self._server] = time.monotonic() + BACKOFF_SECONDS
                 where = {"hop": "cache", "host": self.host, "port": self.port}
                 logger.error("the cache does not answer", extra=where | {"error": type(error).__name__})
         return getattr(self._local, method)(*args)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from concurrent import futures
 from typing import Any, TypeVar
 
-from django.core.cache import cache, caches
+from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
@@ -163,9 +163,10 @@ class FallbackCache:
         ):
             return getattr(self.own, method)(*args)
         try:
-            getattr(cache, method)  # loads the cache, and redis with it, before its errors are named
+            store = caches["default"]  # loads the cache, and redis with it, before its errors are named
+            bare = getattr(store, "redis", store)  # ours would fall back without a word, each thread by itself
             deadline = Deadline(CACHE_TIMEOUT)
-            task = begin(functools.partial(call_cache, cache, method, *args), deadline, cache_errors())
+            task = begin(functools.partial(call_cache, bare, method, *args), deadline, cache_errors())
             return result(task, deadline)
         except cache_errors():  # a cache that does not answer in time is a TimeoutError, hence an OSError
             self.own.set(FAILED, True, CACHE_RETRY_AFTER)

@@ -31,9 +31,9 @@ def test_while_redis_refuses_each_process_remembers_by_itself(refusing):
 def test_a_silent_redis_is_waited_for_once(monkeypatch):
     monkeypatch.setattr(cache, "TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as silence:
-        shared = SharedCache(f"redis://127.0.0.1:{silence.getsockname()[1]}/0", {})
-        shared.set("a", 1)
-        shared.get("a")
+        address = f"redis://127.0.0.1:{silence.getsockname()[1]}/0"
+        SharedCache(address, {}).set("a", 1)
+        SharedCache(address, {}).get("a")  # as another thread: Django makes a cache for each
         silence.settimeout(0)
         silence.accept()[0].close()
         with pytest.raises(BlockingIOError):  # nobody else has connected
@@ -52,7 +52,7 @@ def test_the_log_names_the_cache_its_host_and_port_and_no_password(refusing, cap
 
 def test_redis_is_tried_again_after_a_rest(refusing, monkeypatch, caplog):
     refusing.get("a")
-    monkeypatch.setattr(refusing, "_retry_at", 0.0)
+    monkeypatch.setattr(SharedCache, "_retry_at", {})
     caplog.clear()
 
     refusing.get("a")

@@ -1,4 +1,5 @@
 import contextlib
+import socket
 import sqlite3
 import threading
 import time
@@ -122,6 +123,18 @@ def test_a_failed_cache_is_not_used_for_a_while(settings):
     for _ in range(5):
         result_cache.get("word")
     assert Counted.calls == 1
+
+
+def test_a_silent_redis_is_waited_for_once_in_one_diagnosis(settings):
+    with socket.create_server(("127.0.0.1", 0)) as silence:
+        address = f"redis://127.0.0.1:{silence.getsockname()[1]}/0"
+        settings.CACHES = {"default": {"BACKEND": "core.cache.SharedCache", "LOCATION": address}}
+        for word in ("one", "two", "three"):
+            result_cache.get(word)
+        silence.settimeout(0)
+        silence.accept()[0].close()
+        with pytest.raises(BlockingIOError):  # nobody else has connected
+            silence.accept()
 
 
 @pytest.fixture
