@@ -24,7 +24,8 @@ the kernel, routes reject, certificates are signed by an authority that this ser
 answers come from the simulator, which checks every credential, and PostgreSQL is a real one that is stopped or frozen.
 
 "first" and "second" are the addresses that the settings name for payments: where one of the two is broken, customers
-pay by the other, the verdict is `ok`, and what is to be done names the broken one. "all of PhonePe" includes its other
+pay by the other, the verdict is `ok`, and what is to be done names the broken one; only a pause that the first one asks
+for is kept for both. "all of PhonePe" includes its other
 environment, "everybody" the control hosts. Of two faults the verdict is the one to mend first.
 
 A row is right when verdict, who must act, the finding at the layer that failed, the address that is named, and the
