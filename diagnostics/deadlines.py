@@ -164,7 +164,9 @@ class FallbackCache:
             return getattr(self.own, method)(*args)
         try:
             store = caches["default"]  # loads the cache, and redis with it, before its errors are named
-            bare = getattr(store, "redis", store)  # ours would fall back without a word, each thread by itself
+            bare = getattr(
+                store, "redis", store
+            )  # ours would fall back without a word, each thread by itself
             deadline = Deadline(CACHE_TIMEOUT)
             task = begin(functools.partial(call_cache, bare, method, *args), deadline, cache_errors())
             return result(task, deadline)

@@ -43,11 +43,13 @@ def rows() -> Iterator[Case]:
 
 
 def _at_one(fault: Fault, generation: str) -> Iterator[Case]:
-    """Payments take the other address, and what is broken is told. But a pause that PhonePe asks for is kept for all."""
+    """Payments take the other address, and what is broken is told. A pause that PhonePe asks for is kept for all."""
     for where, hosts in ONE.items():
         arrange = _breaking(fault, hosts)
         named = {"first": "api-preprod.phonepe.com", "second": "api-preprod-2.phonepe.com"}[where]
-        is_for_all = where == "first" and fault.verdict is Verdict.RATE_LIMITED  # PhonePe counts a merchant's requests
+        is_for_all = (
+            where == "first" and fault.verdict is Verdict.RATE_LIMITED
+        )  # PhonePe counts a merchant's requests
         if is_for_all:
             yield Case(
                 fault.title, generation, where, arrange, fault.verdict, fault.culprit, fault.finding, hosts
