@@ -232,9 +232,9 @@ class Finding(models.TextChoices):
     REDIRECT = "redirect", "the answer is a redirect"
     CAPTIVE_PORTAL = "captive_portal", "a page of a network that wants a login or consent first"
     FIREWALL_PAGE = "firewall_page", "a page of a firewall that blocks us"
-    FORBIDDEN = "forbidden", "403"
-    TOO_MANY = "too_many", "429"
-    SERVER_ERROR = "server_error", "5xx"
+    FORBIDDEN = "forbidden", "the answer is 403, forbidden"
+    TOO_MANY = "too_many", "the answer is 429, too many requests"
+    SERVER_ERROR = "server_error", "the answer is a server error (5xx)"
 
     CREDENTIALS_REFUSED = "credentials_refused", "the credentials are not accepted"
     NOT_AS_EXPECTED = "not_as_expected", "not the answer that an unknown order has"

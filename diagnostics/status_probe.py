@@ -129,7 +129,9 @@ def _detail(category: str, last: HttpAttempt | None, wait: int) -> str:
         return category
     parts = [category or "answered"]
     if last.http_status:
-        parts += [f"HTTP {last.http_status}", f"code {last.code!r}"]
+        parts.append(f"HTTP {last.http_status}")
+    if last.code:
+        parts.append(f"code {last.code!r}")
     if last.message:
         parts.append(f"message {redact(last.message)!r}")
     if category == ErrorCategory.RATE_LIMITED and wait:

@@ -34,7 +34,8 @@ def write_support_message(conclusion: Conclusion, evidence: Evidence, now: datet
     """None when nobody has to act. `now` is aware."""
     if conclusion.culprit is Culprit.NONE:
         return None
-    subject = conclusion.verdict.value.replace("_", " ")
+    is_intercepted = conclusion.culprit is Culprit.HOSTING and bool(evidence.interceptor)
+    subject = "intercepted connections" if is_intercepted else conclusion.verdict.value.replace("_", " ")
     is_about_network = conclusion.about == "phonepe" and conclusion.verdict is not Verdict.SERVER_OVERLOADED
     probe = evidence.subject if is_about_network else None
     source = source_of(evidence) if probe else socket.gethostname()

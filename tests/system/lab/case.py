@@ -12,7 +12,7 @@ class Case:
     """`finding`: at a layer of each of `broken`, or of our own `dependency`. `named`: in what is to be done.
 
     `also`: further verdicts that must be told. `look`: who diagnoses. `needs_postgresql`: starts a server. `instead`:
-    another verdict and who must act, as right as the first; then nothing else is expected.
+    another verdict and who must act, as right as the first; then nothing else is expected. `longest`: milliseconds.
     """
 
     title: str
@@ -29,6 +29,7 @@ class Case:
     look: Callable[[Testbed], Wire] = Testbed.look
     needs_postgresql: bool = False
     instead: tuple[Verdict, str] | None = None
+    longest: int = 11_000  # ten seconds and a tenth
 
     @property
     def name(self) -> str:

@@ -29,8 +29,8 @@ for is kept for both. "all of PhonePe" includes its other
 environment, "everybody" the control hosts. Of two faults the verdict is the one to mend first.
 
 A row is right when verdict, who must act, the finding at the layer that failed, the address that is named, and the
-further faults are as expected; when it took eleven seconds at most (ten and a tenth); when no configured secret is in
-the answer, the history or the log; and when strangers read no address, error or id.
+further faults are as expected; when it took eleven seconds at most (ten and a tenth; with a hundredth of a CPU twenty);
+when no configured secret is in the answer, the history or the log; and when strangers read no address, error or id.
 Eight rows run at a time. Up to twelve that were wrong run once more, alone: on a busy machine a timeout may end before
 an answer comes.
 

@@ -21,7 +21,6 @@ from tests.system.lab.case import Case
 from tests.system.lab.cases import CASES
 from tests.system.lab.testbed import Testbed, Wire, layers
 
-LONGEST = 11_000  # milliseconds: ten seconds and a tenth
 AT_ONCE = 8  # most of them wait for somebody's silence
 AGAIN = 12  # more of them are wrong for another reason than a busy machine
 ABANDONED = 120  # seconds
@@ -86,7 +85,7 @@ def complaints(case: Case, testbed: Testbed, found: Wire) -> Iterator[str]:
         case = replace(case, verdict=case.instead[0], finding="", named="", also=())
     elif judged != (case.verdict, case.culprit):
         yield f"expected {case.verdict}, {case.culprit}; found {judged}: {found['summary']}"
-    if testbed.milliseconds > LONGEST:
+    if testbed.milliseconds > case.longest:
         yield f"took {testbed.milliseconds} ms"
     yield from _about_evidence(case, testbed, found)
     yield from _about_further_faults(case, found)

@@ -34,16 +34,20 @@ def rows() -> Iterator[Case]:
                 title, generation, "this server", nothing, *TOO_BUSY, look=starved(rhythms), named="CPU",
             )  # fmt: skip
         # A fast machine comes to an end in this time, a slow one does not. Neither may accuse anybody.
-        for title, rhythm in (
-            ("a tenth of a CPU", TENTH),
-            ("a tenth of a CPU, a second at a time", NAP),
-            ("a hundredth of a CPU", HUNDREDTH),
-            ("a twentieth of a CPU, in long turns", (0.05, 0.95)),
-            ("a third of a CPU", (0.05, 0.1)),
+        for title, rhythm, longest in (
+            ("a tenth of a CPU", TENTH, 11_000),
+            ("a tenth of a CPU, a second at a time", NAP, 11_000),
+            (
+                "a hundredth of a CPU",
+                HUNDREDTH,
+                20_000,
+            ),  # a tenth of a second of work after the deadline takes ten
+            ("a twentieth of a CPU, in long turns", (0.05, 0.95), 11_000),
+            ("a third of a CPU", (0.05, 0.1), 11_000),
         ):
             yield Case(
                 title, generation, "this server", nothing, OK, NONE, look=starved(repeat_of(rhythm)),
-                instead=TOO_BUSY,
+                instead=TOO_BUSY, longest=longest,
             )  # fmt: skip
         for title, arrange, verdict, culprit in (
             ("secret wrong", _wrong_secret, V.BAD_CREDENTIALS, "credentials"),
