@@ -7,6 +7,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
@@ -16,6 +17,7 @@ from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.session_ends import end_all
+from core.compiled import CompiledRead
 from core.errors import Conflict, Refusal
 from core.networks import UNKNOWN, network_of
 
@@ -31,7 +33,7 @@ def lock_user(user_id: int, other_id: int | None = None) -> None:
     Without the key: rows that merely point at the person can still be written meanwhile.
     """
     for each in sorted({user_id, other_id or user_id}):
-        User.objects.select_for_update(no_key=True).only("pk").get(pk=each)
+        _locked_person.get(each)
 
 
 class AccountClosed(Conflict):
@@ -44,9 +46,13 @@ def lock_active_user(user_id: int) -> None:
 
     Raises AccountClosed.
     """
-    user = User.objects.select_for_update(no_key=True).only("account_status").get(pk=user_id)
-    if not user.is_active:
+    if not _locked_person.get(user_id).is_active:
         raise AccountClosed
+
+
+@CompiledRead
+def _locked_person(user_id: int) -> QuerySet[User]:
+    return User.objects.select_for_update(no_key=True).filter(pk=user_id).only("account_status")
 
 
 # --- Accounts ----------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -69,6 +70,7 @@ class Write:
 
     sql: str
     parameters: list[Any]
+    rows: tuple[Model, ...] = ()  # new ones: `write_together` marks them as saved
 
 
 def reserve_keys(*models: type[Model]) -> tuple[datetime, list[int]]:
@@ -91,19 +93,21 @@ def reserve_keys(*models: type[Model]) -> tuple[datetime, list[int]]:
 
 def insert_rows(*rows: Model, conflict: str = "") -> Write:
     """Of one model, all with a reserved primary key, or all without one. `conflict`: an ON CONFLICT … at the end."""
-    connection, meta = connections[DEFAULT_DB_ALIAS], rows[0]._meta
-    fields = [
-        field for field in meta.local_concrete_fields if rows[0].pk is not None or not field.primary_key
-    ]
-    columns = ", ".join(f'"{field.column}"' for field in fields)
-    places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * len(rows))
+    connection = connections[DEFAULT_DB_ALIAS]
+    fields, sql = _insert_statement(type(rows[0]), rows[0].pk is not None, len(rows))
     values = [
         field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows for field in fields
     ]
-    for row in rows:
-        row._state.adding, row._state.db = False, DEFAULT_DB_ALIAS
-    sql = f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {places} {conflict}'  # noqa: S608
-    return Write(sql, values)
+    return Write(f"{sql} {conflict}", values, rows)
+
+
+@cache
+def _insert_statement(model: type[Model], with_key: bool, count: int) -> tuple[list[Any], str]:
+    meta = model._meta
+    fields = [field for field in meta.local_concrete_fields if with_key or not field.primary_key]
+    columns = ", ".join(f'"{field.column}"' for field in fields)
+    places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * count)
+    return fields, f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {places}'  # noqa: S608
 
 
 def update_row(model: type[Model], which: Mapping[str, Any], values: Mapping[str, Any]) -> Write:
@@ -112,15 +116,29 @@ def update_row(model: type[Model], which: Mapping[str, Any], values: Mapping[str
     Written here because the ORM compiles each UPDATE for longer than the database works on it.
     """
     connection = connections[DEFAULT_DB_ALIAS]
-    fields = {field.attname: field for field in model._meta.local_concrete_fields}
     allowed = {name: value if isinstance(value, tuple) else (value,) for name, value in which.items()}
-    assigned = ", ".join(f'"{fields[name].column}" = %s' for name in values)
+    counts = tuple((name, len(those)) for name, those in allowed.items())
+    fields, sql = _update_statement(model, tuple(values), counts)
+    given = [*values.values(), *(value for those in allowed.values() for value in those)]
+    parameters = [
+        field.get_db_prep_save(value, connection) for field, value in zip(fields, given, strict=True)
+    ]
+    return Write(sql, parameters)
+
+
+@cache
+def _update_statement(
+    model: type[Model], assigned: tuple[str, ...], allowed: tuple[tuple[str, int], ...]
+) -> tuple[list[Any], str]:
+    """`allowed`: how many values each field may have. With the field of each parameter."""
+    fields = {field.attname: field for field in model._meta.local_concrete_fields}
+    changes = ", ".join(f'"{fields[name].column}" = %s' for name in assigned)
     found = " AND ".join(
-        f'"{fields[name].column}" IN ({", ".join(["%s"] * len(those))})' for name, those in allowed.items()
+        f'"{fields[name].column}" IN ({", ".join(["%s"] * count)})' for name, count in allowed
     )
-    named = [*values.items(), *((name, value) for name, those in allowed.items() for value in those)]
-    parameters = [fields[name].get_db_prep_save(value, connection) for name, value in named]
-    return Write(f'UPDATE "{model._meta.db_table}" SET {assigned} WHERE {found}', parameters)  # noqa: S608
+    named = [*assigned, *(name for name, count in allowed for _ in range(count))]
+    sql = f'UPDATE "{model._meta.db_table}" SET {changes} WHERE {found}'  # noqa: S608
+    return [fields[name] for name in named], sql
 
 
 def update_rows(rows: "QuerySet[Any]", **values: Any) -> Write:
@@ -132,24 +150,34 @@ def update_rows(rows: "QuerySet[Any]", **values: Any) -> Write:
 
 
 def write_together(writes: Sequence[Write]) -> list[int]:
-    """How many rows each has written, in this order. In the caller's transaction.
+    """How many rows each has written, in this order. In the caller's transaction. New rows know their keys then.
 
     On PostgreSQL in one round trip, as one statement: so no two of them may write the same row. SQLite has no such
     statement, and no way to the server that could be saved.
     """
+    returned = [f'"{write.rows[0]._meta.pk.column}"' if write.rows else "1" for write in writes]
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
-            counts = []
-            for write in writes:
-                cursor.execute(write.sql, write.parameters)
-                counts.append(cursor.rowcount)
-            return counts
-        names = [f"write_{number}" for number in range(len(writes))]
-        parts = ", ".join(
-            f"{name} AS ({write.sql} RETURNING 1)" for name, write in zip(names, writes, strict=True)
-        )
-        # The sub-selects are read from left to right, and each runs its write when it is read.
-        counted = ", ".join(f"(SELECT count(*) FROM {name})" for name in names)  # noqa: S608
-        parameters = [value for write in writes for value in write.parameters]
-        cursor.execute(f"WITH {parts} SELECT {counted}", parameters)
-        return list(cursor.fetchone())
+            found = []
+            for write, column in zip(writes, returned, strict=True):
+                cursor.execute(f"{write.sql} RETURNING {column}", write.parameters)
+                found.append([value for (value,) in cursor.fetchall()])
+        else:
+            parts = ", ".join(
+                f"write_{number} AS ({write.sql} RETURNING {column} AS written)"
+                for number, (write, column) in enumerate(zip(writes, returned, strict=True))
+            )
+            # The sub-selects are read from left to right, and each runs its write when it is read.
+            read = ", ".join(
+                f"(SELECT array_agg(written) FROM write_{number})"  # noqa: S608
+                for number in range(len(writes))
+            )
+            parameters = [value for write in writes for value in write.parameters]
+            cursor.execute(f"WITH {parts} SELECT {read}", parameters)
+            found = [values or [] for values in cursor.fetchone()]
+    for write, keys in zip(writes, found, strict=True):
+        for row, key in zip(
+            write.rows, keys, strict=False
+        ):  # an UPDATE has no new rows, a conflict has no keys
+            row.pk, row._state.adding, row._state.db = key, False, DEFAULT_DB_ALIAS
+    return [len(keys) for keys in found]

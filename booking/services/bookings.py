@@ -47,8 +47,8 @@ def book(checkout: Checkout, other_slot: Slot | None = None, together: Together 
     A later checkout of the same cart that is still open gives back what it holds: the cart is booked once.
     Raises SlotGone or CartConverted; nothing is changed then.
 
-    `together`: what the caller writes in the same statement, about a checkout of `find_held`. Raises NotAtOnce when
-    it is not as it was found, and the errors of the database; the caller rolls back.
+    `together`: what the caller writes in the same statement, about a checkout of `held_checkouts`. Raises
+    NotAtOnce when it is not as it was found, and the errors of the database; the caller rolls back.
     """
     return _book_by_steps(checkout, other_slot) if together is None else _book_together(checkout, together)
 
@@ -71,17 +71,17 @@ def _book_by_steps(checkout: Checkout, other_slot: Slot | None) -> Booking:
     )
 
 
-def find_held(checkouts: QuerySet[Checkout]) -> Checkout | None:
-    """The one of these that `book` can write together with the caller's rows.
+def held_checkouts(checkouts: QuerySet[Checkout], now: datetime) -> QuerySet[Checkout]:
+    """Those that `book` can write together with the caller's rows.
 
-    It is open, has no promo code, its place is held, its time has not begun, and its cart was not booked. Under the
+    Each is open, has no promo code, its place is held, its time has not begun, and its cart was not booked. Under the
     lock of the person; that staff take its place back meanwhile is noticed when it is written.
     """
     others = Checkout.objects.filter(cart=OuterRef("cart")).exclude(pk=OuterRef("pk"))
     of_cart = others.exclude(state=Checkout.State.RELEASED)
-    has_place = Q(hold=None) | Q(hold__state=SlotHold.State.HELD, hold__slot__starts_at__gt=timezone.now())
+    has_place = Q(hold=None) | Q(hold__state=SlotHold.State.HELD, hold__slot__starts_at__gt=now)
     usual = checkouts.filter(has_place, ~Exists(of_cart), state=Checkout.State.RESERVED, promo_code=None)
-    return usual.filter(starts_at__gt=timezone.now(), booking=None).select_related("hold__slot").first()
+    return usual.filter(starts_at__gt=now, booking=None).select_related("hold__slot")
 
 
 def _book_together(checkout: Checkout, together: Together) -> Booking:
@@ -104,6 +104,7 @@ def _book_together(checkout: Checkout, together: Together) -> Booking:
     ]
     if 0 in write_together(writes):
         raise NotAtOnce
+    checkout.state = Checkout.State.BOOKED
     return booking
 
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from booking.models import Checkout, Slot, SlotHold, WaitingEntry
 from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, network_digest, refuse_excess
+from core.compiled import CompiledWrite
 from core.databases import Write, insert_rows, update_row, update_rows
 from core.errors import Conflict
 
@@ -162,8 +163,12 @@ def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
 def taking_writes(hold: SlotHold) -> list[Write]:
     """HELD -> TAKEN. The first of them writes no row when somebody has released the hold meanwhile."""
     taken = update_row(SlotHold, {"id": hold.pk, "state": State.HELD}, {"state": State.TAKEN})
-    slot = Slot.objects.filter(pk=hold.slot_id)
-    return [taken, update_rows(slot, held=F("held") - 1, booked=F("booked") + 1)]
+    return [taken, _taking_slot(hold.slot_id)]
+
+
+@CompiledWrite
+def _taking_slot(slot_id: int) -> Write:
+    return update_rows(Slot.objects.filter(pk=slot_id), held=F("held") - 1, booked=F("booked") + 1)
 
 
 def release_place(checkout: Checkout) -> None:

@@ -99,7 +99,7 @@ class WebhookEvent(models.Model):
         with connection.cursor() as cursor:
             cursor.execute(insert.sql, insert.parameters)
             self.pk, self.deliveries = cursor.fetchone()
-        self._state.adding = False
+        self._state.adding, self._state.db = False, connection.alias
         return self.deliveries == 1
 
 

@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from accounts.services import lock_user
 from booking.models import Booking, Checkout
-from booking.services import find_held
+from booking.services import held_checkouts
+from core.compiled import CompiledRead
 from core.databases import Write, insert_rows, update_row
 from payment.gateways import OrderStatus
-from payment.models import OPEN_ATTEMPT, LedgerEntry, Payment, PaymentAttempt
+from payment.models import OPEN_ATTEMPT, Dispute, LedgerEntry, Payment, PaymentAttempt
 from payment.phonepe.enums import Generation
 from payment.services.notifications import booked_notification
 from payment.services.receipts import build_receipt, paid_at
@@ -33,18 +34,19 @@ def find_usual(attempt: PaymentAttempt, answer: OrderStatus) -> Checkout | None:
     `attempt` was read under its lock and that of its payment, in the caller's transaction. Locks the person.
     """
     payment = attempt.payment
-    if payment.user_id is None or not _is_usual(attempt, answer):
+    if payment.user_id is None or payment.checkout_id is None or not _is_usual(attempt, answer):
         return None
     lock_user(payment.user_id)
-    return find_held(_unburdened(attempt))
+    return _usual_checkouts.first(
+        attempt.pk, payment.pk, payment.checkout_id, payment.user_id, timezone.now()
+    )
 
 
 def _is_usual(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
     payment = attempt.payment
     is_open = payment.is_open and payment.fulfilment == Fulfilment.NONE and attempt.state in OPEN_ATTEMPT
     is_as_agreed = answer.amount_paise == attempt.amount_paise == payment.amount_paise
-    has_cart = payment.checkout_id is not None
-    return is_open and is_as_agreed and has_cart and not is_of_other_merchant(attempt, answer)
+    return is_open and is_as_agreed and not is_of_other_merchant(attempt, answer)
 
 
 def is_of_other_merchant(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
@@ -52,15 +54,22 @@ def is_of_other_merchant(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
     return attempt.generation == Generation.V1 and answer.merchant_id not in (None, attempt.merchant)
 
 
-def _unburdened(attempt: PaymentAttempt) -> QuerySet[Checkout]:
-    """The checkout, unless other money, a dispute or late money of the same person may have to do with it."""
-    payment = attempt.payment
-    entries = LedgerEntry.objects.filter(payment=payment)
-    late = Booking.objects.filter(
-        user=payment.user_id, checkout__payment__came_late=True, created_at__gt=OuterRef("created_at")
+@CompiledRead
+def _usual_checkouts(
+    attempt_id: int, payment_id: int, checkout_id: int, user_id: int, now: datetime
+) -> QuerySet[Checkout]:
+    """The checkout, unless other money, a dispute or late money of the same person may have to do with it.
+
+    With few joins: PostgreSQL plans this statement anew each time, and for longer than it reads.
+    """
+    entries, disputes = (
+        LedgerEntry.objects.filter(payment=payment_id),
+        Dispute.objects.filter(attempt=attempt_id),
     )
-    mine = Checkout.objects.filter(payment=payment, user=payment.user_id)
-    return mine.exclude(Exists(entries)).exclude(Exists(attempt.disputes.all())).exclude(Exists(late))
+    came_late = Payment.objects.filter(came_late=True).values("checkout")
+    late = Booking.objects.filter(user=user_id, checkout__in=came_late, created_at__gt=OuterRef("created_at"))
+    mine = Checkout.objects.filter(pk=checkout_id, user=user_id)
+    return held_checkouts(mine.exclude(Exists(entries)).exclude(Exists(disputes)).exclude(Exists(late)), now)
 
 
 def values_when_paid(

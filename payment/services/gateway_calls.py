@@ -13,6 +13,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
 
+from core.databases import insert_rows, write_together
 from core.errors import Crowded, Unavailable
 from core.logging import events, log_about, request_id
 from core.waiting import WaitSlots
@@ -194,10 +195,8 @@ def _record_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt)
         )
         for entry in http_attempts
     ]
-    if len(calls) == 1:
-        calls[0].save(force_insert=True)  # one statement, without the transaction that `bulk_create` opens
-    else:
-        GatewayCall.objects.bulk_create(calls)
+    if calls:
+        write_together([insert_rows(*calls)])  # without the transaction that `bulk_create` opens
     for call in calls:
         line = {name: getattr(call, name) for name in LOGGED}
         subject = {"payment": attempt.payment.reference, "order": attempt.merchant_order_id}

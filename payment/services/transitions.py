@@ -5,8 +5,9 @@ import functools
 from typing import Any
 
 from django.db import transaction
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
+from core.compiled import CompiledRead
 from core.databases import Write, insert_rows, update_row
 from core.logging import events, log_about, order_logged_for, request_id
 from payment.models import Payment, PaymentAttempt, Refund, StateChange
@@ -40,11 +41,20 @@ def lock_attempt(attempt_id: int, beside: str = "payment__user") -> PaymentAttem
 
     What is not locked is as old as the wait for the lock.
     """
-    # PostgreSQL locks the rows of a join in the order of this tuple. A row that it waited for is read again.
-    locked = PaymentAttempt.objects.select_for_update(of=("payment", "self"), no_key=True)
-    attempt = locked.select_related("payment", beside).get(pk=attempt_id)
+    attempt = _locked_attempts(beside).get(attempt_id)
     log_about(attempt.payment.reference, attempt.merchant_order_id)
     return attempt
+
+
+@functools.cache
+def _locked_attempts(beside: str) -> CompiledRead[[int], PaymentAttempt]:
+    # PostgreSQL locks the rows of a join in the order of this tuple. A row that it waited for is read again.
+    locked = PaymentAttempt.objects.select_for_update(of=("payment", "self"), no_key=True)
+
+    def attempts(attempt_id: int) -> QuerySet[PaymentAttempt]:
+        return locked.select_related("payment", beside).filter(pk=attempt_id)
+
+    return CompiledRead(attempts)
 
 
 def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -> bool:

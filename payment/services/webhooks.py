@@ -5,15 +5,18 @@ import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
 from core import waiting
 from core.clocks import is_running
+from core.compiled import CompiledRead, CompiledWrite
+from core.databases import Write, update_rows, write_together
 from core.errors import Conflict, Refusal
 from core.logging import events, log_about
 from payment.gateways import WebhookClaim, authenticate_webhook
@@ -81,8 +84,7 @@ def receive_webhook(
 def _build_event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], body: bytes) -> WebhookEvent:
     """The row of a call. Its order or refund is ours only at the merchant that the call proves."""
     order_id, refund_id = claim.merchant_order_id, claim.merchant_refund_id
-    attempts = PaymentAttempt.objects.select_related("payment")
-    attempt = attempts.filter(merchant_order_id=order_id).first() if order_id else None
+    attempt = _attempts_of_order.first(order_id) if order_id else None
     refund = None
     # No order and refund have one id: what V1 names in both places is the one or the other.
     if refund_id and (attempt is None or refund_id != order_id):
@@ -119,6 +121,11 @@ def _build_event(claim: WebhookClaim, digest: str, headers: Mapping[str, str], b
         unclear=claim.unclear[:200],
         next_check_at=timezone.now() if is_known else None,
     )
+
+
+@CompiledRead
+def _attempts_of_order(order_id: str) -> QuerySet[PaymentAttempt]:
+    return PaymentAttempt.objects.select_related("payment").filter(merchant_order_id=order_id)
 
 
 def _difference(claim: WebhookClaim, refund: Refund | None, attempt: PaymentAttempt | None) -> str:
@@ -181,9 +188,6 @@ def process_now(event: WebhookEvent) -> None:
     is_new, now = event.deliveries == 1, timezone.now()
     if not is_new and event.checks == 0 and is_running(event.next_check_at, now, FIRST_POLL):
         return  # the process that got the first copy is polling
-    undecided = WebhookEvent.objects.filter(
-        pk=event.pk, state=State.RECEIVED, next_check_at=event.next_check_at
-    )
     try:
         with waiting.webhook_polls.reserve() as may_poll:
             if may_poll and not is_new:
@@ -195,7 +199,8 @@ def process_now(event: WebhookEvent) -> None:
                 with push_back_on_error("events", event.pk):
                     process_event(event)
         if event.state == State.RECEIVED:
-            undecided.update(next_check_at=timezone.now())
+            undecided = WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED)
+            undecided.filter(next_check_at=event.next_check_at).update(next_check_at=timezone.now())
     except DATABASE_TROUBLE:
         logger.warning("the database is busy; left to the worker", extra={"event": event.pk})
 
@@ -263,12 +268,21 @@ def _answered_when(event: WebhookEvent) -> dict[str, Any] | None:
 def _finish(event: WebhookEvent, answered: dict[str, Any]) -> None:
     """An event that is not understood waits for staff. What staff have closed meanwhile stays closed."""
     state = State.NEEDS_REVIEW if event.unclear else State.HANDLED
-    values = {"state": state, "unclear": event.unclear, "handled_at": timezone.now(), "next_check_at": None}
+    write = _finishing(tuple(answered.items()))(event.pk, state, event.unclear, timezone.now())
     with transaction.atomic() if event.unclear else nullcontext():
-        if WebhookEvent.objects.filter(pk=event.pk, state=State.RECEIVED, **answered).update(**values):
+        if any(write_together([write])):
             event.state = state
             if event.unclear:
                 alert_not_understood(event)
+
+
+@cache
+def _finishing(answered: tuple[tuple[str, Any], ...]) -> CompiledWrite[[int, str, str, datetime]]:
+    def write(event_id: int, state: str, unclear: str, now: datetime) -> Write:
+        unfinished = WebhookEvent.objects.filter(pk=event_id, state=State.RECEIVED, **dict(answered))
+        return update_rows(unfinished, state=state, unclear=unclear, handled_at=now, next_check_at=None)
+
+    return CompiledWrite(write)
 
 
 def close_event(event_id: int, reason: str, by: User) -> None:

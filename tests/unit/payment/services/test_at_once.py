@@ -110,6 +110,20 @@ def test_the_payment_that_comes_back_is_as_it_was_written(payment):
         assert getattr(returned, column) == getattr(stored, column), column
 
 
+def test_the_booking_that_comes_back_is_whole(payment):
+    """Whoever goes on with it in memory has its key, and may save it: it is no second row."""
+    returned = pay(payment)
+
+    stored = Booking.objects.get()
+    columns = [field.attname for field in Booking._meta.concrete_fields]
+    assert [getattr(returned.booking, name) for name in columns] == [
+        getattr(stored, name) for name in columns
+    ]
+    assert returned.checkout.state == Checkout.objects.get().state == "BOOKED"
+    returned.booking.save()
+    assert Booking.objects.count() == 1
+
+
 def test_the_same_answer_twice_changes_nothing(payment):
     pay(payment)
     before = all_rows()
