@@ -56,12 +56,18 @@ def scalar_columns(queries: Sequence["QuerySet[Any]"]) -> tuple[list[str], list[
     return [f"({sql})" for sql, _ in compiled], [value for _, values in compiled for value in values]
 
 
-def any_rows(queries: Sequence["QuerySet[Any]"]) -> list[bool]:
-    """Whether each query finds a row, all in one statement."""
-    columns, parameters = scalar_columns([query.order_by().values("pk") for query in queries])
+def scalars(queries: Sequence["QuerySet[Any]"]) -> list[Any]:
+    """The first value of each query, all in one statement. None where a query finds no row."""
+    columns, parameters = scalar_columns(queries)
     with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(columns)}", parameters)
-        return [value is not None for value in cursor.fetchone()]
+        return list(cursor.fetchone())
+
+
+def any_rows(queries: Sequence["QuerySet[Any]"]) -> list[bool]:
+    """Whether each query finds a row, all in one statement."""
+    found = scalars([query.order_by().values("pk") for query in queries])
+    return [value is not None for value in found]
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,7 @@ class Notification(models.Model):
             ),
             models.Index(fields=["email", "sent_at"], name="notification_sent_to"),
             models.Index(fields=["created_at"], name="notification_alerts", condition=Q(kind="alert")),
+            models.Index(fields=["created_at"], name="notification_given_up", condition=Q(state="GIVEN_UP")),
         ]
 
     def __str__(self) -> str:

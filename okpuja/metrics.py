@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from django.db.models import (
     Avg,
     Case,
@@ -42,7 +42,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from core.clocks import database_now
-from core.databases import scalar_columns
+from core.databases import scalars
 from diagnostics.deadlines import ThreadDied, begin, result
 from diagnostics.views import DiagnosisThrottle, knows_token
 from notifications.models import Notification
@@ -441,11 +441,3 @@ def newest(model: type[Model]) -> QuerySet[Any]:
     """So that no statement grows with the table."""
     rows = model._default_manager
     return rows.filter(pk__in=rows.order_by("-pk").values("pk")[:NEWEST_ROWS]).order_by()
-
-
-def scalars(queries: list[QuerySet[Any]]) -> list[Any]:
-    """The first value of each query, all in one statement."""
-    columns, parameters = scalar_columns(queries)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(columns)}", parameters)
-        return list(cursor.fetchone())

@@ -340,6 +340,20 @@ UNFOLD = {
     "SITE_URL": "/" if STOREFRONT else None,  # without the shop nothing is at our own root
     "LOGIN": {"image": None, "redirect_after": None, "form": "accounts.admin_login.LoginForm"},
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": f"{STATIC_URL}payment/icon.svg"}],
+    # The colour of the brand in unfold's steps, from nearly white to nearly black.
+    "COLORS": {
+        "primary": {
+            **{
+                f"{step}": f"color-mix(in oklab, {BRAND_COLOUR} {share}%, white)"
+                for step, share in ((50, 6), (100, 12), (200, 25), (300, 45), (400, 60), (500, 70))
+            },
+            "600": BRAND_COLOUR,
+            **{
+                f"{step}": f"color-mix(in oklab, {BRAND_COLOUR} {share}%, black)"
+                for step, share in ((700, 90), (800, 75), (900, 60), (950, 40))
+            },
+        }
+    },
     "SIDEBAR": {"navigation": "backoffice.navigation.navigation"},
     "ENVIRONMENT": "backoffice.navigation.environment_badge",
 }

@@ -1,29 +1,94 @@
-"""The first page: what happens today."""
+"""The first page: what happens today, what needs somebody, and how the money does."""
 
-from datetime import datetime, time, timedelta
+from datetime import date, timedelta
+from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
-from backoffice import rights
+from backoffice import figures, rights
+from backoffice.agenda import agenda
+from backoffice.attention import MOST_ROWS, Need, counted_needs
 from backoffice.navigation import entries_of
-from backoffice.pages import desk_page, may, show
-from booking.models import Booking
+from backoffice.pages import View, desk_page, may, show
+from core.dates import spell_date, spell_time
 
 
 @desk_page(rights.SEE_BOOKINGS)
 def today(request: HttpRequest) -> HttpResponse:
-    midnight = timezone.make_aware(datetime.combine(timezone.localdate(), time.min))
-    bookings = (
-        Booking.objects.filter(starts_at__gte=midnight, starts_at__lt=midnight + timedelta(days=1))
-        .exclude(status=Booking.Status.CANCELLED)
-        .select_related("user", "checkout")
-        .order_by("starts_at", "id")
-    )
-    return show(request, "backoffice/today.html", _("Today"), bookings=bookings, now=timezone.now())
+    """`?day=2026-11-28` shows the agenda of another day. Whatever its right is missing for is left out."""
+    now, this_day = timezone.now(), timezone.localdate()
+    day = _asked_day(request) or this_day
+    context: dict[str, Any] = {
+        "day": day,
+        "is_today": day == this_day,
+        "day_before": day - timedelta(days=1),
+        "day_after": day + timedelta(days=1),
+        "agenda": agenda(day),
+        "needs": counted_needs(request, now),
+    }
+    if may(request, rights.SEE_PAYMENTS):
+        context |= _money_context(now)
+    if may(request, rights.SEE_DIAGNOSES) and (run := figures.last_diagnosis()):
+        context |= {"diagnosis": run, "hops": figures.hops(run)}
+    return show(request, "backoffice/today.html", _("Today"), **context)
+
+
+def _asked_day(request: HttpRequest) -> date | None:
+    try:
+        return parse_date(request.GET.get("day", ""))
+    except ValueError:  # the form of a date, as 2026-02-31
+        return None
+
+
+def _money_context(now: Any) -> dict[str, Any]:
+    money, hours = figures.money(timezone.localdate(now)), figures.hours(now)
+    in_rupees = [paise / 100 for _, paise in money.by_day]
+    return {
+        "spans": [
+            (span, money.came[span], money.went_back[span], money.payments[span]) for span in figures.SPANS
+        ],
+        "money": money,
+        "chart_of_days": figures.chart(
+            [spell_date(day, year=False) for day, _ in money.by_day],
+            (_("Received (₹)"), "primary-600", in_rupees),
+        ),
+        "chart_of_pujas": figures.chart(
+            [puja for puja, _ in money.by_puja],
+            (_("Received (₹)"), "primary-600", [paise / 100 for _, paise in money.by_puja]),
+        ),
+        "hours": hours,
+        "chart_of_hours": figures.chart(
+            [spell_time(hour.starts_at) for hour in hours],
+            (_("Paid (%)"), "primary-600", [round(100 * (hour.rate or 0)) for hour in hours]),
+        ),
+        "news": figures.news_of_payments(now),
+        "risk": figures.risk(),
+    }
+
+
+def needs(need: Need) -> View:
+    """The page of one kind of case: the oldest rows, each with a link to where it is dealt with."""
+
+    @desk_page(need.right)
+    def page(request: HttpRequest) -> HttpResponse:
+        found = [*need.find(timezone.now())[: MOST_ROWS + 1]]
+        return show(
+            request,
+            "backoffice/needs.html",
+            need.title,
+            need=need,
+            rows=[need.describe(row) for row in found[:MOST_ROWS]],
+            has_more=len(found) > MOST_ROWS,
+            trail=[(_("Today"), reverse("desk:today"))],
+        )
+
+    return page
 
 
 @desk_page()

@@ -1,0 +1,276 @@
+"""What needs somebody of the staff: one table of cases, which Today counts and whose rows have a page each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count, F, Q, QuerySet, Value
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from backoffice import rights
+from backoffice.pages import may
+from core.databases import scalars
+from core.language import Text
+from notifications.models import Notification
+from payment.models import Dispute, Payment, Refund, WebhookEvent, WorkLease
+from payment.services.monitoring import (
+    events_in_review,
+    late_refunds,
+    real_or_simulating,
+    waiting_money,
+)
+from payment.services.refunds.amounts import REQUESTED
+from payment.states import Fulfilment, PaymentState, RefundState
+
+AMOUNT_DIFFERS = "amount_differs"  # why a payment is held
+UNDECIDED = timedelta(hours=1)
+RECENT = timedelta(days=30)  # what was given up earlier has been seen, or nobody misses it
+MOST_ROWS = 100
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case in a list: where it is dealt with, what and who it is, since when, and its money in paise."""
+
+    address: str
+    what: str
+    who: str
+    since: datetime
+    paise: int | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Need:
+    """`find`: its rows by now, oldest first. `advice`: what to do about them."""
+
+    name: str
+    title: Text
+    advice: Text
+    right: str
+    find: Callable[[datetime], "QuerySet[Any]"]
+    describe: Callable[[Any], Row]
+
+
+@dataclass(frozen=True)
+class CountedNeed:
+    need: Need
+    count: int
+
+
+def counted_needs(request: HttpRequest, now: datetime) -> list[CountedNeed]:
+    """Those that have rows and that this person may see, counted in one statement."""
+    allowed = [need for need in NEEDS if may(request, need.right)]
+    counts = scalars([_count(need.find(now)) for need in allowed]) if allowed else []
+    return [CountedNeed(need, count) for need, count in zip(allowed, counts, strict=True) if count]
+
+
+def _count(rows: "QuerySet[Any]") -> "QuerySet[Any]":
+    """As a sub-select. Without a row there is no group, which reads as None."""
+    return rows.order_by().annotate(group=Value(1)).values("group").annotate(n=Count("pk")).values("n")
+
+
+def _held(because: Q) -> Callable[[datetime], "QuerySet[Payment]"]:
+    return lambda now: (
+        Payment.objects.filter(because, fulfilment=Fulfilment.HELD_FOR_STAFF)
+        .select_related("user", "checkout")
+        .order_by("created_at", "pk")
+    )
+
+
+def _undecided(now: datetime) -> "QuerySet[Payment]":
+    pending = Payment.objects.filter(
+        real_or_simulating("simulated"), state=PaymentState.PENDING, created_at__lte=now - UNDECIDED
+    )
+    return pending.select_related("user", "checkout").order_by("created_at", "pk")
+
+
+def _unfulfilled(now: datetime) -> "QuerySet[Payment]":
+    due = waiting_money(now).filter(fulfilment=Fulfilment.DUE)
+    return due.select_related("user", "checkout").order_by("created_at", "pk")
+
+
+def _with_payments(refunds: "QuerySet[Refund]") -> "QuerySet[Refund]":
+    return refunds.select_related("payment__user", "payment__checkout", "asked_by").order_by(
+        "created_at", "pk"
+    )
+
+
+def _given_up(now: datetime) -> "QuerySet[Notification]":
+    given_up = Notification.objects.filter(state=Notification.State.GIVEN_UP, created_at__gt=now - RECENT)
+    return given_up.select_related("user").order_by("created_at", "pk")
+
+
+def _disputes(now: datetime) -> "QuerySet[Dispute]":
+    """Undecided ones, and those whose news nobody has compared with PhonePe's dashboard."""
+    is_over = Q(status__in=(Dispute.Status.WON, Dispute.Status.LOST), is_proven=True)
+    found = Dispute.objects.exclude(is_over).select_related("attempt__payment__user")
+    return found.order_by(F("due_at").asc(nulls_last=True), "pk")
+
+
+def _payment(payment: Payment) -> Row:
+    title = payment.checkout.puja_title if payment.checkout else str(_("Donation"))
+    return Row(
+        address=reverse("admin:payment_payment_change", args=[payment.pk]),
+        what=f"{title} · {payment.reference}",
+        who=_who(payment),
+        since=payment.created_at,
+        paise=payment.amount_paise,
+        note=payment.held_because.replace("_", " "),
+    )
+
+
+def _who(payment: Payment) -> str:
+    if payment.user:
+        return payment.user.full_name or payment.user.email
+    return payment.payer_reference or str(_("a guest"))
+
+
+def _refund(refund: Refund) -> Row:
+    asked_by = refund.asked_by
+    asked = str(_("asked for by %(person)s") % {"person": asked_by.full_name or asked_by}) if asked_by else ""
+    return Row(
+        address=reverse("admin:payment_refund_change", args=[refund.pk]),
+        what=f"{refund.reason} · {refund.payment.reference}",
+        who=_who(refund.payment),
+        since=refund.created_at,
+        paise=refund.amount_paise,
+        note=asked,
+    )
+
+
+def _message(message: Notification) -> Row:
+    return Row(
+        address=reverse("admin:notifications_notification_change", args=[message.pk]),
+        what=message.kind.replace("_", " "),
+        who=message.email or message.get_channel_display(),
+        since=message.created_at,
+        note=message.last_error,
+    )
+
+
+def _dispute(dispute: Dispute) -> Row:
+    return Row(
+        address=reverse("admin:payment_dispute_change", args=[dispute.pk]),
+        what=f"{dispute.get_status_display()} · {dispute.dispute_id}",
+        who=_who(dispute.attempt.payment),
+        since=dispute.created_at,
+        paise=dispute.amount_paise,
+    )
+
+
+def _event(event: WebhookEvent) -> Row:
+    return Row(
+        address=reverse("admin:payment_webhookevent_change", args=[event.pk]),
+        what=event.event or str(_("event without a name")),
+        who=event.merchant_order_id or event.merchant_refund_id,
+        since=event.received_at,
+        note=event.unclear,
+    )
+
+
+def _work(lease: WorkLease) -> Row:
+    return Row(
+        address=reverse("admin:payment_worklease_change", args=[lease.pk]),
+        what=f"{lease.kind} {lease.row}",
+        who=str(_("background work")),
+        since=lease.taken_at,
+        note=lease.error,
+    )
+
+
+NEEDS = (
+    Need(
+        "amount",
+        _("Another amount came than agreed"),
+        _("Accept it as the payment, or send it back."),
+        rights.SEE_PAYMENTS,
+        _held(Q(held_because=AMOUNT_DIFFERS)),
+        _payment,
+    ),
+    Need(
+        "review",
+        _("Money in review"),
+        _("The note says why. Accept it as the payment, or send it back."),
+        rights.SEE_PAYMENTS,
+        _held(~Q(held_because=AMOUNT_DIFFERS)),
+        _payment,
+    ),
+    Need(
+        "approval",
+        _("Refunds that wait for a second person"),
+        _("Approve or withdraw. Whoever asked for one cannot approve it."),
+        rights.SEE_REFUNDS,
+        lambda now: _with_payments(Refund.objects.filter(REQUESTED)),
+        _refund,
+    ),
+    Need(
+        "refund-failed",
+        _("Refunds that failed several times"),
+        _("Find out why at PhonePe, then approve it to be sent again."),
+        rights.SEE_REFUNDS,
+        lambda now: _with_payments(
+            Refund.objects.filter(state=RefundState.WAITING, held_because=Refund.Hold.FAILED_OFTEN)
+        ),
+        _refund,
+    ),
+    Need(
+        "refund-late",
+        _("Refunds that are late"),
+        _("The customer was given an earlier date. Ask PhonePe with the reference of the refund."),
+        rights.SEE_REFUNDS,
+        lambda now: _with_payments(late_refunds(now)),
+        _refund,
+    ),
+    Need(
+        "dispute",
+        _("Disputes"),
+        _("PhonePe wants evidence until the date of each, in its dashboard."),
+        rights.SEE_DISPUTES,
+        _disputes,
+        _dispute,
+    ),
+    Need(
+        "undecided",
+        _("Payments undecided for over an hour"),
+        _("PhonePe is asked again by itself. The diagnosis says whether the connection works."),
+        rights.SEE_PAYMENTS,
+        _undecided,
+        _payment,
+    ),
+    Need(
+        "unfulfilled",
+        _("Paid for over an hour, and no booking yet"),
+        _("The worker tries again by itself. The history of the payment says what stops it."),
+        rights.SEE_PAYMENTS,
+        _unfulfilled,
+        _payment,
+    ),
+    Need(
+        "message",
+        _("Messages given up within 30 days"),
+        _("Correct the address with the customer, and send it once more."),
+        rights.SEE_MESSAGES,
+        _given_up,
+        _message,
+    ),
+    Need(
+        "event",
+        _("News of PhonePe that nobody understood"),
+        _("Compare with PhonePe's dashboard, and close it with a reason."),
+        rights.SEE_WEBHOOKS,
+        lambda now: events_in_review().order_by("received_at", "pk"),
+        _event,
+    ),
+    Need(
+        "work",
+        _("Background work that fails"),
+        _("It is tried again by itself. The error is for whoever keeps the server."),
+        rights.SEE_WORK,
+        lambda now: WorkLease.objects.exclude(error="").order_by("taken_at", "pk"),
+        _work,
+    ),
+)
