@@ -1,4 +1,4 @@
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 from django.contrib import admin, messages
@@ -10,13 +10,16 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.views.decorators.cache import never_cache
 from rest_framework_simplejwt.token_blacklist import admin as token_blacklist_admin  # noqa: F401 - registers these
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from accounts.models import Address, PanCard, Session, User
+from accounts.api_keys import create_key, revoke_key, rotate_key
+from accounts.models import Address, ApiKey, PanCard, Session, User
 from accounts.pan_cards import KeyIsMissing, mask, number_of
 from accounts.search import PhoneSearch
 from accounts.services import lock_user
@@ -229,3 +232,80 @@ class SessionAdmin(LongList, ModelAdmin):
         theirs = [row.pk for row in queryset.select_related("user") if may_edit(request, row.user)]
         ended = end(queryset.filter(pk__in=theirs), Session.EndedBecause.STAFF)
         messages.info(request, f"{ended} ended at once.")
+
+
+class ApiKeyForm(forms.ModelForm):
+    scopes = forms.MultipleChoiceField(choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple)
+
+    class Meta:
+        model = ApiKey
+        fields = ("name", "scopes", "expires_at")
+
+    def clean_expires_at(self) -> Any:
+        if (end := self.cleaned_data["expires_at"]) and end <= timezone.now():
+            raise forms.ValidationError("This moment has passed.")
+        return end
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(LongList, ModelAdmin):
+    """Keys of servers. A new one is shown once, on the page after it was made; only its hash is stored."""
+
+    list_display = ("name", "prefix", "scopes", "created_at", "last_used_at", "expires_at", "revoked_at")
+    search_fields = ("name", "prefix")
+    actions = ("revoke", "rotate")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        return ApiKeyForm if obj is None else super().get_form(request, obj, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ("name", "scopes", "expires_at")
+        return ("name", "prefix", "scopes", "made_by", *self.list_display[3:])
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_revoke_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.change_apikey")
+
+    def has_rotate_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("accounts.add_apikey")
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: forms.ModelForm, change: bool) -> None:
+        made, request.made_key = create_key(  # type: ignore[attr-defined]
+            obj.name, obj.scopes, expires_at=obj.expires_at, made_by=cast(User, request.user)
+        )
+        obj.pk = made.pk
+
+    def response_add(self, request: HttpRequest, obj: ApiKey, *args: Any, **kwargs: Any) -> HttpResponse:
+        made = ApiKey.objects.get(pk=obj.pk)
+        return self._show_once(request, [(made, request.made_key)])  # type: ignore[attr-defined]
+
+    @admin.action(description="Revoke these keys at once", permissions=["revoke"])
+    def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
+        revoked = sum(revoke_key(key, by=cast(User, request.user)) for key in queryset)
+        messages.info(request, f"{revoked} revoked.")
+
+    @admin.action(description="Rotate: make a new key, the old one ends in 24 hours", permissions=["rotate"])
+    def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
+        now = timezone.now()
+        good = [key for key in queryset if key.is_good(now)]
+        if not good:
+            messages.error(request, "These keys are revoked or expired: make new ones.")
+            return None
+        return self._show_once(request, [rotate_key(key, by=cast(User, request.user)) for key in good])
+
+    def _show_once(self, request: HttpRequest, made: list[tuple[ApiKey, str]]) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "New API key",
+            "made": made,
+            "opts": self.opts,
+        }
+        return never_cache(lambda _: TemplateResponse(request, "accounts/api_key_made.html", context))(
+            request
+        )

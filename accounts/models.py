@@ -4,6 +4,7 @@ import re
 import secrets
 import unicodedata
 import uuid
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.contrib.auth import hashers
@@ -347,3 +348,52 @@ class Address(models.Model):
             self.postal_code = normalize_postal_code(self.postal_code, self.country)
         except ValidationError as error:
             raise ValidationError({"postal_code": error}) from error
+
+
+class ApiKey(models.Model):
+    """What a server of the business sends as `Authorization: Bearer okp_…` (`accounts.api_keys`). It holds no key.
+
+    It opens /api/server/ and nothing else, by its scopes. It is nobody's login: it opens no admin, and no account.
+    """
+
+    class Scope(models.TextChoices):
+        READ = "bookings:read", "read bookings, payments and refunds"
+        WRITE = "bookings:write", "open payments for customers, move and cancel bookings"
+        REFUND = "refunds:write", "refund payments"
+        CUSTOMERS = "customers:read", "see the names, mail addresses and phones of customers"
+        WEBHOOKS = "webhooks:read", "read webhook endpoints, events and deliveries"
+
+    name = models.CharField(max_length=80, validators=[plain_line], help_text="of the program that uses it")
+    prefix = models.CharField(max_length=16, unique=True, editable=False, help_text="how it begins")
+    digest = models.CharField(max_length=64, unique=True, editable=False, help_text="SHA-256 of the key")
+    family = models.UUIDField(
+        default=uuid.uuid4, editable=False, db_index=True, help_text="the same for all that a rotation makes"
+    )
+    scopes = models.JSONField(default=list)
+    made_by = models.ForeignKey(
+        User,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="api_keys",
+        help_text="empty: by the command",
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True, help_text="to the minute")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="empty: never")
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    is_authenticated = True  # what REST framework asks of `request.user`
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"
+
+    def is_good(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def holds(self, scope: str) -> bool:
+        return scope in self.scopes

@@ -85,6 +85,16 @@ def create_guest(*, email: str, first_name: str, phone: str | None, language: st
     return user if is_new else None
 
 
+def complete_profile(person: User, *, first_name: str, phone: str | None) -> None:
+    """What is missing in it. Nobody's name or phone is changed by booking for somebody else."""
+    given = {"first_name": first_name, "phone": phone}
+    missing = {name: value for name, value in given.items() if value and not getattr(person, name)}
+    if missing:
+        User.objects.filter(pk=person.pk).update(**missing)
+        for name, value in missing.items():
+            setattr(person, name, value)
+
+
 def register(*, email: str, password: str, address: str = UNKNOWN, **fields: Any) -> Registration:
     """With REGISTRATION_BY_CODE: waits for the code that goes to its address. `address` is the caller's.
 
@@ -227,6 +237,11 @@ def add_address(user: User, **fields: Any) -> Address:
     if is_default:
         _clear_default(user)
     return Address.objects.create(user=user, is_default=is_default, **fields)
+
+
+def find_or_add_address(user: User, **fields: Any) -> Address:
+    """Typed twice, it is one. Raises as `add_address` does."""
+    return Address.objects.filter(user=user, **fields).first() or add_address(user, **fields)
 
 
 @transaction.atomic

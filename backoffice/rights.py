@@ -44,6 +44,9 @@ SEE_WORK = "payment.view_worklease"
 REPEAT_WORK = "payment.change_worklease"
 SEE_MESSAGES = "notifications.view_notification"
 RESEND_MESSAGES = "notifications.change_notification"
+SEE_API_KEYS = "accounts.view_apikey"
+ADD_API_KEYS = "accounts.add_apikey"
+REVOKE_API_KEYS = "accounts.change_apikey"
 
 # What the page of a person says instead of a list of permissions.
 WORDS: dict[str, Text] = {
@@ -83,6 +86,9 @@ WORDS: dict[str, Text] = {
     REPEAT_WORK: _("repeat background work that failed"),
     SEE_MESSAGES: _("see messages to customers"),
     RESEND_MESSAGES: _("send a message once more"),
+    SEE_API_KEYS: _("see API keys"),
+    ADD_API_KEYS: _("make and rotate API keys"),
+    REVOKE_API_KEYS: _("revoke API keys"),
 }
 
 OWNER, MANAGER, SUPPORT = "Owner", "Manager", "Support"
@@ -93,7 +99,7 @@ _SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE
 
 ROLES: dict[str, frozenset[str]] = {
     OWNER: frozenset(WORDS),
-    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE},
+    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS},
     SUPPORT: _LOOK
     | _SEE_MONEY
     | {CHANGE_BOOKINGS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}

@@ -13,16 +13,17 @@ PROMO_USER = Limit("promo user", free=10, window=HOUR, alert_at=20)
 
 
 @contextmanager
-def guarded_promo(code: str | None, user_id: int, address: str) -> Iterator[None]:
+def guarded_promo(code: str | None, who: int | str, address: str) -> Iterator[None]:
     """Around whatever looks at the code, outside of its transaction. Raises TooManyAttempts.
 
-    Only a refusal of the code itself counts as a wrong guess.
+    `who`: the id of the account, or the mail address of somebody who may have none yet. Only a refusal of the code
+    itself counts as a wrong guess.
     """
     if not code:
         yield
         return
     network = (PROMO_NETWORK, network_of(address))
-    attempt = begin_attempt(address, network, (PROMO_USER, str(user_id)))
+    attempt = begin_attempt(address, network, (PROMO_USER, str(who)))
     is_wrong = False
     try:
         yield

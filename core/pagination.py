@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.pagination import PageNumberPagination
+from rest_framework.pagination import CursorPagination, PageNumberPagination
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
@@ -51,3 +51,12 @@ class BoundedArray(Pages):
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         bounded = schema | {"maxItems": self.most_rows}
         return {"oneOf": [bounded, super().get_paginated_response_schema(bounded)]}
+
+
+class Cursor(CursorPagination):
+    """`{next, previous, results}`, the newest first: a page costs the same wherever it is, and no row is met twice."""
+
+    ordering = "-id"
+    page_size = 20
+    page_size_query_param = "page_size"
+    max_page_size = MAX_ROWS

@@ -67,6 +67,15 @@ class CallerThrottle(RateThrottle):
         return user_subject(request.user.pk) if request.user.is_authenticated else self.get_ident(request)
 
 
+class KeyThrottle(RateThrottle):
+    """Counts the requests of each API key."""
+
+    scope = "api_key"
+
+    def get_cache_key(self, request: Request, view: Any) -> str | None:
+        return f"key {request.user.pk}" if request.user.is_authenticated else self.get_ident(request)
+
+
 class ScopedThrottle(CallerThrottle):
     """The default of all views: the rate of the view's `throttle_scope`, or, without one, that of a person.
 

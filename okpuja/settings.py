@@ -288,6 +288,7 @@ REST_FRAMEWORK = {
         "demo_payment": rate("DEMO_PAYMENT_RATE", "10/min"),
         "simulation": rate("SIMULATION_RATE", "60/min"),
         "diagnosis": rate("DIAGNOSIS_RATE", "20/min"),
+        "api_key": rate("API_KEY_RATE", "600/min"),
         "schema": rate("SCHEMA_RATE", "30/min"),
     },
 }

@@ -11,6 +11,7 @@ from payment.views.pages import ReturnView, StatusPageView
 from payment.views.paying import PayingViewSet
 from payment.views.payments import PaymentViewSet
 from payment.views.refunds import RefundViewSet
+from payment.views.server import ServerBookingViewSet, ServerPaymentViewSet
 from payment.views.webhooks import WebhookViewSet
 
 router = SimpleRouter()
@@ -19,6 +20,8 @@ router.register("api/payments/payments", PaymentViewSet, basename="payment")
 router.register("api/payments/refunds", RefundViewSet, basename="refund")
 router.register("api/payments/webhook", WebhookViewSet, basename="webhook")
 router.register("api/booking/bookings", BookingViewSet, basename="booking")
+router.register("api/server/payments", ServerPaymentViewSet, basename="server-payment")
+router.register("api/server/bookings", ServerBookingViewSet, basename="server-booking")
 # Actions on routes of `booking`, which knows nothing about money.
 router.register("api/cart/carts", CartPaymentViewSet, basename="cart")
 router.register("api/puja/slots", SlotPaymentViewSet, basename="slot")

@@ -6,8 +6,8 @@ from typing import Any
 from django.db import transaction
 from django.http import HttpRequest
 
-from accounts.models import Address, User
-from accounts.services import add_address, address_for_delivery
+from accounts.models import User
+from accounts.services import address_for_delivery, complete_profile, find_or_add_address
 from booking.models import Cart
 from booking.services import fill_cart
 from storefront.sessions import DRAFT
@@ -40,7 +40,8 @@ def waiting_draft(request: HttpRequest, email: str) -> Draft | None:
 
 def fill(person: User, draft: Draft) -> Cart:
     """The cart of a draft. Raises ValidationError and Refusal, as `fill_cart` does."""
-    _complete_profile(person, draft["contact"])
+    contact = draft["contact"]
+    complete_profile(person, first_name=contact.get("first_name", ""), phone=contact.get("phone"))
     with transaction.atomic():
         return fill_cart(
             person,
@@ -59,8 +60,7 @@ def _address_id(person: User, address: Draft | int) -> int:
         found = address_for_delivery(person, address)
         assert found is not None  # noqa: S101 - a number was given
         return found.pk
-    same = Address.objects.filter(user=person, **address).first()
-    return (same or add_address(person, **address)).pk
+    return find_or_add_address(person, **address).pk
 
 
 def change_phone(person: User, phone: str) -> None:
@@ -68,16 +68,3 @@ def change_phone(person: User, phone: str) -> None:
     if phone and person.phone and phone != person.phone:
         person.phone, person.phone_confirmed_at = phone, None
         person.save(update_fields=["phone", "phone_confirmed_at"])
-
-
-def _complete_profile(person: User, contact: Draft) -> None:
-    """What is missing in it. Nobody's name or phone is changed by booking for somebody else."""
-    missing = {
-        name: contact[name]
-        for name in ("first_name", "phone")
-        if contact.get(name) and not getattr(person, name)
-    }
-    if missing:
-        User.objects.filter(pk=person.pk).update(**missing)
-        for name, value in missing.items():
-            setattr(person, name, value)

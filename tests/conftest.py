@@ -18,7 +18,8 @@ from django.utils import timezone
 from hypothesis import HealthCheck, settings
 from rest_framework.test import APIClient
 
-from accounts.models import User
+from accounts.api_keys import create_key
+from accounts.models import ApiKey, User
 from accounts.sessions import open_session
 from notifications.models import Notification
 from payment import gateways
@@ -264,6 +265,19 @@ def api():
         client = APIClient()
         if user is not None:
             client.credentials(HTTP_AUTHORIZATION=f"Bearer {open_session(user).access}")
+        return client
+
+    return client
+
+
+@pytest.fixture
+def server(db):
+    """`server("bookings:read")` is a client with a new API key of these scopes; without any, of all scopes."""
+
+    def client(*scopes: str) -> APIClient:
+        client = APIClient()
+        _key, raw = create_key("a server", scopes or ApiKey.Scope.values)
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {raw}")
         return client
 
     return client

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower, Upper
 
+from accounts.models import ApiKey
 from accounts.phones import PhoneField
 from booking.models import Booking, Checkout
 from booking.services import longest_page_life
@@ -100,6 +101,18 @@ class Payment(models.Model):
         max_length=64, blank=True, validators=[name_or_email], help_text="name or mail address of a guest"
     )
     payer_mobile = PhoneField(blank=True)
+    api_key = models.ForeignKey(
+        ApiKey,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,  # keys are not deleted, and nobody lists by them
+        help_text="of the server that opened it",
+    )
+    server_reference = models.CharField(
+        max_length=64, blank=True, default="", help_text="what that server calls it"
+    )
     simulated = models.BooleanField(default=False)
     frontend = models.CharField(
         max_length=8, choices=FrontendGeneration, blank=True, help_text="whose routes opened it"
@@ -125,6 +138,11 @@ class Payment(models.Model):
                 fields=["created_at"], name="payment_unfinished", condition=Q(fulfilment__in=UNFINISHED)
             ),
             models.Index(fields=["id"], name="payment_simulated", condition=Q(simulated=True)),
+            models.Index(
+                fields=["server_reference"],
+                name="payment_server_reference",
+                condition=~Q(server_reference=""),
+            ),
             models.Index(fields=["payer_mobile"], name="payment_payer_mobile", condition=~Q(payer_mobile="")),
         ]
         constraints = [

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
+from accounts.models import ApiKey
 from core.texts import plain_line
 from payment.models.payments import Payment, PaymentAttempt, advance
 from payment.states import RefundState
@@ -59,6 +60,14 @@ class Refund(models.Model):
     )
     asked_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="refunds_asked_for"
+    )
+    asked_by_key = models.ForeignKey(
+        ApiKey,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="of the server that asked for it",
     )
     held_because = models.CharField(max_length=16, choices=Hold, default=Hold.NONE, blank=True)
     approved_by = models.ForeignKey(

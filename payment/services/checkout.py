@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import Address, User
+from accounts.models import Address, ApiKey, User
 from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery, lock_active_user
 from booking.models import Cart, Checkout
@@ -53,6 +53,14 @@ ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code
 
 
 @dataclass(frozen=True)
+class Server:
+    """Which program of the business opens a payment for a customer, and what it calls the payment."""
+
+    key: ApiKey
+    reference: str = ""
+
+
+@dataclass(frozen=True)
 class Click:
     """What a customer sent with the click on *Pay*, and from where. None: not sent, and not compared."""
 
@@ -61,6 +69,7 @@ class Click:
     network: str
     frontend: OpenedBy
     opening: Opening = PAGE
+    server: Server | None = None
 
 
 class CartNotFound(Refusal):
@@ -112,12 +121,14 @@ def start_payment(
     network: str = "",
     frontend: OpenedBy = NO_FRONTEND,
     opening: Opening = PAGE,
+    server: Server | None = None,
 ) -> Started:
     """Open the payment of this user's cart, by `id` or `cart_id`, or find the open one: a cart has one at most.
 
     All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
     that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`. The
     customer lands on the `frontend` that clicked last. `opening`: PhonePe's page, or an order for an app.
+    `server`: the program that opens it for the customer.
     Raises CartNotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
     PaymentUnderWay, OpenElsewhere, NotOffered, too_many_open, slot_full, HoldRefused …), Refusal when the cart can't be
     sold, Unavailable, and GatewayError with `payment_id` when PhonePe could not give a page.
@@ -130,7 +141,7 @@ def start_payment(
     if cart is None:
         raise CartNotFound
     address = None if address_id is None else address_for_delivery(user, address_id)
-    click = Click(address, expected_paise, network, frontend, opening)
+    click = Click(address, expected_paise, network, frontend, opening, server)
     try:
         return _open_or_resume(user, cart, click, deadline)
     except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
@@ -203,6 +214,7 @@ def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
             amount_paise=checkout.total_paise,
             payer_mobile=user.phone or "",
             frontend=click.frontend,
+            server=click.server,
         )
         claim, writes = _first_attempt(attempt_key, payment, click.opening, now)
         claims.append(claim)
@@ -291,6 +303,7 @@ def _build_payment(
     payer_reference: str = "",
     payer_mobile: str = "",
     frontend: OpenedBy = NO_FRONTEND,
+    server: Server | None = None,
 ) -> Payment:
     simulated = credentials.current().identity.simulated
     return Payment(
@@ -303,6 +316,8 @@ def _build_payment(
         payer_mobile=payer_mobile,
         frontend=frontend.generation,
         frontend_url=frontend.base_url,
+        api_key=server.key if server else None,
+        server_reference=server.reference if server else "",
         simulated=simulated,
     )
 

@@ -9,6 +9,7 @@ from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts.models import ApiKey
 from core.errors import handle_exception
 from payment.services.idempotency import GUEST, claim_key, release_key, store_answer
 
@@ -17,6 +18,13 @@ Action = Callable[..., Response]
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key", str, OpenApiParameter.HEADER, description="the same key and body gives the same answer"
 )
+
+
+def _caller(user: Any) -> str:
+    """A rotated key is the same caller."""
+    if isinstance(user, ApiKey):
+        return f"key:{user.family}"
+    return f"user:{user.pk}" if user.is_authenticated else GUEST
 
 
 def idempotent(route: str, good_until: str = "") -> Callable[[Action], Action]:
@@ -32,7 +40,7 @@ def idempotent(route: str, good_until: str = "") -> Callable[[Action], Action]:
             key = request.headers.get("Idempotency-Key", "")
             if not key:
                 return action(view, request, **kwargs)
-            caller = f"user:{request.user.pk}" if request.user.is_authenticated else GUEST
+            caller = _caller(request.user)
             row = claim_key(caller, route.format(**kwargs), key, request.data, good_until)
             if row.status_code is not None:
                 return Response(row.answer, row.status_code, headers={"Idempotent-Replayed": "true"})

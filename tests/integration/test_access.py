@@ -8,7 +8,7 @@ from django.urls import URLPattern, get_resolver
 from rest_framework.test import APIClient
 from rest_framework.views import APIView
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from booking.models import Booking, WaitingEntry
 from payment.services.checkout import start_payment
 from payment.services.outcomes import apply_status
@@ -32,6 +32,7 @@ from tests.integration.access.rules import (
     SIMULATOR,
     Needs,
     OwnerOr,
+    Scoped,
     right,
 )
 from tests.unit.payment.builders import completed, make_payment
@@ -97,6 +98,8 @@ def filled(alice, package, slot, settings):
         "api/booking/waiting/": waiting.pk,
         "pujas/": sold.puja_service_id,
         "api/payments/payments/": alice.payments.latest("pk").pk,
+        "api/server/payments/{pk}/simulate/": alice.payments.latest("pk").pk,
+        "api/server/payments/": bought.pk,
     }
 
     def fill(path: str) -> str:
@@ -132,6 +135,8 @@ def everybody(alice, charlie, staff):
 
 def expected(rule: Any, role: str, is_enough: bool = False) -> int | None:
     """The status of a refusal; None: let in. `is_enough`: of staff, whose rights are those of the rule."""
+    if isinstance(rule, Scoped):
+        return 401
     if rule in EVERYBODY:
         return EVERYBODY[rule]
     if role == ANONYMOUS or rule == LOGIN:
@@ -192,6 +197,38 @@ def test_every_route_answers_everybody_by_its_rule(everybody, clients, filled, m
             wrong.append(f"{row}: {status} for {role} {person}, not {refusal or 'let in'} {tables}")
 
     assert wrong == []
+
+
+SCOPED = {row: rule.scope for row, rule in RULES.items() if isinstance(rule, Scoped)}
+
+
+@pytest.mark.parametrize("row", sorted(SCOPED))
+def test_a_route_of_servers_is_opened_by_its_scope_alone(server, filled, row):
+    """A key with all other scopes may not, and nothing is written."""
+    path, method = row.split()
+    body = next((body for end, body in BODIES.items() if path.endswith(end)), {})
+    how = {} if method == "get" else {"data": body, "headers": {"Idempotency-Key": "of-this-request"}}
+    with written() as tables:
+        refused = getattr(server(*set(ApiKey.Scope.values) - {SCOPED[row]}), method)(filled(path), **how)
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    assert set(tables) == {"accounts_apikey"}  # the key of this test, and when it was used
+    answer = getattr(server(SCOPED[row]), method)(filled(path), **how)
+    assert answer.status_code not in (401, 403, 404, 405)
+    assert answer.status_code < 500
+
+
+def test_a_key_of_all_scopes_opens_nothing_else(server, filled, monkeypatch):
+    monkeypatch.setattr(APIView, "check_throttles", lambda *_: None)
+    let_in = []
+    for row, rule in RULES.items():
+        path, method = row.split()
+        if rule in EVERYBODY or rule == PUBLIC or isinstance(rule, Scoped):
+            continue
+        status = getattr(server(), method)(filled(path)).status_code
+        let_in += [f"{row}: {status}"] if status not in (401, 403, 404) else []
+
+    assert let_in == []
 
 
 @pytest.mark.parametrize(

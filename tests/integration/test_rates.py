@@ -119,10 +119,10 @@ def call(client, row, fill):
 
 @pytest.mark.parametrize("row", sorted(ROUTES - COUNT_NOBODY.keys()))
 def test_a_person_with_a_login_is_counted(api, alice, filled, row):  # noqa: F811
-    """Who has no right is refused before, and nothing is done."""
+    """Who has no right, or needs an API key, is refused before, and nothing is done."""
     status, scopes = call(api(alice), row, filled)
 
-    assert status == 403 or scopes & SimpleRateThrottle.THROTTLE_RATES.keys()
+    assert status in (401, 403) or scopes & SimpleRateThrottle.THROTTLE_RATES.keys()
     assert row not in STRICT or STRICT[row] in scopes
 
 
@@ -131,6 +131,14 @@ def test_a_stranger_is_counted_where_anything_is_done_for_them(api, filled, row)
     status, scopes = call(api(), row, filled)
 
     assert status == 401 or scopes & SimpleRateThrottle.THROTTLE_RATES.keys()
+
+
+@pytest.mark.parametrize("row", sorted(test_access.SCOPED))
+def test_an_api_key_is_counted_on_every_route_of_servers(server, filled, row):  # noqa: F811
+    client = server()
+    client.credentials(**client._credentials, HTTP_IDEMPOTENCY_KEY="of-this-request")
+
+    assert "api_key" in call(client, row, filled)[1]
 
 
 @pytest.mark.parametrize("row", sorted(COUNT_NOBODY))

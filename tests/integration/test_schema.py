@@ -11,7 +11,8 @@ from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.python._constants.orchestrator import make_constants_value_source
 from schemathesis.specs.openapi import checks
 
-from accounts.models import Address
+from accounts.api_keys import create_key
+from accounts.models import Address, ApiKey
 from accounts.sessions import open_session
 from booking.models import Booking, Cart, Package, PujaService, Slot, WaitingEntry
 from okpuja.wsgi import application
@@ -43,6 +44,7 @@ OWNED = {
     "/api/booking/waiting/": WaitingEntry,
     "/api/payments/payments/": Payment,
     "/api/payments/refunds/": Refund,
+    "/api/server/payments/": Payment,
 }
 schema = schemathesis.openapi.from_dict(SchemaGenerator().get_schema(public=True))
 schema.app = application
@@ -66,13 +68,14 @@ def test_the_description_is_made_without_a_query(django_assert_num_queries):
 
 @pytest.fixture
 def described(filled, monkeypatch):
-    """Checks one request of the next of these callers, with a session of its own; None is a stranger."""
+    """Checks one request of the next of these callers, with a session of its own; None is a stranger, a text a key."""
     monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 0)
 
     def check(case, callers):
         aim(case)
-        user = next(callers)
-        headers = {"Authorization": f"Bearer {open_session(user).access}"} if user else {}
+        caller = next(callers)
+        bearer = caller if isinstance(caller, str) else open_session(caller).access if caller else None
+        headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
         case.call_and_validate(headers=headers, checks=CHECKS)
 
     return check
@@ -86,6 +89,16 @@ def customer(alice):
 @pytest.fixture
 def superuser(staff):
     return itertools.cycle([staff])
+
+
+@pytest.fixture
+def key(db):
+    return itertools.cycle([create_key("a server", ApiKey.Scope.values)[1]])
+
+
+@pytest.mark.parametrize("operation", [each for each in OPERATIONS if "/api/server/" in each])
+def test_every_answer_to_a_server_is_described(operation, described, key):
+    play(operation, lambda case: described(case, key))
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -118,6 +131,8 @@ def play(operation, check):
 
 def aim(case) -> None:
     """A number that was made up hardly ever names a row: let it name one that is there, if one is left."""
+    if "book_id" in case.path_parameters and (booking := Booking.objects.last()):
+        case.path_parameters["book_id"] = booking.book_id
     if not str(case.path_parameters.get("id", "")).isdigit():
         return
     model = next(model for prefix, model in (SOLD | OWNED).items() if case.path.startswith(prefix))

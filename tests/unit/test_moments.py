@@ -37,6 +37,9 @@ COUNTS_AS_OVER = {
     "DiagnosisRun.started_at",
 }
 COSTS = {
+    "ApiKey.created_at": "a rotated key lasts longer or shorter",
+    "ApiKey.expires_at": "a key ends earlier or later",
+    "ApiKey.last_used_at": "its use is written sooner or later",
     "Notification.sent_at": "counted among the mails of the last day",
     "OneTimeCode.created_at": "counted among the codes of the last day",
     "OneTimeCode.expires_at": "a code is good for longer or shorter",
@@ -92,6 +95,7 @@ SAID_BY_SOMEBODY = {
 }
 ONLY_SHOWN = {
     "Address.created_at",
+    "ApiKey.revoked_at",  # whether there is one
     "Address.updated_at",
     "Booking.updated_at",
     "CalendarFeed.created_at",
@@ -132,7 +136,7 @@ ONLY_SHOWN = {
     "WebhookEvent.handled_at",
 }
 # Under a name that is compared, of models whose own is not.
-NOT_COMPARED = {"created_at", "decided_at", "sent_at"}
+NOT_COMPARED = {"created_at", "decided_at", "sent_at", "last_used_at"}
 ORDERINGS = {"gt", "gte", "lt", "lte", "range"}
 SAMENESS = (ast.Is, ast.IsNot, ast.Eq, ast.NotEq, ast.In, ast.NotIn)
 

@@ -9,7 +9,8 @@ from django.conf import settings
 from django.db.models import QuerySet, Sum
 from django.utils import timezone
 
-from accounts.models import User
+from accounts.api_keys import lock_family
+from accounts.models import ApiKey, User
 from accounts.services import lock_user
 from payment.models import LedgerEntry, Offer, PaymentAttempt, Refund
 from payment.services.refunds.amounts import REQUESTED, refundable_paise
@@ -25,26 +26,34 @@ def needs_second_person(by: User, attempt: PaymentAttempt, amount_paise: int, ba
     return not by.holds(RIGHT) or is_above_limit(by, attempt, amount_paise, batch_paise)
 
 
-def is_above_limit(by: User, attempt: PaymentAttempt, amount_paise: int, batch_paise: int = 0) -> bool:
+def is_above_limit(
+    by: User | ApiKey, attempt: PaymentAttempt, amount_paise: int, batch_paise: int = 0
+) -> bool:
     """One of two sums is above REFUND_SECOND_PERSON_ABOVE, this refund included: the refunds of this order, or what
     this person sends back alone within 24 hours with all of the batch and what goes back of the bookings that they
     have called off, should their customers choose no other time.
 
     Under the payment's lock. Locks the person, so that refunds that they start at the same time are added up, together
-    with the customer: each may be the other's customer.
+    with the customer: each may be the other's customer. A key counts as a person, with all that it was rotated from.
     """
-    lock_user(by.pk, attempt.payment.user_id)
-    alone = Refund.objects.filter(
-        asked_by=by, approved_by=None, created_at__gte=timezone.now() - COUNTED_TOGETHER
-    )
+    if isinstance(by, ApiKey):
+        lock_family(by)
+        mine, of_offers = Refund.objects.filter(asked_by_key__family=by.family), 0
+    else:
+        lock_user(by.pk, attempt.payment.user_id)
+        mine, of_offers = Refund.objects.filter(asked_by=by), _sum_of_called_off(by, attempt)
+    alone = mine.filter(approved_by=None, created_at__gte=timezone.now() - COUNTED_TOGETHER)
     alone = alone.exclude(state=RefundState.FAILED).exclude(REQUESTED)
     of_person = alone.aggregate(sum=Sum("amount_paise"))["sum"] or 0
-    others = called_off(by).exclude(payment=attempt.payment_id).values("payment")
-    receipts = LedgerEntry.objects.filter(payment__in=others, kind=LedgerEntry.Kind.RECEIPT)
-    of_offers = receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
     of_order = (attempt.received_paise or 0) - refundable_paise(attempt) + amount_paise
     together = of_person + of_offers + max(batch_paise, amount_paise)
     return max(of_order, together) > settings.REFUND_SECOND_PERSON_ABOVE * 100
+
+
+def _sum_of_called_off(by: User, attempt: PaymentAttempt) -> int:
+    others = called_off(by).exclude(payment=attempt.payment_id).values("payment")
+    receipts = LedgerEntry.objects.filter(payment__in=others, kind=LedgerEntry.Kind.RECEIPT)
+    return receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
 
 
 def called_off(by: User) -> QuerySet[Offer]:

@@ -140,6 +140,7 @@ def cut_unsent_refunds(attempt: PaymentAttempt) -> None:
             refund.reason,
             held_because=Refund.Hold(refund.held_because),
             asked_by=refund.asked_by,
+            asked_by_key=refund.asked_by_key,
             approved_by=refund.approved_by,
             approved_at=refund.approved_at,
         )
@@ -179,6 +180,7 @@ def restore_cut_refunds(attempt: PaymentAttempt, by: User | None) -> None:
         cut.reason,
         held_because=Refund.Hold.NONE,
         asked_by=by or cut.asked_by,
+        asked_by_key=None if by else cut.asked_by_key,
         approved_by=None if by else cut.approved_by,
         approved_at=None if by else cut.approved_at,
     )
@@ -281,6 +283,7 @@ def _replace(failed: Refund) -> None:
         reason=failed.reason,
         replaces=failed,
         asked_by=failed.asked_by,
+        asked_by_key=failed.asked_by_key,
         approved_by=failed.approved_by,
         approved_at=failed.approved_at,
         held_because=Refund.Hold.FAILED_OFTEN if too_many else Refund.Hold.NONE,

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import User
+from accounts.models import ApiKey, User
 from booking.models import Booking
 from booking.services import cancel, forgive_hold, release
 from core.errors import Conflict, Refusal
@@ -76,7 +76,7 @@ def create_refund(
     amount_paise: int,
     reason: str,
     *,
-    asked_by: User | None,
+    asked_by: User | ApiKey | None,
     held_because: Refund.Hold = Hold.NONE,
 ) -> Refund:
     """A new refund of what this attempt brought: a request where it waits for a second person, else owed at once.
@@ -86,7 +86,8 @@ def create_refund(
     """
     if amount_paise > remaining_paise(attempt):
         raise NothingLeft
-    refund = insert_refund(attempt, amount_paise, reason, asked_by=asked_by, held_because=held_because)
+    asked = {"asked_by_key" if isinstance(asked_by, ApiKey) else "asked_by": asked_by}
+    refund = insert_refund(attempt, amount_paise, reason, held_because=held_because, **asked)
     if refund.is_requested:
         return refund
     supersede_requests(attempt)
@@ -155,10 +156,11 @@ def expected_credit_at() -> datetime:
 
 
 @transaction.atomic
-def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked_by: User) -> Refund:
-    """Staff send back `amount_paise`, or all that is left. Above the limit another person must approve it.
+def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked_by: User | ApiKey) -> Refund:
+    """Staff, or a server by its key, send back `amount_paise`, or all that is left. Above the limit a person must
+    approve it who has not asked for it, and has not made the key.
 
-    Its callers have required the right to refund.
+    Its callers have required the right to refund, or the scope.
 
     Raises NotPaid, NothingLeft, Simulated, Disputed, Refusal (`too_much`, `too_little`).
     """
@@ -185,7 +187,8 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
     if refund.state != RefundState.WAITING or not refund.held_because:
         raise Conflict("This refund is not waiting for anybody.", code="not_on_hold")
     needs_two_people = refund.held_because == Hold.SECOND_PERSON
-    if needs_two_people and refund.asked_by_id == approved_by.pk:
+    maker_of_key = refund.asked_by_key.made_by_id if refund.asked_by_key else None
+    if needs_two_people and approved_by.pk in (refund.asked_by_id, maker_of_key):
         raise SamePerson
     refuse_if_disputed(refund.attempt)
     if needs_two_people:
@@ -275,8 +278,8 @@ def cancel_booking(
         return None
     request = requested_refunds(attempt).latest("pk") if awaits_refund_of_all(attempt) else None
     refund = create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user)
-    if request and request.asked_by and share < left:
-        request_the_rest(attempt, request.reason, request.asked_by)
+    if request and (asked_by := request.asked_by or request.asked_by_key) and share < left:
+        request_the_rest(attempt, request.reason, asked_by)
     return refund
 
 
@@ -310,7 +313,7 @@ def return_held_money(payment: Payment, attempts: list[PaymentAttempt], reason: 
     _end_review(payment)
 
 
-def request_the_rest(attempt: PaymentAttempt, reason: str, by: User) -> Refund:
+def request_the_rest(attempt: PaymentAttempt, reason: str, by: User | ApiKey) -> Refund:
     """A request of all that is left. If all of it is requested already, the last of those requests."""
     left = refundable_paise(attempt)
     if left < MIN_REFUND_PAISE:

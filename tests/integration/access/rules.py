@@ -52,6 +52,8 @@ USERS = "accounts.user"
 
 # Page of a model: of `{app}.{model}`, by the last part of its URL.
 ACTIONS = {
+    "accounts.apikey revoke": right("accounts.change_apikey"),
+    "accounts.apikey rotate": right("accounts.add_apikey"),
     "accounts.session end_now": right("accounts.change_session"),
     "booking.booking mark_completed": right("booking.change_booking"),
     "booking.slot close_and_move": right("booking.change_slot"),
@@ -109,6 +111,7 @@ def model_rules(model: type[Model]) -> dict[str, Needs]:
 
 
 EXTRA = {
+    "accounts.apikey": {f"add {method}": right("accounts.add_apikey") for method in ("get", "post")},
     USERS: {"password_change get": SUPERUSER, "password_change post": SUPERUSER},
     "payment.receipt": {"pdf get": right("payment.view_receipt", "payment.change_receipt")},
 }
@@ -147,7 +150,15 @@ class OwnerOr:
     right: str
 
 
+@dataclass(frozen=True)
+class Scoped:
+    """An API key with this scope. No login opens it, not even a superuser's."""
+
+    scope: str
+
+
 PAYMENT = "api/payments/payments/{pk}/"
+SERVER = "api/server/"
 CART = "api/cart/carts/{pk}/"
 RULES: dict[str, str | Needs | OwnerOr] = {
     "api/auth/register/ post": PUBLIC,
@@ -268,6 +279,15 @@ RULES: dict[str, str | Needs | OwnerOr] = {
             *("simulate", "simulate-success"),
         )
     },
+    f"{SERVER}payments/ get": Scoped("bookings:read"),
+    f"{SERVER}payments/ post": Scoped("bookings:write"),
+    f"{SERVER}payments/{{pk}}/ get": Scoped("bookings:read"),
+    f"{SERVER}payments/{{pk}}/refunds/ post": Scoped("refunds:write"),
+    f"{SERVER}payments/{{pk}}/simulate/ post": Scoped("bookings:write"),
+    f"{SERVER}bookings/ get": Scoped("bookings:read"),
+    f"{SERVER}bookings/{{book_id}}/ get": Scoped("bookings:read"),
+    f"{SERVER}bookings/{{book_id}}/cancel/ post": Scoped("bookings:write"),
+    f"{SERVER}bookings/{{book_id}}/move/ post": Scoped("bookings:write"),
     "api/payments/webhook/phonepe/ post": SIGNATURE,  # proves itself by PhonePe's signature: test_webhooks
     "api/payments/return/{token}/ get": SIGNED,
     "api/payments/return/{token}/ post": SIGNED,
@@ -321,6 +341,8 @@ BODIES = {
     "debug-connectivity/": {"test_payment": True},
     "bookings/{pk}/status/": {"status": "CANCELLED", "cancellation_reason": "not mine"},
     "simulate/": {"outcome": "success"},
+    "refunds/": {"reason": "a gesture"},
+    "cancel/": {"reason": "not mine"},
     "addresses/{pk}/": {"city": "Elsewhere", "is_default": True},
     "apply_promo/": {"promo_code": "ANY"},
     "carts/{pk}/": {"selected_date": "2030-01-01"},
