@@ -21,7 +21,7 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.models import User
 from booking import services
 from booking.filters import PackageFilter, PujaServiceFilter, with_price
-from booking.models import Cart, Package, PujaCategory, PujaService, Slot
+from booking.models import ON_SALE, Cart, Package, PujaCategory, PujaService, Slot
 from booking.promo_guard import guarded_promo
 from booking.serializers import (
     CartChoiceSerializer,
@@ -86,7 +86,7 @@ class PujaServiceViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
     def slots(self, request: Request, pk: str) -> Response:
         """Open start times to come, for two weeks from today unless `from` and `to` (dates) say otherwise."""
         start, end = _read_period(request)
-        slots = Slot.objects.filter(service=self.get_object(), is_open=True)
+        slots = Slot.objects.filter(ON_SALE, service=self.get_object())
         shown = self.paginate_queryset(slots.filter(starts_at__gte=start, starts_at__lt=end))
         return self.get_paginated_response(SlotSerializer(shown, many=True).data)
 

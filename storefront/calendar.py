@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from django.conf import settings
 from django.utils import timezone
 
-from booking.models import PujaService, Slot
+from booking.models import ON_SALE, OpeningTimes, PujaService, Slot
 from booking.services import earliest_start
 from booking.services.carts import FURTHEST
 from booking.services.places import free_slots
@@ -43,8 +42,10 @@ class FreeTimes:
 
     def first_free_day(self, since: date) -> date | None:
         if not self.has_slots:
-            days = (max(since, self.first_day) + timedelta(days=ahead) for ahead in range(2))
-            return next((day for day in days if day <= self.last_day and any(self._open_hours(day))), None)
+            first = max(since, self.first_day)
+            times = OpeningTimes.around(midnight(first), midnight(self.last_day + timedelta(days=1)))
+            days = (first + timedelta(days=ahead) for ahead in range((self.last_day - first).days + 1))
+            return next((day for day in days if any(self._open_hours(day, times))), None)
         free = free_slots(self.service.pk, max(self.earliest, midnight(since)))
         start = free.values_list("starts_at", flat=True).first()
         return timezone.localdate(start) if start and timezone.localdate(start) <= self.last_day else None
@@ -60,10 +61,13 @@ class FreeTimes:
     def times(self, day: date) -> list[Time]:
         """Full ones, too."""
         if not self.has_slots:
-            return [Time(start, None) for start in self._open_hours(day)]
+            if not self.first_day <= day <= self.last_day:
+                return []
+            times = OpeningTimes.around(midnight(day), midnight(day + timedelta(days=1)))
+            return [Time(start, None) for start in self._open_hours(day, times)]
         slots = Slot.objects.filter(
+            ON_SALE,
             service=self.service,
-            is_open=True,
             starts_at__gte=max(self.earliest, midnight(day)),
             starts_at__lt=midnight(day + timedelta(days=1)),
         )
@@ -72,19 +76,20 @@ class FreeTimes:
     def _free_days(self, first: date, last: date) -> set[date]:
         first, last = max(first, self.first_day), min(last, self.last_day)
         if not self.has_slots:
-            days = {first + timedelta(days=ahead) for ahead in range((last - first).days + 1)}
-            return days if first != self.first_day or any(self._open_hours(first)) else days - {first}
+            times = OpeningTimes.around(midnight(first), midnight(last + timedelta(days=1)))
+            days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
+            return {day for day in days if any(self._open_hours(day, times))}
         free = free_slots(self.service.pk, max(self.earliest, midnight(first)))
         starts = free.filter(starts_at__lt=midnight(last + timedelta(days=1)))
         return {timezone.localdate(start) for start in starts.values_list("starts_at", flat=True)}
 
-    def _open_hours(self, day: date) -> Iterator[datetime]:
-        start = timezone.make_aware(datetime.combine(day, time(settings.OPENING_HOUR)))
-        closes = timezone.make_aware(datetime.combine(day, time(settings.CLOSING_HOUR)))
-        while start <= closes:
-            if start >= self.earliest:
-                yield start
-            start += STEP
+    def _open_hours(self, day: date, times: OpeningTimes) -> Iterator[datetime]:
+        for opens, closes in times.open_spans(self.service.pk, day):
+            start, last = (timezone.make_aware(datetime.combine(day, each)) for each in (opens, closes))
+            while start <= last:
+                if start >= self.earliest and not times.is_closed(self.service.pk, start):
+                    yield start
+                start += STEP
 
 
 def midnight(day: date) -> datetime:

@@ -15,18 +15,23 @@ from booking.models.calendar_feeds import CalendarFeed
 from booking.models.carts import Cart
 from booking.models.catalogue import LEAST_PAISE, Package, PujaCategory, PujaService
 from booking.models.checkouts import Checkout, HoldNetwork, SlotHold
+from booking.models.opening import ClosedPeriod, OpeningHours, OpeningTimes
 from booking.models.promo_codes import PromoCode
-from booking.models.slots import Slot
+from booking.models.slots import ON_SALE, Slot
 from booking.models.waiting import WaitingEntry
 
 __all__ = [
     "LEAST_PAISE",
+    "ON_SALE",
     "Booking",
     "CalendarFeed",
     "Cart",
     "Checkout",
+    "ClosedPeriod",
     "EarlierStart",
     "HoldNetwork",
+    "OpeningHours",
+    "OpeningTimes",
     "Package",
     "PromoCode",
     "PujaCategory",

@@ -1,13 +1,18 @@
 """Start times with places."""
 
+from typing import Any
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import F, Q
 
 from booking.fields import SENSIBLE_MOMENT, MinuteField, StartsOnTheMinute
 from booking.models.catalogue import MOST, PujaService
+from booking.models.opening import OpeningTimes
 from core.dates import spell_moment
+
+ON_SALE = Q(is_open=True, is_suspended=False)
 
 
 class Slot(models.Model):
@@ -19,6 +24,10 @@ class Slot(models.Model):
     held = models.PositiveSmallIntegerField(default=0, editable=False)
     booked = models.PositiveSmallIntegerField(default=0, editable=False)
     is_open = models.BooleanField(default=True)
+    # A column, so that the UPDATE that takes a place sees it in the row that it locks.
+    is_suspended = models.BooleanField(
+        default=False, editable=False, help_text="in a closed period, or outside the opening hours"
+    )
 
     class Meta:
         ordering = ("starts_at", "id")
@@ -39,6 +48,19 @@ class Slot(models.Model):
 
     def __str__(self) -> str:
         return f"{self.service}, {spell_moment(self.starts_at)}"
+
+    @transaction.atomic
+    def save(self, *args: Any, **options: Any) -> None:
+        """Under the lock of its puja, under which opening hours and closed periods are changed too."""
+        if options.get("update_fields") is None:
+            list(PujaService.objects.select_for_update(no_key=True).filter(pk=self.service_id).only("pk"))
+            times = OpeningTimes.around(self.starts_at)
+            self.is_suspended = not times.allow_slot(self.service_id, self.starts_at)
+        super().save(*args, **options)
+
+    @property
+    def is_on_sale(self) -> bool:
+        return self.is_open and not self.is_suspended
 
     @property
     def available(self) -> int:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 import booking.services.places as places
 import booking.services.promos as promos
 from accounts.services import lock_user
-from booking.models import Booking, Cart, Checkout, EarlierStart, Slot, SlotHold
+from booking.models import Booking, Cart, Checkout, ClosedPeriod, EarlierStart, Slot, SlotHold
 from booking.services.checkouts import release
 from core.databases import Write, insert_rows, update_row, write_together
 from core.errors import Conflict
@@ -79,7 +79,9 @@ def held_checkouts(checkouts: QuerySet[Checkout], now: datetime) -> QuerySet[Che
     """
     others = Checkout.objects.filter(cart=OuterRef("cart")).exclude(pk=OuterRef("pk"))
     of_cart = others.exclude(state=Checkout.State.RELEASED)
-    has_place = Q(hold=None) | Q(hold__state=SlotHold.State.HELD, hold__slot__starts_at__gt=now)
+    closed = ClosedPeriod.objects.of(OuterRef("puja_service")).covering(OuterRef("starts_at"))
+    held = Q(hold__state=SlotHold.State.HELD, hold__slot__starts_at__gt=now)
+    has_place = held | Q(~Exists(closed), hold=None)
     usual = checkouts.filter(has_place, ~Exists(of_cart), state=Checkout.State.RESERVED, promo_code=None)
     return usual.filter(starts_at__gt=now, booking=None).select_related("hold__slot")
 

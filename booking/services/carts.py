@@ -5,7 +5,6 @@ from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.functional import lazy
@@ -17,7 +16,7 @@ import booking.services.promos as promos
 from accounts.models import User
 from accounts.services import lock_active_user, lock_user
 from booking.devotees import DEVOTEE_FIELDS
-from booking.models import Cart, Checkout, Package, PujaService, Slot
+from booking.models import ON_SALE, Cart, Checkout, OpeningTimes, Package, PujaService, Slot
 from booking.pricing import find_promo_problem
 from booking.services.places import SlotFull, earliest_start, free_slots, is_offered
 from core.dates import spell_date
@@ -166,7 +165,7 @@ def require_bookable(cart: Cart) -> Slot | None:
         raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
     wrong = _find_date_problem(cart)  # before its moment reaches the database, which does not know every one
     slots = cart.puja_service.slots.all()
-    slot = None if wrong else slots.filter(starts_at=cart.starts_at, is_open=True).first()
+    slot = None if wrong else slots.filter(ON_SALE, starts_at=cart.starts_at).first()
     has_slots = slot is not None or slots.exists()
     if wrong:
         field, problem = wrong
@@ -245,12 +244,19 @@ def require_open_start(service: PujaService, starts_at: datetime) -> None:
 
 
 def _require_opening_hours(cart: Cart) -> None:
-    opens, closes = time(settings.OPENING_HOUR), time(settings.CLOSING_HOUR)
-    if not opens <= cart.selected_time <= closes:
-        hours = {"opens": f"{opens:%H:%M}", "closes": f"{closes:%H:%M}"}
-        raise InvalidField(
-            "selected_time", format_lazy(_("Choose a time between {opens} and {closes}."), **hours)
-        )
+    """Of a puja without slots."""
+    times = OpeningTimes.around(cart.starts_at)
+    if times.allow_start(cart.puja_service_id, cart.starts_at):
+        return
+    spans = times.open_spans(cart.puja_service_id, cart.selected_date)
+    if not spans or any(opens <= cart.selected_time <= closes for opens, closes in spans):
+        raise InvalidField("selected_date", _("We are closed then. Please choose another day or time."))
+    if len(spans) == 1:
+        opens, closes = (f"{each:%H:%M}" for each in spans[0])
+        between = _("Choose a time between {opens} and {closes}.")
+        raise InvalidField("selected_time", format_lazy(between, opens=opens, closes=closes))
+    hours = ", ".join(f"{opens:%H:%M}–{closes:%H:%M}" for opens, closes in spans)
+    raise InvalidField("selected_time", format_lazy(_("Choose a time within {hours}."), hours=hours))
 
 
 def _build_cart(

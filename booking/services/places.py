@@ -3,6 +3,7 @@
 Every move is one conditional UPDATE of the hold; only who moved the hold may move the slot's numbers.
 """
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from booking.models import Checkout, Slot, SlotHold, WaitingEntry
+from booking.models import ON_SALE, Checkout, ClosedPeriod, Slot, SlotHold, WaitingEntry
 from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, network_digest, refuse_excess
 from core.compiled import CompiledWrite
 from core.databases import Write, insert_rows, update_row, update_rows
@@ -84,9 +85,8 @@ def hold_kept_place(user_id: int, slot: Slot) -> bool:
 
     The slot counts it among the held ones: now for their checkout.
     """
-    _lock_in_order(slot.pk)
-    is_open = Slot.objects.filter(pk=slot.pk, is_open=True).exists()
-    if is_open and _accept_offer(user_id, slot):
+    lock_in_order(slot.pk)
+    if Slot.objects.filter(ON_SALE, pk=slot.pk).exists() and _accept_offer(user_id, slot):
         return True
     return free_for_newcomers(slot).update(held=F("held") + 1) == 1
 
@@ -140,7 +140,8 @@ def extending_write(checkout: Checkout, until: datetime) -> Write:
 def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
     """The place for good, in the caller's transaction. Returns its start.
 
-    A hold that was released (late money) takes a free place again. What has begun is not taken, held or not.
+    A hold that was released (late money) takes a free place again. What has begun is not taken, held or not; without
+    a slot, nor is what the temple has closed meanwhile.
     `other_slot` is what the person has chosen instead. Raises SlotGone, with `start_passed` for what has begun.
     """
     place = SlotHold.objects.select_related("slot").filter(checkout=checkout).first()
@@ -150,11 +151,13 @@ def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
     if starts_at <= timezone.now():
         raise SlotGone(code="start_passed")
     if place is None:
+        if ClosedPeriod.objects.of(checkout.puja_service_id).covering(starts_at).exists():
+            raise SlotGone
         return starts_at
     if _change_state(checkout, State.HELD, State.TAKEN):
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
         return starts_at
-    _lock_in_order(place.slot_id)
+    lock_in_order(place.slot_id)
     _take_free_place(checkout, place.slot, with_free_place(place.slot), timezone.now())
     SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, released_at=None)
     return starts_at
@@ -182,7 +185,7 @@ def exchange_place(checkout: Checkout, slot: Slot) -> None:
     taken = SlotHold.objects.filter(checkout=checkout, state=State.TAKEN)
     if slot.service_id != checkout.cart.puja_service_id:
         raise SlotGone()
-    _lock_in_order(slot.pk, *taken.values_list("slot", flat=True))
+    lock_in_order(slot.pk, *taken.values_list("slot", flat=True))
     _take_free_place(checkout, slot, free_for_newcomers(slot), timezone.now() + lead_time())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
     if not taken.update(slot=slot):
@@ -194,12 +197,23 @@ def close(slot: Slot) -> None:
     paying is offered another time."""
     with transaction.atomic():
         Slot.objects.filter(pk=slot.pk).update(is_open=False)
-        waiting = WaitingEntry.objects.filter(slot=slot)
-        offered = waiting.filter(state=WaitingEntry.State.OFFERED).update(state=WaitingEntry.State.PASSED)
-        waiting.filter(state=WaitingEntry.State.WAITING).update(state=WaitingEntry.State.PASSED)
-        if offered:
-            Slot.objects.filter(pk=slot.pk).update(held=F("held") - offered)
-    for held in SlotHold.objects.select_related("checkout").filter(slot=slot, state=State.HELD):
+        end_waiting(slot)
+    give_back_held([slot])
+
+
+@transaction.atomic
+def end_waiting(slot: Slot) -> None:
+    lock_in_order(slot.pk)
+    waiting = WaitingEntry.objects.filter(slot=slot)
+    offered = waiting.filter(state=WaitingEntry.State.OFFERED).update(state=WaitingEntry.State.PASSED)
+    waiting.filter(state=WaitingEntry.State.WAITING).update(state=WaitingEntry.State.PASSED)
+    if offered:
+        Slot.objects.filter(pk=slot.pk).update(held=F("held") - offered)
+
+
+def give_back_held(slots: Sequence[Slot]) -> None:
+    """Of slots that are not on sale any more: places that are only held, each in a transaction of its own."""
+    for held in SlotHold.objects.select_related("checkout").filter(slot__in=slots, state=State.HELD):
         release_hold(held.checkout, counts=False)
 
 
@@ -227,7 +241,7 @@ def choice_deadline(checkout: Checkout) -> datetime | None:
 
 def free_slots(service_id: int, not_before: datetime) -> QuerySet[Slot]:
     """With a place that can be taken, the earliest first."""
-    free = Slot.objects.filter(is_open=True, capacity__gt=F("held") + F("booked"))
+    free = Slot.objects.filter(ON_SALE, capacity__gt=F("held") + F("booked"))
     return _unless_waited_for(free).filter(service_id=service_id, starts_at__gte=not_before)
 
 
@@ -236,7 +250,7 @@ def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
 
 
 def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
-    _lock_in_order(slot.pk, *([place.slot_id] if place else []))
+    lock_in_order(slot.pk, *([place.slot_id] if place else []))
     _take_free_place(checkout, slot, free_for_newcomers(slot), timezone.now() + lead_time())
     if place is None:
         _add_taken_hold(checkout, slot)
@@ -253,7 +267,7 @@ def _add_taken_hold(checkout: Checkout, slot: Slot) -> None:
 
 def _take_free_place(checkout: Checkout, slot: Slot, free: QuerySet[Slot], not_before: datetime) -> None:
     """The place that the waiting list keeps for this person, else one of `free`. Under the lock of the slot."""
-    current = Slot.objects.filter(pk=slot.pk, is_open=True, starts_at__gte=not_before)
+    current = Slot.objects.filter(ON_SALE, pk=slot.pk, starts_at__gte=not_before)
     if current.exists() and _accept_offer(checkout.user_id, slot):
         current.update(held=F("held") - 1, booked=F("booked") + 1)
         return
@@ -261,14 +275,14 @@ def _take_free_place(checkout: Checkout, slot: Slot, free: QuerySet[Slot], not_b
         raise SlotGone()
 
 
-def _lock_in_order(*slot_ids: int) -> None:
+def lock_in_order(*slot_ids: int) -> None:
     """Two who change slots in opposite directions take the rows in one order: no deadlock."""
     rows = Slot.objects.select_for_update(no_key=True).filter(pk__in=slot_ids).order_by("pk")
     list(rows.values_list("pk", flat=True))
 
 
 def with_free_place(slot: Slot) -> QuerySet[Slot]:
-    return Slot.objects.filter(pk=slot.pk, is_open=True, capacity__gt=F("held") + F("booked"))
+    return Slot.objects.filter(ON_SALE, pk=slot.pk, capacity__gt=F("held") + F("booked"))
 
 
 def free_for_newcomers(slot: Slot) -> QuerySet[Slot]:

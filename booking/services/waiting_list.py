@@ -70,7 +70,7 @@ def join(user: User, slot_id: int, package_id: int, network: str = "") -> Waitin
     mine = WaitingEntry.objects.filter(user=user, state__in=OPEN)
     if already := mine.filter(slot=slot).first():
         return already
-    if not slot.is_open or slot.starts_at < places.earliest_start():
+    if not slot.is_on_sale or slot.starts_at < places.earliest_start():
         raise NotWaited(_("This time cannot be booked any more."), code="time_over")
     if places.free_for_newcomers(slot).exists():
         raise NotWaited
@@ -117,6 +117,7 @@ def to_offer(_now: datetime) -> "QuerySet[WaitingEntry]":
         ~Exists(earlier),
         state=State.WAITING,
         slot__is_open=True,
+        slot__is_suspended=False,
         slot__starts_at__gt=Now(),
         slot__capacity__gt=F("slot__held") + F("slot__booked"),
     )
