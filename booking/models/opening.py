@@ -61,15 +61,12 @@ class OpeningHours(models.Model):
 
 
 class ClosedPeriodQuerySet(models.QuerySet["ClosedPeriod"]):
-    def of(self, service: int | models.Expression) -> "ClosedPeriodQuerySet":
+    def of(self, service: int | F) -> "ClosedPeriodQuerySet":
         """Those of all pujas among them."""
         return self.filter(Q(service=None) | Q(service=service))
 
-    def covering(self, starts_at: datetime | models.Expression) -> "ClosedPeriodQuerySet":
+    def covering(self, starts_at: datetime | F) -> "ClosedPeriodQuerySet":
         return self.filter(begins__lte=starts_at, ends__gt=starts_at)
-
-    def touching(self, since: datetime, until: datetime) -> "ClosedPeriodQuerySet":
-        return self.filter(begins__lt=until, ends__gt=since)
 
 
 class ClosedPeriod(models.Model):

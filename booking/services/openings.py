@@ -7,6 +7,7 @@ The column of a slot is written with it, so that an UPDATE that waits for the sl
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import pairwise
 
 from django.db import transaction
@@ -119,12 +120,11 @@ def set_hours(service: int | None, week: Mapping[int, Collection[Span] | None]) 
             raise HoursOverlap
     _lock_services([service])
     OpeningHours.objects.filter(service=service, weekday__in=week).delete()
-    OpeningHours.objects.bulk_create(
-        OpeningHours(service_id=service, weekday=weekday, opens=opens, closes=closes)
-        for weekday, spans in week.items()
-        if spans is not None
-        for opens, closes in (spans or [(None, None)])
-    )
+    for weekday, spans in week.items():
+        row = partial(OpeningHours, service_id=service, weekday=weekday)
+        if spans is not None:
+            rows = [row(opens=opens, closes=closes) for opens, closes in spans]
+            OpeningHours.objects.bulk_create(rows or [row()])
     of_service = Q(service=service) if service is not None else Q()
     _refresh(Slot.objects.filter(of_service, starts_at__gte=timezone.now()))
 
