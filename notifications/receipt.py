@@ -1,4 +1,4 @@
-"""What stands on a receipt. It knows no model of payments, and `notifications.receipt_pdf` draws it."""
+"""What stands on a receipt and on a credit note. It knows no model of payments; `receipt_pdf` draws them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from core.dates import spell_date
+from core.gstin import STATES, UNION_TERRITORIES
 from core.language import supported_language
 from core.money import grouped
 
@@ -25,6 +26,61 @@ class Returned:
     at: datetime
     amount_paise: int
     reference: str
+
+
+@dataclass(frozen=True)
+class TaxLines:
+    """The goods and services tax in an amount, in paise."""
+
+    gstin: str
+    buyer_gstin: str
+    sac: str
+    place_of_supply: str
+    basis_points: int
+    taxable_paise: int
+    cgst_paise: int
+    sgst_paise: int
+    igst_paise: int
+
+    def heading_rows(self) -> Rows:
+        state = STATES.get(self.place_of_supply, "")
+        return [
+            (_("GSTIN"), self.gstin),
+            (_("GSTIN of the buyer"), self.buyer_gstin),
+            (_("Place of supply"), f"{state} ({self.place_of_supply})"),
+            (_("Service code (SAC)"), self.sac),
+        ]
+
+    def amount_rows(self) -> Rows:
+        """They add up to the amount. Within a state two halves, one of them called UTGST in some territories."""
+        rows = [(_("Taxable value"), f"₹{grouped(self.taxable_paise)}")]
+        if self.place_of_supply != self.gstin[:2]:
+            return [*rows, (f"IGST {_percent(self.basis_points)}", f"₹{grouped(self.igst_paise)}")]
+        local = "UTGST" if self.gstin[:2] in UNION_TERRITORIES else "SGST"
+        return [
+            *rows,
+            (f"CGST {_percent(self.basis_points / 2)}", f"₹{grouped(self.cgst_paise)}"),
+            (f"{local} {_percent(self.basis_points / 2)}", f"₹{grouped(self.sgst_paise)}"),
+        ]
+
+
+@dataclass(frozen=True)
+class CreditNoteDocument:
+    """What stands on a credit note. Amounts in paise; empty text is left out."""
+
+    number: str
+    issued_at: datetime
+    simulated: bool
+    receipt_number: str
+    received_at: datetime | None
+    payer: str
+    address: str
+    item: str
+    total_paise: int
+    reference: str
+    payment_reference: str
+    utr: str
+    tax: TaxLines | None = None
 
 
 @dataclass(frozen=True)
@@ -50,6 +106,7 @@ class ReceiptDocument:
     difference_paise: int = 0
     is_cancelled: bool = False
     returned: tuple[Returned, ...] = ()
+    tax: TaxLines | None = None
 
     def __post_init__(self) -> None:
         if self.price_paise - self.discount_paise + self.difference_paise != self.total_paise:
@@ -83,6 +140,11 @@ def digest(receipt: ReceiptDocument, language: str) -> str:
     and the libraries."""
     drawn_from = (receipt, supported_language(language), settings.RECEIPT_ISSUER, settings.BUILD, LIBRARIES)
     return hashlib.sha256(repr(drawn_from).encode()).hexdigest()
+
+
+def _percent(basis_points: float) -> str:
+    """1800 is "18 %", 1250 is "12.5 %"."""
+    return f"{basis_points / 100:g} %"
 
 
 def _signed(paise: int) -> str:

@@ -377,6 +377,8 @@ STAFF_WEBHOOK_URL = address("STAFF_WEBHOOK_URL")
 STAFF_WEBHOOK_SECRET = secret("STAFF_WEBHOOK_SECRET")
 # Who issues receipts: name, then lines such as an address and a tax number.
 RECEIPT_ISSUER = text("RECEIPT_ISSUER", "|".join((BRAND_NAME, *BRAND_ADDRESS, *BRAND_LEGAL))).split("|")
+# Without it nothing is taxed. Prices include the tax. A puja may have a service code of its own.
+GST_GSTIN, GST_SAC, GST_RATE = text("GST_GSTIN"), text("GST_SAC", "999591"), text("GST_RATE", "18")
 # Called every minute while the worker is on time: a monitoring service alerts when the calls stop.
 DEAD_MAN_URL = address("DEAD_MAN_URL")
 

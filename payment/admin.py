@@ -28,6 +28,7 @@ from core.texts import plain_line
 from core.throttling import user_subject
 from diagnostics import render
 from payment.models import (
+    CreditNote,
     DiagnosisRun,
     Dispute,
     DisputeUpdate,
@@ -49,13 +50,13 @@ from payment.reconciliation.report import as_text
 from payment.services.disputes import confirm_dispute, decide_dispute
 from payment.services.offers import decline
 from payment.services.outcomes import accept_after_review, return_after_review
-from payment.services.receipts import ReceiptBusy, number_receipt
+from payment.services.receipts import ReceiptBusy, number_credit_note, number_receipt
 from payment.services.refunds.amounts import REQUESTED
 from payment.services.refunds.requests import approve_refund, withdraw_refund
 from payment.services.slot_closure import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
 from payment.services.status import stop_waiting_by_staff
 from payment.services.webhooks import close_event
-from payment.views.payments import download
+from payment.views.payments import download, download_credit_note
 
 CLOSED = "The temple has closed this time."
 
@@ -442,46 +443,73 @@ class LedgerEntryAdmin(ReadOnlyAdmin):
     search_fields = ("reference__exact",)
 
 
-@admin.register(Receipt)
-class ReceiptAdmin(ReadOnlyAdmin):
-    list_display = ("__str__", "payment", "amount", "received_at", "pdf_link")
-    list_filter = ("series", ("year", SeenValuesFilter), ("received_at", SpanFilter))
-    list_select_related = ("payment",)
-    search_fields = ("payment__reference__startswith", "payment__user__email")
-    search_help_text = "number of the receipt, reference of the payment, or mail address"
+class PaperAdmin(ReadOnlyAdmin):
+    """Numbered papers: found by their number, and printed again as their reader got them."""
+
+    list_filter: Any = ("series", ("year", SeenValuesFilter))
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Receipt], search_term: str
-    ) -> tuple[QuerySet[Receipt], bool]:
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
         if found := read_serial_number(search_term):
             return queryset.filter(**dict(zip(("series", "year", "number"), found, strict=True))), False
         return super().get_search_results(request, queryset, search_term)
 
-    @admin.display(description="received (₹)", ordering="total_paise")
-    def amount(self, receipt: Receipt) -> str:
-        return rupees(receipt.total_paise)
+    @admin.display(description="amount (₹)", ordering="total_paise")
+    def amount(self, paper: Receipt | CreditNote) -> str:
+        return rupees(paper.total_paise)
 
     @admin.display(description="PDF")
-    def pdf_link(self, receipt: Receipt) -> str:
-        return format_html('<a href="{}">PDF</a>', reverse("admin:payment_receipt_pdf", args=[receipt.pk]))
+    def pdf_link(self, paper: Receipt | CreditNote) -> str:
+        return format_html('<a href="{}">PDF</a>', reverse(f"admin:{self._pdf_name()}", args=[paper.pk]))
 
     def get_urls(self) -> list[URLPattern]:
-        """The PDF, as the payer gets it. The receipt gets its number now if it has none."""
-        pdf = path("<int:pk>/pdf/", self.admin_site.admin_view(self.download), name="payment_receipt_pdf")
+        """The PDF. The paper gets its number now if it has none."""
+        pdf = path("<int:pk>/pdf/", self.admin_site.admin_view(self.download), name=self._pdf_name())
         return [pdf, *super().get_urls()]
 
+    def _pdf_name(self) -> str:
+        return f"payment_{self.model._meta.model_name}_pdf"
+
     def download(self, request: HttpRequest, pk: int) -> HttpResponse:
-        receipt = get_object_or_404(Receipt, pk=pk)
-        if not self.has_view_permission(request, receipt):
+        paper = get_object_or_404(self.model, pk=pk)
+        if not self.has_view_permission(request, paper):
             raise PermissionDenied
         wait = find_excess("receipt", user_subject(cast(User, request.user).pk))
         if wait is not None:
             return too_many_requests(request, wait)
         try:
-            return download(number_receipt(receipt.pk))
+            return self.print_paper(pk)
         except ReceiptBusy as busy:
             self.message_user(request, busy.detail, messages.WARNING)
-            return redirect("admin:payment_receipt_change", receipt.pk)
+            return redirect(f"admin:payment_{self.model._meta.model_name}_change", pk)
+
+    def print_paper(self, pk: int) -> HttpResponse:
+        raise NotImplementedError
+
+
+@admin.register(Receipt)
+class ReceiptAdmin(PaperAdmin):
+    list_display = ("__str__", "payment", "amount", "received_at", "pdf_link")
+    list_filter = (*PaperAdmin.list_filter, ("received_at", SpanFilter))
+    list_select_related = ("payment",)
+    search_fields = ("payment__reference__startswith", "payment__user__email")
+    search_help_text = "number of the receipt, reference of the payment, or mail address"
+
+    def print_paper(self, pk: int) -> HttpResponse:
+        return download(number_receipt(pk))
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(PaperAdmin):
+    list_display = ("__str__", "refund", "receipt", "amount", "issued_at", "pdf_link")
+    list_filter = (*PaperAdmin.list_filter, ("issued_at", SpanFilter))
+    list_select_related = ("refund", "receipt")
+    search_fields = ("refund__merchant_refund_id__startswith", "refund__payment__reference__startswith")
+    search_help_text = "number of the credit note, id of the refund, or reference of the payment"
+
+    def print_paper(self, pk: int) -> HttpResponse:
+        return download_credit_note(number_credit_note(pk))
 
 
 @admin.register(Reconciliation)

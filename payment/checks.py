@@ -18,6 +18,7 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
+from core.gstin import registration
 from payment.phonepe import credentials
 from payment.phonepe.enums import Generation
 from payment.services.frontends import configured_frontends, unheard_origins
@@ -497,6 +498,7 @@ OWN_SIMULATOR = Problem(
 
 def refuse_unsafe() -> None:
     """Raises ImproperlyConfigured with every reason not to start. Needs no database."""
+    registration()  # a GSTIN that is mistyped would be on every paper
     problems = address_problems()
     if settings.SIMULATOR_PUBLISHED_KEYS and _is_simulation_reachable():
         problems.append(PUBLISHED_KEYS)

@@ -34,7 +34,7 @@ from payment.services.offers import expire_offer
 from payment.services.outcomes import fulfil
 from payment.services.paying import tell_if_paying_works
 from payment.services.queue import Scheduled, due
-from payment.services.receipts import number_receipt
+from payment.services.receipts import number_credit_note, number_receipt
 from payment.services.refunds import sending
 from payment.services.reminders import remind
 from payment.services.schedule import scaled
@@ -100,6 +100,10 @@ def fulfil_payment(payment_id: int) -> None:
 
 def assign_receipt_number(receipt_id: int) -> None:
     number_receipt(receipt_id, at_once=50)
+
+
+def assign_credit_note_number(note_id: int) -> None:
+    number_credit_note(note_id, at_once=50)
 
 
 def delete_key(key_id: int) -> None:
@@ -170,6 +174,7 @@ KINDS: dict[str, Job] = {
     ),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE, columns=CHECKED),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
+    "credit_notes": Job(queue.credit_notes_due, assign_credit_note_number),
     "diagnosis": Job(diagnosis_due, run_diagnosis),
     "watch": Job(checks_due, run_checks),
     "reconcile": Job(days_due, compare_day, COMPARISON_LEASE),
@@ -178,7 +183,16 @@ KINDS: dict[str, Job] = {
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     (
-        *("fulfilments", "holds", "offers", "receipts", "reminders", "paying_watches", "keys"),
+        *(
+            "fulfilments",
+            "holds",
+            "offers",
+            "receipts",
+            "credit_notes",
+            "reminders",
+            "paying_watches",
+            "keys",
+        ),
         *("waiting", "waiting_offers", "late_waiting"),
         *("registrations", "code_requests", "codes", "left_registrations", "sessions", "uploads"),
     ),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -49,6 +49,14 @@ class PujaService(models.Model):
     type = models.CharField(max_length=10, choices=Type)
     duration_minutes = models.PositiveSmallIntegerField(validators=[MinValueValidator(LEAST_MINUTES), MOST])
     is_active = models.BooleanField(default=True)
+    sac = models.CharField(
+        "SAC",
+        max_length=8,
+        blank=True,
+        default="",
+        validators=[RegexValidator(r"^[0-9]{4,8}\Z", "Four to eight digits.")],
+        help_text="its service code for GST; empty: GST_SAC of the settings",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

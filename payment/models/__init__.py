@@ -1,7 +1,7 @@
 """The rows of the money. Constraints allow only valid rows, `advance` only valid changes of state.
 
 Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one order at PhonePe · one HTTP attempt
-   │             └──< Refund                     money on its way back
+   │             └──< Refund ─── CreditNote      money on its way back · its paper, numbered without gaps
    ├─── Offer                                    free slots for a customer whose slot is gone
    ├──< LedgerEntry                              money that moved; added to, never changed
    ├─── Receipt ──< DrawnReceipt                 numbered without gaps (ReceiptCounter has the last number) · its PDF
@@ -21,7 +21,7 @@ from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
 from payment.models.paying_watches import PayingWatch
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt, longest_call
-from payment.models.receipts import DrawnReceipt, Receipt, ReceiptCounter
+from payment.models.receipts import CreditNote, DrawnReceipt, Receipt, ReceiptCounter
 from payment.models.reconciliations import Reconciliation
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
@@ -31,6 +31,7 @@ __all__ = [
     "OPEN_ATTEMPT",
     "OPEN_REFUND",
     "UNSENT_REFUND",
+    "CreditNote",
     "DiagnosisRun",
     "Dispute",
     "DisputeUpdate",

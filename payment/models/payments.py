@@ -113,6 +113,13 @@ class Payment(models.Model):
     server_reference = models.CharField(
         max_length=64, blank=True, default="", help_text="what that server calls it"
     )
+    buyer_gstin = models.CharField(
+        "GSTIN of the buyer",
+        max_length=15,
+        blank=True,
+        default="",
+        help_text="for the receipt, if they gave one",
+    )
     simulated = models.BooleanField(default=False)
     frontend = models.CharField(
         max_length=8, choices=FrontendGeneration, blank=True, help_text="whose routes opened it"

@@ -13,7 +13,7 @@ from django.db.models import Count, Exists, F, Model, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce, Least
 
 from booking.models import Booking
-from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund
+from payment.models import CreditNote, Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund
 from payment.services.refunds.amounts import MIN_REFUND_PAISE, REQUESTED
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
@@ -147,6 +147,14 @@ def refunds_that_differ() -> Rows:
     agrees = (is_completed & Q(entered=-F("amount_paise"))) | (~is_completed & Q(entered=0))
     entered = _sum_of_entries((Kind.REFUND,), reference=OuterRef(REFUND_ID))
     return Refund.objects.annotate(entered=entered).exclude(agrees)
+
+
+@invariant("What went back is on the credit note of its refund, with its amount.")
+def entries_without_credit_note() -> Rows:
+    note = CreditNote.objects.filter(
+        refund__merchant_refund_id=OuterRef("reference"), total_paise=-OuterRef("amount_paise")
+    )
+    return LedgerEntry.objects.filter(~Exists(note), kind=Kind.REFUND)
 
 
 @invariant("What went back in the ledger is a refund of that order.")

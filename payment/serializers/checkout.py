@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -12,6 +13,7 @@ from booking.filters import LARGEST_ID
 from booking.serializers import AgreedAddressField, RupeesField
 from core import serializers
 from core.errors import InvalidField
+from core.gstin import read_gstin, registration
 from core.money import paise
 from core.texts import name_or_email
 from payment.phonepe import credentials
@@ -21,6 +23,26 @@ from payment.services.checkout import Started
 from payment.services.links import status_url
 
 IOS_APPS = ("PHONEPE", "GPAY", "PAYTM")
+
+
+class GstinField(serializers.CharField):
+    """The GSTIN of a buyer. Read only where the shop has a GSTIN of its own: else nothing is taxed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            allow_blank=True,
+            allow_null=True,
+            max_length=20,
+            help_text="GSTIN of the buyer, for the receipt; not read while the shop has none itself",
+        )
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data) if registration() else ""
+        try:
+            return read_gstin(text)
+        except ValidationError as error:
+            raise serializers.ValidationError(error.messages, code="invalid_gstin") from error
 
 
 class ProcessCartRequest(serializers.Serializer[Any]):
@@ -47,6 +69,7 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         min_value=1,
         help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
     )
+    gstin = GstinField()
     user_id = serializers.CharField(
         required=False, max_length=64, allow_blank=True, allow_null=True, validators=[name_or_email]
     )
@@ -100,6 +123,7 @@ class AppOrderRequest(serializers.Serializer[Any]):
         min_value=1,
         help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
     )
+    gstin = GstinField()
     flow = serializers.ChoiceField(
         choices=[Channel.SDK.value, Channel.UPI_INTENT.value],
         default=Channel.SDK.value,

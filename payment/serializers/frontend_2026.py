@@ -8,6 +8,7 @@ from booking.serializers import RupeesField
 from core import serializers
 from payment.models import Payment
 from payment.serializers.bookings import PaidBookingSerializer, bookings_for_wire
+from payment.serializers.checkout import GstinField
 from payment.serializers.payments import MessageField, OrderIdField, UserMessageField
 from payment.services.checkout import Started
 from payment.services.page_status import PageStatus, page_status, standing_booking
@@ -24,6 +25,7 @@ class PayCartRequest(serializers.Serializer[Any]):
         min_value=1,
         help_text="as in process-cart",
     )
+    gstin = GstinField()
 
 
 class VerifyRequest(serializers.Serializer[Any]):

@@ -70,6 +70,7 @@ class Click:
     frontend: OpenedBy
     opening: Opening = PAGE
     server: Server | None = None
+    buyer_gstin: str | None = None
 
 
 class CartNotFound(Refusal):
@@ -122,6 +123,7 @@ def start_payment(
     frontend: OpenedBy = NO_FRONTEND,
     opening: Opening = PAGE,
     server: Server | None = None,
+    buyer_gstin: str | None = None,
 ) -> Started:
     """Open the payment of this user's cart, by `id` or `cart_id`, or find the open one: a cart has one at most.
 
@@ -129,6 +131,7 @@ def start_payment(
     that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`. The
     customer lands on the `frontend` that clicked last. `opening`: PhonePe's page, or an order for an app.
     `server`: the program that opens it for the customer.
+    `buyer_gstin`: for the receipt, checked already; None leaves what an earlier click gave.
     Raises CartNotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
     PaymentUnderWay, OpenElsewhere, NotOffered, too_many_open, slot_full, HoldRefused …), Refusal when the cart can't be
     sold, Unavailable, and GatewayError with `payment_id` when PhonePe could not give a page.
@@ -141,7 +144,7 @@ def start_payment(
     if cart is None:
         raise CartNotFound
     address = None if address_id is None else address_for_delivery(user, address_id)
-    click = Click(address, expected_paise, network, frontend, opening, server)
+    click = Click(address, expected_paise, network, frontend, opening, server, buyer_gstin)
     try:
         return _open_or_resume(user, cart, click, deadline)
     except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
@@ -215,6 +218,7 @@ def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
             payer_mobile=user.phone or "",
             frontend=click.frontend,
             server=click.server,
+            buyer_gstin=click.buyer_gstin or "",
         )
         claim, writes = _first_attempt(attempt_key, payment, click.opening, now)
         claims.append(claim)
@@ -258,6 +262,10 @@ def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
     if checkout is not None:
         _refuse_if_different(payment, checkout, click)
     _record_frontend(payment, click.frontend)
+    if click.buyer_gstin is not None and click.buyer_gstin != payment.buyer_gstin:
+        # Not once it is paid: then its receipt is written.
+        unpaid = Payment.objects.filter(pk=payment.pk, state=PaymentState.PENDING)
+        unpaid.update(buyer_gstin=click.buyer_gstin)
     try:
         return Started(payment, find_or_open_page(payment, deadline, click.opening), is_new=False)
     except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
@@ -304,6 +312,7 @@ def _build_payment(
     payer_mobile: str = "",
     frontend: OpenedBy = NO_FRONTEND,
     server: Server | None = None,
+    buyer_gstin: str = "",
 ) -> Payment:
     simulated = credentials.current().identity.simulated
     return Payment(
@@ -314,6 +323,7 @@ def _build_payment(
         amount_paise=amount_paise,
         payer_reference=payer_reference,
         payer_mobile=payer_mobile,
+        buyer_gstin=buyer_gstin,
         frontend=frontend.generation,
         frontend_url=frontend.base_url,
         api_key=server.key if server else None,

@@ -25,6 +25,7 @@ from core.clocks import database_now
 from core.errors import Conflict
 from notifications.models import Notification
 from payment.models import (
+    CreditNote,
     Dispute,
     DrawnReceipt,
     IdempotencyKey,
@@ -66,6 +67,7 @@ PATHS: dict[type[Model], dict[str, str]] = {
     LedgerEntry: {"payment": "payment"},
     Receipt: {"payment": "payment"},
     Refund: {"payment": "payment"},
+    CreditNote: {"payment": "refund__payment"},
     Offer: {"payment": "payment"},
     Dispute: {"payment": "attempt__payment"},
     StateChange: {"payment": "payment"},
@@ -199,7 +201,10 @@ def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
     yield Refund, written.update(reason=NO_REASON)  # the customer's words, or those of staff about them
     yield IdempotencyKey, person.rows(IdempotencyKey).delete()[0]
     yield DrawnReceipt, DrawnReceipt.objects.filter(receipt__payment__in=payments).delete()[0]
-    yield Payment, Payment.objects.filter(pk__in=payments).update(payer_reference="", payer_mobile="")
+    yield (
+        Payment,
+        Payment.objects.filter(pk__in=payments).update(payer_reference="", payer_mobile="", buyer_gstin=""),
+    )
     messages = [*person.rows(Notification).values_list("pk", flat=True)]
     told: dict[str, Any] = {"email": "", "facts": {}, "user": None, "next_check_at": None, "last_error": ""}
     waiting = Notification.objects.filter(pk__in=messages, state=Notification.State.WAITING)

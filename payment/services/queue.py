@@ -10,6 +10,7 @@ from booking.models import Booking, SlotHold
 from core.clocks import database_now
 from notifications.models import Notification
 from payment.models import (
+    CreditNote,
     IdempotencyKey,
     Offer,
     PayingWatch,
@@ -63,6 +64,10 @@ def receipts_due(now: datetime) -> "QuerySet[Receipt]":
     return Receipt.objects.filter(number=None).order_by("pk")
 
 
+def credit_notes_due(now: datetime) -> "QuerySet[CreditNote]":
+    return CreditNote.objects.filter(number=None).order_by("pk")
+
+
 def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":
     return IdempotencyKey.objects.filter(created_at__lt=now - KEPT).order_by("created_at", "pk")
 
@@ -86,6 +91,7 @@ def oldest_overdue() -> datetime | None:
         ("fulfilments", fulfilments_due(now), "fulfil_at"),
         ("offers", offers_due(now), "expires_at"),
         ("receipts", receipts_due(now), "received_at"),
+        ("credit_notes", credit_notes_due(now), "issued_at"),
     ]
     oldest = [
         free(rows, kind, now).order_by(moment).values_list(moment, flat=True).first()

@@ -1,25 +1,41 @@
-"""The receipt of a payment: created with the money, numbered without gaps, drawn as PDF once and stored."""
+"""The receipt of a payment and the credit note of a refund: created with the money, numbered without gaps.
+
+A receipt is drawn as PDF once and stored. Credit notes are few, and drawn whenever somebody asks for one.
+"""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from booking.models import Booking
+from booking.models import Booking, Checkout
 from core.databases import insert_rows, update_row, write_together
 from core.errors import Unavailable
 from core.language import ENGLISH, localized, supported_language
 from core.texts import shown
 from core.waiting import WaitSlots, wait_for
-from notifications.receipt import ReceiptDocument, Returned, digest
+from notifications.receipt import CreditNoteDocument, ReceiptDocument, Returned, TaxLines, digest
 from payment.gateways import OrderStatus
-from payment.models import DrawnReceipt, LedgerEntry, Payment, PaymentAttempt, Receipt, ReceiptCounter
+from payment.models import (
+    CreditNote,
+    DrawnReceipt,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    ReceiptCounter,
+    Refund,
+)
 from payment.models.receipts import financial_year
+from payment.services.gst import tax_of_credit_note, tax_of_receipt
 from payment.services.leases import hold_lease
 from payment.states import Fulfilment
+
+Paper = TypeVar("Paper", Receipt, CreditNote)
 
 BACKLOG = 5  # so many receipts beside one are numbered together with it
 CLOCKS_DIFFER = timedelta(seconds=60)
@@ -74,28 +90,63 @@ def build_receipt(payment: Payment, received_at: datetime, total_paise: int) -> 
         discount_paise=discount,
         difference_paise=total_paise - (price - discount),
         total_paise=total_paise,
+        **tax_of_receipt(checkout, payment.buyer_gstin, total_paise),
     )
 
 
-@transaction.atomic
+def create_credit_note(refund: Refund, returned_paise: int) -> None:
+    """In the transaction that completes the refund, after its ledger entry; twice is once.
+
+    Of money that a receipt was given for. What was paid twice or by mistake had none: its note corrects no receipt,
+    and has no tax in it.
+    """
+    if CreditNote.objects.filter(refund=refund).exists():
+        return
+    receipt = None
+    if refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists():
+        receipt = Receipt.objects.get(payment=refund.payment)
+    issued_at = refund.decided_at or timezone.now()
+    CreditNote.objects.create(
+        refund=refund,
+        receipt=receipt,
+        series=CreditNote.Series.SIMULATION if refund.attempt.simulated else CreditNote.Series.MONEY,
+        year=financial_year(issued_at),
+        issued_at=issued_at,
+        total_paise=returned_paise,
+        **(tax_of_credit_note(receipt, returned_paise) if receipt else {}),
+    )
+
+
 def number_receipt(receipt_id: int, at_once: int = 1) -> Receipt:
-    """Gives the receipt its number, if it has none. In a transaction of its own, as short as possible.
+    """Gives the receipt its number, if it has none; see `_number`."""
+    return _number(Receipt, receipt_id, at_once)
+
+
+def number_credit_note(note_id: int, at_once: int = 1) -> CreditNote:
+    """Gives the credit note its number, if it has none; see `_number`."""
+    return _number(CreditNote, note_id, at_once)
+
+
+@transaction.atomic
+def _number(model: type[Paper], paper_id: int, at_once: int) -> Paper:
+    """The paper with its number. In a transaction of its own, as short as possible.
 
     The counter is locked from its update to the commit, so all others of the year wait. So the worker numbers a
     backlog of the year together, up to `at_once`, without those that another transaction numbers. A rollback frees
     the numbers.
     """
-    receipt = Receipt.objects.select_for_update(no_key=True).get(pk=receipt_id)
-    if receipt.number is not None:
-        return receipt
-    batch = [receipt]
+    papers = model._default_manager
+    paper = papers.select_for_update(no_key=True).get(pk=paper_id)
+    if paper.number is not None:
+        return paper
+    batch: list[Paper] = [paper]
     if at_once > 1:
-        waiting = Receipt.objects.filter(number=None, series=receipt.series, year=receipt.year)
-        free = waiting.exclude(pk=receipt_id).select_for_update(skip_locked=True, no_key=True)
-        others = list(free.order_by("pk")[: at_once - 1])
+        waiting = papers.filter(number=None, series=paper.series, year=paper.year)
+        free = waiting.exclude(pk=paper_id).select_for_update(skip_locked=True, no_key=True)
+        others: list[Paper] = list(free.order_by("pk")[: at_once - 1])
         if len(others) >= BACKLOG:
-            batch = sorted([receipt, *others], key=lambda each: each.pk)
-    counter = ReceiptCounter(series=receipt.series, year=receipt.year, last=len(batch))
+            batch = sorted(batch + others, key=lambda each: each.pk)
+    counter = ReceiptCounter(series=paper.series, year=paper.year, last=len(batch))
     counted = "ON CONFLICT (series, year) DO UPDATE SET last = payment_receiptcounter.last + excluded.last"
     insert = insert_rows(counter, conflict=f"{counted} RETURNING last")
     with connection.cursor() as cursor:
@@ -103,8 +154,8 @@ def number_receipt(receipt_id: int, at_once: int = 1) -> Receipt:
         [last] = cursor.fetchone()
     for number, each in enumerate(batch, last - len(batch) + 1):
         each.number = number
-    write_together([update_row(Receipt, {"id": each.pk}, {"number": each.number}) for each in batch])
-    return receipt
+    write_together([update_row(model, {"id": each.pk}, {"number": each.number}) for each in batch])
+    return paper
 
 
 def receipt_of(payment: Payment) -> Receipt | None:
@@ -157,20 +208,82 @@ def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes 
         return content
 
 
+def credit_note_pdf(note: CreditNote, language: str) -> tuple[str, bytes]:
+    """File name and content of a numbered credit note. Raises ReceiptBusy while this process draws another paper for
+    long, and Unwritable."""
+    from notifications.receipt_pdf import render_credit_note  # noqa: PLC0415 - as in `_draw`
+
+    language = supported_language(language)
+    document = _credit_note_document(note, language)
+
+    def draw() -> bytes | None:
+        with drawing_slots.reserve() as is_free:
+            return render_credit_note(document, language) if is_free else None
+
+    content = wait_for(draw, READER_WAITS)
+    if content is None:
+        raise ReceiptBusy
+    return f"credit-note-{str(note).replace('/', '-')}.pdf", content
+
+
+def _credit_note_document(note: CreditNote, language: str) -> CreditNoteDocument:
+    refund, payment = note.refund, note.refund.payment
+    checkout = payment.checkout
+    return CreditNoteDocument(
+        number=str(note),
+        issued_at=note.issued_at,
+        simulated=note.series == CreditNote.Series.SIMULATION,
+        receipt_number=str(number_receipt(note.receipt.pk)) if note.receipt else "",
+        received_at=note.receipt.received_at if note.receipt else None,
+        payer=_payer(payment),
+        address=_address(checkout),
+        item=localized(checkout, "puja_title", language) if checkout else "",
+        total_paise=note.total_paise,
+        reference=refund.merchant_refund_id,
+        payment_reference=payment.reference,
+        utr=refund.utr,
+        tax=_tax_lines(note),
+    )
+
+
+def _payer(payment: Payment) -> str:
+    if payment.user is None:
+        return shown(payment.payer_reference)
+    return ", ".join(filter(None, (shown(payment.user.full_name), payment.user.email)))
+
+
+def _address(checkout: Checkout | None) -> str:
+    address = checkout.agreed_address if checkout else None
+    return ", ".join(filter(None, (shown(getattr(address, part, "")) for part in ADDRESS)))
+
+
+def _tax_lines(paper: Receipt | CreditNote) -> TaxLines | None:
+    """None: no tax is in it, and nothing about tax stands on the paper."""
+    if not paper.gstin:
+        return None
+    return TaxLines(
+        gstin=paper.gstin,
+        buyer_gstin=paper.buyer_gstin,
+        sac=paper.sac,
+        place_of_supply=paper.place_of_supply,
+        basis_points=paper.gst_basis_points,
+        taxable_paise=paper.taxable_paise,
+        cgst_paise=paper.cgst_paise,
+        sgst_paise=paper.sgst_paise,
+        igst_paise=paper.igst_paise,
+    )
+
+
 def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = _receipt_entry(payment)
-    payer = shown(payment.payer_reference)
-    if payment.user is not None:
-        payer = ", ".join(filter(None, (shown(payment.user.full_name), payment.user.email)))
     booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
-    address = checkout.agreed_address if checkout else None
     return ReceiptDocument(
         number=str(receipt),
         received_at=receipt.received_at,
         simulated=receipt.series == Receipt.Series.SIMULATION,
-        payer=payer,
-        address=", ".join(filter(None, (shown(getattr(address, part, "")) for part in ADDRESS))),
+        payer=_payer(payment),
+        address=_address(checkout),
         item=localized(checkout, "puja_title", language) if checkout else "",
         starts_at=_starts_at(payment, booking),
         is_cancelled=booking is not None and booking.status == Booking.Status.CANCELLED,
@@ -182,6 +295,7 @@ def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocume
         reference=payment.reference,
         transaction=entry.attempt.provider_transaction_id or entry.attempt.provider_order_id,
         utr=entry.attempt.utr,
+        tax=_tax_lines(receipt),
     )
 
 

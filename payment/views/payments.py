@@ -27,7 +27,7 @@ from core.money import paise
 from core.negotiation import IgnoreAcceptHeader
 from core.networks import client_network
 from core.throttling import CallerThrottle
-from payment.models import Payment, Receipt, Refund
+from payment.models import CreditNote, Payment, Receipt, Refund
 from payment.phonepe.enums import Channel
 from payment.serializers.bookings import CheckBookingSerializer, RetryWebhookSerializer
 from payment.serializers.checkout import (
@@ -53,7 +53,7 @@ from payment.services.attempts import PAGE, Opening
 from payment.services.checkout import Started, start_donation, start_payment
 from payment.services.frontends import NO_FRONTEND, OpenedBy, opened_by
 from payment.services.outcomes import accept_after_review, return_after_review
-from payment.services.receipts import pdf, receipt_of
+from payment.services.receipts import credit_note_pdf, pdf, receipt_of
 from payment.services.refunds.requests import request_refund
 from payment.services.simulation import demo_payment, refuse_without_simulation, simulate
 from payment.services.status import refresh, stop_waiting_by_staff
@@ -393,13 +393,23 @@ def start_payment_of(
         network=client_network(request),
         frontend=frontend,
         opening=opening,
+        buyer_gstin=fields.get("gstin"),
     )
 
 
 def download(receipt: Receipt) -> HttpResponse:
     """The PDF of a numbered receipt, in the language of the person who paid."""
     payer = receipt.payment.user
-    name, content = pdf(receipt, payer.language if payer else "en")
+    return _attachment(*pdf(receipt, payer.language if payer else "en"))
+
+
+def download_credit_note(note: CreditNote) -> HttpResponse:
+    """As `download`, for a numbered credit note."""
+    payer = note.refund.payment.user
+    return _attachment(*credit_note_pdf(note, payer.language if payer else "en"))
+
+
+def _attachment(name: str, content: bytes) -> HttpResponse:
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return HttpResponse(content, content_type="application/pdf", headers=headers)
 

@@ -59,6 +59,15 @@ LAWS = {
         WHERE (refund.state = 'COMPLETED') <> (entry.id IS NOT NULL)
            OR entry.amount_paise <> -refund.amount_paise
     """,
+    "what went back is on its credit note, with its amount, and there is no other credit note": """
+        SELECT entry.payment_id FROM payment_ledgerentry entry
+        JOIN payment_refund refund ON refund.merchant_refund_id = entry.reference
+        LEFT JOIN payment_creditnote note ON note.refund_id = refund.id
+        WHERE entry.kind = 'REFUND' AND (note.id IS NULL OR note.total_paise <> -entry.amount_paise)
+        UNION
+        SELECT refund.payment_id FROM payment_creditnote note JOIN payment_refund refund ON refund.id = note.refund_id
+        WHERE refund.state <> 'COMPLETED'
+    """,
     "no more goes back than came": """
         SELECT attempt_id FROM payment_ledgerentry WHERE kind <> 'CHARGEBACK'
         GROUP BY attempt_id HAVING sum(amount_paise) < 0
@@ -133,6 +142,7 @@ UNDECIDED = {
     "notifications": "SELECT id FROM notifications_notification WHERE state = 'WAITING'",
     "holds": "SELECT id FROM booking_slothold WHERE state = 'HELD'",
     "receipts": "SELECT id FROM payment_receipt WHERE number IS NULL",
+    "credit notes": "SELECT id FROM payment_creditnote WHERE number IS NULL",
 }
 # What was reported is applied: pages may still be open.
 REPORTS_APPLIED = {
@@ -158,6 +168,10 @@ AT_REST = {
     """,
     "receipts have no gaps": """
         SELECT series, year, count(*), max(number) FROM payment_receipt
+        GROUP BY series, year HAVING count(*) <> max(number)
+    """,
+    "credit notes have no gaps": """
+        SELECT series, year, count(*), max(number) FROM payment_creditnote
         GROUP BY series, year HAVING count(*) <> max(number)
     """,
     # A confirmation that was not sent yet when its booking was cancelled is dropped: the end is told instead.

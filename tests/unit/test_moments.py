@@ -66,6 +66,7 @@ COSTS = {
     "Payment.decided_at": "counted among the payments of the last day",
     "PaymentAttempt.decided_at": "counted among the orders of the last week",
     "Receipt.received_at": "the date on the paper",
+    "CreditNote.issued_at": "the same",
     "Refund.created_at": "looked at as a new one",
     "SlotHold.created_at": "counted among the places paid on the last day; its network is forgotten sooner or later",
     "SlotHold.released_at": "counted among the holds of the last day; a cool-down ends after an hour all the same",

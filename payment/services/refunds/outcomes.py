@@ -13,6 +13,7 @@ from payment.gateways import RefundStatus
 from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.phonepe.enums import ProviderStatus
 from payment.services.notifications import alert_staff, notify_refund_credited, notify_refund_started
+from payment.services.receipts import create_credit_note
 from payment.services.refunds.amounts import (
     MIN_REFUND_PAISE,
     cut_paise,
@@ -226,6 +227,7 @@ def _apply_completed(refund: Refund, answer: RefundStatus, source: str) -> None:
         reference=refund.merchant_refund_id,
         simulated=refund.attempt.simulated,
     )
+    create_credit_note(refund, paise)
     if paise != refund.amount_paise:
         alert_staff("refund_differs", refund.payment, refund_id=refund.merchant_refund_id, refund_paise=paise)
     if had_failed:

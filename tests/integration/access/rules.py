@@ -113,6 +113,7 @@ def model_rules(model: type[Model]) -> dict[str, Needs]:
 EXTRA = {
     "accounts.apikey": {f"add {method}": right("accounts.add_apikey") for method in ("get", "post")},
     USERS: {"password_change get": SUPERUSER, "password_change post": SUPERUSER},
+    "payment.creditnote": {"pdf get": right("payment.view_creditnote", "payment.change_creditnote")},
     "payment.receipt": {"pdf get": right("payment.view_receipt", "payment.change_receipt")},
 }
 # Accounts of staff, by whatever the rule of a customer's account says.

@@ -155,6 +155,7 @@ MODEL_REASONS = {
         ),
         COPIED,
     ),
+    "booking.PujaService": {"sac": CHECKED},
     "booking.SlotHold": {"network": OURSELVES},
     "booking.WaitingEntry": {"network": OURSELVES},
     "booking.CalendarFeed": {"digest": OURSELVES},
@@ -166,6 +167,7 @@ MODEL_REASONS = {
         "method": OURSELVES,
         "held_because": OURSELVES,
         "payer_mobile": CHECKED,
+        "buyer_gstin": CHECKED,
     },
     "payment.Refund": {
         "merchant_refund_id": OURSELVES,
@@ -187,6 +189,8 @@ NOBODY_WRITES = {
     "payment.Reconciliation": OURSELVES,
     "payment.WorkLease": OURSELVES,
     "payment.DrawnReceipt": OURSELVES,
+    "payment.Receipt": OURSELVES,
+    "payment.CreditNote": OURSELVES,
 }
 
 
@@ -228,8 +232,9 @@ NOT_READ_BY_OTHERS = {
     "RegistrationRequest": {"phone", "password", "password2", "role", "employee_registration_code"},
     "PatchedProfileChangeRequest": {"phone"},
     "PatchedPanCardChangeRequest": {"pan_number"},
-    "ProcessCartRequestRequest": {"mobile"},
-    "AppOrderRequestRequest": {"target_app", "callback_scheme"},
+    "ProcessCartRequestRequest": {"mobile", "gstin"},
+    "PayCartRequestRequest": {"gstin"},
+    "AppOrderRequestRequest": {"target_app", "callback_scheme", "gstin"},
     "SimulatePaymentRequestRequest": {"merchant_order_id"},
     **{
         key: {"promo_code"} for key in ("CartChoiceRequest", "PatchedCartChoiceRequest", "PromoChoiceRequest")

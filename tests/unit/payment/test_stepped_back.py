@@ -11,6 +11,7 @@ from django.utils import timezone
 from notifications.models import Notification
 from notifications.sending import pause_after
 from payment.models import (
+    CreditNote,
     Payment,
     PaymentAttempt,
     Receipt,
@@ -137,6 +138,12 @@ def a_receipt(now: datetime, clock: datetime) -> Receipt:
     )
 
 
+def a_credit_note(now: datetime, clock: datetime) -> CreditNote:
+    return CreditNote.objects.create(
+        refund=a_refund(now, clock), series="C", year=2026, issued_at=clock, total_paise=100
+    )
+
+
 def a_night_without_answers(now: datetime, clock: datetime) -> Reconciliation:
     return Reconciliation.objects.create(
         day=timezone.localdate(now - timedelta(hours=NIGHT_ENDS)) - timedelta(days=1),
@@ -166,6 +173,7 @@ SCHEDULED = [
     ("fulfilments", a_paid_order),
     ("reconcile", a_night_without_answers),
     ("receipts", a_receipt),
+    ("credit_notes", a_credit_note),
 ]
 KEPT_OTHERWISE = {
     "holds": "payment.services.holds.repair_holds",
@@ -193,7 +201,8 @@ def key_of(row) -> int:
 
 def moment_of(row):
     row.refresh_from_db()
-    column = next((each.column for each in SCHEDULES if isinstance(row, each.model)), "received_at")
+    shown = "issued_at" if isinstance(row, CreditNote) else "received_at"
+    column = next((each.column for each in SCHEDULES if isinstance(row, each.model)), shown)
     return getattr(row, column)
 
 

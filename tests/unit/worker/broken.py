@@ -17,6 +17,7 @@ from booking.models import Booking, Slot, SlotHold, WaitingEntry
 from notifications.models import Notification
 from notifications.services import notify
 from payment.models import (
+    CreditNote,
     DiagnosisRun,
     IdempotencyKey,
     Offer,
@@ -221,6 +222,14 @@ def unnumbered_receipt() -> int:
     return Receipt.objects.get(payment=paid_donation()).pk
 
 
+def unnumbered_credit_note() -> int:
+    key = refund()
+    Refund.objects.filter(pk=key).update(state="FAILED", next_check_at=None)  # nobody sends it meanwhile
+    return CreditNote.objects.create(
+        refund_id=key, series="SIC", year=2026, issued_at=ago(60), total_paise=100
+    ).pk
+
+
 def unseen_day() -> int:
     """Yesterday; at the second call the day before, on which an order was opened by then."""
     ordered = PaymentAttempt.objects.filter(created_at__lt=ago(100_000)).exists()
@@ -329,6 +338,11 @@ BROKEN = {
     ),
     "receipts": Kind(
         unnumbered_receipt, lambda key: bool(Receipt.objects.get(pk=key).number), "payment_receipt"
+    ),
+    "credit_notes": Kind(
+        unnumbered_credit_note,
+        lambda key: bool(CreditNote.objects.get(pk=key).number),
+        "payment_creditnote",
     ),
     "diagnosis": Kind(
         lambda: 0,
