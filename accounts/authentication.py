@@ -45,9 +45,23 @@ class ActiveUserAuthentication(JWTAuthentication):
         return session.user
 
 
+class OptionalAuthentication(ActiveUserAuthentication):
+    """For public routes on which staff see or do more: whoever comes with a stale token is a stranger, and is not 401.
+
+    Reading stays free of the jump to the login; what needs a right is refused by its permission.
+    """
+
+    def authenticate(self, request: Request) -> tuple[User, Token] | None:  # type: ignore[override]
+        try:
+            return super().authenticate(request)
+        except AuthenticationFailed:
+            return None
+
+
 class BearerScheme(SimpleJWTScheme):
     """How the API documentation describes it; registered by being defined."""
 
+    match_subclasses = True
     target_class = ActiveUserAuthentication  # type: ignore[assignment]
 
 

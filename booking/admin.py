@@ -5,10 +5,12 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
@@ -26,11 +28,11 @@ from booking.models import (
     Slot,
     SlotHold,
 )
-from booking.pricing import find_price_problem
 from booking.services.carts import FURTHEST
+from booking.services.promo_codes import find_unusable
 from core.dates import spell_date
 from core.long_lists import LongList, SpanFilter
-from core.money import grouped, paise, rupees
+from core.money import paise, rupees
 from core.printable import printable
 
 # A longer number is no id.
@@ -78,27 +80,17 @@ class PromoCodeForm(forms.ModelForm):
         fields = super().clean() or {}
         if self.errors or not fields.get("is_active"):
             return fields
-        if fields["expires_at"] is not None and fields["expires_at"] <= timezone.now():
-            self.add_error("expires_at", "This code has ended. Give a later end, or make it inactive.")
         people = fields["assigned_users"]
         if fields["code_type"] == PromoCode.CodeType.USER_SPECIFIC and not any(
             person.is_active for person in people
         ):
-            self.add_error("assigned_users", "Choose who may use this code: at least one active account.")
-        self._require_package(fields)
-        return fields
-
-    def _require_package(self, fields: dict[str, Any]) -> None:
+            self.add_error("assigned_users", _("Choose who may use this code: at least one active account."))
         names = ("discount_type", "percent", "amount_paise", "min_order_paise", "max_discount_paise")
-        promo = PromoCode(**{name: fields[name] for name in names})
-        prices = [
-            *Package.objects.filter(is_active=True, puja_service__is_active=True)
-            .values_list("price_paise", flat=True)
-            .distinct()
-        ]
-        if prices and all(find_price_problem(promo, price) for price in prices):
-            dearest = f"the dearest on sale costs ₹{grouped(max(prices))}"
-            self.add_error(None, f"No package costs enough for this code: {dearest}.")
+        promo = PromoCode(**{name: fields[name] for name in (*names, "expires_at", "is_active")})
+        if unusable := find_unusable(promo):
+            column, sentence = unusable
+            self.add_error(None if column == NON_FIELD_ERRORS else column, sentence)
+        return fields
 
 
 class SlotForm(forms.ModelForm):

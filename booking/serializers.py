@@ -192,28 +192,23 @@ class CustomerPromoSerializer(serializers.ModelSerializer):
         return rupees(promo.min_order_paise) if promo.min_order_paise else None
 
     def get_expiry_date(self, promo: PromoCode) -> datetime:
-        return timezone.localtime(promo.expires_at or LAST_MOMENT)
+        return last_moment(promo)
 
     @extend_schema_field(serializers.ChoiceField(choices=["PUBLIC", "PRIVATE", "ASSIGNED"]))
     def get_code_type(self, promo: PromoCode) -> str:
-        kind = PromoCode.CodeType
-        words = {kind.USER_SPECIFIC: "ASSIGNED", kind.FIRST_ORDER: "PUBLIC"}
-        return words.get(kind(promo.code_type), promo.code_type)
+        return code_type_word(promo)
 
 
-class DeskPromoSerializer(CustomerPromoSerializer):
-    """A code in the list of staff, with its uses by everybody."""
+def last_moment(promo: PromoCode) -> datetime:
+    """Of a code without an end: the last day there is."""
+    return timezone.localtime(promo.expires_at or LAST_MOMENT)
 
-    usage_count = serializers.IntegerField(source="used_count", read_only=True)
-    is_active = serializers.BooleanField(read_only=True)
 
-    class Meta:
-        model = PromoCode
-        fields = (
-            *("id", "code", "description", "discount", "discount_type"),
-            *("min_order_amount", "max_discount_amount", "start_date", "expiry_date", "usage_limit"),
-            *("usage_count", "code_type", "is_active", "service_type", "created_at"),
-        )
+def code_type_word(promo: PromoCode) -> str:
+    """In the words of the pages of promo codes."""
+    kind = PromoCode.CodeType
+    words = {kind.USER_SPECIFIC: "ASSIGNED", kind.FIRST_ORDER: "PUBLIC"}
+    return words.get(kind(promo.code_type), promo.code_type)
 
 
 class PromoFiguresSerializer(serializers.Serializer):

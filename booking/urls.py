@@ -1,14 +1,15 @@
 from rest_framework.routers import SimpleRouter
 
 from booking import not_sold
+from booking.catalogue_views import DeskCategoryViewSet, DeskPackageViewSet, DeskServiceViewSet
 from booking.promo_views import CustomerPromoViewSet, DeskPromoViewSet, PromoVerdictViewSet
-from booking.views import CartViewSet, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
+from booking.views import CartViewSet, PackageViewSet, PujaServiceViewSet
 from booking.waiting_views import WaitingViewSet
 
 router = SimpleRouter()
-router.register("puja/categories", PujaCategoryViewSet)
-router.register("puja/services", PujaServiceViewSet)
-router.register("puja/packages", PackageViewSet)
+router.register("puja/categories", DeskCategoryViewSet)
+router.register("puja/services", DeskServiceViewSet)
+router.register("puja/packages", DeskPackageViewSet)
 # Asked by today's frontend after any error of the routes above.
 router.register("puja/public/services", PujaServiceViewSet, basename="public-service")
 router.register("puja/public/puja/packages", PackageViewSet, basename="public-package")

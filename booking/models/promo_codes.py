@@ -49,6 +49,7 @@ class PromoCode(models.Model):
     used_count = models.PositiveIntegerField(default=0, editable=False)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         ordering = ("code",)

@@ -120,6 +120,7 @@ ONLY_SHOWN = {
     "Package.created_at",
     "Package.updated_at",
     "PromoCode.created_at",
+    "PromoCode.updated_at",
     "PujaCategory.created_at",
     "PujaCategory.updated_at",
     "PujaService.created_at",

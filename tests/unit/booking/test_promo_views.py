@@ -385,7 +385,7 @@ def test_staff_see_every_code_with_its_uses(api, staff, bought):
     (row,) = answer.json()["results"]
 
     assert answer.json()["count"] == 1
-    for name in ("start_date", "expiry_date", "created_at"):
+    for name in ("start_date", "expiry_date", "created_at", "updated_at"):
         assert parse_datetime(row.pop(name))
     assert row == {
         "id": promo.pk,
@@ -441,14 +441,6 @@ def test_the_figures_count_what_was_given(api, staff, alice, package, bought):
         "total_usage": 1,
         "total_discount_given": "110.00",
     }
-
-
-def test_a_code_is_not_made_here_and_that_is_said(api, staff):
-    answer = api(staff).post(DESK, {"code": "NEW"})
-
-    assert answer.status_code == 405
-    assert answer.json()["detail"]
-    assert not PromoCode.objects.exists()
 
 
 def test_a_code_that_staff_switched_off_stays_in_the_list_of_used_ones(mine, bought):
