@@ -165,7 +165,7 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
 
 
 def may_edit(request: HttpRequest, user: User | None) -> bool:
-    return user is None or user.is_customer or request.user.is_superuser
+    return user is None or cast(User, request.user).may_edit(user)
 
 
 @admin.register(PanCard)

@@ -65,6 +65,9 @@ class UserManager(BaseUserManager["User"]):
         staff = {"is_staff": True, "is_superuser": True, "role": User.Role.ADMIN}
         return self.create_user(email, password, **staff | fields)
 
+    def superusers(self) -> "models.QuerySet[User]":
+        return self.get_queryset().filter(is_superuser=True)
+
 
 class User(AbstractBaseUser, PermissionsMixin):
     class Role(models.TextChoices):
@@ -132,6 +135,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         `is_staff` opens the admin and grants nothing else; a right counts only together with it.
         """
         return self.is_staff and self.has_perm(right)
+
+    def may_edit(self, person: "User") -> bool:
+        """Accounts of staff are edited by superusers only."""
+        return person.is_customer or self.is_superuser
 
     @property
     def email_verified(self) -> bool:

@@ -78,6 +78,19 @@ class BirthdayField(serializers.DateField):
         return born
 
 
+class EmployeeSerializer(serializers.Serializer):
+    """What the page of employees sends: a name of its own for the code, which it does not need, and no `password2`."""
+
+    email = serializers.EmailField(max_length=254, validators=[visible_line])
+    phone = PhoneField(required=False)
+    password = PasswordField()
+    username = LineField(max_length=100, required=False, allow_blank=True, source="first_name")
+    role = serializers.RegexField("^EMPLOYEE$")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in attrs.items() if name != "role"}
+
+
 class RegistrationSerializer(serializers.Serializer):
     """`role` and the code beside it are sent by the form of the frontend. Nobody becomes staff by it."""
 
@@ -196,6 +209,34 @@ class AccountSerializer(PersonSerializer):
     def get_avatar(self, user: User) -> str | None:
         """The thumbnail of their picture."""
         return uploads.links(user, Upload.Purpose.PROFILE)[1] if user.pk else None
+
+
+class StaffPersonSerializer(PersonSerializer):
+    """A person in the list of staff. Its page knows INACTIVE, and prints other words as they come."""
+
+    account_status = serializers.SerializerMethodField()
+
+    class Meta:
+        model = User
+        fields = (
+            *PersonSerializer.Meta.fields,
+            *(
+                "first_name",
+                "last_name",
+                "role",
+                "account_status",
+                "email_verified",
+                "is_active",
+                "date_joined",
+            ),
+        )
+
+    def get_account_status(self, user: User) -> str:
+        return "INACTIVE" if user.account_status == User.AccountStatus.DEACTIVATED else user.account_status
+
+
+class PersonStatusSerializer(serializers.Serializer):
+    account_status = serializers.ChoiceField(("ACTIVE", "SUSPENDED"), required=True)
 
 
 class RegisteredSerializer(AccountSerializer):

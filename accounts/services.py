@@ -63,14 +63,14 @@ def create_account(*, email: str, password: str, address: str = UNKNOWN, **field
 
     Raises ValidationError on `email` when somebody else already uses it.
     """
-    _refuse_taken(email)
+    refuse_taken(email)
     hashed = make_password(password)  # takes its time: before the transaction
     try:
         with transaction.atomic():
             user = User.objects.create(email=email.strip().lower(), password=hashed, **fields)
             CodeRequest.objects.create(email=user.email, purpose=OneTimeCode.Purpose.CONFIRM)
     except IntegrityError:  # somebody took it between the question and the insert
-        _refuse_taken(email)
+        refuse_taken(email)
         raise
     remember_network(user.email, address)
     return user
@@ -217,7 +217,7 @@ def refuse_weak(password: str, user: User, *, field: str) -> None:
         raise ValidationError({field: error.messages}) from error
 
 
-def _refuse_taken(email: str) -> None:
+def refuse_taken(email: str) -> None:
     """The address alone, because it is the name people log in with. A telephone belongs to a whole family."""
     if User.objects.filter(email=email).exists():
         raise ValidationError({"email": [_("An account with this email already exists.")]})

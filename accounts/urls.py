@@ -1,6 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from accounts.people_views import PeopleViewSet
 from accounts.views import (
     AddressViewSet,
     ConfirmationRequestView,
@@ -21,6 +22,7 @@ from accounts.views import (
 
 router = SimpleRouter()
 router.register("addresses", AddressViewSet)
+router.register("users", PeopleViewSet)
 
 urlpatterns = [
     path("register/", RegisterView.as_view()),

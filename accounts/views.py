@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from typing import Any, cast
 
 from django.conf import settings
@@ -14,14 +15,17 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import ModelViewSet
 from rest_framework_simplejwt.tokens import Token
 
-from accounts import codes, pan_cards, services, session_ends, sessions, uploads
+from accounts import codes, pan_cards, people, services, session_ends, sessions, uploads
+from accounts.authentication import OptionalAuthentication
 from accounts.models import Address, OneTimeCode, PanCard, Session, Upload, User
+from accounts.permissions import may
 from accounts.serializers import (
     AddressSerializer,
     CodeAnswerSerializer,
     CodeRequestSerializer,
     CodeSerializer,
     DetailSerializer,
+    EmployeeSerializer,
     LoginAnswerSerializer,
     LoginSerializer,
     PanCardChangeSerializer,
@@ -62,6 +66,7 @@ class PublicView(APIView):
 
 class RegisterView(PublicView):
     serializer_class = RegistrationSerializer
+    authentication_classes = (OptionalAuthentication,)  # type: ignore[assignment]
     throttle_scope = "register"
 
     @extend_schema(operation_id="auth_register", responses={201: RegisteredSerializer})
@@ -70,7 +75,15 @@ class RegisterView(PublicView):
 
         With REGISTRATION_BY_CODE the code makes the account: `account_status` is PENDING and `id` null until then, also
         for an address that has an account.
+
+        With `role` EMPLOYEE and the token of staff who may add accounts, an account of an employee, without any right.
         """
+        wanted = request.data.get("role") if isinstance(request.data, Mapping) else None
+        if wanted == User.Role.EMPLOYEE and may(request, "accounts.add_user"):
+            incoming = EmployeeSerializer(data=request.data)
+            incoming.is_valid(raise_exception=True)
+            employee = people.create_employee(**incoming.validated_data)
+            return Response(RegisteredSerializer(employee).data, status=status.HTTP_201_CREATED)
         fields = self.read(request)
         if settings.REGISTRATION_BY_CODE:
             registration = services.register(**fields, address=client_address(request._request))
