@@ -5,6 +5,7 @@ from payment.views.booking_changes import BookingChangePageView, BookingChangeVi
 from payment.views.bookings import BookingViewSet
 from payment.views.calendars import BookingCalendarFileView, CalendarFeedFileView, CalendarFeedViewSet
 from payment.views.carts import CartPaymentViewSet, SlotPaymentViewSet
+from payment.views.desk_bookings import DeskBookingViewSet, DeskDashboardView, DeskReportsView
 from payment.views.frontend_2026 import Frontend2026ViewSet
 from payment.views.offers import OfferPageView, OfferViewSet
 from payment.views.pages import ReturnView, StatusPageView
@@ -22,12 +23,15 @@ router.register("api/payments/webhook", WebhookViewSet, basename="webhook")
 router.register("api/booking/bookings", BookingViewSet, basename="booking")
 router.register("api/server/payments", ServerPaymentViewSet, basename="server-payment")
 router.register("api/server/bookings", ServerBookingViewSet, basename="server-booking")
+router.register("api/booking/admin/bookings", DeskBookingViewSet, basename="desk-booking")
 # Actions on routes of `booking`, which knows nothing about money.
 router.register("api/cart/carts", CartPaymentViewSet, basename="cart")
 router.register("api/puja/slots", SlotPaymentViewSet, basename="slot")
 
 urlpatterns = [
     *router.urls,
+    path("api/booking/admin/dashboard/", DeskDashboardView.as_view()),
+    path("api/booking/admin/reports/", DeskReportsView.as_view()),
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),
     path(
         "api/payments/offers/<str:token>/",

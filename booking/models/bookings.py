@@ -34,6 +34,9 @@ class Booking(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.CONFIRMED)
     cancellation_reason = models.CharField(max_length=500, blank=True, validators=[plain_text])
     cancelled_at = models.DateTimeField(null=True, blank=True)
+    rejected = models.BooleanField(
+        default=False, editable=False, help_text="the temple cancels it, and all of the money goes back"
+    )
     moved_because = models.CharField(max_length=200, blank=True, validators=[plain_line])  # by the temple
     moves = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="how often the temple has moved it"

@@ -111,14 +111,15 @@ def _book_together(checkout: Checkout, together: Together) -> Booking:
 
 
 @transaction.atomic
-def cancel(booking: Booking, reason: str) -> bool:
-    """CONFIRMED -> CANCELLED, and its place is free again. Says whether we moved it."""
+def cancel(booking: Booking, reason: str, *, rejected: bool = False) -> bool:
+    """CONFIRMED -> CANCELLED, and its place is free again. Says whether we moved it. `rejected`: by the temple."""
     now = timezone.now()
     confirmed = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED)
     fields = {
         "status": Status.CANCELLED,
         "cancellation_reason": reason,
         "cancelled_at": now,
+        "rejected": rejected,
         "choose_until": None,
         "next_reminder_at": None,
         "updated_at": now,
@@ -130,13 +131,15 @@ def cancel(booking: Booking, reason: str) -> bool:
 
 
 @transaction.atomic
-def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> bool:
+def move(booking: Booking, to: Slot | datetime, reason: str, *, chosen: bool = False) -> bool:
     """A confirmed booking gets another time of the same puja, in the caller's transaction. Says whether we moved it.
 
-    `chosen`: by its customer. The temple alone moves nobody to a start within MOVE_NOTICE_HOURS: NoticeTooShort.
+    `to`: a slot; a start where the puja has none. `chosen`: by its customer. The temple alone moves nobody to a start
+    within MOVE_NOTICE_HOURS: NoticeTooShort.
     Raises SlotGone when that time has no place left. Nothing is changed then.
     """
-    if not chosen and slot.starts_at < earliest_move():
+    starts_at = to.starts_at if isinstance(to, Slot) else to
+    if not chosen and starts_at < earliest_move():
         raise NoticeTooShort()
     confirmed = Booking.objects.select_for_update(no_key=True).filter(pk=booking.pk, status=Status.CONFIRMED)
     before = confirmed.first()
@@ -144,18 +147,19 @@ def move(booking: Booking, slot: Slot, reason: str, *, chosen: bool = False) -> 
         return False
     EarlierStart.objects.get_or_create(booking=before, starts_at=before.starts_at)
     fields: dict[str, Any] = {
-        "starts_at": slot.starts_at,
+        "starts_at": starts_at,
         "moved_because": reason,
         "moves": F("moves") + 1,
         "terms_from": None,
         "choose_until": None,
-        "next_reminder_at": next_reminder(slot.starts_at, timezone.now()),
+        "next_reminder_at": next_reminder(starts_at, timezone.now()),
         "updated_at": timezone.now(),
     }
     if settings.MOVED_REFUND_IN_FULL:
-        fields["free_until"] = slot.starts_at
+        fields["free_until"] = starts_at
     Booking.objects.filter(pk=before.pk).update(**fields)
-    places.exchange_place(booking.checkout, slot)
+    if isinstance(to, Slot):
+        places.exchange_place(booking.checkout, to)
     return True
 
 

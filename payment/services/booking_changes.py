@@ -13,13 +13,16 @@ from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from booking.calendar_files import place_of
-from booking.models import Booking, PujaService, Slot
-from booking.services import free_slots, lead_time, move_by_customer, require_open_start
-from core.errors import Conflict, Refusal
+from booking.models import Booking, Cart, PujaService, Slot
+from booking.services import free_slots, lead_time, move, move_by_customer, require_open_start
+from booking.services.carts import add_free_times
+from core.errors import Conflict, InvalidField, Refusal
 from core.language import ENGLISH
+from payment.models import Offer, Payment
 from payment.services.links import ChangeLink
-from payment.services.notifications import notify_moved_by_customer
+from payment.services.notifications import notify_moved, notify_moved_by_customer
 from payment.services.offers import NoSuchTime
 from payment.services.refunds.amounts import policy_share, sendable_paise, share_ends_at
 from payment.services.refunds.requests import NotConfirmed, awaits_refund_of_all, cancel_booking, paid_attempt
@@ -147,6 +150,58 @@ def move_booking(booking: Booking, slot: int | None = None, starts_at: datetime 
     record_booking(payment, booking.status, "moved_by_customer", f"from {before:%Y-%m-%d %H:%M}")
     notify_moved_by_customer(booking, before)
     return booking
+
+
+@transaction.atomic
+def move_by_staff(booking: Booking, to: Slot | datetime, reason: str, by: User) -> Booking:
+    """To a time that its customer has agreed to: to a slot, or to a start where the puja has none. They are told.
+
+    The same time twice is one move. Raises NotConfirmed, NotMovable while a refund of all waits for approval,
+    NoticeTooShort, SlotGone. Nothing is changed then.
+    """
+    payment = lock_payment(checkout=booking.checkout_id)
+    booking.refresh_from_db()
+    if booking.status != Booking.Status.CONFIRMED:
+        raise NotConfirmed
+    if start_of(to) == booking.starts_at and booking.choose_until is None:
+        return booking
+    if awaits_refund_of_all(paid_attempt(payment)):
+        raise NotMovable(_("A refund of all of it waits for a second person."), code="refund_requested")
+    before = timezone.localtime(booking.starts_at)
+    if not move(booking, to, reason):
+        raise NotConfirmed
+    _end_choice(payment)
+    booking.refresh_from_db()
+    told = f"from {before:%Y-%m-%d %H:%M}, by user {by.pk}: {reason}"
+    record_booking(payment, booking.status, "moved_by_temple", told)
+    notify_moved(booking, before)
+    return booking
+
+
+def find_start(booking: Booking, starts_at: datetime) -> Slot | datetime:
+    """The slot of this start, or the start itself where the puja has no slots. Raises InvalidField."""
+    slots = Slot.objects.filter(service_id=booking.checkout.puja_service_id)
+    if slot := slots.filter(starts_at=starts_at, is_open=True).first():
+        return slot
+    if slots.exists():
+        start = timezone.localtime(starts_at)
+        wanted = Cart(
+            puja_service_id=booking.checkout.puja_service_id,
+            selected_date=start.date(),
+            selected_time=start.time(),
+        )
+        problem = _("This puja does not start at that time. Choose one of its slots.")
+        raise InvalidField("selected_time", add_free_times(problem, wanted))
+    require_open_start(booking.checkout.puja_service, starts_at)
+    return starts_at
+
+
+def _end_choice(payment: Payment) -> None:
+    """Its time had been called off: nothing is to be chosen any more."""
+    called_off = Offer.objects.filter(
+        payment=payment, state=Offer.State.OPEN, because=Offer.Because.CALLED_OFF
+    )
+    called_off.update(state=Offer.State.CLOSED, decided_at=timezone.now())
 
 
 def require_fresh(link: ChangeLink) -> Booking:

@@ -58,6 +58,7 @@ SENTENCES = {
     "returned_by_staff": _("Our staff sends your money back."),
     "called_off_by_temple": _("The temple called your time off. You were offered other times."),
     "moved_by_temple": _("The temple moved your booking to another time."),
+    "completed_by_staff": _("Your puja was completed."),
     "moved_by_customer": _("You moved your booking to another time."),
     "booked_meanwhile": _(
         "You had booked the same puja for the same time meanwhile. Your money goes back to you."

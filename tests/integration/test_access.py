@@ -88,7 +88,17 @@ def filled(alice, package, slot, settings):
     started = start_payment(alice, cart_id=cart.pk)
     waiting = WaitingEntry.objects.create(user=alice, slot=slot, package=package)
     refund = create_refund(bought.attempts.get(), 100, "a gesture", asked_by=None)
+    # Of somebody else: what staff do to them changes nothing for Alice.
+    spare = builders.make_user("spare@example.com")
+    promo = builders.make_promo("SPARE")
+    builders.make_cart(spare, builders.make_package(builders.make_service()), promo_code=promo.code)
     ids = {
+        "api/promo/admin/promos/": promo.pk,
+        "api/puja/categories/": sold.puja_service.category_id,
+        "api/puja/services/": sold.puja_service_id,
+        "api/puja/packages/": package.pk,
+        "api/auth/users/": spare.pk,
+        "api/booking/admin/bookings/": booking.pk,
         "api/payments/refunds/": refund.pk,
         "api/puja/slots/": slot.pk,
         f"{PAYMENT}receipt/": bought.pk,

@@ -12,9 +12,18 @@ from schemathesis.python._constants.orchestrator import make_constants_value_sou
 from schemathesis.specs.openapi import checks
 
 from accounts.api_keys import create_key
-from accounts.models import Address, ApiKey
+from accounts.models import Address, ApiKey, User
 from accounts.sessions import open_session
-from booking.models import Booking, Cart, Package, PujaService, Slot, WaitingEntry
+from booking.models import (
+    Booking,
+    Cart,
+    Package,
+    PromoCode,
+    PujaCategory,
+    PujaService,
+    Slot,
+    WaitingEntry,
+)
 from okpuja.wsgi import application
 from payment.models import Payment, Refund
 from payment.services import status
@@ -31,6 +40,8 @@ CHECKS = [
     checks.response_schema_conformance,
 ]
 SOLD = {
+    "/api/puja/categories/": PujaCategory,
+    "/api/promo/admin/promos/": PromoCode,
     "/api/puja/services/": PujaService,
     "/api/puja/packages/": Package,
     "/api/puja/public/services/": PujaService,
@@ -38,6 +49,8 @@ SOLD = {
     "/api/puja/slots/": Slot,
 }
 OWNED = {
+    "/api/auth/users/": User,
+    "/api/booking/admin/bookings/": Booking,
     "/api/auth/addresses/": Address,
     "/api/cart/carts/": Cart,
     "/api/booking/bookings/": Booking,

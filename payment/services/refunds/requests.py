@@ -227,6 +227,9 @@ def withdraw_refund(refund_id: int, by: User) -> Refund:
         raise Conflict("This refund is not waiting for a second person.", code="not_on_hold")
     if not move_refund(refund, RefundState.FAILED, "refund_withdrawn", f"by user {by.pk}", code="withdrawn"):
         raise Conflict("This refund has been withdrawn already.", code="not_on_hold")
+    Booking.objects.filter(checkout__payment=refund.payment_id, rejected=True).exclude(
+        status=Booking.Status.CANCELLED
+    ).update(rejected=False)
     return refund
 
 
@@ -245,14 +248,20 @@ def lock_refund(refund_id: int) -> Refund:
 
 @transaction.atomic
 def cancel_booking(
-    booking: Booking, reason: str, *, by: User | None = None, in_full: bool = False, batch_paise: int = 0
+    booking: Booking,
+    reason: str,
+    *,
+    by: User | None = None,
+    in_full: bool = False,
+    rejected: bool = False,
+    batch_paise: int = 0,
 ) -> Refund | None:
     """Cancels a booking, frees its place, and creates the refund that the policy gives, or a refund of all of it.
 
     `in_full`: the temple causes the cancellation, at any time. `by`: the member of the staff who decided so. If a
     second person must approve the refund, it is only requested, and the approval cancels the booking. `batch_paise`:
     what this person refunds together, see `needs_second_person`. Where a refund of all had been requested, what the
-    policy does not give stays requested.
+    policy does not give stays requested. `rejected`: it is to be shown as rejected by the temple.
 
     Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
     """
@@ -268,8 +277,9 @@ def cancel_booking(
     attempt = paid_attempt(payment)
     left = sendable_paise(attempt)
     if by and left and needs_second_person(by, attempt, left, batch_paise):
+        Booking.objects.filter(pk=booking.pk).update(rejected=rejected)  # once it is approved
         return request_the_rest(attempt, reason, by)
-    if not cancel(booking, reason):
+    if not cancel(booking, reason, rejected=rejected):
         raise NotConfirmed
     share = left if in_full else policy_share(booking, left, now)
     _end_offer(payment)
@@ -353,7 +363,7 @@ def cancel_if_fully_refunded(refund: Refund) -> None:
         return
     confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)
     if booking := confirmed.filter(checkout__payment=refund.payment_id).first():
-        cancel(booking, refund.reason)
+        cancel(booking, refund.reason, rejected=booking.rejected)
         _end_offer(refund.payment)
         notify_cancelled(booking, refund.amount_paise)
     elif refund.payment.fulfilment in UNBOOKED:

@@ -220,8 +220,34 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/promo/user/promos/ get": LOGIN,
     "api/promo/user/promos/history/ get": LOGIN,
     "api/promo/promos/validate/ get": LOGIN,
-    "api/promo/admin/promos/ get": right("booking.view_promocode"),
-    "api/promo/admin/promos/stats/ get": right("booking.view_promocode"),
+    **{
+        f"api/promo/admin/promos/{path} get": right("booking.view_promocode")
+        for path in ("", "stats/", "export/")
+    },
+    **{
+        f"api/promo/admin/promos/{path} post": right("booking.add_promocode") for path in ("", "bulk-create/")
+    },
+    **{
+        f"api/promo/admin/promos/{{pk}}/ {method}": right("booking.change_promocode")
+        for method in ("patch", "delete")
+    },
+    **{
+        f"api/puja/{rows}/{path}": right(f"booking.{verb}_{model}")
+        for rows, model in (
+            ("categories", "pujaservice"),
+            ("services", "pujaservice"),
+            ("packages", "package"),
+        )
+        for path, verb in (("create/ post", "add"), ("{pk}/ patch", "change"), ("{pk}/ delete", "change"))
+    },
+    "api/auth/users/ get": right("accounts.view_user"),
+    **{f"api/auth/users/{{pk}}/ {method}": right("accounts.change_user") for method in ("patch", "delete")},
+    **{
+        f"api/booking/admin/{path}/ get": right("booking.view_booking")
+        for path in ("bookings", "dashboard", "reports")
+    },
+    "api/booking/admin/bookings/{pk}/status/ patch": right("booking.change_booking"),
+    "api/booking/admin/bookings/{pk}/reschedule/ post": right("booking.change_booking"),
     "api/booking/bookings/ get": LOGIN,
     "api/booking/bookings/latest/ get": LOGIN,
     "api/booking/bookings/{pk}/ get": OWNER,
@@ -336,6 +362,8 @@ SIMULATOR = {
 }
 # Bodies that would be carried out, for those who may not.
 BODIES = {
+    "admin/bookings/{pk}/status/": {"status": "REJECTED", "rejection_reason": "not theirs"},
+    "auth/users/{pk}/": {"account_status": "SUSPENDED"},
     "close/": {"then": "refund", "reason": "closed"},
     "refund/": {"reason": "a gesture"},
     "resolve/": {"action": "book"},

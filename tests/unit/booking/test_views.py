@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from booking.models import Package, PujaCategory, PujaService, Slot
+from booking.models import PujaCategory, PujaService, Slot
 from booking.services import book
 from tests.harness import builders
 

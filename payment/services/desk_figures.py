@@ -1,0 +1,130 @@
+"""The figures of the admin pages of today's frontend: money by the ledger, bookings by their state."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import TruncDate
+from django.utils import timezone
+
+from booking.models import Booking, PujaService
+from payment.models import LedgerEntry
+
+Status = Booking.Status
+PENDING = Q(status=Status.CONFIRMED, choose_until__isnull=False)
+CONFIRMED = Q(status=Status.CONFIRMED, choose_until=None)
+REJECTED = Q(status=Status.CANCELLED, rejected=True)
+CANCELLED = Q(status=Status.CANCELLED, rejected=False)
+REPORT_DAYS = 30
+
+
+@dataclass(frozen=True)
+class Period:
+    """From the first moment of a day to the first one of the day after the last."""
+
+    begins: datetime
+    ends: datetime
+
+    @classmethod
+    def of_days(cls, first: date, last: date) -> "Period":
+        begins, ends = (timezone.make_aware(datetime.combine(day, time.min)) for day in (first, last))
+        return cls(begins, ends + timedelta(days=1))
+
+    @property
+    def bookings(self) -> QuerySet[Booking]:
+        return Booking.objects.filter(created_at__gte=self.begins, created_at__lt=self.ends).order_by()
+
+
+def last_days(days: int) -> Period:
+    today = timezone.localdate()
+    return Period.of_days(today - timedelta(days=days - 1), today)
+
+
+def money_of(bookings: QuerySet[Booking]) -> int:
+    """What came for these bookings less what went back, in paise. Fees of PhonePe are not taken off."""
+    entries = LedgerEntry.objects.filter(payment__checkout__in=bookings.values("checkout"))
+    return entries.exclude(kind=LedgerEntry.Kind.FEE).aggregate(sum=Sum("amount_paise"))["sum"] or 0
+
+
+def overview(bookings: QuerySet[Booking]) -> dict[str, int]:
+    """Money in paise."""
+    now, today = timezone.now(), timezone.localdate()
+    day = Period.of_days(today, today)
+    is_today = Q(status=Status.CONFIRMED, starts_at__gte=day.begins, starts_at__lt=day.ends)
+    counts = bookings.order_by().aggregate(
+        total_bookings=Count("pk"),
+        confirmed_bookings=Count("pk", filter=CONFIRMED),
+        pending_bookings=Count("pk", filter=PENDING),
+        completed_bookings=Count("pk", filter=Q(status=Status.COMPLETED)),
+        cancelled_bookings=Count("pk", filter=CANCELLED),
+        rejected_bookings=Count("pk", filter=REJECTED),
+        today_bookings=Count("pk", filter=is_today),
+        overdue_bookings=Count("pk", filter=Q(status=Status.CONFIRMED, starts_at__lt=now)),
+    )
+    revenue, number = money_of(bookings), counts["total_bookings"]
+    return counts | {
+        "failed_bookings": 0,
+        "assigned_bookings": 0,
+        "unassigned_bookings": number,
+        "active_employees": 0,
+        "active_services": PujaService.objects.filter(is_active=True).count(),
+        "total_revenue": revenue,
+        "average_booking_value": revenue // number if number else 0,
+    }
+
+
+def revenue_report(period: Period) -> dict[str, Any]:
+    """Money in paise. A day is the one on which a booking was made."""
+    bookings = period.bookings
+    of_day = bookings.annotate(day=TruncDate("created_at")).values("day").annotate(number=Count("pk"))
+    made = dict(of_day.values_list("day", "number"))
+    entries = LedgerEntry.objects.filter(payment__checkout__in=bookings.values("checkout"))
+    sums = entries.exclude(kind=LedgerEntry.Kind.FEE).order_by()
+    by_day = sums.annotate(day=TruncDate("payment__checkout__booking__created_at")).values("day")
+    money = dict(by_day.annotate(sum=Sum("amount_paise")).values_list("day", "sum"))
+    revenue, number = sum(money.values()), sum(made.values())
+    return {
+        "total_revenue": revenue,
+        "total_bookings": number,
+        "average_booking_value": revenue // number if number else 0,
+        "daily": {day: (money.get(day, 0), made[day]) for day in sorted(made)},
+    }
+
+
+def performance_report(period: Period) -> dict[str, Any]:
+    """How many bookings have each state, and their shares in percent."""
+    states = {
+        "CONFIRMED": CONFIRMED,
+        "PENDING": PENDING,
+        "COMPLETED": Q(status=Status.COMPLETED),
+        "CANCELLED": CANCELLED,
+        "REJECTED": REJECTED,
+    }
+    counts = period.bookings.aggregate(
+        total=Count("pk"), **{name: Count("pk", filter=state) for name, state in states.items()}
+    )
+    total = counts.pop("total")
+    ended = counts["CANCELLED"] + counts["REJECTED"]
+    return {
+        "total_bookings": total,
+        "completion_rate": percent(counts["COMPLETED"], total),
+        "cancellation_rate": percent(ended, total),
+        "counts": counts,
+    }
+
+
+def assignment_report(period: Period) -> dict[str, Any]:
+    """How many bookings have a priest, and how much each of them has done."""
+    total = period.bookings.count()
+    return {
+        "total_bookings": total,
+        "assigned_bookings": 0,
+        "unassigned_bookings": total,
+        "assignment_rate": 0.0,
+        "employee_performance": [],
+    }
+
+
+def percent(part: int, whole: int) -> float:
+    return round(100 * part / whole, 1) if whole else 0.0
