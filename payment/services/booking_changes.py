@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.calendar_files import place_of
-from booking.models import Booking, Cart, PujaService, Slot
+from booking.models import ON_SALE, Booking, Cart, PujaService, Slot
 from booking.services import free_slots, lead_time, move, move_by_customer, require_open_start
 from booking.services.carts import add_free_times
 from core.errors import Conflict, InvalidField, Refusal
@@ -181,7 +181,7 @@ def move_by_staff(booking: Booking, to: Slot | datetime, reason: str, by: User) 
 def find_start(booking: Booking, starts_at: datetime) -> Slot | datetime:
     """The slot of this start, or the start itself where the puja has no slots. Raises InvalidField."""
     slots = Slot.objects.filter(service_id=booking.checkout.puja_service_id)
-    if slot := slots.filter(starts_at=starts_at, is_open=True).first():
+    if slot := slots.filter(ON_SALE, starts_at=starts_at).first():
         return slot
     if slots.exists():
         start = timezone.localtime(starts_at)

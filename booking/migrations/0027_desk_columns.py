@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('booking', '0025_opening_hours'),
+        ('booking', '0026_service_codes'),
     ]
 
     operations = [
