@@ -43,21 +43,36 @@ def ciphers() -> MultiFernet:
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 
-def encrypt(user_id: int, number: str) -> str:
-    """With the account, so that a number copied into another row is not read there."""
-    return ciphers().encrypt(f"{user_id}:{number}".encode()).decode()
+def encrypt(owner: int | str, number: str) -> str:
+    """With its owner, an account or a payment, so that a number copied into another row is not read there."""
+    return ciphers().encrypt(f"{owner}:{number}".encode()).decode()
+
+
+def decrypt(owner: int | str, stored: str) -> str:
+    """Raises KeyIsMissing."""
+    try:
+        written_for, _separator, number = ciphers().decrypt(stored.encode()).decode().rpartition(":")
+    except InvalidToken as error:
+        logger.error("a PAN cannot be decrypted: a key is missing", extra={"owner": owner})
+        raise KeyIsMissing() from error
+    if written_for != str(owner):
+        logger.error("a PAN is of another owner", extra={"owner": owner})
+        raise KeyIsMissing()
+    return number
 
 
 def number_of(card: PanCard) -> str:
     """Raises KeyIsMissing."""
-    try:
-        user_id, _separator, number = ciphers().decrypt(card.number.encode()).decode().partition(":")
-    except InvalidToken as error:
-        logger.error("a PAN cannot be decrypted: a key is missing", extra={"pan_card": card.pk})
-        raise KeyIsMissing() from error
-    if user_id != str(card.user_id):
-        logger.error("a PAN is of another account", extra={"pan_card": card.pk})
-        raise KeyIsMissing()
+    return decrypt(card.user_id, card.number)
+
+
+def read_number(typed: str, field: str = "pan_number") -> str:
+    """As it is written on cards. Raises InvalidField of this field."""
+    number = "".join(typed.split()).upper()
+    if not NUMBER.fullmatch(number):
+        raise InvalidField(
+            field, _("A PAN has five letters, four digits and one letter, such as ABCPE1234F.")
+        )
     return number
 
 
@@ -69,10 +84,7 @@ def mask(number: str) -> str:
 @transaction.atomic
 def save(user: User, typed: str) -> PanCard:
     """The mask of the number that is stored changes nothing. Raises InvalidField."""
-    number = "".join(typed.split()).upper()
-    if not NUMBER.fullmatch(number):
-        sentence = _("A PAN has five letters, four digits and one letter, such as ABCPE1234F.")
-        raise InvalidField("pan_number", sentence)
+    number = read_number(typed)
     lock_active_user(user.pk)
     card = PanCard.objects.filter(user=user).first() or PanCard(user=user)
     is_mask = bool(MASK.fullmatch(number))

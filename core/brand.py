@@ -68,5 +68,6 @@ def page_context(request: HttpRequest) -> dict[str, Any]:
     return {
         "brand": brand(),
         "has_shop": settings.STOREFRONT,
+        "has_donations": settings.STOREFRONT and settings.DONATION_PAGE,
         "is_simulation": settings.PHONEPE_SIMULATION_MODE,
     }

@@ -25,6 +25,7 @@ LABELS = {
     "moved_from": _("Time before"),
     "wanted_at": _("Time you wanted"),
     "place": _("Place"),
+    "purpose": _("Purpose"),
     "amount": _("Amount"),
     "agreed": _("Amount agreed"),
     "refund": _("Refund"),

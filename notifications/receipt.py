@@ -107,6 +107,10 @@ class ReceiptDocument:
     is_cancelled: bool = False
     returned: tuple[Returned, ...] = ()
     tax: TaxLines | None = None
+    is_donation: bool = False
+    purpose: str = ""
+    pan: str = ""  # masked
+    notes: tuple[str, ...] = ()  # what the tax office wants on the receipt of a donation
 
     def __post_init__(self) -> None:
         if self.price_paise - self.discount_paise + self.difference_paise != self.total_paise:

@@ -57,13 +57,16 @@ def _draw(pdf: PdfDocument, receipt: ReceiptDocument) -> None:
         # Translators: the time of a puja whose booking is cancelled.
         starts_at = _("{moment} (cancelled)").format(moment=starts_at)
     simulation = _("SIMULATION: no money has moved. This is not a receipt.") if receipt.simulated else ""
-    _begin(pdf, _("Receipt"), receipt.number, receipt.received_at, simulation)
+    title = _("Receipt for a donation") if receipt.is_donation else _("Receipt")
+    _begin(pdf, title, receipt.number, receipt.received_at, simulation)
     pdf.add_rows(
         [
             (_("Receipt number"), receipt.number),
             (_("Date of payment"), spell_date(receipt.received_at)),
             (_("Received from"), receipt.payer),
             (_("Address"), receipt.address),
+            (_("PAN of the donor"), receipt.pan),
+            (_("Purpose"), receipt.purpose),
             (_("Time of the puja"), starts_at),
             *(receipt.tax.heading_rows() if receipt.tax else []),
         ]
@@ -82,6 +85,10 @@ def _draw(pdf: PdfDocument, receipt: ReceiptDocument) -> None:
             (_("Bank reference (UTR)"), receipt.utr),
         ]
     )
+    if receipt.notes:
+        pdf.ln(4)
+    for note in receipt.notes:
+        pdf.add_line(note, 9, "", QUIET)
 
 
 def _draw_credit_note(pdf: PdfDocument, note: CreditNoteDocument) -> None:

@@ -25,6 +25,7 @@ HEADER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
 COLOUR = re.compile(r"#[0-9a-f]{6}")
 LEAST_CONTRAST = 4.5
 PICTURES, LARGEST_PICTURE = (".svg", ".png", ".webp", ".jpg"), 20_480
+LONGEST_PURPOSE = 100
 LONGEST_HOURS_AHEAD = 366 * 24  # bookings open one year ahead
 
 
@@ -268,6 +269,26 @@ def refund_policy(table: str) -> list[tuple[int, int]]:
     if policy[0][0] > LONGEST_HOURS_AHEAD:
         raise ImproperlyConfigured("REFUND_POLICY looks further ahead than bookings are taken")
     return policy
+
+
+def amounts(name: str, default: str, at_most: int) -> list[int]:
+    """`101,501`: whole rupees, the least first; empty: none."""
+    words = [word.strip() for word in text(name, default).split(",") if word.strip()]
+    if not all(word.isdecimal() and 1 <= int(word) <= at_most for word in words):
+        raise ImproperlyConfigured(f"{name} must be rupees like 101,501, each up to {at_most}")
+    return sorted({int(word) for word in words})
+
+
+def purposes(name: str) -> list[tuple[str, str]]:
+    """`Food for pilgrims=तीर्थयात्रियों का भोजन|…`: in English and in Hindi; without the second, in English for all."""
+    found = []
+    for line in text(name).split("|"):
+        english, _is, hindi = (part.strip() for part in line.partition("="))
+        if max(len(english), len(hindi)) > LONGEST_PURPOSE or (hindi and not english):
+            raise ImproperlyConfigured(f"{name}: each is at most {LONGEST_PURPOSE} letters, English=Hindi")
+        if english:
+            found.append((english, hindi))
+    return found
 
 
 def hours_ahead(name: str, default: str) -> list[int]:

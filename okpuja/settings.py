@@ -17,6 +17,7 @@ from okpuja.build import fingerprint
 from okpuja.environment import (
     LONGEST_HOURS_AHEAD,
     address,
+    amounts,
     boolean,
     cache,
     choice,
@@ -32,6 +33,7 @@ from okpuja.environment import (
     number,
     origin,
     picture,
+    purposes,
     rate,
     refund_policy,
     secret,
@@ -470,6 +472,11 @@ BACKUP_KEEP_DAYS = number("BACKUP_KEEP_DAYS", 30, at_least=1, at_most=10_000)
 PAYMENT_ENABLED = boolean("PAYMENT_ENABLED", True)
 PAYMENT_GUEST_CHECKOUT = boolean("PAYMENT_GUEST_CHECKOUT", True)
 PAYMENT_GUEST_MAX_RUPEES = number("PAYMENT_GUEST_MAX_RUPEES", 50_000, at_least=1, at_most=10_000_000)
+# The donation page of the shop, and what stands on it. PAN and receipt lines only if DONATION_80G has lines.
+DONATION_PAGE = boolean("DONATION_PAGE", False)
+DONATION_AMOUNTS = amounts("DONATION_AMOUNTS", "101,251,501,1100,5100", PAYMENT_GUEST_MAX_RUPEES)
+DONATION_PURPOSES = purposes("DONATION_PURPOSES")
+DONATION_80G = [line.strip() for line in text("DONATION_80G").split("|") if line.strip()]
 PAYMENT_TIME_SCALE = number("PAYMENT_TIME_SCALE", 1, at_least=1, at_most=10_000)
 REFUND_FULL_HOURS = number("REFUND_FULL_HOURS", 48, at_most=LONGEST_HOURS_AHEAD)
 REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))

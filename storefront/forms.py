@@ -3,15 +3,20 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Address, User, normalize_postal_code
+from accounts.pan_cards import read_number
 from accounts.phones import UNREADABLE, format_phone, is_blank, read_phone
 from booking.devotees import DEVOTEE_FIELDS
 from booking.filters import LARGEST_ID
 from booking.models import Cart
+from core.errors import InvalidField
 from core.texts import plain_line, visible_line
+from storefront.templatetags.shop import rupees
 
 INDIA = Address._meta.get_field("country").default
 
@@ -167,6 +172,102 @@ class LoginForm(forms.Form):
 
     def clean_email(self) -> str:
         return str(self.cleaned_data["email"]).lower()
+
+
+class DonationForm(forms.Form):
+    """What is given, by whom, and for what. The rules are those of donations by the API."""
+
+    OTHER = "other"
+    amount = forms.ChoiceField(
+        label=_("Amount"), required=False, widget=forms.RadioSelect({"autocomplete": "off"})
+    )
+    other = forms.CharField(
+        label=_("Another amount, in rupees"),
+        max_length=16,
+        required=False,
+        widget=forms.TextInput({"inputmode": "numeric", "autocomplete": "transaction-amount"}),
+    )
+    purpose = forms.ChoiceField(label=_("Purpose"))
+    name = forms.CharField(
+        label=_("Your name"),
+        max_length=64,
+        validators=[plain_line],
+        widget=forms.TextInput({"autocomplete": "name"}),
+        help_text=_("As it should stand on the receipt."),
+    )
+    email = forms.EmailField(
+        label=_("E-mail address"),
+        max_length=254,
+        validators=[visible_line],
+        widget=forms.EmailInput({"autocomplete": "email"}),
+        help_text=_("Your receipt goes there."),
+    )
+    pan = forms.CharField(
+        label=_("PAN"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(
+            {"autocapitalize": "characters", "autocomplete": "off", "spellcheck": "false"}
+        ),
+        help_text=_("Only for a receipt that the tax office accepts (section 80G). We keep it encrypted."),
+    )
+
+    def __init__(self, person: User | None, language: str, data: Any = None) -> None:
+        super().__init__(data, initial={"name": person.full_name if person else ""})
+        amounts = [(str(each), rupees(each * 100)) for each in settings.DONATION_AMOUNTS]
+        if amounts:
+            other = [(self.OTHER, _("Another amount"))]
+            self.fields["amount"].choices = amounts + other  # type: ignore[attr-defined]
+        else:
+            del self.fields["amount"]
+        names = [
+            hindi if language == "hi" and hindi else english for english, hindi in settings.DONATION_PURPOSES
+        ]
+        if names:
+            self.fields["purpose"].choices = list(enumerate(names))  # type: ignore[attr-defined]
+        else:
+            del self.fields["purpose"]
+        if person:
+            del self.fields["email"]
+        if not settings.DONATION_80G:
+            del self.fields["pan"]
+
+    def clean_other(self) -> int | None:
+        """Rupees, as people write them: "1,100", "₹ 500", "५०१"."""
+        typed = "".join(each for each in self.cleaned_data["other"] if each not in ", ₹")
+        if not typed:
+            return None
+        if not typed.isdecimal() or int(typed) < 1:
+            raise ValidationError(_("Please write whole rupees, such as 501."))
+        if int(typed) > settings.PAYMENT_GUEST_MAX_RUPEES:
+            raise ValidationError(
+                format_lazy(_("At most ₹{most} at once."), most=settings.PAYMENT_GUEST_MAX_RUPEES)
+            )
+        return int(typed)
+
+    def clean_email(self) -> str:
+        return str(self.cleaned_data["email"]).lower()
+
+    def clean_pan(self) -> str:
+        if not self.cleaned_data["pan"].strip():
+            return ""
+        try:
+            return read_number(self.cleaned_data["pan"])
+        except InvalidField as error:
+            raise ValidationError(error.detail["pan_number"]) from error  # type: ignore[call-overload]
+
+    def clean(self) -> dict[str, Any]:
+        """One amount: of two, nobody knows which one was meant."""
+        fields = self.cleaned_data
+        chosen, typed = fields.get("amount", ""), fields.get("other")
+        if "other" not in self.errors and "amount" not in self.errors:
+            if chosen not in ("", self.OTHER) and typed:
+                self.add_error("other", _("You have chosen an amount above. Please keep one of the two."))
+            elif chosen in ("", self.OTHER) and not typed:
+                self.add_error("other", _("Please choose or write an amount."))
+            else:
+                fields["rupees"] = typed or int(chosen)
+        return fields
 
 
 class CodeForm(forms.Form):

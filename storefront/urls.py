@@ -10,6 +10,7 @@ from storefront.views.account import (
 )
 from storefront.views.booking import DetailsPage, ReviewPage
 from storefront.views.catalogue import CataloguePage, PujaPage, TimesPage
+from storefront.views.donation import DonatePage
 from storefront.views.extras import LanguagePage, OutboxPage
 from storefront.views.waiting import WaitingPage
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("pujas/<int:pk>/times/", TimesPage.as_view(), name="shop-times"),
     path("book/", DetailsPage.as_view(), name="shop-details"),
     path("review/<uuid:cart_id>/", ReviewPage.as_view(), name="shop-review"),
+    path("donate/", DonatePage.as_view(), name="shop-donate"),
     path("waiting/", WaitingPage.as_view(), name="shop-waiting"),
     path("login/", LoginPage.as_view(), name="shop-login"),
     path("login/code/", CodePage.as_view(), name="shop-code"),

@@ -2,6 +2,7 @@
 
 Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one order at PhonePe · one HTTP attempt
    │             └──< Refund ─── CreditNote      money on its way back · its paper, numbered without gaps
+   ├─── Donation                                 what the donor said about themselves
    ├─── Offer                                    free slots for a customer whose slot is gone
    ├──< LedgerEntry                              money that moved; added to, never changed
    ├─── Receipt ──< DrawnReceipt                 numbered without gaps (ReceiptCounter has the last number) · its PDF
@@ -16,6 +17,7 @@ WorkLease                                        one row that a worker is busy w
 """
 
 from payment.models.disputes import Dispute, DisputeUpdate
+from payment.models.donations import Donation
 from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import LedgerEntry
 from payment.models.offers import Offer
@@ -35,6 +37,7 @@ __all__ = [
     "DiagnosisRun",
     "Dispute",
     "DisputeUpdate",
+    "Donation",
     "DrawnReceipt",
     "GatewayCall",
     "IdempotencyKey",

@@ -93,6 +93,7 @@ class Receipt(TaxedPaper):
 
     class Series(models.TextChoices):
         MONEY = "OKP", "money"
+        DONATION = "DON", "donations of the donation page"
         SIMULATION = "SIM", "simulation: no money moved"
 
     payment = models.OneToOneField(Payment, models.PROTECT, related_name="receipt")

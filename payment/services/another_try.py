@@ -10,6 +10,7 @@ from core.errors import Conflict, InvalidField
 from payment.models import Payment
 from payment.services.attempts import AlreadyPaid
 from payment.services.checkout import Started, start_donation, start_payment
+from payment.services.donations import donor_of
 from payment.services.frontends import NO_FRONTEND, OpenedBy
 from payment.states import PaymentState
 
@@ -66,6 +67,7 @@ def try_again(
             amount_paise=payment.amount_paise,
             reference=payment.payer_reference,
             mobile=payment.payer_mobile,
+            donor=donor_of(payment),
         )
     cart = checkout.cart
     if cart.status == Cart.Status.ABANDONED:

@@ -42,6 +42,7 @@ from payment.services.attempts import (
     refuse_beside_given_up,
     request_page,
 )
+from payment.services.donations import Donor, build_donation
 from payment.services.frontends import NO_FRONTEND, OpenedBy
 from payment.services.gateway_calls import reserve_call
 from payment.services.holds import alert_about_holds
@@ -151,7 +152,14 @@ def start_payment(
         return _open_or_resume(user, cart, click, deadline)
 
 
-def start_donation(user: User | None, *, amount_paise: int, reference: str = "", mobile: str = "") -> Started:
+def start_donation(
+    user: User | None,
+    *,
+    amount_paise: int,
+    reference: str = "",
+    mobile: str = "",
+    donor: Donor | None = None,
+) -> Started:
     """Open a payment without a cart. Raises Unavailable, AccountClosed, and GatewayError as `start_payment` does."""
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
@@ -168,6 +176,8 @@ def start_donation(user: User | None, *, amount_paise: int, reference: str = "",
                 payer_mobile=mobile,
             )
             claim, writes = _first_attempt(attempt_key, payment, PAGE, now)
+            if donor is not None:
+                writes.append(insert_rows(build_donation(payment, donor)))
             write_together(writes)
         return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 

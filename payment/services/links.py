@@ -34,6 +34,11 @@ def status_url(payment: Payment) -> str:
     return _absolute(reverse("payment-status-page", args=[_token(payment, STATUS)]))
 
 
+def donation_receipt_url(payment: Payment) -> str:
+    """For the holder of the link of its status."""
+    return _absolute(reverse("payment-donation-receipt", args=[_token(payment, STATUS)]))
+
+
 def offer_url(payment: Payment) -> str:
     """The holder of this link may choose. It gives access to nothing else of the payment."""
     return _absolute(reverse("payment-offer-page", args=[_token(payment, OFFER)]))

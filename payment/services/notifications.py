@@ -16,7 +16,16 @@ from django.utils import timezone
 from booking.models import Booking, Checkout
 from notifications import services as outbox
 from notifications.models import Notification
-from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
+from payment.models import (
+    Donation,
+    LedgerEntry,
+    Offer,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Refund,
+    WebhookEvent,
+)
 from payment.phonepe.webhook_events import is_about_dispute
 from payment.services.refunds.amounts import free_until
 
@@ -158,8 +167,14 @@ def alert_not_understood(event: WebhookEvent) -> None:
 def _notify(
     kind: str, payment: Payment, facts: outbox.Facts | None = None, *, about: str = "", email: str = ""
 ) -> None:
+    """A donor without an account hears of their money only: anybody may have typed the address."""
     key = f"{_key(kind, payment)}:{about}" if about else _key(kind, payment)
-    outbox.notify(kind, key, _facts(payment) | (facts or {}), user=payment.user, email=email)
+    told, language = _facts(payment) | (facts or {}), ""
+    donation = Donation.objects.filter(payment=payment).first() if payment.checkout_id is None else None
+    if donation is not None:
+        told |= {"purpose": donation.purpose, "purpose_hi": donation.purpose_hi}
+        email, language = donation.email if kind in outbox.MONEY_CAME else "", donation.language
+    outbox.notify(kind, key, told, user=payment.user, email=email, language=language)
 
 
 def _notify_about_refund(kind: str, refund: Refund, more: outbox.Facts) -> None:

@@ -27,6 +27,7 @@ from notifications.models import Notification
 from payment.models import (
     CreditNote,
     Dispute,
+    Donation,
     DrawnReceipt,
     IdempotencyKey,
     LedgerEntry,
@@ -39,6 +40,7 @@ from payment.models import (
     StateChange,
     WebhookEvent,
 )
+from payment.services.donations import pan_of
 from payment.services.retention import of_payments_under_way
 
 logger = logging.getLogger(__name__)
@@ -68,6 +70,7 @@ PATHS: dict[type[Model], dict[str, str]] = {
     Receipt: {"payment": "payment"},
     Refund: {"payment": "payment"},
     CreditNote: {"payment": "refund__payment"},
+    Donation: {"payment": "payment"},
     Offer: {"payment": "payment"},
     Dispute: {"payment": "attempt__payment"},
     StateChange: {"payment": "payment"},
@@ -106,6 +109,7 @@ class Person:
         self.email = email.strip().lower()
         self.user = User.objects.filter(email=self.email).first()
         paid = Q(payer_reference__iexact=self.email, user=None)
+        paid |= Q(pk__in=Donation.objects.filter(email=self.email).values("payment"))
         if self.user is not None:
             paid |= Q(user=self.user)
         self.payments = [*Payment.objects.filter(paid).values_list("pk", flat=True)]
@@ -139,6 +143,11 @@ def _as_json(row: Model) -> dict[str, Any]:
             values["number"] = number_of(row)
         except KeyIsMissing:
             values["number"] = None
+    if isinstance(row, Donation):
+        try:
+            values["pan"] = pan_of(row)
+        except KeyIsMissing:
+            values["pan"] = None
     return values
 
 
@@ -205,6 +214,8 @@ def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
         Payment,
         Payment.objects.filter(pk__in=payments).update(payer_reference="", payer_mobile="", buyer_gstin=""),
     )
+    known = Donation.objects.filter(payment__in=payments).exclude(email="", pan="")
+    yield Donation, known.update(email="", pan="")
     messages = [*person.rows(Notification).values_list("pk", flat=True)]
     told: dict[str, Any] = {"email": "", "facts": {}, "user": None, "next_check_at": None, "last_error": ""}
     waiting = Notification.objects.filter(pk__in=messages, state=Notification.State.WAITING)

@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import TypeVar
 
+from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.pan_cards import KeyIsMissing, mask
 from booking.models import Booking, Checkout
 from core.databases import insert_rows, update_row, write_together
 from core.errors import Unavailable
@@ -22,6 +24,7 @@ from notifications.receipt import CreditNoteDocument, ReceiptDocument, Returned,
 from payment.gateways import OrderStatus
 from payment.models import (
     CreditNote,
+    Donation,
     DrawnReceipt,
     LedgerEntry,
     Payment,
@@ -31,6 +34,7 @@ from payment.models import (
     Refund,
 )
 from payment.models.receipts import financial_year
+from payment.services.donations import pan_of
 from payment.services.gst import tax_of_credit_note, tax_of_receipt
 from payment.services.leases import hold_lease
 from payment.states import Fulfilment
@@ -83,7 +87,7 @@ def build_receipt(payment: Payment, received_at: datetime, total_paise: int) -> 
     price, discount = (checkout.price_paise, checkout.discount_paise) if checkout else (total_paise, 0)
     return Receipt(
         payment=payment,
-        series=Receipt.Series.SIMULATION if payment.simulated else Receipt.Series.MONEY,
+        series=_series(payment),
         year=financial_year(received_at),
         received_at=received_at,
         price_paise=price,
@@ -115,6 +119,13 @@ def create_credit_note(refund: Refund, returned_paise: int) -> None:
         total_paise=returned_paise,
         **(tax_of_credit_note(receipt, returned_paise) if receipt else {}),
     )
+
+
+def _series(payment: Payment) -> Receipt.Series:
+    """Donations of the API, which say nothing about their donor, stay in the series in which they have always been."""
+    if payment.simulated:
+        return Receipt.Series.SIMULATION
+    return Receipt.Series.DONATION if _donation_of(payment) else Receipt.Series.MONEY
 
 
 def number_receipt(receipt_id: int, at_once: int = 1) -> Receipt:
@@ -235,7 +246,7 @@ def _credit_note_document(note: CreditNote, language: str) -> CreditNoteDocument
         simulated=note.series == CreditNote.Series.SIMULATION,
         receipt_number=str(number_receipt(note.receipt.pk)) if note.receipt else "",
         received_at=note.receipt.received_at if note.receipt else None,
-        payer=_payer(payment),
+        payer=_payer(payment, _donation_of(payment)),
         address=_address(checkout),
         item=localized(checkout, "puja_title", language) if checkout else "",
         total_paise=note.total_paise,
@@ -246,10 +257,18 @@ def _credit_note_document(note: CreditNote, language: str) -> CreditNoteDocument
     )
 
 
-def _payer(payment: Payment) -> str:
-    if payment.user is None:
-        return shown(payment.payer_reference)
-    return ", ".join(filter(None, (shown(payment.user.full_name), payment.user.email)))
+def _donation_of(payment: Payment) -> Donation | None:
+    """Of the donation page."""
+    return Donation.objects.filter(payment=payment).first() if payment.checkout_id is None else None
+
+
+def _payer(payment: Payment, donation: Donation | None) -> str:
+    """A donor is called as they want to be called on the receipt, also when they were signed in."""
+    name, email = shown(payment.payer_reference), donation.email if donation else ""
+    if payment.user is not None:
+        name = name if donation else shown(payment.user.full_name)
+        email = payment.user.email
+    return ", ".join(filter(None, (name, email)))
 
 
 def _address(checkout: Checkout | None) -> str:
@@ -277,12 +296,13 @@ def _tax_lines(paper: Receipt | CreditNote) -> TaxLines | None:
 def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = _receipt_entry(payment)
+    donation = _donation_of(payment)
     booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
     return ReceiptDocument(
         number=str(receipt),
         received_at=receipt.received_at,
         simulated=receipt.series == Receipt.Series.SIMULATION,
-        payer=_payer(payment),
+        payer=_payer(payment, donation),
         address=_address(checkout),
         item=localized(checkout, "puja_title", language) if checkout else "",
         starts_at=_starts_at(payment, booking),
@@ -296,7 +316,20 @@ def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocume
         transaction=entry.attempt.provider_transaction_id or entry.attempt.provider_order_id,
         utr=entry.attempt.utr,
         tax=_tax_lines(receipt),
+        is_donation=checkout is None,
+        purpose=shown(localized(donation, "purpose", language)) if donation else "",
+        pan=_masked_pan(donation) if donation else "",
+        notes=tuple(settings.DONATION_80G) if checkout is None else (),
     )
+
+
+def _masked_pan(donation: Donation) -> str:
+    """The mail may go to a mistyped address, and the drawn file is stored: neither has it in full."""
+    try:
+        number = pan_of(donation)
+    except KeyIsMissing:  # logged there; the receipt of the money is not kept back for it
+        return ""
+    return mask(number) if number else ""
 
 
 def _receipt_entry(payment: Payment) -> LedgerEntry:

@@ -20,19 +20,27 @@ from booking.models import Slot
 from booking.services.checkouts import PriceChanged
 from core import errors
 from core.errors import Refusal
-from core.language import language_of
+from core.language import language_of, localized
 from core.money import grouped, rupees
 from core.networks import client_network
 from core.page_rates import find_excess
-from payment.models import Payment
+from payment.models import Donation, Payment, Receipt
 from payment.phonepe.enums import Channel
 from payment.serializers.checkout import TryAgainRequest
 from payment.serializers.sentences import user_message
 from payment.services.another_try import TimeGone, can_try_again, try_again
 from payment.services.checkout import reopen
 from payment.services.frontends import OpenedBy, landing_url
-from payment.services.links import RETURN, STATUS, offer_url, payment_behind, return_url
+from payment.services.links import (
+    RETURN,
+    STATUS,
+    donation_receipt_url,
+    offer_url,
+    payment_behind,
+    return_url,
+)
 from payment.services.offers import can_choose
+from payment.services.receipts import ReceiptBusy, pdf, receipt_of
 from payment.services.status import refresh, refresh_after_return
 from payment.states import FrontendGeneration, Fulfilment
 
@@ -136,8 +144,35 @@ class StatusPageView(PageView):
                 "next": return_url(payment) if is_moving else "",
                 "in_app": payment.is_open and _is_open_in_app(payment),
                 "booking_url": _booking_url(payment),
+                **_donation_facts(payment, language),
             }
             return render(request, "payment/status.html", context, status=status)
+
+
+class DonationReceiptView(PageView):
+    """The receipt of a donation, for whoever has the link of its status. That of a booking asks for a login."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        payment = payment_behind(token, STATUS)
+        if payment.checkout_id is not None:
+            raise Http404
+        wait = find_excess("receipt", f"payment {payment.pk}")
+        if wait is not None:
+            return error_page(request, Throttled(wait))
+        try:
+            receipt = receipt_of(payment)
+            if receipt is None:
+                raise Http404
+            return receipt_file(receipt, language_of(request))
+        except ReceiptBusy as busy:
+            return error_page(request, busy)
+
+
+def receipt_file(receipt: Receipt, language: str) -> HttpResponse:
+    """The PDF of a numbered receipt. Raises ReceiptBusy and Unwritable."""
+    name, content = pdf(receipt, language)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
 def _booking_url(payment: Payment) -> str:
@@ -145,6 +180,17 @@ def _booking_url(payment: Payment) -> str:
     if not settings.STOREFRONT or payment.frontend != FrontendGeneration.SHOP or payment.booking is None:
         return ""
     return reverse("shop-booking", args=[payment.booking.book_id])
+
+
+def _donation_facts(payment: Payment, language: str) -> dict[str, str]:
+    if payment.checkout_id is not None:
+        return {}
+    donation = Donation.objects.filter(payment=payment).first()
+    has_receipt = payment.fulfilment == Fulfilment.DONATION
+    return {
+        "purpose": localized(donation, "purpose", language) if donation else "",
+        "receipt_url": donation_receipt_url(payment) if has_receipt else "",
+    }
 
 
 def _is_open_in_app(payment: Payment) -> bool:

@@ -53,12 +53,13 @@ from payment.services.attempts import PAGE, Opening
 from payment.services.checkout import Started, start_donation, start_payment
 from payment.services.frontends import NO_FRONTEND, OpenedBy, opened_by
 from payment.services.outcomes import accept_after_review, return_after_review
-from payment.services.receipts import credit_note_pdf, pdf, receipt_of
+from payment.services.receipts import credit_note_pdf, receipt_of
 from payment.services.refunds.requests import request_refund
 from payment.services.simulation import demo_payment, refuse_without_simulation, simulate
 from payment.services.status import refresh, stop_waiting_by_staff
 from payment.states import FrontendGeneration, RefundState
 from payment.views.idempotency import IDEMPOTENCY_KEY, idempotent
+from payment.views.pages import receipt_file
 
 # The frontend sends one request and waits thirty seconds at most.
 CHECK_BOOKING_SECONDS = 8
@@ -400,7 +401,7 @@ def start_payment_of(
 def download(receipt: Receipt) -> HttpResponse:
     """The PDF of a numbered receipt, in the language of the person who paid."""
     payer = receipt.payment.user
-    return _attachment(*pdf(receipt, payer.language if payer else "en"))
+    return receipt_file(receipt, payer.language if payer else "en")
 
 
 def download_credit_note(note: CreditNote) -> HttpResponse:

@@ -79,7 +79,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route():
 @pytest.fixture
 def filled(alice, package, slot, settings):
     """Each owner's route with the id of something that is Alice's."""
-    settings.STOREFRONT = True
+    settings.STOREFRONT = settings.DONATION_PAGE = True
     sold = builders.make_cart(alice, package, slot.starts_at)
     bought = make_payment(builders.make_checkout(sold))
     apply_status(bought.attempts.get().pk, completed(), "worker")

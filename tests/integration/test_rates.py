@@ -61,6 +61,7 @@ COUNT_NOBODY = {
     "pujas/{pk}/ get": CATALOGUE,
     "pujas/{pk}/times/ get": CATALOGUE,
     "book/ get": CATALOGUE,
+    "donate/ get": PAGE,
     "login/ get": PAGE,
     "login/code/ get": PAGE,
     "logout/ post": PAGE,
@@ -73,6 +74,7 @@ COUNT_NOBODY = {
     "outbox/ get": "in simulation only",
     "brand/colours.css get": PAGE,
     "brand/logo get": PAGE,
+    "pay/{token}/receipt/ get": "counted by receipt when its link is genuine",
     "pay/{token}/ post": "counted by payment when its link is genuine: below",
 }
 # Without a login. Those that answer 401 do nothing.
@@ -81,6 +83,7 @@ COUNT_NO_STRANGERS = {
 }
 STRICT = {
     "book/ post": "register",
+    "donate/ post": "guest_payment",
     "login/ post": "code",
     "login/code/ post": "login",
     "api/auth/login/ post": "login",

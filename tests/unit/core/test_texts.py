@@ -169,6 +169,7 @@ MODEL_REASONS = {
         "payer_mobile": CHECKED,
         "buyer_gstin": CHECKED,
     },
+    "payment.Donation": {"pan": OURSELVES, "language": CHECKED},
     "payment.Refund": {
         "merchant_refund_id": OURSELVES,
         **dict.fromkeys(("provider_refund_id", "utr", "code"), PHONEPE),
