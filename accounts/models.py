@@ -13,12 +13,15 @@ from django.contrib.auth.models import PermissionsMixin
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from accounts.phones import PhoneField, readable_phone
 from accounts.storage import private_storage
+from core.expressions import LastFour
+from core.indexes import BeginningsIndex
 from core.texts import plain_line, visible_line
 
 BY_MAIL = "email"  # the channel of codes that every installation has
@@ -115,6 +118,14 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    class Meta:
+        indexes = [
+            # How staff search for who is on the phone (backoffice/search.py).
+            BeginningsIndex(Lower("first_name"), name="user_first_name"),
+            BeginningsIndex(Lower("last_name"), name="user_last_name"),
+            models.Index(LastFour("phone"), name="user_last_digits"),
+        ]
 
     def __str__(self) -> str:
         return self.email

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import ProgrammingError, migrations
+from django.db import ProgrammingError, migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import StateApps
@@ -46,6 +46,16 @@ class AddIndexOnline(migrations.AddIndex):
         if self.allow_migrate_model(schema_editor.connection.alias, model):
             with _without_timeouts(schema_editor):
                 _drop(schema_editor, self.index.name)
+
+
+class BeginningsIndex(models.Index):
+    """Over one expression, for those who search by its beginning: `backoffice.search.begins_with`."""
+
+    def create_sql(self, model: Any, schema_editor: Any, using: str = "", **options: Any) -> Any:
+        statement: Any = super().create_sql(model, schema_editor, using, **options)
+        if _is_postgresql(schema_editor):  # whose other indexes are in the order of a language
+            statement.parts["columns"] = f"{statement.parts['columns']} text_pattern_ops"
+        return statement
 
 
 def create_on_postgresql(*indexes: tuple[str, str], extension: str = "") -> Operation:

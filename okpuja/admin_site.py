@@ -12,10 +12,15 @@ from unfold.sites import UnfoldAdminSite
 class DeskSite(UnfoldAdminSite):
     _is_loaded = False
     start_page = "backoffice.views.today.start"  # by dotted path: this module is loaded before any model
+    palette = "backoffice.views.search.palette"
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         start: Callable[[HttpRequest], HttpResponse] = import_string(self.start_page)
         return start(request)
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        palette: Callable[[HttpRequest], HttpResponse] = import_string(self.palette)
+        return palette(request)
 
     @property
     def _registry(self) -> dict[Any, Any]:

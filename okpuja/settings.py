@@ -357,7 +357,11 @@ UNFOLD = {
             },
         }
     },
-    "SIDEBAR": {"navigation": "backoffice.navigation.navigation"},
+    "SIDEBAR": {
+        "navigation": "backoffice.navigation.navigation",
+        "show_search": True,
+        "command_search": True,
+    },
     "ENVIRONMENT": "backoffice.navigation.environment_badge",
 }
 

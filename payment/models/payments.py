@@ -13,6 +13,7 @@ from accounts.phones import PhoneField
 from booking.models import Booking, Checkout
 from booking.services import longest_page_life
 from core.clocks import SKEW, is_running
+from core.expressions import LastFour
 from core.texts import name_or_email
 from payment.phonepe.credentials import Identity
 from payment.phonepe.enums import Channel, Generation
@@ -151,6 +152,8 @@ class Payment(models.Model):
                 condition=~Q(server_reference=""),
             ),
             models.Index(fields=["payer_mobile"], name="payment_payer_mobile", condition=~Q(payer_mobile="")),
+            models.Index(LastFour("payer_mobile"), name="payment_last_digits", condition=~Q(payer_mobile="")),
+            models.Index(Lower("payer_reference"), name="payment_payer", condition=~Q(payer_reference="")),
         ]
         constraints = [
             models.CheckConstraint(name="payment_is_at_least_one_rupee", condition=Q(amount_paise__gte=100)),

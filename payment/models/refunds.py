@@ -104,6 +104,10 @@ class Refund(models.Model):
                 name="refund_open",
                 condition=Q(state__in=(RefundState.WAITING, *OPEN_REFUND)),
             ),
+            *(
+                models.Index(fields=[column], name=name, condition=~Q(**{column: ""}))
+                for column, name in (("provider_refund_id", "refund_provider"), ("utr", "refund_utr"))
+            ),
         ]
         constraints = [
             # Refunds from PhonePe's dashboard are not sent by us, one after the other.

@@ -1,0 +1,31 @@
+"""One person: how to reach them, what they have booked and paid."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts.models import User
+from backoffice import rights
+from backoffice.agenda import line_of, with_money
+from backoffice.pages import desk_page, may, show
+from booking.models import Booking
+from payment.models import Payment
+
+NEWEST = 20
+
+
+@desk_page(rights.SEE_PEOPLE)
+def person(request: HttpRequest, pk: int) -> HttpResponse:
+    person = get_object_or_404(User, pk=pk)
+    bookings = with_money(Booking.objects.filter(user=person)).order_by("-starts_at", "-id")[:NEWEST]
+    unbooked = Payment.objects.filter(user=person, checkout__booking=None).select_related("checkout")
+    return show(
+        request,
+        "backoffice/person.html",
+        person.full_name or person.email,
+        person=person,
+        trail=[(_("Today"), reverse("desk:today"))],
+        lines=[line_of(each) for each in bookings] if may(request, rights.SEE_BOOKINGS) else [],
+        payments=unbooked.order_by("-pk")[:NEWEST] if may(request, rights.SEE_PAYMENTS) else [],
+    )
