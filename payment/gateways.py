@@ -190,6 +190,7 @@ class PhonePeGateway:
     ) -> None:
         is_v2 = merchant.identity.generation == Generation.V2
         self.merchant = merchant
+        self._rate_limit = rate_limit or RateLimit(merchant, clock)
         self._api: ApiVersion = v2 if is_v2 else v1
         self._client = PhonePeClient(
             merchant,
@@ -198,8 +199,12 @@ class PhonePeGateway:
             session,
             sleep,
             clock,
-            rate_limit,
+            self._rate_limit,
         )
+
+    def seconds_limited(self) -> float:
+        """How long PhonePe, after a 429, wants to hear nothing of this merchant; 0.0 when calls may be made."""
+        return self._rate_limit.seconds_left()
 
     def pay(self, order: Order, deadline: Deadline, *, check_status_first: bool = False) -> CheckoutPage:
         """Opens an order for its channel: PhonePe's page, its SDK in an app (V2), a UPI app (V1).

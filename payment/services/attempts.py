@@ -47,7 +47,12 @@ from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import Channel, ErrorCategory, Operation, ProviderStatus
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
-from payment.services.gateway_calls import call_gateway, reserve_call
+from payment.services.gateway_calls import (
+    call_gateway,
+    refuse_while_limited,
+    reserve_call,
+    seconds_limited,
+)
 from payment.services.holds import extend_for_page, extension_for_page
 from payment.services.links import return_url, webhook_url
 from payment.services.outcomes import apply_status, close_attempt
@@ -181,10 +186,11 @@ class StartTooNear(Conflict):
 def find_or_open_page(payment: Payment, deadline: Deadline, opening: Opening = PAGE) -> PaymentAttempt:
     """An attempt that can be paid now in this channel, found or made.
 
-    Raises PaymentUnderWay while another request is making it, OpenElsewhere when it is open in another channel,
-    NotOffered, and whatever `request_page` raises.
+    Raises PaymentUnderWay while another request is making it, Crowded during a pause that PhonePe asked for,
+    OpenElsewhere when it is open in another channel, NotOffered, and whatever `request_page` raises.
     """
-    found = wait_for(functools.partial(_claim, payment.pk, opening), SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
+    claim = functools.partial(_claim, payment.pk, opening, seconds_limited())
+    found = wait_for(claim, SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST)
     if found is None:
         raise PaymentUnderWay(payment_id=payment.pk)
     attempt = found if isinstance(found, PaymentAttempt) else request_page(found, deadline)
@@ -273,22 +279,28 @@ def prefix(simulated: bool) -> str:
     return "SIM" if simulated else "OKP"
 
 
-def _claim(payment_id: int, opening: Opening) -> PaymentAttempt | Claim | None:
-    """The attempt, if it can be paid; else the right to call PhonePe; None while another request has it."""
+def _claim(payment_id: int, opening: Opening, limited: float) -> PaymentAttempt | Claim | None:
+    """The attempt, if it can be paid; else the right to call PhonePe; None while another request has it.
+
+    `limited`: seconds for which PhonePe wants no calls. Then there is no right to give.
+    """
     with transaction.atomic():
         payment = _lock_open(payment_id)
-        found = _find_or_begin(payment, opening, database_now())
+        found = _find_or_begin(payment, opening, database_now(), limited)
     if not payment.is_open:  # raised after the commit: the payment stays closed
         raise PaymentClosed(payment_id=payment.pk)
     return found
 
 
-def _find_or_begin(payment: Payment, opening: Opening, now: datetime) -> PaymentAttempt | Claim | None:
+def _find_or_begin(
+    payment: Payment, opening: Opening, now: datetime, limited: float
+) -> PaymentAttempt | Claim | None:
     attempt = payment.attempts.latest("number")
     if attempt.has_open_page(now):
         return attempt
     if attempt.is_being_called(now):
         return None
+    refuse_while_limited(limited, payment_id=payment.pk)
     if attempt.state not in OPEN_ATTEMPT:  # an earlier attempt keeps the payment open
         _refuse_too_near(payment, now)
         return _open_after(attempt, payment, "earlier_order_ended", opening)

@@ -4,12 +4,13 @@ Who opens an order takes the permit for its call before anything is written for 
 all its calls refuses a click before it has frozen the cart.
 """
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Condition
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
 
@@ -24,6 +25,7 @@ from payment.gateways import (
     OrderStatus,
     PhonePeGateway,
     RefundStatus,
+    current_gateway,
     gateway_for,
 )
 from payment.models import GatewayCall, PaymentAttempt
@@ -129,6 +131,22 @@ reservation_slots = WaitSlots(settings.PHONEPE_CALLS_AT_ONCE)
 _is_reserved: ContextVar[bool] = ContextVar("is_reserved", default=False)
 
 
+def seconds_limited() -> float:
+    """Of the pause after PhonePe's 429: no new order can be sent until it ends. Asks the cache: in no transaction."""
+    try:
+        return current_gateway().seconds_limited()
+    except NotConfigured:  # whoever builds the order says what is missing
+        return 0.0
+
+
+def refuse_while_limited(seconds: float, **extra: Any) -> None:
+    """Raises Crowded while `seconds` are left: what would be written for an order now could not be sent."""
+    if seconds > 0:
+        crowded = Crowded(**extra)
+        crowded.retry_after = math.ceil(seconds)
+        raise crowded
+
+
 @contextmanager
 def reserve_call() -> Iterator[None]:
     """Around what is written for a new order, and its calls. Raises Crowded before the block: nothing was done then.
@@ -138,6 +156,7 @@ def reserve_call() -> Iterator[None]:
     if _is_reserved.get():
         yield
         return
+    refuse_while_limited(seconds_limited())
     with reservation_slots.reserve() as may_wait:
         if not call_permits.reserve(SECONDS_TO_WAIT_FOR_RESERVATION if may_wait else 0.0):
             raise Crowded
