@@ -21,6 +21,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, InterfaceError, OperationalError, connections
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.response import HttpResponseBase
 from django.utils import translation
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -136,11 +137,16 @@ def handle_exception(error: Exception, context: dict[str, Any]) -> Response | No
     response = Response(error_body(known, language), status=known.status_code)
     if header := getattr(known, "auth_header", None):
         response["WWW-Authenticate"] = header
-    wait = getattr(known, "wait", None)  # of Throttled
-    retry_after = getattr(known, "retry_after", None) if wait is None else int(wait) + 1
-    if retry_after is not None:
-        response["Retry-After"] = str(retry_after)
+    add_retry_after(response, known)
     return response
+
+
+def add_retry_after(response: HttpResponseBase, error: APIException) -> None:
+    """When to come again, where the error says so."""
+    wait = getattr(error, "wait", None)  # of Throttled
+    seconds = getattr(error, "retry_after", None) if wait is None else int(wait) + 1
+    if seconds is not None:
+        response.headers["Retry-After"] = str(seconds)
 
 
 def error_body(error: APIException, language: str = ENGLISH) -> dict[str, Any]:
@@ -176,9 +182,7 @@ def translated(error: APIException, language: str) -> str:
 def refusal_response(request: HttpRequest, refusal: APIException) -> HttpResponse:
     """For middleware: the same JSON without REST framework."""
     response = JsonResponse(error_body(refusal, language_of(request)), status=refusal.status_code)
-    wait = getattr(refusal, "wait", None)
-    if wait is not None:
-        response["Retry-After"] = str(int(wait) + 1)
+    add_retry_after(response, refusal)
     return response
 
 

@@ -107,12 +107,16 @@ class BrowserRulesMiddleware:
         response.headers.setdefault("Permissions-Policy", NO_DEVICES)
         # Django's own page with a stack, which only DEBUG shows, has its styles inside.
         if not (settings.DEBUG and response.status_code >= 400):
-            path = f"{request.path_info.rstrip('/')}/"
-            policy = next((POLICIES[start] for start in POLICIES if path.startswith(start)), PAGE_POLICY)
-            directives = policy | {"form-action": " ".join(settings.FORM_TARGETS)}
-            written = "; ".join(f"{name} {sources}" for name, sources in directives.items())
-            response.headers.setdefault("Content-Security-Policy", written)
+            response.headers.setdefault("Content-Security-Policy", content_policy(request.path_info))
         return response
+
+
+def content_policy(path: str) -> str:
+    """The Content-Security-Policy of what is at this path."""
+    path = f"{path.rstrip('/')}/"
+    policy = next((POLICIES[start] for start in POLICIES if path.startswith(start)), PAGE_POLICY)
+    directives = policy | {"form-action": " ".join(settings.FORM_TARGETS)}
+    return "; ".join(f"{name} {sources}" for name, sources in directives.items())
 
 
 class JsonErrorMiddleware:

@@ -16,11 +16,12 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
@@ -46,20 +47,25 @@ CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked[ \t]*\r\n", re.IGNOR
 HEADER = rb"\r\n%s:[ \t]*([^\r\n]{1,200}?)[ \t]*\r\n"
 ORIGIN = re.compile(HEADER % b"origin", re.IGNORECASE)
 LANGUAGE = re.compile(HEADER % b"accept-language", re.IGNORECASE)
+COOKIE = re.compile(rb"\r\ncookie:([^\r\n]{1,4096})\r\n", re.IGNORECASE)
+READS_PAGES = re.compile(rb"\r\naccept:[^\r\n]*text/html", re.IGNORECASE)
 EXPECT = re.compile(rb"\r\nexpect:[ \t]*100-continue[ \t]*\r\n", re.IGNORECASE)
 CHUNK_SIZE = re.compile(rb"[ \t]*([0-9a-f]{1,8})[ \t]*(;.*)?", re.IGNORECASE | re.DOTALL)
 TOO_LARGE = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.REQUEST_URI_TOO_LONG, 431}
 CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
-# What a browser may do with an answer that has not passed the middleware: nothing.
+# Of an answer that has not passed the middleware.
 ERROR_HEADERS = (
     "Connection: close",
-    "Content-Type: application/json",
     "Cache-Control: no-store",
     "X-Content-Type-Options: nosniff",
     "X-Frame-Options: DENY",
     "Referrer-Policy: strict-origin-when-cross-origin",
+)
+# A browser may do nothing with it.
+JSON_HEADERS = (
+    "Content-Type: application/json",
     "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'",
 )
 
@@ -77,31 +83,60 @@ def error_answer(status: int) -> bytes:
     elif status == HTTPStatus.INTERNAL_SERVER_ERROR:
         refusal = Refusal("Something went wrong on our side. Please try again.", code="internal_error")
         refusal.error_category = "OWN_CODE"
-    return _written(status, refusal)
+    return _written(status, _json(refusal), JSON_HEADERS)
 
 
 def crowded_answer(request: bytes | bytearray, seconds: int) -> bytes:
-    """503 for a click on *Pay* that no thread will take soon: when to come again, readable by the page that sent it."""
-    from core.errors import Crowded  # noqa: PLC0415
-    from core.language import ENGLISH, language_of  # noqa: PLC0415
+    """503 for a click on *Pay* that no thread will take soon: when to come again, readable by the page that sent it.
 
-    headers = [f"Retry-After: {seconds}"]
+    JSON for programs; a page for people whose browser has sent a form of ours.
+    """
+    from core.errors import Crowded  # noqa: PLC0415
+    from core.language import language_of  # noqa: PLC0415
+    from core.middleware import content_policy  # noqa: PLC0415
+
+    headers = [f"Retry-After: {seconds}", "Vary: Accept, Accept-Language, Cookie, Origin"]
     head = bytes(request[: max(request.find(END_OF_HEAD), 0) + len(END_OF_LINE)])
-    origin, language = ORIGIN.search(head), LANGUAGE.search(head)
+    reader, language, cookie = HttpRequest(), LANGUAGE.search(head), COOKIE.search(head)
+    if language:
+        reader.META["HTTP_ACCEPT_LANGUAGE"] = language[1].decode("latin-1")
+    if cookie:
+        reader.COOKIES = parse_cookie(cookie[1].decode("latin-1"))
+    path = path_of(head.decode("latin-1").partition(" ")[2].partition(" ")[0])
+    if READS_PAGES.search(head) and not path.startswith("/api/"):
+        headers += [
+            "Content-Type: text/html; charset=utf-8",
+            f"Content-Security-Policy: {content_policy(path)}",
+        ]
+        return _written(503, crowded_page(path.startswith("/pay/"), language_of(reader)), headers)
+    origin = ORIGIN.search(head)
     if origin and (page := origin[1].decode("latin-1")) in settings.CORS_ALLOWED_ORIGINS:
         exposed = ", ".join(settings.CORS_EXPOSE_HEADERS)
         headers += [f"Access-Control-Allow-Origin: {page}", f"Access-Control-Expose-Headers: {exposed}"]
-    reader = HttpRequest()
-    if language:
-        reader.META["HTTP_ACCEPT_LANGUAGE"] = language[1].decode("latin-1")
-    return _written(503, Crowded(), language_of(reader) if language else ENGLISH, [*headers, "Vary: Origin"])
+    return _written(503, _json(Crowded(), language_of(reader)), [*headers, *JSON_HEADERS])
 
 
-def _written(status: int, refusal: Any, language: str = "en", headers: Iterable[str] = ()) -> bytes:
+@cache
+def crowded_page(is_of_payment: bool, language: str) -> bytes:
+    """The page of the shop, or that of a payment's own link. Rendered once: the main loop waits for it."""
+    from core.errors import Crowded  # noqa: PLC0415
+    from payment.views.pages import error_page  # noqa: PLC0415
+    from storefront.views.page import trouble_page  # noqa: PLC0415
+
+    reader = HttpRequest()  # without a path: links to it are to the address that the browser shows
+    reader.META["HTTP_ACCEPT_LANGUAGE"] = language
+    page = error_page(reader, Crowded()) if is_of_payment else trouble_page(reader, Crowded(), language)
+    return page.content
+
+
+def _json(refusal: Any, language: str = "en") -> bytes:
     from core.errors import error_body  # noqa: PLC0415
 
     # Without an id: the thread still has that of the request before.
-    body = json.dumps(error_body(refusal, language) | {"request_id": ""}).encode()
+    return json.dumps(error_body(refusal, language) | {"request_id": ""}).encode()
+
+
+def _written(status: int, body: bytes, headers: Iterable[str]) -> bytes:
     first = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}"
     head = (first, f"Date: {util.http_date()}", *ERROR_HEADERS, *headers, f"Content-Length: {len(body)}")
     return "\r\n".join(head).encode() + END_OF_HEAD + body

@@ -105,7 +105,7 @@ class StatusPageView(PageView):
             return SeeOther(reopen(payment).page_url)
         except Refusal as refusal:
             payment.refresh_from_db()
-            return self._show(
+            answer = self._show(
                 request,
                 payment,
                 notice=refusal.user_message(language_of(request)),
@@ -113,6 +113,8 @@ class StatusPageView(PageView):
                 times=refusal.times if isinstance(refusal, TimeGone) else (),
                 total_paise=refusal.total_paise if isinstance(refusal, PriceChanged) else None,
             )
+            errors.add_retry_after(answer, refusal)
+            return answer
 
     def _show(
         self,

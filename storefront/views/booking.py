@@ -30,7 +30,7 @@ from booking.services import (
     set_promo,
 )
 from booking.services.places import SlotFull
-from core.errors import Refusal, translated
+from core.errors import Refusal, add_retry_after, translated
 from core.networks import client_network
 from payment.gateways import NotSent
 from payment.services.checkout import start_payment
@@ -234,7 +234,9 @@ class ReviewPage(CustomerPage):
         except APIException as refusal:
             if isinstance(refusal, NotSent):
                 watch(self.person)  # they are told by mail when paying works again
-            return self._show(self._cart(cart_id), refusal)
+            answer = self._show(self._cart(cart_id), refusal)
+            add_retry_after(answer, refusal)
+            return answer
 
     def _cart(self, cart_id: UUID) -> Cart:
         """Of this person alone. Raises Http404."""

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from okpuja.gunicorn_worker import crowded_answer
+from okpuja.gunicorn_worker import crowded_answer, crowded_page
 from okpuja.lanes import FIRST_GUESS_SECONDS, LONGEST_QUEUE_SECONDS, LONGEST_RETRY_AFTER, Lane, Lanes, lane_of
 
 CLICK = b"POST /api/payments/payments/process-cart/ HTTP/1.1\r\nHost: x\r\n"
@@ -118,3 +118,48 @@ def test_a_page_of_the_shop_may_read_it_and_others_may_not():
 def test_a_header_of_the_caller_writes_no_header_of_ours():
     _, headers, _ = answered(CLICK + b"Origin: http://frontend.example\r\nAccept-Language: hi\r\n\r\n")
     assert set(headers) >= {"Connection", "Content-Length", "Vary"}
+
+
+PAGE_CLICK = b"POST /%s HTTP/1.1\r\nHost: shop.example\r\nAccept: text/html,*/*;q=0.8\r\n"
+
+
+@pytest.mark.parametrize("path", [b"review/0e1f/", b"pay/a:token:of-a-payment/"])
+@pytest.mark.parametrize(
+    ("header", "sentence"),
+    [
+        (b"", "Nothing was charged"),
+        (b"Accept-Language: hi\r\n", "\u0915"),
+        (b"Accept-Language: en\r\nCookie: a=b; django_language=hi\r\n", "\u0915"),
+    ],
+)
+def test_people_whose_browser_sent_a_form_get_a_page(path, header, sentence, settings):
+    settings.STOREFRONT = True
+    crowded_page.cache_clear()
+
+    head, _, body = crowded_answer(PAGE_CLICK % path + header + b"\r\n", 7).partition(b"\r\n\r\n")
+
+    first, *lines = head.decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines)
+    assert (first, headers["Retry-After"]) == ("HTTP/1.1 503 Service Unavailable", "7")
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert int(headers["Content-Length"]) == len(body)
+    assert "style-src 'self'" in headers["Content-Security-Policy"]
+    assert headers["Cache-Control"] == "no-store"
+    page = body.decode()
+    assert page.startswith("<!doctype html>")
+    assert sentence in page
+    assert 'href=""' in page, "the button leads to the address that the browser shows"
+    assert "csrfmiddlewaretoken" not in page, "it is the same page for everybody"
+
+
+@pytest.mark.parametrize(
+    "click",
+    [
+        CLICK + b"Accept: text/html\r\n\r\n",
+        PAGE_CLICK.replace(b"text/html,*/*", b"application/json") % b"review/0e1f/" + b"\r\n",
+        PAGE_CLICK.replace(b"Accept", b"X-Accept") % b"pay/token/" + b"\r\n",
+    ],
+)
+def test_programs_get_json_wherever_they_click(click):
+    _, headers, body = answered(click)
+    assert (headers["Content-Type"], body["code"]) == ("application/json", "busy")
