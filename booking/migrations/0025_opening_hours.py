@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='slot',
             name='is_suspended',
-            field=models.BooleanField(default=False, editable=False, help_text='in a closed period, or outside the opening hours'),
+            field=models.BooleanField(db_default=False, default=False, editable=False, help_text='in a closed period, or outside the opening hours'),
         ),
         migrations.CreateModel(
             name='ClosedPeriod',

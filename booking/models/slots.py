@@ -26,7 +26,10 @@ class Slot(models.Model):
     is_open = models.BooleanField(default=True)
     # A column, so that the UPDATE that takes a place sees it in the row that it locks.
     is_suspended = models.BooleanField(
-        default=False, editable=False, help_text="in a closed period, or outside the opening hours"
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="in a closed period, or outside the opening hours",
     )
 
     class Meta:
