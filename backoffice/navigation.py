@@ -27,7 +27,10 @@ class Entry:
 SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
     (
         _("Day"),
-        (Entry(_("Today"), "today", "desk:today", (rights.SEE_BOOKINGS,)),),
+        (
+            Entry(_("Today"), "today", "desk:today", (rights.SEE_BOOKINGS,)),
+            Entry(_("Times"), "calendar_month", "desk:slots", (rights.SEE_SLOTS,)),
+        ),
     ),
     (
         _("Behind the desk"),

@@ -11,13 +11,15 @@ from functools import partial
 from itertools import pairwise
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.services import lock_user
 from booking.models import (
+    ON_SALE,
     Booking,
     Checkout,
     ClosedPeriod,
@@ -51,10 +53,25 @@ class Period:
 
 
 @dataclass(frozen=True)
+class ClosingPlan:
+    """What `close_periods` would do now. `bookings` are left as they are."""
+
+    slots: int
+    held: int
+    bookings: QuerySet[Booking]
+
+
+@dataclass(frozen=True)
 class PeriodsClosed:
     made: list[ClosedPeriod]
     already_closed: int
     bookings: int  # that still take place in them: staff move or refund each
+
+
+def plan_closing(periods: Collection[Period]) -> ClosingPlan:
+    slots = Slot.objects.filter(ON_SALE, _within(periods), starts_at__gt=timezone.now())
+    sums = slots.aggregate(number=Count("pk"), held=Coalesce(Sum("held"), 0))
+    return ClosingPlan(sums["number"], sums["held"], bookings_in(periods))
 
 
 def close_periods(periods: Collection[Period], by: User | None) -> PeriodsClosed:
