@@ -140,8 +140,12 @@ class ClosingForm(forms.Form):
         else:
             days = (first + timedelta(days=ahead) for ahead in range((last - first).days + 1))
             spans = [(_at(day, since), _at(day, until)) for day in days]
-        of = [int(key) for key in chosen["services"]] or [None]
-        return [Period(begins, ends, service, chosen["reason"]) for service in of for begins, ends in spans]
+        of: list[int | None] = [int(key) for key in chosen["services"]]
+        return [
+            Period(begins, ends, service, chosen["reason"])
+            for service in of or [None]
+            for begins, ends in spans
+        ]
 
 
 class HoursForm(forms.Form):
@@ -160,13 +164,15 @@ class HoursForm(forms.Form):
         for number in range(1, 8):
             text = self.cleaned_data.get(f"hours_{number}", "")
             try:
-                self.cleaned_data[number] = [] if self.cleaned_data.get(f"closed_{number}") else _spans(text)
+                self.cleaned_data[f"spans_{number}"] = (
+                    [] if self.cleaned_data.get(f"closed_{number}") else _spans(text)
+                )
             except ValidationError as error:
                 self.add_error(f"hours_{number}", error)
         return self.cleaned_data
 
     def week(self) -> dict[int, list[Span] | None]:
-        return {number: self.cleaned_data[number] for number in range(1, 8)}
+        return {number: self.cleaned_data[f"spans_{number}"] for number in range(1, 8)}
 
 
 class CalendarForm(forms.Form):

@@ -52,7 +52,8 @@ def grid(request: HttpRequest) -> HttpResponse:
         request,
         "backoffice/slots.html",
         _("Times"),
-        grid=shown,
+        days=[(each, spell_date(each.date, weekday=True, year=False)) for each in shown.days],
+        is_cut=shown.is_cut,
         is_day=is_day,
         today=timezone.localdate(),
         service=service,
@@ -215,7 +216,7 @@ def _show_closed_days(
 def _show_plan(request: HttpRequest, periods: Sequence[Period], **context: Any) -> HttpResponse:
     plan = plan_closing(periods)
     bookings = list(plan.bookings[: MOST_SHOWN + 1])
-    names = dict(PujaService.objects.values_list("pk", "title"))
+    names: dict[int | None, str] = dict(PujaService.objects.values_list("pk", "title"))
     return show(
         request,
         "backoffice/closing_plan.html",
