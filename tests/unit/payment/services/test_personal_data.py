@@ -34,6 +34,7 @@ from tests.unit.payment.builders import completed, make_payment
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OF_NOBODY = {
+    "booking.closedperiod": "days of the temple; which of the staff closed them is no customer",
     "booking.promocode": "a code is of the shop; the account that may use it loses its name",
     "booking.package": "catalogue",
     "booking.slot": "catalogue",
