@@ -4,7 +4,7 @@ write one."""
 import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -52,7 +52,18 @@ class MailSender:
 
 def send_code(message: CodeMessage) -> None:
     """One try, outside any transaction. Raises CodeNotSent and CodeRefused, and what smtplib raises in MailSender."""
-    send: Callable[..., None] = sender()
+    call_sender(sender(), message, message.code, "[code]", CodeNotSent, CodeRefused)
+
+
+def call_sender(
+    send: Callable[..., None],
+    message: Any,
+    hidden: str,
+    mark: str,
+    not_sent: type[OSError],
+    refused: type[ValueError],
+) -> None:
+    """One call of a sender of the installation. Its error becomes one of the two, with `mark` instead of `hidden`."""
     if not isinstance(send, MailSender):
         release_connections()
     try:
@@ -60,6 +71,6 @@ def send_code(message: CodeMessage) -> None:
     except Exception as error:
         if isinstance(send, MailSender) and isinstance(error, smtplib.SMTPException):
             raise  # who calls knows what each of its answers means
-        cause = f"{type(error).__name__}: {error}".replace(message.code, "[code]")
+        cause = f"{type(error).__name__}: {error}".replace(hidden, mark)
         is_hopeless = isinstance(error, ValueError) and not isinstance(error, OSError)
-        raise (CodeRefused if is_hopeless else CodeNotSent)(cause) from None
+        raise (refused if is_hopeless else not_sent)(cause) from None

@@ -12,6 +12,7 @@ class Notification(models.Model):
     class Channel(models.TextChoices):
         PERSON = "PERSON", "mail to the buyer"
         STAFF = "STAFF", "mail to STAFF_EMAILS"
+        TEXT = "TEXT", "short message to the buyer's phone"
         HOOK = "HOOK", "call of STAFF_WEBHOOK_URL"
 
     class State(models.TextChoices):

@@ -19,6 +19,7 @@ from core.printable import printable
 from notifications import hooks
 from notifications.alerts import sentence_of
 from notifications.code_sender import CodeMessage, send_code
+from notifications.message_sender import send_text, write_text
 from notifications.messages import Unwritable, write
 from notifications.models import Notification
 from notifications.services import CODES, MONEY_CAME, alert
@@ -55,7 +56,15 @@ def send(notification: Notification, attach: Attach) -> None:
     """One try. Outside any transaction; whatever goes wrong with it stays in the notification."""
     if notification.state != Notification.State.WAITING:
         return
-    if notification.user:  # staff may have corrected the address since the notification was written
+    is_text = notification.channel == Notification.Channel.TEXT
+    if is_text and not (settings.MESSAGE_SENDER and notification.user and notification.user.phone):
+        _move(
+            notification, Notification.State.DROPPED, dropped_because="there is no phone or sender any more"
+        )
+        return
+    if (
+        notification.user and not is_text
+    ):  # staff may have corrected the address since the notification was written
         notification.email = notification.user.email
     if until := _limited_until(notification):
         _delay_or_drop(notification, until)
@@ -68,7 +77,11 @@ def send(notification: Notification, attach: Attach) -> None:
         _postpone(notification, timezone.now() + BUSY_PAUSE, _error_text(error))
     except OSError as error:  # refused, silent, no such host, SMTP and HTTP refusals: all of them are one
         _retry_or_give_up(notification, error)
-    except (Unwritable, ValueError) as error:  # ValueError: an address or header that no mail can carry
+    except (
+        Unwritable,
+        ValueError,
+        KeyError,
+    ) as error:  # ValueError: an address or header that no mail can carry
         logger.exception("a message cannot be written", extra={"notification": notification.key})
         _give_up(notification, error)
     else:
@@ -131,6 +144,10 @@ def _deliver(notification: Notification, attachments: Attachments) -> None:
         }
         hooks.call(notification.message_id, {**alert_text, **notification.facts})
         return
+    if notification.channel == Notification.Channel.TEXT:
+        phone = notification.user.phone if notification.user else ""
+        send_text(write_text(notification, phone or ""))
+        return
     is_for_person = notification.channel == Notification.Channel.PERSON
     recipients = [notification.email] if is_for_person else settings.STAFF_EMAILS
     if not recipients:
@@ -172,7 +189,8 @@ def _retry_or_give_up(notification: Notification, error: OSError) -> None:
     answers = (smtplib.SMTPResponseException, smtplib.SMTPRecipientsRefused, requests.HTTPError)
     is_last_try = notification.checks > len(PAUSES)
     is_too_old = timezone.now() - notification.created_at > OLDEST_NEWS
-    if is_refused_for_good or (is_last_try and (isinstance(error, answers) or is_too_old)):
+    is_text = notification.channel == Notification.Channel.TEXT  # the same news went by mail
+    if is_refused_for_good or (is_last_try and (isinstance(error, answers) or is_too_old or is_text)):
         _give_up(notification, error)
         return
     is_waiting = _move(notification, Notification.State.WAITING, last_error=_error_text(error))

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.utils import timezone
 
 from accounts.models import User
+from notifications.message_sender import TEXTS
 from notifications.models import Notification
 
 Facts = dict[str, Any]
@@ -25,8 +26,12 @@ MONEY_CAME = (
 def notify(
     kind: str, key: str, facts: Facts, *, user: User | None, email: str = "", language: str = ""
 ) -> None:
-    """Notify a person once per key, as `compose` says."""
-    if notification := compose(kind, key, facts, user=user, email=email, language=language):
+    """Notify a person once per key, by mail as `compose` says, and by `compose_text` on their phone."""
+    found = (
+        compose(kind, key, facts, user=user, email=email, language=language),
+        compose_text(kind, key, facts, user),
+    )
+    for notification in filter(None, found):
         _put(notification)
 
 
@@ -49,6 +54,14 @@ def compose(
         language = user.language if user else language or settings.LANGUAGE_CODE[:2]
         return _row(kind=kind, key=key, facts=facts, user=user, email=address, language=language)
     return None
+
+
+def compose_text(kind: str, key: str, facts: Facts, user: User | None) -> Notification | None:
+    """The row of a short message beside the mail of the same key. None without a phone, or without MESSAGE_SENDER."""
+    if not settings.MESSAGE_SENDER or kind not in TEXTS or user is None or not user.phone:
+        return None
+    text = Notification.Channel.TEXT
+    return _row(kind=kind, key=f"{key}:text", facts=facts, user=user, language=user.language, channel=text)
 
 
 def alert(rule: str, case: str, facts: Facts) -> None:

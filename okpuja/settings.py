@@ -372,6 +372,8 @@ EMAIL_TIMEOUT = number("EMAIL_TIMEOUT", 10, at_least=1, at_most=120)
 globals().update(mail(EMAIL_URL))
 # Who sends one-time codes, by dotted path: docs/code-senders.md.
 CODE_SENDER = text("CODE_SENDER", "notifications.code_sender.MailSender")
+# Who carries short messages to phones, by dotted path: docs/message-senders.md. Empty: nobody.
+MESSAGE_SENDER = text("MESSAGE_SENDER")
 # Whether the account exists only after its code. Then nobody learns by registering who has an account.
 REGISTRATION_BY_CODE = boolean("REGISTRATION_BY_CODE", False)
 # To one address within a day; what tells of money that came waits for the next one, the rest is dropped.

@@ -20,7 +20,7 @@ from core.databases import Write, insert_rows, update_row
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, Dispute, LedgerEntry, Payment, PaymentAttempt
 from payment.phonepe.enums import Generation
-from payment.services.notifications import booked_notification
+from payment.services.notifications import booked_notifications
 from payment.services.receipts import build_receipt, paid_at
 from payment.services.transitions import attempt_writes, state_change
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -124,7 +124,7 @@ def payment_writes(
         state_change(payment, None, "payment", PaymentState.PENDING, payment.state, "money_received"),
         state_change(payment, None, "fulfilment", Fulfilment.DUE, payment.fulfilment, "booked"),
     ]
-    notification = booked_notification(payment, receipt, booking)
+    notifications = booked_notifications(payment, receipt, booking)
     opened = {"id": payment.pk, "state": PaymentState.PENDING, "fulfilment": Fulfilment.NONE}
     return [
         *of_attempt,
@@ -132,5 +132,5 @@ def payment_writes(
         insert_rows(entry),
         insert_rows(receipt),
         insert_rows(*changes),
-        *([insert_rows(notification, conflict=ONCE)] if notification else []),
+        *([insert_rows(*notifications, conflict=ONCE)] if notifications else []),
     ]

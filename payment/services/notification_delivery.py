@@ -54,6 +54,8 @@ def attach(notification: Notification) -> Attachments:
         if (code := code_of(facts)) is None:
             return Attachments(over=CODE_OVER)
         return Attachments(facts={"code": digits(code), "via": getattr(code, "via", BY_MAIL)})
+    if notification.channel == Notification.Channel.TEXT:
+        return Attachments(facts=_newer_time(kind, facts))
     if kind in DROP_RULES_WITHOUT_PAYMENT:
         return Attachments(settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL)
     payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
@@ -66,17 +68,22 @@ def attach(notification: Notification) -> Attachments:
     link = offer_url(payment) if kind in WITH_CHOICE else status_url(payment)
     receipt = receipt_of(payment) if kind in WITH_RECEIPT else None
     files = dict([pdf(receipt, notification.language, MAIL_WAITS)]) if receipt else {}
-    newer, change_link = {}, ""
-    if kind in WITH_BOOKING + WITH_CALENDAR:
+    newer, change_link = _newer_time(kind, facts), ""
+    if kind in WITH_CALENDAR:
         rows = Booking.objects.select_related("checkout", "user")
         if booking := rows.filter(book_id=facts.get("book_id")).first():
-            if kind in WITH_BOOKING:  # it may have been moved since the notification was written
-                newer = {"starts_at": timezone.localtime(booking.starts_at).isoformat()}
-            if kind in WITH_CALENDAR:
-                files[f"{booking.book_id}.ics"] = calendar_file([booking], notification.language)
+            files[f"{booking.book_id}.ics"] = calendar_file([booking], notification.language)
             if kind in CHANGEABLE:
                 change_link = change_url(booking)
     return Attachments(link, files, newer, reason_to_drop(notification), change_link)
+
+
+def _newer_time(kind: str, facts: Facts) -> Facts:
+    """The booking may have been moved since the notification was written."""
+    if kind not in WITH_BOOKING:
+        return {}
+    booking = Booking.objects.filter(book_id=facts.get("book_id")).first()
+    return {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
 
 
 def reason_to_drop(notification: Notification) -> str:

@@ -52,12 +52,14 @@ def notify_booked(payment: Payment) -> None:
     _notify("booked", payment, _amount_facts(payment) | _booking(payment) | {"free_until": until})
 
 
-def booked_notification(payment: Payment, receipt: Receipt, booking: Booking) -> Notification | None:
+def booked_notifications(payment: Payment, receipt: Receipt, booking: Booking) -> list[Notification]:
     """What `notify_booked` writes about a payment as agreed, of rows that may not be in the database yet."""
     facts = _facts_about_money(payment, receipt.received_at) | _puja(booking.checkout, booking)
     facts |= {"amount_paise": receipt.total_paise, "agreed_paise": None, "free_until": _free_until(booking)}
     facts |= _kept(booking)
-    return outbox.compose("booked", _key("booked", payment), facts, user=payment.user)
+    kind, key, user = "booked", _key("booked", payment), payment.user
+    found = (outbox.compose(kind, key, facts, user=user), outbox.compose_text(kind, key, facts, user))
+    return [each for each in found if each is not None]
 
 
 def notify_pending(payment: Payment) -> None:
