@@ -238,7 +238,9 @@ class Registration(models.Model):
     first_name = models.CharField(max_length=100, blank=True, validators=[plain_line])
     last_name = models.CharField(max_length=100, blank=True, validators=[plain_line])
     language = models.CharField(max_length=2, choices=User.Language, default=User.Language.ENGLISH)
-    network = models.CharField(max_length=64, blank=True, editable=False, help_text="where it was typed")
+    network = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False, help_text="where it was typed"
+    )
     nonce = models.CharField(max_length=32, default=make_nonce, editable=False)
     is_answered = models.BooleanField(default=False, help_text="its mail is in the outbox, or there is none")
     mails = models.PositiveSmallIntegerField(default=0)

@@ -12,16 +12,20 @@ MOST_PEOPLE = 500
 class DevoteeDetails(models.Model):
     """Columns of Cart and Checkout. All of them may stay empty."""
 
-    devotee_names = models.CharField(max_length=500, blank=True, default="", validators=[plain_text])
-    gotra = models.CharField(max_length=60, blank=True, default="", validators=[plain_line])
-    nakshatra = models.CharField(max_length=60, blank=True, default="", validators=[plain_line])
+    devotee_names = models.CharField(
+        max_length=500, blank=True, default="", db_default="", validators=[plain_text]
+    )
+    gotra = models.CharField(max_length=60, blank=True, default="", db_default="", validators=[plain_line])
+    nakshatra = models.CharField(
+        max_length=60, blank=True, default="", db_default="", validators=[plain_line]
+    )
     people = models.PositiveSmallIntegerField(
         null=True,
         blank=True,
         validators=[MinValueValidator(1), MaxValueValidator(MOST_PEOPLE)],
         help_text="how many come; empty: not said",
     )
-    wishes = models.CharField(max_length=500, blank=True, default="", validators=[plain_text])
+    wishes = models.CharField(max_length=500, blank=True, default="", db_default="", validators=[plain_text])
 
     class Meta:
         abstract = True

@@ -35,7 +35,10 @@ class Booking(models.Model):
     cancellation_reason = models.CharField(max_length=500, blank=True, validators=[plain_text])
     cancelled_at = models.DateTimeField(null=True, blank=True)
     rejected = models.BooleanField(
-        default=False, editable=False, help_text="the temple cancels it, and all of the money goes back"
+        default=False,
+        db_default=False,
+        editable=False,
+        help_text="the temple cancels it, and all of the money goes back",
     )
     moved_because = models.CharField(max_length=200, blank=True, validators=[plain_line])  # by the temple
     moves = models.PositiveSmallIntegerField(
@@ -45,7 +48,7 @@ class Booking(models.Model):
         null=True, blank=True, editable=False, help_text="when its customer is reminded; empty: not any more"
     )
     own_moves = models.PositiveSmallIntegerField(
-        default=0, editable=False, help_text="how often its customer has moved it"
+        default=0, db_default=0, editable=False, help_text="how often its customer has moved it"
     )
     terms_from = models.DateTimeField(
         null=True,

@@ -12,7 +12,12 @@ from booking.fields import HtmlField, ImageAddressField, LineField
 LEAST_PAISE = 100
 LEAST_MINUTES = 5
 # Beside the English column: where it is empty, the English one is read (core.language.localized).
-IN_HINDI: dict[str, Any] = {"blank": True, "default": "", "help_text": "in Hindi; empty: as in English"}
+IN_HINDI: dict[str, Any] = {
+    "blank": True,
+    "default": "",
+    "db_default": "",
+    "help_text": "in Hindi; empty: as in English",
+}
 # What a small integer column holds in PostgreSQL; SQLite would take more.
 MOST = MaxValueValidator(32_767)
 
@@ -43,7 +48,9 @@ class PujaService(models.Model):
     image_url = ImageAddressField(max_length=500)
     description = HtmlField()
     description_hi = HtmlField(**IN_HINDI)
-    preparation = HtmlField(blank=True, default="", help_text="what to have ready; after the payment")
+    preparation = HtmlField(
+        blank=True, default="", db_default="", help_text="what to have ready; after the payment"
+    )
     preparation_hi = HtmlField(**IN_HINDI)
     category = models.ForeignKey(PujaCategory, on_delete=models.PROTECT, related_name="services")
     type = models.CharField(max_length=10, choices=Type)
@@ -54,6 +61,7 @@ class PujaService(models.Model):
         max_length=8,
         blank=True,
         default="",
+        db_default="",
         validators=[RegexValidator(r"^[0-9]{4,8}\Z", "Four to eight digits.")],
         help_text="its service code for GST; empty: GST_SAC of the settings",
     )

@@ -112,13 +112,14 @@ class Payment(models.Model):
         help_text="of the server that opened it",
     )
     server_reference = models.CharField(
-        max_length=64, blank=True, default="", help_text="what that server calls it"
+        max_length=64, blank=True, default="", db_default="", help_text="what that server calls it"
     )
     buyer_gstin = models.CharField(
         "GSTIN of the buyer",
         max_length=15,
         blank=True,
         default="",
+        db_default="",
         help_text="for the receipt, if they gave one",
     )
     simulated = models.BooleanField(default=False)

@@ -62,14 +62,18 @@ def tax_constraints(paper: str) -> list[models.CheckConstraint]:
 class TaxedPaper(models.Model):
     """The goods and services tax in `total_paise`, as it was when the paper was made. All empty: none."""
 
-    gstin = models.CharField("our GSTIN", max_length=15, blank=True, default="")
-    buyer_gstin = models.CharField("GSTIN of the buyer", max_length=15, blank=True, default="")
-    sac = models.CharField("SAC", max_length=8, blank=True, default="", help_text="the code of the service")
-    place_of_supply = models.CharField(max_length=2, blank=True, default="", help_text="code of the state")
-    gst_basis_points = models.PositiveSmallIntegerField(default=0, help_text="1800 is 18 %")
-    cgst_paise = models.BigIntegerField(default=0)
-    sgst_paise = models.BigIntegerField(default=0, help_text="or UTGST")
-    igst_paise = models.BigIntegerField(default=0)
+    gstin = models.CharField("our GSTIN", max_length=15, blank=True, default="", db_default="")
+    buyer_gstin = models.CharField("GSTIN of the buyer", max_length=15, blank=True, default="", db_default="")
+    sac = models.CharField(
+        "SAC", max_length=8, blank=True, default="", db_default="", help_text="the code of the service"
+    )
+    place_of_supply = models.CharField(
+        max_length=2, blank=True, default="", db_default="", help_text="code of the state"
+    )
+    gst_basis_points = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="1800 is 18 %")
+    cgst_paise = models.BigIntegerField(default=0, db_default=0)
+    sgst_paise = models.BigIntegerField(default=0, db_default=0, help_text="or UTGST")
+    igst_paise = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         abstract = True

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 import requests
 
+from tests.harness import ROOT
 from tests.harness.customers import FRONTEND, Customer
 from tests.harness.databases import ON_POSTGRESQL, query, seed, seeded_database
 from tests.harness.processes import (
@@ -32,8 +33,11 @@ P = TypeVar("P", bound=Process | RestartableProcess)
 class Installation:
     """A seeded database, the settings for it, and the processes that run over it.
 
-    The first server has the URL that PhonePe sends customers and webhooks to.
+    The first server has the URL that PhonePe sends customers and webhooks to. `code`: where the processes find theirs;
+    the database is migrated by the code of this repository.
     """
+
+    code = ROOT
 
     def __init__(self, database_url: str = "", customers: int = 10, **settings: Any) -> None:
         """Without `database_url`: a new database with ten customers."""
@@ -63,14 +67,16 @@ class Installation:
 
     def serve(self, *application: str) -> Server:
         listener = self._stack.enter_context(listening()) if self.servers else self._listener
-        server = Server(listener, self.environment, *application)
+        server = Server(listener, self.environment, *application, code=self.code)
         self.servers.append(server)
         return self.keep(server)
 
     def work(self, interval: float = 0.1) -> Process:
         """`interval`: seconds between two looks for work; most of a worker's time is spent on them."""
         worker = Process(
-            "worker", "manage.py", "work", "--interval", f"{interval}", environment=self.environment
+            *("worker", "manage.py", "work", "--interval", f"{interval}"),
+            environment=self.environment,
+            code=self.code,
         )
         self.workers.append(worker)
         return self.keep(worker)

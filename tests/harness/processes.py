@@ -34,7 +34,7 @@ running: list["Process"] = []
 
 
 class Process:
-    """A program of ours; `death_signal` is what it gets when the test run dies."""
+    """A program of ours; `death_signal` is what it gets when the test run dies. `code`: where another release lies."""
 
     def __init__(
         self,
@@ -43,6 +43,7 @@ class Process:
         environment: dict[str, str],
         pass_fds: tuple[int, ...] = (),
         death_signal: signal.Signals = signal.SIGKILL,
+        code: Path = ROOT,
     ) -> None:
         self.name = name
         descriptor, path = tempfile.mkstemp(prefix=f"{name}-", suffix=".log")
@@ -50,7 +51,7 @@ class Process:
         prctl = ctypes.CDLL(None).prctl  # loaded here: between fork and exec nothing may be imported
         self._popen = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=ROOT,
+            cwd=code,
             env=environment,
             stdout=descriptor,
             stderr=subprocess.STDOUT,
@@ -107,6 +108,7 @@ class Server(Process):
         listener: socket.socket,
         environment: dict[str, str],
         application: str = "okpuja.wsgi:application",
+        code: Path = ROOT,
     ) -> None:
         self.url = address_of(listener)
         super().__init__(
@@ -123,6 +125,7 @@ class Server(Process):
             ),
             environment=environment,
             pass_fds=(listener.fileno(),),
+            code=code,
         )
         listener.close()
 
