@@ -15,7 +15,15 @@ from django.utils.translation import gettext as _
 
 from core.language import Text
 from diagnostics.render import DEPENDENCIES
-from payment.models import OPEN_ATTEMPT, DiagnosisRun, LedgerEntry, Payment, PaymentAttempt, StateChange
+from payment.models import (
+    OPEN_ATTEMPT,
+    PAYING,
+    DiagnosisRun,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    StateChange,
+)
 from payment.services.monitoring import real_or_simulating
 from payment.states import AttemptState, PaymentState
 
@@ -85,7 +93,7 @@ def money(today: date) -> Money:
         .annotate(
             came=Sum("amount_paise", filter=~Q(kind__in=WENT_BACK), default=0),
             back=Sum("amount_paise", filter=Q(kind__in=WENT_BACK), default=0),
-            payments=Count("pk", filter=Q(kind=LedgerEntry.Kind.RECEIPT)),
+            payments=Count("pk", filter=Q(kind__in=PAYING)),
         )
     ]
     days = [first + timedelta(days=number) for number in range(max(SPANS))]

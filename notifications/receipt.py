@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from core.dates import spell_date
 from core.gstin import STATES, UNION_TERRITORIES
-from core.language import supported_language
+from core.language import Text, supported_language
 from core.money import grouped
 
 Rows = list[tuple[str, str]]  # labels with their values
@@ -111,6 +111,7 @@ class ReceiptDocument:
     purpose: str = ""
     pan: str = ""  # masked
     notes: tuple[str, ...] = ()  # what the tax office wants on the receipt of a donation
+    paid_by: Text = "PhonePe"
 
     def __post_init__(self) -> None:
         if self.price_paise - self.discount_paise + self.difference_paise != self.total_paise:

@@ -79,7 +79,7 @@ def _draw(pdf: PdfDocument, receipt: ReceiptDocument) -> None:
         pdf.add_rows(receipt.returned_rows(), is_amounts=True)
     pdf.add_rows(
         [
-            (_("Paid by"), "PhonePe"),
+            (_("Paid by"), str(receipt.paid_by)),
             (_("Payment reference"), receipt.reference),
             (_("PhonePe reference"), receipt.transaction),
             (_("Bank reference (UTR)"), receipt.utr),

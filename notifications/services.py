@@ -15,6 +15,7 @@ Facts = dict[str, Any]
 LONGEST_KEY = 120
 # What goes to an address whose owner has not confirmed it: anybody may have registered it.
 CODES = ("confirm", "reset", "login")
+BY_STAFF = ("pay_link",)  # whoever it is for has just given staff the address
 ABOUT_LOGIN = (*CODES, "registered")
 MONEY_CAME = (
     *("received", "booked", "paid_twice", "offer", "offer_closed", "called_off", "moved", "cancelled"),
@@ -48,7 +49,7 @@ def compose(
     it needs (`notifications/templates/notifications/messages`).
     """
     address = user.email if user else email.lower()
-    is_for_all = kind in MONEY_CAME or kind in ABOUT_LOGIN
+    is_for_all = kind in (*MONEY_CAME, *ABOUT_LOGIN, *BY_STAFF)
     is_allowed = is_for_all or user is None or user.email_confirmed_at is not None
     if address and is_allowed:
         language = user.language if user else language or settings.LANGUAGE_CODE[:2]

@@ -488,6 +488,10 @@ REFUND_FULL_HOURS = number("REFUND_FULL_HOURS", 48, at_most=LONGEST_HOURS_AHEAD)
 REFUND_POLICY = refund_policy(text("REFUND_POLICY", f"{REFUND_FULL_HOURS}:100"))
 REFUND_SECOND_PERSON_ABOVE = number("REFUND_SECOND_PERSON_ABOVE", 10_000, at_most=10_000_000)
 REFUND_EXPECTED_DAYS = number("REFUND_EXPECTED_DAYS", 7, at_least=1, at_most=90)
+# How long a link that staff send is good, unless the puja begins before.
+PAY_LINK_HOURS = number("PAY_LINK_HOURS", 24, at_least=1, at_most=7 * 24)
+# Rupees: a larger difference of counted cash needs a second person.
+CASH_DIFFERENCE_ABOVE = number("CASH_DIFFERENCE_ABOVE", 100, at_most=10_000_000)
 OFFER_HOURS = number("OFFER_HOURS", 24, at_least=1, at_most=60 * 24)  # its link lives no longer
 # The temple moves no booking to a start that is nearer than this: the customer chooses by a link.
 MOVE_NOTICE_HOURS = number("MOVE_NOTICE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)

@@ -8,7 +8,7 @@ from payment.views.carts import CartPaymentViewSet, SlotPaymentViewSet
 from payment.views.desk_bookings import DeskBookingViewSet, DeskDashboardView, DeskReportsView
 from payment.views.frontend_2026 import Frontend2026ViewSet
 from payment.views.offers import OfferPageView, OfferViewSet
-from payment.views.pages import DonationReceiptView, ReturnView, StatusPageView
+from payment.views.pages import DonationReceiptView, PayLinkView, ReturnView, StatusPageView
 from payment.views.paying import PayingViewSet
 from payment.views.payments import PaymentViewSet
 from payment.views.refunds import RefundViewSet
@@ -55,6 +55,7 @@ urlpatterns = [
     path("calendar/feed/<str:token>/", CalendarFeedFileView.as_view(), name="calendar-feed-file"),
     path("calendar/<str:token>/", BookingCalendarFileView.as_view(), name="booking-calendar-file"),
     path("offer/<str:token>/", OfferPageView.as_view(), name="payment-offer-page"),
+    path("pay/link/<str:token>/", PayLinkView.as_view(), name="pay-link-page"),
     path("pay/<str:token>/", StatusPageView.as_view(), name="payment-status-page"),
     path("pay/<str:token>/receipt/", DonationReceiptView.as_view(), name="payment-donation-receipt"),
 ]

@@ -32,6 +32,7 @@ from payment.services.monitoring import checks_due, run_checks
 from payment.services.notification_delivery import attach
 from payment.services.offers import expire_offer
 from payment.services.outcomes import fulfil
+from payment.services.pay_links import end_link, links_due
 from payment.services.paying import tell_if_paying_works
 from payment.services.queue import Scheduled, due
 from payment.services.receipts import number_credit_note, number_receipt
@@ -155,6 +156,7 @@ KINDS: dict[str, Job] = {
     "events": Job(partial(due, WebhookEvent), handle_event, columns=CHECKED),
     "fulfilments": Job(queue.fulfilments_due, fulfil_payment, columns=("fulfil_at",)),
     "holds": Job(queue.holds_due, expire_hold, columns=ENDING),
+    "pay_links": Job(links_due, end_link, columns=ENDING),
     "offers": Job(queue.offers_due, expire_offer, columns=ENDING),
     "reminders": Job(queue.reminders_due, remind, columns=("next_reminder_at",)),
     "paying_watches": Job(queue.watches_due, tell_if_paying_works, columns=CHECKED),
@@ -186,6 +188,7 @@ PHONEPE_KINDS, DATABASE_KINDS = (
         *(
             "fulfilments",
             "holds",
+            "pay_links",
             "offers",
             "receipts",
             "credit_notes",

@@ -14,6 +14,6 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='pujaservice',
             name='sac',
-            field=models.CharField(blank=True, default='', help_text='its service code for GST; empty: GST_SAC of the settings', max_length=8, validators=[django.core.validators.RegexValidator('^[0-9]{4,8}\\Z', 'Four to eight digits.')], verbose_name='SAC'),
+            field=models.CharField(blank=True, db_default='', default='', help_text='its service code for GST; empty: GST_SAC of the settings', max_length=8, validators=[django.core.validators.RegexValidator('^[0-9]{4,8}\\Z', 'Four to eight digits.')], verbose_name='SAC'),
         ),
     ]

@@ -24,7 +24,7 @@ from booking.services.carts import (
     require_open_start,
     set_promo,
 )
-from booking.services.checkouts import Beside, PriceChanged, check_out, release
+from booking.services.checkouts import Beside, PriceChanged, check_out, check_out_for, release
 from booking.services.demo import demo_cart, demo_package
 from booking.services.hold_limits import HoldRefused, forget_networks, outdated_networks
 from booking.services.places import (
@@ -58,6 +58,7 @@ __all__ = [
     "cancel",
     "change_cart",
     "check_out",
+    "check_out_for",
     "choice_deadline",
     "clear_carts",
     "close",

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 import booking.services.places as places
 import booking.services.promos as promos
-from accounts.models import Address
+from accounts.models import Address, User
 from accounts.services import address_for_delivery, lock_active_user, lock_user
 from booking.agreed import (
     AGREED_ADDRESS,
@@ -25,7 +25,7 @@ from booking.agreed import (
 from booking.devotees import AGREED_DEVOTEES
 from booking.models import Cart, Checkout
 from booking.pricing import USED_UP, Price, calculate_price
-from booking.services.carts import lock_active, require_bookable, slot_full
+from booking.services.carts import fill_cart, lock_active, require_bookable, slot_full
 from booking.services.hold_limits import bookings_that_stand, refuse_excess_of_slot
 from core.databases import Write, insert_rows, reserve_keys, update_row, write_together
 from core.errors import Conflict
@@ -81,11 +81,13 @@ def check_out(
     expected_paise: int | None = None,
     network: str = "",
     beside: Beside = NOTHING_BESIDE,
+    by_staff: bool = False,
 ) -> Checkout:
     """Freezes the cart until `expires_at` (when its payment expires; without it, after the life of a page).
 
     `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last. `network` is
     where the caller is (core.networks). The row of the slot is locked last, because all of its customers wait for it.
+    `by_staff`: the bounds on holds that nobody pays for do not count, they are for strangers.
     Raises Conflict `cart_not_active`, AccountClosed, TooManyOpen, SlotFull, HoldRefused, PriceChanged, or
     ValidationError on the field that has become wrong since it was chosen. Nothing is changed then.
     """
@@ -106,11 +108,8 @@ def check_out(
     address = address_for_delivery(current.user, address_id)
     checkout = _build_checkout(current, price, address, expires_at or now + places.page_life())
     checkout.pk = key
-    frozen = {
-        "status": Cart.Status.CHECKED_OUT,
-        "shown_paise": price.total_paise,
-        "updated_at": timezone.now(),
-    }
+    shown = price.total_paise
+    frozen = {"status": Cart.Status.CHECKED_OUT, "shown_paise": shown, "updated_at": timezone.now()}
     writes = [
         update_row(Cart, {"id": current.pk}, frozen),
         insert_rows(checkout),
@@ -118,7 +117,10 @@ def check_out(
     ]
     hold, holding = None, list[Write]()
     if slot is not None:
-        hold, holding = places.hold_place(checkout, slot, network, new_customer=not current.has_booked)
+        is_new = not (current.has_booked or by_staff)
+        hold, holding = places.hold_place(
+            checkout, slot, network, new_customer=is_new, is_bounded=not by_staff
+        )
     is_written = write_together(writes + holding)[-1]
     if not is_written and not (slot and places.hold_kept_place(cart.user_id, slot)):  # somebody was faster
         raise slot_full(current)
@@ -128,6 +130,24 @@ def check_out(
         # Somebody else had the last use.
         _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))
         raise promos.refuse(USED_UP)
+    return checkout
+
+
+@transaction.atomic
+def check_out_for(
+    user: User, choice: dict[str, Any], *, address_id: int | None, expires_at: datetime, beside: Beside
+) -> Checkout:
+    """Staff check out what somebody has told them, named as in `fill_cart`. A cart that this person is filling stays.
+
+    Raises as `fill_cart` and `check_out` do; nothing is changed then.
+    """
+    lock_active_user(user.pk)
+    mine = Cart.objects.filter(user=user)
+    own = mine.filter(status=Cart.Status.ACTIVE).values_list("pk", flat=True).first()
+    cart = fill_cart(user, **choice)
+    checkout = check_out(cart, address_id=address_id, expires_at=expires_at, beside=beside, by_staff=True)
+    if own is not None:
+        mine.filter(pk=own, status=Cart.Status.ABANDONED).update(status=Cart.Status.ACTIVE)
     return checkout
 
 

@@ -54,12 +54,13 @@ def earliest_start() -> datetime:
 
 
 def hold_place(
-    checkout: Checkout, slot: Slot, network: str, *, new_customer: bool
+    checkout: Checkout, slot: Slot, network: str, *, new_customer: bool, is_bounded: bool = True
 ) -> tuple[SlotHold, list[Write]]:
     """The hold of a checkout, and what writes it. `network` is where the customer is; empty when nobody knows.
 
     The last write is that of the slot, for whose row all its customers wait: it writes nothing when the slot is full,
-    others wait for its places, or one is kept for this person. `hold_kept_place` decides then.
+    others wait for its places, or one is kept for this person. `hold_kept_place` decides then. `is_bounded`: the bounds
+    of what one person or network may hold count.
     After it, call `refuse_excess_of_slot`. Raises HoldRefused.
     """
     hold = SlotHold(
@@ -69,7 +70,8 @@ def hold_place(
         new_customer=new_customer,
         network=network_digest(network),
     )
-    refuse_excess(hold)
+    if is_bounded:
+        refuse_excess(hold)
     kept = WaitingEntry.objects.filter(_offered(checkout.user_id), slot=OuterRef("pk"))
     free = free_for_newcomers(slot).filter(~Exists(kept))
     return hold, [insert_rows(hold), update_rows(free, held=F("held") + 1)]

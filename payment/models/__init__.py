@@ -4,7 +4,7 @@ Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one ord
    │             └──< Refund ─── CreditNote      money on its way back · its paper, numbered without gaps
    ├─── Donation                                 what the donor said about themselves
    ├─── Offer                                    free slots for a customer whose slot is gone
-   ├──< LedgerEntry                              money that moved; added to, never changed
+   ├──< LedgerEntry ─── ManualEntry              money that moved; added to, never changed · by whose hand, if by hand
    ├─── Receipt ──< DrawnReceipt                 numbered without gaps (ReceiptCounter has the last number) · its PDF
    └──< StateChange                              a change of state and its rule
 WebhookEvent                                     one webhook of PhonePe, as it came
@@ -12,14 +12,17 @@ Dispute ──< DisputeUpdate                        a buyer asks their bank for
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one diagnosis of every connection
 Reconciliation                                   one day's comparison with PhonePe's books
+CashClosing ──< ManualEntry                      the cash of one person, counted
+PayLink                                          a booking that staff made, paid by a signed link
 PayingWatch                                      a customer who is told when paying works again
 WorkLease                                        one row that a worker is busy with, or whose work has failed
 """
 
+from payment.models.by_hand import CashClosing, ManualEntry, PayLink
 from payment.models.disputes import Dispute, DisputeUpdate
 from payment.models.donations import Donation
 from payment.models.inbox import IdempotencyKey, WebhookEvent
-from payment.models.ledger import LedgerEntry
+from payment.models.ledger import PAYING, LedgerEntry
 from payment.models.offers import Offer
 from payment.models.paying_watches import PayingWatch
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt, longest_call
@@ -32,7 +35,9 @@ from payment.models.work import WorkLease
 __all__ = [
     "OPEN_ATTEMPT",
     "OPEN_REFUND",
+    "PAYING",
     "UNSENT_REFUND",
+    "CashClosing",
     "CreditNote",
     "DiagnosisRun",
     "Dispute",
@@ -42,7 +47,9 @@ __all__ = [
     "GatewayCall",
     "IdempotencyKey",
     "LedgerEntry",
+    "ManualEntry",
     "Offer",
+    "PayLink",
     "PayingWatch",
     "Payment",
     "PaymentAttempt",

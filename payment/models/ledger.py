@@ -16,6 +16,8 @@ class LedgerEntry(models.Model):
         SUSPENSE = "SUSPENSE", "came, but not as agreed"
         REFUND = "REFUND", "went back"
         CHARGEBACK = "CHARGEBACK", "was taken by the buyer's bank, or returned by it"
+        CASH = "CASH", "pays the payment, in cash"
+        TRANSFER = "TRANSFER", "pays the payment, by bank transfer to us"
         FEE = "FEE", "was kept by PhonePe: its fee, or the tax on that"
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="ledger")
@@ -42,7 +44,9 @@ class LedgerEntry(models.Model):
         indexes = [models.Index(fields=["id"], name="ledger_simulated", condition=Q(simulated=True))]
         constraints = [
             models.UniqueConstraint(
-                fields=["payment"], condition=Q(kind="RECEIPT"), name="ledger_one_receipt_per_payment"
+                fields=["payment"],
+                condition=Q(kind__in=("RECEIPT", "CASH", "TRANSFER")),
+                name="ledger_one_receipt_per_payment",
             ),
             models.CheckConstraint(
                 name="ledger_only_a_chargeback_has_a_dispute",
@@ -52,3 +56,7 @@ class LedgerEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.amount_paise} {self.reference}"
+
+
+# What pays a payment, and stands on its receipt: by PhonePe, or taken by staff.
+PAYING = (LedgerEntry.Kind.RECEIPT, LedgerEntry.Kind.CASH, LedgerEntry.Kind.TRANSFER)

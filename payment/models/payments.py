@@ -20,6 +20,8 @@ from payment.phonepe.enums import Channel, Generation
 from payment.phonepe.response_codes import MEANINGS
 from payment.states import AttemptState, FrontendGeneration, Fulfilment, PaymentState
 
+PHONEPE = "PHONEPE"  # how money comes when staff have not taken it
+MAX_ATTEMPTS = 3  # orders of one payment
 OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
 
 # Read as "may become KEY from any of VALUES". The row count of the UPDATE shows which caller moved the row.
@@ -87,7 +89,9 @@ class Payment(models.Model):
     checkout = models.OneToOneField(Checkout, models.PROTECT, null=True, blank=True, related_name="payment")
     reference = models.CharField(max_length=32, unique=True, help_text="transaction_id on the wire")
     amount_paise = models.PositiveBigIntegerField()
-    method = models.CharField(max_length=16, default="PHONEPE")
+    method = models.CharField(
+        max_length=16, default=PHONEPE, help_text="PHONEPE, or CASH or TRANSFER to our staff"
+    )
     state = models.CharField(max_length=16, choices=PaymentState, default=PaymentState.PENDING)
     fulfilment = models.CharField(max_length=16, choices=Fulfilment, default=Fulfilment.NONE, blank=True)
     held_because = models.CharField(max_length=64, blank=True, help_text="why staff must look at it")
@@ -202,7 +206,12 @@ class PaymentAttempt(models.Model):
     )
 
     # The identity under which it was opened. Settings may change while it is open; these columns never do.
-    generation = models.CharField(max_length=2, choices=Generation)
+    by_hand = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="staff took the money: PhonePe has no such order, and is never asked about it",
+    )
+    generation = models.CharField(max_length=2, choices=Generation, blank=True)
     environment = models.CharField(max_length=10)
     merchant = models.CharField(max_length=64)
     simulated = models.BooleanField(default=False)
@@ -275,6 +284,13 @@ class PaymentAttempt(models.Model):
                 condition=Q(channel=Channel.PAGE, order_token="", intent_url="")
                 | Q(channel=Channel.SDK, page_url="", intent_url="")
                 | Q(channel=Channel.UPI_INTENT, page_url="", order_token=""),
+            ),
+            models.CheckConstraint(
+                name="attempt_by_hand_is_of_no_merchant",
+                condition=Q(by_hand=False) & ~Q(generation="")
+                | Q(by_hand=True, generation="", environment="", merchant="", sent_at=None)
+                & Q(state__in=(AttemptState.CREATED, AttemptState.COMPLETED))
+                & Q(page_url="", order_token="", intent_url="", call_lease_until=None),
             ),
             models.CheckConstraint(
                 name="attempt_open_is_asked_about",

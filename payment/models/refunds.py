@@ -35,6 +35,7 @@ class Refund(models.Model):
     class Origin(models.TextChoices):
         SHOP = "SHOP", "sent by us"
         DASHBOARD = "DASHBOARD", "made by hand in PhonePe's dashboard"
+        BY_HAND = "BY_HAND", "given back by staff"
 
     class Hold(models.TextChoices):
         """Why staff must act before it is sent."""
@@ -42,6 +43,7 @@ class Refund(models.Model):
         NONE = "", "is sent without approval"
         SECOND_PERSON = "SECOND_PERSON", "above the limit: another person must approve it"
         FAILED_OFTEN = "FAILED_OFTEN", "failed under several ids: staff must find out why"
+        BY_HAND = "BY_HAND", "taken by hand: staff give it back, and enter that"
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="refunds")

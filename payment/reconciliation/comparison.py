@@ -58,7 +58,15 @@ def compare_refunds(day: date, status_checks: StatusChecks) -> Iterator[Discrepa
             continue
         is_open = refund.state in OPEN_OR_WAITING_REFUND
         if is_open and refund.expected_by is not None and refund.expected_by <= timezone.now():
-            fix = Fix.APPROVE if refund.held_because else Fix.WAIT if refund.is_with_phonepe else Fix.SEND
+            fix = (
+                Fix.GIVE_BACK
+                if refund.attempt.by_hand
+                else Fix.APPROVE
+                if refund.held_because
+                else Fix.WAIT
+                if refund.is_with_phonepe
+                else Fix.SEND
+            )
             yield refund_discrepancy(refund, Kind.REFUND_NOT_CREDITED, fix)
 
 

@@ -54,6 +54,7 @@ class Fix(str, Enum):
         "Look the refund up in PhonePe's dashboard; if it isn't there, write to PhonePe with its id."
     )
     APPROVE = "It waits for staff: approve or withdraw it under Refunds in the admin."
+    GIVE_BACK = "The money came by hand: give it back by hand, and enter that on the desk."
     WAIT = "It is late: write to PhonePe with its id, and to the buyer."
     SEND = "It has not been sent: check that the worker runs, and the refund's last code in the admin."
     STRANGER = (

@@ -13,7 +13,17 @@ from django.db.models import Count, Exists, F, Model, OuterRef, Q, QuerySet, Sub
 from django.db.models.functions import Coalesce, Least
 
 from booking.models import Booking
-from payment.models import CreditNote, Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund
+from payment.models import (
+    PAYING,
+    CashClosing,
+    CreditNote,
+    Dispute,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Refund,
+)
 from payment.services.refunds.amounts import MIN_REFUND_PAISE, REQUESTED
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
@@ -21,8 +31,9 @@ Kind = LedgerEntry.Kind
 Rows = QuerySet[Any]
 Query = Callable[[], Rows]
 
-RECEIVED = (Kind.RECEIPT, Kind.SURPLUS, Kind.SUSPENSE)
+RECEIVED = (*PAYING, Kind.SURPLUS, Kind.SUSPENSE)
 REFUNDED = (Fulfilment.REFUND_DUE, Fulfilment.REFUNDED)
+TAKEN_BY_HAND = (Kind.CASH, Kind.TRANSFER)
 REFUND_ID = "merchant_refund_id"
 MAX_ROWS = 50  # rows of one violation
 
@@ -62,6 +73,7 @@ PAYMENTS: dict[type[Model], str] = {
     Refund: "payment",
     LedgerEntry: "payment",
     Booking: "checkout__payment",
+    CashClosing: "entries__entry__payment",
 }
 
 
@@ -129,7 +141,7 @@ def orders_that_differ() -> Rows:
 
 @invariant("A paid payment has one receipt, and no other payment has one.")
 def payments_without_one_receipt() -> Rows:
-    is_paid, receipts = Q(state=PaymentState.SUCCESS), Count("ledger", filter=Q(ledger__kind=Kind.RECEIPT))
+    is_paid, receipts = Q(state=PaymentState.SUCCESS), Count("ledger", filter=Q(ledger__kind__in=PAYING))
     agrees = (is_paid & Q(receipts=1)) | (~is_paid & Q(receipts=0))
     return Payment.objects.annotate(receipts=receipts).exclude(agrees)
 
@@ -138,7 +150,7 @@ def payments_without_one_receipt() -> Rows:
 def entries_without_receipt() -> Rows:
     """The receipt is shown to the tax office, so it must agree with the ledger."""
     receipt = Receipt.objects.filter(payment=OuterRef("payment"), total_paise=OuterRef("amount_paise"))
-    return LedgerEntry.objects.filter(~Exists(receipt), kind=Kind.RECEIPT)
+    return LedgerEntry.objects.filter(~Exists(receipt), kind__in=PAYING)
 
 
 @invariant("A completed refund is in the ledger with its amount, and no other refund is.")
@@ -175,7 +187,7 @@ def refunds_of_more_than_received() -> Rows:
 @invariant("What came twice, or could not become a booking, is on its way back, whole.")
 def surplus_not_refunded() -> Rows:
     """PhonePe refunds nothing below one rupee. What the buyer's bank has taken back needs no refund."""
-    surplus = Q(kind=Kind.SURPLUS) | Q(kind=Kind.RECEIPT, payment__fulfilment__in=REFUNDED)
+    surplus = Q(kind=Kind.SURPLUS) | Q(kind__in=PAYING, payment__fulfilment__in=REFUNDED)
     chargeback = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind=Kind.CHARGEBACK)
     entries = LedgerEntry.objects.filter(surplus, ~Exists(chargeback))
     entries = entries.annotate(owed=_sum_of_refunds("attempt", requested=False))
@@ -217,6 +229,23 @@ def chargebacks_of_more_than_received() -> Rows:
         received=_sum_of_entries(RECEIVED, attempt=OuterRef("pk")),
     )
     return sums.filter(charged_back__lt=-F("received"))
+
+
+@invariant("Money that came or went by hand has a person who had it, and no other money has one.")
+def entries_by_hand_that_differ() -> Rows:
+    taken = Q(kind__in=TAKEN_BY_HAND, attempt__by_hand=True, amount_paise__gt=0)
+    given_back = Q(kind=Kind.REFUND, attempt__by_hand=True, amount_paise__lt=0)
+    agrees = ((taken | given_back) & Q(by_hand__isnull=False)) | Q(attempt__by_hand=False, by_hand=None)
+    return LedgerEntry.objects.exclude(agrees & ~Q(kind__in=TAKEN_BY_HAND, attempt__by_hand=False))
+
+
+@invariant("A closing of cash says what its entries add up to.")
+def closings_that_differ() -> Rows:
+    entries = (
+        LedgerEntry.objects.filter(by_hand__closing=OuterRef("pk")).order_by().values("by_hand__closing")
+    )
+    sums = Coalesce(Subquery(entries.annotate(sum=Sum("amount_paise")).values("sum")), Value(0))
+    return CashClosing.objects.annotate(entered=sums).exclude(entered=F("expected_paise"))
 
 
 @invariant("A booking is paid by a payment that says so.")

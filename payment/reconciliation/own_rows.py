@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from django.db.models import Exists, F, OuterRef, Q, Sum
 
 from booking.models import Booking
-from payment.models import LedgerEntry, Payment, WebhookEvent
+from payment.models import PAYING, LedgerEntry, Payment, WebhookEvent
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.webhook_events import Family, family_of
 from payment.reconciliation.days import on
@@ -21,7 +21,7 @@ NO_MONEY_PREFIXES = ("settlement.", "order.split.settlement.", "downtime.", "sub
 
 def find_unpaid_bookings(day: date) -> Iterator[Discrepancy]:
     """Bookings of that day without a payment received in the ledger."""
-    received = LedgerEntry.objects.filter(payment__checkout=OuterRef("checkout"), kind=Entry.RECEIPT)
+    received = LedgerEntry.objects.filter(payment__checkout=OuterRef("checkout"), kind__in=PAYING)
     unpaid = Booking.objects.filter(on(day, "created_at"), ~Exists(received), status__in=VALID_BOOKING)
     for booking in unpaid.select_related("checkout__payment"):
         payment = getattr(booking.checkout, "payment", None)

@@ -33,7 +33,9 @@ def compare_settlement(day: date, settlement: Settlement) -> Iterator[Discrepanc
         yield from _compare_refunds(batch, fees)
     # Money of that day that the file does not settle.
     settled = settlement.payments
-    received = PaymentAttempt.objects.filter(on(day, "decided_at"), state=AttemptState.COMPLETED)
+    received = PaymentAttempt.objects.filter(
+        on(day, "decided_at"), state=AttemptState.COMPLETED, by_hand=False
+    )
     for attempt in received.select_related("payment__checkout__booking").iterator(BATCH):
         order = attempt.merchant_order_id
         if order not in settled and order not in settlement.in_part:

@@ -51,7 +51,7 @@ def _sum_ledger() -> dict[Owner, tuple[int, int]]:
     """Received and refunded paise by merchant. Accepted money has three entries, which sum to what was received."""
     columns = ("attempt__generation", "attempt__environment", "attempt__merchant")
     kinds = (Kind.RECEIPT, Kind.SURPLUS, Kind.SUSPENSE, Kind.REFUND)
-    entries = LedgerEntry.objects.filter(simulated=True, kind__in=kinds).order_by()
+    entries = LedgerEntry.objects.filter(simulated=True, kind__in=kinds, attempt__by_hand=False).order_by()
     sums: defaultdict[Owner, list[int]] = defaultdict(lambda: [0, 0])
     for generation, environment, merchant, kind, total in entries.values_list(*columns, "kind").annotate(
         sum=Sum("amount_paise")

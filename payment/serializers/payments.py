@@ -11,7 +11,7 @@ from accounts.serializers import PhoneField
 from booking.serializers import RupeesField, agreed_cart
 from core import serializers
 from core.language import ENGLISH, language_of
-from payment.models import LedgerEntry, Payment
+from payment.models import PAYING, LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
 from payment.services.links import offer_url
 from payment.services.offers import can_choose
@@ -30,9 +30,9 @@ STATUSES = list(STATUS_WORDS)
 
 def with_money(payments: QuerySet[Payment]) -> QuerySet[Payment]:
     """Annotated with what came, when it came, and what went back, by the ledger. See `wire_status`."""
-    kinds, entries = LedgerEntry.Kind, LedgerEntry.objects.filter(payment=OuterRef("pk")).order_by()
-    receipts = entries.filter(kind=kinds.RECEIPT)
-    refunds = entries.filter(kind=kinds.REFUND, attempt__ledger__kind=kinds.RECEIPT).values("payment")
+    entries = LedgerEntry.objects.filter(payment=OuterRef("pk")).order_by()
+    receipts = entries.filter(kind__in=PAYING)
+    refunds = entries.filter(kind=LedgerEntry.Kind.REFUND, attempt__ledger__kind__in=PAYING).values("payment")
     return payments.annotate(
         received=Subquery(receipts.values("amount_paise")),
         received_at=Coalesce(Subquery(receipts.values("attempt__paid_at")), "decided_at"),

@@ -41,7 +41,7 @@ from payment.models import (
     PaymentAttempt,
     longest_call,
 )
-from payment.models.payments import ATTEMPT_FROM
+from payment.models.payments import ATTEMPT_FROM, MAX_ATTEMPTS
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import Channel, ErrorCategory, Operation, ProviderStatus
@@ -66,7 +66,6 @@ from payment.services.transitions import (
 )
 from payment.states import AttemptState, PaymentState
 
-MAX_ATTEMPTS = 3
 SECONDS_TO_WAIT_FOR_ANOTHER_REQUEST = 3
 
 

@@ -24,7 +24,7 @@ from core.databases import Write, insert_rows, reserve_keys, write_together
 from core.errors import Conflict, Refusal, Unavailable
 from core.money import rupees
 from payment.gateways import OutcomeUnknown
-from payment.models import Payment, PaymentAttempt
+from payment.models import PayLink, Payment, PaymentAttempt
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import Channel
@@ -48,7 +48,7 @@ from payment.services.gateway_calls import reserve_call
 from payment.services.holds import alert_about_holds
 from payment.services.outcomes import has_no_open_page, stop_waiting
 from payment.services.transitions import opening_change
-from payment.states import PaymentState
+from payment.states import FrontendGeneration, PaymentState
 
 ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code", "country")
 
@@ -103,6 +103,11 @@ class CheckoutDiffers(Conflict):
             total=rupees(checkout.total_paise),
             how_to_change=f"POST {give_up} closes the open payment; then send this request again.",
         )
+
+
+class LinkOver(Conflict):
+    default_code = "link_over"
+    default_detail = _("This link has ended. Please call us, and we send you another one.")
 
 
 @dataclass(frozen=True)
@@ -182,6 +187,46 @@ def start_donation(
         return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
+def pay_by_link(link: PayLink) -> PaymentAttempt:
+    """An attempt with a page to open now, for what staff have checked out. The first click opens the payment.
+
+    Twice at once is one payment. Raises LinkOver, and what `start_payment` and `reopen` raise.
+    """
+    _refuse_if_disabled()
+    deadline = Deadline(settings.PHONEPE_DEADLINE)
+    with reserve_call():
+        claim = _open_link(link)
+        if claim is not None:
+            return request_page(claim, deadline)
+    return find_or_open_page(Payment.objects.get(checkout=link.checkout_id), deadline)
+
+
+@transaction.atomic
+def _open_link(link: PayLink) -> Claim | None:
+    """The right to call PhonePe for a new payment; None when it has one. Raises LinkOver."""
+    now, (payment_key, attempt_key) = reserve_keys(Payment, PaymentAttempt)
+    user = link.checkout.user
+    lock_active_user(user.pk)
+    if Payment.objects.filter(checkout=link.checkout_id).exists():
+        return None
+    reserved = Checkout.objects.filter(pk=link.checkout_id, state=Checkout.State.RESERVED)
+    checkout = reserved.first()
+    if checkout is None or not PayLink.objects.filter(pk=link.pk, ended_at=None, expires_at__gt=now).exists():
+        raise LinkOver
+    payment = _build_payment(
+        payment_key,
+        user=user,
+        checkout=checkout,
+        amount_paise=checkout.total_paise,
+        payer_mobile=user.phone or "",
+        frontend=OpenedBy(FrontendGeneration.SHOP),
+        buyer_gstin=link.buyer_gstin,
+    )
+    claim, writes = _first_attempt(attempt_key, payment, PAGE, now)
+    write_together(writes)
+    return claim
+
+
 def reopen(payment: Payment) -> PaymentAttempt:
     """An attempt with a page the customer can open now, for a payment that is still open."""
     _refuse_if_disabled()
@@ -254,6 +299,9 @@ def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
         # Another click has checked the cart out after we looked for an open payment, and before our lock.
         if payment := _find_open_payment(cart):
             return _resume(payment, click, deadline)
+        if link := PayLink.objects.filter(checkout__cart=cart, ended_at=None).first():  # made by staff
+            attempt = pay_by_link(link)
+            return Started(attempt.payment, attempt, is_new=False)
         paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
         if paid is not None:
             raise AlreadyPaid(payment_id=paid.pk) from refusal

@@ -15,7 +15,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 from django.conf import settings
 
 from core.databases import insert_rows, write_together
-from core.errors import Crowded, Unavailable
+from core.errors import Conflict, Crowded, Unavailable
 from core.logging import events, log_about, request_id
 from core.waiting import WaitSlots
 from payment.gateways import (
@@ -35,6 +35,15 @@ Arguments = ParamSpec("Arguments")
 Answer = TypeVar("Answer", CheckoutPage, OrderStatus, RefundStatus)
 
 # The errors of a call without an answer. None of them says anything about the order.
+
+
+class ByHand(Conflict):
+    """A mistake of ours that must not reach PhonePe, which has no order of this money."""
+
+    default_code = "paid_by_hand"
+    default_detail = "Staff took this money by hand: PhonePe knows nothing of it."
+
+
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)
 
 LOGGED = ("operation", "endpoint", "stage", "http_status", "code", "error_category")
@@ -179,6 +188,8 @@ def call_gateway(
     `operation` is a method of PhonePeGateway. Raises GatewayError as it does, NotConfigured, and Crowded when too many
     calls are under way.
     """
+    if attempt.by_hand:
+        raise ByHand(payment_id=attempt.payment_id)
     log_about(attempt.payment.reference, attempt.merchant_order_id)
     gateway, is_reserved = gateway_for(attempt.identity), _is_reserved.get()
     if not call_permits.acquire(is_reserved=is_reserved):

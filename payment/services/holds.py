@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from booking.models import Checkout, SlotHold
 from booking.services import (
@@ -19,7 +19,8 @@ from booking.services import (
 from core.clocks import SKEW, database_now
 from core.databases import Write
 from notifications.services import cases_alerted_today
-from payment.models import Payment
+from payment.models import PayLink, Payment
+from payment.models.by_hand import LONGEST_LINK
 from payment.services.notifications import alert_staff
 from payment.services.queue import holds_due
 from payment.services.schedule import MINUTE, scaled
@@ -81,7 +82,13 @@ def wrong_holds(now: datetime) -> "QuerySet[SlotHold]":
     """Holds whose end is later than any hold's can be: a wrong clock has written it."""
     longest = hold_expiry(now + longest_page_life()) + scaled(MAX_EXTENSION) + SKEW
     wrong = Q(expires_at__gt=longest) | Q(checkout__created_at__gt=now + SKEW, expires_at__gt=now)
-    return SlotHold.objects.filter(wrong, state=SlotHold.State.HELD)
+    links = PayLink.objects.filter(
+        checkout=OuterRef("checkout"),
+        ended_at=None,
+        expires_at__lte=now + LONGEST_LINK,
+        created_at__lte=now + SKEW,
+    )
+    return SlotHold.objects.filter(wrong, ~Exists(links), state=SlotHold.State.HELD)
 
 
 def release_carts_in_review(now: datetime, limit: int = 20) -> int:

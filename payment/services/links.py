@@ -10,16 +10,18 @@ from django.urls import reverse
 from django.utils import timezone
 
 from booking.models import Booking
-from payment.models import Payment
+from payment.models import PayLink, Payment
 
 DAY = 86_400
 RETURN, STATUS, OFFER = "payment.return", "payment.status", "payment.offer"
+PAY = "payment.pay"
 CHANGE, CALENDAR, SHARED_CALENDAR = "booking.change", "booking.calendar", "booking.calendar.shared"
 # Late money may come for seven days, people open old links, and bookings open one year ahead.
 LIFE_SECONDS = {
     RETURN: 8 * DAY,
     STATUS: 60 * DAY,
     OFFER: 60 * DAY,
+    PAY: 60 * DAY,  # what it opens ends much earlier; then its page says so
     CHANGE: 370 * DAY,
     CALENDAR: 370 * DAY,
     SHARED_CALENDAR: 370 * DAY,
@@ -42,6 +44,19 @@ def donation_receipt_url(payment: Payment) -> str:
 def offer_url(payment: Payment) -> str:
     """The holder of this link may choose. It gives access to nothing else of the payment."""
     return _absolute(reverse("payment-offer-page", args=[_token(payment, OFFER)]))
+
+
+def pay_link_url(link: PayLink) -> str:
+    """Whoever holds it may pay for this booking, once. It tells the puja, its time and its price, and no name."""
+    return _absolute(reverse("pay-link-page", args=[signing.dumps(link.pk, salt=PAY)]))
+
+
+def link_behind(token: str) -> PayLink:
+    """Raises Http404 for forged and foreign tokens alike."""
+    link = PayLink.objects.select_related("checkout__user").filter(pk=_named_by(token, PAY)).first()
+    if link is None:
+        raise Http404
+    return link
 
 
 def change_url(booking: Booking) -> str:

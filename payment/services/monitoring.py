@@ -29,6 +29,7 @@ from payment.models import (
     WebhookEvent,
     WorkLease,
 )
+from payment.models.payments import PHONEPE
 from payment.services.clock_repairs import repair_schedules, wrong_schedules
 from payment.services.holds import carts_in_review, release_carts_in_review, repair_holds, wrong_holds
 from payment.services.leases import WHOLE_KIND, left_to_background, process_row
@@ -260,6 +261,7 @@ def unannounced_payments(now: datetime) -> "QuerySet[Payment]":
         ~Exists(webhooks),
         pk__in=newest,
         state=PaymentState.SUCCESS,
+        method=PHONEPE,
         simulated=False,
         decided_at__gte=since,
     )

@@ -21,8 +21,17 @@ from core.logging import log_about
 from notifications.models import Notification
 from notifications.sending import Attachments
 from notifications.services import CODES
-from payment.models import OPEN_ATTEMPT, Offer, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
-from payment.services.links import change_url, offer_url, status_url
+from payment.models import (
+    OPEN_ATTEMPT,
+    Offer,
+    PayLink,
+    Payment,
+    PaymentAttempt,
+    Refund,
+    WebhookEvent,
+    WorkLease,
+)
+from payment.services.links import change_url, offer_url, pay_link_url, status_url
 from payment.services.notifications import notify_refund_started
 from payment.services.receipts import MAIL_WAITS, pdf, receipt_of
 from payment.services.transitions import NEWEST_ORDER
@@ -56,6 +65,8 @@ def attach(notification: Notification) -> Attachments:
         return Attachments(facts={"code": digits(code), "via": getattr(code, "via", BY_MAIL)})
     if notification.channel == Notification.Channel.TEXT:
         return Attachments(facts=_newer_time(kind, facts))
+    if kind == "pay_link":
+        return Attachments(pay_link_url(PayLink.objects.get(pk=facts["link_id"])))
     if kind in DROP_RULES_WITHOUT_PAYMENT:
         return Attachments(settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL)
     payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
@@ -285,8 +296,14 @@ def _place_is_given_away(facts: Facts) -> str:
     return "" if offered.exists() else "the place is not kept any more"
 
 
+def _link_is_over(facts: Facts) -> str:
+    good = PayLink.objects.filter(pk=facts["link_id"], ended_at=None, expires_at__gt=timezone.now())
+    return "" if good.exists() else "the link has ended"
+
+
 # By kind of notification to a customer who has not paid.
 DROP_RULES_WITHOUT_PAYMENT: dict[str, Callable[[Facts], str]] = {
+    "pay_link": _link_is_over,
     "paying_works": _happened,
     "waiting_offer": _place_is_given_away,
 }

@@ -17,9 +17,11 @@ from booking.models import Booking, Checkout
 from notifications import services as outbox
 from notifications.models import Notification
 from payment.models import (
+    PAYING,
     Donation,
     LedgerEntry,
     Offer,
+    PayLink,
     Payment,
     PaymentAttempt,
     Receipt,
@@ -60,6 +62,17 @@ def booked_notifications(payment: Payment, receipt: Receipt, booking: Booking) -
     kind, key, user = "booked", _key("booked", payment), payment.user
     found = (outbox.compose(kind, key, facts, user=user), outbox.compose_text(kind, key, facts, user))
     return [each for each in found if each is not None]
+
+
+def notify_pay_link(link: PayLink) -> None:
+    """Staff made a booking for somebody: how to pay it, and until when."""
+    checkout = link.checkout
+    facts = _puja(checkout, None) | {
+        "link_id": link.pk,
+        "amount_paise": checkout.total_paise,
+        "until": _iso(link.expires_at),
+    }
+    outbox.notify("pay_link", f"pay_link:{link.pk}", facts, user=checkout.user)
 
 
 def notify_pending(payment: Payment) -> None:
@@ -181,6 +194,8 @@ def _notify(
 
 def _notify_about_refund(kind: str, refund: Refund, more: outbox.Facts) -> None:
     facts = {"refund_paise": refund.amount_paise, "refund_id": refund.merchant_refund_id, **more}
+    if refund.attempt.by_hand:
+        facts["by_hand"] = True
     _notify(kind, refund.payment, facts, about=refund.merchant_refund_id)
 
 
@@ -213,7 +228,8 @@ def _amount_facts(payment: Payment) -> outbox.Facts:
     """The received amount, which may differ from the agreed one: what paid it, else what is in suspense."""
     sums = dict(payment.ledger.order_by().values_list("kind").annotate(sum=Sum("amount_paise")))
     agreed = payment.amount_paise
-    received = sums.get(LedgerEntry.Kind.RECEIPT) or sums.get(LedgerEntry.Kind.SUSPENSE) or agreed
+    paid = sum(sums.get(kind, 0) for kind in PAYING)
+    received = paid or sums.get(LedgerEntry.Kind.SUSPENSE) or agreed
     return {"amount_paise": received, "agreed_paise": agreed if received != agreed else None}
 
 

@@ -20,7 +20,7 @@ from booking.services import CartConverted, NotAtOnce, SlotGone, book, choice_de
 from core.clocks import database_now, has_passed
 from core.errors import Conflict
 from payment.gateways import OrderStatus
-from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, Payment, PaymentAttempt
+from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, PayLink, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.services.at_once import find_usual, is_of_other_merchant, payment_writes, values_when_paid
 from payment.services.disputes import book_disputes
@@ -88,6 +88,11 @@ class StillPayable(Conflict):
         "This payment can still be paid, or is just being opened. Please wait until its page has expired."
     )
     retryable = True
+
+
+class AlreadyTaken(Conflict):
+    default_code = "already_paid"
+    default_detail = "This has been paid already: do not take the money, or give it back."
 
 
 class AlreadyChosen(Conflict):
@@ -299,6 +304,22 @@ def return_after_review(payment_id: int, by: User) -> Payment:
     return payment
 
 
+def apply_payment_by_hand(attempt: PaymentAttempt, kind: LedgerEntry.Kind, detail: str) -> LedgerEntry:
+    """Staff have the money of this new attempt, `by_hand`: the payment is paid and booked, or nothing is.
+
+    In the transaction that has made the payment. Raises SlotGone, CartConverted, BookedMeanwhile, AlreadyTaken.
+    """
+    payment, now = attempt.payment, timezone.now()
+    paid = {"received_paise": attempt.amount_paise, "paid_at": now, "decided_at": now, "next_check_at": None}
+    move_attempt(attempt, AttemptState.COMPLETED, "paid_by_hand", detail, **paid)
+    if payment.checkout is None or not _decide_paid(payment, "paid_by_hand"):
+        raise AlreadyTaken(payment_id=payment.pk)
+    _add_ledger_entry(attempt, kind, attempt.amount_paise)
+    create_receipt(payment)
+    _book(payment, payment.checkout)
+    return payment.ledger.get(kind=kind)
+
+
 def _book_accepted(payment: Payment, checkout: Checkout) -> None:
     """In the transaction of the acceptance. Raises Conflict, which undoes both; other errors go to the background."""
     refusal: Conflict | None = None
@@ -457,6 +478,7 @@ def stop_waiting(payment_id: int, rule: str, detail: str) -> Payment:
             return payment
         if not has_no_open_page(payment):
             raise StillPayable(payment_id=payment.pk)
+        PayLink.objects.filter(checkout=payment.checkout_id, ended_at=None).update(ended_at=timezone.now())
         for attempt in payment.attempts.select_for_update(no_key=True).filter(state__in=OPEN_ATTEMPT):
             attempt.payment = payment
             close_attempt(attempt, AttemptState.EXPIRED, rule, detail)

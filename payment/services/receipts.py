@@ -17,12 +17,13 @@ from accounts.pan_cards import KeyIsMissing, mask
 from booking.models import Booking, Checkout
 from core.databases import insert_rows, update_row, write_together
 from core.errors import Unavailable
-from core.language import ENGLISH, localized, supported_language
+from core.language import ENGLISH, Text, localized, supported_language
 from core.texts import shown
 from core.waiting import WaitSlots, wait_for
 from notifications.receipt import CreditNoteDocument, ReceiptDocument, Returned, TaxLines, digest
 from payment.gateways import OrderStatus
 from payment.models import (
+    PAYING,
     CreditNote,
     Donation,
     DrawnReceipt,
@@ -41,6 +42,7 @@ from payment.states import Fulfilment
 
 Paper = TypeVar("Paper", Receipt, CreditNote)
 
+PAID_BY: dict[str, Text] = {LedgerEntry.Kind.CASH: _("cash"), LedgerEntry.Kind.TRANSFER: _("bank transfer")}
 BACKLOG = 5  # so many receipts beside one are numbered together with it
 CLOCKS_DIFFER = timedelta(seconds=60)
 ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
@@ -107,7 +109,7 @@ def create_credit_note(refund: Refund, returned_paise: int) -> None:
     if CreditNote.objects.filter(refund=refund).exists():
         return
     receipt = None
-    if refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists():
+    if refund.attempt.ledger.filter(kind__in=PAYING).exists():
         receipt = Receipt.objects.get(payment=refund.payment)
     issued_at = refund.decided_at or timezone.now()
     CreditNote.objects.create(
@@ -173,7 +175,7 @@ def receipt_of(payment: Payment) -> Receipt | None:
     """Numbered; None when no money came for this payment. A missing receipt is created now."""
     receipts = Receipt.objects.filter(payment=payment).values_list("pk", flat=True)
     receipt_id = receipts.first()
-    if receipt_id is None and payment.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists():
+    if receipt_id is None and payment.ledger.filter(kind__in=PAYING).exists():
         create_receipt(payment)
         receipt_id = receipts.first()
     return number_receipt(receipt_id) if receipt_id else None
@@ -315,6 +317,7 @@ def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocume
         reference=payment.reference,
         transaction=entry.attempt.provider_transaction_id or entry.attempt.provider_order_id,
         utr=entry.attempt.utr,
+        paid_by=PAID_BY.get(entry.kind, "PhonePe"),
         tax=_tax_lines(receipt),
         is_donation=checkout is None,
         purpose=shown(localized(donation, "purpose", language)) if donation else "",
@@ -334,7 +337,7 @@ def _masked_pan(donation: Donation) -> str:
 
 def _receipt_entry(payment: Payment) -> LedgerEntry:
     """The one entry that paid it."""
-    return payment.ledger.select_related("attempt").get(kind=LedgerEntry.Kind.RECEIPT)
+    return payment.ledger.select_related("attempt").get(kind__in=PAYING)
 
 
 def _starts_at(payment: Payment, booking: Booking | None) -> datetime | None:

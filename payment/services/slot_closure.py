@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from booking.models import Booking, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, call_off_time, close, earliest_move, move, nearby_slots
-from payment.models import LedgerEntry, Offer, Payment
+from payment.models import PAYING, LedgerEntry, Offer, Payment
 from payment.services.notifications import notify_called_off, notify_moved
 from payment.services.outcomes import choice_end
 from payment.services.refunds.amounts import awaiting_refund_of_all
@@ -120,7 +120,7 @@ def _paid_paise(slots: Collection[Slot], booking: Booking, by: User) -> int:
     others = _confirmed(slots).exclude(checkout__payment__in=called_off(by).values("payment"))
     counted = (_confirmed(slots).filter(pk=booking.pk) | others).values("checkout")
     of_bookings = LedgerEntry.objects.filter(payment__checkout__in=counted)
-    receipts = of_bookings.filter(kind=LedgerEntry.Kind.RECEIPT)
+    receipts = of_bookings.filter(kind__in=PAYING)
     return receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
 
 

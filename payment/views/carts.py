@@ -13,9 +13,10 @@ from accounts.models import User
 from accounts.permissions import HasRight
 from booking.models import Cart, Checkout, Slot
 from core import serializers
-from payment.models import Payment
+from payment.models import PayLink, Payment
 from payment.serializers.slot_closure import ClearedSerializer, CloseRequest
 from payment.services.attempts import AlreadyPaid
+from payment.services.pay_links import end_link
 from payment.services.slot_closure import move_all, refund_all
 from payment.services.status import give_up
 from payment.states import Fulfilment, PaymentState
@@ -45,6 +46,8 @@ class CartPaymentViewSet(ViewSet):
         cart = get_object_or_404(Cart, pk=pk, user=request.user)
         reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
         payment = Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
+        for link in PayLink.objects.filter(checkout__in=reserved, checkout__payment=None, ended_at=None):
+            end_link(link.pk)  # staff made it for them, and they do not want it
         if payment is not None:
             payment = give_up(payment, GIVE_UP_SECONDS)
             if payment.state == PaymentState.SUCCESS:

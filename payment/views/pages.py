@@ -24,20 +24,22 @@ from core.language import language_of, localized
 from core.money import grouped, rupees
 from core.networks import client_network
 from core.page_rates import find_excess
-from payment.models import Donation, Payment, Receipt
+from payment.models import Donation, PayLink, Payment, Receipt
 from payment.phonepe.enums import Channel
 from payment.serializers.checkout import TryAgainRequest
 from payment.serializers.sentences import user_message
 from payment.services.another_try import TimeGone, can_try_again, try_again
-from payment.services.checkout import reopen
+from payment.services.checkout import pay_by_link, reopen
 from payment.services.frontends import OpenedBy, landing_url
 from payment.services.links import (
     RETURN,
     STATUS,
     donation_receipt_url,
+    link_behind,
     offer_url,
     payment_behind,
     return_url,
+    status_url,
 )
 from payment.services.offers import can_choose
 from payment.services.receipts import ReceiptBusy, pdf, receipt_of
@@ -175,6 +177,47 @@ def receipt_file(receipt: Receipt, language: str) -> HttpResponse:
     name, content = pdf(receipt, language)
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "private, no-store"}
     return HttpResponse(content, content_type="application/pdf", headers=headers)
+
+
+class PayLinkView(PageView):
+    """What staff have booked for somebody, how much it is and until when, and a button to pay it at PhonePe.
+
+    Once it was clicked on, the page of the payment says the rest.
+    """
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        link = link_behind(token)
+        payment = Payment.objects.filter(checkout=link.checkout_id).first()
+        return SeeOther(status_url(payment)) if payment else self._show(request, link)
+
+    def post(self, request: HttpRequest, token: str) -> HttpResponse:
+        """Redirects to the page at PhonePe."""
+        link = link_behind(token)
+        wait = find_excess("payment", f"link {link.pk}")
+        if wait is not None:
+            return error_page(request, Throttled(wait))
+        try:
+            return SeeOther(pay_by_link(link).page_url)
+        except Refusal as refusal:
+            payment = Payment.objects.filter(checkout=link.checkout_id).first()
+            if payment is not None:
+                return SeeOther(status_url(payment))
+            sentence = refusal.user_message(language_of(request))
+            return self._show(request, link, notice=sentence, status=refusal.status_code)
+
+    def _show(self, request: HttpRequest, link: PayLink, notice: str = "", status: int = 200) -> HttpResponse:
+        language = language_of(request)
+        is_over = link.ended_at is not None or link.expires_at <= timezone.now()
+        with translation.override(language):
+            context = {
+                "language": language,
+                "link": link,
+                "checkout": link.checkout,
+                "amount": grouped(link.checkout.total_paise),
+                "is_over": is_over,
+                "notice": notice,
+            }
+            return render(request, "payment/pay_link.html", context, status=status)
 
 
 def _booking_url(payment: Payment) -> str:

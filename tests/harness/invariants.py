@@ -9,22 +9,26 @@ from typing import Any
 
 from django.db import connection
 
+# What pays a payment: by PhonePe, or taken by staff.
+PAYING = "'RECEIPT', 'CASH', 'TRANSFER'"
+
 LAWS = {
     "a payment is received once": """
-        SELECT payment_id FROM payment_ledgerentry WHERE kind = 'RECEIPT' GROUP BY payment_id HAVING count(*) > 1
+        SELECT payment_id FROM payment_ledgerentry WHERE kind IN ({PAYING})
+        GROUP BY payment_id HAVING count(*) > 1
     """,
     "a paid payment has its receipt, and nobody else has one": """
         SELECT payment.id FROM payment_payment payment
-        LEFT JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        LEFT JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind IN ({PAYING})
         WHERE (payment.state = 'SUCCESS') <> (entry.id IS NOT NULL)
     """,
     "what paid a payment is on its receipt, with its amount, and there is no other receipt": """
         SELECT entry.payment_id FROM payment_ledgerentry entry
         LEFT JOIN payment_receipt receipt ON receipt.payment_id = entry.payment_id
-        WHERE entry.kind = 'RECEIPT' AND (receipt.id IS NULL OR receipt.total_paise <> entry.amount_paise)
+        WHERE entry.kind IN ({PAYING}) AND (receipt.id IS NULL OR receipt.total_paise <> entry.amount_paise)
         UNION
         SELECT receipt.payment_id FROM payment_receipt receipt WHERE NOT EXISTS (
-            SELECT 1 FROM payment_ledgerentry WHERE payment_id = receipt.payment_id AND kind = 'RECEIPT')
+            SELECT 1 FROM payment_ledgerentry WHERE payment_id = receipt.payment_id AND kind IN ({PAYING}))
     """,
     "money that came has an outcome": "SELECT id FROM payment_payment WHERE state = 'SUCCESS' AND fulfilment = ''",
     "a completed order stands in the ledger with what it brought, and no other order does": """
@@ -41,7 +45,7 @@ LAWS = {
     """,
     "money that can never be a booking is refunded, whole": """
         SELECT payment.id FROM payment_payment payment
-        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind IN ({PAYING})
         WHERE payment.fulfilment IN ('REFUND_DUE', 'REFUNDED') AND entry.amount_paise <> (
             SELECT coalesce(sum(refund.amount_paise), 0) FROM payment_refund refund
             WHERE refund.attempt_id = entry.attempt_id AND refund.state <> 'FAILED')
@@ -74,8 +78,28 @@ LAWS = {
     """,
     "chargebacks of an order never exceed what it brought": """
         SELECT attempt_id FROM payment_ledgerentry
-        WHERE kind IN ('RECEIPT', 'SURPLUS', 'SUSPENSE', 'CHARGEBACK')
+        WHERE kind IN ({PAYING}, 'SURPLUS', 'SUSPENSE', 'CHARGEBACK')
         GROUP BY attempt_id HAVING sum(amount_paise) < 0
+    """,
+    "money by hand has its person, and no other money has one": """
+        SELECT entry.id FROM payment_ledgerentry entry
+        JOIN payment_paymentattempt attempt ON attempt.id = entry.attempt_id
+        LEFT JOIN payment_manualentry manual ON manual.entry_id = entry.id
+        WHERE (manual.id IS NOT NULL) <> attempt.by_hand
+           OR attempt.by_hand AND entry.kind NOT IN ('CASH', 'TRANSFER', 'REFUND')
+           OR NOT attempt.by_hand AND entry.kind IN ('CASH', 'TRANSFER')
+    """,
+    "PhonePe is never asked about money by hand": """
+        SELECT attempt.id FROM payment_paymentattempt attempt
+        WHERE attempt.by_hand AND (attempt.sent_at IS NOT NULL OR attempt.state <> 'COMPLETED'
+            OR EXISTS (SELECT 1 FROM payment_gatewaycall WHERE attempt_id = attempt.id)
+            OR EXISTS (SELECT 1 FROM payment_refund WHERE attempt_id = attempt.id AND sent_at IS NOT NULL))
+    """,
+    "a closing of cash says what its entries add up to": """
+        SELECT closing.id FROM payment_cashclosing closing
+        WHERE closing.expected_paise <> (
+            SELECT coalesce(sum(entry.amount_paise), 0) FROM payment_manualentry manual
+            JOIN payment_ledgerentry entry ON entry.id = manual.entry_id WHERE manual.closing_id = closing.id)
     """,
     "an offer is open as long as its payment waits for a choice": """
         SELECT payment.id FROM payment_payment payment
@@ -133,6 +157,7 @@ LAWS = {
         WHERE (booking.status = 'CANCELLED') = (place.state = 'TAKEN')
     """,
 }
+LAWS = {law: statement.replace("{PAYING}", PAYING) for law, statement in LAWS.items()}
 UNDECIDED = {
     "payments": "SELECT id FROM payment_payment WHERE state = 'PENDING' AND fulfilment <> 'HELD_FOR_STAFF'",
     "orders": "SELECT id FROM payment_paymentattempt WHERE state IN ('CREATED', 'UNKNOWN', 'PENDING')",
@@ -159,7 +184,7 @@ AT_REST = {
     """,
     "what could not be booked has gone back": """
         SELECT payment.id FROM payment_payment payment
-        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind IN ({PAYING})
         WHERE fulfilment IN ('REFUND_DUE', 'REFUNDED') AND NOT EXISTS (
             SELECT 1 FROM payment_refund WHERE payment_id = payment.id AND held_because <> '')
         AND entry.amount_paise > (
@@ -185,12 +210,13 @@ AT_REST = {
     """,
     "who has got everything back has no booking": """
         SELECT booking.id FROM booking_booking booking JOIN payment_payment payment USING (checkout_id)
-        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind = 'RECEIPT'
+        JOIN payment_ledgerentry entry ON entry.payment_id = payment.id AND entry.kind IN ({PAYING})
         WHERE booking.status <> 'CANCELLED' AND entry.amount_paise <= (
             SELECT coalesce(sum(amount_paise), 0) FROM payment_refund
             WHERE attempt_id = entry.attempt_id AND state = 'COMPLETED')
     """,
 }
+AT_REST = {law: statement.replace("{PAYING}", PAYING) for law, statement in AT_REST.items()}
 # PhonePe's account may be ahead of our ledger, never behind it.
 NOTHING_INVENTED = {
     "nothing came that PhonePe has not received": """
@@ -203,6 +229,7 @@ NOTHING_INVENTED = {
     """,
     "nothing went back that PhonePe has not sent": """
         SELECT entry.reference FROM payment_ledgerentry entry
+        JOIN payment_paymentattempt attempt ON attempt.id = entry.attempt_id AND NOT attempt.by_hand
         WHERE entry.kind = 'REFUND' AND NOT EXISTS (
             SELECT 1 FROM simulator_refund gone
             WHERE gone.merchant_refund_id = entry.reference AND gone.state = 'COMPLETED'

@@ -56,6 +56,7 @@ COUNT_NOBODY = {
     "api/payments/return/{token}/ post": SIGNED,
     "offer/{token}/ get": SIGNED,
     "offer/{token}/ post": SIGNED,
+    "pay/link/{token}/ get": SIGNED,
     "pay/{token}/ get": SIGNED,
     "{root} get": CATALOGUE,
     "pujas/{pk}/ get": CATALOGUE,
@@ -75,6 +76,7 @@ COUNT_NOBODY = {
     "brand/colours.css get": PAGE,
     "brand/logo get": PAGE,
     "pay/{token}/receipt/ get": "counted by receipt when its link is genuine",
+    "pay/link/{token}/ post": "counted by payment when its link is genuine: below",
     "pay/{token}/ post": "counted by payment when its link is genuine: below",
 }
 # Without a login. Those that answer 401 do nothing.

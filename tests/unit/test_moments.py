@@ -67,6 +67,11 @@ COSTS = {
     "PaymentAttempt.decided_at": "counted among the orders of the last week",
     "Receipt.received_at": "the date on the paper",
     "CreditNote.issued_at": "the same",
+    "CashClosing.closed_at": "shown only",
+    "CashClosing.confirmed_at": "shown only",
+    "ManualEntry.created_at": "an alert about cash that nobody counts comes earlier or later",
+    "PayLink.created_at": "shown only",
+    "PayLink.ended_at": "whether it is empty counts only",
     "Refund.created_at": "looked at as a new one",
     "SlotHold.created_at": "counted among the places paid on the last day; its network is forgotten sooner or later",
     "SlotHold.released_at": "counted among the holds of the last day; a cool-down ends after an hour all the same",
@@ -77,6 +82,7 @@ TOLD_TO_SOMEBODY = {
     "WaitingEntry.offered_until",
     "Booking.free_until",
     "Offer.expires_at",
+    "PayLink.expires_at",
     "Refund.expected_by",
 }
 SAID_BY_SOMEBODY = {

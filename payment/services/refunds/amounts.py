@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from booking.models import Booking
-from payment.models import Dispute, LedgerEntry, PaymentAttempt, Refund, WebhookEvent
+from payment.models import PAYING, Dispute, LedgerEntry, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe import webhook_events
 from payment.states import RefundState
 
@@ -63,7 +63,7 @@ def awaiting_refund_of_all() -> QuerySet[PaymentAttempt]:
 
     refunds = Refund.objects.filter(attempt=OuterRef("pk")).exclude(state=RefundState.FAILED)
     entries = LedgerEntry.objects.filter(attempt=OuterRef("pk"))
-    pays = Exists(entries.filter(kind=LedgerEntry.Kind.RECEIPT))
+    pays = Exists(entries.filter(kind__in=PAYING))
     charged_back = total(entries.filter(kind=LedgerEntry.Kind.CHARGEBACK))  # below zero
     left = Coalesce(F("received_paise"), 0) - total(refunds) + charged_back
     requested = PaymentAttempt.objects.filter(pays, Exists(refunds.filter(REQUESTED)))

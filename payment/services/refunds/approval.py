@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.api_keys import lock_family
 from accounts.models import ApiKey, User
 from accounts.services import lock_user
-from payment.models import LedgerEntry, Offer, PaymentAttempt, Refund
+from payment.models import PAYING, LedgerEntry, Offer, PaymentAttempt, Refund
 from payment.services.refunds.amounts import REQUESTED, refundable_paise
 from payment.states import RefundState
 
@@ -52,7 +52,7 @@ def is_above_limit(
 
 def _sum_of_called_off(by: User, attempt: PaymentAttempt) -> int:
     others = called_off(by).exclude(payment=attempt.payment_id).values("payment")
-    receipts = LedgerEntry.objects.filter(payment__in=others, kind=LedgerEntry.Kind.RECEIPT)
+    receipts = LedgerEntry.objects.filter(payment__in=others, kind__in=PAYING)
     return receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
 
 

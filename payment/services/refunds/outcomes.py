@@ -9,8 +9,9 @@ from django.utils import timezone
 from accounts.models import User
 from booking.models import Booking
 from core.clocks import has_passed
+from core.errors import Conflict
 from payment.gateways import RefundStatus
-from payment.models import OPEN_REFUND, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
+from payment.models import OPEN_REFUND, PAYING, UNSENT_REFUND, LedgerEntry, PaymentAttempt, Refund
 from payment.phonepe.enums import ProviderStatus
 from payment.services.notifications import alert_staff, notify_refund_credited, notify_refund_started
 from payment.services.receipts import create_credit_note
@@ -73,6 +74,18 @@ def apply_refund_status(refund_id: int, answer: RefundStatus, source: str) -> Re
         to = MOVES[answer.state]
         move_refund(refund, to, f"phonepe_says_{to.lower()}", source, **_provider_fields(refund, answer))
     return refund
+
+
+@transaction.atomic
+def complete_by_hand(refund_id: int, *, utr: str, detail: str) -> LedgerEntry:
+    """Staff have given it back. Under the payment's lock. Raises Conflict `not_by_hand` for any other refund."""
+    refund = lock_refund(refund_id)
+    if refund.state != RefundState.WAITING or refund.held_because != Refund.Hold.BY_HAND:
+        raise Conflict("This refund does not wait for staff to give it back.", code="not_by_hand")
+    begun = {"held_because": "", "next_check_at": timezone.now()}
+    move_refund(refund, RefundState.CREATED, "given_back_by_hand", detail, **begun)
+    _apply_completed(refund, RefundStatus(ProviderStatus.COMPLETED, utr=utr), detail)
+    return refund.attempt.ledger.get(reference=refund.merchant_refund_id)
 
 
 @transaction.atomic
@@ -242,7 +255,7 @@ def mark_refunded(attempt: PaymentAttempt) -> None:
     """Ends the fulfilment of a payment without a booking, when all of its money has gone back."""
     entries = attempt.ledger.exclude(kind=LedgerEntry.Kind.FEE)  # which the buyer neither paid nor gets
     moved = entries.aggregate(sum=Sum("amount_paise"))["sum"]
-    pays = attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
+    pays = attempt.ledger.filter(kind__in=PAYING).exists()
     if pays and moved <= 0 and attempt.payment.fulfilment == Fulfilment.REFUND_DUE:
         move_fulfilment(attempt.payment, Fulfilment.REFUNDED, "money_went_back")
 
@@ -260,7 +273,7 @@ def is_owed_in_full(attempt: PaymentAttempt) -> bool:
     """There is no booking for it, and its owner was told that all of it goes back."""
     if attempt.payment.fulfilment in (*OWED_WHOLE, Fulfilment.HELD_FOR_STAFF):
         return attempt.payment.fulfilment != Fulfilment.HELD_FOR_STAFF
-    return not attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
+    return not attempt.ledger.filter(kind__in=PAYING).exists()
 
 
 def _replace(failed: Refund) -> None:

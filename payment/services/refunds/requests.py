@@ -14,7 +14,7 @@ from booking.models import Booking
 from booking.services import cancel, forgive_hold, release
 from core.errors import Conflict, Refusal
 from core.money import rupees
-from payment.models import LedgerEntry, Offer, Payment, PaymentAttempt, Refund
+from payment.models import PAYING, LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.services.notifications import notify_cancelled, notify_refund_started
@@ -99,7 +99,13 @@ def create_refund(
 def insert_refund(
     attempt: PaymentAttempt, amount_paise: int, reason: str, *, held_because: Refund.Hold, **fields: Any
 ) -> Refund:
-    """The row and its line in the timeline. The caller has checked what is left."""
+    """The row and its line in the timeline. The caller has checked what is left.
+
+    Money that staff took goes back by their hands: it waits for them (`complete_by_hand`), and is never sent.
+    """
+    if attempt.by_hand:
+        fields["origin"] = Refund.Origin.BY_HAND
+        held_because = held_because or Hold.BY_HAND
     refund = Refund.objects.create(
         payment=attempt.payment,
         attempt=attempt,
@@ -166,7 +172,7 @@ def request_refund(payment_id: int, amount_paise: int | None, reason: str, asked
     """
     payment = lock_payment(pk=payment_id)
     attempt = paid_attempt(payment)
-    if attempt.simulated:
+    if attempt.simulated and not attempt.by_hand:
         try:
             credentials.for_identity(attempt.identity)
         except NotConfigured as error:
@@ -184,7 +190,7 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
     Raises Conflict `not_on_hold`, SamePerson, Disputed, Refusal `too_much` for a request that no longer fits.
     """
     refund = lock_refund(refund_id)
-    if refund.state != RefundState.WAITING or not refund.held_because:
+    if refund.state != RefundState.WAITING or refund.held_because in ("", Hold.BY_HAND):
         raise Conflict("This refund is not waiting for anybody.", code="not_on_hold")
     needs_two_people = refund.held_because == Hold.SECOND_PERSON
     maker_of_key = refund.asked_by_key.made_by_id if refund.asked_by_key else None
@@ -199,7 +205,10 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
                 code="too_much",
             )
         refund.approved_by, refund.approved_at = approved_by, timezone.now()
-    refund.held_because, refund.expected_by, refund.next_check_at = "", expected_credit_at(), timezone.now()
+    refund.held_because, refund.next_check_at = "", timezone.now()
+    if refund.attempt.by_hand:
+        refund.held_because, refund.next_check_at = Hold.BY_HAND, None
+    refund.expected_by = expected_credit_at()
     refund.cut_paise = 0
     refund.save(
         update_fields=[
@@ -346,7 +355,7 @@ def _end_review(payment: Payment) -> None:
 
 def paid_attempt(payment: Payment) -> PaymentAttempt:
     """Raises NotPaid."""
-    receipt = payment.ledger.select_related("attempt").filter(kind=LedgerEntry.Kind.RECEIPT).first()
+    receipt = payment.ledger.select_related("attempt").filter(kind__in=PAYING).first()
     if receipt is None or payment.state != PaymentState.SUCCESS:
         raise NotPaid(payment_id=payment.pk)
     receipt.attempt.payment = payment
@@ -358,7 +367,7 @@ def cancel_if_fully_refunded(refund: Refund) -> None:
 
     Only what is owed counts: a request that waits for a second person may still be refused.
     """
-    pays = refund.attempt.ledger.filter(kind=LedgerEntry.Kind.RECEIPT).exists()
+    pays = refund.attempt.ledger.filter(kind__in=PAYING).exists()
     if not pays or remaining_paise(refund.attempt):
         return
     confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)

@@ -83,7 +83,12 @@ def next_check_time(refund: Refund, now: datetime) -> datetime | None:
 def _claim(refund_id: int) -> Refund | None:
     """The refund, stored as sent, if it is its turn: the intent is committed before the request is sent."""
     refund = lock_refund(refund_id)
-    if refund.state not in SENDABLE or refund.is_with_phonepe or refund.held_because:
+    if (
+        refund.state not in SENDABLE
+        or refund.is_with_phonepe
+        or refund.held_because
+        or refund.attempt.by_hand
+    ):
         return None
     if is_disputed_without_amount(refund.attempt):
         return None  # checked again later, or at once when the amount of the dispute is known

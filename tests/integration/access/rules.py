@@ -320,6 +320,8 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/payments/return/{token}/ post": SIGNED,
     "offer/{token}/ get": SIGNED,
     "offer/{token}/ post": SIGNED,
+    "pay/link/{token}/ get": SIGNED,
+    "pay/link/{token}/ post": SIGNED,
     "pay/{token}/ get": SIGNED,
     "pay/{token}/ post": SIGNED,
     "pay/{token}/receipt/ get": SIGNED,

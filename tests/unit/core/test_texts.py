@@ -191,6 +191,7 @@ NOBODY_WRITES = {
     "payment.WorkLease": OURSELVES,
     "payment.DrawnReceipt": OURSELVES,
     "payment.Receipt": OURSELVES,
+    "payment.PayLink": CHECKED,
     "payment.CreditNote": OURSELVES,
 }
 

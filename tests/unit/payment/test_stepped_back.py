@@ -177,6 +177,7 @@ SCHEDULED = [
 ]
 KEPT_OTHERWISE = {
     "holds": "payment.services.holds.repair_holds",
+    "pay_links": "the end that the customer was told, which stands",
     "offers": "the end that the buyer was told, which stands",
     "paying_watches": "a mail that comes later, and says then what is true",
     "waiting": "a state says who waits, no moment",

@@ -167,6 +167,7 @@ def test_a_ring_from_inside_is_heard_once():
 FORESEEN = {
     "holds",
     "offers",
+    "pay_links",
     "reminders",
     "paying_watches",
     "waiting",

@@ -40,6 +40,7 @@ OF_NOBODY = {
     "booking.slot": "catalogue",
     "payment.gatewaycall": "no personal data, by its own rule",
     "payment.disputeupdate": "what PhonePe and staff said of a dispute",
+    "payment.cashclosing": "of staff: whose cash was counted",
     "payment.drawnreceipt": "drawn from the receipt; deleted when its person is erased",
 }
 

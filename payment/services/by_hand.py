@@ -1,0 +1,263 @@
+"""Money that staff take or give back themselves: cash and bank transfers to us. PhonePe never hears of it.
+
+A form has a key: sent twice, it is one entry, whatever happened between. Whoever records the money has had it in their
+hands, or has seen it on the account. Cash is counted by its person at the end of a day.
+"""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.utils import timezone
+
+from accounts.models import User
+from accounts.services import lock_user
+from booking.models import Booking, Checkout
+from booking.services import Beside, check_out_for, page_life
+from core.clocks import database_now
+from core.databases import Write, insert_rows
+from core.errors import Conflict, InvalidField, Refusal
+from payment.models import CashClosing, LedgerEntry, ManualEntry, Payment, PaymentAttempt, Refund
+from payment.phonepe import credentials
+from payment.phonepe.credentials import NotConfigured
+from payment.services.attempts import prefix
+from payment.services.outcomes import apply_payment_by_hand
+from payment.services.refunds.outcomes import complete_by_hand
+from payment.services.transitions import opening_change
+from payment.states import AttemptState
+
+Means = ManualEntry.Means
+KINDS = {Means.CASH: LedgerEntry.Kind.CASH, Means.TRANSFER: LedgerEntry.Kind.TRANSFER}
+BY_HAND = "MAN"  # begins the ids of attempts that PhonePe does not have
+Row = TypeVar("Row", bound=Model)
+
+
+class AlreadyEntered(Conflict):
+    default_code = "already_entered"
+    default_detail = (
+        "This bank reference has been entered already: look at its booking before you enter it again."
+    )
+
+
+class NothingToClose(Conflict):
+    default_code = "nothing_to_close"
+    default_detail = "There is no cash of this person that is not closed yet."
+
+
+class CashChanged(Conflict):
+    """More was taken or given back since the sum was shown: it must be counted again."""
+
+    default_code = "cash_changed"
+    default_detail = "The cash of this person has changed since this page was shown. Please count it again."
+
+
+class SamePerson(Refusal):
+    status_code = 403
+    default_code = "same_person"
+    default_detail = (
+        "Another person must confirm this: neither the one whose cash it is nor the one who closed it."
+    )
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Money in the hands of `by`, or seen by them on the account: `reference` is the UTR of a transfer."""
+
+    means: Means
+    reference: str
+    by: User
+    key: UUID
+
+
+def book_by_hand(
+    user: User, choice: dict[str, Any], taken: Taken, *, address_id: int | None = None, buyer_gstin: str = ""
+) -> Booking:
+    """A booking of what `user` has chosen (named as in `fill_cart`) and has paid to staff: all of it, or nothing.
+
+    Raises AlreadyEntered, SlotFull and what `check_out_for` and `apply_payment_by_hand` raise: take no money then.
+    """
+    taken = _checked(taken)
+
+    def create() -> ManualEntry:
+        def payment_writes(
+            checkout: Checkout, was_checked_out: bool, now: datetime, keys: list[int]
+        ) -> list[Write]:
+            payment = _build_payment(checkout, user, taken, buyer_gstin)
+            payment.pk, attempt_key = keys
+            attempt = _build_attempt(payment, now)
+            attempt.pk = attempt_key
+            change = opening_change(payment, attempt, "taken_by_hand")
+            return [insert_rows(payment), insert_rows(attempt), insert_rows(change)]
+
+        checkout = check_out_for(
+            user,
+            choice,
+            address_id=address_id,
+            expires_at=database_now() + page_life(),
+            beside=Beside((Payment, PaymentAttempt), payment_writes),
+        )
+        attempt = PaymentAttempt.objects.select_related("payment__checkout").get(payment__checkout=checkout)
+        entry = apply_payment_by_hand(attempt, KINDS[taken.means], f"by user {taken.by.pk}")
+        return _enter(entry, taken)
+
+    entry = _once(taken, create)
+    return Booking.objects.get(checkout__payment=entry.entry.payment_id)
+
+
+def give_back_by_hand(refund_id: int, taken: Taken) -> Refund:
+    """Staff have given back what a refund of such money owes. Raises AlreadyEntered, Conflict `not_by_hand`."""
+    taken = _checked(taken)
+
+    def create() -> ManualEntry:
+        utr = taken.reference if taken.means == Means.TRANSFER else ""
+        return _enter(complete_by_hand(refund_id, utr=utr, detail=f"by user {taken.by.pk}"), taken)
+
+    _once(taken, create)
+    return Refund.objects.get(pk=refund_id)
+
+
+def open_cash(person: User) -> QuerySet[ManualEntry]:
+    """Cash that this person took or gave back, and that no closing has counted."""
+    return ManualEntry.objects.filter(person=person, means=Means.CASH, closing=None)
+
+
+def cash_by_person() -> list[dict[str, Any]]:
+    """`person`, `count` and `expected_paise` of all who have cash that is not closed."""
+    rows = (
+        ManualEntry.objects.filter(means=Means.CASH, closing=None)
+        .order_by()
+        .values("person", "person__email")
+    )
+    return list(
+        rows.annotate(count=Count("pk"), expected_paise=Sum("entry__amount_paise")).order_by("person__email")
+    )
+
+
+@transaction.atomic
+def close_cash(person: User, counted_paise: int, shown_paise: int, reason: str, by: User) -> CashClosing:
+    """Counts all cash of `person` that is not closed. `shown_paise`: the sum that `by` was shown.
+
+    A difference needs a reason; one above CASH_DIFFERENCE_ABOVE waits for a second person (`confirm_cash`).
+    Raises NothingToClose, CashChanged, InvalidField `reason`.
+    """
+    lock_user(person.pk)  # two closings of one person at once: the second finds nothing
+    keys = list(open_cash(person).values_list("pk", flat=True))
+    entries = ManualEntry.objects.filter(pk__in=keys)
+    if not keys:
+        raise NothingToClose
+    expected = entries.aggregate(sum=Sum("entry__amount_paise"))["sum"]
+    if expected != shown_paise:
+        raise CashChanged
+    difference = counted_paise - expected
+    if difference and not reason:
+        raise InvalidField("reason", "Say why the counted sum differs.")
+    closing = CashClosing.objects.create(
+        person=person,
+        day=timezone.localdate(),
+        expected_paise=expected,
+        counted_paise=counted_paise,
+        reason=reason,
+        needs_second_person=abs(difference) > settings.CASH_DIFFERENCE_ABOVE * 100,
+        closed_by=by,
+    )
+    entries.update(closing=closing)
+    return closing
+
+
+@transaction.atomic
+def confirm_cash(closing_id: int, by: User) -> CashClosing:
+    """The second person. Twice is once. Raises SamePerson, Conflict `not_on_hold`."""
+    closing = CashClosing.objects.select_for_update(no_key=True).get(pk=closing_id)
+    if closing.confirmed_by_id == by.pk:
+        return closing
+    if not closing.needs_second_person or closing.confirmed_by_id is not None:
+        raise Conflict("This closing is not waiting for a second person.", code="not_on_hold")
+    if by.pk in (closing.closed_by_id, closing.person_id):
+        raise SamePerson
+    closing.confirmed_by, closing.confirmed_at = by, timezone.now()
+    closing.save(update_fields=["confirmed_by", "confirmed_at"])
+    return closing
+
+
+def unconfirmed_closings() -> QuerySet[CashClosing]:
+    return CashClosing.objects.filter(needs_second_person=True, confirmed_by=None)
+
+
+def cash_left_open(now: datetime, age: timedelta) -> QuerySet[ManualEntry]:
+    """Cash that nobody has counted for so long."""
+    return ManualEntry.objects.filter(Q(created_at__lte=now - age), means=Means.CASH, closing=None)
+
+
+def _checked(taken: Taken) -> Taken:
+    """With the reference as it is compared. Raises InvalidField for a transfer without one."""
+    reference = (
+        "".join(taken.reference.split()).upper() if taken.means == Means.TRANSFER else taken.reference.strip()
+    )
+    if taken.means == Means.TRANSFER and not reference:
+        raise InvalidField("reference", "A bank transfer has a reference (UTR): look at the statement.")
+    return Taken(taken.means, reference, taken.by, taken.key)
+
+
+def _once(taken: Taken, create: Callable[[], ManualEntry]) -> ManualEntry:
+    """The entry of this form, made now or before. Raises AlreadyEntered for another form with its bank reference."""
+    found = ManualEntry.objects.select_related("entry").filter(key=taken.key)
+    if entry := found.first():
+        return entry
+    try:
+        with transaction.atomic():
+            return create()
+    except IntegrityError:  # two at once: the constraints have decided
+        if entry := found.first():
+            return entry
+        if ManualEntry.objects.filter(means=Means.TRANSFER, reference=taken.reference).exists():
+            raise AlreadyEntered from None
+        raise
+    except Conflict:  # the other one has it, whatever this one found meanwhile
+        if entry := found.first():
+            return entry
+        raise
+
+
+def _enter(entry: LedgerEntry, taken: Taken) -> ManualEntry:
+    return ManualEntry.objects.create(
+        entry=entry, means=taken.means, person=taken.by, reference=taken.reference, key=taken.key
+    )
+
+
+def _build_payment(checkout: Checkout, user: User, taken: Taken, buyer_gstin: str) -> Payment:
+    try:
+        simulated = credentials.current().identity.simulated
+    except NotConfigured:
+        simulated = False
+    return Payment(
+        user=user,
+        checkout=checkout,
+        reference=f"{prefix(simulated)}-{secrets.token_hex(8).upper()}",
+        amount_paise=checkout.total_paise,
+        method=taken.means,
+        payer_mobile=user.phone or "",
+        buyer_gstin=buyer_gstin,
+        simulated=simulated,
+    )
+
+
+def _build_attempt(payment: Payment, now: datetime) -> PaymentAttempt:
+    """Paid in the same transaction: `next_check_at` is for the constraint of open ones."""
+    return PaymentAttempt(
+        payment=payment,
+        number=1,
+        merchant_order_id=BY_HAND + secrets.token_hex(12),
+        amount_paise=payment.amount_paise,
+        by_hand=True,
+        generation="",
+        simulated=payment.simulated,
+        expires_at=now,
+        next_check_at=now,
+        state=AttemptState.CREATED,
+    )
