@@ -114,7 +114,7 @@ def _disputes(now: datetime) -> "QuerySet[Dispute]":
 def _payment(payment: Payment) -> Row:
     title = payment.checkout.puja_title if payment.checkout else str(_("Donation"))
     return Row(
-        address=reverse("admin:payment_payment_change", args=[payment.pk]),
+        address=reverse("desk:case", args=[payment.reference]),
         what=f"{title} · {payment.reference}",
         who=_who(payment),
         since=payment.created_at,
@@ -133,7 +133,7 @@ def _refund(refund: Refund) -> Row:
     asked_by = refund.asked_by
     asked = str(_("asked for by %(person)s") % {"person": asked_by.full_name or asked_by}) if asked_by else ""
     return Row(
-        address=reverse("admin:payment_refund_change", args=[refund.pk]),
+        address=reverse("desk:case", args=[refund.payment.reference]),
         what=f"{refund.reason} · {refund.payment.reference}",
         who=_who(refund.payment),
         since=refund.created_at,

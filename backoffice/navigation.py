@@ -30,6 +30,10 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         (
             Entry(_("Today"), "today", "desk:today", (rights.SEE_BOOKINGS,)),
             Entry(_("Times"), "calendar_month", "desk:slots", (rights.SEE_SLOTS,)),
+            Entry(
+                _("Close a time"), "event_busy", "desk:closing", (rights.SEE_BOOKINGS, rights.CHANGE_SLOTS)
+            ),
+            Entry(_("Approvals"), "how_to_reg", "desk:approvals", (rights.SEE_BOOKINGS, rights.REFUND)),
         ),
     ),
     (

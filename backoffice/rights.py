@@ -47,6 +47,7 @@ RESEND_MESSAGES = "notifications.change_notification"
 SEE_API_KEYS = "accounts.view_apikey"
 ADD_API_KEYS = "accounts.add_apikey"
 REVOKE_API_KEYS = "accounts.change_apikey"
+WRITE_NOTES = "payment.add_casenote"
 
 # What the page of a person says instead of a list of permissions.
 WORDS: dict[str, Text] = {
@@ -89,6 +90,7 @@ WORDS: dict[str, Text] = {
     SEE_API_KEYS: _("see API keys"),
     ADD_API_KEYS: _("make and rotate API keys"),
     REVOKE_API_KEYS: _("revoke API keys"),
+    WRITE_NOTES: _("write notes about a case"),
 }
 
 OWNER, MANAGER, SUPPORT = "Owner", "Manager", "Support"
@@ -103,10 +105,10 @@ ROLES: dict[str, frozenset[str]] = {
     SUPPORT: _LOOK
     | _SEE_MONEY
     | {CHANGE_BOOKINGS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}
-    | {SEE_MESSAGES, RESEND_MESSAGES, SEE_WEBHOOKS, SEE_DIAGNOSES},
+    | {SEE_MESSAGES, RESEND_MESSAGES, WRITE_NOTES, SEE_WEBHOOKS, SEE_DIAGNOSES},
     ACCOUNTANT: _LOOK
     | _SEE_MONEY
-    | {SEE_PROMO_CODES, SEE_LEDGER, SEE_RECONCILIATIONS, DECIDE_DISPUTES, SEE_WEBHOOKS},
-    COORDINATOR: _LOOK | {CHANGE_BOOKINGS, ADD_SLOTS, CHANGE_SLOTS},
+    | {SEE_PROMO_CODES, WRITE_NOTES, SEE_LEDGER, SEE_RECONCILIATIONS, DECIDE_DISPUTES, SEE_WEBHOOKS},
+    COORDINATOR: _LOOK | {CHANGE_BOOKINGS, WRITE_NOTES, ADD_SLOTS, CHANGE_SLOTS},
     PRIEST: frozenset(),
 }

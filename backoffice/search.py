@@ -150,7 +150,7 @@ def _booking_hit(booking: Booking) -> Hit:
     return Hit(
         title=f"{booking.book_id} · {booking.checkout.puja_title}",
         detail=f"{who} · {when} · {booking.get_status_display()}",
-        address=reverse("admin:booking_booking_change", args=[booking.pk]),
+        address=reverse("desk:case", args=[booking.book_id]),
         icon="event",
     )
 
@@ -161,7 +161,7 @@ def _payment_hit(payment: Payment) -> Hit:
     return Hit(
         title=f"{payment.reference} · ₹{grouped(payment.amount_paise)}",
         detail=" · ".join(filter(None, (who, what, payment.get_state_display()))),
-        address=reverse("admin:payment_payment_change", args=[payment.pk]),
+        address=reverse("desk:case", args=[payment.reference]),
         icon="payments",
     )
 

@@ -1,7 +1,7 @@
 from django.urls import path
 
 from backoffice.attention import NEEDS
-from backoffice.views import people, search, slots, today
+from backoffice.views import actions, case, closing, people, search, slots, today
 
 app_name = "desk"
 urlpatterns = [
@@ -14,6 +14,23 @@ urlpatterns = [
     path("slots/closed/file/", slots.closed_days_file, name="closed-days-file"),
     path("slots/closed/<int:period_id>/open/", slots.open_days, name="open-days"),
     path("slots/hours/", slots.hours, name="opening-hours"),
+    path("case/<str:number>/", case.page, name="case"),
+    path("case/<str:number>/note/", case.note, name="case-note"),
+    path("case/<str:number>/bundle/", case.bundle, name="case-bundle"),
+    path("case/<str:number>/refund/", actions.refund, name="case-refund"),
+    path("case/<str:number>/cancel/", actions.cancel, name="case-cancel"),
+    path("case/<str:number>/move/", actions.move, name="case-move"),
+    path("case/<str:number>/accept/", actions.accept, name="case-accept"),
+    path("case/<str:number>/return/", actions.send_back, name="case-return"),
+    path("case/<str:number>/stop/", actions.stop, name="case-stop"),
+    path("case/<str:number>/end-offer/", actions.end_offer, name="case-end-offer"),
+    path("case/<str:number>/refunds/<int:pk>/approve/", actions.approve, name="case-approve"),
+    path("case/<str:number>/refunds/<int:pk>/refuse/", actions.refuse, name="case-refuse"),
+    path("case/<str:number>/messages/<int:pk>/again/", actions.send_again, name="case-resend"),
+    path("approvals/", closing.approvals, name="approvals"),
+    path("closing/", closing.closing, name="closing"),
+    path("closing/<int:pk>/", closing.closure, name="closure"),
+    path("closing/<int:pk>/approve/", closing.approve, name="closure-approve"),
     path("tables/", today.tables, name="tables"),
     *(path(f"needs/{need.name}/", today.needs(need), name=f"needs-{need.name}") for need in NEEDS),
 ]

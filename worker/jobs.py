@@ -26,6 +26,7 @@ from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
 from payment.services import idempotency, queue, status
+from payment.services.closures import carry_out
 from payment.services.holds import expire_hold
 from payment.services.leases import DATABASE_TROUBLE, Job, process_next_row
 from payment.services.monitoring import checks_due, run_checks
@@ -107,6 +108,10 @@ def assign_credit_note_number(note_id: int) -> None:
     number_credit_note(note_id, at_once=50)
 
 
+def carry_out_closure(item_id: int) -> None:
+    carry_out(item_id)
+
+
 def delete_key(key_id: int) -> None:
     IdempotencyKey.objects.filter(pk=key_id).delete()
 
@@ -158,6 +163,7 @@ KINDS: dict[str, Job] = {
     "holds": Job(queue.holds_due, expire_hold, columns=ENDING),
     "pay_links": Job(links_due, end_link, columns=ENDING),
     "offers": Job(queue.offers_due, expire_offer, columns=ENDING),
+    "closures": Job(queue.closure_items_due, carry_out_closure),
     "reminders": Job(queue.reminders_due, remind, columns=("next_reminder_at",)),
     "paying_watches": Job(queue.watches_due, tell_if_paying_works, columns=CHECKED),
     "waiting": Job(to_offer, offer_to_next),
@@ -190,6 +196,7 @@ PHONEPE_KINDS, DATABASE_KINDS = (
             "holds",
             "pay_links",
             "offers",
+            "closures",
             "receipts",
             "credit_notes",
             "reminders",

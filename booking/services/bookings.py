@@ -135,8 +135,7 @@ def move(booking: Booking, to: Slot | datetime, reason: str, *, chosen: bool = F
     """A confirmed booking gets another time of the same puja, in the caller's transaction. Says whether we moved it.
 
     `to`: a slot; a start where the puja has none. `chosen`: by its customer. The temple alone moves nobody to a start
-    within MOVE_NOTICE_HOURS: NoticeTooShort.
-    Raises SlotGone when that time has no place left. Nothing is changed then.
+    within MOVE_NOTICE_HOURS: NoticeTooShort. Raises SlotGone when that time has no place left. Nothing is changed then.
     """
     starts_at = to.starts_at if isinstance(to, Slot) else to
     if not chosen and starts_at < earliest_move():

@@ -6,7 +6,9 @@ Payment ──< PaymentAttempt ──< GatewayCall       what is owed · one ord
    ├─── Offer                                    free slots for a customer whose slot is gone
    ├──< LedgerEntry ─── ManualEntry              money that moved; added to, never changed · by whose hand, if by hand
    ├─── Receipt ──< DrawnReceipt                 numbered without gaps (ReceiptCounter has the last number) · its PDF
+   ├──< CaseNote                                 what staff write down about it
    └──< StateChange                              a change of state and its rule
+Closure ──< ClosureItem                          a time that the temple closes · what becomes of one booking of it
 WebhookEvent                                     one webhook of PhonePe, as it came
 Dispute ──< DisputeUpdate                        a buyer asks their bank for the money back; each event about it
 IdempotencyKey                                   one caller, route and key, with the stored answer
@@ -19,10 +21,12 @@ WorkLease                                        one row that a worker is busy w
 """
 
 from payment.models.by_hand import CashClosing, ManualEntry, PayLink
+from payment.models.closures import Closure, ClosureItem
 from payment.models.disputes import Dispute, DisputeUpdate
 from payment.models.donations import Donation
 from payment.models.inbox import IdempotencyKey, WebhookEvent
 from payment.models.ledger import PAYING, LedgerEntry
+from payment.models.notes import CaseNote
 from payment.models.offers import Offer
 from payment.models.paying_watches import PayingWatch
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt, longest_call
@@ -37,7 +41,10 @@ __all__ = [
     "OPEN_REFUND",
     "PAYING",
     "UNSENT_REFUND",
+    "CaseNote",
     "CashClosing",
+    "Closure",
+    "ClosureItem",
     "CreditNote",
     "DiagnosisRun",
     "Dispute",

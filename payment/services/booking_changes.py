@@ -5,6 +5,7 @@ A move costs nothing and gives nothing back: the price that was paid is that of 
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from core.language import ENGLISH
 from payment.models import Offer, Payment
 from payment.services.links import ChangeLink
 from payment.services.notifications import notify_moved, notify_moved_by_customer
-from payment.services.offers import NoSuchTime
+from payment.services.offers import NoSuchTime, choose
 from payment.services.refunds.amounts import policy_share, sendable_paise, share_ends_at
 from payment.services.refunds.requests import NotConfirmed, awaits_refund_of_all, cancel_booking, paid_attempt
 from payment.services.transitions import lock_payment, record_booking
@@ -153,28 +154,42 @@ def move_booking(booking: Booking, slot: int | None = None, starts_at: datetime 
 
 
 @transaction.atomic
-def move_by_staff(booking: Booking, to: Slot | datetime, reason: str, by: User) -> Booking:
-    """To a time that its customer has agreed to: to a slot, or to a start where the puja has none. They are told.
+def move_by_staff(
+    booking: Booking, to: Slot | datetime, reason: str, by: User, *, for_customer: bool = False
+) -> Booking:
+    """To a slot, or to a start where the puja has no slots. The same time twice is one move.
 
-    The same time twice is one move. Raises NotConfirmed, NotMovable while a refund of all waits for approval,
-    NoticeTooShort, SlotGone. Nothing is changed then.
+    `for_customer`: they asked for it on the phone: no notice is needed, and their terms stay those of the first time.
+    Else the temple moves them, and they may cancel for nothing. Raises NoSuchTime, SlotGone, NoticeTooShort,
+    NotConfirmed, NotMovable; InvalidField on a start that nobody could buy. Nothing is changed then.
     """
     payment = lock_payment(checkout=booking.checkout_id)
     booking.refresh_from_db()
+    start, before = start_of(to), timezone.localtime(booking.starts_at)
     if booking.status != Booking.Status.CONFIRMED:
         raise NotConfirmed
-    if start_of(to) == booking.starts_at and booking.choose_until is None:
+    if booking.choose_until is None and start == booking.starts_at:
         return booking
     if awaits_refund_of_all(paid_attempt(payment)):
-        raise NotMovable(_("A refund of all of it waits for a second person."), code="refund_requested")
-    before = timezone.localtime(booking.starts_at)
-    if not move(booking, to, reason):
+        raise NotMovable(_("A refund of this booking waits for a second person."), code="refund_requested")
+    if not isinstance(to, Slot):
+        if not has_any_time(booking):
+            raise NoSuchTime
+        require_open_start(booking.checkout.puja_service, to)
+    chooses = for_customer and booking.choose_until is not None and isinstance(to, Slot)
+    if chooses:
+        choose(payment, cast(Slot, to).pk)  # what they would do by their link, with its message
+    elif not (move_by_customer(booking, to) if for_customer else move(booking, to, reason)):
         raise NotConfirmed
     _end_choice(payment)
     booking.refresh_from_db()
-    told = f"from {before:%Y-%m-%d %H:%M}, by user {by.pk}: {reason}"
-    record_booking(payment, booking.status, "moved_by_temple", told)
-    notify_moved(booking, before)
+    rule = "moved_for_customer" if for_customer else "moved_by_temple"
+    detail = f"by user {by.pk}: from {before:%Y-%m-%d %H:%M}: {reason}"
+    record_booking(payment, booking.status, rule, detail, by=by.pk)
+    if for_customer and not chooses:
+        notify_moved_by_customer(booking, before)
+    elif not chooses:
+        notify_moved(booking, before, reason)
     return booking
 
 

@@ -123,16 +123,22 @@ def notify_surplus(payment: Payment, attempt: PaymentAttempt) -> None:
         _notify("paid_twice", payment, facts, about=attempt.merchant_order_id)
 
 
-def notify_cancelled(booking: Booking, refund_paise: int) -> None:
-    """`refund_paise`: what goes back by the policy, 0 for nothing."""
+def notify_cancelled(booking: Booking, refund_paise: int, because: str = "") -> None:
+    """`refund_paise`: what goes back by the policy, 0 for nothing. `because`: what the temple says about it."""
     payment = booking.checkout.payment
-    _notify("cancelled", payment, {**_booking(payment), "refund_paise": refund_paise})
+    facts = {**_booking(payment), "refund_paise": refund_paise, **_reason(because)}
+    _notify("cancelled", payment, facts)
 
 
-def notify_moved(booking: Booking, before: datetime) -> None:
+def notify_moved(booking: Booking, before: datetime, because: str = "") -> None:
     """It was moved from `before` to the booking's time of now. Once for every move, also back to an earlier time."""
     payment = booking.checkout.payment
-    facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _free_until(booking)}
+    facts = {
+        **_booking(payment),
+        "moved_from": _iso(before),
+        "free_until": _free_until(booking),
+        **_reason(because),
+    }
     _notify("moved", payment, facts, about=f"move:{booking.moves}")
 
 
@@ -150,7 +156,7 @@ def notify_reminder(booking: Booking, due_at: datetime) -> None:
     _notify("reminder", payment, _booking(payment), about=about)
 
 
-def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]) -> None:
+def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime], because: str = "") -> None:
     """The temple has called the time off: `starts` are the ones to choose from, by a signed link."""
     facts = {
         **_booking(offer.payment),
@@ -158,6 +164,7 @@ def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]
         "until": _iso(offer.expires_at),
         "wanted_at": _iso(booking.starts_at),
         "starts_at": "",
+        **_reason(because),
     }
     _notify("called_off", offer.payment, facts, about=f"offer:{offer.pk}")
 
@@ -262,6 +269,11 @@ def _free_until(booking: Booking) -> str:
 def _wanted(payment: Payment) -> outbox.Facts:
     """The start that is gone, under a name of its own: it is no time to come at."""
     return {"wanted_at": _iso(payment.checkout.starts_at) if payment.checkout else "", "starts_at": ""}
+
+
+def _reason(because: str) -> outbox.Facts:
+    """Only where there is one: messages about the same fact are compared by their facts."""
+    return {"because": because} if because else {}
 
 
 def _iso(moment: datetime | None) -> str:

@@ -25,6 +25,8 @@ from core.clocks import database_now
 from core.errors import Conflict
 from notifications.models import Notification
 from payment.models import (
+    CaseNote,
+    ClosureItem,
     CreditNote,
     Dispute,
     Donation,
@@ -78,6 +80,8 @@ PATHS: dict[type[Model], dict[str, str]] = {
     Offer: {"payment": "payment"},
     Dispute: {"payment": "attempt__payment"},
     StateChange: {"payment": "payment"},
+    CaseNote: {"payment": "payment"},
+    ClosureItem: {"payment": "payment"},
     WebhookEvent: {"attempt": "attempt", "refund": "refund"},
     IdempotencyKey: {"caller": "caller"},
     Notification: {"account": "user", "mail": "email"},
@@ -212,6 +216,8 @@ def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
     events.filter(state=WebhookEvent.State.CLOSED).update(closed_because=NO_REASON)
     written = person.rows(Refund).exclude(origin=Refund.Origin.DASHBOARD).exclude(reason=NO_REASON)
     yield Refund, written.update(reason=NO_REASON)  # the customer's words, or those of staff about them
+    yield CaseNote, person.rows(CaseNote).exclude(text=NO_REASON).update(text=NO_REASON)
+    yield StateChange, _erase_reasons(person)
     yield IdempotencyKey, person.rows(IdempotencyKey).delete()[0]
     yield DrawnReceipt, DrawnReceipt.objects.filter(receipt__payment__in=payments).delete()[0]
     yield (
@@ -260,6 +266,17 @@ def _erase_log(person: Person) -> int:
         entries = LogEntry.objects.filter(content_type=kind, object_id__in=keys)
         count += entries.update(object_repr=model._meta.verbose_name, change_message="")
     return count
+
+
+def _erase_reasons(person: Person) -> int:
+    """Who of the staff decided stays; what they wrote about it may name the person."""
+    reasons = [
+        *person.rows(StateChange).filter(detail__startswith="by user ").exclude(detail__endswith=NO_REASON)
+    ]
+    for change in reasons:
+        change.detail = f"{change.detail.partition(':')[0]}: {NO_REASON}"
+    StateChange.objects.bulk_update(reasons, ["detail"])
+    return len(reasons)
 
 
 def _erase_columns(user: User) -> int:

@@ -10,6 +10,7 @@ from booking.models import Booking, SlotHold
 from core.clocks import database_now
 from notifications.models import Notification
 from payment.models import (
+    ClosureItem,
     CreditNote,
     IdempotencyKey,
     Offer,
@@ -66,6 +67,11 @@ def receipts_due(now: datetime) -> "QuerySet[Receipt]":
 
 def credit_notes_due(now: datetime) -> "QuerySet[CreditNote]":
     return CreditNote.objects.filter(number=None).order_by("pk")
+
+
+def closure_items_due(now: datetime) -> "QuerySet[ClosureItem]":
+    """What staff have decided about the bookings of a time that they closed, in their order."""
+    return ClosureItem.objects.filter(outcome=ClosureItem.Outcome.WAITING).order_by("pk")
 
 
 def keys_due(now: datetime) -> "QuerySet[IdempotencyKey]":

@@ -96,21 +96,31 @@ def _clear(
     return Closing([Cleared(booking, clear(booking)) for booking in first], max(count - len(first), 0))
 
 
-def _lock(booking: Booking, slot: Slot) -> Payment | None:
+def _lock(booking: Booking, slot: Slot | None) -> Payment | None:
     """Its locked payment; reloads the booking. None when it has left this slot since it was listed: it was moved by
-    other staff, or cancelled by its customer."""
-    payment = lock_payment(checkout=booking.checkout_id)
+    other staff, or cancelled by its customer. Without a slot, of a puja that has none, it must be where it was."""
+    payment, starts_at = lock_payment(checkout=booking.checkout_id), booking.starts_at
     booking.refresh_from_db()
+    if booking.status != Booking.Status.CONFIRMED:
+        return None
+    if slot is None:
+        return payment if booking.starts_at == starts_at else None
     still_here = SlotHold.objects.filter(checkout=booking.checkout_id, slot=slot, state=SlotHold.State.TAKEN)
-    is_here = booking.status == Booking.Status.CONFIRMED and still_here.exists()
-    return payment if is_here else None
+    return payment if still_here.exists() else None
+
+
+def _refund(booking: Booking, slot: Slot, reason: str, by: User, batch: Collection[Slot]) -> Outcome:
+    return refund_one(booking, slot, reason, by, lambda: _paid_paise(batch, booking, by))
 
 
 @transaction.atomic
-def _refund(booking: Booking, slot: Slot, reason: str, by: User, batch: Collection[Slot]) -> Outcome:
+def refund_one(
+    booking: Booking, slot: Slot | None, reason: str, by: User, batch_paise: Callable[[], int]
+) -> Outcome:
+    """Cancels a booking that is still in this slot, with all of its money back. `batch_paise`: read under the lock."""
     if _lock(booking, slot) is None:
         return Outcome.ENDED
-    refund = cancel_booking(booking, reason, by=by, in_full=True, batch_paise=_paid_paise(batch, booking, by))
+    refund = cancel_booking(booking, reason, by=by, in_full=True, batch_paise=batch_paise(), told=reason)
     return Outcome.AWAITING_APPROVAL if refund and refund.is_requested else Outcome.REFUNDED
 
 
@@ -130,7 +140,7 @@ def _move(booking: Booking, slot: Slot, reason: str, by: User, to: Slot | None) 
     wanted = [to] if to else in_time
     for each in wanted:
         try:
-            return _move_to(booking, slot, each, reason)
+            return move_one(booking, slot, each, reason)
         except NoticeTooShort:
             break
         except SlotGone:
@@ -138,11 +148,12 @@ def _move(booking: Booking, slot: Slot, reason: str, by: User, to: Slot | None) 
     else:
         if wanted:
             return Outcome.NO_ROOM
-    return _offer_times(booking, slot, reason, by)
+    return offer_times(booking, slot, reason, by)
 
 
 @transaction.atomic
-def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome:
+def move_one(booking: Booking, closed: Slot | None, slot: Slot, reason: str) -> Outcome:
+    """To a free time, unless it has left the closed one, or waits for somebody. Raises SlotGone, NoticeTooShort."""
     payment = _lock(booking, closed)
     if payment is None:
         return Outcome.ENDED
@@ -153,7 +164,7 @@ def _move_to(booking: Booking, closed: Slot, slot: Slot, reason: str) -> Outcome
         return Outcome.ENDED
     booking.refresh_from_db()
     record_booking(payment, booking.status, "moved_by_temple", f"from {before:%Y-%m-%d %H:%M}: {reason}")
-    notify_moved(booking, before)
+    notify_moved(booking, before, reason)
     return Outcome.MOVED
 
 
@@ -165,7 +176,7 @@ def _is_waiting(booking: Booking, payment: Payment) -> Outcome | None:
 
 
 @transaction.atomic
-def _offer_times(booking: Booking, closed: Slot, reason: str, by: User) -> Outcome:
+def offer_times(booking: Booking, closed: Slot | None, reason: str, by: User | None) -> Outcome:
     """The customer chooses among the free times; everything is refunded if they decline or do not choose."""
     payment = _lock(booking, closed)
     if payment is None:
@@ -182,5 +193,5 @@ def _offer_times(booking: Booking, closed: Slot, reason: str, by: User) -> Outco
         payment=payment, because=Offer.Because.CALLED_OFF, expires_at=until, called_off_by=by
     )
     record_booking(payment, booking.status, "called_off_by_temple", reason)
-    notify_called_off(booking, offer, [slot.starts_at for slot in free])
+    notify_called_off(booking, offer, [slot.starts_at for slot in free], reason)
     return Outcome.OFFERED

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from core.money import rupees
+from core.money import grouped
 from payment.models import (
     GatewayCall,
     Payment,
@@ -87,7 +87,7 @@ def for_staff(payment: Payment) -> list[Entry]:
             {
                 "at": entry.created_at,
                 "kind": "money",
-                "text": f"{entry.get_kind_display()}: ₹{rupees(entry.amount_paise)}",
+                "text": f"{entry.get_kind_display()}: ₹{grouped(entry.amount_paise)}",
                 "order": entry.reference,
             }
             for entry in _newest(payment.ledger.all())
@@ -96,7 +96,7 @@ def for_staff(payment: Payment) -> list[Entry]:
             {
                 "at": refund.created_at,
                 "kind": "refund",
-                "text": f"refund of ₹{rupees(refund.amount_paise)} {refund.state}: {refund.reason}",
+                "text": f"refund of ₹{grouped(refund.amount_paise)} {refund.state}: {refund.reason}",
                 "order": refund.merchant_refund_id,
             }
             for refund in _newest(payment.refunds.all())
@@ -115,7 +115,7 @@ def for_owner(payment: Payment) -> list[Entry]:
         if text:
             entries.append({"at": change.created_at, "text": text})
     for refund in _newest(payment.refunds.all()):
-        amount = {"amount": f"₹{rupees(refund.amount_paise)}"}
+        amount = {"amount": f"₹{grouped(refund.amount_paise)}"}
         # A replacement is no other refund for the buyer. A request is none yet; this one may have ended as well.
         is_request = refund.held_because == Refund.Hold.SECOND_PERSON
         if refund.replaces_id is None and not is_request and refund.code != "nothing_left":

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 
+from accounts.models import User
 from core.compiled import CompiledRead
 from core.databases import Write, insert_rows, update_row
 from core.logging import events, log_about, order_logged_for, request_id
@@ -70,6 +71,13 @@ def record_payment(payment: Payment, rule: str, detail: str) -> None:
     _record(payment, None, "payment", payment.state, payment.state, rule, detail)
 
 
+def record_decision(payment: Payment, rule: str, by: User, reason: str) -> None:
+    """Records who of the staff decided, and why. The line in the log says who: reasons may name people."""
+    _record(
+        payment, None, "payment", payment.state, payment.state, rule, f"by user {by.pk}: {reason}", by=by.pk
+    )
+
+
 def move_fulfilment(payment: Payment, to: Fulfilment, rule: str, **values: Any) -> bool:
     before = payment.fulfilment
     if not payment.turn_into(to, **values):
@@ -121,9 +129,9 @@ def record_refund(refund: Refund, rule: str, detail: str = "", *, before: str | 
     _record(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail, **more)
 
 
-def record_booking(payment: Payment, status: str, rule: str, detail: str) -> None:
-    """Records what happened to the booking of a payment without a transition of the payment."""
-    _record(payment, None, "booking", status, status, rule, detail)
+def record_booking(payment: Payment, status: str, rule: str, detail: str, **more: Any) -> None:
+    """Records what happened to the booking of a payment without a transition of the payment. `more`: for the log."""
+    _record(payment, None, "booking", status, status, rule, detail, **more)
 
 
 def state_change(

@@ -92,6 +92,9 @@ SAID_BY_SOMEBODY = {
     "Checkout.starts_at",
     "ClosedPeriod.begins",
     "ClosedPeriod.ends",
+    "Closure.starts_before",
+    "Closure.starts_from",
+    "ClosureItem.starts_at",
     "Dispute.due_at",
     "Dispute.told_at",
     "DisputeUpdate.due_at",
@@ -107,6 +110,9 @@ ONLY_SHOWN = {
     "ApiKey.revoked_at",  # whether there is one
     "Address.updated_at",
     "Booking.updated_at",
+    "CaseNote.created_at",
+    "Closure.created_at",
+    "ClosureItem.done_at",  # whether there is one
     "CalendarFeed.created_at",
     "Checkout.address_created_at",
     "Checkout.address_updated_at",

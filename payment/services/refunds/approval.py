@@ -38,22 +38,27 @@ def is_above_limit(
     """
     if isinstance(by, ApiKey):
         lock_family(by)
-        mine, of_offers = Refund.objects.filter(asked_by_key__family=by.family), 0
+        alone = _alone(Refund.objects.filter(asked_by_key__family=by.family))
     else:
         lock_user(by.pk, attempt.payment.user_id)
-        mine, of_offers = Refund.objects.filter(asked_by=by), _sum_of_called_off(by, attempt)
-    alone = mine.filter(approved_by=None, created_at__gte=timezone.now() - COUNTED_TOGETHER)
-    alone = alone.exclude(state=RefundState.FAILED).exclude(REQUESTED)
-    of_person = alone.aggregate(sum=Sum("amount_paise"))["sum"] or 0
+        alone = sent_back_alone(by, beside=attempt.payment_id)
     of_order = (attempt.received_paise or 0) - refundable_paise(attempt) + amount_paise
-    together = of_person + of_offers + max(batch_paise, amount_paise)
-    return max(of_order, together) > settings.REFUND_SECOND_PERSON_ABOVE * 100
+    return max(of_order, alone + max(batch_paise, amount_paise)) > settings.REFUND_SECOND_PERSON_ABOVE * 100
 
 
-def _sum_of_called_off(by: User, attempt: PaymentAttempt) -> int:
-    others = called_off(by).exclude(payment=attempt.payment_id).values("payment")
+def sent_back_alone(by: User, beside: int | None = None) -> int:
+    """In paise: what this person has sent back alone within 24 hours, and what goes back of the bookings that they
+    have called off, should their customers choose no other time. `beside`: not of this payment."""
+    others = called_off(by).exclude(payment=beside).values("payment")
     receipts = LedgerEntry.objects.filter(payment__in=others, kind__in=PAYING)
-    return receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
+    of_offers = receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
+    return _alone(Refund.objects.filter(asked_by=by)) + of_offers
+
+
+def _alone(refunds: QuerySet[Refund]) -> int:
+    lately = refunds.filter(approved_by=None, created_at__gte=timezone.now() - COUNTED_TOGETHER)
+    lately = lately.exclude(state=RefundState.FAILED).exclude(REQUESTED)
+    return lately.aggregate(sum=Sum("amount_paise"))["sum"] or 0
 
 
 def called_off(by: User) -> QuerySet[Offer]:

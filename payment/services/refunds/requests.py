@@ -264,15 +264,20 @@ def cancel_booking(
     in_full: bool = False,
     rejected: bool = False,
     batch_paise: int = 0,
+    raised_to: int = 0,
+    told: str = "",
 ) -> Refund | None:
     """Cancels a booking, frees its place, and creates the refund that the policy gives, or a refund of all of it.
 
     `in_full`: the temple causes the cancellation, at any time. `by`: the member of the staff who decided so. If a
     second person must approve the refund, it is only requested, and the approval cancels the booking. `batch_paise`:
     what this person refunds together, see `needs_second_person`. Where a refund of all had been requested, what the
-    policy does not give stays requested. `rejected`: it is to be shown as rejected by the temple.
+    policy does not give stays requested. `raised_to`, in paise: `by` gives more than the policy; what they add may
+    have to wait for a second person. `told`: the reason as the customer reads it. `rejected`: it is to
+    be shown as rejected by the temple.
 
-    Raises Refusal once the puja has begun, Conflict when the booking is not CONFIRMED any more.
+    Raises Refusal once the puja has begun, and for an amount that cannot be given; Conflict when the booking is not
+    CONFIRMED any more.
     """
     payment = lock_payment(checkout=booking.checkout_id)
     # It may have been moved since the caller read it, or its time called off.
@@ -285,19 +290,29 @@ def cancel_booking(
         raise NotConfirmed
     attempt = paid_attempt(payment)
     left = sendable_paise(attempt)
-    if by and left and needs_second_person(by, attempt, left, batch_paise):
+    if by and left and raised_to == left and raised_to > policy_share(booking, left, now):
+        in_full = True
+    # The sum of the policy is the rule's: the customer could take it by themselves.
+    if by and in_full and left and needs_second_person(by, attempt, left, batch_paise):
         Booking.objects.filter(pk=booking.pk).update(rejected=rejected)  # once it is approved
         return request_the_rest(attempt, reason, by)
+    share = left if in_full else policy_share(booking, left, now)
+    more = _validate_amount(raised_to, left) - share if by and raised_to > share else 0
+    waits = by is not None and more > 0 and needs_second_person(by, attempt, more, batch_paise)
     if not cancel(booking, reason, rejected=rejected):
         raise NotConfirmed
-    share = left if in_full else policy_share(booking, left, now)
+    share = share if waits else share + more
     _end_offer(payment)
-    notify_cancelled(booking, share)
-    if not share:
-        return None
+    notify_cancelled(booking, share, told)
     request = requested_refunds(attempt).latest("pk") if awaits_refund_of_all(attempt) else None
-    refund = create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user)
-    if request and (asked_by := request.asked_by or request.asked_by_key) and share < left:
+    refund = None
+    if share:
+        refund = create_refund(attempt, share, f"cancelled: {reason}", asked_by=by or booking.user)
+    if waits:
+        if more < MIN_REFUND_PAISE:
+            raise Refusal(_("What is added must be at least one rupee."), code="too_little")
+        create_refund(attempt, more, reason, asked_by=by, held_because=Hold.SECOND_PERSON)
+    elif request and (asked_by := request.asked_by or request.asked_by_key) and 0 < share < left:
         request_the_rest(attempt, request.reason, asked_by)
     return refund
 

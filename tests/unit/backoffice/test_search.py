@@ -68,7 +68,7 @@ def test_a_number_leads_to_its_booking(desk, sold, by, spelled):
     if by == "order" and spelled is str.lower and sold[by] != sold[by].upper():
         pytest.skip("ids of orders have small letters, too")
     found = hits(desk("Support"), spelled(sold[by]))
-    assert found == [f"/admin/booking/booking/{Booking.objects.get().pk}/change/"]
+    assert found == [f"/admin/desk/case/{Booking.objects.get().book_id}/"]
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_number_leads_to_its_booking(desk, sold, by, spelled):
 def test_a_donation_is_found_by_its_number_and_its_guest(desk, sold, text):
     donation = Payment.objects.get(checkout=None)
     assert hits(desk("Support"), text.format(guest=sold["guest"])) == [
-        f"/admin/payment/payment/{donation.pk}/change/"
+        f"/admin/desk/case/{donation.reference}/"
     ]
 
 

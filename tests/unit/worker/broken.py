@@ -17,6 +17,8 @@ from booking.models import Booking, Slot, SlotHold, WaitingEntry
 from notifications.models import Notification
 from notifications.services import notify
 from payment.models import (
+    Closure,
+    ClosureItem,
     CreditNote,
     DiagnosisRun,
     IdempotencyKey,
@@ -134,6 +136,22 @@ def near_puja() -> int:
     booking = Booking.objects.get(checkout=payment.checkout)
     Booking.objects.filter(pk=booking.pk).update(next_reminder_at=ago(60))
     return booking.pk
+
+
+def closed_time() -> int:
+    """The booking of a time that staff have closed, of which nothing has become yet."""
+    booking = Booking.objects.get(pk=near_puja())
+    Booking.objects.filter(pk=booking.pk).update(next_reminder_at=None)
+    closure = Closure.objects.create(
+        by=builders.make_superuser(),
+        starts_from=booking.starts_at,
+        starts_before=booking.starts_at + timedelta(hours=1),
+        reason="The river has risen.",
+    )
+    item = ClosureItem(closure=closure, booking=booking, payment=booking.checkout.payment, then="REFUND")
+    item.starts_at = booking.starts_at
+    item.save()
+    return item.pk
 
 
 def is_reminded(booking_id: int) -> bool:
@@ -314,6 +332,11 @@ BROKEN = {
         waits_for_what_is_over,
         lambda key: WaitingEntry.objects.get(pk=key).state == "PASSED",
         "booking_waitingentry",
+    ),
+    "closures": Kind(
+        closed_time,
+        lambda key: ClosureItem.objects.get(pk=key).outcome == "refunded",
+        "payment_closureitem",
     ),
     "reminders": Kind(near_puja, is_reminded, "booking_booking"),
     "uploads": Kind(

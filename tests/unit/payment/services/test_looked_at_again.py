@@ -326,6 +326,10 @@ def test_a_hold_that_was_stretched_meanwhile_is_kept(monkeypatch):
 # (`sent_at`, `call_lease_until`, the dispute's own row), and tested where it lives.
 TESTED_ELSEWHERE = {
     "attempts": "tests/system/interleavings/test_opening.py",
+    "booking_status": "tests/unit/payment/views/test_desk_bookings.py",
+    "cases": "tests/unit/backoffice/test_case.py",
+    "closures": "tests/unit/payment/services/test_closures.py",
+    "rehearsal": "tests/unit/payment/services/test_rehearsal.py",
     "disputes": "tests/unit/payment/services/test_disputes.py",
     "webhooks": "tests/unit/payment/services/test_webhooks.py",
     "paying": "tests/unit/payment/services/test_paying.py",

@@ -39,6 +39,7 @@ OF_NOBODY = {
     "booking.package": "catalogue",
     "booking.slot": "catalogue",
     "payment.gatewaycall": "no personal data, by its own rule",
+    "payment.closure": "what staff decided about a day; its bookings are in payment.closureitem",
     "payment.disputeupdate": "what PhonePe and staff said of a dispute",
     "payment.cashclosing": "of staff: whose cash was counted",
     "payment.drawnreceipt": "drawn from the receipt; deleted when its person is erased",

@@ -1,0 +1,74 @@
+"""Fields that several pages of the desk ask for."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from core.money import paise
+from core.texts import plain_line, plain_text
+
+LONGEST_REASON = 150  # what fits into a line of the timeline beside who decided
+
+
+class RupeesField(forms.DecimalField):
+    """Staff write rupees; `clean` gives paise."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(min_value=1, max_digits=11, decimal_places=2, **kwargs)
+
+    def clean(self, value: Any) -> int | None:
+        amount = super().clean(value)
+        return None if amount is None else paise(f"{amount:.2f}")
+
+
+class ReasonForm(forms.Form):
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=LONGEST_REASON,
+        validators=[plain_line],
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
+
+
+class ToldReasonForm(ReasonForm):
+    tell = forms.BooleanField(label=_("The customer reads the reason"), required=False)
+
+
+class RefundForm(forms.Form):
+    amount = RupeesField(label=_("Amount (₹)"), required=False)
+
+
+class CancelForm(forms.Form):
+    class Back:
+        POLICY, ALL, OTHER = "policy", "all", "other"
+
+    back = forms.ChoiceField(choices=[(each, each) for each in ("policy", "all", "other")], required=False)
+    amount = RupeesField(label=_("Another sum (₹)"), required=False)
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or {}
+        if fields.get("back") == "other" and not self.errors and fields.get("amount") is None:
+            self.add_error("amount", _("Enter the sum."))
+        return fields
+
+
+class MoveForm(forms.Form):
+    """`who`: asked for it. A slot, or a start where the puja has no slots."""
+
+    who = forms.ChoiceField(choices=[("temple", "temple"), ("customer", "customer")], required=False)
+    slot = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+    starts_at = forms.DateTimeField(
+        label=_("New time"),
+        required=False,
+        input_formats=["%Y-%m-%dT%H:%M"],
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+    )
+
+
+class NoteForm(forms.Form):
+    text = forms.CharField(
+        label=_("Note"), max_length=1_000, validators=[plain_text], widget=forms.Textarea(attrs={"rows": 2})
+    )
+    form = forms.UUIDField(widget=forms.HiddenInput)

@@ -1,0 +1,229 @@
+"""Closing a time or a day: every booking of it is shown with what can become of it, then decided at once.
+
+Also the refunds that wait for a second person.
+"""
+
+import uuid
+from datetime import date, datetime, time, timedelta
+from typing import Any, cast
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_safe
+from rest_framework.exceptions import APIException
+
+from accounts.models import User
+from backoffice import rights
+from backoffice.forms import ReasonForm
+from backoffice.pages import desk_page, may, show
+from booking.models import PujaService, Slot
+from booking.services.carts import FURTHEST
+from core.errors import error_body
+from payment.models import Closure, ClosureItem, Refund
+from payment.services.closures import (
+    Plan,
+    Span,
+    approve_closure,
+    carry_out_at_once,
+    plan_closure,
+    requests_of,
+    sample_messages,
+    start_closure,
+)
+from payment.services.refunds.amounts import REQUESTED
+from payment.services.slot_closure import Outcome
+
+MOST_SHOWN = 200
+SECONDS_BETWEEN_LOOKS = 3
+WORDS = {
+    ClosureItem.Then.MOVE: gettext_lazy("Move"),
+    ClosureItem.Then.OFFER: gettext_lazy("Let them choose another time"),
+    ClosureItem.Then.REFUND: gettext_lazy("Refund all"),
+}
+
+
+class SpanForm(forms.Form):
+    """A day, or a part of it; of one puja or of all."""
+
+    day = forms.DateField(label=gettext_lazy("Day"), widget=forms.DateInput(attrs={"type": "date"}))
+    from_time = forms.TimeField(
+        label=gettext_lazy("From"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
+    )
+    to_time = forms.TimeField(
+        label=gettext_lazy("Until"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
+    )
+    service = forms.ModelChoiceField(
+        PujaService.objects.order_by("title"),
+        label=gettext_lazy("Puja"),
+        required=False,
+        empty_label=gettext_lazy("All"),
+    )
+
+    def clean_day(self) -> date:
+        day: date = self.cleaned_data["day"]
+        if not timezone.localdate() <= day <= timezone.localdate() + FURTHEST:
+            raise ValidationError(_("Choose a day from today on, within a year."))
+        return day
+
+    def span(self) -> Span:
+        fields = self.cleaned_data
+        start, end = fields["from_time"] or time.min, fields["to_time"]
+        starts_from = timezone.make_aware(datetime.combine(fields["day"], start))
+        next_day = timezone.make_aware(datetime.combine(fields["day"] + timedelta(days=1), time.min))
+        before = timezone.make_aware(datetime.combine(fields["day"], end)) if end else next_day
+        return Span(starts_from, before, fields["service"].pk if fields["service"] else None)
+
+
+@desk_page(rights.SEE_BOOKINGS, rights.CHANGE_SLOTS)
+def closing(request: HttpRequest) -> HttpResponse:
+    """`?slot=` is a short way to the time of one slot."""
+    if slot := Slot.objects.filter(pk=_number(request.GET.get("slot", ""))).first():
+        start = timezone.localtime(slot.starts_at)
+        end = start + timedelta(minutes=1)
+        query = f"day={start:%Y-%m-%d}&from_time={start:%H:%M}&to_time={end:%H:%M}&service={slot.service_id}"
+        return redirect(f"{reverse('desk:closing')}?{query}")
+    form, plan, problem = SpanForm(request.GET or None), None, ""
+    reason = ReasonForm(request.POST or None)
+    if form.is_valid():
+        span, by = form.span(), cast(User, request.user)
+        try:
+            if request.method == "POST" and reason.is_valid():
+                return _start(request, span, by, reason.cleaned_data)
+            plan = plan_closure(span, by)
+        except APIException as refusal:
+            if request.method == "POST":
+                messages.error(request, _sentence(refusal))
+                return redirect(request.get_full_path())
+            problem = _sentence(refusal)
+    if not reason.is_bound:
+        reason = ReasonForm(initial={"seen": plan.seen if plan else ""})
+    return show(
+        request,
+        "backoffice/closing/plan.html",
+        _("Close a time"),
+        trail=[(_("Today"), reverse("desk:today"))],
+        form=form,
+        plan=plan,
+        rows=_rows(plan) if plan else [],
+        problem=problem,
+        samples=sample_messages(plan) if plan else [],
+        reason=reason,
+        token=uuid.uuid4(),
+    )
+
+
+@desk_page(rights.SEE_BOOKINGS, rights.CHANGE_SLOTS)
+@require_safe
+def closure(request: HttpRequest, pk: int) -> HttpResponse:
+    """How far it is. Read from its rows: it may be closed, reloaded, and opened by others."""
+    found = get_object_or_404(Closure.objects.select_related("by"), pk=pk)
+    items = [*found.items.select_related("booking__user", "booking__checkout", "slot").order_by("pk")]
+    requests = [*requests_of(found)]
+    page = show(
+        request,
+        "backoffice/closing/progress.html",
+        _("Closed time"),
+        trail=[(_("Today"), reverse("desk:today")), (_("Close a time"), reverse("desk:closing"))],
+        closure=found,
+        items=items,
+        waiting=sum(not item.outcome for item in items),
+        done=sum(bool(item.outcome) for item in items),
+        requested_paise=sum(refund.amount_paise for refund in requests),
+        requests=len(requests),
+        may_approve=may(request, rights.REFUND) and found.by_id != request.user.pk,
+        needs_hand={Outcome.NO_ROOM.value, "refused"},
+    )
+    if any(not item.outcome for item in items):
+        page["Refresh"] = str(SECONDS_BETWEEN_LOOKS)
+    return page
+
+
+@desk_page(rights.SEE_BOOKINGS, rights.REFUND)
+def approve(request: HttpRequest, pk: int) -> HttpResponse:
+    """The second person approves all refunds of a closed time at once."""
+    found = get_object_or_404(Closure.objects.select_related("by"), pk=pk)
+    requests = [*requests_of(found).select_related("payment__checkout__booking__user").order_by("pk")]
+    seen = ",".join(str(refund.pk) for refund in requests)
+    if request.method == "POST":
+        try:
+            if request.POST.get("seen") != seen:
+                messages.error(
+                    request, _("These refunds have changed since you looked: look again. Nothing was sent.")
+                )
+            else:
+                count = approve_closure(found, cast(User, request.user))
+                messages.success(request, _("%(count)d refunds are approved and sent.") % {"count": count})
+        except APIException as refusal:
+            messages.error(request, _sentence(refusal))
+        return (
+            redirect("desk:closure", pk=pk)
+            if may(request, rights.CHANGE_SLOTS)
+            else redirect("desk:approvals")
+        )
+    return show(
+        request,
+        "backoffice/closing/approve.html",
+        _("Approve the refunds"),
+        trail=[(_("Approvals"), reverse("desk:approvals"))],
+        closure=found,
+        requests=requests,
+        sum=sum(refund.amount_paise for refund in requests),
+        seen=seen,
+        is_own=found.by_id == request.user.pk,
+    )
+
+
+@desk_page(rights.SEE_BOOKINGS, rights.REFUND)
+@require_safe
+def approvals(request: HttpRequest) -> HttpResponse:
+    """Refunds that wait for a second person, the oldest first."""
+    refunds = Refund.objects.filter(REQUESTED).select_related(
+        "asked_by", "payment__checkout__booking", "payment__user"
+    )
+    batches = Closure.objects.filter(items__payment__refunds__in=refunds, items__outcome="awaiting_approval")
+    return show(
+        request,
+        "backoffice/closing/approvals.html",
+        _("Approvals"),
+        trail=[(_("Today"), reverse("desk:today"))],
+        refunds=[*refunds.order_by("pk")[:MOST_SHOWN]],
+        batches=[*batches.select_related("by").distinct().order_by("pk")[:MOST_SHOWN]],
+    )
+
+
+def _start(request: HttpRequest, span: Span, by: User, fields: dict[str, Any]) -> HttpResponse:
+    choices = {
+        int(name.removeprefix("then-")): str(then)
+        for name, then in request.POST.items()
+        if name.startswith("then-") and name.removeprefix("then-").isdecimal() and len(name) < 24
+    }
+    try:
+        form = uuid.UUID(request.POST.get("form", ""))
+    except ValueError:
+        form = uuid.uuid4()
+    started = start_closure(span, choices, fields["reason"], by, form=form, seen=fields["seen"])
+    carry_out_at_once(started)
+    return redirect("desk:closure", pk=started.pk)
+
+
+def _rows(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {"item": item, "options": [(then, WORDS[ClosureItem.Then(then)]) for then in item.options]}
+        for item in plan.items
+    ]
+
+
+def _number(text: str) -> int:
+    """0, which no row has, for what is no id."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+def _sentence(refusal: APIException) -> str:
+    return str(error_body(refusal)["user_message"])

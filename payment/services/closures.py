@@ -1,0 +1,337 @@
+"""Staff close a time or a day: what becomes of each booking is shown first, stored as one decision, and carried out by
+the worker, each booking once. `payment.services.slot_closure` does what is decided about one booking.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from accounts.models import User
+from booking.models import Booking, Slot, SlotHold
+from booking.services import NoticeTooShort, SlotGone, close, earliest_move, free_slots_of, lead_time
+from core.errors import Refusal
+from payment.models import PAYING, Closure, ClosureItem, LedgerEntry, Payment, Refund
+from payment.services.leases import process_row
+from payment.services.refunds.amounts import awaiting_refund_of_all
+from payment.services.refunds.approval import RIGHT, sent_back_alone
+from payment.services.refunds.requests import approve_refund, cancel_booking
+from payment.services.rehearsal import ChangedMeanwhile, Told, rehearse
+from payment.services.slot_closure import Outcome, move_one, offer_times, refund_one
+from payment.services.transitions import lock_payment, record_decision
+from payment.states import RefundState
+
+Then = ClosureItem.Then
+MOST_BOOKINGS = 200  # of one closure: more than a day has
+MOST_SLOTS = 2_000  # free times that are looked at
+FREE_AHEAD = timedelta(days=60)  # a booking is moved at most so far
+OPEN_REASON = "…"  # in the samples of the mails, until staff have written it
+SECONDS_AT_ONCE = 3  # then the worker does the rest
+
+
+class TooMany(Refusal):
+    default_code = "too_many"
+    default_detail = _(
+        "These are more bookings than can be decided at once: choose a shorter time, or one puja."
+    )
+
+
+@dataclass(frozen=True)
+class Span:
+    """What is closed: starts from `starts_from` on, before `starts_before`; of all pujas, of one, or one slot."""
+
+    starts_from: datetime
+    starts_before: datetime
+    service_id: int | None = None
+
+    @property
+    def condition(self) -> Q:
+        return Q(starts_at__gte=self.starts_from, starts_at__lt=self.starts_before)
+
+    def bookings(self) -> QuerySet[Booking]:
+        found = Booking.objects.filter(self.condition, status=Booking.Status.CONFIRMED)
+        return found.filter(checkout__puja_service=self.service_id) if self.service_id else found
+
+    def slots(self) -> QuerySet[Slot]:
+        found = Slot.objects.filter(self.condition)
+        return found.filter(service=self.service_id) if self.service_id else found
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A booking of the time. `move_to`: its nearest free time, kept apart from those of the others; None: there is
+    none far enough ahead. `can_choose`: there is a free time to offer. `waits_because`: it is left as it is."""
+
+    booking: Booking
+    left_paise: int
+    move_to: Slot | None
+    can_choose: bool
+    waits_because: str = ""
+
+    @property
+    def options(self) -> list[str]:
+        if self.waits_because:
+            return []
+        return [
+            *([Then.MOVE.value] if self.move_to else []),
+            *([Then.OFFER.value] if self.can_choose else []),
+            Then.REFUND.value,
+        ]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """`alone_paise`: what this person may still send back alone; 0 without the right to refund."""
+
+    items: list[Planned]
+    open_slots: int
+    alone_paise: int
+
+    @property
+    def left_paise(self) -> int:
+        return sum(item.left_paise for item in self.items if item.options)
+
+    @property
+    def seen(self) -> str:
+        """The same as long as nothing of what is shown has changed."""
+        shown = [
+            (
+                item.booking.pk,
+                item.booking.starts_at,
+                item.left_paise,
+                item.move_to and item.move_to.pk,
+                item.options,
+            )
+            for item in self.items
+        ]
+        return hashlib.sha256(json.dumps(shown, default=str).encode()).hexdigest()[:32]
+
+
+def plan_closure(span: Span, by: User) -> Plan:
+    """What can become of each booking of this time. Reads only; the same number of queries for any number of bookings.
+
+    Raises TooMany.
+    """
+    requests = awaiting_refund_of_all().filter(payment__checkout=OuterRef("checkout"))
+    found = span.bookings().annotate(awaits_approval=Exists(requests)).order_by("starts_at", "pk")
+    bookings = [*found.select_related("user", "checkout__payment")[: MOST_BOOKINGS + 1]]
+    if len(bookings) > MOST_BOOKINGS:
+        raise TooMany
+    left = _left_paise([booking.checkout.payment.pk for booking in bookings])
+    free, nearest = _free_times(bookings, span), earliest_move()
+    places = {slot.pk: slot.available for slot in free}
+    items = []
+    for booking in bookings:
+        of_puja = [slot for slot in free if slot.service_id == booking.checkout.puja_service_id]
+        far_enough = [slot for slot in of_puja if slot.starts_at >= nearest and places[slot.pk] > 0]
+        move_to = min(far_enough, key=lambda slot: abs(slot.starts_at - booking.starts_at), default=None)
+        waits = ""
+        if booking.awaits_approval:
+            waits = str(_("its refund waits for a second person"))
+        elif booking.choose_until is not None:
+            waits = str(_("its customer has been asked to choose another time"))
+        elif move_to is not None:
+            places[move_to.pk] -= 1
+        items.append(
+            Planned(booking, left.get(booking.checkout.payment.pk, 0), move_to, bool(of_puja), waits)
+        )
+    alone = max(settings.REFUND_SECOND_PERSON_ABOVE * 100 - sent_back_alone(by), 0) if by.holds(RIGHT) else 0
+    return Plan(items, span.slots().filter(is_open=True).count(), alone)
+
+
+def sample_messages(plan: Plan) -> list[Told]:
+    """What one customer of each kind is told: at most three, whose actions are rehearsed. The reason is left open."""
+    told: list[Told] = []
+    for then in Then.values:
+        item = next((each for each in plan.items if then in each.options), None)
+        if item is not None:
+            told += rehearse(item.booking.checkout.payment.pk, partial(_rehearsed, item, then)).told[:1]
+    return told
+
+
+def _rehearsed(item: Planned, then: str, payment: Payment) -> object:
+    booking = Booking.objects.select_related("user", "checkout__cart").get(pk=item.booking.pk)
+    slot = _slot_of(booking)
+    if then == Then.REFUND:
+        return cancel_booking(booking, OPEN_REASON, in_full=True, told=OPEN_REASON)
+    if then == Then.OFFER or item.move_to is None:
+        return offer_times(booking, slot, OPEN_REASON, None)
+    return move_one(booking, slot, item.move_to, OPEN_REASON)
+
+
+def start_closure(
+    span: Span, choices: Mapping[int, str], reason: str, by: User, *, form: UUID, seen: str
+) -> Closure:
+    """Closes the times, and stores what becomes of each booking: `choices` by its primary key, the first option of the
+    plan without one, "" to leave it. The same form twice is one closure.
+
+    Raises ChangedMeanwhile when the bookings are not those that were shown; TooMany.
+    """
+    if existing := Closure.objects.filter(form=form).first():
+        return existing
+    if plan_closure(span, by).seen != seen:
+        raise ChangedMeanwhile
+    for slot in span.slots().filter(is_open=True).order_by("pk"):
+        close(slot)
+    with transaction.atomic():
+        closure, is_new = Closure.objects.get_or_create(
+            form=form,
+            defaults={
+                "by": by,
+                "starts_from": span.starts_from,
+                "starts_before": span.starts_before,
+                "reason": reason,
+            },
+        )
+        if not is_new:
+            return closure
+        plan = plan_closure(span, by)
+        if plan.seen != seen:
+            raise ChangedMeanwhile(
+                _(
+                    "A booking has changed meanwhile. The times are closed, and nobody was told anything: look again."
+                )
+            )
+        ClosureItem.objects.bulk_create(_items(closure, plan, choices))
+    return closure
+
+
+def carry_out_at_once(closure: Closure) -> None:
+    """What fits into a few seconds, under the leases of the worker, which does the rest."""
+    ends_at = time.monotonic() + SECONDS_AT_ONCE
+    waiting = closure.items.filter(outcome=ClosureItem.Outcome.WAITING).order_by("pk")
+    for item_id in list(waiting.values_list("pk", flat=True)):
+        if time.monotonic() > ends_at:
+            return
+        process_row("closures", item_id, carry_out)
+
+
+def carry_out(item_id: int) -> None:
+    """What was decided about one booking, and its outcome, in one transaction. Twice is once."""
+    item = ClosureItem.objects.select_related("closure__by", "slot").get(pk=item_id)
+    try:
+        with transaction.atomic():
+            lock_payment(pk=item.payment_id)
+            if _is_waiting(item):
+                _finish(item, ClosureItem.Outcome(_carry_out(item).value))
+    except Refusal as refusal:
+        with transaction.atomic():
+            lock_payment(pk=item.payment_id)
+            if _is_waiting(item):
+                _finish(item, ClosureItem.Outcome.REFUSED, str(refusal.detail))
+
+
+def approve_closure(closure: Closure, by: User) -> int:
+    """A second person approves all refunds of it that wait. Returns their number. Raises SamePerson, Disputed: those
+    before it stay approved."""
+    waiting = [*requests_of(closure).order_by("pk").values_list("pk", flat=True)]
+    for refund_id in waiting:
+        approve_refund(refund_id, by)
+    return len(waiting)
+
+
+def requests_of(closure: Closure) -> QuerySet[Refund]:
+    """Its refunds that wait for a second person."""
+    items = closure.items.filter(outcome=ClosureItem.Outcome.AWAITING_APPROVAL)
+    return Refund.objects.filter(
+        payment__in=items.values("payment"),
+        asked_by=closure.by_id,
+        state=RefundState.WAITING,
+        held_because=Refund.Hold.SECOND_PERSON,
+    )
+
+
+def _items(closure: Closure, plan: Plan, choices: Mapping[int, str]) -> list[ClosureItem]:
+    """What cannot be done any more was refused by `seen`: an unknown choice is the first option."""
+    items = []
+    for planned in plan.items:
+        wanted = choices.get(planned.booking.pk)
+        if not planned.options or wanted == "":
+            continue
+        then = wanted if wanted in planned.options else planned.options[0]
+        items.append(
+            ClosureItem(
+                closure=closure,
+                booking=planned.booking,
+                payment=planned.booking.checkout.payment,
+                starts_at=planned.booking.starts_at,
+                then=then,
+                slot=planned.move_to if then == Then.MOVE else None,
+            )
+        )
+    return items
+
+
+def _carry_out(item: ClosureItem) -> Outcome:
+    booking = Booking.objects.select_related("user", "checkout__cart").get(pk=item.booking_id)
+    if booking.status != Booking.Status.CONFIRMED or booking.starts_at != item.starts_at:
+        return Outcome.ENDED
+    reason, by = item.closure.reason, item.closure.by
+    slot = _slot_of(booking)
+    record_decision(Payment.objects.get(pk=item.payment_id), "closed_by_temple", by, reason)
+    if item.then == Then.REFUND:
+        return refund_one(booking, slot, reason, by, lambda: _batch_paise(item.closure))
+    if item.then == Then.OFFER or item.slot is None:
+        return offer_times(booking, slot, reason, by)
+    try:
+        return move_one(booking, slot, item.slot, reason)
+    except (SlotGone, NoticeTooShort):
+        return Outcome.NO_ROOM
+
+
+def _slot_of(booking: Booking) -> Slot | None:
+    taken = SlotHold.objects.select_related("slot").filter(
+        checkout=booking.checkout_id, state=SlotHold.State.TAKEN
+    )
+    return next((hold.slot for hold in taken), None)
+
+
+def _batch_paise(closure: Closure) -> int:
+    """What the closure sends back: also what waits for a second person, and what its customers may still choose. What
+    was sent or offered is counted with the person who did it."""
+    waiting = Q(outcome=ClosureItem.Outcome.WAITING, then__in=(Then.REFUND, Then.OFFER))
+    counted = closure.items.filter(waiting | Q(outcome=ClosureItem.Outcome.AWAITING_APPROVAL))
+    receipts = LedgerEntry.objects.filter(payment__in=counted.values("payment"), kind__in=PAYING)
+    return receipts.aggregate(sum=Sum("amount_paise"))["sum"] or 0
+
+
+def _is_waiting(item: ClosureItem) -> bool:
+    """Under the payment's lock: another worker may have been faster."""
+    return ClosureItem.objects.filter(pk=item.pk, outcome=ClosureItem.Outcome.WAITING).exists()
+
+
+def _finish(item: ClosureItem, outcome: ClosureItem.Outcome, detail: str = "") -> None:
+    done = {"outcome": outcome, "detail": detail[:200], "done_at": timezone.now()}
+    ClosureItem.objects.filter(pk=item.pk).update(**done)
+
+
+def _left_paise(payment_ids: Collection[int]) -> dict[int, int]:
+    """By payment: what a refund of all would send back now, as `sendable_paise` says for one."""
+    paid = LedgerEntry.objects.filter(payment__in=payment_ids, kind__in=PAYING)
+    left = {entry.payment_id: entry.amount_paise for entry in paid}
+    of_receipts = Q(attempt__in=paid.values("attempt"))
+    owed = Refund.objects.filter(of_receipts).exclude(state=RefundState.FAILED)
+    owed = owed.exclude(state=RefundState.WAITING, held_because=Refund.Hold.SECOND_PERSON)
+    taken = LedgerEntry.objects.filter(of_receipts, kind=LedgerEntry.Kind.CHARGEBACK)
+    for rows, sign in ((owed, -1), (taken, 1)):
+        for payment_id, paise in rows.order_by().values_list("payment").annotate(sum=Sum("amount_paise")):
+            left[payment_id] = max(left[payment_id] + sign * paise, 0)
+    return left
+
+
+def _free_times(bookings: Collection[Booking], span: Span) -> list[Slot]:
+    """Free times of their pujas outside the closed time, the earliest first."""
+    services = {booking.checkout.puja_service_id for booking in bookings}
+    soonest = timezone.now() + lead_time()
+    free = free_slots_of(services, soonest).filter(starts_at__lt=span.starts_before + FREE_AHEAD)
+    return [*free.exclude(span.condition).order_by("starts_at", "pk")[:MOST_SLOTS]]

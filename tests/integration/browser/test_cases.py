@@ -1,0 +1,198 @@
+"""What staff do with a case, in clicks, in a real browser: counted, looked at, and readable by everybody."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from playwright.sync_api import Page, expect
+
+from booking.models import Booking, Slot
+from payment.models import ClosureItem, Refund
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import request_refund
+from tests.harness import builders
+from tests.integration.browser.conftest import SIZES
+from tests.integration.browser.looks import assert_nothing_serious
+from tests.unit.payment.builders import completed, make_payment
+
+pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
+
+
+class Staff:
+    """Somebody at the desk. Typing is no click; each click is counted."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page, self.url, self.clicks = page, url, 0
+
+    def open(self, path: str) -> None:
+        self.page.goto(self.url + path)
+
+    def click(self, role: Any, name: str) -> None:
+        self.clicks += 1
+        self.page.get_by_role(role, name=name).first.click()
+
+    def write_reason(self, reason: str = "The river has risen.") -> None:
+        self.page.get_by_label("Reason").fill(reason)
+
+    def sees(self, text: str) -> None:
+        expect(self.page.get_by_text(text).first).to_be_visible()
+
+
+@pytest.fixture
+def at_desk(chromium, live_server, request):
+    contexts, troubles = [], []
+
+    def log_in(role: str, size: str = "desktop") -> Staff:
+        client = Client()
+        client.force_login(builders.make_staff(role))
+        context = chromium.new_context(viewport=SIZES[size], locale="en-IN", timezone_id="Asia/Kolkata")
+        cookie = client.cookies["sessionid"].value
+        context.add_cookies([{"name": "sessionid", "value": cookie, "url": live_server.url}])
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda said: troubles.append(said.text) if said.type == "error" else None)
+        return Staff(page, live_server.url)
+
+    yield log_in
+    for context in contexts:
+        context.close()
+    assert troubles == []
+
+
+@pytest.fixture
+def day(service) -> Slot:
+    return builders.make_slot(service, days=5, capacity=5)
+
+
+@pytest.fixture
+def later(service) -> Slot:
+    return builders.make_slot(service, days=6, capacity=2)
+
+
+@pytest.fixture
+def booked(package, day):
+    def made(count: int = 1) -> list[Booking]:
+        for number in range(count):
+            person = builders.make_user(
+                f"asha{number}@example.com",
+                first_name="Asha",
+                last_name="Lakhotia",
+                phone=f"+91987654321{number}",
+                email_confirmed_at=timezone.now(),
+            )
+            payment = make_payment(builders.make_checkout(builders.make_cart(person, package, day.starts_at)))
+            apply_status(payment.attempts.get().pk, completed(), "worker")
+        return [*Booking.objects.order_by("pk")]
+
+    return made
+
+
+def case_of(booking: Booking) -> str:
+    return f"/admin/desk/case/{booking.book_id}/"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_case_is_read_and_300_rupees_go_back_in_three_clicks(booked, at_desk, shot_of, size):
+    (booking,) = booked()
+    staff = at_desk("Owner", size)
+    staff.open(case_of(booking))
+    staff.sees("Asha Lakhotia")
+    staff.sees("₹1,100.00")
+    shot_of(staff.page, f"case-{size}")
+    assert_nothing_serious(staff.page)
+
+    staff.click("link", "Refund")
+    staff.page.get_by_label("Amount").fill("300")
+    staff.click("button", "Show what will happen")
+    staff.sees("₹300.00")
+    staff.sees("The booking stays as it is")
+    shot_of(staff.page, f"refund-{size}")
+    assert_nothing_serious(staff.page)
+    staff.write_reason()
+    staff.click("button", "Refund now")
+    staff.sees("Done: Refund.")
+
+    assert Refund.objects.get().amount_paise == 30_000
+    assert staff.clicks == 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_booking_is_moved_in_three_clicks(booked, later, at_desk, shot_of, size):
+    (booking,) = booked()
+    staff = at_desk("Support", size)
+    staff.open(case_of(booking))
+    staff.click("link", "Move")
+    shot_of(staff.page, f"move-{size}")
+    assert_nothing_serious(staff.page)
+    staff.clicks += 1
+    staff.page.locator("button[name=slot]").first.click()
+    staff.sees("The booking moves from")
+    shot_of(staff.page, f"moved-{size}")
+    assert_nothing_serious(staff.page)
+    staff.write_reason()
+    staff.click("button", "Move the booking")
+    staff.sees("Done: Move.")
+
+    booking.refresh_from_db()
+    assert booking.starts_at == later.starts_at
+    assert staff.clicks == 3
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_day_with_five_bookings_is_closed_in_three_clicks(booked, day, later, at_desk, shot_of, size):
+    booked(5)
+    staff = at_desk("Manager", size)
+    staff.open("/admin/desk/closing/")
+    assert_nothing_serious(staff.page)
+    staff.page.get_by_label("Day").fill(f"{timezone.localtime(day.starts_at):%Y-%m-%d}")
+    staff.click("button", "Show the bookings")
+    staff.sees("5 bookings")
+    shot_of(staff.page, f"closing-{size}")
+    assert_nothing_serious(staff.page)
+    staff.write_reason()
+    staff.click("button", "Close, and do this")
+    staff.sees("All bookings are done.")
+    shot_of(staff.page, f"closed-{size}")
+    assert_nothing_serious(staff.page)
+
+    assert ClosureItem.objects.exclude(outcome="").count() == 5
+    assert staff.clicks <= 6
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_second_person_approves_in_three_clicks(booked, at_desk, shot_of, size, settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 100
+    (booking,) = booked()
+    request_refund(booking.checkout.payment.pk, None, "a mistake of ours", builders.make_superuser())
+    staff = at_desk("Owner", size)
+    staff.open("/admin/desk/approvals/")
+    staff.clicks += 1  # on its entry in the sidebar
+    shot_of(staff.page, f"approvals-{size}")
+    assert_nothing_serious(staff.page)
+    staff.click("link", "Approve …")
+    shot_of(staff.page, f"approve-{size}")
+    assert_nothing_serious(staff.page)
+    staff.write_reason("It is right.")
+    staff.click("button", "Approve")
+    staff.sees("Done:")
+
+    booking.refresh_from_db()
+    assert booking.status == "CANCELLED"
+    assert staff.clicks == 3
+
+
+def test_who_may_not_refund_sees_no_button(booked, at_desk):
+    (booking,) = booked()
+    staff = at_desk("Support")
+    staff.open(case_of(booking))
+
+    expect(staff.page.get_by_role("link", name="Move")).to_be_visible()
+    expect(staff.page.get_by_role("link", name="Refund", exact=True)).to_have_count(0)
+
+
+@pytest.fixture
+def shot_of(tmp_path):
+    """For somebody to look at (pytest --basetemp says where)."""
+    return lambda page, name: page.screenshot(path=tmp_path / f"{name}.png", full_page=True)

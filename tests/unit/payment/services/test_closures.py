@@ -1,0 +1,253 @@
+"""Staff close a day: what is shown of each booking is what becomes of it, once."""
+
+from datetime import timedelta
+from functools import partial
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.utils import timezone
+
+from booking.models import Booking, Slot
+from core.errors import Refusal
+from notifications.models import Notification
+from payment.models import Closure, ClosureItem, LedgerEntry, Offer, Refund, StateChange
+from payment.services.closures import (
+    Span,
+    approve_closure,
+    carry_out,
+    carry_out_at_once,
+    plan_closure,
+    requests_of,
+    start_closure,
+)
+from payment.services.outcomes import apply_status
+from payment.services.refunds.requests import SamePerson, cancel_booking
+from payment.services.rehearsal import ChangedMeanwhile
+from tests.harness import builders, invariants
+from tests.harness.races import at_once
+from tests.unit.payment.builders import completed, make_payment
+from worker.jobs import run_due
+
+pytestmark = pytest.mark.django_db(transaction=True)
+REASON = "The river has risen."
+
+
+@pytest.fixture(autouse=True)
+def limit(settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 10_000
+
+
+@pytest.fixture
+def slot(service):
+    return builders.make_slot(service, days=5, hour=10, capacity=5)
+
+
+@pytest.fixture
+def later(service):
+    return builders.make_slot(service, days=6, capacity=2)
+
+
+@pytest.fixture
+def book(package, slot):
+    def made(count: int = 1) -> list[Booking]:
+        for _ in range(count):
+            cart = builders.make_cart(builders.make_user(first_name="Asha"), package, slot.starts_at)
+            payment = make_payment(builders.make_checkout(cart))
+            apply_status(payment.attempts.get().pk, completed(), "worker")
+        return [*Booking.objects.order_by("pk")]
+
+    return made
+
+
+@pytest.fixture
+def span(slot) -> Span:
+    midnight = timezone.localtime(slot.starts_at).replace(hour=0)
+    return Span(midnight, midnight + timedelta(days=1))
+
+
+def start(span, staff, choices=None, form=None, seen=None) -> Closure:
+    seen = plan_closure(span, staff).seen if seen is None else seen
+    return start_closure(span, choices or {}, REASON, staff, form=form or uuid4(), seen=seen)
+
+
+def work() -> None:
+    while run_due(["closures"]):
+        pass
+
+
+def outcomes(closure) -> list[str]:
+    return [*closure.items.order_by("pk").values_list("outcome", flat=True)]
+
+
+def test_each_booking_has_its_own_free_time_and_becomes_what_was_chosen(book, slot, later, span, staff):
+    first, second, third, fourth = book(4)
+    plan = plan_closure(span, staff)
+    assert [item.move_to for item in plan.items] == [later, later, None, None]
+    assert [item.options for item in plan.items] == [["MOVE", "OFFER", "REFUND"]] * 2 + [
+        ["OFFER", "REFUND"]
+    ] * 2
+    assert (plan.left_paise, plan.open_slots) == (440_000, 1)
+
+    closure = start(span, staff, {second.pk: "REFUND", third.pk: "OFFER", fourth.pk: ""})
+    slot.refresh_from_db()
+    assert not slot.is_open
+    assert Notification.objects.exclude(kind="booked").count() == 0  # the worker does it
+    work()
+
+    assert outcomes(closure) == ["moved", "refunded", "offered"]
+    for booking in (first, second, third, fourth):
+        booking.refresh_from_db()
+    assert (first.starts_at, second.status) == (later.starts_at, Booking.Status.CANCELLED)
+    assert third.choose_until == Offer.objects.get().expires_at
+    assert (fourth.status, fourth.starts_at) == (Booking.Status.CONFIRMED, slot.starts_at)
+    because = {
+        each.kind: each.facts["because"] for each in Notification.objects.filter(facts__has_key="because")
+    }
+    assert because == {"moved": REASON, "cancelled": REASON, "called_off": REASON}
+    decided = StateChange.objects.filter(rule="closed_by_temple").values_list("detail", flat=True)
+    assert [*decided] == [f"by user {staff.pk}: {REASON}"] * 3
+    assert invariants.violations(invariants.query) == {}
+
+
+def test_one_form_sent_twice_is_one_closure_and_tells_nobody_twice(book, span, staff):
+    book(3)
+    form, seen = uuid4(), plan_closure(span, staff).seen
+    closures = at_once(*[partial(start, span, staff, form=form, seen=seen)] * 2)
+    work()
+    for item in ClosureItem.objects.all():
+        carry_out(item.pk)
+
+    assert {closure.pk for closure in closures if isinstance(closure, Closure)} == {Closure.objects.get().pk}
+    assert Refund.objects.count() == 3
+    assert Notification.objects.filter(kind="cancelled").count() == 3
+
+
+def test_two_workers_carry_out_a_booking_once(book, span, staff):
+    book(1)
+    (item,) = start(span, staff).items.all()
+
+    at_once(*[partial(carry_out, item.pk)] * 2)
+
+    assert Refund.objects.count() == Notification.objects.filter(kind="cancelled").count() == 1
+
+
+def test_a_booking_that_came_or_went_after_the_page_was_drawn_stops_the_closure(book, slot, span, staff):
+    first, _ = book(2)
+    seen = plan_closure(span, staff).seen
+    cancel_booking(first, "not any more")
+    with pytest.raises(ChangedMeanwhile):
+        start(span, staff, seen=seen)
+    seen = plan_closure(span, staff).seen
+    book(1)
+    with pytest.raises(ChangedMeanwhile):
+        start(span, staff, seen=seen)
+
+    slot.refresh_from_db()
+    assert slot.is_open
+    assert not Closure.objects.exists()
+
+
+def test_whoever_cancels_between_the_decision_and_the_worker_is_left_alone(book, span, staff):
+    first, second = book(2)
+    closure = start(span, staff)
+    cancel_booking(first, "not any more")
+    work()
+
+    assert outcomes(closure) == ["ended", "refunded"]
+    assert Refund.objects.filter(payment__checkout__booking=second).count() == 1
+
+
+def test_a_time_that_was_taken_meanwhile_leaves_the_booking_as_it_was(book, later, span, staff):
+    (booking,) = book(1)
+    closure = start(span, staff)
+    Slot.objects.filter(pk=later.pk).update(booked=2)
+    work()
+
+    assert outcomes(closure) == ["no_room"]
+    booking.refresh_from_db()
+    assert (booking.status, booking.moves) == (Booking.Status.CONFIRMED, 0)
+
+
+def test_the_sum_of_the_batch_decides_about_the_second_person(book, span, staff, settings):
+    """Three times ₹1,100: each alone, and two of them, would be below the limit."""
+    settings.REFUND_SECOND_PERSON_ABOVE = 2_500
+    book(3)
+    assert plan_closure(span, staff).alone_paise < plan_closure(span, staff).left_paise
+    closure = start(span, staff)
+    work()
+
+    assert outcomes(closure) == ["awaiting_approval"] * 3
+    assert {*Booking.objects.values_list("status", flat=True)} == {"CONFIRMED"}
+    with pytest.raises(SamePerson):
+        approve_closure(closure, staff)
+    second = builders.make_superuser()
+    assert approve_closure(closure, second) == 3
+    assert approve_closure(closure, second) == 0
+    assert {*Booking.objects.values_list("status", flat=True)} == {"CANCELLED"}
+    assert not requests_of(closure).exists()
+    assert invariants.violations(invariants.query) == {}
+
+
+def test_below_the_limit_the_refunds_leave_at_once(book, span, staff, settings):
+    settings.REFUND_SECOND_PERSON_ABOVE = 3_300
+    book(3)
+    closure = start(span, staff)
+    carry_out_at_once(closure)
+
+    assert outcomes(closure) == ["refunded"] * 3
+
+
+def test_without_the_right_to_refund_all_refunds_wait(book, span):
+    clerk = builders.make_user("closer@example.com", is_staff=True)
+    clerk.user_permissions.set(Permission.objects.filter(codename="change_slot"))
+    book(1)
+    assert plan_closure(span, clerk).alone_paise == 0
+    closure = start(span, clerk)
+    work()
+
+    assert outcomes(closure) == ["awaiting_approval"]
+
+
+def test_a_puja_without_slots_is_closed_too(alice, service, staff):
+    package = builders.make_package(service)
+    made = make_payment(builders.make_checkout(builders.make_cart(alice, package, builders.in_days(4))))
+    apply_status(made.attempts.get().pk, completed(), "worker")
+    midnight = builders.in_days(4, 0)
+    span = Span(midnight, midnight + timedelta(days=1))
+    closure = start(span, staff)
+    work()
+
+    assert outcomes(closure) == ["refunded"]
+
+
+def test_a_refused_booking_is_left_with_the_reason_and_the_others_go_on(book, span, staff):
+    first, _ = book(2)
+    LedgerEntry.objects.filter(payment=first.checkout.payment).update(
+        kind="SUSPENSE"
+    )  # its money is not found
+    closure = start(span, staff)
+    work()
+
+    assert outcomes(closure) == ["refused", "refunded"]
+    assert "has not been paid" in closure.items.first().detail
+
+
+def test_a_plan_needs_as_many_queries_for_ten_bookings_as_for_two(
+    book, slot, span, staff, django_assert_num_queries
+):
+    slot.capacity = 20
+    slot.save()
+    book(2)
+    with django_assert_num_queries(8) as counted:
+        plan_closure(span, staff)
+    book(10)
+    with django_assert_num_queries(len(counted)):
+        plan_closure(span, staff)
+
+
+def test_more_bookings_than_one_page_holds_are_refused(book, span, staff, monkeypatch):
+    monkeypatch.setattr("payment.services.closures.MOST_BOOKINGS", 1)
+    book(2)
+    with pytest.raises(Refusal, match="more bookings"):
+        plan_closure(span, staff)
