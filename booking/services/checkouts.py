@@ -77,6 +77,7 @@ def check_out(
     cart: Cart,
     *,
     address_id: int | None,
+    agreed_address: Address | None = None,
     expires_at: datetime | None = None,
     expected_paise: int | None = None,
     network: str = "",
@@ -88,6 +89,7 @@ def check_out(
     `expected_paise` is the total that the caller has seen; without it, the one that the cart showed last. `network` is
     where the caller is (core.networks). The row of the slot is locked last, because all of its customers wait for it.
     `by_staff`: the bounds on holds that nobody pays for do not count, they are for strangers.
+    `agreed_address`: of an earlier checkout; its owner may have deleted it since.
     Raises Conflict `cart_not_active`, AccountClosed, TooManyOpen, SlotFull, HoldRefused, PriceChanged, or
     ValidationError on the field that has become wrong since it was chosen. Nothing is changed then.
     """
@@ -105,7 +107,7 @@ def check_out(
         raise TooManyOpen
     slot = require_bookable(current)
     price = _agreed_price(current, expected_paise)
-    address = address_for_delivery(current.user, address_id)
+    address = agreed_address or address_for_delivery(current.user, address_id)
     checkout = _build_checkout(current, price, address, expires_at or now + places.page_life())
     checkout.pk = key
     shown = price.total_paise

@@ -136,12 +136,12 @@ def too_late(now: datetime) -> "QuerySet[WaitingEntry]":
     return late.order_by("slot__starts_at", "pk")
 
 
-def end_late_list(entry_id: int) -> None:
-    """This entry, and others that wait for the same time, at most PASSED_AT_ONCE."""
+@transaction.atomic
+def end_late_list(entry_id: int) -> list[WaitingEntry]:
+    """This entry, and others that wait for the same time, at most PASSED_AT_ONCE; those that it has ended."""
     slot = WaitingEntry.objects.filter(pk=entry_id).values("slot")
     late = too_late(database_now()).filter(slot__in=slot)
-    keys = list(late.values_list("pk", flat=True)[:PASSED_AT_ONCE])
-    WaitingEntry.objects.filter(pk__in=keys, state=State.WAITING).update(state=State.PASSED)
+    return _end_waiting(late[:PASSED_AT_ONCE])
 
 
 @transaction.atomic
@@ -172,16 +172,15 @@ def _offer_end(slot: Slot, now: datetime) -> datetime:
 
 
 @transaction.atomic
-def end_offer(entry_id: int, now: datetime) -> bool:
-    """Not taken in time: the place is free for the next one. Says whether we ended it."""
+def end_offer(entry_id: int, now: datetime) -> list[WaitingEntry]:
+    """Not taken in time: the place is free for the next one. Others whose waiting ends with it."""
     entry = WaitingEntry.objects.get(pk=entry_id)
     slot = _lock_slot(entry)
     ended = WaitingEntry.objects.filter(pk=entry.pk, state=State.OFFERED, offered_until__lte=now)
     if not ended.update(state=State.PASSED):
-        return False
+        return []
     _give_back(slot)
-    _end_if_nobody_takes(slot)
-    return True
+    return _end_if_nobody_takes(slot)
 
 
 def _refuse_crowd(user: User, network: str) -> None:
@@ -196,14 +195,22 @@ def _refuse_crowd(user: User, network: str) -> None:
         )
 
 
-def _end_if_nobody_takes(slot: Slot) -> None:
+def _end_if_nobody_takes(slot: Slot) -> list[WaitingEntry]:
     """After MOST_OFFERS that ended in a row, the place goes to everybody. Under the lock of the slot."""
     latest = (
         WaitingEntry.objects.filter(slot=slot).exclude(offered_until=None).order_by("-offered_until", "-pk")
     )
     states = list(latest.values_list("state", flat=True)[:MOST_OFFERS])
-    if states == [State.PASSED] * MOST_OFFERS:
-        WaitingEntry.objects.filter(slot=slot, state=State.WAITING).update(state=State.PASSED)
+    if states != [State.PASSED] * MOST_OFFERS:
+        return []
+    return _end_waiting(WaitingEntry.objects.filter(slot=slot, state=State.WAITING).order_by("pk"))
+
+
+def _end_waiting(waiting: "QuerySet[WaitingEntry]") -> list[WaitingEntry]:
+    """Those that still waited."""
+    keys = list(waiting.select_for_update(no_key=True, of=("self",)).values_list("pk", flat=True))
+    WaitingEntry.objects.filter(pk__in=keys, state=State.WAITING).update(state=State.PASSED)
+    return list(WaitingEntry.objects.select_related("slot__service", "package", "user").filter(pk__in=keys))
 
 
 def _lock_slot(entry: WaitingEntry) -> Slot:

@@ -72,13 +72,16 @@ def try_again(
     cart = checkout.cart
     if cart.status == Cart.Status.ABANDONED:
         raise OtherCart
+    # The puja is where it was agreed to be, also when its owner has taken that address out of their list since.
+    is_kept = Address.objects.filter(pk=checkout.address_id or 0, user_id=checkout.user_id).exists()
     try:
         if slot_id is not None and cart.status == Cart.Status.ACTIVE:
             cart = _change_time(cart, slot_id)
         return start_payment(
             checkout.user,
             cart_id=cart.pk,
-            address_id=_address_of(checkout),
+            address_id=checkout.address_id if is_kept else None,
+            deleted_address=None if is_kept else checkout.agreed_address,
             expected_paise=checkout.total_paise if expected_paise is None else expected_paise,
             network=network,
             frontend=frontend,
@@ -105,9 +108,3 @@ def _change_time(cart: Cart, slot_id: int) -> Cart:
         raise InvalidField("selected_time", _("There is no such time for this puja."))
     start = timezone.localtime(slot.starts_at)
     return change_cart(cart, selected_date=start.date(), selected_time=start.time())
-
-
-def _address_of(checkout: Checkout) -> int | None:
-    """Unless its owner has deleted it since."""
-    addresses = Address.objects.filter(pk=checkout.address_id or 0, user_id=checkout.user_id)
-    return addresses.values_list("pk", flat=True).first()

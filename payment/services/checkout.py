@@ -63,7 +63,10 @@ class Server:
 
 @dataclass(frozen=True)
 class Click:
-    """What a customer sent with the click on *Pay*, and from where. None: not sent, and not compared."""
+    """What a customer sent with the click on *Pay*, and from where. None: not sent, and not compared.
+
+    `is_deleted`: the address is one of an earlier checkout, and not in the list of its owner any more.
+    """
 
     address: Address | None
     expected_paise: int | None
@@ -72,6 +75,7 @@ class Click:
     opening: Opening = PAGE
     server: Server | None = None
     buyer_gstin: str | None = None
+    is_deleted: bool = False
 
 
 class CartNotFound(Refusal):
@@ -130,6 +134,7 @@ def start_payment(
     opening: Opening = PAGE,
     server: Server | None = None,
     buyer_gstin: str | None = None,
+    deleted_address: Address | None = None,
 ) -> Started:
     """Open the payment of this user's cart, by `id` or `cart_id`, or find the open one: a cart has one at most.
 
@@ -137,6 +142,7 @@ def start_payment(
     that the customer has seen; without it, the one that the cart showed last counts. `network`: see `check_out`. The
     customer lands on the `frontend` that clicked last. `opening`: PhonePe's page, or an order for an app.
     `server`: the program that opens it for the customer.
+    `deleted_address`: instead of `address_id`, of an earlier checkout of this cart.
     `buyer_gstin`: for the receipt, checked already; None leaves what an earlier click gave.
     Raises CartNotFound, ValidationError on `address_id`, Conflict (AlreadyPaid, CheckoutDiffers, PriceChanged,
     PaymentUnderWay, OpenElsewhere, NotOffered, too_many_open, slot_full, HoldRefused …), Refusal when the cart can't be
@@ -149,8 +155,10 @@ def start_payment(
     cart = Cart.objects.filter(**{name: cart_id}, user=user).first()
     if cart is None:
         raise CartNotFound
-    address = None if address_id is None else address_for_delivery(user, address_id)
-    click = Click(address, expected_paise, network, frontend, opening, server, buyer_gstin)
+    address, is_deleted = deleted_address, deleted_address is not None
+    if address is None and address_id is not None:
+        address = address_for_delivery(user, address_id)
+    click = Click(address, expected_paise, network, frontend, opening, server, buyer_gstin, is_deleted)
     try:
         return _open_or_resume(user, cart, click, deadline)
     except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
@@ -283,6 +291,7 @@ def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
         check_out(
             cart,
             address_id=click.address.pk if click.address else None,
+            agreed_address=click.address if click.is_deleted else None,
             expected_paise=click.expected_paise,
             network=click.network,
             beside=Beside((Payment, PaymentAttempt), payment_writes),

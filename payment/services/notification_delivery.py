@@ -301,11 +301,17 @@ def _link_is_over(facts: Facts) -> str:
     return "" if good.exists() else "the link has ended"
 
 
+def _time_has_passed(facts: Facts) -> str:
+    has_begun = datetime.fromisoformat(facts["starts_at"]) <= timezone.now()
+    return "the puja has begun" if has_begun else ""
+
+
 # By kind of notification to a customer who has not paid.
 DROP_RULES_WITHOUT_PAYMENT: dict[str, Callable[[Facts], str]] = {
     "pay_link": _link_is_over,
     "paying_works": _happened,
     "waiting_offer": _place_is_given_away,
+    "waiting_over": _time_has_passed,
 }
 ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "amount_differs": _fulfilment(Fulfilment.HELD_FOR_STAFF),

@@ -10,13 +10,17 @@ from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from rest_framework.exceptions import Throttled
 
+from accounts import codes
+from accounts.models import OneTimeCode
 from booking.models import Package, Slot, WaitingEntry
 from booking.services.waiting_list import OPEN, OfferOver, join, leave
 from core.errors import Refusal
 from core.networks import client_network
 from payment.views.pages import SeeOther
 from storefront.forms import WaitForm
+from storefront.sessions import CODE_EMAIL, NEXT
 from storefront.views.booking import link_to
 from storefront.views.page import CustomerPage, address_with
 
@@ -32,14 +36,13 @@ class WaitingPage(CustomerPage):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """`do` is the button that was pressed."""
-        action = {"join": self._join, "leave": self._leave, "book": self._book}.get(
-            request.POST.get("do", "")
-        )
+        actions = {"join": self._join, "leave": self._leave, "book": self._book, "confirm": self._confirm}
+        action = actions.get(request.POST.get("do", ""))
         if action is None:
             raise Http404
         try:
             return action()
-        except Refusal as refusal:
+        except (Refusal, Throttled) as refusal:
             return self._show(self.sentence_of(refusal), refusal.status_code)
 
     def _join(self) -> HttpResponse:
@@ -50,6 +53,17 @@ class WaitingPage(CustomerPage):
         join(self.person, wanted.get("slot") or 0, wanted.get("package") or 0, network)
         messages.success(self.request, _("You are on the list. We write to you when a place is free."))
         return SeeOther(self.request.path)
+
+    def _confirm(self) -> HttpResponse:
+        """The code to sign in shows that the address reaches them, and leads back to what they wanted to wait for."""
+        self.count("code")
+        codes.request(self.person.email, OneTimeCode.Purpose.LOGIN, self.address)
+        form = WaitForm(self.request.POST)
+        form.is_valid()
+        wanted = {name: form.cleaned_data.get(name) for name in self.parameters}
+        session = self.request.session
+        session[CODE_EMAIL], session[NEXT] = self.person.email, address_with(self.request.path, wanted)
+        return SeeOther(reverse("shop-code"))
 
     def _leave(self) -> HttpResponse:
         leave(self._entry())
@@ -76,7 +90,7 @@ class WaitingPage(CustomerPage):
         )
 
     def _show(self, notice: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
-        form = WaitForm(self.request.GET)
+        form = WaitForm(self.request.GET or self.request.POST)
         wanted = form.cleaned_data if form.is_valid() else {}
         slots, packages = Slot.objects.select_related("service"), Package.objects.filter(is_active=True)
         return self.show(
@@ -85,4 +99,5 @@ class WaitingPage(CustomerPage):
             slot=slots.filter(pk=wanted.get("slot") or 0, service__is_active=True).first(),
             package=packages.filter(pk=wanted.get("package") or 0).first(),
             entries=self._entries(),
+            is_confirmed=self.person.email_confirmed_at is not None,
         )

@@ -52,6 +52,11 @@ FACTS = {
         "waiting_id": 1,
         "until": "2026-11-27T10:30:00+05:30",
     },
+    "waiting_over": {
+        **{name: PAYMENT[name] for name in ("puja", "place", "starts_at")},
+        "waiting_id": 1,
+        "is_free": True,
+    },
     "moved_by_customer": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }

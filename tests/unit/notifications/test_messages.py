@@ -14,7 +14,7 @@ DEVANAGARI = re.compile("[\u0900-\u097f]")
 ROWS = list(notifications())
 NAMES = [notification.key for notification in ROWS]
 # They have neither a code nor an amount.
-WITHOUT_AMOUNT = {"registered", "paying_works", "waiting_offer"}
+WITHOUT_AMOUNT = {"registered", "paying_works", "waiting_offer", "waiting_over"}
 LINK = "https://shop.example/pay/token/"
 
 

@@ -8,7 +8,7 @@ from django.utils import timezone
 from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.models import Address, User
-from booking.models import Booking, Cart, Checkout, Slot
+from booking.models import Booking, Cart, Checkout, Slot, WaitingEntry
 from booking.services import fill_cart, release
 from booking.services.waiting_list import join
 from core.models import Counter
@@ -382,6 +382,29 @@ def test_who_waits_for_a_full_time_books_the_place_that_is_kept_for_them(
     checkout = Checkout.objects.get(user=alice)
     assert (checkout.starts_at, checkout.address_line1) == (slot.starts_at, HOME["address-address_line1"])
     assert checkout.devotee_names == "Alice, Rohan"
+
+
+def test_who_has_not_confirmed_their_address_does_it_on_the_waiting_page_and_waits(
+    visitor, service, package, charlie
+):
+    slot = builders.make_slot(service, capacity=1)
+    visitor.begin(package, builders.make_slot(service, days=9))
+    builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at))
+    path = f"/waiting/?slot={slot.pk}&package={package.pk}"
+    wanted = {"slot": f"{slot.pk}", "package": f"{package.pk}"}
+    visitor.get(path)
+    assert "meera@example.com reaches you" in visitor.text
+    assert 'value="join"' not in visitor.text
+    assert visitor.post(path, {"do": "join", **wanted}).status_code == 409
+    assert 'value="confirm"' in visitor.text
+
+    visitor.post(path, {"do": "confirm", **wanted})
+    visitor.follow()
+    visitor.post("/login/code/", {"code": sent_code(), "do": "check"})
+    assert visitor.page.url == path
+    visitor.follow()
+    visitor.post("/waiting/", {"do": "join", **wanted})
+    assert [each.user.email for each in WaitingEntry.objects.all()] == ["meera@example.com"]
 
 
 def test_nobody_moves_the_entries_of_somebody_else(visitor, service, package, alice, charlie):

@@ -280,6 +280,8 @@ def test_a_list_ends_when_its_time_cannot_be_bought_any_more(alice, charlie, pac
     assert run_due(["late_waiting"]) == 1
     assert states() == ["PASSED", "PASSED"]
     assert run_due(["late_waiting"]) == 0
+    told = Notification.objects.filter(kind="waiting_over")
+    assert {each.user for each in told} == {each for each in (alice, charlie) if each.email_confirmed_at}
 
 
 def test_times_that_are_over_keep_nobody_from_waiting_for_another(alice, package, service):
@@ -354,6 +356,12 @@ def test_after_three_offers_that_nobody_took_the_place_goes_to_everybody(charlie
     assert set(states()) == {"PASSED"}
     assert numbers(slot) == (0, 0)
     assert builders.make_checkout(builders.make_cart(charlie, package, slot.starts_at)).hold.state == "HELD"
+    told = Notification.objects.filter(kind="waiting_over")
+    assert {each.facts["is_free"] for each in told} == {True}
+    assert {each.user_id for each in told} == {
+        each.user_id for each in WaitingEntry.objects.filter(offered_until=None)
+    }
+    assert len(told) == 2
 
 
 def test_who_takes_an_offer_keeps_the_list_going(package, slot, sold):

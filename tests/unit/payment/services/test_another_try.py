@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 
+from accounts.models import Address
+from accounts.services import add_address
 from booking.models import Booking, Cart, Slot, SlotHold
 from payment.models import Payment
 from payment.services.another_try import MOST_TIMES, OtherCart, TimeGone, can_try_again, try_again
@@ -54,6 +56,27 @@ def test_the_same_puja_is_paid_again_at_the_same_time_and_price(api, alice, fail
     assert again.checkout.address_line1 == failed.checkout.address_line1 == "12 Temple Road"
     assert SlotHold.objects.get(checkout=again.checkout).state == "HELD"
     assert Slot.objects.get(pk=slot.pk).held == 1
+
+
+@pytest.mark.parametrize("has_another", [False, True])
+def test_an_address_that_was_deleted_since_is_still_where_the_puja_is(api, alice, failed, has_another):
+    """Not the default address, and not none: the priest would go to another house."""
+    agreed = failed.checkout.address_line1
+    Address.objects.filter(user=alice).delete()
+    if has_another:
+        add_address(alice, address_line1="9 Other Lane", city="Gaya", state="Bihar", postal_code="823001")
+    answers = [api(alice).post(url(failed)) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [201, 200]
+    again = Payment.objects.get(pk=answers[0].json()["payment_id"])
+    assert (again.checkout.address_line1, again.checkout.address_city) == (
+        agreed,
+        failed.checkout.address_city,
+    )
+    assert Address.objects.filter(user=alice).count() == has_another
+    once_more = ends(again)
+    assert api(alice).post(url(once_more)).status_code == 201
+    assert Payment.objects.latest("pk").checkout.address_line1 == agreed
 
 
 def test_twice_is_the_same_payment(api, alice, failed):
