@@ -13,6 +13,10 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
+from django_otp.plugins.otp_static import admin as static_admin  # noqa: F401 - registers StaticDevice
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp import admin as totp_admin  # noqa: F401 - registers TOTPDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 from rest_framework_simplejwt.token_blacklist import admin as token_blacklist_admin  # noqa: F401 - registers these
 from rest_framework_simplejwt.token_blacklist.models import BlacklistedToken, OutstandingToken
 from unfold.admin import ModelAdmin, TabularInline
@@ -27,6 +31,8 @@ from accounts.session_ends import end, end_all
 from core.long_lists import LongList
 
 admin.site.unregister(Group)
+# With the secrets of people; `desk:second-factor` is their page.
+admin.site.unregister([TOTPDevice, StaticDevice])
 # Tables of a library that are not used any more.
 admin.site.unregister([OutstandingToken, BlacklistedToken])
 

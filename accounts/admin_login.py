@@ -1,13 +1,17 @@
 """The admin's two pages that look at a password: a refusal of the guard is 429 there, too."""
 
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import admin
 from django.contrib.auth import update_session_auth_hash
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
 from unfold.forms import AuthenticationForm
 
+from accounts import second_factor
 from accounts.login_guard import begin_password_check
 from accounts.models import Session, User
 from accounts.session_ends import end_all
@@ -31,12 +35,18 @@ class LoginForm(AuthenticationForm):
 
 
 def admin_login(request: HttpRequest) -> HttpResponse:
+    """Password first; then, on a page of the desk, the second factor, which a session without it is led to."""
     if request.method != "POST":
+        if admin.site.has_login(request) and not second_factor.has_passed(request):  # type: ignore[attr-defined]
+            following = urlencode({"next": request.GET.get("next", "")})
+            return redirect(f"{reverse('desk:second-factor')}?{following}")
         return admin.site.login(request)
     wait = find_excess("login", network_of(client_address(request)))
     if wait is not None:
         return too_many_requests(request, wait)
     response = admin.site.login(request)
+    if response.status_code == FOUND:
+        second_factor.begin(request, cast(User, request.user))
     form = getattr(response, "context_data", {}).get("form")
     for error in form.non_field_errors().as_data() if form else ():
         if error.code == TOO_MANY:

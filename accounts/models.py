@@ -120,6 +120,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 
     class Meta:
+        permissions = [("assign_role", "Can choose the role of staff")]
         indexes = [
             # How staff search for who is on the phone (backoffice/search.py).
             BeginningsIndex(Lower("first_name"), name="user_first_name"),
@@ -139,6 +140,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def is_customer(self) -> bool:
         """Everybody else is staff, whose accounts only superusers edit."""
         return not (self.is_staff or self.is_superuser or self.role != self.Role.USER)
+
+    @property
+    def holds_everything(self) -> bool:
+        """A superuser: no role makes or ends that."""
+        return self.is_superuser
 
     def holds(self, right: str) -> bool:
         """Whether they may do what `right` names, as in "payment.view_payment". Superusers may do all.

@@ -132,6 +132,13 @@ class RegistrationSerializer(serializers.Serializer):
 class LoginSerializer(serializers.Serializer):
     email = serializers.CharField(max_length=254)
     password = PasswordField()
+    second_factor = serializers.CharField(
+        max_length=40,
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="of staff who have one: the code of their app, or a recovery code",
+    )
 
 
 class AddressOfCodesSerializer(serializers.Serializer):

@@ -16,6 +16,7 @@ from accounts.hashers import spend_time_of_comparison
 from accounts.known_networks import remember_network
 from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
+from accounts.second_factor import check_login
 from accounts.session_ends import end_all
 from core.compiled import CompiledRead
 from core.errors import Conflict, Refusal
@@ -162,10 +163,11 @@ class NotLoggedIn(Refusal):
         )
 
 
-def log_in(email: str, password: str, address: str) -> User:
+def log_in(email: str, password: str, address: str, second_factor: str = "") -> User:
     """The person, or a Refusal that does not tell whether the email or the password was wrong.
 
-    `address` is the caller's. Raises TooManyAttempts, and NotLoggedIn where the password alone is not enough.
+    `address` is the caller's. Raises TooManyAttempts, NotLoggedIn where the password alone is not enough, and what
+    `accounts.second_factor.check_login` raises.
     """
     login = begin_login(email, address)
     user = User.objects.filter(email=email).first()
@@ -182,6 +184,7 @@ def log_in(email: str, password: str, address: str) -> User:
     login.was_right()
     if not user.is_active:
         raise NotLoggedIn(user.email, User.AccountStatus(user.account_status))
+    check_login(user, second_factor)
     User.objects.filter(pk=user.pk).update(last_login=timezone.now())
     return user
 

@@ -38,7 +38,10 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
     ),
     (
         _("Behind the desk"),
-        (Entry(_("All tables"), "table_view", "desk:tables"),),
+        (
+            Entry(_("Staff"), "badge", "desk:staff", (rights.ASSIGN_ROLES,)),
+            Entry(_("All tables"), "table_view", "desk:tables"),
+        ),
     ),
 )
 
@@ -65,6 +68,14 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             sections.append({"title": title, "separator": True, "items": items})
     return sections
+
+
+def account_links(request: HttpRequest) -> list[dict[str, Any]]:
+    """UNFOLD's ACCOUNT: the menu of whoever is logged in."""
+    return [
+        {"title": gettext("Change password"), "link": reverse("admin:password_change")},
+        {"title": gettext("Second factor"), "link": reverse("desk:second-factor-setup")},
+    ]
 
 
 def environment_badge(request: HttpRequest) -> list[str]:

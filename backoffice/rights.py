@@ -24,6 +24,7 @@ ADD_PROMO_CODES = "booking.add_promocode"
 CHANGE_PROMO_CODES = "booking.change_promocode"
 SEE_PEOPLE = "accounts.view_user"
 CHANGE_PEOPLE = "accounts.change_user"
+ASSIGN_ROLES = "accounts.assign_role"
 END_SESSIONS = "accounts.change_session"
 SEE_PAYMENTS = "payment.view_payment"
 DECIDE_PAYMENTS = "payment.change_payment"
@@ -67,6 +68,7 @@ WORDS: dict[str, Text] = {
     CHANGE_PROMO_CODES: _("change promo codes"),
     SEE_PEOPLE: _("see the accounts of customers and staff"),
     CHANGE_PEOPLE: _("change names and phones of customers, and suspend customers"),
+    ASSIGN_ROLES: _("choose the roles of staff, and remove a lost second factor"),
     END_SESSIONS: _("log customers out"),
     SEE_PAYMENTS: _("see payments and how they came about"),
     DECIDE_PAYMENTS: _("decide about payments in review"),
@@ -101,7 +103,7 @@ _SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE
 
 ROLES: dict[str, frozenset[str]] = {
     OWNER: frozenset(WORDS),
-    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS},
+    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS, ASSIGN_ROLES},
     SUPPORT: _LOOK
     | _SEE_MONEY
     | {CHANGE_BOOKINGS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}

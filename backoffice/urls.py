@@ -1,7 +1,7 @@
 from django.urls import path
 
 from backoffice.attention import NEEDS
-from backoffice.views import actions, case, closing, people, search, slots, today
+from backoffice.views import actions, case, closing, people, search, second_factor, slots, staff, today
 
 app_name = "desk"
 urlpatterns = [
@@ -31,6 +31,11 @@ urlpatterns = [
     path("closing/", closing.closing, name="closing"),
     path("closing/<int:pk>/", closing.closure, name="closure"),
     path("closing/<int:pk>/approve/", closing.approve, name="closure-approve"),
+    path("second-factor/", second_factor.step, name="second-factor"),
+    path("second-factor/setup/", second_factor.setup, name="second-factor-setup"),
+    path("staff/", staff.people, name="staff"),
+    path("staff/<int:pk>/role/", staff.role, name="role"),
+    path("staff/<int:pk>/second-factor/forget/", staff.forget, name="second-factor-forget"),
     path("tables/", today.tables, name="tables"),
     *(path(f"needs/{need.name}/", today.needs(need), name=f"needs-{need.name}") for need in NEEDS),
 ]

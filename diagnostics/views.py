@@ -22,6 +22,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
+from accounts import second_factor
 from accounts.authentication import ActiveUserAuthentication, BearerScheme
 from accounts.models import User
 from accounts.permissions import may
@@ -179,7 +180,7 @@ def may_read_all(request: Request) -> bool:
 
 def _session_holds(request: Request, right: str) -> bool:
     user = get_user(request._request)
-    return isinstance(user, User) and user.holds(right)
+    return isinstance(user, User) and user.holds(right) and second_factor.has_passed(request._request)
 
 
 def has_token_or_right(request: Request, right: str) -> bool:

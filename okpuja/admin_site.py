@@ -12,7 +12,16 @@ from unfold.sites import UnfoldAdminSite
 class DeskSite(UnfoldAdminSite):
     _is_loaded = False
     start_page = "backoffice.views.today.start"  # by dotted path: this module is loaded before any model
+    second_step = "accounts.second_factor.has_passed"
     palette = "backoffice.views.search.palette"
+
+    def has_login(self, request: HttpRequest) -> bool:
+        """The password was right; the second factor may be missing."""
+        return super().has_permission(request)
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        has_passed: Callable[[HttpRequest], bool] = import_string(self.second_step)
+        return self.has_login(request) and has_passed(request)
 
     def index(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         start: Callable[[HttpRequest], HttpResponse] = import_string(self.start_page)

@@ -110,6 +110,9 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "corsheaders",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",  # for its migrations: accounts 0005 emptied its tables
@@ -164,6 +167,8 @@ TEMPLATES = [
     }
 ]
 
+# Staff log in with a code of an app, too (accounts/second_factor.py). Off: who has set one up is asked for it.
+STAFF_SECOND_FACTOR = boolean("STAFF_SECOND_FACTOR", False)
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"  # unfold's login page forgets where it was to lead
 AUTHENTICATION_BACKENDS = ["accounts.login_guard.GuardedBackend"]
@@ -331,6 +336,7 @@ STOREFRONT = boolean("STOREFRONT", False)
 # What pages, mails, receipts and the admin show of the business (core/brand.py).
 BRAND_NAME = text("BRAND_NAME", "OkPuja")
 BRAND_LOGO = picture("BRAND_LOGO")
+OTP_TOTP_ISSUER = BRAND_NAME  # what the app of a second factor shows
 BRAND_COLOUR = colour("BRAND_COLOUR", "#a8380b")
 BRAND_EMAIL = text("BRAND_EMAIL")
 BRAND_PHONE = text("BRAND_PHONE")
@@ -357,6 +363,7 @@ UNFOLD = {
             },
         }
     },
+    "ACCOUNT": {"navigation": "backoffice.navigation.account_links"},
     "SIDEBAR": {
         "navigation": "backoffice.navigation.navigation",
         "show_search": True,

@@ -7,9 +7,9 @@ from django.db import migrations
 
 
 def grant(roles: Mapping[str, Iterable[str]]) -> migrations.RunPython:
-    """`{"Owner": ["booking.add_slot"]}`. Makes the groups and the permissions that are not there yet.
+    """`{"Owner": ["booking.add_slot", "accounts.user.assign_role"]}`: of `Meta.permissions` with the name of their model.
 
-    Django itself makes permissions only after all migrations have run, and keeps those that it finds.
+    Makes the groups and the permissions that are not there yet. Django itself makes permissions only after all migrations have run, and keeps those that it finds.
     """
 
     def add(apps: Any, schema_editor: Any) -> None:
@@ -21,11 +21,13 @@ def grant(roles: Mapping[str, Iterable[str]]) -> migrations.RunPython:
 
 
 def _permission(apps: Any, right: str) -> Any:
-    app, codename = right.split(".")
-    verb, model = codename.split("_", 1)
+    app, *named, codename = right.split(".")
+    verb, _, what = codename.partition("_")
+    model = named[0] if named else what
     content_type, _ = apps.get_model("contenttypes", "ContentType").objects.get_or_create(
         app_label=app, model=model
     )
     permissions = apps.get_model("auth", "Permission").objects
-    name = f"Can {verb} {apps.get_model(app, model)._meta.verbose_name_raw}"
+    meta = apps.get_model(app, model)._meta
+    name = dict(meta.permissions).get(codename, f"Can {verb} {meta.verbose_name_raw}")
     return permissions.get_or_create(content_type=content_type, codename=codename, defaults={"name": name})[0]

@@ -27,6 +27,7 @@ POINTS = (
     Point("production", "PhonePe's production", installation.production),
     Point("debug_off", "DEBUG is off", installation.debug_off),
     Point("safe_settings", "No unsafe setting", installation.safe_settings),
+    Point("second_factor", "Staff have a second factor", installation.second_factor, lambda: False),
     Point("credentials", "Credentials", installation.credentials),
     Point("webhook_login", "The webhook's login", installation.webhook_login),
     Point("connectivity", "PhonePe is reached and knows us", network.connectivity),

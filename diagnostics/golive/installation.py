@@ -29,6 +29,15 @@ def debug_off(site: Site) -> Result:
     return passed("DEBUG is off")
 
 
+def second_factor(site: Site) -> Result:
+    if not settings.STAFF_SECOND_FACTOR:
+        return not_run(
+            "warning: staff log in with a password alone",
+            "Set STAFF_SECOND_FACTOR=True: each sets up a code of an app.",
+        )
+    return passed("staff need a second factor")
+
+
 def production(site: Site) -> Result:
     if settings.PHONEPE_ENV != "PRODUCTION":
         return failed(f"PHONEPE_ENV is {settings.PHONEPE_ENV}", "Set PHONEPE_ENV=PRODUCTION.")
