@@ -18,8 +18,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from booking.models import Booking, Slot, SlotHold
-from booking.services import NoticeTooShort, SlotGone, close, earliest_move, free_slots_of, lead_time
+from booking.models import ON_SALE, Booking, Slot, SlotHold
+from booking.services import NoticeTooShort, SlotGone, earliest_move, free_slots_of, lead_time
+from booking.services.openings import Period, close_periods
 from core.errors import Refusal
 from payment.models import PAYING, Closure, ClosureItem, LedgerEntry, Payment, Refund
 from payment.services.leases import process_row
@@ -146,7 +147,7 @@ def plan_closure(span: Span, by: User) -> Plan:
             Planned(booking, left.get(booking.checkout.payment.pk, 0), move_to, bool(of_puja), waits)
         )
     alone = max(settings.REFUND_SECOND_PERSON_ABOVE * 100 - sent_back_alone(by), 0) if by.holds(RIGHT) else 0
-    return Plan(items, span.slots().filter(is_open=True).count(), alone)
+    return Plan(items, span.slots().filter(ON_SALE).count(), alone)
 
 
 def sample_messages(plan: Plan) -> list[Told]:
@@ -172,17 +173,17 @@ def _rehearsed(item: Planned, then: str, payment: Payment) -> object:
 def start_closure(
     span: Span, choices: Mapping[int, str], reason: str, by: User, *, form: UUID, seen: str
 ) -> Closure:
-    """Closes the times, and stores what becomes of each booking: `choices` by its primary key, the first option of the
-    plan without one, "" to leave it. The same form twice is one closure.
+    """Closes the time for all pujas or one, also those without slots, and stores what becomes of each booking.
 
-    Raises ChangedMeanwhile when the bookings are not those that were shown; TooMany.
+    `choices` by the primary key of a booking; without one the first option of the plan, "" to leave it. The same form
+    twice is one closure. Raises ChangedMeanwhile when the bookings are not those that were shown; TooMany.
     """
     if existing := Closure.objects.filter(form=form).first():
         return existing
     if plan_closure(span, by).seen != seen:
         raise ChangedMeanwhile
-    for slot in span.slots().filter(is_open=True).order_by("pk"):
-        close(slot)
+    period = Period(span.starts_from, span.starts_before, span.service_id, reason)
+    close_periods([period], by)  # no payment under way becomes a booking there any more
     with transaction.atomic():
         closure, is_new = Closure.objects.get_or_create(
             form=form,

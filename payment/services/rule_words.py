@@ -32,6 +32,8 @@ WORDS: dict[str, Text] = {
     "no_attempt_left": _("No order can bring money any more, so the payment ended."),
     # what became of the money
     "money_received": _("The agreed amount arrived."),
+    "paid_by_hand": _("The money was taken by hand, so this payment is paid."),
+    "taken_by_hand": _("Staff took the money by hand."),
     "amount_differs": _("Another amount, or one of another merchant, arrived: staff must decide."),
     "accepted_by_staff": _("Staff accepted what arrived as the payment."),
     "returned_by_staff": _("Staff sent back what arrived."),
@@ -58,6 +60,7 @@ WORDS: dict[str, Text] = {
     "moved_by_customer": _("The customer moved the booking."),
     "moved_for_customer": _("Staff moved the booking, as the customer had asked."),
     "closed_by_temple": _("Staff closed the time of this booking."),
+    "completed_by_staff": _("Staff marked the booking as completed."),
     # refunds
     "refund_promised": _("A refund was decided."),
     "refund_held": _("A refund was requested and waits for staff."),
@@ -75,6 +78,7 @@ WORDS: dict[str, Text] = {
     "refund_failed_often": _("The refund failed under several numbers: staff must find out why."),
     "refund_found": _("PhonePe reports a refund that was made in its own dashboard."),
     "nothing_left": _("The money had gone another way, so this refund was cut."),
+    "given_back_by_hand": _("The money was given back by hand."),
     "money_went_back": _("The money has gone back."),
     # decisions of staff on the desk
     "staff_refunded": _("Staff decided a refund."),

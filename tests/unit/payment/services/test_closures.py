@@ -7,8 +7,9 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import Permission
 from django.utils import timezone
+from rest_framework.exceptions import ValidationError
 
-from booking.models import Booking, Slot
+from booking.models import ON_SALE, Booking, Slot
 from core.errors import Refusal
 from notifications.models import Notification
 from payment.models import Closure, ClosureItem, LedgerEntry, Offer, Refund, StateChange
@@ -90,8 +91,7 @@ def test_each_booking_has_its_own_free_time_and_becomes_what_was_chosen(book, sl
     assert (plan.left_paise, plan.open_slots) == (440_000, 1)
 
     closure = start(span, staff, {second.pk: "REFUND", third.pk: "OFFER", fourth.pk: ""})
-    slot.refresh_from_db()
-    assert not slot.is_open
+    assert not Slot.objects.filter(ON_SALE, pk=slot.pk).exists()
     assert Notification.objects.exclude(kind="booked").count() == 0  # the worker does it
     work()
 
@@ -132,6 +132,25 @@ def test_two_workers_carry_out_a_booking_once(book, span, staff):
     assert Refund.objects.count() == Notification.objects.filter(kind="cancelled").count() == 1
 
 
+def test_money_that_is_under_way_while_the_time_is_closed_becomes_no_booking_of_it(
+    book, package, slot, span, staff
+):
+    book(1)
+    payment = make_payment(
+        builders.make_checkout(builders.make_cart(builders.make_user(), package, slot.starts_at))
+    )
+    attempt = payment.attempts.get().pk
+
+    closure, _ = at_once(partial(start, span, staff), partial(apply_status, attempt, completed(), "worker"))
+
+    late = Booking.objects.filter(checkout__payment=payment).first()
+    if isinstance(closure, ChangedMeanwhile):  # it was booked first: staff are told to look again
+        assert late is not None
+        assert [planned.booking for planned in plan_closure(span, staff).items][-1] == late
+    else:
+        assert late is None
+
+
 def test_a_booking_that_came_or_went_after_the_page_was_drawn_stops_the_closure(book, slot, span, staff):
     first, _ = book(2)
     seen = plan_closure(span, staff).seen
@@ -143,8 +162,7 @@ def test_a_booking_that_came_or_went_after_the_page_was_drawn_stops_the_closure(
     with pytest.raises(ChangedMeanwhile):
         start(span, staff, seen=seen)
 
-    slot.refresh_from_db()
-    assert slot.is_open
+    assert Slot.objects.filter(ON_SALE, pk=slot.pk).exists()
     assert not Closure.objects.exists()
 
 
@@ -219,6 +237,8 @@ def test_a_puja_without_slots_is_closed_too(alice, service, staff):
     work()
 
     assert outcomes(closure) == ["refunded"]
+    with pytest.raises(ValidationError):  # nobody books that day any more
+        builders.make_cart(builders.make_user(), package, builders.in_days(4, 11))
 
 
 def test_a_refused_booking_is_left_with_the_reason_and_the_others_go_on(book, span, staff):
