@@ -27,6 +27,11 @@ SENSIBLE_MOMENT = (
 )
 
 
+def text_of(markup: str) -> str:
+    """What HTML says, on one line, for mails and lists."""
+    return " ".join(html.unescape(nh3.clean(markup.replace("<", " <"), tags=set())).split())
+
+
 def require_image_host(url: str) -> None:
     try:
         host = urlsplit(url).hostname
@@ -51,7 +56,7 @@ def require_visible_text(text: str) -> None:
     """Judged as a visitor sees it: without the tags that are taken out."""
     if "<img" in nh3.clean(text):
         return
-    require_letter_or_digit(html.unescape(nh3.clean(text, tags=set())))
+    require_letter_or_digit(text_of(text))
 
 
 class ImageAddressField(models.CharField):

@@ -25,6 +25,8 @@ LABELS = {
     "moved_from": _("Time before"),
     "wanted_at": _("Time you wanted"),
     "place": _("Place"),
+    "devotees": _("For"),
+    "preparation": _("What to prepare"),
     "purpose": _("Purpose"),
     "amount": _("Amount"),
     "agreed": _("Amount agreed"),

@@ -41,8 +41,8 @@ class Message:
     html: str
 
 
-def write(notification: Notification, link: str = "", change_link: str = "") -> Message:
-    """In its reader's language, with a link to go on, and one to change a booking. Raises Unwritable."""
+def write(notification: Notification, link: str = "", change_link: str = "", map_link: str = "") -> Message:
+    """In its reader's language, with links to go on, to change a booking, and to find it. Raises Unwritable."""
     language = supported_language(notification.language)
     with translation.override(language):
         try:
@@ -67,6 +67,8 @@ def write(notification: Notification, link: str = "", change_link: str = "") -> 
             "link": link,
             "change": _("Cancel or move your booking"),
             "change_link": change_link,
+            "find": _("Show it on a map"),
+            "map_link": map_link,
             "simulated": simulated,
             "footer": _(
                 "{brand}. This message was sent automatically; please keep it for your records."

@@ -39,7 +39,8 @@ OLDEST_NEWS = timedelta(days=14)  # an older message is of no use to its reader
 class Attachments:
     """What is added to a message when it is sent: a link to go on, files by name (PDF, calendar), and newer facts.
 
-    `change_link`: to cancel or move a booking. `over` says why the message is no longer true: then it is dropped.
+    `change_link`: to cancel or move a booking. `map_link`: where it takes place. `over` says why the message is no
+    longer true: then it is dropped.
     """
 
     link: str = ""
@@ -47,6 +48,7 @@ class Attachments:
     facts: dict[str, Any] = field(default_factory=dict)
     over: str = ""
     change_link: str = ""
+    map_link: str = ""
 
 
 Attach = Callable[[Notification], Attachments]
@@ -152,7 +154,7 @@ def _deliver(notification: Notification, attachments: Attachments) -> None:
     recipients = [notification.email] if is_for_person else settings.STAFF_EMAILS
     if not recipients:
         raise Unwritable("nobody to send it to")
-    message = write(notification, attachments.link, attachments.change_link)
+    message = write(notification, attachments.link, attachments.change_link, attachments.map_link)
     headers = {"Message-ID": notification.message_id, "Auto-Submitted": "auto-generated"}
     subject = printable(message.subject)
     text, html = (printable(each, keep="\n\t") for each in (message.text, message.html))

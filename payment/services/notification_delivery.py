@@ -15,9 +15,12 @@ from django.utils import timezone
 
 from accounts.codes import code_of, digits
 from accounts.models import BY_MAIL
-from booking.calendar_files import calendar_file
+from booking.calendar_files import calendar_file, place_of
+from booking.fields import text_of
 from booking.models import Booking, Cart, WaitingEntry
+from core.language import ENGLISH
 from core.logging import log_about
+from core.texts import one_line, shown
 from notifications.models import Notification
 from notifications.sending import Attachments
 from notifications.services import CODES
@@ -31,6 +34,7 @@ from payment.models import (
     WebhookEvent,
     WorkLease,
 )
+from payment.services.booking_changes import map_url
 from payment.services.links import change_url, offer_url, pay_link_url, status_url
 from payment.services.notifications import notify_refund_started
 from payment.services.receipts import MAIL_WAITS, pdf, receipt_of
@@ -79,14 +83,29 @@ def attach(notification: Notification) -> Attachments:
     link = offer_url(payment) if kind in WITH_CHOICE else status_url(payment)
     receipt = receipt_of(payment) if kind in WITH_RECEIPT else None
     files = dict([pdf(receipt, notification.language, MAIL_WAITS)]) if receipt else {}
-    newer, change_link = _newer_time(kind, facts), ""
+    newer, change_link, map_link = _newer_time(kind, facts), "", ""
     if kind in WITH_CALENDAR:
-        rows = Booking.objects.select_related("checkout", "user")
+        rows = Booking.objects.select_related("checkout__puja_service", "user")
         if booking := rows.filter(book_id=facts.get("book_id")).first():
             files[f"{booking.book_id}.ics"] = calendar_file([booking], notification.language)
             if kind in CHANGEABLE:
-                change_link = change_url(booking)
-    return Attachments(link, files, newer, reason_to_drop(notification), change_link)
+                change_link, map_link = change_url(booking), map_url(booking)
+                newer |= _how_to_come(booking)
+    return Attachments(link, files, newer, reason_to_drop(notification), change_link, map_link)
+
+
+def _how_to_come(booking: Booking) -> Facts:
+    """Where it is, and what to bring; for whom only to an address that its owner has confirmed."""
+    checkout, service = booking.checkout, booking.checkout.puja_service
+    is_known = booking.user.email_confirmed_at is not None
+    names = " · ".join(filter(None, (one_line(checkout.devotee_names), checkout.gotra, checkout.nakshatra)))
+    return {
+        "place": place_of(booking, ENGLISH),
+        "place_hi": place_of(booking, "hi"),
+        "devotees": shown(names) if is_known else "",
+        "preparation": text_of(service.preparation),
+        "preparation_hi": text_of(service.preparation_hi),
+    }
 
 
 def _newer_time(kind: str, facts: Facts) -> Facts:

@@ -16,7 +16,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import Throttled
 
-from booking.models import Slot
+from booking.calendar_files import place_of
+from booking.fields import text_of
+from booking.models import Booking, PujaService, Slot
 from booking.services.checkouts import PriceChanged
 from core import errors
 from core.errors import Refusal
@@ -29,6 +31,7 @@ from payment.phonepe.enums import Channel
 from payment.serializers.checkout import TryAgainRequest
 from payment.serializers.sentences import user_message
 from payment.services.another_try import TimeGone, can_try_again, try_again
+from payment.services.booking_changes import map_url
 from payment.services.checkout import pay_by_link, reopen
 from payment.services.frontends import OpenedBy, landing_url
 from payment.services.links import (
@@ -149,6 +152,7 @@ class StatusPageView(PageView):
                 "in_app": payment.is_open and _is_open_in_app(payment),
                 "booking_url": _booking_url(payment),
                 **_donation_facts(payment, language),
+                **_booking_facts(payment.booking, language),
             }
             return render(request, "payment/status.html", context, status=status)
 
@@ -225,6 +229,18 @@ def _booking_url(payment: Payment) -> str:
     if not settings.STOREFRONT or payment.frontend != FrontendGeneration.SHOP or payment.booking is None:
         return ""
     return reverse("shop-booking", args=[payment.booking.book_id])
+
+
+def _booking_facts(booking: Booking | None, language: str) -> dict[str, str]:
+    """How to come, for whoever holds the link: not the address of a puja at home."""
+    if booking is None or booking.status != Booking.Status.CONFIRMED or booking.starts_at <= timezone.now():
+        return {}
+    is_at_home = booking.checkout.puja_type == PujaService.Type.HOME
+    return {
+        "place": "" if is_at_home else place_of(booking, language),
+        "map_url": "" if is_at_home else map_url(booking),
+        "preparation": text_of(localized(booking.checkout.puja_service, "preparation", language)),
+    }
 
 
 def _donation_facts(payment: Payment, language: str) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """How the pages write amounts, durations, words of the catalogue, and descriptions."""
 
 from datetime import date, datetime, time
-from html import unescape
 
 import nh3
 from django import template
@@ -10,6 +9,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
+from booking.fields import text_of
 from booking.models import Booking, Package, PujaService
 from core.dates import spell_date, spell_month
 from core.language import Text
@@ -17,6 +17,7 @@ from core.money import grouped
 
 register = template.Library()
 register.filter("spell_month", spell_month)
+register.filter("plain", text_of)  # autoescaped by the template
 
 WORDS: dict[str, Text] = {
     PujaService.Type.HOME: _("At your home"),
@@ -73,12 +74,6 @@ def word(value: str) -> Text:
 @register.filter
 def description(text: str) -> SafeString:
     return mark_safe(nh3.clean(text, tags=KEPT_TAGS))  # noqa: S308 - cleaned here
-
-
-@register.filter
-def plain(text: str) -> str:
-    """For one line of a list: autoescaped by the template."""
-    return " ".join(unescape(nh3.clean(text, tags=set())).split())
 
 
 @register.filter
