@@ -10,9 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
 from django.utils import timezone
-from django.views.decorators.cache import never_cache
 from django_otp.plugins.otp_static import admin as static_admin  # noqa: F401 - registers StaticDevice
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp import admin as totp_admin  # noqa: F401 - registers TOTPDevice
@@ -29,6 +27,7 @@ from accounts.search import PhoneSearch
 from accounts.services import lock_user
 from accounts.session_ends import end, end_all
 from core.long_lists import LongList
+from core.shown_once import shown_once
 
 admin.site.unregister(Group)
 # With the secrets of people; `desk:second-factor` is their page.
@@ -289,7 +288,7 @@ class ApiKeyAdmin(LongList, ModelAdmin):
 
     def response_add(self, request: HttpRequest, obj: ApiKey, *args: Any, **kwargs: Any) -> HttpResponse:
         made = ApiKey.objects.get(pk=obj.pk)
-        return self._show_once(request, [(made, request.made_key)])  # type: ignore[attr-defined]
+        return shown_once(self, request, [(str(made), request.made_key)])  # type: ignore[attr-defined]
 
     @admin.action(description="Revoke these keys at once", permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
@@ -303,15 +302,5 @@ class ApiKeyAdmin(LongList, ModelAdmin):
         if not good:
             messages.error(request, "These keys are revoked or expired: make new ones.")
             return None
-        return self._show_once(request, [rotate_key(key, by=cast(User, request.user)) for key in good])
-
-    def _show_once(self, request: HttpRequest, made: list[tuple[ApiKey, str]]) -> HttpResponse:
-        context = {
-            **self.admin_site.each_context(request),
-            "title": "New API key",
-            "made": made,
-            "opts": self.opts,
-        }
-        return never_cache(lambda _: TemplateResponse(request, "accounts/api_key_made.html", context))(
-            request
-        )
+        made = [rotate_key(key, by=cast(User, request.user)) for key in good]
+        return shown_once(self, request, [(str(key), raw) for key, raw in made])

@@ -61,8 +61,14 @@ class OptionalAuthentication(ActiveUserAuthentication):
 class BearerScheme(SimpleJWTScheme):
     """How the API documentation describes it; registered by being defined."""
 
-    match_subclasses = True
     target_class = ActiveUserAuthentication  # type: ignore[assignment]
+
+
+class OptionalBearerScheme(BearerScheme):
+    """The same to a reader: okpuja.openapi makes one of all."""
+
+    name = "optionalJwtAuth"
+    target_class = OptionalAuthentication
 
 
 def key_in(request: Request) -> str:

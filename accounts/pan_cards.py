@@ -4,25 +4,24 @@ The first of DATA_KEYS encrypts; without any, a key derived from SECRET_KEY does
 SECRET_KEY and SECRET_KEY_FALLBACKS, decrypt. `manage.py reencrypt_pan_cards` writes every number under the first key.
 """
 
-import base64
 import logging
 import re
 
-from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from django.conf import settings
+from cryptography.fernet import InvalidToken
 from django.db import transaction
 from django.utils import timezone
-from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import PanCard, User
 from accounts.services import lock_active_user
+from core.data_keys import ciphers
 from core.errors import InvalidField, Unavailable
 
 logger = logging.getLogger(__name__)
 
 # The fourth letter is the kind of holder (P for a person); new kinds come, so every letter is taken.
 NUMBER = re.compile(r"[A-Z]{5}[0-9]{4}[A-Z]")
+PURPOSE = "accounts.pan_cards"
 MASK = re.compile(r"X{5}[0-9]{4}X")
 
 
@@ -34,24 +33,15 @@ class KeyIsMissing(Unavailable):
     retryable = False
 
 
-def ciphers() -> MultiFernet:
-    secrets = (*settings.DATA_KEYS, settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
-    digests = (
-        salted_hmac("accounts.pan_cards", "key", secret=secret, algorithm="sha256").digest()
-        for secret in secrets
-    )
-    return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
-
-
 def encrypt(owner: int | str, number: str) -> str:
     """With its owner, an account or a payment, so that a number copied into another row is not read there."""
-    return ciphers().encrypt(f"{owner}:{number}".encode()).decode()
+    return ciphers(PURPOSE).encrypt(f"{owner}:{number}".encode()).decode()
 
 
 def decrypt(owner: int | str, stored: str) -> str:
     """Raises KeyIsMissing."""
     try:
-        written_for, _separator, number = ciphers().decrypt(stored.encode()).decode().rpartition(":")
+        written_for, _separator, number = ciphers(PURPOSE).decrypt(stored.encode()).decode().rpartition(":")
     except InvalidToken as error:
         logger.error("a PAN cannot be decrypted: a key is missing", extra={"owner": owner})
         raise KeyIsMissing() from error

@@ -49,6 +49,13 @@ SEE_API_KEYS = "accounts.view_apikey"
 ADD_API_KEYS = "accounts.add_apikey"
 REVOKE_API_KEYS = "accounts.change_apikey"
 WRITE_NOTES = "payment.add_casenote"
+SEE_ENDPOINTS = "payment.view_webhookendpoint"
+ADD_ENDPOINTS = "payment.add_webhookendpoint"
+CHANGE_ENDPOINTS = "payment.change_webhookendpoint"
+SEE_EVENTS = "payment.view_serverevent"
+REPLAY_EVENTS = "payment.change_serverevent"
+SEE_DELIVERIES = "payment.view_webhookdelivery"
+REPLAY_DELIVERIES = "payment.change_webhookdelivery"
 
 # What the page of a person says instead of a list of permissions.
 WORDS: dict[str, Text] = {
@@ -93,6 +100,13 @@ WORDS: dict[str, Text] = {
     ADD_API_KEYS: _("make and rotate API keys"),
     REVOKE_API_KEYS: _("revoke API keys"),
     WRITE_NOTES: _("write notes about a case"),
+    SEE_ENDPOINTS: _("see which servers get webhooks"),
+    ADD_ENDPOINTS: _("add servers that get webhooks"),
+    CHANGE_ENDPOINTS: _("change, test and switch off servers that get webhooks"),
+    SEE_EVENTS: _("see what servers are told"),
+    REPLAY_EVENTS: _("tell servers once more"),
+    SEE_DELIVERIES: _("see the log of webhooks"),
+    REPLAY_DELIVERIES: _("send a webhook once more"),
 }
 
 OWNER, MANAGER, SUPPORT = "Owner", "Manager", "Support"
@@ -103,7 +117,7 @@ _SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE
 
 ROLES: dict[str, frozenset[str]] = {
     OWNER: frozenset(WORDS),
-    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS, ASSIGN_ROLES},
+    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS, ADD_ENDPOINTS, ASSIGN_ROLES},
     SUPPORT: _LOOK
     | _SEE_MONEY
     | {CHANGE_BOOKINGS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}

@@ -71,7 +71,7 @@ class DiagnosisThrottle(CallerThrottle):
 
 
 class OptionalLoginScheme(BearerScheme):
-    name = "optionalJwtAuth"
+    name = "diagnosisJwtAuth"
     target_class = OptionalLogin
 
 

@@ -17,6 +17,7 @@ SENTENCES = {
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
     "backup_overdue": "There is no backup of the last 36 hours in BACKUP_DIR: look at what `manage.py backup` says.",
     "work_fails": "Background work on one row fails again and again; other rows go on: see Work leases in the admin.",
+    "webhook_endpoint_off": "A server of yours gets no events any more: look at Webhook endpoints in the admin.",
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",
     "guessing": "Somebody guesses at passwords, codes or OPS_TOKEN. They have to wait longer and longer.",
     "dispute": "A customer disputes a payment at their bank. There is a deadline to answer.",

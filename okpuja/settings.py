@@ -325,6 +325,10 @@ SPECTACULAR_SETTINGS = {
         "BookingStatusEnum": "payment.serializers.bookings.BOOKING_STATUSES",
         "MailLanguageEnum": "accounts.models.User.Language",
         "PackageLanguageEnum": "booking.models.Package.Language",
+        "AccountStatusEnum": "accounts.models.User.AccountStatus",
+        "CartServiceTypeEnum": "booking.models.Cart.ServiceType",
+        "PujaTypeEnum": "booking.models.PujaService.Type",
+        "ServerEventTypeEnum": "payment.models.ServerEvent.Type",
         "PromoDiscountEnum": "booking.models.PromoCode.DiscountType",
     },
 }
@@ -516,6 +520,7 @@ RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)
 KEEP_GATEWAY_CALLS_DAYS = number("KEEP_GATEWAY_CALLS_DAYS", 180, at_most=36_500)
 KEEP_WEBHOOKS_DAYS = number("KEEP_WEBHOOKS_DAYS", 400, at_most=36_500)
 KEEP_NOTIFICATIONS_DAYS = number("KEEP_NOTIFICATIONS_DAYS", 400, at_most=36_500)
+KEEP_SERVER_EVENTS_DAYS = number("KEEP_SERVER_EVENTS_DAYS", 60, at_most=36_500)
 KEEP_DRAWN_RECEIPTS_DAYS = number("KEEP_DRAWN_RECEIPTS_DAYS", 90, at_most=36_500)
 KEEP_CARTS_DAYS = number("KEEP_CARTS_DAYS", 90, at_most=36_500)
 # Nearer starts cannot be bought: the temple needs this long after the last second of a payment page.

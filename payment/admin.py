@@ -27,6 +27,7 @@ from core.page_rates import find_excess, too_many_requests
 from core.texts import plain_line
 from core.throttling import user_subject
 from diagnostics import render
+from payment import server_admin  # noqa: F401 - registers its models
 from payment.models import (
     CreditNote,
     DiagnosisRun,

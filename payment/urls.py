@@ -12,7 +12,12 @@ from payment.views.pages import DonationReceiptView, PayLinkView, ReturnView, St
 from payment.views.paying import PayingViewSet
 from payment.views.payments import PaymentViewSet
 from payment.views.refunds import RefundViewSet
-from payment.views.server import ServerBookingViewSet, ServerPaymentViewSet
+from payment.views.server import (
+    ServerBookingViewSet,
+    ServerEndpointViewSet,
+    ServerEventViewSet,
+    ServerPaymentViewSet,
+)
 from payment.views.webhooks import WebhookViewSet
 
 router = SimpleRouter()
@@ -23,6 +28,8 @@ router.register("api/payments/webhook", WebhookViewSet, basename="webhook")
 router.register("api/booking/bookings", BookingViewSet, basename="booking")
 router.register("api/server/payments", ServerPaymentViewSet, basename="server-payment")
 router.register("api/server/bookings", ServerBookingViewSet, basename="server-booking")
+router.register("api/server/events", ServerEventViewSet, basename="server-event")
+router.register("api/server/webhook-endpoints", ServerEndpointViewSet, basename="server-endpoint")
 router.register("api/booking/admin/bookings", DeskBookingViewSet, basename="desk-booking")
 # Actions on routes of `booking`, which knows nothing about money.
 router.register("api/cart/carts", CartPaymentViewSet, basename="cart")

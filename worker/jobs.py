@@ -22,10 +22,10 @@ from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
 from notifications.sending import pause_after, send
 from notifications.services import notify
-from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookEvent
+from payment.models import IdempotencyKey, PaymentAttempt, Refund, WebhookDelivery, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.reconciliation.runs import compare_day, days_due
-from payment.services import idempotency, queue, status
+from payment.services import idempotency, queue, status, webhook_sending
 from payment.services.closures import carry_out
 from payment.services.holds import expire_hold
 from payment.services.leases import DATABASE_TROUBLE, Job, process_next_row
@@ -94,6 +94,10 @@ def send_notification(notification_id: int) -> None:
     send(notification, attach)
     pause = pause_after(notification)
     _reschedule(notification, None if pause is None else database_now() + scaled(pause))
+
+
+def send_webhook(delivery_id: int) -> None:
+    webhook_sending.send(_begin(WebhookDelivery, delivery_id))
 
 
 def fulfil_payment(payment_id: int) -> None:
@@ -181,13 +185,15 @@ KINDS: dict[str, Job] = {
         session_ends.over, delete_session, columns=("ended_at", "expires_at"), kept=session_ends.KEPT
     ),
     "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE, columns=CHECKED),
+    "server_events": Job(webhook_sending.events_to_distribute, webhook_sending.distribute),
+    "webhooks": Job(partial(due, WebhookDelivery), send_webhook, columns=CHECKED),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
     "credit_notes": Job(queue.credit_notes_due, assign_credit_note_number),
     "diagnosis": Job(diagnosis_due, run_diagnosis),
     "watch": Job(checks_due, run_checks),
     "reconcile": Job(days_due, compare_day, COMPARISON_LEASE),
 }
-# Separate threads, so that neither a silent PhonePe nor a silent mail server nor a diagnosis stops other work.
+# Separate threads, so that neither a silent PhonePe nor a silent mail or other server nor a diagnosis stops other work.
 PHONEPE_KINDS, DATABASE_KINDS = (
     ("events", "attempts", "refunds"),
     (
@@ -203,11 +209,13 @@ PHONEPE_KINDS, DATABASE_KINDS = (
             "paying_watches",
             "keys",
         ),
+        "server_events",
         *("waiting", "waiting_offers", "late_waiting"),
         *("registrations", "code_requests", "codes", "left_registrations", "sessions", "uploads"),
     ),
 )
 NOTIFICATION_KINDS, DIAGNOSIS_KINDS, WATCH_KINDS = ("notifications",), ("diagnosis",), ("watch",)
+WEBHOOK_KINDS = ("webhooks",)
 RECONCILE_KINDS = ("reconcile",)
 
 

@@ -16,6 +16,7 @@ DiagnosisRun                                     one diagnosis of every connecti
 Reconciliation                                   one day's comparison with PhonePe's books
 CashClosing ──< ManualEntry                      the cash of one person, counted
 PayLink                                          a booking that staff made, paid by a signed link
+ServerEvent ──< WebhookDelivery >── WebhookEndpoint   a fact, told to servers of the business
 PayingWatch                                      a customer who is told when paying works again
 WorkLease                                        one row that a worker is busy with, or whose work has failed
 """
@@ -34,6 +35,7 @@ from payment.models.receipts import CreditNote, DrawnReceipt, Receipt, ReceiptCo
 from payment.models.reconciliations import Reconciliation
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
+from payment.models.server_events import ServerEvent, WebhookDelivery, WebhookEndpoint
 from payment.models.work import WorkLease
 
 __all__ = [
@@ -64,7 +66,10 @@ __all__ = [
     "ReceiptCounter",
     "Reconciliation",
     "Refund",
+    "ServerEvent",
     "StateChange",
+    "WebhookDelivery",
+    "WebhookEndpoint",
     "WebhookEvent",
     "WorkLease",
     "longest_call",

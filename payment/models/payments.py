@@ -14,7 +14,7 @@ from booking.models import Booking, Checkout
 from booking.services import longest_page_life
 from core.clocks import SKEW, is_running
 from core.expressions import LastFour
-from core.texts import name_or_email
+from core.texts import name_or_email, plain_line
 from payment.phonepe.credentials import Identity
 from payment.phonepe.enums import Channel, Generation
 from payment.phonepe.response_codes import MEANINGS
@@ -116,7 +116,12 @@ class Payment(models.Model):
         help_text="of the server that opened it",
     )
     server_reference = models.CharField(
-        max_length=64, blank=True, default="", db_default="", help_text="what that server calls it"
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[plain_line],
+        help_text="what that server calls it",
     )
     buyer_gstin = models.CharField(
         "GSTIN of the buyer",

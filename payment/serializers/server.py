@@ -7,16 +7,18 @@ from drf_spectacular.utils import extend_schema_field
 
 from accounts.models import ApiKey, User
 from accounts.serializers import AddressSerializer, LineField, PhoneField
+from booking.filters import IdFilter
 from booking.models import Booking
 from booking.serializers import CartChoiceSerializer, RupeesField
 from core import serializers
 from core.money import paise, rupees
 from core.texts import plain_text, visible_line
-from payment.models import Payment
+from payment.models import Payment, ServerEvent, WebhookDelivery, WebhookEndpoint
 from payment.serializers.bookings import ShownStatusField
 from payment.serializers.payments import MessageField, StatusField, latest
 from payment.serializers.refunds import RefundSerializer
 from payment.services.links import status_url
+from payment.services.server_events import VERSION
 from payment.services.server_payments import Customer
 from payment.states import PaymentState
 
@@ -185,4 +187,62 @@ class ServerBookingFilter(filters.FilterSet):
 
     class Meta:
         model = Booking
+        fields: tuple[str, ...] = ()
+
+
+class EndpointSerializer(serializers.ModelSerializer[WebhookEndpoint]):
+    class Meta:
+        model = WebhookEndpoint
+        fields = (
+            *("id", "url", "description", "types", "is_enabled"),
+            *("disabled_because", "failing_since", "created_at"),
+        )
+
+
+class TrySerializer(serializers.Serializer[Any]):
+    at = serializers.DateTimeField()
+    status = serializers.IntegerField(allow_null=True, help_text="null: there was no answer")
+    answer = serializers.CharField(required=False)
+    error = serializers.CharField(required=False)
+    ms = serializers.IntegerField()
+
+
+class DeliverySerializer(serializers.ModelSerializer[WebhookDelivery]):
+    """The last twelve tries, the oldest first."""
+
+    endpoint = serializers.IntegerField(source="endpoint_id")
+    tries = TrySerializer(many=True)
+    next_try_at = serializers.DateTimeField(source="next_check_at", allow_null=True)
+
+    class Meta:
+        model = WebhookDelivery
+        fields = ("endpoint", "state", "tries", "next_try_at", "delivered_at")
+
+
+class EventSerializer(serializers.ModelSerializer[ServerEvent]):
+    """As it is sent: `id` is the `webhook-id`."""
+
+    id = serializers.CharField(source="event_id")
+    timestamp = serializers.DateTimeField(source="created_at")
+    version = serializers.CharField(default=VERSION, read_only=True)
+    data = serializers.DictField()  # type: ignore[assignment]
+
+    class Meta:
+        model = ServerEvent
+        fields: tuple[str, ...] = ("id", "type", "version", "timestamp", "data")
+
+
+class EventWithDeliveriesSerializer(EventSerializer):
+    deliveries = DeliverySerializer(many=True)
+
+    class Meta(EventSerializer.Meta):
+        fields = (*EventSerializer.Meta.fields, "deliveries")
+
+
+class ServerEventFilter(filters.FilterSet):
+    type = filters.ChoiceFilter(choices=ServerEvent.Type.choices)
+    payment_id = IdFilter()
+
+    class Meta:
+        model = ServerEvent
         fields: tuple[str, ...] = ()

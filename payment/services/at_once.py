@@ -18,10 +18,11 @@ from booking.services import held_checkouts
 from core.compiled import CompiledRead
 from core.databases import Write, insert_rows, update_row
 from payment.gateways import OrderStatus
-from payment.models import OPEN_ATTEMPT, Dispute, LedgerEntry, Payment, PaymentAttempt
+from payment.models import OPEN_ATTEMPT, Dispute, LedgerEntry, Payment, PaymentAttempt, ServerEvent
 from payment.phonepe.enums import Generation
 from payment.services.notifications import booked_notifications
 from payment.services.receipts import build_receipt, paid_at
+from payment.services.server_events import booking_event, payment_event
 from payment.services.transitions import attempt_writes, state_change
 from payment.states import AttemptState, Fulfilment, PaymentState
 
@@ -124,6 +125,7 @@ def payment_writes(
         state_change(payment, None, "payment", PaymentState.PENDING, payment.state, "money_received"),
         state_change(payment, None, "fulfilment", Fulfilment.DUE, payment.fulfilment, "booked"),
     ]
+    events = [payment_event(payment), booking_event(ServerEvent.Type.BOOKING_CONFIRMED, payment, booking)]
     notifications = booked_notifications(payment, receipt, booking)
     opened = {"id": payment.pk, "state": PaymentState.PENDING, "fulfilment": Fulfilment.NONE}
     return [
@@ -132,5 +134,6 @@ def payment_writes(
         insert_rows(entry),
         insert_rows(receipt),
         insert_rows(*changes),
+        insert_rows(*events),
         *([insert_rows(*notifications, conflict=ONCE)] if notifications else []),
     ]

@@ -41,6 +41,7 @@ from payment.models import (
     PaymentAttempt,
     Receipt,
     Refund,
+    ServerEvent,
     StateChange,
     WebhookEvent,
 )
@@ -82,6 +83,7 @@ PATHS: dict[type[Model], dict[str, str]] = {
     StateChange: {"payment": "payment"},
     CaseNote: {"payment": "payment"},
     ClosureItem: {"payment": "payment"},
+    ServerEvent: {"payment": "payment"},
     WebhookEvent: {"attempt": "attempt", "refund": "refund"},
     IdempotencyKey: {"caller": "caller"},
     Notification: {"account": "user", "mail": "email"},

@@ -19,12 +19,13 @@ from payment.models import (
     PaymentAttempt,
     Receipt,
     Refund,
+    WebhookDelivery,
     WebhookEvent,
     WorkLease,
 )
 from payment.services.idempotency import KEPT
 
-Scheduled = TypeVar("Scheduled", PaymentAttempt, Refund, WebhookEvent, Notification)
+Scheduled = TypeVar("Scheduled", PaymentAttempt, Refund, WebhookEvent, Notification, WebhookDelivery)
 
 Row = TypeVar("Row", bound=Model)
 

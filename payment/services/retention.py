@@ -27,6 +27,7 @@ from payment.models import (
     Payment,
     PaymentAttempt,
     Refund,
+    ServerEvent,
     WebhookEvent,
 )
 from payment.models.payments import UNFINISHED
@@ -101,6 +102,10 @@ RULES = {
     "notifications": Rule(
         *(Notification, "created_at", "KEEP_NOTIFICATIONS_DAYS"),
         lambda rows: rows.filter(next_check_at=None).exclude(state=Notification.State.WAITING),
+    ),
+    "server events": Rule(
+        *(ServerEvent, "created_at", "KEEP_SERVER_EVENTS_DAYS"),
+        lambda rows: rows.exclude(deliveries__next_check_at__isnull=False),  # with their deliveries
     ),
     # Drawn again when somebody asks for one.
     "drawn receipts": Rule(DrawnReceipt, "drawn_at", "KEEP_DRAWN_RECEIPTS_DAYS"),

@@ -11,8 +11,14 @@ from accounts.models import User
 from core.compiled import CompiledRead
 from core.databases import Write, insert_rows, update_row
 from core.logging import events, log_about, order_logged_for, request_id
-from payment.models import Payment, PaymentAttempt, Refund, StateChange
+from payment.models import Payment, PaymentAttempt, Refund, ServerEvent, StateChange
 from payment.models.payments import ATTEMPT_FROM
+from payment.services.server_events import (
+    booking_type,
+    payment_event,
+    write_booking_event,
+    write_refund_event,
+)
 from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 
 # The line of a transition says this word; other transitions are called by their subject.
@@ -63,6 +69,7 @@ def move_payment(payment: Payment, to: PaymentState, rule: str, **values: Any) -
     if not payment.advance(to, **values):
         return False
     _record(payment, None, "payment", before, to, rule)
+    payment_event(payment).save(force_insert=True)
     return True
 
 
@@ -83,6 +90,8 @@ def move_fulfilment(payment: Payment, to: Fulfilment, rule: str, **values: Any) 
     if not payment.turn_into(to, **values):
         return False
     _record(payment, None, "fulfilment", before, to, rule)
+    if to == Fulfilment.BOOKED:
+        write_booking_event(ServerEvent.Type.BOOKING_CONFIRMED, payment)
     return True
 
 
@@ -127,11 +136,18 @@ def record_refund(refund: Refund, rule: str, detail: str = "", *, before: str | 
     detail = f"{refund.merchant_refund_id} {detail}".strip()
     more = {"refund": refund.merchant_refund_id, "paise": refund.amount_paise}
     _record(refund.payment, refund.attempt, "refund", before, refund.state, rule, detail, **more)
+    write_refund_event(refund, before, rule)
 
 
 def record_booking(payment: Payment, status: str, rule: str, detail: str, **more: Any) -> None:
     """Records what happened to the booking of a payment without a transition of the payment. `more`: for the log."""
     _record(payment, None, "booking", status, status, rule, detail, **more)
+    write_booking_event(booking_type(status, rule), payment)
+
+
+def record_cancelled(payment: Payment) -> None:
+    """The booking of this payment was cancelled; its refund, if any, has a line of its own."""
+    write_booking_event(ServerEvent.Type.BOOKING_CANCELLED, payment)
 
 
 def state_change(

@@ -8,10 +8,11 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
+from rest_framework import mixins
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ReadOnlyModelViewSet
+from rest_framework.viewsets import GenericViewSet
 
 from accounts.authentication import ApiKeyAuthentication
 from accounts.models import ApiKey
@@ -22,17 +23,21 @@ from core.money import paise
 from core.networks import client_address
 from core.pagination import Cursor
 from core.throttling import KeyThrottle
-from payment.models import Payment
+from payment.models import Payment, ServerEvent, WebhookEndpoint
 from payment.serializers.booking_changes import MoveRequest
 from payment.serializers.bookings import bookings_for_wire
 from payment.serializers.payments import for_wire
 from payment.serializers.refunds import RefundRequest, RefundSerializer
 from payment.serializers.server import (
+    EndpointSerializer,
+    EventSerializer,
+    EventWithDeliveriesSerializer,
     OpenPaymentRequest,
     ServerBookingFilter,
     ServerBookingSerializer,
     ServerCancelledSerializer,
     ServerCancelRequest,
+    ServerEventFilter,
     ServerPaymentFilter,
     ServerPaymentSerializer,
 )
@@ -61,14 +66,14 @@ class KeyMissing(Refusal):
 
 
 @method_decorator(never_cache, name="dispatch")
-class ServerViewSet(ReadOnlyModelViewSet[Any]):
+class ServerViewSet(GenericViewSet[Any]):
     """Opened by an API key with the scope of the action, and by nothing else."""
 
     authentication_classes = (ApiKeyAuthentication,)
     permission_classes = (HasScope,)
     throttle_classes = (KeyThrottle,)
     pagination_class = Cursor
-    filter_backends = (DjangoFilterBackend,)
+    filter_backends: Any = (DjangoFilterBackend,)
     scopes: ClassVar[dict[str, str]]
 
     @property
@@ -85,7 +90,7 @@ def require_key(request: Request) -> None:
     list=extend_schema(operation_id="server_payments", summary="Payments, the newest first"),
     retrieve=extend_schema(operation_id="server_payment", summary="One payment, as PhonePe knows it now"),
 )
-class ServerPaymentViewSet(ServerViewSet):
+class ServerPaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ServerViewSet):
     queryset = Payment.objects.all()
     serializer_class = ServerPaymentSerializer
     filterset_class = ServerPaymentFilter
@@ -180,7 +185,7 @@ class ServerPaymentViewSet(ServerViewSet):
     list=extend_schema(operation_id="server_bookings", summary="Bookings, the newest first"),
     retrieve=extend_schema(operation_id="server_booking", summary="One booking by its book_id"),
 )
-class ServerBookingViewSet(ServerViewSet):
+class ServerBookingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ServerViewSet):
     queryset = Booking.objects.all()
     serializer_class = ServerBookingSerializer
     filterset_class = ServerBookingFilter
@@ -224,3 +229,37 @@ class ServerBookingViewSet(ServerViewSet):
         form.is_valid(raise_exception=True)
         move_booking(booking, **form.validated_data)
         return Response(self.get_serializer(self.get_object()).data)
+
+
+@extend_schema_view(list=extend_schema(operation_id="server_webhook_endpoints", summary="Webhook endpoints"))
+class ServerEndpointViewSet(mixins.ListModelMixin, ServerViewSet):
+    """Made and changed by staff in the admin."""
+
+    queryset = WebhookEndpoint.objects.all()
+    serializer_class = EndpointSerializer
+    filter_backends = ()
+    scopes: ClassVar[dict[str, str]] = {"list": Scope.WEBHOOKS}
+
+
+@extend_schema_view(
+    list=extend_schema(operation_id="server_events", summary="Events, the newest first"),
+    retrieve=extend_schema(
+        operation_id="server_event",
+        summary="One event with its deliveries",
+        responses=EventWithDeliveriesSerializer,
+    ),
+)
+class ServerEventViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, ServerViewSet):
+    queryset = ServerEvent.objects.all()
+    serializer_class = EventSerializer
+    filterset_class = ServerEventFilter
+    lookup_field = "event_id"
+    lookup_value_regex = "evt_[a-f0-9]{24}"
+    scopes: ClassVar[dict[str, str]] = {"list": Scope.WEBHOOKS, "retrieve": Scope.WEBHOOKS}
+
+    def get_serializer_class(self) -> Any:
+        return EventWithDeliveriesSerializer if self.action == "retrieve" else EventSerializer
+
+    def get_queryset(self) -> QuerySet[ServerEvent]:
+        events = super().get_queryset()
+        return events.prefetch_related("deliveries") if self.action == "retrieve" else events

@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from accounts.models import ApiKey, User
 from booking.models import Booking, WaitingEntry
+from payment.models import ServerEvent
 from payment.services.checkout import start_payment
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import create_refund
@@ -120,6 +121,7 @@ def filled(alice, package, slot, settings):
             "merchant_order_id": started.attempt.merchant_order_id,
             "slug": "a-post",
             "book_id": booking.book_id,
+            "event_id": ServerEvent.objects.latest("pk").event_id,
             "code": "hi",
             "root": "",
         }

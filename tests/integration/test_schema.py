@@ -25,7 +25,7 @@ from booking.models import (
     WaitingEntry,
 )
 from okpuja.wsgi import application
-from payment.models import Payment, Refund
+from payment.models import Payment, Refund, ServerEvent
 from payment.services import status
 from tests.harness import PROOFS
 from tests.integration.test_access import filled
@@ -146,6 +146,8 @@ def aim(case) -> None:
     """A number that was made up hardly ever names a row: let it name one that is there, if one is left."""
     if "book_id" in case.path_parameters and (booking := Booking.objects.last()):
         case.path_parameters["book_id"] = booking.book_id
+    if "event_id" in case.path_parameters and (event := ServerEvent.objects.last()):
+        case.path_parameters["event_id"] = event.event_id
     if not str(case.path_parameters.get("id", "")).isdigit():
         return
     model = next(model for prefix, model in (SOLD | OWNED).items() if case.path.startswith(prefix))

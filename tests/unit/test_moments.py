@@ -50,6 +50,10 @@ COSTS = {
     "Session.ended_at": "removed later",
     "Session.expires_at": "a login ends earlier or later; its tokens carry the same moment",
     "Session.rotated_at": "two tabs get no grace: one of them logs in again",
+    "ServerEvent.created_at": "deleted sooner or later; servers see it",
+    "WebhookDelivery.next_check_at": "sent later: when its endpoint answers another one, or by hand",
+    "WebhookEndpoint.failing_since": "switched off sooner or later",
+    "WebhookEndpoint.former_until": "the former secret signs for longer or shorter",
     "Cart.created_at": "deleted sooner or later, when nobody has checked it out",
     "Cart.updated_at": "the same",
     "DrawnReceipt.drawn_at": "deleted sooner or later, and drawn again when somebody asks for it",
@@ -150,6 +154,9 @@ ONLY_SHOWN = {
     "User.last_login",
     "User.updated_at",
     "PanCard.updated_at",
+    "WebhookDelivery.created_at",
+    "WebhookDelivery.delivered_at",
+    "WebhookEndpoint.created_at",
     "WebhookEvent.handled_at",
 }
 # Under a name that is compared, of models whose own is not.

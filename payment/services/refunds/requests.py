@@ -29,7 +29,13 @@ from payment.services.refunds.amounts import (
     sendable_paise,
 )
 from payment.services.refunds.approval import is_above_limit, needs_second_person
-from payment.services.transitions import lock_payment, move_fulfilment, move_refund, record_refund
+from payment.services.transitions import (
+    lock_payment,
+    move_fulfilment,
+    move_refund,
+    record_cancelled,
+    record_refund,
+)
 from payment.services.unpaid import end_if_unpaid
 from payment.states import Fulfilment, PaymentState, RefundState
 
@@ -302,6 +308,7 @@ def cancel_booking(
     if not cancel(booking, reason, rejected=rejected):
         raise NotConfirmed
     share = share if waits else share + more
+    record_cancelled(payment)
     _end_offer(payment)
     notify_cancelled(booking, share, told)
     request = requested_refunds(attempt).latest("pk") if awaits_refund_of_all(attempt) else None
@@ -388,6 +395,7 @@ def cancel_if_fully_refunded(refund: Refund) -> None:
     confirmed = Booking.objects.filter(status=Booking.Status.CONFIRMED)
     if booking := confirmed.filter(checkout__payment=refund.payment_id).first():
         cancel(booking, refund.reason, rejected=booking.rejected)
+        record_cancelled(refund.payment)
         _end_offer(refund.payment)
         notify_cancelled(booking, refund.amount_paise)
     elif refund.payment.fulfilment in UNBOOKED:

@@ -73,6 +73,12 @@ ACTIONS = {
         f"payment.dispute {name}": right("payment.change_dispute")
         for name in ("confirm", "enter_amount", "mark_lost", "mark_won")
     },
+    **{
+        f"payment.webhookendpoint {name}": right("payment.change_webhookendpoint")
+        for name in ("send_test", "rotate", "switch_off", "switch_on")
+    },
+    "payment.serverevent replay": right("payment.change_serverevent"),
+    "payment.webhookdelivery replay": right("payment.change_webhookdelivery"),
     "payment.worklease try_again": right("payment.change_worklease"),
 }
 # Everybody who may open the admin.
@@ -111,6 +117,10 @@ def model_rules(model: type[Model]) -> dict[str, Needs]:
 
 
 EXTRA = {
+    "payment.webhookendpoint": {
+        **{f"add {method}": right("payment.add_webhookendpoint") for method in ("get", "post")},
+        "change post": right("payment.change_webhookendpoint"),
+    },
     "accounts.apikey": {f"add {method}": right("accounts.add_apikey") for method in ("get", "post")},
     USERS: {"password_change get": SUPERUSER, "password_change post": SUPERUSER},
     "payment.creditnote": {"pdf get": right("payment.view_creditnote", "payment.change_creditnote")},
@@ -315,6 +325,9 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     f"{SERVER}bookings/{{book_id}}/ get": Scoped("bookings:read"),
     f"{SERVER}bookings/{{book_id}}/cancel/ post": Scoped("bookings:write"),
     f"{SERVER}bookings/{{book_id}}/move/ post": Scoped("bookings:write"),
+    f"{SERVER}webhook-endpoints/ get": Scoped("webhooks:read"),
+    f"{SERVER}events/ get": Scoped("webhooks:read"),
+    f"{SERVER}events/{{event_id}}/ get": Scoped("webhooks:read"),
     "api/payments/webhook/phonepe/ post": SIGNATURE,  # proves itself by PhonePe's signature: test_webhooks
     "api/payments/return/{token}/ get": SIGNED,
     "api/payments/return/{token}/ post": SIGNED,

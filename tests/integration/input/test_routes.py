@@ -66,7 +66,10 @@ def test_any_body_of_a_stranger_is_answered(body):
             send(
                 stranger(),
                 method,
-                "/" + path.format(pk=1, token="forged", cart_id=uuid.uuid4(), book_id="BK-FORGED22"),
+                "/"
+                + path.format(
+                    pk=1, token="forged", cart_id=uuid.uuid4(), book_id="BK-FORGED22", event_id="evt_0"
+                ),
                 body,
             )
         )

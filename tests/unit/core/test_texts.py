@@ -130,6 +130,12 @@ MODEL_REASONS = {
         "user_agent": "made one line when it is stored",
     },
     "accounts.PanCard": {"number": OURSELVES},
+    "accounts.ApiKey": dict.fromkeys(("prefix", "digest"), OURSELVES),
+    "payment.ServerEvent": {"event_id": OURSELVES},
+    "payment.WebhookEndpoint": {
+        **dict.fromkeys(("secret", "former_secret", "disabled_because"), OURSELVES),
+        "url": CHECKED,
+    },
     "accounts.Registration": {
         "password": NOT_READ,
         "nonce": OURSELVES,
@@ -239,7 +245,11 @@ NOT_READ_BY_OTHERS = {
     "AppOrderRequestRequest": {"target_app", "callback_scheme", "gstin"},
     "SimulatePaymentRequestRequest": {"merchant_order_id"},
     **{
-        key: {"promo_code"} for key in ("CartChoiceRequest", "PatchedCartChoiceRequest", "PromoChoiceRequest")
+        key: {"promo_code"}
+        for key in (
+            *("CartChoiceRequest", "PatchedCartChoiceRequest", "PromoChoiceRequest"),
+            "OpenPaymentRequestRequest",
+        )
     },
 }
 

@@ -29,11 +29,15 @@ from payment.models import (
     Receipt,
     Reconciliation,
     Refund,
+    ServerEvent,
+    WebhookDelivery,
+    WebhookEndpoint,
     WebhookEvent,
 )
 from payment.reconciliation.days import yesterday
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import create_refund
+from payment.services.webhook_endpoints import create_endpoint
 from payment.states import Fulfilment, PaymentState
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_payment
@@ -248,6 +252,21 @@ def unnumbered_credit_note() -> int:
     ).pk
 
 
+def endpoint(types: list[str]) -> WebhookEndpoint:
+    """Nobody answers there."""
+    return create_endpoint("http://127.0.0.1:9/", types=types)[0]
+
+
+def new_server_event() -> int:
+    endpoint(["booking.moved"])
+    return ServerEvent.objects.create(type="payment.paid").pk
+
+
+def new_delivery() -> int:
+    event = ServerEvent.objects.create(type="endpoint.test", is_distributed=True)
+    return WebhookDelivery.objects.create(event=event, endpoint=endpoint(["endpoint.test"])).pk
+
+
 def unseen_day() -> int:
     """Yesterday; at the second call the day before, on which an order was opened by then."""
     ordered = PaymentAttempt.objects.filter(created_at__lt=ago(100_000)).exists()
@@ -359,6 +378,12 @@ BROKEN = {
         lambda key: Notification.objects.get(pk=key).state == "SENT",
         "notifications_notification",
     ),
+    "server_events": Kind(
+        new_server_event,
+        lambda key: ServerEvent.objects.get(pk=key).is_distributed,
+        "payment_serverevent",
+    ),
+    "webhooks": Kind(new_delivery, looked_at(WebhookDelivery), "payment_webhookdelivery"),
     "receipts": Kind(
         unnumbered_receipt, lambda key: bool(Receipt.objects.get(pk=key).number), "payment_receipt"
     ),

@@ -15,6 +15,7 @@ from worker.jobs import (
     PHONEPE_KINDS,
     RECONCILE_KINDS,
     WATCH_KINDS,
+    WEBHOOK_KINDS,
     run_due,
 )
 from worker.scheduler import ASKED, DIED, Scheduler
@@ -23,6 +24,7 @@ THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
     (PHONEPE_KINDS, settings.PHONEPE_POLLS_AT_ONCE),
     (DATABASE_KINDS, 2),
     (NOTIFICATION_KINDS, 2),
+    (WEBHOOK_KINDS, 2),
     (DIAGNOSIS_KINDS, 1),
     (WATCH_KINDS, 1),
     (RECONCILE_KINDS, 1),

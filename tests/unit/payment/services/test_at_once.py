@@ -10,7 +10,16 @@ from django.utils import timezone
 from booking.models import Booking, Cart, Checkout, PujaService, Slot, SlotHold
 from booking.services import release_hold
 from notifications.models import Notification
-from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, StateChange, WebhookEvent
+from payment.models import (
+    Dispute,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    ServerEvent,
+    StateChange,
+    WebhookEvent,
+)
 from payment.services.outcomes import apply_status
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt, make_payment
@@ -19,9 +28,9 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db]
 
 TABLES = (
     *(Payment, PaymentAttempt, Checkout, Cart, SlotHold, Slot, Booking),
-    *(LedgerEntry, Receipt, StateChange, Notification),
+    *(LedgerEntry, Receipt, StateChange, ServerEvent, Notification),
 )
-OF_ITS_OWN = {"id", "book_id", "booking_id"}
+OF_ITS_OWN = {"id", "book_id", "booking_id", "event_id"}
 COUNTED = {"starts_at", "next_reminder_at", "free_until"}  # from the start of the puja, whenever it was paid
 
 

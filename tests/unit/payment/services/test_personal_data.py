@@ -35,6 +35,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 OF_NOBODY = {
     "booking.closedperiod": "days of the temple; which of the staff closed them is no customer",
+    "accounts.apikey": "of a program; the member of the staff who made it loses their name",
+    "payment.webhookendpoint": "of a program, too",
+    "payment.webhookdelivery": "its event names nobody",
     "booking.promocode": "a code is of the shop; the account that may use it loses its name",
     "booking.package": "catalogue",
     "booking.slot": "catalogue",

@@ -19,6 +19,7 @@ from payment.models import (
     Payment,
     PaymentAttempt,
     Refund,
+    ServerEvent,
     WebhookEvent,
 )
 from payment.services import monitoring, retention
@@ -30,7 +31,7 @@ from tests.unit.payment.builders import completed, make_payment
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LONG_AGO = timedelta(days=3 * 365)
-RECORDS = {GatewayCall, WebhookEvent, Notification, DrawnReceipt, Cart, OneTimeCode}
+RECORDS = {GatewayCall, WebhookEvent, Notification, DrawnReceipt, Cart, OneTimeCode, ServerEvent}
 
 
 @pytest.fixture
@@ -62,6 +63,7 @@ def add_records(payment, moment):
     WebhookEvent.objects.filter(pk=event.pk).update(received_at=moment)
     Notification.objects.filter(state="WAITING").update(state="SENT", next_check_at=None)
     Notification.objects.update(created_at=moment)
+    ServerEvent.objects.update(created_at=moment)
     DrawnReceipt.objects.update_or_create(
         receipt=payment.receipt,
         language="en",
@@ -84,7 +86,7 @@ def test_old_records_of_a_payment_that_is_over_go_and_nothing_else_does(paid, no
     after = counts()
     assert {name for name in before if before[name] != after[name]} == {
         *("payment.GatewayCall", "payment.WebhookEvent", "payment.DrawnReceipt"),
-        *("notifications.Notification",),
+        *("notifications.Notification", "payment.ServerEvent"),
     }
     assert not GatewayCall.objects.exists()
     assert not old_records(now)[0].exists()
