@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -26,6 +26,7 @@ help:
 	@echo "make rolling-restart [ROUNDS=2]   restart two web processes and two workers while people pay: how many requests fail?"
 	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
+	@echo "make pictures          take the pictures of README.md anew (needs Chromium)"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
 	@echo "make metrics           figures about the shape of the code, and the way that one payment takes through it"
@@ -118,6 +119,10 @@ rolling-restart: ROUNDS ?= 2
 rolling-restart: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres
 	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.rolling_restart --rounds $(ROUNDS)
+
+# Those of README.md; needs /usr/bin/chromium.
+pictures: $(VENV)/.dev
+	@$(BIN)/python -m tools.pictures
 
 restore-drill: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres

@@ -1,0 +1,70 @@
+"""Takes the pictures of README.md anew: a page of the shop on a phone, and the Today page of the desk.
+
+`make pictures` needs /usr/bin/chromium. The pages are those of a fresh installation with a few bookings.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import requests
+from playwright.sync_api import Page, sync_playwright
+
+from tests.harness.databases import PASSWORD
+from tests.harness.environment import WANTED as TEST_SETTINGS
+from tests.harness.installation import Installation
+
+PICTURES = Path("docs/pictures")
+CHROMIUM = "/usr/bin/chromium"
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
+BOOKED = 6
+
+
+def shop_page(page: Page, shop: Installation) -> None:
+    """The times of the first puja that has any."""
+    services = requests.get(f"{shop.url}/api/puja/services/", timeout=30).json()["results"]
+    for service in services:
+        slots = requests.get(f"{shop.url}/api/puja/services/{service['id']}/slots/", timeout=30).json()
+        if slots:
+            page.goto(f"{shop.url}/pujas/{service['id']}/")
+            page.screenshot(path=PICTURES / "shop-phone.png")
+            return
+    raise SystemExit("no puja of the demo has a free time")
+
+
+def desk_page(page: Page, shop: Installation) -> None:
+    page.goto(f"{shop.url}/admin/login/")
+    page.fill("#id_username", "staff@example.com")
+    page.fill("#id_password", PASSWORD)
+    page.press("#id_password", "Enter")
+    page.wait_for_load_state()
+    page.screenshot(path=PICTURES / "desk-today.png")
+
+
+def main() -> None:
+    PICTURES.mkdir(exist_ok=True)
+    with Installation(FRONTEND_BASE_URL="", STOREFRONT="True") as shop, sync_playwright() as playwright:
+        shop.serve()
+        for _ in range(BOOKED):
+            buy(shop)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        how: dict[str, Any] = {"locale": "en-IN", "timezone_id": "Asia/Kolkata"}
+        phone = browser.new_context(viewport=PHONE, device_scale_factor=2, **how).new_page()
+        shop_page(phone, shop)
+        desk_page(browser.new_context(viewport=DESK, **how).new_page(), shop)
+        browser.close()
+    sys.stdout.write("docs/pictures: shop-phone.png, desk-today.png\n")
+
+
+def buy(shop: Installation) -> None:
+    """A whole demo payment: the desk has something to show."""
+    answer = requests.get(
+        f"{shop.url}/api/payments/payments/simulate-payment-success/",
+        headers={"X-Ops-Token": TEST_SETTINGS["OPS_TOKEN"]},
+        timeout=60,
+    )
+    answer.raise_for_status()
+
+
+if __name__ == "__main__":
+    main()
