@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures docs-site \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -27,6 +27,7 @@ help:
 	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
 	@echo "make pictures          take the pictures of README.md anew (needs Chromium)"
+	@echo "make docs-site         builds docs/ into site/ with MkDocs, without a warning"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
 	@echo "make metrics           figures about the shape of the code, and the way that one payment takes through it"
@@ -119,6 +120,11 @@ rolling-restart: ROUNDS ?= 2
 rolling-restart: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres
 	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.rolling_restart --rounds $(ROUNDS)
+
+# Of docs/, into site/. In an environment of its own: nothing that runs needs MkDocs.
+docs-site:
+	@test -x .docs-venv/bin/mkdocs || { $(PYTHON) -m venv .docs-venv && .docs-venv/bin/pip install -q -r requirements-docs.txt; }
+	@NO_MKDOCS_2_WARNING=1 .docs-venv/bin/mkdocs build --strict --quiet && echo "site/index.html"
 
 # Those of README.md; needs /usr/bin/chromium.
 pictures: $(VENV)/.dev
