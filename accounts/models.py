@@ -115,6 +115,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     updated_at = models.DateTimeField(default=timezone.now, editable=False, help_text="of the profile")
 
     objects = UserManager()
+    history: ClassVar[Any]  # what staff decided about the account; registered by backoffice.models
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -145,6 +146,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def holds_everything(self) -> bool:
         """A superuser: no role makes or ends that."""
         return self.is_superuser
+
+    def change_kind(self, role: "User.Role", reason: str) -> None:
+        """Of a customer into staff or back; the rights are those of its groups. `reason` stands in the history."""
+        self.role, self.is_staff, self._change_reason = role, role != self.Role.USER, reason[:100]
+        self.save(update_fields=["role", "is_staff"])
 
     def holds(self, right: str) -> bool:
         """Whether they may do what `right` names, as in "payment.view_payment". Superusers may do all.

@@ -35,12 +35,11 @@ def assign_role(pk: int, role: str, by: User, reason: str) -> User:
     before = ", ".join(person.groups.values_list("name", flat=True)) or "none"
     person.groups.set([Group.objects.get(name=role)] if role else [])
     person.user_permissions.clear()
-    kind = User.Role.EMPLOYEE if role else User.Role.USER
-    User.objects.filter(pk=pk).update(is_staff=bool(role), role=kind)
+    message = f"role: {before} → {role or 'none'}: {reason}"
+    person.change_kind(User.Role.EMPLOYEE if role else User.Role.USER, message)
     if not role:
         forget_device(person, by)
     end_all(person, Session.EndedBecause.ACCOUNT)
-    message = f"role: {before} → {role or 'none'}: {reason}"
     LogEntry.objects.log_actions(by.pk, [person], CHANGE, message, single_object=True)
     person.refresh_from_db()
     return person

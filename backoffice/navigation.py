@@ -40,6 +40,7 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         _("Behind the desk"),
         (
             Entry(_("Staff"), "badge", "desk:staff", (rights.ASSIGN_ROLES,)),
+            Entry(_("Changes"), "history", "desk:history", (rights.SEE_CATALOGUE,)),
             Entry(_("All tables"), "table_view", "desk:tables"),
         ),
     ),

@@ -1,7 +1,18 @@
 from django.urls import path
 
 from backoffice.attention import NEEDS
-from backoffice.views import actions, case, closing, people, search, second_factor, slots, staff, today
+from backoffice.views import (
+    actions,
+    case,
+    closing,
+    history,
+    people,
+    search,
+    second_factor,
+    slots,
+    staff,
+    today,
+)
 
 app_name = "desk"
 urlpatterns = [
@@ -36,6 +47,7 @@ urlpatterns = [
     path("staff/", staff.people, name="staff"),
     path("staff/<int:pk>/role/", staff.role, name="role"),
     path("staff/<int:pk>/second-factor/forget/", staff.forget, name="second-factor-forget"),
+    path("history/", history.page, name="history"),
     path("tables/", today.tables, name="tables"),
     *(path(f"needs/{need.name}/", today.needs(need), name=f"needs-{need.name}") for need in NEEDS),
 ]

@@ -113,6 +113,7 @@ INSTALLED_APPS = [
     "django_otp",
     "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
+    "simple_history",
     "corsheaders",
     "rest_framework",
     "rest_framework_simplejwt.token_blacklist",  # for its migrations: accounts 0005 emptied its tables
@@ -145,6 +146,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "core.page_rates.AdminRateMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",  # who changes a row
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

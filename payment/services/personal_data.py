@@ -256,6 +256,7 @@ def _erase_account(user: User) -> Iterator[tuple[type[Model], int]]:
     Upload.objects.filter(owner=user).update(owner=None)
     transaction.on_commit(lambda: uploads.delete(pictures), robust=True)
     yield Upload, len(pictures)
+    yield User.history.model, User.history.filter(id=user.pk).delete()[0]  # reasons may name the person
     yield User, _erase_columns(user)
 
 

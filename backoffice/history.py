@@ -1,0 +1,98 @@
+"""The history of one kind of rows, newest first: who, when, what before and what after."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.apps import apps
+from django.db.models import Model, OuterRef, Subquery
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from backoffice import rights
+from booking.models import Package, PromoCode, PujaCategory, PujaService
+from core.language import Text
+from core.money import grouped
+
+PAGE = 50
+LONGEST = 120  # letters of a value: a description is compared in the catalogue itself
+KINDS: dict[str, tuple[Text, type[Model], str]] = {
+    "prices": (gettext_lazy("Packages and prices"), Package, rights.SEE_PACKAGES),
+    "pujas": (gettext_lazy("Pujas"), PujaService, rights.SEE_CATALOGUE),
+    "categories": (gettext_lazy("Categories"), PujaCategory, rights.SEE_CATALOGUE),
+    "promo-codes": (gettext_lazy("Promo codes"), PromoCode, rights.SEE_PROMO_CODES),
+    "accounts": (gettext_lazy("Accounts and roles"), User, rights.ASSIGN_ROLES),
+}
+WHAT = {"+": gettext_lazy("added"), "~": gettext_lazy("changed"), "-": gettext_lazy("deleted")}
+
+
+@dataclass(frozen=True)
+class Change:
+    column: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    at: datetime
+    who: str
+    what: Text
+    name: str
+    reason: str
+    changes: list[Change]
+
+
+def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | None]:
+    """A page of entries, and the key to go on with (`before`); in three statements."""
+    model = apps.get_model("backoffice", f"Historical{KINDS[kind][1].__name__}")
+    rows = model._default_manager.order_by("-history_id").select_related("history_user")
+    if before is not None:
+        rows = rows.filter(history_id__lt=before)
+    earlier = model._default_manager.filter(id=OuterRef("id"), history_id__lt=OuterRef("history_id"))
+    latest = earlier.order_by("-history_id").values("history_id")[:1]
+    page = [*rows.annotate(former=Subquery(latest))[: PAGE + 1]]
+    shown = page[:PAGE]
+    former = model._default_manager.in_bulk([row.former for row in shown if row.former])
+    names = _names(KINDS[kind][1], {row.id for row in shown})
+    entries = [
+        Entry(
+            at=row.history_date,
+            who=row.history_user.full_name or row.history_user.email if row.history_user else _("the system"),
+            what=WHAT[row.history_type],
+            name=names.get(row.id, f"{row.id}"),
+            reason=row.history_change_reason or "",
+            changes=[*_changes(row, former.get(row.former))],
+        )
+        for row in shown
+    ]
+    return entries, shown[-1].history_id if len(page) > PAGE else None
+
+
+def _names(model: type[Model], keys: set[int]) -> dict[int, str]:
+    rows = model._default_manager.filter(pk__in=keys)
+    return {row.pk: str(row) for row in (rows.select_related("puja_service") if model is Package else rows)}
+
+
+def _changes(row: Any, former: Any) -> Iterator[Change]:
+    """Against the row before. Of the first one that we know, all that is filled."""
+    for field in row.tracked_fields:
+        if field.primary_key:
+            continue
+        after = getattr(row, field.attname)
+        before = getattr(former, field.attname) if former else None
+        if before != after and (former or after not in (None, "")):
+            yield Change(str(field.verbose_name), _readable(field, before), _readable(field, after))
+
+
+def _readable(field: Any, value: Any) -> str:
+    if value is None or value == "":
+        return "–"
+    if field.attname.endswith("_paise"):
+        return f"₹{grouped(value)}"
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    text = str(dict(field.flatchoices).get(value, value))
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
