@@ -1,13 +1,14 @@
 """Accounts and addresses. What compares several rows of one person runs under `lock_user`."""
 
 import logging
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
@@ -18,7 +19,7 @@ from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.second_factor import check_login
 from accounts.session_ends import end_all
-from core.compiled import CompiledRead
+from core.compiled import CompiledRead, lock_and_reserve_keys
 from core.errors import Conflict, Refusal
 from core.networks import UNKNOWN, network_of
 
@@ -49,6 +50,14 @@ def lock_active_user(user_id: int) -> None:
     """
     if not _locked_person.get(user_id).is_active:
         raise AccountClosed
+
+
+def lock_active_user_and_reserve_keys(user_id: int, *models: type[Model]) -> tuple[datetime, list[int]]:
+    """As `lock_active_user`, and then `reserve_keys`, without a round trip more."""
+    user, now, keys = lock_and_reserve_keys(_locked_person, user_id, *models)
+    if not user.is_active:
+        raise AccountClosed
+    return now, keys
 
 
 @CompiledRead
@@ -280,10 +289,15 @@ def address_for_delivery(user: User, address_id: int | None) -> Address | None:
     """The chosen address, else the default, else the latest, else none. Never somebody else's."""
     mine = Address.objects.filter(user=user)
     if address_id is None:
-        return mine.order_by("-is_default", "-id").first()
+        return _addresses_by_default.first(user.pk)
     if chosen := mine.filter(pk=address_id).first():
         return chosen
     raise ValidationError({"address_id": [_("This address does not exist.")]})
+
+
+@CompiledRead
+def _addresses_by_default(user_id: int) -> QuerySet[Address]:
+    return Address.objects.filter(user=user_id).order_by("-is_default", "-id")[:1]
 
 
 def _clear_default(user: User) -> None:

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import jwt
 from django.conf import settings
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare, salted_hmac
 from rest_framework.exceptions import AuthenticationFailed
@@ -28,6 +29,7 @@ from accounts.models import Session, User
 
 # The names of `session_ends` are known from here, too.
 from accounts.session_ends import KEPT, end, end_all, expired_admin_sessions, over, purge_admin  # noqa: F401
+from core.compiled import CompiledRead
 from core.networks import UNKNOWN, network_of
 from core.texts import one_line
 
@@ -101,8 +103,13 @@ def open_session(user: User, *, user_agent: str = "", address: str = "") -> Sess
 
 def session_of(token: Token) -> Session | None:
     """The live session of an access token, with its user, in one query. None when it is over."""
-    session = Session.objects.select_related("user").filter(key=_key(token.get(SESSION_CLAIM))).first()
+    session = _sessions_with_user.first(_key(token.get(SESSION_CLAIM)))
     return session if session is not None and _is_live(session, timezone.now()) else None
+
+
+@CompiledRead
+def _sessions_with_user(key: UUID) -> QuerySet[Session]:
+    return Session.objects.select_related("user").filter(key=key)
 
 
 def rotate(raw: str, *, address: str = UNKNOWN) -> SessionTokens:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Generic, ParamSpec, TypeVar
+from uuid import UUID
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model, QuerySet
 from django.db.models import query as orm
 from django.db.transaction import TransactionManagementError
 
-from core.databases import Write
+from core.databases import Write, reserve_keys
 
 P = ParamSpec("P")
 Row = TypeVar("Row", bound=Model)
@@ -27,6 +28,7 @@ MARKERS: dict[type, Callable[[int], Any]] = {
     int: lambda number: 4_611_686_018_427_000_000 + number,
     str: lambda number: f"parameter {number} of a compiled statement",
     datetime: lambda number: datetime(9_001 + number, 1, 1, tzinfo=UTC),
+    UUID: lambda number: UUID(int=2**127 + number),
 }
 
 
@@ -57,10 +59,13 @@ class Template:
 
 
 def _adapted(value: Any) -> Any:
-    """A moment as this database wants it: SQLite takes text."""
-    if not isinstance(value, datetime):
-        return value
-    return connections[DEFAULT_DB_ALIAS].ops.adapt_datetimefield_value(value)
+    """A moment or a UUID as this database wants it: SQLite takes text."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    if isinstance(value, datetime):
+        return connection.ops.adapt_datetimefield_value(value)
+    if isinstance(value, UUID) and not connection.features.has_native_uuid_field:
+        return value.hex
+    return value
 
 
 def _markers(signature: inspect.Signature) -> dict[str, Any]:
@@ -91,11 +96,11 @@ class _Select(Generic[Row]):
             raise TransactionManagementError("rows are locked inside a transaction only")
         with connection.cursor() as cursor:
             cursor.execute(self.sql, self.template.fill(values))
-            return [self._build(row) for row in cursor.fetchall()]
+            return [self.build(row) for row in cursor.fetchall()]
 
-    def _build(self, row: tuple[Any, ...]) -> Row:
+    def build(self, row: tuple[Any, ...]) -> Row:
         if self.converters:
-            row = self._converted(row)
+            row = _converted(row, self.converters)
         built = self.model.from_db(DEFAULT_DB_ALIAS, self.names, row[: len(self.names)])
         for populator in self.related:
             populator.populate(row, built)
@@ -103,12 +108,19 @@ class _Select(Generic[Row]):
             setattr(built, name, row[place])
         return built
 
-    def _converted(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        connection, values = connections[DEFAULT_DB_ALIAS], list(row)
-        for place, (converters, expression) in self.converters.items():
-            for convert in converters:
-                values[place] = convert(values[place], expression, connection)
-        return tuple(values)
+    def missing(self) -> Exception:
+        """DoesNotExist of the model."""
+        return self.model.DoesNotExist(f"no {self.model._meta.verbose_name} as it is looked for")  # type: ignore[attr-defined]
+
+
+def _converted(
+    row: tuple[Any, ...], converters: dict[int, tuple[list[Callable[..., Any]], Any]]
+) -> tuple[Any, ...]:
+    connection, values = connections[DEFAULT_DB_ALIAS], list(row)
+    for place, (of_column, expression) in converters.items():
+        for convert in of_column:
+            values[place] = convert(values[place], expression, connection)
+    return tuple(values)
 
 
 class CompiledRead(Generic[P, Row]):
@@ -119,8 +131,7 @@ class CompiledRead(Generic[P, Row]):
         self._select = cache(self._compile)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
-        select = self._select(connections[DEFAULT_DB_ALIAS].vendor)
-        return select.read(self._signature.bind(*args, **kwargs).arguments)
+        return self.statement().read(self._signature.bind(*args, **kwargs).arguments)
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
         return next(iter(self(*args, **kwargs)), None)
@@ -129,8 +140,16 @@ class CompiledRead(Generic[P, Row]):
         """Raises DoesNotExist of the model."""
         for row in self(*args, **kwargs):
             return row
-        model = self._select(connections[DEFAULT_DB_ALIAS].vendor).model
-        raise model.DoesNotExist(f"no {model._meta.verbose_name} as it is looked for")  # type: ignore[attr-defined]
+        raise self.statement().missing()
+
+    def statement(self) -> _Select[Row]:
+        return self._select(connections[DEFAULT_DB_ALIAS].vendor)
+
+    @property
+    def parameter(self) -> str:
+        """The name of the only one."""
+        [name] = self._signature.parameters
+        return name
 
     def _compile(self, vendor: str) -> _Select[Row]:
         markers = _markers(self._signature)
@@ -147,6 +166,54 @@ class CompiledRead(Generic[P, Row]):
             annotations=compiler.annotation_col_map or {},
             converters=compiler.get_converters([column[0] for column in columns]),
         )
+
+
+class CompiledValues(Generic[P]):
+    """The same for a query set of `values_list`: the values of its first row, None without one."""
+
+    def __init__(self, build: Callable[P, "QuerySet[Any, Any]"]) -> None:
+        self.build, self._signature = build, inspect.signature(build)
+        self._select = cache(self._compile)
+
+    def first(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...] | None:
+        sql, template, converters = self._select(connections[DEFAULT_DB_ALIAS].vendor)
+        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+            cursor.execute(sql, template.fill(self._signature.bind(*args, **kwargs).arguments))
+            row = cursor.fetchone()
+        return None if row is None else _converted(row, converters)
+
+    def _compile(self, vendor: str) -> tuple[str, Template, dict[int, Any]]:
+        markers = _markers(self._signature)
+        compiler: Any = self.build(**markers).query.get_compiler(DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
+        sql, parameters = compiler.as_sql()
+        converters = compiler.get_converters([column[0] for column in compiler.select])
+        return sql, Template(list(parameters), markers), converters
+
+
+def lock_and_reserve_keys(
+    locked: CompiledRead[[int], Row], key: int, *models: type[Model]
+) -> tuple[Row, datetime, list[int]]:
+    """As `locked.get(key)`, and then `reserve_keys(*models)`. On PostgreSQL in one statement.
+
+    The clock is read when the lock is there: rows of WITH that are locked come out of it one by one.
+    """
+    connection, tables = connections[DEFAULT_DB_ALIAS], [model._meta.db_table for model in models]
+    if connection.vendor != "postgresql":
+        return locked.get(key), *reserve_keys(*models)
+    select = locked.statement()
+    if connection.get_autocommit():
+        raise TransactionManagementError("rows are locked inside a transaction only")
+    reserved = ", ".join(["clock_timestamp()", *["nextval(pg_get_serial_sequence(%s, 'id'))"] * len(tables)])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH locked AS MATERIALIZED ({select.sql}) SELECT locked.*, {reserved} FROM locked",  # noqa: S608
+            [*select.template.fill({locked.parameter: key}), *tables],
+        )
+        row = cursor.fetchone()
+    if row is None:
+        raise select.missing()
+    columns = len(row) - 1 - len(tables)
+    return select.build(row[:columns]), row[columns], list(row[columns + 1 :])
 
 
 class CompiledWrite(Generic[P]):

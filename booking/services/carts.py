@@ -6,6 +6,7 @@ from itertools import groupby
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.functional import lazy
 from django.utils.text import format_lazy
@@ -19,6 +20,7 @@ from booking.devotees import DEVOTEE_FIELDS
 from booking.models import ON_SALE, Cart, Checkout, OpeningTimes, Package, PujaService, Slot
 from booking.pricing import find_promo_problem
 from booking.services.places import SlotFull, earliest_start, free_slots, is_offered
+from core.compiled import CompiledRead
 from core.dates import spell_date
 from core.errors import Conflict, InvalidField, Refusal
 from core.language import Text
@@ -128,9 +130,16 @@ def deletion_status(cart: Cart) -> dict[str, Any]:
     }
 
 
-def lock_active(cart: Cart, **annotations: Any) -> Cart:
-    """The row as it is now, locked, with `annotations`. Raises Conflict `cart_not_active`."""
-    current = _lock(cart, **annotations)
+@CompiledRead
+def locked_carts(cart_id: int, user_id: int) -> QuerySet[Cart]:
+    """With what they point at."""
+    rows = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
+    return rows.filter(pk=cart_id, user=user_id).select_for_update(of=("self",), no_key=True)
+
+
+def lock_active(cart: Cart, carts: CompiledRead[[int, int], Cart] = locked_carts) -> Cart:
+    """The row as it is now, locked; `carts` reads more of it. Raises Conflict `cart_not_active`."""
+    current = _lock(cart, carts)
     if current.status == Cart.Status.ACTIVE:
         return current
     if current.status == Cart.Status.CHECKED_OUT:
@@ -138,20 +147,18 @@ def lock_active(cart: Cart, **annotations: Any) -> Cart:
     raise Conflict(_("This cart is closed. Please fill a new one."), code="cart_not_active")
 
 
-def _lock(cart: Cart, **annotations: Any) -> Cart:
+def _lock(cart: Cart, carts: CompiledRead[[int, int], Cart] = locked_carts) -> Cart:
     """The row with what it points at, in one statement while nobody changes it.
 
     A row that was changed while PostgreSQL waited for it is joined to what it had pointed at before: a cart
     whose package is another one now is not found at all, and one whose promo code is another one has none. Then it
     is read again, under its lock.
     """
-    rows = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
-    rows = rows.annotate(**annotations).filter(pk=cart.pk)
-    locked = rows.select_for_update(of=("self",), no_key=True).first()
+    locked = carts.first(cart.pk, cart.user_id)
     if locked is not None and (locked.promo_code_id is None) == (locked.promo_code is None):
         return locked
     Cart.objects.select_for_update(no_key=True).only("pk").get(pk=cart.pk)
-    return rows.get()
+    return carts.get(cart.pk, cart.user_id)
 
 
 def require_bookable(cart: Cart) -> Slot | None:
@@ -164,9 +171,8 @@ def require_bookable(cart: Cart) -> Slot | None:
     if not cart.package.is_active or cart.package.puja_service_id != cart.puja_service_id:
         raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
     wrong = _find_date_problem(cart)  # before its moment reaches the database, which does not know every one
-    slots = cart.puja_service.slots.all()
-    slot = None if wrong else slots.filter(ON_SALE, starts_at=cart.starts_at).first()
-    has_slots = slot is not None or slots.exists()
+    slot = None if wrong else _slots_on_sale.first(cart.puja_service_id, cart.starts_at)
+    has_slots = slot is not None or cart.puja_service.slots.exists()
     if wrong:
         field, problem = wrong
         raise InvalidField(field, add_free_times(problem, cart) if has_slots else problem)
@@ -174,6 +180,11 @@ def require_bookable(cart: Cart) -> Slot | None:
         return _require_free(slot, cart)
     _require_opening_hours(cart)
     return None
+
+
+@CompiledRead
+def _slots_on_sale(service_id: int, starts_at: datetime) -> QuerySet[Slot]:
+    return Slot.objects.filter(ON_SALE, service=service_id, starts_at=starts_at)
 
 
 def add_free_times(problem: Text, cart: Cart) -> Text:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count, Exists, Model, Subquery
+from django.db.models import Count, Exists, Model, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +14,12 @@ from django.utils.translation import gettext_lazy as _
 import booking.services.places as places
 import booking.services.promos as promos
 from accounts.models import Address, User
-from accounts.services import address_for_delivery, lock_active_user, lock_user
+from accounts.services import (
+    address_for_delivery,
+    lock_active_user,
+    lock_active_user_and_reserve_keys,
+    lock_user,
+)
 from booking.agreed import (
     AGREED_ADDRESS,
     AGREED_CATEGORY,
@@ -25,9 +30,10 @@ from booking.agreed import (
 from booking.devotees import AGREED_DEVOTEES
 from booking.models import Cart, Checkout
 from booking.pricing import USED_UP, Price, calculate_price
-from booking.services.carts import fill_cart, lock_active, require_bookable, slot_full
+from booking.services.carts import fill_cart, lock_active, locked_carts, require_bookable, slot_full
 from booking.services.hold_limits import bookings_that_stand, refuse_excess_of_slot
-from core.databases import Write, insert_rows, reserve_keys, update_row, write_together
+from core.compiled import CompiledRead
+from core.databases import Write, insert_rows, update_row, write_together
 from core.errors import Conflict
 from core.language import Text
 from core.money import grouped, rupees
@@ -93,16 +99,8 @@ def check_out(
     Raises Conflict `cart_not_active`, AccountClosed, TooManyOpen, SlotFull, HoldRefused, PriceChanged, or
     ValidationError on the field that has become wrong since it was chosen. Nothing is changed then.
     """
-    now, (key, *keys) = reserve_keys(Checkout, *beside.models)
-    lock_active_user(cart.user_id)
-    mine = Checkout.objects.filter(user=cart.user_id)
-    others = mine.filter(state=State.RESERVED).values("user").annotate(number=Count("pk")).values("number")
-    current: Any = lock_active(
-        cart,
-        open_checkouts=Subquery(others.order_by()),
-        has_booked=Exists(bookings_that_stand(cart.user_id)),
-        was_checked_out=Exists(mine.filter(cart=cart.pk)),
-    )
+    now, (key, *keys) = lock_active_user_and_reserve_keys(cart.user_id, Checkout, *beside.models)
+    current: Any = lock_active(cart, _carts_with_history)
     if (current.open_checkouts or 0) >= OPEN_PER_USER:
         raise TooManyOpen
     slot = require_bookable(current)
@@ -133,6 +131,17 @@ def check_out(
         _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))
         raise promos.refuse(USED_UP)
     return checkout
+
+
+@CompiledRead
+def _carts_with_history(cart_id: int, user_id: int) -> QuerySet[Cart]:
+    mine = Checkout.objects.filter(user=user_id)
+    others = mine.filter(state=State.RESERVED).values("user").annotate(number=Count("pk")).values("number")
+    return locked_carts.build(cart_id, user_id).annotate(
+        open_checkouts=Subquery(others.order_by()),
+        has_booked=Exists(bookings_that_stand(user_id)),
+        was_checked_out=Exists(mine.filter(cart=cart_id)),
+    )
 
 
 @transaction.atomic

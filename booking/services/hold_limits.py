@@ -8,6 +8,7 @@ expire unpaid has to wait before they hold the next one. docs/decisions.md has t
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -19,6 +20,7 @@ from django.utils.translation import gettext_lazy as _
 
 from booking.models import Booking, HoldNetwork, SlotHold, WaitingEntry
 from core.clocks import SKEW, is_running
+from core.compiled import CompiledValues
 from core.errors import Conflict
 from core.language import Text
 
@@ -96,7 +98,7 @@ def refuse_excess(hold: SlotHold) -> None:
     """
     now = timezone.now()
     user_id = hold.checkout.user_id
-    _read_history(SlotHold.objects.filter(checkout__user=user_id), now, Q(), 1).refuse_while_cooling_down(
+    _build_history(_holds_of_account, user_id, now, 1).refuse_while_cooling_down(
         FREE_OF_ACCOUNT,
         now,
         _(
@@ -137,19 +139,22 @@ def outdated_networks(
     return networks, known.filter(Q(created_at__lt=now - KEPT) | Q(created_at__gt=now + KEPT)), ended
 
 
-def _alike(hold: SlotHold) -> tuple[Q, int]:
-    """The holds of other new customers with, or without, a confirmed address; how much wider their bounds are."""
+def _alike(hold: SlotHold) -> tuple[bool, int]:
+    """Whether it counts among new customers with a confirmed address; how much wider their bounds are."""
     is_confirmed = hold.checkout.user.email_verified
-    alike = Q(new_customer=True, checkout__user__email_confirmed_at__isnull=not is_confirmed)
-    return alike, CONFIRMED_FACTOR if is_confirmed else 1
+    return is_confirmed, CONFIRMED_FACTOR if is_confirmed else 1
+
+
+def _of_new_customers(is_confirmed: bool) -> Q:
+    return Q(new_customer=True, checkout__user__email_confirmed_at__isnull=not is_confirmed)
 
 
 def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
     if not hold.network:
         return
-    alike, factor = _alike(hold)
+    is_confirmed, factor = _alike(hold)
     lock_network(hold.network, now)
-    history = _read_history(SlotHold.objects.filter(network=hold.network), now, alike, OUTWEIGHED)
+    history = _build_history(_holds_of_network(is_confirmed), hold.network, now, OUTWEIGHED)
     bound = factor * settings.HOLDS_PER_NETWORK
     case = f"network:{hold.network[:12]}"
     history.refuse_while_cooling_down(
@@ -178,10 +183,9 @@ def refuse_excess_of_slot(hold: SlotHold) -> None:
     """Raises HoldRefused when this hold, which has just been written, is one too many of its slot, which is locked."""
     if not hold.new_customer:
         return
-    alike, factor = _alike(hold)
-    held = SlotHold.objects.filter(alike, slot=hold.slot_id, state=State.HELD).aggregate(
-        all=Count("pk"), network=Count("pk", filter=~Q(network="") & Q(network=hold.network))
-    )
+    is_confirmed, factor = _alike(hold)
+    of_all, of_network = _holds_of_slot(is_confirmed).first(hold.slot_id, hold.network) or (0, 0)
+    held = {"all": of_all, "network": of_network}
     shares = {"network": settings.HOLD_NETWORK_PERCENT, "all": settings.HOLD_NEW_PERCENT}
     for group, percent in shares.items():
         most = max(-(-hold.slot.capacity * min(factor * percent, 100) // 100), LEAST_OF_SLOT)
@@ -197,21 +201,56 @@ def refuse_excess_of_slot(hold: SlotHold) -> None:
             )
 
 
-def _read_history(holds: QuerySet[SlotHold], now: datetime, alike: Q, outweighed: int) -> History:
-    """One statement. `alike`: whose holds count; who paid counts for all."""
-    window = WINDOW / settings.PAYMENT_TIME_SCALE
-    wasted = alike & Q(state=State.RELEASED, released_at__gt=now - window, released_at__lte=now + SKEW)
+@cache
+def _holds_of_slot(is_confirmed: bool) -> CompiledValues[[int, str]]:
+    """How many new customers hold a place of this slot, and how many of them in this network."""
+
+    def counts(slot_id: int, network: str) -> QuerySet[SlotHold, Any]:
+        held = SlotHold.objects.filter(_of_new_customers(is_confirmed), slot=slot_id, state=State.HELD)
+        of_network = Count("pk", filter=~Q(network="") & Q(network=network))
+        return (
+            held.values("slot")
+            .annotate(all=Count("pk"), of_network=of_network)
+            .values_list("all", "of_network")
+        )
+
+    return CompiledValues(counts)
+
+
+@CompiledValues
+def _holds_of_account(user_id: int, since: datetime, until: datetime) -> QuerySet[SlotHold, Any]:
+    holds = SlotHold.objects.filter(checkout__user=user_id).values("checkout__user")
+    return _counted(holds, Q(), since, until)
+
+
+@cache
+def _holds_of_network(is_confirmed: bool) -> CompiledValues[[str, datetime, datetime]]:
+    def counts(network: str, since: datetime, until: datetime) -> QuerySet[SlotHold, Any]:
+        holds = SlotHold.objects.filter(network=network).values("network")
+        return _counted(holds, _of_new_customers(is_confirmed), since, until)
+
+    return CompiledValues(counts)
+
+
+def _counted(holds: Any, alike: Q, since: datetime, until: datetime) -> QuerySet[SlotHold, Any]:
+    """`alike`: whose holds count; who paid counts for all."""
+    wasted = alike & Q(state=State.RELEASED, released_at__gt=since, released_at__lte=until)
     wasted &= ~Q(checkout__state="BOOKED")
+    return holds.annotate(
+        held=Count("pk", filter=alike & Q(state=State.HELD)),
+        paid=Count("pk", filter=Q(state=State.TAKEN, created_at__gt=since)),
+        wasted=Sum(F("released_at") - F("created_at"), filter=wasted, output_field=DurationField()),
+        last_end=Max("released_at", filter=wasted),
+    ).values_list("held", "paid", "wasted", "last_end")
+
+
+def _build_history(
+    counts: CompiledValues[[Any, datetime, datetime]], subject: Any, now: datetime, outweighed: int
+) -> History:
+    window = WINDOW / settings.PAYMENT_TIME_SCALE
+    held, paid, wasted, last_end = counts.first(subject, now - window, now + SKEW) or (0, 0, None, None)
     life = (
         timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) + HOLD_OUTLASTS_PAYMENT
     ) / settings.PAYMENT_TIME_SCALE
-    found = holds.aggregate(
-        held=Count("pk", filter=alike & Q(state=State.HELD)),
-        paid=Count("pk", filter=Q(state=State.TAKEN, created_at__gt=now - window)),
-        wasted=Sum(F("released_at") - F("created_at"), filter=wasted, output_field=DurationField()),
-        last_end=Max("released_at", filter=wasted),
-    )
-    lives = round((found["wasted"] or timedelta()) / life)
-    return History(
-        found["held"], found["paid"], max(lives - outweighed * found["paid"], 0), found["last_end"]
-    )
+    lives = round((wasted or timedelta()) / life)
+    return History(held, paid, max(lives - outweighed * paid, 0), last_end)

@@ -72,9 +72,13 @@ def hold_place(
     )
     if is_bounded:
         refuse_excess(hold)
-    kept = WaitingEntry.objects.filter(_offered(checkout.user_id), slot=OuterRef("pk"))
-    free = free_for_newcomers(slot).filter(~Exists(kept))
-    return hold, [insert_rows(hold), update_rows(free, held=F("held") + 1)]
+    return hold, [insert_rows(hold), _holding_slot(slot.pk, checkout.user_id)]
+
+
+@CompiledWrite
+def _holding_slot(slot_id: int, user_id: int) -> Write:
+    kept = WaitingEntry.objects.filter(_offered(user_id), slot=OuterRef("pk"))
+    return update_rows(free_for_newcomers(slot_id).filter(~Exists(kept)), held=F("held") + 1)
 
 
 def is_offered(user_id: int, slot: Slot) -> bool:
@@ -90,7 +94,7 @@ def hold_kept_place(user_id: int, slot: Slot) -> bool:
     lock_in_order(slot.pk)
     if Slot.objects.filter(ON_SALE, pk=slot.pk).exists() and _accept_offer(user_id, slot):
         return True
-    return free_for_newcomers(slot).update(held=F("held") + 1) == 1
+    return free_for_newcomers(slot.pk).update(held=F("held") + 1) == 1
 
 
 def _offered(user_id: int) -> Q:
@@ -131,12 +135,17 @@ def forgive_hold(checkout: Checkout) -> None:
 
 def extend_hold(checkout: Checkout, until: datetime) -> bool:
     """Keeps the place longer while PhonePe has not decided. Says if there was one to keep."""
-    return _shorter_holds(checkout, until).update(expires_at=until) == 1
+    return _shorter_holds(checkout.pk, until).update(expires_at=until) == 1
 
 
 def extending_write(checkout: Checkout, until: datetime) -> Write:
     """As `extend_hold`. It writes nothing when the hold lasts as long anyway."""
-    return update_rows(_shorter_holds(checkout, until), expires_at=until)
+    return _extending_hold(checkout.pk, until)
+
+
+@CompiledWrite
+def _extending_hold(checkout_id: int, until: datetime) -> Write:
+    return update_rows(_shorter_holds(checkout_id, until), expires_at=until)
 
 
 def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
@@ -160,7 +169,7 @@ def take_place(checkout: Checkout, other_slot: Slot | None = None) -> datetime:
         _slot_of(checkout).update(held=F("held") - 1, booked=F("booked") + 1)
         return starts_at
     lock_in_order(place.slot_id)
-    _take_free_place(checkout, place.slot, with_free_place(place.slot), timezone.now())
+    _take_free_place(checkout, place.slot, with_free_place(place.slot_id), timezone.now())
     SlotHold.objects.filter(pk=place.pk).update(state=State.TAKEN, released_at=None)
     return starts_at
 
@@ -188,7 +197,7 @@ def exchange_place(checkout: Checkout, slot: Slot) -> None:
     if slot.service_id != checkout.cart.puja_service_id:
         raise SlotGone()
     lock_in_order(slot.pk, *taken.values_list("slot", flat=True))
-    _take_free_place(checkout, slot, free_for_newcomers(slot), timezone.now() + lead_time())
+    _take_free_place(checkout, slot, free_for_newcomers(slot.pk), timezone.now() + lead_time())
     _slot_of(checkout).filter(holds__in=taken).update(booked=F("booked") - 1)
     if not taken.update(slot=slot):
         _add_taken_hold(checkout, slot)
@@ -258,7 +267,7 @@ def _free_slots(checkout: Checkout) -> QuerySet[Slot]:
 
 def _take_other_place(checkout: Checkout, place: SlotHold | None, slot: Slot) -> datetime:
     lock_in_order(slot.pk, *([place.slot_id] if place else []))
-    _take_free_place(checkout, slot, free_for_newcomers(slot), timezone.now() + lead_time())
+    _take_free_place(checkout, slot, free_for_newcomers(slot.pk), timezone.now() + lead_time())
     if place is None:
         _add_taken_hold(checkout, slot)
         return slot.starts_at
@@ -288,13 +297,13 @@ def lock_in_order(*slot_ids: int) -> None:
     list(rows.values_list("pk", flat=True))
 
 
-def with_free_place(slot: Slot) -> QuerySet[Slot]:
-    return Slot.objects.filter(ON_SALE, pk=slot.pk, capacity__gt=F("held") + F("booked"))
+def with_free_place(slot_id: int) -> QuerySet[Slot]:
+    return Slot.objects.filter(ON_SALE, pk=slot_id, capacity__gt=F("held") + F("booked"))
 
 
-def free_for_newcomers(slot: Slot) -> QuerySet[Slot]:
+def free_for_newcomers(slot_id: int) -> QuerySet[Slot]:
     """While somebody waits for a place of it, a free one is theirs."""
-    return _unless_waited_for(with_free_place(slot))
+    return _unless_waited_for(with_free_place(slot_id))
 
 
 def _unless_waited_for(slots: QuerySet[Slot]) -> QuerySet[Slot]:
@@ -306,8 +315,8 @@ def _change_state(checkout: Checkout, old: str, new: str) -> bool:
     return SlotHold.objects.filter(checkout=checkout, state=old).update(state=new) == 1
 
 
-def _shorter_holds(checkout: Checkout, until: datetime) -> QuerySet[SlotHold]:
-    return SlotHold.objects.filter(checkout=checkout, state=State.HELD, expires_at__lt=until)
+def _shorter_holds(checkout_id: int, until: datetime) -> QuerySet[SlotHold]:
+    return SlotHold.objects.filter(checkout=checkout_id, state=State.HELD, expires_at__lt=until)
 
 
 def _slot_of(checkout: Checkout) -> QuerySet[Slot]:

@@ -72,7 +72,7 @@ def join(user: User, slot_id: int, package_id: int, network: str = "") -> Waitin
         return already
     if not slot.is_on_sale or slot.starts_at < places.earliest_start():
         raise NotWaited(_("This time cannot be booked any more."), code="time_over")
-    if places.free_for_newcomers(slot).exists():
+    if places.free_for_newcomers(slot.pk).exists():
         raise NotWaited
     if user.email_confirmed_at is None:
         raise NotWaited(
@@ -154,7 +154,7 @@ def offer_place(entry_id: int, now: datetime) -> WaitingEntry | None:
         _move(entry, State.WAITING, State.PASSED)
         return None
     earlier = WaitingEntry.objects.filter(slot=slot, state=State.WAITING, pk__lt=entry.pk)
-    if earlier.exists() or not places.with_free_place(slot).exists():
+    if earlier.exists() or not places.with_free_place(slot.pk).exists():
         return None
     if not _move(entry, State.WAITING, State.OFFERED, offered_until=until):
         return None

@@ -125,16 +125,23 @@ class IdempotencyKey(models.Model):
     def __str__(self) -> str:
         return f"{self.caller} {self.route}"
 
-    def insert_or_replace(self, oldest: datetime, newest: datetime) -> None:
-        """Nothing while a row that was created between the two has the key. One statement decides between requests.
+    def insert_or_replace(self, oldest: datetime, newest: datetime) -> bool:
+        """False while a row that was created between the two has the key. One statement decides between requests.
 
         The ORM has no "ON CONFLICT … DO UPDATE … WHERE".
         """
         columns = ("body_digest", "lease", "lease_until", "status_code", "answer", "created_at")
         replaced = ", ".join(f"{column} = excluded.{column}" for column in columns)
         outdated = "payment_idempotencykey.created_at NOT BETWEEN %s AND %s"
-        conflict = f"ON CONFLICT (caller, route, key_digest) DO UPDATE SET {replaced} WHERE {outdated}"
+        conflict = (
+            f"ON CONFLICT (caller, route, key_digest) DO UPDATE SET {replaced} WHERE {outdated} RETURNING id"
+        )
         insert = insert_rows(self, conflict=conflict)
         moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (oldest, newest)]
         with connection.cursor() as cursor:
             cursor.execute(insert.sql, [*insert.parameters, *moments])
+            written = cursor.fetchone()
+        if written is None:
+            return False
+        self.pk, self._state.adding, self._state.db = written[0], False, connection.alias
+        return True

@@ -6,8 +6,9 @@ After a crash, the next request fetches the status first.
 
 import functools
 import secrets
+import time
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -106,6 +107,12 @@ class Claim:
     attempt: PaymentAttempt
     sent_before: datetime | None
     opening: Opening = PAGE
+    taken_at: float = field(default_factory=time.monotonic)
+
+    def now(self) -> datetime:
+        """By the clock of the database, which the claim has read: `sent_at`, and what has passed since."""
+        assert self.attempt.sent_at is not None  # noqa: S101 - each claim writes it
+        return self.attempt.sent_at + timedelta(seconds=time.monotonic() - self.taken_at)
 
 
 class AlreadyPaid(Conflict):
@@ -211,7 +218,7 @@ def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
             order, was_sent = _build_order(attempt, claim.opening), claim.sent_before is not None
             with reserve_call():  # who opens an order again has the same chance as new buyers
                 page = call_gateway(attempt, PhonePeGateway.pay, order, deadline, check_status_first=was_sent)
-            return _store_page(attempt, page, claim.opening)
+            return _store_page(claim, page)
         except CheckoutPageLost as lost:
             claim = _open_next(claim, lost.status)
         except (GatewayError, NotConfigured, Unavailable) as error:
@@ -278,7 +285,7 @@ def prefix(simulated: bool) -> str:
     return "SIM" if simulated else "OKP"
 
 
-def _claim(payment_id: int, opening: Opening, limited: float) -> PaymentAttempt | Claim | None:
+def _claim(payment_id: int, opening: Opening, limited: float = 0.0) -> PaymentAttempt | Claim | None:
     """The attempt, if it can be paid; else the right to call PhonePe; None while another request has it.
 
     `limited`: seconds for which PhonePe wants no calls. Then there is no right to give.
@@ -394,18 +401,19 @@ def _build_order(attempt: PaymentAttempt, opening: Opening) -> Order:
 
 
 @transaction.atomic
-def _store_page(attempt: PaymentAttempt, page: CheckoutPage, opening: Opening) -> PaymentAttempt:
+def _store_page(claim: Claim, page: CheckoutPage) -> PaymentAttempt:
     """The answer of the pay call fills in the page; it never decides the payment.
 
     A webhook may have been faster: nobody is sent to a page that has been paid or has failed. The time to pay begins
     now, also for an order that was sent before and did not arrive.
     """
-    known_for, attempt = attempt.channel, lock_attempt(attempt.pk, "payment__checkout")
+    known_for, opening = claim.attempt.channel, claim.opening
+    attempt = lock_attempt(claim.attempt.pk, "payment__checkout")
     payment = attempt.payment
     _refuse_unless_open(payment)
     if attempt.channel != known_for:  # our lease had ended, and another request opens it elsewhere
         raise PaymentUnderWay(payment_id=payment.pk)
-    now = database_now()
+    now = claim.now()
     given = {
         "channel": opening.channel,
         "target_app": opening.target_app,

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -20,6 +21,7 @@ from accounts.serializers import AddressSerializer
 from accounts.services import address_for_delivery, lock_active_user
 from booking.models import Cart, Checkout
 from booking.services import Beside, HoldRefused, PriceChanged, check_out, record_shown_total
+from core.compiled import CompiledRead
 from core.databases import Write, insert_rows, reserve_keys, write_together
 from core.errors import Conflict, Refusal, Unavailable
 from core.money import rupees
@@ -50,6 +52,9 @@ from payment.services.outcomes import has_no_open_page, stop_waiting
 from payment.services.transitions import opening_change
 from payment.states import FrontendGeneration, PaymentState
 
+# A payment whose checkout was released is still polled, but opens no page again.
+OPEN_PAYMENTS = Payment.objects.filter(checkout__state=Checkout.State.RESERVED, state=PaymentState.PENDING)
+HAS_OPEN_PAYMENT = Exists(OPEN_PAYMENTS.filter(checkout__cart=OuterRef("pk")))
 ADDRESS_LINES = ("address_line1", "address_line2", "city", "state", "postal_code", "country")
 
 
@@ -151,10 +156,7 @@ def start_payment(
     _refuse_if_disabled()
     _refuse_without_merchant_id(opening)
     deadline = Deadline(settings.PHONEPE_DEADLINE)
-    name = "cart_id" if isinstance(cart_id, UUID) else "pk"
-    cart = Cart.objects.filter(**{name: cart_id}, user=user).first()
-    if cart is None:
-        raise CartNotFound
+    cart = _find_cart(user, cart_id)
     address, is_deleted = deleted_address, deleted_address is not None
     if address is None and address_id is not None:
         address = address_for_delivery(user, address_id)
@@ -162,7 +164,28 @@ def start_payment(
     try:
         return _open_or_resume(user, cart, click, deadline)
     except PaymentClosed:  # the open payment turned out to have failed: its cart is free again
-        return _open_or_resume(user, cart, click, deadline)
+        return _open_or_resume(user, _find_cart(user, cart_id), click, deadline)
+
+
+def _find_cart(user: User, cart_id: int | UUID) -> Cart:
+    """By `id` or `cart_id`, with `has_open_payment`. Raises CartNotFound."""
+    if isinstance(cart_id, UUID):
+        cart = _carts_by_uuid.first(cart_id, user.pk)
+    else:
+        cart = _carts_by_key.first(cart_id, user.pk)
+    if cart is None:
+        raise CartNotFound
+    return cart
+
+
+@CompiledRead
+def _carts_by_key(cart_id: int, user_id: int) -> QuerySet[Cart]:
+    return Cart.objects.filter(pk=cart_id, user=user_id).annotate(has_open_payment=HAS_OPEN_PAYMENT)
+
+
+@CompiledRead
+def _carts_by_uuid(cart_id: UUID, user_id: int) -> QuerySet[Cart]:
+    return Cart.objects.filter(cart_id=cart_id, user=user_id).annotate(has_open_payment=HAS_OPEN_PAYMENT)
 
 
 def start_donation(
@@ -202,11 +225,13 @@ def pay_by_link(link: PayLink) -> PaymentAttempt:
     """
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
-    with reserve_call():
-        claim = _open_link(link)
-        if claim is not None:
-            return request_page(claim, deadline)
-    return find_or_open_page(Payment.objects.get(checkout=link.checkout_id), deadline)
+    payments = Payment.objects.filter(checkout=link.checkout_id)
+    if not payments.exists():
+        with reserve_call():
+            claim = _open_link(link)
+            if claim is not None:
+                return request_page(claim, deadline)
+    return find_or_open_page(payments.get(), deadline)
 
 
 @transaction.atomic
@@ -258,7 +283,7 @@ def _refuse_without_merchant_id(opening: Opening) -> None:
 
 
 def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
-    if payment := _find_open_payment(cart):
+    if cart.has_open_payment and (payment := _find_open_payment(cart)):  # type: ignore[attr-defined]
         return _resume(payment, click, deadline)
     with reserve_call():
         return _open(user, cart, click, deadline)
@@ -364,9 +389,7 @@ def _record_frontend(payment: Payment, frontend: OpenedBy) -> None:
 
 
 def _find_open_payment(cart: Cart) -> Payment | None:
-    """Only of a reserved checkout: a payment whose checkout was released is still polled, but opens no page again."""
-    reserved = Checkout.objects.filter(cart=cart, state=Checkout.State.RESERVED)
-    return Payment.objects.filter(checkout__in=reserved, state=PaymentState.PENDING).first()
+    return OPEN_PAYMENTS.filter(checkout__cart=cart).first()
 
 
 def _build_payment(

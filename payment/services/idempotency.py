@@ -59,14 +59,13 @@ def claim_key(caller: str, route: str, key: str, body: Any, good_until: str = ""
         lease=lease,
         lease_until=now + LEASE,
     )
-    new.insert_or_replace(now - KEPT, now + KEPT)
+    if new.insert_or_replace(now - KEPT, now + KEPT):
+        return new
     row = rows.first()
     if row is None:  # another request had the key, ended without an answer to store, and released it just now
         raise KeyInUse
     if row.body_digest != new.body_digest:
         raise KeyReused
-    if row.lease == lease:
-        return row
     if row.status_code is not None:
         if not _is_worthless(row, good_until, now):
             return row

@@ -22,8 +22,8 @@ PAYMENTS = "/api/payments/payments/"
 # With BEGIN and COMMIT. SQLite runs what PostgreSQL takes as one statement one by one: no server is far away.
 MOST = {
     "webhook": 10,
-    "process-cart": 19,
-    "process-cart with a key": 23,
+    "process-cart": 16,
+    "process-cart with a key": 19,
     "check-booking": 19,
 }
 MORE_ON_SQLITE = 12

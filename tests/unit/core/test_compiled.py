@@ -1,7 +1,7 @@
 """A statement that is compiled once reads and writes what the ORM would with the same values."""
 
 import ast
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -11,24 +11,33 @@ from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
 from accounts import services as accounts
+from accounts import sessions
 from accounts.models import User
-from booking.models import Checkout
-from booking.services import places
-from core.compiled import CompiledRead, CompiledWrite, NotCompilable
+from booking.models import Checkout, PromoCode
+from booking.services import carts, checkouts, hold_limits, places
+from core.compiled import CompiledRead, CompiledWrite, NotCompilable, lock_and_reserve_keys
 from core.databases import update_rows
-from payment.models import PaymentAttempt
-from payment.services import at_once, transitions, webhooks
+from payment.models import Payment, PaymentAttempt
+from payment.services import at_once, checkout, transitions, webhooks
 from tests.harness import ROOT, builders
 from tests.unit.payment.builders import make_payment
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db]
 
 NOW = timezone.now()
+LATER = NOW + timedelta(minutes=1)
 COMPLETED = (("attempt__state__in", ("COMPLETED",)),)
 REFUNDED = (("refund__state__in", ("CONFIRMED", "COMPLETED")),)
 # Every statement that the code compiles once, with values as its callers give them.
 READS = {
-    "accounts/services.py": [(accounts._locked_person, (1,))],
+    "accounts/services.py": [(accounts._locked_person, (1,)), (accounts._addresses_by_default, (1,))],
+    "accounts/sessions.py": [(sessions._sessions_with_user, (UUID(int=7),))],
+    "booking/services/carts.py": [(carts.locked_carts, (1, 2)), (carts._slots_on_sale, (1, NOW))],
+    "booking/services/checkouts.py": [(checkouts._carts_with_history, (1, 2))],
+    "payment/services/checkout.py": [
+        (checkout._carts_by_key, (1, 2)),
+        (checkout._carts_by_uuid, (UUID(int=7), 2)),
+    ],
     "payment/services/at_once.py": [(at_once._usual_checkouts, (1, 2, 3, 4, NOW))],
     "payment/services/transitions.py": [
         (transitions._locked_attempts("payment__user"), (1,)),
@@ -37,9 +46,22 @@ READS = {
     "payment/services/webhooks.py": [(webhooks._attempts_of_order, ("OKP0123456789abcdef",))],
 }
 WRITES = {
-    "booking/services/places.py": [(places._taking_slot, (1,))],
+    "booking/services/places.py": [
+        (places._taking_slot, (1,)),
+        (places._holding_slot, (1, 2)),
+        (places._extending_hold, (1, NOW)),
+    ],
     "payment/services/webhooks.py": [
         (webhooks._finishing(answered), (1, "HANDLED", "", NOW)) for answered in ((), COMPLETED, REFUNDED)
+    ],
+}
+
+
+VALUES = {
+    "booking/services/hold_limits.py": [
+        (hold_limits._holds_of_account, (1, NOW, LATER)),
+        *((hold_limits._holds_of_network(is_confirmed), ("a", NOW, LATER)) for is_confirmed in (False, True)),
+        *((hold_limits._holds_of_slot(is_confirmed), (1, "a")) for is_confirmed in (False, True)),
     ],
 }
 
@@ -59,6 +81,14 @@ def test_a_read_is_what_the_orm_compiles_with_the_same_values(read, values):
     assert [type(value) for value in select.template.fill(names)] == [type(value) for value in parameters]
 
 
+@pytest.mark.parametrize(("read", "values"), each(VALUES))
+def test_values_are_what_the_orm_compiles_with_the_same_values(read, values):
+    sql, parameters = read.build(*values).query.sql_with_params()
+
+    compiled, template, _ = read._select(connection.vendor)
+    assert (compiled, template.fill(read._signature.bind(*values).arguments)) == (sql, list(parameters))
+
+
 @pytest.mark.parametrize(("write", "values"), each(WRITES))
 def test_a_write_is_what_the_orm_compiles_with_the_same_values(write, values):
     filled, compiled = write(*values), write.build(*values)
@@ -67,7 +97,7 @@ def test_a_write_is_what_the_orm_compiles_with_the_same_values(write, values):
 
 
 def test_no_compiled_statement_is_without_such_a_test():
-    found = {"CompiledRead": set(), "CompiledWrite": set()}
+    found = {"CompiledRead": set(), "CompiledValues": set(), "CompiledWrite": set()}
     for path in sorted(ROOT.glob("*/**/*.py")):
         place = path.relative_to(ROOT).as_posix()
         if place.startswith(("tests/", ".venv/")) or place == "core/compiled.py":
@@ -78,7 +108,7 @@ def test_no_compiled_statement_is_without_such_a_test():
             for name in (*decorators, *called):
                 if isinstance(name, ast.Name) and name.id in found:
                     found[name.id].add(place)
-    assert found == {"CompiledRead": set(READS), "CompiledWrite": set(WRITES)}
+    assert found == {"CompiledRead": {*READS}, "CompiledValues": {*VALUES}, "CompiledWrite": {*WRITES}}
 
 
 def values_of(row):
@@ -91,15 +121,15 @@ def test_rows_are_built_as_the_orm_builds_them(cart):
     attempt = payment.attempts.get()
     values = (attempt.pk, payment.pk, payment.checkout_id, payment.user_id, NOW)
 
-    [checkout], stored = at_once._usual_checkouts(*values), at_once._usual_checkouts.build(*values).get()
+    [usual], stored = at_once._usual_checkouts(*values), at_once._usual_checkouts.build(*values).get()
     with transaction.atomic():
         locked = transitions._locked_attempts("payment__user").get(attempt.pk)
         [other] = transitions._locked_attempts("payment__user").build(attempt.pk)
 
     for ours, theirs in (
-        (checkout, stored),
-        (checkout.hold, stored.hold),
-        (checkout.hold.slot, stored.hold.slot),
+        (usual, stored),
+        (usual.hold, stored.hold),
+        (usual.hold.slot, stored.hold.slot),
         (locked, other),
         (locked.payment, other.payment),
         (locked.payment.user, other.payment.user),
@@ -139,11 +169,38 @@ def test_a_value_that_is_not_in_the_statement_as_it_is_is_refused():
 
 def test_a_value_of_a_type_that_has_no_marker_is_refused():
     @CompiledRead
-    def checkouts(cart_id: UUID) -> QuerySet[Checkout]:
-        return Checkout.objects.filter(cart__cart_id=cart_id)
+    def of_codes(is_percent: bool) -> QuerySet[PromoCode]:
+        return PromoCode.objects.filter(is_active=is_percent)
 
-    with pytest.raises(NotCompilable, match="cart_id"):
-        checkouts(UUID(int=0))
+    with pytest.raises(NotCompilable, match="is_percent"):
+        of_codes(True)
+
+
+def test_sums_and_moments_come_as_the_orm_gives_them(cart):
+    """SQLite has neither a type of moments nor one of spans."""
+    hold = builders.make_checkout(cart).hold
+    hold.state, hold.released_at = "RELEASED", NOW
+    hold.save()
+    values = (cart.user_id, NOW - timedelta(hours=1), LATER)
+
+    held, paid, wasted, last_end = found = hold_limits._holds_of_account.first(*values)
+
+    assert [found] == list(hold_limits._holds_of_account.build(*values))
+    assert (held, paid, wasted, last_end) == (0, 0, NOW - hold.created_at, NOW)
+    assert hold_limits._holds_of_account.first(cart.user_id + 1, *values[1:]) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_person_is_locked_before_the_clock_is_read(alice):
+    with transaction.atomic():
+        user, now, keys = lock_and_reserve_keys(accounts._locked_person, alice.pk, Checkout, Payment)
+        with pytest.raises(User.DoesNotExist):
+            lock_and_reserve_keys(accounts._locked_person, 0, Checkout)
+    assert (user, len(keys)) == (alice, 2)
+    assert abs(now - timezone.now()) < timedelta(seconds=60)
+    if connection.vendor == "postgresql":
+        with pytest.raises(TransactionManagementError):
+            lock_and_reserve_keys(accounts._locked_person, alice.pk, Checkout)
 
 
 def test_two_places_of_one_value_are_both_filled():
