@@ -28,6 +28,7 @@ from payment.services.monitoring import CHECKS
 from tests.harness import ROOT, builders
 from tests.harness.databases import ON_POSTGRESQL, empty_database
 from tests.harness.processes import process_environment
+from tests.unit.backoffice.sold import book
 from tests.unit.payment.builders import make_payment
 from worker.jobs import KINDS
 
@@ -49,11 +50,14 @@ GROWING = {
 
 
 def scanned(queryset) -> set[str]:
+    return scanned_by(*queryset.query.sql_with_params())
+
+
+def scanned_by(sql: str, values: object = None) -> set[str]:
     """The growing tables that PostgreSQL reads whole for it, though it may use any index."""
     with connection.cursor() as cursor:
         cursor.execute("SET enable_seqscan = off")
         try:
-            sql, values = queryset.query.sql_with_params()
             cursor.execute(f"EXPLAIN (FORMAT JSON) {sql}", values)
             [[found]] = cursor.fetchall()
         finally:
@@ -301,6 +305,21 @@ def migrate(url, **more) -> str:
 def parts_index(url) -> bool:
     with psycopg.connect(url) as connected:
         return bool(connected.execute("SELECT 1 FROM pg_indexes WHERE indexname = 'user_parts'").fetchone())
+
+
+@on_postgresql
+@pytest.mark.parametrize(
+    "page", ["case/{number}/", "case/{number}/cancel/", "approvals/", "closing/?day={day}"]
+)
+def test_a_case_and_a_closed_day_read_no_growing_table_whole(desk, alice, package, page):
+    booking = book(alice, package, builders.in_days(5))
+    path = page.format(number=booking.book_id, day=f"{timezone.localtime(booking.starts_at):%Y-%m-%d}")
+    with CaptureQueriesContext(connection) as asked:
+        assert desk.get(f"/admin/desk/{path}").status_code == 200
+    reads = [each["sql"] for each in asked if each["sql"].startswith("SELECT")]
+
+    assert reads
+    assert {table: sql for sql in reads for table in scanned_by(sql)} == {}
 
 
 @on_postgresql
