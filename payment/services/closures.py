@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -71,7 +72,7 @@ class Span:
 @dataclass(frozen=True)
 class Planned:
     """A booking of the time. `move_to`: its nearest free time, kept apart from those of the others; None: there is
-    none far enough ahead. `can_choose`: there is a free time to offer. `waits_because`: it is left as it is."""
+    none far enough ahead. `can_choose`: a free time is left to offer. `waits_because`: it is left as it is."""
 
     booking: Booking
     left_paise: int
@@ -131,21 +132,26 @@ def plan_closure(span: Span, by: User) -> Plan:
     left = _left_paise([booking.checkout.payment.pk for booking in bookings])
     free, nearest = _free_times(bookings, span), earliest_move()
     places = {slot.pk: slot.available for slot in free}
-    items = []
+    moved: dict[int, Slot] = {}
     for booking in bookings:
-        of_puja = [slot for slot in free if slot.service_id == booking.checkout.puja_service_id]
-        far_enough = [slot for slot in of_puja if slot.starts_at >= nearest and places[slot.pk] > 0]
-        move_to = min(far_enough, key=lambda slot: abs(slot.starts_at - booking.starts_at), default=None)
-        waits = ""
-        if booking.awaits_approval:
-            waits = str(_("its refund waits for a second person"))
-        elif booking.choose_until is not None:
-            waits = str(_("its customer has been asked to choose another time"))
-        elif move_to is not None:
-            places[move_to.pk] -= 1
-        items.append(
-            Planned(booking, left.get(booking.checkout.payment.pk, 0), move_to, bool(of_puja), waits)
+        far_enough = [slot for slot in free if slot.starts_at >= nearest and places[slot.pk] > 0]
+        of_puja = [slot for slot in far_enough if slot.service_id == booking.checkout.puja_service_id]
+        if of_puja and not _waits_because(booking):
+            moved[booking.pk] = min(of_puja, key=lambda slot: abs(slot.starts_at - booking.starts_at))
+            places[moved[booking.pk].pk] -= 1
+    left_over = {
+        slot.service_id for slot in free if places[slot.pk] > 0
+    }  # pujas with a place that nobody is moved to
+    items = [
+        Planned(
+            booking,
+            left.get(booking.checkout.payment.pk, 0),
+            moved.get(booking.pk),
+            booking.pk in moved or booking.checkout.puja_service_id in left_over,
+            _waits_because(booking),
         )
+        for booking in bookings
+    ]
     alone = max(settings.REFUND_SECOND_PERSON_ABOVE * 100 - sent_back_alone(by), 0) if by.holds(RIGHT) else 0
     return Plan(items, span.slots().filter(ON_SALE).count(), alone)
 
@@ -168,6 +174,15 @@ def _rehearsed(item: Planned, then: str, payment: Payment) -> object:
     if then == Then.OFFER or item.move_to is None:
         return offer_times(booking, slot, OPEN_REASON, None)
     return move_one(booking, slot, item.move_to, OPEN_REASON)
+
+
+def _waits_because(booking: Any) -> str:
+    """Why it is left as it is; "" if staff decide about it."""
+    if booking.awaits_approval:
+        return str(_("its refund waits for a second person"))
+    return (
+        "" if booking.choose_until is None else str(_("its customer has been asked to choose another time"))
+    )
 
 
 def start_closure(
