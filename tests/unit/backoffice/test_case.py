@@ -130,7 +130,7 @@ def test_a_case_with_much_history_needs_as_many_queries_as_a_new_one(
 ):
     client, payment = desk("Owner"), booking.checkout.payment
     client.get(address(booking))
-    with django_assert_max_num_queries(21) as few:
+    with django_assert_max_num_queries(30) as few:
         client.get(address(booking))
     attempt = payment.attempts.get()
     for number in range(30):
