@@ -25,7 +25,14 @@ ENGLISH_MONTHS = re.compile(
 @pytest.fixture(scope="module")
 def storefront(tmp_path_factory):
     mails = tmp_path_factory.mktemp("mails")
-    settings = {"STOREFRONT": "True", "EMAIL_URL": f"file://{mails}", "FRONTEND_BASE_URL": ""}
+    settings = {
+        "STOREFRONT": "True",
+        "EMAIL_URL": f"file://{mails}",
+        "FRONTEND_BASE_URL": "",
+        "DONATION_PAGE": "True",
+        "DONATION_PURPOSES": "Food for pilgrims=तीर्थयात्रियों का भोजन|The temple=मंदिर",
+        "DONATION_80G": "Approved under section 80G: AAATX1234XF20214",
+    }
     with Installation(**settings) as installation:
         server = installation.serve()
         installation.work()
@@ -120,6 +127,33 @@ def test_a_booking_in_hindi_without_an_english_month(storefront, phone):
     assert len(seen) == 9
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_gift_without_scripts_in_hindi(storefront, phone, size, tmp_path):
+    page = phone(locale="hi-IN", java_script_enabled=False)
+    page.set_viewport_size(SIZES[size])
+    page.goto(f"{storefront.url}/donate/")
+    page.screenshot(path=tmp_path / "donate.png", full_page=True)
+    page.locator("input[value=other]").check()
+    page.locator("#id_other").fill("1,100")
+    page.locator("#id_purpose").select_option(label="तीर्थयात्रियों का भोजन")
+    page.locator("#id_name").fill("मीरा सिन्हा")
+    page.locator("#id_email").fill(f"gift-{size}@example.com")
+    page.locator("#id_pan").fill("abcpe1234f")
+    follow(page, page.locator("form[novalidate] button[type=submit]"))
+    follow(page, page.locator("button[value=success]"))
+    while page.locator("[data-waits]").count():
+        page.wait_for_timeout(500)
+    page.screenshot(path=tmp_path / "given.png", full_page=True)
+
+    expect(page.locator("main")).to_contain_text("तीर्थयात्रियों का भोजन")
+    expect(page.locator(".amount")).to_have_text("₹1,100.00")
+    link = page.locator("a", has_text="PDF").get_attribute("href")
+    while (answer := page.request.get(link)).status == 503:  # the worker draws it for the mail just now
+        page.wait_for_timeout(500)
+    assert answer.body().startswith(b"%PDF")
+    assert ("GIFT", 110_000) in storefront.query("SELECT fulfilment, amount_paise FROM payment_payment")
+
+
 def tab_to(page: Page, selector: str) -> None:
     """Presses Tab until the element has the focus, which must be seen."""
     for _ in range(TABS):
@@ -178,9 +212,12 @@ def test_every_page_is_readable(storefront, chromium, size, locale):
     follow(page, page.locator("a.button").last)
     assert_readable(page)
     context.clear_cookies()
-    for path in ("/login/", "/?q=nothing-like-this", "/bookings/BK-AAAAAAAA/"):
+    for path in ("/login/", "/?q=nothing-like-this", "/bookings/BK-AAAAAAAA/", "/donate/"):
         page.goto(storefront.url + path)
         assert_readable(page)
+    follow(page, page.locator("form[novalidate] button[type=submit]"))  # with a sentence at each field
+    assert_readable(page)
+    page.goto(f"{storefront.url}/login/")
     page.locator("#id_email").fill(f"axe-{size}-{locale}@example.com")
     follow(page, page.locator("button[value=code]"))
     assert_readable(page)
