@@ -18,6 +18,7 @@ from booking.filters import LARGEST_ID, PujaServiceFilter, with_price
 from booking.models import Package, PujaCategory, PujaService
 from core.dates import weekday_names
 from core.texts import one_line
+from core.waiting import WaitSlots
 from payment.services.paying import paying_works
 from payment.views.pages import SeeOther
 from storefront.calendar import FreeTimes, month_beside
@@ -28,6 +29,10 @@ from storefront.views.page import Page, address_with, may_see_demo
 PUJAS_OF_PAGE = 24
 LONGEST_SEARCH = 100
 KEPT_SECONDS = 30  # how long a change of the catalogue may go unseen
+RENDERED_WITHIN = 2  # seconds for which others wait for the page that one of them renders
+rendering = WaitSlots(
+    1
+)  # a rush at the moment in which a page is forgotten renders it once, not two hundred times
 
 
 class PublicPage(Page):
@@ -52,9 +57,13 @@ class PublicPage(Page):
     def _remember(self, key: str, build: Callable[[], HttpResponse]) -> bytes:
         key = f"{key}:{self.language}:{may_see_demo(self.request)}"
         content: bytes | None = caches["pages"].get(key)
-        if content is None:
-            content = build().content
-            caches["pages"].set(key, content, KEPT_SECONDS)
+        if content is not None:
+            return content
+        with rendering.reserve(RENDERED_WITHIN):  # slower: the database hangs, and each is told so
+            content = caches["pages"].get(key)
+            if content is None:
+                content = build().content
+                caches["pages"].set(key, content, KEPT_SECONDS)
         return content
 
 

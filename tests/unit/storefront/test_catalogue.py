@@ -8,6 +8,7 @@ import pytest
 from django.core.cache import caches
 from django.db import connection
 from django.test import Client
+from django.test.signals import template_rendered
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -134,6 +135,26 @@ def test_two_hundred_visitors_at_once_cost_one_page(package):
         return answer.status_code, len(queries)
 
     assert set(at_once(*[visit] * 200)) == {(200, 0)}
+
+
+@pytest.mark.parametrize("path", ["/", "/pujas/{pk}/"])
+def test_a_rush_that_meets_an_empty_memory_renders_the_page_once(package, path):
+    """Each half minute the page is forgotten, and somebody is the first."""
+    path, rendered = path.format(pk=package.puja_service_id), []
+
+    def note(template, **_):
+        if template.name in ("storefront/catalogue.html", "storefront/puja.html"):
+            rendered.append(template.name)
+
+    template_rendered.connect(note)
+    try:
+        answers = at_once(*[lambda: Client().get(path)] * 50)
+    finally:
+        template_rendered.disconnect(note)
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer["ETag"] for answer in answers}) == 1
+    assert len(rendered) == 1
 
 
 def test_a_change_of_the_catalogue_is_seen_soon(package):
