@@ -224,6 +224,37 @@ def test_every_page_is_readable(storefront, chromium, size, locale):
     context.close()
 
 
+LARGEST_PAINT = """() => new Promise((resolve) => {
+    new PerformanceObserver((list) => resolve(list.getEntries().at(-1).startTime))
+        .observe({type: "largest-contentful-paint", buffered: true});
+})"""
+SIZE = """() => performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource"))
+    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
+SLOWER = 4  # times: a cheap telephone beside this machine
+MOST_TIMES_BARE = (
+    25  # of a page of one line, in the same browser, where the machine is too busy for seconds to count
+)
+
+
+@pytest.mark.proof(every=3)
+@pytest.mark.parametrize("locale", ["en-IN", "hi-IN"])
+def test_the_first_page_paints_soon_on_a_slow_telephone(storefront, phone, locale):
+    """The least of five, by turns with a page that has nothing on it."""
+    requests.get(storefront.url, timeout=30, headers={"Accept-Language": locale}).raise_for_status()
+    seconds: dict[str, list[float]] = {"/": [], "/bare": []}
+    for _ in range(5):
+        for path, measured in seconds.items():
+            page = phone(locale=locale)
+            page.route("**/bare", lambda route: route.fulfill(body="<h1>Bare</h1>", content_type="text/html"))
+            page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
+            page.goto(storefront.url + path)
+            measured.append(page.evaluate(LARGEST_PAINT) / 1_000)
+            if path == "/":
+                assert page.evaluate(SIZE) < 50_000
+            page.context.close()
+    assert min(seconds["/"]) < max(1.5, MOST_TIMES_BARE * min(seconds["/bare"]))
+
+
 def test_a_person_signs_in_by_the_code_in_the_outbox(storefront, phone):
     page = phone()
     page.goto(f"{storefront.url}/bookings/")
