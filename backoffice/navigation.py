@@ -37,6 +37,17 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        _("Money"),
+        (
+            Entry(_("Booking on the phone"), "call", "desk:phone-booking", (rights.MAKE_BOOKINGS,)),
+            Entry(_("Cash"), "payments", "desk:cash", (rights.CLOSE_CASH,)),
+            Entry(_("Money to give back"), "undo", "desk:handed-over", (rights.TAKE_MONEY,)),
+            Entry(_("Exports"), "download", "desk:exports", (rights.SEE_LEDGER,)),
+            Entry(_("Reports"), "bar_chart", "desk:reports", (rights.SEE_LEDGER,)),
+            Entry(_("Settlements"), "account_balance", "desk:settlements", (rights.COMPARE_SETTLEMENTS,)),
+        ),
+    ),
+    (
         _("Behind the desk"),
         (
             Entry(_("Staff"), "badge", "desk:staff", (rights.ASSIGN_ROLES,)),

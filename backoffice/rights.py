@@ -33,7 +33,13 @@ REFUND = "payment.change_refund"
 SEE_OFFERS = "payment.view_offer"
 END_OFFERS = "payment.change_offer"
 SEE_RECEIPTS = "payment.view_receipt"
+SEE_CREDIT_NOTES = "payment.view_creditnote"
 SEE_LEDGER = "payment.view_ledgerentry"
+MAKE_BOOKINGS = "payment.add_paylink"
+TAKE_MONEY = "payment.add_manualentry"
+CLOSE_CASH = "payment.add_cashclosing"
+CONFIRM_CASH = "payment.change_cashclosing"
+COMPARE_SETTLEMENTS = "payment.add_settlementfile"
 SEE_RECONCILIATIONS = "payment.view_reconciliation"
 SEE_DISPUTES = "payment.view_dispute"
 DECIDE_DISPUTES = "payment.change_dispute"
@@ -84,6 +90,12 @@ WORDS: dict[str, Text] = {
     SEE_OFFERS: _("see times that were offered instead of a lost one"),
     END_OFFERS: _("end such an offer and send the money back"),
     SEE_RECEIPTS: _("see and print receipts"),
+    SEE_CREDIT_NOTES: _("see and print credit notes"),
+    MAKE_BOOKINGS: _("make bookings for people on the phone, and send them links to pay"),
+    TAKE_MONEY: _("record cash and transfers that they took, and give such money back"),
+    CLOSE_CASH: _("count and close cash"),
+    CONFIRM_CASH: _("confirm a difference in another person's cash"),
+    COMPARE_SETTLEMENTS: _("compare settlement files, and enter what they show"),
     SEE_LEDGER: _("see the ledger"),
     SEE_RECONCILIATIONS: _("see comparisons with PhonePe's records"),
     SEE_DISPUTES: _("see disputes"),
@@ -113,7 +125,7 @@ OWNER, MANAGER, SUPPORT = "Owner", "Manager", "Support"
 ACCOUNTANT, COORDINATOR, PRIEST = "Accountant", "Coordinator", "Priest"
 
 _LOOK = frozenset({SEE_BOOKINGS, SEE_SLOTS, SEE_CATALOGUE, SEE_PACKAGES})
-_SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE_DISPUTES})
+_SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE_CREDIT_NOTES, SEE_DISPUTES})
 
 ROLES: dict[str, frozenset[str]] = {
     OWNER: frozenset(WORDS),
@@ -121,10 +133,12 @@ ROLES: dict[str, frozenset[str]] = {
     SUPPORT: _LOOK
     | _SEE_MONEY
     | {CHANGE_BOOKINGS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}
-    | {SEE_MESSAGES, RESEND_MESSAGES, WRITE_NOTES, SEE_WEBHOOKS, SEE_DIAGNOSES},
+    | {SEE_MESSAGES, RESEND_MESSAGES, WRITE_NOTES, SEE_WEBHOOKS, SEE_DIAGNOSES}
+    | {MAKE_BOOKINGS, TAKE_MONEY, CLOSE_CASH},
     ACCOUNTANT: _LOOK
     | _SEE_MONEY
-    | {SEE_PROMO_CODES, WRITE_NOTES, SEE_LEDGER, SEE_RECONCILIATIONS, DECIDE_DISPUTES, SEE_WEBHOOKS},
-    COORDINATOR: _LOOK | {CHANGE_BOOKINGS, WRITE_NOTES, ADD_SLOTS, CHANGE_SLOTS},
+    | {SEE_PROMO_CODES, WRITE_NOTES, SEE_LEDGER, SEE_RECONCILIATIONS, DECIDE_DISPUTES, SEE_WEBHOOKS}
+    | {CLOSE_CASH, CONFIRM_CASH, COMPARE_SETTLEMENTS},
+    COORDINATOR: _LOOK | {MAKE_BOOKINGS, CHANGE_BOOKINGS, WRITE_NOTES, ADD_SLOTS, CHANGE_SLOTS},
     PRIEST: frozenset(),
 }

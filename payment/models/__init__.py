@@ -13,6 +13,7 @@ WebhookEvent                                     one webhook of PhonePe, as it c
 Dispute ──< DisputeUpdate                        a buyer asks their bank for the money back; each event about it
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one diagnosis of every connection
+SettlementFile                                   PhonePe's report of a day, as it was handed in
 Reconciliation                                   one day's comparison with PhonePe's books
 CashClosing ──< ManualEntry                      the cash of one person, counted
 PayLink                                          a booking that staff made, paid by a signed link
@@ -32,7 +33,7 @@ from payment.models.offers import Offer
 from payment.models.paying_watches import PayingWatch
 from payment.models.payments import OPEN_ATTEMPT, Payment, PaymentAttempt, longest_call
 from payment.models.receipts import CreditNote, DrawnReceipt, Receipt, ReceiptCounter
-from payment.models.reconciliations import Reconciliation
+from payment.models.reconciliations import Reconciliation, SettlementFile
 from payment.models.records import DiagnosisRun, GatewayCall, StateChange
 from payment.models.refunds import OPEN_REFUND, UNSENT_REFUND, Refund
 from payment.models.server_events import ServerEvent, WebhookDelivery, WebhookEndpoint
@@ -67,6 +68,7 @@ __all__ = [
     "Reconciliation",
     "Refund",
     "ServerEvent",
+    "SettlementFile",
     "StateChange",
     "WebhookDelivery",
     "WebhookEndpoint",

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
@@ -37,3 +38,21 @@ class Reconciliation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.day} ({self.asked_by})"
+
+
+class SettlementFile(models.Model):
+    """PhonePe's settlement report as somebody handed it in, so that it can be compared again. One file is one row."""
+
+    digest = models.CharField(max_length=64, unique=True, help_text="SHA-256 of its bytes")
+    name = models.CharField(max_length=200)
+    day = models.DateField(help_text="the day whose orders it settles")
+    content = models.BinaryField(help_text="compressed")
+    rows = models.PositiveIntegerField()
+    uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    uploaded_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.day})"

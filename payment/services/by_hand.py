@@ -7,14 +7,15 @@ hands, or has seen it on the account. Cash is counted by its person at the end o
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Count, Model, Q, QuerySet, Sum
+from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.services import lock_user
@@ -35,7 +36,6 @@ from payment.states import AttemptState
 Means = ManualEntry.Means
 KINDS = {Means.CASH: LedgerEntry.Kind.CASH, Means.TRANSFER: LedgerEntry.Kind.TRANSFER}
 BY_HAND = "MAN"  # begins the ids of attempts that PhonePe does not have
-Row = TypeVar("Row", bound=Model)
 
 
 class AlreadyEntered(Conflict):
@@ -47,14 +47,16 @@ class AlreadyEntered(Conflict):
 
 class NothingToClose(Conflict):
     default_code = "nothing_to_close"
-    default_detail = "There is no cash of this person that is not closed yet."
+    default_detail = _("There is no cash of this person that is not closed yet.")
 
 
 class CashChanged(Conflict):
     """More was taken or given back since the sum was shown: it must be counted again."""
 
     default_code = "cash_changed"
-    default_detail = "The cash of this person has changed since this page was shown. Please count it again."
+    default_detail = _(
+        "The cash of this person has changed since this page was shown. Please count it again."
+    )
 
 
 class SamePerson(Refusal):
@@ -156,7 +158,7 @@ def close_cash(person: User, counted_paise: int, shown_paise: int, reason: str, 
         raise CashChanged
     difference = counted_paise - expected
     if difference and not reason:
-        raise InvalidField("reason", "Say why the counted sum differs.")
+        raise InvalidField("reason", _("Say why the counted sum differs."))
     closing = CashClosing.objects.create(
         person=person,
         day=timezone.localdate(),
@@ -177,7 +179,7 @@ def confirm_cash(closing_id: int, by: User) -> CashClosing:
     if closing.confirmed_by_id == by.pk:
         return closing
     if not closing.needs_second_person or closing.confirmed_by_id is not None:
-        raise Conflict("This closing is not waiting for a second person.", code="not_on_hold")
+        raise Conflict(_("This closing is not waiting for a second person."), code="not_on_hold")
     if by.pk in (closing.closed_by_id, closing.person_id):
         raise SamePerson
     closing.confirmed_by, closing.confirmed_at = by, timezone.now()
@@ -189,18 +191,13 @@ def unconfirmed_closings() -> QuerySet[CashClosing]:
     return CashClosing.objects.filter(needs_second_person=True, confirmed_by=None)
 
 
-def cash_left_open(now: datetime, age: timedelta) -> QuerySet[ManualEntry]:
-    """Cash that nobody has counted for so long."""
-    return ManualEntry.objects.filter(Q(created_at__lte=now - age), means=Means.CASH, closing=None)
-
-
 def _checked(taken: Taken) -> Taken:
     """With the reference as it is compared. Raises InvalidField for a transfer without one."""
     reference = (
         "".join(taken.reference.split()).upper() if taken.means == Means.TRANSFER else taken.reference.strip()
     )
     if taken.means == Means.TRANSFER and not reference:
-        raise InvalidField("reference", "A bank transfer has a reference (UTR): look at the statement.")
+        raise InvalidField("reference", _("A bank transfer has a reference (UTR): look at the statement."))
     return Taken(taken.means, reference, taken.by, taken.key)
 
 

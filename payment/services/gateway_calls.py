@@ -13,6 +13,7 @@ from threading import Condition
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from django.conf import settings
+from django.utils.translation import gettext_lazy as _
 
 from core.databases import insert_rows, write_together
 from core.errors import Conflict, Crowded, Unavailable
@@ -41,7 +42,7 @@ class ByHand(Conflict):
     """A mistake of ours that must not reach PhonePe, which has no order of this money."""
 
     default_code = "paid_by_hand"
-    default_detail = "Staff took this money by hand: PhonePe knows nothing of it."
+    default_detail = _("Staff took this money by hand: PhonePe knows nothing of it.")
 
 
 NO_ANSWER = (GatewayError, NotConfigured, Unavailable)

@@ -92,7 +92,7 @@ class StillPayable(Conflict):
 
 class AlreadyTaken(Conflict):
     default_code = "already_paid"
-    default_detail = "This has been paid already: do not take the money, or give it back."
+    default_detail = _("This has been paid already: do not take the money, or give it back.")
 
 
 class AlreadyChosen(Conflict):

@@ -51,7 +51,7 @@ def open_payment(
     NotACustomer.
     """
     with guarded_promo(choice.get("promo_code"), customer.email, client_address), transaction.atomic():
-        person = _find_or_create(customer)
+        person = find_or_create_customer(customer)
         cart = fill_cart(person, **choice)
         if address:
             cart.address_id = find_or_add_address(person, **address).pk
@@ -67,7 +67,7 @@ def open_payment(
     )
 
 
-def _find_or_create(customer: Customer) -> User:
+def find_or_create_customer(customer: Customer) -> User:
     name, phone = customer.first_name, customer.phone
     person = create_guest(email=customer.email, first_name=name, phone=phone, language=customer.language)
     if person is not None:

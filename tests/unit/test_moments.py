@@ -73,6 +73,7 @@ COSTS = {
     "CreditNote.issued_at": "the same",
     "CashClosing.closed_at": "shown only",
     "CashClosing.confirmed_at": "shown only",
+    "SettlementFile.uploaded_at": "shown only",
     "ManualEntry.created_at": "an alert about cash that nobody counts comes earlier or later",
     "PayLink.created_at": "shown only",
     "PayLink.ended_at": "whether it is empty counts only",

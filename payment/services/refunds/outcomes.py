@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.db import transaction
 from django.db.models import Sum
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.models import Booking
@@ -81,7 +82,7 @@ def complete_by_hand(refund_id: int, *, utr: str, detail: str) -> LedgerEntry:
     """Staff have given it back. Under the payment's lock. Raises Conflict `not_by_hand` for any other refund."""
     refund = lock_refund(refund_id)
     if refund.state != RefundState.WAITING or refund.held_because != Refund.Hold.BY_HAND:
-        raise Conflict("This refund does not wait for staff to give it back.", code="not_by_hand")
+        raise Conflict(_("This refund does not wait for staff to give it back."), code="not_by_hand")
     begun = {"held_because": "", "next_check_at": timezone.now()}
     move_refund(refund, RefundState.CREATED, "given_back_by_hand", detail, **begun)
     _apply_completed(refund, RefundStatus(ProviderStatus.COMPLETED, utr=utr), detail)

@@ -198,6 +198,7 @@ NOBODY_WRITES = {
     "payment.DrawnReceipt": OURSELVES,
     "payment.Receipt": OURSELVES,
     "payment.PayLink": CHECKED,
+    "payment.SettlementFile": "the name of a file that staff have, shown to them",
     "payment.CreditNote": OURSELVES,
 }
 

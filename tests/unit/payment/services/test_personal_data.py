@@ -44,6 +44,7 @@ OF_NOBODY = {
     "payment.gatewaycall": "no personal data, by its own rule",
     "payment.closure": "what staff decided about a day; its bookings are in payment.closureitem",
     "payment.disputeupdate": "what PhonePe and staff said of a dispute",
+    "payment.settlementfile": "of PhonePe, by orders; of staff: who handed it in",
     "payment.cashclosing": "of staff: whose cash was counted",
     "payment.drawnreceipt": "drawn from the receipt; deleted when its person is erased",
 }

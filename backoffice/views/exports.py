@@ -1,0 +1,93 @@
+"""Tables for the accountant, and reports of a period. Whoever takes a table along stands in the log."""
+
+import logging
+from datetime import date, timedelta
+from typing import Any, cast
+
+from django import forms
+from django.contrib.admin.models import ADDITION, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import User
+from backoffice import rights
+from backoffice.exports import EXPORTS, as_csv, as_xlsx
+from backoffice.pages import desk_page, show
+from backoffice.reports import DIMENSIONS, report
+from payment.models import LedgerEntry
+
+logger = logging.getLogger(__name__)
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LONGEST = timedelta(days=3 * 366)
+DATE_WIDGET = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
+class PeriodForm(forms.Form):
+    first = forms.DateField(label=gettext_lazy("From"), widget=DATE_WIDGET)
+    last = forms.DateField(label=gettext_lazy("To, this day included"), widget=DATE_WIDGET)
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or {}
+        first, last = fields.get("first"), fields.get("last")
+        if first and last and not first <= last <= first + LONGEST:
+            raise forms.ValidationError(_("The period ends before it begins, or is longer than three years."))
+        return fields
+
+
+def last_month() -> dict[str, date]:
+    end = timezone.localdate().replace(day=1) - timedelta(days=1)
+    return {"first": end.replace(day=1), "last": end}
+
+
+@desk_page(rights.SEE_LEDGER)
+def exports(request: HttpRequest) -> HttpResponse:
+    """GET chooses a period, last month at first; POST with `file`, as in "gst:csv", takes a table along."""
+    form = PeriodForm(request.POST) if request.method == "POST" else PeriodForm(initial=last_month())
+    name, _colon, kind = request.POST.get("file", "").partition(":")
+    if request.method == "POST" and name in EXPORTS and kind in ("csv", "xlsx") and form.is_valid():
+        return _send(request, name, kind, form.cleaned_data["first"], form.cleaned_data["last"])
+    tables = [(key, export.title) for key, export in EXPORTS.items()]
+    return show(request, "backoffice/exports.html", _("Exports"), form=form, tables=tables)
+
+
+def _send(request: HttpRequest, name: str, kind: str, first: date, last: date) -> HttpResponse:
+    file_name = f"{name}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.{kind}"
+    by = cast(User, request.user)
+    LogEntry.objects.create(
+        user_id=by.pk,
+        content_type=ContentType.objects.get_for_model(LedgerEntry),
+        object_repr=file_name,
+        action_flag=ADDITION,
+        change_message="exported",
+    )
+    logger.info("exported", extra={"table": name, "user": by.pk, "first": str(first), "last": str(last)})
+    export, headers = EXPORTS[name], {"Cache-Control": "private, no-store"}
+    if kind == "xlsx":
+        sheet = as_xlsx(export, first, last)
+        return FileResponse(sheet, as_attachment=True, filename=file_name, content_type=XLSX, headers=headers)  # type: ignore[return-value]
+    headers["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    lines = as_csv(export, first, last)
+    return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)  # type: ignore[return-value]
+
+
+@desk_page(rights.SEE_LEDGER)
+def reports(request: HttpRequest) -> HttpResponse:
+    """What came and went back in a period, by one of DIMENSIONS."""
+    form = PeriodForm(request.GET) if "first" in request.GET else PeriodForm(last_month())
+    asked = request.GET.get("by", "")
+    by = asked if asked in DIMENSIONS else "puja"
+    found = report(by, form.cleaned_data["first"], form.cleaned_data["last"]) if form.is_valid() else None
+    return show(
+        request,
+        "backoffice/reports.html",
+        _("Reports"),
+        form=form,
+        by=by,
+        dimensions=[(key, dimension.title) for key, dimension in DIMENSIONS.items()],
+        found=found,
+        trail=[(_("Exports"), reverse("desk:exports"))],
+    )

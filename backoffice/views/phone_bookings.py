@@ -1,0 +1,248 @@
+"""Bookings on the phone and at the counter, links to pay them, and money that staff have in their hands."""
+
+from typing import Any, cast
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import APIException, ValidationError
+
+from accounts.models import User
+from accounts.services import find_or_add_address
+from backoffice import rights
+from backoffice.pages import desk_page, may, show
+from backoffice.phone_forms import LINK, BookingForm, CountForm, HandedOverForm, PersonForm
+from booking.models import Booking
+from core.dates import spell_moment
+from core.money import grouped, paise
+from payment.models import CashClosing, ManualEntry, PayLink, Refund
+from payment.services.by_hand import (
+    Taken,
+    book_by_hand,
+    cash_by_person,
+    close_cash,
+    confirm_cash,
+    give_back_by_hand,
+    unconfirmed_closings,
+)
+from payment.services.links import pay_link_url
+from payment.services.pay_links import make_pay_link, take_back_link
+from payment.services.server_payments import Customer, find_or_create_customer
+from payment.states import RefundState
+
+MOST_SHOWN = 50
+FIELDS = {
+    "selected_time": "start",
+    "selected_date": "start",
+    "reference": "reference",
+    "promo_code": "promo_code",
+}
+
+
+@desk_page(rights.MAKE_BOOKINGS)
+def phone_booking(request: HttpRequest) -> HttpResponse:
+    """First who and what, then when and how it is paid. The same form twice is one booking."""
+    first = PersonForm(request.POST or None)
+    if request.method != "POST" or not first.is_valid():
+        links = PayLink.objects.filter(ended_at=None).select_related("checkout__user", "checkout__payment")
+        return show(
+            request,
+            "backoffice/phone_booking.html",
+            _("Booking on the phone"),
+            form=first,
+            links=[(link, _state_of(link)) for link in links[:MOST_SHOWN]],
+        )
+    package, may_take_money = first.cleaned_data["package"], may(request, rights.TAKE_MONEY)
+    is_last = "means" in request.POST
+    values = request.POST.copy()
+    values["email"], values["phone"] = first.cleaned_data["email"], first.cleaned_data["phone"]
+    initial = {**values.dict(), "means": LINK}
+    form = BookingForm(package, values if is_last else None, initial=initial, may_take_money=may_take_money)
+    if is_last and form.is_valid():
+        try:
+            return _book(request, form)
+        except APIException as refusal:
+            _show_refusal(form, refusal)
+    return show(
+        request,
+        "backoffice/phone_booking_time.html",
+        _("Booking on the phone"),
+        form=form,
+        package=package,
+        person=first.cleaned_data,
+    )
+
+
+def _book(request: HttpRequest, form: BookingForm) -> HttpResponse:
+    fields, by = form.cleaned_data, cast(User, request.user)
+    person = find_or_create_customer(Customer(fields["email"], fields["name"], fields["phone"], "en"))
+    address = form.address()
+    where = find_or_add_address(person, **address).pk if address else None
+    more: dict[str, Any] = {"address_id": where, "buyer_gstin": fields["gstin"]}
+    if fields["means"] == LINK:
+        link = make_pay_link(person, form.choice(), by=by, key=fields["key"], **more)
+        return redirect("desk:pay-link", link.pk)
+    if not may(request, rights.TAKE_MONEY):
+        raise PermissionDenied
+    taken = Taken(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
+    booking = book_by_hand(person, form.choice(), taken, **more)
+    messages.success(
+        request,
+        _("Booked: {number}. The confirmation and the receipt go out by mail.").format(
+            number=booking.book_id
+        ),
+    )
+    return redirect("desk:booked", booking.book_id)
+
+
+def _show_refusal(form: BookingForm, refusal: APIException) -> None:
+    """Beside its field where it has one."""
+    if isinstance(refusal, ValidationError) and isinstance(refusal.detail, dict):
+        for name, problems in refusal.detail.items():
+            field = FIELDS.get(name, name)
+            field = "at" if field == "start" and "start" not in form.fields else field
+            for problem in problems:
+                form.add_error(field if field in form.fields else None, str(problem))
+        return
+    form.add_error(None, str(refusal.detail))
+
+
+@desk_page(rights.MAKE_BOOKINGS)
+def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
+    """A link with its end, to copy or to send by WhatsApp; POST takes it back."""
+    link = get_object_or_404(PayLink.objects.select_related("checkout__user", "checkout__payment"), pk=pk)
+    if request.method == "POST":
+        try:
+            take_back_link(link.pk)
+            messages.success(request, _("The link has ended, and the place is free."))
+        except APIException as refusal:
+            messages.warning(request, str(refusal.detail))
+        return redirect("desk:pay-link", link.pk)
+    checkout, address = link.checkout, pay_link_url(link)
+    text = _("Namaste! Please pay ₹{amount} for {puja}, {time}: {link} (good until {until})").format(
+        amount=grouped(checkout.total_paise),
+        puja=checkout.puja_title,
+        time=spell_moment(checkout.starts_at),
+        link=address,
+        until=spell_moment(link.expires_at),
+    )
+    phone = (checkout.user.phone or "").lstrip("+")
+    return show(
+        request,
+        "backoffice/pay_link.html",
+        _("Link to pay"),
+        link=link,
+        checkout=checkout,
+        address=address,
+        state=_state_of(link),
+        whatsapp=f"https://wa.me/{phone}?{urlencode({'text': text})}" if phone else "",
+        text=text,
+    )
+
+
+@desk_page(rights.MAKE_BOOKINGS)
+def booked(request: HttpRequest, number: str) -> HttpResponse:
+    """What was just booked at the counter."""
+    booking = Booking.objects.select_related("user", "checkout__payment").filter(book_id=number).first()
+    if booking is None:
+        raise Http404
+    return show(
+        request, "backoffice/booked.html", _("Booked"), booking=booking, payment=booking.checkout.payment
+    )
+
+
+@desk_page(rights.TAKE_MONEY)
+def handed_over(request: HttpRequest) -> HttpResponse:
+    """Refunds of money that staff had taken: they wait until somebody enters that it was given back."""
+    form = HandedOverForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        fields, by = form.cleaned_data, cast(User, request.user)
+        taken = Taken(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
+        try:
+            give_back_by_hand(get_object_or_404(Refund, pk=fields["refund"]).pk, taken)
+            messages.success(request, _("Entered. The customer is told, and the credit note is made."))
+        except APIException as refusal:
+            messages.warning(request, _first_sentence(refusal))
+        return redirect("desk:handed-over")
+    waiting = Refund.objects.filter(held_because=Refund.Hold.BY_HAND, state=RefundState.WAITING)
+    rows = waiting.select_related("payment__user", "payment__checkout").order_by("pk")[:MOST_SHOWN]
+    forms = [
+        (refund, HandedOverForm(initial={"refund": refund.pk}, auto_id=f"id_{refund.pk}_%s"))
+        for refund in rows
+    ]
+    return show(request, "backoffice/handed_over.html", _("Money to give back"), forms=forms)
+
+
+@desk_page(rights.CLOSE_CASH)
+def cash(request: HttpRequest) -> HttpResponse:
+    """What each person should have, to be counted; differences that wait for a second person."""
+    if request.method == "POST":
+        _close_or_confirm(request)
+        return redirect("desk:cash")
+    open_cash = [
+        (
+            row,
+            CountForm(
+                initial={"person": row["person"], "shown": row["expected_paise"]},
+                auto_id=f"id_{row['person']}_%s",
+            ),
+        )
+        for row in cash_by_person()
+    ]
+    closed = CashClosing.objects.select_related("person", "closed_by", "confirmed_by")
+    return show(
+        request,
+        "backoffice/cash.html",
+        _("Cash"),
+        open_cash=open_cash,
+        waiting=closed.filter(pk__in=unconfirmed_closings().values("pk"))[:MOST_SHOWN],
+        closed=closed[:MOST_SHOWN],
+        may_confirm=may(request, rights.CONFIRM_CASH),
+    )
+
+
+def _close_or_confirm(request: HttpRequest) -> None:
+    by, form = cast(User, request.user), CountForm(request.POST)
+    try:
+        if confirmed := request.POST.get("confirm", ""):
+            if not may(request, rights.CONFIRM_CASH):
+                raise PermissionDenied
+            confirm_cash(
+                get_object_or_404(CashClosing, pk=int(confirmed) if confirmed.isdecimal() else 0).pk, by
+            )
+            messages.success(request, _("Confirmed."))
+        elif form.is_valid():
+            fields = form.cleaned_data
+            person = get_object_or_404(User, pk=fields["person"])
+            closing = close_cash(
+                person, paise(f"{fields['counted']:f}"), fields["shown"], fields["reason"], by
+            )
+            text = (
+                _("Closed. A second person must confirm the difference.")
+                if closing.needs_second_person
+                else _("Closed.")
+            )
+            messages.success(request, text)
+        else:
+            messages.warning(request, _("Enter the counted sum in rupees."))
+    except APIException as refusal:
+        messages.warning(request, _first_sentence(refusal))
+
+
+def _first_sentence(refusal: APIException) -> str:
+    detail: Any = refusal.detail
+    while isinstance(detail, dict | list):
+        detail = next(iter(detail.values() if isinstance(detail, dict) else detail), "")
+    return str(detail)
+
+
+def _state_of(link: PayLink) -> str:
+    payment = getattr(link.checkout, "payment", None)
+    if payment is not None and payment.fulfilment:
+        return _("paid")
+    if link.ended_at is not None:
+        return _("ended")
+    return _("opened, not paid yet") if payment is not None else _("not opened yet")

@@ -1,0 +1,81 @@
+"""Money on the desk in clicks, in a real browser: a booking on the phone, the month's GST, cash, a settlement file."""
+
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from payment.models import LedgerEntry, ManualEntry, PayLink
+from payment.services.by_hand import Taken, book_by_hand
+from payment.services.refunds.requests import request_refund
+from tests.harness import builders
+from tests.integration.browser.conftest import SIZES
+from tests.integration.browser.looks import assert_nothing_serious
+from tests.integration.browser.test_cases import at_desk as at_desk
+
+pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def look(tmp_path):
+    def at(staff, name):
+        assert_nothing_serious(staff.page)
+        staff.page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+
+    return at
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_booking_on_the_phone_with_its_link_takes_four_clicks(package, slot, at_desk, look, size, alice):
+    staff = at_desk("Support", size)
+    staff.open("/admin/desk/phone/")
+    look(staff, f"phone-who-{size}")
+    staff.page.get_by_label("Phone").fill("9876500001")  # known: no mail address is asked for
+    staff.clicks += 1
+    staff.page.get_by_label("Puja and package").select_option(str(package.pk))
+    staff.click("button", "Choose the time")
+    look(staff, f"phone-when-{size}")
+    staff.page.get_by_label("Address").fill("12 Assi Ghat")
+    staff.page.get_by_label("City").fill("Varanasi")
+    staff.page.get_by_label("State").fill("Uttar Pradesh")
+    staff.page.get_by_label("PIN code").fill("221005")
+    staff.clicks += 1
+    staff.page.get_by_role("radio").first.check()
+    staff.click("button", "Make the booking")
+    staff.sees("Send by WhatsApp")
+    look(staff, f"phone-link-{size}")
+
+    assert staff.clicks == 4  # with the sidebar and WhatsApp six, of eight
+    assert PayLink.objects.get().checkout.user == alice
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_months_gst_is_one_click_from_the_page_of_exports(at_desk, look, size):
+    staff = at_desk("Accountant", size)
+    staff.open("/admin/desk/exports/")
+    look(staff, f"exports-{size}")
+    with staff.page.expect_download() as download:
+        staff.click("button", "XLSX GST summary")
+
+    assert download.value.suggested_filename.startswith("gst-")
+    assert staff.clicks == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_cash_reports_and_refunds_by_hand_can_be_read_by_everybody(package, slot, at_desk, look, size, alice):
+    cashier, start = builders.make_superuser(), timezone.localtime(slot.starts_at)
+    choice = {"puja_service": package.puja_service_id, "package_id": package.pk}
+    choice |= {"selected_date": start.date(), "selected_time": start.time()}
+    booking = book_by_hand(alice, choice, Taken(ManualEntry.Means.CASH, "7", cashier, uuid4()))
+    request_refund(booking.checkout.payment.pk, 30_000, "a gesture", cashier)
+    staff = at_desk("Owner", size)
+    today = timezone.localdate()
+    for name, path in {
+        "cash": "/admin/desk/money/cash/",
+        "back": "/admin/desk/money/back/",
+        "reports": f"/admin/desk/exports/reports/?first={today}&last={today}&by=puja",
+        "settlements": "/admin/desk/settlements/",
+    }.items():
+        staff.open(path)
+        look(staff, f"{name}-{size}")
+    assert LedgerEntry.objects.count() == 1

@@ -1,0 +1,151 @@
+"""Tables for the accountant: their sums are those of the ledger, and no cell of them is a formula."""
+
+import csv
+import io
+from datetime import date, timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from openpyxl import load_workbook
+
+from backoffice.exports import EXPORTS, as_csv, as_xlsx
+from backoffice.reports import DIMENSIONS, report
+from payment.models import LedgerEntry, ManualEntry
+from payment.reconciliation.invariants import totals
+from payment.services.by_hand import Taken, book_by_hand
+from payment.services.outcomes import apply_status
+from tests.harness import builders
+from tests.unit.payment.builders import completed, make_payment
+from tests.unit.payment.services.test_by_hand import choice as choice
+from tests.unit.payment.services.test_credit_notes import refunded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def real_money(settings):
+    """The rows of these tests are of real money."""
+    settings.PHONEPE_SIMULATION_MODE = False
+    settings.GST_GSTIN = "09AAACH7409R1ZZ"
+
+
+def span_of_now():
+    today = timezone.localdate()
+    return today - timedelta(days=1), today + timedelta(days=1)
+
+
+def table(name):
+    lines = csv.DictReader(io.StringIO("".join(as_csv(EXPORTS[name], *span_of_now())).lstrip("\ufeff")))
+    return list(lines)
+
+
+def workbook(name):
+    with as_xlsx(EXPORTS[name], *span_of_now()) as file:
+        return list(load_workbook(file).active.iter_rows())
+
+
+def total(rows, column):
+    return int(sum(Decimal(row[column] or 0) for row in rows) * 100)
+
+
+@pytest.fixture
+def trade(alice, charlie, cart, choice, alerts):
+    """A payment with a refund of a part, one that was paid twice, cash, a donation, and a fee."""
+    alice.first_name = "=HYPERLINK(1)"
+    alice.save()
+    payment = make_payment(builders.make_checkout(cart))
+    attempt = payment.attempts.get()
+    type(attempt).objects.update(simulated=False)
+    apply_status(attempt.pk, completed(), "worker")
+    refunded(payment, 30_000)
+    gift = make_payment(amount_paise=5_001)
+    type(attempt).objects.update(simulated=False)
+    apply_status(gift.attempts.get().pk, completed(5_001), "worker")
+    LedgerEntry.objects.create(
+        payment=payment, attempt=attempt, kind="FEE", amount_paise=-2_360, reference="fee:1"
+    )
+    cashier = builders.make_superuser()
+    taken = Taken(ManualEntry.Means.CASH, "slip 1", cashier, uuid4())
+    book_by_hand(charlie, choice, taken)
+    return payment
+
+
+def test_each_table_adds_up_to_the_ledger(trade):
+    ours = totals(simulated=False)
+    paying = ours["receipt_paise"] + ours["cash_paise"] + ours["transfer_paise"]
+
+    assert paying == 110_000 + 5_001 + 110_000
+    assert total(table("ledger"), "amount") == ours["balance_paise"]
+    assert total(table("payments"), "received") == paying
+    assert total(table("payments"), "refunded") == ours["refund_paise"]
+    assert total(table("payments"), "fees") == ours["fee_paise"]
+    assert total(table("refunds"), "amount") == -ours["refund_paise"]
+    assert total(table("receipts"), "total") == paying
+    assert total(table("bookings"), "received") == paying - 5_001  # a donation is no booking
+    assert total(table("gst"), "total") == paying + ours["refund_paise"]
+    parts = ("taxable value", "CGST", "SGST or UTGST", "IGST")
+    assert sum(total(table("gst"), part) for part in parts) == paying + ours["refund_paise"]
+
+
+@pytest.mark.parametrize("by", DIMENSIONS)
+def test_each_report_adds_up_to_the_ledger(trade, by):
+    found, ours = report(by, *span_of_now()), totals(simulated=False)
+
+    assert found.total.left_paise == ours["balance_paise"] - ours["fee_paise"]
+    assert sum(row.came_paise for row in found.rows) == found.total.came_paise
+
+
+def test_no_cell_is_a_formula_and_amounts_are_numbers_with_two_decimals(trade):
+    names = {row["name"] for row in table("bookings")}
+    assert any(name.startswith("'=HYPERLINK(1)") for name in names)
+    assert {row["amount"] for row in table("refunds")} == {"300.00"}
+    assert "-300.00" in {row["amount"] for row in table("ledger")}  # a number, and no text
+
+    rows = [[cell.value for cell in row] for row in workbook("ledger")]
+    assert rows[0][:3] == ["entered at", "kind", "amount"]
+    assert sum(round(row[2] * 100) for row in rows[1:]) == totals(simulated=False)["balance_paise"]
+    assert {cell.data_type for row in workbook("bookings") for cell in row} <= {"s", "n", "inlineStr"}
+
+
+def test_what_moved_outside_of_the_period_is_not_in_it(trade):
+    assert list(EXPORTS["ledger"].table(date(2020, 1, 1), date(2020, 12, 31)))[1:] == []
+
+
+@pytest.mark.parametrize("name", EXPORTS)
+def test_a_table_takes_as_many_queries_for_many_rows_as_for_few(trade, name, settings):
+    def count():
+        with CaptureQueriesContext(connection) as queries:
+            rows = sum(1 for _ in as_csv(EXPORTS[name], *span_of_now()))
+        return len(queries), rows
+
+    few, _ = count()
+    for _ in range(5):
+        gift = make_payment(amount_paise=5_001)
+        type(gift.attempts.get()).objects.update(simulated=False)
+        apply_status(gift.attempts.get().pk, completed(5_001), "worker")
+    many, _ = count()
+
+    assert few == many <= 2
+
+
+def test_the_page_gives_the_tables_and_notes_who_took_them(desk, trade):
+    accountant = desk("Accountant")
+    page = reverse("desk:exports")
+    assert accountant.get(page).status_code == 200
+    period = dict(zip(("first", "last"), map(str, span_of_now()), strict=True))
+    answer = accountant.post(page, {**period, "file": "gst:csv"})
+
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="gst-')
+    assert b"09AAACH7409R1ZZ" in b"".join(answer.streaming_content)
+    assert LogEntry.objects.get().object_repr.endswith(".csv")
+    sheets = accountant.post(page, {**period, "file": "receipts:xlsx"})
+    assert b"".join(sheets.streaming_content)[:2] == b"PK"
+    sheets.close()
+    assert desk("Support").post(page, {**period, "file": "gst:csv"}).status_code == 403
+    assert accountant.get(reverse("desk:reports"), period).status_code == 200
