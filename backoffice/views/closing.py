@@ -48,6 +48,17 @@ WORDS = {
     ClosureItem.Then.REFUND: gettext_lazy("Refund all"),
 }
 
+OUTCOMES = {
+    ClosureItem.Outcome.WAITING: gettext_lazy("Not done yet"),
+    ClosureItem.Outcome.MOVED: gettext_lazy("Moved"),
+    ClosureItem.Outcome.OFFERED: gettext_lazy("Chooses another time"),
+    ClosureItem.Outcome.REFUNDED: gettext_lazy("Cancelled and refunded"),
+    ClosureItem.Outcome.AWAITING_APPROVAL: gettext_lazy("As it was: its refund waits for a second person"),
+    ClosureItem.Outcome.NO_ROOM: gettext_lazy("As it was: its new time was taken meanwhile"),
+    ClosureItem.Outcome.ENDED: gettext_lazy("Left alone: it was moved, cancelled or completed meanwhile"),
+    ClosureItem.Outcome.REFUSED: gettext_lazy("As it was"),
+}
+
 
 class SpanForm(forms.Form):
     """A day, or a part of it; of one puja or of all."""
@@ -133,6 +144,7 @@ def closure(request: HttpRequest, pk: int) -> HttpResponse:
         trail=[(_("Today"), reverse("desk:today")), (_("Close a time"), reverse("desk:closing"))],
         closure=found,
         items=items,
+        rows=[(item, OUTCOMES[ClosureItem.Outcome(item.outcome)]) for item in items],
         waiting=sum(not item.outcome for item in items),
         done=sum(bool(item.outcome) for item in items),
         requested_paise=sum(refund.amount_paise for refund in requests),

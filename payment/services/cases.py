@@ -11,6 +11,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models import Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.models import Booking, Checkout
@@ -182,7 +183,7 @@ def messages_of(payment: Payment) -> QuerySet[Notification]:
 
 def write_note(payment: Payment, author: User, text: str, form: UUID) -> CaseNote:
     """The same form twice is one note."""
-    note, _ = CaseNote.objects.get_or_create(
+    note, _is_new = CaseNote.objects.get_or_create(
         form=form, defaults={"payment": payment, "author": author, "text": text}
     )
     return note
@@ -196,7 +197,7 @@ def resend(payment: Payment, notification: Notification, by: User, reason: str, 
     if seen_of(current) != seen:
         raise ChangedMeanwhile
     if not send_again(current):
-        raise Conflict("This message is on its way already.", code="on_its_way")
+        raise Conflict(_("This message is on its way already."), code="on_its_way")
     record_decision(payment, "message_sent_again", by, f"{current.kind}: {reason}")
 
 

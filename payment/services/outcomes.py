@@ -66,8 +66,8 @@ logger = logging.getLogger(__name__)
 
 SECONDS_BEFORE_NEXT_TRY = MINUTE // 2
 ACCEPTED = "accepted_by_staff"
-TIME_IS_GONE = "The time is gone: send the money back."
-BOOKED_WITH_OTHER_MONEY = "This was booked with other money meanwhile: send the money back."
+TIME_IS_GONE = _("The time is gone: send the money back.")
+BOOKED_WITH_OTHER_MONEY = _("This was booked with other money meanwhile: send the money back.")
 # "Not found" right after a call may mean "not yet": only after so many answers over so long a time it is final.
 NOT_FOUND_ANSWERS = 3
 NOT_FOUND_SECONDS = 5 * MINUTE
@@ -338,7 +338,7 @@ def _book_accepted(payment: Payment, checkout: Checkout) -> None:
 def _lock_in_review(payment_id: int) -> Payment:
     payment = lock_payment(pk=payment_id)
     if payment.fulfilment != Fulfilment.HELD_FOR_STAFF:
-        raise Conflict("This payment is not waiting for staff.", code="not_held", payment_id=payment.pk)
+        raise Conflict(_("This payment is not waiting for staff."), code="not_held", payment_id=payment.pk)
     return payment
 
 

@@ -144,7 +144,7 @@ def give_up(payment: Payment, seconds: int) -> Payment:
 def stop_waiting_by_staff(payment_id: int, reason: str, by: User) -> Payment:
     """As the customer's giving up after the page's life. Raises Conflict `not_open`, `payment_under_way`."""
     if not Payment.objects.get(pk=payment_id).is_open:
-        raise Conflict("This payment is decided: nobody waits for it.", code="not_open")
+        raise Conflict(_("This payment is decided: nobody waits for it."), code="not_open")
     return stop_waiting(payment_id, "stopped_by_staff", f"by user {by.pk}: {reason}")
 
 

@@ -7,13 +7,14 @@ from typing import Any
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey, User
 from booking.models import Booking
 from booking.services import cancel, forgive_hold, release
 from core.errors import Conflict, Refusal
-from core.money import rupees
+from core.money import grouped
 from payment.models import PAYING, LedgerEntry, Offer, Payment, PaymentAttempt, Refund
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
@@ -45,7 +46,7 @@ UNBOOKED = (Fulfilment.DUE, Fulfilment.OFFERED)
 
 class NotPaid(Conflict):
     default_code = "not_paid"
-    default_detail = "This payment has not been paid: there is nothing to send back."
+    default_detail = _("This payment has not been paid: there is nothing to send back.")
 
 
 class NotConfirmed(Conflict):
@@ -55,17 +56,19 @@ class NotConfirmed(Conflict):
 
 class NothingLeft(Conflict):
     default_code = "nothing_left"
-    default_detail = "All of this payment has been sent back or promised already."
+    default_detail = _("All of this payment has been sent back or promised already.")
 
 
 class Simulated(Conflict):
     default_code = "simulated_payment"
-    default_detail = "This payment was simulated and simulation is off: no money came, and none can go back."
+    default_detail = _(
+        "This payment was simulated and simulation is off: no money came, and none can go back."
+    )
 
 
 class Disputed(Conflict):
     default_code = "disputed"
-    default_detail = (
+    default_detail = _(
         "The buyer's bank disputes this payment, and nobody knows yet how much of it. Nothing is sent back until "
         "the dispute says how much, or staff do: look under Disputes and Webhook events in the admin."
     )
@@ -74,7 +77,9 @@ class Disputed(Conflict):
 class SamePerson(Refusal):
     status_code = 403
     default_code = "same_person"
-    default_detail = "A refund of this size must be approved by another person than the one who asked for it."
+    default_detail = _(
+        "A refund of this size must be approved by another person than the one who asked for it."
+    )
 
 
 def create_refund(
@@ -197,7 +202,7 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
     """
     refund = lock_refund(refund_id)
     if refund.state != RefundState.WAITING or refund.held_because in ("", Hold.BY_HAND):
-        raise Conflict("This refund is not waiting for anybody.", code="not_on_hold")
+        raise Conflict(_("This refund is not waiting for anybody."), code="not_on_hold")
     needs_two_people = refund.held_because == Hold.SECOND_PERSON
     maker_of_key = refund.asked_by_key.made_by_id if refund.asked_by_key else None
     if needs_two_people and approved_by.pk in (refund.asked_by_id, maker_of_key):
@@ -207,7 +212,10 @@ def approve_refund(refund_id: int, approved_by: User) -> Refund:
         left = remaining_paise(refund.attempt)  # less than at the request, where money has gone another way
         if refund.amount_paise > left:
             raise Refusal(
-                f"Only {rupees(left)} rupees of this payment are left: withdraw this request, and ask for that.",
+                format_lazy(
+                    _("Only ₹{left} of this payment are left: withdraw this request, and ask for that."),
+                    left=grouped(left),
+                ),
                 code="too_much",
             )
         refund.approved_by, refund.approved_at = approved_by, timezone.now()
@@ -239,9 +247,9 @@ def withdraw_refund(refund_id: int, by: User) -> Refund:
     """The second person refuses it. The buyer was not notified of it. Raises Conflict `not_on_hold`."""
     refund = lock_refund(refund_id)
     if refund.held_because != Hold.SECOND_PERSON:
-        raise Conflict("This refund is not waiting for a second person.", code="not_on_hold")
+        raise Conflict(_("This refund is not waiting for a second person."), code="not_on_hold")
     if not move_refund(refund, RefundState.FAILED, "refund_withdrawn", f"by user {by.pk}", code="withdrawn"):
-        raise Conflict("This refund has been withdrawn already.", code="not_on_hold")
+        raise Conflict(_("This refund has been withdrawn already."), code="not_on_hold")
     Booking.objects.filter(checkout__payment=refund.payment_id, rejected=True).exclude(
         status=Booking.Status.CANCELLED
     ).update(rejected=False)
@@ -435,7 +443,8 @@ def _validate_amount(wanted: int | None, left: int) -> int:
     if wanted is None or wanted == left:
         return left
     if wanted > left:
-        raise Refusal(f"Only {rupees(left)} rupees of this payment are left.", code="too_much")
+        sentence = _("Only ₹{left} of this payment are left.")
+        raise Refusal(format_lazy(sentence, left=grouped(left)), code="too_much")
     if wanted < MIN_REFUND_PAISE or left - wanted < MIN_REFUND_PAISE:
-        raise Refusal("What goes back and what stays must each be at least one rupee.", code="too_little")
+        raise Refusal(_("What goes back and what stays must each be at least one rupee."), code="too_little")
     return wanted

@@ -183,6 +183,22 @@ def test_the_second_person_approves_in_three_clicks(booked, at_desk, shot_of, si
     assert staff.clicks == 3
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_call_is_answered_in_two_clicks(booked, at_desk, shot_of, size):
+    """The caller tells the last four digits of their phone: what, when, who and whether it is paid."""
+    (booking,) = booked()
+    staff = at_desk("Support", size)
+    staff.open("/admin/desk/")
+    staff.page.get_by_role("searchbox").first.fill("3210")
+    staff.click("button", "Search")
+    shot_of(staff.page, f"search-{size}")
+    staff.click("link", booking.book_id)
+
+    for fact in ("Griha Pravesh", "10:00 AM", "Asha Lakhotia", "Paid"):
+        staff.sees(fact)
+    assert staff.clicks == 2
+
+
 def test_who_may_not_refund_sees_no_button(booked, at_desk):
     (booking,) = booked()
     staff = at_desk("Support")
