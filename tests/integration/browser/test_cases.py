@@ -189,11 +189,12 @@ def test_a_call_is_answered_in_two_clicks(booked, at_desk, shot_of, size):
     (booking,) = booked()
     staff = at_desk("Support", size)
     staff.open("/admin/desk/")
-    staff.page.get_by_role("searchbox").first.fill("3210")
+    staff.page.locator("#desk-search").fill("3210")
     staff.click("button", "Search")
     shot_of(staff.page, f"search-{size}")
     staff.click("link", booking.book_id)
 
+    expect(staff.page).to_have_url(staff.url + case_of(booking))
     for fact in ("Griha Pravesh", "10:00 AM", "Asha Lakhotia", "Paid"):
         staff.sees(fact)
     assert staff.clicks == 2
