@@ -176,6 +176,7 @@ MODEL_REASONS = {
         "buyer_gstin": CHECKED,
     },
     "payment.Donation": {"pan": OURSELVES, "language": CHECKED},
+    "payment.ClosureItem": {"detail": OURSELVES},
     "payment.Refund": {
         "merchant_refund_id": OURSELVES,
         **dict.fromkeys(("provider_refund_id", "utr", "code"), PHONEPE),
