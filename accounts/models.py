@@ -117,6 +117,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
     history: ClassVar[Any]  # what staff decided about the account; registered by backoffice.models
 
+    # All that staff decide about an account. The other columns say who a person is, or open the account.
+    DECIDED_BY_STAFF: ClassVar[frozenset[str]] = frozenset(
+        {"id", "role", "account_status", "is_staff", "is_superuser"}
+    )
+
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
 

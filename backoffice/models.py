@@ -12,8 +12,6 @@ from accounts.models import User
 from booking.models import Package, PromoCode, PujaCategory, PujaService
 
 MOMENTS = ["created_at", "updated_at"]
-# All that staff decide about an account. Its other columns say who a person is, or open it.
-OF_PEOPLE = {"id", "role", "account_status", "is_staff", "is_superuser"}
 
 
 class HistoryOfPeople(HistoricalRecords):
@@ -33,5 +31,7 @@ register(
     User,
     app="backoffice",
     records_class=HistoryOfPeople,
-    excluded_fields=[field.name for field in User._meta.concrete_fields if field.name not in OF_PEOPLE],
+    excluded_fields=[
+        field.name for field in User._meta.concrete_fields if field.name not in User.DECIDED_BY_STAFF
+    ],
 )

@@ -169,7 +169,7 @@ def _payment_hit(payment: Payment) -> Hit:
 def _person_hit(person: User) -> Hit:
     return Hit(
         title=person.full_name or person.email,
-        detail=" · ".join(filter(None, (person.email, person.phone))),
+        detail=" · ".join(filter(None, (person.phone, person.email))),
         address=reverse("desk:person", args=[person.pk]),
         icon="person",
     )

@@ -206,6 +206,7 @@ def _desk() -> Iterator[tuple[str, Measure]]:
     }
     yield "admin: one payment", partial(_get, client, f"/admin/payment/payment/{payment.pk}/change/")
     yield "admin: start page", partial(_get, client, "/admin/")
+    yield from _desk(client, payment, attempt, receipt)
     for name in LONG_LISTS:
         path = f"/admin/{name}/"
         yield f"admin {name}: first page", partial(_get, client, path)
@@ -227,6 +228,36 @@ def _desk() -> Iterator[tuple[str, Measure]]:
     ):
         yield f"desk GET {path}", partial(_get, _shop_of(staff), path)
     assert admin.site.is_registered(Payment)
+
+
+def _desk(
+    client: Client, payment: Payment, attempt: PaymentAttempt, receipt: Receipt
+) -> Iterator[tuple[str, Measure]]:
+    """The pages that staff work with. A search with one hit is opened, so these find several, or nothing."""
+    assert payment.user is not None
+    named = {
+        "phone": payment.user.phone,
+        "last digits": (payment.user.phone or "")[-4:],
+        "first name": "Asha",
+        "both names": "Radha Sharma",
+        "mail": payment.user.email,
+        "UTR": attempt.utr,
+        "order": attempt.merchant_order_id,
+        "reference": payment.reference,
+        "receipt": str(receipt),
+        "nothing": "BK-ZZZZZZZZ",
+    }
+    for what, text in named.items():
+        yield f"desk: search by {what}", partial(_found, client, f"/admin/desk/search/?q={text}")
+    yield "desk: person", partial(_get, client, f"/admin/desk/people/{payment.user.pk}/")
+    yield "desk: history of prices", partial(_get, client, "/admin/desk/history/?kind=prices")
+    yield "desk: undecided payments", partial(_get, client, "/admin/desk/needs/undecided/")
+
+
+def _found(client: Client, path: str) -> Any:
+    answer = client.get(path)
+    assert answer.status_code in (200, 302), (path, answer.status_code)
+    return answer
 
 
 def _nightly() -> Iterator[tuple[str, Measure]]:

@@ -14,7 +14,6 @@ from psycopg import sql
 from accounts.models import Address, OneTimeCode, Session, User
 from bench.seed import AHEAD, DAYS, IN_REVIEW, NULL, OPEN, PAYMENTS_PER_CUSTOMER, PER_DAY
 from booking.models import (
-    BOOK_ID_LETTERS,
     Booking,
     Cart,
     Checkout,
@@ -25,6 +24,7 @@ from booking.models import (
     Slot,
     SlotHold,
 )
+from booking.models.bookings import BOOK_ID_LETTERS
 from notifications.models import Notification
 from payment.models import (
     DiagnosisRun,

@@ -1,0 +1,66 @@
+"""The pages that staff have open all day: readable by everybody on a phone and a desktop, and found by keyboard."""
+
+import re
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import expect
+
+from tests.integration.browser.conftest import SIZES
+from tests.integration.browser.looks import assert_nothing_serious
+from tests.integration.browser.test_cases import at_desk  # noqa: F401 - a fixture
+from tests.unit.backoffice.sold import book
+
+pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_page_can_be_read(at_desk, alice, package, size):  # noqa: F811
+    book(alice, package, timezone.now())
+    owner = at_desk("Owner", size)
+    for path in (
+        *("/admin/", "/admin/desk/search/?q=none", f"/admin/desk/people/{alice.pk}/"),
+        *("/admin/desk/staff/", f"/admin/desk/staff/{alice.pk}/role/", "/admin/desk/history/"),
+        *("/admin/desk/second-factor/setup/", "/admin/desk/needs/undecided/", "/admin/desk/tables/"),
+    ):
+        owner.open(path)
+        expect(owner.page.get_by_role("main")).to_be_visible()
+        assert_nothing_serious(owner.page)
+
+
+def test_the_agenda_of_today_is_read_without_a_click(at_desk, alice, package):  # noqa: F811
+    book(alice, package, timezone.now())
+    support = at_desk("Support", "phone")
+    support.open("/admin/")
+
+    support.sees("Alice Devi")
+    support.sees("₹1,100.00")
+    expect(support.page.get_by_role("link", name="9876500001")).to_have_attribute("href", "tel:+919876500001")
+    assert support.clicks == 0
+
+
+def test_who_calls_is_found_by_the_last_digits_of_their_phone(at_desk, alice, package):  # noqa: F811
+    booking = book(alice, package, timezone.now())
+    support = at_desk("Support")
+    support.open("/admin/")
+    support.page.get_by_role("searchbox", name="Search").fill("0001")
+    support.click("button", "Search")
+    support.sees(booking.book_id)
+    support.sees(package.puja_service.title)
+    support.sees("₹1,100.00")
+
+    assert support.clicks <= 2
+
+
+def test_the_palette_opens_a_person_by_keyboard_alone(at_desk, alice, package):  # noqa: F811
+    book(alice, package, timezone.now())
+    support = at_desk("Support")
+    support.open("/admin/desk/tables/")
+    support.page.keyboard.press("Control+k")
+    expect(support.page.locator("#search-input-command")).to_be_focused()
+    support.page.keyboard.type("alice", delay=20)
+    expect(support.page.locator("#command-results-list")).to_contain_text("alice@example.com")
+    support.page.keyboard.press("ArrowDown")
+    support.page.keyboard.press("Enter")
+
+    expect(support.page).to_have_url(re.compile(rf"/admin/desk/people/{alice.pk}/$"))
