@@ -320,6 +320,7 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "core.schema.add_refusals",
         "simulator.openapi.add_control",
+        "okpuja.openapi.teach",
     ],
     "ENUM_NAME_OVERRIDES": {
         "PaymentStatusEnum": "payment.serializers.payments.STATUSES",

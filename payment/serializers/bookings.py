@@ -9,8 +9,16 @@ from booking.serializers import BookingSerializer, RupeesField
 from core import serializers
 from core.texts import plain_text
 from payment.models import Payment
-from payment.serializers.payments import STATUSES, StatusField, UserMessageField, wire_status, with_money
+from payment.serializers.payments import (
+    STATUSES,
+    StatusField,
+    StatusUrlField,
+    UserMessageField,
+    wire_status,
+    with_money,
+)
 from payment.serializers.sentences import message
+from payment.services.links import status_url
 from payment.services.page_status import standing_booking
 from payment.states import PaymentState
 
@@ -69,6 +77,7 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
     )
     booking = PaidBookingSerializer(required=False)
     message = serializers.CharField(required=False)
+    status_url = StatusUrlField()
     user_message = UserMessageField()
 
     def to_representation(self, payment: Payment) -> dict[str, Any]:
@@ -77,6 +86,7 @@ class CheckBookingSerializer(serializers.Serializer[Payment]):
             "success": payment.state == PaymentState.SUCCESS,
             "user_message": self.fields["user_message"].to_representation(payment),
             "payment_status": wire_status(payment),
+            "status_url": status_url(payment),
             "booking_created": booking is not None,
         }
         if booking is None:

@@ -196,8 +196,8 @@ class StartedSerializer(serializers.Serializer[Started]):
     )
     expires_at = serializers.DateTimeField(source="attempt.expires_at")
     simulated = serializers.BooleanField(source="payment.simulated")
-    status_url = serializers.CharField(
-        required=False, help_text="of a donation, which has no page of a frontend"
+    status_url = serializers.SerializerMethodField(
+        help_text="a page that tells how it stands, for whoever has the link"
     )
 
     def get_message(self, started: Started) -> str:
@@ -206,9 +206,8 @@ class StartedSerializer(serializers.Serializer[Started]):
     def get_phonepe_transaction_id(self, started: Started) -> str | None:
         return started.attempt.provider_order_id or None
 
-    def to_representation(self, started: Started) -> dict[str, Any]:
-        answer = super().to_representation(started)
-        return answer if started.payment.checkout else answer | {"status_url": status_url(started.payment)}
+    def get_status_url(self, started: Started) -> str:
+        return status_url(started.payment)
 
 
 class AppOrderSerializer(StartedSerializer):

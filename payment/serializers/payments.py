@@ -13,7 +13,7 @@ from core import serializers
 from core.language import ENGLISH, language_of
 from payment.models import PAYING, LedgerEntry, Payment
 from payment.serializers.sentences import message, user_message
-from payment.services.links import offer_url
+from payment.services.links import offer_url, status_url
 from payment.services.offers import can_choose
 from payment.states import PaymentState
 
@@ -83,6 +83,16 @@ class UserMessageField(TextField):
             return user_message(payment)
 
 
+class StatusUrlField(TextField):
+    """A page that tells whoever holds its link how the payment stands. It needs no login."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(help_text="a page that tells how it stands, for whoever has the link", **kwargs)
+
+    def to_representation(self, payment: Any) -> str:
+        return status_url(payment)
+
+
 class OrderIdField(TextField):
     """Our id of the newest order at PhonePe."""
 
@@ -98,6 +108,7 @@ class PaymentListSerializer(serializers.ModelSerializer[Payment]):
     method_display = serializers.CharField(default="PhonePe", read_only=True)
     status = StatusField()
     status_display = serializers.SerializerMethodField()
+    status_url = StatusUrlField()
 
     class Meta:
         model = Payment
@@ -111,6 +122,7 @@ class PaymentListSerializer(serializers.ModelSerializer[Payment]):
             "method_display",
             "status",
             "status_display",
+            "status_url",
             "simulated",
             "created_at",
         )
@@ -193,6 +205,7 @@ class StatusSerializer(serializers.Serializer[Payment]):
     amount = RupeesField(source="amount_paise")
     currency = serializers.CharField(default="INR", read_only=True)
     status = StatusField()
+    status_url = StatusUrlField()
     payment_method = serializers.CharField(source="method")
     timestamp = serializers.SerializerMethodField()
 

@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema_field
 from booking.filters import LARGEST_ID
 from core import serializers
 from payment.models import Payment
-from payment.serializers.payments import MessageField, OrderIdField, StatusField
+from payment.serializers.payments import MessageField, OrderIdField, StatusField, StatusUrlField
 from payment.services.page_status import standing_booking
 from payment.services.simulation import OUTCOMES
 from payment.states import PaymentState
@@ -45,6 +45,7 @@ class SimulatedSerializer(serializers.Serializer[Any]):
     transaction_id = serializers.CharField(source="reference")
     merchant_transaction_id = OrderIdField()
     status = StatusField()
+    status_url = StatusUrlField()
     booking_created = serializers.SerializerMethodField()
     booking_id = serializers.IntegerField(source="checkout.booking.pk", allow_null=True)
     booking_reference = serializers.CharField(source="checkout.booking.book_id", allow_null=True)

@@ -1,5 +1,6 @@
 """Signed links to one payment or booking. Each purpose has its own salt: one link leads to nothing else."""
 
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,8 +33,16 @@ def return_url(payment: Payment) -> str:
     return _absolute(reverse("payment-return", args=[_token(payment, RETURN)]))
 
 
+class DailySigner(signing.TimestampSigner):
+    """Signs as of the last midnight (UTC), so that an answer which has a link is the same all day."""
+
+    def timestamp(self) -> str:
+        return signing.b62_encode(int(time.time()) // DAY * DAY)
+
+
 def status_url(payment: Payment) -> str:
-    return _absolute(reverse("payment-status-page", args=[_token(payment, STATUS)]))
+    token = DailySigner(salt=STATUS).sign_object(payment.pk)
+    return _absolute(reverse("payment-status-page", args=[token]))
 
 
 def donation_receipt_url(payment: Payment) -> str:
