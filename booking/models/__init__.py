@@ -7,6 +7,8 @@ Cart ──< Checkout ─── SlotHold                 what a person wants · 
              └── Booking ──< EarlierStart      what was paid for · the starts that it was moved away from
 WaitingEntry                                   one person waits for a place of a full slot
 HoldNetwork                                    the lock under which the places that one network holds are counted
+OpeningHours, ClosedPeriod                     when pujas may begin
+Priest ──< Assignment >── Booking              who performs what; PriestLanguage, PriestHours, PriestLeave
 CalendarFeed                                   the secret address of a customer's calendar
 """
 
@@ -16,6 +18,7 @@ from booking.models.carts import Cart
 from booking.models.catalogue import LEAST_PAISE, Package, PujaCategory, PujaService
 from booking.models.checkouts import Checkout, HoldNetwork, SlotHold
 from booking.models.opening import ClosedPeriod, OpeningHours, OpeningTimes
+from booking.models.priests import Assignment, Priest, PriestHours, PriestLanguage, PriestLeave
 from booking.models.promo_codes import PromoCode
 from booking.models.slots import ON_SALE, Slot
 from booking.models.waiting import WaitingEntry
@@ -23,6 +26,7 @@ from booking.models.waiting import WaitingEntry
 __all__ = [
     "LEAST_PAISE",
     "ON_SALE",
+    "Assignment",
     "Booking",
     "CalendarFeed",
     "Cart",
@@ -33,6 +37,10 @@ __all__ = [
     "OpeningHours",
     "OpeningTimes",
     "Package",
+    "Priest",
+    "PriestHours",
+    "PriestLanguage",
+    "PriestLeave",
     "PromoCode",
     "PujaCategory",
     "PujaService",

@@ -15,6 +15,7 @@ import booking.services.promos as promos
 from accounts.services import lock_user
 from booking.models import Booking, Cart, Checkout, ClosedPeriod, EarlierStart, Slot, SlotHold
 from booking.services.checkouts import release
+from booking.services.priests import free_priests, move_priests
 from core.databases import Write, insert_rows, update_row, write_together
 from core.errors import Conflict
 
@@ -127,6 +128,7 @@ def cancel(booking: Booking, reason: str, *, rejected: bool = False) -> bool:
     if not confirmed.update(**fields):
         return False
     places.release_place(booking.checkout)
+    free_priests(booking, "the booking was cancelled")
     return True
 
 
@@ -159,6 +161,7 @@ def move(booking: Booking, to: Slot | datetime, reason: str, *, chosen: bool = F
     Booking.objects.filter(pk=before.pk).update(**fields)
     if isinstance(to, Slot):
         places.exchange_place(booking.checkout, to)
+    move_priests(before, starts_at)
     return True
 
 
@@ -186,6 +189,7 @@ def move_by_customer(booking: Booking, to: Slot | datetime) -> bool:
     )
     if isinstance(to, Slot):
         places.exchange_place(booking.checkout, to)
+    move_priests(before, starts_at)
     return True
 
 
@@ -200,11 +204,15 @@ def earliest_move() -> datetime:
     return timezone.now() + timedelta(hours=settings.MOVE_NOTICE_HOURS)
 
 
+@transaction.atomic
 def call_off_time(booking: Booking, choose_until: datetime, reason: str) -> bool:
     """Its time does not take place; its customer chooses until then. Says whether we called it off."""
     confirmed = Booking.objects.filter(pk=booking.pk, status=Status.CONFIRMED, choose_until=None)
     now = timezone.now()
-    return confirmed.update(choose_until=choose_until, moved_because=reason, updated_at=now) == 1
+    if not confirmed.update(choose_until=choose_until, moved_because=reason, updated_at=now):
+        return False
+    free_priests(booking, "its time was called off")
+    return True
 
 
 def complete(booking: Booking) -> bool:
