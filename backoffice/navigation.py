@@ -34,6 +34,8 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
                 _("Close a time"), "event_busy", "desk:closing", (rights.SEE_BOOKINGS, rights.CHANGE_SLOTS)
             ),
             Entry(_("Approvals"), "how_to_reg", "desk:approvals", (rights.SEE_BOOKINGS, rights.REFUND)),
+            Entry(_("Priests"), "groups", "desk:priests", (rights.SEE_PRIESTS,)),
+            Entry(_("My day"), "person", "desk:my-day", (rights.OWN_DAY,)),
         ),
     ),
     (

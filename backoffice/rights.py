@@ -13,6 +13,10 @@ CHANGE_BOOKINGS = "booking.change_booking"
 SEE_SLOTS = "booking.view_slot"
 ADD_SLOTS = "booking.add_slot"
 CHANGE_SLOTS = "booking.change_slot"
+SEE_PRIESTS = "booking.view_priest"
+CHANGE_PRIESTS = "booking.change_priest"
+ASSIGN_PRIESTS = "booking.add_assignment"
+OWN_DAY = "booking.view_assignment"
 SEE_CATALOGUE = "booking.view_pujaservice"
 ADD_CATALOGUE = "booking.add_pujaservice"
 CHANGE_CATALOGUE = "booking.change_pujaservice"
@@ -70,6 +74,10 @@ WORDS: dict[str, Text] = {
     SEE_SLOTS: _("see the times of pujas"),
     ADD_SLOTS: _("add times of pujas"),
     CHANGE_SLOTS: _("change and close times of pujas, with the bookings in them"),
+    SEE_PRIESTS: _("see priests and who performs which booking"),
+    CHANGE_PRIESTS: _("add priests, change their skills, hours and leave, and renew their calendar"),
+    ASSIGN_PRIESTS: _("give bookings to priests, and take them away"),
+    OWN_DAY: _("see the own day as a priest"),
     SEE_CATALOGUE: _("see the catalogue"),
     ADD_CATALOGUE: _("add pujas to the catalogue"),
     CHANGE_CATALOGUE: _("change pujas of the catalogue"),
@@ -132,13 +140,15 @@ ROLES: dict[str, frozenset[str]] = {
     MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS, ADD_ENDPOINTS, ASSIGN_ROLES},
     SUPPORT: _LOOK
     | _SEE_MONEY
-    | {CHANGE_BOOKINGS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}
+    | {CHANGE_BOOKINGS, SEE_PRIESTS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}
     | {SEE_MESSAGES, RESEND_MESSAGES, WRITE_NOTES, SEE_WEBHOOKS, SEE_DIAGNOSES}
     | {MAKE_BOOKINGS, TAKE_MONEY, CLOSE_CASH},
     ACCOUNTANT: _LOOK
     | _SEE_MONEY
     | {SEE_PROMO_CODES, WRITE_NOTES, SEE_LEDGER, SEE_RECONCILIATIONS, DECIDE_DISPUTES, SEE_WEBHOOKS}
     | {CLOSE_CASH, CONFIRM_CASH, COMPARE_SETTLEMENTS},
-    COORDINATOR: _LOOK | {MAKE_BOOKINGS, CHANGE_BOOKINGS, WRITE_NOTES, ADD_SLOTS, CHANGE_SLOTS},
-    PRIEST: frozenset(),
+    COORDINATOR: _LOOK
+    | {MAKE_BOOKINGS, CHANGE_BOOKINGS, WRITE_NOTES, ADD_SLOTS, CHANGE_SLOTS}
+    | {SEE_PRIESTS, CHANGE_PRIESTS, ASSIGN_PRIESTS, OWN_DAY},
+    PRIEST: frozenset({OWN_DAY}),
 }

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.backends.ddl_references import Statement, Table
 
 TRIGGER = (
@@ -27,7 +26,7 @@ class NoOverlap(models.BaseConstraint):
         super().__init__(name=name, **more)
         self.owner, self.begins, self.ends, self.ended = owner, begins, ends, ended
 
-    def constraint_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> Any:
+    def constraint_sql(self, model: Any, schema_editor: Any) -> Any:
         columns = self._columns(model, schema_editor)
         if schema_editor.connection.vendor == "postgresql":
             return (
@@ -41,12 +40,12 @@ class NoOverlap(models.BaseConstraint):
             schema_editor.deferred_sql.append(Statement(TRIGGER, **parts))
         return None
 
-    def create_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> Any:
+    def create_sql(self, model: Any, schema_editor: Any) -> Any:
         """Of a table that is there; SQLite makes the table anew instead."""
         table = schema_editor.quote_name(model._meta.db_table)
         return f"ALTER TABLE {table} ADD {self.constraint_sql(model, schema_editor)}"
 
-    def remove_sql(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> Any:
+    def remove_sql(self, model: Any, schema_editor: Any) -> Any:
         table = schema_editor.quote_name(model._meta.db_table)
         return f"ALTER TABLE {table} DROP CONSTRAINT {schema_editor.quote_name(self.name)}"
 
@@ -59,7 +58,7 @@ class NoOverlap(models.BaseConstraint):
         if others.filter(**{self.owner: values[self.owner], self.ended: None}, **span).exists():
             raise ValidationError(self.get_violation_error_message(), code=self.violation_error_code)
 
-    def deconstruct(self) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    def deconstruct(self) -> Any:
         path, arguments, named = super().deconstruct()
         columns = {"owner": self.owner, "begins": self.begins, "ends": self.ends, "ended": self.ended}
         return path, arguments, named | columns
@@ -70,7 +69,7 @@ class NoOverlap(models.BaseConstraint):
     def __hash__(self) -> int:
         return hash((self.name, self.owner, self.begins, self.ends, self.ended))
 
-    def _columns(self, model: type[models.Model], schema_editor: BaseDatabaseSchemaEditor) -> dict[str, Any]:
+    def _columns(self, model: Any, schema_editor: Any) -> dict[str, str]:
         named = {"owner": self.owner, "begins": self.begins, "ends": self.ends, "ended": self.ended}
         columns = {
             part: schema_editor.quote_name(model._meta.get_field(name).column) for part, name in named.items()

@@ -27,6 +27,7 @@ LABELS = {
     "place": _("Place"),
     "devotees": _("For"),
     "preparation": _("What to prepare"),
+    "priest": _("Priest"),
     "purpose": _("Purpose"),
     "amount": _("Amount"),
     "agreed": _("Amount agreed"),

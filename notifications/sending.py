@@ -22,7 +22,7 @@ from notifications.code_sender import CodeMessage, send_code
 from notifications.message_sender import send_text, write_text
 from notifications.messages import Unwritable, write
 from notifications.models import Notification
-from notifications.services import CODES, MONEY_CAME, alert
+from notifications.services import AT_WORK, CODES, MONEY_CAME, alert
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +105,7 @@ def pause_after(notification: Notification) -> int | None:
 
 def _limited_until(notification: Notification) -> datetime | None:
     """When the next mail may go to this address, if it has had MAILS_PER_ADDRESS within a day."""
-    if notification.channel != Notification.Channel.PERSON:
+    if notification.channel != Notification.Channel.PERSON or notification.kind in AT_WORK:
         return None
     now = timezone.now()
     sent = Notification.objects.filter(

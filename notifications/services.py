@@ -17,9 +17,11 @@ LONGEST_KEY = 120
 CODES = ("confirm", "reset", "login")
 BY_STAFF = ("pay_link",)  # whoever it is for has just given staff the address
 ABOUT_LOGIN = (*CODES, "registered")
+# To priests, whom staff have entered.
+AT_WORK = ("priest_assigned", "priest_moved", "priest_freed")
 MONEY_CAME = (
     *("received", "booked", "paid_twice", "offer", "offer_closed", "called_off", "moved", "cancelled"),
-    *("moved_by_customer", "reminder"),
+    *("moved_by_customer", "reminder", "priest_known"),
     *("refund_started", "refund_credited"),
 )
 

@@ -3,7 +3,12 @@ from rest_framework.routers import SimpleRouter
 
 from payment.views.booking_changes import BookingChangePageView, BookingChangeViewSet
 from payment.views.bookings import BookingViewSet
-from payment.views.calendars import BookingCalendarFileView, CalendarFeedFileView, CalendarFeedViewSet
+from payment.views.calendars import (
+    BookingCalendarFileView,
+    CalendarFeedFileView,
+    CalendarFeedViewSet,
+    PriestFeedFileView,
+)
 from payment.views.carts import CartPaymentViewSet, SlotPaymentViewSet
 from payment.views.desk_bookings import DeskBookingViewSet, DeskDashboardView, DeskReportsView
 from payment.views.frontend_2026 import Frontend2026ViewSet
@@ -59,6 +64,7 @@ urlpatterns = [
         name="calendar-feed",
     ),
     path("booking/<str:token>/", BookingChangePageView.as_view(), name="booking-change-page"),
+    path("calendar/priest/<str:token>/", PriestFeedFileView.as_view(), name="priest-feed-file"),
     path("calendar/feed/<str:token>/", CalendarFeedFileView.as_view(), name="calendar-feed-file"),
     path("calendar/<str:token>/", BookingCalendarFileView.as_view(), name="booking-calendar-file"),
     path("offer/<str:token>/", OfferPageView.as_view(), name="payment-offer-page"),

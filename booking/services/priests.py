@@ -208,7 +208,7 @@ def priest_of_feed(secret: str) -> Priest | None:
     return Priest.objects.filter(feed_digest=_digest(secret), is_active=True).first()
 
 
-def bookings_of(priest: Priest) -> "list[Assignment]":
+def assigned_to(priest: Priest) -> list[Assignment]:
     """For their calendar: the newest, those of the last weeks among them."""
     since = timezone.now() - FEED_BEHIND
     rows = Assignment.objects.filter(priest=priest, freed_at=None, ends__gte=since)

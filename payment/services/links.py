@@ -86,6 +86,10 @@ def feed_url(secret: str) -> str:
     return _absolute(reverse("calendar-feed-file", args=[secret]))
 
 
+def priest_feed_url(secret: str) -> str:
+    return _absolute(reverse("priest-feed-file", args=[secret]))
+
+
 def webhook_url() -> str:
     return _absolute(reverse("webhook-phonepe"))
 

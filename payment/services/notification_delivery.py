@@ -17,13 +17,13 @@ from accounts.codes import code_of, digits
 from accounts.models import BY_MAIL
 from booking.calendar_files import calendar_file, place_of
 from booking.fields import text_of
-from booking.models import Booking, Cart, WaitingEntry
+from booking.models import Assignment, Booking, Cart, WaitingEntry
 from core.language import ENGLISH
 from core.logging import log_about
 from core.texts import one_line, shown
 from notifications.models import Notification
 from notifications.sending import Attachments
-from notifications.services import CODES
+from notifications.services import AT_WORK, CODES
 from payment.models import (
     OPEN_ATTEMPT,
     Offer,
@@ -71,6 +71,8 @@ def attach(notification: Notification) -> Attachments:
         return Attachments(facts=_newer_time(kind, facts))
     if kind == "pay_link":
         return Attachments(pay_link_url(PayLink.objects.get(pk=facts["link_id"])))
+    if kind in AT_WORK:
+        return Attachments(settings.PUBLIC_BASE_URL + reverse("desk:my-day"))
     if kind in DROP_RULES_WITHOUT_PAYMENT:
         return Attachments(settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL)
     payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
@@ -225,6 +227,12 @@ def reminder_is_outdated(payment: Payment, facts: Facts) -> str:
     return moved_is_outdated(payment, facts) or ("the puja has begun" if has_begun else "")
 
 
+@drop_rule("priest_known")
+def priest_is_another(payment: Payment, facts: Facts) -> str:
+    comes = Assignment.objects.filter(pk=facts["assignment_id"], freed_at=None)
+    return "" if comes.exists() else "this priest does not come"
+
+
 @drop_rule("paid_twice")
 def paid_twice_is_outdated(payment: Payment, facts: Facts) -> str:
     """It names the other booking as one that stays."""
@@ -325,12 +333,29 @@ def _time_has_passed(facts: Facts) -> str:
     return "the puja has begun" if has_begun else ""
 
 
-# By kind of notification to a customer who has not paid.
+def _assignment_has_changed(facts: Facts) -> str:
+    """A later change has a message of its own."""
+    assignment = Assignment.objects.filter(pk=facts["assignment_id"]).first()
+    return "" if assignment and assignment.changes == facts["changes"] else "it has changed again"
+
+
+def _priest_has_it_again(facts: Facts) -> str:
+    freed = Assignment.objects.filter(pk=facts["assignment_id"], freed_at__isnull=False).first()
+    if freed is None:
+        return "it is theirs"
+    again = Assignment.objects.filter(booking=freed.booking_id, priest=freed.priest_id, freed_at=None)
+    return "it is theirs again" if again.exists() else ""
+
+
+# By kind of notification to a customer who has not paid, or to a priest.
 DROP_RULES_WITHOUT_PAYMENT: dict[str, Callable[[Facts], str]] = {
     "pay_link": _link_is_over,
     "paying_works": _happened,
     "waiting_offer": _place_is_given_away,
     "waiting_over": _time_has_passed,
+    "priest_assigned": _assignment_has_changed,
+    "priest_moved": _assignment_has_changed,
+    "priest_freed": _priest_has_it_again,
 }
 ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "amount_differs": _fulfilment(Fulfilment.HELD_FOR_STAFF),

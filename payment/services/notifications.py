@@ -13,7 +13,7 @@ from django.core.validators import validate_email
 from django.db.models import Sum
 from django.utils import timezone
 
-from booking.models import Booking, Checkout
+from booking.models import Assignment, Booking, Checkout
 from notifications import services as outbox
 from notifications.models import Notification
 from payment.models import (
@@ -31,6 +31,11 @@ from payment.models import (
 from payment.phonepe.webhook_events import is_about_dispute
 from payment.services.refunds.amounts import free_until
 
+TO_PRIESTS = {
+    Assignment.News.NEW: "priest_assigned",
+    Assignment.News.MOVED: "priest_moved",
+    Assignment.News.FREED: "priest_freed",
+}
 VALID_BOOKING = (Booking.Status.CONFIRMED, Booking.Status.COMPLETED)
 
 
@@ -128,6 +133,7 @@ def notify_cancelled(booking: Booking, refund_paise: int, because: str = "") -> 
     payment = booking.checkout.payment
     facts = {**_booking(payment), "refund_paise": refund_paise, **_reason(because)}
     _notify("cancelled", payment, facts)
+    notify_priests(booking)
 
 
 def notify_moved(booking: Booking, before: datetime, because: str = "") -> None:
@@ -140,6 +146,7 @@ def notify_moved(booking: Booking, before: datetime, because: str = "") -> None:
         **_reason(because),
     }
     _notify("moved", payment, facts, about=f"move:{booking.moves}")
+    notify_priests(booking, before)
 
 
 def notify_moved_by_customer(booking: Booking, before: datetime) -> None:
@@ -147,6 +154,7 @@ def notify_moved_by_customer(booking: Booking, before: datetime) -> None:
     payment = booking.checkout.payment
     facts = {**_booking(payment), "moved_from": _iso(before), "free_until": _free_until(booking)}
     _notify("moved_by_customer", payment, facts, about=f"own_move:{booking.own_moves}")
+    notify_priests(booking, before)
 
 
 def notify_reminder(booking: Booking, due_at: datetime) -> None:
@@ -167,6 +175,31 @@ def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]
         **_reason(because),
     }
     _notify("called_off", offer.payment, facts, about=f"offer:{offer.pk}")
+    notify_priests(booking)
+
+
+def notify_priests(booking: Booking, before: datetime | None = None) -> None:
+    """Tells the priests of this booking what they have not been told yet. `before`: its start before a move."""
+    untold = Assignment.objects.filter(booking=booking).exclude(news=Assignment.News.NONE)
+    for assignment in untold.select_related("priest", "booking__checkout"):
+        kind, priest = TO_PRIESTS[Assignment.News(assignment.news)], assignment.priest
+        facts = _puja(assignment.booking.checkout, None) | {
+            "book_id": booking.book_id,
+            "starts_at": _iso(assignment.begins),
+            "moved_from": _iso(before) if kind == "priest_moved" else "",
+            "assignment_id": assignment.pk,
+            "changes": assignment.changes,
+        }
+        key = f"{kind}:assignment:{assignment.pk}:{assignment.changes}"
+        outbox.notify(kind, key, facts, user=None, email=priest.email, language=priest.language)
+    untold.update(news=Assignment.News.NONE)
+
+
+def notify_priest_known(assignment: Assignment) -> None:
+    """The customer hears who performs their puja, once for each priest."""
+    payment, priest = assignment.booking.checkout.payment, assignment.priest
+    facts = {"priest": priest.name, "priest_hi": priest.name_hi, "assignment_id": assignment.pk}
+    _notify("priest_known", payment, _booking(payment) | facts, about=f"assignment:{assignment.pk}")
 
 
 def alert_staff(rule: str, payment: Payment | None = None, *, case: str = "", **facts: Any) -> None:

@@ -19,7 +19,17 @@ from accounts.models import Address, CodeRequest, OneTimeCode, PanCard, Registra
 from accounts.pan_cards import KeyIsMissing, number_of
 from accounts.services import lock_user
 from accounts.sessions import end_all
-from booking.models import Booking, CalendarFeed, Cart, Checkout, EarlierStart, SlotHold, WaitingEntry
+from booking.models import (
+    Assignment,
+    Booking,
+    CalendarFeed,
+    Cart,
+    Checkout,
+    EarlierStart,
+    Priest,
+    SlotHold,
+    WaitingEntry,
+)
 from booking.services.waiting_list import leave
 from core.clocks import database_now
 from core.errors import Conflict
@@ -66,6 +76,8 @@ PATHS: dict[type[Model], dict[str, str]] = {
     SlotHold: {"account": "checkout__user"},
     Booking: {"account": "user"},
     EarlierStart: {"account": "booking__user"},
+    Assignment: {"account": "booking__user"},
+    Priest: {"account": "user", "mail": "email"},
     CalendarFeed: {"account": "user"},
     WaitingEntry: {"account": "user"},
     PayingWatch: {"account": "user"},
@@ -97,6 +109,7 @@ SECRET = {
         "previous_digest",
         "user_hash",
         "digest",
+        "feed_digest",
         "number",
         "session_epoch",
     ),
@@ -213,6 +226,9 @@ def _refuse_what_is_not_over(person: Person) -> None:
 def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
     payments = person.payments
     yield LogEntry, _erase_log(person)
+    left = {"name": "A former priest", "name_hi": "", "email": "", "phone": None, "user": None}
+    yield Priest, person.rows(Priest).update(**left, is_active=False, feed_digest=None)
+    yield Assignment, person.rows(Assignment).exclude(freed_because="").update(freed_because="")
     events = person.rows(WebhookEvent)
     yield WebhookEvent, events.exclude(body=b"").update(body=b"")
     events.filter(state=WebhookEvent.State.CLOSED).update(closed_because=NO_REASON)

@@ -58,6 +58,8 @@ SENTENCES = {
     "returned_by_staff": _("Our staff sends your money back."),
     "called_off_by_temple": _("The temple called your time off. You were offered other times."),
     "moved_by_temple": _("The temple moved your booking to another time."),
+    "priest_assigned": _("The temple chose the priest for your puja."),
+    "priest_unassigned": _("The temple sends another priest to your puja."),
     "completed_by_staff": _("Your puja was completed."),
     "moved_by_customer": _("You moved your booking to another time."),
     "booked_meanwhile": _(

@@ -19,6 +19,7 @@ from accounts.models import User
 from booking.calendar_files import CONTENT_TYPE, calendar_file
 from booking.models import Booking
 from booking.services.calendar_feeds import bookings_of, close_feed, find_feed, open_feed, owner_of
+from booking.services.priests import assigned_to, priest_of_feed
 from core import serializers
 from core.networks import client_address, network_of
 from core.page_rates import find_excess, too_many_requests
@@ -71,6 +72,23 @@ class CalendarFeedFileView(View):
         with translation.override(owner.language):
             name = _("My pujas")
         return calendar_download(bookings_of(owner), owner.language, "okpuja", name)
+
+
+@method_decorator(never_cache, name="dispatch")
+class PriestFeedFileView(View):
+    """What a priest performs, read by their calendar at a secret address."""
+
+    def get(self, request: HttpRequest, token: str) -> HttpResponse:
+        wait = find_excess("calendar", network_of(client_address(request)))
+        if wait is not None:
+            return too_many_requests(request, wait)
+        priest = priest_of_feed(token)
+        if priest is None:
+            raise Http404
+        with translation.override(priest.language):
+            name = _("Pujas that I perform")
+        bookings = [assignment.booking for assignment in assigned_to(priest)]
+        return calendar_download(bookings, priest.language, "okpuja", name)
 
 
 @method_decorator(never_cache, name="dispatch")

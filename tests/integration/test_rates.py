@@ -103,6 +103,7 @@ STRICT = {
     "api/payments/payments/app-order/ post": "payment",
     "api/payments/payments/{pk}/receipt/ get": "receipt",
     "api/payments/payments/{pk}/try-again/ post": "payment",
+    "calendar/priest/{token}/ get": "calendar",
     "calendar/feed/{token}/ get": "calendar",
     "api/payments/payments/{pk}/simulate/ post": "simulation",
     "api/payments/payments/{pk}/simulate-success/ post": "simulation",

@@ -95,6 +95,8 @@ SAID_BY_SOMEBODY = {
     "Booking.starts_at",
     "Booking.terms_from",
     "Checkout.starts_at",
+    "Assignment.begins",
+    "Assignment.ends",
     "ClosedPeriod.begins",
     "ClosedPeriod.ends",
     "Closure.starts_before",
@@ -107,6 +109,8 @@ SAID_BY_SOMEBODY = {
     "EarlierStart.starts_at",
     "PaymentAttempt.paid_at",
     "PromoCode.expires_at",
+    "PriestLeave.begins",
+    "PriestLeave.ends",
     "PromoCode.starts_at",
     "Slot.starts_at",
 }
@@ -128,7 +132,10 @@ ONLY_SHOWN = {
     "Checkout.puja_created_at",
     "Checkout.puja_updated_at",
     "DiagnosisRun.finished_at",
+    "Assignment.created_at",
+    "Assignment.freed_at",  # whether there is one
     "ClosedPeriod.created_at",
+    "Priest.created_at",
     "Dispute.created_at",
     "Dispute.updated_at",
     "DisputeUpdate.created_at",

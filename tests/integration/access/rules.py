@@ -283,6 +283,7 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "booking/{token}/ get": SIGNED,
     "booking/{token}/ post": SIGNED,
     "calendar/{token}/ get": SIGNED,
+    "calendar/priest/{token}/ get": SIGNED,  # a secret address, not a signature
     "calendar/feed/{token}/ get": SIGNED,  # a secret address, not a signature
     "api/payments/cart/ post": LOGIN,  # of others' carts: test_frontend_2026
     "api/payments/cart/status/{cart_id}/ get": OWNER,

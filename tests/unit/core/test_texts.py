@@ -165,6 +165,7 @@ MODEL_REASONS = {
     "booking.SlotHold": {"network": OURSELVES},
     "booking.WaitingEntry": {"network": OURSELVES},
     "booking.CalendarFeed": {"digest": OURSELVES},
+    "booking.Priest": {"feed_digest": OURSELVES, "phone": CHECKED},
     "booking.HoldNetwork": {"digest": OURSELVES},
     "booking.Booking": {"book_id": OURSELVES},
     "payment.Payment": {

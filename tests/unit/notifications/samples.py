@@ -57,6 +57,16 @@ FACTS = {
         "waiting_id": 1,
         "is_free": True,
     },
+    **{
+        kind: {
+            **{name: BOOKING[name] for name in ("puja", "place", "starts_at", "book_id")},
+            "moved_from": "2026-11-27T10:30:00+05:30",
+            "assignment_id": 1,
+            "changes": 0,
+        }
+        for kind in ("priest_assigned", "priest_moved", "priest_freed")
+    },
+    "priest_known": {**BOOKING, "priest": "Pandit Ravi Shastri", "assignment_id": 1},
     "moved_by_customer": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
     "moved": {**BOOKING, "moved_from": "2026-11-27T10:30:00+05:30"},
 }

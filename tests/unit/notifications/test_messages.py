@@ -15,6 +15,7 @@ ROWS = list(notifications())
 NAMES = [notification.key for notification in ROWS]
 # They have neither a code nor an amount.
 WITHOUT_AMOUNT = {"registered", "paying_works", "waiting_offer", "waiting_over"}
+WITHOUT_AMOUNT |= {"priest_assigned", "priest_moved", "priest_freed"}
 LINK = "https://shop.example/pay/token/"
 
 

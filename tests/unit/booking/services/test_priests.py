@@ -1,6 +1,7 @@
 """A priest is never at two pujas at one time, and is freed with the booking, however it goes."""
 
 from datetime import time, timedelta
+from itertools import pairwise
 
 import pytest
 from django.db import IntegrityError, transaction
@@ -100,15 +101,13 @@ def test_of_several_who_assign_one_priest_at_once_one_wins(make_booking, priest)
     won = [each for each in outcomes if isinstance(each, Assignment)]
     rows = list(Assignment.objects.order_by("begins"))
     assert len(rows) == len(won) >= 1
-    assert all(first.ends <= second.begins for first, second in zip(rows, rows[1:], strict=False))
+    assert all(first.ends <= second.begins for first, second in pairwise(rows))
     assert all(isinstance(each, (Assignment, PriestBusy)) for each in outcomes)
 
 
 def test_whoever_assigns_while_another_one_does_is_refused(make_booking, priest):
     first, second = make_booking(hour=10), make_booking(hour=11)
-    outcome = while_uncommitted(
-        lambda: assign(first, priest, None), lambda: assign(second, priest, None)
-    )
+    outcome = while_uncommitted(lambda: assign(first, priest, None), lambda: assign(second, priest, None))
     assert isinstance(outcome, PriestBusy)
     assert Assignment.objects.get().booking == first
 
@@ -218,7 +217,7 @@ def test_who_knows_the_puja_is_free_and_has_done_least_is_suggested_first(make_b
         PriestLanguage.objects.create(priest=other, language=language)
         return other
 
-    stranger, foreign, busy, away, tired, late = (
+    _stranger, _foreign, busy, away, tired, late = (
         add("Stranger", knows=False),
         add("Foreign", language="ENGLISH"),
         add("Busy"),

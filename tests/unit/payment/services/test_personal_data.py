@@ -34,6 +34,10 @@ from tests.unit.payment.builders import completed, make_payment
 pytestmark = pytest.mark.django_db(transaction=True)
 
 OF_NOBODY = {
+    **dict.fromkeys(
+        ("booking.priestlanguage", "booking.priesthours", "booking.priestleave"),
+        "the work of a priest, who is exported",
+    ),
     "booking.closedperiod": "days of the temple; which of the staff closed them is no customer",
     "accounts.apikey": "of a program; the member of the staff who made it loses their name",
     "payment.webhookendpoint": "of a program, too",
