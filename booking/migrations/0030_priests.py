@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('name', booking.fields.LineField(max_length=100)),
                 ('name_hi', booking.fields.LineField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English', max_length=100)),
-                ('email', models.EmailField(blank=True, help_text='is told of new, moved and cancelled bookings', max_length=254)),
+                ('email', models.EmailField(blank=True, help_text='is told of new, moved and cancelled bookings', max_length=254, validators=[core.texts.visible_line])),
                 ('phone', accounts.phones.PhoneField(blank=True, max_length=32, null=True, validators=[accounts.phones.readable_phone])),
                 ('language', models.CharField(choices=[('en', 'English'), ('hi', 'हिन्दी')], default='hi', max_length=2)),
                 ('is_active', models.BooleanField(default=True)),

@@ -11,7 +11,7 @@ from booking.models.bookings import Booking
 from booking.models.catalogue import IN_HINDI, Package, PujaService
 from booking.models.opening import OpeningHours
 from core.dates import spell_moment
-from core.texts import plain_line
+from core.texts import plain_line, visible_line
 
 
 class Priest(models.Model):
@@ -25,7 +25,9 @@ class Priest(models.Model):
     )
     name = LineField(max_length=100)
     name_hi = LineField(max_length=100, **IN_HINDI)
-    email = models.EmailField(blank=True, help_text="is told of new, moved and cancelled bookings")
+    email = models.EmailField(
+        blank=True, validators=[visible_line], help_text="is told of new, moved and cancelled bookings"
+    )
     phone = PhoneField(null=True, blank=True, validators=[readable_phone])
     language = models.CharField(max_length=2, choices=User.Language, default=User.Language.HINDI)
     services = models.ManyToManyField(PujaService, blank=True, related_name="priests")

@@ -180,8 +180,9 @@ def notify_called_off(booking: Booking, offer: Offer, starts: Iterable[datetime]
 
 def notify_priests(booking: Booking, before: datetime | None = None) -> None:
     """Tells the priests of this booking what they have not been told yet. `before`: its start before a move."""
-    untold = Assignment.objects.filter(booking=booking).exclude(news=Assignment.News.NONE)
-    for assignment in untold.select_related("priest", "booking__checkout"):
+    changed = Assignment.objects.filter(booking=booking).exclude(news=Assignment.News.NONE)
+    untold = list(changed.select_related("priest", "booking__checkout"))
+    for assignment in untold:
         kind, priest = TO_PRIESTS[Assignment.News(assignment.news)], assignment.priest
         facts = _puja(assignment.booking.checkout, None) | {
             "book_id": booking.book_id,
@@ -192,7 +193,8 @@ def notify_priests(booking: Booking, before: datetime | None = None) -> None:
         }
         key = f"{kind}:assignment:{assignment.pk}:{assignment.changes}"
         outbox.notify(kind, key, facts, user=None, email=priest.email, language=priest.language)
-    untold.update(news=Assignment.News.NONE)
+    if untold:
+        changed.update(news=Assignment.News.NONE)
 
 
 def notify_priest_known(assignment: Assignment) -> None:

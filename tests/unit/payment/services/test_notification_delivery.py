@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 import notifications
-from booking.models import Booking, Slot
+from booking.models import Assignment, Booking, Priest, Slot
 from booking.services import cancel
 from notifications.alerts import SENTENCES
 from notifications.models import Notification
@@ -37,6 +37,7 @@ from payment.services.notifications import (
 )
 from payment.services.offers import close_offer
 from payment.services.outcomes import apply_status
+from payment.services.priests import assign_priest
 from payment.services.refunds.outcomes import apply_refund_status
 from payment.services.refunds.requests import cancel_booking, create_refund
 from payment.services.slot_closure import move_all
@@ -117,6 +118,11 @@ def fails_then_is_held_for_staff(payment: Payment) -> None:
     Refund.objects.update(held_because="FAILED_OFTEN", next_check_at=None)
 
 
+def has_a_priest(payment: Payment) -> None:
+    staff = builders.make_superuser()
+    assign_priest(booking(pays(payment)), Priest.objects.create(name="Pandit Ravi"), staff)
+
+
 @dataclass(frozen=True)
 class News:
     """`tell` brings a fact about and tells it; each of `ends` ends the fact."""
@@ -168,6 +174,13 @@ PERSON: dict[str, News] = {
     "moved_by_customer": News(
         lambda payment: (pays(payment), notify_moved_by_customer(booking(payment), timezone.now())),
         (booking_is_moved, booking_is_cancelled),
+    ),
+    "priest_known": News(
+        has_a_priest,
+        (
+            booking_is_cancelled,
+            lambda payment: Assignment.objects.update(freed_at=timezone.now()),
+        ),
     ),
     "paid_twice": News(
         lambda payment: (pays(payment), notify_paid_twice(payment, booking(payment))), (booking_is_cancelled,)
