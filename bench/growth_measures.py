@@ -206,7 +206,7 @@ def _desk() -> Iterator[tuple[str, Measure]]:
     }
     yield "admin: one payment", partial(_get, client, f"/admin/payment/payment/{payment.pk}/change/")
     yield "admin: start page", partial(_get, client, "/admin/")
-    yield from _desk(client, payment, attempt, receipt)
+    yield from _daily_pages(client, payment, attempt, receipt)
     for name in LONG_LISTS:
         path = f"/admin/{name}/"
         yield f"admin {name}: first page", partial(_get, client, path)
@@ -230,7 +230,7 @@ def _desk() -> Iterator[tuple[str, Measure]]:
     assert admin.site.is_registered(Payment)
 
 
-def _desk(
+def _daily_pages(
     client: Client, payment: Payment, attempt: PaymentAttempt, receipt: Receipt
 ) -> Iterator[tuple[str, Measure]]:
     """The pages that staff work with. A search with one hit is opened, so these find several, or nothing."""

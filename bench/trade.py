@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
+from django.db.models.expressions import DatabaseDefault
 from psycopg import sql
 
 from accounts.models import Address, OneTimeCode, Session, User
@@ -105,6 +106,7 @@ class Rows:
             field.column: field.get_db_prep_save(values[name], connection)
             for name, field in fields.items()
             if field.column not in given and values[name] is not None and not field.primary_key
+            if not isinstance(values[name], DatabaseDefault)  # the table has it
         }
         self.model = model
 
