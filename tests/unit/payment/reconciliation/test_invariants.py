@@ -4,7 +4,16 @@ import pytest
 from django.utils import timezone
 
 from booking.models import Booking
-from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Receipt, Refund, WebhookEvent
+from payment.models import (
+    CashClosing,
+    Dispute,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Refund,
+    WebhookEvent,
+)
 from payment.reconciliation.invariants import INVARIANTS, find_violations, totals
 from payment.reconciliation.simulator_account import compare_account
 from payment.services.outcomes import accept_after_review, apply_status, return_after_review
@@ -34,6 +43,11 @@ def sent_back_by_staff(paise=5_000):
     return return_after_review(payment.pk, builders.make_superuser())
 
 
+def closing(**fields):
+    person = builders.make_superuser()
+    return CashClosing.objects.create(person=person, closed_by=person, day=timezone.localdate(), **fields)
+
+
 BREAKAGES = {
     "orders_that_differ": lambda paid: LedgerEntry.objects.update(amount_paise=1),
     "payments_without_one_receipt": lambda paid: LedgerEntry.objects.update(kind="SUSPENSE"),
@@ -51,6 +65,9 @@ BREAKAGES = {
     "payments_without_booking": lambda paid: Booking.objects.all().delete(),
     "donations_with_checkout": lambda paid: Payment.objects.update(fulfilment=Fulfilment.DONATION),
     "simulated_entries_of_real_attempts": lambda paid: LedgerEntry.objects.update(simulated=False),
+    "entries_without_credit_note": lambda paid: entry(paid.attempts.get(), "REFUND", -100, "R7"),
+    "entries_by_hand_that_differ": lambda paid: LedgerEntry.objects.update(kind="CASH"),
+    "closings_that_differ": lambda paid: closing(expected_paise=100, counted_paise=100),
     "entries_of_another_payment": lambda paid: LedgerEntry.objects.update(payment=make_payment()),
 }
 
