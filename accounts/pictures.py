@@ -39,8 +39,13 @@ WRONG_KIND = _("Please choose a picture: JPEG, PNG, WEBP or GIF.")
 drawing = WaitSlots(2)
 
 
-def redraw(name: str, content: bytes, field: str) -> tuple[bytes, bytes]:
-    """The picture and its thumbnail as JPEG, without metadata, the right way up.
+def redraw(
+    name: str,
+    content: bytes,
+    field: str,
+    sides: tuple[int, int] = (LONGEST_SIDE, LONGEST_SIDE_OF_THUMBNAIL),
+) -> tuple[bytes, bytes]:
+    """The picture and its thumbnail as JPEG, without metadata, the right way up; `sides`: the longest of each.
 
     `name` is the caller's file name. Raises InvalidField at `field`, and Unavailable while others are drawn.
     """
@@ -54,13 +59,14 @@ def redraw(name: str, content: bytes, field: str) -> tuple[bytes, bytes]:
         if not is_free:
             raise Unavailable()
         try:
-            return _draw(content, field)
+            return _draw(content, field, sides)
         except DAMAGE as error:
             logger.info("a picture was refused", extra={"cause": type(error).__name__})
             raise InvalidField(field, WRONG_KIND) from None
 
 
-def _draw(content: bytes, field: str) -> tuple[bytes, bytes]:
+def _draw(content: bytes, field: str, sides: tuple[int, int]) -> tuple[bytes, bytes]:
+    longest, longest_of_thumbnail = sides
     with Image.open(BytesIO(content), formats=FORMATS) as image:
         is_jpeg = isinstance(image, JpegImageFile)
         if is_jpeg and content.count(SCAN) > MOST_SCANS:
@@ -71,14 +77,14 @@ def _draw(content: bytes, field: str) -> tuple[bytes, bytes]:
         if image.width * image.height > most:
             too_many = _("The picture has more than %(most)d million points. Please choose a smaller one.")
             raise InvalidField(field, too_many % {"most": most // 1_000_000})
-        share = min(1, LONGEST_SIDE / max(image.size))
+        share = min(1, longest / max(image.size))
         image.draft("RGB", (max(int(image.width * share), 1), max(int(image.height * share), 1)))
         image.load()  # the whole file: a truncated one is refused
         small = image.convert("RGBA") if image.mode in ("P", "1") else image
-        small.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+        small.thumbnail((longest, longest))
         flat = _flatten(ImageOps.exif_transpose(small))
     thumbnail = flat.copy()
-    thumbnail.thumbnail((LONGEST_SIDE_OF_THUMBNAIL, LONGEST_SIDE_OF_THUMBNAIL))
+    thumbnail.thumbnail((longest_of_thumbnail, longest_of_thumbnail))
     return _encode(flat), _encode(thumbnail)
 
 

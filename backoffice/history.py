@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from backoffice import rights
-from booking.models import Package, PromoCode, PujaCategory, PujaService
+from booking.models import Package, PackagePrice, PromoCode, PujaCategory, PujaService
 from core.language import Text
 from core.money import grouped
 
@@ -20,6 +20,7 @@ PAGE = 50
 LONGEST = 120  # letters of a value: a description is compared in the catalogue itself
 KINDS: dict[str, tuple[Text, type[Model], str]] = {
     "prices": (gettext_lazy("Packages and prices"), Package, rights.SEE_PACKAGES),
+    "planned-prices": (gettext_lazy("Prices from a moment on"), PackagePrice, rights.SEE_PACKAGES),
     "pujas": (gettext_lazy("Pujas"), PujaService, rights.SEE_CATALOGUE),
     "categories": (gettext_lazy("Categories"), PujaCategory, rights.SEE_CATALOGUE),
     "promo-codes": (gettext_lazy("Promo codes"), PromoCode, rights.SEE_PROMO_CODES),

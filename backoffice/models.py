@@ -9,7 +9,7 @@ from simple_history import register
 from simple_history.models import HistoricalRecords
 
 from accounts.models import User
-from booking.models import Package, PromoCode, PujaCategory, PujaService
+from booking.models import Package, PackagePrice, PromoCode, PujaCategory, PujaService
 
 MOMENTS = ["created_at", "updated_at"]
 
@@ -26,6 +26,7 @@ class HistoryOfPeople(HistoricalRecords):
 register(PujaCategory, app="backoffice", excluded_fields=MOMENTS)
 register(PujaService, app="backoffice", excluded_fields=MOMENTS)
 register(Package, app="backoffice", excluded_fields=MOMENTS)
+register(PackagePrice, app="backoffice", excluded_fields=["created_at"])
 register(PromoCode, app="backoffice", excluded_fields=[*MOMENTS, "reserved_count", "used_count"])
 register(
     User,

@@ -50,6 +50,13 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         ),
     ),
     (
+        _("Catalogue"),
+        (
+            Entry(_("Pujas"), "local_fire_department", "desk:catalogue", (rights.SEE_CATALOGUE,)),
+            Entry(_("Promo codes"), "sell", "desk:promo-codes", (rights.SEE_PROMO_CODES,)),
+        ),
+    ),
+    (
         _("Behind the desk"),
         (
             Entry(_("Staff"), "badge", "desk:staff", (rights.ASSIGN_ROLES,)),

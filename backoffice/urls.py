@@ -4,6 +4,7 @@ from backoffice.attention import NEEDS
 from backoffice.views import (
     actions,
     case,
+    catalogue,
     closing,
     exports,
     history,
@@ -70,6 +71,10 @@ urlpatterns = [
     path("priests/assignments/<int:assignment_id>/end/", priests.unassign, name="unassign-priest"),
     path("priests/day/", priests.day_sheet, name="day-sheet"),
     path("my-day/", priests.my_day, name="my-day"),
+    path("catalogue/", catalogue.pujas, name="catalogue"),
+    path("catalogue/<int:pk>/", catalogue.puja, name="catalogue-puja"),
+    path("catalogue/packages/<int:pk>/price/", catalogue.package_price, name="package-price"),
+    path("promo-codes/", catalogue.promo_codes, name="promo-codes"),
     path("tables/", today.tables, name="tables"),
     *(path(f"needs/{need.name}/", today.needs(need), name=f"needs-{need.name}") for need in NEEDS),
 ]

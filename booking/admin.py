@@ -29,7 +29,8 @@ from booking.models import (
     SlotHold,
 )
 from booking.services.carts import FURTHEST
-from booking.services.promo_codes import find_unusable
+from booking.services.prices import end_prices_in_force
+from booking.services.promo_codes import find_unusable, with_use
 from core.dates import spell_date
 from core.long_lists import LongList, SpanFilter
 from core.money import paise, rupees
@@ -59,11 +60,18 @@ class RupeesField(forms.DecimalField):
 
 
 class PackageForm(forms.ModelForm):
-    price_paise = RupeesField(label="Price (₹)")
+    price_paise = RupeesField(
+        label="Price (₹)", help_text="from now on; later prices are planned in the catalogue"
+    )
 
     class Meta:
         model = Package
         fields = "__all__"  # noqa: DJ007 - staff may edit the whole catalogue
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["price_paise"] = self.instance.price_now
 
 
 class PromoCodeForm(forms.ModelForm):
@@ -201,15 +209,30 @@ class CountingAdmin(CatalogueAdmin):
 
 @admin.register(PujaCategory)
 class PujaCategoryAdmin(ModelAdmin):
-    search_fields = ("name",)
+    list_display = ("name", "name_hi", "position")
+    search_fields = ("name", "name_hi")
+    compressed_fields = True
+    warn_unsaved_form = True
 
 
 @admin.register(PujaService)
 class PujaServiceAdmin(ModelAdmin):
-    list_display = ("title", "category", "type", "duration_minutes", "is_active")
+    list_display = ("title", "title_hi", "category", "type", "duration_minutes", "position", "is_active")
     list_filter = ("category", "type", "is_active")
     list_select_related = ("category",)
     search_fields = ("title", "title_hi")
+    compressed_fields = True
+    warn_unsaved_form = True
+    fieldsets = (
+        (_("On sale"), {"fields": ("category", "type", "duration_minutes", "position", "is_active", "sac")}),
+        (_("English"), {"classes": ("tab",), "fields": ("title", "description", "preparation")}),
+        (_("Hindi"), {"classes": ("tab",), "fields": ("title_hi", "description_hi", "preparation_hi")}),
+        (_("Picture"), {"classes": ("tab",), "fields": ("image_url",)}),
+    )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: PujaService | None = None) -> tuple[str, ...]:
+        """The address of a picture that was uploaded is ours; another picture is chosen in the catalogue."""
+        return ("image_url",) if obj is not None and obj.picture_id else ()
 
     def save_model(self, request: HttpRequest, obj: PujaService, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -224,14 +247,27 @@ class PackageAdmin(CatalogueAdmin):
     list_select_related = ("puja_service",)
     search_fields = ("puja_service__title", "location")
     autocomplete_fields = ("puja_service",)
+    compressed_fields = True
+    warn_unsaved_form = True
+    fieldsets = (
+        (None, {"fields": ("puja_service", "package_type", "language", "price_paise", "priest_count")}),
+        (None, {"fields": ("includes_materials", "position", "is_active")}),
+        (_("English"), {"classes": ("tab",), "fields": ("location", "description")}),
+        (_("Hindi"), {"classes": ("tab",), "fields": ("location_hi", "description_hi")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Package]:
+        return super().get_queryset(request).priced()
 
     def save_model(self, request: HttpRequest, obj: Package, form: forms.ModelForm, change: bool) -> None:
         super().save_model(request, obj, form, change)
+        if change and "price_paise" in form.changed_data:
+            end_prices_in_force(obj)
         tell_what_is_missing(self, request, obj.puja_service)
 
-    @admin.display(ordering="price_paise", description="price (₹)")
+    @admin.display(ordering="current_paise", description="price (₹)")
     def price(self, package: Package) -> str:
-        return rupees(package.price_paise)
+        return rupees(package.price_now)
 
 
 @admin.register(Slot)
@@ -272,10 +308,50 @@ class PromoCodeAdmin(CountingAdmin):
         "usage_limit",
         "is_active",
     )
-    list_filter = ("code_type", "is_active")
+    list_filter = ("code_type", "discount_type", "is_active")
     search_fields = ("code", "description")
-    readonly_fields = ("reserved_count", "used_count")
+    readonly_fields = ("reserved_count", "used_count", "given", "sold")
     autocomplete_fields = ("assigned_users",)
+    compressed_fields = True
+    warn_unsaved_form = True
+    fieldsets = (
+        (None, {"fields": ("code", "description", "is_active")}),
+        (
+            _("Discount"),
+            {
+                "classes": ("tab",),
+                "fields": ("discount_type", "percent", "amount_paise", "max_discount_paise"),
+            },
+        ),
+        (
+            _("Who and when"),
+            {
+                "classes": ("tab",),
+                "fields": (
+                    "code_type",
+                    "assigned_users",
+                    "min_order_paise",
+                    "starts_at",
+                    "expires_at",
+                    "usage_limit",
+                ),
+            },
+        ),
+        (_("Use"), {"classes": ("tab",), "fields": ("used_count", "reserved_count", "given", "sold")}),
+    )
+
+    @admin.display(description=_("taken off (₹)"))
+    def given(self, promo: PromoCode) -> str:
+        return self._use(promo, "given_paise")
+
+    @admin.display(description=_("paid with it (₹)"))
+    def sold(self, promo: PromoCode) -> str:
+        return self._use(promo, "sold_paise")
+
+    def _use(self, promo: PromoCode, column: str) -> str:
+        """Of bookings, cancelled ones included."""
+        found = with_use(PromoCode.objects.filter(pk=promo.pk)).values_list(column, flat=True).first()
+        return rupees(found or 0)
 
 
 @admin.register(Cart)

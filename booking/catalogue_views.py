@@ -3,22 +3,51 @@
 from typing import Any
 
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_view
+from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from accounts.authentication import OptionalAuthentication
 from accounts.permissions import HasRight, may
 from booking.desk_serializers import DeskCategorySerializer, DeskPackageSerializer, DeskServiceSerializer
 from booking.filters import with_price
 from booking.models import Package, PujaCategory, PujaService
-from booking.services import catalogue
+from booking.services import catalogue, pictures
 from booking.views import Catalogue, PackageViewSet, PujaCategoryViewSet, PujaServiceViewSet
 from core import serializers
 from core.parsers import JSONParser, UploadParser
+
+
+class CataloguePictureView(APIView):
+    """A picture of a puja, for `<img>`. Its address names its content, so that a browser asks once."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    throttle_classes = ()
+
+    @extend_schema(
+        operation_id="puja_picture",
+        parameters=[OpenApiParameter("small", bool, description="for a card")],
+        responses={(200, "image/jpeg"): bytes},
+    )
+    def get(self, request: Request, digest: str) -> HttpResponse:
+        content = pictures.read(digest, small="small" in request.query_params)
+        if content is None:
+            raise NotFound
+        headers = {
+            "Content-Disposition": 'inline; filename="puja.jpg"',
+            "Content-Security-Policy": "default-src 'none'; sandbox",
+            "X-Content-Type-Options": "nosniff",
+            "Cross-Origin-Resource-Policy": "cross-origin",
+            "Cache-Control": "public, max-age=31536000, immutable",
+        }
+        return HttpResponse(content, content_type="image/jpeg", headers=headers)
 
 
 class DeskCatalogue(Catalogue):
@@ -91,7 +120,7 @@ class DeskServiceViewSet(DeskCatalogue, PujaServiceViewSet):
 class DeskPackageViewSet(DeskCatalogue, PackageViewSet):
     rows = "package"
     queryset = PackageViewSet.queryset
-    everything = Package.objects.all()
+    everything = Package.objects.priced()
     written = DeskPackageSerializer
 
     def destroy(self, request: Request, pk: str) -> Response:

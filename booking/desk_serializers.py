@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.core.exceptions import ValidationError as Invalid
+from django.db import transaction
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
@@ -12,10 +13,12 @@ from drf_spectacular.utils import extend_schema_field
 from accounts.models import User
 from booking.fields import LAST_MOMENT
 from booking.filters import LARGEST_ID
-from booking.models import Package, PromoCode, PujaCategory, PujaService
+from booking.models import CataloguePicture, Package, PromoCode, PujaCategory, PujaService
 from booking.models.catalogue import LEAST_PAISE
 from booking.models.promo_codes import CODE_LETTERS
 from booking.serializers import PackageSerializer, PujaServiceSerializer, code_type_word, last_moment
+from booking.services import pictures
+from booking.services.prices import end_prices_in_force
 from booking.services.promo_codes import LONGEST_PREFIX, MOST_AT_ONCE
 from core import serializers
 from core.money import rupees
@@ -196,22 +199,66 @@ class BulkPromosSerializer(serializers.Serializer[Any]):
 
 
 class DeskServiceSerializer(PujaServiceSerializer):
+    image = serializers.FileField(
+        required=False,
+        allow_empty_file=True,
+        max_length=255,
+        write_only=True,
+        help_text="JPEG, PNG, WEBP, GIF",
+    )
+
     class Meta:
         model = PujaService
-        fields = PujaServiceSerializer.Meta.fields
+        fields = (*PujaServiceSerializer.Meta.fields, "position", "image")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Draws the picture before anything is written."""
+        if (file := attrs.pop("image", None)) is not None:
+            attrs["picture"] = pictures.draw(file.name or "", file.read(), "image")
+        return attrs
+
+    def create(self, fields: dict[str, Any]) -> PujaService:
+        picture, service = fields.pop("picture", None), PujaService(**fields)
+        return self._save(service, picture)
+
+    def update(self, service: PujaService, fields: dict[str, Any]) -> PujaService:
+        picture = fields.pop("picture", None)
+        for name, value in fields.items():
+            setattr(service, name, value)
+        return self._save(service, picture)
+
+    @transaction.atomic
+    def _save(self, service: PujaService, picture: CataloguePicture | None) -> PujaService:
+        if picture is not None:
+            pictures.show(service, picture)
+        service.save()
+        return service
 
 
 class DeskPackageSerializer(PackageSerializer):
     price = AmountField(  # type: ignore[assignment]
-        least=rupees(LEAST_PAISE), source="price_paise"
+        least=rupees(LEAST_PAISE), source="price_now", help_text="rupees; a change counts from now on"
     )
 
     class Meta:
         model = Package
-        fields = PackageSerializer.Meta.fields
+        fields = (*PackageSerializer.Meta.fields, "position")
+
+    def create(self, fields: dict[str, Any]) -> Package:
+        price = fields.pop("price_now")
+        return super().create({**fields, "price_paise": price})
+
+    @transaction.atomic
+    def update(self, package: Package, fields: dict[str, Any]) -> Package:
+        price, before = fields.pop("price_now", None), package.price_now
+        if price is None or price == before:
+            return super().update(package, fields)
+        changed = super().update(package, fields | {"price_paise": price})
+        end_prices_in_force(changed)
+        return changed
 
 
 class DeskCategorySerializer(serializers.ModelSerializer[PujaCategory]):
     class Meta:
         model = PujaCategory
-        fields = ("id", "name", "created_at", "updated_at", "name_hi")
+        fields = ("id", "name", "created_at", "updated_at", "name_hi", "position")

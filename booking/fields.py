@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import nh3
+from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, URLValidator
 from django.db import models
@@ -107,6 +108,24 @@ class MinuteField(WithoutSeconds, models.DateTimeField):
 
 class MinuteOfDayField(WithoutSeconds, models.TimeField):
     pass
+
+
+class PositionInput(forms.IntegerField):
+    """Left empty, it is 0."""
+
+    def clean(self, value: Any) -> int:
+        return super().clean(value) or 0
+
+
+class PositionField(models.PositiveSmallIntegerField):
+    """Where a row is shown to customers: the temple's own order, in which most rows have no place of their own."""
+
+    default_validators = [
+        MaxValueValidator(32_767)
+    ]  # of a small integer in PostgreSQL; SQLite would take more
+
+    def formfield(self, **kwargs: Any) -> Any:  # type: ignore[override]
+        return super().formfield(**{"form_class": PositionInput, "required": False, **kwargs})
 
 
 class StartsOnTheMinute(models.Func):

@@ -5,7 +5,7 @@ from operator import or_
 from typing import Any
 
 from django import forms
-from django.db.models import Min, Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django_filters import rest_framework as filters
 
@@ -145,5 +145,6 @@ class DeskPromoFilter(PromoFilter):
 
 
 def with_price(services: QuerySet[PujaService]) -> QuerySet[PujaService]:
-    """`price`: the cheapest package on sale, in paise."""
-    return services.annotate(price=Min("packages__price_paise", filter=Q(packages__is_active=True)))
+    """`price`: what the cheapest package on sale costs now, in paise."""
+    packages = Package.objects.priced().filter(puja_service=OuterRef("pk"), is_active=True)
+    return services.annotate(price=Subquery(packages.order_by("current_paise").values("current_paise")[:1]))

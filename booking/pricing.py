@@ -1,12 +1,15 @@
 """What a cart costs, and whether its promo code counts. Reads, never writes."""
 
 from dataclasses import dataclass
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import LEAST_PAISE, Cart, Checkout, PromoCode
+from booking.models.catalogue import price_in_force
 from core.language import Text
 from core.money import rupees
 
@@ -27,8 +30,20 @@ class Price:
         return self.price_paise - self.discount_paise
 
 
+def with_package_price(carts: "QuerySet[Cart]") -> "QuerySet[Any]":
+    """With `package_paise`, so that `package_price` needs no query."""
+    return carts.annotate(package_paise=price_in_force("package", "package__price_paise"))
+
+
+def package_price(cart: Cart) -> int:
+    """What its package costs now, in paise."""
+    if (known := cart.__dict__.get("package_paise")) is not None:
+        cart.package.price_now = known
+    return cart.package.price_now
+
+
 def calculate_price(cart: Cart) -> Price:
-    full = cart.package.price_paise
+    full = package_price(cart)
     if cart.promo_code is None:
         return Price(full)
     if problem := find_promo_problem(cart.promo_code, cart):
@@ -46,7 +61,7 @@ def calculate_discount(promo: PromoCode, price_paise: int) -> int:
 
 def find_promo_problem(promo: PromoCode, cart: Cart) -> Text:
     """A sentence for the person, empty if the code counts for this cart."""
-    return judge_promo(promo, cart.user_id, cart.package.price_paise, cart.pk)
+    return judge_promo(promo, cart.user_id, package_price(cart), cart.pk)
 
 
 def judge_promo(promo: PromoCode, user_id: int, price_paise: int | None, cart_id: int = 0) -> Text:

@@ -12,7 +12,7 @@ from accounts.serializers import AddressSerializer, LineField, PersonSerializer
 from booking.devotees import DEVOTEE_FIELDS, MOST_PEOPLE
 from booking.fields import LAST_MOMENT
 from booking.models import Booking, Cart, Checkout, Package, PromoCode, PujaCategory, PujaService, Slot
-from booking.pricing import calculate_price
+from booking.pricing import calculate_price, package_price
 from core import serializers
 from core.money import rupees
 from core.texts import plain_text
@@ -87,7 +87,7 @@ class PujaServiceSerializer(serializers.ModelSerializer):
 
 
 class PackageSerializer(serializers.ModelSerializer):
-    price = RupeesField(source="price_paise")
+    price = RupeesField(source="price_now")
 
     class Meta:
         model = Package
@@ -304,6 +304,7 @@ class CartSerializer(serializers.ModelSerializer):
         )
 
     def to_representation(self, cart: Cart) -> dict[str, Any]:
+        package_price(cart)
         wire = super().to_representation(cart)
         if checkout := _find_agreed_checkout(cart):
             return wire | agreed_cart(checkout) | {"total_price": rupees(checkout.total_paise)}

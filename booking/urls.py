@@ -1,7 +1,13 @@
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from booking import not_sold
-from booking.catalogue_views import DeskCategoryViewSet, DeskPackageViewSet, DeskServiceViewSet
+from booking.catalogue_views import (
+    CataloguePictureView,
+    DeskCategoryViewSet,
+    DeskPackageViewSet,
+    DeskServiceViewSet,
+)
 from booking.promo_views import CustomerPromoViewSet, DeskPromoViewSet, PromoVerdictViewSet
 from booking.views import CartViewSet, PackageViewSet, PujaServiceViewSet
 from booking.waiting_views import WaitingViewSet
@@ -19,4 +25,8 @@ router.register("promo/user/promos", CustomerPromoViewSet, basename="customer-pr
 router.register("promo/admin/promos", DeskPromoViewSet, basename="desk-promo")
 router.register("promo/promos", PromoVerdictViewSet, basename="promo")
 
-urlpatterns = [*router.urls, *not_sold.urlpatterns]
+urlpatterns = [
+    *router.urls,
+    path("puja/pictures/<slug:digest>/", CataloguePictureView.as_view(), name="catalogue-picture"),
+    *not_sold.urlpatterns,
+]

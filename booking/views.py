@@ -22,6 +22,7 @@ from accounts.models import User
 from booking import services
 from booking.filters import PackageFilter, PujaServiceFilter, with_price
 from booking.models import ON_SALE, Cart, Package, PujaCategory, PujaService, Slot
+from booking.pricing import with_package_price
 from booking.promo_guard import guarded_promo
 from booking.serializers import (
     CartChoiceSerializer,
@@ -66,7 +67,7 @@ class PackageArray(BoundedArray):
 
 
 class PackageViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
-    queryset = Package.objects.filter(is_active=True, puja_service__is_active=True)
+    queryset = Package.objects.priced().filter(is_active=True, puja_service__is_active=True)
     serializer_class = PackageSerializer
     filterset_class = PackageFilter
     pagination_class = PackageArray
@@ -135,7 +136,7 @@ class CartViewSet(GenericViewSet):
     def get_queryset(self) -> QuerySet[Cart]:
         mine = super().get_queryset().filter(user_id=self.request.user.pk)
         whole = mine.select_related("user", "puja_service__category", "package", "promo_code")
-        return whole.prefetch_related("checkouts")
+        return with_package_price(whole).prefetch_related("checkouts")
 
     def filter_queryset(self, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """A list of carts is what may still be paid: booked ones are found among the bookings."""

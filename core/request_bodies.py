@@ -43,8 +43,8 @@ class BodyNotRead(Exception):
 
 
 def body_limit(path: str) -> int:
-    """Bytes. A few routes take a picture."""
-    plain = re.sub("/+", "/", path).rstrip("/")
+    """Bytes. A few routes take a picture; of those with an id, 0 stands for each."""
+    plain = re.sub(r"/[0-9]+(?=/|$)", "/0", re.sub("/+", "/", path).rstrip("/"))
     return (
         settings.UPLOAD_BODY_BYTES if plain in settings.UPLOAD_PATHS else settings.DATA_UPLOAD_MAX_MEMORY_SIZE
     )

@@ -204,7 +204,10 @@ X_FRAME_OPTIONS = "DENY"
 SECURE_HSTS_SECONDS = 31_536_000 if SESSION_COOKIE_SECURE else 0
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
 # These routes take a picture of 5 MB (accounts/pictures.py) with what stands around it.
-UPLOAD_PATHS = ("/api/auth/profile/picture", "/api/auth/pancard")
+UPLOAD_PATHS = (
+    *("/api/auth/profile/picture", "/api/auth/pancard"),
+    *("/api/puja/services/create", "/api/puja/services/0", "/admin/desk/catalogue/0"),
+)
 UPLOAD_BODY_BYTES = FILE_UPLOAD_MAX_MEMORY_SIZE = 6 * 1_048_576
 # Pictures of people: outside of what any server serves, one folder for all servers and workers.
 UPLOADS_DIR = secret("UPLOADS_DIR", str(BASE_DIR / "uploads"))

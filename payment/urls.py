@@ -16,6 +16,7 @@ from payment.views.offers import OfferPageView, OfferViewSet
 from payment.views.pages import DonationReceiptView, PayLinkView, ReturnView, StatusPageView
 from payment.views.paying import PayingViewSet
 from payment.views.payments import PaymentViewSet
+from payment.views.promo_mails import SendPromosView
 from payment.views.refunds import RefundViewSet
 from payment.views.server import (
     ServerBookingViewSet,
@@ -42,6 +43,7 @@ router.register("api/puja/slots", SlotPaymentViewSet, basename="slot")
 
 urlpatterns = [
     *router.urls,
+    path("api/promo/admin/promos/send-email/", SendPromosView.as_view()),
     path("api/booking/admin/dashboard/", DeskDashboardView.as_view()),
     path("api/booking/admin/reports/", DeskReportsView.as_view()),
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),

@@ -1,6 +1,7 @@
 """What is sold, wanted, booked. Rows guard themselves by constraints; `booking.services` moves them.
 
 PujaCategory ──< PujaService ──< Package       the catalogue; a puja without slots starts whenever it is open
+                                    └──< PackagePrice   what it costs from a moment on
                      └──< Slot                 a start with places
 PromoCode                                      a discount
 Cart ──< Checkout ─── SlotHold                 what a person wants · what was agreed · its place in a slot
@@ -15,7 +16,14 @@ CalendarFeed                                   the secret address of a customer'
 from booking.models.bookings import Booking, EarlierStart, make_book_id
 from booking.models.calendar_feeds import CalendarFeed
 from booking.models.carts import Cart
-from booking.models.catalogue import LEAST_PAISE, Package, PujaCategory, PujaService
+from booking.models.catalogue import (
+    LEAST_PAISE,
+    CataloguePicture,
+    Package,
+    PackagePrice,
+    PujaCategory,
+    PujaService,
+)
 from booking.models.checkouts import Checkout, HoldNetwork, SlotHold
 from booking.models.opening import ClosedPeriod, OpeningHours, OpeningTimes
 from booking.models.priests import Assignment, Priest, PriestHours, PriestLanguage, PriestLeave
@@ -30,6 +38,7 @@ __all__ = [
     "Booking",
     "CalendarFeed",
     "Cart",
+    "CataloguePicture",
     "Checkout",
     "ClosedPeriod",
     "EarlierStart",
@@ -37,6 +46,7 @@ __all__ = [
     "OpeningHours",
     "OpeningTimes",
     "Package",
+    "PackagePrice",
     "Priest",
     "PriestHours",
     "PriestLanguage",

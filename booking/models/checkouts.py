@@ -141,7 +141,9 @@ class Checkout(DevoteeDetails):
     @property
     def agreed_package(self) -> Package:
         columns = self._agreed(AGREED_PACKAGE)
-        return Package(puja_service_id=self.puja_service_id, price_paise=self.price_paise, **columns)
+        package = Package(puja_service_id=self.puja_service_id, price_paise=self.price_paise, **columns)
+        package.price_now = self.price_paise
+        return package
 
     @property
     def agreed_promo(self) -> PromoCode | None:

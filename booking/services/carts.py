@@ -18,7 +18,7 @@ from accounts.models import User
 from accounts.services import lock_active_user, lock_user
 from booking.devotees import DEVOTEE_FIELDS
 from booking.models import ON_SALE, Cart, Checkout, OpeningTimes, Package, PujaService, Slot
-from booking.pricing import find_promo_problem
+from booking.pricing import find_promo_problem, with_package_price
 from booking.services.places import SlotFull, earliest_start, free_slots, is_offered
 from core.compiled import CompiledRead
 from core.dates import spell_date
@@ -132,8 +132,9 @@ def deletion_status(cart: Cart) -> dict[str, Any]:
 
 @CompiledRead
 def locked_carts(cart_id: int, user_id: int) -> QuerySet[Cart]:
-    """With what they point at."""
+    """With what they point at, and the price of now."""
     rows = Cart.objects.select_related("user", "puja_service__category", "package", "promo_code")
+    rows = with_package_price(rows)
     return rows.filter(pk=cart_id, user=user_id).select_for_update(of=("self",), no_key=True)
 
 
@@ -283,7 +284,7 @@ def _build_cart(
     service = PujaService.objects.select_related("category").filter(pk=puja_service).first()
     if service is None:
         raise ValidationError({"puja_service": [_("This puja does not exist.")]})
-    package = Package.objects.filter(pk=package_id).first()
+    package = Package.objects.priced().filter(pk=package_id).first()
     if package is None:
         raise ValidationError({"package_id": [_("This package does not exist.")]})
     cart = Cart(user=user, puja_service=service, package=package, **devotees)

@@ -82,8 +82,8 @@ def find_unusable(promo: PromoCode) -> tuple[str, Text] | None:
         return None
     if promo.expires_at is not None and promo.expires_at <= timezone.now():
         return "expires_at", _("This code has ended. Give a later end, or make it inactive.")
-    on_sale = Package.objects.filter(is_active=True, puja_service__is_active=True)
-    prices = [*on_sale.values_list("price_paise", flat=True).distinct()]
+    on_sale = Package.objects.priced().filter(is_active=True, puja_service__is_active=True)
+    prices = {*on_sale.values_list("current_paise", flat=True)}
     if prices and all(find_price_problem(promo, price) for price in prices):
         too_cheap = _("No package costs enough for this code: the dearest on sale costs ₹{dearest}.")
         return NON_FIELD_ERRORS, format_lazy(too_cheap, dearest=grouped(max(prices)))

@@ -8,7 +8,14 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from booking.models import Cart, Checkout, PromoCode
-from booking.pricing import UNKNOWN_CODE, calculate_discount, has_ordered, judge_promo
+from booking.pricing import (
+    UNKNOWN_CODE,
+    calculate_discount,
+    has_ordered,
+    judge_promo,
+    package_price,
+    with_package_price,
+)
 from core.errors import InvalidField
 from core.language import Text
 
@@ -41,10 +48,11 @@ def judge(user_id: int, code: str, order_paise: int | None = None) -> Discount:
 
     Raises InvalidField on `promo_code`, with the sentence that the cart would be refused with.
     """
-    cart = Cart.objects.select_related("package").filter(user_id=user_id, status=Cart.Status.ACTIVE).first()
+    active = Cart.objects.select_related("package").filter(user_id=user_id, status=Cart.Status.ACTIVE)
+    cart = with_package_price(active).first()
     promo, price = find(code), order_paise
     if price is None and cart is not None:
-        price = cart.package.price_paise
+        price = package_price(cart)
     if problem := judge_promo(promo, user_id, price, cart.pk if cart else 0):
         raise refuse(problem)
     if price is None and promo.percent:

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
@@ -17,7 +18,7 @@ from accounts.codes import code_of, digits
 from accounts.models import BY_MAIL
 from booking.calendar_files import calendar_file, place_of
 from booking.fields import text_of
-from booking.models import Assignment, Booking, Cart, WaitingEntry
+from booking.models import Assignment, Booking, Cart, PromoCode, WaitingEntry
 from core.language import ENGLISH
 from core.logging import log_about
 from core.texts import one_line, shown
@@ -347,10 +348,17 @@ def _priest_has_it_again(facts: Facts) -> str:
     return "it is theirs again" if again.exists() else ""
 
 
+def _code_is_over(facts: Facts) -> str:
+    lasts = Q(expires_at=None) | Q(expires_at__gt=timezone.now())
+    code = PromoCode.objects.filter(lasts, pk=facts["promo_id"], is_active=True)
+    return "" if code.exists() else "the promo code is not valid any more"
+
+
 # By kind of notification to a customer who has not paid, or to a priest.
 DROP_RULES_WITHOUT_PAYMENT: dict[str, Callable[[Facts], str]] = {
     "pay_link": _link_is_over,
     "paying_works": _happened,
+    "promo_code": _code_is_over,
     "waiting_offer": _place_is_given_away,
     "waiting_over": _time_has_passed,
     "priest_assigned": _assignment_has_changed,

@@ -130,7 +130,7 @@ class DeskBookingViewSet(ListModelMixin, GenericViewSet[Booking]):
 
         `booking.status` is as before where a second person must approve the refund first.
         """
-        booking, form = self.get_object(), StatusRequest(data=request.data)
+        booking, form = self.get_object(), StatusRequest(data=request.data, context={"request": request})
         form.is_valid(raise_exception=True)
         refund = booking_status.change_status(booking, by=cast(User, request.user), **form.validated_data)
         return self._answer(request, pk, _sentence(form.validated_data["status"], refund))

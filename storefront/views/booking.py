@@ -20,7 +20,7 @@ from accounts.models import OneTimeCode, User
 from accounts.phones import format_phone
 from accounts.services import create_guest
 from booking.models import Cart, Checkout, Package, PujaService, Slot
-from booking.pricing import calculate_price
+from booking.pricing import calculate_price, with_package_price
 from booking.promo_guard import guarded_promo
 from booking.services import (
     change_cart,
@@ -171,8 +171,10 @@ def read_choice(data: Any) -> dict[str, Any] | None:
     form = ChoiceForm(data)
     if not form.is_valid():
         return None
-    on_sale = Package.objects.select_related("puja_service__category").filter(
-        pk=form.cleaned_data["package"], is_active=True, puja_service__is_active=True
+    on_sale = (
+        Package.objects.priced()
+        .select_related("puja_service__category")
+        .filter(pk=form.cleaned_data["package"], is_active=True, puja_service__is_active=True)
     )
     if (package := on_sale.first()) is None:
         return None
@@ -243,6 +245,7 @@ class ReviewPage(CustomerPage):
         carts = Cart.objects.select_related(
             "user", "puja_service__category", "package", "promo_code", "address"
         )
+        carts = with_package_price(carts)
         return get_object_or_404(carts, cart_id=cart_id, user=self.person)
 
     def _pay(self, cart: Cart) -> HttpResponse:

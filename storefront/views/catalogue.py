@@ -16,6 +16,7 @@ from django.utils.cache import get_conditional_response, patch_cache_control, pa
 
 from booking.filters import LARGEST_ID, PujaServiceFilter, with_price
 from booking.models import Package, PujaCategory, PujaService
+from booking.services.previews import is_preview_of
 from core.dates import weekday_names
 from core.texts import one_line
 from core.waiting import WaitSlots
@@ -82,7 +83,9 @@ class CataloguePage(PublicPage):
         pujas = with_price(PujaService.objects.filter(is_active=True, pk__in=sold))
         found = {"search": search, "category": category or ""}
         narrowed = PujaServiceFilter(found, queryset=pujas).qs
-        ordered = narrowed.select_related("category").order_by("category__name", "title")
+        ordered = narrowed.select_related("category").order_by(
+            "category__position", "category__name", "position", "title"
+        )
         page = Paginator(ordered, PUJAS_OF_PAGE).get_page(number or 1)
         categories = PujaCategory.objects.filter(services__is_active=True, services__packages__is_active=True)
         shown = {"q": search, "category": category or ""}
@@ -101,12 +104,15 @@ class PujaPage(PublicPage):
     template: ClassVar[str] = "storefront/puja.html"
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self.answer(f"puja:{pk}", lambda: self._build(pk))
+        """With `preview`, a link of staff: also when the puja is hidden, and never from memory."""
+        if is_preview_of(request.GET.get("preview", ""), pk):
+            return self._build(get_object_or_404(PujaService.objects.select_related("category"), pk=pk), True)
+        return self.answer(f"puja:{pk}", lambda: self._build(find_puja(pk)))
 
-    def _build(self, pk: int) -> HttpResponse:
-        puja = find_puja(pk)
-        packages = Package.objects.filter(puja_service=puja, is_active=True).order_by("price_paise", "id")
-        return self.show(puja=puja, packages=packages, rules=rules_in_words())
+    def _build(self, puja: PujaService, is_preview: bool = False) -> HttpResponse:
+        packages = Package.objects.priced().filter(puja_service=puja, is_active=True)
+        packages = packages.order_by("position", "current_paise", "id")
+        return self.show(puja=puja, packages=packages, rules=rules_in_words(), is_preview=is_preview)
 
 
 class TimesPage(Page):
@@ -118,9 +124,11 @@ class TimesPage(Page):
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         puja, form = find_puja(pk), TimesForm(request.GET)
         wanted = form.cleaned_data if form.is_valid() else {}
-        package = Package.objects.filter(
-            pk=wanted.get("package") or 0, puja_service=puja, is_active=True
-        ).first()
+        package = (
+            Package.objects.priced()
+            .filter(pk=wanted.get("package") or 0, puja_service=puja, is_active=True)
+            .first()
+        )
         if package is None:
             return SeeOther(reverse("shop-puja", args=[pk]))
         free, today = FreeTimes(puja), timezone.localdate()

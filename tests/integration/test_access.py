@@ -120,6 +120,7 @@ def filled(alice, package, slot, settings):
             "cart_id": sold.cart_id,
             "merchant_order_id": started.attempt.merchant_order_id,
             "slug": "a-post",
+            "digest": "none",
             "book_id": booking.book_id,
             "event_id": ServerEvent.objects.latest("pk").event_id,
             "code": "hi",

@@ -36,6 +36,7 @@ COUNT_NOBODY = {
     "api/puja/public/services/{pk}/slots/ get": CATALOGUE,
     "api/puja/public/puja/packages/ get": CATALOGUE,
     "api/puja/public/puja/packages/{pk}/ get": CATALOGUE,
+    "api/puja/pictures/{digest}/ get": CATALOGUE,
     "api/astrology/services/ get": NOT_SOLD,
     "api/astrology/bookings/book-with-payment/ post": NOT_SOLD,
     "api/misc/events/ get": NOT_SOLD,

@@ -108,6 +108,7 @@ SAID_BY_SOMEBODY = {
     "DisputeUpdate.told_at",
     "EarlierStart.starts_at",
     "PaymentAttempt.paid_at",
+    "PackagePrice.valid_from",
     "PromoCode.expires_at",
     "PriestLeave.begins",
     "PriestLeave.ends",
@@ -123,6 +124,7 @@ ONLY_SHOWN = {
     "Closure.created_at",
     "ClosureItem.done_at",  # whether there is one
     "CalendarFeed.created_at",
+    "CataloguePicture.created_at",
     "Checkout.address_created_at",
     "Checkout.address_updated_at",
     "Checkout.category_created_at",
@@ -143,6 +145,7 @@ ONLY_SHOWN = {
     "Offer.decided_at",
     "Package.created_at",
     "Package.updated_at",
+    "PackagePrice.created_at",
     "PromoCode.created_at",
     "PromoCode.updated_at",
     "PujaCategory.created_at",

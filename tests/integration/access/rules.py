@@ -195,6 +195,7 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/puja/services/ get": PUBLIC,
     "api/puja/services/{pk}/ get": PUBLIC,
     "api/puja/services/{pk}/slots/ get": PUBLIC,
+    "api/puja/pictures/{digest}/ get": PUBLIC,
     "api/puja/slots/{pk}/close/ post": right("booking.change_slot"),
     "api/puja/packages/ get": PUBLIC,
     "api/puja/packages/{pk}/ get": PUBLIC,
@@ -237,6 +238,7 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     **{
         f"api/promo/admin/promos/{path} post": right("booking.add_promocode") for path in ("", "bulk-create/")
     },
+    "api/promo/admin/promos/send-email/ post": right("booking.change_promocode"),
     **{
         f"api/promo/admin/promos/{{pk}}/ {method}": right("booking.change_promocode")
         for method in ("patch", "delete")

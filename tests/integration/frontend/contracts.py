@@ -3,11 +3,19 @@
 import traceback
 
 from tests.harness.installation import InstallationWithPhonePe
-from tests.integration.frontend import account_rows, cart_rows, july_rows, session_rows, shop_rows, today_rows
+from tests.integration.frontend import (
+    account_rows,
+    cart_rows,
+    desk_rows,
+    july_rows,
+    session_rows,
+    shop_rows,
+    today_rows,
+)
 from tests.integration.frontend.browser import NoAnswer
 from tests.integration.frontend.rows import Row, Story
 
-CHAPTERS = (shop_rows, account_rows, session_rows, cart_rows, july_rows, today_rows)
+CHAPTERS = (shop_rows, account_rows, session_rows, cart_rows, july_rows, today_rows, desk_rows)
 TROUBLE = (AssertionError, AttributeError, LookupError, TypeError, ValueError, NoAnswer)
 
 

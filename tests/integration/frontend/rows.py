@@ -5,6 +5,8 @@ The rows of one site are one story: one person plays them in their order, and a 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import requests
@@ -17,7 +19,29 @@ from tests.integration.frontend.people import Person
 BOTH = ("july", "today")
 
 
-class Story(Person):
+class Calls:
+    """Calls of the tab's page, whose status is as expected."""
+
+    tab: Tab
+
+    def get(self, path: str, status: int = 200) -> Any:
+        answer = self.call("GET", path, status=status)
+        return answer.json()
+
+    def call(
+        self, method: str, path: str, body: Any = None, status: int = 200, **how: Any
+    ) -> requests.Response:
+        answer = self.tab.call(method, path, body, **how)
+        assert answer.status_code == status, f"{answer.status_code}: {answer.text[:200]}"
+        return answer
+
+
+@dataclass
+class Desk(Calls):
+    tab: Tab
+
+
+class Story(Calls, Person):
     """The person who plays the rows, somebody else, and what the rows before this one left."""
 
     def __init__(self, shop: InstallationWithPhonePe, era: str) -> None:
@@ -32,16 +56,10 @@ class Story(Person):
         """Logged in, and nothing here is theirs."""
         return Browser(self.shop.url, self.site.MAIN, {"access": self.shop.tokens.customers[0]}).tab()
 
-    def get(self, path: str, status: int = 200) -> Any:
-        answer = self.call("GET", path, status=status)
-        return answer.json()
-
-    def call(
-        self, method: str, path: str, body: Any = None, status: int = 200, **how: Any
-    ) -> requests.Response:
-        answer = self.tab.call(method, path, body, **how)
-        assert answer.status_code == status, f"{answer.status_code}: {answer.text[:200]}"
-        return answer
+    @cached_property
+    def desk(self) -> "Desk":
+        """A superuser before the admin pages."""
+        return Desk(Browser(self.shop.url, self.site.MAIN, {"access": self.shop.tokens.staff[0]}).tab())
 
     def new_toast(self, do: Callable[..., object], *arguments: Any, **named: Any) -> str:
         """What the person is told by `do`."""

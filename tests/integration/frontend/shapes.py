@@ -246,6 +246,120 @@ MY_PROMOS = {"results": [MY_PROMO], "count": int, "next": (str, nothing), "previ
 PROMO_ACCEPTED = {"valid": bool, "message": TEXT, "discount_amount": (int, float)}
 
 
+# Today's admin pages. Rates must be numbers: `toFixed` is called on them.
+NUMBER = (int, float)
+DESK_STATUS = one_of("PENDING", "CONFIRMED", "IN_PROGRESS", "COMPLETED", "CANCELLED", "REJECTED", "FAILED")
+DESK_BOOKING = {
+    "id": int,
+    "book_id": matching("BK-.{8}"),
+    "user": {"username": TEXT, "email": TEXT, "phone": (str, nothing)},
+    "user_name": TEXT,
+    "user_email": TEXT,
+    "user_phone": (str, nothing),
+    "service_title": TEXT,
+    "total_amount": RUPEES,
+    "address_full": TEXT,
+    "selected_date": DATE,
+    "selected_time": TIME,
+    "status": DESK_STATUS,
+    "payment_status": str,
+    "special_request": str,
+    "created_at": moment,
+}
+DASHBOARD = {
+    "overview": {
+        **{
+            f"{name}_bookings": int
+            for name in (
+                *("total", "confirmed", "completed", "pending", "cancelled", "rejected", "failed"),
+                *("assigned", "unassigned", "today", "overdue"),
+            )
+        },
+        "active_employees": int,
+        "active_services": int,
+        "total_revenue": RUPEES,
+        "average_booking_value": RUPEES,
+    },
+    "recent_bookings": [
+        {
+            "id": int,
+            "book_id": matching("BK-.{8}"),
+            "user_name": TEXT,
+            "selected_date": DATE,
+            "total_amount": RUPEES,
+            "status": DESK_STATUS,
+            "is_overdue": bool,
+            "booking_age": TEXT,
+        }
+    ],
+}
+
+
+def daily(value: Any) -> bool:
+    return all(
+        DATE(day) and RUPEES(each["revenue"]) and type(each["bookings"]) is int for day, each in value.items()
+    )
+
+
+def breakdown(value: Any) -> bool:
+    return all(
+        isinstance(each["display_name"], str) and type(each["count"]) is int for each in value.values()
+    )
+
+
+REPORTS = {
+    "revenue": {
+        "total_revenue": RUPEES,
+        "total_bookings": int,
+        "average_booking_value": RUPEES,
+        "daily_breakdown": daily,
+    },
+    "performance": {"completion_rate": NUMBER, "cancellation_rate": NUMBER, "status_breakdown": breakdown},
+    "assignments": {
+        "total_bookings": int,
+        "assigned_bookings": int,
+        "unassigned_bookings": int,
+        "assignment_rate": NUMBER,
+        "employee_performance": [
+            {
+                "employee_id": int,
+                "name": TEXT,
+                "email": str,
+                "total_assigned": int,
+                "completed": int,
+                "completion_rate": NUMBER,
+            }
+        ],
+    },
+}
+DESK_PROMO = {
+    "id": int,
+    "code": TEXT,
+    "description": str,
+    "discount": RUPEES,
+    "discount_type": one_of("PERCENT", "FIXED"),
+    "min_order_amount": (RUPEES, nothing),
+    "max_discount_amount": (RUPEES, nothing),
+    "start_date": (moment, nothing),
+    "expiry_date": moment,
+    "usage_limit": (int, nothing),
+    "usage_count": int,
+    "code_type": one_of("PUBLIC", "PRIVATE", "ASSIGNED", "SERVICE_SPECIFIC"),
+    "is_active": bool,
+    "created_at": moment,
+    "updated_at": moment,
+}
+PERSON_AT_DESK = {
+    "id": int,
+    "username": TEXT,
+    "email": TEXT,
+    "phone": (str, nothing),
+    "role": one_of("USER", "EMPLOYEE", "ADMIN"),
+    "account_status": one_of("ACTIVE", "INACTIVE", "SUSPENDED", "PENDING"),
+    "date_joined": moment,
+}
+
+
 def misfits(value: Any, shape: Any, where: str = "") -> list[str]:
     """Where `value` is not as the frontend expects it. A tuple of shapes means any of them."""
     if isinstance(shape, tuple):

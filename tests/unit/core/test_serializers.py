@@ -70,15 +70,21 @@ def test_an_unknown_field_is_refused_by_every_route_that_changes_a_row(api, alic
 
 # Their GET shows a picture where PATCH takes a file, and 404 while there is no card.
 NOT_RETURNED = {"api/auth/profile/picture/ patch", "api/auth/pancard/ patch"}
+# Rows that are read in their list only; a status is no row.
+NOT_RETURNED |= {
+    *("api/auth/users/{pk}/ patch", "api/booking/admin/bookings/{pk}/status/ patch"),
+    *("api/promo/admin/promos/{pk}/ patch", "api/puja/categories/{pk}/ patch"),
+}
 # A cart is shown with its puja, and chosen by ids: CartChoiceSerializer has other fields.
 CHOSEN_BY_IDS = {row for row in CHANGES if row.startswith("api/cart/carts/")}
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("row", sorted(CHANGES - NOT_RETURNED - CHOSEN_BY_IDS))
-def test_what_a_route_has_shown_may_come_back_whole(api, alice, filled, row):
+def test_what_a_route_has_shown_may_come_back_whole(api, alice, staff, filled, row):
     path, method = row.split()
-    client, address = api(alice), filled(path)
+    client = api(alice if RULES[row] in (PUBLIC, LOGIN, OWNER) else staff)
+    address = filled(path)
     shown = client.get(address).json()
     for sent in (shown, shown):  # the second time some of it is old
         answer = getattr(client, method)(address, sent, format="json")

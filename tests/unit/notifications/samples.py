@@ -47,6 +47,14 @@ FACTS = {
     "registered": {},
     "reminder": BOOKING,
     "paying_works": {"at": PAYMENT["paid_at"]},
+    "promo_code": {
+        "promo_id": 1,
+        "code": "DIWALI25",
+        "percent": None,
+        "discount_paise": 25_000,
+        "least_order_paise": 110_000,
+        "until": "2026-11-27T10:30:00+05:30",
+    },
     "waiting_offer": {
         **{name: PAYMENT[name] for name in ("puja", "place", "starts_at")},
         "waiting_id": 1,

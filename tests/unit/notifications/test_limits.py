@@ -13,7 +13,7 @@ from tests.unit.notifications.samples import FACTS, PAYMENT
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db
-OTHERS = {"pending", "failed", "paying_works", "waiting_offer", "waiting_over"}
+OTHERS = {"pending", "failed", "paying_works", "promo_code", "waiting_offer", "waiting_over"}
 
 
 @pytest.fixture(autouse=True)
