@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures docs-site \
+.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures docs-site clients \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -27,6 +27,7 @@ help:
 	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
 	@echo "make pictures          take the pictures of README.md anew (needs Chromium)"
+	@echo "make clients           typed clients for Python and TypeScript, and a collection for Bruno (clients/README.md)"
 	@echo "make docs-site         builds docs/ into site/ with MkDocs, without a warning"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
@@ -120,6 +121,10 @@ rolling-restart: ROUNDS ?= 2
 rolling-restart: $(VENV)/.dev
 	@$(BIN)/python -m tests.harness.postgres
 	@TEST_DATABASE=postgresql $(BIN)/python -m tests.system.rolling_restart --rounds $(ROUNDS)
+
+# Typed clients of the API and a collection for Bruno; clients/README.md. A test lets the Python one book a puja.
+clients: $(VENV)/.dev
+	@sh clients/generate.sh $(BIN)/python
 
 # Of docs/, into site/. In an environment of its own: nothing that runs needs MkDocs.
 docs-site:
