@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from booking.models import Booking, Checkout
+from booking.models import Assignment, Booking, Checkout
 from core.errors import Conflict
 from notifications.messages import Message, Unwritable, write
 from notifications.models import Notification
@@ -125,6 +125,12 @@ class Case:
     @cached_property
     def disputes(self) -> list[Dispute]:
         return [*Dispute.objects.filter(attempt__payment=self.payment).order_by("pk")]
+
+    @cached_property
+    def assignments(self) -> list[Assignment]:
+        """Who performs it."""
+        standing = Assignment.objects.filter(booking__checkout__payment=self.payment, freed_at=None)
+        return [*standing.select_related("priest").order_by("pk")]
 
     @cached_property
     def notes(self) -> list[CaseNote]:

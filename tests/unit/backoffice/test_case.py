@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from backoffice.urls import urlpatterns
-from booking.models import Booking, Checkout
+from booking.models import Assignment, Booking, Checkout, Priest
 from notifications.models import Notification
 from payment.models import CaseNote, GatewayCall, LedgerEntry, Payment, Refund, StateChange, WebhookEvent
 from payment.services.cases import find_case
@@ -103,6 +103,17 @@ def test_a_call_is_answered_from_the_page(booking, desk):
     ):
         assert fact in page, fact
     assert "110000" not in page
+
+
+def test_the_priest_of_a_booking_is_named_and_another_one_can_be_chosen(booking, desk):
+    assert "nobody yet" in text(desk("Support").get(address(booking)))
+    priest = Priest.objects.create(name="Pandit Mishra")
+    ends = booking.starts_at + timedelta(hours=2)
+    Assignment.objects.create(booking=booking, priest=priest, begins=booking.starts_at, ends=ends)
+
+    page = desk("Owner").get(address(booking))
+    assert "Pandit Mishra" in text(page)
+    assert reverse("desk:assign-priest", args=[booking.book_id]) in page.content.decode()
 
 
 def test_a_booking_and_its_payment_are_one_case_and_a_donation_is_one_too(booking, desk):
