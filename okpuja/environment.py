@@ -280,7 +280,7 @@ def amounts(name: str, default: str, at_most: int) -> list[int]:
 
 
 def purposes(name: str) -> list[tuple[str, str]]:
-    """`Food for pilgrims=तीर्थयात्रियों का भोजन|…`: in English and in Hindi; without the second, in English for all."""
+    """`English=Hindi|English=Hindi|…`; without the second, in English for all."""
     found = []
     for line in text(name).split("|"):
         english, _is, hindi = (part.strip() for part in line.partition("="))

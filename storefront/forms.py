@@ -233,7 +233,7 @@ class DonationForm(forms.Form):
             del self.fields["pan"]
 
     def clean_other(self) -> int | None:
-        """Rupees, as people write them: "1,100", "₹ 500", "५०१"."""
+        """Rupees, as people write them: "1,100", "₹ 500", also in Devanagari digits."""
         typed = "".join(each for each in self.cleaned_data["other"] if each not in ", ₹")
         if not typed:
             return None
