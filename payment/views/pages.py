@@ -207,7 +207,9 @@ class PayLinkView(PageView):
             if payment is not None:
                 return SeeOther(status_url(payment))
             sentence = refusal.user_message(language_of(request))
-            return self._show(request, link, notice=sentence, status=refusal.status_code)
+            answer = self._show(request, link, notice=sentence, status=refusal.status_code)
+            errors.add_retry_after(answer, refusal)
+            return answer
 
     def _show(self, request: HttpRequest, link: PayLink, notice: str = "", status: int = 200) -> HttpResponse:
         language = language_of(request)

@@ -7,6 +7,7 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
+from core.errors import add_retry_after
 from payment.services.checkout import start_donation
 from payment.services.donations import Donor
 from payment.services.paying import paying_works
@@ -39,7 +40,9 @@ class DonatePage(Page):
                 donor=Donor(given.get("email", ""), self.language, english, hindi, given.get("pan", "")),
             )
         except APIException as refusal:
-            return self._show(form, refusal.status_code, self.sentence_of(refusal))
+            answer = self._show(form, refusal.status_code, self.sentence_of(refusal))
+            add_retry_after(answer, refusal)
+            return answer
         return SeeOther(started.attempt.page_url)
 
     def _show(self, form: DonationForm, status: int = HTTPStatus.OK, notice: str = "") -> HttpResponse:

@@ -10,11 +10,13 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from payment.models import Payment, PaymentAttempt
 from tests.harness import builders
 from tests.harness.databases import ON_POSTGRESQL
 from tests.harness.paid_phonepe import webhook
+from worker.jobs import run_due
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
@@ -25,6 +27,10 @@ MOST = {
     "process-cart": 16,
     "process-cart with a key": 19,
     "check-booking": 19,
+    # Of the worker: one row of each kind, found, claimed, worked on and released.
+    "worker: a status that books": 21,
+    "worker: a mail with its receipt": 42,
+    "worker: the number of a receipt": 14,
 }
 MORE_ON_SQLITE = 12
 
@@ -107,3 +113,22 @@ def test_a_question_whether_it_is_booked_which_books(api, alice, buy):
 
     assert answer.json()["booking_created"] is True
     assert_few("check-booking", captured.captured_queries)
+
+
+def test_a_worker_that_polls_numbers_and_writes(buy, settings, mailoutbox):
+    """A payment whose webhook was lost: found by asking, then its receipt's number, then the mail with the paper."""
+    opened = buy(13)
+    run_due(["receipts", "notifications"])  # of the payment before
+    PaymentAttempt.objects.filter(payment=opened.json()["payment_id"]).update(next_check_at=timezone.now())
+
+    for name, kind in (
+        ("a status that books", "attempts"),
+        ("the number of a receipt", "receipts"),
+        ("a mail with its receipt", "notifications"),
+    ):
+        with CaptureQueriesContext(connection) as captured:
+            assert run_due([kind], limit=1) == 1
+        assert_few(f"worker: {name}", captured.captured_queries)
+
+    assert Payment.objects.get(pk=opened.json()["payment_id"]).fulfilment == "BOOKED"
+    assert mailoutbox[-1].attachments
