@@ -30,6 +30,7 @@ SAMPLES: dict[str, Any] = {
     "event_id": "evt_4f1c0a9be2d37c5a6b8f9e01",
     "merchant_order_id": "OKP1A2B3C4D5E6F708192A3B4C5D6",
     "slug": "a-post",
+    "digest": "9f86d081884c7d659a2feaa0c55ad015",
     "token": "MQ:1w2x3y:4z5a6b7c8d9e0f",
     "refresh": "eyJhbGciOiJIUzI1NiJ9.e30.ZRrHA157xAA_7962-a_3rA",
     "otp": "123456",
@@ -124,6 +125,7 @@ EXAMPLES: dict[str, Example] = {
     "get /api/puja/services/{id}/slots/": Example(
         "Free times of a puja", query={"from": "<first_day>", "to": "<last_day>"}
     ),
+    "get /api/puja/pictures/{digest}/": Example("A picture of a puja", status=404),
     "get /api/puja/packages/": Example("Packages with their prices", query={"puja_service": "<puja>"}),
     "get /api/puja/packages/{id}/": Example("One package"),
     "get /api/puja/public/services/": Example("Pujas, as the frontend of 2026 asks"),
@@ -291,6 +293,9 @@ EXAMPLES: dict[str, Example] = {
     "post /api/promo/admin/promos/bulk-create/": Example(
         "Add many promo codes (staff)",
         {"prefix": "GIFT", "count": 3, "discount": "100", "discount_type": "FIXED"},
+    ),
+    "post /api/promo/admin/promos/send-email/": Example(
+        "Send promo codes by mail (staff)", {"promo_ids": ["<id>"], "user_emails": ["<email>"]}
     ),
     "patch /api/promo/admin/promos/{id}/": Example("Change a promo code (staff)", {"is_active": False}),
     "delete /api/promo/admin/promos/{id}/": Example("Delete a promo code (staff)"),
