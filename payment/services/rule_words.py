@@ -60,6 +60,8 @@ WORDS: dict[str, Text] = {
     "moved_by_customer": _("The customer moved the booking."),
     "moved_for_customer": _("Staff moved the booking, as the customer had asked."),
     "closed_by_temple": _("Staff closed the time of this booking."),
+    "priest_assigned": _("Staff chose a priest for the booking."),
+    "priest_unassigned": _("Staff took the booking away from its priest."),
     "completed_by_staff": _("Staff marked the booking as completed."),
     # refunds
     "refund_promised": _("A refund was decided."),
