@@ -142,7 +142,7 @@ def statements(payment: Any) -> Iterator[tuple[str, list[Any]]]:
     from booking.models import Booking, Cart, Checkout, Slot, SlotHold  # noqa: PLC0415
     from core.databases import insert_rows, update_row, update_rows  # noqa: PLC0415
     from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, StateChange, WebhookEvent  # noqa: PLC0415
-    from payment.services.notifications import booked_notification  # noqa: PLC0415
+    from payment.services.notifications import booked_notifications  # noqa: PLC0415
     from payment.services.receipts import build_receipt  # noqa: PLC0415
     from tests.harness.paid_phonepe import webhook  # noqa: PLC0415
 
@@ -192,8 +192,8 @@ def statements(payment: Any) -> Iterator[tuple[str, list[Any]]]:
         "decided_at": now,
     }
     decided = {"state": "SUCCESS", "fulfilment": "BOOKED", "decided_at": now}
-    notification = booked_notification(payment, receipt, booking)
-    assert notification is not None
+    notifications = booked_notifications(payment, receipt, booking)
+    assert notifications
     for write in (
         insert_rows(event),
         insert_rows(call),
@@ -202,7 +202,7 @@ def statements(payment: Any) -> Iterator[tuple[str, list[Any]]]:
         insert_rows(entry),
         insert_rows(receipt),
         *(insert_rows(change) for change in changes),
-        insert_rows(notification),
+        insert_rows(*notifications),
         update_row(Checkout, {"id": checkout.pk}, {"state": "BOOKED"}),
         update_row(Cart, {"id": checkout.cart_id}, {"status": "CONVERTED", "updated_at": now}),
         insert_rows(booking),
