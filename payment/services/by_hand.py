@@ -40,7 +40,7 @@ BY_HAND = "MAN"  # begins the ids of attempts that PhonePe does not have
 
 class AlreadyEntered(Conflict):
     default_code = "already_entered"
-    default_detail = (
+    default_detail = _(
         "This bank reference has been entered already: look at its booking before you enter it again."
     )
 
@@ -62,7 +62,7 @@ class CashChanged(Conflict):
 class SamePerson(Refusal):
     status_code = 403
     default_code = "same_person"
-    default_detail = (
+    default_detail = _(
         "Another person must confirm this: neither the one whose cash it is nor the one who closed it."
     )
 
